@@ -1,0 +1,168 @@
+"""What every edge has in common: where calls come from, and what a session may ask of a caller's line.
+
+An edge turns one kind of telephony (Asterisk, a SIP trunk, a browser, a program) into `Leg`s. It knows nothing of
+turns, stages or agents; a session knows nothing of sockets. Between them there is no queue: the leg calls its listener
+as sound arrives, and the pacer pulls each frame at the moment it is due, so that the newest decision about what to
+play is never more than one frame old.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Protocol
+
+from services.audio.pcm import TELEPHONE, AudioFormat
+
+FRAME_MS = 20
+"""The agent's voice leaves in frames of this length."""
+
+
+class IdleReason(Enum):
+    """Why the media clock went on without packets."""
+
+    UNKNOWN = "unknown"
+    LOSS = "loss"
+    DTMF = "dtmf"
+    HOLD = "hold"
+
+
+class EndCause(Enum):
+    """Who or what ended a call."""
+
+    CALLER = "caller"
+    AGENT = "agent"
+    TRANSFER = "transfer"
+    FAILURE = "failure"
+    SILENCE = "silence"
+    MAX_DURATION = "max_duration"
+    OPERATOR = "operator"
+
+
+@dataclass(frozen=True, slots=True)
+class CallerAudio:
+    """The caller's sound, contiguous with what came before on the call's media clock."""
+
+    start_sample: int  # from the call's first sample, at the leg's rate
+    content: bytes  # in the leg's format
+    concealed_samples: int = 0  # how many of them were invented to hide a loss
+
+
+@dataclass(frozen=True, slots=True)
+class MediaIdle:
+    """The media clock went on and nothing arrived. The next CallerAudio begins at `to_sample`."""
+
+    from_sample: int
+    to_sample: int
+    reason: IdleReason
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPressed:
+    """A key was let go of (RFC 4733 section 3.2)."""
+
+    digit: str  # one of 0-9, A-D, * and #
+    duration_ms: int  # 0 when not known
+
+
+@dataclass(frozen=True, slots=True)
+class HoldChanged:
+    """The call was put on hold or taken back."""
+
+    is_held: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PlayedUpTo:
+    """The far side says how far it has played. Edges that cannot know never say it: what was sent counts as played."""
+
+    sample: int  # from the first frame pulled on this call
+
+
+@dataclass(frozen=True, slots=True)
+class LegEnded:
+    """The line is gone. The last event of a leg, sent exactly once."""
+
+    cause: EndCause
+    message: str = ""
+
+
+LegEvent = CallerAudio | MediaIdle | KeyPressed | HoldChanged | PlayedUpTo | LegEnded
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingCall:
+    """What is known of a call before a word is spoken."""
+
+    call_id: str  # unique in the gateway; every id at the far side derives from it
+    edge: str  # "ari", "program"
+    tenant_id: str = ""
+    agent_id: str = ""  # empty: the NLU stage's default
+    language_codes: tuple[str, ...] = ()  # BCP-47, likeliest first; empty: the agent's own
+    caller: str = ""  # E.164 or a SIP URI; personal data
+    audio_format: AudioFormat = field(default=TELEPHONE)  # both ways
+    is_recovered: bool = False  # the call was up before this process was: apologise instead of greeting
+
+
+class LegListener(Protocol):
+    """The session's side of a leg. Called on the event loop; must return within a fraction of a frame."""
+
+    def on_leg_event(self, event: LegEvent) -> None:
+        """Something happened on the line."""
+        ...
+
+    def next_frame(self) -> bytes | None:
+        """The next 20 ms in the leg's format, pulled when it is due; None lets the leg send comfort silence."""
+        ...
+
+
+class Leg(Protocol):
+    """One caller's line. Methods that act on the far side raise LegFailed, and have a time limit of their own."""
+
+    call: IncomingCall
+
+    async def answer(self, listener: LegListener) -> None:
+        """Open the media, then answer; from here on the listener hears. Raises LegFailed."""
+        ...
+
+    def discard_sent(self) -> None:
+        """Void what was sent and may not have been played yet (barge-in). Nothing to do where sent means played."""
+        ...
+
+    async def send_dtmf(self, digits: str) -> None:
+        """Press keys towards the caller."""
+        ...
+
+    async def transfer(self, destination: str) -> None:
+        """Send the caller elsewhere; LegEnded(TRANSFER) follows."""
+        ...
+
+    async def hang_up(self, cause: EndCause, *, message: str = "") -> None:
+        """End the call, after a tail long enough for the last frame to be heard. Does nothing when it is over."""
+        ...
+
+
+class LegFailed(Exception):
+    """The far side refused or did not answer in time."""
+
+
+TakeCall = Callable[[Leg], Awaitable[None]]
+"""Given to an edge: hand over a new leg. Returns when the call is over."""
+
+
+class Edge(Protocol):
+    """A door through which calls come."""
+
+    async def serve(self, take_call: TakeCall) -> None:
+        """Run until cancelled; each call in a task of its own. Raises StartupError when it cannot begin."""
+        ...
+
+    def stop_taking_calls(self) -> None:
+        """Drain: new calls are sent elsewhere, calls that are up go on."""
+        ...
+
+
+EDGES: dict[str, str] = {
+    "ari": "services.call_gateway.edges.ari.edge:AriEdge",
+    "program": "services.call_gateway.edges.program:ProgramEdge",
+}
+"""Name to "module:Class". Nothing imports an edge."""
