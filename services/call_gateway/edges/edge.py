@@ -8,85 +8,13 @@ play is never more than one frame old.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import Protocol
 
 from services.audio.pcm import TELEPHONE, AudioFormat
+from services.call_gateway.conversation.line import EndCause, LegEvent
 
 FRAME_MS = 20
 """The agent's voice leaves in frames of this length."""
-
-
-class IdleReason(Enum):
-    """Why the media clock went on without packets."""
-
-    UNKNOWN = "unknown"
-    LOSS = "loss"
-    DTMF = "dtmf"
-    HOLD = "hold"
-
-
-class EndCause(Enum):
-    """Who or what ended a call."""
-
-    CALLER = "caller"
-    AGENT = "agent"
-    TRANSFER = "transfer"
-    FAILURE = "failure"
-    SILENCE = "silence"
-    MAX_DURATION = "max_duration"
-    OPERATOR = "operator"
-
-
-@dataclass(frozen=True, slots=True)
-class CallerAudio:
-    """The caller's sound, contiguous with what came before on the call's media clock."""
-
-    start_sample: int  # from the call's first sample, at the leg's rate
-    content: bytes  # in the leg's format
-    concealed_samples: int = 0  # how many of them were invented to hide a loss
-
-
-@dataclass(frozen=True, slots=True)
-class MediaIdle:
-    """The media clock went on and nothing arrived. The next CallerAudio begins at `to_sample`."""
-
-    from_sample: int
-    to_sample: int
-    reason: IdleReason
-
-
-@dataclass(frozen=True, slots=True)
-class KeyPressed:
-    """A key was let go of (RFC 4733 section 3.2)."""
-
-    digit: str  # one of 0-9, A-D, * and #
-    duration_ms: int  # 0 when not known
-
-
-@dataclass(frozen=True, slots=True)
-class HoldChanged:
-    """The call was put on hold or taken back."""
-
-    is_held: bool
-
-
-@dataclass(frozen=True, slots=True)
-class PlayedUpTo:
-    """The far side says how far it has played. Edges that cannot know never say it: what was sent counts as played."""
-
-    sample: int  # from the first frame pulled on this call
-
-
-@dataclass(frozen=True, slots=True)
-class LegEnded:
-    """The line is gone. The last event of a leg, sent exactly once."""
-
-    cause: EndCause
-    message: str = ""
-
-
-LegEvent = CallerAudio | MediaIdle | KeyPressed | HoldChanged | PlayedUpTo | LegEnded
 
 
 @dataclass(frozen=True, slots=True)
