@@ -1,0 +1,53 @@
+"""Where a service stands between its start and its end."""
+
+import asyncio
+import time
+from enum import Enum
+
+
+class State(Enum):
+    """LOADING, then SERVING, then DRAINING, then STOPPED; never back."""
+
+    LOADING = 1
+    SERVING = 2
+    DRAINING = 3
+    STOPPED = 4
+
+
+class Lifecycle:
+    """Tells the parts of a service that it serves, drains or stops. One a server."""
+
+    def __init__(self) -> None:
+        self._state = State.LOADING
+        self._draining = asyncio.Event()
+        self._drain_deadline = 0.0
+
+    @property
+    def state(self) -> State:
+        return self._state
+
+    @property
+    def drain_deadline_ms(self) -> int:
+        """Milliseconds left for turns under way, for `going_away`; 0 when not draining or past it."""
+        return max(0, round((self._drain_deadline - time.monotonic()) * 1000)) if self._draining.is_set() else 0
+
+    async def draining(self) -> None:
+        """Return when the service begins to drain: the moment to send `going_away` on an open stream."""
+        await self._draining.wait()
+
+    def serve(self) -> None:
+        """The engine is loaded."""
+        if self._state is State.LOADING:
+            self._state = State.SERVING
+
+    def drain(self, drain_s: float) -> None:
+        """Take nothing new; what is open has `drain_s` seconds."""
+        if self._state in (State.LOADING, State.SERVING):
+            self._state = State.DRAINING
+            self._drain_deadline = time.monotonic() + drain_s
+            self._draining.set()
+
+    def stop(self) -> None:
+        """Nothing is open any more."""
+        self._state = State.STOPPED
+        self._draining.set()

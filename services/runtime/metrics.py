@@ -1,0 +1,57 @@
+"""The figures every service shows to Prometheus. All carry the label `stage`: stt, nlu, tts or call."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+LATENCY_BUCKETS_S = (0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.13, 0.16, 0.2, 0.25, 0.3, 0.4, 0.5, 0.7, 1, 1.5, 2.5, 5, 10)
+LAG_BUCKETS_S = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1)
+
+_FIRST_OUTPUT = Histogram(
+    "voice_first_output_seconds", "From the message that completed the first unit of work to a turn's first output.",
+    ["stage"], buckets=LATENCY_BUCKETS_S,
+)
+_QUEUE = Histogram(
+    "voice_queue_seconds", "Waiting for a worker, a batch or a slot, a turn.", ["stage"], buckets=LATENCY_BUCKETS_S
+)
+_COMPUTE = Histogram("voice_compute_seconds", "Working, a turn.", ["stage"], buckets=LATENCY_BUCKETS_S)
+_OPEN_STREAMS = Gauge("voice_open_streams", "Streams open now.", ["stage"])
+_ERRORS = Counter("voice_errors_total", "Streams, unary calls and turns that failed, by ErrorInfo reason.", ["stage", "reason"])
+_QUEUE_DROPPED = Counter("voice_queue_dropped_total", "Items a bounded queue dropped by its rule.", ["stage", "queue"])
+_UNKNOWN_REQUESTS = Counter("voice_unknown_requests_total", "Requests of a kind this server does not know.", ["stage"])
+_FENCED_MESSAGES = Counter("voice_fenced_messages_total", "Messages dropped because their turn is fenced.", ["stage"])
+_LOOP_LAG = Histogram(
+    "voice_event_loop_lag_seconds", "How late the event loop woke a timer.", ["stage"], buckets=LAG_BUCKETS_S
+)
+_LOOP_LAG_NOW = Gauge("voice_event_loop_lag_last_seconds", "The last lag measured.", ["stage"])
+_BUILD_INFO = Gauge("voice_build_info", "Always 1; the labels say what runs.", ["stage", "version", "python", "grpc"])
+
+
+def stage_of(full_name: str) -> str:
+    """The stage of a service: "tts" for "voice.tts.v1.TtsService"."""
+    return full_name.split(".")[1]
+
+
+class StageMetrics:
+    """The figures of one stage. Two of the same stage in one process share them."""
+
+    def __init__(self, stage: str) -> None:
+        self.stage = stage
+        self.first_output_seconds = _FIRST_OUTPUT.labels(stage)
+        self.queue_seconds = _QUEUE.labels(stage)
+        self.compute_seconds = _COMPUTE.labels(stage)
+        self.open_streams = _OPEN_STREAMS.labels(stage)
+        self.unknown_requests_total = _UNKNOWN_REQUESTS.labels(stage)
+        self.fenced_messages_total = _FENCED_MESSAGES.labels(stage)
+        self.event_loop_lag_seconds = _LOOP_LAG.labels(stage)
+        self.event_loop_lag_last_seconds = _LOOP_LAG_NOW.labels(stage)
+
+    def errors_total(self, reason: str) -> Counter:
+        """The counter of one ErrorInfo or turn_end reason."""
+        return _ERRORS.labels(self.stage, reason)
+
+    def queue_dropped_total(self, queue: str) -> Counter:
+        """The counter of one bounded queue."""
+        return _QUEUE_DROPPED.labels(self.stage, queue)
+
+    def show_build(self, *, version: str, python: str, grpc: str) -> None:
+        """Publish what runs."""
+        _BUILD_INFO.labels(self.stage, version, python, grpc).set(1)

@@ -1,0 +1,136 @@
+"""The process around a service: what all four do between `python -m` and the last stream."""
+
+import asyncio
+import platform
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Coroutine
+from importlib.metadata import version
+from typing import Any
+
+import grpc
+import uvloop
+from prometheus_client import start_http_server
+
+from services.runtime.errors import StartupError, root_cause
+from services.runtime.grpc_server import ServiceServer
+from services.runtime.lifecycle import Lifecycle
+from services.runtime.logs import configure_logs, get_logger
+from services.runtime.loop_lag import watch_loop_lag
+from services.runtime.metrics import StageMetrics, stage_of
+from services.runtime.settings import ServiceSettings
+from services.runtime.tracing import configure_tracing
+
+Step = Callable[[], Awaitable[None]]
+
+log = get_logger(__name__)
+
+
+async def nothing() -> None:
+    """The step of a service that has nothing to load or to close."""
+
+
+def run_service(
+    settings: ServiceSettings,
+    *,
+    full_name: str,
+    add: Callable[[grpc.aio.Server], None],
+    lifecycle: Lifecycle,
+    load: Step = nothing,
+    close: Step = nothing,
+    background: Callable[[], Coroutine[Any, Any, None]] | None = None,
+) -> None:
+    """Run one service until SIGTERM or SIGINT, then drain it; a second signal cuts the drain short.
+
+    `load` runs once the port is held; until it returns, health says NOT_SERVING and streams are refused with LOADING.
+    `background` runs beside the streams from then on and is cancelled after the last one; if it fails, the process ends.
+    `close` runs last. A StartupError becomes one line on stderr and exit code 1.
+    """
+    stage = stage_of(full_name)
+    configure_logs(level=settings.log_level, log_format=settings.log_format, log_pii=settings.log_pii, service=stage)
+    tracing = configure_tracing(endpoint=settings.otlp_endpoint, service=f"tong-dai-{stage}")
+    try:
+        uvloop.run(_run(settings, full_name, add, lifecycle, load, close, background))
+    except (StartupError, BaseExceptionGroup) as error:
+        cause = root_cause(error)
+        if not isinstance(cause, StartupError):
+            raise
+        print(f"{stage}: {cause}", file=sys.stderr)
+        raise SystemExit(1) from None
+    finally:
+        tracing.shutdown()
+
+
+async def _run(
+    settings: ServiceSettings,
+    full_name: str,
+    add: Callable[[grpc.aio.Server], None],
+    lifecycle: Lifecycle,
+    load: Step,
+    close: Step,
+    background: Callable[[], Coroutine[Any, Any, None]] | None,
+) -> None:
+    stop_signal = _Signals()
+    server = ServiceServer(settings, full_name=full_name, add=add, lifecycle=lifecycle)
+    metrics = StageMetrics(stage_of(full_name))
+    await server.start()
+    try:
+        _start_metrics(settings, metrics)
+        log.info("listening", target=server.target)
+        async with asyncio.TaskGroup() as tasks:
+            beside = [tasks.create_task(watch_loop_lag(metrics))]
+            if await _until(load(), stop_signal):
+                await server.serve()
+                log.info("serving", target=server.target)
+                if background is not None:
+                    beside.append(tasks.create_task(background()))
+                await stop_signal.next()
+                log.info("draining", drain_s=settings.drain_s)
+                await _until(server.stop(settings.drain_s), stop_signal)
+            for task in beside:
+                task.cancel()
+    finally:
+        await server.stop(0)
+        await close()
+        log.info("stopped")
+
+
+class _Signals:
+    """SIGTERM and SIGINT, one by one."""
+
+    def __init__(self) -> None:
+        self._arrived: asyncio.Queue[int] = asyncio.Queue()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, self._arrived.put_nowait, number)
+
+    async def next(self) -> None:
+        await self._arrived.get()
+
+
+async def _until(step: Awaitable[None], stop_signal: _Signals) -> bool:
+    """Run a step to its end, or cancel it at a signal. True when it ended by itself; what it raises is raised."""
+    working = asyncio.ensure_future(step)
+    waiting = asyncio.ensure_future(stop_signal.next())
+    try:
+        await asyncio.wait((working, waiting), return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            return False
+        await working
+        return True
+    finally:
+        for task in (working, waiting):
+            task.cancel()
+        await asyncio.gather(working, waiting, return_exceptions=True)
+
+
+def _start_metrics(settings: ServiceSettings, metrics: StageMetrics) -> None:
+    metrics.show_build(version=version("tong-dai"), python=platform.python_version(), grpc=grpc.__version__)
+    if not settings.metrics_port:
+        return
+    try:
+        start_http_server(settings.metrics_port, addr=settings.host)
+    except OSError as error:
+        raise StartupError(
+            f"cannot serve metrics on {settings.host}:{settings.metrics_port}: stop the process that holds the port, "
+            "set another metrics port, or 0 for none"
+        ) from error

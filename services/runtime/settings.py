@@ -1,0 +1,114 @@
+"""What every service can be told from outside, and how it is read.
+
+A setting `drain_s` is `TTS_DRAIN_S` for one service and `TONG_DAI_DRAIN_S` for all; the first wins. The process's
+environment wins over the file `.env` of the working directory.
+"""
+
+import sys
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+SHARED_PREFIX = "TONG_DAI_"
+
+Settings = TypeVar("Settings", bound="ServiceSettings")
+
+
+def service_config(name: str) -> SettingsConfigDict:
+    """The `model_config` of one service's settings; `name` is the prefix without its underscore, as in "TTS"."""
+    return SettingsConfigDict(
+        env_prefix=f"{name}_", env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True, str_strip_whitespace=True
+    )
+
+
+class ServiceSettings(BaseSettings):
+    """The settings all four services share. Read once at the start, passed down, never changed."""
+
+    model_config = service_config("SERVICE")
+
+    host: str = Field("127.0.0.1", description="Address to listen on. Loopback unless TLS or a private network guards it.")
+    port: int = Field(0, ge=0, le=65535, description="TCP port of the gRPC server; 0 takes a free one.")
+    metrics_port: int = Field(0, ge=0, le=65535, description="TCP port of the Prometheus metrics; 0 serves none.")
+    tls_certificate_file: Path | None = Field(None, description="PEM certificate chain of the server; turns TLS on.")
+    tls_key_file: Path | None = Field(None, description="PEM private key that belongs to the certificate.")
+    tls_client_ca_file: Path | None = Field(
+        None, description="PEM certificates of those who sign clients; clients must then show one (mTLS)."
+    )
+    auth_tokens_file: Path | None = Field(
+        None, description="TOML file of bearer tokens and the tenants they stand for; turns tokens on."
+    )
+    max_streams: int = Field(64, ge=1, description="Streams open at once on each streaming method; one more is refused.")
+    max_message_bytes: int = Field(1 << 20, ge=1 << 12, description="Largest request taken, in bytes.")
+    drain_s: float = Field(10.0, ge=0, description="How long open streams may go on after SIGTERM, in seconds.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least level that is logged.")
+    log_format: Literal["json", "console"] = Field("json", description="json for machines, console for a person.")
+    log_pii: bool = Field(False, description="Whether what people say may be logged, under keys that begin with pii.")
+    otlp_endpoint: str = Field("", description="OTLP/gRPC collector, as in http://127.0.0.1:4317; empty exports no traces.")
+    models_dir: Path = Field(
+        Path("~/.cache/tong-dai/models"), validate_default=True, description="Folder of the embedded models."
+    )
+
+    @field_validator("models_dir")
+    @classmethod
+    def _home_is_expanded(cls, path: Path) -> Path:
+        return path.expanduser()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (
+            init_settings,
+            env_settings,
+            EnvSettingsSource(settings_cls, env_prefix=SHARED_PREFIX),
+            dotenv_settings,
+            DotEnvSettingsSource(settings_cls, env_prefix=SHARED_PREFIX),
+        )
+
+    @model_validator(mode="after")
+    def _certificate_and_key_go_together(self) -> "ServiceSettings":
+        if (self.tls_certificate_file is None) != (self.tls_key_file is None):
+            raise ValueError("tls_certificate_file and tls_key_file go together: set both or neither")
+        if self.tls_client_ca_file is not None and self.tls_certificate_file is None:
+            raise ValueError("tls_client_ca_file needs tls_certificate_file and tls_key_file")
+        return self
+
+
+def read_settings(kind: type[Settings]) -> Settings:
+    """Read the settings of one service, or say on stderr which variable is wrong and exit with 2.
+
+    One line a bad field: the variable, its value, what is wrong, what the setting means.
+    """
+    try:
+        return kind()
+    except ValidationError as error:
+        for line in _complaints(kind, error):
+            print(line, file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+def _complaints(kind: type[ServiceSettings], error: ValidationError) -> list[str]:
+    prefix = str(kind.model_config.get("env_prefix", ""))
+    lines = []
+    for problem in error.errors():
+        if not problem["loc"]:
+            lines.append(f"{prefix}*: {problem['msg'].removeprefix('Value error, ')}")
+            continue
+        name = str(problem["loc"][0])
+        field = kind.model_fields.get(name)
+        meaning = f" ({field.description})" if field is not None and field.description else ""
+        lines.append(f"{prefix}{name.upper()}={problem['input']!r}: {problem['msg']}{meaning}")
+    return lines

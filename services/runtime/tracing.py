@@ -1,0 +1,56 @@
+"""One trace a turn, across the four services.
+
+A stream lasts a call, so its own span is of no use; the trace rides on the messages that begin a turn.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from opentelemetry import trace
+from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import SERVICE_NAME, Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased
+from opentelemetry.trace import Span
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from voice.type.v1.turn_pb2 import TraceContext
+
+_W3C = TraceContextTextMapPropagator()
+
+
+def configure_tracing(*, endpoint: str, service: str) -> TracerProvider:
+    """Set the process's tracer. Without an endpoint spans are not recorded, yet turns still get trace ids for the logs."""
+    if not endpoint:
+        provider = TracerProvider(sampler=ALWAYS_OFF)
+    else:
+        provider = TracerProvider(resource=Resource.create({SERVICE_NAME: service}), sampler=ParentBased(ALWAYS_ON))
+        exporter = OTLPSpanExporter(endpoint=endpoint, insecure=not endpoint.startswith("https://"))
+        provider.add_span_processor(BatchSpanProcessor(exporter))
+    trace.set_tracer_provider(provider)
+    return provider
+
+
+@contextmanager
+def turn_span(name: str, trace_context: TraceContext | None = None) -> Iterator[Span]:
+    """A span of one turn, current in the body; a child of `trace_context` where that is given and well-formed."""
+    carrier = {}
+    if trace_context is not None and trace_context.traceparent:
+        carrier = {"traceparent": trace_context.traceparent, "tracestate": trace_context.tracestate}
+    parent = _W3C.extract(carrier) if carrier else None
+    with trace.get_tracer("voice").start_as_current_span(name, context=parent) as span:
+        yield span
+
+
+def trace_context_of(span: Span) -> TraceContext:
+    """What to put on the next message of the turn, so that the next service's span is this one's child."""
+    carrier: dict[str, str] = {}
+    _W3C.inject(carrier, trace.set_span_in_context(span))
+    return TraceContext(traceparent=carrier.get("traceparent", ""), tracestate=carrier.get("tracestate", ""))
+
+
+def trace_id_of(span: Span) -> str:
+    """The trace id in hexadecimal, for a record or a log line; empty when the span has none."""
+    context = span.get_span_context()
+    return f"{context.trace_id:032x}" if context.is_valid else ""
