@@ -71,7 +71,7 @@ class HubSource:
         host = urlsplit(file.url).netloc
         if host in self._silent_hosts:
             raise SourceFailed(f"{host} did not answer")
-        if not _answers(file.url, self._answer_limit_s):
+        if not answers(file.url, self._answer_limit_s):
             self._silent_hosts.add(host)
             raise SourceFailed(f"{host} did not answer within {self._answer_limit_s:g} s")
         try:
@@ -147,7 +147,7 @@ class _Progress:
             self._say(f"{self._file.name}: {share}% of {self._file.size_bytes / 1e6:.0f} MB")
 
 
-def _answers(url: str, limit_s: float) -> bool:
+def answers(url: str, limit_s: float) -> bool:
     """Whether the host of `url` answers at all. Name look-up counts towards the limit, which no socket option does."""
     answered = threading.Event()
 
