@@ -29,7 +29,7 @@ class ChannelSettings:
     """Largest response taken, in bytes."""
 
 
-def open_channel(target: str, settings: ChannelSettings = ChannelSettings()) -> grpc.aio.Channel:  # noqa: B008 - frozen
+def open_channel(target: str, settings: ChannelSettings = ChannelSettings()) -> grpc.aio.Channel:
     """A channel to `target` ("host:port" or any gRPC name), balanced round robin over its addresses, without retries:
     a turn is retried by the one who knows what was heard of it. Close it when done.
     """
@@ -72,7 +72,9 @@ class _Token:
 
     def _with_token(self, details: grpc.aio.ClientCallDetails) -> grpc.aio.ClientCallDetails:
         metadata = grpc.aio.Metadata(*(details.metadata or ()), self._header)
-        return details._replace(metadata=metadata)
+        return grpc.aio.ClientCallDetails(
+            details.method, details.timeout, metadata, details.credentials, details.wait_for_ready
+        )
 
 
 class _UnaryToken(_Token, grpc.aio.UnaryUnaryClientInterceptor):

@@ -1,7 +1,7 @@
 """What can go wrong, in the domain's words, and the one place that turns it into a gRPC status and back."""
 
 from dataclasses import dataclass
-from typing import ClassVar, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 import grpc
 from google.protobuf.any_pb2 import Any as AnyMessage
@@ -64,7 +64,7 @@ class CapacityError(ServiceError):
 
 
 class UnavailableError(ServiceError):
-    """This server cannot serve now. Another one may."""
+    """The server cannot serve now. Another one may."""
 
     reason = "GONE"
 
@@ -114,7 +114,7 @@ class TurnIdNotIncreasing(RequestError):
     reason = "TURN_ID_NOT_INCREASING"
 
 
-class TurnFailed(Exception):  # noqa: N818 - it is an outcome of a turn, and reads as one
+class TurnFailed(Exception):
     """One bad turn: it ends FAILED, the stream lives."""
 
     def __init__(self, reason: str, message: str, is_retryable: bool = False, retry_delay_ms: int = 0) -> None:
@@ -172,14 +172,12 @@ def details(error: ServiceError, domain: str) -> bytes:
         packed = AnyMessage()
         packed.Pack(part)
         status.details.append(packed)
-    return status.SerializeToString()
+    return bytes(status.SerializeToString())
 
 
-async def abort(context: "grpc.aio.ServicerContext[object, object]", error: ServiceError, domain: str) -> NoReturn:
+async def abort(context: "grpc.aio.ServicerContext[Any, Any]", error: ServiceError, domain: str) -> NoReturn:
     """End the call with the status of `error`. Never returns."""
-    await context.abort(
-        status_code(error), error.message[:MAX_MESSAGE_CHARS], ((DETAILS_KEY, details(error, domain)),)
-    )
+    await context.abort(status_code(error), error.message[:MAX_MESSAGE_CHARS], ((DETAILS_KEY, details(error, domain)),))
     raise AssertionError("abort returned")
 
 

@@ -98,7 +98,7 @@ class ServiceServer:
         await self._server.stop(grace=CUT_GRACE_S)
         self._lifecycle.stop()
 
-    async def _say(self, status: HealthCheckResponse.ServingStatus.ValueType) -> None:
+    async def _say(self, status: int) -> None:
         for name in ("", self._full_name):
             await self._health.set(name, status)
 
@@ -147,4 +147,5 @@ def _unary_spans(full_name: str) -> grpc.aio.ServerInterceptor:
         for method in service.methods
         if not method.client_streaming and not method.server_streaming
     }
-    return aio_server_interceptor(filter_=lambda call: call.method in unary)
+    spans: grpc.aio.ServerInterceptor = aio_server_interceptor(filter_=lambda call: call.method in unary)  # type: ignore[no-untyped-call]
+    return spans

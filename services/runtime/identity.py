@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import grpc
 
@@ -45,7 +46,7 @@ def caller_may_act_for(tenant_id: str) -> bool:
     return identity is None or identity.may_act_for(tenant_id)
 
 
-def check_tenant(context: "grpc.aio.ServicerContext[object, object]", tenant_id: str) -> None:
+def check_tenant(context: "grpc.aio.ServicerContext[Any, Any]", tenant_id: str) -> None:
     """Raise PermissionDeniedError when tokens are on and the caller's is not for that tenant."""
     if not caller_may_act_for(tenant_id):
         log.warning("tenant_refused", tenant_id=tenant_id, peer=context.peer())

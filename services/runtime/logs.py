@@ -24,7 +24,9 @@ def configure_logs(*, level: str, log_format: str, log_pii: bool, service: str) 
     if not log_pii:
         processors.append(drop_pii)
     processors.append(
-        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback) if log_format == "console" else structlog.processors.JSONRenderer()
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+        if log_format == "console"
+        else structlog.processors.JSONRenderer()
     )
     structlog.configure(
         processors=processors,
@@ -35,8 +37,8 @@ def configure_logs(*, level: str, log_format: str, log_pii: bool, service: str) 
 
 
 def get_logger(name: str = "") -> FilteringBoundLogger:
-    """A logger: `log.info("turn_ended", outcome="cancelled")`. `name` is kept as `logger`."""
-    initial = {"logger": name} if name else {}
+    """A logger: `log.info("turn_ended", outcome="cancelled")`. `name` is kept as `module`."""
+    initial = {"module": name} if name else {}
     logger: FilteringBoundLogger = structlog.get_logger(**initial)  # bound lazily: `configure_logs` may come later
     return logger
 

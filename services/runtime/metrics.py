@@ -2,19 +2,21 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
-LATENCY_BUCKETS_S = (0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.13, 0.16, 0.2, 0.25, 0.3, 0.4, 0.5, 0.7, 1, 1.5, 2.5, 5, 10)
+LATENCY_BUCKETS_S = (0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.13, 0.16, 0.2, 0.25, 0.3, 0.4, 0.5, 0.7, 1, 2, 5, 10)
 LAG_BUCKETS_S = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1)
 
 _FIRST_OUTPUT = Histogram(
-    "voice_first_output_seconds", "From the message that completed the first unit of work to a turn's first output.",
-    ["stage"], buckets=LATENCY_BUCKETS_S,
+    "voice_first_output_seconds",
+    "From the message that completed the first unit of work to a turn's first output.",
+    ["stage"],
+    buckets=LATENCY_BUCKETS_S,
 )
 _QUEUE = Histogram(
     "voice_queue_seconds", "Waiting for a worker, a batch or a slot, a turn.", ["stage"], buckets=LATENCY_BUCKETS_S
 )
 _COMPUTE = Histogram("voice_compute_seconds", "Working, a turn.", ["stage"], buckets=LATENCY_BUCKETS_S)
 _OPEN_STREAMS = Gauge("voice_open_streams", "Streams open now.", ["stage"])
-_ERRORS = Counter("voice_errors_total", "Streams, unary calls and turns that failed, by ErrorInfo reason.", ["stage", "reason"])
+_ERRORS = Counter("voice_errors_total", "Streams, unary calls and turns that failed, by reason.", ["stage", "reason"])
 _QUEUE_DROPPED = Counter("voice_queue_dropped_total", "Items a bounded queue dropped by its rule.", ["stage", "queue"])
 _UNKNOWN_REQUESTS = Counter("voice_unknown_requests_total", "Requests of a kind this server does not know.", ["stage"])
 _FENCED_MESSAGES = Counter("voice_fenced_messages_total", "Messages dropped because their turn is fenced.", ["stage"])

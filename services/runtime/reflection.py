@@ -9,7 +9,6 @@ from typing import Any
 
 import grpc
 from google.protobuf import descriptor_pool, text_format
-from google.protobuf.descriptor import Descriptor, FieldDescriptor, FileDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from grpc_reflection.v1alpha import reflection_pb2 as v1alpha
 from grpc_reflection.v1alpha.reflection import aio as reflection_aio
@@ -24,23 +23,14 @@ class SymbolPool:
     def __init__(self) -> None:
         self._pool: Any = descriptor_pool.Default()
 
-    def FindFileByName(self, name: str) -> FileDescriptor:  # noqa: N802 - protobuf's names
-        return self._pool.FindFileByName(name)
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._pool, name)
 
-    def FindFileContainingSymbol(self, symbol: str) -> FileDescriptor:  # noqa: N802
+    def FindFileContainingSymbol(self, symbol: str) -> Any:  # noqa: N802 - protobuf's name
         try:
             return self._pool.FindFileContainingSymbol(symbol)
         except KeyError:
             return self._pool.FindMethodByName(symbol).containing_service.file
-
-    def FindMessageTypeByName(self, name: str) -> Descriptor:  # noqa: N802
-        return self._pool.FindMessageTypeByName(name)
-
-    def FindExtensionByNumber(self, message: Descriptor, number: int) -> FieldDescriptor:  # noqa: N802
-        return self._pool.FindExtensionByNumber(message, number)
-
-    def FindAllExtensions(self, message: Descriptor) -> list[FieldDescriptor]:  # noqa: N802
-        return self._pool.FindAllExtensions(message)
 
 
 def add_reflection(server: grpc.aio.Server, service_names: Iterable[str]) -> None:

@@ -43,14 +43,14 @@ def run_service(
     """Run one service until SIGTERM or SIGINT, then drain it; a second signal cuts the drain short.
 
     `load` runs once the port is held; until it returns, health says NOT_SERVING and streams are refused with LOADING.
-    `background` runs beside the streams from then on and is cancelled after the last one; if it fails, the process ends.
-    `close` runs last. A StartupError becomes one line on stderr and exit code 1.
+    `background` runs beside the streams from then on and is cancelled after the last one; if it fails, the process
+    ends. `close` runs last. A StartupError becomes one line on stderr and exit code 1.
     """
     stage = stage_of(full_name)
     configure_logs(level=settings.log_level, log_format=settings.log_format, log_pii=settings.log_pii, service=stage)
     tracing = configure_tracing(endpoint=settings.otlp_endpoint, service=f"tong-dai-{stage}")
     try:
-        uvloop.run(_run(settings, full_name, add, lifecycle, load, close, background))
+        uvloop.run(_run(settings, full_name, add, lifecycle, load=load, close=close, background=background))
     except (StartupError, BaseExceptionGroup) as error:
         cause = root_cause(error)
         if not isinstance(cause, StartupError):
@@ -66,6 +66,7 @@ async def _run(
     full_name: str,
     add: Callable[[grpc.aio.Server], None],
     lifecycle: Lifecycle,
+    *,
     load: Step,
     close: Step,
     background: Callable[[], Coroutine[Any, Any, None]] | None,

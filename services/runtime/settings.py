@@ -25,7 +25,12 @@ Settings = TypeVar("Settings", bound="ServiceSettings")
 def service_config(name: str) -> SettingsConfigDict:
     """The `model_config` of one service's settings; `name` is the prefix without its underscore, as in "TTS"."""
     return SettingsConfigDict(
-        env_prefix=f"{name}_", env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True, str_strip_whitespace=True
+        env_prefix=f"{name}_",
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        str_strip_whitespace=True,
     )
 
 
@@ -34,7 +39,7 @@ class ServiceSettings(BaseSettings):
 
     model_config = service_config("SERVICE")
 
-    host: str = Field("127.0.0.1", description="Address to listen on. Loopback unless TLS or a private network guards it.")
+    host: str = Field("127.0.0.1", description="Address to listen on; loopback unless TLS or a private net guards it.")
     port: int = Field(0, ge=0, le=65535, description="TCP port of the gRPC server; 0 takes a free one.")
     metrics_port: int = Field(0, ge=0, le=65535, description="TCP port of the Prometheus metrics; 0 serves none.")
     tls_certificate_file: Path | None = Field(None, description="PEM certificate chain of the server; turns TLS on.")
@@ -45,13 +50,13 @@ class ServiceSettings(BaseSettings):
     auth_tokens_file: Path | None = Field(
         None, description="TOML file of bearer tokens and the tenants they stand for; turns tokens on."
     )
-    max_streams: int = Field(64, ge=1, description="Streams open at once on each streaming method; one more is refused.")
+    max_streams: int = Field(64, ge=1, description="Streams open at once on each streaming method; more are refused.")
     max_message_bytes: int = Field(1 << 20, ge=1 << 12, description="Largest request taken, in bytes.")
     drain_s: float = Field(10.0, ge=0, description="How long open streams may go on after SIGTERM, in seconds.")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least level that is logged.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least level logged.")
     log_format: Literal["json", "console"] = Field("json", description="json for machines, console for a person.")
     log_pii: bool = Field(False, description="Whether what people say may be logged, under keys that begin with pii.")
-    otlp_endpoint: str = Field("", description="OTLP/gRPC collector, as in http://127.0.0.1:4317; empty exports no traces.")
+    otlp_endpoint: str = Field("", description="OTLP/gRPC collector, http://127.0.0.1:4317; empty exports no traces.")
     models_dir: Path = Field(
         Path("~/.cache/tong-dai/models"), validate_default=True, description="Folder of the embedded models."
     )

@@ -23,41 +23,64 @@ Response = TypeVar("Response")
 
 
 class Outbox(Generic[T]):
-    """The responses of one stream that wait to be written. Bounded: a full outbox holds its producer, drops nothing."""
+    """The responses of one stream that wait to be written, in order. Bounded: a full outbox holds its producer, and
+    drops nothing. Any number of producers, one reader.
+    """
 
     def __init__(self, limit: int) -> None:
         """`limit`: how many responses may wait."""
         self._limit = limit
         self._waiting: deque[T] = deque()
         self._is_closed = False
-        self._changed = asyncio.Condition()
+        self._reader: asyncio.Future[None] | None = None
+        self._producers: deque[asyncio.Future[None]] = deque()
 
     def __len__(self) -> int:
         return len(self._waiting)
 
     async def put(self, response: T) -> None:
         """Queue a response; waits while the outbox is full. After `close` it is discarded: nobody listens."""
-        async with self._changed:
-            await self._changed.wait_for(lambda: self._is_closed or len(self._waiting) < self._limit)
-            if not self._is_closed:
-                self._waiting.append(response)
-                self._changed.notify_all()
+        while len(self._waiting) >= self._limit and not self._is_closed:
+            room = asyncio.get_running_loop().create_future()
+            self._producers.append(room)
+            try:
+                await room
+            except asyncio.CancelledError:
+                if room.done() and not room.cancelled():
+                    self._wake_producer()  # this one was given the room; the next may have it
+                raise
+        if not self._is_closed:
+            self._waiting.append(response)
+            self._wake_reader()
 
-    async def close(self) -> None:
-        """Nothing more comes. What waits is still written."""
-        async with self._changed:
-            self._is_closed = True
-            self._changed.notify_all()
+    def close(self) -> None:
+        """Nothing more comes. What waits is still read."""
+        self._is_closed = True
+        self._wake_reader()
+        while self._producers:
+            self._wake_producer()
 
     async def __aiter__(self) -> AsyncIterator[T]:
         while True:
-            async with self._changed:
-                await self._changed.wait_for(lambda: self._is_closed or self._waiting)
-                if not self._waiting:
+            while not self._waiting:
+                if self._is_closed:
                     return
-                response = self._waiting.popleft()
-                self._changed.notify_all()
+                self._reader = asyncio.get_running_loop().create_future()
+                await self._reader
+            response = self._waiting.popleft()
+            self._wake_producer()
             yield response
+
+    def _wake_reader(self) -> None:
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_result(None)
+
+    def _wake_producer(self) -> None:
+        while self._producers:
+            room = self._producers.popleft()
+            if not room.done():
+                room.set_result(None)
+                return
 
 
 async def first_config(requests: AsyncIterator[Request], kind: str = "config") -> Request:
@@ -98,7 +121,7 @@ async def exchange(
         try:
             await handle(requests)
         finally:
-            await outbox.close()
+            outbox.close()
 
     # Not a TaskGroup: one held open across a yield would, when its task fails, cancel whoever is writing the response.
     serving = asyncio.create_task(serve())

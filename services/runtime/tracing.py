@@ -14,14 +14,13 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased
 from opentelemetry.trace import Span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
-
 from voice.type.v1.turn_pb2 import TraceContext
 
 _W3C = TraceContextTextMapPropagator()
 
 
 def configure_tracing(*, endpoint: str, service: str) -> TracerProvider:
-    """Set the process's tracer. Without an endpoint spans are not recorded, yet turns still get trace ids for the logs."""
+    """Set the process's tracer. Without an endpoint no span is recorded, yet turns still get trace ids for the logs."""
     if not endpoint:
         provider = TracerProvider(sampler=ALWAYS_OFF)
     else:

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 
-from services.runtime.errors import TurnIdNotIncreasing
 from voice.type.v1.turn_pb2 import Cancellation
+
+from services.runtime.errors import TurnIdNotIncreasing
 
 MAX_SINGLE_FENCES = 4096  # a peer that cancels more single ids than this loses the oldest fences
 
