@@ -1,0 +1,44 @@
+"""The pace of a sender's clock, told from when its packets arrive."""
+
+from collections import deque
+from typing import Final
+
+_WINDOW_S: Final = 10
+"""Long enough to meet a packet that was not delayed, short enough that 200 ppm of drift is 2 ms."""
+
+
+class ArrivalClock:
+    """Which tick of the sender's clock is arriving now.
+
+    The least delayed packet of the last ten seconds sets the pace (a sliding minimum, one value a second), so that
+    jitter never reads as drift and drift never grows into delay.
+    """
+
+    def __init__(self, rate_hertz: int) -> None:
+        self._rate_hertz = rate_hertz
+        self._least: deque[tuple[int, float]] = deque()  # (second, arrival - tick time), both increasing
+
+    def restart(self, tick: int, *, arrival: float) -> None:
+        """Forget what was known: `tick` arrived just now."""
+        self._least.clear()
+        self.hear(tick, arrival=arrival)
+
+    def hear(self, tick: int, *, arrival: float) -> None:
+        """The packet that ends at `tick` arrived."""
+        offset_s = arrival - tick / self._rate_hertz
+        second = int(arrival)
+        least = self._least
+        while least and least[-1][1] >= offset_s:
+            least.pop()
+        if not least or least[-1][0] != second:
+            least.append((second, offset_s))
+        while least[0][0] < second - _WINDOW_S:
+            least.popleft()
+
+    def tick_at(self, now: float) -> int:
+        """The tick an undelayed packet would end at, if it arrived now."""
+        return round((now - self._least[0][1]) * self._rate_hertz)
+
+    def time_of(self, tick: int) -> float:
+        """When an undelayed packet that ends at `tick` arrives."""
+        return self._least[0][1] + tick / self._rate_hertz

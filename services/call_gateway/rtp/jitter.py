@@ -1,0 +1,163 @@
+"""Puts packets in order. A missing one is awaited for a while, then given up (RFC 3550 appendix A.1).
+
+There is no playout delay: a packet that is next goes on at once. Only behind a gap does sound wait, and then it comes
+in one burst, which an ear does not mind.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Final
+
+from services.call_gateway.rtp.packet import SEQUENCE_MODULUS, RtpPacket, sequence_distance
+
+_MAX_DROPOUT: Final = 3000  # packets; a longer jump ahead is a restarted sequence
+_MAX_MISORDER: Final = 100  # packets; a longer step back is a restarted sequence
+_MAX_PENDING: Final = 64  # packets held behind a gap; beyond it the gap is given up early
+_AUDITION_S: Final = 1.0  # a new source must send its second packet within this
+
+
+@dataclass(frozen=True, slots=True)
+class OrderedPacket:
+    """A packet in its place."""
+
+    packet: RtpPacket
+    arrival: float  # seconds, monotonic
+    lost_before: int = 0  # packets given up just before it
+    is_new_source: bool = False  # its timestamps say nothing about those before
+
+
+@dataclass(slots=True)
+class OrderCounts:
+    """What went wrong on the way, in packets."""
+
+    lost: int = 0
+    late: int = 0  # came after it was given up
+    duplicate: int = 0
+    reordered: int = 0
+    stray: int = 0  # of a source that was never accepted
+    sources: int = 0  # accepted: the first, and each change
+
+
+class Reorderer:
+    """The order of one sender's packets, which may change its SSRC or restart its sequence in mid-call."""
+
+    def __init__(self, *, wait_s: float = 0.060) -> None:
+        self.counts = OrderCounts()
+        self._wait_s = wait_s
+        self._ssrc: int | None = None
+        self._next_sequence = 0
+        self._pending: dict[int, OrderedPacket] = {}
+        self._given_up: deque[int] = deque(maxlen=_MAX_MISORDER)
+        self._gap_since = 0.0
+        self._candidate: OrderedPacket | None = None
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether packets are held behind a gap."""
+        return bool(self._pending)
+
+    def next_deadline(self) -> float | None:
+        """When the gap is given up; call on_timer then."""
+        return self._gap_since + self._wait_s if self._pending else None
+
+    def on_timer(self, now: float) -> list[OrderedPacket]:
+        """Give up gaps that have been awaited long enough."""
+        ordered: list[OrderedPacket] = []
+        while self._pending and now >= self._gap_since + self._wait_s:
+            ordered += self._give_up_gap()
+        return ordered
+
+    def receive(self, packet: RtpPacket, *, now: float) -> list[OrderedPacket]:
+        """The packets that are next now, in order."""
+        ordered = self.on_timer(now)
+        arrived = OrderedPacket(packet, now)
+        if self._ssrc is None:
+            return ordered + self._accept_source(arrived)
+        distance = sequence_distance(packet.sequence, self._next_sequence)
+        if packet.ssrc != self._ssrc or not -_MAX_MISORDER < distance < _MAX_DROPOUT:
+            return ordered + self._audition(arrived)
+        self._candidate = None  # the source we know goes on
+        if distance == 0:
+            ordered.append(arrived)
+            self._advance()
+            ordered += self._release_pending()
+        elif distance < 0:
+            self._count_behind(packet.sequence)
+        else:
+            ordered += self._hold(arrived)
+        return ordered
+
+    def _hold(self, arrived: OrderedPacket) -> list[OrderedPacket]:
+        sequence = arrived.packet.sequence
+        if sequence in self._pending:
+            self.counts.duplicate += 1
+            return []
+        if not self._pending:
+            self._gap_since = arrived.arrival
+        self._pending[sequence] = arrived
+        return self._give_up_gap() if len(self._pending) > _MAX_PENDING else []
+
+    def _count_behind(self, sequence: int) -> None:
+        if sequence in self._given_up:
+            self.counts.late += 1
+        else:
+            self.counts.duplicate += 1
+
+    def _release_pending(self) -> list[OrderedPacket]:
+        """Held packets that are next, after a gap closed."""
+        ordered = []
+        while (held := self._pending.pop(self._next_sequence, None)) is not None:
+            self.counts.reordered += 1
+            ordered.append(held)
+            self._advance()
+        if self._pending:
+            self._gap_since = min(held.arrival for held in self._pending.values())
+        return ordered
+
+    def _give_up_gap(self) -> list[OrderedPacket]:
+        n_lost = min((sequence - self._next_sequence) % SEQUENCE_MODULUS for sequence in self._pending)
+        self.counts.lost += n_lost
+        first = (self._next_sequence + n_lost) % SEQUENCE_MODULUS
+        for back in range(min(n_lost, _MAX_MISORDER), 0, -1):
+            self._given_up.append((first - back) % SEQUENCE_MODULUS)
+        held = self._pending.pop(first)
+        self._next_sequence = first
+        self._advance()
+        return [OrderedPacket(held.packet, held.arrival, lost_before=n_lost), *self._release_consecutive()]
+
+    def _release_consecutive(self) -> list[OrderedPacket]:
+        reordered = self.counts.reordered
+        ordered = self._release_pending()
+        self.counts.reordered = reordered  # they were in order: the ones before them were lost
+        return ordered
+
+    def _audition(self, arrived: OrderedPacket) -> list[OrderedPacket]:
+        """One odd packet is a stray; two in a row, with none of the known source between, are a new source."""
+        candidate, self._candidate = self._candidate, arrived
+        if (
+            candidate is None
+            or candidate.packet.ssrc != arrived.packet.ssrc
+            or sequence_distance(arrived.packet.sequence, candidate.packet.sequence) != 1
+            or arrived.arrival - candidate.arrival > _AUDITION_S
+        ):
+            self.counts.stray += 1
+            return []
+        self.counts.stray -= 1  # the candidate was none after all
+        ordered = []
+        while self._pending:
+            ordered += self._give_up_gap()
+        ordered += self._accept_source(candidate)
+        self._advance()
+        return [*ordered, arrived]
+
+    def _accept_source(self, first: OrderedPacket) -> list[OrderedPacket]:
+        self.counts.sources += 1
+        self._ssrc = first.packet.ssrc
+        self._next_sequence = first.packet.sequence
+        self._candidate = None
+        self._given_up.clear()
+        self._advance()
+        return [OrderedPacket(first.packet, first.arrival, is_new_source=True)]
+
+    def _advance(self) -> None:
+        self._next_sequence = (self._next_sequence + 1) % SEQUENCE_MODULUS

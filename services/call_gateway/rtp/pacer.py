@@ -1,0 +1,59 @@
+"""When each leg of the process sends: one clock, four slots of 5 ms in every 20 ms.
+
+Legs are spread over the slots, so that a hundred calls do not all send in the same millisecond. The clock is ticked by
+one task for all of them; a tick that comes late is caught up at once, as far as a caller's jitter buffer would take it.
+"""
+
+from typing import Final, Generic, TypeVar
+
+SLOTS: Final = 4
+SLOT_S: Final = 0.005
+MAX_CATCH_UP_SLOTS: Final = 12
+"""60 ms of late frames are sent at once; what is later still is skipped, for no jitter buffer would play it."""
+
+Leg = TypeVar("Leg")
+
+
+class SlotTable(Generic[Leg]):
+    """Which legs send in which slot. A new leg goes where there are fewest."""
+
+    def __init__(self) -> None:
+        self._slots: tuple[dict[Leg, None], ...] = tuple({} for _ in range(SLOTS))
+
+    def __len__(self) -> int:
+        return sum(map(len, self._slots))
+
+    def add(self, leg: Leg) -> None:
+        min(self._slots, key=len)[leg] = None
+
+    def remove(self, leg: Leg) -> None:
+        """Does nothing when it is not there."""
+        for slot in self._slots:
+            slot.pop(leg, None)
+
+    def in_slot(self, tick: int) -> tuple[Leg, ...]:
+        """The legs that send at this tick."""
+        return tuple(self._slots[tick % SLOTS])
+
+
+class TickClock:
+    """Counts 5 ms ticks from `start_s`."""
+
+    def __init__(self, *, start_s: float) -> None:
+        self.skipped_ticks = 0  # never run: the process was stopped or starved for longer than can be made up
+        self._start_s = start_s
+        self._next_tick = 0
+
+    def next_due(self) -> float:
+        """When the next tick is due, in seconds of the same clock."""
+        return self._start_s + self._next_tick * SLOT_S
+
+    def due(self, now: float) -> range:
+        """The ticks to run now, oldest first; each is given once."""
+        reached = int((now - self._start_s) / SLOT_S + 1e-6) + 1  # ticks due by now, the first at start_s itself
+        if reached <= self._next_tick:
+            return range(0)
+        first = max(self._next_tick, reached - MAX_CATCH_UP_SLOTS)
+        self.skipped_ticks += first - self._next_tick
+        self._next_tick = reached
+        return range(first, reached)

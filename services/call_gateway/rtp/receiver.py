@@ -1,0 +1,242 @@
+"""From datagrams to the caller's sound on the call's own media clock.
+
+Three clocks meet here. The sender's timestamps place sound exactly, but jump on transfer, hold and a change of source.
+The arrival clock says how much time really passed. The call's clock, which everybody else counts by, follows the
+timestamps while the two agree and the arrival clock where they do not; it goes on when packets stop.
+
+All times inside are ticks of the 8 kHz RTP clock.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Final
+
+from services.audio.concealment import Concealer
+from services.audio.pcm import decode, encode
+from services.call_gateway.rtp.arrival import ArrivalClock
+from services.call_gateway.rtp.codecs import FRAME_TICKS, RTP_CLOCK_HERTZ, PayloadCodec
+from services.call_gateway.rtp.dtmf import Key, Keypad, parse_event
+from services.call_gateway.rtp.jitter import OrderCounts, OrderedPacket, Reorderer
+from services.call_gateway.rtp.media import Hole, HoleCause, KeySound, MediaEvent, Sound
+from services.call_gateway.rtp.packet import is_rtcp, parse_packet, timestamp_distance
+
+_TICKS_PER_MS: Final = RTP_CLOCK_HERTZ // 1000
+_IDLE_AFTER_TICKS: Final = 60 * _TICKS_PER_MS  # a packet this late leaves a hole
+_MAX_CONCEALED_TICKS: Final = 160 * _TICKS_PER_MS  # a longer loss is concealed so far, then a hole
+_MAX_CHUNK_TICKS: Final = 100 * _TICKS_PER_MS
+_MAX_LEAD_TICKS: Final = 200 * _TICKS_PER_MS  # more than jitter: the sender's clock was misread
+_GAP_TOLERANCE_TICKS: Final = 250 * _TICKS_PER_MS  # between what timestamps and arrivals say of one gap
+_LONGEST_PACKET_TICKS: Final = 60 * _TICKS_PER_MS
+_KEY_REPORT_TICKS: Final = 100 * _TICKS_PER_MS  # a hole this soon after a report on a key is the key's
+
+
+@dataclass(slots=True)
+class ReceiverCounts:
+    """What came in, beside the counts of the order."""
+
+    packets: int = 0
+    rtcp: int = 0
+    unknown_payload: int = 0
+    epochs: int = 0  # times the sender's timestamps were set in relation to the call's clock
+    concealed_ticks: int = 0
+    hole_ticks: int = 0
+    jitter_ticks: float = 0.0  # RFC 3550 section 6.4.1
+
+
+class MediaReceiver:
+    """One caller's incoming RTP. Call `start` first, then `receive` and `on_timer`; each gives events in order."""
+
+    def __init__(
+        self, codec: PayloadCodec, *, event_payload_type: int | None = None, reorder_wait_s: float = 0.060
+    ) -> None:
+        self.counts = ReceiverCounts()
+        self._codec = codec
+        self._event_payload_type = event_payload_type
+        self._samples_per_tick = codec.audio_format.sample_rate_hertz // RTP_CLOCK_HERTZ
+        self._order = Reorderer(wait_s=reorder_wait_s)
+        self._clock = ArrivalClock(RTP_CLOCK_HERTZ)
+        self._keypad = Keypad()
+        self._concealer = Concealer(codec.audio_format.sample_rate_hertz)
+        self._unheard: deque[bytes] = deque(maxlen=3)  # last contents, which the concealer hears only when needed
+        self._next_tick = 0  # the call's clock: what was told ends here
+        self._true_tick = 0  # the sender's clock on the same scale; behind _next_tick when packets came late
+        self._next_timestamp: int | None = None
+        self._packet_ticks = FRAME_TICKS
+        self._lost_packets = 0  # given up since the last sound
+        self._transit: float | None = None
+        self._is_idle = False  # what was told last is a hole
+        self._idle_cause = HoleCause.UNKNOWN  # of that hole
+        self._is_held = False
+        self._key_until_tick = 0
+
+    @property
+    def order_counts(self) -> OrderCounts:
+        return self._order.counts
+
+    @property
+    def next_sample(self) -> int:
+        """Where the call's clock stands."""
+        return self._next_tick * self._samples_per_tick
+
+    def start(self, now: float) -> None:
+        """Sample 0 is now."""
+        self._clock.restart(0, arrival=now)
+
+    def receive(self, datagram: bytes, *, now: float) -> list[MediaEvent]:
+        """Raises MalformedPacket, and then nothing has changed."""
+        if is_rtcp(datagram):
+            self.counts.rtcp += 1
+            return []
+        packet = parse_packet(datagram)
+        if packet.payload_type == self._event_payload_type:
+            parse_event(packet.payload)  # malformed ones raise before they take a place in the order
+        self.counts.packets += 1
+        return self._take_all(self._order.receive(packet, now=now))
+
+    def set_held(self, is_held: bool) -> None:
+        """The call was put on hold or taken back: holes from here on say so."""
+        self._is_held = is_held
+
+    def next_deadline(self) -> float:
+        """When on_timer has something to do, unless a packet comes before."""
+        gap_deadline = self._order.next_deadline()
+        return self._clock.time_of(self._idle_tick()) if gap_deadline is None else gap_deadline
+
+    def on_timer(self, now: float) -> list[MediaEvent]:
+        """Give up missing packets, and let the clock go on where none come."""
+        events = self._take_all(self._order.on_timer(now))
+        if not self._order.is_waiting:
+            now_tick = self._clock.tick_at(now)
+            if now_tick >= self._idle_tick():
+                events.append(self._leave_hole(now_tick - self._next_tick, self._hole_cause(HoleCause.UNKNOWN)))
+        return events
+
+    def _idle_tick(self) -> int:
+        """Once the arrival clock is here, a hole begins or goes on."""
+        return self._next_tick + (FRAME_TICKS if self._is_idle else self._packet_ticks + _IDLE_AFTER_TICKS)
+
+    def _take_all(self, ordered: list[OrderedPacket]) -> list[MediaEvent]:
+        events: list[MediaEvent] = []
+        for placed in ordered:
+            self._lost_packets += placed.lost_before
+            payload_type = placed.packet.payload_type
+            if payload_type == self._codec.payload_type:
+                events += self._take_sound(placed)
+            elif payload_type == self._event_payload_type:
+                self._key_until_tick = self._clock.tick_at(placed.arrival) + _KEY_REPORT_TICKS
+                event = parse_event(placed.packet.payload)
+                events += map(_key_sound, self._keypad.hear(event, timestamp=placed.packet.timestamp))
+            else:
+                self.counts.unknown_payload += 1
+            if placed.is_new_source and payload_type != self._codec.payload_type:
+                self._next_timestamp = None
+        return events
+
+    def _take_sound(self, placed: OrderedPacket) -> list[MediaEvent]:
+        payload = placed.packet.payload
+        if not payload:
+            return []
+        events: list[MediaEvent] = []
+        ticks = len(payload)
+        self._place(placed, ticks)
+        gap_ticks = self._true_tick - self._next_tick
+        if gap_ticks > 0:
+            events += self._fill(gap_ticks, placed)
+        elif -gap_ticks > _MAX_LEAD_TICKS:
+            self._begin_epoch(self._next_tick, ticks, placed.arrival)
+        self._is_idle = False
+        events += map(_key_sound, self._keypad.release())
+        content = self._codec.decode(payload)
+        events += self._chunks(content, concealed=False)
+        self._unheard.append(content)
+        self._next_timestamp = (placed.packet.timestamp + ticks) % (1 << 32)
+        self._true_tick += ticks
+        self._packet_ticks = min(ticks, _LONGEST_PACKET_TICKS)
+        self._lost_packets = 0
+        self._clock.hear(self._true_tick, arrival=placed.arrival)
+        self._measure_jitter(placed)
+        return events
+
+    def _place(self, placed: OrderedPacket, ticks: int) -> None:
+        """Set _true_tick to where the packet begins on the call's clock."""
+        waited_ticks = self._clock.tick_at(placed.arrival) - ticks - self._true_tick
+        if self._next_timestamp is not None and not placed.is_new_source:
+            gap_ticks = timestamp_distance(placed.packet.timestamp, self._next_timestamp)
+            if gap_ticks == 0 or (gap_ticks > 0 and self._is_credible(gap_ticks, waited_ticks)):
+                self._true_tick += gap_ticks
+                return
+        begin = max(self._next_tick, self._true_tick + waited_ticks)
+        if not self._is_idle and begin - self._next_tick < _IDLE_AFTER_TICKS:
+            begin = self._next_tick  # no more than jitter
+        self._begin_epoch(begin, ticks, placed.arrival)
+
+    def _is_credible(self, gap_ticks: int, waited_ticks: int) -> bool:
+        """Whether a gap in the timestamps agrees with the packets known lost, or with the time that passed."""
+        if gap_ticks <= self._lost_packets * _LONGEST_PACKET_TICKS:
+            return True
+        return abs(gap_ticks - waited_ticks) <= _GAP_TOLERANCE_TICKS
+
+    def _begin_epoch(self, begin: int, ticks: int, arrival: float) -> None:
+        self.counts.epochs += 1
+        self._true_tick = begin
+        self._transit = None
+        self._clock.restart(begin + ticks, arrival=arrival)
+
+    def _fill(self, gap_ticks: int, placed: OrderedPacket) -> list[MediaEvent]:
+        """Sound or a hole for the stretch before a packet."""
+        is_loss = self._lost_packets > 0
+        if is_loss:
+            cause = HoleCause.LOSS
+        else:
+            cause = self._idle_cause if self._is_idle else self._hole_cause(HoleCause.UNKNOWN)
+        is_silence_by_design = placed.packet.is_marked and not is_loss  # RFC 3551 section 4.1
+        if self._is_idle or is_silence_by_design or self._next_tick == 0 or cause in (HoleCause.HOLD, HoleCause.DTMF):
+            return [self._leave_hole(gap_ticks, cause)]
+        events = self._conceal(min(gap_ticks, _MAX_CONCEALED_TICKS))
+        if gap_ticks > _MAX_CONCEALED_TICKS:
+            events.append(self._leave_hole(gap_ticks - _MAX_CONCEALED_TICKS, self._hole_cause(HoleCause.LOSS)))
+        return events
+
+    def _conceal(self, ticks: int) -> list[MediaEvent]:
+        audio_format = self._codec.audio_format
+        if self._unheard:
+            self._concealer.hear(decode(audio_format, b"".join(self._unheard)))
+            self._unheard.clear()
+        self.counts.concealed_ticks += ticks
+        content = encode(audio_format, self._concealer.conceal(ticks * self._samples_per_tick))
+        return self._chunks(content, concealed=True)
+
+    def _chunks(self, content: bytes, *, concealed: bool) -> list[MediaEvent]:
+        """Content that is next, in pieces of at most 100 ms; moves the call's clock."""
+        bytes_per_tick = self._samples_per_tick * self._codec.audio_format.bytes_per_sample
+        step = _MAX_CHUNK_TICKS * bytes_per_tick
+        chunks: list[MediaEvent] = []
+        for start in range(0, len(content), step):
+            piece = content[start : start + step]
+            n_ticks = len(piece) // bytes_per_tick
+            n_samples = n_ticks * self._samples_per_tick
+            chunks.append(Sound(self.next_sample, piece, n_samples if concealed else 0))
+            self._next_tick += n_ticks
+        return chunks
+
+    def _leave_hole(self, ticks: int, cause: HoleCause) -> Hole:
+        from_sample = self.next_sample
+        self._next_tick += ticks
+        self.counts.hole_ticks += ticks
+        self._is_idle, self._idle_cause = True, cause
+        return Hole(from_sample, self.next_sample, cause)
+
+    def _hole_cause(self, otherwise: HoleCause) -> HoleCause:
+        if self._is_held:
+            return HoleCause.HOLD
+        return HoleCause.DTMF if self._next_tick < self._key_until_tick else otherwise
+
+    def _measure_jitter(self, placed: OrderedPacket) -> None:
+        transit = placed.arrival * RTP_CLOCK_HERTZ - self._true_tick
+        if self._transit is not None:
+            self.counts.jitter_ticks += (abs(transit - self._transit) - self.counts.jitter_ticks) / 16
+        self._transit = transit
+
+
+def _key_sound(key: Key) -> KeySound:
+    return KeySound(key.digit, key.duration_ticks // _TICKS_PER_MS)
