@@ -1,0 +1,161 @@
+"""`make run-stack`: four services under supervisor, in the foreground, until Ctrl-C.
+
+Says how far each is until all serve, then where they are; says when one dies and when it is back. A service that cannot
+start ends the command with that service's own line and exit status 1.
+"""
+
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from deploy.fetch_models import fetch_models
+from deploy.settings import read_stack_settings
+from deploy.stack import SERVICES, HealthWatch, check_ports, settings_of
+from deploy.supervision import ProcessState, Supervision
+from services.runtime.errors import StartupError
+from services.runtime.models import read_models
+from services.runtime.settings import ServiceSettings
+
+_LOGS = Path(__file__).parents[1] / "out" / "logs"
+_START_LIMIT_S = 180.0
+_LOOK_EVERY_S = 0.25
+
+
+class Stopped(Exception):
+    """The user ends the command."""
+
+
+@dataclass(slots=True)
+class Watched:
+    """One service, as the command has last seen it."""
+
+    name: str
+    health: HealthWatch
+    is_serving: bool = False
+    pid: int = 0
+
+
+def main() -> int:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
+    try:
+        _run()
+    except StartupError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except Stopped:
+        print("  stopped", flush=True)
+    return 0
+
+
+def _run() -> None:
+    began = time.monotonic()
+    settings = {service.name: settings_of(service) for service in SERVICES}
+    for service in SERVICES:
+        check_ports(service, settings[service.name])
+    fetch_models(_wanted_models(settings), read_stack_settings(), _say)
+    drain_s = max(each.drain_s for each in settings.values())
+    watched = [Watched(each.name, HealthWatch(each, settings[each.name])) for each in SERVICES]
+    with Supervision(_LOGS, drain_s) as supervision:
+        try:
+            _say(f"starting {len(watched)} services; logs in {_LOGS}")
+            _wait_until_serving(supervision, watched, began)
+            _show_addresses(settings, time.monotonic() - began)
+            _keep_watch(supervision, watched)
+        except Stopped:
+            _say(f"draining: calls may go on for {drain_s:g} s")
+            raise
+
+
+def _wanted_models(settings: dict[str, ServiceSettings]) -> Sequence[str]:
+    """The default models, with the NLU stage's own choice in place of its default one."""
+    names = [model.name for model in read_models().values() if model.is_default]
+    chosen = getattr(settings["nlu"], "model", "")
+    default = type(settings["nlu"]).model_fields["model"].default
+    if chosen == default:
+        return names
+    return [name for name in names if name != default] + ([chosen] if chosen in read_models() else [])
+
+
+def _wait_until_serving(supervision: Supervision, watched: Sequence[Watched], began: float) -> None:
+    """Return when all serve. Any process that ends before that ends the command: it will not start either next time."""
+    next_word = time.monotonic() + 5.0
+    while not all(each.is_serving for each in watched):
+        for state in supervision.states():
+            if state.state in {"BACKOFF", "EXITED", "FATAL"}:
+                raise StartupError(f"{state.name} does not start: {supervision.last_word(state.name)}")
+        if not supervision.is_alive:
+            raise StartupError(f"supervisor does not start: {supervision.last_word('supervisor')}")
+        for each in watched:
+            if not each.is_serving and each.health.is_serving():
+                each.is_serving = True
+                _say(f"{each.name:<13} SERVING on {each.health.address} after {time.monotonic() - began:.1f} s")
+        if time.monotonic() >= next_word:
+            next_word += 5.0
+            _say(f"waiting for {', '.join(each.name for each in watched if not each.is_serving)}")
+        if time.monotonic() - began > _START_LIMIT_S:
+            late = next(each.name for each in watched if not each.is_serving)
+            raise StartupError(f"{late} has not served within {_START_LIMIT_S:g} s: {supervision.last_word(late)}")
+        time.sleep(_LOOK_EVERY_S)
+    for state in supervision.states():
+        _by_name(watched, state.name).pid = state.pid
+
+
+def _keep_watch(supervision: Supervision, watched: Sequence[Watched]) -> None:
+    """Say when a service dies and when it is back. Ends with StartupError when one cannot be brought back."""
+    while supervision.is_alive:
+        for state in supervision.states():
+            each = _by_name(watched, state.name)
+            if state.state == "FATAL":
+                raise StartupError(f"{each.name} cannot be started again: {supervision.last_word(each.name)}")
+            _note_change(each, state)
+        time.sleep(2 * _LOOK_EVERY_S)
+    raise StartupError(f"supervisor is gone; see {_LOGS}")
+
+
+def _note_change(each: Watched, state: ProcessState) -> None:
+    if each.is_serving and state.pid != each.pid:
+        each.is_serving = False
+        _say(f"{each.name:<13} died; supervisor starts it again")
+    if not each.is_serving and state.pid and each.health.is_serving():
+        each.is_serving, each.pid = True, state.pid
+        _say(f"{each.name:<13} SERVING again")
+
+
+def _by_name(watched: Sequence[Watched], name: str) -> Watched:
+    return next(each for each in watched if each.name == name)
+
+
+def _show_addresses(settings: dict[str, ServiceSettings], took_s: float) -> None:
+    print(f"\n  The stack serves, after {took_s:.1f} s.\n")
+    print(f"  {'':<13} {'gRPC':<22} Prometheus")
+    for service in SERVICES:
+        own = settings[service.name]
+        metrics = f"http://{own.host}:{own.metrics_port}/metrics" if own.metrics_port else "off"
+        print(f"  {service.name:<13} {f'{own.host}:{own.port}':<22} {metrics}")
+    print(
+        "\n  In another terminal:\n"
+        "    make pbx              a private Asterisk to call through\n"
+        "    make call             a phone calls, speaks and prints what happened\n"
+        "    make call EDGE=grpc   the same without Asterisk\n"
+        "  Ctrl-C drains and stops.\n",
+        flush=True,
+    )
+
+
+def _stop(_number: int, _frame: FrameType | None) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # once is enough: draining is under way
+    raise Stopped
+
+
+def _say(line: str) -> None:
+    print(f"  {line}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,84 @@
+"""One supervisord of our own: started, asked and stopped."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import xmlrpc.client
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from supervisor.xmlrpc import SupervisorTransport  # type: ignore[import-untyped]
+
+_CONFIG = Path(__file__).with_name("supervisord.conf")
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessState:
+    """What supervisor says of one process."""
+
+    name: str
+    state: str  # STARTING, RUNNING, BACKOFF, EXITED, FATAL, STOPPING, STOPPED
+    pid: int  # 0: none
+    exit_status: int
+
+
+class Supervision:
+    """Runs `deploy/supervisord.conf` as a child, in a session of its own so that Ctrl-C reaches us alone.
+
+    A context: leaving it stops every process, waiting as long as they may drain, and then some.
+    """
+
+    def __init__(self, logs_dir: Path, drain_s: float) -> None:
+        self._logs_dir = logs_dir
+        self._stop_s = round(drain_s) + 5
+
+    def __enter__(self) -> "Supervision":
+        self._logs_dir.mkdir(parents=True, exist_ok=True)
+        for old in self._logs_dir.glob("*.err"):
+            old.unlink()  # the last line of these explains a failed start: it must be of this one
+        self._run_dir = tempfile.TemporaryDirectory(prefix="tong-dai-")
+        environment = os.environ | {
+            "TONG_DAI_PYTHON": sys.executable,
+            "TONG_DAI_LOGS": str(self._logs_dir),
+            "TONG_DAI_RUN": self._run_dir.name,
+            "TONG_DAI_STOP_S": str(self._stop_s),
+        }
+        command = [sys.executable, "-m", "supervisor.supervisord", "--configuration", str(_CONFIG)]
+        self._process = subprocess.Popen(command, env=environment, start_new_session=True)  # noqa: S603
+        socket_path = Path(self._run_dir.name) / "supervisor.sock"
+        self._rpc = xmlrpc.client.ServerProxy("http://local", SupervisorTransport(None, None, f"unix://{socket_path}"))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._process.terminate()
+        try:
+            self._process.wait(2 * self._stop_s + 10)  # the gateway first, then the models
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+        self._run_dir.cleanup()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether supervisord itself runs."""
+        return self._process.poll() is None
+
+    def states(self) -> list[ProcessState]:
+        """What every process does now; empty while supervisord does not answer yet."""
+        try:
+            answer = self._rpc.supervisor.getAllProcessInfo()
+        except (OSError, xmlrpc.client.Error):
+            return []
+        assert isinstance(answer, list)  # noqa: S101 (supervisor's interface)
+        return [ProcessState(each["name"], each["statename"], each["pid"], each["exitstatus"]) for each in answer]
+
+    def last_word(self, name: str) -> str:
+        """The last line a process wrote to stderr."""
+        for suffix in ("err", "log"):
+            path = self._logs_dir / f"{name}.{suffix}"
+            if path.is_file() and (lines := path.read_text(encoding="utf-8", errors="replace").strip().splitlines()):
+                return lines[-1]
+        return f"it said nothing; see {self._logs_dir}"
