@@ -1,7 +1,8 @@
 #!/bin/sh
-# Make .venv ready: deploy/environment.sh stack | test
+# Make .venv ready: deploy/environment.sh stack | call | test
 #
 # stack  what `make run-stack` runs, and no more
+# call   that, and a phone
 # test   that, and what tests and checks need
 #
 # uv is used from PATH, or fetched with pip into .cache/uv. llama-cpp-python is left to deploy/llama_wheel.py, since it
@@ -56,8 +57,9 @@ export UV="$uv"
 EXTRAS="--extra gateway --extra stt-faster-whisper --extra nlu-llama-cpp --extra tts-piper --extra tts-espeak --extra stack"
 case "${1:-stack}" in
 stack) groups="--frozen --no-dev" ;;
+call) groups="--frozen --no-dev --group phone" ;;
 test) groups="--locked --group dev" ;;
-*) die "usage: deploy/environment.sh stack|test" ;;
+*) die "usage: deploy/environment.sh stack|call|test" ;;
 esac
 
 # UV_FIND_LINKS would write its folder into the lock file; it is for deploy/llama_wheel.py.
