@@ -11,7 +11,7 @@ from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
 DETAILS_KEY = "grpc-status-details-bin"
-MAX_MESSAGE_CHARS = 1000  # near 16 kB of details gRPC replaces the status itself; this keeps them under 4 kB
+MAX_MESSAGE_BYTES = 600  # it travels three times, once percent-encoded: all of a status stays under 4 kB
 
 
 class ServiceError(Exception):
@@ -158,7 +158,7 @@ def status_code(error: ServiceError) -> grpc.StatusCode:
 
 def details(error: ServiceError, domain: str) -> bytes:
     """A serialized google.rpc.Status with one ErrorInfo, and what else applies. `domain`: the full service name."""
-    message = error.message[:MAX_MESSAGE_CHARS]
+    message = _short(error.message)
     status = Status(code=status_code(error).value[0], message=message)
     parts: list[ErrorInfo | BadRequest | RetryInfo] = [ErrorInfo(reason=error.reason, domain=domain)]
     if error.field:
@@ -175,9 +175,13 @@ def details(error: ServiceError, domain: str) -> bytes:
     return bytes(status.SerializeToString())
 
 
+def _short(message: str) -> str:
+    return message.encode()[:MAX_MESSAGE_BYTES].decode(errors="ignore")
+
+
 async def abort(context: "grpc.aio.ServicerContext[Any, Any]", error: ServiceError, domain: str) -> NoReturn:
     """End the call with the status of `error`. Never returns."""
-    await context.abort(status_code(error), error.message[:MAX_MESSAGE_CHARS], ((DETAILS_KEY, details(error, domain)),))
+    await context.abort(status_code(error), _short(error.message), ((DETAILS_KEY, details(error, domain)),))
     raise AssertionError("abort returned")
 
 

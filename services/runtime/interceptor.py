@@ -77,6 +77,7 @@ class Door(grpc.aio.ServerInterceptor):
         async def guarded(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
             try:
                 self._identify(context)
+                self._check_loaded()
                 return await behaviour(request, context)
             except Exception as error:
                 await self._fail(context, error)
@@ -110,8 +111,7 @@ class Door(grpc.aio.ServerInterceptor):
     @contextmanager
     def _slot(self, method: str) -> Iterator[None]:
         """Hold one of the method's slots. Raises Loading, Draining or CapacityError."""
-        if self._lifecycle.state is State.LOADING:
-            raise Loading("the engine is being loaded: try again, or another replica")
+        self._check_loaded()
         if self._lifecycle.state is not State.SERVING:
             raise Draining("this server is going away: use another replica")
         if self._open[method] >= self._max_streams:
@@ -126,6 +126,10 @@ class Door(grpc.aio.ServerInterceptor):
             self._metrics.open_streams.dec()
             if not self._open.total():
                 self._emptied.set()
+
+    def _check_loaded(self) -> None:
+        if self._lifecycle.state is State.LOADING:
+            raise Loading("the engine is being loaded: try again, or another replica")
 
     async def _fail(self, context: grpc.aio.ServicerContext[Any, Any], error: Exception) -> None:
         cause = root_cause(error)

@@ -4,6 +4,7 @@ A setting `drain_s` is `TTS_DRAIN_S` for one service and `TONG_DAI_DRAIN_S` for 
 environment wins over the file `.env` of the working directory.
 """
 
+import os
 import sys
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -115,5 +116,11 @@ def _complaints(kind: type[ServiceSettings], error: ValidationError) -> list[str
         name = str(problem["loc"][0])
         field = kind.model_fields.get(name)
         meaning = f" ({field.description})" if field is not None and field.description else ""
-        lines.append(f"{prefix}{name.upper()}={problem['input']!r}: {problem['msg']}{meaning}")
+        lines.append(f"{_variable(prefix, name)}={problem['input']!r}: {problem['msg']}{meaning}")
     return lines
+
+
+def _variable(prefix: str, name: str) -> str:
+    """The variable a setting was read from, as far as the environment shows it."""
+    own, shared = f"{prefix}{name.upper()}", f"{SHARED_PREFIX}{name.upper()}"
+    return shared if own not in os.environ and shared in os.environ else own

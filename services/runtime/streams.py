@@ -3,7 +3,6 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
 from typing import Generic, Protocol, TypeVar
 
 from services.runtime.errors import FirstMessageNotConfig, SecondConfig
@@ -130,6 +129,8 @@ async def exchange(
             yield response
         await serving
     finally:
-        serving.cancel()
-        with suppress(asyncio.CancelledError):
+        if not serving.done():
+            serving.cancel()
             await asyncio.wait([serving])
+        if not serving.cancelled():
+            serving.exception()  # looked at, so that asyncio does not report it as never retrieved

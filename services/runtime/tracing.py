@@ -20,14 +20,19 @@ _W3C = TraceContextTextMapPropagator()
 
 
 def configure_tracing(*, endpoint: str, service: str) -> TracerProvider:
-    """Set the process's tracer. Without an endpoint no span is recorded, yet turns still get trace ids for the logs."""
-    if not endpoint:
-        provider = TracerProvider(sampler=ALWAYS_OFF)
-    else:
-        provider = TracerProvider(resource=Resource.create({SERVICE_NAME: service}), sampler=ParentBased(ALWAYS_ON))
-        exporter = OTLPSpanExporter(endpoint=endpoint, insecure=not endpoint.startswith("https://"))
-        provider.add_span_processor(BatchSpanProcessor(exporter))
+    """Set the process's tracer. Shut the provider down at the end: it sends what it holds."""
+    provider = make_provider(endpoint=endpoint, service=service)
     trace.set_tracer_provider(provider)
+    return provider
+
+
+def make_provider(*, endpoint: str, service: str) -> TracerProvider:
+    """A tracer that exports to an OTLP/gRPC endpoint. Without one no span is recorded, yet turns have trace ids."""
+    if not endpoint:
+        return TracerProvider(sampler=ALWAYS_OFF)
+    provider = TracerProvider(resource=Resource.create({SERVICE_NAME: service}), sampler=ParentBased(ALWAYS_ON))
+    exporter = OTLPSpanExporter(endpoint=endpoint, insecure=not endpoint.startswith("https://"))
+    provider.add_span_processor(BatchSpanProcessor(exporter))
     return provider
 
 
