@@ -1,0 +1,65 @@
+"""Who the agent is, as far as the gateway must know. The NLU stage says it when its stream opens."""
+
+from dataclasses import dataclass
+
+from services.call_gateway.conversation.events import PromptKind
+
+
+@dataclass(frozen=True, slots=True)
+class AgentVoice:
+    """The voice for one language."""
+
+    language_code: str  # BCP-47
+    voice: str = ""  # a voice of the TTS engine; empty: the engine's own
+    rate: float = 0.0  # 0.5 to 2.0; 0 means 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class AgentPrompt:
+    """A sentence the gateway says by itself."""
+
+    kind: PromptKind
+    language_code: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pronunciation:
+    """How to say one word."""
+
+    written: str
+    spoken: str
+    language_code: str = ""  # empty: every language
+
+
+@dataclass(frozen=True, slots=True)
+class AgentEndpointing:
+    """How long to wait for the caller, in milliseconds. Zero means the gateway's default."""
+
+    draft_pause_ms: int = 0
+    complete_wait_ms: int = 0
+    unfinished_wait_ms: int = 0
+    silence_prompt_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AgentBargeIn:
+    """When the caller may talk over the agent. Zero means the gateway's default."""
+
+    min_speech_ms: int = 0
+    min_words: int = 0
+    protected_greeting_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AgentProfile:
+    """Who the agent is: the session hands its voices to TTS and its timing to STT, the conversation keeps the rest."""
+
+    agent_id: str = ""
+    voices: tuple[AgentVoice, ...] = ()
+    language_codes: tuple[str, ...] = ()  # BCP-47, its own language first
+    prompts: tuple[AgentPrompt, ...] = ()
+    lexicon: tuple[Pronunciation, ...] = ()
+    endpointing: AgentEndpointing = AgentEndpointing()
+    barge_in: AgentBargeIn = AgentBargeIn()
+    phrases: tuple[str, ...] = ()  # words to favour when listening

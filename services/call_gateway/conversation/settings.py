@@ -1,0 +1,69 @@
+"""How patient, how quick and how polite a conversation is. Every figure has its reason beside it."""
+
+from dataclasses import dataclass, replace
+
+from services.call_gateway.conversation.profile import AgentProfile
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationSettings:
+    """The figures of one conversation. Milliseconds are of audio where the name of the caller's clock is mentioned, of
+    the wall otherwise."""
+
+    frame_ms: int = 20  # what the line pulls at a time
+    greeting_delay_ms: int = 300  # comfort silence before the first word: phones open their path late
+    protected_greeting_ms: int = 1500  # of audio; people say "hello?" while the greeting begins
+    tail_ms: int = 300  # from the last word to the hang-up: the far side plays behind us
+
+    # Ending the caller's turn (caller's clock)
+    draft_pause_ms: int = 96  # three windows of voice detection: a pause inside a sentence costs one spare draft
+    complete_wait_ms: int = 256  # a sentence that is whole
+    unfinished_wait_ms: int = 1200  # one that is not; also the rule when the ear predicts nothing
+    max_drafts: int = 4  # a turn; each costs the models a prompt
+    max_draft_speech_ms: int = 15_000  # longer speech rarely ends at the next pause
+    text_margin_ms: int = 200  # the text must cover the speech to within a syllable
+    text_wait_ms: int = 400  # what a late text is worth waiting for
+    settle_limit_ms: int = 400  # then the draft's text stands
+    settle_hard_limit_ms: int = 1200  # the same when there is no draft: then any text stands, or the ear has failed
+    recovery_window_ms: int = 1000  # speech this soon after the turn was taken: it was taken too early
+    echo_guard: bool = True  # veto speech that is our own voice coming back
+
+    # The caller talks over the agent (caller's clock)
+    barge_in_min_speech_ms: int = 600  # longer than coughs and backchannels
+    barge_in_min_words: int = 1  # that are no backchannel
+    barge_in_min_confidence: float = 0.3  # Whisper scores "uh-huh" 0.24 and "wait" 0.40
+    pause_limit_ms: int = 1000  # silence of an agent that was not interrupted after all
+
+    # Trouble: first clause and first audio together stay under three seconds
+    ear_stall_ms: int = 2000  # how far behind the caller's clock the ear may be
+    first_clause_limit_ms: int = 1900
+    first_audio_limit_ms: int = 900
+    dry_limit_ms: int = 2000  # a reply that stops flowing
+    tool_limit_ms: int = 10_000  # a first clause may take this long while a tool runs
+    reopen_pause_ms: int = 500  # between attempts to reach a stage again
+
+    # Silence and length
+    silence_prompt_ms: int = 8000
+    silence_prompts: int = 2  # then goodbye
+    music_limit_ms: int = 15_000  # sound without a word for so long is hold music or a fax: no more prompts
+    max_call_s: float = 3600.0
+    key_gap_ms: int = 1500  # after the last key, the number is whole
+    closing_limit_ms: int = 15_000  # a goodbye nobody pulls ends here
+
+    # Bounds
+    max_held_audio_ms: int = 30_000  # a turn's sound not yet played; a voice keeps 5 s ahead
+    history_turns: int = 200
+
+    def adapted(self, profile: AgentProfile) -> "ConversationSettings":
+        """The same with the agent's own figures in place; its zeros change nothing."""
+        timing, barge_in = profile.endpointing, profile.barge_in
+        return replace(
+            self,
+            draft_pause_ms=timing.draft_pause_ms or self.draft_pause_ms,
+            complete_wait_ms=timing.complete_wait_ms or self.complete_wait_ms,
+            unfinished_wait_ms=timing.unfinished_wait_ms or self.unfinished_wait_ms,
+            silence_prompt_ms=timing.silence_prompt_ms or self.silence_prompt_ms,
+            barge_in_min_speech_ms=barge_in.min_speech_ms or self.barge_in_min_speech_ms,
+            barge_in_min_words=barge_in.min_words or self.barge_in_min_words,
+            protected_greeting_ms=barge_in.protected_greeting_ms or self.protected_greeting_ms,
+        )
