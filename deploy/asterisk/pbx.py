@@ -1,0 +1,86 @@
+"""A private Asterisk in the foreground: `python -m deploy.asterisk.pbx`, or `make pbx`. Ctrl-C ends it."""
+
+import asyncio
+import signal
+import sys
+import time
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from deploy.asterisk.archive import ensure_asterisk
+from deploy.asterisk.private_pbx import PbxAccount, PbxPorts, PrivatePbx, state_folder
+from services.runtime.errors import StartupError
+
+
+class PbxSettings(BaseSettings):
+    """Where the private Asterisk lies and listens."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="PBX_", env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
+    )
+
+    folder: Path = Field(default=Path(".cache/asterisk"), description="Folder it is unpacked into.")
+    ari_port: int = Field(default=8088, ge=1, le=65535, description="Port of ARI, on loopback.")
+    sip_port: int = Field(default=15060, ge=1, le=65535, description="Port phones call, on loopback.")
+    rtp_first: int = Field(default=30000, ge=1024, le=65534, description="First port of its media.")
+    rtp_last: int = Field(default=30999, ge=1025, le=65535, description="Last port of its media.")
+    app: str = Field(default="tong-dai", description="ARI application that calls are given to.")
+    longest_call_s: int = Field(default=3600, ge=1, description="Longest call, in seconds, kept by Asterisk itself.")
+
+
+async def run(settings: PbxSettings) -> int:
+    """Unpack, start, say where it is, wait. Returns the exit status."""
+    began = time.monotonic()
+    unpacked = await asyncio.to_thread(ensure_asterisk, settings.folder, _say)
+    ports = PbxPorts(settings.ari_port, settings.sip_port, settings.rtp_first, settings.rtp_last)
+    pbx = PrivatePbx(
+        unpacked,
+        state_folder(settings.folder),
+        ports=ports,
+        account=PbxAccount(app=settings.app),
+        longest_call_s=settings.longest_call_s,
+    )
+    await pbx.start()
+    stop = asyncio.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    _say(f"{unpacked.version()} is ready after {time.monotonic() - began:.1f} s")
+    _say(f"  ARI    {pbx.ari_url}  user {pbx.account.user}  application {settings.app}")
+    _say(f"  call   sip:1000@127.0.0.1:{ports.sip}  (1001 Vietnamese first, 1002 echo)")
+    _say(f"  log    {pbx.log_file}")
+    _say("next: make run-stack in another terminal, then make call.  Ctrl-C ends it.")
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            ended = tasks.create_task(pbx.wait())
+            stopped = tasks.create_task(stop.wait())
+            await asyncio.wait((ended, stopped), return_when=asyncio.FIRST_COMPLETED)
+            has_died = ended.done()
+            ended.cancel()
+            stopped.cancel()
+    finally:
+        await pbx.stop()
+    if has_died:
+        raise StartupError(f"Asterisk ended by itself: see {pbx.log_file}")
+    return 0
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def main() -> int:
+    try:
+        return asyncio.run(run(PbxSettings()))
+    except StartupError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except ValidationError as error:
+        for fault in error.errors():
+            print(f"PBX_{str(fault['loc'][0]).upper()}={fault['input']!r}: {fault['msg']}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())
