@@ -19,7 +19,7 @@ Say = Callable[[str], None]
 
 _DEFAULT_MIRROR: Final = "http://deb.debian.org/debian"
 _TOOLS: Final = ("apt-get", "dpkg-deb", "dpkg")
-_APT_LIMIT_S: Final = 300
+_COMMAND_LIMIT_S: Final = 300
 _CLOSED: Final = ("reached", "resolve", "connect", "timed out", "Unable to fetch", "Failed to fetch", "No route")
 
 _SLIM: Final = tuple(
@@ -78,8 +78,7 @@ class UnpackedAsterisk:
 
     def version(self) -> str:
         """As `asterisk -V` says. Raises subprocess.SubprocessError when it does not run."""
-        done = subprocess.run(self.command("-V"), capture_output=True, text=True, timeout=20, check=True)
-        return done.stdout.strip()
+        return _run(self.command("-V"), limit_s=20).stdout.strip()
 
 
 def ensure_asterisk(folder: Path, say: Say) -> UnpackedAsterisk:
@@ -134,18 +133,14 @@ def _fetch(source: _Source, scratch: Path) -> str:
         fetch = [*apt, "download", *source.packages]
     for command in ([*apt, "update"], fetch):
         try:
-            done = subprocess.run(
-                command, cwd=downloads, capture_output=True, text=True, timeout=_APT_LIMIT_S, check=False
-            )
+            done = _run(command, folder=downloads, is_checked=False)
         except subprocess.TimeoutExpired:
             return "Debian's archive timed out"
         if done.returncode != 0 or "Failed to fetch" in done.stderr:
             return _first_error(done.stderr)
     (scratch / "root").mkdir()
     for package in sorted(downloads.glob("*.deb")):
-        done = subprocess.run(
-            ["dpkg-deb", "-x", str(package), str(scratch / "root")], capture_output=True, text=True, check=False
-        )
+        done = _run(["dpkg-deb", "-x", str(package), str(scratch / "root")], is_checked=False)
         if done.returncode != 0:
             return f"{package.name} cannot be unpacked: {_first_error(done.stderr)}"
     return ""
@@ -158,9 +153,7 @@ def _private_apt(source: _Source, scratch: Path) -> list[str]:
     (scratch / "dpkg/status").touch()
     keyring = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
     signed = f" signed-by={keyring}" if keyring.exists() else ""
-    architecture = subprocess.run(
-        ["dpkg", "--print-architecture"], capture_output=True, text=True, check=True
-    ).stdout.strip()
+    architecture = _run(["dpkg", "--print-architecture"]).stdout.strip()
     sources = scratch / "etc/apt/sources.list"
     sources.write_text(f"deb [arch={architecture}{signed}] {_mirror()} {source.suite} main\n", encoding="utf-8")
     options = {
@@ -193,6 +186,14 @@ def _mirror() -> str:
         if found := re.search(r"^(?:URIs:\s*|deb\s+(?:\[[^]]*\]\s*)?)(\S+/debian)/?(?:\s|$)", text, re.MULTILINE):
             return found[1]
     return _DEFAULT_MIRROR
+
+
+def _run(
+    command: list[str], *, folder: Path | None = None, limit_s: float = _COMMAND_LIMIT_S, is_checked: bool = True
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S603 (fixed commands)
+        command, cwd=folder, capture_output=True, text=True, timeout=limit_s, check=is_checked
+    )
 
 
 def _first_error(text: str) -> str:
