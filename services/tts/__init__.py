@@ -1,0 +1,1 @@
+"""Speaks text while it is being written: the gRPC service `voice.tts.v1.TtsService`."""

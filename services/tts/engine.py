@@ -1,0 +1,117 @@
+"""What a voice engine is, and the table of those there are."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Protocol
+
+from services.audio.pcm import Samples
+from services.runtime.errors import StartupError
+
+if TYPE_CHECKING:
+    from services.tts.settings import TtsSettings
+
+ENGINES = {
+    "piper": "services.tts.engines.piper:PiperEngine",
+    "espeak": "services.tts.engines.espeak:EspeakEngine",
+    "tone": "services.tts.engines.tone:ToneEngine",
+}
+"""Name in TTS_ENGINES -> where its class lives. Nothing imports an engine; only the ones asked for are loaded."""
+
+PACKAGES = {"piper": "tts-piper", "espeak": "tts-espeak"}
+"""Engine -> the extra of this project that brings its packages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """A voice a client may name."""
+
+    name: str
+    language_codes: tuple[str, ...]  # BCP-47; empty: any
+
+
+@dataclass(frozen=True, slots=True)
+class EngineDescription:
+    """What an engine can do. Asked for again at each use: an engine may gain voices while it runs."""
+
+    name: str
+    model: str
+    sample_rate_hertz: int  # of every Speech it yields
+    voices: tuple[Voice, ...]  # the first one that speaks a language is its default
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One clause for an engine to say, already normalised: words only where the language is known."""
+
+    text: str
+    language_code: str
+    voice: str  # a name from the engine's own description, never empty
+    rate: float  # 0.5 to 2.0, 1.0 is the voice's own
+    turn_id: int
+    is_first: bool  # of its turn: someone waits for its first sound
+
+
+@dataclass(frozen=True, slots=True)
+class WordEnd:
+    """Where a word ends in the sound."""
+
+    text_offset: int  # code points into Line.text, behind the word
+    sample: int  # first sample after the word, counted from the line's first
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """A piece of a line's sound.
+
+    `word_ends` are those the engine measured; each comes with or before the piece that holds the word's last sample,
+    in rising order. An engine that measures nothing leaves them out, and they are then spread by length.
+    """
+
+    samples: Samples
+    word_ends: tuple[WordEnd, ...] = ()
+    queue_us: int = 0  # waited for a worker, a batch or a slot
+    compute_us: int = 0  # worked
+
+
+class TtsEngine(Protocol):
+    """A voice, or many of one kind.
+
+    Many lines are spoken at once, one a turn: an engine may batch them over calls, spread them over devices and run
+    its vocoder in chunks. It works only while it is asked for the next piece, so that a caller who hangs up or a buffer
+    that is full costs nothing.
+    """
+
+    def __init__(self, settings: "TtsSettings") -> None: ...
+
+    async def load(self) -> None:
+        """Load and warm up. Raises StartupError with the one thing to do."""
+
+    def describe(self) -> EngineDescription:
+        """What it can do; valid once loaded."""
+
+    def synthesize(self, line: Line) -> AsyncIterator[Speech]:
+        """Yield the line's sound as it is made; closing the iterator cancels within one step of the model.
+
+        Raises EngineFailed.
+        """
+
+    async def close(self) -> None:
+        """Let go of threads, processes and devices; also safe when `load` failed."""
+
+
+def make_engine(name: str, settings: "TtsSettings") -> TtsEngine:
+    """The engine of that name, not yet loaded. Raises StartupError naming the setting or the extra to install."""
+    place = ENGINES.get(name)
+    if place is None:
+        raise StartupError(f"TTS_ENGINES names {name!r}; there are {', '.join(ENGINES)}")
+    module_name, class_name = place.split(":")
+    try:
+        module = import_module(module_name)
+    except ModuleNotFoundError as error:
+        extra = PACKAGES.get(name, "")
+        raise StartupError(
+            f"the {name} engine needs the package {error.name}: pip install '.[{extra}]'"
+        ) from error
+    engine: TtsEngine = getattr(module, class_name)(settings)
+    return engine

@@ -1,0 +1,53 @@
+"""espeak-ng: any language, at once, and it sounds like a machine."""
+
+from collections.abc import AsyncIterator
+from itertools import pairwise
+
+from services.audio.pcm import Samples
+from services.tts.engine import EngineDescription, Line, Speech, Voice, WordEnd
+from services.tts.espeak.process import EspeakProcess, SpokenWord
+from services.tts.settings import TtsSettings
+from services.tts.workers import Workers
+
+PREFIX = "espeak-"
+
+
+class EspeakEngine:
+    """A line is made whole in a few milliseconds; the places of its words are espeak-ng's own."""
+
+    def __init__(self, settings: TtsSettings) -> None:
+        self._process = EspeakProcess(settings.espeak_library, settings.espeak_data_dir)
+        self._workers = Workers(1, "espeak")
+        self._description = EngineDescription("espeak", "espeak-ng", 0, ())
+
+    async def load(self) -> None:
+        await self._workers.run(self._process.start, is_urgent=True)
+        self._description = EngineDescription(
+            name="espeak",
+            model="espeak-ng",
+            sample_rate_hertz=self._process.sample_rate_hertz,
+            voices=tuple(Voice(f"{PREFIX}{voice.name}", voice.language_codes) for voice in self._process.voices),
+        )
+
+    def describe(self) -> EngineDescription:
+        return self._description
+
+    async def synthesize(self, line: Line) -> AsyncIterator[Speech]:
+        def speak() -> tuple[Samples, list[SpokenWord]]:
+            return self._process.speak(line.text, voice=line.voice.removeprefix(PREFIX), rate=line.rate)
+
+        done = await self._workers.run(speak, is_urgent=True)
+        samples, words = done.result
+        yield Speech(samples, _word_ends(words, len(samples)), done.queue_us, done.compute_us)
+
+    async def close(self) -> None:
+        self._workers.close()
+        self._process.close()
+
+
+def _word_ends(words: list[SpokenWord], n_samples: int) -> tuple[WordEnd, ...]:
+    """A word lasts until the next one begins."""
+    ends = [WordEnd(word.text_offset + word.length, following.sample) for word, following in pairwise(words)]
+    if words:
+        ends.append(WordEnd(words[-1].text_offset + words[-1].length, n_samples))
+    return tuple(ends)

@@ -1,0 +1,153 @@
+"""A Piper voice (VITS): natural English on a processor, with sound after some seventy milliseconds."""
+
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from services.audio.pcm import Samples
+from services.runtime.errors import StartupError
+from services.runtime.models import find_model, model_dir
+from services.tts.engine import EngineDescription, Line, Speech, Voice, WordEnd
+from services.tts.espeak.process import EspeakProcess
+from services.tts.settings import TtsSettings
+from services.tts.vits.graph import cut_voice
+from services.tts.vits.network import Scales, Utterance, VitsNetwork
+from services.tts.vits.phonemes import PhonemeIds, phoneme_ids
+from services.tts.workers import Workers
+
+CHUNK_FRAMES = (16, 32, 64)
+"""How much is decoded in one step: little at first, so that it is heard soon; the last figure holds for the rest."""
+
+WARM_UP = ("Hello.", "Your appointment is confirmed for Tuesday morning at nine thirty with Doctor Lee.")
+
+
+@dataclass(frozen=True, slots=True)
+class _VoiceFile:
+    name: str
+    language_code: str
+    sample_rate_hertz: int
+    hop_samples: int
+    espeak_voice: str
+    id_map: Mapping[str, Sequence[int]]
+    scales: Scales
+
+
+class PiperEngine:
+    """One voice. Prosody is drawn for the whole line, then the decoder runs in chunks; words end where the voice's own
+    phoneme lengths say.
+    """
+
+    def __init__(self, settings: TtsSettings) -> None:
+        self._settings = settings
+        self._espeak = EspeakProcess(settings.espeak_library, settings.espeak_data_dir)
+        self._workers = Workers(settings.piper_workers, "piper")
+        self._network: VitsNetwork | None = None
+        self._voice: _VoiceFile | None = None
+
+    async def load(self) -> None:
+        await self._workers.run(self._load, is_urgent=True)
+
+    def describe(self) -> EngineDescription:
+        voice = self._loaded_voice()
+        return EngineDescription(
+            name="piper",
+            model=voice.name,
+            sample_rate_hertz=voice.sample_rate_hertz,
+            voices=(Voice(voice.name, (voice.language_code,)),),
+        )
+
+    async def synthesize(self, line: Line) -> AsyncIterator[Speech]:
+        hop = self._loaded_voice().hop_samples
+        begun = await self._workers.run(lambda: self._begin(line), is_urgent=line.is_first)
+        utterance, words = begun.result
+        queue_us, compute_us = begun.queue_us, begun.compute_us
+        step = 0
+        while not utterance.is_done:
+            n_frames = CHUNK_FRAMES[min(step, len(CHUNK_FRAMES) - 1)]
+            done = await self._workers.run(
+                lambda n_frames=n_frames: utterance.decode(n_frames), is_urgent=line.is_first and step == 0
+            )
+            word_ends = _word_ends(words, utterance, hop) if step == 0 else ()
+            yield Speech(done.result, word_ends, queue_us + done.queue_us, compute_us + done.compute_us)
+            queue_us = compute_us = 0
+            step += 1
+
+    async def close(self) -> None:
+        self._workers.close()
+        self._espeak.close()
+
+    def _load(self) -> None:
+        self._espeak.start()
+        folder = _voice_folder(self._settings)
+        path = next(iter(sorted(folder.glob("*.onnx"))), None)
+        if path is None:
+            raise StartupError(f"TTS_PIPER_MODEL={self._settings.piper_model}: no .onnx file in {folder}")
+        self._voice = _read_voice(path)
+        self._network = VitsNetwork(cut_voice(path), threads=self._settings.piper_threads)
+        for text in WARM_UP:
+            line = Line(text, self._voice.language_code, self._voice.name, 1.0, turn_id=0, is_first=True)
+            utterance, _ = self._begin(line)
+            for n_frames in CHUNK_FRAMES:
+                utterance.decode(n_frames)
+
+    def _begin(self, line: Line) -> tuple[Utterance, PhonemeIds]:
+        voice = self._loaded_voice()
+        assert self._network is not None
+        words = phoneme_ids(
+            line.text.rstrip(), lambda texts: self._espeak.phonemes(texts, voice=voice.espeak_voice), voice.id_map
+        )
+        scales = Scales(voice.scales.noise, voice.scales.length / line.rate, voice.scales.noise_width)
+        return self._network.encode(words.ids, scales), words
+
+    def _loaded_voice(self) -> _VoiceFile:
+        assert self._voice is not None, "load() first"
+        return self._voice
+
+
+def _word_ends(words: PhonemeIds, utterance: Utterance, hop: int) -> tuple[WordEnd, ...]:
+    frames = np.concatenate(([0], np.cumsum(utterance.durations)))
+    return tuple(WordEnd(offset, int(frames[index]) * hop) for offset, index in words.word_ends)
+
+
+def _voice_folder(settings: TtsSettings) -> Path:
+    name = settings.piper_model
+    if "/" in name:
+        folder = Path(name).expanduser()
+        if not folder.is_dir():
+            raise StartupError(f"TTS_PIPER_MODEL={name} is no folder; name a model of deploy/models.toml or a folder")
+        return folder
+    find_model(name)
+    return model_dir(settings.models_dir, name)
+
+
+def _read_voice(path: Path) -> _VoiceFile:
+    try:
+        described: dict[str, Any] = json.loads(Path(f"{path}.json").read_text(encoding="utf-8"))
+        if described.get("num_speakers", 1) != 1:
+            raise StartupError(f"{path} has many speakers; only voices of one speaker are supported")
+        inference = described["inference"]
+        espeak_voice = str(described["espeak"]["voice"])
+        language = described.get("language", {}).get("code", espeak_voice).replace("_", "-")
+        return _VoiceFile(
+            name=path.stem,
+            language_code=_tag(language),
+            sample_rate_hertz=int(described["audio"]["sample_rate"]),
+            hop_samples=int(described.get("hop_length", 256)),
+            espeak_voice=espeak_voice,
+            id_map=described["phoneme_id_map"],
+            scales=Scales(
+                float(inference["noise_scale"]), float(inference["length_scale"]), float(inference["noise_w"])
+            ),
+        )
+    except (OSError, ValueError, KeyError) as error:
+        raise StartupError(f"{path}.json does not describe a Piper voice: {error}") from error
+
+
+def _tag(code: str) -> str:
+    """`en-us` as `en-US`."""
+    language, _, region = code.partition("-")
+    return f"{language.lower()}-{region.upper()}" if region else language.lower()

@@ -1,0 +1,144 @@
+"""Our end of the pipe to espeak-ng's process."""
+
+import importlib.util
+import select
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from services.audio.pcm import Samples
+from services.runtime.errors import EngineFailed, StartupError
+from services.tts.espeak.worker import FRAME, write_frame
+
+REPLY_LIMIT_S = 5.0
+MISSING = (
+    "espeak-ng is missing: pip install '.[tts-espeak]', or install it (apt-get install libespeak-ng1) and set "
+    "TTS_ESPEAK_LIBRARY=/usr/lib/x86_64-linux-gnu/libespeak-ng.so.1"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class EspeakVoice:
+    """A voice of espeak-ng, named for its first language."""
+
+    name: str
+    language_codes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SpokenWord:
+    """Where a word begins: in the text (code points) and in the sound."""
+
+    text_offset: int
+    length: int
+    sample: int
+
+
+class EspeakProcess:
+    """One espeak-ng, in a process of its own, which ends with ours.
+
+    Blocking, and one request at a time: call it from a worker's thread. A process that died or does not answer in
+    `REPLY_LIMIT_S` is replaced at the next request; the one that saw it die raises EngineFailed.
+    """
+
+    def __init__(self, library: Path | None, data_dir: Path | None) -> None:
+        """Without `library` the packaged one is used. Raises StartupError when there is none."""
+        self._library, self._data_dir = _find(library, data_dir)
+        self._lock = threading.Lock()
+        self._child: subprocess.Popen[bytes] | None = None
+        self.sample_rate_hertz = 0
+        self.voices: tuple[EspeakVoice, ...] = ()
+
+    def start(self) -> None:
+        """Start it and learn its voices. Raises StartupError."""
+        try:
+            known, _ = self._ask({"do": "voices"})
+        except EngineFailed as error:
+            raise StartupError(f"espeak-ng does not start ({error.message}); check TTS_ESPEAK_LIBRARY") from error
+        self.sample_rate_hertz = int(known["sample_rate_hertz"])
+        self.voices = tuple(EspeakVoice(name, tuple(languages)) for name, languages in known["voices"])
+
+    def phonemes(self, texts: Sequence[str], *, voice: str) -> list[str]:
+        """IPA for each text, words parted by spaces. Raises EngineFailed."""
+        reply, _ = self._ask({"do": "phonemes", "voice": voice, "texts": list(texts)})
+        return [str(phonemes) for phonemes in reply["phonemes"]]
+
+    def speak(self, text: str, *, voice: str, rate: float) -> tuple[Samples, list[SpokenWord]]:
+        """The sound of a text at `sample_rate_hertz`, and where its words begin. Raises EngineFailed."""
+        reply, sound = self._ask({"do": "speak", "voice": voice, "text": text, "rate": rate})
+        return np.frombuffer(sound, dtype="<i2"), [SpokenWord(*word) for word in reply["words"]]
+
+    def close(self) -> None:
+        """End the process."""
+        with self._lock:
+            self._end()
+
+    def _ask(self, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+        with self._lock:
+            child = self._child or self._begin()
+            try:
+                assert child.stdin is not None and child.stdout is not None
+                write_frame(child.stdin, request)
+                message, sound = _read(child.stdout, time.monotonic() + REPLY_LIMIT_S)
+            except (OSError, EOFError, TimeoutError) as error:
+                self._end()
+                raise EngineFailed(f"espeak-ng's process failed: {error or type(error).__name__}") from error
+        if "error" in message:
+            raise EngineFailed(str(message["error"]))
+        return message, sound
+
+    def _begin(self) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "services.tts.espeak.worker", str(self._library), self._data_dir]
+        root = Path(__file__).parents[3]
+        self._child = subprocess.Popen(  # noqa: S603 - our own module, two paths from the settings
+            command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, start_new_session=True
+        )
+        return self._child
+
+    def _end(self) -> None:
+        child, self._child = self._child, None
+        if child is None:
+            return
+        child.kill()
+        child.wait()
+        for pipe in (child.stdin, child.stdout):
+            if pipe is not None:
+                pipe.close()
+
+
+def _read(pipe: IO[bytes], deadline: float) -> tuple[dict[str, Any], bytes]:
+    n_json, n_sound = FRAME.unpack(_read_exactly(pipe, FRAME.size, deadline))
+    message: dict[str, Any] = json.loads(_read_exactly(pipe, n_json, deadline))
+    return message, _read_exactly(pipe, n_sound, deadline)
+
+
+def _read_exactly(pipe: IO[bytes], n_bytes: int, deadline: float) -> bytes:
+    content = bytearray()
+    while len(content) < n_bytes:
+        if not select.select([pipe], [], [], max(0.0, deadline - time.monotonic()))[0]:
+            raise TimeoutError(f"no answer in {REPLY_LIMIT_S:.0f} s")
+        piece = pipe.read(n_bytes - len(content))
+        if not piece:
+            raise EOFError("it has ended")
+        content += piece
+    return bytes(content)
+
+
+def _find(library: Path | None, data_dir: Path | None) -> tuple[Path, str]:
+    if library is not None:
+        if not library.exists():
+            raise StartupError(f"TTS_ESPEAK_LIBRARY={library} is not there")
+        return library, str(data_dir or "")
+    if importlib.util.find_spec("espeakng_loader") is None:
+        raise StartupError(MISSING)
+    import espeakng_loader  # noqa: PLC0415 - it brings the files; nothing of it is loaded here
+
+    return Path(espeakng_loader.get_library_path()), espeakng_loader.get_data_path()

@@ -1,0 +1,55 @@
+"""Text as written to text as spoken, by language."""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from services.tts.normalization import english, vietnamese
+from services.tts.normalization.rule import Rule
+from services.tts.normalization.spoken import Rewrite, Spoken, first_come
+
+RULES: dict[str, Callable[[str], Sequence[Rule]]] = {"en": english.rules, "vi": vietnamese.rules}
+"""Language -> its rules for a BCP-47 tag. Other languages are left to the engine."""
+
+MARKUP = Rule(re.compile(r"[*_`#~^|<>\[\]{}\\]+"), lambda _: " ")
+"""Signs of a written page that nobody says; read last, so that a rule may still make use of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pronunciation:
+    """How to say one word: `written` as a whole word in any case, `spoken` in its place."""
+
+    written: str
+    spoken: str
+    language_code: str = ""  # empty: every one
+
+
+class Normalizer:
+    """Rewrites clauses. `lexicon` comes before every rule."""
+
+    def __init__(self, lexicon: Sequence[Pronunciation] = ()) -> None:
+        self._lexicon = [(word.language_code.split("-")[0].lower(), _lexicon_rule(word)) for word in lexicon]
+
+    def speak(self, text: str, language_code: str) -> Spoken:
+        """What to say for `text`."""
+        return first_come(text, self._rewrites(text, language_code))
+
+    def _rewrites(self, text: str, language_code: str) -> Iterator[Rewrite]:
+        language = language_code.split("-")[0].lower()
+        for lexicon_language, rule in self._lexicon:
+            if lexicon_language in ("", language):
+                yield from rule.apply(text)
+        for rule in (*_rules(language_code.lower()), MARKUP):
+            yield from rule.apply(text)
+
+
+@lru_cache(64)
+def _rules(language_code: str) -> Sequence[Rule]:
+    make = RULES.get(language_code.split("-")[0])
+    return make(language_code) if make else ()
+
+
+def _lexicon_rule(word: Pronunciation) -> Rule:
+    pattern = re.compile(rf"(?<!\w){re.escape(word.written)}(?!\w)", re.IGNORECASE)
+    return Rule(pattern, lambda _: word.spoken)

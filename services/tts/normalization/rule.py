@@ -1,0 +1,45 @@
+"""One way of writing and the words for it."""
+
+import re
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from services.tts.normalization.spoken import Rewrite
+
+WORDS = Path(__file__).parent / "words"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What matches `pattern` is said as `say` has it; None leaves it to later rules."""
+
+    pattern: re.Pattern[str]
+    say: Callable[[re.Match[str]], str | None]
+
+    def apply(self, text: str) -> Iterator[Rewrite]:
+        """Every place in `text` it speaks for."""
+        for match in self.pattern.finditer(text):
+            spoken = self.say(match)
+            if spoken is not None and match.end() > match.start():
+                yield Rewrite(match.start(), match.end(), spoken)
+
+
+@cache
+def words_of(language: str) -> Mapping[str, Any]:
+    """The word lists of a language: `words/<language>.toml`."""
+    return tomllib.loads((WORDS / f"{language}.toml").read_text(encoding="utf-8"))
+
+
+def any_of(words: Mapping[str, str]) -> str:
+    """A pattern for any of the keys, longest first."""
+    return "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
+
+
+def apart(match: re.Match[str], words: str) -> str:
+    """The words, kept apart from a letter or digit written right beside them: "A12" is "A twelve"."""
+    before, after = match.string[: match.start()][-1:], match.string[match.end() :][:1]
+    return f"{' ' if before.isalnum() else ''}{words}{' ' if after.isalnum() else ''}"

@@ -1,0 +1,69 @@
+"""Text as spoken, which knows where each of its words stands in the text as sent."""
+
+from bisect import bisect_left
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """A stretch of the source that is said in other words."""
+
+    start: int  # code points of the source
+    end: int
+    spoken: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    spoken_end: int
+    source_start: int
+    source_end: int
+    is_copied: bool
+
+
+class Spoken:
+    """What is said for a source text; all offsets are code points."""
+
+    def __init__(self, source: str, rewrites: Iterable[Rewrite]) -> None:
+        """`rewrites` are in order and do not overlap."""
+        self.source = source
+        parts: list[str] = []
+        self._spans: list[_Span] = []
+        length = at = 0
+        for rewrite in (*rewrites, Rewrite(len(source), len(source), "")):
+            if rewrite.start > at:
+                parts.append(source[at : rewrite.start])
+                length += rewrite.start - at
+                self._spans.append(_Span(length, at, rewrite.start, is_copied=True))
+            if rewrite.end > rewrite.start:
+                parts.append(rewrite.spoken)
+                length += len(rewrite.spoken)
+                self._spans.append(_Span(length, rewrite.start, rewrite.end, is_copied=False))
+            at = rewrite.end
+        self.text = "".join(parts)
+        self._ends = [span.spoken_end for span in self._spans]
+
+    def source_end(self, spoken_end: int) -> int:
+        """How much of the source has been said once the first `spoken_end` code points of `text` have.
+
+        What was said in other words counts only when all of them are said.
+        """
+        if spoken_end <= 0:
+            return 0
+        index = bisect_left(self._ends, spoken_end)
+        if index >= len(self._spans):
+            return len(self.source)
+        span = self._spans[index]
+        if span.is_copied:
+            return span.source_end - (span.spoken_end - spoken_end)
+        return span.source_end if spoken_end == span.spoken_end else span.source_start
+
+
+def first_come(source: str, rewrites: Iterable[Rewrite]) -> Spoken:
+    """Apply rewrites in their order of preference: one that overlaps an earlier one is left out."""
+    taken: list[Rewrite] = []
+    for rewrite in rewrites:
+        if all(rewrite.end <= other.start or rewrite.start >= other.end for other in taken):
+            taken.append(rewrite)
+    return Spoken(source, sorted(taken, key=lambda rewrite: rewrite.start))

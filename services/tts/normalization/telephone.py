@@ -1,0 +1,35 @@
+"""Telephone numbers, and other long runs of digits, are said digit by digit."""
+
+import re
+from collections.abc import Callable
+
+from services.tts.normalization.rule import Rule
+
+_PARTED = re.compile(r"(?<![\w.,/$€£-])(?:\+|\(\+?)?\d{1,4}\)?(?:[ .-]?\(?\d{2,4}\)?){1,4}(?![\w/%]|[.,:-]\d)")
+_UNBROKEN = re.compile(r"(?<![\w.,])\d{7,}(?![\w%]|[.,:]\d)")
+_SHAPES = {(3, 4), (3, 3, 4), (1, 3, 3, 4), (4, 3, 3), (4, 3, 4), (3, 4, 4), (3, 4, 3), (2, 4, 4), (4, 4), (4, 2, 2), (4, 6)}
+
+
+def telephone_rules(digits: Callable[[str], str], *, plus: str) -> list[Rule]:
+    """`digits` says each digit of a text; `plus` is the word for the sign before a country."""
+
+    def parted(match: re.Match[str]) -> str | None:
+        text = match[0]
+        groups = re.findall(r"\d+", text)
+        n_digits = sum(map(len, groups))
+        is_marked = text[0] in "+(" or (text[0] == "0" and len(groups) > 1)
+        if not 7 <= n_digits <= 15 or not (is_marked or tuple(map(len, groups)) in _SHAPES):
+            return None
+        if len(groups) > 1 and not is_marked and re.search(r"\d\.\d{3}(?:\.|$)", text) and "." in text and "-" not in text:
+            return None  # thousands parted by dots
+        words = ", ".join(digits(group) for group in groups)
+        return f"{plus} {words}" if "+" in text else words
+
+    def unbroken(match: re.Match[str]) -> str | None:
+        text = match[0]
+        if text.endswith("000"):
+            return None
+        cuts = [text[:-7], text[-7:-4], text[-4:]] if len(text) <= 11 else [text[i : i + 3] for i in range(0, len(text), 3)]
+        return ", ".join(digits(cut) for cut in cuts if cut)
+
+    return [Rule(_PARTED, parted), Rule(_UNBROKEN, unbroken)]

@@ -1,0 +1,54 @@
+"""What the speaking stage can be told from outside."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, field_validator
+from pydantic_settings import NoDecode
+
+from services.runtime.settings import ServiceSettings, service_config
+
+
+class TtsSettings(ServiceSettings):
+    """Settings of the speaking stage."""
+
+    model_config = service_config("TTS")
+
+    port: int = Field(50054, ge=0, le=65535, description="TCP port of the gRPC server; 0 takes a free one.")
+    metrics_port: int = Field(9104, ge=0, le=65535, description="TCP port of the Prometheus metrics; 0 serves none.")
+
+    engines: Annotated[dict[str, str], NoDecode] = Field(
+        {"en": "piper", "*": "espeak"},
+        description="Which engine speaks which language, as in en=piper,*=espeak; * is every other language it knows.",
+    )
+    default_language_code: str = Field("en-US", description="Language of a stream that names none, BCP-47.")
+    max_turn_text_chars: int = Field(5000, ge=1, description="Longest text of one turn, in code points.")
+    max_clause_chars: int = Field(240, ge=40, le=2000, description="Longest clause given to an engine, in code points.")
+    first_chunk_ms: int = Field(20, ge=20, le=40, description="Length of a turn's first audio chunk, in milliseconds.")
+    chunk_ms: int = Field(60, ge=10, le=100, description="Length of the other audio chunks, in milliseconds.")
+    max_lead_ms: int = Field(
+        5000, ge=0, description="How far audio runs ahead of real time where config says nothing; 0 is no limit."
+    )
+    sentence_pause_ms: int = Field(220, ge=0, le=2000, description="Pause between two sentences, in milliseconds.")
+    phrase_pause_ms: int = Field(110, ge=0, le=2000, description="Pause behind a comma or colon, in milliseconds.")
+    joint_pause_ms: int = Field(30, ge=0, le=2000, description="Pause between clauses without a mark, in milliseconds.")
+
+    piper_model: str = Field("piper-en-joe", description="The Piper voice: a model's name, or a folder with its files.")
+    piper_threads: int = Field(2, ge=1, description="Threads inside one step of the voice's network.")
+    piper_workers: int = Field(1, ge=1, description="Steps of the voice's network run at once.")
+    espeak_library: Path | None = Field(
+        None, description="A libespeak-ng to use in place of the packaged one, as in /usr/lib/libespeak-ng.so.1."
+    )
+    espeak_data_dir: Path | None = Field(None, description="The folder espeak-ng-data that belongs to espeak_library.")
+    tone_first_audio_ms: int = Field(60, ge=0, description="When a tone's first audio is ready, after its clause.")
+    tone_ms_per_char: int = Field(60, ge=1, description="Length of a tone for each code point of its clause.")
+
+    @field_validator("engines", mode="before")
+    @classmethod
+    def _engines_are_pairs(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        pairs = [pair.strip().partition("=") for pair in value.split(",") if pair.strip()]
+        if not pairs or any(not language.strip() or not engine.strip() for language, _, engine in pairs):
+            raise ValueError("write language=engine, separated by commas, as in en=piper,*=espeak")
+        return {language.strip().lower(): engine.strip() for language, _, engine in pairs}

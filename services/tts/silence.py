@@ -1,0 +1,68 @@
+"""Cuts the silence an engine puts around a line. Sans-IO."""
+
+import numpy as np
+
+from services.audio.pcm import Samples
+
+QUIET_PEAK = 100  # -50 dBFS: under it a window is silence
+WINDOW_MS = 5
+FADE_MS = 2
+
+
+class SilenceTrimmer:
+    """Takes a line's sound piece by piece; gives it without silence before its first sound and after its last.
+
+    Silence inside stays. One window is kept on either side, faded, so that no cut clicks; `cut_samples` says how much
+    went before the first sound, which shifts every place in the line.
+    """
+
+    def __init__(self, sample_rate_hertz: int) -> None:
+        self._window = sample_rate_hertz * WINDOW_MS // 1000
+        self._fade = sample_rate_hertz * FADE_MS // 1000
+        self._held: Samples = np.empty(0, dtype=np.int16)
+        self._has_begun = False
+        self.cut_samples = 0
+
+    def push(self, samples: Samples) -> Samples:
+        """The sound that is certain to stay."""
+        held = np.concatenate((self._held, samples))
+        loud = self._loud_windows(held)
+        if not self._has_begun:
+            if not len(loud):
+                keep = min(len(held), 2 * self._window)
+                self.cut_samples += len(held) - keep
+                self._held = held[len(held) - keep :]
+                return held[:0]
+            begin = max(0, int(loud[0]) - 1) * self._window
+            self.cut_samples += begin
+            held = _fade_in(held[begin:], self._fade)
+            loud = loud - begin // self._window
+            self._has_begun = True
+        end = (int(loud[-1]) + 2) * self._window if len(loud) else 0
+        end = min(end, len(held))
+        self._held = held[end:]
+        return held[:end]
+
+    def finish(self) -> Samples:
+        """The last of the sound, faded out; empty if it was all silence."""
+        tail = self._held[: self._window] if self._has_begun else self._held[:0]
+        self._held = self._held[:0]
+        return _fade_out(tail, self._fade)
+
+    def _loud_windows(self, held: Samples) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
+        n_windows = -(-len(held) // self._window)
+        padded = np.zeros(n_windows * self._window, dtype=np.int16)
+        padded[: len(held)] = held
+        peaks = np.abs(padded.reshape(n_windows, self._window).astype(np.int32)).max(axis=1, initial=0)
+        return np.flatnonzero(peaks >= QUIET_PEAK)
+
+
+def _fade_in(samples: Samples, length: int) -> Samples:
+    faded = samples.copy()
+    length = min(length, len(faded))
+    faded[:length] = (faded[:length] * np.linspace(0.0, 1.0, length, endpoint=False)).astype(np.int16)
+    return faded
+
+
+def _fade_out(samples: Samples, length: int) -> Samples:
+    return _fade_in(samples[::-1], length)[::-1]

@@ -1,0 +1,100 @@
+"""A few threads for blocking model steps: those that someone waits to hear go first."""
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Done(Generic[T]):
+    """What a step gave, and what it cost."""
+
+    result: T
+    queue_us: int
+    compute_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    step: Callable[[], Any]
+    future: "asyncio.Future[Done[Any]]"
+    loop: asyncio.AbstractEventLoop
+    asked_ns: int
+
+
+class Workers:
+    """Runs steps in `n_threads` threads, urgent ones first, each kind in the order of asking.
+
+    Each turn waits for one step at a time, so the queue is as long as there are live turns. A step whose asker was
+    cancelled is not begun; one that has begun runs to its end.
+    """
+
+    def __init__(self, n_threads: int, name: str) -> None:
+        self._urgent: deque[_Job] = deque()
+        self._patient: deque[_Job] = deque()
+        self._changed = threading.Condition()
+        self._is_closed = False
+        self._threads = [
+            threading.Thread(target=self._work, name=f"{name}-{i}", daemon=True) for i in range(n_threads)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    async def run(self, step: Callable[[], T], *, is_urgent: bool) -> Done[T]:
+        """Run `step` in a thread. What it raises is raised here."""
+        loop = asyncio.get_running_loop()
+        job = _Job(step, loop.create_future(), loop, time.monotonic_ns())
+        with self._changed:
+            if self._is_closed:
+                raise RuntimeError("the workers are closed")
+            (self._urgent if is_urgent else self._patient).append(job)
+            self._changed.notify()
+        done: Done[T] = await job.future
+        return done
+
+    def close(self, limit_s: float = 2.0) -> None:
+        """Stop taking steps; wait for those under way, at most `limit_s`."""
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify_all()
+        deadline = time.monotonic() + limit_s
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _next_job(self) -> _Job | None:
+        with self._changed:
+            while not (self._urgent or self._patient or self._is_closed):
+                self._changed.wait()
+            if self._is_closed:
+                return None
+            return (self._urgent or self._patient).popleft()
+
+    def _work(self) -> None:
+        while (job := self._next_job()) is not None:
+            if job.future.cancelled():
+                continue
+            begun_ns = time.monotonic_ns()
+            try:
+                result = job.step()
+            except Exception as error:  # noqa: BLE001  whatever it is belongs to the asker
+                job.loop.call_soon_threadsafe(_fail, job.future, error)
+                continue
+            queue_us = (begun_ns - job.asked_ns) // 1000
+            compute_us = (time.monotonic_ns() - begun_ns) // 1000
+            job.loop.call_soon_threadsafe(_settle, job.future, Done(result, queue_us, compute_us))
+
+
+def _settle(future: "asyncio.Future[Done[Any]]", done: Done[Any]) -> None:
+    if not future.done():
+        future.set_result(done)
+
+
+def _fail(future: "asyncio.Future[Done[Any]]", error: Exception) -> None:
+    if not future.done():
+        future.set_exception(error)
