@@ -1,0 +1,49 @@
+"""Who the agent is: from the NLU server's words to the conversation's."""
+
+from voice.nlu.v1 import agent_pb2
+
+from services.call_gateway.conversation.events import PromptKind
+from services.call_gateway.conversation.profile import (
+    AgentBargeIn,
+    AgentEndpointing,
+    AgentProfile,
+    AgentPrompt,
+    AgentVoice,
+    Pronunciation,
+)
+
+_PROMPT_KINDS = {
+    agent_pb2.Prompt.KIND_APOLOGY: PromptKind.APOLOGY,
+    agent_pb2.Prompt.KIND_GOODBYE: PromptKind.GOODBYE,
+    agent_pb2.Prompt.KIND_STILL_THERE: PromptKind.STILL_THERE,
+    agent_pb2.Prompt.KIND_SILENCE_GOODBYE: PromptKind.SILENCE_GOODBYE,
+    agent_pb2.Prompt.KIND_RECOVERED: PromptKind.RECOVERED,
+}
+
+
+def profile_of(message: agent_pb2.AgentProfile) -> AgentProfile:
+    """The profile in the conversation's words. Prompts of a kind not known here are left out."""
+    endpointing, barge_in = message.endpointing, message.barge_in
+    return AgentProfile(
+        agent_id=message.agent_id,
+        voices=tuple(AgentVoice(voice.language_code, voice.voice, voice.rate) for voice in message.voices),
+        language_codes=tuple(message.language_codes),
+        prompts=tuple(
+            AgentPrompt(_PROMPT_KINDS[prompt.kind], prompt.language_code, prompt.text)
+            for prompt in message.prompts
+            if prompt.kind in _PROMPT_KINDS
+        ),
+        lexicon=tuple(Pronunciation(word.written, word.spoken, word.language_code) for word in message.lexicon),
+        endpointing=AgentEndpointing(
+            draft_pause_ms=endpointing.draft_pause_ms,
+            complete_wait_ms=endpointing.complete_wait_ms,
+            unfinished_wait_ms=endpointing.unfinished_wait_ms,
+            silence_prompt_ms=endpointing.silence_prompt_ms,
+        ),
+        barge_in=AgentBargeIn(
+            min_speech_ms=barge_in.min_speech_ms,
+            min_words=barge_in.min_words,
+            protected_greeting_ms=barge_in.protected_greeting_ms,
+        ),
+        phrases=tuple(message.phrases),
+    )

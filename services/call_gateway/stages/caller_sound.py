@@ -1,0 +1,103 @@
+"""The caller's sound on its way to the ear: cut to the right length, and kept until it is settled."""
+
+from collections import deque
+from dataclasses import dataclass
+
+from voice.stt.v1 import stt_pb2
+from voice.type.v1 import audio_pb2
+
+from services.audio.pcm import AudioFormat
+from services.call_gateway.conversation.line import CallerAudio, IdleReason, MediaIdle
+from services.call_gateway.stages.loudness import Loudness
+
+KEPT_S = 10
+"""How much of it is kept, to be heard again by a fresh stream."""
+LONG_CHUNK_MS = 40
+ALERT_MS = 300
+"""After a change of level, sound goes on in chunks as short as they came."""
+
+_IDLE_REASONS = {
+    IdleReason.UNKNOWN: stt_pb2.MediaIdle.REASON_UNKNOWN,
+    IdleReason.LOSS: stt_pb2.MediaIdle.REASON_LOSS,
+    IdleReason.DTMF: stt_pb2.MediaIdle.REASON_DTMF,
+    IdleReason.HOLD: stt_pb2.MediaIdle.REASON_HOLD,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A stretch of the caller's clock as it is sent."""
+
+    from_sample: int
+    to_sample: int
+    sound_samples: int  # 0 when it is idle time
+    request: stt_pb2.StreamingRecognizeRequest
+
+
+class CallerSound:
+    """Gives stretches to send, and remembers the last KEPT_S seconds of them."""
+
+    def __init__(self, audio_format: AudioFormat) -> None:
+        self._format = audio_format
+        self._rate = audio_format.sample_rate_hertz
+        self._loudness = Loudness(audio_format)
+        self._held: CallerAudio | None = None  # half of a long chunk
+        self._alert_until_sample = 0
+        self._kept: deque[Stretch] = deque()
+        self.next_sample = 0
+        """Where the caller's clock stands, as far as it was given out."""
+
+    def hear(self, audio: CallerAudio, *, is_agent_speaking: bool) -> Stretch | None:
+        """Take sound. None when it is held back: where delay is not felt, two short chunks go as one."""
+        is_change = self._loudness.has_changed(audio.content)
+        if self._held is not None:
+            audio, self._held = _joined(self._held, audio), None
+        end_sample = audio.start_sample + self._format.samples_in(audio.content)
+        if is_change:
+            self._alert_until_sample = end_sample + ALERT_MS * self._rate // 1000
+        is_urgent = is_agent_speaking or end_sample < self._alert_until_sample
+        if is_urgent or (end_sample - audio.start_sample) * 1000 >= LONG_CHUNK_MS * self._rate:
+            return self._give(audio, end_sample)
+        self._held = audio
+        return None
+
+    def flush(self) -> Stretch | None:
+        """What is held back: something that must follow it is about to be sent."""
+        if self._held is None:
+            return None
+        audio, self._held = self._held, None
+        return self._give(audio, audio.start_sample + self._format.samples_in(audio.content))
+
+    def idle(self, idle: MediaIdle) -> Stretch:
+        """Take a stretch without sound; flush first."""
+        message = stt_pb2.MediaIdle(
+            from_sample=idle.from_sample, to_sample=idle.to_sample, reason=_IDLE_REASONS[idle.reason]
+        )
+        request = stt_pb2.StreamingRecognizeRequest(media_idle=message)
+        return self._keep(Stretch(idle.from_sample, idle.to_sample, 0, request))
+
+    def kept_since(self, sample: int) -> tuple[Stretch, ...]:
+        """What must be heard again when everything before `sample` is settled, as far as it is kept."""
+        while self._kept and self._kept[0].to_sample <= sample:
+            self._kept.popleft()
+        return tuple(self._kept)
+
+    def _give(self, audio: CallerAudio, end_sample: int) -> Stretch:
+        chunk = audio_pb2.AudioChunk(
+            start_sample=audio.start_sample, content=audio.content, concealed_samples=audio.concealed_samples
+        )
+        request = stt_pb2.StreamingRecognizeRequest(audio=chunk)
+        return self._keep(Stretch(audio.start_sample, end_sample, end_sample - audio.start_sample, request))
+
+    def _keep(self, stretch: Stretch) -> Stretch:
+        self.next_sample = stretch.to_sample
+        self._kept.append(stretch)
+        while self.next_sample - self._kept[0].to_sample > KEPT_S * self._rate:
+            self._kept.popleft()
+        return stretch
+
+
+def _joined(first: CallerAudio, second: CallerAudio) -> CallerAudio:
+    return CallerAudio(
+        first.start_sample, first.content + second.content, first.concealed_samples + second.concealed_samples
+    )

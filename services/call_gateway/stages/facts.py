@@ -1,0 +1,17 @@
+"""What every stage is told of a call when its stream opens."""
+
+from dataclasses import dataclass
+
+from services.audio.pcm import AudioFormat
+
+
+@dataclass(frozen=True, slots=True)
+class CallFacts:
+    """The fixed facts of one call."""
+
+    call_id: str
+    tenant_id: str
+    agent_id: str
+    language_codes: tuple[str, ...]  # BCP-47, likeliest first; empty: the agent's own
+    caller: str  # personal data
+    audio_format: AudioFormat  # both ways

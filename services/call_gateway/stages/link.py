@@ -1,0 +1,152 @@
+"""What ties a call to one stage: the stream in use, its replacement, and the news of its death."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Any, Generic, TypeVar
+
+from services.call_gateway.conversation.events import Event, Stage, StageFailed, StageReady
+from services.call_gateway.stages.outbox import Outbox, OutboxFull
+from services.call_gateway.stages.stream import StageCall, StageRequest, StageStream, StreamFailure, StreamLimits
+from services.runtime.logs import get_logger
+from services.runtime.metrics import StageMetrics
+
+Request = TypeVar("Request", bound=StageRequest)
+Response = TypeVar("Response")
+
+log = get_logger(__name__)
+metrics = StageMetrics("call")
+
+
+class StageLink(Generic[Request, Response]):
+    """At most one stream in use, and those it has replaced while they end.
+
+    A stream is replaced in two ways: `open` gives the old one up at once, because it failed or stalled; `succeed`
+    lets it finish its turns, because its server is going away.
+    """
+
+    def __init__(
+        self,
+        stage: Stage,
+        *,
+        tasks: asyncio.TaskGroup,
+        open_call: Callable[[], StageCall[Request, Response]],
+        optional_kinds: frozenset[str],
+        on_engine: Callable[[Response], Iterable[str]],
+        on_response: Callable[[Response], None],
+        on_event: Callable[[Event], None],
+        limits: StreamLimits,
+    ) -> None:
+        self._stage = stage
+        self._tasks = tasks
+        self._open_call = open_call
+        self._optional_kinds = optional_kinds
+        self._on_engine = on_engine
+        self._on_response = on_response
+        self._on_event = on_event
+        self._limits = limits
+        self._outbox: Outbox[Request] = Outbox()
+        self._stream: StageStream[Request, Response] | None = None
+        self._serving: asyncio.Task[None] | None = None
+        self._ending: list[tuple[StageStream[Request, Response], asyncio.Task[None], Outbox[Request]]] = []
+
+    @property
+    def is_open(self) -> bool:
+        return self._stream is not None and self._stream.is_open
+
+    def open(self, config: Request, outbox: Outbox[Request]) -> None:
+        """Open a fresh stream, which will be sent what `outbox` holds. The one before is given up."""
+        if self._serving is not None:
+            self._serving.cancel()
+        self._begin(config, outbox)
+
+    def succeed(self, config: Request, outbox: Outbox[Request]) -> None:
+        """Open a fresh stream for the turns to come; the one before may finish its own, and is still heard."""
+        if self._stream is not None and self._serving is not None:
+            self._stream.finish()
+            self._ending.append((self._stream, self._serving, self._outbox))
+        self._begin(config, outbox)
+
+    def send(self, request: Request) -> None:
+        """Queue a request for the stream in use. Never waits; lost when there is no stream: the news of its death is
+        out already.
+        """
+        if self._stream is None:
+            return
+        try:
+            self._outbox.push(request)
+        except OutboxFull:
+            self._fail(StreamFailure("OUTBOX_FULL", "the server takes nothing any more", is_retryable=True))
+            return
+        self._stream.wake()
+
+    def send_to_all(self, request: Request) -> None:
+        """Queue a request for the stream in use and for those it replaced: a cancellation reaches every turn."""
+        for stream, serving, outbox in self._ending:
+            if not serving.done():
+                outbox.push(request)
+                stream.wake()
+        self.send(request)
+
+    def wake(self) -> None:
+        """The outbox was given something, or lets something go."""
+        if self._stream is not None:
+            self._stream.wake()
+
+    async def finish(self) -> None:
+        """Half-close, and wait for what the server still says, not longer than the limit."""
+        if self._stream is not None:
+            self._stream.finish()
+        serving = [task for task in (self._serving, *(task for _, task, _ in self._ending)) if task is not None]
+        if serving:
+            await asyncio.wait(serving, timeout=self._limits.finish_s)
+        for task in serving:
+            task.cancel()
+
+    def _begin(self, config: Request, outbox: Outbox[Request]) -> None:
+        self._ending = [ending for ending in self._ending if not ending[1].done()]
+        self._outbox = outbox
+        # A stream that was given up must not be heard any more, so each has callbacks of its own.
+        stream: StageStream[Request, Response] = StageStream(
+            self._open_call,
+            config=config,
+            outbox=outbox,
+            optional_kinds=self._optional_kinds,
+            on_engine=lambda response: self._opened(stream, response),
+            on_response=lambda response: self._heard(stream, response),
+            limits=self._limits,
+        )
+        self._stream = stream
+        self._serving = self._tasks.create_task(self._serve(stream))
+
+    async def _serve(self, stream: StageStream[Request, Response]) -> None:
+        failure = await stream.run()
+        if stream is self._stream:
+            self._stream = None
+            if failure is not None:
+                self._report(failure)
+        elif failure is not None:
+            log.info("replaced_stream_failed", stage=self._stage.value, reason=failure.reason)
+
+    def _fail(self, failure: StreamFailure) -> None:
+        if self._serving is not None:
+            self._serving.cancel()
+        self._stream = None
+        self._report(failure)
+
+    def _report(self, failure: StreamFailure) -> None:
+        metrics.errors_total(failure.reason).inc()
+        log.warning("stage_failed", stage=self._stage.value, reason=failure.reason, message=failure.message)
+        self._on_event(StageFailed(self._stage, failure.reason, failure.is_retryable))
+
+    def _opened(self, stream: StageStream[Request, Response], response: Response) -> Iterable[str]:
+        features = self._on_engine(response)
+        if stream is self._stream:
+            self._on_event(StageReady(self._stage))
+        return features
+
+    def _heard(self, stream: StageStream[Request, Response], response: Response) -> None:
+        if stream is self._stream or any(stream is ending for ending, _, _ in self._ending):
+            self._on_response(response)
+
+
+AnyLink = StageLink[Any, Any]

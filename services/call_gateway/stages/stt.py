@@ -1,0 +1,260 @@
+"""The ear: one StreamingRecognize stream, as commands in and events out."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from voice.stt.v1 import stt_pb2, stt_pb2_grpc
+
+from services.call_gateway.conversation.events import (
+    DiscardUtterance,
+    EarProgressed,
+    EndUtterance,
+    Event,
+    InputExpected,
+    SpeechBegan,
+    SpeechStopped,
+    Stage,
+    TextStage,
+    TranscriptHeard,
+    TurnPredicted,
+    UpdateEar,
+    UtteranceSettled,
+)
+from services.call_gateway.conversation.line import CallerAudio, MediaIdle
+from services.call_gateway.conversation.profile import AgentProfile
+from services.call_gateway.stages.caller_sound import KEPT_S, CallerSound, Stretch
+from services.call_gateway.stages.facts import CallFacts
+from services.call_gateway.stages.link import StageLink, metrics
+from services.call_gateway.stages.outbox import SoundOutbox
+from services.call_gateway.stages.shapes import expected_message, format_message, timing_of, trace_of
+from services.call_gateway.stages.stream import StreamLimits
+
+EarCommand = EndUtterance | DiscardUtterance | UpdateEar
+
+OPTIONAL_KINDS = frozenset({"media_idle", "update", "utterance_discard"})
+MAX_AHEAD_S = 3
+"""How far writing may run ahead of what the ear has listened to; over 2 s the conversation takes it for stalled."""
+
+_TEXT_STAGES = {
+    stt_pb2.Transcript.STAGE_PARTIAL: TextStage.PARTIAL,
+    stt_pb2.Transcript.STAGE_DRAFT: TextStage.DRAFT,
+    stt_pb2.Transcript.STAGE_SETTLED: TextStage.SETTLED,
+    stt_pb2.Transcript.STAGE_CORRECTED: TextStage.CORRECTED,
+}
+
+
+class SttStage:
+    """Sends the caller's sound to the STT server and hears what it makes of it.
+
+    Utterance ids are made unique in the call: a fresh stream counts from 1 again.
+    """
+
+    def __init__(
+        self,
+        stub: stt_pb2_grpc.SttServiceAsyncStub,
+        call: CallFacts,
+        *,
+        profile: AgentProfile,
+        tasks: asyncio.TaskGroup,
+        on_event: Callable[[Event], None],
+        limits: StreamLimits,
+    ) -> None:
+        self._call = call
+        self._profile = profile
+        self._rate = call.audio_format.sample_rate_hertz
+        self._on_event = on_event
+        self._language_codes = call.language_codes
+        self._expected: InputExpected | None = None
+        self._is_agent_speaking = False
+        self._start_time = Timestamp()
+        self._start_time.FromNanoseconds(time.time_ns())
+        self._sound = CallerSound(call.audio_format)
+        self._settled_sample = 0
+        self._has_unsettled_speech = False
+        self._is_server_leaving = False
+        self._last_utterance_id = 0
+        self._utterance_id_base = 0
+        self._outbox = self._fresh_outbox(start_sample=0)
+        self._link: StageLink[stt_pb2.StreamingRecognizeRequest, stt_pb2.StreamingRecognizeResponse] = StageLink(
+            Stage.STT,
+            tasks=tasks,
+            open_call=stub.StreamingRecognize,
+            optional_kinds=OPTIONAL_KINDS,
+            on_engine=lambda response: response.engine.features,
+            on_response=self._on_response,
+            on_event=on_event,
+            limits=limits,
+        )
+
+    def open(self) -> None:
+        """Open a stream, or give the present one up for a fresh one, which hears again what was not settled."""
+        kept = self._sound.kept_since(self._settled_sample)
+        start_sample = kept[0].from_sample if kept else self._sound.next_sample
+        self._is_server_leaving = False
+        self._utterance_id_base = self._last_utterance_id
+        self._outbox = self._fresh_outbox(start_sample=start_sample)
+        if start_sample and (self._expected or self._is_agent_speaking):
+            update = UpdateEar(start_sample, expected=self._expected, agent_is_speaking=self._is_agent_speaking)
+            self._outbox.push(_update(update))
+        for stretch in kept:
+            self._push(stretch)
+        self._link.open(self._config(start_sample), self._outbox)
+
+    def adopt(self, profile: AgentProfile) -> None:
+        """Who the agent is has become known: listen for its languages and its names."""
+        self._profile = profile
+        update = stt_pb2.RecognitionUpdate(phrases=profile.phrases, effective_sample=self._sound.next_sample)
+        if not self._language_codes:
+            update.language_codes.extend(profile.language_codes)
+        if update.phrases or update.language_codes:
+            self._link.send(stt_pb2.StreamingRecognizeRequest(update=update))
+
+    def hear(self, audio: CallerAudio) -> None:
+        """Pass the caller's sound on: at once where delay is felt, in longer chunks elsewhere."""
+        self._send_sound(self._sound.hear(audio, is_agent_speaking=self._is_agent_speaking))
+
+    def idle(self, idle: MediaIdle) -> None:
+        """Pass on that the clock went on without sound."""
+        self._send_sound(self._sound.flush())
+        self._send_sound(self._sound.idle(idle))
+
+    def perform(self, command: EarCommand) -> None:
+        """Carry out one of the conversation's commands."""
+        self._send_sound(self._sound.flush())
+        match command:
+            case EndUtterance(end_sample):
+                end = stt_pb2.UtteranceEnd(end_sample=end_sample)
+                self._link.send(stt_pb2.StreamingRecognizeRequest(utterance_end=end))
+            case DiscardUtterance(from_sample, to_sample):
+                discard = stt_pb2.UtteranceDiscard(from_sample=from_sample, to_sample=to_sample)
+                self._link.send(stt_pb2.StreamingRecognizeRequest(utterance_discard=discard))
+                self._settled_until(to_sample)
+            case UpdateEar():
+                self._language_codes = command.language_codes or self._language_codes
+                self._expected = command.expected or self._expected
+                if command.agent_is_speaking is not None:
+                    self._is_agent_speaking = command.agent_is_speaking
+                self._link.send(_update(command))
+
+    async def finish(self) -> None:
+        """No more sound comes: end the stream in good order, within the limit."""
+        self._send_sound(self._sound.flush())
+        await self._link.finish()
+
+    def _config(self, start_sample: int) -> stt_pb2.StreamingRecognizeRequest:
+        endpointing = self._profile.endpointing
+        config = stt_pb2.RecognitionConfig(
+            call_id=self._call.call_id,
+            tenant_id=self._call.tenant_id,
+            agent_id=self._call.agent_id,
+            language_codes=self._language_codes or self._profile.language_codes,
+            audio_format=format_message(self._call.audio_format),
+            phrases=self._profile.phrases,
+            start_sample=start_sample,
+            start_time=self._start_time,
+            endpointing=stt_pb2.EndpointingConfig(
+                draft_pause_ms=endpointing.draft_pause_ms,
+                complete_wait_ms=endpointing.complete_wait_ms,
+                unfinished_wait_ms=endpointing.unfinished_wait_ms,
+            ),
+        )
+        return stt_pb2.StreamingRecognizeRequest(config=config)
+
+    def _fresh_outbox(self, *, start_sample: int) -> SoundOutbox[stt_pb2.StreamingRecognizeRequest]:
+        return SoundOutbox(
+            start_sample=start_sample,
+            max_waiting_samples=KEPT_S * self._rate,
+            max_ahead_samples=MAX_AHEAD_S * self._rate,
+        )
+
+    def _send_sound(self, stretch: Stretch | None) -> None:
+        if stretch is not None:
+            self._push(stretch)
+            self._link.wake()
+
+    def _push(self, stretch: Stretch) -> None:
+        before = self._outbox.dropped_chunks
+        self._outbox.push_sound(stretch.request, end_sample=stretch.to_sample, n_samples=stretch.sound_samples)
+        if self._outbox.dropped_chunks > before:
+            metrics.queue_dropped_total("caller_audio").inc(self._outbox.dropped_chunks - before)
+
+    def _settled_until(self, sample: int) -> None:
+        self._settled_sample = max(self._settled_sample, sample)
+        self._has_unsettled_speech = False
+
+    def _on_response(self, response: stt_pb2.StreamingRecognizeResponse) -> None:
+        match response.WhichOneof("response"):
+            case "progress":
+                self._outbox.listened(response.progress.processed_sample)
+                if len(self._outbox):
+                    self._link.wake()
+                self._on_event(EarProgressed(response.progress.processed_sample))
+            case "speech_activity":
+                self._has_unsettled_speech = True
+                self._on_event(_activity(response.speech_activity))
+            case "transcript":
+                self._on_event(self._transcript(response.transcript))
+            case "turn_prediction":
+                self._on_event(self._prediction(response.turn_prediction))
+            case "utterance_settled":
+                settled = response.utterance_settled
+                self._settled_until(settled.end_sample)
+                self._on_event(
+                    UtteranceSettled(
+                        self._unique(settled.utterance_id),
+                        settled.end_sample,
+                        is_ok=settled.outcome == stt_pb2.UtteranceSettled.OUTCOME_OK,
+                        reason=settled.reason,
+                    )
+                )
+            case "going_away":
+                self._is_server_leaving = True
+        if self._is_server_leaving and not self._has_unsettled_speech:
+            self.open()
+
+    def _unique(self, utterance_id: int) -> int:
+        unique_id = self._utterance_id_base + utterance_id
+        self._last_utterance_id = max(self._last_utterance_id, unique_id)
+        return unique_id
+
+    def _transcript(self, transcript: stt_pb2.Transcript) -> TranscriptHeard:
+        return TranscriptHeard(
+            self._unique(transcript.utterance_id),
+            _TEXT_STAGES.get(transcript.stage, TextStage.PARTIAL),
+            transcript.text,
+            transcript.start_sample,
+            transcript.end_sample,
+            confidence=transcript.confidence if transcript.HasField("confidence") else None,
+            language_code=transcript.language_code,
+            timing=timing_of(transcript.timing),
+            trace=trace_of(transcript.trace_context),
+        )
+
+    def _prediction(self, prediction: stt_pb2.TurnPrediction) -> TurnPredicted:
+        return TurnPredicted(
+            self._unique(prediction.utterance_id),
+            prediction.end_sample,
+            prediction.probability,
+            prediction.wait_ms,
+            prediction.reason,
+        )
+
+
+def _activity(activity: stt_pb2.SpeechActivity) -> SpeechBegan | SpeechStopped:
+    if activity.kind == stt_pb2.SpeechActivity.KIND_BEGIN:
+        return SpeechBegan(activity.sample, activity.score)
+    return SpeechStopped(activity.sample, activity.score)
+
+
+def _update(update: UpdateEar) -> stt_pb2.StreamingRecognizeRequest:
+    message = stt_pb2.RecognitionUpdate(
+        language_codes=update.language_codes,
+        effective_sample=update.effective_sample,
+        agent_is_speaking=update.agent_is_speaking,
+    )
+    if update.expected is not None:
+        message.expected_input.CopyFrom(expected_message(update.expected))
+        message.phrases.extend(update.expected.phrases)
+    return stt_pb2.StreamingRecognizeRequest(update=message)
