@@ -52,6 +52,14 @@ class Outbox(Generic[T]):
             self._waiting.append(response)
             self._wake_reader()
 
+    def offer(self, response: T) -> bool:
+        """Queue a response without waiting. False when the outbox is full or closed: it is the producer's to drop."""
+        if self._is_closed or len(self._waiting) >= self._limit:
+            return False
+        self._waiting.append(response)
+        self._wake_reader()
+        return True
+
     def close(self) -> None:
         """Nothing more comes. What waits is still read."""
         self._is_closed = True
