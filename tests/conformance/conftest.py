@@ -1,0 +1,74 @@
+"""One server process an engine, started when the first test asks for it and kept for the session."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.conformance.servers import ENGINES, SCRIPTED, Server, running
+from tests.conformance.stages import CALL, NLU, STAGES, STT, TTS
+
+Start = Callable[[str, str], Server]
+
+
+def engine_params(stage: str) -> list[object]:
+    """Every engine of a stage; those that load a model carry the mark `models`."""
+    return [
+        pytest.param(
+            (stage, engine), id=f"{stage}-{engine}", marks=[] if engine == SCRIPTED[stage] else pytest.mark.models
+        )
+        for engine in ENGINES[stage]
+    ]
+
+
+@pytest.fixture(scope="session")
+def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
+    """Start a server once a session, by stage and engine."""
+    folder: Path = tmp_path_factory.mktemp("servers")
+    servers: dict[tuple[str, str], Server] = {}
+    with ExitStack() as stack:
+
+        def start_once(stage: str, engine: str) -> Server:
+            if (stage, engine) not in servers:
+                backing: tuple[Server, ...] = ()
+                if stage == CALL.name:
+                    backing = tuple(start_once(one.name, SCRIPTED[one.name]) for one in (STT, NLU, TTS))
+                servers[stage, engine] = stack.enter_context(
+                    running(STAGES[stage], engine, folder / f"{stage}-{engine}", backing=backing)
+                )
+            return servers[stage, engine]
+
+        yield start_once
+
+
+@pytest.fixture(params=[param for stage in STAGES for param in engine_params(stage)])
+def server(request: pytest.FixtureRequest, start: Start) -> Server:
+    """Every stage with every engine."""
+    return start(*request.param)
+
+
+@pytest.fixture(params=[pytest.param((stage, SCRIPTED[stage]), id=stage) for stage in STAGES])
+def scripted_server(request: pytest.FixtureRequest, start: Start) -> Server:
+    """Every stage once: for rules of the server, not of the engine."""
+    return start(*request.param)
+
+
+@pytest.fixture(params=engine_params("stt"))
+def stt(request: pytest.FixtureRequest, start: Start) -> Server:
+    return start(*request.param)
+
+
+@pytest.fixture(params=engine_params("nlu"))
+def nlu(request: pytest.FixtureRequest, start: Start) -> Server:
+    return start(*request.param)
+
+
+@pytest.fixture(params=engine_params("tts"))
+def tts(request: pytest.FixtureRequest, start: Start) -> Server:
+    return start(*request.param)
+
+
+@pytest.fixture
+def gateway(start: Start) -> Server:
+    return start(CALL.name, SCRIPTED[CALL.name])

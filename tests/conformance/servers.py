@@ -1,0 +1,158 @@
+"""Real server processes on loopback ports: `python -m services.tts` as anybody would run it."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from tests.conformance.stages import CALL, NLU, STT, TTS, Stage
+
+ROOT = Path(__file__).parents[2]
+START_LIMIT_S = 90.0
+ENGINES: dict[str, dict[str, dict[str, str]]] = {
+    "stt": {
+        "script": {"STT_ENGINE": "script"},
+        "faster_whisper": {"STT_ENGINE": "faster_whisper"},
+    },
+    "nlu": {
+        "script": {"NLU_ENGINE": "script"},
+        "llama_cpp": {"NLU_ENGINE": "llama_cpp"},
+    },
+    "tts": {
+        "tone": {"TTS_ENGINES": "*=tone"},
+        "espeak": {"TTS_ENGINES": "*=espeak"},
+        "piper": {"TTS_ENGINES": "en=piper"},
+    },
+    "call": {"script": {}},
+}
+SCRIPTED = {"stt": "script", "nlu": "script", "tts": "tone", "call": "script"}
+"""The engine that needs no model, of each stage."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running service."""
+
+    stage: Stage
+    engine: str
+    target: str
+    process: subprocess.Popen[bytes]
+    log_file: Path
+    backing: tuple["Server", ...] = field(default=())
+    """The stages behind a gateway."""
+
+    def log(self) -> str:
+        """What it has written so far."""
+        return self.log_file.read_text(encoding="utf-8", errors="replace")
+
+
+def free_port() -> int:
+    """A loopback port nobody listens on."""
+    with socket.socket() as trial:
+        trial.bind(("127.0.0.1", 0))
+        return int(trial.getsockname()[1])
+
+
+def environment(stage: Stage, port: int, settings: Mapping[str, str]) -> dict[str, str]:
+    """What a service is started with: nothing of the developer's own settings."""
+    prefix = {"call": "GATEWAY"}.get(stage.name, stage.name.upper())
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("TONG_DAI_", "STT_", "NLU_", "TTS_", "GATEWAY_")) or name == "TONG_DAI_MODELS_DIR"
+    }
+    own = {f"{prefix}_PORT": str(port), f"{prefix}_METRICS_PORT": "0", "TONG_DAI_LOG_PII": "false"}
+    return inherited | own | dict(settings)
+
+
+def spawn(
+    stage: Stage, settings: Mapping[str, str], log_file: Path, *, port: int | None = None
+) -> tuple[int, subprocess.Popen[bytes]]:
+    """Start a service and do not wait. Returns its port and its process; its stdout and stderr go to `log_file`."""
+    port = free_port() if port is None else port
+    with log_file.open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", stage.module],
+            cwd=log_file.parent,  # no .env there
+            env=environment(stage, port, settings) | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'protos/gen'}"},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    return port, process
+
+
+def wait_until_serving(server: Server, credentials: grpc.ChannelCredentials | None = None) -> None:
+    """Return when health says SERVING. Fails with the log when the process ends or the limit passes."""
+    options = [("grpc.enable_retries", 0)]
+    channel = (
+        grpc.insecure_channel(server.target, options=options)
+        if credentials is None
+        else grpc.secure_channel(server.target, credentials, options=options)
+    )
+    with channel:
+        health = health_pb2_grpc.HealthStub(channel)
+        deadline = time.monotonic() + START_LIMIT_S
+        while time.monotonic() < deadline:
+            if server.process.poll() is not None:
+                raise AssertionError(f"{server.stage.module} ended with {server.process.returncode}:\n{server.log()}")
+            try:
+                answer = health.Check(
+                    health_pb2.HealthCheckRequest(service=server.stage.full_name), timeout=5, wait_for_ready=True
+                )
+            except grpc.RpcError:
+                time.sleep(0.05)
+                continue
+            if answer.status == health_pb2.HealthCheckResponse.SERVING:
+                return
+            time.sleep(0.05)
+    raise AssertionError(f"{server.stage.module} was not SERVING within {START_LIMIT_S:.0f} s:\n{server.log()}")
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """End a process in good order, else by force."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+@contextmanager
+def running(
+    stage: Stage,
+    engine: str,
+    folder: Path,
+    *,
+    settings: Mapping[str, str] | None = None,
+    backing: tuple[Server, ...] = (),
+    is_awaited: bool = True,
+) -> Iterator[Server]:
+    """A service for the time of the body. `backing`: what a gateway talks to. `is_awaited`: until it is SERVING."""
+    targets = {f"GATEWAY_{server.stage.name.upper()}_TARGET": server.target for server in backing}
+    edges = {"GATEWAY_EDGES": "program"} if stage is CALL else {}
+    folder.mkdir(parents=True, exist_ok=True)
+    log_file = folder / f"{stage.name}-{engine}.log"
+    quick = {"TONG_DAI_DRAIN_S": "1"}
+    port, process = spawn(stage, quick | ENGINES[stage.name][engine] | targets | edges | dict(settings or {}), log_file)
+    server = Server(stage, engine, f"127.0.0.1:{port}", process, log_file, backing)
+    try:
+        if is_awaited:
+            wait_until_serving(server)
+        yield server
+    finally:
+        stop(process)
+
+
+__all__ = ["CALL", "NLU", "STT", "TTS", "Server", "free_port", "running", "spawn", "stop", "wait_until_serving"]

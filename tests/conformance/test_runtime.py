@@ -1,0 +1,139 @@
+"""What the runtime owes every service, on the least service there is: loading, failures, start and stop."""
+
+import asyncio
+import errno
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from services.runtime.errors import rpc_failure
+from tests.conformance.servers import Server, running, spawn, wait_until_serving
+from tests.conformance.stages import TTS
+from tests.conformance.streams import connected, kinds, opened, start_stream
+from tests.conformance.toy_service import SECRET
+
+TOY = replace(TTS, module="tests.conformance.toy_service")
+
+
+@pytest.fixture
+def toy(tmp_path: Path) -> Iterator[Server]:
+    with running(TOY, "tone", tmp_path) as server:
+        yield server
+
+
+async def health_of(server: Server, service: str = TOY.full_name) -> int:
+    async with connected(server.target) as channel:
+        request = health_pb2.HealthCheckRequest(service=service)
+        return (await health_pb2_grpc.HealthStub(channel).Check(request, timeout=5, wait_for_ready=True)).status
+
+
+async def test_while_loading_a_server_is_up_and_refuses_streams(tmp_path: Path) -> None:
+    with running(TOY, "tone", tmp_path, settings={"TTS_LOAD_S": "2"}, is_awaited=False) as server:
+        assert await health_of(server) == health_pb2.HealthCheckResponse.NOT_SERVING
+        async with connected(server.target) as channel:
+            failure = await start_stream(TOY, channel).failure()
+        assert (failure.code, failure.reason) == (grpc.StatusCode.UNAVAILABLE, "LOADING")
+        assert failure.retry_delay_ms > 0
+        wait_until_serving(server)
+
+
+async def test_while_loading_nothing_is_described(tmp_path: Path) -> None:
+    with running(TOY, "tone", tmp_path, settings={"TTS_LOAD_S": "2"}, is_awaited=False) as server:
+        assert await health_of(server) == health_pb2.HealthCheckResponse.NOT_SERVING
+        async with connected(server.target) as channel:
+            describe = channel.unary_unary(
+                TOY.describe_path,
+                request_serializer=type(TOY.describe_request).SerializeToString,
+                response_deserializer=TOY.describe_response.FromString,
+            )
+            with pytest.raises(grpc.aio.AioRpcError) as raised:
+                await describe(TOY.describe_request)
+        assert rpc_failure(raised.value).reason == "LOADING"
+
+
+async def test_an_unexpected_failure_tells_the_client_nothing_of_it(toy: Server) -> None:
+    async with opened(TOY, toy.target) as stream:
+        await stream.send(text={"turn_id": 1, "text": "fail"})
+        failure = await stream.failure()
+    assert (failure.code, failure.reason) == (grpc.StatusCode.INTERNAL, "INTERNAL")
+    assert SECRET not in failure.message
+    assert "ValueError" in toy.log(), "the log has the traceback"
+
+
+async def test_one_failed_stream_leaves_the_others(toy: Server) -> None:
+    async with opened(TOY, toy.target) as healthy, opened(TOY, toy.target) as doomed:
+        await doomed.send(text={"turn_id": 1, "text": "fail"})
+        await doomed.failure()
+        await healthy.send(text={"turn_id": 1, "text": "hello"})
+        assert kinds(await healthy.rest()) == ["turn_end"]
+
+
+async def test_a_turn_that_outlasts_the_drain_is_cut(toy: Server) -> None:
+    async with opened(TOY, toy.target) as stream:
+        await stream.send(text={"turn_id": 1, "text": "hang"})
+        toy.process.send_signal(signal.SIGTERM)
+        await stream.until(lambda one: one.WhichOneof("response") == "going_away")
+        failure = await stream.failure()
+    assert failure.code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
+    assert await asyncio.to_thread(toy.process.wait, 5) == 0
+
+
+async def test_a_second_signal_cuts_the_drain_short(tmp_path: Path) -> None:
+    with running(TOY, "tone", tmp_path, settings={"TTS_DRAIN_S": "60"}) as server:
+        async with opened(TOY, server.target) as stream:
+            await stream.send(text={"turn_id": 1, "text": "hang"})
+            server.process.send_signal(signal.SIGTERM)
+            await stream.until(lambda one: one.WhichOneof("response") == "going_away")
+            server.process.send_signal(signal.SIGTERM)
+            assert await asyncio.to_thread(server.process.wait, 5) == 0
+
+
+async def test_a_signal_while_loading_ends_the_process(tmp_path: Path) -> None:
+    with running(TOY, "tone", tmp_path, settings={"TTS_LOAD_S": "60"}, is_awaited=False) as server:
+        assert await health_of(server) == health_pb2.HealthCheckResponse.NOT_SERVING
+        server.process.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(server.process.wait, 5) == 0
+
+
+def test_a_taken_port_is_one_line(tmp_path: Path) -> None:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        port = holder.getsockname()[1]
+        _, process = spawn(TOY, {}, tmp_path / "log", port=port)
+        assert process.wait(timeout=30) == 1
+    assert [line for line in (tmp_path / "log").read_text().splitlines() if "{" not in line] == [
+        f"tts: cannot listen on 127.0.0.1:{port} ({os.strerror(errno.EADDRINUSE)}): "
+        "stop the process that holds the port, or set another"
+    ]
+
+
+def test_a_taken_metrics_port_is_one_line(tmp_path: Path) -> None:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        _, process = spawn(TOY, {"TTS_METRICS_PORT": str(holder.getsockname()[1])}, tmp_path / "log")
+        assert process.wait(timeout=30) == 1
+    [line] = [line for line in (tmp_path / "log").read_text().splitlines() if "{" not in line]
+    assert "cannot serve metrics" in line
+
+
+def test_an_engine_that_cannot_load_is_one_line(tmp_path: Path) -> None:
+    _, process = spawn(TOY, {"TTS_LOAD_FAILURE": "no model: run make models"}, tmp_path / "log")
+    assert process.wait(timeout=30) == 1
+    lines = [line for line in (tmp_path / "log").read_text().splitlines() if "{" not in line]
+    assert lines == ["tts: no model: run make models"]
+
+
+def test_a_wrong_setting_is_one_line(tmp_path: Path) -> None:
+    _, process = spawn(TOY, {"TTS_DRAIN_S": "soon"}, tmp_path / "log")
+    assert process.wait(timeout=30) == 2
+    [line] = (tmp_path / "log").read_text().splitlines()
+    assert line.startswith("TTS_DRAIN_S='soon': ")

@@ -1,0 +1,96 @@
+"""The least service the runtime can carry, to test what is the runtime's own: loading, draining, failures.
+
+A turn's text is a command: "fail" raises what no service should, "hang" never ends, anything else completes at once.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+from pydantic import Field
+from voice.tts.v1 import tts_pb2 as pb
+from voice.tts.v1 import tts_pb2_grpc
+from voice.type.v1.turn_pb2 import TurnEnd
+
+from services.runtime.errors import StartupError
+from services.runtime.identity import check_tenant
+from services.runtime.lifecycle import Lifecycle
+from services.runtime.metrics import StageMetrics
+from services.runtime.server import run_service
+from services.runtime.settings import ServiceSettings, read_settings, service_config
+from services.runtime.streams import Outbox, exchange, first_config, later_requests
+
+FULL_NAME = "voice.tts.v1.TtsService"
+SECRET = "what a caller said"  # noqa: S105 - words that must not leave the server
+
+
+class ToySettings(ServiceSettings):
+    """How the toy loads."""
+
+    model_config = service_config("TTS")
+
+    load_s: float = Field(0.0, description="How long loading takes, in seconds.")
+    load_failure: str = Field("", description="What loading fails with.")
+
+
+class ToyService(tts_pb2_grpc.TtsServiceServicer):
+    """Completes, hangs or breaks a turn, as its text says."""
+
+    def __init__(self, lifecycle: Lifecycle) -> None:
+        self._lifecycle = lifecycle
+        self._metrics = StageMetrics("tts")
+
+    async def StreamingSynthesize(self, request_iterator: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
+        first = await first_config(request_iterator)
+        check_tenant(context, first.config.tenant_id)
+        outbox = Outbox[Any](limit=16)
+
+        async def handle(requests: Any) -> None:
+            await outbox.put(pb.StreamingSynthesizeResponse(engine={"name": "toy", "features": ["text"]}))
+            async with asyncio.TaskGroup() as tasks:
+                announcing = tasks.create_task(self._announce(outbox))
+                async for request in later_requests(requests, self._metrics):
+                    await self._speak(request.text, outbox)
+                announcing.cancel()
+
+        async for response in exchange(request_iterator, handle, outbox):
+            yield response
+
+    async def DescribeEngine(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return pb.DescribeEngineResponse(engine={"name": "toy"})
+
+    async def _speak(self, text: Any, outbox: Outbox[Any]) -> None:
+        if text.text == "fail":
+            raise ValueError(SECRET)
+        if text.text == "hang":
+            await asyncio.Event().wait()
+        end = TurnEnd(turn_id=text.turn_id, outcome=TurnEnd.OUTCOME_COMPLETED)
+        await outbox.put(pb.StreamingSynthesizeResponse(turn_end=end))
+
+    async def _announce(self, outbox: Outbox[Any]) -> None:
+        await self._lifecycle.draining()
+        deadline_ms = self._lifecycle.drain_deadline_ms
+        await outbox.put(pb.StreamingSynthesizeResponse(going_away={"deadline_ms": deadline_ms}))
+
+
+def main() -> None:
+    """Run the toy."""
+    settings = read_settings(ToySettings)
+    lifecycle = Lifecycle()
+
+    async def load() -> None:
+        await asyncio.sleep(settings.load_s)
+        if settings.load_failure:
+            raise StartupError(settings.load_failure)
+
+    run_service(
+        settings,
+        full_name=FULL_NAME,
+        add=lambda server: tts_pb2_grpc.add_TtsServiceServicer_to_server(ToyService(lifecycle), server),
+        load=load,
+        lifecycle=lifecycle,
+    )
+
+
+if __name__ == "__main__":
+    main()
