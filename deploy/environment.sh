@@ -38,7 +38,7 @@ fetch_uv() {
 	say "uv is missing: fetching it with pip into .cache/uv" >&2
 	rm -rf .cache/uv
 	if "$python" -m pip --version >/dev/null 2>&1; then
-		"$python" -m pip install --quiet --disable-pip-version-check --target .cache/uv "uv>=$UV_VERSION" >&2
+		"$python" -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --target .cache/uv "uv>=$UV_VERSION" >&2
 	elif "$python" -c 'import ensurepip' 2>/dev/null; then
 		"$python" -m venv .cache/uv >&2 && .cache/uv/bin/pip install --quiet "uv>=$UV_VERSION" >&2
 	else

@@ -72,13 +72,9 @@ def _run() -> None:
 
 
 def _wanted_models(settings: dict[str, ServiceSettings]) -> Sequence[str]:
-    """The default models, with the NLU stage's own choice in place of its default one."""
-    names = [model.name for model in read_models().values() if model.is_default]
-    chosen = getattr(settings["nlu"], "model", "")
-    default = type(settings["nlu"]).model_fields["model"].default
-    if chosen == default:
-        return names
-    return [name for name in names if name != default] + ([chosen] if chosen in read_models() else [])
+    """The models of the table that some setting of some service names."""
+    values = {value for each in settings.values() for value in vars(each).values() if isinstance(value, str)}
+    return sorted(values & read_models().keys())
 
 
 def _wait_until_serving(supervision: Supervision, watched: Sequence[Watched], began: float) -> None:
