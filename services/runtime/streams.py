@@ -60,6 +60,17 @@ class Outbox(Generic[T]):
         self._wake_reader()
         return True
 
+    @property
+    def is_full(self) -> bool:
+        """Whether `put` would wait. Who uses `post` takes no new work meanwhile."""
+        return len(self._waiting) >= self._limit
+
+    def post(self, response: T) -> None:
+        """Queue a response past the bound: for callbacks, which cannot wait. See `is_full`."""
+        if not self._is_closed:
+            self._waiting.append(response)
+            self._wake_reader()
+
     def close(self) -> None:
         """Nothing more comes. What waits is still read."""
         self._is_closed = True
