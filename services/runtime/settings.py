@@ -20,7 +20,7 @@ from pydantic_settings import (
 
 SHARED_PREFIX = "TONG_DAI_"
 
-Settings = TypeVar("Settings", bound="ServiceSettings")
+Settings = TypeVar("Settings", bound=BaseSettings)
 
 
 def service_config(name: str) -> SettingsConfigDict:
@@ -94,7 +94,7 @@ class ServiceSettings(BaseSettings):
 
 
 def read_settings(kind: type[Settings]) -> Settings:
-    """Read the settings of one service, or say on stderr which variable is wrong and exit with 2.
+    """Read the settings of one service, or of one part of it, or say on stderr which variable is wrong and exit with 2.
 
     One line a bad field: the variable, its value, what is wrong, what the setting means.
     """
@@ -106,7 +106,7 @@ def read_settings(kind: type[Settings]) -> Settings:
         raise SystemExit(2) from None
 
 
-def _complaints(kind: type[ServiceSettings], error: ValidationError) -> list[str]:
+def _complaints(kind: type[BaseSettings], error: ValidationError) -> list[str]:
     prefix = str(kind.model_config.get("env_prefix", ""))
     lines = []
     for problem in error.errors():
