@@ -1,48 +1,47 @@
 """The one task that lets every leg of the process send, 50 times a second each."""
 
 import asyncio
-from typing import Protocol
+from collections.abc import Callable
+from typing import Final
 
 from prometheus_client import Counter, Histogram
 
 from services.call_gateway.rtp.pacer import SLOT_S, SlotTable, TickClock
 from services.runtime.logs import get_logger
 
-_LATE_BUCKETS_S = (0.0005, 0.001, 0.0015, 0.002, 0.003, 0.005, 0.01, 0.02, 0.06, 0.2)
+Tick = Callable[[], None]
+"""Sends one frame of one leg. Must return within a fraction of a frame."""
+
+_LATE_BUCKETS_S: Final = (0.0005, 0.001, 0.0015, 0.002, 0.003, 0.005, 0.01, 0.02, 0.06, 0.2)
 _LATE = Histogram("voice_pacer_late_seconds", "How late a tick of the pacer ran.", buckets=_LATE_BUCKETS_S)
 _SKIPPED = Counter("voice_pacer_skipped_ticks_total", "5 ms ticks never run: the process was starved or stopped.")
 
 log = get_logger(__name__)
 
 
-class PacedLeg(Protocol):
-    """What sends on the pacer's clock."""
-
-    def send_frame(self, now: float) -> None:
-        """Send one frame. `now` is the loop's clock. What it raises ends this leg only."""
-        ...
-
-    def fail(self, error: Exception) -> None:
-        """It raised: end the leg."""
-        ...
-
-
 class Pacer:
-    """Ticks every 5 ms while there are legs, and rests while there are none."""
+    """Calls every leg's tick each 20 ms, legs spread over four slots of 5 ms. Rests while there are none.
+
+    A late tick is caught up at once, up to 60 ms; what is later still is skipped and counted.
+    """
 
     def __init__(self) -> None:
-        self._legs = SlotTable[PacedLeg]()
+        self._ticks = SlotTable[Tick]()
+        self._on_failure: dict[Tick, Callable[[Exception], None]] = {}
         self._has_legs = asyncio.Event()
 
-    def add(self, leg: PacedLeg) -> None:
-        """From its next slot on, `leg` sends."""
-        self._legs.add(leg)
+    def add(self, tick: Tick, *, on_failure: Callable[[Exception], None] | None = None) -> None:
+        """From its next slot on, `tick` is called. When it raises it is removed, and `on_failure` is told."""
+        self._ticks.add(tick)
+        if on_failure is not None:
+            self._on_failure[tick] = on_failure
         self._has_legs.set()
 
-    def remove(self, leg: PacedLeg) -> None:
-        """It sends no more. Does nothing when it is not there."""
-        self._legs.remove(leg)
-        if not len(self._legs):
+    def remove(self, tick: Tick) -> None:
+        """It is called no more. Does nothing when it is not there."""
+        self._ticks.remove(tick)
+        self._on_failure.pop(tick, None)
+        if not len(self._ticks):
             self._has_legs.clear()
 
     async def run(self) -> None:
@@ -54,26 +53,27 @@ class Pacer:
     async def _tick_while_needed(self) -> None:
         loop = asyncio.get_running_loop()
         clock = TickClock(start_s=loop.time())
-        skipped = 0
-        while len(self._legs):
+        n_skipped = 0
+        while len(self._ticks):
             await asyncio.sleep(max(0.0, clock.next_due() - loop.time()))
-            now = loop.time()
-            due = clock.next_due()
+            now, due = loop.time(), clock.next_due()
             if now < due:
                 continue  # a timer may fire a fraction early
             _LATE.observe(now - due)
-            for tick in clock.due(now):
-                for leg in self._legs.in_slot(tick):
-                    self._let_send(leg, now)
-            if clock.skipped_ticks > skipped:
-                _SKIPPED.inc(clock.skipped_ticks - skipped)
-                log.warning("pacer_starved", skipped_ms=round((clock.skipped_ticks - skipped) * SLOT_S * 1000))
-                skipped = clock.skipped_ticks
+            for n in clock.due(now):
+                for tick in self._ticks.in_slot(n):
+                    self._call(tick)
+            if clock.skipped_ticks > n_skipped:
+                _SKIPPED.inc(clock.skipped_ticks - n_skipped)
+                log.warning("pacer_starved", skipped_ms=round((clock.skipped_ticks - n_skipped) * SLOT_S * 1000))
+                n_skipped = clock.skipped_ticks
 
-    def _let_send(self, leg: PacedLeg, now: float) -> None:
+    def _call(self, tick: Tick) -> None:
         try:
-            leg.send_frame(now)
+            tick()
         except Exception as error:
-            log.exception("leg_failed_to_send")
-            self.remove(leg)
-            leg.fail(error)
+            log.exception("tick_failed")
+            on_failure = self._on_failure.get(tick)
+            self.remove(tick)
+            if on_failure is not None:
+                on_failure(error)
