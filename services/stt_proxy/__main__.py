@@ -1,0 +1,44 @@
+"""`python -m services.stt_proxy`: the hearing stage as a process."""
+
+import asyncio
+
+import grpc
+from voice.stt.v1 import stt_pb2_grpc
+
+from services.runtime.lifecycle import Lifecycle
+from services.runtime.models import model_dir
+from services.runtime.server import run_service
+from services.runtime.settings import read_settings
+from services.stt_proxy.engine import make_engine
+from services.stt_proxy.service import FULL_NAME, SttService
+from services.stt_proxy.settings import SttSettings
+from services.stt_proxy.voice_activity import SileroDetector
+
+DETECTOR_FILE = "silero_vad.onnx"
+
+
+def main() -> None:
+    """Serve until told to stop."""
+    settings = read_settings(SttSettings)
+    lifecycle = Lifecycle()
+    detector = SileroDetector(n_slots=settings.max_streams, batch_wait_s=settings.vad_batch_ms / 1000)
+    engine = make_engine(settings)
+
+    def add(server: grpc.aio.Server) -> None:
+        service = SttService(settings, detector=detector, engine=engine, lifecycle=lifecycle)
+        stt_pb2_grpc.add_SttServiceServicer_to_server(service, server)
+
+    async def load() -> None:
+        folder = await asyncio.to_thread(model_dir, settings.models_dir, settings.vad_model)
+        await detector.load(folder / DETECTOR_FILE)
+        await engine.load()
+
+    async def close() -> None:
+        await engine.close()
+        detector.close()
+
+    run_service(settings, full_name=FULL_NAME, add=add, lifecycle=lifecycle, load=load, close=close)
+
+
+if __name__ == "__main__":
+    main()

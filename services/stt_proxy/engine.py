@@ -1,0 +1,195 @@
+"""What an engine of this stage is, the values it takes and gives, and the table of those there are.
+
+The stage finds speech and pauses by itself, for every engine alike. An engine only says what the words were. It may
+decode a finished stretch when asked (Whisper), follow the sound as it comes and answer at once (Vosk, Google), or know
+the texts beforehand (script).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from importlib import import_module
+from typing import Protocol, cast
+
+from services.audio.pcm import Samples
+from services.runtime.errors import StartupError
+from services.stt_proxy.settings import SttSettings
+
+ENGINES = {
+    "faster_whisper": "services.stt_proxy.engines.faster_whisper:FasterWhisperEngine",
+    "script": "services.stt_proxy.engines.script:ScriptEngine",
+}
+
+
+class ExpectedKind(Enum):
+    """The shape of the answer the agent asked for."""
+
+    OPEN = "open"
+    YES_NO = "yes_no"
+    DIGITS = "digits"
+    SPELLING = "spelling"
+
+
+@dataclass(frozen=True, slots=True)
+class Hints:
+    """What is known beforehand about what the caller will say."""
+
+    language_codes: tuple[str, ...] = ()  # BCP-47, likeliest first; empty: any
+    phrases: tuple[str, ...] = ()  # words to favour
+    expected_kind: ExpectedKind = ExpectedKind.OPEN
+    expected_length: int = 0  # digits or letters that make the answer whole; 0: not known
+    agent_is_speaking: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of speech between two pauses, on the call's clock."""
+
+    start_sample: int
+    end_sample: int  # first sample after it
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """An unbroken stretch of the caller's sound."""
+
+    start_sample: int  # on the call's clock
+    samples: Samples  # (n_samples,) int16 at the call's rate
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """What is to be put into words: one utterance, as far as it has come."""
+
+    request_id: int  # counts on the call; the report that answers carries it
+    utterance_id: int
+    spans: tuple[Span, ...]  # never empty
+    clips: tuple[Clip, ...]  # the sound of the spans and a little around them, in order
+    sample_rate_hertz: int  # the call's clock and the clips alike
+
+    @property
+    def end_sample(self) -> int:
+        """Where the speech ends, as far as the detector knows."""
+        return self.spans[-1].end_sample
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A part of an utterance with its place on the call's clock."""
+
+    text: str
+    start_sample: int
+    end_sample: int
+    confidence: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """The words of a Speech; empty text when there were none."""
+
+    request_id: int
+    text: str
+    language_code: str
+    confidence: float | None = None  # 0 to 1
+    segments: tuple[Segment, ...] = ()
+    queue_us: int = 0
+    compute_us: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Unheard:
+    """No words for a Speech: a draft not worth its cost, or a failure."""
+
+    request_id: int
+    reason: str  # UPPER_SNAKE_CASE
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """A guess while the caller speaks, unasked; only of engines that follow the sound."""
+
+    text: str  # the whole open utterance so far
+    end_sample: int
+    language_code: str
+    confidence: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Corrected:
+    """A better text of an utterance that was settled, unasked."""
+
+    utterance_id: int
+    text: str
+    language_code: str
+    confidence: float | None = None
+
+
+Report = Heard | Unheard | Partial | Corrected
+
+
+class Ear(Protocol):
+    """One call on an engine. Every method returns at once and runs on the event loop, and so must the reports."""
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a Speech is being worked on now: a file sent faster than real time waits for it."""
+
+    def hear(self, start_sample: int, samples: Samples) -> None:
+        """The next sound of the call, silence and concealed loss included. Not to be changed or kept."""
+
+    def rest(self, to_sample: int) -> None:
+        """Nothing was heard up to here: idle, hold, or a gap too long to conceal."""
+
+    def recognize(self, speech: Speech, *, is_final: bool) -> None:
+        """Put it into words. Exactly one Heard or Unheard answers each call, also when a later one overtakes it.
+
+        `is_final` is False for a draft: worth little when late, so an engine under load may answer Unheard. A call asks
+        again only for more speech of the same utterance, or for a later one.
+        """
+
+    def forget(self, from_sample: int, to_sample: int) -> None:
+        """That stretch was echo or noise."""
+
+    def attend(self, hints: Hints) -> None:
+        """Listen with these hints from now on."""
+
+    def finish(self) -> None:
+        """No more sound will come; what was asked for is still answered."""
+
+    def close(self) -> None:
+        """The call is gone: drop what can be dropped. No report may follow."""
+
+
+class SttEngine(Protocol):
+    """Puts speech into words for many calls at once."""
+
+    name: str
+    model: str
+    language_codes: tuple[str, ...]  # BCP-47 tags it understands; empty: any
+    features: tuple[str, ...]  # what it adds to the stage's own, for example "partial"
+
+    async def load(self) -> None:
+        """Make ready. Raises StartupError."""
+
+    def listen(self, *, call_id: str, sample_rate_hertz: int, hints: Hints, report: Callable[[Report], None]) -> Ear:
+        """An ear for one call. `report` is called on the event loop."""
+
+    async def close(self) -> None:
+        """Release everything; ears are closed before."""
+
+
+def make_engine(settings: SttSettings) -> SttEngine:
+    """The engine the settings name. Raises StartupError."""
+    where = ENGINES.get(settings.engine)
+    if where is None:
+        raise StartupError(f"STT_ENGINE={settings.engine} is not known: use one of {', '.join(sorted(ENGINES))}")
+    module_name, class_name = where.split(":")
+    try:
+        engine_class = getattr(import_module(module_name), class_name)
+    except ModuleNotFoundError as missing:
+        extra = settings.engine.replace("_", "-")
+        raise StartupError(
+            f"STT_ENGINE={settings.engine} needs the package {missing.name}: pip install 'tong-dai[stt-{extra}]'"
+        ) from missing
+    return cast(SttEngine, engine_class(settings))

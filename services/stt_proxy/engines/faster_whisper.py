@@ -1,0 +1,133 @@
+"""Engine `faster_whisper`: Whisper on CTranslate2, each utterance decoded at its pauses, many calls on one model."""
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+
+from services.audio.pcm import Samples
+from services.runtime.logs import get_logger
+from services.runtime.metrics import StageMetrics
+from services.runtime.models import model_dir
+from services.stt_proxy.decoding import DecodingPool, Done, Purpose, Refused
+from services.stt_proxy.engine import Clip, Heard, Hints, Report, Span, Speech, Unheard
+from services.stt_proxy.settings import SttSettings
+from services.stt_proxy.whisper_decoding import Decoded, ShortContextWhisper
+
+WARM_UP_SAMPLES = 8000
+
+log = get_logger(__name__)
+
+
+class FasterWhisperEngine:
+    """Holds the model and its workers."""
+
+    name = "faster_whisper"
+    features = ("language_detection", "segments")
+
+    def __init__(self, settings: SttSettings) -> None:
+        self.model = settings.whisper_model
+        self.language_codes: tuple[str, ...] = ()
+        self._settings = settings
+        self._pool = DecodingPool[Decoded](
+            n_workers=settings.decode_workers,
+            draft_queue_limit_ms=settings.draft_queue_limit_ms,
+            metrics=StageMetrics("stt"),
+        )
+        self._whisper: ShortContextWhisper | None = None
+
+    async def load(self) -> None:
+        self._whisper = await asyncio.to_thread(self._open)
+        self.language_codes = self._whisper.languages
+
+    def listen(
+        self, *, call_id: str, sample_rate_hertz: int, hints: Hints, report: Callable[[Report], None]
+    ) -> "WhisperEar":
+        assert self._whisper is not None, "load comes first"  # noqa: S101 - an invariant, for the reader
+        return WhisperEar(self._whisper, self._pool, hints, report)
+
+    async def close(self) -> None:
+        self._pool.close()
+
+    def _open(self) -> ShortContextWhisper:
+        folder = model_dir(self._settings.models_dir, self.model)
+        whisper = ShortContextWhisper(folder, n_workers=self._pool.n_workers)
+        hiss = np.random.default_rng(1).integers(-300, 300, WARM_UP_SAMPLES, dtype=np.int16)
+        speech = Speech(0, 0, (Span(0, WARM_UP_SAMPLES),), (Clip(0, hiss),), 8000)
+        whisper.decode(speech, ("en",))
+        return whisper
+
+
+class WhisperEar:
+    """One call: every recognition is a job of its own."""
+
+    def __init__(
+        self,
+        whisper: ShortContextWhisper,
+        pool: DecodingPool[Decoded],
+        hints: Hints,
+        report: Callable[[Report], None],
+    ) -> None:
+        self._whisper = whisper
+        self._pool = pool
+        self._hints = hints
+        self._report = report
+        self._is_closed = False
+
+    @property
+    def is_busy(self) -> bool:
+        return self._pool.is_busy_for(self)
+
+    def hear(self, start_sample: int, samples: Samples) -> None:
+        """Whisper hears only what it is asked for."""
+
+    def rest(self, to_sample: int) -> None:
+        """Nothing to keep up with."""
+
+    def recognize(self, speech: Speech, *, is_final: bool) -> None:
+        languages = tuple(dict.fromkeys(code.split("-")[0].lower() for code in self._hints.language_codes))
+        self._pool.submit(
+            self,
+            Purpose.SETTLED if is_final else Purpose.DRAFT,
+            partial(self._whisper.decode, speech, languages),
+            partial(self._answer, speech),
+        )
+
+    def forget(self, from_sample: int, to_sample: int) -> None:
+        """Every recognition brings its own sound."""
+
+    def attend(self, hints: Hints) -> None:
+        self._hints = hints
+
+    def finish(self) -> None:
+        """What was asked for is answered anyway."""
+
+    def close(self) -> None:
+        self._is_closed = True
+        self._pool.leave(self)
+
+    def _answer(self, speech: Speech, done: Done[Decoded] | Refused) -> None:
+        if self._is_closed:
+            return
+        if isinstance(done, Refused):
+            if done.reason == "DECODING_FAILED":
+                log.error("decoding_failed", error=done.message)
+            self._report(Unheard(speech.request_id, done.reason, done.message))
+            return
+        decoded = done.value
+        self._report(
+            Heard(
+                request_id=speech.request_id,
+                text=decoded.text,
+                language_code=self._tag(decoded.language),
+                confidence=decoded.confidence,
+                segments=decoded.segments,
+                queue_us=done.queue_us,
+                compute_us=done.compute_us,
+            )
+        )
+
+    def _tag(self, language: str) -> str:
+        """The language as the client named it: "vi" is "vi-VN" where that is what the call speaks."""
+        return next((code for code in self._hints.language_codes if code.split("-")[0].lower() == language), language)

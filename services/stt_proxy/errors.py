@@ -1,0 +1,51 @@
+"""What a client of this stage can do wrong, beyond what every stage refuses."""
+
+from services.runtime.errors import RequestError
+
+
+class UnknownEncoding(RequestError):
+    """The audio format names no encoding, or one that is not taken."""
+
+    reason = "UNKNOWN_ENCODING"
+
+
+class UnknownSampleRate(RequestError):
+    """The audio format names a rate that is not taken."""
+
+    reason = "UNKNOWN_SAMPLE_RATE"
+
+
+class UnknownLanguage(RequestError):
+    """The engine does not understand a language."""
+
+    reason = "UNKNOWN_LANGUAGE"
+
+
+class BadSample(RequestError):
+    """A position on the call's clock cannot be."""
+
+    reason = "BAD_SAMPLE"
+
+
+class AudioOverlap(RequestError):
+    """Audio or idle time begins before the last one ended."""
+
+    reason = "AUDIO_OVERLAP"
+
+
+class TornAudio(RequestError):
+    """A chunk holds no whole number of samples."""
+
+    reason = "TORN_AUDIO"
+
+
+class ChunkTooLong(RequestError):
+    """A chunk holds more than it may."""
+
+    reason = "CHUNK_TOO_LONG"
+
+
+class BadEndpointing(RequestError):
+    """An endpointing value is out of its range."""
+
+    reason = "BAD_ENDPOINTING"

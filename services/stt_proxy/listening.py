@@ -1,0 +1,349 @@
+"""ONE call's ear: sound and the client's words in, evidence out. The main path of this stage, top to bottom.
+
+Whatever arrives is laid into one queue of steps, in order, since the detector answers a few milliseconds later: a
+window waits for its score, and what came behind it (idle time, the end of the utterance, a change of the hints) waits
+for the window. So a file sent faster than real time is heard exactly as a call is.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from services.audio.pcm import AudioFormat
+from services.stt_proxy.engine import (
+    Clip,
+    Corrected,
+    Heard,
+    Hints,
+    Partial,
+    Report,
+    Span,
+    Speech,
+    SttEngine,
+    Unheard,
+)
+from services.stt_proxy.errors import BadSample
+from services.stt_proxy.events import Evidence, Progress, UtteranceSettled
+from services.stt_proxy.intake import Break, IdleReason, Intake, Silence, Skip, Taken, Window
+from services.stt_proxy.metrics import CONCEALED_SAMPLES_TOTAL, DRAFTS_TOTAL, VAD_LAG_SECONDS
+from services.stt_proxy.recording import Recording
+from services.stt_proxy.speech_gate import Edge, GateThresholds, SpeechBegan, SpeechGate
+from services.stt_proxy.steps import Discard, EndOfSound, EndOfUtterance, HeardWindow, HintsUpdate, Step
+from services.stt_proxy.utterance import Ask, Endpointing, Output, Utterances
+from services.stt_proxy.voice_activity import Detector
+
+PROGRESS_MS = 450  # a window more than this is still within the 500 ms the protocol allows
+LEAD_IN_MS = 300  # sound before the detector's onset that belongs to the first word
+LEAD_OUT_MS = 200
+JOINED_GAP_MS = 1000  # spans closer than this are cut out as one stretch
+MAX_STEPS = 64  # about two seconds
+MAX_SETTLING = 4
+AHEAD_S = 1.0  # a client further ahead of real time than this sends a file
+
+
+@dataclass(frozen=True, slots=True)
+class CallProfile:
+    """What is fixed for the stream."""
+
+    call_id: str
+    audio_format: AudioFormat
+    start_sample: int
+    hints: Hints
+    endpointing: Endpointing
+    draft_pause_ms: int
+    max_gap_ms: int
+    max_utterance_s: int
+    settle_limit_s: float
+
+
+class Listening:
+    """One call. `tell` takes the evidence, in order, on the event loop; `fail` says that the ear is lost."""
+
+    def __init__(
+        self,
+        profile: CallProfile,
+        *,
+        detector: Detector,
+        engine: SttEngine,
+        tell: Callable[[Evidence], None],
+        fail: Callable[[Exception], None],
+    ) -> None:
+        rate = profile.audio_format.sample_rate_hertz
+        self._profile = profile
+        self._per_ms = rate // 1000
+        self._tell = tell
+        self._hints = profile.hints
+        self._updates: deque[HintsUpdate] = deque()  # not yet in effect
+        self._intake = Intake(profile.audio_format, start_sample=profile.start_sample, max_gap_ms=profile.max_gap_ms)
+        self._recording = Recording(limit_samples=profile.max_utterance_s * rate)
+        self._gate = SpeechGate(pause_samples=profile.draft_pause_ms * self._per_ms, thresholds=GateThresholds())
+        self._utterances = Utterances(profile.endpointing, sample_rate_hertz=rate)
+        self._asks: dict[int, Ask] = {}
+        self._limits: dict[int, asyncio.TimerHandle] = {}  # by utterance: when it must have been settled
+        self._steps: deque[Step] = deque()
+        self._is_scoring = False
+        self._processed = profile.start_sample
+        self._told_progress = profile.start_sample
+        self._ended_at = profile.start_sample
+        self._began_ns = 0
+        self._first_sample = profile.start_sample
+        self._is_finished = False
+        self._moved: asyncio.Future[None] | None = None
+        self._watch = detector.watch(self._scored, fail)
+        self._ear = engine.listen(
+            call_id=profile.call_id, sample_rate_hertz=rate, hints=self._hints, report=self._report
+        )
+
+    # -- what the client says ------------------------------------------------------------------------------------------
+
+    def take_audio(self, start_sample: int, content: bytes) -> None:
+        """The next chunk. Raises TornAudio, AudioOverlap, ChunkTooLong, BadSample."""
+        self._take(self._intake.take_audio(start_sample, content))
+
+    def take_idle(self, from_sample: int, to_sample: int, reason: IdleReason) -> None:
+        """A stretch without packets. Raises AudioOverlap, BadSample."""
+        self._take(self._intake.take_idle(from_sample, to_sample, reason))
+
+    def update(self, update: HintsUpdate) -> None:
+        """Listen differently from `update.effective_sample` on."""
+        self._add(update)
+
+    def end_utterance(self, end_sample: int) -> None:
+        """Settle everything up to here. Raises BadSample."""
+        if end_sample < self._ended_at:
+            raise BadSample(
+                f"utterance_end.end_sample {end_sample} lies before {self._ended_at}, the last end or the start",
+                field="utterance_end.end_sample",
+            )
+        self._ended_at = end_sample
+        self._add(EndOfUtterance(end_sample, time.monotonic_ns()))
+
+    def discard(self, from_sample: int, to_sample: int) -> None:
+        """Forget this stretch. Raises BadSample."""
+        if not 0 <= from_sample <= to_sample:
+            raise BadSample(
+                f"utterance_discard.to_sample {to_sample} lies before from_sample {from_sample}",
+                field="utterance_discard.to_sample",
+            )
+        self._add(Discard(from_sample, to_sample))
+
+    def finish(self) -> None:
+        """No more will come: hear the rest and settle what is open."""
+        self._take(self._intake.finish())
+        self._add(EndOfSound(time.monotonic_ns()))
+
+    def close(self) -> None:
+        """The call is gone."""
+        self._watch.close()
+        self._ear.close()
+        self._steps.clear()
+        for limit in self._limits.values():
+            limit.cancel()
+        DRAFTS_TOTAL.labels("used").inc(self._utterances.n_drafts_used)
+        DRAFTS_TOTAL.labels("dropped").inc(self._utterances.n_drafts_dropped)
+
+    # -- how far it is -------------------------------------------------------------------------------------------------
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether no more should be read now: too much waits, or a file runs ahead of the words already asked for."""
+        if len(self._steps) > MAX_STEPS or self._utterances.n_settling > MAX_SETTLING:
+            return True
+        return self._is_ahead_of_time and (bool(self._steps) or self._ear.is_busy)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether everything was heard and every utterance settled."""
+        return self._is_finished and not self._steps and not self._utterances.n_settling
+
+    async def moved(self, *, limit_s: float) -> None:
+        """Return when something changed, or after the limit."""
+        self._moved = asyncio.get_running_loop().create_future()
+        await asyncio.wait((self._moved,), timeout=limit_s)
+
+    @property
+    def _is_ahead_of_time(self) -> bool:
+        if not self._began_ns:
+            return False
+        heard_s = (self._intake.next_sample - self._first_sample) / (1000 * self._per_ms)
+        return heard_s > (time.monotonic_ns() - self._began_ns) / 1e9 + AHEAD_S
+
+    # -- the steps, in order -------------------------------------------------------------------------------------------
+
+    def _take(self, taken: Taken) -> None:
+        now_ns = time.monotonic_ns()
+        if not self._began_ns:
+            self._began_ns = now_ns
+        for clip in taken.sound:
+            self._recording.add(clip.start_sample, clip.samples)
+            self._ear.hear(clip.start_sample, clip.samples)
+        if len(taken.sound) > 1:
+            CONCEALED_SAMPLES_TOTAL.inc(len(taken.sound[0].samples))
+        for step in taken.steps:
+            if isinstance(step, Window):
+                self._steps.append(HeardWindow(step, now_ns))
+            else:
+                self._ear.rest(step.end_sample)
+                self._steps.append(step)
+        self._go_on()
+
+    def _add(self, step: Step) -> None:
+        self._steps.append(step)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Take steps until one must wait for its score."""
+        while self._steps and not self._is_scoring:
+            step = self._steps[0]
+            if isinstance(step, HeardWindow):
+                self._is_scoring = True
+                self._watch.score(step.window.samples, is_fresh=step.window.is_fresh)
+                return
+            self._steps.popleft()
+            self._take_step(step)
+
+    def _scored(self, score: float) -> None:
+        step = self._steps.popleft()
+        assert isinstance(step, HeardWindow), "a score answers a window"  # noqa: S101 - an invariant, for the reader
+        self._is_scoring = False
+        VAD_LAG_SECONDS.observe((time.monotonic_ns() - step.arrived_ns) / 1e9)
+        window = step.window
+        self._apply_updates(window.start_sample)
+        self._turn(self._gate.hear(window.start_sample, window.end_sample, score), step.arrived_ns)
+        self._reach(window.end_sample)
+        self._go_on()
+        self._wake()
+
+    def _take_step(self, step: Silence | Skip | Break | EndOfUtterance | Discard | HintsUpdate | EndOfSound) -> None:
+        now_ns = time.monotonic_ns()
+        match step:
+            case Silence(start, end):
+                self._turn(self._gate.rest(end - start), now_ns)
+                self._reach(end)
+            case Skip(end):
+                self._gate.skip()
+                self._utterances.skip()
+                self._reach(end)
+            case Break(end):
+                self._turn(self._gate.shut(), now_ns)
+                self._utterances.skip()
+                self._reach(end)
+            case EndOfUtterance(end_sample, arrived_ns):
+                self._end(end_sample, arrived_ns)
+            case Discard(from_sample, to_sample):
+                if self._utterances.discard(from_sample, to_sample):
+                    self._gate.shut()
+                self._ear.forget(from_sample, to_sample)
+            case HintsUpdate():
+                self._updates.append(step)
+                self._apply_updates(self._processed)
+            case EndOfSound(arrived_ns):
+                self._end_of_sound(arrived_ns)
+
+    def _end_of_sound(self, arrived_ns: int) -> None:
+        if (paused := self._gate.shut()) is not None:
+            self._do(
+                self._utterances.pause(
+                    paused.sample, paused.score, self._hints, trigger_ns=arrived_ns, wants_draft=False
+                )
+            )
+        if self._utterances.has_speech:
+            self._end(max(self._intake.next_sample, self._ended_at), arrived_ns)
+        self._ear.finish()
+        self._is_finished = True
+        self._wake()
+
+    def _end(self, end_sample: int, arrived_ns: int) -> None:
+        utterance_id = self._utterances.utterance_id
+        self._limits[utterance_id] = asyncio.get_running_loop().call_later(
+            self._profile.settle_limit_s, self._expire, utterance_id
+        )
+        self._do(self._utterances.end(end_sample, trigger_ns=arrived_ns))
+
+    def _turn(self, edge: Edge | None, trigger_ns: int) -> None:
+        """An edge of speech."""
+        if edge is None:
+            return
+        if isinstance(edge, SpeechBegan):
+            self._do(self._utterances.begin(edge.sample, edge.score, self._hints))
+        else:
+            self._do(
+                self._utterances.pause(edge.sample, edge.score, self._hints, trigger_ns=trigger_ns, wants_draft=True)
+            )
+
+    def _apply_updates(self, sample: int) -> None:
+        while self._updates and self._updates[0].effective_sample <= sample:
+            self._hints = self._updates.popleft().apply(self._hints)
+            self._ear.attend(self._hints)
+
+    def _reach(self, sample: int) -> None:
+        """Listened up to here."""
+        self._processed = sample
+        if sample - self._told_progress >= PROGRESS_MS * self._per_ms:
+            self._told_progress = sample
+            self._tell(Progress(sample))
+        wanted = self._utterances.earliest_wanted
+        lead_in = LEAD_IN_MS * self._per_ms
+        self._recording.release((sample - lead_in if wanted is None else wanted) - lead_in)
+
+    # -- words ---------------------------------------------------------------------------------------------------------
+
+    def _do(self, outputs: list[Output]) -> None:
+        for output in outputs:
+            if isinstance(output, Ask):
+                self._ask(output)
+            else:
+                if isinstance(output, UtteranceSettled):
+                    self._limits.pop(output.utterance_id).cancel()
+                    self._wake()
+                self._tell(output)
+
+    def _ask(self, ask: Ask) -> None:
+        self._asks[ask.request_id] = ask
+        speech = Speech(
+            ask.request_id, ask.utterance_id, ask.spans, self._cut(ask),
+            self._profile.audio_format.sample_rate_hertz,
+        )  # fmt: skip
+        self._ear.recognize(speech, is_final=ask.is_final)
+
+    def _cut(self, ask: Ask) -> tuple[Clip, ...]:
+        """The sound of the spans with some before and behind; spans close together stay one stretch."""
+        stretches: list[Span] = []
+        for span in ask.spans:
+            start = max(ask.not_before, span.start_sample - LEAD_IN_MS * self._per_ms)
+            end = span.end_sample + LEAD_OUT_MS * self._per_ms
+            if stretches and start - stretches[-1].end_sample < JOINED_GAP_MS * self._per_ms:
+                stretches[-1] = Span(stretches[-1].start_sample, end)
+            else:
+                stretches.append(Span(start, end))
+        return tuple(clip for part in stretches for clip in self._recording.cut(part.start_sample, part.end_sample))
+
+    def _report(self, report: Report) -> None:
+        match report:
+            case Heard(request_id=request_id):
+                if (ask := self._asks.pop(request_id, None)) is not None:
+                    self._count(ask, "made")
+                    self._do(self._utterances.heard(ask, report, self._hints, now_ns=time.monotonic_ns()))
+            case Unheard(request_id=request_id, reason=reason):
+                if (ask := self._asks.pop(request_id, None)) is not None:
+                    self._count(ask, reason.lower())
+                    self._do(self._utterances.unheard(ask, report))
+            case Partial():
+                self._do(self._utterances.partial(report))
+            case Corrected():
+                self._do(self._utterances.corrected(report))
+        self._wake()
+
+    def _expire(self, utterance_id: int) -> None:
+        self._do(self._utterances.expire(utterance_id))
+        self._wake()
+
+    def _count(self, ask: Ask, fate: str) -> None:
+        if not ask.is_final:
+            DRAFTS_TOTAL.labels(fate).inc()
+
+    def _wake(self) -> None:
+        if self._moved is not None and not self._moved.done():
+            self._moved.set_result(None)

@@ -1,0 +1,196 @@
+"""What a language says about its own sentences: the lists in `phrases/`, and how text is matched against them."""
+
+import re
+import tomllib
+import unicodedata
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+FALLBACK = "other"
+_TOKEN = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+_OPEN_END = re.compile(r"(?:[,;:、，；：…]|\.\.\.|[-–—])\s*$")
+_CLOSED_END = re.compile(r"[.?!。？！]['\"”’)]*\s*$")
+_NO_LIMIT = 1 << 30
+
+
+def normalise(text: str) -> tuple[str, ...]:
+    """The words alone: lower case, composed (NFC), without punctuation. "It's 5:30." is it's, 5, 30."""
+    composed = unicodedata.normalize("NFC", text).lower().replace("’", "'")
+    return tuple(_TOKEN.findall(composed))
+
+
+@dataclass(frozen=True, slots=True)
+class Phrasebook:
+    """One language's lists. Phrases are kept as `normalise` leaves them, joined by single spaces."""
+
+    language: str
+    is_spaced: bool  # whether words stand apart, as they do not in Chinese
+    yes_no: frozenset[str]  # whole answers
+    courtesies: frozenset[str]  # what may stand around an answer and changes nothing: "please"
+    fillers: frozenset[str]  # sounds of someone who is thinking
+    unfinished_endings: tuple[str, ...]  # no sentence ends with these
+    bare_openings: tuple[str, ...]  # no sentence is only this, courtesies aside
+    open_clauses: tuple[str, ...]  # a sentence that begins so needs a second part ...
+    open_clause_words: int  # ... and has had only the first while it is at most so long
+    whole_endings: tuple[str, ...]  # what ends so is whole, even where another list says not
+    digit_words: dict[str, str]  # "two" is "2", "ten" is "10"
+    tens_words: dict[str, str]  # "twenty" is "2": a unit may follow
+    repeat_words: dict[str, int]  # "double" is 2
+    letter_words: frozenset[str]  # "alpha", "bravo"
+    whole_number_lengths: frozenset[int]  # digits of a whole telephone number
+
+    def is_yes_or_no(self, words: tuple[str, ...]) -> bool:
+        """Whether that is all the text says."""
+        return _is_made_of(self._joined(words), self.yes_no, self.yes_no | self.courtesies, self._gap)
+
+    def is_unfinished(self, text: str, words: tuple[str, ...]) -> bool:
+        """Whether no one would stop there: a conjunction, an article, a comma at the end, or only "um"."""
+        said = self._joined(words)
+        if not words or _is_made_of(said, self.fillers, self.fillers, self._gap):
+            return True
+        if _OPEN_END.search(text):
+            return True
+        if any(self._ends_with(said, ending) for ending in self.whole_endings):
+            return False
+        if any(self._ends_with(said, ending) for ending in self.unfinished_endings):
+            return not text.rstrip().endswith(("?", "？"))
+        if any(self._ends_with(said, filler) for filler in self.fillers):
+            return True
+        return self._is_bare_opening(said) or self._is_open_clause(text, words)
+
+    def digits(self, text: str) -> str:
+        """Every digit said in the text, in order, whether written as a numeral or as a word."""
+        return "".join(piece for piece in self._digit_pieces(text) if piece is not None)
+
+    def dictated_digits(self, text: str) -> str:
+        """The digits the text ends with, if they were said one by one; else nothing."""
+        if text.rstrip()[-1:] in ("?", "？"):
+            return ""
+        run: list[str] = []
+        for piece in reversed(self._digit_pieces(text)):
+            if piece is None:
+                break
+            run.append(piece)
+        is_one_by_one = len(run) >= 2 or (run and len(run[0]) >= min(self.whole_number_lengths, default=_NO_LIMIT))
+        return "".join(reversed(run)) if is_one_by_one else ""
+
+    def n_letters(self, text: str) -> int:
+        """How many letters were spelled: single letters, "alpha" words, and digits among them."""
+        words = normalise(text)
+        n_spelled = sum(1 for word in words if (len(word) == 1 and word.isalpha()) or word in self.letter_words)
+        return n_spelled + len(self.digits(text)) if n_spelled else 0
+
+    @property
+    def _gap(self) -> str:
+        return " " if self.is_spaced else ""
+
+    def _joined(self, words: tuple[str, ...]) -> str:
+        return self._gap.join(words)
+
+    def _ends_with(self, said: str, ending: str) -> bool:
+        if not self.is_spaced:
+            return said.endswith(ending)
+        return said == ending or said.endswith(" " + ending)
+
+    def _is_bare_opening(self, said: str) -> bool:
+        opening = next((one for one in self.bare_openings if self._ends_with(said, one)), None)
+        if opening is None:
+            return False
+        before = said[: len(said) - len(opening)].rstrip()
+        aside = self.yes_no | self.courtesies | self.fillers
+        return not before or _is_made_of(before, aside, aside, self._gap)
+
+    def _is_open_clause(self, text: str, words: tuple[str, ...]) -> bool:
+        if _CLOSED_END.search(text) and text.rstrip()[-1] in "?？!！":
+            return False
+        length = len(words) if self.is_spaced else len(self._joined(words))
+        said = self._joined(words) + self._gap
+        is_open = any(said.startswith(opening + self._gap) for opening in self.open_clauses)
+        return is_open and length <= self.open_clause_words and "," not in text and "，" not in text
+
+    def _digit_pieces(self, text: str) -> list[str | None]:
+        """For each word of the text the digits it says, None for a word that says none."""
+        words = normalise(text) if self.is_spaced else tuple("".join(normalise(text)))
+        pieces: list[str | None] = []
+        repeat, tens = 1, ""
+        for word in words:
+            if word in self.repeat_words:
+                repeat = self.repeat_words[word]
+                continue
+            digits = word if word.isdecimal() else self.digit_words.get(word)
+            if tens:
+                is_unit = digits is not None and len(digits) == 1 and digits != "0"
+                pieces.append(tens if is_unit else tens + "0")
+                tens = ""
+            if word in self.tens_words:
+                tens = self.tens_words[word]
+                continue
+            pieces.append(digits * repeat if digits is not None else None)
+            repeat = 1
+        if tens:
+            pieces.append(tens + "0")
+        return pieces
+
+
+def _is_made_of(said: str, wanted: frozenset[str], allowed: frozenset[str], gap: str) -> bool:
+    """Whether `said` is nothing but phrases of `allowed`, one of `wanted` at least. Longest phrases first."""
+    rest, found = said, False
+    longest_first = sorted(allowed, key=len, reverse=True)
+    while rest:
+        phrase = next((one for one in longest_first if rest == one or rest.startswith(one + gap)), None)
+        if phrase is None:
+            return False
+        found = found or phrase in wanted
+        rest = rest[len(phrase) :].lstrip()
+    return found
+
+
+@cache
+def phrasebook(language: str) -> Phrasebook:
+    """The lists of a language by its primary subtag; lists that are almost empty where there are none for it."""
+    folder = files("services.stt_proxy") / "phrases"
+    file = folder / f"{language}.toml"
+    if not (language.isalpha() and file.is_file()):
+        file = folder / f"{FALLBACK}.toml"
+    return _parse(tomllib.loads(file.read_text(encoding="utf-8")))
+
+
+def phrasebook_of(language_code: str) -> Phrasebook:
+    """The same by BCP-47 tag: "vi-VN" is "vi"."""
+    return phrasebook(language_code.split("-", maxsplit=1)[0].lower())
+
+
+def _parse(table: dict[str, object]) -> Phrasebook:
+    is_spaced = bool(table["is_spaced"])
+    gap = " " if is_spaced else ""
+
+    def phrases(key: str) -> tuple[str, ...]:
+        listed = table[key]
+        assert isinstance(listed, list), f"{key} is a list of phrases"  # noqa: S101 - our own data file
+        return tuple(gap.join(normalise(str(phrase))) for phrase in listed)
+
+    def words(key: str) -> dict[str, str]:
+        listed = table[key]
+        assert isinstance(listed, dict), f"{key} is a table of words"  # noqa: S101 - our own data file
+        return {unicodedata.normalize("NFC", str(word)): str(value) for word, value in listed.items()}
+
+    lengths, open_clause_words = table["whole_number_lengths"], table["open_clause_words"]
+    assert isinstance(lengths, list) and isinstance(open_clause_words, int)  # noqa: S101, PT018 - our own data file
+    return Phrasebook(
+        language=str(table["language"]),
+        is_spaced=is_spaced,
+        yes_no=frozenset(phrases("yes_no")),
+        courtesies=frozenset(phrases("courtesies")),
+        fillers=frozenset(phrases("fillers")),
+        unfinished_endings=phrases("unfinished_endings"),
+        bare_openings=tuple(sorted(phrases("bare_openings"), key=len, reverse=True)),
+        open_clauses=phrases("open_clauses"),
+        open_clause_words=open_clause_words,
+        whole_endings=phrases("whole_endings"),
+        digit_words=words("digit_words"),
+        tens_words=words("tens_words"),
+        repeat_words={word: int(value) for word, value in words("repeat_words").items()},
+        letter_words=frozenset(phrases("letter_words")),
+        whole_number_lengths=frozenset(int(length) for length in lengths),
+    )

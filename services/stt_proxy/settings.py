@@ -1,0 +1,65 @@
+"""What the STT service can be told from outside."""
+
+from pathlib import Path
+
+from pydantic import Field
+
+from services.runtime.settings import ServiceSettings, service_config
+
+
+class SttSettings(ServiceSettings):
+    """Read once in `__main__`."""
+
+    model_config = service_config("STT")
+
+    port: int = Field(50052, ge=0, le=65535, description="TCP port of the gRPC server; 0 takes a free one.")
+    metrics_port: int = Field(9102, ge=0, le=65535, description="TCP port of the Prometheus metrics; 0 serves none.")
+
+    engine: str = Field("faster_whisper", description="Who puts speech into words: faster_whisper or script.")
+
+    vad_batch_ms: float = Field(
+        5.0,
+        ge=0,
+        le=30,
+        description="How long the voice detector waits for other calls to share a batch, in milliseconds.",
+    )
+    draft_pause_ms: int = Field(96, ge=32, le=2000, description="Silence after which a draft is made, in ms of audio.")
+    complete_wait_ms: int = Field(
+        256, ge=32, le=5000, description="Silence that ends a turn whose text is whole, in ms of audio."
+    )
+    unfinished_wait_ms: int = Field(
+        1200, ge=32, le=10000, description="Silence that ends a turn whose text is plainly unfinished, in ms of audio."
+    )
+    no_text_wait_ms: int = Field(
+        700, ge=32, le=10000, description="Silence that ends a turn whose text is not known, in ms of audio."
+    )
+    max_drafts: int = Field(4, ge=0, le=100, description="Drafts one utterance may cost.")
+    max_draft_speech_ms: int = Field(15000, ge=0, description="The longest speech a draft is tried for, in ms.")
+    draft_queue_limit_ms: int = Field(250, ge=0, description="A draft that would wait longer than this is not made.")
+    settle_limit_s: float = Field(10.0, gt=0, description="A text that takes longer than this to settle has failed.")
+    max_gap_ms: int = Field(
+        1000, ge=0, le=1000, description="Lost audio up to this long is concealed, more is a reset."
+    )
+    max_utterance_s: int = Field(
+        120, ge=10, le=600, description="Sound kept of one utterance; of a longer one the beginning is lost."
+    )
+
+    whisper_model: str = Field("whisper-base", description="Name of the Whisper model in deploy/models.toml.")
+    vad_model: str = Field("silero-vad", description="Name of the voice detector in deploy/models.toml.")
+    decode_workers: int = Field(
+        0, ge=0, le=256, description="Speech decoded at once, one thread each; 0 means one a core."
+    )
+
+    script_file: Path | None = Field(
+        None, description="Engine script: text file of what callers say, one utterance a line; see engines/script.py."
+    )
+    script_texts: str = Field(
+        "I would like to make an appointment.\\nTomorrow at ten, please.\\nThank you, goodbye.",
+        description="Engine script: the same in place of a file, with \\n between utterances.",
+    )
+    script_lag_ms: int = Field(
+        100,
+        ge=0,
+        le=5000,
+        description="Engine script: text is ready this long after the end of speech, in ms of audio.",
+    )

@@ -1,0 +1,199 @@
+"""Silero VAD (https://github.com/snakers4/silero-vad) at 8 kHz, one run of the network for many calls."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from services.audio.pcm import Samples
+from services.runtime.errors import StartupError
+from services.stt_proxy.metrics import VAD_BATCH_CALLS
+
+CONTEXT_SAMPLES = 32  # the end of the window before, which the network wants in front
+WINDOW_SAMPLES = 256
+STATE_SIZE = 128
+MAX_BATCH_CALLS = 64
+
+Scores = NDArray[np.float32]
+
+
+class Watch(Protocol):
+    """The detector's eye on one call."""
+
+    def score(self, window: Samples, *, is_fresh: bool) -> None:
+        """Have (256,) int16 at 8 kHz scored; the answer goes to the call's `deliver`. One window at a time."""
+
+    def close(self) -> None:
+        """Deliver no more."""
+
+
+class Detector(Protocol):
+    """Scores windows of many calls."""
+
+    def watch(self, deliver: Callable[[float], None], fail: Callable[[Exception], None]) -> Watch:
+        """Begin with a call. Each score, 0 to 1, is delivered on the event loop; `fail` says that no more will come."""
+
+
+class SileroNetwork:
+    """The network and its memory of each slot. Used by one thread only."""
+
+    def __init__(self, model_file: Path, *, n_slots: int) -> None:
+        """Raises StartupError when the file is no such network."""
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        try:
+            self._session = onnxruntime.InferenceSession(str(model_file), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime's own exceptions have no common base
+            raise StartupError(f"the voice detector {model_file} cannot be loaded: {error}") from error
+        self._rate = np.array(8000, dtype=np.int64)
+        self._state = np.zeros((2, n_slots, STATE_SIZE), dtype=np.float32)
+        self._context = np.zeros((n_slots, CONTEXT_SAMPLES), dtype=np.float32)
+
+    def score(self, slots: list[int], fresh: list[int], windows: list[Samples]) -> Scores:
+        """One window each of the calls in `slots`, which differ; those in `fresh` forget first. Returns (n,)."""
+        if fresh:
+            self._state[:, fresh] = 0.0
+            self._context[fresh] = 0.0
+        sound = np.empty((len(slots), CONTEXT_SAMPLES + WINDOW_SAMPLES), dtype=np.float32)
+        sound[:, :CONTEXT_SAMPLES] = self._context[slots]
+        np.divide(np.stack(windows), 32768.0, out=sound[:, CONTEXT_SAMPLES:], casting="unsafe")
+        scores, state = self._session.run(None, {"input": sound, "state": self._state[:, slots], "sr": self._rate})
+        self._state[:, slots] = state
+        self._context[slots] = sound[:, -CONTEXT_SAMPLES:]
+        return np.asarray(scores, dtype=np.float32)[:, 0]
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    watch: "SileroWatch"
+    window: Samples
+    is_fresh: bool
+
+
+class SileroDetector:
+    """Gathers windows of all calls into batches, run in a thread of its own.
+
+    A batch leaves when every call has a window in it, at the latest `batch_wait_s` after its first, and never while
+    another is under way.
+    """
+
+    def __init__(self, *, n_slots: int, batch_wait_s: float) -> None:
+        self._batch_wait_s = batch_wait_s
+        self._n_slots = n_slots
+        self._free = list(range(n_slots - 1, -1, -1))
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="vad")
+        self._network: SileroNetwork | None = None
+        self._waiting: list[_Waiting] = []
+        self._n_open = 0
+        self._is_running = False
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def load(self, model_file: Path) -> None:
+        """Load the network and run it once. Raises StartupError."""
+        loop = asyncio.get_running_loop()
+        self._network = await loop.run_in_executor(self._thread, self._open_network, model_file)
+
+    def watch(self, deliver: Callable[[float], None], fail: Callable[[Exception], None]) -> "SileroWatch":
+        slot = self._free.pop()
+        self._n_open += 1
+        return SileroWatch(self, slot, deliver, fail)
+
+    def close(self) -> None:
+        """Stop the thread."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def _open_network(self, model_file: Path) -> SileroNetwork:
+        network = SileroNetwork(model_file, n_slots=self._n_slots)
+        network.score([0], [0], [np.zeros(WINDOW_SAMPLES, dtype=np.int16)])
+        return network
+
+    def _add(self, waiting: _Waiting) -> None:
+        self._waiting.append(waiting)
+        self._consider()
+
+    def _leave(self, watch: "SileroWatch") -> None:
+        self._n_open -= 1
+        self._waiting = [waiting for waiting in self._waiting if waiting.watch is not watch]
+        self._free.append(watch.slot)
+
+    def _consider(self) -> None:
+        """Send a batch off if it is time."""
+        if self._is_running or not self._waiting:
+            return
+        if len(self._waiting) >= min(self._n_open, MAX_BATCH_CALLS):
+            self._run()
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(self._batch_wait_s, self._run)
+
+    def _run(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._is_running or not self._waiting or self._network is None:
+            return
+        batch, self._waiting = self._waiting[:MAX_BATCH_CALLS], self._waiting[MAX_BATCH_CALLS:]
+        VAD_BATCH_CALLS.observe(len(batch))
+        self._is_running = True
+        loop = asyncio.get_running_loop()
+        running = self._thread.submit(
+            self._network.score,
+            [waiting.watch.slot for waiting in batch],
+            [waiting.watch.slot for waiting in batch if waiting.is_fresh],
+            [waiting.window for waiting in batch],
+        )
+        running.add_done_callback(lambda done: loop.call_soon_threadsafe(self._deliver, batch, done))
+
+    def _deliver(self, batch: list[_Waiting], done: "Future[Scores]") -> None:
+        self._is_running = False
+        if (error := done.exception()) is not None:
+            for waiting in batch:
+                waiting.watch.lose(RuntimeError(f"the voice detector failed: {error}"))
+        else:
+            for waiting, score in zip(batch, done.result().tolist(), strict=True):
+                waiting.watch.receive(score)
+        self._consider()
+
+
+class SileroWatch:
+    """One call's place in the batches."""
+
+    def __init__(
+        self,
+        detector: SileroDetector,
+        slot: int,
+        deliver: Callable[[float], None],
+        fail: Callable[[Exception], None],
+    ) -> None:
+        self.slot = slot
+        self._detector = detector
+        self._deliver = deliver
+        self._fail = fail
+        self._is_closed = False
+        self._is_first = True
+
+    def score(self, window: Samples, *, is_fresh: bool) -> None:
+        self._detector._add(_Waiting(self, window, is_fresh or self._is_first))
+        self._is_first = False
+
+    def receive(self, score: float) -> None:
+        """The batch is back."""
+        if not self._is_closed:
+            self._deliver(score)
+
+    def lose(self, error: Exception) -> None:
+        """The batch failed."""
+        if not self._is_closed:
+            self._fail(error)
+
+    def close(self) -> None:
+        if not self._is_closed:
+            self._is_closed = True
+            self._detector._leave(self)

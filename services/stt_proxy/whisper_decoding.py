@@ -1,0 +1,227 @@
+"""Whisper on a short context: pad to what the speech needs instead of 30 s, and hold the decoder to it.
+
+Whisper (https://arxiv.org/abs/2212.04356) pads every input to 30 s, which costs ten times what a telephone utterance
+needs. Given only max(8 s, length + 2 s) it hears as well, but runs on past the end now and then: so the tokens are
+capped by the length of the speech, and repeats are cut.
+"""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import ctranslate2
+import numpy as np
+import soxr
+from faster_whisper import WhisperModel
+from numpy.typing import NDArray
+
+from services.runtime.errors import StartupError
+from services.stt_proxy.engine import Segment, Span, Speech
+from services.stt_proxy.repeats import cut_repeats
+
+RATE_HERTZ = 16000
+FRAME_SAMPLES = 160
+TOKEN_SAMPLES = 320  # the alignment's step: 20 ms
+SHORTEST_CONTEXT_S = 8.0
+PADDING_S = 2.0
+LONGEST_PIECE_S = 25.0
+CUT_SEARCH_S = 5.0
+GAP_S = 0.3  # silence put between stretches that lay far apart
+TOKENS_AT_LEAST = 8
+TOKENS_PER_S = {"en": 6.0, "ru": 10.0, "zh": 10.0, "vi": 14.0}
+TOKENS_PER_S_ELSE = 14.0
+NO_SPEECH_PROBABILITY = 0.6  # both of these together: it heard nothing
+NO_SPEECH_SCORE = -1.0
+UNSPACED = frozenset({"zh", "ja", "th", "lo", "my", "km"})
+
+Sound = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """The words of one Speech."""
+
+    text: str
+    language: str  # Whisper's code
+    confidence: float | None  # 0 to 1: the tokens' geometric mean; None when there are none
+    segments: tuple[Segment, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Sound that is decoded in one go, and where it lies."""
+
+    sound: Sound
+    places: tuple[tuple[int, int], ...]  # pairs: first index in `sound`, the sample of the call it came from
+
+
+class ShortContextWhisper:
+    """A loaded model. `decode` may run in several threads at once, each costing one core."""
+
+    def __init__(self, folder: Path, *, n_workers: int) -> None:
+        """Raises StartupError when the folder holds no Whisper model."""
+        try:
+            self._model = WhisperModel(
+                str(folder),
+                device="cpu",
+                compute_type="int8",
+                cpu_threads=1,
+                num_workers=n_workers,
+                local_files_only=True,
+            )
+        except Exception as error:  # the library raises RuntimeError and ValueError without a common base
+            raise StartupError(f"the Whisper model in {folder} cannot be loaded: {error}") from error
+        tokenizer = self._model.hf_tokenizer
+        self._tokenizer = tokenizer
+        self._start = tokenizer.token_to_id("<|startoftranscript|>")
+        self._transcribe = tokenizer.token_to_id("<|transcribe|>")
+        self._no_times = tokenizer.token_to_id("<|notimestamps|>")
+        self._first_time = self._no_times + 1
+        self.languages: tuple[str, ...] = tuple(sorted(self._model.supported_languages))
+
+    def decode(self, speech: Speech, languages: tuple[str, ...]) -> Decoded:
+        """Put it into words, in one of `languages` (Whisper's codes; empty: any). Blocks for about 0.2 s."""
+        texts: list[str] = []
+        segments: list[Segment] = []
+        scores: list[tuple[float, int]] = []
+        language = languages[0] if len(languages) == 1 else ""
+        for piece in _pieces(speech):
+            encoded = self._encode(piece.sound)
+            language = language or self._detect(encoded, languages)
+            ids, score = self._generate(encoded, language, len(piece.sound) / RATE_HERTZ)
+            whole = self._tokenizer.decode(ids).strip()
+            text = cut_repeats(whole)
+            if not text:
+                continue
+            texts.append(text)
+            scores.append((score, len(ids)))
+            spans = _spans_within(speech.spans, piece, speech.sample_rate_hertz)
+            if len(spans) > 1 and text == whole:
+                segments += self._place(
+                    encoded, ids, language, piece=piece, spans=spans, rate_hertz=speech.sample_rate_hertz
+                )
+            elif spans:
+                segments.append(Segment(text, spans[0].start_sample, spans[-1].end_sample, math.exp(min(0.0, score))))
+        n_tokens = sum(n for _, n in scores)
+        mean = sum(score * n for score, n in scores) / n_tokens if n_tokens else None
+        joined = ("" if language in UNSPACED else " ").join(texts)
+        return Decoded(joined, language, None if mean is None else math.exp(min(0.0, mean)), tuple(segments))
+
+    def _encode(self, sound: Sound) -> ctranslate2.StorageView:
+        padded_s = max(SHORTEST_CONTEXT_S, len(sound) / RATE_HERTZ + PADDING_S)
+        n_samples = math.ceil(padded_s * RATE_HERTZ / TOKEN_SAMPLES) * TOKEN_SAMPLES
+        padded = np.zeros(n_samples, dtype=np.float32)
+        padded[: len(sound)] = sound
+        features = self._model.feature_extractor(padded, padding=0)[:, : n_samples // FRAME_SAMPLES]
+        return self._model.encode(np.ascontiguousarray(features))
+
+    def _detect(self, encoded: ctranslate2.StorageView, languages: tuple[str, ...]) -> str:
+        """The likeliest of `languages`."""
+        ranked = self._model.model.detect_language(encoded)[0]  # from the likeliest down, as "<|en|>"
+        codes: list[str] = [token.strip("<|>") for token, _ in ranked]
+        return next((code for code in codes if not languages or code in languages), codes[0])
+
+    def _prompt(self, language: str) -> list[int]:
+        return [self._start, self._tokenizer.token_to_id(f"<|{language}|>"), self._transcribe]
+
+    def _generate(self, encoded: ctranslate2.StorageView, language: str, seconds: float) -> tuple[list[int], float]:
+        """The text's tokens and their mean log probability; none when nothing was said."""
+        prompt = [*self._prompt(language), self._no_times]
+        n_tokens = int(TOKENS_AT_LEAST + TOKENS_PER_S.get(language, TOKENS_PER_S_ELSE) * seconds)
+        result = self._model.model.generate(
+            encoded, [prompt], beam_size=1, max_length=len(prompt) + n_tokens, suppress_blank=True,
+            suppress_tokens=[-1], return_scores=True, return_no_speech_prob=True,
+        )[0]  # fmt: skip
+        score = float(result.scores[0])
+        if result.no_speech_prob > NO_SPEECH_PROBABILITY and score < NO_SPEECH_SCORE:
+            return [], score
+        return [token for token in result.sequences_ids[0] if token < self._first_time], score
+
+    def _place(
+        self,
+        encoded: ctranslate2.StorageView,
+        ids: list[int],
+        language: str,
+        *,
+        piece: _Piece,
+        spans: tuple[Span, ...],
+        rate_hertz: int,
+    ) -> list[Segment]:
+        """Which words belong to which span, by where the decoder looked while it wrote them."""
+        n_frames = len(piece.sound) // FRAME_SAMPLES
+        aligned = self._model.model.align(encoded, self._prompt(language), [ids], [n_frames], median_filter_width=7)[0]
+        first_step: dict[int, int] = {}
+        for token, step in aligned.alignments:
+            first_step.setdefault(int(token), int(step))
+        groups: list[list[int]] = [[] for _ in spans]
+        current = 0
+        for index, token in enumerate(ids):
+            begins_word = language in UNSPACED or self._tokenizer.decode([token]).startswith(" ")
+            if begins_word and index in first_step:
+                sample = _call_sample(piece, first_step[index] * TOKEN_SAMPLES, rate_hertz)
+                current = max(current, _nearest(spans, sample))
+            groups[current].append(token)
+        placed = zip(spans, (self._tokenizer.decode(group).strip() for group in groups), strict=True)
+        return [Segment(text, span.start_sample, span.end_sample) for span, text in placed if text]
+
+
+def _pieces(speech: Speech) -> list[_Piece]:
+    """The clips at Whisper's rate, joined, and cut again where they are too long for one go."""
+    parts: list[Sound] = []
+    places: list[tuple[int, int]] = []
+    n_samples = 0
+    for clip in speech.clips:
+        if parts:
+            parts.append(np.zeros(int(GAP_S * RATE_HERTZ), dtype=np.float32))
+            n_samples += len(parts[-1])
+        places.append((n_samples, clip.start_sample))
+        sound = clip.samples.astype(np.float32) / 32768.0
+        parts.append(soxr.resample(sound, speech.sample_rate_hertz, RATE_HERTZ, quality="HQ"))
+        n_samples += len(parts[-1])
+    if not parts:
+        return []
+    whole = np.concatenate(parts)
+    pieces: list[_Piece] = []
+    start = 0
+    while len(whole) - start > LONGEST_PIECE_S * RATE_HERTZ:
+        cut = _quietest(
+            whole, start + int((LONGEST_PIECE_S - CUT_SEARCH_S) * RATE_HERTZ), int(CUT_SEARCH_S * RATE_HERTZ)
+        )
+        pieces.append(_Piece(whole[start:cut], _shifted(places, start, speech.sample_rate_hertz)))
+        start = cut
+    pieces.append(_Piece(whole[start:], _shifted(places, start, speech.sample_rate_hertz)))
+    return pieces
+
+
+def _shifted(places: list[tuple[int, int]], start: int, rate_hertz: int) -> tuple[tuple[int, int], ...]:
+    """The places as seen from `start`."""
+    before = [place for place in places if place[0] <= start]
+    index, sample = before[-1]
+    first = (0, sample + (start - index) * rate_hertz // RATE_HERTZ)
+    return (first, *((index - start, sample) for index, sample in places if index > start))
+
+
+def _quietest(sound: Sound, start: int, length: int) -> int:
+    """The middle of the quietest 20 ms."""
+    frames = sound[start : start + length // TOKEN_SAMPLES * TOKEN_SAMPLES].reshape(-1, TOKEN_SAMPLES)
+    return start + int(np.argmin((frames**2).sum(axis=1))) * TOKEN_SAMPLES + TOKEN_SAMPLES // 2
+
+
+def _call_sample(piece: _Piece, index: int, rate_hertz: int) -> int:
+    """Where on the call's clock an index of the piece's sound lies."""
+    first, sample = next(place for place in reversed(piece.places) if place[0] <= index or place is piece.places[0])
+    return sample + (index - first) * rate_hertz // RATE_HERTZ
+
+
+def _spans_within(spans: tuple[Span, ...], piece: _Piece, rate_hertz: int) -> tuple[Span, ...]:
+    """The spans that begin or end in the piece, cut to it."""
+    first = _call_sample(piece, 0, rate_hertz)
+    last = _call_sample(piece, len(piece.sound), rate_hertz)
+    within = [Span(max(span.start_sample, first), min(span.end_sample, last)) for span in spans]
+    return tuple(span for span in within if span.start_sample < span.end_sample)
+
+
+def _nearest(spans: tuple[Span, ...], sample: int) -> int:
+    """The number of the span the sample lies in or nearest to."""
+    distances = [max(span.start_sample - sample, sample - span.end_sample, 0) for span in spans]
+    return distances.index(min(distances))
