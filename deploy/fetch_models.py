@@ -38,11 +38,15 @@ def fetch_models(names: Sequence[str], settings: StackSettings, say: Say, *, is_
         if settings.models_source_dir:
             sources.insert(0, FolderSource(settings.models_source_dir))
         for model, file in missing:
-            _fetch_file(model, file, settings.models_dir, sources, say)
+            fetch_file(model, file, settings.models_dir, sources, say)
         packages.clear()
 
 
-def _fetch_file(model: Model, file: ModelFile, models_dir: Path, sources: Sequence[Source], say: Say) -> None:
+def fetch_file(model: Model, file: ModelFile, models_dir: Path, sources: Sequence[Source], say: Say) -> None:
+    """Put one file in its place from the first of `sources` that gives the right bytes.
+
+    Raises StartupError, saying what each source answered, when none does.
+    """
     place = models_dir / model.name / file.name
     place.parent.mkdir(parents=True, exist_ok=True)
     refusals: list[str] = []

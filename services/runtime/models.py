@@ -51,21 +51,21 @@ def read_models(table: Path = TABLE) -> dict[str, Model]:
     return {entry["name"]: _model(entry) for entry in entries}
 
 
-def find_model(name: str) -> Model:
+def find_model(name: str, table: Path = TABLE) -> Model:
     """The model of this name. Raises StartupError, listing the names there are."""
-    models = read_models()
+    models = read_models(table)
     if name not in models:
-        raise StartupError(f"no model is called {name!r}; {TABLE.name} has {', '.join(sorted(models))}")
+        raise StartupError(f"no model is called {name!r}; {table.name} has {', '.join(sorted(models))}")
     return models[name]
 
 
-def model_dir(models_dir: Path, name: str) -> Path:
+def model_dir(models_dir: Path, name: str, table: Path = TABLE) -> Path:
     """The folder of model `name` under `models_dir`, every file in it verified by sha256 (about a second a gigabyte).
 
     Raises StartupError, one line with the command that mends it, when a file is missing or its bytes are not the ones
     the table names: such bytes are never loaded.
     """
-    model = find_model(name)
+    model = find_model(name, table)
     folder = models_dir / name
     for file in model.files:
         if fault := find_fault(folder / file.name, file):

@@ -1,0 +1,20 @@
+"""Which wheel of llama-cpp-python serves this machine."""
+
+import pytest
+
+from deploy.llama_wheel import read_lock, wheel_key
+
+
+def test_the_lock_file_pins_version_and_source():
+    locked = read_lock()
+    assert locked.version
+    assert len(locked.sha256) == 64
+
+
+def test_other_flags_or_another_version_are_another_wheel(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("CMAKE_ARGS", raising=False)
+    plain = wheel_key("0.3.36")
+    assert plain == wheel_key("0.3.36")
+    assert plain != wheel_key("0.3.37")
+    monkeypatch.setenv("CMAKE_ARGS", "-DGGML_CUDA=ON")
+    assert plain != wheel_key("0.3.36")
