@@ -12,11 +12,13 @@ MAX_SINGLE_FENCES = 4096  # a peer that cancels more single ids than this loses 
 class TurnLedger:
     """The rules of turns in protos/README.md: ids that only grow, one committed turn and one draft, fences.
 
-    `on_dropped` is called once for every message `drops` refuses.
+    `on_dropped` is called once for every message `drops` refuses; `field` is the path of the turn's id in the request
+    that begins one, as in "text.turn_id".
     """
 
-    def __init__(self, on_dropped: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, on_dropped: Callable[[], None] = lambda: None, field: str = "turn_id") -> None:
         self._on_dropped = on_dropped
+        self._field = field
         self._live: dict[int, bool] = {}  # turn id -> is it a draft; in the order they began
         self._last_begun: int | None = None
         self._fenced_through: int | None = None
@@ -35,7 +37,7 @@ class TurnLedger:
         """
         if self._last_begun is not None and turn_id <= self._last_begun:
             raise TurnIdNotIncreasing(
-                f"turn {turn_id} cannot begin after turn {self._last_begun}: ids strictly increase", field="turn_id"
+                f"turn {turn_id} cannot begin after turn {self._last_begun}: ids strictly increase", field=self._field
             )
         superseded = [live for live, was_draft in self._live.items() if was_draft or not is_draft]
         for live in superseded:
