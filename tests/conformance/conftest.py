@@ -1,5 +1,6 @@
 """One server process an engine, started when the first test asks for it and kept for the session."""
 
+import inspect
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,6 +11,14 @@ from tests.conformance.servers import ENGINES, SCRIPTED, Server, running
 from tests.conformance.stages import CALL, NLU, STAGES, STT, TTS
 
 Start = Callable[[str, str], Server]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One event loop for all: gRPC's poller outlives a test."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents and inspect.iscoroutinefunction(getattr(item, "function", None)):
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
 
 
 def engine_params(stage: str) -> list[object]:

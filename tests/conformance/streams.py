@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import grpc
@@ -22,8 +22,10 @@ class Stream:
     def __init__(self, stage: Stage, call: Any) -> None:
         self.stage = stage
         self._call = call
+        self._arrived: asyncio.Queue[Any] = asyncio.Queue()
+        self._reading: asyncio.Task[None] | None = None
         self.heard: list[Any] = []
-        """Every response so far."""
+        """Every response received so far."""
 
     async def send(self, request: Any = None, **kind: Any) -> None:
         """Send a request, or the one made of `kind`, as in `send(text={"turn_id": 1, "text": "Hi."})`.
@@ -43,14 +45,18 @@ class Stream:
         return getattr(response, self.stage.opening)
 
     async def receive(self, limit_s: float = LIMIT_S) -> Any:
-        """The next response, or None at the end of the stream. Raises AioRpcError, TimeoutError."""
+        """The next response, or None at the end of the stream. Raises AioRpcError, TimeoutError.
+
+        Reading goes on in a task of its own from the first call: in grpc.aio a read given up gives the call up.
+        """
+        if self._reading is None:
+            self._reading = asyncio.create_task(self._read())
         async with asyncio.timeout(limit_s):
-            response = await self._call.read()
-        if response is grpc.aio.EOF:
-            if await self._call.code() is not grpc.StatusCode.OK:
-                await self._raise()
-            return None
-        self.heard.append(response)
+            response = await self._arrived.get()
+        if isinstance(response, grpc.aio.AioRpcError):
+            raise response
+        if response is not None:
+            self.heard.append(response)
         return response
 
     async def until(self, is_it: Callable[[Any], bool], limit_s: float = LIMIT_S) -> Any:
@@ -95,20 +101,29 @@ class Stream:
     async def quiet(self, seconds: float) -> list[Any]:
         """Everything that comes within a time."""
         began = len(self.heard)
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while await self.receive(seconds + 1) is not None:
                     pass
-        except TimeoutError:
-            pass
         return self.heard[began:]
 
     def cancel(self) -> None:
         """Give the call up."""
         self._call.cancel()
 
-    async def _raise(self) -> None:
-        raise grpc.aio.AioRpcError(
+    async def _read(self) -> None:
+        try:
+            while (response := await self._call.read()) is not grpc.aio.EOF:
+                self._arrived.put_nowait(response)
+            if await self._call.code() is grpc.StatusCode.OK:
+                self._arrived.put_nowait(None)
+                return
+            self._arrived.put_nowait(await self._status())
+        except grpc.aio.AioRpcError as error:
+            self._arrived.put_nowait(error)
+
+    async def _status(self) -> grpc.aio.AioRpcError:
+        return grpc.aio.AioRpcError(
             await self._call.code(),
             await self._call.initial_metadata(),
             await self._call.trailing_metadata(),
