@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Literal, Protocol, TypeVar
 
 from services.runtime.errors import FirstMessageNotConfig, SecondConfig
 from services.runtime.metrics import StageMetrics
@@ -14,7 +14,7 @@ T = TypeVar("T")
 class StreamRequest(Protocol):
     """A request message whose one field is the oneof `request`, of which `config` is a member."""
 
-    def WhichOneof(self, oneof_group: str) -> str | None: ...  # noqa: N802 - protobuf's name
+    def WhichOneof(self, oneof_group: Literal["request"], /) -> str | None: ...  # noqa: N802 - protobuf's name
 
 
 Request = TypeVar("Request", bound=StreamRequest)

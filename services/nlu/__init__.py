@@ -1,0 +1,1 @@
+"""The thinking stage: what the agent says and does next."""

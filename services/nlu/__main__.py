@@ -1,0 +1,53 @@
+"""Starts the thinking stage: python -m services.nlu"""
+
+from __future__ import annotations
+
+import grpc
+from voice.nlu.v1.nlu_pb2_grpc import add_NluServiceServicer_to_server
+
+from services.nlu.agent.agent import Agent
+from services.nlu.agent.profile import AgentProfile, read_agents
+from services.nlu.engine import Message, Role, open_engine
+from services.nlu.service import FULL_NAME, NluService
+from services.nlu.settings import NluSettings
+from services.runtime.errors import StartupError
+from services.runtime.lifecycle import Lifecycle
+from services.runtime.server import run_service
+from services.runtime.settings import read_settings
+
+
+def main() -> None:
+    settings = read_settings(NluSettings)
+    try:
+        agents = read_agents(settings.agents_dir)
+        if settings.default_agent not in agents:
+            raise StartupError(f"NLU_DEFAULT_AGENT={settings.default_agent}: there are {', '.join(sorted(agents))}")
+        engine = open_engine(settings)
+    except StartupError as error:
+        raise SystemExit(f"nlu: {error}") from None
+    lifecycle = Lifecycle()
+    service = NluService(settings, engine, agents, lifecycle)
+
+    def add(server: grpc.aio.Server) -> None:
+        add_NluServiceServicer_to_server(service, server)
+
+    async def load() -> None:
+        await engine.load(openings(agents, settings))
+
+    run_service(settings, full_name=FULL_NAME, add=add, load=load, close=engine.close, lifecycle=lifecycle)
+
+
+def openings(agents: dict[str, AgentProfile], settings: NluSettings) -> tuple[tuple[Message, ...], ...]:
+    """How conversations begin, greeting heard: what an engine does well to have read before the first call."""
+    return tuple(
+        (
+            *Agent(profile, max_prompt_chars=settings.max_prompt_chars).opening(language_code),
+            Message(Role.AGENT, profile.personas[language_code].greeting),
+        )
+        for profile in agents.values()
+        for language_code in profile.language_codes
+    )
+
+
+if __name__ == "__main__":
+    main()

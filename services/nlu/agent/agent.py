@@ -1,0 +1,149 @@
+"""What the agent makes of a turn: a fixed answer, or a question to the model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from services.nlu.agent.acts import ACT_NAMES
+from services.nlu.agent.ending import caller_ends
+from services.nlu.agent.language import find_language
+from services.nlu.agent.profile import AgentProfile, PromptKind
+from services.nlu.agent.tools import TOOLS
+from services.nlu.engine import Message, Role, ToolSpec
+from services.nlu.history import Entry
+from services.nlu.inputs import Dtmf, Open, Silence, Text, TurnInput
+
+_SILENCES_BEFORE_GOODBYE = 3
+_DROPPED_TOGETHER = 8  # old turns leave the prompt in blocks, so that its beginning mostly stays as it was cached
+
+
+@dataclass(frozen=True, slots=True)
+class FixedReply:
+    """Said as it stands, at once."""
+
+    text: str
+    ends_call: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ModelReply:
+    """To be written by the model."""
+
+    messages: tuple[Message, ...]
+
+
+Plan = FixedReply | ModelReply
+
+
+class Agent:
+    """One agent in one conversation's languages."""
+
+    def __init__(
+        self,
+        profile: AgentProfile,
+        *,
+        language_codes: tuple[str, ...] = (),
+        instructions: str = "",
+        max_prompt_chars: int,
+    ) -> None:
+        """`language_codes`: those of the profile's to speak here, likeliest first; empty: all.
+
+        `instructions` stand in place of the profile's own, with its examples.
+        """
+        self.profile = profile
+        self.language_codes = language_codes or profile.language_codes
+        self._instructions = instructions
+        self._max_prompt_chars = max_prompt_chars
+
+    @property
+    def tools(self) -> tuple[ToolSpec, ...]:
+        return tuple(TOOLS[name].spec for name in self.profile.tools)
+
+    @property
+    def has_own_opening(self) -> bool:
+        """Whether its prompts begin as no other conversation's do."""
+        return bool(self._instructions)
+
+    def plan(self, turn_input: TurnInput, history: Iterable[Entry], *, language_code: str) -> Plan:
+        """What to do about a turn; `history` is what came before it."""
+        persona = self.profile.personas[language_code]
+        match turn_input:
+            case Open():
+                return FixedReply(persona.greeting)
+            case Silence(count=count):
+                is_last = count >= _SILENCES_BEFORE_GOODBYE
+                kind = PromptKind.SILENCE_GOODBYE if is_last else PromptKind.STILL_THERE
+                return FixedReply(self.profile.prompt(kind, language_code), ends_call=is_last)
+        entries = list(history)
+        text = user_text(turn_input)
+        last_heard = next((entry.heard_text for entry in reversed(entries) if entry.heard_text), "")
+        if isinstance(turn_input, Text) and caller_ends(text, last_heard=last_heard, language_code=language_code):
+            return FixedReply(persona.farewell, ends_call=True)
+        return ModelReply((*self.messages(entries, language_code=language_code), Message(Role.CALLER, text)))
+
+    def opening(self, language_code: str) -> tuple[Message, ...]:
+        """How every prompt in a language begins."""
+        persona = self.profile.personas[language_code]
+        if self._instructions:
+            return (Message(Role.SYSTEM, self._instructions),)
+        examples = [
+            message
+            for example in persona.examples
+            for message in (Message(Role.CALLER, example.caller), Message(Role.AGENT, example.agent))
+        ]
+        return (Message(Role.SYSTEM, persona.instructions.strip()), *examples)
+
+    def messages(self, history: Iterable[Entry], *, language_code: str) -> tuple[Message, ...]:
+        """The prompt up to the present turn."""
+        entries = list(history)
+        kept = entries[_n_dropped([_size(entry) for entry in entries], self._max_prompt_chars) :]
+        said = [message for entry in kept for message in _messages_of(entry)]
+        return (*self.opening(language_code), *said)
+
+    def start_language(self) -> str:
+        """The language of the first words."""
+        return self.language_codes[0]
+
+
+def speakable_languages(profile: AgentProfile, wanted: tuple[str, ...]) -> tuple[str, ...]:
+    """The agent's languages among those wanted, in their order, each once."""
+    found = [find_language(code, profile.language_codes) for code in wanted]
+    return tuple(dict.fromkeys(code for code in found if code))
+
+
+def user_text(turn_input: TurnInput) -> str:
+    """What the caller did, in words for the model and the history; empty for a greeting."""
+    match turn_input:
+        case Text(text):
+            return text.strip()
+        case Dtmf(digits):
+            return f"(pressed the keys {' '.join(digits)})"
+        case Silence():
+            return "(said nothing)"
+        case Open():
+            return ""
+
+
+def _messages_of(entry: Entry) -> Iterable[Message]:
+    if entry.user_text:
+        yield Message(Role.CALLER, entry.user_text)
+    for call in entry.tool_calls:
+        if call.name not in ACT_NAMES or '"failed"' in call.result_json:
+            yield Message(Role.TOOL, f"{call.name}({call.arguments_json}): {call.result_json or 'is still running'}")
+    for text in (entry.heard_text, entry.gateway_text):
+        if text.strip():
+            yield Message(Role.AGENT, text.strip())
+
+
+def _n_dropped(sizes: list[int], limit: int) -> int:
+    """How many of the oldest turns to leave out; the last one stays."""
+    n, total = 0, sum(sizes)
+    while total > limit and n < len(sizes) - 1:
+        total -= sizes[n]
+        n += 1
+    return min(-(-n // _DROPPED_TOGETHER) * _DROPPED_TOGETHER, max(len(sizes) - 1, 0))
+
+
+def _size(entry: Entry) -> int:
+    return len(entry.user_text) + len(entry.heard_text) + len(entry.gateway_text) + 64 * len(entry.tool_calls)

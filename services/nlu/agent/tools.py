@@ -1,0 +1,51 @@
+"""The tools an agent may call, by name."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Protocol
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from services.nlu.engine import ToolSpec
+
+
+class ToolRefused(Exception):
+    """The tool cannot do what was asked; the message is for the model."""
+
+
+class Tool(Protocol):
+    """Something the agent can do outside the call."""
+
+    spec: ToolSpec
+
+    async def run(self, arguments: Mapping[str, object], *, idempotency_key: str) -> str:
+        """Do it; returns the result as JSON. Raises ToolRefused.
+
+        The same key means the same deed: it may come twice when a turn is
+        tried again, and must be done once.
+        """
+
+
+class CurrentTime:
+    """Says what time it is, which no model knows."""
+
+    spec = ToolSpec(
+        name="current_time",
+        description="The date, weekday and time now, in a time zone.",
+        parameters_json=json.dumps(
+            {"type": "object", "properties": {"time_zone": {"type": "string"}}, "required": ["time_zone"]}
+        ),
+    )
+
+    async def run(self, arguments: Mapping[str, object], *, idempotency_key: str) -> str:
+        zone = str(arguments.get("time_zone", "UTC"))
+        try:
+            now = datetime.now(ZoneInfo(zone))
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ToolRefused(f"time_zone: {zone!r} is none; use one like Asia/Ho_Chi_Minh") from error
+        return json.dumps({"time": f"{now:%H:%M}", "date": f"{now:%Y-%m-%d}", "weekday": f"{now:%A}"})
+
+
+TOOLS: dict[str, Tool] = {tool.spec.name: tool for tool in (CurrentTime(),)}

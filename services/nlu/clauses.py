@@ -1,0 +1,165 @@
+"""Cuts a reply that is still being written into clauses a voice can speak. Sans-IO.
+
+The clauses of a reply, joined, are the reply verbatim. The first one is cut as
+early as it stays natural, since the caller waits for it; later ones have time
+while the first is spoken, so they are whole sentences or long phrases.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_SENTENCE_ENDS = ".!?…。！？\n"
+_PHRASE_ENDS = ",;:，；："
+_ENDS = re.compile(f"[{re.escape(_SENTENCE_ENDS + _PHRASE_ENDS)}]+")
+_CLOSERS = "\"'”’»)]】」』"
+_WIDE = "。！？，；："  # written without a space behind
+_SPEAKABLE = re.compile(r"[^\W_]")
+_LAST_WORD = re.compile(r"[^\W_](?:[\w.]*[^\W_])?$")
+_WORDS = re.compile(r"[\u3400-\u9fff]|[^\s\u3400-\u9fff]+")  # a Chinese character counts as half a word
+
+_ABBREVIATIONS = {  # a full stop behind these ends no sentence
+    *("dr", "mr", "mrs", "ms", "prof", "st", "ave", "no", "nos", "vs", "etc", "dept", "ext", "approx", "tel", "jr"),
+    *("sr", "inc", "ltd", "co", "mt", "e.g", "i.e", "a.m", "p.m", "u.s", "u.k"),
+    *("ts", "ths", "bs", "ths.bs", "bs.ck", "pgs", "gs", "tp", "q", "p", "đ", "đ/c", "sđt"),
+    *("г", "ул", "д", "кв", "тел", "т.е", "т.д", "т.п", "им", "руб", "коп", "стр", "р-н"),
+}
+_JOINTS = (  # a long clause may be cut before these
+    *(" and ", " but ", " or ", " because ", " so ", " which ", " if ", " then "),
+    *(" và ", " nhưng ", " hoặc ", " vì ", " nên ", " nếu ", " thì "),
+    *(" и ", " но ", " или ", " потому ", " если ", " чтобы "),
+)
+
+_FIRST_JOINT_WORDS = 6
+_LATER_PHRASE_WORDS = 8
+_LATER_JOINT_WORDS = 14
+_MAX_CHARS = 220
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """A part of the reply that can be spoken by itself."""
+
+    text: str
+    ends_sentence: bool
+
+
+class ClauseCutter:
+    """One reply. Push what is written, in any pieces; clauses come out as soon as they are whole."""
+
+    def __init__(self) -> None:
+        self._held = ""
+        self._is_first = True
+
+    def push(self, text: str) -> list[Clause]:
+        """Add text; returns the clauses that are whole now."""
+        self._held += text
+        clauses = []
+        while cut := self._find_cut():
+            end, ends_sentence = cut
+            clauses.append(Clause(self._held[:end], ends_sentence))
+            self._held = self._held[end:]
+            self._is_first = False
+        return clauses
+
+    def finish(self) -> list[Clause]:
+        """The reply is whole; returns what was held, as one clause."""
+        rest, self._held = self._held, ""
+        return [Clause(rest, ends_sentence=True)] if rest else []
+
+    def drop_rest(self) -> bool:
+        """The reply was cut short: forget an unfinished sentence, unless nothing was spoken yet. True: forgotten."""
+        if self._is_first:
+            return False
+        self._held = ""
+        return True
+
+    def _find_cut(self) -> tuple[int, bool] | None:
+        """Where the first whole clause ends, and whether a sentence ends there."""
+        held = self._held
+        for run in _ENDS.finditer(held):
+            end = self._end_of(run)
+            if end is None:
+                break  # the next character decides
+            if end == 0 or not _SPEAKABLE.search(held, 0, run.start()):
+                continue
+            ends_sentence = run.group()[-1] in _SENTENCE_ENDS
+            if ends_sentence or self._is_first or _words(held[:end]) >= _LATER_PHRASE_WORDS:
+                return self._before_joint(end) or (end, ends_sentence)
+        return self._before_joint(len(held)) or self._forced()
+
+    def _end_of(self, run: re.Match[str]) -> int | None:
+        """Where the clause ends that this run of marks closes. 0: it closes none. None: not known yet."""
+        held, marks = self._held, run.group()
+        after, is_last = held[run.end() : run.end() + 1], run.end() == len(held)
+        before = held[: run.start()]
+        if marks[-1] in _WIDE + "\n":
+            return _skip_closers(held, run.end())
+        if marks[0] in ".:," and len(marks) == 1:
+            is_plain = before[-1:].isalpha() and marks != "."
+            if is_last and not is_plain:
+                return None  # 3.5, 10:30, 1,000, Dr. or the end of a sentence
+            if marks == "." and _is_abbreviated(before):
+                return 0
+        if not is_last and not (after.isspace() or after in _CLOSERS or _is_wide_letter(after)):
+            return 0
+        return _skip_closers(held, run.end())
+
+    def _before_joint(self, limit: int) -> tuple[int, bool] | None:
+        """A cut before a joining word, for a clause that has grown long without a mark."""
+        least = _FIRST_JOINT_WORDS if self._is_first else _LATER_JOINT_WORDS
+        held = self._held[:limit].lower()
+        if len(held) < 2 * least or _words(held) < least + 2:
+            return None
+        places = (found for joint in _JOINTS for found in [_at_joint(held, joint, least)] if found)
+        place = min(places, default=None)
+        return (place, False) if place else None
+
+    def _forced(self) -> tuple[int, bool] | None:
+        """Nothing marked an end for too long: cut between words, or anywhere where there are none."""
+        if len(self._held) <= _MAX_CHARS:
+            return None
+        space = self._held.rfind(" ", 1, _MAX_CHARS)
+        return (space + 1 if space > 0 else _MAX_CHARS), False
+
+
+def _at_joint(held: str, joint: str, least_words: int) -> int | None:
+    """Behind the space before the first such joint that has enough words before it and one behind."""
+    place = held.find(joint)
+    while place >= 0:
+        if _words(held[:place]) >= least_words:
+            return place + 1
+        place = held.find(joint, place + 1)
+    return None
+
+
+def _skip_closers(held: str, end: int) -> int:
+    """Closing quotes and white space belong to the clause before them."""
+    while end < len(held) and held[end] in _CLOSERS:
+        end += 1
+    while end < len(held) and held[end].isspace():
+        end += 1
+    return end
+
+
+def _is_abbreviated(before: str) -> bool:
+    """Whether a full stop here belongs to the word: an abbreviation, an initial, or a number that opens a list item."""
+    found = _LAST_WORD.search(before)
+    if found is None:
+        return False
+    word = found.group().lower()
+    if word.isdigit():
+        return not any(c.isalpha() for c in before)
+    is_initial = len(word) == 1 and word.isalpha() and not _is_wide_letter(word)
+    return word in _ABBREVIATIONS or (is_initial and found.group().isupper())
+
+
+def _is_wide_letter(character: str) -> bool:
+    return "\u3400" <= character <= "\u9fff"
+
+
+def _words(text: str) -> int:
+    return sum(1 if not _is_wide_letter(word[0]) else 0 for word in _WORDS.findall(text)) + (
+        sum(_is_wide_letter(c) for c in text) // 2
+    )

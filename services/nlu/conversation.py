@@ -1,0 +1,289 @@
+"""ONE call as the agent lives it: its turns, drafts and commits, and what was heard."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+
+from voice.type.v1 import turn_pb2
+
+from services.nlu.agent.agent import Agent, Plan
+from services.nlu.agent.language import reply_language
+from services.nlu.agent.tools import TOOLS
+from services.nlu.checks import check_input, is_clean
+from services.nlu.engine import NluEngine, ToolWanted
+from services.nlu.errors import BadTurnId, as_stream_error
+from services.nlu.history import Entry, History, ToolCall
+from services.nlu.inputs import (
+    CallActionResult,
+    Cancellation,
+    Commit,
+    Config,
+    Input,
+    PlayoutReport,
+    Text,
+    TranscriptCorrection,
+    UserTurn,
+)
+from services.nlu.outputs import ActionOutcome, CallAction, Outcome, Output, ReplyText, TurnEnd
+from services.nlu.settings import NluSettings
+from services.nlu.state import State, read_state, write_state
+from services.nlu.tool_runs import ToolRuns
+from services.nlu.turn import Turn, TurnLimits, TurnRun
+from services.runtime.clock import Stopwatch
+from services.runtime.errors import TurnFailed
+from services.runtime.logs import bind_turn, get_logger
+from services.runtime.metrics import StageMetrics
+from services.runtime.tracing import turn_span
+from services.runtime.turns import TurnLedger
+
+log = get_logger(__name__)
+
+
+class Conversation:
+    """One stream. `handle` takes what the client sends, in order; `emit` sends, and waits while the client is slow."""
+
+    def __init__(
+        self,
+        conversation_id: str,
+        config: Config,
+        *,
+        agent: Agent,
+        engine: NluEngine,
+        settings: NluSettings,
+        metrics: StageMetrics,
+        emit: Callable[[Output], Awaitable[None]],
+        tasks: asyncio.TaskGroup,
+    ) -> None:
+        """`tasks` holds the turns and the tools; `conversation_id` is unique, and the engine's caches are keyed by it.
+
+        Raises BadState.
+        """
+        self._agent, self._engine, self._settings, self._metrics = agent, engine, settings, metrics
+        self._emit, self._tasks = emit, tasks
+        self._fails_stream = config.fails_stream_on_turn_failure
+        self._id = conversation_id
+        spoken = agent.language_codes
+        before = read_state(config.state).language_code
+        self._language_code = before if before in spoken else agent.start_language()
+        self._history = History(config.history)
+        self._ledger = TurnLedger(metrics.fenced_messages_total.inc, field="user_turn.turn_id")
+        self._turns: dict[int, Turn] = {}
+        self._families: dict[int, tuple[int, ...]] = {}  # of turns that continue another
+        self._limits = TurnLimits(settings.turn_limit_s, settings.draft_limit_s, settings.max_reply_sentences)
+        self._tool_runs = ToolRuns(
+            tools=TOOLS,
+            key_prefix=f"{config.tenant_id}/{config.call_id}",
+            history=self._history,
+            emit=emit,
+            tasks=tasks,
+            limit_s=settings.tool_limit_s,
+        )
+
+    async def prepare(self) -> None:
+        """Read the conversation so far, so that the first turn need not wait for that."""
+        entries = self._history.entries()
+        if entries or self._agent.has_own_opening:
+            await self._engine.prepare(self._id, self._agent.messages(entries, language_code=self._language_code))
+
+    async def handle(self, received: Input) -> None:
+        """Take one message. Raises RequestError, which ends the stream."""
+        match received:
+            case UserTurn():
+                await self._begin(received)
+            case Commit(turn_id):
+                await self._commit(turn_id)
+            case Cancellation(turn_id, is_only):
+                scope = turn_pb2.Cancellation.SCOPE_ONLY if is_only else turn_pb2.Cancellation.SCOPE_THROUGH
+                for live in self._ledger.cancel(turn_id, scope):
+                    await self._cancel(live)
+            case PlayoutReport():
+                self._hear(received)
+            case TranscriptCorrection(turn_id, text):
+                if is_clean(text, max_chars=self._settings.max_turn_text_chars):
+                    self._history.correct(turn_id, text)
+                else:
+                    log.warning("correction_ignored", turn_id=turn_id, why="too long, or control characters")
+            case CallActionResult(action_id, outcome, reason):
+                self._note_act(action_id, outcome, reason)
+
+    async def finish(self) -> None:
+        """The client sends no more: what stands goes on to its end, an uncommitted draft is over."""
+        for turn_id in self._ledger.live:
+            if self._ledger.is_draft(turn_id):
+                await self._cancel(turn_id)
+
+    # Turns
+
+    async def _begin(self, received: UserTurn) -> None:
+        turn_id = received.turn_id
+        if turn_id < 1:
+            raise BadTurnId(f"turn id {turn_id}: ids begin at 1 and grow", field="user_turn.turn_id")
+        if self._ledger.drops(turn_id):
+            return
+        stopwatch = Stopwatch()
+        for superseded in self._ledger.begin(turn_id, received.is_draft):
+            await self._cancel(superseded)
+        try:
+            turn_input = check_input(received.input, max_text_chars=self._settings.max_turn_text_chars)
+        except TurnFailed as failed:
+            await self._fail(turn_id, stopwatch, failed)
+            return
+        language_code = self._language_code
+        if isinstance(turn_input, Text):
+            language_code = reply_language(
+                turn_input.text,
+                detected=received.language_code,
+                current=language_code,
+                spoken=self._agent.language_codes,
+            )
+        turn = Turn(
+            turn_id=turn_id,
+            input=turn_input,
+            language_code=language_code,
+            family=(turn_id, *self._families.get(received.continues_turn_id, _family(received.continues_turn_id))),
+            committed=asyncio.Event(),
+            changes_language=language_code != self._language_code,
+            stopwatch=stopwatch,
+        )
+        plan = self._agent.plan(turn_input, self._history_for(received), language_code=language_code)
+        self._turns[turn_id] = turn
+        if not received.is_draft:
+            self._stand(turn)
+        turn.task = self._tasks.create_task(self._run(turn, plan, received))
+
+    async def _commit(self, turn_id: int) -> None:
+        superseded = self._ledger.commit(turn_id)
+        if superseded is None:
+            return
+        for earlier in superseded:
+            await self._cancel(earlier)
+        self._stand(self._turns[turn_id])
+
+    def _stand(self, turn: Turn) -> None:
+        """From here on the turn is part of the conversation."""
+        continued = turn.family[1] if len(turn.family) > 1 else 0
+        self._history.stand(turn.turn_id, turn.user_text, reply=turn.reply, continues_turn_id=continued)
+        if continued:
+            self._families[turn.turn_id] = turn.family
+        self._language_code = turn.language_code
+        turn.committed.set()
+
+    def _history_for(self, received: UserTurn) -> list[Entry]:
+        """What the turn's prompt shows of the conversation."""
+        provisional = received.provisional_playout
+        return self._history.entries(
+            before_turn_id=received.turn_id,
+            provisional=(provisional.turn_id, provisional.heard_offset) if provisional else None,
+            continues_turn_id=received.continues_turn_id,
+        )
+
+    async def _run(self, turn: Turn, plan: Plan, received: UserTurn) -> None:
+        bind_turn(turn.turn_id)
+        with turn_span("nlu.turn", received.trace_context):
+            try:
+                run = TurnRun(
+                    turn,
+                    agent=self._agent,
+                    engine=self._engine,
+                    conversation=self._id,
+                    emit=lambda output: self._send(turn, output),
+                    run_tool=self._run_tool,
+                    limits=self._limits,
+                )
+                await run.run(plan)
+            except TurnFailed as failed:
+                await self._fail(turn.turn_id, turn.stopwatch, failed)
+            except TimeoutError:
+                await self._time_out(turn)
+            except Exception:
+                log.exception("turn_broke")
+                broken = TurnFailed("INTERNAL", "the server failed on this turn", is_retryable=True)
+                await self._fail(turn.turn_id, turn.stopwatch, broken)
+            else:
+                await self._end(turn.turn_id, turn.stopwatch, Outcome.COMPLETED)
+
+    async def _send(self, turn: Turn, output: Output) -> None:
+        """Send something of a turn that lives."""
+        if not self._ledger.is_live(turn.turn_id) or self._ledger.is_fenced(turn.turn_id):
+            return
+        if isinstance(output, ReplyText):
+            self._history.add_reply(turn.turn_id, output.text)
+            if output.timing:
+                self._metrics.first_output_seconds.observe(output.timing.since_trigger_us / 1e6)
+        if isinstance(output, CallAction):
+            self._history.note_tool(turn.turn_id, ToolCall(output.action_id, _act_name(output), "{}"))
+        await self._emit(output)
+
+    async def _run_tool(self, turn: Turn, wanted: ToolWanted) -> ToolCall:
+        return await self._tool_runs.run(wanted, family=turn.family)
+
+    # Ends
+
+    async def _time_out(self, turn: Turn) -> None:
+        if turn.is_waiting_for_commit:
+            await self._end(turn.turn_id, turn.stopwatch, Outcome.CANCELLED)
+            return
+        limit_s = self._settings.turn_limit_s
+        failed = TurnFailed("TURN_TIMEOUT", f"the reply was not whole after {limit_s:g} s", is_retryable=True)
+        await self._fail(turn.turn_id, turn.stopwatch, failed)
+
+    async def _cancel(self, turn_id: int) -> None:
+        turn = self._turns.get(turn_id)
+        if turn is not None and turn.task is not None:
+            turn.task.cancel()
+        await self._end(turn_id, turn.stopwatch if turn else Stopwatch(), Outcome.CANCELLED)
+
+    async def _fail(self, turn_id: int, stopwatch: Stopwatch, failed: TurnFailed) -> None:
+        log.warning("turn_failed", turn_id=turn_id, reason=failed.reason, why=failed.message)
+        self._metrics.errors_total(failed.reason).inc()
+        await self._end(turn_id, stopwatch, Outcome.FAILED, failed)
+        if self._fails_stream:
+            raise as_stream_error(failed)
+
+    async def _end(
+        self, turn_id: int, stopwatch: Stopwatch, outcome: Outcome, failed: TurnFailed | None = None
+    ) -> None:
+        """Send the turn's one end, if it has not been sent."""
+        self._turns.pop(turn_id, None)
+        if not self._ledger.end(turn_id, is_failed=failed is not None):
+            return
+        timing = stopwatch.timing()
+        self._metrics.queue_seconds.observe(timing.queue_us / 1e6)
+        self._metrics.compute_seconds.observe(timing.compute_us / 1e6)
+        log.info("turn_ended", turn_id=turn_id, outcome=outcome.name, since_trigger_us=timing.since_trigger_us)
+        await self._emit(
+            TurnEnd(
+                turn_id,
+                outcome,
+                timing,
+                reason=failed.reason if failed else "",
+                message=failed.message if failed else "",
+                is_retryable=failed.is_retryable if failed else False,
+                retry_delay_ms=failed.retry_delay_ms if failed else 0,
+                state=write_state(State(self._language_code)),
+            )
+        )
+
+    # What was heard and done
+
+    def _hear(self, report: PlayoutReport) -> None:
+        if report.gateway_text is None:
+            self._history.hear(report.turn_id, report.heard_offset)
+        elif is_clean(report.gateway_text, max_chars=self._settings.max_turn_text_chars):
+            self._history.hear_gateway(report.turn_id, report.gateway_text[: max(report.heard_offset, 0)])
+
+    def _note_act(self, action_id: str, outcome: ActionOutcome, reason: str) -> None:
+        result = {"outcome": outcome.value} | ({"reason": reason[:64]} if reason else {})
+        if not self._history.note_result(action_id, json.dumps(result)):
+            log.warning("act_unknown", action_id=action_id[:64])
+
+
+def _family(turn_id: int) -> tuple[int, ...]:
+    return (turn_id,) if turn_id else ()
+
+
+def _act_name(action: CallAction) -> str:
+    names = {"HangUp": "hang_up", "Transfer": "transfer", "SendDtmf": "send_dtmf", "SwitchLanguage": "switch_language"}
+    return names[type(action.act).__name__]

@@ -1,0 +1,132 @@
+"""What every thinking engine offers, and the table that names them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass
+from enum import Enum
+from importlib import import_module
+from typing import Protocol
+
+from services.nlu.settings import NluSettings
+from services.runtime.errors import StartupError
+
+ENGINES = {
+    "llama_cpp": "services.nlu.engines.llama_cpp.engine:LlamaCppEngine",
+    "script": "services.nlu.engines.script:ScriptEngine",
+}
+
+
+class Role(Enum):
+    """Who a message of the prompt is from."""
+
+    SYSTEM = "system"
+    CALLER = "user"
+    AGENT = "assistant"
+    TOOL = "tool"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of the prompt."""
+
+    role: Role
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSpec:
+    """A tool the engine may call."""
+
+    name: str
+    description: str
+    parameters_json: str  # a JSON schema of its arguments
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyRequest:
+    """What an engine needs to answer one turn.
+
+    `conversation` is made unique by the server: engines may key caches by it.
+    Successive requests of a conversation mostly extend the same messages.
+    """
+
+    conversation: str
+    turn_id: int
+    messages: tuple[Message, ...]  # ends with what must be answered
+    language_code: str  # BCP-47 tag the reply should be in
+    is_draft: bool = False  # a guess: committed turns go first
+    tools: tuple[ToolSpec, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Began:
+    """A worker has taken the request up: queueing ends, computing begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextMade:
+    """More of the reply, cut anywhere. The pieces joined are what the model wrote."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolWanted:
+    """The engine wants a tool run, or an act on the call. Its result, when it has one, comes with the next request."""
+
+    name: str
+    arguments_json: str = "{}"
+
+
+@dataclass(frozen=True, slots=True)
+class CutShort:
+    """The reply hit its bound in mid-sentence."""
+
+
+ReplyPart = Began | TextMade | ToolWanted | CutShort
+
+
+class NluEngine(Protocol):
+    """A model that continues conversations; it serves many at once.
+
+    A list of endpoints tried in order is an engine too: it wraps others.
+    """
+
+    name: str
+    model: str
+
+    async def load(self, prompts: tuple[tuple[Message, ...], ...]) -> None:
+        """Make ready to serve. `prompts` are the openings conversations will have, to be cached.
+
+        Raises StartupError.
+        """
+
+    def reply(self, request: ReplyRequest) -> AsyncGenerator[ReplyPart, None]:
+        """Yield Began, then the reply as it is made.
+
+        Closing the iterator cancels: no more than one model step is spent on
+        it after that. Raises TurnFailed (this turn only).
+        """
+
+    async def prepare(self, conversation: str, messages: tuple[Message, ...]) -> None:
+        """Read the conversation so far ahead of its next turn, where that saves time. Returns at once."""
+
+    async def forget(self, conversation: str) -> None:
+        """Let go of what is cached for a conversation that has ended."""
+
+    async def close(self) -> None:
+        """Let go of the model. Replies under way end with TurnFailed."""
+
+
+def open_engine(settings: NluSettings) -> NluEngine:
+    """The engine that the settings name, not yet loaded. Raises StartupError."""
+    module, _, attribute = ENGINES[settings.engine].partition(":")
+    try:
+        make: Callable[[NluSettings], NluEngine] = getattr(import_module(module), attribute)
+    except ModuleNotFoundError as missing:
+        raise StartupError(
+            f"NLU_ENGINE={settings.engine} needs the package {missing.name}: "
+            f"pip install 'tong-dai[nlu-{settings.engine.replace('_', '-')}]'"
+        ) from missing
+    return make(settings)

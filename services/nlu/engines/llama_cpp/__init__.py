@@ -1,0 +1,1 @@
+"""GGUF models by llama.cpp: many conversations on one model, batched token by token."""

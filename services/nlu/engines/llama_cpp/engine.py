@@ -1,0 +1,101 @@
+"""llama.cpp behind the engine interface: jobs go to the worker's thread, pieces of replies come back."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+from services.nlu.engine import Message, ReplyPart, ReplyRequest
+from services.nlu.engines.llama_cpp.model import ModelOptions
+from services.nlu.engines.llama_cpp.worker import Job, Worker
+from services.nlu.settings import NluSettings
+from services.runtime.errors import StartupError, TurnFailed
+from services.runtime.models import model_dir
+
+
+class LlamaCppEngine:
+    """A GGUF model in this process. Calls share the model, its batches and the openings of their prompts."""
+
+    name = "llama_cpp"
+
+    def __init__(self, settings: NluSettings) -> None:
+        self._settings = settings
+        self.model = Path(settings.model).stem if settings.model.endswith(".gguf") else settings.model
+        self._worker: Worker | None = None
+
+    async def load(self, prompts: tuple[tuple[Message, ...], ...]) -> None:
+        settings = self._settings
+        options = ModelOptions(
+            context_tokens=settings.context_tokens,
+            n_slots=settings.slots,
+            batch_tokens=settings.batch_tokens,
+            threads=settings.threads or os.cpu_count() or 1,
+            gpu_layers=settings.gpu_layers,
+            temperature=settings.temperature,
+        )
+        path = await asyncio.to_thread(_model_file, settings)
+        worker = Worker(path, options)
+        await asyncio.to_thread(worker.start)
+        self._worker = worker
+        for messages in prompts:
+            async for _ in self._run("", messages, max_tokens=0, is_draft=False):
+                pass
+
+    async def reply(self, request: ReplyRequest) -> AsyncGenerator[ReplyPart, None]:
+        parts = self._run(
+            request.conversation,
+            request.messages,
+            max_tokens=self._settings.max_reply_tokens,
+            is_draft=request.is_draft,
+        )
+        try:
+            async for part in parts:
+                yield part
+        finally:
+            await parts.aclose()
+
+    async def prepare(self, conversation: str, messages: tuple[Message, ...]) -> None:
+        if self._worker:
+            self._worker.submit(Job(conversation, messages, 0, True, lambda _: None))
+
+    async def forget(self, conversation: str) -> None:
+        if self._worker:
+            self._worker.forget(conversation)
+
+    async def close(self) -> None:
+        if self._worker:
+            worker, self._worker = self._worker, None
+            await asyncio.to_thread(worker.stop)
+
+    async def _run(
+        self, conversation: str, messages: tuple[Message, ...], *, max_tokens: int, is_draft: bool
+    ) -> AsyncGenerator[ReplyPart, None]:
+        if self._worker is None:
+            raise TurnFailed("ENGINE_STOPPED", "the server is stopping", is_retryable=True)
+        loop = asyncio.get_running_loop()
+        # Bounded by max_tokens: the worker ends the job there.
+        made: asyncio.Queue[ReplyPart | TurnFailed | None] = asyncio.Queue()
+
+        def give(part: ReplyPart | TurnFailed | None) -> None:
+            loop.call_soon_threadsafe(made.put_nowait, part)
+
+        job = Job(conversation, messages, max_tokens, is_draft, give)
+        self._worker.submit(job)
+        try:
+            while (part := await made.get()) is not None:
+                if isinstance(part, TurnFailed):
+                    raise part
+                yield part
+        finally:
+            job.is_cancelled = True
+
+
+def _model_file(settings: NluSettings) -> Path:
+    if not settings.model.endswith(".gguf"):
+        return model_dir(settings.models_dir, settings.model) / "model.gguf"
+    path = Path(settings.model).expanduser()
+    if not path.is_file():
+        raise StartupError(f"NLU_MODEL={path} is not there: name a GGUF file, or a model of deploy/models.toml")
+    return path

@@ -1,0 +1,170 @@
+"""A GGUF model in memory on llama.cpp's low-level API: tokens, one decode step, cuts of its cache.
+
+llama.cpp is not thread-safe: after `open_model` only the worker's thread may call these.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+# Spinning threads starve everything else on a shared machine; OpenMP reads this when the library loads.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+import llama_cpp as llama
+
+from services.runtime.errors import StartupError
+
+_SILENT = llama.llama_log_callback(lambda *_: None)
+_PIECE_BYTES = 256
+_FLASH_ATTENTION_OFF, _FLASH_ATTENTION_AUTO = 0, -1
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOptions:
+    """How the model is laid out in memory."""
+
+    context_tokens: int  # of all conversations together
+    n_slots: int  # token sequences kept apart in the cache
+    batch_tokens: int  # most tokens in one decode step
+    threads: int
+    gpu_layers: int  # 0: all on the CPU; -1: all on GPUs
+    temperature: float  # 0: always the likeliest token
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One token of one decode step."""
+
+    slot: int
+    position: int
+    token: int
+    wants_next: bool  # sample what follows it
+
+
+class DecodeFailed(RuntimeError):
+    """llama.cpp could not compute a step."""
+
+
+class LlamaModel:
+    """One model and one context, shared by every conversation."""
+
+    def __init__(self, path: Path, options: ModelOptions) -> None:
+        """Load the file. Raises StartupError."""
+        llama.llama_backend_init()
+        llama.llama_log_set(_SILENT, ctypes.c_void_p(0))
+        model_params = llama.llama_model_default_params()
+        model_params.n_gpu_layers = options.gpu_layers
+        self._model = llama.llama_model_load_from_file(str(path).encode(), model_params)
+        if not self._model:
+            raise StartupError(f"{path} is not a GGUF model that llama.cpp can load: fetch it again or name another")
+        self._context = llama.llama_init_from_model(self._model, _context_params(options))
+        if not self._context:
+            raise StartupError(f"no memory for {options.context_tokens} tokens: lower NLU_CONTEXT_TOKENS")
+        self._memory = llama.llama_get_memory(self._context)
+        self._vocab = llama.llama_model_get_vocab(self._model)
+        self._batch = llama.llama_batch_init(options.batch_tokens, 0, 1)
+        self._template = llama.llama_model_chat_template(self._model, None)
+        self._sampler = _sampler(options.temperature)
+
+    def close(self) -> None:
+        llama.llama_sampler_free(self._sampler)
+        llama.llama_batch_free(self._batch)
+        llama.llama_free(self._context)
+        llama.llama_model_free(self._model)
+
+    # Tokens
+
+    def tokenize(self, text: str, *, is_template: bool) -> list[int]:
+        """Tokens of a text. Only the template's own text may hold special tokens: what people say never does."""
+        raw = text.encode()
+        room = len(raw) + 8
+        tokens = (llama.llama_token * room)()
+        count = llama.llama_tokenize(self._vocab, raw, len(raw), tokens, room, False, is_template)
+        return list(tokens[:count])
+
+    def piece(self, token: int) -> bytes:
+        """The bytes of a token; they may end within a character."""
+        piece = ctypes.create_string_buffer(_PIECE_BYTES)
+        count = llama.llama_token_to_piece(self._vocab, token, piece, _PIECE_BYTES, 0, False)
+        return piece.raw[: max(count, 0)]
+
+    def ends_reply(self, token: int) -> bool:
+        return bool(llama.llama_vocab_is_eog(self._vocab, token))
+
+    def render(self, messages: Sequence[tuple[str, str]], *, opens_reply: bool) -> str:
+        """The (role, text) messages in the model's own chat template."""
+        chat = (llama.llama_chat_message * len(messages))()
+        for slot, (role, text) in zip(chat, messages, strict=True):
+            slot.role, slot.content = role.encode(), text.encode()
+        room = 1024 + 4 * sum(len(text.encode()) + 64 for _, text in messages)
+        rendered = ctypes.create_string_buffer(room)
+        count = llama.llama_chat_apply_template(self._template, chat, len(messages), opens_reply, rendered, room)
+        if not 0 <= count <= room:
+            raise DecodeFailed("llama.cpp does not know the chat template of this model")
+        return rendered.raw[:count].decode()
+
+    # The cache
+
+    def copy(self, from_slot: int, to_slot: int, n_tokens: int) -> None:
+        """Share the first n tokens of a slot with an empty one; the cells are not copied."""
+        llama.llama_memory_seq_cp(self._memory, from_slot, to_slot, 0, n_tokens)
+
+    def cut(self, slot: int, n_tokens: int) -> bool:
+        """Keep the first n tokens of a slot. False: this kind of model cannot, and the slot is now empty."""
+        if llama.llama_memory_seq_rm(self._memory, slot, n_tokens, -1):
+            return True
+        llama.llama_memory_seq_rm(self._memory, slot, -1, -1)
+        return False
+
+    # One step
+
+    def decode(self, rows: Sequence[Row]) -> bool:
+        """Compute one step. False: the cache has no room, nothing was computed. Raises DecodeFailed."""
+        batch = self._batch
+        for i, row in enumerate(rows):
+            batch.token[i] = row.token
+            batch.pos[i] = row.position
+            batch.n_seq_id[i] = 1
+            batch.seq_id[i][0] = row.slot
+            batch.logits[i] = row.wants_next
+        batch.n_tokens = len(rows)
+        code = llama.llama_decode(self._context, batch)
+        if code not in {0, 1}:
+            raise DecodeFailed(f"llama_decode returned {code}")
+        return bool(code == 0)
+
+    def sample(self, row: int) -> int:
+        """The token after a row of the last step that wanted one."""
+        return int(llama.llama_sampler_sample(self._sampler, self._context, row))
+
+
+def _context_params(options: ModelOptions) -> llama.llama_context_params:
+    params: llama.llama_context_params = llama.llama_context_default_params()
+    params.n_ctx = options.context_tokens
+    params.n_batch = params.n_ubatch = options.batch_tokens
+    params.n_seq_max = options.n_slots
+    params.n_threads = params.n_threads_batch = options.threads
+    params.kv_unified = True  # one pool of cells: sharing a prefix copies tags, not cells
+    params.swa_full = True  # sliding-window models keep what a cut goes back to
+    params.flash_attn_type = _FLASH_ATTENTION_OFF if options.gpu_layers == 0 else _FLASH_ATTENTION_AUTO
+    params.no_perf = True
+    return params
+
+
+def _sampler(temperature: float) -> llama.llama_sampler_p:
+    chain: llama.llama_sampler_p = llama.llama_sampler_chain_init(llama.llama_sampler_chain_default_params())
+    steps = [llama.llama_sampler_init_greedy()]
+    if temperature > 0:
+        steps = [
+            llama.llama_sampler_init_top_k(40),
+            llama.llama_sampler_init_top_p(0.95, 1),
+            llama.llama_sampler_init_temp(temperature),
+            llama.llama_sampler_init_dist(0),
+        ]
+    for step in steps:
+        llama.llama_sampler_chain_add(chain, step)
+    return chain

@@ -1,0 +1,77 @@
+"""Turns messages into tokens so that what was computed before is found in the cache again."""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Protocol
+
+from services.nlu.engine import Message, Role
+
+_REMEMBERED_REPLIES = 64
+_MARK = "\ue000{}\ue001"  # stands for a message's text in the template; private use, never spoken
+_MARKED = re.compile("\ue000(\\d+)\ue001")
+
+
+class Tokenizer(Protocol):
+    """The part of the model that knows tokens."""
+
+    def tokenize(self, text: str, *, is_template: bool) -> list[int]:
+        """Tokens of a text; special ones only in the template's."""
+
+    def piece(self, token: int) -> bytes:
+        """The bytes of a token."""
+
+    def render(self, messages: Sequence[tuple[str, str]], *, opens_reply: bool) -> str:
+        """Messages in the chat template."""
+
+
+class PromptTokens:
+    """Tokens of one conversation's prompts.
+
+    A reply is kept as the tokens that were generated: written out and
+    tokenised again it may come out otherwise, and the cache would be lost from
+    there on. A reply heard in part is the same tokens up to that word.
+    """
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+        self._replies: OrderedDict[str, tuple[int, ...]] = OrderedDict()
+
+    def remember(self, text: str, tokens: Sequence[int]) -> None:
+        """What a reply was made of."""
+        self._replies[text] = tuple(tokens)
+        self._replies.move_to_end(text)
+        if len(self._replies) > _REMEMBERED_REPLIES:
+            self._replies.popitem(last=False)
+
+    def of(self, messages: Sequence[Message], *, opens_reply: bool = True) -> list[int]:
+        """The prompt's tokens; with `opens_reply` it ends where the reply begins."""
+        marked = [(message.role.value, _MARK.format(i)) for i, message in enumerate(messages)]
+        parts = _MARKED.split(self._tokenizer.render(marked, opens_reply=opens_reply))
+        tokens: list[int] = []
+        for i, part in enumerate(parts):
+            if i % 2 == 0:
+                tokens += self._tokenizer.tokenize(part, is_template=True) if part else []
+            else:
+                tokens += self._of_message(messages[int(part)])
+        return tokens
+
+    def _of_message(self, message: Message) -> list[int]:
+        if message.role is Role.AGENT:
+            for text, tokens in reversed(self._replies.items()):
+                if text.startswith(message.text):
+                    return self._beginning(tokens, message.text)
+        return self._tokenizer.tokenize(message.text, is_template=False)
+
+    def _beginning(self, tokens: Sequence[int], text: str) -> list[int]:
+        """The tokens that spell the beginning `text` of a reply; its last, broken word is tokenised anew."""
+        rest, kept = text.encode(), []
+        for token in tokens:
+            piece = self._tokenizer.piece(token)
+            if not rest.startswith(piece):
+                break
+            kept.append(token)
+            rest = rest[len(piece) :]
+        return kept + (self._tokenizer.tokenize(rest.decode(errors="ignore"), is_template=False) if rest else [])

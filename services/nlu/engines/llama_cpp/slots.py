@@ -1,0 +1,119 @@
+"""Which tokens the cache holds, and which slot a prompt goes into so that least is computed again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Protocol
+
+_SLOTS_A_CONVERSATION = 2  # one for the turn that stands, one for drafts of the next
+
+
+class Cache(Protocol):
+    """The part of the model that keeps what was computed."""
+
+    def copy(self, from_slot: int, to_slot: int, n_tokens: int) -> None:
+        """Share the first n tokens of a slot with an empty one."""
+
+    def cut(self, slot: int, n_tokens: int) -> bool:
+        """Keep the first n tokens of a slot. False: it is empty now."""
+
+
+@dataclass(slots=True)
+class Slot:
+    """One token sequence in the cache."""
+
+    index: int
+    tokens: list[int] = field(default_factory=list)  # computed, in order
+    conversation: str = ""  # who used it last; empty: free
+    is_busy: bool = False
+    is_pinned: bool = False  # an opening that every conversation shares
+    last_used: int = 0
+
+
+class Slots:
+    """All slots of one cache. A prompt always starts from the longest prefix that any slot holds."""
+
+    def __init__(self, n_slots: int, cache: Cache) -> None:
+        self._slots = [Slot(i) for i in range(n_slots)]
+        self._cache = cache
+        self._uses = count(1)
+
+    def take(self, conversation: str, prompt: Sequence[int]) -> Slot | None:
+        """A busy slot whose tokens are the longest known prefix of the prompt, short of its last token.
+
+        A slot is extended in place when nothing of it is lost by that;
+        otherwise the prefix is shared with another slot, so that a draft that
+        comes to nothing leaves the conversation as it was. None: all are busy.
+        """
+        best = max(self._slots, key=lambda slot: (_shared(slot.tokens, prompt), slot.conversation == conversation))
+        n_shared = _shared(best.tokens, prompt)
+        is_own = best.conversation == conversation and not best.is_pinned and not best.is_busy
+        if is_own and n_shared == len(best.tokens):
+            return self._claim(best, conversation)
+        target = self._room(conversation, keep=best)
+        if target is None:
+            return None
+        if target is best:
+            if not self._cache.cut(best.index, n_shared):
+                n_shared = 0
+            del best.tokens[n_shared:]
+            return self._claim(best, conversation)
+        self._empty(target)
+        if n_shared:
+            self._cache.copy(best.index, target.index, n_shared)
+            target.tokens = best.tokens[:n_shared]
+        return self._claim(target, conversation)
+
+    def give_back(self, slot: Slot) -> None:
+        slot.is_busy = False
+
+    def pin(self, slot: Slot) -> None:
+        """Keep the slot for good, free of its conversation."""
+        slot.is_pinned, slot.is_busy, slot.conversation = True, False, ""
+
+    def forget(self, conversation: str) -> None:
+        """Free what an ended conversation holds."""
+        for slot in self._slots:
+            if slot.conversation == conversation and not slot.is_busy:
+                self._empty(slot)
+
+    def evict(self) -> bool:
+        """Free the idle slot that was used longest ago. False: there is none."""
+        idle = [slot for slot in self._slots if slot.tokens and not slot.is_busy and not slot.is_pinned]
+        if not idle:
+            return False
+        self._empty(min(idle, key=lambda slot: slot.last_used))
+        return True
+
+    def _room(self, conversation: str, *, keep: Slot) -> Slot | None:
+        """The slot to give up: an own one beyond the two, else a free one, else the one used longest ago."""
+        idle = [slot for slot in self._slots if not slot.is_busy and not slot.is_pinned]
+        own = [slot for slot in idle if slot.conversation == conversation]
+        free = [slot for slot in idle if not slot.tokens and not slot.conversation]
+        if len(own) < _SLOTS_A_CONVERSATION and free:
+            return free[0]
+        candidates = [slot for slot in own or idle if slot is not keep] or own or idle
+        return min(candidates, key=lambda slot: slot.last_used, default=None)
+
+    def _claim(self, slot: Slot, conversation: str) -> Slot:
+        slot.conversation, slot.is_busy, slot.last_used = conversation, True, next(self._uses)
+        if not slot.tokens:
+            self._cache.cut(slot.index, 0)
+        return slot
+
+    def _empty(self, slot: Slot) -> None:
+        self._cache.cut(slot.index, 0)
+        slot.tokens.clear()
+        slot.conversation = ""
+
+
+def _shared(tokens: Sequence[int], prompt: Sequence[int]) -> int:
+    """How many leading tokens both have; at least one of the prompt is left to compute."""
+    n = 0
+    for held, wanted in zip(tokens, prompt[:-1], strict=False):
+        if held != wanted:
+            break
+        n += 1
+    return n

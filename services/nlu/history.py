@@ -1,0 +1,151 @@
+"""The conversation as the caller heard it: what they said, and of the replies only the words that were played.
+
+Sans-IO. Offsets count Unicode code points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+_KEPT_TURNS = 400  # an hour of quick turns; older ones are forgotten
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A tool that was called, or an act on the call."""
+
+    tool_call_id: str
+    name: str
+    arguments_json: str
+    result_json: str = ""  # empty while it runs
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One turn as the model is shown it."""
+
+    turn_id: int
+    user_text: str = ""  # empty for a greeting
+    heard_text: str = ""
+    gateway_text: str = ""  # what the gateway said by itself, after it
+    tool_calls: tuple[ToolCall, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.user_text or self.heard_text or self.gateway_text or self.tool_calls)
+
+
+@dataclass(slots=True)
+class _Turn:
+    turn_id: int
+    user_text: str
+    reply: str = ""  # as sent to the client
+    heard_offset: int = 0
+    earlier_heard: str = ""  # of the same turn on another stream
+    gateway_text: str = ""
+    tool_calls: dict[str, ToolCall] = field(default_factory=dict)
+
+    def entry(self, heard_offset: int) -> Entry:
+        heard = self.earlier_heard + self.reply[:heard_offset]
+        return Entry(self.turn_id, self.user_text, heard, self.gateway_text, tuple(self.tool_calls.values()))
+
+
+class History:
+    """All turns that stand. Drafts are not in it until they are committed."""
+
+    def __init__(self, entries: tuple[Entry, ...] = ()) -> None:
+        """`entries`: the conversation so far, of a stream opened in mid-call."""
+        self._turns: dict[int, _Turn] = {}
+        for entry in entries:
+            turn = self._turns.setdefault(entry.turn_id, _Turn(entry.turn_id, ""))
+            turn.user_text = entry.user_text or turn.user_text
+            turn.earlier_heard += entry.heard_text
+            turn.gateway_text = _joined(turn.gateway_text, entry.gateway_text)
+            turn.tool_calls |= {call.tool_call_id: call for call in entry.tool_calls}
+
+    def stand(self, turn_id: int, user_text: str, *, reply: str = "", continues_turn_id: int = 0) -> None:
+        """A turn stands: it began committed, or its draft was committed with `reply` as far as it had come.
+
+        `user_text` is the whole of what was said, so the text of the turn it
+        continues goes; its heard words and tools stay.
+        """
+        if continued := self._turns.get(continues_turn_id):
+            continued.user_text = ""
+        turn = self._turns.setdefault(turn_id, _Turn(turn_id, user_text))
+        turn.user_text, turn.reply = user_text, reply
+        while len(self._turns) > _KEPT_TURNS:
+            del self._turns[next(iter(self._turns))]
+
+    def stands(self, turn_id: int) -> bool:
+        return turn_id in self._turns
+
+    def add_reply(self, turn_id: int, text: str) -> None:
+        """More of a standing turn's reply was sent; it counts when it is heard."""
+        if turn := self._turns.get(turn_id):
+            turn.reply += text
+
+    def hear(self, turn_id: int, heard_offset: int) -> bool:
+        """So much of a reply was played; the last report counts. False: no such turn stands."""
+        turn = self._turns.get(turn_id)
+        if turn is not None:
+            turn.heard_offset = max(heard_offset, 0)
+        return turn is not None
+
+    def hear_gateway(self, turn_id: int, text: str) -> None:
+        """The gateway said something by itself; it may name a turn of its own making."""
+        turn = self._turns.setdefault(turn_id, _Turn(turn_id, ""))
+        turn.gateway_text = text
+
+    def correct(self, turn_id: int, user_text: str) -> bool:
+        """A better text of what was said. False: no such turn stands."""
+        turn = self._turns.get(turn_id)
+        if turn is not None:
+            turn.user_text = user_text
+        return turn is not None
+
+    def note_tool(self, turn_id: int, call: ToolCall) -> None:
+        """A tool began or ended; of the same id the last note counts."""
+        if turn := self._turns.get(turn_id):
+            turn.tool_calls[call.tool_call_id] = call
+
+    def note_result(self, tool_call_id: str, result_json: str) -> bool:
+        """How a tool or an act went. False: nobody knows its id."""
+        for turn in self._turns.values():
+            if call := turn.tool_calls.get(tool_call_id):
+                turn.tool_calls[tool_call_id] = replace(call, result_json=result_json)
+                return True
+        return False
+
+    def tool_calls(self, turn_ids: Iterable[int]) -> list[ToolCall]:
+        """The tools these turns have called, in order."""
+        turns = [self._turns[turn_id] for turn_id in turn_ids if turn_id in self._turns]
+        return [call for turn in turns for call in turn.tool_calls.values()]
+
+    def entries(
+        self,
+        *,
+        before_turn_id: int | None = None,
+        provisional: tuple[int, int] | None = None,
+        continues_turn_id: int = 0,
+    ) -> list[Entry]:
+        """The turns before one, or all, oldest first, as that turn's prompt shows them.
+
+        `provisional` is a (turn_id, heard_offset) that holds for this look
+        alone; of the turn it continues the user's text is left out.
+        """
+        entries = []
+        for turn in sorted(self._turns.values(), key=lambda turn: turn.turn_id):
+            if before_turn_id is not None and turn.turn_id >= before_turn_id:
+                break
+            is_provisional = provisional is not None and provisional[0] == turn.turn_id
+            entry = turn.entry(provisional[1] if provisional and is_provisional else turn.heard_offset)
+            if turn.turn_id == continues_turn_id:
+                entry = replace(entry, user_text="")
+            if not entry.is_empty:
+                entries.append(entry)
+        return entries
+
+
+def _joined(first: str, second: str) -> str:
+    return f"{first} {second}" if first and second else first or second

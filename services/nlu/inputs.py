@@ -1,0 +1,111 @@
+"""What a client tells the agent, as plain values; service.py makes them from protobuf."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from voice.type.v1.turn_pb2 import TraceContext
+
+from services.nlu.history import Entry
+from services.nlu.outputs import ActionOutcome
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """The caller said this."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """The call is open: greet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dtmf:
+    """The caller pressed these keys: 0-9, A-D, * and #."""
+
+    digits: str
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """The caller said nothing."""
+
+    duration_ms: int
+    count: int  # how often in a row, from 1
+
+
+TurnInput = Text | Open | Dtmf | Silence
+
+
+@dataclass(frozen=True, slots=True)
+class PlayoutReport:
+    """What the caller heard of a turn's reply."""
+
+    turn_id: int
+    heard_offset: int  # Unicode code points of the reply
+    gateway_text: str | None = None  # the words themselves when the gateway made them
+
+
+@dataclass(frozen=True, slots=True)
+class UserTurn:
+    """The caller's turn or a draft of it. `input` None: the client sent none."""
+
+    turn_id: int
+    input: TurnInput | None
+    language_code: str = ""  # detected; empty when not known
+    is_draft: bool = False
+    continues_turn_id: int = 0  # 0: it continues none
+    provisional_playout: PlayoutReport | None = None
+    trace_context: TraceContext | None = None  # handed on to the tracer as it came
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """The draft is the turn."""
+
+    turn_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cancellation:
+    """Stop work on a turn."""
+
+    turn_id: int
+    is_only: bool = False  # else every turn before it too
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptCorrection:
+    """A better text of a past turn."""
+
+    turn_id: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallActionResult:
+    """How an act on the call went."""
+
+    action_id: str
+    outcome: ActionOutcome
+    reason: str = ""  # UPPER_SNAKE_CASE when it failed
+
+
+Input = UserTurn | Commit | Cancellation | PlayoutReport | TranscriptCorrection | CallActionResult
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What stays fixed for the conversation."""
+
+    call_id: str = ""
+    tenant_id: str = ""
+    agent_id: str = ""
+    language_codes: tuple[str, ...] = ()
+    instructions: str = ""
+    history: tuple[Entry, ...] = ()
+    state: bytes = b""
+    fails_stream_on_turn_failure: bool = False

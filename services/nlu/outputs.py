@@ -1,0 +1,129 @@
+"""What the agent says and does, as plain values; service.py makes protobuf of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from services.runtime.clock import Timing
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyText:
+    """One speakable clause, with the white space that follows it where that is known in time."""
+
+    turn_id: int
+    text: str
+    language_code: str
+    timing: Timing | None = None  # on the turn's first clause
+
+
+class ToolPhase(Enum):
+    """How far a tool call has come."""
+
+    STARTED = 1
+    COMPLETED = 2
+    FAILED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class ToolActivity:
+    """News of a tool."""
+
+    turn_id: int
+    tool_call_id: str
+    name: str
+    phase: ToolPhase
+    arguments_json: str
+    result_json: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HangUp:
+    """End the call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """Send the caller elsewhere."""
+
+    destination: str  # an extension, an E.164 number or a SIP URI
+
+
+@dataclass(frozen=True, slots=True)
+class SendDtmf:
+    """Press keys towards the caller."""
+
+    digits: str
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchLanguage:
+    """Listen and speak in another language."""
+
+    language_code: str
+
+
+Act = HangUp | Transfer | SendDtmf | SwitchLanguage
+
+
+@dataclass(frozen=True, slots=True)
+class CallAction:
+    """Something to do with the call."""
+
+    action_id: str
+    turn_id: int
+    act: Act
+    is_now: bool  # else after the reply has been heard to its end
+
+
+class ActionOutcome(Enum):
+    """How an act on the call went."""
+
+    DONE = "done"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
+class ExpectedKind(Enum):
+    """The shape of the caller's next answer."""
+
+    OPEN = 1
+    YES_NO = 2
+    DIGITS = 3
+    SPELLING = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """What the caller will probably say next. A turn that sends none expects anything."""
+
+    turn_id: int
+    kind: ExpectedKind
+    length: int = 0  # digits or letters of a whole answer; 0: not known
+    phrases: tuple[str, ...] = ()
+
+
+class Outcome(Enum):
+    """How a turn ends."""
+
+    COMPLETED = 1
+    CANCELLED = 2
+    FAILED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class TurnEnd:
+    """The one end of a begun turn."""
+
+    turn_id: int
+    outcome: Outcome
+    timing: Timing
+    reason: str = ""
+    message: str = ""
+    is_retryable: bool = False
+    retry_delay_ms: int = 0
+    state: bytes = b""
+
+
+Output = ReplyText | ToolActivity | CallAction | Expectation | TurnEnd

@@ -1,0 +1,174 @@
+"""The gRPC door of the thinking stage."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import grpc
+from voice.nlu.v1 import nlu_pb2, nlu_pb2_grpc
+from voice.type.v1 import engine_pb2
+
+from services.nlu.agent.agent import Agent, speakable_languages
+from services.nlu.agent.profile import AgentProfile
+from services.nlu.conversation import Conversation
+from services.nlu.engine import NluEngine
+from services.nlu.errors import HistoryTooLong, InstructionsTooLong, UnknownAgent, UnknownLanguage
+from services.nlu.inputs import Config
+from services.nlu.outputs import Output
+from services.nlu.settings import NluSettings
+from services.nlu.wire import read_config, read_request, write_output, write_profile
+from services.runtime.identity import check_tenant
+from services.runtime.lifecycle import Lifecycle
+from services.runtime.logs import bind_call, get_logger
+from services.runtime.metrics import StageMetrics
+from services.runtime.streams import Outbox, exchange, first_config, later_requests
+
+FULL_NAME = "voice.nlu.v1.NluService"
+FEATURES = (
+    "user_turn",
+    "commit",
+    "cancellation",
+    "playout_report",
+    "transcript_correction",
+    "call_action_result",
+    "drafts",
+    "continues_turn_id",
+    "provisional_playout",
+    "history",
+    "state",
+)
+
+_OUTBOX_LIMIT = 64
+_MAX_INSTRUCTION_CHARS = 8000
+
+log = get_logger(__name__)
+
+
+class NluService(nlu_pb2_grpc.NluServiceServicer):
+    """Serves conversations of every agent with one engine."""
+
+    def __init__(
+        self, settings: NluSettings, engine: NluEngine, agents: dict[str, AgentProfile], lifecycle: Lifecycle
+    ) -> None:
+        """`agents` by id; the engine is loaded before the first stream is let in."""
+        self._settings, self._engine, self._agents, self._lifecycle = settings, engine, agents, lifecycle
+        self._metrics = StageMetrics("nlu")
+
+    async def StreamingConverse(  # noqa: N802 - protobuf's name
+        self,
+        request_iterator: AsyncIterator[nlu_pb2.StreamingConverseRequest],
+        context: grpc.aio.ServicerContext[nlu_pb2.StreamingConverseRequest, nlu_pb2.StreamingConverseResponse],
+    ) -> AsyncIterator[nlu_pb2.StreamingConverseResponse]:
+        first = await first_config(request_iterator)
+        check_tenant(context, first.config.tenant_id)
+        self._check_size(first.config)
+        config = read_config(first.config, call_id=bind_call(first.config.call_id))
+        agent = self._agent(config)
+        outbox: Outbox[nlu_pb2.StreamingConverseResponse] = Outbox(_OUTBOX_LIMIT)
+
+        async def serve(requests: AsyncIterator[nlu_pb2.StreamingConverseRequest]) -> None:
+            await self._serve(config, agent, requests, outbox)
+
+        async for response in exchange(request_iterator, serve, outbox):
+            yield response
+
+    async def DescribeEngine(  # noqa: N802 - protobuf's name
+        self,
+        request: nlu_pb2.DescribeEngineRequest,
+        context: grpc.aio.ServicerContext[nlu_pb2.DescribeEngineRequest, nlu_pb2.DescribeEngineResponse],
+    ) -> nlu_pb2.DescribeEngineResponse:
+        agents = [write_profile(profile) for profile in self._agents.values()]
+        return nlu_pb2.DescribeEngineResponse(engine=self._engine_info(), agents=agents)
+
+    async def _serve(
+        self,
+        config: Config,
+        agent: Agent,
+        requests: AsyncIterator[nlu_pb2.StreamingConverseRequest],
+        outbox: Outbox[nlu_pb2.StreamingConverseResponse],
+    ) -> None:
+        """One stream from its config to its end."""
+
+        async def emit(output: Output) -> None:
+            await outbox.put(write_output(output))
+
+        conversation_id = uuid4().hex  # not the call id: that is the client's label, and two streams may share it
+        try:
+            async with asyncio.TaskGroup() as stream:
+                going_away = stream.create_task(self._say_going_away(outbox))
+                async with asyncio.TaskGroup() as tasks:
+                    conversation = Conversation(
+                        conversation_id,
+                        config,
+                        agent=agent,
+                        engine=self._engine,
+                        settings=self._settings,
+                        metrics=self._metrics,
+                        emit=emit,
+                        tasks=tasks,
+                    )
+                    await outbox.put(self._opening(agent.profile))
+                    await conversation.prepare()
+                    async for request in later_requests(requests, self._metrics):
+                        await conversation.handle(read_request(request))
+                    await conversation.finish()
+                going_away.cancel()
+        finally:
+            await self._engine.forget(conversation_id)
+
+    def _agent(self, config: Config) -> Agent:
+        agent_id = config.agent_id or self._settings.default_agent
+        profile = self._agents.get(agent_id)
+        if profile is None:
+            known = ", ".join(sorted(self._agents)[:20])
+            raise UnknownAgent(f"no agent is called {agent_id[:64]!r}; there are {known}", field="config.agent_id")
+        language_codes = speakable_languages(profile, config.language_codes)
+        if config.language_codes and not language_codes:
+            spoken = ", ".join(profile.language_codes)
+            raise UnknownLanguage(
+                f"agent {profile.agent_id} speaks {spoken}: name one of these", field="config.language_codes"
+            )
+        if len(config.instructions) > _MAX_INSTRUCTION_CHARS:
+            raise InstructionsTooLong(
+                f"{len(config.instructions)} characters: send at most {_MAX_INSTRUCTION_CHARS}",
+                field="config.instructions",
+            )
+        return Agent(
+            profile,
+            language_codes=language_codes,
+            instructions=config.instructions,
+            max_prompt_chars=self._settings.max_prompt_chars,
+        )
+
+    def _check_size(self, config: nlu_pb2.ConversationConfig) -> None:
+        limit = self._settings.max_history_bytes
+        n_bytes = len(config.state) + sum(turn.ByteSize() for turn in config.history)
+        if n_bytes > limit:
+            field = "config.state" if len(config.state) > limit else "config.history"
+            raise HistoryTooLong(
+                f"history and state have {n_bytes} bytes: send the newest turns, at most {limit} bytes", field=field
+            )
+
+    async def _say_going_away(self, outbox: Outbox[nlu_pb2.StreamingConverseResponse]) -> None:
+        await self._lifecycle.draining()
+        going_away = engine_pb2.GoingAway(deadline_ms=self._lifecycle.drain_deadline_ms)
+        await outbox.put(nlu_pb2.StreamingConverseResponse(going_away=going_away))
+
+    def _opening(self, profile: AgentProfile) -> nlu_pb2.StreamingConverseResponse:
+        opened = nlu_pb2.ConversationEngine(engine=self._engine_info(), agent=write_profile(profile))
+        return nlu_pb2.StreamingConverseResponse(engine=opened)
+
+    def _engine_info(self) -> engine_pb2.EngineInfo:
+        settings = self._settings
+        return engine_pb2.EngineInfo(
+            name=self._engine.name,
+            model=self._engine.model,
+            limits=engine_pb2.EngineLimits(
+                max_streams=settings.max_streams,
+                max_turn_text_chars=settings.max_turn_text_chars,
+                max_history_bytes=settings.max_history_bytes,
+            ),
+            features=FEATURES,
+        )
