@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
@@ -31,12 +32,20 @@ def env_example() -> str:
     lines = [_HEAD, _SHARED_HEAD, *_entries(SHARED_PREFIX, shared)]
     lines += ["\n# The commands: make run-stack, make models.\n", *_entries(SHARED_PREFIX, own)]
     for service in SERVICES:
-        kind: type[BaseSettings] = getattr(
-            importlib.import_module(f"services.{service.name}.settings"), service.settings_class
-        )
-        fields = {name: field for name, field in kind.model_fields.items() if _is_own(name, field, shared)}
-        lines += [f"\n# {service.name}\n", *_entries(f"{service.prefix}_", fields)]
+        lines.append(f"\n# {service.name}\n")
+        for kind in _settings_classes(service.name):
+            fields = {name: field for name, field in kind.model_fields.items() if _is_own(name, field, shared)}
+            lines += _entries(str(kind.model_config.get("env_prefix")), fields)
     return "".join(lines)
+
+
+def _settings_classes(service: str) -> Iterator[type[BaseSettings]]:
+    """Every settings class of a service, its own before those of its parts."""
+    for path in sorted((_ROOT / "services" / service).rglob("settings.py"), key=lambda path: (len(path.parts), path)):
+        module = importlib.import_module(".".join(path.relative_to(_ROOT).with_suffix("").parts))
+        for value in vars(module).values():
+            if isinstance(value, type) and issubclass(value, BaseSettings) and value.__module__ == module.__name__:
+                yield value
 
 
 def _is_own(name: str, field: FieldInfo, shared: Mapping[str, FieldInfo]) -> bool:
@@ -53,17 +62,20 @@ def _shown(default: Any) -> str:
     """A default as one would write it."""
     match default:
         case None:
-            return ""
+            shown = ""
         case bool():
-            return str(default).lower()
+            shown = str(default).lower()
+        case SecretStr():
+            shown = default.get_secret_value()
         case Path() if default.is_relative_to(_ROOT):
-            return str(default.relative_to(_ROOT))
+            shown = str(default.relative_to(_ROOT))
         case dict():
-            return ",".join(f"{key}={value}" for key, value in default.items())
+            shown = ",".join(f"{key}={value}" for key, value in default.items())
         case list() | tuple() | set() | frozenset():
-            return ",".join(str(item) for item in default)
+            shown = ",".join(str(item) for item in default)
         case _:
-            return str(default)
+            shown = str(default)
+    return shown
 
 
 if __name__ == "__main__":
