@@ -1,6 +1,6 @@
 """What a voice engine is, and the table of those there are."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol
@@ -38,6 +38,7 @@ class EngineDescription:
     model: str
     sample_rate_hertz: int  # of every Speech it yields
     voices: tuple[Voice, ...]  # the first one that speaks a language is its default
+    measures_words: bool  # whether its Speech carries word ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ class TtsEngine(Protocol):
     def describe(self) -> EngineDescription:
         """What it can do; valid once loaded."""
 
-    def synthesize(self, line: Line) -> AsyncIterator[Speech]:
+    def synthesize(self, line: Line) -> AsyncGenerator[Speech, None]:
         """Yield the line's sound as it is made; closing the iterator cancels within one step of the model.
 
         Raises EngineFailed.
@@ -110,8 +111,6 @@ def make_engine(name: str, settings: "TtsSettings") -> TtsEngine:
         module = import_module(module_name)
     except ModuleNotFoundError as error:
         extra = PACKAGES.get(name, "")
-        raise StartupError(
-            f"the {name} engine needs the package {error.name}: pip install '.[{extra}]'"
-        ) from error
+        raise StartupError(f"the {name} engine needs the package {error.name}: pip install '.[{extra}]'") from error
     engine: TtsEngine = getattr(module, class_name)(settings)
     return engine

@@ -3,22 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from services.runtime.errors import RequestError
 from services.tts.engine import TtsEngine, Voice
+from services.tts.errors import UnknownLanguage, UnknownVoice
 
 ANY = "*"
-
-
-class UnknownVoice(RequestError):
-    """No engine here has a voice of this name for this language."""
-
-    reason = "UNKNOWN_VOICE"
-
-
-class UnknownLanguage(RequestError):
-    """No engine here speaks this language."""
-
-    reason = "UNKNOWN_LANGUAGE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +24,12 @@ class Router:
     knows. The longest tag wins.
     """
 
-    def __init__(self, routes: Mapping[str, TtsEngine]) -> None:
-        self._routes = dict(routes)
+    def __init__(self, routes: Mapping[str, TtsEngine] | None = None) -> None:
+        self._routes = dict(routes or {})
+
+    def add(self, language: str, engine: TtsEngine) -> None:
+        """Let an engine speak a language."""
+        self._routes[language] = engine
 
     @property
     def engines(self) -> list[TtsEngine]:
@@ -56,10 +48,10 @@ class Router:
                 codes.update((code, None) for code in voice.language_codes if language in (ANY, *_prefixes(code)))
         return list(codes)
 
-    def choose(self, language_code: str, voice: str = "") -> Speaker:
+    def choose(self, language_code: str, voice: str = "", *, field: str = "text.language_code") -> Speaker:
         """Who says a text. An empty voice is the language's own; a named one must speak the language.
 
-        Raises UnknownLanguage, UnknownVoice.
+        `field` is where the language was named. Raises UnknownLanguage, UnknownVoice.
         """
         if voice:
             return self._choose_voice(language_code, voice)
@@ -68,12 +60,16 @@ class Router:
             if engine is not None and (found := _first_voice(engine, language_code)):
                 return Speaker(engine, found.name)
         raise UnknownLanguage(
-            f"nobody here speaks {language_code!r}; DescribeEngine lists the languages", field="language_code"
+            f"{field}: nobody here speaks {language_code!r}; DescribeEngine lists the languages", field=field
         )
 
     def has_voice(self, voice: str) -> bool:
         """Whether any engine has it."""
         return any(known.name == voice for known in self.voices())
+
+    def speaks(self, voice: str, language_code: str) -> bool:
+        """Whether there is such a voice, and it speaks the language."""
+        return any(known.name == voice and _speaks(known, language_code) for known in self.voices())
 
     def _choose_voice(self, language_code: str, voice: str) -> Speaker:
         for engine in self.engines:
@@ -81,8 +77,10 @@ class Router:
                 if known.name == voice and _speaks(known, language_code):
                     return Speaker(engine, voice)
         if self.has_voice(voice):
-            raise UnknownVoice(f"voice {voice!r} does not speak {language_code!r}; leave it empty", field="voice")
-        raise UnknownVoice(f"there is no voice {voice!r}; DescribeEngine lists them", field="voice")
+            raise UnknownVoice(
+                f"text.voice: {voice!r} does not speak {language_code!r}; leave it empty", field="text.voice"
+            )
+        raise UnknownVoice(f"text.voice: there is no voice {voice!r}; DescribeEngine lists them", field="text.voice")
 
 
 def _prefixes(language_code: str) -> list[str]:

@@ -75,36 +75,37 @@ class ClauseGatherer:
         clauses = self.flush() if self._manner not in (None, manner) else []
         self._manner = manner
         self._held += text
-        return clauses + self._cut()
+        return clauses + self._cut(manner)
 
     def flush(self) -> list[Clause]:
         """Everything held, if there is something to speak in it."""
-        clauses = self._cut()
+        if self._manner is None:
+            return []
+        clauses = self._cut(self._manner)
         if is_speakable(self._held):
-            clauses.append(self._take(len(self._held)))
+            clauses.append(self._take(len(self._held), self._manner))
         return clauses
 
-    def _cut(self) -> list[Clause]:
+    def _cut(self, manner: Manner) -> list[Clause]:
         clauses = []
-        while (end := self._next_end()) is not None:
-            clauses.append(self._take(end))
+        while (end := self._next_end(manner.language_code)) is not None:
+            clauses.append(self._take(end, manner))
         return clauses
 
-    def _take(self, length: int) -> Clause:
-        assert self._manner is not None
-        clause = Clause(self._held[:length], self._held_from, self._manner)
+    def _take(self, length: int, manner: Manner) -> Clause:
+        clause = Clause(self._held[:length], self._held_from, manner)
         self._held = self._held[length:]
         self._held_from += length
         self._n_clauses += 1
         return clause
 
-    def _next_end(self) -> int | None:
+    def _next_end(self, language_code: str) -> int | None:
         limit = self._max_clause_chars
         for match in _END.finditer(self._held):
             if match.start() >= limit:
                 break
             before = self._held[: match.start()]
-            if is_speakable(before) and self._ends_clause(match, before):
+            if is_speakable(before) and self._ends_clause(match, before, language_code):
                 return match.end()
         if len(self._held) <= limit:
             return None
@@ -112,13 +113,12 @@ class ClauseGatherer:
         cut = space + 1 if space > 0 and is_speakable(self._held[:space]) else limit
         return cut if is_speakable(self._held[:cut]) else None
 
-    def _ends_clause(self, match: re.Match[str], before: str) -> bool:
+    def _ends_clause(self, match: re.Match[str], before: str, language_code: str) -> bool:
         if match["weak"]:
             step = min(self._n_clauses, len(WORDS_BEFORE_A_COMMA) - 1)
             return len(before.split()) >= WORDS_BEFORE_A_COMMA[step]
         if (match["strong"] or "").startswith("."):
-            assert self._manner is not None
-            return not _is_abbreviation(before, self._manner.language_code)
+            return not _is_abbreviation(before, language_code)
         return True
 
 
@@ -127,7 +127,7 @@ def _is_abbreviation(before: str, language_code: str) -> bool:
     word = found[1].lstrip("(\"'“‘«") if found else ""
     if len(word) == 1 and word.isalpha() and word.isupper():
         return word != "I"  # an initial
-    return word.lower() in unfinished_by_a_dot(language_code.split("-")[0].lower())
+    return word.lower() in unfinished_by_a_dot(language_code.lower().partition("-")[0])
 
 
 @cache

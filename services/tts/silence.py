@@ -4,7 +4,7 @@ import numpy as np
 
 from services.audio.pcm import Samples
 
-QUIET_PEAK = 100  # -50 dBFS: under it a window is silence
+QUIET_PEAK = 180  # -45 dBFS: under it a window is silence
 WINDOW_MS = 5
 FADE_MS = 2
 
@@ -13,7 +13,8 @@ class SilenceTrimmer:
     """Takes a line's sound piece by piece; gives it without silence before its first sound and after its last.
 
     Silence inside stays. One window is kept on either side, faded, so that no cut clicks; `cut_samples` says how much
-    went before the first sound, which shifts every place in the line.
+    went before the first sound, which shifts every place in the line. The last window is held until `finish`: the
+    end of a line is known before its last sample leaves.
     """
 
     def __init__(self, sample_rate_hertz: int) -> None:
@@ -22,6 +23,11 @@ class SilenceTrimmer:
         self._held: Samples = np.empty(0, dtype=np.int16)
         self._has_begun = False
         self.cut_samples = 0
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the first sound was there, and `cut_samples` is final."""
+        return self._has_begun
 
     def push(self, samples: Samples) -> Samples:
         """The sound that is certain to stay."""
@@ -39,7 +45,7 @@ class SilenceTrimmer:
             loud = loud - begin // self._window
             self._has_begun = True
         end = (int(loud[-1]) + 2) * self._window if len(loud) else 0
-        end = min(end, len(held))
+        end = max(0, min(end, len(held) - self._window))
         self._held = held[end:]
         return held[:end]
 

@@ -40,9 +40,7 @@ class Workers:
         self._patient: deque[_Job] = deque()
         self._changed = threading.Condition()
         self._is_closed = False
-        self._threads = [
-            threading.Thread(target=self._work, name=f"{name}-{i}", daemon=True) for i in range(n_threads)
-        ]
+        self._threads = [threading.Thread(target=self._work, name=f"{name}-{i}", daemon=True) for i in range(n_threads)]
         for thread in self._threads:
             thread.start()
 
@@ -82,7 +80,7 @@ class Workers:
             begun_ns = time.monotonic_ns()
             try:
                 result = job.step()
-            except Exception as error:  # noqa: BLE001  whatever it is belongs to the asker
+            except Exception as error:  # it belongs to the asker
                 job.loop.call_soon_threadsafe(_fail, job.future, error)
                 continue
             queue_us = (begun_ns - job.asked_ns) // 1000

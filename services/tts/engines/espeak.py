@@ -1,6 +1,6 @@
 """espeak-ng: any language, at once, and it sounds like a machine."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from itertools import pairwise
 
 from services.audio.pcm import Samples
@@ -18,7 +18,7 @@ class EspeakEngine:
     def __init__(self, settings: TtsSettings) -> None:
         self._process = EspeakProcess(settings.espeak_library, settings.espeak_data_dir)
         self._workers = Workers(1, "espeak")
-        self._description = EngineDescription("espeak", "espeak-ng", 0, ())
+        self._description = EngineDescription("espeak", "espeak-ng", 0, (), measures_words=True)
 
     async def load(self) -> None:
         await self._workers.run(self._process.start, is_urgent=True)
@@ -27,12 +27,13 @@ class EspeakEngine:
             model="espeak-ng",
             sample_rate_hertz=self._process.sample_rate_hertz,
             voices=tuple(Voice(f"{PREFIX}{voice.name}", voice.language_codes) for voice in self._process.voices),
+            measures_words=True,
         )
 
     def describe(self) -> EngineDescription:
         return self._description
 
-    async def synthesize(self, line: Line) -> AsyncIterator[Speech]:
+    async def synthesize(self, line: Line) -> AsyncGenerator[Speech, None]:
         def speak() -> tuple[Samples, list[SpokenWord]]:
             return self._process.speak(line.text, voice=line.voice.removeprefix(PREFIX), rate=line.rate)
 

@@ -1,20 +1,19 @@
 """A Piper voice (VITS): natural English on a processor, with sound after some seventy milliseconds."""
 
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from services.audio.pcm import Samples
 from services.runtime.errors import StartupError
 from services.runtime.models import find_model, model_dir
 from services.tts.engine import EngineDescription, Line, Speech, Voice, WordEnd
 from services.tts.espeak.process import EspeakProcess
 from services.tts.settings import TtsSettings
-from services.tts.vits.graph import cut_voice
 from services.tts.vits.network import Scales, Utterance, VitsNetwork
 from services.tts.vits.phonemes import PhonemeIds, phoneme_ids
 from services.tts.workers import Workers
@@ -45,32 +44,31 @@ class PiperEngine:
         self._settings = settings
         self._espeak = EspeakProcess(settings.espeak_library, settings.espeak_data_dir)
         self._workers = Workers(settings.piper_workers, "piper")
-        self._network: VitsNetwork | None = None
-        self._voice: _VoiceFile | None = None
+        self._loaded: tuple[_VoiceFile, VitsNetwork] | None = None
 
     async def load(self) -> None:
         await self._workers.run(self._load, is_urgent=True)
 
     def describe(self) -> EngineDescription:
-        voice = self._loaded_voice()
+        voice, _ = self._use()
         return EngineDescription(
             name="piper",
             model=voice.name,
             sample_rate_hertz=voice.sample_rate_hertz,
             voices=(Voice(voice.name, (voice.language_code,)),),
+            measures_words=True,
         )
 
-    async def synthesize(self, line: Line) -> AsyncIterator[Speech]:
-        hop = self._loaded_voice().hop_samples
+    async def synthesize(self, line: Line) -> AsyncGenerator[Speech, None]:
+        hop = self._use()[0].hop_samples
         begun = await self._workers.run(lambda: self._begin(line), is_urgent=line.is_first)
         utterance, words = begun.result
         queue_us, compute_us = begun.queue_us, begun.compute_us
         step = 0
         while not utterance.is_done:
             n_frames = CHUNK_FRAMES[min(step, len(CHUNK_FRAMES) - 1)]
-            done = await self._workers.run(
-                lambda n_frames=n_frames: utterance.decode(n_frames), is_urgent=line.is_first and step == 0
-            )
+            is_awaited = line.is_first and step == 0
+            done = await self._workers.run(partial(utterance.decode, n_frames), is_urgent=is_awaited)
             word_ends = _word_ends(words, utterance, hop) if step == 0 else ()
             yield Speech(done.result, word_ends, queue_us + done.queue_us, compute_us + done.compute_us)
             queue_us = compute_us = 0
@@ -86,26 +84,26 @@ class PiperEngine:
         path = next(iter(sorted(folder.glob("*.onnx"))), None)
         if path is None:
             raise StartupError(f"TTS_PIPER_MODEL={self._settings.piper_model}: no .onnx file in {folder}")
-        self._voice = _read_voice(path)
-        self._network = VitsNetwork(cut_voice(path), threads=self._settings.piper_threads)
+        voice = _read_voice(path)
+        self._loaded = (voice, VitsNetwork(path, threads=self._settings.piper_threads))
         for text in WARM_UP:
-            line = Line(text, self._voice.language_code, self._voice.name, 1.0, turn_id=0, is_first=True)
+            line = Line(text, voice.language_code, voice.name, 1.0, turn_id=0, is_first=True)
             utterance, _ = self._begin(line)
             for n_frames in CHUNK_FRAMES:
                 utterance.decode(n_frames)
 
     def _begin(self, line: Line) -> tuple[Utterance, PhonemeIds]:
-        voice = self._loaded_voice()
-        assert self._network is not None
+        voice, network = self._use()
         words = phoneme_ids(
             line.text.rstrip(), lambda texts: self._espeak.phonemes(texts, voice=voice.espeak_voice), voice.id_map
         )
         scales = Scales(voice.scales.noise, voice.scales.length / line.rate, voice.scales.noise_width)
-        return self._network.encode(words.ids, scales), words
+        return network.encode(words.ids, scales), words
 
-    def _loaded_voice(self) -> _VoiceFile:
-        assert self._voice is not None, "load() first"
-        return self._voice
+    def _use(self) -> tuple[_VoiceFile, VitsNetwork]:
+        if self._loaded is None:
+            raise RuntimeError("load() first")
+        return self._loaded
 
 
 def _word_ends(words: PhonemeIds, utterance: Utterance, hop: int) -> tuple[WordEnd, ...]:

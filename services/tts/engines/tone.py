@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 import numpy as np
 
@@ -38,9 +38,9 @@ class ToneEngine:
         """Nothing to load."""
 
     def describe(self) -> EngineDescription:
-        return EngineDescription("tone", "tone", SAMPLE_RATE_HERTZ, (Voice("tone", LANGUAGES),))
+        return EngineDescription("tone", "tone", SAMPLE_RATE_HERTZ, (Voice("tone", LANGUAGES),), measures_words=True)
 
-    async def synthesize(self, line: Line) -> AsyncIterator[Speech]:
+    async def synthesize(self, line: Line) -> AsyncGenerator[Speech, None]:
         asked_at = time.monotonic()
         text = line.text.rstrip()
         samples_per_char = max(1, round(self._samples_per_char / line.rate))

@@ -1,8 +1,8 @@
 """Our end of the pipe to espeak-ng's process."""
 
 import importlib.util
-import select
 import json
+import select
 import subprocess
 import sys
 import threading
@@ -53,7 +53,7 @@ class EspeakProcess:
         """Without `library` the packaged one is used. Raises StartupError when there is none."""
         self._library, self._data_dir = _find(library, data_dir)
         self._lock = threading.Lock()
-        self._child: subprocess.Popen[bytes] | None = None
+        self._child: _Child | None = None
         self.sample_rate_hertz = 0
         self.voices: tuple[EspeakVoice, ...] = ()
 
@@ -85,9 +85,8 @@ class EspeakProcess:
         with self._lock:
             child = self._child or self._begin()
             try:
-                assert child.stdin is not None and child.stdout is not None
-                write_frame(child.stdin, request)
-                message, sound = _read(child.stdout, time.monotonic() + REPLY_LIMIT_S)
+                write_frame(child.requests, request)
+                message, sound = _read(child.replies, time.monotonic() + REPLY_LIMIT_S)
             except (OSError, EOFError, TimeoutError) as error:
                 self._end()
                 raise EngineFailed(f"espeak-ng's process failed: {error or type(error).__name__}") from error
@@ -95,23 +94,32 @@ class EspeakProcess:
             raise EngineFailed(str(message["error"]))
         return message, sound
 
-    def _begin(self) -> subprocess.Popen[bytes]:
+    def _begin(self) -> "_Child":
         command = [sys.executable, "-m", "services.tts.espeak.worker", str(self._library), self._data_dir]
         root = Path(__file__).parents[3]
-        self._child = subprocess.Popen(  # noqa: S603 - our own module, two paths from the settings
+        process = subprocess.Popen(  # noqa: S603 - our own module, two paths from the settings
             command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, start_new_session=True
         )
+        if process.stdin is None or process.stdout is None:
+            raise RuntimeError("no pipes")
+        self._child = _Child(process, process.stdin, process.stdout)
         return self._child
 
     def _end(self) -> None:
         child, self._child = self._child, None
         if child is None:
             return
-        child.kill()
-        child.wait()
-        for pipe in (child.stdin, child.stdout):
-            if pipe is not None:
-                pipe.close()
+        child.process.kill()
+        child.process.wait()
+        child.requests.close()
+        child.replies.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Child:
+    process: subprocess.Popen[bytes]
+    requests: IO[bytes]
+    replies: IO[bytes]
 
 
 def _read(pipe: IO[bytes], deadline: float) -> tuple[dict[str, Any], bytes]:
@@ -139,6 +147,7 @@ def _find(library: Path | None, data_dir: Path | None) -> tuple[Path, str]:
         return library, str(data_dir or "")
     if importlib.util.find_spec("espeakng_loader") is None:
         raise StartupError(MISSING)
-    import espeakng_loader  # noqa: PLC0415 - it brings the files; nothing of it is loaded here
+    # It brings the files; nothing of it is loaded here.
+    import espeakng_loader  # type: ignore[import-untyped]  # noqa: PLC0415
 
     return Path(espeakng_loader.get_library_path()), espeakng_loader.get_data_path()

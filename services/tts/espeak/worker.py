@@ -1,7 +1,7 @@
 """The process that holds espeak-ng: `python -m services.tts.espeak.worker LIBRARY DATA_DIR`.
 
-Reads requests from stdin and writes one reply to each to stdout, until stdin ends. Both are a frame: two lengths of four
-bytes, big-endian, then so many bytes of JSON and so many of sound (LINEAR16 mono; empty in requests).
+Reads requests from stdin and writes one reply to each to stdout, until stdin ends. Both are a frame: two lengths of
+four bytes, big-endian, then so many bytes of JSON and so many of sound (LINEAR16 mono; empty in requests).
 
     {"do": "phonemes", "voice": "en-us", "texts": ["Hello there."]}     -> {"phonemes": ["həlˈoʊ ðˈɛɹ"]}
     {"do": "speak", "voice": "vi", "text": "Xin chào.", "rate": 1.0}    -> {"words": [[1, 3, 0], ...]} and the sound
@@ -16,7 +16,7 @@ import ctypes
 import json
 import struct
 import sys
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 SYNCHRONOUS = 2  # AUDIO_OUTPUT_SYNCHRONOUS: the callback runs inside espeak_Synth
 UTF8 = 1  # espeakCHARS_UTF8
@@ -29,11 +29,11 @@ FRAME = struct.Struct(">II")
 
 
 class _EventId(ctypes.Union):
-    _fields_ = [("number", ctypes.c_int), ("name", ctypes.c_char_p), ("string", ctypes.c_char * 8)]  # noqa: RUF012
+    _fields_ = [("number", ctypes.c_int), ("name", ctypes.c_char_p), ("string", ctypes.c_char * 8)]
 
 
 class _Event(ctypes.Structure):
-    _fields_ = [  # noqa: RUF012
+    _fields_ = [
         ("type", ctypes.c_int),
         ("unique_identifier", ctypes.c_uint),
         ("text_position", ctypes.c_int),  # code points, from 1
@@ -46,7 +46,7 @@ class _Event(ctypes.Structure):
 
 
 class _Voice(ctypes.Structure):
-    _fields_ = [  # noqa: RUF012
+    _fields_ = [
         ("name", ctypes.c_char_p),
         ("languages", ctypes.POINTER(ctypes.c_char)),
         ("identifier", ctypes.c_char_p),
@@ -70,7 +70,8 @@ class Espeak:
         self._library = ctypes.CDLL(library)
         self._library.espeak_TextToPhonemes.restype = ctypes.c_char_p
         self._library.espeak_ListVoices.restype = ctypes.POINTER(ctypes.POINTER(_Voice))
-        self.sample_rate_hertz = self._library.espeak_Initialize(SYNCHRONOUS, BUFFER_MS, data_dir.encode() if data_dir else None, 0)
+        path = data_dir.encode() or None
+        self.sample_rate_hertz = self._library.espeak_Initialize(SYNCHRONOUS, BUFFER_MS, path, 0)
         if self.sample_rate_hertz <= 0:
             raise OSError(f"espeak-ng finds no data in {data_dir}")
         self._sound = bytearray()
@@ -146,7 +147,7 @@ def _languages(packed: Any) -> list[str]:
     return names
 
 
-def read_frame(stream: BinaryIO) -> tuple[dict[str, Any], bytes] | None:
+def read_frame(stream: IO[bytes]) -> tuple[dict[str, Any], bytes] | None:
     """One frame, or None at the end of the stream."""
     head = stream.read(FRAME.size)
     if len(head) < FRAME.size:
@@ -155,7 +156,7 @@ def read_frame(stream: BinaryIO) -> tuple[dict[str, Any], bytes] | None:
     return json.loads(stream.read(n_json)), stream.read(n_sound)
 
 
-def write_frame(stream: BinaryIO, message: dict[str, Any], sound: bytes = b"") -> None:
+def write_frame(stream: IO[bytes], message: dict[str, Any], sound: bytes = b"") -> None:
     """Write one frame and push it out."""
     encoded = json.dumps(message, ensure_ascii=False).encode()
     stream.write(FRAME.pack(len(encoded), len(sound)) + encoded + sound)

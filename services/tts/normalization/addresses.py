@@ -1,7 +1,7 @@
 """E-mail and web addresses, spelled as they are dictated."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from services.tts.normalization.rule import Rule
 
@@ -13,11 +13,8 @@ _WEB = re.compile(
 )
 
 
-def address_rules(
-    at: str, dot: str, dash: str, underscore: str, slash: str, digits: Callable[[str], str]
-) -> list[Rule]:
-    """The words of a language for the signs in an address; `digits` says each digit of a text."""
-    signs = {"@": at, ".": dot, "-": dash, "_": underscore, "/": slash}
+def address_rules(signs: Mapping[str, str], digits: Callable[[str], str]) -> list[Rule]:
+    """`signs`: a language's words for "@", ".", "-", "_" and "/"; `digits` says each digit of a text."""
 
     def spell(match: re.Match[str]) -> str:
         text = re.sub(r"^https?://|/$", "", match[0], flags=re.IGNORECASE)

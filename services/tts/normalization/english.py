@@ -10,7 +10,8 @@ from services.tts.normalization.telephone import telephone_rules
 
 _WORDS = words_of("en")
 _MONTHS: list[str] = _WORDS["months"]
-_MONTH_NUMBERS = {name[:length]: number for number, name in enumerate(_MONTHS, 1) for length in (3, len(name))} | {"Sept": 9}
+_MONTH_NUMBERS = {name[:length]: number for number, name in enumerate(_MONTHS, 1) for length in (3, len(name))}
+_MONTH_NUMBERS["Sept"] = 9
 _MONTH = rf"(?P<month>{'|'.join(sorted(_MONTH_NUMBERS, key=len, reverse=True))})\b\.?"
 _DAY = r"(?P<day>[0-3]?\d)(?:st|nd|rd|th)?\b"
 _YEAR = r"(?P<year>[12]\d{3})\b"
@@ -25,7 +26,7 @@ def rules(language_code: str) -> Sequence[Rule]:
     """The rules for a tag of English, in lower case. Dates in figures are month first in the United States only."""
     is_month_first = language_code in ("en", "en-us")
     return (
-        *address_rules("at", "dot", "dash", "underscore", "slash", digits),
+        *address_rules(_WORDS["address_signs"], digits),
         *_dates(is_month_first=is_month_first),
         *telephone_rules(digits, plus="plus"),
         *_times(),
@@ -44,11 +45,12 @@ def _dates(*, is_month_first: bool) -> list[Rule]:
         Rule(re.compile(rf"\b{_DAY}\s+(?:of\s+)?{_MONTH}(?:,?\s+{_YEAR})?"), _date),
         Rule(re.compile(r"\b(?P<year>[12]\d{3})-(?P<month>\d{2})-(?P<day>\d{2})\b"), _date),
         Rule(re.compile(rf"(?<![\d/.-]){figures}(?P=mark)(?P<year>[12]\d{{3}})\b(?![/-])"), _date),
+        Rule(re.compile(rf"(?<=\b(?:on|by) ){figures.replace('[/.-]', '/')}\b(?!/)"), _date),
         Rule(
-            re.compile(rf"(?<=\b(?:on|by) ){figures.replace('[/.-]', '/')}\b(?!/)"), _date
-        ),
-        Rule(
-            re.compile(r"\b(?P<before>(?:in|since|of|by|until|year|from|before|after)\s+)(?P<year>(?:19|20)\d\d)\b", re.I),
+            re.compile(
+                r"\b(?P<before>(?:in|since|of|by|until|year|from|before|after)\s+)(?P<year>(?:19|20)\d\d)\b",
+                re.IGNORECASE,
+            ),
             lambda match: match["before"] + year(int(match["year"])),
         ),
     ]
@@ -120,8 +122,10 @@ def _quantities() -> list[Rule]:
         Rule(
             re.compile(rf"(?<![\w/])(?P<before>\d+ )?(?P<fraction>{any_of(_WORDS['fractions'])})(?![\w/])"), _fraction
         ),
-        Rule(re.compile(r"(?<=\d)\s?[-–—]\s?(?=[$€£]?\d)|(?<=[ap]m)\s?[-–—]\s?(?=\d)|(?<=\.m\.)\s?[-–—]\s?(?=\d)"),
-             lambda _: " to "),
+        Rule(
+            re.compile(r"(?<=\d)\s?[-–—]\s?(?=[$€£]?\d)|(?<=[ap]m)\s?[-–—]\s?(?=\d)|(?<=\.m\.)\s?[-–—]\s?(?=\d)"),
+            lambda _: " to ",
+        ),
         Rule(re.compile(r"(?<![\w)])[-−](?=\d)"), lambda _: "minus "),
         Rule(re.compile(r"(?:#|\bNo\.\s?|\bno\.\s?)(?=\d)"), lambda _: "number "),
     ]
@@ -146,8 +150,10 @@ def _fraction(match: re.Match[str]) -> str:
 def _abbreviations() -> list[Rule]:
     known: dict[str, str] = _WORDS["abbreviations"]
     return [
-        Rule(re.compile(r"(?<=[A-Z]\w )St\.|(?<=[a-z] )St\.(?!\s[A-Z])|(?<=\w\w )St\.(?=\s?[,;]|\s*$)"),
-             lambda match: _with_lost_dot(match, "Street")),
+        Rule(
+            re.compile(r"(?<=[A-Z]\w )St\.|(?<=[a-z] )St\.(?!\s[A-Z])|(?<=\w\w )St\.(?=\s?[,;]|\s*$)"),
+            lambda match: _with_lost_dot(match, "Street"),
+        ),
         Rule(re.compile(r"(?<!\w)St\.(?=\s[A-Z])"), lambda _: "Saint"),
         Rule(re.compile(rf"(?<!\w)(?:{any_of(known)})(?!\w)"), lambda match: _with_lost_dot(match, known[match[0]])),
     ]

@@ -29,14 +29,14 @@ class Normalizer:
     """Rewrites clauses. `lexicon` comes before every rule."""
 
     def __init__(self, lexicon: Sequence[Pronunciation] = ()) -> None:
-        self._lexicon = [(word.language_code.split("-")[0].lower(), _lexicon_rule(word)) for word in lexicon]
+        self._lexicon = [(_language(word.language_code), _lexicon_rule(word)) for word in lexicon]
 
     def speak(self, text: str, language_code: str) -> Spoken:
         """What to say for `text`."""
         return first_come(text, self._rewrites(text, language_code))
 
     def _rewrites(self, text: str, language_code: str) -> Iterator[Rewrite]:
-        language = language_code.split("-")[0].lower()
+        language = _language(language_code)
         for lexicon_language, rule in self._lexicon:
             if lexicon_language in ("", language):
                 yield from rule.apply(text)
@@ -46,8 +46,12 @@ class Normalizer:
 
 @lru_cache(64)
 def _rules(language_code: str) -> Sequence[Rule]:
-    make = RULES.get(language_code.split("-")[0])
+    make = RULES.get(_language(language_code))
     return make(language_code) if make else ()
+
+
+def _language(language_code: str) -> str:
+    return language_code.lower().partition("-")[0]
 
 
 def _lexicon_rule(word: Pronunciation) -> Rule:

@@ -25,7 +25,7 @@ def cardinal(number: int) -> str:
 
 
 def ordinal(number: int) -> str:
-    """ "twenty-first"."""
+    """As in "twenty-first"."""
     words = cardinal(number)
     cut = max(words.rfind(" "), words.rfind("-")) + 1
     last = words[cut:]
@@ -40,7 +40,7 @@ def digits(text: str) -> str:
 
 
 def decimal(whole: str, fraction: str = "") -> str:
-    """ "12" and "05" are "twelve point zero five"; thousands may be parted by commas."""
+    """So "12" and "05" are "twelve point zero five"; thousands may be parted by commas."""
     plain = whole.replace(",", "") or "0"
     words = cardinal(int(plain)) if int(plain) <= LARGEST else digits(plain)
     return f"{words} point {digits(fraction)}" if fraction else words

@@ -28,7 +28,7 @@ def digits(text: str) -> str:
 
 
 def decimal(whole: str, fraction: str = "") -> str:
-    """ "3" and "05" are "ba phẩy không năm"; thousands may be parted by dots."""
+    """So "3" and "05" are "ba phẩy không năm"; thousands may be parted by dots."""
     plain = whole.replace(".", "").replace(",", "") or "0"
     words = cardinal(int(plain)) if int(plain) <= LARGEST else digits(plain)
     if not fraction:

@@ -6,8 +6,12 @@ from collections.abc import Callable
 from services.tts.normalization.rule import Rule
 
 _PARTED = re.compile(r"(?<![\w.,/$€£-])(?:\+|\(\+?)?\d{1,4}\)?(?:[ .-]?\(?\d{2,4}\)?){1,4}(?![\w/%]|[.,:-]\d)")
+_THOUSANDS = re.compile(r"\d{1,3}(?:\.\d{3})+")
 _UNBROKEN = re.compile(r"(?<![\w.,])\d{7,}(?![\w%]|[.,:]\d)")
-_SHAPES = {(3, 4), (3, 3, 4), (1, 3, 3, 4), (4, 3, 3), (4, 3, 4), (3, 4, 4), (3, 4, 3), (2, 4, 4), (4, 4), (4, 2, 2), (4, 6)}
+_SHAPES = {
+    (3, 4), (3, 3, 4), (1, 3, 3, 4), (4, 3, 3), (4, 3, 4), (3, 4, 4), (3, 4, 3), (2, 4, 4), (4, 4), (4, 2, 2), (4, 6),
+}  # fmt: skip
+"""How many digits the groups of a number without + or 0 have."""
 
 
 def telephone_rules(digits: Callable[[str], str], *, plus: str) -> list[Rule]:
@@ -20,8 +24,8 @@ def telephone_rules(digits: Callable[[str], str], *, plus: str) -> list[Rule]:
         is_marked = text[0] in "+(" or (text[0] == "0" and len(groups) > 1)
         if not 7 <= n_digits <= 15 or not (is_marked or tuple(map(len, groups)) in _SHAPES):
             return None
-        if len(groups) > 1 and not is_marked and re.search(r"\d\.\d{3}(?:\.|$)", text) and "." in text and "-" not in text:
-            return None  # thousands parted by dots
+        if not is_marked and _THOUSANDS.fullmatch(text):
+            return None
         words = ", ".join(digits(group) for group in groups)
         return f"{plus} {words}" if "+" in text else words
 
@@ -29,7 +33,9 @@ def telephone_rules(digits: Callable[[str], str], *, plus: str) -> list[Rule]:
         text = match[0]
         if text.endswith("000"):
             return None
-        cuts = [text[:-7], text[-7:-4], text[-4:]] if len(text) <= 11 else [text[i : i + 3] for i in range(0, len(text), 3)]
+        cuts = [text[:-7], text[-7:-4], text[-4:]]
+        if len(text) > 11:
+            cuts = [text[at : at + 3] for at in range(0, len(text), 3)]
         return ", ".join(digits(cut) for cut in cuts if cut)
 
     return [Rule(_PARTED, parted), Rule(_UNBROKEN, unbroken)]

@@ -19,7 +19,7 @@ _DATE_WORD = re.compile(rf"(?:{'|'.join(_WORDS['date_words'])})[\s,]*(?:ngày\s+
 def rules(_language_code: str) -> Sequence[Rule]:
     """The rules, the same for every tag of Vietnamese."""
     return (
-        *address_rules("a còng", "chấm", "gạch ngang", "gạch dưới", "gạch chéo", digits),
+        *address_rules(_WORDS["address_signs"], digits),
         *_dates(),
         *telephone_rules(digits, plus="cộng"),
         *_times(),
@@ -56,10 +56,11 @@ def _date_if_announced(match: re.Match[str]) -> str | None:
 
 
 def _times() -> list[Rule]:
-    minute = r"(?P<minute>[0-5]\d)"
+    hour = r"(?<![\d:.,])(?P<hour>[01]?\d|2[0-4])"
+    minute = r"(?P<minute>[0-5]\d)(?:\s?(?:phút|p|ph)\b)?"
     return [
-        Rule(re.compile(rf"(?<![\d:.,])(?P<hour>[01]?\d|2[0-4])(?::|\s?[hg](?:iờ)?\s?){minute}(?:\s?(?:phút|p|ph)\b)?(?![\d:])"), _time),
-        Rule(re.compile(r"(?<![\d:.,])(?P<hour>[01]?\d|2[0-4])\s?[hg](?!\w)"), _time),
+        Rule(re.compile(rf"{hour}(?::|\s?[hg](?:iờ)?\s?){minute}(?![\d:])"), _time),
+        Rule(re.compile(rf"{hour}\s?[hg](?!\w)"), _time),
     ]
 
 

@@ -9,54 +9,47 @@ from onnx.utils import Extractor
 from services.runtime.errors import StartupError
 
 INPUTS = ["input", "input_lengths", "scales"]
+ENCODER, FLOW, DECODER = "encoder.onnx", "flow.onnx", "decoder.onnx"
 
 
 @dataclass(frozen=True, slots=True)
-class VoiceGraphs:
-    """Three networks, serialised. Shapes: z is (1, channels, frames), mask (1, 1, frames)."""
+class Seams:
+    """The names of the values at the cuts."""
 
-    encoder: bytes  # phoneme ids -> prior z, mask, frames a phoneme (1, 1, n_ids)
-    flow: bytes  # prior z, mask -> z
-    decoder: bytes  # z -> samples (1, 1, frames * hop)
-    prior: str  # names of the values at the cuts
-    mask: str
-    durations: str
-    latent: str
-    output: str
+    prior: str  # (1, channels, frames): encoder to flow
+    mask: str  # (1, 1, frames): encoder to flow
+    durations: str  # (1, 1, n_ids): frames of each phoneme id, out of the encoder
+    latent: str  # (1, channels, frames): flow to decoder
 
 
-def cut_voice(path: Path) -> VoiceGraphs:
+def cut_voice(path: Path, folder: Path) -> Seams:
     """Read a voice as Piper exports it and cut it where the flow and where the decoder begins.
 
-    The three together compute what the one did. Raises StartupError for a file that is no such voice.
+    Writes ENCODER, FLOW and DECODER into `folder`; the three together compute what the one did. Raises StartupError for
+    a file that is no such voice.
     """
     try:
-        model = onnx.load(path)
-        return _cut(model)
+        return _cut(onnx.load(path), folder)
     except (OSError, ValueError, StopIteration, RuntimeError) as error:
         raise StartupError(f"{path} is not a single-speaker Piper voice: {error or type(error).__name__}") from error
 
 
-def _cut(model: onnx.ModelProto) -> VoiceGraphs:
+def _cut(model: onnx.ModelProto, folder: Path) -> Seams:
     nodes = list(model.graph.node)
     makers = {output: node for node in nodes for output in node.output}
     decoder_entry = next(node for node in nodes if node.op_type == "Conv" and node.input[1] == "dec.conv_pre.weight")
     latent = decoder_entry.input[0]
-    mask = _find_mask(makers[latent])
-    prior = _find_prior(nodes)
-    durations = next(node for node in nodes if node.op_type == "Ceil").output[0]
-    output = model.graph.output[0].name
-    extractor = Extractor(model)
-    return VoiceGraphs(
-        encoder=extractor.extract_model(INPUTS, [prior, mask, durations]).SerializeToString(),
-        flow=extractor.extract_model([prior, mask], [latent]).SerializeToString(),
-        decoder=extractor.extract_model([latent], [output]).SerializeToString(),
-        prior=prior,
-        mask=mask,
-        durations=durations,
+    seams = Seams(
+        prior=_find_prior(nodes),
+        mask=_find_mask(makers[latent]),
+        durations=next(node for node in nodes if node.op_type == "Ceil").output[0],
         latent=latent,
-        output=output,
     )
+    cut = Extractor(model).extract_model
+    onnx.save(cut(INPUTS, [seams.prior, seams.mask, seams.durations]), folder / ENCODER)
+    onnx.save(cut([seams.prior, seams.mask], [latent]), folder / FLOW)
+    onnx.save(cut([latent], [model.graph.output[0].name]), folder / DECODER)
+    return seams
 
 
 def _find_mask(masked: onnx.NodeProto) -> str:

@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
 from services.audio.pcm import Samples
-from services.tts.vits.graph import VoiceGraphs
+from services.tts.vits.graph import DECODER, ENCODER, FLOW, cut_voice
 
 Floats = NDArray[np.float32]
 
@@ -31,18 +33,20 @@ class Scales:
 class VitsNetwork:
     """The three networks of a voice, loaded. Steps of several lines may run at once, each in its own thread."""
 
-    def __init__(self, graphs: VoiceGraphs, *, threads: int) -> None:
-        """`threads`: inside one step."""
-        self.graphs = graphs
-        self._encoder = _session(graphs.encoder, threads)
-        self._flow = _session(graphs.flow, threads)
-        self._decoder = _session(graphs.decoder, threads)
+    def __init__(self, path: Path, *, threads: int) -> None:
+        """`path`: a voice as Piper exports it; `threads`: inside one step. Raises StartupError."""
+        with TemporaryDirectory(prefix="voice-") as name:  # from files: from bytes a session keeps them all its life
+            folder = Path(name)
+            self._seams = cut_voice(path, folder)
+            self._encoder = _session(folder / ENCODER, threads)
+            self._flow = _session(folder / FLOW, threads)
+            self._decoder = _session(folder / DECODER, threads)
 
     def encode(self, phoneme_ids: Sequence[int], scales: Scales) -> "Utterance":
         """Draw the lengths and the prior of a whole line: its prosody is settled here."""
         ids = np.array([phoneme_ids], dtype=np.int64)
         prior, mask, durations = self._encoder.run(
-            [self.graphs.prior, self.graphs.mask, self.graphs.durations],
+            [self._seams.prior, self._seams.mask, self._seams.durations],
             {
                 "input": ids,
                 "input_lengths": np.array([ids.shape[1]], dtype=np.int64),
@@ -53,12 +57,12 @@ class VitsNetwork:
 
     def run_flow(self, prior: Floats, mask: Floats) -> Floats:
         """(1, channels, frames) to the same shape."""
-        latent: Floats = self._flow.run(None, {self.graphs.prior: prior, self.graphs.mask: mask})[0]
+        latent: Floats = self._flow.run(None, {self._seams.prior: prior, self._seams.mask: mask})[0]
         return latent
 
     def run_decoder(self, latent: Floats) -> Floats:
         """(1, channels, frames) to (frames * hop,) samples in -1..1."""
-        sound: Floats = self._decoder.run(None, {self.graphs.latent: latent})[0]
+        sound: Floats = self._decoder.run(None, {self._seams.latent: latent})[0]
         return sound.ravel()
 
 
@@ -73,7 +77,7 @@ class Utterance:
         self._latent: Floats = prior[:, :, :0]
         self._n_decoded = 0
         self.durations = durations
-        self.n_frames = prior.shape[2]
+        self.n_frames: int = prior.shape[2]
 
     @property
     def is_done(self) -> bool:
@@ -99,10 +103,10 @@ class Utterance:
         self._latent = np.concatenate((self._latent, latent[:, :, begin - low : end - low]), axis=2)
 
 
-def _session(graph: bytes, threads: int) -> onnxruntime.InferenceSession:
+def _session(path: Path, threads: int) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # spinning starves the other services
     options.log_severity_level = 3
-    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])

@@ -1,0 +1,216 @@
+"""The voice of one call: which turns are spoken, and how each of them ends."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from voice.type.v1.turn_pb2 import Cancellation, TraceContext
+
+from services.runtime.clock import Timing
+from services.runtime.errors import EngineFailed, ServiceError
+from services.runtime.logs import bind_turn, get_logger
+from services.runtime.metrics import StageMetrics
+from services.runtime.tracing import turn_span
+from services.runtime.turns import TurnLedger
+from services.tts.errors import BadStartOffset, BadTurnId, TextAfterTextEnd
+from services.tts.manners import Manners
+from services.tts.speaker import TurnSpeaker
+from services.tts.track import Chunk, Mark
+from services.tts.turn import Outcome, TextLimits, Turn, TurnText
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class TextPiece:
+    """A piece of a turn's text."""
+
+    turn_id: int
+    text: str
+    flush: bool = False
+    voice: str = ""  # from here on for the turn
+    language_code: str = ""
+    rate: float = 0.0
+    start_offset: int = 0  # counts in the first piece only
+    trace_context: TraceContext | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TurnSound:
+    """A chunk of a turn; `timing` on the first one."""
+
+    turn_id: int
+    chunk: Chunk
+    timing: Timing | None
+
+
+@dataclass(frozen=True, slots=True)
+class TurnMark:
+    """A mark of a turn."""
+
+    turn_id: int
+    mark: Mark
+
+
+@dataclass(frozen=True, slots=True)
+class TurnEnded:
+    """The one end of a turn."""
+
+    turn_id: int
+    outcome: Outcome
+    timing: Timing
+    failure: ServiceError | None
+
+    @property
+    def is_retryable(self) -> bool:
+        """Whether the same turn may succeed on a fresh stream: the engine failed, not the request."""
+        return isinstance(self.failure, EngineFailed)
+
+
+Output = TurnSound | TurnMark | TurnEnded
+
+
+class CallVoice:
+    """Takes the turns of one stream as they come.
+
+    Two turns may live at once, since the text of a draft comes while the turn before it still sounds and must not
+    disturb it: nobody here knows which is a draft. A third one replaces the younger of the two. Every turn runs in a
+    task of its own in the stream's group.
+    """
+
+    def __init__(
+        self,
+        tasks: asyncio.TaskGroup,
+        manners: Manners,
+        speaker: TurnSpeaker,
+        emit: Callable[[Output], Awaitable[None]],
+        *,
+        limits: TextLimits,
+        metrics: StageMetrics,
+        fail_on_turn_failure: bool,
+    ) -> None:
+        self._tasks = tasks
+        self._manners = manners
+        self._speaker = speaker
+        self._emit = emit
+        self._limits = limits
+        self._metrics = metrics
+        self._fail_on_turn_failure = fail_on_turn_failure
+        self._ledger = TurnLedger(metrics.fenced_messages_total.inc, field="text.turn_id")
+        self._turns: dict[int, Turn] = {}
+        self._last_completed = 0
+
+    async def say(self, piece: TextPiece) -> None:
+        """Append to a turn, or begin it. What is wrong with the text ends the turn, FAILED.
+
+        Raises BadTurnId, TurnIdNotIncreasing, TextAfterTextEnd.
+        """
+        if self._ledger.drops(piece.turn_id):
+            return
+        turn = self._turns.get(piece.turn_id)
+        if turn is None:
+            if piece.turn_id == self._last_completed:
+                raise _text_after_end(piece.turn_id)
+            turn = await self._begin(piece.turn_id, piece.start_offset, piece.trace_context)
+        elif turn.text.is_whole:
+            raise _text_after_end(piece.turn_id)
+        try:
+            self._append(turn, piece)
+        except ServiceError as failure:
+            turn.fail(failure)
+
+    async def end_text(self, turn_id: int) -> None:
+        """The turn's text is whole. A turn without text fails; one that has ended is left alone."""
+        if self._ledger.drops(turn_id) or turn_id == self._last_completed:
+            return
+        turn = self._turns.get(turn_id) or await self._begin(turn_id, 0, None)
+        turn.text.end()
+
+    def cancel(self, turn_id: int, scope: Cancellation.Scope.ValueType) -> None:
+        """Stop a turn, or it and all before it."""
+        for stopped in self._ledger.cancel(turn_id, scope):
+            self._turns[stopped].cancel()
+
+    def end_all_text(self) -> None:
+        """No more input comes: speak what there is."""
+        for turn in self._turns.values():
+            if not turn.text.is_whole:
+                turn.text.end()
+
+    def _append(self, turn: Turn, piece: TextPiece) -> None:
+        if piece.start_offset < 0:
+            raise BadStartOffset("text.start_offset is negative; send 0 or heard_offset", field="text.start_offset")
+        manner = self._manners.of(
+            language_code=piece.language_code, voice=piece.voice, rate=piece.rate, turn_voice=turn.voice
+        )
+        turn.voice = piece.voice or turn.voice
+        turn.text.append(piece.text, manner, flush=piece.flush)
+
+    async def _begin(self, turn_id: int, start_offset: int, trace_context: TraceContext | None) -> Turn:
+        if turn_id < 1:
+            raise BadTurnId("turn_id must be 1 or more, and rise from turn to turn", field="text.turn_id")
+        has_elder = any(not self._ledger.is_fenced(live) for live in self._ledger.live)
+        for superseded in self._ledger.begin(turn_id, is_draft=has_elder):
+            self._turns[superseded].cancel()
+        turn = Turn(turn_id, TurnText(start_offset=max(0, start_offset), limits=self._limits))
+        self._turns[turn_id] = turn
+        turn.task = self._tasks.create_task(self._run(turn, trace_context))
+        await asyncio.sleep(0)  # a task that has not begun cannot be stopped in good order
+        return turn
+
+    async def _run(self, turn: Turn, trace_context: TraceContext | None) -> None:
+        bind_turn(turn.turn_id)
+        failure: ServiceError | None = None
+        with turn_span("tts.turn", trace_context):
+            try:
+                await self._speak(turn)
+                outcome = Outcome.COMPLETED
+            except asyncio.CancelledError:
+                task = asyncio.current_task()
+                if turn.stopped is None or task is None or task.uncancel() > 0:
+                    raise  # the stream itself is going
+                outcome, failure = turn.stopped, turn.failure
+            except ServiceError as error:
+                outcome, failure = Outcome.FAILED, error
+            except Exception as error:
+                log.error("turn_broke", exc_info=error)
+                outcome, failure = Outcome.FAILED, EngineFailed("the engine broke; the server's log says more")
+            await self._end(turn, outcome, failure)
+
+    async def _speak(self, turn: Turn) -> None:
+        has_sound = False
+        async with aclosing(self._speaker.speak(turn)) as outputs:
+            async for output in outputs:
+                if isinstance(output, Mark):
+                    await self._emit(TurnMark(turn.turn_id, output))
+                    continue
+                timing = None if has_sound else turn.text.stopwatch.timing()
+                if timing is not None:
+                    self._metrics.first_output_seconds.observe(timing.since_trigger_us / 1e6)
+                has_sound = True
+                await self._emit(TurnSound(turn.turn_id, output, timing))
+
+    async def _end(self, turn: Turn, outcome: Outcome, failure: ServiceError | None) -> None:
+        self._ledger.end(turn.turn_id, is_failed=outcome is Outcome.FAILED)
+        del self._turns[turn.turn_id]
+        if outcome is Outcome.COMPLETED:
+            self._last_completed = turn.turn_id
+        for left in self._ledger.live:
+            self._ledger.commit(left)  # what stays alone is no draft beside another turn
+        timing = turn.text.stopwatch.timing()
+        self._metrics.queue_seconds.observe(timing.queue_us / 1e6)
+        self._metrics.compute_seconds.observe(timing.compute_us / 1e6)
+        reason = failure.reason if failure else ""
+        if failure:
+            self._metrics.errors_total(reason).inc()
+        log.info("turn_ended", outcome=outcome.value, reason=reason, text_chars=turn.text.end_offset)
+        await self._emit(TurnEnded(turn.turn_id, outcome, timing, failure))
+        if failure and self._fail_on_turn_failure:
+            raise failure
+
+
+def _text_after_end(turn_id: int) -> TextAfterTextEnd:
+    return TextAfterTextEnd(
+        f"the text of turn {turn_id} was said to be whole; send more under a new turn_id", field="text.turn_id"
+    )

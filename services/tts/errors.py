@@ -1,0 +1,84 @@
+"""What can be wrong with a request to speak.
+
+In `config` such an error ends the stream; in a turn it ends the turn, with the same reason and message.
+"""
+
+from services.runtime.errors import RequestError
+
+
+class UnknownVoice(RequestError):
+    """No engine here has a voice of this name for this language."""
+
+    reason = "UNKNOWN_VOICE"
+
+
+class UnknownLanguage(RequestError):
+    """No engine here speaks this language."""
+
+    reason = "UNKNOWN_LANGUAGE"
+
+
+class UnsupportedAudioFormat(RequestError):
+    """An encoding or a sample rate that is not served."""
+
+    reason = "UNSUPPORTED_AUDIO_FORMAT"
+
+
+class RateOutOfRange(RequestError):
+    """A speaking rate outside of 0.5 to 2.0."""
+
+    reason = "RATE_OUT_OF_RANGE"
+
+
+class BadLead(RequestError):
+    """A lead over real time that is negative."""
+
+    reason = "BAD_MAX_LEAD"
+
+
+class BadLexicon(RequestError):
+    """A lexicon with empty or endless words, or with too many."""
+
+    reason = "BAD_LEXICON"
+
+
+class BadTurnId(RequestError):
+    """Turn ids begin at 1."""
+
+    reason = "BAD_TURN_ID"
+
+
+class TextAfterTextEnd(RequestError):
+    """More text for a turn whose text was said to be whole."""
+
+    reason = "TEXT_AFTER_TEXT_END"
+
+
+class EmptyText(RequestError):
+    """A piece of text with nothing in it."""
+
+    reason = "EMPTY_TEXT"
+
+
+class TextTooLong(RequestError):
+    """More text than one turn may have."""
+
+    reason = "TEXT_TOO_LONG"
+
+
+class ControlCharacters(RequestError):
+    """Text with characters that are no text."""
+
+    reason = "CONTROL_CHARACTERS"
+
+
+class NothingToSpeak(RequestError):
+    """A turn without a letter or a digit."""
+
+    reason = "NOTHING_TO_SPEAK"
+
+
+class BadStartOffset(RequestError):
+    """A place before the start of the turn's text."""
+
+    reason = "BAD_START_OFFSET"

@@ -1,0 +1,46 @@
+"""What a piece of text leaves open about how it is said, filled in from its turn and its stream."""
+
+from services.tts.errors import RateOutOfRange, UnknownVoice
+from services.tts.router import Router
+from services.tts.sentences import Manner
+
+SLOWEST, FASTEST = 0.5, 2.0
+
+
+class Manners:
+    """The language, voice and rate of one stream."""
+
+    def __init__(self, router: Router, *, language_code: str, voice: str, rate: float) -> None:
+        """Empty and 0 mean the engine's own. Raises UnknownLanguage, UnknownVoice, RateOutOfRange."""
+        self._router = router
+        self._language_code = language_code
+        self._voice = voice
+        self._rate = check_rate(rate or 1.0, field="config.rate")
+        router.choose(language_code, field="config.language_codes")
+        if voice and not router.has_voice(voice):
+            raise UnknownVoice(
+                f"config.voice: there is no voice {voice!r}; DescribeEngine lists them", field="config.voice"
+            )
+
+    def of(self, *, language_code: str, voice: str, rate: float, turn_voice: str) -> Manner:
+        """How a piece of text is said. `turn_voice` is what an earlier piece of its turn asked for.
+
+        The voice of the turn, else of the stream, holds for the languages it speaks; others get their own. A voice the
+        piece itself asks for must speak its language. Raises UnknownLanguage, UnknownVoice, RateOutOfRange.
+        """
+        language_code = language_code or self._language_code
+        rate = check_rate(rate or self._rate, field="text.rate")
+        if voice:
+            return Manner(language_code, self._router.choose(language_code, voice).voice, rate)
+        speaker = self._router.choose(language_code)
+        for wished in (turn_voice, self._voice):
+            if wished and self._router.speaks(wished, language_code):
+                return Manner(language_code, wished, rate)
+        return Manner(language_code, speaker.voice, rate)
+
+
+def check_rate(rate: float, *, field: str) -> float:
+    """The rate. Raises RateOutOfRange, also for what is no number."""
+    if not SLOWEST <= rate <= FASTEST:
+        raise RateOutOfRange(f"{field} is {rate:g}; it must be {SLOWEST:g} to {FASTEST:g}, or 0 for 1", field=field)
+    return rate

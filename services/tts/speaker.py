@@ -1,0 +1,110 @@
+"""Speaks one turn: text in, marked chunks out, in time."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from services.audio.pcm import AudioFormat
+from services.tts.engine import Line
+from services.tts.normalization.normalizer import Normalizer
+from services.tts.pacing import Pacer
+from services.tts.router import Router
+from services.tts.sentences import Clause
+from services.tts.track import Chunk, ChunkLengths, Mark, Track
+from services.tts.turn import Turn
+
+
+@dataclass(frozen=True, slots=True)
+class Pauses:
+    """The silence between two clauses by how the first one ends, in milliseconds at rate 1.0."""
+
+    sentence_ms: int
+    phrase_ms: int
+    joint_ms: int
+
+    def after(self, clause: Clause) -> int:
+        """The pause behind a clause."""
+        ending = clause.text.rstrip().rstrip("\"'”’»)]」』）")[-1:]
+        pause_ms = self.joint_ms
+        if ending and ending in ".!?…。！？":
+            pause_ms = self.sentence_ms
+        elif ending and ending in ",;:—–，；：、":
+            pause_ms = self.phrase_ms
+        return round(pause_ms / clause.manner.rate)
+
+
+class TurnSpeaker:
+    """Speaks the turns of one call."""
+
+    def __init__(
+        self,
+        router: Router,
+        normalizer: Normalizer,
+        audio_format: AudioFormat,
+        *,
+        lengths: ChunkLengths,
+        pauses: Pauses,
+        max_lead_ms: int,
+    ) -> None:
+        self._router = router
+        self._normalizer = normalizer
+        self._format = audio_format
+        self._lengths = lengths
+        self._pauses = pauses
+        self._max_lead_ms = max_lead_ms
+
+    async def speak(self, turn: Turn) -> AsyncGenerator[Mark | Chunk, None]:
+        """Everything of a turn, chunks no earlier than the lead allows. Closing the iterator stops the engine.
+
+        The stopwatch of the turn's text gets what the engine waited and worked. Raises NothingToSpeak, EngineFailed.
+        """
+        track = Track(self._format, self._lengths)
+        pacer = Pacer(self._max_lead_ms)
+        pause_ms = 0
+        async for clause in turn.text.clauses():
+            async with aclosing(self._speak_clause(clause, turn, track, pause_ms)) as outputs:
+                async for output in outputs:
+                    await self._keep_pace(pacer, output)
+                    yield output
+            pause_ms = self._pauses.after(clause)
+        for output in track.finish(turn.text.end_offset):
+            await self._keep_pace(pacer, output)
+            yield output
+
+    async def _speak_clause(
+        self, clause: Clause, turn: Turn, track: Track, pause_ms: int
+    ) -> AsyncGenerator[Mark | Chunk, None]:
+        manner, stopwatch = clause.manner, turn.text.stopwatch
+        speaker = self._router.choose(manner.language_code, manner.voice)
+        description = speaker.engine.describe()
+        with stopwatch.computing():
+            spoken = self._normalizer.speak(clause.text, manner.language_code)
+        line = Line(
+            spoken.text, manner.language_code, speaker.voice, manner.rate, turn.turn_id, is_first=not track.n_samples
+        )
+        track.begin_clause(
+            clause,
+            spoken,
+            sample_rate_hertz=description.sample_rate_hertz,
+            measures_words=description.measures_words,
+            pause_ms=pause_ms,
+        )
+        async with aclosing(speaker.engine.synthesize(line)) as speech:
+            async for piece in speech:
+                stopwatch.add_queue(piece.queue_us * 1000)
+                stopwatch.add_compute(piece.compute_us * 1000)
+                for output in track.push(piece):
+                    yield output
+        for output in track.end_clause():
+            yield output
+
+    async def _keep_pace(self, pacer: Pacer, output: Mark | Chunk) -> None:
+        if isinstance(output, Mark):
+            return
+        chunk_s = output.n_samples / self._format.sample_rate_hertz
+        wait_s = pacer.wait_s(chunk_s, now=time.monotonic())
+        if wait_s > 0:
+            await asyncio.sleep(wait_s)
+        pacer.sent(chunk_s, now=time.monotonic())

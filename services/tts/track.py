@@ -1,0 +1,198 @@
+"""The sound of one turn as it goes on the wire: clauses joined, marked and cut into chunks. Sans-IO."""
+
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+
+from services.audio.pcm import AudioFormat, Samples, encode
+from services.audio.resample import Resampler
+from services.tts.engine import Speech
+from services.tts.marks import ClauseMarks
+from services.tts.normalization.spoken import Spoken
+from services.tts.sentences import Clause
+from services.tts.silence import SilenceTrimmer
+
+SHORTEST_CHUNK_MS = 10
+FIRST_GUESS_CHARS_A_SECOND = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """So much of the turn's text has been said at that place."""
+
+    text_end_offset: int  # code points, as sent
+    end_sample: int  # first sample after the text, from the turn's first
+    is_measured: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Sound for the wire."""
+
+    start_sample: int  # from the turn's first
+    content: bytes
+    n_samples: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkLengths:
+    """In milliseconds."""
+
+    first_ms: int
+    later_ms: int
+
+
+class Track:
+    """Takes one clause after the other; gives chunks, each mark before the chunk that holds its last sample.
+
+    Every clause begins and ends in silence and is sent to its last sample before the next one begins, so that a word is
+    never held back for text that is still to come.
+    """
+
+    def __init__(self, audio_format: AudioFormat, lengths: ChunkLengths) -> None:
+        self._format = audio_format
+        self._later_samples = self._samples(lengths.later_ms)
+        self._next_samples = self._samples(lengths.first_ms)
+        self._ready: deque[Samples] = deque()
+        self._n_ready = 0
+        self._n_sent = 0
+        self._n_padding = 0  # silence at the end of what was sent, which counts as part of a pause
+        self._last_offset = 0
+        self._clause: _ClauseSound | None = None
+        self._seconds_per_char = 1 / FIRST_GUESS_CHARS_A_SECOND
+
+    @property
+    def n_samples(self) -> int:
+        """Samples made so far."""
+        return self._n_sent + self._n_ready
+
+    def begin_clause(
+        self, clause: Clause, spoken: Spoken, *, sample_rate_hertz: int, measures_words: bool, pause_ms: int
+    ) -> None:
+        """Open a clause: `pause_ms` of silence lies before it, if there is sound before that."""
+        if self.n_samples:
+            self._add(np.zeros(max(0, self._samples(pause_ms) - self._n_padding), dtype=np.int16))
+        marks = ClauseMarks(clause, spoken)
+        if not measures_words:
+            marks.spread(self._seconds_per_char * sample_rate_hertz / clause.manner.rate)
+        rates = (sample_rate_hertz, self._format.sample_rate_hertz)
+        self._clause = _ClauseSound(clause, marks, rates, start_sample=self.n_samples, n_chars=len(spoken.text))
+
+    def push(self, speech: Speech) -> list[Mark | Chunk]:
+        """Take a piece of the open clause's sound."""
+        sound = self._open_clause()
+        self._add(sound.push(speech))
+        return self._cut()
+
+    def end_clause(self) -> list[Mark | Chunk]:
+        """Close the clause and send all of it."""
+        sound = self._open_clause()
+        self._add(sound.finish())
+        if self.n_samples == sound.start_sample:
+            self._add(self._shortest())  # silence all through: its words still need a place
+        end = self.n_samples
+        out = self._cut()
+        out += [self._mark(mark) for mark in sound.take_marks(end) if mark.text_end_offset > self._last_offset]
+        out.append(self._mark(Mark(sound.clause.end_offset, end, is_measured=True)))
+        out += self._send_rest()
+        self._learn(sound, end)
+        self._clause = None
+        return out
+
+    def finish(self, text_end_offset: int) -> list[Mark | Chunk]:
+        """Say that the text is whole: what follows the last clause has no sound, and is marked behind it."""
+        if text_end_offset <= self._last_offset:
+            return []
+        self._add(self._shortest())
+        mark = self._mark(Mark(text_end_offset, self.n_samples, is_measured=False))
+        return [mark, *self._send_rest()]
+
+    def _cut(self) -> list[Mark | Chunk]:
+        out: list[Mark | Chunk] = []
+        while self._n_ready > self._next_samples:
+            out += self._marks_until(self._n_sent + self._next_samples)
+            out.append(self._chunk(self._next_samples))
+        return out
+
+    def _send_rest(self) -> list[Mark | Chunk]:
+        out: list[Mark | Chunk] = []
+        self._n_padding = max(0, self._samples(SHORTEST_CHUNK_MS) - self._n_ready) if self._n_ready else 0
+        self._add(np.zeros(self._n_padding, dtype=np.int16))
+        while self._n_ready:
+            out.append(self._chunk(min(self._n_ready, self._next_samples)))
+        return out
+
+    def _marks_until(self, sample: int) -> list[Mark | Chunk]:
+        if self._clause is None:
+            return []
+        return [self._mark(mark) for mark in self._clause.take_marks(sample)]
+
+    def _mark(self, mark: Mark) -> Mark:
+        self._last_offset = mark.text_end_offset
+        return mark
+
+    def _chunk(self, n_samples: int) -> Chunk:
+        joined = np.concatenate(self._ready) if len(self._ready) > 1 else self._ready[0]
+        self._ready = deque([joined[n_samples:]])
+        chunk = Chunk(self._n_sent, encode(self._format, joined[:n_samples]), n_samples)
+        self._n_ready -= n_samples
+        self._n_sent += n_samples
+        self._next_samples = self._later_samples
+        return chunk
+
+    def _add(self, samples: Samples) -> None:
+        if len(samples):
+            self._ready.append(samples)
+            self._n_ready += len(samples)
+
+    def _learn(self, sound: "_ClauseSound", end: int) -> None:
+        """How fast this voice speaks, for the next clause whose places are guessed."""
+        seconds = (end - sound.start_sample) / self._format.sample_rate_hertz * sound.clause.manner.rate
+        self._seconds_per_char = seconds / max(1, sound.n_chars)
+
+    def _open_clause(self) -> "_ClauseSound":
+        if self._clause is None:
+            raise RuntimeError("begin_clause() first")
+        return self._clause
+
+    def _shortest(self) -> Samples:
+        return np.zeros(self._samples(SHORTEST_CHUNK_MS), dtype=np.int16)
+
+    def _samples(self, milliseconds: int) -> int:
+        return self._format.sample_rate_hertz * milliseconds // 1000
+
+
+class _ClauseSound:
+    """One clause between the engine's samples and the wire's."""
+
+    def __init__(
+        self, clause: Clause, marks: ClauseMarks, rates: tuple[int, int], *, start_sample: int, n_chars: int
+    ) -> None:
+        self.clause = clause
+        self.start_sample = start_sample
+        self.n_chars = n_chars
+        self._marks = marks
+        self._from_hertz, self._to_hertz = rates
+        self._trimmer = SilenceTrimmer(self._from_hertz)
+        self._resampler = Resampler(*rates)
+
+    def push(self, speech: Speech) -> Samples:
+        self._marks.add(speech.word_ends)
+        return self._resampler.push(self._trimmer.push(speech.samples))
+
+    def finish(self) -> Samples:
+        tail = self._resampler.push(self._trimmer.finish())
+        return np.concatenate((tail, self._resampler.finish()))
+
+    def take_marks(self, sample: int) -> list[Mark]:
+        """The marks at or before a sample of the turn."""
+        if not self._trimmer.has_begun:
+            return []
+        cut = self._trimmer.cut_samples
+        own = (sample - self.start_sample + 1) * self._from_hertz // self._to_hertz + cut
+        marks = []
+        for mark in self._marks.take_until(own):
+            place = self.start_sample + max(0, mark.sample - cut) * self._to_hertz // self._from_hertz
+            marks.append(Mark(mark.text_end_offset, min(place, sample), mark.is_measured))
+        return marks
