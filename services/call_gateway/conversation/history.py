@@ -33,6 +33,7 @@ class History:
     def __init__(self, max_turns: int) -> None:
         self._turns: deque[HeardTurn] = deque(maxlen=max_turns)
         self._tools: dict[int, dict[str, ToolCall]] = {}  # of turns that may still get news of them
+        self._running: set[tuple[int, str]] = set()
 
     @property
     def turns(self) -> tuple[HeardTurn, ...]:
@@ -44,6 +45,7 @@ class History:
         self._turns.append(replace(turn, tool_calls=tools))
         oldest = self._turns[0].turn_id
         self._tools = {turn_id: tools for turn_id, tools in self._tools.items() if turn_id >= oldest}
+        self._running = {(turn_id, tool) for turn_id, tool in self._running if turn_id >= oldest}
 
     def note_tool(self, news: ToolUsed) -> None:
         """A tool began or ended; its turn may be over already."""
@@ -55,6 +57,10 @@ class History:
             news.arguments_json or (known.arguments_json if known else ""),
             news.result_json or (known.result_json if known else ""),
         )
+        if news.phase == "started":
+            self._running.add((news.turn_id, news.tool_call_id))
+        else:
+            self._running.discard((news.turn_id, news.tool_call_id))
         self._replace(news.turn_id, tool_calls=tuple(tools.values()))
 
     def correct(self, turn_id: int, user_text: str) -> None:
@@ -63,7 +69,7 @@ class History:
 
     def runs_tool(self, turn_id: int) -> bool:
         """Whether a tool of that turn has begun and not ended."""
-        return any(not tool.result_json for tool in self._tools.get(turn_id, {}).values())
+        return any(running == turn_id for running, _ in self._running)
 
     def _replace(self, turn_id: int, **changes: object) -> None:
         for index, turn in enumerate(self._turns):

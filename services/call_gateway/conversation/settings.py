@@ -8,7 +8,8 @@ from services.call_gateway.conversation.profile import AgentProfile
 @dataclass(frozen=True, slots=True)
 class ConversationSettings:
     """The figures of one conversation. Milliseconds are of audio where the name of the caller's clock is mentioned, of
-    the wall otherwise."""
+    the wall otherwise.
+    """
 
     frame_ms: int = 20  # what the line pulls at a time
     greeting_delay_ms: int = 300  # comfort silence before the first word: phones open their path late
@@ -45,7 +46,6 @@ class ConversationSettings:
     # Silence and length
     silence_prompt_ms: int = 8000
     silence_prompts: int = 2  # then goodbye
-    music_limit_ms: int = 15_000  # sound without a word for so long is hold music or a fax: no more prompts
     max_call_s: float = 3600.0
     key_gap_ms: int = 1500  # after the last key, the number is whole
     closing_limit_ms: int = 15_000  # a goodbye nobody pulls ends here

@@ -1,0 +1,74 @@
+"""One turn of the agent: what was asked, what it said so far, and what is still owed."""
+
+from dataclasses import dataclass, field
+
+from services.call_gateway.conversation.events import (
+    ActionAsked,
+    AskAgent,
+    CallerSaid,
+    CallOpened,
+    InputExpected,
+    ReplyClause,
+    ReportPlayout,
+    TurnInput,
+)
+from services.call_gateway.conversation.record import TurnNotes
+from services.call_gateway.conversation.voice import Voice
+
+
+@dataclass(slots=True)
+class AgentTurn:
+    """A committed turn, or a draft of one."""
+
+    turn_id: int
+    input: TurnInput
+    language_code: str
+    voice: Voice
+    notes: TurnNotes
+    is_draft: bool = False
+    continues_turn_id: int = 0
+    is_asked: bool = False  # on the NLU stream that is in use
+    clauses: list[ReplyClause] = field(default_factory=list)
+    n_spoken: int = 0  # clauses given to the TTS stage
+    is_speech_ended: bool = False  # and that there are no more
+    has_reply_ended: bool = False
+    has_voice_ended: bool = False
+    actions: list[ActionAsked] = field(default_factory=list)  # to be done once the reply is heard
+    expected: InputExpected | None = None
+    retries: int = 0
+    heard_before: str = ""  # of a reply that broke off and was begun again
+    waits_since: float = 0.0  # when the caller began to wait for sound, in seconds
+
+    @property
+    def user_text(self) -> str:
+        return self.notes.user_text
+
+    @property
+    def is_greeting(self) -> bool:
+        return isinstance(self.input, CallOpened)
+
+    @property
+    def is_speech(self) -> bool:
+        """The caller said it, so that they can go on saying it."""
+        return isinstance(self.input, CallerSaid)
+
+    def ask(self, *, provisional_playout: ReportPlayout | None = None) -> AskAgent:
+        """The command that begins it."""
+        return AskAgent(
+            self.turn_id,
+            self.input,
+            language_code=self.language_code,
+            is_draft=self.is_draft,
+            continues_turn_id=self.continues_turn_id,
+            provisional_playout=provisional_playout,
+            trace=self.notes.trace,
+        )
+
+    def clause_at(self, offset: int) -> ReplyClause | None:
+        """The clause that holds that code point of the reply."""
+        end = 0
+        for clause in self.clauses:
+            end += len(clause.text)
+            if offset < end:
+                return clause
+        return None

@@ -1,0 +1,63 @@
+"""What the parts of one conversation share: the time, the floor, the turn ids, and the commands to be carried out."""
+
+from collections import Counter
+
+from services.call_gateway.conversation.events import Command, Event, FloorMoved, Stage
+from services.call_gateway.conversation.media_clock import MediaClock
+from services.call_gateway.conversation.settings import ConversationSettings
+from services.call_gateway.conversation.turn import Floor, Move, TurnTaking
+
+
+class CallState:
+    """One call's shared facts. Holds no decisions."""
+
+    def __init__(self, settings: ConversationSettings, clock: MediaClock, language_code: str) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.language_code = language_code  # BCP-47, spoken now
+        self.now = 0.0  # seconds, monotonic; set on every call from outside
+        self.turn_id = 0  # the last one begun
+        self.counters: Counter[str] = Counter()
+        self.open_stages = set(Stage)  # those that can be spoken to; the first opening is the session's own business
+        self._taking = TurnTaking()
+        self._commands: list[Command] = []
+
+    @property
+    def floor(self) -> Floor:
+        return self._taking.floor
+
+    @property
+    def covered_floor(self) -> Floor:
+        """Where a pause or a hold leads back to."""
+        return self._taking.covered
+
+    def move(self, move: Move) -> bool:
+        """Let the floor change hands; False when the table does not allow it here."""
+        change = self._taking.handle(move)
+        if change is None:
+            return False
+        self.command(FloorMoved(change.before.value, change.after.value, move.value, self.turn_id))
+        return True
+
+    def new_turn_id(self) -> int:
+        """Ids rise by one: of the agent's turns, of drafts and of the gateway's own words alike."""
+        self.turn_id += 1
+        return self.turn_id
+
+    def command(self, *commands: Command) -> None:
+        """Have these carried out, in order."""
+        self._commands.extend(commands)
+
+    @property
+    def pending(self) -> tuple[Command, ...]:
+        """What is to be done and was not taken yet."""
+        return tuple(self._commands)
+
+    def take_commands(self) -> list[Command]:
+        """Everything since the last time."""
+        commands, self._commands = self._commands, []
+        return commands
+
+    def refuse(self, event: Event) -> None:
+        """News that came too late, twice or out of place: counted, never acted on."""
+        self.counters[f"late_{type(event).__name__}"] += 1

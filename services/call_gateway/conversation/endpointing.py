@@ -1,0 +1,158 @@
+"""When the caller's turn is over: the ear's evidence, judged by the caller's media clock.
+
+The ear says where speech stopped and how much silence would make the end certain enough; the silence is counted here,
+in samples, so that a file sent faster than real time gets the same answer. Silence that is none (hold, a pressed key)
+does not count. A turn does not end before the text covers its speech, but a late text is not waited for long.
+"""
+
+from dataclasses import dataclass
+
+from services.call_gateway.conversation.events import (
+    SpeechBegan,
+    SpeechStopped,
+    TranscriptHeard,
+    TurnPredicted,
+)
+from services.call_gateway.conversation.media_clock import MediaClock
+from services.call_gateway.conversation.settings import ConversationSettings
+
+FAST_FEED_MS = 1000
+"""Further ahead of the ear, the caller's sound comes faster than real time: then the ear's own clock rules."""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnEnd:
+    """The caller's turn is over."""
+
+    end_sample: int
+    reason: str  # the ear's, in lower case, or "silence"; with "_late_text" when the text did not come in time
+
+
+@dataclass(slots=True)
+class Utterance:
+    """What is known of the utterance under way."""
+
+    began_sample: int | None = None  # None: nothing heard yet
+    stopped_sample: int | None = None  # None: still sounding, or nothing heard yet
+    prediction: TurnPredicted | None = None
+    text: str = ""  # the latest, however firm
+    draft_text: str = ""  # the latest at a pause
+    covered_sample: int = 0  # the text covers the sound up to here
+    excused_samples: int = 0  # silence since the speech stopped that is none
+
+
+class Endpointing:
+    """Collects evidence on one utterance at a time. Evidence from before the last end is late and refused."""
+
+    def __init__(self, settings: ConversationSettings, clock: MediaClock) -> None:
+        self.settings = settings
+        self._clock = clock
+        self.heard_sample = 0  # how far the ear has come, as far as it has said
+        self.ended_sample = 0  # everything before is judged
+        self.utterance = Utterance()
+
+    @property
+    def is_sounding(self) -> bool:
+        """The caller is making speech now."""
+        return self.utterance.began_sample is not None and self.utterance.stopped_sample is None
+
+    @property
+    def is_open(self) -> bool:
+        """An utterance is under way: something was heard that no turn has taken yet."""
+        return self.utterance.began_sample is not None or bool(self.utterance.text)
+
+    # -- evidence ------------------------------------------------------------------------------------------------------
+
+    def hear_speech(self, event: SpeechBegan | SpeechStopped) -> bool:
+        """Speech began or stopped. False: late news."""
+        self.hear_progress(event.sample)
+        utterance = self.utterance
+        if event.sample < self.ended_sample:
+            return False
+        if isinstance(event, SpeechBegan):
+            if utterance.began_sample is None:
+                utterance.began_sample = event.sample
+            utterance.stopped_sample = utterance.prediction = None
+            return True
+        if utterance.began_sample is None or event.sample < utterance.began_sample:
+            return False
+        utterance.stopped_sample = event.sample
+        utterance.excused_samples = 0
+        return True
+
+    def hear_text(self, event: TranscriptHeard, *, is_draft: bool) -> bool:
+        """Text of the utterance under way. False: late news."""
+        self.hear_progress(event.end_sample)
+        utterance = self.utterance
+        if event.end_sample <= max(self.ended_sample, utterance.covered_sample - 1):
+            return False
+        utterance.text = event.text
+        utterance.covered_sample = event.end_sample
+        if is_draft:
+            utterance.draft_text = event.text
+        return True
+
+    def hear_prediction(self, event: TurnPredicted) -> bool:
+        """The ear's view of whether the turn is over. False: late news, or refuted by speech since."""
+        utterance = self.utterance
+        began = utterance.began_sample or 0
+        if event.end_sample <= self.ended_sample or (self.is_sounding and event.end_sample <= began):
+            return False
+        self.hear_progress(event.end_sample)
+        if utterance.prediction is None or event.end_sample != utterance.prediction.end_sample:
+            utterance.excused_samples = 0
+        utterance.prediction = event
+        utterance.stopped_sample = event.end_sample
+        if utterance.began_sample is None:
+            utterance.began_sample = event.end_sample
+        return True
+
+    def hear_progress(self, sample: int) -> None:
+        """The ear has listened up to there."""
+        self.heard_sample = max(self.heard_sample, sample)
+
+    def excuse(self, n_samples: int) -> None:
+        """So much of the media clock was hold or a pressed key: no silence."""
+        self.utterance.excused_samples += n_samples
+
+    # -- the decision --------------------------------------------------------------------------------------------------
+
+    def decide(self) -> TurnEnd | None:
+        """Whether the turn is over by now."""
+        utterance = self.utterance
+        if utterance.stopped_sample is None or utterance.began_sample is None:
+            return None
+        prediction = utterance.prediction
+        wait_ms = self.settings.unfinished_wait_ms if prediction is None else prediction.wait_ms
+        reason = "silence" if prediction is None else prediction.reason.lower()
+        end = utterance.stopped_sample
+        waited = self._now_sample() - utterance.excused_samples - end - self._clock.samples(wait_ms)
+        if waited < 0:
+            return None
+        if self._is_covered(end) or reason == "no_text":
+            return TurnEnd(end, reason)
+        if waited < self._clock.samples(self.settings.text_wait_ms):
+            return None
+        return TurnEnd(end, reason + "_late_text")
+
+    def _is_covered(self, end_sample: int) -> bool:
+        return self.utterance.covered_sample >= end_sample - self._clock.samples(self.settings.text_margin_ms)
+
+    def _now_sample(self) -> int:
+        behind = self._clock.sample - self.heard_sample
+        return self._clock.sample if behind <= self._clock.samples(FAST_FEED_MS) else self.heard_sample
+
+    def end(self, end_sample: int) -> Utterance:
+        """The turn is taken: returns what was known of it; news of sound before `end_sample` is late from here on."""
+        ended = self.utterance
+        self.ended_sample = max(self.ended_sample, end_sample)
+        self.utterance = Utterance()
+        return ended
+
+    def forget_evidence(self) -> None:
+        """A fresh ear will hear it all again."""
+        self.utterance = Utterance()
+
+    def forget(self, to_sample: int) -> None:
+        """What was heard up to there was no speech."""
+        self.end(to_sample)

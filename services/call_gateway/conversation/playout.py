@@ -1,0 +1,163 @@
+"""What is played and was heard. The line pulls frames; this knows to the sample whose they were and what came of them.
+
+The line's own clock counts every frame pulled, silence included. An edge that can tell how far its far side has played
+says so on that clock; for the others, sent is played.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+
+from services.audio.pcm import AudioFormat
+from services.call_gateway.conversation.voice import Voice
+
+FAR_SIDE_LIMIT_MS = 2000  # a far side that stops telling has played what it was sent
+
+
+@dataclass(slots=True)
+class Span:
+    """A run of samples of one turn on the line's clock."""
+
+    voice: Voice
+    line_sample: int
+    first_sample: int  # on the turn's clock
+    n_samples: int
+    is_void: bool = False  # discarded at the far side, as far as it was not played yet
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """One frame for the line."""
+
+    content: bytes | None  # None: comfort silence
+    began: Voice | None = None  # its first sound is in this frame
+    finished: tuple[Voice, ...] = ()  # heard to their end before this frame
+
+
+class Playout:
+    """The voices on the air, in order, and the ledger of what was heard of each."""
+
+    def __init__(self, audio_format: AudioFormat, *, frame_ms: int) -> None:
+        self._frame = audio_format.sample_rate_hertz * frame_ms // 1000
+        self._far_side_limit = audio_format.sample_rate_hertz * FAR_SIDE_LIMIT_MS // 1000
+        self._on_air: deque[Voice] = deque()
+        self._line_sample = 0
+        self._spans: deque[Span] = deque()  # of voices on the air
+        self._played: dict[int, int] = {}  # by turn: samples the far side has played, when it tells
+        self._far_side: int | None = None  # the line sample it has reached, when it tells
+        self.underruns = 0
+
+    # -- what goes out -------------------------------------------------------------------------------------------------
+
+    def air(self, voice: Voice, *, first: bool = False) -> None:
+        """Let a voice be heard: after the others, or before them."""
+        if voice in self._on_air:
+            return
+        if first:
+            self._on_air.appendleft(voice)
+        else:
+            self._on_air.append(voice)
+
+    def take_off(self, voice: Voice) -> None:
+        """Let nothing more of it be heard."""
+        if voice in self._on_air:
+            self._on_air.remove(voice)
+
+    @property
+    def current(self) -> Voice | None:
+        """The voice that is heard now or next."""
+        return self._on_air[0] if self._on_air else None
+
+    @property
+    def is_dry(self) -> bool:
+        """Something should be heard and there is nothing to play."""
+        voice = self.current
+        return voice is not None and not voice.is_complete and voice.received - voice.position < self._frame
+
+    def pull(self) -> Pulled:
+        """The next frame. Reports the voices that ended before it."""
+        finished: list[Voice] = []
+        while (voice := self.current) is not None and self._is_heard_out(voice):
+            finished.append(self._on_air.popleft())
+        if voice is None:
+            self.pass_silence()
+            return Pulled(None, finished=tuple(finished))
+        start = voice.position
+        content = voice.pull(self._frame)
+        if content is None:
+            self.underruns += start > 0 and not voice.is_complete
+            self.pass_silence()
+            return Pulled(None, finished=tuple(finished))
+        if self._far_side is not None:
+            self._note(voice, start, voice.position - start)
+        self._line_sample += self._frame
+        return Pulled(content, began=voice if start == 0 else None, finished=tuple(finished))
+
+    def pass_silence(self) -> None:
+        """A frame went by in which nothing may be heard."""
+        self._line_sample += self._frame
+
+    def _is_heard_out(self, voice: Voice) -> bool:
+        if not voice.is_spent:
+            return False
+        if self._far_side is None or self.played(voice) >= voice.position:
+            return True
+        last = next((span for span in reversed(self._spans) if span.voice is voice), None)
+        return last is None or self._line_sample - last.line_sample - last.n_samples > self._far_side_limit
+
+    # -- what was heard ------------------------------------------------------------------------------------------------
+
+    def _note(self, voice: Voice, first_sample: int, n_samples: int) -> None:
+        last = self._spans[-1] if self._spans else None
+        if (
+            last is not None
+            and last.voice is voice
+            and not last.is_void
+            and last.line_sample + last.n_samples == self._line_sample
+            and last.first_sample + last.n_samples == first_sample
+        ):
+            last.n_samples += n_samples
+        else:
+            self._spans.append(Span(voice, self._line_sample, first_sample, n_samples))
+
+    def played_up_to(self, line_sample: int) -> None:
+        """The far side has played everything before that sample of the line's clock."""
+        line_sample = min(line_sample, self._line_sample)
+        if self._far_side is None:
+            self._begin_to_tell(line_sample)
+        elif line_sample <= self._far_side:
+            return
+        before, self._far_side = self._far_side or 0, line_sample
+        for span in self._spans:
+            end = span.line_sample + span.n_samples
+            if span.is_void and line_sample > end:
+                continue  # it jumped past: how much of it was played is what it last said
+            reached = min(line_sample, end) - span.line_sample
+            if reached > 0 and line_sample > before:
+                turn_id = span.voice.turn_id
+                self._played[turn_id] = max(self._played.get(turn_id, 0), span.first_sample + reached)
+        while self._spans and self._spans[0].line_sample + self._spans[0].n_samples <= line_sample:
+            self._spans.popleft()
+
+    def _begin_to_tell(self, line_sample: int) -> None:
+        """The first word of a far side: what it had been sent before counts from here."""
+        voice = self.current
+        if voice is not None and voice.position > 0:
+            behind = self._line_sample - line_sample
+            self._played[voice.turn_id] = max(0, voice.position - behind)
+            self._spans.append(Span(voice, self._line_sample - voice.position, 0, voice.position))
+
+    def played(self, voice: Voice) -> int:
+        """Samples of that voice the caller has heard, from its first."""
+        if self._far_side is None:
+            return voice.furthest
+        return min(self._played.get(voice.turn_id, 0), voice.furthest)
+
+    def discard_sent(self) -> bool:
+        """What was sent and not played is void; the voice goes on from what was played. False: nothing to void."""
+        voice = self.current
+        if self._far_side is None or voice is None:
+            return False
+        for span in self._spans:
+            span.is_void = True
+        voice.rewind(self.played(voice))
+        return True

@@ -1,0 +1,106 @@
+"""The record of one turn: why it ended, what it cost, how long the caller waited, and for what.
+
+The wait runs from the caller's last speech sample on the wire to the first sample of the answer on the wire. It is
+told along the path that decided it: with an answer that was ready before the turn was taken, that is the end of the
+turn and the playout; otherwise the text, the agent and the voice, one after the other. A stage's own clock says what
+it waited and worked; what the gateway saw beyond the stage's own total is the network; what is left, nobody explains.
+"""
+
+from dataclasses import dataclass, field
+
+from services.call_gateway.conversation.events import StageTime, Timing, Trace, TurnRecord
+
+MICROSECONDS = 1_000_000
+
+
+@dataclass(slots=True)
+class TurnNotes:
+    """What is noted while a turn runs. Times are seconds on the clock of `now`; None: it has not happened."""
+
+    user_text: str = ""
+    end_reason: str = ""
+    stop_reason: str = ""
+    speech_end_sample: int = 0
+    spoke_last_at: float | None = None  # that sample on the wire; None: the caller said nothing to answer
+    draft_pause_ms: int = 0  # silence the ear needs before it makes text
+    drafts_made: int = 0
+    drafts_dropped: int = 0
+    is_from_draft: bool = False
+    text_timing: Timing = field(default_factory=Timing)
+    asked_at: float | None = None
+    taken_at: float | None = None  # committed
+    first_clause_at: float | None = None
+    clause_timing: Timing | None = None
+    first_audio_at: float | None = None
+    audio_timing: Timing | None = None
+    first_frame_at: float | None = None
+    trace: Trace = field(default_factory=Trace)
+
+    def finished(
+        self, turn_id: int, *, outcome: str, heard_text: str, continues_turn_id: int = 0, is_gateway: bool = False
+    ) -> TurnRecord:
+        """The record, once nothing more of the turn will be heard."""
+        latency_us = self._latency_us()
+        stage_times = self._stage_times() if latency_us is not None else ()
+        explained = sum(time.queue_us + time.compute_us + time.network_us for time in stage_times)
+        return TurnRecord(
+            turn_id=turn_id,
+            outcome=outcome,
+            user_text=self.user_text,
+            heard_text=heard_text,
+            end_reason=self.end_reason,
+            stop_reason=self.stop_reason,
+            drafts_made=self.drafts_made,
+            drafts_dropped=self.drafts_dropped,
+            is_answered_from_draft=self.is_from_draft,
+            is_gateway_prompt=is_gateway,
+            continues_turn_id=continues_turn_id,
+            speech_end_sample=self.speech_end_sample,
+            latency_us=latency_us,
+            stage_times=stage_times,
+            unexplained_us=0 if latency_us is None else latency_us - explained,
+            trace=self.trace,
+        )
+
+    def _latency_us(self) -> int | None:
+        if self.spoke_last_at is None or self.first_frame_at is None:
+            return None
+        return max(0, _us(self.first_frame_at - self.spoke_last_at))
+
+    def _stage_times(self) -> tuple[StageTime, ...]:
+        spoke, taken, frame = self.spoke_last_at, self.taken_at, self.first_frame_at
+        asked, clause, audio = self.asked_at, self.first_clause_at, self.first_audio_at
+        if spoke is None or taken is None or frame is None or asked is None or clause is None or audio is None:
+            return ()
+        if audio <= taken:
+            return (
+                StageTime("endpointing", queue_us=_us(taken - spoke)),
+                StageTime("playout", queue_us=_us(frame - taken)),
+            )
+        text = self.text_timing
+        return (
+            self._endpointing(spoke, asked),
+            StageTime("stt", queue_us=text.queue_us, compute_us=text.compute_us),
+            _served("nlu", clause - asked, self.clause_timing),
+            _served("tts", audio - clause, self.audio_timing),
+            StageTime("playout", queue_us=_us(frame - audio)),
+        )
+
+    def _endpointing(self, spoke: float, asked: float) -> StageTime:
+        """What was waited for on purpose: a draft's pause, or the whole silence that ends a turn."""
+        if self.is_from_draft:
+            return StageTime("endpointing", queue_us=min(self.draft_pause_ms * 1000, _us(asked - spoke)))
+        text = self.text_timing
+        return StageTime("endpointing", queue_us=max(0, _us(asked - spoke) - text.queue_us - text.compute_us))
+
+
+def _served(stage: str, seen_s: float, timing: Timing | None) -> StageTime:
+    """A stage's part: its own word for queue and work, and the network around its own total."""
+    if timing is None:
+        return StageTime(stage)
+    network_us = max(0, _us(seen_s) - timing.since_trigger_us)
+    return StageTime(stage, queue_us=timing.queue_us, compute_us=timing.compute_us, network_us=network_us)
+
+
+def _us(seconds: float) -> int:
+    return round(seconds * MICROSECONDS)
