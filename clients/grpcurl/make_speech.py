@@ -1,0 +1,54 @@
+"""Make the examples that hold sound: a sentence spoken by a running TTS service, as JSON lines for grpcurl.
+
+python -m clients.grpcurl.make_speech 127.0.0.1:50054 > clients/grpcurl/stt.jsonl
+"""
+
+import asyncio
+import base64
+import json
+import sys
+from collections.abc import AsyncIterator, Iterator
+
+import grpc
+from voice.tts.v1 import tts_pb2, tts_pb2_grpc
+
+TEXT = "I would like to make an appointment, please."
+CHUNK_SAMPLES = 800  # 100 ms of 8 kHz mu-law, one byte a sample
+LEAD_SAMPLES, TAIL_SAMPLES = 4_000, 10_400
+SILENCE = b"\xff"  # mu-law
+FORMAT = {"encoding": "AUDIO_ENCODING_MULAW", "sample_rate_hertz": 8000}
+
+
+async def speak(target: str, text: str) -> bytes:
+    """The text as 8 kHz mu-law, without silence around it."""
+    audio_format = {"encoding": 2, "sample_rate_hertz": 8000}
+
+    async def requests() -> AsyncIterator[tts_pb2.StreamingSynthesizeRequest]:
+        config = {"language_codes": ["en-US"], "audio_format": audio_format, "max_lead_ms": 0}
+        yield tts_pb2.StreamingSynthesizeRequest(config=config)
+        yield tts_pb2.StreamingSynthesizeRequest(text={"turn_id": 1, "text": text})
+
+    async with grpc.aio.insecure_channel(target) as channel:
+        responses = tts_pb2_grpc.TtsServiceStub(channel).StreamingSynthesize(requests())
+        return b"".join([response.audio.chunk.content async for response in responses])
+
+
+def lines(speech: bytes) -> Iterator[dict[str, object]]:
+    """The requests of a stream on SttService: config, the sound with silence around it, the end of the utterance."""
+    sound = SILENCE * LEAD_SAMPLES + speech + SILENCE * TAIL_SAMPLES
+    sound += SILENCE * (-len(sound) % CHUNK_SAMPLES)
+    yield {"config": {"call_id": "grpcurl", "language_codes": ["en-US"], "audio_format": FORMAT}}
+    for start in range(0, len(sound), CHUNK_SAMPLES):
+        content = base64.b64encode(sound[start : start + CHUNK_SAMPLES]).decode()
+        yield {"audio": {"start_sample": start, "content": content}}
+    yield {"utterance_end": {"end_sample": len(sound)}}
+
+
+def main() -> None:
+    """Write the lines to stdout."""
+    for line in lines(asyncio.run(speak(sys.argv[1], TEXT))):
+        print(json.dumps(line))
+
+
+if __name__ == "__main__":
+    main()
