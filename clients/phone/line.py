@@ -1,0 +1,37 @@
+"""What a caller needs of any line: say, hear, and know when."""
+
+from typing import Protocol
+
+from clients.phone.recording import Recording
+from services.audio.pcm import Samples
+
+RATE_HERTZ = 8000
+
+
+class CallerLine(Protocol):
+    """A call that is up, from the caller's side. Both recordings count seconds from the same moment."""
+
+    said: Recording
+    heard: Recording
+
+    @property
+    def is_over(self) -> bool:
+        """Whether either side hung up."""
+        ...
+
+    @property
+    def is_saying(self) -> bool:
+        """Whether something that was given to `say` has not left yet."""
+        ...
+
+    def now_s(self) -> float:
+        """Seconds since the call was answered."""
+        ...
+
+    def say(self, samples: Samples) -> None:
+        """Speak, after what is being said. (n_samples,) int16 at 8 kHz."""
+        ...
+
+    async def hang_up(self) -> None:
+        """End the call. Does nothing when it is over."""
+        ...

@@ -1,0 +1,198 @@
+"""The calls of one Asterisk that are up, each in a task of its own, and who of them an event is for."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Final
+
+from services.call_gateway.conversation.line import EndCause, HoldChanged, KeyPressed
+from services.call_gateway.edges.ari.client import AriClient
+from services.call_gateway.edges.ari.events import (
+    AriEvent,
+    Channel,
+    ChannelEntered,
+    ChannelGone,
+    ChannelLeft,
+    DtmfReceived,
+    HangUpAsked,
+    HoldSet,
+)
+from services.call_gateway.edges.ari.leg import FALLBACK_EXTENSION, AriLeg
+from services.call_gateway.edges.ari.line import Line, insist
+from services.call_gateway.edges.ari.names import Names
+from services.call_gateway.edges.ari.settings import AriSettings
+from services.call_gateway.edges.edge import IncomingCall, LegFailed, TakeCall
+from services.call_gateway.edges.pacing import Pacer
+from services.call_gateway.rtp.codecs import PayloadCodec
+from services.runtime.errors import ServiceError
+from services.runtime.logs import bind_call, get_logger
+
+_AGENT, _LANGUAGES, _TENANT = "TONG_DAI_AGENT", "TONG_DAI_LANGUAGES", "TONG_DAI_TENANT"
+_CLOSE_LIMIT_S: Final = 60.0
+_STOP_LIMIT_S: Final = 3.0
+
+log = get_logger(__name__)
+
+
+class AriCalls:
+    """Takes calls while it may; each ends by itself, by its session, or when the tasks are cancelled."""
+
+    def __init__(
+        self,
+        ari: AriClient,
+        settings: AriSettings,
+        *,
+        pacer: Pacer,
+        make_codec: Callable[[], PayloadCodec],
+        take_call: TakeCall,
+        tasks: asyncio.TaskGroup,
+    ) -> None:
+        self.is_taking = True
+        self.is_stopping = False  # the process ends: no patience with an Asterisk that does not answer
+        self._ari, self._settings, self._pacer = ari, settings, pacer
+        self._names = Names(settings.app)
+        self._make_codec = make_codec
+        self._take_call = take_call
+        self._tasks = tasks
+        self._legs: dict[str, AriLeg] = {}  # by the caller's channel id
+        self._media_legs: dict[str, AriLeg] = {}  # by the media channel's id
+        self._hanging_up: set[str] = set()  # channels whose far side asked to end
+
+    def caller_ids(self) -> dict[str, str]:
+        """Call id to the caller's channel id, of every call there is."""
+        return {leg.call.call_id: channel_id for channel_id, leg in self._legs.items()}
+
+    def leg_of_call(self, call_id: str) -> AriLeg:
+        """Raises KeyError."""
+        return next(leg for leg in self._legs.values() if leg.call.call_id == call_id)
+
+    def begin(
+        self,
+        channel: Channel,
+        call_id: str,
+        *,
+        media_ordinal: int = 1,
+        is_bridged: bool = False,
+        is_recovered: bool = False,
+    ) -> None:
+        """A caller came, or was found. Where calls are not taken the caller goes on in the dialplan."""
+        if not self.is_taking:
+            self.send_on(channel.channel_id)
+            return
+        line = Line(self._ari, self._names, call_id, channel, media_ordinal=media_ordinal)
+        codec = self._make_codec()
+        call = IncomingCall(
+            call_id=call_id,
+            edge="ari",
+            caller=channel.caller,
+            audio_format=codec.audio_format,
+            is_recovered=is_recovered,
+        )
+        leg = AriLeg(call, line, codec, settings=self._settings, pacer=self._pacer, is_bridged=is_bridged)
+        self._legs[channel.channel_id] = leg
+        self._media_legs[line.media_id] = leg
+        self._tasks.create_task(self._hold(leg, channel), name=f"call {call_id}")
+
+    def send_on(self, channel_id: str) -> None:
+        """A caller we do not take goes on in the dialplan."""
+        log.info("call_sent_on", channel=channel_id)
+        line_on = partial(
+            self._ari.post,
+            "channels",
+            channel_id,
+            "continue",
+            context=self._settings.fallback_context,
+            extension=FALLBACK_EXTENSION,
+            priority="1",
+        )
+        self._tasks.create_task(insist(line_on))
+
+    def abandon_all(self, message: str) -> None:
+        """Another process has our application."""
+        for leg in list(self._legs.values()):
+            leg.abandon(message)
+
+    def hear(self, event: AriEvent) -> None:
+        """Hand an event to the call it is about. News of calls that are over is for nobody."""
+        match event:
+            case ChannelEntered(channel, replaced_channel_id):
+                self._channel_entered(channel, replaced_channel_id)
+            case HangUpAsked(channel_id):
+                if channel_id in self._legs:
+                    self._hanging_up.add(channel_id)
+            case ChannelLeft(channel_id):
+                self._channel_left(channel_id, "")
+            case ChannelGone(channel_id, cause_text):
+                self._hanging_up.add(channel_id)
+                self._channel_left(channel_id, cause_text)
+                self._hanging_up.discard(channel_id)
+            case DtmfReceived(channel_id, digit, duration_ms):
+                if channel_id in self._legs:
+                    self._legs[channel_id].hear(KeyPressed(digit, duration_ms))
+            case HoldSet(channel_id, is_held):
+                if channel_id in self._legs:
+                    self._legs[channel_id].hear(HoldChanged(is_held))
+
+    def _channel_entered(self, channel: Channel, replaced_channel_id: str) -> None:
+        channel_id = channel.channel_id
+        if channel_id in self._legs:
+            return  # found when stock was taken
+        if channel_id in self._media_legs:
+            self._media_legs[channel_id].line.media_has_entered()
+        elif self._names.call_of_media(channel_id) is not None:
+            self._tasks.create_task(insist(partial(self._ari.delete, "channels", channel_id)))
+        elif replaced_channel_id in self._legs:
+            leg = self._legs.pop(replaced_channel_id)
+            leg.line.caller_id = channel_id
+            self._legs[channel_id] = leg
+            log.info("caller_replaced", call_id=leg.call.call_id, channel=channel_id)
+        else:
+            self.begin(channel, channel_id)
+
+    def _channel_left(self, channel_id: str, cause_text: str) -> None:
+        if channel_id in self._media_legs:
+            self._media_legs[channel_id].media_left()
+        elif channel_id in self._legs:
+            has_hung_up = channel_id in self._hanging_up
+            cause = EndCause.CALLER if has_hung_up else EndCause.TRANSFER
+            self._legs[channel_id].caller_left(cause, cause_text if has_hung_up else "taken out of the application")
+
+    async def _hold(self, leg: AriLeg, channel: Channel) -> None:
+        """One call from its first ring until nothing of it is left in Asterisk."""
+        bind_call(leg.call.call_id)
+        try:
+            leg.call = await self._describe(leg.call, channel)
+            await self._take_call(leg)
+        except (LegFailed, ServiceError) as refusal:
+            log.warning("call_not_taken", reason=str(refusal))
+        except Exception:
+            log.exception("call_failed")  # one call: the others go on
+        finally:
+            await self._close(leg)
+
+    async def _close(self, leg: AriLeg) -> None:
+        try:
+            async with asyncio.timeout(_STOP_LIMIT_S if self.is_stopping else _CLOSE_LIMIT_S):
+                await leg.close()
+        except TimeoutError:
+            log.exception("call_left_in_asterisk")
+        finally:
+            self._legs.pop(leg.line.caller_id, None)
+            self._media_legs.pop(leg.line.media_id, None)
+            self._hanging_up.discard(leg.line.caller_id)
+
+    async def _describe(self, call: IncomingCall, channel: Channel) -> IncomingCall:
+        """What the dialplan says about the call. Raises LegFailed."""
+
+        async def read(name: str) -> str:
+            told = channel.variables.get(name)  # ari.conf lists it under channelvars
+            return await self._ari.variable(channel.channel_id, name) if told is None else told
+
+        languages = await read(_LANGUAGES)
+        return replace(
+            call,
+            agent_id=await read(_AGENT),
+            tenant_id=await read(_TENANT) or self._settings.tenant,
+            language_codes=tuple(tag.strip() for tag in languages.split(",") if tag.strip()),
+        )

@@ -1,0 +1,133 @@
+"""Asterisk's REST interface: the few requests a gateway needs, each with a limit."""
+
+import json
+from types import TracebackType
+from typing import Any, Final, Self
+from urllib.parse import quote
+
+import aiohttp
+from yarl import URL
+
+from services.call_gateway.edges.ari.settings import AriSettings
+from services.call_gateway.edges.edge import LegFailed
+
+_NOT_FOUND: Final = 404
+_FIRST_ERROR: Final = 300
+_HEARTBEAT_S: Final = 10.0  # a connection that is dead without a word is noticed within this and a half
+_MAX_EVENT_BYTES: Final = 1 << 20
+
+
+class AriUnreachable(LegFailed):
+    """No answer: Asterisk is down, starting, or too slow."""
+
+
+class AriRefused(LegFailed):
+    """Asterisk answered no."""
+
+    def __init__(self, request: str, status: int, message: str) -> None:
+        super().__init__(f"{request}: {status} {message}")
+        self.status = status
+
+    @property
+    def is_gone(self) -> bool:
+        """What the request was about is not there."""
+        return self.status == _NOT_FOUND
+
+
+class AriClient:
+    """One HTTP session with one Asterisk. Use as a context manager. Every request raises AriUnreachable, AriRefused."""
+
+    def __init__(self, settings: AriSettings) -> None:
+        self._settings = settings
+        self._base = f"{settings.url}/ari"
+        self._tls = settings.tls()
+        self._http: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        self._http = aiohttp.ClientSession(
+            auth=aiohttp.BasicAuth(self._settings.user, self._settings.password.get_secret_value(), "utf-8"),
+            timeout=aiohttp.ClientTimeout(total=self._settings.request_limit_s),
+            connector=aiohttp.TCPConnector(limit=64, ssl=self._tls),
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._http is not None:
+            await self._http.close()
+            self._http = None
+
+    async def open_events(self) -> aiohttp.ClientWebSocketResponse:
+        """The socket our application's events come by. Opening it is what subscribes; the caller closes it."""
+        try:
+            return await self._session().ws_connect(
+                f"{self._base}/events",
+                params={"app": self._settings.app},
+                heartbeat=_HEARTBEAT_S,
+                max_msg_size=_MAX_EVENT_BYTES,
+                timeout=aiohttp.ClientWSTimeout(ws_close=1.0),
+            )
+        except aiohttp.WSServerHandshakeError as error:
+            raise AriRefused("events", error.status, error.message) from error
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise AriUnreachable(f"events: {error or type(error).__name__}") from error
+
+    async def get(self, *path: str, **query: str) -> Any:
+        return await self._ask("GET", path, query)
+
+    async def post(self, *path: str, **query: str) -> Any:
+        return await self._ask("POST", path, query)
+
+    async def delete(self, *path: str, **query: str) -> None:
+        """Removing what is gone is no error."""
+        try:
+            await self._ask("DELETE", path, query)
+        except AriRefused as refusal:
+            if not refusal.is_gone:
+                raise
+
+    async def filter_events(self, app: str, kinds: tuple[str, ...]) -> None:
+        """Have only these kinds of events sent: one call makes some forty others."""
+        await self._ask(
+            "PUT", ("applications", app, "eventFilter"), {}, {"allowed": [{"type": kind} for kind in kinds]}
+        )
+
+    async def variable(self, channel_id: str, name: str) -> str:
+        """A channel variable, "" when it is not set."""
+        try:
+            return str((await self.get("channels", channel_id, "variable", variable=name))["value"])
+        except AriRefused as refusal:
+            if refusal.is_gone:
+                return ""
+            raise
+
+    async def _ask(
+        self, method: str, path: tuple[str, ...], query: dict[str, str], body: dict[str, Any] | None = None
+    ) -> Any:
+        address = "/".join(quote(part, safe="") for part in path)
+        try:
+            async with self._session().request(
+                method, URL(f"{self._base}/{address}", encoded=True), params=query, json=body
+            ) as response:
+                text = await response.text()
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise AriUnreachable(f"{method} {address}: {error or type(error).__name__}") from error
+        if response.status >= _FIRST_ERROR:
+            raise AriRefused(f"{method} {address}", response.status, _message(text))
+        try:
+            return json.loads(text) if text else None
+        except ValueError as error:
+            raise AriRefused(f"{method} {address}", response.status, "the answer is no JSON") from error
+
+    def _session(self) -> aiohttp.ClientSession:
+        if self._http is None:
+            raise AriUnreachable("the client is closed")
+        return self._http
+
+
+def _message(text: str) -> str:
+    try:
+        return str(json.loads(text)["message"])[:200]
+    except (ValueError, KeyError, TypeError):
+        return text[:200]

@@ -1,0 +1,178 @@
+"""Calls from Asterisk. It outlives us and we outlive it: every (re)connect begins with taking stock."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from typing import Final
+
+import aiohttp
+from prometheus_client import Counter, Gauge
+
+from services.call_gateway.conversation.line import EndCause
+from services.call_gateway.edges.ari.calls import AriCalls
+from services.call_gateway.edges.ari.client import AriClient, AriRefused
+from services.call_gateway.edges.ari.events import EVENT_KINDS, AppReplaced, UnreadableEvent, read_channel, read_event
+from services.call_gateway.edges.ari.names import Names
+from services.call_gateway.edges.ari.recovery import Bridge, Recovery, plan_recovery
+from services.call_gateway.edges.ari.settings import AriSettings
+from services.call_gateway.edges.edge import LegFailed, TakeCall
+from services.call_gateway.edges.pacing import Pacer
+from services.call_gateway.rtp.codecs import CODECS, CodecMissing, PayloadCodec
+from services.runtime.errors import StartupError
+from services.runtime.logs import get_logger
+
+_FIRST_PAUSE_S: Final = 0.25
+_LONGEST_PAUSE_S: Final = 5.0
+_UNAUTHORIZED: Final = 401
+
+_CONNECTED = Gauge("voice_ari_connected", "Whether Asterisk's events come in.")
+_RECOVERED = Counter("voice_ari_recovered_total", "What was found when stock was taken after a (re)connect.", ["what"])
+
+log = get_logger(__name__)
+
+
+class AriEdge:
+    """One ARI application on one Asterisk. Its name belongs to this process alone."""
+
+    def __init__(self, settings: AriSettings, pacer: Pacer) -> None:
+        """Raises StartupError: the codec's library or the TLS certificates are not there."""
+        self._settings = settings
+        self._pacer = pacer
+        self._make_codec: Callable[[], PayloadCodec] = CODECS[settings.codec]
+        self._names = Names(settings.app)
+        self._calls: AriCalls | None = None
+        self._is_taking = True
+        self._complaint = ""
+        try:
+            self._make_codec()
+            self._ari = AriClient(settings)
+        except (CodecMissing, OSError) as error:
+            raise StartupError(f"ARI edge: {error}") from error
+
+    async def serve(self, take_call: TakeCall) -> None:
+        """Run until cancelled; callers who are still there then go on in the dialplan."""
+        async with self._ari, asyncio.TaskGroup() as tasks:
+            self._calls = AriCalls(
+                self._ari,
+                self._settings,
+                pacer=self._pacer,
+                make_codec=self._make_codec,
+                take_call=take_call,
+                tasks=tasks,
+            )
+            self._calls.is_taking = self._is_taking
+            try:
+                await self._stay_connected(self._calls)
+            except asyncio.CancelledError:
+                self._calls.is_stopping = True
+                raise
+
+    def stop_taking_calls(self) -> None:
+        """New callers go on in the dialplan; calls that are up go on here."""
+        self._is_taking = False
+        if self._calls is not None:
+            self._calls.is_taking = False
+
+    async def _stay_connected(self, calls: AriCalls) -> None:
+        pause_s = _FIRST_PAUSE_S
+        while True:
+            try:
+                events = await self._ari.open_events()
+                try:
+                    await self._filter_events()
+                    await self._take_stock(calls)
+                    self._say_connected()
+                    pause_s = _FIRST_PAUSE_S
+                    await self._listen(events, calls)
+                finally:
+                    _CONNECTED.set(0)
+                    await events.close()
+                log.warning("ari_disconnected")
+            except LegFailed as error:
+                self._complain(error)
+            await asyncio.sleep(pause_s * random.uniform(0.8, 1.2))
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+    async def _listen(self, events: aiohttp.ClientWebSocketResponse, calls: AriCalls) -> None:
+        """Returns when the connection is lost; never, when another process has our application."""
+        async for message in events:
+            if message.type is not aiohttp.WSMsgType.TEXT:
+                return
+            try:
+                event = read_event(message.json())
+            except ValueError as error:  # no JSON, or UnreadableEvent
+                log.warning("ari_event_unreadable", error=str(error))
+                continue
+            if isinstance(event, AppReplaced):
+                log.error("ari_app_replaced", app=self._settings.app, remedy="give each process its GATEWAY_ARI_APP")
+                self.stop_taking_calls()
+                calls.abandon_all(f"another process took over the application {self._settings.app}")
+                await asyncio.Event().wait()
+            if event is not None:
+                calls.hear(event)
+
+    async def _filter_events(self) -> None:
+        try:
+            await self._ari.filter_events(self._settings.app, EVENT_KINDS)
+        except AriRefused as refusal:  # before Asterisk 16.6; it is only a saving
+            log.info("ari_events_unfiltered", error=str(refusal))
+
+    async def _take_stock(self, calls: AriCalls) -> None:
+        """Bring what we know and what Asterisk holds together. Raises LegFailed."""
+        try:
+            channels = tuple(map(read_channel, await self._ari.get("channels")))
+            bridges = tuple(
+                Bridge(str(bridge["id"]), tuple(map(str, bridge["channels"])))
+                for bridge in await self._ari.get("bridges")
+            )
+        except (UnreadableEvent, TypeError, KeyError) as error:
+            raise LegFailed(f"Asterisk's lists cannot be read: {error!r}") from error
+        plan = plan_recovery(self._names, channels, bridges, calls.caller_ids())
+        self._count(plan)
+        for call_id in plan.vanished:
+            calls.leg_of_call(call_id).caller_left(EndCause.FAILURE, "Asterisk lost the call")
+        for channel_id in plan.orphan_channels:
+            await self._ari.delete("channels", channel_id)
+        for bridge_id in plan.orphan_bridges:
+            await self._ari.delete("bridges", bridge_id)
+        for channel_id in (*plan.alive, *(call.channel.channel_id for call in plan.found)):
+            await self._ari.post(
+                "applications", self._settings.app, "subscription", eventSource=f"channel:{channel_id}"
+            )
+        for call in plan.found:
+            if call.channel.is_up and not self._settings.adopt_calls:
+                calls.send_on(call.channel.channel_id)
+                continue
+            calls.begin(
+                call.channel,
+                call.call_id,
+                media_ordinal=call.media_ordinal,
+                is_bridged=call.is_bridged,
+                is_recovered=call.channel.is_up,
+            )
+
+    def _say_connected(self) -> None:
+        _CONNECTED.set(1)
+        self._complaint = ""
+        log.info("ari_connected", url=self._settings.url, app=self._settings.app)
+
+    def _complain(self, error: LegFailed) -> None:
+        """Once a cause, not once a try."""
+        if str(error) == self._complaint:
+            return
+        self._complaint = str(error)
+        is_stranger = isinstance(error, AriRefused) and error.status == _UNAUTHORIZED
+        remedy = "check GATEWAY_ARI_USER and GATEWAY_ARI_PASSWORD" if is_stranger else "trying again until it answers"
+        log.warning("ari_unreachable", url=self._settings.url, error=str(error), remedy=remedy)
+
+    def _count(self, plan: Recovery) -> None:
+        counts = {
+            "vanished": len(plan.vanished),
+            "found": len(plan.found),
+            "orphan_channels": len(plan.orphan_channels),
+            "orphan_bridges": len(plan.orphan_bridges),
+        }
+        for what, count in counts.items():
+            _RECOVERED.labels(what).inc(count)
+        if any(counts.values()):
+            log.warning("ari_stock_taken", **counts)

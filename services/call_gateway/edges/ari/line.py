@@ -1,0 +1,117 @@
+"""What one call is made of inside Asterisk: the caller's channel, a media channel of ours, a bridge for the two."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from services.call_gateway.edges.ari.client import AriClient, AriRefused, AriUnreachable
+from services.call_gateway.edges.ari.events import Channel, read_channel
+from services.call_gateway.edges.ari.names import Names
+from services.call_gateway.edges.edge import LegFailed
+from services.call_gateway.edges.rtp_socket import Address
+from services.runtime.logs import get_logger
+
+_TRIES: Final = 10
+_PAUSE_S: Final = 1.0
+
+log = get_logger(__name__)
+
+
+class Line:
+    """The requests of one call. All raise LegFailed (AriRefused, AriUnreachable) unless they say otherwise."""
+
+    def __init__(self, ari: AriClient, names: Names, call_id: str, channel: Channel, *, media_ordinal: int) -> None:
+        self.caller_id = channel.channel_id
+        self.media_id = names.media(call_id, media_ordinal)
+        self._media_entered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._bridge_id = names.bridge(call_id)
+        self._app = names.app
+        self._ari = ari
+        self._is_up = channel.is_up
+
+    async def open_media(self, address: Address, *, codec: str, is_bridged: bool) -> Address:
+        """Make the media channel, which sends to `address`, and bridge it. Returns where it sends from.
+
+        `is_bridged`: the caller stands in the call's bridge already.
+        """
+        await self._ari.post("bridges", self._bridge_id, type="mixing")  # made, or found as it was left
+        made = await self._ari.post(
+            "channels",
+            "externalMedia",
+            channelId=self.media_id,
+            app=self._app,
+            external_host=_host_and_port(address),
+            format=codec,
+            encapsulation="rtp",
+            transport="udp",
+            connection_type="client",
+            direction="both",
+        )
+        source = await self._source(read_channel(made))
+        await self._media_entered  # a channel that is not in the application yet cannot be bridged (422)
+        channels = self.media_id if is_bridged else f"{self.caller_id},{self.media_id}"
+        await self._ari.post("bridges", self._bridge_id, "addChannel", channel=channels)
+        return source
+
+    def media_has_entered(self) -> None:
+        """Our external channel is in the application."""
+        if not self._media_entered.done():
+            self._media_entered.set_result(None)
+
+    def give_up(self, failure: LegFailed) -> None:
+        """The call is over: whoever waits in open_media waits no more."""
+        if not self._media_entered.done():
+            self._media_entered.set_exception(failure)
+            self._media_entered.exception()  # nobody may be waiting, and asyncio would say so
+
+    async def answer(self) -> None:
+        if not self._is_up:
+            await self._ari.post("channels", self.caller_id, "answer")
+            self._is_up = True
+
+    async def press(self, digits: str) -> None:
+        await self._ari.post("channels", self.caller_id, "dtmf", dtmf=digits)
+
+    async def set_variable(self, name: str, value: str) -> None:
+        await self._ari.post("channels", self.caller_id, "variable", variable=name, value=value)
+
+    async def send_on(self, context: str, extension: str) -> None:
+        """The caller goes on in the dialplan."""
+        await self._ari.post("channels", self.caller_id, "continue", context=context, extension=extension, priority="1")
+
+    async def hang_up(self) -> None:
+        await self._ari.delete("channels", self.caller_id, reason="normal")
+
+    async def remove(self) -> None:
+        """Delete media channel and bridge, however long Asterisk takes to come back. Does not raise."""
+        await insist(lambda: self._ari.delete("channels", self.media_id))
+        await insist(lambda: self._ari.delete("bridges", self._bridge_id))
+
+    async def _source(self, made: Channel) -> Address:
+        async def local(name: str) -> str:
+            return made.variables.get(name) or await self._ari.variable(self.media_id, name)
+
+        host, port = await local("UNICASTRTP_LOCAL_ADDRESS"), await local("UNICASTRTP_LOCAL_PORT")
+        if not host or not port.isdigit():
+            raise LegFailed(f"Asterisk does not say where its RTP comes from (address {host!r}, port {port!r})")
+        return host, int(port)
+
+
+async def insist(request: Callable[[], Awaitable[object]]) -> None:
+    """Ask until Asterisk answers, ten seconds at least. A refusal is an answer. Does not raise LegFailed."""
+    for attempt in range(1, _TRIES + 1):
+        try:
+            await request()
+        except AriUnreachable as error:
+            log.warning("clean_up_put_off", error=str(error), attempt=attempt)
+            await asyncio.sleep(_PAUSE_S)
+        except AriRefused as refusal:
+            log.info("clean_up_refused", error=str(refusal))
+            return
+        else:
+            return
+
+
+def _host_and_port(address: Address) -> str:
+    host, port = address
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

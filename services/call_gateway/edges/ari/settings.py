@@ -1,0 +1,69 @@
+"""What the Asterisk edge can be told from outside."""
+
+import ssl
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class AriSettings(BaseSettings):
+    """Where Asterisk is, and how calls are taken from it. The defaults fit `make pbx`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="GATEWAY_ARI_",
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        str_strip_whitespace=True,
+    )
+
+    url: str = Field("http://127.0.0.1:8088", description="Asterisk's HTTP server; https and a path prefix may be.")
+    user: str = Field("tong-dai", description="User in Asterisk's ari.conf.")
+    password: SecretStr = Field(SecretStr("tong-dai"), description="That user's password.")
+    app: str = Field(
+        "tong-dai", pattern=r"^[A-Za-z0-9_-]{1,40}$", description="ARI application; each gateway process needs its own."
+    )
+    tls_ca_file: Path | None = Field(
+        None, description="PEM certificates to verify Asterisk's with; unset: the system's."
+    )
+    tls_verify: bool = Field(True, description="Whether Asterisk's certificate is verified; false only for a test.")
+    request_limit_s: float = Field(5.0, gt=0, le=60, description="Longest wait for one answer of Asterisk, in seconds.")
+    codec: Literal["ulaw", "alaw", "g722"] = Field(
+        "ulaw", description="Payload between Asterisk and the gateway; the trunk's own saves a transcoding."
+    )
+    media_host: str = Field("127.0.0.1", description="Local address RTP is received on, as Asterisk reaches it.")
+    rtp_first_port: int = Field(0, ge=0, le=65535, description="First UDP port for RTP; 0 takes any free one.")
+    rtp_last_port: int = Field(0, ge=0, le=65535, description="Last UDP port for RTP.")
+    tenant: str = Field("", description="Tenant of calls that do not set TONG_DAI_TENANT.")
+    adopt_calls: bool = Field(
+        True, description="Whether calls found without a session are taken on; else they go on in the dialplan."
+    )
+    transfer_context: str = Field("tong-dai-transfer", description="Dialplan context that transfers go to.")
+    fallback_context: str = Field("tong-dai-fallback", description="Dialplan context of calls nobody can take.")
+    hang_up_tail_ms: int = Field(
+        100, ge=60, le=2000, description="From the last frame sent to the hang-up; less than 60 cuts the last word."
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _url_is_http(cls, url: str) -> str:
+        if not url.startswith(("http://", "https://")):
+            raise ValueError("must begin with http:// or https://")
+        return url.rstrip("/")
+
+    @model_validator(mode="after")
+    def _ports_are_a_range(self) -> "AriSettings":
+        if self.rtp_first_port > self.rtp_last_port:
+            raise ValueError("rtp_first_port must not be above rtp_last_port")
+        return self
+
+    def tls(self) -> ssl.SSLContext | bool:
+        """What aiohttp verifies Asterisk with. Raises OSError when tls_ca_file cannot be read."""
+        if not self.url.startswith("https://"):
+            return True
+        if not self.tls_verify:
+            return False
+        return ssl.create_default_context(cafile=None if self.tls_ca_file is None else str(self.tls_ca_file))
