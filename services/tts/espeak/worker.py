@@ -79,11 +79,12 @@ class Espeak:
         self._callback = _SoundCallback(self._hear)
         self._library.espeak_SetSynthCallback(self._callback)
         self._voice = ""
+        self._files = {voice[0]: file for voice, file in self._listed()}
 
     def answer(self, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
         """Do what a request asks. Raises ValueError for a voice there is not."""
         if request["do"] == "voices":
-            return {"sample_rate_hertz": self.sample_rate_hertz, "voices": self._voices()}, b""
+            return {"sample_rate_hertz": self.sample_rate_hertz, "voices": [voice for voice, _ in self._listed()]}, b""
         self._use(request["voice"])
         if request["do"] == "phonemes":
             return {"phonemes": [self._phonemes(text) for text in request["texts"]]}, b""
@@ -91,7 +92,8 @@ class Espeak:
         return {"words": self._words}, sound
 
     def _use(self, voice: str) -> None:
-        if voice != self._voice and self._library.espeak_SetVoiceByName(voice.encode()) != 0:
+        file = self._files.get(voice, voice.encode())
+        if voice != self._voice and self._library.espeak_SetVoiceByName(file) != 0:
             self._voice = ""
             raise ValueError(f"espeak-ng has no voice {voice!r}")
         self._voice = voice
@@ -123,12 +125,14 @@ class Espeak:
             index += 1
         return 0
 
-    def _voices(self) -> list[list[Any]]:
+    def _listed(self) -> list[tuple[list[Any], bytes]]:
+        """Every voice as [first language, languages], with the file espeak-ng finds it by."""
         listed = self._library.espeak_ListVoices(None)
         voices, index = [], 0
         while listed[index]:
-            languages = _languages(listed[index].contents.languages)
-            voices.append([languages[0], languages])
+            voice = listed[index].contents
+            languages = _languages(voice.languages)
+            voices.append(([languages[0], languages], bytes(voice.identifier)))
             index += 1
         return voices
 

@@ -1,0 +1,232 @@
+"""Makes the labelled clips: `python -m tests.data.make_clips --set bench` (40 items, committed) or `--set endpointing`.
+
+Each sentence is spoken by several voices through the project's own TTS service and then put on a telephone: 8 kHz,
+room noise, sometimes a soft onset, sometimes a pause of 300 to 900 ms at the `|` of the sentence. Labels are taken from
+the clean voice before any noise is mixed in: the first and the last 5 ms whose level is within 35 dB of the loudest.
+"""
+
+import argparse
+import asyncio
+import json
+import random
+import tomllib
+import wave
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import grpc
+import numpy as np
+from voice.tts.v1 import tts_pb2, tts_pb2_grpc
+from voice.type.v1 import audio_pb2
+
+from services.audio.pcm import Samples
+from tests.load.stack import ROOT, Service, run_stack
+
+RATE_HERTZ = 8000
+TTS_PORT = 50964
+LABEL_FLOOR_DB = 35
+WINDOW = RATE_HERTZ // 200
+LEAD_SAMPLES, TAIL_SAMPLES = RATE_HERTZ // 5, RATE_HERTZ // 10
+SENTENCES = Path(__file__).with_name("sentences.toml")
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """A voice of the TTS service."""
+
+    name: str
+    language_code: str
+    rate: float = 1.0
+
+
+VOICES = {
+    "en": (Voice("", "en-US"), Voice("", "en-US", 1.15), Voice("espeak-en-gb", "en-GB"), Voice("espeak-en-us", "en-US")),
+    "vi": (Voice("", "vi-VN"), Voice("", "vi-VN", 1.15)),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What is known of a clip. Samples count from the clip's first."""
+
+    file: str
+    text: str
+    language_code: str
+    kind: str
+    voice: str
+    noise_db: int  # signal to noise, 60 means a quiet room
+    is_soft: bool  # the onset is faded in over 150 ms
+    speech_start_sample: int
+    speech_end_sample: int
+    pauses: list[list[int]]
+
+
+class Speaker:
+    """Asks the TTS service for 8 kHz samples of a text."""
+
+    def __init__(self, stub: "tts_pb2_grpc.TtsServiceAsyncStub") -> None:
+        self._stub = stub
+        self._spoken: dict[tuple[Voice, str], Samples] = {}
+
+    async def speak(self, voice: Voice, text: str) -> Samples:
+        """Clean speech without the silence around it, shape (n_samples,)."""
+        if (voice, text) not in self._spoken:
+            self._spoken[voice, text] = trim(await self._synthesise(voice, text))
+        return self._spoken[voice, text]
+
+    async def _synthesise(self, voice: Voice, text: str) -> Samples:
+        requests = [
+            tts_pb2.StreamingSynthesizeRequest(
+                config=tts_pb2.SynthesisConfig(
+                    language_codes=[voice.language_code],
+                    voice=voice.name,
+                    rate=voice.rate,
+                    max_lead_ms=0,
+                    fail_stream_on_turn_failure=True,
+                    audio_format=audio_pb2.AudioFormat(
+                        encoding=audio_pb2.AUDIO_ENCODING_LINEAR16, sample_rate_hertz=RATE_HERTZ
+                    ),
+                )
+            ),
+            tts_pb2.StreamingSynthesizeRequest(text=tts_pb2.TurnText(turn_id=1, text=text)),
+        ]
+        content = b""
+        async for response in self._stub.StreamingSynthesize(iter(requests), timeout=60):
+            content += response.audio.chunk.content
+        return np.frombuffer(content, dtype="<i2")
+
+
+def _levels(samples: Samples) -> np.ndarray:
+    windows = samples[: len(samples) // WINDOW * WINDOW].reshape(-1, WINDOW).astype(np.float64)
+    return 10 * np.log10(np.maximum((windows**2).mean(axis=1), 1.0))
+
+
+def trim(samples: Samples) -> Samples:
+    """The speech alone, and at -6 dBFS."""
+    levels = _levels(samples)
+    loud = np.flatnonzero(levels > levels.max() - LABEL_FLOOR_DB)
+    speech = samples[loud[0] * WINDOW : (loud[-1] + 1) * WINDOW].astype(np.float64)
+    return (speech * (16384 / np.abs(speech).max())).astype(np.int16)
+
+
+def cough(chance: random.Random) -> Samples:
+    """A burst of shaped noise, 180 to 320 ms: sharp attack, long decay, no pitch."""
+    generator = np.random.default_rng(chance.randrange(1 << 30))
+    n_samples = chance.randrange(1440, 2560)
+    noise = np.convolve(generator.standard_normal(n_samples), np.ones(4) / 4, mode="same")
+    decay = np.exp(-np.arange(n_samples) / (n_samples / 4)) * np.minimum(np.arange(n_samples) / 80, 1.0)
+    return trim((noise * decay * 9000).clip(-32768, 32767).astype(np.int16))
+
+
+def put_on_line(
+    parts: list[Samples], pauses_ms: list[int], *, noise_db: int, is_soft: bool, chance: random.Random
+) -> tuple[Samples, list[list[int]]]:
+    """Parts with pauses between them, in a room with noise; the samples and where the pauses lie."""
+    joined, pauses = [np.zeros(LEAD_SAMPLES)], []
+    at = LEAD_SAMPLES
+    for index, part in enumerate(parts):
+        speech = part.astype(np.float64)
+        if index == 0 and is_soft:
+            fade = min(len(speech), RATE_HERTZ * 150 // 1000)
+            speech[:fade] *= np.linspace(0.15, 1.0, fade)
+        joined.append(speech)
+        at += len(part)
+        if index < len(pauses_ms):
+            n_pause = pauses_ms[index] * RATE_HERTZ // 1000
+            pauses.append([at, at + n_pause])
+            joined.append(np.zeros(n_pause))
+            at += n_pause
+    joined.append(np.zeros(TAIL_SAMPLES))
+    clean = np.concatenate(joined)
+    generator = np.random.default_rng(chance.randrange(1 << 30))
+    level = np.sqrt((np.concatenate(parts).astype(np.float64) ** 2).mean()) / 10 ** (noise_db / 20)
+    noisy = clean + generator.standard_normal(len(clean)) * level
+    return noisy.clip(-32768, 32767).astype(np.int16), pauses
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One clip to be made."""
+
+    kind: str
+    voice: Voice
+    text: str  # with `|` where a pause goes
+    noise_db: int
+    is_soft: bool
+
+
+def orders(size: str, chance: random.Random) -> Iterator[Order]:
+    """Which clips a set holds."""
+    sentences = tomllib.loads(SENTENCES.read_text(encoding="utf-8"))
+    for language, kinds in sentences.items():
+        for kind, texts in kinds.items():
+            for index, text in enumerate(texts):
+                voices = VOICES[language]
+                chosen = voices if size == "endpointing" else (voices[index % len(voices)],)
+                for voice in chosen:
+                    conditions = (
+                        ((60, False), (20, True), (15, False))
+                        if size == "endpointing"
+                        else ((chance.choice((60, 25, 15)), chance.random() < 0.4),)
+                    )
+                    for noise_db, is_soft in conditions:
+                        yield Order(kind.replace("paused", "pause"), voice, text, noise_db, is_soft)
+
+
+async def make(size: str, directory: Path) -> list[Label]:
+    """Make every clip of a set; their labels."""
+    chance = random.Random(20)
+    labels: list[Label] = []
+    tts = Service("tts", f"127.0.0.1:{TTS_PORT}", {"TTS_PORT": str(TTS_PORT), "TTS_METRICS_PORT": str(TTS_PORT + 1)})
+    async with run_stack([tts], ROOT / "out" / "make-clips"), grpc.aio.insecure_channel(tts.target) as channel:
+        speaker = Speaker(tts_pb2_grpc.TtsServiceStub(channel))
+        for order in orders(size, chance):
+            parts = [await speaker.speak(order.voice, part.strip()) for part in order.text.split("|")]
+            pauses_ms = [chance.randrange(300, 900, 20) for _ in parts[1:]]
+            labels.append(_keep(directory, len(labels), order, parts=parts, pauses_ms=pauses_ms, chance=chance))
+    for _ in range(8):
+        order = Order("cough", Voice("noise", ""), "", 40, is_soft=False)
+        labels.append(_keep(directory, len(labels), order, parts=[cough(chance)], pauses_ms=[], chance=chance))
+    return labels
+
+
+def _keep(
+    directory: Path, number: int, order: Order, *, parts: list[Samples], pauses_ms: list[int], chance: random.Random
+) -> Label:
+    samples, pauses = put_on_line(parts, pauses_ms, noise_db=order.noise_db, is_soft=order.is_soft, chance=chance)
+    name = f"{number:03d}-{order.kind}.wav"
+    with wave.open(str(directory / name), "wb") as recording:
+        recording.setnchannels(1)
+        recording.setsampwidth(2)
+        recording.setframerate(RATE_HERTZ)
+        recording.writeframes(samples.tobytes())
+    return Label(
+        file=name,
+        text=" ".join(part.strip() for part in order.text.split("|")),
+        language_code=order.voice.language_code,
+        kind=order.kind,
+        voice=f"{order.voice.name or 'default'} x{order.voice.rate:g}",
+        noise_db=order.noise_db,
+        is_soft=order.is_soft,
+        speech_start_sample=LEAD_SAMPLES,
+        speech_end_sample=len(samples) - TAIL_SAMPLES,
+        pauses=pauses,
+    )
+
+
+def main() -> None:
+    """Make a set and its label file."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--set", choices=("bench", "endpointing"), default="bench")
+    size = parser.parse_args().set
+    directory = Path(__file__).parent / "clips" if size == "bench" else ROOT / "out" / "endpointing-clips"
+    directory.mkdir(parents=True, exist_ok=True)
+    labels = asyncio.run(make(size, directory))
+    content = json.dumps([asdict(label) for label in labels], indent=1, ensure_ascii=False)
+    (directory / "labels.json").write_text(content + "\n", encoding="utf-8")
+    print(f"{len(labels)} clips in {directory}")
+
+
+if __name__ == "__main__":
+    main()

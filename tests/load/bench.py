@@ -1,0 +1,114 @@
+"""The referee: callers on the wire against the whole pipeline. `make bench` runs it.
+
+    python -m tests.load.bench [--quick] [--only turn-1,barge-in] [--calls 1,10] [--one-core]
+
+Each cell starts four fresh services with scripted models, places its calls through a stand-in PBX and measures at the
+callers' sockets. The scripted models cost a fixed time, so that what is measured is the pipeline and its decisions:
+text 100 ms after the speech ends, first token after 80 ms and then 50 a second, first sound 60 ms after its clause.
+"""
+
+import argparse
+import asyncio
+import random
+import time
+from pathlib import Path
+
+import uvloop
+
+from tests.load import cells
+from tests.load.caller import Caller
+from tests.load.cells import Cell
+from tests.load.echo import measure_echo
+from tests.load.report import OUT_DIR, Report, machine_speed, spread
+from tests.load.scenarios import Measured, greet
+from tests.load.stack import Running, run_stack
+from tests.load.stand_in_pbx import StandInPbx
+
+ARI_PORT = 18088
+CONNECT_LIMIT_S = 20
+WARM_UP_TURNS = 1
+
+
+async def _one_caller(pbx: StandInPbx, cell: Cell, index: int, measured: Measured) -> Caller:
+    chance = random.Random(1000 * cell.calls + index)
+    await asyncio.sleep(chance.uniform(0.0, cell.calls * 0.1))
+    line = await pbx.call(f"caller-{index}", ssrc=index + 1)
+    caller = Caller(line, phase_s=chance.uniform(0.0, 0.02))
+    try:
+        await greet(caller)
+        await cell.play(caller, WARM_UP_TURNS, chance)
+        measured.add(await cell.play(caller, cell.turns, chance))
+    finally:
+        await pbx.hang_up(line)
+        line.wire.close()
+    return caller
+
+
+def _row(cell: Cell, measured: Measured, callers: list[Caller], cost: dict[str, float]) -> dict[str, object]:
+    row: dict[str, object] = {"scenario": cell.scenario, "calls": cell.calls}
+    if measured.turn_s:
+        row["turn_ms"] = spread(measured.turn_s)
+    if measured.barge_in_s:
+        row["barge_in_ms"] = spread(measured.barge_in_s)
+    if measured.utterances:
+        row["cut_off_percent"] = round(100 * measured.cut_offs / measured.utterances, 1)
+    if measured.disturbances:
+        row["resumed_percent"] = round(100 * measured.resumed / measured.disturbances, 1)
+    gaps = [abs(gap_s - 0.02) for caller in callers for gap_s in caller.line.wire.gaps_s]
+    lateness = [late_s for caller in callers for late_s in caller.line.wire.lateness_s]
+    return {**row, "pacing_off_ms": spread(gaps), "caller_late_ms": spread(lateness), **cost}
+
+
+def _cpu(running: dict[str, Running]) -> dict[str, float]:
+    return {name: each.cpu_s() for name, each in running.items()}
+
+
+async def run_cell(cell: Cell) -> dict[str, object]:
+    """Start the stack, place the calls, measure, stop."""
+    log_dir = OUT_DIR / "bench-logs" / f"{cell.scenario}-{cell.calls}"
+    measured = Measured()
+    async with StandInPbx(ARI_PORT, "tong-dai") as pbx, run_stack(cell.services(ARI_PORT), log_dir) as running:
+        await asyncio.wait_for(pbx.connected.wait(), CONNECT_LIMIT_S)
+        before, begun_s = _cpu(running), time.monotonic()
+        async with asyncio.TaskGroup() as tasks:
+            calling = [tasks.create_task(_one_caller(pbx, cell, index, measured)) for index in range(cell.calls)]
+        minutes = (time.monotonic() - begun_s) / 60 * cell.calls
+        spent = {name: after - before[name] for name, after in _cpu(running).items()}
+        cost = {
+            "cpu_s_per_call_min": round(sum(spent.values()) / minutes, 2),
+            "front_cpu_s_per_call_min": round((spent["call_gateway"] + spent["stt_proxy"]) / minutes, 2),
+            "gateway_cpu_s_per_call_min": round(spent["call_gateway"] / minutes, 2),
+            "rss_mb": round(sum(each.rss_mb() for each in running.values()), 1),
+            **await asyncio.to_thread(cells.counters, running),
+        }
+    return _row(cell, measured, [task.result() for task in calling], cost)
+
+
+async def run(chosen: list[Cell]) -> Path:
+    """Every cell after the other; the report's file."""
+    report = Report("bench", {**machine_speed(), "grpc_echo_us": await measure_echo()})
+    print(f"machine: {report.machine}", flush=True)
+    for cell in chosen:
+        report.add(await run_cell(cell), cell.targets)
+    return report.write()
+
+
+def main() -> None:
+    """Read the command line and run."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", default="", help="scenarios by name, separated by commas")
+    parser.add_argument("--calls", default="", help="numbers of calls, separated by commas")
+    parser.add_argument("--turns", type=int, default=0, help="turns a cell, all callers together")
+    parser.add_argument("--one-core", action="store_true", help="all services on core 0, the callers on core 1")
+    arguments = parser.parse_args()
+    chosen = cells.choose(
+        scenarios=[name for name in arguments.only.split(",") if name],
+        calls=[int(number) for number in arguments.calls.split(",") if number],
+        turns=arguments.turns,
+        is_one_core=arguments.one_core,
+    )
+    print(f"wrote {uvloop.run(run(chosen))}")
+
+
+if __name__ == "__main__":
+    main()

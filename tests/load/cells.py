@@ -1,0 +1,171 @@
+"""Which scenarios the bench runs, at how many calls, with which settings, and what was promised of each."""
+
+import random
+import urllib.request
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from tests.load.caller import Caller
+from tests.load.clips import Clip, load_clips
+from tests.load.report import OUT_DIR, Target
+from tests.load.scenarios import Measured, Play, barge_ins, disturbances, plain_turns
+from tests.load.stack import Running, Service
+
+BASE_PORT = 50900
+APPLICATION = "tong-dai"
+PORTS = {"call_gateway": 50901, "stt_proxy": 50902, "nlu": 50903, "tts": 50904}
+METRICS_PORTS = {name: port + 10 for name, port in PORTS.items()}
+PREFIXES = {"call_gateway": "GATEWAY", "stt_proxy": "STT", "nlu": "NLU", "tts": "TTS"}
+QUESTION = "When do you have a free chair?"
+MORE_UTTERANCES = 400
+"""Lines in a caller's script: more than any cell uses."""
+
+ONE_TOKEN = (Target("turn_ms", "p50", 420), Target("turn_ms", "p95", 480))
+NINE_TOKENS = (Target("turn_ms", "p50", 520), Target("turn_ms", "p95", 570))
+BARGE_IN = (Target("barge_in_ms", "p95", 300),)
+PACING = (Target("pacing_off_ms", "p99", 3), Target("underruns", "", 0))
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One scenario at one number of calls."""
+
+    scenario: str
+    calls: int
+    turns: int  # of each caller
+    play: Play
+    reply: str = "sure"  # of services/nlu/engines/script.toml
+    said: Sequence[str] = (QUESTION,)  # what each utterance says, over and over
+    tone_ms_per_char: int = 20
+    targets: Sequence[Target] = ()
+    is_one_core: bool = False
+    is_embedded: bool = False  # real models in place of scripted ones
+
+    def services(self, ari_port: int) -> list[Service]:
+        """The four processes, models first."""
+        cores = (0,) if self.is_one_core else ()
+        own: dict[str, dict[str, str]] = {
+            "stt_proxy": {"STT_ENGINE": "script", "STT_SCRIPT_FILE": self._write_script()},
+            "nlu": {"NLU_ENGINE": "script", "NLU_SCRIPT_REPLY": self.reply},
+            "tts": {"TTS_ENGINES": "*=tone", "TTS_TONE_MS_PER_CHAR": str(self.tone_ms_per_char)},
+            "call_gateway": {
+                "GATEWAY_EDGES": "ari",
+                "GATEWAY_ARI_URL": f"http://127.0.0.1:{ari_port}",
+                "GATEWAY_ARI_APP": APPLICATION,
+                **{f"GATEWAY_{stage}_TARGET": f"127.0.0.1:{PORTS[name]}" for name, stage in _STAGES.items()},
+            },
+        }
+        return [
+            Service(
+                name,
+                f"127.0.0.1:{PORTS[name]}",
+                {**({} if self.is_embedded and name in _STAGES else own[name]), **_ports(name)},
+                cores,
+            )
+            for name in ("stt_proxy", "nlu", "tts", "call_gateway")
+        ]
+
+    def _write_script(self) -> str:
+        path = OUT_DIR / f"bench-script-{self.scenario}.txt"
+        path.parent.mkdir(exist_ok=True)
+        lines = [self.said[index % len(self.said)] for index in range(MORE_UTTERANCES)]
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        return str(path)
+
+
+_STAGES = {"stt_proxy": "STT", "nlu": "NLU", "tts": "TTS"}
+
+
+def _ports(name: str) -> dict[str, str]:
+    prefix = PREFIXES[name]
+    return {
+        f"{prefix}_PORT": str(PORTS[name]),
+        f"{prefix}_METRICS_PORT": str(METRICS_PORTS[name]),
+        f"{prefix}_MAX_STREAMS": "256",
+    }
+
+
+def counters(running: dict[str, Running]) -> dict[str, float]:
+    """Underruns and drops, as the services count them."""
+    drops = 0.0
+    underruns = 0.0
+    for name in running:
+        with urllib.request.urlopen(f"http://127.0.0.1:{METRICS_PORTS[name]}/metrics", timeout=5) as page:
+            for line in page.read().decode().splitlines():
+                if line.startswith("voice_queue_dropped_total"):
+                    drops += float(line.rpartition(" ")[2])
+                elif line.startswith("voice_underruns_total"):
+                    underruns += float(line.rpartition(" ")[2])
+    return {"underruns": underruns, "drops": drops}
+
+
+def _of_kind(clips: Sequence[Clip], *kinds: str) -> list[Clip]:
+    return [clip for clip in clips if clip.kind in kinds and clip.language_code.startswith("en")]
+
+
+def _all_cells(turns: int) -> list[Cell]:
+    """Every cell of the bench, `turns` in each, shared out among its callers."""
+    clips = load_clips()
+    plain, mixed = _of_kind(clips, "plain"), _of_kind(clips, "plain", "pause")
+    interruptions, agreements, coughs = (
+        _of_kind(clips, "interruption"),
+        _of_kind(clips, "backchannel"),
+        [clip for clip in clips if clip.kind == "cough"],
+    )
+
+    async def ask(caller: Caller, n: int, chance: random.Random) -> Measured:
+        return await plain_turns(caller, plain, n, chance)
+
+    async def ask_mixed(caller: Caller, n: int, chance: random.Random) -> Measured:
+        return await plain_turns(caller, mixed, n, chance)
+
+    async def interrupt(caller: Caller, n: int, chance: random.Random) -> Measured:
+        return await barge_ins(caller, plain, interruptions, n, chance)
+
+    async def agree(caller: Caller, n: int, chance: random.Random) -> Measured:
+        return await disturbances(caller, plain, agreements, n, chance)
+
+    async def cough(caller: Caller, n: int, chance: random.Random) -> Measured:
+        return await disturbances(caller, plain, coughs, n, chance)
+
+    cells: list[Cell] = []
+    for calls in (1, 5, 10, 20, 40, 60, 80):
+        share = max(2, -(-turns // calls))
+        cells += [
+            Cell("turn-1", calls, share, ask, "sure", targets=ONE_TOKEN),
+            Cell("turn-9", calls, share, ask, "nine", targets=NINE_TOKENS),
+            Cell("mixed", calls, share, ask_mixed, "nine"),
+            Cell("barge-in", calls, share, interrupt, "long", targets=BARGE_IN),
+            Cell("backchannel", calls, share, agree, "long", said=(QUESTION, "Uh-huh.")),
+            Cell("cough", calls, share, cough, "long", said=(QUESTION, "")),
+        ]
+    cells.append(Cell("embedded", 1, min(turns, 12), ask, is_embedded=True))
+    return [replace(cell, targets=(*cell.targets, *PACING)) if cell.calls == 20 else cell for cell in cells]
+
+
+DEFAULT = [
+    ("turn-1", 1),
+    ("turn-9", 1),
+    ("turn-1", 10),
+    ("turn-9", 10),
+    ("barge-in", 10),
+    ("turn-1", 20),
+    ("embedded", 1),
+]
+DEFAULT_TURNS = 60
+
+
+def choose(*, scenarios: Sequence[str], calls: Sequence[int], turns: int, is_one_core: bool) -> list[Cell]:
+    """The cells asked for; without a wish, those the promises are about."""
+    cells = _all_cells(turns or DEFAULT_TURNS)
+    if scenarios or calls:
+        chosen = [
+            cell
+            for cell in cells
+            if (not scenarios or cell.scenario in scenarios) and (not calls or cell.calls in calls)
+        ]
+    else:
+        chosen = [cell for cell in cells if (cell.scenario, cell.calls) in DEFAULT]
+    if is_one_core:
+        return [replace(cell, scenario=f"{cell.scenario}-one-core", is_one_core=True) for cell in chosen]
+    return chosen
