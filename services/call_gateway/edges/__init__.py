@@ -1,0 +1,23 @@
+"""The doors through which calls come."""
+
+from importlib import import_module
+
+from services.call_gateway.edges.edge import EDGES, Edge
+from services.call_gateway.edges.pacing import Pacer
+from services.runtime.settings import read_settings
+
+_SETTINGS: dict[str, str] = {"ari": "services.call_gateway.edges.ari.settings:AriSettings"}
+"""Edges with settings of their own."""
+
+
+def open_edge(name: str, pacer: Pacer) -> Edge:
+    """The edge of that name, with its settings. Raises StartupError; a bad setting ends the process with a line."""
+    edge_class = _load(EDGES[name])
+    edge: Edge = edge_class(read_settings(_load(_SETTINGS[name])), pacer) if name in _SETTINGS else edge_class(pacer)
+    return edge
+
+
+def _load(place: str) -> type:
+    module, _, name = place.partition(":")
+    loaded: type = getattr(import_module(module), name)
+    return loaded

@@ -47,3 +47,13 @@ def profile_of(message: agent_pb2.AgentProfile) -> AgentProfile:
         ),
         phrases=tuple(message.phrases),
     )
+
+
+def voice_for(profile: AgentProfile, language_code: str) -> AgentVoice:
+    """The agent's voice for a language: "vi-VN", else any Vietnamese one, else the engine's own."""
+    primary = language_code.split("-", maxsplit=1)[0].lower()
+    of_language = [
+        voice for voice in profile.voices if voice.language_code.split("-", maxsplit=1)[0].lower() == primary
+    ]
+    exact = [voice for voice in of_language if voice.language_code.lower() == language_code.lower()]
+    return next(iter(exact + of_language), AgentVoice(language_code))

@@ -58,7 +58,7 @@ class NluStage:
 
     def __init__(
         self,
-        stub: nlu_pb2_grpc.NluServiceAsyncStub,
+        stub: "nlu_pb2_grpc.NluServiceAsyncStub",
         call: CallFacts,
         *,
         past: Callable[[], Iterable[HeardTurn]],

@@ -53,7 +53,7 @@ class SttStage:
 
     def __init__(
         self,
-        stub: stt_pb2_grpc.SttServiceAsyncStub,
+        stub: "stt_pb2_grpc.SttServiceAsyncStub",
         call: CallFacts,
         *,
         profile: AgentProfile,

@@ -9,7 +9,6 @@ from voice.type.v1 import engine_pb2
 from services.call_gateway.conversation.events import (
     EndSpeech,
     Event,
-    Outcome,
     Speak,
     Stage,
     StopSpeech,
@@ -17,7 +16,8 @@ from services.call_gateway.conversation.events import (
     VoiceEnded,
     VoiceMark,
 )
-from services.call_gateway.conversation.profile import AgentProfile, AgentVoice
+from services.call_gateway.conversation.profile import AgentProfile
+from services.call_gateway.stages.agent_profile import voice_for
 from services.call_gateway.stages.facts import CallFacts
 from services.call_gateway.stages.link import StageLink
 from services.call_gateway.stages.outbox import Outbox
@@ -34,7 +34,7 @@ class TtsStage:
 
     def __init__(
         self,
-        stub: tts_pb2_grpc.TtsServiceAsyncStub,
+        stub: "tts_pb2_grpc.TtsServiceAsyncStub",
         call: CallFacts,
         *,
         profile: AgentProfile,
@@ -98,7 +98,7 @@ class TtsStage:
             self._link.succeed(self._config(), Outbox())
         is_first = speak.turn_id not in self._turns_under_way
         self._turns_under_way.add(speak.turn_id)
-        voice = self._voice_for(speak.language_code)
+        voice = voice_for(self._profile, speak.language_code)
         text = tts_pb2.TurnText(
             turn_id=speak.turn_id,
             text=speak.text,
@@ -110,17 +110,6 @@ class TtsStage:
             trace_context=trace_message(speak.trace) if is_first else None,
         )
         self._link.send(tts_pb2.StreamingSynthesizeRequest(text=text))
-
-    def _voice_for(self, language_code: str) -> AgentVoice:
-        primary = language_code.split("-", maxsplit=1)[0]
-        return next(
-            (
-                voice
-                for voice in self._profile.voices
-                if voice.language_code in (language_code, primary) or voice.language_code.startswith(f"{primary}-")
-            ),
-            AgentVoice(language_code),
-        )
 
     def _config(self) -> tts_pb2.StreamingSynthesizeRequest:
         config = tts_pb2.SynthesisConfig(
@@ -144,7 +133,9 @@ class TtsStage:
     def _on_response(self, response: tts_pb2.StreamingSynthesizeResponse) -> None:
         match response.WhichOneof("response"):
             case "audio":
-                self._on_event(self._audio(response.audio))
+                audio = response.audio
+                timing = timing_of(audio.timing) if audio.HasField("timing") else None
+                self._on_event(VoiceAudio(audio.turn_id, audio.chunk.start_sample, audio.chunk.content, timing))
             case "spoken_text":
                 self._on_event(_mark(response.spoken_text))
             case "turn_end":
@@ -153,12 +144,6 @@ class TtsStage:
                 self._on_event(VoiceEnded(end.turn_id, outcome_of(end), end.reason, end.is_retryable))
             case "going_away":
                 self._is_server_leaving = True
-
-    def _audio(self, audio: tts_pb2.TurnAudio) -> VoiceAudio | VoiceEnded:
-        if len(audio.chunk.content) % self._call.audio_format.bytes_per_sample:
-            return VoiceEnded(audio.turn_id, Outcome.FAILED, "TORN_AUDIO", is_retryable=True)
-        timing = timing_of(audio.timing) if audio.HasField("timing") else None
-        return VoiceAudio(audio.turn_id, audio.chunk.start_sample, audio.chunk.content, timing)
 
 
 def _mark(mark: tts_pb2.SpokenText) -> VoiceMark:

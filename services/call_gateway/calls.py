@@ -1,0 +1,104 @@
+"""The calls that are up."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from services.call_gateway.session import Session
+from services.runtime.errors import NotFoundError, RequestError
+
+DEFAULT_PAGE_SIZE = 50
+MAX_PAGE_SIZE = 1000
+
+
+class CallNotFound(NotFoundError):
+    """No call of that id is up."""
+
+    reason = "CALL_NOT_FOUND"
+
+    @classmethod
+    def of(cls, call_id: str) -> "CallNotFound":
+        """The error for that id."""
+        return cls(f"no call {call_id!r} is up: ListCalls names those that are", field="call_id")
+
+
+class BadPageToken(RequestError):
+    """A page token that this gateway did not give."""
+
+    reason = "BAD_PAGE_TOKEN"
+
+
+@dataclass(slots=True)
+class LiveCall:
+    """One call, from its first ring to its last report."""
+
+    number: int  # rises with every call: the order of the list
+    session: Session
+    start_time_ns: int = field(default_factory=time.time_ns)  # since 1970; when it was answered, once it was
+    turns_answered: int = 0
+
+    @property
+    def call_id(self) -> str:
+        return self.session.call.call_id
+
+    def answered(self) -> None:
+        """Its time begins now."""
+        self.start_time_ns = time.time_ns()
+
+    @property
+    def tenant_id(self) -> str:
+        return self.session.call.tenant_id
+
+
+class CallTable:
+    """Every call of the process, oldest first."""
+
+    def __init__(self) -> None:
+        self._calls: dict[str, LiveCall] = {}
+        self._last_number = 0
+        self._emptied = asyncio.Event()
+        self._emptied.set()
+
+    def __len__(self) -> int:
+        return len(self._calls)
+
+    def add(self, session: Session) -> LiveCall:
+        """A call has come. Its id must be new."""
+        self._last_number += 1
+        call = LiveCall(self._last_number, session)
+        self._calls[call.call_id] = call
+        self._emptied.clear()
+        return call
+
+    def remove(self, call: LiveCall) -> None:
+        """It is over."""
+        self._calls.pop(call.call_id, None)
+        if not self._calls:
+            self._emptied.set()
+
+    async def emptied(self) -> None:
+        """Return when no call is up."""
+        await self._emptied.wait()
+
+    def get(self, call_id: str) -> LiveCall:
+        """The call of that id. Raises CallNotFound."""
+        try:
+            return self._calls[call_id]
+        except KeyError:
+            raise CallNotFound.of(call_id) from None
+
+    def page(self, *, size: int, token: str, may_see: Callable[[str], bool]) -> tuple[list[LiveCall], str]:
+        """Calls of the tenants the asker may see, from where `token` points, and the token of the next page. Raises
+        RequestError.
+        """
+        if size < 0:
+            raise RequestError("page_size must not be negative; 0 means the default", field="page_size")
+        try:
+            after = int(token) if token else 0
+        except ValueError:
+            raise BadPageToken("page_token must come from the response before", field="page_token") from None
+        size = min(size or DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE)
+        found = [call for call in self._calls.values() if call.number > after and may_see(call.tenant_id)]
+        page = found[:size]
+        return page, str(page[-1].number) if len(found) > size else ""

@@ -1,0 +1,137 @@
+"""Takes calls from every door and holds them: the one place that knows all calls of the process."""
+
+import asyncio
+import uuid
+from dataclasses import replace
+
+from services.call_gateway.calls import CallTable, LiveCall
+from services.call_gateway.conversation.events import News, TurnFinished
+from services.call_gateway.conversation.profile import AgentProfile
+from services.call_gateway.edges import open_edge
+from services.call_gateway.edges.edge import Edge, IncomingCall, Leg
+from services.call_gateway.edges.pacing import Pacer
+from services.call_gateway.edges.program import ProgramEdge
+from services.call_gateway.prompts.library import PromptLibrary
+from services.call_gateway.reporting import Reporter
+from services.call_gateway.session import Session
+from services.call_gateway.settings import GatewaySettings
+from services.call_gateway.stages.stages import StageChannels
+from services.call_gateway.watching import CallBegan, CallNews, CallOver, NewsDesk
+from services.runtime.channels import open_channel
+from services.runtime.errors import CapacityError, Draining
+from services.runtime.lifecycle import Lifecycle
+from services.runtime.logs import bind_call, get_logger
+
+MAX_LABEL_CHARS = 64
+
+log = get_logger(__name__)
+
+
+class Gateway:
+    """Every call of the process, and what calls share: channels, the pacer, prompts, the news desk."""
+
+    def __init__(self, settings: GatewaySettings, lifecycle: Lifecycle) -> None:
+        self.calls = CallTable()
+        self.news = NewsDesk()
+        self._settings = settings
+        self._lifecycle = lifecycle
+        self._profiles: dict[tuple[str, str], AgentProfile] = {}  # by tenant and the agent asked for
+        self._pacer: Pacer
+        self._channels: StageChannels
+        self._prompts: PromptLibrary
+        self.program: ProgramEdge
+        self._edges: list[Edge]
+
+    async def load(self) -> None:
+        """Open what all calls share. The stages need not be up: a call that finds one down apologises."""
+        channel = self._settings.stage_channel
+        self._channels = StageChannels(
+            stt=open_channel(self._settings.stt_target, channel),
+            nlu=open_channel(self._settings.nlu_target, channel),
+            tts=open_channel(self._settings.tts_target, channel),
+        )
+        self._prompts = PromptLibrary(self._channels.tts)
+        self._pacer = Pacer()
+        self.program = ProgramEdge(self._pacer)
+        self._edges = [self._open_edge(name) for name in self._settings.edge_names]
+        self.news.subscribe(Reporter())
+
+    async def serve(self) -> None:
+        """Take calls through every door until cancelled. When the process drains, the calls that are up go on."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._pacer.run())
+            tasks.create_task(self._prompts.run())
+            for edge in self._edges:
+                tasks.create_task(edge.serve(self.take_call))
+            await self._lifecycle.draining()
+            for edge in self._edges:
+                edge.stop_taking_calls()
+
+    async def close(self) -> None:
+        """The process ends."""
+        await self._channels.close()
+
+    async def take_call(self, leg: Leg) -> None:
+        """Hold a call to its end. Raises CapacityError, Draining: nothing was done, send it elsewhere."""
+        self._check_room()
+        call_id = bind_call(leg.call.call_id)
+        incoming = self._with_defaults(leg.call)
+        profile = self._profiles.get((incoming.tenant_id, incoming.agent_id), AgentProfile())
+        session = Session(
+            leg,
+            incoming,
+            channels=self._channels,
+            settings=self._settings.conversation,
+            limits=self._settings.stream_limits,
+            profile=profile,
+            prompts=self._prompts.book(incoming.agent_id, incoming.audio_format),
+            on_answered=lambda: self._began(call),
+            on_profile=lambda profile: self._learn(call, profile),
+            on_news=lambda news: self._tell(call, news),
+        )
+        call = self.calls.add(session)
+        try:
+            await session.run()
+        finally:
+            self.calls.remove(call)
+            self._over(call)
+            log.debug("session_closed", call_id=call_id)
+
+    def new_call_id(self, label: str = "") -> str:
+        """An id that no other call has or had, from the caller's own name for it."""
+        name = "".join(c for c in label[:MAX_LABEL_CHARS] if c.isalnum() or c in "-_") or "call"
+        return f"{name}-{uuid.uuid4().hex[:12]}"
+
+    def _with_defaults(self, call: IncomingCall) -> IncomingCall:
+        agent_id = call.agent_id or self._settings.agent_id
+        return replace(call, agent_id=agent_id, language_codes=call.language_codes or self._settings.languages)
+
+    def _open_edge(self, name: str) -> Edge:
+        return self.program if name == "program" else open_edge(name, self._pacer)
+
+    def _check_room(self) -> None:
+        if self._lifecycle.drain_deadline_ms:
+            raise Draining("this gateway takes no calls now: call another one")
+        if len(self.calls) >= self._settings.max_calls:
+            raise CapacityError(f"{len(self.calls)} calls are up, as many as this gateway holds: call another one")
+
+    # -- news of one call ----------------------------------------------------------------------------------------------
+
+    def _began(self, call: LiveCall) -> None:
+        call.answered()
+        self._tell(call, CallBegan(call.session.call.edge, call.session.agent_id))
+
+    def _learn(self, call: LiveCall, profile: AgentProfile) -> None:
+        asked_for = call.session.call.agent_id
+        self._profiles[call.tenant_id, asked_for] = profile
+        self._prompts.learn(asked_for, profile)
+
+    def _over(self, call: LiveCall) -> None:
+        end = call.session.end
+        if end is not None:
+            self._tell(call, CallOver(end.cause, end.message, call.session.duration_ms, call.turns_answered))
+
+    def _tell(self, call: LiveCall, news: News | CallBegan | CallOver) -> None:
+        if isinstance(news, TurnFinished) and not news.record.is_gateway_prompt:
+            call.turns_answered += news.record.outcome in ("completed", "interrupted")
+        self.news.publish(CallNews(call.call_id, call.tenant_id, call.session.sample, news))

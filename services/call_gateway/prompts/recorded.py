@@ -1,0 +1,59 @@
+"""The sentences that come with the gateway, as words and as 8 kHz mu-law, in four languages."""
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from services.audio.pcm import TELEPHONE, AudioFormat, decode, encode
+from services.audio.resample import Resampler
+from services.call_gateway.conversation.events import PromptKind
+from services.call_gateway.conversation.prompts import RenderedPrompt
+
+FOLDER = Path(__file__).parent
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """One sentence as it is shipped."""
+
+    kind: PromptKind
+    language_code: str
+    text: str
+    content: bytes  # 8 kHz mu-law
+
+
+def texts() -> dict[tuple[PromptKind, str], str]:
+    """The words of every recording, by kind and language."""
+    tables = tomllib.loads((FOLDER / "texts.toml").read_text(encoding="utf-8"))
+    return {
+        (PromptKind(kind), language_code): text
+        for language_code, table in tables.items()
+        for kind, text in table.items()
+    }
+
+
+def path_of(kind: PromptKind, language_code: str) -> Path:
+    """Where a recording lies: headerless mu-law, 8000 samples a second."""
+    return FOLDER / language_code / f"{kind.value}.ulaw"
+
+
+def recordings() -> list[Recording]:
+    """Every sentence that is shipped."""
+    return [
+        Recording(kind, language_code, text, path_of(kind, language_code).read_bytes())
+        for (kind, language_code), text in texts().items()
+    ]
+
+
+def rendered(recording: Recording, audio_format: AudioFormat) -> RenderedPrompt:
+    """The recording in a leg's format."""
+    return RenderedPrompt(recording.text, converted(recording.content, audio_format))
+
+
+def converted(content: bytes, audio_format: AudioFormat) -> bytes:
+    """8 kHz mu-law in another format."""
+    if audio_format == TELEPHONE:
+        return content
+    resampler = Resampler(TELEPHONE.sample_rate_hertz, audio_format.sample_rate_hertz)
+    samples = decode(TELEPHONE, content)
+    return encode(audio_format, resampler.push(samples)) + encode(audio_format, resampler.finish())

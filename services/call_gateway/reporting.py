@@ -1,0 +1,122 @@
+"""What the operator sees of each call: log lines, figures for Prometheus, one span a turn."""
+
+import time
+
+from opentelemetry import trace
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from prometheus_client import Counter, Gauge, Histogram
+
+from services.call_gateway.conversation.events import CallerHeard, FloorMoved, StageTroubled, TurnFinished, TurnRecord
+from services.call_gateway.watching import CallBegan, CallNews, CallOver
+from services.runtime.logs import get_logger
+from services.runtime.metrics import LATENCY_BUCKETS_S
+
+_LATENCY = Histogram(
+    "voice_turn_latency_seconds",
+    "From the caller's last speech sample on the wire to the first sample of the answer on the wire, a turn.",
+    buckets=LATENCY_BUCKETS_S,
+)
+_STAGE = Histogram(
+    "voice_turn_stage_seconds",
+    "A stage's part of that time; `part` is queue, compute or network.",
+    ["stage", "part"],
+    buckets=LATENCY_BUCKETS_S,
+)
+_UNEXPLAINED = Histogram(
+    "voice_turn_unexplained_seconds", "What no stage explains of that time, a turn.", buckets=LATENCY_BUCKETS_S
+)
+_TURNS = Counter("voice_turns_total", "Turns that are over, by how they ended.", ["outcome"])
+_DRAFTS = Counter("voice_drafts_total", "Answers begun before the turn was over, by what became of them.", ["fate"])
+_TROUBLE = Counter("voice_stage_trouble_total", "Stages that failed or stalled.", ["stage", "reason", "remedy"])
+_CALLS_UP = Gauge("voice_calls", "Calls that are up.", ["edge"])
+_CALLS = Counter("voice_calls_total", "Calls that are over, by who or what ended them.", ["cause"])
+
+_W3C = TraceContextTextMapPropagator()
+
+log = get_logger(__name__)
+
+
+class Reporter:
+    """A listener of the news desk."""
+
+    def __init__(self) -> None:
+        self._edges: dict[str, str] = {}  # of calls that are up, by call id
+
+    def __call__(self, call_news: CallNews) -> None:
+        """Report one piece of news."""
+        line = log.bind(call_id=call_news.call_id, sample=call_news.sample)
+        match call_news.news:
+            case CallBegan(edge, agent_id):
+                self._edges[call_news.call_id] = edge
+                _CALLS_UP.labels(edge).inc()
+                line.info("call_began", edge=edge, agent_id=agent_id, tenant_id=call_news.tenant_id)
+            case FloorMoved(before, after, cause, turn_id):
+                line.debug("floor_moved", before=before, after=after, cause=cause, turn_id=turn_id)
+            case CallerHeard(utterance_id, text, is_settled):
+                line.debug("caller_heard", utterance_id=utterance_id, is_settled=is_settled, **{"pii.text": text})
+            case StageTroubled(stage, reason, remedy):
+                _TROUBLE.labels(stage.value, reason, remedy).inc()
+                line.warning("stage_troubled", stage=stage.value, reason=reason, remedy=remedy)
+            case TurnFinished(record):
+                _observe(record)
+                _trace(record, call_news.call_id)
+                line.info("turn_ended", **_turn_fields(record))
+            case CallOver() as over:
+                edge = self._edges.pop(call_news.call_id, "")
+                if edge:
+                    _CALLS_UP.labels(edge).dec()
+                _CALLS.labels(over.cause.value).inc()
+                line.info(
+                    "call_ended",
+                    cause=over.cause.value,
+                    message=over.message,
+                    duration_ms=over.duration_ms,
+                    turns=over.turn_count,
+                )
+
+
+def _observe(record: TurnRecord) -> None:
+    _TURNS.labels(record.outcome).inc()
+    _DRAFTS.labels("dropped").inc(record.drafts_dropped)
+    _DRAFTS.labels("used").inc(int(record.is_answered_from_draft))
+    if record.latency_us is None:
+        return
+    _LATENCY.observe(record.latency_us / 1e6)
+    _UNEXPLAINED.observe(max(0, record.unexplained_us) / 1e6)
+    for part in record.stage_times:
+        _STAGE.labels(part.stage, "queue").observe(part.queue_us / 1e6)
+        _STAGE.labels(part.stage, "compute").observe(part.compute_us / 1e6)
+        _STAGE.labels(part.stage, "network").observe(part.network_us / 1e6)
+
+
+def _trace(record: TurnRecord, call_id: str) -> None:
+    carrier = {"traceparent": record.trace.traceparent, "tracestate": record.trace.tracestate}
+    parent = _W3C.extract(carrier) if record.trace.traceparent else None
+    ended_ns = time.time_ns()
+    began_ns = ended_ns - (record.latency_us or 0) * 1000
+    span = trace.get_tracer("voice").start_span("turn", context=parent, start_time=began_ns)
+    if span.is_recording():
+        span.set_attribute("call_id", call_id)
+        span.set_attributes({key: value for key, value in _turn_fields(record).items() if not key.startswith("pii.")})
+    span.end(ended_ns)
+
+
+def _turn_fields(record: TurnRecord) -> dict[str, str | int | bool]:
+    fields: dict[str, str | int | bool] = {
+        "turn_id": record.turn_id,
+        "outcome": record.outcome,
+        "end_reason": record.end_reason,
+        "stop_reason": record.stop_reason,
+        "drafts_made": record.drafts_made,
+        "drafts_dropped": record.drafts_dropped,
+        "is_answered_from_draft": record.is_answered_from_draft,
+        "is_gateway_prompt": record.is_gateway_prompt,
+        "pii.user_text": record.user_text,
+        "pii.heard_text": record.heard_text,
+    }
+    if record.latency_us is not None:
+        fields["latency_ms"] = round(record.latency_us / 1000)
+        fields["unexplained_ms"] = round(record.unexplained_us / 1000)
+        for part in record.stage_times:
+            fields[f"{part.stage}_ms"] = round((part.queue_us + part.compute_us + part.network_us) / 1000)
+    return fields

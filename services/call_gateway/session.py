@@ -1,0 +1,290 @@
+"""One caller, from the ring to the last report.
+
+What happens on the line and what the stages say goes to the conversation, which decides; what it decides is carried
+out here, in order. Nothing here waits while a call is up: every callback returns within a fraction of a frame.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterable
+
+from services.call_gateway.conversation.conversation import Conversation
+from services.call_gateway.conversation.events import (
+    AskAgent,
+    CallAnswered,
+    CancelTurn,
+    CloseAsked,
+    Command,
+    CommitTurn,
+    CorrectTurn,
+    DiscardSent,
+    DiscardUtterance,
+    DoAction,
+    EndSpeech,
+    EndUtterance,
+    Event,
+    HangUp,
+    News,
+    PressKeys,
+    ReopenStage,
+    ReportAction,
+    ReportPlayout,
+    Speak,
+    StopSpeech,
+    TransferCall,
+    UpdateEar,
+)
+from services.call_gateway.conversation.line import CallerAudio, EndCause, LegEnded, LegEvent, MediaIdle
+from services.call_gateway.conversation.profile import AgentProfile
+from services.call_gateway.conversation.prompts import PromptBook
+from services.call_gateway.conversation.settings import ConversationSettings
+from services.call_gateway.edges.edge import IncomingCall, Leg, LegFailed
+from services.call_gateway.stages.facts import CallFacts
+from services.call_gateway.stages.stages import StageChannels, Stages
+from services.call_gateway.stages.stream import StreamLimits
+from services.runtime.logs import get_logger
+
+HANG_UP_LIMIT_S = 10.0
+"""Beyond the limits an edge has of its own."""
+
+log = get_logger(__name__)
+
+
+class Session:
+    """Holds one call: its line, its three stages, its conversation."""
+
+    def __init__(
+        self,
+        leg: Leg,
+        call: IncomingCall,
+        *,
+        channels: StageChannels,
+        settings: ConversationSettings,
+        limits: StreamLimits,
+        profile: AgentProfile,
+        prompts: PromptBook,
+        on_answered: Callable[[], None],
+        on_profile: Callable[[AgentProfile], None],
+        on_news: Callable[[News], None],
+    ) -> None:
+        """`call`: the leg's own, with the gateway's defaults filled in. `profile` and `prompts`: what is known of the
+        agent before its stream is open. The callbacks tell whoever keeps the calls; they return at once.
+        """
+        self.call = call
+        self.sample = 0
+        """Where the caller's media clock stands."""
+        self.end: LegEnded | None = None
+        """How the call ended, once it has."""
+        self.conversation = Conversation(
+            settings, language_codes=call.language_codes, audio_format=call.audio_format, prompts=prompts
+        )
+        self._leg = leg
+        self._channels = channels
+        self._limits = limits
+        self._profile = profile
+        self._on_answered = on_answered
+        self._on_profile = on_profile
+        self._on_news = on_news
+        self._tasks: asyncio.TaskGroup | None = None
+        self._stages: Stages
+        self._pending: deque[Event] = deque()  # events that came while another was being handled
+        self._is_handling = False
+        self._alarm: asyncio.TimerHandle | None = None
+        self._alarm_due = 0.0
+        self._ended = asyncio.Event()
+        self._failure: Exception | None = None
+
+    async def run(self) -> None:
+        """The whole call. Returns when everything is reported and closed."""
+        async with asyncio.TaskGroup() as self._tasks:
+            self._stages = self._open_stages(self._tasks)
+            try:
+                await self._leg.answer(self)
+            except LegFailed as failed:
+                log.info("call_not_answered", reason=str(failed))
+            else:
+                self._on_answered()
+                self._tell(CallAnswered(is_recovered=self.call.is_recovered))
+                await self._ended.wait()
+            self._silence_alarm()
+            if self._failure is not None:
+                log.error("session_broke", exc_info=self._failure)
+                await self._hang_up(EndCause.FAILURE, "the gateway failed")
+                self.end = self.end or LegEnded(EndCause.FAILURE, "the gateway failed")
+            await self._stages.finish()
+
+    @property
+    def duration_ms(self) -> int:
+        """How long the call has lasted, in milliseconds of the caller's audio."""
+        return self.sample * 1000 // self.call.audio_format.sample_rate_hertz
+
+    @property
+    def agent_id(self) -> str:
+        """Who answers, as far as it is known."""
+        return self._profile.agent_id or self.call.agent_id
+
+    def close(self, cause: EndCause, message: str = "") -> None:
+        """End the call politely."""
+        self._tell(CloseAsked(cause, message))
+
+    # -- the line ------------------------------------------------------------------------------------------------------
+
+    def on_leg_event(self, event: LegEvent) -> None:
+        """Something happened on the line."""
+        if self._ended.is_set():
+            return
+        match event:
+            case CallerAudio():
+                self.sample = event.start_sample + self.call.audio_format.samples_in(event.content)
+                self._stages.ear.hear(event)
+            case MediaIdle():
+                self.sample = event.to_sample
+                self._stages.ear.idle(event)
+        self._tell(event)
+        if isinstance(event, LegEnded):
+            self.end = event
+            self._ended.set()
+
+    def next_frame(self) -> bytes | None:
+        """The next 20 ms for the caller."""
+        if self._ended.is_set():
+            return None
+        try:
+            frame, commands = self.conversation.next_frame(now=time.monotonic())
+        except Exception as error:
+            self._break(error)
+            return None
+        if commands:
+            self._carry_out_all(commands)
+        return frame
+
+    # -- the conversation ----------------------------------------------------------------------------------------------
+
+    def _spawn(self, act: Coroutine[None, None, None]) -> None:
+        assert self._tasks is not None  # noqa: S101  a call that runs has its tasks
+        self._tasks.create_task(act)
+
+    def _tell(self, event: Event) -> None:
+        self._pending.append(event)
+        if not self._is_handling:
+            self._carry_out_all(())
+
+    def _carry_out_all(self, commands: Iterable[Command]) -> None:
+        # A command may bring news at once, of a stage that takes nothing more: it waits until this event is done with.
+        if self._failure is not None:
+            return
+        self._is_handling = True
+        try:
+            for command in commands:
+                self._carry_out(command)
+            while self._pending:
+                event = self._pending.popleft()
+                for command in self.conversation.handle(event, now=time.monotonic()):
+                    self._carry_out(command)
+        except Exception as error:  # the call ends, and nobody else is disturbed
+            self._break(error)
+        finally:
+            self._is_handling = False
+        self._set_alarm()
+
+    def _carry_out(self, command: Command) -> None:
+        match command:
+            case EndUtterance() | DiscardUtterance() | UpdateEar():
+                self._stages.ear.perform(command)
+            case AskAgent() | CommitTurn() | CancelTurn() | CorrectTurn() | ReportPlayout() | ReportAction():
+                self._stages.agent.perform(command)
+            case Speak() | EndSpeech() | StopSpeech():
+                self._stages.voice.perform(command)
+            case ReopenStage(stage):
+                self._stages.reopen(stage)
+            case DiscardSent():
+                self._leg.discard_sent()
+            case DoAction():
+                self._spawn(self._act(command))
+            case HangUp(cause, message):
+                self._spawn(self._hang_up(cause, message))
+            case _:
+                self._on_news(command)
+
+    def _break(self, error: Exception) -> None:
+        self._failure = error
+        self._ended.set()
+
+    # -- time ----------------------------------------------------------------------------------------------------------
+
+    def _set_alarm(self) -> None:
+        due = self.conversation.next_deadline()
+        if due is None or self._ended.is_set():
+            return
+        if self._alarm is not None:
+            if due >= self._alarm_due:
+                return  # it rings too early at worst, and is set again
+            self._alarm.cancel()
+        self._alarm_due = due
+        self._alarm = asyncio.get_running_loop().call_later(max(0.0, due - time.monotonic()) + 0.001, self._ring)
+
+    def _ring(self) -> None:
+        self._alarm = None
+        if self._ended.is_set():
+            return
+        try:
+            commands = self.conversation.on_timer(now=time.monotonic())
+        except Exception as error:
+            self._break(error)
+            return
+        self._carry_out_all(commands)
+
+    def _silence_alarm(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+
+    # -- what takes time -----------------------------------------------------------------------------------------------
+
+    async def _act(self, command: DoAction) -> None:
+        try:
+            match command.action:
+                case TransferCall(destination):
+                    await self._leg.transfer(destination)
+                case PressKeys(digits):
+                    await self._leg.send_dtmf(digits)
+        except LegFailed as failed:
+            log.warning("line_refused", action=type(command.action).__name__, reason=str(failed))
+            self._stages.agent.perform(ReportAction(command.action_id, is_done=False, reason="LINE_REFUSED"))
+        else:
+            self._stages.agent.perform(ReportAction(command.action_id, is_done=True))
+
+    async def _hang_up(self, cause: EndCause, message: str = "") -> None:
+        try:
+            async with asyncio.timeout(HANG_UP_LIMIT_S):
+                await self._leg.hang_up(cause, message=message)
+                await self._ended.wait()
+        except (LegFailed, TimeoutError) as failed:
+            log.warning("hang_up_failed", reason=str(failed))
+            self.on_leg_event(LegEnded(cause, message))
+
+    # -- beginnings ----------------------------------------------------------------------------------------------------
+
+    def _open_stages(self, tasks: asyncio.TaskGroup) -> Stages:
+        call = self.call
+        stages = Stages(
+            self._channels,
+            CallFacts(call.call_id, call.tenant_id, call.agent_id, call.language_codes, call.caller, call.audio_format),
+            profile=self._profile,
+            past=lambda: self.conversation.history,
+            tasks=tasks,
+            on_event=self._tell,
+            on_profile=self._adopt,
+            limits=self._limits,
+        )
+        self.conversation.adopt(self._profile)
+        stages.open()
+        return stages
+
+    def _adopt(self, profile: AgentProfile) -> None:
+        if profile == self._profile:
+            return
+        self._profile = profile
+        self.conversation.adopt(profile)
+        self._stages.adopt(profile)
+        self._on_profile(profile)

@@ -1,0 +1,83 @@
+"""What the gateway can be told from outside."""
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr, field_validator
+
+from services.call_gateway.conversation.settings import ConversationSettings
+from services.call_gateway.edges.edge import EDGES
+from services.call_gateway.stages.stream import StreamLimits
+from services.runtime.channels import ChannelSettings
+from services.runtime.settings import ServiceSettings, service_config
+
+
+class GatewaySettings(ServiceSettings):
+    """Where the stages are, which doors are open, and how patient a conversation is. An edge has its own beside it."""
+
+    model_config = service_config("GATEWAY")
+
+    port: int = Field(50051, ge=0, le=65535, description="TCP port of the gRPC server; 0 takes a free one.")
+    metrics_port: int = Field(9101, ge=0, le=65535, description="TCP port of the Prometheus metrics; 0 serves none.")
+
+    edges: str = Field("ari,program", description="Doors through which calls come, by comma: ari, program.")
+    max_calls: int = Field(100, ge=1, description="Calls up at once, over all doors; one more is sent elsewhere.")
+    agent_id: str = Field("", description="Agent of calls that name none; empty: the NLU stage's default.")
+    language_codes: str = Field(
+        "", description="BCP-47 tags callers may speak, likeliest first, by comma; empty: the agent's own."
+    )
+
+    stt_target: str = Field("127.0.0.1:50052", description="The STT stage, host:port or any gRPC name.")
+    nlu_target: str = Field("127.0.0.1:50053", description="The NLU stage, host:port or any gRPC name.")
+    tts_target: str = Field("127.0.0.1:50054", description="The TTS stage, host:port or any gRPC name.")
+    stage_tls_ca_file: Path | None = Field(
+        None, description="PEM certificates of those who sign the stages' servers; turns TLS to the stages on."
+    )
+    stage_tls_certificate_file: Path | None = Field(None, description="PEM certificate chain for the stages (mTLS).")
+    stage_tls_key_file: Path | None = Field(None, description="PEM private key that belongs to it.")
+    stage_token: SecretStr = Field(SecretStr(""), description="Bearer token sent to the stages; empty sends none.")
+    first_response_s: float = Field(
+        1.0, gt=0, le=10, description="Longest wait for a stage to open a call's stream, in seconds."
+    )
+
+    silence_prompt_s: float = Field(8.0, gt=0, description="Silence after which the caller is asked, in seconds.")
+    max_call_s: float = Field(3600.0, gt=0, description="Longest call, in seconds; then a goodbye.")
+
+    @field_validator("edges")
+    @classmethod
+    def _edges_are_known(cls, edges: str) -> str:
+        for name in _by_comma(edges):
+            if name not in EDGES:
+                raise ValueError(f"{name!r} is no edge: use any of {', '.join(sorted(EDGES))}")
+        return edges
+
+    @property
+    def edge_names(self) -> tuple[str, ...]:
+        return _by_comma(self.edges)
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        return _by_comma(self.language_codes)
+
+    @property
+    def stage_channel(self) -> ChannelSettings:
+        """How the stages are reached."""
+        return ChannelSettings(
+            tls_ca_file=self.stage_tls_ca_file,
+            tls_certificate_file=self.stage_tls_certificate_file,
+            tls_key_file=self.stage_tls_key_file,
+            token=self.stage_token.get_secret_value(),
+        )
+
+    @property
+    def stream_limits(self) -> StreamLimits:
+        """How long a stage may take."""
+        return StreamLimits(first_response_s=self.first_response_s)
+
+    @property
+    def conversation(self) -> ConversationSettings:
+        """How patient a conversation is."""
+        return ConversationSettings(silence_prompt_ms=round(self.silence_prompt_s * 1000), max_call_s=self.max_call_s)
+
+
+def _by_comma(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())

@@ -1,0 +1,91 @@
+"""The three stages of one call, together."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import grpc
+from voice.nlu.v1.nlu_pb2_grpc import NluServiceStub
+from voice.stt.v1.stt_pb2_grpc import SttServiceStub
+from voice.tts.v1.tts_pb2_grpc import TtsServiceStub
+
+from services.call_gateway.conversation.events import Event, Stage
+from services.call_gateway.conversation.history import HeardTurn
+from services.call_gateway.conversation.profile import AgentProfile
+from services.call_gateway.stages.facts import CallFacts
+from services.call_gateway.stages.nlu import NluStage
+from services.call_gateway.stages.stream import StreamLimits
+from services.call_gateway.stages.stt import SttStage
+from services.call_gateway.stages.tts import TtsStage
+
+
+@dataclass(frozen=True, slots=True)
+class StageChannels:
+    """How the stages are reached; shared by all calls."""
+
+    stt: grpc.aio.Channel
+    nlu: grpc.aio.Channel
+    tts: grpc.aio.Channel
+
+    async def close(self) -> None:
+        """No call is up any more."""
+        for channel in (self.stt, self.nlu, self.tts):
+            await channel.close()
+
+
+class Stages:
+    """Ear, agent and voice of one call. None of them waits for another."""
+
+    def __init__(
+        self,
+        channels: StageChannels,
+        facts: CallFacts,
+        *,
+        profile: AgentProfile,
+        past: Callable[[], Iterable[HeardTurn]],
+        tasks: asyncio.TaskGroup,
+        on_event: Callable[[Event], None],
+        on_profile: Callable[[AgentProfile], None],
+        limits: StreamLimits,
+    ) -> None:
+        """`profile` is what is known of the agent beforehand; `on_profile` hears what its own stream says."""
+        self.ear = SttStage(
+            SttServiceStub(channels.stt), facts, profile=profile, tasks=tasks, on_event=on_event, limits=limits
+        )
+        self.agent = NluStage(
+            NluServiceStub(channels.nlu),
+            facts,
+            past=past,
+            tasks=tasks,
+            on_event=on_event,
+            on_profile=on_profile,
+            limits=limits,
+        )
+        self.voice = TtsStage(
+            TtsServiceStub(channels.tts), facts, profile=profile, tasks=tasks, on_event=on_event, limits=limits
+        )
+
+    def open(self) -> None:
+        """Open all three streams at once."""
+        self.ear.open()
+        self.agent.open()
+        self.voice.open()
+
+    def reopen(self, stage: Stage) -> None:
+        """Give one stage's stream up for a fresh one."""
+        match stage:
+            case Stage.STT:
+                self.ear.open()
+            case Stage.NLU:
+                self.agent.open()
+            case Stage.TTS:
+                self.voice.open()
+
+    def adopt(self, profile: AgentProfile) -> None:
+        """Who the agent is has become known."""
+        self.ear.adopt(profile)
+        self.voice.adopt(profile)
+
+    async def finish(self) -> None:
+        """End the streams in good order, each within its limit."""
+        await asyncio.gather(self.ear.finish(), self.agent.finish(), self.voice.finish())

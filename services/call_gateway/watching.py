@@ -1,0 +1,116 @@
+"""Who hears of what happens on the calls: logs, callers that are programs, and whoever watches."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+
+from services.call_gateway.conversation.events import News
+from services.call_gateway.conversation.line import EndCause
+from services.runtime.metrics import StageMetrics
+
+MAX_WAITING_NEWS = 1024
+"""A watcher who is further behind loses the oldest news, and is told how many."""
+
+metrics = StageMetrics("call")
+
+
+@dataclass(frozen=True, slots=True)
+class CallBegan:
+    """The call was answered."""
+
+    edge: str
+    agent_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallOver:
+    """The call is over. The last news of it."""
+
+    cause: EndCause
+    message: str
+    duration_ms: int  # of audio
+    turn_count: int  # turns the agent answered
+
+
+@dataclass(frozen=True, slots=True)
+class CallNews:
+    """Something that happened on a call."""
+
+    call_id: str
+    tenant_id: str
+    sample: int  # where on the caller's media clock
+    news: News | CallBegan | CallOver
+    time_ns: int = field(default_factory=time.time_ns)  # since 1970
+
+
+Listener = Callable[[CallNews], None]
+"""Hears news at once, on the event loop; must return at once."""
+
+
+class NewsDesk:
+    """Passes news on, in order."""
+
+    def __init__(self) -> None:
+        self._listeners: dict[Listener, None] = {}
+
+    def subscribe(self, listener: Listener) -> None:
+        self._listeners[listener] = None
+
+    def unsubscribe(self, listener: Listener) -> None:
+        """Does nothing when it is not there."""
+        self._listeners.pop(listener, None)
+
+    def publish(self, news: CallNews) -> None:
+        for listener in tuple(self._listeners):
+            listener(news)
+
+
+class Watcher:
+    """News for one who reads at their own pace."""
+
+    def __init__(
+        self,
+        wants: Callable[[CallNews], bool],
+        *,
+        is_last: Callable[[CallNews], bool] = lambda _: False,
+        limit: int = MAX_WAITING_NEWS,
+    ) -> None:
+        """`wants`: which news; `is_last`: after which there is no more; `limit`: how many may wait."""
+        self._wants = wants
+        self._is_last = is_last
+        self._limit = limit
+        self._waiting: deque[CallNews] = deque()
+        self._changed = asyncio.Event()
+        self._dropped = 0
+        self._is_closed = False
+
+    def __call__(self, news: CallNews) -> None:
+        """A listener for the desk."""
+        if self._is_closed or not self._wants(news):
+            return
+        if len(self._waiting) >= self._limit:
+            self._waiting.popleft()
+            self._dropped += 1
+            metrics.queue_dropped_total("watcher").inc()
+        self._waiting.append(news)
+        self._changed.set()
+        if self._is_last(news):
+            self.close()
+
+    def close(self) -> None:
+        """No more comes. What waits is still given out."""
+        self._is_closed = True
+        self._changed.set()
+
+    async def __aiter__(self) -> AsyncIterator[tuple[CallNews, int]]:
+        """Each piece of news, with how many were lost before it."""
+        while True:
+            self._changed.clear()
+            while self._waiting:
+                dropped, self._dropped = self._dropped, 0
+                yield self._waiting.popleft(), dropped
+            if self._is_closed:
+                return
+            await self._changed.wait()
