@@ -1,5 +1,6 @@
 """One supervisord of our own: started, asked and stopped."""
 
+import http.client
 import os
 import subprocess
 import sys
@@ -47,8 +48,6 @@ class Supervision:
         }
         command = [sys.executable, "-m", "supervisor.supervisord", "--configuration", str(_CONFIG)]
         self._process = subprocess.Popen(command, env=environment, start_new_session=True)  # noqa: S603
-        socket_path = Path(self._run_dir.name) / "supervisor.sock"
-        self._rpc = xmlrpc.client.ServerProxy("http://local", SupervisorTransport(None, None, f"unix://{socket_path}"))
         return self
 
     def __exit__(
@@ -68,10 +67,14 @@ class Supervision:
 
     def states(self) -> list[ProcessState]:
         """What every process does now; empty while supervisord does not answer yet."""
+        # A fresh transport each time: one that failed once stays unusable.
+        transport = SupervisorTransport(None, None, f"unix://{self._run_dir.name}/supervisor.sock")
         try:
-            answer = self._rpc.supervisor.getAllProcessInfo()
-        except (OSError, xmlrpc.client.Error):
+            answer = xmlrpc.client.ServerProxy("http://local", transport).supervisor.getAllProcessInfo()
+        except (OSError, http.client.HTTPException, xmlrpc.client.Error):
             return []
+        finally:
+            transport.close()
         assert isinstance(answer, list)  # noqa: S101 (supervisor's interface)
         return [ProcessState(each["name"], each["statename"], each["pid"], each["exitstatus"]) for each in answer]
 
