@@ -28,7 +28,7 @@ _UNEXPLAINED = Histogram(
 _TURNS = Counter("voice_turns_total", "Turns that are over, by how they ended.", ["outcome"])
 _DRAFTS = Counter("voice_drafts_total", "Answers begun before the turn was over, by what became of them.", ["fate"])
 _TROUBLE = Counter("voice_stage_trouble_total", "Stages that failed or stalled.", ["stage", "reason", "remedy"])
-_CALLS_UP = Gauge("voice_calls", "Calls that are up.", ["edge"])
+_CALLS_UP = Gauge("voice_calls_up", "Calls that are up.", ["edge"])
 _CALLS = Counter("voice_calls_total", "Calls that are over, by who or what ended them.", ["cause"])
 
 _W3C = TraceContextTextMapPropagator()

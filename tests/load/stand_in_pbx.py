@@ -43,6 +43,8 @@ class StandInPbx:
             ("GET", "/ari/events", self._events),
             ("GET", "/ari/asterisk/info", self._info),
             ("GET", "/ari/applications/{app}", self._describe),
+            ("PUT", "/ari/applications/{app}/eventFilter", self._done),
+            ("POST", "/ari/applications/{app}/subscription", self._done),
             ("GET", "/ari/channels", self._list_channels),
             ("GET", "/ari/bridges", self._list_bridges),
             ("POST", "/ari/bridges", self._create_bridge),
@@ -103,11 +105,11 @@ class StandInPbx:
             raise ConnectionError("the gateway's event socket is not connected")
         await self._websocket.send_str(json.dumps({"application": self._application, **event}))
 
-    def _channel(self, channel_id: str) -> Json:
+    def _channel(self, channel_id: str, *, is_up: bool = False) -> Json:
         return {
             "id": channel_id,
             "name": f"PJSIP/{channel_id}",
-            "state": "Up",
+            "state": "Up" if is_up else "Ring",
             "caller": {"name": "", "number": "1001"},
             "connected": {"name": "", "number": ""},
             "dialplan": {
