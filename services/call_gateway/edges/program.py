@@ -41,7 +41,7 @@ class OverlappingAudio(RequestError):
 class TornAudio(RequestError):
     """A chunk holds no whole number of samples."""
 
-    reason = "AUDIO_TORN"
+    reason = "TORN_AUDIO"
 
 
 class UnknownKey(RequestError):
