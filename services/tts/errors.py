@@ -18,10 +18,16 @@ class UnknownLanguage(RequestError):
     reason = "UNKNOWN_LANGUAGE"
 
 
-class UnsupportedAudioFormat(RequestError):
-    """An encoding or a sample rate that is not served."""
+class UnknownEncoding(RequestError):
+    """The audio format names no encoding, or one that is not given."""
 
-    reason = "UNSUPPORTED_AUDIO_FORMAT"
+    reason = "UNKNOWN_ENCODING"
+
+
+class UnknownSampleRate(RequestError):
+    """The audio format names a rate that is not given."""
+
+    reason = "UNKNOWN_SAMPLE_RATE"
 
 
 class RateOutOfRange(RequestError):
