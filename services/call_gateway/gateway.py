@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from services.call_gateway.calls import CallTable, LiveCall
 from services.call_gateway.conversation.events import News, TurnFinished
+from services.call_gateway.conversation.line import EndCause
 from services.call_gateway.conversation.profile import AgentProfile
 from services.call_gateway.edges import open_edge
 from services.call_gateway.edges.edge import Edge, IncomingCall, Leg
@@ -74,16 +75,22 @@ class Gateway:
     async def take_call(self, leg: Leg) -> None:
         """Hold a call to its end. Raises CapacityError, Draining: nothing was done, send it elsewhere."""
         self._check_room()
-        call_id = bind_call(leg.call.call_id)
+        bind_call(leg.call.call_id)
+        try:
+            await self._hold(leg)
+        except Exception:
+            log.exception("call_failed")  # this one: the others go on
+            await leg.hang_up(EndCause.FAILURE, message="the gateway failed")
+
+    async def _hold(self, leg: Leg) -> None:
         incoming = self._with_defaults(leg.call)
-        profile = self._profiles.get((incoming.tenant_id, incoming.agent_id), AgentProfile())
         session = Session(
             leg,
             incoming,
             channels=self._channels,
             settings=self._settings.conversation,
             limits=self._settings.stream_limits,
-            profile=profile,
+            profile=self._profiles.get((incoming.tenant_id, incoming.agent_id), AgentProfile()),
             prompts=self._prompts.book(incoming.agent_id, incoming.audio_format),
             on_answered=lambda: self._began(call),
             on_profile=lambda profile: self._learn(call, profile),
@@ -95,7 +102,6 @@ class Gateway:
         finally:
             self.calls.remove(call)
             self._over(call)
-            log.debug("session_closed", call_id=call_id)
 
     def new_call_id(self, label: str = "") -> str:
         """An id that no other call has or had, from the caller's own name for it."""
