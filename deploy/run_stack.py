@@ -82,8 +82,10 @@ def _wait_until_serving(supervision: Supervision, watched: Sequence[Watched], be
     next_word = time.monotonic() + 5.0
     while not all(each.is_serving for each in watched):
         for state in supervision.states():
-            if state.state in {"BACKOFF", "EXITED", "FATAL"}:
-                raise StartupError(f"{state.name} does not start: {supervision.last_word(state.name)}")
+            each = _by_name(watched, state.name)
+            each.pid = each.pid or state.pid
+            if state.state in {"BACKOFF", "EXITED", "FATAL"} or state.pid not in {0, each.pid}:
+                raise StartupError(f"{state.name} does not start: {_last_word(supervision, state.name)}")
         if not supervision.is_alive:
             raise StartupError(f"supervisor does not start: {supervision.last_word('supervisor')}")
         for each in watched:
@@ -95,10 +97,8 @@ def _wait_until_serving(supervision: Supervision, watched: Sequence[Watched], be
             _say(f"waiting for {', '.join(each.name for each in watched if not each.is_serving)}")
         if time.monotonic() - began > _START_LIMIT_S:
             late = next(each.name for each in watched if not each.is_serving)
-            raise StartupError(f"{late} has not served within {_START_LIMIT_S:g} s: {supervision.last_word(late)}")
+            raise StartupError(f"{late} has not served within {_START_LIMIT_S:g} s: {_last_word(supervision, late)}")
         time.sleep(_LOOK_EVERY_S)
-    for state in supervision.states():
-        _by_name(watched, state.name).pid = state.pid
 
 
 def _keep_watch(supervision: Supervision, watched: Sequence[Watched]) -> None:
@@ -107,7 +107,7 @@ def _keep_watch(supervision: Supervision, watched: Sequence[Watched]) -> None:
         for state in supervision.states():
             each = _by_name(watched, state.name)
             if state.state == "FATAL":
-                raise StartupError(f"{each.name} cannot be started again: {supervision.last_word(each.name)}")
+                raise StartupError(f"{each.name} cannot be started again: {_last_word(supervision, each.name)}")
             _note_change(each, state)
         time.sleep(2 * _LOOK_EVERY_S)
     raise StartupError(f"supervisor is gone; see {_LOGS}")
@@ -120,6 +120,12 @@ def _note_change(each: Watched, state: ProcessState) -> None:
     if not each.is_serving and state.pid and each.health.is_serving():
         each.is_serving, each.pid = True, state.pid
         _say(f"{each.name:<13} SERVING again")
+
+
+def _last_word(supervision: Supervision, name: str) -> str:
+    """The last line of a service, without the stage it begins with."""
+    stage = next(each.full_name for each in SERVICES if each.name == name).split(".")[1]
+    return supervision.last_word(name).removeprefix(f"{stage}: ")
 
 
 def _by_name(watched: Sequence[Watched], name: str) -> Watched:
