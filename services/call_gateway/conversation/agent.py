@@ -1,11 +1,11 @@
 """The agent's side: turns asked, drafts committed or dropped, clauses spoken, and what was heard of them reported.
 
-At most one answer (a committed turn) and one draft live at a time. News of any other turn is late and refused. The
-gateway's own words are turns of their own, with ids of their own, so that the agent learns of them.
+At most one answer (a committed turn) and one draft live at a time. News of any other turn is late and refused.
 """
 
 from services.audio.pcm import AudioFormat
 from services.call_gateway.conversation.agent_turn import AgentTurn
+from services.call_gateway.conversation.announcer import Announcer
 from services.call_gateway.conversation.call_state import CallState
 from services.call_gateway.conversation.events import (
     ActionAsked,
@@ -15,7 +15,6 @@ from services.call_gateway.conversation.events import (
     EndSpeech,
     InputExpected,
     Outcome,
-    PromptKind,
     ReplyClause,
     ReplyEnded,
     ReportAction,
@@ -32,7 +31,6 @@ from services.call_gateway.conversation.events import (
 )
 from services.call_gateway.conversation.history import HeardTurn, History
 from services.call_gateway.conversation.playout import Playout
-from services.call_gateway.conversation.prompts import PromptBook
 from services.call_gateway.conversation.record import TurnNotes
 from services.call_gateway.conversation.voice import Voice
 
@@ -43,16 +41,16 @@ class Agent:
     """What the agent is asked and what it says."""
 
     def __init__(
-        self, state: CallState, playout: Playout, history: History, prompts: PromptBook, audio_format: AudioFormat
+        self, state: CallState, playout: Playout, history: History, announcer: Announcer, audio_format: AudioFormat
     ) -> None:
         self._state = state
         self._playout = playout
         self._history = history
-        self._prompts = prompts
+        self._announcer = announcer
         self._format = audio_format
         self.answer: AgentTurn | None = None
         self.draft: AgentTurn | None = None
-        self._prompt_voices: list[Voice] = []  # the gateway's own words, being said or waiting
+        self.expected_length = 0  # digits or letters that make the caller's next answer whole; 0: not known
 
     # -- asking --------------------------------------------------------------------------------------------------------
 
@@ -82,17 +80,7 @@ class Agent:
         turn, self.draft = self.draft, None
         if turn is None:
             raise LookupError("there is no draft to commit")
-        notes.is_from_draft = True
-        for field in (
-            "asked_at",
-            "first_clause_at",
-            "clause_timing",
-            "first_audio_at",
-            "audio_timing",
-            "text_timing",
-            "trace",
-        ):
-            setattr(notes, field, getattr(turn.notes, field))
+        notes.take_over_draft(turn.notes)
         notes.taken_at = turn.waits_since = self._state.now
         turn.notes, turn.is_draft = notes, False
         self.answer = turn
@@ -173,6 +161,8 @@ class Agent:
             case VoiceEnded():
                 if turn.has_voice_ended or not turn.n_spoken:
                     return False
+                if news.outcome is Outcome.COMPLETED and not turn.is_speech_ended:
+                    return False  # it cannot know that there is no more
                 turn.has_voice_ended = True
                 if news.outcome is Outcome.COMPLETED:
                     turn.voice.complete()
@@ -230,6 +220,7 @@ class Agent:
             self._state.command(EndSpeech(turn.turn_id))
 
     def _expect(self, expected: InputExpected) -> None:
+        self.expected_length = expected.length
         self._state.command(UpdateEar(self._state.clock.sample, expected=expected))
 
     # -- heard, stopped, finished --------------------------------------------------------------------------------------
@@ -250,7 +241,8 @@ class Agent:
         self._playout.take_off(turn.voice)
         self._state.command(ReportPlayout(turn.turn_id, self.heard_offset(turn), is_final=True))
         heard = self.heard_text(turn)
-        self._history.add(HeardTurn(turn.turn_id, turn.user_text, heard))
+        if outcome != "continued" or heard or self._history.has_tools(turn.turn_id):
+            self._history.add(HeardTurn(turn.turn_id, turn.user_text, heard))  # else the next turn holds all of it
         record = turn.notes.finished(
             turn.turn_id, outcome=outcome, heard_text=heard, continues_turn_id=turn.continues_turn_id
         )
@@ -267,55 +259,17 @@ class Agent:
         turn = self.answer
         if turn is not None:
             turn.notes.stop_reason = reason
-            self._state.command(CancelTurn(turn.turn_id), StopSpeech(turn.turn_id))
-        if turn is not None or self._prompt_voices:
+            self.stop_making()
+        if turn is not None or self._announcer.is_speaking:
             self._state.command(DiscardSent())
         self._playout.discard_sent()
-        self.hush()
+        self._announcer.hush()
         self.finish_answer(outcome)
 
-    # -- the gateway's own words ---------------------------------------------------------------------------------------
-
-    def say(self, kind: PromptKind) -> float:
-        """Say a prompt before anything else. Returns how long it takes, in seconds; 0 when there is none."""
-        prompt = self._prompts.find(kind, self._state.language_code)
-        if prompt is None:
-            self._state.counters["missing_prompts"] += 1
-            return 0.0
-        turn_id = self._state.new_turn_id()
-        n_samples = len(prompt.content) // self._format.bytes_per_sample
-        seconds = n_samples / self._format.sample_rate_hertz
-        voice = Voice(turn_id, self._format, max_held_ms=int(seconds * 1000) + 1)
-        voice.write(prompt.text)
-        voice.sound(VoiceAudio(turn_id, 0, prompt.content[: n_samples * self._format.bytes_per_sample]))
-        voice.complete()
-        self._prompt_voices.append(voice)
-        self._playout.air(voice, first=True)
-        return seconds
-
-    @property
-    def is_saying_prompt(self) -> bool:
-        """The gateway says something of its own, or is about to."""
-        return bool(self._prompt_voices)
-
-    def hush(self) -> None:
-        """Stop the gateway's own words."""
-        for voice in tuple(self._prompt_voices):
-            self.finish_prompt(voice, outcome="interrupted")
-
-    def finish_prompt(self, voice: Voice, *, outcome: str = "completed") -> bool:
-        """Nothing more of the gateway's own words will be heard. False when they are none of those."""
-        if voice not in self._prompt_voices:
-            return False
-        self._prompt_voices.remove(voice)
-        self._playout.take_off(voice)
-        heard = voice.text[: voice.offset_at(self._playout.played(voice))]
-        if heard:
-            self._state.command(ReportPlayout(voice.turn_id, len(heard), is_final=True, gateway_text=heard))
-            self._history.add(HeardTurn(voice.turn_id, "", heard, is_gateway=True))
-        record = TurnNotes().finished(voice.turn_id, outcome=outcome, heard_text=heard, is_gateway=True)
-        self._state.command(TurnFinished(record))
-        return True
+    def stop_making(self) -> None:
+        """No more of the answer is wanted than has been made."""
+        if self.answer is not None:
+            self._state.command(CancelTurn(self.answer.turn_id), StopSpeech(self.answer.turn_id))
 
     # -- a stage that failed -------------------------------------------------------------------------------------------
 
@@ -324,6 +278,7 @@ class Agent:
         its old words and must be opened anew too.
         """
         had_spoken = turn.n_spoken > 0
+        turn.notes.first_audio_at = None
         turn.heard_before = self.heard_text(turn)
         if turn.heard_before:
             turn.heard_before += " "
@@ -337,6 +292,8 @@ class Agent:
 
     def begin_voice_again(self, turn: AgentTurn) -> None:
         """Forget the sound that was not heard: a fresh TTS stream goes on from the last word that was."""
+        if not turn.voice.furthest:
+            turn.notes.first_audio_at = None
         turn.voice.go_on_from(self.heard_offset(turn))
         turn.n_spoken = 0
         turn.is_speech_ended = turn.has_voice_ended = False

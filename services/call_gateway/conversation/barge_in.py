@@ -31,11 +31,17 @@ class Verdict(Enum):
         return self in (Verdict.SUSTAINED_SPEECH, Verdict.WORDS, Verdict.KEY)
 
 
-def judge_words(text: str, confidence: float | None, settings: ConversationSettings) -> Verdict:
-    """What a text said over the agent's voice amounts to. An engine that gives no confidence is trusted."""
+def judge_words(
+    text: str, confidence: float | None, settings: ConversationSettings, *, is_answer_awaited: bool = False
+) -> Verdict:
+    """What a text said over the agent's voice amounts to. An engine that gives no confidence is trusted. Where an
+    answer is awaited, a backchannel is one.
+    """
     words = normalised(text)
     if not words:
         return Verdict.NO_WORDS
+    if is_answer_awaited and words in backchannels():
+        return Verdict.WORDS
     if words in backchannels():
         return Verdict.BACKCHANNEL
     if confidence is not None and confidence < settings.barge_in_min_confidence:

@@ -1,94 +1,43 @@
 """One call, from the first word to the last: every event goes in here, and what is to be done comes out.
 
 A call goes like this. It is answered, and the agent greets (`_open`). The floor is the caller's: what they say is tried
-as drafts at its pauses and becomes a turn when it is over (`Caller`). The agent is asked, its clauses are given to the
-voice, and the voice's sound is played as the line pulls it (`Agent`, `Playout`). A sound from the caller silences the
+as drafts at its pauses, and becomes a turn when it is over (`Caller`). The agent is asked, its clauses are given to the
+voice, and the voice's sound is played as the line pulls it (`Agent`, `Playout`). A sound of the caller's silences the
 agent until it is clear whether it was an interruption (`Caller` again). When the answer has been heard, what had to
-wait for that is done (`_act`), and the floor is the caller's once more. Stages that fail are mended (`Trouble`);
-silence is asked about (`SilenceWatch`); the end is polite (`_close`).
+wait for that is done (`_act`), and the floor is the caller's once more. Stages that fail are mended (`Trouble`), silence is
+asked about (`SilenceWatch`), and the end is polite (`Ending`).
 
 Nothing here waits, sleeps or reads a clock: `now` is seconds, monotonic, and never goes back.
 """
 
-from dataclasses import dataclass
-
 from services.audio.pcm import AudioFormat
+from services.call_gateway.conversation import events as ev
+from services.call_gateway.conversation import line
 from services.call_gateway.conversation.agent import Agent
+from services.call_gateway.conversation.announcer import Announcer
 from services.call_gateway.conversation.barge_in import Verdict
 from services.call_gateway.conversation.call_state import CallState
-from services.call_gateway.conversation.caller import Caller
-from services.call_gateway.conversation.events import (
-    Action,
-    ActionAsked,
-    AskAgent,
-    CallAnswered,
-    CallerAdvanced,
-    CallerKeyed,
-    CallOpened,
-    CloseAsked,
-    Command,
-    DoAction,
-    EarProgressed,
-    Event,
-    HangUp,
-    HangUpCall,
-    InputExpected,
-    Outcome,
-    PromptKind,
-    ReplyClause,
-    ReplyEnded,
-    ReportAction,
-    SpeechBegan,
-    SpeechStopped,
-    StageFailed,
-    StageReady,
-    SwitchLanguage,
-    ToolUsed,
-    TranscriptHeard,
-    TurnPredicted,
-    UpdateEar,
-    UtteranceSettled,
-    VoiceAudio,
-    VoiceEnded,
-    VoiceMark,
-)
+from services.call_gateway.conversation.caller import Caller, EarNews
+from services.call_gateway.conversation.ending import Ending
 from services.call_gateway.conversation.history import HeardTurn, History
 from services.call_gateway.conversation.keys import KeyCollector
-from services.call_gateway.conversation.line import (
-    CallerAudio,
-    CallerStaysSilent,
-    EndCause,
-    HoldChanged,
-    IdleReason,
-    KeyPressed,
-    LegEnded,
-    MediaIdle,
-    PlayedUpTo,
-)
 from services.call_gateway.conversation.media_clock import MediaClock
 from services.call_gateway.conversation.playout import Playout
 from services.call_gateway.conversation.profile import AgentProfile
 from services.call_gateway.conversation.prompts import PromptBook
+from services.call_gateway.conversation.prospect import Prospect
 from services.call_gateway.conversation.record import TurnNotes
 from services.call_gateway.conversation.settings import ConversationSettings
 from services.call_gateway.conversation.silence import SilenceStep, SilenceWatch
-from services.call_gateway.conversation.trouble import Prospect, Trouble
+from services.call_gateway.conversation.trouble import Trouble
 from services.call_gateway.conversation.turn import Floor, Move
 from services.call_gateway.conversation.voice import Voice
 
-
-@dataclass(slots=True)
-class Ending:
-    """The call is coming to its end."""
-
-    cause: EndCause
-    message: str
-    deadline: float  # seconds: hung up by then, whatever is still to be heard
-    is_final: bool = False  # the last word has been heard: only the tail is left
+NO_SILENCE = (line.IdleReason.HOLD, line.IdleReason.DTMF)
 
 
 class Conversation:
-    """The one state machine of a call. Not to be used after LegEnded."""
+    """The one state machine of a call."""
 
     def __init__(
         self,
@@ -102,22 +51,22 @@ class Conversation:
         `audio_format` is the leg's, both ways.
         """
         clock = MediaClock(audio_format.sample_rate_hertz)
-        self._state = CallState(settings, clock, language_codes[0] if language_codes else "")
+        state = CallState(settings, clock, language_codes[0] if language_codes else "")
+        self._state = state
+        self._format = audio_format
         self._history = History(settings.history_turns)
         self._playout = Playout(audio_format, frame_ms=settings.frame_ms)
-        self._agent = Agent(self._state, self._playout, self._history, prompts, audio_format)
-        self._caller = Caller(self._state, self._agent, self._playout, self._history)
-        self._trouble = Trouble(self._state, self._agent, self._caller, self._playout, self._history)
+        self._announcer = Announcer(state, self._playout, self._history, prompts, audio_format)
+        self._agent = Agent(state, self._playout, self._history, self._announcer, audio_format)
+        self._caller = Caller(state, self._agent, self._announcer, self._playout, self._history)
+        self._trouble = Trouble(state, self._agent, self._caller, self._announcer, self._playout, self._history)
+        self._ending = Ending(state, self._agent, self._caller, self._announcer, self._playout)
         self._keys = KeyCollector(settings)
         self._silence = SilenceWatch(settings)
-        self._format = audio_format
         self._answered_at: float | None = None
         self._held_at = 0.0
-        self._ending: Ending | None = None
-        self._is_over = False
         self._left_at_sample: int | None = None  # a program caller says nothing more from here on
         self._ear_knows_agent_speaks = False
-        self._expected: InputExpected | None = None
 
     # -- what the session asks -----------------------------------------------------------------------------------------
 
@@ -137,7 +86,7 @@ class Conversation:
 
     @property
     def history(self) -> tuple[HeardTurn, ...]:
-        """The turns that are over, for a fresh NLU stream."""
+        """The turns that are over, oldest first, for a fresh NLU stream."""
         return self._history.turns
 
     @property
@@ -146,12 +95,17 @@ class Conversation:
         return self._caller.last_settled_sample
 
     @property
+    def is_over(self) -> bool:
+        """Nothing more will be asked for: the line is gone, or has been told to hang up."""
+        return self._ending.is_over
+
+    @property
     def counters(self) -> dict[str, int]:
-        """What happened how often on this call: drafts, late news, false alarms."""
+        """What happened how often on this call: drafts, late news, false alarms, underruns."""
         return {**self._state.counters, "underruns": self._playout.underruns}
 
     def heard_offset(self, turn_id: int) -> int:
-        """Code points of a live turn's reply that were heard; 0 for any other."""
+        """Code points of a live turn's reply that were heard, for a fresh TTS stream; 0 for any other turn."""
         turn = self._agent.find(turn_id)
         return self._agent.heard_offset(turn) if turn is not None else 0
 
@@ -165,117 +119,88 @@ class Conversation:
 
     # -- what goes in --------------------------------------------------------------------------------------------------
 
-    def handle(self, event: Event, *, now: float) -> list[Command]:
+    def handle(self, event: ev.Event, *, now: float) -> list[ev.Command]:
         """Take in one event; returns what is to be done, in order."""
         self._state.now = now
-        if self._is_over:
+        if self._ending.is_over:
             self._state.refuse(event)
-        elif self._ending is not None:
-            self._hear_while_ending(event)
+        elif self._ending.is_begun:
+            self._hear_last_words(event)
         else:
             self._hear(event)
-            self._settle_down()
+            self._look_around()
         return self._state.take_commands()
 
-    def _hear(self, event: Event) -> None:  # noqa: PLR0912, PLR0915 - the table of events
+    def _hear(self, event: ev.Event) -> None:
         match event:
-            # the line
-            case CallAnswered(is_recovered):
-                self._open(is_recovered=is_recovered)
-            case CallerAdvanced(to_sample):
-                self._advance(to_sample)
-            case CallerAudio(start_sample, content):
-                self._advance(start_sample + len(content) // self._format.bytes_per_sample)
-            case MediaIdle(_, to_sample, reason):
-                self._advance(to_sample, is_silence=reason not in (IdleReason.HOLD, IdleReason.DTMF))
-            case PlayedUpTo(sample):
-                self._playout.played_up_to(sample)
-            case KeyPressed(digit):
-                self._press(digit)
-            case HoldChanged(is_held):
-                self._hold(is_held=is_held)
-            case CallerStaysSilent():
-                self._left_at_sample = self._state.clock.sample
-            case LegEnded():
-                self._end()
-            # the ear
-            case SpeechBegan() | SpeechStopped() if self.floor is not Floor.HELD:
-                self._trouble.ear_progressed()
-                self._caller.hear_speech(event)
-            case SpeechBegan() | SpeechStopped():
-                self._state.refuse(event)
-            case TranscriptHeard():
-                self._trouble.ear_progressed()
-                self._caller.hear_text(event)
-            case TurnPredicted():
-                self._caller.hear_prediction(event)
-            case UtteranceSettled(is_ok=is_ok):
-                if is_ok:
-                    self._trouble.ear_understood()
-                self._caller.hear_settled(event)
-            case EarProgressed(processed_sample):
-                self._trouble.ear_progressed()
-                self._caller.hear_progress(processed_sample)
-            # the agent and its voice
-            case ToolUsed():
-                self._history.note_tool(event)
-            case ActionAsked():
-                self._hear_action(event)
-            case ReplyEnded() | VoiceEnded():
-                self._hear_ended(event)
-            case InputExpected():
-                self._expected = event if self._agent.hear(event) else self._expected
-            case ReplyClause() | VoiceMark() | VoiceAudio():
+            case ev.SpeechBegan() | ev.SpeechStopped() | ev.TranscriptHeard() | ev.TurnPredicted():
+                self._hear_ear(event)
+            case ev.EarProgressed() | ev.UtteranceSettled():
+                self._hear_ear(event)
+            case ev.ReplyClause() | ev.VoiceMark() | ev.VoiceAudio() | ev.InputExpected():
                 self._agent.hear(event)
-            # the session
-            case StageFailed():
+            case ev.ReplyEnded() | ev.VoiceEnded():
+                self._hear_ended(event)
+            case ev.ActionAsked():
+                self._hear_action(event)
+            case ev.ToolUsed():
+                self._history.note_tool(event)
+            case ev.StageFailed():
                 self._consider(self._trouble.stage_failed(event))
-            case StageReady(stage):
+            case ev.StageReady(stage):
                 self._trouble.stage_ready(stage)
-            case CloseAsked(cause, message):
-                self._close_after_word(cause, message)
+            case ev.CallAnswered(is_recovered):
+                self._open(is_recovered=is_recovered)
+            case ev.CloseAsked(cause, message):
+                self._ending.begin_after_word(cause, message)
+            case _:
+                self._hear_line(event)
 
-    def on_timer(self, *, now: float) -> list[Command]:
-        """Call when `next_deadline` has come, or any time."""
-        self._state.now = now
-        if self._ending is not None:
-            self._watch_ending()
-        elif not self._is_over and self._answered_at is not None:
-            if now >= self._answered_at + self._state.settings.max_call_s:
-                self._close(EndCause.MAX_DURATION, PromptKind.GOODBYE)
-            elif self.floor is not Floor.HELD:
-                self._watch_clocks(now)
-                self._settle_down()
-        return self._state.take_commands()
+    def _hear_ear(self, news: EarNews) -> None:
+        self._trouble.ear.gave_sign()
+        if isinstance(news, ev.UtteranceSettled) and news.is_ok:
+            self._trouble.ear.understood()
+        self._caller.hear(news)
 
-    def next_deadline(self) -> float | None:
-        """When `on_timer` is to be called, in seconds; None: not before something else happens."""
-        if self._is_over or self._answered_at is None:
-            return None
-        if self._ending is not None:
-            return self._ending.deadline
-        deadlines = [self._answered_at + self._state.settings.max_call_s]
-        if self.floor is not Floor.HELD:
-            others = (self._caller.deadline, self._trouble.deadline(), self._keys.deadline, self._silence.deadline)
-            deadlines += [deadline for deadline in others if deadline is not None]
-        return min(deadlines)
+    def _hear_ended(self, news: ev.ReplyEnded | ev.VoiceEnded) -> None:
+        turn = self._agent.hear(news)
+        if turn is not None and news.outcome is not ev.Outcome.COMPLETED:
+            self._consider(self._trouble.turn_failed(turn, news))
 
-    def _watch_clocks(self, now: float) -> None:
-        self._caller.on_timer()
-        self._consider(self._trouble.on_timer())
-        if self._keys.deadline is not None and now >= self._keys.deadline:
-            self._take_keys(self._keys.take())
-        match self._silence.due(now=now):
-            case SilenceStep.ASK if self._left_at_sample is None:
-                self._agent.say(PromptKind.STILL_THERE)
-            case SilenceStep.GIVE_UP:
-                self._close(EndCause.SILENCE, PromptKind.SILENCE_GOODBYE)
-            case SilenceStep.ASK:
-                self._close(EndCause.CALLER, None)
+    def _hear_line(self, event: line.LegEvent | ev.CallerAdvanced) -> None:
+        match event:
+            case ev.CallerAdvanced(to_sample):
+                self._advance(to_sample)
+            case line.CallerAudio(start_sample, content):
+                self._advance(start_sample + len(content) // self._format.bytes_per_sample)
+            case line.MediaIdle(_, to_sample, reason):
+                self._advance(to_sample, is_silence=reason not in NO_SILENCE)
+            case line.PlayedUpTo(sample):
+                self._playout.played_up_to(sample)
+            case line.KeyPressed(digit):
+                self._press(digit)
+            case line.HoldChanged(is_held):
+                self._hold(is_held=is_held)
+            case line.CallerStaysSilent():
+                self._left_at_sample = self._state.clock.sample
+            case line.LegEnded():
+                self._ending.finish()
+
+    def _hear_last_words(self, event: ev.Event) -> None:
+        """The call is ending: what is being said may still be made, everything else is too late."""
+        match event:
+            case line.LegEnded():
+                self._ending.finish()
+            case line.PlayedUpTo(sample):
+                self._playout.played_up_to(sample)
+            case ev.ToolUsed():
+                self._history.note_tool(event)
+            case _:
+                self._state.refuse(event)
 
     # -- what goes out -------------------------------------------------------------------------------------------------
 
-    def next_frame(self, *, now: float) -> tuple[bytes | None, list[Command]]:
+    def next_frame(self, *, now: float) -> tuple[bytes | None, list[ev.Command]]:
         """The frame that is due on the line, in the leg's format; None: comfort silence. Pulled every 20 ms."""
         self._state.now = now
         if not self._may_play():
@@ -286,40 +211,107 @@ class Conversation:
             self._was_heard(voice)
         if pulled.began is not None:
             self._is_heard_first(pulled.began)
-        self._trouble.watch_playout()
-        if self._ending is not None:
-            self._watch_ending()
-        elif pulled.finished or pulled.began is not None:
-            self._settle_down()
+        if self._ending.is_begun:
+            self._ending.watch()
+        else:
+            self._trouble.watch_playout()
+            if pulled.finished or pulled.began is not None:
+                self._look_around()
         return pulled.content, self._state.take_commands()
 
     def _may_play(self) -> bool:
-        if self._is_over or self._answered_at is None or self.floor in (Floor.HELD, Floor.PAUSED):
+        if self._ending.is_over or self._answered_at is None or self.floor in (Floor.HELD, Floor.PAUSED):
             return False
         return self._state.now >= self._answered_at + self._state.settings.greeting_delay_ms / 1000
 
     def _is_heard_first(self, voice: Voice) -> None:
-        """The first frame of a voice goes out."""
+        """The first frame of a voice goes out. A prompt said while the agent thinks leaves the floor as it is."""
         answer = self._agent.answer
-        if answer is not None and answer.voice is voice:
-            answer.notes.first_frame_at = answer.notes.first_frame_at or self._state.now
-            self._state.move(Move.ANSWER_BEGAN)
-        elif self.floor is Floor.LISTENING:
+        is_answer = answer is not None and answer.voice is voice
+        if answer is not None and is_answer and answer.notes.first_frame_at is None:
+            answer.notes.first_frame_at = self._state.now
+        if is_answer or self.floor is Floor.LISTENING:
             self._state.move(Move.ANSWER_BEGAN)
 
     def _was_heard(self, voice: Voice) -> None:
         """A voice was heard to its end."""
-        if self._agent.finish_prompt(voice):
-            if self._agent.answer is None and not self._agent.is_saying_prompt:
-                self._state.move(Move.ANSWER_DONE)
-            return
         answer = self._agent.answer
-        if answer is None or answer.voice is not voice:
+        if self._announcer.finish(voice):
+            if answer is None and not self._announcer.is_speaking:
+                self._state.move(Move.ANSWER_DONE)
+        elif answer is None or answer.voice is not voice:
             return
-        self._trouble.turn_succeeded()
-        self._state.move(Move.ANSWER_DONE)
-        for asked in self._agent.finish_answer("completed"):
-            self._act(asked.action_id, asked.action)
+        elif self._ending.is_begun:
+            self._agent.finish_answer("interrupted")
+        else:
+            self._trouble.answer_was_heard()
+            self._state.move(Move.ANSWER_DONE)
+            for asked in self._agent.finish_answer("completed"):
+                self._act(asked.action_id, asked.action)
+
+    # -- time ----------------------------------------------------------------------------------------------------------
+
+    def next_deadline(self) -> float | None:
+        """When `on_timer` is to be called, in seconds; None: not before something else happens."""
+        if self._ending.is_over or self._answered_at is None:
+            return None
+        if self._ending.is_begun:
+            return self._ending.deadline
+        deadlines: list[float | None] = [self._answered_at + self._state.settings.max_call_s]
+        if self.floor is not Floor.HELD:
+            deadlines += [part.deadline for part in (self._caller, self._trouble, self._keys, self._silence)]
+        return min(deadline for deadline in deadlines if deadline is not None)
+
+    def on_timer(self, *, now: float) -> list[ev.Command]:
+        """Call when `next_deadline` has come, or at any other time."""
+        self._state.now = now
+        if self._ending.is_begun:
+            self._ending.watch()
+        elif self._answered_at is not None:
+            if now >= self._answered_at + self._state.settings.max_call_s:
+                self._ending.begin(line.EndCause.MAX_DURATION, ev.PromptKind.GOODBYE)
+            elif self.floor is not Floor.HELD:
+                self._watch_clocks()
+                self._look_around()
+        return self._state.take_commands()
+
+    def _watch_clocks(self) -> None:
+        now = self._state.now
+        self._caller.on_timer()
+        self._consider(self._trouble.on_timer())
+        if self._keys.deadline is not None and now >= self._keys.deadline:
+            self._take_keys(self._keys.take())
+        match self._silence.due(now=now):
+            case SilenceStep.ASK if self._left_at_sample is None:
+                self._announcer.say(ev.PromptKind.STILL_THERE)
+            case SilenceStep.ASK:
+                self._ending.begin(line.EndCause.CALLER, None)
+            case SilenceStep.GIVE_UP:
+                self._ending.begin(line.EndCause.SILENCE, ev.PromptKind.SILENCE_GOODBYE)
+
+    def _look_around(self) -> None:
+        """After every event: what depends on the whole picture."""
+        if self._ending.is_begun:
+            return
+        agent_speaks = self.floor in (Floor.SPEAKING, Floor.PAUSED) or self._announcer.is_speaking
+        if agent_speaks is not self._ear_knows_agent_speaks:
+            self._ear_knows_agent_speaks = agent_speaks
+            self._state.command(ev.UpdateEar(self._state.clock.sample, agent_is_speaking=agent_speaks))
+        is_caller_taking_part = self._agent.answer is not None and not self._agent.answer.is_greeting
+        if is_caller_taking_part:
+            self._silence.caller_took_part()
+        is_quiet = self.floor is Floor.LISTENING and not (
+            self._answered_at is None
+            or self._announcer.is_speaking
+            or self._caller.is_busy
+            or self._keys.deadline is not None
+        )
+        if not is_quiet:
+            self._silence.stop()
+        elif self._left_at_sample is not None and self._caller.heard_sample >= self._left_at_sample:
+            self._ending.begin(line.EndCause.CALLER, None)
+        else:
+            self._silence.start(now=self._state.now)
 
     # -- the call's own story ------------------------------------------------------------------------------------------
 
@@ -329,10 +321,10 @@ class Conversation:
             return
         self._answered_at = self._state.now
         if is_recovered:
-            self._agent.say(PromptKind.RECOVERED)
+            self._announcer.say(ev.PromptKind.RECOVERED)
             return
         self._state.move(Move.TURN_ENDED)
-        self._agent.ask(CallOpened(), TurnNotes(end_reason="open"))
+        self._agent.ask(ev.CallOpened(), TurnNotes(end_reason="open"))
 
     def _advance(self, to_sample: int, *, is_silence: bool = True) -> None:
         """The caller's clock went on."""
@@ -343,156 +335,58 @@ class Conversation:
             self._caller.excuse(to_sample - before)
         if self.floor is not Floor.HELD:
             self._caller.advance()
-            self._consider(self._trouble.ear_watch())
+            self._consider(self._trouble.ear.check())
 
     def _hold(self, *, is_held: bool) -> None:
         """Nothing is played and no limit runs while the call is on hold."""
-        now = self._state.now
         if is_held and self.floor is not Floor.HELD:
             self._caller.put_on_hold()
-            self._silence.stop()
-            self._held_at = now
+            self._held_at = self._state.now
             self._state.move(Move.PUT_ON_HOLD)
         elif not is_held and self.floor is Floor.HELD:
             self._state.move(Move.TAKEN_BACK)
             for part in (self._caller, self._trouble, self._keys):
-                part.shift(now - self._held_at)
+                part.shift(self._state.now - self._held_at)
 
     def _press(self, digit: str) -> None:
         """A key: it stops the agent, and the keys together become a turn."""
         if self.floor in (Floor.SPEAKING, Floor.PAUSED):
-            self._caller.insist(Verdict.KEY)
-        expected_length = self._expected.length if self._expected is not None else 0
-        digits = self._keys.press(digit, expected_length=expected_length, now=self._state.now)
+            self._caller.stop_agent_for_key()
+        digits = self._keys.press(digit, expected_length=self._agent.expected_length, now=self._state.now)
         if digits is not None:
             self._take_keys(digits)
 
     def _take_keys(self, digits: str) -> None:
-        self._silence.caller_took_part()
         self._caller.abandon_turn()
         if self.floor is not Floor.LISTENING:
             self._agent.give_up_answer("interrupted", Verdict.KEY.value)
             self._state.move(Move.CALLER_INSISTED)
         self._state.move(Move.TURN_ENDED)
-        notes = TurnNotes(user_text=digits, end_reason="keys")
-        self._agent.ask(CallerKeyed(digits), notes)
+        self._agent.ask(ev.CallerKeyed(digits), TurnNotes(user_text=digits, end_reason="keys"))
 
-    def _hear_ended(self, event: ReplyEnded | VoiceEnded) -> None:
-        turn = self._agent.hear(event)
-        if turn is not None and event.outcome is not Outcome.COMPLETED:
-            self._consider(self._trouble.turn_failed(turn, event))
-
-    def _hear_action(self, asked: ActionAsked) -> None:
+    def _hear_action(self, asked: ev.ActionAsked) -> None:
+        """The agent wants something done: now, or when its words have been heard; a draft has no side effects."""
         turn = self._agent.find(asked.turn_id)
         if turn is None:
             self._state.refuse(asked)
-            self._state.command(ReportAction(asked.action_id, is_done=False))
+            self._state.command(ev.ReportAction(asked.action_id, is_done=False))
         elif asked.is_after_playout or turn.is_draft:
             turn.actions.append(asked)
         else:
             self._act(asked.action_id, asked.action)
 
-    def _act(self, action_id: str, action: Action) -> None:
+    def _act(self, action_id: str, action: ev.Action) -> None:
         match action:
-            case HangUpCall():
-                self._state.command(ReportAction(action_id, is_done=True))
-                self._close(EndCause.AGENT, None)
-            case SwitchLanguage(language_code):
+            case ev.HangUpCall():
+                self._state.command(ev.ReportAction(action_id, is_done=True))
+                self._ending.begin(line.EndCause.AGENT, None)
+            case ev.SwitchLanguage(language_code):
                 self._state.language_code = language_code
-                update = UpdateEar(self._state.clock.sample, language_codes=(language_code,))
-                self._state.command(update, ReportAction(action_id, is_done=True))
+                update = ev.UpdateEar(self._state.clock.sample, language_codes=(language_code,))
+                self._state.command(update, ev.ReportAction(action_id, is_done=True))
             case _:
-                self._state.command(DoAction(action_id, action))
+                self._state.command(ev.DoAction(action_id, action))
 
     def _consider(self, prospect: Prospect) -> None:
         if prospect is Prospect.HOPELESS:
-            self._close(EndCause.FAILURE, PromptKind.GOODBYE)
-
-    def _settle_down(self) -> None:
-        """After every event: what depends on the whole picture."""
-        self._tell_ear_who_speaks()
-        commands_ask = any(isinstance(command, AskAgent) for command in self._state.pending)
-        if commands_ask:
-            self._silence.caller_took_part()
-        is_quiet = (
-            self.floor is Floor.LISTENING
-            and self._answered_at is not None
-            and not self._agent.is_saying_prompt
-            and not self._caller.is_busy
-            and self._keys.deadline is None
-        )
-        if not is_quiet:
-            self._silence.stop()
-            return
-        if self._left_at_sample is not None and self._caller.heard_sample >= self._left_at_sample:
-            self._close(EndCause.CALLER, None)
-        else:
-            self._silence.start(now=self._state.now)
-
-    def _tell_ear_who_speaks(self) -> None:
-        speaks = self.floor in (Floor.SPEAKING, Floor.PAUSED, Floor.CLOSING) or self._agent.is_saying_prompt
-        if speaks is not self._ear_knows_agent_speaks:
-            self._ear_knows_agent_speaks = speaks
-            self._state.command(UpdateEar(self._state.clock.sample, agent_is_speaking=speaks))
-
-    # -- the end -------------------------------------------------------------------------------------------------------
-
-    def _close(self, cause: EndCause, prompt: PromptKind | None, message: str = "") -> None:
-        """The last words, then the hang-up."""
-        if self._ending is not None:
-            return
-        self._caller.abandon_turn()
-        self._silence.stop()
-        self._agent.give_up_answer("failed" if cause is EndCause.FAILURE else "interrupted", cause.value)
-        self._state.move(Move.CLOSED)
-        if prompt is not None:
-            self._agent.say(prompt)
-        self._ending = Ending(cause, message, self._state.now + self._state.settings.closing_limit_ms / 1000)
-        self._watch_ending()
-
-    def _close_after_word(self, cause: EndCause, message: str) -> None:
-        """An operator ends the call: the word being spoken is the last."""
-        voice = self._playout.current
-        if voice is None or self.floor is not Floor.SPEAKING:
-            self._close(cause, None, message)
-            return
-        self._caller.abandon_turn()
-        voice.cut(voice.word_end(voice.position))
-        self._state.move(Move.CLOSED)
-        self._ending = Ending(cause, message, self._state.now + self._state.settings.closing_limit_ms / 1000)
-
-    def _watch_ending(self) -> None:
-        ending, now = self._ending, self._state.now
-        if ending is None or self._is_over:
-            return
-        if not ending.is_final and self._playout.current is None:
-            ending.is_final = True
-            ending.deadline = now + self._state.settings.tail_ms / 1000
-        elif now >= ending.deadline:
-            self._state.command(HangUp(ending.cause, ending.message))
-            self._end()
-
-    def _hear_while_ending(self, event: Event) -> None:
-        """The last words are being said: only the line matters now."""
-        match event:
-            case LegEnded():
-                self._end()
-            case PlayedUpTo(sample):
-                self._playout.played_up_to(sample)
-            case CallerAdvanced() | CallerAudio() | MediaIdle() | StageReady() | StageFailed() | EarProgressed():
-                pass
-            case ReplyEnded() | VoiceEnded() | ReplyClause() | VoiceMark() | VoiceAudio() | InputExpected():
-                if self._agent.find(event.turn_id) is not None:
-                    self._agent.hear(event)
-                else:
-                    self._state.refuse(event)
-            case ToolUsed():
-                self._history.note_tool(event)
-            case _:
-                self._state.refuse(event)
-
-    def _end(self) -> None:
-        """The line is gone: the last reports, nothing more."""
-        self._caller.abandon_turn()
-        self._agent.give_up_answer("interrupted", "call_ended")
-        self._is_over = True
+            self._ending.begin(line.EndCause.FAILURE, ev.PromptKind.GOODBYE)

@@ -67,6 +67,10 @@ class History:
         """A better text of what the caller said."""
         self._replace(turn_id, user_text=user_text)
 
+    def has_tools(self, turn_id: int) -> bool:
+        """Whether that turn called any tool."""
+        return turn_id in self._tools
+
     def runs_tool(self, turn_id: int) -> bool:
         """Whether a tool of that turn has begun and not ended."""
         return any(running == turn_id for running, _ in self._running)

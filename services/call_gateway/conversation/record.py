@@ -36,6 +36,14 @@ class TurnNotes:
     first_frame_at: float | None = None
     trace: Trace = field(default_factory=Trace)
 
+    def take_over_draft(self, draft: "TurnNotes") -> None:
+        """The turn is answered from a draft: it was asked, and perhaps answered, before it was taken."""
+        self.is_from_draft = True
+        self.text_timing, self.trace = draft.text_timing, draft.trace
+        self.asked_at = draft.asked_at
+        self.first_clause_at, self.clause_timing = draft.first_clause_at, draft.clause_timing
+        self.first_audio_at, self.audio_timing = draft.first_audio_at, draft.audio_timing
+
     def finished(
         self, turn_id: int, *, outcome: str, heard_text: str, continues_turn_id: int = 0, is_gateway: bool = False
     ) -> TurnRecord:

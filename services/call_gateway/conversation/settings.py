@@ -25,20 +25,22 @@ class ConversationSettings:
     text_margin_ms: int = 200  # the text must cover the speech to within a syllable
     text_wait_ms: int = 400  # what a late text is worth waiting for
     settle_limit_ms: int = 400  # then the draft's text stands
-    settle_hard_limit_ms: int = 1200  # the same when there is no draft: then any text stands, or the ear has failed
+    settle_hard_limit_ms: int = 1000  # the same when there is no draft: then any text stands, or the ear has failed
     recovery_window_ms: int = 1000  # speech this soon after the turn was taken: it was taken too early
-    echo_guard: bool = True  # veto speech that is our own voice coming back
 
     # The caller talks over the agent (caller's clock)
     barge_in_min_speech_ms: int = 600  # longer than coughs and backchannels
     barge_in_min_words: int = 1  # that are no backchannel
     barge_in_min_confidence: float = 0.3  # Whisper scores "uh-huh" 0.24 and "wait" 0.40
     pause_limit_ms: int = 1000  # silence of an agent that was not interrupted after all
+    question_tail_ms: int = 1000  # of a question still to be said; people answer before it is over
 
     # Trouble: first clause and first audio together stay under three seconds
     ear_stall_ms: int = 2000  # how far behind the caller's clock the ear may be
-    first_clause_limit_ms: int = 1900
-    first_audio_limit_ms: int = 900
+    first_clause_limit_ms: int = 1900  # from the moment the turn is taken
+    first_audio_limit_ms: int = 900  # from the first clause, or the moment the turn is taken
+    dead_air_limit_ms: int = 2900  # from the caller's last word, when its end was found late
+    least_patience_ms: int = 1000  # what the stages get even then
     dry_limit_ms: int = 2000  # a reply that stops flowing
     tool_limit_ms: int = 10_000  # a first clause may take this long while a tool runs
     reopen_pause_ms: int = 500  # between attempts to reach a stage again

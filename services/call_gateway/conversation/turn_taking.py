@@ -1,0 +1,205 @@
+"""How what the caller says becomes a turn.
+
+Drafts are tried at the pauses of an utterance. Its end is decided by the caller's clock and told to the ear; the ear
+settles the words, and the turn is taken: the draft is committed when it has the same words, else the agent is asked
+anew. A turn that was taken too early is opened again: its words go before what the caller says next.
+"""
+
+from dataclasses import dataclass
+
+from services.call_gateway.conversation.agent import Agent
+from services.call_gateway.conversation.call_state import CallState
+from services.call_gateway.conversation.corrections import Corrections
+from services.call_gateway.conversation.drafts import DraftAdvice, DraftDesk
+from services.call_gateway.conversation.endpointing import Endpointing, TurnEnd
+from services.call_gateway.conversation.events import (
+    CallerHeard,
+    CallerSaid,
+    EndUtterance,
+    Stage,
+    TextStage,
+    Timing,
+    Trace,
+    TranscriptHeard,
+    UtteranceSettled,
+)
+from services.call_gateway.conversation.record import TurnNotes
+from services.call_gateway.conversation.turn import Floor, Move
+from services.call_gateway.conversation.words import joined, normalised
+
+
+@dataclass(slots=True)
+class Settlement:
+    """An utterance that was ended and whose words are awaited."""
+
+    end_sample: int
+    after_sample: int  # where the one before ended
+    best_text: str  # so far; it stands when the ear takes too long
+    notes: TurnNotes
+    deadline: float  # seconds
+    settled_text: str | None = None  # known, but a sound of the caller keeps the turn from being taken
+
+    @property
+    def is_awaited(self) -> bool:
+        return self.settled_text is None
+
+
+class TurnTaking:
+    """Drafts, ends, settlements."""
+
+    def __init__(self, state: CallState, agent: Agent, endpointing: Endpointing, corrections: Corrections) -> None:
+        self._state = state
+        self._agent = agent
+        self._endpointing = endpointing
+        self._corrections = corrections
+        self.desk = DraftDesk(state.settings)
+        self.settlement: Settlement | None = None
+        self._prefix = ""  # said before, of a turn that was taken too early
+        self._continues_turn_id = 0
+        self._utterance_id: int | None = None  # of the latest text
+        self._text_timing = Timing()
+        self._trace = Trace()
+
+    def note_text(self, event: TranscriptHeard) -> None:
+        """Words of the utterance under way, however firm."""
+        self._utterance_id = event.utterance_id
+        if event.stage is not TextStage.PARTIAL:
+            self._text_timing, self._trace = event.timing, event.trace
+            if event.language_code and event.text:
+                self._state.language_code = event.language_code
+        self._state.command(CallerHeard(event.utterance_id, event.text, event.stage is TextStage.SETTLED))
+
+    # -- drafts --------------------------------------------------------------------------------------------------------
+
+    def try_draft(self, text: str, start_sample: int, end_sample: int) -> None:
+        """The ear's text at a pause: worth an answer ahead?"""
+        whole = joined(self._prefix, text)
+        speech_ms = (end_sample - start_sample) * 1000 / self._state.clock.sample_rate_hertz
+        can_make = {Stage.NLU, Stage.TTS} <= self._state.open_stages
+        advice = self.desk.consider(whole, speech_ms=speech_ms, can_make=can_make)
+        if advice in (DraftAdvice.REPLACE, DraftAdvice.DROP):
+            self.drop_draft()
+        if advice in (DraftAdvice.REPLACE, DraftAdvice.MAKE):
+            self.desk.note_made(whole)
+            notes = TurnNotes(user_text=whole, text_timing=self._text_timing, trace=self._trace)
+            self._agent.ask_draft(CallerSaid(whole), notes, continues_turn_id=self._continues_turn_id)
+
+    def try_draft_of_utterance(self) -> None:
+        """The same with what is known of the utterance under way."""
+        utterance = self._endpointing.utterance
+        if utterance.draft_text and not self._endpointing.is_sounding and utterance.began_sample is not None:
+            self.try_draft(utterance.draft_text, utterance.began_sample, utterance.covered_sample)
+
+    def drop_draft(self) -> None:
+        """The draft is void, if there is one."""
+        if self.desk.live_words is not None:
+            self.desk.note_dropped()
+        self._agent.drop_draft()
+
+    # -- the end of the turn -------------------------------------------------------------------------------------------
+
+    def decide(self) -> None:
+        """End the turn if it is over."""
+        if self._state.floor is Floor.LISTENING and (end := self._endpointing.decide()) is not None:
+            self._end(end)
+
+    def _end(self, end: TurnEnd) -> None:
+        after_sample = self._endpointing.ended_sample
+        utterance = self._endpointing.end(end.end_sample)
+        settings = self._state.settings
+        limit_ms = settings.settle_limit_ms if utterance.draft_text else settings.settle_hard_limit_ms
+        self.settlement = settlement = Settlement(
+            end.end_sample,
+            after_sample,
+            utterance.draft_text or utterance.text,
+            TurnNotes(
+                end_reason=end.reason,
+                speech_end_sample=end.end_sample,
+                spoke_last_at=self._state.clock.wall_time(end.end_sample),
+                draft_pause_ms=settings.draft_pause_ms,
+            ),
+            self._state.now + limit_ms / 1000,
+        )
+        self._state.command(EndUtterance(end.end_sample))
+        self._state.move(Move.TURN_ENDED)
+        if Stage.STT not in self._state.open_stages:
+            self.settle(settlement.best_text)
+
+    def hear_settled_text(self, event: TranscriptHeard) -> None:
+        """The words of an ended utterance; when they come too late they are a correction."""
+        settlement = self.settlement
+        if settlement is not None and settlement.after_sample < event.end_sample <= settlement.end_sample:
+            self.note_text(event)
+            self.settle(event.text)
+        else:
+            self._corrections.hear(event)
+
+    def hear_settled(self, event: UtteranceSettled) -> None:
+        """The ear has said all it will say of an ended utterance."""
+        settlement = self.settlement
+        if settlement is None or settlement.end_sample != event.end_sample:
+            self._state.refuse(event)
+        elif settlement.is_awaited:
+            self.settle("" if event.is_ok else settlement.best_text)
+
+    def settle(self, text: str) -> None:
+        """The words of the ended utterance are known, or will not become better."""
+        if self.settlement is None:
+            return
+        self.settlement.settled_text = text
+        if self._state.floor is not Floor.PAUSED:
+            self.take_settled_turn()
+
+    def take_settled_turn(self) -> None:
+        """Make the settled words the turn. Does nothing when none are settled."""
+        settlement = self.settlement
+        if settlement is None or settlement.settled_text is None:
+            return
+        self.settlement = None
+        text = settlement.settled_text
+        if not normalised(text) and not self._prefix:
+            self.drop_draft()
+            self.desk.begin_turn()
+            self._state.move(Move.NOTHING_SAID)
+            return
+        whole = joined(self._prefix, text)
+        notes = settlement.notes
+        notes.user_text, notes.text_timing, notes.trace = whole, self._text_timing, self._trace
+        if self._agent.draft is not None and self.desk.matches(whole):
+            turn = self._agent.commit(notes)
+        else:
+            self.drop_draft()
+            turn = self._agent.ask(CallerSaid(whole), notes, continues_turn_id=self._continues_turn_id)
+        notes.drafts_made, notes.drafts_dropped = self.desk.made, self.desk.dropped
+        self._corrections.note_turn(turn, settlement.end_sample, self._utterance_id, text=text, prefix=self._prefix)
+        self.begin_anew()
+
+    # -- opened again, or given up -------------------------------------------------------------------------------------
+
+    def reopen_settlement(self) -> bool:
+        """The caller goes on before their turn was taken: no turn was begun, its words are simply not all. False when
+        there is none to reopen.
+        """
+        settlement, self.settlement = self.settlement, None
+        if settlement is None:
+            return False
+        text = settlement.best_text if settlement.settled_text is None else settlement.settled_text
+        self._prefix = joined(self._prefix, text)
+        self.drop_draft()
+        return True
+
+    def go_on_from(self, user_text: str, turn_id: int) -> None:
+        """The caller goes on after their turn was taken: what they say next is the rest of it."""
+        self._prefix, self._continues_turn_id = user_text, turn_id
+        self.drop_draft()
+
+    def begin_anew(self) -> None:
+        """What comes next is a turn of its own."""
+        self._prefix, self._continues_turn_id = "", 0
+        self.desk.begin_turn()
+
+    def abandon(self) -> None:
+        """Something else became the turn: what was being said is void."""
+        self.settlement = None
+        self.drop_draft()
+        self.begin_anew()
