@@ -82,10 +82,9 @@ class Conversation:
         )
 
     async def prepare(self) -> None:
-        """Read the conversation so far, so that the first turn need not wait for that."""
-        entries = self._history.entries()
-        if entries or self._agent.has_own_opening:
-            await self._engine.prepare(self._id, self._agent.messages(entries, language_code=self._language_code))
+        """Read the conversation so far, so that the next turn need not wait for that."""
+        messages = self._agent.messages(self._history.entries(), language_code=self._language_code)
+        await self._engine.prepare(self._id, messages)
 
     async def handle(self, received: Input) -> None:
         """Take one message. Raises RequestError, which ends the stream."""
@@ -99,7 +98,7 @@ class Conversation:
                 for live in self._ledger.cancel(turn_id, scope):
                     await self._cancel(live)
             case PlayoutReport():
-                self._hear(received)
+                await self._hear(received)
             case TranscriptCorrection(turn_id, text):
                 if is_clean(text, max_chars=self._settings.max_turn_text_chars):
                     self._history.correct(turn_id, text)
@@ -268,11 +267,13 @@ class Conversation:
 
     # What was heard and done
 
-    def _hear(self, report: PlayoutReport) -> None:
+    async def _hear(self, report: PlayoutReport) -> None:
         if report.gateway_text is None:
             self._history.hear(report.turn_id, report.heard_offset)
         elif is_clean(report.gateway_text, max_chars=self._settings.max_turn_text_chars):
             self._history.hear_gateway(report.turn_id, report.gateway_text[: max(report.heard_offset, 0)])
+        if report.is_final and not self._turns:
+            await self.prepare()
 
     def _note_act(self, action_id: str, outcome: ActionOutcome, reason: str) -> None:
         result = {"outcome": outcome.value} | ({"reason": reason[:64]} if reason else {})

@@ -47,6 +47,7 @@ class PlayoutReport:
     turn_id: int
     heard_offset: int  # Unicode code points of the reply
     gateway_text: str | None = None  # the words themselves when the gateway made them
+    is_final: bool = False  # nothing more of the turn will be played
 
 
 @dataclass(frozen=True, slots=True)

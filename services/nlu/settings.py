@@ -44,6 +44,11 @@ class NluSettings(ServiceSettings):
     max_reply_tokens: int = Field(96, ge=8, description="llama_cpp: most tokens of one reply.")
     temperature: float = Field(0.0, ge=0, le=2, description="llama_cpp: 0 always takes the likeliest token.")
 
+    prompt_cache_dir: Path = Field(
+        Path("~/.cache/tong-dai/prompts").expanduser(),
+        description="llama_cpp: folder where what the model made of prompts' openings is kept from start to start.",
+    )
+
     script_file: Path = Field(
         Path(__file__).parent / "engines" / "script.toml", description="script: the TOML file of its replies."
     )

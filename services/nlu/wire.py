@@ -180,7 +180,7 @@ def _read_input(turn: nlu_pb2.UserTurn) -> TurnInput | None:
 
 def _read_report(report: nlu_pb2.PlayoutReport) -> PlayoutReport:
     gateway_text = report.text if report.origin == _ORIGIN_GATEWAY else None
-    return PlayoutReport(report.turn_id, report.heard_offset, gateway_text)
+    return PlayoutReport(report.turn_id, report.heard_offset, gateway_text, report.is_final)
 
 
 def _read_outcome(outcome: nlu_pb2.CallActionResult.Outcome.ValueType) -> ActionOutcome:

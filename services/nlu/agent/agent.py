@@ -60,11 +60,6 @@ class Agent:
     def tools(self) -> tuple[ToolSpec, ...]:
         return tuple(TOOLS[name].spec for name in self.profile.tools)
 
-    @property
-    def has_own_opening(self) -> bool:
-        """Whether its prompts begin as no other conversation's do."""
-        return bool(self._instructions)
-
     def plan(self, turn_input: TurnInput, history: Iterable[Entry], *, language_code: str) -> Plan:
         """What to do about a turn; `history` is what came before it."""
         persona = self.profile.personas[language_code]

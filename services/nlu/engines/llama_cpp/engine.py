@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from pathlib import Path
 
 from services.nlu.engine import Message, ReplyPart, ReplyRequest
-from services.nlu.engines.llama_cpp.model import ModelOptions
-from services.nlu.engines.llama_cpp.worker import Job, Worker
+from services.nlu.engines.llama_cpp.jobs import Job
+from services.nlu.engines.llama_cpp.model import LlamaModel, ModelOptions
+from services.nlu.engines.llama_cpp.openings import KeptOpenings
+from services.nlu.engines.llama_cpp.worker import Worker
 from services.nlu.settings import NluSettings
 from services.runtime.errors import StartupError, TurnFailed
 from services.runtime.models import model_dir
@@ -36,25 +39,22 @@ class LlamaCppEngine:
             temperature=settings.temperature,
         )
         path = await asyncio.to_thread(_model_file, settings)
-        worker = Worker(path, options)
+        worker = Worker(lambda: LlamaModel(path, options), options, KeptOpenings(settings.prompt_cache_dir, path))
         await asyncio.to_thread(worker.start)
         self._worker = worker
-        for messages in prompts:
-            async for _ in self._run("", messages, max_tokens=0, is_draft=False):
-                pass
+        if prompts:  # the first one now, the others in time nobody needs: a start must not take long
+            async with aclosing(self._run("", prompts[0], max_tokens=0, is_draft=False)) as reading:
+                async for _ in reading:
+                    pass
+        for messages in prompts[1:]:
+            await self.prepare("", messages)
 
     async def reply(self, request: ReplyRequest) -> AsyncGenerator[ReplyPart, None]:
-        parts = self._run(
-            request.conversation,
-            request.messages,
-            max_tokens=self._settings.max_reply_tokens,
-            is_draft=request.is_draft,
-        )
-        try:
+        limit = self._settings.max_reply_tokens
+        run = self._run(request.conversation, request.messages, max_tokens=limit, is_draft=request.is_draft)
+        async with aclosing(run) as parts:
             async for part in parts:
                 yield part
-        finally:
-            await parts.aclose()
 
     async def prepare(self, conversation: str, messages: tuple[Message, ...]) -> None:
         if self._worker:

@@ -120,6 +120,26 @@ class LlamaModel:
         llama.llama_memory_seq_rm(self._memory, slot, -1, -1)
         return False
 
+    def save(self, slot: int, tokens: Sequence[int], path: Path) -> None:
+        """Write what was computed for a slot to a file; no error when it cannot be written."""
+        partial = path.with_suffix(".partial")
+        array = (llama.llama_token * len(tokens))(*tokens)
+        if llama.llama_state_seq_save_file(self._context, str(partial).encode(), slot, array, len(tokens)):
+            partial.replace(path)
+
+    def restore(self, slot: int, tokens: Sequence[int], path: Path) -> bool:
+        """Fill an empty slot from a file `save` wrote for these tokens. False: it was not, and the slot is empty."""
+        if not path.is_file():
+            return False
+        array, count = (llama.llama_token * len(tokens))(), ctypes.c_size_t()
+        read = llama.llama_state_seq_load_file(
+            self._context, str(path).encode(), slot, array, len(tokens), ctypes.byref(count)
+        )
+        if read and list(array[: count.value]) == list(tokens):
+            return True
+        self.cut(slot, 0)
+        return False
+
     # One step
 
     def decode(self, rows: Sequence[Row]) -> bool:

@@ -46,10 +46,22 @@ class PromptTokens:
         if len(self._replies) > _REMEMBERED_REPLIES:
             self._replies.popitem(last=False)
 
-    def of(self, messages: Sequence[Message], *, opens_reply: bool = True) -> list[int]:
-        """The prompt's tokens; with `opens_reply` it ends where the reply begins."""
-        marked = [(message.role.value, _MARK.format(i)) for i, message in enumerate(messages)]
-        parts = _MARKED.split(self._tokenizer.render(marked, opens_reply=opens_reply))
+    def up_to_reply(self, messages: Sequence[Message]) -> list[int]:
+        """The tokens of the messages, up to where the reply begins."""
+        return self._of(messages, self._render([message.role for message in messages], opens_reply=True))
+
+    def up_to_caller(self, messages: Sequence[Message]) -> list[int]:
+        """The tokens of the messages, up to where the caller's next words begin."""
+        roles = [*(message.role for message in messages), Role.CALLER]
+        rendered, _, _ = self._render(roles, opens_reply=False).partition(_MARK.format(len(messages)))
+        return self._of(messages, rendered)
+
+    def _render(self, roles: Sequence[Role], *, opens_reply: bool) -> str:
+        marked = [(role.value, _MARK.format(i)) for i, role in enumerate(roles)]
+        return self._tokenizer.render(marked, opens_reply=opens_reply)
+
+    def _of(self, messages: Sequence[Message], rendered: str) -> list[int]:
+        parts = _MARKED.split(rendered)
         tokens: list[int] = []
         for i, part in enumerate(parts):
             if i % 2 == 0:

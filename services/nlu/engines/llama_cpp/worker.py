@@ -2,56 +2,50 @@
 
 from __future__ import annotations
 
-import codecs
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
+from typing import Protocol
 
-from services.nlu.engine import Began, CutShort, Message, ReplyPart, TextMade
-from services.nlu.engines.llama_cpp.model import DecodeFailed, LlamaModel, ModelOptions, Row
-from services.nlu.engines.llama_cpp.prompt import PromptTokens
-from services.nlu.engines.llama_cpp.slots import Slot, Slots
+from services.nlu.engine import Began, CutShort, TextMade
+from services.nlu.engines.llama_cpp.jobs import ActiveJob, Job, rows_of
+from services.nlu.engines.llama_cpp.model import DecodeFailed, ModelOptions, Row
+from services.nlu.engines.llama_cpp.openings import KeptOpenings, Memory
+from services.nlu.engines.llama_cpp.prompt import PromptTokens, Tokenizer
+from services.nlu.engines.llama_cpp.slots import Cache, Slots
 from services.runtime.errors import TurnFailed
 
 _SHARED_STEP_TOKENS = 32  # of a prompt in a step that also speaks for somebody: nobody stutters
-_LONE_STEP_TOKENS = 128  # of a prompt in a step of its own: a cancel is seen between steps
+_LONE_STEP_TOKENS = 64  # in a step of prompts only: a cancel is seen between steps
+_AHEAD_STEP_TOKENS = 24  # in a step that only reads ahead: a turn must not wait long for its end
 
 
-@dataclass(slots=True, eq=False)
-class Job:
-    """One reply to make, or with no tokens to make only messages to read."""
+class Model(Tokenizer, Cache, Memory, Protocol):
+    """What the worker needs of a model; LlamaModel is one."""
 
-    conversation: str  # empty: an opening that every conversation shares
-    messages: tuple[Message, ...]
-    max_tokens: int
-    is_draft: bool
-    give: Callable[[ReplyPart | TurnFailed | None], None]  # called in the worker's thread; None: the end
-    is_cancelled: bool = False  # set from any thread, seen before the next step
+    def ends_reply(self, token: int) -> bool:
+        """Whether the token says that the reply is whole."""
 
+    def decode(self, rows: Sequence[Row]) -> bool:
+        """Compute one step. False: no room. Raises DecodeFailed."""
 
-@dataclass(slots=True, eq=False)
-class _Active:
-    """A job that has a slot."""
+    def sample(self, row: int) -> int:
+        """The token after a row of the last step."""
 
-    job: Job
-    slot: Slot
-    unread: deque[int]  # of the prompt
-    made: list[int] = field(default_factory=list)
-    text: str = ""
-    decoder: codecs.IncrementalDecoder = field(default_factory=codecs.getincrementaldecoder("utf-8"))
+    def close(self) -> None:
+        """Let go of the memory."""
 
 
 class Worker:
     """Runs jobs. `start`, `submit`, `forget` and `stop` may be called from any thread."""
 
-    def __init__(self, path: Path, options: ModelOptions) -> None:
-        self._path, self._options = path, options
+    def __init__(self, open_model: Callable[[], Model], options: ModelOptions, kept: KeptOpenings | None) -> None:
+        """`open_model` is called in the worker's thread; `kept`: where openings are kept from one start to the next."""
+        self._open_model, self._options, self._kept = open_model, options, kept
         self._commands: SimpleQueue[Job | str | None] = SimpleQueue()  # a job; a conversation to forget; None: stop
         self._waiting: deque[Job] = deque()
-        self._active: list[_Active] = []
+        self._active: list[ActiveJob] = []
         self._prompts: dict[str, PromptTokens] = {}
         self._thread = Thread(target=self._run, name="llama", daemon=True)
         self._is_open = Event()
@@ -79,7 +73,7 @@ class Worker:
 
     def _run(self) -> None:
         try:
-            self._model = LlamaModel(self._path, self._options)
+            self._model = self._open_model()
         except Exception as error:
             self._open_error = error
             return
@@ -126,10 +120,11 @@ class Worker:
 
     def _admit(self) -> None:
         """Give waiting jobs a slot: turns that stand first, then drafts, then reading ahead."""
-        for job in sorted(self._waiting, key=lambda job: (job.max_tokens == 0, job.is_draft)):
-            prompt = self._prompts.setdefault(job.conversation, PromptTokens(self._model)).of(
-                job.messages, opens_reply=job.max_tokens > 0
-            )
+        for job in sorted(self._waiting, key=lambda job: (job.reads_ahead, job.is_draft)):
+            prompts = self._prompts.setdefault(job.conversation, PromptTokens(self._model))
+            prompt = prompts.up_to_caller(job.messages) if job.reads_ahead else prompts.up_to_reply(job.messages)
+            for active in [active for active in self._active if active.job.is_made_void_by(job)]:
+                self._end(active)
             if len(prompt) + job.max_tokens > self._options.context_tokens:
                 self._waiting.remove(job)
                 job.give(TurnFailed("HISTORY_TOO_LONG", "the conversation no longer fits the model's context"))
@@ -138,12 +133,14 @@ class Worker:
             if slot is None:
                 return
             self._waiting.remove(job)
-            self._active.append(_Active(job, slot, deque(prompt[len(slot.tokens) :])))
+            if self._kept and not job.conversation:
+                self._kept.restore(slot, prompt, self._model)
+            self._active.append(ActiveJob(job, slot, deque(prompt[len(slot.tokens) :])))
             job.give(Began())
 
     def _step(self) -> None:
         fed = self._feed()
-        rows, last_rows = _rows(fed)
+        rows, last_rows = rows_of(fed)
         try:
             has_room = self._model.decode(rows)
         except DecodeFailed as error:
@@ -158,25 +155,30 @@ class Worker:
                 active.unread.popleft()
             if active.unread:
                 continue
-            if active.job.max_tokens:
-                self._take_token(active, self._model.sample(last_row))
-            else:
+            if active.job.reads_ahead:
                 self._end(active)
+            else:
+                self._take_token(active, self._model.sample(last_row))
 
-    def _feed(self) -> list[tuple[_Active, list[int]]]:
-        """The tokens of the next step: one of every reply under way, then of prompts, the shortest rest first."""
+    def _feed(self) -> list[tuple[ActiveJob, list[int]]]:
+        """The tokens of the next step: one of every reply under way, then of prompts, the shortest rest first.
+
+        Reading ahead has the steps that nobody else needs.
+        """
         speaking = [active for active in self._active if not active.unread]
         reading = sorted((active for active in self._active if active.unread), key=lambda active: len(active.unread))
+        awaited = [active for active in reading if not active.job.reads_ahead]
+        limit = _SHARED_STEP_TOKENS if speaking else _LONE_STEP_TOKENS if awaited else _AHEAD_STEP_TOKENS
         fed = [(active, active.made[-1:]) for active in speaking]
-        room = min(_SHARED_STEP_TOKENS if speaking else _LONE_STEP_TOKENS, self._options.batch_tokens - len(fed))
-        for active in reading:
+        room = min(limit, self._options.batch_tokens - len(fed))
+        for active in awaited if speaking or awaited else reading:
             tokens = [active.unread[i] for i in range(min(room, len(active.unread)))]
             if tokens:
                 fed.append((active, tokens))
                 room -= len(tokens)
         return fed
 
-    def _take_token(self, active: _Active, token: int) -> None:
+    def _take_token(self, active: ActiveJob, token: int) -> None:
         if self._model.ends_reply(token):
             self._end(active)
             return
@@ -195,7 +197,7 @@ class Worker:
             busy = TurnFailed("ENGINE_BUSY", "the model's memory is full of other calls", True, retry_delay_ms=500)
             self._end(self._active[-1], busy)
 
-    def _end(self, active: _Active, failure: TurnFailed | None = None) -> None:
+    def _end(self, active: ActiveJob, failure: TurnFailed | None = None) -> None:
         self._active.remove(active)
         job = active.job
         if active.made:
@@ -204,6 +206,8 @@ class Worker:
             self._slots.give_back(active.slot)
         else:
             self._slots.pin(active.slot)
+            if self._kept and not failure and not active.unread:
+                self._kept.keep(active.slot, self._model)
         job.give(failure)
 
     def _fail_all(self, failure: TurnFailed) -> None:
@@ -212,16 +216,3 @@ class Worker:
         for job in self._waiting:
             job.give(failure)
         self._waiting.clear()
-
-
-def _rows(fed: list[tuple[_Active, list[int]]]) -> tuple[list[Row], list[int]]:
-    """The rows of a step, and for each job which row is its last."""
-    rows: list[Row] = []
-    last_rows: list[int] = []
-    for active, tokens in fed:
-        start = len(active.slot.tokens)
-        completes = len(tokens) >= len(active.unread) and active.job.max_tokens > 0
-        for i, token in enumerate(tokens):
-            rows.append(Row(active.slot.index, start + i, token, completes and i == len(tokens) - 1))
-        last_rows.append(len(rows) - 1)
-    return rows, last_rows

@@ -1,0 +1,58 @@
+"""What the worker works on: replies to make and messages to read ahead, and the rows of a step they become."""
+
+from __future__ import annotations
+
+import codecs
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from services.nlu.engine import Message, ReplyPart
+from services.nlu.engines.llama_cpp.model import Row
+from services.nlu.engines.llama_cpp.slots import Slot
+from services.runtime.errors import TurnFailed
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """One reply to make, or with no tokens to make only messages to read."""
+
+    conversation: str  # empty: an opening that every conversation shares
+    messages: tuple[Message, ...]
+    max_tokens: int
+    is_draft: bool
+    give: Callable[[ReplyPart | TurnFailed | None], None]  # called in the worker's thread; None: the end
+    is_cancelled: bool = False  # set from any thread, seen before the next step
+
+    @property
+    def reads_ahead(self) -> bool:
+        return self.max_tokens == 0
+
+    def is_made_void_by(self, later: Job) -> bool:
+        """Whether the later job reads what this one only reads ahead."""
+        return self.reads_ahead and self.conversation != "" and self.conversation == later.conversation
+
+
+@dataclass(slots=True, eq=False)
+class ActiveJob:
+    """A job that has a slot."""
+
+    job: Job
+    slot: Slot
+    unread: deque[int]  # of the prompt
+    made: list[int] = field(default_factory=list)
+    text: str = ""
+    decoder: codecs.IncrementalDecoder = field(default_factory=codecs.getincrementaldecoder("utf-8"))
+
+
+def rows_of(fed: list[tuple[ActiveJob, list[int]]]) -> tuple[list[Row], list[int]]:
+    """The rows of a step, and for each job which row is its last."""
+    rows: list[Row] = []
+    last_rows: list[int] = []
+    for active, tokens in fed:
+        start = len(active.slot.tokens)
+        completes = len(tokens) >= len(active.unread) and not active.job.reads_ahead
+        for i, token in enumerate(tokens):
+            rows.append(Row(active.slot.index, start + i, token, completes and i == len(tokens) - 1))
+        last_rows.append(len(rows) - 1)
+    return rows, last_rows
