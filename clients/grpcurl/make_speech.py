@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import grpc
 from voice.tts.v1 import tts_pb2, tts_pb2_grpc
+from voice.type.v1 import audio_pb2
 
 TEXT = "I would like to make an appointment, please."
 CHUNK_SAMPLES = 800  # 100 ms of 8 kHz mu-law, one byte a sample
@@ -21,12 +22,12 @@ FORMAT = {"encoding": "AUDIO_ENCODING_MULAW", "sample_rate_hertz": 8000}
 
 async def speak(target: str, text: str) -> bytes:
     """The text as 8 kHz mu-law, without silence around it."""
-    audio_format = {"encoding": 2, "sample_rate_hertz": 8000}
+    audio_format = audio_pb2.AudioFormat(encoding=audio_pb2.AUDIO_ENCODING_MULAW, sample_rate_hertz=8000)
 
     async def requests() -> AsyncIterator[tts_pb2.StreamingSynthesizeRequest]:
-        config = {"language_codes": ["en-US"], "audio_format": audio_format, "max_lead_ms": 0}
+        config = tts_pb2.SynthesisConfig(language_codes=["en-US"], audio_format=audio_format, max_lead_ms=0)
         yield tts_pb2.StreamingSynthesizeRequest(config=config)
-        yield tts_pb2.StreamingSynthesizeRequest(text={"turn_id": 1, "text": text})
+        yield tts_pb2.StreamingSynthesizeRequest(text=tts_pb2.TurnText(turn_id=1, text=text))
 
     async with grpc.aio.insecure_channel(target) as channel:
         responses = tts_pb2_grpc.TtsServiceStub(channel).StreamingSynthesize(requests())
