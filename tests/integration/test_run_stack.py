@@ -1,0 +1,145 @@
+"""`make run-stack` as a user meets it: it comes up, revives what dies, drains, and says in one line what is wrong."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from deploy.stack import SERVICES
+from services.runtime.settings import ServiceSettings
+
+_ROOT = Path(__file__).parents[2]
+_LIMIT_S = 90.0
+
+
+class Command:
+    """`python -m deploy.run_stack` with scripted engines on free ports, and what it has printed."""
+
+    def __init__(self, **environment: str) -> None:
+        self.ports = free_ports(2 * len(SERVICES))
+        ours = {"STT_ENGINE": "script", "NLU_ENGINE": "script", "TTS_ENGINES": "*=tone", "GATEWAY_EDGES": "program"}
+        for index, service in enumerate(SERVICES):
+            ours[f"{service.prefix}_PORT"] = str(self.ports[2 * index])
+            ours[f"{service.prefix}_METRICS_PORT"] = str(self.ports[2 * index + 1])
+        self.environment = {**os.environ, **ours, "TONG_DAI_DRAIN_S": "1", **environment}
+        self._printed: list[str] = []
+
+    def __enter__(self) -> "Command":
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "deploy.run_stack"],
+            cwd=_ROOT, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+        threading.Thread(target=self._read, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+        self.process.wait(_LIMIT_S)
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        self._printed.extend(line.rstrip() for line in self.process.stdout)
+
+    def wait_for(self, words: str) -> None:
+        """Return when it has printed `words`."""
+        give_up_s = time.monotonic() + _LIMIT_S
+        while not any(words in line for line in self.printed):
+            assert self.process.poll() is None, f"it ended: {self.printed}"
+            assert time.monotonic() < give_up_s, f"never said {words!r}: {self.printed}"
+            time.sleep(0.1)
+
+    def end(self) -> int:
+        """Its exit status, when it ends by itself."""
+        status = self.process.wait(_LIMIT_S)
+        time.sleep(0.2)  # the reader's last lines
+        return status
+
+    @property
+    def printed(self) -> list[str]:
+        return list(self._printed)
+
+    def pid_of(self, service: str) -> int:
+        """The process of one service."""
+        return next(pid for pid in descendants(self.process.pid) if f"services.{service}" in command_line(pid))
+
+
+def descendants(pid: int) -> Iterator[int]:
+    for children in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in map(int, children.read_text().split()):
+            yield child
+            yield from descendants(child)
+
+
+def command_line(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+
+
+def free_ports(count: int) -> list[int]:
+    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [each.getsockname()[1] for each in held]
+    for each in held:
+        each.close()
+    return ports
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Command]:
+    with Command() as command:
+        command.wait_for("The stack serves")
+        yield command
+
+
+def test_it_says_where_each_service_is(stack: Command):
+    for service in SERVICES:
+        assert any(service.name in line and "127.0.0.1:" in line for line in stack.printed)
+
+
+def test_a_service_that_is_killed_comes_back(stack: Command):
+    os.kill(stack.pid_of("tts"), signal.SIGKILL)
+    stack.wait_for("tts           SERVING again")
+
+
+def test_ctrl_c_drains_and_ends_well(stack: Command):
+    stack.process.send_signal(signal.SIGINT)
+    assert stack.end() == 0
+    assert stack.printed[-2:] == ["  draining: calls may go on for 1 s", "  stopped"]
+
+
+def test_a_taken_port_is_one_line_that_names_the_setting():
+    with socket.create_server(("127.0.0.1", 0)) as holder, Command(NLU_PORT=str(holder.getsockname()[1])) as command:
+        assert command.end() == 1
+    (line,) = command.printed
+    assert "is taken" in line
+    assert "NLU_PORT" in line
+
+
+def test_a_bad_setting_is_one_line_that_names_it():
+    with Command(TTS_MAX_STREAMS="none") as command:
+        assert command.end() == 2
+    (line,) = command.printed
+    assert line.startswith("TTS_MAX_STREAMS='none'")
+
+
+@pytest.mark.models
+def test_a_corrupt_model_ends_it_with_one_line_that_says_what_to_do(tmp_path: Path):
+    for model in ServiceSettings().models_dir.iterdir():
+        if model.is_dir() and not model.name.startswith("."):
+            (tmp_path / model.name).symlink_to(model)
+    (tmp_path / "silero-vad").unlink()
+    shutil.copytree(ServiceSettings().models_dir / "silero-vad", tmp_path / "silero-vad")
+    detector = tmp_path / "silero-vad" / "silero_vad.onnx"
+    with detector.open("r+b") as content:
+        content.write(b"not this")
+    with Command(TONG_DAI_MODELS_DIR=str(tmp_path)) as command:
+        assert command.end() == 1
+    assert command.printed[-1].startswith("stt_proxy does not start: model silero-vad")
+    assert command.printed[-1].endswith("make models MODELS=silero-vad")
