@@ -21,8 +21,8 @@ class ClauseMark:
 class ClauseMarks:
     """Turns an engine's places in the spoken words into places in the text as sent.
 
-    A word that is said in other words counts when the last of them is said. The end of the last word is not among them: it
-    is the clause's own, where the sound ends, whatever the engine says.
+    A word that is said in other words counts when the last of them is said. The end of the last word is not among them:
+    it is the clause's own, where the sound ends, whatever the engine says.
     """
 
     def __init__(self, clause: Clause, spoken: Spoken) -> None:

@@ -34,8 +34,8 @@ class TtsSettings(ServiceSettings):
     joint_pause_ms: int = Field(30, ge=0, le=2000, description="Pause between clauses without a mark, in milliseconds.")
 
     piper_model: str = Field("piper-en-joe", description="The Piper voice: a model's name, or a folder with its files.")
-    piper_threads: int = Field(2, ge=1, description="Threads inside one step of the voice's network.")
-    piper_workers: int = Field(1, ge=1, description="Steps of the voice's network run at once.")
+    piper_threads: int = Field(1, ge=1, description="Threads inside one step of the voice's network.")
+    piper_workers: int = Field(0, ge=0, description="Steps of the voice's network run at once; 0 is one a core.")
     espeak_library: Path | None = Field(
         None, description="A libespeak-ng to use in place of the packaged one, as in /usr/lib/libespeak-ng.so.1."
     )

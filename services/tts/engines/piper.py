@@ -1,6 +1,7 @@
 """A Piper voice (VITS): natural English on a processor, with sound after some seventy milliseconds."""
 
 import json
+import os
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -43,7 +44,7 @@ class PiperEngine:
     def __init__(self, settings: TtsSettings) -> None:
         self._settings = settings
         self._espeak = EspeakProcess(settings.espeak_library, settings.espeak_data_dir)
-        self._workers = Workers(settings.piper_workers, "piper")
+        self._workers = Workers(settings.piper_workers or os.cpu_count() or 1, "piper")
         self._loaded: tuple[_VoiceFile, VitsNetwork] | None = None
 
     async def load(self) -> None:

@@ -57,6 +57,11 @@ class EspeakProcess:
         self.sample_rate_hertz = 0
         self.voices: tuple[EspeakVoice, ...] = ()
 
+    @property
+    def pid(self) -> int | None:
+        """The process now running, if any."""
+        return self._child.process.pid if self._child else None
+
     def start(self) -> None:
         """Start it and learn its voices. Raises StartupError."""
         try:

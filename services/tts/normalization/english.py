@@ -63,6 +63,8 @@ def _date(match: re.Match[str]) -> str | None:
     if not (1 <= month <= 12 and 1 <= day <= 31):
         return None
     words = f"{_MONTHS[month - 1]} {ordinal(day)}"
+    if " of " in match[0]:
+        words = f"{ordinal(day)} of {_MONTHS[month - 1]}"
     return f"{words}, {year(int(parts['year']))}" if parts.get("year") else words
 
 

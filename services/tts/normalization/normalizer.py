@@ -12,8 +12,8 @@ from services.tts.normalization.spoken import Rewrite, Spoken, first_come
 RULES: dict[str, Callable[[str], Sequence[Rule]]] = {"en": english.rules, "vi": vietnamese.rules}
 """Language -> its rules for a BCP-47 tag. Other languages are left to the engine."""
 
-MARKUP = Rule(re.compile(r"[*_`#~^|<>\[\]{}\\]+"), lambda _: " ")
-"""Signs of a written page that nobody says; read last, so that a rule may still make use of them."""
+UNSAID = Rule(re.compile(r"[*_`#~^|<>\[\]{}\\\u200d\u2600-\u27bf\ufe0f\U0001f000-\U0001faff]+"), lambda _: " ")
+"""Signs of a written page and pictures, which nobody says; read last, so that a rule may still make use of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Normalizer:
         for lexicon_language, rule in self._lexicon:
             if lexicon_language in ("", language):
                 yield from rule.apply(text)
-        for rule in (*_rules(language_code.lower()), MARKUP):
+        for rule in (*_rules(language_code.lower()), UNSAID):
             yield from rule.apply(text)
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
+from google.protobuf.message import DecodeError
 from onnx.utils import Extractor
 
 from services.runtime.errors import StartupError
@@ -30,7 +31,7 @@ def cut_voice(path: Path, folder: Path) -> Seams:
     """
     try:
         return _cut(onnx.load(path), folder)
-    except (OSError, ValueError, StopIteration, RuntimeError) as error:
+    except (OSError, ValueError, StopIteration, RuntimeError, DecodeError) as error:
         raise StartupError(f"{path} is not a single-speaker Piper voice: {error or type(error).__name__}") from error
 
 

@@ -17,8 +17,8 @@ Floats = NDArray[np.float32]
 DECODER_MARGIN = 12
 """Frames on either side of a chunk that its sound depends on: the decoder's receptive field (10 measured; from there on
 the chunks equal the whole to float noise)."""
-FLOW_MARGIN = 18
-"""The same of the flow; together they make the 28 frames and more that flow and decoder in one need."""
+FLOW_MARGIN = 32
+"""The same of the flow: four couplings of four layers that each see two frames to either side."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,116 @@
+"""The messages of `voice.tts.v1` and what they mean inside."""
+
+from collections.abc import Sequence
+
+from voice.tts.v1 import tts_pb2
+from voice.type.v1 import audio_pb2, turn_pb2
+
+from services.audio.pcm import G711_RATE_HERTZ, AudioFormat, Encoding
+from services.tts.call_voice import Output, TextPiece, TurnMark, TurnSound
+from services.tts.errors import BadLexicon, UnknownEncoding, UnknownSampleRate
+from services.tts.normalization.normalizer import Pronunciation
+from services.tts.turn import Outcome
+
+MAX_LEXICON_WORDS = 500
+MAX_LEXICON_CHARS = 200
+LINEAR16_RATES = (8000, 16000, 24000, 48000)
+
+_ENCODINGS = {
+    audio_pb2.AUDIO_ENCODING_LINEAR16: Encoding.LINEAR16,
+    audio_pb2.AUDIO_ENCODING_MULAW: Encoding.MULAW,
+    audio_pb2.AUDIO_ENCODING_ALAW: Encoding.ALAW,
+}
+_OUTCOMES = {
+    Outcome.COMPLETED: turn_pb2.TurnEnd.OUTCOME_COMPLETED,
+    Outcome.CANCELLED: turn_pb2.TurnEnd.OUTCOME_CANCELLED,
+    Outcome.FAILED: turn_pb2.TurnEnd.OUTCOME_FAILED,
+}
+
+Response = tts_pb2.StreamingSynthesizeResponse
+
+
+def text_piece(text: tts_pb2.TurnText) -> TextPiece:
+    """A piece of a turn's text."""
+    return TextPiece(
+        turn_id=text.turn_id,
+        text=text.text,
+        flush=text.flush,
+        voice=text.voice,
+        language_code=text.language_code,
+        rate=text.rate,
+        start_offset=text.start_offset,
+        trace_context=text.trace_context if text.HasField("trace_context") else None,
+    )
+
+
+def response(output: Output) -> Response:
+    """What a turn gives, as it goes out."""
+    if isinstance(output, TurnSound):
+        chunk = audio_pb2.AudioChunk(start_sample=output.chunk.start_sample, content=output.chunk.content)
+        timing = output.timing.to_proto() if output.timing else None
+        return Response(audio=tts_pb2.TurnAudio(turn_id=output.turn_id, chunk=chunk, timing=timing))
+    if isinstance(output, TurnMark):
+        mark = output.mark
+        timing_kind = (
+            tts_pb2.SpokenText.MARK_TIMING_MEASURED if mark.is_measured else tts_pb2.SpokenText.MARK_TIMING_INTERPOLATED
+        )
+        return Response(
+            spoken_text=tts_pb2.SpokenText(
+                turn_id=output.turn_id,
+                text_end_offset=mark.text_end_offset,
+                end_sample=mark.end_sample,
+                timing=timing_kind,
+            )
+        )
+    failure = output.failure
+    return Response(
+        turn_end=turn_pb2.TurnEnd(
+            turn_id=output.turn_id,
+            outcome=_OUTCOMES[output.outcome],
+            reason=failure.reason if failure else "",
+            message=failure.message if failure else "",
+            is_retryable=output.is_retryable,
+            retry_delay_ms=failure.retry_delay_ms if failure else 0,
+            timing=output.timing.to_proto(),
+        )
+    )
+
+
+def audio_formats() -> list[audio_pb2.AudioFormat]:
+    """All that is served, the telephone's first."""
+    telephone = [audio_pb2.AUDIO_ENCODING_MULAW, audio_pb2.AUDIO_ENCODING_ALAW]
+    return [
+        *(audio_pb2.AudioFormat(encoding=encoding, sample_rate_hertz=G711_RATE_HERTZ) for encoding in telephone),
+        *(
+            audio_pb2.AudioFormat(encoding=audio_pb2.AUDIO_ENCODING_LINEAR16, sample_rate_hertz=rate)
+            for rate in LINEAR16_RATES
+        ),
+    ]
+
+
+def audio_format(asked: audio_pb2.AudioFormat) -> AudioFormat:
+    """The format a stream asks for. Raises UnknownEncoding, UnknownSampleRate."""
+    encoding = _ENCODINGS.get(asked.encoding)
+    if encoding is None:
+        raise UnknownEncoding(
+            "config.audio_format.encoding must be LINEAR16, MULAW or ALAW", field="config.audio_format.encoding"
+        )
+    rates = LINEAR16_RATES if encoding is Encoding.LINEAR16 else (G711_RATE_HERTZ,)
+    if asked.sample_rate_hertz not in rates:
+        raise UnknownSampleRate(
+            f"config.audio_format.sample_rate_hertz is {asked.sample_rate_hertz}; {encoding.name} has "
+            f"{', '.join(map(str, rates))}",
+            field="config.audio_format.sample_rate_hertz",
+        )
+    return AudioFormat(encoding, asked.sample_rate_hertz)
+
+
+def lexicon(words: Sequence[tts_pb2.Pronunciation]) -> list[Pronunciation]:
+    """The words a stream says in its own way. Raises BadLexicon."""
+    if len(words) > MAX_LEXICON_WORDS:
+        raise BadLexicon(f"config.lexicon has over {MAX_LEXICON_WORDS} words; send fewer", field="config.lexicon")
+    for index, word in enumerate(words):
+        field = f"config.lexicon[{index}].written"
+        if not word.written.strip() or max(len(word.written), len(word.spoken)) > MAX_LEXICON_CHARS:
+            raise BadLexicon(f"{field} must be 1 to {MAX_LEXICON_CHARS} characters, and what is spoken", field=field)
+    return [Pronunciation(word.written, word.spoken, word.language_code) for word in words]

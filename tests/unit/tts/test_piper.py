@@ -1,0 +1,83 @@
+"""The embedded Piper voice itself."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import pytest_asyncio
+
+from services.runtime.errors import StartupError
+from services.tts.engine import Line, Speech
+from services.tts.engines.piper import CHUNK_FRAMES, PiperEngine
+from services.tts.settings import TtsSettings
+from services.tts.vits.network import Scales, VitsNetwork
+
+pytestmark = [pytest.mark.models, pytest.mark.asyncio(loop_scope="module")]
+
+QUIET = Scales(noise=0.0, length=1.0, noise_width=0.0)
+PHONEMES = (20, 59, 24, 27, 100, 3, 15, 14, 32, 8, 3, 20, 61, 24, 10) * 3
+IDS = [1, 0, *(part for phoneme in PHONEMES for part in (phoneme, 0)), 2]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def piper() -> AsyncIterator[PiperEngine]:
+    engine = PiperEngine(TtsSettings())
+    await engine.load()
+    yield engine
+    await engine.close()
+
+
+@pytest.fixture(scope="module")
+def network() -> VitsNetwork:
+    path = TtsSettings().models_dir / "piper-en-joe" / "en_US-joe-medium.onnx"
+    return VitsNetwork(path, threads=1)
+
+
+async def spoken(engine: PiperEngine, text: str, rate: float = 1.0) -> list[Speech]:
+    line = Line(text, "en-US", "en_US-joe-medium", rate, turn_id=1, is_first=True)
+    return [piece async for piece in engine.synthesize(line)]
+
+
+async def test_sound_decoded_in_chunks_equals_the_whole(network: VitsNetwork) -> None:
+    whole = network.encode(IDS, QUIET)
+    chunked = network.encode(IDS, QUIET)
+    at_once = whole.decode(whole.n_frames)
+    parts = []
+    while not chunked.is_done:
+        parts.append(chunked.decode(CHUNK_FRAMES[min(len(parts), 2)]))
+    assert len(parts) > 2
+    in_chunks = np.concatenate(parts)
+    assert len(in_chunks) == len(at_once)
+    assert np.abs(in_chunks.astype(np.int32) - at_once).max() <= 2
+
+
+async def test_words_end_in_order_within_the_sound(piper: PiperEngine) -> None:
+    pieces = await spoken(piper, "Thank you for calling, how can I help you?")
+    words = pieces[0].word_ends
+    assert len(pieces) > 1
+    assert [word.text_offset for word in words] == [5, 9, 13, 22, 26, 30, 32, 37, 42]
+    assert [word.sample for word in words] == sorted(word.sample for word in words)
+    assert words[-1].sample <= sum(len(piece.samples) for piece in pieces)
+
+
+async def test_a_slower_rate_takes_longer(piper: PiperEngine) -> None:
+    normal = sum(len(piece.samples) for piece in await spoken(piper, "How can I help you today?"))
+    slow = sum(len(piece.samples) for piece in await spoken(piper, "How can I help you today?", 0.5))
+    assert slow > 1.6 * normal
+
+
+async def test_the_first_piece_is_short_and_says_what_it_cost(piper: PiperEngine) -> None:
+    pieces = await spoken(piper, "Your appointment is on Tuesday morning.")
+    assert len(pieces[0].samples) == CHUNK_FRAMES[0] * 256
+    assert pieces[0].compute_us > 0
+
+
+async def test_a_file_that_is_no_voice_is_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "voice.onnx").write_bytes(b"no voice")
+    source = TtsSettings().models_dir / "piper-en-joe" / "en_US-joe-medium.onnx.json"
+    (tmp_path / "voice.onnx.json").write_bytes(source.read_bytes())
+    engine = PiperEngine(TtsSettings(piper_model=str(tmp_path)))
+    with pytest.raises(StartupError, match=r"voice\.onnx is not"):
+        await engine.load()
+    await engine.close()
