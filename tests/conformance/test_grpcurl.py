@@ -1,0 +1,113 @@
+"""Every service by hand: what a person with grpcurl and no proto files can do, with the documented examples."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+from services.runtime.reflection import PACKAGES
+from tests.conformance.servers import Server
+from tests.conformance.stages import STAGES
+
+EXAMPLES = Path(__file__).parents[2] / "clients" / "grpcurl"
+LIMIT_S = 60
+
+
+def grpcurl(server: Server, *arguments: str, stdin: str = "") -> str:
+    """Run grpcurl as the lock file has it; fails with what it said."""
+    command = shutil.which("grpcurl")
+    assert command is not None, "grpcurl comes with the development packages: uv sync"
+    options = [argument for argument in arguments if argument.startswith("-") or argument == "@"]
+    words = [argument for argument in arguments if argument not in options]
+    ran = subprocess.run(
+        [command, "-plaintext", *options, server.target, *words],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
+
+
+def messages(output: str) -> list[dict[str, object]]:
+    """The JSON objects of an output, one after another."""
+    decoder, found = json.JSONDecoder(), []
+    while output := output.lstrip():
+        message, end = decoder.raw_decode(output)
+        found.append(message)
+        output = output[end:]
+    return found
+
+
+def test_the_services_are_listed(scripted_server: Server) -> None:
+    assert grpcurl(scripted_server, "list").split() == sorted(
+        [scripted_server.stage.full_name, "grpc.health.v1.Health", *(f"{name}.ServerReflection" for name in PACKAGES)]
+    )
+
+
+def test_everything_that_is_listed_is_described(scripted_server: Server) -> None:
+    described = grpcurl(scripted_server, "describe")
+    for service in grpcurl(scripted_server, "list").split():
+        assert f"{service} is a service" in described
+
+
+def test_a_method_is_found_by_its_name(scripted_server: Server) -> None:
+    stage = scripted_server.stage
+    described = grpcurl(scripted_server, "describe", f"{stage.full_name}.{stage.method}")
+    assert f"rpc {stage.method} ( stream " in described
+
+
+def test_health_is_asked_by_the_name_of_the_service(scripted_server: Server) -> None:
+    request = json.dumps({"service": scripted_server.stage.full_name})
+    answer = grpcurl(scripted_server, "-d", "@", "grpc.health.v1.Health/Check", stdin=request)
+    assert messages(answer) == [{"status": "SERVING"}]
+
+
+def test_the_unary_method_is_called(scripted_server: Server) -> None:
+    stage = scripted_server.stage
+    assert messages(grpcurl(scripted_server, f"{stage.full_name}/{stage.describe_method}")) is not None
+
+
+def run_example(server: Server) -> list[dict[str, object]]:
+    """Send the service's example and return what it answers, up to an OK end."""
+    lines = (EXAMPLES / f"{server.stage.name}.jsonl").read_text(encoding="utf-8")
+    return messages(grpcurl(server, "-d", "@", f"{server.stage.full_name}/{server.stage.method}", stdin=lines))
+
+
+def test_every_example_is_one_json_object_a_line() -> None:
+    for name in STAGES:
+        lines = (EXAMPLES / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
+        assert "config" in json.loads(lines[0])
+        assert all(len(json.loads(line)) == 1 for line in lines)
+
+
+def test_the_example_of_hearing_gives_a_transcript(stt: Server) -> None:
+    answers = run_example(stt)
+    assert "engine" in answers[0]
+    texts = [answer["transcript"] for answer in answers if "transcript" in answer]
+    assert any(text["stage"] == "STAGE_SETTLED" and "appointment" in text["text"] for text in texts)  # type: ignore[index]
+    assert "utterance_settled" in answers[-1] or "utterance_settled" in answers[-2]
+
+
+def test_the_example_of_thinking_gives_a_reply(nlu: Server) -> None:
+    answers = run_example(nlu)
+    assert "engine" in answers[0]
+    assert any("reply_text" in answer for answer in answers)
+    assert answers[-1]["turn_end"]["outcome"] == "OUTCOME_COMPLETED"  # type: ignore[index]
+
+
+def test_the_example_of_speaking_gives_speech(tts: Server) -> None:
+    answers = run_example(tts)
+    assert "engine" in answers[0]
+    assert any("audio" in answer for answer in answers)
+    assert any("spoken_text" in answer for answer in answers)
+    assert answers[-1]["turn_end"]["outcome"] == "OUTCOME_COMPLETED"  # type: ignore[index]
+
+
+def test_the_example_of_a_call_is_answered_and_ends(gateway: Server) -> None:
+    answers = run_example(gateway)
+    assert "call" in answers[0]
+    assert any("audio" in answer for answer in answers)
+    assert "end" in answers[-1]
