@@ -95,4 +95,4 @@ async def test_a_unary_call_is_a_span(collector: Collector, tmp_path: Path, stag
             )
             await describe(stage.describe_request, metadata=tuple(PARENT.items()))
         await finished(server)
-    assert [span.name for span in collector.spans if span.trace_id.hex() == TRACE_ID] == [stage.describe_path[1:]]
+    assert [span.name for span in collector.spans if span.trace_id.hex() == TRACE_ID] == [stage.describe_path]
