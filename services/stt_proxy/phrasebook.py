@@ -146,19 +146,22 @@ def _is_made_of(said: str, wanted: frozenset[str], allowed: frozenset[str], gap:
     return found
 
 
-@cache
-def phrasebook(language: str) -> Phrasebook:
-    """The lists of a language by its primary subtag; lists that are almost empty where there are none for it."""
-    folder = files("services.stt_proxy") / "phrases"
-    file = folder / f"{language}.toml"
-    if not (language.isalpha() and file.is_file()):
-        file = folder / f"{FALLBACK}.toml"
-    return _parse(tomllib.loads(file.read_text(encoding="utf-8")))
-
-
 def phrasebook_of(language_code: str) -> Phrasebook:
-    """The same by BCP-47 tag: "vi-VN" is "vi"."""
-    return phrasebook(language_code.split("-", maxsplit=1)[0].lower())
+    """The lists of a language by its BCP-47 tag, "vi-VN" being "vi"; almost empty ones where there are none for it."""
+    language = language_code.split("-", maxsplit=1)[0].lower()
+    return _read(language if language in _languages() else FALLBACK)
+
+
+@cache
+def _languages() -> frozenset[str]:
+    folder = files("services.stt_proxy") / "phrases"
+    return frozenset(file.name.removesuffix(".toml") for file in folder.iterdir() if file.name.endswith(".toml"))
+
+
+@cache
+def _read(language: str) -> Phrasebook:
+    file = files("services.stt_proxy") / "phrases" / f"{language}.toml"
+    return _parse(tomllib.loads(file.read_text(encoding="utf-8")))
 
 
 def _parse(table: dict[str, object]) -> Phrasebook:

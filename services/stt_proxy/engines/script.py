@@ -25,7 +25,7 @@ from services.stt_proxy.settings import SttSettings
 PART_PAUSE_MS = 200  # a pause inside an utterance that brings its next part
 CORRECTION_LAG_MS = 1000
 FRAME_MS = 10
-QUIET_RATIO = 0.05  # a frame this much weaker than the loudest is no speech: -26 dB
+QUIET_RATIO = 0.01  # a frame this much weaker than the loudest is no speech: -40 dB
 
 
 @dataclass(frozen=True, slots=True)

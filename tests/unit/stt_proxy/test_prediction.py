@@ -1,0 +1,225 @@
+import pytest
+
+from services.stt_proxy.engine import ExpectedKind, Hints
+from services.stt_proxy.phrasebook import phrasebook_of
+from services.stt_proxy.prediction import Judgement, PausingHabit, Reason, Waits, judge
+
+OPEN = Hints()
+WAITS = Waits(complete_ms=256, unfinished_ms=1200, no_text_ms=700)
+
+
+def judged(text: str | None, language: str = "en", hints: Hints = OPEN, habit: PausingHabit | None = None) -> Judgement:
+    return judge(text, phrasebook_of(language), hints, WAITS, habit or PausingHabit())
+
+
+def expecting(kind: ExpectedKind, length: int = 0) -> Hints:
+    return Hints(expected_kind=kind, expected_length=length)
+
+
+WHOLE = {
+    "en": [
+        "I would like to make an appointment.",
+        "What time is it?",
+        "Where are you calling from?",
+        "Tomorrow at ten, please.",
+        "I don't think that works for me",
+        "Is that what you are looking at?",
+        "That's about it.",
+        "If it rains I will stay home, thanks.",
+        "I have been waiting for a while.",
+        "My tooth hurts",
+    ],
+    "vi": [
+        "Tôi muốn đặt lịch hẹn.",
+        "Ngày mai phòng khám có mở cửa không?",
+        "Bao nhiêu tiền vậy?",
+        "Gọi lại cho tôi",
+        "Tuần tới được không ạ",
+        "Tôi bị đau răng",
+    ],
+    "ru": [
+        "Я хочу записаться на приём.",
+        "Сколько это стоит?",
+        "Запишите меня на завтра",
+        "Спасибо, пока.",
+        "Мне нужно поменять время",
+    ],
+    "zh": ["我想预约明天上午", "请问多少钱？", "我要这个", "你们几点开门", "打给我", "我收到了"],
+}
+
+UNFINISHED = {
+    "en": [
+        "I would like to",
+        "I would like to make an appointment and",
+        "My name is",
+        "I'm calling about the",
+        "Um,",
+        "Uh",
+        "I was wondering if",
+        "Well, I",
+        "Yes, but",
+        "It's on Tuesday or...",
+        "When I came in last week",
+        "Because my tooth hurts",
+        "I need to see someone about my",
+        "Hello, can you",
+    ],
+    "vi": [
+        "Tôi muốn",
+        "Cho tôi hỏi là",
+        "Tôi bị đau răng và",
+        "Ờ",
+        "Nếu ngày mai trời mưa",
+        "Tên tôi là",
+        "Dạ em",
+        "Tôi đến vào lúc",
+        "Tôi muốn đổi lịch vì",
+    ],
+    "ru": ["Я хочу", "Меня зовут", "Мне нужно записаться на", "Э", "Если завтра будет дождь", "Да, но", "Здравствуйте, я"],
+    "zh": ["我想", "请问", "如果明天下雨", "我叫", "嗯，我", "因为我牙疼", "我想预约明天或者"],
+}
+
+
+@pytest.mark.parametrize(("language", "text"), [(code, text) for code, texts in WHOLE.items() for text in texts])
+def test_a_finished_sentence_ends_soon(language, text):
+    verdict = judged(text, language)
+    assert (verdict.reason, verdict.wait_ms) == (Reason.COMPLETE, 256)
+    assert verdict.probability > 0.5
+
+
+@pytest.mark.parametrize(("language", "text"), [(code, text) for code, texts in UNFINISHED.items() for text in texts])
+def test_a_plainly_unfinished_one_waits(language, text):
+    verdict = judged(text, language)
+    assert (verdict.reason, verdict.wait_ms) == (Reason.UNFINISHED, 1200)
+    assert verdict.probability < 0.5
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("en", "Yes."),
+        ("en", "Yes, please."),
+        ("en", "No, thank you."),
+        ("en", "Oh, of course."),
+        ("en", "That's right"),
+        ("vi", "Dạ vâng ạ."),
+        ("vi", "Không ạ"),
+        ("vi", "Vâng, cảm ơn."),
+        ("ru", "Да, конечно."),
+        ("ru", "Нет, спасибо"),
+        ("zh", "好的，谢谢"),
+        ("zh", "是的"),
+        ("zh", "不用了"),
+    ],
+)
+def test_yes_and_no_in_the_caller_s_own_language(language, text):
+    assert judged(text, language).reason is Reason.YES_NO
+
+
+def test_a_yes_that_goes_on_is_not_just_a_yes():
+    assert judged("Yes, I would like an appointment.").reason is Reason.COMPLETE
+
+
+@pytest.mark.parametrize("text", [None, "", "  "])
+def test_unknown_words_have_a_wait_of_their_own(text):
+    assert judged(text) == Judgement(0.3, 700, Reason.NO_TEXT)
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "reason"),
+    [
+        ("en", "four one five", Reason.DIGITS_EXPECTED),
+        ("en", "four one five, two six seven", Reason.DIGITS_COMPLETE),
+        ("en", "415-267", Reason.DIGITS_COMPLETE),
+        ("en", "double five, triple two, one", Reason.DIGITS_COMPLETE),
+        ("en", "forty two, sixteen, thirty", Reason.DIGITS_COMPLETE),
+        ("vi", "không chín một hai ba bốn", Reason.DIGITS_COMPLETE),
+        ("vi", "không chín một", Reason.DIGITS_EXPECTED),
+        ("ru", "двадцать один, ноль пять, сорок", Reason.DIGITS_COMPLETE),
+        ("zh", "一三八二零幺", Reason.DIGITS_COMPLETE),
+        ("zh", "一三八", Reason.DIGITS_EXPECTED),
+    ],
+)
+def test_expected_digits_are_counted_in_words_and_numerals(language, text, reason):
+    assert judged(text, language, expecting(ExpectedKind.DIGITS, 6)).reason is reason
+
+
+def test_missing_digits_are_waited_for():
+    assert judged("four one five", hints=expecting(ExpectedKind.DIGITS, 6)).wait_ms == 1200
+
+
+def test_an_answer_without_digits_is_judged_as_any_other():
+    assert judged("I don't have it with me.", hints=expecting(ExpectedKind.DIGITS, 6)).reason is Reason.COMPLETE
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("My number is four one five five five five", Reason.DIGITS_EXPECTED),
+        ("My number is 415 555 0134", Reason.DIGITS_COMPLETE),
+        ("I came in at ten", Reason.COMPLETE),
+        ("It was in 2019.", Reason.COMPLETE),
+        ("Is it 5 5 5?", Reason.COMPLETE),
+    ],
+)
+def test_a_number_being_dictated_is_noticed_without_being_expected(text, reason):
+    assert judged(text).reason is reason
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("S, M, I", Reason.SPELLING_EXPECTED),
+        ("S-M-I-T-H", Reason.SPELLING_COMPLETE),
+        ("sierra mike india tango hotel", Reason.SPELLING_COMPLETE),
+        ("It is Smith.", Reason.COMPLETE),
+    ],
+)
+def test_expected_letters_are_counted(text, reason):
+    assert judged(text, hints=expecting(ExpectedKind.SPELLING, 5)).reason is reason
+
+
+def test_spelling_of_unknown_length_waits():
+    assert judged("S M I T H", hints=expecting(ExpectedKind.SPELLING)).reason is Reason.SPELLING_EXPECTED
+
+
+def habit(*pauses_ms: int) -> PausingHabit:
+    learnt = PausingHabit()
+    for pause_ms in pauses_ms:
+        learnt.note(pause_ms)
+    return learnt
+
+
+def test_a_caller_who_pauses_long_is_waited_for():
+    assert judged("My tooth hurts", habit=habit(400, 450)).wait_ms == 450 + 64
+
+
+def test_one_long_pause_is_no_habit():
+    assert judged("My tooth hurts", habit=habit(800)).wait_ms == 256
+
+
+def test_short_pauses_change_nothing():
+    assert judged("My tooth hurts", habit=habit(100, 120, 130)).wait_ms == 256
+
+
+def test_a_single_outlier_among_many_pauses_is_passed_over():
+    assert judged("My tooth hurts", habit=habit(110, 120, 100, 130, 1500, 110)).wait_ms <= 256
+
+
+def test_a_habit_has_its_limit():
+    assert judged("My tooth hurts", habit=habit(1900, 1900)).wait_ms == 900
+
+
+def test_an_expected_yes_is_taken_at_once_whatever_the_habit():
+    assert judged("Yes.", hints=expecting(ExpectedKind.YES_NO), habit=habit(600, 600)).wait_ms == 256
+
+
+def test_a_language_without_lists_goes_by_punctuation_and_numerals():
+    assert judged("Ich möchte einen Termin", "de").reason is Reason.COMPLETE
+    assert judged("Ich möchte,", "de-DE").reason is Reason.UNFINISHED
+    assert judged("415267", "de", expecting(ExpectedKind.DIGITS, 6)).reason is Reason.DIGITS_COMPLETE
+
+
+@pytest.mark.parametrize("code", ["../en", "e/n", "", "x" * 1000, "en\x00"])
+def test_a_strange_language_tag_is_a_language_without_lists(code):
+    assert phrasebook_of(code).language in ("other", "en")
