@@ -279,9 +279,8 @@ class Agent:
         """
         had_spoken = turn.n_spoken > 0
         turn.notes.first_audio_at = None
-        turn.heard_before = self.heard_text(turn)
-        if turn.heard_before:
-            turn.heard_before += " "
+        heard = self.heard_text(turn).rstrip()
+        turn.heard_before = f"{heard} " if heard else ""
         self._playout.take_off(turn.voice)
         turn.voice = self._voice(turn.turn_id)
         self._playout.air(turn.voice)

@@ -4,8 +4,8 @@ A call goes like this. It is answered, and the agent greets (`_open`). The floor
 as drafts at its pauses, and becomes a turn when it is over (`Caller`). The agent is asked, its clauses are given to the
 voice, and the voice's sound is played as the line pulls it (`Agent`, `Playout`). A sound of the caller's silences the
 agent until it is clear whether it was an interruption (`Caller` again). When the answer has been heard, what had to
-wait for that is done (`_act`), and the floor is the caller's once more. Stages that fail are mended (`Trouble`), silence is
-asked about (`SilenceWatch`), and the end is polite (`Ending`).
+wait for that is done (`_act`), and the floor is the caller's once more. Stages that fail are mended (`Trouble`),
+silence is asked about (`SilenceWatch`), and the end is polite (`Ending`).
 
 Nothing here waits, sleeps or reads a clock: `now` is seconds, monotonic, and never goes back.
 """

@@ -42,7 +42,7 @@ class ConversationSettings:
     dead_air_limit_ms: int = 2900  # from the caller's last word, when its end was found late
     least_patience_ms: int = 1000  # what the stages get even then
     dry_limit_ms: int = 2000  # a reply that stops flowing
-    tool_limit_ms: int = 10_000  # a first clause may take this long while a tool runs
+    tool_limit_ms: int = 10_000  # from the moment the turn is taken; the caller hears apologies meanwhile
     reopen_pause_ms: int = 500  # between attempts to reach a stage again
 
     # Silence and length

@@ -28,6 +28,7 @@ from services.call_gateway.conversation.prospect import STALLED, Prospect
 from services.call_gateway.conversation.turn import Floor, Move
 
 MAX_RETRIES = 1  # of a turn
+TOOL_RUNS = "TOOL_RUNS"
 MAX_LOST_TURNS = 1  # in a row, that could not be tried again
 
 
@@ -121,9 +122,12 @@ class Trouble:
                 del self._reopen_at[stage]
                 self._state.command(ReopenStage(stage))
         due = self._answer_due()
-        if due is not None and self._state.now >= due.at:
-            return self._answer_failed(due.stage, STALLED, is_retryable=True)
-        return self.ear.check()
+        if due is None or self._state.now < due.at:
+            return self.ear.check()
+        if due.stage is Stage.NLU and self._is_tool_running():
+            self._plead_for_patience()
+            return Prospect.GOES_ON
+        return self._answer_failed(due.stage, STALLED, is_retryable=True)
 
     def watch_playout(self) -> None:
         """A frame was pulled: does the answer run dry?"""
@@ -164,13 +168,24 @@ class Trouble:
 
     def _due(self, stage: Stage, turn: AgentTurn, *, since: float, limit_ms: int) -> Due:
         settings = self._state.settings
-        if stage is Stage.NLU and self._history.runs_tool(turn.turn_id):
-            limit_ms = settings.tool_limit_ms
         at = since + limit_ms / 1000
         if turn.notes.first_audio_at is None and turn.retries == 0 and turn.notes.spoke_last_at is not None:
             silent_long = turn.notes.spoke_last_at + settings.dead_air_limit_ms / 1000
             at = min(at, max(silent_long, turn.waits_since + settings.least_patience_ms / 1000))
         return Due(stage, at)
+
+    def _is_tool_running(self) -> bool:
+        """The agent is late because it waits for a tool, which has its own, longer limit."""
+        turn = self._agent.answer
+        if turn is None or turn.notes.taken_at is None or not self._history.runs_tool(turn.turn_id):
+            return False
+        return self._state.now < turn.notes.taken_at + self._state.settings.tool_limit_ms / 1000
+
+    def _plead_for_patience(self) -> None:
+        """Break the silence without breaking off the work."""
+        self._tell(Stage.NLU, TOOL_RUNS, "apologise")
+        if self._agent.answer is not None:
+            self._agent.answer.waits_since = self._state.now + self._announcer.say(PromptKind.APOLOGY)
 
     def _is_needed(self, stage: Stage) -> bool:
         """The answer still wants something from it."""

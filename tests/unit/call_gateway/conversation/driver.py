@@ -67,6 +67,8 @@ class Call:
         """Let time pass: frames are pulled, the caller's clock runs, timers fire when they are due."""
         since = len(self.commands)
         for _ in range(ms // FRAME_MS):
+            if self.conversation.is_over:
+                break
             self.ms += FRAME_MS
             self._fire_timers()
             if self.is_clock_running:

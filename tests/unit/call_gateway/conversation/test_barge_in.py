@@ -1,0 +1,398 @@
+"""The caller makes a sound while the agent speaks."""
+
+import pytest
+
+from services.call_gateway.conversation import events as ev
+from services.call_gateway.conversation.line import PlayedUpTo
+from services.call_gateway.conversation.profile import AgentBargeIn, AgentProfile
+from services.call_gateway.conversation.turn import Floor
+from tests.unit.call_gateway.conversation.driver import FRAME_MS, Call, news_left_out
+
+
+def test_the_agent_pauses_with_the_very_next_frame():
+    call = Call().greeted()
+    call.speaking()
+    call.begin_speech()
+    assert call.floor is Floor.PAUSED
+    call.wait(FRAME_MS)
+    assert call.frames[-1][1] is None
+
+
+def test_the_pause_stops_no_stage():
+    call = Call().greeted()
+    call.speaking()
+    assert news_left_out(call.begin_speech()) == []
+
+
+# -- it is an interruption ---------------------------------------------------------------------------------------------
+
+
+def test_600_ms_of_speech_stop_the_agent():
+    call = Call().greeted()
+    turn_id = call.speaking()
+    call.begin_speech()
+    call.wait(580)
+    assert call.floor is Floor.PAUSED
+    call.wait(20)
+    assert call.floor is Floor.LISTENING
+    assert news_left_out(call.commands)[:4] == [
+        ev.CancelTurn(turn_id),
+        ev.StopSpeech(turn_id),
+        ev.DiscardSent(),
+        ev.ReportPlayout(turn_id, 0, is_final=True),
+    ]
+    assert call.record(turn_id).stop_reason == "sustained_speech"
+
+
+def test_bursts_add_up():
+    call = Call().greeted()
+    call.speaking()
+    call.begin_speech()
+    call.wait(320)
+    call.stop_speech()
+    call.wait(100)
+    call.begin_speech()
+    call.wait(280)
+    assert call.floor is Floor.LISTENING
+
+
+@pytest.mark.parametrize("text", ["wait", "no, not that", "khoan đã", "нет, подождите", "等等"])
+def test_confident_words_stop_the_agent(text: str):
+    call = Call().greeted()
+    turn_id = call.speaking()
+    call.begin_speech()
+    call.wait(200)
+    call.stop_speech()
+    call.draft(text)
+    assert call.floor is Floor.LISTENING
+    assert call.record(turn_id).stop_reason == "words"
+
+
+def test_the_interrupting_words_become_the_next_turn():
+    call = Call().greeted()
+    turn_id = call.speaking("one two three four. ", ms=2000)
+    call.wait(1100)
+    call.begin_speech()
+    call.wait(200)
+    call.stop_speech()
+    call.draft("what about Monday")
+    ask = call.last(ev.AskAgent)
+    assert (ask.input, ask.is_draft) == (ev.CallerSaid("what about Monday"), True)
+    assert call.record(turn_id).heard_text == "one two"
+    names = [type(command) for command in call.commands]
+    assert names.index(ev.ReportPlayout) < names.index(ev.AskAgent)
+
+
+def test_words_that_were_heard_are_reported_and_no_more():
+    call = Call().greeted()
+    turn_id = call.speaking("one two three four. ", ms=2000)  # 100 ms a code point
+    call.wait(720)
+    call.begin_speech()
+    call.wait(600)
+    assert call.last(ev.ReportPlayout) == ev.ReportPlayout(turn_id, 7, is_final=True)
+
+
+def test_an_engine_without_scores_is_trusted():
+    call = Call().greeted()
+    call.speaking()
+    call.begin_speech()
+    call.wait(200)
+    call.stop_speech()
+    call.draft("wait", confidence=None)
+    assert call.floor is Floor.LISTENING
+
+
+def test_words_of_speech_that_began_before_count_only_when_they_reach_into_it():
+    call = Call().greeted()
+    call.speaking()
+    before = call.ms
+    call.wait(100)
+    call.begin_speech()
+    call.text(ev.TextStage.DRAFT, "wait", end_ms=before)
+    assert call.floor is Floor.PAUSED
+
+
+# -- it is none --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "confidence", "reason"),
+    [
+        ("Uh-huh.", 0.9, "backchannel"),
+        ("Dạ vâng ạ.", 0.9, "backchannel"),
+        ("Ага", 0.9, "backchannel"),
+        ("嗯嗯", 0.9, "backchannel"),
+        ("", 0.9, "no_words"),
+        ("…", 0.9, "no_words"),
+        ("Imam mam", 0.11, "low_confidence"),
+    ],
+)
+def test_the_agent_goes_on_after_what_is_no_interruption(text: str, confidence: float, reason: str):
+    call = Call().greeted()
+    turn_id = call.speaking()
+    call.begin_speech()
+    call.wait(260)
+    call.stop_speech()
+    call.draft(text, confidence=confidence)
+    assert call.floor is Floor.SPEAKING
+    assert not call.all(ev.CancelTurn)
+    call.wait(3000)
+    record = call.record(turn_id)
+    assert (record.outcome, record.stop_reason) == ("completed", reason)
+
+
+def test_the_sound_is_forgotten_by_the_ear():
+    call = Call().greeted()
+    call.speaking()
+    began = call.sample()
+    call.begin_speech()
+    call.wait(260)
+    stopped = call.sample()
+    call.stop_speech()
+    call.draft("uh-huh")
+    assert call.last(ev.DiscardUtterance) == ev.DiscardUtterance(began, stopped)
+
+
+def test_a_forgotten_sound_makes_no_turn_afterwards():
+    call = Call().greeted()
+    call.speaking("one. ", ms=400)
+    call.begin_speech()
+    call.wait(260)
+    call.stop_speech()
+    end_ms = call.ms
+    call.draft("uh-huh")
+    call.predict(end_ms=end_ms)
+    call.text(ev.TextStage.DRAFT, "uh-huh", end_ms=end_ms)
+    call.wait(2000)
+    assert call.floor is Floor.LISTENING
+    assert not call.all(ev.EndUtterance)
+
+
+def test_the_agent_goes_on_at_the_start_of_the_word_it_broke_off():
+    call = Call().greeted()
+    turn_id = call.ask("hello")
+    text = "one two three four. "
+    call.clause(turn_id, text)
+    call.end_reply(turn_id)
+    call.mark(turn_id, len(text), 2000)
+    content = bytes(index // 160 % 250 for index in range(16_000))  # each frame says which it is
+    call.tell(ev.VoiceAudio(turn_id, 0, content))
+    call.end_voice(turn_id)
+    call.wait(600)
+    before = call.frames[-1][1]
+    assert before is not None
+    call.begin_speech()
+    call.wait(100)
+    call.stop_speech()
+    call.draft("")
+    call.wait(20)
+    resumed = call.frames[-1][1]
+    assert resumed is not None
+    assert resumed[0] == 300 // 20, "the first word ends after 3 of 20 code points: 300 of 2000 ms"
+    assert before[0] > resumed[0]
+
+
+def test_silence_without_words_resumes_within_a_second():
+    call = Call().greeted()
+    call.speaking(ms=4000)
+    call.begin_speech()
+    call.wait(200)
+    call.stop_speech()
+    call.wait(780)
+    assert call.floor is Floor.PAUSED
+    call.wait(20)
+    assert call.floor is Floor.SPEAKING
+
+
+def test_a_clock_that_stands_still_cannot_keep_the_agent_paused():
+    call = Call().greeted()
+    call.speaking(ms=4000)
+    call.begin_speech()
+    call.is_clock_running = False
+    call.wait(2100)
+    assert call.floor is Floor.SPEAKING
+
+
+def test_a_backchannel_while_the_sound_goes_on_waits_for_its_end():
+    call = Call().greeted()
+    call.speaking(ms=4000)
+    call.begin_speech()
+    call.wait(200)
+    call.draft("uh-huh")
+    assert call.floor is Floor.PAUSED
+
+
+def test_the_second_cough_pauses_again():
+    call = Call().greeted()
+    call.speaking(ms=4000)
+    for _ in range(2):
+        call.begin_speech()
+        assert call.floor is Floor.PAUSED
+        call.wait(100)
+        call.stop_speech()
+        call.draft("")
+        assert call.floor is Floor.SPEAKING
+        call.wait(200)
+    assert call.conversation.counters["resumed_no_words"] == 2
+
+
+# -- an answer rather than a backchannel -------------------------------------------------------------------------------
+
+
+def test_a_yes_into_the_end_of_a_question_is_its_answer():
+    call = Call().greeted()
+    call.speaking("Is Monday all right? ", ms=2000)
+    call.wait(1300)
+    call.begin_speech()
+    call.wait(200)
+    call.stop_speech()
+    call.draft("yeah")
+    assert call.floor is Floor.LISTENING
+    assert call.last(ev.AskAgent).input == ev.CallerSaid("yeah")
+
+
+def test_a_yes_early_in_a_question_is_a_backchannel():
+    call = Call().greeted()
+    call.speaking("Is Monday all right? ", ms=4000)
+    call.wait(500)
+    call.begin_speech()
+    call.wait(200)
+    call.stop_speech()
+    call.draft("yeah")
+    assert call.floor is Floor.SPEAKING
+
+
+def test_any_word_answers_the_gateways_own_question():
+    call = Call().greeted()
+    call.wait(8100)
+    assert call.floor is Floor.SPEAKING
+    call.begin_speech()
+    call.wait(200)
+    call.stop_speech()
+    call.draft("yeah")
+    assert call.floor is Floor.LISTENING
+    assert call.last(ev.AskAgent).input == ev.CallerSaid("yeah")
+
+
+# -- settings and protection -------------------------------------------------------------------------------------------
+
+
+def test_fewer_words_than_the_agent_asks_for_do_not_stop_it_but_are_drafted():
+    call = Call()
+    call.conversation.adopt(AgentProfile(barge_in=AgentBargeIn(min_words=3)))
+    call.greeted()
+    turn_id = call.speaking()
+    call.wait(400)
+    call.begin_speech()
+    call.wait(200)
+    call.stop_speech()
+    call.draft("wait")
+    assert call.floor is Floor.PAUSED
+    ask = call.last(ev.AskAgent)
+    assert ask.is_draft
+    assert ask.provisional_playout == ev.ReportPlayout(turn_id, 3, is_final=False)
+
+
+def test_such_a_draft_is_dropped_when_the_agent_goes_on():
+    call = Call()
+    call.conversation.adopt(AgentProfile(barge_in=AgentBargeIn(min_words=3)))
+    call.greeted()
+    turn_id = call.speaking()
+    call.begin_speech()
+    call.wait(200)
+    call.stop_speech()
+    call.draft("wait")
+    draft = call.last(ev.AskAgent).turn_id
+    call.wait(1000)
+    assert ev.CancelTurn(draft, only=True) in call.commands
+    assert ev.CancelTurn(turn_id) not in call.commands
+    assert call.floor is Floor.SPEAKING
+
+
+def test_the_agents_own_limit_of_speech_counts():
+    call = Call()
+    call.conversation.adopt(AgentProfile(barge_in=AgentBargeIn(min_speech_ms=300)))
+    call.greeted()
+    call.speaking()
+    call.begin_speech()
+    call.wait(300)
+    assert call.floor is Floor.LISTENING
+
+
+def test_the_start_of_the_greeting_is_protected():
+    call = Call().answered()
+    call.reply(1, "Hello, this is the clinic. ", ms=3000)
+    call.wait(1000)
+    call.begin_speech()
+    assert call.floor is Floor.SPEAKING
+    call.wait(40)
+    assert call.frames[-1][1] is not None
+
+
+def test_speech_that_outlasts_the_protection_interrupts():
+    call = Call().answered()
+    call.reply(1, "Hello, this is the clinic. ", ms=3000)
+    call.wait(1000)
+    call.begin_speech()
+    call.wait(780)
+    assert call.floor is Floor.SPEAKING
+    call.wait(100)
+    assert call.floor in (Floor.PAUSED, Floor.LISTENING)
+    call.wait(20)
+    assert call.floor is Floor.LISTENING, "it had lasted long enough before"
+
+
+def test_a_sound_before_the_greeting_does_not_keep_it_back():
+    call = Call().answered()
+    call.begin_speech()
+    call.reply(1, "Hello. ", ms=400)
+    call.wait(400)
+    assert call.floor is Floor.SPEAKING
+
+
+def test_words_said_into_a_protected_greeting_are_answered_after_it():
+    call = Call().answered()
+    call.reply(1, "Hello. ", ms=1000)
+    call.wait(400)
+    call.utterance_id = 1
+    call.begin_speech()
+    call.wait(300)
+    call.stop_speech()
+    call.draft("I have a question")
+    call.predict()
+    call.wait(1000)
+    assert call.all(ev.EndUtterance)
+
+
+def test_a_clause_the_agent_protects_is_not_interrupted():
+    call = Call().greeted()
+    turn_id = call.ask("hello")
+    call.clause(turn_id, "This call is recorded. ", is_interruptible=False)
+    call.clause(turn_id, "How can I help you today?")
+    call.end_reply(turn_id)
+    call.mark(turn_id, 23, 1000)
+    call.mark(turn_id, 48, 2000)
+    call.voice(turn_id, 2000)
+    call.end_voice(turn_id)
+    call.wait(500)
+    call.begin_speech()
+    assert call.floor is Floor.SPEAKING
+    call.wait(600)
+    assert call.floor in (Floor.PAUSED, Floor.LISTENING)
+
+
+# -- far sides that say what they have played --------------------------------------------------------------------------
+
+
+def test_what_a_far_side_has_not_played_was_not_heard():
+    call = Call().greeted()
+    call.tell(PlayedUpTo(call.sample()))
+    turn_id = call.speaking("one two three four. ", ms=2000)
+    played_ms = call.ms
+    call.tell(PlayedUpTo(len(call.frames) * 160))
+    sent_before = call.conversation.heard_offset(turn_id)
+    call.wait(800)  # sent, and not known to be played
+    assert call.conversation.heard_offset(turn_id) == sent_before
+    assert played_ms < call.ms
+    commands = call.begin_speech()
+    assert ev.DiscardSent() in commands

@@ -1,0 +1,388 @@
+"""Stages that fail and stall: an apology, one retry, a goodbye, and never a long silence."""
+
+import pytest
+
+from services.call_gateway.conversation import events as ev
+from services.call_gateway.conversation.line import EndCause
+from services.call_gateway.conversation.prompts import PromptBook
+from services.call_gateway.conversation.turn import Floor
+from tests.unit.call_gateway.conversation.driver import PROMPT_BYTE, PROMPT_MS, Call
+
+NLU, TTS, STT = ev.Stage.NLU, ev.Stage.TTS, ev.Stage.STT
+MAX_DEAD_AIR_MS = 3000
+
+
+def longest_silence_ms(call: Call, *, until_ms: int | None = None) -> int:
+    longest = run = 0
+    for when, content in call.frames:
+        if until_ms is not None and when > until_ms:
+            break
+        run = 0 if content is not None else run + 20
+        longest = max(longest, run)
+    return longest
+
+
+def prompts_heard(call: Call) -> list[str]:
+    return [report.gateway_text for report in call.all(ev.ReportPlayout) if report.gateway_text]
+
+
+# -- the agent ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_stalled_agent_is_apologised_for_reopened_and_asked_once_more():
+    call = Call().greeted()
+    turn_id = call.ask("hello")
+    call.forget()
+    call.wait(1900)
+    assert call.last(ev.StageTroubled) == ev.StageTroubled(NLU, "STALLED", "retry")
+    assert call.last(ev.ReopenStage) == ev.ReopenStage(NLU)
+    call.wait(PROMPT_MS + 40)
+    assert prompts_heard(call) == ["prompt apology"]
+    call.tell(ev.StageReady(NLU))
+    assert call.last(ev.AskAgent).turn_id == turn_id
+    call.reply(turn_id, "Here I am.", ms=200)
+    call.wait(300)
+    assert call.record(turn_id).outcome == "completed"
+    assert call.floor is Floor.LISTENING
+
+
+def test_an_agent_that_stalls_twice_is_the_end_of_the_call():
+    call = Call().greeted()
+    call.ask("hello")
+    call.forget()
+    call.wait(1900)
+    call.tell(ev.StageReady(NLU))
+    call.wait(6000)
+    assert prompts_heard(call) == ["prompt apology", "prompt goodbye"]
+    assert call.last(ev.HangUp).cause is EndCause.FAILURE
+    assert longest_silence_ms(call) <= MAX_DEAD_AIR_MS
+
+
+def test_an_agent_that_cannot_be_reached_again_is_the_end_of_the_call():
+    call = Call().greeted()
+    call.ask("hello")
+    call.forget()
+    call.tell(ev.StageFailed(NLU, "UNAVAILABLE", is_retryable=True))
+    for _ in range(8):
+        call.wait(500)
+        call.tell(ev.StageFailed(NLU, "UNAVAILABLE", is_retryable=True))
+    assert call.last(ev.HangUp).cause is EndCause.FAILURE
+    assert len(call.all(ev.ReopenStage)) > 2, "it is tried on while the caller waits"
+    assert longest_silence_ms(call) <= MAX_DEAD_AIR_MS
+
+
+def test_a_failure_no_retry_can_mend_is_the_end_of_the_call():
+    call = Call().greeted()
+    call.ask("hello")
+    call.tell(ev.StageFailed(NLU, "UNAUTHENTICATED", is_retryable=False))
+    call.wait(PROMPT_MS + 400)
+    assert call.last(ev.StageTroubled).remedy == "goodbye"
+    assert call.last(ev.HangUp).cause is EndCause.FAILURE
+
+
+def test_an_agent_that_dies_in_mid_reply_begins_the_reply_again_with_the_voice():
+    call = Call().greeted()
+    turn_id = call.ask("hello")
+    call.clause(turn_id, "one two ")
+    call.mark(turn_id, 8, 400)
+    call.voice(turn_id, 400)
+    call.wait(420)
+    call.forget()
+    call.tell(ev.StageFailed(NLU, "UNAVAILABLE", is_retryable=True))
+    assert [command.stage for command in call.all(ev.ReopenStage)] == [NLU, TTS]
+    assert call.floor is Floor.THINKING
+    call.tell(ev.StageReady(NLU))
+    call.tell(ev.StageReady(TTS))
+    call.reply(turn_id, "three four", ms=400)
+    call.wait(PROMPT_MS + 600)
+    record = call.record(turn_id)
+    assert (record.outcome, record.heard_text) == ("completed", "one two three four")
+    assert call.last(ev.ReportPlayout) == ev.ReportPlayout(turn_id, 10, is_final=True)
+
+
+def test_a_retryable_bad_turn_is_tried_once_more():
+    call = Call().greeted()
+    turn_id = call.ask("hello")
+    call.end_reply(turn_id, ev.Outcome.FAILED, reason="OVERLOADED", is_retryable=True)
+    assert call.last(ev.ReopenStage) == ev.ReopenStage(NLU)
+    call.tell(ev.StageReady(NLU))
+    assert call.last(ev.AskAgent).turn_id == turn_id
+
+
+def test_a_bad_turn_that_would_fail_again_gives_the_floor_back_after_an_apology():
+    call = Call().greeted()
+    turn_id = call.ask("hello")
+    call.end_reply(turn_id, ev.Outcome.FAILED, reason="TOO_LONG")
+    call.wait(PROMPT_MS + 60)
+    assert call.record(turn_id).outcome == "failed"
+    assert prompts_heard(call) == ["prompt apology"]
+    assert call.floor is Floor.LISTENING
+    assert not call.all(ev.ReopenStage)
+
+
+def test_two_such_turns_in_a_row_are_the_end_of_the_call():
+    call = Call().greeted()
+    for _ in range(2):
+        call.end_reply(call.ask("hello"), ev.Outcome.FAILED, reason="TOO_LONG")
+        call.wait(PROMPT_MS + 60)
+    call.wait(1000)
+    assert call.last(ev.HangUp).cause is EndCause.FAILURE
+
+
+def test_a_running_tool_buys_the_agent_time():
+    call = Call().greeted()
+    turn_id = call.ask("hello")
+    call.tell(ev.ToolUsed(turn_id, "tool-1", "book", "started"))
+    call.forget()
+    call.wait(9000)
+    assert not call.all(ev.ReopenStage)
+    assert set(prompts_heard(call)) == {"prompt apology"}
+    assert longest_silence_ms(call) <= MAX_DEAD_AIR_MS
+    call.tell(ev.ToolUsed(turn_id, "tool-1", "book", "completed", result_json="{}"))
+    call.wait(2000)
+    assert call.all(ev.ReopenStage)
+
+
+def test_an_idle_agent_that_dies_is_reopened_without_a_word():
+    call = Call().greeted()
+    call.tell(ev.StageFailed(NLU, "UNAVAILABLE", is_retryable=True))
+    assert call.last(ev.StageTroubled).remedy == "reopen"
+    assert call.last(ev.ReopenStage) == ev.ReopenStage(NLU)
+    call.wait(1000)
+    assert prompts_heard(call) == []
+
+
+def test_a_turn_taken_while_the_agent_is_away_is_asked_when_it_is_back():
+    call = Call().greeted()
+    call.tell(ev.StageFailed(NLU, "UNAVAILABLE", is_retryable=True))
+    call.say("hello agent")
+    assert not call.all(ev.AskAgent), "no draft where nobody is"
+    call.wait(260)
+    call.settle("hello agent")
+    assert not call.all(ev.AskAgent)
+    call.tell(ev.StageReady(NLU))
+    assert call.last(ev.AskAgent).input == ev.CallerSaid("hello agent")
+
+
+def test_a_failing_attempt_is_repeated_at_a_distance():
+    call = Call().greeted()
+    call.tell(ev.StageFailed(NLU, "UNAVAILABLE", is_retryable=True))
+    call.forget()
+    call.tell(ev.StageFailed(NLU, "UNAVAILABLE", is_retryable=True))
+    assert not call.all(ev.ReopenStage)
+    call.wait(500)
+    assert call.all(ev.ReopenStage) == [ev.ReopenStage(NLU)]
+
+
+# -- the voice ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_stalled_voice_is_apologised_for_and_given_the_words_again():
+    call = Call().greeted()
+    turn_id = call.ask("hello")
+    call.clause(turn_id, "one two")
+    call.end_reply(turn_id)
+    call.forget()
+    call.wait(900)
+    assert call.last(ev.StageTroubled) == ev.StageTroubled(TTS, "STALLED", "retry")
+    assert not call.all(ev.AskAgent)
+    call.tell(ev.StageReady(TTS))
+    assert call.all(ev.Speak) == [ev.Speak(turn_id, "one two", "en")]
+    assert call.all(ev.EndSpeech) == [ev.EndSpeech(turn_id)]
+
+
+def test_a_voice_that_dies_in_mid_answer_goes_on_from_the_last_word_heard():
+    call = Call().greeted()
+    turn_id = call.ask("hello")
+    call.clause(turn_id, "one two three ")
+    call.clause(turn_id, "four five")
+    call.end_reply(turn_id)
+    call.mark(turn_id, 14, 1400)
+    call.voice(turn_id, 1400)
+    call.wait(800)  # 780 ms played: "one two"
+    call.forget()
+    call.tell(ev.StageFailed(TTS, "UNAVAILABLE", is_retryable=True))
+    assert call.conversation.heard_offset(turn_id) == 7
+    call.wait(PROMPT_MS + 20)
+    assert prompts_heard(call) == ["prompt apology"]
+    call.tell(ev.StageReady(TTS))
+    assert call.all(ev.Speak) == [
+        ev.Speak(turn_id, " three ", "en", start_offset=7),
+        ev.Speak(turn_id, "four five", "en"),
+    ]
+    call.mark(turn_id, 23, 1600)
+    call.voice(turn_id, 1600)
+    call.end_voice(turn_id)
+    call.wait(1700)
+    assert call.record(turn_id).heard_text == "one two three four five"
+
+
+def test_a_voice_nobody_needs_any_more_is_reopened_without_a_word():
+    call = Call().greeted()
+    call.speaking("one two three four. ", ms=2000)  # all of it has been made
+    call.tell(ev.StageFailed(TTS, "UNAVAILABLE", is_retryable=True))
+    call.wait(3000)
+    assert prompts_heard(call) == []
+    assert call.floor is Floor.LISTENING
+
+
+def test_a_voice_that_runs_dry_is_stalled_after_two_seconds():
+    call = Call().greeted()
+    turn_id = call.ask("hello")
+    call.clause(turn_id, "one two three")
+    call.end_reply(turn_id)
+    call.voice(turn_id, 200)
+    call.forget()
+    call.wait(200 + 2000 + 60)
+    assert call.last(ev.StageTroubled) == ev.StageTroubled(TTS, "STALLED", "retry")
+    assert longest_silence_ms(call) <= MAX_DEAD_AIR_MS
+
+
+def test_when_all_words_were_spoken_and_no_more_come_it_is_the_agent_that_stalls():
+    call = Call().greeted()
+    turn_id = call.ask("hello")
+    call.clause(turn_id, "one two ")
+    call.mark(turn_id, 8, 200)
+    call.voice(turn_id, 200)
+    call.wait(200 + 2000 + 60)
+    assert call.last(ev.StageTroubled) == ev.StageTroubled(NLU, "STALLED", "retry")
+
+
+def test_the_silence_after_the_callers_last_word_is_bounded_even_when_its_end_was_found_late():
+    call = Call().greeted()
+    call.say("hello", with_draft=False)
+    last_word_ms = call.ms - 100
+    call.forget()
+    call.predict(1200, "UNFINISHED", end_ms=last_word_ms)
+    call.wait(1600)  # the long wait and the late text
+    call.settle("hello")
+    call.wait(3000)
+    first_sound = next(when for when, content in call.frames if content is not None)
+    assert first_sound - last_word_ms <= 3200
+
+
+# -- the ear -----------------------------------------------------------------------------------------------------------
+
+
+def test_an_ear_that_dies_in_silence_is_reopened_without_a_word():
+    call = Call().greeted()
+    call.tell(ev.StageFailed(STT, "UNAVAILABLE", is_retryable=True))
+    assert call.last(ev.ReopenStage) == ev.ReopenStage(STT)
+    call.wait(500)
+    call.tell(ev.StageReady(STT))
+    call.wait(3000)
+    assert prompts_heard(call) == []
+
+
+def test_an_ear_two_seconds_behind_is_stalled():
+    call = Call().greeted()
+    call.is_ear_alive = False
+    call.wait(3000)
+    assert call.last(ev.StageTroubled).stage is STT
+    assert call.last(ev.ReopenStage) == ev.ReopenStage(STT)
+
+
+def test_an_ear_that_is_behind_and_comes_forward_is_not():
+    call = Call().greeted()
+    call.is_ear_alive = False
+    base = call.sample()
+    call.tell(ev.CallerAdvanced(base + 10 * 8000))
+    for second in range(8):
+        call.tell(ev.EarProgressed(base + second * 8000))
+        call.ms += 500
+        call.tell(ev.CallerAdvanced(base + 10 * 8000 + second))
+    assert not call.all(ev.StageTroubled)
+
+
+def test_an_ear_that_stays_away_is_apologised_for_then_the_call_ends():
+    call = Call().greeted()
+    call.tell(ev.StageFailed(STT, "UNAVAILABLE", is_retryable=True))
+    call.forget()
+    for _ in range(16):
+        call.wait(500)
+        call.tell(ev.StageFailed(STT, "UNAVAILABLE", is_retryable=True))
+    assert prompts_heard(call) == ["prompt apology", "prompt goodbye"]
+    assert call.last(ev.HangUp).cause is EndCause.FAILURE
+    assert longest_silence_ms(call) <= MAX_DEAD_AIR_MS
+
+
+def test_an_ear_is_not_missed_while_the_agent_speaks():
+    call = Call().greeted()
+    call.speaking("one two three four. ", ms=8000)
+    call.tell(ev.StageFailed(STT, "UNAVAILABLE", is_retryable=True))
+    call.wait(6000)
+    assert prompts_heard(call) == []
+    assert call.floor is Floor.SPEAKING
+
+
+def test_an_ear_that_dies_before_it_settled_leaves_the_drafts_text():
+    call = Call().greeted()
+    call.say("hello agent")
+    draft = call.last(ev.AskAgent).turn_id
+    call.wait(160)
+    call.tell(ev.StageFailed(STT, "UNAVAILABLE", is_retryable=True))
+    assert call.last(ev.CommitTurn) == ev.CommitTurn(draft)
+
+
+def test_an_ear_that_dies_with_the_only_words_is_apologised_for():
+    call = Call().greeted()
+    call.say("hello agent", with_draft=False)
+    call.wait(560)
+    assert call.floor is Floor.THINKING
+    call.tell(ev.StageFailed(STT, "UNAVAILABLE", is_retryable=True))
+    call.wait(PROMPT_MS + 60)
+    assert prompts_heard(call) == ["prompt apology"]
+    assert call.floor is Floor.LISTENING
+
+
+def test_a_fresh_ear_begins_where_the_last_turn_ended():
+    call = Call().greeted()
+    turn_id = call.ask("hello")
+    end = call.all(ev.EndUtterance)[-1].end_sample if call.all(ev.EndUtterance) else None
+    assert end == call.conversation.last_settled_sample
+    call.reply(turn_id, "Yes.", ms=100)
+    call.wait(200)
+    call.begin_speech()
+    call.wait(200)
+    assert call.conversation.last_settled_sample == end
+
+
+# -- all at once -------------------------------------------------------------------------------------------------------
+
+
+def test_trouble_without_prompts_is_still_bounded():
+    call = Call(prompts=PromptBook())
+    call.greeted()
+    call.ask("hello")
+    call.wait(6000)
+    assert call.last(ev.HangUp).cause is EndCause.FAILURE
+
+
+@pytest.mark.parametrize("stage", [NLU, TTS])
+def test_a_stage_that_dies_during_a_pause_is_apologised_for_when_the_agent_goes_on(stage: ev.Stage):
+    call = Call().greeted()
+    turn_id = call.ask("hello")
+    call.clause(turn_id, "one two three ")
+    call.mark(turn_id, 14, 1400)
+    call.voice(turn_id, 1400)
+    call.wait(400)
+    call.begin_speech()
+    call.tell(ev.StageFailed(stage, "UNAVAILABLE", is_retryable=True))
+    assert call.floor is Floor.PAUSED
+    call.wait(200)
+    assert PROMPT_BYTE not in {content[0] for _, content in call.frames[-9:] if content}
+    call.stop_speech()
+    call.draft("")
+    call.wait(PROMPT_MS + 60)
+    assert prompts_heard(call) == ["prompt apology"]
+
+
+def test_the_greeting_is_retried_like_any_turn():
+    call = Call().answered()
+    call.tell(ev.StageFailed(NLU, "UNAVAILABLE", is_retryable=True))
+    call.wait(1000)
+    call.tell(ev.StageReady(NLU))
+    assert call.last(ev.AskAgent).input == ev.CallOpened()
+    call.reply(1, "Hello.", ms=200)
+    call.wait(400)
+    assert call.record(1).outcome == "completed"
