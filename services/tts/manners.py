@@ -1,5 +1,7 @@
 """What a piece of text leaves open about how it is said, filled in from its turn and its stream."""
 
+from collections.abc import Sequence
+
 from services.tts.errors import RateOutOfRange, UnknownVoice
 from services.tts.router import Router
 from services.tts.sentences import Manner
@@ -10,13 +12,17 @@ SLOWEST, FASTEST = 0.5, 2.0
 class Manners:
     """The language, voice and rate of one stream."""
 
-    def __init__(self, router: Router, *, language_code: str, voice: str, rate: float) -> None:
-        """Empty and 0 mean the engine's own. Raises UnknownLanguage, UnknownVoice, RateOutOfRange."""
+    def __init__(self, router: Router, *, language_codes: Sequence[str], voice: str, rate: float) -> None:
+        """The first language is that of text that names none; an empty voice and rate 0 mean the engine's own.
+
+        Raises UnknownLanguage, UnknownVoice, RateOutOfRange.
+        """
         self._router = router
-        self._language_code = language_code
+        self._language_code = language_codes[0]
         self._voice = voice
         self._rate = check_rate(rate or 1.0, field="config.rate")
-        router.choose(language_code, field="config.language_codes")
+        for language_code in language_codes:
+            router.choose(language_code, field="config.language_codes")
         if voice and not router.has_voice(voice):
             raise UnknownVoice(
                 f"config.voice: there is no voice {voice!r}; DescribeEngine lists them", field="config.voice"

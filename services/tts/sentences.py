@@ -7,16 +7,23 @@ from functools import cache
 from pathlib import Path
 
 WORDS_BEFORE_A_COMMA = (1, 4, 6)
-"""A clause ends at a comma only with so many words: the first one early, for soon is what counts there; later ones
-late, since a voice reads a longer clause better. The last figure holds for all that follow."""
+"""While the end of a sentence is still to come, a clause ends at a comma with so many words: the first one early, for
+soon is what counts there; later ones late, since a voice reads a longer clause better. The last figure holds for the
+rest."""
+
+LONG_FIRST_CLAUSE_CHARS = 60
+"""A whole sentence is read as one, for a voice reads it best; only a longer one that opens a turn is cut at a comma."""
+
+LONGEST_MARK_CHARS = 40
+"""So much of a clause's last mark and the space behind it is looked at together."""
 
 ABBREVIATIONS = Path(__file__).parent / "normalization" / "words"
 
 _CLOSERS = "\"'”’»)\\]"
 _END = re.compile(
-    rf"(?P<wide>[。！？；：，]+[{_CLOSERS}」』）]*)\s*"  # these need no space behind them
-    rf"|(?P<strong>[.!?…]+[{_CLOSERS}]*)\s+"
-    rf"|(?P<weak>[,;:—–][{_CLOSERS}]*)\s+"
+    rf"(?P<wide>[。！？；：，]++[{_CLOSERS}」』）]*+)\s*"  # these need no space behind them
+    rf"|(?P<strong>[.!?…]++[{_CLOSERS}]*+)\s+"
+    rf"|(?P<weak>[,;:—–][{_CLOSERS}]*+)\s+"
     r"|(?P<line>)[ \t]*[\r\n]\s*"
 )
 _LAST_WORD = re.compile(r"(\S+)$")
@@ -70,25 +77,22 @@ class ClauseGatherer:
         """Code points of the turn's text received."""
         return self._held_from + len(self._held)
 
-    def append(self, text: str, manner: Manner) -> list[Clause]:
-        """Take a piece; give the clauses it completes. Another manner ends the clause before it."""
+    def append(self, text: str, manner: Manner, *, flush: bool = False) -> list[Clause]:
+        """Take a piece; give the clauses it completes, with `flush` all that can be spoken. Another manner ends the
+        clause before it.
+        """
         clauses = self.flush() if self._manner not in (None, manner) else []
         self._manner = manner
         self._held += text
-        return clauses + self._cut(manner)
+        return clauses + (self.flush() if flush else self._cut(manner, is_whole=False))
 
     def flush(self) -> list[Clause]:
         """Everything held, if there is something to speak in it."""
-        if self._manner is None:
-            return []
-        clauses = self._cut(self._manner)
-        if is_speakable(self._held):
-            clauses.append(self._take(len(self._held), self._manner))
-        return clauses
+        return self._cut(self._manner, is_whole=True) if self._manner is not None else []
 
-    def _cut(self, manner: Manner) -> list[Clause]:
+    def _cut(self, manner: Manner, *, is_whole: bool) -> list[Clause]:
         clauses = []
-        while (end := self._next_end(manner.language_code)) is not None:
+        while (end := self._next_end(manner.language_code, is_whole=is_whole)) is not None:
             clauses.append(self._take(end, manner))
         return clauses
 
@@ -99,27 +103,34 @@ class ClauseGatherer:
         self._n_clauses += 1
         return clause
 
-    def _next_end(self, language_code: str) -> int | None:
-        limit = self._max_clause_chars
-        for match in _END.finditer(self._held):
-            if match.start() >= limit:
-                break
-            before = self._held[: match.start()]
-            if is_speakable(before) and self._ends_clause(match, before, language_code):
-                return match.end()
-        if len(self._held) <= limit:
+    def _next_end(self, language_code: str, *, is_whole: bool) -> int | None:
+        """Where the next clause ends, or None while that cannot be said. `is_whole`: nothing follows what is held."""
+        begin = next((at for at, character in enumerate(self._held) if character.isalnum()), None)
+        if begin is None:
             return None
-        space = self._held.rfind(" ", 0, limit)
-        cut = space + 1 if space > 0 and is_speakable(self._held[:space]) else limit
-        return cut if is_speakable(self._held[:cut]) else None
+        limit = begin + self._max_clause_chars  # what cannot be spoken costs nothing
+        marks = [
+            mark
+            for mark in _END.finditer(self._held, begin, limit + LONGEST_MARK_CHARS)
+            if mark.start() < limit and not self._is_inside(mark, language_code)
+        ]
+        end = next((mark.end() for mark in marks if not mark["weak"]), None)
+        if end is None and is_whole and len(self._held) <= limit:
+            end = len(self._held)
+        if end is None or (self._n_clauses == 0 and end - begin > LONG_FIRST_CLAUSE_CHARS):
+            end = next((mark.end() for mark in marks if mark["weak"]), end)
+        if end is not None or len(self._held) <= limit:
+            return end
+        space = self._held.rfind(" ", begin, limit)
+        return space + 1 if space > begin else limit
 
-    def _ends_clause(self, match: re.Match[str], before: str, language_code: str) -> bool:
-        if match["weak"]:
+    def _is_inside(self, mark: re.Match[str], language_code: str) -> bool:
+        """Whether a mark ends no clause: a comma behind too few words, the dot of an abbreviation."""
+        before = self._held[: mark.start()]
+        if mark["weak"]:
             step = min(self._n_clauses, len(WORDS_BEFORE_A_COMMA) - 1)
-            return len(before.split()) >= WORDS_BEFORE_A_COMMA[step]
-        if (match["strong"] or "").startswith("."):
-            return not _is_abbreviation(before, language_code)
-        return True
+            return len(before.split()) < WORDS_BEFORE_A_COMMA[step]
+        return (mark["strong"] or "").startswith(".") and _is_abbreviation(before, language_code)
 
 
 def _is_abbreviation(before: str, language_code: str) -> bool:

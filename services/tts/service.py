@@ -81,7 +81,7 @@ class TtsService(tts_pb2_grpc.TtsServiceServicer):
         speaker = self._speaker(config)
         manners = Manners(
             self._router,
-            language_code=next(iter(config.language_codes), "") or self._settings.default_language_code,
+            language_codes=config.language_codes or [self._settings.default_language_code],
             voice=config.voice,
             rate=config.rate,
         )

@@ -63,7 +63,7 @@ class TurnText:
                 field="text.text",
             )
         check_characters(text)
-        self._give(self._gatherer.append(text, manner) + (self._gatherer.flush() if flush else []))
+        self._give(self._gatherer.append(text, manner, flush=flush))
 
     def end(self) -> None:
         """The text is whole."""

@@ -18,7 +18,7 @@ from services.audio.pcm import Samples
 from services.runtime.errors import EngineFailed, StartupError
 from services.tts.espeak.worker import FRAME, write_frame
 
-REPLY_LIMIT_S = 5.0
+REPLY_LIMIT_S = 2.0  # a line takes milliseconds
 MISSING = (
     "espeak-ng is missing: pip install '.[tts-espeak]', or install it (apt-get install libespeak-ng1) and set "
     "TTS_ESPEAK_LIBRARY=/usr/lib/x86_64-linux-gnu/libespeak-ng.so.1"

@@ -1,6 +1,7 @@
 """Text as written to text as spoken, by language."""
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,6 +15,9 @@ RULES: dict[str, Callable[[str], Sequence[Rule]]] = {"en": english.rules, "vi": 
 
 UNSAID = Rule(re.compile(r"[*_`#~^|<>\[\]{}\\\u200d\u2600-\u27bf\ufe0f\U0001f000-\U0001faff]+"), lambda _: " ")
 """Signs of a written page and pictures, which nobody says; read last, so that a rule may still make use of them."""
+
+COMPOSED = Rule(re.compile(r"\w[\u0300-\u036f]+"), lambda match: unicodedata.normalize("NFC", match[0]))
+"""Letters with their accents in one, as engines know them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,7 @@ class Normalizer:
         for lexicon_language, rule in self._lexicon:
             if lexicon_language in ("", language):
                 yield from rule.apply(text)
-        for rule in (*_rules(language_code.lower()), UNSAID):
+        for rule in (*_rules(language_code.lower()), UNSAID, COMPOSED):
             yield from rule.apply(text)
 
 

@@ -62,8 +62,11 @@ class Spoken:
 
 def first_come(source: str, rewrites: Iterable[Rewrite]) -> Spoken:
     """Apply rewrites in their order of preference: one that overlaps an earlier one is left out."""
-    taken: list[Rewrite] = []
+    taken: list[Rewrite] = []  # in the order of the source
     for rewrite in rewrites:
-        if all(rewrite.end <= other.start or rewrite.start >= other.end for other in taken):
-            taken.append(rewrite)
-    return Spoken(source, sorted(taken, key=lambda rewrite: rewrite.start))
+        at = bisect_left(taken, rewrite.start, key=lambda other: other.start)
+        is_free_before = at == 0 or taken[at - 1].end <= rewrite.start
+        is_free_behind = at == len(taken) or rewrite.end <= taken[at].start
+        if is_free_before and is_free_behind:
+            taken.insert(at, rewrite)
+    return Spoken(source, taken)

@@ -68,7 +68,7 @@ async def calling(engine: PlainEngine | None = None, *, fail_on_turn_failure: bo
     async with asyncio.TaskGroup() as tasks:
         voice = CallVoice(
             tasks,
-            Manners(router, language_code="en-US", voice="", rate=0.0),
+            Manners(router, language_codes=["en-US"], voice="", rate=0.0),
             speaker,
             emit,
             limits=TextLimits(turn_chars=100, clause_chars=80),

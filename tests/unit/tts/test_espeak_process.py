@@ -1,5 +1,6 @@
 """The pipe to espeak-ng, with the real one behind it."""
 
+import importlib.util
 import os
 import signal
 from collections.abc import Iterator
@@ -55,6 +56,12 @@ def test_a_process_that_dies_fails_one_request_and_is_replaced(espeak: EspeakPro
     with pytest.raises(EngineFailed, match="failed"):
         espeak.phonemes(["Hello."], voice="en-us")
     assert espeak.phonemes(["Hello."], voice="en-us") == ["həlˈoʊ"]
+
+
+def test_a_missing_package_is_one_line_with_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(StartupError, match=r"pip install '\.\[tts-espeak\]'.*apt-get install libespeak-ng1"):
+        EspeakProcess(None, None)
 
 
 def test_a_library_that_is_not_there_is_named() -> None:

@@ -94,6 +94,12 @@ def test_the_lexicon_comes_first_and_holds_for_its_language() -> None:
     assert normalizer.speak("Lúc 9:30, NHSX", "vi-VN").text == "Lúc chín giờ ba mươi, NHSX"
 
 
+def test_accents_are_joined_with_their_letters() -> None:
+    spoken = Normalizer().speak("Cha\u0300o", "vi-VN")
+    assert spoken.text == "Chào"
+    assert spoken.source_end(4) == 5
+
+
 @pytest.mark.parametrize(
     ("number", "words"),
     [

@@ -59,7 +59,7 @@ def test_the_languages_are_those_the_table_leads_to() -> None:
 
 
 def manners(voice: str = "", rate: float = 0.0) -> Manners:
-    return Manners(router(), language_code="en-US", voice=voice, rate=rate)
+    return Manners(router(), language_codes=["en-US", "vi"], voice=voice, rate=rate)
 
 
 def test_a_piece_of_text_takes_what_it_leaves_open_from_its_stream() -> None:
@@ -79,6 +79,11 @@ def test_a_language_the_voice_does_not_speak_gets_its_own() -> None:
 def test_a_rate_out_of_range_is_refused(rate: float) -> None:
     with pytest.raises(RateOutOfRange, match="rate"):
         manners().of(language_code="", voice="", rate=rate, turn_voice="")
+
+
+def test_every_language_of_the_stream_must_be_spoken() -> None:
+    with pytest.raises(UnknownLanguage, match=r"config\.language_codes: nobody here speaks 'tlh'"):
+        Manners(router(), language_codes=["en-US", "tlh"], voice="", rate=0.0)
 
 
 def test_an_unknown_voice_of_the_stream_is_refused() -> None:

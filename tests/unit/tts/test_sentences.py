@@ -42,6 +42,18 @@ def test_chinese_marks_need_no_space() -> None:
     assert clauses("你好，请问有什么可以帮您？谢谢。", manner=CHINESE) == ["你好，", "请问有什么可以帮您？", "谢谢。"]
 
 
+def test_a_whole_sentence_is_one_clause() -> None:
+    [clause] = ClauseGatherer().append("Sure, I can help you with that.", ENGLISH, flush=True)
+    assert clause.text == "Sure, I can help you with that."
+
+
+def test_a_long_sentence_that_opens_a_turn_is_cut_at_its_first_comma() -> None:
+    text = "Well, that is a good question, and I will gladly find it out for you."
+    gatherer = ClauseGatherer()
+    assert [clause.text for clause in gatherer.append(text, ENGLISH, flush=True)] == ["Well, ", text[6:]]
+    assert [clause.text for clause in gatherer.append(text, ENGLISH, flush=True)] == [text]
+
+
 def test_later_commas_end_a_clause_only_behind_enough_words() -> None:
     text = "Yes, we do, on Monday, and also on every other Tuesday, twice."
     assert clauses(text) == ["Yes, ", "we do, on Monday, ", "and also on every other Tuesday, ", "twice."]
@@ -80,6 +92,19 @@ def test_text_without_any_mark_is_cut_at_a_space() -> None:
 
 def test_a_word_without_end_is_cut_at_the_limit() -> None:
     assert clauses("x" * 130, max_clause_chars=60) == ["x" * 60, "x" * 60, "x" * 10]
+
+
+def test_what_cannot_be_spoken_counts_for_no_length() -> None:
+    found = clauses("." * 3000 + " word" * 30, max_clause_chars=60)
+    assert len(found) == 3
+    assert found[0].startswith("...")
+    assert all(len(clause.strip(". ")) <= 60 for clause in found)
+
+
+def test_a_long_run_of_marks_is_read_in_no_time() -> None:
+    gatherer = ClauseGatherer()
+    for _ in range(500):
+        assert gatherer.append("." * 10, ENGLISH) == []
 
 
 def test_offsets_count_from_where_the_turn_stands() -> None:
