@@ -84,6 +84,7 @@ class TurnRun:
         self._acts = 0
         self._sentences = 0
         self._expects = False
+        self._goes_on_after_pause = False  # the text before an act has lost the space at its end
         self._working_since_ns: int | None = None
 
     async def run(self, plan: Plan) -> None:
@@ -167,6 +168,7 @@ class TurnRun:
 
     async def _send_rest(self) -> None:
         await self._send(self._cutter.push(self._plain.finish()) + self._cutter.finish())
+        self._goes_on_after_pause = True
 
     async def _send(self, clauses: list[Clause]) -> None:
         turn = self._turn
@@ -175,9 +177,13 @@ class TurnRun:
             if not turn.reply:
                 self._rest(goes_on=True)
                 timing = turn.stopwatch.timing()
-            turn.reply += clause.text
+            text = clause.text
+            if self._goes_on_after_pause and not turn.reply[-1:].isspace() and not text[0].isspace():
+                text = f" {text}" if turn.reply else text
+            self._goes_on_after_pause = False
+            turn.reply += text
             self._sentences += clause.ends_sentence
-            await self._emit(ReplyText(turn.turn_id, clause.text, turn.language_code, timing))
+            await self._emit(ReplyText(turn.turn_id, text, turn.language_code, timing))
 
     async def _expect(self) -> None:
         turn = self._turn

@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from services.nlu.agent.language import find_language
+from services.nlu.agent.tools import TOOLS
 from services.runtime.errors import StartupError
 
 
@@ -102,6 +103,13 @@ class AgentProfile(_Part):
             missing = [code for code in self.language_codes if code not in self.prompts.get(kind, {})]
             if missing:
                 raise ValueError(f"prompts.{kind}: no text for {', '.join(missing)}")
+        return self
+
+    @model_validator(mode="after")
+    def _every_tool_is_known(self) -> AgentProfile:
+        unknown = [name for name in self.tools if name not in TOOLS]
+        if unknown:
+            raise ValueError(f"tools: no tool is called {', '.join(unknown)}; there are {', '.join(TOOLS)}")
         return self
 
 

@@ -1,0 +1,79 @@
+"""A model of letters: every character is a token, and it answers with a text it was given."""
+
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+
+from services.nlu.engines.llama_cpp.model import DecodeFailed, Row
+
+END = 0
+
+
+class LetterModel:
+    """Tokens are code points. What follows the last "<assistant>" is the answer, letter by letter, then the end.
+
+    It checks as llama.cpp does that every slot is computed in order, without a hole.
+    """
+
+    def __init__(self, answer: str = "Yes, we do.", *, max_cells: int = 10_000) -> None:
+        self.answer, self.max_cells = answer, max_cells
+        self.cells: dict[int, list[int]] = {}
+        self.steps: list[list[Row]] = []
+        self.saved: dict[Path, list[int]] = {}
+        self.fails: deque[bool] = deque()
+        self.is_closed = False
+
+    def tokenize(self, text: str, *, is_template: bool) -> list[int]:
+        return [ord(c) for c in text]
+
+    def piece(self, token: int) -> bytes:
+        return chr(token).encode()
+
+    def render(self, messages: Sequence[tuple[str, str]], *, opens_reply: bool) -> str:
+        rendered = "".join(f"<{role}>{text}</>" for role, text in messages)
+        return rendered + ("<assistant>" if opens_reply else "")
+
+    def copy(self, from_slot: int, to_slot: int, n_tokens: int) -> None:
+        assert not self.cells.get(to_slot)
+        self.cells[to_slot] = self.cells[from_slot][:n_tokens]
+
+    def cut(self, slot: int, n_tokens: int) -> bool:
+        self.cells[slot] = self.cells.get(slot, [])[:n_tokens]
+        return True
+
+    def save(self, slot: int, tokens: Sequence[int], path: Path) -> None:
+        assert self.cells[slot] == list(tokens)
+        path.write_text("kept", encoding="utf-8")
+        self.saved[path] = list(tokens)
+
+    def restore(self, slot: int, tokens: Sequence[int], path: Path) -> bool:
+        assert not self.cells.get(slot)
+        if self.saved.get(path) != list(tokens):
+            return False
+        self.cells[slot] = list(tokens)
+        return True
+
+    def ends_reply(self, token: int) -> bool:
+        return token == END
+
+    def decode(self, rows: Sequence[Row]) -> bool:
+        if self.fails and self.fails.popleft():
+            raise DecodeFailed("llama_decode returned -3")
+        if sum(len(cells) for cells in self.cells.values()) + len(rows) > self.max_cells:
+            return False
+        for row in rows:
+            cells = self.cells.setdefault(row.slot, [])
+            assert row.position == len(cells), "a slot is computed in order"
+            cells.append(row.token)
+        self.steps.append(list(rows))
+        return True
+
+    def sample(self, row: int) -> int:
+        last = self.steps[-1][row]
+        assert last.wants_next
+        text = "".join(map(chr, self.cells[last.slot]))
+        said = text.rpartition("<assistant>")[2]
+        return ord(self.answer[len(said)]) if len(said) < len(self.answer) else END
+
+    def close(self) -> None:
+        self.is_closed = True

@@ -1,0 +1,113 @@
+"""One conversation with the script engine, in virtual time and without gRPC."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from services.nlu.agent.agent import Agent
+from services.nlu.agent.profile import read_agents
+from services.nlu.conversation import Conversation
+from services.nlu.engine import NluEngine, ReplyPart, ReplyRequest
+from services.nlu.engines.script import ScriptEngine
+from services.nlu.inputs import Config, Input
+from services.nlu.outputs import Output, ReplyText, TurnEnd
+from services.nlu.settings import NluSettings
+from services.runtime.metrics import StageMetrics
+
+Kind = TypeVar("Kind")
+
+
+class WatchedScript(ScriptEngine):
+    """The script engine; keeps what it was asked."""
+
+    def __init__(self, settings: NluSettings) -> None:
+        super().__init__(settings)
+        self.requests: list[ReplyRequest] = []
+        self.closed: list[int] = []
+
+    async def reply(self, request: ReplyRequest) -> AsyncGenerator[ReplyPart, None]:
+        self.requests.append(request)
+        try:
+            async for part in super().reply(request):
+                yield part
+        finally:
+            self.closed.append(request.turn_id)
+
+
+class Rig:
+    """A client of one conversation."""
+
+    def __init__(self, conversation: Conversation, engine: WatchedScript, outputs: list[tuple[float, Output]]) -> None:
+        self.conversation, self.engine, self.timed = conversation, engine, outputs
+
+    @property
+    def outputs(self) -> list[Output]:
+        return [output for _, output in self.timed]
+
+    async def send(self, *received: Input, wait_s: float = 0.0) -> None:
+        """Send, then let the time pass."""
+        for one in received:
+            await self.conversation.handle(one)
+        await asyncio.sleep(wait_s)
+
+    def of(self, kind: type[Kind], turn_id: int | None = None) -> list[Kind]:
+        """What came of a kind, of one turn or of all."""
+        return [
+            output
+            for output in self.outputs
+            if isinstance(output, kind) and turn_id in (None, getattr(output, "turn_id", None))
+        ]
+
+    def said(self, turn_id: int) -> str:
+        return "".join(clause.text for clause in self.of(ReplyText, turn_id))
+
+    def end(self, turn_id: int) -> TurnEnd:
+        (end,) = self.of(TurnEnd, turn_id)
+        return end
+
+    def prompt(self) -> list[str]:
+        """The last prompt, without the opening."""
+        messages = self.engine.requests[-1].messages
+        return [f"{message.role.value}: {message.text}" for message in messages[1:]]
+
+
+def script_settings(tmp_path: Path | None = None, script: str = "", **changes: object) -> NluSettings:
+    """Settings of the script engine; `script` is the TOML of its replies in place of the usual ones."""
+    if tmp_path is not None and script:
+        path = tmp_path / "script.toml"
+        path.write_text(script, encoding="utf-8")
+        changes["script_file"] = path
+    return NluSettings.model_validate({"engine": "script", **changes})
+
+
+@asynccontextmanager
+async def opened(settings: NluSettings | None = None, config: Config | None = None) -> AsyncIterator[Rig]:
+    """A conversation; leaving the block half-closes it and waits for its end."""
+    settings = settings or script_settings()
+    config = config or Config(call_id="call", tenant_id="tenant", instructions="Be brief.")
+    engine = WatchedScript(settings)
+    typed: NluEngine = engine
+    await typed.load(())
+    profile = read_agents(settings.agents_dir)["clinic"]
+    agent = Agent(profile, instructions=config.instructions, max_prompt_chars=settings.max_prompt_chars)
+    outputs: list[tuple[float, Output]] = []
+
+    async def emit(output: Output) -> None:
+        outputs.append((asyncio.get_running_loop().time(), output))
+
+    async with asyncio.TaskGroup() as tasks:
+        conversation = Conversation(
+            "conversation",
+            config,
+            agent=agent,
+            engine=engine,
+            settings=settings,
+            metrics=StageMetrics("nlu"),
+            emit=emit,
+            tasks=tasks,
+        )
+        rig = Rig(conversation, engine, outputs)
+        yield rig
+        await conversation.finish()

@@ -1,0 +1,170 @@
+"""What the agent makes of a turn."""
+
+import pytest
+
+from services.nlu.agent.agent import Agent, FixedReply, ModelReply, speakable_languages
+from services.nlu.agent.ending import agent_ends, caller_ends
+from services.nlu.agent.expecting import expected_after
+from services.nlu.agent.language import find_language, reply_language
+from services.nlu.agent.profile import AgentProfile, PromptKind, read_agents
+from services.nlu.engine import Message, Role
+from services.nlu.history import Entry, ToolCall
+from services.nlu.inputs import Dtmf, Open, Silence, Text
+from services.nlu.outputs import ExpectedKind
+from services.nlu.settings import NluSettings
+
+
+@pytest.fixture(scope="module")
+def clinic() -> AgentProfile:
+    return read_agents(NluSettings().agents_dir)["clinic"]
+
+
+@pytest.fixture
+def agent(clinic: AgentProfile) -> Agent:
+    return Agent(clinic, max_prompt_chars=4000)
+
+
+def test_it_greets_with_its_own_words(agent: Agent, clinic: AgentProfile) -> None:
+    assert agent.plan(Open(), [], language_code="vi") == FixedReply(clinic.personas["vi"].greeting)
+
+
+def test_a_question_goes_to_the_model_behind_the_examples(agent: Agent, clinic: AgentProfile) -> None:
+    plan = agent.plan(Text("Where are you?"), [], language_code="en")
+    assert isinstance(plan, ModelReply)
+    assert plan.messages[0].role is Role.SYSTEM
+    assert len(plan.messages) == 2 + 2 * len(clinic.personas["en"].examples)
+    assert plan.messages[-1] == Message(Role.CALLER, "Where are you?")
+
+
+def test_a_goodbye_is_answered_and_ends_the_call(agent: Agent, clinic: AgentProfile) -> None:
+    plan = agent.plan(Text("Thank you, bye."), [], language_code="en")
+    assert plan == FixedReply(clinic.personas["en"].farewell, ends_call=True)
+
+
+def test_a_no_ends_the_call_only_after_the_agent_offered_more(agent: Agent) -> None:
+    offered = Entry(1, "It is 0912.", "You are booked. Is there anything else?")
+    asked = Entry(1, "How much?", "Fifty dollars. Would you like an appointment?")
+    assert isinstance(agent.plan(Text("No, thanks."), [offered], language_code="en"), FixedReply)
+    assert isinstance(agent.plan(Text("No, thanks."), [asked], language_code="en"), ModelReply)
+
+
+def test_silence_is_asked_about_twice_then_the_call_ends(agent: Agent, clinic: AgentProfile) -> None:
+    asked = FixedReply(clinic.prompt(PromptKind.STILL_THERE, "en"))
+    given_up = FixedReply(clinic.prompt(PromptKind.SILENCE_GOODBYE, "en"), ends_call=True)
+    plans = [agent.plan(Silence(8000, count), [], language_code="en") for count in (1, 2, 3)]
+    assert plans == [asked, asked, given_up]
+
+
+def test_keys_are_told_to_the_model(agent: Agent) -> None:
+    plan = agent.plan(Dtmf("12#"), [], language_code="en")
+    assert isinstance(plan, ModelReply)
+    assert plan.messages[-1].text == "(pressed the keys 1 2 #)"
+
+
+def test_instructions_stand_in_place_of_the_agents_own(clinic: AgentProfile) -> None:
+    agent = Agent(clinic, instructions="You are a parrot.", max_prompt_chars=4000)
+    assert agent.opening("en") == (Message(Role.SYSTEM, "You are a parrot."),)
+
+
+def test_the_model_sees_tools_and_failed_acts_but_not_acts_that_went_well(agent: Agent) -> None:
+    calls = (
+        ToolCall("1.1", "current_time", "{}", '{"time": "10:00"}'),
+        ToolCall("1.act-1", "hang_up", "{}", '{"outcome": "done"}'),
+        ToolCall("1.act-2", "transfer", "{}", '{"outcome": "failed"}'),
+    )
+    shown = agent.messages([Entry(1, "Hi.", "Hello.", tool_calls=calls)], language_code="en")
+    assert [message.text for message in shown if message.role is Role.TOOL] == [
+        'current_time({}): {"time": "10:00"}',
+        'transfer({}): {"outcome": "failed"}',
+    ]
+
+
+def test_a_long_conversation_loses_its_oldest_turns_in_blocks(clinic: AgentProfile) -> None:
+    agent = Agent(clinic, instructions="Be brief.", max_prompt_chars=1000)
+    history = [Entry(i, f"question {i}", "x" * 50) for i in range(40)]
+    first_shown = {agent.messages(history[:n], language_code="en")[1].text for n in range(33, 41)}
+    assert len(first_shown) <= 2
+    assert agent.messages(history, language_code="en")[-2].text == "question 39"
+
+
+def test_languages_are_those_of_the_config_that_the_agent_speaks(clinic: AgentProfile) -> None:
+    assert speakable_languages(clinic, ("vi-VN", "ja", "en-GB")) == ("vi", "en")
+
+
+def test_every_prompt_is_there_in_four_languages(clinic: AgentProfile) -> None:
+    assert all(set(clinic.prompts[kind]) == {"en", "vi", "ru", "zh"} for kind in PromptKind)
+
+
+@pytest.mark.parametrize(
+    ("text", "detected", "current", "language"),
+    [
+        ("Where is the clinic?", "en", "vi", "en"),
+        ("Phòng khám ở đâu?", "vi", "en", "vi"),
+        ("Phòng khám ở đâu?", "", "en", "vi"),
+        ("Phòng khám ở đâu?", "en", "vi", "vi"),
+        ("OK", "en", "vi", "vi"),
+        ("Hello there", "vi", "en", "en"),
+        ("Où est la clinique?", "fr", "en", "en"),
+        ("Где вы?", "ru", "en", "en"),
+        ("Cleaning, please.", "vi-VN", "en", "en"),
+    ],
+)
+def test_the_language_changes_only_when_the_letters_agree(
+    text: str, detected: str, current: str, language: str
+) -> None:
+    assert reply_language(text, detected=detected, current=current, spoken=("en", "vi")) == language
+
+
+def test_a_tag_finds_the_nearest_language() -> None:
+    assert find_language("en-GB", ("en-US", "en-GB")) == "en-GB"
+    assert find_language("en", ("vi", "en-US")) == "en-US"
+    assert find_language("fr", ("vi", "en")) is None
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "last_heard", "ends"),
+    [
+        ("en", "Thank you, goodbye.", "", True),
+        ("en", "Bye. Oh wait, are you open on Sunday?", "", False),
+        ("en", "I want to see you on Tuesday.", "", False),
+        ("en", "I'll stop by on Friday.", "", False),
+        ("en", "No, that's all. Thank you very much.", "Is there anything else?", True),
+        ("en", "Thanks a lot!", "Is there anything else?", True),
+        ("en", "Um.", "Is there anything else?", False),
+        ("en", "Yes.", "Is there anything else?", False),
+        ("en", "No.", "Would Tuesday suit you?", False),
+        ("vi", "Dạ không, cảm ơn em nhé.", "Anh chị cần giúp gì thêm không ạ?", True),
+        ("vi", "Chào em, phòng khám mở cửa mấy giờ", "", False),
+        ("vi", "Tạm biệt.", "", True),
+        ("ru", "Нет, спасибо, это всё.", "Могу я помочь чем-нибудь ещё?", True),
+        ("ru", "До свидания!", "", True),
+        ("zh", "没有了，谢谢。", "还有什么可以帮您？", True),
+        ("zh", "我想预约。", "还有什么可以帮您？", False),
+    ],
+)
+def test_the_call_ends_when_the_caller_says_so(language: str, text: str, last_heard: str, ends: bool) -> None:
+    assert caller_ends(text, last_heard=last_heard, language_code=language) is ends
+
+
+def test_a_model_says_goodbye_only_with_the_words_for_it() -> None:
+    assert agent_ends("Thank you for calling. Goodbye!", language_code="en")
+    assert not agent_ends("You can buy it by Friday.", language_code="en")
+
+
+@pytest.mark.parametrize(
+    ("language", "reply", "kind"),
+    [
+        ("en", "Sure. What is your telephone number?", ExpectedKind.DIGITS),
+        ("en", "Please tell me your phone number.", ExpectedKind.DIGITS),
+        ("en", "Our phone number is on the door.", ExpectedKind.OPEN),
+        ("en", "How do you spell your name?", ExpectedKind.SPELLING),
+        ("en", "Wednesday at three. Is that right?", ExpectedKind.YES_NO),
+        ("en", "How can I help you?", ExpectedKind.OPEN),
+        ("vi", "Dạ, chị cho em xin số điện thoại ạ?", ExpectedKind.DIGITS),
+        ("vi", "Anh chị có muốn đặt hẹn không ạ?", ExpectedKind.YES_NO),
+        ("zh", "要预约吗？", ExpectedKind.YES_NO),
+        ("ru", "Назовите, пожалуйста, номер телефона.", ExpectedKind.DIGITS),
+    ],
+)
+def test_the_last_question_says_what_to_expect(language: str, reply: str, kind: ExpectedKind) -> None:
+    assert expected_after(reply, language_code=language) is kind

@@ -1,0 +1,99 @@
+"""Clauses: what a voice can speak, cut while the reply is still being written."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.nlu.clauses import ClauseCutter
+
+TEXTS = st.text(alphabet=st.sampled_from(list("ab12 .,!?:;…。，！？\n\"')(“”ắдж中文$-–")), max_size=120)
+
+
+def cut(reply: str) -> list[str]:
+    """The clauses of a reply that arrives word by word."""
+    cutter = ClauseCutter()
+    clauses = [clause for token in re.findall(r"\s*\S+\s*$|\s*\S+", reply) for clause in cutter.push(token)]
+    return [clause.text for clause in clauses + cutter.finish()]
+
+
+@pytest.mark.parametrize(
+    ("reply", "clauses"),
+    [
+        (
+            "Sure, we can see you at ten. Does that suit you?",
+            ["Sure,", " we can see you at ten. ", "Does that suit you?"],
+        ),
+        ("Dr. Tran is free at 10 a.m. on Tuesday. OK?", ["Dr. Tran is free at 10 a.m. on Tuesday. ", "OK?"]),
+        ("It costs $1,250.50 in all. Fine?", ["It costs $1,250.50 in all. ", "Fine?"]),
+        ("From 8:30 to 18:00, every day.", ["From 8:30 to 18:00, ", "every day."]),
+        ("Dạ, phòng khám ở số 25. Chị nhé?", ["Dạ,", " phòng khám ở số 25. ", "Chị nhé?"]),
+        (
+            "我们周一到周五营业，周六上午也营业。您要预约吗？",
+            ["我们周一到周五营业，", "周六上午也营业。", "您要预约吗？"],
+        ),
+        ("Мы на ул. Ленина, д. 5. Приходите!", ["Мы на ул. Ленина,", " д. 5. ", "Приходите!"]),
+        ("1. Check-up. 2. Cleaning.", ["1. Check-up. ", "2. Cleaning."]),
+        ("See www.clinic.com today.", ["See www.clinic.com today."]),
+        ("Well... I see.", ["Well...", " I see."]),
+        ('She said "yes." Then she left.', ['She said "yes."', " Then she left."]),
+        ("Really?! Good.", ["Really?!", " Good."]),
+        ("At 10 a.m., Wednesday at 3 p.m. or Friday.", ["At 10 a.m.,", " Wednesday at 3 p.m. or Friday."]),
+    ],
+)
+def test_a_reply_is_cut_where_a_voice_may_pause(reply: str, clauses: list[str]) -> None:
+    assert cut(reply) == clauses
+
+
+def test_a_clause_that_ends_in_a_comma_does_not_wait_for_the_next_word() -> None:
+    assert [clause.text for clause in ClauseCutter().push("Sure,")] == ["Sure,"]
+
+
+def test_a_full_stop_waits_for_what_follows_it() -> None:
+    cutter = ClauseCutter()
+    assert cutter.push("It is 3.") == []
+    assert [clause.text for clause in cutter.push(" Fine.")] == ["It is 3. "]
+
+
+def test_later_clauses_are_not_cut_at_every_comma() -> None:
+    assert cut("Yes. We have red, green, blue and white.") == ["Yes. ", "We have red, green, blue and white."]
+
+
+def test_a_long_first_clause_is_cut_before_a_joining_word() -> None:
+    reply = "You can come in the morning on Tuesday and we will see you at once"
+    assert cut(reply) == ["You can come in the morning on Tuesday ", "and we will see you at once"]
+
+
+def test_a_reply_without_any_mark_is_cut_between_words_in_the_end() -> None:
+    clauses = cut("word " * 100)
+    assert max(map(len, clauses)) <= 220
+    assert all(clause.startswith("word") for clause in clauses)
+
+
+def test_a_reply_that_was_cut_short_loses_its_unfinished_sentence() -> None:
+    cutter = ClauseCutter()
+    cutter.push("All is well. And then")
+    assert cutter.drop_rest()
+    assert cutter.finish() == []
+
+
+def test_the_only_sentence_is_spoken_even_when_it_was_cut_short() -> None:
+    cutter = ClauseCutter()
+    cutter.push("And then")
+    assert not cutter.drop_rest()
+    assert [clause.text for clause in cutter.finish()] == ["And then"]
+
+
+@given(TEXTS, st.integers(1, 7))
+def test_the_clauses_joined_are_the_reply(reply: str, piece_chars: int) -> None:
+    cutter = ClauseCutter()
+    pieces = [reply[i : i + piece_chars] for i in range(0, len(reply), piece_chars)]
+    clauses = [clause for piece in pieces for clause in cutter.push(piece)] + cutter.finish()
+    assert "".join(clause.text for clause in clauses) == reply
+    assert all(clause.text for clause in clauses)
+
+
+@given(TEXTS)
+def test_every_clause_but_the_last_has_something_to_speak(reply: str) -> None:
+    assert all(re.search(r"[^\W_]", clause) for clause in cut(reply)[:-1])
