@@ -16,6 +16,7 @@ from services.call_gateway.prompts.library import PromptLibrary
 from services.call_gateway.reporting import Reporter
 from services.call_gateway.session import Session
 from services.call_gateway.settings import GatewaySettings
+from services.call_gateway.stages.directory import check_agent
 from services.call_gateway.stages.stages import StageChannels
 from services.call_gateway.watching import CallBegan, CallNews, CallOver, NewsDesk
 from services.runtime.channels import open_channel
@@ -71,6 +72,11 @@ class Gateway:
     async def close(self) -> None:
         """The process ends."""
         await self._channels.close()
+
+    async def check_agent(self, agent_id: str) -> None:
+        """Raise UnknownAgent when an agent is named that the NLU stage does not know."""
+        if agent_id:
+            await check_agent(self._channels.nlu, agent_id, limit_s=self._settings.first_response_s)
 
     async def take_call(self, leg: Leg) -> None:
         """Hold a call to its end. Raises CapacityError, Draining: nothing was done, send it elsewhere."""

@@ -48,7 +48,9 @@ class CallGatewayService(call_pb2_grpc.CallGatewayServiceServicer):
         """A program is the caller."""
         config = (await first_config(request_iterator)).config
         check_tenant(context, config.tenant_id)
-        leg = self._gateway.program.leg(self._incoming(config))
+        incoming = self._incoming(config)
+        await self._gateway.check_agent(config.agent_id)
+        leg = self._gateway.program.leg(incoming)
         told = _Told(self._gateway, leg, fails_with_turn=config.fail_stream_on_turn_failure)
 
         async def handle(requests: AsyncIterator[Request]) -> None:
@@ -106,6 +108,7 @@ class CallGatewayService(call_pb2_grpc.CallGatewayServiceServicer):
             is_last=lambda news: bool(request.call_id) and isinstance(news.news, CallOver),
         )
         self._gateway.news.subscribe(watcher)
+        await context.send_initial_metadata(())  # the watcher may know from when on it watches
         draining = asyncio.create_task(self._close_when_idle(watcher))
         try:
             async for news, dropped in watcher:
