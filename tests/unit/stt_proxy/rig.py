@@ -1,0 +1,180 @@
+"""A call on the listening part, with a detector that goes by loudness and an engine that answers when told to."""
+
+import asyncio
+from collections.abc import Callable
+
+import numpy as np
+
+from services.audio.pcm import AudioFormat, Encoding, Samples, encode
+from services.stt_proxy.engine import Heard, Hints, Report, Speech, Unheard
+from services.stt_proxy.events import Evidence
+from services.stt_proxy.listening import CallProfile, Listening
+from services.stt_proxy.prediction import Waits
+from services.stt_proxy.utterance import Endpointing
+
+LOUD = 6000
+MS = 8  # samples at 8 kHz
+
+
+class LoudnessWatch:
+    """Sound is speech."""
+
+    def __init__(self, deliver: Callable[[float], None], fail: Callable[[Exception], None]) -> None:
+        self._deliver = deliver
+        self._fail = fail
+        self.n_scored = 0
+        self.is_broken = False
+        self.is_closed = False
+
+    def score(self, window: Samples, *, is_fresh: bool) -> None:
+        self.n_scored += 1
+        loop = asyncio.get_running_loop()
+        if self.is_broken:
+            loop.call_soon(self._fail, RuntimeError("the detector is broken"))
+        else:
+            loop.call_soon(self._deliver, 0.95 if np.abs(window).max() > LOUD // 2 else 0.02)
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+class LoudnessDetector:
+    """Keeps the watches it gave."""
+
+    def __init__(self) -> None:
+        self.watches: list[LoudnessWatch] = []
+
+    def watch(self, deliver: Callable[[float], None], fail: Callable[[Exception], None]) -> LoudnessWatch:
+        self.watches.append(LoudnessWatch(deliver, fail))
+        return self.watches[-1]
+
+
+class DictationEar:
+    """Answers at once with what the test wrote down, or later when the test says so."""
+
+    def __init__(self, report: Callable[[Report], None]) -> None:
+        self.report = report
+        self.text: str | None = "My tooth hurts."  # None: the answer comes later
+        self.asked: list[tuple[Speech, bool]] = []
+        self.heard: list[tuple[int, int]] = []
+        self.rested: list[int] = []
+        self.forgotten: list[tuple[int, int]] = []
+        self.hints: list[Hints] = []
+        self.is_finished = False
+        self.is_busy = False
+
+    def hear(self, start_sample: int, samples: Samples) -> None:
+        self.heard.append((start_sample, len(samples)))
+
+    def rest(self, to_sample: int) -> None:
+        self.rested.append(to_sample)
+
+    def recognize(self, speech: Speech, *, is_final: bool) -> None:
+        self.asked.append((speech, is_final))
+        if self.text is not None:
+            self.answer(self.text)
+        else:
+            self.is_busy = True
+
+    def answer(self, text: str) -> None:
+        self.is_busy = False
+        self.report(Heard(self.asked[-1][0].request_id, text, "en", confidence=0.9))
+
+    def refuse(self, reason: str) -> None:
+        self.is_busy = False
+        self.report(Unheard(self.asked[-1][0].request_id, reason, ""))
+
+    def forget(self, from_sample: int, to_sample: int) -> None:
+        self.forgotten.append((from_sample, to_sample))
+
+    def attend(self, hints: Hints) -> None:
+        self.hints.append(hints)
+
+    def finish(self) -> None:
+        self.is_finished = True
+
+    def close(self) -> None:
+        self.text = None
+
+
+class DictationEngine:
+    """Gives the ears it was asked for."""
+
+    name = "dictation"
+    model = "none"
+    language_codes: tuple[str, ...] = ("en", "vi")
+    features = ("corrected",)
+
+    def __init__(self) -> None:
+        self.ears: list[DictationEar] = []
+
+    async def load(self) -> None:
+        """Nothing to load."""
+
+    def listen(
+        self, *, call_id: str, sample_rate_hertz: int, hints: Hints, report: Callable[[Report], None]
+    ) -> DictationEar:
+        self.ears.append(DictationEar(report))
+        return self.ears[-1]
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
+class Call:
+    """Sound and silence by the millisecond, in chunks of 20 ms; what was told is in `evidence`."""
+
+    def __init__(self, *, start_sample: int = 0, settle_limit_s: float = 10.0) -> None:
+        self.evidence: list[Evidence] = []
+        self.failures: list[Exception] = []
+        self.detector = LoudnessDetector()
+        self.engine = DictationEngine()
+        self.format = AudioFormat(Encoding.MULAW, 8000)
+        self.at = start_sample
+        profile = CallProfile(
+            call_id="test",
+            audio_format=self.format,
+            start_sample=start_sample,
+            hints=Hints(language_codes=("en",)),
+            endpointing=Endpointing(waits=Waits()),
+            draft_pause_ms=96,
+            max_gap_ms=1000,
+            max_utterance_s=120,
+            settle_limit_s=settle_limit_s,
+        )
+        self.listening = Listening(
+            profile,
+            detector=self.detector,
+            engine=self.engine,
+            tell=self.evidence.append,
+            fail=self.failures.append,
+        )
+        self.ear = self.engine.ears[0]
+
+    async def speak(self, ms: int) -> None:
+        await self._send(LOUD, ms)
+
+    async def be_silent(self, ms: int) -> None:
+        await self._send(0, ms)
+
+    async def settle(self) -> None:
+        """Until everything sent was listened to."""
+        for _ in range(10_000):
+            if not self.listening._steps:
+                return
+            await asyncio.sleep(0)
+        raise AssertionError("the ear is stuck")
+
+    async def end(self) -> None:
+        self.listening.end_utterance(self.at)
+        await self.settle()
+
+    def told(self, kind: type[Evidence]) -> list[Evidence]:
+        return [each for each in self.evidence if isinstance(each, kind)]
+
+    async def _send(self, level: int, ms: int) -> None:
+        for _ in range(ms // 20):
+            content = encode(self.format, np.full(20 * MS, level, dtype=np.int16))
+            self.listening.take_audio(self.at, content)
+            self.at += 20 * MS
+            await self.settle()

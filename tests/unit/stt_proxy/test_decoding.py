@@ -1,0 +1,150 @@
+import asyncio
+from threading import Event
+
+import pytest
+
+from services.runtime.metrics import StageMetrics
+from services.stt_proxy.decoding import DecodingPool, Done, Purpose, Refused
+
+
+class Workshop:
+    """A pool with jobs that run until they are let go."""
+
+    def __init__(self, n_workers: int = 1, limit_ms: int = 10_000) -> None:
+        self.pool = DecodingPool[str](n_workers=n_workers, draft_queue_limit_ms=limit_ms, metrics=StageMetrics("stt"))
+        self.began: list[str] = []
+        self.outcomes: dict[str, Done[str] | Refused] = {}
+        self.order: list[str] = []
+        self._gates: dict[str, Event] = {}
+        self._changed = asyncio.Event()
+
+    def submit(self, name: str, *, owner: str, purpose: Purpose = Purpose.DRAFT, fails: bool = False) -> None:
+        gate = self._gates[name] = Event()
+        loop = asyncio.get_running_loop()
+
+        def work() -> str:
+            loop.call_soon_threadsafe(self._begin, name)
+            gate.wait(10)
+            if fails:
+                raise RuntimeError("out of memory")
+            return name
+
+        self.pool.submit(owner, purpose, work, lambda outcome: self._end(name, outcome))
+
+    def let_go(self, name: str) -> None:
+        self._gates[name].set()
+
+    async def until(self, condition) -> None:
+        async with asyncio.timeout(10):
+            while not condition():
+                self._changed.clear()
+                await self._changed.wait()
+
+    def _begin(self, name: str) -> None:
+        self.began.append(name)
+        self._changed.set()
+
+    def _end(self, name: str, outcome: Done[str] | Refused) -> None:
+        self.outcomes[name] = outcome
+        self.order.append(name)
+        self._changed.set()
+
+
+@pytest.fixture
+def workshops():
+    made: list[Workshop] = []
+
+    def make(**options: int) -> Workshop:
+        made.append(Workshop(**options))
+        return made[-1]
+
+    yield make
+    for workshop in made:
+        for gate in workshop._gates.values():
+            gate.set()
+        workshop.pool.close()
+
+
+def refusal(workshop: Workshop, name: str) -> str:
+    outcome = workshop.outcomes[name]
+    assert isinstance(outcome, Refused)
+    return outcome.reason
+
+
+async def test_a_job_is_done_and_its_cost_known(workshops):
+    shop = workshops()
+    shop.submit("a", owner="one")
+    shop.let_go("a")
+    await shop.until(lambda: "a" in shop.outcomes)
+    assert isinstance(shop.outcomes["a"], Done)
+    assert shop.outcomes["a"].value == "a"
+
+
+async def test_what_is_owed_goes_before_drafts(workshops):
+    shop = workshops()
+    shop.submit("running", owner="one")
+    shop.submit("draft", owner="two")
+    shop.submit("owed", owner="three", purpose=Purpose.SETTLED)
+    for name in ("running", "draft", "owed"):
+        shop.let_go(name)
+    await shop.until(lambda: len(shop.order) == 3)
+    assert shop.order == ["running", "owed", "draft"]
+
+
+async def test_one_job_a_call(workshops):
+    shop = workshops(n_workers=2)
+    shop.submit("first", owner="one", purpose=Purpose.SETTLED)
+    shop.submit("second", owner="one", purpose=Purpose.SETTLED)
+    shop.submit("other", owner="two", purpose=Purpose.SETTLED)
+    await shop.until(lambda: len(shop.began) == 2)
+    assert set(shop.began) == {"first", "other"}
+
+
+async def test_a_draft_that_would_wait_too_long_is_refused_at_once(workshops):
+    shop = workshops(limit_ms=100)
+    shop.submit("running", owner="one")
+    shop.submit("draft", owner="two")
+    assert refusal(shop, "draft") == "DRAFT_LATE"
+
+
+async def test_what_is_owed_waits_as_long_as_it_must(workshops):
+    shop = workshops(limit_ms=0)
+    shop.submit("running", owner="one", purpose=Purpose.SETTLED)
+    shop.submit("owed", owner="two", purpose=Purpose.SETTLED)
+    shop.let_go("running")
+    shop.let_go("owed")
+    await shop.until(lambda: "owed" in shop.outcomes)
+    assert isinstance(shop.outcomes["owed"], Done)
+
+
+async def test_a_newer_draft_of_the_same_call_takes_the_place_of_one_that_waits(workshops):
+    shop = workshops()
+    shop.submit("running", owner="one")
+    shop.submit("older", owner="two")
+    shop.submit("newer", owner="two")
+    assert refusal(shop, "older") == "SUPERSEDED"
+    assert "newer" not in shop.outcomes
+
+
+async def test_a_failure_is_an_outcome_and_the_pool_goes_on(workshops):
+    shop = workshops()
+    shop.submit("bad", owner="one", fails=True)
+    shop.submit("good", owner="two", purpose=Purpose.SETTLED)
+    shop.let_go("bad")
+    shop.let_go("good")
+    await shop.until(lambda: len(shop.outcomes) == 2)
+    assert refusal(shop, "bad") == "DECODING_FAILED"
+    assert isinstance(shop.outcomes["good"], Done)
+
+
+async def test_who_leaves_is_not_waited_for(workshops):
+    shop = workshops()
+    shop.submit("running", owner="one")
+    shop.submit("gone", owner="two", purpose=Purpose.SETTLED)
+    shop.pool.leave("two")
+    shop.submit("next", owner="three", purpose=Purpose.SETTLED)
+    for name in ("running", "gone", "next"):
+        shop.let_go(name)
+    await shop.until(lambda: "next" in shop.outcomes)
+    assert "gone" not in shop.began
+    assert not shop.pool.is_busy_for("two")

@@ -1,0 +1,253 @@
+import asyncio
+
+import pytest
+
+from services.stt_proxy.engine import Corrected, ExpectedKind, Partial
+from services.stt_proxy.errors import BadSample
+from services.stt_proxy.events import Progress, SpeechActivity, TextStage, Transcript, TurnPrediction, UtteranceSettled
+from services.stt_proxy.intake import IdleReason
+from services.stt_proxy.steps import HintsUpdate
+
+from .rig import LOUD, MS, Call
+
+
+def texts(call: Call) -> list[tuple[TextStage, str]]:
+    return [(each.stage, each.text) for each in call.told(Transcript)]
+
+
+async def spoken(call: Call) -> Call:
+    """A call in which a sentence was said, and its draft made."""
+    await call.be_silent(320)
+    await call.speak(640)
+    await call.be_silent(200)
+    return call
+
+
+async def test_a_turn_from_the_first_sound_to_the_settled_text():
+    call = await spoken(Call())
+    await call.end()
+    kinds = [type(each) for each in call.evidence if not isinstance(each, Progress)]
+    assert kinds == [
+        SpeechActivity, SpeechActivity, TurnPrediction, Transcript, TurnPrediction, Transcript, UtteranceSettled,
+    ]  # fmt: skip
+    assert texts(call) == [(TextStage.DRAFT, "My tooth hurts."), (TextStage.SETTLED, "My tooth hurts.")]
+    assert [is_final for _, is_final in call.ear.asked] == [False]
+
+
+async def test_what_is_decoded_has_sound_before_the_onset_and_behind_the_end():
+    call = await spoken(Call())
+    [(speech, _)] = call.ear.asked
+    [clip] = speech.clips
+    assert speech.spans[0].start_sample == 320 * MS
+    assert clip.start_sample == 320 * MS - 300 * MS
+    assert clip.start_sample + len(clip.samples) > speech.end_sample
+
+
+async def test_progress_is_told_at_least_every_half_second():
+    call = Call()
+    await call.be_silent(5000)
+    told = [each.processed_sample for each in call.told(Progress)]
+    assert all(later - earlier <= 500 * MS for earlier, later in zip([0, *told], told, strict=False))
+    assert told[-1] > 4500 * MS
+
+
+async def test_progress_stops_when_the_detector_does():
+    call = Call()
+    watch = call.detector.watches[0]
+    watch.score = lambda window, is_fresh: None
+    for _ in range(100):
+        call.listening.take_audio(call.at, bytes(160))
+        call.at += 160
+    assert call.told(Progress) == []
+
+
+async def test_a_broken_detector_fails_the_ear():
+    call = Call()
+    call.detector.watches[0].is_broken = True
+    call.listening.take_audio(0, bytes(800))
+    await asyncio.sleep(0)
+    assert len(call.failures) == 1
+
+
+async def test_a_hole_of_unknown_cause_ends_speech_after_100_ms():
+    call = Call()
+    await call.speak(640)
+    call.listening.take_idle(call.at, call.at + 150 * MS, IdleReason.UNKNOWN)
+    assert len(call.told(SpeechActivity)) == 1
+    call.listening.take_idle(call.at + 150 * MS, call.at + 300 * MS, IdleReason.UNKNOWN)
+    assert [each.is_begin for each in call.told(SpeechActivity)] == [True, False]
+
+
+@pytest.mark.parametrize("reason", [IdleReason.HOLD, IdleReason.DTMF])
+async def test_hold_and_keys_never_end_speech(reason):
+    call = Call()
+    await call.speak(640)
+    call.listening.take_idle(call.at, call.at + 60_000 * MS, reason)
+    assert [each.is_begin for each in call.told(SpeechActivity)] == [True]
+    assert call.told(Progress)[-1].processed_sample == call.at + 60_000 * MS
+
+
+async def test_a_short_loss_does_not_end_speech():
+    call = Call()
+    await call.speak(640)
+    call.listening.take_idle(call.at, call.at + 60 * MS, IdleReason.LOSS)
+    call.at += 60 * MS
+    await call.speak(320)
+    assert [each.is_begin for each in call.told(SpeechActivity)] == [True]
+
+
+async def test_a_gap_over_a_second_ends_what_was_being_said():
+    call = Call()
+    await call.speak(640)
+    call.at += 5000 * MS
+    await call.speak(320)
+    assert [each.is_begin for each in call.told(SpeechActivity)] == [True, False, True]
+
+
+async def test_an_end_waits_for_the_sound_before_it():
+    call = Call()
+    for level in (LOUD, 0):
+        for _ in range(20):
+            call.listening.take_audio(call.at, bytes([0x80 if level else 0xFF]) * 160)
+            call.at += 160
+    call.listening.end_utterance(call.at)
+    assert call.told(UtteranceSettled) == []
+    await call.settle()
+    assert len(call.told(UtteranceSettled)) == 1
+    assert texts(call)[-1] == (TextStage.SETTLED, "My tooth hurts.")
+
+
+async def test_an_end_that_goes_back_is_refused():
+    call = await spoken(Call())
+    await call.end()
+    with pytest.raises(BadSample) as refused:
+        call.listening.end_utterance(call.at - 1)
+    assert refused.value.field == "utterance_end.end_sample"
+
+
+async def test_discarded_speech_gives_no_text_and_may_begin_again():
+    call = Call()
+    await call.speak(320)
+    call.listening.discard(0, call.at)
+    await call.speak(320)
+    await call.be_silent(200)
+    assert [each.is_begin for each in call.told(SpeechActivity)] == [True, True, False]
+    assert call.ear.asked[-1][0].spans[0].start_sample >= 320 * MS - 32 * MS
+    assert call.ear.forgotten == [(0, 320 * MS)]
+
+
+async def test_hints_hold_from_their_sample_on():
+    call = Call()
+    call.listening.update(HintsUpdate(effective_sample=500 * MS, expected_kind=ExpectedKind.DIGITS, expected_length=6))
+    await call.be_silent(400)
+    assert call.ear.hints == []
+    await call.be_silent(200)
+    assert call.ear.hints[-1].expected_kind is ExpectedKind.DIGITS
+    assert call.ear.hints[-1].language_codes == ("en",)
+
+
+async def test_expected_digits_lengthen_the_wait():
+    call = Call()
+    call.ear.text = "four one five"
+    call.listening.update(HintsUpdate(expected_kind=ExpectedKind.DIGITS, expected_length=6))
+    await spoken(call)
+    assert [(each.reason, each.wait_ms) for each in call.told(TurnPrediction)][-1] == ("DIGITS_EXPECTED", 1200)
+
+
+async def test_half_close_hears_the_rest_and_settles_it():
+    call = Call()
+    await call.speak(640)
+    call.listening.finish()
+    await call.settle()
+    assert texts(call) == [(TextStage.SETTLED, "My tooth hurts.")]
+    assert call.told(UtteranceSettled)[0].end_sample == call.at
+    assert call.listening.is_done
+    assert call.ear.is_finished
+
+
+async def test_half_close_of_a_silent_call_settles_nothing():
+    call = Call()
+    await call.be_silent(640)
+    call.listening.finish()
+    await call.settle()
+    assert call.told(UtteranceSettled) == []
+    assert call.listening.is_done
+
+
+async def test_an_engine_that_never_answers_fails_the_utterance_and_no_more():
+    call = Call(settle_limit_s=0.01)
+    call.ear.text = None
+    await spoken(call)
+    await call.end()
+    async with asyncio.timeout(5):
+        while not call.told(UtteranceSettled):
+            await call.listening.moved(limit_s=1)
+    [failed] = call.told(UtteranceSettled)
+    assert failed.reason == "SETTLE_TIMEOUT"
+    call.ear.text = "Hello again."
+    await spoken(call)
+    await call.end()
+    assert texts(call)[-1] == (TextStage.SETTLED, "Hello again.")
+
+
+async def test_a_draft_that_was_refused_costs_the_utterance_nothing():
+    call = Call()
+    call.ear.text = None
+    await spoken(call)
+    call.ear.refuse("DRAFT_LATE")
+    await call.end()
+    assert [is_final for _, is_final in call.ear.asked] == [False, True]
+    call.ear.answer("My tooth hurts.")
+    assert texts(call) == [(TextStage.SETTLED, "My tooth hurts.")]
+
+
+async def test_a_file_that_runs_ahead_waits_for_its_words():
+    call = Call()
+    call.ear.text = None
+    await spoken(call)
+    await call.be_silent(2000)
+    assert call.listening.is_behind
+    call.ear.answer("My tooth hurts.")
+    assert not call.listening.is_behind
+
+
+async def test_a_call_in_real_time_is_never_held_by_its_words():
+    call = Call()
+    call.ear.text = None
+    await call.speak(320)
+    await call.be_silent(200)
+    assert call.ear.is_busy
+    assert not call.listening.is_behind
+
+
+async def test_partials_and_corrections_of_an_engine_are_passed_on():
+    call = Call()
+    await call.speak(320)
+    call.ear.report(Partial("My", call.at, "en"))
+    await call.be_silent(200)
+    await call.end()
+    call.ear.report(Corrected(1, "My truth hurts.", "en"))
+    assert [stage for stage, _ in texts(call)] == [
+        TextStage.PARTIAL, TextStage.DRAFT, TextStage.SETTLED, TextStage.CORRECTED,
+    ]  # fmt: skip
+
+
+async def test_a_stream_opened_in_mid_call_keeps_the_call_s_clock():
+    call = await spoken(Call(start_sample=800_000))
+    await call.end()
+    assert call.told(SpeechActivity)[0].sample == 800_000 + 320 * MS
+    assert call.told(UtteranceSettled)[0].end_sample == call.at
+
+
+async def test_utterances_are_counted_from_one():
+    call = Call()
+    for _ in range(3):
+        await spoken(call)
+        await call.end()
+    assert [each.utterance_id for each in call.told(UtteranceSettled)] == [1, 2, 3]
+
+
+async def test_a_closed_ear_is_silent():
+    call = await spoken(Call())
+    call.listening.close()
+    assert call.detector.watches[0].is_closed

@@ -1,0 +1,86 @@
+import json
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from services.runtime.errors import StartupError
+from services.runtime.models import model_dir
+from services.stt_proxy.engine import Clip, Span, Speech
+from services.stt_proxy.phrasebook import normalise
+from services.stt_proxy.settings import SttSettings
+from services.stt_proxy.whisper_decoding import ShortContextWhisper
+
+CLIPS = Path(__file__).parents[2] / "data" / "clips"
+
+pytestmark = pytest.mark.models
+
+
+@pytest.fixture(scope="module")
+def whisper() -> ShortContextWhisper:
+    return ShortContextWhisper(model_dir(SttSettings(_env_file=None).models_dir, "whisper-base"), n_workers=1)
+
+
+def labelled(text: str) -> tuple[np.ndarray, Span]:
+    """The clean clip that says this, and where its speech lies."""
+    labels = json.loads((CLIPS / "labels.json").read_text(encoding="utf-8"))
+    label = next(each for each in labels if each["text"] == text)
+    with wave.open(str(CLIPS / label["file"])) as file:
+        samples = np.frombuffer(file.readframes(file.getnframes()), dtype="<i2").astype(np.int16)
+    return samples, Span(label["speech_start_sample"], label["speech_end_sample"])
+
+
+def speech(*pieces: tuple[np.ndarray, Span], gap_samples: int = 0) -> Speech:
+    """The pieces one after the other on one clock."""
+    clips, spans, at = [], [], 0
+    for samples, span in pieces:
+        clips.append(Clip(at, samples))
+        spans.append(Span(at + span.start_sample, at + span.end_sample))
+        at += len(samples) + gap_samples
+    return Speech(1, 1, tuple(spans), tuple(clips), 8000)
+
+
+def test_a_telephone_sentence_is_understood(whisper):
+    decoded = whisper.decode(speech(labelled("What are your opening hours?")), ("en",))
+    assert {"opening", "hours"} <= set(normalise(decoded.text))
+    assert decoded.language == "en"
+    assert decoded.confidence is not None
+    assert 0.4 < decoded.confidence <= 1
+
+
+def test_the_words_are_laid_on_the_stretches_they_were_said_in(whisper):
+    first, second = labelled("What are your opening hours?"), labelled("Where are you?")
+    asked = speech(first, second, gap_samples=16_000)
+    decoded = whisper.decode(asked, ("en",))
+    assert [(each.start_sample, each.end_sample) for each in decoded.segments] == [
+        (span.start_sample, span.end_sample) for span in asked.spans
+    ]
+    assert "hours" in normalise(decoded.segments[0].text)
+    assert "where" in normalise(decoded.segments[1].text)
+
+
+def test_the_language_is_detected_among_those_the_call_may_speak(whisper):
+    assert whisper.decode(speech(labelled("What are your opening hours?")), ("vi", "en")).language == "en"
+
+
+def test_speech_longer_than_one_go_is_decoded_in_pieces(whisper):
+    said = ("What are your opening hours?", "I need an appointment.", "Where are you?", "Do you take insurance?")
+    asked = speech(*(labelled(text) for text in said * 4), gap_samples=6_000)
+    assert asked.end_sample > 30 * 8000
+    decoded = whisper.decode(asked, ("en",))
+    words = normalise(decoded.text)
+    assert "hours" in words
+    assert "insurance" in words
+    assert decoded.segments[-1].end_sample == asked.end_sample
+
+
+def test_hiss_has_no_words(whisper):
+    hiss = np.random.default_rng(3).normal(0, 60, 8000).astype(np.int16)
+    decoded = whisper.decode(Speech(1, 1, (Span(0, 8000),), (Clip(0, hiss),), 8000), ("en",))
+    assert decoded.confidence is None or decoded.confidence < 0.5
+
+
+def test_a_folder_without_a_model_is_one_line(tmp_path):
+    with pytest.raises(StartupError, match="cannot be loaded"):
+        ShortContextWhisper(tmp_path, n_workers=1)
