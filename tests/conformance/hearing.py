@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from voice.stt.v1.stt_pb2 import Transcript
 
 from services.audio.pcm import AudioFormat, Encoding, Samples, decode
@@ -14,8 +15,7 @@ EXAMPLE = Path(__file__).parents[2] / "clients" / "grpcurl" / "stt.jsonl"
 RATE = 8000
 SILENCE = b"\xff"  # mu-law
 CHUNK = 160  # 20 ms
-SPEECH_START, SPEECH_END = 4_000, 20_800
-"""Where the speaker of the example begins and ends: half a second of silence before, more than a second after."""
+AUDIBLE = 500  # of 32768: -36 dBFS
 
 
 def example() -> bytes:
@@ -27,6 +27,15 @@ def example() -> bytes:
 def example_samples() -> Samples:
     """The same as int16 at 8 kHz."""
     return decode(AudioFormat(Encoding.MULAW, RATE), example())
+
+
+def _audible() -> tuple[int, int]:
+    places = np.flatnonzero(np.abs(example_samples().astype(np.int32)) > AUDIBLE)
+    return int(places[0]), int(places[-1]) + 1
+
+
+SPEECH_START, SPEECH_END = _audible()
+"""Where the speaker of the example begins and ends: half a second of silence before, more than a second after."""
 
 
 async def play(stream: Stream, sound: bytes, start_sample: int = 0, *, chunk: int = CHUNK) -> int:
