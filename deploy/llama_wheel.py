@@ -27,8 +27,8 @@ _NAME = "llama-cpp-python"
 _SKIPPED = (
     "-DLLAVA_BUILD=OFF",  # pictures
     "-DLLAMA_OPENSSL=OFF",  # model downloads
-    f"-DCMAKE_PROJECT_llama_cpp_INCLUDE={_ROOT / 'deploy' / 'llama_cpp.cmake'}",  # command-line tools' library
 )
+_SKIPPED_TOO = _ROOT / "deploy" / "llama_cpp.cmake"  # the library of the command-line tools
 _STEP = re.compile(r"^\s*\[(\d+)/(\d+)\]")
 _WORD_EVERY_S = 5.0
 
@@ -67,14 +67,21 @@ def read_lock(path: Path = _ROOT / "uv.lock") -> LockedPackage:
 
 
 def wheel_key(version: str) -> str:
-    """Names the machines one compiled wheel serves: the compiler uses every instruction this processor has."""
-    made_of = [*_flags(), platform.machine(), *sorted(_cpu_flags())]
-    return f"{_NAME}-{version}-{hashlib.sha256(' '.join(made_of).encode()).hexdigest()[:12]}"
+    """Names the machines one compiled wheel serves."""
+    return f"{_NAME}-{version}-{hashlib.sha256(' '.join(wheel_inputs()).encode()).hexdigest()[:12]}"
 
 
-def _flags() -> list[str]:
-    """What CMake is told; CMAKE_ARGS of the environment comes last and so wins."""
-    return [*_SKIPPED, *os.environ.get("CMAKE_ARGS", "").split()]
+def wheel_inputs() -> list[str]:
+    """What a compiled wheel depends on beside its version: the flags, and this processor, all of whose instructions
+    the compiler uses.
+    """
+    skipped = [*_SKIPPED, _SKIPPED_TOO.read_text(encoding="utf-8")]
+    return [*skipped, *_own_flags(), platform.machine(), *sorted(_cpu_flags())]
+
+
+def _own_flags() -> list[str]:
+    """What the user tells CMake; it comes last and so wins."""
+    return os.environ.get("CMAKE_ARGS", "").split()
 
 
 def _cpu_flags() -> set[str]:
@@ -147,7 +154,8 @@ def _compile(locked: LockedPackage, cache: Path, say: Say) -> None:
     command = [_uv(), "tool", "run", "--python", sys.executable, "pip", "wheel", "--verbose", "--no-deps"]
     command += ["--no-binary", _NAME, "--require-hashes", "--requirement", str(requirements)]
     command += ["--wheel-dir", str(unfinished)]
-    environment = os.environ | {"CMAKE_ARGS": " ".join(_flags())}
+    flags = [*_SKIPPED, f"-DCMAKE_PROJECT_llama_cpp_INCLUDE={_SKIPPED_TOO}", *_own_flags()]
+    environment = os.environ | {"CMAKE_ARGS": " ".join(flags)}
     began = time.monotonic()
     with subprocess.Popen(  # noqa: S603 (a fixed command)
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", env=environment
@@ -164,15 +172,17 @@ def _compile(locked: LockedPackage, cache: Path, say: Say) -> None:
 
 def _follow(output: Iterator[str], log: Path, began: float, say: Say) -> None:
     """Write the build's words to `log` and its progress, now and then, to the user."""
-    next_word = began
+    next_word = began + _WORD_EVERY_S
+    progress = "fetching and unpacking"
     with log.open("w", encoding="utf-8") as out:
         for line in output:
             out.write(line)
-            step, now = _STEP.match(line), time.monotonic()
-            if step and now >= next_word:
-                next_word = now + _WORD_EVERY_S
+            if step := _STEP.match(line):
                 done, of = int(step[1]), int(step[2])
-                say(f"{_NAME}: [{done}/{of}] {100 * done // of:3d}%  {now - began:.0f} s")
+                progress = f"[{done}/{of}] {100 * done // of:3d}%"
+            if (now := time.monotonic()) >= next_word:
+                next_word = now + _WORD_EVERY_S
+                say(f"{_NAME}: {progress}  {now - began:.0f} s")
 
 
 def _complaint(log: Path) -> str:

@@ -1,8 +1,10 @@
 """Which wheel of llama-cpp-python serves this machine."""
 
+from pathlib import Path
+
 import pytest
 
-from deploy.llama_wheel import read_lock, wheel_key
+from deploy.llama_wheel import read_lock, wheel_inputs, wheel_key
 
 
 def test_the_lock_file_pins_version_and_source():
@@ -18,3 +20,7 @@ def test_other_flags_or_another_version_are_another_wheel(monkeypatch: pytest.Mo
     assert plain != wheel_key("0.3.37")
     monkeypatch.setenv("CMAKE_ARGS", "-DGGML_CUDA=ON")
     assert plain != wheel_key("0.3.36")
+
+
+def test_another_clone_of_the_project_takes_the_same_wheel():
+    assert str(Path(__file__).parents[3]) not in " ".join(wheel_inputs())
