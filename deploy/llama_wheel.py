@@ -20,6 +20,7 @@ from pathlib import Path
 
 from deploy.model_sources import Say, answers
 from deploy.settings import StackSettings, read_stack_settings
+from deploy.uv import find_uv
 from services.runtime.errors import StartupError
 
 _ROOT = Path(__file__).parents[1]
@@ -193,8 +194,7 @@ def _complaint(log: Path) -> str:
 
 
 def _uv() -> str:
-    uv = os.environ.get("UV") or shutil.which("uv")
-    if not uv:
+    if (uv := find_uv()) is None:
         raise StartupError("uv is missing; run this by way of make or deploy/environment.sh, which fetch it")
     return uv
 

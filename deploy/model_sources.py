@@ -2,7 +2,6 @@
 
 import http
 import http.client
-import os
 import shutil
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
+from deploy.uv import find_uv
 from services.runtime.models import ModelFile
 
 Say = Callable[[str], None]
@@ -166,7 +166,7 @@ def answers(url: str, limit_s: float) -> bool:
 
 def _installer() -> list[str]:
     """`uv pip install` where uv is, else pip: either uses the package index its user has set up."""
-    if uv := os.environ.get("UV") or shutil.which("uv"):
+    if uv := find_uv():
         return [uv, "pip", "install", "--quiet", "--no-cache", "--python", sys.executable]
     return [sys.executable, "-m", "pip", "install", "--quiet", "--no-cache-dir", "--disable-pip-version-check"]
 

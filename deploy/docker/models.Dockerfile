@@ -7,7 +7,7 @@ COPY pyproject.toml uv.lock ./
 RUN uv sync --frozen --no-dev --no-install-project
 COPY services/__init__.py services/__init__.py
 COPY services/runtime services/runtime
-COPY deploy/__init__.py deploy/models.toml deploy/fetch_models.py deploy/model_sources.py deploy/settings.py deploy/
+COPY deploy/__init__.py deploy/models.toml deploy/fetch_models.py deploy/model_sources.py deploy/settings.py deploy/uv.py deploy/
 ENV PATH=/app/.venv/bin:$PATH PYTHONPATH=/app PYTHONUNBUFFERED=1 TONG_DAI_MODELS_DIR=/models
 VOLUME /models
 USER tong-dai
