@@ -26,12 +26,12 @@ _ABBREVIATIONS = {  # a full stop behind these ends no sentence
     *("г", "ул", "д", "кв", "тел", "т.е", "т.д", "т.п", "им", "руб", "коп", "стр", "р-н"),
 }
 _JOINTS = (  # a long clause may be cut before these
-    *(" and ", " but ", " or ", " because ", " so ", " which ", " if ", " then "),
+    *(" and ", " but ", " or ", " because ", " so ", " which ", " if ", " then ", " from ", " between ", " until "),
     *(" và ", " nhưng ", " hoặc ", " vì ", " nên ", " nếu ", " thì "),
     *(" и ", " но ", " или ", " потому ", " если ", " чтобы "),
 )
 
-_FIRST_JOINT_WORDS = 6
+_FIRST_JOINT_WORDS = 5
 _LATER_PHRASE_WORDS = 8
 _LATER_JOINT_WORDS = 14
 _MAX_CHARS = 220

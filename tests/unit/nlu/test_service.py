@@ -72,7 +72,7 @@ async def test_what_is_sent_before_half_close_is_answered_to_the_end() -> None:
 
 
 async def test_every_kind_of_request_is_taken() -> None:
-    requests = [
+    requests: list[Request | float] = [
         config(),
         text(1, "Phòng khám ở đâu?", is_draft=True, detected_language_code="vi"),
         0.05,
