@@ -13,6 +13,7 @@ from services.call_gateway.conversation.events import (
     CommitTurn,
     DiscardSent,
     EndSpeech,
+    ExpectedKind,
     InputExpected,
     Outcome,
     ReplyClause,
@@ -50,7 +51,12 @@ class Agent:
         self._format = audio_format
         self.answer: AgentTurn | None = None
         self.draft: AgentTurn | None = None
-        self.expected_length = 0  # digits or letters that make the caller's next answer whole; 0: not known
+        self._expected = InputExpected(0, ExpectedKind.OPEN)
+
+    @property
+    def expected_length(self) -> int:
+        """Digits or letters that make the caller's next answer whole; 0: not known."""
+        return self._expected.length
 
     # -- asking --------------------------------------------------------------------------------------------------------
 
@@ -59,9 +65,7 @@ class Agent:
         if self.answer is not None:
             self.give_up_answer("interrupted", "superseded")
         self.answer = turn = self._begin(turn_input, notes, continues_turn_id=continues_turn_id)
-        turn.waits_since = self._state.now
-        notes.taken_at = self._state.now
-        self._playout.air(turn.voice)
+        self._take(turn, notes)
         self._send(turn)
         return turn
 
@@ -81,15 +85,22 @@ class Agent:
         if turn is None:
             raise LookupError("there is no draft to commit")
         notes.take_over_draft(turn.notes)
-        notes.taken_at = turn.waits_since = self._state.now
         turn.notes, turn.is_draft = notes, False
         self.answer = turn
-        self._playout.air(turn.voice)
+        self._take(turn, notes)
         self._state.command(CommitTurn(turn.turn_id))
         if turn.expected is not None:
             self._expect(turn.expected)
         self._state.counters["drafts_used"] += 1
         return turn
+
+    def _take(self, turn: AgentTurn, notes: TurnNotes) -> None:
+        """The turn is the agent's from now on: what the last one expected no longer holds."""
+        notes.taken_at = turn.waits_since = self._state.now
+        turn.silent_since = notes.taken_at if notes.spoke_last_at is None else notes.spoke_last_at
+        self._playout.air(turn.voice)
+        if self._expected.kind is not ExpectedKind.OPEN:
+            self._expect(InputExpected(turn.turn_id, ExpectedKind.OPEN))
 
     def drop_draft(self) -> None:
         """The draft is void."""
@@ -220,7 +231,7 @@ class Agent:
             self._state.command(EndSpeech(turn.turn_id))
 
     def _expect(self, expected: InputExpected) -> None:
-        self.expected_length = expected.length
+        self._expected = expected
         self._state.command(UpdateEar(self._state.clock.sample, expected=expected))
 
     # -- heard, stopped, finished --------------------------------------------------------------------------------------

@@ -37,7 +37,8 @@ class AgentTurn:
     expected: InputExpected | None = None
     retries: int = 0
     heard_before: str = ""  # of a reply that broke off and was begun again
-    waits_since: float = 0.0  # when the caller began to wait for sound, in seconds
+    waits_since: float = 0.0  # from when on the stages are waited for, in seconds
+    silent_since: float = 0.0  # since when nobody has made a sound, in seconds
 
     @property
     def user_text(self) -> str:

@@ -133,6 +133,8 @@ class Conversation:
 
     def _hear(self, event: ev.Event) -> None:
         match event:
+            case line.CallerAudio() | ev.CallerAdvanced() | line.MediaIdle():  # fifty times a second: asked first
+                self._hear_line(event)
             case ev.SpeechBegan() | ev.SpeechStopped() | ev.TranscriptHeard() | ev.TurnPredicted():
                 self._hear_ear(event)
             case ev.EarProgressed() | ev.UtteranceSettled():
@@ -265,7 +267,7 @@ class Conversation:
     def on_timer(self, *, now: float) -> list[ev.Command]:
         """Call when `next_deadline` has come, or at any other time."""
         self._state.now = now
-        if self._ending.is_begun:
+        if self._ending.is_begun or self._ending.is_over:
             self._ending.watch()
         elif self._answered_at is not None:
             if now >= self._answered_at + self._state.settings.max_call_s:

@@ -141,6 +141,7 @@ class Trouble:
         """The call was on hold for so long."""
         if self._agent.answer is not None:
             self._agent.answer.waits_since += held_s
+            self._agent.answer.silent_since += held_s
         if self._dry_since is not None:
             self._dry_since += held_s
         self.ear.shift(held_s)
@@ -169,8 +170,8 @@ class Trouble:
     def _due(self, stage: Stage, turn: AgentTurn, *, since: float, limit_ms: int) -> Due:
         settings = self._state.settings
         at = since + limit_ms / 1000
-        if turn.notes.first_audio_at is None and turn.retries == 0 and turn.notes.spoke_last_at is not None:
-            silent_long = turn.notes.spoke_last_at + settings.dead_air_limit_ms / 1000
+        if turn.notes.first_audio_at is None and turn.retries == 0:
+            silent_long = turn.silent_since + settings.dead_air_limit_ms / 1000
             at = min(at, max(silent_long, turn.waits_since + settings.least_patience_ms / 1000))
         return Due(stage, at)
 

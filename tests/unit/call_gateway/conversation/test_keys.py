@@ -1,0 +1,119 @@
+"""Keys the caller presses."""
+
+from services.call_gateway.conversation import events as ev
+from services.call_gateway.conversation.line import KeyPressed
+from services.call_gateway.conversation.turn import Floor
+from tests.unit.call_gateway.conversation.driver import Call
+
+
+def press(call: Call, digits: str) -> None:
+    for digit in digits:
+        call.tell(KeyPressed(digit, 100))
+
+
+def test_keys_are_one_turn_when_no_key_follows():
+    call = Call().greeted()
+    press(call, "12")
+    call.wait(1000)
+    press(call, "3")
+    call.wait(1480)
+    assert not call.all(ev.AskAgent)
+    call.wait(20)
+    ask = call.last(ev.AskAgent)
+    assert (ask.input, ask.is_draft) == (ev.CallerKeyed("123"), False)
+    assert call.floor is Floor.THINKING
+
+
+def test_a_hash_ends_the_number():
+    call = Call().greeted()
+    press(call, "42#")
+    assert call.last(ev.AskAgent).input == ev.CallerKeyed("42")
+
+
+def test_a_lone_hash_is_a_key():
+    call = Call().greeted()
+    press(call, "#")
+    assert call.last(ev.AskAgent).input == ev.CallerKeyed("#")
+
+
+def test_a_number_of_the_expected_length_is_whole():
+    call = Call().greeted()
+    turn_id = call.ask("hello")
+    call.tell(ev.InputExpected(turn_id, ev.ExpectedKind.DIGITS, length=4))
+    call.reply(turn_id, "Your code, please?", ms=200)
+    call.wait(300)
+    press(call, "1234")
+    assert call.last(ev.AskAgent).input == ev.CallerKeyed("1234")
+
+
+def test_an_expectation_holds_for_one_answer():
+    call = Call().greeted()
+    turn_id = call.ask("hello")
+    call.tell(ev.InputExpected(turn_id, ev.ExpectedKind.DIGITS, length=1))
+    call.reply(turn_id, "Press one.", ms=200)
+    call.wait(300)
+    press(call, "1")
+    second = call.last(ev.AskAgent).turn_id
+    call.reply(second, "Thank you.", ms=200)
+    call.wait(300)
+    call.forget()
+    press(call, "1")
+    assert not call.all(ev.AskAgent)
+
+
+def test_a_key_stops_the_agent_at_once():
+    call = Call().greeted()
+    turn_id = call.speaking()
+    press(call, "1")
+    assert call.floor is Floor.LISTENING
+    assert ev.CancelTurn(turn_id) in call.commands
+    assert call.record(turn_id).stop_reason == "key"
+
+
+def test_a_key_stops_even_a_protected_greeting():
+    call = Call().answered()
+    call.reply(1, "Hello. ", ms=2000)
+    call.wait(400)
+    press(call, "1")
+    assert call.floor is Floor.LISTENING
+
+
+def test_a_key_during_a_pause_stops_the_agent():
+    call = Call().greeted()
+    call.speaking()
+    call.begin_speech()
+    press(call, "1")
+    assert call.floor is Floor.LISTENING
+
+
+def test_keys_take_the_place_of_a_turn_that_is_being_thought_about():
+    call = Call().greeted()
+    turn_id = call.ask("hello")
+    press(call, "7#")
+    assert ev.CancelTurn(turn_id) in call.commands
+    assert call.record(turn_id).outcome == "interrupted"
+    assert call.last(ev.AskAgent).input == ev.CallerKeyed("7")
+    assert call.floor is Floor.THINKING
+
+
+def test_keys_take_the_place_of_a_draft():
+    call = Call().greeted()
+    call.say("hello")
+    draft = call.last(ev.AskAgent).turn_id
+    press(call, "7#")
+    assert ev.CancelTurn(draft, only=True) in call.commands
+    assert not call.all(ev.CommitTurn)
+
+
+def test_a_stuck_key_is_bounded():
+    call = Call().greeted()
+    press(call, "1" * 200)
+    assert all(len(ask.input.digits) <= 64 for ask in call.all(ev.AskAgent) if isinstance(ask.input, ev.CallerKeyed))
+
+
+def test_keys_are_a_sign_of_life():
+    call = Call().greeted()
+    call.wait(7000)
+    press(call, "1")
+    call.wait(1400)
+    assert not call.all(ev.ReportPlayout)
