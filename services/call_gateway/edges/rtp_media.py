@@ -1,6 +1,7 @@
 """The sound of one call over RTP: socket, receiver and sender put together, both ways at the pacer's beat."""
 
 import asyncio
+import time
 from collections.abc import Callable
 
 from prometheus_client import Counter
@@ -9,9 +10,9 @@ from services.call_gateway.conversation.line import CallerAudio, IdleReason, Key
 from services.call_gateway.edges.edge import LegListener
 from services.call_gateway.edges.pacing import Pacer
 from services.call_gateway.edges.rtp_socket import Address, RtpSocket
-from services.call_gateway.rtp.codecs import FRAME_MS, PayloadCodec
+from services.call_gateway.rtp.codecs import FRAME_MS, FRAME_TICKS, PayloadCodec
 from services.call_gateway.rtp.media import Hole, KeySound, MediaEvent, Sound
-from services.call_gateway.rtp.packet import MalformedPacket
+from services.call_gateway.rtp.packet import SEQUENCE_MODULUS, TIMESTAMP_MODULUS, MalformedPacket
 from services.call_gateway.rtp.receiver import MediaReceiver
 from services.call_gateway.rtp.sender import MediaSender
 from services.runtime.logs import get_logger
@@ -34,7 +35,7 @@ class RtpMedia:
         self._codec = codec
         self._pacer = pacer
         self._receiver = MediaReceiver(codec)
-        self._sender = MediaSender(codec.payload_type)
+        self._sender = _sender(codec)
         self._frame_samples = FRAME_MS * codec.audio_format.sample_rate_hertz // 1000
         self._silence = codec.audio_format.silence(self._frame_samples)
         self._listener: LegListener | None = None
@@ -114,6 +115,18 @@ class RtpMedia:
             hole_ms=counts.hole_ticks // 8,
             jitter_ms=round(counts.jitter_ticks / 8, 1),
         )
+
+
+def _sender(codec: PayloadCodec) -> MediaSender:
+    """Begins where the wall clock is, not at random as RFC 3550 section 5.1 would have it.
+
+    Asterisk hands our sequence on to the phone. When a call is adopted, that of the process before us must not look
+    newer than ours, or the phone drops all we send as late.
+    """
+    frames = int(time.time() * 1000 / FRAME_MS)
+    return MediaSender(
+        codec.payload_type, sequence=frames % SEQUENCE_MODULUS, timestamp=frames * FRAME_TICKS % TIMESTAMP_MODULUS
+    )
 
 
 def _leg_event(event: MediaEvent) -> LegEvent:

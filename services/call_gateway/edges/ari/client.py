@@ -1,5 +1,6 @@
 """Asterisk's REST interface: the few requests a gateway needs, each with a limit."""
 
+import base64
 import json
 from types import TracebackType
 from typing import Any, Final, Self
@@ -45,7 +46,7 @@ class AriClient:
 
     async def __aenter__(self) -> Self:
         self._http = aiohttp.ClientSession(
-            auth=aiohttp.BasicAuth(self._settings.user, self._settings.password.get_secret_value(), "utf-8"),
+            headers={"Authorization": _basic(self._settings.user, self._settings.password.get_secret_value())},
             timeout=aiohttp.ClientTimeout(total=self._settings.request_limit_s),
             connector=aiohttp.TCPConnector(limit=64, ssl=self._tls),
         )
@@ -124,6 +125,11 @@ class AriClient:
         if self._http is None:
             raise AriUnreachable("the client is closed")
         return self._http
+
+
+def _basic(user: str, password: str) -> str:
+    """RFC 7617 section 2."""
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
 
 def _message(text: str) -> str:

@@ -106,8 +106,14 @@ class AriLeg:
         self._finish(LegEnded(EndCause.TRANSFER, destination))
 
     async def hang_up(self, cause: EndCause, *, message: str = "") -> None:
-        """After a tail in which comfort silence goes on. Does nothing when the call is over. Raises LegFailed."""
+        """After a tail in which comfort silence goes on. Does nothing when the call is over. Raises LegFailed.
+
+        A caller who was never answered, for a failure of ours, is not hung up but goes on in the dialplan.
+        """
         if self._is_over:
+            return
+        if self._listener is None and cause is EndCause.FAILURE:
+            self._finish(LegEnded(cause, message))
             return
         self._wanted_end = LegEnded(cause, message)
         await asyncio.sleep(self._settings.hang_up_tail_ms / 1000)

@@ -13,6 +13,7 @@ from services.runtime.logs import get_logger
 
 _TRIES: Final = 10
 _PAUSE_S: Final = 1.0
+_CONFLICT: Final = 409
 
 log = get_logger(__name__)
 
@@ -34,7 +35,7 @@ class Line:
 
         `is_bridged`: the caller stands in the call's bridge already.
         """
-        await self._ari.post("bridges", self._bridge_id, type="mixing")  # made, or found as it was left
+        await self._make_bridge()
         made = await self._ari.post(
             "channels",
             "externalMedia",
@@ -86,6 +87,13 @@ class Line:
         """Delete media channel and bridge, however long Asterisk takes to come back. Does not raise."""
         await insist(lambda: self._ari.delete("channels", self.media_id))
         await insist(lambda: self._ari.delete("bridges", self._bridge_id))
+
+    async def _make_bridge(self) -> None:
+        try:
+            await self._ari.post("bridges", self._bridge_id, type="mixing")
+        except AriRefused as refusal:
+            if refusal.status != _CONFLICT:  # else an earlier process made it
+                raise
 
     async def _source(self, made: Channel) -> Address:
         async def local(name: str) -> str:

@@ -1,0 +1,209 @@
+"""The ARI edge against a real Asterisk, with real phones; the session behind it echoes (echo_session.py)."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from clients.phone.sip_phone import PhoneFailed, SipCall
+from tests.integration.asterisk import ask, number, running_edge, running_pbx, wait_empty
+from tests.integration.echo_session import BEEP_S, GREETING_HERTZ, RECOVERED_HERTZ
+from tests.integration.phones import hear_tone, running_phones, seconds_of_tone, tone
+
+pytestmark = pytest.mark.asterisk
+
+MOST_OF_A_BEEP_S = 0.8 * BEEP_S
+
+
+async def test_the_caller_hears_the_greeting_whole_and_is_heard(tmp_path: Path):
+    async with running_pbx(tmp_path) as pbx, running_edge(pbx) as edge, running_phones() as phones:
+        call = await phones.call(number(pbx, "1001"))
+        await hear_tone(call, GREETING_HERTZ, seconds=MOST_OF_A_BEEP_S)
+        call.say(tone(440, 1.0))
+        await hear_tone(call, 440, seconds=0.9)
+        await call.hang_up()
+        told = await edge.wait_for("call")
+        assert told["language_codes"] == ["vi-VN", "en-US"]
+        assert told["caller"] == "caller"
+        assert (await edge.wait_for("LegEnded"))["cause"] == "caller"
+        await wait_empty(pbx)
+
+
+@pytest.mark.parametrize("codec", ["alaw", "g722"])
+async def test_other_codecs_carry_sound_both_ways(tmp_path: Path, codec: str):
+    async with running_pbx(tmp_path) as pbx, running_edge(pbx, codec=codec), running_phones() as phones:
+        call = await phones.call(number(pbx))
+        await hear_tone(call, GREETING_HERTZ, seconds=MOST_OF_A_BEEP_S)
+        call.say(tone(440, 1.0))
+        await hear_tone(call, 440, seconds=0.8)
+
+
+async def test_keys_and_hold_are_told_and_sound_goes_on(tmp_path: Path):
+    async with running_pbx(tmp_path) as pbx, running_edge(pbx) as edge, running_phones() as phones:
+        call = await phones.call(number(pbx))
+        await edge.wait_for("answered")
+        await call.press("5#")
+        await edge.wait_for("KeyPressed", digit="5")
+        await edge.wait_for("KeyPressed", digit="#")
+        await call.press("7")
+        async with asyncio.timeout(5):
+            while call.keys != ["4", "2"]:
+                await asyncio.sleep(0.05)
+        await call.hold()
+        await edge.wait_for("HoldChanged", text="HoldChanged(is_held=True)")
+        await edge.wait_for("MediaIdle", reason="hold")
+        await call.resume()
+        await edge.wait_for("HoldChanged", text="HoldChanged(is_held=False)")
+        before_s = call.heard.length_s
+        call.say(tone(440, 1.0))
+        await hear_tone(call, 440, seconds=0.8, from_s=before_s)
+
+
+async def test_the_agent_hangs_up_after_its_last_word(tmp_path: Path):
+    async with running_pbx(tmp_path) as pbx, running_edge(pbx) as edge, running_phones() as phones:
+        call = await phones.call(number(pbx))
+        await hear_tone(call, GREETING_HERTZ, seconds=MOST_OF_A_BEEP_S)
+        await call.press("9")
+        assert await call.wait_over(5)
+        assert (await edge.wait_for("LegEnded"))["cause"] == "agent"
+        await wait_empty(pbx)
+
+
+async def test_a_transfer_connects_the_caller_with_the_reception(tmp_path: Path):
+    async with running_pbx(tmp_path) as pbx, running_edge(pbx) as edge, running_phones() as phones:
+        taken: list[SipCall] = []
+        await phones.register("reception", "reception", f"127.0.0.1:{pbx.ports.sip}", on_call=taken.append)
+        call = await phones.call(number(pbx))
+        await edge.wait_for("answered")
+        await call.press("8")
+        assert (await edge.wait_for("LegEnded"))["cause"] == "transfer"
+        async with asyncio.timeout(5):
+            while not taken:
+                await asyncio.sleep(0.05)
+        call.say(tone(700, 1.0))
+        await hear_tone(taken[0], 700, seconds=0.8)
+        assert len(await ask(pbx, "bridges")) == 1, "theirs; ours is gone"
+
+
+async def test_a_caller_handed_over_by_the_reception_talks_to_the_agent(tmp_path: Path):
+    async with running_pbx(tmp_path) as pbx, running_edge(pbx) as edge, running_phones() as phones:
+        taken: list[SipCall] = []
+        reception = await phones.register("reception", "reception", f"127.0.0.1:{pbx.ports.sip}", on_call=taken.append)
+        caller = await phones.call(number(pbx, "2000"))
+        consultation = await phones.call_from(reception, number(pbx))
+        await edge.wait_for("answered")
+        await taken[0].transfer_to(consultation)
+        before_s = caller.heard.length_s
+        caller.say(tone(500, 1.5))
+        await hear_tone(caller, 500, seconds=1.0, from_s=before_s)
+        assert not [told for told in edge.events if told["event"] == "LegEnded"]
+        await caller.hang_up()
+        assert (await edge.wait_for("LegEnded"))["cause"] == "caller"
+        await wait_empty(pbx)
+
+
+async def test_a_gateway_that_died_takes_its_caller_up_again_and_clears_what_it_left(tmp_path: Path):
+    async with running_pbx(tmp_path) as pbx, running_phones() as phones:
+        async with running_edge(pbx) as edge:
+            staying, leaving = await phones.call(number(pbx)), await phones.call(number(pbx))
+            await hear_tone(staying, GREETING_HERTZ, seconds=MOST_OF_A_BEEP_S)
+            await edge.kill()
+        await leaving.hang_up()
+        await asyncio.sleep(0.3)
+        assert len(await ask(pbx, "channels")) == 3, "a caller and two media channels, one of them an orphan"
+        async with running_edge(pbx) as edge:
+            told = await edge.wait_for("call")
+            assert told["is_recovered"]
+            await hear_tone(staying, RECOVERED_HERTZ, seconds=MOST_OF_A_BEEP_S)
+            staying.say(tone(440, 1.0))
+            await hear_tone(staying, 440, seconds=0.8)
+            assert len(await ask(pbx, "channels")) == 2
+            assert len(await ask(pbx, "bridges")) == 1
+            await staying.hang_up()
+            assert (await edge.wait_for("LegEnded"))["cause"] == "caller"
+            await wait_empty(pbx)
+
+
+async def test_calls_that_came_while_the_gateway_was_dead_are_not_lost(tmp_path: Path):
+    """Set up, then dead before the answer: the caller still rings when the next process takes stock."""
+    async with running_pbx(tmp_path) as pbx, running_phones() as phones:
+        async with running_edge(pbx) as edge:
+            await edge.kill()
+        call = await phones.call(number(pbx))  # nobody is connected: the dialplan's fallback answers
+        assert await call.wait_over(15)
+        assert call.heard.last_sound_s() is not None, "an apology is heard"
+        await wait_empty(pbx)
+
+
+async def test_when_asterisk_restarts_its_calls_end_and_new_ones_are_taken(tmp_path: Path):
+    async with running_pbx(tmp_path) as pbx, running_edge(pbx) as edge, running_phones() as phones:
+        await phones.call(number(pbx))
+        first = await edge.wait_for("answered")
+        await pbx.kill()
+        await edge.wait_for("disconnected")
+        edge.events[:] = [told for told in edge.events if told["event"] != "connected"]
+        await pbx.start()
+        await edge.wait_for("connected", limit_s=15)
+        assert (await edge.wait_for("LegEnded", call_id=first["call_id"]))["cause"] == "failure"
+        call = await phones.call(number(pbx))
+        await hear_tone(call, GREETING_HERTZ, seconds=MOST_OF_A_BEEP_S)
+
+
+async def test_callers_who_hang_up_at_once_leave_nothing_behind(tmp_path: Path):
+    async with running_pbx(tmp_path) as pbx, running_edge(pbx) as edge, running_phones() as phones:
+        for _ in range(10):
+            call = await phones.call(number(pbx))
+            await call.hang_up()
+        await wait_empty(pbx)
+        call = await phones.call(number(pbx))
+        await hear_tone(call, GREETING_HERTZ, seconds=MOST_OF_A_BEEP_S)
+        assert edge.process.returncode is None
+
+
+async def test_a_second_process_with_the_same_application_takes_the_calls_over(tmp_path: Path):
+    async with running_pbx(tmp_path) as pbx, running_edge(pbx) as first, running_phones() as phones:
+        call = await phones.call(number(pbx))
+        await hear_tone(call, GREETING_HERTZ, seconds=MOST_OF_A_BEEP_S)
+        async with running_edge(pbx) as second:
+            assert (await first.wait_for("LegEnded"))["cause"] == "failure"
+            assert (await second.wait_for("call"))["is_recovered"]
+            await hear_tone(call, RECOVERED_HERTZ, seconds=MOST_OF_A_BEEP_S)
+            await call.hang_up()
+            await wait_empty(pbx)
+
+
+async def test_asterisk_itself_ends_a_call_that_lasts_too_long(tmp_path: Path):
+    async with running_pbx(tmp_path, longest_call_s=3) as pbx, running_edge(pbx) as edge, running_phones() as phones:
+        call = await phones.call(number(pbx))
+        await edge.wait_for("answered")
+        await edge.kill()
+        assert await call.wait_over(6)
+
+
+async def test_two_calls_never_mix(tmp_path: Path):
+    async with running_pbx(tmp_path) as pbx, running_edge(pbx), running_phones() as phones:
+        one, two = await phones.call(number(pbx)), await phones.call(number(pbx))
+        for call in (one, two):
+            await hear_tone(call, GREETING_HERTZ, seconds=MOST_OF_A_BEEP_S)
+        one.say(tone(440, 1.5))
+        two.say(tone(700, 1.5))
+        await hear_tone(one, 440, seconds=1.2)
+        await hear_tone(two, 700, seconds=1.2)
+        assert seconds_of_tone(one.heard, 700) == seconds_of_tone(two.heard, 440) == 0
+
+
+async def test_a_process_that_stops_in_good_order_sends_its_callers_on(tmp_path: Path):
+    async with running_pbx(tmp_path) as pbx, running_edge(pbx) as edge, running_phones() as phones:
+        call = await phones.call(number(pbx))
+        await hear_tone(call, GREETING_HERTZ, seconds=MOST_OF_A_BEEP_S)
+        before_s = call.heard.length_s
+        edge.process.terminate()
+        assert await call.wait_over(15)
+        assert call.heard.last_sound_s(from_s=before_s + 0.2) is not None, "an apology is heard"
+        await wait_empty(pbx)
+
+
+async def test_a_number_nobody_has_fails_in_words(tmp_path: Path):
+    async with running_pbx(tmp_path) as pbx, running_phones() as phones:
+        with pytest.raises(PhoneFailed, match="9999"):
+            await phones.call(number(pbx, "9999"))
