@@ -62,6 +62,9 @@ test) groups="--locked --group dev" ;;
 *) die "usage: deploy/environment.sh stack|call|test" ;;
 esac
 
+# Compiled once: else every start of every service compiles what it imports, where Python may not write (3 s, once).
+[ -x .venv/bin/python ] || groups="$groups --compile-bytecode"
+
 # UV_FIND_LINKS would write its folder into the lock file; it is for deploy/llama_wheel.py.
 # shellcheck disable=SC2086 # the options are words
 UV_FIND_LINKS='' "$uv" sync --quiet --inexact $groups $EXTRAS --no-install-package llama-cpp-python ||
