@@ -41,7 +41,12 @@ class Voice:
 
 
 VOICES = {
-    "en": (Voice("", "en-US"), Voice("", "en-US", 1.15), Voice("espeak-en-gb", "en-GB"), Voice("espeak-en-us", "en-US")),
+    "en": (
+        Voice("", "en-US"),
+        Voice("", "en-US", 1.15),
+        Voice("espeak-en-gb", "en-GB"),
+        Voice("espeak-en-us", "en-US"),
+    ),
     "vi": (Voice("", "vi-VN"), Voice("", "vi-VN", 1.15)),
 }
 
@@ -51,7 +56,7 @@ class Label:
     """What is known of a clip. Samples count from the clip's first."""
 
     file: str
-    text: str
+    text: str  # with `|` where the pause lies, as the scripted ear takes it
     language_code: str
     kind: str
     voice: str
@@ -203,7 +208,7 @@ def _keep(
         recording.writeframes(samples.tobytes())
     return Label(
         file=name,
-        text=" ".join(part.strip() for part in order.text.split("|")),
+        text=order.text,
         language_code=order.voice.language_code,
         kind=order.kind,
         voice=f"{order.voice.name or 'default'} x{order.voice.rate:g}",

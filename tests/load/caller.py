@@ -28,6 +28,7 @@ class Caller:
 
     line: Line
     phase_s: float
+    n_asked: int = 0  # clips said so far, for scenarios that say them in order
     sounds: list[Sound] = field(default_factory=list)
     _due_s: float = 0.0
 

@@ -107,6 +107,7 @@ def _all_cells(turns: int) -> list[Cell]:
     """Every cell of the bench, `turns` in each, shared out among its callers."""
     clips = load_clips()
     plain, mixed = _of_kind(clips, "plain"), _of_kind(clips, "plain", "pause")
+    random.Random(4).shuffle(mixed)
     interruptions, agreements, coughs = (
         _of_kind(clips, "interruption"),
         _of_kind(clips, "backchannel"),
@@ -134,7 +135,7 @@ def _all_cells(turns: int) -> list[Cell]:
         cells += [
             Cell("turn-1", calls, share, ask, "sure", targets=ONE_TOKEN),
             Cell("turn-9", calls, share, ask, "nine", targets=NINE_TOKENS),
-            Cell("mixed", calls, share, ask_mixed, "nine"),
+            Cell("mixed", calls, share, ask_mixed, "nine", said=[clip.text for clip in mixed]),
             Cell("barge-in", calls, share, interrupt, "long", targets=BARGE_IN),
             Cell("backchannel", calls, share, agree, "long", said=(QUESTION, "Uh-huh.")),
             Cell("cough", calls, share, cough, "long", said=(QUESTION, "")),

@@ -18,7 +18,7 @@ class Clip:
     """One utterance at 8 kHz. Samples count from the clip's first."""
 
     name: str
-    text: str
+    text: str  # with `|` where a pause lies
     language_code: str
     kind: str  # "plain", "pause", "unfinished", "interruption", "backchannel", "cough"
     frames: tuple[bytes, ...]  # mu-law, 20 ms each

@@ -55,11 +55,12 @@ async def greet(caller: Caller) -> None:
 
 
 async def plain_turns(caller: Caller, clips: Sequence[Clip], turns: int, chance: random.Random) -> Measured:
-    """Ask, hear the answer to its end, wait a moment of random length, ask again."""
+    """Ask, hear the answer to its end, wait a moment of random length, ask again. Clips come in order."""
     measured = Measured()
     for _ in range(turns):
         await caller.wait(chance.uniform(0.0, 0.5))
-        await _ask(caller, chance.choice(clips), measured)
+        await _ask(caller, clips[caller.n_asked % len(clips)], measured)
+        caller.n_asked += 1
         await caller.wait_for_quiet(REPLY_LIMIT_S)
         if caller.has_ended:
             break
