@@ -16,7 +16,7 @@ import numpy as np
 from services.audio.g711 import MULAW_SILENCE, encode_mulaw
 
 _HERE = Path(__file__).parent
-_QUESTION = _HERE.parents[1] / "clients" / "phone" / "questions" / "1.wav"
+_QUESTION = _HERE.parents[1] / "clients" / "phone" / "questions" / "en-US-1.wav"
 _CHUNK_SAMPLES = 160
 _MULAW = {"encoding": "AUDIO_ENCODING_MULAW", "sample_rate_hertz": 8000}
 
