@@ -58,7 +58,7 @@ EXTRAS="--extra gateway --extra stt-faster-whisper --extra nlu-llama-cpp --extra
 case "${1:-stack}" in
 stack) groups="--frozen --no-dev" ;;
 call) groups="--frozen --no-dev --group phone" ;;
-test) groups="--locked --group dev" ;;
+test) groups="--locked --group dev" EXTRAS=--all-extras ;;
 *) die "usage: deploy/environment.sh stack|call|test" ;;
 esac
 

@@ -102,7 +102,9 @@ def _installed_version() -> str | None:
 
 def _install_ready_wheel(locked: LockedPackage, settings: StackSettings, say: Say) -> bool:
     """Whether a wheel made by others was found and runs here."""
-    places: list[tuple[str, list[str]]] = [("the package index", [])]
+    places: list[tuple[str, list[str]]] = [
+        ("the package index" if not os.environ.get("UV_FIND_LINKS") else "UV_FIND_LINKS", [])
+    ]
     if Path(settings.llama_wheels).expanduser().is_dir():
         places.insert(0, (settings.llama_wheels, ["--find-links", settings.llama_wheels]))
     elif settings.llama_wheels and answers(settings.llama_wheels, limit_s=4.0):
