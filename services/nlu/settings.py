@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from services.runtime.settings import ServiceSettings, service_config
 
@@ -44,8 +44,9 @@ class NluSettings(ServiceSettings):
     max_reply_tokens: int = Field(96, ge=8, description="llama_cpp: most tokens of one reply.")
     temperature: float = Field(0.0, ge=0, le=2, description="llama_cpp: 0 always takes the likeliest token.")
 
-    prompt_cache_dir: Path = Field(
-        Path("~/.cache/tong-dai/prompts").expanduser(),
+    prompt_cache_dir: Annotated[Path, AfterValidator(Path.expanduser)] = Field(
+        Path("~/.cache/tong-dai/prompts"),
+        validate_default=True,
         description="llama_cpp: folder where what the model made of prompts' openings is kept from start to start.",
     )
 
