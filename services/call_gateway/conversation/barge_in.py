@@ -32,7 +32,12 @@ class Verdict(Enum):
 
 
 def judge_words(
-    text: str, confidence: float | None, settings: ConversationSettings, *, is_answer_awaited: bool = False
+    text: str,
+    confidence: float | None,
+    settings: ConversationSettings,
+    *,
+    min_words: int,
+    is_answer_awaited: bool,
 ) -> Verdict:
     """What a text said over the agent's voice amounts to. An engine that gives no confidence is trusted. Where an
     answer is awaited, a backchannel is one.
@@ -46,7 +51,7 @@ def judge_words(
         return Verdict.BACKCHANNEL
     if confidence is not None and confidence < settings.barge_in_min_confidence:
         return Verdict.LOW_CONFIDENCE
-    if len(words) < settings.barge_in_min_words:
+    if len(words) < min_words:
         return Verdict.TOO_FEW_WORDS
     return Verdict.WORDS
 

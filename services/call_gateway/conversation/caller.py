@@ -11,6 +11,7 @@ from services.call_gateway.conversation.call_state import CallState
 from services.call_gateway.conversation.corrections import Corrections
 from services.call_gateway.conversation.endpointing import Endpointing
 from services.call_gateway.conversation.events import (
+    DiscardUtterance,
     EarProgressed,
     SpeechBegan,
     SpeechStopped,
@@ -155,13 +156,26 @@ class Caller:
         self._interruptions.stop_agent(Verdict.KEY)
 
     def abandon_turn(self) -> None:
-        """Something else became the turn, or the call ends: what was being said is void."""
+        """The call ends: what was being said is void."""
         self._interruptions.overlap = None
         self._turns.abandon()
+
+    def give_way_to_keys(self) -> None:
+        """Keys became the turn: what was being said is void, and must not become the next."""
+        self.abandon_turn()
+        began = self._endpointing.utterance.began_sample
+        if began is not None:
+            self._endpointing.forget(self._state.clock.sample)
+            self._state.command(DiscardUtterance(began, self._state.clock.sample))
 
     def draft_failed(self) -> None:
         """A stage could not make the draft."""
         self._turns.drop_draft()
+
+    def ear_is_back(self) -> None:
+        """A fresh ear hears again what the old one had not settled; what is judged by now it must not take for new."""
+        if self._endpointing.ended_sample > 0:
+            self._state.command(DiscardUtterance(0, self._endpointing.ended_sample))
 
     def ear_was_lost(self) -> bool:
         """The ear died; what it knew of the utterance under way a fresh one will hear again. True when words that were

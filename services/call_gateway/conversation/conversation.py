@@ -255,10 +255,12 @@ class Conversation:
 
     def next_deadline(self) -> float | None:
         """When `on_timer` is to be called, in seconds; None: not before something else happens."""
-        if self._ending.is_over or self._answered_at is None:
+        if self._ending.is_over:
             return None
         if self._ending.is_begun:
             return self._ending.deadline
+        if self._answered_at is None:
+            return None
         deadlines: list[float | None] = [self._answered_at + self._state.settings.max_call_s]
         if self.floor is not Floor.HELD:
             deadlines += [part.deadline for part in (self._caller, self._trouble, self._keys, self._silence)]
@@ -295,6 +297,7 @@ class Conversation:
         """After every event: what depends on the whole picture."""
         if self._ending.is_begun:
             return
+        self._trouble.look_around()
         agent_speaks = self.floor in (Floor.SPEAKING, Floor.PAUSED) or self._announcer.is_speaking
         if agent_speaks is not self._ear_knows_agent_speaks:
             self._ear_knows_agent_speaks = agent_speaks
@@ -359,7 +362,7 @@ class Conversation:
             self._take_keys(digits)
 
     def _take_keys(self, digits: str) -> None:
-        self._caller.abandon_turn()
+        self._caller.give_way_to_keys()
         if self.floor is not Floor.LISTENING:
             self._agent.give_up_answer("interrupted", Verdict.KEY.value)
             self._state.move(Move.CALLER_INSISTED)

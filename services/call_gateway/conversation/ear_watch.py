@@ -39,8 +39,10 @@ class EarWatch:
         """It settled an utterance."""
         self._apologies = 0
 
-    def opened(self) -> None:
-        """Its stream is open."""
+    def opened(self, *, was_closed: bool) -> None:
+        """Its stream is open, for the first time or again."""
+        if was_closed:
+            self._caller.ear_is_back()
         self._base_sample, self._news_at = self._state.clock.sample, self._state.now
         self._missed_since = None
 

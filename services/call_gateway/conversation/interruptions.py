@@ -75,8 +75,13 @@ class Interruptions:
 
     def hear_words(self, event: TranscriptHeard) -> None:
         """A draft of the words said over the agent."""
+        is_answer_heard = Floor.SPEAKING in (self._state.floor, self._state.covered_floor)
         verdict = judge_words(
-            event.text, event.confidence, self._state.settings, is_answer_awaited=self._is_answer_awaited
+            event.text,
+            event.confidence,
+            self._state.settings,
+            min_words=self._state.settings.barge_in_min_words if is_answer_heard else 1,
+            is_answer_awaited=self._is_answer_awaited,
         )
         overlap = self.overlap
         if overlap is None:  # they began while the agent was protected, or come late

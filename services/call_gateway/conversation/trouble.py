@@ -56,6 +56,7 @@ class Trouble:
         self._reopen_at: dict[Stage, float] = {}  # stages whose last attempt failed: when to try again, in seconds
         self._dry_since: float | None = None  # the answer should be heard and there is nothing to play
         self._lost_turns = 0
+        self._is_agent_to_be_reopened = False
 
     # -- news ----------------------------------------------------------------------------------------------------------
 
@@ -71,8 +72,18 @@ class Trouble:
             self._caller.draft_failed()
         if self._is_needed(stage):
             return self._answer_failed(stage, event.reason, is_retryable=event.is_retryable)
-        self._reopen(stage, event.reason, "reopen")
+        if stage is Stage.NLU and self._agent.answer is not None:
+            self._tell(stage, event.reason, "reopen")
+            self._is_agent_to_be_reopened = True
+        else:
+            self._reopen(stage, event.reason, "reopen")
         return Prospect.GOES_ON
+
+    def look_around(self) -> None:
+        """A fresh agent is told what was heard, so one that died during its answer is opened when that is known."""
+        if self._is_agent_to_be_reopened and self._agent.answer is None:
+            self._is_agent_to_be_reopened = False
+            self._state.command(ReopenStage(Stage.NLU))
 
     def _attempt_failed(self, event: StageFailed) -> Prospect:
         """A stage that was given up could not be reached again: try on, while somebody's patience lasts."""
@@ -88,7 +99,7 @@ class Trouble:
         was_closed = stage not in self._state.open_stages
         self._state.open_stages.add(stage)
         if stage is Stage.STT:
-            self.ear.opened()
+            self.ear.opened(was_closed=was_closed)
         elif was_closed:
             self._agent.stage_is_back(stage)
 

@@ -396,3 +396,16 @@ def test_what_a_far_side_has_not_played_was_not_heard():
     assert played_ms < call.ms
     commands = call.begin_speech()
     assert ev.DiscardSent() in commands
+
+
+def test_the_least_number_of_words_holds_only_against_what_is_being_said():
+    call = Call()
+    call.conversation.adopt(AgentProfile(barge_in=AgentBargeIn(min_words=3)))
+    call.greeted()
+    first = call.ask("I would like")
+    call.begin_speech()
+    call.wait(200)
+    call.stop_speech()
+    call.draft("coffee")
+    assert call.record(first).outcome == "continued"
+    assert call.last(ev.AskAgent).input == ev.CallerSaid("I would like coffee")

@@ -117,3 +117,17 @@ def test_keys_are_a_sign_of_life():
     press(call, "1")
     call.wait(1400)
     assert not call.all(ev.ReportPlayout)
+
+
+def test_what_was_being_said_while_keys_were_pressed_is_forgotten():
+    call = Call().greeted()
+    call.begin_speech()
+    began = call.sample()
+    call.wait(200)
+    press(call, "7#")
+    assert call.last(ev.DiscardUtterance).from_sample == began
+    turn_id = call.last(ev.AskAgent).turn_id
+    call.stop_speech()
+    call.reply(turn_id, "Seven.", ms=200)
+    call.wait(2000)
+    assert not call.all(ev.EndUtterance)

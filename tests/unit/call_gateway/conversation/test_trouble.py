@@ -386,3 +386,31 @@ def test_the_greeting_is_retried_like_any_turn():
     call.reply(1, "Hello.", ms=200)
     call.wait(400)
     assert call.record(1).outcome == "completed"
+
+
+def test_an_agent_that_dies_after_its_reply_is_opened_anew_when_it_is_known_what_was_heard():
+    call = Call().greeted()
+    turn_id = call.speaking("one two three four. ", ms=2000)
+    call.tell(ev.StageFailed(NLU, "UNAVAILABLE", is_retryable=True))
+    assert not call.all(ev.ReopenStage)
+    call.wait(2000)
+    assert call.record(turn_id).outcome == "completed"
+    assert call.all(ev.ReopenStage) == [ev.ReopenStage(NLU)]
+    assert call.conversation.history[-1].heard_text == "one two three four. "
+
+
+def test_a_fresh_ear_is_told_what_is_judged_already():
+    call = Call().greeted()
+    call.ask("hello")
+    end = call.last(ev.EndUtterance).end_sample
+    call.tell(ev.StageFailed(STT, "UNAVAILABLE", is_retryable=True))
+    call.tell(ev.StageReady(STT))
+    assert call.last(ev.DiscardUtterance) == ev.DiscardUtterance(0, end)
+
+
+def test_a_call_that_is_closed_before_it_was_answered_is_hung_up():
+    call = Call()
+    call.tell(ev.CloseAsked(EndCause.OPERATOR))
+    deadline = call.conversation.next_deadline()
+    assert deadline is not None
+    assert any(isinstance(command, ev.HangUp) for command in call.conversation.on_timer(now=deadline))
