@@ -59,7 +59,7 @@ class Judgement:
 
 
 class PausingHabit:
-    """The pauses after which this caller went on speaking."""
+    """The pauses after which this caller went on although their words looked whole: only those fool a text."""
 
     def __init__(self) -> None:
         self._pauses_ms: deque[int] = deque(maxlen=REMEMBERED_PAUSES)

@@ -14,7 +14,7 @@ from services.stt_proxy.events import (
     UtteranceSettled,
 )
 from services.stt_proxy.phrasebook import phrasebook_of
-from services.stt_proxy.prediction import PausingHabit, Waits, judge
+from services.stt_proxy.prediction import PausingHabit, Reason, Waits, judge
 
 LONGEST_PAUSE_MS = 2000  # a longer one is a caller who waits, not one who pauses
 REMEMBERED_ENDS = 16  # utterances that may still be corrected
@@ -85,6 +85,7 @@ class Utterances:
         self._n_requests = 0
         self._last_end = 0  # no utterance goes back before this
         self._paused_at: int | None = None  # where speech last ended, if nothing but silence came since
+        self._judged_at_pause = Reason.NO_TEXT  # of the words before it
         self.n_drafts_used = 0
         self.n_drafts_dropped = 0
 
@@ -95,7 +96,7 @@ class Utterances:
         sample = max(sample, self._last_end)
         if self._paused_at is not None and not hints.agent_is_speaking:
             pause_ms = (sample - self._paused_at) // self._per_ms
-            if pause_ms <= LONGEST_PAUSE_MS:
+            if pause_ms <= LONGEST_PAUSE_MS and self._judged_at_pause in (Reason.COMPLETE, Reason.YES_NO):
                 self._habit.note(pause_ms)
         self._paused_at = None
         self._open.speaking_since = sample
@@ -264,6 +265,7 @@ class Utterances:
 
     def _predict(self, text: str | None, language_code: str, hints: Hints) -> TurnPrediction:
         judged = judge(text, phrasebook_of(language_code), hints, self._endpointing.waits, self._habit)
+        self._judged_at_pause = judged.reason
         return TurnPrediction(
             self._open.utterance_id,
             self._open.spans[-1].end_sample,

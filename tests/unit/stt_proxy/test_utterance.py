@@ -205,14 +205,21 @@ def test_the_end_of_speech_is_told_even_when_the_client_had_ended_the_utterance(
     assert outputs == [SpeechActivity(2, False, 1500 * MS, 0.1)]
 
 
-def test_a_caller_s_pauses_lengthen_the_wait():
+def test_pauses_after_words_that_looked_whole_lengthen_the_wait():
     call = utterances()
-    say(call, 0, 500)
-    say(call, 900, 1500)
-    say(call, 1900, 2500)
-    outputs = answer(call, ask_in(say(call, 2900, 3500)), "My tooth hurts.")
+    for start in (0, 900, 1800):
+        outputs = answer(call, ask_in(say(call, start, start + 500)), "My tooth hurts.")
     assert isinstance(outputs[-1], TurnPrediction)
     assert outputs[-1].wait_ms == 464
+
+
+def test_pauses_after_words_that_are_plainly_unfinished_are_no_habit():
+    call = utterances()
+    for start in (0, 900, 1800):
+        answer(call, ask_in(say(call, start, start + 500)), "I would like to")
+    outputs = answer(call, ask_in(say(call, 2700, 3200)), "I would like to see a doctor.")
+    assert isinstance(outputs[-1], TurnPrediction)
+    assert outputs[-1].wait_ms == 256
 
 
 def test_pauses_while_the_agent_speaks_are_no_habit():
