@@ -62,7 +62,7 @@ class DecodingPool(Generic[T]):
 
     def __init__(self, *, n_workers: int, draft_queue_limit_ms: int, metrics: StageMetrics) -> None:
         """`n_workers`: 0 means one a core."""
-        self.n_workers = n_workers or os.cpu_count() or 1
+        self.n_workers = n_workers or len(os.sched_getaffinity(0))
         self._draft_limit_s = draft_queue_limit_ms / 1000
         self._dropped = metrics.queue_dropped_total("drafts")
         self._threads = ThreadPoolExecutor(self.n_workers, thread_name_prefix="decode")

@@ -1,6 +1,6 @@
 """What a client of this stage can do wrong, beyond what every stage refuses."""
 
-from services.runtime.errors import RequestError
+from services.runtime.errors import EngineFailed, RequestError
 
 
 class UnknownEncoding(RequestError):
@@ -49,3 +49,15 @@ class BadEndpointing(RequestError):
     """An endpointing value is out of its range."""
 
     reason = "BAD_ENDPOINTING"
+
+
+class UtteranceFailed(EngineFailed):
+    """An utterance could not be settled, and the client wants that to fail the stream."""
+
+    reason = "UTTERANCE_FAILED"
+
+
+class DetectorFailed(EngineFailed):
+    """The voice detector broke: the call can no longer be heard here."""
+
+    reason = "DETECTOR_FAILED"

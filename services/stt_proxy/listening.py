@@ -27,7 +27,12 @@ from services.stt_proxy.engine import (
 from services.stt_proxy.errors import BadSample
 from services.stt_proxy.events import Evidence, Progress, UtteranceSettled
 from services.stt_proxy.intake import Break, IdleReason, Intake, Silence, Skip, Taken, Window
-from services.stt_proxy.metrics import CONCEALED_SAMPLES_TOTAL, DRAFTS_TOTAL, VAD_LAG_SECONDS
+from services.stt_proxy.metrics import (
+    CONCEALED_SAMPLES_TOTAL,
+    DRAFTS_TOTAL,
+    RECORDING_DROPPED_SAMPLES_TOTAL,
+    VAD_LAG_SECONDS,
+)
 from services.stt_proxy.recording import Recording
 from services.stt_proxy.speech_gate import Edge, GateThresholds, SpeechBegan, SpeechGate
 from services.stt_proxy.steps import Discard, EndOfSound, EndOfUtterance, HeardWindow, HintsUpdate, Step
@@ -40,6 +45,7 @@ LEAD_OUT_MS = 200
 JOINED_GAP_MS = 1000  # spans closer than this are cut out as one stretch
 MAX_STEPS = 64  # about two seconds
 MAX_SETTLING = 4
+MAX_UPDATES = 16  # waiting for their sample; of more the oldest takes effect at once
 AHEAD_S = 1.0  # a client further ahead of real time than this sends a file
 
 
@@ -141,6 +147,7 @@ class Listening:
         self._steps.clear()
         for limit in self._limits.values():
             limit.cancel()
+        RECORDING_DROPPED_SAMPLES_TOTAL.inc(self._recording.dropped_samples)
         DRAFTS_TOTAL.labels("used").inc(self._utterances.n_drafts_used)
         DRAFTS_TOTAL.labels("dropped").inc(self._utterances.n_drafts_dropped)
 
@@ -151,7 +158,7 @@ class Listening:
         """Whether no more should be read now: too much waits, or a file runs ahead of the words already asked for."""
         if len(self._steps) > MAX_STEPS or self._utterances.n_settling > MAX_SETTLING:
             return True
-        return self._is_ahead_of_time and (bool(self._steps) or self._ear.is_busy)
+        return (bool(self._steps) or self._ear.is_busy) and self._is_ahead_of_time
 
     @property
     def is_done(self) -> bool:
@@ -274,7 +281,7 @@ class Listening:
             )
 
     def _apply_updates(self, sample: int) -> None:
-        while self._updates and self._updates[0].effective_sample <= sample:
+        while self._updates and (self._updates[0].effective_sample <= sample or len(self._updates) > MAX_UPDATES):
             self._hints = self._updates.popleft().apply(self._hints)
             self._ear.attend(self._hints)
 

@@ -11,9 +11,14 @@ VAD_LAG_SECONDS = Histogram(
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2),
 )
 DRAFTS_TOTAL = Counter(
-    "voice_stt_drafts_total", "Drafts by what became of them: made, refused, failed, used, or dropped.", ["fate"]
+    "voice_stt_drafts_total",
+    "Drafts by what became of them: made, draft_late, superseded or decoding_failed; of those made: used or dropped.",
+    ["fate"],
 )
 COMPUTE_SECONDS_TOTAL = Counter(
     "voice_stt_compute_seconds_total", "Work of the engine, by what it was for: draft or settled.", ["purpose"]
 )
 CONCEALED_SAMPLES_TOTAL = Counter("voice_stt_concealed_samples_total", "Samples invented to hide a loss.")
+RECORDING_DROPPED_SAMPLES_TOTAL = Counter(
+    "voice_stt_recording_dropped_samples_total", "Samples of utterances longer than the sound that is kept of one."
+)

@@ -9,7 +9,6 @@ from opentelemetry.trace import Span
 from voice.stt.v1 import stt_pb2, stt_pb2_grpc
 from voice.type.v1 import engine_pb2, turn_pb2
 
-from services.runtime.errors import EngineFailed
 from services.runtime.identity import check_tenant
 from services.runtime.lifecycle import Lifecycle
 from services.runtime.logs import bind_call, get_logger
@@ -17,7 +16,7 @@ from services.runtime.metrics import StageMetrics
 from services.runtime.streams import Outbox, exchange, first_config, later_requests
 from services.runtime.tracing import trace_context_of
 from services.stt_proxy.engine import SttEngine
-from services.stt_proxy.errors import BadSample
+from services.stt_proxy.errors import BadSample, UtteranceFailed
 from services.stt_proxy.events import Evidence, SpeechActivity, TextStage, Transcript, UtteranceSettled
 from services.stt_proxy.listening import CallProfile, Listening
 from services.stt_proxy.metrics import CONCEALED_SAMPLES_TOTAL
@@ -36,12 +35,6 @@ _Responses = AsyncIterator[stt_pb2.StreamingRecognizeResponse]
 _Context = grpc.aio.ServicerContext[stt_pb2.StreamingRecognizeRequest, stt_pb2.StreamingRecognizeResponse]
 
 log = get_logger(__name__)
-
-
-class UtteranceFailed(EngineFailed):
-    """An utterance could not be settled, and the client wants that to fail the stream."""
-
-    reason = "UTTERANCE_FAILED"
 
 
 class SttService(stt_pb2_grpc.SttServiceServicer):

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from services.audio.pcm import Samples
 from services.runtime.errors import StartupError
+from services.stt_proxy.errors import DetectorFailed
 from services.stt_proxy.metrics import VAD_BATCH_CALLS
 
 CONTEXT_SAMPLES = 32  # the end of the window before, which the network wants in front
@@ -155,7 +156,7 @@ class SileroDetector:
         self._is_running = False
         if (error := done.exception()) is not None:
             for waiting in batch:
-                waiting.watch.lose(RuntimeError(f"the voice detector failed: {error}"))
+                waiting.watch.lose(DetectorFailed(f"the voice detector failed: {error}; open a new stream"))
         else:
             for waiting, score in zip(batch, done.result().tolist(), strict=True):
                 waiting.watch.receive(score)

@@ -77,6 +77,7 @@ class ShortContextWhisper:
         self._transcribe = tokenizer.token_to_id("<|transcribe|>")
         self._no_times = tokenizer.token_to_id("<|notimestamps|>")
         self._first_time = self._no_times + 1
+        self._is_multilingual = bool(self._model.model.is_multilingual)
         self.languages: tuple[str, ...] = tuple(sorted(self._model.supported_languages))
 
     def decode(self, speech: Speech, languages: tuple[str, ...]) -> Decoded:
@@ -117,11 +118,15 @@ class ShortContextWhisper:
 
     def _detect(self, encoded: ctranslate2.StorageView, languages: tuple[str, ...]) -> str:
         """The likeliest of `languages`."""
+        if not self._is_multilingual:
+            return "en"
         ranked = self._model.model.detect_language(encoded)[0]  # from the likeliest down, as "<|en|>"
         codes: list[str] = [token.strip("<|>") for token, _ in ranked]
         return next((code for code in codes if not languages or code in languages), codes[0])
 
     def _prompt(self, language: str) -> list[int]:
+        if not self._is_multilingual:
+            return [self._start]
         return [self._start, self._tokenizer.token_to_id(f"<|{language}|>"), self._transcribe]
 
     def _generate(self, encoded: ctranslate2.StorageView, language: str, seconds: float) -> tuple[list[int], float]:
