@@ -12,6 +12,7 @@ RATE_HERTZ: Final = 8000
 _JITTER_S: Final = 0.060
 _FLOOR_DBFS: Final = -60.0
 _WINDOW: Final = RATE_HERTZ // 100  # 10 ms
+_ONSET_QUIET: Final = 6  # windows
 
 
 class Recording:
@@ -51,6 +52,20 @@ class Recording:
         """When sound begins at or after `from_s`, to 10 ms; None when it does not."""
         loud = np.flatnonzero(self.levels_dbfs(from_s=from_s) > above_dbfs)
         return None if not len(loud) else from_s + loud[0] * _WINDOW / RATE_HERTZ
+
+    def first_onset_s(self, *, from_s: float, above_dbfs: float = -40.0) -> float | None:
+        """Like first_sound_s, but the sound that is under way at `from_s` does not count: 60 ms of quiet come first."""
+        quiet_windows = 0
+        before_s = max(0.0, from_s - _ONSET_QUIET * _WINDOW / RATE_HERTZ)
+        for n, level in enumerate(self.levels_dbfs(from_s=before_s)):
+            if level <= above_dbfs:
+                quiet_windows += 1
+                continue
+            at_s = before_s + n * _WINDOW / RATE_HERTZ
+            if quiet_windows >= _ONSET_QUIET and at_s >= from_s:
+                return at_s
+            quiet_windows = 0
+        return None
 
     def last_sound_s(self, *, from_s: float = 0.0, above_dbfs: float = -40.0) -> float | None:
         """When the last sound at or after `from_s` ended, to 10 ms; None when there is none."""

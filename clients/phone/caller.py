@@ -1,0 +1,94 @@
+"""A caller with manners: listens until the agent has finished, speaks, and listens again."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from clients.phone.line import CallerLine
+from services.audio.pcm import Samples
+
+_SPEECH_DBFS: Final = -40.0
+_FINISHED_AFTER_S: Final = 1.5  # a slow model makes longer pauses between clauses than a person
+_GREETING_LIMIT_S: Final = 10.0
+_ANSWER_LIMIT_S: Final = 12.0
+_LONGEST_ANSWER_S: Final = 40.0
+_GOODBYE_LIMIT_S: Final = 8.0
+_LOOK_EVERY_S: Final = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What the caller is going to say."""
+
+    file: Path
+    samples: Samples  # 8 kHz
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What became of one question. Seconds since the call was answered, by the phone's own recordings."""
+
+    name: str
+    speech_end_s: float  # the last sample of the question above -40 dBFS
+    answer_s: float | None  # the first sample of the answer above -40 dBFS; None when there was none
+
+    @property
+    def latency_ms(self) -> float | None:
+        return None if self.answer_s is None else (self.answer_s - self.speech_end_s) * 1000
+
+
+async def converse(line: CallerLine, questions: list[Question], say: Callable[[str], None]) -> list[Asked]:
+    """Ask everything, then let the agent hang up, or do it. Ends early when the agent hangs up."""
+    say("connected; waiting for the greeting")
+    await _hear_out(line, from_s=0.0, limit_s=_GREETING_LIMIT_S)
+    asked = []
+    for question in questions:
+        if line.is_over:
+            break
+        say(f"asking {question.file.name}")
+        asked.append(await _ask(line, question))
+        latency_ms = asked[-1].latency_ms
+        say("no answer" if latency_ms is None else f"answered after {latency_ms:.0f} ms on the wire")
+        await _hear_out(line, from_s=asked[-1].speech_end_s, limit_s=_LOOK_EVERY_S)
+    if not await _wait(lambda: line.is_over, _GOODBYE_LIMIT_S):
+        say("the agent stays; hanging up")
+        await line.hang_up()
+    else:
+        say("the agent hung up")
+    return asked
+
+
+async def _ask(line: CallerLine, question: Question) -> Asked:
+    from_s = line.said.length_s
+    line.say(question.samples)
+    await _wait(lambda: line.is_over or not line.is_saying, len(question.samples) / 8000 + 2.0)
+    end_s = line.said.last_sound_s(from_s=from_s) or line.now_s()
+    await _wait(
+        lambda: line.is_over or line.heard.first_onset_s(from_s=end_s, above_dbfs=_SPEECH_DBFS) is not None,
+        _ANSWER_LIMIT_S,
+    )
+    return Asked(question.file.name, end_s, line.heard.first_onset_s(from_s=end_s, above_dbfs=_SPEECH_DBFS))
+
+
+async def _hear_out(line: CallerLine, *, from_s: float, limit_s: float) -> None:
+    """Until the agent has spoken and been silent for a while; `limit_s` is how long it may take to begin."""
+    if not await _wait(lambda: line.is_over or line.heard.first_sound_s(from_s=from_s) is not None, limit_s):
+        return
+
+    def has_finished() -> bool:
+        last_s = line.heard.last_sound_s(from_s=from_s)
+        return line.is_over or (last_s is not None and line.now_s() - last_s > _FINISHED_AFTER_S)
+
+    await _wait(has_finished, _LONGEST_ANSWER_S)
+
+
+async def _wait(is_so: Callable[[], bool], limit_s: float) -> bool:
+    """Whether it came to be within the limit."""
+    deadline_s = asyncio.get_running_loop().time() + limit_s
+    while not is_so():
+        if asyncio.get_running_loop().time() > deadline_s:
+            return False
+        await asyncio.sleep(_LOOK_EVERY_S)
+    return True
