@@ -8,6 +8,8 @@ SCENARIO ?=
 STAGE ?=
 ENGINE ?=
 export WAV EDGE SCENARIO STAGE ENGINE
+# buf, grpcurl and the like come with the environment
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
 .PHONY: help run-stack pbx call models test check protos bench load clean env-stack env-call env-test
