@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from voice.type.v1 import turn_pb2
 
 from services.nlu.agent.agent import Agent, Plan
-from services.nlu.agent.language import reply_language
+from services.nlu.agent.language import find_language, reply_language
 from services.nlu.agent.tools import TOOLS
 from services.nlu.checks import check_input, is_clean
 from services.nlu.engine import NluEngine, ToolWanted
@@ -26,7 +26,7 @@ from services.nlu.inputs import (
     TranscriptCorrection,
     UserTurn,
 )
-from services.nlu.outputs import ActionOutcome, CallAction, Outcome, Output, ReplyText, TurnEnd
+from services.nlu.outputs import ActionOutcome, CallAction, Outcome, Output, ReplyText, SwitchLanguage, TurnEnd
 from services.nlu.settings import NluSettings
 from services.nlu.state import State, read_state, write_state
 from services.nlu.tool_runs import ToolRuns
@@ -66,7 +66,8 @@ class Conversation:
         self._id = conversation_id
         spoken = agent.language_codes
         before = read_state(config.state).language_code
-        self._language_code = before if before in spoken else agent.start_language()
+        self._language_code = before if before in spoken else agent.start_language()  # of the last reply
+        self._ear_language_code = self._language_code  # that the call was last switched to
         self._history = History(config.history)
         self._ledger = TurnLedger(metrics.fenced_messages_total.inc, field="user_turn.turn_id")
         self._turns: dict[int, Turn] = {}
@@ -143,7 +144,9 @@ class Conversation:
             language_code=language_code,
             family=(turn_id, *self._families.get(received.continues_turn_id, _family(received.continues_turn_id))),
             committed=asyncio.Event(),
-            changes_language=language_code != self._language_code,
+            # Not at the first turn in another language: an ear that is switched by mistake hears nothing else any more.
+            switches_language=isinstance(turn_input, Text)
+            and language_code == self._language_code != self._ear_language_code,
             stopwatch=stopwatch,
         )
         plan = self._agent.plan(turn_input, self._history_for(received), language_code=language_code)
@@ -213,7 +216,13 @@ class Conversation:
                 self._metrics.first_output_seconds.observe(output.timing.since_trigger_us / 1e6)
         if isinstance(output, CallAction):
             self._history.note_tool(turn.turn_id, ToolCall(output.action_id, _act_name(output), "{}"))
+            if isinstance(output.act, SwitchLanguage):
+                self._switch(output.act.language_code)
         await self._emit(output)
+
+    def _switch(self, language_code: str) -> None:
+        self._ear_language_code = language_code
+        self._language_code = find_language(language_code, self._agent.language_codes) or self._language_code
 
     async def _run_tool(self, turn: Turn, wanted: ToolWanted) -> ToolCall:
         return await self._tool_runs.run(wanted, family=turn.family)

@@ -42,7 +42,7 @@ class Turn:
     language_code: str
     family: tuple[int, ...]  # itself, then the turns it continues
     committed: asyncio.Event
-    changes_language: bool = False
+    switches_language: bool = False
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
     reply: str = ""  # as sent
     is_waiting_for_commit: bool = False
@@ -95,7 +95,7 @@ class TurnRun:
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(self._limits.turn_s) as self._timeout:
             self._deadline = loop.time() + self._limits.turn_s
-            if self._turn.changes_language and self._turn.committed.is_set():
+            if self._turn.switches_language and self._turn.committed.is_set():
                 await self._switch_language()
             match plan:
                 case FixedReply(text, ends_call):
@@ -192,7 +192,7 @@ class TurnRun:
             await self._emit(Expectation(turn.turn_id, kind))
 
     async def _switch_language(self) -> None:
-        self._turn.changes_language = False
+        self._turn.switches_language = False
         await self._act(SwitchLanguage(self._turn.language_code), is_now=True)
 
     async def _act(self, act: Act, *, is_now: bool) -> None:
@@ -213,7 +213,7 @@ class TurnRun:
             turn.is_waiting_for_commit = False
             self._deadline = loop.time() + left_s
             self._timeout.reschedule(self._deadline)
-        if turn.changes_language:
+        if turn.switches_language:
             await self._switch_language()
 
     def _says_goodbye(self) -> bool:

@@ -450,14 +450,15 @@ def test_a_stream_opened_in_mid_call_goes_on() -> None:
 # Acts and tools
 
 
-def test_another_language_is_answered_in_it_and_switched_to() -> None:
+def test_another_language_is_answered_in_it_and_switched_to_at_its_second_turn() -> None:
     async def main() -> None:
         async with opened() as rig:
             await rig.send(say(1, "Phòng khám ở đâu?", language_code="vi"), wait_s=5)
             await rig.send(say(2, "Mấy giờ mở cửa?", language_code="vi"), wait_s=5)
+            await rig.send(say(3, "Còn thứ bảy?", language_code="vi"), wait_s=5)
         assert {clause.language_code for clause in rig.of(ReplyText)} == {"vi"}
         (action,) = rig.of(CallAction)
-        assert (action.turn_id, action.act, action.is_now) == (1, SwitchLanguage("vi"), True)
+        assert (action.turn_id, action.act, action.is_now) == (2, SwitchLanguage("vi"), True)
 
     run(main())
 
@@ -465,9 +466,10 @@ def test_another_language_is_answered_in_it_and_switched_to() -> None:
 def test_a_draft_in_another_language_switches_only_when_committed() -> None:
     async def main() -> None:
         async with opened() as rig:
-            await rig.send(say(1, "Phòng khám ở đâu?", is_draft=True), wait_s=5)
+            await rig.send(say(1, "Phòng khám ở đâu?"), wait_s=5)
+            await rig.send(say(2, "Mấy giờ mở cửa?", is_draft=True), wait_s=5)
             assert rig.of(CallAction) == []
-            await rig.send(Commit(1), wait_s=1)
+            await rig.send(Commit(2), wait_s=1)
             assert len(rig.of(CallAction)) == 1
 
     run(main())

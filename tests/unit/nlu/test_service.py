@@ -94,8 +94,8 @@ async def test_every_kind_of_request_is_taken() -> None:
     ends = [response.turn_end for response in responses if response.HasField("turn_end")]
     assert [end.turn_id for end in ends] == [1, 2, 3, 4]
     acts = [response.call_action for response in responses if response.HasField("call_action")]
-    assert [act.WhichOneof("action") for act in acts] == ["switch_language", "hang_up"]
-    assert [act.when for act in acts] == [nlu_pb2.CallAction.WHEN_NOW, nlu_pb2.CallAction.WHEN_AFTER_PLAYOUT]
+    assert [act.WhichOneof("action") for act in acts] == ["hang_up"]
+    assert [act.when for act in acts] == [nlu_pb2.CallAction.WHEN_AFTER_PLAYOUT]
 
 
 async def test_expectations_acts_and_tools_reach_the_wire() -> None:
