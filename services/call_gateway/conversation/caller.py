@@ -4,17 +4,20 @@ Evidence on the utterance under way goes to `Endpointing`; `TurnTaking` makes tu
 over the agent's voice; `Corrections` takes what comes after the turn was taken.
 """
 
+from services.audio.pcm import AudioFormat
 from services.call_gateway.conversation.agent import Agent
 from services.call_gateway.conversation.announcer import Announcer
 from services.call_gateway.conversation.barge_in import Verdict
 from services.call_gateway.conversation.call_state import CallState
 from services.call_gateway.conversation.corrections import Corrections
+from services.call_gateway.conversation.echo import EchoGuard
 from services.call_gateway.conversation.endpointing import Endpointing
 from services.call_gateway.conversation.events import (
     DiscardUtterance,
     EarProgressed,
     SpeechBegan,
     SpeechStopped,
+    Stage,
     TextStage,
     TranscriptHeard,
     TurnPredicted,
@@ -23,6 +26,7 @@ from services.call_gateway.conversation.events import (
 from services.call_gateway.conversation.history import History
 from services.call_gateway.conversation.interruptions import Interruptions
 from services.call_gateway.conversation.playout import Playout
+from services.call_gateway.conversation.stand_in_ear import StandInEar
 from services.call_gateway.conversation.turn import Floor
 from services.call_gateway.conversation.turn_taking import TurnTaking
 from services.call_gateway.conversation.words import normalised
@@ -33,14 +37,23 @@ EarNews = SpeechBegan | SpeechStopped | TranscriptHeard | TurnPredicted | Uttera
 class Caller:
     """What the caller does with their voice."""
 
-    def __init__(
-        self, state: CallState, agent: Agent, announcer: Announcer, playout: Playout, history: History
+    def __init__(  # noqa: PLR0917 - the parts of one conversation, all of different types
+        self,
+        state: CallState,
+        agent: Agent,
+        announcer: Announcer,
+        playout: Playout,
+        history: History,
+        echo: EchoGuard,
+        audio_format: AudioFormat,
     ) -> None:
         self._state = state
+        self._echo = echo
+        self._stand_in = StandInEar(audio_format)
         self._endpointing = Endpointing(state.settings, state.clock)
         self._corrections = Corrections(state, agent, history)
         self._turns = TurnTaking(state, agent, self._endpointing, self._corrections)
-        self._interruptions = Interruptions(state, agent, announcer, playout, self._endpointing, self._turns)
+        self._interruptions = Interruptions(state, agent, announcer, playout, echo, self._endpointing, self._turns)
 
     # -- what others ask -----------------------------------------------------------------------------------------------
 
@@ -98,6 +111,8 @@ class Caller:
         elif isinstance(news, SpeechStopped):
             if overlap is not None:
                 overlap.speech_stopped(news.sample)
+        elif overlap is None and self._interruptions.veto_echo(news.sample):
+            return
         elif overlap is not None:
             overlap.speech_began(news.sample)
         elif self._state.floor is Floor.LISTENING:
@@ -117,6 +132,14 @@ class Caller:
             self._turns.try_draft(news.text, news.start_sample, news.end_sample)
         else:
             self._interruptions.hear_words(news)
+
+    def hear_sound(self, start_sample: int, content: bytes) -> None:
+        """The caller's sound itself, in the leg's format. Listened to only while the ear cannot."""
+        self._echo.note_heard(start_sample, content)
+        if Stage.STT not in self._state.open_stages:
+            news = self._stand_in.hear(start_sample, content)
+            if news is not None and self._state.floor in (Floor.SPEAKING, Floor.THINKING, Floor.PAUSED):
+                self._hear_speech(news)
 
     # -- time ----------------------------------------------------------------------------------------------------------
 
@@ -174,6 +197,8 @@ class Caller:
 
     def ear_is_back(self) -> None:
         """A fresh ear hears again what the old one had not settled; what is judged by now it must not take for new."""
+        self._stand_in.rest()
+        self._endpointing.forget_evidence()
         if self._endpointing.ended_sample > 0:
             self._state.command(DiscardUtterance(0, self._endpointing.ended_sample))
 

@@ -18,6 +18,7 @@ from services.call_gateway.conversation.announcer import Announcer
 from services.call_gateway.conversation.barge_in import Verdict
 from services.call_gateway.conversation.call_state import CallState
 from services.call_gateway.conversation.caller import Caller, EarNews
+from services.call_gateway.conversation.echo import EchoGuard
 from services.call_gateway.conversation.ending import Ending
 from services.call_gateway.conversation.history import HeardTurn, History
 from services.call_gateway.conversation.keys import KeyCollector
@@ -58,7 +59,10 @@ class Conversation:
         self._playout = Playout(audio_format, frame_ms=settings.frame_ms)
         self._announcer = Announcer(state, self._playout, self._history, prompts, audio_format)
         self._agent = Agent(state, self._playout, self._history, self._announcer, audio_format)
-        self._caller = Caller(state, self._agent, self._announcer, self._playout, self._history)
+        self._echo = EchoGuard(audio_format, frame_ms=settings.frame_ms)
+        self._caller = Caller(
+            state, self._agent, self._announcer, self._playout, self._history, self._echo, audio_format
+        )
         self._trouble = Trouble(state, self._agent, self._caller, self._announcer, self._playout, self._history)
         self._ending = Ending(state, self._agent, self._caller, self._announcer, self._playout)
         self._keys = KeyCollector(settings)
@@ -175,6 +179,7 @@ class Conversation:
                 self._advance(to_sample)
             case line.CallerAudio(start_sample, content):
                 self._advance(start_sample + len(content) // self._format.bytes_per_sample)
+                self._caller.hear_sound(start_sample, content)
             case line.MediaIdle(_, to_sample, reason):
                 self._advance(to_sample, is_silence=reason not in NO_SILENCE)
             case line.PlayedUpTo(sample):
@@ -207,8 +212,10 @@ class Conversation:
         self._state.now = now
         if not self._may_play():
             self._playout.pass_silence()
+            self._echo.note_sent(None)
             return None, []
         pulled = self._playout.pull()
+        self._echo.note_sent(pulled.content)
         for voice in pulled.finished:
             self._was_heard(voice)
         if pulled.began is not None:

@@ -8,6 +8,7 @@ from services.call_gateway.conversation.agent import Agent
 from services.call_gateway.conversation.announcer import Announcer
 from services.call_gateway.conversation.barge_in import Overlap, Verdict, judge_words
 from services.call_gateway.conversation.call_state import CallState
+from services.call_gateway.conversation.echo import EchoGuard
 from services.call_gateway.conversation.endpointing import Endpointing
 from services.call_gateway.conversation.events import DiscardSent, DiscardUtterance, TranscriptHeard
 from services.call_gateway.conversation.playout import Playout
@@ -15,6 +16,7 @@ from services.call_gateway.conversation.turn import Floor, Move
 from services.call_gateway.conversation.turn_taking import TurnTaking
 from services.call_gateway.conversation.words import word_ends
 
+SURE_OF_ECHO_MS = 160  # of sound, to look a second time: what seemed speech at its first moment
 QUESTION_MARKS = ("?", "？", "؟")
 
 
@@ -27,6 +29,7 @@ class Interruptions:
         agent: Agent,
         announcer: Announcer,
         playout: Playout,
+        echo: EchoGuard,
         endpointing: Endpointing,
         turns: TurnTaking,
     ) -> None:
@@ -34,6 +37,7 @@ class Interruptions:
         self._agent = agent
         self._announcer = announcer
         self._playout = playout
+        self._echo = echo
         self._endpointing = endpointing
         self._turns = turns
         self.overlap: Overlap | None = None  # there while the floor is PAUSED
@@ -52,6 +56,15 @@ class Interruptions:
         clause = answer.clause_at(answer.voice.offset_at(position))
         return clause is not None and not clause.is_interruptible
 
+    def veto_echo(self, from_sample: int) -> bool:
+        """Whether the sound that began there is our own voice coming back; then it is forgotten."""
+        if not self._echo.is_echo(from_sample):
+            return False
+        self._state.counters["echoes"] += 1
+        self._state.command(DiscardUtterance(from_sample, self._state.clock.sample))
+        self._endpointing.forget(self._state.clock.sample)
+        return True
+
     def begin(self) -> None:
         """The caller sounds over the agent: silence it, unless it is protected."""
         began = self._endpointing.utterance.began_sample
@@ -67,11 +80,21 @@ class Interruptions:
     def advance(self) -> None:
         """The caller's clock went on: sound that lasts is an interruption; protection may have ended."""
         if self.overlap is not None:
-            verdict = self.overlap.by_clock(self._state.clock.sample)
-            if verdict is not None:
-                self.stop_agent(verdict)
+            self._judge_by_clock(self.overlap)
         elif self._endpointing.is_sounding and self._state.floor in (Floor.THINKING, Floor.SPEAKING):
             self.begin()
+
+    def _judge_by_clock(self, overlap: Overlap) -> None:
+        lasted = self._state.clock.sample - overlap.began_sample
+        if not overlap.is_checked_for_echo and lasted >= self._state.clock.samples(SURE_OF_ECHO_MS):
+            overlap.is_checked_for_echo = True
+            if self._echo.is_echo(overlap.began_sample):
+                self._state.counters["echoes"] += 1
+                self.resume(Verdict.ECHO)
+                return
+        verdict = overlap.by_clock(self._state.clock.sample)
+        if verdict is not None:
+            self.stop_agent(verdict)
 
     def hear_words(self, event: TranscriptHeard) -> None:
         """A draft of the words said over the agent."""
