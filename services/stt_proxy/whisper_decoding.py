@@ -155,15 +155,15 @@ class ShortContextWhisper:
         """Which words belong to which span, by where the decoder looked while it wrote them."""
         n_frames = len(piece.sound) // FRAME_SAMPLES
         aligned = self._model.model.align(encoded, self._prompt(language), [ids], [n_frames], median_filter_width=7)[0]
-        first_step: dict[int, int] = {}
+        last_step: dict[int, int] = {}  # not the first: the silence before a word is laid to the word
         for token, step in aligned.alignments:
-            first_step.setdefault(int(token), int(step))
+            last_step[int(token)] = int(step)
         groups: list[list[int]] = [[] for _ in spans]
         current = 0
         for index, token in enumerate(ids):
             begins_word = language in UNSPACED or self._tokenizer.decode([token]).startswith(" ")
-            if begins_word and index in first_step:
-                sample = _call_sample(piece, first_step[index] * TOKEN_SAMPLES, rate_hertz)
+            if begins_word and index in last_step:
+                sample = _call_sample(piece, last_step[index] * TOKEN_SAMPLES, rate_hertz)
                 current = max(current, _nearest(spans, sample))
             groups[current].append(token)
         placed = zip(spans, (self._tokenizer.decode(group).strip() for group in groups), strict=True)
