@@ -1,0 +1,91 @@
+"""The REST client against a server that misbehaves, over TLS where it matters."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import trustme
+from aiohttp import web
+
+from services.call_gateway.edges.ari.client import AriClient, AriRefused, AriUnreachable
+from services.call_gateway.edges.ari.settings import AriSettings
+from tests.integration.asterisk import free_port
+
+
+async def answer(request: web.Request) -> web.StreamResponse:
+    if request.headers.get("Authorization") != "Basic dG9uZy1kYWk6dG9uZy1kYWk=":
+        return web.json_response({"message": "Authentication required"}, status=401)
+    match request.match_info["what"]:
+        case "channels":
+            return web.json_response([])
+        case "slow":
+            await asyncio.sleep(1)
+        case "torn":
+            return web.Response(text="{", content_type="application/json")
+        case "wrong":
+            return web.Response(text="<html>bad gateway</html>", status=502)
+    return web.json_response({"message": "Resource not found"}, status=404)
+
+
+@asynccontextmanager
+async def running_server(context: ssl.SSLContext | None = None) -> AsyncIterator[str]:
+    app = web.Application()
+    app.router.add_route("*", "/ari/{what}", answer)
+    runner = web.AppRunner(app, shutdown_timeout=0)
+    await runner.setup()
+    port = free_port()
+    await web.TCPSite(runner, "127.0.0.1", port, ssl_context=context).start()
+    try:
+        yield f"{'http' if context is None else 'https'}://localhost:{port}"
+    finally:
+        await runner.cleanup()
+
+
+async def test_each_failure_is_told_apart():
+    async with running_server() as url, AriClient(AriSettings(url=url, request_limit_s=0.3)) as ari:
+        assert await ari.get("channels") == []
+        with pytest.raises(AriUnreachable, match="slow"):
+            await ari.get("slow")
+        with pytest.raises(AriRefused, match="no JSON"):
+            await ari.get("torn")
+        with pytest.raises(AriRefused, match="502"):
+            await ari.get("wrong")
+        with pytest.raises(AriRefused, match="Resource not found") as refusal:
+            await ari.get("nothing")
+        assert refusal.value.is_gone
+        await ari.delete("nothing")
+
+
+async def test_a_wrong_password_is_refused_and_never_told():
+    async with running_server() as url, AriClient(AriSettings(url=url, password="s3cret")) as ari:  # noqa: S106
+        with pytest.raises(AriRefused, match="401") as refusal:
+            await ari.get("channels")
+        assert "s3cret" not in str(refusal.value)
+
+
+async def test_nobody_listens():
+    async with AriClient(AriSettings(url=f"http://127.0.0.1:{free_port()}")) as ari:
+        with pytest.raises(AriUnreachable, match="channels"):
+            await ari.get("channels")
+        with pytest.raises(AriUnreachable, match="events"):
+            await ari.open_events()
+
+
+async def test_asterisks_certificate_is_verified_by_setting(tmp_path: Path):
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    async with running_server(context) as url:
+        for settings in (
+            AriSettings(url=url, tls_ca_file=tmp_path / "ca.pem"),
+            AriSettings(url=url, tls_verify=False),
+        ):
+            async with AriClient(settings) as ari:
+                assert await ari.get("channels") == []
+        async with AriClient(AriSettings(url=url)) as ari:
+            with pytest.raises(AriUnreachable, match="certificate"):
+                await ari.get("channels")

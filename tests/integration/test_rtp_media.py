@@ -1,0 +1,138 @@
+"""One call's media on real sockets: who is heard, what disturbs nobody, and when frames leave."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from itertools import pairwise
+
+import pytest
+
+from services.call_gateway.conversation.line import CallerAudio, LegEvent
+from services.call_gateway.edges.edge import LegFailed
+from services.call_gateway.edges.pacing import Pacer
+from services.call_gateway.edges.rtp_media import RtpMedia
+from services.call_gateway.edges.rtp_socket import RtpSocket
+from services.call_gateway.rtp.codecs import CODECS
+from services.call_gateway.rtp.packet import parse_packet
+from services.call_gateway.rtp.sender import MediaSender
+
+
+class Listener:
+    """Hears, and says `frames`."""
+
+    def __init__(self, *frames: bytes) -> None:
+        self.events: list[LegEvent] = []
+        self.frames = list(frames)
+
+    def on_leg_event(self, event: LegEvent) -> None:
+        self.events.append(event)
+
+    def next_frame(self) -> bytes | None:
+        return self.frames.pop(0) if self.frames else None
+
+    @property
+    def heard(self) -> bytes:
+        return b"".join(event.content for event in self.events if isinstance(event, CallerAudio))
+
+
+class Deaf(Listener):
+    """Fails at the first frame it is asked for."""
+
+    def next_frame(self) -> bytes | None:
+        raise RuntimeError("no voice")
+
+
+@asynccontextmanager
+async def opened(listener: Listener) -> AsyncIterator[tuple[RtpMedia, socket.socket, list[Exception]]]:
+    """Media pinned to the returned socket, which is the far side."""
+    far = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    far.bind(("127.0.0.1", 0))
+    far.setblocking(False)
+    pacer, failures = Pacer(), list[Exception]()
+    async with asyncio.TaskGroup() as tasks:
+        ticking = tasks.create_task(pacer.run())
+        media = RtpMedia(CODECS["ulaw"](), pacer, host="127.0.0.1")
+        try:
+            await media.open(far.getsockname(), listener, on_failure=failures.append)
+            yield media, far, failures
+        finally:
+            media.close()
+            ticking.cancel()
+            far.close()
+
+
+async def test_only_the_calls_own_source_is_heard():
+    listener = Listener()
+    async with opened(listener) as (media, far, _):
+        ours, theirs = MediaSender(0), MediaSender(0)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+            for _ in range(5):
+                stranger.sendto(theirs.packet(b"\x11" * 160, ticks=160), media.local_address)
+                far.sendto(ours.packet(b"\x22" * 160, ticks=160), media.local_address)
+        await asyncio.sleep(0.05)
+    assert listener.heard == b"\x22" * 800
+
+
+async def test_garbage_from_the_own_source_disturbs_nothing():
+    listener = Listener()
+    async with opened(listener) as (media, far, failures):
+        sender = MediaSender(0)
+        for garbage in (b"", b"\x80\x00", b"\xff" * 172, bytes(1400)):
+            far.sendto(sender.packet(b"\x22" * 160, ticks=160), media.local_address)
+            far.sendto(garbage, media.local_address)
+        await asyncio.sleep(0.05)
+    assert listener.heard == b"\x22" * 640
+    assert failures == []
+
+
+async def test_what_was_sent_before_the_pinning_by_a_dead_gateways_caller_is_not_heard():
+    pacer, listener = Pacer(), Listener()
+    media = RtpMedia(CODECS["ulaw"](), pacer, host="127.0.0.1")
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as far,
+    ):
+        far.bind(("127.0.0.1", 0))
+        stranger.sendto(MediaSender(0).packet(b"\x11" * 160, ticks=160), media.local_address)
+        await media.open(far.getsockname(), listener, on_failure=lambda _: None)
+        await asyncio.sleep(0.03)
+        media.close()
+    assert listener.heard == b""
+
+
+async def test_frames_leave_every_20_ms_and_silence_fills_the_rest():
+    listener = Listener(b"\x33" * 160, b"\x44" * 160)
+    async with opened(listener) as (_, far, _):
+        await asyncio.sleep(0.5)
+        packets = []
+        while True:
+            try:
+                packets.append(parse_packet(far.recv(2048)))
+            except BlockingIOError:
+                break
+    assert 22 <= len(packets) <= 27
+    assert [packet.payload for packet in packets[:3]] == [b"\x33" * 160, b"\x44" * 160, b"\xff" * 160]
+    assert [packet.is_marked for packet in packets[:2]] == [True, False]
+    steps = {later.timestamp - earlier.timestamp for earlier, later in pairwise(packets)}
+    assert steps == {160}
+
+
+async def test_a_listener_that_fails_ends_its_own_call_only():
+    healthy, broken = Listener(), Deaf()
+    async with opened(healthy) as (media, far, failures), opened(broken) as (_, _, its_failures):
+        await asyncio.sleep(0.1)
+        far.sendto(MediaSender(0).packet(b"\x22" * 160, ticks=160), media.local_address)
+        await asyncio.sleep(0.05)
+        assert [str(failure) for failure in its_failures] == ["no voice"]
+        assert failures == []
+    assert healthy.heard == b"\x22" * 160
+
+
+async def test_ports_come_from_the_range_and_run_out_in_words():
+    sockets = [RtpSocket("127.0.0.1", first_port=31990, last_port=31992) for _ in range(3)]
+    assert sorted(taken.local_address[1] for taken in sockets) == [31990, 31991, 31992]
+    with pytest.raises(LegFailed, match="31990-31992"):
+        RtpSocket("127.0.0.1", first_port=31990, last_port=31992)
+    for taken in sockets:
+        taken.close()

@@ -1,0 +1,38 @@
+"""What the Asterisk edge can be told."""
+
+import ssl
+
+import pytest
+from pydantic import ValidationError
+
+from services.call_gateway.edges.ari.settings import AriSettings
+
+
+def test_the_password_never_shows():
+    assert "s3cret" not in repr(AriSettings(password="s3cret"))  # noqa: S106
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"url": "127.0.0.1:8088"},
+        {"app": "two words"},
+        {"app": "with.dot"},
+        {"codec": "opus"},
+        {"hang_up_tail_ms": 20},
+        {"rtp_first_port": 20000, "rtp_last_port": 10000},
+        {"request_limit_s": 0},
+    ],
+)
+def test_a_wrong_setting_is_refused(wrong: dict[str, object]):
+    with pytest.raises(ValidationError):
+        AriSettings(**wrong)
+
+
+def test_tls_is_verified_unless_told_otherwise():
+    assert isinstance(AriSettings(url="https://pbx:8089").tls(), ssl.SSLContext)
+    assert AriSettings(url="https://pbx:8089", tls_verify=False).tls() is False
+
+
+def test_a_path_behind_the_host_is_kept():
+    assert AriSettings(url="https://pbx:8089/asterisk/").url == "https://pbx:8089/asterisk"
