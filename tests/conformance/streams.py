@@ -68,8 +68,12 @@ class Stream:
         raise AssertionError(f"the stream ended OK before that; heard {[kind_of(one) for one in self.heard]}")
 
     async def turn_end(self, turn_id: int, limit_s: float = LIMIT_S) -> Any:
-        """The end of a turn."""
-        response = await self.until(lambda one: kind_of(one) == "turn_end" and one.turn_end.turn_id == turn_id, limit_s)
+        """The end of a turn, which may have been heard already."""
+
+        def is_it(response: Any) -> bool:
+            return kind_of(response) == "turn_end" and response.turn_end.turn_id == turn_id
+
+        response = next(filter(is_it, self.heard), None) or await self.until(is_it, limit_s)
         return response.turn_end
 
     async def half_close(self) -> None:

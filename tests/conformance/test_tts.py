@@ -231,6 +231,19 @@ async def test_cancelling_what_is_unknown_is_no_error(tts: Server) -> None:
         assert await stream.rest() == []
 
 
+async def test_the_next_turn_is_made_ready_while_one_is_spoken(tts: Server) -> None:
+    async with opened(TTS, tts.target, max_lead_ms=300) as stream:
+        await say(stream, 1, LONG)
+        await stream.until(lambda one: kind_of(one) == "audio" and one.audio.turn_id == 1)
+        for turn_id in (2, 3):
+            await say(stream, turn_id, SENTENCE)
+            await stream.until(lambda one, turn_id=turn_id: kind_of(one) == "audio" and one.audio.turn_id == turn_id)
+        assert (await spoken(stream, 2)).end.outcome == TurnEnd.OUTCOME_CANCELLED, "a third replaces the second"
+        await stream.until(lambda one: kind_of(one) == "audio" and one.audio.turn_id == 1)
+        await stream.send(cancellation={"turn_id": 1})
+        assert completed(await spoken(stream, 3))
+
+
 async def test_a_turn_id_that_goes_back_ends_the_stream(tts: Server) -> None:
     async with opened(TTS, tts.target) as stream:
         await speak(stream, 5, "Hello.")
