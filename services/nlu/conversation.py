@@ -8,8 +8,9 @@ from collections.abc import Awaitable, Callable
 
 from voice.type.v1 import turn_pb2
 
+from services.nlu.agent.acts import act_name
 from services.nlu.agent.agent import Agent, Plan
-from services.nlu.agent.language import find_language, reply_language
+from services.nlu.agent.language import CallLanguage
 from services.nlu.agent.tools import TOOLS
 from services.nlu.checks import check_input, is_clean
 from services.nlu.engine import NluEngine, ToolWanted
@@ -64,10 +65,7 @@ class Conversation:
         self._emit, self._tasks = emit, tasks
         self._fails_stream = config.fails_stream_on_turn_failure
         self._id = conversation_id
-        spoken = agent.language_codes
-        before = read_state(config.state).language_code
-        self._language_code = before if before in spoken else agent.start_language()  # of the last reply
-        self._ear_language_code = self._language_code  # that the call was last switched to
+        self._language = CallLanguage(agent.language_codes, read_state(config.state).language_code)
         self._history = History(config.history)
         self._ledger = TurnLedger(metrics.fenced_messages_total.inc, field="user_turn.turn_id")
         self._turns: dict[int, Turn] = {}
@@ -84,7 +82,7 @@ class Conversation:
 
     async def prepare(self) -> None:
         """Read the conversation so far, so that the next turn need not wait for that."""
-        messages = self._agent.messages(self._history.entries(), language_code=self._language_code)
+        messages = self._agent.messages(self._history.entries(), language_code=self._language.current)
         await self._engine.prepare(self._id, messages)
 
     async def handle(self, received: Input) -> None:
@@ -130,23 +128,17 @@ class Conversation:
         except TurnFailed as failed:
             await self._fail(turn_id, stopwatch, failed)
             return
-        language_code = self._language_code
+        language_code, switches_language = self._language.current, False
         if isinstance(turn_input, Text):
-            language_code = reply_language(
-                turn_input.text,
-                detected=received.language_code,
-                current=language_code,
-                spoken=self._agent.language_codes,
-            )
+            language_code = self._language.of(turn_input.text, detected=received.language_code)
+            switches_language = self._language.wants_switch(language_code)
         turn = Turn(
             turn_id=turn_id,
             input=turn_input,
             language_code=language_code,
             family=(turn_id, *self._families.get(received.continues_turn_id, _family(received.continues_turn_id))),
             committed=asyncio.Event(),
-            # Not at the first turn in another language: an ear that is switched by mistake hears nothing else any more.
-            switches_language=isinstance(turn_input, Text)
-            and language_code == self._language_code != self._ear_language_code,
+            switches_language=switches_language,
             stopwatch=stopwatch,
         )
         plan = self._agent.plan(turn_input, self._history_for(received), language_code=language_code)
@@ -159,9 +151,11 @@ class Conversation:
         superseded = self._ledger.commit(turn_id)
         if superseded is None:
             return
+        turn = self._turns[turn_id]
         for earlier in superseded:
             await self._cancel(earlier)
-        self._stand(self._turns[turn_id])
+        if self._ledger.is_live(turn_id):
+            self._stand(turn)
 
     def _stand(self, turn: Turn) -> None:
         """From here on the turn is part of the conversation."""
@@ -169,7 +163,7 @@ class Conversation:
         self._history.stand(turn.turn_id, turn.user_text, reply=turn.reply, continues_turn_id=continued)
         if continued:
             self._families[turn.turn_id] = turn.family
-        self._language_code = turn.language_code
+        self._language.current = turn.language_code
         turn.committed.set()
 
     def _history_for(self, received: UserTurn) -> list[Entry]:
@@ -215,14 +209,10 @@ class Conversation:
             if output.timing:
                 self._metrics.first_output_seconds.observe(output.timing.since_trigger_us / 1e6)
         if isinstance(output, CallAction):
-            self._history.note_tool(turn.turn_id, ToolCall(output.action_id, _act_name(output), "{}"))
+            self._history.note_tool(turn.turn_id, ToolCall(output.action_id, act_name(output.act), "{}"))
             if isinstance(output.act, SwitchLanguage):
-                self._switch(output.act.language_code)
+                self._language.switch(output.act.language_code)
         await self._emit(output)
-
-    def _switch(self, language_code: str) -> None:
-        self._ear_language_code = language_code
-        self._language_code = find_language(language_code, self._agent.language_codes) or self._language_code
 
     async def _run_tool(self, turn: Turn, wanted: ToolWanted) -> ToolCall:
         return await self._tool_runs.run(wanted, family=turn.family)
@@ -270,7 +260,7 @@ class Conversation:
                 message=failed.message if failed else "",
                 is_retryable=failed.is_retryable if failed else False,
                 retry_delay_ms=failed.retry_delay_ms if failed else 0,
-                state=write_state(State(self._language_code)),
+                state=write_state(State(self._language.current)),
             )
         )
 
@@ -292,8 +282,3 @@ class Conversation:
 
 def _family(turn_id: int) -> tuple[int, ...]:
     return (turn_id,) if turn_id else ()
-
-
-def _act_name(action: CallAction) -> str:
-    names = {"HangUp": "hang_up", "Transfer": "transfer", "SendDtmf": "send_dtmf", "SwitchLanguage": "switch_language"}
-    return names[type(action.act).__name__]

@@ -34,6 +34,17 @@ class WantedEar:
 ACT_NAMES = frozenset({"hang_up", "transfer", "send_dtmf", "switch_language", "expect"})
 
 
+def act_name(act: Act) -> str:
+    """The name of an act, one of ACT_NAMES."""
+    names: dict[type[Act], str] = {
+        HangUp: "hang_up",
+        Transfer: "transfer",
+        SendDtmf: "send_dtmf",
+        SwitchLanguage: "switch_language",
+    }
+    return names[type(act)]
+
+
 def read_arguments(name: str, arguments_json: str) -> Mapping[str, object]:
     """The arguments of a tool. Raises TurnFailed when they are no JSON object."""
     try:

@@ -96,10 +96,6 @@ class Agent:
         said = [message for entry in kept for message in _messages_of(entry)]
         return (*self.opening(language_code), *said)
 
-    def start_language(self) -> str:
-        """The language of the first words."""
-        return self.language_codes[0]
-
 
 def speakable_languages(profile: AgentProfile, wanted: tuple[str, ...]) -> tuple[str, ...]:
     """The agent's languages among those wanted, in their order, each once."""

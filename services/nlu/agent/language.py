@@ -22,6 +22,33 @@ _LATIN_MARKS = re.compile("[àáâãèéêìíòóôõùúý]", re.IGNORECASE)  
 _CERTAIN_WORDS = 2  # a single word without letters of its own does not change the language
 
 
+class CallLanguage:
+    """The language a call is in."""
+
+    def __init__(self, spoken: Sequence[str], before: str) -> None:
+        """`spoken` by the agent here, likeliest first; `before`: of the last reply on another stream, if any."""
+        self._spoken = spoken
+        self.current = before if before in spoken else spoken[0]  # of the last reply
+        self._ear = self.current  # that the call was last switched to
+
+    def of(self, text: str, *, detected: str) -> str:
+        """The language to answer a text in."""
+        return reply_language(text, detected=detected, current=self.current, spoken=self._spoken)
+
+    def wants_switch(self, code: str) -> bool:
+        """Whether the whole call should go over to the language of a turn.
+
+        Not at the first turn in it: an ear that is switched by mistake hears
+        nothing else any more.
+        """
+        return code == self.current != self._ear
+
+    def switch(self, code: str) -> None:
+        """The call goes over to a language."""
+        self._ear = code
+        self.current = find_language(code, self._spoken) or self.current
+
+
 def find_language(code: str, spoken: Sequence[str]) -> str | None:
     """The one of `spoken` that a BCP-47 tag means, "en-US" being "en" where there is no nearer one. None: none is."""
     wanted = code.lower()
