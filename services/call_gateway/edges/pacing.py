@@ -55,6 +55,7 @@ class Pacer:
         clock = TickClock(start_s=loop.time())
         n_skipped = 0
         while len(self._ticks):
+            clock.pass_by(self._ticks.next_occupied(clock.next_tick))
             await asyncio.sleep(max(0.0, clock.next_due() - loop.time()))
             now, due = loop.time(), clock.next_due()
             if now < due:

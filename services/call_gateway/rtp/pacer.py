@@ -31,6 +31,13 @@ class SlotTable(Generic[Leg]):
         for slot in self._slots:
             slot.pop(leg, None)
 
+    def next_occupied(self, tick: int) -> int:
+        """The first tick from this one on at which a leg sends. Raises ValueError when there are no legs."""
+        for ahead in range(SLOTS):
+            if self._slots[(tick + ahead) % SLOTS]:
+                return tick + ahead
+        raise ValueError("no leg sends")
+
     def in_slot(self, tick: int) -> tuple[Leg, ...]:
         """The legs that send at this tick."""
         return tuple(self._slots[tick % SLOTS])
@@ -43,6 +50,15 @@ class TickClock:
         self.skipped_ticks = 0  # never run: the process was stopped or starved for longer than can be made up
         self._start_s = start_s
         self._next_tick = 0
+
+    @property
+    def next_tick(self) -> int:
+        """The first tick that was not given out."""
+        return self._next_tick
+
+    def pass_by(self, tick: int) -> None:
+        """Nobody sends before `tick`: do not wake for what lies before it."""
+        self._next_tick = max(self._next_tick, tick)
 
     def next_due(self) -> float:
         """When the next tick is due, in seconds of the same clock."""

@@ -24,6 +24,17 @@ def test_a_leg_that_left_sends_no_more_and_its_slot_is_filled_first():
     assert table.in_slot(2) == ("e",)
 
 
+def test_nobody_is_woken_for_an_empty_slot():
+    table, clock = SlotTable[str](), TickClock(start_s=0.0)
+    for name in "ab":
+        table.add(name)
+    clock.due(0.006)
+    clock.pass_by(table.next_occupied(clock.next_tick))
+    assert clock.next_due() == 0.020
+    assert list(clock.due(0.020)) == [4]
+    assert clock.skipped_ticks == 0
+
+
 def test_each_tick_is_given_once_and_every_5_ms():
     clock = TickClock(start_s=50.0)
     assert list(clock.due(50.0)) == [0]
