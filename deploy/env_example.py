@@ -5,15 +5,18 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import SecretStr
+from pydantic import AliasChoices, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
+from clients.phone.settings import PhoneSettings
+from deploy.asterisk.pbx import PbxSettings
 from deploy.settings import StackSettings
 from deploy.stack import SERVICES
 from services.runtime.settings import SHARED_PREFIX, ServiceSettings
 
 _ROOT = Path(__file__).parents[1]
+_COMMANDS: dict[str, type[BaseSettings]] = {"make pbx": PbxSettings, "make call": PhoneSettings}
 _HEAD = """\
 # Every setting there is, with its default. Copy this file to .env and take the # off what you change.
 # The process's environment wins over .env. Made by: python -m deploy.env_example > .env.example
@@ -30,7 +33,9 @@ def env_example() -> str:
     }
     own = {name: field for name, field in StackSettings.model_fields.items() if name not in shared}
     lines = [_HEAD, _SHARED_HEAD, *_entries(SHARED_PREFIX, shared)]
-    lines += ["\n# The commands: make run-stack, make models.\n", *_entries(SHARED_PREFIX, own)]
+    lines += ["\n# make run-stack, make models\n", *_entries(SHARED_PREFIX, own)]
+    for command, settings in _COMMANDS.items():
+        lines += [f"\n# {command}\n", *_entries(str(settings.model_config.get("env_prefix")), settings.model_fields)]
     for service in SERVICES:
         lines.append(f"\n# {service.name}\n")
         for kind in _settings_classes(service.name):
@@ -55,7 +60,10 @@ def _is_own(name: str, field: FieldInfo, shared: Mapping[str, FieldInfo]) -> boo
 
 def _entries(prefix: str, fields: Mapping[str, FieldInfo]) -> Iterator[str]:
     for name, field in fields.items():
-        yield f"# {field.description}\n#{prefix}{name.upper()}={_shown(field.get_default(call_default_factory=True))}\n"
+        alias = field.validation_alias
+        own_name = f"{prefix}{name.upper()}"
+        variable = str(alias.choices[0]) if isinstance(alias, AliasChoices) else own_name
+        yield f"# {field.description}\n#{variable}={_shown(field.get_default(call_default_factory=True))}\n"
 
 
 def _shown(default: Any) -> str:

@@ -21,7 +21,8 @@ COPY services/audio services/audio
 COPY services/nlu services/nlu
 COPY deploy/__init__.py deploy/models.toml deploy/probe.py deploy/stack.py deploy/
 COPY deploy/agents deploy/agents
-ENV PATH=/app/.venv/bin:$PATH PYTHONPATH=/app:/app/protos/gen PYTHONUNBUFFERED=1 TONG_DAI_MODELS_DIR=/models
+ENV PATH=/app/.venv/bin:$PATH PYTHONPATH=/app:/app/protos/gen PYTHONUNBUFFERED=1 TONG_DAI_MODELS_DIR=/models \
+    NLU_PROMPT_CACHE_DIR=/tmp/prompts
 USER tong-dai
 EXPOSE 50053 9103
 HEALTHCHECK --interval=10s --timeout=3s --start-period=60s CMD ["python", "-m", "deploy.probe", "nlu"]
