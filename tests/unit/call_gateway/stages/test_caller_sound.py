@@ -1,0 +1,105 @@
+"""How the caller's sound is cut and kept on its way to the ear."""
+
+import numpy as np
+import pytest
+from voice.stt.v1 import stt_pb2
+
+from services.audio.pcm import TELEPHONE, AudioFormat, Encoding, encode
+from services.call_gateway.conversation.line import CallerAudio, IdleReason, MediaIdle
+from services.call_gateway.stages.caller_sound import KEPT_S, CallerSound, Stretch
+from services.call_gateway.stages.loudness import Loudness
+
+FRAME = 160
+SILENCE = TELEPHONE.silence(FRAME)
+
+
+def voice(amplitude: int, audio_format: AudioFormat = TELEPHONE) -> bytes:
+    wave = amplitude * np.sin(np.arange(FRAME) * 2 * np.pi * 300 / 8000)
+    return encode(audio_format, wave.astype(np.int16))
+
+
+def quiet_sound() -> tuple[CallerSound, int]:
+    """A line that has been silent for a while, and its next sample."""
+    sound = CallerSound(TELEPHONE)
+    for number in range(50):
+        sound.hear(CallerAudio(number * FRAME, SILENCE), is_agent_speaking=False)
+    sound.flush()
+    return sound, 50 * FRAME
+
+
+def lengths(stretches: list[Stretch | None]) -> list[int]:
+    return [0 if stretch is None else stretch.to_sample - stretch.from_sample for stretch in stretches]
+
+
+def test_where_delay_is_not_felt_two_frames_go_as_one():
+    sound, start = quiet_sound()
+    given = [sound.hear(CallerAudio(start + number * FRAME, SILENCE), is_agent_speaking=False) for number in range(4)]
+    assert lengths(given) == [0, 320, 0, 320]
+
+
+def test_while_the_agent_speaks_every_frame_goes_at_once():
+    sound, start = quiet_sound()
+    given = [sound.hear(CallerAudio(start + number * FRAME, SILENCE), is_agent_speaking=True) for number in range(3)]
+    assert lengths(given) == [160, 160, 160]
+
+
+def test_a_change_of_level_goes_at_once_and_takes_along_what_was_held():
+    sound, start = quiet_sound()
+    assert sound.hear(CallerAudio(start, SILENCE), is_agent_speaking=False) is None
+    given = sound.hear(CallerAudio(start + FRAME, voice(8000)), is_agent_speaking=False)
+    assert given is not None
+    assert (given.from_sample, given.to_sample) == (start, start + 2 * FRAME)
+
+
+def test_after_a_change_of_level_frames_stay_short():
+    sound, start = quiet_sound()
+    sound.hear(CallerAudio(start, voice(8000)), is_agent_speaking=False)
+    given = [
+        sound.hear(CallerAudio(start + number * FRAME, voice(8000)), is_agent_speaking=False) for number in range(1, 5)
+    ]
+    assert lengths(given) == [160] * 4
+
+
+def test_flushing_gives_what_is_held_once():
+    sound, start = quiet_sound()
+    sound.hear(CallerAudio(start, SILENCE, concealed_samples=40), is_agent_speaking=False)
+    held = sound.flush()
+    assert held is not None
+    assert held.request.audio.concealed_samples == 40
+    assert sound.flush() is None
+
+
+def test_a_fresh_stream_hears_again_what_was_not_settled():
+    sound, start = quiet_sound()
+    for number in range(10):
+        sound.hear(CallerAudio(start + number * FRAME, SILENCE), is_agent_speaking=True)
+    kept = sound.kept_since(start + 4 * FRAME)
+    assert kept[0].from_sample == start + 4 * FRAME
+    assert kept[-1].to_sample == sound.next_sample == start + 10 * FRAME
+
+
+def test_no_more_than_the_last_seconds_are_kept():
+    sound = CallerSound(TELEPHONE)
+    for number in range(50 * (KEPT_S + 5)):
+        sound.hear(CallerAudio(number * FRAME, SILENCE), is_agent_speaking=True)
+    kept = sound.kept_since(0)
+    assert sound.next_sample - kept[0].from_sample <= (KEPT_S * 8000) + FRAME
+
+
+def test_idle_time_keeps_its_reason():
+    sound = CallerSound(TELEPHONE)
+    stretch = sound.idle(MediaIdle(0, 800, IdleReason.HOLD))
+    assert stretch.request.media_idle.reason == stt_pb2.MediaIdle.REASON_HOLD
+    assert stretch.sound_samples == 0
+
+
+@pytest.mark.parametrize("encoding", list(Encoding))
+def test_loudness_is_followed_in_every_encoding(encoding: Encoding):
+    audio_format = AudioFormat(encoding, 8000)
+    loudness = Loudness(audio_format)
+    steady = [loudness.has_changed(voice(500, audio_format)) for _ in range(20)]
+    assert not any(steady)
+    assert loudness.has_changed(voice(4000, audio_format))
+    for _ in range(20):
+        loudness.has_changed(voice(4000, audio_format))
+    assert loudness.has_changed(audio_format.silence(FRAME))
