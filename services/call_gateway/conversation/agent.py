@@ -12,7 +12,6 @@ from services.call_gateway.conversation.events import (
     CancelTurn,
     CommitTurn,
     DiscardSent,
-    EndSpeech,
     ExpectedKind,
     InputExpected,
     Outcome,
@@ -20,7 +19,6 @@ from services.call_gateway.conversation.events import (
     ReplyEnded,
     ReportAction,
     ReportPlayout,
-    Speak,
     Stage,
     StopSpeech,
     TurnFinished,
@@ -35,14 +33,14 @@ from services.call_gateway.conversation.playout import Playout
 from services.call_gateway.conversation.record import TurnNotes
 from services.call_gateway.conversation.voice import Voice
 
-TurnNews = ReplyClause | ReplyEnded | ActionAsked | InputExpected | VoiceMark | VoiceAudio | VoiceEnded
+TurnNews = ReplyClause | ReplyEnded | InputExpected | VoiceMark | VoiceAudio | VoiceEnded
 
 
 class Agent:
     """What the agent is asked and what it says."""
 
     def __init__(
-        self, state: CallState, playout: Playout, history: History, announcer: Announcer, audio_format: AudioFormat
+        self, state: CallState, *, playout: Playout, history: History, announcer: Announcer, audio_format: AudioFormat
     ) -> None:
         self._state = state
         self._playout = playout
@@ -159,25 +157,16 @@ class Agent:
                 turn.expected = news
                 if not turn.is_draft:
                     self._expect(news)
+                return True
             case ReplyEnded():
-                if turn.has_reply_ended:
-                    return False
-                turn.has_reply_ended = True
-                if news.outcome is Outcome.COMPLETED:
-                    self._end_speech(turn)
+                return self._hear_reply_end(turn, news)
             case VoiceMark():
                 turn.voice.mark(news)
+                return True
             case VoiceAudio():
                 return self._hear_audio(turn, news)
             case VoiceEnded():
-                if turn.has_voice_ended or not turn.n_spoken:
-                    return False
-                if news.outcome is Outcome.COMPLETED and not turn.is_speech_ended:
-                    return False  # it cannot know that there is no more
-                turn.has_voice_ended = True
-                if news.outcome is Outcome.COMPLETED:
-                    turn.voice.complete()
-        return True
+                return self._hear_voice_end(turn, news)
 
     def _hear_clause(self, turn: AgentTurn, clause: ReplyClause) -> bool:
         if turn.has_reply_ended or not clause.text:
@@ -190,6 +179,25 @@ class Agent:
         self._speak_rest(turn)
         return True
 
+    def _hear_reply_end(self, turn: AgentTurn, end: ReplyEnded) -> bool:
+        if turn.has_reply_ended:
+            return False
+        turn.has_reply_ended = True
+        if end.outcome is Outcome.COMPLETED and turn.clauses:
+            self._speak_rest(turn)
+        elif end.outcome is Outcome.COMPLETED:
+            turn.voice.complete()  # an answer without words is heard at once
+        return True
+
+    def _hear_voice_end(self, turn: AgentTurn, end: VoiceEnded) -> bool:
+        is_completed = end.outcome is Outcome.COMPLETED
+        if turn.has_voice_ended or not turn.n_spoken or (is_completed and not turn.is_speech_ended):
+            return False  # a voice that completes before it has all the words cannot know that it does
+        turn.has_voice_ended = True
+        if is_completed:
+            turn.voice.complete()
+        return True
+
     def _hear_audio(self, turn: AgentTurn, audio: VoiceAudio) -> bool:
         if turn.has_voice_ended or not turn.n_spoken or not turn.voice.sound(audio):
             return False
@@ -198,37 +206,9 @@ class Agent:
             turn.notes.audio_timing = audio.timing
         return True
 
-    def _speak_rest(self, turn: AgentTurn, *, start_offset: int = 0) -> None:
-        """Give the voice what it has not been given."""
-        if Stage.TTS not in self._state.open_stages:
-            return
-        offset = 0
-        for index, clause in enumerate(turn.clauses):
-            end = offset + len(clause.text)
-            if index >= turn.n_spoken and end > start_offset:
-                begin = max(offset, start_offset)
-                is_resumed = 0 < begin == start_offset
-                self._state.command(
-                    Speak(
-                        turn.turn_id,
-                        clause.text[begin - offset :],
-                        clause.language_code,
-                        start_offset=begin if is_resumed else 0,
-                        trace=turn.notes.trace,
-                    )
-                )
-            offset = end
-        turn.n_spoken = len(turn.clauses)
-        if turn.has_reply_ended:
-            self._end_speech(turn)
-
-    def _end_speech(self, turn: AgentTurn) -> None:
-        """The reply is whole."""
-        if not turn.clauses:
-            turn.voice.complete()  # an answer without words is heard at once
-        elif turn.n_spoken == len(turn.clauses) and not turn.is_speech_ended:
-            turn.is_speech_ended = True
-            self._state.command(EndSpeech(turn.turn_id))
+    def _speak_rest(self, turn: AgentTurn) -> None:
+        if Stage.TTS in self._state.open_stages:
+            self._state.command(*turn.speak_rest())
 
     def _expect(self, expected: InputExpected) -> None:
         self._expected = expected
@@ -316,4 +296,4 @@ class Agent:
         if stage is Stage.NLU and not turn.is_asked:
             self._send(turn)
         if stage is Stage.TTS and turn.n_spoken == 0 and turn.clauses:
-            self._speak_rest(turn, start_offset=turn.voice.start_offset)
+            self._state.command(*turn.speak_rest(start_offset=turn.voice.start_offset))

@@ -7,9 +7,11 @@ from services.call_gateway.conversation.events import (
     AskAgent,
     CallerSaid,
     CallOpened,
+    EndSpeech,
     InputExpected,
     ReplyClause,
     ReportPlayout,
+    Speak,
     TurnInput,
 )
 from services.call_gateway.conversation.record import TurnNotes
@@ -64,6 +66,33 @@ class AgentTurn:
             provisional_playout=provisional_playout,
             trace=self.notes.trace,
         )
+
+    def speak_rest(self, *, start_offset: int = 0) -> list[Speak | EndSpeech]:
+        """The commands that give the voice what it has not been given. `start_offset`: where in the reply a fresh
+        stream goes on.
+        """
+        commands: list[Speak | EndSpeech] = []
+        begin = 0
+        for index, clause in enumerate(self.clauses):
+            end = begin + len(clause.text)
+            if index >= self.n_spoken and end > start_offset:
+                skipped = max(0, start_offset - begin)
+                is_middle = begin + skipped == start_offset
+                commands.append(
+                    Speak(
+                        self.turn_id,
+                        clause.text[skipped:],
+                        clause.language_code,
+                        start_offset=start_offset if is_middle else 0,
+                        trace=self.notes.trace,
+                    )
+                )
+            begin = end
+        self.n_spoken = len(self.clauses)
+        if self.has_reply_ended and self.clauses and not self.is_speech_ended:
+            self.is_speech_ended = True
+            commands.append(EndSpeech(self.turn_id))
+        return commands
 
     def clause_at(self, offset: int) -> ReplyClause | None:
         """The clause that holds that code point of the reply."""

@@ -17,7 +17,7 @@ class Announcer:
     """Says prompts before anything else that is on the air."""
 
     def __init__(
-        self, state: CallState, playout: Playout, history: History, prompts: PromptBook, audio_format: AudioFormat
+        self, state: CallState, *, playout: Playout, history: History, prompts: PromptBook, audio_format: AudioFormat
     ) -> None:
         self._state = state
         self._playout = playout

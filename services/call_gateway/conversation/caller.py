@@ -37,9 +37,10 @@ EarNews = SpeechBegan | SpeechStopped | TranscriptHeard | TurnPredicted | Uttera
 class Caller:
     """What the caller does with their voice."""
 
-    def __init__(  # noqa: PLR0917 - the parts of one conversation, all of different types
+    def __init__(
         self,
         state: CallState,
+        *,
         agent: Agent,
         announcer: Announcer,
         playout: Playout,
@@ -53,7 +54,15 @@ class Caller:
         self._endpointing = Endpointing(state.settings, state.clock)
         self._corrections = Corrections(state, agent, history)
         self._turns = TurnTaking(state, agent, self._endpointing, self._corrections)
-        self._interruptions = Interruptions(state, agent, announcer, playout, echo, self._endpointing, self._turns)
+        self._interruptions = Interruptions(
+            state,
+            agent=agent,
+            announcer=announcer,
+            playout=playout,
+            echo=echo,
+            endpointing=self._endpointing,
+            turns=self._turns,
+        )
 
     # -- what others ask -----------------------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ A call goes like this. It is answered, and the agent greets (`_open`). The floor
 as drafts at its pauses, and becomes a turn when it is over (`Caller`). The agent is asked, its clauses are given to the
 voice, and the voice's sound is played as the line pulls it (`Agent`, `Playout`). A sound of the caller's silences the
 agent until it is clear whether it was an interruption (`Caller` again). When the answer has been heard, what had to
-wait for that is done (`_act`), and the floor is the caller's once more. Stages that fail are mended (`Trouble`),
+wait for that is done (`Actions`), and the floor is the caller's once more. Stages that fail are mended (`Trouble`),
 silence is asked about (`SilenceWatch`), and the end is polite (`Ending`).
 
 Nothing here waits, sleeps or reads a clock: `now` is seconds, monotonic, and never goes back.
@@ -13,15 +13,15 @@ Nothing here waits, sleeps or reads a clock: `now` is seconds, monotonic, and ne
 from services.audio.pcm import AudioFormat
 from services.call_gateway.conversation import events as ev
 from services.call_gateway.conversation import line
+from services.call_gateway.conversation.actions import Actions
 from services.call_gateway.conversation.agent import Agent
 from services.call_gateway.conversation.announcer import Announcer
-from services.call_gateway.conversation.barge_in import Verdict
 from services.call_gateway.conversation.call_state import CallState
 from services.call_gateway.conversation.caller import Caller, EarNews
 from services.call_gateway.conversation.echo import EchoGuard
 from services.call_gateway.conversation.ending import Ending
 from services.call_gateway.conversation.history import HeardTurn, History
-from services.call_gateway.conversation.keys import KeyCollector
+from services.call_gateway.conversation.keys import Keypad
 from services.call_gateway.conversation.media_clock import MediaClock
 from services.call_gateway.conversation.playout import Playout
 from services.call_gateway.conversation.profile import AgentProfile
@@ -29,7 +29,7 @@ from services.call_gateway.conversation.prompts import PromptBook
 from services.call_gateway.conversation.prospect import Prospect
 from services.call_gateway.conversation.record import TurnNotes
 from services.call_gateway.conversation.settings import ConversationSettings
-from services.call_gateway.conversation.silence import SilenceStep, SilenceWatch
+from services.call_gateway.conversation.silence import SilenceWatch
 from services.call_gateway.conversation.trouble import Trouble
 from services.call_gateway.conversation.turn import Floor, Move
 from services.call_gateway.conversation.voice import Voice
@@ -57,19 +57,49 @@ class Conversation:
         self._format = audio_format
         self._history = History(settings.history_turns)
         self._playout = Playout(audio_format, frame_ms=settings.frame_ms)
-        self._announcer = Announcer(state, self._playout, self._history, prompts, audio_format)
-        self._agent = Agent(state, self._playout, self._history, self._announcer, audio_format)
         self._echo = EchoGuard(audio_format, frame_ms=settings.frame_ms)
-        self._caller = Caller(
-            state, self._agent, self._announcer, self._playout, self._history, self._echo, audio_format
+        self._announcer = Announcer(
+            state, playout=self._playout, history=self._history, prompts=prompts, audio_format=audio_format
         )
-        self._trouble = Trouble(state, self._agent, self._caller, self._announcer, self._playout, self._history)
-        self._ending = Ending(state, self._agent, self._caller, self._announcer, self._playout)
-        self._keys = KeyCollector(settings)
-        self._silence = SilenceWatch(settings)
+        self._agent = Agent(
+            state,
+            playout=self._playout,
+            history=self._history,
+            announcer=self._announcer,
+            audio_format=audio_format,
+        )
+        self._caller = Caller(
+            state,
+            agent=self._agent,
+            announcer=self._announcer,
+            playout=self._playout,
+            history=self._history,
+            echo=self._echo,
+            audio_format=audio_format,
+        )
+        self._trouble = Trouble(
+            state,
+            agent=self._agent,
+            caller=self._caller,
+            announcer=self._announcer,
+            playout=self._playout,
+            history=self._history,
+        )
+        self._ending = Ending(
+            state, agent=self._agent, caller=self._caller, announcer=self._announcer, playout=self._playout
+        )
+        self._actions = Actions(state, agent=self._agent, ending=self._ending)
+        self._keypad = Keypad(state, agent=self._agent, caller=self._caller)
+        self._silence = SilenceWatch(
+            state,
+            agent=self._agent,
+            announcer=self._announcer,
+            caller=self._caller,
+            keypad=self._keypad,
+            ending=self._ending,
+        )
         self._answered_at: float | None = None
         self._held_at = 0.0
-        self._left_at_sample: int | None = None  # a program caller says nothing more from here on
         self._ear_knows_agent_speaks = False
 
     # -- what the session asks -----------------------------------------------------------------------------------------
@@ -116,7 +146,6 @@ class Conversation:
     def adopt(self, profile: AgentProfile) -> None:
         """Who the agent is has become known."""
         self._state.settings = self._state.settings.adapted(profile)
-        self._keys.settings = self._silence.settings = self._state.settings
         self._caller.adapt()
         if not self._state.language_code and profile.language_codes:
             self._state.language_code = profile.language_codes[0]
@@ -148,7 +177,7 @@ class Conversation:
             case ev.ReplyEnded() | ev.VoiceEnded():
                 self._hear_ended(event)
             case ev.ActionAsked():
-                self._hear_action(event)
+                self._actions.hear(event)
             case ev.ToolUsed():
                 self._history.note_tool(event)
             case ev.StageFailed():
@@ -185,11 +214,11 @@ class Conversation:
             case line.PlayedUpTo(sample):
                 self._playout.played_up_to(sample)
             case line.KeyPressed(digit):
-                self._press(digit)
+                self._keypad.press(digit)
             case line.HoldChanged(is_held):
                 self._hold(is_held=is_held)
             case line.CallerStaysSilent():
-                self._left_at_sample = self._state.clock.sample
+                self._silence.caller_left()
             case line.LegEnded():
                 self._ending.finish()
 
@@ -256,7 +285,7 @@ class Conversation:
             self._trouble.answer_was_heard()
             self._state.move(Move.ANSWER_DONE)
             for asked in self._agent.finish_answer("completed"):
-                self._act(asked.action_id, asked.action)
+                self._actions.do(asked)
 
     # -- time ----------------------------------------------------------------------------------------------------------
 
@@ -270,7 +299,7 @@ class Conversation:
             return None
         deadlines: list[float | None] = [self._answered_at + self._state.settings.max_call_s]
         if self.floor is not Floor.HELD:
-            deadlines += [part.deadline for part in (self._caller, self._trouble, self._keys, self._silence)]
+            deadlines += [part.deadline for part in (self._caller, self._trouble, self._keypad, self._silence)]
         return min(deadline for deadline in deadlines if deadline is not None)
 
     def on_timer(self, *, now: float) -> list[ev.Command]:
@@ -282,48 +311,23 @@ class Conversation:
             if now >= self._answered_at + self._state.settings.max_call_s:
                 self._ending.begin(line.EndCause.MAX_DURATION, ev.PromptKind.GOODBYE)
             elif self.floor is not Floor.HELD:
-                self._watch_clocks()
+                self._caller.on_timer()
+                self._consider(self._trouble.on_timer())
+                self._keypad.on_timer()
+                self._silence.on_timer()
                 self._look_around()
         return self._state.take_commands()
 
-    def _watch_clocks(self) -> None:
-        now = self._state.now
-        self._caller.on_timer()
-        self._consider(self._trouble.on_timer())
-        if self._keys.deadline is not None and now >= self._keys.deadline:
-            self._take_keys(self._keys.take())
-        match self._silence.due(now=now):
-            case SilenceStep.ASK if self._left_at_sample is None:
-                self._announcer.say(ev.PromptKind.STILL_THERE)
-            case SilenceStep.ASK:
-                self._ending.begin(line.EndCause.CALLER, None)
-            case SilenceStep.GIVE_UP:
-                self._ending.begin(line.EndCause.SILENCE, ev.PromptKind.SILENCE_GOODBYE)
-
     def _look_around(self) -> None:
         """After every event: what depends on the whole picture."""
-        if self._ending.is_begun:
+        if self._ending.is_begun or self._answered_at is None:
             return
         self._trouble.look_around()
         agent_speaks = self.floor in (Floor.SPEAKING, Floor.PAUSED) or self._announcer.is_speaking
         if agent_speaks is not self._ear_knows_agent_speaks:
             self._ear_knows_agent_speaks = agent_speaks
             self._state.command(ev.UpdateEar(self._state.clock.sample, agent_is_speaking=agent_speaks))
-        is_caller_taking_part = self._agent.answer is not None and not self._agent.answer.is_greeting
-        if is_caller_taking_part:
-            self._silence.caller_took_part()
-        is_quiet = self.floor is Floor.LISTENING and not (
-            self._answered_at is None
-            or self._announcer.is_speaking
-            or self._caller.is_busy
-            or self._keys.deadline is not None
-        )
-        if not is_quiet:
-            self._silence.stop()
-        elif self._left_at_sample is not None and self._caller.heard_sample >= self._left_at_sample:
-            self._ending.begin(line.EndCause.CALLER, None)
-        else:
-            self._silence.start(now=self._state.now)
+        self._silence.look_around()
 
     # -- the call's own story ------------------------------------------------------------------------------------------
 
@@ -357,47 +361,8 @@ class Conversation:
             self._state.move(Move.PUT_ON_HOLD)
         elif not is_held and self.floor is Floor.HELD:
             self._state.move(Move.TAKEN_BACK)
-            for part in (self._caller, self._trouble, self._keys):
+            for part in (self._caller, self._trouble, self._keypad):
                 part.shift(self._state.now - self._held_at)
-
-    def _press(self, digit: str) -> None:
-        """A key: it stops the agent, and the keys together become a turn."""
-        if self.floor in (Floor.SPEAKING, Floor.PAUSED):
-            self._caller.stop_agent_for_key()
-        digits = self._keys.press(digit, expected_length=self._agent.expected_length, now=self._state.now)
-        if digits is not None:
-            self._take_keys(digits)
-
-    def _take_keys(self, digits: str) -> None:
-        self._caller.give_way_to_keys()
-        if self.floor is not Floor.LISTENING:
-            self._agent.give_up_answer("interrupted", Verdict.KEY.value)
-            self._state.move(Move.CALLER_INSISTED)
-        self._state.move(Move.TURN_ENDED)
-        self._agent.ask(ev.CallerKeyed(digits), TurnNotes(user_text=digits, end_reason="keys"))
-
-    def _hear_action(self, asked: ev.ActionAsked) -> None:
-        """The agent wants something done: now, or when its words have been heard; a draft has no side effects."""
-        turn = self._agent.find(asked.turn_id)
-        if turn is None:
-            self._state.refuse(asked)
-            self._state.command(ev.ReportAction(asked.action_id, is_done=False))
-        elif asked.is_after_playout or turn.is_draft:
-            turn.actions.append(asked)
-        else:
-            self._act(asked.action_id, asked.action)
-
-    def _act(self, action_id: str, action: ev.Action) -> None:
-        match action:
-            case ev.HangUpCall():
-                self._state.command(ev.ReportAction(action_id, is_done=True))
-                self._ending.begin(line.EndCause.AGENT, None)
-            case ev.SwitchLanguage(language_code):
-                self._state.language_code = language_code
-                update = ev.UpdateEar(self._state.clock.sample, language_codes=(language_code,))
-                self._state.command(update, ev.ReportAction(action_id, is_done=True))
-            case _:
-                self._state.command(ev.DoAction(action_id, action))
 
     def _consider(self, prospect: Prospect) -> None:
         if prospect is Prospect.HOPELESS:

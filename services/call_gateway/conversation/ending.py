@@ -13,7 +13,9 @@ from services.call_gateway.conversation.turn import Floor, Move
 class Ending:
     """Not begun, begun, or over."""
 
-    def __init__(self, state: CallState, agent: Agent, caller: Caller, announcer: Announcer, playout: Playout) -> None:
+    def __init__(
+        self, state: CallState, *, agent: Agent, caller: Caller, announcer: Announcer, playout: Playout
+    ) -> None:
         self._state = state
         self._agent = agent
         self._caller = caller

@@ -23,9 +23,10 @@ QUESTION_MARKS = ("?", "？", "؟")
 class Interruptions:
     """From the sound that silences the agent to the verdict on it."""
 
-    def __init__(  # noqa: PLR0917 - the parts of one conversation, all of different types
+    def __init__(
         self,
         state: CallState,
+        *,
         agent: Agent,
         announcer: Announcer,
         playout: Playout,
@@ -57,8 +58,10 @@ class Interruptions:
         return clause is not None and not clause.is_interruptible
 
     def veto_echo(self, from_sample: int) -> bool:
-        """Whether the sound that began there is our own voice coming back; then it is forgotten."""
-        if not self._echo.is_echo(from_sample):
+        """Whether the sound that began there is our own voice coming back; then it is forgotten. What goes on with an
+        utterance is no echo.
+        """
+        if self._endpointing.utterance.began_sample != from_sample or not self._echo.is_echo(from_sample):
             return False
         self._state.counters["echoes"] += 1
         self._state.command(DiscardUtterance(from_sample, self._state.clock.sample))

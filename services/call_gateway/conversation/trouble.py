@@ -43,8 +43,15 @@ class Due:
 class Trouble:
     """Watches the stages and mends what can be mended."""
 
-    def __init__(  # noqa: PLR0917 - the parts of one conversation, all of different types
-        self, state: CallState, agent: Agent, caller: Caller, announcer: Announcer, playout: Playout, history: History
+    def __init__(
+        self,
+        state: CallState,
+        *,
+        agent: Agent,
+        caller: Caller,
+        announcer: Announcer,
+        playout: Playout,
+        history: History,
     ) -> None:
         self._state = state
         self._agent = agent
