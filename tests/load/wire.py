@@ -8,7 +8,7 @@ the agent's.
 import socket
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -58,6 +58,7 @@ class Wire:
     ssrc: int = 0
     lateness_s: list[float] = field(default_factory=list)  # how late each of our own packets left
     gaps_s: list[float] = field(default_factory=list)  # between two packets of the agent
+    carry: Callable[[bytes], None] | None = None  # a network in between, which calls `deliver`; None: the loopback
     _last_arrival_s: float = 0.0
 
     @classmethod
@@ -78,10 +79,14 @@ class Wire:
         self.timestamp = (self.timestamp + FRAME_SAMPLES) & 0xFFFFFFFF
         header = _RTP_HEADER.pack(0x80, _MULAW_PAYLOAD, self.sequence, self.timestamp, self.ssrc)
         left_s = time.time()
-        if self.gateway is not None:
-            self.socket.sendto(header + (payload or _SILENT_FRAME), self.gateway)
+        (self.carry or self.deliver)(header + (payload or _SILENT_FRAME))
         self.lateness_s.append(left_s - due_s)
         return left_s
+
+    def deliver(self, datagram: bytes) -> None:
+        """Hand a datagram to the gateway now; lost when the call is over."""
+        if self.gateway is not None and self.socket.fileno() >= 0:
+            self.socket.sendto(datagram, self.gateway)
 
     def receive(self) -> Iterator[HeardFrame]:
         """Every packet that waits in the socket."""
