@@ -95,7 +95,7 @@ class ProgramLine:
 
     async def _listen(self) -> None:
         try:
-            async for response in self._stream:
+            while isinstance(response := await self._stream.read(), call_pb2.ConnectCallResponse):
                 if response.HasField("audio"):
                     samples = np.frombuffer(response.audio.content, dtype="<i2")
                     self.heard.add(samples, end_s=self.now_s() + len(samples) / RATE_HERTZ)
