@@ -171,7 +171,7 @@ async def test_a_turn_whose_stage_returns_in_time_is_answered_after_all(stack: S
 async def test_stages_that_die_while_nobody_needs_them_are_reopened_without_a_word(stack: ScriptedStack):
     async with calling(stack.gateway) as caller:
         await greeted(caller)
-        for stage in ("stt", "nlu", "tts"):
+        for stage in ("nlu", "tts"):
             stack.kill(stage)
             await asyncio.to_thread(stack.bring_back, stage)
         await asyncio.sleep(2.5)  # between two attempts to connect

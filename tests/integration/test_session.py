@@ -1,0 +1,265 @@
+"""One session against stages that misbehave: late, twice, out of order, torn, stalled, refusing, going away."""
+
+import asyncio
+
+import pytest
+
+from services.audio.pcm import AudioFormat, Encoding
+from services.call_gateway.conversation.line import EndCause, KeyPressed
+from services.call_gateway.stages.stream import StreamLimits
+from services.runtime.errors import CapacityError, EngineFailed, RequestError
+from tests.fakes.sessions import PROMPT_BYTE, FakeCall, fake_call, voice_of
+from tests.fakes.stage_servers import completed, fake_stages
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+def heard(call: FakeCall) -> bytes:
+    """What the caller heard, told by one letter a stretch: the turn's digit, or P for the gateway's own words."""
+    names = {voice_of(turn_id, 1)[0]: str(turn_id).encode() for turn_id in range(10)} | {PROMPT_BYTE: b"P"}
+    story = b""
+    for byte in call.leg.heard():
+        name = names.get(byte, b"")
+        story += name if name != story[-1:] else b""
+    return story
+
+
+async def test_a_question_is_drafted_committed_spoken_and_reported():
+    async with fake_call() as call:
+        stt, nlu, tts = await call.greet()
+        assert stt.config.language_codes == ["en-US"]
+        saying = asyncio.create_task(call.caller_says(stt, "are you open"))
+        draft = await nlu.expect("user_turn", lambda turn: turn.text == "are you open")
+        assert draft.is_draft
+        await call.reply(nlu, tts, draft.turn_id, "Yes.")
+        await saying
+        await nlu.expect("commit", lambda commit: commit.turn_id == draft.turn_id)
+        report = await nlu.expect("playout_report", lambda report: report.turn_id == draft.turn_id and report.is_final)
+        assert report.heard_offset == len("Yes.")
+        assert heard(call) == b"12"
+        assert call.turns[1].is_answered_from_draft
+
+
+async def test_a_finished_call_closes_every_stream_in_good_order():
+    async with fake_call() as call:
+        stt, nlu, tts = await call.greet()
+    assert stt.is_half_closed
+    assert nlu.is_half_closed
+    assert tts.is_half_closed
+
+
+async def test_a_stage_that_does_not_let_go_is_given_up_within_the_limit():
+    async with fake_stages() as stages:
+        stages.nlu.ends_streams_with_half_close = False
+        loop = asyncio.get_running_loop()
+        async with fake_call(stages=stages, limits=StreamLimits(finish_s=0.3)) as call:
+            await call.greet()
+            begun = loop.time()
+        assert loop.time() - begun < 1.5
+
+
+async def test_news_of_another_turn_never_reaches_the_caller():
+    async with fake_call() as call:
+        _, nlu, tts = await call.greet()
+        for turn_id in (1, 7):  # over, and never begun
+            nlu.send(reply_text={"turn_id": turn_id, "text": "Stale.", "language_code": "en"})
+            tts.send(audio={"turn_id": turn_id, "chunk": {"start_sample": 0, "content": voice_of(9)}})
+            tts.send(spoken_text={"turn_id": turn_id, "text_end_offset": 3, "end_sample": 10})
+            nlu.send(turn_end=completed(turn_id))
+            tts.send(turn_end=completed(turn_id))
+            tts.send(turn_end=completed(turn_id))
+        await call.frames(10)
+        assert heard(call) == b"1"
+        assert not tts.of_kind("text")[1:]
+
+
+async def test_sound_that_overlaps_comes_twice_or_before_its_words_is_never_heard_twice():
+    async with fake_call() as call:
+        _, nlu, tts = await call.greet()
+        call.leg.tell(KeyPressed("1", 80))
+        call.leg.tell(KeyPressed("#", 80))
+        turn = await nlu.expect("user_turn", lambda turn: turn.dtmf != "")
+        tts.send(audio={"turn_id": turn.turn_id, "chunk": {"start_sample": 0, "content": voice_of(9)}})
+        nlu.send(reply_text={"turn_id": turn.turn_id, "text": "Yes.", "language_code": "en"})
+        nlu.send(turn_end=completed(turn.turn_id))
+        await tts.expect("text", lambda asked: asked.turn_id == turn.turn_id)
+        for _ in range(2):
+            chunk = {"start_sample": 0, "content": voice_of(turn.turn_id)}
+            tts.send(audio={"turn_id": turn.turn_id, "chunk": chunk})
+        tts.send(turn_end=completed(turn.turn_id))
+        await call.until(lambda: len(call.turns) == 2)
+        assert call.leg.heard().count(voice_of(turn.turn_id, 1)) == len(voice_of(turn.turn_id))
+        assert voice_of(9, 1) not in call.leg.heard()
+
+
+async def test_torn_samples_are_not_played():
+    async with fake_call(audio_format=AudioFormat(Encoding.LINEAR16, 8000)) as call:
+        nlu, tts = await call.stages.nlu.stream(), await call.stages.tts.stream()
+        await nlu.expect("user_turn")
+        nlu.send(reply_text={"turn_id": 1, "text": "Hello.", "language_code": "en"})
+        nlu.send(turn_end=completed(1))
+        await tts.expect("text")
+        tts.send(audio={"turn_id": 1, "chunk": {"start_sample": 0, "content": b"\x22" * 801}})
+        tts.send(audio={"turn_id": 1, "chunk": {"start_sample": 0, "content": b"\x33" * 800}})
+        tts.send(turn_end=completed(1))
+        await call.until(lambda: call.turns)
+        assert b"\x22" not in call.leg.heard()
+        assert call.leg.heard().count(b"\x33") == 800
+
+
+async def test_words_nobody_asked_for_make_no_turn():
+    async with fake_call() as call:
+        stt, nlu, _ = await call.greet()
+        stale = {"utterance_id": 1, "text": "stale", "start_sample": 0, "end_sample": 100, "stage": "STAGE_SETTLED"}
+        for _ in range(2):
+            stt.send(transcript=stale)
+            stt.send(utterance_settled={"utterance_id": 1, "end_sample": 100, "outcome": "OUTCOME_OK"})
+        await call.frames(10)
+        assert [turn.text for turn in nlu.of_kind("user_turn")] == [""]
+
+
+async def test_a_full_replica_is_left_for_another_before_anybody_notices():
+    async with fake_stages() as stages:
+        stages.nlu.refusals = [CapacityError("full"), CapacityError("full")]
+        async with fake_call(stages=stages) as call:
+            await call.greet()
+            assert not call.troubles
+
+
+async def test_a_config_that_is_refused_is_not_sent_again():
+    async with fake_stages() as stages:
+        stages.nlu.refusals = [RequestError("no such agent", field="config.agent_id")]
+        async with fake_call(stages=stages) as call:
+            await call.until(lambda: call.leg.hung_up)
+            assert call.leg.hung_up is EndCause.FAILURE
+            assert not stages.nlu.streams
+            assert heard(call) == b"P"
+
+
+async def test_a_stage_that_never_opens_ends_the_call_politely():
+    async with fake_stages() as stages:
+        stages.tts.opens = False
+        async with fake_call(stages=stages, limits=StreamLimits(first_response_s=0.2)) as call:
+            nlu = await stages.nlu.stream()
+            await nlu.expect("user_turn")
+            nlu.send(reply_text={"turn_id": 1, "text": "Hello.", "language_code": "en"})
+            await call.until(lambda: call.leg.hung_up, 10)
+            assert call.leg.hung_up is EndCause.FAILURE
+            assert heard(call).startswith(b"P")
+
+
+async def test_a_turn_lost_with_its_stream_is_asked_again_with_its_id_and_the_past():
+    async with fake_call() as call:
+        _, nlu, tts = await call.greet()
+        call.leg.tell(KeyPressed("1", 80))
+        call.leg.tell(KeyPressed("#", 80))
+        lost = await nlu.expect("user_turn", lambda turn: turn.dtmf != "")
+        nlu.end(EngineFailed("broken"))
+        again = await call.stages.nlu.stream(1)
+        asked = await again.expect("user_turn")
+        assert asked.turn_id == lost.turn_id
+        assert [(turn.turn_id, turn.heard_text) for turn in again.config.history] == [(1, "Hello.")]
+        await call.reply(again, tts, asked.turn_id, "One.")
+        await call.until(lambda: len(call.turns) == 3)
+        assert heard(call) == b"1P2"
+
+
+async def test_a_voice_lost_in_mid_answer_goes_on_behind_the_last_word_heard():
+    async with fake_call() as call:
+        _, nlu, tts = await call.greet()
+        call.leg.tell(KeyPressed("1", 80))
+        call.leg.tell(KeyPressed("#", 80))
+        asked = await nlu.expect("user_turn", lambda turn: turn.dtmf != "")
+        text = "One two three four."
+        nlu.send(reply_text={"turn_id": asked.turn_id, "text": text, "language_code": "en"})
+        nlu.send(turn_end=completed(asked.turn_id))
+        await tts.expect("text", lambda piece: piece.turn_id == asked.turn_id)
+        tts.send(spoken_text={"turn_id": asked.turn_id, "text_end_offset": 7, "end_sample": 800})
+        tts.send(audio={"turn_id": asked.turn_id, "chunk": {"start_sample": 0, "content": voice_of(asked.turn_id)}})
+        await call.until(lambda: voice_of(asked.turn_id) in call.leg.heard())
+        tts.end(EngineFailed("broken"))
+        again = await call.stages.tts.stream(1)
+        piece = await again.expect("text")
+        assert piece.turn_id == asked.turn_id
+        assert text[piece.start_offset :] == piece.text
+        assert 3 < piece.start_offset <= 7
+
+
+async def test_a_lost_ear_is_opened_again_where_it_had_settled_and_hears_what_it_missed():
+    async with fake_call() as call:
+        stt, _, _ = await call.greet()
+        await call.frames(20)
+        stt.end(EngineFailed("broken"))
+        again = await call.stages.stt.stream(1)
+        await again.expect("audio", count=5)
+        starts = [chunk.start_sample for chunk in again.of_kind("audio")]
+        assert again.config.start_sample == starts[0] == 0
+        lengths = [len(chunk.content) for chunk in again.of_kind("audio")]
+        assert starts == [sum(lengths[:number]) for number in range(len(lengths))]
+        assert not call.turns[1:]
+
+
+async def test_a_server_that_goes_away_finishes_and_the_next_turn_is_asked_elsewhere():
+    async with fake_call() as call:
+        _, nlu, tts = await call.greet()
+        nlu.send(going_away={"deadline_ms": 1000})
+        tts.send(going_away={"deadline_ms": 1000})
+        await call.frames(5)
+        assert len(call.stages.nlu.streams) == 1
+        call.leg.tell(KeyPressed("1", 80))
+        call.leg.tell(KeyPressed("#", 80))
+        nlu_again = await call.stages.nlu.stream(1)
+        asked = await nlu_again.expect("user_turn")
+        assert [turn.heard_text for turn in nlu_again.config.history] == ["Hello."]
+        nlu_again.send(reply_text={"turn_id": asked.turn_id, "text": "One.", "language_code": "en"})
+        nlu_again.send(turn_end=completed(asked.turn_id))
+        tts_again = await call.stages.tts.stream(1)
+        await tts_again.expect("text")
+        await call.speak(tts_again, asked.turn_id, "One.")
+        await call.until(lambda: len(call.turns) == 2)
+        assert nlu.is_half_closed
+        assert tts.is_half_closed
+        assert not call.troubles
+
+
+async def test_an_ear_that_goes_away_is_replaced_between_two_utterances():
+    async with fake_call() as call:
+        stt, _, _ = await call.greet()
+        stt.send(going_away={"deadline_ms": 1000})
+        again = await call.stages.stt.stream(1)
+        await again.expect("audio")
+        assert not call.troubles
+
+
+async def test_what_a_server_does_not_list_is_not_sent():
+    async with fake_stages() as stages:
+        stages.nlu.features = ()
+        async with fake_call(stages=stages) as call:
+            stt, nlu, tts = await call.greet()
+            saying = asyncio.create_task(call.caller_says(stt, "are you open"))
+            asked = await nlu.expect("user_turn", lambda turn: turn.text == "are you open")
+            assert not asked.is_draft
+            await saying
+            await call.reply(nlu, tts, asked.turn_id, "Yes.")
+            await call.until(lambda: len(call.turns) == 2)
+            assert {request.WhichOneof("request") for request in nlu.requests} == {"config", "user_turn"}
+
+
+async def test_acts_on_the_line_are_done_and_reported():
+    async with fake_call() as call:
+        _, nlu, _ = await call.greet()
+        call.leg.tell(KeyPressed("1", 80))
+        call.leg.tell(KeyPressed("#", 80))
+        asked = await nlu.expect("user_turn", lambda turn: turn.dtmf != "")
+        press = {"action_id": "a1", "turn_id": asked.turn_id, "when": "WHEN_NOW", "send_dtmf": {"digits": "12"}}
+        nlu.send(call_action=press)
+        done = await nlu.expect("call_action_result")
+        assert (done.action_id, done.outcome) == ("a1", 1)
+        assert call.leg.acts == ["keys 12"]
+
+
+async def test_a_caller_who_is_gone_before_the_answer_leaves_nothing_behind():
+    async with fake_stages() as stages:
+        async with fake_call(stages=stages) as call:
+            call.leg.refuses_answer = True
+        assert not call.news
