@@ -12,7 +12,10 @@ MAX_CALL_ID_CHARS = 128
 
 
 def configure_logs(*, level: str, log_format: str, log_pii: bool, service: str) -> None:
-    """Set up logging for the process. Without `log_pii` every key that begins with `pii.` is dropped."""
+    """Set up logging for the process. Without `log_pii` every key that begins with `pii.` is dropped.
+
+    What libraries log by themselves comes out in the same form, from WARNING up.
+    """
     processors: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -23,17 +26,25 @@ def configure_logs(*, level: str, log_format: str, log_pii: bool, service: str) 
         processors.append(structlog.processors.format_exc_info)
     if not log_pii:
         processors.append(drop_pii)
-    processors.append(
-        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
-        if log_format == "console"
-        else structlog.processors.JSONRenderer()
+    renderer: Processor = (
+        structlog.processors.JSONRenderer(ensure_ascii=False)
+        if log_format == "json"
+        else structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     )
     structlog.configure(
-        processors=processors,
+        processors=[*processors, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=False,
     )
+    foreign = logging.StreamHandler(sys.stderr)
+    foreign.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*processors, structlog.stdlib.add_logger_name],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    logging.basicConfig(level=logging.WARNING, handlers=[foreign], force=True)
 
 
 def get_logger(name: str = "") -> FilteringBoundLogger:

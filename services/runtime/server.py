@@ -97,12 +97,16 @@ async def _run(
 
 
 class _Signals:
-    """SIGTERM and SIGINT, one by one."""
+    """SIGTERM and SIGINT, one by one. More than two at once are no more than two."""
 
     def __init__(self) -> None:
-        self._arrived: asyncio.Queue[int] = asyncio.Queue()
+        self._arrived: asyncio.Queue[None] = asyncio.Queue(maxsize=2)
         for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, self._arrived.put_nowait, number)
+            asyncio.get_running_loop().add_signal_handler(number, self.arrive)
+
+    def arrive(self) -> None:
+        if not self._arrived.full():
+            self._arrived.put_nowait(None)
 
     async def next(self) -> None:
         await self._arrived.get()
@@ -116,6 +120,8 @@ async def _until(step: Awaitable[None], stop_signal: _Signals) -> bool:
         await asyncio.wait((working, waiting), return_when=asyncio.FIRST_COMPLETED)
         if not working.done():
             return False
+        if waiting.done():
+            stop_signal.arrive()  # both at once: it is for whoever waits next
         await working
         return True
     finally:

@@ -5,6 +5,7 @@ import errno
 import os
 import signal
 import socket
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from services.runtime.errors import rpc_failure
-from tests.conformance.servers import Server, running, spawn, wait_until_serving
+from tests.conformance.servers import Server, free_port, running, spawn, wait_until_serving
 from tests.conformance.stages import TTS
 from tests.conformance.streams import connected, kinds, opened, start_stream
 from tests.conformance.toy_service import SECRET
@@ -100,6 +101,31 @@ async def test_a_signal_while_loading_ends_the_process(tmp_path: Path) -> None:
         assert await health_of(server) == health_pb2.HealthCheckResponse.NOT_SERVING
         server.process.send_signal(signal.SIGTERM)
         assert await asyncio.to_thread(server.process.wait, 5) == 0
+
+
+async def test_the_figures_are_on_the_metrics_page(tmp_path: Path) -> None:
+    port = free_port()
+    with running(TOY, "tone", tmp_path, settings={"TTS_METRICS_PORT": str(port)}) as server:
+        async with opened(TOY, server.target) as stream:
+            await stream.send(TOY.request())
+            await stream.send(text={"turn_id": 1, "text": "fail"})
+            await stream.failure()
+        async with opened(TOY, server.target):
+            page = await asyncio.to_thread(metrics_page, port)
+    for line in (
+        'voice_open_streams{stage="tts"} 1.0',
+        'voice_errors_total{reason="INTERNAL",stage="tts"} 1.0',
+        'voice_unknown_requests_total{stage="tts"} 1.0',
+    ):
+        assert line in page
+    assert 'voice_event_loop_lag_seconds_count{stage="tts"}' in page
+    assert "voice_build_info{" in page
+
+
+def metrics_page(port: int) -> str:
+    """What Prometheus would read."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as response:
+        return str(response.read().decode())
 
 
 def test_a_taken_port_is_one_line(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Logs: one JSON object an event, the call on each, and nobody's words."""
 
 import json
+import logging
 from collections.abc import Iterator
 
 import pytest
@@ -15,6 +16,9 @@ def fresh_logs() -> Iterator[None]:
     yield
     structlog.contextvars.clear_contextvars()
     structlog.reset_defaults()
+    for handler in logging.getLogger().handlers[:]:
+        if isinstance(handler.formatter, structlog.stdlib.ProcessorFormatter):
+            logging.getLogger().removeHandler(handler)
 
 
 def logged(
@@ -52,6 +56,13 @@ def test_a_traceback_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     get_logger().error("unexpected_failure", exc_info=ValueError("odd"))
     [line] = capsys.readouterr().err.splitlines()
     assert "ValueError: odd" in json.loads(line)["exception"]
+
+
+def test_what_a_library_logs_has_the_same_form(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs(level="info", log_format="json", log_pii=False, service="tts")
+    logging.getLogger("asyncio").warning("slow callback: %s", "0.2 s")
+    event = json.loads(capsys.readouterr().err)
+    assert (event["event"], event["level"], event["service"]) == ("slow callback: 0.2 s", "warning", "tts")
 
 
 def test_a_call_without_an_id_gets_one() -> None:

@@ -89,6 +89,24 @@ async def test_what_is_put_after_the_close_is_discarded() -> None:
     assert [number async for number in outbox] == []
 
 
+async def test_an_offer_is_refused_by_a_full_or_closed_outbox() -> None:
+    outbox = Outbox[int](limit=1)
+    assert [outbox.offer(1), outbox.offer(2)] == [True, False]
+    outbox.close()
+    assert not outbox.offer(3)
+    assert [number async for number in outbox] == [1]
+
+
+async def test_a_callback_may_post_past_the_bound_and_see_that_it_did() -> None:
+    outbox = Outbox[int](limit=1)
+    outbox.post(1)
+    outbox.post(2)
+    assert outbox.is_full
+    outbox.close()
+    outbox.post(3)
+    assert [number async for number in outbox] == [1, 2]
+
+
 async def test_the_config_comes_first() -> None:
     assert await first_config(sent(CONFIG, END)) == CONFIG
 
