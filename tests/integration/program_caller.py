@@ -64,7 +64,7 @@ class ProgramCaller:
         ]
         self._frames.extend(frames)
         while self._frames:
-            assert self.end is None and self.status is None, f"the call is over; {self.story()}"
+            assert (self.end, self.status) == (None, None), f"the call is over; {self.story()}"
             await asyncio.sleep(FRAME_S)
 
     def press(self, digits: str) -> None:
