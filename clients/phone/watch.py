@@ -9,6 +9,7 @@ from voice.call.v1 import call_pb2, call_pb2_grpc, record_pb2
 
 _CONNECT_LIMIT_S: Final = 3.0
 _LAST_NEWS_LIMIT_S: Final = 5.0
+_RECONNECT_PAUSE_S: Final = 0.3
 _MAX_EVENTS: Final = 10_000
 
 
@@ -52,11 +53,14 @@ class CallWatch:
         return True
 
     async def _watch(self) -> None:
-        try:
-            async for response in self._stub.WatchCalls(call_pb2.WatchCallsRequest()):
-                self._take(response)
-        except grpc.aio.AioRpcError as error:
-            print(f"the gateway's news broke off: {error.code().name} {error.details()}")
+        """Until cancelled: a gateway that was started again goes on telling."""
+        while True:
+            try:
+                async for response in self._stub.WatchCalls(call_pb2.WatchCallsRequest(), wait_for_ready=True):
+                    self._take(response)
+            except grpc.aio.AioRpcError as error:
+                print(f"* the gateway's news broke off: {error.code().name} {error.details()}")
+            await asyncio.sleep(_RECONNECT_PAUSE_S)
 
     def _take(self, response: call_pb2.WatchCallsResponse) -> None:
         event = response.event
