@@ -5,7 +5,7 @@ import platform
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import grpc
@@ -131,7 +131,7 @@ async def _until(step: Awaitable[None], stop_signal: _Signals) -> bool:
 
 
 def _start_metrics(settings: ServiceSettings, metrics: StageMetrics) -> None:
-    metrics.show_build(version=version("tong-dai"), python=platform.python_version(), grpc=grpc.__version__)
+    metrics.show_build(version=_own_version(), python=platform.python_version(), grpc=grpc.__version__)
     if not settings.metrics_port:
         return
     try:
@@ -141,3 +141,11 @@ def _start_metrics(settings: ServiceSettings, metrics: StageMetrics) -> None:
             f"cannot serve metrics on {settings.host}:{settings.metrics_port}: stop the process that holds the port, "
             "set another metrics port, or 0 for none"
         ) from error
+
+
+def _own_version() -> str:
+    """The project's version; "source" where it runs from its folder without being installed, as in an image."""
+    try:
+        return version("tong-dai")
+    except PackageNotFoundError:
+        return "source"
