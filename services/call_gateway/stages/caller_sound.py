@@ -48,14 +48,18 @@ class CallerSound:
         """Where the caller's clock stands, as far as it was given out."""
 
     def hear(self, audio: CallerAudio, *, is_agent_speaking: bool) -> Stretch | None:
-        """Take sound. None when it is held back: where delay is not felt, two short chunks go as one."""
-        is_change = self._loudness.has_changed(audio.content)
+        """Take sound. None when it is held back: where delay is not felt, two short chunks go as one.
+
+        It is felt after a change of level, and while the agent speaks, when any sound may be an interruption.
+        """
+        self._loudness.hear(audio.content)
         if self._held is not None:
             audio, self._held = _joined(self._held, audio), None
         end_sample = audio.start_sample + self._format.samples_in(audio.content)
-        if is_change:
+        if self._loudness.has_changed:
             self._alert_until_sample = end_sample + ALERT_MS * self._rate // 1000
-        is_urgent = is_agent_speaking or end_sample < self._alert_until_sample
+        is_sound_over_agent = is_agent_speaking and not self._loudness.is_quiet
+        is_urgent = is_sound_over_agent or end_sample < self._alert_until_sample
         if is_urgent or (end_sample - audio.start_sample) * 1000 >= LONG_CHUNK_MS * self._rate:
             return self._give(audio, end_sample)
         self._held = audio

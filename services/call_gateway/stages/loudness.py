@@ -1,4 +1,4 @@
-"""Whether the caller's level has just changed, cheaply: then sound goes on at once, else in longer chunks."""
+"""How loud the caller is, cheaply: sound that changes goes on at once, a quiet line in longer chunks."""
 
 from math import log2
 
@@ -8,9 +8,12 @@ from services.audio.pcm import AudioFormat, Encoding
 
 _MULAW_MAGNITUDE = bytes((~code & 0x7F) for code in range(256))
 _ALAW_MAGNITUDE = bytes(((code ^ 0x55) & 0x7F) for code in range(256))
-# A G.711 code without its sign is a logarithm of the magnitude: sixteen steps double it.
+# A G.711 code without its sign is a logarithm of the magnitude: sixteen steps double it. Linear sound is put on the
+# scale of mu-law, whose bias is 132 of 32768.
 _STEPS_PER_DOUBLING = 16
+_BIAS = 132
 _CHANGE_STEPS = 6  # about 2 dB between this frame and the mean of those before it
+_QUIET_STEPS = 6  # about -58 dBFS on the average: no word is so soft
 _MEMORY = 0.25  # weight of the newest frame in that mean
 
 
@@ -20,21 +23,23 @@ class Loudness:
     def __init__(self, audio_format: AudioFormat) -> None:
         self._magnitudes = {Encoding.MULAW: _MULAW_MAGNITUDE, Encoding.ALAW: _ALAW_MAGNITUDE}.get(audio_format.encoding)
         self._usual_steps: float | None = None
+        self.has_changed = False
+        """The last frame was louder or softer than those before it."""
+        self.is_quiet = True
+        """The last frame was too soft to hold a word."""
 
-    def has_changed(self, content: bytes) -> bool:
-        """Take the next frame; True when it is louder or softer than what came before."""
+    def hear(self, content: bytes) -> None:
+        """Take the next frame, of any length."""
         if not content:
-            return False
+            return
         steps = self._steps(content)
-        if self._usual_steps is None:
-            self._usual_steps = steps
-            return False
-        difference = steps - self._usual_steps
-        self._usual_steps += _MEMORY * difference
-        return abs(difference) > _CHANGE_STEPS
+        difference = 0.0 if self._usual_steps is None else steps - self._usual_steps
+        self._usual_steps = steps if self._usual_steps is None else self._usual_steps + _MEMORY * difference
+        self.has_changed = abs(difference) > _CHANGE_STEPS
+        self.is_quiet = steps < _QUIET_STEPS
 
     def _steps(self, content: bytes) -> float:
         if self._magnitudes is not None:
             return sum(content.translate(self._magnitudes)) / len(content)
         mean = float(np.abs(np.frombuffer(content, dtype="<i2").astype(np.float32)).mean())
-        return _STEPS_PER_DOUBLING * log2(1 + mean)
+        return _STEPS_PER_DOUBLING * log2(1 + mean / _BIAS)
