@@ -38,9 +38,8 @@ def seconds_of_tone(heard: Recording, hertz: float, *, from_s: float = 0.0) -> f
         part = samples[start : start + window]
         if np.sqrt((part**2).mean()) < 500:
             continue
-        spectrum = np.abs(np.fft.rfft(part * np.hanning(window)))
-        loudest = np.fft.rfftfreq(window, 1 / RATE_HERTZ)[spectrum.argmax()]
-        n += abs(loudest - hertz) <= 30
+        spectrum = np.abs(np.fft.rfft(part * np.hanning(window), n=RATE_HERTZ))  # one bin a hertz
+        n += abs(int(spectrum.argmax()) - hertz) <= 10
     return n * window / RATE_HERTZ
 
 

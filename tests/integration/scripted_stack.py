@@ -59,11 +59,12 @@ class ScriptedStack:
         """A fresh process in the place of a killed one; returns when it serves."""
         old = self.servers[name]
         port = int(old.target.rpartition(":")[2])
-        settings = dict(ENGINES[name][SCRIPTED[name]]) | dict(self.settings.get(name, {}))
+        targets = {f"GATEWAY_{server.stage.name.upper()}_TARGET": server.target for server in old.backing}
+        settings = dict(ENGINES[name][SCRIPTED[name]]) | targets | dict(self.settings.get(name, {}))
         log_file = self.folder / f"{name}-again-{len(self.returned)}.log"
         _, process = spawn(STAGES[name], settings, log_file, port=port)
         self.returned.append(process)
-        self.servers[name] = Server(old.stage, old.engine, old.target, process, log_file)
+        self.servers[name] = Server(old.stage, old.engine, old.target, process, log_file, old.backing)
         wait_until_serving(self.servers[name])
 
 
