@@ -20,7 +20,17 @@ Say = Callable[[str], None]
 _DEFAULT_MIRROR: Final = "http://deb.debian.org/debian"
 _TOOLS: Final = ("apt-get", "dpkg-deb", "dpkg")
 _COMMAND_LIMIT_S: Final = 300
-_CLOSED: Final = ("reached", "resolve", "connect", "timed out", "Unable to fetch", "Failed to fetch", "No route")
+_CLOSED: Final = (
+    "Could not connect",
+    "Unable to connect",
+    "resolv",
+    "timed out",
+    "Connection failed",
+    "403",
+    "407",
+    "502",
+)
+"""Words of apt that mean: no suite can be had from here, try no other."""
 
 _SLIM: Final = tuple(
     line
@@ -197,5 +207,7 @@ def _run(
 
 
 def _first_error(text: str) -> str:
+    """The line that says most; apt names what it could not fetch before it gives up."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return next((line for line in lines if line.startswith(("E:", "Err"))), lines[-1] if lines else "no word why")
+    telling = [line for line in lines if "Failed to fetch" in line] or [line for line in lines if line.startswith("E:")]
+    return (telling or lines or ["no word why"])[0][:300]
