@@ -4,7 +4,6 @@ Evidence on the utterance under way goes to `Endpointing`; `TurnTaking` makes tu
 over the agent's voice; `Corrections` takes what comes after the turn was taken.
 """
 
-from services.audio.pcm import AudioFormat
 from services.call_gateway.conversation.agent import Agent
 from services.call_gateway.conversation.announcer import Announcer
 from services.call_gateway.conversation.barge_in import Verdict
@@ -23,6 +22,7 @@ from services.call_gateway.conversation.events import (
     TurnPredicted,
     UtteranceSettled,
 )
+from services.call_gateway.conversation.heard_sound import HeardSound
 from services.call_gateway.conversation.history import History
 from services.call_gateway.conversation.interruptions import Interruptions
 from services.call_gateway.conversation.playout import Playout
@@ -46,11 +46,12 @@ class Caller:
         playout: Playout,
         history: History,
         echo: EchoGuard,
-        audio_format: AudioFormat,
+        heard: HeardSound,
     ) -> None:
         self._state = state
-        self._echo = echo
-        self._stand_in = StandInEar(audio_format)
+        self._heard = heard
+        self._stand_in = StandInEar(heard.audio_format)
+        self._was_unheard = False
         self._endpointing = Endpointing(state.settings, state.clock)
         self._corrections = Corrections(state, agent, history)
         self._turns = TurnTaking(state, agent, self._endpointing, self._corrections)
@@ -76,6 +77,11 @@ class Caller:
         """Everything before needs no listening to any more."""
         settlement = self._turns.settlement
         return settlement.after_sample if settlement is not None else self._endpointing.ended_sample
+
+    @property
+    def was_unheard(self) -> bool:
+        """The caller has said something since the ear was lost, or as it was lost."""
+        return self._was_unheard or self._endpointing.is_open
 
     @property
     def heard_sample(self) -> int:
@@ -144,11 +150,14 @@ class Caller:
 
     def hear_sound(self, start_sample: int, content: bytes) -> None:
         """The caller's sound itself, in the leg's format. Listened to only while the ear cannot."""
-        self._echo.note_heard(start_sample, content)
-        if Stage.STT not in self._state.open_stages:
-            news = self._stand_in.hear(start_sample, content)
-            if news is not None and self._state.floor in (Floor.SPEAKING, Floor.THINKING, Floor.PAUSED):
-                self._hear_speech(news)
+        self._heard.keep(start_sample, content)
+        if Stage.STT in self._state.open_stages:
+            return
+        news = self._stand_in.hear(start_sample, content)
+        if isinstance(news, SpeechBegan) and self._state.floor is Floor.LISTENING:
+            self._was_unheard = True  # there is nothing to silence, and no words will come
+        elif news is not None and self._state.floor is not Floor.HELD:
+            self._hear_speech(news)
 
     # -- time ----------------------------------------------------------------------------------------------------------
 
@@ -207,6 +216,7 @@ class Caller:
     def ear_is_back(self) -> None:
         """A fresh ear hears again what the old one had not settled; what is judged by now it must not take for new."""
         self._stand_in.rest()
+        self._was_unheard = False
         self._endpointing.forget_evidence()
         if self._endpointing.ended_sample > 0:
             self._state.command(DiscardUtterance(0, self._endpointing.ended_sample))
@@ -215,6 +225,9 @@ class Caller:
         """The ear died; what it knew of the utterance under way a fresh one will hear again. True when words that were
         awaited will not come and none can stand for them.
         """
+        self._stand_in.rest()
+        looked_back = [self._stand_in.hear(*chunk) for chunk in self._heard.since(self._endpointing.heard_sample)]
+        self._was_unheard = self._endpointing.is_open or any(isinstance(news, SpeechBegan) for news in looked_back)
         self._endpointing.forget_evidence()
         settlement = self._turns.settlement
         if settlement is None or not settlement.is_awaited:

@@ -20,6 +20,7 @@ from services.call_gateway.conversation.call_state import CallState
 from services.call_gateway.conversation.caller import Caller, EarNews
 from services.call_gateway.conversation.echo import EchoGuard
 from services.call_gateway.conversation.ending import Ending
+from services.call_gateway.conversation.heard_sound import HeardSound
 from services.call_gateway.conversation.history import HeardTurn, History
 from services.call_gateway.conversation.keys import Keypad
 from services.call_gateway.conversation.media_clock import MediaClock
@@ -57,7 +58,8 @@ class Conversation:
         self._format = audio_format
         self._history = History(settings.history_turns)
         self._playout = Playout(audio_format, frame_ms=settings.frame_ms)
-        self._echo = EchoGuard(audio_format, frame_ms=settings.frame_ms)
+        heard = HeardSound(audio_format)
+        self._echo = EchoGuard(heard, frame_ms=settings.frame_ms)
         self._announcer = Announcer(
             state, playout=self._playout, history=self._history, prompts=prompts, audio_format=audio_format
         )
@@ -75,7 +77,7 @@ class Conversation:
             playout=self._playout,
             history=self._history,
             echo=self._echo,
-            audio_format=audio_format,
+            heard=heard,
         )
         self._trouble = Trouble(
             state,

@@ -1,4 +1,4 @@
-"""Is the ear listening? An ear that died or stalled is opened anew, and missed only while the caller has the floor."""
+"""Is the ear listening? One that died or stalled is opened anew, and missed only once the caller says something."""
 
 from services.call_gateway.conversation.announcer import Announcer
 from services.call_gateway.conversation.call_state import CallState
@@ -49,10 +49,12 @@ class EarWatch:
     def failed(self, reason: str) -> Prospect:
         """Its stream is dead or given up."""
         words_are_lost = self._caller.ear_was_lost()
-        remedy = "apologise" if words_are_lost else "reopen"
+        was_waited_for = reason == STALLED and self._caller.was_unheard and self._state.floor is Floor.LISTENING
+        is_missed = words_are_lost or was_waited_for
+        remedy = "apologise" if is_missed else "reopen"
         self._state.command(StageTroubled(Stage.STT, reason, remedy), ReopenStage(Stage.STT))
         self._missed_since = self._state.now
-        return self._apologise() if words_are_lost else Prospect.GOES_ON
+        return self._apologise() if is_missed else Prospect.GOES_ON
 
     def check(self) -> Prospect:
         """Time has passed. Behind by more than the limit, and without a sign for half of it, the ear is stalled: one
@@ -64,7 +66,7 @@ class EarWatch:
             if is_behind and self._state.now - self._news_at > self._limit_s / 2:
                 self._state.open_stages.discard(Stage.STT)
                 return self.failed(STALLED)
-        elif self._state.floor in (Floor.SPEAKING, Floor.HELD):
+        elif self._state.floor in (Floor.SPEAKING, Floor.HELD) or not (self._apologies or self._caller.was_unheard):
             self._missed_since = self._state.now  # not missed yet
         elif self.deadline is not None and self._state.now >= self.deadline:
             return self._apologise()

@@ -1,7 +1,7 @@
 """Is it the caller, or our own voice coming back?
 
 A telephone line returns part of what it is sent: fainter, some 20 to 300 ms later, otherwise the same. The guard keeps
-the last of what was sent and heard as bytes, and looks only when the ear says that speech began: over the delays that
+the last of what was sent, as bytes, and looks only when the ear says that speech began: over the delays that
 can be, how much of the heard sound is explained by the sent one? Near all of it: an echo. Part of it: a caller who
 speaks over the echo, and that is speech. Both are whitened first, so that two vowels of one pitch do not look alike.
 """
@@ -11,10 +11,10 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
-from services.audio.pcm import AudioFormat, TornSample, decode
+from services.audio.pcm import TornSample, decode
+from services.call_gateway.conversation.heard_sound import HeardSound
 
 KEPT_SENT_MS = 1500
-KEPT_HEARD_MS = 600
 MAX_DELAY_MS = 500  # from our clock's tick to the echo's arrival: the line's 20 to 300 and the way there and back
 MIN_DELAY_MS = -60  # frames leave and arrive in bursts
 MIN_EVIDENCE_MS = 60
@@ -32,22 +32,16 @@ Signal = NDArray[np.float32]
 class EchoGuard:
     """Remembers both directions of one line; both at the same rate."""
 
-    def __init__(self, audio_format: AudioFormat, *, frame_ms: int) -> None:
-        self._format = audio_format
+    def __init__(self, heard: HeardSound, *, frame_ms: int) -> None:
+        self._format = audio_format = heard.audio_format
+        self._heard = heard
         self._per_ms = audio_format.sample_rate_hertz // 1000
         self._silence = audio_format.silence(frame_ms * self._per_ms)
         self._sent: deque[bytes] = deque(maxlen=KEPT_SENT_MS // frame_ms)
-        self._heard: deque[tuple[int, bytes]] = deque()  # (first sample, content), contiguous or nearly
 
     def note_sent(self, content: bytes | None) -> None:
         """A frame left; None: comfort silence."""
         self._sent.append(self._silence if content is None else content)
-
-    def note_heard(self, start_sample: int, content: bytes) -> None:
-        """Sound of the caller's line arrived."""
-        self._heard.append((start_sample, content))
-        while self._heard and self._heard[0][0] < start_sample - KEPT_HEARD_MS * self._per_ms:
-            self._heard.popleft()
 
     def is_echo(self, from_sample: int) -> bool:
         """Whether what was heard since then is our own voice. False when there is too little of it to tell."""
@@ -61,11 +55,12 @@ class EchoGuard:
         return explained >= EXPLAINED and abs(gain) <= MAX_GAIN
 
     def _heard_since(self, from_sample: int) -> Signal:
-        newest = self._heard[-1][0] + len(self._heard[-1][1]) // self._format.bytes_per_sample if self._heard else 0
-        from_sample = max(from_sample, newest - MAX_EVIDENCE_MS * self._per_ms)
-        content = b"".join(part for start, part in self._heard if start + len(part) > from_sample)
-        n_samples = max(0, newest - from_sample)
-        return self._whitened(content)[-n_samples:] if n_samples else self._whitened(b"")
+        chunks = self._heard.since(from_sample)
+        if not chunks:
+            return np.zeros(0, np.float32)
+        sound = self._whitened(b"".join(content for _, content in chunks))
+        sound = sound[max(0, from_sample - chunks[0][0]) :]
+        return sound[-MAX_EVIDENCE_MS * self._per_ms :]
 
     def _sent_before(self, n_heard: int) -> Signal:
         """What may lie beneath the heard sound: from the longest delay before its start to just after its end."""

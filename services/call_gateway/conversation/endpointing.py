@@ -59,7 +59,7 @@ class Endpointing:
     @property
     def is_open(self) -> bool:
         """An utterance is under way: something was heard that no turn has taken yet."""
-        return self.utterance.began_sample is not None or bool(self.utterance.text)
+        return self.utterance.began_sample is not None
 
     # -- evidence ------------------------------------------------------------------------------------------------------
 
@@ -86,6 +86,8 @@ class Endpointing:
         utterance = self.utterance
         if event.end_sample <= max(self.ended_sample, utterance.covered_sample - 1):
             return False
+        if utterance.began_sample is None:  # words without speech: the ear has said less than it heard
+            utterance.began_sample, utterance.stopped_sample = event.start_sample, event.end_sample
         utterance.text = event.text
         utterance.covered_sample = event.end_sample
         if is_draft:

@@ -99,8 +99,11 @@ class TurnTaking:
     # -- the end of the turn -------------------------------------------------------------------------------------------
 
     def decide(self) -> None:
-        """End the turn if it is over."""
-        if self._state.floor is Floor.LISTENING and (end := self._endpointing.decide()) is not None:
+        """End the turn if it is over. While the ear is lost none ends: a fresh one will hear it again."""
+        if self._state.floor is not Floor.LISTENING or Stage.STT not in self._state.open_stages:
+            return
+        end = self._endpointing.decide()
+        if end is not None:
             self._end(end)
 
     def _end(self, end: TurnEnd) -> None:
@@ -108,7 +111,7 @@ class TurnTaking:
         utterance = self._endpointing.end(end.end_sample)
         settings = self._state.settings
         limit_ms = settings.settle_limit_ms if utterance.draft_text else settings.settle_hard_limit_ms
-        self.settlement = settlement = Settlement(
+        self.settlement = Settlement(
             end.end_sample,
             after_sample,
             utterance.draft_text or utterance.text,
@@ -122,8 +125,6 @@ class TurnTaking:
         )
         self._state.command(EndUtterance(end.end_sample))
         self._state.move(Move.TURN_ENDED)
-        if Stage.STT not in self._state.open_stages:
-            self.settle(settlement.best_text)
 
     def hear_settled_text(self, event: TranscriptHeard) -> None:
         """The words of an ended utterance; when they come too late they are a correction."""

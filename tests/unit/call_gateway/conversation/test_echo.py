@@ -10,6 +10,7 @@ import services.call_gateway.prompts as recorded
 from services.audio.pcm import TELEPHONE, decode, encode
 from services.call_gateway.conversation import events as ev
 from services.call_gateway.conversation.echo import EchoGuard
+from services.call_gateway.conversation.heard_sound import HeardSound
 from services.call_gateway.conversation.line import CallerAudio
 from services.call_gateway.conversation.turn import Floor
 from tests.unit.call_gateway.conversation.driver import Call
@@ -45,11 +46,12 @@ def echo_of(signal: Signal, delay_ms: int, db: float, *, noise: float = 8.0) -> 
 
 def guard_after(sent: Signal, heard: Signal) -> tuple[EchoGuard, int]:
     """A guard that has seen both directions; returns it with the sample of 120 ms ago."""
-    guard = EchoGuard(TELEPHONE, frame_ms=20)
+    memory = HeardSound(TELEPHONE)
+    guard = EchoGuard(memory, frame_ms=20)
     out, back = frames(sent), frames(heard)
     for index, (left, came) in enumerate(zip(out, back, strict=True)):
         guard.note_sent(left)
-        guard.note_heard(index * FRAME, came)
+        memory.keep(index * FRAME, came)
     return guard, (len(out) - 6) * FRAME
 
 
@@ -174,6 +176,8 @@ def test_without_an_ear_loud_sound_silences_the_agent_and_stops_it_when_it_lasts
     talk(call, [LOUD] * 30)
     assert call.floor is Floor.LISTENING
     assert call.record(turn_id).stop_reason == "sustained_speech"
+    talk(call, [QUIET] * 150)
+    assert call.all(ev.ReportPlayout)[-1].gateway_text == "prompt apology", "what they said was not heard"
 
 
 def test_without_an_ear_a_short_noise_lets_the_agent_go_on():
@@ -187,6 +191,32 @@ def test_without_an_ear_a_click_is_nothing():
     talk(call, [QUIET] * 5 + [LOUD] * 2 + [QUIET] * 5)
     assert call.floor is Floor.SPEAKING
     assert not any(move.after == "paused" for move in call.all(ev.FloorMoved))
+
+
+def test_a_lost_ear_is_missed_when_the_caller_spoke():
+    call = Call().greeted()
+    call.tell(ev.StageFailed(ev.Stage.STT, "UNAVAILABLE", is_retryable=True))
+    talk(call, [QUIET] * 50 + [LOUD] * 20 + [QUIET] * 150)
+    assert [report.gateway_text for report in call.all(ev.ReportPlayout)] == ["prompt apology"]
+
+
+def test_a_lost_ear_is_missed_when_the_caller_spoke_before_that_was_noticed():
+    call = Call().greeted()
+    call.is_ear_alive = False
+    for content in [QUIET] * 20 + [LOUD] * 20 + [QUIET] * 110:
+        start = call.sample()
+        call.is_clock_running = False
+        call.wait(20)
+        call.tell(CallerAudio(start, content))
+    assert call.last(ev.StageTroubled) == ev.StageTroubled(ev.Stage.STT, "STALLED", "apologise")
+    assert [report.gateway_text for report in call.all(ev.ReportPlayout)] == ["prompt apology"]
+
+
+def test_a_lost_ear_is_not_missed_by_a_silent_caller():
+    call = Call().greeted()
+    call.tell(ev.StageFailed(ev.Stage.STT, "UNAVAILABLE", is_retryable=True))
+    talk(call, [QUIET] * 300)
+    assert not call.all(ev.ReportPlayout)
 
 
 def test_with_an_ear_sound_alone_decides_nothing():

@@ -296,6 +296,7 @@ def test_an_ear_that_is_behind_and_comes_forward_is_not():
 
 def test_an_ear_that_stays_away_is_apologised_for_then_the_call_ends():
     call = Call().greeted()
+    call.begin_speech()
     call.tell(ev.StageFailed(STT, "UNAVAILABLE", is_retryable=True))
     call.forget()
     for _ in range(16):
