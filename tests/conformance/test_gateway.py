@@ -103,7 +103,9 @@ async def test_a_question_is_heard_answered_and_recorded(gateway: Server) -> Non
     assert turn.heard_text
     assert turn.turn_id > greeting.turn_id
     assert turn.latency_us > 0
-    assert {part.stage for part in turn.stage_times} >= {"nlu", "tts"}
+    assert {part.stage for part in turn.stage_times} <= {"endpointing", "stt", "nlu", "tts", "playout"}
+    parts_us = sum(part.queue_us + part.compute_us + part.network_us for part in turn.stage_times)
+    assert parts_us + turn.unexplained_us == pytest.approx(turn.latency_us, abs=1000)
     assert len(turn.trace_id) == 32
     texts = [one.event.caller_text for one in stream.heard if is_event("caller_text")(one)]
     assert any(text.is_settled and "appointment" in text.text for text in texts)
