@@ -5,7 +5,7 @@ from collections import Counter
 from services.call_gateway.conversation.events import Command, Event, FloorMoved, Stage
 from services.call_gateway.conversation.media_clock import MediaClock
 from services.call_gateway.conversation.settings import ConversationSettings
-from services.call_gateway.conversation.turn import Floor, Move, TurnTaking
+from services.call_gateway.conversation.turn import Floor, FloorHolder, Move
 
 
 class CallState:
@@ -19,21 +19,21 @@ class CallState:
         self.turn_id = 0  # the last one begun
         self.counters: Counter[str] = Counter()
         self.open_stages = set(Stage)  # those that can be spoken to; the first opening is the session's own business
-        self._taking = TurnTaking()
+        self._holder = FloorHolder()
         self._commands: list[Command] = []
 
     @property
     def floor(self) -> Floor:
-        return self._taking.floor
+        return self._holder.floor
 
     @property
     def covered_floor(self) -> Floor:
         """Where a pause or a hold leads back to."""
-        return self._taking.covered
+        return self._holder.covered
 
     def move(self, move: Move) -> bool:
         """Let the floor change hands; False when the table does not allow it here."""
-        change = self._taking.handle(move)
+        change = self._holder.handle(move)
         if change is None:
             return False
         self.command(FloorMoved(change.before.value, change.after.value, move.value, self.turn_id))

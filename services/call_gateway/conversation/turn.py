@@ -74,7 +74,7 @@ class FloorChange:
     move: Move
 
 
-class TurnTaking:
+class FloorHolder:
     """Holds the floor and lets it change only as the table says.
 
     PAUSED and HELD cover the floor they came from. A move that is not theirs but legal on the covered floor changes

@@ -73,6 +73,8 @@ class TurnTaking:
 
     def try_draft(self, text: str, start_sample: int, end_sample: int) -> None:
         """The ear's text at a pause: worth an answer ahead?"""
+        if self._endpointing.is_sounding:
+            return  # they go on already
         whole = joined(self._prefix, text)
         speech_ms = (end_sample - start_sample) * 1000 / self._state.clock.sample_rate_hertz
         can_make = {Stage.NLU, Stage.TTS} <= self._state.open_stages
@@ -87,7 +89,7 @@ class TurnTaking:
     def try_draft_of_utterance(self) -> None:
         """The same with what is known of the utterance under way."""
         utterance = self._endpointing.utterance
-        if utterance.draft_text and not self._endpointing.is_sounding and utterance.began_sample is not None:
+        if utterance.draft_text and utterance.began_sample is not None:
             self.try_draft(utterance.draft_text, utterance.began_sample, utterance.covered_sample)
 
     def drop_draft(self) -> None:

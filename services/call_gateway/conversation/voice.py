@@ -12,7 +12,7 @@ from services.audio.pcm import AudioFormat, TornSample
 from services.call_gateway.conversation.events import VoiceAudio, VoiceMark
 from services.call_gateway.conversation.words import word_ends
 
-CODE_POINTS_PER_S = 15  # of ordinary speech; used between marks that have not come yet
+CODE_POINTS_PER_S = 15  # of ordinary speech
 MAX_GAP_MS = 1000  # a longer hole in the sound is no hole but an error
 KEPT_BEHIND_MS = 10_000  # played sound kept for going back to the start of a word
 
@@ -45,6 +45,7 @@ class Voice:
         self._sound = bytearray()
         self._forgotten = 0  # samples cut off the front of _sound
         self._is_full = False
+        self._is_measured = True  # by the latest mark
 
     # -- filling -------------------------------------------------------------------------------------------------------
 
@@ -60,6 +61,7 @@ class Voice:
             self.dropped_chunks += 1
             return
         self._marks.append(mark)
+        self._is_measured = news.is_measured
 
     def sound(self, news: VoiceAudio) -> bool:
         """More sound of the turn. False when it cannot be used: late, torn, or beyond the bound."""
@@ -180,12 +182,14 @@ class Voice:
         return next((place for place in places if place >= sample), after.sample)
 
     def _around(self, sample: int) -> tuple[Mark, Mark]:
-        """The marks a sample lies between. While the next has not come, it is guessed from an ordinary pace."""
+        """The marks a sample lies between. A mark comes before the sound that holds its last sample: while the next has
+        not come, no measured word has ended; where marks are no measurements, words are guessed from an ordinary pace.
+        """
         index = bisect_right(self._marks, sample, key=lambda mark: mark.sample)
         before = self._marks[index - 1]
         if index < len(self._marks):
             return before, self._marks[index]
-        if self.is_complete:
+        if self.is_complete or self._is_measured:
             return before, before
         rest = len(self.text) - before.offset
         pace = rest * self._format.sample_rate_hertz // CODE_POINTS_PER_S

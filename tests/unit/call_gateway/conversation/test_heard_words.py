@@ -33,6 +33,7 @@ class Script:
     samples: tuple[int, ...]  # first sample after each word
     n_samples: int
     marks: tuple[tuple[int, int], ...]
+    is_measured: bool
 
 
 @st.composite
@@ -45,7 +46,7 @@ def measured_scripts(draw: st.DrawFn) -> Script:
         ends.append(len(text))
         samples.append(at)
         text += draw(punctuation)
-    return Script(text, tuple(ends), tuple(samples), at, tuple(zip(ends, samples, strict=True)))
+    return Script(text, tuple(ends), tuple(samples), at, tuple(zip(ends, samples, strict=True)), True)
 
 
 @st.composite
@@ -67,7 +68,7 @@ def clause_scripts(draw: st.DrawFn) -> Script:
             share = (place - start) * (at - began)
             samples.append(began + -(-share // length))
         marks.append((len(text), at))
-    return Script(text, tuple(ends), tuple(samples), at, tuple(marks))
+    return Script(text, tuple(ends), tuple(samples), at, tuple(marks), False)
 
 
 actions = st.lists(
@@ -103,7 +104,7 @@ def send_voice(
         end = min(at + chunk_samples, to_sample)
         for offset, sample in script.marks:
             if at < sample <= end:
-                call.tell(ev.VoiceMark(turn_id, offset, sample, True))
+                call.tell(ev.VoiceMark(turn_id, offset, sample, script.is_measured))
         content = np.arange(at + 1, end + 1, dtype="<i2").tobytes()
         call.tell(ev.VoiceAudio(turn_id, at, content))
         at = end

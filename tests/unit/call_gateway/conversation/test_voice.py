@@ -43,9 +43,16 @@ def test_without_marks_everything_is_heard_at_the_end():
     assert voice.offset_at(0) == 0
 
 
-def test_while_marks_are_awaited_words_are_guessed_from_an_ordinary_pace():
-    voice = spoken("one two three four five six seven eight nine ten", [], 8000, is_complete=False)
-    assert 0 < voice.offset_at(8000) < 48
+def test_while_a_measured_mark_is_awaited_no_further_word_has_ended():
+    voice = spoken("one two three four five", [(3, 800)], 8000, is_complete=False)
+    assert voice.offset_at(8000) == 3
+
+
+def test_where_marks_are_no_measurements_words_are_guessed_from_an_ordinary_pace():
+    voice = spoken("one two three four five six seven eight nine ten", [], 0, is_complete=False)
+    voice.mark(VoiceMark(2, 3, 1600, is_measured=False))
+    voice.sound(VoiceAudio(2, 0, bytes(9600)))
+    assert 13 < voice.offset_at(9600) < 48
 
 
 def test_han_signs_are_heard_one_by_one():
