@@ -20,7 +20,10 @@ from services.runtime.errors import StartupError
 _HERE: Final = Path(__file__).parent
 _READY_LIMIT_S: Final = 30.0
 _STOP_LIMIT_S: Final = 5.0
-_LEFT_EMPTY: Final = ("acl", "ccss", "cel", "features", "manager", "pjproject", "stasis", "udptl", "websocket_client")
+_LEFT_EMPTY: Final = tuple(
+    f"{name}.conf"
+    for name in ("acl", "ccss", "cdr", "cel", "features", "manager", "pjproject", "stasis", "udptl", "websocket_client")
+)
 """Files whose defaults serve; without them Asterisk's log begins with errors."""
 
 
@@ -58,7 +61,7 @@ class PrivatePbx:
         self.ports, self.account = ports, account
         self._unpacked, self._state = unpacked, state.resolve()
         self._longest_call_s = longest_call_s
-        self._run = Path(tempfile.mkdtemp(prefix="pbx-"))  # a socket's path may be 107 bytes, so not under `state`
+        self._run: Path | None = None  # a socket's path may be 107 bytes, so not under `state`
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -104,7 +107,9 @@ class PrivatePbx:
     async def stop(self) -> None:
         """End it and remove its socket; calls are cut."""
         await self._end(signal.SIGTERM)
-        shutil.rmtree(self._run, ignore_errors=True)
+        if self._run is not None:
+            shutil.rmtree(self._run, ignore_errors=True)
+            self._run = None
 
     async def console(self, command: str) -> str:
         """Run a command of Asterisk's console, for example `core show channels`."""
@@ -143,7 +148,7 @@ class PrivatePbx:
         etc = self._state / "etc"
         for folder in ("etc", "lib/keys", "db", "spool/recording", "spool/monitor", "log", "agi"):
             (self._state / folder).mkdir(parents=True, exist_ok=True)
-        self._run.mkdir(exist_ok=True)
+        self._run = self._run or Path(tempfile.mkdtemp(prefix="pbx-"))
         values = {
             "ETC": etc,
             "MODULES": self._unpacked.modules,
@@ -169,7 +174,7 @@ class PrivatePbx:
                 text = self._without_missing(text)
             (etc / template.name).write_text(text, encoding="utf-8")
         for name in _LEFT_EMPTY:
-            (etc / f"{name}.conf").touch()
+            (etc / name).touch()
         (etc / "ari.conf").chmod(0o600)
         self._link_data()
 

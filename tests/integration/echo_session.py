@@ -1,7 +1,7 @@
 """A stand-in for the gateway: the ARI edge, and for each call a session that beeps and then says back what it hears.
 
 What happens is told as one JSON object a line on stdout. Keys make it act: 9 hangs up, 8 transfers to the reception,
-7 presses 4 and 2 towards the caller.
+7 presses 4 and 2 towards the caller. SIGUSR1 lets it take no more calls.
 """
 
 import asyncio
@@ -115,6 +115,7 @@ async def main() -> None:
     with contextlib.suppress(asyncio.CancelledError):
         async with asyncio.TaskGroup() as tasks:
             work = [tasks.create_task(pacer.run()), tasks.create_task(edge.serve(take_call))]
+            asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, edge.stop_taking_calls)
             asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, lambda: [task.cancel() for task in work])
 
 

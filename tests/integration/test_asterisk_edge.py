@@ -1,6 +1,7 @@
 """The ARI edge against a real Asterisk, with real phones; the session behind it echoes (echo_session.py)."""
 
 import asyncio
+import signal
 from pathlib import Path
 
 import pytest
@@ -201,6 +202,34 @@ async def test_a_process_that_stops_in_good_order_sends_its_callers_on(tmp_path:
         assert await call.wait_over(15)
         assert call.heard.last_sound_s(from_s=before_s + 0.2) is not None, "an apology is heard"
         await wait_empty(pbx)
+
+
+async def test_a_process_that_drains_keeps_its_calls_and_sends_new_ones_on(tmp_path: Path):
+    async with running_pbx(tmp_path) as pbx, running_edge(pbx) as edge, running_phones() as phones:
+        staying = await phones.call(number(pbx))
+        await hear_tone(staying, GREETING_HERTZ, seconds=MOST_OF_A_BEEP_S)
+        edge.process.send_signal(signal.SIGUSR1)
+        await asyncio.sleep(0.2)
+        coming = await phones.call(number(pbx))
+        assert await coming.wait_over(15)
+        assert coming.heard.last_sound_s() is not None, "an apology is heard"
+        before_s = staying.heard.length_s
+        staying.say(tone(440, 1.0))
+        await hear_tone(staying, 440, seconds=0.8, from_s=before_s)
+
+
+async def test_found_calls_go_on_in_the_dialplan_where_they_are_not_to_be_adopted(tmp_path: Path):
+    async with running_pbx(tmp_path) as pbx, running_phones() as phones:
+        async with running_edge(pbx) as edge:
+            call = await phones.call(number(pbx))
+            await hear_tone(call, GREETING_HERTZ, seconds=MOST_OF_A_BEEP_S)
+            await edge.kill()
+        before_s = call.heard.length_s
+        async with running_edge(pbx, adopt_calls="false") as edge:
+            assert await call.wait_over(15)
+            assert call.heard.last_sound_s(from_s=before_s + 0.2) is not None, "an apology is heard"
+            await wait_empty(pbx)
+            assert not [told for told in edge.events if told["event"] == "call"]
 
 
 async def test_a_number_nobody_has_fails_in_words(tmp_path: Path):

@@ -78,7 +78,7 @@ class AriCalls:
     ) -> None:
         """A caller came, or was found. Where calls are not taken the caller goes on in the dialplan."""
         if not self.is_taking:
-            self.send_on(channel.channel_id)
+            self.send_on(channel.channel_id, call_id)
             return
         line = Line(self._ari, self._names, call_id, channel, media_ordinal=media_ordinal)
         codec = self._make_codec()
@@ -94,19 +94,16 @@ class AriCalls:
         self._media_legs[line.media_id] = leg
         self._tasks.create_task(self._hold(leg, channel), name=f"call {call_id}")
 
-    def send_on(self, channel_id: str) -> None:
-        """A caller we do not take goes on in the dialplan."""
-        log.info("call_sent_on", channel=channel_id)
-        line_on = partial(
-            self._ari.post,
-            "channels",
-            channel_id,
-            "continue",
-            context=self._settings.fallback_context,
-            extension=FALLBACK_EXTENSION,
-            priority="1",
-        )
-        self._tasks.create_task(insist(line_on))
+    def send_on(self, channel_id: str, call_id: str) -> None:
+        """A caller we do not take goes on in the dialplan; a bridge an earlier process made for the call is removed."""
+        log.info("call_sent_on", call_id=call_id)
+
+        async def work() -> None:
+            way_on = {"context": self._settings.fallback_context, "extension": FALLBACK_EXTENSION, "priority": "1"}
+            await insist(partial(self._ari.post, "channels", channel_id, "continue", **way_on))
+            await insist(partial(self._ari.delete, "bridges", self._names.bridge(call_id)))
+
+        self._tasks.create_task(work())
 
     def abandon_all(self, message: str) -> None:
         """Another process has our application."""

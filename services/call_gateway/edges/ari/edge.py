@@ -141,7 +141,7 @@ class AriEdge:
             )
         for call in plan.found:
             if call.channel.is_up and not self._settings.adopt_calls:
-                calls.send_on(call.channel.channel_id)
+                calls.send_on(call.channel.channel_id, call.call_id)
                 continue
             calls.begin(
                 call.channel,
