@@ -24,6 +24,7 @@ def main() -> None:
         load=gateway.load,
         close=gateway.close,
         background=gateway.serve,
+        drain=gateway.calls.emptied,
     )
 
 

@@ -5,6 +5,7 @@ import platform
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -39,18 +40,22 @@ def run_service(
     load: Step = nothing,
     close: Step = nothing,
     background: Callable[[], Coroutine[Any, Any, None]] | None = None,
+    drain: Step = nothing,
 ) -> None:
     """Run one service until SIGTERM or SIGINT, then drain it; a second signal cuts the drain short.
 
     `load` runs once the port is held; until it returns, health says NOT_SERVING and streams are refused with LOADING.
     `background` runs beside the streams from then on and is cancelled after the last one; if it fails, the process
-    ends. `close` runs last. A StartupError becomes one line on stderr and exit code 1.
+    ends. `drain` returns when work that no stream of this server carries has come to its end: it is waited for beside
+    the streams, as long as for them. `close` runs last. A StartupError becomes one line on stderr and exit code 1.
     """
     stage = stage_of(full_name)
     configure_logs(level=settings.log_level, log_format=settings.log_format, log_pii=settings.log_pii, service=stage)
     tracing = configure_tracing(endpoint=settings.otlp_endpoint, service=f"tong-dai-{stage}")
     try:
-        uvloop.run(_run(settings, full_name, add, lifecycle, load=load, close=close, background=background))
+        uvloop.run(
+            _run(settings, full_name, add, lifecycle, load=load, close=close, background=background, drain=drain)
+        )
     except (StartupError, BaseExceptionGroup) as error:
         cause = root_cause(error)
         if not isinstance(cause, StartupError):
@@ -70,6 +75,7 @@ async def _run(
     load: Step,
     close: Step,
     background: Callable[[], Coroutine[Any, Any, None]] | None,
+    drain: Step,
 ) -> None:
     stop_signal = _Signals()
     server = ServiceServer(settings, full_name=full_name, add=add, lifecycle=lifecycle)
@@ -87,13 +93,21 @@ async def _run(
                     beside.append(tasks.create_task(background()))
                 await stop_signal.next()
                 log.info("draining", drain_s=settings.drain_s)
-                await _until(server.stop(settings.drain_s), stop_signal)
+                await _until(_drain(server, settings.drain_s, drain), stop_signal)
             for task in beside:
                 task.cancel()
     finally:
         await server.stop(0)
         await close()
         log.info("stopped")
+
+
+async def _drain(server: ServiceServer, drain_s: float, drain: Step) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(server.stop(drain_s))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(drain_s):
+                await drain()
 
 
 class _Signals:
