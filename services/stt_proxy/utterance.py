@@ -28,6 +28,7 @@ class Endpointing:
     waits: Waits = field(default_factory=Waits)
     max_drafts: int = 4
     max_draft_speech_ms: int = 15000
+    learns_pauses: bool = True  # of this caller, in this call
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,8 @@ class Utterances:
         sample = max(sample, self._last_end)
         if self._paused_at is not None and not hints.agent_is_speaking:
             pause_ms = (sample - self._paused_at) // self._per_ms
-            if pause_ms <= LONGEST_PAUSE_MS and self._judged_at_pause in (Reason.COMPLETE, Reason.YES_NO):
+            is_pause = pause_ms <= LONGEST_PAUSE_MS and self._endpointing.learns_pauses
+            if is_pause and self._judged_at_pause in (Reason.COMPLETE, Reason.YES_NO):
                 self._habit.note(pause_ms)
         self._paused_at = None
         self._open.speaking_since = sample

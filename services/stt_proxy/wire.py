@@ -87,6 +87,7 @@ def read_config(
                 "max_draft_speech_ms",
                 LONGEST_DRAFT_SPEECH_MS,
             ),
+            learns_pauses=settings.learn_pauses,
         ),
         draft_pause_ms=_ms(endpointing.draft_pause_ms, settings.draft_pause_ms, "draft_pause_ms"),
         max_gap_ms=settings.max_gap_ms,

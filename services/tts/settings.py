@@ -36,6 +36,7 @@ class TtsSettings(ServiceSettings):
     piper_model: str = Field("piper-en-joe", description="The Piper voice: a model's name, or a folder with its files.")
     piper_threads: int = Field(1, ge=1, description="Threads inside one step of the voice's network.")
     piper_workers: int = Field(0, ge=0, description="Steps of the voice's network run at once; 0 is one a core.")
+    piper_seed: int = Field(0, ge=0, description="Makes the voice say a text the same way in every run; 0 draws anew.")
     espeak_library: Path | None = Field(
         None, description="A libespeak-ng to use in place of the packaged one, as in /usr/lib/libespeak-ng.so.1."
     )

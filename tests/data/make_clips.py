@@ -3,6 +3,7 @@
 Each sentence is spoken by several voices through the project's own TTS service and then put on a telephone: 8 kHz,
 room noise, sometimes a soft onset, sometimes a pause of 300 to 900 ms at the `|` of the sentence. Labels are taken from
 the clean voice before any noise is mixed in: the first and the last 5 ms whose level is within 35 dB of the loudest.
+Every draw is seeded, the voice's own included, so a set comes out the same each time, to within rounding (2 in 32768).
 """
 
 import argparse
@@ -29,6 +30,9 @@ LABEL_FLOOR_DB = 35
 WINDOW = RATE_HERTZ // 200
 LEAD_SAMPLES, TAIL_SAMPLES = RATE_HERTZ // 5, RATE_HERTZ // 10
 SENTENCES = Path(__file__).with_name("sentences.toml")
+ENDPOINTING_SENTENCES = Path(__file__).with_name("endpointing_sentences.toml")
+CONDITIONS = ((60, False), (20, True), (15, False), (25, True), (40, False))  # signal to noise in dB, soft onset
+SPOKEN_BY = {"en": 3, "vi": 2}  # voices for each sentence of the endpointing set
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,10 @@ VOICES = {
     ),
     "vi": (Voice("", "vi-VN"), Voice("", "vi-VN", 1.15)),
 }
+ENDPOINTING_VOICES = {
+    "en": (*VOICES["en"], Voice("espeak-en-gb-scotland", "en-GB", 0.95)),
+    "vi": (*VOICES["vi"], Voice("espeak-vi-vn-x-south", "vi-VN"), Voice("espeak-vi-vn-x-central", "vi-VN")),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +73,7 @@ class Label:
     speech_start_sample: int
     speech_end_sample: int
     pauses: list[list[int]]
+    half: str = ""  # of the endpointing set: "tuning" or "held_out"
 
 
 class Speaker:
@@ -159,38 +168,48 @@ class Order:
     text: str  # with `|` where a pause goes
     noise_db: int
     is_soft: bool
+    half: str = ""
 
 
-def orders(size: str, chance: random.Random) -> Iterator[Order]:
-    """Which clips a set holds."""
-    sentences = tomllib.loads(SENTENCES.read_text(encoding="utf-8"))
-    for language, kinds in sentences.items():
+def bench_orders(chance: random.Random) -> Iterator[Order]:
+    """Each sentence once, the voices in turn."""
+    for language, kinds in tomllib.loads(SENTENCES.read_text(encoding="utf-8")).items():
         for kind, texts in kinds.items():
             for index, text in enumerate(texts):
-                voices = VOICES[language]
-                chosen = voices if size == "endpointing" else (voices[index % len(voices)],)
-                for voice in chosen:
-                    conditions = (
-                        ((60, False), (20, True), (15, False))
-                        if size == "endpointing"
-                        else ((chance.choice((60, 25, 15)), chance.random() < 0.4),)
-                    )
-                    for noise_db, is_soft in conditions:
-                        yield Order(kind.replace("paused", "pause"), voice, text, noise_db, is_soft)
+                voice = VOICES[language][index % len(VOICES[language])]
+                noise_db, is_soft = chance.choice((60, 25, 15)), chance.random() < 0.4
+                yield Order(kind.replace("paused", "pause"), voice, text, noise_db, is_soft)
+
+
+def endpointing_orders() -> Iterator[Order]:
+    """Each sentence by several voices, voices and conditions in turn; a voice's clips of one half stand together."""
+    ordered: list[Order] = []
+    for half, languages in tomllib.loads(ENDPOINTING_SENTENCES.read_text(encoding="utf-8")).items():
+        for language, kinds in languages.items():
+            voices = ENDPOINTING_VOICES[language]
+            for kind, texts in kinds.items():
+                for index, text in enumerate(texts):
+                    for nth in range(SPOKEN_BY[language]):
+                        voice = voices[(index + nth) % len(voices)]
+                        noise_db, is_soft = CONDITIONS[(2 * index + 3 * nth) % len(CONDITIONS)]
+                        ordered.append(Order(kind.replace("paused", "pause"), voice, text, noise_db, is_soft, half))
+    yield from sorted(ordered, key=lambda order: (order.half, order.voice.language_code, str(order.voice)))
 
 
 async def make(size: str, directory: Path) -> list[Label]:
     """Make every clip of a set; their labels."""
     chance = random.Random(20)
     labels: list[Label] = []
-    tts = Service("tts", f"127.0.0.1:{TTS_PORT}", {"TTS_PORT": str(TTS_PORT), "TTS_METRICS_PORT": str(TTS_PORT + 1)})
+    tts = Service("tts", f"127.0.0.1:{TTS_PORT}", {
+        "TTS_PORT": str(TTS_PORT), "TTS_METRICS_PORT": str(TTS_PORT + 1), "TTS_PIPER_SEED": "20",
+    })  # fmt: skip
     async with run_stack([tts], ROOT / "out" / "make-clips"), grpc.aio.insecure_channel(tts.target) as channel:
         speaker = Speaker(tts_pb2_grpc.TtsServiceStub(channel))
-        for order in orders(size, chance):
+        for order in endpointing_orders() if size == "endpointing" else bench_orders(chance):
             parts = [await speaker.speak(order.voice, part.strip()) for part in order.text.split("|")]
             pauses_ms = [chance.randrange(300, 900, 20) for _ in parts[1:]]
             labels.append(_keep(directory, len(labels), order, parts=parts, pauses_ms=pauses_ms, chance=chance))
-    for _ in range(8):
+    for _ in range(0 if size == "endpointing" else 8):
         order = Order("cough", Voice("noise", ""), "", 40, is_soft=False)
         labels.append(_keep(directory, len(labels), order, parts=[cough(chance)], pauses_ms=[], chance=chance))
     return labels
@@ -217,6 +236,7 @@ def _keep(
         speech_start_sample=LEAD_SAMPLES,
         speech_end_sample=len(samples) - TAIL_SAMPLES,
         pauses=pauses,
+        half=order.half,
     )
 
 

@@ -1,7 +1,7 @@
 """Engine `script`: knows what callers will say, and hears when they said it. For tests, load and capacity work.
 
-Every call begins with the first text; each utterance takes the next, and the last is followed by the first. The ends of
-speech come from the same detector and endpointing as for every engine. One text a line; empty lines and those that
+Every call begins with the first text, or with text number 12 when its id ends in "#12"; each utterance takes the next,
+and the last is followed by the first. The ends of speech come from the same detector and endpointing as for every engine. One text a line; empty lines and those that
 begin with # are passed over:
 
     I would like to book | a cleaning          the part behind | is said after a pause inside the utterance
@@ -47,6 +47,12 @@ def parse_script(text: str) -> tuple[Line, ...]:
     return lines
 
 
+def first_line(call_id: str) -> int:
+    """Which text the call begins with, counted from 0: its id may end in "#" and a number, the first text being 1."""
+    number = call_id.rpartition("#")[2]
+    return int(number) - 1 if "#" in call_id and number.isdecimal() and len(number) < 10 else 0
+
+
 def _line(line: str) -> Line:
     if line.startswith("@"):
         order = line[1:].strip()
@@ -83,7 +89,14 @@ class ScriptEngine:
     def listen(
         self, *, call_id: str, sample_rate_hertz: int, hints: Hints, report: Callable[[Report], None]
     ) -> "ScriptEar":
-        return ScriptEar(self._lines, sample_rate_hertz, self._settings.script_lag_ms, hints, report)
+        return ScriptEar(
+            self._lines,
+            sample_rate_hertz,
+            self._settings.script_lag_ms,
+            hints,
+            report,
+            first_line=first_line(call_id) % len(self._lines),
+        )
 
     async def close(self) -> None:
         """Nothing is held."""
@@ -109,6 +122,8 @@ class ScriptEar:
         lag_ms: int,
         hints: Hints,
         report: Callable[[Report], None],
+        *,
+        first_line: int = 0,
     ) -> None:
         self._lines = lines
         self._per_ms = sample_rate_hertz // 1000
@@ -119,7 +134,7 @@ class ScriptEar:
         self._is_finished = False
         self._due: list[_Due] = []
         self._line_of: dict[int, tuple[int, int]] = {}  # by utterance: its line and the first of its parts
-        self._next = (0, 0)  # the line and part the next utterance begins with
+        self._next = (first_line, 0)  # the line and part the next utterance begins with
 
     def hear(self, start_sample: int, samples: Samples) -> None:
         self.rest(start_sample + len(samples))

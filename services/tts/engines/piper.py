@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime
 
 from services.runtime.errors import StartupError
 from services.runtime.models import find_model, model_dir
@@ -86,6 +87,8 @@ class PiperEngine:
         if path is None:
             raise StartupError(f"TTS_PIPER_MODEL={self._settings.piper_model}: no .onnx file in {folder}")
         voice = _read_voice(path)
+        if self._settings.piper_seed:
+            onnxruntime.set_seed(self._settings.piper_seed)  # read when a session is made
         self._loaded = (voice, VitsNetwork(path, threads=self._settings.piper_threads))
         for text in WARM_UP:
             line = Line(text, voice.language_code, voice.name, 1.0, turn_id=0, is_first=True)

@@ -1,0 +1,150 @@
+"""Judges a recording of the ear: when would the gateway have taken each turn, had the waits been these?
+
+The recorded words go, at the moments they came, through the ear's own reasoning (`services.stt_proxy.utterance`) and
+what that says through the gateway's own rule (`services.call_gateway.conversation.endpointing`). `AS_SERVED` uses the
+predictions the server sent instead: it checks the replay.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from voice.stt.v1 import stt_pb2
+
+from services.call_gateway.conversation import events as gateway
+from services.call_gateway.conversation.endpointing import Endpointing as GatewayRule
+from services.call_gateway.conversation.endpointing import TurnEnd
+from services.call_gateway.conversation.media_clock import MediaClock
+from services.call_gateway.conversation.settings import ConversationSettings
+from services.stt_proxy import engine as ear
+from services.stt_proxy.events import TextStage, Transcript, TurnPrediction
+from services.stt_proxy.prediction import Waits
+from services.stt_proxy.utterance import Ask, Endpointing, Output, Utterances
+from tests.load.ear_recording import FRAME_SAMPLES, Heard, Item, Said
+
+RATE_HERTZ = 8000
+PER_MS = RATE_HERTZ // 1000
+LONGEST_WAIT_FRAMES = 200  # behind the recorded sound: four seconds
+TEXTS = (stt_pb2.Transcript.STAGE_PARTIAL, stt_pb2.Transcript.STAGE_DRAFT)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One way to wait."""
+
+    name: str
+    endpointing: Endpointing = field(default_factory=Endpointing)
+    uses_text: bool = True
+    uses_served_predictions: bool = False
+
+
+AS_SERVED = Setting("as served", uses_served_predictions=True)
+
+
+def settings() -> list[Setting]:
+    """The default and what is compared with it."""
+    chosen = [AS_SERVED, Setting("default")]
+    chosen += [Setting(f"complete {ms}", Endpointing(waits=Waits(complete_ms=ms))) for ms in (192, 256, 320, 400)]
+    chosen += [Setting(f"unfinished {ms}", Endpointing(waits=Waits(unfinished_ms=ms))) for ms in (800, 1200, 1600)]
+    chosen += [
+        Setting(f"silence alone {ms}", Endpointing(waits=Waits(no_text_ms=ms)), uses_text=False)
+        for ms in (256, 500, 700, 1000)
+    ]
+    return [*chosen, Setting("without habit", Endpointing(learns_pauses=False))]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one clip's turn."""
+
+    item: Item
+    is_cut_off: bool  # taken while the caller was not through
+    wait_ms: float  # from the true end to the moment it was taken; infinite when it never was
+    reason: str
+    text: str  # on which it was taken
+
+
+def replay(calls: Sequence[Sequence[Heard]], setting: Setting) -> Iterator[Outcome]:
+    """Judge every clip; a call's clips in order, since its habit is learnt on the way."""
+    for call in calls:
+        replayed = _Call(setting)
+        for heard in call:
+            yield replayed.judge(heard)
+
+
+class _Call:
+    """The ear's memory of one call."""
+
+    def __init__(self, setting: Setting) -> None:
+        self._setting = setting
+        self._utterances = Utterances(setting.endpointing, sample_rate_hertz=RATE_HERTZ)
+        self._asks: dict[int, Ask] = {}
+        self._clock = MediaClock(RATE_HERTZ)
+
+    def judge(self, heard: Heard) -> Outcome:
+        self._asks.clear()
+        rule = GatewayRule(ConversationSettings(), self._clock)
+        rule.ended_sample = rule.heard_sample = heard.start_sample
+        waiting = list(heard.said)
+        end: TurnEnd | None = None
+        taken_sample, text = 0, ""
+        last = heard.sent_sample + LONGEST_WAIT_FRAMES * FRAME_SAMPLES
+        for sample in range(heard.start_sample + FRAME_SAMPLES, last, FRAME_SAMPLES):
+            self._clock.advance(sample, now=sample / RATE_HERTZ)
+            while waiting and waiting[0]["at"] <= sample:
+                self._hear(waiting.pop(0), rule)
+            if sample > heard.sent_sample:
+                rule.hear_progress(sample)
+            if end is None and (end := rule.decide()) is not None:
+                taken_sample, text = sample, rule.utterance.text
+        self._utterances.end(heard.sent_sample, trigger_ns=0)
+        self._utterances.skip()
+        true_end = heard.start_sample + heard.item.clip.speech_end_sample
+        if end is None:
+            return Outcome(heard.item, is_cut_off=False, wait_ms=float("inf"), reason="never", text="")
+        return Outcome(
+            heard.item,
+            is_cut_off=taken_sample < true_end,
+            wait_ms=(taken_sample - true_end) / PER_MS,
+            reason=end.reason,
+            text=text,
+        )
+
+    def _hear(self, said: Said, rule: GatewayRule) -> None:
+        nothing = ear.Hints()
+        match said["kind"]:
+            case "begin":
+                self._tell(self._utterances.begin(said["sample"], said["score"], nothing), rule)
+                rule.hear_speech(gateway.SpeechBegan(said["sample"], said["score"]))
+            case "end":
+                rule.hear_speech(gateway.SpeechStopped(said["sample"], said["score"]))
+                outputs = self._utterances.pause(
+                    said["sample"], said["score"], nothing, trigger_ns=0, wants_draft=self._setting.uses_text
+                )
+                self._tell(outputs, rule)
+            case "text" if said["stage"] in TEXTS and (ask := self._asks.pop(said["end"], None)) is not None:
+                words = ear.Heard(ask.request_id, said["text"], said["language"], said["confidence"])
+                self._tell(self._utterances.heard(ask, words, nothing, now_ns=0), rule)
+            case "prediction" if self._setting.uses_served_predictions:
+                rule.hear_prediction(
+                    gateway.TurnPredicted(
+                        0, said["end"], said["probability"], said["wait_ms"], said["reason"]
+                    )
+                )  # fmt: skip
+            case "progress":
+                rule.hear_progress(said["sample"])
+
+    def _tell(self, outputs: Sequence[Output], rule: GatewayRule) -> None:
+        for output in outputs:
+            if isinstance(output, Ask):
+                self._asks[output.spans[-1].end_sample] = output
+            elif isinstance(output, Transcript):
+                is_draft = output.stage is TextStage.DRAFT
+                stage = gateway.TextStage.DRAFT if is_draft else gateway.TextStage.PARTIAL
+                rule.hear_text(
+                    gateway.TranscriptHeard(0, stage, output.text, output.start_sample, output.end_sample),
+                    is_draft=is_draft,
+                )
+            elif isinstance(output, TurnPrediction) and not self._setting.uses_served_predictions:
+                rule.hear_prediction(
+                    gateway.TurnPredicted(0, output.end_sample, output.probability, output.wait_ms, output.reason)
+                )

@@ -1,0 +1,180 @@
+"""How well ends of turns are found: false cut-offs and waits on the labelled set, by setting and engine.
+
+    python -m tests.data.make_clips --set endpointing      makes the set, once
+    python -m tests.load.endpointing [--engine script,faster_whisper] [--replay] [--faults]
+
+The real STT service hears every clip in real time over gRPC; what it said is kept in out/ and judged by the gateway's
+own rule, at the default waits and at others. `--replay` judges the recordings there are without making new ones.
+A turn taken before the caller's last word is a false cut-off; else its wait is counted from the true end of speech.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from tests.load import ear_recording
+from tests.load.ear_recording import Heard, Item, load_items
+from tests.load.ear_replay import AS_SERVED, Outcome, replay, settings
+from tests.load.endpointing_plot import Dot, draw
+from tests.load.report import OUT_DIR, machine_speed, percentile
+from tests.load.stack import Service, run_stack
+
+CLIPS = OUT_DIR / "endpointing-clips"
+PLOT = Path(__file__).parents[2] / "docs" / "endpointing.svg"
+PORT = 50966
+STREAMS = {"script": 16, "faster_whisper": 3}  # calls at once: what two cores follow without drafts being late
+TARGET_CUT_OFF_PERCENT = 5.0
+TARGET_WAIT_MS = 350.0
+HALVES = ("held_out", "tuning")
+
+
+def _service(engine: str, items: Sequence[Item]) -> Service:
+    script = OUT_DIR / "endpointing-script.txt"
+    script.write_text("\n".join(item.clip.text for item in items) + "\n", encoding="utf-8")
+    environment = {
+        "STT_PORT": str(PORT), "STT_METRICS_PORT": "0", "STT_ENGINE": engine, "STT_SCRIPT_FILE": str(script),
+        "STT_LOG_LEVEL": "warning",
+    }  # fmt: skip
+    return Service("stt_proxy", f"127.0.0.1:{PORT}", environment)
+
+
+def _recording(engine: str) -> Path:
+    return OUT_DIR / f"endpointing-{engine}.json"
+
+
+async def _record(engine: str, items: Sequence[Item], streams: int) -> None:
+    service = _service(engine, items)
+    async with run_stack([service], OUT_DIR / "logs" / "endpointing"):
+        calls = await ear_recording.record(items, service.target, streams=streams)
+    ear_recording.save(calls, _recording(engine), {"machine": machine_speed(), "streams": streams})
+
+
+def _row(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    paused = [outcome for outcome in outcomes if outcome.item.clip.kind == "pause"]
+    plain = [outcome for outcome in outcomes if outcome.item.clip.kind != "pause"]
+    return {
+        "items": len(outcomes),
+        "cut_off_percent": _share(outcomes),
+        "cut_off_percent_paused": _share(paused),
+        "wait_ms": _waits(outcomes),
+        "wait_ms_plain": _waits(plain),
+        "wait_ms_paused": _waits(paused),
+        "reasons": _reasons(outcomes),
+    }
+
+
+def _share(outcomes: Sequence[Outcome]) -> float:
+    return round(100 * sum(outcome.is_cut_off for outcome in outcomes) / max(1, len(outcomes)), 1)
+
+
+def _waits(outcomes: Iterable[Outcome]) -> dict[str, float]:
+    waits = [outcome.wait_ms for outcome in outcomes if not outcome.is_cut_off]
+    return {"p50": round(percentile(waits, 0.5)), "p95": round(percentile(waits, 0.95)), "n": len(waits)}
+
+
+def _reasons(outcomes: Iterable[Outcome]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for outcome in outcomes:
+        counts[outcome.reason] = counts.get(outcome.reason, 0) + 1
+    return dict(sorted(counts.items()))
+
+
+def _line(name: str, row: dict[str, Any]) -> str:
+    def waits(key: str) -> str:
+        return f"{row[key]['p50']:>5g} /{row[key]['p95']:>5g}"
+
+    return (
+        f"| {name:<18} | {row['cut_off_percent']:>6.1f} | {row['cut_off_percent_paused']:>6.1f} "
+        f"| {waits('wait_ms')} | {waits('wait_ms_plain')} | {waits('wait_ms_paused')} |"
+    )
+
+
+HEAD = (
+    f"| {'setting':<18} | {'cut %':>6} | {'paused':>6} | {'wait ms':>12} | {'plain':>12} | {'paused':>12} |\n"
+    f"|{'-' * 20}|{'-' * 7}:|{'-' * 7}:|{'-' * 13}:|{'-' * 13}:|{'-' * 13}:|"
+)
+
+
+def _judge(engine: str, calls: list[list[Heard]], *, shows_faults: bool) -> tuple[dict[str, Any], list[Dot]]:
+    """Print the tables of one engine; its rows and its dots on the plot."""
+    rows: dict[str, Any] = {}
+    dots: list[Dot] = []
+    served: dict[int, bool] = {}
+    for half in HALVES:
+        chosen = [heard_in for call in calls if (heard_in := [heard for heard in call if heard.item.half == half])]
+        rows[half] = {}
+        print(f"\n{engine}, {half}: {sum(map(len, chosen))} clips\n{HEAD}")
+        for setting in settings():
+            outcomes = list(replay(chosen, setting))
+            row = rows[half][setting.name] = _row(outcomes)
+            print(_line(setting.name, row), flush=True)
+            if setting is AS_SERVED:
+                served = {outcome.item.number: outcome.is_cut_off for outcome in outcomes}
+            elif setting.name == "default":
+                differing = sum(served[outcome.item.number] != outcome.is_cut_off for outcome in outcomes)
+                row["differs_from_served"] = differing
+                if shows_faults:
+                    _show_faults(outcomes)
+            if half == HALVES[0] and setting is not AS_SERVED:
+                dots.append(Dot(engine, setting.name, row["wait_ms"]["p50"], row["cut_off_percent"]))
+    return rows, dots
+
+
+def _show_faults(outcomes: Iterable[Outcome]) -> None:
+    for outcome in outcomes:
+        clip = outcome.item.clip
+        pauses = "/".join(f"{(end - begin) // 8}" for begin, end in clip.pauses)
+        if outcome.is_cut_off:
+            print(f"    cut off  {outcome.reason:<20} {pauses:<9} {clip.text!r} heard {outcome.text!r}")
+        elif outcome.wait_ms > 600:
+            print(f"    slow {outcome.wait_ms:4.0f} {outcome.reason:<19} {outcome.text!r} {outcome.item.voice}")
+
+
+def run(engines: Sequence[str], *, replays: bool, shows_faults: bool, streams: int) -> bool:
+    """Record, judge, print, write. Whether the default waits keep the promise on the held-out half of every engine."""
+    items = load_items(CLIPS)
+    report: dict[str, Any] = {"machine": machine_speed(), "engines": {}}
+    dots: list[Dot] = []
+    for engine in engines:
+        if not replays:
+            uvloop.run(_record(engine, items, streams or STREAMS.get(engine, 3)))
+        calls, facts = ear_recording.load(_recording(engine), items)
+        rows, its_dots = _judge(engine, calls, shows_faults=shows_faults)
+        unsettled = sum(not heard.settled_text for call in calls for heard in call)
+        report["engines"][engine] = {**facts, "without_text": unsettled, "rows": rows}
+        dots += its_dots
+    (OUT_DIR / "endpointing.json").write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    PLOT.write_text(draw(dots, limit_percent=TARGET_CUT_OFF_PERCENT, limit_ms=TARGET_WAIT_MS), encoding="utf-8")
+    is_kept = True
+    for engine in engines:
+        row = report["engines"][engine]["rows"][HALVES[0]]["default"]
+        percent, wait_ms = row["cut_off_percent"], row["wait_ms"]["p50"]
+        is_met = percent <= TARGET_CUT_OFF_PERCENT and wait_ms <= TARGET_WAIT_MS
+        is_kept = is_kept and is_met
+        print(f"{engine}, {HALVES[0]}: {percent} % at a median of {wait_ms} ms ({'met' if is_met else 'MISSED'}: "
+              f"<= {TARGET_CUT_OFF_PERCENT} % at <= {TARGET_WAIT_MS} ms)")  # fmt: skip
+    return is_kept
+
+
+def main() -> int:
+    """Read the command line and run."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--engine", default="script,faster_whisper", help="engines by name, separated by commas")
+    parser.add_argument("--streams", type=int, default=0, help="calls at once; 0 is what suits the engine")
+    parser.add_argument("--replay", action="store_true", help="judge the recordings in out/")
+    parser.add_argument("--faults", action="store_true", help="list the clips cut off and those that waited long")
+    asked = parser.parse_args()
+    if not (CLIPS / "labels.json").exists():
+        print("no set to play: python -m tests.data.make_clips --set endpointing", file=sys.stderr)
+        return 2
+    engines = [name for name in asked.engine.split(",") if name]
+    return 0 if run(engines, replays=asked.replay, shows_faults=asked.faults, streams=asked.streams) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
