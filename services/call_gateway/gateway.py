@@ -4,10 +4,10 @@ import asyncio
 import uuid
 from dataclasses import replace
 
+from services.call_gateway.agents import AgentBook
 from services.call_gateway.calls import CallTable, LiveCall
 from services.call_gateway.conversation.events import News, TurnFinished
 from services.call_gateway.conversation.line import EndCause
-from services.call_gateway.conversation.profile import AgentProfile
 from services.call_gateway.edges import open_edge
 from services.call_gateway.edges.edge import Edge, IncomingCall, Leg
 from services.call_gateway.edges.pacing import Pacer
@@ -37,10 +37,9 @@ class Gateway:
         self.news = NewsDesk()
         self._settings = settings
         self._lifecycle = lifecycle
-        self._profiles: dict[tuple[str, str], AgentProfile] = {}  # by tenant and the agent asked for
         self._pacer: Pacer
         self._channels: StageChannels
-        self._prompts: PromptLibrary
+        self._agents: AgentBook
         self.program: ProgramEdge
         self._edges: list[Edge]
 
@@ -52,7 +51,7 @@ class Gateway:
             nlu=open_channel(self._settings.nlu_target, channel),
             tts=open_channel(self._settings.tts_target, channel),
         )
-        self._prompts = PromptLibrary(self._channels.tts)
+        self._agents = AgentBook(self._channels.nlu, PromptLibrary(self._channels.tts))
         self._pacer = Pacer()
         self.program = ProgramEdge(self._pacer)
         self._edges = [self._open_edge(name) for name in self._settings.edge_names]
@@ -62,7 +61,7 @@ class Gateway:
         """Take calls through every door until cancelled. When the process drains, the calls that are up go on."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._pacer.run())
-            tasks.create_task(self._prompts.run())
+            tasks.create_task(self._agents.run())
             for edge in self._edges:
                 tasks.create_task(edge.serve(self.take_call))
             await self._lifecycle.draining()
@@ -90,16 +89,17 @@ class Gateway:
 
     async def _hold(self, leg: Leg) -> None:
         incoming = self._with_defaults(leg.call)
+        agent = (incoming.tenant_id, incoming.agent_id)
         session = Session(
             leg,
             incoming,
             channels=self._channels,
             settings=self._settings.conversation,
             limits=self._settings.stream_limits,
-            profile=self._profiles.get((incoming.tenant_id, incoming.agent_id), AgentProfile()),
-            prompts=self._prompts.book(incoming.agent_id, incoming.audio_format),
+            profile=self._agents.profile(agent),
+            prompts=self._agents.prompts(agent, incoming.audio_format),
             on_answered=lambda: self._began(call),
-            on_profile=lambda profile: self._learn(call, profile),
+            on_profile=lambda profile: self._agents.learn(agent, profile),
             on_news=lambda news: self._tell(call, news),
         )
         call = self.calls.add(session)
@@ -133,15 +133,11 @@ class Gateway:
         call.answered()
         self._tell(call, CallBegan(call.session.call.edge, call.session.agent_id))
 
-    def _learn(self, call: LiveCall, profile: AgentProfile) -> None:
-        asked_for = call.session.call.agent_id
-        self._profiles[call.tenant_id, asked_for] = profile
-        self._prompts.learn(asked_for, profile)
-
     def _over(self, call: LiveCall) -> None:
         end = call.session.end
         if end is not None:
             self._tell(call, CallOver(end.cause, end.message, call.session.duration_ms, call.turns_answered))
+            log.info("call_counted", **call.session.conversation.counters)
 
     def _tell(self, call: LiveCall, news: News | CallBegan | CallOver) -> None:
         if isinstance(news, TurnFinished) and not news.record.is_gateway_prompt:

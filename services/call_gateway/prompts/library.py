@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 
 import grpc
 from voice.tts.v1.tts_pb2_grpc import TtsServiceStub
@@ -11,6 +11,7 @@ from services.audio.pcm import AudioFormat
 from services.call_gateway.conversation.profile import AgentProfile, AgentPrompt
 from services.call_gateway.conversation.prompts import PromptBook
 from services.call_gateway.prompts.recorded import Recording, recordings, rendered
+from services.call_gateway.stages.agent_profile import voice_for
 from services.call_gateway.stages.rendering import NotRendered, render
 from services.runtime.logs import get_logger
 from services.runtime.metrics import StageMetrics
@@ -19,34 +20,37 @@ MAX_WAITING_PROFILES = 32
 """Profiles to be rendered. One more is left out until it is seen again: its calls have the recorded prompts."""
 MAX_AGENTS = 256
 """Agents whose prompts are kept."""
-RETRY_S = 30.0
+MAX_SPOKEN = 1024
+"""Sentences kept as sound, about 25 kB each."""
+RETRY_S = 10.0
 
 log = get_logger(__name__)
 metrics = StageMetrics("call")
 
 
 class PromptLibrary:
-    """Gives each call its book of prompts, which grows while the call runs."""
+    """Gives each call its book of prompts, which grows while the call runs. Agents go by any key."""
 
     def __init__(self, tts: grpc.aio.Channel) -> None:
         self._stub = TtsServiceStub(tts)
         self._recordings = recordings()
-        self._shelves: dict[str, _Shelf] = {}  # by agent, the one seen last at the end
-        self._waiting: deque[tuple[str, AgentProfile]] = deque()
+        self._shelves: dict[Hashable, _Shelf] = {}  # the one seen last at the end
+        self._spoken: dict[Hashable, bytes] = {}  # what was rendered, for agents that say the same
+        self._waiting: deque[tuple[Hashable, AgentProfile]] = deque()
         self._arrived = asyncio.Event()
 
-    def book(self, agent_id: str, audio_format: AudioFormat) -> PromptBook:
+    def book(self, agent: Hashable, audio_format: AudioFormat) -> PromptBook:
         """The prompts of an agent in a leg's format; calls of the same agent share it."""
-        return self._shelf(agent_id).book(audio_format)
+        return self._shelf(agent).book(audio_format)
 
-    def learn(self, agent_id: str, profile: AgentProfile) -> None:
+    def learn(self, agent: Hashable, profile: AgentProfile) -> None:
         """An agent has shown itself: what it wants the gateway to say is rendered beside the calls."""
-        if not self._shelf(agent_id).lacks(profile.prompts):
+        if not self._shelf(agent).lacks(profile.prompts):
             return
         if len(self._waiting) >= MAX_WAITING_PROFILES:
             metrics.queue_dropped_total("prompts").inc()
             return
-        self._waiting.append((agent_id, profile))
+        self._waiting.append((agent, profile))
         self._arrived.set()
 
     async def run(self) -> None:
@@ -55,24 +59,36 @@ class PromptLibrary:
             await self._arrived.wait()
             self._arrived.clear()
             while self._waiting:
-                agent_id, profile = self._waiting.popleft()
+                agent, profile = self._waiting.popleft()
                 try:
-                    await self._render(agent_id, profile)
+                    await self._render(agent, profile)
                 except NotRendered as failed:
-                    log.warning("prompt_not_rendered", agent_id=agent_id, reason=failed.reason)
+                    log.warning("prompt_not_rendered", agent_id=profile.agent_id, reason=failed.reason)
                     if failed.is_retryable:
-                        self._waiting.append((agent_id, profile))
+                        self._waiting.append((agent, profile))
                         await asyncio.sleep(RETRY_S)
 
-    async def _render(self, agent_id: str, profile: AgentProfile) -> None:
-        for prompt in self._shelf(agent_id).lacks(profile.prompts):
-            content = await render(self._stub, prompt.text, prompt.language_code, profile)
-            self._shelf(agent_id).put(Recording(prompt.kind, prompt.language_code, prompt.text, content))
-            log.info("prompt_rendered", agent_id=agent_id, kind=prompt.kind.value, language_code=prompt.language_code)
+    async def _render(self, agent: Hashable, profile: AgentProfile) -> None:
+        for prompt in self._shelf(agent).lacks(profile.prompts):
+            content = await self._speak(prompt, profile)
+            self._shelf(agent).put(Recording(prompt.kind, prompt.language_code, prompt.text, content))
 
-    def _shelf(self, agent_id: str) -> "_Shelf":
-        shelf = self._shelves.pop(agent_id, None) or _Shelf(self._recordings)
-        self._shelves[agent_id] = shelf
+    async def _speak(self, prompt: AgentPrompt, profile: AgentProfile) -> bytes:
+        voice = voice_for(profile, prompt.language_code)
+        key = (prompt.text, prompt.language_code, voice, profile.lexicon)
+        if key not in self._spoken:
+            content = await render(self._stub, prompt.text, prompt.language_code, profile)
+            if len(self._spoken) >= MAX_SPOKEN:
+                del self._spoken[next(iter(self._spoken))]
+            self._spoken[key] = content
+            log.info(
+                "prompt_rendered", agent_id=profile.agent_id, kind=prompt.kind.value, language=prompt.language_code
+            )
+        return self._spoken[key]
+
+    def _shelf(self, agent: Hashable) -> "_Shelf":
+        shelf = self._shelves.pop(agent, None) or _Shelf(self._recordings)
+        self._shelves[agent] = shelf
         if len(self._shelves) > MAX_AGENTS:
             del self._shelves[next(iter(self._shelves))]
         return shelf

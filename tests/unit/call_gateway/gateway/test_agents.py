@@ -1,0 +1,45 @@
+"""What a call may know of its agent beforehand."""
+
+import grpc
+import pytest
+
+from services.audio.pcm import TELEPHONE
+from services.call_gateway.agents import MAX_AGENTS, AgentBook
+from services.call_gateway.conversation.events import PromptKind
+from services.call_gateway.conversation.profile import AgentProfile
+from services.call_gateway.prompts.library import PromptLibrary
+
+
+@pytest.fixture
+async def book() -> AgentBook:
+    nowhere = grpc.aio.insecure_channel("127.0.0.1:1")  # never connected to
+    return AgentBook(nowhere, PromptLibrary(nowhere))
+
+
+async def test_an_agent_never_seen_is_nobody(book: AgentBook):
+    assert book.profile(("acme", "clinic")) == AgentProfile()
+
+
+async def test_a_tenants_own_agent_comes_before_anybodys(book: AgentBook):
+    book.learn(("", "clinic"), AgentProfile(agent_id="clinic", phrases=("anybody's",)))
+    assert book.profile(("acme", "clinic")).phrases == ("anybody's",)
+    book.learn(("acme", "clinic"), AgentProfile(agent_id="clinic", phrases=("acme's",)))
+    assert book.profile(("acme", "clinic")).phrases == ("acme's",)
+    assert book.profile(("globex", "clinic")).phrases == ("anybody's",)
+
+
+async def test_prompts_are_there_before_anything_is_known(book: AgentBook):
+    prompt = book.prompts(("", ""), TELEPHONE).find(PromptKind.APOLOGY, "vi-VN")
+    assert prompt is not None
+    assert prompt.text.startswith("Xin lỗi")
+
+
+async def test_calls_of_one_agent_share_its_prompts(book: AgentBook):
+    assert book.prompts(("", "a"), TELEPHONE) is book.prompts(("", "a"), TELEPHONE)
+
+
+async def test_beyond_the_bound_the_oldest_is_forgotten(book: AgentBook):
+    for number in range(MAX_AGENTS + 1):
+        book.learn(("", str(number)), AgentProfile(agent_id=str(number)))
+    assert book.profile(("", "0")) == AgentProfile()
+    assert book.profile(("", "1")).agent_id == "1"
