@@ -48,11 +48,6 @@ class CallState:
         """Have these carried out, in order."""
         self._commands.extend(commands)
 
-    @property
-    def pending(self) -> tuple[Command, ...]:
-        """What is to be done and was not taken yet."""
-        return tuple(self._commands)
-
     def take_commands(self) -> list[Command]:
         """Everything since the last time."""
         commands, self._commands = self._commands, []

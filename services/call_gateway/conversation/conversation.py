@@ -157,9 +157,7 @@ class Conversation:
     def handle(self, event: ev.Event, *, now: float) -> list[ev.Command]:
         """Take in one event; returns what is to be done, in order."""
         self._state.now = now
-        if self._ending.is_over:
-            self._state.refuse(event)
-        elif self._ending.is_begun:
+        if self._ending.is_over or self._ending.is_begun:
             self._hear_last_words(event)
         else:
             self._hear(event)
@@ -225,7 +223,7 @@ class Conversation:
                 self._ending.finish()
 
     def _hear_last_words(self, event: ev.Event) -> None:
-        """The call is ending: what is being said may still be made, everything else is too late."""
+        """The call is ending or over: only the line and the tools still have something to tell."""
         match event:
             case line.LegEnded():
                 self._ending.finish()
@@ -233,6 +231,8 @@ class Conversation:
                 self._playout.played_up_to(sample)
             case ev.ToolUsed():
                 self._history.note_tool(event)
+            case line.CallerAudio() | ev.CallerAdvanced() | line.MediaIdle() | ev.EarProgressed():
+                pass  # the line and the ear go on until they are told
             case _:
                 self._state.refuse(event)
 

@@ -54,6 +54,7 @@ class TurnTaking:
         self._corrections = corrections
         self.desk = DraftDesk(state.settings)
         self.settlement: Settlement | None = None
+        self._awaited_end: int | None = None  # of the utterance the ear still owes its one answer for
         self._prefix = ""  # said before, of a turn that was taken too early
         self._continues_turn_id = 0
         self._utterance_id: int | None = None  # of the latest text
@@ -125,6 +126,7 @@ class TurnTaking:
             ),
             self._state.now + limit_ms / 1000,
         )
+        self._awaited_end = end.end_sample
         self._state.command(EndUtterance(end.end_sample))
         self._state.move(Move.TURN_ENDED)
 
@@ -140,9 +142,11 @@ class TurnTaking:
     def hear_settled(self, event: UtteranceSettled) -> None:
         """The ear has said all it will say of an ended utterance."""
         settlement = self.settlement
-        if settlement is None or settlement.end_sample != event.end_sample:
+        if event.end_sample != self._awaited_end:
             self._state.refuse(event)
-        elif settlement.is_awaited:
+            return
+        self._awaited_end = None
+        if settlement is not None and settlement.is_awaited:
             self.settle("" if event.is_ok else settlement.best_text)
 
     def settle(self, text: str) -> None:

@@ -7,11 +7,12 @@ import pytest
 from numpy.typing import NDArray
 
 import services.call_gateway.prompts as recorded
-from services.audio.pcm import TELEPHONE, decode, encode
+from services.audio.pcm import TELEPHONE, AudioFormat, Encoding, decode, encode
 from services.call_gateway.conversation import events as ev
 from services.call_gateway.conversation.echo import EchoGuard
 from services.call_gateway.conversation.heard_sound import HeardSound
 from services.call_gateway.conversation.line import CallerAudio
+from services.call_gateway.conversation.stand_in_ear import StandInEar
 from services.call_gateway.conversation.turn import Floor
 from tests.unit.call_gateway.conversation.driver import Call
 
@@ -93,6 +94,16 @@ def test_nothing_comes_back_of_silence():
     heard = np.concatenate([np.zeros(15_040), loud_part(AGENT, 960)])
     guard, since = guard_after(np.zeros(16_000), heard)
     assert not guard.is_echo(since)
+
+
+def test_torn_sound_tells_nothing():
+    memory = HeardSound(AudioFormat(Encoding.LINEAR16, 8000))
+    guard = EchoGuard(memory, frame_ms=20)
+    for index in range(50):
+        guard.note_sent(bytes(320))
+        memory.keep(index * FRAME, bytes(319))
+    assert not guard.is_echo(40 * FRAME)
+    assert StandInEar(memory.audio_format).hear(0, bytes(319)) is None
 
 
 def test_too_little_sound_tells_nothing():

@@ -177,3 +177,11 @@ def test_nothing_comes_of_anything_after_the_end(event: ev.Event):
     assert call.conversation.next_frame(now=call.now) == (None, [])
     assert call.conversation.on_timer(now=call.now + 1e6) == []
     assert call.conversation.next_deadline() is None
+
+
+def test_the_line_goes_on_while_the_last_words_are_said_and_that_is_no_late_news():
+    call = Call().greeted()
+    call.speaking(ms=8000)
+    call.tell(ev.CloseAsked(EndCause.OPERATOR))
+    call.wait(2000)
+    assert not [name for name in call.conversation.counters if name.startswith("late_")]

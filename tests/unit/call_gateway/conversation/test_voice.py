@@ -157,3 +157,21 @@ def test_a_fresh_stream_goes_on_from_the_last_word_heard():
 def test_words_never_come_back_unsaid_as_time_goes_on(sample: int):
     voice = spoken("a bb ccc dddd eeeee", [(4, 500), (8, 900)], 2000)
     assert voice.offset_at(sample) <= voice.offset_at(sample + 125)
+
+
+def test_sound_played_long_ago_is_forgotten_and_the_count_goes_on():
+    voice = Voice(2, TELEPHONE, max_held_ms=60_000)
+    for second in range(40):
+        voice.sound(VoiceAudio(2, second * 8000, bytes([second]) * 8000))
+        for _ in range(50):
+            frame = voice.pull(FRAME)
+            assert frame == bytes([second]) * FRAME
+    assert voice.received == voice.position == 40 * 8000
+    voice.rewind(0)
+    assert 20 * 8000 <= voice.position <= 30 * 8000, "as far back as is kept"
+
+
+def test_a_voice_that_has_said_everything_ends_with_its_last_word():
+    voice = spoken("one", [(3, 800)], 800)
+    assert voice.word_end(800) == 800
+    assert voice.word_start(800) == 800
