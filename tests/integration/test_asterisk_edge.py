@@ -176,6 +176,14 @@ async def test_a_second_process_with_the_same_application_takes_the_calls_over(t
 async def test_asterisk_itself_ends_a_call_that_lasts_too_long(tmp_path: Path):
     async with running_pbx(tmp_path, longest_call_s=3) as pbx, running_edge(pbx) as edge, running_phones() as phones:
         call = await phones.call(number(pbx))
+        assert await call.wait_over(6)
+        assert (await edge.wait_for("LegEnded"))["cause"] == "max_duration"
+        await wait_empty(pbx)
+
+
+async def test_asterisk_ends_it_also_when_the_gateway_is_dead(tmp_path: Path):
+    async with running_pbx(tmp_path, longest_call_s=3) as pbx, running_edge(pbx) as edge, running_phones() as phones:
+        call = await phones.call(number(pbx))
         await edge.wait_for("answered")
         await edge.kill()
         assert await call.wait_over(6)

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Final
 
 from services.call_gateway.conversation.line import EndCause, HoldChanged, KeyPressed
-from services.call_gateway.edges.ari.client import AriClient
+from services.call_gateway.edges.ari.client import AriClient, AriRefused
 from services.call_gateway.edges.ari.events import (
     AriEvent,
     Channel,
@@ -31,6 +31,7 @@ from services.runtime.logs import bind_call, get_logger
 _AGENT, _LANGUAGES, _TENANT = "TONG_DAI_AGENT", "TONG_DAI_LANGUAGES", "TONG_DAI_TENANT"
 _CLOSE_LIMIT_S: Final = 60.0
 _STOP_LIMIT_S: Final = 3.0
+_GOING_S: Final = 0.3  # a channel that ends is gone so long after it left the application
 
 log = get_logger(__name__)
 
@@ -150,10 +151,22 @@ class AriCalls:
     def _channel_left(self, channel_id: str, cause_text: str) -> None:
         if channel_id in self._media_legs:
             self._media_legs[channel_id].media_left()
-        elif channel_id in self._legs:
-            has_hung_up = channel_id in self._hanging_up
-            cause = EndCause.CALLER if has_hung_up else EndCause.TRANSFER
-            self._legs[channel_id].caller_left(cause, cause_text if has_hung_up else "taken out of the application")
+        elif channel_id in self._hanging_up and channel_id in self._legs:
+            self._legs[channel_id].caller_left(EndCause.CALLER, cause_text)
+        elif channel_id in self._legs and not self._legs[channel_id].is_over:
+            self._tasks.create_task(self._find_out_why(self._legs[channel_id], channel_id))
+
+    async def _find_out_why(self, leg: AriLeg, channel_id: str) -> None:
+        """Nobody asked to hang up: the dialplan's time limit ended the call, or the caller was sent elsewhere."""
+        await asyncio.sleep(_GOING_S)
+        try:
+            await self._ari.get("channels", channel_id)
+        except AriRefused:
+            leg.caller_left(EndCause.MAX_DURATION, "Asterisk ended the call")
+        except LegFailed as error:
+            leg.caller_left(EndCause.FAILURE, str(error))
+        else:
+            leg.caller_left(EndCause.TRANSFER, "taken out of the application")
 
     async def _hold(self, leg: AriLeg, channel: Channel) -> None:
         """One call from its first ring until nothing of it is left in Asterisk."""

@@ -4,7 +4,7 @@ import asyncio
 import re
 from typing import Final
 
-from services.call_gateway.conversation.line import EndCause, HoldChanged, KeyPressed, LegEnded
+from services.call_gateway.conversation.line import EndCause, HoldChanged, KeyPressed, LegEnded, LegEvent
 from services.call_gateway.edges.ari.line import Line, insist
 from services.call_gateway.edges.ari.settings import AriSettings
 from services.call_gateway.edges.edge import IncomingCall, LegFailed, LegListener
@@ -129,8 +129,8 @@ class AriLeg:
         """The caller pressed a key, or put the call on hold."""
         if isinstance(event, HoldChanged) and self._media is not None:
             self._media.set_held(event.is_held)
-        if self._listener is not None and not self._is_over:
-            self._listener.on_leg_event(event)
+        if not self._is_over:
+            self._tell(event)
 
     def caller_left(self, cause: EndCause, message: str) -> None:
         """The caller's channel is not ours any more."""
@@ -174,8 +174,17 @@ class AriLeg:
         if self._media is not None:
             self._media.close()
         self.line.give_up(LegFailed("the call ended while it was set up"))
-        if self._listener is not None:
-            self._listener.on_leg_event(end)
+        self._tell(end)
+
+    def _tell(self, event: LegEvent) -> None:
+        """A listener that fails must not take the edge with it, which serves every call."""
+        if self._listener is None:
+            return
+        try:
+            self._listener.on_leg_event(event)
+        except Exception as error:
+            log.exception("listener_failed")
+            self._fail(error)
 
     def _check_alive(self) -> None:
         if self._is_over:
