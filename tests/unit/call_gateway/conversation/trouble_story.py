@@ -1,0 +1,20 @@
+"""What the caller hears while stages are in trouble."""
+
+from services.call_gateway.conversation import events as ev
+from tests.unit.call_gateway.conversation.driver import Call
+
+MAX_DEAD_AIR_MS = 3000
+
+
+def longest_silence_ms(call: Call, *, until_ms: int | None = None) -> int:
+    longest = run = 0
+    for when, content in call.frames:
+        if until_ms is not None and when > until_ms:
+            break
+        run = 0 if content is not None else run + 20
+        longest = max(longest, run)
+    return longest
+
+
+def prompts_heard(call: Call) -> list[str]:
+    return [report.gateway_text for report in call.all(ev.ReportPlayout) if report.gateway_text]
