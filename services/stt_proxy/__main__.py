@@ -9,6 +9,7 @@ from services.runtime.lifecycle import Lifecycle
 from services.runtime.models import model_dir
 from services.runtime.server import run_service
 from services.runtime.settings import read_settings
+from services.stt_proxy.end_of_turn import make_end_of_turn_model
 from services.stt_proxy.engine import make_engine
 from services.stt_proxy.service import FULL_NAME, SttService
 from services.stt_proxy.settings import SttSettings
@@ -23,18 +24,21 @@ def main() -> None:
     lifecycle = Lifecycle()
     detector = SileroDetector(n_slots=settings.max_streams, batch_wait_s=settings.vad_batch_ms / 1000)
     engine = make_engine(settings)
+    end_of_turn = make_end_of_turn_model(settings)
 
     def add(server: grpc.aio.Server) -> None:
-        service = SttService(settings, detector=detector, engine=engine, lifecycle=lifecycle)
+        service = SttService(settings, detector=detector, engine=engine, end_of_turn=end_of_turn, lifecycle=lifecycle)
         stt_pb2_grpc.add_SttServiceServicer_to_server(service, server)
 
     async def load() -> None:
         folder = await asyncio.to_thread(model_dir, settings.models_dir, settings.vad_model)
         await detector.load(folder / DETECTOR_FILE)
         await engine.load()
+        await end_of_turn.load()
 
     async def close() -> None:
         await engine.close()
+        await end_of_turn.close()
         detector.close()
 
     run_service(settings, full_name=FULL_NAME, add=add, lifecycle=lifecycle, load=load, close=close)

@@ -10,8 +10,10 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from services.audio.pcm import AudioFormat
+from services.stt_proxy.end_of_turn import EndOfTurnModel
 from services.stt_proxy.engine import (
     Clip,
     Corrected,
@@ -73,6 +75,7 @@ class Listening:
         *,
         detector: Detector,
         engine: SttEngine,
+        end_of_turn: EndOfTurnModel,
         tell: Callable[[Evidence], None],
         fail: Callable[[Exception], None],
     ) -> None:
@@ -97,6 +100,8 @@ class Listening:
         self._first_sample = profile.start_sample
         self._is_finished = False
         self._moved: asyncio.Future[None] | None = None
+        self._end_of_turn = end_of_turn
+        self._is_closed = False
         self._watch = detector.watch(self._scored, fail)
         self._ear = engine.listen(
             call_id=profile.call_id, sample_rate_hertz=rate, hints=self._hints, report=self._report
@@ -142,6 +147,7 @@ class Listening:
 
     def close(self) -> None:
         """The call is gone."""
+        self._is_closed = True
         self._watch.close()
         self._ear.close()
         self._steps.clear()
@@ -314,6 +320,12 @@ class Listening:
             self._profile.audio_format.sample_rate_hertz,
         )  # fmt: skip
         self._ear.recognize(speech, is_final=ask.is_final)
+        if not ask.is_final:
+            self._end_of_turn.judge(speech, partial(self._sounded, ask))
+
+    def _sounded(self, ask: Ask, sounds_over: float) -> None:
+        if not self._is_closed:
+            self._do(self._utterances.sounded(ask, sounds_over, self._hints))
 
     def _cut(self, ask: Ask) -> tuple[Clip, ...]:
         """The sound of the spans with some before and behind; spans close together stay one stretch."""

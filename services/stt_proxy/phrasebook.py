@@ -12,6 +12,7 @@ _TOKEN = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _OPEN_END = re.compile(r"(?:[,;:、，；：…]|\.\.\.|[-–—])\s*$")
 _CLOSED_END = re.compile(r"[.?!。？！]['\"”’)]*\s*$")
 _NO_LIMIT = 1 << 30
+LONGEST_ITEM_WORDS = 3
 
 
 def normalise(text: str) -> tuple[str, ...]:
@@ -33,6 +34,11 @@ class Phrasebook:
     bare_openings: tuple[str, ...]  # no sentence is only this, courtesies aside
     open_clauses: tuple[str, ...]  # a sentence that begins so needs a second part ...
     open_clause_words: int  # ... and has had only the first while it is at most so long
+    linking_words: frozenset[str]  # "is", "will": they end a sentence only behind ...
+    linked_subjects: frozenset[str]  # ... one of these: "yes, it is", "I don't know where they are"
+    item_openings: frozenset[str]  # what an item of a list begins with: "a filling, a cleaning and an x-ray"
+    item_words: frozenset[str]  # items by themselves: "Monday"
+    list_closings: frozenset[str]  # before the last item: "and", "or"
     whole_endings: tuple[str, ...]  # what ends so is whole, even where another list says not
     digit_words: dict[str, str]  # "two" is "2", "ten" is "10"
     tens_words: dict[str, str]  # "twenty" is "2": a unit may follow
@@ -53,11 +59,16 @@ class Phrasebook:
             return True
         if any(self._ends_with(said, ending) for ending in self.whole_endings):
             return False
-        if any(self._ends_with(said, ending) for ending in self.unfinished_endings):
-            return not text.rstrip().endswith(("?", "？"))
+        is_question = text.rstrip().endswith(("?", "？"))
+        if any(self._ends_with(said, ending) for ending in self.unfinished_endings) or self._is_left_open(words):
+            return not is_question
         if any(self._ends_with(said, filler) for filler in self.fillers):
             return True
-        return self._is_bare_opening(said) or self._is_open_clause(text, words)
+        return self._is_bare_opening(said) or self._is_open_clause(text, words) or self._is_open_list(text)
+
+    def is_left_open(self, text: str) -> bool:
+        """Whether the text closes with no mark at all."""
+        return _CLOSED_END.search(text) is None
 
     def digits(self, text: str) -> str:
         """Every digit said in the text, in order, whether written as a numeral or as a word."""
@@ -92,6 +103,22 @@ class Phrasebook:
         if not self.is_spaced:
             return said.endswith(ending)
         return said == ending or said.endswith(" " + ending)
+
+    def _is_left_open(self, words: tuple[str, ...]) -> bool:
+        """Whether a verb that links stands last and has nothing to link: "the code is"."""
+        if len(words) < 2 or words[-1] not in self.linking_words:
+            return False
+        return words[-2] not in self.linked_subjects
+
+    def _is_open_list(self, text: str) -> bool:
+        """Whether items follow one another and the one that closes the list is still missing."""
+        parts = [words for part in re.split(r"[,，、]", text) if (words := normalise(part))]
+        if len(parts) < 2 or len(parts[-1]) > LONGEST_ITEM_WORDS or self.list_closings.intersection(parts[-1]):
+            return False
+        before, last = parts[-2], parts[-1]
+        if last[-1] in self.item_words:
+            return before[-1] in self.item_words
+        return last[0] in self.item_openings and bool(self.item_openings.intersection(before[-LONGEST_ITEM_WORDS:]))
 
     def _is_bare_opening(self, said: str) -> bool:
         opening = next((one for one in self.bare_openings if self._ends_with(said, one)), None)
@@ -190,6 +217,11 @@ def _parse(table: dict[str, object]) -> Phrasebook:
         bare_openings=tuple(sorted(phrases("bare_openings"), key=len, reverse=True)),
         open_clauses=phrases("open_clauses"),
         open_clause_words=open_clause_words,
+        linking_words=frozenset(phrases("linking_words")),
+        linked_subjects=frozenset(phrases("linked_subjects")),
+        item_openings=frozenset(phrases("item_openings")),
+        item_words=frozenset(phrases("item_words")),
+        list_closings=frozenset(phrases("list_closings")),
         whole_endings=phrases("whole_endings"),
         digit_words=words("digit_words"),
         tens_words=words("tens_words"),

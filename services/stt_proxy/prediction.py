@@ -13,6 +13,7 @@ HABIT_MARGIN_MS = 64
 LONGEST_HABIT_WAIT_MS = 900
 DICTATED_RUN = 3  # so many digits in a row, said one by one, are a number being dictated
 SHORTEST_WHOLE_NUMBER = 7
+SOUNDS_UNFINISHED = 0.3
 
 
 class Reason(Enum):
@@ -25,6 +26,7 @@ class Reason(Enum):
     DIGITS_EXPECTED = "DIGITS_EXPECTED"
     SPELLING_COMPLETE = "SPELLING_COMPLETE"
     SPELLING_EXPECTED = "SPELLING_EXPECTED"
+    UNSURE = "UNSURE"  # whole by its words, but the engine left the sentence open, or it sounds as if more came
     NO_TEXT = "NO_TEXT"
 
 
@@ -36,6 +38,7 @@ _PROBABILITIES = {
     Reason.DIGITS_EXPECTED: 0.15,
     Reason.SPELLING_COMPLETE: 0.95,
     Reason.SPELLING_EXPECTED: 0.15,
+    Reason.UNSURE: 0.5,
     Reason.NO_TEXT: 0.3,
 }
 
@@ -47,6 +50,11 @@ class Waits:
     complete_ms: int = 256
     unfinished_ms: int = 1200
     no_text_ms: int = 700
+
+    @property
+    def unsure_ms(self) -> int:
+        """Half way between a whole sentence and one that is not."""
+        return (self.complete_ms + self.unfinished_ms) // 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +86,35 @@ class PausingHabit:
         return min(usual + HABIT_MARGIN_MS, LONGEST_HABIT_WAIT_MS)
 
 
-def judge(text: str | None, phrasebook: Phrasebook, hints: Hints, waits: Waits, habit: PausingHabit) -> Judgement:
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """What else than the words speaks about the end."""
+
+    is_left_open: bool = False  # the engine writes punctuation and closed the sentence with none
+    sounds_over: float | None = None  # 0 to 1, by the voice; None: nobody judged it
+
+    @property
+    def is_reasonable(self) -> bool:
+        """Whether a whole sentence should be doubted."""
+        return self.is_left_open or (self.sounds_over is not None and self.sounds_over < SOUNDS_UNFINISHED)
+
+
+NO_DOUBT = Doubt()
+
+
+def judge(
+    text: str | None,
+    phrasebook: Phrasebook,
+    hints: Hints,
+    waits: Waits,
+    habit: PausingHabit,
+    *,
+    doubt: Doubt = NO_DOUBT,
+) -> Judgement:
     """Weigh the evidence. `text` is None while it is not known, empty when there were no words."""
     reason = _reason(text, phrasebook, hints)
+    if reason is Reason.COMPLETE and doubt.is_reasonable:
+        reason = Reason.UNSURE
     return Judgement(_PROBABILITIES[reason], _wait_ms(reason, hints, waits, habit), reason)
 
 
@@ -119,6 +153,8 @@ def _wait_ms(reason: Reason, hints: Hints, waits: Waits, habit: PausingHabit) ->
             return waits.no_text_ms
         case Reason.UNFINISHED | Reason.DIGITS_EXPECTED | Reason.SPELLING_EXPECTED:
             return max(waits.unfinished_ms, habit.wait_ms)
+        case Reason.UNSURE:
+            return max(waits.unsure_ms, habit.wait_ms)
         case Reason.DIGITS_COMPLETE | Reason.SPELLING_COMPLETE:
             return waits.complete_ms
         case Reason.YES_NO if hints.expected_kind is ExpectedKind.YES_NO:

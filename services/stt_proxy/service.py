@@ -15,6 +15,7 @@ from services.runtime.logs import bind_call, get_logger
 from services.runtime.metrics import StageMetrics
 from services.runtime.streams import Outbox, exchange, first_config, later_requests
 from services.runtime.tracing import trace_context_of
+from services.stt_proxy.end_of_turn import EndOfTurnModel
 from services.stt_proxy.engine import SttEngine
 from services.stt_proxy.errors import BadSample, UtteranceFailed
 from services.stt_proxy.events import Evidence, SpeechActivity, TextStage, Transcript, UtteranceSettled
@@ -40,11 +41,20 @@ log = get_logger(__name__)
 class SttService(stt_pb2_grpc.SttServiceServicer):
     """Hears many calls with one detector and one engine."""
 
-    def __init__(self, settings: SttSettings, *, detector: Detector, engine: SttEngine, lifecycle: Lifecycle) -> None:
+    def __init__(
+        self,
+        settings: SttSettings,
+        *,
+        detector: Detector,
+        engine: SttEngine,
+        end_of_turn: EndOfTurnModel,
+        lifecycle: Lifecycle,
+    ) -> None:
         """Detector and engine are loaded before the first stream is let in."""
         self._settings = settings
         self._detector = detector
         self._engine = engine
+        self._end_of_turn = end_of_turn
         self._lifecycle = lifecycle
         self._metrics = StageMetrics("stt")
 
@@ -61,7 +71,12 @@ class SttService(stt_pb2_grpc.SttServiceServicer):
 
         async def hear(requests: _Requests) -> None:
             listening = Listening(
-                profile, detector=self._detector, engine=self._engine, tell=stream.tell, fail=stream.lose
+                profile,
+                detector=self._detector,
+                engine=self._engine,
+                end_of_turn=self._end_of_turn,
+                tell=stream.tell,
+                fail=stream.lose,
             )
             try:
                 async with asyncio.TaskGroup() as tasks:

@@ -23,6 +23,8 @@ class SttSettings(ServiceSettings):
         le=30,
         description="How long the voice detector waits for other calls to share a batch, in milliseconds.",
     )
+    end_of_turn: str = Field("none", description="Judges by the voice whether a turn is over: none or smart_turn.")
+    end_of_turn_model: Path | None = Field(None, description="The ONNX file of the model that end_of_turn names.")
     draft_pause_ms: int = Field(96, ge=32, le=2000, description="Silence after which a draft is made, in ms of audio.")
     complete_wait_ms: int = Field(
         256, ge=32, le=5000, description="Silence that ends a turn whose text is whole, in ms of audio."

@@ -14,7 +14,7 @@ from services.stt_proxy.events import (
     UtteranceSettled,
 )
 from services.stt_proxy.phrasebook import phrasebook_of
-from services.stt_proxy.prediction import PausingHabit, Reason, Waits, judge
+from services.stt_proxy.prediction import Doubt, PausingHabit, Reason, Waits, judge
 
 LONGEST_PAUSE_MS = 2000  # a longer one is a caller who waits, not one who pauses
 REMEMBERED_ENDS = 16  # utterances that may still be corrected
@@ -29,6 +29,7 @@ class Endpointing:
     max_drafts: int = 4
     max_draft_speech_ms: int = 15000
     learns_pauses: bool = True  # of this caller, in this call
+    punctuates: bool = False  # the engine closes sentences, so that an open one says something
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,7 @@ class _Utterance:
     text: Heard | None = None
     text_spans: tuple[Span, ...] = ()  # what the text covers
     draft: Ask | None = None  # asked for and not answered
+    sounds_over: float | None = None  # at the last pause, by the voice
 
 
 @dataclass(slots=True)
@@ -111,6 +113,7 @@ class Utterances:
         if since is None or sample <= since:  # the client ended the utterance within the silence
             return [SpeechActivity(utterance.utterance_id, False, sample, score)]
         utterance.spans.append(Span(since, sample))
+        utterance.sounds_over = None
         self._paused_at = sample
         outputs: list[Output] = [SpeechActivity(utterance.utterance_id, False, sample, score)]
         outputs.append(self._predict(None, "", hints))
@@ -180,6 +183,17 @@ class Utterances:
             ask.utterance_id, stage, heard, spans=ask.spans, end_sample=ask.spans[-1].end_sample, cost=cost
         )
         return [text, self._predict(heard.text, heard.language_code, hints)] if is_whole else [text]
+
+    def sounded(self, ask: Ask, sounds_over: float, hints: Hints) -> list[Output]:
+        """How the voice sounded where what was asked for ends: 1 as at the end of a turn, 0 as in mid-sentence."""
+        utterance = self._open
+        is_whole = tuple(utterance.spans) == ask.spans and utterance.speaking_since is None
+        if utterance.utterance_id != ask.utterance_id or not is_whole:
+            return []
+        utterance.sounds_over = sounds_over
+        if utterance.text is None or utterance.text_spans != ask.spans:
+            return []  # it will count when the words come
+        return [self._predict(utterance.text.text, utterance.text.language_code, hints)]
 
     def unheard(self, ask: Ask, unheard: Unheard) -> list[Output]:
         """No words: a draft that was not made is nothing; an utterance that cannot be settled has failed."""
@@ -266,7 +280,10 @@ class Utterances:
         return Ask(self._n_requests, whose.utterance_id, spans, whose.not_before, is_final, trigger_ns)
 
     def _predict(self, text: str | None, language_code: str, hints: Hints) -> TurnPrediction:
-        judged = judge(text, phrasebook_of(language_code), hints, self._endpointing.waits, self._habit)
+        phrasebook = phrasebook_of(language_code)
+        is_left_open = self._endpointing.punctuates and text is not None and phrasebook.is_left_open(text)
+        doubt = Doubt(is_left_open, self._open.sounds_over)
+        judged = judge(text, phrasebook, hints, self._endpointing.waits, self._habit, doubt=doubt)
         self._judged_at_pause = judged.reason
         return TurnPrediction(
             self._open.utterance_id,

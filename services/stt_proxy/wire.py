@@ -88,6 +88,7 @@ def read_config(
                 LONGEST_DRAFT_SPEECH_MS,
             ),
             learns_pauses=settings.learn_pauses,
+            punctuates="punctuation" in engine.features,
         ),
         draft_pause_ms=_ms(endpointing.draft_pause_ms, settings.draft_pause_ms, "draft_pause_ms"),
         max_gap_ms=settings.max_gap_ms,

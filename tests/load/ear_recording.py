@@ -152,6 +152,13 @@ def _said(response: stt_pb2.StreamingRecognizeResponse, at: int) -> Said | None:
     return None
 
 
+async def features_of(target: str) -> list[str]:
+    """What the server's engine says it can do."""
+    async with grpc.aio.insecure_channel(target) as channel:
+        described = await stt_pb2_grpc.SttServiceStub(channel).DescribeEngine(stt_pb2.DescribeEngineRequest())
+        return list(described.engine.features)
+
+
 async def record(items: Sequence[Item], target: str, *, streams: int) -> list[list[Heard]]:
     """Play every clip in real time, `streams` calls at once; what was heard, call by call."""
     callers = [_Caller(call) for call in calls_of(items)]

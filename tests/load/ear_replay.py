@@ -6,7 +6,7 @@ predictions the server sent instead: it checks the replay.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from voice.stt.v1 import stt_pb2
 
@@ -40,16 +40,20 @@ class Setting:
 AS_SERVED = Setting("as served", uses_served_predictions=True)
 
 
-def settings() -> list[Setting]:
-    """The default and what is compared with it."""
-    chosen = [AS_SERVED, Setting("default")]
-    chosen += [Setting(f"complete {ms}", Endpointing(waits=Waits(complete_ms=ms))) for ms in (192, 256, 320, 400)]
-    chosen += [Setting(f"unfinished {ms}", Endpointing(waits=Waits(unfinished_ms=ms))) for ms in (800, 1200, 1600)]
+def settings(*, punctuates: bool) -> list[Setting]:
+    """The default and what is compared with it, for an engine that writes punctuation or one that may not."""
+    usual = Endpointing(punctuates=punctuates)
+
+    def waiting(name: str, waits: Waits, *, uses_text: bool = True) -> Setting:
+        return Setting(name, replace(usual, waits=waits), uses_text)
+
+    chosen = [AS_SERVED, Setting("default", usual)]
+    chosen += [waiting(f"complete {ms}", Waits(complete_ms=ms)) for ms in (192, 224, 256, 320, 400)]
+    chosen += [waiting(f"unfinished {ms}", Waits(unfinished_ms=ms)) for ms in (800, 1200, 1600)]
     chosen += [
-        Setting(f"silence alone {ms}", Endpointing(waits=Waits(no_text_ms=ms)), uses_text=False)
-        for ms in (256, 500, 700, 1000)
-    ]
-    return [*chosen, Setting("without habit", Endpointing(learns_pauses=False))]
+        waiting(f"silence alone {ms}", Waits(no_text_ms=ms), uses_text=False) for ms in (256, 500, 700, 1000)
+    ]  # fmt: skip
+    return [*chosen, Setting("without habit", replace(usual, learns_pauses=False))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,7 @@ class Outcome:
     text: str  # on which it was taken
 
 
-def replay(calls: Sequence[Sequence[Heard]], setting: Setting) -> Iterator[Outcome]:
+def judge_recording(calls: Sequence[Sequence[Heard]], setting: Setting) -> Iterator[Outcome]:
     """Judge every clip; a call's clips in order, since its habit is learnt on the way."""
     for call in calls:
         replayed = _Call(setting)
@@ -78,18 +82,18 @@ class _Call:
         self._setting = setting
         self._utterances = Utterances(setting.endpointing, sample_rate_hertz=RATE_HERTZ)
         self._asks: dict[int, Ask] = {}
-        self._clock = MediaClock(RATE_HERTZ)
 
     def judge(self, heard: Heard) -> Outcome:
         self._asks.clear()
-        rule = GatewayRule(ConversationSettings(), self._clock)
+        clock = MediaClock(RATE_HERTZ)
+        rule = GatewayRule(ConversationSettings(), clock)
         rule.ended_sample = rule.heard_sample = heard.start_sample
         waiting = list(heard.said)
         end: TurnEnd | None = None
         taken_sample, text = 0, ""
         last = heard.sent_sample + LONGEST_WAIT_FRAMES * FRAME_SAMPLES
         for sample in range(heard.start_sample + FRAME_SAMPLES, last, FRAME_SAMPLES):
-            self._clock.advance(sample, now=sample / RATE_HERTZ)
+            clock.advance(sample, now=sample / RATE_HERTZ)
             while waiting and waiting[0]["at"] <= sample:
                 self._hear(waiting.pop(0), rule)
             if sample > heard.sent_sample:

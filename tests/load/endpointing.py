@@ -19,7 +19,7 @@ import uvloop
 
 from tests.load import ear_recording
 from tests.load.ear_recording import Heard, Item, load_items
-from tests.load.ear_replay import AS_SERVED, Outcome, replay, settings
+from tests.load.ear_replay import AS_SERVED, Outcome, judge_recording, settings
 from tests.load.endpointing_plot import Dot, draw
 from tests.load.report import OUT_DIR, machine_speed, percentile
 from tests.load.stack import Service, run_stack
@@ -50,8 +50,11 @@ def _recording(engine: str) -> Path:
 async def _record(engine: str, items: Sequence[Item], streams: int) -> None:
     service = _service(engine, items)
     async with run_stack([service], OUT_DIR / "logs" / "endpointing"):
+        features = await ear_recording.features_of(service.target)
         calls = await ear_recording.record(items, service.target, streams=streams)
-    ear_recording.save(calls, _recording(engine), {"machine": machine_speed(), "streams": streams})
+    ear_recording.save(
+        calls, _recording(engine), {"machine": machine_speed(), "streams": streams, "features": features}
+    )
 
 
 def _row(outcomes: Sequence[Outcome]) -> dict[str, Any]:
@@ -100,7 +103,9 @@ HEAD = (
 )
 
 
-def _judge(engine: str, calls: list[list[Heard]], *, shows_faults: bool) -> tuple[dict[str, Any], list[Dot]]:
+def _judge(
+    engine: str, calls: list[list[Heard]], *, punctuates: bool, shows_faults: bool
+) -> tuple[dict[str, Any], list[Dot]]:
     """Print the tables of one engine; its rows and its dots on the plot."""
     rows: dict[str, Any] = {}
     dots: list[Dot] = []
@@ -109,8 +114,8 @@ def _judge(engine: str, calls: list[list[Heard]], *, shows_faults: bool) -> tupl
         chosen = [heard_in for call in calls if (heard_in := [heard for heard in call if heard.item.half == half])]
         rows[half] = {}
         print(f"\n{engine}, {half}: {sum(map(len, chosen))} clips\n{HEAD}")
-        for setting in settings():
-            outcomes = list(replay(chosen, setting))
+        for setting in settings(punctuates=punctuates):
+            outcomes = list(judge_recording(chosen, setting))
             row = rows[half][setting.name] = _row(outcomes)
             print(_line(setting.name, row), flush=True)
             if setting is AS_SERVED:
@@ -118,7 +123,7 @@ def _judge(engine: str, calls: list[list[Heard]], *, shows_faults: bool) -> tupl
             elif setting.name == "default":
                 differing = sum(served[outcome.item.number] != outcome.is_cut_off for outcome in outcomes)
                 row["differs_from_served"] = differing
-                if shows_faults:
+                if shows_faults and half == "tuning":
                     _show_faults(outcomes)
             if half == HALVES[0] and setting is not AS_SERVED:
                 dots.append(Dot(engine, setting.name, row["wait_ms"]["p50"], row["cut_off_percent"]))
@@ -144,7 +149,8 @@ def run(engines: Sequence[str], *, replays: bool, shows_faults: bool, streams: i
         if not replays:
             uvloop.run(_record(engine, items, streams or STREAMS.get(engine, 3)))
         calls, facts = ear_recording.load(_recording(engine), items)
-        rows, its_dots = _judge(engine, calls, shows_faults=shows_faults)
+        punctuates = "punctuation" in facts["features"]
+        rows, its_dots = _judge(engine, calls, punctuates=punctuates, shows_faults=shows_faults)
         unsettled = sum(not heard.settled_text for call in calls for heard in call)
         report["engines"][engine] = {**facts, "without_text": unsettled, "rows": rows}
         dots += its_dots

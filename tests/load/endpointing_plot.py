@@ -66,7 +66,9 @@ def draw(dots: Sequence[Dot], *, limit_percent: float, limit_ms: float) -> str:
     return f'<svg xmlns="http://www.w3.org/2000/svg" {size}>\n' + "\n".join(shapes) + "\n</svg>\n"
 
 
-def _text(x: float, y: float, text: str, anchor: str, size: int = 12, colour: str = "#333") -> str:
+def _text(  # noqa: PLR0917 - a place, a text, how it looks
+    x: float, y: float, text: str, anchor: str, size: int = 12, colour: str = "#333"
+) -> str:
     place = f'x="{round(x, 1)}" y="{round(y, 1)}" text-anchor="{anchor}"'
     return f'<text {place} font-family="sans-serif" font-size="{size}" fill="{colour}">{escape(text)}</text>'
 

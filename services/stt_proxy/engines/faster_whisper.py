@@ -24,7 +24,7 @@ class FasterWhisperEngine:
     """Holds the model and its workers."""
 
     name = "faster_whisper"
-    features = ("language_detection", "segments")
+    features = ("language_detection", "punctuation", "segments")
 
     def __init__(self, settings: SttSettings) -> None:
         self.model = settings.whisper_model

@@ -1,8 +1,8 @@
 """Engine `script`: knows what callers will say, and hears when they said it. For tests, load and capacity work.
 
 Every call begins with the first text, or with text number 12 when its id ends in "#12"; each utterance takes the next,
-and the last is followed by the first. The ends of speech come from the same detector and endpointing as for every engine. One text a line; empty lines and those that
-begin with # are passed over:
+and the last is followed by the first. The ends of speech come from the same detector and endpointing as for every
+engine. One text a line; empty lines and those that begin with # are passed over:
 
     I would like to book | a cleaning          the part behind | is said after a pause inside the utterance
     uh => uh-huh                               settled as "uh", corrected to "uh-huh" a second after the end

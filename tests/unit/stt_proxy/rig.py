@@ -121,6 +121,25 @@ class DictationEngine:
         """Nothing is held."""
 
 
+class Intonation:
+    """Hears what the test says it hears."""
+
+    def __init__(self) -> None:
+        self.sounds_over: float | None = None  # None: no judgement
+        self.asked: list[Speech] = []
+
+    async def load(self) -> None:
+        """Nothing to load."""
+
+    def judge(self, speech: Speech, deliver: Callable[[float], None]) -> None:
+        self.asked.append(speech)
+        if self.sounds_over is not None:
+            deliver(self.sounds_over)
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
 class Call:
     """Sound and silence by the millisecond, in chunks of 20 ms; what was told is in `evidence`."""
 
@@ -129,6 +148,7 @@ class Call:
         self.failures: list[Exception] = []
         self.detector = LoudnessDetector()
         self.engine = DictationEngine()
+        self.end_of_turn = Intonation()
         self.format = AudioFormat(Encoding.MULAW, 8000)
         self.at = start_sample
         profile = CallProfile(
@@ -146,6 +166,7 @@ class Call:
             profile,
             detector=self.detector,
             engine=self.engine,
+            end_of_turn=self.end_of_turn,
             tell=self.evidence.append,
             fail=self.failures.append,
         )
