@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from services.call_gateway.agents import AgentBook
 from services.call_gateway.calls import CallTable, LiveCall
-from services.call_gateway.conversation.events import News, TurnFinished
 from services.call_gateway.conversation.line import EndCause
+from services.call_gateway.conversation.news import News, TurnFinished
 from services.call_gateway.edges import open_edge
 from services.call_gateway.edges.edge import Edge, IncomingCall, Leg
 from services.call_gateway.edges.pacing import Pacer

@@ -6,7 +6,7 @@ from opentelemetry import trace
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from prometheus_client import Counter, Gauge, Histogram
 
-from services.call_gateway.conversation.events import CallerHeard, FloorMoved, StageTroubled, TurnFinished, TurnRecord
+from services.call_gateway.conversation.news import CallerHeard, FloorMoved, StageTroubled, TurnFinished, TurnRecord
 from services.call_gateway.watching import CallBegan, CallNews, CallOver
 from services.runtime.logs import get_logger
 from services.runtime.metrics import LATENCY_BUCKETS_S

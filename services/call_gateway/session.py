@@ -9,12 +9,9 @@ import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
 
-from services.call_gateway.conversation.conversation import Conversation
-from services.call_gateway.conversation.events import (
+from services.call_gateway.conversation.commands import (
     AskAgent,
-    CallAnswered,
     CancelTurn,
-    CloseAsked,
     Command,
     CommitTurn,
     CorrectTurn,
@@ -23,19 +20,18 @@ from services.call_gateway.conversation.events import (
     DoAction,
     EndSpeech,
     EndUtterance,
-    Event,
     HangUp,
-    News,
-    PressKeys,
     ReopenStage,
     ReportAction,
     ReportPlayout,
     Speak,
     StopSpeech,
-    TransferCall,
     UpdateEar,
 )
+from services.call_gateway.conversation.conversation import Conversation
+from services.call_gateway.conversation.events import CallAnswered, CloseAsked, Event, PressKeys, TransferCall
 from services.call_gateway.conversation.line import CallerAudio, EndCause, LegEnded, LegEvent, MediaIdle
+from services.call_gateway.conversation.news import News
 from services.call_gateway.conversation.profile import AgentProfile
 from services.call_gateway.conversation.prompts import PromptBook
 from services.call_gateway.conversation.settings import ConversationSettings

@@ -6,8 +6,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from services.audio.pcm import TELEPHONE, AudioFormat
-from services.call_gateway.conversation.events import News, PromptKind, StageTroubled, TurnFinished, TurnRecord
+from services.call_gateway.conversation.events import PromptKind
 from services.call_gateway.conversation.line import EndCause, LegEnded
+from services.call_gateway.conversation.news import News, StageTroubled, TurnFinished, TurnRecord
 from services.call_gateway.conversation.profile import AgentProfile
 from services.call_gateway.conversation.prompts import PromptBook, RenderedPrompt
 from services.call_gateway.conversation.settings import ConversationSettings

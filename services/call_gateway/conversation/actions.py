@@ -2,15 +2,9 @@
 
 from services.call_gateway.conversation.agent import Agent
 from services.call_gateway.conversation.call_state import CallState
+from services.call_gateway.conversation.commands import DoAction, ReportAction, UpdateEar
 from services.call_gateway.conversation.ending import Ending
-from services.call_gateway.conversation.events import (
-    ActionAsked,
-    DoAction,
-    HangUpCall,
-    ReportAction,
-    SwitchLanguage,
-    UpdateEar,
-)
+from services.call_gateway.conversation.events import ActionAsked, HangUpCall, SwitchLanguage
 from services.call_gateway.conversation.line import EndCause
 
 

@@ -7,28 +7,30 @@ from services.audio.pcm import AudioFormat
 from services.call_gateway.conversation.agent_turn import AgentTurn
 from services.call_gateway.conversation.announcer import Announcer
 from services.call_gateway.conversation.call_state import CallState
-from services.call_gateway.conversation.events import (
-    ActionAsked,
+from services.call_gateway.conversation.commands import (
     CancelTurn,
     CommitTurn,
     DiscardSent,
+    ReportAction,
+    ReportPlayout,
+    StopSpeech,
+    TurnInput,
+    UpdateEar,
+)
+from services.call_gateway.conversation.events import (
+    ActionAsked,
     ExpectedKind,
     InputExpected,
     Outcome,
     ReplyClause,
     ReplyEnded,
-    ReportAction,
-    ReportPlayout,
     Stage,
-    StopSpeech,
-    TurnFinished,
-    TurnInput,
-    UpdateEar,
     VoiceAudio,
     VoiceEnded,
     VoiceMark,
 )
 from services.call_gateway.conversation.history import HeardTurn, History
+from services.call_gateway.conversation.news import TurnFinished
 from services.call_gateway.conversation.playout import Playout
 from services.call_gateway.conversation.record import TurnNotes
 from services.call_gateway.conversation.voice import Voice

@@ -2,18 +2,16 @@
 
 from dataclasses import dataclass, field
 
-from services.call_gateway.conversation.events import (
-    ActionAsked,
+from services.call_gateway.conversation.commands import (
     AskAgent,
     CallerSaid,
     CallOpened,
     EndSpeech,
-    InputExpected,
-    ReplyClause,
     ReportPlayout,
     Speak,
     TurnInput,
 )
+from services.call_gateway.conversation.events import ActionAsked, InputExpected, ReplyClause
 from services.call_gateway.conversation.record import TurnNotes
 from services.call_gateway.conversation.voice import Voice
 

@@ -5,8 +5,10 @@ Each is a turn of its own with an id of its own, reported with its text, so that
 
 from services.audio.pcm import AudioFormat
 from services.call_gateway.conversation.call_state import CallState
-from services.call_gateway.conversation.events import PromptKind, ReportPlayout, TurnFinished, VoiceAudio
+from services.call_gateway.conversation.commands import ReportPlayout
+from services.call_gateway.conversation.events import PromptKind, VoiceAudio
 from services.call_gateway.conversation.history import HeardTurn, History
+from services.call_gateway.conversation.news import TurnFinished
 from services.call_gateway.conversation.playout import Playout
 from services.call_gateway.conversation.prompts import PromptBook
 from services.call_gateway.conversation.record import TurnNotes

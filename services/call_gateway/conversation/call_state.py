@@ -2,8 +2,10 @@
 
 from collections import Counter
 
-from services.call_gateway.conversation.events import Command, Event, FloorMoved, Stage
+from services.call_gateway.conversation.commands import Command
+from services.call_gateway.conversation.events import Event, Stage
 from services.call_gateway.conversation.media_clock import MediaClock
+from services.call_gateway.conversation.news import FloorMoved
 from services.call_gateway.conversation.settings import ConversationSettings
 from services.call_gateway.conversation.turn import Floor, FloorHolder, Move
 

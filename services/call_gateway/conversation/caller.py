@@ -8,11 +8,11 @@ from services.call_gateway.conversation.agent import Agent
 from services.call_gateway.conversation.announcer import Announcer
 from services.call_gateway.conversation.barge_in import Verdict
 from services.call_gateway.conversation.call_state import CallState
+from services.call_gateway.conversation.commands import DiscardUtterance
 from services.call_gateway.conversation.corrections import Corrections
 from services.call_gateway.conversation.echo import EchoGuard
 from services.call_gateway.conversation.endpointing import Endpointing
 from services.call_gateway.conversation.events import (
-    DiscardUtterance,
     EarProgressed,
     SpeechBegan,
     SpeechStopped,

@@ -11,6 +11,7 @@ Nothing here waits, sleeps or reads a clock: `now` is seconds, monotonic, and ne
 """
 
 from services.audio.pcm import AudioFormat
+from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation import events as ev
 from services.call_gateway.conversation import line
 from services.call_gateway.conversation.actions import Actions
@@ -154,7 +155,7 @@ class Conversation:
 
     # -- what goes in --------------------------------------------------------------------------------------------------
 
-    def handle(self, event: ev.Event, *, now: float) -> list[ev.Command]:
+    def handle(self, event: ev.Event, *, now: float) -> list[cmd.Command]:
         """Take in one event; returns what is to be done, in order."""
         self._state.now = now
         if self._ending.is_over or self._ending.is_begun:
@@ -238,7 +239,7 @@ class Conversation:
 
     # -- what goes out -------------------------------------------------------------------------------------------------
 
-    def next_frame(self, *, now: float) -> tuple[bytes | None, list[ev.Command]]:
+    def next_frame(self, *, now: float) -> tuple[bytes | None, list[cmd.Command]]:
         """The frame that is due on the line, in the leg's format; None: comfort silence. Pulled every 20 ms."""
         self._state.now = now
         if not self._may_play():
@@ -304,7 +305,7 @@ class Conversation:
             deadlines += [part.deadline for part in (self._caller, self._trouble, self._keypad, self._silence)]
         return min(deadline for deadline in deadlines if deadline is not None)
 
-    def on_timer(self, *, now: float) -> list[ev.Command]:
+    def on_timer(self, *, now: float) -> list[cmd.Command]:
         """Call when `next_deadline` has come, or at any other time."""
         self._state.now = now
         if self._ending.is_begun or self._ending.is_over:
@@ -328,7 +329,7 @@ class Conversation:
         agent_speaks = self.floor in (Floor.SPEAKING, Floor.PAUSED) or self._announcer.is_speaking
         if agent_speaks is not self._ear_knows_agent_speaks:
             self._ear_knows_agent_speaks = agent_speaks
-            self._state.command(ev.UpdateEar(self._state.clock.sample, agent_is_speaking=agent_speaks))
+            self._state.command(cmd.UpdateEar(self._state.clock.sample, agent_is_speaking=agent_speaks))
         self._silence.look_around()
 
     # -- the call's own story ------------------------------------------------------------------------------------------
@@ -342,7 +343,7 @@ class Conversation:
             self._announcer.say(ev.PromptKind.RECOVERED)
             return
         self._state.move(Move.TURN_ENDED)
-        self._agent.ask(ev.CallOpened(), TurnNotes(end_reason="open"))
+        self._agent.ask(cmd.CallOpened(), TurnNotes(end_reason="open"))
 
     def _advance(self, to_sample: int, *, is_silence: bool = True) -> None:
         """The caller's clock went on."""

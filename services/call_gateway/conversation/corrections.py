@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from services.call_gateway.conversation.agent import Agent
 from services.call_gateway.conversation.agent_turn import AgentTurn
 from services.call_gateway.conversation.call_state import CallState
-from services.call_gateway.conversation.events import CallerSaid, CorrectTurn, TextStage, TranscriptHeard
+from services.call_gateway.conversation.commands import CallerSaid, CorrectTurn
+from services.call_gateway.conversation.events import TextStage, TranscriptHeard
 from services.call_gateway.conversation.history import History
 from services.call_gateway.conversation.record import TurnNotes
 from services.call_gateway.conversation.turn import Floor, Move

@@ -3,7 +3,9 @@
 from services.call_gateway.conversation.announcer import Announcer
 from services.call_gateway.conversation.call_state import CallState
 from services.call_gateway.conversation.caller import Caller
-from services.call_gateway.conversation.events import PromptKind, ReopenStage, Stage, StageTroubled
+from services.call_gateway.conversation.commands import ReopenStage
+from services.call_gateway.conversation.events import PromptKind, Stage
+from services.call_gateway.conversation.news import StageTroubled
 from services.call_gateway.conversation.prospect import STALLED, Prospect
 from services.call_gateway.conversation.turn import Floor
 

@@ -4,7 +4,8 @@ from services.call_gateway.conversation.agent import Agent
 from services.call_gateway.conversation.announcer import Announcer
 from services.call_gateway.conversation.call_state import CallState
 from services.call_gateway.conversation.caller import Caller
-from services.call_gateway.conversation.events import HangUp, PromptKind
+from services.call_gateway.conversation.commands import HangUp
+from services.call_gateway.conversation.events import PromptKind
 from services.call_gateway.conversation.line import EndCause
 from services.call_gateway.conversation.playout import Playout
 from services.call_gateway.conversation.turn import Floor, Move

@@ -7,12 +7,7 @@ does not count. A turn does not end before the text covers its speech, but a lat
 
 from dataclasses import dataclass
 
-from services.call_gateway.conversation.events import (
-    SpeechBegan,
-    SpeechStopped,
-    TranscriptHeard,
-    TurnPredicted,
-)
+from services.call_gateway.conversation.events import SpeechBegan, SpeechStopped, TranscriptHeard, TurnPredicted
 from services.call_gateway.conversation.media_clock import MediaClock
 from services.call_gateway.conversation.settings import ConversationSettings
 

@@ -8,9 +8,10 @@ from services.call_gateway.conversation.agent import Agent
 from services.call_gateway.conversation.announcer import Announcer
 from services.call_gateway.conversation.barge_in import Overlap, Verdict, judge_words
 from services.call_gateway.conversation.call_state import CallState
+from services.call_gateway.conversation.commands import DiscardSent, DiscardUtterance
 from services.call_gateway.conversation.echo import EchoGuard
 from services.call_gateway.conversation.endpointing import Endpointing
-from services.call_gateway.conversation.events import DiscardSent, DiscardUtterance, TranscriptHeard
+from services.call_gateway.conversation.events import TranscriptHeard
 from services.call_gateway.conversation.playout import Playout
 from services.call_gateway.conversation.turn import Floor, Move
 from services.call_gateway.conversation.turn_taking import TurnTaking

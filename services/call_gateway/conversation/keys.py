@@ -7,7 +7,7 @@ from services.call_gateway.conversation.agent import Agent
 from services.call_gateway.conversation.barge_in import Verdict
 from services.call_gateway.conversation.call_state import CallState
 from services.call_gateway.conversation.caller import Caller
-from services.call_gateway.conversation.events import CallerKeyed
+from services.call_gateway.conversation.commands import CallerKeyed
 from services.call_gateway.conversation.record import TurnNotes
 from services.call_gateway.conversation.turn import Floor, Move
 

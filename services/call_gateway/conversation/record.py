@@ -8,7 +8,8 @@ it waited and worked; what the gateway saw beyond the stage's own total is the n
 
 from dataclasses import dataclass, field
 
-from services.call_gateway.conversation.events import StageTime, Timing, Trace, TurnRecord
+from services.call_gateway.conversation.events import Timing, Trace
+from services.call_gateway.conversation.news import StageTime, TurnRecord
 
 MICROSECONDS = 1_000_000
 

@@ -11,18 +11,11 @@ from services.call_gateway.conversation.agent_turn import AgentTurn
 from services.call_gateway.conversation.announcer import Announcer
 from services.call_gateway.conversation.call_state import CallState
 from services.call_gateway.conversation.caller import Caller
+from services.call_gateway.conversation.commands import ReopenStage
 from services.call_gateway.conversation.ear_watch import EarWatch
-from services.call_gateway.conversation.events import (
-    Outcome,
-    PromptKind,
-    ReopenStage,
-    ReplyEnded,
-    Stage,
-    StageFailed,
-    StageTroubled,
-    VoiceEnded,
-)
+from services.call_gateway.conversation.events import Outcome, PromptKind, ReplyEnded, Stage, StageFailed, VoiceEnded
 from services.call_gateway.conversation.history import History
+from services.call_gateway.conversation.news import StageTroubled
 from services.call_gateway.conversation.playout import Playout
 from services.call_gateway.conversation.prospect import STALLED, Prospect
 from services.call_gateway.conversation.turn import Floor, Move

@@ -9,20 +9,12 @@ from dataclasses import dataclass
 
 from services.call_gateway.conversation.agent import Agent
 from services.call_gateway.conversation.call_state import CallState
+from services.call_gateway.conversation.commands import CallerSaid, EndUtterance
 from services.call_gateway.conversation.corrections import Corrections
 from services.call_gateway.conversation.drafts import DraftAdvice, DraftDesk
 from services.call_gateway.conversation.endpointing import Endpointing, TurnEnd
-from services.call_gateway.conversation.events import (
-    CallerHeard,
-    CallerSaid,
-    EndUtterance,
-    Stage,
-    TextStage,
-    Timing,
-    Trace,
-    TranscriptHeard,
-    UtteranceSettled,
-)
+from services.call_gateway.conversation.events import Stage, TextStage, Timing, Trace, TranscriptHeard, UtteranceSettled
+from services.call_gateway.conversation.news import CallerHeard
 from services.call_gateway.conversation.record import TurnNotes
 from services.call_gateway.conversation.turn import Floor, Move
 from services.call_gateway.conversation.words import joined, normalised

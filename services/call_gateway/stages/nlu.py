@@ -7,9 +7,7 @@ from dataclasses import replace
 from voice.nlu.v1 import nlu_pb2, nlu_pb2_grpc
 from voice.type.v1 import engine_pb2
 
-from services.call_gateway.conversation.events import (
-    Action,
-    ActionAsked,
+from services.call_gateway.conversation.commands import (
     AskAgent,
     CallerKeyed,
     CallerSaid,
@@ -18,13 +16,17 @@ from services.call_gateway.conversation.events import (
     CancelTurn,
     CommitTurn,
     CorrectTurn,
+    ReportAction,
+    ReportPlayout,
+)
+from services.call_gateway.conversation.events import (
+    Action,
+    ActionAsked,
     Event,
     HangUpCall,
     PressKeys,
     ReplyClause,
     ReplyEnded,
-    ReportAction,
-    ReportPlayout,
     Stage,
     SwitchLanguage,
     ToolUsed,

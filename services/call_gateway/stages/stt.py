@@ -7,10 +7,9 @@ from collections.abc import Callable
 from google.protobuf.timestamp_pb2 import Timestamp
 from voice.stt.v1 import stt_pb2, stt_pb2_grpc
 
+from services.call_gateway.conversation.commands import DiscardUtterance, EndUtterance, UpdateEar
 from services.call_gateway.conversation.events import (
-    DiscardUtterance,
     EarProgressed,
-    EndUtterance,
     Event,
     InputExpected,
     SpeechBegan,
@@ -19,7 +18,6 @@ from services.call_gateway.conversation.events import (
     TextStage,
     TranscriptHeard,
     TurnPredicted,
-    UpdateEar,
     UtteranceSettled,
 )
 from services.call_gateway.conversation.line import CallerAudio, MediaIdle

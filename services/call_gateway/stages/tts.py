@@ -6,16 +6,8 @@ from collections.abc import Callable, Iterable
 from voice.tts.v1 import tts_pb2, tts_pb2_grpc
 from voice.type.v1 import engine_pb2
 
-from services.call_gateway.conversation.events import (
-    EndSpeech,
-    Event,
-    Speak,
-    Stage,
-    StopSpeech,
-    VoiceAudio,
-    VoiceEnded,
-    VoiceMark,
-)
+from services.call_gateway.conversation.commands import EndSpeech, Speak, StopSpeech
+from services.call_gateway.conversation.events import Event, Stage, VoiceAudio, VoiceEnded, VoiceMark
 from services.call_gateway.conversation.profile import AgentProfile
 from services.call_gateway.stages.agent_profile import voice_for
 from services.call_gateway.stages.facts import CallFacts

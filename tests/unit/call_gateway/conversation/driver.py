@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from services.audio.pcm import TELEPHONE, AudioFormat
+from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation import events as ev
-from services.call_gateway.conversation import line
+from services.call_gateway.conversation import line, news
 from services.call_gateway.conversation.conversation import Conversation
 from services.call_gateway.conversation.prompts import PromptBook, RenderedPrompt
 from services.call_gateway.conversation.settings import ConversationSettings
@@ -46,7 +47,7 @@ class Call:
             self.settings, language_codes=self.language_codes, audio_format=self.audio_format, prompts=self.prompts
         )
         self.ms = 0
-        self.commands: list[ev.Command] = []
+        self.commands: list[cmd.Command] = []
         self.frames: list[tuple[int, bytes | None]] = []  # (when, what) of every pull
         self.is_clock_running = True  # the caller's media clock
         self.is_ear_alive = True
@@ -63,7 +64,7 @@ class Call:
         """A moment on the caller's clock."""
         return (self.ms if ms is None else ms) * self.audio_format.sample_rate_hertz // 1000
 
-    def wait(self, ms: int) -> list[ev.Command]:
+    def wait(self, ms: int) -> list[cmd.Command]:
         """Let time pass: frames are pulled, the caller's clock runs, timers fire when they are due."""
         since = len(self.commands)
         for _ in range(ms // FRAME_MS):
@@ -88,11 +89,11 @@ class Call:
         self.frames.append((self.ms, content))
         self._note(commands)
 
-    def tell(self, event: ev.Event) -> list[ev.Command]:
+    def tell(self, event: ev.Event) -> list[cmd.Command]:
         """One event, now."""
         return self._note(self.conversation.handle(event, now=self.now))
 
-    def _note(self, commands: list[ev.Command]) -> list[ev.Command]:
+    def _note(self, commands: list[cmd.Command]) -> list[cmd.Command]:
         self.commands += commands
         return commands
 
@@ -112,13 +113,13 @@ class Call:
         self.forget()
         return self
 
-    def begin_speech(self) -> list[ev.Command]:
+    def begin_speech(self) -> list[cmd.Command]:
         return self.tell(ev.SpeechBegan(self.sample(), 0.9))
 
-    def stop_speech(self) -> list[ev.Command]:
+    def stop_speech(self) -> list[cmd.Command]:
         return self.tell(ev.SpeechStopped(self.sample(), 0.1))
 
-    def draft(self, text: str, *, confidence: float | None = 0.9, start_ms: int | None = None) -> list[ev.Command]:
+    def draft(self, text: str, *, confidence: float | None = 0.9, start_ms: int | None = None) -> list[cmd.Command]:
         """The ear's text at a pause; it covers everything until now."""
         return self.text(ev.TextStage.DRAFT, text, confidence=confidence, start_ms=start_ms)
 
@@ -132,7 +133,7 @@ class Call:
         end_ms: int | None = None,
         utterance_id: int | None = None,
         language_code: str = "",
-    ) -> list[ev.Command]:
+    ) -> list[cmd.Command]:
         return self.tell(
             ev.TranscriptHeard(
                 self.utterance_id if utterance_id is None else utterance_id,
@@ -145,13 +146,13 @@ class Call:
             )
         )
 
-    def predict(self, wait_ms: int = 256, reason: str = "COMPLETE", *, end_ms: int | None = None) -> list[ev.Command]:
+    def predict(self, wait_ms: int = 256, reason: str = "COMPLETE", *, end_ms: int | None = None) -> list[cmd.Command]:
         return self.tell(ev.TurnPredicted(self.utterance_id, self.sample(end_ms), 0.9, wait_ms, reason))
 
-    def settle(self, text: str, *, is_ok: bool = True) -> list[ev.Command]:
+    def settle(self, text: str, *, is_ok: bool = True) -> list[cmd.Command]:
         """The ear's answer to the last EndUtterance."""
-        end = self.last(ev.EndUtterance)
-        commands: list[ev.Command] = []
+        end = self.last(cmd.EndUtterance)
+        commands: list[cmd.Command] = []
         if is_ok:
             commands += self.tell(
                 ev.TranscriptHeard(self.utterance_id, ev.TextStage.SETTLED, text, end.end_sample, end.end_sample)
@@ -159,7 +160,7 @@ class Call:
         commands += self.tell(ev.UtteranceSettled(self.utterance_id, end.end_sample, is_ok))
         return commands
 
-    def say(self, text: str, *, speech_ms: int = 600, with_draft: bool = True) -> list[ev.Command]:
+    def say(self, text: str, *, speech_ms: int = 600, with_draft: bool = True) -> list[cmd.Command]:
         """A whole utterance as the ear tells it, up to the moment before its end is decided."""
         since = len(self.commands)
         self.utterance_id += 1
@@ -183,24 +184,24 @@ class Call:
 
     # -- the agent -----------------------------------------------------------------------------------------------------
 
-    def clause(self, turn_id: int, text: str, *, is_interruptible: bool = True) -> list[ev.Command]:
+    def clause(self, turn_id: int, text: str, *, is_interruptible: bool = True) -> list[cmd.Command]:
         return self.tell(ev.ReplyClause(turn_id, text, "en", is_interruptible, ev.Timing(1000, 2000, 4000)))
 
-    def end_reply(self, turn_id: int, outcome: ev.Outcome = ev.Outcome.COMPLETED, **why: object) -> list[ev.Command]:
+    def end_reply(self, turn_id: int, outcome: ev.Outcome = ev.Outcome.COMPLETED, **why: object) -> list[cmd.Command]:
         return self.tell(ev.ReplyEnded(turn_id, outcome, **why))  # type: ignore[arg-type]
 
-    def voice(self, turn_id: int, ms: int, *, start_ms: int = 0) -> list[ev.Command]:
+    def voice(self, turn_id: int, ms: int, *, start_ms: int = 0) -> list[cmd.Command]:
         """Sound of a turn."""
         content = bytes([turn_id % 200]) * (self.sample(ms) * self.audio_format.bytes_per_sample)
         return self.tell(ev.VoiceAudio(turn_id, self.sample(start_ms), content, ev.Timing(1000, 2000, 4000)))
 
-    def mark(self, turn_id: int, offset: int, ms: int) -> list[ev.Command]:
+    def mark(self, turn_id: int, offset: int, ms: int) -> list[cmd.Command]:
         return self.tell(ev.VoiceMark(turn_id, offset, self.sample(ms), True))
 
-    def end_voice(self, turn_id: int, outcome: ev.Outcome = ev.Outcome.COMPLETED, **why: object) -> list[ev.Command]:
+    def end_voice(self, turn_id: int, outcome: ev.Outcome = ev.Outcome.COMPLETED, **why: object) -> list[cmd.Command]:
         return self.tell(ev.VoiceEnded(turn_id, outcome, **why))  # type: ignore[arg-type]
 
-    def reply(self, turn_id: int, text: str, *, ms: int) -> list[ev.Command]:
+    def reply(self, turn_id: int, text: str, *, ms: int) -> list[cmd.Command]:
         """A whole answer, at once: its words lie evenly in its sound."""
         since = len(self.commands)
         self.clause(turn_id, text)
@@ -242,16 +243,16 @@ class Call:
         """Which voices were on the line: turn ids, or PROMPT_BYTE. The padding of a last frame is left out."""
         return {content[0] for _, content in self.frames if content is not None}
 
-    def record(self, turn_id: int) -> ev.TurnRecord:
-        return next(news.record for news in self.all(ev.TurnFinished) if news.record.turn_id == turn_id)
+    def record(self, turn_id: int) -> news.TurnRecord:
+        return next(news.record for news in self.all(news.TurnFinished) if news.record.turn_id == turn_id)
 
 
-def news_left_out(commands: list[ev.Command]) -> list[ev.Command]:
+def news_left_out(commands: list[cmd.Command]) -> list[cmd.Command]:
     """The commands that do something."""
     return [
         command
         for command in commands
-        if not isinstance(command, ev.FloorMoved | ev.CallerHeard | ev.TurnFinished | ev.StageTroubled)
+        if not isinstance(command, news.FloorMoved | news.CallerHeard | news.TurnFinished | news.StageTroubled)
     ]
 
 

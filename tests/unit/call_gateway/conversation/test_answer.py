@@ -1,6 +1,6 @@
 """The answer: spoken as it comes, heard to its end, reported and remembered."""
 
-from services.call_gateway.conversation import events as ev
+from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation.turn import Floor
 from tests.unit.call_gateway.conversation.driver import Call
 
@@ -13,9 +13,9 @@ def test_clauses_are_spoken_as_they_come_and_closed_with_the_reply():
     call.clause(turn_id, "of course.")
     call.end_reply(turn_id)
     assert call.commands == [
-        ev.Speak(turn_id, "Sure, ", "en"),
-        ev.Speak(turn_id, "of course.", "en"),
-        ev.EndSpeech(turn_id),
+        cmd.Speak(turn_id, "Sure, ", "en"),
+        cmd.Speak(turn_id, "of course.", "en"),
+        cmd.EndSpeech(turn_id),
     ]
 
 
@@ -24,9 +24,9 @@ def test_the_answer_is_reported_when_it_was_heard_to_its_end():
     turn_id = call.ask("hello agent")
     call.reply(turn_id, "Sure, of course.", ms=300)
     call.wait(300)
-    assert not [report for report in call.all(ev.ReportPlayout) if report.turn_id == turn_id]
+    assert not [report for report in call.all(cmd.ReportPlayout) if report.turn_id == turn_id]
     call.wait(40)
-    assert call.last(ev.ReportPlayout) == ev.ReportPlayout(turn_id, 16, is_final=True)
+    assert call.last(cmd.ReportPlayout) == cmd.ReportPlayout(turn_id, 16, is_final=True)
     record = call.record(turn_id)
     assert (record.outcome, record.heard_text, record.user_text) == ("completed", "Sure, of course.", "hello agent")
     assert call.floor is Floor.LISTENING
@@ -40,7 +40,7 @@ def test_the_final_report_comes_before_the_next_question():
     names = [
         (type(command).__name__, command.turn_id)
         for command in call.commands
-        if isinstance(command, ev.ReportPlayout | ev.AskAgent)
+        if isinstance(command, cmd.ReportPlayout | cmd.AskAgent)
     ]
     assert names.index(("ReportPlayout", first)) < names.index(("AskAgent", second))
 

@@ -3,8 +3,9 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation import events as ev
-from services.call_gateway.conversation import line
+from services.call_gateway.conversation import line, news
 from services.call_gateway.conversation.turn import Floor
 from tests.unit.call_gateway.conversation.driver import Call
 
@@ -55,7 +56,7 @@ def act(call: Call, event: tuple[object, ...]) -> None:  # noqa: PLR0912, PLR091
             call.tell(ev.TranscriptHeard(call.utterance_id, stage, text, max(0, now - 4000), now + back, 0.9))
         case ("predicted", int(back), int(wait_ms)):
             call.tell(ev.TurnPredicted(call.utterance_id, now + back, 0.5, wait_ms, "COMPLETE"))
-        case ("settled", str(text), bool(is_ok)) if call.all(ev.EndUtterance):
+        case ("settled", str(text), bool(is_ok)) if call.all(cmd.EndUtterance):
             call.settle(text, is_ok=is_ok)
         case ("clause", int(by), str(text)):
             call.clause(turn_id + by, text)
@@ -72,7 +73,7 @@ def act(call: Call, event: tuple[object, ...]) -> None:  # noqa: PLR0912, PLR091
         case ("utterance", str(text), bool(is_settled)):
             call.say(text)
             call.wait(200)
-            if is_settled and call.all(ev.EndUtterance):
+            if is_settled and call.all(cmd.EndUtterance):
                 call.settle(text)
         case ("sound", int(ms), str(text)):
             call.begin_speech()
@@ -117,15 +118,15 @@ def run(script: list[tuple[tuple[object, ...], int]]) -> Call:
 def test_turn_ids_rise_and_each_turn_ends_once(script: list[tuple[tuple[object, ...], int]]):
     call = run(script)
     call.tell(line.LegEnded(line.EndCause.CALLER))
-    begun = [ask.turn_id for ask in call.all(ev.AskAgent)]
+    begun = [ask.turn_id for ask in call.all(cmd.AskAgent)]
     firsts = list(dict.fromkeys(begun))
     assert firsts == sorted(firsts), "ids rise; a retry may come back to its own"
-    finished = [news.record.turn_id for news in call.all(ev.TurnFinished)]
+    finished = [news.record.turn_id for news in call.all(news.TurnFinished)]
     assert len(finished) == len(set(finished))
-    reports = [report.turn_id for report in call.all(ev.ReportPlayout) if report.is_final]
+    reports = [report.turn_id for report in call.all(cmd.ReportPlayout) if report.is_final]
     assert len(reports) == len(set(reports))
-    committed = {ask.turn_id for ask in call.all(ev.AskAgent) if not ask.is_draft}
-    committed |= {commit.turn_id for commit in call.all(ev.CommitTurn)}
+    committed = {ask.turn_id for ask in call.all(cmd.AskAgent) if not ask.is_draft}
+    committed |= {commit.turn_id for commit in call.all(cmd.CommitTurn)}
     assert committed <= set(finished), "what was begun is accounted for"
 
 
@@ -136,10 +137,10 @@ def test_a_turn_is_reported_before_the_next_is_asked(script: list[tuple[tuple[ob
     open_turn = 0
     for command in call.commands:
         match command:
-            case ev.AskAgent(turn_id=turn_id, is_draft=False) | ev.CommitTurn(turn_id=turn_id):
+            case cmd.AskAgent(turn_id=turn_id, is_draft=False) | cmd.CommitTurn(turn_id=turn_id):
                 assert open_turn in (0, turn_id), command
                 open_turn = turn_id
-            case ev.ReportPlayout(turn_id=turn_id, is_final=True) if turn_id == open_turn:
+            case cmd.ReportPlayout(turn_id=turn_id, is_final=True) if turn_id == open_turn:
                 open_turn = 0
             case _:
                 pass
@@ -152,10 +153,10 @@ def test_at_most_one_draft_lives(script: list[tuple[tuple[object, ...], int]]):
     live: set[int] = set()
     for command in call.commands:
         match command:
-            case ev.AskAgent(turn_id=turn_id, is_draft=True):
+            case cmd.AskAgent(turn_id=turn_id, is_draft=True):
                 live.add(turn_id)
                 assert len(live) == 1, command
-            case ev.CommitTurn(turn_id=turn_id) | ev.CancelTurn(turn_id=turn_id, only=True):
+            case cmd.CommitTurn(turn_id=turn_id) | cmd.CancelTurn(turn_id=turn_id, only=True):
                 live.discard(turn_id)
             case _:
                 pass
@@ -172,7 +173,7 @@ def test_a_paused_or_held_call_is_silent_and_every_call_can_be_ended(script: lis
         call.tell(line.HoldChanged(False))
         call.tell(ev.CloseAsked(line.EndCause.OPERATOR))
         call.wait(40_000)
-        assert len(call.all(ev.HangUp)) == 1
+        assert len(call.all(cmd.HangUp)) == 1
         assert call.conversation.is_over
 
 
@@ -187,6 +188,6 @@ def test_no_call_is_ever_stuck(script: list[tuple[tuple[object, ...], int]]):
     call.tell(ev.SpeechStopped(call.sample(), 0.1))
     for _ in range(12):
         call.wait(10_000)
-        if call.all(ev.EndUtterance):
+        if call.all(cmd.EndUtterance):
             call.settle("")
     assert call.conversation.is_over, call.floor

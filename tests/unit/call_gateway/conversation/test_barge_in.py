@@ -2,6 +2,7 @@
 
 import pytest
 
+from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation import events as ev
 from services.call_gateway.conversation.line import PlayedUpTo
 from services.call_gateway.conversation.profile import AgentBargeIn, AgentProfile
@@ -36,10 +37,10 @@ def test_600_ms_of_speech_stop_the_agent():
     call.wait(20)
     assert call.floor is Floor.LISTENING
     assert news_left_out(call.commands)[:4] == [
-        ev.CancelTurn(turn_id),
-        ev.StopSpeech(turn_id),
-        ev.DiscardSent(),
-        ev.ReportPlayout(turn_id, 0, is_final=True),
+        cmd.CancelTurn(turn_id),
+        cmd.StopSpeech(turn_id),
+        cmd.DiscardSent(),
+        cmd.ReportPlayout(turn_id, 0, is_final=True),
     ]
     assert call.record(turn_id).stop_reason == "sustained_speech"
 
@@ -76,11 +77,11 @@ def test_the_interrupting_words_become_the_next_turn():
     call.wait(200)
     call.stop_speech()
     call.draft("what about Monday")
-    ask = call.last(ev.AskAgent)
-    assert (ask.input, ask.is_draft) == (ev.CallerSaid("what about Monday"), True)
+    ask = call.last(cmd.AskAgent)
+    assert (ask.input, ask.is_draft) == (cmd.CallerSaid("what about Monday"), True)
     assert call.record(turn_id).heard_text == "one two"
     names = [type(command) for command in call.commands]
-    assert names.index(ev.ReportPlayout) < names.index(ev.AskAgent)
+    assert names.index(cmd.ReportPlayout) < names.index(cmd.AskAgent)
 
 
 def test_words_that_were_heard_are_reported_and_no_more():
@@ -89,7 +90,7 @@ def test_words_that_were_heard_are_reported_and_no_more():
     call.wait(720)
     call.begin_speech()
     call.wait(600)
-    assert call.last(ev.ReportPlayout) == ev.ReportPlayout(turn_id, 7, is_final=True)
+    assert call.last(cmd.ReportPlayout) == cmd.ReportPlayout(turn_id, 7, is_final=True)
 
 
 def test_an_engine_without_scores_is_trusted():
@@ -135,7 +136,7 @@ def test_the_agent_goes_on_after_what_is_no_interruption(text: str, confidence: 
     call.stop_speech()
     call.draft(text, confidence=confidence)
     assert call.floor is Floor.SPEAKING
-    assert not call.all(ev.CancelTurn)
+    assert not call.all(cmd.CancelTurn)
     call.wait(3000)
     record = call.record(turn_id)
     assert (record.outcome, record.stop_reason) == ("completed", reason)
@@ -150,7 +151,7 @@ def test_the_sound_is_forgotten_by_the_ear():
     stopped = call.sample()
     call.stop_speech()
     call.draft("uh-huh")
-    assert call.last(ev.DiscardUtterance) == ev.DiscardUtterance(began, stopped)
+    assert call.last(cmd.DiscardUtterance) == cmd.DiscardUtterance(began, stopped)
 
 
 def test_a_forgotten_sound_makes_no_turn_afterwards():
@@ -165,7 +166,7 @@ def test_a_forgotten_sound_makes_no_turn_afterwards():
     call.text(ev.TextStage.DRAFT, "uh-huh", end_ms=end_ms)
     call.wait(2000)
     assert call.floor is Floor.LISTENING
-    assert not call.all(ev.EndUtterance)
+    assert not call.all(cmd.EndUtterance)
 
 
 def test_the_agent_goes_on_at_the_start_of_the_word_it_broke_off():
@@ -248,7 +249,7 @@ def test_a_yes_into_the_end_of_a_question_is_its_answer():
     call.stop_speech()
     call.draft("yeah")
     assert call.floor is Floor.LISTENING
-    assert call.last(ev.AskAgent).input == ev.CallerSaid("yeah")
+    assert call.last(cmd.AskAgent).input == cmd.CallerSaid("yeah")
 
 
 def test_a_yes_early_in_a_question_is_a_backchannel():
@@ -271,7 +272,7 @@ def test_any_word_answers_the_gateways_own_question():
     call.stop_speech()
     call.draft("yeah")
     assert call.floor is Floor.LISTENING
-    assert call.last(ev.AskAgent).input == ev.CallerSaid("yeah")
+    assert call.last(cmd.AskAgent).input == cmd.CallerSaid("yeah")
 
 
 # -- settings and protection -------------------------------------------------------------------------------------------
@@ -288,9 +289,9 @@ def test_fewer_words_than_the_agent_asks_for_do_not_stop_it_but_are_drafted():
     call.stop_speech()
     call.draft("wait")
     assert call.floor is Floor.PAUSED
-    ask = call.last(ev.AskAgent)
+    ask = call.last(cmd.AskAgent)
     assert ask.is_draft
-    assert ask.provisional_playout == ev.ReportPlayout(turn_id, 3, is_final=False)
+    assert ask.provisional_playout == cmd.ReportPlayout(turn_id, 3, is_final=False)
 
 
 def test_such_a_draft_is_dropped_when_the_agent_goes_on():
@@ -302,10 +303,10 @@ def test_such_a_draft_is_dropped_when_the_agent_goes_on():
     call.wait(200)
     call.stop_speech()
     call.draft("wait")
-    draft = call.last(ev.AskAgent).turn_id
+    draft = call.last(cmd.AskAgent).turn_id
     call.wait(1000)
-    assert ev.CancelTurn(draft, only=True) in call.commands
-    assert ev.CancelTurn(turn_id) not in call.commands
+    assert cmd.CancelTurn(draft, only=True) in call.commands
+    assert cmd.CancelTurn(turn_id) not in call.commands
     assert call.floor is Floor.SPEAKING
 
 
@@ -361,7 +362,7 @@ def test_words_said_into_a_protected_greeting_are_answered_after_it():
     call.draft("I have a question")
     call.predict()
     call.wait(1000)
-    assert call.all(ev.EndUtterance)
+    assert call.all(cmd.EndUtterance)
 
 
 def test_a_clause_the_agent_protects_is_not_interrupted():
@@ -395,7 +396,7 @@ def test_what_a_far_side_has_not_played_was_not_heard():
     assert call.conversation.heard_offset(turn_id) == sent_before
     assert played_ms < call.ms
     commands = call.begin_speech()
-    assert ev.DiscardSent() in commands
+    assert cmd.DiscardSent() in commands
 
 
 def test_the_least_number_of_words_holds_only_against_what_is_being_said():
@@ -408,4 +409,4 @@ def test_the_least_number_of_words_holds_only_against_what_is_being_said():
     call.stop_speech()
     call.draft("coffee")
     assert call.record(first).outcome == "continued"
-    assert call.last(ev.AskAgent).input == ev.CallerSaid("I would like coffee")
+    assert call.last(cmd.AskAgent).input == cmd.CallerSaid("I would like coffee")

@@ -1,5 +1,6 @@
 """An answer is tried at every pause, and used when the words stay the same."""
 
+from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation import events as ev
 from services.call_gateway.conversation.turn import Floor
 from tests.unit.call_gateway.conversation.driver import Call
@@ -8,19 +9,19 @@ from tests.unit.call_gateway.conversation.driver import Call
 def test_a_pause_makes_a_draft():
     call = Call().greeted()
     call.say("hello agent")
-    ask = call.last(ev.AskAgent)
+    ask = call.last(cmd.AskAgent)
     assert ask.is_draft
-    assert ask.input == ev.CallerSaid("hello agent")
+    assert ask.input == cmd.CallerSaid("hello agent")
 
 
 def test_a_draft_is_spoken_and_held():
     call = Call().greeted()
     call.say("hello agent")
-    turn_id = call.last(ev.AskAgent).turn_id
+    turn_id = call.last(cmd.AskAgent).turn_id
     call.clause(turn_id, "Sure, ")
     call.voice(turn_id, 300)
     call.wait(100)
-    assert call.last(ev.Speak) == ev.Speak(turn_id, "Sure, ", "en")
+    assert call.last(cmd.Speak) == cmd.Speak(turn_id, "Sure, ", "en")
     assert call.heard_bytes() == set()
     assert call.floor is Floor.LISTENING
 
@@ -28,13 +29,13 @@ def test_a_draft_is_spoken_and_held():
 def test_a_settled_draft_is_committed_and_heard_with_the_next_frame():
     call = Call().greeted()
     call.say("hello agent")
-    turn_id = call.last(ev.AskAgent).turn_id
+    turn_id = call.last(cmd.AskAgent).turn_id
     call.clause(turn_id, "Sure, ")
     call.voice(turn_id, 300)
     call.wait(260)
     call.settle("Hello, agent!")
-    assert call.last(ev.CommitTurn) == ev.CommitTurn(turn_id)
-    assert len(call.all(ev.AskAgent)) == 1
+    assert call.last(cmd.CommitTurn) == cmd.CommitTurn(turn_id)
+    assert len(call.all(cmd.AskAgent)) == 1
     call.wait(20)
     assert call.heard_bytes() == {turn_id}
     assert call.floor is Floor.SPEAKING
@@ -43,15 +44,15 @@ def test_a_settled_draft_is_committed_and_heard_with_the_next_frame():
 def test_a_draft_that_settles_to_other_words_is_dropped_and_the_agent_asked_anew():
     call = Call().greeted()
     call.say("a table for two")
-    draft = call.last(ev.AskAgent).turn_id
+    draft = call.last(cmd.AskAgent).turn_id
     call.clause(draft, "For two, ")
     call.voice(draft, 300)
     call.wait(260)
     call.settle("a table for ten")
-    assert ev.CancelTurn(draft, only=True) in call.commands
-    assert ev.StopSpeech(draft, only=True) in call.commands
-    ask = call.last(ev.AskAgent)
-    assert (ask.input, ask.is_draft) == (ev.CallerSaid("a table for ten"), False)
+    assert cmd.CancelTurn(draft, only=True) in call.commands
+    assert cmd.StopSpeech(draft, only=True) in call.commands
+    ask = call.last(cmd.AskAgent)
+    assert (ask.input, ask.is_draft) == (cmd.CallerSaid("a table for ten"), False)
     call.wait(100)
     assert call.heard_bytes() == set()
 
@@ -59,40 +60,40 @@ def test_a_draft_that_settles_to_other_words_is_dropped_and_the_agent_asked_anew
 def test_more_speech_drops_the_draft():
     call = Call().greeted()
     call.say("I would like")
-    draft = call.last(ev.AskAgent).turn_id
+    draft = call.last(cmd.AskAgent).turn_id
     call.begin_speech()
-    assert ev.CancelTurn(draft, only=True) in call.commands
+    assert cmd.CancelTurn(draft, only=True) in call.commands
 
 
 def test_the_same_words_keep_the_draft():
     call = Call().greeted()
     call.say("hello agent")
     call.draft("Hello, agent.")
-    assert len(call.all(ev.AskAgent)) == 1
-    assert not call.all(ev.CancelTurn)
+    assert len(call.all(cmd.AskAgent)) == 1
+    assert not call.all(cmd.CancelTurn)
 
 
 def test_other_words_replace_the_draft():
     call = Call().greeted()
     call.say("hello")
-    first = call.last(ev.AskAgent).turn_id
+    first = call.last(cmd.AskAgent).turn_id
     call.draft("hello agent")
-    assert ev.CancelTurn(first, only=True) in call.commands
-    assert call.last(ev.AskAgent).input == ev.CallerSaid("hello agent")
+    assert cmd.CancelTurn(first, only=True) in call.commands
+    assert call.last(cmd.AskAgent).input == cmd.CallerSaid("hello agent")
 
 
 def test_a_turn_costs_no_more_drafts_than_it_may():
     call = Call().greeted()
     for count in range(8):
         call.say("word " * (count + 1))
-    assert len(call.all(ev.AskAgent)) == call.settings.max_drafts
+    assert len(call.all(cmd.AskAgent)) == call.settings.max_drafts
     assert call.conversation.counters["drafts_made"] == call.settings.max_drafts
 
 
 def test_no_draft_is_tried_for_very_long_speech():
     call = Call().greeted()
     call.say("a long story", speech_ms=16_000)
-    assert not call.all(ev.AskAgent)
+    assert not call.all(cmd.AskAgent)
 
 
 def test_a_partial_text_makes_no_draft():
@@ -100,7 +101,7 @@ def test_a_partial_text_makes_no_draft():
     call.begin_speech()
     call.wait(200)
     call.text(ev.TextStage.PARTIAL, "hello")
-    assert not call.all(ev.AskAgent)
+    assert not call.all(cmd.AskAgent)
 
 
 def test_drafts_are_counted_in_the_record():
@@ -120,11 +121,11 @@ def test_drafts_are_counted_in_the_record():
 def test_a_failed_draft_is_forgotten_and_the_turn_asked_anew():
     call = Call().greeted()
     call.say("hello agent")
-    draft = call.last(ev.AskAgent).turn_id
+    draft = call.last(cmd.AskAgent).turn_id
     call.end_reply(draft, ev.Outcome.FAILED, reason="TOO_LONG")
     call.wait(260)
     call.settle("hello agent")
-    ask = call.last(ev.AskAgent)
+    ask = call.last(cmd.AskAgent)
     assert ask.turn_id > draft
     assert not ask.is_draft
-    assert not call.all(ev.ReopenStage)
+    assert not call.all(cmd.ReopenStage)

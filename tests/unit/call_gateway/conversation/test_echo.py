@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 
 import services.call_gateway.prompts as recorded
 from services.audio.pcm import TELEPHONE, AudioFormat, Encoding, decode, encode
+from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation import events as ev
+from services.call_gateway.conversation import news
 from services.call_gateway.conversation.echo import EchoGuard
 from services.call_gateway.conversation.heard_sound import HeardSound
 from services.call_gateway.conversation.line import CallerAudio
@@ -141,7 +143,7 @@ def test_an_echo_does_not_even_pause_the_agent():
     since = call.sample() - 960
     commands = call.tell(ev.SpeechBegan(since, 0.9))
     assert call.floor is Floor.SPEAKING
-    assert ev.DiscardUtterance(since, call.sample()) in commands
+    assert cmd.DiscardUtterance(since, call.sample()) in commands
     assert call.conversation.counters["echoes"] == 1
 
 
@@ -188,7 +190,7 @@ def test_without_an_ear_loud_sound_silences_the_agent_and_stops_it_when_it_lasts
     assert call.floor is Floor.LISTENING
     assert call.record(turn_id).stop_reason == "sustained_speech"
     talk(call, [QUIET] * 150)
-    assert call.all(ev.ReportPlayout)[-1].gateway_text == "prompt apology", "what they said was not heard"
+    assert call.all(cmd.ReportPlayout)[-1].gateway_text == "prompt apology", "what they said was not heard"
 
 
 def test_without_an_ear_a_short_noise_lets_the_agent_go_on():
@@ -201,14 +203,14 @@ def test_without_an_ear_a_click_is_nothing():
     call, _ = deaf_speaking_call()
     talk(call, [QUIET] * 5 + [LOUD] * 2 + [QUIET] * 5)
     assert call.floor is Floor.SPEAKING
-    assert not any(move.after == "paused" for move in call.all(ev.FloorMoved))
+    assert not any(move.after == "paused" for move in call.all(news.FloorMoved))
 
 
 def test_a_lost_ear_is_missed_when_the_caller_spoke():
     call = Call().greeted()
     call.tell(ev.StageFailed(ev.Stage.STT, "UNAVAILABLE", is_retryable=True))
     talk(call, [QUIET] * 50 + [LOUD] * 20 + [QUIET] * 150)
-    assert [report.gateway_text for report in call.all(ev.ReportPlayout)] == ["prompt apology"]
+    assert [report.gateway_text for report in call.all(cmd.ReportPlayout)] == ["prompt apology"]
 
 
 def test_a_lost_ear_is_missed_when_the_caller_spoke_before_that_was_noticed():
@@ -219,15 +221,15 @@ def test_a_lost_ear_is_missed_when_the_caller_spoke_before_that_was_noticed():
         call.is_clock_running = False
         call.wait(20)
         call.tell(CallerAudio(start, content))
-    assert call.last(ev.StageTroubled) == ev.StageTroubled(ev.Stage.STT, "STALLED", "apologise")
-    assert [report.gateway_text for report in call.all(ev.ReportPlayout)] == ["prompt apology"]
+    assert call.last(news.StageTroubled) == news.StageTroubled(ev.Stage.STT, "STALLED", "apologise")
+    assert [report.gateway_text for report in call.all(cmd.ReportPlayout)] == ["prompt apology"]
 
 
 def test_a_lost_ear_is_not_missed_by_a_silent_caller():
     call = Call().greeted()
     call.tell(ev.StageFailed(ev.Stage.STT, "UNAVAILABLE", is_retryable=True))
     talk(call, [QUIET] * 300)
-    assert not call.all(ev.ReportPlayout)
+    assert not call.all(cmd.ReportPlayout)
 
 
 def test_with_an_ear_sound_alone_decides_nothing():

@@ -2,6 +2,7 @@
 
 import pytest
 
+from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation import events as ev
 from services.call_gateway.conversation.profile import AgentEndpointing, AgentProfile
 from services.call_gateway.conversation.turn import Floor
@@ -10,7 +11,7 @@ from tests.unit.call_gateway.conversation.driver import Call
 
 def test_the_greeting_is_turn_one():
     call = Call().answered()
-    assert call.last(ev.AskAgent) == ev.AskAgent(1, ev.CallOpened(), language_code="en")
+    assert call.last(cmd.AskAgent) == cmd.AskAgent(1, cmd.CallOpened(), language_code="en")
     assert call.floor is Floor.THINKING
 
 
@@ -32,7 +33,7 @@ def test_nothing_is_asked_before_the_call_is_answered():
 def test_a_second_answer_is_no_second_greeting():
     call = Call().answered()
     call.tell(ev.CallAnswered())
-    assert len(call.all(ev.AskAgent)) == 1
+    assert len(call.all(cmd.AskAgent)) == 1
 
 
 def test_turn_ids_rise():
@@ -51,7 +52,7 @@ def test_the_language_heard_goes_with_the_question():
     call.wait(200)
     call.stop_speech()
     call.text(ev.TextStage.DRAFT, "xin chào", language_code="vi")
-    assert call.last(ev.AskAgent).language_code == "vi"
+    assert call.last(cmd.AskAgent).language_code == "vi"
     assert call.conversation.language_code == "vi"
 
 
@@ -64,7 +65,7 @@ def test_the_agents_own_patience_counts():
     call.stop_speech()
     call.draft("hello agent")
     call.wait(500)
-    assert call.all(ev.EndUtterance)
+    assert call.all(cmd.EndUtterance)
 
 
 def test_the_agents_language_holds_where_the_call_names_none():
@@ -79,18 +80,18 @@ def test_what_the_agent_expects_shapes_the_ear(kind: ev.ExpectedKind):
     turn_id = call.ask("hello")
     expected = ev.InputExpected(turn_id, kind, length=4)
     call.tell(expected)
-    assert call.last(ev.UpdateEar).expected == expected
+    assert call.last(cmd.UpdateEar).expected == expected
 
 
 def test_what_a_draft_expects_shapes_the_ear_when_it_is_committed():
     call = Call().greeted()
     call.say("hello")
-    draft = call.last(ev.AskAgent).turn_id
+    draft = call.last(cmd.AskAgent).turn_id
     call.tell(ev.InputExpected(draft, ev.ExpectedKind.YES_NO))
-    assert not [update for update in call.all(ev.UpdateEar) if update.expected]
+    assert not [update for update in call.all(cmd.UpdateEar) if update.expected]
     call.wait(260)
     call.settle("hello")
-    assert call.last(ev.UpdateEar).expected == ev.InputExpected(draft, ev.ExpectedKind.YES_NO)
+    assert call.last(cmd.UpdateEar).expected == ev.InputExpected(draft, ev.ExpectedKind.YES_NO)
 
 
 def test_the_ear_knows_when_the_agent_speaks():
@@ -99,4 +100,4 @@ def test_the_ear_knows_when_the_agent_speaks():
     call.forget()
     call.reply(turn_id, "Yes.", ms=100)
     call.wait(200)
-    assert [update.agent_is_speaking for update in call.all(ev.UpdateEar)] == [True, False]
+    assert [update.agent_is_speaking for update in call.all(cmd.UpdateEar)] == [True, False]

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.audio.pcm import AudioFormat, Encoding
+from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation import events as ev
 from services.call_gateway.conversation.line import EndCause, HoldChanged, LegEnded, PlayedUpTo
 from services.call_gateway.conversation.turn import Floor
@@ -149,7 +150,7 @@ def play(call: Call, script: Script, chunk_samples: int, steps: list[tuple[int, 
 def assert_heard_is_what_was_played(call: Call, script: Script, turn_id: int) -> None:
     expected = heard_by_oracle(script, furthest_sample(call))
     assert call.record(turn_id).heard_text == expected
-    reports = [report for report in call.all(ev.ReportPlayout) if report.turn_id == turn_id and report.is_final]
+    reports = [report for report in call.all(cmd.ReportPlayout) if report.turn_id == turn_id and report.is_final]
     assert [report.heard_offset for report in reports] == [len(expected)]
     turns = [turn for turn in call.conversation.history if turn.turn_id == turn_id]
     assert [turn.heard_text for turn in turns] == [expected] or (expected == "" and not turns)

@@ -1,6 +1,8 @@
 """The call is put on hold and taken back."""
 
+from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation import events as ev
+from services.call_gateway.conversation import news
 from services.call_gateway.conversation.line import EndCause, HoldChanged, IdleReason, KeyPressed, LegEnded, MediaIdle
 from services.call_gateway.conversation.settings import ConversationSettings
 from services.call_gateway.conversation.turn import Floor
@@ -34,18 +36,18 @@ def test_nothing_is_played_on_hold_and_the_answer_goes_on_where_it_stopped():
 def test_silence_on_hold_is_not_asked_about():
     call = Call().greeted()
     hold(call, 30_000)
-    assert not call.all(ev.ReportPlayout)
+    assert not call.all(cmd.ReportPlayout)
     call.wait(7900)
-    assert not call.all(ev.ReportPlayout), "the wait begins anew"
+    assert not call.all(cmd.ReportPlayout), "the wait begins anew"
 
 
 def test_a_turn_does_not_end_by_holding():
     call = Call().greeted()
     call.say("I would like a")
     hold(call, 5000)
-    assert not call.all(ev.EndUtterance)
+    assert not call.all(cmd.EndUtterance)
     call.wait(200)
-    assert call.all(ev.EndUtterance)
+    assert call.all(cmd.EndUtterance)
 
 
 def test_no_stage_is_late_on_hold():
@@ -55,7 +57,7 @@ def test_no_stage_is_late_on_hold():
     call.wait(1000)
     hold(call, 10_000)
     call.wait(800)
-    assert not call.all(ev.StageTroubled)
+    assert not call.all(news.StageTroubled)
     call.reply(turn_id, "Yes.", ms=200)
     call.wait(300)
     assert call.record(turn_id).outcome == "completed"
@@ -79,7 +81,7 @@ def test_words_that_settle_during_a_hold_are_asked():
     call.wait(160)
     call.tell(HoldChanged(True))
     call.settle("hello agent")
-    assert call.all(ev.CommitTurn)
+    assert call.all(cmd.CommitTurn)
     call.tell(HoldChanged(False))
     assert call.floor is Floor.THINKING
 
@@ -115,9 +117,9 @@ def test_keys_wait_out_a_hold():
     call = Call().greeted()
     call.tell(KeyPressed("1", 100))
     hold(call, 5000)
-    assert not call.all(ev.AskAgent)
+    assert not call.all(cmd.AskAgent)
     call.wait(1500)
-    assert call.last(ev.AskAgent).input == ev.CallerKeyed("1")
+    assert call.last(cmd.AskAgent).input == cmd.CallerKeyed("1")
 
 
 def test_holding_twice_is_holding_once():
@@ -133,11 +135,11 @@ def test_a_call_that_ends_on_hold_is_reported():
     turn_id = call.speaking()
     call.tell(HoldChanged(True))
     call.tell(LegEnded(EndCause.CALLER))
-    assert call.last(ev.ReportPlayout).turn_id == turn_id
+    assert call.last(cmd.ReportPlayout).turn_id == turn_id
 
 
 def test_a_hold_does_not_stop_the_longest_call():
     call = Call(ConversationSettings(max_call_s=10.0)).greeted()
     call.tell(HoldChanged(True))
     call.wait(12_000)
-    assert call.all(ev.HangUp)
+    assert call.all(cmd.HangUp)

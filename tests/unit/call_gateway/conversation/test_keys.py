@@ -1,5 +1,6 @@
 """Keys the caller presses."""
 
+from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation import events as ev
 from services.call_gateway.conversation.line import KeyPressed
 from services.call_gateway.conversation.turn import Floor
@@ -17,23 +18,23 @@ def test_keys_are_one_turn_when_no_key_follows():
     call.wait(1000)
     press(call, "3")
     call.wait(1480)
-    assert not call.all(ev.AskAgent)
+    assert not call.all(cmd.AskAgent)
     call.wait(20)
-    ask = call.last(ev.AskAgent)
-    assert (ask.input, ask.is_draft) == (ev.CallerKeyed("123"), False)
+    ask = call.last(cmd.AskAgent)
+    assert (ask.input, ask.is_draft) == (cmd.CallerKeyed("123"), False)
     assert call.floor is Floor.THINKING
 
 
 def test_a_hash_ends_the_number():
     call = Call().greeted()
     press(call, "42#")
-    assert call.last(ev.AskAgent).input == ev.CallerKeyed("42")
+    assert call.last(cmd.AskAgent).input == cmd.CallerKeyed("42")
 
 
 def test_a_lone_hash_is_a_key():
     call = Call().greeted()
     press(call, "#")
-    assert call.last(ev.AskAgent).input == ev.CallerKeyed("#")
+    assert call.last(cmd.AskAgent).input == cmd.CallerKeyed("#")
 
 
 def test_a_number_of_the_expected_length_is_whole():
@@ -43,7 +44,7 @@ def test_a_number_of_the_expected_length_is_whole():
     call.reply(turn_id, "Your code, please?", ms=200)
     call.wait(300)
     press(call, "1234")
-    assert call.last(ev.AskAgent).input == ev.CallerKeyed("1234")
+    assert call.last(cmd.AskAgent).input == cmd.CallerKeyed("1234")
 
 
 def test_an_expectation_holds_for_one_answer():
@@ -53,12 +54,12 @@ def test_an_expectation_holds_for_one_answer():
     call.reply(turn_id, "Press one.", ms=200)
     call.wait(300)
     press(call, "1")
-    second = call.last(ev.AskAgent).turn_id
+    second = call.last(cmd.AskAgent).turn_id
     call.reply(second, "Thank you.", ms=200)
     call.wait(300)
     call.forget()
     press(call, "1")
-    assert not call.all(ev.AskAgent)
+    assert not call.all(cmd.AskAgent)
 
 
 def test_a_key_stops_the_agent_at_once():
@@ -66,7 +67,7 @@ def test_a_key_stops_the_agent_at_once():
     turn_id = call.speaking()
     press(call, "1")
     assert call.floor is Floor.LISTENING
-    assert ev.CancelTurn(turn_id) in call.commands
+    assert cmd.CancelTurn(turn_id) in call.commands
     assert call.record(turn_id).stop_reason == "key"
 
 
@@ -90,25 +91,25 @@ def test_keys_take_the_place_of_a_turn_that_is_being_thought_about():
     call = Call().greeted()
     turn_id = call.ask("hello")
     press(call, "7#")
-    assert ev.CancelTurn(turn_id) in call.commands
+    assert cmd.CancelTurn(turn_id) in call.commands
     assert call.record(turn_id).outcome == "interrupted"
-    assert call.last(ev.AskAgent).input == ev.CallerKeyed("7")
+    assert call.last(cmd.AskAgent).input == cmd.CallerKeyed("7")
     assert call.floor is Floor.THINKING
 
 
 def test_keys_take_the_place_of_a_draft():
     call = Call().greeted()
     call.say("hello")
-    draft = call.last(ev.AskAgent).turn_id
+    draft = call.last(cmd.AskAgent).turn_id
     press(call, "7#")
-    assert ev.CancelTurn(draft, only=True) in call.commands
-    assert not call.all(ev.CommitTurn)
+    assert cmd.CancelTurn(draft, only=True) in call.commands
+    assert not call.all(cmd.CommitTurn)
 
 
 def test_a_stuck_key_is_bounded():
     call = Call().greeted()
     press(call, "1" * 200)
-    assert all(len(ask.input.digits) <= 64 for ask in call.all(ev.AskAgent) if isinstance(ask.input, ev.CallerKeyed))
+    assert all(len(ask.input.digits) <= 64 for ask in call.all(cmd.AskAgent) if isinstance(ask.input, cmd.CallerKeyed))
 
 
 def test_keys_are_a_sign_of_life():
@@ -116,7 +117,7 @@ def test_keys_are_a_sign_of_life():
     call.wait(7000)
     press(call, "1")
     call.wait(1400)
-    assert not call.all(ev.ReportPlayout)
+    assert not call.all(cmd.ReportPlayout)
 
 
 def test_what_was_being_said_while_keys_were_pressed_is_forgotten():
@@ -125,9 +126,9 @@ def test_what_was_being_said_while_keys_were_pressed_is_forgotten():
     began = call.sample()
     call.wait(200)
     press(call, "7#")
-    assert call.last(ev.DiscardUtterance).from_sample == began
-    turn_id = call.last(ev.AskAgent).turn_id
+    assert call.last(cmd.DiscardUtterance).from_sample == began
+    turn_id = call.last(cmd.AskAgent).turn_id
     call.stop_speech()
     call.reply(turn_id, "Seven.", ms=200)
     call.wait(2000)
-    assert not call.all(ev.EndUtterance)
+    assert not call.all(cmd.EndUtterance)

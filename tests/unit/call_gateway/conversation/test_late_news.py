@@ -5,7 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
+from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation import events as ev
+from services.call_gateway.conversation import news
 from services.call_gateway.conversation.line import HoldChanged
 from services.call_gateway.conversation.turn import Floor
 from tests.unit.call_gateway.conversation.driver import Call
@@ -120,7 +122,7 @@ def test_news_of_a_wrong_turn_does_nothing_but_count(floor: Floor, wrong_turn: s
         call.forget()
         before = sum(call.conversation.counters.values())
         commands = call.tell(event)
-        allowed = [ev.ReportAction("stale", is_done=False)] if isinstance(event, ev.ActionAsked) else []
+        allowed = [cmd.ReportAction("stale", is_done=False)] if isinstance(event, ev.ActionAsked) else []
         assert commands in ([], allowed), event
         assert call.floor is floor, event
         assert sum(call.conversation.counters.values()) == before + 1, event
@@ -136,7 +138,7 @@ def test_no_stale_sound_is_ever_on_the_line(floor: Floor):
             call.wait(20)
     call.wait(3000)
     assert STALE_BYTE not in call.heard_bytes()
-    assert not any(isinstance(command, ev.DoAction) for command in call.commands)
+    assert not any(isinstance(command, cmd.DoAction) for command in call.commands)
 
 
 @pytest.mark.parametrize("floor", STATES)
@@ -163,9 +165,9 @@ def test_every_message_of_the_live_turn_may_come_twice(floor: Floor):
     ):
         call.tell(event)
         call.tell(event)
-        texts += [command.text for command in call.all(ev.Speak) if command.turn_id == turn_id]
+        texts += [command.text for command in call.all(cmd.Speak) if command.turn_id == turn_id]
     call.wait(12_000)
-    records = [news.record.turn_id for news in call.all(ev.TurnFinished)]
+    records = [news.record.turn_id for news in call.all(news.TurnFinished)]
     assert len(records) == len(set(records)), "each turn ends once"
 
 

@@ -1,6 +1,8 @@
 """The record of a turn: latency, where it went, and what nobody explains."""
 
+from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation import events as ev
+from services.call_gateway.conversation import news
 from services.call_gateway.conversation.record import TurnNotes
 from tests.unit.call_gateway.conversation.driver import Call
 
@@ -35,8 +37,8 @@ def test_each_stage_says_its_part_and_the_rest_of_what_was_seen_is_network():
     ).finished(2, outcome="completed", heard_text="")
     parts = {time.stage: time for time in record.stage_times}
     assert list(parts) == ["endpointing", "stt", "nlu", "tts", "playout"]
-    assert parts["nlu"] == ev.StageTime("nlu", 2_000, 70_000, 20_000)
-    assert parts["tts"] == ev.StageTime("tts", 3_000, 60_000, 30_000)
+    assert parts["nlu"] == news.StageTime("nlu", 2_000, 70_000, 20_000)
+    assert parts["tts"] == news.StageTime("tts", 3_000, 60_000, 30_000)
     assert parts["playout"].queue_us == 10_000
 
 
@@ -98,4 +100,4 @@ def test_a_trace_goes_from_the_text_to_question_voice_and_record():
     call.voice(turn_id, 100)
     call.end_voice(turn_id)
     call.wait(200)
-    assert call.last(ev.AskAgent).trace == call.last(ev.Speak).trace == call.record(turn_id).trace == trace
+    assert call.last(cmd.AskAgent).trace == call.last(cmd.Speak).trace == call.record(turn_id).trace == trace

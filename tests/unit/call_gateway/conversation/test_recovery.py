@@ -1,5 +1,6 @@
 """A turn that was taken too early, and words that were understood too late."""
 
+from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation import events as ev
 from services.call_gateway.conversation.turn import Floor
 from tests.unit.call_gateway.conversation.driver import Call
@@ -13,9 +14,9 @@ def test_speech_before_the_answer_began_makes_one_turn_of_both_parts():
     call.wait(400)
     call.stop_speech()
     call.draft("an appointment")
-    assert ev.CancelTurn(first) in call.commands
-    ask = call.last(ev.AskAgent)
-    assert ask.input == ev.CallerSaid("I would like an appointment")
+    assert cmd.CancelTurn(first) in call.commands
+    ask = call.last(cmd.AskAgent)
+    assert ask.input == cmd.CallerSaid("I would like an appointment")
     assert ask.continues_turn_id == first
     assert call.record(first).outcome == "continued"
 
@@ -39,7 +40,7 @@ def test_at_most_one_word_is_heard_of_an_answer_that_came_too_early():
     call.stop_speech()
     call.draft("an appointment")
     assert call.record(first).outcome == "continued"
-    assert call.last(ev.AskAgent).input == ev.CallerSaid("I would like an appointment")
+    assert call.last(cmd.AskAgent).input == cmd.CallerSaid("I would like an appointment")
 
 
 def test_after_a_second_word_it_is_an_interruption():
@@ -52,37 +53,37 @@ def test_after_a_second_word_it_is_an_interruption():
     call.stop_speech()
     call.draft("an appointment")
     assert call.record(first).outcome == "interrupted"
-    ask = call.last(ev.AskAgent)
-    assert (ask.input, ask.continues_turn_id) == (ev.CallerSaid("an appointment"), 0)
+    ask = call.last(cmd.AskAgent)
+    assert (ask.input, ask.continues_turn_id) == (cmd.CallerSaid("an appointment"), 0)
 
 
 def test_speech_before_the_words_were_settled_begins_no_turn_in_between():
     call = Call().greeted()
     call.say("I would like")
-    draft = call.last(ev.AskAgent).turn_id
+    draft = call.last(cmd.AskAgent).turn_id
     call.wait(160)
     call.begin_speech()
     call.settle("I would like")
-    assert not call.all(ev.CommitTurn)
+    assert not call.all(cmd.CommitTurn)
     call.wait(300)
     call.stop_speech()
     call.draft("an appointment")
-    assert ev.CancelTurn(draft, only=True) in call.commands
-    ask = call.last(ev.AskAgent)
-    assert (ask.input, ask.continues_turn_id) == (ev.CallerSaid("I would like an appointment"), 0)
+    assert cmd.CancelTurn(draft, only=True) in call.commands
+    ask = call.last(cmd.AskAgent)
+    assert (ask.input, ask.continues_turn_id) == (cmd.CallerSaid("I would like an appointment"), 0)
 
 
 def test_a_cough_before_the_words_were_settled_delays_the_turn_and_no_more():
     call = Call().greeted()
     call.say("hello agent")
-    draft = call.last(ev.AskAgent).turn_id
+    draft = call.last(cmd.AskAgent).turn_id
     call.wait(160)
     call.begin_speech()
     call.settle("hello agent")
     call.wait(100)
     call.stop_speech()
     call.draft("")
-    assert call.last(ev.CommitTurn) == ev.CommitTurn(draft)
+    assert call.last(cmd.CommitTurn) == cmd.CommitTurn(draft)
     assert call.floor is Floor.THINKING
 
 
@@ -90,10 +91,10 @@ def test_a_correction_that_changes_the_meaning_at_once_is_answered_instead():
     call = Call().greeted()
     first = call.ask("a table for two")
     call.text(ev.TextStage.CORRECTED, "a table for ten")
-    assert ev.CorrectTurn(first, "a table for ten") in call.commands
-    assert ev.CancelTurn(first) in call.commands
-    ask = call.last(ev.AskAgent)
-    assert (ask.input, ask.continues_turn_id) == (ev.CallerSaid("a table for ten"), first)
+    assert cmd.CorrectTurn(first, "a table for ten") in call.commands
+    assert cmd.CancelTurn(first) in call.commands
+    ask = call.last(cmd.AskAgent)
+    assert (ask.input, ask.continues_turn_id) == (cmd.CallerSaid("a table for ten"), first)
     assert call.floor is Floor.THINKING
 
 
@@ -112,7 +113,7 @@ def test_a_late_correction_changes_history_and_record_only():
     call.wait(600)
     call.forget()
     call.text(ev.TextStage.CORRECTED, "a table for ten")
-    assert call.commands == [ev.CorrectTurn(first, "a table for ten")]
+    assert call.commands == [cmd.CorrectTurn(first, "a table for ten")]
     assert call.conversation.history[-1].user_text == "a table for ten"
 
 
@@ -120,7 +121,7 @@ def test_words_settled_after_the_draft_was_taken_are_a_correction():
     call = Call().greeted()
     call.say("a table for two")
     call.wait(600)
-    first = call.last(ev.CommitTurn).turn_id
+    first = call.last(cmd.CommitTurn).turn_id
     call.settle("a table for ten")
-    assert ev.CorrectTurn(first, "a table for ten") in call.commands
-    assert call.last(ev.AskAgent).continues_turn_id == first
+    assert cmd.CorrectTurn(first, "a table for ten") in call.commands
+    assert call.last(cmd.AskAgent).continues_turn_id == first

@@ -1,5 +1,6 @@
 """A caller who says nothing, and calls that last too long."""
 
+from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation import events as ev
 from services.call_gateway.conversation.line import CallerStaysSilent, EndCause
 from services.call_gateway.conversation.profile import AgentEndpointing, AgentProfile
@@ -11,14 +12,14 @@ ASK_MS = 8000 + PROMPT_MS + 60
 
 
 def prompts_heard(call: Call) -> list[str]:
-    return [report.gateway_text for report in call.all(ev.ReportPlayout) if report.gateway_text]
+    return [report.gateway_text for report in call.all(cmd.ReportPlayout) if report.gateway_text]
 
 
 def test_silence_is_asked_about_twice_then_the_caller_is_wished_goodbye():
     call = Call().greeted()
     call.wait(4 * ASK_MS)
     assert prompts_heard(call) == ["prompt still_there", "prompt still_there", "prompt silence_goodbye"]
-    assert call.last(ev.HangUp).cause is EndCause.SILENCE
+    assert call.last(cmd.HangUp).cause is EndCause.SILENCE
 
 
 def test_the_hang_up_follows_the_goodbye_at_a_distance():
@@ -44,7 +45,7 @@ def test_words_begin_the_count_again():
     turn_id = call.ask("hello")
     call.reply(turn_id, "Yes?", ms=200)
     call.wait(300 + 2 * ASK_MS)
-    assert not call.all(ev.HangUp)
+    assert not call.all(cmd.HangUp)
 
 
 def test_a_sound_begins_the_wait_again():
@@ -81,7 +82,7 @@ def test_a_call_that_lasts_too_long_ends_with_a_goodbye():
     call.speaking(ms=20_000)
     call.wait(20_000)
     assert prompts_heard(call) == ["prompt goodbye"]
-    assert call.last(ev.HangUp).cause is EndCause.MAX_DURATION
+    assert call.last(cmd.HangUp).cause is EndCause.MAX_DURATION
 
 
 def test_a_recovered_call_begins_with_an_apology_and_no_greeting():
@@ -89,7 +90,7 @@ def test_a_recovered_call_begins_with_an_apology_and_no_greeting():
     call.tell(ev.CallAnswered(is_recovered=True))
     call.wait(300 + PROMPT_MS + 60)
     assert prompts_heard(call) == ["prompt recovered"]
-    assert not call.all(ev.AskAgent)
+    assert not call.all(cmd.AskAgent)
     assert call.floor is Floor.LISTENING
 
 
@@ -106,7 +107,7 @@ def test_a_caller_who_has_left_is_answered_and_the_call_ends():
     call.reply(turn_id, "Goodbye.", ms=400)
     call.wait(2000)
     assert call.record(turn_id).outcome == "completed"
-    assert call.last(ev.HangUp).cause is EndCause.CALLER
+    assert call.last(cmd.HangUp).cause is EndCause.CALLER
 
 
 def test_a_call_does_not_end_before_the_ear_has_heard_everything():
@@ -115,10 +116,10 @@ def test_a_call_does_not_end_before_the_ear_has_heard_everything():
     call.tell(ev.CallerAdvanced(call.sample() + 16_000))
     call.tell(CallerStaysSilent())
     call.wait(400)
-    assert not call.all(ev.HangUp)
+    assert not call.all(cmd.HangUp)
     call.tell(ev.EarProgressed(call.sample() + 16_000))
     call.wait(400)
-    assert call.all(ev.HangUp)
+    assert call.all(cmd.HangUp)
 
 
 def test_a_caller_who_left_without_a_word_is_not_waited_for():
@@ -127,7 +128,7 @@ def test_a_caller_who_left_without_a_word_is_not_waited_for():
     call.reply(1, "Hello.", ms=400)
     call.wait(2000)
     assert call.record(1).outcome == "completed"
-    assert call.last(ev.HangUp).cause is EndCause.CALLER
+    assert call.last(cmd.HangUp).cause is EndCause.CALLER
 
 
 def test_a_caller_who_left_is_not_asked_whether_they_are_there():
@@ -138,4 +139,4 @@ def test_a_caller_who_left_is_not_asked_whether_they_are_there():
     call.tell(CallerStaysSilent())
     call.wait(9000)
     assert prompts_heard(call) == []
-    assert call.last(ev.HangUp).cause is EndCause.CALLER
+    assert call.last(cmd.HangUp).cause is EndCause.CALLER

@@ -2,7 +2,9 @@
 
 import pytest
 
+from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation import events as ev
+from services.call_gateway.conversation import news
 from services.call_gateway.conversation.line import EndCause
 from services.call_gateway.conversation.prompts import PromptBook
 from services.call_gateway.conversation.turn import Floor
@@ -20,12 +22,12 @@ def test_a_stalled_agent_is_apologised_for_reopened_and_asked_once_more():
     turn_id = call.ask("hello")
     call.forget()
     call.wait(1900)
-    assert call.last(ev.StageTroubled) == ev.StageTroubled(NLU, "STALLED", "retry")
-    assert call.last(ev.ReopenStage) == ev.ReopenStage(NLU)
+    assert call.last(news.StageTroubled) == news.StageTroubled(NLU, "STALLED", "retry")
+    assert call.last(cmd.ReopenStage) == cmd.ReopenStage(NLU)
     call.wait(PROMPT_MS + 40)
     assert prompts_heard(call) == ["prompt apology"]
     call.tell(ev.StageReady(NLU))
-    assert call.last(ev.AskAgent).turn_id == turn_id
+    assert call.last(cmd.AskAgent).turn_id == turn_id
     call.reply(turn_id, "Here I am.", ms=200)
     call.wait(300)
     assert call.record(turn_id).outcome == "completed"
@@ -40,7 +42,7 @@ def test_an_agent_that_stalls_twice_is_the_end_of_the_call():
     call.tell(ev.StageReady(NLU))
     call.wait(6000)
     assert prompts_heard(call) == ["prompt apology", "prompt goodbye"]
-    assert call.last(ev.HangUp).cause is EndCause.FAILURE
+    assert call.last(cmd.HangUp).cause is EndCause.FAILURE
     assert longest_silence_ms(call) <= MAX_DEAD_AIR_MS
 
 
@@ -52,8 +54,8 @@ def test_an_agent_that_cannot_be_reached_again_is_the_end_of_the_call():
     for _ in range(8):
         call.wait(500)
         call.tell(ev.StageFailed(NLU, "UNAVAILABLE", is_retryable=True))
-    assert call.last(ev.HangUp).cause is EndCause.FAILURE
-    assert len(call.all(ev.ReopenStage)) > 2, "it is tried on while the caller waits"
+    assert call.last(cmd.HangUp).cause is EndCause.FAILURE
+    assert len(call.all(cmd.ReopenStage)) > 2, "it is tried on while the caller waits"
     assert longest_silence_ms(call) <= MAX_DEAD_AIR_MS
 
 
@@ -62,8 +64,8 @@ def test_a_failure_no_retry_can_mend_is_the_end_of_the_call():
     call.ask("hello")
     call.tell(ev.StageFailed(NLU, "UNAUTHENTICATED", is_retryable=False))
     call.wait(PROMPT_MS + 400)
-    assert call.last(ev.StageTroubled).remedy == "goodbye"
-    assert call.last(ev.HangUp).cause is EndCause.FAILURE
+    assert call.last(news.StageTroubled).remedy == "goodbye"
+    assert call.last(cmd.HangUp).cause is EndCause.FAILURE
 
 
 def test_an_agent_that_dies_in_mid_reply_begins_the_reply_again_with_the_voice():
@@ -75,7 +77,7 @@ def test_an_agent_that_dies_in_mid_reply_begins_the_reply_again_with_the_voice()
     call.wait(420)
     call.forget()
     call.tell(ev.StageFailed(NLU, "UNAVAILABLE", is_retryable=True))
-    assert [command.stage for command in call.all(ev.ReopenStage)] == [NLU, TTS]
+    assert [command.stage for command in call.all(cmd.ReopenStage)] == [NLU, TTS]
     assert call.floor is Floor.THINKING
     call.tell(ev.StageReady(NLU))
     call.tell(ev.StageReady(TTS))
@@ -83,16 +85,16 @@ def test_an_agent_that_dies_in_mid_reply_begins_the_reply_again_with_the_voice()
     call.wait(PROMPT_MS + 600)
     record = call.record(turn_id)
     assert (record.outcome, record.heard_text) == ("completed", "one two three four")
-    assert call.last(ev.ReportPlayout) == ev.ReportPlayout(turn_id, 10, is_final=True)
+    assert call.last(cmd.ReportPlayout) == cmd.ReportPlayout(turn_id, 10, is_final=True)
 
 
 def test_a_retryable_bad_turn_is_tried_once_more():
     call = Call().greeted()
     turn_id = call.ask("hello")
     call.end_reply(turn_id, ev.Outcome.FAILED, reason="OVERLOADED", is_retryable=True)
-    assert call.last(ev.ReopenStage) == ev.ReopenStage(NLU)
+    assert call.last(cmd.ReopenStage) == cmd.ReopenStage(NLU)
     call.tell(ev.StageReady(NLU))
-    assert call.last(ev.AskAgent).turn_id == turn_id
+    assert call.last(cmd.AskAgent).turn_id == turn_id
 
 
 def test_a_bad_turn_that_would_fail_again_gives_the_floor_back_after_an_apology():
@@ -103,7 +105,7 @@ def test_a_bad_turn_that_would_fail_again_gives_the_floor_back_after_an_apology(
     assert call.record(turn_id).outcome == "failed"
     assert prompts_heard(call) == ["prompt apology"]
     assert call.floor is Floor.LISTENING
-    assert not call.all(ev.ReopenStage)
+    assert not call.all(cmd.ReopenStage)
 
 
 def test_two_such_turns_in_a_row_are_the_end_of_the_call():
@@ -112,7 +114,7 @@ def test_two_such_turns_in_a_row_are_the_end_of_the_call():
         call.end_reply(call.ask("hello"), ev.Outcome.FAILED, reason="TOO_LONG")
         call.wait(PROMPT_MS + 60)
     call.wait(1000)
-    assert call.last(ev.HangUp).cause is EndCause.FAILURE
+    assert call.last(cmd.HangUp).cause is EndCause.FAILURE
 
 
 def test_a_running_tool_buys_the_agent_time():
@@ -121,19 +123,19 @@ def test_a_running_tool_buys_the_agent_time():
     call.tell(ev.ToolUsed(turn_id, "tool-1", "book", "started"))
     call.forget()
     call.wait(9000)
-    assert not call.all(ev.ReopenStage)
+    assert not call.all(cmd.ReopenStage)
     assert set(prompts_heard(call)) == {"prompt apology"}
     assert longest_silence_ms(call) <= MAX_DEAD_AIR_MS
     call.tell(ev.ToolUsed(turn_id, "tool-1", "book", "completed", result_json="{}"))
     call.wait(2000)
-    assert call.all(ev.ReopenStage)
+    assert call.all(cmd.ReopenStage)
 
 
 def test_an_idle_agent_that_dies_is_reopened_without_a_word():
     call = Call().greeted()
     call.tell(ev.StageFailed(NLU, "UNAVAILABLE", is_retryable=True))
-    assert call.last(ev.StageTroubled).remedy == "reopen"
-    assert call.last(ev.ReopenStage) == ev.ReopenStage(NLU)
+    assert call.last(news.StageTroubled).remedy == "reopen"
+    assert call.last(cmd.ReopenStage) == cmd.ReopenStage(NLU)
     call.wait(1000)
     assert prompts_heard(call) == []
 
@@ -142,12 +144,12 @@ def test_a_turn_taken_while_the_agent_is_away_is_asked_when_it_is_back():
     call = Call().greeted()
     call.tell(ev.StageFailed(NLU, "UNAVAILABLE", is_retryable=True))
     call.say("hello agent")
-    assert not call.all(ev.AskAgent), "no draft where nobody is"
+    assert not call.all(cmd.AskAgent), "no draft where nobody is"
     call.wait(260)
     call.settle("hello agent")
-    assert not call.all(ev.AskAgent)
+    assert not call.all(cmd.AskAgent)
     call.tell(ev.StageReady(NLU))
-    assert call.last(ev.AskAgent).input == ev.CallerSaid("hello agent")
+    assert call.last(cmd.AskAgent).input == cmd.CallerSaid("hello agent")
 
 
 def test_a_failing_attempt_is_repeated_at_a_distance():
@@ -155,9 +157,9 @@ def test_a_failing_attempt_is_repeated_at_a_distance():
     call.tell(ev.StageFailed(NLU, "UNAVAILABLE", is_retryable=True))
     call.forget()
     call.tell(ev.StageFailed(NLU, "UNAVAILABLE", is_retryable=True))
-    assert not call.all(ev.ReopenStage)
+    assert not call.all(cmd.ReopenStage)
     call.wait(500)
-    assert call.all(ev.ReopenStage) == [ev.ReopenStage(NLU)]
+    assert call.all(cmd.ReopenStage) == [cmd.ReopenStage(NLU)]
 
 
 # -- the voice ---------------------------------------------------------------------------------------------------------
@@ -170,11 +172,11 @@ def test_a_stalled_voice_is_apologised_for_and_given_the_words_again():
     call.end_reply(turn_id)
     call.forget()
     call.wait(900)
-    assert call.last(ev.StageTroubled) == ev.StageTroubled(TTS, "STALLED", "retry")
-    assert not call.all(ev.AskAgent)
+    assert call.last(news.StageTroubled) == news.StageTroubled(TTS, "STALLED", "retry")
+    assert not call.all(cmd.AskAgent)
     call.tell(ev.StageReady(TTS))
-    assert call.all(ev.Speak) == [ev.Speak(turn_id, "one two", "en")]
-    assert call.all(ev.EndSpeech) == [ev.EndSpeech(turn_id)]
+    assert call.all(cmd.Speak) == [cmd.Speak(turn_id, "one two", "en")]
+    assert call.all(cmd.EndSpeech) == [cmd.EndSpeech(turn_id)]
 
 
 def test_a_voice_that_dies_in_mid_answer_goes_on_from_the_last_word_heard():
@@ -192,9 +194,9 @@ def test_a_voice_that_dies_in_mid_answer_goes_on_from_the_last_word_heard():
     call.wait(PROMPT_MS + 20)
     assert prompts_heard(call) == ["prompt apology"]
     call.tell(ev.StageReady(TTS))
-    assert call.all(ev.Speak) == [
-        ev.Speak(turn_id, " three ", "en", start_offset=7),
-        ev.Speak(turn_id, "four five", "en"),
+    assert call.all(cmd.Speak) == [
+        cmd.Speak(turn_id, " three ", "en", start_offset=7),
+        cmd.Speak(turn_id, "four five", "en"),
     ]
     call.mark(turn_id, 23, 1600)
     call.voice(turn_id, 1600)
@@ -220,7 +222,7 @@ def test_a_voice_that_runs_dry_is_stalled_after_two_seconds():
     call.voice(turn_id, 200)
     call.forget()
     call.wait(200 + 2000 + 60)
-    assert call.last(ev.StageTroubled) == ev.StageTroubled(TTS, "STALLED", "retry")
+    assert call.last(news.StageTroubled) == news.StageTroubled(TTS, "STALLED", "retry")
     assert longest_silence_ms(call) <= MAX_DEAD_AIR_MS
 
 
@@ -231,7 +233,7 @@ def test_when_all_words_were_spoken_and_no_more_come_it_is_the_agent_that_stalls
     call.mark(turn_id, 8, 200)
     call.voice(turn_id, 200)
     call.wait(200 + 2000 + 60)
-    assert call.last(ev.StageTroubled) == ev.StageTroubled(NLU, "STALLED", "retry")
+    assert call.last(news.StageTroubled) == news.StageTroubled(NLU, "STALLED", "retry")
 
 
 def test_the_silence_after_the_callers_last_word_is_bounded_even_when_its_end_was_found_late():
@@ -255,7 +257,7 @@ def test_trouble_without_prompts_is_still_bounded():
     call.greeted()
     call.ask("hello")
     call.wait(6000)
-    assert call.last(ev.HangUp).cause is EndCause.FAILURE
+    assert call.last(cmd.HangUp).cause is EndCause.FAILURE
 
 
 @pytest.mark.parametrize("stage", [NLU, TTS])
@@ -282,7 +284,7 @@ def test_the_greeting_is_retried_like_any_turn():
     call.tell(ev.StageFailed(NLU, "UNAVAILABLE", is_retryable=True))
     call.wait(1000)
     call.tell(ev.StageReady(NLU))
-    assert call.last(ev.AskAgent).input == ev.CallOpened()
+    assert call.last(cmd.AskAgent).input == cmd.CallOpened()
     call.reply(1, "Hello.", ms=200)
     call.wait(400)
     assert call.record(1).outcome == "completed"
@@ -292,10 +294,10 @@ def test_an_agent_that_dies_after_its_reply_is_opened_anew_when_it_is_known_what
     call = Call().greeted()
     turn_id = call.speaking("one two three four. ", ms=2000)
     call.tell(ev.StageFailed(NLU, "UNAVAILABLE", is_retryable=True))
-    assert not call.all(ev.ReopenStage)
+    assert not call.all(cmd.ReopenStage)
     call.wait(2000)
     assert call.record(turn_id).outcome == "completed"
-    assert call.all(ev.ReopenStage) == [ev.ReopenStage(NLU)]
+    assert call.all(cmd.ReopenStage) == [cmd.ReopenStage(NLU)]
     assert call.conversation.history[-1].heard_text == "one two three four. "
 
 
@@ -304,4 +306,4 @@ def test_a_call_that_is_closed_before_it_was_answered_is_hung_up():
     call.tell(ev.CloseAsked(EndCause.OPERATOR))
     deadline = call.conversation.next_deadline()
     assert deadline is not None
-    assert any(isinstance(command, ev.HangUp) for command in call.conversation.on_timer(now=deadline))
+    assert any(isinstance(command, cmd.HangUp) for command in call.conversation.on_timer(now=deadline))

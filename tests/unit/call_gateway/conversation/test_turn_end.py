@@ -1,5 +1,6 @@
 """When the caller's turn is over, and what its words were."""
 
+from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation import events as ev
 from services.call_gateway.conversation.line import IdleReason, MediaIdle
 from services.call_gateway.conversation.turn import Floor
@@ -10,9 +11,9 @@ def test_the_turn_ends_when_the_predicted_silence_has_passed_on_the_callers_cloc
     call = Call().greeted()
     call.say("hello agent")  # 100 ms of silence are over
     call.wait(140)
-    assert not call.all(ev.EndUtterance)
+    assert not call.all(cmd.EndUtterance)
     call.wait(20)
-    assert call.last(ev.EndUtterance).end_sample == call.sample(call.ms - 260)
+    assert call.last(cmd.EndUtterance).end_sample == call.sample(call.ms - 260)
     assert call.floor is Floor.THINKING
 
 
@@ -21,7 +22,7 @@ def test_wall_time_alone_ends_no_turn():
     call.say("hello agent")
     call.is_clock_running = False
     call.wait(1000)
-    assert not call.all(ev.EndUtterance)
+    assert not call.all(cmd.EndUtterance)
 
 
 def test_the_same_sound_at_once_gives_the_same_end():
@@ -29,7 +30,7 @@ def test_the_same_sound_at_once_gives_the_same_end():
     call.say("hello agent")
     end_ms = call.ms - 100
     call.tell(ev.CallerAdvanced(call.sample(end_ms + 256)))
-    assert call.last(ev.EndUtterance).end_sample == call.sample(end_ms)
+    assert call.last(cmd.EndUtterance).end_sample == call.sample(end_ms)
 
 
 def test_an_unfinished_sentence_waits_longer():
@@ -37,9 +38,9 @@ def test_an_unfinished_sentence_waits_longer():
     call.say("I would like a")
     call.predict(1200, "UNFINISHED", end_ms=call.ms - 100)
     call.wait(1080)
-    assert not call.all(ev.EndUtterance)
+    assert not call.all(cmd.EndUtterance)
     call.wait(20)
-    assert call.all(ev.EndUtterance)
+    assert call.all(cmd.EndUtterance)
 
 
 def test_an_ear_that_predicts_nothing_is_given_the_long_wait():
@@ -49,9 +50,9 @@ def test_an_ear_that_predicts_nothing_is_given_the_long_wait():
     call.stop_speech()
     call.draft("hello agent")
     call.wait(1180)
-    assert not call.all(ev.EndUtterance)
+    assert not call.all(cmd.EndUtterance)
     call.wait(20)
-    assert call.all(ev.EndUtterance)
+    assert call.all(cmd.EndUtterance)
 
 
 def test_speech_takes_a_prediction_back():
@@ -59,14 +60,14 @@ def test_speech_takes_a_prediction_back():
     call.say("hello agent")
     call.begin_speech()
     call.wait(1000)
-    assert not call.all(ev.EndUtterance)
+    assert not call.all(cmd.EndUtterance)
 
 
 def test_a_turn_waits_for_text_that_covers_it_but_not_for_ever():
     call = Call().greeted()
     call.say("hello", with_draft=False)
     call.wait(540)
-    assert not call.all(ev.EndUtterance)
+    assert not call.all(cmd.EndUtterance)
     call.wait(20)
     call.settle("hello agent")
     call.reply(call.conversation.turn_id, "Yes.", ms=100)
@@ -79,7 +80,7 @@ def test_text_that_comes_late_ends_the_turn_at_once():
     call.say("hello", with_draft=False)
     call.wait(300)
     call.text(ev.TextStage.DRAFT, "hello agent", end_ms=call.ms - 400)
-    assert call.all(ev.EndUtterance)
+    assert call.all(cmd.EndUtterance)
 
 
 def test_a_pressed_key_is_no_silence():
@@ -89,9 +90,9 @@ def test_a_pressed_key_is_no_silence():
     start = call.sample()
     call.tell(MediaIdle(start, start + 8000, IdleReason.DTMF))
     call.tell(ev.EarProgressed(start + 8000))
-    assert not call.all(ev.EndUtterance)
+    assert not call.all(cmd.EndUtterance)
     call.tell(MediaIdle(start + 8000, start + 8000 + 160 * 8, IdleReason.UNKNOWN))
-    assert call.all(ev.EndUtterance)
+    assert call.all(cmd.EndUtterance)
 
 
 def test_nothing_said_gives_the_floor_back():
@@ -100,36 +101,36 @@ def test_nothing_said_gives_the_floor_back():
     call.wait(600)
     call.settle("")
     assert call.floor is Floor.LISTENING
-    assert not call.all(ev.AskAgent)
+    assert not call.all(cmd.AskAgent)
 
 
 def test_a_draft_is_dropped_when_nothing_was_said_after_all():
     call = Call().greeted()
     call.say("hello")
-    draft = call.last(ev.AskAgent).turn_id
+    draft = call.last(cmd.AskAgent).turn_id
     call.wait(260)
     call.settle("")
-    assert ev.CancelTurn(draft, only=True) in call.commands
+    assert cmd.CancelTurn(draft, only=True) in call.commands
     assert call.floor is Floor.LISTENING
 
 
 def test_the_drafts_text_stands_when_settling_takes_too_long():
     call = Call().greeted()
     call.say("hello agent")
-    draft = call.last(ev.AskAgent).turn_id
+    draft = call.last(cmd.AskAgent).turn_id
     call.wait(160)
     assert call.floor is Floor.THINKING
     call.wait(400)
-    assert call.last(ev.CommitTurn) == ev.CommitTurn(draft)
+    assert call.last(cmd.CommitTurn) == cmd.CommitTurn(draft)
 
 
 def test_a_failed_settlement_leaves_the_drafts_text():
     call = Call().greeted()
     call.say("hello agent")
-    draft = call.last(ev.AskAgent).turn_id
+    draft = call.last(cmd.AskAgent).turn_id
     call.wait(260)
     call.settle("", is_ok=False)
-    assert call.last(ev.CommitTurn) == ev.CommitTurn(draft)
+    assert call.last(cmd.CommitTurn) == cmd.CommitTurn(draft)
 
 
 def test_an_answer_without_words_gives_the_floor_back():
@@ -139,4 +140,4 @@ def test_an_answer_without_words_gives_the_floor_back():
     call.wait(20)
     assert call.floor is Floor.LISTENING
     assert call.record(turn_id).outcome == "completed"
-    assert not call.all(ev.EndSpeech)
+    assert not call.all(cmd.EndSpeech)

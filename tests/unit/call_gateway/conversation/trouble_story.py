@@ -1,6 +1,6 @@
 """What the caller hears while stages are in trouble."""
 
-from services.call_gateway.conversation import events as ev
+from services.call_gateway.conversation import commands as cmd
 from tests.unit.call_gateway.conversation.driver import Call
 
 MAX_DEAD_AIR_MS = 3000
@@ -17,4 +17,4 @@ def longest_silence_ms(call: Call, *, until_ms: int | None = None) -> int:
 
 
 def prompts_heard(call: Call) -> list[str]:
-    return [report.gateway_text for report in call.all(ev.ReportPlayout) if report.gateway_text]
+    return [report.gateway_text for report in call.all(cmd.ReportPlayout) if report.gateway_text]

@@ -1,0 +1,206 @@
+"""What the conversation asks for: commands that the session carries out in order, none of which waits for an answer.
+
+Samples count from the call's first on the caller's media clock.
+"""
+
+from dataclasses import dataclass
+
+from services.call_gateway.conversation.events import NO_TRACE, Action, InputExpected, Stage, Trace
+from services.call_gateway.conversation.line import EndCause
+from services.call_gateway.conversation.news import News
+
+# -- to the ear -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class EndUtterance:
+    """The turn is over: settle everything up to here."""
+
+    end_sample: int
+
+
+@dataclass(frozen=True, slots=True)
+class DiscardUtterance:
+    """That sound was no speech: forget it."""
+
+    from_sample: int
+    to_sample: int
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateEar:
+    """Listen differently from here on. A field that is None or empty changes nothing."""
+
+    effective_sample: int
+    language_codes: tuple[str, ...] = ()
+    expected: InputExpected | None = None
+    agent_is_speaking: bool | None = None
+
+
+# -- to the agent ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class CallerSaid:
+    """They said this."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallOpened:
+    """Greet."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallerKeyed:
+    """They pressed these keys."""
+
+    digits: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallerSilent:
+    """They said nothing."""
+
+    duration_ms: int
+    count: int  # how often in a row, from 1
+
+
+TurnInput = CallerSaid | CallOpened | CallerKeyed | CallerSilent
+
+
+@dataclass(frozen=True, slots=True)
+class ReportPlayout:
+    """What the caller heard of a turn's reply, or of the gateway's own words."""
+
+    turn_id: int
+    heard_offset: int  # code points of the reply as sent
+    is_final: bool
+    gateway_text: str = ""  # the words themselves, when the gateway made them
+
+
+@dataclass(frozen=True, slots=True)
+class AskAgent:
+    """Begin a turn, or a draft of one."""
+
+    turn_id: int
+    input: TurnInput
+    language_code: str = ""
+    is_draft: bool = False
+    continues_turn_id: int = 0
+    provisional_playout: ReportPlayout | None = None
+    trace: Trace = NO_TRACE
+
+
+@dataclass(frozen=True, slots=True)
+class CommitTurn:
+    """The draft is the turn."""
+
+    turn_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class CancelTurn:
+    """Stop generating. Reaches every turn before it too, unless `only` it."""
+
+    turn_id: int
+    only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CorrectTurn:
+    """A better text of a past turn."""
+
+    turn_id: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReportAction:
+    """How an act on the call went, when the conversation knows: it died with its turn."""
+
+    action_id: str
+    is_done: bool
+    reason: str = ""
+
+
+# -- to the voice ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Speak:
+    """More text of a turn."""
+
+    turn_id: int
+    text: str
+    language_code: str
+    start_offset: int = 0  # on the first text after a stream was opened anew: where in the turn's text it begins
+    trace: Trace = NO_TRACE
+
+
+@dataclass(frozen=True, slots=True)
+class EndSpeech:
+    """The turn's text is whole."""
+
+    turn_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class StopSpeech:
+    """Stop synthesising. Reaches every turn before it too, unless `only` it."""
+
+    turn_id: int
+    only: bool = False
+
+
+# -- to the session and the line ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ReopenStage:
+    """Give up this stage's stream and open a fresh one, which is told the conversation so far."""
+
+    stage: Stage
+
+
+@dataclass(frozen=True, slots=True)
+class DiscardSent:
+    """Void what the line was given and may not have played."""
+
+
+@dataclass(frozen=True, slots=True)
+class DoAction:
+    """Do this to the call, then report how it went."""
+
+    action_id: str
+    action: Action
+
+
+@dataclass(frozen=True, slots=True)
+class HangUp:
+    """End the call now: everything that should be heard has been."""
+
+    cause: EndCause
+    message: str = ""
+
+
+Command = (
+    EndUtterance
+    | DiscardUtterance
+    | UpdateEar
+    | ReportPlayout
+    | AskAgent
+    | CommitTurn
+    | CancelTurn
+    | CorrectTurn
+    | ReportAction
+    | Speak
+    | EndSpeech
+    | StopSpeech
+    | ReopenStage
+    | DiscardSent
+    | DoAction
+    | HangUp
+    | News
+)

@@ -1,0 +1,75 @@
+"""What is told of a call to whoever watches it: the log, the metrics, the trace, the call record."""
+
+from dataclasses import dataclass, field
+
+from services.call_gateway.conversation.events import NO_TRACE, Stage, Trace
+
+
+@dataclass(frozen=True, slots=True)
+class FloorMoved:
+    """The floor changed hands."""
+
+    before: str  # Floor's value
+    after: str
+    cause: str  # the event's name in snake_case
+    turn_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class CallerHeard:
+    """What the caller was heard to say. Personal data."""
+
+    utterance_id: int
+    text: str
+    is_settled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StageTroubled:
+    """A stage failed or stalled, and what is done about it."""
+
+    stage: Stage
+    reason: str
+    remedy: str  # "retry", "apologise", "goodbye", "reopen"
+
+
+@dataclass(frozen=True, slots=True)
+class StageTime:
+    """One part of a turn's latency."""
+
+    stage: str  # "endpointing", "stt", "nlu", "tts", "playout"
+    queue_us: int = 0
+    compute_us: int = 0
+    network_us: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TurnRecord:
+    """One turn from the caller's last word to the last word of the answer. Texts are personal data."""
+
+    turn_id: int
+    outcome: str  # "completed", "interrupted", "failed", "continued"
+    user_text: str
+    heard_text: str
+    end_reason: str  # why the caller's turn was taken as over
+    stop_reason: str  # why the agent stopped or went on; empty when nothing happened
+    drafts_made: int
+    drafts_dropped: int
+    is_answered_from_draft: bool
+    is_gateway_prompt: bool
+    continues_turn_id: int
+    speech_end_sample: int
+    latency_us: int | None  # last speech sample to first answer sample on the wire; None: no answer, or no question
+    stage_times: tuple[StageTime, ...] = field(default_factory=tuple)
+    unexplained_us: int = 0
+    trace: Trace = NO_TRACE
+
+
+@dataclass(frozen=True, slots=True)
+class TurnFinished:
+    """A turn is over."""
+
+    record: TurnRecord
+
+
+News = FloorMoved | CallerHeard | StageTroubled | TurnFinished
