@@ -5,5 +5,5 @@ them. `caller` is the caller's side: `endpointing` (when a turn is over), `turn_
 `interruptions` (`barge_in` judges, `echo` vetoes), `corrections`. `agent` is the agent's side: one `agent_turn` each,
 spoken by a `voice`, put on the line by `playout`, which is the ledger of what was heard. `trouble` and `ear_watch` mend
 stages; `keys`, `silence`, `actions`, `announcer` and `ending` do what their names say; `record` and `history` write it
-down. `events` and `line` are the words between all this and the session.
+down. `line` and `events` are what it is told, `commands` what it asks for, `news` what watchers learn.
 """
