@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -9,11 +10,15 @@ import grpc
 from pydantic import ValidationError
 
 from clients.phone.caller import Asked, Question, converse
+from clients.phone.evidence import Evidence, sounds_of, told_of
 from clients.phone.line import CallerLine
 from clients.phone.program_line import ProgramLine
 from clients.phone.recording import UnusableWav, read_wav, write_wav
 from clients.phone.report import has_gone_well, latency_table, transcript
+from clients.phone.scenarios import ScenarioCaller, play
 from clients.phone.settings import PhoneSettings
+from clients.phone.timeline import timeline
+from clients.phone.verdicts import VERDICTS
 from clients.phone.watch import CallWatch, GatewayAway
 
 
@@ -22,12 +27,20 @@ class CallFailed(Exception):
 
 
 async def run(settings: PhoneSettings) -> int:
-    """Place the call and report. 0 when every question was answered. Raises CallFailed, UnusableWav."""
+    """Place the call and report. 0 when every question was answered, or the scenario's behaviour was seen.
+
+    Raises CallFailed, UnusableWav.
+    """
     questions = [Question(file, read_wav(file)) for file in settings.files]
     async with grpc.aio.insecure_channel(settings.gateway) as channel:
         try:
             async with CallWatch(channel) as watch, _line(settings, channel) as line:
-                asked = await converse(line, questions, _say)
+                answered_at_ns = time.time_ns() - round(line.now_s() * 1e9)
+                caller = ScenarioCaller(line, settings.language, _say)
+                if settings.shown is None:
+                    caller.asked = await converse(line, questions, _say)
+                else:
+                    await play(settings.scenario, caller)
                 if not await watch.wait_ended():
                     _say("the gateway did not tell how the call ended")
         except GatewayAway as error:
@@ -35,8 +48,11 @@ async def run(settings: PhoneSettings) -> int:
                 f"no gateway answers at {settings.gateway} ({error}): start it with `make run-stack`, "
                 "or set PHONE_GATEWAY"
             ) from error
-    _report(settings, line, asked, watch)
-    return 0 if len(asked) == len(questions) and has_gone_well(asked, watch.events) else 1
+    if settings.shown is not None:
+        return _report_scenario(settings, caller, watch, answered_at_ns)
+    _report(caller.asked, watch)
+    _keep_recordings(settings, line)
+    return 0 if len(caller.asked) == len(questions) and has_gone_well(caller.asked, watch.events) else 1
 
 
 @asynccontextmanager
@@ -62,14 +78,38 @@ async def _line(settings: PhoneSettings, channel: grpc.aio.Channel) -> AsyncIter
         yield call
 
 
-def _report(settings: PhoneSettings, line: CallerLine, asked: list[Asked], watch: CallWatch) -> None:
+def _report(asked: list[Asked], watch: CallWatch) -> None:
+    print("\nWhat was said and heard, as the gateway has it:")
+    print(*(f"  {text}" for text in transcript(watch.events)), sep="\n")
+    _show_latency(asked, watch)
+
+
+def _report_scenario(settings: PhoneSettings, caller: ScenarioCaller, watch: CallWatch, answered_at_ns: int) -> int:
+    """Show the timeline and the verdict. 0 when the behaviour was seen."""
+    evidence = Evidence(
+        told=told_of(watch.events, answered_at_ns=answered_at_ns),
+        agent=sounds_of(caller.line.heard),
+        remarks=tuple(caller.remarks),
+        asked=tuple(caller.asked),
+    )
+    print("\nWhat happened, in seconds since the answer:")
+    print(*timeline(evidence), sep="\n")
+    _show_latency(caller.asked, watch)
+    _keep_recordings(settings, caller.line)
+    verdict = VERDICTS[settings.scenario](evidence)
+    print(f"\n{settings.scenario}: {'seen' if verdict.is_seen else 'NOT SEEN'}: {verdict.text}")
+    return 0 if verdict.is_seen else 1
+
+
+def _show_latency(asked: list[Asked], watch: CallWatch) -> None:
+    print("\nHow long it took, in ms, from the caller's last sample to the agent's first:")
+    print(*(f"  {text}" for text in latency_table(asked, watch.events)), sep="\n")
+
+
+def _keep_recordings(settings: PhoneSettings, line: CallerLine) -> None:
     heard, both = settings.out / "heard.wav", settings.out / "both.wav"
     write_wav(heard, line.heard.samples())
     write_wav(both, line.said.samples(), line.heard.samples())
-    print("\nWhat was said and heard, as the gateway has it:")
-    print(*(f"  {text}" for text in transcript(watch.events)), sep="\n")
-    print("\nHow long it took, in ms, from the caller's last sample to the agent's first:")
-    print(*(f"  {text}" for text in latency_table(asked, watch.events)), sep="\n")
     print(f"\nRecorded: {heard} (what the caller heard), {both} (left: caller, right: agent)")
 
 
@@ -78,13 +118,13 @@ def _say(line: str) -> None:
 
 
 def main() -> int:
-    """Exit status: 0 every question was answered, 1 not, 2 a setting is wrong."""
+    """Exit status: 0 every question was answered, or the scenario was seen; 1 not; 2 a setting is wrong."""
     try:
         return asyncio.run(run(PhoneSettings()))
     except ValidationError as error:
         for fault in error.errors():
             print(
-                f"{str(fault['loc'][0]).upper()}={fault['input']!r}: {fault['msg'].removeprefix('Value error, ')}",
+                _complaint(fault["loc"], fault["input"], fault["msg"].removeprefix("Value error, ")),
                 file=sys.stderr,
             )
         return 2
@@ -97,6 +137,10 @@ def main() -> int:
             raise
         print(failure, file=sys.stderr)
         return 1
+
+
+def _complaint(where: tuple[int | str, ...], value: object, message: str) -> str:
+    return f"{str(where[0]).upper()}={value!r}: {message}" if where else message
 
 
 def _first(failure: BaseException) -> BaseException:

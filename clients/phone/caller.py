@@ -42,17 +42,17 @@ class Asked:
 async def converse(line: CallerLine, questions: list[Question], say: Callable[[str], None]) -> list[Asked]:
     """Ask everything, then let the agent hang up, or do it. Ends early when the agent hangs up."""
     say("connected; waiting for the greeting")
-    await _hear_out(line, from_s=0.0, limit_s=_GREETING_LIMIT_S)
+    await hear_out(line, from_s=0.0, limit_s=_GREETING_LIMIT_S)
     asked = []
     for question in questions:
         if line.is_over:
             break
         say(f"asking {question.file.name}")
-        asked.append(await _ask(line, question))
+        asked.append(await ask(line, question))
         latency_ms = asked[-1].latency_ms
         say("no answer" if latency_ms is None else f"answered after {latency_ms:.0f} ms on the wire")
-        await _hear_out(line, from_s=asked[-1].speech_end_s, limit_s=_LOOK_EVERY_S)
-    if not await _wait(lambda: line.is_over, _GOODBYE_LIMIT_S):
+        await hear_out(line, from_s=asked[-1].speech_end_s, limit_s=_LOOK_EVERY_S)
+    if not await wait_until(lambda: line.is_over, _GOODBYE_LIMIT_S):
         say("the agent stays; hanging up")
         await line.hang_up()
     else:
@@ -60,31 +60,32 @@ async def converse(line: CallerLine, questions: list[Question], say: Callable[[s
     return asked
 
 
-async def _ask(line: CallerLine, question: Question) -> Asked:
+async def ask(line: CallerLine, question: Question) -> Asked:
+    """Say it, and wait until the answer begins or none comes."""
     from_s = line.said.length_s
     line.say(question.samples)
-    await _wait(lambda: line.is_over or not line.is_saying, len(question.samples) / 8000 + 2.0)
+    await wait_until(lambda: line.is_over or not line.is_saying, len(question.samples) / 8000 + 2.0)
     end_s = line.said.last_sound_s(from_s=from_s) or line.now_s()
-    await _wait(
+    await wait_until(
         lambda: line.is_over or line.heard.first_onset_s(from_s=end_s, above_dbfs=_SPEECH_DBFS) is not None,
         _ANSWER_LIMIT_S,
     )
     return Asked(question.file.name, end_s, line.heard.first_onset_s(from_s=end_s, above_dbfs=_SPEECH_DBFS))
 
 
-async def _hear_out(line: CallerLine, *, from_s: float, limit_s: float) -> None:
+async def hear_out(line: CallerLine, *, from_s: float, limit_s: float) -> None:
     """Until the agent has spoken and been silent for a while; `limit_s` is how long it may take to begin."""
-    if not await _wait(lambda: line.is_over or line.heard.first_sound_s(from_s=from_s) is not None, limit_s):
+    if not await wait_until(lambda: line.is_over or line.heard.first_sound_s(from_s=from_s) is not None, limit_s):
         return
 
     def has_finished() -> bool:
         last_s = line.heard.last_sound_s(from_s=from_s)
         return line.is_over or (last_s is not None and line.now_s() - last_s > _FINISHED_AFTER_S)
 
-    await _wait(has_finished, _LONGEST_ANSWER_S)
+    await wait_until(has_finished, _LONGEST_ANSWER_S)
 
 
-async def _wait(is_so: Callable[[], bool], limit_s: float) -> bool:
+async def wait_until(is_so: Callable[[], bool], limit_s: float) -> bool:
     """Whether it came to be within the limit."""
     deadline_s = asyncio.get_running_loop().time() + limit_s
     while not is_so():

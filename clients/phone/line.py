@@ -1,7 +1,8 @@
 """What a caller needs of any line: say, hear, and know when."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
+from clients.phone.echo_path import EchoPath
 from clients.phone.recording import Recording
 from services.audio.pcm import Samples
 
@@ -32,6 +33,23 @@ class CallerLine(Protocol):
         """Speak, after what is being said. (n_samples,) int16 at 8 kHz."""
         ...
 
+    def echo_through(self, path: EchoPath) -> None:
+        """From now on, what is heard comes back through `path`, beside what is said."""
+        ...
+
     async def hang_up(self) -> None:
         """End the call. Does nothing when it is over."""
+        ...
+
+
+@runtime_checkable
+class HoldingLine(CallerLine, Protocol):
+    """A line that can be put on hold; a program's cannot."""
+
+    async def hold(self) -> None:
+        """Ask the far side to wait."""
+        ...
+
+    async def resume(self) -> None:
+        """Take the call back."""
         ...

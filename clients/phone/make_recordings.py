@@ -1,6 +1,7 @@
 """Make what is recorded: the demo caller's questions, and the apology of the dialplan's fallback.
 
-python -m clients.phone.make_recordings 127.0.0.1:50054        (a running TTS service)
+python -m clients.phone.make_recordings 127.0.0.1:50054             (a running TTS service)
+python -m clients.phone.make_recordings 127.0.0.1:50054 remarks     (only what SCENARIO= needs)
 """
 
 import asyncio
@@ -32,13 +33,30 @@ QUESTIONS: Final[dict[str, tuple[str, ...]]] = {
         "Cảm ơn. Tạm biệt.",
     ),
 }
-"""What the demo caller says, by language; file `<language>-<n>.wav`."""
+"""What the demo caller says, by language; file `questions/<language>-<n>.wav`."""
+
+REMARKS: Final[dict[str, dict[str, str]]] = {
+    "en-US": {
+        "interruption": "Excuse me, how much is a cleaning?",
+        "backchannel": "Uh-huh.",
+        "pause": "I would like to | book a cleaning for Tuesday.",
+    },
+    "vi-VN": {
+        "interruption": "Xin lỗi, lấy cao răng bao nhiêu tiền?",
+        "backchannel": "Vâng.",
+        "pause": "Tôi muốn | đặt lịch khám răng.",
+    },
+}
+"""What the scenarios say beside; file `remarks/<language>-<name>.wav`. At `|` the caller pauses."""
+
+INNER_PAUSE_MS: Final = 600
 
 APOLOGIES: Final = {
     "en-US": "We are sorry. Nobody can take your call right now. Please call again later.",
     "vi-VN": "Rất tiếc, hiện không ai nghe máy được. Xin quý khách vui lòng gọi lại sau.",
 }
 
+_AUDIBLE: Final = 330  # -40 dBFS
 _PAUSE: Final = np.zeros(RATE_HERTZ // 2, dtype=np.int16)
 
 
@@ -63,8 +81,30 @@ async def speak(target: str, language_code: str, text: str) -> Samples:
     return np.frombuffer(content, dtype="<i2")
 
 
+async def speak_with_pauses(target: str, language_code: str, text: str) -> Samples:
+    """The same with a pause of INNER_PAUSE_MS at each `|`, from the last sound before it to the first behind."""
+    pause = np.zeros(RATE_HERTZ * INNER_PAUSE_MS // 1000, dtype=np.int16)
+    parts = [_trimmed(await speak(target, language_code, part.strip())) for part in text.split("|")]
+    return np.concatenate([part for spoken in parts for part in (pause, spoken)][1:])
+
+
+def _trimmed(samples: Samples) -> Samples:
+    """Without the silence around it."""
+    loud = np.flatnonzero(np.abs(samples.astype(np.int32)) > _AUDIBLE)
+    return samples[loud[0] : loud[-1] + 1] if len(loud) else samples
+
+
+async def make_remarks(target: str) -> None:
+    """Write what the scenarios say."""
+    for language_code, remarks in REMARKS.items():
+        for name, text in remarks.items():
+            samples = await speak_with_pauses(target, language_code, text)
+            write_wav(_HERE / f"remarks/{language_code}-{name}.wav", samples)
+
+
 async def make(target: str) -> None:
     """Write every file."""
+    await make_remarks(target)
     for language_code, texts in QUESTIONS.items():
         for n, text in enumerate(texts, start=1):
             write_wav(_HERE / f"questions/{language_code}-{n}.wav", await speak(target, language_code, text))
@@ -73,4 +113,4 @@ async def make(target: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(make(sys.argv[1]))
+    asyncio.run(make_remarks(sys.argv[1]) if sys.argv[2:] == ["remarks"] else make(sys.argv[1]))

@@ -11,6 +11,7 @@ import numpy as np
 from voice.call.v1 import call_pb2, call_pb2_grpc
 from voice.type.v1 import audio_pb2
 
+from clients.phone.echo_path import EchoPath
 from clients.phone.recording import RATE_HERTZ, Recording
 from services.audio.pcm import Samples
 
@@ -28,6 +29,7 @@ class ProgramLine:
         self._stub = call_pb2_grpc.CallGatewayServiceStub(channel)
         self._config = call_pb2.CallConfig(language_codes=language_codes, audio_format=_FORMAT, caller="make call")
         self._to_say = np.empty(0, dtype=np.int16)
+        self._echo: EchoPath | None = None
         self._answered = asyncio.Event()
         self._answered_at = time.monotonic()
         self._over = asyncio.Event()
@@ -69,6 +71,10 @@ class ProgramLine:
         """Speak, after what is being said."""
         self._to_say = np.concatenate((self._to_say, samples))
 
+    def echo_through(self, path: EchoPath) -> None:
+        """From now on, what is heard comes back through `path`, beside what is said."""
+        self._echo = path
+
     async def hang_up(self) -> None:
         """End the call. Does nothing when it is over."""
         self._over.set()
@@ -88,10 +94,9 @@ class ProgramLine:
         yield call_pb2.ConnectCallRequest(hangup=call_pb2.Hangup())
 
     def _next_frame(self) -> Samples:
-        if not len(self._to_say):
-            return _SILENCE
-        frame, self._to_say = self._to_say[:_FRAME_SAMPLES], self._to_say[_FRAME_SAMPLES:]
-        return np.concatenate((frame, _SILENCE[len(frame) :]))
+        said, self._to_say = self._to_say[:_FRAME_SAMPLES], self._to_say[_FRAME_SAMPLES:]
+        frame = np.concatenate((said, _SILENCE[len(said) :]))
+        return frame if self._echo is None else self._echo.mixed_into(frame)
 
     async def _listen(self) -> None:
         try:
@@ -99,6 +104,8 @@ class ProgramLine:
                 if response.HasField("audio"):
                     samples = np.frombuffer(response.audio.content, dtype="<i2")
                     self.heard.add(samples, end_s=self.now_s() + len(samples) / RATE_HERTZ)
+                    if self._echo is not None:
+                        self._echo.hear(samples)
         except grpc.aio.AioRpcError as error:
             print(f"the stream broke off: {error.code().name} {error.details()}")
         finally:

@@ -3,8 +3,12 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import AliasChoices, Field, field_validator
+from pydantic import AliasChoices, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from clients.phone.scenarios import SCENARIOS, Scenario
+
+_SCENARIO_NAMES = ", ".join(SCENARIOS)
 
 
 class PhoneSettings(BaseSettings):
@@ -25,7 +29,9 @@ class PhoneSettings(BaseSettings):
         description="sip: a real call through Asterisk; grpc: ConnectCall, without Asterisk.",
     )
     scenario: str = Field(
-        "", validation_alias=AliasChoices("SCENARIO", "PHONE_SCENARIO"), description="Empty: a plain conversation."
+        "",
+        validation_alias=AliasChoices("SCENARIO", "PHONE_SCENARIO"),
+        description=f"Empty: a plain conversation; or one of {_SCENARIO_NAMES}.",
     )
     number: str = Field("sip:1000@127.0.0.1:15060", description="What the SIP phone dials.")
     gateway: str = Field("127.0.0.1:50051", description="The gateway's gRPC address.")
@@ -38,9 +44,20 @@ class PhoneSettings(BaseSettings):
     @field_validator("scenario")
     @classmethod
     def _scenario_is_known(cls, scenario: str) -> str:
-        if scenario not in {"", "plain"}:
-            raise ValueError("the only scenario so far is plain")
+        if scenario not in {"", "plain", *SCENARIOS}:
+            raise ValueError(f"no such scenario: use one of plain, {_SCENARIO_NAMES}")
         return scenario
+
+    @model_validator(mode="after")
+    def _line_can_do_it(self) -> "PhoneSettings":
+        if self.edge == "grpc" and self.shown is not None and self.shown.needs_phone:
+            raise ValueError(f"SCENARIO={self.scenario} needs a telephone: leave EDGE=grpc away")
+        return self
+
+    @property
+    def shown(self) -> Scenario | None:
+        """The scenario; None: a plain conversation."""
+        return SCENARIOS.get(self.scenario)
 
     @property
     def files(self) -> tuple[Path, ...]:

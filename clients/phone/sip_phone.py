@@ -10,6 +10,7 @@ from typing import Any, Final, Self
 import numpy as np
 from baresip import Account, AudioNotActive, AudioRestarted, BaresipError, CallFailed, Config, Runtime, UserAgent
 
+from clients.phone.echo_path import EchoPath
 from clients.phone.recording import RATE_HERTZ, Recording
 from services.audio.pcm import Samples
 
@@ -36,6 +37,7 @@ class SipCall:
         self._call = call
         self._answered_at = answered_at
         self._to_say = bytearray()
+        self._echo: EchoPath | None = None
         self._over = asyncio.Event()
         call.on_dtmf(lambda event: self.keys.append(event.digit))
 
@@ -59,6 +61,10 @@ class SipCall:
     def say(self, samples: Samples) -> None:
         """Speak, after what is being said."""
         self._to_say += samples.astype("<i2").tobytes()
+
+    def echo_through(self, path: EchoPath) -> None:
+        """From now on, what is heard comes back through `path`, beside what is said."""
+        self._echo = path
 
     async def press(self, digits: str) -> None:
         """Press keys, as RTP events."""
@@ -100,8 +106,9 @@ class SipCall:
         audio = self._call.audio
         info = audio.info()
         buffered = info.tx_buffered
-        while info.tx_ready and self._to_say and buffered < _AHEAD_BYTES:
-            frame = bytes(self._to_say[:_FRAME_BYTES]).ljust(_FRAME_BYTES, b"\0")
+        while info.tx_ready and (self._to_say or self._echo) and buffered < _AHEAD_BYTES:
+            said = bytes(self._to_say[:_FRAME_BYTES]).ljust(_FRAME_BYTES, b"\0")
+            frame = self._with_echo(said)
             taken = audio.write(frame)
             if not taken:
                 break
@@ -110,7 +117,15 @@ class SipCall:
             self.said.add(np.frombuffer(frame[:taken], dtype="<i2"), end_s=self.now_s() + buffered / 2 / RATE_HERTZ)
         heard = audio.read(_READ_BYTES)
         if heard:
-            self.heard.add(np.frombuffer(heard, dtype=np.int16), end_s=self.now_s())
+            samples = np.frombuffer(heard, dtype=np.int16)
+            self.heard.add(samples, end_s=self.now_s())
+            if self._echo is not None:
+                self._echo.hear(samples)
+
+    def _with_echo(self, said: bytes) -> bytes:
+        if self._echo is None:
+            return said
+        return self._echo.mixed_into(np.frombuffer(said, dtype="<i2")).astype("<i2").tobytes()
 
 
 class SipPhones:
