@@ -96,8 +96,10 @@ def scripted_stack(
             )
             for name in ("stt", "nlu", "tts")
         ]
+        targets = {f"GATEWAY_{server.stage.name.upper()}_TARGET": server.target for server in backing}
+        all_settings["call"] = {"GATEWAY_EDGES": "program"} | targets | dict(all_settings.get("call", {}))
         gateway = running_services.enter_context(
-            running(CALL, "script", folder, settings=all_settings.get("call"), backing=tuple(backing))
+            running(CALL, "script", folder, settings=all_settings["call"], backing=tuple(backing))
         )
         for server in backing:
             wait_until_serving(server)

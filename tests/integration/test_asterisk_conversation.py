@@ -1,0 +1,297 @@
+"""Whole calls through a real Asterisk: real phones, four real processes with scripted engines.
+
+Every caller says the same four texts in the same order, whatever their sound is; every reply is a tone that tells the
+turn's id. What the gateway says of the calls comes from WatchCalls.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+import numpy as np
+import pytest
+import pytest_asyncio
+from voice.call.v1 import call_pb2, call_pb2_grpc, record_pb2
+
+from clients.phone.sip_phone import SipCall
+from deploy.asterisk.private_pbx import PrivatePbx
+from services.audio.g711 import decode_mulaw
+from services.audio.pcm import Samples
+from tests.integration.asterisk import number, running_pbx, wait_empty
+from tests.integration.phones import hear_tone, running_phones, seconds_of_tone
+from tests.integration.scripted_stack import ScriptedStack, scripted_stack
+from tests.load.clips import load_clips
+
+pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="session")]
+
+CALLER_SAYS = ("Say long.", "Say sure.", "Say nine.", "Say hang up.")
+CLIPS = [decode_mulaw(b"".join(clip.frames)) for clip in load_clips() if clip.kind == "plain"][:4]
+AUDIBLE = 330  # -40 dBFS
+MAX_DEAD_AIR_S = 3.0
+
+COMPLETED = record_pb2.TurnRecord.OUTCOME_COMPLETED
+INTERRUPTED = record_pb2.TurnRecord.OUTCOME_INTERRUPTED
+
+
+@dataclass(slots=True)
+class Switchboard:
+    """Asterisk and the four services, and what the gateway tells of its calls."""
+
+    pbx: PrivatePbx
+    stack: ScriptedStack
+    events: list[Any] = field(default_factory=list)  # voice.call.v1.CallEvent of this test
+
+    async def until(self, is_so: Callable[[], Any], limit_s: float = 15.0) -> None:
+        """Wait until something is so. Fails with what happened instead."""
+        try:
+            async with asyncio.timeout(limit_s):
+                while not is_so():
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            raise AssertionError(f"not within {limit_s} s; what happened:\n{self.story()}") from None
+
+    async def hears(self, call: SipCall, turn_id: int, *, seconds: float) -> None:
+        """Wait until a phone has heard so much of a turn. Fails with what happened instead."""
+        try:
+            await hear_tone(call, tone_hertz(turn_id), seconds=seconds, limit_s=10)
+        except TimeoutError:
+            raise AssertionError(f"turn {turn_id} was not heard; what happened:\n{self.story()}") from None
+
+    def story(self) -> str:
+        """What happened so far, for a person."""
+        return "\n".join(" ".join(str(event).split()) for event in self.events)
+
+    def turns(self, *, by_gateway: bool = False, call_id: str = "") -> list[Any]:
+        """The records of the turns that are over."""
+        return [
+            event.turn
+            for event in self.events
+            if event.WhichOneof("event") == "turn"
+            and event.turn.is_gateway_prompt is by_gateway
+            and call_id in ("", event.call_id)
+        ]
+
+    def ends(self) -> list[Any]:
+        """How calls ended."""
+        return [event.end for event in self.events if event.WhichOneof("event") == "end"]
+
+    async def greeted(self, n_calls: int = 1) -> None:
+        """Wait until so many greetings have been heard."""
+        await self.until(lambda: len([turn for turn in self.turns() if turn.turn_id == 1]) >= n_calls)
+
+    async def speaking(self, n_times: int) -> None:
+        """Wait until the agent has begun to speak for so many times."""
+
+        def begun() -> int:
+            return sum(
+                event.WhichOneof("event") == "floor_change" and event.floor_change.to == record_pb2.FLOOR_SPEAKING
+                for event in self.events
+            )
+
+        await self.until(lambda: begun() >= n_times)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def shared_switchboard(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Switchboard]:
+    folder = tmp_path_factory.mktemp("switchboard")
+    async with running_pbx(folder / "pbx") as pbx:
+        settings = {"call": {"GATEWAY_EDGES": "ari,program", "GATEWAY_ARI_URL": pbx.ari_url}}
+        with scripted_stack(folder, CALLER_SAYS, settings) as stack:
+            yield Switchboard(pbx, stack)
+
+
+@asynccontextmanager
+async def watching(switchboard: Switchboard) -> AsyncIterator[None]:
+    """Collect what the gateway tells, as long as it lives."""
+    async with grpc.aio.insecure_channel(switchboard.stack.gateway) as channel:
+        calls = call_pb2_grpc.CallGatewayServiceStub(channel).WatchCalls(call_pb2.WatchCallsRequest())
+        await calls.initial_metadata()
+
+        async def read() -> None:
+            try:
+                async for response in calls:
+                    switchboard.events.append(response.event)
+            except grpc.aio.AioRpcError:
+                return  # a test killed the gateway
+
+        async with asyncio.TaskGroup() as tasks:
+            reading = tasks.create_task(read())
+            yield
+            reading.cancel()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def switchboard(shared_switchboard: Switchboard) -> AsyncIterator[Switchboard]:
+    shared_switchboard.events.clear()
+    async with watching(shared_switchboard):
+        yield shared_switchboard
+    await asyncio.to_thread(shared_switchboard.stack.mend)
+
+
+@asynccontextmanager
+async def calling(switchboard: Switchboard) -> AsyncIterator[SipCall]:
+    """A phone's call; hung up at the end when it still is up."""
+    async with running_phones() as phones:
+        call = await phones.call(number(switchboard.pbx))
+        try:
+            yield call
+        finally:
+            await call.hang_up()
+            await asyncio.sleep(0.1)  # for the BYE
+
+
+def tone_hertz(turn_id: int) -> int:
+    """What the tone engine makes of a turn."""
+    return 400 + 25 * (turn_id % 64)
+
+
+def longest_silence_s(samples: Samples) -> float:
+    """The longest stretch of a recording in which nothing is heard."""
+    window = 160
+    level = np.abs(samples[: len(samples) // window * window].astype(np.int32)).reshape(-1, window).max(axis=1)
+    longest = current = 0
+    for is_audible in level > AUDIBLE:
+        current = 0 if is_audible else current + 1
+        longest = max(longest, current)
+    return longest * window / 8000
+
+
+async def test_four_questions_are_answered_until_the_agent_hangs_up(switchboard: Switchboard):
+    async with calling(switchboard) as call:
+        await switchboard.greeted()
+        for turn_id, clip in enumerate(CLIPS, start=2):
+            call.say(clip)
+            await switchboard.hears(call, turn_id, seconds=0.5)
+            await switchboard.until(lambda turn_id=turn_id: len(switchboard.turns()) >= turn_id)
+        assert await call.wait_over(5)
+        await switchboard.until(switchboard.ends)
+        assert [turn.user_text for turn in switchboard.turns()[1:]] == list(CALLER_SAYS)
+        assert all(turn.outcome == COMPLETED for turn in switchboard.turns()), switchboard.story()
+        assert all(turn.latency_us > 0 for turn in switchboard.turns()[1:]), switchboard.story()
+        assert switchboard.ends()[0].cause == record_pb2.CallEnd.CAUSE_AGENT
+        # Heard to its end: the whole goodbye, 31 code points of 30 ms.
+        assert seconds_of_tone(call.heard, tone_hertz(5)) > 0.8
+
+
+async def test_an_interruption_silences_the_agent_and_is_answered(switchboard: Switchboard):
+    async with calling(switchboard) as call:
+        await switchboard.greeted()
+        call.say(CLIPS[0])
+        await switchboard.hears(call, 2, seconds=1.5)
+        call.say(CLIPS[1])
+        await switchboard.hears(call, 3, seconds=0.5)
+        await switchboard.until(lambda: len(switchboard.turns()) >= 3)
+        interrupted, answer = switchboard.turns()[1:3]
+        assert interrupted.outcome == INTERRUPTED
+        assert 0 < len(interrupted.heard_text) < 100
+        assert answer.user_text == "Say sure."
+        assert seconds_of_tone(call.heard, tone_hertz(2)) < 3.0
+
+
+async def test_a_caller_who_hangs_up_while_the_agent_speaks_leaves_a_record_and_nothing_else(switchboard: Switchboard):
+    async with calling(switchboard) as call:
+        await switchboard.greeted()
+        call.say(CLIPS[0])
+        await switchboard.hears(call, 2, seconds=0.5)
+        await call.hang_up()
+        await switchboard.until(switchboard.ends)
+        assert switchboard.ends()[0].cause == record_pb2.CallEnd.CAUSE_CALLER
+        assert switchboard.turns()[-1].outcome == INTERRUPTED
+        await wait_empty(switchboard.pbx)
+
+
+async def test_two_calls_at_once_never_mix(switchboard: Switchboard):
+    async def ask(call: SipCall, turn_id: int) -> None:
+        call.say(CLIPS[0])
+        await switchboard.hears(call, turn_id, seconds=1.0)
+
+    async with running_phones() as phones:
+        first, second = await phones.call(number(switchboard.pbx)), await phones.call(number(switchboard.pbx))
+        await switchboard.greeted(2)
+        await first.press("1#")
+        await switchboard.until(lambda: len(switchboard.turns()) >= 3)
+        await asyncio.gather(ask(first, 3), ask(second, 2))
+        assert seconds_of_tone(first.heard, tone_hertz(2)) > 0, "the reply to the keys"
+        assert seconds_of_tone(second.heard, tone_hertz(3)) == 0
+        await asyncio.gather(first.hang_up(), second.hang_up())
+        await switchboard.until(lambda: len(switchboard.ends()) == 2)
+
+
+async def test_keys_become_a_turn(switchboard: Switchboard):
+    async with calling(switchboard) as call:
+        await switchboard.greeted()
+        await call.press("42#")
+        await switchboard.until(lambda: len(switchboard.turns()) >= 2)
+        assert switchboard.turns()[1].end_reason == "keys"
+        assert switchboard.turns()[1].user_text.startswith("42")
+
+
+async def test_a_reply_goes_on_after_a_hold_where_it_had_stopped(switchboard: Switchboard):
+    async with calling(switchboard) as call:
+        await switchboard.greeted()
+        call.say(CLIPS[0])
+        await switchboard.hears(call, 2, seconds=1.0)
+        await call.hold()
+        await asyncio.sleep(2.0)
+        assert len(switchboard.turns()) == 1
+        await call.resume()
+        await switchboard.until(lambda: len(switchboard.turns()) >= 2)
+        assert switchboard.turns()[1].outcome == COMPLETED
+        assert switchboard.turns()[1].heard_text.endswith("beside the post office.")
+
+
+@pytest.mark.parametrize(("stage", "fault"), [("stt", "stall"), ("nlu", "kill"), ("tts", "stall")])
+async def test_a_stage_lost_in_mid_call_ends_it_politely_and_never_in_silence(
+    switchboard: Switchboard, stage: str, fault: str
+):
+    async with calling(switchboard) as call:
+        await switchboard.greeted()
+        getattr(switchboard.stack, fault)(stage)
+        call.say(CLIPS[0])
+        while call.is_saying:
+            await asyncio.sleep(0.02)
+        begin_s = call.heard.length_s
+        assert await call.wait_over(40)
+        await switchboard.until(switchboard.ends)
+        assert switchboard.ends()[0].cause == record_pb2.CallEnd.CAUSE_FAILURE
+        said = [turn.heard_text for turn in switchboard.turns(by_gateway=True)]
+        assert said[0] == "I'm sorry, one moment please."
+        assert said[-1].endswith("Goodbye.")
+        assert longest_silence_s(call.heard.samples()[round(begin_s * 8000) :]) < MAX_DEAD_AIR_S
+
+
+async def test_a_gateway_that_died_takes_its_call_up_again_and_talks_on(switchboard: Switchboard):
+    async with calling(switchboard) as call:
+        await switchboard.greeted()
+        switchboard.stack.kill("call")
+        await asyncio.to_thread(switchboard.stack.bring_back, "call")
+        switchboard.events.clear()
+        async with watching(switchboard):
+            await switchboard.until(lambda: switchboard.turns(by_gateway=True))
+            assert "cut off" in switchboard.turns(by_gateway=True)[0].heard_text
+            call.say(CLIPS[0])
+            await switchboard.until(switchboard.turns, 20)
+            assert switchboard.turns()[0].user_text == "Say long."
+            assert switchboard.turns()[0].outcome == COMPLETED
+            await call.hang_up()
+            await switchboard.until(switchboard.ends)
+        await wait_empty(switchboard.pbx)
+
+
+async def test_when_asterisk_restarts_its_calls_end_and_new_ones_are_answered(switchboard: Switchboard):
+    async with running_phones() as phones:
+        await phones.call(number(switchboard.pbx))
+        await switchboard.greeted()
+        await switchboard.pbx.kill()
+        await switchboard.pbx.start()
+        await switchboard.until(switchboard.ends, 20)
+        assert switchboard.ends()[0].cause == record_pb2.CallEnd.CAUSE_FAILURE
+        switchboard.events.clear()
+        await asyncio.sleep(1.0)
+        call = await phones.call(number(switchboard.pbx))
+        await switchboard.greeted()
+        call.say(CLIPS[0])
+        await switchboard.hears(call, 2, seconds=0.5)
