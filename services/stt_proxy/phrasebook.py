@@ -60,8 +60,11 @@ class Phrasebook:
         if any(self._ends_with(said, ending) for ending in self.whole_endings):
             return False
         is_question = text.rstrip().endswith(("?", "？"))
-        if any(self._ends_with(said, ending) for ending in self.unfinished_endings) or self._is_left_open(words):
-            return not is_question
+        is_dangling = any(self._ends_with(said, one) for one in self.unfinished_endings) or self._lacks_its_object(
+            words
+        )
+        if is_dangling and not is_question:
+            return True
         if any(self._ends_with(said, filler) for filler in self.fillers):
             return True
         return self._is_bare_opening(said) or self._is_open_clause(text, words) or self._is_open_list(text)
@@ -104,14 +107,18 @@ class Phrasebook:
             return said.endswith(ending)
         return said == ending or said.endswith(" " + ending)
 
-    def _is_left_open(self, words: tuple[str, ...]) -> bool:
+    def _lacks_its_object(self, words: tuple[str, ...]) -> bool:
         """Whether a verb that links stands last and has nothing to link: "the code is"."""
-        if len(words) < 2 or words[-1] not in self.linking_words:
-            return False
-        return words[-2] not in self.linked_subjects
+        before = list(words)
+        while before and before[-1] in self.linking_words:
+            before.pop()
+        return 0 < len(before) < len(words) and before[-1] not in self.linked_subjects
 
     def _is_open_list(self, text: str) -> bool:
         """Whether items follow one another and the one that closes the list is still missing."""
+        *_, before_last, last_word = ("", "", *normalise(text))
+        if before_last in self.item_words and last_word in self.item_words:
+            return True
         parts = [words for part in re.split(r"[,，、]", text) if (words := normalise(part))]
         if len(parts) < 2 or len(parts[-1]) > LONGEST_ITEM_WORDS or self.list_closings.intersection(parts[-1]):
             return False

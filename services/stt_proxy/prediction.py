@@ -14,6 +14,7 @@ LONGEST_HABIT_WAIT_MS = 900
 DICTATED_RUN = 3  # so many digits in a row, said one by one, are a number being dictated
 SHORTEST_WHOLE_NUMBER = 7
 SOUNDS_UNFINISHED = 0.3
+UNCERTAIN_WORDS = 0.76  # Whisper's score: half of the sentences it hears broken off lie below, a seventh of whole ones
 
 
 class Reason(Enum):
@@ -26,7 +27,7 @@ class Reason(Enum):
     DIGITS_EXPECTED = "DIGITS_EXPECTED"
     SPELLING_COMPLETE = "SPELLING_COMPLETE"
     SPELLING_EXPECTED = "SPELLING_EXPECTED"
-    UNSURE = "UNSURE"  # whole by its words, but the engine left the sentence open, or it sounds as if more came
+    UNSURE = "UNSURE"  # whole by its words, but something else speaks against it: see Doubt
     NO_TEXT = "NO_TEXT"
 
 
@@ -47,7 +48,7 @@ _PROBABILITIES = {
 class Waits:
     """Silence, in milliseconds of audio, that makes an end certain enough."""
 
-    complete_ms: int = 256
+    complete_ms: int = 224
     unfinished_ms: int = 1200
     no_text_ms: int = 700
 
@@ -91,11 +92,14 @@ class Doubt:
     """What else than the words speaks about the end."""
 
     is_left_open: bool = False  # the engine writes punctuation and closed the sentence with none
+    confidence: float | None = None  # 0 to 1, of the words; None: the engine does not say
     sounds_over: float | None = None  # 0 to 1, by the voice; None: nobody judged it
 
     @property
     def is_reasonable(self) -> bool:
         """Whether a whole sentence should be doubted."""
+        if self.confidence is not None and self.confidence < UNCERTAIN_WORDS:
+            return True
         return self.is_left_open or (self.sounds_over is not None and self.sounds_over < SOUNDS_UNFINISHED)
 
 

@@ -116,7 +116,7 @@ class Utterances:
         utterance.sounds_over = None
         self._paused_at = sample
         outputs: list[Output] = [SpeechActivity(utterance.utterance_id, False, sample, score)]
-        outputs.append(self._predict(None, "", hints))
+        outputs.append(self._predict(None, hints))
         if wants_draft and self._is_worth_a_draft(utterance):
             utterance.n_drafts += 1
             utterance.draft = self._ask(utterance, tuple(utterance.spans), trigger_ns, is_final=False)
@@ -182,7 +182,7 @@ class Utterances:
         text = self._transcript(
             ask.utterance_id, stage, heard, spans=ask.spans, end_sample=ask.spans[-1].end_sample, cost=cost
         )
-        return [text, self._predict(heard.text, heard.language_code, hints)] if is_whole else [text]
+        return [text, self._predict(heard, hints)] if is_whole else [text]
 
     def sounded(self, ask: Ask, sounds_over: float, hints: Hints) -> list[Output]:
         """How the voice sounded where what was asked for ends: 1 as at the end of a turn, 0 as in mid-sentence."""
@@ -193,7 +193,7 @@ class Utterances:
         utterance.sounds_over = sounds_over
         if utterance.text is None or utterance.text_spans != ask.spans:
             return []  # it will count when the words come
-        return [self._predict(utterance.text.text, utterance.text.language_code, hints)]
+        return [self._predict(utterance.text, hints)]
 
     def unheard(self, ask: Ask, unheard: Unheard) -> list[Output]:
         """No words: a draft that was not made is nothing; an utterance that cannot be settled has failed."""
@@ -279,10 +279,12 @@ class Utterances:
         self._n_requests += 1
         return Ask(self._n_requests, whose.utterance_id, spans, whose.not_before, is_final, trigger_ns)
 
-    def _predict(self, text: str | None, language_code: str, hints: Hints) -> TurnPrediction:
-        phrasebook = phrasebook_of(language_code)
+    def _predict(self, heard: Heard | None, hints: Hints) -> TurnPrediction:
+        """What the words make of it; None: they are not known yet."""
+        text = None if heard is None else heard.text
+        phrasebook = phrasebook_of("" if heard is None else heard.language_code)
         is_left_open = self._endpointing.punctuates and text is not None and phrasebook.is_left_open(text)
-        doubt = Doubt(is_left_open, self._open.sounds_over)
+        doubt = Doubt(is_left_open, None if heard is None else heard.confidence, self._open.sounds_over)
         judged = judge(text, phrasebook, hints, self._endpointing.waits, self._habit, doubt=doubt)
         self._judged_at_pause = judged.reason
         return TurnPrediction(

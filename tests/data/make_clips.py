@@ -18,6 +18,7 @@ from pathlib import Path
 
 import grpc
 import numpy as np
+import soxr
 from voice.tts.v1 import tts_pb2, tts_pb2_grpc
 from voice.type.v1 import audio_pb2
 
@@ -42,6 +43,7 @@ class Voice:
     name: str
     language_code: str
     rate: float = 1.0
+    pitch: float = 1.0  # times higher, as another speaker's
 
 
 VOICES = {
@@ -54,7 +56,12 @@ VOICES = {
     "vi": (Voice("", "vi-VN"), Voice("", "vi-VN", 1.15)),
 }
 ENDPOINTING_VOICES = {
-    "en": (*VOICES["en"], Voice("espeak-en-gb-scotland", "en-GB", 0.95)),
+    "en": (
+        *VOICES["en"][:2],
+        Voice("", "en-US", pitch=1.18),
+        Voice("", "en-US", 0.95, 0.9),
+        Voice("espeak-en-us", "en-US"),
+    ),
     "vi": (*VOICES["vi"], Voice("espeak-vi-vn-x-south", "vi-VN"), Voice("espeak-vi-vn-x-central", "vi-VN")),
 }
 
@@ -95,7 +102,7 @@ class Speaker:
                 config=tts_pb2.SynthesisConfig(
                     language_codes=[voice.language_code],
                     voice=voice.name,
-                    rate=voice.rate,
+                    rate=voice.rate / voice.pitch,
                     max_lead_ms=0,
                     fail_stream_on_turn_failure=True,
                     audio_format=audio_pb2.AudioFormat(
@@ -108,7 +115,11 @@ class Speaker:
         content = b""
         async for response in self._stub.StreamingSynthesize(iter(requests), timeout=60):
             content += response.audio.chunk.content
-        return np.frombuffer(content, dtype="<i2")
+        spoken = np.frombuffer(content, dtype="<i2")
+        if voice.pitch == 1.0:
+            return spoken
+        higher = soxr.resample(spoken.astype(np.float32), RATE_HERTZ * voice.pitch, RATE_HERTZ)
+        return higher.clip(-32768, 32767).astype(np.int16)
 
 
 def _levels(samples: Samples) -> np.ndarray:
@@ -230,7 +241,8 @@ def _keep(
         text=order.text,
         language_code=order.voice.language_code,
         kind=order.kind,
-        voice=f"{order.voice.name or 'default'} x{order.voice.rate:g}",
+        voice=f"{order.voice.name or 'default'} x{order.voice.rate:g}"
+        + (f" pitch {order.voice.pitch:g}" if order.voice.pitch != 1.0 else ""),
         noise_db=order.noise_db,
         is_soft=order.is_soft,
         speech_start_sample=LEAD_SAMPLES,

@@ -251,3 +251,44 @@ async def test_a_closed_ear_is_silent():
     call = await spoken(Call())
     call.listening.close()
     assert call.detector.watches[0].is_closed
+
+
+async def test_a_voice_that_sounds_unfinished_makes_the_turn_wait_longer():
+    call = Call()
+    call.end_of_turn.sounds_over = 0.05
+    await spoken(call)
+    assert [each.reason for each in call.told(TurnPrediction)] == ["NO_TEXT", "COMPLETE", "UNSURE"]
+    [asked] = call.end_of_turn.asked
+    assert asked.spans == call.ear.asked[0][0].spans
+
+
+async def test_a_judgement_of_the_voice_waits_for_the_words():
+    call = Call()
+    call.ear.text = None
+    call.end_of_turn.sounds_over = 0.05
+    await spoken(call)
+    assert [each.reason for each in call.told(TurnPrediction)] == ["NO_TEXT"]
+    call.ear.answer("My tooth hurts.")
+    assert [each.reason for each in call.told(TurnPrediction)] == ["NO_TEXT", "UNSURE"]
+
+
+async def test_a_judgement_of_speech_that_went_on_is_too_late():
+    call = Call()
+    judged_later = []
+    call.end_of_turn.judge = lambda speech, deliver: judged_later.append(deliver)
+    await spoken(call)
+    await call.speak(320)
+    before = len(call.told(TurnPrediction))
+    judged_later[0](0.05)
+    assert len(call.told(TurnPrediction)) == before
+
+
+async def test_a_judgement_after_the_call_says_nothing():
+    call = Call()
+    judged_later = []
+    call.end_of_turn.judge = lambda speech, deliver: judged_later.append(deliver)
+    await spoken(call)
+    before = list(call.evidence)
+    call.listening.close()
+    judged_later[0](0.05)
+    assert call.evidence == before

@@ -2,7 +2,7 @@ import pytest
 
 from services.stt_proxy.engine import ExpectedKind, Hints
 from services.stt_proxy.phrasebook import phrasebook_of
-from services.stt_proxy.prediction import Judgement, PausingHabit, Reason, Waits, judge
+from services.stt_proxy.prediction import Doubt, Judgement, PausingHabit, Reason, Waits, judge
 
 OPEN = Hints()
 WAITS = Waits(complete_ms=256, unfinished_ms=1200, no_text_ms=700)
@@ -28,6 +28,15 @@ WHOLE = {
         "If it rains I will stay home, thanks.",
         "I have been waiting for a while.",
         "My tooth hurts",
+        "I think he would.",
+        "I don't know where they are.",
+        "What is it for?",
+        "Please come in.",
+        "Can you put me through?",
+        "I can come on Monday, Tuesday, or Friday.",
+        "No, Monday.",
+        "I need a filling, a cleaning and a crown.",
+        "I have been there before.",
     ],
     "vi": [
         "Tôi muốn đặt lịch hẹn.",
@@ -36,6 +45,8 @@ WHOLE = {
         "Gọi lại cho tôi",
         "Tuần tới được không ạ",
         "Tôi bị đau răng",
+        "Dạ cảm ơn em.",
+        "Thứ hai hoặc thứ ba.",
     ],
     "ru": [
         "Я хочу записаться на приём.",
@@ -58,6 +69,18 @@ UNFINISHED = {
         "I was wondering if",
         "Well, I",
         "Yes, but",
+        "The code is.",
+        "Our new address will be",
+        "I'm looking for a dentist who.",
+        "I was hoping to see.",
+        "I want to come.",
+        "Can you tell me?",
+        "I have a problem with",
+        "He said that.",
+        "I can come on Monday, Tuesday.",
+        "I can come on Monday Tuesday",
+        "My telephone number.",
+        "I need a filling, a cleaning.",
         "It's on Tuesday or...",
         "When I came in last week",
         "Because my tooth hurts",
@@ -231,3 +254,30 @@ def test_a_language_without_lists_goes_by_punctuation_and_numerals():
 @pytest.mark.parametrize("code", ["../en", "e/n", "", "x" * 1000, "en\x00"])
 def test_a_strange_language_tag_is_a_language_without_lists(code):
     assert phrasebook_of(code).language in ("other", "en")
+
+
+def doubted(text: str, doubt: Doubt, learnt: PausingHabit | None = None) -> Judgement:
+    return judge(text, phrasebook_of("en"), OPEN, WAITS, learnt or PausingHabit(), doubt=doubt)
+
+
+def test_a_sentence_the_engine_left_open_waits_half_way():
+    assert doubted("My tooth hurts", Doubt(is_left_open=True)) == Judgement(0.5, (256 + 1200) // 2, Reason.UNSURE)
+
+
+def test_a_voice_that_goes_on_makes_a_whole_sentence_wait():
+    assert doubted("My tooth hurts.", Doubt(sounds_over=0.1)).reason is Reason.UNSURE
+    assert doubted("My tooth hurts.", Doubt(sounds_over=0.9)).reason is Reason.COMPLETE
+
+
+def test_words_the_engine_is_not_sure_of_are_doubted():
+    assert doubted("My tooth hurts.", Doubt(confidence=0.6)).reason is Reason.UNSURE
+    assert doubted("My tooth hurts.", Doubt(confidence=0.9)).reason is Reason.COMPLETE
+
+
+def test_a_yes_and_an_unfinished_sentence_are_not_doubted():
+    assert doubted("Yes", Doubt(is_left_open=True, sounds_over=0.0)).reason is Reason.YES_NO
+    assert doubted("I would like to", Doubt(sounds_over=1.0)).reason is Reason.UNFINISHED
+
+
+def test_doubt_never_waits_less_than_the_habit():
+    assert doubted("My tooth hurts", Doubt(is_left_open=True), habit(800, 800)).wait_ms == 864

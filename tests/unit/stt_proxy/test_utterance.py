@@ -219,7 +219,7 @@ def test_pauses_after_words_that_are_plainly_unfinished_are_no_habit():
         answer(call, ask_in(say(call, start, start + 500)), "I would like to")
     outputs = answer(call, ask_in(say(call, 2700, 3200)), "I would like to see a doctor.")
     assert isinstance(outputs[-1], TurnPrediction)
-    assert outputs[-1].wait_ms == 256
+    assert outputs[-1].wait_ms == 224
 
 
 def test_pauses_while_the_agent_speaks_are_no_habit():
@@ -229,7 +229,7 @@ def test_pauses_while_the_agent_speaks_are_no_habit():
         say(call, start, start + 500, speaking)
     outputs = answer(call, ask_in(say(call, 2700, 3200, speaking)), "My tooth hurts.")
     assert isinstance(outputs[-1], TurnPrediction)
-    assert outputs[-1].wait_ms == 256
+    assert outputs[-1].wait_ms == 224
 
 
 def test_time_on_hold_is_no_pause():
@@ -239,7 +239,7 @@ def test_time_on_hold_is_no_pause():
         call.skip()
     outputs = answer(call, ask_in(say(call, 2700, 3200)), "My tooth hurts.")
     assert isinstance(outputs[-1], TurnPrediction)
-    assert outputs[-1].wait_ms == 256
+    assert outputs[-1].wait_ms == 224
 
 
 def test_a_partial_of_an_engine_that_follows_the_sound_is_passed_on():

@@ -169,7 +169,7 @@ class EndpointingConfig(_message.Message):
     """Silence after which a draft is made, in milliseconds of audio; default 96."""
     complete_wait_ms: _builtins.int
     """Silence after which a finished sentence is predicted to be a whole turn,
-    in milliseconds of audio; default 256.
+    in milliseconds of audio; default 224.
     """
     unfinished_wait_ms: _builtins.int
     """The same for a sentence that is plainly unfinished; default 1200."""
