@@ -15,6 +15,8 @@ _BIAS = 132
 _CHANGE_STEPS = 6  # about 2 dB between this frame and the mean of those before it
 _QUIET_STEPS = 6  # about -58 dBFS on the average: no word is so soft
 _MEMORY = 0.25  # weight of the newest frame in that mean
+_LOUD_STEPS = 32  # 12 dB: what is no softer than that below the voice's peaks is the voice going on
+_PEAK_DECAY = 0.02  # of the way down to the newest frame, each frame: a second or so
 
 
 class Loudness:
@@ -23,8 +25,11 @@ class Loudness:
     def __init__(self, audio_format: AudioFormat) -> None:
         self._magnitudes = {Encoding.MULAW: _MULAW_MAGNITUDE, Encoding.ALAW: _ALAW_MAGNITUDE}.get(audio_format.encoding)
         self._usual_steps: float | None = None
-        self.has_changed = False
-        """The last frame was louder or softer than those before it."""
+        self._peak_steps = 0.0
+        self.has_risen = False
+        """The last frame was louder than those before it."""
+        self.has_fallen = False
+        """The last frame was softer than those before it, and softer than a voice that goes on."""
         self.is_quiet = True
         """The last frame was too soft to hold a word."""
 
@@ -35,7 +40,9 @@ class Loudness:
         steps = self._steps(content)
         difference = 0.0 if self._usual_steps is None else steps - self._usual_steps
         self._usual_steps = steps if self._usual_steps is None else self._usual_steps + _MEMORY * difference
-        self.has_changed = abs(difference) > _CHANGE_STEPS
+        self._peak_steps = max(steps, self._peak_steps + _PEAK_DECAY * (steps - self._peak_steps))
+        self.has_risen = difference > _CHANGE_STEPS
+        self.has_fallen = difference < -_CHANGE_STEPS and steps < self._peak_steps - _LOUD_STEPS
         self.is_quiet = steps < _QUIET_STEPS
 
     def _steps(self, content: bytes) -> float:

@@ -31,9 +31,17 @@ def lengths(stretches: list[Stretch | None]) -> list[int]:
     return [0 if stretch is None else stretch.to_sample - stretch.from_sample for stretch in stretches]
 
 
-def test_where_delay_is_not_felt_two_frames_go_as_one():
+def test_on_a_quiet_line_five_frames_go_as_one():
     sound, start = quiet_sound()
-    given = [sound.hear(CallerAudio(start + number * FRAME, SILENCE), is_agent_speaking=False) for number in range(4)]
+    given = [sound.hear(CallerAudio(start + number * FRAME, SILENCE), is_agent_speaking=False) for number in range(6)]
+    assert lengths(given) == [0, 0, 0, 0, 800, 0]
+
+
+def test_in_steady_sound_two_frames_go_as_one():
+    sound, start = noisy_line()
+    given = [
+        sound.hear(CallerAudio(start + number * FRAME, voice(300)), is_agent_speaking=False) for number in range(4)
+    ]
     assert lengths(given) == [0, 320, 0, 320]
 
 
@@ -54,8 +62,8 @@ def test_while_the_agent_speaks_every_sound_goes_at_once():
 
 def test_a_quiet_line_is_in_no_hurry_even_then():
     sound, start = quiet_sound()
-    given = [sound.hear(CallerAudio(start + number * FRAME, SILENCE), is_agent_speaking=True) for number in range(4)]
-    assert lengths(given) == [0, 320, 0, 320]
+    given = [sound.hear(CallerAudio(start + number * FRAME, SILENCE), is_agent_speaking=True) for number in range(5)]
+    assert lengths(given) == [0, 0, 0, 0, 800]
 
 
 def test_a_change_of_level_goes_at_once_and_takes_along_what_was_held():
@@ -66,13 +74,31 @@ def test_a_change_of_level_goes_at_once_and_takes_along_what_was_held():
     assert (given.from_sample, given.to_sample) == (start, start + 2 * FRAME)
 
 
-def test_after_a_change_of_level_frames_stay_short():
+def test_when_a_voice_begins_frames_stay_short_for_a_while():
     sound, start = quiet_sound()
     sound.hear(CallerAudio(start, voice(8000)), is_agent_speaking=False)
     given = [
         sound.hear(CallerAudio(start + number * FRAME, voice(8000)), is_agent_speaking=False) for number in range(1, 5)
     ]
     assert lengths(given) == [160] * 4
+
+
+def test_when_a_voice_ends_frames_stay_short_until_its_pause_is_counted():
+    sound, start = quiet_sound()
+    for number in range(40):
+        sound.hear(CallerAudio(start + number * FRAME, voice(8000)), is_agent_speaking=False)
+    sound.flush()
+    start += 40 * FRAME
+    given = [sound.hear(CallerAudio(start + number * FRAME, SILENCE), is_agent_speaking=False) for number in range(14)]
+    assert lengths(given) == [160] * 14
+
+
+def test_a_dip_within_a_voice_hurries_nobody():
+    sound, start = quiet_sound()
+    for number in range(40):
+        sound.hear(CallerAudio(start + number * FRAME, voice(8000)), is_agent_speaking=False)
+    sound.flush()
+    assert sound.hear(CallerAudio(start + 40 * FRAME, voice(4000)), is_agent_speaking=False) is None
 
 
 def test_flushing_gives_what_is_held_once():
@@ -98,7 +124,7 @@ def test_no_more_than_the_last_seconds_are_kept():
     for number in range(50 * (KEPT_S + 5)):
         sound.hear(CallerAudio(number * FRAME, SILENCE), is_agent_speaking=True)
     kept = sound.kept_since(0)
-    assert sound.next_sample - kept[0].from_sample <= KEPT_S * 8000 + 2 * FRAME
+    assert sound.next_sample - kept[0].from_sample <= KEPT_S * 8000 + 5 * FRAME
 
 
 def test_idle_time_keeps_its_reason():
@@ -113,13 +139,15 @@ def test_loudness_is_followed_in_every_encoding(encoding: Encoding):
     audio_format = AudioFormat(encoding, 8000)
     loudness = Loudness(audio_format)
 
-    def hears_change(amplitude: int) -> bool:
+    def change(amplitude: int) -> tuple[bool, bool]:
         loudness.hear(voice(amplitude, audio_format))
-        return loudness.has_changed
+        return loudness.has_risen, loudness.has_fallen
 
-    assert not any([hears_change(500) for _ in range(20)])
-    assert hears_change(4000)
-    assert any([hears_change(4000) for _ in range(20)])
-    assert not hears_change(4000)
-    assert hears_change(0)
+    assert not any(any(change(500)) for _ in range(20))
+    assert change(4000) == (True, False)
+    for _ in range(20):
+        change(4000)
+    assert change(4000) == (False, False)
+    assert change(2000) == (False, False)
+    assert change(0) == (False, True)
     assert loudness.is_quiet
