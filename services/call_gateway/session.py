@@ -130,6 +130,17 @@ class Session:
         """Something happened on the line."""
         if self._ended.is_set():
             return
+        try:
+            self._let_hear(event)
+        except Exception as error:
+            self._break(error)
+            return
+        self._tell(event)
+        if isinstance(event, LegEnded):
+            self.end = event
+            self._ended.set()
+
+    def _let_hear(self, event: LegEvent) -> None:
         match event:
             case CallerAudio():
                 self.sample = event.start_sample + self.call.audio_format.samples_in(event.content)
@@ -137,10 +148,6 @@ class Session:
             case MediaIdle():
                 self.sample = event.to_sample
                 self._stages.ear.idle(event)
-        self._tell(event)
-        if isinstance(event, LegEnded):
-            self.end = event
-            self._ended.set()
 
     def next_frame(self) -> bytes | None:
         """The next 20 ms for the caller."""

@@ -1,12 +1,15 @@
 """One session against stages that misbehave: late, twice, out of order, torn, stalled, refusing, going away."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from services.audio.pcm import AudioFormat, Encoding
-from services.call_gateway.conversation.line import EndCause, KeyPressed
+from services.call_gateway.conversation.line import CallerAudio, EndCause, KeyPressed
+from services.call_gateway.stages.stages import StageChannels
 from services.call_gateway.stages.stream import StreamLimits
+from services.runtime.channels import open_channel
 from services.runtime.errors import CapacityError, EngineFailed, RequestError
 from tests.fakes.sessions import PROMPT_BYTE, FakeCall, fake_call, voice_of
 from tests.fakes.stage_servers import completed, fake_stages
@@ -263,3 +266,26 @@ async def test_a_caller_who_is_gone_before_the_answer_leaves_nothing_behind():
         async with fake_call(stages=stages) as call:
             call.leg.refuses_answer = True
         assert not call.news
+
+
+async def test_without_any_stage_the_caller_hears_sorry_and_goodbye():
+    async with fake_stages() as stages:
+        nowhere = [open_channel("127.0.0.1:1") for _ in range(3)]
+        lost = replace(stages, channels=StageChannels(*nowhere))
+        async with fake_call(stages=lost) as call:
+            await call.until(lambda: call.leg.hung_up, 10)
+            assert call.leg.hung_up is EndCause.FAILURE
+            assert b"P" in heard(call)
+        await lost.channels.close()
+
+
+async def test_a_session_that_breaks_ends_its_own_call_only():
+    async with fake_stages() as stages, fake_call(stages=stages) as broken:
+        await broken.greet()
+        async with fake_call(stages=stages) as sound:
+            await sound.until(lambda: len(stages.nlu.streams) == 2)
+            broken.session.on_leg_event(CallerAudio(1 << 70, b"\xff"))  # no edge says so: no wire can carry it
+            await broken.until(lambda: broken.leg.hung_up)
+            assert broken.leg.hung_up is EndCause.FAILURE
+            await sound.frames(10)
+            assert sound.leg.hung_up is None
