@@ -11,12 +11,17 @@ from pydantic_settings import BaseSettings
 
 from clients.phone.settings import PhoneSettings
 from deploy.asterisk.pbx import PbxSettings
+from deploy.gateways import GatewayProcesses
 from deploy.settings import StackSettings
 from deploy.stack import SERVICES
 from services.runtime.settings import SHARED_PREFIX, ServiceSettings
 
 _ROOT = Path(__file__).parents[1]
-_COMMANDS: dict[str, type[BaseSettings]] = {"make pbx": PbxSettings, "make call": PhoneSettings}
+_COMMANDS: dict[str, type[BaseSettings]] = {
+    "make run-stack, make pbx and make call": GatewayProcesses,
+    "make pbx": PbxSettings,
+    "make call": PhoneSettings,
+}
 _HEAD = """\
 # Every setting there is, with its default. Copy this file to .env and take the # off what you change.
 # The process's environment wins over .env. Made by: python -m deploy.env_example > .env.example

@@ -1,4 +1,4 @@
-"""`make run-stack`: four services under supervisor, in the foreground, until Ctrl-C.
+"""`make run-stack`: the services under supervisor, in the foreground, until Ctrl-C.
 
 Says how far each is until all serve, then where they are; says when one dies and when it is back. A service that cannot
 start ends the command with that service's own line and exit status 1.
@@ -13,12 +13,12 @@ from pathlib import Path
 from types import FrameType
 
 from deploy.fetch_models import fetch_models
+from deploy.processes import Process, stack_processes
 from deploy.settings import read_stack_settings
-from deploy.stack import SERVICES, HealthWatch, check_ports, settings_of
+from deploy.stack import HealthWatch, check_ports
 from deploy.supervision import ProcessState, Supervision
 from services.runtime.errors import StartupError
 from services.runtime.models import read_models
-from services.runtime.settings import ServiceSettings
 
 _LOGS = Path(__file__).parents[1] / "out" / "logs"
 _START_LIMIT_S = 180.0
@@ -31,12 +31,16 @@ class Stopped(Exception):
 
 @dataclass(slots=True)
 class Watched:
-    """One service, as the command has last seen it."""
+    """One process, as the command has last seen it."""
 
-    name: str
+    process: Process
     health: HealthWatch
     is_serving: bool = False
     pid: int = 0
+
+    @property
+    def name(self) -> str:
+        return self.process.name
 
 
 def main() -> int:
@@ -54,26 +58,27 @@ def main() -> int:
 
 def _run() -> None:
     began = time.monotonic()
-    settings = {service.name: settings_of(service) for service in SERVICES}
-    for service in SERVICES:
-        check_ports(service, settings[service.name])
-    fetch_models(_wanted_models(settings), read_stack_settings(), _say)
-    drain_s = max(each.drain_s for each in settings.values())
-    watched = [Watched(each.name, HealthWatch(each, settings[each.name])) for each in SERVICES]
-    with Supervision(_LOGS, drain_s) as supervision:
+    processes = stack_processes()
+    for process in processes:
+        check_ports(process.service, process.settings)
+    fetch_models(_wanted_models(processes), read_stack_settings(), _say)
+    drain_s = max(each.settings.drain_s for each in processes)
+    watched = [Watched(each, HealthWatch(each.service, each.settings)) for each in processes]
+    n_gateways = sum(each.service.name == "call_gateway" for each in processes)
+    with Supervision(_LOGS, drain_s, n_gateways=n_gateways) as supervision:
         try:
-            _say(f"starting {len(watched)} services; logs in {_LOGS}")
+            _say(f"starting {len(watched)} processes; logs in {_LOGS}")
             _wait_until_serving(supervision, watched, began)
-            _show_addresses(settings, time.monotonic() - began)
+            _show_addresses(processes, time.monotonic() - began)
             _keep_watch(supervision, watched)
         except Stopped:
             _say(f"draining: calls may go on for {drain_s:g} s")
             raise
 
 
-def _wanted_models(settings: dict[str, ServiceSettings]) -> Sequence[str]:
+def _wanted_models(processes: Sequence[Process]) -> Sequence[str]:
     """The models of the table that some setting of some service names."""
-    values = {value for each in settings.values() for value in vars(each).values() if isinstance(value, str)}
+    values = {value for each in processes for value in vars(each.settings).values() if isinstance(value, str)}
     return sorted(values & read_models().keys())
 
 
@@ -82,22 +87,24 @@ def _wait_until_serving(supervision: Supervision, watched: Sequence[Watched], be
     next_word = time.monotonic() + 5.0
     while not all(each.is_serving for each in watched):
         for state in supervision.states():
-            each = _by_name(watched, state.name)
+            each = _of(watched, state)
             each.pid = each.pid or state.pid
             if state.state in {"BACKOFF", "EXITED", "FATAL"} or state.pid not in {0, each.pid}:
-                raise StartupError(f"{state.name} does not start: {_last_word(supervision, state.name)}")
+                raise StartupError(f"{each.name} does not start: {_last_word(supervision, each)}")
         if not supervision.is_alive:
             raise StartupError(f"supervisor does not start: {supervision.last_word('supervisor')}")
         for each in watched:
             if not each.is_serving and each.health.is_serving():
                 each.is_serving = True
-                _say(f"{each.name:<13} SERVING on {each.health.address} after {time.monotonic() - began:.1f} s")
+                _say(f"{each.name:<15} SERVING on {each.health.address} after {time.monotonic() - began:.1f} s")
         if time.monotonic() >= next_word:
             next_word += 5.0
             _say(f"waiting for {', '.join(each.name for each in watched if not each.is_serving)}")
         if time.monotonic() - began > _START_LIMIT_S:
-            late = next(each.name for each in watched if not each.is_serving)
-            raise StartupError(f"{late} has not served within {_START_LIMIT_S:g} s: {_last_word(supervision, late)}")
+            late = next(each for each in watched if not each.is_serving)
+            raise StartupError(
+                f"{late.name} has not served within {_START_LIMIT_S:g} s: {_last_word(supervision, late)}"
+            )
         time.sleep(_LOOK_EVERY_S)
 
 
@@ -105,9 +112,9 @@ def _keep_watch(supervision: Supervision, watched: Sequence[Watched]) -> None:
     """Say when a service dies and when it is back. Ends with StartupError when one cannot be brought back."""
     while supervision.is_alive:
         for state in supervision.states():
-            each = _by_name(watched, state.name)
+            each = _of(watched, state)
             if state.state == "FATAL":
-                raise StartupError(f"{each.name} cannot be started again: {_last_word(supervision, each.name)}")
+                raise StartupError(f"{each.name} cannot be started again: {_last_word(supervision, each)}")
             _note_change(each, state)
         time.sleep(2 * _LOOK_EVERY_S)
     raise StartupError(f"supervisor is gone; see {_LOGS}")
@@ -116,29 +123,29 @@ def _keep_watch(supervision: Supervision, watched: Sequence[Watched]) -> None:
 def _note_change(each: Watched, state: ProcessState) -> None:
     if each.is_serving and state.pid != each.pid:
         each.is_serving = False
-        _say(f"{each.name:<13} died; supervisor starts it again")
+        _say(f"{each.name:<15} died; supervisor starts it again")
     if not each.is_serving and state.pid and each.health.is_serving():
         each.is_serving, each.pid = True, state.pid
-        _say(f"{each.name:<13} SERVING again")
+        _say(f"{each.name:<15} SERVING again")
 
 
-def _last_word(supervision: Supervision, name: str) -> str:
-    """The last line of a service, without the stage it begins with."""
-    stage = next(each.full_name for each in SERVICES if each.name == name).split(".")[1]
-    return supervision.last_word(name).removeprefix(f"{stage}: ")
+def _last_word(supervision: Supervision, each: Watched) -> str:
+    """The last line of a process, without the stage it begins with."""
+    stage = each.process.service.full_name.split(".")[1]
+    return supervision.last_word(each.process.supervised_name).removeprefix(f"{stage}: ")
 
 
-def _by_name(watched: Sequence[Watched], name: str) -> Watched:
-    return next(each for each in watched if each.name == name)
+def _of(watched: Sequence[Watched], state: ProcessState) -> Watched:
+    return next(each for each in watched if each.process.supervised_name == state.name)
 
 
-def _show_addresses(settings: dict[str, ServiceSettings], took_s: float) -> None:
+def _show_addresses(processes: Sequence[Process], took_s: float) -> None:
     print(f"\n  The stack serves, after {took_s:.1f} s.\n")
-    print(f"  {'':<13} {'gRPC':<22} Prometheus")
-    for service in SERVICES:
-        own = settings[service.name]
+    print(f"  {'':<15} {'gRPC':<22} Prometheus")
+    for process in processes:
+        own = process.settings
         metrics = f"http://{own.host}:{own.metrics_port}/metrics" if own.metrics_port else "off"
-        print(f"  {service.name:<13} {f'{own.host}:{own.port}':<22} {metrics}")
+        print(f"  {process.name:<15} {f'{own.host}:{own.port}':<22} {metrics}")
     print(
         "\n  In another terminal:\n"
         "    make pbx              a private Asterisk to call through\n"

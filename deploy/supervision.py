@@ -31,8 +31,9 @@ class Supervision:
     A context: leaving it stops every process, waiting as long as they may drain, and then some.
     """
 
-    def __init__(self, logs_dir: Path, drain_s: float) -> None:
+    def __init__(self, logs_dir: Path, drain_s: float, *, n_gateways: int = 1) -> None:
         self._logs_dir = logs_dir
+        self._n_gateways = n_gateways
         self._stop_s = round(drain_s) + 5
 
     def __enter__(self) -> "Supervision":
@@ -45,6 +46,7 @@ class Supervision:
             "TONG_DAI_LOGS": str(self._logs_dir),
             "TONG_DAI_RUN": self._run_dir.name,
             "TONG_DAI_STOP_S": str(self._stop_s),
+            "TONG_DAI_GATEWAYS": str(self._n_gateways),
         }
         command = [sys.executable, "-m", "supervisor.supervisord", "--configuration", str(_CONFIG)]
         self._process = subprocess.Popen(command, env=environment, start_new_session=True)  # noqa: S603

@@ -4,7 +4,7 @@ import asyncio
 import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import grpc
 from pydantic import ValidationError
@@ -32,9 +32,10 @@ async def run(settings: PhoneSettings) -> int:
     Raises CallFailed, UnusableWav.
     """
     questions = [Question(file, read_wav(file)) for file in settings.files]
-    async with grpc.aio.insecure_channel(settings.gateway) as channel:
+    async with AsyncExitStack() as stack:
+        channels = [await stack.enter_async_context(grpc.aio.insecure_channel(each)) for each in settings.gateways]
         try:
-            async with CallWatch(channel) as watch, _line(settings, channel) as line:
+            async with CallWatch(*channels) as watch, _line(settings, channels[0]) as line:
                 answered_at_ns = time.time_ns() - round(line.now_s() * 1e9)
                 caller = ScenarioCaller(line, settings.language, _say)
                 if settings.shown is None:
@@ -45,7 +46,7 @@ async def run(settings: PhoneSettings) -> int:
                     _say("the gateway did not tell how the call ended")
         except GatewayAway as error:
             raise CallFailed(
-                f"no gateway answers at {settings.gateway} ({error}): start it with `make run-stack`, "
+                f"no gateway answers at {', '.join(settings.gateways)} ({error}): start it with `make run-stack`, "
                 "or set PHONE_GATEWAY"
             ) from error
     if settings.shown is not None:

@@ -7,6 +7,7 @@ from pydantic import AliasChoices, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from clients.phone.scenarios import SCENARIOS, Scenario
+from deploy.gateways import GatewayProcesses, apart
 
 _SCENARIO_NAMES = ", ".join(SCENARIOS)
 
@@ -34,12 +35,22 @@ class PhoneSettings(BaseSettings):
         description=f"Empty: a plain conversation; or one of {_SCENARIO_NAMES}.",
     )
     number: str = Field("sip:1000@127.0.0.1:15060", description="What the SIP phone dials.")
-    gateway: str = Field("127.0.0.1:50051", description="The gateway's gRPC address.")
+    gateway: str = Field(
+        "127.0.0.1:50051",
+        description="The gateway's gRPC address; that of the first process where GATEWAY_PROCESSES is more than 1.",
+    )
     language: Literal["en-US", "vi-VN"] = Field("en-US", description="Language of the recorded questions.")
     out: Path = Field(Path("out/call"), description="Folder of the recordings.")
     sip_port: int = Field(15070, ge=1024, le=65535, description="The phone's own SIP port, on loopback.")
     rtp_first: int = Field(32000, ge=1024, le=65534, description="First port of the phone's media.")
     rtp_last: int = Field(32099, ge=1025, le=65535, description="Last port of the phone's media.")
+
+    @field_validator("gateway")
+    @classmethod
+    def _gateway_has_a_port(cls, gateway: str) -> str:
+        if not gateway.rpartition(":")[2].isdigit():
+            raise ValueError("must be host:port")
+        return gateway
 
     @field_validator("scenario")
     @classmethod
@@ -58,6 +69,12 @@ class PhoneSettings(BaseSettings):
     def shown(self) -> Scenario | None:
         """The scenario; None: a plain conversation."""
         return SCENARIOS.get(self.scenario)
+
+    @property
+    def gateways(self) -> tuple[str, ...]:
+        """Every gateway process: a SIP call may come to any of them."""
+        host, _, port = self.gateway.rpartition(":")
+        return tuple(f"{host}:{apart(int(port), n)}" for n in range(1, GatewayProcesses().processes + 1))
 
     @property
     def files(self) -> tuple[Path, ...]:

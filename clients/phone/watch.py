@@ -2,7 +2,7 @@
 
 import asyncio
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import grpc
 from voice.call.v1 import call_pb2, call_pb2_grpc, record_pb2
@@ -18,30 +18,30 @@ class GatewayAway(Exception):
 
 
 class CallWatch:
-    """Collects the events of the first call that begins after it was opened, or of the one it is told."""
+    """Collects the events of the first call that begins after it was opened, at whichever gateway process."""
 
-    def __init__(self, channel: grpc.aio.Channel) -> None:
+    def __init__(self, *channels: grpc.aio.Channel) -> None:
         self.events: list[record_pb2.CallEvent] = []
-        self._stub = call_pb2_grpc.CallGatewayServiceStub(channel)
+        self._stubs = [call_pb2_grpc.CallGatewayServiceStub(channel) for channel in channels]
         self._call_id = ""
         self._ended = asyncio.Event()
         self._tasks = asyncio.TaskGroup()
 
     async def __aenter__(self) -> Self:
-        """Raises GatewayAway."""
-        try:
-            await self._stub.ListCalls(call_pb2.ListCallsRequest(), timeout=_CONNECT_LIMIT_S)
-        except grpc.aio.AioRpcError as error:
-            raise GatewayAway(error.code().name) from error
+        """Raises GatewayAway when none of them answers."""
+        refusals = [await _refusal(stub) for stub in self._stubs]
+        if all(refusals):
+            raise GatewayAway(refusals[0])
         await self._tasks.__aenter__()
-        self._watching = self._tasks.create_task(self._watch())
+        self._watching = [self._tasks.create_task(self._watch(stub)) for stub in self._stubs]
         await asyncio.sleep(0.2)  # a stream that has no news yet says nothing, not even that it is open
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._watching.cancel()
+        for watching in self._watching:
+            watching.cancel()
         await self._tasks.__aexit__(kind, error, trace)
 
     async def wait_ended(self) -> bool:
@@ -52,11 +52,11 @@ class CallWatch:
             return False
         return True
 
-    async def _watch(self) -> None:
+    async def _watch(self, stub: Any) -> None:
         """Until cancelled: a gateway that was started again goes on telling."""
         while True:
             try:
-                async for response in self._stub.WatchCalls(call_pb2.WatchCallsRequest(), wait_for_ready=True):
+                async for response in stub.WatchCalls(call_pb2.WatchCallsRequest(), wait_for_ready=True):
                     self._take(response)
             except grpc.aio.AioRpcError as error:
                 print(f"* the gateway's news broke off: {error.code().name} {error.details()}")
@@ -71,3 +71,12 @@ class CallWatch:
         self.events.append(event)
         if event.HasField("end"):
             self._ended.set()
+
+
+async def _refusal(stub: Any) -> str:
+    """How a gateway does not answer; empty: it does."""
+    try:
+        await stub.ListCalls(call_pb2.ListCallsRequest(), timeout=_CONNECT_LIMIT_S)
+    except grpc.aio.AioRpcError as error:
+        return error.code().name
+    return ""

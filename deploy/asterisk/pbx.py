@@ -11,7 +11,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from deploy.asterisk.archive import ensure_asterisk
 from deploy.asterisk.private_pbx import PbxAccount, PbxPorts, PrivatePbx, state_folder
+from deploy.gateways import GatewayProcesses, applications
 from services.runtime.errors import StartupError
+from services.runtime.settings import read_settings
 
 
 class PbxSettings(BaseSettings):
@@ -26,20 +28,24 @@ class PbxSettings(BaseSettings):
     sip_port: int = Field(default=15060, ge=1, le=65535, description="Port phones call, on loopback.")
     rtp_first: int = Field(default=30000, ge=1024, le=65534, description="First port of its media.")
     rtp_last: int = Field(default=30999, ge=1025, le=65535, description="Last port of its media.")
-    app: str = Field(default="tong-dai", description="ARI application that calls are given to.")
+    app: str = Field(
+        default="tong-dai",
+        description="ARI application that calls are given to; of several, what their names begin with.",
+    )
     longest_call_s: int = Field(default=3600, ge=1, description="Longest call, in seconds, kept by Asterisk itself.")
 
 
-async def run(settings: PbxSettings) -> int:
+async def run(settings: PbxSettings, n_gateways: int) -> int:
     """Unpack, start, say where it is, wait. Returns the exit status."""
     began = time.monotonic()
     unpacked = await asyncio.to_thread(ensure_asterisk, settings.folder, _say)
     ports = PbxPorts(settings.ari_port, settings.sip_port, settings.rtp_first, settings.rtp_last)
+    apps = applications(settings.app, n_gateways)
     pbx = PrivatePbx(
         unpacked,
         state_folder(settings.folder),
         ports=ports,
-        account=PbxAccount(app=settings.app),
+        account=PbxAccount(app="&".join(apps)),
         longest_call_s=settings.longest_call_s,
     )
     await pbx.start()
@@ -47,7 +53,7 @@ async def run(settings: PbxSettings) -> int:
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     _say(f"{unpacked.version()} is ready after {time.monotonic() - began:.1f} s")
-    _say(f"  ARI    {pbx.ari_url}  user {pbx.account.user}  application {settings.app}")
+    _say(f"  ARI    {pbx.ari_url}  user {pbx.account.user}  application {', '.join(apps)}")
     _say(f"  call   sip:1000@127.0.0.1:{ports.sip}  (1001 Vietnamese first, 1002 echo)")
     _say(f"  log    {pbx.log_file}")
     _say("next: make run-stack in another terminal, then make call.  Ctrl-C ends it.")
@@ -72,7 +78,7 @@ def _say(line: str) -> None:
 
 def main() -> int:
     try:
-        return asyncio.run(run(PbxSettings()))
+        return asyncio.run(run(PbxSettings(), read_settings(GatewayProcesses).processes))
     except StartupError as error:
         print(error, file=sys.stderr)
         return 1

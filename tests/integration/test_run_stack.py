@@ -105,7 +105,7 @@ def test_it_says_where_each_service_is(stack: Command):
 
 def test_a_service_that_is_killed_comes_back(stack: Command):
     os.kill(stack.pid_of("tts"), signal.SIGKILL)
-    stack.wait_for("tts           SERVING again")
+    stack.wait_for("tts             SERVING again")
 
 
 def test_ctrl_c_drains_and_ends_well(stack: Command):
