@@ -19,6 +19,7 @@ from pathlib import Path
 import grpc
 import numpy as np
 import soxr
+from numpy.typing import NDArray
 from voice.tts.v1 import tts_pb2, tts_pb2_grpc
 from voice.type.v1 import audio_pb2
 
@@ -119,12 +120,12 @@ class Speaker:
         if voice.pitch == 1.0:
             return spoken
         higher = soxr.resample(spoken.astype(np.float32), RATE_HERTZ * voice.pitch, RATE_HERTZ)
-        return higher.clip(-32768, 32767).astype(np.int16)
+        return np.asarray(higher.clip(-32768, 32767), dtype=np.int16)
 
 
-def _levels(samples: Samples) -> np.ndarray:
+def _levels(samples: Samples) -> NDArray[np.float64]:
     windows = samples[: len(samples) // WINDOW * WINDOW].reshape(-1, WINDOW).astype(np.float64)
-    return 10 * np.log10(np.maximum((windows**2).mean(axis=1), 1.0))
+    return np.asarray(10 * np.log10(np.maximum((windows**2).mean(axis=1), 1.0)), dtype=np.float64)
 
 
 def trim(samples: Samples) -> Samples:
@@ -132,7 +133,7 @@ def trim(samples: Samples) -> Samples:
     levels = _levels(samples)
     loud = np.flatnonzero(levels > levels.max() - LABEL_FLOOR_DB)
     speech = samples[loud[0] * WINDOW : (loud[-1] + 1) * WINDOW].astype(np.float64)
-    return (speech * (16384 / np.abs(speech).max())).astype(np.int16)
+    return np.asarray(speech * (16384 / np.abs(speech).max()), dtype=np.int16)
 
 
 def cough(chance: random.Random) -> Samples:

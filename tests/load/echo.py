@@ -11,7 +11,7 @@ _ROUNDS = 2000
 class _Echo(grpc.GenericRpcHandler):
     """Answers every message of a stream with itself."""
 
-    def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[bytes, bytes]":
         async def echo(requests, context):  # type: ignore[no-untyped-def]
             async for request in requests:
                 yield request
@@ -26,7 +26,7 @@ async def measure_echo() -> float:
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-        stream = channel.stream_stream(_METHOD)()
+        stream: grpc.aio.StreamStreamCall[bytes, bytes] = channel.stream_stream(_METHOD)()
         begun_s = 0.0
         for number in range(_ROUNDS + 100):
             if number == 100:  # the first ones pay for the connection
@@ -35,5 +35,5 @@ async def measure_echo() -> float:
             await stream.read()
         took_s = time.perf_counter() - begun_s
         await stream.done_writing()
-    await server.stop(None)
+    await server.stop(1.0)
     return round(1e6 * took_s / _ROUNDS, 1)
