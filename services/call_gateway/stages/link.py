@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
-from typing import Any, Generic, TypeVar
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from services.call_gateway.conversation.events import Event, Stage, StageFailed, StageReady
 from services.call_gateway.stages.outbox import Outbox, OutboxFull
@@ -15,6 +16,15 @@ Response = TypeVar("Response")
 
 log = get_logger(__name__)
 metrics = StageMetrics("call")
+
+
+@dataclass(frozen=True, slots=True)
+class _Ending(Generic[Request, Response]):
+    """A stream that was replaced and finishes its turns."""
+
+    stream: StageStream[Request, Response]
+    serving: asyncio.Task[None]
+    outbox: Outbox[Request]
 
 
 class StageLink(Generic[Request, Response]):
@@ -47,11 +57,7 @@ class StageLink(Generic[Request, Response]):
         self._outbox: Outbox[Request] = Outbox()
         self._stream: StageStream[Request, Response] | None = None
         self._serving: asyncio.Task[None] | None = None
-        self._ending: list[tuple[StageStream[Request, Response], asyncio.Task[None], Outbox[Request]]] = []
-
-    @property
-    def is_open(self) -> bool:
-        return self._stream is not None and self._stream.is_open
+        self._ending: list[_Ending[Request, Response]] = []
 
     def open(self, config: Request, outbox: Outbox[Request]) -> None:
         """Open a fresh stream, which will be sent what `outbox` holds. The one before is given up."""
@@ -63,28 +69,21 @@ class StageLink(Generic[Request, Response]):
         """Open a fresh stream for the turns to come; the one before may finish its own, and is still heard."""
         if self._stream is not None and self._serving is not None:
             self._stream.finish()
-            self._ending.append((self._stream, self._serving, self._outbox))
+            self._ending.append(_Ending(self._stream, self._serving, self._outbox))
         self._begin(config, outbox)
 
     def send(self, request: Request) -> None:
-        """Queue a request for the stream in use. Never waits; lost when there is no stream: the news of its death is
+        """Queue a request for the stream in use. Never waits. Lost when there is no stream: the news of its death is
         out already.
         """
-        if self._stream is None:
-            return
-        try:
-            self._outbox.push(request)
-        except OutboxFull:
+        if self._stream is not None and not _queue(request, self._stream, self._outbox):
             self._fail(StreamFailure("OUTBOX_FULL", "the server takes nothing any more", is_retryable=True))
-            return
-        self._stream.wake()
 
     def send_to_all(self, request: Request) -> None:
         """Queue a request for the stream in use and for those it replaced: a cancellation reaches every turn."""
-        for stream, serving, outbox in self._ending:
-            if not serving.done():
-                outbox.push(request)
-                stream.wake()
+        for ending in self._ending:
+            if not _queue(request, ending.stream, ending.outbox):
+                ending.serving.cancel()
         self.send(request)
 
     def wake(self) -> None:
@@ -96,14 +95,16 @@ class StageLink(Generic[Request, Response]):
         """Half-close, and wait for what the server still says, not longer than the limit."""
         if self._stream is not None:
             self._stream.finish()
-        serving = [task for task in (self._serving, *(task for _, task, _ in self._ending)) if task is not None]
+        serving = [ending.serving for ending in self._ending]
+        if self._serving is not None:
+            serving.append(self._serving)
         if serving:
             await asyncio.wait(serving, timeout=self._limits.finish_s)
         for task in serving:
             task.cancel()
 
     def _begin(self, config: Request, outbox: Outbox[Request]) -> None:
-        self._ending = [ending for ending in self._ending if not ending[1].done()]
+        self._ending = [ending for ending in self._ending if not ending.serving.done()]
         self._outbox = outbox
         # A stream that was given up must not be heard any more, so each has callbacks of its own.
         stream: StageStream[Request, Response] = StageStream(
@@ -145,8 +146,14 @@ class StageLink(Generic[Request, Response]):
         return features
 
     def _heard(self, stream: StageStream[Request, Response], response: Response) -> None:
-        if stream is self._stream or any(stream is ending for ending, _, _ in self._ending):
+        if stream is self._stream or any(stream is ending.stream for ending in self._ending):
             self._on_response(response)
 
 
-AnyLink = StageLink[Any, Any]
+def _queue(request: Request, stream: StageStream[Request, Response], outbox: Outbox[Request]) -> bool:
+    try:
+        outbox.push(request)
+    except OutboxFull:
+        return False
+    stream.wake()
+    return True
