@@ -17,13 +17,13 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1\t/' | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
 
-run-stack: env-stack ## Start the four services, from nothing; Ctrl-C drains and stops
+run-stack: env-stack ## Start the services, from nothing; Ctrl-C drains and stops; GATEWAY_PROCESSES=n gateways
 	@exec $(PYTHON) -m deploy.run_stack
 
 pbx: env-stack ## Start a private Asterisk that sends its calls to the stack; needs no root
 	@exec $(PYTHON) -m deploy.asterisk.pbx
 
-call: env-call ## Call the stack: WAV=my.wav, EDGE=grpc (no Asterisk), SCENARIO=name
+call: env-call ## Call the stack: WAV=my.wav, EDGE=grpc (no Asterisk), SCENARIO=barge-in|backchannel|pause|echo|hold
 	@exec $(PYTHON) -m clients.phone
 
 models: env-stack ## Fetch the embedded models and verify every byte: MODELS="name ..."
