@@ -35,6 +35,7 @@ from services.stt_proxy.metrics import (
     RECORDING_DROPPED_SAMPLES_TOTAL,
     VAD_LAG_SECONDS,
 )
+from services.stt_proxy.quiet_line import QuietLine
 from services.stt_proxy.recording import Recording
 from services.stt_proxy.speech_gate import Edge, GateThresholds, SpeechBegan, SpeechGate
 from services.stt_proxy.steps import Discard, EndOfSound, EndOfUtterance, HeardWindow, HintsUpdate, Step
@@ -88,6 +89,7 @@ class Listening:
         self._intake = Intake(profile.audio_format, start_sample=profile.start_sample, max_gap_ms=profile.max_gap_ms)
         self._recording = Recording(limit_samples=profile.max_utterance_s * rate)
         self._gate = SpeechGate(pause_samples=profile.draft_pause_ms * self._per_ms, thresholds=GateThresholds())
+        self._quiet = QuietLine()
         self._utterances = Utterances(profile.endpointing, sample_rate_hertz=rate)
         self._asks: dict[int, Ask] = {}
         self._limits: dict[int, asyncio.TimerHandle] = {}  # by utterance: when it must have been settled
@@ -210,24 +212,33 @@ class Listening:
         """Take steps until one must wait for its score."""
         while self._steps and not self._is_scoring:
             step = self._steps[0]
-            if isinstance(step, HeardWindow):
+            if not isinstance(step, HeardWindow):
+                self._steps.popleft()
+                self._take_step(step)
+                continue
+            window = step.window
+            if not self._quiet.hear(window.samples, is_fresh=window.is_fresh) or self._gate.is_open:
                 self._is_scoring = True
-                self._watch.score(step.window.samples, is_fresh=step.window.is_fresh)
+                self._watch.score(window.samples, is_fresh=window.is_fresh)
                 return
             self._steps.popleft()
-            self._take_step(step)
+            self._take_window(step, 0.0)
 
     def _scored(self, score: float) -> None:
         step = self._steps.popleft()
         assert isinstance(step, HeardWindow), "a score answers a window"  # noqa: S101 - an invariant, for the reader
         self._is_scoring = False
         VAD_LAG_SECONDS.observe((time.monotonic_ns() - step.arrived_ns) / 1e9)
+        self._quiet.note(score)
+        self._take_window(step, score)
+        self._go_on()
+        self._wake()
+
+    def _take_window(self, step: HeardWindow, score: float) -> None:
         window = step.window
         self._apply_updates(window.start_sample)
         self._turn(self._gate.hear(window.start_sample, window.end_sample, score), step.arrived_ns)
         self._reach(window.end_sample)
-        self._go_on()
-        self._wake()
 
     def _take_step(self, step: Silence | Skip | Break | EndOfUtterance | Discard | HintsUpdate | EndOfSound) -> None:
         now_ns = time.monotonic_ns()

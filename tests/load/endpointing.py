@@ -11,6 +11,7 @@ false cut-off; else its wait is counted from the true end of speech.
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -84,8 +85,8 @@ def _share(outcomes: Sequence[Outcome]) -> float:
 
 
 def _waits(outcomes: Iterable[Outcome]) -> dict[str, float]:
-    waits = [outcome.wait_ms for outcome in outcomes if not outcome.is_cut_off]
-    return {"p50": round(percentile(waits, 0.5)), "p95": round(percentile(waits, 0.95)), "n": len(waits)}
+    waits = [outcome.wait_ms for outcome in outcomes if not outcome.is_cut_off] or [math.inf]
+    return {"p50": percentile(waits, 0.5), "p95": percentile(waits, 0.95), "n": len(waits)}
 
 
 def _reasons(outcomes: Iterable[Outcome]) -> dict[str, int]:
