@@ -13,6 +13,7 @@ _OPEN_END = re.compile(r"(?:[,;:、，；：…]|\.\.\.|[-–—])\s*$")
 _CLOSED_END = re.compile(r"[.?!。？！]['\"”’)]*\s*$")
 _NO_LIMIT = 1 << 30
 LONGEST_ITEM_WORDS = 3
+GROUP_DIGITS = 3  # the first group of a telephone number
 
 
 def normalise(text: str) -> tuple[str, ...]:
@@ -86,6 +87,9 @@ class Phrasebook:
             if piece is None:
                 break
             run.append(piece)
+        if len(run) == 1 and len(run[0]) == GROUP_DIGITS:
+            before = normalise(text)[-2:-1]
+            return run[0] if self.linking_words.issuperset(before) and before else ""  # "it is 415" goes on
         is_one_by_one = len(run) >= 2 or (run and len(run[0]) >= min(self.whole_number_lengths, default=_NO_LIMIT))
         return "".join(reversed(run)) if is_one_by_one else ""
 

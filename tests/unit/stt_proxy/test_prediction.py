@@ -188,6 +188,8 @@ def test_an_answer_without_digits_is_judged_as_any_other():
     [
         ("My number is four one five five five five", Reason.DIGITS_EXPECTED),
         ("My number is 415 555 0134", Reason.DIGITS_COMPLETE),
+        ("It is 415.", Reason.DIGITS_EXPECTED),
+        ("I am in room 415.", Reason.COMPLETE),
         ("I came in at ten", Reason.COMPLETE),
         ("It was in 2019.", Reason.COMPLETE),
         ("Is it 5 5 5?", Reason.COMPLETE),
