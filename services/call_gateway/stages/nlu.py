@@ -9,10 +9,6 @@ from voice.type.v1 import engine_pb2
 
 from services.call_gateway.conversation.commands import (
     AskAgent,
-    CallerKeyed,
-    CallerSaid,
-    CallerSilent,
-    CallOpened,
     CancelTurn,
     CommitTurn,
     CorrectTurn,
@@ -20,26 +16,27 @@ from services.call_gateway.conversation.commands import (
     ReportPlayout,
 )
 from services.call_gateway.conversation.events import (
-    Action,
     ActionAsked,
     Event,
-    HangUpCall,
-    PressKeys,
-    ReplyClause,
     ReplyEnded,
     Stage,
-    SwitchLanguage,
-    ToolUsed,
-    TransferCall,
 )
 from services.call_gateway.conversation.history import HeardTurn
 from services.call_gateway.conversation.profile import AgentProfile
 from services.call_gateway.stages.agent_profile import profile_of
 from services.call_gateway.stages.facts import CallFacts
 from services.call_gateway.stages.link import StageLink
+from services.call_gateway.stages.nlu_messages import (
+    action_of,
+    clause_of,
+    report_message,
+    result_message,
+    tool_used_of,
+    turn_message,
+)
 from services.call_gateway.stages.outbox import Outbox
 from services.call_gateway.stages.past import history_messages
-from services.call_gateway.stages.shapes import cancellation, expected_of, outcome_of, timing_of, trace_message
+from services.call_gateway.stages.shapes import cancellation, expected_of, outcome_of, timing_of
 from services.call_gateway.stages.stream import StreamLimits
 
 AgentCommand = AskAgent | CommitTurn | CancelTurn | CorrectTurn | ReportPlayout | ReportAction
@@ -47,12 +44,6 @@ AgentCommand = AskAgent | CommitTurn | CancelTurn | CorrectTurn | ReportPlayout 
 DRAFTS = "commit"
 """The feature without which a server takes no drafts."""
 OPTIONAL_KINDS = frozenset({DRAFTS, "playout_report", "transcript_correction", "call_action_result"})
-
-_PHASES = {
-    nlu_pb2.ToolActivity.PHASE_STARTED: "started",
-    nlu_pb2.ToolActivity.PHASE_COMPLETED: "completed",
-    nlu_pb2.ToolActivity.PHASE_FAILED: "failed",
-}
 
 
 class NluStage:
@@ -111,9 +102,9 @@ class NluStage:
             case ReportPlayout():
                 if command.is_final:
                     self._turns_unreported.discard(command.turn_id)
-                self._link.send(nlu_pb2.StreamingConverseRequest(playout_report=_report(command)))
+                self._link.send(nlu_pb2.StreamingConverseRequest(playout_report=report_message(command)))
             case ReportAction():
-                self._link.send(nlu_pb2.StreamingConverseRequest(call_action_result=_action_result(command)))
+                self._link.send(nlu_pb2.StreamingConverseRequest(call_action_result=result_message(command)))
 
     async def finish(self) -> None:
         """No more turns come: end the stream in good order, within the limit."""
@@ -134,7 +125,7 @@ class NluStage:
         self._turns_under_way.add(ask.turn_id)
         if not ask.is_draft:
             self._turns_unreported.add(ask.turn_id)
-        self._link.send(nlu_pb2.StreamingConverseRequest(user_turn=_user_turn(ask)))
+        self._link.send(nlu_pb2.StreamingConverseRequest(user_turn=turn_message(ask)))
 
     def _commit(self, turn_id: int) -> None:
         if self._draft_kept_back is not None and self._draft_kept_back.turn_id == turn_id:
@@ -171,9 +162,9 @@ class NluStage:
     def _on_response(self, response: nlu_pb2.StreamingConverseResponse) -> None:
         match response.WhichOneof("response"):
             case "reply_text":
-                self._on_event(_clause(response.reply_text))
+                self._on_event(clause_of(response.reply_text))
             case "tool_activity":
-                self._on_event(_tool_used(response.tool_activity))
+                self._on_event(tool_used_of(response.tool_activity))
             case "call_action":
                 self._act(response.call_action)
             case "expectation":
@@ -190,86 +181,9 @@ class NluStage:
                 self._is_server_leaving = True
 
     def _act(self, asked: nlu_pb2.CallAction) -> None:
-        action = _action(asked)
+        action = action_of(asked)
         if action is None:
             self.perform(ReportAction(asked.action_id, is_done=False, reason="UNKNOWN_ACTION"))
             return
         is_after_playout = asked.when != nlu_pb2.CallAction.WHEN_NOW
         self._on_event(ActionAsked(asked.action_id, asked.turn_id, is_after_playout, action))
-
-
-def _user_turn(ask: AskAgent) -> nlu_pb2.UserTurn:
-    turn = nlu_pb2.UserTurn(
-        turn_id=ask.turn_id,
-        detected_language_code=ask.language_code,
-        is_draft=ask.is_draft,
-        continues_turn_id=ask.continues_turn_id,
-        provisional_playout=_report(ask.provisional_playout) if ask.provisional_playout is not None else None,
-        trace_context=trace_message(ask.trace),
-    )
-    match ask.input:
-        case CallerSaid(text):
-            turn.text = text
-        case CallOpened():
-            turn.open.SetInParent()
-        case CallerKeyed(digits):
-            turn.dtmf = digits
-        case CallerSilent(duration_ms, count):
-            turn.silence.CopyFrom(nlu_pb2.Silence(duration_ms=duration_ms, count=count))
-    return turn
-
-
-def _report(report: ReportPlayout) -> nlu_pb2.PlayoutReport:
-    is_gateway = bool(report.gateway_text)
-    return nlu_pb2.PlayoutReport(
-        turn_id=report.turn_id,
-        heard_offset=report.heard_offset,
-        is_final=report.is_final,
-        origin=nlu_pb2.PlayoutReport.ORIGIN_GATEWAY if is_gateway else nlu_pb2.PlayoutReport.ORIGIN_AGENT,
-        text=report.gateway_text,
-    )
-
-
-def _action_result(report: ReportAction) -> nlu_pb2.CallActionResult:
-    if report.is_done:
-        outcome = nlu_pb2.CallActionResult.OUTCOME_DONE
-    elif report.reason:
-        outcome = nlu_pb2.CallActionResult.OUTCOME_FAILED
-    else:
-        outcome = nlu_pb2.CallActionResult.OUTCOME_CANCELLED
-    return nlu_pb2.CallActionResult(action_id=report.action_id, outcome=outcome, reason=report.reason)
-
-
-def _clause(reply: nlu_pb2.ReplyText) -> ReplyClause:
-    return ReplyClause(
-        reply.turn_id,
-        reply.text,
-        reply.language_code,
-        is_interruptible=reply.is_interruptible if reply.HasField("is_interruptible") else True,
-        timing=timing_of(reply.timing) if reply.HasField("timing") else None,
-    )
-
-
-def _tool_used(activity: nlu_pb2.ToolActivity) -> ToolUsed:
-    return ToolUsed(
-        activity.turn_id,
-        activity.tool_call_id,
-        activity.name,
-        _PHASES.get(activity.phase, "started"),
-        activity.arguments_json,
-        activity.result_json,
-    )
-
-
-def _action(asked: nlu_pb2.CallAction) -> Action | None:
-    match asked.WhichOneof("action"):
-        case "hang_up":
-            return HangUpCall()
-        case "transfer":
-            return TransferCall(asked.transfer.destination)
-        case "send_dtmf":
-            return PressKeys(asked.send_dtmf.digits)
-        case "switch_language":
-            return SwitchLanguage(asked.switch_language.language_code)
-        case _:  # a kind this gateway does not know yet
-            return None
