@@ -89,12 +89,12 @@ def judge_pause(evidence: Evidence) -> Verdict:
 def judge_echo(evidence: Evidence) -> Verdict:
     """The line returned the agent's voice: it must neither stop nor answer itself."""
     turns = [turn for turn in evidence.turns() if turn.outcome != _Outcome.OUTCOME_CONTINUED]
+    questions = [turn.user_text.strip() for turn in turns if turn.user_text]
+    if len(questions) != len(evidence.asked) or not questions:
+        return Verdict(False, f"of {len(evidence.asked)} questions the agent made {len(questions)}: {questions}")
     broken = [turn for turn in turns if turn.outcome != _Outcome.OUTCOME_COMPLETED]
     if broken:
         return Verdict(False, f"the agent was stopped by its own voice: {_ending(broken)}")
-    questions = [turn.user_text.strip() for turn in turns if turn.user_text]
-    if len(questions) != len(evidence.asked) or not questions:
-        return Verdict(False, f"{len(evidence.asked)} questions were asked, the agent answered {questions}")
     pauses_ms = [(to_s - from_s) * 1000 for from_s, to_s in evidence.stays(record_pb2.FLOOR_PAUSED)]
     told = f"the agent was not disturbed by its own voice in {len(turns)} turns"
     if not pauses_ms:

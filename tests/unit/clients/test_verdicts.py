@@ -150,7 +150,9 @@ def test_an_agent_that_hesitates_long_is_disturbed():
 
 def test_an_agent_that_stops_for_itself_or_answers_itself_fails():
     assert "stopped by its own voice" in judge_echo(echo(turn(9.0, outcome=INTERRUPTED))).text
-    assert "Sure, we are open." in judge_echo(echo(turn(9.0), turn(12.0, said="Sure, we are open."))).text
+    invented = judge_echo(echo(turn(9.0), turn(12.0, said="Sure, we are open.", outcome=INTERRUPTED)))
+    assert "of 1 questions the agent made 2" in invented.text
+    assert "Sure, we are open." in invented.text
 
 
 def hold(*told: Told, agent: tuple[Sound, ...] = (Sound(3.0, 5.1), Sound(8.05, 9.0))) -> Evidence:
