@@ -18,7 +18,7 @@ class ConversationSettings:
 
     # Ending the caller's turn (caller's clock)
     draft_pause_ms: int = 96  # three windows of voice detection: a pause inside a sentence costs one spare draft
-    complete_wait_ms: int = 256  # a sentence that is whole
+    complete_wait_ms: int = 224  # a sentence that is whole
     unfinished_wait_ms: int = 1200  # one that is not; also the rule when the ear predicts nothing
     max_drafts: int = 4  # a turn; each costs the models a prompt
     max_draft_speech_ms: int = 15_000  # longer speech rarely ends at the next pause
