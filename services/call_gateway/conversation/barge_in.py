@@ -64,7 +64,7 @@ class Overlap:
     began_sample: int
     paused_at: float  # seconds
     samples_per_ms: float
-    is_checked_for_echo: bool = False
+    echo_looks: int = 0  # how often it was compared with our own voice since it began
     _sounding_since: int | None = field(init=False)
     _sounded: int = field(init=False, default=0)  # samples of speech in bursts that are over
 

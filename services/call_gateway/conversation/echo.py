@@ -1,95 +1,167 @@
 """Is it the caller, or our own voice coming back?
 
-A telephone line returns part of what it is sent: fainter, some 20 to 300 ms later, otherwise the same. The guard keeps
-the last of what was sent, as bytes, and looks only when the ear says that speech began: over the delays that
-can be, how much of the heard sound is explained by the sent one? Near all of it: an echo. Part of it: a caller who
-speaks over the echo, and that is speech. Both are whitened first, so that two vowels of one pitch do not look alike.
+A telephone line returns part of what it is sent: fainter, some 20 to 300 ms later. The guard keeps the last of what was
+sent and looks only when the ear says that speech began: is there a way for the line to have made the heard sound from
+the sent one? A way that was found once is remembered, since a line hardly changes: the next look is cheap and needs
+little sound. What the way does not explain decides: near nothing, and it was an echo; more, and a caller speaks over
+it.
 """
 
 from collections import deque
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from services.audio.pcm import TornSample, decode
+from services.audio.pcm import decode
+from services.call_gateway.conversation.echo_path import (
+    MARGIN,
+    MAX_LEAD,
+    PER_MS,
+    EchoPath,
+    Match,
+    Signal,
+    find_path,
+    span_of,
+    whitened,
+)
 from services.call_gateway.conversation.heard_sound import HeardSound
 
-KEPT_SENT_MS = 1500
-MAX_DELAY_MS = 500  # from our clock's tick to the echo's arrival: the line's 20 to 300 and the way there and back
-MIN_DELAY_MS = -60  # frames leave and arrive in bursts
-MIN_EVIDENCE_MS = 60
-MAX_EVIDENCE_MS = 400
-EXPLAINED = (
-    0.5  # of the heard energy; two different speakers share less than 0.3, a caller over the echo takes the rest
-)
-MAX_GAIN = 1.5  # louder than sent is no echo
-FAINTEST = 3.0  # root mean square of the sent sound, whitened, below which there is nothing to come back
-WHITENING = 0.9  # of each sample, taken off the next
+COMPARED: Final = 500 * PER_MS  # of heard sound, laid beside the sent
+SHORTEST: Final = 50 * PER_MS  # of it, that is judged
+LEAD_IN: Final = 20 * PER_MS  # before the ear's begin, which the first sound precedes
+NOISE_MS: Final = 600  # the quietest tenth of these is the line's noise
+FRAME: Final = 20 * PER_MS
 
-Signal = NDArray[np.float32]
+UNEXPLAINED: Final = 0.35  # of the heard power: more is a caller. One as loud as the echo leaves half
+NOISE_FACTOR: Final = 6.0  # of the noise's power: less is nobody
+MAX_NOISE_POWER: Final = 100.0**2  # louder noise is not taken for noise: about -50 dBFS
+FAINTEST_POWER: Final = 9.0  # below which a direction is silent
+MAX_GAIN: Final = 1.2  # louder than it was sent is no echo
+
+# What it takes to believe in a way for the first time: chance agrees better the less there is to compare.
+SURE_AFTER_MS: Final = 120  # of sound
+DELAYED_SHARE: Final = 0.45  # by delay alone; strangers' voices stay below 0.4
+DELAYED_SHARE_OF_NOTHING: Final = 0.85
+FILTERED_SHARE: Final = 0.62  # by a filter; strangers' voices stay below 0.6
+FILTERED_SHARE_OF_NOTHING: Final = 0.95
+FILTERED_AFTER_MS: Final = 40  # twice the filter's length: it could make anything shorter
+# And what it takes at a delay that is known.
+KNOWN_SHARE: Final = 0.35
+SAME_PLACE: Final = 2 * PER_MS
 
 
 class EchoGuard:
-    """Remembers both directions of one line; both at the same rate."""
+    """Knows what went out on one line and, from `heard`, what came in; both at the same rate."""
 
     def __init__(self, heard: HeardSound, *, frame_ms: int) -> None:
-        self._format = audio_format = heard.audio_format
+        """The rate must be a multiple of 8 kHz."""
+        self._format = heard.audio_format
         self._heard = heard
-        self._per_ms = audio_format.sample_rate_hertz // 1000
-        self._silence = audio_format.silence(frame_ms * self._per_ms)
-        self._sent: deque[bytes] = deque(maxlen=KEPT_SENT_MS // frame_ms)
+        self._per_tick = self._format.sample_rate_hertz // (1000 * PER_MS)  # samples to one at 8 kHz
+        self._silence = self._format.silence(frame_ms * self._format.sample_rate_hertz // 1000)
+        self._sent: deque[bytes] = deque(maxlen=span_of(COMPARED) // (frame_ms * PER_MS) + 1)
+        self._known: EchoPath | None = None
 
     def note_sent(self, content: bytes | None) -> None:
         """A frame left; None: comfort silence."""
         self._sent.append(self._silence if content is None else content)
 
     def is_echo(self, from_sample: int) -> bool:
-        """Whether what was heard since then is our own voice. False when there is too little of it to tell."""
-        heard = self._heard_since(from_sample)
-        if len(heard) < MIN_EVIDENCE_MS * self._per_ms:
+        """Whether what is heard since then is our own voice alone."""
+        chunks = self._heard.last(NOISE_MS)
+        sent = self._sent_beside()
+        if not chunks or float(sent @ sent) < FAINTEST_POWER * len(sent):
             return False
-        sent = self._sent_before(len(heard))
-        if len(sent) < len(heard) or float(np.sqrt(np.mean(sent**2))) < FAINTEST:
+        newest = chunks[-1][0] + self._samples_in(chunks[-1][1])
+        heard = self._laid_out(chunks, newest)
+        n_known = (newest - chunks[0][0]) // self._per_tick  # less, when the call has just begun
+        noise_power = _noise_power(heard[-n_known:])
+        heard = heard[-COMPARED:]
+        if float(heard @ heard) < FAINTEST_POWER * COMPARED:
             return False
-        explained, gain = best_match(heard, sent)
-        return explained >= EXPLAINED and abs(gain) <= MAX_GAIN
+        judged = max(SHORTEST, (newest - from_sample) // self._per_tick + LEAD_IN)
+        skip = max(0, COMPARED - judged)
+        if self._known is not None and _explains(self._known, heard, sent, skip, noise_power, least_share=0.3):
+            return True
+        match = find_path(heard, sent, noise_energy=noise_power * COMPARED)
+        is_believed = self._is_believed(match, heard)
+        is_near = self._known is not None and abs(self._known.place - match.path.place) <= SAME_PLACE
+        if is_believed:
+            self._known = match.path
+        elif not (is_near and match.share_filtered >= KNOWN_SHARE):
+            return False
+        return _explains(match.path, heard, sent, skip, noise_power)
 
-    def _heard_since(self, from_sample: int) -> Signal:
-        chunks = self._heard.since(from_sample)
-        if not chunks:
-            return np.zeros(0, np.float32)
-        sound = self._whitened(b"".join(content for _, content in chunks))
-        sound = sound[max(0, from_sample - chunks[0][0]) :]
-        return sound[-MAX_EVIDENCE_MS * self._per_ms :]
+    def _is_believed(self, match: Match, heard: Signal) -> bool:
+        if match.gain > MAX_GAIN:
+            return False
+        sounding_ms = _sounding_ms(heard)
+        doubt = 1.0 - min(1.0, sounding_ms / SURE_AFTER_MS)
+        if match.share_delayed >= DELAYED_SHARE + doubt * (DELAYED_SHARE_OF_NOTHING - DELAYED_SHARE):
+            return True
+        least = FILTERED_SHARE + doubt * (FILTERED_SHARE_OF_NOTHING - FILTERED_SHARE)
+        return sounding_ms >= FILTERED_AFTER_MS and match.share_filtered >= least
 
-    def _sent_before(self, n_heard: int) -> Signal:
-        """What may lie beneath the heard sound: from the longest delay before its start to just after its end."""
-        n_samples = n_heard + MAX_DELAY_MS * self._per_ms
-        sent = self._whitened(b"".join(self._sent))
-        return np.concatenate((sent, np.zeros(-MIN_DELAY_MS * self._per_ms, np.float32)))[-n_samples:]
+    # -- both directions as signals ------------------------------------------------------------------------------------
 
-    def _whitened(self, content: bytes) -> Signal:
-        try:
-            samples = decode(self._format, content).astype(np.float32)
-        except TornSample:
-            return np.zeros(0, np.float32)
-        samples[1:] -= WHITENING * samples[:-1]
-        return samples
+    def _sent_beside(self) -> Signal:
+        """What may lie beneath the heard sound; what has not been sent yet is silence."""
+        ahead = MAX_LEAD + MARGIN
+        n_ticks = span_of(COMPARED) - ahead
+        ticks = self._ticks(b"".join(self._sent))[-n_ticks:]
+        return whitened(np.concatenate((np.zeros(n_ticks - len(ticks)), ticks, np.zeros(ahead))))
+
+    def _laid_out(self, chunks: list[tuple[int, bytes]], newest: int) -> Signal:
+        """The heard sound up to `newest`, every chunk in its place; holes are silence."""
+        n_ticks = NOISE_MS * PER_MS
+        first = newest - n_ticks * self._per_tick
+        is_contiguous = sum(self._samples_in(content) for _, content in chunks) == newest - chunks[0][0]
+        if is_contiguous:
+            chunks = [(chunks[0][0], b"".join(content for _, content in chunks))]
+        ticks = np.zeros(n_ticks)
+        for start_sample, content in chunks:
+            at = (start_sample - first) // self._per_tick
+            part = self._ticks(content)[max(0, -at) :]
+            at = max(0, at)
+            ticks[at : at + len(part)] = part[: n_ticks - at]
+        return whitened(ticks)
+
+    def _samples_in(self, content: bytes) -> int:
+        return len(content) // self._format.bytes_per_sample
+
+    def _ticks(self, content: bytes) -> Signal:
+        """Samples at 8 kHz; what is torn off at the end is left out."""
+        whole = content[: self._samples_in(content) * self._format.bytes_per_sample]
+        samples = decode(self._format, whole).astype(np.float64)
+        if self._per_tick == 1:
+            return samples
+        means: Signal = samples[: len(samples) // self._per_tick * self._per_tick].reshape(-1, self._per_tick).mean(1)
+        return means
 
 
-def best_match(heard: Signal, sent: Signal) -> tuple[float, float]:
-    """Over every place of `heard` in `sent`: the largest share of its energy that the sent sound there explains, 0 to
-    1, and how loud the echo would be, as a factor.
+def _explains(
+    path: EchoPath, heard: Signal, sent: Signal, skip: int, noise_power: float, *, least_share: float = 0.0
+) -> bool:
+    """Whether the path leaves next to nothing of the heard sound from `skip` on. Of sound that is louder than noise
+    the echo must be `least_share`.
     """
-    energy = float(heard @ heard)
-    n_places = len(sent) - len(heard) + 1
-    if energy == 0.0 or n_places < 1:
-        return 0.0, 0.0
-    size = 1 << (len(sent) + len(heard) - 1).bit_length()
-    products = np.fft.irfft(np.fft.rfft(sent, size) * np.conj(np.fft.rfft(heard, size)), size)[:n_places]
-    sums = np.concatenate(([0.0], np.cumsum(sent.astype(np.float64) ** 2)))
-    energies = sums[len(heard) :] - sums[: -len(heard)]
-    floor = max(1.0, 1e-3 * float(energies.max()))  # places that are all but silent explain nothing
-    shares = np.where(energies > floor, products**2 / (np.maximum(energies, floor) * energy), 0.0)
-    place = int(shares.argmax())
-    return float(shares[place]), float(products[place] / max(energies[place], floor))
+    judged = heard[skip:]
+    echo = path.echo_of(sent, len(heard), skip=skip)
+    power = float(np.mean(judged**2))
+    rest = float(np.mean((judged - echo) ** 2))
+    if rest > max(UNEXPLAINED * power, NOISE_FACTOR * noise_power):
+        return False
+    return float(np.mean(echo**2)) >= least_share * power or power <= NOISE_FACTOR * noise_power
+
+
+def _noise_power(heard: Signal) -> float:
+    if len(heard) < FRAME:
+        return 0.0
+    powers = np.sort((heard[len(heard) % FRAME :].reshape(-1, FRAME) ** 2).mean(axis=1))
+    return min(float(powers[len(powers) // 10]), MAX_NOISE_POWER)
+
+
+def _sounding_ms(heard: Signal) -> int:
+    """How much of it is near its loudest."""
+    powers = (heard.reshape(-1, FRAME // 2) ** 2).mean(axis=1)
+    return 10 * int((powers > 0.1 * powers.max()).sum())

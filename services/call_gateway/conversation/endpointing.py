@@ -13,6 +13,8 @@ from services.call_gateway.conversation.settings import ConversationSettings
 
 FAST_FEED_MS = 1000
 """Further ahead of the ear, the caller's sound comes faster than real time: then the ear's own clock rules."""
+EAR_WINDOW_MS = 40
+"""The ear listens in windows: speech that goes on beyond a forgotten stretch is told from up to one before its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +64,14 @@ class Endpointing:
         """Speech began or stopped. False: late news."""
         self.hear_progress(event.sample)
         utterance = self.utterance
-        if event.sample < self.ended_sample:
-            return False
         if isinstance(event, SpeechBegan):
+            if event.sample < self.ended_sample - self._clock.samples(EAR_WINDOW_MS):
+                return False
             if utterance.began_sample is None:
-                utterance.began_sample = event.sample
+                utterance.began_sample = max(event.sample, self.ended_sample)
             utterance.stopped_sample = utterance.prediction = None
             return True
-        if utterance.began_sample is None or event.sample < utterance.began_sample:
+        if event.sample < self.ended_sample or utterance.began_sample is None or event.sample < utterance.began_sample:
             return False
         utterance.stopped_sample = event.sample
         utterance.excused_samples = 0

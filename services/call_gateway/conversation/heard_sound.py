@@ -25,3 +25,9 @@ class HeardSound:
         """The chunks that reach beyond that sample: (first sample, content), in order."""
         width = self.audio_format.bytes_per_sample
         return [(start, content) for start, content in self._chunks if start + len(content) // width > sample]
+
+    def last(self, ms: int) -> list[tuple[int, bytes]]:
+        """The chunks of the last so many milliseconds; the oldest may reach further back."""
+        if not self._chunks:
+            return []
+        return self.since(self._chunks[-1][0] - ms * self.audio_format.sample_rate_hertz // 1000)

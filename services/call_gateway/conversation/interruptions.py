@@ -17,7 +17,7 @@ from services.call_gateway.conversation.turn import Floor, Move
 from services.call_gateway.conversation.turn_taking import TurnTaking
 from services.call_gateway.conversation.words import word_ends
 
-SURE_OF_ECHO_MS = 160  # of sound, to look a second time: what seemed speech at its first moment
+ECHO_LOOKS_MS = (120, 240, 360)  # of sound, to look again: its first moment may be too short to tell an echo
 QUESTION_MARKS = ("?", "？", "؟")
 
 
@@ -62,12 +62,21 @@ class Interruptions:
         """Whether the sound that began there is our own voice coming back; then it is forgotten. What goes on with an
         utterance is no echo.
         """
-        if self._endpointing.utterance.began_sample != from_sample or not self._echo.is_echo(from_sample):
+        began = self._endpointing.utterance.began_sample
+        if began is None or began < from_sample or not self._is_echo(from_sample):
             return False
-        self._state.counters["echoes"] += 1
-        self._state.command(DiscardUtterance(from_sample, self._state.clock.sample))
-        self._endpointing.forget(self._state.clock.sample)
+        self._forget(from_sample, self._state.clock.sample)
         return True
+
+    def _is_echo(self, from_sample: int) -> bool:
+        is_echo = self._echo.is_echo(from_sample)
+        self._state.counters["echoes"] += is_echo
+        return is_echo
+
+    def _forget(self, from_sample: int, to_sample: int) -> None:
+        """That stretch was no speech. Should it go on, the ear says so at once."""
+        self._endpointing.forget(to_sample)
+        self._state.command(DiscardUtterance(from_sample, to_sample))
 
     def begin(self) -> None:
         """The caller sounds over the agent: silence it, unless it is protected."""
@@ -90,10 +99,10 @@ class Interruptions:
 
     def _judge_by_clock(self, overlap: Overlap) -> None:
         lasted = self._state.clock.sample - overlap.began_sample
-        if not overlap.is_checked_for_echo and lasted >= self._state.clock.samples(SURE_OF_ECHO_MS):
-            overlap.is_checked_for_echo = True
-            if self._echo.is_echo(overlap.began_sample):
-                self._state.counters["echoes"] += 1
+        looks_due = sum(lasted >= self._state.clock.samples(ms) for ms in ECHO_LOOKS_MS)
+        if looks_due > overlap.echo_looks:
+            overlap.echo_looks = looks_due
+            if self._is_echo(overlap.began_sample):
                 self.resume(Verdict.ECHO)
                 return
         verdict = overlap.by_clock(self._state.clock.sample)
@@ -149,8 +158,7 @@ class Interruptions:
         self._state.counters[f"resumed_{verdict.value}"] += 1
         stopped = self._endpointing.utterance.stopped_sample
         to_sample = self._state.clock.sample if stopped is None else stopped
-        self._endpointing.forget(to_sample)
-        self._state.command(DiscardUtterance(overlap.began_sample, to_sample))
+        self._forget(overlap.began_sample, to_sample)
         if self._turns.settlement is None:
             self._turns.drop_draft()
         if (voice := self._playout.current) is not None:

@@ -1,0 +1,79 @@
+"""The plain energy detector that stands in while the ear's stream is opened anew."""
+
+from services.audio.pcm import AudioFormat, Encoding
+from services.call_gateway.conversation import commands as cmd
+from services.call_gateway.conversation import events as ev
+from services.call_gateway.conversation import news
+from services.call_gateway.conversation.line import CallerAudio
+from services.call_gateway.conversation.stand_in_ear import StandInEar
+from services.call_gateway.conversation.turn import Floor
+from tests.unit.call_gateway.conversation.driver import Call
+from tests.unit.call_gateway.conversation.line_sound import LOUD, QUIET, talk
+
+
+def deaf_speaking_call() -> tuple[Call, int]:
+    call = Call().greeted()
+    turn_id = call.speaking(ms=6000)
+    call.tell(ev.StageFailed(ev.Stage.STT, "UNAVAILABLE", is_retryable=True))
+    return call, turn_id
+
+
+def test_without_an_ear_loud_sound_silences_the_agent_and_stops_it_when_it_lasts():
+    call, turn_id = deaf_speaking_call()
+    talk(call, [LOUD] * 4)
+    assert call.floor is Floor.PAUSED
+    talk(call, [LOUD] * 30)
+    assert call.floor is Floor.LISTENING
+    assert call.record(turn_id).stop_reason == "sustained_speech"
+    talk(call, [QUIET] * 150)
+    assert call.all(cmd.ReportPlayout)[-1].gateway_text == "prompt apology", "what they said was not heard"
+
+
+def test_without_an_ear_a_short_noise_lets_the_agent_go_on():
+    call, _ = deaf_speaking_call()
+    talk(call, [LOUD] * 5 + [QUIET] * 60)
+    assert call.floor is Floor.SPEAKING
+
+
+def test_without_an_ear_a_click_is_nothing():
+    call, _ = deaf_speaking_call()
+    talk(call, [QUIET] * 5 + [LOUD] * 2 + [QUIET] * 5)
+    assert call.floor is Floor.SPEAKING
+    assert not any(move.after == "paused" for move in call.all(news.FloorMoved))
+
+
+def test_a_lost_ear_is_missed_when_the_caller_spoke():
+    call = Call().greeted()
+    call.tell(ev.StageFailed(ev.Stage.STT, "UNAVAILABLE", is_retryable=True))
+    talk(call, [QUIET] * 50 + [LOUD] * 20 + [QUIET] * 150)
+    assert [report.gateway_text for report in call.all(cmd.ReportPlayout)] == ["prompt apology"]
+
+
+def test_a_lost_ear_is_missed_when_the_caller_spoke_before_that_was_noticed():
+    call = Call().greeted()
+    call.is_ear_alive = False
+    for content in [QUIET] * 20 + [LOUD] * 20 + [QUIET] * 110:
+        start = call.sample()
+        call.is_clock_running = False
+        call.wait(20)
+        call.tell(CallerAudio(start, content))
+    assert call.last(news.StageTroubled) == news.StageTroubled(ev.Stage.STT, "STALLED", "apologise")
+    assert [report.gateway_text for report in call.all(cmd.ReportPlayout)] == ["prompt apology"]
+
+
+def test_a_lost_ear_is_not_missed_by_a_silent_caller():
+    call = Call().greeted()
+    call.tell(ev.StageFailed(ev.Stage.STT, "UNAVAILABLE", is_retryable=True))
+    talk(call, [QUIET] * 300)
+    assert not call.all(cmd.ReportPlayout)
+
+
+def test_with_an_ear_sound_alone_decides_nothing():
+    call = Call().greeted()
+    call.speaking(ms=6000)
+    talk(call, [LOUD] * 40)
+    assert call.floor is Floor.SPEAKING
+
+
+def test_torn_sound_is_passed_over():
+    assert StandInEar(AudioFormat(Encoding.LINEAR16, 8000)).hear(0, bytes(319)) is None
