@@ -7,7 +7,14 @@ from voice.type.v1 import audio_pb2
 from services.audio.pcm import TELEPHONE, AudioFormat, Encoding
 from services.call_gateway.calls import LiveCall
 from services.call_gateway.conversation.line import EndCause
-from services.call_gateway.conversation.news import CallerHeard, FloorMoved, StageTroubled, TurnFinished, TurnRecord
+from services.call_gateway.conversation.news import (
+    CallerHeard,
+    FloorMoved,
+    LineTroubled,
+    StageTroubled,
+    TurnFinished,
+    TurnRecord,
+)
 from services.call_gateway.stages.shapes import format_message
 from services.call_gateway.watching import CallBegan, CallNews, CallOver
 from services.runtime.errors import RequestError
@@ -106,6 +113,8 @@ def event_of(call_news: CallNews) -> record_pb2.CallEvent:
             event.caller_text.CopyFrom(heard)
         case StageTroubled(stage, reason, remedy):
             event.stage_trouble.CopyFrom(record_pb2.StageTrouble(stage=stage.value, reason=reason, remedy=remedy))
+        case LineTroubled(cause, lasted_ms):
+            event.line_trouble.CopyFrom(record_pb2.LineTrouble(cause=cause.value, lasted_ms=lasted_ms))
         case TurnFinished(record):
             event.turn.CopyFrom(_record(record))
         case CallOver() as over:

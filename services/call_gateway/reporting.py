@@ -6,7 +6,15 @@ from opentelemetry import trace
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from prometheus_client import Counter, Gauge, Histogram
 
-from services.call_gateway.conversation.news import CallerHeard, FloorMoved, StageTroubled, TurnFinished, TurnRecord
+from services.call_gateway.conversation.news import (
+    CallerHeard,
+    FloorMoved,
+    LineCause,
+    LineTroubled,
+    StageTroubled,
+    TurnFinished,
+    TurnRecord,
+)
 from services.call_gateway.watching import CallBegan, CallNews, CallOver
 from services.runtime.logs import get_logger
 from services.runtime.metrics import LATENCY_BUCKETS_S
@@ -28,8 +36,17 @@ _UNEXPLAINED = Histogram(
 _TURNS = Counter("voice_turns_total", "Turns that are over, by how they ended.", ["outcome"])
 _DRAFTS = Counter("voice_drafts_total", "Answers begun before the turn was over, by what became of them.", ["fate"])
 _TROUBLE = Counter("voice_stage_trouble_total", "Stages that failed or stalled.", ["stage", "reason", "remedy"])
+_LINE_TROUBLE = Counter("voice_line_trouble_total", "Callers' lines that were dead or no caller, by cause.", ["cause"])
+_FLOOR_MOVES = Counter("voice_floor_moves_total", "Times the floor changed hands, by what moved it.", ["cause"])
 _CALLS_UP = Gauge("voice_calls_up", "Calls that are up.", ["edge"])
 _CALLS = Counter("voice_calls_total", "Calls that are over, by who or what ended them.", ["cause"])
+
+_LINE_HINTS = {
+    LineCause.NEVER_CAME: "no packet ever came: a firewall or NAT before this machine, or a wrong media address there",
+    LineCause.STOPPED: "packets came and then stopped: a hold that was not announced, or the network",
+    LineCause.HOLD: "the call is on hold",
+    LineCause.NO_CONVERSATION: "sound without a word: music on hold or a fax; it is not asked whether it is there",
+}
 
 _W3C = TraceContextTextMapPropagator()
 
@@ -51,12 +68,16 @@ class Reporter:
                 _CALLS_UP.labels(edge).inc()
                 line.info("call_began", edge=edge, agent_id=agent_id, tenant_id=call_news.tenant_id)
             case FloorMoved(before, after, cause, turn_id):
+                _FLOOR_MOVES.labels(cause).inc()
                 line.debug("floor_moved", before=before, after=after, cause=cause, turn_id=turn_id)
             case CallerHeard(utterance_id, text, is_settled):
                 line.debug("caller_heard", utterance_id=utterance_id, is_settled=is_settled, **{"pii.text": text})
             case StageTroubled(stage, reason, remedy):
                 _TROUBLE.labels(stage.value, reason, remedy).inc()
                 line.warning("stage_troubled", stage=stage.value, reason=reason, remedy=remedy)
+            case LineTroubled(cause, lasted_ms):
+                _LINE_TROUBLE.labels(cause.value).inc()
+                line.warning("line_troubled", cause=cause.value, lasted_ms=lasted_ms, hint=_LINE_HINTS[cause])
             case TurnFinished(record):
                 _observe(record)
                 _trace(record, call_news.call_id)

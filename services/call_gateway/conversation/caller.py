@@ -73,6 +73,19 @@ class Caller:
         return self._endpointing.is_open or self._turns.settlement is not None
 
     @property
+    def is_sounding(self) -> bool:
+        """The ear hears speech now, or what it takes for it."""
+        return self._endpointing.is_sounding
+
+    @property
+    def has_words(self) -> bool:
+        """Something in the utterance under way, or the one being settled, was understood."""
+        settlement = self._turns.settlement
+        return bool(normalised(self._endpointing.utterance.text)) or (
+            settlement is not None and bool(normalised(settlement.best_text))
+        )
+
+    @property
     def last_settled_sample(self) -> int:
         """Everything before needs no listening to any more."""
         settlement = self._turns.settlement

@@ -24,6 +24,7 @@ from services.call_gateway.conversation.ending import Ending
 from services.call_gateway.conversation.heard_sound import HeardSound
 from services.call_gateway.conversation.history import HeardTurn, History
 from services.call_gateway.conversation.keys import Keypad
+from services.call_gateway.conversation.line_watch import LineWatch
 from services.call_gateway.conversation.media_clock import MediaClock
 from services.call_gateway.conversation.playout import Playout
 from services.call_gateway.conversation.profile import AgentProfile
@@ -93,6 +94,7 @@ class Conversation:
         )
         self._actions = Actions(state, agent=self._agent, ending=self._ending)
         self._keypad = Keypad(state, agent=self._agent, caller=self._caller)
+        self._line_watch = LineWatch(state, caller=self._caller, announcer=self._announcer, audio_format=audio_format)
         self._silence = SilenceWatch(
             state,
             agent=self._agent,
@@ -100,6 +102,7 @@ class Conversation:
             caller=self._caller,
             keypad=self._keypad,
             ending=self._ending,
+            line_watch=self._line_watch,
         )
         self._answered_at: float | None = None
         self._held_at = 0.0
@@ -210,8 +213,10 @@ class Conversation:
             case line.CallerAudio(start_sample, content):
                 self._advance(start_sample + len(content) // self._format.bytes_per_sample)
                 self._caller.hear_sound(start_sample, content)
+                self._line_watch.hear_sound(start_sample, content)
             case line.MediaIdle(_, to_sample, reason):
                 self._advance(to_sample, is_silence=reason not in NO_SILENCE)
+                self._line_watch.hear_nothing(to_sample, reason)
             case line.PlayedUpTo(sample):
                 self._playout.played_up_to(sample)
             case line.KeyPressed(digit):

@@ -1,6 +1,7 @@
 """What is told of a call to whoever watches it: the log, the metrics, the trace, the call record."""
 
 from dataclasses import dataclass, field
+from enum import Enum
 
 from services.call_gateway.conversation.events import NO_TRACE, Stage, Trace
 
@@ -31,6 +32,23 @@ class StageTroubled:
     stage: Stage
     reason: str
     remedy: str  # "retry", "apologise", "goodbye", "reopen"
+
+
+class LineCause(Enum):
+    """What probably lies behind a line that does not behave like a caller."""
+
+    NEVER_CAME = "never_came"  # no packet since the answer
+    STOPPED = "stopped"  # packets came, and do no longer
+    HOLD = "hold"  # the same, and the call is known to be on hold
+    NO_CONVERSATION = "no_conversation"  # sound without a word
+
+
+@dataclass(frozen=True, slots=True)
+class LineTroubled:
+    """The caller's line is dead, or what comes from it is no caller. Told once a call for each cause."""
+
+    cause: LineCause
+    lasted_ms: int  # so far
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,4 +90,4 @@ class TurnFinished:
     record: TurnRecord
 
 
-News = FloorMoved | CallerHeard | StageTroubled | TurnFinished
+News = FloorMoved | CallerHeard | StageTroubled | LineTroubled | TurnFinished

@@ -48,6 +48,8 @@ class ConversationSettings:
     # Silence and length
     silence_prompt_ms: int = 8000
     silence_prompts: int = 2  # then goodbye
+    no_sound_limit_ms: int = 5000  # without a packet, before somebody should look for the fault (caller's clock)
+    wordless_limit_ms: int = 15_000  # of sound without a word: nobody talks so, music and faxes do (caller's clock)
     max_call_s: float = 3600.0
     key_gap_ms: int = 1500  # after the last key, the number is whole
     closing_limit_ms: int = 15_000  # a goodbye nobody pulls ends here

@@ -75,6 +75,7 @@ class CallEvent(_message.Message):
     TURN_FIELD_NUMBER: _builtins.int
     STAGE_TROUBLE_FIELD_NUMBER: _builtins.int
     END_FIELD_NUMBER: _builtins.int
+    LINE_TROUBLE_FIELD_NUMBER: _builtins.int
     call_id: _builtins.str
     """The call."""
     sample: _builtins.int
@@ -107,6 +108,10 @@ class CallEvent(_message.Message):
     def end(self) -> Global___CallEnd:
         """The call is over."""
 
+    @_builtins.property
+    def line_trouble(self) -> Global___LineTrouble:
+        """The caller's line is dead, or what comes from it is no caller."""
+
     def __init__(
         self,
         *,
@@ -119,12 +124,13 @@ class CallEvent(_message.Message):
         turn: Global___TurnRecord | None = ...,
         stage_trouble: Global___StageTrouble | None = ...,
         end: Global___CallEnd | None = ...,
+        line_trouble: Global___LineTrouble | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["began", b"began", "caller_text", b"caller_text", "end", b"end", "event", b"event", "floor_change", b"floor_change", "stage_trouble", b"stage_trouble", "time", b"time", "turn", b"turn"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["began", b"began", "caller_text", b"caller_text", "end", b"end", "event", b"event", "floor_change", b"floor_change", "line_trouble", b"line_trouble", "stage_trouble", b"stage_trouble", "time", b"time", "turn", b"turn"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["began", b"began", "call_id", b"call_id", "caller_text", b"caller_text", "end", b"end", "event", b"event", "floor_change", b"floor_change", "sample", b"sample", "stage_trouble", b"stage_trouble", "time", b"time", "turn", b"turn"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["began", b"began", "call_id", b"call_id", "caller_text", b"caller_text", "end", b"end", "event", b"event", "floor_change", b"floor_change", "line_trouble", b"line_trouble", "sample", b"sample", "stage_trouble", b"stage_trouble", "time", b"time", "turn", b"turn"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["began", "floor_change", "caller_text", "turn", "stage_trouble", "end"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["began", "floor_change", "caller_text", "turn", "stage_trouble", "end", "line_trouble"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
@@ -246,6 +252,37 @@ class StageTrouble(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___StageTrouble: _TypeAlias = StageTrouble  # noqa: Y015
+
+@_typing.final
+class LineTrouble(_message.Message):
+    """The caller's line is dead, or what comes from it is no caller. Told once a
+    call for each cause.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CAUSE_FIELD_NUMBER: _builtins.int
+    LASTED_MS_FIELD_NUMBER: _builtins.int
+    cause: _builtins.str
+    """What probably lies behind it: "never_came" (no packet since the answer),
+    "stopped" (packets came, and do no longer), "hold", "no_conversation"
+    (sound without a word: music on hold, or a fax).
+    """
+    lasted_ms: _builtins.int
+    """How long it had lasted, in milliseconds."""
+    def __init__(
+        self,
+        *,
+        cause: _builtins.str = ...,
+        lasted_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "lasted_ms", b"lasted_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LineTrouble: _TypeAlias = LineTrouble  # noqa: Y015
 
 @_typing.final
 class TurnRecord(_message.Message):
