@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from services.call_gateway.session import Session
+from services.call_gateway.tally import CallTally
 from services.runtime.errors import NotFoundError, RequestError
 
 DEFAULT_PAGE_SIZE = 50
@@ -37,6 +38,7 @@ class LiveCall:
     session: Session
     start_time_ns: int = field(default_factory=time.time_ns)  # since 1970; when it was answered, once it was
     turns_answered: int = 0
+    tally: CallTally = field(default_factory=CallTally)
 
     @property
     def call_id(self) -> str:

@@ -142,4 +142,6 @@ class Gateway:
     def _tell(self, call: LiveCall, news: News | CallBegan | CallOver) -> None:
         if isinstance(news, TurnFinished) and not news.record.is_gateway_prompt:
             call.turns_answered += news.record.outcome in ("completed", "interrupted")
+        if isinstance(news, TurnFinished | CallOver):
+            call.tally.tell(call.session.conversation.counters)
         self.news.publish(CallNews(call.call_id, call.tenant_id, call.session.sample, news))
