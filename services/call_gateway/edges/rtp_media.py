@@ -3,8 +3,10 @@
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
 
-from prometheus_client import Counter
+from prometheus_client import Counter, Histogram
 
 from services.call_gateway.conversation.line import CallerAudio, IdleReason, KeyPressed, LegEvent, MediaIdle
 from services.call_gateway.edges.edge import LegListener
@@ -17,11 +19,33 @@ from services.call_gateway.rtp.receiver import MediaReceiver
 from services.call_gateway.rtp.sender import MediaSender
 from services.runtime.logs import get_logger
 
+_SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.15, 0.2, 0.3, 0.5, 1)
+_TICKS_PER_S: Final = 8000  # of the RTP clock
+_REPORT_EVERY_TICKS: Final = 50  # of the pacer: once a second
+
 _MALFORMED = Counter("voice_rtp_malformed_packets_total", "Datagrams of a call's own source that are no RTP.")
+_RECEIVED = Counter("voice_rtp_received_packets_total", "Packets of callers' sound.")
 _LOST = Counter("voice_rtp_lost_packets_total", "Packets that never came, or came after they were given up.")
 _CONCEALED = Counter("voice_rtp_concealed_seconds_total", "Sound invented to hide a loss.")
+_HOLES = Counter("voice_rtp_hole_seconds_total", "Time on callers' clocks without packets: losses too long, silence.")
+_DELAY = Histogram(
+    "voice_rtp_delay_seconds",
+    "By how much callers' sound lay behind its sender's pace when it was given out: the worst of each second.",
+    buckets=_SECONDS,
+)
+_JITTER = Histogram("voice_rtp_jitter_seconds", "Of a call, when it ends (RFC 3550 section 6.4.1).", buckets=_SECONDS)
 
 log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Totals:
+    """What of a call's counts was passed on already."""
+
+    packets: int = 0
+    lost: int = 0
+    concealed_ticks: int = 0
+    hole_ticks: int = 0
 
 
 class RtpMedia:
@@ -40,6 +64,8 @@ class RtpMedia:
         self._silence = codec.audio_format.silence(self._frame_samples)
         self._listener: LegListener | None = None
         self._on_failure: Callable[[Exception], None] = _ignore
+        self._n_ticks = 0
+        self._reported = _Totals()
 
     @property
     def local_address(self) -> Address:
@@ -81,6 +107,9 @@ class RtpMedia:
     def _tick(self) -> None:
         """Let the caller's clock go on, then send what the agent says now."""
         self._deliver(self._receiver.on_timer(_now()))
+        self._n_ticks += 1
+        if self._n_ticks % _REPORT_EVERY_TICKS == 0:
+            self._count()
         if self._listener is None:
             return
         frame = self._listener.next_frame()
@@ -97,10 +126,22 @@ class RtpMedia:
         self.close()
         self._on_failure(error)
 
-    def _report(self) -> None:
+    def _count(self) -> None:
+        """Pass on what came in since the last time."""
         order, counts = self._receiver.order_counts, self._receiver.counts
-        _LOST.inc(order.lost)
-        _CONCEALED.inc(counts.concealed_ticks / 8000)
+        before = self._reported
+        self._reported = now = _Totals(counts.packets, order.lost, counts.concealed_ticks, counts.hole_ticks)
+        _RECEIVED.inc(now.packets - before.packets)
+        _LOST.inc(now.lost - before.lost)
+        _CONCEALED.inc((now.concealed_ticks - before.concealed_ticks) / _TICKS_PER_S)
+        _HOLES.inc((now.hole_ticks - before.hole_ticks) / _TICKS_PER_S)
+        if (delay_s := self._receiver.take_worst_delay()) is not None:
+            _DELAY.observe(delay_s)
+
+    def _report(self) -> None:
+        self._count()
+        order, counts = self._receiver.order_counts, self._receiver.counts
+        _JITTER.observe(counts.jitter_ticks / _TICKS_PER_S)
         log.info(
             "rtp_closed",
             sent=self._sender.packets_sent,

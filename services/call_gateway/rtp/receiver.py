@@ -68,6 +68,8 @@ class MediaReceiver:
         self._idle_cause = HoleCause.UNKNOWN  # of that hole
         self._is_held = False
         self._key_until_tick = 0
+        self._now = 0.0
+        self._worst_delay_s: float | None = None
 
     @property
     def order_counts(self) -> OrderCounts:
@@ -78,12 +80,20 @@ class MediaReceiver:
         """Where the call's clock stands."""
         return self._next_tick * self._samples_per_tick
 
+    def take_worst_delay(self) -> float | None:
+        """By how much the sound given out since the last call lay behind its sender's pace, at worst, in seconds: what
+        the network held it up, and what it waited for a missing packet. None: there was none.
+        """
+        worst, self._worst_delay_s = self._worst_delay_s, None
+        return worst
+
     def start(self, now: float) -> None:
         """Sample 0 is now."""
         self._clock.restart(0, arrival=now)
 
     def receive(self, datagram: bytes, *, now: float) -> list[MediaEvent]:
         """Raises MalformedPacket, and then nothing has changed."""
+        self._now = now
         if is_rtcp(datagram):
             self.counts.rtcp += 1
             return []
@@ -104,6 +114,7 @@ class MediaReceiver:
 
     def on_timer(self, now: float) -> list[MediaEvent]:
         """Give up missing packets, and let the clock go on where none come."""
+        self._now = now
         events = self._take_all(self._order.on_timer(now))
         if not self._order.is_waiting:
             now_tick = self._clock.tick_at(now)
@@ -154,6 +165,7 @@ class MediaReceiver:
         self._packet_ticks = min(ticks, _LONGEST_PACKET_TICKS)
         self._lost_packets = 0
         self._clock.hear(self._true_tick, arrival=placed.arrival)
+        self._measure_delay()
         self._measure_jitter(placed)
         return events
 
@@ -230,6 +242,11 @@ class MediaReceiver:
         if self._is_held:
             return HoleCause.HOLD
         return HoleCause.DTMF if self._next_tick < self._key_until_tick else otherwise
+
+    def _measure_delay(self) -> None:
+        delay_s = self._now - self._clock.time_of(self._true_tick)
+        if self._worst_delay_s is None or delay_s > self._worst_delay_s:
+            self._worst_delay_s = delay_s
 
     def _measure_jitter(self, placed: OrderedPacket) -> None:
         transit = placed.arrival * RTP_CLOCK_HERTZ - self._true_tick

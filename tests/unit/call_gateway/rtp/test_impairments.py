@@ -267,6 +267,17 @@ def test_a_new_source_in_mid_call_costs_nothing(timestamp_jump):
     assert call.receiver.order_counts.sources == 2
 
 
+def test_the_receiver_itself_tells_the_delay_it_adds():
+    """Of the sound given out since it was asked last; what the far side held back does not count."""
+    call = Call(Impairment()).send(5)
+    call.run()
+    assert call.receiver.take_worst_delay() == pytest.approx(0.0, abs=0.001)
+    assert call.receiver.take_worst_delay() is None
+    call = Call(Impairment(loss=0.05)).send(5)
+    call.run()
+    assert call.receiver.take_worst_delay() == pytest.approx(REORDER_WAIT_S, abs=TICK_S)
+
+
 def test_hardly_a_pause_is_heard_in_ten_percent_of_loss():
     """A loss within a word must not read as its end: it is concealed; only four in a row are told as a hole first."""
     heard = Call(NETWORKS["random loss 10%"]).send(60).run()
