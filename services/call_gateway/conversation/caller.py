@@ -239,6 +239,7 @@ class Caller:
         awaited will not come and none can stand for them.
         """
         self._stand_in.rest()
+        self._stand_in.recall(self._heard.since(0))
         looked_back = [self._stand_in.hear(*chunk) for chunk in self._heard.since(self._endpointing.heard_sample)]
         self._was_unheard = self._endpointing.is_open or any(isinstance(news, SpeechBegan) for news in looked_back)
         self._endpointing.forget_evidence()

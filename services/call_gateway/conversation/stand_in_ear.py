@@ -1,7 +1,11 @@
 """A plain energy detector that stands in for the ear while its stream is being opened anew.
 
-It knows no words: it can silence the agent and, when the sound lasts, stop it; nothing more is asked of it.
+It knows no words: it can silence the agent and, when the sound lasts, stop it; nothing more is asked of it. What is
+loud depends on the line: the quietest tenth of the last three seconds is its noise.
 """
+
+from collections import deque
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -12,7 +16,8 @@ SPEECH_OVER_NOISE = 4.0  # as a factor of amplitude: 12 dB
 FAINTEST_SPEECH = 300.0  # root mean square of int16 samples: about -41 dBFS
 BEGIN_MS = 60  # of loud sound; a click is shorter
 STOP_MS = 200  # of silence
-NOISE_MEMORY = 0.95  # of the noise level, for each quiet chunk
+MEMORY_CHUNKS = 150  # three seconds of 20 ms
+FEW_CHUNKS = 50  # tell nothing of the noise: all of them may be speech
 
 
 class StandInEar:
@@ -21,7 +26,7 @@ class StandInEar:
     def __init__(self, audio_format: AudioFormat) -> None:
         self._format = audio_format
         self._per_ms = audio_format.sample_rate_hertz // 1000
-        self._noise = FAINTEST_SPEECH / SPEECH_OVER_NOISE
+        self._levels: deque[float] = deque(maxlen=MEMORY_CHUNKS)
         self._loud_since: int | None = None
         self._quiet_since: int | None = None
         self._is_speech = False
@@ -31,20 +36,31 @@ class StandInEar:
         self._loud_since = self._quiet_since = None
         self._is_speech = False
 
+    def recall(self, chunks: Iterable[tuple[int, bytes]]) -> None:
+        """What the line sounded like before: (first sample, content), the newest last."""
+        self._levels.clear()
+        self._levels.extend(level for _, content in chunks if (level := self._level(content)) is not None)
+
     def hear(self, start_sample: int, content: bytes) -> SpeechBegan | SpeechStopped | None:
         """A chunk of the caller's sound; says when speech began or stopped in it."""
+        level = self._level(content)
+        if level is None:
+            return None
+        end_sample = start_sample + len(content) // self._format.bytes_per_sample
+        is_loud = level >= max(FAINTEST_SPEECH, SPEECH_OVER_NOISE * self._noise())
+        self._levels.append(level)
+        return self._hear_loud(start_sample, end_sample) if is_loud else self._hear_quiet(start_sample, end_sample)
+
+    def _noise(self) -> float:
+        return sorted(self._levels)[len(self._levels) // 10] if len(self._levels) >= FEW_CHUNKS else 0.0
+
+    def _level(self, content: bytes) -> float | None:
+        """Root mean square; None for nothing, and for torn sound."""
         try:
             samples = decode(self._format, content).astype(np.float32)
         except TornSample:
             return None
-        if not len(samples):
-            return None
-        level = float(np.sqrt(np.mean(samples**2)))
-        end_sample = start_sample + len(samples)
-        if level >= max(FAINTEST_SPEECH, SPEECH_OVER_NOISE * self._noise):
-            return self._hear_loud(start_sample, end_sample)
-        self._noise += (1 - NOISE_MEMORY) * (level - self._noise)
-        return self._hear_quiet(start_sample, end_sample)
+        return float(np.sqrt(np.mean(samples**2))) if len(samples) else None
 
     def _hear_loud(self, start_sample: int, end_sample: int) -> SpeechBegan | None:
         self._quiet_since = None

@@ -1,6 +1,8 @@
 """The plain energy detector that stands in while the ear's stream is opened anew."""
 
-from services.audio.pcm import AudioFormat, Encoding
+import numpy as np
+
+from services.audio.pcm import TELEPHONE, AudioFormat, Encoding, encode
 from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation import events as ev
 from services.call_gateway.conversation import news
@@ -8,7 +10,7 @@ from services.call_gateway.conversation.line import CallerAudio
 from services.call_gateway.conversation.stand_in_ear import StandInEar
 from services.call_gateway.conversation.turn import Floor
 from tests.unit.call_gateway.conversation.driver import Call
-from tests.unit.call_gateway.conversation.line_sound import LOUD, QUIET, talk
+from tests.unit.call_gateway.conversation.line_sound import FRAME, LOUD, QUIET, talk
 
 
 def deaf_speaking_call() -> tuple[Call, int]:
@@ -73,6 +75,31 @@ def test_with_an_ear_sound_alone_decides_nothing():
     call.speaking(ms=6000)
     talk(call, [LOUD] * 40)
     assert call.floor is Floor.SPEAKING
+
+
+def noise_frames(n_frames: int, rms: float) -> list[bytes]:
+    samples = np.random.default_rng(1).normal(0, rms, n_frames * FRAME)
+    content = encode(TELEPHONE, np.clip(samples, -32768, 32767).astype(np.int16))
+    return [content[at : at + FRAME] for at in range(0, len(content), FRAME)]
+
+
+def test_the_noise_of_the_line_before_the_ear_was_lost_is_no_speech():
+    """-34 dBFS: louder than soft speech on a quiet line."""
+    call = Call().greeted()
+    call.speaking(ms=9000)
+    street = noise_frames(300, 650)
+    talk(call, street[:100])
+    call.tell(ev.StageFailed(ev.Stage.STT, "UNAVAILABLE", is_retryable=True))
+    talk(call, street[100:200])
+    assert call.floor is Floor.SPEAKING
+    talk(call, [LOUD] * 4)
+    assert call.floor is Floor.PAUSED
+
+
+def test_noise_that_sets_in_later_is_learnt():
+    ear = StandInEar(TELEPHONE)
+    told = [ear.hear(index * FRAME, content) for index, content in enumerate(noise_frames(400, 650))]
+    assert [type(news) for news in told[300:] if news is not None] == []
 
 
 def test_torn_sound_is_passed_over():
