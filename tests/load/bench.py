@@ -9,6 +9,7 @@ text 100 ms after the speech ends, first token after 80 ms and then 50 a second,
 
 import argparse
 import asyncio
+import math
 import random
 import time
 from pathlib import Path
@@ -19,21 +20,28 @@ from tests.load import cells
 from tests.load.caller import Caller
 from tests.load.cells import Cell
 from tests.load.echo import measure_echo
+from tests.load.impairment import impair
 from tests.load.report import OUT_DIR, Report, machine_speed, spread
 from tests.load.scenarios import Measured, greet
 from tests.load.stack import Running, run_stack
 from tests.load.stand_in_pbx import StandInPbx
+from tests.load.wire import FRAME_S
 
 ARI_PORT = 18088
 CONNECT_LIMIT_S = 20
 WARM_UP_TURNS = 1
+CLOSING_S = 1.5
+"""Within it a call that was hung up has told all it counted."""
 
 
 async def _one_caller(pbx: StandInPbx, cell: Cell, index: int, measured: Measured) -> Caller:
     chance = random.Random(1000 * cell.calls + index)
     await asyncio.sleep(chance.uniform(0.0, cell.calls * 0.1))
     line = await pbx.call(f"caller-{index}", ssrc=index + 1)
-    caller = Caller(line, phase_s=chance.uniform(0.0, 0.02))
+    if cell.impairment is not None:
+        impair(line.wire, cell.impairment, seed=index)
+    echo = cells.line_echo(index) if cell.has_echo else None
+    caller = Caller(line, phase_s=chance.uniform(0.0, 0.02), echo=echo)
     try:
         await greet(caller)
         await cell.play(caller, WARM_UP_TURNS, chance)
@@ -54,6 +62,10 @@ def _row(cell: Cell, measured: Measured, callers: list[Caller], cost: dict[str, 
         row["cut_off_percent"] = round(100 * measured.cut_offs / measured.utterances, 1)
     if measured.disturbances:
         row["resumed_percent"] = round(100 * measured.resumed / measured.disturbances, 1)
+    if cell.has_echo:
+        heard_min = sum(len(caller.sounds) for caller in callers) * FRAME_S / 60
+        row["interruptions_per_min"] = round(cost["pauses"] / heard_min, 2) if heard_min else math.inf
+        row["unasked"] = measured.unasked
     gaps = [abs(gap_s - 0.02) for caller in callers for gap_s in caller.line.wire.gaps_s]
     lateness = [late_s for caller in callers for late_s in caller.line.wire.lateness_s]
     return {**row, "pacing_off_ms": spread(gaps), "caller_late_ms": spread(lateness), **cost}
@@ -74,6 +86,7 @@ async def run_cell(cell: Cell) -> dict[str, object]:
             calling = [tasks.create_task(_one_caller(pbx, cell, index, measured)) for index in range(cell.calls)]
         minutes = (time.monotonic() - begun_s) / 60 * cell.calls
         spent = {name: after - before[name] for name, after in _cpu(running).items()}
+        await asyncio.sleep(CLOSING_S)
         cost = {
             "cpu_s_per_call_min": round(sum(spent.values()) / minutes, 2),
             "front_cpu_s_per_call_min": round((spent["call_gateway"] + spent["stt_proxy"]) / minutes, 2),

@@ -5,8 +5,9 @@ import time
 from dataclasses import dataclass, field
 
 from tests.load.clips import Clip
+from tests.load.line_echo import LineEcho
 from tests.load.stand_in_pbx import Line
-from tests.load.wire import FRAME_S, HeardFrame
+from tests.load.wire import FRAME_S, SILENT_FRAME, HeardFrame
 
 QUIET_S = 0.4
 """The agent is taken to have finished when nothing was audible for this long."""
@@ -28,6 +29,7 @@ class Caller:
 
     line: Line
     phase_s: float
+    echo: LineEcho | None = None  # of a line that returns what it is sent
     n_asked: int = 0  # clips said so far, for scenarios that say them in order
     sounds: list[Sound] = field(default_factory=list)
     _due_s: float = 0.0
@@ -43,8 +45,12 @@ class Caller:
         """Send one frame when it is due; the time it left."""
         self._due_s += FRAME_S
         await asyncio.sleep(max(0.0, self._due_s - time.time()))
+        if self.echo is not None:
+            payload = self.echo.mix(payload or SILENT_FRAME)
         left_s = self.line.wire.send(payload, due_s=self._due_s)
         for heard in self.line.wire.receive():
+            if self.echo is not None:
+                self.echo.hear(heard.sequence, heard.payload)
             if heard.is_audible:
                 self.sounds.append(Sound(heard.arrived_s, heard))
         return left_s

@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 
 from tests.load.caller import Caller
 from tests.load.clips import Clip, load_clips
+from tests.load.impairment import Impairment
+from tests.load.line_echo import LineEcho
 from tests.load.report import OUT_DIR, Target
-from tests.load.scenarios import Measured, Play, barge_ins, disturbances, plain_turns
+from tests.load.scenarios import Measured, Play, barge_ins, disturbances, echoed_turns, plain_turns
 from tests.load.stack import Running, Service
 
 BASE_PORT = 50900
@@ -22,8 +24,19 @@ MORE_UTTERANCES = 400
 
 ONE_TOKEN = (Target("turn_ms", "p50", 420), Target("turn_ms", "p95", 480))
 NINE_TOKENS = (Target("turn_ms", "p50", 520), Target("turn_ms", "p95", 570))
+ECHO = (Target("interruptions_per_min", "", 0), Target("unasked", "", 0))
 BARGE_IN = (Target("barge_in_ms", "p95", 300),)
 PACING = (Target("pacing_off_ms", "p99", 3), Target("underruns", "", 0))
+
+BAD_NETWORK = Impairment(loss=0.05, burst_packets=2, jitter_s=0.040, reorder=0.01, duplicate=0.01)
+ECHOES = ((120, -12.0), (20, -6.0), (300, -18.0), (80, -24.0), (160, -30.0))
+"""Delay in milliseconds, level in decibels: of the first caller, the second, and so on, over and over."""
+
+
+def line_echo(caller_index: int) -> LineEcho:
+    """How one caller's line returns what it is sent."""
+    delay_ms, db = ECHOES[caller_index % len(ECHOES)]
+    return LineEcho(delay_ms=delay_ms, db=db)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +53,9 @@ class Cell:
     targets: Sequence[Target] = ()
     is_one_core: bool = False
     is_embedded: bool = False  # real models in place of scripted ones
+    voice: str = "tone"  # of the TTS stage
+    has_echo: bool = False  # callers' lines return what they are sent, each in its way
+    impairment: Impairment | None = None  # of the network from the callers to the gateway
 
     def services(self, ari_port: int) -> list[Service]:
         """The four processes, models first."""
@@ -47,7 +63,7 @@ class Cell:
         own: dict[str, dict[str, str]] = {
             "stt_proxy": {"STT_ENGINE": "script", "STT_SCRIPT_FILE": self._write_script()},
             "nlu": {"NLU_ENGINE": "script", "NLU_SCRIPT_REPLY": self.reply},
-            "tts": {"TTS_ENGINES": "*=tone", "TTS_TONE_MS_PER_CHAR": str(self.tone_ms_per_char)},
+            "tts": {"TTS_ENGINES": f"*={self.voice}", "TTS_TONE_MS_PER_CHAR": str(self.tone_ms_per_char)},
             "call_gateway": {
                 "GATEWAY_EDGES": "ari",
                 "GATEWAY_ARI_URL": f"http://127.0.0.1:{ari_port}",
@@ -85,18 +101,26 @@ def _ports(name: str) -> dict[str, str]:
     }
 
 
+_COUNTED = {
+    "voice_queue_dropped_total": "drops",
+    "voice_underruns_total": "underruns",
+    "voice_echo_vetoes_total": "echo_vetoes",
+    'voice_floor_moves_total{cause="caller_sounded"': "pauses",
+    "voice_rtp_lost_packets_total": "lost_packets",
+    "voice_rtp_concealed_seconds_total": "concealed_s",
+}
+
+
 def counters(running: dict[str, Running]) -> dict[str, float]:
-    """Underruns and drops, as the services count them."""
-    drops = 0.0
-    underruns = 0.0
+    """What the services counted in the whole cell, the greeting and the first turn included."""
+    counted = dict.fromkeys(_COUNTED.values(), 0.0)
     for name in running:
         with urllib.request.urlopen(f"http://127.0.0.1:{METRICS_PORTS[name]}/metrics", timeout=5) as page:
             for line in page.read().decode().splitlines():
-                if line.startswith("voice_queue_dropped_total"):
-                    drops += float(line.rpartition(" ")[2])
-                elif line.startswith("voice_underruns_total"):
-                    underruns += float(line.rpartition(" ")[2])
-    return {"underruns": underruns, "drops": drops}
+                for beginning, key in _COUNTED.items():
+                    if line.startswith(beginning):
+                        counted[key] += float(line.rpartition(" ")[2])
+    return {key: round(value, 2) for key, value in counted.items()}
 
 
 def _of_kind(clips: Sequence[Clip], *kinds: str) -> list[Clip]:
@@ -126,6 +150,9 @@ def _all_cells(turns: int) -> list[Cell]:
     async def agree(caller: Caller, n: int, chance: random.Random) -> Measured:
         return await disturbances(caller, plain, agreements, n, chance)
 
+    async def listen(caller: Caller, n: int, chance: random.Random) -> Measured:
+        return await echoed_turns(caller, plain, n, chance)
+
     async def cough(caller: Caller, n: int, chance: random.Random) -> Measured:
         return await disturbances(caller, plain, coughs, n, chance)
 
@@ -139,6 +166,8 @@ def _all_cells(turns: int) -> list[Cell]:
             Cell("barge-in", calls, share, interrupt, "long", targets=BARGE_IN),
             Cell("backchannel", calls, share, agree, "long", said=(QUESTION, "Uh-huh.")),
             Cell("cough", calls, share, cough, "long", said=(QUESTION, "")),
+            Cell("echo", calls, share, listen, "long", voice="espeak", has_echo=True, targets=ECHO),
+            Cell("impaired", calls, share, ask, "nine", impairment=BAD_NETWORK),
         ]
     cells.append(Cell("embedded", 1, min(turns, 12), ask, is_embedded=True))
     return [replace(cell, targets=(*cell.targets, *PACING)) if cell.calls == 20 else cell for cell in cells]

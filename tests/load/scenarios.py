@@ -10,7 +10,10 @@ from tests.load.clips import Clip
 
 ANSWER_LIMIT_S = 5.0
 REPLY_LIMIT_S = 20.0
+LONG_REPLY_LIMIT_S = 60.0
 GREETING_LIMIT_S = 10.0
+UNASKED_LIMIT_S = 2.5
+"""An echo taken for a question would have its answer by then."""
 
 
 @dataclass(slots=True)
@@ -23,6 +26,7 @@ class Measured:
     utterances: int = 0
     resumed: int = 0  # the agent went on after a sound that was no interruption
     disturbances: int = 0
+    unasked: int = 0  # times the agent spoke though nobody had said anything
 
     def add(self, other: "Measured") -> None:
         """Take another caller's figures in."""
@@ -32,6 +36,7 @@ class Measured:
         self.utterances += other.utterances
         self.resumed += other.resumed
         self.disturbances += other.disturbances
+        self.unasked += other.unasked
 
 
 async def _ask(caller: Caller, clip: Clip, measured: Measured) -> bool:
@@ -106,6 +111,22 @@ async def disturbances(
             measured.disturbances += 1
             measured.resumed += caller.sounds[-1].arrived_s > began_s + 0.6
         await caller.wait_for_quiet(REPLY_LIMIT_S, quiet_s=1.0)
+        if caller.has_ended:
+            break
+    return measured
+
+
+async def echoed_turns(caller: Caller, clips: Sequence[Clip], turns: int, chance: random.Random) -> Measured:
+    """Ask, and say nothing while the line returns the answer: nothing more must come of it."""
+    measured = Measured()
+    for _ in range(turns):
+        await caller.wait(chance.uniform(0.0, 0.5))
+        await _ask(caller, clips[caller.n_asked % len(clips)], measured)
+        caller.n_asked += 1
+        await caller.wait_for_quiet(LONG_REPLY_LIMIT_S, quiet_s=1.0)
+        said_s = caller.sounds[-1].arrived_s if caller.sounds else 0.0
+        await caller.wait(UNASKED_LIMIT_S)
+        measured.unasked += caller.first_sound_after(said_s) is not None
         if caller.has_ended:
             break
     return measured

@@ -25,7 +25,7 @@ _MULAW_PAYLOAD = 0
 _SO_TIMESTAMPNS = 35  # asm-generic/socket.h; Python's socket module does not name it
 _TIMESPEC = struct.Struct("@qq")
 _LOUD = np.abs(decode_mulaw(bytes(range(256))).astype(np.int32)) > AUDIBLE
-_SILENT_FRAME = bytes([MULAW_SILENCE]) * FRAME_SAMPLES
+SILENT_FRAME = bytes([MULAW_SILENCE]) * FRAME_SAMPLES
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class Wire:
         self.timestamp = (self.timestamp + FRAME_SAMPLES) & 0xFFFFFFFF
         header = _RTP_HEADER.pack(0x80, _MULAW_PAYLOAD, self.sequence, self.timestamp, self.ssrc)
         left_s = time.time()
-        (self.carry or self.deliver)(header + (payload or _SILENT_FRAME))
+        (self.carry or self.deliver)(header + (payload or SILENT_FRAME))
         self.lateness_s.append(left_s - due_s)
         return left_s
 

@@ -8,6 +8,7 @@ it.
 """
 
 from collections import deque
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -34,6 +35,7 @@ FRAME: Final = 20 * PER_MS
 
 UNEXPLAINED: Final = 0.35  # of the heard power: more is a caller. One as loud as the echo leaves half
 NOISE_FACTOR: Final = 6.0  # of the noise's power: less is nobody
+MIN_NOISE_POWER: Final = 7.0**2  # of G.711's own steps, on a line without noise
 MAX_NOISE_POWER: Final = 100.0**2  # louder noise is not taken for noise: about -50 dBFS
 FAINTEST_POWER: Final = 9.0  # below which a direction is silent
 MAX_GAIN: Final = 1.2  # louder than it was sent is no echo
@@ -47,7 +49,16 @@ FILTERED_SHARE_OF_NOTHING: Final = 0.95
 FILTERED_AFTER_MS: Final = 40  # twice the filter's length: it could make anything shorter
 # And what it takes at a delay that is known.
 KNOWN_SHARE: Final = 0.35
-SAME_PLACE: Final = 2 * PER_MS
+SAME_PLACE: Final = 5 * PER_MS
+PLACES: Final = span_of(0) - 2 * MARGIN
+
+
+@dataclass(frozen=True, slots=True)
+class _KnownPath:
+    """How the line returned our voice the last time it was found out."""
+
+    offset: int  # from the heard clock to the sent one: at 8 kHz
+    taps: Signal
 
 
 class EchoGuard:
@@ -60,11 +71,14 @@ class EchoGuard:
         self._per_tick = self._format.sample_rate_hertz // (1000 * PER_MS)  # samples to one at 8 kHz
         self._silence = self._format.silence(frame_ms * self._format.sample_rate_hertz // 1000)
         self._sent: deque[bytes] = deque(maxlen=span_of(COMPARED) // (frame_ms * PER_MS) + 1)
-        self._known: EchoPath | None = None
+        self._frame = frame_ms * PER_MS
+        self._sent_end = 0  # at 8 kHz, from the first frame
+        self._known: _KnownPath | None = None
 
     def note_sent(self, content: bytes | None) -> None:
         """A frame left; None: comfort silence."""
         self._sent.append(self._silence if content is None else content)
+        self._sent_end += self._frame
 
     def is_echo(self, from_sample: int) -> bool:
         """Whether what is heard since then is our own voice alone."""
@@ -81,14 +95,18 @@ class EchoGuard:
             return False
         judged = max(SHORTEST, (newest - from_sample) // self._per_tick + LEAD_IN)
         skip = max(0, COMPARED - judged)
-        if self._known is not None and _explains(self._known, heard, sent, skip, noise_power, least_share=0.3):
-            return True
+        # How far the two clocks are apart at this moment; frames leave and arrive in bursts.
+        apart = self._sent_end - span_of(COMPARED) + 2 * MARGIN + MAX_LEAD - newest // self._per_tick + COMPARED
+        known = self._known
+        if known is not None and 0 <= known.offset - apart <= PLACES:
+            path = EchoPath(known.offset - apart, known.taps)
+            if _explains(path, heard, sent, skip, noise_power, least_share=0.3):
+                return True
         match = find_path(heard, sent, noise_energy=noise_power * COMPARED)
-        is_believed = self._is_believed(match, heard)
-        is_near = self._known is not None and abs(self._known.place - match.path.place) <= SAME_PLACE
-        if is_believed:
-            self._known = match.path
-        elif not (is_near and match.share_filtered >= KNOWN_SHARE):
+        offset = match.path.place + apart
+        if self._is_believed(match, heard):
+            self._known = _KnownPath(offset, match.path.taps)
+        elif known is None or abs(known.offset - offset) > SAME_PLACE or match.share_filtered < KNOWN_SHARE:
             return False
         return _explains(match.path, heard, sent, skip, noise_power)
 
@@ -156,9 +174,9 @@ def _explains(
 
 def _noise_power(heard: Signal) -> float:
     if len(heard) < FRAME:
-        return 0.0
+        return MIN_NOISE_POWER
     powers = np.sort((heard[len(heard) % FRAME :].reshape(-1, FRAME) ** 2).mean(axis=1))
-    return min(float(powers[len(powers) // 10]), MAX_NOISE_POWER)
+    return min(max(float(powers[len(powers) // 10]), MIN_NOISE_POWER), MAX_NOISE_POWER)
 
 
 def _sounding_ms(heard: Signal) -> int:

@@ -1,9 +1,9 @@
 """How a telephone line returns what it is sent: found by comparing a stretch of what was heard with what was sent.
 
 The two are laid beside each other at every delay that can be (cross-correlation, by FFT). Where they agree best, a
-short filter is fitted that makes the heard sound from the sent one (least squares, the normal equations solved by the
-autocorrelation method): a hybrid's reflection is a delay and a few taps, a loudspeaker in a room some twenty
-milliseconds of them. What the filter cannot explain is noise, or somebody who speaks.
+short filter is fitted that makes the heard sound from the sent one (least squares by the autocorrelation method): a
+hybrid's reflection is a delay and a few taps, a loudspeaker in a room some twenty milliseconds of them. What the filter
+cannot explain is noise, or somebody who speaks.
 
 All signals are at 8 kHz, whitened: without the slope of speech two vowels look less alike, and a delay is sharper.
 """
@@ -26,6 +26,8 @@ MARGIN: Final = TAPS  # sound beyond the delays, which the filter's ends reach
 
 _WHITENING: Final = 0.85  # of each sample, taken off the next
 _QUIET_POWER: Final = 1.0  # below one step of a 16-bit sample there is nothing to compare
+_MAX_STEPS: Final = 40  # of the solver; on speech it is done after some twenty
+_CLOSE_ENOUGH: Final = 1e-4  # of the energy it set out with
 _RIDGE: Final = 0.003  # of the sent energy: keeps the filter from growing on what was hardly sent
 
 
@@ -100,5 +102,25 @@ def _fit(products: Signal, sent: Signal, place: int, n_heard: int) -> Signal:
     spectrum = np.fft.rfft(piece, 1 << (len(piece) + TAPS).bit_length())
     likeness = np.fft.irfft(np.abs(spectrum) ** 2)[:TAPS]
     likeness[0] += _RIDGE * likeness[0] + _QUIET_POWER * n_heard
-    filtered: Signal = np.linalg.solve(likeness[np.abs(delays[:, None] - delays[None, :])], wanted)
-    return filtered
+    return _solve(likeness[np.abs(delays[:, None] - delays[None, :])], wanted)
+
+
+def _solve(matrix: Signal, wanted: Signal) -> Signal:
+    """What `matrix` turns into `wanted`, by conjugate gradients (M. R. Hestenes and E. Stiefel, "Methods of conjugate
+    gradients for solving linear systems", 1952). Not by LAPACK: its threads are woken for so little, and then wait for
+    cores that other calls need.
+    """
+    found = np.zeros(len(wanted))
+    rest = wanted.copy()
+    direction = rest
+    energy = begun = float(rest @ rest)
+    for _ in range(_MAX_STEPS):
+        if energy <= _CLOSE_ENOUGH * begun:
+            break
+        turned = np.einsum("ij,j->i", matrix, direction)
+        step = energy / float(direction @ turned)
+        found += step * direction
+        rest -= step * turned
+        before, energy = energy, float(rest @ rest)
+        direction = rest + energy / before * direction
+    return found
