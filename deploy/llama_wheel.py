@@ -156,7 +156,8 @@ def _compile(locked: LockedPackage, cache: Path, say: Say) -> None:
     shutil.rmtree(unfinished, ignore_errors=True)
     command = [_uv(), "tool", "run", "--python", sys.executable, "pip", "wheel", "--verbose", "--no-deps"]
     command += ["--no-binary", _NAME, "--require-hashes", "--requirement", str(requirements)]
-    command += ["--wheel-dir", str(unfinished)]
+    # pip's own cache knows nothing of flags: it would hand out a wheel that was compiled with others.
+    command += ["--wheel-dir", str(unfinished), "--no-cache-dir"]
     flags = [*_SKIPPED, f"-DCMAKE_PROJECT_llama_cpp_INCLUDE={_SKIPPED_TOO}", *_own_flags()]
     environment = os.environ | {"CMAKE_ARGS": " ".join(flags)}
     began = time.monotonic()

@@ -90,7 +90,7 @@ def _wait_until_serving(supervision: Supervision, watched: Sequence[Watched], be
             each = _of(watched, state)
             each.pid = each.pid or state.pid
             if state.state in {"BACKOFF", "EXITED", "FATAL"} or state.pid not in {0, each.pid}:
-                raise StartupError(f"{each.name} does not start: {_last_word(supervision, each)}")
+                raise StartupError(f"{each.name} does not start: {_why_it_ended(supervision, each, state)}")
         if not supervision.is_alive:
             raise StartupError(f"supervisor does not start: {supervision.last_word('supervisor')}")
         for each in watched:
@@ -114,7 +114,7 @@ def _keep_watch(supervision: Supervision, watched: Sequence[Watched]) -> None:
         for state in supervision.states():
             each = _of(watched, state)
             if state.state == "FATAL":
-                raise StartupError(f"{each.name} cannot be started again: {_last_word(supervision, each)}")
+                raise StartupError(f"{each.name} cannot be started again: {_why_it_ended(supervision, each, state)}")
             _note_change(each, state)
         time.sleep(2 * _LOOK_EVERY_S)
     raise StartupError(f"supervisor is gone; see {_LOGS}")
@@ -127,6 +127,13 @@ def _note_change(each: Watched, state: ProcessState) -> None:
     if not each.is_serving and state.pid and each.health.is_serving():
         each.is_serving, each.pid = True, state.pid
         _say(f"{each.name:<15} SERVING again")
+
+
+def _why_it_ended(supervision: Supervision, each: Watched, state: ProcessState) -> str:
+    """What it said at its end, or that it could not: a process that a signal ends says nothing."""
+    if signal_name := supervision.ended_by(state.name):
+        return f"{signal_name} ended it: a library crashed or memory ran out; see also {_LOGS}"
+    return _last_word(supervision, each)
 
 
 def _last_word(supervision: Supervision, each: Watched) -> str:

@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -79,6 +80,14 @@ class Supervision:
             transport.close()
         assert isinstance(answer, list)  # noqa: S101 (supervisor's interface)
         return [ProcessState(each["name"], each["statename"], each["pid"], each["exitstatus"]) for each in answer]
+
+    def ended_by(self, name: str) -> str:
+        """The signal that ended a process the last time it ended; empty when none did. Only the log tells: of a
+        process that ends early the interface keeps nothing.
+        """
+        log = (self._logs_dir / "supervisor.log").read_text(encoding="utf-8", errors="replace")
+        exits = re.findall(rf"exited: {re.escape(name)} \((?:terminated by (\w+))?", log)
+        return exits[-1] if exits else ""
 
     def last_word(self, name: str) -> str:
         """The last line a process wrote to stderr."""

@@ -71,6 +71,16 @@ class Command:
         """The process of one service."""
         return next(pid for pid in descendants(self.process.pid) if f"services.{service}" in command_line(pid))
 
+    def pid_when_there(self, service: str) -> int:
+        """The same while the stack is still starting."""
+        give_up_s = time.monotonic() + _LIMIT_S
+        while time.monotonic() < give_up_s:
+            try:
+                return self.pid_of(service)
+            except (StopIteration, FileNotFoundError):  # not yet, or a process that has just ended
+                time.sleep(0.02)
+        raise AssertionError(f"{service} was never started: {self.printed}")
+
 
 def descendants(pid: int) -> Iterator[int]:
     for children in Path(f"/proc/{pid}/task").glob("*/children"):
@@ -112,6 +122,14 @@ def test_ctrl_c_drains_and_ends_well(stack: Command):
     stack.process.send_signal(signal.SIGINT)
     assert stack.end() == 0
     assert stack.printed[-2:] == ["  draining: calls may go on for 1 s", "  stopped"]
+
+
+def test_a_service_that_crashes_at_its_start_is_told_as_such():
+    with Command() as command:
+        command.wait_for("starting 4 processes")
+        os.kill(command.pid_when_there("nlu"), signal.SIGSEGV)
+        assert command.end() == 1
+    assert command.printed[-1].startswith("nlu does not start: SIGSEGV ended it: a library crashed")
 
 
 def test_a_taken_port_is_one_line_that_names_the_setting():

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from services.audio.pcm import AudioFormat, Encoding
-from services.call_gateway.conversation.line import CallerAudio, EndCause, KeyPressed
+from services.call_gateway.conversation.line import EndCause, IdleReason, KeyPressed, MediaIdle
 from services.call_gateway.stages.stages import StageChannels
 from services.call_gateway.stages.stream import StreamLimits
 from services.runtime.channels import open_channel
@@ -284,7 +284,8 @@ async def test_a_session_that_breaks_ends_its_own_call_only():
         await broken.greet()
         async with fake_call(stages=stages) as sound:
             await sound.until(lambda: len(stages.nlu.streams) == 2)
-            broken.session.on_leg_event(CallerAudio(1 << 70, b"\xff"))  # no edge says so: no wire can carry it
+            too_late = 1 << 70  # no edge says so: no wire can carry it
+            broken.session.on_leg_event(MediaIdle(too_late, too_late + 160, IdleReason.LOSS))
             await broken.until(lambda: broken.leg.hung_up)
             assert broken.leg.hung_up is EndCause.FAILURE
             await sound.frames(10)
