@@ -54,7 +54,7 @@ _FROM_ALAW, _TO_ALAW = _alaw_expansion(), _alaw_compression()
 
 def decode_mulaw(content: bytes) -> NDArray[np.int16]:
     """(n_bytes,) mu-law to (n_bytes,) int16."""
-    return _FROM_MULAW[np.frombuffer(content, dtype=np.uint8)]
+    return _FROM_MULAW.take(np.frombuffer(content, dtype=np.uint8))
 
 
 def encode_mulaw(samples: NDArray[np.int16]) -> bytes:
@@ -64,7 +64,7 @@ def encode_mulaw(samples: NDArray[np.int16]) -> bytes:
 
 def decode_alaw(content: bytes) -> NDArray[np.int16]:
     """(n_bytes,) A-law to (n_bytes,) int16."""
-    return _FROM_ALAW[np.frombuffer(content, dtype=np.uint8)]
+    return _FROM_ALAW.take(np.frombuffer(content, dtype=np.uint8))
 
 
 def encode_alaw(samples: NDArray[np.int16]) -> bytes:

@@ -1,6 +1,7 @@
 """The process around a service: what all four do between `python -m` and the last stream."""
 
 import asyncio
+import gc
 import platform
 import signal
 import sys
@@ -87,6 +88,7 @@ async def _run(
         async with asyncio.TaskGroup() as tasks:
             beside = [tasks.create_task(watch_loop_lag(metrics))]
             if await _until(load(), stop_signal):
+                _spare_collector()
                 await server.serve()
                 log.info("serving", target=server.target)
                 if background is not None:
@@ -142,6 +144,16 @@ async def _until(step: Awaitable[None], stop_signal: _Signals) -> bool:
         for task in (working, waiting):
             task.cancel()
         await asyncio.gather(working, waiting, return_exceptions=True)
+
+
+def _spare_collector() -> None:
+    """What is loaded stays, so Python's collector of cycles need not go through it again; and it comes less often for
+    what calls leave behind, nearly all of which goes by reference count. By default it took 7 % of the gateway's time,
+    in pauses that delayed callers' packets.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 50)
 
 
 def _start_metrics(settings: ServiceSettings, metrics: StageMetrics) -> None:

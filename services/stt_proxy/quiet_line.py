@@ -5,6 +5,8 @@ believe in speech. Held where 384 ms of quiet left it, it finds onsets 24 ms ear
 speech up half as often, without one more false alarm (174 utterances of the endpointing set between silences).
 """
 
+import numpy as np
+
 from services.audio.pcm import Samples
 
 QUIET_PEAK = 40  # of 32768: -58 dB, a few steps of G.711; nobody's voice is heard at that
@@ -21,7 +23,7 @@ class QuietLine:
 
     def hear(self, window: Samples, *, is_fresh: bool) -> bool:
         """The next window, (n_samples,) int16. True: it is silence for sure; its score is 0."""
-        self._is_quiet = bool(window.max() <= QUIET_PEAK and window.min() >= -QUIET_PEAK)
+        self._is_quiet = bool(np.maximum.reduce(window) <= QUIET_PEAK and np.minimum.reduce(window) >= -QUIET_PEAK)
         if not self._is_quiet or is_fresh:
             self._n_quiet = 0
         return self._n_quiet >= SETTLED_WINDOWS

@@ -6,6 +6,7 @@ at ten times a second; what the ear calls speech counts as sound too, and the st
 """
 
 from collections import deque
+from math import sqrt
 from typing import Final
 
 import numpy as np
@@ -94,7 +95,7 @@ class LineWatch:
             return False
         if not len(samples):
             return False
-        level = float(np.sqrt(np.mean(samples**2)))
+        level = sqrt(float(samples @ samples) / len(samples))
         self._levels.append(level)
         if level < LOUD:
             return False

@@ -56,7 +56,7 @@ class Pacer:
         n_skipped = 0
         while len(self._ticks):
             clock.pass_by(self._ticks.next_occupied(clock.next_tick))
-            await asyncio.sleep(max(0.0, clock.next_due() - loop.time()))
+            await _until(loop, clock.next_due())
             now, due = loop.time(), clock.next_due()
             if now < due:
                 continue  # a timer may fire a fraction early
@@ -78,3 +78,13 @@ class Pacer:
             self.remove(tick)
             if on_failure is not None:
                 on_failure(error)
+
+
+async def _until(loop: asyncio.AbstractEventLoop, due_s: float) -> None:
+    """Sleep to a moment of the loop's clock: asyncio.sleep, less what it asks the system each time (its process id)."""
+    woken = loop.create_future()
+    timer = loop.call_at(due_s, woken.set_result, None)
+    try:
+        await woken
+    finally:
+        timer.cancel()

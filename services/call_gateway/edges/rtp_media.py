@@ -1,6 +1,5 @@
 """The sound of one call over RTP: socket, receiver and sender put together, both ways at the pacer's beat."""
 
-import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -78,7 +77,7 @@ class RtpMedia:
         `on_failure` is told when the listener raises, and then nothing more is heard or sent.
         """
         self._listener, self._on_failure = listener, on_failure
-        self._receiver.start(_now())
+        self._receiver.start(time.monotonic())
         await self._socket.open(source, self._hear)
         if self._listener is not None:  # else it was closed meanwhile
             self._pacer.add(self._tick, on_failure=self._fail)
@@ -97,7 +96,7 @@ class RtpMedia:
 
     def _hear(self, datagram: bytes) -> None:
         try:
-            self._deliver(self._receiver.receive(datagram, now=_now()))
+            self._deliver(self._receiver.receive(datagram, now=time.monotonic()))
         except MalformedPacket:
             _MALFORMED.inc()
         except Exception as error:
@@ -106,7 +105,7 @@ class RtpMedia:
 
     def _tick(self) -> None:
         """Let the caller's clock go on, then send what the agent says now."""
-        self._deliver(self._receiver.on_timer(_now()))
+        self._deliver(self._receiver.on_timer(time.monotonic()))
         self._n_ticks += 1
         if self._n_ticks % _REPORT_EVERY_TICKS == 0:
             self._count()
@@ -178,10 +177,6 @@ def _leg_event(event: MediaEvent) -> LegEvent:
             return MediaIdle(from_sample, to_sample, IdleReason[cause.name])
         case KeySound(digit, duration_ms):
             return KeyPressed(digit, duration_ms)
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()
 
 
 def _ignore(_error: Exception) -> None:

@@ -87,19 +87,20 @@ class StageStream(Generic[Request, Response]):
         self._on_engine = on_engine
         self._on_response = on_response
         self._limits = limits
-        self._to_write = asyncio.Event()
+        self._idle: asyncio.Future[None] | None = None  # the writer waits on it for something to write
         self._is_finishing = False
         self.is_open = False
         """Whether the server has answered with its engine."""
 
     def wake(self) -> None:
         """The outbox holds something new, or lets something go."""
-        self._to_write.set()
+        if self._idle is not None and not self._idle.done():
+            self._idle.set_result(None)
 
     def finish(self) -> None:
         """Half-close once the outbox is empty."""
         self._is_finishing = True
-        self._to_write.set()
+        self.wake()
 
     async def run(self) -> StreamFailure | None:
         """Serve the stream to its end; None when it ended in good order after `finish`. Cancelling abandons it."""
@@ -147,16 +148,17 @@ class StageStream(Generic[Request, Response]):
         return await self._ending(call)
 
     async def _write(self, call: StageCall[Request, Response]) -> None:
+        loop = asyncio.get_running_loop()
         try:
             while True:
-                self._to_write.clear()
                 while (request := self._outbox.pop()) is not None:
                     if request.WhichOneof("request") not in self._unlisted_kinds:
                         await call.write(request)
                 if self._is_finishing and not len(self._outbox):
                     await call.done_writing()
                     return
-                await self._to_write.wait()
+                self._idle = loop.create_future()
+                await self._idle
         except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
             return  # the stream is over, and the reader learns why
 
