@@ -17,7 +17,13 @@ _CLOSERS = "\"'”’»)]】」』"
 _WIDE = "。！？，；："  # written without a space behind
 _SPEAKABLE = re.compile(r"[^\W_]")
 _LAST_WORD = re.compile(r"[^\W_](?:[\w.]*[^\W_])?$")
+_SPACED_WORD = re.compile(r"(?<=\s)\S+")
 _WORDS = re.compile(r"[\u3400-\u9fff]|[^\s\u3400-\u9fff]+")  # a Chinese character counts as half a word
+
+
+def _words_of(*lists: str) -> frozenset[str]:
+    return frozenset(word for each in lists for word in each.split())
+
 
 _ABBREVIATIONS = {  # a full stop behind these ends no sentence
     *("dr", "mr", "mrs", "ms", "prof", "st", "ave", "no", "nos", "vs", "etc", "dept", "ext", "approx", "tel", "jr"),
@@ -25,13 +31,18 @@ _ABBREVIATIONS = {  # a full stop behind these ends no sentence
     *("ts", "ths", "bs", "ths.bs", "bs.ck", "pgs", "gs", "tp", "q", "p", "đ", "đ/c", "sđt"),
     *("г", "ул", "д", "кв", "тел", "т.е", "т.д", "т.п", "им", "руб", "коп", "стр", "р-н"),
 }
-_JOINTS = (  # a long clause may be cut before these
-    *(" and ", " but ", " or ", " because ", " so ", " which ", " if ", " then ", " from ", " between ", " until "),
-    *(" và ", " nhưng ", " hoặc ", " vì ", " nên ", " nếu ", " thì "),
-    *(" и ", " но ", " или ", " потому ", " если ", " чтобы "),
+_JOINTS = _words_of(  # a long clause may be cut before these
+    "and but or because so which if then from between until",
+    "và nhưng hoặc vì nên nếu thì",
+    "и но или потому если чтобы",
+)
+_PHRASE_OPENINGS = _JOINTS | _words_of(  # and the first clause, for which the caller waits, before these too
+    "on at in for with by before after when where who that",
+    "vào ở tại cho để với từ lúc khi mà",
+    "в на с для по к до после когда где что который",
 )
 
-_FIRST_JOINT_WORDS = 5
+FIRST_PHRASE_WORDS = 4
 _LATER_PHRASE_WORDS = 8
 _LATER_JOINT_WORDS = 14
 _MAX_CHARS = 220
@@ -48,7 +59,11 @@ class Clause:
 class ClauseCutter:
     """One reply. Push what is written, in any pieces; clauses come out as soon as they are whole."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, first_phrase_words: int = FIRST_PHRASE_WORDS) -> None:
+        """`first_phrase_words`: after how many words the first clause may be cut before a phrase, while its end is not
+        written yet; 0: it is not.
+        """
+        self._first_phrase_words = first_phrase_words
         self._held = ""
         self._is_first = True
 
@@ -86,8 +101,10 @@ class ClauseCutter:
                 continue
             ends_sentence = run.group()[-1] in _SENTENCE_ENDS
             if ends_sentence or self._is_first or _words(held[:end]) >= _LATER_PHRASE_WORDS:
-                return self._before_joint(end) or (end, ends_sentence)
-        return self._before_joint(len(held)) or self._forced()
+                return _before(_JOINTS, held[:end], _LATER_JOINT_WORDS) or (end, ends_sentence)
+        if self._is_first and (least := self._first_phrase_words) and (cut := _before(_PHRASE_OPENINGS, held, least)):
+            return cut  # the rest of the clause is not written yet: this much can be spoken meanwhile
+        return _before(_JOINTS, held, _LATER_JOINT_WORDS) or self._forced()
 
     def _end_of(self, run: re.Match[str]) -> int | None:
         """Where the clause ends that this run of marks closes. 0: it closes none. None: not known yet."""
@@ -106,16 +123,6 @@ class ClauseCutter:
             return 0
         return _skip_closers(held, run.end())
 
-    def _before_joint(self, limit: int) -> tuple[int, bool] | None:
-        """A cut before a joining word, for a clause that has grown long without a mark."""
-        least = _FIRST_JOINT_WORDS if self._is_first else _LATER_JOINT_WORDS
-        held = self._held[:limit].lower()
-        if len(held) < 2 * least or _words(held) < least + 2:
-            return None
-        places = (found for joint in _JOINTS for found in [_at_joint(held, joint, least)] if found)
-        place = min(places, default=None)
-        return (place, False) if place else None
-
     def _forced(self) -> tuple[int, bool] | None:
         """Nothing marked an end for too long: cut between words, or anywhere where there are none."""
         if len(self._held) <= _MAX_CHARS:
@@ -124,13 +131,13 @@ class ClauseCutter:
         return (space + 1 if space > 0 else _MAX_CHARS), False
 
 
-def _at_joint(held: str, joint: str, least_words: int) -> int | None:
-    """Behind the space before the first such joint that has enough words before it and one behind."""
-    place = held.find(joint)
-    while place >= 0:
-        if _words(held[:place]) >= least_words:
-            return place + 1
-        place = held.find(joint, place + 1)
+def _before(joints: frozenset[str], held: str, least_words: int) -> tuple[int, bool] | None:
+    """A cut before the first joining word that has enough words before it. The last word may still grow into another:
+    even then it begins one.
+    """
+    for word in _SPACED_WORD.finditer(held):
+        if word.group().lower() in joints and _words(held[: word.start()]) >= least_words:
+            return word.start(), False
     return None
 
 

@@ -70,7 +70,9 @@ class Conversation:
         self._ledger = TurnLedger(metrics.fenced_messages_total.inc, field="user_turn.turn_id")
         self._turns: dict[int, Turn] = {}
         self._families: dict[int, tuple[int, ...]] = {}  # of turns that continue another
-        self._limits = TurnLimits(settings.turn_limit_s, settings.draft_limit_s, settings.max_reply_sentences)
+        self._limits = TurnLimits(
+            settings.turn_limit_s, settings.draft_limit_s, settings.max_reply_sentences, settings.first_phrase_words
+        )
         self._tool_runs = ToolRuns(
             tools=TOOLS,
             key_prefix=f"{config.tenant_id}/{config.call_id}",

@@ -55,11 +55,12 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class TurnLimits:
-    """How long a turn may take, in seconds, and how much it may say."""
+    """How long a turn may take, in seconds, how much it may say, and how few words it may begin with."""
 
     turn_s: float
     draft_s: float
     max_sentences: int
+    first_phrase_words: int  # see ClauseCutter
 
 
 class TurnRun:
@@ -79,7 +80,7 @@ class TurnRun:
         """`emit` sends; `run_tool` runs a tool, or finds the result of the same one."""
         self._turn, self._agent, self._engine, self._conversation = turn, agent, engine, conversation
         self._emit, self._run_tool, self._limits = emit, run_tool, limits
-        self._cutter = ClauseCutter()
+        self._cutter = ClauseCutter(first_phrase_words=limits.first_phrase_words)
         self._plain = PlainSpeech()
         self._acts = 0
         self._sentences = 0

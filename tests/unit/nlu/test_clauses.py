@@ -25,7 +25,7 @@ def cut(reply: str) -> list[str]:
             "Sure, we can see you at ten. Does that suit you?",
             ["Sure,", " we can see you at ten. ", "Does that suit you?"],
         ),
-        ("Dr. Tran is free at 10 a.m. on Tuesday. OK?", ["Dr. Tran is free at 10 a.m. on Tuesday. ", "OK?"]),
+        ("Dr. Tran is free at 10 a.m. on Tuesday. OK?", ["Dr. Tran is free ", "at 10 a.m. on Tuesday. ", "OK?"]),
         ("It costs $1,250.50 in all. Fine?", ["It costs $1,250.50 in all. ", "Fine?"]),
         ("From 8:30 to 18:00, every day.", ["From 8:30 to 18:00, ", "every day."]),
         ("Dạ, phòng khám ở số 25. Chị nhé?", ["Dạ,", " phòng khám ở số 25. ", "Chị nhé?"]),
@@ -60,9 +60,39 @@ def test_later_clauses_are_not_cut_at_every_comma() -> None:
     assert cut("Yes. We have red, green, blue and white.") == ["Yes. ", "We have red, green, blue and white."]
 
 
-def test_a_long_first_clause_is_cut_before_a_joining_word() -> None:
-    reply = "You can come in the morning on Tuesday and we will see you at once"
-    assert cut(reply) == ["You can come in the morning on Tuesday ", "and we will see you at once"]
+@pytest.mark.parametrize(
+    ("reply", "clauses"),
+    [
+        ("We have a free chair on Tuesday.", ["We have a free chair ", "on Tuesday."]),
+        ("You can come in the morning and stay.", ["You can come in the morning ", "and stay."]),
+        ("Dạ bên em còn chỗ trống vào thứ ba ạ.", ["Dạ bên em còn chỗ trống ", "vào thứ ba ạ."]),
+        ("У нас есть свободное время на вторник.", ["У нас есть свободное время ", "на вторник."]),
+        ("Come in on Tuesday.", ["Come in on Tuesday."]),
+    ],
+)
+def test_the_first_clause_is_cut_before_a_phrase_once_a_few_words_are_there(reply: str, clauses: list[str]) -> None:
+    assert cut(reply) == clauses
+
+
+def test_that_cut_does_not_wait_for_the_word_behind() -> None:
+    assert [clause.text for clause in ClauseCutter().push("We have a free chair on")] == ["We have a free chair "]
+
+
+def test_a_first_clause_that_is_whole_already_is_not_cut_before_a_phrase() -> None:
+    reply = "We have a free chair on Tuesday. Good?"
+    assert [clause.text for clause in ClauseCutter().push(reply)] == ["We have a free chair on Tuesday. ", "Good?"]
+
+
+def test_a_first_clause_stays_whole_where_that_is_wished() -> None:
+    cutter = ClauseCutter(first_phrase_words=0)
+    assert [clause.text for clause in cutter.push("We have a free chair on Tuesday,")] == [
+        "We have a free chair on Tuesday,"
+    ]
+
+
+def test_later_clauses_are_cut_before_a_joining_word_only_when_they_are_long() -> None:
+    tail = "we look at each of your teeth one by one with great care for an hour "
+    assert cut(f"Yes. {tail}and then you pay") == ["Yes. ", tail, "and then you pay"]
 
 
 def test_a_reply_without_any_mark_is_cut_between_words_in_the_end() -> None:

@@ -57,14 +57,20 @@ def test_a_turn_is_clauses_and_one_end() -> None:
     run(main())
 
 
-def test_the_first_clause_leaves_when_its_last_token_is_there() -> None:
+@pytest.mark.parametrize(
+    ("first_phrase_words", "clause", "tokens"),
+    [(0, "We have a free chair on Tuesday at ten,", 9), (4, "We have a free chair ", 6)],
+)
+def test_the_first_clause_leaves_when_its_last_token_is_there(
+    first_phrase_words: int, clause: str, tokens: int
+) -> None:
     async def main() -> float:
-        async with opened() as rig:
+        async with opened(script_settings(first_phrase_words=first_phrase_words)) as rig:
             await rig.send(say(1, "say nine"), wait_s=5)
-        assert rig.of(ReplyText)[0].text == "We have a free chair on Tuesday at ten,"
+        assert rig.of(ReplyText)[0].text == clause
         return rig.timed[0][0]
 
-    assert run(main()) == pytest.approx(0.080 + 8 * 0.020)
+    assert run(main()) == pytest.approx(0.080 + (tokens - 1) * 0.020)
 
 
 def test_the_reply_called_sure_takes_80_ms() -> None:
