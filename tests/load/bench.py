@@ -1,6 +1,6 @@
 """The referee: callers on the wire against the whole pipeline. `make bench` runs it.
 
-    python -m tests.load.bench [--quick] [--only turn-1,barge-in] [--calls 1,10] [--one-core]
+    python -m tests.load.bench [--only turn-1,barge-in] [--calls 1,10] [--turns 200] [--cores one|split]
 
 Each cell starts four fresh services with scripted models, places its calls through a stand-in PBX and measures at the
 callers' sockets. The scripted models cost a fixed time, so that what is measured is the pipeline and its decisions:
@@ -10,8 +10,11 @@ text 100 ms after the speech ends, first token after 80 ms and then 50 a second,
 import argparse
 import asyncio
 import math
+import os
 import random
 import time
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import uvloop
@@ -25,6 +28,7 @@ from tests.load.report import OUT_DIR, Report, machine_speed, spread
 from tests.load.scenarios import Measured, greet
 from tests.load.stack import Running, run_stack
 from tests.load.stand_in_pbx import StandInPbx
+from tests.load.turn_records import TurnRecords, watch_turns
 from tests.load.wire import FRAME_S
 
 ARI_PORT = 18088
@@ -32,11 +36,21 @@ CONNECT_LIMIT_S = 20
 WARM_UP_TURNS = 1
 CLOSING_S = 1.5
 """Within it a call that was hung up has told all it counted."""
+MEMORY_EVERY_S = 0.5
 
 
-async def _one_caller(pbx: StandInPbx, cell: Cell, index: int, measured: Measured) -> Caller:
+@dataclass(slots=True)
+class Placed:
+    """A call that was placed."""
+
+    caller: Caller
+    lasted_s: float
+
+
+async def _one_caller(pbx: StandInPbx, cell: Cell, index: int, measured: Measured) -> Placed:
     chance = random.Random(1000 * cell.calls + index)
     await asyncio.sleep(chance.uniform(0.0, cell.calls * 0.1))
+    begun_s = time.monotonic()
     line = await pbx.call(f"caller-{index}", ssrc=index + 1)
     if cell.impairment is not None:
         impair(line.wire, cell.impairment, seed=index)
@@ -49,13 +63,32 @@ async def _one_caller(pbx: StandInPbx, cell: Cell, index: int, measured: Measure
     finally:
         await pbx.hang_up(line)
         line.wire.close()
-    return caller
+    return Placed(caller, time.monotonic() - begun_s)
 
 
-def _row(cell: Cell, measured: Measured, callers: list[Caller], cost: dict[str, float]) -> dict[str, object]:
+async def _watch_memory(running: dict[str, Running]) -> float:
+    """The most that all services together held at once, in MB, until cancelled."""
+    most_mb = 0.0
+    with suppress(asyncio.CancelledError):
+        while True:
+            most_mb = max(most_mb, _rss_mb(running))
+            await asyncio.sleep(MEMORY_EVERY_S)
+    return most_mb
+
+
+def _rss_mb(running: dict[str, Running]) -> float:
+    return sum(each.rss_mb() for each in running.values())
+
+
+def _row(
+    cell: Cell, measured: Measured, records: TurnRecords, callers: list[Caller], cost: dict[str, float]
+) -> dict[str, object]:
     row: dict[str, object] = {"scenario": cell.scenario, "calls": cell.calls}
     if measured.turn_s:
         row["turn_ms"] = spread(measured.turn_s)
+        row["recorded_turn_ms"] = spread(records.latency_s)
+        row["unexplained_ms"] = spread(records.unexplained_s)
+        row["drafts"] = f"{records.drafts_made} made, {records.from_draft} used, {records.drafts_dropped} dropped"
     if measured.barge_in_s:
         row["barge_in_ms"] = spread(measured.barge_in_s)
     if measured.utterances:
@@ -79,22 +112,31 @@ async def run_cell(cell: Cell) -> dict[str, object]:
     """Start the stack, place the calls, measure, stop."""
     log_dir = OUT_DIR / "bench-logs" / f"{cell.scenario}-{cell.calls}"
     measured = Measured()
-    async with StandInPbx(ARI_PORT, "tong-dai") as pbx, run_stack(cell.services(ARI_PORT), log_dir) as running:
+    gateway = f"127.0.0.1:{cells.PORTS['call_gateway']}"
+    async with (
+        StandInPbx(ARI_PORT, "tong-dai") as pbx,
+        run_stack(cell.services(ARI_PORT), log_dir) as running,
+        watch_turns(gateway) as records,
+    ):
         await asyncio.wait_for(pbx.connected.wait(), CONNECT_LIMIT_S)
-        before, begun_s = _cpu(running), time.monotonic()
+        before, before_mb = _cpu(running), _rss_mb(running)
+        watching = asyncio.create_task(_watch_memory(running))
         async with asyncio.TaskGroup() as tasks:
             calling = [tasks.create_task(_one_caller(pbx, cell, index, measured)) for index in range(cell.calls)]
-        minutes = (time.monotonic() - begun_s) / 60 * cell.calls
+        watching.cancel()
+        calls = [task.result() for task in calling]
+        minutes = sum(call.lasted_s for call in calls) / 60
         spent = {name: after - before[name] for name, after in _cpu(running).items()}
         await asyncio.sleep(CLOSING_S)
         cost = {
             "cpu_s_per_call_min": round(sum(spent.values()) / minutes, 2),
             "front_cpu_s_per_call_min": round((spent["call_gateway"] + spent["stt_proxy"]) / minutes, 2),
             "gateway_cpu_s_per_call_min": round(spent["call_gateway"] / minutes, 2),
-            "rss_mb": round(sum(each.rss_mb() for each in running.values()), 1),
+            "rss_mb": round(most_mb := await watching, 1),
+            "rss_mb_per_call": round((most_mb - before_mb) / cell.calls, 2),
             **await asyncio.to_thread(cells.counters, running),
         }
-    return _row(cell, measured, [task.result() for task in calling], cost)
+    return _row(cell, measured, records, [call.caller for call in calls], cost)
 
 
 async def run(chosen: list[Cell]) -> Path:
@@ -112,13 +154,21 @@ def main() -> None:
     parser.add_argument("--only", default="", help="scenarios by name, separated by commas")
     parser.add_argument("--calls", default="", help="numbers of calls, separated by commas")
     parser.add_argument("--turns", type=int, default=0, help="turns a cell, all callers together")
-    parser.add_argument("--one-core", action="store_true", help="all services on core 0, the callers on core 1")
+    parser.add_argument(
+        "--cores",
+        choices=("any", "one", "split"),
+        default="any",
+        help="one: all services on core 0; split: gateway and ear on core 0, the other two on core 1. "
+        "The callers are on core 1 then",
+    )
     arguments = parser.parse_args()
+    if arguments.cores != "any":
+        os.sched_setaffinity(0, {1})
     chosen = cells.choose(
         scenarios=[name for name in arguments.only.split(",") if name],
         calls=[int(number) for number in arguments.calls.split(",") if number],
         turns=arguments.turns,
-        is_one_core=arguments.one_core,
+        cores=arguments.cores,
     )
     print(f"wrote {uvloop.run(run(chosen))}")
 
