@@ -54,7 +54,9 @@ class Caller:
         self._was_unheard = False
         self._endpointing = Endpointing(state.settings, state.clock)
         self._corrections = Corrections(state, agent, history)
-        self._turns = TurnTaking(state, agent, self._endpointing, self._corrections)
+        self._turns = TurnTaking(
+            state, agent, endpointing=self._endpointing, corrections=self._corrections, heard=heard
+        )
         self._interruptions = Interruptions(
             state,
             agent=agent,

@@ -14,6 +14,7 @@ from services.call_gateway.conversation.corrections import Corrections
 from services.call_gateway.conversation.drafts import DraftAdvice, DraftDesk
 from services.call_gateway.conversation.endpointing import Endpointing, TurnEnd
 from services.call_gateway.conversation.events import Stage, TextStage, Timing, Trace, TranscriptHeard, UtteranceSettled
+from services.call_gateway.conversation.heard_sound import HeardSound
 from services.call_gateway.conversation.news import CallerHeard
 from services.call_gateway.conversation.record import TurnNotes
 from services.call_gateway.conversation.turn import Floor, Move
@@ -39,8 +40,17 @@ class Settlement:
 class TurnTaking:
     """Drafts, ends, settlements."""
 
-    def __init__(self, state: CallState, agent: Agent, endpointing: Endpointing, corrections: Corrections) -> None:
+    def __init__(
+        self,
+        state: CallState,
+        agent: Agent,
+        *,
+        endpointing: Endpointing,
+        corrections: Corrections,
+        heard: HeardSound,
+    ) -> None:
         self._state = state
+        self._heard = heard
         self._agent = agent
         self._endpointing = endpointing
         self._corrections = corrections
@@ -104,7 +114,9 @@ class TurnTaking:
     def _end(self, end: TurnEnd) -> None:
         after_sample = self._endpointing.ended_sample
         utterance = self._endpointing.end(end.end_sample)
-        settings = self._state.settings
+        settings, clock = self._state.settings, self._state.clock
+        voice_end = self._heard.voice_end(end.end_sample)
+        ear_lag_ms = (end.end_sample - voice_end) * 1000 // clock.sample_rate_hertz
         limit_ms = settings.settle_limit_ms if utterance.draft_text else settings.settle_hard_limit_ms
         self.settlement = Settlement(
             end.end_sample,
@@ -112,9 +124,9 @@ class TurnTaking:
             utterance.draft_text or utterance.text,
             TurnNotes(
                 end_reason=end.reason,
-                speech_end_sample=end.end_sample,
-                spoke_last_at=self._state.clock.wall_time(end.end_sample),
-                draft_pause_ms=settings.draft_pause_ms,
+                speech_end_sample=voice_end,
+                spoke_last_at=clock.wall_time(voice_end),
+                draft_pause_ms=settings.draft_pause_ms + ear_lag_ms,
             ),
             self._state.now + limit_ms / 1000,
         )
