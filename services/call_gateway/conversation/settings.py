@@ -17,7 +17,7 @@ class ConversationSettings:
     tail_ms: int = 300  # from the last word to the hang-up: the far side plays behind us
 
     # Ending the caller's turn (caller's clock)
-    draft_pause_ms: int = 96  # three windows of voice detection: a pause inside a sentence costs one spare draft
+    draft_pause_ms: int = 64  # two windows of voice detection; speech has six such pauses a minute, each a spare draft
     complete_wait_ms: int = 224  # a sentence that is whole
     unfinished_wait_ms: int = 1200  # one that is not; also the rule when the ear predicts nothing
     max_drafts: int = 4  # a turn; each costs the models a prompt

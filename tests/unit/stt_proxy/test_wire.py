@@ -69,7 +69,7 @@ def test_linear16_is_taken_at_every_rate(rate):
 
 def test_endpointing_that_is_not_given_is_the_server_s():
     profile = read(config())
-    assert profile.draft_pause_ms == 96
+    assert profile.draft_pause_ms == 64
     assert profile.endpointing.waits.complete_ms == 224
     assert profile.endpointing.waits.unfinished_ms == 1200
     assert profile.endpointing.max_drafts == 4

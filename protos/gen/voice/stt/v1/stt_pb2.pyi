@@ -166,7 +166,7 @@ class EndpointingConfig(_message.Message):
     MAX_DRAFTS_FIELD_NUMBER: _builtins.int
     MAX_DRAFT_SPEECH_MS_FIELD_NUMBER: _builtins.int
     draft_pause_ms: _builtins.int
-    """Silence after which a draft is made, in milliseconds of audio; default 96."""
+    """Silence after which a draft is made, in milliseconds of audio; default 64."""
     complete_wait_ms: _builtins.int
     """Silence after which a finished sentence is predicted to be a whole turn,
     in milliseconds of audio; default 224.
