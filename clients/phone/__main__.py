@@ -37,9 +37,9 @@ async def run(settings: PhoneSettings) -> int:
         try:
             async with CallWatch(*channels) as watch, _line(settings, channels[0]) as line:
                 answered_at_ns = time.time_ns() - round(line.now_s() * 1e9)
-                caller = ScenarioCaller(line, settings.language, _say)
+                caller = ScenarioCaller(line, settings.language, _say, watch.has_agent_floor)
                 if settings.shown is None:
-                    caller.asked = await converse(line, questions, _say)
+                    caller.asked = await converse(line, questions, _say, has_agent_floor=watch.has_agent_floor)
                 else:
                     await play(settings.scenario, caller)
                 if not await watch.wait_ended():

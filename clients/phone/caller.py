@@ -10,7 +10,7 @@ from clients.phone.line import CallerLine
 from services.audio.pcm import Samples
 
 _SPEECH_DBFS: Final = -40.0
-_FINISHED_AFTER_S: Final = 1.5  # a slow model makes longer pauses between clauses than a person
+_FINISHED_AFTER_S: Final = 1.5
 _GREETING_LIMIT_S: Final = 10.0
 _ANSWER_LIMIT_S: Final = 12.0
 _LONGEST_ANSWER_S: Final = 40.0
@@ -39,10 +39,21 @@ class Asked:
         return None if self.answer_s is None else (self.answer_s - self.speech_end_s) * 1000
 
 
-async def converse(line: CallerLine, questions: list[Question], say: Callable[[str], None]) -> list[Asked]:
+def nobody_tells() -> bool:
+    """Whether the agent has the floor is not known: silence must do."""
+    return False
+
+
+async def converse(
+    line: CallerLine,
+    questions: list[Question],
+    say: Callable[[str], None],
+    *,
+    has_agent_floor: Callable[[], bool] = nobody_tells,
+) -> list[Asked]:
     """Ask everything, then let the agent hang up, or do it. Ends early when the agent hangs up."""
     say("connected; waiting for the greeting")
-    await hear_out(line, from_s=0.0, limit_s=_GREETING_LIMIT_S)
+    await hear_out(line, from_s=0.0, limit_s=_GREETING_LIMIT_S, has_agent_floor=has_agent_floor)
     asked = []
     for question in questions:
         if line.is_over:
@@ -51,7 +62,7 @@ async def converse(line: CallerLine, questions: list[Question], say: Callable[[s
         asked.append(await ask(line, question))
         latency_ms = asked[-1].latency_ms
         say("no answer" if latency_ms is None else f"answered after {latency_ms:.0f} ms on the wire")
-        await hear_out(line, from_s=asked[-1].speech_end_s, limit_s=_LOOK_EVERY_S)
+        await hear_out(line, from_s=asked[-1].speech_end_s, limit_s=_LOOK_EVERY_S, has_agent_floor=has_agent_floor)
     if not await wait_until(lambda: line.is_over, _GOODBYE_LIMIT_S):
         say("the agent stays; hanging up")
         await line.hang_up()
@@ -73,14 +84,19 @@ async def ask(line: CallerLine, question: Question) -> Asked:
     return Asked(question.file.name, end_s, line.heard.first_onset_s(from_s=end_s, above_dbfs=_SPEECH_DBFS))
 
 
-async def hear_out(line: CallerLine, *, from_s: float, limit_s: float) -> None:
-    """Until the agent has spoken and been silent for a while; `limit_s` is how long it may take to begin."""
+async def hear_out(
+    line: CallerLine, *, from_s: float, limit_s: float, has_agent_floor: Callable[[], bool] = nobody_tells
+) -> None:
+    """Until the agent has spoken and been silent for a while; `limit_s` is how long it may take to begin. A slow model
+    makes longer pauses between clauses than a person: silence while the agent has the floor is no end.
+    """
     if not await wait_until(lambda: line.is_over or line.heard.first_sound_s(from_s=from_s) is not None, limit_s):
         return
 
     def has_finished() -> bool:
         last_s = line.heard.last_sound_s(from_s=from_s)
-        return line.is_over or (last_s is not None and line.now_s() - last_s > _FINISHED_AFTER_S)
+        is_silent = last_s is not None and line.now_s() - last_s > _FINISHED_AFTER_S
+        return line.is_over or (is_silent and not has_agent_floor())
 
     await wait_until(has_finished, _LONGEST_ANSWER_S)
 

@@ -30,11 +30,12 @@ class ScenarioCaller:
     line: CallerLine
     language: str
     say: Callable[[str], None]
+    has_agent_floor: Callable[[], bool]  # as the gateway tells
     asked: list[Asked] = field(default_factory=list)
     remarks: list[Remark] = field(default_factory=list)
 
     async def hear_greeting(self) -> None:
-        await hear_out(self.line, from_s=0.0, limit_s=_GREETING_LIMIT_S)
+        await self._hear_out(from_s=0.0, limit_s=_GREETING_LIMIT_S)
 
     async def ask(self, name: str, file: Path) -> Asked:
         """Say a recording and wait until the answer begins."""
@@ -75,7 +76,10 @@ class ScenarioCaller:
 
     async def hear_answer(self, *, from_s: float) -> None:
         """Until the agent has finished."""
-        await hear_out(self.line, from_s=from_s, limit_s=_ANSWER_S)
+        await self._hear_out(from_s=from_s, limit_s=_ANSWER_S)
+
+    async def _hear_out(self, *, from_s: float, limit_s: float) -> None:
+        await hear_out(self.line, from_s=from_s, limit_s=limit_s, has_agent_floor=self.has_agent_floor)
 
 
 async def _barge_in(caller: ScenarioCaller) -> None:

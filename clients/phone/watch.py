@@ -11,6 +11,7 @@ _CONNECT_LIMIT_S: Final = 3.0
 _LAST_NEWS_LIMIT_S: Final = 5.0
 _RECONNECT_PAUSE_S: Final = 0.3
 _MAX_EVENTS: Final = 10_000
+_AGENT_FLOORS: Final = (record_pb2.FLOOR_THINKING, record_pb2.FLOOR_SPEAKING, record_pb2.FLOOR_PAUSED)
 
 
 class GatewayAway(Exception):
@@ -43,6 +44,11 @@ class CallWatch:
         for watching in self._watching:
             watching.cancel()
         await self._tasks.__aexit__(kind, error, trace)
+
+    def has_agent_floor(self) -> bool:
+        """Whether the agent is thinking, speaking, or in doubt, by the last that was told."""
+        floors = (event.floor_change.to for event in reversed(self.events) if event.HasField("floor_change"))
+        return next(floors, record_pb2.FLOOR_UNSPECIFIED) in _AGENT_FLOORS
 
     async def wait_ended(self) -> bool:
         """Whether the call's last event came, five seconds at most from now."""
