@@ -163,9 +163,12 @@ class Caller:
         else:
             self._interruptions.hear_words(news)
 
-    def hear_sound(self, start_sample: int, content: bytes) -> None:
-        """The caller's sound itself, in the leg's format. Listened to only while the ear cannot."""
-        self._heard.keep(start_sample, content)
+    def hear_sound(self, start_sample: int, content: bytes, *, is_invented: bool = False) -> None:
+        """The caller's sound itself, in the leg's format. Listened to only while the ear cannot. What was invented to
+        hide a loss is not kept.
+        """
+        if not is_invented:
+            self._heard.keep(start_sample, content)
         if Stage.STT in self._state.open_stages:
             return
         news = self._stand_in.hear(start_sample, content)

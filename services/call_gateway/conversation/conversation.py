@@ -210,9 +210,9 @@ class Conversation:
         match event:
             case ev.CallerAdvanced(to_sample):
                 self._advance(to_sample)
-            case line.CallerAudio(start_sample, content):
+            case line.CallerAudio(start_sample, content, concealed_samples):
                 self._advance(start_sample + len(content) // self._format.bytes_per_sample)
-                self._caller.hear_sound(start_sample, content)
+                self._caller.hear_sound(start_sample, content, is_invented=concealed_samples > 0)
                 self._line_watch.hear_sound(start_sample, content)
             case line.MediaIdle(_, to_sample, reason):
                 self._advance(to_sample, is_silence=reason not in NO_SILENCE)

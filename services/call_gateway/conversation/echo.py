@@ -8,7 +8,7 @@ it.
 """
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -22,6 +22,7 @@ from services.call_gateway.conversation.echo_path import (
     Match,
     Signal,
     find_path,
+    find_place,
     span_of,
     whitened,
 )
@@ -37,6 +38,7 @@ UNEXPLAINED: Final = 0.35  # of the heard power: more is a caller. One as loud a
 NOISE_FACTOR: Final = 6.0  # of the noise's power: less is nobody
 MIN_NOISE_POWER: Final = 7.0**2  # of G.711's own steps, on a line without noise
 MAX_NOISE_POWER: Final = 100.0**2  # louder noise is not taken for noise: about -50 dBFS
+HOLE: Final = 5 * PER_MS  # a shorter one is none
 FAINTEST_POWER: Final = 9.0  # below which a direction is silent
 MAX_GAIN: Final = 1.2  # louder than it was sent is no echo
 
@@ -49,6 +51,11 @@ FILTERED_SHARE_OF_NOTHING: Final = 0.95
 FILTERED_AFTER_MS: Final = 40  # twice the filter's length: it could make anything shorter
 # And what it takes at a delay that is known.
 KNOWN_SHARE: Final = 0.35
+WELL_KNOWN_SHARE: Final = 0.85
+FIT_AGAIN: Final = 2.0  # when so many times more sound is to be had than the last fit saw
+# And to believe that a line which is known returns our voice at another delay from now on.
+MOVED_SHARE: Final = 0.65
+MOVED_SHARE_OF_NOTHING: Final = 0.85
 SAME_PLACE: Final = 5 * PER_MS
 PLACES: Final = span_of(0) - 2 * MARGIN
 
@@ -59,6 +66,7 @@ class _KnownPath:
 
     offset: int  # from the heard clock to the sent one: at 8 kHz
     taps: Signal
+    fitted_ms: int  # to so much sound
 
 
 class EchoGuard:
@@ -94,21 +102,34 @@ class EchoGuard:
         if float(heard @ heard) < FAINTEST_POWER * COMPARED:
             return False
         judged = max(SHORTEST, (newest - from_sample) // self._per_tick + LEAD_IN)
-        skip = max(0, COMPARED - judged)
+        counted = _counted(heard)[max(0, COMPARED - judged) :]
         # How far the two clocks are apart at this moment; frames leave and arrive in bursts.
         apart = self._sent_end - span_of(COMPARED) + 2 * MARGIN + MAX_LEAD - newest // self._per_tick + COMPARED
         known = self._known
         if known is not None and 0 <= known.offset - apart <= PLACES:
             path = EchoPath(known.offset - apart, known.taps)
-            if _explains(path, heard, sent, skip, noise_power, least_share=0.3):
+            if _explains(path, heard, sent, counted, noise_power, least_share=0.3):
+                if _sounding_ms(heard) >= FIT_AGAIN * known.fitted_ms:
+                    self._fit_again(known, heard, sent, noise_power, apart)
                 return True
+        if known is not None and (place := _moved_to(known.taps, heard, sent, counted, noise_power)) is not None:
+            self._known = replace(known, offset=place + apart)
+            return True
         match = find_path(heard, sent, noise_energy=noise_power * COMPARED)
         offset = match.path.place + apart
         if self._is_believed(match, heard):
-            self._known = _KnownPath(offset, match.path.taps)
+            self._known = _KnownPath(offset, match.path.taps, _sounding_ms(heard))
         elif known is None or abs(known.offset - offset) > SAME_PLACE or match.share_filtered < KNOWN_SHARE:
             return False
-        return _explains(match.path, heard, sent, skip, noise_power)
+        return _explains(match.path, heard, sent, counted, noise_power)
+
+    def _fit_again(self, known: _KnownPath, heard: Signal, sent: Signal, noise_power: float, apart: int) -> None:
+        """The first fit saw a vowel or two; there is more to fit now. Not with a caller's voice in it."""
+        match = find_path(heard, sent, noise_energy=noise_power * COMPARED)
+        offset = match.path.place + apart
+        is_same = abs(offset - known.offset) <= SAME_PLACE and match.share_filtered >= WELL_KNOWN_SHARE
+        fitted = _KnownPath(offset, match.path.taps, known.fitted_ms) if is_same else known
+        self._known = replace(fitted, fitted_ms=_sounding_ms(heard))
 
     def _is_believed(self, match: Match, heard: Signal) -> bool:
         if match.gain > MAX_GAIN:
@@ -157,19 +178,44 @@ class EchoGuard:
         return means
 
 
-def _explains(
-    path: EchoPath, heard: Signal, sent: Signal, skip: int, noise_power: float, *, least_share: float = 0.0
-) -> bool:
-    """Whether the path leaves next to nothing of the heard sound from `skip` on. Of sound that is louder than noise
-    the echo must be `least_share`.
+def _counted(heard: Signal) -> Signal:
+    """1 where anything came, 0 where a hole is: in a burst of losses, or where the line's own buffer ran dry. An echo
+    that is missing there does not make what came a caller.
     """
-    judged = heard[skip:]
-    echo = path.echo_of(sent, len(heard), skip=skip)
-    power = float(np.mean(judged**2))
-    rest = float(np.mean((judged - echo) ** 2))
+    came = (heard.reshape(-1, HOLE) ** 2).mean(axis=1) >= FAINTEST_POWER
+    return np.repeat(came.astype(np.float64), HOLE)
+
+
+def _explains(
+    path: EchoPath, heard: Signal, sent: Signal, counted: Signal, noise_power: float, *, least_share: float = 0.0
+) -> bool:
+    """Whether the path leaves next to nothing of the heard sound that counts. Of sound that is louder than noise the
+    echo must be `least_share`.
+    """
+    skip = len(heard) - len(counted)
+    n_counted = float(counted.sum()) + 1e-9
+    judged = heard[skip:] * counted
+    echo = path.echo_of(sent, len(heard), skip=skip) * counted
+    power = float(judged @ judged) / n_counted
+    rest = float(np.sum((judged - echo) ** 2)) / n_counted
     if rest > max(UNEXPLAINED * power, NOISE_FACTOR * noise_power):
         return False
-    return float(np.mean(echo**2)) >= least_share * power or power <= NOISE_FACTOR * noise_power
+    return float(echo @ echo) / n_counted >= least_share * power or power <= NOISE_FACTOR * noise_power
+
+
+def _moved_to(taps: Signal, heard: Signal, sent: Signal, counted: Signal, noise_power: float) -> int | None:
+    """The place at which a known reflection leaves next to nothing of the heard sound that counts. A jitter buffer on
+    the way may grow or shrink at any moment: what was heard before says nothing of it.
+    """
+    judged = heard[len(heard) - len(counted) :] * counted
+    noise = noise_power * float(counted.sum())
+    voice = float(judged @ judged) - noise
+    if voice <= NOISE_FACTOR * noise:
+        return None
+    path, rest = find_place(taps, heard, sent, counted)
+    doubt = 1.0 - min(1.0, _sounding_ms(judged) / SURE_AFTER_MS)
+    least = MOVED_SHARE + doubt * (MOVED_SHARE_OF_NOTHING - MOVED_SHARE)
+    return path.place if rest - noise <= (1.0 - least) * voice else None
 
 
 def _noise_power(heard: Signal) -> float:
@@ -181,5 +227,5 @@ def _noise_power(heard: Signal) -> float:
 
 def _sounding_ms(heard: Signal) -> int:
     """How much of it is near its loudest."""
-    powers = (heard.reshape(-1, FRAME // 2) ** 2).mean(axis=1)
+    powers = (heard[len(heard) % (FRAME // 2) :].reshape(-1, FRAME // 2) ** 2).mean(axis=1)
     return 10 * int((powers > 0.1 * powers.max()).sum())

@@ -14,6 +14,7 @@ import pytest
 from services.audio.pcm import TELEPHONE, AudioFormat, Encoding, decode, encode
 from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation import events as ev
+from services.call_gateway.conversation import line
 from services.call_gateway.conversation.echo import EchoGuard
 from services.call_gateway.conversation.heard_sound import HeardSound
 from services.call_gateway.conversation.turn import Floor
@@ -167,6 +168,24 @@ def test_frames_that_leave_and_arrive_in_bursts_move_no_delay():
     assert share(verdicts) >= 0.95
 
 
+@pytest.mark.parametrize("reflector", ["line", "hybrid"])
+def test_a_delay_that_jumps_is_followed_at_once(reflector: Reflector):
+    """A jitter buffer on the way has run dry: nothing came for a while, and what comes then is later."""
+    verdicts = []
+    for seed in range(40):
+        chance = np.random.default_rng(seed)
+        sent = agent_speech(chance, 6)
+        echo = returned(sent, delay_ms=120, db=-12, taps=response(reflector, chance))
+        began = next(rises(echo, after=24_000))
+        hole = np.zeros(int(chance.integers(400, 1600)))
+        heard = np.concatenate((echo[: began + 240], hole, echo[began + 240 :]))[: len(sent)]
+        line = Line(sent, heard)
+        for earlier in rises(echo[: began - 800], after=8000):
+            line.is_echo(earlier)
+        verdicts.append(line.is_echo(began + 240 + len(hole), told_after_ms=60))
+    assert share(verdicts) >= 0.95
+
+
 def test_a_tone_that_comes_back_is_an_echo():
     tone = on_the_wire(LEVEL * np.sin(2 * np.pi * 440 / 8000 * np.arange(16_000)))
     chance = np.random.default_rng(1)
@@ -271,6 +290,21 @@ def test_holes_in_the_heard_sound_are_left_as_they_are():
     assert guard.is_echo(began)
 
 
+def test_a_hole_in_the_echo_makes_no_caller():
+    """An echo of which a part is missing is still nothing but echo."""
+    chance = np.random.default_rng(12)
+    verdicts = []
+    for delay_ms in DELAYS_MS * 2:
+        sent = agent_speech(chance, 8)
+        echo = returned(sent, delay_ms=delay_ms, db=-12)
+        line = Line(sent, echo)
+        line.is_echo(8000, told_after_ms=400)
+        for began in rises(echo, after=16_000):
+            echo[began + 240 : began + 480] = 0.0
+            verdicts.append(line.is_echo(began, told_after_ms=80))
+    assert share(verdicts) >= 0.95
+
+
 def test_torn_sound_is_passed_over():
     memory = HeardSound(AudioFormat(Encoding.LINEAR16, 8000))
     guard = EchoGuard(memory, frame_ms=20)
@@ -310,6 +344,21 @@ def test_an_echo_does_not_even_pause_the_agent():
     assert call.floor is Floor.SPEAKING
     assert cmd.DiscardUtterance(start + began, call.sample()) in commands
     assert call.conversation.counters["echoes"] == 1
+
+
+def test_what_was_invented_to_hide_a_loss_is_not_compared():
+    call, signal = speaking_call()
+    echo = returned(signal, delay_ms=120, db=-12)
+    began = next(rises(echo, after=8000))
+    start = call.sample()
+    back = frames(echo)[: began // FRAME + 5]
+    talk(call, back[:-2])
+    invented_at = call.sample()
+    call.wait(20)
+    call.tell(line.CallerAudio(invented_at, wire(voices()[0][1][4000 : 4000 + FRAME]), concealed_samples=FRAME))
+    talk(call, back[-1:])
+    call.tell(ev.SpeechBegan(start + began, 0.9))
+    assert call.floor is Floor.SPEAKING
 
 
 def test_sound_that_goes_on_after_a_veto_is_looked_at_again():
