@@ -23,7 +23,7 @@ run-stack: env-stack ## Start the services, from nothing; Ctrl-C drains and stop
 pbx: env-stack ## Start a private Asterisk that sends its calls to the stack; needs no root
 	@exec $(PYTHON) -m deploy.asterisk.pbx
 
-call: env-call ## Call the stack: WAV=my.wav, EDGE=grpc (no Asterisk), SCENARIO=barge-in|backchannel|pause|echo|hold
+call: env-call ## Call the stack: WAV=my.wav, EDGE=grpc (no Asterisk), SCENARIO=barge-in|backchannel|pause|echo|echo-barge-in|hold
 	@exec $(PYTHON) -m clients.phone
 
 models: env-stack ## Fetch the embedded models and verify every byte: MODELS="name ..."

@@ -139,6 +139,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     "echo": Scenario(
         f"the line returns the agent's voice ({_ECHO_GAIN_DB:g} dB, {_ECHO_DELAY_MS} ms)", _echo, has_echo=True
     ),
+    "echo-barge-in": Scenario("the same line, and the caller interrupts: that is no echo", _barge_in, has_echo=True),
     "hold": Scenario("the caller puts the call on hold in mid-answer", _hold, needs_phone=True),
 }
 

@@ -30,14 +30,20 @@ def _news(event: record_pb2.CallEvent) -> str:
             return f'ear      {"settled" if event.caller_text.is_settled else "hears"}: "{event.caller_text.text}"'
         case "turn":
             return _turn(event.turn)
-        case "stage_trouble":
-            trouble = event.stage_trouble
-            return f"trouble  {trouble.stage}: {trouble.reason}, remedy: {trouble.remedy}"
+        case "stage_trouble" | "line_trouble":
+            return _trouble(event)
         case "end":
             cause = record_pb2.CallEnd.Cause.Name(event.end.cause)[6:].lower()
             return f"end      {cause}{', ' + event.end.message if event.end.message else ''}"
         case _:
             return ""
+
+
+def _trouble(event: record_pb2.CallEvent) -> str:
+    if event.HasField("line_trouble"):
+        return f"trouble  line: {event.line_trouble.cause}"
+    trouble = event.stage_trouble
+    return f"trouble  {trouble.stage}: {trouble.reason}, remedy: {trouble.remedy}"
 
 
 def _turn(turn: record_pb2.TurnRecord) -> str:

@@ -131,6 +131,7 @@ VERDICTS: Final[Mapping[str, Callable[[Evidence], Verdict]]] = {
     "backchannel": judge_backchannel,
     "pause": judge_pause,
     "echo": judge_echo,
+    "echo-barge-in": judge_barge_in,
     "hold": judge_hold,
 }
 

@@ -93,7 +93,7 @@ def info_of(call: LiveCall) -> call_pb2.CallInfo:
         start_time=_timestamp(call.start_time_ns),
         floor=_FLOORS[session.conversation.floor.value],
         turn_id=session.conversation.turn_id,
-        is_echo_suspected=bool(session.conversation.counters.get("echoes")),
+        is_echo_suspected=session.conversation.is_echo_suspected,
         audio_format=format_message(session.call.audio_format),
     )
 
@@ -129,6 +129,7 @@ def end_of(over: CallOver) -> record_pb2.CallEnd:
         message=over.message,
         duration_ms=over.duration_ms,
         turn_count=over.turn_count,
+        is_echo_suspected=over.is_echo_suspected,
     )
 
 

@@ -136,8 +136,12 @@ class Gateway:
     def _over(self, call: LiveCall) -> None:
         end = call.session.end
         if end is not None:
-            self._tell(call, CallOver(end.cause, end.message, call.session.duration_ms, call.turns_answered))
-            log.info("call_counted", **call.session.conversation.counters)
+            session, conversation = call.session, call.session.conversation
+            over = CallOver(
+                end.cause, end.message, session.duration_ms, call.turns_answered, conversation.is_echo_suspected
+            )
+            self._tell(call, over)
+            log.info("call_counted", **conversation.counters)
 
     def _tell(self, call: LiveCall, news: News | CallBegan | CallOver) -> None:
         if isinstance(news, TurnFinished) and not news.record.is_gateway_prompt:

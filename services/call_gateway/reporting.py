@@ -36,7 +36,7 @@ _UNEXPLAINED = Histogram(
 _TURNS = Counter("voice_turns_total", "Turns that are over, by how they ended.", ["outcome"])
 _DRAFTS = Counter("voice_drafts_total", "Answers begun before the turn was over, by what became of them.", ["fate"])
 _TROUBLE = Counter("voice_stage_trouble_total", "Stages that failed or stalled.", ["stage", "reason", "remedy"])
-_LINE_TROUBLE = Counter("voice_line_trouble_total", "Callers' lines that were dead or no caller, by cause.", ["cause"])
+_LINE_TROUBLE = Counter("voice_line_trouble_total", "Callers' lines that misbehaved, by cause.", ["cause"])
 _FLOOR_MOVES = Counter("voice_floor_moves_total", "Times the floor changed hands, by what moved it.", ["cause"])
 _CALLS_UP = Gauge("voice_calls_up", "Calls that are up.", ["edge"])
 _CALLS = Counter("voice_calls_total", "Calls that are over, by who or what ended them.", ["cause"])
@@ -46,6 +46,7 @@ _LINE_HINTS = {
     LineCause.STOPPED: "packets came and then stopped: a hold that was not announced, or the network",
     LineCause.HOLD: "the call is on hold",
     LineCause.NO_CONVERSATION: "sound without a word: music on hold or a fax; it is not asked whether it is there",
+    LineCause.ECHO: "the line returns our voice: an echo canceller is missing on the way",
 }
 
 _W3C = TraceContextTextMapPropagator()
@@ -93,6 +94,7 @@ class Reporter:
                     message=over.message,
                     duration_ms=over.duration_ms,
                     turns=over.turn_count,
+                    is_echo_suspected=over.is_echo_suspected,
                 )
 
 

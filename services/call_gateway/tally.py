@@ -4,19 +4,14 @@ from collections.abc import Mapping
 
 from prometheus_client import Counter
 
-from services.runtime.logs import get_logger
-
-_ECHOES = "echoes"
 _COUNTED: dict[str, tuple[Counter, float]] = {  # by the conversation's name: the metric, and one in its unit
-    _ECHOES: (Counter("voice_echo_vetoes_total", "Sounds on callers' lines that were the agent's own voice."), 1),
+    "echoes": (Counter("voice_echo_vetoes_total", "Sounds on callers' lines that were the agent's own voice."), 1),
     "underruns": (Counter("voice_underruns_total", "Frames due in mid-answer that no sound had come for."), 1),
     "drafts_wasted_us": (
         Counter("voice_drafts_wasted_seconds_total", "What agents computed for drafts that were dropped."),
         1e-6,
     ),
 }
-
-log = get_logger(__name__)
 
 
 class CallTally:
@@ -27,8 +22,6 @@ class CallTally:
 
     def tell(self, counters: Mapping[str, int]) -> None:
         """Pass on what was counted since the last time."""
-        if counters.get(_ECHOES) and not self._told.get(_ECHOES):
-            log.info("echo_suspected", hint="the line returns our voice: an echo canceller is missing on the way")
         for name, (metric, unit) in _COUNTED.items():
             now = counters.get(name, 0)
             metric.inc((now - self._told.get(name, 0)) * unit)

@@ -32,6 +32,7 @@ class CallOver:
     message: str
     duration_ms: int  # of audio
     turn_count: int  # turns the agent answered
+    is_echo_suspected: bool = False  # the agent's own voice came back on the line
 
 
 @dataclass(frozen=True, slots=True)

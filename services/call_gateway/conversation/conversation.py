@@ -144,6 +144,11 @@ class Conversation:
         """What happened how often on this call: drafts, late news, false alarms, underruns."""
         return {**self._state.counters, "underruns": self._playout.underruns}
 
+    @property
+    def is_echo_suspected(self) -> bool:
+        """The line has returned the agent's own voice."""
+        return self._state.counters["echoes"] > 0
+
     def heard_offset(self, turn_id: int) -> int:
         """Code points of a live turn's reply that were heard, for a fresh TTS stream; 0 for any other turn."""
         turn = self._agent.find(turn_id)

@@ -12,12 +12,14 @@ from services.call_gateway.conversation.commands import DiscardSent, DiscardUtte
 from services.call_gateway.conversation.echo import EchoGuard
 from services.call_gateway.conversation.endpointing import Endpointing
 from services.call_gateway.conversation.events import TranscriptHeard
+from services.call_gateway.conversation.news import LineCause, LineTroubled
 from services.call_gateway.conversation.playout import Playout
 from services.call_gateway.conversation.turn import Floor, Move
 from services.call_gateway.conversation.turn_taking import TurnTaking
 from services.call_gateway.conversation.words import word_ends
 
-ECHO_LOOKS_MS = (120, 240, 360)  # of sound, to look again: its first moment may be too short to tell an echo
+ECHO_LOOKS_MS = (100, 140, 180, 240, 300, 360)
+"""Of sound, to look again: its first moment may be too short to tell an echo."""
 QUESTION_MARKS = ("?", "？", "؟")
 
 
@@ -69,9 +71,13 @@ class Interruptions:
         return True
 
     def _is_echo(self, from_sample: int) -> bool:
-        is_echo = self._echo.is_echo(from_sample)
-        self._state.counters["echoes"] += is_echo
-        return is_echo
+        if not self._echo.is_echo(from_sample):
+            return False
+        if not self._state.counters["echoes"]:
+            lasted = self._state.clock.sample - from_sample
+            self._state.command(LineTroubled(LineCause.ECHO, lasted * 1000 // self._state.clock.sample_rate_hertz))
+        self._state.counters["echoes"] += 1
+        return True
 
     def _forget(self, from_sample: int, to_sample: int) -> None:
         """That stretch was no speech. Should it go on, the ear says so at once."""

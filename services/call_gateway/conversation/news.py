@@ -41,11 +41,12 @@ class LineCause(Enum):
     STOPPED = "stopped"  # packets came, and do no longer
     HOLD = "hold"  # the same, and the call is known to be on hold
     NO_CONVERSATION = "no_conversation"  # sound without a word
+    ECHO = "echo"  # the agent's own voice comes back
 
 
 @dataclass(frozen=True, slots=True)
 class LineTroubled:
-    """The caller's line is dead, or what comes from it is no caller. Told once a call for each cause."""
+    """The caller's line is dead, no caller's, or returns the agent's voice. Told once a call for each cause."""
 
     cause: LineCause
     lasted_ms: int  # so far

@@ -17,6 +17,7 @@ from services.call_gateway.conversation import events as ev
 from services.call_gateway.conversation import line
 from services.call_gateway.conversation.echo import EchoGuard
 from services.call_gateway.conversation.heard_sound import HeardSound
+from services.call_gateway.conversation.news import LineCause, LineTroubled
 from services.call_gateway.conversation.turn import Floor
 from tests.load.clips import Clip, load_clips
 from tests.load.line_echo import Reflector, Signal, response, returned
@@ -344,6 +345,21 @@ def test_an_echo_does_not_even_pause_the_agent():
     assert call.floor is Floor.SPEAKING
     assert cmd.DiscardUtterance(start + began, call.sample()) in commands
     assert call.conversation.counters["echoes"] == 1
+
+
+def test_an_echo_is_told_of_once_a_call():
+    call, signal = speaking_call()
+    echo = returned(signal, delay_ms=120, db=-12)
+    start = call.sample()
+    assert not call.conversation.is_echo_suspected
+    talked = 0
+    for began in list(rises(echo, after=8000))[:2]:
+        talk(call, frames(echo)[talked : began // FRAME + 5])
+        talked = began // FRAME + 5
+        call.tell(ev.SpeechBegan(start + began, 0.9))
+    assert call.conversation.counters["echoes"] == 2
+    assert call.conversation.is_echo_suspected
+    assert [told.cause for told in call.all(LineTroubled)] == [LineCause.ECHO]
 
 
 def test_what_was_invented_to_hide_a_loss_is_not_compared():

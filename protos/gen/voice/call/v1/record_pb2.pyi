@@ -110,7 +110,7 @@ class CallEvent(_message.Message):
 
     @_builtins.property
     def line_trouble(self) -> Global___LineTrouble:
-        """The caller's line is dead, or what comes from it is no caller."""
+        """The caller's line is dead, no caller's, or returns the agent's voice."""
 
     def __init__(
         self,
@@ -255,8 +255,8 @@ Global___StageTrouble: _TypeAlias = StageTrouble  # noqa: Y015
 
 @_typing.final
 class LineTrouble(_message.Message):
-    """The caller's line is dead, or what comes from it is no caller. Told once a
-    call for each cause.
+    """The caller's line is dead, what comes from it is no caller, or it returns the
+    agent's voice. Told once a call for each cause.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -266,7 +266,8 @@ class LineTrouble(_message.Message):
     cause: _builtins.str
     """What probably lies behind it: "never_came" (no packet since the answer),
     "stopped" (packets came, and do no longer), "hold", "no_conversation"
-    (sound without a word: music on hold, or a fax).
+    (sound without a word: music on hold, or a fax), "echo" (the agent's own
+    voice: an echo canceller is missing on the way).
     """
     lasted_ms: _builtins.int
     """How long it had lasted, in milliseconds."""
@@ -486,6 +487,7 @@ class CallEnd(_message.Message):
     MESSAGE_FIELD_NUMBER: _builtins.int
     DURATION_MS_FIELD_NUMBER: _builtins.int
     TURN_COUNT_FIELD_NUMBER: _builtins.int
+    IS_ECHO_SUSPECTED_FIELD_NUMBER: _builtins.int
     cause: Global___CallEnd.Cause.ValueType
     """Who or what ended it."""
     message: _builtins.str
@@ -494,6 +496,8 @@ class CallEnd(_message.Message):
     """How long it lasted, in milliseconds of audio."""
     turn_count: _builtins.int
     """Turns the agent answered."""
+    is_echo_suspected: _builtins.bool
+    """Whether the agent's own voice came back on the line."""
     def __init__(
         self,
         *,
@@ -501,10 +505,11 @@ class CallEnd(_message.Message):
         message: _builtins.str = ...,
         duration_ms: _builtins.int = ...,
         turn_count: _builtins.int = ...,
+        is_echo_suspected: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "duration_ms", b"duration_ms", "message", b"message", "turn_count", b"turn_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "duration_ms", b"duration_ms", "is_echo_suspected", b"is_echo_suspected", "message", b"message", "turn_count", b"turn_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
