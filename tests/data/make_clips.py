@@ -81,7 +81,7 @@ class Label:
     speech_start_sample: int
     speech_end_sample: int
     pauses: list[list[int]]
-    half: str = ""  # of the endpointing set: "tuning" or "held_out"
+    part: str = ""  # of the endpointing set: "known_1", "known_2" or "unseen"
 
 
 class Speaker:
@@ -180,7 +180,7 @@ class Order:
     text: str  # with `|` where a pause goes
     noise_db: int
     is_soft: bool
-    half: str = ""
+    part: str = ""
 
 
 def bench_orders(chance: random.Random) -> Iterator[Order]:
@@ -194,9 +194,9 @@ def bench_orders(chance: random.Random) -> Iterator[Order]:
 
 
 def endpointing_orders() -> Iterator[Order]:
-    """Each sentence by several voices, voices and conditions in turn; a voice's clips of one half stand together."""
+    """Each sentence by several voices, voices and conditions in turn; a voice's clips of one part stand together."""
     ordered: list[Order] = []
-    for half, languages in tomllib.loads(ENDPOINTING_SENTENCES.read_text(encoding="utf-8")).items():
+    for part, languages in tomllib.loads(ENDPOINTING_SENTENCES.read_text(encoding="utf-8")).items():
         for language, kinds in languages.items():
             voices = ENDPOINTING_VOICES[language]
             for kind, texts in kinds.items():
@@ -204,8 +204,8 @@ def endpointing_orders() -> Iterator[Order]:
                     for nth in range(SPOKEN_BY[language]):
                         voice = voices[(index + nth) % len(voices)]
                         noise_db, is_soft = CONDITIONS[(2 * index + 3 * nth) % len(CONDITIONS)]
-                        ordered.append(Order(kind.replace("paused", "pause"), voice, text, noise_db, is_soft, half))
-    yield from sorted(ordered, key=lambda order: (order.half, order.voice.language_code, str(order.voice)))
+                        ordered.append(Order(kind.replace("paused", "pause"), voice, text, noise_db, is_soft, part))
+    yield from sorted(ordered, key=lambda order: (order.part, order.voice.language_code, str(order.voice)))
 
 
 async def make(size: str, directory: Path) -> list[Label]:
@@ -249,7 +249,7 @@ def _keep(
         speech_start_sample=LEAD_SAMPLES,
         speech_end_sample=len(samples) - TAIL_SAMPLES,
         pauses=pauses,
-        half=order.half,
+        part=order.part,
     )
 
 

@@ -6,6 +6,7 @@ afterwards with other waits, as often as one likes.
 
 import asyncio
 import json
+import random
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import suppress
@@ -37,7 +38,7 @@ class Item:
 
     number: int  # in the set, from 1
     clip: Clip
-    half: str
+    part: str
     voice: str
     noise_db: int
 
@@ -57,15 +58,17 @@ def load_items(directory: Path) -> list[Item]:
     """The set in its order."""
     labels = json.loads((directory / "labels.json").read_text(encoding="utf-8"))
     return [
-        Item(number, clip, label["half"], label["voice"], label["noise_db"])
+        Item(number, clip, label["part"], label["voice"], label["noise_db"])
         for number, (clip, label) in enumerate(zip(load_clips(directory), labels, strict=True), start=1)
     ]
 
 
 def calls_of(items: Sequence[Item]) -> Iterator[list[Item]]:
-    """Calls of one voice each, some clips long."""
-    for _, group in groupby(items, key=lambda item: (item.half, item.voice, item.clip.language_code)):
+    """Calls of one voice each, some clips long, clips with and without pauses mixed as in a real one."""
+    chance = random.Random(7)
+    for _, group in groupby(items, key=lambda item: (item.part, item.voice, item.clip.language_code)):
         clips = list(group)
+        chance.shuffle(clips)
         for at in range(0, len(clips), CLIPS_A_CALL):
             yield clips[at : at + CLIPS_A_CALL]
 

@@ -48,8 +48,8 @@ def settings(*, punctuates: bool) -> list[Setting]:
         return Setting(name, replace(usual, waits=waits), uses_text)
 
     chosen = [AS_SERVED, Setting("default", usual)]
-    chosen += [waiting(f"complete {ms}", Waits(complete_ms=ms)) for ms in (192, 224, 256, 320, 400)]
-    chosen += [waiting(f"unfinished {ms}", Waits(unfinished_ms=ms)) for ms in (800, 1200, 1600)]
+    chosen += [waiting(f"complete {ms}", Waits(complete_ms=ms)) for ms in (192, 256, 320, 400)]
+    chosen += [waiting(f"unfinished {ms}", Waits(unfinished_ms=ms)) for ms in (800, 1600)]
     chosen += [
         waiting(f"silence alone {ms}", Waits(no_text_ms=ms), uses_text=False) for ms in (256, 500, 700, 1000)
     ]  # fmt: skip

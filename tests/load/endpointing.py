@@ -11,7 +11,6 @@ false cut-off; else its wait is counted from the true end of speech.
 
 import argparse
 import json
-import math
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -23,7 +22,8 @@ from tests.load import ear_recording
 from tests.load.ear_recording import Heard, Item, load_items
 from tests.load.ear_replay import AS_SERVED, Outcome, judge_recording, settings
 from tests.load.endpointing_plot import Dot, draw
-from tests.load.report import OUT_DIR, machine_speed, percentile
+from tests.load.endpointing_table import HEAD, line, reasons, row
+from tests.load.report import OUT_DIR, machine_speed
 from tests.load.stack import Service, run_stack
 
 CLIPS = OUT_DIR / "endpointing-clips"
@@ -33,7 +33,9 @@ STREAMS = {"script": 16, "faster_whisper": 2}  # calls at once: what two cores f
 TARGET_CUT_OFF_PERCENT = 5.0
 TARGET_WAIT_MS = 350.0
 UNDERSTOOD = {"faster_whisper": ("default", "en-")}  # voices and languages, where an engine does not take them all
-HALVES = ("held_out", "tuning")
+PARTS = ("known_1", "known_2", "unseen")
+WHOLE_SET = "whole set"
+SHOWN_PARTS = ("known_1", "known_2")  # whose faults may be looked at while rules are improved
 
 
 def _service(engine: str, items: Sequence[Item]) -> Service:
@@ -66,77 +68,36 @@ async def _record(engine: str, items: Sequence[Item], streams: int) -> None:
     )
 
 
-def _row(outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    paused = [outcome for outcome in outcomes if outcome.item.clip.kind == "pause"]
-    plain = [outcome for outcome in outcomes if outcome.item.clip.kind != "pause"]
-    return {
-        "items": len(outcomes),
-        "cut_off_percent": _share(outcomes),
-        "cut_off_percent_paused": _share(paused),
-        "wait_ms": _waits(outcomes),
-        "wait_ms_plain": _waits(plain),
-        "wait_ms_paused": _waits(paused),
-        "reasons": _reasons(outcomes),
-    }
-
-
-def _share(outcomes: Sequence[Outcome]) -> float:
-    return round(100 * sum(outcome.is_cut_off for outcome in outcomes) / max(1, len(outcomes)), 1)
-
-
-def _waits(outcomes: Iterable[Outcome]) -> dict[str, float]:
-    waits = [outcome.wait_ms for outcome in outcomes if not outcome.is_cut_off] or [math.inf]
-    return {"p50": percentile(waits, 0.5), "p95": percentile(waits, 0.95), "n": len(waits)}
-
-
-def _reasons(outcomes: Iterable[Outcome]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for outcome in outcomes:
-        counts[outcome.reason] = counts.get(outcome.reason, 0) + 1
-    return dict(sorted(counts.items()))
-
-
-def _line(name: str, row: dict[str, Any]) -> str:
-    def waits(key: str) -> str:
-        return f"{row[key]['p50']:>5g} /{row[key]['p95']:>5g}"
-
-    return (
-        f"| {name:<18} | {row['cut_off_percent']:>6.1f} | {row['cut_off_percent_paused']:>6.1f} "
-        f"| {waits('wait_ms')} | {waits('wait_ms_plain')} | {waits('wait_ms_paused')} |"
-    )
-
-
-HEAD = (
-    f"| {'setting':<18} | {'cut %':>6} | {'paused':>6} | {'wait ms':>12} | {'plain':>12} | {'paused':>12} |\n"
-    f"|{'-' * 20}|{'-' * 7}:|{'-' * 7}:|{'-' * 13}:|{'-' * 13}:|{'-' * 13}:|"
-)
-
-
 def _judge(
     engine: str, calls: list[list[Heard]], *, punctuates: bool, shows_faults: bool
 ) -> tuple[dict[str, Any], list[Dot]]:
-    """Print the tables of one engine; its rows and its dots on the plot."""
+    """Print the tables of one engine; its rows by part and setting, and its dots on the plot."""
+    by_setting = {setting: list(judge_recording(calls, setting)) for setting in settings(punctuates=punctuates)}
+    served = {outcome.item.number: outcome.is_cut_off for outcome in by_setting[AS_SERVED]}
     rows: dict[str, Any] = {}
-    dots: list[Dot] = []
-    served: dict[int, bool] = {}
-    for half in HALVES:
-        chosen = [heard_in for call in calls if (heard_in := [heard for heard in call if heard.item.half == half])]
-        rows[half] = {}
-        print(f"\n{engine}, {half}: {sum(map(len, chosen))} clips\n{HEAD}")
-        for setting in settings(punctuates=punctuates):
-            outcomes = list(judge_recording(chosen, setting))
-            row = rows[half][setting.name] = _row(outcomes)
-            print(_line(setting.name, row), flush=True)
-            if setting is AS_SERVED:
-                served = {outcome.item.number: outcome.is_cut_off for outcome in outcomes}
-            elif setting.name == "default":
+    for part in (*PARTS, WHOLE_SET):
+        rows[part] = {}
+        print(f"\n{engine}, {part}: {sum(_is_in(part, heard.item) for call in calls for heard in call)} clips\n{HEAD}")
+        for setting, every_outcome in by_setting.items():
+            outcomes = [outcome for outcome in every_outcome if _is_in(part, outcome.item)]
+            figures = rows[part][setting.name] = row(outcomes)
+            print(line(setting.name, figures), flush=True)
+            if setting.name == "default":
                 differing = sum(served[outcome.item.number] != outcome.is_cut_off for outcome in outcomes)
-                row["differs_from_served"] = differing
-                if shows_faults and half == "tuning":
+                figures["differs_from_served"] = differing
+                if shows_faults and part in SHOWN_PARTS:
                     _show_faults(outcomes)
-            if half == HALVES[0] and setting is not AS_SERVED:
-                dots.append(Dot(engine, setting.name, row["wait_ms"]["p50"], row["cut_off_percent"]))
+        print(reasons(rows[part]["default"]))
+    dots = [
+        Dot(engine, name, figures["wait_ms"]["p50"], figures["cut_off_percent"])
+        for name, figures in rows[WHOLE_SET].items()
+        if name != AS_SERVED.name
+    ]
     return rows, dots
+
+
+def _is_in(part: str, item: Item) -> bool:
+    return part in (WHOLE_SET, item.part)
 
 
 def _show_faults(outcomes: Iterable[Outcome]) -> None:
@@ -150,7 +111,7 @@ def _show_faults(outcomes: Iterable[Outcome]) -> None:
 
 
 def run(engines: Sequence[str], *, replays: bool, shows_faults: bool, streams: int) -> bool:
-    """Record, judge, print, write. Whether the default waits keep the promise on the held-out half of every engine."""
+    """Record, judge, print, write. Whether every engine keeps the promise at the default waits on the whole set."""
     items = load_items(CLIPS)
     report: dict[str, Any] = {"machine": machine_speed(), "engines": {}}
     dots: list[Dot] = []
@@ -160,20 +121,24 @@ def run(engines: Sequence[str], *, replays: bool, shows_faults: bool, streams: i
         calls, facts = ear_recording.load(_recording(engine), items)
         punctuates = "punctuation" in facts["features"]
         rows, its_dots = _judge(engine, calls, punctuates=punctuates, shows_faults=shows_faults)
+        print(f"\nmachine: {facts['machine']}")
         unsettled = sum(not heard.settled_text for call in calls for heard in call)
         report["engines"][engine] = {**facts, "without_text": unsettled, "rows": rows}
         dots += its_dots
     (OUT_DIR / "endpointing.json").write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     PLOT.write_text(draw(dots, limit_percent=TARGET_CUT_OFF_PERCENT, limit_ms=TARGET_WAIT_MS), encoding="utf-8")
-    is_kept = True
-    for engine in engines:
-        row = report["engines"][engine]["rows"][HALVES[0]]["default"]
-        percent, wait_ms = row["cut_off_percent"], row["wait_ms"]["p50"]
+    return all([_is_kept(engine, facts["rows"]) for engine, facts in report["engines"].items()])
+
+
+def _is_kept(engine: str, rows: dict[str, Any]) -> bool:
+    """Print whether the default waits keep the promise, part by part; whether they do on the whole set."""
+    is_met = False
+    for part in (*PARTS, WHOLE_SET):
+        percent, wait_ms = rows[part]["default"]["cut_off_percent"], rows[part]["default"]["wait_ms"]["p50"]
         is_met = percent <= TARGET_CUT_OFF_PERCENT and wait_ms <= TARGET_WAIT_MS
-        is_kept = is_kept and is_met
-        print(f"{engine}, {HALVES[0]}: {percent} % at a median of {wait_ms} ms ({'met' if is_met else 'MISSED'}: "
+        print(f"{engine}, {part}: {percent} % at a median of {wait_ms} ms ({'met' if is_met else 'MISSED'}: "
               f"<= {TARGET_CUT_OFF_PERCENT} % at <= {TARGET_WAIT_MS} ms)")  # fmt: skip
-    return is_kept
+    return is_met
 
 
 def main() -> int:
@@ -182,7 +147,11 @@ def main() -> int:
     parser.add_argument("--engine", default="script,faster_whisper", help="engines by name, separated by commas")
     parser.add_argument("--streams", type=int, default=0, help="calls at once; 0 is what suits the engine")
     parser.add_argument("--replay", action="store_true", help="judge the recordings in out/")
-    parser.add_argument("--faults", action="store_true", help="list the clips cut off and those that waited long")
+    parser.add_argument(
+        "--faults",
+        action="store_true",
+        help="list the clips cut off and those that waited long, but of the unseen part",
+    )
     asked = parser.parse_args()
     if not (CLIPS / "labels.json").exists():
         print("no set to play: python -m tests.data.make_clips --set endpointing", file=sys.stderr)

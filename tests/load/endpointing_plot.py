@@ -32,7 +32,7 @@ def draw(dots: Sequence[Dot], *, limit_percent: float, limit_ms: float) -> str:
 
     shapes = [
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
-        _text(WIDTH / 2, 24, "False cut-offs against the median wait after the true end, held-out half", "middle", 15),
+        _text(WIDTH / 2, 24, "False cut-offs against the median wait after the true end, whole set", "middle", 15),
         f'<rect x="{x(0)}" y="{y(limit_percent)}" width="{round(x(limit_ms) - x(0), 1)}" '
         f'height="{round(y(0) - y(limit_percent), 1)}" fill="#e8f5e9" stroke="#a5d6a7"/>',
     ]
