@@ -194,7 +194,10 @@ def bench_orders(chance: random.Random) -> Iterator[Order]:
 
 
 def endpointing_orders() -> Iterator[Order]:
-    """Each sentence by several voices, voices and conditions in turn; a voice's clips of one part stand together."""
+    """Each sentence by several voices, voices and conditions in turn.
+
+    A voice's clips of one part stand together, those with and without pauses mixed, as in a call.
+    """
     ordered: list[Order] = []
     for part, languages in tomllib.loads(ENDPOINTING_SENTENCES.read_text(encoding="utf-8")).items():
         for language, kinds in languages.items():
@@ -205,6 +208,7 @@ def endpointing_orders() -> Iterator[Order]:
                         voice = voices[(index + nth) % len(voices)]
                         noise_db, is_soft = CONDITIONS[(2 * index + 3 * nth) % len(CONDITIONS)]
                         ordered.append(Order(kind.replace("paused", "pause"), voice, text, noise_db, is_soft, part))
+    random.Random(20).shuffle(ordered)
     yield from sorted(ordered, key=lambda order: (order.part, order.voice.language_code, str(order.voice)))
 
 

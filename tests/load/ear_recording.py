@@ -6,7 +6,6 @@ afterwards with other waits, as often as one likes.
 
 import asyncio
 import json
-import random
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import suppress
@@ -64,11 +63,9 @@ def load_items(directory: Path) -> list[Item]:
 
 
 def calls_of(items: Sequence[Item]) -> Iterator[list[Item]]:
-    """Calls of one voice each, some clips long, clips with and without pauses mixed as in a real one."""
-    chance = random.Random(7)
+    """Calls of one voice each, some clips long."""
     for _, group in groupby(items, key=lambda item: (item.part, item.voice, item.clip.language_code)):
         clips = list(group)
-        chance.shuffle(clips)
         for at in range(0, len(clips), CLIPS_A_CALL):
             yield clips[at : at + CLIPS_A_CALL]
 
