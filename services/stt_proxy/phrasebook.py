@@ -7,19 +7,15 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
+from services.stt_proxy.words import normalise
+
 FALLBACK = "other"
-_TOKEN = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _OPEN_END = re.compile(r"(?:[,;:、，；：…]|\.\.\.|[-–—])\s*$")
 _CLOSED_END = re.compile(r"[.?!。？！]['\"”’)]*\s*$")
 _NO_LIMIT = 1 << 30
 LONGEST_ITEM_WORDS = 3
+FEWEST_PIECES = 3
 GROUP_DIGITS = 3  # the first group of a telephone number
-
-
-def normalise(text: str) -> tuple[str, ...]:
-    """The words alone: lower case, composed (NFC), without punctuation. "It's 5:30." is it's, 5, 30."""
-    composed = unicodedata.normalize("NFC", text).lower().replace("’", "'")
-    return tuple(_TOKEN.findall(composed))
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +29,9 @@ class Phrasebook:
     fillers: frozenset[str]  # sounds of someone who is thinking
     unfinished_endings: tuple[str, ...]  # no sentence ends with these
     bare_openings: tuple[str, ...]  # no sentence is only this, courtesies aside
-    open_clauses: tuple[str, ...]  # a sentence that begins so needs a second part ...
-    open_clause_words: int  # ... and has had only the first while it is at most so long
     linking_words: frozenset[str]  # "is", "will": they end a sentence only behind ...
     linked_subjects: frozenset[str]  # ... one of these: "yes, it is", "I don't know where they are"
+    number_nouns: tuple[str, ...]  # "number", "code": digits behind them are dictated
     item_openings: frozenset[str]  # what an item of a list begins with: "a filling, a cleaning and an x-ray"
     item_words: frozenset[str]  # items by themselves: "Monday"
     list_closings: frozenset[str]  # before the last item: "and", "or"
@@ -51,24 +46,33 @@ class Phrasebook:
         """Whether that is all the text says."""
         return _is_made_of(self._joined(words), self.yes_no, self.yes_no | self.courtesies, self._gap)
 
-    def is_unfinished(self, text: str, words: tuple[str, ...]) -> bool:
-        """Whether no one would stop there: a conjunction, an article, a comma at the end, or only "um"."""
+    def is_unfinished(self, text: str, words: tuple[str, ...], *, is_closed: bool = False) -> bool:
+        """Whether no one would stop there: a conjunction, an article, a comma at the end, or only "um".
+
+        `is_closed`: something else says that the sentence is whole.
+        """
         said = self._joined(words)
-        if not words or _is_made_of(said, self.fillers, self.fillers, self._gap):
+        is_thinking = not words or _is_made_of(said, self.fillers, self.fillers, self._gap)
+        if is_thinking or self.is_left_hanging(text):
             return True
-        if _OPEN_END.search(text):
-            return True
-        if any(self._ends_with(said, ending) for ending in self.whole_endings):
+        if is_closed or self.has_whole_ending(words):
             return False
         is_question = text.rstrip().endswith(("?", "？"))
         is_dangling = any(self._ends_with(said, one) for one in self.unfinished_endings) or self._lacks_its_object(
             words
         )
-        if is_dangling and not is_question:
-            return True
-        if any(self._ends_with(said, filler) for filler in self.fillers):
-            return True
-        return self._is_bare_opening(said) or self._is_open_clause(text, words) or self._is_open_list(text)
+        trails_off = any(self._ends_with(said, filler) for filler in self.fillers)
+        return (
+            (is_dangling and not is_question) or trails_off or self._is_bare_opening(said) or self._is_open_list(text)
+        )
+
+    def has_whole_ending(self, words: tuple[str, ...]) -> bool:
+        """Whether the text ends with words that no more need follow."""
+        return any(self._ends_with(self._joined(words), ending) for ending in self.whole_endings)
+
+    def is_left_hanging(self, text: str) -> bool:
+        """Whether the text closes with a comma, a dash, or another mark that leads on."""
+        return _OPEN_END.search(text) is not None
 
     def is_left_open(self, text: str) -> bool:
         """Whether the text closes with no mark at all."""
@@ -79,7 +83,10 @@ class Phrasebook:
         return "".join(piece for piece in self._digit_pieces(text) if piece is not None)
 
     def dictated_digits(self, text: str) -> str:
-        """The digits the text ends with, if they were said one by one; else nothing."""
+        """The digits the text ends with, if they were said one by one; else nothing.
+
+        Two pieces alone are a time or a year, "nine thirty", "nineteen ninety", unless a number was announced.
+        """
         if text.rstrip()[-1:] in ("?", "？"):
             return ""
         run: list[str] = []
@@ -87,11 +94,17 @@ class Phrasebook:
             if piece is None:
                 break
             run.append(piece)
-        if len(run) == 1 and len(run[0]) == GROUP_DIGITS:
+        is_announced = self._announces_number(normalise(text))
+        if len(run) == 1 and len(run[0]) == GROUP_DIGITS and not is_announced:
             before = normalise(text)[-2:-1]
             return run[0] if self.linking_words.issuperset(before) and before else ""  # "it is 415" goes on
-        is_one_by_one = len(run) >= 2 or (run and len(run[0]) >= min(self.whole_number_lengths, default=_NO_LIMIT))
+        is_whole_number = len(run) == 1 and len(run[0]) in self.whole_number_lengths
+        is_one_by_one = len(run) >= FEWEST_PIECES or is_whole_number or (bool(run) and is_announced)
         return "".join(reversed(run)) if is_one_by_one else ""
+
+    def _announces_number(self, words: tuple[str, ...]) -> bool:
+        said = f" {self._joined(words)} " if self.is_spaced else self._joined(words)
+        return any(f"{self._gap}{noun}{self._gap}" in said for noun in self.number_nouns)
 
     def n_letters(self, text: str) -> int:
         """How many letters were spelled: single letters, "alpha" words, and digits among them."""
@@ -139,14 +152,6 @@ class Phrasebook:
         aside = self.yes_no | self.courtesies | self.fillers
         return not before or _is_made_of(before, aside, aside, self._gap)
 
-    def _is_open_clause(self, text: str, words: tuple[str, ...]) -> bool:
-        if _CLOSED_END.search(text) and text.rstrip()[-1] in "?？!！":
-            return False
-        length = len(words) if self.is_spaced else len(self._joined(words))
-        said = self._joined(words) + self._gap
-        is_open = any(said.startswith(opening + self._gap) for opening in self.open_clauses)
-        return is_open and length <= self.open_clause_words and "," not in text and "，" not in text
-
     def _digit_pieces(self, text: str) -> list[str | None]:
         """For each word of the text the digits it says, None for a word that says none."""
         words = normalise(text) if self.is_spaced else tuple("".join(normalise(text)))
@@ -159,7 +164,11 @@ class Phrasebook:
             digits = word if word.isdecimal() else self.digit_words.get(word)
             if tens:
                 is_unit = digits is not None and len(digits) == 1 and digits != "0"
-                pieces.append(tens if is_unit else tens + "0")
+                if is_unit and digits is not None:
+                    pieces.append(tens + digits)
+                    tens = ""
+                    continue
+                pieces.append(tens + "0")
                 tens = ""
             if word in self.tens_words:
                 tens = self.tens_words[word]
@@ -216,8 +225,8 @@ def _parse(table: dict[str, object]) -> Phrasebook:
         assert isinstance(listed, dict), f"{key} is a table of words"  # noqa: S101 - our own data file
         return {unicodedata.normalize("NFC", str(word)): str(value) for word, value in listed.items()}
 
-    lengths, open_clause_words = table["whole_number_lengths"], table["open_clause_words"]
-    assert isinstance(lengths, list) and isinstance(open_clause_words, int)  # noqa: S101, PT018 - our own data file
+    lengths = table["whole_number_lengths"]
+    assert isinstance(lengths, list), "whole_number_lengths is a list"  # noqa: S101 - our own data file
     return Phrasebook(
         language=str(table["language"]),
         is_spaced=is_spaced,
@@ -226,10 +235,9 @@ def _parse(table: dict[str, object]) -> Phrasebook:
         fillers=frozenset(phrases("fillers")),
         unfinished_endings=phrases("unfinished_endings"),
         bare_openings=tuple(sorted(phrases("bare_openings"), key=len, reverse=True)),
-        open_clauses=phrases("open_clauses"),
-        open_clause_words=open_clause_words,
         linking_words=frozenset(phrases("linking_words")),
         linked_subjects=frozenset(phrases("linked_subjects")),
+        number_nouns=phrases("number_nouns"),
         item_openings=frozenset(phrases("item_openings")),
         item_words=frozenset(phrases("item_words")),
         list_closings=frozenset(phrases("list_closings")),

@@ -1,17 +1,20 @@
 """Has the caller finished? Judged from the words, what was expected, and how this caller pauses."""
 
 from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import Enum
 
 from services.stt_proxy.engine import ExpectedKind, Hints
-from services.stt_proxy.phrasebook import Phrasebook, normalise
+from services.stt_proxy.grammar import Closure, grammar_of
+from services.stt_proxy.phrasebook import Phrasebook
+from services.stt_proxy.words import normalise
 
 REMEMBERED_PAUSES = 8
 PAUSES_THAT_MAKE_A_HABIT = 2
 HABIT_MARGIN_MS = 64
 LONGEST_HABIT_WAIT_MS = 900
-DICTATED_RUN = 3  # so many digits in a row, said one by one, are a number being dictated
+DICTATED_RUN = 2  # so many digits in a row, said one by one, are a number being dictated
 SHORTEST_WHOLE_NUMBER = 7
 SOUNDS_UNFINISHED = 0.3
 UNCERTAIN_WORDS = 0.76  # Whisper's score: half of the sentences it hears broken off lie below, a seventh of whole ones
@@ -27,9 +30,13 @@ class Reason(Enum):
     DIGITS_EXPECTED = "DIGITS_EXPECTED"
     SPELLING_COMPLETE = "SPELLING_COMPLETE"
     SPELLING_EXPECTED = "SPELLING_EXPECTED"
+    CONCLUDED = "CONCLUDED"  # whole, and something says that no more comes: thanks, a question, a closing particle
+    MAY_GO_ON = "MAY_GO_ON"  # it may be whole, and often more comes
     UNSURE = "UNSURE"  # whole by its words, but something else speaks against it: see Doubt
     NO_TEXT = "NO_TEXT"
 
+
+LOOKS_WHOLE = frozenset((Reason.COMPLETE, Reason.CONCLUDED, Reason.YES_NO))
 
 _PROBABILITIES = {
     Reason.COMPLETE: 0.85,
@@ -39,6 +46,8 @@ _PROBABILITIES = {
     Reason.DIGITS_EXPECTED: 0.15,
     Reason.SPELLING_COMPLETE: 0.95,
     Reason.SPELLING_EXPECTED: 0.15,
+    Reason.CONCLUDED: 0.95,
+    Reason.MAY_GO_ON: 0.5,
     Reason.UNSURE: 0.5,
     Reason.NO_TEXT: 0.3,
 }
@@ -51,6 +60,11 @@ class Waits:
     complete_ms: int = 224
     unfinished_ms: int = 1200
     no_text_ms: int = 700
+
+    @property
+    def may_go_on_ms(self) -> int:
+        """Longer than most pauses within a sentence that looks whole so far."""
+        return self.complete_ms + (self.unfinished_ms - self.complete_ms) * 2 // 5
 
     @property
     def unsure_ms(self) -> int:
@@ -68,23 +82,36 @@ class Judgement:
 
 
 class PausingHabit:
-    """The pauses after which this caller went on although their words looked whole: only those fool a text."""
+    """How long this caller pauses before going on, in this call."""
 
     def __init__(self) -> None:
-        self._pauses_ms: deque[int] = deque(maxlen=REMEMBERED_PAUSES)
+        self._all_ms: deque[int] = deque(maxlen=REMEMBERED_PAUSES)
+        self._behind_whole_ms: deque[int] = deque(maxlen=REMEMBERED_PAUSES)
 
-    def note(self, pause_ms: int) -> None:
-        """The caller paused so long and went on."""
-        self._pauses_ms.append(pause_ms)
+    def note(self, pause_ms: int, *, is_behind_whole: bool) -> None:
+        """The caller paused so long and went on. `is_behind_whole`: although the words looked whole."""
+        self._all_ms.append(pause_ms)
+        if is_behind_whole:
+            self._behind_whole_ms.append(pause_ms)
 
     @property
     def wait_ms(self) -> int:
-        """The silence that is longer than all but the longest fifth of those pauses; 0 while there is no habit."""
-        if len(self._pauses_ms) < PAUSES_THAT_MAKE_A_HABIT:
-            return 0
-        ordered = sorted(self._pauses_ms)
-        usual = ordered[(len(ordered) * 4) // 5 if len(ordered) > 4 else len(ordered) - 1]
-        return min(usual + HABIT_MARGIN_MS, LONGEST_HABIT_WAIT_MS)
+        """Silence for words that look whole: pauses behind such alone fool a text; 0 while there is no habit."""
+        return _usual_ms(self._behind_whole_ms)
+
+    @property
+    def any_wait_ms(self) -> int:
+        """The same for words that may go on: every pause tells."""
+        return _usual_ms(self._all_ms)
+
+
+def _usual_ms(pauses_ms: Collection[int]) -> int:
+    """The silence that is longer than all but the longest fifth of the pauses."""
+    if len(pauses_ms) < PAUSES_THAT_MAKE_A_HABIT:
+        return 0
+    ordered = sorted(pauses_ms)
+    usual = ordered[(len(ordered) * 4) // 5 if len(ordered) > 4 else len(ordered) - 1]
+    return min(usual + HABIT_MARGIN_MS, LONGEST_HABIT_WAIT_MS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +144,7 @@ def judge(
 ) -> Judgement:
     """Weigh the evidence. `text` is None while it is not known, empty when there were no words."""
     reason = _reason(text, phrasebook, hints)
-    if reason is Reason.COMPLETE and doubt.is_reasonable:
+    if reason in (Reason.COMPLETE, Reason.CONCLUDED) and doubt.is_reasonable:
         reason = Reason.UNSURE
     return Judgement(_PROBABILITIES[reason], _wait_ms(reason, hints, waits, habit), reason)
 
@@ -130,18 +157,34 @@ def _reason(text: str | None, phrasebook: Phrasebook, hints: Hints) -> Reason:  
     if hints.expected_kind is ExpectedKind.SPELLING and (n_letters := phrasebook.n_letters(text)):
         is_whole = 0 < hints.expected_length <= n_letters
         return Reason.SPELLING_COMPLETE if is_whole else Reason.SPELLING_EXPECTED
-    words = normalise(text)
+    words, grammar = normalise(text), grammar_of(phrasebook.language)
+    if grammar.is_only_greeting(text):
+        return Reason.MAY_GO_ON
     if phrasebook.is_yes_or_no(words):
         return Reason.YES_NO
-    if phrasebook.is_unfinished(text, words):
+    if (dictated := _dictated(text, phrasebook)) is not None and not phrasebook.is_left_hanging(text):
+        return dictated
+    closure = grammar.closure(text)
+    is_open = closure is Closure.OPEN and not phrasebook.has_whole_ending(words)
+    if is_open or phrasebook.is_unfinished(text, words, is_closed=closure is Closure.CLOSED):
         return Reason.UNFINISHED
-    dictated = phrasebook.dictated_digits(text)
-    if len(dictated) >= DICTATED_RUN:
-        if len(dictated) in phrasebook.whole_number_lengths:
-            return Reason.DIGITS_COMPLETE
-        if len(dictated) < max(phrasebook.whole_number_lengths, default=0):
-            return Reason.DIGITS_EXPECTED
-    return Reason.COMPLETE
+    return _WHOLE.get(closure, Reason.COMPLETE)
+
+
+def _dictated(text: str, phrasebook: Phrasebook) -> Reason | None:
+    """What becomes of a number that is dictated although none was expected; None: none is."""
+    digits = phrasebook.dictated_digits(text)
+    if len(digits) in phrasebook.whole_number_lengths:
+        return Reason.DIGITS_COMPLETE
+    is_part = DICTATED_RUN <= len(digits) < max(phrasebook.whole_number_lengths, default=0)
+    return Reason.DIGITS_EXPECTED if is_part else None
+
+
+_WHOLE = {
+    Closure.CLOSED: Reason.CONCLUDED,
+    Closure.CONCLUDED: Reason.CONCLUDED,
+    Closure.LOOSE: Reason.MAY_GO_ON,
+}
 
 
 def _counted(n_digits: int, length: int, phrasebook: Phrasebook, whole: Reason, part: Reason) -> Reason:
@@ -151,7 +194,10 @@ def _counted(n_digits: int, length: int, phrasebook: Phrasebook, whole: Reason, 
     return whole if is_whole else part
 
 
-def _wait_ms(reason: Reason, hints: Hints, waits: Waits, habit: PausingHabit) -> int:
+def _wait_ms(  # noqa: PLR0911 - one reason a line
+    reason: Reason, hints: Hints, waits: Waits, habit: PausingHabit
+) -> int:
+    longest_ms = max(waits.complete_ms, waits.unfinished_ms)
     match reason:
         case Reason.NO_TEXT:
             return waits.no_text_ms
@@ -159,9 +205,10 @@ def _wait_ms(reason: Reason, hints: Hints, waits: Waits, habit: PausingHabit) ->
             return max(waits.unfinished_ms, habit.wait_ms)
         case Reason.UNSURE:
             return max(waits.unsure_ms, habit.wait_ms)
-        case Reason.DIGITS_COMPLETE | Reason.SPELLING_COMPLETE:
-            return waits.complete_ms
-        case Reason.YES_NO if hints.expected_kind is ExpectedKind.YES_NO:
-            return waits.complete_ms
-        case _:
-            return min(max(waits.complete_ms, habit.wait_ms), max(waits.complete_ms, waits.unfinished_ms))
+        case Reason.MAY_GO_ON:
+            return min(max(waits.may_go_on_ms, habit.any_wait_ms), longest_ms)
+        case Reason.COMPLETE:
+            return min(max(waits.complete_ms, habit.wait_ms), longest_ms)
+        case Reason.YES_NO if hints.expected_kind is not ExpectedKind.YES_NO:
+            return min(max(waits.complete_ms, habit.wait_ms), longest_ms)
+    return waits.complete_ms

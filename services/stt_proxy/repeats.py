@@ -1,6 +1,6 @@
 """Cuts what a decoder says again because it ran on past the end of the speech."""
 
-from services.stt_proxy.phrasebook import normalise
+from services.stt_proxy.words import normalise
 
 SHORTEST_REPEAT = 2  # words; a caller does say "no, no"
 

@@ -14,7 +14,7 @@ from services.stt_proxy.events import (
     UtteranceSettled,
 )
 from services.stt_proxy.phrasebook import phrasebook_of
-from services.stt_proxy.prediction import Doubt, PausingHabit, Reason, Waits, judge
+from services.stt_proxy.prediction import LOOKS_WHOLE, Doubt, PausingHabit, Reason, Waits, judge
 
 LONGEST_PAUSE_MS = 2000  # a longer one is a caller who waits, not one who pauses
 REMEMBERED_ENDS = 16  # utterances that may still be corrected
@@ -100,8 +100,8 @@ class Utterances:
         if self._paused_at is not None and not hints.agent_is_speaking:
             pause_ms = (sample - self._paused_at) // self._per_ms
             is_pause = pause_ms <= LONGEST_PAUSE_MS and self._endpointing.learns_pauses
-            if is_pause and self._judged_at_pause in (Reason.COMPLETE, Reason.YES_NO):
-                self._habit.note(pause_ms)
+            if is_pause and self._judged_at_pause is not Reason.NO_TEXT:
+                self._habit.note(pause_ms, is_behind_whole=self._judged_at_pause in LOOKS_WHOLE)
         self._paused_at = None
         self._open.speaking_since = sample
         return [SpeechActivity(self._open.utterance_id, True, sample, score)]

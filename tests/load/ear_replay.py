@@ -2,9 +2,11 @@
 
 The recorded words go, at the moments they came, through the ear's own reasoning (`services.stt_proxy.utterance`) and
 what that says through the gateway's own rule (`services.call_gateway.conversation.endpointing`). `AS_SERVED` uses the
-predictions the server sent instead: it checks the replay.
+predictions the server sent instead: it checks the replay. Where the engine is one that knows the words, the label says
+how far the caller had come: the engine itself counts pauses, and loses count where noise makes a pause look short.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -19,10 +21,12 @@ from services.stt_proxy import engine as ear
 from services.stt_proxy.events import TextStage, Transcript, TurnPrediction
 from services.stt_proxy.prediction import Waits
 from services.stt_proxy.utterance import Ask, Endpointing, Output, Utterances
+from tests.load.clips import Clip
 from tests.load.ear_recording import FRAME_SAMPLES, Heard, Item, Said
 
 RATE_HERTZ = 8000
 PER_MS = RATE_HERTZ // 1000
+TRUE_END_TOLERANCE_MS = 160  # the detector may drop a last word's faint end
 LONGEST_WAIT_FRAMES = 200  # behind the recorded sound: four seconds
 TEXTS = (stt_pb2.Transcript.STAGE_PARTIAL, stt_pb2.Transcript.STAGE_DRAFT)
 
@@ -67,19 +71,37 @@ class Outcome:
     text: str  # on which it was taken
 
 
-def judge_recording(calls: Sequence[Sequence[Heard]], setting: Setting) -> Iterator[Outcome]:
+def judge_recording(
+    calls: Sequence[Sequence[Heard]], setting: Setting, *, knows_words: bool = False
+) -> Iterator[Outcome]:
     """Judge every clip; a call's clips in order, since its habit is learnt on the way."""
     for call in calls:
-        replayed = _Call(setting)
+        replayed = _Call(setting, knows_words=knows_words)
         for heard in call:
             yield replayed.judge(heard)
+
+
+def words_said(clip: Clip, end_sample: int) -> str:
+    """The words of a clip up to a sample of it; within a part they are taken to be spoken evenly."""
+    edges = [clip.speech_start_sample, *(edge for pause in clip.pauses for edge in pause), clip.speech_end_sample]
+    said: list[str] = []
+    for part, begin, end in zip(clip.text.split("|"), edges[::2], edges[1::2], strict=True):
+        if end_sample >= end - TRUE_END_TOLERANCE_MS * PER_MS:
+            said.append(part.strip())
+            continue
+        n_spoken = len(part.strip()) * max(0, end_sample - begin) // (end - begin)
+        whole_words = [word for word in re.finditer(r"\S+", part.strip()) if word.end() <= n_spoken]
+        said += [word.group() for word in whole_words]
+        break
+    return " ".join(said)
 
 
 class _Call:
     """The ear's memory of one call."""
 
-    def __init__(self, setting: Setting) -> None:
+    def __init__(self, setting: Setting, *, knows_words: bool) -> None:
         self._setting = setting
+        self._knows_words = knows_words
         self._utterances = Utterances(setting.endpointing, sample_rate_hertz=RATE_HERTZ)
         self._asks: dict[int, Ask] = {}
 
@@ -95,7 +117,7 @@ class _Call:
         for sample in range(heard.start_sample + FRAME_SAMPLES, last, FRAME_SAMPLES):
             clock.advance(sample, now=sample / RATE_HERTZ)
             while waiting and waiting[0]["at"] <= sample:
-                self._hear(waiting.pop(0), rule)
+                self._hear(self._worded(waiting.pop(0), heard), rule)
             if sample > heard.sent_sample:
                 rule.hear_progress(sample)
             if end is None and (end := rule.decide()) is not None:
@@ -112,6 +134,11 @@ class _Call:
             reason=end.reason,
             text=text,
         )
+
+    def _worded(self, said: Said, heard: Heard) -> Said:
+        if said["kind"] != "text" or not self._knows_words:
+            return said
+        return {**said, "text": words_said(heard.item.clip, said["end"] - heard.start_sample)}
 
     def _hear(self, said: Said, rule: GatewayRule) -> None:
         nothing = ear.Hints()

@@ -33,6 +33,7 @@ STREAMS = {"script": 16, "faster_whisper": 2}  # calls at once: what two cores f
 TARGET_CUT_OFF_PERCENT = 5.0
 TARGET_WAIT_MS = 350.0
 UNDERSTOOD = {"faster_whisper": ("default", "en-")}  # voices and languages, where an engine does not take them all
+KNOWS_WORDS = ("script",)
 PARTS = ("known_1", "known_2", "unseen")
 WHOLE_SET = "whole set"
 SHOWN_PARTS = ("known_1", "known_2")  # whose faults may be looked at while rules are improved
@@ -72,7 +73,10 @@ def _judge(
     engine: str, calls: list[list[Heard]], *, punctuates: bool, shows_faults: bool
 ) -> tuple[dict[str, Any], list[Dot]]:
     """Print the tables of one engine; its rows by part and setting, and its dots on the plot."""
-    by_setting = {setting: list(judge_recording(calls, setting)) for setting in settings(punctuates=punctuates)}
+    by_setting = {
+        setting: list(judge_recording(calls, setting, knows_words=engine in KNOWS_WORDS))
+        for setting in settings(punctuates=punctuates)
+    }
     served = {outcome.item.number: outcome.is_cut_off for outcome in by_setting[AS_SERVED]}
     rows: dict[str, Any] = {}
     for part in (*PARTS, WHOLE_SET):

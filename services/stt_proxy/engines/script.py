@@ -4,7 +4,8 @@ Every call begins with the first text, or with text number 12 when its id ends i
 and the last is followed by the first. The ends of speech come from the same detector and endpointing as for every
 engine. One text a line; empty lines and those that begin with # are passed over:
 
-    I would like to book | a cleaning          the part behind | is said after a pause inside the utterance
+    I would like to book | a cleaning          the part behind | is said after a pause inside the utterance, or by the
+                                               next one when that follows within two seconds
     uh => uh-huh                               settled as "uh", corrected to "uh-huh" a second after the end
     @silence                                   speech without words, as a cough
     @fail                                      the engine cannot tell what was said
@@ -23,6 +24,7 @@ from services.stt_proxy.engine import Corrected, Heard, Hints, Report, Speech, U
 from services.stt_proxy.settings import SttSettings
 
 PART_PAUSE_MS = 150  # a pause inside an utterance that brings its next part: one of 300 ms is seen as some 180
+LONGEST_PAUSE_MS = 2000  # after a longer one the next line begins, whatever of the last was not said
 CORRECTION_LAG_MS = 1000
 FRAME_MS = 10
 QUIET_RATIO = 0.01  # a frame this much weaker than the loudest is no speech: -40 dB
@@ -135,6 +137,7 @@ class ScriptEar:
         self._due: list[_Due] = []
         self._line_of: dict[int, tuple[int, int]] = {}  # by utterance: its line and the first of its parts
         self._next = (first_line, 0)  # the line and part the next utterance begins with
+        self._spoken_to = 0  # where the last speech ended
 
     def hear(self, start_sample: int, samples: Samples) -> None:
         self.rest(start_sample + len(samples))
@@ -145,7 +148,10 @@ class ScriptEar:
             self._report_what_is_due()
 
     def recognize(self, speech: Speech, *, is_final: bool) -> None:
-        line_number, first_part = self._line_of.setdefault(speech.utterance_id, self._next)
+        if speech.utterance_id not in self._line_of:
+            self._line_of[speech.utterance_id] = self._first_of(speech)
+        line_number, first_part = self._line_of[speech.utterance_id]
+        self._spoken_to = speech.spans[-1].end_sample
         line = self._lines[line_number]
         n_parts = min(len(line.parts) - first_part, 1 + _n_long_pauses(speech, PART_PAUSE_MS * self._per_ms))
         is_whole = first_part + n_parts == len(line.parts)
@@ -163,6 +169,12 @@ class ScriptEar:
             at = speech.end_sample + CORRECTION_LAG_MS * self._per_ms
             self._due.append(_Due(at, Corrected(speech.utterance_id, line.correction, self._language)))
         self._report_what_is_due()
+
+    def _first_of(self, speech: Speech) -> tuple[int, int]:
+        """The line and part that an utterance begins with."""
+        line_number, part = self._next
+        is_late = speech.spans[0].start_sample - self._spoken_to > LONGEST_PAUSE_MS * self._per_ms
+        return ((line_number + 1) % len(self._lines), 0) if part and is_late else (line_number, part)
 
     def forget(self, from_sample: int, to_sample: int) -> None:
         """A text is never given to what was forgotten."""

@@ -55,6 +55,12 @@ def test_what_an_utterance_that_was_cut_off_did_not_say_is_left_to_the_next():
     assert caller.say(3, (2000, 2500)) == "bye"
 
 
+def test_what_was_not_said_within_two_seconds_is_not_said_any_more():
+    caller = Caller("I would like | to book\nbye\n")
+    caller.say(1, (0, 500))
+    assert caller.say(2, (2600, 3000)) == "bye"
+
+
 def test_text_is_ready_100_ms_after_the_true_end_of_speech():
     caller = Caller("one")
     caller.ask(1, (0, 500))
