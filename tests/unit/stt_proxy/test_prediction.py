@@ -26,9 +26,7 @@ WHOLE = {
         "Is that what you are looking at?",
         "That's about it.",
         "If it rains I will stay home, thanks.",
-        "I have been waiting for a while.",
         "My tooth hurts",
-        "I think he would.",
         "I don't know where they are.",
         "What is it for?",
         "Please come in.",
@@ -117,6 +115,44 @@ def test_a_finished_sentence_ends_soon(language, text):
     assert verdict.reason in (Reason.COMPLETE, Reason.CONCLUDED)
     assert verdict.wait_ms == 256
     assert verdict.probability > 0.5
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("en", "I'd like a crown"),
+        ("en", "I have been waiting for a while."),
+        ("en", "Hello."),
+        ("vi", "Alo"),
+    ],
+)
+def test_what_is_whole_and_often_goes_on_waits_longer_than_what_is_whole(language, text):
+    verdict = judged(text, language)
+    assert verdict.reason is Reason.MAY_GO_ON
+    assert 256 < verdict.wait_ms < 1200
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [("vi", "Em muốn đặt lịch ạ"), ("vi", "Mai em qua nhé"), ("zh", "可以明天来吗"), ("en", "What time do you close?")],
+)
+def test_a_question_or_a_closing_particle_concludes(language, text):
+    verdict = judged(text, language)
+    assert (verdict.reason, verdict.wait_ms) == (Reason.CONCLUDED, 256)
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("en", "I need a new"),
+        ("en", "between nine and"),
+        ("vi", "Em muốn đặt lịch vào"),
+        ("ru", "Я хочу записаться на"),
+        ("zh", "我的电话是"),
+    ],
+)
+def test_a_word_class_that_leads_on_leaves_a_sentence_open(language, text):
+    assert judged(text, language).reason is Reason.UNFINISHED
 
 
 @pytest.mark.parametrize(("language", "text"), [(code, text) for code, texts in UNFINISHED.items() for text in texts])
