@@ -1,5 +1,5 @@
-"""Figures of a bench run for the documentation: `python -m tests.load.table [out/bench.json]` prints Markdown and draws
-docs/turns.svg, latency against the number of calls, with the knee named.
+"""Figures of bench runs for the documentation: `python -m tests.load.table [out/bench.json ...]` prints Markdown and
+draws docs/turns.svg, latency against the number of calls, with the knee named.
 """
 
 import json
@@ -23,8 +23,8 @@ Row = Mapping[str, Any]
 def markdown(report: Mapping[str, Any]) -> str:
     """The table, and the machine below it."""
     head = (
-        "scenario", "calls", "turn p50/p95/p99 ms", "barge-in p50/p95 ms", "cut off %", "went on %",
-        "CPU s a call-min (front)", "sent RTP off 20 ms, p99", "underruns", "drops",
+        "scenario", "calls", "turns", "turn p50/p95/p99 ms", "as recorded p50/p95", "barge-in p50/p95 ms", "cut off %",
+        "went on %", "CPU s a call-min (front)", "MB a call", "sent RTP off 20 ms, p99", "underruns", "drops",
     )  # fmt: skip
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     lines += ["| " + " | ".join(_cells(row)) + " |" for row in report["rows"]]
@@ -36,15 +36,18 @@ def markdown(report: Mapping[str, Any]) -> str:
 
 
 def _cells(row: Row) -> list[str]:
-    turn, barge_in = row.get("turn_ms"), row.get("barge_in_ms")
+    turn, recorded, barge_in = row.get("turn_ms"), row.get("recorded_turn_ms"), row.get("barge_in_ms")
     return [
         str(row["scenario"]),
         str(row["calls"]),
+        str((turn or barge_in or {"n": ""})["n"]),
         f"{turn['p50']} / {turn['p95']} / {turn['p99']}" if turn else "",
+        f"{recorded['p50']} / {recorded['p95']}" if recorded else "",
         f"{barge_in['p50']} / {barge_in['p95']}" if barge_in else "",
         str(row.get("cut_off_percent", "")),
         str(row.get("resumed_percent", "")),
         f"{row['cpu_s_per_call_min']} ({row['front_cpu_s_per_call_min']})",
+        str(row["rss_mb_per_call"]),
         str(row["pacing_off_ms"]["p99"]),
         f"{row['underruns']:g}",
         f"{row['drops']:g}",
@@ -105,8 +108,9 @@ def _text(x: float, y: float, text: str, *, anchor: str = "start", colour: str =
 
 def main() -> None:
     """Print the table, draw the plot."""
-    path = Path(sys.argv[1]) if len(sys.argv) > 1 else OUT_DIR / "bench.json"
-    report = json.loads(path.read_text(encoding="utf-8"))
+    paths = [Path(name) for name in sys.argv[1:]] or [OUT_DIR / "bench.json"]
+    reports = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+    report = {"machine": reports[0]["machine"], "rows": [row for each in reports for row in each["rows"]]}
     print(markdown(report))
     PLOT.write_text(plot(report), encoding="utf-8")
 
