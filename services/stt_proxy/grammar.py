@@ -20,7 +20,8 @@ class Closure(Enum):
 
     OPEN = auto()  # nobody stops there
     LOOSE = auto()  # it may be whole, and often more comes
-    WHOLE = auto()  # nothing says that more comes
+    LIKELY = auto()  # nothing says that more comes, nor that it does not
+    WHOLE = auto()  # it ends as whole sentences do
     CONCLUDED = auto()  # something says that no more comes
     CLOSED = auto()  # the same, and it outweighs any word that seems to lead on
 
@@ -35,7 +36,7 @@ class Grammar:
     closed: Patterns  # what ends so is whole, whatever the others say
     open: Patterns
     concluded: Patterns  # what ends so is whole where it is not open, and no more comes
-    settled: Patterns  # what ends so is not loose
+    settled: Patterns  # what ends so is whole where it is neither open nor concluded
     loose: Patterns
 
     def is_only_greeting(self, text: str) -> bool:
@@ -54,8 +55,9 @@ class Grammar:
             return Closure.OPEN
         if self.concluded.match(rest):
             return Closure.CONCLUDED
-        is_loose = self.loose.match(rest) and not self.settled.match(rest)
-        return Closure.LOOSE if is_loose else Closure.WHOLE
+        if self.settled.match(rest) or not rest:
+            return Closure.WHOLE
+        return Closure.LOOSE if self.loose.match(rest) else Closure.LIKELY
 
     def _words(self, text: str) -> tuple[str, ...]:
         words = normalise(text)
@@ -111,4 +113,4 @@ def _phrases(listed: list[str], classes: dict[str, list[str]], gap: str) -> Iter
         if phrase.startswith("{"):
             yield from _phrases(classes[phrase[1:-1]], classes, gap)
         else:
-            yield phrase if phrase.startswith("-") else gap.join(normalise(phrase))
+            yield phrase if phrase.startswith(("-", "#")) else gap.join(normalise(phrase))

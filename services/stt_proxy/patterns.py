@@ -3,7 +3,7 @@
 A pattern is matched at the end of a sentence, word by word: `{determiner} {attribute}+` is "a new", "my old little".
 
     word          that word
-    {class}       one phrase of that class; a phrase written `-ing` is every word that ends so
+    {class}       one phrase of that class; in a class `-ing` is every word that ends so, `#` every numeral
     x?  x+        once or not at all; once or more
     ...           any words, or none
     {~class}      one word that is none of the class
@@ -77,6 +77,8 @@ def _one_of(phrases: Iterable[str], gap: str) -> str:
 
 
 def _phrase(phrase: str, gap: str) -> str:
+    if phrase == "#":
+        return rf"\d+{gap}"
     if phrase.startswith("-"):
         return rf"[^{gap}^]+{re.escape(phrase[1:])}{gap}"
     return re.escape(phrase) + gap

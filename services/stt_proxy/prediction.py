@@ -14,6 +14,7 @@ REMEMBERED_PAUSES = 8
 PAUSES_THAT_MAKE_A_HABIT = 2
 HABIT_MARGIN_MS = 64
 LONGEST_HABIT_WAIT_MS = 900
+LONGEST_LIKELY_WAIT_MS = 600  # for a caller who pauses in the midst of sentences, behind one that is likely whole
 DICTATED_RUN = 2  # so many digits in a row, said one by one, are a number being dictated
 SHORTEST_WHOLE_NUMBER = 7
 SOUNDS_UNFINISHED = 0.3
@@ -31,12 +32,13 @@ class Reason(Enum):
     SPELLING_COMPLETE = "SPELLING_COMPLETE"
     SPELLING_EXPECTED = "SPELLING_EXPECTED"
     CONCLUDED = "CONCLUDED"  # whole, and something says that no more comes: thanks, a question, a closing particle
+    LIKELY = "LIKELY"  # whole, but nothing says that no more comes
     MAY_GO_ON = "MAY_GO_ON"  # it may be whole, and often more comes
     UNSURE = "UNSURE"  # whole by its words, but something else speaks against it: see Doubt
     NO_TEXT = "NO_TEXT"
 
 
-LOOKS_WHOLE = frozenset((Reason.COMPLETE, Reason.CONCLUDED, Reason.YES_NO))
+LOOKS_WHOLE = frozenset((Reason.COMPLETE, Reason.LIKELY, Reason.CONCLUDED, Reason.YES_NO))
 
 _PROBABILITIES = {
     Reason.COMPLETE: 0.85,
@@ -47,6 +49,7 @@ _PROBABILITIES = {
     Reason.SPELLING_COMPLETE: 0.95,
     Reason.SPELLING_EXPECTED: 0.15,
     Reason.CONCLUDED: 0.95,
+    Reason.LIKELY: 0.7,
     Reason.MAY_GO_ON: 0.5,
     Reason.UNSURE: 0.5,
     Reason.NO_TEXT: 0.3,
@@ -62,9 +65,14 @@ class Waits:
     no_text_ms: int = 700
 
     @property
+    def likely_ms(self) -> int:
+        """A little longer than for a sentence that is whole."""
+        return self.complete_ms + (self.unfinished_ms - self.complete_ms) // 6
+
+    @property
     def may_go_on_ms(self) -> int:
         """Longer than most pauses within a sentence that looks whole so far."""
-        return self.complete_ms + (self.unfinished_ms - self.complete_ms) * 2 // 5
+        return self.complete_ms + (self.unfinished_ms - self.complete_ms) // 2
 
     @property
     def unsure_ms(self) -> int:
@@ -144,7 +152,7 @@ def judge(
 ) -> Judgement:
     """Weigh the evidence. `text` is None while it is not known, empty when there were no words."""
     reason = _reason(text, phrasebook, hints)
-    if reason in (Reason.COMPLETE, Reason.CONCLUDED) and doubt.is_reasonable:
+    if reason in (Reason.COMPLETE, Reason.CONCLUDED, Reason.LIKELY) and doubt.is_reasonable:
         reason = Reason.UNSURE
     return Judgement(_PROBABILITIES[reason], _wait_ms(reason, hints, waits, habit), reason)
 
@@ -183,6 +191,7 @@ def _dictated(text: str, phrasebook: Phrasebook) -> Reason | None:
 _WHOLE = {
     Closure.CLOSED: Reason.CONCLUDED,
     Closure.CONCLUDED: Reason.CONCLUDED,
+    Closure.LIKELY: Reason.LIKELY,
     Closure.LOOSE: Reason.MAY_GO_ON,
 }
 
@@ -207,6 +216,9 @@ def _wait_ms(  # noqa: PLR0911 - one reason a line
             return max(waits.unsure_ms, habit.wait_ms)
         case Reason.MAY_GO_ON:
             return min(max(waits.may_go_on_ms, habit.any_wait_ms), longest_ms)
+        case Reason.LIKELY:
+            patience_ms = min(habit.any_wait_ms, LONGEST_LIKELY_WAIT_MS)
+            return min(max(waits.likely_ms, habit.wait_ms, patience_ms), longest_ms)
         case Reason.COMPLETE:
             return min(max(waits.complete_ms, habit.wait_ms), longest_ms)
         case Reason.YES_NO if hints.expected_kind is not ExpectedKind.YES_NO:

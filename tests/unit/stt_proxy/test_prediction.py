@@ -33,7 +33,6 @@ WHOLE = {
         "Can you put me through?",
         "I can come on Monday, Tuesday, or Friday.",
         "No, Monday.",
-        "I need a filling, a cleaning and a crown.",
         "I have been there before.",
     ],
     "vi": [
@@ -51,7 +50,6 @@ WHOLE = {
         "Сколько это стоит?",
         "Запишите меня на завтра",
         "Спасибо, пока.",
-        "Мне нужно поменять время",
     ],
     "zh": ["我想预约明天上午", "请问多少钱？", "我要这个", "你们几点开门", "打给我", "我收到了"],
 }
@@ -162,6 +160,128 @@ def test_a_plainly_unfinished_one_waits(language, text):
     assert verdict.probability < 0.5
 
 
+CONCLUDED = {
+    "en": ["Tomorrow at ten, please.", "What time do you open?", "Okay, that's all, thank you."],
+    "vi": [
+        "Chiều mai nhé",
+        "Cho em lịch thứ ba nha",
+        "Phòng khám còn mở cửa không ạ",
+        "Giúp em với ạ",
+        "Hai giờ nhé em",
+    ],
+    "ru": ["Сколько стоит чистка", "Завтра в десять, пожалуйста"],
+    "zh": ["明天上午可以吗", "就这样吧，谢谢"],
+}
+
+LIKELY = {
+    "en": ["I need a filling, a cleaning and a crown.", "My insurance card is in the car."],
+    "vi": ["Tôi không nhớ số bảo hiểm"],
+    "ru": ["Мне нужно поменять время"],
+    "zh": ["我在你们那里洗过"],
+}
+
+MAY_GO_ON = {
+    "en": [
+        "Hello",
+        "Hi, good morning",
+        "My insurance company",  # no verb
+        "The tooth on the upper left",
+        "I'd like to cancel",  # a verb that often has an object
+        "I'd like to move my appointment",  # to when?
+        "There's a problem",
+        "I called last week about my bill",  # a story that has begun
+    ],
+    "vi": ["Alo, chào em", "Con gái tôi", "Phòng khám của mình", "Tôi muốn đổi lịch", "Hôm trước tôi trám răng"],
+    "ru": ["Здравствуйте", "Моя страховая компания", "Я хочу отменить"],
+    "zh": ["你好", "我的保险"],
+}
+
+OPEN_BY_STRUCTURE = {
+    "en": [
+        "I called because my husband",  # a clause without its verb
+        "I lost a crown and I just",  # a pronoun and an adverb
+        "If you have anything on Thursday before noon or so",  # a subordinate clause alone
+        "When the pain gets worse at night",
+        "The dentist I saw before",  # a noun and a clause about it
+        "I need a new",  # an adjective without its noun
+        "I've already tried",  # a verb without its object
+        "Could you send me",
+        "I'm thinking about getting",
+        "Between two and three or between four",  # half of a pair
+        "Either Monday",
+        "I want to move it from Tuesday",
+        "My policy number",  # announced and not said
+        "I have a question",
+        "What time does",  # a question that has only begun
+        "Is the doctor",
+        "To be honest",
+    ],
+    "vi": [
+        "Tôi đang",  # a marker without its verb
+        "Em xem giúp chị",
+        "Bác sĩ dặn tôi",
+        "Tôi cần mấy cái",  # a classifier without its noun
+        "Tôi đau đến mức",  # a preposition
+        "Nếu chiều mai phòng khám còn chỗ trống",  # a subordinate clause alone
+        "Vì tôi làm ca đêm",
+        "Giữa tuần này",  # half of a pair
+        "Số điện thoại của tôi",  # announced and not said
+        "Tôi được một người bạn",
+    ],
+    "ru": [
+        "Потому что я",
+        "Мне нужен новый",
+        "Я хотела бы узнать",
+        "Меня беспокоит",
+        "Между двумя",
+        "Мой номер",
+        "Если вам удобно",
+    ],
+    "zh": ["我对", "我正在", "能不能帮我", "从两点到", "除了周一", "我有一个问题", "医生说"],
+}
+
+
+def each(sentences: dict[str, list[str]]) -> list[tuple[str, str]]:
+    return [(code, text) for code, texts in sentences.items() for text in texts]
+
+
+@pytest.mark.parametrize(("language", "text"), each(CONCLUDED))
+def test_thanks_questions_and_closing_particles_settle_at_once_whatever_the_habit(language, text):
+    verdict = judged(text, language, habit=habit(600, 600))
+    assert (verdict.reason, verdict.wait_ms) == (Reason.CONCLUDED, 256)
+
+
+@pytest.mark.parametrize(("language", "text"), each(LIKELY))
+def test_a_sentence_whose_end_says_nothing_waits_a_little_longer(language, text):
+    verdict = judged(text, language)
+    assert (verdict.reason, verdict.wait_ms) == (Reason.LIKELY, 256 + (1200 - 256) // 6)
+
+
+@pytest.mark.parametrize(("language", "text"), each(MAY_GO_ON))
+def test_what_often_goes_on_waits_half_way(language, text):
+    verdict = judged(text, language)
+    assert (verdict.reason, verdict.wait_ms) == (Reason.MAY_GO_ON, (256 + 1200) // 2)
+
+
+@pytest.mark.parametrize(("language", "text"), each(OPEN_BY_STRUCTURE))
+def test_an_unfinished_structure_waits(language, text):
+    assert judged(text, language).reason is Reason.UNFINISHED
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "All I need",  # the object stands before the verb
+        "That is hard to find",
+        "Please come in",  # a particle, no preposition
+        "The crown you put in last year fell out",
+        "If it gets worse I will call you",
+    ],
+)
+def test_what_only_resembles_an_unfinished_structure_is_whole(text):
+    assert judged(text).wait_ms <= 256 + (1200 - 256) // 6
+
+
 @pytest.mark.parametrize(
     ("language", "text"),
     [
@@ -228,6 +348,9 @@ def test_an_answer_without_digits_is_judged_as_any_other():
         ("It is 415.", Reason.DIGITS_EXPECTED),
         ("I am in room 415.", Reason.COMPLETE),
         ("I came in at ten", Reason.COMPLETE),
+        ("I will come at nine thirty", Reason.COMPLETE),
+        ("I was born in nineteen eighty five", Reason.COMPLETE),
+        ("The code is nine three", Reason.DIGITS_EXPECTED),
         ("It was in 2019.", Reason.COMPLETE),
         ("Is it 5 5 5?", Reason.COMPLETE),
     ],
@@ -262,6 +385,14 @@ def habit(*pauses_ms: int) -> PausingHabit:
 
 def test_a_caller_who_pauses_long_is_waited_for():
     assert judged("My tooth hurts", habit=habit(400, 450)).wait_ms == 450 + 64
+
+
+def test_after_pauses_in_mid_sentence_a_likely_end_waits_longer_and_a_whole_one_does_not():
+    learnt = PausingHabit()
+    for pause_ms in (500, 500):
+        learnt.note(pause_ms, is_behind_whole=False)
+    assert judged("My insurance card is in the car", habit=learnt).wait_ms == 564
+    assert judged("My tooth hurts", habit=learnt).wait_ms == 256
 
 
 def test_one_long_pause_is_no_habit():
