@@ -65,17 +65,7 @@ class Waits:
     no_text_ms: int = 700
 
     @property
-    def likely_ms(self) -> int:
-        """A little longer than for a sentence that is whole."""
-        return self.complete_ms + (self.unfinished_ms - self.complete_ms) // 6
-
-    @property
-    def may_go_on_ms(self) -> int:
-        """Longer than most pauses within a sentence that looks whole so far."""
-        return self.complete_ms + (self.unfinished_ms - self.complete_ms) // 2
-
-    @property
-    def unsure_ms(self) -> int:
+    def half_way_ms(self) -> int:
         """Half way between a whole sentence and one that is not."""
         return (self.complete_ms + self.unfinished_ms) // 2
 
@@ -213,12 +203,12 @@ def _wait_ms(  # noqa: PLR0911 - one reason a line
         case Reason.UNFINISHED | Reason.DIGITS_EXPECTED | Reason.SPELLING_EXPECTED:
             return max(waits.unfinished_ms, habit.wait_ms)
         case Reason.UNSURE:
-            return max(waits.unsure_ms, habit.wait_ms)
+            return max(waits.half_way_ms, habit.wait_ms)
         case Reason.MAY_GO_ON:
-            return min(max(waits.may_go_on_ms, habit.any_wait_ms), longest_ms)
+            return min(max(waits.half_way_ms, habit.any_wait_ms), longest_ms)
         case Reason.LIKELY:
             patience_ms = min(habit.any_wait_ms, LONGEST_LIKELY_WAIT_MS)
-            return min(max(waits.likely_ms, habit.wait_ms, patience_ms), longest_ms)
+            return min(max(waits.complete_ms, habit.wait_ms, patience_ms), longest_ms)
         case Reason.COMPLETE:
             return min(max(waits.complete_ms, habit.wait_ms), longest_ms)
         case Reason.YES_NO if hints.expected_kind is not ExpectedKind.YES_NO:
