@@ -11,6 +11,7 @@ from services.runtime.server import run_service
 from services.runtime.settings import read_settings
 from services.stt_proxy.end_of_turn import make_end_of_turn_model
 from services.stt_proxy.engine import make_engine
+from services.stt_proxy.grammar import load_grammars
 from services.stt_proxy.service import FULL_NAME, SttService
 from services.stt_proxy.settings import SttSettings
 from services.stt_proxy.voice_activity import SileroDetector
@@ -35,6 +36,7 @@ def main() -> None:
         await detector.load(folder / DETECTOR_FILE)
         await engine.load()
         await end_of_turn.load()
+        await asyncio.to_thread(load_grammars)
 
     async def close() -> None:
         await engine.close()

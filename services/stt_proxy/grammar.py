@@ -75,6 +75,13 @@ def _last_sentence(text: str) -> str:
     return sentences[-1] if sentences else ""
 
 
+def load_grammars() -> None:
+    """Read every language, so that no call waits for it: some 100 ms in all."""
+    for file in (files("services.stt_proxy") / "grammars").iterdir():
+        if file.name.endswith(".toml"):
+            grammar_of(file.name.removesuffix(".toml"))
+
+
 @cache
 def grammar_of(language: str) -> Grammar:
     """The patterns of a language that has a phrasebook."""
