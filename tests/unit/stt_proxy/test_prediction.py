@@ -119,7 +119,6 @@ def test_a_finished_sentence_ends_soon(language, text):
     ("language", "text"),
     [
         ("en", "I'd like a crown"),
-        ("en", "I have been waiting for a while."),
         ("en", "Hello."),
         ("vi", "Alo"),
     ],
