@@ -131,7 +131,13 @@ def test_what_is_whole_and_often_goes_on_waits_longer_than_what_is_whole(languag
 
 @pytest.mark.parametrize(
     ("language", "text"),
-    [("vi", "Em muốn đặt lịch ạ"), ("vi", "Mai em qua nhé"), ("zh", "可以明天来吗"), ("en", "What time do you close?")],
+    [
+        ("vi", "Em muốn đặt lịch ạ"),
+        ("vi", "Mai em qua nhé"),
+        ("zh", "可以明天来吗"),
+        ("en", "What time do you close?"),
+        ("en", "and how much is a cleaning."),
+    ],
 )
 def test_a_question_or_a_closing_particle_concludes(language, text):
     verdict = judged(text, language)
