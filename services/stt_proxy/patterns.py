@@ -1,4 +1,4 @@
-"""Patterns of word classes, as the `phrases/` files write them, and whether a sentence ends as one says.
+"""Patterns of word classes, as the files in `grammars/` write them, and whether a sentence ends as one says.
 
 A pattern is matched at the end of a sentence, word by word: `{determiner} {attribute}+` is "a new", "my old little".
 
