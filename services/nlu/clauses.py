@@ -1,8 +1,8 @@
 """Cuts a reply that is still being written into clauses a voice can speak. Sans-IO.
 
-The clauses of a reply, joined, are the reply verbatim. The first one is cut as
-early as it stays natural, since the caller waits for it; later ones have time
-while the first is spoken, so they are whole sentences or long phrases.
+The clauses of a reply, joined, are the reply verbatim. Its first words are cut as
+early as it stays natural, since the caller waits for them; later clauses have time
+while those are spoken, so they are whole sentences or long phrases.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _JOINTS = _words_of(  # a long clause may be cut before these
     "và nhưng hoặc vì nên nếu thì",
     "и но или потому если чтобы",
 )
-_PHRASE_OPENINGS = _JOINTS | _words_of(  # and the first clause, for which the caller waits, before these too
+_PHRASE_OPENINGS = _JOINTS | _words_of(  # and an early clause, for which the caller waits, before these too
     "on at in for with by before after when where who that",
     "vào ở tại cho để với từ lúc khi mà",
     "в на с для по к до после когда где что который",
@@ -60,12 +60,13 @@ class ClauseCutter:
     """One reply. Push what is written, in any pieces; clauses come out as soon as they are whole."""
 
     def __init__(self, *, first_phrase_words: int = FIRST_PHRASE_WORDS) -> None:
-        """`first_phrase_words`: after how many words the first clause may be cut before a phrase, while its end is not
-        written yet; 0: it is not.
+        """`first_phrase_words`: after how many words a clause may be cut before a phrase, while its end is not written
+        yet and no more words than these were given before it; 0: none is.
         """
         self._first_phrase_words = first_phrase_words
         self._held = ""
         self._is_first = True
+        self._words_given = 0
 
     def push(self, text: str) -> list[Clause]:
         """Add text; returns the clauses that are whole now."""
@@ -73,8 +74,9 @@ class ClauseCutter:
         clauses = []
         while cut := self._find_cut():
             end, ends_sentence = cut
-            clauses.append(Clause(self._held[:end], ends_sentence))
-            self._held = self._held[end:]
+            text, self._held = self._held[:end], self._held[end:]
+            clauses.append(Clause(text, ends_sentence))
+            self._words_given += _words(text)
             self._is_first = False
         return clauses
 
@@ -102,7 +104,8 @@ class ClauseCutter:
             ends_sentence = run.group()[-1] in _SENTENCE_ENDS
             if ends_sentence or self._is_first or _words(held[:end]) >= _LATER_PHRASE_WORDS:
                 return _before(_JOINTS, held[:end], _LATER_JOINT_WORDS) or (end, ends_sentence)
-        if self._is_first and (least := self._first_phrase_words) and (cut := _before(_PHRASE_OPENINGS, held, least)):
+        is_early = self._words_given < self._first_phrase_words  # "Sure," is spoken before much more is written
+        if is_early and (cut := _before(_PHRASE_OPENINGS, held, self._first_phrase_words)):
             return cut  # the rest of the clause is not written yet: this much can be spoken meanwhile
         return _before(_JOINTS, held, _LATER_JOINT_WORDS) or self._forced()
 

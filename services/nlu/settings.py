@@ -31,7 +31,7 @@ class NluSettings(ServiceSettings):
     tool_limit_s: float = Field(10.0, gt=0, description="Longest time one tool may run, in seconds.")
     max_reply_sentences: int = Field(3, ge=1, description="Sentences after which a model's reply is ended.")
     first_phrase_words: int = Field(
-        4, ge=0, description="Words after which the first clause may be cut before a phrase; 0: it is spoken whole."
+        4, ge=0, description="Words after which an early clause may be cut before a phrase; 0: it is spoken whole."
     )
     max_prompt_chars: int = Field(6000, ge=500, description="Most characters of history shown to the model.")
 

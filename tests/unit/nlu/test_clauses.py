@@ -23,7 +23,7 @@ def cut(reply: str) -> list[str]:
     [
         (
             "Sure, we can see you at ten. Does that suit you?",
-            ["Sure,", " we can see you at ten. ", "Does that suit you?"],
+            ["Sure,", " we can see you ", "at ten. ", "Does that suit you?"],
         ),
         ("Dr. Tran is free at 10 a.m. on Tuesday. OK?", ["Dr. Tran is free ", "at 10 a.m. on Tuesday. ", "OK?"]),
         ("It costs $1,250.50 in all. Fine?", ["It costs $1,250.50 in all. ", "Fine?"]),
@@ -39,7 +39,7 @@ def cut(reply: str) -> list[str]:
         ("Well... I see.", ["Well...", " I see."]),
         ('She said "yes." Then she left.', ['She said "yes."', " Then she left."]),
         ("Really?! Good.", ["Really?!", " Good."]),
-        ("At 10 a.m., Wednesday at 3 p.m. or Friday.", ["At 10 a.m.,", " Wednesday at 3 p.m. or Friday."]),
+        ("At 10 a.m., Wednesday at 3 p.m. or Friday.", ["At 10 a.m.,", " Wednesday at 3 p.m. ", "or Friday."]),
     ],
 )
 def test_a_reply_is_cut_where_a_voice_may_pause(reply: str, clauses: list[str]) -> None:
@@ -57,7 +57,8 @@ def test_a_full_stop_waits_for_what_follows_it() -> None:
 
 
 def test_later_clauses_are_not_cut_at_every_comma() -> None:
-    assert cut("Yes. We have red, green, blue and white.") == ["Yes. ", "We have red, green, blue and white."]
+    tail = "We have red, green, blue and white."
+    assert cut(f"Yes we do indeed. {tail}") == ["Yes we do indeed. ", tail]
 
 
 @pytest.mark.parametrize(
@@ -72,6 +73,10 @@ def test_later_clauses_are_not_cut_at_every_comma() -> None:
 )
 def test_the_first_clause_is_cut_before_a_phrase_once_a_few_words_are_there(reply: str, clauses: list[str]) -> None:
     assert cut(reply) == clauses
+
+
+def test_a_clause_behind_a_word_or_two_is_cut_early_as_well() -> None:
+    assert cut("Sure, we have a free chair on Tuesday.") == ["Sure,", " we have a free chair ", "on Tuesday."]
 
 
 def test_that_cut_does_not_wait_for_the_word_behind() -> None:
@@ -92,7 +97,7 @@ def test_a_first_clause_stays_whole_where_that_is_wished() -> None:
 
 def test_later_clauses_are_cut_before_a_joining_word_only_when_they_are_long() -> None:
     tail = "we look at each of your teeth one by one with great care for an hour "
-    assert cut(f"Yes. {tail}and then you pay") == ["Yes. ", tail, "and then you pay"]
+    assert cut(f"Yes we do indeed. {tail}and then you pay") == ["Yes we do indeed. ", tail, "and then you pay"]
 
 
 def test_a_reply_without_any_mark_is_cut_between_words_in_the_end() -> None:

@@ -86,7 +86,7 @@ def test_only_the_first_clause_and_the_end_carry_timing() -> None:
     async def main() -> None:
         async with opened() as rig:
             await rig.send(say(1))
-        assert [clause.timing is not None for clause in rig.of(ReplyText)] == [True, False, False]
+        assert [clause.timing is not None for clause in rig.of(ReplyText)] == [True, False, False, False]
         assert rig.end(1).timing is not None
 
     run(main())

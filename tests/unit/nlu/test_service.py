@@ -65,7 +65,7 @@ async def test_the_engine_and_the_agent_come_first() -> None:
 async def test_what_is_sent_before_half_close_is_answered_to_the_end() -> None:
     responses = await converse(await opened(), [config(), text(1, "Hello there.")])
     kinds = [response.WhichOneof("response") for response in responses]
-    assert kinds == ["engine", "reply_text", "reply_text", "reply_text", "turn_end"]
+    assert (kinds[0], set(kinds[1:-1]), kinds[-1]) == ("engine", {"reply_text"}, "turn_end")
     assert responses[1].reply_text.timing.since_trigger_us > 0
     assert responses[-1].turn_end.outcome == turn_pb2.TurnEnd.OUTCOME_COMPLETED
     assert responses[-1].turn_end.state
