@@ -13,11 +13,13 @@ from services.call_gateway.stages.loudness import Loudness
 KEPT_S = 10
 """How much of it is kept, to be heard again by a fresh stream."""
 LONG_CHUNK_MS = 40
+VOICE_CHUNK_MS = 80
+"""While the ear hears a voice that goes on."""
 QUIET_CHUNK_MS = 100
 ONSET_MS = 100
 """After a rise of the level, sound goes on in chunks as short as they came: a voice may begin."""
 END_MS = 300
-"""The same after a fall: a turn may end, and its pause is counted."""
+"""The same after a fall, as long as the voice does not come back: a turn may end, and its pause is counted."""
 
 _IDLE_REASONS = {
     IdleReason.UNKNOWN: stt_pb2.MediaIdle.REASON_UNKNOWN,
@@ -50,21 +52,28 @@ class CallerSound:
         self.next_sample = 0
         """Where the caller's clock stands, as far as it was given out."""
 
-    def hear(self, audio: CallerAudio, *, is_agent_speaking: bool) -> Stretch | None:
+    def hear(self, audio: CallerAudio, *, is_agent_speaking: bool, is_voice_heard: bool = False) -> Stretch | None:
         """Take sound. None when it is held back: where delay is not felt, short chunks go as one long one.
 
         It is felt after a change of level, and while the agent speaks, when any sound may be an interruption. It is
-        not felt while a voice goes on, nor where it is too quiet for any.
+        not felt while a voice goes on, nor where it is too quiet for any. `is_voice_heard`: the ear hears one already,
+        so that a rise tells nothing new.
         """
         self._loudness.hear(audio.content)
         if self._held is not None:
             audio, self._held = _joined(self._held, audio), None
         end_sample = audio.start_sample + self._format.samples_in(audio.content)
-        alert_ms = END_MS if self._loudness.has_fallen else ONSET_MS if self._loudness.has_risen else 0
-        self._alert_until_sample = max(self._alert_until_sample, end_sample + alert_ms * self._rate // 1000)
+        does_voice_go_on = is_voice_heard and not self._loudness.is_low
+        if does_voice_go_on:
+            self._alert_until_sample = 0
+        elif self._loudness.has_fallen or self._loudness.has_risen:
+            alert_ms = END_MS if self._loudness.has_fallen else ONSET_MS
+            self._alert_until_sample = max(self._alert_until_sample, end_sample + alert_ms * self._rate // 1000)
         is_sound_over_agent = is_agent_speaking and not self._loudness.is_quiet
         is_urgent = is_sound_over_agent or end_sample < self._alert_until_sample
-        longest_ms = QUIET_CHUNK_MS if self._loudness.is_quiet else LONG_CHUNK_MS
+        longest_ms = (
+            VOICE_CHUNK_MS if does_voice_go_on else QUIET_CHUNK_MS if self._loudness.is_quiet else LONG_CHUNK_MS
+        )
         if is_urgent or (end_sample - audio.start_sample) * 1000 >= longest_ms * self._rate:
             return self._give(audio, end_sample)
         self._held = audio

@@ -28,8 +28,10 @@ class Loudness:
         self._peak_steps = 0.0
         self.has_risen = False
         """The last frame was louder than those before it."""
+        self.is_low = True
+        """The last frame was softer than a voice that goes on."""
         self.has_fallen = False
-        """The last frame was softer than those before it, and softer than a voice that goes on."""
+        """It was softer than those before it, too."""
         self.is_quiet = True
         """The last frame was too soft to hold a word."""
 
@@ -42,7 +44,8 @@ class Loudness:
         self._usual_steps = steps if self._usual_steps is None else self._usual_steps + _MEMORY * difference
         self._peak_steps = max(steps, self._peak_steps + _PEAK_DECAY * (steps - self._peak_steps))
         self.has_risen = difference > _CHANGE_STEPS
-        self.has_fallen = difference < -_CHANGE_STEPS and steps < self._peak_steps - _LOUD_STEPS
+        self.is_low = steps < self._peak_steps - _LOUD_STEPS
+        self.has_fallen = self.is_low and difference < -_CHANGE_STEPS
         self.is_quiet = steps < _QUIET_STEPS
 
     def _steps(self, content: bytes) -> float:

@@ -71,6 +71,7 @@ class SttStage:
         self._sound = CallerSound(call.audio_format)
         self._settled_sample = 0
         self._has_unsettled_speech = False
+        self._is_voice_heard = False  # by the ear, at this moment
         self._is_server_leaving = False
         self._last_utterance_id = 0
         self._utterance_id_base = 0
@@ -91,6 +92,7 @@ class SttStage:
         kept = self._sound.kept_since(self._settled_sample)
         start_sample = kept[0].from_sample if kept else self._sound.next_sample
         self._is_server_leaving = False
+        self._is_voice_heard = False
         self._utterance_id_base = self._last_utterance_id
         self._outbox = self._fresh_outbox(start_sample=start_sample)
         if start_sample and (self._expected or self._is_agent_speaking):
@@ -111,7 +113,10 @@ class SttStage:
 
     def hear(self, audio: CallerAudio) -> None:
         """Pass the caller's sound on: at once where delay is felt, in longer chunks elsewhere."""
-        self._send_sound(self._sound.hear(audio, is_agent_speaking=self._is_agent_speaking))
+        stretch = self._sound.hear(
+            audio, is_agent_speaking=self._is_agent_speaking, is_voice_heard=self._is_voice_heard
+        )
+        self._send_sound(stretch)
 
     def idle(self, idle: MediaIdle) -> None:
         """Pass on that the clock went on without sound."""
@@ -191,6 +196,7 @@ class SttStage:
                 self._on_event(EarProgressed(response.progress.processed_sample))
             case "speech_activity":
                 self._has_unsettled_speech = True
+                self._is_voice_heard = response.speech_activity.kind == stt_pb2.SpeechActivity.KIND_BEGIN
                 self._on_event(_activity(response.speech_activity))
             case "transcript":
                 self._on_event(self._transcript(response.transcript))

@@ -101,6 +101,44 @@ def test_a_dip_within_a_voice_hurries_nobody():
     assert sound.hear(CallerAudio(start + 40 * FRAME, voice(4000)), is_agent_speaking=False) is None
 
 
+def heard_voice() -> tuple[CallerSound, int]:
+    """A voice that the ear hears, and its next sample."""
+    sound, start = quiet_sound()
+    for number in range(40):
+        sound.hear(CallerAudio(start + number * FRAME, voice(8000)), is_agent_speaking=False, is_voice_heard=True)
+    sound.flush()
+    return sound, start + 40 * FRAME
+
+
+def test_a_voice_the_ear_hears_already_goes_in_long_chunks_however_its_level_rises():
+    sound, start = heard_voice()
+    given = [
+        sound.hear(
+            CallerAudio(start + number * FRAME, voice(8000 + 4000 * number)),
+            is_agent_speaking=False,
+            is_voice_heard=True,
+        )
+        for number in range(4)
+    ]
+    assert lengths(given) == [0, 0, 0, 640]
+
+
+def test_its_end_goes_at_once_with_what_was_held():
+    sound, start = heard_voice()
+    sound.hear(CallerAudio(start, voice(8000)), is_agent_speaking=False, is_voice_heard=True)
+    given = [
+        sound.hear(CallerAudio(start + number * FRAME, SILENCE), is_agent_speaking=False, is_voice_heard=True)
+        for number in range(1, 4)
+    ]
+    assert lengths(given) == [320, 160, 160]
+
+
+def test_a_voice_that_comes_back_ends_the_hurry():
+    sound, start = heard_voice()
+    sound.hear(CallerAudio(start, SILENCE), is_agent_speaking=False, is_voice_heard=True)
+    assert sound.hear(CallerAudio(start + FRAME, voice(8000)), is_agent_speaking=False, is_voice_heard=True) is None
+
+
 def test_flushing_gives_what_is_held_once():
     sound, start = quiet_sound()
     sound.hear(CallerAudio(start, SILENCE, concealed_samples=40), is_agent_speaking=False)
