@@ -10,6 +10,7 @@ from services.runtime.models import model_dir
 from services.runtime.server import run_service
 from services.runtime.settings import read_settings
 from services.stt_proxy.end_of_turn import make_end_of_turn_model
+from services.stt_proxy.endings.model import load_ending_models
 from services.stt_proxy.engine import make_engine
 from services.stt_proxy.grammar import load_grammars
 from services.stt_proxy.service import FULL_NAME, SttService
@@ -37,6 +38,7 @@ def main() -> None:
         await engine.load()
         await end_of_turn.load()
         await asyncio.to_thread(load_grammars)
+        await asyncio.to_thread(load_ending_models)
 
     async def close() -> None:
         await engine.close()

@@ -16,14 +16,11 @@ _SENTENCE_END = re.compile(r"[.!?]\s+|[。！？]")
 
 
 class Closure(Enum):
-    """How conclusive a sentence's end is."""
+    """What the patterns say of a sentence's end."""
 
     OPEN = auto()  # nobody stops there
-    LOOSE = auto()  # it may be whole, and often more comes
-    LIKELY = auto()  # nothing says that more comes, nor that it does not
-    WHOLE = auto()  # it ends as whole sentences do
+    UNDECIDED = auto()
     CONCLUDED = auto()  # something says that no more comes
-    CLOSED = auto()  # the same, and it outweighs any word that seems to lead on
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,32 +29,21 @@ class Grammar:
 
     is_spaced: bool
     asides: tuple[tuple[str, ...], ...]  # what may stand before a sentence and changes nothing, longest first
-    greetings: tuple[tuple[str, ...], ...]  # asides that are no turn by themselves, as a rule
-    closed: Patterns  # what ends so is whole, whatever the others say
+    closed: Patterns  # what ends so is whole, even where it seems open
     open: Patterns
-    concluded: Patterns  # what ends so is whole where it is not open, and no more comes
-    settled: Patterns  # what ends so is whole where it is neither open nor concluded
-    loose: Patterns
-
-    def is_only_greeting(self, text: str) -> bool:
-        """Whether the caller has said hello, and at most "yes" or "well" before."""
-        words = self._words(text)
-        is_greeting = any(words[-len(greeting) :] == greeting for greeting in self.greetings)
-        return is_greeting and not self._without_asides(words)
+    concluded: Patterns  # what ends so is whole where it is not open
 
     def closure(self, text: str) -> Closure:
-        """How conclusive the last sentence of the text is."""
-        rest = self._without_asides(self._words(_last_sentence(text)))
-        if self.closed.match(rest):
-            return Closure.CLOSED
+        """What the patterns say of the last sentence of the text."""
+        said = self._words(_last_sentence(text))
+        rest = self._without_asides(said)
+        if self.closed.match(rest) or self.closed.match(said):
+            return Closure.CONCLUDED
         is_asked = text.rstrip().endswith(("?", "？"))
         if self.open.match(rest) and not is_asked:
             return Closure.OPEN
-        if self.concluded.match(rest):
-            return Closure.CONCLUDED
-        if self.settled.match(rest) or not rest:
-            return Closure.WHOLE
-        return Closure.LOOSE if self.loose.match(rest) else Closure.LIKELY
+        is_concluded = self.concluded.match(rest) or self.concluded.match(said)
+        return Closure.CONCLUDED if is_concluded else Closure.UNDECIDED
 
     def _words(self, text: str) -> tuple[str, ...]:
         words = normalise(text)
@@ -105,12 +91,9 @@ def _parse(table: dict[str, Any]) -> Grammar:
     return Grammar(
         is_spaced=is_spaced,
         asides=tuple(sorted({*phrases("aside"), *phrases("greeting")}, key=len, reverse=True)),
-        greetings=phrases("greeting"),
         closed=compiled("closed"),
         open=compiled("open"),
         concluded=compiled("concluded"),
-        settled=compiled("settled"),
-        loose=compiled("loose"),
     )
 
 

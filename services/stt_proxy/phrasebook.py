@@ -13,7 +13,6 @@ FALLBACK = "other"
 _OPEN_END = re.compile(r"(?:[,;:、，；：…]|\.\.\.|[-–—])\s*$")
 _CLOSED_END = re.compile(r"[.?!。？！]['\"”’)]*\s*$")
 _NO_LIMIT = 1 << 30
-LONGEST_ITEM_WORDS = 3
 FEWEST_PIECES = 3
 GROUP_DIGITS = 3  # the first group of a telephone number
 
@@ -27,15 +26,11 @@ class Phrasebook:
     yes_no: frozenset[str]  # whole answers
     courtesies: frozenset[str]  # what may stand around an answer and changes nothing: "please"
     fillers: frozenset[str]  # sounds of someone who is thinking
-    unfinished_endings: tuple[str, ...]  # no sentence ends with these
-    bare_openings: tuple[str, ...]  # no sentence is only this, courtesies aside
+    unfinished_endings: tuple[str, ...]  # hardly a sentence ends with these
     linking_words: frozenset[str]  # "is", "will": they end a sentence only behind ...
     linked_subjects: frozenset[str]  # ... one of these: "yes, it is", "I don't know where they are"
     number_nouns: tuple[str, ...]  # "number", "code": digits behind them are dictated
-    item_openings: frozenset[str]  # what an item of a list begins with: "a filling, a cleaning and an x-ray"
-    item_words: frozenset[str]  # items by themselves: "Monday"
-    list_closings: frozenset[str]  # before the last item: "and", "or"
-    whole_endings: tuple[str, ...]  # what ends so is whole, even where another list says not
+    whole_endings: tuple[str, ...]  # what ends so is whole, even where a pattern says not
     digit_words: dict[str, str]  # "two" is "2", "ten" is "10"
     tens_words: dict[str, str]  # "twenty" is "2": a unit may follow
     repeat_words: dict[str, int]  # "double" is 2
@@ -46,28 +41,13 @@ class Phrasebook:
         """Whether that is all the text says."""
         return _is_made_of(self._joined(words), self.yes_no, self.yes_no | self.courtesies, self._gap)
 
-    def is_unfinished(self, text: str, words: tuple[str, ...], *, is_closed: bool = False) -> bool:
-        """Whether no one would stop there: a conjunction, an article, a comma at the end, or only "um".
-
-        `is_closed`: something else says that the sentence is whole.
-        """
+    def trails_off(self, words: tuple[str, ...]) -> bool:
+        """Whether the caller is thinking: nothing was said, or the last of it is such a sound as "um"."""
         said = self._joined(words)
-        is_thinking = not words or _is_made_of(said, self.fillers, self.fillers, self._gap)
-        if is_thinking or self.is_left_hanging(text):
-            return True
-        if is_closed or self.has_whole_ending(words):
-            return False
-        is_question = text.rstrip().endswith(("?", "？"))
-        is_dangling = any(self._ends_with(said, one) for one in self.unfinished_endings) or self._lacks_its_object(
-            words
-        )
-        trails_off = any(self._ends_with(said, filler) for filler in self.fillers)
-        return (
-            (is_dangling and not is_question) or trails_off or self._is_bare_opening(said) or self._is_open_list(text)
-        )
+        return not words or any(self._ends_with(said, filler) for filler in self.fillers)
 
     def has_whole_ending(self, words: tuple[str, ...]) -> bool:
-        """Whether the text ends with words that no more need follow."""
+        """Whether the text ends with words behind which no more need follow."""
         return any(self._ends_with(self._joined(words), ending) for ending in self.whole_endings)
 
     def is_left_hanging(self, text: str) -> bool:
@@ -77,6 +57,17 @@ class Phrasebook:
     def is_left_open(self, text: str) -> bool:
         """Whether the text closes with no mark at all."""
         return _CLOSED_END.search(text) is None
+
+    def tokens(self, text: str) -> tuple[str, ...]:
+        """The words of the text, characters where words do not stand apart, each numeral as `#`."""
+        words = normalise(text)
+        pieces = words if self.is_spaced else tuple("".join(words))
+        return tuple("#" if self._is_numeral(piece) else piece for piece in pieces)
+
+    def leads_on(self, tokens: tuple[str, ...]) -> bool:
+        """Whether hardly a sentence ends with such words: a conjunction, an article, a verb that links nothing."""
+        said = self._joined(tokens)
+        return any(self._ends_with(said, one) for one in self.unfinished_endings) or self._lacks_its_object(tokens)
 
     def digits(self, text: str) -> str:
         """Every digit said in the text, in order, whether written as a numeral or as a word."""
@@ -112,6 +103,9 @@ class Phrasebook:
         n_spelled = sum(1 for word in words if (len(word) == 1 and word.isalpha()) or word in self.letter_words)
         return n_spelled + len(self.digits(text)) if n_spelled else 0
 
+    def _is_numeral(self, word: str) -> bool:
+        return word.isdecimal() or word in self.tens_words or self.digit_words.get(word, "0") not in ("0", "1")
+
     @property
     def _gap(self) -> str:
         return " " if self.is_spaced else ""
@@ -130,27 +124,6 @@ class Phrasebook:
         while before and before[-1] in self.linking_words:
             before.pop()
         return 0 < len(before) < len(words) and before[-1] not in self.linked_subjects
-
-    def _is_open_list(self, text: str) -> bool:
-        """Whether items follow one another and the one that closes the list is still missing."""
-        *_, before_last, last_word = ("", "", *normalise(text))
-        if before_last in self.item_words and last_word in self.item_words:
-            return True
-        parts = [words for part in re.split(r"[,，、]", text) if (words := normalise(part))]
-        if len(parts) < 2 or len(parts[-1]) > LONGEST_ITEM_WORDS or self.list_closings.intersection(parts[-1]):
-            return False
-        before, last = parts[-2], parts[-1]
-        if last[-1] in self.item_words:
-            return before[-1] in self.item_words
-        return last[0] in self.item_openings and bool(self.item_openings.intersection(before[-LONGEST_ITEM_WORDS:]))
-
-    def _is_bare_opening(self, said: str) -> bool:
-        opening = next((one for one in self.bare_openings if self._ends_with(said, one)), None)
-        if opening is None:
-            return False
-        before = said[: len(said) - len(opening)].rstrip()
-        aside = self.yes_no | self.courtesies | self.fillers
-        return not before or _is_made_of(before, aside, aside, self._gap)
 
     def _digit_pieces(self, text: str) -> list[str | None]:
         """For each word of the text the digits it says, None for a word that says none."""
@@ -234,13 +207,9 @@ def _parse(table: dict[str, object]) -> Phrasebook:
         courtesies=frozenset(phrases("courtesies")),
         fillers=frozenset(phrases("fillers")),
         unfinished_endings=phrases("unfinished_endings"),
-        bare_openings=tuple(sorted(phrases("bare_openings"), key=len, reverse=True)),
         linking_words=frozenset(phrases("linking_words")),
         linked_subjects=frozenset(phrases("linked_subjects")),
         number_nouns=phrases("number_nouns"),
-        item_openings=frozenset(phrases("item_openings")),
-        item_words=frozenset(phrases("item_words")),
-        list_closings=frozenset(phrases("list_closings")),
         whole_endings=phrases("whole_endings"),
         digit_words=words("digit_words"),
         tens_words=words("tens_words"),

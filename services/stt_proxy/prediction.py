@@ -5,6 +5,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from enum import Enum
 
+from services.stt_proxy.endings.model import ending_model_of
 from services.stt_proxy.engine import ExpectedKind, Hints
 from services.stt_proxy.grammar import Closure, grammar_of
 from services.stt_proxy.phrasebook import Phrasebook
@@ -14,7 +15,6 @@ REMEMBERED_PAUSES = 8
 PAUSES_THAT_MAKE_A_HABIT = 2
 HABIT_MARGIN_MS = 64
 LONGEST_HABIT_WAIT_MS = 900
-LONGEST_LIKELY_WAIT_MS = 600  # for a caller who pauses in the midst of sentences, behind one that is likely whole
 DICTATED_RUN = 2  # so many digits in a row, said one by one, are a number being dictated
 SHORTEST_WHOLE_NUMBER = 7
 SOUNDS_UNFINISHED = 0.3
@@ -32,13 +32,12 @@ class Reason(Enum):
     SPELLING_COMPLETE = "SPELLING_COMPLETE"
     SPELLING_EXPECTED = "SPELLING_EXPECTED"
     CONCLUDED = "CONCLUDED"  # whole, and something says that no more comes: thanks, a question, a closing particle
-    LIKELY = "LIKELY"  # whole, but nothing says that no more comes
     MAY_GO_ON = "MAY_GO_ON"  # it may be whole, and often more comes
     UNSURE = "UNSURE"  # whole by its words, but something else speaks against it: see Doubt
     NO_TEXT = "NO_TEXT"
 
 
-LOOKS_WHOLE = frozenset((Reason.COMPLETE, Reason.LIKELY, Reason.CONCLUDED, Reason.YES_NO))
+LOOKS_WHOLE = frozenset((Reason.COMPLETE, Reason.CONCLUDED, Reason.YES_NO))
 
 _PROBABILITIES = {
     Reason.COMPLETE: 0.85,
@@ -49,11 +48,15 @@ _PROBABILITIES = {
     Reason.SPELLING_COMPLETE: 0.95,
     Reason.SPELLING_EXPECTED: 0.15,
     Reason.CONCLUDED: 0.95,
-    Reason.LIKELY: 0.7,
     Reason.MAY_GO_ON: 0.5,
     Reason.UNSURE: 0.5,
     Reason.NO_TEXT: 0.3,
 }
+
+# From which probability of an end on, as the language's model sees it, a text ...
+SURELY_OVER = 0.9  # ... is taken for whole whatever the caller's habit
+OVER = 0.7  # ... is taken for whole
+PERHAPS_OVER = 0.3  # ... may go on
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,12 +145,12 @@ def judge(
 ) -> Judgement:
     """Weigh the evidence. `text` is None while it is not known, empty when there were no words."""
     reason = _reason(text, phrasebook, hints)
-    if reason in (Reason.COMPLETE, Reason.CONCLUDED, Reason.LIKELY) and doubt.is_reasonable:
+    if reason in (Reason.COMPLETE, Reason.CONCLUDED) and doubt.is_reasonable:
         reason = Reason.UNSURE
     return Judgement(_PROBABILITIES[reason], _wait_ms(reason, hints, waits, habit), reason)
 
 
-def _reason(text: str | None, phrasebook: Phrasebook, hints: Hints) -> Reason:  # noqa: PLR0911 - one rule a line
+def _reason(text: str | None, phrasebook: Phrasebook, hints: Hints) -> Reason:
     if not text or not text.strip():
         return Reason.NO_TEXT
     if hints.expected_kind is ExpectedKind.DIGITS and (digits := phrasebook.digits(text)):
@@ -155,18 +158,29 @@ def _reason(text: str | None, phrasebook: Phrasebook, hints: Hints) -> Reason:  
     if hints.expected_kind is ExpectedKind.SPELLING and (n_letters := phrasebook.n_letters(text)):
         is_whole = 0 < hints.expected_length <= n_letters
         return Reason.SPELLING_COMPLETE if is_whole else Reason.SPELLING_EXPECTED
-    words, grammar = normalise(text), grammar_of(phrasebook.language)
-    if grammar.is_only_greeting(text):
-        return Reason.MAY_GO_ON
+    words = normalise(text)
     if phrasebook.is_yes_or_no(words):
         return Reason.YES_NO
-    if (dictated := _dictated(text, phrasebook)) is not None and not phrasebook.is_left_hanging(text):
-        return dictated
-    closure = grammar.closure(text)
-    is_open = closure is Closure.OPEN and not phrasebook.has_whole_ending(words)
-    if is_open or phrasebook.is_unfinished(text, words, is_closed=closure is Closure.CLOSED):
+    if phrasebook.is_left_hanging(text) or phrasebook.trails_off(words):
         return Reason.UNFINISHED
-    return _WHOLE.get(closure, Reason.COMPLETE)
+    return _dictated(text, phrasebook) or _by_ending(text, words, phrasebook)
+
+
+def _by_ending(text: str, words: tuple[str, ...], phrasebook: Phrasebook) -> Reason:
+    """What the patterns of the language and its model make of it: one finds what is open, the other weighs the rest."""
+    closure = grammar_of(phrasebook.language).closure(text)
+    if closure is Closure.OPEN and not phrasebook.has_whole_ending(words):
+        return Reason.UNFINISHED
+    model = ending_model_of(phrasebook.language)
+    if model is None:
+        return Reason.COMPLETE
+    tokens = phrasebook.tokens(text)
+    probability = model.probability(tokens, leads_on=phrasebook.leads_on(tokens))
+    if probability >= SURELY_OVER or (closure is Closure.CONCLUDED and probability >= OVER):
+        return Reason.CONCLUDED
+    if probability >= OVER or closure is Closure.CONCLUDED:
+        return Reason.COMPLETE
+    return Reason.MAY_GO_ON if probability >= PERHAPS_OVER else Reason.UNFINISHED
 
 
 def _dictated(text: str, phrasebook: Phrasebook) -> Reason | None:
@@ -176,14 +190,6 @@ def _dictated(text: str, phrasebook: Phrasebook) -> Reason | None:
         return Reason.DIGITS_COMPLETE
     is_part = DICTATED_RUN <= len(digits) < max(phrasebook.whole_number_lengths, default=0)
     return Reason.DIGITS_EXPECTED if is_part else None
-
-
-_WHOLE = {
-    Closure.CLOSED: Reason.CONCLUDED,
-    Closure.CONCLUDED: Reason.CONCLUDED,
-    Closure.LIKELY: Reason.LIKELY,
-    Closure.LOOSE: Reason.MAY_GO_ON,
-}
 
 
 def _counted(n_digits: int, length: int, phrasebook: Phrasebook, whole: Reason, part: Reason) -> Reason:
@@ -206,9 +212,6 @@ def _wait_ms(  # noqa: PLR0911 - one reason a line
             return max(waits.half_way_ms, habit.wait_ms)
         case Reason.MAY_GO_ON:
             return min(max(waits.half_way_ms, habit.any_wait_ms), longest_ms)
-        case Reason.LIKELY:
-            patience_ms = min(habit.any_wait_ms, LONGEST_LIKELY_WAIT_MS)
-            return min(max(waits.complete_ms, habit.wait_ms, patience_ms), longest_ms)
         case Reason.COMPLETE:
             return min(max(waits.complete_ms, habit.wait_ms), longest_ms)
         case Reason.YES_NO if hints.expected_kind is not ExpectedKind.YES_NO:

@@ -81,7 +81,7 @@ class Label:
     speech_start_sample: int
     speech_end_sample: int
     pauses: list[list[int]]
-    part: str = ""  # of the endpointing set: "known_1", "known_2" or "unseen"
+    part: str = ""  # of the endpointing set: "known_1", "known_2", "unseen" or "blind"
 
 
 class Speaker:

@@ -34,7 +34,7 @@ TARGET_CUT_OFF_PERCENT = 5.0
 TARGET_WAIT_MS = 350.0
 UNDERSTOOD = {"faster_whisper": ("default", "en-")}  # voices and languages, where an engine does not take them all
 KNOWS_WORDS = ("script",)
-PARTS = ("known_1", "known_2", "unseen")
+PARTS = ("known_1", "known_2", "unseen", "blind")
 WHOLE_SET = "whole set"
 SHOWN_PARTS = ("known_1", "known_2")  # whose faults may be looked at while rules are improved
 
@@ -154,7 +154,7 @@ def main() -> int:
     parser.add_argument(
         "--faults",
         action="store_true",
-        help="list the clips cut off and those that waited long, but of the unseen part",
+        help="list the clips cut off and those that waited long, but only of the known parts",
     )
     asked = parser.parse_args()
     if not (CLIPS / "labels.json").exists():

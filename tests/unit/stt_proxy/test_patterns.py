@@ -60,6 +60,6 @@ def test_a_very_long_text_is_judged_by_its_end():
     assert not patterns("^ ... cat").match(("word",) * 5000 + ("cat",))
 
 
-@pytest.mark.parametrize("language", ["en", "vi", "ru", "zh", "other"])
+@pytest.mark.parametrize("language", ["en", "vi", "ru", "zh"])
 def test_every_language_has_a_grammar(language):
-    assert grammar_of(language).settled.expressions
+    assert grammar_of(language).open.expressions

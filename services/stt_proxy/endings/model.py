@@ -1,0 +1,48 @@
+"""A language's model: logistic regression over the features of a text."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from math import exp
+
+from services.stt_proxy.endings.features import features_of
+
+WEIGHTS = files("services.stt_proxy.endings") / "weights"
+BIAS = "bias"
+LONGEST_TEXT_WORDS = 60  # of a longer one the end is looked at: the time it takes stays bounded
+_SUFFIX = ".tsv"
+
+
+@dataclass(frozen=True, slots=True)
+class EndingModel:
+    """Weights by feature; a feature that is not listed weighs nothing."""
+
+    weights: Mapping[str, float]
+
+    def probability(self, words: Sequence[str], *, leads_on: bool) -> float:
+        """How likely a caller who pauses behind these words is through, 0 to 1. See `features_of`."""
+        weights = self.weights
+        found = features_of(words[-LONGEST_TEXT_WORDS:], leads_on=leads_on)
+        logit = weights.get(BIAS, 0.0) + sum(weights.get(feature, 0.0) for feature in found)
+        return 1.0 / (1.0 + exp(-max(-30.0, min(30.0, logit))))
+
+
+def load_ending_models() -> None:
+    """Read every language, so that no call waits for it."""
+    for file in WEIGHTS.iterdir():
+        if file.name.endswith(_SUFFIX):
+            ending_model_of(file.name.removesuffix(_SUFFIX))
+
+
+@cache
+def ending_model_of(language: str) -> EndingModel | None:
+    """The model of a phrasebook's language; None where nothing was learnt."""
+    file = WEIGHTS / f"{language}{_SUFFIX}"
+    if not file.is_file():
+        return None
+    weights = {}
+    for line in file.read_text(encoding="utf-8").splitlines():
+        feature, _, weight = line.rpartition("\t")
+        weights[feature] = float(weight)
+    return EndingModel(weights)
