@@ -30,7 +30,7 @@ class Phrasebook:
     linking_words: frozenset[str]  # "is", "will": they end a sentence only behind ...
     linked_subjects: frozenset[str]  # ... one of these: "yes, it is", "I don't know where they are"
     number_nouns: tuple[str, ...]  # "number", "code": digits behind them are dictated
-    whole_endings: tuple[str, ...]  # what ends so is whole, even where a pattern says not
+    whole_endings: tuple[str, ...]  # what ends so is whole, even where another list or a pattern says not
     digit_words: dict[str, str]  # "two" is "2", "ten" is "10"
     tens_words: dict[str, str]  # "twenty" is "2": a unit may follow
     repeat_words: dict[str, int]  # "double" is 2
@@ -66,6 +66,8 @@ class Phrasebook:
 
     def leads_on(self, tokens: tuple[str, ...]) -> bool:
         """Whether hardly a sentence ends with such words: a conjunction, an article, a verb that links nothing."""
+        if self.has_whole_ending(tokens):
+            return False
         said = self._joined(tokens)
         return any(self._ends_with(said, one) for one in self.unfinished_endings) or self._lacks_its_object(tokens)
 

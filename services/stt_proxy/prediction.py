@@ -56,6 +56,7 @@ _PROBABILITIES = {
 # From which probability of an end on, as the language's model sees it, a text ...
 SURELY_OVER = 0.9  # ... is taken for whole whatever the caller's habit
 OVER = 0.7  # ... is taken for whole
+OVER_WHERE_CONCLUDED = 0.5  # ... is taken for whole where the patterns say so too
 PERHAPS_OVER = 0.3  # ... may go on
 
 
@@ -71,6 +72,11 @@ class Waits:
     def half_way_ms(self) -> int:
         """Half way between a whole sentence and one that is not."""
         return (self.complete_ms + self.unfinished_ms) // 2
+
+    @property
+    def may_go_on_ms(self) -> int:
+        """Longer than nearly all pauses in mid-sentence, where a sentence that is none may be one."""
+        return (self.complete_ms + 2 * self.unfinished_ms) // 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +165,7 @@ def _reason(text: str | None, phrasebook: Phrasebook, hints: Hints) -> Reason:
         is_whole = 0 < hints.expected_length <= n_letters
         return Reason.SPELLING_COMPLETE if is_whole else Reason.SPELLING_EXPECTED
     words = normalise(text)
-    if phrasebook.is_yes_or_no(words):
+    if hints.expected_kind is ExpectedKind.YES_NO and phrasebook.is_yes_or_no(words):
         return Reason.YES_NO
     if phrasebook.is_left_hanging(text) or phrasebook.trails_off(words):
         return Reason.UNFINISHED
@@ -176,11 +182,13 @@ def _by_ending(text: str, words: tuple[str, ...], phrasebook: Phrasebook) -> Rea
         return Reason.COMPLETE
     tokens = phrasebook.tokens(text)
     probability = model.probability(tokens, leads_on=phrasebook.leads_on(tokens))
-    if probability >= SURELY_OVER or (closure is Closure.CONCLUDED and probability >= OVER):
+    is_answer = phrasebook.is_yes_or_no(words)
+    is_concluded = closure is Closure.CONCLUDED or is_answer
+    if probability >= SURELY_OVER or (is_concluded and probability >= OVER):
         return Reason.CONCLUDED
-    if probability >= OVER or closure is Closure.CONCLUDED:
+    if probability >= (OVER_WHERE_CONCLUDED if is_concluded else OVER):
         return Reason.COMPLETE
-    return Reason.MAY_GO_ON if probability >= PERHAPS_OVER else Reason.UNFINISHED
+    return Reason.MAY_GO_ON if probability >= PERHAPS_OVER or is_answer else Reason.UNFINISHED
 
 
 def _dictated(text: str, phrasebook: Phrasebook) -> Reason | None:
@@ -199,9 +207,7 @@ def _counted(n_digits: int, length: int, phrasebook: Phrasebook, whole: Reason, 
     return whole if is_whole else part
 
 
-def _wait_ms(  # noqa: PLR0911 - one reason a line
-    reason: Reason, hints: Hints, waits: Waits, habit: PausingHabit
-) -> int:
+def _wait_ms(reason: Reason, hints: Hints, waits: Waits, habit: PausingHabit) -> int:
     longest_ms = max(waits.complete_ms, waits.unfinished_ms)
     match reason:
         case Reason.NO_TEXT:
@@ -211,9 +217,7 @@ def _wait_ms(  # noqa: PLR0911 - one reason a line
         case Reason.UNSURE:
             return max(waits.half_way_ms, habit.wait_ms)
         case Reason.MAY_GO_ON:
-            return min(max(waits.half_way_ms, habit.any_wait_ms), longest_ms)
+            return min(max(waits.may_go_on_ms, habit.any_wait_ms), longest_ms)
         case Reason.COMPLETE:
-            return min(max(waits.complete_ms, habit.wait_ms), longest_ms)
-        case Reason.YES_NO if hints.expected_kind is not ExpectedKind.YES_NO:
             return min(max(waits.complete_ms, habit.wait_ms), longest_ms)
     return waits.complete_ms
