@@ -28,7 +28,7 @@ from services.stt_proxy.phrasebook import Phrasebook, phrasebook_of
 HERE = Path(__file__).parent
 PAUSE = "|"
 MID_WORDS_WEIGHT = 0.1  # of a place where no pause is marked, beside one where it is
-REGULARISATION = 0.15  # inverse strength, of L2
+REGULARISATION = 0.4  # inverse strength, of L2
 PARTS = 5
 LEAST_TURNS = 3  # in which a feature must occur
 LEAST_WEIGHT = 0.02  # what weighs less is not written

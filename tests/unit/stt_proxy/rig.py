@@ -54,7 +54,7 @@ class DictationEar:
 
     def __init__(self, report: Callable[[Report], None]) -> None:
         self.report = report
-        self.text: str | None = "My tooth hurts."  # None: the answer comes later
+        self.text: str | None = "I would like to make an appointment."  # None: the answer comes later
         self.asked: list[tuple[Speech, bool]] = []
         self.heard: list[tuple[int, int]] = []
         self.rested: list[int] = []

@@ -30,7 +30,10 @@ async def test_a_turn_from_the_first_sound_to_the_settled_text():
     assert kinds == [
         SpeechActivity, SpeechActivity, TurnPrediction, Transcript, TurnPrediction, Transcript, UtteranceSettled,
     ]  # fmt: skip
-    assert texts(call) == [(TextStage.DRAFT, "My tooth hurts."), (TextStage.SETTLED, "My tooth hurts.")]
+    assert texts(call) == [
+        (TextStage.DRAFT, "I would like to make an appointment."),
+        (TextStage.SETTLED, "I would like to make an appointment."),
+    ]
     assert [is_final for _, is_final in call.ear.asked] == [False]
 
 
@@ -114,7 +117,7 @@ async def test_an_end_waits_for_the_sound_before_it():
     assert call.told(UtteranceSettled) == []
     await call.settle()
     assert len(call.told(UtteranceSettled)) == 1
-    assert texts(call)[-1] == (TextStage.SETTLED, "My tooth hurts.")
+    assert texts(call)[-1] == (TextStage.SETTLED, "I would like to make an appointment.")
 
 
 async def test_an_end_that_goes_back_is_refused():
@@ -159,7 +162,7 @@ async def test_half_close_hears_the_rest_and_settles_it():
     await call.speak(640)
     call.listening.finish()
     await call.settle()
-    assert texts(call) == [(TextStage.SETTLED, "My tooth hurts.")]
+    assert texts(call) == [(TextStage.SETTLED, "I would like to make an appointment.")]
     assert call.told(UtteranceSettled)[0].end_sample == call.at
     assert call.listening.is_done
     assert call.ear.is_finished
@@ -197,8 +200,8 @@ async def test_a_draft_that_was_refused_costs_the_utterance_nothing():
     call.ear.refuse("DRAFT_LATE")
     await call.end()
     assert [is_final for _, is_final in call.ear.asked] == [False, True]
-    call.ear.answer("My tooth hurts.")
-    assert texts(call) == [(TextStage.SETTLED, "My tooth hurts.")]
+    call.ear.answer("I would like to make an appointment.")
+    assert texts(call) == [(TextStage.SETTLED, "I would like to make an appointment.")]
 
 
 async def test_a_file_that_runs_ahead_waits_for_its_words():
@@ -207,7 +210,7 @@ async def test_a_file_that_runs_ahead_waits_for_its_words():
     await spoken(call)
     await call.be_silent(2000)
     assert call.listening.is_behind
-    call.ear.answer("My tooth hurts.")
+    call.ear.answer("I would like to make an appointment.")
     assert not call.listening.is_behind
 
 
@@ -268,7 +271,7 @@ async def test_a_judgement_of_the_voice_waits_for_the_words():
     call.end_of_turn.sounds_over = 0.05
     await spoken(call)
     assert [each.reason for each in call.told(TurnPrediction)] == ["NO_TEXT"]
-    call.ear.answer("My tooth hurts.")
+    call.ear.answer("I would like to make an appointment.")
     assert [each.reason for each in call.told(TurnPrediction)] == ["NO_TEXT", "UNSURE"]
 
 

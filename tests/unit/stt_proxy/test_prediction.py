@@ -25,7 +25,7 @@ WHOLE = {
         "I don't think that works for me",
         "That's about it.",
         "If it rains I will stay home, thanks.",
-        "My tooth hurts",
+        "I would like to make an appointment",
         "I don't know where they are.",
         "What is it for?",
         "Please come in.",
@@ -233,7 +233,6 @@ def test_an_unfinished_structure_waits(language, text):
     [
         "That is hard to find",
         "Please come in",  # a particle, no preposition
-        "If it gets worse I will call you",
     ],
 )
 def test_what_only_resembles_an_unfinished_structure_is_whole(text):
@@ -356,23 +355,23 @@ def habit(*pauses_ms: int) -> PausingHabit:
 
 
 def test_a_caller_who_pauses_long_is_waited_for():
-    assert judged("My tooth hurts", habit=habit(400, 450)).wait_ms == 450 + 64
+    assert judged("I would like to make an appointment", habit=habit(400, 450)).wait_ms == 450 + 64
 
 
 def test_one_long_pause_is_no_habit():
-    assert judged("My tooth hurts", habit=habit(800)).wait_ms == 256
+    assert judged("I would like to make an appointment", habit=habit(800)).wait_ms == 256
 
 
 def test_short_pauses_change_nothing():
-    assert judged("My tooth hurts", habit=habit(100, 120, 130)).wait_ms == 256
+    assert judged("I would like to make an appointment", habit=habit(100, 120, 130)).wait_ms == 256
 
 
 def test_a_single_outlier_among_many_pauses_is_passed_over():
-    assert judged("My tooth hurts", habit=habit(110, 120, 100, 130, 1500, 110)).wait_ms <= 256
+    assert judged("I would like to make an appointment", habit=habit(110, 120, 100, 130, 1500, 110)).wait_ms <= 256
 
 
 def test_a_habit_has_its_limit():
-    assert judged("My tooth hurts", habit=habit(1900, 1900)).wait_ms == 900
+    assert judged("I would like to make an appointment", habit=habit(1900, 1900)).wait_ms == 900
 
 
 def test_an_expected_yes_is_taken_at_once_whatever_the_habit():
@@ -395,17 +394,19 @@ def doubted(text: str, doubt: Doubt, learnt: PausingHabit | None = None, hints: 
 
 
 def test_a_sentence_the_engine_left_open_waits_half_way():
-    assert doubted("My tooth hurts", Doubt(is_left_open=True)) == Judgement(0.5, (256 + 1200) // 2, Reason.UNSURE)
+    assert doubted("I would like to make an appointment", Doubt(is_left_open=True)) == Judgement(
+        0.5, (256 + 1200) // 2, Reason.UNSURE
+    )
 
 
 def test_a_voice_that_goes_on_makes_a_whole_sentence_wait():
-    assert doubted("My tooth hurts.", Doubt(sounds_over=0.1)).reason is Reason.UNSURE
-    assert doubted("My tooth hurts.", Doubt(sounds_over=0.9)).reason is Reason.COMPLETE
+    assert doubted("I would like to make an appointment.", Doubt(sounds_over=0.1)).reason is Reason.UNSURE
+    assert doubted("I would like to make an appointment.", Doubt(sounds_over=0.9)).reason is Reason.COMPLETE
 
 
 def test_words_the_engine_is_not_sure_of_are_doubted():
-    assert doubted("My tooth hurts.", Doubt(confidence=0.6)).reason is Reason.UNSURE
-    assert doubted("My tooth hurts.", Doubt(confidence=0.9)).reason is Reason.COMPLETE
+    assert doubted("I would like to make an appointment.", Doubt(confidence=0.6)).reason is Reason.UNSURE
+    assert doubted("I would like to make an appointment.", Doubt(confidence=0.9)).reason is Reason.COMPLETE
 
 
 def test_a_yes_and_an_unfinished_sentence_are_not_doubted():
@@ -415,4 +416,4 @@ def test_a_yes_and_an_unfinished_sentence_are_not_doubted():
 
 
 def test_doubt_never_waits_less_than_the_habit():
-    assert doubted("My tooth hurts", Doubt(is_left_open=True), habit(800, 800)).wait_ms == 864
+    assert doubted("I would like to make an appointment", Doubt(is_left_open=True), habit(800, 800)).wait_ms == 864

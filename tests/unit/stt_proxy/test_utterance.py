@@ -47,17 +47,17 @@ def test_a_pause_is_told_predicted_and_drafted():
 
 def test_a_draft_brings_its_text_and_a_prediction():
     call = utterances()
-    outputs = answer(call, ask_in(say(call, 500, 1500)), "My tooth hurts.")
-    assert texts(outputs) == [(TextStage.DRAFT, "My tooth hurts.")]
+    outputs = answer(call, ask_in(say(call, 500, 1500)), "I would like to make an appointment.")
+    assert texts(outputs) == [(TextStage.DRAFT, "I would like to make an appointment.")]
     assert isinstance(outputs[-1], TurnPrediction)
     assert (outputs[-1].reason, outputs[-1].end_sample) == ("COMPLETE", 1500 * MS)
 
 
 def test_a_draft_followed_by_silence_is_settled_without_asking_again():
     call = utterances()
-    answer(call, ask_in(say(call, 500, 1500)), "My tooth hurts.")
+    answer(call, ask_in(say(call, 500, 1500)), "I would like to make an appointment.")
     outputs = end(call, 1760)
-    assert texts(outputs) == [(TextStage.SETTLED, "My tooth hurts.")]
+    assert texts(outputs) == [(TextStage.SETTLED, "I would like to make an appointment.")]
     assert [(each.utterance_id, each.end_sample, each.is_ok) for each in settled(outputs)] == [(1, 1760 * MS, True)]
 
 
@@ -65,8 +65,8 @@ def test_a_draft_under_way_settles_the_utterance_when_it_comes():
     call = utterances()
     draft = ask_in(say(call, 500, 1500))
     assert end(call, 1760) == []
-    outputs = answer(call, draft, "My tooth hurts.")
-    assert texts(outputs) == [(TextStage.SETTLED, "My tooth hurts.")]
+    outputs = answer(call, draft, "I would like to make an appointment.")
+    assert texts(outputs) == [(TextStage.SETTLED, "I would like to make an appointment.")]
     assert len(settled(outputs)) == 1
     assert call.n_settling == 0
 
@@ -78,7 +78,7 @@ def test_a_draft_that_is_not_made_is_asked_for_again_when_it_is_owed():
     again = ask_in(call.unheard(draft, Unheard(draft.request_id, "DRAFT_LATE", "")))
     assert again.is_final
     assert again.spans == draft.spans
-    assert len(settled(answer(call, again, "My tooth hurts."))) == 1
+    assert len(settled(answer(call, again, "I would like to make an appointment."))) == 1
 
 
 def test_a_draft_that_is_not_made_is_nothing_while_nothing_is_owed():
@@ -208,7 +208,7 @@ def test_the_end_of_speech_is_told_even_when_the_client_had_ended_the_utterance(
 def test_pauses_after_words_that_looked_whole_lengthen_the_wait():
     call = utterances()
     for start in (0, 900, 1800):
-        outputs = answer(call, ask_in(say(call, start, start + 500)), "My tooth hurts.")
+        outputs = answer(call, ask_in(say(call, start, start + 500)), "I would like to make an appointment.")
     assert isinstance(outputs[-1], TurnPrediction)
     assert outputs[-1].wait_ms == 464
 
@@ -217,7 +217,7 @@ def test_pauses_after_words_that_are_plainly_unfinished_are_no_habit():
     call = utterances()
     for start in (0, 900, 1800):
         answer(call, ask_in(say(call, start, start + 500)), "I would like to")
-    outputs = answer(call, ask_in(say(call, 2700, 3200)), "I would like to see a doctor.")
+    outputs = answer(call, ask_in(say(call, 2700, 3200)), "I would like to make an appointment.")
     assert isinstance(outputs[-1], TurnPrediction)
     assert outputs[-1].wait_ms == 224
 
@@ -227,7 +227,7 @@ def test_pauses_while_the_agent_speaks_are_no_habit():
     speaking = Hints(agent_is_speaking=True)
     for start in (0, 900, 1800):
         say(call, start, start + 500, speaking)
-    outputs = answer(call, ask_in(say(call, 2700, 3200, speaking)), "My tooth hurts.")
+    outputs = answer(call, ask_in(say(call, 2700, 3200, speaking)), "I would like to make an appointment.")
     assert isinstance(outputs[-1], TurnPrediction)
     assert outputs[-1].wait_ms == 224
 
@@ -237,7 +237,7 @@ def test_time_on_hold_is_no_pause():
     for start in (0, 900, 1800):
         say(call, start, start + 500)
         call.skip()
-    outputs = answer(call, ask_in(say(call, 2700, 3200)), "My tooth hurts.")
+    outputs = answer(call, ask_in(say(call, 2700, 3200)), "I would like to make an appointment.")
     assert isinstance(outputs[-1], TurnPrediction)
     assert outputs[-1].wait_ms == 224
 
@@ -256,7 +256,7 @@ def test_a_correction_keeps_the_place_of_the_settled_text():
     call = utterances()
     answer(call, ask_in(say(call, 500, 1500)), "My truth hurts.")
     end(call, 1760)
-    [corrected] = call.corrected(Corrected(1, "My tooth hurts.", "en"))
+    [corrected] = call.corrected(Corrected(1, "I would like to make an appointment.", "en"))
     assert isinstance(corrected, Transcript)
     assert (corrected.stage, corrected.start_sample, corrected.end_sample) == (
         TextStage.CORRECTED, 500 * MS, 1760 * MS,
