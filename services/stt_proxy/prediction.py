@@ -153,7 +153,7 @@ def judge(
     reason = _reason(text, phrasebook, hints)
     if reason in (Reason.COMPLETE, Reason.CONCLUDED) and doubt.is_reasonable:
         reason = Reason.UNSURE
-    return Judgement(_PROBABILITIES[reason], _wait_ms(reason, hints, waits, habit), reason)
+    return Judgement(_PROBABILITIES[reason], _wait_ms(reason, waits, habit), reason)
 
 
 def _reason(text: str | None, phrasebook: Phrasebook, hints: Hints) -> Reason:
@@ -207,7 +207,7 @@ def _counted(n_digits: int, length: int, phrasebook: Phrasebook, whole: Reason, 
     return whole if is_whole else part
 
 
-def _wait_ms(reason: Reason, hints: Hints, waits: Waits, habit: PausingHabit) -> int:
+def _wait_ms(reason: Reason, waits: Waits, habit: PausingHabit) -> int:
     longest_ms = max(waits.complete_ms, waits.unfinished_ms)
     match reason:
         case Reason.NO_TEXT:
