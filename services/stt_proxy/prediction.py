@@ -55,7 +55,7 @@ _PROBABILITIES = {
 
 # From which probability of an end on, as the language's model sees it, a text ...
 SURELY_OVER = 0.9  # ... is taken for whole whatever the caller's habit
-OVER = 0.7  # ... is taken for whole
+OVER = 0.72  # ... is taken for whole
 OVER_WHERE_CONCLUDED = 0.5  # ... is taken for whole where the patterns say so too
 PERHAPS_OVER = 0.3  # ... may go on
 

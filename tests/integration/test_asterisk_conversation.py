@@ -27,7 +27,7 @@ from tests.load.clips import load_clips
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="session")]
 
-CALLER_SAYS = ("Say long.", "Say sure.", "Say nine.", "Say hang up.")
+CALLER_SAYS = ("Say long, please.", "Say sure, please.", "Say nine, please.", "Say hang up, please.")
 CLIPS = [decode_mulaw(b"".join(clip.frames)) for clip in load_clips() if clip.kind == "plain"][:4]
 AUDIBLE = 330  # -40 dBFS
 MAX_DEAD_AIR_S = 3.0
@@ -187,7 +187,7 @@ async def test_an_interruption_silences_the_agent_and_is_answered(switchboard: S
         interrupted, answer = switchboard.turns()[1:3]
         assert interrupted.outcome == INTERRUPTED
         assert 0 < len(interrupted.heard_text) < 100
-        assert answer.user_text == "Say sure."
+        assert answer.user_text == "Say sure, please."
         assert seconds_of_tone(call.heard, tone_hertz(2)) < 3.0
 
 
@@ -274,7 +274,7 @@ async def test_a_gateway_that_died_takes_its_call_up_again_and_talks_on(switchbo
             assert "cut off" in switchboard.turns(by_gateway=True)[0].heard_text
             call.say(CLIPS[0])
             await switchboard.until(switchboard.turns, 20)
-            assert switchboard.turns()[0].user_text == "Say long."
+            assert switchboard.turns()[0].user_text == "Say long, please."
             assert switchboard.turns()[0].outcome == COMPLETED
             await call.hang_up()
             await switchboard.until(switchboard.ends)

@@ -20,7 +20,7 @@ from tests.load.clips import Clip, load_clips
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-CALLER_SAYS = ("Say long.", "Say sure.", "Say nine.", "Say hang up.")
+CALLER_SAYS = ("Say long, please.", "Say sure, please.", "Say nine, please.", "Say hang up, please.")
 MAX_DEAD_AIR_S = 3.0
 
 
@@ -102,7 +102,7 @@ async def test_an_interruption_silences_the_agent_and_is_answered(stack: Scripte
         )
         assert last_before_answer - caller.spoke_first_at < 0.4
         assert caller.discards
-        assert answer.user_text == "Say sure."
+        assert answer.user_text == "Say sure, please."
         assert answer.outcome == record_pb2.TurnRecord.OUTCOME_COMPLETED
 
 
@@ -234,7 +234,7 @@ async def test_a_file_sent_at_once_gets_the_same_answers(stack: ScriptedStack):
         call = call_pb2_grpc.CallGatewayServiceStub(channel).ConnectCall(iter(requests))
         responses = [response async for response in call]
     turns = [response.event.turn for response in responses if response.event.WhichOneof("event") == "turn"]
-    assert [turn.user_text for turn in turns] == ["", "Say long.", "Say sure."]
+    assert [turn.user_text for turn in turns] == ["", "Say long, please.", "Say sure, please."]
     assert all(turn.outcome == record_pb2.TurnRecord.OUTCOME_COMPLETED for turn in turns)
     assert responses[0].WhichOneof("response") == "call"
     assert responses[-1].WhichOneof("response") == "end"

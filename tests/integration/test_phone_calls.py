@@ -27,7 +27,7 @@ from tests.integration.scripted_stack import ScriptedStack, scripted_stack
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="session")]
 
-CALLER_SAYS = ("Say sure.", "Say long.", "Say nine.", "Say hang up.")
+CALLER_SAYS = ("Say sure, please.", "Say long, please.", "Say nine, please.", "Say hang up, please.")
 CLIPS = Path(__file__).parents[1] / "data/clips"
 GREETING, FIRST = 1, 2  # turn ids; later ones depend on how many drafts were made
 
