@@ -1,24 +1,36 @@
 """Real phones for tests, and what can be told of the sound they hear."""
 
 import asyncio
+import random
+import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import numpy as np
 
 from clients.phone.recording import RATE_HERTZ, Recording
 from clients.phone.sip_phone import SipCall, SipPhones
 from services.audio.pcm import Samples
-from tests.integration.asterisk import free_port
 
 PHONE_RTP_PORTS = (33000, 33499)
+PHONE_SIP_PORTS = range(21000, 22000, 2)  # below those the kernel gives to whoever connects
+
+
+def _free_sip_port() -> int:
+    """A port nobody listens on now, nor on the next, which the phone takes for TLS."""
+    for port in random.sample(PHONE_SIP_PORTS, len(PHONE_SIP_PORTS)):
+        with socket.socket() as sip, socket.socket() as tls, suppress(OSError):
+            sip.bind(("127.0.0.1", port))
+            tls.bind(("127.0.0.1", port + 1))
+            return port
+    raise OSError(f"no two free ports in {PHONE_SIP_PORTS}")
 
 
 @asynccontextmanager
 async def running_phones(codec: str = "pcmu") -> AsyncIterator[SipPhones]:
     """Phones on a free port. One stack a process, so one at a time."""
     async with SipPhones(
-        sip_port=free_port(), rtp_first=PHONE_RTP_PORTS[0], rtp_last=PHONE_RTP_PORTS[1], codec=codec
+        sip_port=_free_sip_port(), rtp_first=PHONE_RTP_PORTS[0], rtp_last=PHONE_RTP_PORTS[1], codec=codec
     ) as phones:
         yield phones
 
