@@ -133,6 +133,7 @@ class SttStage:
             case DiscardUtterance(from_sample, to_sample):
                 discard = stt_pb2.UtteranceDiscard(from_sample=from_sample, to_sample=to_sample)
                 self._link.send(stt_pb2.StreamingRecognizeRequest(utterance_discard=discard))
+                self._is_voice_heard = False  # it was none, and its end may never be told
                 self._settled_until(to_sample)
             case UpdateEar():
                 self._language_codes = command.language_codes or self._language_codes
