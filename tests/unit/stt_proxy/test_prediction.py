@@ -218,6 +218,11 @@ def test_thanks_questions_and_closing_particles_settle_at_once_whatever_the_habi
     assert (verdict.reason, verdict.wait_ms) == (Reason.CONCLUDED, 256)
 
 
+@pytest.mark.parametrize("text", ["Goodbye.", "Bye!", "Thank you very much. Goodbye."])
+def test_a_farewell_ends_a_turn(text):
+    assert judged(text).wait_ms == 256
+
+
 @pytest.mark.parametrize(("language", "text"), each(MAY_GO_ON))
 def test_what_often_goes_on_is_waited_for(language, text):
     assert judged(text, language).wait_ms >= (256 + 1200) // 2
@@ -300,7 +305,8 @@ def test_missing_digits_are_waited_for():
 
 
 def test_an_answer_without_digits_is_judged_as_any_other():
-    assert judged("I don't have it with me.", hints=expecting(ExpectedKind.DIGITS, 6)).reason is Reason.COMPLETE
+    text = "I don't have it with me."
+    assert judged(text, hints=expecting(ExpectedKind.DIGITS, 6)) == judged(text)
 
 
 @pytest.mark.parametrize(
