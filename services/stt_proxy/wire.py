@@ -18,7 +18,7 @@ from services.stt_proxy.events import (
     TurnPrediction,
     UtteranceSettled,
 )
-from services.stt_proxy.intake import LATEST_SAMPLE, MAX_CHUNK_MS, IdleReason
+from services.stt_proxy.intake import DETECTOR_RATE_HERTZ, LATEST_SAMPLE, MAX_CHUNK_MS, WINDOW_SAMPLES, IdleReason
 from services.stt_proxy.listening import CallProfile
 from services.stt_proxy.prediction import Waits
 from services.stt_proxy.settings import SttSettings
@@ -148,6 +148,7 @@ def write_engine(engine: SttEngine, settings: SttSettings) -> engine_pb2.EngineI
             max_streams=settings.max_streams, max_chunk_bytes=2 * max(RATES_HERTZ) * MAX_CHUNK_MS // 1000
         ),
         features=(*FEATURES, *engine.features),
+        audio_step_ms=WINDOW_SAMPLES * 1000 // DETECTOR_RATE_HERTZ,
     )
 
 

@@ -17,7 +17,7 @@ VOICE_CHUNK_MS = 80
 """While the ear hears a voice that goes on."""
 QUIET_CHUNK_MS = 100
 ONSET_MS = 100
-"""After a rise of the level, sound goes on in chunks as short as they came: a voice may begin."""
+"""After a rise of the level, sound goes on as soon as it tells the ear anything: a voice may begin."""
 END_MS = 300
 """The same after a fall, as long as the voice does not come back: a turn may end, and its pause is counted."""
 
@@ -48,16 +48,27 @@ class CallerSound:
         self._loudness = Loudness(audio_format)
         self._held: CallerAudio | None = None  # the beginning of a long chunk
         self._alert_until_sample = 0
+        self._step_samples = 1
+        self._steps_from_sample = 0
         self._kept: deque[Stretch] = deque()
         self.next_sample = 0
         """Where the caller's clock stands, as far as it was given out."""
 
+    def begin(self, from_sample: int) -> None:
+        """A stream begins with what lies there, and the ear counts its steps from there; one may be of any length."""
+        self._steps_from_sample = max(self._steps_from_sample, from_sample)
+        self._step_samples = 1
+
+    def follow_steps(self, step_ms: int) -> None:
+        """The ear judges sound in steps of that length; 0: it does not say."""
+        self._step_samples = max(1, step_ms * self._rate // 1000)
+
     def hear(self, audio: CallerAudio, *, is_agent_speaking: bool, is_voice_heard: bool = False) -> Stretch | None:
         """Take sound. None when it is held back: where delay is not felt, short chunks go as one long one.
 
-        It is felt after a change of level, and while the agent speaks, when any sound may be an interruption. It is
-        not felt while a voice goes on, nor where it is too quiet for any. `is_voice_heard`: the ear hears one already,
-        so that a rise tells nothing new.
+        It is felt after a change of level, and while the agent speaks, when any sound may be an interruption, but only
+        where a step of the ear's is complete. It is not felt while a voice goes on, nor where it is too quiet for any.
+        `is_voice_heard`: the ear hears one already, so that a rise tells nothing new.
         """
         self._loudness.hear(audio.content)
         if self._held is not None:
@@ -74,7 +85,8 @@ class CallerSound:
         longest_ms = (
             VOICE_CHUNK_MS if does_voice_go_on else QUIET_CHUNK_MS if self._loudness.is_quiet else LONG_CHUNK_MS
         )
-        if is_urgent or (end_sample - audio.start_sample) * 1000 >= longest_ms * self._rate:
+        is_told = is_urgent and self._step(end_sample) > self._step(audio.start_sample)
+        if is_told or (end_sample - audio.start_sample) * 1000 >= longest_ms * self._rate:
             return self._give(audio, end_sample)
         self._held = audio
         return None
@@ -92,6 +104,8 @@ class CallerSound:
             from_sample=idle.from_sample, to_sample=idle.to_sample, reason=_IDLE_REASONS[idle.reason]
         )
         request = stt_pb2.StreamingRecognizeRequest(media_idle=message)
+        if idle.reason is not IdleReason.LOSS:  # which the ear fills, and counts on
+            self._steps_from_sample = idle.to_sample
         return self._keep(Stretch(idle.from_sample, idle.to_sample, 0, request))
 
     def kept_since(self, sample: int) -> tuple[Stretch, ...]:
@@ -99,6 +113,9 @@ class CallerSound:
         while self._kept and self._kept[0].to_sample <= sample:
             self._kept.popleft()
         return tuple(self._kept)
+
+    def _step(self, sample: int) -> int:
+        return (sample - self._steps_from_sample) // self._step_samples
 
     def _give(self, audio: CallerAudio, end_sample: int) -> Stretch:
         chunk = audio_pb2.AudioChunk(

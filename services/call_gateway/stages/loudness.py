@@ -14,6 +14,8 @@ _STEPS_PER_DOUBLING = 16
 _BIAS = 132
 _CHANGE_STEPS = 6  # about 2 dB between this frame and the mean of those before it
 _QUIET_STEPS = 6  # about -58 dBFS on the average: no word is so soft
+_FLOOR_RISE = 0.05  # steps a frame, about 1 dB a second: what stays is the line's noise
+_NOISE_STEPS = 10  # 4 dB: by so much a steady noise comes and goes above its softest
 _MEMORY = 0.25  # weight of the newest frame in that mean
 _LOUD_STEPS = 32  # 12 dB: what is no softer than that below the voice's peaks is the voice going on
 _PEAK_DECAY = 0.02  # of the way down to the newest frame, each frame: a second or so
@@ -26,6 +28,7 @@ class Loudness:
         self._magnitudes = {Encoding.MULAW: _MULAW_MAGNITUDE, Encoding.ALAW: _ALAW_MAGNITUDE}.get(audio_format.encoding)
         self._usual_steps: float | None = None
         self._peak_steps = 0.0
+        self._floor_steps = 0.0  # the softest the line has lately been
         self.has_risen = False
         """The last frame was louder than those before it."""
         self.is_low = True
@@ -33,7 +36,7 @@ class Loudness:
         self.has_fallen = False
         """It was softer than those before it, too."""
         self.is_quiet = True
-        """The last frame was too soft to hold a word."""
+        """The last frame was too soft to hold a word, or no louder than the line's own noise."""
 
     def hear(self, content: bytes) -> None:
         """Take the next frame, of any length."""
@@ -46,7 +49,8 @@ class Loudness:
         self.has_risen = difference > _CHANGE_STEPS
         self.is_low = steps < self._peak_steps - _LOUD_STEPS
         self.has_fallen = self.is_low and difference < -_CHANGE_STEPS
-        self.is_quiet = steps < _QUIET_STEPS
+        self._floor_steps = min(steps, self._floor_steps + _FLOOR_RISE)
+        self.is_quiet = steps < max(_QUIET_STEPS, self._floor_steps + _NOISE_STEPS)
 
     def _steps(self, content: bytes) -> float:
         if self._magnitudes is not None:

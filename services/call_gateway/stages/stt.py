@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from voice.stt.v1 import stt_pb2, stt_pb2_grpc
@@ -81,7 +81,7 @@ class SttStage:
             tasks=tasks,
             open_call=stub.StreamingRecognize,
             optional_kinds=OPTIONAL_KINDS,
-            on_engine=lambda response: response.engine.features,
+            on_engine=self._on_engine,
             on_response=self._on_response,
             on_event=on_event,
             limits=limits,
@@ -100,6 +100,7 @@ class SttStage:
             self._outbox.push(_update(update))
         for stretch in kept:
             self._push(stretch)
+        self._sound.begin(start_sample)
         self._link.open(self._config(start_sample), self._outbox)
 
     def adopt(self, profile: AgentProfile) -> None:
@@ -187,6 +188,10 @@ class SttStage:
     def _settled_until(self, sample: int) -> None:
         self._settled_sample = max(self._settled_sample, sample)
         self._has_unsettled_speech = False
+
+    def _on_engine(self, first: stt_pb2.StreamingRecognizeResponse) -> Iterable[str]:
+        self._sound.follow_steps(first.engine.audio_step_ms)
+        return first.engine.features
 
     def _on_response(self, response: stt_pb2.StreamingRecognizeResponse) -> None:
         match response.WhichOneof("response"):

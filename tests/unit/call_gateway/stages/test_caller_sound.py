@@ -45,19 +45,76 @@ def test_in_steady_sound_two_frames_go_as_one():
     assert lengths(given) == [0, 320, 0, 320]
 
 
-def noisy_line() -> tuple[CallerSound, int]:
+def noisy_line(*, seconds: int = 1) -> tuple[CallerSound, int]:
     """A line with a steady noise, and its next sample."""
     sound = CallerSound(TELEPHONE)
-    for number in range(50):
+    for number in range(50 * seconds):
         sound.hear(CallerAudio(number * FRAME, voice(300)), is_agent_speaking=False)
     sound.flush()
-    return sound, 50 * FRAME
+    return sound, 50 * seconds * FRAME
 
 
 def test_while_the_agent_speaks_every_sound_goes_at_once():
     sound, start = noisy_line()
     given = [sound.hear(CallerAudio(start + number * FRAME, voice(300)), is_agent_speaking=True) for number in range(3)]
     assert lengths(given) == [160, 160, 160]
+
+
+def test_what_is_heard_all_the_time_is_the_lines_noise_and_in_no_hurry():
+    sound, start = noisy_line(seconds=30)
+    given = [sound.hear(CallerAudio(start + number * FRAME, voice(300)), is_agent_speaking=True) for number in range(5)]
+    assert lengths(given) == [0, 0, 0, 0, 800]
+
+
+def test_a_voice_above_the_lines_noise_goes_at_once():
+    sound, start = noisy_line(seconds=30)
+    given = sound.hear(CallerAudio(start, voice(900)), is_agent_speaking=True)
+    assert lengths([given]) == [160]
+
+
+def over_the_agent(sound: CallerSound, start: int, frames: int) -> list[int]:
+    """A voice while the agent speaks; how much went on after each frame."""
+    given = [
+        sound.hear(CallerAudio(start + number * FRAME, voice(8000)), is_agent_speaking=True) for number in range(frames)
+    ]
+    return lengths(given)
+
+
+def test_what_completes_no_step_of_the_ears_waits_for_what_does():
+    sound = CallerSound(TELEPHONE)
+    sound.begin(0)
+    sound.follow_steps(32)
+    assert over_the_agent(sound, 0, 8) == [0, 320, 0, 320, 160, 0, 320, 160]  # 32 ms are complete after 40, 80, 100, ...
+
+
+def test_a_fresh_stream_counts_steps_from_where_it_begins():
+    sound = CallerSound(TELEPHONE)
+    over_the_agent(sound, 0, 1)
+    sound.begin(160)
+    sound.follow_steps(32)
+    assert over_the_agent(sound, 160, 5) == [0, 320, 0, 320, 160]
+
+
+def test_after_idle_time_steps_are_counted_anew():
+    sound = CallerSound(TELEPHONE)
+    sound.follow_steps(32)
+    over_the_agent(sound, 0, 2)
+    sound.idle(MediaIdle(320, 1600, IdleReason.UNKNOWN))
+    assert over_the_agent(sound, 1600, 5) == [0, 320, 0, 320, 160]
+
+
+def test_after_a_loss_they_go_on():
+    sound = CallerSound(TELEPHONE)
+    sound.follow_steps(32)
+    over_the_agent(sound, 0, 2)
+    sound.idle(MediaIdle(320, 480, IdleReason.LOSS))
+    assert over_the_agent(sound, 480, 4) == [160, 160, 0, 320]
+
+
+def test_an_ear_that_does_not_say_its_step_hears_every_frame():
+    sound = CallerSound(TELEPHONE)
+    sound.follow_steps(0)
+    assert over_the_agent(sound, 0, 3) == [160, 160, 160]
 
 
 def test_a_quiet_line_is_in_no_hurry_even_then():

@@ -34,10 +34,16 @@ class EngineInfo(_message.Message):
     AUDIO_FORMATS_FIELD_NUMBER: _builtins.int
     LIMITS_FIELD_NUMBER: _builtins.int
     FEATURES_FIELD_NUMBER: _builtins.int
+    AUDIO_STEP_MS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The engine, for example "piper", "llama_cpp", "google"."""
     model: _builtins.str
     """The model it runs, for example "en_US-joe-medium"."""
+    audio_step_ms: _builtins.int
+    """STT: it judges sound in steps of so many milliseconds, counted from
+    `start_sample` and anew after idle time; a chunk that completes none tells
+    it nothing yet. Zero: not said.
+    """
     @_builtins.property
     def language_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """BCP-47 tags it understands or speaks. Empty means any."""
@@ -71,10 +77,11 @@ class EngineInfo(_message.Message):
         audio_formats: _abc.Iterable[_audio_pb2.AudioFormat] | None = ...,
         limits: Global___EngineLimits | None = ...,
         features: _abc.Iterable[_builtins.str] | None = ...,
+        audio_step_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio_formats", b"audio_formats", "features", b"features", "language_codes", b"language_codes", "limits", b"limits", "model", b"model", "name", b"name", "voices", b"voices"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio_formats", b"audio_formats", "audio_step_ms", b"audio_step_ms", "features", b"features", "language_codes", b"language_codes", "limits", b"limits", "model", b"model", "name", b"name", "voices", b"voices"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
