@@ -85,6 +85,7 @@ class Session:
         self._tasks: asyncio.TaskGroup | None = None
         self._stages: Stages
         self._pending: deque[Event] = deque()  # events that came while another was being handled
+        self._untold: CallerAudio | None = None
         self._is_handling = False
         self._alarm: asyncio.TimerHandle | None = None
         self._alarm_due = 0.0
@@ -131,23 +132,36 @@ class Session:
         if self._ended.is_set():
             return
         try:
-            self._let_hear(event)
+            is_news = self._let_hear(event)
         except Exception as error:
             self._break(error)
             return
-        self._tell(event)
+        self._tell_of_line(event, is_news=is_news)
         if isinstance(event, LegEnded):
             self.end = event
             self._ended.set()
 
-    def _let_hear(self, event: LegEvent) -> None:
+    def _let_hear(self, event: LegEvent) -> bool:
         match event:
             case CallerAudio():
                 self.sample = event.start_sample + self.call.audio_format.samples_in(event.content)
-                self._stages.ear.hear(event)
+                return self._stages.ear.hear(event)
             case MediaIdle():
                 self.sample = event.to_sample
                 self._stages.ear.idle(event)
+        return True
+
+    def _tell_of_line(self, event: LegEvent, *, is_news: bool) -> None:
+        """Sound that the ear can wait for is told to a conversation at rest together with what follows it."""
+        untold, self._untold = self._untold, None
+        if isinstance(event, CallerAudio) and not event.concealed_samples:
+            event = event if untold is None else untold.joined(event)
+            if not is_news and self.conversation.is_caller_at_rest:
+                self._untold = event
+                return
+        elif untold is not None:
+            self._tell(untold)
+        self._tell(event)
 
     def next_frame(self) -> bytes | None:
         """The next 20 ms for the caller."""

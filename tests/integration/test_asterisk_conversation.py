@@ -53,12 +53,28 @@ class Switchboard:
         except TimeoutError:
             raise AssertionError(f"not within {limit_s} s; what happened:\n{self.story()}") from None
 
-    async def hears(self, call: SipCall, turn_id: int, *, seconds: float) -> None:
-        """Wait until a phone has heard so much of a turn. Fails with what happened instead."""
+    def spoken(self, call_id: str = "") -> list[int]:
+        """The ids of the turns the agent has begun to speak, in order. A draft that was dropped has used one up."""
+        ids = [
+            event.floor_change.turn_id
+            for event in self.events
+            if event.WhichOneof("event") == "floor_change"
+            and event.floor_change.to == record_pb2.FLOOR_SPEAKING
+            and call_id in ("", event.call_id)
+        ]
+        return list(dict.fromkeys(ids))
+
+    async def hears(self, call: SipCall, nth: int, *, seconds: float, call_id: str = "") -> int:
+        """Wait until a phone has heard so much of the agent's nth turn, the greeting being the first; its id. Fails
+        with what happened instead.
+        """
+        await self.until(lambda: len(self.spoken(call_id)) >= nth)
+        turn_id = self.spoken(call_id)[nth - 1]
         try:
             await hear_tone(call, tone_hertz(turn_id), seconds=seconds, limit_s=10)
         except TimeoutError:
             raise AssertionError(f"turn {turn_id} was not heard; what happened:\n{self.story()}") from None
+        return turn_id
 
     def story(self) -> str:
         """What happened so far, for a person."""
@@ -162,10 +178,10 @@ def longest_silence_s(samples: Samples) -> float:
 async def test_four_questions_are_answered_until_the_agent_hangs_up(switchboard: Switchboard):
     async with calling(switchboard) as call:
         await switchboard.greeted()
-        for turn_id, clip in enumerate(CLIPS, start=2):
+        for nth, clip in enumerate(CLIPS, start=2):
             call.say(clip)
-            await switchboard.hears(call, turn_id, seconds=0.5)
-            await switchboard.until(lambda turn_id=turn_id: len(switchboard.turns()) >= turn_id)
+            last_turn_id = await switchboard.hears(call, nth, seconds=0.5)
+            await switchboard.until(lambda nth=nth: len(switchboard.turns()) >= nth)
         assert await call.wait_over(5)
         await switchboard.until(switchboard.ends)
         assert [turn.user_text for turn in switchboard.turns()[1:]] == list(CALLER_SAYS)
@@ -173,14 +189,14 @@ async def test_four_questions_are_answered_until_the_agent_hangs_up(switchboard:
         assert all(turn.latency_us > 0 for turn in switchboard.turns()[1:]), switchboard.story()
         assert switchboard.ends()[0].cause == record_pb2.CallEnd.CAUSE_AGENT
         # Heard to its end: the whole goodbye, 31 code points of 30 ms.
-        assert seconds_of_tone(call.heard, tone_hertz(5)) > 0.8
+        assert seconds_of_tone(call.heard, tone_hertz(last_turn_id)) > 0.8
 
 
 async def test_an_interruption_silences_the_agent_and_is_answered(switchboard: Switchboard):
     async with calling(switchboard) as call:
         await switchboard.greeted()
         call.say(CLIPS[0])
-        await switchboard.hears(call, 2, seconds=1.5)
+        interrupted_id = await switchboard.hears(call, 2, seconds=1.5)
         call.say(CLIPS[1])
         await switchboard.hears(call, 3, seconds=0.5)
         await switchboard.until(lambda: len(switchboard.turns()) >= 3)
@@ -188,7 +204,7 @@ async def test_an_interruption_silences_the_agent_and_is_answered(switchboard: S
         assert interrupted.outcome == INTERRUPTED
         assert 0 < len(interrupted.heard_text) < 100
         assert answer.user_text == "Say sure, please."
-        assert seconds_of_tone(call.heard, tone_hertz(2)) < 3.0
+        assert seconds_of_tone(call.heard, tone_hertz(interrupted_id)) < 3.0
 
 
 async def test_a_caller_who_hangs_up_while_the_agent_speaks_leaves_a_record_and_nothing_else(switchboard: Switchboard):
@@ -204,18 +220,22 @@ async def test_a_caller_who_hangs_up_while_the_agent_speaks_leaves_a_record_and_
 
 
 async def test_two_calls_at_once_never_mix(switchboard: Switchboard):
-    async def ask(call: SipCall, turn_id: int) -> None:
+    async def ask(call: SipCall, nth: int, call_id: str) -> int:
         call.say(CLIPS[0])
-        await switchboard.hears(call, turn_id, seconds=1.0)
+        return await switchboard.hears(call, nth, seconds=1.0, call_id=call_id)
 
     async with running_phones() as phones:
         first, second = await phones.call(number(switchboard.pbx)), await phones.call(number(switchboard.pbx))
         await switchboard.greeted(2)
-        await first.press("1#")
-        await switchboard.until(lambda: len(switchboard.turns()) >= 3)
-        await asyncio.gather(ask(first, 3), ask(second, 2))
-        assert seconds_of_tone(first.heard, tone_hertz(2)) > 0, "the reply to the keys"
-        assert seconds_of_tone(second.heard, tone_hertz(3)) == 0
+        for n_turns, keys in enumerate(("1#", "2#"), start=3):  # so that the two calls' turns have different ids
+            await first.press(keys)
+            await switchboard.until(lambda n_turns=n_turns: len(switchboard.turns()) >= n_turns)
+        first_id = next(event.call_id for event in reversed(switchboard.events) if event.WhichOneof("event") == "turn")
+        second_id = next(event.call_id for event in switchboard.events if event.call_id != first_id)
+        answer, other_answer = await asyncio.gather(ask(first, 4, first_id), ask(second, 2, second_id))
+        assert answer > other_answer
+        assert seconds_of_tone(first.heard, tone_hertz(switchboard.spoken(first_id)[1])) > 0, "the reply to the keys"
+        assert seconds_of_tone(second.heard, tone_hertz(answer)) == 0
         await asyncio.gather(first.hang_up(), second.hang_up())
         await switchboard.until(lambda: len(switchboard.ends()) == 2)
 

@@ -2,11 +2,15 @@
 
 import asyncio
 from dataclasses import replace
+from itertools import pairwise
+from unittest.mock import patch
 
 import pytest
 
 from services.audio.pcm import AudioFormat, Encoding
-from services.call_gateway.conversation.line import EndCause, IdleReason, KeyPressed, MediaIdle
+from services.call_gateway.conversation.commands import Command
+from services.call_gateway.conversation.events import Event
+from services.call_gateway.conversation.line import CallerAudio, EndCause, IdleReason, KeyPressed, MediaIdle
 from services.call_gateway.stages.stages import StageChannels
 from services.call_gateway.stages.stream import StreamLimits
 from services.runtime.channels import open_channel
@@ -290,3 +294,36 @@ async def test_a_session_that_breaks_ends_its_own_call_only():
             assert broken.leg.hung_up is EndCause.FAILURE
             await sound.frames(10)
             assert sound.leg.hung_up is None
+
+
+async def test_a_conversation_at_rest_is_told_of_silence_in_pieces_without_a_hole():
+    async with fake_call() as call:
+        await call.greet()
+        told: list[Event] = []
+        handle = call.session.conversation.handle
+
+        def listen(event: Event, *, now: float) -> list[Command]:
+            told.append(event)
+            return handle(event, now=now)
+
+        with patch.object(call.session.conversation, "handle", listen):
+            await call.frames(53)
+            call.leg.tell(KeyPressed("5", 100))
+            key_sample = call.leg.sample
+    sounds = [event for event in told if isinstance(event, CallerAudio)]
+    assert len(sounds) <= 13
+    assert all(before.start_sample + len(before.content) == after.start_sample for before, after in pairwise(sounds))
+    before_key = told[told.index(KeyPressed("5", 100)) - 1]
+    assert isinstance(before_key, CallerAudio)
+    assert before_key.start_sample + len(before_key.content) == key_sample
+
+
+async def test_one_whose_caller_speaks_is_told_of_every_packet():
+    async with fake_call() as call:
+        stt, _, _ = await call.greet()
+        stt.send(speech_activity={"kind": "KIND_BEGIN", "sample": call.leg.sample, "score": 0.9})
+        await call.frames(5)
+        with patch.object(call.session.conversation, "handle", wraps=call.session.conversation.handle) as handle:
+            await call.frames(10)
+        sounds = [told.args[0] for told in handle.call_args_list if isinstance(told.args[0], CallerAudio)]
+    assert {len(sound.content) for sound in sounds} == {160}

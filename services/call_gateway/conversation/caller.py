@@ -29,7 +29,7 @@ from services.call_gateway.conversation.playout import Playout
 from services.call_gateway.conversation.stand_in_ear import StandInEar
 from services.call_gateway.conversation.turn import Floor
 from services.call_gateway.conversation.turn_taking import TurnTaking
-from services.call_gateway.conversation.words import normalised
+from services.call_gateway.conversation.words import has_words, normalised
 
 EarNews = SpeechBegan | SpeechStopped | TranscriptHeard | TurnPredicted | UtteranceSettled | EarProgressed
 
@@ -75,6 +75,11 @@ class Caller:
         return self._endpointing.is_open or self._turns.settlement is not None
 
     @property
+    def is_at_rest(self) -> bool:
+        """Nothing depends on the caller's clock to the packet: nobody speaks or spoke, and the ear listens."""
+        return not self.is_busy and self._interruptions.overlap is None and Stage.STT in self._state.open_stages
+
+    @property
     def is_sounding(self) -> bool:
         """The ear hears speech now, or what it takes for it."""
         return self._endpointing.is_sounding
@@ -83,8 +88,8 @@ class Caller:
     def has_words(self) -> bool:
         """Something in the utterance under way, or the one being settled, was understood."""
         settlement = self._turns.settlement
-        return bool(normalised(self._endpointing.utterance.text)) or (
-            settlement is not None and bool(normalised(settlement.best_text))
+        return has_words(self._endpointing.utterance.text) or (
+            settlement is not None and has_words(settlement.best_text)
         )
 
     @property

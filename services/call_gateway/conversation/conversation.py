@@ -145,6 +145,11 @@ class Conversation:
         return {**self._state.counters, "underruns": self._playout.underruns}
 
     @property
+    def is_caller_at_rest(self) -> bool:
+        """The caller's clock need not be told packet by packet."""
+        return self._caller.is_at_rest
+
+    @property
     def is_echo_suspected(self) -> bool:
         """The line has returned the agent's own voice."""
         return self._state.counters["echoes"] > 0

@@ -63,9 +63,7 @@ class EarWatch:
         that is fed a file faster than real time is behind too, but keeps giving signs.
         """
         if Stage.STT in self._state.open_stages:
-            heard_sample = max(self._caller.heard_sample, self._base_sample)
-            is_behind = self._state.clock.sample - heard_sample > self._state.clock.samples(self._limit_s * 1000)
-            if is_behind and self._state.now - self._news_at > self._limit_s / 2:
+            if self._state.now - self._news_at > self._limit_s / 2 and self._is_behind():
                 self._state.open_stages.discard(Stage.STT)
                 return self.failed(STALLED)
         elif self._state.floor in (Floor.SPEAKING, Floor.HELD) or not (self._apologies or self._caller.was_unheard):
@@ -73,6 +71,10 @@ class EarWatch:
         elif self.deadline is not None and self._state.now >= self.deadline:
             return self._apologise()
         return Prospect.GOES_ON
+
+    def _is_behind(self) -> bool:
+        heard_sample = max(self._caller.heard_sample, self._base_sample)
+        return self._state.clock.sample - heard_sample > self._state.clock.samples(self._limit_s * 1000)
 
     def _apologise(self) -> Prospect:
         if self._apologies >= MAX_APOLOGIES:

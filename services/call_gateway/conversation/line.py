@@ -33,6 +33,11 @@ class CallerAudio:
     content: bytes  # in the leg's format
     concealed_samples: int = 0  # how many of them were invented to hide a loss
 
+    def joined(self, later: "CallerAudio") -> "CallerAudio":
+        """The two as one; `later` begins where this ends."""
+        concealed_samples = self.concealed_samples + later.concealed_samples
+        return CallerAudio(self.start_sample, self.content + later.content, concealed_samples)
+
 
 @dataclass(frozen=True, slots=True)
 class MediaIdle:

@@ -16,7 +16,8 @@ SPEECH_OVER_NOISE = 4.0  # as a factor of amplitude: 12 dB
 FAINTEST_SPEECH = 300.0  # root mean square of int16 samples: about -41 dBFS
 BEGIN_MS = 60  # of loud sound; a click is shorter
 STOP_MS = 200  # of silence
-MEMORY_CHUNKS = 150  # three seconds of 20 ms
+CHUNK_MS = 20
+MEMORY_CHUNKS = 150  # three seconds
 FEW_CHUNKS = 50  # tell nothing of the noise: all of them may be speech
 
 
@@ -37,9 +38,11 @@ class StandInEar:
         self._is_speech = False
 
     def recall(self, chunks: Iterable[tuple[int, bytes]]) -> None:
-        """What the line sounded like before: (first sample, content), the newest last."""
+        """What the line sounded like before: (first sample, content) of any length, the newest last."""
         self._levels.clear()
-        self._levels.extend(level for _, content in chunks if (level := self._level(content)) is not None)
+        step = CHUNK_MS * self._per_ms * self._format.bytes_per_sample
+        pieces = (content[at : at + step] for _, content in chunks for at in range(0, len(content), step))
+        self._levels.extend(level for piece in pieces if (level := self._level(piece)) is not None)
 
     def hear(self, start_sample: int, content: bytes) -> SpeechBegan | SpeechStopped | None:
         """A chunk of the caller's sound; says when speech began or stopped in it."""

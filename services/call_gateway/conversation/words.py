@@ -14,6 +14,11 @@ def word_ends(text: str) -> list[int]:
     return [match.end() for match in WORD.finditer(text)]
 
 
+def has_words(text: str) -> bool:
+    """Whether there is any."""
+    return WORD.search(text) is not None
+
+
 def normalised(text: str) -> tuple[str, ...]:
     """The words alone: no case, no punctuation, one form of each letter. Two texts with the same mean the same."""
     folded = unicodedata.normalize("NFKC", text).casefold()

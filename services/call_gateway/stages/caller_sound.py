@@ -72,7 +72,7 @@ class CallerSound:
         """
         self._loudness.hear(audio.content)
         if self._held is not None:
-            audio, self._held = _joined(self._held, audio), None
+            audio, self._held = self._held.joined(audio), None
         end_sample = audio.start_sample + self._format.samples_in(audio.content)
         does_voice_go_on = is_voice_heard and not self._loudness.is_low
         if does_voice_go_on:
@@ -130,9 +130,3 @@ class CallerSound:
         while self.next_sample - self._kept[0].to_sample > KEPT_S * self._rate:
             self._kept.popleft()
         return stretch
-
-
-def _joined(first: CallerAudio, second: CallerAudio) -> CallerAudio:
-    return CallerAudio(
-        first.start_sample, first.content + second.content, first.concealed_samples + second.concealed_samples
-    )

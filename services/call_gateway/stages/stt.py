@@ -112,12 +112,13 @@ class SttStage:
         if update.phrases or update.language_codes:
             self._link.send(stt_pb2.StreamingRecognizeRequest(update=update))
 
-    def hear(self, audio: CallerAudio) -> None:
-        """Pass the caller's sound on: at once where delay is felt, in longer chunks elsewhere."""
+    def hear(self, audio: CallerAudio) -> bool:
+        """Pass the caller's sound on: at once where delay is felt, in longer chunks elsewhere. False: it is held."""
         stretch = self._sound.hear(
             audio, is_agent_speaking=self._is_agent_speaking, is_voice_heard=self._is_voice_heard
         )
         self._send_sound(stretch)
+        return stretch is not None
 
     def idle(self, idle: MediaIdle) -> None:
         """Pass on that the clock went on without sound."""

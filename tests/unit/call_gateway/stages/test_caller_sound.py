@@ -84,7 +84,7 @@ def test_what_completes_no_step_of_the_ears_waits_for_what_does():
     sound = CallerSound(TELEPHONE)
     sound.begin(0)
     sound.follow_steps(32)
-    assert over_the_agent(sound, 0, 8) == [0, 320, 0, 320, 160, 0, 320, 160]  # 32 ms are complete after 40, 80, 100, ...
+    assert over_the_agent(sound, 0, 8) == [0, 320, 0, 320, 160, 0, 320, 160]  # complete: 2 frames, 4, 5, ...
 
 
 def test_a_fresh_stream_counts_steps_from_where_it_begins():
