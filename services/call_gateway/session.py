@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
 
+from services.call_gateway.alarm import Alarm
 from services.call_gateway.conversation.commands import (
     AskAgent,
     CancelTurn,
@@ -87,8 +88,7 @@ class Session:
         self._pending: deque[Event] = deque()  # events that came while another was being handled
         self._untold: CallerAudio | None = None
         self._is_handling = False
-        self._alarm: asyncio.TimerHandle | None = None
-        self._alarm_due = 0.0
+        self._alarm = Alarm(self._on_alarm)
         self._ended = asyncio.Event()
         self._failure: Exception | None = None
 
@@ -104,7 +104,7 @@ class Session:
                 self._on_answered()
                 self._tell(CallAnswered(is_recovered=self.call.is_recovered))
                 await self._ended.wait()
-            self._silence_alarm()
+            self._alarm.silence()
             if self._failure is not None:
                 log.error("session_broke", exc_info=self._failure)
                 await self._hang_up(EndCause.FAILURE, "the gateway failed")
@@ -231,18 +231,11 @@ class Session:
     # -- time ----------------------------------------------------------------------------------------------------------
 
     def _set_alarm(self) -> None:
-        due = self.conversation.next_deadline()
-        if due is None or self._ended.is_set():
-            return
-        if self._alarm is not None:
-            if due >= self._alarm_due:
-                return  # it rings too early at worst, and is set again
-            self._alarm.cancel()
-        self._alarm_due = due
-        self._alarm = asyncio.get_running_loop().call_later(max(0.0, due - time.monotonic()) + 0.001, self._ring)
+        due_s = self.conversation.next_deadline()
+        if due_s is not None and not self._ended.is_set():
+            self._alarm.set(due_s)
 
-    def _ring(self) -> None:
-        self._alarm = None
+    def _on_alarm(self) -> None:
         if self._ended.is_set():
             return
         try:
@@ -251,10 +244,6 @@ class Session:
             self._break(error)
             return
         self._carry_out_all(commands)
-
-    def _silence_alarm(self) -> None:
-        if self._alarm is not None:
-            self._alarm.cancel()
 
     # -- what takes time -----------------------------------------------------------------------------------------------
 

@@ -10,24 +10,12 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 from services.audio.pcm import AudioFormat
 from services.stt_proxy.end_of_turn import EndOfTurnModel
-from services.stt_proxy.engine import (
-    Clip,
-    Corrected,
-    Heard,
-    Hints,
-    Partial,
-    Report,
-    Span,
-    Speech,
-    SttEngine,
-    Unheard,
-)
+from services.stt_proxy.engine import Hints, SttEngine
 from services.stt_proxy.errors import BadSample
-from services.stt_proxy.events import Evidence, Progress, UtteranceSettled
+from services.stt_proxy.events import Evidence, Progress
 from services.stt_proxy.intake import Break, IdleReason, Intake, Silence, Skip, Taken, Window
 from services.stt_proxy.metrics import (
     CONCEALED_SAMPLES_TOTAL,
@@ -39,13 +27,11 @@ from services.stt_proxy.quiet_line import QuietLine
 from services.stt_proxy.recording import Recording
 from services.stt_proxy.speech_gate import Edge, GateThresholds, SpeechBegan, SpeechGate
 from services.stt_proxy.steps import Discard, EndOfSound, EndOfUtterance, HeardWindow, HintsUpdate, Step
-from services.stt_proxy.utterance import Ask, Endpointing, Output, Utterances
+from services.stt_proxy.utterance import Endpointing, Utterances
 from services.stt_proxy.voice_activity import Detector
+from services.stt_proxy.wording import LEAD_IN_MS, Wording
 
 PROGRESS_MS = 450  # a window more than this is still within the 500 ms the protocol allows
-LEAD_IN_MS = 300  # sound before the detector's onset that belongs to the first word
-LEAD_OUT_MS = 200
-JOINED_GAP_MS = 1000  # spans closer than this are cut out as one stretch
 MAX_STEPS = 64  # about two seconds
 MAX_SETTLING = 4
 MAX_UPDATES = 16  # waiting for their sample; of more the oldest takes effect at once
@@ -91,8 +77,6 @@ class Listening:
         self._gate = SpeechGate(pause_samples=profile.draft_pause_ms * self._per_ms, thresholds=GateThresholds())
         self._quiet = QuietLine()
         self._utterances = Utterances(profile.endpointing, sample_rate_hertz=rate)
-        self._asks: dict[int, Ask] = {}
-        self._limits: dict[int, asyncio.TimerHandle] = {}  # by utterance: when it must have been settled
         self._steps: deque[Step] = deque()
         self._is_scoring = False
         self._processed = profile.start_sample
@@ -102,12 +86,18 @@ class Listening:
         self._first_sample = profile.start_sample
         self._is_finished = False
         self._moved: asyncio.Future[None] | None = None
-        self._end_of_turn = end_of_turn
-        self._is_closed = False
         self._watch = detector.watch(self._scored, fail)
-        self._ear = engine.listen(
-            call_id=profile.call_id, sample_rate_hertz=rate, hints=self._hints, report=self._report
+        self._wording = Wording(
+            self._utterances,
+            self._recording,
+            end_of_turn=end_of_turn,
+            sample_rate_hertz=rate,
+            settle_limit_s=profile.settle_limit_s,
+            hints=lambda: self._hints,
+            tell=tell,
+            wake=self._wake,
         )
+        self._ear = self._wording.listen(engine, call_id=profile.call_id)
 
     # -- what the client says ------------------------------------------------------------------------------------------
 
@@ -149,12 +139,9 @@ class Listening:
 
     def close(self) -> None:
         """The call is gone."""
-        self._is_closed = True
         self._watch.close()
-        self._ear.close()
+        self._wording.close()
         self._steps.clear()
-        for limit in self._limits.values():
-            limit.cancel()
         RECORDING_DROPPED_SAMPLES_TOTAL.inc(self._recording.dropped_samples)
         DRAFTS_TOTAL.labels("used").inc(self._utterances.n_drafts_used)
         DRAFTS_TOTAL.labels("dropped").inc(self._utterances.n_drafts_dropped)
@@ -268,7 +255,7 @@ class Listening:
 
     def _end_of_sound(self, arrived_ns: int) -> None:
         if (paused := self._gate.shut()) is not None:
-            self._do(
+            self._wording.do(
                 self._utterances.pause(
                     paused.sample, paused.score, self._hints, trigger_ns=arrived_ns, wants_draft=False
                 )
@@ -280,20 +267,17 @@ class Listening:
         self._wake()
 
     def _end(self, end_sample: int, arrived_ns: int) -> None:
-        utterance_id = self._utterances.utterance_id
-        self._limits[utterance_id] = asyncio.get_running_loop().call_later(
-            self._profile.settle_limit_s, self._expire, utterance_id
-        )
-        self._do(self._utterances.end(end_sample, trigger_ns=arrived_ns))
+        self._wording.limit(self._utterances.utterance_id)
+        self._wording.do(self._utterances.end(end_sample, trigger_ns=arrived_ns))
 
     def _turn(self, edge: Edge | None, trigger_ns: int) -> None:
         """An edge of speech."""
         if edge is None:
             return
         if isinstance(edge, SpeechBegan):
-            self._do(self._utterances.begin(edge.sample, edge.score, self._hints))
+            self._wording.do(self._utterances.begin(edge.sample, edge.score, self._hints))
         else:
-            self._do(
+            self._wording.do(
                 self._utterances.pause(edge.sample, edge.score, self._hints, trigger_ns=trigger_ns, wants_draft=True)
             )
 
@@ -311,68 +295,6 @@ class Listening:
         wanted = self._utterances.earliest_wanted
         lead_in = LEAD_IN_MS * self._per_ms
         self._recording.release((sample - lead_in if wanted is None else wanted) - lead_in)
-
-    # -- words ---------------------------------------------------------------------------------------------------------
-
-    def _do(self, outputs: list[Output]) -> None:
-        for output in outputs:
-            if isinstance(output, Ask):
-                self._ask(output)
-            else:
-                if isinstance(output, UtteranceSettled):
-                    self._limits.pop(output.utterance_id).cancel()
-                    self._wake()
-                self._tell(output)
-
-    def _ask(self, ask: Ask) -> None:
-        self._asks[ask.request_id] = ask
-        speech = Speech(
-            ask.request_id, ask.utterance_id, ask.spans, self._cut(ask),
-            self._profile.audio_format.sample_rate_hertz,
-        )  # fmt: skip
-        self._ear.recognize(speech, is_final=ask.is_final)
-        if not ask.is_final:
-            self._end_of_turn.judge(speech, partial(self._sounded, ask))
-
-    def _sounded(self, ask: Ask, sounds_over: float) -> None:
-        if not self._is_closed:
-            self._do(self._utterances.sounded(ask, sounds_over, self._hints))
-
-    def _cut(self, ask: Ask) -> tuple[Clip, ...]:
-        """The sound of the spans with some before and behind; spans close together stay one stretch."""
-        stretches: list[Span] = []
-        for span in ask.spans:
-            start = max(ask.not_before, span.start_sample - LEAD_IN_MS * self._per_ms)
-            end = span.end_sample + LEAD_OUT_MS * self._per_ms
-            if stretches and start - stretches[-1].end_sample < JOINED_GAP_MS * self._per_ms:
-                stretches[-1] = Span(stretches[-1].start_sample, end)
-            else:
-                stretches.append(Span(start, end))
-        return tuple(clip for part in stretches for clip in self._recording.cut(part.start_sample, part.end_sample))
-
-    def _report(self, report: Report) -> None:
-        match report:
-            case Heard(request_id=request_id):
-                if (ask := self._asks.pop(request_id, None)) is not None:
-                    self._count(ask, "made")
-                    self._do(self._utterances.heard(ask, report, self._hints, now_ns=time.monotonic_ns()))
-            case Unheard(request_id=request_id, reason=reason):
-                if (ask := self._asks.pop(request_id, None)) is not None:
-                    self._count(ask, reason.lower())
-                    self._do(self._utterances.unheard(ask, report))
-            case Partial():
-                self._do(self._utterances.partial(report))
-            case Corrected():
-                self._do(self._utterances.corrected(report))
-        self._wake()
-
-    def _expire(self, utterance_id: int) -> None:
-        self._do(self._utterances.expire(utterance_id))
-        self._wake()
-
-    def _count(self, ask: Ask, fate: str) -> None:
-        if not ask.is_final:
-            DRAFTS_TOTAL.labels(fate).inc()
 
     def _wake(self) -> None:
         if self._moved is not None and not self._moved.done():

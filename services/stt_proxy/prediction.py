@@ -150,13 +150,19 @@ def judge(
     doubt: Doubt = NO_DOUBT,
 ) -> Judgement:
     """Weigh the evidence. `text` is None while it is not known, empty when there were no words."""
-    reason = _reason(text, phrasebook, hints)
+    reason = _plain_reason(text, phrasebook, hints)
+    probability = None
+    if reason is None:
+        reason, probability = _by_ending(text or "", phrasebook)
     if reason in (Reason.COMPLETE, Reason.CONCLUDED) and doubt.is_reasonable:
-        reason = Reason.UNSURE
-    return Judgement(_PROBABILITIES[reason], _wait_ms(reason, waits, habit), reason)
+        reason, probability = Reason.UNSURE, None
+    if probability is None:
+        probability = _PROBABILITIES[reason]
+    return Judgement(probability, _wait_ms(reason, waits, habit), reason)
 
 
-def _reason(text: str | None, phrasebook: Phrasebook, hints: Hints) -> Reason:
+def _plain_reason(text: str | None, phrasebook: Phrasebook, hints: Hints) -> Reason | None:
+    """What needs no weighing; None: the ending must be looked at."""
     if not text or not text.strip():
         return Reason.NO_TEXT
     if hints.expected_kind is ExpectedKind.DIGITS and (digits := phrasebook.digits(text)):
@@ -169,26 +175,29 @@ def _reason(text: str | None, phrasebook: Phrasebook, hints: Hints) -> Reason:
         return Reason.YES_NO
     if phrasebook.is_left_hanging(text) or phrasebook.trails_off(words):
         return Reason.UNFINISHED
-    return _dictated(text, phrasebook) or _by_ending(text, words, phrasebook)
+    return _dictated(text, phrasebook)
 
 
-def _by_ending(text: str, words: tuple[str, ...], phrasebook: Phrasebook) -> Reason:
-    """What the patterns of the language and its model make of it: one finds what is open, the other weighs the rest."""
+def _by_ending(text: str, phrasebook: Phrasebook) -> tuple[Reason, float | None]:
+    """What the patterns of the language and its model make of it: one finds what is open, the other weighs the rest.
+    With the model's probability of an end, where it was asked.
+    """
+    words = normalise(text)
     closure = grammar_of(phrasebook.language).closure(text)
     if closure is Closure.OPEN and not phrasebook.has_whole_ending(words):
-        return Reason.UNFINISHED
+        return Reason.UNFINISHED, None
     model = ending_model_of(phrasebook.language)
     if model is None:
-        return Reason.COMPLETE
+        return Reason.COMPLETE, None
     tokens = phrasebook.tokens(text)
     probability = model.probability(tokens, leads_on=phrasebook.leads_on(tokens))
     is_answer = phrasebook.is_yes_or_no(words)
     is_concluded = closure is Closure.CONCLUDED or is_answer
     if probability >= SURELY_OVER or (is_concluded and probability >= OVER):
-        return Reason.CONCLUDED
+        return Reason.CONCLUDED, probability
     if probability >= (OVER_WHERE_CONCLUDED if is_concluded else OVER):
-        return Reason.COMPLETE
-    return Reason.MAY_GO_ON if probability >= PERHAPS_OVER or is_answer else Reason.UNFINISHED
+        return Reason.COMPLETE, probability
+    return Reason.MAY_GO_ON if probability >= PERHAPS_OVER or is_answer else Reason.UNFINISHED, probability
 
 
 def _dictated(text: str, phrasebook: Phrasebook) -> Reason | None:

@@ -19,8 +19,10 @@ from services.call_gateway.conversation.media_clock import MediaClock
 from services.call_gateway.conversation.settings import ConversationSettings
 from services.stt_proxy import engine as ear
 from services.stt_proxy.events import TextStage, Transcript, TurnPrediction
+from services.stt_proxy.open_utterance import Ask
 from services.stt_proxy.prediction import Waits
-from services.stt_proxy.utterance import Ask, Endpointing, Output, Utterances
+from services.stt_proxy.settling import Output
+from services.stt_proxy.utterance import Endpointing, Utterances
 from tests.load.clips import Clip
 from tests.load.ear_recording import FRAME_SAMPLES, Heard, Item, Said
 

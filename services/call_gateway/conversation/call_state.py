@@ -18,6 +18,7 @@ class CallState:
         self.clock = clock
         self.language_code = language_code  # BCP-47, spoken now
         self.now = 0.0  # seconds, monotonic; set on every call from outside
+        self.answered_at: float | None = None  # when media began to flow
         self.turn_id = 0  # the last one begun
         self.counters: Counter[str] = Counter()
         self.open_stages = set(Stage)  # those that can be spoken to; the first opening is the session's own business

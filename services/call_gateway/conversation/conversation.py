@@ -26,6 +26,7 @@ from services.call_gateway.conversation.history import HeardTurn, History
 from services.call_gateway.conversation.keys import Keypad
 from services.call_gateway.conversation.line_watch import LineWatch
 from services.call_gateway.conversation.media_clock import MediaClock
+from services.call_gateway.conversation.playing import Playing
 from services.call_gateway.conversation.playout import Playout
 from services.call_gateway.conversation.profile import AgentProfile
 from services.call_gateway.conversation.prompts import PromptBook
@@ -35,7 +36,6 @@ from services.call_gateway.conversation.settings import ConversationSettings
 from services.call_gateway.conversation.silence import SilenceWatch
 from services.call_gateway.conversation.trouble import Trouble
 from services.call_gateway.conversation.turn import Floor, Move
-from services.call_gateway.conversation.voice import Voice
 
 NO_SILENCE = (line.IdleReason.HOLD, line.IdleReason.DTMF)
 
@@ -61,7 +61,7 @@ class Conversation:
         self._history = History(settings.history_turns)
         self._playout = Playout(audio_format, frame_ms=settings.frame_ms)
         heard = HeardSound(audio_format)
-        self._echo = EchoGuard(heard, frame_ms=settings.frame_ms)
+        echo = EchoGuard(heard, frame_ms=settings.frame_ms)
         self._announcer = Announcer(
             state, playout=self._playout, history=self._history, prompts=prompts, audio_format=audio_format
         )
@@ -78,7 +78,7 @@ class Conversation:
             announcer=self._announcer,
             playout=self._playout,
             history=self._history,
-            echo=self._echo,
+            echo=echo,
             heard=heard,
         )
         self._trouble = Trouble(
@@ -93,6 +93,16 @@ class Conversation:
             state, agent=self._agent, caller=self._caller, announcer=self._announcer, playout=self._playout
         )
         self._actions = Actions(state, agent=self._agent, ending=self._ending)
+        self._playing = Playing(
+            state,
+            agent=self._agent,
+            announcer=self._announcer,
+            playout=self._playout,
+            echo=echo,
+            trouble=self._trouble,
+            ending=self._ending,
+            actions=self._actions,
+        )
         self._keypad = Keypad(state, agent=self._agent, caller=self._caller)
         self._line_watch = LineWatch(state, caller=self._caller, announcer=self._announcer, audio_format=audio_format)
         self._silence = SilenceWatch(
@@ -104,7 +114,6 @@ class Conversation:
             ending=self._ending,
             line_watch=self._line_watch,
         )
-        self._answered_at: float | None = None
         self._held_at = 0.0
         self._ear_knows_agent_speaks = False
 
@@ -257,53 +266,10 @@ class Conversation:
     def next_frame(self, *, now: float) -> tuple[bytes | None, list[cmd.Command]]:
         """The frame that is due on the line, in the leg's format; None: comfort silence. Pulled every 20 ms."""
         self._state.now = now
-        if not self._may_play():
-            self._playout.pass_silence()
-            self._echo.note_sent(None)
-            return None, []
-        pulled = self._playout.pull()
-        self._echo.note_sent(pulled.content)
-        for voice in pulled.finished:
-            self._was_heard(voice)
-        if pulled.began is not None:
-            self._is_heard_first(pulled.began)
-        if self._ending.is_begun:
-            self._ending.watch()
-        else:
-            self._trouble.watch_playout()
-            if pulled.finished or pulled.began is not None:
-                self._look_around()
-        return pulled.content, self._state.take_commands()
-
-    def _may_play(self) -> bool:
-        if self._ending.is_over or self._answered_at is None or self.floor in (Floor.HELD, Floor.PAUSED):
-            return False
-        return self._state.now >= self._answered_at + self._state.settings.greeting_delay_ms / 1000
-
-    def _is_heard_first(self, voice: Voice) -> None:
-        """The first frame of a voice goes out. A prompt said while the agent thinks leaves the floor as it is."""
-        answer = self._agent.answer
-        is_answer = answer is not None and answer.voice is voice
-        if answer is not None and is_answer and answer.notes.first_frame_at is None:
-            answer.notes.first_frame_at = self._state.now
-        if is_answer or self.floor is Floor.LISTENING:
-            self._state.move(Move.ANSWER_BEGAN)
-
-    def _was_heard(self, voice: Voice) -> None:
-        """A voice was heard to its end."""
-        answer = self._agent.answer
-        if self._announcer.finish(voice):
-            if answer is None and not self._announcer.is_speaking:
-                self._state.move(Move.ANSWER_DONE)
-        elif answer is None or answer.voice is not voice:
-            return
-        elif self._ending.is_begun:
-            self._agent.finish_answer("interrupted")
-        else:
-            self._trouble.answer_was_heard()
-            self._state.move(Move.ANSWER_DONE)
-            for asked in self._agent.finish_answer("completed"):
-                self._actions.do(asked)
+        frame, is_news = self._playing.next_frame()
+        if is_news:
+            self._look_around()
+        return frame, self._state.take_commands()
 
     # -- time ----------------------------------------------------------------------------------------------------------
 
@@ -313,9 +279,9 @@ class Conversation:
             return None
         if self._ending.is_begun:
             return self._ending.deadline
-        if self._answered_at is None:
+        if self._state.answered_at is None:
             return None
-        deadlines: list[float | None] = [self._answered_at + self._state.settings.max_call_s]
+        deadlines: list[float | None] = [self._state.answered_at + self._state.settings.max_call_s]
         if self.floor is not Floor.HELD:
             deadlines += [part.deadline for part in (self._caller, self._trouble, self._keypad, self._silence)]
         return min(deadline for deadline in deadlines if deadline is not None)
@@ -325,8 +291,8 @@ class Conversation:
         self._state.now = now
         if self._ending.is_begun or self._ending.is_over:
             self._ending.watch()
-        elif self._answered_at is not None:
-            if now >= self._answered_at + self._state.settings.max_call_s:
+        elif self._state.answered_at is not None:
+            if now >= self._state.answered_at + self._state.settings.max_call_s:
                 self._ending.begin(line.EndCause.MAX_DURATION, ev.PromptKind.GOODBYE)
             elif self.floor is not Floor.HELD:
                 self._caller.on_timer()
@@ -338,7 +304,7 @@ class Conversation:
 
     def _look_around(self) -> None:
         """After every event: what depends on the whole picture."""
-        if self._ending.is_begun or self._answered_at is None:
+        if self._ending.is_begun or self._state.answered_at is None:
             return
         self._trouble.look_around()
         agent_speaks = self.floor in (Floor.SPEAKING, Floor.PAUSED) or self._announcer.is_speaking
@@ -351,9 +317,9 @@ class Conversation:
 
     def _open(self, *, is_recovered: bool) -> None:
         """Media flow: greet, or say sorry for having been away."""
-        if self._answered_at is not None:
+        if self._state.answered_at is not None:
             return
-        self._answered_at = self._state.now
+        self._state.answered_at = self._state.now
         if is_recovered:
             self._announcer.say(ev.PromptKind.RECOVERED)
             return

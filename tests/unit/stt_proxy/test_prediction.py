@@ -108,6 +108,12 @@ def test_a_finished_sentence_ends_soon(language, text):
     assert verdict.probability > 0.5
 
 
+def test_where_a_languages_model_weighed_the_words_its_own_probability_is_told():
+    told = [judged(text, "en").probability for text in WHOLE["en"]]
+    assert len(set(told)) > 1
+    assert all(0.5 <= probability <= 1.0 for probability in told)
+
+
 @pytest.mark.parametrize(
     ("language", "text"),
     [

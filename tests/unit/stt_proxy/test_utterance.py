@@ -1,6 +1,8 @@
 from services.stt_proxy.engine import Corrected, Heard, Hints, Partial, Segment, Span, Unheard
 from services.stt_proxy.events import SpeechActivity, TextStage, Transcript, TurnPrediction, UtteranceSettled
-from services.stt_proxy.utterance import Ask, Endpointing, Output, Utterances
+from services.stt_proxy.open_utterance import Ask
+from services.stt_proxy.settling import Output
+from services.stt_proxy.utterance import Endpointing, Utterances
 
 OPEN = Hints()
 MS = 8  # samples at 8 kHz

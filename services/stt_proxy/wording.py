@@ -1,0 +1,142 @@
+"""From speech to words: what is asked of the engine, and what becomes of its answers."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+from services.stt_proxy.end_of_turn import EndOfTurnModel
+from services.stt_proxy.engine import (
+    Clip,
+    Corrected,
+    Ear,
+    Heard,
+    Hints,
+    Partial,
+    Report,
+    Span,
+    Speech,
+    SttEngine,
+    Unheard,
+)
+from services.stt_proxy.events import Evidence, UtteranceSettled
+from services.stt_proxy.metrics import DRAFTS_TOTAL
+from services.stt_proxy.open_utterance import Ask
+from services.stt_proxy.recording import Recording
+from services.stt_proxy.settling import Output
+from services.stt_proxy.utterance import Utterances
+
+LEAD_IN_MS: Final = 300  # sound before the detector's onset that belongs to the first word
+LEAD_OUT_MS: Final = 200
+JOINED_GAP_MS: Final = 1000  # spans closer than this are cut out as one stretch
+
+
+class Wording:
+    """One call's dealings with its engine. Every utterance that was ended is settled within the limit."""
+
+    def __init__(
+        self,
+        utterances: Utterances,
+        recording: Recording,
+        *,
+        end_of_turn: EndOfTurnModel,
+        sample_rate_hertz: int,
+        settle_limit_s: float,
+        hints: Callable[[], Hints],
+        tell: Callable[[Evidence], None],
+        wake: Callable[[], None],
+    ) -> None:
+        """`hints`: those in effect. `wake` is told that something has changed."""
+        self._utterances = utterances
+        self._recording = recording
+        self._end_of_turn = end_of_turn
+        self._rate = sample_rate_hertz
+        self._per_ms = sample_rate_hertz // 1000
+        self._settle_limit_s = settle_limit_s
+        self._hints = hints
+        self._tell = tell
+        self._wake = wake
+        self._ear: Ear
+        self._asks: dict[int, Ask] = {}
+        self._limits: dict[int, asyncio.TimerHandle] = {}  # by utterance: when it must have been settled
+        self._is_closed = False
+
+    def listen(self, engine: SttEngine, *, call_id: str) -> Ear:
+        """Begin; the ear is given the call's sound."""
+        self._ear = engine.listen(
+            call_id=call_id, sample_rate_hertz=self._rate, hints=self._hints(), report=self._report
+        )
+        return self._ear
+
+    def limit(self, utterance_id: int) -> None:
+        """It is about to be ended: from now on its text is awaited."""
+        self._limits[utterance_id] = asyncio.get_running_loop().call_later(
+            self._settle_limit_s, self._expire, utterance_id
+        )
+
+    def do(self, outputs: list[Output]) -> None:
+        """Tell the evidence, and ask what is to be asked."""
+        for output in outputs:
+            if isinstance(output, Ask):
+                self._ask(output)
+            else:
+                if isinstance(output, UtteranceSettled):
+                    self._limits.pop(output.utterance_id).cancel()
+                    self._wake()
+                self._tell(output)
+
+    def close(self) -> None:
+        """The call is gone."""
+        self._is_closed = True
+        self._ear.close()
+        for limit in self._limits.values():
+            limit.cancel()
+
+    def _ask(self, ask: Ask) -> None:
+        self._asks[ask.request_id] = ask
+        speech = Speech(ask.request_id, ask.utterance_id, ask.spans, self._cut(ask), self._rate)
+        self._ear.recognize(speech, is_final=ask.is_final)
+        if not ask.is_final:
+            self._end_of_turn.judge(speech, partial(self._sounded, ask))
+
+    def _sounded(self, ask: Ask, sounds_over: float) -> None:
+        if not self._is_closed:
+            self.do(self._utterances.sounded(ask, sounds_over, self._hints()))
+
+    def _cut(self, ask: Ask) -> tuple[Clip, ...]:
+        """The sound of the spans with some before and behind; spans close together stay one stretch."""
+        stretches: list[Span] = []
+        for span in ask.spans:
+            start = max(ask.not_before, span.start_sample - LEAD_IN_MS * self._per_ms)
+            end = span.end_sample + LEAD_OUT_MS * self._per_ms
+            if stretches and start - stretches[-1].end_sample < JOINED_GAP_MS * self._per_ms:
+                stretches[-1] = Span(stretches[-1].start_sample, end)
+            else:
+                stretches.append(Span(start, end))
+        return tuple(clip for part in stretches for clip in self._recording.cut(part.start_sample, part.end_sample))
+
+    def _report(self, report: Report) -> None:
+        match report:
+            case Heard(request_id=request_id):
+                if (ask := self._asks.pop(request_id, None)) is not None:
+                    _count(ask, "made")
+                    self.do(self._utterances.heard(ask, report, self._hints(), now_ns=time.monotonic_ns()))
+            case Unheard(request_id=request_id, reason=reason):
+                if (ask := self._asks.pop(request_id, None)) is not None:
+                    _count(ask, reason.lower())
+                    self.do(self._utterances.unheard(ask, report))
+            case Partial():
+                self.do(self._utterances.partial(report))
+            case Corrected():
+                self.do(self._utterances.corrected(report))
+        self._wake()
+
+    def _expire(self, utterance_id: int) -> None:
+        self.do(self._utterances.expire(utterance_id))
+        self._wake()
+
+
+def _count(ask: Ask, fate: str) -> None:
+    if not ask.is_final:
+        DRAFTS_TOTAL.labels(fate).inc()
