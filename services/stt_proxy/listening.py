@@ -86,7 +86,6 @@ class Listening:
         self._first_sample = profile.start_sample
         self._is_finished = False
         self._moved: asyncio.Future[None] | None = None
-        self._watch = detector.watch(self._scored, fail)
         self._wording = Wording(
             self._utterances,
             self._recording,
@@ -98,6 +97,7 @@ class Listening:
             wake=self._wake,
         )
         self._ear = self._wording.listen(engine, call_id=profile.call_id)
+        self._watch = detector.watch(self._scored, fail)  # last: an engine that refuses leaves no place taken
 
     # -- what the client says ------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from services.stt_proxy.events import Progress, SpeechActivity, TextStage, Trans
 from services.stt_proxy.intake import IdleReason
 from services.stt_proxy.steps import HintsUpdate
 
-from .rig import LOUD, MS, Call
+from .rig import LOUD, MS, Call, DictationEngine, LoudnessDetector
 
 
 def texts(call: Call) -> list[tuple[TextStage, str]]:
@@ -295,3 +295,16 @@ async def test_a_judgement_after_the_call_says_nothing():
     call.listening.close()
     judged_later[0](0.05)
     assert call.evidence == before
+
+
+async def test_an_engine_that_refuses_a_call_takes_no_place_of_the_detectors(monkeypatch: pytest.MonkeyPatch):
+    watched: list[object] = []
+
+    def refuse(*_: object, **__: object) -> None:
+        raise RuntimeError("no credentials")
+
+    monkeypatch.setattr(DictationEngine, "listen", refuse)
+    monkeypatch.setattr(LoudnessDetector, "watch", lambda *_: watched.append(1))
+    with pytest.raises(RuntimeError, match="no credentials"):
+        Call()
+    assert not watched
