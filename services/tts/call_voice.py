@@ -38,19 +38,12 @@ class TextPiece:
 
 @dataclass(frozen=True, slots=True)
 class TurnSound:
-    """A chunk of a turn; `timing` on the first one."""
+    """A chunk of a turn and the marks that lie in it; `timing` on the first one."""
 
     turn_id: int
     chunk: Chunk
+    marks: tuple[Mark, ...]
     timing: Timing | None
-
-
-@dataclass(frozen=True, slots=True)
-class TurnMark:
-    """A mark of a turn."""
-
-    turn_id: int
-    mark: Mark
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +61,7 @@ class TurnEnded:
         return isinstance(self.failure, EngineFailed)
 
 
-Output = TurnSound | TurnMark | TurnEnded
+Output = TurnSound | TurnEnded
 
 
 class CallVoice:
@@ -180,16 +173,18 @@ class CallVoice:
 
     async def _speak(self, turn: Turn) -> None:
         has_sound = False
+        marks: list[Mark] = []
         async with aclosing(self._speaker.speak(turn)) as outputs:
             async for output in outputs:
                 if isinstance(output, Mark):
-                    await self._emit(TurnMark(turn.turn_id, output))
+                    marks.append(output)
                     continue
                 timing = None if has_sound else turn.text.stopwatch.timing()
                 if timing is not None:
                     self._metrics.first_output_seconds.observe(timing.since_trigger_us / 1e6)
                 has_sound = True
-                await self._emit(TurnSound(turn.turn_id, output, timing))
+                await self._emit(TurnSound(turn.turn_id, output, tuple(marks), timing))
+                marks.clear()
 
     async def _end(self, turn: Turn, outcome: Outcome, failure: ServiceError | None) -> None:
         self._ledger.end(turn.turn_id, is_failed=outcome is Outcome.FAILED)

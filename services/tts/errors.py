@@ -42,6 +42,12 @@ class BadLead(RequestError):
     reason = "BAD_MAX_LEAD"
 
 
+class BadChunkLength(RequestError):
+    """A longest chunk that is too short or too long."""
+
+    reason = "BAD_CHUNK_LENGTH"
+
+
 class BadLexicon(RequestError):
     """A lexicon with empty or endless words, or with too many."""
 

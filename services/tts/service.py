@@ -21,7 +21,7 @@ from services.tts.settings import TtsSettings
 from services.tts.speaker import Pauses, TurnSpeaker
 from services.tts.track import ChunkLengths
 from services.tts.turn import TextLimits
-from services.tts.wire import audio_format, audio_formats, lexicon, response, text_piece
+from services.tts.wire import audio_format, audio_formats, lexicon, longest_chunk_ms, responses, text_piece
 
 FULL_NAME = "voice.tts.v1.TtsService"
 OUTBOX_LIMIT = 16  # responses that wait for the wire; a full outbox holds the voice
@@ -31,6 +31,8 @@ FEATURES = (
     "cancellation",
     "flush",
     "lexicon",
+    "longest_chunk_ms",
+    "marks_in_audio",
     "max_lead_ms",
     "rate",
     "start_offset",
@@ -88,7 +90,8 @@ class TtsService(tts_pb2_grpc.TtsServiceServicer):
         await outbox.put(Response(engine=self._engine_info()))
 
         async def emit(output: Output) -> None:
-            await outbox.put(response(output))
+            for message in responses(output, marks_in_audio=config.marks_in_audio):
+                await outbox.put(message)
 
         async with asyncio.TaskGroup() as tasks:
             going_away = tasks.create_task(self._say_going_away(outbox))
@@ -111,11 +114,14 @@ class TtsService(tts_pb2_grpc.TtsServiceServicer):
         max_lead_ms = config.max_lead_ms if config.HasField("max_lead_ms") else self._settings.max_lead_ms
         if max_lead_ms < 0:
             raise BadLead("config.max_lead_ms is negative; 0 means no limit", field="config.max_lead_ms")
+        longest_ms = longest_chunk_ms(config)
         return TurnSpeaker(
             self._router,
             Normalizer(lexicon(config.lexicon)),
             audio_format(config.audio_format),
-            lengths=ChunkLengths(self._settings.first_chunk_ms, self._settings.chunk_ms),
+            lengths=ChunkLengths(
+                min(self._settings.first_chunk_ms, longest_ms), min(self._settings.chunk_ms, longest_ms), longest_ms
+            ),
             pauses=Pauses(
                 self._settings.sentence_pause_ms, self._settings.phrase_pause_ms, self._settings.joint_pause_ms
             ),

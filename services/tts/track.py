@@ -40,7 +40,8 @@ class ChunkLengths:
     """In milliseconds."""
 
     first_ms: int
-    later_ms: int
+    later_ms: int  # sent as soon as so much is made
+    longest_ms: int = 0  # where more is made already; never less than later_ms
 
 
 class Track:
@@ -53,7 +54,8 @@ class Track:
     def __init__(self, audio_format: AudioFormat, lengths: ChunkLengths) -> None:
         self._format = audio_format
         self._later_samples = self._samples(lengths.later_ms)
-        self._next_samples = self._samples(lengths.first_ms)
+        self._longest_samples = max(self._later_samples, self._samples(lengths.longest_ms))
+        self._first_samples = self._samples(lengths.first_ms)
         self._ready: deque[Samples] = deque()
         self._n_ready = 0
         self._n_sent = 0
@@ -110,17 +112,22 @@ class Track:
 
     def _cut(self) -> list[Mark | Chunk]:
         out: list[Mark | Chunk] = []
-        while self._n_ready > self._next_samples:
-            out += self._marks_until(self._n_sent + self._next_samples)
-            out.append(self._chunk(self._next_samples))
+        while self._n_ready > (shortest := self._shortest_samples()):
+            n_samples = (self._n_ready - 1) // shortest * shortest if self._n_sent else shortest
+            n_samples = min(n_samples, self._longest_samples)
+            out += self._marks_until(self._n_sent + n_samples)
+            out.append(self._chunk(n_samples))
         return out
+
+    def _shortest_samples(self) -> int:
+        return self._later_samples if self._n_sent else self._first_samples
 
     def _send_rest(self) -> list[Mark | Chunk]:
         out: list[Mark | Chunk] = []
         self._n_padding = max(0, self._samples(SHORTEST_CHUNK_MS) - self._n_ready) if self._n_ready else 0
         self._add(np.zeros(self._n_padding, dtype=np.int16))
         while self._n_ready:
-            out.append(self._chunk(min(self._n_ready, self._next_samples)))
+            out.append(self._chunk(min(self._n_ready, self._longest_samples if self._n_sent else self._first_samples)))
         return out
 
     def _marks_until(self, sample: int) -> list[Mark | Chunk]:
@@ -138,7 +145,6 @@ class Track:
         chunk = Chunk(self._n_sent, encode(self._format, joined[:n_samples]), n_samples)
         self._n_ready -= n_samples
         self._n_sent += n_samples
-        self._next_samples = self._later_samples
         return chunk
 
     def _add(self, samples: Samples) -> None:

@@ -6,11 +6,14 @@ from voice.tts.v1 import tts_pb2
 from voice.type.v1 import audio_pb2, turn_pb2
 
 from services.audio.pcm import G711_RATE_HERTZ, AudioFormat, Encoding
-from services.tts.call_voice import Output, TextPiece, TurnMark, TurnSound
-from services.tts.errors import BadLexicon, UnknownEncoding, UnknownSampleRate
+from services.tts.call_voice import Output, TextPiece, TurnEnded, TurnSound
+from services.tts.errors import BadChunkLength, BadLexicon, UnknownEncoding, UnknownSampleRate
 from services.tts.normalization.normalizer import Pronunciation
+from services.tts.track import Mark
 from services.tts.turn import Outcome
 
+DEFAULT_LONGEST_CHUNK_MS = 100
+LONGEST_CHUNK_MS = (20, 1000)
 MAX_LEXICON_WORDS = 500
 MAX_LEXICON_CHARS = 200
 LINEAR16_RATES = (8000, 16000, 24000, 48000)
@@ -43,25 +46,38 @@ def text_piece(text: tts_pb2.TurnText) -> TextPiece:
     )
 
 
-def response(output: Output) -> Response:
-    """What a turn gives, as it goes out."""
-    if isinstance(output, TurnSound):
-        chunk = audio_pb2.AudioChunk(start_sample=output.chunk.start_sample, content=output.chunk.content)
-        timing = output.timing.to_proto() if output.timing else None
-        return Response(audio=tts_pb2.TurnAudio(turn_id=output.turn_id, chunk=chunk, timing=timing))
-    if isinstance(output, TurnMark):
-        mark = output.mark
-        timing_kind = (
-            tts_pb2.SpokenText.MARK_TIMING_MEASURED if mark.is_measured else tts_pb2.SpokenText.MARK_TIMING_INTERPOLATED
-        )
-        return Response(
-            spoken_text=tts_pb2.SpokenText(
-                turn_id=output.turn_id,
-                text_end_offset=mark.text_end_offset,
-                end_sample=mark.end_sample,
-                timing=timing_kind,
-            )
-        )
+def responses(output: Output, *, marks_in_audio: bool) -> list[Response]:
+    """What a turn gives, as it goes out: marks in their chunk, or before it."""
+    if isinstance(output, TurnEnded):
+        return [_turn_end(output)]
+    sound = _sound(output)
+    marks = [_mark(mark) for mark in output.marks]
+    if marks_in_audio:
+        sound.audio.marks.extend(marks)
+        return [sound]
+    for mark in marks:
+        mark.turn_id = output.turn_id
+    return [*(Response(spoken_text=mark) for mark in marks), sound]
+
+
+def _sound(output: TurnSound) -> Response:
+    chunk = audio_pb2.AudioChunk(start_sample=output.chunk.start_sample, content=output.chunk.content)
+    timing = output.timing.to_proto() if output.timing else None
+    return Response(audio=tts_pb2.TurnAudio(turn_id=output.turn_id, chunk=chunk, timing=timing))
+
+
+def _mark(mark: Mark) -> tts_pb2.SpokenText:
+    timing = tts_pb2.SpokenText.MARK_TIMING_INTERPOLATED
+    if mark.is_measured:
+        timing = tts_pb2.SpokenText.MARK_TIMING_MEASURED
+    return tts_pb2.SpokenText(
+        text_end_offset=mark.text_end_offset,
+        end_sample=mark.end_sample,
+        timing=timing,
+    )
+
+
+def _turn_end(output: TurnEnded) -> Response:
     failure = output.failure
     return Response(
         turn_end=turn_pb2.TurnEnd(
@@ -103,6 +119,19 @@ def audio_format(asked: audio_pb2.AudioFormat) -> AudioFormat:
             field="config.audio_format.sample_rate_hertz",
         )
     return AudioFormat(encoding, asked.sample_rate_hertz)
+
+
+def longest_chunk_ms(config: tts_pb2.SynthesisConfig) -> int:
+    """How long a chunk may be. Raises BadChunkLength."""
+    if not config.HasField("longest_chunk_ms"):
+        return DEFAULT_LONGEST_CHUNK_MS
+    least, most = LONGEST_CHUNK_MS
+    if not least <= config.longest_chunk_ms <= most:
+        raise BadChunkLength(
+            f"config.longest_chunk_ms is {config.longest_chunk_ms}; send {least} to {most}",
+            field="config.longest_chunk_ms",
+        )
+    return config.longest_chunk_ms
 
 
 def lexicon(words: Sequence[tts_pb2.Pronunciation]) -> list[Pronunciation]:

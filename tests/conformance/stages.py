@@ -122,6 +122,7 @@ TTS = Stage(
         BadConfig("a voice nobody has", {"voice": "no-such-voice"}, "config.voice"),
         BadConfig("a rate out of range", {"rate": 9.0}, "config.rate"),
         BadConfig("a negative lead", {"max_lead_ms": -1}, "config.max_lead_ms"),
+        BadConfig("chunks too short to send", {"longest_chunk_ms": 5}, "config.longest_chunk_ms"),
     ),
 )
 CALL = Stage(

@@ -94,6 +94,23 @@ async def test_a_mark_leaves_before_the_chunk_that_holds_its_last_sample(tts: Se
     assert sent >= turn.marks[-1].end_sample
 
 
+async def test_marks_go_in_their_chunk_where_the_client_asks_for_it(tts: Server) -> None:
+    async with opened(TTS, tts.target) as stream:
+        apart = await speak(stream, 1, SENTENCE)
+    async with opened(TTS, tts.target, marks_in_audio=True, longest_chunk_ms=400) as stream:
+        turn = await speak(stream, 1, SENTENCE)
+    assert turn.marks == []
+    at = 0
+    for audio in turn.audio:
+        end = at + len(audio.chunk.content)
+        assert len(audio.chunk.content) <= SAMPLE_RATE * 400 // 1000
+        assert all(at < mark.end_sample <= end and mark.turn_id == 0 for mark in audio.marks)
+        at = end
+    offsets = [mark.text_end_offset for audio in turn.audio for mark in audio.marks]
+    assert offsets == [mark.text_end_offset for mark in apart.marks]
+    assert len(turn.audio) < len(apart.audio)
+
+
 async def test_marks_only_go_forward_and_reach_the_end(tts: Server) -> None:
     async with opened(TTS, tts.target) as stream:
         turn = await speak(stream, 1, SENTENCE)

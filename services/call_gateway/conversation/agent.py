@@ -201,7 +201,11 @@ class Agent:
         return True
 
     def _hear_audio(self, turn: AgentTurn, audio: VoiceAudio) -> bool:
-        if turn.has_voice_ended or not turn.n_spoken or not turn.voice.sound(audio):
+        if turn.has_voice_ended or not turn.n_spoken:
+            return False
+        for mark in audio.marks:
+            turn.voice.mark(mark)
+        if not turn.voice.sound(audio):
             return False
         if turn.notes.first_audio_at is None:
             turn.notes.first_audio_at = self._state.now

@@ -243,6 +243,7 @@ class VoiceAudio:
     start_sample: int  # from the turn's first sample, at the leg's rate
     content: bytes  # in the leg's format
     timing: Timing | None = None  # on the first chunk only
+    marks: tuple[VoiceMark, ...] = ()  # of the words that end in it, where the voice sends them so
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,13 +13,13 @@ from services.call_gateway.stages.loudness import Loudness
 KEPT_S = 10
 """How much of it is kept, to be heard again by a fresh stream."""
 LONG_CHUNK_MS = 40
-VOICE_CHUNK_MS = 80
+VOICE_CHUNK_MS = 100
 """While the ear hears a voice that goes on."""
-QUIET_CHUNK_MS = 100
+QUIET_CHUNK_MS = 200
 ONSET_MS = 100
 """After a rise of the level, sound goes on as soon as it tells the ear anything: a voice may begin."""
 END_MS = 300
-"""The same after a fall, as long as the voice does not come back: a turn may end, and its pause is counted."""
+"""The same after a fall, until the voice comes back or the ear has judged the pause: a turn may end."""
 
 _IDLE_REASONS = {
     IdleReason.UNKNOWN: stt_pb2.MediaIdle.REASON_UNKNOWN,
@@ -48,6 +48,7 @@ class CallerSound:
         self._loudness = Loudness(audio_format)
         self._held: CallerAudio | None = None  # the beginning of a long chunk
         self._alert_until_sample = 0
+        self._is_pause_judged = False
         self._step_samples = 1
         self._steps_from_sample = 0
         self._kept: deque[Stretch] = deque()
@@ -63,6 +64,11 @@ class CallerSound:
         """The ear judges sound in steps of that length; 0: it does not say."""
         self._step_samples = max(1, step_ms * self._rate // 1000)
 
+    def pause_is_judged(self) -> None:
+        """The ear has found the end of the voice and its words: nobody waits for the silence behind it."""
+        self._alert_until_sample = 0
+        self._is_pause_judged = True
+
     def hear(self, audio: CallerAudio, *, is_agent_speaking: bool, is_voice_heard: bool = False) -> Stretch | None:
         """Take sound. None when it is held back: where delay is not felt, short chunks go as one long one.
 
@@ -77,9 +83,12 @@ class CallerSound:
         does_voice_go_on = is_voice_heard and not self._loudness.is_low
         if does_voice_go_on:
             self._alert_until_sample = 0
-        elif self._loudness.has_fallen or self._loudness.has_risen:
-            alert_ms = END_MS if self._loudness.has_fallen else ONSET_MS
-            self._alert_until_sample = max(self._alert_until_sample, end_sample + alert_ms * self._rate // 1000)
+            self._is_pause_judged = False
+        elif self._loudness.has_risen:
+            self._be_alert(end_sample, ONSET_MS)
+            self._is_pause_judged = False
+        elif self._loudness.has_fallen and not self._is_pause_judged:
+            self._be_alert(end_sample, END_MS)
         is_sound_over_agent = is_agent_speaking and not self._loudness.is_quiet
         is_urgent = is_sound_over_agent or end_sample < self._alert_until_sample
         longest_ms = (
@@ -113,6 +122,9 @@ class CallerSound:
         while self._kept and self._kept[0].to_sample <= sample:
             self._kept.popleft()
         return tuple(self._kept)
+
+    def _be_alert(self, end_sample: int, ms: int) -> None:
+        self._alert_until_sample = max(self._alert_until_sample, end_sample + ms * self._rate // 1000)
 
     def _step(self, sample: int) -> int:
         return (sample - self._steps_from_sample) // self._step_samples

@@ -206,6 +206,8 @@ class SttStage:
                 self._is_voice_heard = response.speech_activity.kind == stt_pb2.SpeechActivity.KIND_BEGIN
                 self._on_event(_activity(response.speech_activity))
             case "transcript":
+                if response.transcript.stage == stt_pb2.Transcript.STAGE_DRAFT and not self._is_voice_heard:
+                    self._sound.pause_is_judged()
                 self._on_event(self._transcript(response.transcript))
             case "turn_prediction":
                 self._on_event(self._prediction(response.turn_prediction))

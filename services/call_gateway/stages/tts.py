@@ -19,6 +19,8 @@ from services.call_gateway.stages.stream import StreamLimits
 VoiceCommand = Speak | EndSpeech | StopSpeech
 
 OPTIONAL_KINDS: frozenset[str] = frozenset()
+LONGEST_CHUNK_MS = 400
+"""Speech is kept until it is played: few large messages cost less, and what is not made yet is not waited for."""
 
 
 class TtsStage:
@@ -114,6 +116,8 @@ class TtsStage:
                 tts_pb2.Pronunciation(written=word.written, spoken=word.spoken, language_code=word.language_code)
                 for word in self._profile.lexicon
             ],
+            longest_chunk_ms=LONGEST_CHUNK_MS,
+            marks_in_audio=True,
         )
         return tts_pb2.StreamingSynthesizeRequest(config=config)
 
@@ -127,9 +131,10 @@ class TtsStage:
             case "audio":
                 audio = response.audio
                 timing = timing_of(audio.timing) if audio.HasField("timing") else None
-                self._on_event(VoiceAudio(audio.turn_id, audio.chunk.start_sample, audio.chunk.content, timing))
+                marks = tuple(_mark(audio.turn_id, mark) for mark in audio.marks)
+                self._on_event(VoiceAudio(audio.turn_id, audio.chunk.start_sample, audio.chunk.content, timing, marks))
             case "spoken_text":
-                self._on_event(_mark(response.spoken_text))
+                self._on_event(_mark(response.spoken_text.turn_id, response.spoken_text))
             case "turn_end":
                 end = response.turn_end
                 self._turns_under_way.discard(end.turn_id)
@@ -138,6 +143,6 @@ class TtsStage:
                 self._is_server_leaving = True
 
 
-def _mark(mark: tts_pb2.SpokenText) -> VoiceMark:
+def _mark(turn_id: int, mark: tts_pb2.SpokenText) -> VoiceMark:
     is_measured = mark.timing == tts_pb2.SpokenText.MARK_TIMING_MEASURED
-    return VoiceMark(mark.turn_id, mark.text_end_offset, mark.end_sample, is_measured)
+    return VoiceMark(turn_id, mark.text_end_offset, mark.end_sample, is_measured)

@@ -9,7 +9,7 @@ from voice.type.v1.turn_pb2 import Cancellation
 from services.audio.pcm import TELEPHONE
 from services.runtime.errors import TurnIdNotIncreasing
 from services.runtime.metrics import StageMetrics
-from services.tts.call_voice import CallVoice, Output, TextPiece, TurnEnded, TurnMark, TurnSound
+from services.tts.call_voice import CallVoice, Output, TextPiece, TurnEnded, TurnSound
 from services.tts.engine import Voice
 from services.tts.errors import BadTurnId, NothingToSpeak, TextAfterTextEnd
 from services.tts.manners import Manners
@@ -88,7 +88,7 @@ async def test_a_turn_is_spoken_and_ends_completed() -> None:
     sounds = [one for one in call.heard if isinstance(one, TurnSound)]
     assert sounds[0].timing is not None
     assert all(sound.timing is None for sound in sounds[1:])
-    offsets = [one.mark.text_end_offset for one in call.heard if isinstance(one, TurnMark)]
+    offsets = [mark.text_end_offset for sound in sounds for mark in sound.marks]
     assert offsets == [5, 13, 16, 20, 25]
 
 

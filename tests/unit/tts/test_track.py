@@ -24,9 +24,10 @@ def spoken(
     pause_ms: int = 100,
     rest: str = "",
     later_ms: int = 60,
+    longest_ms: int = 0,
 ) -> list[Mark | Chunk]:
     """All that a track gives for clauses of 20 ms a character."""
-    track = Track(audio_format, ChunkLengths(20, later_ms))
+    track = Track(audio_format, ChunkLengths(20, later_ms, longest_ms))
     out: list[Mark | Chunk] = []
     at = 0
     for text in texts:
@@ -64,6 +65,16 @@ def test_the_first_chunk_is_short_and_none_is_out_of_bounds() -> None:
     lengths = [chunk.n_samples for chunk in chunks(spoken("Hello there. ", "How are you?"))]
     assert lengths[0] == 160
     assert all(80 <= length <= 800 for length in lengths)
+
+
+def test_what_is_made_already_goes_in_long_chunks() -> None:
+    lengths = [chunk.n_samples for chunk in chunks(spoken("Hello there my friend", piece=10**6, longest_ms=200))]
+    assert lengths == [160, 1600, 1440, 160]
+
+
+def test_no_chunk_waits_for_sound_that_is_not_made_yet() -> None:
+    at_once = [chunk.n_samples for chunk in chunks(spoken("Hello there my friend", piece=300, longest_ms=200))]
+    assert max(at_once[:-1]) == 480
 
 
 @pytest.mark.parametrize("audio_format", [TELEPHONE, AudioFormat(Encoding.LINEAR16, 16000), WIDE])
@@ -133,21 +144,27 @@ def test_a_clause_of_silence_still_has_its_place() -> None:
     st.booleans(),
     st.integers(7, 3000),
     st.sampled_from([TELEPHONE, WIDE]),
-    st.tuples(st.sampled_from(["", " 🙂"]), st.sampled_from([10, 40, 100])),
+    st.tuples(st.sampled_from(["", " 🙂"]), st.sampled_from([10, 40, 100]), st.sampled_from([0, 100, 400])),
 )
 def test_every_mark_leaves_before_the_chunk_that_holds_its_last_sample(
-    texts: list[str], measures_words: bool, piece: int, audio_format: AudioFormat, ending: tuple[str, int]
+    texts: list[str], measures_words: bool, piece: int, audio_format: AudioFormat, ending: tuple[str, int, int]
 ) -> None:
-    rest, later_ms = ending
+    rest, later_ms, longest_ms = ending
     out = spoken(
-        *texts, measures_words=measures_words, piece=piece, audio_format=audio_format, rest=rest, later_ms=later_ms
+        *texts,
+        measures_words=measures_words,
+        piece=piece,
+        audio_format=audio_format,
+        rest=rest,
+        later_ms=later_ms,
+        longest_ms=longest_ms,
     )
     sent, last_offset, last_sample = 0, 0, 0
     for one in out:
         if isinstance(one, Chunk):
             assert one.start_sample == sent
             sent += one.n_samples
-            assert one.n_samples * 1000 <= 100 * audio_format.sample_rate_hertz
+            assert one.n_samples * 1000 <= max(100, longest_ms) * audio_format.sample_rate_hertz
             assert one.n_samples * 1000 >= 10 * audio_format.sample_rate_hertz
         else:
             assert one.end_sample > sent

@@ -99,15 +99,21 @@ def furthest_sample(call: Call, *, limit_ms: int | None = None) -> int:
 def send_voice(
     call: Call, turn_id: int, script: Script, chunk_samples: int, *, from_sample: int, to_sample: int
 ) -> None:
-    """The marks leave before the chunk that holds their last sample."""
+    """The marks leave before the chunk that holds their last sample, or in it: both kinds of voice take turns."""
     at = from_sample
     while at < to_sample:
         end = min(at + chunk_samples, to_sample)
-        for offset, sample in script.marks:
-            if at < sample <= end:
-                call.tell(ev.VoiceMark(turn_id, offset, sample, script.is_measured))
+        marks = [
+            ev.VoiceMark(turn_id, offset, sample, script.is_measured)
+            for offset, sample in script.marks
+            if at < sample <= end
+        ]
         content = np.arange(at + 1, end + 1, dtype="<i2").tobytes()
-        call.tell(ev.VoiceAudio(turn_id, at, content))
+        if at // chunk_samples % 2:
+            for mark in marks:
+                call.tell(mark)
+            marks = []
+        call.tell(ev.VoiceAudio(turn_id, at, content, marks=tuple(marks)))
         at = end
 
 

@@ -31,10 +31,18 @@ def lengths(stretches: list[Stretch | None]) -> list[int]:
     return [0 if stretch is None else stretch.to_sample - stretch.from_sample for stretch in stretches]
 
 
-def test_on_a_quiet_line_five_frames_go_as_one():
+def silence(sound: CallerSound, start: int, frames: int, *, is_agent_speaking: bool = False) -> list[int]:
+    """A silent line; how much went on after each frame."""
+    given = [
+        sound.hear(CallerAudio(start + number * FRAME, SILENCE), is_agent_speaking=is_agent_speaking)
+        for number in range(frames)
+    ]
+    return lengths(given)
+
+
+def test_on_a_quiet_line_ten_frames_go_as_one():
     sound, start = quiet_sound()
-    given = [sound.hear(CallerAudio(start + number * FRAME, SILENCE), is_agent_speaking=False) for number in range(6)]
-    assert lengths(given) == [0, 0, 0, 0, 800, 0]
+    assert silence(sound, start, 11) == [0] * 9 + [1600, 0]
 
 
 def test_in_steady_sound_two_frames_go_as_one():
@@ -62,8 +70,10 @@ def test_while_the_agent_speaks_every_sound_goes_at_once():
 
 def test_what_is_heard_all_the_time_is_the_lines_noise_and_in_no_hurry():
     sound, start = noisy_line(seconds=30)
-    given = [sound.hear(CallerAudio(start + number * FRAME, voice(300)), is_agent_speaking=True) for number in range(5)]
-    assert lengths(given) == [0, 0, 0, 0, 800]
+    given = [
+        sound.hear(CallerAudio(start + number * FRAME, voice(300)), is_agent_speaking=True) for number in range(10)
+    ]
+    assert lengths(given) == [0] * 9 + [1600]
 
 
 def test_a_voice_above_the_lines_noise_goes_at_once():
@@ -119,8 +129,7 @@ def test_an_ear_that_does_not_say_its_step_hears_every_frame():
 
 def test_a_quiet_line_is_in_no_hurry_even_then():
     sound, start = quiet_sound()
-    given = [sound.hear(CallerAudio(start + number * FRAME, SILENCE), is_agent_speaking=True) for number in range(5)]
-    assert lengths(given) == [0, 0, 0, 0, 800]
+    assert silence(sound, start, 10, is_agent_speaking=True) == [0] * 9 + [1600]
 
 
 def test_a_change_of_level_goes_at_once_and_takes_along_what_was_held():
@@ -145,9 +154,18 @@ def test_when_a_voice_ends_frames_stay_short_until_its_pause_is_counted():
     for number in range(40):
         sound.hear(CallerAudio(start + number * FRAME, voice(8000)), is_agent_speaking=False)
     sound.flush()
+    assert silence(sound, start + 40 * FRAME, 14) == [160] * 14
+
+
+def test_once_the_ear_has_judged_the_pause_nobody_waits_for_more_of_it():
+    sound, start = quiet_sound()
+    for number in range(40):
+        sound.hear(CallerAudio(start + number * FRAME, voice(8000)), is_agent_speaking=False)
+    sound.flush()
     start += 40 * FRAME
-    given = [sound.hear(CallerAudio(start + number * FRAME, SILENCE), is_agent_speaking=False) for number in range(14)]
-    assert lengths(given) == [160] * 14
+    assert silence(sound, start, 7) == [160] * 7
+    sound.pause_is_judged()
+    assert silence(sound, start + 7 * FRAME, 10) == [0] * 9 + [1600]
 
 
 def test_a_dip_within_a_voice_hurries_nobody():
@@ -175,9 +193,9 @@ def test_a_voice_the_ear_hears_already_goes_in_long_chunks_however_its_level_ris
             is_agent_speaking=False,
             is_voice_heard=True,
         )
-        for number in range(4)
+        for number in range(5)
     ]
-    assert lengths(given) == [0, 0, 0, 640]
+    assert lengths(given) == [0, 0, 0, 0, 800]
 
 
 def test_its_end_goes_at_once_with_what_was_held():
@@ -219,7 +237,7 @@ def test_no_more_than_the_last_seconds_are_kept():
     for number in range(50 * (KEPT_S + 5)):
         sound.hear(CallerAudio(number * FRAME, SILENCE), is_agent_speaking=True)
     kept = sound.kept_since(0)
-    assert sound.next_sample - kept[0].from_sample <= KEPT_S * 8000 + 5 * FRAME
+    assert sound.next_sample - kept[0].from_sample <= KEPT_S * 8000 + 10 * FRAME
 
 
 def test_idle_time_keeps_its_reason():

@@ -82,6 +82,8 @@ class SynthesisConfig(_message.Message):
     MAX_LEAD_MS_FIELD_NUMBER: _builtins.int
     LEXICON_FIELD_NUMBER: _builtins.int
     FAIL_STREAM_ON_TURN_FAILURE_FIELD_NUMBER: _builtins.int
+    LONGEST_CHUNK_MS_FIELD_NUMBER: _builtins.int
+    MARKS_IN_AUDIO_FIELD_NUMBER: _builtins.int
     call_id: _builtins.str
     """The call, for logs and traces; a label only. Empty: the server makes one."""
     tenant_id: _builtins.str
@@ -100,6 +102,13 @@ class SynthesisConfig(_message.Message):
     """Turns the first FAILED turn into the status of the stream, for tools that
     count statuses only.
     """
+    longest_chunk_ms: _builtins.int
+    """The longest chunk of speech, in milliseconds, 20 to 1000. A turn begins
+    with shorter ones, and none waits for sound that is not made yet. Absent:
+    100.
+    """
+    marks_in_audio: _builtins.bool
+    """Send marks in the chunk they lie in, not as messages of their own."""
     @_builtins.property
     def language_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """BCP-47 tags; the first is the language of text that names none."""
@@ -125,13 +134,20 @@ class SynthesisConfig(_message.Message):
         max_lead_ms: _builtins.int | None = ...,
         lexicon: _abc.Iterable[Global___Pronunciation] | None = ...,
         fail_stream_on_turn_failure: _builtins.bool = ...,
+        longest_chunk_ms: _builtins.int | None = ...,
+        marks_in_audio: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_lead_ms", b"_max_lead_ms", "audio_format", b"audio_format", "max_lead_ms", b"max_lead_ms"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_longest_chunk_ms", b"_longest_chunk_ms", "_max_lead_ms", b"_max_lead_ms", "audio_format", b"audio_format", "longest_chunk_ms", b"longest_chunk_ms", "max_lead_ms", b"max_lead_ms"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_lead_ms", b"_max_lead_ms", "agent_id", b"agent_id", "audio_format", b"audio_format", "call_id", b"call_id", "fail_stream_on_turn_failure", b"fail_stream_on_turn_failure", "language_codes", b"language_codes", "lexicon", b"lexicon", "max_lead_ms", b"max_lead_ms", "rate", b"rate", "tenant_id", b"tenant_id", "voice", b"voice"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_longest_chunk_ms", b"_longest_chunk_ms", "_max_lead_ms", b"_max_lead_ms", "agent_id", b"agent_id", "audio_format", b"audio_format", "call_id", b"call_id", "fail_stream_on_turn_failure", b"fail_stream_on_turn_failure", "language_codes", b"language_codes", "lexicon", b"lexicon", "longest_chunk_ms", b"longest_chunk_ms", "marks_in_audio", b"marks_in_audio", "max_lead_ms", b"max_lead_ms", "rate", b"rate", "tenant_id", b"tenant_id", "voice", b"voice"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__longest_chunk_ms: _TypeAlias = _typing.Literal["longest_chunk_ms"]  # noqa: Y015
+    _WhichOneofArgType__longest_chunk_ms: _TypeAlias = _typing.Literal["_longest_chunk_ms", b"_longest_chunk_ms"]  # noqa: Y015
     _WhichOneofReturnType__max_lead_ms: _TypeAlias = _typing.Literal["max_lead_ms"]  # noqa: Y015
     _WhichOneofArgType__max_lead_ms: _TypeAlias = _typing.Literal["_max_lead_ms", b"_max_lead_ms"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__longest_chunk_ms) -> _WhichOneofReturnType__longest_chunk_ms | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_lead_ms) -> _WhichOneofReturnType__max_lead_ms | None: ...
 
 Global___SynthesisConfig: _TypeAlias = SynthesisConfig  # noqa: Y015
@@ -259,7 +275,9 @@ class StreamingSynthesizeResponse(_message.Message):
 
     @_builtins.property
     def spoken_text(self) -> Global___SpokenText:
-        """Ties sound to words; leaves before the chunk that holds its last sample."""
+        """Ties sound to words; leaves before the chunk that holds its last sample.
+        Not sent where `config` asks for `marks_in_audio`.
+        """
 
     @_builtins.property
     def audio(self) -> Global___TurnAudio:
@@ -301,6 +319,7 @@ class TurnAudio(_message.Message):
     TURN_ID_FIELD_NUMBER: _builtins.int
     CHUNK_FIELD_NUMBER: _builtins.int
     TIMING_FIELD_NUMBER: _builtins.int
+    MARKS_FIELD_NUMBER: _builtins.int
     turn_id: _builtins.int
     """The turn."""
     @_builtins.property
@@ -311,16 +330,23 @@ class TurnAudio(_message.Message):
     def timing(self) -> _turn_pb2.Timing:
         """What the first chunk of the turn cost; absent on the others."""
 
+    @_builtins.property
+    def marks(self) -> _containers.RepeatedCompositeFieldContainer[Global___SpokenText]:
+        """The words that end in this chunk, in order, where `config` asks for
+        `marks_in_audio`. `turn_id` is left out.
+        """
+
     def __init__(
         self,
         *,
         turn_id: _builtins.int = ...,
         chunk: _audio_pb2.AudioChunk | None = ...,
         timing: _turn_pb2.Timing | None = ...,
+        marks: _abc.Iterable[Global___SpokenText] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "timing", b"timing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "timing", b"timing", "turn_id", b"turn_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "marks", b"marks", "timing", b"timing", "turn_id", b"turn_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
