@@ -2,13 +2,15 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
 from itertools import pairwise
 
 import pytest
+import uvloop
 
 from services.call_gateway.conversation.line import CallerAudio, LegEvent
+from services.call_gateway.edges import pacing
 from services.call_gateway.edges.edge import LegFailed
 from services.call_gateway.edges.pacing import Pacer
 from services.call_gateway.edges.rtp_media import RtpMedia
@@ -116,6 +118,30 @@ async def test_frames_leave_every_20_ms_and_silence_fills_the_rest():
     assert [packet.is_marked for packet in packets[:2]] == [True, False]
     steps = {later.timestamp - earlier.timestamp for earlier, later in pairwise(packets)}
     assert steps == {160}
+
+
+@pytest.mark.parametrize("run", [uvloop.run, asyncio.run])
+def test_the_pacer_sleeps_once_a_tick(run: Callable[[Coroutine[None, None, None]], None], monkeypatch):
+    """It does not turn in circles until a tick is due: uvloop's clock moves by whole milliseconds."""
+    ticks: list[int] = []
+    sleeps: list[float] = []
+    until = pacing._until
+
+    async def counted(loop: asyncio.AbstractEventLoop, due_s: float) -> None:
+        sleeps.append(due_s)
+        await until(loop, due_s)
+
+    async def turn() -> None:
+        pacer = Pacer()
+        pacer.add(lambda: ticks.append(1))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0.5):
+                await pacer.run()
+
+    monkeypatch.setattr(pacing, "_until", counted)
+    run(turn())
+    assert len(ticks) >= 10
+    assert len(sleeps) <= len(ticks) + 2
 
 
 async def test_a_listener_that_fails_ends_its_own_call_only():

@@ -58,10 +58,11 @@ class Pacer:
             clock.pass_by(self._ticks.next_occupied(clock.next_tick))
             await _until(loop, clock.next_due())
             now, due = loop.time(), clock.next_due()
-            if now < due:
+            ticks = clock.due(now)
+            if not ticks:
                 continue  # a timer may fire a fraction early
-            _LATE.observe(now - due)
-            for n in clock.due(now):
+            _LATE.observe(max(0.0, now - due))
+            for n in ticks:
                 for tick in self._ticks.in_slot(n):
                     self._call(tick)
             if clock.skipped_ticks > n_skipped:
@@ -83,8 +84,13 @@ class Pacer:
 async def _until(loop: asyncio.AbstractEventLoop, due_s: float) -> None:
     """Sleep to a moment of the loop's clock: asyncio.sleep, less what it asks the system each time (its process id)."""
     woken = loop.create_future()
-    timer = loop.call_at(due_s, woken.set_result, None)
+    timer = loop.call_at(due_s, _wake, woken)
     try:
         await woken
     finally:
         timer.cancel()
+
+
+def _wake(sleeper: asyncio.Future[None]) -> None:
+    if not sleeper.done():  # cancelled a moment ago
+        sleeper.set_result(None)
