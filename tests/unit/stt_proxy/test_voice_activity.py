@@ -7,8 +7,9 @@ import pytest
 from services.audio.pcm import Samples
 from services.runtime.errors import StartupError
 from services.runtime.models import model_dir
+from services.stt_proxy.errors import DetectorFailed
 from services.stt_proxy.settings import SttSettings
-from services.stt_proxy.voice_activity import SileroDetector, SileroNetwork
+from services.stt_proxy.voice_activity import SMALL_BATCH_CALLS, SileroDetector, SileroNetwork
 
 pytestmark = pytest.mark.models
 
@@ -77,13 +78,33 @@ async def scores_of(detector: SileroDetector, windows: list[Samples]) -> list[fl
     return scores
 
 
-async def test_calls_side_by_side_get_their_own_scores_in_order(model_file):
-    detector = SileroDetector(n_slots=4, batch_wait_s=0.001)
+@pytest.mark.parametrize("n_calls", [1, 4, SMALL_BATCH_CALLS + 4])
+async def test_calls_side_by_side_get_their_own_scores_in_order(model_file, n_calls):
+    """Few on the event loop, many in the thread."""
+    detector = SileroDetector(n_slots=n_calls, batch_wait_s=0.001)
     await detector.load(model_file)
-    calls = voices(4, 20)
+    calls = voices(n_calls, 20)
     together = await asyncio.gather(*(scores_of(detector, call) for call in calls))
     for call, scores in zip(calls, together, strict=True):
         np.testing.assert_allclose(await scores_of(detector, call), scores, atol=1e-4)
+    detector.close()
+
+
+@pytest.mark.parametrize("n_calls", [1, SMALL_BATCH_CALLS + 1])
+async def test_a_network_that_fails_is_said_to_every_call_in_the_batch(model_file, n_calls):
+    detector = SileroDetector(n_slots=n_calls + 1, batch_wait_s=0.001)
+    await detector.load(model_file)
+    failures: list[Exception] = []
+    watches = [detector.watch(lambda score: None, failures.append) for _ in range(n_calls)]
+    for watch in watches:
+        watch.score(np.zeros(255, dtype=np.int16), is_fresh=True)  # no window of the network's
+    async with asyncio.timeout(5):
+        while len(failures) < n_calls:
+            await asyncio.sleep(0)
+    for watch in watches:
+        watch.close()
+    assert {type(failure) for failure in failures} == {DetectorFailed}
+    assert len(await asyncio.wait_for(scores_of(detector, voices(1, 3)[0]), 5)) == 3, "and the next is heard"
     detector.close()
 
 
