@@ -1,6 +1,6 @@
 """Audio formats on the wire and the int16 samples behind them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 import numpy as np
@@ -32,17 +32,17 @@ class AudioFormat:
 
     encoding: Encoding
     sample_rate_hertz: int
+    bytes_per_sample: int = field(init=False, repr=False, compare=False)
 
-    @property
-    def bytes_per_sample(self) -> int:
-        return 2 if self.encoding is Encoding.LINEAR16 else 1
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "bytes_per_sample", 2 if self.encoding is Encoding.LINEAR16 else 1)
 
     def samples_in(self, content: bytes) -> int:
         """How many samples `content` holds. Raises TornSample."""
-        n_samples, rest = divmod(len(content), self.bytes_per_sample)
-        if rest:
-            raise TornSample(f"{len(content)} bytes are no whole number of {self.bytes_per_sample}-byte samples")
-        return n_samples
+        width = self.bytes_per_sample
+        if len(content) % width:
+            raise TornSample(f"{len(content)} bytes are no whole number of {width}-byte samples")
+        return len(content) // width
 
     def silence(self, n_samples: int) -> bytes:
         """Digital silence as it goes on the wire."""

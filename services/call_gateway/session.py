@@ -31,7 +31,7 @@ from services.call_gateway.conversation.commands import (
 )
 from services.call_gateway.conversation.conversation import Conversation
 from services.call_gateway.conversation.events import CallAnswered, CloseAsked, Event, PressKeys, TransferCall
-from services.call_gateway.conversation.line import CallerAudio, EndCause, LegEnded, LegEvent, MediaIdle
+from services.call_gateway.conversation.line import CallerAudio, EndCause, LegEnded, LegEvent, MediaIdle, joined
 from services.call_gateway.conversation.news import News
 from services.call_gateway.conversation.profile import AgentProfile
 from services.call_gateway.conversation.prompts import PromptBook
@@ -86,7 +86,7 @@ class Session:
         self._tasks: asyncio.TaskGroup | None = None
         self._stages: Stages
         self._pending: deque[Event] = deque()  # events that came while another was being handled
-        self._untold: CallerAudio | None = None
+        self._untold: list[CallerAudio] = []  # which the conversation, at rest, need not know at once
         self._is_handling = False
         self._alarm = Alarm(self._on_alarm)
         self._ended = asyncio.Event()
@@ -153,14 +153,14 @@ class Session:
 
     def _tell_of_line(self, event: LegEvent, *, is_news: bool) -> None:
         """Sound that the ear can wait for is told to a conversation at rest together with what follows it."""
-        untold, self._untold = self._untold, None
         if isinstance(event, CallerAudio) and not event.concealed_samples:
-            event = event if untold is None else untold.joined(event)
+            self._untold.append(event)
             if not is_news and self.conversation.is_caller_at_rest:
-                self._untold = event
                 return
-        elif untold is not None:
-            self._tell(untold)
+            event = joined(self._untold)
+        elif self._untold:
+            self._tell(joined(self._untold))
+        self._untold.clear()
         self._tell(event)
 
     def next_frame(self) -> bytes | None:

@@ -281,10 +281,13 @@ class Conversation:
             return self._ending.deadline
         if self._state.answered_at is None:
             return None
-        deadlines: list[float | None] = [self._state.answered_at + self._state.settings.max_call_s]
+        soonest = self._state.answered_at + self._state.settings.max_call_s
         if self.floor is not Floor.HELD:
-            deadlines += [part.deadline for part in (self._caller, self._trouble, self._keypad, self._silence)]
-        return min(deadline for deadline in deadlines if deadline is not None)
+            for part in (self._caller, self._trouble, self._keypad, self._silence):
+                deadline = part.deadline
+                if deadline is not None and deadline < soonest:
+                    soonest = deadline
+        return soonest
 
     def on_timer(self, *, now: float) -> list[cmd.Command]:
         """Call when `next_deadline` has come, or at any other time."""

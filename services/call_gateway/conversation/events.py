@@ -5,12 +5,12 @@ call's first on the caller's media clock unless a field says otherwise.
 """
 
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, StrEnum
 
 from services.call_gateway.conversation.line import EndCause, LegEvent
 
 
-class Stage(Enum):
+class Stage(StrEnum):
     """A model server."""
 
     STT = "stt"

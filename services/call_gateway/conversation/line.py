@@ -1,7 +1,9 @@
 """What happens on a caller's line, whichever edge it came through."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 
 class IdleReason(Enum):
@@ -25,18 +27,20 @@ class EndCause(Enum):
     OPERATOR = "operator"
 
 
-@dataclass(frozen=True, slots=True)
-class CallerAudio:
+class CallerAudio(NamedTuple):
     """The caller's sound, contiguous with what came before on the call's media clock."""
 
     start_sample: int  # from the call's first sample, at the leg's rate
     content: bytes  # in the leg's format
     concealed_samples: int = 0  # how many of them were invented to hide a loss
 
-    def joined(self, later: "CallerAudio") -> "CallerAudio":
-        """The two as one; `later` begins where this ends."""
-        concealed_samples = self.concealed_samples + later.concealed_samples
-        return CallerAudio(self.start_sample, self.content + later.content, concealed_samples)
+
+def joined(pieces: Sequence[CallerAudio]) -> CallerAudio:
+    """Pieces that follow one another, at least one, as one."""
+    if len(pieces) == 1:
+        return pieces[0]
+    content = b"".join([piece.content for piece in pieces])
+    return CallerAudio(pieces[0].start_sample, content, sum([piece.concealed_samples for piece in pieces]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ says so on that clock; for the others, sent is played.
 
 from collections import deque
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from services.audio.pcm import AudioFormat
 from services.call_gateway.conversation.voice import Voice
@@ -24,8 +25,7 @@ class Span:
     is_void: bool = False  # discarded at the far side, as far as it was not played yet
 
 
-@dataclass(frozen=True, slots=True)
-class Pulled:
+class Pulled(NamedTuple):
     """One frame for the line."""
 
     content: bytes | None  # None: comfort silence

@@ -105,7 +105,8 @@ class RtpMedia:
 
     def _tick(self) -> None:
         """Let the caller's clock go on, then send what the agent says now."""
-        self._deliver(self._receiver.on_timer(time.monotonic()))
+        if events := self._receiver.on_timer(time.monotonic()):
+            self._deliver(events)
         self._n_ticks += 1
         if self._n_ticks % _REPORT_EVERY_TICKS == 0:
             self._count()

@@ -6,7 +6,7 @@ in one burst, which an ear does not mind.
 
 from collections import deque
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from services.call_gateway.rtp.packet import SEQUENCE_MODULUS, RtpPacket, sequence_distance
 
@@ -16,8 +16,7 @@ _MAX_PENDING: Final = 64  # packets held behind a gap; beyond it the gap is give
 _AUDITION_S: Final = 1.0  # a new source must send its second packet within this
 
 
-@dataclass(frozen=True, slots=True)
-class OrderedPacket:
+class OrderedPacket(NamedTuple):
     """A packet in its place."""
 
     packet: RtpPacket
@@ -69,6 +68,10 @@ class Reorderer:
 
     def receive(self, packet: RtpPacket, *, now: float) -> list[OrderedPacket]:
         """The packets that are next now, in order."""
+        if packet.sequence == self._next_sequence and packet.ssrc == self._ssrc and not self._pending:
+            self._candidate = None  # the source we know goes on, as it nearly always does
+            self._advance()
+            return [OrderedPacket(packet, now)]
         ordered = self.on_timer(now)
         arrived = OrderedPacket(packet, now)
         if self._ssrc is None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 
 class HoleCause(Enum):
@@ -13,8 +14,7 @@ class HoleCause(Enum):
     HOLD = "hold"
 
 
-@dataclass(frozen=True, slots=True)
-class Sound:
+class Sound(NamedTuple):
     """Consecutive samples, at most 100 ms."""
 
     start_sample: int  # from the call's first, at the rate of the codec's audio format

@@ -2,7 +2,7 @@
 
 import struct
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 _VERSION: Final = 2
 _HEADER: Final = struct.Struct("!BBHII")
@@ -26,8 +26,7 @@ class HeaderExtension:
     content: bytes  # a whole number of 32-bit words
 
 
-@dataclass(frozen=True, slots=True)
-class RtpPacket:
+class RtpPacket(NamedTuple):
     """A packet as it came or as it is to go."""
 
     payload_type: int  # 0-127

@@ -69,6 +69,7 @@ class MediaReceiver:
         self._is_held = False
         self._key_until_tick = 0
         self._now = 0.0
+        self._quiet_until = 0.0  # before that no hole can begin, unless a packet is missing
         self._worst_delay_s: float | None = None
 
     @property
@@ -115,6 +116,8 @@ class MediaReceiver:
     def on_timer(self, now: float) -> list[MediaEvent]:
         """Give up missing packets, and let the clock go on where none come."""
         self._now = now
+        if now < self._quiet_until and not self._order.is_waiting:
+            return []
         events = self._take_all(self._order.on_timer(now))
         if not self._order.is_waiting:
             now_tick = self._clock.tick_at(now)
@@ -156,7 +159,8 @@ class MediaReceiver:
         elif -gap_ticks > _MAX_LEAD_TICKS:
             self._begin_epoch(self._next_tick, ticks, placed.arrival)
         self._is_idle = False
-        events += map(_key_sound, self._keypad.release())
+        if self._keypad.is_down:
+            events += map(_key_sound, self._keypad.release())
         content = self._codec.decode(payload)
         events += self._chunks(content, concealed=False)
         self._unheard.append(content)
@@ -165,7 +169,9 @@ class MediaReceiver:
         self._packet_ticks = min(ticks, _LONGEST_PACKET_TICKS)
         self._lost_packets = 0
         self._clock.hear(self._true_tick, arrival=placed.arrival)
-        self._measure_delay()
+        on_time = self._clock.time_of(self._true_tick)
+        self._quiet_until = on_time + (self._idle_tick() - 1 - self._true_tick) / RTP_CLOCK_HERTZ
+        self._measure_delay(on_time)
         self._measure_jitter(placed)
         return events
 
@@ -243,8 +249,8 @@ class MediaReceiver:
             return HoleCause.HOLD
         return HoleCause.DTMF if self._next_tick < self._key_until_tick else otherwise
 
-    def _measure_delay(self) -> None:
-        delay_s = self._now - self._clock.time_of(self._true_tick)
+    def _measure_delay(self, on_time: float) -> None:
+        delay_s = self._now - on_time
         if self._worst_delay_s is None or delay_s > self._worst_delay_s:
             self._worst_delay_s = delay_s
 

@@ -7,7 +7,7 @@ from voice.stt.v1 import stt_pb2
 from voice.type.v1 import audio_pb2
 
 from services.audio.pcm import AudioFormat
-from services.call_gateway.conversation.line import CallerAudio, IdleReason, MediaIdle
+from services.call_gateway.conversation.line import CallerAudio, IdleReason, MediaIdle, joined
 from services.call_gateway.stages.loudness import Loudness
 
 KEPT_S = 10
@@ -46,7 +46,7 @@ class CallerSound:
         self._format = audio_format
         self._rate = audio_format.sample_rate_hertz
         self._loudness = Loudness(audio_format)
-        self._held: CallerAudio | None = None  # the beginning of a long chunk
+        self._held: list[CallerAudio] = []  # the beginning of a long chunk
         self._alert_until_sample = 0
         self._is_pause_judged = False
         self._step_samples = 1
@@ -77,8 +77,8 @@ class CallerSound:
         `is_voice_heard`: the ear hears one already, so that a rise tells nothing new.
         """
         self._loudness.hear(audio.content)
-        if self._held is not None:
-            audio, self._held = self._held.joined(audio), None
+        self._held.append(audio)
+        start_sample = self._held[0].start_sample
         end_sample = audio.start_sample + self._format.samples_in(audio.content)
         does_voice_go_on = is_voice_heard and not self._loudness.is_low
         if does_voice_go_on:
@@ -94,17 +94,17 @@ class CallerSound:
         longest_ms = (
             VOICE_CHUNK_MS if does_voice_go_on else QUIET_CHUNK_MS if self._loudness.is_quiet else LONG_CHUNK_MS
         )
-        is_told = is_urgent and self._step(end_sample) > self._step(audio.start_sample)
-        if is_told or (end_sample - audio.start_sample) * 1000 >= longest_ms * self._rate:
-            return self._give(audio, end_sample)
-        self._held = audio
+        is_told = is_urgent and self._step(end_sample) > self._step(start_sample)
+        if is_told or (end_sample - start_sample) * 1000 >= longest_ms * self._rate:
+            return self.flush()
         return None
 
     def flush(self) -> Stretch | None:
         """What is held back: something that must follow it is about to be sent."""
-        if self._held is None:
+        if not self._held:
             return None
-        audio, self._held = self._held, None
+        audio = joined(self._held)
+        self._held.clear()
         return self._give(audio, audio.start_sample + self._format.samples_in(audio.content))
 
     def idle(self, idle: MediaIdle) -> Stretch:
