@@ -90,6 +90,7 @@ class Session:
         self._is_handling = False
         self._alarm = Alarm(self._on_alarm)
         self._ended = asyncio.Event()
+        self._is_over = False
         self._failure: Exception | None = None
 
     async def run(self) -> None:
@@ -129,7 +130,7 @@ class Session:
 
     def on_leg_event(self, event: LegEvent) -> None:
         """Something happened on the line."""
-        if self._ended.is_set():
+        if self._is_over:
             return
         try:
             is_news = self._let_hear(event)
@@ -139,7 +140,7 @@ class Session:
         self._tell_of_line(event, is_news=is_news)
         if isinstance(event, LegEnded):
             self.end = event
-            self._ended.set()
+            self._finish()
 
     def _let_hear(self, event: LegEvent) -> bool:
         match event:
@@ -165,7 +166,7 @@ class Session:
 
     def next_frame(self) -> bytes | None:
         """The next 20 ms for the caller."""
-        if self._ended.is_set():
+        if self._is_over:
             return None
         try:
             frame, commands = self.conversation.next_frame(now=time.monotonic())
@@ -226,17 +227,21 @@ class Session:
 
     def _break(self, error: Exception) -> None:
         self._failure = error
+        self._finish()
+
+    def _finish(self) -> None:
+        self._is_over = True
         self._ended.set()
 
     # -- time ----------------------------------------------------------------------------------------------------------
 
     def _set_alarm(self) -> None:
         due_s = self.conversation.next_deadline()
-        if due_s is not None and not self._ended.is_set():
+        if due_s is not None and not self._is_over:
             self._alarm.set(due_s)
 
     def _on_alarm(self) -> None:
-        if self._ended.is_set():
+        if self._is_over:
             return
         try:
             commands = self.conversation.on_timer(now=time.monotonic())

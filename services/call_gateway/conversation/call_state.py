@@ -23,11 +23,8 @@ class CallState:
         self.counters: Counter[str] = Counter()
         self.open_stages = set(Stage)  # those that can be spoken to; the first opening is the session's own business
         self._holder = FloorHolder()
+        self.floor = self._holder.floor  # whose turn it is; moved by `move` alone
         self._commands: list[Command] = []
-
-    @property
-    def floor(self) -> Floor:
-        return self._holder.floor
 
     @property
     def covered_floor(self) -> Floor:
@@ -37,6 +34,7 @@ class CallState:
     def move(self, move: Move) -> bool:
         """Let the floor change hands; False when the table does not allow it here."""
         change = self._holder.handle(move)
+        self.floor = self._holder.floor
         if change is None:
             return False
         self.command(FloorMoved(change.before.value, change.after.value, move.value, self.turn_id))

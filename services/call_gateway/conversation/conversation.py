@@ -282,7 +282,7 @@ class Conversation:
         if self._state.answered_at is None:
             return None
         soonest = self._state.answered_at + self._state.settings.max_call_s
-        if self.floor is not Floor.HELD:
+        if self._state.floor is not Floor.HELD:
             for part in (self._caller, self._trouble, self._keypad, self._silence):
                 deadline = part.deadline
                 if deadline is not None and deadline < soonest:
@@ -297,7 +297,7 @@ class Conversation:
         elif self._state.answered_at is not None:
             if now >= self._state.answered_at + self._state.settings.max_call_s:
                 self._ending.begin(line.EndCause.MAX_DURATION, ev.PromptKind.GOODBYE)
-            elif self.floor is not Floor.HELD:
+            elif self._state.floor is not Floor.HELD:
                 self._caller.on_timer()
                 self._consider(self._trouble.on_timer())
                 self._keypad.on_timer()
@@ -310,7 +310,7 @@ class Conversation:
         if self._ending.is_begun or self._state.answered_at is None:
             return
         self._trouble.look_around()
-        agent_speaks = self.floor in (Floor.SPEAKING, Floor.PAUSED) or self._announcer.is_speaking
+        agent_speaks = self._state.floor in (Floor.SPEAKING, Floor.PAUSED) or self._announcer.is_speaking
         if agent_speaks is not self._ear_knows_agent_speaks:
             self._ear_knows_agent_speaks = agent_speaks
             self._state.command(cmd.UpdateEar(self._state.clock.sample, agent_is_speaking=agent_speaks))
@@ -334,19 +334,19 @@ class Conversation:
         before = self._state.clock.sample
         if not self._state.clock.advance(to_sample, now=self._state.now):
             return
-        if self.floor is Floor.HELD or not is_silence:
+        if self._state.floor is Floor.HELD or not is_silence:
             self._caller.excuse(to_sample - before)
-        if self.floor is not Floor.HELD:
+        if self._state.floor is not Floor.HELD:
             self._caller.advance()
             self._consider(self._trouble.ear.check())
 
     def _hold(self, *, is_held: bool) -> None:
         """Nothing is played and no limit runs while the call is on hold."""
-        if is_held and self.floor is not Floor.HELD:
+        if is_held and self._state.floor is not Floor.HELD:
             self._caller.put_on_hold()
             self._held_at = self._state.now
             self._state.move(Move.PUT_ON_HOLD)
-        elif not is_held and self.floor is Floor.HELD:
+        elif not is_held and self._state.floor is Floor.HELD:
             self._state.move(Move.TAKEN_BACK)
             for part in (self._caller, self._trouble, self._keypad):
                 part.shift(self._state.now - self._held_at)

@@ -81,27 +81,38 @@ class EchoGuard:
         self._sent: deque[bytes] = deque(maxlen=span_of(COMPARED) // (frame_ms * PER_MS) + 1)
         self._frame = frame_ms * PER_MS
         self._sent_end = 0  # at 8 kHz, from the first frame
+        self._sounding_end = 0  # the same of the last frame with sound
         self._known: _KnownPath | None = None
 
     def note_sent(self, content: bytes | None) -> None:
         """A frame left; None: comfort silence."""
         self._sent.append(self._silence if content is None else content)
         self._sent_end += self._frame
+        if content is not None:
+            self._sounding_end = self._sent_end
 
     def is_echo(self, from_sample: int) -> bool:
         """Whether what is heard since then is our own voice alone."""
         chunks = self._heard.last(NOISE_MS)
-        sent = self._sent_beside()
-        if not chunks or float(sent @ sent) < FAINTEST_POWER * len(sent):
+        if not chunks:
             return False
         newest = chunks[-1][0] + self._samples_in(chunks[-1][1])
+        judged = max(SHORTEST, (newest - from_sample) // self._per_tick + LEAD_IN)
+        if self._sent_end - self._sounding_end > span_of(judged):
+            return False  # what could come back has come back
+        return self._came_back(chunks, newest, judged)
+
+    def _came_back(self, chunks: list[tuple[int, bytes]], newest: int, judged: int) -> bool:
+        """The last `judged` ticks up to the sample `newest`."""
+        sent = self._sent_beside()
+        if float(sent @ sent) < FAINTEST_POWER * len(sent):
+            return False
         heard = self._laid_out(chunks, newest)
         n_known = (newest - chunks[0][0]) // self._per_tick  # less, when the call has just begun
         noise_power = _noise_power(heard[-n_known:])
         heard = heard[-COMPARED:]
         if float(heard @ heard) < FAINTEST_POWER * COMPARED:
             return False
-        judged = max(SHORTEST, (newest - from_sample) // self._per_tick + LEAD_IN)
         counted = _counted(heard)[max(0, COMPARED - judged) :]
         # How far the two clocks are apart at this moment; frames leave and arrive in bursts.
         apart = self._sent_end - span_of(COMPARED) + 2 * MARGIN + MAX_LEAD - newest // self._per_tick + COMPARED

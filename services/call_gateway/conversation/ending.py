@@ -25,11 +25,8 @@ class Ending:
         self._why = HangUp(EndCause.CALLER)
         self._is_all_heard = False
         self.deadline: float | None = None  # seconds; None: not begun
+        self.is_begun = False
         self.is_over = False
-
-    @property
-    def is_begun(self) -> bool:
-        return self.deadline is not None
 
     def begin(self, cause: EndCause, prompt: PromptKind | None, message: str = "") -> None:
         """What is being said is broken off; the prompt is the last word."""
@@ -55,6 +52,7 @@ class Ending:
 
     def _close(self, cause: EndCause, message: str) -> None:
         self._why = HangUp(cause, message)
+        self.is_begun = True
         self.deadline = self._state.now + self._state.settings.closing_limit_ms / 1000
         self._state.move(Move.CLOSED)
 
