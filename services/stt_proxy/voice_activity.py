@@ -85,8 +85,8 @@ class _Waiting:
 class SileroDetector:
     """Gathers windows of all calls into batches, large ones run in a thread of its own.
 
-    A batch leaves when every call has a window in it, at the latest `batch_wait_s` after its first, and never while
-    another is under way.
+    A batch leaves when every call has a window in it, at the latest `batch_wait_s` after its first, at once where it
+    goes on with sound that has waited, and never while another is under way.
     """
 
     def __init__(self, *, n_slots: int, batch_wait_s: float) -> None:
@@ -133,13 +133,15 @@ class SileroDetector:
         """Send a batch off when it is time."""
         if self._is_running or self._is_due_at_once or not self._waiting:
             return
-        loop = asyncio.get_running_loop()
         if len(self._waiting) >= min(self._n_open, MAX_BATCH_CALLS):
-            self._forget_due()
-            self._is_due_at_once = True
-            self._due = loop.call_soon(self._run)  # not from within what a score has led to
+            self._run_at_once()
         elif self._due is None:
-            self._due = loop.call_later(self._batch_wait_s, self._run)
+            self._due = asyncio.get_running_loop().call_later(self._batch_wait_s, self._run)
+
+    def _run_at_once(self) -> None:
+        self._forget_due()
+        self._is_due_at_once = True
+        self._due = asyncio.get_running_loop().call_soon(self._run)  # not from within what a score has led to
 
     def _forget_due(self) -> None:
         if self._due is not None:
@@ -168,6 +170,7 @@ class SileroDetector:
 
     def _deliver(self, batch: list[_Waiting], scores: Callable[[], Scores]) -> None:
         self._is_running = False
+        n_waiting = len(self._waiting)
         try:
             by_call = scores().tolist()
         except Exception as error:  # onnxruntime's own exceptions have no common base
@@ -176,7 +179,10 @@ class SileroDetector:
         else:
             for waiting, score in zip(batch, by_call, strict=True):
                 waiting.watch.receive(score)
-        self._consider()
+        if len(self._waiting) > n_waiting:
+            self._run_at_once()  # the next windows of chunks that have waited once
+        else:
+            self._consider()
 
 
 class SileroWatch:

@@ -18,6 +18,8 @@ VOICE_CHUNK_MS = 100
 QUIET_CHUNK_MS = 200
 ONSET_MS = 100
 """After a rise of the level, sound goes on as soon as it tells the ear anything: a voice may begin."""
+DIP_MS = 60
+"""A voice that is low for no longer goes on: no ear takes two windows of 32 ms for less."""
 END_MS = 300
 """The same after a fall, until the voice comes back or the ear has judged the pause: a turn may end."""
 
@@ -49,6 +51,7 @@ class CallerSound:
         self._held: list[CallerAudio] = []  # the beginning of a long chunk
         self._alert_until_sample = 0
         self._is_pause_judged = False
+        self._low_from_sample: int | None = None  # where the line became softer than a voice that goes on
         self._step_samples = 1
         self._steps_from_sample = 0
         self._kept: deque[Stretch] = deque()
@@ -80,15 +83,8 @@ class CallerSound:
         self._held.append(audio)
         start_sample = self._held[0].start_sample
         end_sample = audio.start_sample + self._format.samples_in(audio.content)
-        does_voice_go_on = is_voice_heard and not self._loudness.is_low
-        if does_voice_go_on:
-            self._alert_until_sample = 0
-            self._is_pause_judged = False
-        elif self._loudness.has_risen:
-            self._be_alert(end_sample, ONSET_MS)
-            self._is_pause_judged = False
-        elif self._loudness.has_fallen and not self._is_pause_judged:
-            self._be_alert(end_sample, END_MS)
+        does_voice_go_on = is_voice_heard and self._low_ms(audio.start_sample, end_sample) <= DIP_MS
+        self._watch_level(end_sample, is_voice_heard=is_voice_heard, does_voice_go_on=does_voice_go_on)
         is_sound_over_agent = is_agent_speaking and not self._loudness.is_quiet
         is_urgent = is_sound_over_agent or end_sample < self._alert_until_sample
         longest_ms = (
@@ -122,6 +118,26 @@ class CallerSound:
         while self._kept and self._kept[0].to_sample <= sample:
             self._kept.popleft()
         return tuple(self._kept)
+
+    def _low_ms(self, start_sample: int, end_sample: int) -> float:
+        """For how long the line has been softer than a voice that goes on."""
+        if not self._loudness.is_low:
+            self._low_from_sample = None
+            return 0.0
+        if self._low_from_sample is None:
+            self._low_from_sample = start_sample
+        return (end_sample - self._low_from_sample) * 1000 / self._rate
+
+    def _watch_level(self, end_sample: int, *, is_voice_heard: bool, does_voice_go_on: bool) -> None:
+        if does_voice_go_on:
+            self._alert_until_sample = 0
+            self._is_pause_judged = False
+        elif self._loudness.has_risen:
+            self._be_alert(end_sample, ONSET_MS)
+            self._is_pause_judged = False
+        elif (is_voice_heard or self._loudness.has_fallen) and not self._is_pause_judged:
+            begun = self._low_from_sample if is_voice_heard else None
+            self._be_alert(end_sample if begun is None else begun, END_MS)
 
     def _be_alert(self, end_sample: int, ms: int) -> None:
         self._alert_until_sample = max(self._alert_until_sample, end_sample + ms * self._rate // 1000)

@@ -198,20 +198,30 @@ def test_a_voice_the_ear_hears_already_goes_in_long_chunks_however_its_level_ris
     assert lengths(given) == [0, 0, 0, 0, 800]
 
 
-def test_its_end_goes_at_once_with_what_was_held():
-    sound, start = heard_voice()
-    sound.hear(CallerAudio(start, voice(8000)), is_agent_speaking=False, is_voice_heard=True)
+def after_the_voice(sound: CallerSound, start: int, *frames: bytes) -> list[int]:
+    """While the ear still hears the voice; how much went on after each frame."""
     given = [
-        sound.hear(CallerAudio(start + number * FRAME, SILENCE), is_agent_speaking=False, is_voice_heard=True)
-        for number in range(1, 4)
+        sound.hear(CallerAudio(start + number * FRAME, frame), is_agent_speaking=False, is_voice_heard=True)
+        for number, frame in enumerate(frames)
     ]
-    assert lengths(given) == [320, 160, 160]
+    return lengths(given)
 
 
-def test_a_voice_that_comes_back_ends_the_hurry():
+def test_its_end_goes_on_as_soon_as_it_is_longer_than_a_dip_with_what_was_held():
     sound, start = heard_voice()
-    sound.hear(CallerAudio(start, SILENCE), is_agent_speaking=False, is_voice_heard=True)
-    assert sound.hear(CallerAudio(start + FRAME, voice(8000)), is_agent_speaking=False, is_voice_heard=True) is None
+    assert after_the_voice(sound, start, voice(8000), *[SILENCE] * 6) == [0, 0, 0, 0, 800, 160, 160]
+
+
+def test_for_300_ms_it_is_urgent():
+    sound, start = heard_voice()
+    given = after_the_voice(sound, start, *[SILENCE] * 25)
+    assert given[:14] == [0] * 3 + [640] + [160] * 10
+    assert given[14:] == [0] * 9 + [1600, 0]
+
+
+def test_a_dip_to_silence_hurries_nobody():
+    sound, start = heard_voice()
+    assert after_the_voice(sound, start, *[SILENCE] * 3, *[voice(8000)] * 3) == [0, 0, 0, 0, 800, 0]
 
 
 def test_flushing_gives_what_is_held_once():
