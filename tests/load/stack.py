@@ -85,7 +85,10 @@ async def _wait_until_serving(running: Running, log_dir: Path) -> None:
     while not await _is_serving(running.service.target):
         log = log_dir / f"{running.service.name}.log"
         if running.process.returncode is not None:
-            raise RuntimeError(f"{running.service.name} ended with {running.process.returncode}; see {log}")
+            last_words = log.read_text(errors="replace").strip().rpartition("\n")[2]
+            raise RuntimeError(
+                f"{running.service.name} ended with {running.process.returncode}: {last_words}; see {log}"
+            )
         if time.monotonic() - begun_s > READY_LIMIT_S:
             raise TimeoutError(f"{running.service.name} is not SERVING after {READY_LIMIT_S} s; see {log}")
         await asyncio.sleep(0.1)
