@@ -8,7 +8,7 @@ from voice.type.v1 import audio_pb2
 
 from services.audio.pcm import AudioFormat
 from services.call_gateway.conversation.line import CallerAudio, IdleReason, MediaIdle, joined
-from services.call_gateway.stages.loudness import Loudness
+from services.call_gateway.stages.urgency import Urgency
 
 KEPT_S = 10
 """How much of it is kept, to be heard again by a fresh stream."""
@@ -16,12 +16,6 @@ LONG_CHUNK_MS = 40
 VOICE_CHUNK_MS = 100
 """While the ear hears a voice that goes on."""
 QUIET_CHUNK_MS = 200
-ONSET_MS = 100
-"""After a rise of the level, sound goes on as soon as it tells the ear anything: a voice may begin."""
-DIP_MS = 60
-"""A voice that is low for no longer goes on: no ear takes two windows of 32 ms for less."""
-END_MS = 300
-"""The same after a fall, until the voice comes back or the ear has judged the pause: a turn may end."""
 
 _IDLE_REASONS = {
     IdleReason.UNKNOWN: stt_pb2.MediaIdle.REASON_UNKNOWN,
@@ -47,11 +41,8 @@ class CallerSound:
     def __init__(self, audio_format: AudioFormat) -> None:
         self._format = audio_format
         self._rate = audio_format.sample_rate_hertz
-        self._loudness = Loudness(audio_format)
+        self._urgency = Urgency(audio_format)
         self._held: list[CallerAudio] = []  # the beginning of a long chunk
-        self._alert_until_sample = 0
-        self._is_pause_judged = False
-        self._low_from_sample: int | None = None  # where the line became softer than a voice that goes on
         self._step_samples = 1
         self._steps_from_sample = 0
         self._kept: deque[Stretch] = deque()
@@ -69,8 +60,7 @@ class CallerSound:
 
     def pause_is_judged(self) -> None:
         """The ear has found the end of the voice and its words: nobody waits for the silence behind it."""
-        self._alert_until_sample = 0
-        self._is_pause_judged = True
+        self._urgency.pause_is_judged()
 
     def hear(self, audio: CallerAudio, *, is_agent_speaking: bool, is_voice_heard: bool = False) -> Stretch | None:
         """Take sound. None when it is held back: where delay is not felt, short chunks go as one long one.
@@ -79,16 +69,14 @@ class CallerSound:
         where a step of the ear's is complete. It is not felt while a voice goes on, nor where it is too quiet for any.
         `is_voice_heard`: the ear hears one already, so that a rise tells nothing new.
         """
-        self._loudness.hear(audio.content)
+        urgency = self._urgency
         self._held.append(audio)
         start_sample = self._held[0].start_sample
         end_sample = audio.start_sample + self._format.samples_in(audio.content)
-        does_voice_go_on = is_voice_heard and self._low_ms(audio.start_sample, end_sample) <= DIP_MS
-        self._watch_level(end_sample, is_voice_heard=is_voice_heard, does_voice_go_on=does_voice_go_on)
-        is_sound_over_agent = is_agent_speaking and not self._loudness.is_quiet
-        is_urgent = is_sound_over_agent or end_sample < self._alert_until_sample
+        is_urgent = urgency.hear(audio.content, audio.start_sample, end_sample, is_voice_heard=is_voice_heard)
+        is_urgent = is_urgent or (is_agent_speaking and not urgency.is_quiet)
         longest_ms = (
-            VOICE_CHUNK_MS if does_voice_go_on else QUIET_CHUNK_MS if self._loudness.is_quiet else LONG_CHUNK_MS
+            VOICE_CHUNK_MS if urgency.does_voice_go_on else QUIET_CHUNK_MS if urgency.is_quiet else LONG_CHUNK_MS
         )
         is_told = is_urgent and self._step(end_sample) > self._step(start_sample)
         if is_told or (end_sample - start_sample) * 1000 >= longest_ms * self._rate:
@@ -118,29 +106,6 @@ class CallerSound:
         while self._kept and self._kept[0].to_sample <= sample:
             self._kept.popleft()
         return tuple(self._kept)
-
-    def _low_ms(self, start_sample: int, end_sample: int) -> float:
-        """For how long the line has been softer than a voice that goes on."""
-        if not self._loudness.is_low:
-            self._low_from_sample = None
-            return 0.0
-        if self._low_from_sample is None:
-            self._low_from_sample = start_sample
-        return (end_sample - self._low_from_sample) * 1000 / self._rate
-
-    def _watch_level(self, end_sample: int, *, is_voice_heard: bool, does_voice_go_on: bool) -> None:
-        if does_voice_go_on:
-            self._alert_until_sample = 0
-            self._is_pause_judged = False
-        elif self._loudness.has_risen:
-            self._be_alert(end_sample, ONSET_MS)
-            self._is_pause_judged = False
-        elif (is_voice_heard or self._loudness.has_fallen) and not self._is_pause_judged:
-            begun = self._low_from_sample if is_voice_heard else None
-            self._be_alert(end_sample if begun is None else begun, END_MS)
-
-    def _be_alert(self, end_sample: int, ms: int) -> None:
-        self._alert_until_sample = max(self._alert_until_sample, end_sample + ms * self._rate // 1000)
 
     def _step(self, sample: int) -> int:
         return (sample - self._steps_from_sample) // self._step_samples

@@ -219,6 +219,12 @@ def test_for_300_ms_it_is_urgent():
     assert given[14:] == [0] * 9 + [1600, 0]
 
 
+def test_a_voice_that_comes_back_after_longer_is_news():
+    sound, start = heard_voice()
+    given = after_the_voice(sound, start, *[SILENCE] * 5, *[voice(8000)] * 10)
+    assert given == [0, 0, 0, 640, 160] + [160] * 5 + [0] * 4 + [800]
+
+
 def test_a_dip_to_silence_hurries_nobody():
     sound, start = heard_voice()
     assert after_the_voice(sound, start, *[SILENCE] * 3, *[voice(8000)] * 3) == [0, 0, 0, 0, 800, 0]
