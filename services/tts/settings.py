@@ -25,7 +25,9 @@ class TtsSettings(ServiceSettings):
     max_turn_text_chars: int = Field(5000, ge=1, description="Longest text of one turn, in code points.")
     max_clause_chars: int = Field(240, ge=40, le=2000, description="Longest clause given to an engine, in code points.")
     first_chunk_ms: int = Field(20, ge=20, le=40, description="Length of a turn's first audio chunk, in milliseconds.")
-    chunk_ms: int = Field(100, ge=10, le=100, description="Length of the other audio chunks, in milliseconds.")
+    chunk_ms: int = Field(
+        100, ge=10, le=100, description="Length of the other audio chunks, in milliseconds; config may ask for more."
+    )
     max_lead_ms: int = Field(
         5000, ge=0, description="How far audio runs ahead of real time where config says nothing; 0 is no limit."
     )
