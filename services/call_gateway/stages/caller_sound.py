@@ -16,6 +16,7 @@ LONG_CHUNK_MS = 40
 VOICE_CHUNK_MS = 100
 """While the ear hears a voice that goes on."""
 QUIET_CHUNK_MS = 200
+"""Where it is too soft for a word, and the ear hears none."""
 
 _IDLE_REASONS = {
     IdleReason.UNKNOWN: stt_pb2.MediaIdle.REASON_UNKNOWN,
@@ -75,9 +76,11 @@ class CallerSound:
         end_sample = audio.start_sample + self._format.samples_in(audio.content)
         is_urgent = urgency.hear(audio.content, audio.start_sample, end_sample, is_voice_heard=is_voice_heard)
         is_urgent = is_urgent or (is_agent_speaking and not urgency.is_quiet)
-        longest_ms = (
-            VOICE_CHUNK_MS if urgency.does_voice_go_on else QUIET_CHUNK_MS if urgency.is_quiet else LONG_CHUNK_MS
-        )
+        longest_ms = LONG_CHUNK_MS
+        if urgency.does_voice_go_on:
+            longest_ms = VOICE_CHUNK_MS
+        elif urgency.is_quiet and not is_voice_heard:
+            longest_ms = QUIET_CHUNK_MS
         is_told = is_urgent and self._step(end_sample) > self._step(start_sample)
         if is_told or (end_sample - start_sample) * 1000 >= longest_ms * self._rate:
             return self.flush()

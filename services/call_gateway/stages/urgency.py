@@ -51,7 +51,8 @@ class Urgency:
             self._is_pause_judged = False
             self._onset_until = end_sample + int(ONSET_MS * self._per_ms)
         elif (is_voice_heard or level.has_fallen) and not self._is_pause_judged:
-            fell = end_sample - self._low_samples if is_voice_heard else end_sample
+            # A voice much softer than the one before it, or than our own that came back, is low all the time.
+            fell = end_sample if level.has_fallen else end_sample - self._low_samples
             self._end_until = max(self._end_until, fell + int(END_MS * self._per_ms))
         return end_sample < max(self._onset_until, self._end_until)
 

@@ -212,11 +212,18 @@ def test_its_end_goes_on_as_soon_as_it_is_longer_than_a_dip_with_what_was_held()
     assert after_the_voice(sound, start, voice(8000), *[SILENCE] * 6) == [0, 0, 0, 0, 800, 160, 160]
 
 
-def test_for_300_ms_it_is_urgent():
+def test_for_300_ms_it_is_urgent_and_then_less_so_until_the_ear_has_told_it():
     sound, start = heard_voice()
-    given = after_the_voice(sound, start, *[SILENCE] * 25)
+    given = after_the_voice(sound, start, *[SILENCE] * 40)
     assert given[:14] == [0] * 3 + [640] + [160] * 10
-    assert given[14:] == [0] * 9 + [1600, 0]
+    assert sorted(given[-4:]) == [0, 0, 320, 320]
+
+
+def test_the_end_of_a_voice_softer_than_the_one_before_it_is_urgent_too():
+    sound, start = heard_voice()
+    soft = after_the_voice(sound, start, *[voice(200)] * 28)
+    assert soft[-4:] == [0, 320] * 2
+    assert after_the_voice(sound, start + 28 * FRAME, *[SILENCE] * 5) == [160] * 5
 
 
 def test_a_voice_that_comes_back_after_longer_is_news():
