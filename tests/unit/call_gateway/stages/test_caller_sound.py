@@ -222,7 +222,7 @@ def test_for_300_ms_it_is_urgent_and_then_less_so_until_the_ear_has_told_it():
 def test_the_end_of_a_voice_softer_than_the_one_before_it_is_urgent_too():
     sound, start = heard_voice()
     soft = after_the_voice(sound, start, *[voice(200)] * 28)
-    assert soft[-4:] == [0, 320] * 2
+    assert sorted(soft[-4:]) == [0, 0, 320, 320]
     assert after_the_voice(sound, start + 28 * FRAME, *[SILENCE] * 5) == [160] * 5
 
 
