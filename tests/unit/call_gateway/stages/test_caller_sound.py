@@ -223,6 +223,7 @@ def test_the_end_of_a_voice_softer_than_the_one_before_it_is_urgent_too():
     sound, start = heard_voice()
     soft = after_the_voice(sound, start, *[voice(200)] * 28)
     assert sorted(soft[-4:]) == [0, 0, 320, 320]
+    sound.flush()
     assert after_the_voice(sound, start + 28 * FRAME, *[SILENCE] * 5) == [160] * 5
 
 
