@@ -66,10 +66,12 @@ class OpenUtterance:
         """That sound was no speech. True when speech that is going on began in it and must be found anew."""
         self.spans = [part for span in self.spans for part in _without(span, from_sample, to_sample)]
         since = self.speaking_since
-        if since is None or not from_sample <= since < to_sample:
-            return False
-        self.speaking_since = None
-        return True
+        is_begun_anew = since is not None and from_sample <= since < to_sample
+        if is_begun_anew:
+            self.speaking_since = None
+        if self.first_sample is None:  # nothing was said yet: what was tried on an echo is not held against the caller
+            self.n_drafts = 0
+        return is_begun_anew
 
 
 def _without(span: Span, from_sample: int, to_sample: int) -> list[Span]:

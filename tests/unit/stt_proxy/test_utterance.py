@@ -185,6 +185,14 @@ def test_a_draft_of_discarded_speech_is_dropped():
     assert answer(call, draft, "echo of the agent") == []
 
 
+def test_drafts_of_an_echo_are_not_held_against_the_caller():
+    call = utterances(max_drafts=2)
+    for start in (0, 1000, 2000):
+        say(call, start, start + 300)
+        call.discard(start * MS, (start + 400) * MS)
+    assert ask_in(say(call, 3000, 4000)).spans == (Span(3000 * MS, 4000 * MS),)
+
+
 def test_discarding_part_of_the_speech_keeps_the_rest():
     call = utterances()
     say(call, 500, 1500)
