@@ -115,6 +115,8 @@ class TtsService(tts_pb2_grpc.TtsServiceServicer):
         if max_lead_ms < 0:
             raise BadLead("config.max_lead_ms is negative; 0 means no limit", field="config.max_lead_ms")
         longest_ms = longest_chunk_ms(config)
+        if max_lead_ms:  # a chunk longer than the lead would come too late
+            longest_ms = min(longest_ms, max(max_lead_ms // 2, self._settings.chunk_ms))
         return TurnSpeaker(
             self._router,
             Normalizer(lexicon(config.lexicon)),

@@ -111,6 +111,12 @@ async def test_marks_go_in_their_chunk_where_the_client_asks_for_it(tts: Server)
     assert len(turn.audio) < len(apart.audio)
 
 
+async def test_no_chunk_takes_more_than_half_of_the_lead(tts: Server) -> None:
+    async with opened(TTS, tts.target, max_lead_ms=400, longest_chunk_ms=1000) as stream:
+        turn = await speak(stream, 1, SENTENCE)
+    assert max(len(audio.chunk.content) for audio in turn.audio) <= SAMPLE_RATE * 200 // 1000
+
+
 async def test_marks_only_go_forward_and_reach_the_end(tts: Server) -> None:
     async with opened(TTS, tts.target) as stream:
         turn = await speak(stream, 1, SENTENCE)
