@@ -103,7 +103,7 @@ class Intake:
             raise TornAudio(f"audio.content: {torn}; send whole samples", field="audio.content") from torn
         if len(samples) > MAX_CHUNK_MS * self._per_ms:
             raise ChunkTooLong(
-                f"audio.content holds {len(samples)} samples: send at most {MAX_CHUNK_MS} ms, best 20 to 100 ms",
+                f"audio.content holds {len(samples)} samples: send at most {MAX_CHUNK_MS} ms, best 20 to 200 ms",
                 field="audio.content",
             )
         expected = self.next_sample

@@ -207,9 +207,13 @@ class SileroWatch:
         self._is_first = False
 
     def receive(self, score: float) -> None:
-        """The batch is back."""
-        if not self._is_closed:
+        """The batch is back. A call that breaks over its score is lost alone, not with those beside it."""
+        if self._is_closed:
+            return
+        try:
             self._deliver(score)
+        except Exception as error:
+            self._fail(error)
 
     def lose(self, error: Exception) -> None:
         """The batch failed."""

@@ -108,6 +108,17 @@ async def test_a_network_that_fails_is_said_to_every_call_in_the_batch(model_fil
     detector.close()
 
 
+async def test_a_call_that_breaks_over_its_score_is_lost_alone(model_file):
+    detector = SileroDetector(n_slots=2, batch_wait_s=0.001)
+    await detector.load(model_file)
+    failures: list[Exception] = []
+    broken = detector.watch(lambda score: 1 // 0, failures.append)  # type: ignore[arg-type]
+    broken.score(np.zeros(256, dtype=np.int16), is_fresh=True)
+    assert len(await scores_of(detector, voices(1, 3)[0])) == 3
+    assert [type(failure) for failure in failures] == [ZeroDivisionError]
+    detector.close()
+
+
 async def test_a_call_that_is_gone_leaves_its_slot_and_hears_no_more(model_file):
     detector = SileroDetector(n_slots=1, batch_wait_s=0.001)
     await detector.load(model_file)

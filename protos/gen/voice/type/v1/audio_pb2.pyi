@@ -73,7 +73,9 @@ Global___AudioFormat: _TypeAlias = AudioFormat  # noqa: Y015
 
 @_typing.final
 class AudioChunk(_message.Message):
-    """A run of consecutive samples, 10 to 100 ms long."""
+    """A run of consecutive samples, 10 ms to 1 s long: short ones where delay is
+    felt (rule 13 of protos/README.md).
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
