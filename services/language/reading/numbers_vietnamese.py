@@ -1,6 +1,6 @@
 """Vietnamese words for numbers."""
 
-from services.tts.normalization.rule import words_of
+from services.language.reading.rule import words_of
 
 _WORDS = words_of("vi")
 _ONES: list[str] = _WORDS["ones"]

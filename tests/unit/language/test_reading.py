@@ -2,9 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.tts.normalization import numbers_english, numbers_vietnamese
-from services.tts.normalization.normalizer import Normalizer, Pronunciation
-from services.tts.normalization.spoken import Rewrite, Spoken
+from services.language.reading import numbers_english, numbers_vietnamese
+from services.language.reading.normalizer import Normalizer, Pronunciation
+from services.language.reading.spoken import Rewrite, Spoken
 
 ENGLISH = [
     ("Dr. Lee, Mr. Smith Jr.", "Doctor Lee, Mister Smith Junior."),

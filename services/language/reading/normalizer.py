@@ -4,14 +4,14 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
-from services.tts.normalization import english, vietnamese
-from services.tts.normalization.rule import Rule
-from services.tts.normalization.spoken import Rewrite, Spoken, first_come
+from services.language.data import cached, languages, primary
+from services.language.reading import english, general, vietnamese
+from services.language.reading.rule import Rule
+from services.language.reading.spoken import Rewrite, Spoken, first_come
 
 RULES: dict[str, Callable[[str], Sequence[Rule]]] = {"en": english.rules, "vi": vietnamese.rules}
-"""Language -> its rules for a BCP-47 tag. Other languages are left to the engine."""
+"""Language -> its rules for a BCP-47 tag, where data alone does not do; other languages with a folder are `general`."""
 
 UNSAID = Rule(re.compile(r"[*_`#~^|<>\[\]{}\\\u200d\u2600-\u27bf\ufe0f\U0001f000-\U0001faff]+"), lambda _: " ")
 """Signs of a written page and pictures, which nobody says; read last, so that a rule may still make use of them."""
@@ -33,14 +33,14 @@ class Normalizer:
     """Rewrites clauses. `lexicon` comes before every rule."""
 
     def __init__(self, lexicon: Sequence[Pronunciation] = ()) -> None:
-        self._lexicon = [(_language(word.language_code), _lexicon_rule(word)) for word in lexicon]
+        self._lexicon = [(primary(word.language_code), _lexicon_rule(word)) for word in lexicon]
 
     def speak(self, text: str, language_code: str) -> Spoken:
         """What to say for `text`."""
         return first_come(text, self._rewrites(text, language_code))
 
     def _rewrites(self, text: str, language_code: str) -> Iterator[Rewrite]:
-        language = _language(language_code)
+        language = primary(language_code)
         for lexicon_language, rule in self._lexicon:
             if lexicon_language in ("", language):
                 yield from rule.apply(text)
@@ -48,14 +48,18 @@ class Normalizer:
             yield from rule.apply(text)
 
 
-@lru_cache(64)
+@cached
 def _rules(language_code: str) -> Sequence[Rule]:
-    make = RULES.get(_language(language_code))
-    return make(language_code) if make else ()
+    language = primary(language_code)
+    if language not in languages():
+        return ()
+    return RULES.get(language, general.rules)(language_code)
 
 
-def _language(language_code: str) -> str:
-    return language_code.lower().partition("-")[0]
+def load() -> None:
+    """Compile the rules of every language, so that no call waits for it (tens of milliseconds each)."""
+    for language in languages():
+        _rules(language)
 
 
 def _lexicon_rule(word: Pronunciation) -> Rule:

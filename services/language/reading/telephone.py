@@ -3,13 +3,16 @@
 import re
 from collections.abc import Callable
 
-from services.tts.normalization.rule import Rule
+from services.language.reading.rule import Rule
 
-_PARTED = re.compile(r"(?<![\w.,/$€£-])(?:\+|\(\+?)?\d{1,4}\)?(?:[ .-]?\(?\d{2,4}\)?){1,4}(?![\w/%]|[.,:-]\d)")
+_PARTED = re.compile(
+    r"(?<![^\W\u3400-\u9fff]|[.,/$€£-])(?:\+|\(\+?)?\d{1,4}\)?(?:[ .-]?\(?\d{2,4}\)?){1,4}(?![^\W\u3400-\u9fff]|[/%]|[.,:-]\d)"
+)
 _THOUSANDS = re.compile(r"\d{1,3}(?:\.\d{3})+")
-_UNBROKEN = re.compile(r"(?<![\w.,])\d{7,}(?![\w%]|[.,:]\d)")
+_UNBROKEN = re.compile(r"(?<![^\W\u3400-\u9fff]|[.,])\d{7,}(?![^\W\u3400-\u9fff]|%|[.,:]\d)")
 _SHAPES = {
     (3, 4), (3, 3, 4), (1, 3, 3, 4), (4, 3, 3), (4, 3, 4), (3, 4, 4), (3, 4, 3), (2, 4, 4), (4, 4), (4, 2, 2), (4, 6),
+    (2, 3, 3, 3), (2, 2, 4, 4),
 }  # fmt: skip
 """How many digits the groups of a number without + or 0 have."""
 

@@ -1,6 +1,6 @@
 """English words for numbers."""
 
-from services.tts.normalization.rule import words_of
+from services.language.reading.rule import words_of
 
 _WORDS = words_of("en")
 _ONES: list[str] = _WORDS["ones"]

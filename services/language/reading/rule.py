@@ -1,16 +1,12 @@
 """One way of writing and the words for it."""
 
 import re
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import Any
 
-from services.tts.normalization.spoken import Rewrite
-
-WORDS = Path(__file__).parent / "words"
+from services.language.data import read
+from services.language.reading.spoken import Rewrite
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +24,9 @@ class Rule:
                 yield Rewrite(match.start(), match.end(), spoken)
 
 
-@cache
 def words_of(language: str) -> Mapping[str, Any]:
-    """The word lists of a language: `words/<language>.toml`."""
-    return tomllib.loads((WORDS / f"{language}.toml").read_text(encoding="utf-8"))
+    """What a language says of reading aloud: its `reading.toml`."""
+    return read(language, "reading")
 
 
 def any_of(words: Mapping[str, str]) -> str:
