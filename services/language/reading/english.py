@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from services.language.reading.addresses import address_rules
 from services.language.reading.numbers_english import cardinal, decimal, digits, ordinal, year
-from services.language.reading.rule import Rule, any_of, apart, words_of
+from services.language.reading.rule import Rule, any_of, apart, key_rules, words_of
 from services.language.reading.telephone import telephone_rules
 
 _WORDS = words_of("en")
@@ -20,7 +20,7 @@ _SCALE = rf"(?:\s?(?P<scale>{any_of(_WORDS['scales'])})\b)?"
 _CURRENCY = any_of(_WORDS["currencies"])
 _HALF_DAY = r"(?P<half>[aApP])\.?\s?[mM]\b\.?"
 _UNIT = any_of(_WORDS["units"])
-_DATE_WORD = any_of(dict.fromkeys(_WORDS["date_words"]))
+_DATE_WORD = any_of(_WORDS["date_words"])
 
 
 def rules(language_code: str) -> Sequence[Rule]:
@@ -67,7 +67,7 @@ def _dates(*, is_month_first: bool) -> list[Rule]:
         ),
         Rule(
             re.compile(
-                r"\b(?P<before>(?:in|since|of|by|until|year|from|before|after|summer|winter|spring|autumn|fall)\s+)(?P<year>(?:19|20)\d\d)\b",
+                r"\b(?P<before>(?:in|since|of|by|until|year|from|before|after|early|mid|late|summer|winter|spring|autumn|fall)\s+)(?P<year>(?:19|20)\d\d)\b",
                 re.IGNORECASE,
             ),
             lambda match: match["before"] + year(int(match["year"])),
@@ -97,9 +97,9 @@ def _date(match: re.Match[str]) -> str | None:
 
 def _codes() -> list[Rule]:
     """Numbers that name a thing are said digit by digit, letters beside them by their names."""
-    nouns = any_of(dict.fromkeys(_WORDS["code_words"]))
+    nouns = any_of(_WORDS["code_words"])
     return [
-        Rule(re.compile(r"(?<![\w-])(?:\+?1[- .])?\(?[2-9]\d\d\)?[- .][A-Z]{3,7}(?:[- ]?\d{1,4})?(?!\w)"), _vanity),
+        Rule(re.compile(r"(?<![\w-])(?<![.,]\d)(?:\+?1[- .])?[2-9]\d\d[-.][A-Z]{3,7}(?:[- ]?\d{1,4})?(?!\w)"), _vanity),
         Rule(
             re.compile(
                 rf"\b(?P<before>(?:{nouns})\.?(?:\s+(?:number|no\.|is|was|#))?[\s:#]+)"
@@ -134,6 +134,12 @@ def _bare_code(match: re.Match[str]) -> str:
 def _times() -> list[Rule]:
     clock = r"(?<![\d:.])(?P<hour>[01]?\d|2[0-3]):(?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d))?(?![\d:])"
     return [
+        Rule(
+            re.compile(
+                r"\b(?P<before>(?:score|scored|won|lost|beat|ratio|odds)\s+(?:of\s+)?)(\d{1,2}):(\d{1,2})(?![\w:])"
+            ),
+            lambda match: f"{match['before']}{cardinal(int(match[2]))} to {cardinal(int(match[3]))}",
+        ),
         Rule(re.compile(rf"{clock}(?:\s?{_HALF_DAY})?"), _time),
         Rule(
             re.compile(r"(?<![\w:.,])(\d{1,2}):(\d{1,2})(?![\w:])"),
@@ -212,7 +218,7 @@ def _thousands(match: re.Match[str]) -> str:
 
 
 def _quantities() -> list[Rule]:
-    things = any_of(dict.fromkeys(_WORDS["measured_things"]))
+    things = any_of(_WORDS["measured_things"])
     return [
         Rule(
             re.compile(rf"(?<![\w.,]){_NUMBER}[\s-]?(?P<unit>{_UNIT})\.?[\s-](?={things}\b)"),
@@ -225,14 +231,17 @@ def _quantities() -> list[Rule]:
         Rule(re.compile(rf"(?<![\w.,]){_NUMBER}(?P<gap>\s?)(?P<unit>{_UNIT})(?!\w)"), _quantity),
         Rule(re.compile(r"\b24/7\b"), lambda _: "twenty-four seven"),
         Rule(
-            re.compile(rf"(?<![\w/])(?P<before>\d+ )?(?P<fraction>{any_of(_WORDS['fractions'])})(?![\w/])"), _fraction
+            re.compile(
+                rf"(?<![\w/])(?P<before>\d+ |\d+(?=[½¼¾]))?(?P<fraction>{any_of(_WORDS['fractions'])})(?![\w/])"
+            ),
+            _fraction,
         ),
         Rule(
             re.compile(r"(?<=\d)\s?[-–—]\s?(?=[$€£]?\d)|(?<=[ap]m)\s?[-–—]\s?(?=\d)|(?<=\.m\.)\s?[-–—]\s?(?=\d)"),
             lambda _: " to ",
         ),
         Rule(re.compile(r"(?<![\w)])[-−](?=\d)"), lambda _: "minus "),
-        Rule(re.compile(r"(?<=\d)#|(?<!\S)#(?!\S)"), lambda _: f" {_WORDS['hash']} "),
+        *key_rules(_WORDS["keys"]),
         Rule(re.compile(r"(?:#|\bNo\.\s?|\bno\.\s?)(?=\d)"), lambda _: "number "),
     ]
 
@@ -258,20 +267,28 @@ _ROMAN = {"II": 2, "III": 3, "IV": 4, "V": 5, "VI": 6, "VII": 7, "VIII": 8, "IX"
 
 def _abbreviations() -> list[Rule]:
     known: dict[str, str] = _WORDS["abbreviations"]
-    spelled = any_of(dict.fromkeys(_WORDS["spelled"]))
-    numbered, named = (any_of(dict.fromkeys(_WORDS[key])) for key in ("numbered_by_roman", "named_by_roman"))
+    spelled = any_of(_WORDS["spelled"])
+    weekday = any_of(_WORDS["short_weekdays"])
+    numbered, named = (any_of(_WORDS[key]) for key in ("numbered_by_roman", "named_by_roman"))
     return [
         Rule(
-            re.compile(rf"\b(?P<before>(?:{numbered})\s+)(?P<roman>{any_of(dict.fromkeys(_ROMAN))}|I)\b"),
+            re.compile(rf"\b({weekday})\.?\s?[-–—]\s?({weekday})\b\.?"),
+            lambda match: _with_lost_dot(match, f"{known[match[1] + '.']} to {known[match[2] + '.']}"),
+        ),
+        Rule(
+            re.compile(rf"\b(?P<before>(?:{numbered})\s+)(?P<roman>{any_of(_ROMAN)}|I)\b"),
             lambda match: match["before"] + cardinal(_ROMAN.get(match["roman"], 1)).capitalize(),
         ),
         Rule(
-            re.compile(rf"\b(?P<before>(?:{named})\s+)(?P<roman>{any_of(dict.fromkeys(_ROMAN))})\b"),
+            re.compile(rf"\b(?P<before>(?:{named})\s+)(?P<roman>{any_of(_ROMAN)})\b"),
             lambda match: f"{match['before']}the {ordinal(_ROMAN[match['roman']]).capitalize()}",
         ),
         Rule(
             re.compile(rf"(?<![\w/])(?P<letters>{spelled})(?P<many>s?)(?![\w/])"),
-            lambda match: " ".join(filter(str.isalnum, match["letters"])) + ("'s" if match["many"] else ""),
+            lambda match: (
+                " ".join("and" if sign == "&" else sign for sign in match["letters"] if sign.isalnum() or sign == "&")
+                + ("'s" if match["many"] else "")
+            ),
         ),
         Rule(
             re.compile(r"(?<=[A-Z]\w )St\.|(?<=[a-z] )St\.(?!\s[A-Z])|(?<=\w\w )St\.(?=\s?[,;]|\s*$)"),

@@ -1,7 +1,7 @@
 """Rules for a language that has no module of its own: all of it is data, numbers by Unicode's RBNF (CLDR)."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -9,7 +9,7 @@ from unicode_rbnf import RbnfEngine
 
 from services.language.data import primary
 from services.language.reading.addresses import address_rules
-from services.language.reading.rule import Rule, any_of, words_of
+from services.language.reading.rule import Rule, any_of, key_rules, words_of
 from services.language.reading.telephone import telephone_rules
 
 LARGEST = 10**12 - 1
@@ -84,6 +84,7 @@ def rules(language_code: str) -> Sequence[Rule]:
         *_sums(data, numbers, number, scale),
         *_quantities(data, numbers, number),
         *_words(data),
+        *key_rules(data["keys"]),
         Rule(re.compile(rf"{_APART}{number}(?!\d)|\d+"), lambda match: _number(match, numbers)),
         *_signs(data),
     )
@@ -115,7 +116,7 @@ def _dates(data: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
         Rule(re.compile(r"(?<![\d./-])(?P<year>[12]\d{3})-(?P<month>\d{2})-(?P<day>\d{2})(?![\d/-])"), figures),
     ]
     if "days" in dates:
-        names = any_of(dict.fromkeys(dates["months"]))
+        names = any_of(dates["months"])
         found.append(
             Rule(
                 re.compile(rf"{_APART}(?P<day>[0-3]?\d)(?=\s(?:{names})\b)", re.IGNORECASE),
@@ -129,7 +130,7 @@ def _dates(data: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
     return found
 
 
-def _codes(data: Mapping[str, Any], digits: Any) -> list[Rule]:
+def _codes(data: Mapping[str, Any], digits: Callable[[str], str]) -> list[Rule]:
     """Numbers that name a thing are said digit by digit."""
     nouns = any_of(dict.fromkeys(data.get("code_words", ())))
     if not nouns:
@@ -153,7 +154,7 @@ def _times(data: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
 
 def _sums(data: Mapping[str, Any], numbers: Numbers, number: str, scale: str) -> list[Rule]:
     currencies: dict[str, Sequence[str]] = data["currencies"]
-    signs = any_of(dict.fromkeys(currencies))
+    signs = any_of(currencies)
 
     def total(match: re.Match[str]) -> str:
         forms, fraction = currencies[match["currency"]], match["fraction"] or ""
@@ -184,7 +185,7 @@ def _quantities(data: Mapping[str, Any], numbers: Numbers, number: str) -> list[
     return [
         Rule(re.compile(rf"{_APART}{number}\s?%"), percent),
         Rule(
-            re.compile(rf"{_APART}{number}\s?(?P<unit>{any_of(dict.fromkeys(units))})(?!{_LETTER})"),
+            re.compile(rf"{_APART}{number}\s?(?P<unit>{any_of(units)})(?!{_LETTER})"),
             lambda match: numbers.counted(match["whole"], match["fraction"] or "", units[match["unit"]]),
         ),
         Rule(re.compile(r"(?<=\d)\s?[-–—]\s?(?=[$€£¥]?\d)"), lambda _: f"{gap}{data['range']}{gap}"),

@@ -1,7 +1,7 @@
 """One way of writing and the words for it."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,12 +29,26 @@ def words_of(language: str) -> Mapping[str, Any]:
     return read(language, "reading")
 
 
-def any_of(words: Mapping[str, str]) -> str:
-    """A pattern for any of the keys, longest first."""
-    return "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
+def any_of(words: Iterable[str]) -> str:
+    """A pattern for any of the words, longest first; for none it matches nothing."""
+    return "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True)) or "(?!)"
 
 
 def apart(match: re.Match[str], words: str) -> str:
     """The words, kept apart from a letter or digit written right beside them: "A12" is "A twelve"."""
     before, after = match.string[: match.start()][-1:], match.string[match.end() :][:1]
     return f"{' ' if before.isalnum() else ''}{words}{' ' if after.isalnum() else ''}"
+
+
+def key_rules(keys: Mapping[str, str]) -> list[Rule]:
+    """The keys # and * and the sign ^ where they are meant: beside a digit, or alone within a sentence."""
+    places = {
+        "#": r"(?<=\d)#(?![\w#])|(?<=\S\s)#(?=[\s,.;]|$)",
+        "*": r"(?<=\d)\*(?=[\d\s,.;#]|$)|(?<=\S\s)\*(?=[\s,.;]|$)|(?<!\S)\*(?=\d+[#*])",
+        "^": r"(?<=[\w)])\^(?=\w)",
+    }
+    return [Rule(re.compile(places[key]), _saying(spoken)) for key, spoken in keys.items()]
+
+
+def _saying(spoken: str) -> Callable[[re.Match[str]], str]:
+    return lambda match: apart(match, spoken)

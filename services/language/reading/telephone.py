@@ -5,14 +5,15 @@ from collections.abc import Callable
 
 from services.language.reading.rule import Rule
 
+_WORD = r"[^\W\u3400-\u9fff]"  # Han needs no space beside a number
 _PARTED = re.compile(
-    r"(?<![^\W\u3400-\u9fff]|[.,/$€£-])(?:\+|\(\+?)?\d{1,4}\)?(?:[ .-]?\(?\d{2,4}\)?){1,4}(?![^\W\u3400-\u9fff]|[/%]|[.,:-]\d)"
+    rf"(?<!{_WORD})(?<![.,/$€£-])(?:\+|\(\+?)?\d{{1,4}}\)?(?:[ .-]?\(?\d{{2,4}}\)?){{1,4}}(?!{_WORD}|[/%]|[.,:-]\d)"
 )
 _THOUSANDS = re.compile(r"\d{1,3}(?:\.\d{3})+")
-_UNBROKEN = re.compile(r"(?<![^\W\u3400-\u9fff]|[.,])\d{7,}(?![^\W\u3400-\u9fff]|%|[.,:]\d)")
+_UNBROKEN = re.compile(rf"(?<!{_WORD})(?<![.,])\d{{7,}}(?!{_WORD}|%|[.,:]\d)")
 _SHAPES = {
     (3, 4), (3, 3, 4), (1, 3, 3, 4), (4, 3, 3), (4, 3, 4), (3, 4, 4), (3, 4, 3), (2, 4, 4), (4, 4), (4, 2, 2), (4, 6),
-    (2, 3, 3, 3), (2, 2, 4, 4),
+    (2, 3, 3, 3), (1, 3, 3, 2, 2), (2, 2, 4, 4),
 }  # fmt: skip
 """How many digits the groups of a number without + or 0 have."""
 
@@ -37,6 +38,8 @@ def telephone_rules(digits: Callable[[str], str], *, plus: str) -> list[Rule]:
         if text.endswith("000"):
             return None
         cuts = [text[:-7], text[-7:-4], text[-4:]]
+        if len(text) == 8 and text.startswith(("18", "19")):  # a service number: 1900 1234
+            cuts = [text[:4], text[4:]]
         if len(text) > 11:
             cuts = [text[at : at + 3] for at in range(0, len(text), 3)]
         return ", ".join(digits(cut) for cut in cuts if cut)

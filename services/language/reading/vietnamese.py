@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from services.language.reading.addresses import address_rules
 from services.language.reading.numbers_vietnamese import cardinal, decimal, digits, ordinal
-from services.language.reading.rule import Rule, any_of, apart, words_of
+from services.language.reading.rule import Rule, any_of, apart, key_rules, words_of
 from services.language.reading.telephone import telephone_rules
 
 _WORDS = words_of("vi")
@@ -14,8 +14,8 @@ _AMOUNT = r"(?P<whole>\d{1,3}(?:\.\d{3})+|\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:[.,](?
 _SCALE = rf"(?:\s?(?P<scale>{any_of(_WORDS['scales'])})\b)?"
 _CURRENCY = any_of(_WORDS["currencies"])
 _UNIT = any_of(_WORDS["units"])
-_STREET = any_of(dict.fromkeys(_WORDS["street_words"]))
-_HOUSE = any_of(dict.fromkeys(_WORDS["house_words"]))
+_STREET = any_of(_WORDS["street_words"])
+_HOUSE = any_of(_WORDS["house_words"])
 _DATE_WORD = re.compile(rf"(?:{'|'.join(_WORDS['date_words'])})[\s,]*(?:ngày\s+)?(?:mùng\s+)?$", re.IGNORECASE)
 
 
@@ -105,7 +105,7 @@ def _weekdays(match: re.Match[str]) -> str:
 
 def _codes() -> list[Rule]:
     """Numbers that name a thing are said digit by digit, letters beside them by their names."""
-    nouns = any_of(dict.fromkeys(_WORDS["code_words"]))
+    nouns = any_of(_WORDS["code_words"])
     return [
         Rule(
             re.compile(
@@ -149,7 +149,10 @@ def _time(match: re.Match[str]) -> str:
 def _money() -> list[Rule]:
     return [
         Rule(re.compile(r"(?<![\w.,])(?P<whole>\d+)(?P<scale>tr|triệu|tỷ|tỉ)(?P<rest>\d{1,3})(?!\d)"), _short_sum),
-        Rule(re.compile(rf"(?<=[đ₫kK])/(?={any_of(dict.fromkeys(_WORDS['sold_by']))})"), lambda _: " một "),
+        Rule(
+            re.compile(rf"(?<=[đ₫kKg])/(?P<unit>{any_of(_WORDS['sold_by'])})(?!\w)"),
+            lambda match: f" một {_WORDS['units'].get(match['unit'], match['unit'])}",
+        ),
         Rule(re.compile(rf"(?P<currency>[$€₫])\s?{_AMOUNT}{_SCALE}"), _sum),
         Rule(re.compile(rf"(?<![\w.,]){_AMOUNT}{_SCALE}\s?(?P<currency>{_CURRENCY})(?!\w)"), _sum),
         Rule(re.compile(rf"(?<![\w.,]){_NUMBER}\s?(?P<scale>{any_of(_WORDS['scales'])})(?!\w)"), _scaled),
@@ -180,7 +183,7 @@ def _quantities() -> list[Rule]:
             lambda match: f"{cardinal(int(match['whole']))} mét {cardinal(int(match['rest']))}",
         ),
         Rule(re.compile(r"(?<![\w.,])(\d{1,3})['’′](?!\w)"), lambda match: f"{cardinal(int(match[1]))} phút"),
-        Rule(re.compile(r"(?<=\d)#|(?<!\S)#(?!\S)"), lambda _: f" {_WORDS['hash']} "),
+        *key_rules(_WORDS["keys"]),
         Rule(re.compile(rf"(?<![\w.,]){_NUMBER}(?P<gap>\s?)(?P<unit>{_UNIT})(?!\w)"), _quantity),
         Rule(re.compile(rf"(?<!\w)(?P<word>{any_of(numbered)})\s?(?=\d)"), lambda m: f"{numbered[m['word']]} "),
         Rule(re.compile(r"(?<=[\dhg])\s?[-–—]\s?(?=\d)"), lambda _: " đến "),
@@ -190,7 +193,7 @@ def _quantities() -> list[Rule]:
 
 def _quantity(match: re.Match[str]) -> str | None:
     unit = match["unit"]
-    if len(unit) == 1 and unit.isalpha() and match["gap"]:
+    if len(unit) == 1 and unit.isalpha() and match["gap"] and not match["fraction"]:
         return None  # "5 m" may be anything
     return f"{decimal(match['whole'], match['fraction'] or '')} {_WORDS['units'][unit]}"
 
@@ -209,6 +212,10 @@ def _plain_numbers() -> list[Rule]:
     signs: dict[str, str] = _WORDS["signs"]
     return [
         Rule(re.compile(r"(?<![\d.,/])(\d+)/(\d+)(?![\d/])"), lambda m: _fraction(m[1], m[2])),
+        Rule(
+            re.compile(r"(?<![\d.])(?!\d{1,3}(?:\.\d{3})+(?:,|(?!\.?\d)))\d+(?:\.\d+){2,}(?![\d.]*\d)"),
+            lambda match: " chấm ".join(decimal(part) for part in match[0].split(".")),
+        ),
         Rule(re.compile(_NUMBER), _number),
         Rule(re.compile("|".join(re.escape(sign) for sign in signs)), lambda match: signs[match[0]]),
     ]
