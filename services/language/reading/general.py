@@ -135,8 +135,14 @@ def _codes(data: Mapping[str, Any], digits: Callable[[str], str]) -> list[Rule]:
     nouns = any_of(dict.fromkeys(data.get("code_words", ())))
     if not nouns:
         return []
-    pattern = re.compile(rf"(?P<before>(?:{nouns})[\s:№#是为]*)(?P<code>\d{{3,}}){_DONE}", re.IGNORECASE)
-    return [Rule(pattern, lambda match: match["before"] + digits(match["code"]))]
+    pattern = re.compile(rf"(?P<before>(?:{nouns})\.?[\s:№#是为]*)(?P<code>\d{{3,}}){_DONE}", re.IGNORECASE)
+    known: dict[str, str] = data.get("abbreviations", {})
+
+    def code(match: re.Match[str]) -> str:
+        noun = match["before"].rstrip()
+        return match["before"].replace(noun, known.get(noun, noun), 1) + digits(match["code"])
+
+    return [Rule(pattern, code)]
 
 
 def _times(data: Mapping[str, Any], numbers: Numbers) -> list[Rule]:

@@ -10,7 +10,7 @@ _PARTED = re.compile(
     rf"(?<!{_WORD})(?<![.,/$€£-])(?:\+|\(\+?)?\d{{1,4}}\)?(?:[ .-]?\(?\d{{2,4}}\)?){{1,4}}(?!{_WORD}|[/%]|[.,:-]\d)"
 )
 _THOUSANDS = re.compile(r"\d{1,3}(?:\.\d{3})+")
-_UNBROKEN = re.compile(rf"(?<!{_WORD})(?<![.,])\d{{7,}}(?!{_WORD}|%|[.,:]\d)")
+_UNBROKEN = re.compile(rf"(?<!{_WORD})(?<![.,])\+?\d{{7,}}(?!{_WORD}|%|[.,:]\d)")
 _SHAPES = {
     (3, 4), (3, 3, 4), (1, 3, 3, 4), (4, 3, 3), (4, 3, 4), (3, 4, 4), (3, 4, 3), (2, 4, 4), (4, 4), (4, 2, 2), (4, 6),
     (2, 3, 3, 3), (1, 3, 3, 2, 2), (2, 2, 4, 4),
@@ -34,14 +34,15 @@ def telephone_rules(digits: Callable[[str], str], *, plus: str) -> list[Rule]:
         return f"{plus} {words}" if "+" in text else words
 
     def unbroken(match: re.Match[str]) -> str | None:
-        text = match[0]
-        if text.endswith("000"):
+        text = match[0].lstrip("+")
+        if text.endswith("000") and text == match[0]:
             return None
         cuts = [text[:-7], text[-7:-4], text[-4:]]
         if len(text) == 8 and text.startswith(("18", "19")):  # a service number: 1900 1234
             cuts = [text[:4], text[4:]]
         if len(text) > 11:
             cuts = [text[at : at + 3] for at in range(0, len(text), 3)]
-        return ", ".join(digits(cut) for cut in cuts if cut)
+        words = ", ".join(digits(cut) for cut in cuts if cut)
+        return words if text == match[0] else f"{plus} {words}"
 
     return [Rule(_PARTED, parted), Rule(_UNBROKEN, unbroken)]
