@@ -63,9 +63,10 @@ def languages() -> tuple[str, ...]:
 
 def folder_of(language: str) -> Path:
     """The folder of a language, or that of `FALLBACK` where it has none."""
-    for root in _roots:
-        if (root / language).is_dir():
-            return root / language
+    if language.isalnum():  # an empty tag, or one with a path in it, is no folder
+        for root in _roots:
+            if (root / language).is_dir():
+                return root / language
     return PACKAGED / FALLBACK
 
 

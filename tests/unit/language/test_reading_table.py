@@ -121,3 +121,8 @@ def test_no_text_breaks_it_and_no_digit_is_lost(language_code: str, text: str) -
     spoken = Normalizer().speak(text, language_code)
     assert not re.search(r"[0-9]", spoken.text)
     assert spoken.source_end(len(spoken.text)) == len(text)
+
+
+@pytest.mark.parametrize("language", ["", "..", "../en", "xx", "en/.."])
+def test_what_is_no_language_gets_the_fallback(language: str) -> None:
+    assert data.folder_of(language) == data.PACKAGED / data.FALLBACK
