@@ -91,7 +91,7 @@ class ShortContextWhisper:
             language = language or self._detect(encoded, languages)
             ids, score = self._generate(encoded, language, len(piece.sound) / RATE_HERTZ)
             whole = self._tokenizer.decode(ids).strip()
-            text = cut_repeats(whole)
+            text = cut_repeats(whole, language)
             if not text:
                 continue
             texts.append(text)

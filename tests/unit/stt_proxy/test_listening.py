@@ -308,3 +308,19 @@ async def test_an_engine_that_refuses_a_call_takes_no_place_of_the_detectors(mon
     with pytest.raises(RuntimeError, match="no credentials"):
         Call()
     assert not watched
+
+
+@pytest.mark.parametrize("ahead", [1 << 61, 3000 * MS])
+async def test_an_end_far_ahead_of_the_sound_is_refused(ahead):
+    call = await spoken(Call())
+    with pytest.raises(BadSample):
+        call.listening.end_utterance(call.at + ahead)
+
+
+async def test_an_update_far_ahead_is_refused_and_does_not_hold_up_later_ones():
+    call = await spoken(Call())
+    with pytest.raises(BadSample):
+        call.listening.update(HintsUpdate(effective_sample=1 << 61, phrases=("Nguyen",)))
+    call.listening.update(HintsUpdate(effective_sample=call.at, phrases=("Tran",)))
+    await call.be_silent(200)
+    assert call.ear.hints[-1].phrases == ("Tran",)
