@@ -7,8 +7,8 @@ from enum import Enum, auto
 from typing import Any
 
 from services.language import data
+from services.language.words import normalise
 from services.stt_proxy.patterns import Patterns, compile_patterns
-from services.stt_proxy.words import normalise
 
 _SENTENCE_END = re.compile(r"[.!?]\s+|[。！？]")
 

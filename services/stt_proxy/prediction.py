@@ -5,11 +5,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from enum import Enum
 
+from services.language.words import normalise
 from services.stt_proxy.endings.model import ending_model_of
 from services.stt_proxy.engine import ExpectedKind, Hints
 from services.stt_proxy.grammar import Closure, grammar_of
 from services.stt_proxy.phrasebook import Phrasebook
-from services.stt_proxy.words import normalise
 
 REMEMBERED_PAUSES = 8
 PAUSES_THAT_MAKE_A_HABIT = 2

@@ -1,7 +1,7 @@
 """Cuts a decoder's loop: the same words over and over, where the decoder ran on past the end of the speech."""
 
+from services.language.words import normalise
 from services.stt_proxy.phrasebook import Phrasebook, phrasebook_of
-from services.stt_proxy.words import normalise
 
 MOST_REPEATS = 3  # of the same words after their first time; callers do repeat themselves
 MOST_SINGLE_REPEATS = 8  # of one word alone: "no, no, no, no, no"

@@ -15,6 +15,7 @@ import soxr
 from faster_whisper import WhisperModel
 from numpy.typing import NDArray
 
+from services.language.script import script_of
 from services.runtime.errors import StartupError
 from services.stt_proxy.engine import Segment, Span, Speech
 from services.stt_proxy.repeats import cut_repeats
@@ -28,11 +29,8 @@ LONGEST_PIECE_S = 25.0
 CUT_SEARCH_S = 5.0
 GAP_S = 0.3  # silence put between stretches that lay far apart
 TOKENS_AT_LEAST = 8
-TOKENS_PER_S = {"en": 6.0, "ru": 10.0, "zh": 10.0, "vi": 14.0}
-TOKENS_PER_S_ELSE = 14.0
 NO_SPEECH_PROBABILITY = 0.6  # both of these together: it heard nothing
 NO_SPEECH_SCORE = -1.0
-UNSPACED = frozenset({"zh", "ja", "th", "lo", "my", "km"})
 
 Sound = NDArray[np.float32]
 
@@ -105,7 +103,7 @@ class ShortContextWhisper:
                 segments.append(Segment(text, spans[0].start_sample, spans[-1].end_sample, math.exp(min(0.0, score))))
         n_tokens = sum(n for _, n in scores)
         mean = sum(score * n for score, n in scores) / n_tokens if n_tokens else None
-        joined = ("" if language in UNSPACED else " ").join(texts)
+        joined = (" " if script_of(language).is_spaced else "").join(texts)
         return Decoded(joined, language, None if mean is None else math.exp(min(0.0, mean)), tuple(segments))
 
     def _encode(self, sound: Sound) -> ctranslate2.StorageView:
@@ -132,7 +130,7 @@ class ShortContextWhisper:
     def _generate(self, encoded: ctranslate2.StorageView, language: str, seconds: float) -> tuple[list[int], float]:
         """The text's tokens and their mean log probability; none when nothing was said."""
         prompt = [*self._prompt(language), self._no_times]
-        n_tokens = int(TOKENS_AT_LEAST + TOKENS_PER_S.get(language, TOKENS_PER_S_ELSE) * seconds)
+        n_tokens = int(TOKENS_AT_LEAST + script_of(language).tokens_per_s * seconds)
         result = self._model.model.generate(
             encoded, [prompt], beam_size=1, max_length=len(prompt) + n_tokens, suppress_blank=True,
             suppress_tokens=[-1], return_scores=True, return_no_speech_prob=True,
@@ -161,7 +159,7 @@ class ShortContextWhisper:
         groups: list[list[int]] = [[] for _ in spans]
         current = 0
         for index, token in enumerate(ids):
-            begins_word = language in UNSPACED or self._tokenizer.decode([token]).startswith(" ")
+            begins_word = not script_of(language).is_spaced or self._tokenizer.decode([token]).startswith(" ")
             if begins_word and index in last_step:
                 sample = _call_sample(piece, last_step[index] * TOKEN_SAMPLES, rate_hertz)
                 current = max(current, _nearest(spans, sample))

@@ -2,9 +2,8 @@
 
 import re
 from dataclasses import dataclass
-from functools import cache
 
-from services.language.data import read
+from services.language.clauses import unfinished_by_a_dot
 
 WORDS_BEFORE_A_COMMA = (1, 4, 6)
 """While the end of a sentence is still to come, a clause ends at a comma with so many words: the first one early, for
@@ -136,11 +135,4 @@ def _is_abbreviation(before: str, language_code: str) -> bool:
     word = found[1].lstrip("(\"'“‘«") if found else ""
     if len(word) == 1 and word.isalpha() and word.isupper():
         return word != "I"  # an initial
-    return word.lower() in unfinished_by_a_dot(language_code.lower().partition("-")[0])
-
-
-@cache
-def unfinished_by_a_dot(language: str) -> frozenset[str]:
-    """Words of a language whose dot does not end a sentence, in lower case and without that dot."""
-    words = read(language, "reading").get("unfinished_by_a_dot", [])
-    return frozenset(word.lower() for word in words)
+    return word.lower() in unfinished_by_a_dot(language_code)

@@ -29,7 +29,7 @@ from services.call_gateway.conversation.playout import Playout
 from services.call_gateway.conversation.stand_in_ear import StandInEar
 from services.call_gateway.conversation.turn import Floor
 from services.call_gateway.conversation.turn_taking import TurnTaking
-from services.call_gateway.conversation.words import has_words, normalised
+from services.language.words import has_words, normalise
 
 EarNews = SpeechBegan | SpeechStopped | TranscriptHeard | TurnPredicted | UtteranceSettled | EarProgressed
 
@@ -257,4 +257,4 @@ class Caller:
         if settlement is None or not settlement.is_awaited:
             return False
         self._turns.settle(settlement.best_text)
-        return not normalised(settlement.best_text)
+        return not normalise(settlement.best_text)

@@ -18,7 +18,7 @@ from services.call_gateway.conversation.heard_sound import HeardSound
 from services.call_gateway.conversation.news import CallerHeard
 from services.call_gateway.conversation.record import TurnNotes
 from services.call_gateway.conversation.turn import Floor, Move
-from services.call_gateway.conversation.words import joined, normalised
+from services.language.words import joined, normalise
 
 
 @dataclass(slots=True)
@@ -168,7 +168,7 @@ class TurnTaking:
             return
         self.settlement = None
         text = settlement.settled_text
-        if not normalised(text) and not self._prefix:
+        if not normalise(text) and not self._prefix:
             self.drop_draft()
             self.desk.begin_turn()
             self._state.move(Move.NOTHING_SAID)

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from services.language.words import normalise
 from services.runtime.errors import StartupError
 from services.runtime.models import model_dir
 from services.stt_proxy.engine import Clip, Span, Speech
-from services.stt_proxy.phrasebook import normalise
 from services.stt_proxy.settings import SttSettings
 from services.stt_proxy.whisper_decoding import ShortContextWhisper
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.call_gateway.conversation.words import joined, normalised, word_ends
+from services.language.words import joined, normalise, word_ends
 
 
 @pytest.mark.parametrize(
@@ -34,12 +34,12 @@ def test_a_word_ends_after_its_last_letter(text: str, ends: list[int]):
     ],
 )
 def test_punctuation_case_and_composition_do_not_change_the_meaning(one: str, other: str):
-    assert normalised(one) == normalised(other)
+    assert normalise(one) == normalise(other)
 
 
 @pytest.mark.parametrize(("one", "other"), [("yes", "no"), ("five", "five o'clock"), ("", "a"), ("bán", "bạn")])
 def test_other_words_change_it(one: str, other: str):
-    assert normalised(one) != normalised(other)
+    assert normalise(one) != normalise(other)
 
 
 def test_texts_are_joined_by_one_space():
