@@ -1,15 +1,13 @@
-"""What a language says about its own sentences: the lists in `phrases/`, and how text is matched against them."""
+"""What a language says about its own sentences: its `answers.toml`, and how text is matched against it."""
 
 import re
-import tomllib
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 
+from services.language import data
 from services.stt_proxy.words import normalise
 
-FALLBACK = "other"
 _OPEN_END = re.compile(r"(?:[,;:、，；：…]|\.\.\.|[-–—])\s*$")
 _CLOSED_END = re.compile(r"[.?!。？！]['\"”’)]*\s*$")
 _NO_LIMIT = 1 << 30
@@ -170,23 +168,15 @@ def _is_made_of(said: str, wanted: frozenset[str], allowed: frozenset[str], gap:
 
 def phrasebook_of(language_code: str) -> Phrasebook:
     """The lists of a language by its BCP-47 tag, "vi-VN" being "vi"; almost empty ones where there are none for it."""
-    language = language_code.split("-", maxsplit=1)[0].lower()
-    return _read(language if language in _languages() else FALLBACK)
+    return _read(data.primary(language_code))
 
 
-@cache
-def _languages() -> frozenset[str]:
-    folder = files("services.stt_proxy") / "phrases"
-    return frozenset(file.name.removesuffix(".toml") for file in folder.iterdir() if file.name.endswith(".toml"))
-
-
-@cache
+@data.cached
 def _read(language: str) -> Phrasebook:
-    file = files("services.stt_proxy") / "phrases" / f"{language}.toml"
-    return _parse(tomllib.loads(file.read_text(encoding="utf-8")))
+    return _parse(data.read(language, "answers"))
 
 
-def _parse(table: dict[str, object]) -> Phrasebook:
+def _parse(table: Mapping[str, object]) -> Phrasebook:
     is_spaced = bool(table["is_spaced"])
     gap = " " if is_spaced else ""
 

@@ -7,7 +7,7 @@ good; a cough, noise or "uh-huh" lets it go on, and when nothing can be told it 
 from dataclasses import dataclass, field
 from enum import Enum
 
-from services.call_gateway.conversation.phrases import backchannels
+from services.call_gateway.conversation.backchannels import backchannels
 from services.call_gateway.conversation.settings import ConversationSettings
 from services.call_gateway.conversation.words import normalised
 

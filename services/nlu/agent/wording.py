@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
+
+from services.language import data
 
 _PUNCTUATION = re.compile(r"[^\w\s'-]+")
 _UNSPACED = {"zh"}  # languages written without spaces
@@ -49,15 +48,11 @@ class Phrases:
         return left.strip()
 
 
-@cache
+@data.cached
 def phrases_of(language_code: str) -> Phrases:
     """The lists of a language; English where there are none."""
-    primary = language_code.lower().partition("-")[0]
-    folder = files(__package__) / "phrases"
-    source = folder / f"{primary}.toml"
-    if not source.is_file():
-        source = folder / "en.toml"
-    lists = tomllib.loads(source.read_text(encoding="utf-8"))
+    primary = data.primary(language_code)
+    lists = data.read(primary if primary in data.languages() else "en", "conversation")
     expectation = lists["expectation"]
     return Phrases(
         is_spaced=primary not in _UNSPACED,

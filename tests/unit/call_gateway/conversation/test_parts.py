@@ -3,8 +3,8 @@
 import pytest
 
 from services.call_gateway.conversation import events as ev
+from services.call_gateway.conversation.backchannels import backchannels
 from services.call_gateway.conversation.history import HeardTurn, History
-from services.call_gateway.conversation.phrases import backchannels
 from services.call_gateway.conversation.prompts import PromptBook, RenderedPrompt
 from services.call_gateway.conversation.words import normalised
 
