@@ -148,6 +148,12 @@ class Ear(Protocol):
         again only for more speech of the same utterance, or for a later one.
         """
 
+    def prepare(self, speech: Speech) -> None:
+        """The caller is still speaking: what is certain of this may be decoded already. Nothing answers it."""
+
+    def cancel(self, request_id: int) -> None:
+        """The answer to that request is no longer awaited; none need come."""
+
     def forget(self, from_sample: int, to_sample: int) -> None:
         """That stretch was echo or noise."""
 

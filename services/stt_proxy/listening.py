@@ -37,6 +37,7 @@ MAX_SETTLING = 4
 MAX_UPDATES = 16  # waiting for their sample; of more the oldest takes effect at once
 MAX_END_AHEAD_MS = 2000  # of an utterance's end before the sound that was sent
 MAX_UPDATE_AHEAD_MS = 60_000  # of an update's effective sample
+PREPARE_EVERY_MS = 2000  # of speech that goes on
 AHEAD_S = 1.0  # a client further ahead of real time than this sends a file
 
 
@@ -83,6 +84,7 @@ class Listening:
         self._is_scoring = False
         self._processed = profile.start_sample
         self._told_progress = profile.start_sample
+        self._prepared_to = profile.start_sample
         self._ended_at = profile.start_sample
         self._began_ns = 0
         self._first_sample = profile.start_sample
@@ -97,6 +99,7 @@ class Listening:
             hints=lambda: self._hints,
             tell=tell,
             wake=self._wake,
+            fail=fail,
         )
         self._ear = self._wording.listen(engine, call_id=profile.call_id)
         self._watch = detector.watch(self._scored, fail)  # last: an engine that refuses leaves no place taken
@@ -239,6 +242,9 @@ class Listening:
         window = step.window
         self._apply_updates(window.start_sample)
         self._turn(self._gate.hear(window.start_sample, window.end_sample, score), step.arrived_ns)
+        if self._gate.is_open and window.end_sample - self._prepared_to >= PREPARE_EVERY_MS * self._per_ms:
+            self._prepared_to = window.end_sample
+            self._wording.prepare(window.end_sample)
         self._reach(window.end_sample)
 
     def _take_step(self, step: Silence | Skip | Break | EndOfUtterance | Discard | HintsUpdate | EndOfSound) -> None:
