@@ -1,7 +1,6 @@
 """A bounded pool for engines that decode whole stretches of speech: what is owed goes before guesses."""
 
 import asyncio
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Hashable
@@ -10,12 +9,15 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Generic, TypeVar
 
+from services.runtime.cpu import usable_cpus
 from services.runtime.metrics import StageMetrics
+from services.runtime.watchdog import ENGINE_THREADS
 from services.stt_proxy.metrics import COMPUTE_SECONDS_TOTAL
 
 T = TypeVar("T")
 
 FIRST_GUESS_S = 0.25  # what a job takes, before any has been measured
+LONGEST_DECODE_S = 30.0  # thirty seconds of speech on a slow core
 GUESS_WEIGHT = 0.2  # of the newest measurement in the running mean
 
 
@@ -62,10 +64,11 @@ class DecodingPool(Generic[T]):
 
     def __init__(self, *, n_workers: int, draft_queue_limit_ms: int, metrics: StageMetrics) -> None:
         """`n_workers`: 0 means one a core."""
-        self.n_workers = n_workers or len(os.sched_getaffinity(0))
+        self.n_workers = n_workers or usable_cpus()
         self._draft_limit_s = draft_queue_limit_ms / 1000
         self._dropped = metrics.queue_dropped_total("drafts")
-        self._threads = ThreadPoolExecutor(self.n_workers, thread_name_prefix="decode")
+        self._watch = ENGINE_THREADS.add("decoding", longest_call_s=LONGEST_DECODE_S)
+        self._threads = ThreadPoolExecutor(self.n_workers, thread_name_prefix="decode", initializer=self._watch.enter)
         self._settled: deque[_Job[T]] = deque()
         self._drafts: deque[_Job[T]] = deque()
         self._running: set[Hashable] = set()
@@ -99,6 +102,7 @@ class DecodingPool(Generic[T]):
 
     def close(self) -> None:
         """Begin nothing more."""
+        self._watch.close()
         self._settled.clear()
         self._drafts.clear()
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -132,7 +136,7 @@ class DecodingPool(Generic[T]):
 
     def _run(self, job: _Job[T]) -> None:
         loop = asyncio.get_running_loop()
-        running = self._threads.submit(_timed, job.work)
+        running = self._threads.submit(self._timed, job.work)
         running.add_done_callback(lambda future: loop.call_soon_threadsafe(self._finish, job, future))
 
     def _take_next(self) -> _Job[T] | None:
@@ -156,8 +160,8 @@ class DecodingPool(Generic[T]):
             job.done(Done(value, job.queue_us, round(compute_s * 1e6)))
         self._start_next()
 
-
-def _timed(work: Callable[[], T]) -> tuple[T, float]:
-    began = time.monotonic()
-    value = work()
-    return value, time.monotonic() - began
+    def _timed(self, work: Callable[[], T]) -> tuple[T, float]:
+        began = time.monotonic()
+        with self._watch.call():
+            value = work()
+        return value, time.monotonic() - began
