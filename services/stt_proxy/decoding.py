@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Hashable
@@ -12,13 +11,16 @@ from enum import Enum
 from threading import Event
 from typing import Generic, TypeVar
 
+from services.runtime.cpu import usable_cpus
 from services.runtime.logs import get_logger
 from services.runtime.metrics import StageMetrics
+from services.runtime.watchdog import ENGINE_THREADS
 from services.stt_proxy.metrics import COMPUTE_SECONDS_TOTAL
 
 T = TypeVar("T")
 
 FIRST_GUESS_S = 0.25  # what a job takes, before any has been measured
+LONGEST_DECODE_S = 30.0  # thirty seconds of speech on a slow core
 GUESS_WEIGHT = 0.2  # of the newest measurement in the running mean
 
 log = get_logger(__name__)
@@ -83,10 +85,11 @@ class DecodingPool(Generic[T]):
 
     def __init__(self, *, n_workers: int, draft_queue_limit_ms: int, metrics: StageMetrics) -> None:
         """`n_workers`: 0 means one a core."""
-        self.n_workers = n_workers or len(os.sched_getaffinity(0))
+        self.n_workers = n_workers or usable_cpus()
         self._draft_limit_s = draft_queue_limit_ms / 1000
         self._dropped = metrics.queue_dropped_total("drafts")
-        self._threads = ThreadPoolExecutor(self.n_workers, thread_name_prefix="decode")
+        self._watch = ENGINE_THREADS.add("decoding", longest_call_s=LONGEST_DECODE_S)
+        self._threads = ThreadPoolExecutor(self.n_workers, thread_name_prefix="decode", initializer=self._watch.enter)
         self._waiting: dict[Purpose, deque[Job[T]]] = {purpose: deque() for purpose in ORDER}
         self._running: set[Job[T]] = set()  # abandoned ones too, until their thread is free
         self._mean_s = FIRST_GUESS_S
@@ -136,6 +139,7 @@ class DecodingPool(Generic[T]):
 
     def close(self) -> None:
         """Begin nothing more."""
+        self._watch.close()
         for job in [*self._all_waiting(), *self._running]:
             self._abandon(job)
         for waiting in self._waiting.values():
@@ -217,7 +221,7 @@ class DecodingPool(Generic[T]):
 
     def _run(self, job: Job[T]) -> None:
         loop = asyncio.get_running_loop()
-        running = self._threads.submit(_timed, job.work, job.stop)
+        running = self._threads.submit(self._timed, job.work, job.stop)
         running.add_done_callback(lambda future: _call_on(loop, self._finish, job, future))
 
     def _take_next(self) -> Job[T] | None:
@@ -244,16 +248,16 @@ class DecodingPool(Generic[T]):
             self._answer(job, Refused("DECODING_FAILED", "the decode stopped although nobody asked it to"))
         self._start_next()
 
+    def _timed(self, work: Callable[[Event], T], stop: Event) -> tuple[T, float]:
+        if stop.is_set():
+            raise Stopped
+        began = time.monotonic()
+        with self._watch.call():
+            value = work(stop)
+        return value, time.monotonic() - began
+
 
 def _call_on(loop: asyncio.AbstractEventLoop, function: Callable[..., None], *args: object) -> None:
-    """Call it on the event loop, unless that is closed: then nobody awaits anything."""
+    """Call it on the event loop, unless that is closed: then nothing is awaited any more."""
     with contextlib.suppress(RuntimeError):
         loop.call_soon_threadsafe(function, *args)
-
-
-def _timed(work: Callable[[Event], T], stop: Event) -> tuple[T, float]:
-    if stop.is_set():
-        raise Stopped
-    began = time.monotonic()
-    value = work(stop)
-    return value, time.monotonic() - began

@@ -12,7 +12,6 @@ from services.runtime.models import model_dir
 from services.stt_proxy.decoding import Stopped
 from services.stt_proxy.engine import Clip, Span, Speech
 from services.stt_proxy.long_speech import DecodedPieces
-from services.stt_proxy.phrasebook import normalise
 from services.stt_proxy.settings import SttSettings
 from services.stt_proxy.whisper_decoding import ShortContextWhisper
 
