@@ -103,6 +103,48 @@ async def test_a_caller_handed_over_by_the_reception_talks_to_the_agent(tmp_path
         await wait_empty(pbx)
 
 
+async def test_a_caller_who_comes_again_while_the_first_visit_closes_is_answered(tmp_path: Path):
+    async with running_pbx(tmp_path) as pbx, running_edge(pbx) as edge, running_phones() as phones:
+        call = await phones.call(number(pbx))
+        first = await edge.wait_for("answered")
+        await call.press("6")
+        await edge.wait_for("LegEnded", cause="transfer")
+        async with asyncio.timeout(5):
+            while len(answered := [told for told in edge.events if told["event"] == "answered"]) < 2:
+                await asyncio.sleep(0.02)
+        assert not [told for told in edge.events if told["event"] == "over"], "the first visit is still closing"
+        over = await edge.wait_for("over", call_id=first["call_id"])
+        before_s = call.heard.length_s
+        call.say(tone(440, 1.0))
+        await hear_tone(call, 440, seconds=0.8, from_s=before_s)
+        await call.hang_up()
+        await edge.wait_for("LegEnded", call_id=answered[1]["call_id"], cause="caller")
+        again = await edge.wait_for("over", call_id=answered[1]["call_id"])
+        assert over["visit_id"] != again["visit_id"]
+        await wait_empty(pbx)
+
+
+async def test_a_hold_and_its_end_nobody_told_of_are_read_again(tmp_path: Path):
+    """The events are lost with the connection: another process is connected meanwhile, or none."""
+    async with running_pbx(tmp_path) as pbx, running_phones() as phones:
+        async with running_edge(pbx) as edge:
+            call = await phones.call(number(pbx))
+            await edge.wait_for("answered")
+            await edge.kill()
+        await call.hold()
+        await asyncio.sleep(0.3)
+        async with running_edge(pbx) as edge:
+            await edge.wait_for("HoldChanged", text="HoldChanged(is_held=True)")
+            await edge.kill()
+        await call.resume()
+        await asyncio.sleep(0.3)
+        async with running_edge(pbx) as edge:
+            await edge.wait_for("answered")
+            before_s = call.heard.length_s
+            call.say(tone(440, 1.0))
+            await hear_tone(call, 440, seconds=0.8, from_s=before_s)
+
+
 async def test_a_gateway_that_died_takes_its_caller_up_again_and_clears_what_it_left(tmp_path: Path):
     async with running_pbx(tmp_path) as pbx, running_phones() as phones:
         async with running_edge(pbx) as edge:

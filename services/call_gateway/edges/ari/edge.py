@@ -3,12 +3,11 @@
 import asyncio
 import random
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import aiohttp
 from prometheus_client import Counter, Gauge
 
-from services.call_gateway.conversation.line import EndCause
 from services.call_gateway.edges.ari.calls import AriCalls
 from services.call_gateway.edges.ari.client import AriClient, AriRefused
 from services.call_gateway.edges.ari.events import EVENT_KINDS, AppReplaced, UnreadableEvent, read_channel, read_event
@@ -29,6 +28,8 @@ _CONNECTED = Gauge("voice_ari_connected", "Whether Asterisk's events come in.")
 _RECOVERED = Counter("voice_ari_recovered_total", "What was found when stock was taken after a (re)connect.", ["what"])
 
 log = get_logger(__name__)
+
+Item = TypeVar("Item")
 
 
 class AriEdge:
@@ -118,38 +119,35 @@ class AriEdge:
             log.info("ari_events_unfiltered", error=str(refusal))
 
     async def _take_stock(self, calls: AriCalls) -> None:
-        """Bring what we know and what Asterisk holds together. Raises LegFailed."""
-        try:
-            channels = tuple(map(read_channel, await self._ari.get("channels")))
-            bridges = tuple(
-                Bridge(str(bridge["id"]), tuple(map(str, bridge["channels"])))
-                for bridge in await self._ari.get("bridges")
-            )
-        except (UnreadableEvent, TypeError, KeyError) as error:
-            raise LegFailed(f"Asterisk's lists cannot be read: {error!r}") from error
-        plan = plan_recovery(self._names, channels, bridges, calls.caller_ids())
+        """Bring what we know and what Asterisk holds together. A refusal about one channel, which may be gone by now,
+        is that channel's affair. Raises LegFailed when there is no list to be had.
+        """
+        known = calls.visits  # before the lists: what begins meanwhile is not missed in them
+        channels = _readable(await self._ari.get("channels"), read_channel)
+        bridges = _readable(await self._ari.get("bridges"), _read_bridge)
+        plan = plan_recovery(self._names, channels, bridges, known)
         self._count(plan)
-        for call_id in plan.vanished:
-            calls.leg_of_call(call_id).caller_left(EndCause.FAILURE, "Asterisk lost the call")
+        for visit, loss in plan.lost:
+            calls.lose(visit, loss)
         for channel_id in plan.orphan_channels:
-            await self._ari.delete("channels", channel_id)
+            await self._remove("channels", channel_id)
         for bridge_id in plan.orphan_bridges:
-            await self._ari.delete("bridges", bridge_id)
-        for channel_id in (*plan.alive, *(call.channel.channel_id for call in plan.found)):
-            await self._ari.post(
-                "applications", self._settings.app, "subscription", eventSource=f"channel:{channel_id}"
-            )
+            await self._remove("bridges", bridge_id)
+        for visit in plan.alive:
+            await calls.refresh(visit)
         for call in plan.found:
-            if call.channel.is_up and not self._settings.adopt_calls:
-                calls.send_on(call.channel.channel_id, call.call_id)
+            if not await calls.subscribe(call.channel.channel_id):
                 continue
-            calls.begin(
-                call.channel,
-                call.call_id,
-                media_ordinal=call.media_ordinal,
-                is_bridged=call.is_bridged,
-                is_recovered=call.channel.is_up,
-            )
+            if call.channel.is_up and not self._settings.adopt_calls:
+                calls.send_on(call.channel.channel_id, call.bridge_id)
+                continue
+            calls.begin(call.channel, bridge_id=call.bridge_id, is_recovered=call.channel.is_up)
+
+    async def _remove(self, kind: str, what: str) -> None:
+        try:
+            await self._ari.delete(kind, what)
+        except AriRefused as refusal:
+            log.warning("orphan_kept", kind=kind, what=what, error=str(refusal))
 
     def _say_connected(self) -> None:
         _CONNECTED.set(1)
@@ -167,7 +165,7 @@ class AriEdge:
 
     def _count(self, plan: Recovery) -> None:
         counts = {
-            "vanished": len(plan.vanished),
+            "vanished": len([visit for visit, _ in plan.lost if visit.caller_id]),
             "found": len(plan.found),
             "orphan_channels": len(plan.orphan_channels),
             "orphan_bridges": len(plan.orphan_bridges),
@@ -176,3 +174,23 @@ class AriEdge:
             _RECOVERED.labels(what).inc(count)
         if any(counts.values()):
             log.warning("ari_stock_taken", **counts)
+
+
+def _read_bridge(bridge: Any) -> Bridge:
+    try:
+        return Bridge(str(bridge["id"]), tuple(map(str, bridge["channels"])))
+    except (KeyError, TypeError) as error:
+        raise UnreadableEvent(f"bridge: {error!r}") from error
+
+
+def _readable(listed: Any, read: Callable[[Any], Item]) -> tuple[Item, ...]:
+    """What can be read of one of Asterisk's lists. Raises LegFailed when it is no list."""
+    if not isinstance(listed, list):
+        raise LegFailed(f"Asterisk's lists cannot be read: {type(listed).__name__}")
+    items = []
+    for one in listed:
+        try:
+            items.append(read(one))
+        except UnreadableEvent as error:
+            log.warning("listed_item_unreadable", error=str(error))
+    return tuple(items)
