@@ -25,6 +25,7 @@ from services.runtime.lifecycle import Lifecycle
 from services.runtime.logs import bind_call, get_logger
 
 MAX_LABEL_CHARS = 64
+LOOK_AT_DOORS_S = 0.5
 
 log = get_logger(__name__)
 
@@ -64,9 +65,18 @@ class Gateway:
             tasks.create_task(self._agents.run())
             for edge in self._edges:
                 tasks.create_task(edge.serve(self.take_call))
+            watching = tasks.create_task(self._watch_doors())
             await self._lifecycle.draining()
+            watching.cancel()
             for edge in self._edges:
                 edge.stop_taking_calls()
+
+    async def _watch_doors(self) -> None:
+        """Say in health which doors are open, until cancelled: `edge.ari` beside the service's own name."""
+        while True:
+            for name, edge in zip(self._settings.edge_names, self._edges, strict=True):
+                self._lifecycle.set_part(f"edge.{name}", is_ready=edge.is_ready)
+            await asyncio.sleep(LOOK_AT_DOORS_S)
 
     async def close(self) -> None:
         """The process ends."""

@@ -83,6 +83,13 @@ class ServiceServer:
         if self._lifecycle.state is State.SERVING:
             await self._say(HealthCheckResponse.SERVING)
 
+    async def tell_parts(self) -> None:
+        """Have health say which parts of the service are ready, under their names. Until cancelled."""
+        while True:
+            for name, is_ready in (await self._lifecycle.changed_parts()).items():
+                status = HealthCheckResponse.SERVING if is_ready else HealthCheckResponse.NOT_SERVING
+                await self._health.set(name, status)
+
     async def stop(self, drain_s: float) -> None:
         """Drain and stop: NOT_SERVING, refuse new streams, let the open ones end for up to `drain_s`, cut the rest.
 

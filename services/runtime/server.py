@@ -86,7 +86,7 @@ async def _run(
         _start_metrics(settings, metrics)
         log.info("listening", target=server.target)
         async with asyncio.TaskGroup() as tasks:
-            beside = [tasks.create_task(watch_loop_lag(metrics))]
+            beside = [tasks.create_task(watch_loop_lag(metrics)), tasks.create_task(server.tell_parts())]
             if await _until(load(), stop_signal):
                 _spare_collector()
                 await server.serve()

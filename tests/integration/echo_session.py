@@ -130,7 +130,7 @@ async def main() -> None:
 
 def watch_connection(_logger: Any, _method: str, event: Any) -> Any:
     """Tell the test when the edge is connected."""
-    if event["event"] in {"ari_connected", "ari_disconnected", "ari_app_replaced"}:
+    if event["event"] in {"ari_connected", "ari_disconnected", "ari_app_replaced", "ari_app_taken_back"}:
         tell(event["event"].removeprefix("ari_"))
     return event
 

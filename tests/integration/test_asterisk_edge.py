@@ -215,6 +215,27 @@ async def test_a_second_process_with_the_same_application_takes_the_calls_over(t
             await wait_empty(pbx)
 
 
+@pytest.mark.parametrize("dies_with_a_call", [False, True])
+async def test_the_name_is_taken_back_when_the_process_that_took_it_is_gone(tmp_path: Path, dies_with_a_call: bool):
+    async with running_pbx(tmp_path) as pbx, running_edge(pbx) as first, running_phones() as phones:
+        async with running_edge(pbx) as second:
+            await first.wait_for("app_replaced")
+            if dies_with_a_call:
+                staying = await phones.call(number(pbx))
+                await second.wait_for("answered")
+                await asyncio.sleep(4)
+                assert not [told for told in first.events if told["event"] == "app_taken_back"], (
+                    "it gives signs of life"
+                )
+            await second.kill()
+        first.events[:] = [told for told in first.events if told["event"] != "connected"]
+        await first.wait_for("app_taken_back", limit_s=15)
+        await first.wait_for("connected")
+        call = staying if dies_with_a_call else await phones.call(number(pbx))
+        assert (await first.wait_for("call"))["is_recovered"] is dies_with_a_call
+        await hear_tone(call, RECOVERED_HERTZ if dies_with_a_call else GREETING_HERTZ, seconds=MOST_OF_A_BEEP_S)
+
+
 async def test_asterisk_itself_ends_a_call_that_lasts_too_long(tmp_path: Path):
     async with running_pbx(tmp_path, longest_call_s=3) as pbx, running_edge(pbx) as edge, running_phones() as phones:
         call = await phones.call(number(pbx))

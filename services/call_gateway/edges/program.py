@@ -198,6 +198,7 @@ class ProgramEdge:
     """The door for programs. The gRPC service hands it each stream."""
 
     def __init__(self, pacer: Pacer) -> None:
+        self.is_ready = True
         self._pacer = pacer
         self._calls: asyncio.TaskGroup | None = None
         self._take_call: TakeCall | None = None

@@ -12,6 +12,7 @@ from services.call_gateway.edges.ari.calls import AriCalls
 from services.call_gateway.edges.ari.client import AriClient, AriRefused
 from services.call_gateway.edges.ari.events import EVENT_KINDS, AppReplaced, UnreadableEvent, read_channel, read_event
 from services.call_gateway.edges.ari.names import Names
+from services.call_gateway.edges.ari.ownership import Ownership
 from services.call_gateway.edges.ari.recovery import Bridge, Recovery, plan_recovery
 from services.call_gateway.edges.ari.settings import AriSettings
 from services.call_gateway.edges.edge import LegFailed, TakeCall
@@ -43,10 +44,12 @@ class AriEdge:
         self._names = Names(settings.app)
         self._calls: AriCalls | None = None
         self._is_taking = True
+        self.is_ready = False
         self._complaint = ""
         try:
             self._make_codec()
             self._ari = AriClient(settings)
+            self._ownership = Ownership(self._ari, settings.app)
         except (CodecMissing, OSError) as error:
             raise StartupError(f"ARI edge: {error}") from error
 
@@ -84,33 +87,52 @@ class AriEdge:
                     await self._take_stock(calls)
                     self._say_connected()
                     pause_s = _FIRST_PAUSE_S
-                    await self._listen(events, calls)
+                    was_replaced = await self._own(events, calls)
                 finally:
-                    _CONNECTED.set(0)
+                    self._set_ready(is_ready=False)
                     await events.close()
-                log.warning("ari_disconnected")
+                if was_replaced:
+                    await self._wait_for_the_name(calls)
+                else:
+                    log.warning("ari_disconnected")
             except LegFailed as error:
                 self._complain(error)
             await asyncio.sleep(pause_s * random.uniform(0.8, 1.2))
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
-    async def _listen(self, events: aiohttp.ClientWebSocketResponse, calls: AriCalls) -> None:
-        """Returns when the connection is lost; never, when another process has our application."""
+    async def _own(self, events: aiohttp.ClientWebSocketResponse, calls: AriCalls) -> bool:
+        """Listen, and show meanwhile that the name is ours. Returns whether another process took it."""
+        async with asyncio.TaskGroup() as tasks:
+            showing = tasks.create_task(self._ownership.show())
+            try:
+                return await self._listen(events, calls)
+            finally:
+                showing.cancel()
+
+    async def _wait_for_the_name(self, calls: AriCalls) -> None:
+        """Another process has our application and its calls; we have none of either until it is gone."""
+        log.error("ari_app_replaced", app=self._settings.app, remedy="give each process its GATEWAY_ARI_APP")
+        calls.abandon_all(f"another process took over the application {self._settings.app}")
+        await self._ownership.until_free()
+        if not self._is_taking:  # this process drains: whoever comes next may have the name
+            await asyncio.Event().wait()
+        log.warning("ari_app_taken_back", app=self._settings.app)
+
+    async def _listen(self, events: aiohttp.ClientWebSocketResponse, calls: AriCalls) -> bool:
+        """Returns whether another process has our application now; else the connection is lost."""
         async for message in events:
             if message.type is not aiohttp.WSMsgType.TEXT:
-                return
+                return False
             try:
                 event = read_event(message.json())
             except ValueError as error:  # no JSON, or UnreadableEvent
                 log.warning("ari_event_unreadable", error=str(error))
                 continue
             if isinstance(event, AppReplaced):
-                log.error("ari_app_replaced", app=self._settings.app, remedy="give each process its GATEWAY_ARI_APP")
-                self.stop_taking_calls()
-                calls.abandon_all(f"another process took over the application {self._settings.app}")
-                await asyncio.Event().wait()
+                return True
             if event is not None:
                 calls.hear(event)
+        return False
 
     async def _filter_events(self) -> None:
         try:
@@ -149,8 +171,12 @@ class AriEdge:
         except AriRefused as refusal:
             log.warning("orphan_kept", kind=kind, what=what, error=str(refusal))
 
+    def _set_ready(self, *, is_ready: bool) -> None:
+        self.is_ready = is_ready
+        _CONNECTED.set(is_ready)
+
     def _say_connected(self) -> None:
-        _CONNECTED.set(1)
+        self._set_ready(is_ready=True)
         self._complaint = ""
         log.info("ari_connected", url=self._settings.url, app=self._settings.app)
 
