@@ -87,16 +87,17 @@ class AriLeg:
             first_port=self._settings.rtp_first_port,
             last_port=self._settings.rtp_last_port,
         )
+        address = (self._settings.media_address, media.local_address[1])
         try:
             async with asyncio.timeout(_SET_UP_LIMIT_S):
-                source = await self.line.open_media(media.local_address, codec=self._codec.name)
+                source = await self.line.open_media(address, codec=self._codec.name)
                 self._check_alive()
                 await self.line.answer()
                 self._check_alive()
         except TimeoutError as error:
             raise LegFailed(f"the line was not set up within {_SET_UP_LIMIT_S:.0f} s") from error
         self._listener = listener
-        await media.open(source, self, on_failure=self._fail)
+        await media.open(source, self, on_failure=self._fail, advertised=address)
         if self.call.is_recovered:
             self._ask_hold(self)
 

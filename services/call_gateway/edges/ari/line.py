@@ -8,7 +8,7 @@ from services.call_gateway.edges.ari.client import AriClient, AriRefused, AriUnr
 from services.call_gateway.edges.ari.events import Channel, read_channel
 from services.call_gateway.edges.ari.names import Names
 from services.call_gateway.edges.edge import LegFailed
-from services.call_gateway.edges.rtp_socket import Address
+from services.call_gateway.edges.rtp_socket import Address, written
 from services.runtime.logs import get_logger
 
 _TRIES: Final = 10
@@ -42,7 +42,7 @@ class Line:
             "externalMedia",
             channelId=self.media_id,
             app=self._app,
-            external_host=_host_and_port(address),
+            external_host=written(address),
             format=codec,
             encapsulation="rtp",
             transport="udp",
@@ -125,8 +125,3 @@ async def insist(request: Callable[[], Awaitable[object]]) -> None:
             return
         else:
             return
-
-
-def _host_and_port(address: Address) -> str:
-    host, port = address
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
