@@ -135,7 +135,8 @@ def _check_port(host: str, port: int) -> None:
             trial.bind(address)
     except OSError as error:
         raise StartupError(
-            f"cannot listen on {_address(host, port)} ({error.strerror}): stop the process that holds the port, or set another"
+            f"cannot listen on {_address(host, port)} ({error.strerror}): "
+            "stop the process that holds the port, or set another"
         ) from error
 
 

@@ -132,6 +132,8 @@ def watch_connection(_logger: Any, _method: str, event: Any) -> Any:
     """Tell the test when the edge is connected."""
     if event["event"] in {"ari_connected", "ari_disconnected", "ari_app_replaced", "ari_app_taken_back"}:
         tell(event["event"].removeprefix("ari_"))
+    if event["event"] == "rtp_no_packets":
+        tell(**event)
     return event
 
 

@@ -236,6 +236,27 @@ async def test_the_name_is_taken_back_when_the_process_that_took_it_is_gone(tmp_
         await hear_tone(call, RECOVERED_HERTZ if dies_with_a_call else GREETING_HERTZ, seconds=MOST_OF_A_BEEP_S)
 
 
+async def test_media_goes_over_ipv6_too(tmp_path: Path):
+    async with running_pbx(tmp_path) as pbx, running_edge(pbx, media_host="::1"), running_phones() as phones:
+        call = await phones.call(number(pbx))
+        await hear_tone(call, GREETING_HERTZ, seconds=MOST_OF_A_BEEP_S)
+        call.say(tone(440, 1.0))
+        await hear_tone(call, 440, seconds=0.8)
+
+
+async def test_a_wrong_advertised_address_is_told_of_in_one_line_that_names_the_addresses(tmp_path: Path):
+    async with (
+        running_pbx(tmp_path) as pbx,
+        running_edge(pbx, media_advertised_host="127.0.0.9") as edge,
+        running_phones() as phones,
+    ):
+        await phones.call(number(pbx))
+        told = await edge.wait_for("rtp_no_packets")
+        assert told["advertised"].startswith("127.0.0.9:")
+        assert told["listening_on"].startswith("127.0.0.1:")
+        assert told["expected_from"].startswith("127.0.0.")
+
+
 async def test_asterisk_itself_ends_a_call_that_lasts_too_long(tmp_path: Path):
     async with running_pbx(tmp_path, longest_call_s=3) as pbx, running_edge(pbx) as edge, running_phones() as phones:
         call = await phones.call(number(pbx))
