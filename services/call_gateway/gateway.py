@@ -6,13 +6,14 @@ from dataclasses import replace
 
 from services.call_gateway.agents import AgentBook
 from services.call_gateway.calls import CallTable, LiveCall
-from services.call_gateway.conversation.line import EndCause
+from services.call_gateway.conversation.line import EndCause, LegEnded
 from services.call_gateway.conversation.news import News, TurnFinished
 from services.call_gateway.edges import open_edge
 from services.call_gateway.edges.edge import Edge, IncomingCall, Leg
 from services.call_gateway.edges.pacing import Pacer
 from services.call_gateway.edges.program import ProgramEdge
 from services.call_gateway.prompts.library import PromptLibrary
+from services.call_gateway.prompts.recorded import Shipped
 from services.call_gateway.reporting import Reporter
 from services.call_gateway.session import Session
 from services.call_gateway.settings import GatewaySettings
@@ -25,6 +26,7 @@ from services.runtime.lifecycle import Lifecycle
 from services.runtime.logs import bind_call, get_logger
 
 MAX_LABEL_CHARS = 64
+LOOK_AT_DOORS_S = 0.5
 
 log = get_logger(__name__)
 
@@ -45,13 +47,14 @@ class Gateway:
 
     async def load(self) -> None:
         """Open what all calls share. The stages need not be up: a call that finds one down apologises."""
+        shipped = await asyncio.to_thread(Shipped)
         channel = self._settings.stage_channel
         self._channels = StageChannels(
             stt=open_channel(self._settings.stt_target, channel),
             nlu=open_channel(self._settings.nlu_target, channel),
             tts=open_channel(self._settings.tts_target, channel),
         )
-        self._agents = AgentBook(self._channels.nlu, PromptLibrary(self._channels.tts))
+        self._agents = AgentBook(self._channels.nlu, PromptLibrary(self._channels.tts, shipped))
         self._pacer = Pacer()
         self.program = ProgramEdge(self._pacer)
         self._edges = [self._open_edge(name) for name in self._settings.edge_names]
@@ -64,9 +67,18 @@ class Gateway:
             tasks.create_task(self._agents.run())
             for edge in self._edges:
                 tasks.create_task(edge.serve(self.take_call))
+            watching = tasks.create_task(self._watch_doors())
             await self._lifecycle.draining()
+            watching.cancel()
             for edge in self._edges:
                 edge.stop_taking_calls()
+
+    async def _watch_doors(self) -> None:
+        """Say in health which doors are open, until cancelled: `edge.ari` beside the service's own name."""
+        while True:
+            for name, edge in zip(self._settings.edge_names, self._edges, strict=True):
+                self._lifecycle.set_part(f"edge.{name}", is_ready=edge.is_ready)
+            await asyncio.sleep(LOOK_AT_DOORS_S)
 
     async def close(self) -> None:
         """The process ends."""
@@ -134,14 +146,13 @@ class Gateway:
         self._tell(call, CallBegan(call.session.call.edge, call.session.agent_id))
 
     def _over(self, call: LiveCall) -> None:
-        end = call.session.end
-        if end is not None:
-            session, conversation = call.session, call.session.conversation
-            over = CallOver(
-                end.cause, end.message, session.duration_ms, call.turns_answered, conversation.is_echo_suspected
-            )
-            self._tell(call, over)
-            log.info("call_counted", **conversation.counters)
+        session, conversation = call.session, call.session.conversation
+        end = session.end or LegEnded(EndCause.FAILURE, "the gateway failed" if call.is_answered else "never answered")
+        over = CallOver(
+            end.cause, end.message, session.duration_ms, call.turns_answered, conversation.is_echo_suspected
+        )
+        self._tell(call, over)
+        log.info("call_counted", **conversation.counters)
 
     def _tell(self, call: LiveCall, news: News | CallBegan | CallOver) -> None:
         if isinstance(news, TurnFinished) and not news.record.is_gateway_prompt:

@@ -280,7 +280,15 @@ class Session:
         call = self.call
         stages = Stages(
             self._channels,
-            CallFacts(call.call_id, call.tenant_id, call.agent_id, call.language_codes, call.caller, call.audio_format),
+            CallFacts(
+                call.call_id,
+                call.tenant_id,
+                call.agent_id,
+                call.language_codes,
+                call.caller,
+                call.audio_format,
+                call.visit_id,
+            ),
             profile=self._profile,
             past=lambda: self.conversation.history,
             tasks=tasks,

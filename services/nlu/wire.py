@@ -44,6 +44,7 @@ def read_config(config: nlu_pb2.ConversationConfig, *, call_id: str) -> Config:
     """The config of a stream; `call_id` as the server calls it."""
     return Config(
         call_id=call_id,
+        visit_id=config.visit_id,
         tenant_id=config.tenant_id,
         agent_id=config.agent_id,
         language_codes=tuple(config.language_codes),

@@ -96,6 +96,7 @@ async def _run(
             beside = [
                 tasks.create_task(watch_loop_lag(metrics)),
                 tasks.create_task(_end_with_engine(server, metrics)),
+                tasks.create_task(server.tell_parts()),
             ]
             if await _until(load(), stop_signal):
                 _spare_collector()

@@ -47,6 +47,18 @@ async def test_a_question_is_drafted_committed_spoken_and_reported():
         assert call.turns[1].is_answered_from_draft
 
 
+async def test_every_stream_of_a_visit_carries_its_key_and_another_visit_has_another():
+    keys = []
+    for _ in range(2):
+        async with fake_call() as call:
+            stt, nlu, tts = await call.greet()
+            keys.append({stream.config.visit_id for stream in (stt, nlu, tts)})
+    first, second = keys
+    assert len(first) == len(second) == 1
+    assert first != second
+    assert all(len(bytes.fromhex(key)) == 16 for key in first | second)
+
+
 async def test_a_finished_call_closes_every_stream_in_good_order():
     async with fake_call() as call:
         stt, nlu, tts = await call.greet()

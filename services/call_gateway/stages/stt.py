@@ -153,6 +153,7 @@ class SttStage:
         endpointing = self._profile.endpointing
         config = stt_pb2.RecognitionConfig(
             call_id=self._call.call_id,
+            visit_id=self._call.visit_id,
             tenant_id=self._call.tenant_id,
             agent_id=self._call.agent_id,
             language_codes=self._language_codes or self._profile.language_codes,
