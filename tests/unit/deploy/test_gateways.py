@@ -89,7 +89,7 @@ def test_what_is_derived_is_handed_on_in_the_gateways_own_settings():
 
 @pytest.mark.parametrize("others", [0, 1, 2, 3])
 def test_the_dialplan_offers_a_call_to_each_application_once(others: int):
-    """In turn, from behind the last call, until one takes it or none is left, whatever other calls come between."""
+    """In turn, from behind the last call, until one takes it or none is left; other calls come between its tries."""
     three = ["tong-dai-3", "tong-dai-1", "tong-dai-2"]
     assert offered(applications("tong-dai", 3), last=2, others=others) == three
     assert offered(applications("tong-dai", 1), last=1, others=others) == ["tong-dai"]
