@@ -133,6 +133,7 @@ def write_profile(profile: AgentProfile) -> agent_pb2.AgentProfile:
             for kind, texts in profile.prompts.items()
             for code, text in texts.items()
         ],
+        region=profile.region,
         lexicon=[agent_pb2.LexiconEntry(**entry.model_dump()) for entry in profile.lexicon],
         endpointing=agent_pb2.AgentEndpointing(**profile.endpointing.model_dump()),
         barge_in=agent_pb2.AgentBargeIn(**profile.barge_in.model_dump()),

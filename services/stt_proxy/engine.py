@@ -39,6 +39,7 @@ class Hints:
     expected_kind: ExpectedKind = ExpectedKind.OPEN
     expected_length: int = 0  # digits or letters that make the answer whole; 0: not known
     agent_is_speaking: bool = False
+    region: str = ""  # whose telephone numbers callers give: ISO 3166-1, "VN"; empty: not known
 
 
 @dataclass(frozen=True, slots=True)

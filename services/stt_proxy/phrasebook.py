@@ -13,6 +13,7 @@ _CLOSED_END = re.compile(r"[.?!。？！]['\"”’)]*\s*$")
 _NO_LIMIT = 1 << 30
 FEWEST_PIECES = 3
 GROUP_DIGITS = 3  # the first group of a telephone number
+LONG_RUN = 6  # digits that are neither a time nor a year; behind a leading 0 the first group is enough: "0912"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +87,14 @@ class Phrasebook:
                 break
             run.append(piece)
         is_announced = self._announces_number(normalise(text))
-        if len(run) == 1 and len(run[0]) == GROUP_DIGITS and not is_announced:
+        if len(run) == 1 and len(run[0]) == GROUP_DIGITS and not is_announced and not run[0].startswith("0"):
             before = normalise(text)[-2:-1]
             return run[0] if self.linking_words.issuperset(before) and before else ""  # "it is 415" goes on
         is_whole_number = len(run) == 1 and len(run[0]) in self.whole_number_lengths
         is_one_by_one = len(run) >= FEWEST_PIECES or is_whole_number or (bool(run) and is_announced)
-        return "".join(reversed(run)) if is_one_by_one else ""
+        digits = "".join(reversed(run))
+        is_in_groups = len(digits) >= (GROUP_DIGITS if digits.startswith("0") else LONG_RUN)
+        return digits if is_one_by_one or is_in_groups else ""
 
     def _announces_number(self, words: tuple[str, ...]) -> bool:
         said = f" {self._joined(words)} " if self.is_spaced else self._joined(words)
