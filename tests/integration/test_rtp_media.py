@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from itertools import pairwise
@@ -16,7 +17,7 @@ from services.call_gateway.edges.pacing import Pacer
 from services.call_gateway.edges.rtp_media import RtpMedia
 from services.call_gateway.edges.rtp_socket import RtpSocket
 from services.call_gateway.rtp.codecs import CODECS
-from services.call_gateway.rtp.packet import parse_packet
+from services.call_gateway.rtp.packet import RtpPacket, parse_packet, sequence_distance, timestamp_distance
 from services.call_gateway.rtp.sender import MediaSender
 
 
@@ -107,17 +108,34 @@ async def test_frames_leave_every_20_ms_and_silence_fills_the_rest():
     listener = Listener(b"\x33" * 160, b"\x44" * 160)
     async with opened(listener) as (_, far, _):
         await asyncio.sleep(0.5)
-        packets = []
-        while True:
-            try:
-                packets.append(parse_packet(far.recv(2048)))
-            except BlockingIOError:
-                break
+        packets = _received(far)
     assert 22 <= len(packets) <= 27
     assert [packet.payload for packet in packets[:3]] == [b"\x33" * 160, b"\x44" * 160, b"\xff" * 160]
     assert [packet.is_marked for packet in packets[:2]] == [True, False]
     steps = {later.timestamp - earlier.timestamp for earlier, later in pairwise(packets)}
     assert steps == {160}
+
+
+async def test_the_timestamps_go_on_over_a_stall_of_the_process_and_the_first_packet_after_it_is_marked():
+    async with opened(Listener()) as (_, far, _):
+        await asyncio.sleep(0.2)
+        before = _received(far)
+        time.sleep(0.5)  # noqa: ASYNC251 - the event loop is starved
+        await asyncio.sleep(0.2)
+        after = _received(far)
+    late = timestamp_distance(after[0].timestamp, before[-1].timestamp)
+    assert after[0].is_marked
+    assert sequence_distance(after[0].sequence, before[-1].sequence) == 1
+    assert 0.42 <= late / 8000 <= 0.50, "500 ms passed, of which up to 60 were caught up"
+    assert {timestamp_distance(later.timestamp, earlier.timestamp) for earlier, later in pairwise(after)} == {160}
+
+
+def _received(far: socket.socket) -> list[RtpPacket]:
+    packets = []
+    with suppress(BlockingIOError):
+        while True:
+            packets.append(parse_packet(far.recv(2048)))
+    return packets
 
 
 @pytest.mark.parametrize("run", [uvloop.run, asyncio.run])

@@ -80,7 +80,7 @@ class RtpMedia:
         self._receiver.start(time.monotonic())
         await self._socket.open(source, self._hear)
         if self._listener is not None:  # else it was closed meanwhile
-            self._pacer.add(self._tick, on_failure=self._fail)
+            self._pacer.add(self._tick, on_failure=self._fail, on_skip=self._skip)
 
     def set_held(self, is_held: bool) -> None:
         """Tell holes in the caller's sound by their name."""
@@ -115,6 +115,10 @@ class RtpMedia:
         frame = self._listener.next_frame()
         payload = self._codec.encode(self._silence if frame is None else frame)
         self._socket.send(self._sender.packet(payload, ticks=len(payload)))
+
+    def _skip(self, n_frames: int) -> None:
+        """The far side's clock went on while nothing was sent."""
+        self._sender.skip(n_frames * FRAME_TICKS)
 
     def _deliver(self, events: list[MediaEvent]) -> None:
         for event in events:
