@@ -2,7 +2,9 @@
 
 Three clocks meet here. The sender's timestamps place sound exactly, but jump on transfer, hold and a change of source.
 The arrival clock says how much time really passed. The call's clock, which everybody else counts by, follows the
-timestamps while the two agree and the arrival clock where they do not; it goes on when packets stop.
+timestamps while the two agree and the arrival clock where they do not; it goes on when packets stop. Where sequence,
+arrival and payload length agree with one another and the timestamps do not, as with a sender that counts G.722 in
+16 kHz, the timestamps are left out.
 
 All times inside are ticks of the 8 kHz RTP clock.
 """
@@ -38,6 +40,7 @@ class ReceiverCounts:
     rtcp: int = 0
     unknown_payload: int = 0
     epochs: int = 0  # times the sender's timestamps were set in relation to the call's clock
+    wrong_steps: int = 0  # of the timestamps, against sequence, arrival and payload length
     concealed_ticks: int = 0
     hole_ticks: int = 0
     jitter_ticks: float = 0.0  # RFC 3550 section 6.4.1
@@ -61,6 +64,8 @@ class MediaReceiver:
         self._next_tick = 0  # the call's clock: what was told ends here
         self._true_tick = 0  # the sender's clock on the same scale; behind _next_tick when packets came late
         self._next_timestamp: int | None = None
+        self._steps_wrong = False  # the sender's last step was wrong
+        self._assumed_ticks = 0  # of pauses under wrong timestamps, which may have been jitter
         self._packet_ticks = FRAME_TICKS
         self._lost_packets = 0  # given up since the last sound
         self._transit: float | None = None
@@ -180,13 +185,47 @@ class MediaReceiver:
         waited_ticks = self._clock.tick_at(placed.arrival) - ticks - self._true_tick
         if self._next_timestamp is not None and not placed.is_new_source:
             gap_ticks = timestamp_distance(placed.packet.timestamp, self._next_timestamp)
-            if gap_ticks == 0 or (gap_ticks > 0 and self._is_credible(gap_ticks, waited_ticks)):
+            if self._is_refuted(gap_ticks, waited_ticks):
+                self.counts.wrong_steps += 1
+                was_wrong, self._steps_wrong = self._steps_wrong, True
+                if was_wrong or abs(gap_ticks) <= _GAP_TOLERANCE_TICKS:
+                    self._true_tick += self._gap_without_timestamps(waited_ticks)
+                    return
+            elif gap_ticks == 0 or (gap_ticks > 0 and self._is_credible(gap_ticks, waited_ticks)):
+                self._steps_wrong = False
                 self._true_tick += gap_ticks
                 return
         begin = max(self._next_tick, self._true_tick + waited_ticks)
         if not self._is_idle and begin - self._next_tick < _IDLE_AFTER_TICKS:
             begin = self._next_tick  # no more than jitter
         self._begin_epoch(begin, ticks, placed.arrival)
+
+    def _is_refuted(self, gap_ticks: int, waited_ticks: int) -> bool:
+        """Whether sequence and arrival agree with the payload's length against the timestamps.
+
+        Jitter makes one packet late, never early: a gap in time delays a packet at least by its own length. Once a step
+        was wrong, the sender is believed again from its first right step on.
+        """
+        if gap_ticks == 0 or self._steps_wrong:
+            return gap_ticks != 0
+        return not self._lost_packets and (gap_ticks < 0 or 2 * waited_ticks < gap_ticks)
+
+    def _gap_without_timestamps(self, waited_ticks: int) -> int:
+        """What lies between two packets, told from those lost and from the time that passed.
+
+        A packet that seems to follow a pause may only be late. As much of the pause as the packets after it come too
+        early for is taken back, or jitter would add up.
+        """
+        surplus_ticks = waited_ticks - self._lost_ticks()
+        if surplus_ticks >= _IDLE_AFTER_TICKS:
+            self._assumed_ticks += surplus_ticks
+            return waited_ticks
+        taken_back = min(max(0, -surplus_ticks), self._assumed_ticks)
+        self._assumed_ticks -= taken_back
+        return self._lost_ticks() - taken_back
+
+    def _lost_ticks(self) -> int:
+        return self._lost_packets * self._packet_ticks
 
     def _is_credible(self, gap_ticks: int, waited_ticks: int) -> bool:
         """Whether a gap in the timestamps agrees with the packets known lost, or with the time that passed."""
@@ -196,6 +235,7 @@ class MediaReceiver:
 
     def _begin_epoch(self, begin: int, ticks: int, arrival: float) -> None:
         self.counts.epochs += 1
+        self._assumed_ticks = 0
         self._true_tick = begin
         self._transit = None
         self._clock.restart(begin + ticks, arrival=arrival)
