@@ -10,6 +10,7 @@ from itertools import pairwise
 import pytest
 import uvloop
 
+from services.audio import g711
 from services.call_gateway.conversation.line import CallerAudio, LegEvent
 from services.call_gateway.edges import pacing
 from services.call_gateway.edges.edge import LegFailed
@@ -87,6 +88,27 @@ async def test_garbage_from_the_own_source_disturbs_nothing():
         await asyncio.sleep(0.05)
     assert listener.heard == b"\x22" * 640
     assert failures == []
+
+
+async def test_a_payload_that_changes_in_mid_call_is_heard_and_answered_in_kind():
+    """A re-INVITE from PCMU to PCMA: the session's format stays what it was."""
+    listener = Listener()
+    async with opened(listener) as (media, far, _):
+        sender = MediaSender(0)
+        far.sendto(sender.packet(b"\x22" * 160, ticks=160), media.local_address)
+        sender.use_payload(8)
+        for _ in range(5):
+            far.sendto(
+                sender.packet(g711.encode_alaw(g711.decode_mulaw(b"\x22" * 160)), ticks=160), media.local_address
+            )
+        await asyncio.sleep(0.05)
+        _received(far)
+        listener.frames.append(b"\x33" * 160)
+        await asyncio.sleep(0.1)
+        answered = _received(far)
+    assert listener.heard == b"\x22" * 960
+    assert {packet.payload_type for packet in answered} == {8}
+    assert g711.encode_mulaw(g711.decode_alaw(answered[0].payload)) == b"\x33" * 160
 
 
 async def test_what_was_sent_before_the_pinning_by_a_dead_gateways_caller_is_not_heard():

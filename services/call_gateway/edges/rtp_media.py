@@ -113,7 +113,12 @@ class RtpMedia:
         if self._listener is None:
             return
         frame = self._listener.next_frame()
-        payload = self._codec.encode(self._silence if frame is None else frame)
+        codec = self._receiver.codec
+        if codec is not self._codec:
+            log.info("rtp_payload_changed", codec=codec.name)
+            self._codec = codec
+            self._sender.use_payload(codec.payload_type)
+        payload = codec.encode(self._silence if frame is None else frame)
         self._socket.send(self._sender.packet(payload, ticks=len(payload)))
 
     def _skip(self, n_frames: int) -> None:
@@ -156,6 +161,9 @@ class RtpMedia:
             reordered=order.reordered,
             foreign=self._socket.foreign_packets,
             epochs=counts.epochs,
+            wrong_steps=counts.wrong_steps,
+            payload_changes=counts.payload_changes,
+            unknown_payload=counts.unknown_payload,
             concealed_ms=counts.concealed_ticks // 8,
             hole_ms=counts.hole_ticks // 8,
             jitter_ms=round(counts.jitter_ticks / 8, 1),

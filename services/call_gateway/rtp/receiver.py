@@ -16,7 +16,7 @@ from typing import Final
 from services.audio.concealment import Concealer
 from services.audio.pcm import decode, encode
 from services.call_gateway.rtp.arrival import ArrivalClock
-from services.call_gateway.rtp.codecs import FRAME_TICKS, RTP_CLOCK_HERTZ, PayloadCodec
+from services.call_gateway.rtp.codecs import FRAME_TICKS, RTP_CLOCK_HERTZ, PayloadCodec, codec_for
 from services.call_gateway.rtp.dtmf import Key, Keypad, parse_event
 from services.call_gateway.rtp.jitter import OrderCounts, OrderedPacket, Reorderer
 from services.call_gateway.rtp.media import Hole, HoleCause, KeySound, MediaEvent, Sound
@@ -29,6 +29,7 @@ _MAX_CHUNK_TICKS: Final = 100 * _TICKS_PER_MS
 _MAX_LEAD_TICKS: Final = 200 * _TICKS_PER_MS  # more than jitter: the sender's clock was misread
 _GAP_TOLERANCE_TICKS: Final = 250 * _TICKS_PER_MS  # between what timestamps and arrivals say of one gap
 _LONGEST_PACKET_TICKS: Final = 60 * _TICKS_PER_MS
+_FOLLOWED_PACKETS: Final = 3  # of another payload in a row are a change, and not a packet gone astray
 _KEY_REPORT_TICKS: Final = 100 * _TICKS_PER_MS  # a hole this soon after a report on a key is the key's
 
 
@@ -39,6 +40,7 @@ class ReceiverCounts:
     packets: int = 0
     rtcp: int = 0
     unknown_payload: int = 0
+    payload_changes: int = 0  # to another codec, followed
     epochs: int = 0  # times the sender's timestamps were set in relation to the call's clock
     wrong_steps: int = 0  # of the timestamps, against sequence, arrival and payload length
     concealed_ticks: int = 0
@@ -47,13 +49,19 @@ class ReceiverCounts:
 
 
 class MediaReceiver:
-    """One caller's incoming RTP. Call `start` first, then `receive` and `on_timer`; each gives events in order."""
+    """One caller's incoming RTP. Call `start` first, then `receive` and `on_timer`; each gives events in order.
+
+    The sender may change to another payload we know; what is told keeps the format of the first.
+    """
 
     def __init__(
         self, codec: PayloadCodec, *, event_payload_type: int | None = None, reorder_wait_s: float = 0.060
     ) -> None:
         self.counts = ReceiverCounts()
+        self._audio_format = codec.audio_format
+        self._codecs: dict[int, PayloadCodec | None] = {codec.payload_type: codec}  # by payload type; None: unknown
         self._codec = codec
+        self._n_other_payload = 0  # packets of another payload than that of _codec, in a row
         self._event_payload_type = event_payload_type
         self._samples_per_tick = codec.audio_format.sample_rate_hertz // RTP_CLOCK_HERTZ
         self._order = Reorderer(wait_s=reorder_wait_s)
@@ -76,6 +84,11 @@ class MediaReceiver:
         self._now = 0.0
         self._quiet_until = 0.0  # before that no hole can begin, unless a packet is missing
         self._worst_delay_s: float | None = None
+
+    @property
+    def codec(self) -> PayloadCodec:
+        """Of the payload that the sender uses now: what is sent to it should be the same."""
+        return self._codec
 
     @property
     def order_counts(self) -> OrderCounts:
@@ -139,19 +152,34 @@ class MediaReceiver:
         for placed in ordered:
             self._lost_packets += placed.lost_before
             payload_type = placed.packet.payload_type
-            if payload_type == self._codec.payload_type:
-                events += self._take_sound(placed)
-            elif payload_type == self._event_payload_type:
+            codec = None
+            if payload_type == self._event_payload_type:
                 self._key_until_tick = self._clock.tick_at(placed.arrival) + _KEY_REPORT_TICKS
                 event = parse_event(placed.packet.payload)
                 events += map(_key_sound, self._keypad.hear(event, timestamp=placed.packet.timestamp))
+            elif (codec := self._codec_of(payload_type)) is not None:
+                events += self._take_sound(placed, codec)
             else:
                 self.counts.unknown_payload += 1
-            if placed.is_new_source and payload_type != self._codec.payload_type:
+            if placed.is_new_source and codec is None:
                 self._next_timestamp = None
         return events
 
-    def _take_sound(self, placed: OrderedPacket) -> list[MediaEvent]:
+    def _codec_of(self, payload_type: int) -> PayloadCodec | None:
+        if payload_type == self._codec.payload_type:
+            self._n_other_payload = 0
+            return self._codec
+        if payload_type not in self._codecs:
+            self._codecs[payload_type] = codec_for(payload_type, self._audio_format)
+        codec = self._codecs[payload_type]
+        if codec is not None:
+            self._n_other_payload += 1
+            if self._n_other_payload >= _FOLLOWED_PACKETS:
+                self._codec, self._n_other_payload = codec, 0
+                self.counts.payload_changes += 1
+        return codec
+
+    def _take_sound(self, placed: OrderedPacket, codec: PayloadCodec) -> list[MediaEvent]:
         payload = placed.packet.payload
         if not payload:
             return []
@@ -166,7 +194,7 @@ class MediaReceiver:
         self._is_idle = False
         if self._keypad.is_down:
             events += map(_key_sound, self._keypad.release())
-        content = self._codec.decode(payload)
+        content = codec.decode(payload)
         events += self._chunks(content, concealed=False)
         self._unheard.append(content)
         self._next_timestamp = (placed.packet.timestamp + ticks) % (1 << 32)
@@ -256,7 +284,7 @@ class MediaReceiver:
         return events
 
     def _conceal(self, ticks: int) -> list[MediaEvent]:
-        audio_format = self._codec.audio_format
+        audio_format = self._audio_format
         if self._unheard:
             self._concealer.hear(decode(audio_format, b"".join(self._unheard)))
             self._unheard.clear()
@@ -266,7 +294,7 @@ class MediaReceiver:
 
     def _chunks(self, content: bytes, *, concealed: bool) -> list[MediaEvent]:
         """Content that is next, in pieces of at most 100 ms; moves the call's clock."""
-        bytes_per_tick = self._samples_per_tick * self._codec.audio_format.bytes_per_sample
+        bytes_per_tick = self._samples_per_tick * self._audio_format.bytes_per_sample
         step = _MAX_CHUNK_TICKS * bytes_per_tick
         chunks: list[MediaEvent] = []
         for start in range(0, len(content), step):

@@ -1,11 +1,15 @@
 """The caller's sound on the call's clock: loss, silence, epochs, hold, keys, drift."""
 
+import itertools
 import random
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.audio.pcm import decode, encode
+from services.call_gateway.rtp.codecs import CODECS, codec_for
 from services.call_gateway.rtp.media import Hole, HoleCause, KeySound, Sound
 from services.call_gateway.rtp.packet import MalformedPacket
 from tests.unit.call_gateway.rtp.rtp_caller import MS, Caller
@@ -238,6 +242,58 @@ def test_garbage_raises_and_disturbs_nothing():
     caller.speak(5)
     assert caller.receiver.next_sample == 1600
     assert len(caller.events) == 10
+
+
+@pytest.mark.parametrize(("first", "then"), list(itertools.permutations(["ulaw", "alaw", "g722"], 2)))
+def test_a_change_to_another_payload_we_know_is_followed_in_the_format_of_the_first(first, then):
+    caller, other = Caller(codec=first), CODECS[then]()
+    tone = np.sin(np.arange(16000) * 2 * np.pi * 400 / other.audio_format.sample_rate_hertz) * 8000
+    n_samples = other.audio_format.sample_rate_hertz // 50
+    caller.speak(10)
+    for n in range(25):
+        sound = encode(other.audio_format, tone[n * n_samples : (n + 1) * n_samples].astype(np.int16))
+        caller.wait(20)
+        caller.hear(caller.build(payload=other.encode(sound), payload_type=other.payload_type))
+    heard = caller.receiver._audio_format
+    assert caller.receiver.codec.payload_type == other.payload_type
+    assert caller.receiver.counts.unknown_payload == 0
+    assert caller.receiver.counts.payload_changes == 1
+    assert caller.holes == []
+    assert caller.receiver.next_sample == 35 * heard.sample_rate_hertz // 50
+    content = b"".join(sound.content for sound in caller.sounds)
+    samples = decode(heard, content)[-heard.sample_rate_hertz // 5 :].astype(float)
+    spectrum = np.abs(np.fft.rfft(samples))
+    assert np.argmax(spectrum) * heard.sample_rate_hertz / len(samples) == pytest.approx(400, abs=6)
+    assert np.sqrt(np.mean(samples**2)) == pytest.approx(8000 / np.sqrt(2), rel=0.05)
+
+
+def test_the_payload_may_change_back_and_one_odd_packet_is_no_change():
+    caller = Caller()
+    caller.speak(5)
+    caller.wait(20)
+    caller.hear(caller.build(payload_type=8))
+    assert caller.receiver.codec.payload_type == 0
+    caller.speak(5)
+    caller.payload_type = 8
+    caller.speak(5)
+    assert caller.receiver.codec.payload_type == 8
+    caller.payload_type = 0
+    caller.speak(5)
+    assert caller.receiver.codec.payload_type == 0
+    assert caller.receiver.next_sample == 21 * 160
+    assert caller.holes == []
+
+
+def test_what_is_sent_in_another_payload_is_the_same_sound():
+    session_format = CODECS["ulaw"]().audio_format
+    tone = (np.sin(np.arange(8000) * 2 * np.pi * 400 / 8000) * 8000).astype(np.int16)
+    for payload_type in (8, 9):
+        codec, far = codec_for(payload_type, session_format), codec_for(payload_type, session_format)
+        frames = [codec.encode(encode(session_format, tone[at : at + 160])) for at in range(0, 8000, 160)]
+        assert {len(frame) for frame in frames} == {160}
+        samples = decode(session_format, b"".join(map(far.decode, frames)))[-1600:].astype(float)
+        assert np.argmax(np.abs(np.fft.rfft(samples))) * 5 == pytest.approx(400, abs=6)
+        assert np.sqrt(np.mean(samples**2)) == pytest.approx(8000 / np.sqrt(2), rel=0.05)
 
 
 def test_rtcp_and_unknown_payloads_are_counted_and_leave_no_hole():
