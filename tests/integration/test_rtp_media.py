@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from itertools import pairwise
@@ -9,6 +10,7 @@ from itertools import pairwise
 import pytest
 import uvloop
 
+from services.audio import g711
 from services.call_gateway.conversation.line import CallerAudio, LegEvent
 from services.call_gateway.edges import pacing
 from services.call_gateway.edges.edge import LegFailed
@@ -16,7 +18,7 @@ from services.call_gateway.edges.pacing import Pacer
 from services.call_gateway.edges.rtp_media import RtpMedia
 from services.call_gateway.edges.rtp_socket import RtpSocket
 from services.call_gateway.rtp.codecs import CODECS
-from services.call_gateway.rtp.packet import parse_packet
+from services.call_gateway.rtp.packet import RtpPacket, parse_packet, sequence_distance, timestamp_distance
 from services.call_gateway.rtp.sender import MediaSender
 
 
@@ -88,6 +90,27 @@ async def test_garbage_from_the_own_source_disturbs_nothing():
     assert failures == []
 
 
+async def test_a_payload_that_changes_in_mid_call_is_heard_and_answered_in_kind():
+    """A re-INVITE from PCMU to PCMA: the session's format stays what it was."""
+    listener = Listener()
+    async with opened(listener) as (media, far, _):
+        sender = MediaSender(0)
+        far.sendto(sender.packet(b"\x22" * 160, ticks=160), media.local_address)
+        sender.use_payload(8)
+        for _ in range(5):
+            far.sendto(
+                sender.packet(g711.encode_alaw(g711.decode_mulaw(b"\x22" * 160)), ticks=160), media.local_address
+            )
+        await asyncio.sleep(0.05)
+        _received(far)
+        listener.frames.append(b"\x33" * 160)
+        await asyncio.sleep(0.1)
+        answered = _received(far)
+    assert listener.heard == b"\x22" * 960
+    assert {packet.payload_type for packet in answered} == {8}
+    assert g711.encode_mulaw(g711.decode_alaw(answered[0].payload)) == b"\x33" * 160
+
+
 async def test_what_was_sent_before_the_pinning_by_a_dead_gateways_caller_is_not_heard():
     pacer, listener = Pacer(), Listener()
     media = RtpMedia(CODECS["ulaw"](), pacer, host="127.0.0.1")
@@ -107,17 +130,34 @@ async def test_frames_leave_every_20_ms_and_silence_fills_the_rest():
     listener = Listener(b"\x33" * 160, b"\x44" * 160)
     async with opened(listener) as (_, far, _):
         await asyncio.sleep(0.5)
-        packets = []
-        while True:
-            try:
-                packets.append(parse_packet(far.recv(2048)))
-            except BlockingIOError:
-                break
+        packets = _received(far)
     assert 22 <= len(packets) <= 27
     assert [packet.payload for packet in packets[:3]] == [b"\x33" * 160, b"\x44" * 160, b"\xff" * 160]
     assert [packet.is_marked for packet in packets[:2]] == [True, False]
     steps = {later.timestamp - earlier.timestamp for earlier, later in pairwise(packets)}
     assert steps == {160}
+
+
+async def test_the_timestamps_go_on_over_a_stall_of_the_process_and_the_first_packet_after_it_is_marked():
+    async with opened(Listener()) as (_, far, _):
+        await asyncio.sleep(0.2)
+        before = _received(far)
+        time.sleep(0.5)  # noqa: ASYNC251 - the event loop is starved
+        await asyncio.sleep(0.2)
+        after = _received(far)
+    late = timestamp_distance(after[0].timestamp, before[-1].timestamp)
+    assert after[0].is_marked
+    assert sequence_distance(after[0].sequence, before[-1].sequence) == 1
+    assert 0.42 <= late / 8000 <= 0.50, "500 ms passed, of which up to 60 were caught up"
+    assert {timestamp_distance(later.timestamp, earlier.timestamp) for earlier, later in pairwise(after)} == {160}
+
+
+def _received(far: socket.socket) -> list[RtpPacket]:
+    packets = []
+    with suppress(BlockingIOError):
+        while True:
+            packets.append(parse_packet(far.recv(2048)))
+    return packets
 
 
 @pytest.mark.parametrize("run", [uvloop.run, asyncio.run])

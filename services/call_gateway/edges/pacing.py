@@ -22,25 +22,39 @@ log = get_logger(__name__)
 class Pacer:
     """Calls every leg's tick each 20 ms, legs spread over four slots of 5 ms. Rests while there are none.
 
-    A late tick is caught up at once, up to 60 ms; what is later still is skipped and counted.
+    A late tick is caught up at once, up to 60 ms; what is later still is skipped, counted and told to its leg, whose
+    RTP timestamps must go on (RFC 3550 section 5.1).
     """
 
     def __init__(self) -> None:
         self._ticks = SlotTable[Tick]()
         self._on_failure: dict[Tick, Callable[[Exception], None]] = {}
+        self._on_skip: dict[Tick, Callable[[int], None]] = {}
         self._has_legs = asyncio.Event()
 
-    def add(self, tick: Tick, *, on_failure: Callable[[Exception], None] | None = None) -> None:
-        """From its next slot on, `tick` is called. When it raises it is removed, and `on_failure` is told."""
+    def add(
+        self,
+        tick: Tick,
+        *,
+        on_failure: Callable[[Exception], None] | None = None,
+        on_skip: Callable[[int], None] | None = None,
+    ) -> None:
+        """From its next slot on, `tick` is called. When it raises it is removed, and `on_failure` is told.
+
+        `on_skip` is told how many frames were skipped before the next call. It must not raise.
+        """
         self._ticks.add(tick)
         if on_failure is not None:
             self._on_failure[tick] = on_failure
+        if on_skip is not None:
+            self._on_skip[tick] = on_skip
         self._has_legs.set()
 
     def remove(self, tick: Tick) -> None:
         """It is called no more. Does nothing when it is not there."""
         self._ticks.remove(tick)
         self._on_failure.pop(tick, None)
+        self._on_skip.pop(tick, None)
         if not len(self._ticks):
             self._has_legs.clear()
 
@@ -53,7 +67,6 @@ class Pacer:
     async def _tick_while_needed(self) -> None:
         loop = asyncio.get_running_loop()
         clock = TickClock(start_s=loop.time())
-        n_skipped = 0
         while len(self._ticks):
             clock.pass_by(self._ticks.next_occupied(clock.next_tick))
             await _until(loop, clock.next_due())
@@ -62,13 +75,18 @@ class Pacer:
             if not ticks:
                 continue  # a timer may fire a fraction early
             _LATE.observe(max(0.0, now - due))
+            if clock.skipped:
+                self._tell_skipped(clock.skipped)
             for n in ticks:
                 for tick in self._ticks.in_slot(n):
                     self._call(tick)
-            if clock.skipped_ticks > n_skipped:
-                _SKIPPED.inc(clock.skipped_ticks - n_skipped)
-                log.warning("pacer_starved", skipped_ms=round((clock.skipped_ticks - n_skipped) * SLOT_S * 1000))
-                n_skipped = clock.skipped_ticks
+
+    def _tell_skipped(self, ticks: range) -> None:
+        for tick, n_frames in self._ticks.due_within(ticks).items():
+            if on_skip := self._on_skip.get(tick):
+                on_skip(n_frames)
+        _SKIPPED.inc(len(ticks))
+        log.warning("pacer_starved", skipped_ms=round(len(ticks) * SLOT_S * 1000))
 
     def _call(self, tick: Tick) -> None:
         try:

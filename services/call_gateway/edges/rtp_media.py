@@ -91,7 +91,7 @@ class RtpMedia:
         self._receiver.start(time.monotonic())
         await self._socket.open(source, self._hear)
         if self._listener is not None:  # else it was closed meanwhile
-            self._pacer.add(self._tick, on_failure=self._fail)
+            self._pacer.add(self._tick, on_failure=self._fail, on_skip=self._skip)
 
     def set_held(self, is_held: bool) -> None:
         """Tell holes in the caller's sound by their name."""
@@ -126,8 +126,17 @@ class RtpMedia:
         if self._listener is None:
             return
         frame = self._listener.next_frame()
-        payload = self._codec.encode(self._silence if frame is None else frame)
+        codec = self._receiver.codec
+        if codec is not self._codec:
+            log.info("rtp_payload_changed", codec=codec.name)
+            self._codec = codec
+            self._sender.use_payload(codec.payload_type)
+        payload = codec.encode(self._silence if frame is None else frame)
         self._socket.send(self._sender.packet(payload, ticks=len(payload)))
+
+    def _skip(self, n_frames: int) -> None:
+        """The far side's clock went on while nothing was sent."""
+        self._sender.skip(n_frames * FRAME_TICKS)
 
     def _deliver(self, events: list[MediaEvent]) -> None:
         for event in events:
@@ -177,6 +186,9 @@ class RtpMedia:
             reordered=order.reordered,
             foreign=self._socket.foreign_packets,
             epochs=counts.epochs,
+            wrong_steps=counts.wrong_steps,
+            payload_changes=counts.payload_changes,
+            unknown_payload=counts.unknown_payload,
             concealed_ms=counts.concealed_ticks // 8,
             hole_ms=counts.hole_ticks // 8,
             jitter_ms=round(counts.jitter_ticks / 8, 1),

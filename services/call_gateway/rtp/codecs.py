@@ -7,7 +7,8 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from services.audio.pcm import AudioFormat, Encoding
+from services.audio.pcm import AudioFormat, Encoding, Samples, decode, encode
+from services.audio.resample import Resampler
 
 RTP_CLOCK_HERTZ: Final = 8000
 """Of every payload here: G.722 samples at 16 kHz and counts 8 kHz by a historical error (RFC 3551 section 4.5.2)."""
@@ -95,3 +96,53 @@ def _pcma() -> PayloadCodec:
 
 CODECS: Final[dict[str, Callable[[], PayloadCodec]]] = {"ulaw": _pcmu, "alaw": _pcma, "g722": G722Codec}
 """Asterisk's name to a maker of one call's codec."""
+
+
+def codec_for(payload_type: int, audio_format: AudioFormat) -> PayloadCodec | None:
+    """A codec for a static payload type whose content is in `audio_format`; None where we know none."""
+    for make in CODECS.values():
+        try:
+            codec = make()
+        except CodecMissing:
+            continue
+        if codec.payload_type == payload_type:
+            return codec if codec.audio_format == audio_format else ConvertedCodec(codec, audio_format)
+    return None
+
+
+class ConvertedCodec:
+    """Another payload for a session that keeps its audio format, as after a re-INVITE (RFC 3264 section 8)."""
+
+    def __init__(self, inner: PayloadCodec, audio_format: AudioFormat) -> None:
+        self.name, self.payload_type, self.audio_format = inner.name, inner.payload_type, audio_format
+        self._inner = inner
+        self._inward = _Rate(inner.audio_format.sample_rate_hertz, audio_format.sample_rate_hertz)
+        self._outward = _Rate(audio_format.sample_rate_hertz, inner.audio_format.sample_rate_hertz)
+
+    def decode(self, payload: bytes) -> bytes:
+        return encode(
+            self.audio_format, self._inward.convert(decode(self._inner.audio_format, self._inner.decode(payload)))
+        )
+
+    def encode(self, content: bytes) -> bytes:
+        samples = self._outward.convert(decode(self.audio_format, content))
+        return self._inner.encode(encode(self._inner.audio_format, samples))
+
+
+class _Rate:
+    """A resampler that gives as many samples as the sound it was given lasts, the first of them silence."""
+
+    def __init__(self, from_hertz: int, to_hertz: int) -> None:
+        self._from_hertz, self._to_hertz = from_hertz, to_hertz
+        self._resampler = Resampler(from_hertz, to_hertz, quality="QQ")
+        self._ready = np.empty(0, dtype=np.int16)
+
+    def convert(self, samples: Samples) -> Samples:
+        if self._from_hertz == self._to_hertz:
+            return samples
+        n_wanted = len(samples) * self._to_hertz // self._from_hertz
+        self._ready = np.concatenate((self._ready, self._resampler.push(samples)))
+        missing = np.zeros(max(0, n_wanted - len(self._ready)), dtype=np.int16)
+        converted = np.concatenate((missing, self._ready[: n_wanted - len(missing)]))
+        self._ready = self._ready[n_wanted - len(missing) :]
+        return converted

@@ -42,12 +42,17 @@ class SlotTable(Generic[Leg]):
         """The legs that send at this tick."""
         return tuple(self._slots[tick % SLOTS])
 
+    def due_within(self, ticks: range) -> dict[Leg, int]:
+        """How many frames each leg would send in these ticks; legs that would send none are left out."""
+        n_frames = [len(ticks[(slot - ticks.start) % SLOTS :: SLOTS]) for slot in range(SLOTS)]
+        return {leg: n for slot, n in zip(self._slots, n_frames, strict=True) if n for leg in slot}
+
 
 class TickClock:
     """Counts 5 ms ticks from `start_s`."""
 
     def __init__(self, *, start_s: float) -> None:
-        self.skipped_ticks = 0  # never run: the process was stopped or starved for longer than can be made up
+        self.skipped = range(0)  # by the last `due`: the process was stopped or starved for longer than can be made up
         self._start_s = start_s
         self._next_tick = 0
 
@@ -68,8 +73,9 @@ class TickClock:
         """The ticks to run now, oldest first; each is given once."""
         reached = int((now - self._start_s) / SLOT_S + 1e-6) + 1  # ticks due by now, the first at start_s itself
         if reached <= self._next_tick:
+            self.skipped = range(0)
             return range(0)
         first = max(self._next_tick, reached - MAX_CATCH_UP_SLOTS)
-        self.skipped_ticks += first - self._next_tick
+        self.skipped = range(self._next_tick, first)
         self._next_tick = reached
         return range(first, reached)

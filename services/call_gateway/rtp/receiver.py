@@ -2,7 +2,9 @@
 
 Three clocks meet here. The sender's timestamps place sound exactly, but jump on transfer, hold and a change of source.
 The arrival clock says how much time really passed. The call's clock, which everybody else counts by, follows the
-timestamps while the two agree and the arrival clock where they do not; it goes on when packets stop.
+timestamps while the two agree and the arrival clock where they do not; it goes on when packets stop. Where sequence,
+arrival and payload length agree with one another and the timestamps do not, as with a sender that counts G.722 in
+16 kHz, the timestamps are left out.
 
 All times inside are ticks of the 8 kHz RTP clock.
 """
@@ -14,7 +16,7 @@ from typing import Final
 from services.audio.concealment import Concealer
 from services.audio.pcm import decode, encode
 from services.call_gateway.rtp.arrival import ArrivalClock
-from services.call_gateway.rtp.codecs import FRAME_TICKS, RTP_CLOCK_HERTZ, PayloadCodec
+from services.call_gateway.rtp.codecs import FRAME_TICKS, RTP_CLOCK_HERTZ, PayloadCodec, codec_for
 from services.call_gateway.rtp.dtmf import Key, Keypad, parse_event
 from services.call_gateway.rtp.jitter import OrderCounts, OrderedPacket, Reorderer
 from services.call_gateway.rtp.media import Hole, HoleCause, KeySound, MediaEvent, Sound
@@ -27,6 +29,7 @@ _MAX_CHUNK_TICKS: Final = 100 * _TICKS_PER_MS
 _MAX_LEAD_TICKS: Final = 200 * _TICKS_PER_MS  # more than jitter: the sender's clock was misread
 _GAP_TOLERANCE_TICKS: Final = 250 * _TICKS_PER_MS  # between what timestamps and arrivals say of one gap
 _LONGEST_PACKET_TICKS: Final = 60 * _TICKS_PER_MS
+_FOLLOWED_PACKETS: Final = 3  # of another payload in a row are a change, and not a packet gone astray
 _KEY_REPORT_TICKS: Final = 100 * _TICKS_PER_MS  # a hole this soon after a report on a key is the key's
 
 
@@ -37,20 +40,28 @@ class ReceiverCounts:
     packets: int = 0
     rtcp: int = 0
     unknown_payload: int = 0
+    payload_changes: int = 0  # to another codec, followed
     epochs: int = 0  # times the sender's timestamps were set in relation to the call's clock
+    wrong_steps: int = 0  # of the timestamps, against sequence, arrival and payload length
     concealed_ticks: int = 0
     hole_ticks: int = 0
     jitter_ticks: float = 0.0  # RFC 3550 section 6.4.1
 
 
 class MediaReceiver:
-    """One caller's incoming RTP. Call `start` first, then `receive` and `on_timer`; each gives events in order."""
+    """One caller's incoming RTP. Call `start` first, then `receive` and `on_timer`; each gives events in order.
+
+    The sender may change to another payload we know; what is told keeps the format of the first.
+    """
 
     def __init__(
         self, codec: PayloadCodec, *, event_payload_type: int | None = None, reorder_wait_s: float = 0.060
     ) -> None:
         self.counts = ReceiverCounts()
+        self._audio_format = codec.audio_format
+        self._codecs: dict[int, PayloadCodec | None] = {codec.payload_type: codec}  # by payload type; None: unknown
         self._codec = codec
+        self._n_other_payload = 0  # packets of another payload than that of _codec, in a row
         self._event_payload_type = event_payload_type
         self._samples_per_tick = codec.audio_format.sample_rate_hertz // RTP_CLOCK_HERTZ
         self._order = Reorderer(wait_s=reorder_wait_s)
@@ -61,6 +72,8 @@ class MediaReceiver:
         self._next_tick = 0  # the call's clock: what was told ends here
         self._true_tick = 0  # the sender's clock on the same scale; behind _next_tick when packets came late
         self._next_timestamp: int | None = None
+        self._steps_wrong = False  # the sender's last step was wrong
+        self._assumed_ticks = 0  # of pauses under wrong timestamps, which may have been jitter
         self._packet_ticks = FRAME_TICKS
         self._lost_packets = 0  # given up since the last sound
         self._transit: float | None = None
@@ -71,6 +84,11 @@ class MediaReceiver:
         self._now = 0.0
         self._quiet_until = 0.0  # before that no hole can begin, unless a packet is missing
         self._worst_delay_s: float | None = None
+
+    @property
+    def codec(self) -> PayloadCodec:
+        """Of the payload that the sender uses now: what is sent to it should be the same."""
+        return self._codec
 
     @property
     def order_counts(self) -> OrderCounts:
@@ -134,19 +152,34 @@ class MediaReceiver:
         for placed in ordered:
             self._lost_packets += placed.lost_before
             payload_type = placed.packet.payload_type
-            if payload_type == self._codec.payload_type:
-                events += self._take_sound(placed)
-            elif payload_type == self._event_payload_type:
+            codec = None
+            if payload_type == self._event_payload_type:
                 self._key_until_tick = self._clock.tick_at(placed.arrival) + _KEY_REPORT_TICKS
                 event = parse_event(placed.packet.payload)
                 events += map(_key_sound, self._keypad.hear(event, timestamp=placed.packet.timestamp))
+            elif (codec := self._codec_of(payload_type)) is not None:
+                events += self._take_sound(placed, codec)
             else:
                 self.counts.unknown_payload += 1
-            if placed.is_new_source and payload_type != self._codec.payload_type:
+            if placed.is_new_source and codec is None:
                 self._next_timestamp = None
         return events
 
-    def _take_sound(self, placed: OrderedPacket) -> list[MediaEvent]:
+    def _codec_of(self, payload_type: int) -> PayloadCodec | None:
+        if payload_type == self._codec.payload_type:
+            self._n_other_payload = 0
+            return self._codec
+        if payload_type not in self._codecs:
+            self._codecs[payload_type] = codec_for(payload_type, self._audio_format)
+        codec = self._codecs[payload_type]
+        if codec is not None:
+            self._n_other_payload += 1
+            if self._n_other_payload >= _FOLLOWED_PACKETS:
+                self._codec, self._n_other_payload = codec, 0
+                self.counts.payload_changes += 1
+        return codec
+
+    def _take_sound(self, placed: OrderedPacket, codec: PayloadCodec) -> list[MediaEvent]:
         payload = placed.packet.payload
         if not payload:
             return []
@@ -161,7 +194,7 @@ class MediaReceiver:
         self._is_idle = False
         if self._keypad.is_down:
             events += map(_key_sound, self._keypad.release())
-        content = self._codec.decode(payload)
+        content = codec.decode(payload)
         events += self._chunks(content, concealed=False)
         self._unheard.append(content)
         self._next_timestamp = (placed.packet.timestamp + ticks) % (1 << 32)
@@ -180,13 +213,47 @@ class MediaReceiver:
         waited_ticks = self._clock.tick_at(placed.arrival) - ticks - self._true_tick
         if self._next_timestamp is not None and not placed.is_new_source:
             gap_ticks = timestamp_distance(placed.packet.timestamp, self._next_timestamp)
-            if gap_ticks == 0 or (gap_ticks > 0 and self._is_credible(gap_ticks, waited_ticks)):
+            if self._is_refuted(gap_ticks, waited_ticks):
+                self.counts.wrong_steps += 1
+                was_wrong, self._steps_wrong = self._steps_wrong, True
+                if was_wrong or abs(gap_ticks) <= _GAP_TOLERANCE_TICKS:
+                    self._true_tick += self._gap_without_timestamps(waited_ticks)
+                    return
+            elif gap_ticks == 0 or (gap_ticks > 0 and self._is_credible(gap_ticks, waited_ticks)):
+                self._steps_wrong = False
                 self._true_tick += gap_ticks
                 return
         begin = max(self._next_tick, self._true_tick + waited_ticks)
         if not self._is_idle and begin - self._next_tick < _IDLE_AFTER_TICKS:
             begin = self._next_tick  # no more than jitter
         self._begin_epoch(begin, ticks, placed.arrival)
+
+    def _is_refuted(self, gap_ticks: int, waited_ticks: int) -> bool:
+        """Whether sequence and arrival agree with the payload's length against the timestamps.
+
+        Jitter makes one packet late, never early: a gap in time delays a packet at least by its own length. Once a step
+        was wrong, the sender is believed again from its first right step on.
+        """
+        if gap_ticks == 0 or self._steps_wrong:
+            return gap_ticks != 0
+        return not self._lost_packets and (gap_ticks < 0 or 2 * waited_ticks < gap_ticks)
+
+    def _gap_without_timestamps(self, waited_ticks: int) -> int:
+        """What lies between two packets, told from those lost and from the time that passed.
+
+        A packet that seems to follow a pause may only be late. As much of the pause as the packets after it come too
+        early for is taken back, or jitter would add up.
+        """
+        surplus_ticks = waited_ticks - self._lost_ticks()
+        if surplus_ticks >= _IDLE_AFTER_TICKS:
+            self._assumed_ticks += surplus_ticks
+            return waited_ticks
+        taken_back = min(max(0, -surplus_ticks), self._assumed_ticks)
+        self._assumed_ticks -= taken_back
+        return self._lost_ticks() - taken_back
+
+    def _lost_ticks(self) -> int:
+        return self._lost_packets * self._packet_ticks
 
     def _is_credible(self, gap_ticks: int, waited_ticks: int) -> bool:
         """Whether a gap in the timestamps agrees with the packets known lost, or with the time that passed."""
@@ -196,6 +263,7 @@ class MediaReceiver:
 
     def _begin_epoch(self, begin: int, ticks: int, arrival: float) -> None:
         self.counts.epochs += 1
+        self._assumed_ticks = 0
         self._true_tick = begin
         self._transit = None
         self._clock.restart(begin + ticks, arrival=arrival)
@@ -216,7 +284,7 @@ class MediaReceiver:
         return events
 
     def _conceal(self, ticks: int) -> list[MediaEvent]:
-        audio_format = self._codec.audio_format
+        audio_format = self._audio_format
         if self._unheard:
             self._concealer.hear(decode(audio_format, b"".join(self._unheard)))
             self._unheard.clear()
@@ -226,7 +294,7 @@ class MediaReceiver:
 
     def _chunks(self, content: bytes, *, concealed: bool) -> list[MediaEvent]:
         """Content that is next, in pieces of at most 100 ms; moves the call's clock."""
-        bytes_per_tick = self._samples_per_tick * self._codec.audio_format.bytes_per_sample
+        bytes_per_tick = self._samples_per_tick * self._audio_format.bytes_per_sample
         step = _MAX_CHUNK_TICKS * bytes_per_tick
         chunks: list[MediaEvent] = []
         for start in range(0, len(content), step):

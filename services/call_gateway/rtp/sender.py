@@ -39,6 +39,10 @@ class MediaSender:
         self.packets_sent += 1
         return header + payload
 
+    def use_payload(self, payload_type: int) -> None:
+        """From the next packet on. Sequence, timestamp and source go on, as the clock of all payloads is the same."""
+        self._payload_type = payload_type
+
     def skip(self, ticks: int) -> None:
         """Let time pass without a packet: the timestamp goes on, the sequence does not."""
         self._timestamp = (self._timestamp + ticks) % TIMESTAMP_MODULUS

@@ -32,7 +32,7 @@ def test_nobody_is_woken_for_an_empty_slot():
     clock.pass_by(table.next_occupied(clock.next_tick))
     assert clock.next_due() == 0.020
     assert list(clock.due(0.020)) == [4]
-    assert clock.skipped_ticks == 0
+    assert not clock.skipped
 
 
 def test_each_tick_is_given_once_and_every_5_ms():
@@ -51,7 +51,20 @@ def test_a_late_tick_is_caught_up_for_60_ms_and_the_rest_is_skipped():
     caught_up = clock.due(1.050)
     assert len(caught_up) == 12
     assert caught_up.stop == 211
-    assert clock.skipped_ticks == 188
+    assert clock.skipped == range(11, 199)
+    clock.due(1.055)
+    assert not clock.skipped
+
+
+def test_skipped_ticks_are_as_many_frames_as_each_leg_would_have_sent():
+    table = SlotTable[str]()
+    for name in "abc":
+        table.add(name)
+    for start in range(4):
+        ticks = range(start, start + 9)
+        sent = {name: sum(name in table.in_slot(tick) for tick in ticks) for name in "abc"}
+        assert table.due_within(ticks) == sent
+    assert table.due_within(range(3, 4)) == {}
 
 
 def test_ticks_do_not_drift_over_an_hour():

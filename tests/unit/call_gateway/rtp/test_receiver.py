@@ -1,11 +1,15 @@
 """The caller's sound on the call's clock: loss, silence, epochs, hold, keys, drift."""
 
+import itertools
 import random
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.audio.pcm import decode, encode
+from services.call_gateway.rtp.codecs import CODECS, codec_for
 from services.call_gateway.rtp.media import Hole, HoleCause, KeySound, Sound
 from services.call_gateway.rtp.packet import MalformedPacket
 from tests.unit.call_gateway.rtp.rtp_caller import MS, Caller
@@ -112,6 +116,74 @@ def test_a_jump_of_the_timestamps_alone_is_a_new_epoch_and_no_gap(jump):
     assert caller.receiver.next_sample == 100 * 160
 
 
+@pytest.mark.parametrize("step", [320, 80, 0, 960, 441, 20_000])
+@pytest.mark.parametrize("ptime_ms", [20, 40])
+def test_sequence_arrival_and_length_win_over_timestamps_that_step_wrongly(step, ptime_ms):
+    """320 a packet of 160 bytes made 12.2 s of 6."""
+    caller = Caller(ptime_ms=ptime_ms)
+    speak_stepping(caller, step * ptime_ms // 20, seconds=6)
+    caller.assert_clock_never_stops()
+    assert caller.receiver.next_sample == 6 * 8000
+    assert caller.concealed_samples == 0
+    assert caller.holes == []
+
+
+@pytest.mark.parametrize("step", [320, 80, 20_000])
+@pytest.mark.parametrize("jitter_ms", [10, 40, 90])
+def test_jitter_does_not_add_up_under_timestamps_that_step_wrongly(step, jitter_ms):
+    caller, chance = Caller(), random.Random(3)
+    began_s = caller.clock_s
+    for n in range(1, 3000):
+        arrives_s = began_s + 0.020 * n + chance.uniform(0, jitter_ms) / 1000
+        caller.wait(max(0.0, (arrives_s - caller.clock_s) * 1000))
+        caller.hear(caller.build())
+        caller.timestamp += step - 160
+    caller.assert_clock_never_stops()
+    assert len([sound for sound in caller.sounds if not sound.concealed_samples]) == 2999
+    assert caller.receiver.next_sample / 8 == pytest.approx(2999 * 20, abs=120 + jitter_ms)
+
+
+def test_loss_under_timestamps_that_step_wrongly_is_as_long_as_the_packets_lost():
+    caller = Caller()
+    speak_stepping(caller, 320, seconds=1)
+    for _ in range(2):
+        caller.wait(20)
+        caller.build()
+        caller.timestamp += 160
+    speak_stepping(caller, 320, seconds=1)
+    caller.assert_clock_never_stops()
+    assert caller.concealed_samples == 320
+    assert caller.receiver.next_sample == 102 * 160
+
+
+def test_a_pause_under_timestamps_that_step_wrongly_is_as_long_as_it_took():
+    caller = Caller()
+    speak_stepping(caller, 320, seconds=1)
+    caller.fall_silent(400)
+    caller.timestamp += 3200
+    speak_stepping(caller, 320, seconds=1)
+    caller.assert_clock_never_stops()
+    assert caller.receiver.next_sample == pytest.approx(2.4 * 8000, abs=320)
+
+
+def test_a_sender_that_begins_to_step_rightly_is_believed_again():
+    caller = Caller()
+    speak_stepping(caller, 320, seconds=1)
+    caller.speak(10)
+    caller.fall_silent(40)
+    caller.speak(5)
+    caller.assert_clock_never_stops()
+    assert caller.concealed_samples == 320
+    assert caller.receiver.next_sample == 67 * 160
+
+
+def speak_stepping(caller, step, *, seconds):
+    """Packets on time whose timestamps go on by `step` each."""
+    for _ in range(round(seconds * 1000 / caller.ptime_ms)):
+        caller.speak()
+        caller.timestamp += step - caller.ptime_ms * MS
+
+
 def test_a_new_source_goes_on_where_the_old_one_stopped():
     caller = Caller()
     caller.speak(50)
@@ -170,6 +242,58 @@ def test_garbage_raises_and_disturbs_nothing():
     caller.speak(5)
     assert caller.receiver.next_sample == 1600
     assert len(caller.events) == 10
+
+
+@pytest.mark.parametrize(("first", "then"), list(itertools.permutations(["ulaw", "alaw", "g722"], 2)))
+def test_a_change_to_another_payload_we_know_is_followed_in_the_format_of_the_first(first, then):
+    caller, other = Caller(codec=first), CODECS[then]()
+    tone = np.sin(np.arange(16000) * 2 * np.pi * 400 / other.audio_format.sample_rate_hertz) * 8000
+    n_samples = other.audio_format.sample_rate_hertz // 50
+    caller.speak(10)
+    for n in range(25):
+        sound = encode(other.audio_format, tone[n * n_samples : (n + 1) * n_samples].astype(np.int16))
+        caller.wait(20)
+        caller.hear(caller.build(payload=other.encode(sound), payload_type=other.payload_type))
+    heard = caller.receiver._audio_format
+    assert caller.receiver.codec.payload_type == other.payload_type
+    assert caller.receiver.counts.unknown_payload == 0
+    assert caller.receiver.counts.payload_changes == 1
+    assert caller.holes == []
+    assert caller.receiver.next_sample == 35 * heard.sample_rate_hertz // 50
+    content = b"".join(sound.content for sound in caller.sounds)
+    samples = decode(heard, content)[-heard.sample_rate_hertz // 5 :].astype(float)
+    spectrum = np.abs(np.fft.rfft(samples))
+    assert np.argmax(spectrum) * heard.sample_rate_hertz / len(samples) == pytest.approx(400, abs=6)
+    assert np.sqrt(np.mean(samples**2)) == pytest.approx(8000 / np.sqrt(2), rel=0.05)
+
+
+def test_the_payload_may_change_back_and_one_odd_packet_is_no_change():
+    caller = Caller()
+    caller.speak(5)
+    caller.wait(20)
+    caller.hear(caller.build(payload_type=8))
+    assert caller.receiver.codec.payload_type == 0
+    caller.speak(5)
+    caller.payload_type = 8
+    caller.speak(5)
+    assert caller.receiver.codec.payload_type == 8
+    caller.payload_type = 0
+    caller.speak(5)
+    assert caller.receiver.codec.payload_type == 0
+    assert caller.receiver.next_sample == 21 * 160
+    assert caller.holes == []
+
+
+def test_what_is_sent_in_another_payload_is_the_same_sound():
+    session_format = CODECS["ulaw"]().audio_format
+    tone = (np.sin(np.arange(8000) * 2 * np.pi * 400 / 8000) * 8000).astype(np.int16)
+    for payload_type in (8, 9):
+        codec, far = codec_for(payload_type, session_format), codec_for(payload_type, session_format)
+        frames = [codec.encode(encode(session_format, tone[at : at + 160])) for at in range(0, 8000, 160)]
+        assert {len(frame) for frame in frames} == {160}
+        samples = decode(session_format, b"".join(map(far.decode, frames)))[-1600:].astype(float)
+        assert np.argmax(np.abs(np.fft.rfft(samples))) * 5 == pytest.approx(400, abs=6)
+        assert np.sqrt(np.mean(samples**2)) == pytest.approx(8000 / np.sqrt(2), rel=0.05)
 
 
 def test_rtcp_and_unknown_payloads_are_counted_and_leave_no_hole():
