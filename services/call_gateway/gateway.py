@@ -1,6 +1,7 @@
 """Takes calls from every door and holds them: the one place that knows all calls of the process."""
 
 import asyncio
+import time
 import uuid
 from dataclasses import replace
 
@@ -8,6 +9,7 @@ from services.call_gateway.agents import AgentBook
 from services.call_gateway.calls import CallTable, LiveCall
 from services.call_gateway.conversation.line import EndCause, LegEnded
 from services.call_gateway.conversation.news import News, TurnFinished
+from services.call_gateway.conversation.pace import StagePace
 from services.call_gateway.edges import open_edge
 from services.call_gateway.edges.edge import Edge, IncomingCall, Leg
 from services.call_gateway.edges.pacing import Pacer
@@ -21,12 +23,14 @@ from services.call_gateway.stages.directory import check_agent
 from services.call_gateway.stages.stages import StageChannels
 from services.call_gateway.watching import CallBegan, CallNews, CallOver, NewsDesk
 from services.runtime.channels import open_channel
-from services.runtime.errors import CapacityError, Draining
+from services.runtime.errors import CapacityError, Draining, ServiceError
 from services.runtime.lifecycle import Lifecycle
 from services.runtime.logs import bind_call, get_logger
 
 MAX_LABEL_CHARS = 64
 LOOK_AT_DOORS_S = 0.5
+SLOWEST_START_S = 3.0
+"""Median time to a reply's first words or sound beyond which callers wait longer than anybody likes to."""
 
 log = get_logger(__name__)
 
@@ -39,6 +43,8 @@ class Gateway:
         self.news = NewsDesk()
         self._settings = settings
         self._lifecycle = lifecycle
+        self._pace = StagePace()
+        self._max_calls = settings.max_calls
         self._pacer: Pacer
         self._channels: StageChannels
         self._agents: AgentBook
@@ -95,6 +101,8 @@ class Gateway:
         bind_call(leg.call.call_id)
         try:
             await self._hold(leg)
+        except ServiceError:
+            raise  # refused before the answer: the edge sends it elsewhere
         except Exception:
             log.exception("call_failed")  # this one: the others go on
             await leg.hang_up(EndCause.FAILURE, message="the gateway failed")
@@ -113,6 +121,7 @@ class Gateway:
             on_answered=lambda: self._began(call),
             on_profile=lambda profile: self._agents.learn(agent, profile),
             on_news=lambda news: self._tell(call, news),
+            pace=self._pace,
         )
         call = self.calls.add(session)
         try:
@@ -136,7 +145,10 @@ class Gateway:
     def _check_room(self) -> None:
         if self._lifecycle.drain_deadline_ms:
             raise Draining("this gateway takes no calls now: call another one")
-        if len(self.calls) >= self._settings.max_calls:
+        slow = self._pace.overloaded(SLOWEST_START_S, now=time.monotonic())
+        if slow is not None and len(self.calls):
+            raise CapacityError(f"{slow.value} answers too slowly for one more call: call another gateway")
+        if len(self.calls) >= self._max_calls:
             raise CapacityError(f"{len(self.calls)} calls are up, as many as this gateway holds: call another one")
 
     # -- news of one call ----------------------------------------------------------------------------------------------

@@ -71,6 +71,15 @@ class Leg(Protocol):
         """Send the caller elsewhere; LegEnded(TRANSFER) follows."""
         ...
 
+    @property
+    def has_fallback(self) -> bool:
+        """Somebody else takes a caller whose call cannot go on: `fall_back` gives them the call."""
+        ...
+
+    async def fall_back(self, message: str) -> None:
+        """Give the caller to whoever takes calls that cannot be served here; LegEnded(FAILURE) follows."""
+        ...
+
     async def hang_up(self, cause: EndCause, *, message: str = "") -> None:
         """End the call, after a tail long enough for the last frame to be heard. Does nothing when it is over."""
         ...

@@ -109,6 +109,14 @@ class ProgramLeg:
         """The program is told where to go in `end`."""
         self.end(EndCause.TRANSFER, destination)
 
+    @property
+    def has_fallback(self) -> bool:
+        """The program is told how the call ended, and may call elsewhere itself."""
+        return False
+
+    async def fall_back(self, message: str) -> None:
+        raise LegFailed("a program has nobody else to take its call")
+
     async def hang_up(self, cause: EndCause, *, message: str = "") -> None:
         """Every frame is in the stream already, in order: no tail is needed."""
         self.end(cause, message)

@@ -130,6 +130,22 @@ class AriLeg:
         self._is_caller_there = False
         self._finish(LegEnded(EndCause.TRANSFER, destination))
 
+    @property
+    def has_fallback(self) -> bool:
+        """The dialplan has a context for callers nobody can serve."""
+        return bool(self._settings.fallback_context)
+
+    async def fall_back(self, message: str) -> None:
+        """The caller goes on in the dialplan's fallback context. Raises LegFailed, and then is still here."""
+        self._check_alive()
+        self._wanted_end = LegEnded(EndCause.FAILURE, message)
+        try:
+            await self.send_on()
+        except LegFailed:
+            self._wanted_end = None
+            raise
+        self._finish(LegEnded(EndCause.FAILURE, message))
+
     async def hang_up(self, cause: EndCause, *, message: str = "") -> None:
         """After a tail in which comfort silence goes on. Does nothing when the call is over. Raises LegFailed.
 
