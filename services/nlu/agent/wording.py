@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from services.language import data
-from services.language.script import script_of
+from services.language import clauses, data, script
 from services.language.words import normalise
 
 FILE = "conversation"
@@ -47,12 +46,23 @@ class Phrases:
         return left.strip()
 
 
-@data.cached
 def phrases_of(language_code: str) -> Phrases:
     """The lists of a language; English where there are none."""
-    primary = data.primary(language_code)
-    language = primary if primary in data.languages() else "en"
-    is_spaced = script_of(primary).is_spaced
+    language = data.known(language_code)
+    return _read("en" if language == data.FALLBACK else language)
+
+
+def load_languages() -> None:
+    """Read what this stage knows of every language, so that no call waits for it. Raises LanguageDataError."""
+    for language in data.languages():
+        _read(language)
+    script.load()
+    clauses.load()
+
+
+@data.cached
+def _read(language: str) -> Phrases:
+    is_spaced = script.script_of(language).is_spaced
 
     def listed(key: str) -> tuple[str, ...]:
         return tuple((" " if is_spaced else "").join(normalise(phrase)) for phrase in data.words(language, FILE, key))

@@ -27,7 +27,10 @@ PARTS = {
         *("letter_words", "whole_number_lengths"),
     ),
     "sentence_ends": ("is_spaced", "classes", "patterns"),
-    "numbers": ("units", "multipliers", "joiners", "halves", "zero_fills"),
+    "numbers": (
+        *("units", "multipliers", "tails", "digit_words", "repeats", "ones", "one_and_halves", "joiners", "halves"),
+        *("after_tens", "doubtful", "zero_fills", "bare"),
+    ),
 }
 
 BY_DATA_ALONE = ("digits", "point", "point_signs", "plus", "minus", "range", "times")  # without a module of its own
