@@ -102,7 +102,7 @@ class ClauseCutter:
                 return None  # 3.5, 10:30, 1,000, Dr. or the end of a sentence
             if marks == "." and _is_abbreviated(before):
                 return 0
-        elif is_last and marks.strip(".") == "":
+        elif is_last and marks[-1] in ".…":
             return None  # more dots may come: "Wait..." is one sentence
         if not is_last and not (after.isspace() or after in _CLOSERS or is_sign(after)):
             return 0
