@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from services.call_gateway.agents import AgentBook
 from services.call_gateway.calls import CallTable, LiveCall
+from services.call_gateway.conversation.backchannels import backchannels
 from services.call_gateway.conversation.line import EndCause, LegEnded
 from services.call_gateway.conversation.news import News, TurnFinished
 from services.call_gateway.conversation.pace import StagePace
@@ -54,6 +55,7 @@ class Gateway:
     async def load(self) -> None:
         """Open what all calls share. The stages need not be up: a call that finds one down apologises."""
         shipped = await asyncio.to_thread(Shipped)
+        await asyncio.to_thread(backchannels)  # read before the first call, never in one
         channel = self._settings.stage_channel
         self._channels = StageChannels(
             stt=open_channel(self._settings.stt_target, channel),

@@ -5,10 +5,9 @@ import unicodedata
 from services.language import data
 
 
-@data.cached
 def unfinished_by_a_dot(language_code: str) -> frozenset[str]:
     """Words of a language whose dot does not end a sentence, in lower case and without that dot."""
-    return _words(data.primary(language_code), "unfinished_by_a_dot")
+    return _words(data.known(language_code), "unfinished_by_a_dot")
 
 
 @data.cached
@@ -29,5 +28,13 @@ def phrase_openings() -> frozenset[str]:
     return joints().union(*(_words(language, "phrase_openings") for language in data.languages()))
 
 
+def load() -> None:
+    """Read every language, so that no call waits for it."""
+    abbreviations()
+    phrase_openings()
+    unfinished_by_a_dot(data.FALLBACK)
+
+
+@data.cached
 def _words(language: str, key: str) -> frozenset[str]:
     return frozenset(unicodedata.normalize("NFC", word.lower()) for word in data.words(language, "clauses", key))

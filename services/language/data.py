@@ -5,7 +5,7 @@ A file is read once and checked as it is read. `FALLBACK` is the folder that ans
 
 import tomllib
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast
@@ -56,10 +56,17 @@ def primary(language_code: str) -> str:
     return language_code.lower().replace("_", "-").partition("-")[0]
 
 
+@cached
 def languages() -> tuple[str, ...]:
     """Every language that has a folder, sorted; `FALLBACK` is none."""
     found = {folder.name for root in _roots for folder in root.iterdir() if folder.is_dir()}
     return tuple(sorted(name for name in found if name != FALLBACK and not name.startswith((".", "_"))))
+
+
+def known(language_code: str) -> str:
+    """The language whose folder answers for a tag: its own, or `FALLBACK`. So few that what is built may be kept."""
+    language = primary(language_code)
+    return language if language in languages() else FALLBACK
 
 
 def folder_of(language: str) -> Path:
@@ -85,18 +92,61 @@ def read(language: str, name: str) -> Mapping[str, Any]:
 
 def words(language: str, name: str, key: str) -> tuple[str, ...]:
     """A list of words, each of them once. Raises LanguageDataError for a list that is missing, empty words, doubles."""
-    where = f"{folder_of(language).name}/{name}.toml"
+    found = value(language, name, key)
+    if not isinstance(found, list) or not all(isinstance(word, str) and word.strip() for word in found):
+        raise LanguageDataError(f"{where(language, name)}: {key!r} is a list of words, none of them empty")
+    _refuse_doubles(found, f"{where(language, name)}: {{!r}} stands twice in {key!r}")
+    return tuple(unicodedata.normalize("NFC", word) for word in found)
+
+
+def table(language: str, name: str, key: str) -> Mapping[str, Any]:
+    """A table by word. Raises LanguageDataError where it is missing, is none, or has a word in two forms of Unicode."""
+    found = value(language, name, key)
+    if not isinstance(found, Mapping):
+        raise LanguageDataError(f"{where(language, name)}: {key!r} is a table")
+    _refuse_doubles(found, f"{where(language, name)}: {{!r}} stands twice in {key!r}")
+    return {unicodedata.normalize("NFC", word): meant for word, meant in found.items()}
+
+
+def numbers(language: str, name: str, key: str) -> Mapping[str, int]:
+    """A table of whole numbers by word. Raises LanguageDataError."""
+    found = table(language, name, key)
+    if wrong := [word for word, number in found.items() if not _is_whole(number)]:
+        raise LanguageDataError(f"{where(language, name)}: {wrong[0]!r} in {key!r} has no whole number")
+    return {word: int(number) for word, number in found.items()}
+
+
+def flag(language: str, name: str, key: str) -> bool:
+    """A true or false. Raises LanguageDataError."""
+    found = value(language, name, key)
+    if not isinstance(found, bool):
+        raise LanguageDataError(f"{where(language, name)}: {key!r} is true or false")
+    return found
+
+
+def value(language: str, name: str, key: str) -> Any:
+    """What stands under a key, "expectation.digits" being a key of a table. Raises LanguageDataError: nothing does."""
     found: Any = read(language, name)
     for part in key.split("."):
         if not isinstance(found, Mapping) or part not in found:
-            raise LanguageDataError(f"{where}: the list {key!r} is missing")
+            raise LanguageDataError(f"{where(language, name)}: {key!r} is missing")
         found = found[part]
-    if not isinstance(found, list) or not all(isinstance(word, str) and word.strip() for word in found):
-        raise LanguageDataError(f"{where}: {key!r} is a list of words, none of them empty")
+    return found
+
+
+def where(language: str, name: str) -> str:
+    """The file as an error names it, "vi/clauses.toml"."""
+    return f"{folder_of(language).name}/{name}.toml"
+
+
+def _refuse_doubles(found: Iterable[str], message: str) -> None:
     seen: set[str] = set()
     for word in found:
         folded = unicodedata.normalize("NFC", word).casefold()
         if folded in seen:
-            raise LanguageDataError(f"{where}: {word!r} stands twice in {key!r}")
+            raise LanguageDataError(message.format(word))
         seen.add(folded)
-    return tuple(unicodedata.normalize("NFC", word) for word in found)
+
+
+def _is_whole(number: object) -> bool:
+    return isinstance(number, int) or (isinstance(number, str) and number.isdecimal())

@@ -1,17 +1,37 @@
 """Numbers read from words, the way back of reading aloud: "ba trăm năm mươi nghìn" is 350000.
 
-A language's numbers.toml has its words: `units` (a word and its value), `multipliers` (powers of ten), `joiners` (words
-inside a number that add nothing), `halves` (half of the last multiplier) and `zero_fills` (zero stands for an empty
-place, as in Chinese).
+A language's numbers.toml has its words, written as they are said:
+
+    units          a word and its value
+    multipliers    powers of ten
+    ones           one, before a multiplier alone: "a hundred"
+    one_and_halves one and a half, before a multiplier alone: "полторы тысячи"
+    joiners        inside a number, and add nothing: "and"
+    halves         half of the multiplier before: "một triệu rưỡi"
+    tails          behind a multiplier, a tenth of it each: "三百五" is 350
+    after_tens     units that make a digit before them tens: "hai lăm" is 25
+    digit_words    digits beside other numbers alone: "oh five"
+    doubtful       units that mean something else too, and are units beside other numbers alone: "không"
+    repeats        how often the digit behind is said: "double five"
+    zero_fills     zero stands for an empty place, as in Chinese
+    bare           a multiplier may stand first: "тысяча двести"
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from services.language import data
 from services.language.words import normalise
 
+FILE = "numbers"
 GROUP = 1000  # multipliers from here on close a group
+SMALLEST_WITH_TAIL = 100  # of the multipliers
+LONGEST_FIGURES = 1000  # digits; what is longer is no number
+_FIGURES = re.compile(r"\d+(?:[.,]\d+)*")
+_GROUPED = re.compile(r"\d{1,3}(?:([.,])\d{3})(?:\1\d{3})*")
+_SEPARATOR = re.compile("[.,]")
+_DECIMAL = re.compile(r"\d+[.,]\d{1,2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +40,21 @@ class NumberWords:
 
     units: Mapping[str, int]
     multipliers: Mapping[str, int]
+    tails: Mapping[str, int]
+    digit_words: Mapping[str, int]
+    repeats: Mapping[str, int]
+    ones: frozenset[str]
+    one_and_halves: frozenset[str]
     joiners: frozenset[str]
     halves: frozenset[str]
+    after_tens: frozenset[str]
+    doubtful: frozenset[str]
     zero_fills: bool
+    bare: bool
+
+    def is_surely_number(self, word: str) -> bool:
+        """Tell if the word is a number whatever stands beside it."""
+        return word.isdecimal() or (word in self.units and word not in self.doubtful)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,34 +66,52 @@ class Found:
     end: int
 
 
-@data.cached
 def number_words(language_code: str) -> NumberWords:
-    """The words of a language. Raises LanguageDataError when the file is missing."""
-    table = data.read(data.primary(language_code), "numbers")
+    """The words of a language; none for one without a folder. Raises LanguageDataError."""
+    return _read(data.known(language_code))
 
+
+def load() -> None:
+    """Read every language, so that no call waits for it."""
+    for language in (*data.languages(), data.FALLBACK):
+        _read(language)
+
+
+@data.cached
+def _read(language: str) -> NumberWords:
     def values(key: str) -> dict[str, int]:
-        return {"".join(normalise(word)): int(value) for word, value in table[key].items()}
+        return {"".join(normalise(word)): value for word, value in data.numbers(language, FILE, key).items()}
+
+    def words(key: str) -> frozenset[str]:
+        return frozenset("".join(normalise(word)) for word in data.words(language, FILE, key))
 
     return NumberWords(
         units=values("units"),
         multipliers=values("multipliers"),
-        joiners=frozenset(word for phrase in table["joiners"] for word in normalise(phrase)),
-        halves=frozenset(word for phrase in table["halves"] for word in normalise(phrase)),
-        zero_fills=bool(table["zero_fills"]),
+        tails=values("tails"),
+        digit_words=values("digit_words"),
+        repeats=values("repeats"),
+        ones=words("ones"),
+        one_and_halves=words("one_and_halves"),
+        joiners=words("joiners"),
+        halves=words("halves"),
+        after_tens=words("after_tens"),
+        doubtful=words("doubtful"),
+        zero_fills=data.flag(language, FILE, "zero_fills"),
+        bare=data.flag(language, FILE, "bare"),
     )
 
 
 def find_numbers(text: str, language_code: str) -> list[Found]:
-    """The numbers of a text in words or plain figures, in order. Digits said one by one are a number each."""
+    """The numbers of a text in words or figures, in order. Digits said one by one are a number each."""
     words, known = normalise(text), number_words(language_code)
-    found, at = [], 0
+    figures = _figures(text)
+    found: list[Found] = []
+    at = 0
     while at < len(words):
-        number = _number_at(words, at, known)
-        if number is None:
-            at += 1
-        else:
-            found.append(number)
-            at = number.end
+        numbers = _numbers_at(words, at, known, figures, before=found[-1] if found else None)
+        found += numbers
+        at = numbers[-1].end if numbers else at + 1
     return found
 
 
@@ -69,6 +119,19 @@ def read_number(text: str, language_code: str) -> int | None:
     """The value of a text that is one number and nothing else."""
     found = find_numbers(text, language_code)
     return found[0].value if len(found) == 1 and found[0].end - found[0].start == len(normalise(text)) else None
+
+
+def _figures(text: str) -> dict[int, str]:
+    """Figures with a point or a comma in them, by the index of their first word."""
+    found, at = {}, 0
+    end = 0
+    for match in _FIGURES.finditer(text):
+        at += len(normalise(text[end : match.start()]))
+        n_words = len(normalise(match.group()))
+        if n_words > 1:
+            found[at] = match.group()
+        at, end = at + n_words, match.end()
+    return found
 
 
 class _Reading:
@@ -96,10 +159,10 @@ class _Reading:
     def multiply(self, multiplier: int) -> bool:
         """A power of ten behind a unit or a group. False: it cannot stand here."""
         if multiplier < GROUP:
-            digit = self.group % 10 if self.group % 100 < 20 else self.group % 100
-            if self.group and digit == 0:
+            times = self.group % multiplier  # "twenty-five hundred", "一百二十"
+            if self.group and (times == 0 or self.group >= 100 <= multiplier):
                 return False
-            self.group += (digit or 1) * multiplier - digit
+            self.group += (times or 1) * multiplier - times
         else:
             if not self.has_group and not (self.total == 0 and self.smallest == 10**18):
                 return False
@@ -114,45 +177,116 @@ class _Reading:
         return True
 
 
-def _number_at(words: Sequence[str], start: int, known: NumberWords) -> Found | None:
-    first = words[start]
-    if first.isdecimal():
-        return Found(int(first), start, start + 1)
-    if first not in known.units and not (first in known.multipliers and known.zero_fills):
+def _numbers_at(
+    words: Sequence[str], at: int, known: NumberWords, figures: Mapping[int, str], *, before: Found | None
+) -> list[Found]:
+    """The number that begins at a word, the digits of a repeat, or nothing."""
+    word, follower = words[at], _word(words, at + 1)
+    is_beside = (before is not None and before.end == at) or known.is_surely_number(follower)
+    if word in known.repeats:
+        return _repeated(words, at, known)
+    if word.isdecimal():
+        return _in_figures(words, at, figures.get(at, word), known)
+    if word in known.digit_words:
+        return [Found(known.digit_words[word], at, at + 1)] if is_beside else []
+    if word in known.doubtful and not is_beside and len(words) > 1:
+        return []
+    number = _one_and_a_half(words, at, known) or _in_words(words, at, known)
+    return [number] if number else []
+
+
+def _repeated(words: Sequence[str], at: int, known: NumberWords) -> list[Found]:
+    """Digits said as one: "double five"."""
+    said = _word(words, at + 1)
+    digit = int(said) if said.isdecimal() and len(said) == 1 else known.units.get(said, known.digit_words.get(said, 10))
+    return [Found(digit, at, at + 2)] * known.repeats[words[at]] if digit < 10 else []
+
+
+def _one_and_a_half(words: Sequence[str], at: int, known: NumberWords) -> Found | None:
+    multiplier = known.multipliers.get(_word(words, at + 1))
+    is_said = words[at] in known.one_and_halves and multiplier is not None
+    return Found(multiplier * 3 // 2, at, at + 2) if is_said and multiplier else None
+
+
+def _in_figures(words: Sequence[str], at: int, written: str, known: NumberWords) -> list[Found]:
+    """Figures with a multiplier or none: "350,000", "3.5 million". Others with separators are their runs of digits."""
+    parts = _SEPARATOR.split(written)
+    if len(written) > LONGEST_FIGURES:
+        return []
+    digits, end = int("".join(parts)), at + len(parts)
+    times, behind = 1, end
+    while multiplier := known.multipliers.get(_word(words, behind)):
+        times, behind = times * multiplier, behind + 1
+    if len(parts) == 1 or (_GROUPED.fullmatch(written) and not written.startswith("0")):
+        return [Found(digits * times, at, behind)]
+    if times >= GROUP and _DECIMAL.fullmatch(written):
+        return [Found(digits * times // 10 ** len(parts[1]), at, behind)]
+    return [Found(int(part), at + place, at + place + 1) for place, part in enumerate(parts)]
+
+
+def _in_words(words: Sequence[str], start: int, known: NumberWords) -> Found | None:
+    if not _may_begin(words, start, known):
         return None
     reading, at, end = _Reading(), start, start
-    while at < len(words):
-        word = words[at]
-        if word in known.units:
-            value = known.units[word]
-            if value == 0 and at > start:
-                n_skipped = _empty_place(words[at + 1 : at + 2], known, reading)
-                if n_skipped == 0:
-                    break
-                at += n_skipped
-                continue
-            if not reading.add(value):
-                break
-        elif word in known.multipliers:
-            if not reading.multiply(known.multipliers[word]):
-                break
-        elif word in known.halves and reading.last > 1:
-            reading.total += reading.last // 2
-            at, end = at + 1, at + 1
-            break
-        elif word in known.joiners and at > start and at + 1 < len(words) and words[at + 1] in known.units:
-            at += 1
-            continue
-        else:
-            break
+    if words[start] in known.ones:
         at += 1
-        end = at
-    return Found(reading.total + reading.group, start, end)
+    while at < len(words):
+        if ended := _last_part(words, start, at, known, reading):
+            return ended
+        n_words = _next_part(words, at, known, reading, is_first=at == start)
+        if n_words == 0:
+            break
+        at += n_words
+        if words[at - 1] not in known.joiners:
+            end = at
+    return Found(reading.total + reading.group, start, end) if end > start else None
 
 
-def _empty_place(follower: Sequence[str], known: NumberWords, reading: _Reading) -> int:
+def _last_part(words: Sequence[str], start: int, at: int, known: NumberWords, reading: _Reading) -> Found | None:
+    """A number that ends with this word, for nothing can follow it: a half, a tail, a unit behind tens."""
+    word, follower = words[at], _word(words, at + 1)
+    if word in known.halves and reading.last > 1:
+        return Found(reading.total + reading.group + reading.last // 2, start, at + 1)
+    if word in known.after_tens and at == start + 1 and 1 < reading.group < 10:
+        return Found(reading.group * 10 + known.units[word], start, at + 1)
+    goes_on = follower in known.units or follower in known.multipliers or follower in known.halves
+    if word in known.tails and reading.last >= SMALLEST_WITH_TAIL and not goes_on:
+        return Found(reading.total + reading.group + known.tails[word] * reading.last // 10, start, at + 1)
+    return None
+
+
+def _next_part(words: Sequence[str], at: int, known: NumberWords, reading: _Reading, *, is_first: bool) -> int:
+    """Takes the next words into a number; how many they are, 0 for none."""
+    word, follower = words[at], _word(words, at + 1)
+    if word in known.units:
+        value = known.units[word]
+        if value == 0 and not is_first:
+            reading.last = 1
+            return _empty_place(follower, known, reading)
+        return 1 if reading.add(value) else 0
+    if word in known.multipliers:
+        return 1 if reading.multiply(known.multipliers[word]) else 0
+    if word in known.joiners and not is_first and follower in known.units:
+        reading.last = 1
+        return 1
+    return 0
+
+
+def _may_begin(words: Sequence[str], at: int, known: NumberWords) -> bool:
+    word, follower = words[at], _word(words, at + 1)
+    if word in known.units:
+        return True
+    if word in known.ones:
+        return follower in known.multipliers
+    return word in known.multipliers and (known.bare or follower in known.halves or follower in known.tails)
+
+
+def _empty_place(follower: str, known: NumberWords, reading: _Reading) -> int:
     """How many words say that a place inside a number is empty, zero first: "零", "không trăm"; 0: it is no such."""
-    word = follower[0] if follower else ""
     if known.zero_fills:
-        return 1 if word in known.units or word in known.multipliers else 0
-    return 2 if known.multipliers.get(word) == 100 and not reading.has_group else 0
+        return 1 if follower in known.units or follower in known.multipliers else 0
+    return 2 if known.multipliers.get(follower) == 100 and not reading.has_group else 0
+
+
+def _word(words: Sequence[str], at: int) -> str:
+    return words[at] if at < len(words) else ""

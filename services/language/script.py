@@ -21,10 +21,32 @@ class Script:
     tokens_per_s: float  # the most that a recogniser writes of a second of speech
 
 
-@data.cached
 def script_of(language_code: str) -> Script:
     """The script of a language; languages without a folder have what `other/language.toml` says of them."""
     language = data.primary(language_code)
+    return _read(language if language in (*data.languages(), *_others()) else data.FALLBACK)
+
+
+@data.cached
+def scripts() -> tuple[Script, ...]:
+    """Every script with letters of its own. Kana and Hangul come before Han, which Japanese has too."""
+    found = (_read(language) for language in (*_others(), *data.languages()))
+    return tuple(script for script in found if script.letters is not None)
+
+
+def load() -> None:
+    """Read every language, so that no call waits for it."""
+    scripts()
+    _read(data.FALLBACK)
+
+
+@data.cached
+def _others() -> tuple[str, ...]:
+    return tuple(data.read(data.FALLBACK, "language").get("languages", {}))
+
+
+@data.cached
+def _read(language: str) -> Script:
     table: Mapping[str, Any] = data.read(language, "language")
     if language not in data.languages():
         table = table.get("languages", {}).get(language, {})
@@ -35,14 +57,6 @@ def script_of(language_code: str) -> Script:
         likely_letters=_pattern(language, table, "likely_letters"),
         tokens_per_s=float(table.get("tokens_per_s", DEFAULT_TOKENS_PER_S)),
     )
-
-
-@data.cached
-def scripts() -> tuple[Script, ...]:
-    """Every script with letters of its own. Kana and Hangul come before Han, which Japanese has too."""
-    others = tuple(data.read(data.FALLBACK, "language").get("languages", {}))
-    found = (script_of(language) for language in (*others, *data.languages()))
-    return tuple(script for script in found if script.letters is not None)
 
 
 def _pattern(language: str, table: Mapping[str, Any], key: str) -> re.Pattern[str] | None:

@@ -2,10 +2,38 @@
 
 import re
 import unicodedata
+from collections.abc import Iterator
+from itertools import groupby
 
-_HAN_OR_KANA = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"  # written without spaces: each sign is a word
-_WRITTEN = re.compile(rf"[{_HAN_OR_KANA}]|[^\W_{_HAN_OR_KANA}]+(?:['’\-.,][^\W_]+)*")  # don't, 9-1-1, 3.50
-_SAID = re.compile(rf"[{_HAN_OR_KANA}]|[^\W_{_HAN_OR_KANA}]+(?:'[^\W_{_HAN_OR_KANA}]+)*")
+_APOSTROPHES = str.maketrans(dict.fromkeys("\u2018\u2019\u02bc\u00b4\u0060\uff07", "'"))
+_SILENT = str.maketrans(dict.fromkeys("\u00ad\u200c\u200d\u2060\ufeff"))  # soft hyphen, joiners: inside words, unsaid
+_STRESS = re.compile("[\u0300-\u036f]+")  # marks that no letter takes in: the stress of "за́мок"
+
+
+def _marks() -> Iterator[str]:
+    """Ranges of the marks that belong to the letter before them, for a class of characters. None is of a picture."""
+    found = (code for code in range(0x300, 0xFE00) if unicodedata.category(chr(code)) in ("Mn", "Mc"))
+    for _, group in groupby(
+        enumerate(code for code in found if not 0x20D0 <= code <= 0x20FF), lambda at: at[1] - at[0]
+    ):
+        codes = [code for _, code in group]
+        yield f"{chr(codes[0])}-{chr(codes[-1])}"
+
+
+_HAN_OR_KANA = (
+    "\u3040-\u3098\u309b-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"  # without spaces: each sign is a word
+)
+_MARK = f"[{''.join(_marks())}]"
+_SIGN = rf"[{_HAN_OR_KANA}]{_MARK}*+"
+_LETTERS = rf"(?:[^\W_{_HAN_OR_KANA}]++{_MARK}*+)++"
+_IS_SIGN = re.compile(f"[{_HAN_OR_KANA}]")
+_WRITTEN = re.compile(rf"{_SIGN}|{_LETTERS}(?:['’\-.,]{_LETTERS})*")  # don't, 9-1-1, 3.50
+_SAID = re.compile(rf"{_SIGN}|{_LETTERS}(?:'{_LETTERS})*")
+
+
+def is_sign(character: str) -> bool:
+    """Tell if it is a word by itself: a Han character or kana, written without spaces."""
+    return _IS_SIGN.match(character) is not None
 
 
 def word_ends(text: str) -> list[int]:
@@ -23,8 +51,9 @@ def normalise(text: str) -> tuple[str, ...]:
 
     Two texts with the same words say the same. A number in figures falls into its runs of digits.
     """
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold()).replace("’", "'")
-    return tuple(_SAID.findall(folded))
+    plain = text.translate(_APOSTROPHES).translate(_SILENT)
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", plain).casefold())
+    return tuple(_SAID.findall(_STRESS.sub("", folded)))
 
 
 def joined(*texts: str) -> str:

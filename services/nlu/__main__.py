@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import grpc
 from voice.nlu.v1.nlu_pb2_grpc import add_NluServiceServicer_to_server
 
 from services.nlu.agent.agent import Agent
 from services.nlu.agent.profile import AgentProfile, read_agents
+from services.nlu.agent.wording import load_languages
 from services.nlu.engine import Message, Role, open_engine
 from services.nlu.service import FULL_NAME, NluService
 from services.nlu.settings import NluSettings
@@ -32,6 +35,7 @@ def main() -> None:
         add_NluServiceServicer_to_server(service, server)
 
     async def load() -> None:
+        await asyncio.to_thread(load_languages)
         await engine.load(openings(agents, settings))
 
     run_service(settings, full_name=FULL_NAME, add=add, load=load, close=engine.close, lifecycle=lifecycle)

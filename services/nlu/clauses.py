@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 
 from services.language.clauses import abbreviations, joints, phrase_openings
+from services.language.words import is_sign
 
 _SENTENCE_ENDS = ".!?…。！？\n"
 _PHRASE_ENDS = ",;:，；："
@@ -20,8 +21,6 @@ _WIDE = "。！？，；："  # written without a space behind
 _SPEAKABLE = re.compile(r"[^\W_]")
 _LAST_WORD = re.compile(r"[^\W_](?:[\w.]*[^\W_])?$")
 _SPACED_WORD = re.compile(r"(?<=\s)\S+")
-_WORDS = re.compile(r"[\u3400-\u9fff]|[^\s\u3400-\u9fff]+")  # a Chinese character counts as half a word
-
 
 FIRST_PHRASE_WORDS = 4
 _LATER_PHRASE_WORDS = 8
@@ -103,9 +102,9 @@ class ClauseCutter:
                 return None  # 3.5, 10:30, 1,000, Dr. or the end of a sentence
             if marks == "." and _is_abbreviated(before):
                 return 0
-        elif is_last and marks.strip(".") == "":
+        elif is_last and marks[-1] in ".…":
             return None  # more dots may come: "Wait..." is one sentence
-        if not is_last and not (after.isspace() or after in _CLOSERS or _is_wide_letter(after)):
+        if not is_last and not (after.isspace() or after in _CLOSERS or is_sign(after)):
             return 0
         return _skip_closers(held, run.end())
 
@@ -144,15 +143,11 @@ def _is_abbreviated(before: str) -> bool:
     word = found.group().lower()
     if word.isdigit():
         return not any(c.isalpha() for c in before)
-    is_initial = len(word) == 1 and word.isalpha() and not _is_wide_letter(word)
+    is_initial = len(word) == 1 and word.isalpha() and not is_sign(word)
     return word in abbreviations() or (is_initial and found.group().isupper())
 
 
-def _is_wide_letter(character: str) -> bool:
-    return "\u3400" <= character <= "\u9fff"
-
-
 def _words(text: str) -> int:
-    return sum(1 if not _is_wide_letter(word[0]) else 0 for word in _WORDS.findall(text)) + (
-        sum(_is_wide_letter(c) for c in text) // 2
-    )
+    """How many: a character of a script without spaces counts as half a word."""
+    n_signs = sum(is_sign(character) for character in text)
+    return n_signs // 2 + len("".join(" " if is_sign(c) else c for c in text).split())

@@ -4,12 +4,12 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Any
 
 from services.language import data
 from services.language.words import normalise
-from services.stt_proxy.patterns import Patterns, compile_patterns
+from services.stt_proxy.patterns import PatternError, Patterns, compile_patterns
 
+FILE = "sentence_ends"
 _SENTENCE_END = re.compile(r"[.!?]\s+|[。！？]")
 
 
@@ -68,21 +68,22 @@ def load_grammars() -> None:
 @data.cached
 def grammar_of(language: str) -> Grammar:
     """The patterns of a language that has a phrasebook."""
-    return _parse(data.read(language, "sentence_ends"))
-
-
-def _parse(table: Mapping[str, Any]) -> Grammar:
-    is_spaced = bool(table["is_spaced"])
+    is_spaced = data.flag(language, FILE, "is_spaced")
     gap = " " if is_spaced else ""
-    classes = {name: tuple(_phrases(listed, table["classes"], gap)) for name, listed in table["classes"].items()}
-    patterns = table["patterns"]
+    written = {name: data.words(language, FILE, f"classes.{name}") for name in data.table(language, FILE, "classes")}
+    classes = {name: tuple(_phrases(name, written, gap, language)) for name in written}
+    patterns = data.table(language, FILE, "patterns")
 
     def phrases(name: str) -> tuple[tuple[str, ...], ...]:
         split = {tuple(one.split() if is_spaced else one) for one in classes.get(name, ())}
         return tuple(sorted(split, key=len, reverse=True))
 
     def compiled(name: str) -> Patterns:
-        return compile_patterns(patterns.get(name, ()), classes, gap=gap)
+        listed = data.words(language, FILE, f"patterns.{name}") if name in patterns else ()
+        try:
+            return compile_patterns(listed, classes, gap=gap)
+        except PatternError as error:
+            raise data.LanguageDataError(f"{data.where(language, FILE)}: patterns.{name}: {error}") from error
 
     return Grammar(
         is_spaced=is_spaced,
@@ -93,10 +94,15 @@ def _parse(table: Mapping[str, Any]) -> Grammar:
     )
 
 
-def _phrases(listed: list[str], classes: dict[str, list[str]], gap: str) -> Iterator[str]:
+def _phrases(name: str, classes: Mapping[str, tuple[str, ...]], gap: str, language: str) -> Iterator[str]:
     """The phrases of a class; one that names another class in braces holds that one's too."""
-    for phrase in listed:
+    for phrase in classes[name]:
         if phrase.startswith("{"):
-            yield from _phrases(classes[phrase[1:-1]], classes, gap)
+            other = phrase[1:-1]
+            if other not in classes or other == name:
+                raise data.LanguageDataError(
+                    f"{data.where(language, FILE)}: classes.{name}: there is no other class {phrase}"
+                )
+            yield from _phrases(other, classes, gap, language)
         else:
             yield phrase if phrase.startswith(("-", "#")) else gap.join(normalise(phrase))

@@ -19,6 +19,10 @@ from dataclasses import dataclass
 LONGEST_TEXT_WORDS = 40  # of a longer one the end is looked at: the time a pattern takes stays bounded
 
 
+class PatternError(ValueError):
+    """A pattern that names no class or does not compile."""
+
+
 @dataclass(frozen=True, slots=True)
 class Patterns:
     """Some patterns of one language."""
@@ -38,8 +42,17 @@ class Patterns:
 
 
 def compile_patterns(written: Iterable[str], classes: Mapping[str, tuple[str, ...]], *, gap: str) -> Patterns:
-    """Read patterns. Raises KeyError for a class that is not listed."""
-    return Patterns(tuple(re.compile(_expression(pattern, classes, gap)) for pattern in written), gap)
+    """Read patterns. Raises PatternError for one with a class that is not listed, or that does not compile."""
+    return Patterns(tuple(_compiled(pattern, classes, gap) for pattern in written), gap)
+
+
+def _compiled(pattern: str, classes: Mapping[str, tuple[str, ...]], gap: str) -> re.Pattern[str]:
+    try:
+        return re.compile(_expression(pattern, classes, gap))
+    except KeyError as error:
+        raise PatternError(f"{pattern!r}: there is no class {error}") from error
+    except (re.error, ValueError) as error:
+        raise PatternError(f"{pattern!r} does not compile: {error}") from error
 
 
 def _expression(pattern: str, classes: Mapping[str, tuple[str, ...]], gap: str) -> str:

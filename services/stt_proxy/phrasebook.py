@@ -1,13 +1,12 @@
 """What a language says about its own sentences: its `answers.toml`, and how text is matched against it."""
 
 import re
-import unicodedata
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from services.language import data
+from services.language import data, script
 from services.language.words import normalise
 
+FILE = "answers"
 _OPEN_END = re.compile(r"(?:[,;:、，；：…]|\.\.\.|[-–—])\s*$")
 _CLOSED_END = re.compile(r"[.?!。？！]['\"”’)]*\s*$")
 _NO_LIMIT = 1 << 30
@@ -171,32 +170,33 @@ def _is_made_of(said: str, wanted: frozenset[str], allowed: frozenset[str], gap:
 
 def phrasebook_of(language_code: str) -> Phrasebook:
     """The lists of a language by its BCP-47 tag, "vi-VN" being "vi"; almost empty ones where there are none for it."""
-    return _read(data.primary(language_code))
+    return _read(data.known(language_code))
+
+
+def load_phrasebooks() -> None:
+    """Read every language, so that no call waits for it."""
+    for language in (*data.languages(), data.FALLBACK):
+        _read(language)
+    script.load()
 
 
 @data.cached
 def _read(language: str) -> Phrasebook:
-    return _parse(data.read(language, "answers"))
-
-
-def _parse(table: Mapping[str, object]) -> Phrasebook:
-    is_spaced = bool(table["is_spaced"])
+    is_spaced = data.flag(language, FILE, "is_spaced")
     gap = " " if is_spaced else ""
 
     def phrases(key: str) -> tuple[str, ...]:
-        listed = table[key]
-        assert isinstance(listed, list), f"{key} is a list of phrases"  # noqa: S101 - our own data file
-        return tuple(gap.join(normalise(str(phrase))) for phrase in listed)
+        return tuple(gap.join(normalise(phrase)) for phrase in data.words(language, FILE, key))
 
-    def words(key: str) -> dict[str, str]:
-        listed = table[key]
-        assert isinstance(listed, dict), f"{key} is a table of words"  # noqa: S101 - our own data file
-        return {unicodedata.normalize("NFC", str(word)): str(value) for word, value in listed.items()}
+    def digits(key: str) -> dict[str, str]:
+        data.numbers(language, FILE, key)
+        return {word: str(said) for word, said in data.table(language, FILE, key).items()}
 
-    lengths = table["whole_number_lengths"]
-    assert isinstance(lengths, list), "whole_number_lengths is a list"  # noqa: S101 - our own data file
+    lengths = data.value(language, FILE, "whole_number_lengths")
+    if not isinstance(lengths, list) or not all(isinstance(length, int) for length in lengths):
+        raise data.LanguageDataError(f"{data.where(language, FILE)}: 'whole_number_lengths' is a list of whole numbers")
     return Phrasebook(
-        language=str(table["language"]),
+        language=str(data.value(language, FILE, "language")),
         is_spaced=is_spaced,
         yes_no=frozenset(phrases("yes_no")),
         courtesies=frozenset(phrases("courtesies")),
@@ -206,9 +206,9 @@ def _parse(table: Mapping[str, object]) -> Phrasebook:
         linked_subjects=frozenset(phrases("linked_subjects")),
         number_nouns=phrases("number_nouns"),
         whole_endings=phrases("whole_endings"),
-        digit_words=words("digit_words"),
-        tens_words=words("tens_words"),
-        repeat_words={word: int(value) for word, value in words("repeat_words").items()},
+        digit_words=digits("digit_words"),
+        tens_words=digits("tens_words"),
+        repeat_words=dict(data.numbers(language, FILE, "repeat_words")),
         letter_words=frozenset(phrases("letter_words")),
-        whole_number_lengths=frozenset(int(length) for length in lengths),
+        whole_number_lengths=frozenset(lengths),
     )

@@ -16,7 +16,8 @@ LONG_FIRST_CLAUSE_CHARS = 60
 LONGEST_MARK_CHARS = 40
 """So much of a clause's last mark and the space behind it is looked at together."""
 
-_CLOSERS = "\"'”’»)\\]"
+_QUOTES = "\"'”’»)]"
+_CLOSERS = re.escape(_QUOTES)
 _END = re.compile(
     rf"(?P<wide>[。！？；：，]++[{_CLOSERS}」』）]*+)\s*"  # these need no space behind them
     rf"|(?P<strong>[.!?…]++[{_CLOSERS}]*+)\s+"
@@ -127,7 +128,8 @@ class ClauseGatherer:
         if mark["weak"]:
             step = min(self._n_clauses, len(WORDS_BEFORE_A_COMMA) - 1)
             return len(before.split()) < WORDS_BEFORE_A_COMMA[step]
-        return (mark["strong"] or "").startswith(".") and _is_abbreviation(before, language_code)
+        dots = (mark["strong"] or "").rstrip(_QUOTES)
+        return dots == "." and _is_abbreviation(before, language_code)  # "Oh no..." is none
 
 
 def _is_abbreviation(before: str, language_code: str) -> bool:

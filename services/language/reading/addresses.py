@@ -12,6 +12,10 @@ _WEB = re.compile(
     r"|vn|uk|us|ru|cn|de|fr|eu|au|ca|jp|kr|sg)\b(?:/[\w./-]*\w)?/?(?:\?[\w=&%.+-]+)?",
     re.IGNORECASE,
 )
+
+_SCHEME = re.compile(r"^https?://|/$", re.IGNORECASE)
+_WWW = re.compile(r"^www(?=\.)", re.IGNORECASE)
+_DIGITS = re.compile(r"\d+")
 _QUERY = re.compile(r"(?<!\S)[\w./-]*\?[\w-]+=[\w%.+-]*(?:&[\w-]+(?:=[\w%.+-]*)?)*")
 _LOCAL_PART = re.compile(r"(?<![\w@])[^\W_]+(?:_[^\W_]+)+@?(?!\w)|(?<![\w@])\w+@(?=\s|$)")
 
@@ -20,9 +24,9 @@ def address_rules(signs: Mapping[str, str], digits: Callable[[str], str]) -> lis
     """`signs`: a language's words for "@", ".", "-", "_" and "/"; `digits` says each digit of a text."""
 
     def spell(match: re.Match[str]) -> str:
-        text = re.sub(r"^https?://|/$", "", match[0], flags=re.IGNORECASE)
-        text = re.sub(r"^www(?=\.)", "w w w", text, flags=re.IGNORECASE)
-        text = re.sub(r"\d+", lambda number: f" {digits(number[0])} ", text)
+        text = _SCHEME.sub("", match[0])
+        text = _WWW.sub("w w w", text)
+        text = _DIGITS.sub(lambda number: f" {digits(number[0])} ", text)
         for sign, word in signs.items():
             text = text.replace(sign, f" {word} ")
         return " ".join(text.split())

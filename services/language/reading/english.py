@@ -8,6 +8,8 @@ from services.language.reading.numbers_english import cardinal, decimal, digits,
 from services.language.reading.rule import Rule, any_of, apart, key_rules, words_of
 from services.language.reading.telephone import telephone_rules
 
+_DIGITS_OR_LETTERS = re.compile(r"\d+|[^\W\d_]+")
+
 _WORDS = words_of("en")
 _MONTHS: list[str] = _WORDS["months"]
 _MONTH_NUMBERS = {name[:length]: number for number, name in enumerate(_MONTHS, 1) for length in (3, len(name))}
@@ -115,7 +117,7 @@ def _codes() -> list[Rule]:
 
 def _characters(code: str) -> str:
     """Digits by themselves, letters by their names, groups parted by commas: "A B, one two"."""
-    parts = re.findall(r"\d+|[^\W\d_]+", code)
+    parts = _DIGITS_OR_LETTERS.findall(code)
     return ", ".join(digits(part) if part[0].isdecimal() else " ".join(part.upper()) for part in parts)
 
 

@@ -12,6 +12,8 @@ from services.language.reading.addresses import address_rules
 from services.language.reading.rule import Rule, any_of, key_rules, words_of
 from services.language.reading.telephone import telephone_rules
 
+_DIGITS = re.compile(r"\d+")
+
 LARGEST = 10**12 - 1
 """What is longer is said digit by digit."""
 
@@ -46,7 +48,7 @@ class Numbers:
 
     def decimal(self, whole: str, fraction: str = "") -> str:
         """A number as written, thousands parted by spaces or commas, with the digits behind its point."""
-        words = self.cardinal(int(re.sub(r"\D", "", whole)))
+        words = self.cardinal(int("".join(_DIGITS.findall(whole))))
         return f"{words}{self._gap}{self._data['point']}{self._gap}{self.digits(fraction)}" if fraction else words
 
     def counted(self, whole: str, fraction: str, forms: Sequence[str]) -> str:
@@ -55,12 +57,13 @@ class Numbers:
         if len(forms) == 1:
             return f"{words}{self._gap}{forms[0]}"
         one, few, many, gender = forms
-        number = int(re.sub(r"\D", "", whole))
+        number = int("".join(_DIGITS.findall(whole)))
         if fraction:
             return f"{words} {few}"
         if gender == "f":
             for masculine, feminine in self._data["feminine"].items():
-                words = re.sub(rf"\b{masculine}$", feminine, words)
+                if words == masculine or words.endswith(f" {masculine}"):
+                    words = words.removesuffix(masculine) + feminine
         tens, ones = number % 100, number % 10
         if ones == 1 and tens != 11:
             return f"{words} {one}"

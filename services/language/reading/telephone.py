@@ -9,6 +9,8 @@ _WORD = r"[^\W\u3400-\u9fff]"  # Han needs no space beside a number
 _PARTED = re.compile(
     rf"(?<!{_WORD})(?<![.,/$€£-])(?:\+|\(\+?)?\d{{1,4}}\)?(?:[ .-]?\(?\d{{2,4}}\)?){{1,4}}(?!{_WORD}|[/%]|[.,:-]\d)"
 )
+
+_DIGITS = re.compile(r"\d+")
 _THOUSANDS = re.compile(r"\d{1,3}(?:\.\d{3})+")
 _UNBROKEN = re.compile(rf"(?<!{_WORD})(?<![.,])\+?\d{{7,}}(?!{_WORD}|%|[.,:]\d)")
 _SHAPES = {
@@ -23,7 +25,7 @@ def telephone_rules(digits: Callable[[str], str], *, plus: str) -> list[Rule]:
 
     def parted(match: re.Match[str]) -> str | None:
         text = match[0]
-        groups = re.findall(r"\d+", text)
+        groups = _DIGITS.findall(text)
         n_digits = sum(map(len, groups))
         is_marked = text[0] in "+(" or (text[0] == "0" and len(groups) > 1)
         if not 7 <= n_digits <= 15 or not (is_marked or tuple(map(len, groups)) in _SHAPES):

@@ -8,6 +8,9 @@ from services.language.reading.numbers_vietnamese import cardinal, decimal, digi
 from services.language.reading.rule import Rule, any_of, apart, key_rules, words_of
 from services.language.reading.telephone import telephone_rules
 
+_DIGITS_OR_LETTERS = re.compile(r"\d+|[^\W\d_]+")
+_HOUSE_NUMBER = re.compile(r"(\d+)([A-Za-z]?)")
+
 _WORDS = words_of("vi")
 _NUMBER = r"(?P<whole>\d{1,3}(?:\.\d{3})+|\d{1,3}(?:,\d{3}){2,}(?!\d)|\d+)(?:[.,](?P<fraction>\d+))?"
 _AMOUNT = r"(?P<whole>\d{1,3}(?:\.\d{3})+|\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:[.,](?P<fraction>\d+))?"
@@ -71,7 +74,7 @@ def _street(match: re.Match[str]) -> str | None:
 
 
 def _house(match: re.Match[str]) -> str:
-    parts = (re.fullmatch(r"(\d+)([A-Za-z]?)", part) for part in match["parts"].split("/"))
+    parts = (_HOUSE_NUMBER.fullmatch(part) for part in match["parts"].split("/"))
     words = " trên ".join(f"{decimal(part[1])} {part[2].upper()}".strip() for part in parts if part)
     return match["before"] + words
 
@@ -122,7 +125,7 @@ def _codes() -> list[Rule]:
 
 def _characters(code: str) -> str:
     """Digits by themselves, letters by their names, groups parted by commas."""
-    parts = re.findall(r"\d+|[^\W\d_]+", code)
+    parts = _DIGITS_OR_LETTERS.findall(code)
     return ", ".join(digits(part) if part[0].isdecimal() else " ".join(part.upper()) for part in parts)
 
 

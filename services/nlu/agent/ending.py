@@ -25,7 +25,7 @@ def caller_ends(text: str, *, last_heard: str, language_code: str) -> bool:
     is_short = len(plain.split()) <= _FAREWELL_WORDS if phrases.is_spaced else len(plain) <= _FAREWELL_CHARS
     if not is_short:
         return False
-    if phrases.has(plain, phrases.farewells):
+    if phrases.means(plain, phrases.farewells):
         return True
     was_offered = phrases.has(phrases.plain(last_heard), phrases.offers)
     return was_offered and _refuses(plain, language_code)
@@ -34,7 +34,7 @@ def caller_ends(text: str, *, last_heard: str, language_code: str) -> bool:
 def agent_ends(reply: str, *, language_code: str) -> bool:
     """Whether a reply itself says goodbye: the model's wish to hang up counts only then."""
     phrases = phrases_of(language_code)
-    return phrases.has(phrases.plain(reply), phrases.farewells)
+    return phrases.means(phrases.plain(reply), phrases.farewells)
 
 
 def _refuses(plain: str, language_code: str) -> bool:

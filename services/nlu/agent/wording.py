@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from services.language import data
-from services.language.script import script_of
+from services.language import clauses, data, script
 from services.language.words import normalise
 
 FILE = "conversation"
@@ -22,6 +21,9 @@ class Phrases:
     thanks: tuple[str, ...]  # the same, when nothing else is said
     fillers: tuple[str, ...]  # that change nothing
     offers: tuple[str, ...]  # "is there anything else?"
+    negations: tuple[str, ...]  # of what follows: "don't"
+    noes: frozenset[str]  # answers by themselves, which negate nothing right behind them: "không, tạm biệt"
+    negated_verbs: tuple[str, ...]  # between a negation and what it negates: "don't say goodbye"
     requests: tuple[str, ...]  # ask without a question mark
     asks_digits: tuple[str, ...]
     asks_spelling: tuple[str, ...]
@@ -36,6 +38,25 @@ class Phrases:
         border = " " if self.is_spaced else ""
         return any(f"{border}{phrase}{border}" in f"{border}{plain}{border}" for phrase in phrases)
 
+    def means(self, plain: str, phrases: Iterable[str]) -> bool:
+        """Like `has`, where nothing stands before that negates it: "don't hang up" does not mean "hang up"."""
+        border = " " if self.is_spaced else ""
+        said = f"{border}{plain}{border}"
+        return any(
+            not self._is_negated(said[:start].strip())
+            for phrase in phrases
+            for start in _places(said, f"{border}{phrase}{border}")
+        )
+
+    def _is_negated(self, before: str) -> bool:
+        if any(self._ends_with(before, negation) for negation in self.negations if negation not in self.noes):
+            return True
+        rests = (before.removesuffix(verb).rstrip() for verb in self.negated_verbs if self._ends_with(before, verb))
+        return any(self._ends_with(rest, negation) for rest in rests for negation in self.negations)
+
+    def _ends_with(self, said: str, ending: str) -> bool:
+        return said == ending or said.endswith(f" {ending}" if self.is_spaced else ending)
+
     def without_fillers(self, plain: str) -> str:
         """The plain text without thanks and words that change nothing."""
         border = " " if self.is_spaced else ""
@@ -47,15 +68,33 @@ class Phrases:
         return left.strip()
 
 
-@data.cached
+def _places(said: str, phrase: str) -> Iterator[int]:
+    start = said.find(phrase)
+    while start >= 0:
+        yield start
+        start = said.find(phrase, start + 1)
+
+
 def phrases_of(language_code: str) -> Phrases:
     """The lists of a language; English where there are none."""
-    primary = data.primary(language_code)
-    language = primary if primary in data.languages() else "en"
-    is_spaced = script_of(primary).is_spaced
+    language = data.known(language_code)
+    return _read("en" if language == data.FALLBACK else language)
 
-    def listed(key: str) -> tuple[str, ...]:
-        return tuple((" " if is_spaced else "").join(normalise(phrase)) for phrase in data.words(language, FILE, key))
+
+def load_languages() -> None:
+    """Read what this stage knows of every language, so that no call waits for it. Raises LanguageDataError."""
+    for language in data.languages():
+        _read(language)
+    script.load()
+    clauses.load()
+
+
+@data.cached
+def _read(language: str) -> Phrases:
+    is_spaced = script.script_of(language).is_spaced
+
+    def listed(key: str, name: str = FILE) -> tuple[str, ...]:
+        return tuple((" " if is_spaced else "").join(normalise(phrase)) for phrase in data.words(language, name, key))
 
     return Phrases(
         is_spaced=is_spaced,
@@ -64,6 +103,9 @@ def phrases_of(language_code: str) -> Phrases:
         thanks=listed("thanks"),
         fillers=listed("fillers"),
         offers=listed("offers"),
+        negations=listed("negations"),
+        noes=frozenset(listed("refusals") + listed("yes_no", "answers")),
+        negated_verbs=listed("negated_verbs"),
         requests=listed("expectation.requests"),
         asks_digits=listed("expectation.digits"),
         asks_spelling=listed("expectation.spelling"),

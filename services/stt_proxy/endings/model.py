@@ -34,12 +34,15 @@ def load_ending_models() -> None:
 
 @data.cached
 def ending_model_of(language: str) -> EndingModel | None:
-    """The model of a phrasebook's language; None where nothing was learnt."""
+    """The model of a phrasebook's language; None where nothing was learnt. Raises LanguageDataError."""
     file = data.folder_of(language) / FILE
     if not file.is_file():
         return None
     weights = {}
-    for line in file.read_text(encoding="utf-8").splitlines():
+    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
         feature, _, weight = line.rpartition("\t")
-        weights[feature] = float(weight)
+        try:
+            weights[feature] = float(weight)
+        except ValueError:
+            raise data.LanguageDataError(f"{file.parent.name}/{FILE}: line {number} has no weight") from None
     return EndingModel(weights)

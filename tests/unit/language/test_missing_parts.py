@@ -7,27 +7,40 @@ from pathlib import Path
 import pytest
 
 from services.call_gateway.conversation.backchannels import backchannels
-from services.language import clauses, data
+from services.language import clauses, data, numerals
 from services.language.numerals import read_number
 from services.language.reading.normalizer import RULES, Normalizer
 from services.language.script import script_of
-from services.nlu.agent.wording import phrases_of
+from services.nlu.agent.wording import load_languages, phrases_of
 from services.nlu.clauses import ClauseCutter
-from services.stt_proxy.grammar import grammar_of
-from services.stt_proxy.phrasebook import phrasebook_of
+from services.stt_proxy.grammar import grammar_of, load_grammars
+from services.stt_proxy.phrasebook import load_phrasebooks, phrasebook_of
 
 PARTS = {
     "language": ("name", "is_spaced", "tokens_per_s"),
     "reading": ("keys", "signs", "address_signs", "currencies", "units"),
     "clauses": ("unfinished_by_a_dot", "joints", "phrase_openings"),
-    "conversation": ("farewells", "refusals", "thanks", "fillers", "offers", "backchannels", "expectation"),
+    "conversation": (
+        "farewells",
+        "refusals",
+        "thanks",
+        "fillers",
+        "offers",
+        "backchannels",
+        "negations",
+        "negated_verbs",
+        "expectation",
+    ),
     "answers": (
         *("language", "is_spaced", "yes_no", "courtesies", "fillers", "unfinished_endings", "linking_words"),
         *("linked_subjects", "number_nouns", "whole_endings", "digit_words", "tens_words", "repeat_words"),
         *("letter_words", "whole_number_lengths"),
     ),
     "sentence_ends": ("is_spaced", "classes", "patterns"),
-    "numbers": ("units", "multipliers", "joiners", "halves", "zero_fills"),
+    "numbers": (
+        *("units", "multipliers", "tails", "digit_words", "repeats", "ones", "one_and_halves", "joiners", "halves"),
+        *("after_tens", "doubtful", "zero_fills", "bare"),
+    ),
 }
 
 BY_DATA_ALONE = ("digits", "point", "point_signs", "plus", "minus", "range", "times")  # without a module of its own
@@ -106,11 +119,87 @@ def test_a_pattern_that_does_not_compile_is_named(folder: Path) -> None:
         script_of("eo")
 
 
+BAD = [
+    (
+        "conversation",
+        'offers = ["',
+        'offers = ["Anything Else", "',
+        r"conversation\.toml: 'anything else' stands twice in",
+    ),
+    ("conversation", 'offers = ["', 'offers = ["", "', r"conversation\.toml: 'offers' is a list of words"),
+    ("conversation", "offers =", "offer =", r"conversation\.toml: 'offers' is missing"),
+    ("conversation", "[expectation]", "[expectation", r"conversation\.toml is no TOML"),
+    ("answers", "fillers = [", 'fillers = ["um",', r"answers\.toml: 'um' stands twice in 'fillers'"),
+    ("answers", 'five = "5"', 'five = "V"', r"answers\.toml: 'five' in 'digit_words' has no whole number"),
+    ("answers", "is_spaced = true", 'is_spaced = "yes"', r"answers\.toml: 'is_spaced' is true or false"),
+    ("sentence_ends", "aside = [", 'aside = ["um",', r"sentence_ends\.toml: 'um' stands twice in 'classes\.aside'"),
+    (
+        "sentence_ends",
+        "open = [",
+        'open = ["{nothing} x",',
+        r"sentence_ends\.toml: patterns\.open: .*no class 'nothing'",
+    ),
+    (
+        "sentence_ends",
+        "open = [",
+        'open = ["{~determiner x",',
+        r"sentence_ends\.toml: patterns\.open: .*does not compile",
+    ),
+    (
+        "sentence_ends",
+        "aside = [",
+        'aside = ["{nothing}",',
+        r"sentence_ends\.toml: classes\.aside: there is no other class",
+    ),
+    ("clauses", "joints = [", 'joints = ["and",', r"clauses\.toml: 'and' stands twice in 'joints'"),
+    ("numbers", '"five" = 5', '"five" = "V"', r"numbers\.toml: 'five' in 'units' has no whole number"),
+]
+
+
+@pytest.mark.parametrize(("name", "old", "new", "message"), BAD)
+def test_what_is_wrong_is_named_when_a_service_loads(folder: Path, name: str, old: str, new: str, message: str) -> None:
+    shutil.copytree(data.PACKAGED / "en", folder / "eo")
+    path = folder / "eo" / f"{name}.toml"
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    data.forget()
+    with pytest.raises(data.LanguageDataError, match="eo/" + message):
+        load_all()
+
+
+@pytest.mark.parametrize("name", ["language", "conversation", "answers", "sentence_ends", "clauses", "numbers"])
+def test_a_missing_file_is_named_when_a_service_loads(folder: Path, name: str) -> None:
+    shutil.copytree(data.PACKAGED / "en", folder / "eo")
+    (folder / "eo" / f"{name}.toml").unlink()
+    data.forget()
+    with pytest.raises(data.LanguageDataError, match=rf"eo/{name}\.toml is missing"):
+        load_all()
+
+
+def test_a_word_in_two_forms_of_unicode_stands_twice(folder: Path) -> None:
+    (folder / "eo").mkdir()
+    (folder / "eo" / "clauses.toml").write_text(
+        'joints = ["\u0111\u01b0\u1ee3c", "\u0111\u01b0\u01a1\u0323c"]', encoding="utf-8"
+    )
+    with pytest.raises(data.LanguageDataError, match="stands twice"):
+        data.words("eo", "clauses", "joints")
+
+
+def load_all() -> None:
+    """As the services load."""
+    backchannels()
+    load_languages()
+    load_phrasebooks()
+    load_grammars()
+    numerals.load()
+
+
 @pytest.mark.parametrize("language", data.languages())
 def test_no_list_of_a_conversation_has_a_word_twice(language: str) -> None:
     for name, keys in {
         "conversation": (
-            *("farewells", "refusals", "thanks", "fillers", "offers", "backchannels"),
+            *("farewells", "refusals", "thanks", "fillers", "offers", "backchannels", "negations", "negated_verbs"),
             *(f"expectation.{key}" for key in ("requests", "digits", "spelling", "yes_no")),
         ),
         "clauses": ("joints", "phrase_openings", "unfinished_by_a_dot"),

@@ -1,12 +1,16 @@
 """Numbers read from words."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from unicode_rbnf import RbnfEngine
 
 from services.language.numerals import find_numbers, read_number
 from services.language.reading import general, numbers_english, numbers_vietnamese
 from services.language.reading.rule import words_of
+from services.language.words import normalise
 
 CARDINALS = {
     "en": numbers_english.cardinal,
@@ -14,6 +18,7 @@ CARDINALS = {
     "ru": general.Numbers("ru", words_of("ru")).cardinal,
     "zh": general.Numbers("zh", words_of("zh")).cardinal,
 }
+RBNF = {language: RbnfEngine.for_language(language) for language in CARDINALS}
 
 
 @pytest.mark.parametrize(
@@ -37,6 +42,27 @@ CARDINALS = {
         ("zh", "一百零五", 105),
         ("zh", "一万二千", 12_000),
         ("en", "350", 350),
+        ("en", "a hundred", 100),
+        ("en", "twelve hundred", 1200),
+        ("en", "350 thousand", 350_000),
+        ("en", "350,000", 350_000),
+        ("en", "3.5 million", 3_500_000),
+        ("vi", "5 trăm nghìn", 500_000),
+        ("vi", "1,5 triệu", 1_500_000),
+        ("vi", "350.000", 350_000),
+        ("vi", "hai lăm", 25),
+        ("vi", "hai chục", 20),
+        ("vi", "trăm rưỡi", 150),
+        ("vi", "một triệu hai", 1_200_000),
+        ("vi", "không", 0),
+        ("vi", "BA TRA\u0306M", 300),  # letters in parts
+        ("ru", "15 тысяч", 15_000),
+        ("ru", "тысяча двести", 1200),
+        ("ru", "полторы тысячи", 1500),
+        ("ru", "двадцати одного", 21),
+        ("zh", "三百五", 350),
+        ("zh", "3万", 30_000),
+        ("zh", "一万二", 12_000),
     ],
 )
 def test_a_number_is_read(language: str, text: str, value: int) -> None:
@@ -52,6 +78,15 @@ def test_a_number_is_read(language: str, text: str, value: int) -> None:
         ("vi", "từ tám giờ đến mười bảy giờ ba mươi", [8, 17, 30]),
         ("ru", "восемь восемьсот пять", [8, 805]),
         ("en", "no number here", []),
+        ("en", "double five, triple zero, oh one", [5, 5, 0, 0, 0, 0, 1]),
+        ("en", "oh, I see a dentist", []),
+        ("en", "two and three", [2, 3]),
+        ("en", "1.2.3.4", [1, 2, 3, 4]),
+        ("en", "5🙂6", [5, 6]),
+        ("en", "9.5 or 9:30", [9, 5, 9, 30]),
+        ("en", "9" * 5000, []),
+        ("vi", "tôi không muốn", []),
+        ("fr", "vingt 20", [20]),
         ("en", "9" * 40, [int("9" * 40)]),
     ],
 )
@@ -63,3 +98,42 @@ def test_the_numbers_of_a_text_are_found_in_order(language: str, text: str, valu
 @given(number=st.integers(0, 999_999), language=st.sampled_from(sorted(CARDINALS)))
 def test_what_is_written_in_words_is_read_back(number: int, language: str) -> None:
     assert read_number(CARDINALS[language](number), language) == number
+
+
+@settings(max_examples=300)
+@given(number=st.integers(0, 999_999), language=st.sampled_from(sorted(CARDINALS)))
+def test_every_form_of_cldr_is_read_back(number: int, language: str) -> None:
+    for name, words in RBNF[language].format_number(number).text_by_ruleset.items():
+        if "cardinal" in name and "financial" not in name:  # 壹 is for cheques
+            assert read_number(words, language) == number, (name, words)
+
+
+@given(
+    text=st.lists(
+        st.sampled_from(
+            [
+                "hai",
+                "mốt",
+                "rưỡi",
+                "triệu",
+                "không",
+                "trăm",
+                "3.5",
+                "9,000",
+                "oh",
+                "double",
+                "and",
+                "a",
+                "三",
+                "百",
+                "零",
+                "сто",
+            ]
+        )
+    ),
+    language=st.sampled_from(["en", "vi", "ru", "zh", "fr"]),
+)
+def test_numbers_found_in_any_text_follow_each_other(text: list[str], language: str) -> None:
+    found = find_numbers(" ".join(text), language)
+    assert all(number.start < number.end <= len(normalise(" ".join(text))) for number in found)
+    assert all(one.end <= other.start or one == other for one, other in pairwise(found))

@@ -56,6 +56,26 @@ def test_a_full_stop_waits_for_what_follows_it() -> None:
     assert [clause.text for clause in cutter.push(" Fine.")] == ["It is 3. "]
 
 
+@pytest.mark.parametrize("piece_chars", [1, 2, 3, 100])
+@pytest.mark.parametrize(
+    ("reply", "first"),
+    [
+        ("Wait... what? Yes.", "Wait..."),
+        ("Well…. I see.", "Well…."),
+        ("Oh no... Come in.", "Oh no..."),
+        ("你说...什么？", "你说..."),
+        ("Really... ?", "Really..."),
+        ("Chờ em... dạ có ạ.", "Chờ em..."),
+    ],
+)
+def test_dots_are_one_mark_however_they_arrive(reply: str, first: str, piece_chars: int) -> None:
+    cutter = ClauseCutter()
+    pieces = [reply[i : i + piece_chars] for i in range(0, len(reply), piece_chars)]
+    clauses = [clause for piece in pieces for clause in cutter.push(piece)] + cutter.finish()
+    assert clauses[0].text.strip() == first
+    assert clauses[0].ends_sentence
+
+
 def test_later_clauses_are_not_cut_at_every_comma() -> None:
     tail = "We have red, green, blue and white."
     assert cut(f"Yes we do indeed. {tail}") == ["Yes we do indeed. ", tail]

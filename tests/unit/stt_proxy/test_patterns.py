@@ -1,7 +1,7 @@
 import pytest
 
 from services.stt_proxy.grammar import grammar_of
-from services.stt_proxy.patterns import Patterns, compile_patterns
+from services.stt_proxy.patterns import PatternError, Patterns, compile_patterns
 
 CLASSES = {"colour": ("red", "dark blue"), "ing": ("-ing",), "numeral": ("#",), "clause": ("and",)}
 
@@ -51,7 +51,7 @@ def test_words_stand_together_where_a_language_writes_them_so():
 
 
 def test_a_class_that_is_not_listed_is_a_mistake_in_the_file():
-    with pytest.raises(KeyError):
+    with pytest.raises(PatternError):
         patterns("{unknown}")
 
 

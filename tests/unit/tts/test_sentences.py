@@ -27,6 +27,8 @@ def clauses(*pieces: str, manner: Manner = ENGLISH, **options: int) -> list[str]
         ("One\nTwo", ["One\n", "Two"]),
         ("So did I. Then we left.", ["So did I. ", "Then we left."]),
         ("Wait… what? — 🙂 ok", ["Wait… ", "what? ", "— 🙂 ok"]),
+        ("Wait... what? Yes.", ["Wait... ", "what? ", "Yes."]),
+        ("Oh no... Come in.", ["Oh no... ", "Come in."]),
     ],
 )
 def test_english_is_cut_where_a_voice_would_pause(text: str, expected: list[str]) -> None:

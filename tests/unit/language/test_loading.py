@@ -1,0 +1,68 @@
+"""What the services know of languages is read and compiled before the first call, never in one."""
+
+import re
+import tomllib
+from collections.abc import Iterator
+
+import pytest
+
+from services.call_gateway.conversation.backchannels import backchannels
+from services.language import data, numerals
+from services.language.clauses import unfinished_by_a_dot
+from services.language.reading import normalizer
+from services.language.script import script_of
+from services.nlu.agent.ending import caller_ends
+from services.nlu.agent.expecting import expected_after
+from services.nlu.agent.language import reply_language
+from services.nlu.agent.wording import load_languages, phrases_of
+from services.nlu.clauses import ClauseCutter
+from services.stt_proxy.endings.model import load_ending_models
+from services.stt_proxy.engine import Hints
+from services.stt_proxy.grammar import load_grammars
+from services.stt_proxy.phrasebook import load_phrasebooks, phrasebook_of
+from services.stt_proxy.prediction import PausingHabit, Waits, judge
+
+TAGS = ("en-US", "en-GB", "vi-VN", "ru-RU", "zh-CN", "VI", "ja-JP", "fr", "x-klingon", "a" * 200)
+TEXT = "Dr. Nguyễn said: wait... 我想预约明天, если можно, at 10/11 for $20?"
+
+
+@pytest.fixture
+def done(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """What is read or compiled after every service has loaded."""
+    data.forget()
+    backchannels()
+    load_languages()
+    load_phrasebooks()
+    load_grammars()
+    load_ending_models()
+    normalizer.load()
+    numerals.load()
+    read, compile_ = tomllib.loads, re._compiler.compile  # type: ignore[attr-defined]  # beneath re's own cache
+    found: list[str] = []
+    monkeypatch.setattr(tomllib, "loads", lambda text: found.append(text[:40]) or read(text))
+    monkeypatch.setattr(re._compiler, "compile", lambda *args: found.append(str(args[0])[:40]) or compile_(*args))  # type: ignore[attr-defined]
+    re.purge()
+    yield found
+    monkeypatch.undo()
+    data.forget()
+
+
+@pytest.mark.parametrize("tag", TAGS)
+def test_a_call_reads_and_compiles_nothing(tag: str, done: list[str]) -> None:
+    judge(TEXT, phrasebook_of(tag), Hints(), Waits(), PausingHabit())
+    caller_ends(TEXT, last_heard=TEXT, language_code=tag)
+    expected_after(TEXT, language_code=tag)
+    reply_language(TEXT, detected=tag, current="en-US", spoken=("en-US", "vi-VN"))
+    ClauseCutter().push(TEXT)
+    unfinished_by_a_dot(tag)
+    script_of(tag)
+    phrases_of(tag)
+    numerals.find_numbers(TEXT, tag)
+    normalizer.Normalizer().speak(TEXT, tag)
+    assert done == []
+
+
+def test_made_up_tags_leave_nothing_behind() -> None:
+    assert len({id(phrasebook_of(f"x{number}")) for number in range(100)}) == 1
+    assert len({id(script_of(f"x{number}")) for number in range(100)}) == 1
+    assert len({id(numerals.number_words(f"x{number}")) for number in range(100)}) == 1
