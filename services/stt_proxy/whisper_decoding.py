@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from services.runtime.errors import StartupError
 from services.stt_proxy.decoding import Stopped
 from services.stt_proxy.engine import Segment, Span, Speech
+from services.stt_proxy.inventions import is_invented
 from services.stt_proxy.long_speech import DecodedPiece, DecodedPieces, behind
 from services.stt_proxy.repeats import cut_repeats
 
@@ -149,7 +150,7 @@ class ShortContextWhisper:
         ids, score = self._generate(encoded, language, len(piece.sound) / RATE_HERTZ, order.phrases)
         _check(order.stop)
         whole = self._tokenizer.decode(ids).strip()
-        text = cut_repeats(whole, language)
+        text = "" if is_invented(whole, language, math.exp(min(0.0, score))) else cut_repeats(whole, language)
         spans = _spans_within(speech.spans, piece, rate_hertz)
         segments: list[Segment] = []
         if text and len(spans) > 1 and text == whole:
