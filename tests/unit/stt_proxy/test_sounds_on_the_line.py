@@ -46,9 +46,19 @@ async def test_the_first_word_after_music_or_a_tone_is_heard(ear, before, gap_s,
 
 
 async def test_speech_longer_than_one_piece_is_one_turn_with_all_its_words(ear):
-    said = ("Excuse me, can I say something?", "My tooth hurts.", "I want to cancel my visit.", 
-            "How much is a check up?", "Do you work on Saturday?", "I need an appointment.", "Where are you?", "Do you take insurance?",
-            "Can I park there?", "What are your opening hours?", "Stop please, I have another question.")  # fmt: skip
+    said = (
+        "Excuse me, can I say something?",
+        "My tooth hurts.",
+        "I want to cancel my visit.",
+        "How much is a check up?",
+        "Do you work on Saturday?",
+        "I need an appointment.",
+        "Where are you?",
+        "Do you take insurance?",
+        "Can I park there?",
+        "What are your opening hours?",
+        "Stop please, I have another question.",
+    )
     sound = np.concatenate([np.concatenate([clip(text), silence(0.2)]) for text in (*said, *said)])
     assert len(sound) > 28 * 8000
     evidence = await ear.hear(np.concatenate([silence(0.5), sound, silence(1)]), "en-US")
