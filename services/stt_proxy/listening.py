@@ -23,7 +23,7 @@ from services.stt_proxy.metrics import (
     RECORDING_DROPPED_SAMPLES_TOTAL,
     VAD_LAG_SECONDS,
 )
-from services.stt_proxy.quiet_line import QuietLine
+from services.stt_proxy.quiet_line import ForeignSound, QuietLine
 from services.stt_proxy.recording import Recording
 from services.stt_proxy.speech_gate import Edge, GateThresholds, SpeechBegan, SpeechGate
 from services.stt_proxy.steps import Discard, EndOfSound, EndOfUtterance, HeardWindow, HintsUpdate, Step
@@ -79,6 +79,7 @@ class Listening:
         self._recording = Recording(limit_samples=profile.max_utterance_s * rate)
         self._gate = SpeechGate(pause_samples=profile.draft_pause_ms * self._per_ms, thresholds=GateThresholds())
         self._quiet = QuietLine()
+        self._foreign = ForeignSound()
         self._utterances = Utterances(profile.endpointing, sample_rate_hertz=rate)
         self._steps: deque[Step] = deque()
         self._is_scoring = False
@@ -221,9 +222,10 @@ class Listening:
                 self._take_step(step)
                 continue
             window = step.window
-            if not self._quiet.hear(window.samples, is_fresh=window.is_fresh) or self._gate.is_open:
+            is_fresh = self._foreign.hear(window.samples, is_speech=self._gate.is_open) or window.is_fresh
+            if not self._quiet.hear(window.samples, is_fresh=is_fresh) or self._gate.is_open:
                 self._is_scoring = True
-                self._watch.score(window.samples, is_fresh=window.is_fresh)
+                self._watch.score(window.samples, is_fresh=is_fresh)
                 return
             self._steps.popleft()
             self._take_window(step, 0.0)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from services.stt_proxy.engine import Heard, Span
+from services.stt_proxy.prediction import Judgement
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class OpenUtterance:
     text_spans: tuple[Span, ...] = ()  # what the text covers
     draft: Ask | None = None  # asked for and not answered
     sounds_over: float | None = None  # at the last pause, by the voice
+    last_judgement: Judgement | None = None  # by the newest words
 
     @property
     def n_samples(self) -> int:
@@ -71,6 +73,7 @@ class OpenUtterance:
             self.speaking_since = None
         if self.first_sample is None:  # nothing was said yet: what was tried on an echo is not held against the caller
             self.n_drafts = 0
+            self.last_judgement = None
         return is_begun_anew
 
 

@@ -31,3 +31,40 @@ class QuietLine:
     def note(self, score: float) -> None:
         """What the detector made of that window."""
         self._n_quiet = self._n_quiet + 1 if self._is_quiet and score < SURE_SILENCE_SCORE else 0
+
+
+LOUD_RMS = 150.0  # of 32768: -47 dBFS
+LONG_WINDOWS = 16  # half a second on end: keys are shorter, and a detector without memory takes them for speech
+QUIETER = 4.0  # times, that is 12 dB
+OVER_WINDOWS = 3  # 96 ms
+
+
+class ForeignSound:
+    """One call's music and tones. What the detector remembers of them makes it late for the speech behind them: 0.4 s
+    after 12 s of chords, so that the first word is lost. Its memory is to be cleared when they are over.
+    """
+
+    def __init__(self) -> None:
+        self._n_loud = 0
+        self._loudest_rms = 0.0  # of the last loud windows, falling by a quarter each second
+        self._n_quieter = 0
+
+    def hear(self, window: Samples, *, is_speech: bool) -> bool:
+        """The next window, (n_samples,) int16. True: such a sound has just ended."""
+        rms = float(np.sqrt(np.mean(window.astype(np.float32) ** 2)))
+        self._loudest_rms = max(rms, self._loudest_rms * 0.991)
+        if is_speech:
+            self._n_loud = self._n_quieter = 0
+            return False
+        if rms > LOUD_RMS and rms * QUIETER > self._loudest_rms:
+            self._n_loud += 1
+            self._n_quieter = 0
+            return False
+        self._n_quieter += 1
+        if self._n_quieter < OVER_WINDOWS:
+            return False
+        was_long = self._n_loud >= LONG_WINDOWS
+        self._n_loud = self._n_quieter = 0
+        if was_long:
+            self._loudest_rms = rms
+        return was_long

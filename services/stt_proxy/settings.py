@@ -36,8 +36,8 @@ class SttSettings(ServiceSettings):
         700, ge=32, le=10000, description="Silence that ends a turn whose text is not known, in ms of audio."
     )
     learn_pauses: bool = Field(True, description="Wait longer for callers who went on after such silences before.")
-    max_drafts: int = Field(4, ge=0, le=100, description="Drafts one utterance may cost.")
-    max_draft_speech_ms: int = Field(15000, ge=0, description="The longest speech a draft is tried for, in ms.")
+    max_drafts: int = Field(4, ge=0, le=100, description="Drafts that 15 s of one utterance may cost.")
+    max_draft_speech_ms: int = Field(120_000, ge=0, description="The longest speech a draft is tried for, in ms.")
     draft_queue_limit_ms: int = Field(250, ge=0, description="A draft that would wait longer than this is not made.")
     settle_limit_s: float = Field(10.0, gt=0, description="A text that takes longer than this to settle has failed.")
     max_gap_ms: int = Field(

@@ -6,10 +6,12 @@ from services.stt_proxy.engine import Corrected, Heard, Hints, Partial, Span, Un
 from services.stt_proxy.events import SpeechActivity, TextStage, Transcript, TurnPrediction
 from services.stt_proxy.open_utterance import Ask, OpenUtterance
 from services.stt_proxy.phrasebook import phrasebook_of
-from services.stt_proxy.prediction import LOOKS_WHOLE, Doubt, PausingHabit, Reason, Waits, judge
+from services.stt_proxy.prediction import LOOKS_WHOLE, Doubt, Judgement, PausingHabit, Reason, Waits, judge
 from services.stt_proxy.settling import Output, Settlements, cost_of, transcript_of
 
 LONGEST_PAUSE_MS = 2000  # a longer one is a caller who waits, not one who pauses
+
+SPEECH_PER_DRAFTS_MS = 15_000  # each such stretch of one utterance may cost the same number of drafts
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +20,7 @@ class Endpointing:
 
     waits: Waits = field(default_factory=Waits)
     max_drafts: int = 4
-    max_draft_speech_ms: int = 15000
+    max_draft_speech_ms: int = 120_000
     learns_pauses: bool = True  # of this caller, in this call
     punctuates: bool = False  # the engine closes sentences, so that an open one says something
 
@@ -111,7 +113,10 @@ class Utterances:
         cost = cost_of(heard, since_ns=ask.trigger_ns, now_ns=now_ns)
         end_sample = ask.spans[-1].end_sample
         text = transcript_of(ask.utterance_id, stage, heard, spans=ask.spans, end_sample=end_sample, cost=cost)
-        return [text, self._predict(heard, hints)] if is_whole else [text]
+        if is_whole:
+            return [text, self._predict(heard, hints)]
+        self._judge(heard, hints)
+        return [text]
 
     def sounded(self, ask: Ask, sounds_over: float, hints: Hints) -> list[Output]:
         """How the voice sounded where what was asked for ends: 1 as at the end of a turn, 0 as in mid-sentence."""
@@ -127,6 +132,8 @@ class Utterances:
         """No words: a draft that was not made is nothing; an utterance that cannot be settled has failed."""
         outputs = self._settlements.unheard(ask, unheard)
         if outputs is None:
+            if self._open.draft is not None and self._open.draft.request_id == ask.request_id:
+                self._open.n_drafts -= 1  # it has cost nothing
             self._forget_draft(ask)
         return outputs or []
 
@@ -196,7 +203,8 @@ class Utterances:
 
     def _is_worth_a_draft(self, utterance: OpenUtterance) -> bool:
         speech_ms = utterance.n_samples // self._per_ms
-        return utterance.n_drafts < self._endpointing.max_drafts and speech_ms <= self._endpointing.max_draft_speech_ms
+        max_drafts = self._endpointing.max_drafts * (1 + speech_ms // SPEECH_PER_DRAFTS_MS)
+        return utterance.n_drafts < max_drafts and speech_ms <= self._endpointing.max_draft_speech_ms
 
     def _forget_draft(self, ask: Ask) -> None:
         """It is not under way any more."""
@@ -205,12 +213,10 @@ class Utterances:
 
     def _predict(self, heard: Heard | None, hints: Hints) -> TurnPrediction:
         """What the words make of it; None: they are not known yet."""
-        text = None if heard is None else heard.text
-        phrasebook = phrasebook_of("" if heard is None else heard.language_code)
-        is_left_open = self._endpointing.punctuates and text is not None and phrasebook.is_left_open(text)
-        doubt = Doubt(is_left_open, None if heard is None else heard.confidence, self._open.sounds_over)
-        judged = judge(text, phrasebook, hints, self._endpointing.waits, self._habit, doubt=doubt)
+        judged = self._judge(heard, hints)
         self._judged_at_pause = judged.reason
+        if heard is None and (last := self._open.last_judgement) is not None and last.wait_ms > judged.wait_ms:
+            judged = last  # what was said before wants more, and that holds until the new words are known
         return TurnPrediction(
             self._open.utterance_id,
             self._open.spans[-1].end_sample,
@@ -218,3 +224,13 @@ class Utterances:
             judged.wait_ms,
             judged.reason.value,
         )
+
+    def _judge(self, heard: Heard | None, hints: Hints) -> Judgement:
+        text = None if heard is None else heard.text
+        phrasebook = phrasebook_of("" if heard is None else heard.language_code)
+        is_left_open = self._endpointing.punctuates and text is not None and phrasebook.is_left_open(text)
+        doubt = Doubt(is_left_open, None if heard is None else heard.confidence, self._open.sounds_over)
+        judged = judge(text, phrasebook, hints, self._endpointing.waits, self._habit, doubt=doubt)
+        if heard is not None:
+            self._open.last_judgement = judged
+        return judged

@@ -20,6 +20,8 @@ from services.language.script import script_of
 from services.runtime.errors import StartupError
 from services.stt_proxy.decoding import Stopped
 from services.stt_proxy.engine import Segment, Span, Speech
+from services.stt_proxy.favouring import counts
+from services.stt_proxy.inventions import is_invented
 from services.stt_proxy.long_speech import DecodedPiece, DecodedPieces, behind
 from services.stt_proxy.repeats import cut_repeats
 
@@ -144,10 +146,17 @@ class ShortContextWhisper:
         _check(order.stop)
         language = languages[0] if len(languages) == 1 else next((one.language for one in before if one.language), "")
         language = language or self._detect(encoded, languages)
-        ids, score = self._generate(encoded, language, len(piece.sound) / RATE_HERTZ, order.phrases)
+        seconds = len(piece.sound) / RATE_HERTZ
+        ids, score = self._generate(encoded, language, seconds, ())
         _check(order.stop)
         whole = self._tokenizer.decode(ids).strip()
-        text = cut_repeats(whole, language)
+        if order.phrases and whole:
+            favoured_ids, favoured_score = self._generate(encoded, language, seconds, order.phrases)
+            _check(order.stop)
+            favoured = self._tokenizer.decode(favoured_ids).strip()
+            if counts(whole, score, favoured, favoured_score):
+                ids, score, whole = favoured_ids, favoured_score, favoured
+        text = "" if is_invented(whole, language, math.exp(min(0.0, score))) else cut_repeats(whole, language)
         spans = _spans_within(speech.spans, piece, rate_hertz)
         segments: list[Segment] = []
         if text and len(spans) > 1 and text == whole:

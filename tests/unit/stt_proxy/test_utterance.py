@@ -295,3 +295,54 @@ def test_the_cost_counts_from_the_sound_that_made_the_pause():
     [text] = [each for each in call.heard(draft, heard, OPEN, now_ns=3_000_000) if isinstance(each, Transcript)]
     assert text.cost is not None
     assert (text.cost.queue_us, text.cost.compute_us, text.cost.since_trigger_us) == (5, 200, 2000)
+
+
+def predicted(outputs: list[Output]) -> list[tuple[str, int]]:
+    return [(output.reason, output.wait_ms) for output in outputs if isinstance(output, TurnPrediction)]
+
+
+def test_digits_in_pairs_are_waited_for_at_a_pause_that_gets_no_draft():
+    call = utterances(max_drafts=4)
+    digits = ""
+    for number, pair in enumerate(("zero nine ", "one two ", "three four ", "five six ")):
+        digits += pair
+        answer(call, ask_in(say(call, 1000 * number, 1000 * number + 600)), digits)
+    fifth = say(call, 4000, 4600)
+    assert not [output for output in fifth if isinstance(output, Ask)]
+    assert predicted(fifth) == [("DIGITS_EXPECTED", 1200)]
+
+
+def test_the_wait_for_unfinished_words_stands_while_a_draft_is_refused():
+    call = utterances()
+    answer(call, ask_in(say(call, 500, 1500)), "I would like to make an appointment and")
+    outputs = say(call, 2000, 2300)
+    assert predicted(outputs) == [("UNFINISHED", 1200)]
+    assert call.unheard(ask_in(outputs), Unheard(2, "DRAFT_LATE", "")) == []
+
+
+def test_a_wait_shorter_than_that_for_unknown_words_does_not_stand():
+    call = utterances()
+    answer(call, ask_in(say(call, 500, 1500)), "I would like to make an appointment.")
+    assert predicted(say(call, 2000, 2300)) == [("NO_TEXT", 700)]
+
+
+def test_words_that_came_while_the_caller_went_on_make_the_wait():
+    call = utterances(max_drafts=1)
+    ask = ask_in(say(call, 500, 1500))
+    call.begin(1700 * MS, 0.9, OPEN)
+    assert texts(answer(call, ask, "My number is zero nine one")) == [(TextStage.PARTIAL, "My number is zero nine one")]
+    assert predicted(call.pause(2200 * MS, 0.1, OPEN, trigger_ns=0, wants_draft=True)) == [("DIGITS_EXPECTED", 1200)]
+
+
+def test_refused_drafts_are_not_held_against_the_caller():
+    call = utterances(max_drafts=1)
+    call.unheard(ask_in(say(call, 500, 1500)), Unheard(1, "DRAFT_LATE", ""))
+    assert ask_in(say(call, 2000, 2300)).spans[-1] == Span(2000 * MS, 2300 * MS)
+
+
+def test_each_15_s_of_one_utterance_may_cost_the_same_number_of_drafts():
+    call = utterances(max_drafts=1, max_draft_speech_ms=120_000)
+    asked = [
+        any(isinstance(output, Ask) for output in say(call, 6000 * number, 6000 * number + 5000)) for number in range(7)
+    ]
+    assert asked == [True, False, True, False, False, True, False]

@@ -101,6 +101,14 @@ def test_a_decode_that_nobody_awaits_stops(whisper):
         whisper.decode(speech(labelled("Where are you?")), ("en",), stop=stop)
 
 
+def test_phrases_are_favoured_and_never_written_unasked(whisper):
+    pain = speech(labelled("I am calling because | my son is in pain."))
+    phrases = ("Sunrise Dental Clinic", "Linh", "Doctor Tran Mai", "Doctor David Lee", "nha khoa Bình Minh")
+    assert "mai" not in normalise(whisper.decode(pain, ("en",), phrases=phrases).text)
+    miller = speech(labelled("My name is | Joe Miller."))
+    assert "Joe Miller" in whisper.decode(miller, ("en",), phrases=("Joe Miller",)).text
+
+
 def test_hiss_has_no_words(whisper):
     hiss = np.random.default_rng(3).normal(0, 60, 8000).astype(np.int16)
     decoded = whisper.decode(Speech(1, 1, (Span(0, 8000),), (Clip(0, hiss),), 8000), ("en",))

@@ -187,9 +187,9 @@ class EndpointingConfig(_message.Message):
     unfinished_wait_ms: _builtins.int
     """The same for a sentence that is plainly unfinished; default 1200."""
     max_drafts: _builtins.int
-    """Drafts one utterance may cost; default 4."""
+    """Drafts that each 15 s of an utterance's speech may cost; default 4."""
     max_draft_speech_ms: _builtins.int
-    """The longest speech a draft is tried for, in milliseconds; default 15000."""
+    """The longest speech a draft is tried for, in milliseconds; default 120000."""
     def __init__(
         self,
         *,

@@ -1,0 +1,31 @@
+"""Words to favour. Whisper takes them as the text before; then it finds names, and now and then says them unasked.
+
+So a piece is decoded both ways on one encoding, and the text that knew the phrases counts only where it is as likely as
+the plain one and sounds like it. With the phrases of the clinic, without them | always | by this rule: of 50 phrases in
+75 sentences of five voices 14 | 42 | 36 are written rightly, with 105 | 55 | 62 errors in 435 words. In the clips of
+tests/data, which hold no phrase, 37 | 53 | 34 of 150 English words are wrong, and 64 | 62 | 67 of 78 Vietnamese ones.
+Always, DTMF and music become a list of treatments; by this rule they stay without words.
+"""
+
+import unicodedata
+from difflib import SequenceMatcher
+
+from services.language.words import normalise
+
+ALIKE = 0.7  # of the letters, in order
+MOST_LOSS = 0.1  # of the mean log probability of a token, that knowing the phrases may cost
+
+
+def counts(plain: str, plain_score: float, favoured: str, favoured_score: float) -> bool:
+    """Whether the text decoded with the phrases is to be taken in place of the plain one."""
+    return favoured_score >= plain_score - MOST_LOSS and likeness(plain, favoured) >= ALIKE
+
+
+def likeness(one: str, other: str) -> float:
+    """How much of the letters two texts share, in order: 0 to 1."""
+    return SequenceMatcher(None, _letters(one), _letters(other), autojunk=False).ratio()
+
+
+def _letters(text: str) -> str:
+    plain = unicodedata.normalize("NFKD", "".join(normalise(text))).replace("đ", "d")
+    return "".join(letter for letter in plain if letter.isalnum())

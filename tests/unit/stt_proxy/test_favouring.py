@@ -1,0 +1,22 @@
+import pytest
+
+from services.stt_proxy.favouring import counts
+
+
+def test_a_name_is_taken_where_the_text_sounds_like_it():
+    assert counts("Is this summer's dental clinic?", -0.5, "Is this Sunrise Dental Clinic?", -0.3)
+
+
+@pytest.mark.parametrize(
+    ("plain", "favoured"),
+    [
+        ("I am calling because my son is in pain.", "I am calling because Mai Tha Linh Linh Paine"),
+        ("Địa chỉ ở đâu?", "lấy cao răng"),
+    ],
+)
+def test_a_phrase_that_nobody_said_is_not_taken(plain, favoured):
+    assert not counts(plain, -0.5, favoured, -0.55 if "Linh" not in favoured else -0.9)
+
+
+def test_a_text_that_is_less_likely_is_not_taken():
+    assert not counts("Is whitening safe?", -0.3, "Is widening safe?", -0.6)
