@@ -32,7 +32,9 @@ class PbxSettings(BaseSettings):
         default="tong-dai",
         description="ARI application that calls are given to; of several, what their names begin with.",
     )
-    longest_call_s: int = Field(default=3600, ge=1, description="Longest call, in seconds, kept by Asterisk itself.")
+    longest_call_s: int = Field(
+        default=3660, ge=1, description="Longest call, in seconds, kept by Asterisk itself; above GATEWAY_MAX_CALL_S."
+    )
 
 
 async def run(settings: PbxSettings, n_gateways: int) -> int:

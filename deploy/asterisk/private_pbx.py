@@ -56,7 +56,7 @@ class PrivatePbx:
         *,
         ports: PbxPorts = PbxPorts(),
         account: PbxAccount = PbxAccount(),
-        longest_call_s: int = 3600,
+        longest_call_s: int = 3660,
     ) -> None:
         self.ports, self.account = ports, account
         self._unpacked, self._state = unpacked, state.resolve()

@@ -14,6 +14,7 @@ COPY protos/gen protos/gen
 COPY services/__init__.py services/__init__.py
 COPY services/runtime services/runtime
 COPY services/audio services/audio
+COPY services/language services/language
 COPY services/call_gateway services/call_gateway
 COPY deploy/__init__.py deploy/models.toml deploy/probe.py deploy/stack.py deploy/
 ENV PATH=/app/.venv/bin:$PATH PYTHONPATH=/app:/app/protos/gen PYTHONUNBUFFERED=1 TONG_DAI_MODELS_DIR=/models

@@ -18,6 +18,7 @@ COPY protos/gen protos/gen
 COPY services/__init__.py services/__init__.py
 COPY services/runtime services/runtime
 COPY services/audio services/audio
+COPY services/language services/language
 COPY services/nlu services/nlu
 COPY deploy/__init__.py deploy/models.toml deploy/probe.py deploy/stack.py deploy/
 COPY deploy/agents deploy/agents

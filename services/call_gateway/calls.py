@@ -37,6 +37,7 @@ class LiveCall:
     number: int  # rises with every call: the order of the list
     session: Session
     start_time_ns: int = field(default_factory=time.time_ns)  # since 1970; when it was answered, once it was
+    is_answered: bool = False
     turns_answered: int = 0
     tally: CallTally = field(default_factory=CallTally)
 
@@ -46,6 +47,7 @@ class LiveCall:
 
     def answered(self) -> None:
         """Its time begins now."""
+        self.is_answered = True
         self.start_time_ns = time.time_ns()
 
     @property
@@ -75,7 +77,8 @@ class CallTable:
 
     def remove(self, call: LiveCall) -> None:
         """It is over."""
-        self._calls.pop(call.call_id, None)
+        if self._calls.get(call.call_id) is call:
+            del self._calls[call.call_id]
         if not self._calls:
             self._emptied.set()
 

@@ -1,18 +1,21 @@
 """Takes calls from every door and holds them: the one place that knows all calls of the process."""
 
 import asyncio
+import time
 import uuid
 from dataclasses import replace
 
 from services.call_gateway.agents import AgentBook
 from services.call_gateway.calls import CallTable, LiveCall
-from services.call_gateway.conversation.line import EndCause
+from services.call_gateway.conversation.line import EndCause, LegEnded
 from services.call_gateway.conversation.news import News, TurnFinished
+from services.call_gateway.conversation.pace import StagePace
 from services.call_gateway.edges import open_edge
 from services.call_gateway.edges.edge import Edge, IncomingCall, Leg
 from services.call_gateway.edges.pacing import Pacer
 from services.call_gateway.edges.program import ProgramEdge
 from services.call_gateway.prompts.library import PromptLibrary
+from services.call_gateway.prompts.recorded import Shipped
 from services.call_gateway.reporting import Reporter
 from services.call_gateway.session import Session
 from services.call_gateway.settings import GatewaySettings
@@ -20,11 +23,14 @@ from services.call_gateway.stages.directory import check_agent
 from services.call_gateway.stages.stages import StageChannels
 from services.call_gateway.watching import CallBegan, CallNews, CallOver, NewsDesk
 from services.runtime.channels import open_channel
-from services.runtime.errors import CapacityError, Draining
+from services.runtime.errors import CapacityError, Draining, ServiceError
 from services.runtime.lifecycle import Lifecycle
 from services.runtime.logs import bind_call, get_logger
 
 MAX_LABEL_CHARS = 64
+LOOK_AT_DOORS_S = 0.5
+SLOWEST_START_S = 3.0
+"""Median time to a reply's first words or sound beyond which callers wait longer than anybody likes to."""
 
 log = get_logger(__name__)
 
@@ -37,6 +43,8 @@ class Gateway:
         self.news = NewsDesk()
         self._settings = settings
         self._lifecycle = lifecycle
+        self._pace = StagePace()
+        self._max_calls = settings.max_calls
         self._pacer: Pacer
         self._channels: StageChannels
         self._agents: AgentBook
@@ -45,13 +53,14 @@ class Gateway:
 
     async def load(self) -> None:
         """Open what all calls share. The stages need not be up: a call that finds one down apologises."""
+        shipped = await asyncio.to_thread(Shipped)
         channel = self._settings.stage_channel
         self._channels = StageChannels(
             stt=open_channel(self._settings.stt_target, channel),
             nlu=open_channel(self._settings.nlu_target, channel),
             tts=open_channel(self._settings.tts_target, channel),
         )
-        self._agents = AgentBook(self._channels.nlu, PromptLibrary(self._channels.tts))
+        self._agents = AgentBook(self._channels.nlu, PromptLibrary(self._channels.tts, shipped))
         self._pacer = Pacer()
         self.program = ProgramEdge(self._pacer)
         self._edges = [self._open_edge(name) for name in self._settings.edge_names]
@@ -64,9 +73,18 @@ class Gateway:
             tasks.create_task(self._agents.run())
             for edge in self._edges:
                 tasks.create_task(edge.serve(self.take_call))
+            watching = tasks.create_task(self._watch_doors())
             await self._lifecycle.draining()
+            watching.cancel()
             for edge in self._edges:
                 edge.stop_taking_calls()
+
+    async def _watch_doors(self) -> None:
+        """Say in health which doors are open, until cancelled: `edge.ari` beside the service's own name."""
+        while True:
+            for name, edge in zip(self._settings.edge_names, self._edges, strict=True):
+                self._lifecycle.set_part(f"edge.{name}", is_ready=edge.is_ready)
+            await asyncio.sleep(LOOK_AT_DOORS_S)
 
     async def close(self) -> None:
         """The process ends."""
@@ -83,6 +101,8 @@ class Gateway:
         bind_call(leg.call.call_id)
         try:
             await self._hold(leg)
+        except ServiceError:
+            raise  # refused before the answer: the edge sends it elsewhere
         except Exception:
             log.exception("call_failed")  # this one: the others go on
             await leg.hang_up(EndCause.FAILURE, message="the gateway failed")
@@ -101,6 +121,7 @@ class Gateway:
             on_answered=lambda: self._began(call),
             on_profile=lambda profile: self._agents.learn(agent, profile),
             on_news=lambda news: self._tell(call, news),
+            pace=self._pace,
         )
         call = self.calls.add(session)
         try:
@@ -124,7 +145,10 @@ class Gateway:
     def _check_room(self) -> None:
         if self._lifecycle.drain_deadline_ms:
             raise Draining("this gateway takes no calls now: call another one")
-        if len(self.calls) >= self._settings.max_calls:
+        slow = self._pace.overloaded(SLOWEST_START_S, now=time.monotonic())
+        if slow is not None and len(self.calls):
+            raise CapacityError(f"{slow.value} answers too slowly for one more call: call another gateway")
+        if len(self.calls) >= self._max_calls:
             raise CapacityError(f"{len(self.calls)} calls are up, as many as this gateway holds: call another one")
 
     # -- news of one call ----------------------------------------------------------------------------------------------
@@ -134,14 +158,13 @@ class Gateway:
         self._tell(call, CallBegan(call.session.call.edge, call.session.agent_id))
 
     def _over(self, call: LiveCall) -> None:
-        end = call.session.end
-        if end is not None:
-            session, conversation = call.session, call.session.conversation
-            over = CallOver(
-                end.cause, end.message, session.duration_ms, call.turns_answered, conversation.is_echo_suspected
-            )
-            self._tell(call, over)
-            log.info("call_counted", **conversation.counters)
+        session, conversation = call.session, call.session.conversation
+        end = session.end or LegEnded(EndCause.FAILURE, "the gateway failed" if call.is_answered else "never answered")
+        over = CallOver(
+            end.cause, end.message, session.duration_ms, call.turns_answered, conversation.is_echo_suspected
+        )
+        self._tell(call, over)
+        log.info("call_counted", **conversation.counters)
 
     def _tell(self, call: LiveCall, news: News | CallBegan | CallOver) -> None:
         if isinstance(news, TurnFinished) and not news.record.is_gateway_prompt:

@@ -85,9 +85,9 @@ class Reporter:
                 line.info("turn_ended", **_turn_fields(record))
             case CallOver() as over:
                 edge = self._edges.pop(call_news.call_id, "")
-                if edge:
+                if edge:  # else it was never answered
                     _CALLS_UP.labels(edge).dec()
-                _CALLS.labels(over.cause.value).inc()
+                    _CALLS.labels(over.cause.value).inc()
                 line.info(
                     "call_ended",
                     cause=over.cause.value,

@@ -22,21 +22,35 @@ from services.call_gateway.conversation.commands import (
     EndSpeech,
     EndUtterance,
     HangUp,
+    ProbeStage,
     ReopenStage,
     ReportAction,
     ReportPlayout,
+    SendOn,
     Speak,
     StopSpeech,
     UpdateEar,
 )
 from services.call_gateway.conversation.conversation import Conversation
-from services.call_gateway.conversation.events import CallAnswered, CloseAsked, Event, PressKeys, TransferCall
+from services.call_gateway.conversation.events import (
+    CallAnswered,
+    CloseAsked,
+    Event,
+    PressKeys,
+    Stage,
+    StageAlive,
+    StageFailed,
+    StageReady,
+    TransferCall,
+)
 from services.call_gateway.conversation.line import CallerAudio, EndCause, LegEnded, LegEvent, MediaIdle, joined
 from services.call_gateway.conversation.news import News
+from services.call_gateway.conversation.pace import StagePace
 from services.call_gateway.conversation.profile import AgentProfile
 from services.call_gateway.conversation.prompts import PromptBook
 from services.call_gateway.conversation.settings import ConversationSettings
 from services.call_gateway.edges.edge import IncomingCall, Leg, LegFailed
+from services.call_gateway.opening import Opening
 from services.call_gateway.stages.facts import CallFacts
 from services.call_gateway.stages.stages import StageChannels, Stages
 from services.call_gateway.stages.stream import StreamLimits
@@ -64,9 +78,11 @@ class Session:
         on_answered: Callable[[], None],
         on_profile: Callable[[AgentProfile], None],
         on_news: Callable[[News], None],
+        pace: StagePace | None = None,
     ) -> None:
         """`call`: the leg's own, with the gateway's defaults filled in. `profile` and `prompts`: what is known of the
-        agent before its stream is open. The callbacks tell whoever keeps the calls; they return at once.
+        agent before its stream is open. The callbacks tell whoever keeps the calls; they return at once. `pace`: how
+        fast the stages have answered all calls.
         """
         self.call = call
         self.sample = 0
@@ -74,8 +90,14 @@ class Session:
         self.end: LegEnded | None = None
         """How the call ended, once it has."""
         self.conversation = Conversation(
-            settings, language_codes=call.language_codes, audio_format=call.audio_format, prompts=prompts
+            settings,
+            language_codes=call.language_codes,
+            audio_format=call.audio_format,
+            prompts=prompts,
+            pace=pace,
+            has_fallback=leg.has_fallback,
         )
+        self._opening = Opening()
         self._leg = leg
         self._channels = channels
         self._limits = limits
@@ -94,23 +116,34 @@ class Session:
         self._failure: Exception | None = None
 
     async def run(self) -> None:
-        """The whole call. Returns when everything is reported and closed."""
+        """The whole call. Returns when everything is reported and closed. Raises ServiceError: it was not answered,
+        since a stage is full or away; send it elsewhere.
+        """
         async with asyncio.TaskGroup() as self._tasks:
             self._stages = self._open_stages(self._tasks)
-            try:
-                await self._leg.answer(self)
-            except LegFailed as failed:
-                log.info("call_not_answered", reason=str(failed))
-            else:
-                self._on_answered()
-                self._tell(CallAnswered(is_recovered=self.call.is_recovered))
-                await self._ended.wait()
+            refusal = None if self.call.is_recovered else await self._opening.failure(self._stages.reopen)
+            self._opening.is_over = True
+            if refusal is None:
+                await self._converse()
             self._alarm.silence()
             if self._failure is not None:
                 log.error("session_broke", exc_info=self._failure)
-                await self._hang_up(EndCause.FAILURE, "the gateway failed")
+                await self._send_on("the gateway failed")
                 self.end = self.end or LegEnded(EndCause.FAILURE, "the gateway failed")
             await self._stages.finish()
+        if refusal is not None:
+            raise refusal
+
+    async def _converse(self) -> None:
+        """From the answer to the end of the line."""
+        try:
+            await self._leg.answer(self)
+        except LegFailed as failed:
+            log.info("call_not_answered", reason=str(failed))
+        else:
+            self._on_answered()
+            self._tell(CallAnswered(is_recovered=self.call.is_recovered))
+            await self._ended.wait()
 
     @property
     def duration_ms(self) -> int:
@@ -220,6 +253,10 @@ class Session:
                 self._leg.discard_sent()
             case DoAction():
                 self._spawn(self._act(command))
+            case ProbeStage(stage):
+                self._spawn(self._probe(stage))
+            case SendOn(message):
+                self._spawn(self._send_on(message))
             case HangUp(cause, message):
                 self._spawn(self._hang_up(cause, message))
             case _:
@@ -265,6 +302,23 @@ class Session:
         else:
             self._stages.agent.perform(ReportAction(command.action_id, is_done=True))
 
+    async def _probe(self, stage: Stage) -> None:
+        if await self._stages.is_alive(stage):
+            self._tell(StageAlive(stage))
+
+    async def _send_on(self, message: str) -> None:
+        """Give the call to whoever else takes it; where nobody does, end it."""
+        if self._leg.has_fallback and self.end is None:
+            try:
+                async with asyncio.timeout(HANG_UP_LIMIT_S):
+                    await self._leg.fall_back(message)
+                    await self._ended.wait()
+                    log.warning("call_sent_on", reason=message)
+                    return
+            except (LegFailed, TimeoutError) as failed:
+                log.warning("fallback_failed", reason=str(failed))
+        await self._hang_up(EndCause.FAILURE, message)
+
     async def _hang_up(self, cause: EndCause, message: str = "") -> None:
         try:
             async with asyncio.timeout(HANG_UP_LIMIT_S):
@@ -280,17 +334,35 @@ class Session:
         call = self.call
         stages = Stages(
             self._channels,
-            CallFacts(call.call_id, call.tenant_id, call.agent_id, call.language_codes, call.caller, call.audio_format),
+            CallFacts(
+                call.call_id,
+                call.tenant_id,
+                call.agent_id,
+                call.language_codes,
+                call.caller,
+                call.audio_format,
+                call.visit_id,
+            ),
             profile=self._profile,
             past=lambda: self.conversation.history,
             tasks=tasks,
-            on_event=self._tell,
+            on_event=self._hear_stage,
             on_profile=self._adopt,
             limits=self._limits,
         )
         self.conversation.adopt(self._profile)
         stages.open()
         return stages
+
+    def _hear_stage(self, event: Event) -> None:
+        """Before the answer, a stage that does not open is the opening's affair; then the conversation mends it."""
+        if not self._opening.is_over and not self.call.is_recovered:
+            if isinstance(event, StageFailed):
+                self._opening.failed(event)
+                return
+            if isinstance(event, StageReady):
+                self._opening.ready(event.stage)
+        self._tell(event)
 
     def _adopt(self, profile: AgentProfile) -> None:
         if profile == self._profile:

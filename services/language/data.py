@@ -12,6 +12,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 PACKAGED = Path(__file__).parent / "data"
 FALLBACK = "other"
+LONGEST_LANGUAGE = 8  # letters of a primary language subtag (RFC 5646, section 2.1)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -63,9 +64,10 @@ def languages() -> tuple[str, ...]:
 
 def folder_of(language: str) -> Path:
     """The folder of a language, or that of `FALLBACK` where it has none."""
-    for root in _roots:
-        if (root / language).is_dir():
-            return root / language
+    if language.isalnum() and len(language) <= LONGEST_LANGUAGE:
+        for root in _roots:
+            if (root / language).is_dir():
+                return root / language
     return PACKAGED / FALLBACK
 
 

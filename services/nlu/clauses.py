@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from services.language.clauses import abbreviations, joints, phrase_openings
+
 _SENTENCE_ENDS = ".!?…。！？\n"
 _PHRASE_ENDS = ",;:，；："
 _ENDS = re.compile(f"[{re.escape(_SENTENCE_ENDS + _PHRASE_ENDS)}]+")
@@ -20,27 +22,6 @@ _LAST_WORD = re.compile(r"[^\W_](?:[\w.]*[^\W_])?$")
 _SPACED_WORD = re.compile(r"(?<=\s)\S+")
 _WORDS = re.compile(r"[\u3400-\u9fff]|[^\s\u3400-\u9fff]+")  # a Chinese character counts as half a word
 
-
-def _words_of(*lists: str) -> frozenset[str]:
-    return frozenset(word for each in lists for word in each.split())
-
-
-_ABBREVIATIONS = {  # a full stop behind these ends no sentence
-    *("dr", "mr", "mrs", "ms", "prof", "st", "ave", "no", "nos", "vs", "etc", "dept", "ext", "approx", "tel", "jr"),
-    *("sr", "inc", "ltd", "co", "mt", "e.g", "i.e", "a.m", "p.m", "u.s", "u.k"),
-    *("ts", "ths", "bs", "ths.bs", "bs.ck", "pgs", "gs", "tp", "q", "p", "đ", "đ/c", "sđt"),
-    *("г", "ул", "д", "кв", "тел", "т.е", "т.д", "т.п", "им", "руб", "коп", "стр", "р-н"),
-}
-_JOINTS = _words_of(  # a long clause may be cut before these
-    "and but or because so which if then from between until",
-    "và nhưng hoặc vì nên nếu thì",
-    "и но или потому если чтобы",
-)
-_PHRASE_OPENINGS = _JOINTS | _words_of(  # and an early clause, for which the caller waits, before these too
-    "on at in for with by before after when where who that",
-    "vào ở tại cho để với từ lúc khi mà",
-    "в на с для по к до после когда где что который",
-)
 
 FIRST_PHRASE_WORDS = 4
 _LATER_PHRASE_WORDS = 8
@@ -103,11 +84,11 @@ class ClauseCutter:
                 continue
             ends_sentence = run.group()[-1] in _SENTENCE_ENDS
             if ends_sentence or self._is_first or _words(held[:end]) >= _LATER_PHRASE_WORDS:
-                return _before(_JOINTS, held[:end], _LATER_JOINT_WORDS) or (end, ends_sentence)
+                return _before(joints(), held[:end], _LATER_JOINT_WORDS) or (end, ends_sentence)
         is_early = self._words_given < self._first_phrase_words  # "Sure," is spoken before much more is written
-        if is_early and (cut := _before(_PHRASE_OPENINGS, held, self._first_phrase_words)):
+        if is_early and (cut := _before(phrase_openings(), held, self._first_phrase_words)):
             return cut  # the rest of the clause is not written yet: this much can be spoken meanwhile
-        return _before(_JOINTS, held, _LATER_JOINT_WORDS) or self._forced()
+        return _before(joints(), held, _LATER_JOINT_WORDS) or self._forced()
 
     def _end_of(self, run: re.Match[str]) -> int | None:
         """Where the clause ends that this run of marks closes. 0: it closes none. None: not known yet."""
@@ -122,6 +103,8 @@ class ClauseCutter:
                 return None  # 3.5, 10:30, 1,000, Dr. or the end of a sentence
             if marks == "." and _is_abbreviated(before):
                 return 0
+        elif is_last and marks.strip(".") == "":
+            return None  # more dots may come: "Wait..." is one sentence
         if not is_last and not (after.isspace() or after in _CLOSERS or _is_wide_letter(after)):
             return 0
         return _skip_closers(held, run.end())
@@ -134,12 +117,12 @@ class ClauseCutter:
         return (space + 1 if space > 0 else _MAX_CHARS), False
 
 
-def _before(joints: frozenset[str], held: str, least_words: int) -> tuple[int, bool] | None:
+def _before(openings: frozenset[str], held: str, least_words: int) -> tuple[int, bool] | None:
     """A cut before the first joining word that has enough words before it. The last word may still grow into another:
     even then it begins one.
     """
     for word in _SPACED_WORD.finditer(held):
-        if word.group().lower() in joints and _words(held[: word.start()]) >= least_words:
+        if word.group().lower() in openings and _words(held[: word.start()]) >= least_words:
             return word.start(), False
     return None
 
@@ -162,7 +145,7 @@ def _is_abbreviated(before: str) -> bool:
     if word.isdigit():
         return not any(c.isalpha() for c in before)
     is_initial = len(word) == 1 and word.isalpha() and not _is_wide_letter(word)
-    return word in _ABBREVIATIONS or (is_initial and found.group().isupper())
+    return word in abbreviations() or (is_initial and found.group().isupper())
 
 
 def _is_wide_letter(character: str) -> bool:

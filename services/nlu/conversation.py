@@ -75,7 +75,7 @@ class Conversation:
         )
         self._tool_runs = ToolRuns(
             tools=TOOLS,
-            key_prefix=f"{config.tenant_id}/{config.call_id}",
+            key_prefix=f"{config.tenant_id}/{config.visit_id or config.call_id}",
             history=self._history,
             emit=emit,
             tasks=tasks,

@@ -103,6 +103,7 @@ class Config:
     """What stays fixed for the conversation."""
 
     call_id: str = ""
+    visit_id: str = ""  # which visit of a caller, the same on every stream of it; empty: call_id stands for it
     tenant_id: str = ""
     agent_id: str = ""
     language_codes: tuple[str, ...] = ()

@@ -29,7 +29,7 @@ class ToolRuns:
         tasks: asyncio.TaskGroup,
         limit_s: float,
     ) -> None:
-        """`key_prefix`: tenant and call, which with turn and ordinal make the idempotency key."""
+        """`key_prefix`: tenant and visit, which with turn and ordinal make the idempotency key."""
         self._tools, self._key_prefix, self._history = tools, key_prefix, history
         self._emit, self._tasks, self._limit_s = emit, tasks, limit_s
         self._running: dict[str, asyncio.Task[ToolCall]] = {}

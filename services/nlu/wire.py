@@ -44,6 +44,7 @@ def read_config(config: nlu_pb2.ConversationConfig, *, call_id: str) -> Config:
     """The config of a stream; `call_id` as the server calls it."""
     return Config(
         call_id=call_id,
+        visit_id=config.visit_id,
         tenant_id=config.tenant_id,
         agent_id=config.agent_id,
         language_codes=tuple(config.language_codes),
@@ -132,6 +133,7 @@ def write_profile(profile: AgentProfile) -> agent_pb2.AgentProfile:
             for kind, texts in profile.prompts.items()
             for code, text in texts.items()
         ],
+        region=profile.region,
         lexicon=[agent_pb2.LexiconEntry(**entry.model_dump()) for entry in profile.lexicon],
         endpointing=agent_pb2.AgentEndpointing(**profile.endpointing.model_dump()),
         barge_in=agent_pb2.AgentBargeIn(**profile.barge_in.model_dump()),

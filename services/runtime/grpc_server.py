@@ -60,13 +60,13 @@ class ServiceServer:
     @property
     def target(self) -> str:
         """Where it listens, as "host:port"."""
-        return f"{self._settings.host}:{self.port}"
+        return _address(self._settings.host, self.port)
 
     async def start(self) -> None:
         """Listen, NOT_SERVING. Raises StartupError when the port is taken or a certificate does not load."""
         credentials = _credentials(self._settings)
         _check_port(self._settings.host, self._settings.port)
-        address = f"{self._settings.host}:{self._settings.port}"
+        address = _address(self._settings.host, self._settings.port)
         try:
             if credentials is None:
                 self.port = self._server.add_insecure_port(address)
@@ -82,6 +82,13 @@ class ServiceServer:
         self._lifecycle.serve()
         if self._lifecycle.state is State.SERVING:
             await self._say(HealthCheckResponse.SERVING)
+
+    async def tell_parts(self) -> None:
+        """Have health say which parts of the service are ready, under their names. Until cancelled."""
+        while True:
+            for name, is_ready in (await self._lifecycle.changed_parts()).items():
+                status = HealthCheckResponse.SERVING if is_ready else HealthCheckResponse.NOT_SERVING
+                await self._health.set(name, status)
 
     async def stop(self, drain_s: float) -> None:
         """Drain and stop: NOT_SERVING, refuse new streams, let the open ones end for up to `drain_s`, cut the rest.
@@ -114,6 +121,11 @@ def server_options(settings: ServiceSettings) -> list[tuple[str, Any]]:
     ]
 
 
+def _address(host: str, port: int) -> str:
+    """As gRPC wants it: an IPv6 address in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def _check_port(host: str, port: int) -> None:
     """Bind once by ourselves: gRPC would explain a taken port in its own log lines."""
     try:
@@ -123,7 +135,8 @@ def _check_port(host: str, port: int) -> None:
             trial.bind(address)
     except OSError as error:
         raise StartupError(
-            f"cannot listen on {host}:{port} ({error.strerror}): stop the process that holds the port, or set another"
+            f"cannot listen on {_address(host, port)} ({error.strerror}): "
+            "stop the process that holds the port, or set another"
         ) from error
 
 

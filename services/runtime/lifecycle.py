@@ -21,6 +21,8 @@ class Lifecycle:
         self._state = State.LOADING
         self._draining = asyncio.Event()
         self._drain_deadline = 0.0
+        self._parts: dict[str, bool] = {}
+        self._parts_changed = asyncio.Event()
 
     @property
     def state(self) -> State:
@@ -34,6 +36,18 @@ class Lifecycle:
     async def draining(self) -> None:
         """Return when the service begins to drain: the moment to send `going_away` on an open stream."""
         await self._draining.wait()
+
+    def set_part(self, name: str, *, is_ready: bool) -> None:
+        """A part of the service that health tells of under a name of its own is ready, or is not."""
+        if self._parts.get(name) != is_ready:
+            self._parts[name] = is_ready
+            self._parts_changed.set()
+
+    async def changed_parts(self) -> dict[str, bool]:
+        """Wait for a change; returns every part."""
+        await self._parts_changed.wait()
+        self._parts_changed.clear()
+        return dict(self._parts)
 
     def serve(self) -> None:
         """The engine is loaded."""

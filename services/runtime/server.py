@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import os
 import platform
 import signal
 import sys
@@ -22,8 +23,13 @@ from services.runtime.loop_lag import watch_loop_lag
 from services.runtime.metrics import StageMetrics, stage_of
 from services.runtime.settings import ServiceSettings
 from services.runtime.tracing import configure_tracing
+from services.runtime.watchdog import watch_engines
 
 Step = Callable[[], Awaitable[None]]
+
+EXIT_ENGINE_LOST = 70
+"""Exit status of a process whose engine is lost: EX_SOFTWARE of sysexits.h. Its supervisor starts it again."""
+_LAST_WORDS_S = 1.0  # for health to say NOT_SERVING and for the open streams' statuses to reach their clients
 
 log = get_logger(__name__)
 
@@ -49,6 +55,7 @@ def run_service(
     `background` runs beside the streams from then on and is cancelled after the last one; if it fails, the process
     ends. `drain` returns when work that no stream of this server carries has come to its end: it is waited for beside
     the streams, as long as for them. `close` runs last. A StartupError becomes one line on stderr and exit code 1.
+    An engine's thread that has ended or hangs makes health say NOT_SERVING and ends the process with EXIT_ENGINE_LOST.
     """
     stage = stage_of(full_name)
     configure_logs(level=settings.log_level, log_format=settings.log_format, log_pii=settings.log_pii, service=stage)
@@ -86,7 +93,11 @@ async def _run(
         _start_metrics(settings, metrics)
         log.info("listening", target=server.target)
         async with asyncio.TaskGroup() as tasks:
-            beside = [tasks.create_task(watch_loop_lag(metrics))]
+            beside = [
+                tasks.create_task(watch_loop_lag(metrics)),
+                tasks.create_task(_end_with_engine(server, metrics)),
+                tasks.create_task(server.tell_parts()),
+            ]
             if await _until(load(), stop_signal):
                 _spare_collector()
                 await server.serve()
@@ -102,6 +113,21 @@ async def _run(
         await server.stop(0)
         await close()
         log.info("stopped")
+
+
+async def _end_with_engine(server: ServiceServer, metrics: StageMetrics) -> None:
+    """End the process when a thread of an engine is lost. `close` and the interpreter's own end would wait for a thread
+    that hangs, so neither runs.
+    """
+    lost = await watch_engines()
+    log.error("engine_lost", engine=lost.engine, thread=lost.thread, cause=lost.cause)
+    metrics.errors_total("ENGINE_LOST").inc()
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_LAST_WORDS_S):
+            await server.stop(0)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(EXIT_ENGINE_LOST)
 
 
 async def _drain(server: ServiceServer, drain_s: float, drain: Step) -> None:

@@ -1,29 +1,44 @@
 """A bounded pool for engines that decode whole stretches of speech: what is owed goes before guesses."""
 
 import asyncio
-import os
+import contextlib
 import time
 from collections import deque
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
+from threading import Event
 from typing import Generic, TypeVar
 
+from services.runtime.cpu import usable_cpus
+from services.runtime.logs import get_logger
 from services.runtime.metrics import StageMetrics
+from services.runtime.watchdog import ENGINE_THREADS
 from services.stt_proxy.metrics import COMPUTE_SECONDS_TOTAL
 
 T = TypeVar("T")
 
 FIRST_GUESS_S = 0.25  # what a job takes, before any has been measured
+LONGEST_DECODE_S = 30.0  # thirty seconds of speech on a slow core
 GUESS_WEIGHT = 0.2  # of the newest measurement in the running mean
+
+log = get_logger(__name__)
 
 
 class Purpose(Enum):
     """Why something is decoded."""
 
     DRAFT = "draft"  # worth nothing when late
+    AHEAD = "ahead"  # will be needed at the end of the utterance, and is not urgent before
     SETTLED = "settled"  # owed
+
+
+class Stopped(Exception):
+    """Raised by a job that saw its stop event."""
+
+
+ORDER = (Purpose.SETTLED, Purpose.DRAFT, Purpose.AHEAD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,121 +58,206 @@ class Refused:
     message: str
 
 
-@dataclass(slots=True)
-class _Job(Generic[T]):
+@dataclass(eq=False, slots=True)
+class Job(Generic[T]):
+    """One decode; `DecodingPool.cancel` takes it."""
+
     owner: Hashable
+    about: Hashable
     purpose: Purpose
-    work: Callable[[], T]
+    work: Callable[[Event], T]
     done: Callable[[Done[T] | Refused], None]
     submitted_ns: int
     queue_us: int = 0
+    began_ns: int = 0
+    stop: Event = field(default_factory=Event)
+    is_answered: bool = False
+    late: asyncio.TimerHandle | None = None  # of a draft that waits
 
 
 class DecodingPool(Generic[T]):
     """Workers of one thread each; one job at a time for each owner.
 
-    A draft that would wait longer than the limit is refused at once, or when its turn comes too late. A newer draft of
-    the same owner takes the place of one that waits. Everything but the work itself happens on the event loop.
+    A draft that would wait longer than the limit is refused at once, or when the limit has passed. A newer job about
+    the same utterance replaces the draft, also one that runs: its worker is told to stop, and the newer job need not
+    wait for it. Everything but the work itself happens on the event loop.
     """
 
     def __init__(self, *, n_workers: int, draft_queue_limit_ms: int, metrics: StageMetrics) -> None:
         """`n_workers`: 0 means one a core."""
-        self.n_workers = n_workers or len(os.sched_getaffinity(0))
+        self.n_workers = n_workers or usable_cpus()
         self._draft_limit_s = draft_queue_limit_ms / 1000
         self._dropped = metrics.queue_dropped_total("drafts")
-        self._threads = ThreadPoolExecutor(self.n_workers, thread_name_prefix="decode")
-        self._settled: deque[_Job[T]] = deque()
-        self._drafts: deque[_Job[T]] = deque()
-        self._running: set[Hashable] = set()
+        self._watch = ENGINE_THREADS.add("decoding", longest_call_s=LONGEST_DECODE_S)
+        self._threads = ThreadPoolExecutor(self.n_workers, thread_name_prefix="decode", initializer=self._watch.enter)
+        self._waiting: dict[Purpose, deque[Job[T]]] = {purpose: deque() for purpose in ORDER}
+        self._running: set[Job[T]] = set()  # abandoned ones too, until their thread is free
         self._mean_s = FIRST_GUESS_S
 
     def submit(
-        self, owner: Hashable, purpose: Purpose, work: Callable[[], T], done: Callable[[Done[T] | Refused], None]
-    ) -> None:
-        """Have `work` run in a thread. `done` is called exactly once, on the event loop, perhaps before this returns;
-        never after the owner left.
+        self,
+        owner: Hashable,
+        purpose: Purpose,
+        work: Callable[[Event], T],
+        done: Callable[[Done[T] | Refused], None],
+        *,
+        about: Hashable = None,
+    ) -> Job[T]:
+        """Have `work` run in a thread; it raises Stopped soon after its event is set. `done` is called exactly once, on
+        the event loop, perhaps before this returns; never after the owner left or the job was cancelled. `about`: the
+        utterance, of which only the newest draft counts.
         """
-        job = _Job(owner, purpose, work, done, time.monotonic_ns())
-        self._supersede(owner)
-        if purpose is Purpose.SETTLED:
-            self._settled.append(job)
-        elif self._expected_wait_s(owner) > self._draft_limit_s:
-            self._refuse(job, "DRAFT_LATE", "other calls' speech is decoded first")
-            return
-        else:
-            self._drafts.append(job)
+        job = Job(owner, about, purpose, work, done, time.monotonic_ns())
+        self._replace(job)
+        if purpose is Purpose.DRAFT:
+            if self._expected_wait_s(owner) > self._draft_limit_s:
+                self._refuse(job, "DRAFT_LATE", "other calls' speech is decoded first")
+                return job
+            job.late = asyncio.get_running_loop().call_later(self._draft_limit_s, self._give_up_late, job)
+        self._waiting[purpose].append(job)
         self._start_next()
+        return job
 
     def is_busy_for(self, owner: Hashable) -> bool:
-        """Whether something of this owner waits or runs."""
-        return owner in self._running or any(job.owner == owner for job in (*self._settled, *self._drafts))
+        """Whether something of this owner waits or runs and is still awaited."""
+        return any(job.owner == owner for job in self._all_waiting()) or self._is_running_for(owner)
+
+    def cancel(self, job: Job[T]) -> None:
+        """Nobody awaits it any more: `done` is not called."""
+        if job.is_answered:
+            return
+        self._abandon(job)
+        if job in self._waiting[job.purpose]:
+            self._waiting[job.purpose].remove(job)
+        self._start_next()
 
     def leave(self, owner: Hashable) -> None:
-        """Forget what waits for this owner; what runs ends unheard."""
-        self._settled = deque(job for job in self._settled if job.owner != owner)
-        self._drafts = deque(job for job in self._drafts if job.owner != owner)
+        """Forget what waits for this owner and stop what runs."""
+        for job in [*self._all_waiting(), *self._running]:
+            if job.owner == owner:
+                self.cancel(job)
 
     def close(self) -> None:
         """Begin nothing more."""
-        self._settled.clear()
-        self._drafts.clear()
+        self._watch.close()
+        for job in [*self._all_waiting(), *self._running]:
+            self._abandon(job)
+        for waiting in self._waiting.values():
+            waiting.clear()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _expected_wait_s(self, owner: Hashable) -> float:
-        n_ahead = len(self._settled) + len(self._drafts)
-        if owner in self._running:
-            return max(self._mean_s, (n_ahead + 1) * self._mean_s / self.n_workers)
-        if len(self._running) < self.n_workers:
-            return 0.0
-        return (n_ahead + 1) * self._mean_s / self.n_workers
+    def _all_waiting(self) -> list[Job[T]]:
+        return [job for waiting in self._waiting.values() for job in waiting]
 
-    def _supersede(self, owner: Hashable) -> None:
-        for job in [waiting for waiting in self._drafts if waiting.owner == owner]:
-            self._drafts.remove(job)
+    def _is_running_for(self, owner: Hashable) -> bool:
+        return any(job.owner == owner and not job.is_answered for job in self._running)
+
+    def _expected_wait_s(self, owner: Hashable) -> float:
+        now_ns = time.monotonic_ns()
+        left_s = sorted(max(0.0, self._mean_s - (now_ns - job.began_ns) / 1e9) for job in self._running)
+        own_s = max(
+            (
+                self._mean_s - (now_ns - job.began_ns) / 1e9
+                for job in self._running
+                if job.owner == owner and not job.is_answered
+            ),
+            default=0.0,
+        )
+        if len(self._running) < self.n_workers:
+            return own_s
+        n_ahead = len(self._waiting[Purpose.SETTLED]) + len(self._waiting[Purpose.DRAFT])
+        return max(own_s, left_s[0] + n_ahead * self._mean_s / self.n_workers)
+
+    def _replace(self, newer: Job[T]) -> None:
+        """A newer job takes the place of the utterance's drafts, and newer work ahead that of older that waits."""
+        if newer.purpose is Purpose.AHEAD:
+            stale = list(self._waiting[Purpose.AHEAD])
+        else:
+            running = [job for job in self._running if job.purpose is Purpose.DRAFT and not job.is_answered]
+            stale = [*self._waiting[Purpose.DRAFT], *running]
+        for job in stale:
+            if (job.owner, job.about) != (newer.owner, newer.about):
+                continue
+            job.stop.set()
+            if job in self._waiting[job.purpose]:
+                self._waiting[job.purpose].remove(job)
             self._refuse(job, "SUPERSEDED", "newer speech of the same call is decoded instead")
 
-    def _refuse(self, job: _Job[T], reason: str, message: str) -> None:
+    def _abandon(self, job: Job[T]) -> None:
+        job.is_answered = True
+        job.stop.set()
+        if job.late is not None:
+            job.late.cancel()
+
+    def _give_up_late(self, job: Job[T]) -> None:
+        if job in self._waiting[Purpose.DRAFT]:
+            self._waiting[Purpose.DRAFT].remove(job)
+            self._refuse(job, "DRAFT_LATE", f"it waited {self._draft_limit_s:.3f} s")
+
+    def _refuse(self, job: Job[T], reason: str, message: str) -> None:
         self._dropped.inc()
-        job.done(Refused(reason, message))
+        self._answer(job, Refused(reason, message))
+
+    def _answer(self, job: Job[T], outcome: Done[T] | Refused) -> None:
+        """Call `done` once. A call that breaks over its answer does not break the pool."""
+        if job.is_answered:
+            return
+        job.is_answered = True
+        if job.late is not None:
+            job.late.cancel()
+        try:
+            job.done(outcome)
+        except Exception as error:
+            log.exception("decoding_answer_failed", error=f"{type(error).__name__}: {error}")
 
     def _start_next(self) -> None:
         while len(self._running) < self.n_workers and (job := self._take_next()) is not None:
-            waited_s = (time.monotonic_ns() - job.submitted_ns) / 1e9
-            if job.purpose is Purpose.DRAFT and waited_s > self._draft_limit_s:
-                self._refuse(job, "DRAFT_LATE", f"it waited {waited_s:.3f} s")
-                continue
-            job.queue_us = round(waited_s * 1e6)
-            self._running.add(job.owner)
+            if job.late is not None:
+                job.late.cancel()
+            job.began_ns = time.monotonic_ns()
+            job.queue_us = (job.began_ns - job.submitted_ns) // 1000
+            self._running.add(job)
             self._run(job)
 
-    def _run(self, job: _Job[T]) -> None:
+    def _run(self, job: Job[T]) -> None:
         loop = asyncio.get_running_loop()
-        running = self._threads.submit(_timed, job.work)
-        running.add_done_callback(lambda future: loop.call_soon_threadsafe(self._finish, job, future))
+        running = self._threads.submit(self._timed, job.work, job.stop)
+        running.add_done_callback(lambda future: _call_on(loop, self._finish, job, future))
 
-    def _take_next(self) -> _Job[T] | None:
-        for waiting in (self._settled, self._drafts):
-            for job in waiting:
-                if job.owner not in self._running:
-                    waiting.remove(job)
+    def _take_next(self) -> Job[T] | None:
+        for purpose in ORDER:
+            for job in self._waiting[purpose]:
+                if not self._is_running_for(job.owner):
+                    self._waiting[purpose].remove(job)
                     return job
         return None
 
-    def _finish(self, job: _Job[T], future: "Future[tuple[T, float]]") -> None:
-        self._running.discard(job.owner)
+    def _finish(self, job: Job[T], future: "Future[tuple[T, float]]") -> None:
+        self._running.discard(job)
         if future.cancelled():
             return
-        if (error := future.exception()) is not None:
-            job.done(Refused("DECODING_FAILED", f"{type(error).__name__}: {error}"))
-        else:
+        error = future.exception()
+        if error is None:
             value, compute_s = future.result()
             self._mean_s += GUESS_WEIGHT * (compute_s - self._mean_s)
             COMPUTE_SECONDS_TOTAL.labels(job.purpose.value).inc(compute_s)
-            job.done(Done(value, job.queue_us, round(compute_s * 1e6)))
+            self._answer(job, Done(value, job.queue_us, round(compute_s * 1e6)))
+        elif not isinstance(error, Stopped):
+            self._answer(job, Refused("DECODING_FAILED", f"{type(error).__name__}: {error}"))
+        elif not job.is_answered:
+            self._answer(job, Refused("DECODING_FAILED", "the decode stopped although nobody asked it to"))
         self._start_next()
 
+    def _timed(self, work: Callable[[Event], T], stop: Event) -> tuple[T, float]:
+        if stop.is_set():
+            raise Stopped
+        began = time.monotonic()
+        with self._watch.call():
+            value = work(stop)
+        return value, time.monotonic() - began
 
-def _timed(work: Callable[[], T]) -> tuple[T, float]:
-    began = time.monotonic()
-    value = work()
-    return value, time.monotonic() - began
+
+def _call_on(loop: asyncio.AbstractEventLoop, function: Callable[..., None], *args: object) -> None:
+    """Call it on the event loop, unless that is closed: then nothing is awaited any more."""
+    with contextlib.suppress(RuntimeError):
+        loop.call_soon_threadsafe(function, *args)

@@ -39,6 +39,7 @@ class Hints:
     expected_kind: ExpectedKind = ExpectedKind.OPEN
     expected_length: int = 0  # digits or letters that make the answer whole; 0: not known
     agent_is_speaking: bool = False
+    region: str = ""  # whose telephone numbers callers give: ISO 3166-1, "VN"; empty: not known
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +148,12 @@ class Ear(Protocol):
         `is_final` is False for a draft: worth little when late, so an engine under load may answer Unheard. A call asks
         again only for more speech of the same utterance, or for a later one.
         """
+
+    def prepare(self, speech: Speech) -> None:
+        """The caller is still speaking: what is certain of this may be decoded already. Nothing answers it."""
+
+    def cancel(self, request_id: int) -> None:
+        """The answer to that request is no longer awaited; none need come."""
 
     def forget(self, from_sample: int, to_sample: int) -> None:
         """That stretch was echo or noise."""

@@ -45,6 +45,12 @@ class ChunkTooLong(RequestError):
     reason = "CHUNK_TOO_LONG"
 
 
+class UnknownRegion(RequestError):
+    """The region has no telephone numbers that are known."""
+
+    reason = "UNKNOWN_REGION"
+
+
 class BadEndpointing(RequestError):
     """An endpointing value is out of its range."""
 

@@ -1,16 +1,14 @@
-"""How sentences of a language are built: the word classes and patterns in `grammars/`, and what they say of an end."""
+"""How sentences of a language are built: the classes and patterns of its `sentence_ends.toml`, and what they say."""
 
 import re
-import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
+from services.language import data
+from services.language.words import normalise
 from services.stt_proxy.patterns import Patterns, compile_patterns
-from services.stt_proxy.words import normalise
 
 _SENTENCE_END = re.compile(r"[.!?]\s+|[。！？]")
 
@@ -63,19 +61,17 @@ def _last_sentence(text: str) -> str:
 
 def load_grammars() -> None:
     """Read every language, so that no call waits for it: some 100 ms in all."""
-    for file in (files("services.stt_proxy") / "grammars").iterdir():
-        if file.name.endswith(".toml"):
-            grammar_of(file.name.removesuffix(".toml"))
+    for language in (*data.languages(), data.FALLBACK):
+        grammar_of(language)
 
 
-@cache
+@data.cached
 def grammar_of(language: str) -> Grammar:
     """The patterns of a language that has a phrasebook."""
-    file = files("services.stt_proxy") / "grammars" / f"{language}.toml"
-    return _parse(tomllib.loads(file.read_text(encoding="utf-8")))
+    return _parse(data.read(language, "sentence_ends"))
 
 
-def _parse(table: dict[str, Any]) -> Grammar:
+def _parse(table: Mapping[str, Any]) -> Grammar:
     is_spaced = bool(table["is_spaced"])
     gap = " " if is_spaced else ""
     classes = {name: tuple(_phrases(listed, table["classes"], gap)) for name, listed in table["classes"].items()}

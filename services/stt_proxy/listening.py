@@ -35,6 +35,9 @@ PROGRESS_MS = 450  # a window more than this is still within the 500 ms the prot
 MAX_STEPS = 64  # about two seconds
 MAX_SETTLING = 4
 MAX_UPDATES = 16  # waiting for their sample; of more the oldest takes effect at once
+MAX_END_AHEAD_MS = 2000  # of an utterance's end before the sound that was sent
+MAX_UPDATE_AHEAD_MS = 60_000  # of an update's effective sample
+PREPARE_EVERY_MS = 2000  # of speech that goes on
 AHEAD_S = 1.0  # a client further ahead of real time than this sends a file
 
 
@@ -81,6 +84,7 @@ class Listening:
         self._is_scoring = False
         self._processed = profile.start_sample
         self._told_progress = profile.start_sample
+        self._prepared_to = profile.start_sample
         self._ended_at = profile.start_sample
         self._began_ns = 0
         self._first_sample = profile.start_sample
@@ -95,6 +99,7 @@ class Listening:
             hints=lambda: self._hints,
             tell=tell,
             wake=self._wake,
+            fail=fail,
         )
         self._ear = self._wording.listen(engine, call_id=profile.call_id)
         self._watch = detector.watch(self._scored, fail)  # last: an engine that refuses leaves no place taken
@@ -110,7 +115,8 @@ class Listening:
         self._take(self._intake.take_idle(from_sample, to_sample, reason))
 
     def update(self, update: HintsUpdate) -> None:
-        """Listen differently from `update.effective_sample` on."""
+        """Listen differently from `update.effective_sample` on. Raises BadSample."""
+        self._check_not_far_ahead(update.effective_sample, MAX_UPDATE_AHEAD_MS, "update.effective_sample")
         self._add(update)
 
     def end_utterance(self, end_sample: int) -> None:
@@ -120,6 +126,7 @@ class Listening:
                 f"utterance_end.end_sample {end_sample} lies before {self._ended_at}, the last end or the start",
                 field="utterance_end.end_sample",
             )
+        self._check_not_far_ahead(end_sample, MAX_END_AHEAD_MS, "utterance_end.end_sample")
         self._ended_at = end_sample
         self._add(EndOfUtterance(end_sample, time.monotonic_ns()))
 
@@ -164,6 +171,16 @@ class Listening:
         """Return when something changed, or after the limit."""
         self._moved = asyncio.get_running_loop().create_future()
         await asyncio.wait((self._moved,), timeout=limit_s)
+
+    def _check_not_far_ahead(self, sample: int, limit_ms: int, field: str) -> None:
+        """Sound before an utterance's end belongs to that utterance, so an end far ahead would deafen the call."""
+        latest = self._intake.next_sample + limit_ms * self._per_ms
+        if sample > latest:
+            raise BadSample(
+                f"{field} {sample} lies more than {limit_ms} ms ahead of {self._intake.next_sample}, "
+                "the end of the sound sent so far",
+                field=field,
+            )
 
     @property
     def _is_ahead_of_time(self) -> bool:
@@ -225,6 +242,9 @@ class Listening:
         window = step.window
         self._apply_updates(window.start_sample)
         self._turn(self._gate.hear(window.start_sample, window.end_sample, score), step.arrived_ns)
+        if self._gate.is_open and window.end_sample - self._prepared_to >= PREPARE_EVERY_MS * self._per_ms:
+            self._prepared_to = window.end_sample
+            self._wording.prepare(window.end_sample)
         self._reach(window.end_sample)
 
     def _take_step(self, step: Silence | Skip | Break | EndOfUtterance | Discard | HintsUpdate | EndOfSound) -> None:

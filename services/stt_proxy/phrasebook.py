@@ -1,20 +1,19 @@
-"""What a language says about its own sentences: the lists in `phrases/`, and how text is matched against them."""
+"""What a language says about its own sentences: its `answers.toml`, and how text is matched against it."""
 
 import re
-import tomllib
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 
-from services.stt_proxy.words import normalise
+from services.language import data
+from services.language.words import normalise
 
-FALLBACK = "other"
 _OPEN_END = re.compile(r"(?:[,;:、，；：…]|\.\.\.|[-–—])\s*$")
 _CLOSED_END = re.compile(r"[.?!。？！]['\"”’)]*\s*$")
 _NO_LIMIT = 1 << 30
 FEWEST_PIECES = 3
 GROUP_DIGITS = 3  # the first group of a telephone number
+LONG_RUN = 6  # digits that are neither a time nor a year; behind a leading 0 the first group is enough: "0912"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +87,14 @@ class Phrasebook:
                 break
             run.append(piece)
         is_announced = self._announces_number(normalise(text))
-        if len(run) == 1 and len(run[0]) == GROUP_DIGITS and not is_announced:
+        if len(run) == 1 and len(run[0]) == GROUP_DIGITS and not is_announced and not run[0].startswith("0"):
             before = normalise(text)[-2:-1]
             return run[0] if self.linking_words.issuperset(before) and before else ""  # "it is 415" goes on
         is_whole_number = len(run) == 1 and len(run[0]) in self.whole_number_lengths
         is_one_by_one = len(run) >= FEWEST_PIECES or is_whole_number or (bool(run) and is_announced)
-        return "".join(reversed(run)) if is_one_by_one else ""
+        digits = "".join(reversed(run))
+        is_in_groups = len(digits) >= (GROUP_DIGITS if digits.startswith("0") else LONG_RUN)
+        return digits if is_one_by_one or is_in_groups else ""
 
     def _announces_number(self, words: tuple[str, ...]) -> bool:
         said = f" {self._joined(words)} " if self.is_spaced else self._joined(words)
@@ -170,23 +171,15 @@ def _is_made_of(said: str, wanted: frozenset[str], allowed: frozenset[str], gap:
 
 def phrasebook_of(language_code: str) -> Phrasebook:
     """The lists of a language by its BCP-47 tag, "vi-VN" being "vi"; almost empty ones where there are none for it."""
-    language = language_code.split("-", maxsplit=1)[0].lower()
-    return _read(language if language in _languages() else FALLBACK)
+    return _read(data.primary(language_code))
 
 
-@cache
-def _languages() -> frozenset[str]:
-    folder = files("services.stt_proxy") / "phrases"
-    return frozenset(file.name.removesuffix(".toml") for file in folder.iterdir() if file.name.endswith(".toml"))
-
-
-@cache
+@data.cached
 def _read(language: str) -> Phrasebook:
-    file = files("services.stt_proxy") / "phrases" / f"{language}.toml"
-    return _parse(tomllib.loads(file.read_text(encoding="utf-8")))
+    return _parse(data.read(language, "answers"))
 
 
-def _parse(table: dict[str, object]) -> Phrasebook:
+def _parse(table: Mapping[str, object]) -> Phrasebook:
     is_spaced = bool(table["is_spaced"])
     gap = " " if is_spaced else ""
 

@@ -5,11 +5,12 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from enum import Enum
 
+from services.language.words import normalise
 from services.stt_proxy.endings.model import ending_model_of
 from services.stt_proxy.engine import ExpectedKind, Hints
 from services.stt_proxy.grammar import Closure, grammar_of
 from services.stt_proxy.phrasebook import Phrasebook
-from services.stt_proxy.words import normalise
+from services.stt_proxy.telephone import Dictated, dictated
 
 REMEMBERED_PAUSES = 8
 PAUSES_THAT_MAKE_A_HABIT = 2
@@ -17,6 +18,8 @@ HABIT_MARGIN_MS = 64
 LONGEST_HABIT_WAIT_MS = 900
 DICTATED_RUN = 2  # so many digits in a row, said one by one, are a number being dictated
 SHORTEST_WHOLE_NUMBER = 7
+TRUNK_PREFIX = "0"  # a number with it is dialled from anywhere in the country: it is not one of the short local ones
+SHORTEST_WITH_PREFIX = 10
 SOUNDS_UNFINISHED = 0.3
 UNCERTAIN_WORDS = 0.76  # Whisper's score: half of the sentences it hears broken off lie below, a seventh of whole ones
 
@@ -166,7 +169,7 @@ def _plain_reason(text: str | None, phrasebook: Phrasebook, hints: Hints) -> Rea
     if not text or not text.strip():
         return Reason.NO_TEXT
     if hints.expected_kind is ExpectedKind.DIGITS and (digits := phrasebook.digits(text)):
-        return _counted(len(digits), hints.expected_length, phrasebook, Reason.DIGITS_COMPLETE, Reason.DIGITS_EXPECTED)
+        return _counted(digits, hints, phrasebook)
     if hints.expected_kind is ExpectedKind.SPELLING and (n_letters := phrasebook.n_letters(text)):
         is_whole = 0 < hints.expected_length <= n_letters
         return Reason.SPELLING_COMPLETE if is_whole else Reason.SPELLING_EXPECTED
@@ -175,7 +178,7 @@ def _plain_reason(text: str | None, phrasebook: Phrasebook, hints: Hints) -> Rea
         return Reason.YES_NO
     if phrasebook.is_left_hanging(text) or phrasebook.trails_off(words):
         return Reason.UNFINISHED
-    return _dictated(text, phrasebook)
+    return _dictated(text, phrasebook, hints.region)
 
 
 def _by_ending(text: str, phrasebook: Phrasebook) -> tuple[Reason, float | None]:
@@ -200,20 +203,39 @@ def _by_ending(text: str, phrasebook: Phrasebook) -> tuple[Reason, float | None]
     return Reason.MAY_GO_ON if probability >= PERHAPS_OVER or is_answer else Reason.UNFINISHED, probability
 
 
-def _dictated(text: str, phrasebook: Phrasebook) -> Reason | None:
+def _dictated(text: str, phrasebook: Phrasebook, region: str) -> Reason | None:
     """What becomes of a number that is dictated although none was expected; None: none is."""
     digits = phrasebook.dictated_digits(text)
-    if len(digits) in phrasebook.whole_number_lengths:
-        return Reason.DIGITS_COMPLETE
-    is_part = DICTATED_RUN <= len(digits) < max(phrasebook.whole_number_lengths, default=0)
-    return Reason.DIGITS_EXPECTED if is_part else None
+    if len(digits) < DICTATED_RUN:
+        return None
+    match _progress(digits, phrasebook, region):
+        case Dictated.WHOLE:
+            return Reason.DIGITS_COMPLETE
+        case Dictated.PART:
+            return Reason.DIGITS_EXPECTED
+    return None
 
 
-def _counted(n_digits: int, length: int, phrasebook: Phrasebook, whole: Reason, part: Reason) -> Reason:
-    if length:
-        return whole if n_digits >= length else part
-    is_whole = n_digits in phrasebook.whole_number_lengths and n_digits >= SHORTEST_WHOLE_NUMBER
-    return whole if is_whole else part
+def _counted(digits: str, hints: Hints, phrasebook: Phrasebook) -> Reason:
+    """What becomes of a number that was expected."""
+    if hints.expected_length:
+        is_whole = len(digits) >= hints.expected_length
+    else:
+        is_long_enough = len(digits) >= SHORTEST_WHOLE_NUMBER
+        is_whole = is_long_enough and _progress(digits, phrasebook, hints.region) is Dictated.WHOLE
+    return Reason.DIGITS_COMPLETE if is_whole else Reason.DIGITS_EXPECTED
+
+
+def _progress(digits: str, phrasebook: Phrasebook, region: str) -> Dictated:
+    """How far the number is, by the numbering plan of the region; where none is known, by the language's lengths."""
+    if region:
+        return dictated(digits, region)
+    lengths = phrasebook.whole_number_lengths
+    if digits.startswith(TRUNK_PREFIX) and len(digits) < SHORTEST_WITH_PREFIX:
+        return Dictated.PART
+    if len(digits) in lengths:
+        return Dictated.WHOLE
+    return Dictated.PART if len(digits) < max(lengths, default=0) else Dictated.NONE
 
 
 def _wait_ms(reason: Reason, waits: Waits, habit: PausingHabit) -> int:

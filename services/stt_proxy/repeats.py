@@ -1,19 +1,46 @@
-"""Cuts what a decoder says again because it ran on past the end of the speech."""
+"""Cuts a decoder's loop: the same words over and over, where the decoder ran on past the end of the speech."""
 
-from services.stt_proxy.words import normalise
+from services.language.words import normalise
+from services.stt_proxy.phrasebook import Phrasebook, phrasebook_of
 
-SHORTEST_REPEAT = 2  # words; a caller does say "no, no"
+MOST_REPEATS = 3  # of the same words after their first time; callers do repeat themselves
+MOST_SINGLE_REPEATS = 8  # of one word alone: "no, no, no, no, no"
 
 
-def cut_repeats(text: str) -> str:
-    """The text up to where it begins to repeat itself from its start: "Call me. Call me." is "Call me.".
+def cut_repeats(text: str, language: str) -> str:
+    """The text without the loop at its end: "Call me." five times over is "Call me.".
 
-    A last repeat may be incomplete, but of at least two words. Text in a script without spaces comes back as it is.
+    Words with a number or a spelled letter among them are never cut, since numbers and names do repeat. The last
+    repeat may be incomplete. Text in a script without spaces comes back as it is.
     """
     words = text.split()
     bare = ["".join(normalise(word)) for word in words]
-    for length in range(SHORTEST_REPEAT, len(words)):
-        tail = bare[length:]
-        if len(tail) >= SHORTEST_REPEAT and all(word == bare[index % length] for index, word in enumerate(tail)):
-            return " ".join(words[:length])
+    phrasebook = phrasebook_of(language)
+    fewest_words = MOST_REPEATS + 2
+    for start in range(max(0, len(words) - fewest_words + 1)):
+        for length in range(1, (len(words) - start) // (MOST_REPEATS + 1) + 1):
+            if _is_loop(bare[start:], length) and not _says_number_or_letter(bare[start : start + length], phrasebook):
+                return " ".join(words[: start + length])
     return text
+
+
+def _is_loop(bare: list[str], length: int) -> bool:
+    """Whether the words are their first `length` over and over, more often than anybody says them."""
+    most_repeats = MOST_SINGLE_REPEATS if len(set(bare[:length])) == 1 else MOST_REPEATS
+    n_said = 1 if most_repeats == MOST_SINGLE_REPEATS else length
+    if len(bare) < (most_repeats + 2) * n_said:
+        return False
+    return all(word == bare[index % length] for index, word in enumerate(bare))
+
+
+def _says_number_or_letter(bare: list[str], phrasebook: Phrasebook) -> bool:
+    if all(len(word) == 1 for word in bare):
+        return True
+    return any(
+        any(sign.isdecimal() for sign in word)
+        or word in phrasebook.digit_words
+        or word in phrasebook.tens_words
+        or word in phrasebook.repeat_words
+        or word in phrasebook.letter_words
+        for word in bare
+    )

@@ -32,6 +32,7 @@ class HintsUpdate:
     expected_kind: ExpectedKind | None = None
     expected_length: int = 0
     agent_is_speaking: bool | None = None
+    region: str | None = None
 
     def apply(self, hints: Hints) -> Hints:
         """The hints with this change in them."""
@@ -43,6 +44,8 @@ class HintsUpdate:
             hints = replace(hints, expected_kind=self.expected_kind, expected_length=self.expected_length)
         if self.agent_is_speaking is not None:
             hints = replace(hints, agent_is_speaking=self.agent_is_speaking)
+        if self.region is not None:
+            hints = replace(hints, region=self.region)
         return hints
 
 

@@ -170,6 +170,15 @@ class Utterances:
     def n_drafts_dropped(self) -> int:
         return self._settlements.n_drafts_dropped
 
+    def so_far(self, to_sample: int) -> Ask | None:
+        """The open utterance up to here, with the speech that goes on; None when nobody speaks."""
+        utterance = self._open
+        since = utterance.speaking_since
+        if since is None or to_sample <= since:
+            return None
+        spans = (*utterance.spans, Span(since, to_sample))
+        return Ask(0, utterance.utterance_id, spans, utterance.not_before, is_final=False, trigger_ns=0)
+
     @property
     def has_speech(self) -> bool:
         """Whether the utterance that is open holds any speech."""

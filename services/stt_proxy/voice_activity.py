@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from services.audio.pcm import Samples
 from services.runtime.errors import StartupError
+from services.runtime.watchdog import ENGINE_THREADS
 from services.stt_proxy.errors import DetectorFailed
 from services.stt_proxy.metrics import VAD_BATCH_CALLS
 
@@ -21,6 +22,7 @@ CONTEXT_SAMPLES = 32  # the end of the window before, which the network wants in
 WINDOW_SAMPLES = 256
 STATE_SIZE = 128
 MAX_BATCH_CALLS = 64
+LONGEST_BATCH_S = 5.0  # 64 windows take milliseconds; loading the network takes longest
 SMALL_BATCH_CALLS = 8
 """Scored on the event loop in some 0.3 ms: the way to the thread and back costs more than half of that."""
 
@@ -93,7 +95,8 @@ class SileroDetector:
         self._batch_wait_s = batch_wait_s
         self._n_slots = n_slots
         self._free = list(range(n_slots - 1, -1, -1))
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="vad")
+        self._watch = ENGINE_THREADS.add("voice detector", longest_call_s=LONGEST_BATCH_S)
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="vad", initializer=self._watch.enter)
         self._network: SileroNetwork | None = None
         self._waiting: list[_Waiting] = []
         self._n_open = 0
@@ -113,6 +116,7 @@ class SileroDetector:
 
     def close(self) -> None:
         """Stop the thread."""
+        self._watch.close()
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     def _open_network(self, model_file: Path) -> SileroNetwork:
@@ -165,8 +169,12 @@ class SileroDetector:
             self._deliver(batch, score)
             return
         loop = asyncio.get_running_loop()
-        running = self._thread.submit(score)
+        running = self._thread.submit(self._score, score)
         running.add_done_callback(lambda done: loop.call_soon_threadsafe(self._deliver, batch, done.result))
+
+    def _score(self, score: Callable[[], Scores]) -> Scores:
+        with self._watch.call():
+            return score()
 
     def _deliver(self, batch: list[_Waiting], scores: Callable[[], Scores]) -> None:
         self._is_running = False

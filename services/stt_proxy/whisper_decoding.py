@@ -8,6 +8,7 @@ capped by the length of the speech, and repeats are cut.
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 
 import ctranslate2
 import numpy as np
@@ -15,8 +16,11 @@ import soxr
 from faster_whisper import WhisperModel
 from numpy.typing import NDArray
 
+from services.language.script import script_of
 from services.runtime.errors import StartupError
+from services.stt_proxy.decoding import Stopped
 from services.stt_proxy.engine import Segment, Span, Speech
+from services.stt_proxy.long_speech import DecodedPiece, DecodedPieces, behind
 from services.stt_proxy.repeats import cut_repeats
 
 RATE_HERTZ = 16000
@@ -24,15 +28,14 @@ FRAME_SAMPLES = 160
 TOKEN_SAMPLES = 320  # the alignment's step: 20 ms
 SHORTEST_CONTEXT_S = 8.0
 PADDING_S = 2.0
-LONGEST_PIECE_S = 25.0
-CUT_SEARCH_S = 5.0
+LONGEST_PIECE_S = 15.0  # decoded in one go; of longer speech the beginning is decoded once, while the caller speaks on
+CUT_SEARCH_S = 6.0  # a piece ends at the quietest place of its last seconds
+CUT_QUIET_S = 0.2  # what must be quiet: longer than the closure of a stop consonant
 GAP_S = 0.3  # silence put between stretches that lay far apart
 TOKENS_AT_LEAST = 8
-TOKENS_PER_S = {"en": 6.0, "ru": 10.0, "zh": 10.0, "vi": 14.0}
-TOKENS_PER_S_ELSE = 14.0
+MOST_PHRASE_TOKENS = 96
 NO_SPEECH_PROBABILITY = 0.6  # both of these together: it heard nothing
 NO_SPEECH_SCORE = -1.0
-UNSPACED = frozenset({"zh", "ja", "th", "lo", "my", "km"})
 
 Sound = NDArray[np.float32]
 
@@ -55,6 +58,17 @@ class _Piece:
     places: tuple[tuple[int, int], ...]  # pairs: first index in `sound`, the sample of the call it came from
 
 
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """What is to be decoded, and how."""
+
+    speech: Speech
+    languages: tuple[str, ...]
+    phrases: tuple[str, ...]
+    pieces: DecodedPieces
+    stop: Event
+
+
 class ShortContextWhisper:
     """A loaded model. `decode` may run in several threads at once, each costing one core."""
 
@@ -74,39 +88,76 @@ class ShortContextWhisper:
         tokenizer = self._model.hf_tokenizer
         self._tokenizer = tokenizer
         self._start = tokenizer.token_to_id("<|startoftranscript|>")
+        self._previous = tokenizer.token_to_id("<|startofprev|>")
         self._transcribe = tokenizer.token_to_id("<|transcribe|>")
         self._no_times = tokenizer.token_to_id("<|notimestamps|>")
         self._first_time = self._no_times + 1
         self._is_multilingual = bool(self._model.model.is_multilingual)
         self.languages: tuple[str, ...] = tuple(sorted(self._model.supported_languages))
 
-    def decode(self, speech: Speech, languages: tuple[str, ...]) -> Decoded:
-        """Put it into words, in one of `languages` (Whisper's codes; empty: any). Blocks for about 0.2 s."""
-        texts: list[str] = []
+    def decode(
+        self,
+        speech: Speech,
+        languages: tuple[str, ...],
+        *,
+        phrases: tuple[str, ...] = (),
+        pieces: DecodedPieces | None = None,
+        stop: Event | None = None,
+    ) -> Decoded:
+        """Put it into words, in one of `languages` (Whisper's codes; empty: any). Blocks for about 0.2 s.
+
+        What `pieces` hold of it is not decoded again, and the pieces that are complete are added. Raises Stopped soon
+        after `stop` is set.
+        """
+        order = _Order(speech, languages, phrases, pieces or DecodedPieces(), stop or Event())
+        parts, last = self._decode_complete(order)
+        if last is not None:
+            parts.append(self._decode_piece(last, order, parts))
+        return _joined(parts, languages)
+
+    def decode_ahead(
+        self,
+        speech: Speech,
+        languages: tuple[str, ...],
+        *,
+        phrases: tuple[str, ...],
+        pieces: DecodedPieces,
+        stop: Event,
+    ) -> None:
+        """Decode the pieces of it that are complete, and add them to `pieces`. Raises Stopped."""
+        self._decode_complete(_Order(speech, languages, phrases, pieces, stop))
+
+    def _decode_complete(self, order: _Order) -> tuple[list[DecodedPiece], _Piece | None]:
+        """The words of every piece but the last, and the last, which may yet grow."""
+        parts = list(order.pieces.within(order.speech))
+        pieces = _pieces(behind(order.speech, parts[-1].end_sample) if parts else order.speech)
+        for piece in pieces[:-1]:
+            parts.append(self._decode_piece(piece, order, parts))
+            order.pieces.add(parts[-1])
+        return parts, pieces[-1] if pieces else None
+
+    def _decode_piece(self, piece: _Piece, order: _Order, before: list[DecodedPiece]) -> DecodedPiece:
+        speech, languages = order.speech, order.languages
+        rate_hertz = speech.sample_rate_hertz
+        _check(order.stop)
+        encoded = self._encode(piece.sound)
+        _check(order.stop)
+        language = languages[0] if len(languages) == 1 else next((one.language for one in before if one.language), "")
+        language = language or self._detect(encoded, languages)
+        ids, score = self._generate(encoded, language, len(piece.sound) / RATE_HERTZ, order.phrases)
+        _check(order.stop)
+        whole = self._tokenizer.decode(ids).strip()
+        text = cut_repeats(whole, language)
+        spans = _spans_within(speech.spans, piece, rate_hertz)
         segments: list[Segment] = []
-        scores: list[tuple[float, int]] = []
-        language = languages[0] if len(languages) == 1 else ""
-        for piece in _pieces(speech):
-            encoded = self._encode(piece.sound)
-            language = language or self._detect(encoded, languages)
-            ids, score = self._generate(encoded, language, len(piece.sound) / RATE_HERTZ)
-            whole = self._tokenizer.decode(ids).strip()
-            text = cut_repeats(whole)
-            if not text:
-                continue
-            texts.append(text)
-            scores.append((score, len(ids)))
-            spans = _spans_within(speech.spans, piece, speech.sample_rate_hertz)
-            if len(spans) > 1 and text == whole:
-                segments += self._place(
-                    encoded, ids, language, piece=piece, spans=spans, rate_hertz=speech.sample_rate_hertz
-                )
-            elif spans:
-                segments.append(Segment(text, spans[0].start_sample, spans[-1].end_sample, math.exp(min(0.0, score))))
-        n_tokens = sum(n for _, n in scores)
-        mean = sum(score * n for score, n in scores) / n_tokens if n_tokens else None
-        joined = ("" if language in UNSPACED else " ").join(texts)
-        return Decoded(joined, language, None if mean is None else math.exp(min(0.0, mean)), tuple(segments))
+        if text and len(spans) > 1 and text == whole:
+            segments = self._place(encoded, ids, language, piece=piece, spans=spans, rate_hertz=rate_hertz)
+        elif text and spans:
+            segments = [Segment(text, spans[0].start_sample, spans[-1].end_sample, math.exp(min(0.0, score)))]
+        start, end = _call_sample(piece, 0, rate_hertz), _call_sample(piece, len(piece.sound), rate_hertz)
+        return DecodedPiece(
+            speech.utterance_id, start, end, language, text, score, len(ids) if text else 0, tuple(segments)
+        )
 
     def _encode(self, sound: Sound) -> ctranslate2.StorageView:
         padded_s = max(SHORTEST_CONTEXT_S, len(sound) / RATE_HERTZ + PADDING_S)
@@ -129,10 +180,19 @@ class ShortContextWhisper:
             return [self._start]
         return [self._start, self._tokenizer.token_to_id(f"<|{language}|>"), self._transcribe]
 
-    def _generate(self, encoded: ctranslate2.StorageView, language: str, seconds: float) -> tuple[list[int], float]:
+    def _favour(self, phrases: tuple[str, ...]) -> list[int]:
+        """Words to favour, as Whisper takes them: as the text before this one."""
+        if not phrases:
+            return []
+        ids: list[int] = self._tokenizer.encode(" " + ", ".join(phrases), add_special_tokens=False).ids
+        return [self._previous, *ids[:MOST_PHRASE_TOKENS]]
+
+    def _generate(
+        self, encoded: ctranslate2.StorageView, language: str, seconds: float, phrases: tuple[str, ...]
+    ) -> tuple[list[int], float]:
         """The text's tokens and their mean log probability; none when nothing was said."""
-        prompt = [*self._prompt(language), self._no_times]
-        n_tokens = int(TOKENS_AT_LEAST + TOKENS_PER_S.get(language, TOKENS_PER_S_ELSE) * seconds)
+        prompt = [*self._favour(phrases), *self._prompt(language), self._no_times]
+        n_tokens = int(TOKENS_AT_LEAST + script_of(language).tokens_per_s * seconds)
         result = self._model.model.generate(
             encoded, [prompt], beam_size=1, max_length=len(prompt) + n_tokens, suppress_blank=True,
             suppress_tokens=[-1], return_scores=True, return_no_speech_prob=True,
@@ -161,13 +221,29 @@ class ShortContextWhisper:
         groups: list[list[int]] = [[] for _ in spans]
         current = 0
         for index, token in enumerate(ids):
-            begins_word = language in UNSPACED or self._tokenizer.decode([token]).startswith(" ")
+            begins_word = not script_of(language).is_spaced or self._tokenizer.decode([token]).startswith(" ")
             if begins_word and index in last_step:
                 sample = _call_sample(piece, last_step[index] * TOKEN_SAMPLES, rate_hertz)
                 current = max(current, _nearest(spans, sample))
             groups[current].append(token)
         placed = zip(spans, (self._tokenizer.decode(group).strip() for group in groups), strict=True)
         return [Segment(text, span.start_sample, span.end_sample) for span, text in placed if text]
+
+
+def _check(stop: Event | None) -> None:
+    if stop is not None and stop.is_set():
+        raise Stopped
+
+
+def _joined(parts: list[DecodedPiece], languages: tuple[str, ...]) -> Decoded:
+    """The words of all the pieces."""
+    said = [part for part in parts if part.text]
+    language = languages[0] if len(languages) == 1 else next((part.language for part in parts if part.language), "")
+    n_tokens = sum(part.n_tokens for part in said)
+    mean = sum(part.score * part.n_tokens for part in said) / n_tokens if n_tokens else None
+    text = (" " if script_of(language).is_spaced else "").join(part.text for part in said)
+    segments = tuple(segment for part in said for segment in part.segments)
+    return Decoded(text, language, None if mean is None else math.exp(min(0.0, mean)), segments)
 
 
 def _pieces(speech: Speech) -> list[_Piece]:
@@ -207,9 +283,11 @@ def _shifted(places: list[tuple[int, int]], start: int, rate_hertz: int) -> tupl
 
 
 def _quietest(sound: Sound, start: int, length: int) -> int:
-    """The middle of the quietest 20 ms."""
+    """The middle of the quietest 0.2 s: a pause, where there is one."""
     frames = sound[start : start + length // TOKEN_SAMPLES * TOKEN_SAMPLES].reshape(-1, TOKEN_SAMPLES)
-    return start + int(np.argmin((frames**2).sum(axis=1))) * TOKEN_SAMPLES + TOKEN_SAMPLES // 2
+    n_frames = int(CUT_QUIET_S * RATE_HERTZ) // TOKEN_SAMPLES
+    energy = np.convolve((frames**2).sum(axis=1), np.ones(n_frames), mode="valid")
+    return start + int(np.argmin(energy)) * TOKEN_SAMPLES + n_frames * TOKEN_SAMPLES // 2
 
 
 def _call_sample(piece: _Piece, index: int, rate_hertz: int) -> int:

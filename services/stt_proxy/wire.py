@@ -7,7 +7,14 @@ from voice.type.v1 import audio_pb2, engine_pb2, expectation_pb2, turn_pb2
 
 from services.audio.pcm import AudioFormat, Encoding
 from services.stt_proxy.engine import ExpectedKind, Hints, SttEngine
-from services.stt_proxy.errors import BadEndpointing, BadSample, UnknownEncoding, UnknownLanguage, UnknownSampleRate
+from services.stt_proxy.errors import (
+    BadEndpointing,
+    BadSample,
+    UnknownEncoding,
+    UnknownLanguage,
+    UnknownRegion,
+    UnknownSampleRate,
+)
 from services.stt_proxy.events import (
     Cost,
     Evidence,
@@ -23,6 +30,7 @@ from services.stt_proxy.listening import CallProfile
 from services.stt_proxy.prediction import Waits
 from services.stt_proxy.settings import SttSettings
 from services.stt_proxy.steps import HintsUpdate
+from services.stt_proxy.telephone import is_region
 from services.stt_proxy.utterance import Endpointing
 
 RATES_HERTZ = (8000, 16000, 24000, 48000)
@@ -73,6 +81,7 @@ def read_config(
         hints=Hints(
             language_codes=read_languages(config.language_codes, engine, field="config.language_codes"),
             phrases=tuple(config.phrases),
+            region=read_region(config.region, field="config.region"),
         ),
         endpointing=Endpointing(
             waits=Waits(
@@ -110,8 +119,15 @@ def read_languages(codes: Iterable[str], engine: SttEngine, *, field: str) -> tu
     return wanted
 
 
+def read_region(code: str, *, field: str) -> str:
+    """The region, or nothing. Raises UnknownRegion."""
+    if code and not is_region(code):
+        raise UnknownRegion(f"{field} {code[:32]!r} is no region: use two letters of ISO 3166-1, as VN", field=field)
+    return code
+
+
 def read_update(update: stt_pb2.RecognitionUpdate, engine: SttEngine) -> HintsUpdate:
-    """What is not set stays as it is. Raises UnknownLanguage."""
+    """What is not set stays as it is. Raises UnknownLanguage, UnknownRegion."""
     languages = read_languages(update.language_codes, engine, field="update.language_codes")
     expected = update.expected_input if update.HasField("expected_input") else None
     return HintsUpdate(
@@ -120,6 +136,7 @@ def read_update(update: stt_pb2.RecognitionUpdate, engine: SttEngine) -> HintsUp
         phrases=tuple(update.phrases) or None,
         expected_kind=None if expected is None else _EXPECTED.get(expected.kind, ExpectedKind.OPEN),
         expected_length=0 if expected is None else max(0, expected.length),
+        region=read_region(update.region, field="update.region") or None,
         agent_is_speaking=update.agent_is_speaking if update.HasField("agent_is_speaking") else None,
     )
 

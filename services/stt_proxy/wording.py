@@ -46,8 +46,9 @@ class Wording:
         hints: Callable[[], Hints],
         tell: Callable[[Evidence], None],
         wake: Callable[[], None],
+        fail: Callable[[Exception], None],
     ) -> None:
-        """`hints`: those in effect. `wake` is told that something has changed."""
+        """`hints`: those in effect. `wake` is told that something has changed, `fail` that the call is lost."""
         self._utterances = utterances
         self._recording = recording
         self._end_of_turn = end_of_turn
@@ -57,6 +58,7 @@ class Wording:
         self._hints = hints
         self._tell = tell
         self._wake = wake
+        self._fail = fail
         self._ear: Ear
         self._asks: dict[int, Ask] = {}
         self._limits: dict[int, asyncio.TimerHandle] = {}  # by utterance: when it must have been settled
@@ -85,6 +87,11 @@ class Wording:
                     self._limits.pop(output.utterance_id).cancel()
                     self._wake()
                 self._tell(output)
+
+    def prepare(self, to_sample: int) -> None:
+        """The caller speaks on: the engine may decode the beginning of the open utterance already."""
+        if (ask := self._utterances.so_far(to_sample)) is not None:
+            self._ear.prepare(Speech(ask.request_id, ask.utterance_id, ask.spans, self._cut(ask), self._rate))
 
     def close(self) -> None:
         """The call is gone."""
@@ -117,6 +124,16 @@ class Wording:
         return tuple(clip for part in stretches for clip in self._recording.cut(part.start_sample, part.end_sample))
 
     def _report(self, report: Report) -> None:
+        """An engine's report. A call that breaks over it is lost alone."""
+        if self._is_closed:
+            return
+        try:
+            self._take(report)
+        except Exception as error:
+            self._fail(error)
+        self._wake()
+
+    def _take(self, report: Report) -> None:
         match report:
             case Heard(request_id=request_id):
                 if (ask := self._asks.pop(request_id, None)) is not None:
@@ -130,9 +147,11 @@ class Wording:
                 self.do(self._utterances.partial(report))
             case Corrected():
                 self.do(self._utterances.corrected(report))
-        self._wake()
 
     def _expire(self, utterance_id: int) -> None:
+        for ask in [ask for ask in self._asks.values() if ask.utterance_id == utterance_id]:
+            del self._asks[ask.request_id]
+            self._ear.cancel(ask.request_id)
         self.do(self._utterances.expire(utterance_id))
         self._wake()
 

@@ -3,6 +3,7 @@
 import grpc
 from voice.tts.v1.tts_pb2_grpc import add_TtsServiceServicer_to_server
 
+from services.language.reading import normalizer
 from services.runtime.lifecycle import Lifecycle
 from services.runtime.server import run_service
 from services.runtime.settings import read_settings
@@ -22,6 +23,7 @@ def main() -> None:
         add_TtsServiceServicer_to_server(TtsService(settings, router, lifecycle), server)
 
     async def load() -> None:
+        normalizer.load()  # compiled before the first call, never in one
         engines: dict[str, TtsEngine] = {}
         for language, name in settings.engines.items():
             if name not in engines:

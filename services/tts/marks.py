@@ -4,8 +4,8 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from services.language.reading.spoken import Spoken
 from services.tts.engine import WordEnd
-from services.tts.normalization.spoken import Spoken
 from services.tts.sentences import Clause, is_speakable
 
 

@@ -1,10 +1,9 @@
 """Gathers pieces of text into clauses that can be spoken at once. Sans-IO."""
 
 import re
-import tomllib
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
+
+from services.language.clauses import unfinished_by_a_dot
 
 WORDS_BEFORE_A_COMMA = (1, 4, 6)
 """While the end of a sentence is still to come, a clause ends at a comma with so many words: the first one early, for
@@ -16,8 +15,6 @@ LONG_FIRST_CLAUSE_CHARS = 60
 
 LONGEST_MARK_CHARS = 40
 """So much of a clause's last mark and the space behind it is looked at together."""
-
-ABBREVIATIONS = Path(__file__).parent / "normalization" / "words"
 
 _CLOSERS = "\"'”’»)\\]"
 _END = re.compile(
@@ -138,14 +135,4 @@ def _is_abbreviation(before: str, language_code: str) -> bool:
     word = found[1].lstrip("(\"'“‘«") if found else ""
     if len(word) == 1 and word.isalpha() and word.isupper():
         return word != "I"  # an initial
-    return word.lower() in unfinished_by_a_dot(language_code.lower().partition("-")[0])
-
-
-@cache
-def unfinished_by_a_dot(language: str) -> frozenset[str]:
-    """Words of a language whose dot does not end a sentence, in lower case and without that dot."""
-    path = ABBREVIATIONS / f"{language}.toml"
-    if not path.exists():
-        return frozenset()
-    words = tomllib.loads(path.read_text(encoding="utf-8")).get("unfinished_by_a_dot", [])
-    return frozenset(word.lower() for word in words)
+    return word.lower() in unfinished_by_a_dot(language_code)

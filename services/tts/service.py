@@ -7,6 +7,7 @@ import grpc
 from voice.tts.v1 import tts_pb2, tts_pb2_grpc
 from voice.type.v1 import engine_pb2
 
+from services.language.reading.normalizer import Normalizer
 from services.runtime.identity import check_tenant
 from services.runtime.lifecycle import Lifecycle
 from services.runtime.logs import bind_call
@@ -15,7 +16,6 @@ from services.runtime.streams import Outbox, exchange, first_config, later_reque
 from services.tts.call_voice import CallVoice, Output
 from services.tts.errors import BadLead
 from services.tts.manners import Manners
-from services.tts.normalization.normalizer import Normalizer
 from services.tts.router import Router
 from services.tts.settings import TtsSettings
 from services.tts.speaker import Pauses, TurnSpeaker

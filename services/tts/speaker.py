@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from services.audio.pcm import AudioFormat
+from services.language.reading.normalizer import Normalizer
 from services.tts.engine import Line
-from services.tts.normalization.normalizer import Normalizer
 from services.tts.pacing import Pacer
 from services.tts.router import Router
 from services.tts.sentences import Clause

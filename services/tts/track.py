@@ -7,9 +7,9 @@ import numpy as np
 
 from services.audio.pcm import AudioFormat, Samples, encode
 from services.audio.resample import Resampler
+from services.language.reading.spoken import Spoken
 from services.tts.engine import Speech
 from services.tts.marks import ClauseMarks
-from services.tts.normalization.spoken import Spoken
 from services.tts.sentences import Clause
 from services.tts.silence import SilenceTrimmer
 

@@ -6,9 +6,9 @@ from voice.tts.v1 import tts_pb2
 from voice.type.v1 import audio_pb2, turn_pb2
 
 from services.audio.pcm import G711_RATE_HERTZ, AudioFormat, Encoding
+from services.language.reading.normalizer import Pronunciation
 from services.tts.call_voice import Output, TextPiece, TurnEnded, TurnSound
 from services.tts.errors import BadChunkLength, BadLexicon, UnknownEncoding, UnknownSampleRate
-from services.tts.normalization.normalizer import Pronunciation
 from services.tts.track import Mark
 from services.tts.turn import Outcome
 

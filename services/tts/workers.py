@@ -9,7 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from services.runtime.watchdog import ENGINE_THREADS
+
 T = TypeVar("T")
+
+LONGEST_STEP_S = 20.0  # a line of 220 characters on a slow core; loading a voice
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +47,11 @@ class Workers:
         self._n_asked = itertools.count()
         self._changed = threading.Condition()
         self._is_closed = False
+        self._watch = ENGINE_THREADS.add(name, longest_call_s=LONGEST_STEP_S)
         self._threads = [threading.Thread(target=self._work, name=f"{name}-{i}", daemon=True) for i in range(n_threads)]
         for thread in self._threads:
             thread.start()
+            self._watch.watch(thread)
 
     async def run(self, step: Callable[[], T], *, due_s: float) -> Done[T]:
         """Run `step` in a thread. What it raises is raised here. `due_s`: when it is needed, seconds, monotonic."""
@@ -61,6 +67,7 @@ class Workers:
 
     def close(self, limit_s: float = 2.0) -> None:
         """Stop taking steps; wait for those under way, at most `limit_s`."""
+        self._watch.close()
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()
@@ -82,7 +89,8 @@ class Workers:
                 continue
             begun_ns = time.monotonic_ns()
             try:
-                result = job.step()
+                with self._watch.call():
+                    result = job.step()
             except Exception as error:  # it belongs to the asker
                 job.loop.call_soon_threadsafe(_fail, job.future, error)
                 continue

@@ -9,6 +9,7 @@ from typing import Any
 
 import grpc
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from voice.call.v1 import call_pb2, record_pb2
 from voice.call.v1.call_pb2_grpc import CallGatewayServiceStub
 
@@ -75,6 +76,16 @@ async def test_a_call_is_known_by_an_id_of_its_own(gateway: Server) -> None:
             await hung_up(stream)
             events = [response.event.call_id for response in stream.heard if kind_of(response) == "event"]
             assert set(events) == {call.call_id}
+
+
+async def test_each_door_has_its_own_health(gateway: Server) -> None:
+    async with connected(gateway.target) as channel:
+        request = health_pb2.HealthCheckRequest(service="edge.program")
+        watching = health_pb2_grpc.HealthStub(channel).Watch(request, timeout=5)
+        async for answer in watching:
+            if answer.status == health_pb2.HealthCheckResponse.SERVING:
+                break
+        watching.cancel()
 
 
 async def test_the_agent_greets_in_real_time(gateway: Server) -> None:

@@ -15,6 +15,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from services.runtime.errors import rpc_failure
+from services.runtime.server import EXIT_ENGINE_LOST
 from tests.conformance.servers import Server, free_port, running, spawn, wait_until_serving
 from tests.conformance.stages import TTS
 from tests.conformance.streams import connected, kinds, opened, start_stream
@@ -74,6 +75,25 @@ async def test_one_failed_stream_leaves_the_others(toy: Server) -> None:
         await doomed.failure()
         await healthy.send(text={"turn_id": 1, "text": "hello"})
         assert kinds(await healthy.rest()) == ["turn_end"]
+
+
+@pytest.mark.parametrize(("command", "cause"), [("end thread", "ended"), ("hang thread", "hangs")])
+async def test_a_lost_engine_thread_takes_the_service_out_of_serving_and_ends_it(
+    toy: Server, command: str, cause: str
+) -> None:
+    async with opened(TOY, toy.target) as stream, connected(toy.target) as channel:
+        await stream.send(text={"turn_id": 1, "text": command})
+        statuses = health_pb2_grpc.HealthStub(channel).Watch(
+            health_pb2.HealthCheckRequest(service=TOY.full_name), timeout=2
+        )
+        async for status in statuses:
+            if status.status == health_pb2.HealthCheckResponse.NOT_SERVING:
+                break
+        else:
+            pytest.fail("health still says SERVING after 2 s")
+    assert await asyncio.to_thread(toy.process.wait, 5) == EXIT_ENGINE_LOST
+    assert "engine_lost" in toy.log()
+    assert cause in toy.log()
 
 
 async def test_a_turn_that_outlasts_the_drain_is_cut(toy: Server) -> None:

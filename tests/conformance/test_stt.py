@@ -209,6 +209,19 @@ async def test_half_a_sample_ends_the_stream(stt: Server) -> None:
     assert failure.field == "audio.content"
 
 
+@pytest.mark.parametrize(
+    "request_fields",
+    [{"utterance_end": {"end_sample": 1 << 61}}, {"update": {"effective_sample": 1 << 61}}],
+    ids=["utterance_end", "update"],
+)
+async def test_a_place_far_ahead_of_the_sound_is_refused(stt: Server, request_fields: dict[str, object]) -> None:
+    async with opened(STT, stt.target) as stream:
+        await play(stream, SILENCE * 4000)
+        await stream.send(**request_fields)
+        failure = await stream.failure()
+    assert (failure.code, failure.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "BAD_SAMPLE")
+
+
 async def test_an_unknown_language_is_refused_by_an_engine_that_names_its_own(stt: Server) -> None:
     async with connected(stt.target) as channel:
         described = await start_stream(STT, channel).open()

@@ -1,10 +1,14 @@
 """The least service the runtime can carry, to test what is the runtime's own: loading, draining, failures.
 
-A turn's text is a command: "fail" raises what no service should, "hang" never ends, anything else completes at once.
+A turn's text is a command: "fail" raises what no service should, "hang" never ends, "end thread" and "hang thread" are
+what the engine's thread does next; anything else completes at once.
 """
 
 import asyncio
+import threading
+import time
 from collections.abc import AsyncIterator
+from queue import SimpleQueue
 from typing import Any
 
 from pydantic import Field
@@ -19,6 +23,7 @@ from services.runtime.metrics import StageMetrics
 from services.runtime.server import run_service
 from services.runtime.settings import ServiceSettings, read_settings, service_config
 from services.runtime.streams import Outbox, exchange, first_config, later_requests
+from services.runtime.watchdog import ENGINE_THREADS
 
 FULL_NAME = "voice.tts.v1.TtsService"
 SECRET = "what a caller said"  # noqa: S105 - words that must not leave the server
@@ -33,11 +38,30 @@ class ToySettings(ServiceSettings):
     load_failure: str = Field("", description="What loading fails with.")
 
 
+class ToyEngine:
+    """A thread that takes one command at a time."""
+
+    def __init__(self) -> None:
+        self.commands: SimpleQueue[str] = SimpleQueue()
+        self._watch = ENGINE_THREADS.add("toy", longest_call_s=0.2)
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+        self._watch.watch(self._thread)
+
+    def _run(self) -> None:
+        while (command := self.commands.get()) != "end thread":
+            with self._watch.call():
+                time.sleep(3600.0 if command == "hang thread" else 0.0)
+
+
 class ToyService(tts_pb2_grpc.TtsServiceServicer):
     """Completes, hangs or breaks a turn, as its text says."""
 
-    def __init__(self, lifecycle: Lifecycle) -> None:
+    def __init__(self, lifecycle: Lifecycle, engine: ToyEngine) -> None:
         self._lifecycle = lifecycle
+        self._engine = engine
         self._metrics = StageMetrics("tts")
 
     async def StreamingSynthesize(self, request_iterator: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
@@ -64,6 +88,8 @@ class ToyService(tts_pb2_grpc.TtsServiceServicer):
             raise ValueError(SECRET)
         if text.text == "hang":
             await asyncio.Event().wait()
+        if text.text.endswith(" thread"):
+            self._engine.commands.put(text.text)
         end = TurnEnd(turn_id=text.turn_id, outcome=TurnEnd.OUTCOME_COMPLETED)
         await outbox.put(pb.StreamingSynthesizeResponse(turn_end=end))
 
@@ -77,8 +103,10 @@ def main() -> None:
     """Run the toy."""
     settings = read_settings(ToySettings)
     lifecycle = Lifecycle()
+    engine = ToyEngine()
 
     async def load() -> None:
+        engine.start()
         await asyncio.sleep(settings.load_s)
         if settings.load_failure:
             raise StartupError(settings.load_failure)
@@ -86,7 +114,7 @@ def main() -> None:
     run_service(
         settings,
         full_name=FULL_NAME,
-        add=lambda server: tts_pb2_grpc.add_TtsServiceServicer_to_server(ToyService(lifecycle), server),
+        add=lambda server: tts_pb2_grpc.add_TtsServiceServicer_to_server(ToyService(lifecycle, engine), server),
         load=load,
         lifecycle=lifecycle,
     )

@@ -17,6 +17,7 @@ class FakeLeg:
 
     call: IncomingCall
     refuses_answer: bool = False
+    has_fallback: bool = False
     frames: list[bytes | None] = field(default_factory=list)
     acts: list[str] = field(default_factory=list)
     hung_up: EndCause | None = None
@@ -39,6 +40,11 @@ class FakeLeg:
     async def transfer(self, destination: str) -> None:
         self.acts.append(f"transfer {destination}")
         self.tell(LegEnded(EndCause.TRANSFER, destination))
+
+    async def fall_back(self, message: str) -> None:
+        self.acts.append("fall back")
+        self.hung_up = EndCause.FAILURE
+        self.tell(LegEnded(EndCause.FAILURE, message))
 
     async def hang_up(self, cause: EndCause, *, message: str = "") -> None:
         self.hung_up = cause

@@ -15,6 +15,7 @@ from services.call_gateway.conversation.settings import ConversationSettings
 from services.call_gateway.edges.edge import IncomingCall
 from services.call_gateway.session import Session
 from services.call_gateway.stages.stream import StreamLimits
+from services.runtime.errors import ServiceError
 from tests.fakes.line import FakeLeg
 from tests.fakes.stage_servers import FakeStages, FakeStream, completed, fake_stages
 
@@ -36,6 +37,14 @@ class FakeCall:
     leg: FakeLeg
     session: Session
     news: list[News] = field(default_factory=list)
+    refusal: ServiceError | None = None
+
+    async def run(self) -> None:
+        """The session, to its end."""
+        try:
+            await self.session.run()
+        except ServiceError as refusal:
+            self.refusal = refusal
 
     @property
     def turns(self) -> list[TurnRecord]:
@@ -112,16 +121,24 @@ async def fake_call(
     settings: ConversationSettings | None = None,
     limits: StreamLimits | None = None,
     stages: FakeStages | None = None,
+    has_fallback: bool = False,
 ) -> AsyncIterator[FakeCall]:
     """A call that is up; hung up by the caller at the end when it still is."""
     if stages is None:
         async with (
             fake_stages() as own_stages,
-            fake_call(audio_format=audio_format, settings=settings, limits=limits, stages=own_stages) as call,
+            fake_call(
+                audio_format=audio_format,
+                settings=settings,
+                limits=limits,
+                stages=own_stages,
+                has_fallback=has_fallback,
+            ) as call,
         ):
             yield call
         return
     leg = FakeLeg(IncomingCall("call-1", "fake", language_codes=("en-US",), audio_format=audio_format))
+    leg.has_fallback = has_fallback
     news: list[News] = []
     session = Session(
         leg,
@@ -136,9 +153,9 @@ async def fake_call(
         on_news=news.append,
     )
     async with asyncio.TaskGroup() as tasks:
-        running = tasks.create_task(session.run())
-        line = tasks.create_task(leg.run())
         call = FakeCall(stages, leg, session, news)
+        running = tasks.create_task(call.run())
+        line = tasks.create_task(leg.run())
         try:
             yield call
         finally:

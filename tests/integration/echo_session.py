@@ -1,7 +1,8 @@
 """A stand-in for the gateway: the ARI edge, and for each call a session that beeps and then says back what it hears.
 
 What happens is told as one JSON object a line on stdout. Keys make it act: 9 hangs up, 8 transfers to the reception,
-7 presses 4 and 2 towards the caller. SIGUSR1 lets it take no more calls.
+6 transfers to where the caller comes again, and takes
+two seconds more to end; 7 presses 4 and 2 towards the caller. SIGUSR1 lets it take no more calls.
 """
 
 import asyncio
@@ -27,6 +28,7 @@ GREETING_HERTZ = 1000
 RECOVERED_HERTZ = 600
 BEEP_S = 0.4
 MAX_WAITING_FRAMES = 50
+LINGER_S = 2.0
 
 
 def tell(event: str, **fields: Any) -> None:
@@ -45,6 +47,7 @@ class EchoSession:
 
     def __init__(self, leg: Leg) -> None:
         self.ended = asyncio.Event()
+        self.lingers = False
         self.keys: asyncio.Queue[str] = asyncio.Queue(32)
         self._call_id = leg.call.call_id
         hertz = RECOVERED_HERTZ if leg.call.is_recovered else GREETING_HERTZ
@@ -92,6 +95,9 @@ async def take_call(leg: Leg) -> None:
         keys = tasks.create_task(act_on_keys(leg, session))
         await session.ended.wait()
         keys.cancel()
+    if session.lingers:
+        await asyncio.sleep(LINGER_S)
+    tell("over", call_id=call.call_id, visit_id=call.visit_id)
 
 
 async def act_on_keys(leg: Leg, session: EchoSession) -> None:
@@ -101,6 +107,9 @@ async def act_on_keys(leg: Leg, session: EchoSession) -> None:
                 await leg.hang_up(EndCause.AGENT, message="nine")
             case "8":
                 await leg.transfer("reception")
+            case "6":
+                session.lingers = True
+                await leg.transfer("again")
             case "7":
                 await leg.send_dtmf("42")
 
@@ -121,8 +130,10 @@ async def main() -> None:
 
 def watch_connection(_logger: Any, _method: str, event: Any) -> Any:
     """Tell the test when the edge is connected."""
-    if event["event"] in {"ari_connected", "ari_disconnected", "ari_app_replaced"}:
+    if event["event"] in {"ari_connected", "ari_disconnected", "ari_app_replaced", "ari_app_taken_back"}:
         tell(event["event"].removeprefix("ari_"))
+    if event["event"] == "rtp_no_packets":
+        tell(**event)
     return event
 
 

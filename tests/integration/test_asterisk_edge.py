@@ -103,6 +103,48 @@ async def test_a_caller_handed_over_by_the_reception_talks_to_the_agent(tmp_path
         await wait_empty(pbx)
 
 
+async def test_a_caller_who_comes_again_while_the_first_visit_closes_is_answered(tmp_path: Path):
+    async with running_pbx(tmp_path) as pbx, running_edge(pbx) as edge, running_phones() as phones:
+        call = await phones.call(number(pbx))
+        first = await edge.wait_for("answered")
+        await call.press("6")
+        await edge.wait_for("LegEnded", cause="transfer")
+        async with asyncio.timeout(5):
+            while len(answered := [told for told in edge.events if told["event"] == "answered"]) < 2:
+                await asyncio.sleep(0.02)
+        assert not [told for told in edge.events if told["event"] == "over"], "the first visit is still closing"
+        over = await edge.wait_for("over", call_id=first["call_id"])
+        before_s = call.heard.length_s
+        call.say(tone(440, 1.0))
+        await hear_tone(call, 440, seconds=0.8, from_s=before_s)
+        await call.hang_up()
+        await edge.wait_for("LegEnded", call_id=answered[1]["call_id"], cause="caller")
+        again = await edge.wait_for("over", call_id=answered[1]["call_id"])
+        assert over["visit_id"] != again["visit_id"]
+        await wait_empty(pbx)
+
+
+async def test_a_hold_and_its_end_nobody_told_of_are_read_again(tmp_path: Path):
+    """The events are lost with the connection: another process is connected meanwhile, or none."""
+    async with running_pbx(tmp_path) as pbx, running_phones() as phones:
+        async with running_edge(pbx) as edge:
+            call = await phones.call(number(pbx))
+            await edge.wait_for("answered")
+            await edge.kill()
+        await call.hold()
+        await asyncio.sleep(0.3)
+        async with running_edge(pbx) as edge:
+            await edge.wait_for("HoldChanged", text="HoldChanged(is_held=True)")
+            await edge.kill()
+        await call.resume()
+        await asyncio.sleep(0.3)
+        async with running_edge(pbx) as edge:
+            await edge.wait_for("answered")
+            before_s = call.heard.length_s
+            call.say(tone(440, 1.0))
+            await hear_tone(call, 440, seconds=0.8, from_s=before_s)
+
+
 async def test_a_gateway_that_died_takes_its_caller_up_again_and_clears_what_it_left(tmp_path: Path):
     async with running_pbx(tmp_path) as pbx, running_phones() as phones:
         async with running_edge(pbx) as edge:
@@ -171,6 +213,48 @@ async def test_a_second_process_with_the_same_application_takes_the_calls_over(t
             await hear_tone(call, RECOVERED_HERTZ, seconds=MOST_OF_A_BEEP_S)
             await call.hang_up()
             await wait_empty(pbx)
+
+
+@pytest.mark.parametrize("dies_with_a_call", [False, True])
+async def test_the_name_is_taken_back_when_the_process_that_took_it_is_gone(tmp_path: Path, dies_with_a_call: bool):
+    async with running_pbx(tmp_path) as pbx, running_edge(pbx) as first, running_phones() as phones:
+        async with running_edge(pbx) as second:
+            await first.wait_for("app_replaced")
+            if dies_with_a_call:
+                staying = await phones.call(number(pbx))
+                await second.wait_for("answered")
+                await asyncio.sleep(4)
+                assert not [told for told in first.events if told["event"] == "app_taken_back"], (
+                    "it gives signs of life"
+                )
+            await second.kill()
+        first.events[:] = [told for told in first.events if told["event"] != "connected"]
+        await first.wait_for("app_taken_back", limit_s=15)
+        await first.wait_for("connected")
+        call = staying if dies_with_a_call else await phones.call(number(pbx))
+        assert (await first.wait_for("call"))["is_recovered"] is dies_with_a_call
+        await hear_tone(call, RECOVERED_HERTZ if dies_with_a_call else GREETING_HERTZ, seconds=MOST_OF_A_BEEP_S)
+
+
+async def test_media_goes_over_ipv6_too(tmp_path: Path):
+    async with running_pbx(tmp_path) as pbx, running_edge(pbx, media_host="::1"), running_phones() as phones:
+        call = await phones.call(number(pbx))
+        await hear_tone(call, GREETING_HERTZ, seconds=MOST_OF_A_BEEP_S)
+        call.say(tone(440, 1.0))
+        await hear_tone(call, 440, seconds=0.8)
+
+
+async def test_a_wrong_advertised_address_is_told_of_in_one_line_that_names_the_addresses(tmp_path: Path):
+    async with (
+        running_pbx(tmp_path) as pbx,
+        running_edge(pbx, media_advertised_host="127.0.0.9") as edge,
+        running_phones() as phones,
+    ):
+        await phones.call(number(pbx))
+        told = await edge.wait_for("rtp_no_packets")
+        assert told["advertised"].startswith("127.0.0.9:")
+        assert told["listening_on"].startswith("127.0.0.1:")
+        assert told["expected_from"].startswith("127.0.0.")
 
 
 async def test_asterisk_itself_ends_a_call_that_lasts_too_long(tmp_path: Path):

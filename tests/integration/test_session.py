@@ -11,10 +11,11 @@ from services.audio.pcm import AudioFormat, Encoding
 from services.call_gateway.conversation.commands import Command
 from services.call_gateway.conversation.events import Event
 from services.call_gateway.conversation.line import CallerAudio, EndCause, IdleReason, KeyPressed, MediaIdle
+from services.call_gateway.conversation.settings import ConversationSettings
 from services.call_gateway.stages.stages import StageChannels
 from services.call_gateway.stages.stream import StreamLimits
 from services.runtime.channels import open_channel
-from services.runtime.errors import CapacityError, EngineFailed, RequestError
+from services.runtime.errors import CapacityError, EngineFailed, RequestError, UnavailableError
 from tests.fakes.sessions import PROMPT_BYTE, FakeCall, fake_call, voice_of
 from tests.fakes.stage_servers import completed, fake_stages
 
@@ -45,6 +46,18 @@ async def test_a_question_is_drafted_committed_spoken_and_reported():
         assert report.heard_offset == len("Yes.")
         assert heard(call) == b"12"
         assert call.turns[1].is_answered_from_draft
+
+
+async def test_every_stream_of_a_visit_carries_its_key_and_another_visit_has_another():
+    keys = []
+    for _ in range(2):
+        async with fake_call() as call:
+            stt, nlu, tts = await call.greet()
+            keys.append({stream.config.visit_id for stream in (stt, nlu, tts)})
+    first, second = keys
+    assert len(first) == len(second) == 1
+    assert first != second
+    assert all(len(bytes.fromhex(key)) == 16 for key in first | second)
 
 
 async def test_a_finished_call_closes_every_stream_in_good_order():
@@ -137,22 +150,64 @@ async def test_a_config_that_is_refused_is_not_sent_again():
     async with fake_stages() as stages:
         stages.nlu.refusals = [RequestError("no such agent", field="config.agent_id")]
         async with fake_call(stages=stages) as call:
-            await call.until(lambda: call.leg.hung_up)
-            assert call.leg.hung_up is EndCause.FAILURE
+            await call.until(lambda: call.refusal)
             assert not stages.nlu.streams
-            assert heard(call) == b"P"
+            assert not call.leg.answered.is_set()
 
 
-async def test_a_stage_that_never_opens_ends_the_call_politely():
+async def test_a_full_stage_refuses_the_call_before_the_answer():
     async with fake_stages() as stages:
-        stages.tts.opens = False
+        stages.stt.refusals = [CapacityError("full")] * 3
+        async with fake_call(stages=stages) as call:
+            await call.until(lambda: call.refusal, 1.0)
+            assert isinstance(call.refusal, CapacityError)
+            assert not call.leg.answered.is_set()
+
+
+@pytest.mark.parametrize("name", ["stt", "nlu", "tts"])
+async def test_a_stage_that_never_opens_refuses_the_call_before_the_answer(name: str):
+    async with fake_stages() as stages:
+        getattr(stages, name).opens = False
         async with fake_call(stages=stages, limits=StreamLimits(first_response_s=0.2)) as call:
-            nlu = await stages.nlu.stream()
-            await nlu.expect("user_turn")
-            nlu.send(reply_text={"turn_id": 1, "text": "Hello.", "language_code": "en"})
-            await call.until(lambda: call.leg.hung_up, 10)
-            assert call.leg.hung_up is EndCause.FAILURE
-            assert heard(call).startswith(b"P")
+            await call.until(lambda: call.refusal)
+            assert isinstance(call.refusal, UnavailableError)
+            assert not call.leg.answered.is_set()
+
+
+async def test_a_stage_that_comes_back_while_it_rings_takes_the_call():
+    async with fake_stages() as stages:
+        stages.nlu.refusals = [UnavailableError("starting")] * 4
+        async with fake_call(stages=stages) as call:
+            await call.greet()
+            assert not call.troubles
+
+
+async def test_a_stage_that_stays_away_sends_the_caller_on():
+    async with fake_stages() as stages:
+        settings = ConversationSettings(give_up_ms=1500)
+        async with fake_call(stages=stages, settings=settings, has_fallback=True) as call:
+            _, nlu, _ = await call.greet()
+            call.leg.tell(KeyPressed("1", 80))
+            call.leg.tell(KeyPressed("#", 80))
+            await nlu.expect("user_turn", lambda turn: turn.dtmf != "")
+            stages.nlu.refusals = [UnavailableError("gone")] * 100
+            nlu.end(EngineFailed("broken"))
+            await call.until(lambda: "fall back" in call.leg.acts)
+            assert heard(call) == b"1P", "sorry, and no goodbye"
+
+
+async def test_a_stage_that_serves_and_is_slow_is_waited_for():
+    async with fake_stages() as stages, fake_call(stages=stages) as call:
+        _, nlu, tts = await call.greet()
+        call.leg.tell(KeyPressed("1", 80))
+        call.leg.tell(KeyPressed("#", 80))
+        asked = await nlu.expect("user_turn", lambda turn: turn.dtmf != "")
+        await call.until(lambda: [trouble.remedy for trouble in call.troubles] == ["wait"])
+        await call.frames(75)
+        await call.reply(nlu, tts, asked.turn_id, "One.")
+        await call.until(lambda: voice_of(asked.turn_id) in call.leg.heard())
+        assert len(stages.nlu.streams) == 1
+        assert heard(call) == b"1P2"
 
 
 async def test_a_turn_lost_with_its_stream_is_asked_again_with_its_id_and_the_past():
@@ -272,14 +327,13 @@ async def test_a_caller_who_is_gone_before_the_answer_leaves_nothing_behind():
         assert not call.news
 
 
-async def test_without_any_stage_the_caller_hears_sorry_and_goodbye():
+async def test_without_any_stage_the_call_is_not_answered():
     async with fake_stages() as stages:
         nowhere = [open_channel("127.0.0.1:1") for _ in range(3)]
         lost = replace(stages, channels=StageChannels(*nowhere))
         async with fake_call(stages=lost) as call:
-            await call.until(lambda: call.leg.hung_up, 10)
-            assert call.leg.hung_up is EndCause.FAILURE
-            assert b"P" in heard(call)
+            await call.until(lambda: call.refusal, 10)
+            assert not call.leg.answered.is_set()
         await lost.channels.close()
 
 
@@ -294,6 +348,14 @@ async def test_a_session_that_breaks_ends_its_own_call_only():
             assert broken.leg.hung_up is EndCause.FAILURE
             await sound.frames(10)
             assert sound.leg.hung_up is None
+
+
+async def test_a_session_that_breaks_sends_its_caller_on():
+    async with fake_call(has_fallback=True) as call:
+        await call.greet()
+        too_late = 1 << 70
+        call.session.on_leg_event(MediaIdle(too_late, too_late + 160, IdleReason.LOSS))
+        await call.until(lambda: "fall back" in call.leg.acts)
 
 
 async def test_a_conversation_at_rest_is_told_of_silence_in_pieces_without_a_hole():

@@ -7,9 +7,9 @@ good; a cough, noise or "uh-huh" lets it go on, and when nothing can be told it 
 from dataclasses import dataclass, field
 from enum import Enum
 
-from services.call_gateway.conversation.phrases import backchannels
+from services.call_gateway.conversation.backchannels import backchannels
 from services.call_gateway.conversation.settings import ConversationSettings
-from services.call_gateway.conversation.words import normalised
+from services.language.words import normalise
 
 
 class Verdict(Enum):
@@ -42,7 +42,7 @@ def judge_words(
     """What a text said over the agent's voice amounts to. An engine that gives no confidence is trusted. Where an
     answer is awaited, a backchannel is one.
     """
-    words = normalised(text)
+    words = normalise(text)
     if not words:
         return Verdict.NO_WORDS
     if is_answer_awaited and words in backchannels():

@@ -29,7 +29,7 @@ from services.call_gateway.conversation.playout import Playout
 from services.call_gateway.conversation.stand_in_ear import StandInEar
 from services.call_gateway.conversation.turn import Floor
 from services.call_gateway.conversation.turn_taking import TurnTaking
-from services.call_gateway.conversation.words import has_words, normalised
+from services.language.words import has_words
 
 EarNews = SpeechBegan | SpeechStopped | TranscriptHeard | TurnPredicted | UtteranceSettled | EarProgressed
 
@@ -55,7 +55,12 @@ class Caller:
         self._endpointing = Endpointing(state.settings, state.clock)
         self._corrections = Corrections(state, agent, history)
         self._turns = TurnTaking(
-            state, agent, endpointing=self._endpointing, corrections=self._corrections, heard=heard
+            state,
+            agent,
+            endpointing=self._endpointing,
+            corrections=self._corrections,
+            heard=heard,
+            announcer=announcer,
         )
         self._interruptions = Interruptions(
             state,
@@ -198,7 +203,7 @@ class Caller:
         self._interruptions.on_timer()
         settlement = self._turns.settlement
         if settlement is not None and settlement.is_awaited and self._state.now >= settlement.deadline:
-            self._turns.settle(settlement.best_text)
+            self._turns.give_up_waiting()
 
     def shift(self, held_s: float) -> None:
         """The call was on hold for so long."""
@@ -241,20 +246,17 @@ class Caller:
         self._stand_in.rest()
         self._was_unheard = False
         self._endpointing.forget_evidence()
-        if self._endpointing.ended_sample > 0:
-            self._state.command(DiscardUtterance(0, self._endpointing.ended_sample))
+        if self.last_settled_sample > 0:
+            self._state.command(DiscardUtterance(0, self.last_settled_sample))
+        self._turns.ear_is_back()
 
-    def ear_was_lost(self) -> bool:
-        """The ear died; what it knew of the utterance under way a fresh one will hear again. True when words that were
-        awaited will not come and none can stand for them.
+    def ear_was_lost(self) -> None:
+        """The ear died; what it knew of the utterance under way, and of one it had not settled, a fresh one will hear
+        again.
         """
         self._stand_in.rest()
         self._stand_in.recall(self._heard.since(0))
         looked_back = [self._stand_in.hear(*chunk) for chunk in self._heard.since(self._endpointing.heard_sample)]
         self._was_unheard = self._endpointing.is_open or any(isinstance(news, SpeechBegan) for news in looked_back)
         self._endpointing.forget_evidence()
-        settlement = self._turns.settlement
-        if settlement is None or not settlement.is_awaited:
-            return False
-        self._turns.settle(settlement.best_text)
-        return not normalised(settlement.best_text)
+        self._turns.ear_was_lost()

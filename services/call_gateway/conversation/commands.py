@@ -165,6 +165,13 @@ class ReopenStage:
 
 
 @dataclass(frozen=True, slots=True)
+class ProbeStage:
+    """Ask this stage's server whether it serves; StageAlive is the answer, and none means that it does not."""
+
+    stage: Stage
+
+
+@dataclass(frozen=True, slots=True)
 class DiscardSent:
     """Void what the line was given and may not have played."""
 
@@ -185,6 +192,13 @@ class HangUp:
     message: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class SendOn:
+    """Give the caller to whoever takes calls that cannot be served here: a person, where one is configured."""
+
+    message: str = ""
+
+
 Command = (
     EndUtterance
     | DiscardUtterance
@@ -199,8 +213,10 @@ Command = (
     | EndSpeech
     | StopSpeech
     | ReopenStage
+    | ProbeStage
     | DiscardSent
     | DoAction
     | HangUp
+    | SendOn
     | News
 )

@@ -26,6 +26,7 @@ from services.call_gateway.conversation.history import HeardTurn, History
 from services.call_gateway.conversation.keys import Keypad
 from services.call_gateway.conversation.line_watch import LineWatch
 from services.call_gateway.conversation.media_clock import MediaClock
+from services.call_gateway.conversation.pace import StagePace
 from services.call_gateway.conversation.playing import Playing
 from services.call_gateway.conversation.playout import Playout
 from services.call_gateway.conversation.profile import AgentProfile
@@ -50,9 +51,12 @@ class Conversation:
         language_codes: tuple[str, ...],
         audio_format: AudioFormat,
         prompts: PromptBook,
+        pace: StagePace | None = None,
+        has_fallback: bool = False,
     ) -> None:
         """`language_codes`: BCP-47, what the caller may speak, likeliest first; empty: the agent's own, once known.
-        `audio_format` is the leg's, both ways.
+        `audio_format` is the leg's, both ways. `pace` is shared by the calls of a process. `has_fallback`: somebody
+        else takes a caller whose call cannot go on.
         """
         clock = MediaClock(audio_format.sample_rate_hertz)
         state = CallState(settings, clock, language_codes[0] if language_codes else "")
@@ -88,9 +92,15 @@ class Conversation:
             announcer=self._announcer,
             playout=self._playout,
             history=self._history,
+            pace=pace or StagePace(),
         )
         self._ending = Ending(
-            state, agent=self._agent, caller=self._caller, announcer=self._announcer, playout=self._playout
+            state,
+            agent=self._agent,
+            caller=self._caller,
+            announcer=self._announcer,
+            playout=self._playout,
+            has_fallback=has_fallback,
         )
         self._actions = Actions(state, agent=self._agent, ending=self._ending)
         self._playing = Playing(
@@ -195,18 +205,16 @@ class Conversation:
                 self._hear_ear(event)
             case ev.EarProgressed() | ev.UtteranceSettled():
                 self._hear_ear(event)
-            case ev.ReplyClause() | ev.VoiceMark() | ev.VoiceAudio() | ev.InputExpected():
-                self._agent.hear(event)
+            case ev.ReplyClause() | ev.VoiceAudio() | ev.VoiceMark() | ev.InputExpected():
+                self._hear_agent(event)
             case ev.ReplyEnded() | ev.VoiceEnded():
                 self._hear_ended(event)
             case ev.ActionAsked():
                 self._actions.hear(event)
             case ev.ToolUsed():
                 self._history.note_tool(event)
-            case ev.StageFailed():
-                self._consider(self._trouble.stage_failed(event))
-            case ev.StageReady(stage):
-                self._trouble.stage_ready(stage)
+            case ev.StageFailed() | ev.StageReady() | ev.StageAlive():
+                self._consider(self._trouble.hear(event))
             case ev.CallAnswered(is_recovered):
                 self._open(is_recovered=is_recovered)
             case ev.CloseAsked(cause, message):
@@ -220,10 +228,19 @@ class Conversation:
             self._trouble.ear.understood()
         self._caller.hear(news)
 
+    def _hear_agent(self, news: ev.ReplyClause | ev.VoiceAudio | ev.VoiceMark | ev.InputExpected) -> None:
+        turn = self._agent.hear(news)
+        if turn is not None and isinstance(news, ev.ReplyClause | ev.VoiceAudio):
+            self._trouble.stage_answered(turn, news)
+
     def _hear_ended(self, news: ev.ReplyEnded | ev.VoiceEnded) -> None:
         turn = self._agent.hear(news)
-        if turn is not None and news.outcome is not ev.Outcome.COMPLETED:
+        if turn is None:
+            return
+        if news.outcome is not ev.Outcome.COMPLETED:
             self._consider(self._trouble.turn_failed(turn, news))
+        else:
+            self._trouble.stage_worked(ev.Stage.NLU if isinstance(news, ev.ReplyEnded) else ev.Stage.TTS)
 
     def _hear_line(self, event: line.LegEvent | ev.CallerAdvanced) -> None:
         match event:
@@ -353,4 +370,4 @@ class Conversation:
 
     def _consider(self, prospect: Prospect) -> None:
         if prospect is Prospect.HOPELESS:
-            self._ending.begin(line.EndCause.FAILURE, ev.PromptKind.GOODBYE)
+            self._ending.begin_for_failure()

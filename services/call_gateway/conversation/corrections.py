@@ -15,7 +15,7 @@ from services.call_gateway.conversation.events import TextStage, TranscriptHeard
 from services.call_gateway.conversation.history import History
 from services.call_gateway.conversation.record import TurnNotes
 from services.call_gateway.conversation.turn import Floor, Move
-from services.call_gateway.conversation.words import joined, normalised, word_ends
+from services.language.words import joined, normalise, word_ends
 
 REMEMBERED_TURNS = 16
 
@@ -53,11 +53,11 @@ class Corrections:
     def hear(self, event: TranscriptHeard) -> None:
         """A better text, or one that came too late to be the turn's."""
         spoken = next((turn for turn in reversed(self._turns) if turn.is_of(event)), None)
-        words = normalised(event.text)
+        words = normalise(event.text)
         if spoken is None or not words:
             self._state.refuse(event)
             return
-        if words == normalised(spoken.text):
+        if words == normalise(spoken.text):
             return
         self._turns.remove(spoken)
         self._turns.append(

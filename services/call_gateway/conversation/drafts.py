@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from services.call_gateway.conversation.settings import ConversationSettings
-from services.call_gateway.conversation.words import normalised
+from services.language.words import normalise
 
 
 class DraftAdvice(Enum):
@@ -28,7 +28,7 @@ class DraftDesk:
 
     def consider(self, text: str, *, speech_ms: float, can_make: bool) -> DraftAdvice:
         """What a draft text of so much speech asks for. `can_make`: both stages that would work are there."""
-        words = normalised(text)
+        words = normalise(text)
         if self.matches(text):
             return DraftAdvice.KEEP
         is_worth_it = (
@@ -43,11 +43,11 @@ class DraftDesk:
 
     def matches(self, text: str) -> bool:
         """Whether the live draft has the same words."""
-        return self.live_words is not None and self.live_words == normalised(text)
+        return self.live_words is not None and self.live_words == normalise(text)
 
     def note_made(self, text: str) -> None:
         """A draft was made."""
-        self.live_words = normalised(text)
+        self.live_words = normalise(text)
         self.made += 1
 
     def note_dropped(self) -> None:

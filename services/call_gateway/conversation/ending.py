@@ -4,7 +4,7 @@ from services.call_gateway.conversation.agent import Agent
 from services.call_gateway.conversation.announcer import Announcer
 from services.call_gateway.conversation.call_state import CallState
 from services.call_gateway.conversation.caller import Caller
-from services.call_gateway.conversation.commands import HangUp
+from services.call_gateway.conversation.commands import HangUp, SendOn
 from services.call_gateway.conversation.events import PromptKind
 from services.call_gateway.conversation.line import EndCause
 from services.call_gateway.conversation.playout import Playout
@@ -15,14 +15,22 @@ class Ending:
     """Not begun, begun, or over."""
 
     def __init__(
-        self, state: CallState, *, agent: Agent, caller: Caller, announcer: Announcer, playout: Playout
+        self,
+        state: CallState,
+        *,
+        agent: Agent,
+        caller: Caller,
+        announcer: Announcer,
+        playout: Playout,
+        has_fallback: bool,
     ) -> None:
         self._state = state
+        self._has_fallback = has_fallback
         self._agent = agent
         self._caller = caller
         self._announcer = announcer
         self._playout = playout
-        self._why = HangUp(EndCause.CALLER)
+        self._why: HangUp | SendOn = HangUp(EndCause.CALLER)
         self._is_all_heard = False
         self.deadline: float | None = None  # seconds; None: not begun
         self.is_begun = False
@@ -38,6 +46,14 @@ class Ending:
         if prompt is not None:
             self._announcer.say(prompt)
         self.watch()
+
+    def begin_for_failure(self) -> None:
+        """The stages cannot hold the call. It goes to whoever else takes it; where nobody does, goodbye is said."""
+        if not self._has_fallback:
+            self.begin(EndCause.FAILURE, PromptKind.GOODBYE)
+        elif not self.is_begun:
+            self.begin(EndCause.FAILURE, None, "a stage stays away")
+            self._why = SendOn("a stage stays away")
 
     def begin_after_word(self, cause: EndCause, message: str) -> None:
         """The word being spoken is the last."""

@@ -52,6 +52,10 @@ class PromptKind(Enum):
     STILL_THERE = "still_there"
     SILENCE_GOODBYE = "silence_goodbye"
     RECOVERED = "recovered"
+    ONE_MOMENT = "one_moment"
+    STILL_WITH_YOU = "still_with_you"
+    SAY_AGAIN = "say_again"
+    TRANSFER_FAILED = "transfer_failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,6 +294,13 @@ class StageReady:
 
 
 @dataclass(frozen=True, slots=True)
+class StageAlive:
+    """A stage that is late says that it serves: it is slow, not dead."""
+
+    stage: Stage
+
+
+@dataclass(frozen=True, slots=True)
 class CloseAsked:
     """End the call politely: an operator asked, or the gateway drains."""
 
@@ -317,5 +328,6 @@ Event = (
     | CallerAdvanced
     | StageFailed
     | StageReady
+    | StageAlive
     | CloseAsked
 )

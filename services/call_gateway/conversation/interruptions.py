@@ -16,7 +16,7 @@ from services.call_gateway.conversation.news import LineCause, LineTroubled
 from services.call_gateway.conversation.playout import Playout
 from services.call_gateway.conversation.turn import Floor, Move
 from services.call_gateway.conversation.turn_taking import TurnTaking
-from services.call_gateway.conversation.words import word_ends
+from services.language.words import word_ends
 
 ECHO_LOOKS_MS = (100, 140, 180, 240, 300, 360)
 """Of sound, to look again: its first moment may be too short to tell an echo."""

@@ -60,6 +60,12 @@ class Playing:
             return False
         return self._state.now >= answered_at + self._state.settings.greeting_delay_ms / 1000
 
+    @property
+    def _are_words_awaited(self) -> bool:
+        """The caller's turn is over and its words are not known yet: what was said meanwhile is no answer."""
+        floor = self._state.floor
+        return (self._state.covered_floor if floor in (Floor.HELD, Floor.PAUSED) else floor) is Floor.THINKING
+
     def _is_heard_first(self, voice: Voice) -> None:
         """The first frame of a voice goes out. A prompt said while the agent thinks leaves the floor as it is."""
         answer = self._agent.answer
@@ -73,7 +79,7 @@ class Playing:
         """A voice was heard to its end."""
         answer = self._agent.answer
         if self._announcer.finish(voice):
-            if answer is None and not self._announcer.is_speaking:
+            if answer is None and not self._announcer.is_speaking and not self._are_words_awaited:
                 self._state.move(Move.ANSWER_DONE)
         elif answer is None or answer.voice is not voice:
             return

@@ -63,3 +63,4 @@ class AgentProfile:
     endpointing: AgentEndpointing = AgentEndpointing()
     barge_in: AgentBargeIn = AgentBargeIn()
     phrases: tuple[str, ...] = ()  # words to favour when listening
+    region: str = ""  # whose telephone numbers callers give, ISO 3166-1; empty: not known

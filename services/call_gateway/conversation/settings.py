@@ -25,7 +25,8 @@ class ConversationSettings:
     text_margin_ms: int = 200  # the text must cover the speech to within a syllable
     text_wait_ms: int = 400  # what a late text is worth waiting for
     settle_limit_ms: int = 400  # then the draft's text stands
-    settle_hard_limit_ms: int = 1000  # the same when there is no draft: then any text stands, or the ear has failed
+    settle_hard_limit_ms: int = 1000  # the same when the text does not cover the speech
+    late_text_limit_ms: int = 4000  # after that and a word to the caller: then they are asked to say it again
     recovery_window_ms: int = 1000  # speech this soon after the turn was taken: it was taken too early
 
     # The caller talks over the agent (caller's clock)
@@ -35,15 +36,21 @@ class ConversationSettings:
     pause_limit_ms: int = 1000  # silence of an agent that was not interrupted after all
     question_tail_ms: int = 1000  # of a question still to be said; people answer before it is over
 
-    # Trouble: first clause and first audio together stay under three seconds
+    # Trouble: first clause and first audio together stay under three seconds, then the caller hears why it takes longer
     ear_stall_ms: int = 2000  # how far behind the caller's clock the ear may be
     first_clause_limit_ms: int = 1900  # from the moment the turn is taken
     first_audio_limit_ms: int = 900  # from the first clause, or the moment the turn is taken
     dead_air_limit_ms: int = 2900  # from the caller's last word, when its end was found late
     least_patience_ms: int = 1000  # what the stages get even then
-    dry_limit_ms: int = 2000  # a reply that stops flowing
+    dry_limit_ms: int = 1800  # a reply that stops flowing
+    probe_limit_ms: int = 1000  # what a late stage's server gets to say that it serves
+    probe_again_ms: int = 2000  # it may die after it has said so
+    slow_limit_ms: int = 8000  # a stage that serves and is late all the same; its measured pace may allow more
+    company_ms: int = 5000  # between two phrases for a caller who waits
+    give_up_ms: int = 20_000  # a caller is kept waiting so long for a stage that stays away
     tool_limit_ms: int = 10_000  # from the moment the turn is taken; the caller hears apologies meanwhile
-    reopen_pause_ms: int = 500  # between attempts to reach a stage again
+    reopen_pause_ms: int = 500  # between attempts to reach a stage again; twice as long each time
+    longest_reopen_pause_ms: int = 4000
 
     # Silence and length
     silence_prompt_ms: int = 8000

@@ -8,17 +8,26 @@ anew. A turn that was taken too early is opened again: its words go before what 
 from dataclasses import dataclass
 
 from services.call_gateway.conversation.agent import Agent
+from services.call_gateway.conversation.announcer import Announcer
 from services.call_gateway.conversation.call_state import CallState
 from services.call_gateway.conversation.commands import CallerSaid, EndUtterance
 from services.call_gateway.conversation.corrections import Corrections
 from services.call_gateway.conversation.drafts import DraftAdvice, DraftDesk
 from services.call_gateway.conversation.endpointing import Endpointing, TurnEnd
-from services.call_gateway.conversation.events import Stage, TextStage, Timing, Trace, TranscriptHeard, UtteranceSettled
+from services.call_gateway.conversation.events import (
+    PromptKind,
+    Stage,
+    TextStage,
+    Timing,
+    Trace,
+    TranscriptHeard,
+    UtteranceSettled,
+)
 from services.call_gateway.conversation.heard_sound import HeardSound
 from services.call_gateway.conversation.news import CallerHeard
 from services.call_gateway.conversation.record import TurnNotes
 from services.call_gateway.conversation.turn import Floor, Move
-from services.call_gateway.conversation.words import joined, normalised
+from services.language.words import joined, normalise
 
 
 @dataclass(slots=True)
@@ -30,6 +39,9 @@ class Settlement:
     best_text: str  # so far; it stands when the ear takes too long
     notes: TurnNotes
     deadline: float  # seconds
+    is_whole: bool = True  # the best text covers all that was said
+    is_late: bool = False  # the caller has been told to wait
+    is_asked_again: bool = False  # the caller has been asked to say it once more
     settled_text: str | None = None  # known, but a sound of the caller keeps the turn from being taken
 
     @property
@@ -48,14 +60,17 @@ class TurnTaking:
         endpointing: Endpointing,
         corrections: Corrections,
         heard: HeardSound,
+        announcer: Announcer,
     ) -> None:
         self._state = state
         self._heard = heard
+        self._announcer = announcer
         self._agent = agent
         self._endpointing = endpointing
         self._corrections = corrections
         self.desk = DraftDesk(state.settings)
         self.settlement: Settlement | None = None
+        self._unheard: Settlement | None = None  # the last one whose words never came, while they may be taken
         self._awaited_end: int | None = None  # of the utterance the ear still owes its one answer for
         self._prefix = ""  # said before, of a turn that was taken too early
         self._continues_turn_id = 0
@@ -117,11 +132,16 @@ class TurnTaking:
         settings, clock = self._state.settings, self._state.clock
         voice_end = self._heard.voice_end(end.end_sample)
         ear_lag_ms = (end.end_sample - voice_end) * 1000 // clock.sample_rate_hertz
-        limit_ms = settings.settle_limit_ms if utterance.draft_text else settings.settle_hard_limit_ms
+        best_text = utterance.draft_text or utterance.text
+        uncovered = voice_end - utterance.covered_sample
+        is_whole = bool(utterance.draft_text) and uncovered <= clock.samples(settings.text_margin_ms)
+        limit_ms = settings.settle_limit_ms if is_whole else settings.settle_hard_limit_ms
+        if self._unheard is not None and self._unheard.is_asked_again:
+            self._unheard = None  # they have said it once more
         self.settlement = Settlement(
             end.end_sample,
             after_sample,
-            utterance.draft_text or utterance.text,
+            best_text,
             TurnNotes(
                 end_reason=end.reason,
                 speech_end_sample=voice_end,
@@ -129,6 +149,7 @@ class TurnTaking:
                 draft_pause_ms=settings.draft_pause_ms + ear_lag_ms,
             ),
             self._state.now + limit_ms / 1000,
+            is_whole=is_whole,
         )
         self._awaited_end = end.end_sample
         self._state.command(EndUtterance(end.end_sample))
@@ -140,8 +161,34 @@ class TurnTaking:
         if settlement is not None and settlement.after_sample < event.end_sample <= settlement.end_sample:
             self.note_text(event)
             self.settle(event.text)
+        elif self._is_of_unheard(event):
+            self._take_unheard(event)
         else:
             self._corrections.hear(event)
+
+    def _is_of_unheard(self, event: TranscriptHeard) -> bool:
+        lost = self._unheard
+        return lost is not None and lost.after_sample < event.end_sample <= lost.end_sample
+
+    def _take_unheard(self, event: TranscriptHeard) -> None:
+        """Words that were given up come after all. They make the turn while nothing else has been said, and begin it
+        when the caller has gone on.
+        """
+        lost, self._unheard = self._unheard, None
+        if lost is None or not normalise(event.text):
+            return
+        self.note_text(event)
+        if self.settlement is not None or self._endpointing.is_open:
+            if not lost.is_asked_again:
+                self._prefix = joined(event.text, self._prefix)
+                self.drop_draft()
+        elif self._agent.answer is None:
+            self._announcer.hush()
+            self._state.move(Move.ANSWER_DONE)
+            self._state.move(Move.TURN_ENDED)
+            self.settlement = lost
+            lost.settled_text = None
+            self.settle(event.text)
 
     def hear_settled(self, event: UtteranceSettled) -> None:
         """The ear has said all it will say of an ended utterance."""
@@ -150,8 +197,59 @@ class TurnTaking:
             self._state.refuse(event)
             return
         self._awaited_end = None
+        if settlement is None or not settlement.is_awaited:
+            return
+        if event.is_ok:
+            self.settle("")
+        else:
+            self._ask_again()
+
+    def give_up_waiting(self) -> None:
+        """The words of the ended utterance do not come in time. A text that covers it stands; what was said and not
+        written down is waited for, and then asked for again: it is never taken for silence.
+        """
+        settlement = self.settlement
+        if settlement is None:
+            return
+        if settlement.is_whole:
+            self.settle(settlement.best_text)
+        elif settlement.is_late:
+            self._ask_again()
+        else:
+            settlement.is_late = True
+            settlement.deadline = self._state.now + self._state.settings.late_text_limit_ms / 1000
+            self._announcer.say(PromptKind.ONE_MOMENT)
+
+    def _ask_again(self) -> None:
+        """The ear will not say what was said: what is known of it stands, or the caller says it once more."""
+        settlement = self.settlement
+        if settlement is None:
+            return
+        if normalise(settlement.best_text) or self._prefix:
+            self.settle(settlement.best_text)
+            return
+        self._unheard = settlement
+        settlement.is_asked_again = True
+        self.settle("")
+        self._state.counters["asked_again"] += 1
+        self._announcer.say(PromptKind.SAY_AGAIN)
+
+    def ear_was_lost(self) -> None:
+        """It will not settle what it was asked to. A text that covers it stands; else a fresh ear hears it again."""
+        settlement = self.settlement
+        if settlement is None or not settlement.is_awaited:
+            return
+        if settlement.is_whole:
+            self.settle(settlement.best_text)
+        else:
+            limit_s = self._state.settings.first_clause_limit_ms / 1000
+            settlement.deadline = max(settlement.deadline, self._state.now + limit_s)
+
+    def ear_is_back(self) -> None:
+        """A fresh ear is asked for the words the old one still owed."""
+        settlement = self.settlement
         if settlement is not None and settlement.is_awaited:
-            self.settle("" if event.is_ok else settlement.best_text)
+            self._state.command(EndUtterance(settlement.end_sample))
 
     def settle(self, text: str) -> None:
         """The words of the ended utterance are known, or will not become better."""
@@ -168,7 +266,7 @@ class TurnTaking:
             return
         self.settlement = None
         text = settlement.settled_text
-        if not normalised(text) and not self._prefix:
+        if not normalise(text) and not self._prefix:
             self.drop_draft()
             self.desk.begin_turn()
             self._state.move(Move.NOTHING_SAID)
@@ -195,6 +293,8 @@ class TurnTaking:
         if settlement is None:
             return False
         text = settlement.best_text if settlement.settled_text is None else settlement.settled_text
+        if not normalise(text):
+            self._unheard = settlement  # its words go before the rest, should they still come
         self._prefix = joined(self._prefix, text)
         self.drop_draft()
         return True
@@ -206,11 +306,12 @@ class TurnTaking:
 
     def begin_anew(self) -> None:
         """What comes next is a turn of its own."""
+        self._unheard = None
         self._prefix, self._continues_turn_id = "", 0
         self.desk.begin_turn()
 
     def abandon(self) -> None:
         """Something else became the turn: what was being said is void."""
-        self.settlement = None
+        self.settlement = self._unheard = None
         self.drop_draft()
         self.begin_anew()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from services.audio.pcm import AudioFormat, TornSample
 from services.call_gateway.conversation.events import VoiceAudio, VoiceMark
-from services.call_gateway.conversation.words import word_ends
+from services.language.words import word_ends
 
 CODE_POINTS_PER_S = 15  # of ordinary speech
 MAX_GAP_MS = 1000  # a longer hole in the sound is no hole but an error

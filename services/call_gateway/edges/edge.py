@@ -6,6 +6,7 @@ as sound arrives, and the pacer pulls each frame at the moment it is due, so tha
 play is never more than one frame old.
 """
 
+import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -15,6 +16,11 @@ from services.call_gateway.conversation.line import EndCause, LegEvent
 
 FRAME_MS = 20
 """The agent's voice leaves in frames of this length."""
+
+
+def new_visit_id() -> str:
+    """128 random bits as 32 hexadecimal digits."""
+    return secrets.token_hex(16)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +35,7 @@ class IncomingCall:
     caller: str = ""  # E.164 or a SIP URI; personal data
     audio_format: AudioFormat = field(default=TELEPHONE)  # both ways
     is_recovered: bool = False  # the call was up before this process was: apologise instead of greeting
+    visit_id: str = field(default_factory=new_visit_id)  # of this stay of the caller with us, and of no other
 
 
 class LegListener(Protocol):
@@ -64,6 +71,15 @@ class Leg(Protocol):
         """Send the caller elsewhere; LegEnded(TRANSFER) follows."""
         ...
 
+    @property
+    def has_fallback(self) -> bool:
+        """Somebody else takes a caller whose call cannot go on: `fall_back` gives them the call."""
+        ...
+
+    async def fall_back(self, message: str) -> None:
+        """Give the caller to whoever takes calls that cannot be served here; LegEnded(FAILURE) follows."""
+        ...
+
     async def hang_up(self, cause: EndCause, *, message: str = "") -> None:
         """End the call, after a tail long enough for the last frame to be heard. Does nothing when it is over."""
         ...
@@ -79,6 +95,9 @@ TakeCall = Callable[[Leg], Awaitable[None]]
 
 class Edge(Protocol):
     """A door through which calls come."""
+
+    is_ready: bool
+    """Whether calls can come through it now: its far side is connected, and gives its calls to this process."""
 
     async def serve(self, take_call: TakeCall) -> None:
         """Run until cancelled; each call in a task of its own. Raises StartupError when it cannot begin."""

@@ -20,6 +20,7 @@ from services.call_gateway.edges.edge import FRAME_MS, IncomingCall, LegFailed, 
 from services.call_gateway.edges.pacing import Pacer
 from services.call_gateway.edges.program_clock import ProgramClock
 from services.runtime.errors import Draining, RequestError, ServiceError
+from services.runtime.logs import get_logger
 from services.runtime.metrics import StageMetrics
 from services.runtime.streams import Outbox
 
@@ -29,6 +30,7 @@ MAX_WAITING_RESPONSES = 500
 LAST_WORDS_S = 5.0
 """How long the end of a call may wait for a caller who does not read."""
 
+log = get_logger(__name__)
 metrics = StageMetrics("call")
 
 
@@ -107,6 +109,14 @@ class ProgramLeg:
         """The program is told where to go in `end`."""
         self.end(EndCause.TRANSFER, destination)
 
+    @property
+    def has_fallback(self) -> bool:
+        """The program is told how the call ended, and may call elsewhere itself."""
+        return False
+
+    async def fall_back(self, message: str) -> None:
+        raise LegFailed("a program has nobody else to take its call")
+
     async def hang_up(self, cause: EndCause, *, message: str = "") -> None:
         """Every frame is in the stream already, in order: no tail is needed."""
         self.end(cause, message)
@@ -128,8 +138,12 @@ class ProgramLeg:
         self._pacer.remove(self._tick)
         self._answered.set()
         self._room.set()
-        if self._listener is not None:
+        if self._listener is None:
+            return
+        try:
             self._listener.on_leg_event(LegEnded(cause, message))
+        except Exception:
+            log.exception("listener_failed")
 
     async def read(self, requests: AsyncIterator[call_pb2.ConnectCallRequest]) -> None:
         """Take what the caller sends, not faster than it can be told, up to its half-close. Raises RequestError."""
@@ -144,7 +158,8 @@ class ProgramLeg:
                 case "audio":
                     self._receive(request.audio)
                 case "dtmf":
-                    self._listener.on_leg_event(_key(request.dtmf))
+                    self._clock.press(_key(request.dtmf))
+                    self._pass_on(time.monotonic())
                 case "played":
                     self._played_sample = min(request.played.sample, self._next_agent_sample)
                     self._listener.on_leg_event(PlayedUpTo(self._played_sample))
@@ -198,6 +213,7 @@ class ProgramEdge:
     """The door for programs. The gRPC service hands it each stream."""
 
     def __init__(self, pacer: Pacer) -> None:
+        self.is_ready = True
         self._pacer = pacer
         self._calls: asyncio.TaskGroup | None = None
         self._take_call: TakeCall | None = None
@@ -244,6 +260,9 @@ class ProgramEdge:
             await self._take_call(leg)
         except ServiceError as refusal:
             leg.failure = refusal
+        except Exception:
+            log.exception("call_failed")  # this one: the others go on
+            leg.end(EndCause.FAILURE, "the gateway failed")
 
 
 def _key(dtmf: call_pb2.Dtmf) -> KeyPressed:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from services.audio.pcm import AudioFormat
 from services.audio.timeline import Timeline
-from services.call_gateway.conversation.line import CallerAudio, IdleReason, LegEvent, MediaIdle
+from services.call_gateway.conversation.line import CallerAudio, IdleReason, KeyPressed, LegEvent, MediaIdle
 
 LEAD_MS = 120
 """How early sound may come through: a live sender's chunks, with their jitter, are not held up."""
@@ -28,6 +28,12 @@ class _Piece:
     concealed_samples: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Pressed:
+    start_sample: int
+    key: KeyPressed
+
+
 class ProgramClock:
     """Places what the caller sends on the call's clock, which starts with the call and never stops. Sans-IO.
 
@@ -38,7 +44,7 @@ class ProgramClock:
         self._format = audio_format
         self._rate = audio_format.sample_rate_hertz
         self._timeline = Timeline(start_sample=0, max_gap_samples=MAX_GAP_MS * self._rate // 1000)
-        self._waiting: deque[_Piece] = deque()
+        self._waiting: deque[_Piece | _Pressed] = deque()
         self._next_sample = 0  # of the call's clock: everything before it has been given out
         self._placed_sample = 0  # of the call's clock: everything before it has been received
         self._zero_time = now  # when sample 0 is due
@@ -75,6 +81,10 @@ class ProgramClock:
             self._waiting.append(_Piece(clock_sample + offset, piece, min(concealed_samples, step)))
             concealed_samples = max(0, concealed_samples - step)
 
+    def press(self, key: KeyPressed) -> None:
+        """A key comes after the sound that was sent before it."""
+        self._waiting.append(_Pressed(max(self._next_sample, self._placed_sample), key))
+
     def close(self) -> None:
         """The caller sends no more: silence follows what waits."""
         self._is_silent_for_good = True
@@ -86,6 +96,9 @@ class ProgramClock:
         lead_samples = LEAD_MS * self._rate // 1000
         while self._waiting and self._waiting[0].start_sample <= wall_sample + lead_samples:
             piece = self._waiting.popleft()
+            if isinstance(piece, _Pressed):
+                events.append(piece.key)
+                continue
             if piece.start_sample > self._next_sample:
                 events.append(MediaIdle(self._next_sample, piece.start_sample, IdleReason.LOSS))
             events.append(CallerAudio(piece.start_sample, piece.content, piece.concealed_samples))

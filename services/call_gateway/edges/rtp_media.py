@@ -10,7 +10,7 @@ from prometheus_client import Counter, Histogram
 from services.call_gateway.conversation.line import CallerAudio, IdleReason, KeyPressed, LegEvent, MediaIdle
 from services.call_gateway.edges.edge import LegListener
 from services.call_gateway.edges.pacing import Pacer
-from services.call_gateway.edges.rtp_socket import Address, RtpSocket
+from services.call_gateway.edges.rtp_socket import Address, RtpSocket, written
 from services.call_gateway.rtp.codecs import FRAME_MS, FRAME_TICKS, PayloadCodec
 from services.call_gateway.rtp.media import Hole, KeySound, MediaEvent, Sound
 from services.call_gateway.rtp.packet import SEQUENCE_MODULUS, TIMESTAMP_MODULUS, MalformedPacket
@@ -21,6 +21,7 @@ from services.runtime.logs import get_logger
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.15, 0.2, 0.3, 0.5, 1)
 _TICKS_PER_S: Final = 8000  # of the RTP clock
 _REPORT_EVERY_TICKS: Final = 50  # of the pacer: once a second
+_DEAF_AFTER_TICKS: Final = 150  # of the pacer: three seconds
 
 _MALFORMED = Counter("voice_rtp_malformed_packets_total", "Datagrams of a call's own source that are no RTP.")
 _RECEIVED = Counter("voice_rtp_received_packets_total", "Packets of callers' sound.")
@@ -64,6 +65,7 @@ class RtpMedia:
         self._listener: LegListener | None = None
         self._on_failure: Callable[[Exception], None] = _ignore
         self._n_ticks = 0
+        self._source = self._advertised = self.local_address
         self._reported = _Totals()
 
     @property
@@ -71,12 +73,21 @@ class RtpMedia:
         """Where the far side is to send."""
         return self._socket.local_address
 
-    async def open(self, source: Address, listener: LegListener, *, on_failure: Callable[[Exception], None]) -> None:
-        """Sample 0 is now; from the next slot on a frame leaves every 20 ms.
+    async def open(
+        self,
+        source: Address,
+        listener: LegListener,
+        *,
+        on_failure: Callable[[Exception], None],
+        advertised: Address | None = None,
+    ) -> None:
+        """Sample 0 is now; from the next slot on a frame leaves every 20 ms. `advertised`: where the far side was told
+        to send, when it is not the local address.
 
         `on_failure` is told when the listener raises, and then nothing more is heard or sent.
         """
         self._listener, self._on_failure = listener, on_failure
+        self._source, self._advertised = source, advertised or self.local_address
         self._receiver.start(time.monotonic())
         await self._socket.open(source, self._hear)
         if self._listener is not None:  # else it was closed meanwhile
@@ -110,6 +121,8 @@ class RtpMedia:
         self._n_ticks += 1
         if self._n_ticks % _REPORT_EVERY_TICKS == 0:
             self._count()
+        if self._n_ticks == _DEAF_AFTER_TICKS and not self._receiver.counts.packets:
+            self._say_deaf()
         if self._listener is None:
             return
         frame = self._listener.next_frame()
@@ -146,6 +159,18 @@ class RtpMedia:
         _HOLES.inc((now.hole_ticks - before.hole_ticks) / _TICKS_PER_S)
         if (delay_s := self._receiver.take_worst_delay()) is not None:
             _DELAY.observe(delay_s)
+
+    def _say_deaf(self) -> None:
+        """Most often a firewall, or NAT and no address that reaches through it."""
+        log.warning(
+            "rtp_no_packets",
+            listening_on=written(self.local_address),
+            advertised=written(self._advertised),
+            expected_from=written(self._source),
+            foreign_packets=self._socket.foreign_packets,
+            foreign_from=written(self._socket.last_foreign) if self._socket.last_foreign else "",
+            remedy="check the firewall, and GATEWAY_ARI_MEDIA_HOST and GATEWAY_ARI_MEDIA_ADVERTISED_HOST",
+        )
 
     def _report(self) -> None:
         self._count()

@@ -1,6 +1,7 @@
 """One call's UDP socket, deaf to everybody but its source."""
 
 import asyncio
+import ipaddress
 import itertools
 import socket
 from collections.abc import Callable
@@ -27,6 +28,7 @@ class RtpSocket:
     def __init__(self, host: str, *, first_port: int = 0, last_port: int = 0) -> None:
         """Takes a free port of the range, or any where it is 0. Raises LegFailed when there is none."""
         self.foreign_packets = 0
+        self.last_foreign: Address | None = None
         self._socket = _bind(host, first_port, last_port)
         self._source: Address | None = None
         self._transport: asyncio.DatagramTransport | None = None
@@ -38,7 +40,7 @@ class RtpSocket:
 
     async def open(self, source: Address, hear: Callable[[bytes], None]) -> None:
         """Begin to read. `hear` gets each datagram of `source` on the event loop; it must not raise."""
-        self._source = source
+        self._source = self._reachable(source)
         transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
             lambda: _Reader(source, hear, self._count_foreign), sock=self._socket
         )
@@ -62,22 +64,49 @@ class RtpSocket:
         else:
             self._socket.close()
 
-    def _count_foreign(self) -> None:
+    def _reachable(self, address: Address) -> Address:
+        """The address as a socket of this family sends to it (RFC 4291 section 2.5.5.2)."""
+        host, port = address
+        is_mapped = self._socket.family is socket.AF_INET6 and ":" not in host
+        return (f"::ffff:{host}", port) if is_mapped else address
+
+    def _count_foreign(self, address: Address) -> None:
         self.foreign_packets += 1
+        self.last_foreign = address
         _FOREIGN.inc()
 
 
 class _Reader(asyncio.DatagramProtocol):
-    def __init__(self, source: Address, hear: Callable[[bytes], None], count_foreign: Callable[[], None]) -> None:
-        self._source = source
+    def __init__(
+        self, source: Address, hear: Callable[[bytes], None], count_foreign: Callable[[Address], None]
+    ) -> None:
+        self._source = _plain(source)
         self._hear = hear
         self._count_foreign = count_foreign
 
     def datagram_received(self, data: bytes, addr: tuple[str | object, int]) -> None:
-        if addr == self._source:
+        sender = str(addr[0]), addr[1]  # IPv6 has four parts: the flow and the scope name no other sender
+        if sender == self._source or _plain(sender) == self._source:
             self._hear(data)
         else:
-            self._count_foreign()
+            self._count_foreign(sender)
+
+
+def written(address: Address) -> str:
+    """As host:port, IPv6 in brackets."""
+    host, port = address
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _plain(address: Address) -> Address:
+    """One spelling an address: without scope, and IPv4 where IPv6 only carries it. A name stays a name."""
+    host, port = address
+    try:
+        ip = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return address
+    mapped = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None
+    return str(mapped or ip), port
 
 
 def _bind(host: str, first_port: int, last_port: int) -> socket.socket:
@@ -89,6 +118,8 @@ def _bind(host: str, first_port: int, last_port: int) -> socket.socket:
             udp.setblocking(False)
             if udp.family is socket.AF_INET:
                 udp.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, _EXPEDITED_FORWARDING)
+            else:
+                udp.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, _EXPEDITED_FORWARDING)
             udp.bind((host, port))
         except OSError as error:
             udp.close()

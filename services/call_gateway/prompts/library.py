@@ -7,10 +7,11 @@ from collections.abc import Hashable, Iterable
 import grpc
 from voice.tts.v1.tts_pb2_grpc import TtsServiceStub
 
-from services.audio.pcm import AudioFormat
+from services.audio.pcm import TELEPHONE, AudioFormat
+from services.call_gateway.conversation.events import PromptKind
 from services.call_gateway.conversation.profile import AgentProfile, AgentPrompt
-from services.call_gateway.conversation.prompts import PromptBook
-from services.call_gateway.prompts.recorded import Recording, recordings, rendered
+from services.call_gateway.conversation.prompts import PromptBook, RenderedPrompt
+from services.call_gateway.prompts.recorded import Recording, Shipped, rendered
 from services.call_gateway.stages.agent_profile import voice_for
 from services.call_gateway.stages.rendering import NotRendered, render
 from services.runtime.logs import get_logger
@@ -31,9 +32,10 @@ metrics = StageMetrics("call")
 class PromptLibrary:
     """Gives each call its book of prompts, which grows while the call runs. Agents go by any key."""
 
-    def __init__(self, tts: grpc.aio.Channel) -> None:
+    def __init__(self, tts: grpc.aio.Channel, shipped: Shipped | None = None) -> None:
+        """`shipped`: what comes with the gateway, made ready beforehand, which takes a fraction of a second."""
         self._stub = TtsServiceStub(tts)
-        self._recordings = recordings()
+        self._shipped = shipped or Shipped()
         self._shelves: dict[Hashable, _Shelf] = {}  # the one seen last at the end
         self._spoken: dict[Hashable, bytes] = {}  # what was rendered, for agents that say the same
         self._waiting: deque[tuple[Hashable, AgentProfile]] = deque()
@@ -60,18 +62,30 @@ class PromptLibrary:
             self._arrived.clear()
             while self._waiting:
                 agent, profile = self._waiting.popleft()
-                try:
-                    await self._render(agent, profile)
-                except NotRendered as failed:
-                    log.warning("prompt_not_rendered", agent_id=profile.agent_id, reason=failed.reason)
-                    if failed.is_retryable:
-                        self._waiting.append((agent, profile))
-                        await asyncio.sleep(RETRY_S)
+                if not await self._render(agent, profile):
+                    self._waiting.append((agent, profile))
+                    await asyncio.sleep(RETRY_S)
 
-    async def _render(self, agent: Hashable, profile: AgentProfile) -> None:
+    async def _render(self, agent: Hashable, profile: AgentProfile) -> bool:
+        """False when some may be had by trying again. What the voice will not say keeps no other from being said."""
+        is_done = True
         for prompt in self._shelf(agent).lacks(profile.prompts):
-            content = await self._speak(prompt, profile)
+            try:
+                content = await self._speak(prompt, profile)
+            except NotRendered as failed:
+                log.warning(
+                    "prompt_not_rendered",
+                    agent_id=profile.agent_id,
+                    kind=prompt.kind.value,
+                    language=prompt.language_code,
+                    reason=failed.reason,
+                )
+                is_done = is_done and not failed.is_retryable
+                if not failed.is_retryable:
+                    self._shelf(agent).leave_out(prompt)
+                continue
             self._shelf(agent).put(Recording(prompt.kind, prompt.language_code, prompt.text, content))
+        return is_done
 
     async def _speak(self, prompt: AgentPrompt, profile: AgentProfile) -> bytes:
         voice = voice_for(profile, prompt.language_code)
@@ -87,7 +101,7 @@ class PromptLibrary:
         return self._spoken[key]
 
     def _shelf(self, agent: Hashable) -> "_Shelf":
-        shelf = self._shelves.pop(agent, None) or _Shelf(self._recordings)
+        shelf = self._shelves.pop(agent, None) or _Shelf(self._shipped)
         self._shelves[agent] = shelf
         if len(self._shelves) > MAX_AGENTS:
             del self._shelves[next(iter(self._shelves))]
@@ -97,27 +111,53 @@ class PromptLibrary:
 class _Shelf:
     """One agent's prompts in every format that was asked for."""
 
-    def __init__(self, recorded: list[Recording]) -> None:
-        self._recordings = {(recording.kind, recording.language_code): recording for recording in recorded}
+    def __init__(self, shipped: Shipped) -> None:
+        self._shipped = shipped
+        self._own: dict[tuple[PromptKind, str], Recording] = {}
         self._books: dict[AudioFormat, PromptBook] = {}
+        self._left_out: set[tuple[PromptKind, str, str]] = set()  # of the profile seen last
 
     def lacks(self, prompts: Iterable[AgentPrompt]) -> list[AgentPrompt]:
-        """Those that are not here in these words."""
-        return [prompt for prompt in prompts if self._text(prompt) != prompt.text]
+        """Those that are not here in these words, and can be."""
+        asked = {(prompt.kind, prompt.language_code, prompt.text): prompt for prompt in prompts}
+        self._left_out &= set(asked)
+        return [
+            prompt for key, prompt in asked.items() if key not in self._left_out and self._text(prompt) != prompt.text
+        ]
+
+    def leave_out(self, prompt: AgentPrompt) -> None:
+        """The voice will not say it: not tried again while the profile says so."""
+        self._left_out.add((prompt.kind, prompt.language_code, prompt.text))
 
     def put(self, recording: Recording) -> None:
-        self._recordings[recording.kind, recording.language_code] = recording
-        for audio_format, book in self._books.items():
-            book.add(recording.kind, recording.language_code, rendered(recording, audio_format))
+        self._own[recording.kind, recording.language_code] = recording
+        for audio_format in self._books:
+            self._convert(recording, audio_format)
 
     def book(self, audio_format: AudioFormat) -> PromptBook:
         if audio_format not in self._books:
-            self._books[audio_format] = PromptBook()
-            for recording in self._recordings.values():
-                prompt = rendered(recording, audio_format)
-                self._books[audio_format].add(recording.kind, recording.language_code, prompt)
+            self._books[audio_format] = book = PromptBook()
+            for (kind, language_code), prompt in self._shipped.in_format(audio_format).items():
+                book.add(kind, language_code, prompt)
+            for recording in self._own.values():
+                self._convert(recording, audio_format)
         return self._books[audio_format]
 
+    def _convert(self, recording: Recording, audio_format: AudioFormat) -> None:
+        """Add one of the agent's own to a book, beside the event loop: until then the shipped one stands in for it."""
+        book = self._books[audio_format]
+        if audio_format == TELEPHONE:
+            book.add(recording.kind, recording.language_code, rendered(recording, audio_format))
+            return
+
+        def add(done: asyncio.Future[RenderedPrompt]) -> None:
+            if not done.cancelled() and self._own.get((recording.kind, recording.language_code)) is recording:
+                book.add(recording.kind, recording.language_code, done.result())
+
+        converting = asyncio.get_running_loop().run_in_executor(None, rendered, recording, audio_format)
+        converting.add_done_callback(add)
+
     def _text(self, prompt: AgentPrompt) -> str:
-        recording = self._recordings.get((prompt.kind, prompt.language_code))
+        key = (prompt.kind, prompt.language_code)
+        recording = self._own.get(key) or self._shipped.by_kind.get(key)
         return recording.text if recording is not None else ""

@@ -4,7 +4,7 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-from services.audio.pcm import TELEPHONE, AudioFormat, decode, encode
+from services.audio.pcm import TELEPHONE, AudioFormat, Encoding, decode, encode
 from services.audio.resample import Resampler
 from services.call_gateway.conversation.events import PromptKind
 from services.call_gateway.conversation.prompts import RenderedPrompt
@@ -48,6 +48,31 @@ def recordings() -> list[Recording]:
 def rendered(recording: Recording, audio_format: AudioFormat) -> RenderedPrompt:
     """The recording in a leg's format."""
     return RenderedPrompt(recording.text, converted(recording.content, audio_format))
+
+
+FORMATS = (
+    TELEPHONE,
+    AudioFormat(Encoding.ALAW, TELEPHONE.sample_rate_hertz),
+    *(AudioFormat(Encoding.LINEAR16, rate) for rate in (8_000, 16_000, 24_000, 48_000)),
+)
+"""What calls ask for."""
+
+
+class Shipped:
+    """What comes with the gateway, in every format. Making it ready takes a fraction of a second: not on a loop."""
+
+    def __init__(self) -> None:
+        self.by_kind = {(recording.kind, recording.language_code): recording for recording in recordings()}
+        self._sound = {audio_format: self._convert(audio_format) for audio_format in FORMATS}
+
+    def in_format(self, audio_format: AudioFormat) -> dict[tuple[PromptKind, str], RenderedPrompt]:
+        """Every sentence by kind and language."""
+        if audio_format not in self._sound:
+            self._sound[audio_format] = self._convert(audio_format)
+        return self._sound[audio_format]
+
+    def _convert(self, audio_format: AudioFormat) -> dict[tuple[PromptKind, str], RenderedPrompt]:
+        return {key: rendered(recording, audio_format) for key, recording in self.by_kind.items()}
 
 
 def converted(content: bytes, audio_format: AudioFormat) -> bytes:

@@ -33,6 +33,7 @@ def profile_of(message: agent_pb2.AgentProfile) -> AgentProfile:
             for prompt in message.prompts
             if prompt.kind in _PROMPT_KINDS
         ),
+        region=message.region,
         lexicon=tuple(Pronunciation(word.written, word.spoken, word.language_code) for word in message.lexicon),
         endpointing=AgentEndpointing(
             draft_pause_ms=endpointing.draft_pause_ms,

@@ -15,3 +15,4 @@ class CallFacts:
     language_codes: tuple[str, ...]  # BCP-47, likeliest first; empty: the agent's own
     caller: str  # personal data
     audio_format: AudioFormat  # both ways
+    visit_id: str = ""  # the caller's visit, the same on every stream; idempotency keys are made of it

@@ -145,6 +145,7 @@ class NluStage:
         limit = self._engine.limits.max_history_bytes if self._engine is not None else 0
         config = nlu_pb2.ConversationConfig(
             call_id=self._call.call_id,
+            visit_id=self._call.visit_id,
             tenant_id=self._call.tenant_id,
             agent_id=self._call.agent_id,
             language_codes=self._call.language_codes,

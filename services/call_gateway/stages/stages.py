@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import grpc
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from voice.nlu.v1.nlu_pb2_grpc import NluServiceStub
 from voice.stt.v1.stt_pb2_grpc import SttServiceStub
 from voice.tts.v1.tts_pb2_grpc import TtsServiceStub
@@ -17,6 +18,14 @@ from services.call_gateway.stages.nlu import NluStage
 from services.call_gateway.stages.stream import StreamLimits
 from services.call_gateway.stages.stt import SttStage
 from services.call_gateway.stages.tts import TtsStage
+
+PROBE_LIMIT_S = 0.8
+"""Less than the conversation waits for it."""
+_SERVICE_NAMES = {
+    Stage.STT: "voice.stt.v1.SttService",
+    Stage.NLU: "voice.nlu.v1.NluService",
+    Stage.TTS: "voice.tts.v1.TtsService",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +58,7 @@ class Stages:
         limits: StreamLimits,
     ) -> None:
         """`profile` is what is known of the agent beforehand; `on_profile` hears what its own stream says."""
+        self._channels = {Stage.STT: channels.stt, Stage.NLU: channels.nlu, Stage.TTS: channels.tts}
         self.ear = SttStage(
             SttServiceStub(channels.stt), facts, profile=profile, tasks=tasks, on_event=on_event, limits=limits
         )
@@ -80,6 +90,21 @@ class Stages:
                 self.agent.open()
             case Stage.TTS:
                 self.voice.open()
+
+    async def is_alive(self, stage: Stage) -> bool:
+        """Whether the stage's server says, within the limit, that it serves. One that answers and does not know the
+        question lives too.
+        """
+        check = self._channels[stage].unary_unary(
+            "/grpc.health.v1.Health/Check",
+            request_serializer=HealthCheckRequest.SerializeToString,
+            response_deserializer=HealthCheckResponse.FromString,
+        )
+        try:
+            answer = await check(HealthCheckRequest(service=_SERVICE_NAMES[stage]), timeout=PROBE_LIMIT_S)
+        except grpc.aio.AioRpcError as error:
+            return error.code() in (grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.NOT_FOUND)
+        return bool(answer.status == HealthCheckResponse.SERVING)
 
     def adopt(self, profile: AgentProfile) -> None:
         """Who the agent is has become known."""

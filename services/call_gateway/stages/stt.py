@@ -106,10 +106,12 @@ class SttStage:
     def adopt(self, profile: AgentProfile) -> None:
         """Who the agent is has become known: listen for its languages and its names."""
         self._profile = profile
-        update = stt_pb2.RecognitionUpdate(phrases=profile.phrases, effective_sample=self._sound.next_sample)
+        update = stt_pb2.RecognitionUpdate(
+            phrases=profile.phrases, region=profile.region, effective_sample=self._sound.next_sample
+        )
         if not self._language_codes:
             update.language_codes.extend(profile.language_codes)
-        if update.phrases or update.language_codes:
+        if update.phrases or update.language_codes or update.region:
             self._link.send(stt_pb2.StreamingRecognizeRequest(update=update))
 
     def hear(self, audio: CallerAudio) -> bool:
@@ -153,11 +155,13 @@ class SttStage:
         endpointing = self._profile.endpointing
         config = stt_pb2.RecognitionConfig(
             call_id=self._call.call_id,
+            visit_id=self._call.visit_id,
             tenant_id=self._call.tenant_id,
             agent_id=self._call.agent_id,
             language_codes=self._language_codes or self._profile.language_codes,
             audio_format=format_message(self._call.audio_format),
             phrases=self._profile.phrases,
+            region=self._profile.region,
             start_sample=start_sample,
             start_time=self._start_time,
             endpointing=stt_pb2.EndpointingConfig(

@@ -108,6 +108,7 @@ class TtsStage:
     def _config(self) -> tts_pb2.StreamingSynthesizeRequest:
         config = tts_pb2.SynthesisConfig(
             call_id=self._call.call_id,
+            visit_id=self._call.visit_id,
             tenant_id=self._call.tenant_id,
             agent_id=self._call.agent_id,
             language_codes=self._call.language_codes or self._profile.language_codes,

@@ -10,15 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-_LETTERS = {  # that a text of the language has; tried in this order, Japanese before Chinese
-    "vi": re.compile("[ăđơưạảằẳẵắặẩẫấậẻẽẹếềểễệỉĩịọỏồổỗốộờởỡớợủũụừửữứựỳỷỹỵ]", re.IGNORECASE),
-    "ja": re.compile("[\u3040-\u30ff]"),
-    "ko": re.compile("[\uac00-\ud7a3]"),
-    "zh": re.compile("[\u3400-\u9fff]"),
-    "ru": re.compile("[а-яё]", re.IGNORECASE),
-}
+from services.language.data import primary
+from services.language.script import script_of, scripts
+
 _LATIN = re.compile("[a-z]", re.IGNORECASE)
-_LATIN_MARKS = re.compile("[àáâãèéêìíòóôõùúý]", re.IGNORECASE)  # Vietnamese has them, and so have others
 _CERTAIN_WORDS = 2  # a single word without letters of its own does not change the language
 
 
@@ -55,8 +50,8 @@ def find_language(code: str, spoken: Sequence[str]) -> str | None:
     for tag in spoken:
         if tag.lower() == wanted:
             return tag
-    primary = _primary(wanted)
-    return next((tag for tag in spoken if _primary(tag) == primary), None)
+    language = primary(wanted)
+    return next((tag for tag in spoken if primary(tag) == language), None)
 
 
 def reply_language(text: str, *, detected: str, current: str, spoken: Sequence[str]) -> str:
@@ -64,21 +59,16 @@ def reply_language(text: str, *, detected: str, current: str, spoken: Sequence[s
     heard = find_language(detected, spoken) if detected else None
     if heard and (heard == current or _is_plausible(text, heard)):
         return heard
-    for primary, letters in _LETTERS.items():
-        if letters.search(text):
-            return find_language(primary, spoken) or current
+    for script in scripts():
+        if script.letters and script.letters.search(text):
+            return find_language(script.language, spoken) or current
     return current
 
 
 def _is_plausible(text: str, code: str) -> bool:
     """Whether a text says enough to be taken for the language, and says nothing against it."""
-    primary = _primary(code)
-    own = _LETTERS.get(primary)
-    if own is not None:
-        return bool(own.search(text)) or (primary == "vi" and bool(_LATIN_MARKS.search(text)))
-    is_foreign = any(letters.search(text) for letters in _LETTERS.values())
+    own = script_of(code)
+    if own.letters is not None:
+        return any(letters and letters.search(text) for letters in (own.letters, own.likely_letters))
+    is_foreign = any(script.letters and script.letters.search(text) for script in scripts())
     return not is_foreign and bool(_LATIN.search(text)) and len(text.split()) >= _CERTAIN_WORDS
-
-
-def _primary(tag: str) -> str:
-    return tag.lower().partition("-")[0]

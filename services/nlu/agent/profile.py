@@ -6,6 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 
 import yaml
+from phonenumbers import SUPPORTED_REGIONS
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from services.nlu.agent.language import find_language
@@ -84,6 +85,7 @@ class AgentProfile(_Part):
     prompts: dict[PromptKind, dict[str, str]] = {}
     lexicon: tuple[LexiconEntry, ...] = ()
     phrases: tuple[str, ...] = ()  # to favour when listening: names, products
+    region: str = ""  # whose telephone numbers callers give: ISO 3166-1, "VN"; empty: not known
     tools: tuple[str, ...] = ()  # by name, from agent/tools.py
     endpointing: Endpointing = Endpointing()
     barge_in: BargeIn = BargeIn()
@@ -103,6 +105,12 @@ class AgentProfile(_Part):
             missing = [code for code in self.language_codes if code not in self.prompts.get(kind, {})]
             if missing:
                 raise ValueError(f"prompts.{kind}: no text for {', '.join(missing)}")
+        return self
+
+    @model_validator(mode="after")
+    def _region_is_known(self) -> AgentProfile:
+        if self.region and self.region not in SUPPORTED_REGIONS:
+            raise ValueError(f"region: {self.region!r} is no region: use two letters of ISO 3166-1, as VN")
         return self
 
     @model_validator(mode="after")

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
-import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 
-_PUNCTUATION = re.compile(r"[^\w\s'-]+")
-_UNSPACED = {"zh"}  # languages written without spaces
+from services.language import data
+from services.language.script import script_of
+from services.language.words import normalise
+
+FILE = "conversation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +28,8 @@ class Phrases:
     asks_yes_no: tuple[str, ...]
 
     def plain(self, text: str) -> str:
-        """Lower case, one space between words, no punctuation; as the lists are written."""
-        spaced = _PUNCTUATION.sub(" ", text.lower().replace("’", "'"))
-        return (" " if self.is_spaced else "").join(spaced.split())
+        """The words of a text in the form of the lists, one space between them where the language has spaces."""
+        return (" " if self.is_spaced else "").join(normalise(text))
 
     def has(self, plain: str, phrases: Iterable[str]) -> bool:
         """Whether any of the phrases is in the plain text, as whole words."""
@@ -49,25 +47,25 @@ class Phrases:
         return left.strip()
 
 
-@cache
+@data.cached
 def phrases_of(language_code: str) -> Phrases:
     """The lists of a language; English where there are none."""
-    primary = language_code.lower().partition("-")[0]
-    folder = files(__package__) / "phrases"
-    source = folder / f"{primary}.toml"
-    if not source.is_file():
-        source = folder / "en.toml"
-    lists = tomllib.loads(source.read_text(encoding="utf-8"))
-    expectation = lists["expectation"]
+    primary = data.primary(language_code)
+    language = primary if primary in data.languages() else "en"
+    is_spaced = script_of(primary).is_spaced
+
+    def listed(key: str) -> tuple[str, ...]:
+        return tuple((" " if is_spaced else "").join(normalise(phrase)) for phrase in data.words(language, FILE, key))
+
     return Phrases(
-        is_spaced=primary not in _UNSPACED,
-        farewells=tuple(lists["farewells"]),
-        refusals=tuple(lists["refusals"]),
-        thanks=tuple(lists["thanks"]),
-        fillers=tuple(lists["fillers"]),
-        offers=tuple(lists["offers"]),
-        requests=tuple(expectation["requests"]),
-        asks_digits=tuple(expectation["digits"]),
-        asks_spelling=tuple(expectation["spelling"]),
-        asks_yes_no=tuple(expectation["yes_no"]),
+        is_spaced=is_spaced,
+        farewells=listed("farewells"),
+        refusals=listed("refusals"),
+        thanks=listed("thanks"),
+        fillers=listed("fillers"),
+        offers=listed("offers"),
+        requests=listed("expectation.requests"),
+        asks_digits=listed("expectation.digits"),
+        asks_spelling=listed("expectation.spelling"),
+        asks_yes_no=listed("expectation.yes_no"),
     )

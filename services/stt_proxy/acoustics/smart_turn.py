@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from services.runtime.errors import StartupError
 from services.runtime.logs import get_logger
 from services.runtime.metrics import StageMetrics
+from services.runtime.watchdog import ENGINE_THREADS
 from services.stt_proxy.engine import Speech
 from services.stt_proxy.settings import SttSettings
 
@@ -27,6 +28,7 @@ MEL_BINS = 80
 FRAMES = 800  # of 10 ms
 INPUT_NAME = "input_features"  # (1, 80, 800) float32
 MAX_WAITING = 8
+LONGEST_JUDGEMENT_S = 5.0  # eight seconds of sound take tens of milliseconds
 
 log = get_logger(__name__)
 
@@ -36,7 +38,8 @@ class SmartTurn:
 
     def __init__(self, settings: SttSettings) -> None:
         self._file = settings.end_of_turn_model
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="end-of-turn")
+        self._watch = ENGINE_THREADS.add("end of turn", longest_call_s=LONGEST_JUDGEMENT_S)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="end-of-turn", initializer=self._watch.enter)
         self._dropped = StageMetrics("stt").queue_dropped_total("end_of_turn")
         self._n_waiting = 0
         self._session: onnxruntime.InferenceSession | None = None
@@ -54,6 +57,7 @@ class SmartTurn:
         running.add_done_callback(partial(self._answer, deliver))
 
     async def close(self) -> None:
+        self._watch.close()
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     def _answer(self, deliver: Callable[[float], None], running: "asyncio.Future[float]") -> None:
@@ -68,7 +72,8 @@ class SmartTurn:
     def _judge(self, speech: Speech) -> float:
         assert self._session is not None, "load comes first"  # noqa: S101 - an invariant, for the reader
         mel = self._features(last_seconds(speech), padding=0)[:, :FRAMES]
-        (probability, *_) = self._session.run(None, {INPUT_NAME: mel[np.newaxis].astype(np.float32)})
+        with self._watch.call():
+            (probability, *_) = self._session.run(None, {INPUT_NAME: mel[np.newaxis].astype(np.float32)})
         return min(1.0, max(0.0, float(np.ravel(probability)[0])))
 
 

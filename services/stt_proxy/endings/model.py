@@ -2,16 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from math import exp
 
+from services.language import data
 from services.stt_proxy.endings.features import features_of
 
-WEIGHTS = files("services.stt_proxy.endings") / "weights"
 BIAS = "bias"
 LONGEST_TEXT_WORDS = 60  # of a longer one the end is looked at: the time it takes stays bounded
-_SUFFIX = ".tsv"
+FILE = "ending_weights.tsv"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +28,14 @@ class EndingModel:
 
 def load_ending_models() -> None:
     """Read every language, so that no call waits for it."""
-    for file in WEIGHTS.iterdir():
-        if file.name.endswith(_SUFFIX):
-            ending_model_of(file.name.removesuffix(_SUFFIX))
+    for language in data.languages():
+        ending_model_of(language)
 
 
-@cache
+@data.cached
 def ending_model_of(language: str) -> EndingModel | None:
     """The model of a phrasebook's language; None where nothing was learnt."""
-    file = WEIGHTS / f"{language}{_SUFFIX}"
+    file = data.folder_of(language) / FILE
     if not file.is_file():
         return None
     weights = {}

@@ -21,8 +21,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GroupKFold
 
+from services.language import data
 from services.stt_proxy.endings.features import features_of
-from services.stt_proxy.endings.model import BIAS
+from services.stt_proxy.endings.model import BIAS, FILE
 from services.stt_proxy.phrasebook import Phrasebook, phrasebook_of
 
 HERE = Path(__file__).parent
@@ -137,7 +138,7 @@ def write(language: str, weights: dict[str, float]) -> None:
     """Keep them where the model reads them, the weightiest first."""
     ordered = sorted(weights.items(), key=lambda item: (item[0] != BIAS, -abs(item[1]), item[0]))
     text = "".join(f"{feature}\t{weight:.2f}\n" for feature, weight in ordered)
-    (HERE / "weights" / f"{language}.tsv").write_text(text, encoding="utf-8")
+    (data.folder_of(language) / FILE).write_text(text, encoding="utf-8")
 
 
 def main() -> None:

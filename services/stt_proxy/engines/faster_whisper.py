@@ -10,10 +10,11 @@ from services.audio.pcm import Samples
 from services.runtime.logs import get_logger
 from services.runtime.metrics import StageMetrics
 from services.runtime.models import model_dir
-from services.stt_proxy.decoding import DecodingPool, Done, Purpose, Refused
+from services.stt_proxy.decoding import DecodingPool, Done, Job, Purpose, Refused
 from services.stt_proxy.engine import Clip, Heard, Hints, Report, Span, Speech, Unheard
+from services.stt_proxy.long_speech import DecodedPieces
 from services.stt_proxy.settings import SttSettings
-from services.stt_proxy.whisper_decoding import Decoded, ShortContextWhisper
+from services.stt_proxy.whisper_decoding import LONGEST_PIECE_S, Decoded, ShortContextWhisper
 
 WARM_UP_SAMPLES = 8000
 
@@ -30,7 +31,7 @@ class FasterWhisperEngine:
         self.model = settings.whisper_model
         self.language_codes: tuple[str, ...] = ()
         self._settings = settings
-        self._pool = DecodingPool[Decoded](
+        self._pool = DecodingPool[Decoded | None](
             n_workers=settings.decode_workers,
             draft_queue_limit_ms=settings.draft_queue_limit_ms,
             metrics=StageMetrics("stt"),
@@ -65,7 +66,7 @@ class WhisperEar:
     def __init__(
         self,
         whisper: ShortContextWhisper,
-        pool: DecodingPool[Decoded],
+        pool: DecodingPool[Decoded | None],
         hints: Hints,
         report: Callable[[Report], None],
     ) -> None:
@@ -74,6 +75,8 @@ class WhisperEar:
         self._hints = hints
         self._report = report
         self._is_closed = False
+        self._pieces = DecodedPieces()
+        self._jobs: dict[int, Job[Decoded | None]] = {}  # by request
 
     @property
     def is_busy(self) -> bool:
@@ -86,18 +89,40 @@ class WhisperEar:
         """Nothing to keep up with."""
 
     def recognize(self, speech: Speech, *, is_final: bool) -> None:
-        languages = tuple(dict.fromkeys(code.split("-")[0].lower() for code in self._hints.language_codes))
-        self._pool.submit(
+        decode = partial(
+            self._whisper.decode, speech, self._languages, phrases=self._hints.phrases, pieces=self._pieces
+        )
+        self._jobs[speech.request_id] = self._pool.submit(
             self,
             Purpose.SETTLED if is_final else Purpose.DRAFT,
-            partial(self._whisper.decode, speech, languages),
+            lambda stop: decode(stop=stop),
             partial(self._answer, speech),
+            about=speech.utterance_id,
+        )
+        self._jobs = {request_id: job for request_id, job in self._jobs.items() if not job.is_answered}
+
+    def prepare(self, speech: Speech) -> None:
+        known = self._pieces.within(speech)
+        begins = known[-1].end_sample if known else speech.clips[0].start_sample if speech.clips else 0
+        if speech.end_sample - begins <= LONGEST_PIECE_S * speech.sample_rate_hertz:
+            return
+        ahead = partial(
+            self._whisper.decode_ahead, speech, self._languages, phrases=self._hints.phrases, pieces=self._pieces
+        )
+        self._pool.submit(
+            self, Purpose.AHEAD, lambda stop: ahead(stop=stop), self._note_ahead, about=speech.utterance_id
         )
 
+    def cancel(self, request_id: int) -> None:
+        if (job := self._jobs.pop(request_id, None)) is not None:
+            self._pool.cancel(job)
+
     def forget(self, from_sample: int, to_sample: int) -> None:
-        """Every recognition brings its own sound."""
+        self._pieces.forget(from_sample, to_sample)
 
     def attend(self, hints: Hints) -> None:
+        if hints.language_codes != self._hints.language_codes:
+            self._pieces.clear()
         self._hints = hints
 
     def finish(self) -> None:
@@ -107,7 +132,7 @@ class WhisperEar:
         self._is_closed = True
         self._pool.leave(self)
 
-    def _answer(self, speech: Speech, done: Done[Decoded] | Refused) -> None:
+    def _answer(self, speech: Speech, done: Done[Decoded | None] | Refused) -> None:
         if self._is_closed:
             return
         if isinstance(done, Refused):
@@ -116,6 +141,7 @@ class WhisperEar:
             self._report(Unheard(speech.request_id, done.reason, done.message))
             return
         decoded = done.value
+        assert decoded is not None, "only work ahead has no text"  # noqa: S101 - an invariant, for the reader
         self._report(
             Heard(
                 request_id=speech.request_id,
@@ -127,6 +153,16 @@ class WhisperEar:
                 compute_us=done.compute_us,
             )
         )
+
+    def _note_ahead(self, done: Done[Decoded | None] | Refused) -> None:
+        """What was decoded ahead is in the pieces."""
+        if isinstance(done, Refused) and done.reason == "DECODING_FAILED":
+            log.error("decoding_failed", error=done.message)
+
+    @property
+    def _languages(self) -> tuple[str, ...]:
+        """Whisper's codes of the languages that the call may speak."""
+        return tuple(dict.fromkeys(code.split("-")[0].lower() for code in self._hints.language_codes))
 
     def _tag(self, language: str) -> str:
         """The language as the client named it: "vi" is "vi-VN" where that is what the call speaks."""

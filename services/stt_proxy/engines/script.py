@@ -176,6 +176,12 @@ class ScriptEar:
         is_late = speech.spans[0].start_sample - self._spoken_to > LONGEST_PAUSE_MS * self._per_ms
         return ((line_number + 1) % len(self._lines), 0) if part and is_late else (line_number, part)
 
+    def prepare(self, speech: Speech) -> None:
+        """Texts are known beforehand."""
+
+    def cancel(self, request_id: int) -> None:
+        self._due = [due for due in self._due if getattr(due.report, "request_id", 0) != request_id]
+
     def forget(self, from_sample: int, to_sample: int) -> None:
         """A text is never given to what was forgotten."""
 

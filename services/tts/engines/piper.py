@@ -1,7 +1,6 @@
 """A Piper voice (VITS): natural English on a processor, with sound after some seventy milliseconds."""
 
 import json
-import os
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
+from services.runtime.cpu import usable_cpus
 from services.runtime.errors import StartupError
 from services.runtime.models import find_model, model_dir
 from services.tts.engine import EngineDescription, Line, Speech, Voice, WordEnd
@@ -45,7 +45,7 @@ class PiperEngine:
     def __init__(self, settings: TtsSettings) -> None:
         self._settings = settings
         self._espeak = EspeakProcess(settings.espeak_library, settings.espeak_data_dir)
-        self._workers = Workers(settings.piper_workers or os.cpu_count() or 1, "piper")
+        self._workers = Workers(settings.piper_workers or usable_cpus(), "piper")
         self._loaded: tuple[_VoiceFile, VitsNetwork] | None = None
 
     async def load(self) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from pydantic import ValidationError
 
 from deploy.gateways import GatewayProcesses, applications, gateway_processes
 from deploy.stack import SERVICES, settings_of
+from services.call_gateway.settings import GatewaySettings
 
 _ASTERISK = Path(__file__).parents[3] / "deploy/asterisk"
 
@@ -85,36 +87,52 @@ def test_what_is_derived_is_handed_on_in_the_gateways_own_settings():
     }
 
 
-def test_the_dialplan_offers_a_call_to_each_application_once():
-    """In turn, from behind the last call, until one takes it or none is left."""
-    assert offered(applications("tong-dai", 3), last=2) == ["tong-dai-3", "tong-dai-1", "tong-dai-2"]
-    assert offered(applications("tong-dai", 1), last=1) == ["tong-dai"]
+@pytest.mark.parametrize("others", [0, 1, 2, 3])
+def test_the_dialplan_offers_a_call_to_each_application_once(others: int):
+    """In turn, from behind the last call, until one takes it or none is left; other calls come between its tries."""
+    three = ["tong-dai-3", "tong-dai-1", "tong-dai-2"]
+    assert offered(applications("tong-dai", 3), last=2, others=others) == three
+    assert offered(applications("tong-dai", 1), last=1, others=others) == ["tong-dai"]
 
 
-def offered(apps: tuple[str, ...], *, last: int) -> list[str]:
+def offered(apps: tuple[str, ...], *, last: int, others: int) -> list[str]:
     """Where the shipped dialplan sends a call that nobody takes, by running the expressions written in it."""
     dialplan = (_ASTERISK / "production/extensions.conf").read_text(encoding="utf-8")
-    turn = re.search(r"GLOBAL\(TONG_DAI_LAST\)=\$\[(.*)\]\)$", dialplan, re.MULTILINE)
-    less = re.search(r"\(next\),Set\(TONG_DAI_LEFT=\$\[(.*)\]\)$", dialplan, re.MULTILINE)
+    first = re.search(r" n,Set\(TONG_DAI_AT=\$\[(.*)\]\)$", dialplan, re.MULTILINE)
+    following = re.search(r"\(next\),Set\(TONG_DAI_AT=\$\[(.*)\]\)$", dialplan, re.MULTILINE)
+    less = re.search(r"\(try\),Set\(TONG_DAI_LEFT=\$\[(.*)\]\)$", dialplan, re.MULTILINE)
     again = re.search(r"& 0\$\{TONG_DAI_LEFT\} (> 0)\]\?tong-dai,answer,next\)$", dialplan, re.MULTILINE)
-    assert turn is not None
+    assert first is not None
+    assert following is not None
     assert less is not None
     assert again is not None
-    left, taken = len(apps), []
+    assert "Stasis(${CUT(TONG_DAI_APP,&,${TONG_DAI_AT})})" in dialplan
+    values = {"${TONG_DAI_LEFT}": len(apps), "${GLOBAL(TONG_DAI_LAST)}": last, "${FIELDQTY(TONG_DAI_APP,&)}": len(apps)}
+    taken: list[str] = []
     while True:
-        left = _sum(less[1], left, last, len(apps))
-        last = _sum(turn[1], left, last, len(apps))
-        taken.append(apps[last - 1])
-        if not left > 0:
+        values["${TONG_DAI_AT}"] = _sum((following if taken else first)[1], values)
+        values["${GLOBAL(TONG_DAI_LAST)}"] = (values["${GLOBAL(TONG_DAI_LAST)}"] + others) % len(apps)
+        values["${TONG_DAI_LEFT}"] = _sum(less[1], values)
+        taken.append(apps[values["${TONG_DAI_AT}"] - 1])
+        if not values["${TONG_DAI_LEFT}"] > 0:
             return taken
 
 
-def _sum(expression: str, left: int, last: int, count: int) -> int:
-    values = {"${TONG_DAI_LEFT}": left, "${TONG_DAI_LAST}": last, "${FIELDQTY(TONG_DAI_APP,&)}": count}
+def _sum(expression: str, values: dict[str, int]) -> int:
     for name, value in values.items():
         expression = expression.replace(name, str(value))
     assert re.fullmatch(r"[\d %+-]+", expression)
     return int(eval(expression))  # noqa: S307  digits and signs only
+
+
+def test_the_exchange_ends_a_call_after_the_gateways_goodbye_and_none_that_a_human_has():
+    dialplan = (_ASTERISK / "production/extensions.conf").read_text(encoding="utf-8")
+    longest = re.search(r"^TONG_DAI_LONGEST_CALL_S=(\d+)$", dialplan, re.MULTILINE)
+    assert longest is not None
+    assert int(longest[1]) >= GatewaySettings().max_call_s + 30
+    lines = dialplan.splitlines()
+    for before, line in pairwise(lines):
+        assert "Dial(" not in line or line.startswith(";") or before.endswith("Set(TIMEOUT(absolute)=0)")
 
 
 def test_the_private_exchange_loads_what_its_dialplan_uses():

@@ -36,7 +36,7 @@ def cut(reply: str) -> list[str]:
         ("Мы на ул. Ленина, д. 5. Приходите!", ["Мы на ул. Ленина,", " д. 5. ", "Приходите!"]),
         ("1. Check-up. 2. Cleaning.", ["1. Check-up. ", "2. Cleaning."]),
         ("See www.clinic.com today.", ["See www.clinic.com today."]),
-        ("Well... I see.", ["Well...", " I see."]),
+        ("Well... I see.", ["Well... ", "I see."]),
         ('She said "yes." Then she left.', ['She said "yes."', " Then she left."]),
         ("Really?! Good.", ["Really?!", " Good."]),
         ("At 10 a.m., Wednesday at 3 p.m. or Friday.", ["At 10 a.m.,", " Wednesday at 3 p.m. ", "or Friday."]),
@@ -132,3 +132,13 @@ def test_the_clauses_joined_are_the_reply(reply: str, piece_chars: int) -> None:
 @given(TEXTS)
 def test_every_clause_but_the_last_has_something_to_speak(reply: str) -> None:
     assert all(re.search(r"[^\W_]", clause) for clause in cut(reply)[:-1])
+
+
+@pytest.mark.parametrize("reply", ["Wait... what? No.", "Wait...", "Chờ chút... Dạ được."])
+def test_dots_that_arrive_one_by_one_are_one_mark(reply: str) -> None:
+    cutter = ClauseCutter(first_phrase_words=0)
+    clauses = [clause.text for letter in reply for clause in cutter.push(letter)]
+    clauses += [clause.text for clause in cutter.finish()]
+    assert "".join(clauses) == reply
+    assert not any(clause.startswith(".") for clause in clauses)
+    assert clauses[0].rstrip().endswith("...")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from services.nlu.agent.tools import CurrentTime
 from services.nlu.errors import BadTurnId
 from services.nlu.history import Entry
 from services.nlu.inputs import (
@@ -525,6 +526,24 @@ def test_a_tool_runs_and_the_reply_goes_on_with_its_result() -> None:
         assert rig.said(1) == "Let me look. I have it now."
 
     run(main())
+
+
+def test_a_tools_key_is_of_the_visit_not_of_the_calls_label(monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = []
+
+    async def note(_tool: object, _arguments: object, *, idempotency_key: str) -> str:
+        keys.append(idempotency_key)
+        return "{}"
+
+    monkeypatch.setattr(CurrentTime, "run", note)
+
+    async def main(visit_id: str) -> None:
+        async with opened(config=Config(call_id="call", tenant_id="tenant", visit_id=visit_id)) as rig:
+            await rig.send(say(1, "say clock"))
+
+    for visit_id in ("aa", "aa", "bb", ""):
+        run(main(visit_id))
+    assert keys == ["tenant/aa/1.1", "tenant/aa/1.1", "tenant/bb/1.1", "tenant/call/1.1"]
 
 
 def test_a_draft_pauses_before_its_first_tool() -> None:

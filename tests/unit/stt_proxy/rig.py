@@ -56,6 +56,8 @@ class DictationEar:
         self.report = report
         self.text: str | None = "I would like to make an appointment."  # None: the answer comes later
         self.asked: list[tuple[Speech, bool]] = []
+        self.prepared: list[Speech] = []
+        self.cancelled: list[int] = []
         self.heard: list[tuple[int, int]] = []
         self.rested: list[int] = []
         self.forgotten: list[tuple[int, int]] = []
@@ -83,6 +85,12 @@ class DictationEar:
     def refuse(self, reason: str) -> None:
         self.is_busy = False
         self.report(Unheard(self.asked[-1][0].request_id, reason, ""))
+
+    def prepare(self, speech: Speech) -> None:
+        self.prepared.append(speech)
+
+    def cancel(self, request_id: int) -> None:
+        self.cancelled.append(request_id)
 
     def forget(self, from_sample: int, to_sample: int) -> None:
         self.forgotten.append((from_sample, to_sample))

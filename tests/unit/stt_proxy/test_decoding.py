@@ -4,7 +4,7 @@ from threading import Event
 import pytest
 
 from services.runtime.metrics import StageMetrics
-from services.stt_proxy.decoding import DecodingPool, Done, Purpose, Refused
+from services.stt_proxy.decoding import DecodingPool, Done, Job, Purpose, Refused, Stopped
 
 
 class Workshop:
@@ -13,23 +13,34 @@ class Workshop:
     def __init__(self, n_workers: int = 1, limit_ms: int = 10_000) -> None:
         self.pool = DecodingPool[str](n_workers=n_workers, draft_queue_limit_ms=limit_ms, metrics=StageMetrics("stt"))
         self.began: list[str] = []
+        self.stopped: list[str] = []
         self.outcomes: dict[str, Done[str] | Refused] = {}
         self.order: list[str] = []
         self._gates: dict[str, Event] = {}
         self._changed = asyncio.Event()
 
-    def submit(self, name: str, *, owner: str, purpose: Purpose = Purpose.DRAFT, fails: bool = False) -> None:
+    def submit(
+        self, name: str, *, owner: str, purpose: Purpose = Purpose.DRAFT, fails: bool = False, breaks: bool = False
+    ) -> Job[str]:
         gate = self._gates[name] = Event()
         loop = asyncio.get_running_loop()
 
-        def work() -> str:
+        def work(stop: Event) -> str:
             loop.call_soon_threadsafe(self._begin, name)
             gate.wait(10)
+            if stop.is_set():
+                self.stopped.append(name)
+                raise Stopped
             if fails:
                 raise RuntimeError("out of memory")
             return name
 
-        self.pool.submit(owner, purpose, work, lambda outcome: self._end(name, outcome))
+        def done(outcome: Done[str] | Refused) -> None:
+            self._end(name, outcome)
+            if breaks:
+                raise ValueError("the call broke over its text")
+
+        return self.pool.submit(owner, purpose, work, done)
 
     def let_go(self, name: str) -> None:
         self._gates[name].set()
@@ -148,3 +159,79 @@ async def test_who_leaves_is_not_waited_for(workshops):
     await shop.until(lambda: "next" in shop.outcomes)
     assert "gone" not in shop.began
     assert not shop.pool.is_busy_for("two")
+
+
+async def test_a_draft_waits_for_the_own_decode_that_is_about_to_end(workshops):
+    shop = workshops(n_workers=2, limit_ms=100)
+    shop.submit("settled", owner="one", purpose=Purpose.SETTLED)
+    await asyncio.sleep(0.24)  # of the 0.25 s that a decode is expected to take
+    shop.submit("draft", owner="one")
+    shop.let_go("settled")
+    shop.let_go("draft")
+    await shop.until(lambda: "draft" in shop.outcomes)
+    assert isinstance(shop.outcomes["draft"], Done)
+
+
+async def test_newer_speech_does_not_wait_behind_its_own_older_draft(workshops):
+    shop = workshops(n_workers=2)
+    shop.submit("stale", owner="one")
+    await shop.until(lambda: "stale" in shop.began)
+    shop.submit("owed", owner="one", purpose=Purpose.SETTLED)
+    assert refusal(shop, "stale") == "SUPERSEDED"
+    shop.let_go("owed")
+    await shop.until(lambda: "owed" in shop.outcomes)
+    assert shop.order == ["stale", "owed"]
+    shop.let_go("stale")
+    shop.submit("next", owner="one")
+    shop.let_go("next")
+    await shop.until(lambda: "next" in shop.outcomes and "stale" in shop.stopped)
+
+
+async def test_a_cancelled_job_is_not_decoded_nor_answered(workshops):
+    shop = workshops()
+    running = shop.submit("running", owner="one", purpose=Purpose.SETTLED)
+    waiting = shop.submit("waiting", owner="two", purpose=Purpose.SETTLED)
+    await shop.until(lambda: "running" in shop.began)
+    shop.pool.cancel(running)
+    shop.pool.cancel(waiting)
+    shop.let_go("running")
+    shop.submit("next", owner="one", purpose=Purpose.SETTLED)
+    shop.let_go("next")
+    await shop.until(lambda: "next" in shop.outcomes)
+    assert shop.stopped == ["running"]
+    assert "waiting" not in shop.began
+    assert shop.order == ["next"]
+
+
+async def test_a_call_that_breaks_over_its_text_does_not_stall_the_pool(workshops):
+    shop = workshops()
+    shop.submit("bad", owner="one", purpose=Purpose.SETTLED, breaks=True)
+    shop.submit("good", owner="two", purpose=Purpose.SETTLED)
+    shop.let_go("bad")
+    shop.let_go("good")
+    await shop.until(lambda: "good" in shop.outcomes)
+    shop.submit("refused", owner="one", purpose=Purpose.DRAFT, breaks=True)
+    shop.submit("newer", owner="one", purpose=Purpose.SETTLED)
+    shop.let_go("refused")
+    shop.let_go("newer")
+    await shop.until(lambda: "newer" in shop.outcomes)
+
+
+async def test_a_waiting_draft_is_refused_at_its_limit(workshops):
+    shop = workshops(limit_ms=300)
+    shop.submit("long", owner="one", purpose=Purpose.SETTLED)
+    shop.submit("draft", owner="two")
+    await shop.until(lambda: "draft" in shop.outcomes)
+    assert refusal(shop, "draft") == "DRAFT_LATE"
+    assert "long" not in shop.outcomes
+
+
+async def test_work_ahead_gives_way_to_drafts(workshops):
+    shop = workshops()
+    shop.submit("running", owner="one", purpose=Purpose.SETTLED)
+    shop.submit("ahead", owner="two", purpose=Purpose.AHEAD)
+    shop.submit("draft", owner="three")
+    for name in ("running", "ahead", "draft"):
+        shop.let_go(name)
+    await shop.until(lambda: len(shop.order) == 3)
+    assert shop.order == ["running", "draft", "ahead"]

@@ -1,14 +1,18 @@
 """What a text's end is known by, and the model that weighs it."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.stt_proxy.endings import features
 from services.stt_proxy.endings.features import features_of
-from services.stt_proxy.endings.model import WEIGHTS, EndingModel, ending_model_of
+from services.stt_proxy.endings.model import EndingModel, ending_model_of
 from services.stt_proxy.phrasebook import phrasebook_of
 
 LANGUAGES = ["en", "vi", "ru", "zh"]
+TALK = Path(features.__file__).parent / "talk"
 
 
 def test_a_text_is_known_by_its_end_its_beginning_and_its_length():
@@ -49,7 +53,7 @@ def test_a_probability_is_one_whatever_the_words(words: list[str], leads_on: boo
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_language_has_learnt_from_its_talk(language: str):
     """Most turns it learnt from end where it thinks so, and fewer of them where they pause."""
-    talk = WEIGHTS.joinpath("..", "talk", f"{language}.txt").read_text(encoding="utf-8").splitlines()
+    talk = (TALK / f"{language}.txt").read_text(encoding="utf-8").splitlines()
     model, phrasebook = ending_model_of(language), phrasebook_of(language)
     assert model is not None
 

@@ -308,3 +308,52 @@ async def test_an_engine_that_refuses_a_call_takes_no_place_of_the_detectors(mon
     with pytest.raises(RuntimeError, match="no credentials"):
         Call()
     assert not watched
+
+
+@pytest.mark.parametrize("ahead", [1 << 61, 3000 * MS])
+async def test_an_end_far_ahead_of_the_sound_is_refused(ahead):
+    call = await spoken(Call())
+    with pytest.raises(BadSample):
+        call.listening.end_utterance(call.at + ahead)
+
+
+async def test_an_update_far_ahead_is_refused_and_does_not_hold_up_later_ones():
+    call = await spoken(Call())
+    with pytest.raises(BadSample):
+        call.listening.update(HintsUpdate(effective_sample=1 << 61, phrases=("Nguyen",)))
+    call.listening.update(HintsUpdate(effective_sample=call.at, phrases=("Tran",)))
+    await call.be_silent(200)
+    assert call.ear.hints[-1].phrases == ("Tran",)
+
+
+async def test_what_took_too_long_to_settle_is_not_decoded_any_more():
+    call = Call(settle_limit_s=0.01)
+    call.ear.text = None
+    await spoken(call)
+    await call.end()
+    await asyncio.sleep(0.05)
+    [settled] = call.told(UtteranceSettled)
+    assert settled.reason == "SETTLE_TIMEOUT"
+    assert call.ear.cancelled == [call.ear.asked[-1][0].request_id]
+
+
+async def test_a_call_that_breaks_over_a_text_is_lost_with_the_reason():
+    call = Call()
+    call.ear.text = None
+    await spoken(call)
+
+    def broken(*_: object, **__: object) -> None:
+        raise ValueError("a fault in this call")
+
+    call.listening._utterances.heard = broken
+    call.ear.answer("Hello.")
+    assert [str(failure) for failure in call.failures] == ["a fault in this call"]
+
+
+async def test_a_long_sentence_may_be_decoded_while_it_is_spoken():
+    call = Call()
+    await call.speak(10_000)
+    assert call.ear.asked == []
+    covered = [speech.end_sample for speech in call.ear.prepared]
+    assert len(covered) == 4
+    assert covered[-1] == pytest.approx(8_000 * MS, abs=128 * MS)

@@ -328,6 +328,53 @@ def test_a_number_being_dictated_is_noticed_without_being_expected(text, reason)
     assert judged(text).reason is reason
 
 
+IN_VIETNAM = Hints(region="VN")
+
+
+@pytest.mark.parametrize("hints", [OPEN, IN_VIETNAM, Hints(expected_kind=ExpectedKind.DIGITS)])
+@pytest.mark.parametrize(
+    ("language", "text", "reason"),
+    [
+        ("en", "0912", Reason.DIGITS_EXPECTED),
+        ("en", "It's 0 912-345", Reason.DIGITS_EXPECTED),
+        ("en", "0 912-345", Reason.DIGITS_EXPECTED),
+        ("en", "It's 0912 345.", Reason.DIGITS_EXPECTED),
+        ("en", "It's 0 912-345-678.", Reason.DIGITS_COMPLETE),
+        ("en", "zero nine one two, three four five", Reason.DIGITS_EXPECTED),
+        ("en", "zero nine one two, three four five, six seven eight", Reason.DIGITS_COMPLETE),
+        ("vi", "không chín một hai ba bốn năm", Reason.DIGITS_EXPECTED),
+        ("vi", "không chín một hai ba bốn năm sáu bảy tám", Reason.DIGITS_COMPLETE),
+    ],
+)
+def test_a_number_given_in_groups_is_waited_for_to_its_end(language, text, reason, hints):
+    judgement = judged(text, language, hints)
+    assert judgement.reason is reason
+    assert judgement.wait_ms == (1200 if reason is Reason.DIGITS_EXPECTED else WAITS.complete_ms)
+
+
+@pytest.mark.parametrize(
+    ("region", "text", "reason"),
+    [
+        ("VN", "It's 5 5 5 1 2 3 4", Reason.DIGITS_EXPECTED),
+        ("VN", "84 912 345 678", Reason.DIGITS_COMPLETE),
+        ("VN", "028 3823 4567", Reason.DIGITS_COMPLETE),
+        ("VN", "028 3823 456", Reason.DIGITS_EXPECTED),
+        ("VN", "1900 1234", Reason.DIGITS_EXPECTED),
+        ("VN", "1900 123 456", Reason.DIGITS_COMPLETE),
+        ("US", "415 555", Reason.DIGITS_EXPECTED),
+        ("US", "415 555 2671", Reason.DIGITS_COMPLETE),
+        ("US", "555 234 5678", Reason.DIGITS_COMPLETE),
+        ("RU", "8 912 345 67 89", Reason.DIGITS_COMPLETE),
+        ("RU", "8 912 345 67", Reason.DIGITS_EXPECTED),
+        ("CN", "138 1234 5678", Reason.DIGITS_COMPLETE),
+        ("CN", "138 1234", Reason.DIGITS_EXPECTED),
+    ],
+)
+def test_a_number_is_whole_by_the_plan_of_its_region(region, text, reason):
+    assert judged(text, hints=Hints(region=region)).reason is reason
+    assert judged(text, hints=Hints(expected_kind=ExpectedKind.DIGITS, region=region)).reason is reason
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -341,6 +388,7 @@ def test_a_number_being_dictated_is_noticed_without_being_expected(text, reason)
 )
 def test_a_number_in_a_sentence_is_not_dictated(text):
     assert judged(text).reason not in (Reason.DIGITS_EXPECTED, Reason.DIGITS_COMPLETE)
+    assert judged(text, hints=IN_VIETNAM) == judged(text)
 
 
 @pytest.mark.parametrize(

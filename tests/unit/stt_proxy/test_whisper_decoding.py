@@ -1,14 +1,17 @@
 import json
 import wave
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import pytest
 
+from services.language.words import normalise
 from services.runtime.errors import StartupError
 from services.runtime.models import model_dir
+from services.stt_proxy.decoding import Stopped
 from services.stt_proxy.engine import Clip, Span, Speech
-from services.stt_proxy.phrasebook import normalise
+from services.stt_proxy.long_speech import DecodedPieces
 from services.stt_proxy.settings import SttSettings
 from services.stt_proxy.whisper_decoding import ShortContextWhisper
 
@@ -73,6 +76,29 @@ def test_speech_longer_than_one_go_is_decoded_in_pieces(whisper):
     assert "hours" in words
     assert "insurance" in words
     assert decoded.segments[-1].end_sample == asked.end_sample
+
+
+def test_the_beginning_of_long_speech_is_decoded_once(whisper, monkeypatch):
+    said = ("What are your opening hours?", "I need an appointment.", "Where are you?", "Do you take insurance?")
+    asked = speech(*(labelled(text) for text in said * 4), gap_samples=2_000)
+    pieces = DecodedPieces()
+    whisper.decode_ahead(asked, ("en",), phrases=(), pieces=pieces, stop=Event())
+    known = pieces.within(asked)
+    assert known
+    lengths: list[float] = []
+    encode = whisper._encode
+    monkeypatch.setattr(whisper, "_encode", lambda sound: lengths.append(len(sound) / 16_000) or encode(sound))
+    decoded = whisper.decode(asked, ("en",), pieces=pieces)
+    assert sum(lengths) <= 15
+    assert decoded.text.startswith(known[0].text)
+    assert normalise(decoded.text).count("insurance") == 4
+
+
+def test_a_decode_that_nobody_awaits_stops(whisper):
+    stop = Event()
+    stop.set()
+    with pytest.raises(Stopped):
+        whisper.decode(speech(labelled("Where are you?")), ("en",), stop=stop)
 
 
 def test_hiss_has_no_words(whisper):

@@ -4,6 +4,7 @@ from voice.type.v1 import audio_pb2, expectation_pb2, turn_pb2
 
 from services.runtime.errors import RequestError
 from services.stt_proxy.engine import ExpectedKind, Hints, Segment
+from services.stt_proxy.errors import UnknownRegion
 from services.stt_proxy.events import Cost, TextStage, Transcript, UtteranceSettled
 from services.stt_proxy.intake import IdleReason
 from services.stt_proxy.listening import CallProfile
@@ -153,3 +154,17 @@ def test_a_failure_says_why():
     sent = write_evidence(UtteranceSettled(1, 160, "SETTLE_TIMEOUT", "too long"), None).utterance_settled
     assert sent.outcome == stt_pb2.UtteranceSettled.OUTCOME_FAILED
     assert (sent.reason, sent.message) == ("SETTLE_TIMEOUT", "too long")
+
+
+def test_a_region_is_taken_from_config_and_update():
+    profile = read(config(region="VN"))
+    assert profile.hints.region == "VN"
+    update = read_update(stt_pb2.RecognitionUpdate(region="US"), DictationEngine())
+    assert update.apply(profile.hints).region == "US"
+    assert read_update(stt_pb2.RecognitionUpdate(), DictationEngine()).apply(profile.hints).region == "VN"
+
+
+def test_an_unknown_region_is_refused():
+    with pytest.raises(UnknownRegion) as refused:
+        read_update(stt_pb2.RecognitionUpdate(region="vietnam"), DictationEngine())
+    assert refused.value.field == "update.region"

@@ -8,13 +8,13 @@ import pytest
 from voice.type.v1.turn_pb2 import Cancellation
 
 from services.audio.pcm import TELEPHONE
+from services.language.reading.normalizer import Normalizer
 from services.runtime.errors import TurnIdNotIncreasing
 from services.runtime.metrics import StageMetrics
 from services.tts.call_voice import CallVoice, Output, TextPiece, TurnEnded, TurnSound
 from services.tts.engine import Voice
 from services.tts.errors import BadTurnId, NothingToSpeak, TextAfterTextEnd
 from services.tts.manners import Manners
-from services.tts.normalization.normalizer import Normalizer
 from services.tts.router import Router
 from services.tts.speaker import Pauses, TurnSpeaker
 from services.tts.track import ChunkLengths

@@ -21,8 +21,9 @@ from services.call_gateway.edges.ari.events import (
 from services.call_gateway.edges.ari.leg import FALLBACK_EXTENSION, AriLeg
 from services.call_gateway.edges.ari.line import Line, insist
 from services.call_gateway.edges.ari.names import Names
+from services.call_gateway.edges.ari.recovery import KnownVisit, Loss
 from services.call_gateway.edges.ari.settings import AriSettings
-from services.call_gateway.edges.edge import IncomingCall, LegFailed, TakeCall
+from services.call_gateway.edges.edge import IncomingCall, LegFailed, TakeCall, new_visit_id
 from services.call_gateway.edges.pacing import Pacer
 from services.call_gateway.rtp.codecs import PayloadCodec
 from services.runtime.errors import ServiceError
@@ -56,32 +57,54 @@ class AriCalls:
         self._make_codec = make_codec
         self._take_call = take_call
         self._tasks = tasks
-        self._legs: dict[str, AriLeg] = {}  # by the caller's channel id
+        self._legs: dict[str, AriLeg] = {}  # the latest visit of each caller's channel, by its id
         self._media_legs: dict[str, AriLeg] = {}  # by the media channel's id
-        self._hanging_up: set[str] = set()  # channels whose far side asked to end
+        self._left: set[str] = set()  # channels of `_legs` that are in the application no more
 
-    def caller_ids(self) -> dict[str, str]:
-        """Call id to the caller's channel id, of every call there is."""
-        return {leg.call.call_id: channel_id for channel_id, leg in self._legs.items()}
+    @property
+    def visits(self) -> tuple[KnownVisit, ...]:
+        """What Asterisk should hold of every visit that is not over or whose remains are still being removed."""
+        return tuple(leg.visit for leg in self._media_legs.values())
 
-    def leg_of_call(self, call_id: str) -> AriLeg:
-        """Raises KeyError."""
-        return next(leg for leg in self._legs.values() if leg.call.call_id == call_id)
+    def lose(self, visit: KnownVisit, loss: Loss) -> None:
+        """Stock was taken, and the visit is not what it was."""
+        leg = self._media_legs.get(visit.media_id)
+        if leg is None or leg.is_over:
+            return
+        match loss:
+            case Loss.GONE:
+                leg.caller_left(EndCause.FAILURE, "Asterisk lost the call")
+            case Loss.AWAY:
+                leg.caller_left(EndCause.TRANSFER, "taken out of the application")
+            case Loss.MEDIA:
+                leg.media_left()
 
-    def begin(
-        self,
-        channel: Channel,
-        call_id: str,
-        *,
-        media_ordinal: int = 1,
-        is_bridged: bool = False,
-        is_recovered: bool = False,
-    ) -> None:
+    async def refresh(self, visit: KnownVisit) -> None:
+        """Have the events of a visit that goes on, and read again what may have changed. Raises AriUnreachable."""
+        leg = self._media_legs.get(visit.media_id)
+        if leg is None or leg.is_over or not await self.subscribe(visit.caller_id):
+            return
+        self._check_hold(leg)
+
+    async def subscribe(self, channel_id: str) -> bool:
+        """Have a channel's events. False when Asterisk refuses: this channel's affair. Raises AriUnreachable."""
+        try:
+            await self._ari.post(
+                "applications", self._settings.app, "subscription", eventSource=f"channel:{channel_id}"
+            )
+        except AriRefused as refusal:
+            log.warning("channel_not_subscribed", channel=channel_id, error=str(refusal))
+            return False
+        return True
+
+    def begin(self, channel: Channel, *, bridge_id: str = "", is_recovered: bool = False) -> None:
         """A caller came, or was found. Where calls are not taken the caller goes on in the dialplan."""
         if not self.is_taking:
-            self.send_on(channel.channel_id, call_id)
+            self.send_on(channel.channel_id, bridge_id)
             return
-        line = Line(self._ari, self._names, call_id, channel, media_ordinal=media_ordinal)
+        visit_id = new_visit_id()
+        call_id = self._names.call_id(channel.channel_id, visit_id)
+        line = Line(self._ari, self._names, call_id, channel, bridge_id=bridge_id)
         codec = self._make_codec()
         call = IncomingCall(
             call_id=call_id,
@@ -89,26 +112,29 @@ class AriCalls:
             caller=channel.caller,
             audio_format=codec.audio_format,
             is_recovered=is_recovered,
+            visit_id=visit_id,
         )
-        leg = AriLeg(call, line, codec, settings=self._settings, pacer=self._pacer, is_bridged=is_bridged)
+        leg = AriLeg(call, line, codec, settings=self._settings, pacer=self._pacer, ask_hold=self._check_hold)
         self._legs[channel.channel_id] = leg
         self._media_legs[line.media_id] = leg
+        self._left.discard(channel.channel_id)
         self._tasks.create_task(self._hold(leg, channel), name=f"call {call_id}")
 
-    def send_on(self, channel_id: str, call_id: str) -> None:
-        """A caller we do not take goes on in the dialplan; a bridge an earlier process made for the call is removed."""
-        log.info("call_sent_on", call_id=call_id)
+    def send_on(self, channel_id: str, bridge_id: str) -> None:
+        """A caller we do not take goes on in the dialplan; the bridge an earlier process left it in is removed."""
+        log.info("call_sent_on", channel=channel_id)
 
         async def work() -> None:
             way_on = {"context": self._settings.fallback_context, "extension": FALLBACK_EXTENSION, "priority": "1"}
             await insist(partial(self._ari.post, "channels", channel_id, "continue", **way_on))
-            await insist(partial(self._ari.delete, "bridges", self._names.bridge(call_id)))
+            if bridge_id:
+                await insist(partial(self._ari.delete, "bridges", bridge_id))
 
         self._tasks.create_task(work())
 
     def abandon_all(self, message: str) -> None:
         """Another process has our application."""
-        for leg in list(self._legs.values()):
+        for leg in list(self._media_legs.values()):
             leg.abandon(message)
 
     def hear(self, event: AriEvent) -> None:
@@ -118,13 +144,13 @@ class AriCalls:
                 self._channel_entered(channel, replaced_channel_id)
             case HangUpAsked(channel_id):
                 if channel_id in self._legs:
-                    self._hanging_up.add(channel_id)
+                    self._legs[channel_id].is_hanging_up = True
             case ChannelLeft(channel_id):
                 self._channel_left(channel_id, "")
             case ChannelGone(channel_id, cause_text):
-                self._hanging_up.add(channel_id)
+                if channel_id in self._legs:
+                    self._legs[channel_id].is_hanging_up = True
                 self._channel_left(channel_id, cause_text)
-                self._hanging_up.discard(channel_id)
             case DtmfReceived(channel_id, digit, duration_ms):
                 if channel_id in self._legs:
                     self._legs[channel_id].hear(KeyPressed(digit, duration_ms))
@@ -134,31 +160,43 @@ class AriCalls:
 
     def _channel_entered(self, channel: Channel, replaced_channel_id: str) -> None:
         channel_id = channel.channel_id
-        if channel_id in self._legs:
-            return  # found when stock was taken
         if channel_id in self._media_legs:
             self._media_legs[channel_id].line.media_has_entered()
         elif self._names.call_of_media(channel_id) is not None:
             self._tasks.create_task(insist(partial(self._ari.delete, "channels", channel_id)))
-        elif replaced_channel_id in self._legs:
+        elif replaced_channel_id in self._legs and not self._legs[replaced_channel_id].is_over:
             leg = self._legs.pop(replaced_channel_id)
-            leg.line.caller_id = channel_id
             self._legs[channel_id] = leg
+            leg.replace_caller(channel_id)
             log.info("caller_replaced", call_id=leg.call.call_id, channel=channel_id)
+        elif channel_id in self._legs and channel_id not in self._left:
+            return  # the same visit: it was found when stock was taken
         else:
-            self.begin(channel, channel_id)
+            self._begin_again(channel)
+
+    def _begin_again(self, channel: Channel) -> None:
+        """Each entry is a visit of its own, also while what the one before left is still being removed."""
+        before = self._legs.get(channel.channel_id)
+        if before is not None:
+            before.caller_left(EndCause.TRANSFER, "taken out of the application")
+        self.begin(channel)
 
     def _channel_left(self, channel_id: str, cause_text: str) -> None:
         if channel_id in self._media_legs:
             self._media_legs[channel_id].media_left()
-        elif channel_id in self._hanging_up and channel_id in self._legs:
-            self._legs[channel_id].caller_left(EndCause.CALLER, cause_text)
-        elif channel_id in self._legs and not self._legs[channel_id].is_over:
-            self._tasks.create_task(self._find_out_why(self._legs[channel_id], channel_id))
+        elif channel_id in self._legs:
+            leg = self._legs[channel_id]
+            self._left.add(channel_id)
+            if leg.is_hanging_up or leg.is_over:
+                leg.caller_left(EndCause.CALLER, cause_text)
+            else:
+                self._tasks.create_task(self._find_out_why(leg, channel_id))
 
     async def _find_out_why(self, leg: AriLeg, channel_id: str) -> None:
         """Nobody asked to hang up: the dialplan's time limit ended the call, or the caller was sent elsewhere."""
         await asyncio.sleep(_GOING_S)
+        if leg.is_over:
+            return
         try:
             await self._ari.get("channels", channel_id)
         except AriRefused:
@@ -188,9 +226,13 @@ class AriCalls:
         except TimeoutError:
             log.exception("call_left_in_asterisk")
         finally:
-            self._legs.pop(leg.line.caller_id, None)
             self._media_legs.pop(leg.line.media_id, None)
-            self._hanging_up.discard(leg.line.caller_id)
+            if self._legs.get(leg.line.caller_id) is leg:  # else the caller has come again
+                del self._legs[leg.line.caller_id]
+                self._left.discard(leg.line.caller_id)
+
+    def _check_hold(self, leg: AriLeg) -> None:
+        self._tasks.create_task(leg.check_hold())
 
     async def _describe(self, call: IncomingCall, channel: Channel) -> IncomingCall:
         """What the dialplan says about the call. Raises LegFailed."""

@@ -3,16 +3,16 @@
 import asyncio
 import random
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import aiohttp
 from prometheus_client import Counter, Gauge
 
-from services.call_gateway.conversation.line import EndCause
 from services.call_gateway.edges.ari.calls import AriCalls
 from services.call_gateway.edges.ari.client import AriClient, AriRefused
 from services.call_gateway.edges.ari.events import EVENT_KINDS, AppReplaced, UnreadableEvent, read_channel, read_event
 from services.call_gateway.edges.ari.names import Names
+from services.call_gateway.edges.ari.ownership import Ownership
 from services.call_gateway.edges.ari.recovery import Bridge, Recovery, plan_recovery
 from services.call_gateway.edges.ari.settings import AriSettings
 from services.call_gateway.edges.edge import LegFailed, TakeCall
@@ -30,6 +30,8 @@ _RECOVERED = Counter("voice_ari_recovered_total", "What was found when stock was
 
 log = get_logger(__name__)
 
+Item = TypeVar("Item")
+
 
 class AriEdge:
     """One ARI application on one Asterisk. Its name belongs to this process alone."""
@@ -42,10 +44,12 @@ class AriEdge:
         self._names = Names(settings.app)
         self._calls: AriCalls | None = None
         self._is_taking = True
+        self.is_ready = False
         self._complaint = ""
         try:
             self._make_codec()
             self._ari = AriClient(settings)
+            self._ownership = Ownership(self._ari, settings.app)
         except (CodecMissing, OSError) as error:
             raise StartupError(f"ARI edge: {error}") from error
 
@@ -83,33 +87,52 @@ class AriEdge:
                     await self._take_stock(calls)
                     self._say_connected()
                     pause_s = _FIRST_PAUSE_S
-                    await self._listen(events, calls)
+                    was_replaced = await self._own(events, calls)
                 finally:
-                    _CONNECTED.set(0)
+                    self._set_ready(is_ready=False)
                     await events.close()
-                log.warning("ari_disconnected")
+                if was_replaced:
+                    await self._wait_for_the_name(calls)
+                else:
+                    log.warning("ari_disconnected")
             except LegFailed as error:
                 self._complain(error)
             await asyncio.sleep(pause_s * random.uniform(0.8, 1.2))
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
-    async def _listen(self, events: aiohttp.ClientWebSocketResponse, calls: AriCalls) -> None:
-        """Returns when the connection is lost; never, when another process has our application."""
+    async def _own(self, events: aiohttp.ClientWebSocketResponse, calls: AriCalls) -> bool:
+        """Listen, and show meanwhile that the name is ours. Returns whether another process took it."""
+        async with asyncio.TaskGroup() as tasks:
+            showing = tasks.create_task(self._ownership.show())
+            try:
+                return await self._listen(events, calls)
+            finally:
+                showing.cancel()
+
+    async def _wait_for_the_name(self, calls: AriCalls) -> None:
+        """Another process has our application and its calls; we have none of either until it is gone."""
+        log.error("ari_app_replaced", app=self._settings.app, remedy="give each process its GATEWAY_ARI_APP")
+        calls.abandon_all(f"another process took over the application {self._settings.app}")
+        await self._ownership.until_free()
+        if not self._is_taking:  # this process drains: whoever comes next may have the name
+            await asyncio.Event().wait()
+        log.warning("ari_app_taken_back", app=self._settings.app)
+
+    async def _listen(self, events: aiohttp.ClientWebSocketResponse, calls: AriCalls) -> bool:
+        """Returns whether another process has our application now; else the connection is lost."""
         async for message in events:
             if message.type is not aiohttp.WSMsgType.TEXT:
-                return
+                return False
             try:
                 event = read_event(message.json())
             except ValueError as error:  # no JSON, or UnreadableEvent
                 log.warning("ari_event_unreadable", error=str(error))
                 continue
             if isinstance(event, AppReplaced):
-                log.error("ari_app_replaced", app=self._settings.app, remedy="give each process its GATEWAY_ARI_APP")
-                self.stop_taking_calls()
-                calls.abandon_all(f"another process took over the application {self._settings.app}")
-                await asyncio.Event().wait()
+                return True
             if event is not None:
                 calls.hear(event)
+        return False
 
     async def _filter_events(self) -> None:
         try:
@@ -118,41 +141,42 @@ class AriEdge:
             log.info("ari_events_unfiltered", error=str(refusal))
 
     async def _take_stock(self, calls: AriCalls) -> None:
-        """Bring what we know and what Asterisk holds together. Raises LegFailed."""
-        try:
-            channels = tuple(map(read_channel, await self._ari.get("channels")))
-            bridges = tuple(
-                Bridge(str(bridge["id"]), tuple(map(str, bridge["channels"])))
-                for bridge in await self._ari.get("bridges")
-            )
-        except (UnreadableEvent, TypeError, KeyError) as error:
-            raise LegFailed(f"Asterisk's lists cannot be read: {error!r}") from error
-        plan = plan_recovery(self._names, channels, bridges, calls.caller_ids())
+        """Bring what we know and what Asterisk holds together. A refusal about one channel, which may be gone by now,
+        is that channel's affair. Raises LegFailed when there is no list to be had.
+        """
+        known = calls.visits  # before the lists: what begins meanwhile is not missed in them
+        channels = _readable(await self._ari.get("channels"), read_channel)
+        bridges = _readable(await self._ari.get("bridges"), _read_bridge)
+        plan = plan_recovery(self._names, channels, bridges, known)
         self._count(plan)
-        for call_id in plan.vanished:
-            calls.leg_of_call(call_id).caller_left(EndCause.FAILURE, "Asterisk lost the call")
+        for visit, loss in plan.lost:
+            calls.lose(visit, loss)
         for channel_id in plan.orphan_channels:
-            await self._ari.delete("channels", channel_id)
+            await self._remove("channels", channel_id)
         for bridge_id in plan.orphan_bridges:
-            await self._ari.delete("bridges", bridge_id)
-        for channel_id in (*plan.alive, *(call.channel.channel_id for call in plan.found)):
-            await self._ari.post(
-                "applications", self._settings.app, "subscription", eventSource=f"channel:{channel_id}"
-            )
+            await self._remove("bridges", bridge_id)
+        for visit in plan.alive:
+            await calls.refresh(visit)
         for call in plan.found:
-            if call.channel.is_up and not self._settings.adopt_calls:
-                calls.send_on(call.channel.channel_id, call.call_id)
+            if not await calls.subscribe(call.channel.channel_id):
                 continue
-            calls.begin(
-                call.channel,
-                call.call_id,
-                media_ordinal=call.media_ordinal,
-                is_bridged=call.is_bridged,
-                is_recovered=call.channel.is_up,
-            )
+            if call.channel.is_up and not self._settings.adopt_calls:
+                calls.send_on(call.channel.channel_id, call.bridge_id)
+                continue
+            calls.begin(call.channel, bridge_id=call.bridge_id, is_recovered=call.channel.is_up)
+
+    async def _remove(self, kind: str, what: str) -> None:
+        try:
+            await self._ari.delete(kind, what)
+        except AriRefused as refusal:
+            log.warning("orphan_kept", kind=kind, what=what, error=str(refusal))
+
+    def _set_ready(self, *, is_ready: bool) -> None:
+        self.is_ready = is_ready
+        _CONNECTED.set(is_ready)
 
     def _say_connected(self) -> None:
-        _CONNECTED.set(1)
+        self._set_ready(is_ready=True)
         self._complaint = ""
         log.info("ari_connected", url=self._settings.url, app=self._settings.app)
 
@@ -167,7 +191,7 @@ class AriEdge:
 
     def _count(self, plan: Recovery) -> None:
         counts = {
-            "vanished": len(plan.vanished),
+            "vanished": len([visit for visit, _ in plan.lost if visit.caller_id]),
             "found": len(plan.found),
             "orphan_channels": len(plan.orphan_channels),
             "orphan_bridges": len(plan.orphan_bridges),
@@ -176,3 +200,23 @@ class AriEdge:
             _RECOVERED.labels(what).inc(count)
         if any(counts.values()):
             log.warning("ari_stock_taken", **counts)
+
+
+def _read_bridge(bridge: Any) -> Bridge:
+    try:
+        return Bridge(str(bridge["id"]), tuple(map(str, bridge["channels"])))
+    except (KeyError, TypeError) as error:
+        raise UnreadableEvent(f"bridge: {error!r}") from error
+
+
+def _readable(listed: Any, read: Callable[[Any], Item]) -> tuple[Item, ...]:
+    """What can be read of one of Asterisk's lists. Raises LegFailed when it is no list."""
+    if not isinstance(listed, list):
+        raise LegFailed(f"Asterisk's lists cannot be read: {type(listed).__name__}")
+    items = []
+    for one in listed:
+        try:
+            items.append(read(one))
+        except UnreadableEvent as error:
+            log.warning("listed_item_unreadable", error=str(error))
+    return tuple(items)

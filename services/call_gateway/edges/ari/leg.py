@@ -2,10 +2,13 @@
 
 import asyncio
 import re
+from collections.abc import Callable
 from typing import Final
 
 from services.call_gateway.conversation.line import EndCause, HoldChanged, KeyPressed, LegEnded, LegEvent
 from services.call_gateway.edges.ari.line import Line, insist
+from services.call_gateway.edges.ari.listening import HoldDoubt, KeyHoles
+from services.call_gateway.edges.ari.recovery import KnownVisit
 from services.call_gateway.edges.ari.settings import AriSettings
 from services.call_gateway.edges.edge import IncomingCall, LegFailed, LegListener
 from services.call_gateway.edges.pacing import Pacer
@@ -32,13 +35,17 @@ class AriLeg:
         *,
         settings: AriSettings,
         pacer: Pacer,
-        is_bridged: bool = False,
+        ask_hold: Callable[["AriLeg"], None],
     ) -> None:
-        """`is_bridged`: the caller stands in the call's bridge already, left there by an earlier process."""
+        """`ask_hold` has `check_hold` run: what is believed of the hold may be wrong."""
         self.call = call
         self.line = line
+        self.is_hanging_up = False
+        """The far side asked to end the call."""
         self._codec, self._settings, self._pacer = codec, settings, pacer
-        self._is_bridged = is_bridged
+        self._ask_hold = ask_hold
+        self._key_holes = KeyHoles(codec.audio_format)
+        self._hold = HoldDoubt(codec.audio_format)
         self._media: RtpMedia | None = None
         self._listener: LegListener | None = None
         self._wanted_end: LegEnded | None = None  # we asked for it, so the channel's going is no surprise
@@ -50,6 +57,23 @@ class AriLeg:
     def is_over(self) -> bool:
         """Nothing is heard or said any more."""
         return self._is_over
+
+    @property
+    def is_caller_there(self) -> bool:
+        """The caller's channel has not left the application since this visit began."""
+        return self._is_caller_there
+
+    @property
+    def visit(self) -> KnownVisit:
+        """What Asterisk should hold of it."""
+        line = self.line
+        return KnownVisit(
+            self.call.call_id,
+            line.caller_id if self._is_caller_there else "",
+            line.media_id,
+            line.bridge_id,
+            line.is_set_up and not self._is_over,
+        )
 
     # -- the session's side --------------------------------------------------------------------------------------------
 
@@ -63,18 +87,19 @@ class AriLeg:
             first_port=self._settings.rtp_first_port,
             last_port=self._settings.rtp_last_port,
         )
+        address = (self._settings.media_address, media.local_address[1])
         try:
             async with asyncio.timeout(_SET_UP_LIMIT_S):
-                source = await self.line.open_media(
-                    media.local_address, codec=self._codec.name, is_bridged=self._is_bridged
-                )
+                source = await self.line.open_media(address, codec=self._codec.name)
                 self._check_alive()
                 await self.line.answer()
                 self._check_alive()
         except TimeoutError as error:
             raise LegFailed(f"the line was not set up within {_SET_UP_LIMIT_S:.0f} s") from error
         self._listener = listener
-        await media.open(source, listener, on_failure=self._fail)
+        await media.open(source, self, on_failure=self._fail, advertised=address)
+        if self.call.is_recovered:
+            self._ask_hold(self)
 
     def discard_sent(self) -> None:
         """Nothing to do: a frame leaves when it is due, so what was sent was played."""
@@ -105,6 +130,22 @@ class AriLeg:
         self._is_caller_there = False
         self._finish(LegEnded(EndCause.TRANSFER, destination))
 
+    @property
+    def has_fallback(self) -> bool:
+        """The dialplan has a context for callers nobody can serve."""
+        return bool(self._settings.fallback_context)
+
+    async def fall_back(self, message: str) -> None:
+        """The caller goes on in the dialplan's fallback context. Raises LegFailed, and then is still here."""
+        self._check_alive()
+        self._wanted_end = LegEnded(EndCause.FAILURE, message)
+        try:
+            await self.send_on()
+        except LegFailed:
+            self._wanted_end = None
+            raise
+        self._finish(LegEnded(EndCause.FAILURE, message))
+
     async def hang_up(self, cause: EndCause, *, message: str = "") -> None:
         """After a tail in which comfort silence goes on. Does nothing when the call is over. Raises LegFailed.
 
@@ -118,19 +159,60 @@ class AriLeg:
         self._wanted_end = LegEnded(cause, message)
         await asyncio.sleep(self._settings.hang_up_tail_ms / 1000)
         try:
-            await self.line.hang_up()
-            self._is_caller_there = False
+            if self._is_caller_there:  # else it would be another visit of the caller's that ends
+                await self.line.hang_up()
+                self._is_caller_there = False
         finally:
             self._finish(LegEnded(cause, message))
+
+    # -- the media's side: as its listener -----------------------------------------------------------------------------
+
+    def on_leg_event(self, event: LegEvent) -> None:
+        """Sound, a hole, or a key came by RTP. What the listener raises ends the call by way of the media."""
+        if self._hold.hear(event):
+            self._ask_hold(self)
+        if self._listener is not None:
+            for told in self._key_holes.hear(event):
+                self._listener.on_leg_event(told)
+
+    def next_frame(self) -> bytes | None:
+        """The session's next frame."""
+        return None if self._listener is None else self._listener.next_frame()
 
     # -- the edge's side -----------------------------------------------------------------------------------------------
 
     def hear(self, event: KeyPressed | HoldChanged) -> None:
-        """The caller pressed a key, or put the call on hold."""
-        if isinstance(event, HoldChanged) and self._media is not None:
-            self._media.set_held(event.is_held)
+        """The caller pressed a key, or put the call on hold. A hold that is known already is no news."""
+        if isinstance(event, HoldChanged):
+            if not self._hold.believe(is_held=event.is_held):
+                return
+            if self._media is not None:
+                self._media.set_held(event.is_held)
         if not self._is_over:
-            self._tell(event)
+            for told in self._key_holes.hear(event):
+                self._tell(told)
+
+    def replace_caller(self, channel_id: str) -> None:
+        """Another channel came in the caller's place (attended transfer): the hold of the one before is not its own."""
+        self.line.caller_id = channel_id
+        self.is_hanging_up = False
+        self.hear(HoldChanged(is_held=False))
+        self._ask_hold(self)
+
+    async def check_hold(self) -> None:
+        """Ask Asterisk whether the call is on hold. Does not raise LegFailed."""
+        caller_id = self.line.caller_id
+        if self._is_over:
+            return
+        try:
+            is_held = await self.line.is_held()
+        except LegFailed as error:
+            log.info("hold_unknown", error=str(error))
+            return
+        if is_held is not None and caller_id == self.line.caller_id:
+            if is_held != self._hold.is_held:
+                log.warning("hold_event_missed", is_held=is_held)
+            self.hear(HoldChanged(is_held))
 
     def caller_left(self, cause: EndCause, message: str) -> None:
         """The caller's channel is not ours any more."""
@@ -148,8 +230,9 @@ class AriLeg:
 
     async def send_on(self) -> None:
         """Nobody takes the call: the caller goes on in the dialplan. Raises LegFailed."""
-        await self.line.send_on(self._settings.fallback_context, FALLBACK_EXTENSION)
-        self._is_caller_there = False
+        if self._is_caller_there:  # else it would be another visit of the caller's that ends
+            await self.line.send_on(self._settings.fallback_context, FALLBACK_EXTENSION)
+            self._is_caller_there = False
 
     async def close(self) -> None:
         """Leave nothing behind. A caller who is still there and was not to be hung up goes on in the dialplan."""
@@ -160,8 +243,13 @@ class AriLeg:
             return
         if self._is_caller_there:
             log.warning("caller_left_over", is_to_hang_up=self._wanted_end is not None)
-            await insist(self.send_on if self._wanted_end is None else self.line.hang_up)
+            await insist(self.send_on if self._wanted_end is None else self._hang_up_caller)
         await self.line.remove()
+
+    async def _hang_up_caller(self) -> None:
+        if self._is_caller_there:
+            await self.line.hang_up()
+            self._is_caller_there = False
 
     def _fail(self, error: Exception) -> None:
         self._finish(LegEnded(EndCause.FAILURE, str(error)))

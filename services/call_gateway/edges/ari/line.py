@@ -8,7 +8,7 @@ from services.call_gateway.edges.ari.client import AriClient, AriRefused, AriUnr
 from services.call_gateway.edges.ari.events import Channel, read_channel
 from services.call_gateway.edges.ari.names import Names
 from services.call_gateway.edges.edge import LegFailed
-from services.call_gateway.edges.rtp_socket import Address
+from services.call_gateway.edges.rtp_socket import Address, written
 from services.runtime.logs import get_logger
 
 _TRIES: Final = 10
@@ -21,27 +21,28 @@ log = get_logger(__name__)
 class Line:
     """The requests of one call. All raise LegFailed (AriRefused, AriUnreachable) unless they say otherwise."""
 
-    def __init__(self, ari: AriClient, names: Names, call_id: str, channel: Channel, *, media_ordinal: int) -> None:
+    def __init__(self, ari: AriClient, names: Names, call_id: str, channel: Channel, *, bridge_id: str = "") -> None:
+        """`bridge_id`: the bridge an earlier process left the caller in; "" has one made."""
         self.caller_id = channel.channel_id
-        self.media_id = names.media(call_id, media_ordinal)
+        self.media_id = names.media(call_id)
+        self.is_set_up = False
+        """Caller and media channel stand in the bridge."""
         self._media_entered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._bridge_id = names.bridge(call_id)
+        self.bridge_id = bridge_id or names.bridge(call_id)
+        self._is_bridged = bool(bridge_id)
         self._app = names.app
         self._ari = ari
         self._is_up = channel.is_up
 
-    async def open_media(self, address: Address, *, codec: str, is_bridged: bool) -> Address:
-        """Make the media channel, which sends to `address`, and bridge it. Returns where it sends from.
-
-        `is_bridged`: the caller stands in the call's bridge already.
-        """
+    async def open_media(self, address: Address, *, codec: str) -> Address:
+        """Make the media channel, which sends to `address`, and bridge it. Returns where it sends from."""
         await self._make_bridge()
         made = await self._ari.post(
             "channels",
             "externalMedia",
             channelId=self.media_id,
             app=self._app,
-            external_host=_host_and_port(address),
+            external_host=written(address),
             format=codec,
             encapsulation="rtp",
             transport="udp",
@@ -50,8 +51,9 @@ class Line:
         )
         source = await self._source(read_channel(made))
         await self._media_entered  # a channel that is not in the application yet cannot be bridged (422)
-        channels = self.media_id if is_bridged else f"{self.caller_id},{self.media_id}"
-        await self._ari.post("bridges", self._bridge_id, "addChannel", channel=channels)
+        channels = self.media_id if self._is_bridged else f"{self.caller_id},{self.media_id}"
+        await self._ari.post("bridges", self.bridge_id, "addChannel", channel=channels)
+        self.is_set_up = True
         return source
 
     def media_has_entered(self) -> None:
@@ -83,14 +85,19 @@ class Line:
     async def hang_up(self) -> None:
         await self._ari.delete("channels", self.caller_id, reason="normal")
 
+    async def is_held(self) -> bool | None:
+        """Whether the far side has put the call on hold. None: Asterisk cannot say, as of a channel not of SIP."""
+        answer = await self._ari.variable(self.caller_id, "CHANNEL(rtp,hold,audio)")
+        return {"0": False, "1": True}.get(answer.strip())
+
     async def remove(self) -> None:
         """Delete media channel and bridge, however long Asterisk takes to come back. Does not raise."""
         await insist(lambda: self._ari.delete("channels", self.media_id))
-        await insist(lambda: self._ari.delete("bridges", self._bridge_id))
+        await insist(lambda: self._ari.delete("bridges", self.bridge_id))
 
     async def _make_bridge(self) -> None:
         try:
-            await self._ari.post("bridges", self._bridge_id, type="mixing")
+            await self._ari.post("bridges", self.bridge_id, type="mixing")
         except AriRefused as refusal:
             if refusal.status != _CONFLICT:  # else an earlier process made it
                 raise
@@ -118,8 +125,3 @@ async def insist(request: Callable[[], Awaitable[object]]) -> None:
             return
         else:
             return
-
-
-def _host_and_port(address: Address) -> str:
-    host, port = address
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

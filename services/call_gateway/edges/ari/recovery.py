@@ -1,7 +1,7 @@
 """After a (re)connect: what Asterisk holds against what we know, and what follows from it. Pure reasoning."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 
 from services.call_gateway.edges.ari.events import Channel
 from services.call_gateway.edges.ari.names import Names
@@ -16,77 +16,109 @@ class Bridge:
 
 
 @dataclass(frozen=True, slots=True)
+class KnownVisit:
+    """A visit of a caller that a session here holds."""
+
+    call_id: str
+    caller_id: str  # the caller's channel; "" once it has left, and only the remains are ours
+    media_id: str
+    bridge_id: str
+    is_set_up: bool  # caller and media channel have been bridged
+
+
+class Loss(Enum):
+    """Why a visit is over."""
+
+    GONE = "gone"  # the caller's channel is no more
+    AWAY = "away"  # it exists, and is in the application no more
+    MEDIA = "media"  # the media channel or the bridge is gone, the caller is there
+
+
+@dataclass(frozen=True, slots=True)
 class FoundCall:
     """A caller in our application of whom no session knows."""
 
-    call_id: str
     channel: Channel
-    is_bridged: bool  # in the call's own bridge
-    media_ordinal: int  # free for a new media channel
+    bridge_id: str = ""  # the bridge of ours in which the caller stands; "" when in none
 
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
     """What is to be done."""
 
-    vanished: tuple[str, ...]  # call ids of ours whose caller is gone
-    alive: tuple[str, ...]  # channel ids of callers whose events we want again
+    lost: tuple[tuple[KnownVisit, Loss], ...]
+    alive: tuple[KnownVisit, ...]  # whose events we want again
     found: tuple[FoundCall, ...]
     orphan_channels: tuple[str, ...]  # media channels without a session
     orphan_bridges: tuple[str, ...]  # bridges without a caller or a session
 
 
 def plan_recovery(
-    names: Names, channels: tuple[Channel, ...], bridges: tuple[Bridge, ...], known: Mapping[str, str]
+    names: Names, channels: tuple[Channel, ...], bridges: tuple[Bridge, ...], known: tuple[KnownVisit, ...]
 ) -> Recovery:
-    """`known`: call id to the caller's channel id, of every session there is."""
+    """`known`: every visit that goes on here, and those whose bridge and media are still to be removed."""
     by_id = {channel.channel_id: channel for channel in channels}
-    media: dict[str, list[int]] = {}  # call id to ordinals
-    orphan_channels = []
-    for channel_id in by_id:
-        call_id = names.call_of_media(channel_id)
-        if call_id is not None:
-            media.setdefault(call_id, []).append(names.media_ordinal(channel_id))
-            if call_id not in known:
-                orphan_channels.append(channel_id)
-    found = _find_callers(names, by_id, bridges, known, media)
-    needed = {*known, *(call.call_id for call in found)}
+    members = {bridge.bridge_id: bridge.channel_ids for bridge in bridges}
+    alive, lost = [], []
+    for visit in known:
+        loss = _loss(names, visit, by_id, members)
+        if loss is None:
+            alive.append(visit)
+        else:
+            lost.append((visit, loss))
+    found = _find_callers(names, by_id, bridges, {visit.caller_id for visit in alive}, {v.bridge_id for v in known})
+    kept_media = {visit.media_id for visit in known}
+    kept_bridges = {visit.bridge_id for visit in known} | {call.bridge_id for call in found}
     return Recovery(
-        vanished=tuple(call_id for call_id, channel_id in known.items() if channel_id not in by_id),
-        alive=tuple(channel_id for channel_id in known.values() if channel_id in by_id),
+        lost=tuple(lost),
+        alive=tuple(alive),
         found=found,
-        orphan_channels=tuple(orphan_channels),
+        orphan_channels=tuple(
+            channel_id
+            for channel_id in by_id
+            if names.call_of_media(channel_id) is not None and channel_id not in kept_media
+        ),
         orphan_bridges=tuple(
-            bridge.bridge_id
-            for bridge in bridges
-            if (call_id := names.call_of_bridge(bridge.bridge_id)) is not None and call_id not in needed
+            bridge_id
+            for bridge_id in members
+            if names.call_of_bridge(bridge_id) is not None and bridge_id not in kept_bridges
         ),
     )
 
 
+def _loss(
+    names: Names, visit: KnownVisit, by_id: dict[str, Channel], members: dict[str, tuple[str, ...]]
+) -> Loss | None:
+    """That the caller's channel exists does not make it ours: it must be in our application or in the visit's bridge.
+
+    One that came in place of another (attended transfer) is shown without application, and stands in the bridge.
+    """
+    if visit.caller_id not in by_id:
+        return Loss.GONE
+    bridged = members.get(visit.bridge_id, ())
+    if by_id[visit.caller_id].app != names.app and visit.caller_id not in bridged:
+        return Loss.AWAY
+    is_whole = visit.media_id in by_id and visit.media_id in bridged and visit.caller_id in bridged
+    return Loss.MEDIA if visit.is_set_up and not is_whole else None
+
+
 def _find_callers(
     names: Names,
-    by_id: Mapping[str, Channel],
+    by_id: dict[str, Channel],
     bridges: tuple[Bridge, ...],
-    known: Mapping[str, str],
-    media: Mapping[str, list[int]],
+    sessions: set[str],
+    known_bridges: set[str],
 ) -> tuple[FoundCall, ...]:
-    sessions = set(known.values())
     calls: dict[str, FoundCall] = {}
-
-    def take(call_id: str, channel_id: str, *, is_bridged: bool) -> None:
-        ordinal = max(media.get(call_id, [0])) + 1
-        calls.setdefault(channel_id, FoundCall(call_id, by_id[channel_id], is_bridged, ordinal))
 
     def is_unknown_caller(channel_id: str) -> bool:
         return channel_id in by_id and channel_id not in sessions and names.call_of_media(channel_id) is None
 
     for bridge in bridges:  # who stands in a bridge of ours, however it came there
-        call_id = names.call_of_bridge(bridge.bridge_id)
         callers = [channel_id for channel_id in bridge.channel_ids if is_unknown_caller(channel_id)]
-        if call_id is not None and call_id not in known and callers:
-            take(call_id, callers[0], is_bridged=True)
+        if names.call_of_bridge(bridge.bridge_id) is not None and bridge.bridge_id not in known_bridges and callers:
+            calls[callers[0]] = FoundCall(by_id[callers[0]], bridge.bridge_id)
     for channel_id, channel in by_id.items():  # who waits in our application
         if channel.app == names.app and is_unknown_caller(channel_id):
-            take(channel_id, channel_id, is_bridged=False)
+            calls.setdefault(channel_id, FoundCall(channel))
     return tuple(calls.values())

@@ -34,7 +34,10 @@ class AriSettings(BaseSettings):
     codec: Literal["ulaw", "alaw", "g722"] = Field(
         "ulaw", description="Payload between Asterisk and the gateway; the trunk's own saves a transcoding."
     )
-    media_host: str = Field("127.0.0.1", description="Local address RTP is received on, as Asterisk reaches it.")
+    media_host: str = Field("127.0.0.1", description="Local address RTP is received on; 0.0.0.0 or :: for every one.")
+    media_advertised_host: str = Field(
+        "", description="Address Asterisk sends RTP to, behind NAT another than the local one; empty: media_host."
+    )
     rtp_first_port: int = Field(0, ge=0, le=65535, description="First UDP port for RTP; 0 takes any free one.")
     rtp_last_port: int = Field(0, ge=0, le=65535, description="Last UDP port for RTP.")
     tenant: str = Field("", description="Tenant of calls that do not set TONG_DAI_TENANT.")
@@ -42,7 +45,7 @@ class AriSettings(BaseSettings):
         True, description="Whether calls found without a session are taken on; else they go on in the dialplan."
     )
     transfer_context: str = Field("tong-dai-transfer", description="Dialplan context that transfers go to.")
-    fallback_context: str = Field("tong-dai-fallback", description="Dialplan context of calls nobody can take.")
+    fallback_context: str = Field("tong-dai-fallback", description="Dialplan context of calls nobody can take or hold.")
     hang_up_tail_ms: int = Field(
         100, ge=60, le=2000, description="From the last frame sent to the hang-up; less than 60 cuts the last word."
     )
@@ -59,6 +62,17 @@ class AriSettings(BaseSettings):
         if self.rtp_first_port > self.rtp_last_port:
             raise ValueError("rtp_first_port must not be above rtp_last_port")
         return self
+
+    @model_validator(mode="after")
+    def _media_can_be_reached(self) -> "AriSettings":
+        if self.media_host in ("0.0.0.0", "::") and not self.media_advertised_host:  # noqa: S104 - the user's own wish
+            raise ValueError(f"media_host {self.media_host} is no address to send to: set media_advertised_host too")
+        return self
+
+    @property
+    def media_address(self) -> str:
+        """Where Asterisk is told to send."""
+        return self.media_advertised_host or self.media_host
 
     def tls(self) -> ssl.SSLContext | bool:
         """What aiohttp verifies Asterisk with. Raises OSError when tls_ca_file cannot be read."""

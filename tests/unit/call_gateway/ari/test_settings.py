@@ -22,6 +22,8 @@ def test_the_password_never_shows():
         {"hang_up_tail_ms": 20},
         {"rtp_first_port": 20000, "rtp_last_port": 10000},
         {"request_limit_s": 0},
+        {"media_host": "0.0.0.0"},  # noqa: S104 - nothing is bound
+        {"media_host": "::"},
     ],
 )
 def test_a_wrong_setting_is_refused(wrong: dict[str, object]):
@@ -36,3 +38,8 @@ def test_tls_is_verified_unless_told_otherwise():
 
 def test_a_path_behind_the_host_is_kept():
     assert AriSettings(url="https://pbx:8089/asterisk/").url == "https://pbx:8089/asterisk"
+
+
+def test_asterisk_is_told_the_advertised_address():
+    assert AriSettings(media_host="10.0.0.5").media_address == "10.0.0.5"
+    assert AriSettings(media_host="::", media_advertised_host="203.0.113.9").media_address == "203.0.113.9"

@@ -13,6 +13,7 @@ from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation import events as ev
 from services.call_gateway.conversation import line, news
 from services.call_gateway.conversation.conversation import Conversation
+from services.call_gateway.conversation.pace import StagePace
 from services.call_gateway.conversation.prompts import PromptBook, RenderedPrompt
 from services.call_gateway.conversation.settings import ConversationSettings
 from services.call_gateway.conversation.turn import Floor
@@ -41,10 +42,17 @@ class Call:
     audio_format: AudioFormat = TELEPHONE
     prompts: PromptBook = field(default_factory=prompt_book)
     language_codes: tuple[str, ...] = ("en",)
+    pace: StagePace | None = None
+    has_fallback: bool = False
 
     def __post_init__(self) -> None:
         self.conversation = Conversation(
-            self.settings, language_codes=self.language_codes, audio_format=self.audio_format, prompts=self.prompts
+            self.settings,
+            language_codes=self.language_codes,
+            audio_format=self.audio_format,
+            prompts=self.prompts,
+            pace=self.pace,
+            has_fallback=self.has_fallback,
         )
         self.ms = 0
         self.commands: list[cmd.Command] = []

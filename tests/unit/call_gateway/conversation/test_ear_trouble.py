@@ -6,7 +6,7 @@ from services.call_gateway.conversation import news
 from services.call_gateway.conversation.line import EndCause
 from services.call_gateway.conversation.turn import Floor
 from tests.unit.call_gateway.conversation.driver import PROMPT_MS, Call
-from tests.unit.call_gateway.conversation.trouble_story import MAX_DEAD_AIR_MS, longest_silence_ms, prompts_heard
+from tests.unit.call_gateway.conversation.trouble_story import MAX_WAIT_MS, longest_silence_ms, prompts_heard
 
 STT = ev.Stage.STT
 
@@ -46,12 +46,12 @@ def test_an_ear_that_stays_away_is_apologised_for_then_the_call_ends():
     call.begin_speech()
     call.tell(ev.StageFailed(STT, "UNAVAILABLE", is_retryable=True))
     call.forget()
-    for _ in range(16):
+    for _ in range(56):
         call.wait(500)
         call.tell(ev.StageFailed(STT, "UNAVAILABLE", is_retryable=True))
-    assert prompts_heard(call) == ["prompt apology", "prompt goodbye"]
+    assert prompts_heard(call) == ["prompt apology", *["prompt still_with_you"] * 3, "prompt goodbye"]
     assert call.last(cmd.HangUp).cause is EndCause.FAILURE
-    assert longest_silence_ms(call) <= MAX_DEAD_AIR_MS
+    assert longest_silence_ms(call) <= MAX_WAIT_MS
 
 
 def test_an_ear_is_not_missed_while_the_agent_speaks():
@@ -72,15 +72,113 @@ def test_an_ear_that_dies_before_it_settled_leaves_the_drafts_text():
     assert call.last(cmd.CommitTurn) == cmd.CommitTurn(draft)
 
 
-def test_an_ear_that_dies_with_the_only_words_is_apologised_for():
+def test_an_ear_that_dies_with_the_only_words_hears_them_again_on_a_fresh_stream():
     call = Call().greeted()
     call.say("hello agent", with_draft=False)
     call.wait(560)
+    end = call.last(cmd.EndUtterance)
     assert call.floor is Floor.THINKING
     call.tell(ev.StageFailed(STT, "UNAVAILABLE", is_retryable=True))
+    call.forget()
+    call.tell(ev.StageReady(STT))
+    assert call.all(cmd.EndUtterance) == [end]
+    call.settle("hello agent")
+    assert call.last(cmd.AskAgent).input == cmd.CallerSaid("hello agent")
+    assert prompts_heard(call) == []
+
+
+def test_words_nobody_can_tell_are_asked_for_again():
+    call = Call().greeted()
+    call.say("hello agent", with_draft=False)
+    call.wait(560)
+    call.settle("", is_ok=False)
     call.wait(PROMPT_MS + 60)
-    assert prompts_heard(call) == ["prompt apology"]
+    assert prompts_heard(call) == ["prompt say_again"]
     assert call.floor is Floor.LISTENING
+
+
+def test_words_that_do_not_come_are_waited_for_then_asked_for_again():
+    call = Call().greeted()
+    call.say("hello agent", with_draft=False)
+    call.wait(560)
+    call.forget()
+    call.wait(7000)
+    assert prompts_heard(call) == ["prompt one_moment", "prompt say_again"]
+    assert call.floor is Floor.LISTENING
+
+
+def test_a_late_text_is_taken_while_nothing_else_has_happened():
+    call = Call().greeted()
+    call.say("hello agent", with_draft=False)
+    call.wait(560)
+    end = call.last(cmd.EndUtterance)
+    call.wait(7000)
+    assert call.floor is Floor.LISTENING
+    call.forget()
+    call.text(ev.TextStage.SETTLED, "hello agent", end_ms=end.end_sample // 8)
+    assert call.last(cmd.AskAgent).input == cmd.CallerSaid("hello agent")
+    assert call.floor is Floor.THINKING
+
+
+def test_a_late_text_that_comes_while_the_caller_waits_is_the_turn():
+    call = Call().greeted()
+    call.say("hello agent", with_draft=False)
+    call.wait(2600)
+    assert call.floor is Floor.THINKING
+    call.settle("hello agent")
+    assert call.last(cmd.AskAgent).input == cmd.CallerSaid("hello agent")
+
+
+def test_a_text_that_came_late_is_not_said_twice_when_the_caller_says_it_again():
+    call = Call().greeted()
+    call.say("hello agent", with_draft=False)
+    call.wait(560)
+    late = call.last(cmd.EndUtterance).end_sample // 8
+    call.settle("", is_ok=False)
+    call.wait(PROMPT_MS + 60)
+    call.begin_speech()
+    call.wait(200)
+    call.text(ev.TextStage.SETTLED, "hello agent", end_ms=late)
+    call.wait(400)
+    call.stop_speech()
+    call.draft("hello agent")
+    call.predict()
+    call.wait(300)
+    call.settle("hello agent")
+    assert call.last(cmd.AskAgent).input == cmd.CallerSaid("hello agent")
+
+
+def test_words_before_a_resumption_go_before_it_however_late_they_come():
+    call = Call().greeted()
+    call.say("is the clinic", with_draft=False)
+    call.wait(560)
+    first = call.last(cmd.EndUtterance).end_sample // 8
+    call.begin_speech()
+    call.wait(700)
+    assert call.floor is Floor.LISTENING
+    call.text(ev.TextStage.SETTLED, "is the clinic", end_ms=first)
+    call.stop_speech()
+    call.draft("open today")
+    call.predict()
+    call.wait(300)
+    call.settle("open today")
+    assert call.last(cmd.AskAgent).input == cmd.CallerSaid("is the clinic open today")
+
+
+def test_a_stale_draft_never_stands_for_speech_it_does_not_cover():
+    call = Call().greeted()
+    call.begin_speech()
+    call.wait(600)
+    call.draft("my number is", start_ms=call.ms - 600)
+    call.wait(2000)
+    call.stop_speech()
+    call.wait(100)
+    call.predict()
+    call.wait(800)
+    assert call.floor is Floor.THINKING
+    assert not call.all(cmd.CommitTurn), "the text covers a third of it"
+    call.settle("my number is one two three")
+    assert call.last(cmd.AskAgent).input == cmd.CallerSaid("my number is one two three")
 
 
 def test_a_fresh_ear_begins_where_the_last_turn_ended():

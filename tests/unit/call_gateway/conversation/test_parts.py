@@ -3,10 +3,10 @@
 import pytest
 
 from services.call_gateway.conversation import events as ev
+from services.call_gateway.conversation.backchannels import backchannels
 from services.call_gateway.conversation.history import HeardTurn, History
-from services.call_gateway.conversation.phrases import backchannels
 from services.call_gateway.conversation.prompts import PromptBook, RenderedPrompt
-from services.call_gateway.conversation.words import normalised
+from services.language.words import normalise
 
 SORRY = ev.PromptKind.APOLOGY
 
@@ -41,12 +41,12 @@ def test_a_kind_the_book_does_not_have_is_not_found():
 
 @pytest.mark.parametrize("phrase", ["Uh-huh.", "mm-hmm", "Dạ", "vâng ạ", "Ага!", "嗯。", "OK"])
 def test_what_people_say_while_they_listen_is_listed(phrase: str):
-    assert normalised(phrase) in backchannels()
+    assert normalise(phrase) in backchannels()
 
 
 @pytest.mark.parametrize("phrase", ["no", "wait", "stop", "yes", "không", "khoan", "нет", "стоп", "不", "等等", ""])
 def test_what_people_say_to_be_heard_is_not(phrase: str):
-    assert normalised(phrase) not in backchannels()
+    assert normalise(phrase) not in backchannels()
 
 
 def test_history_forgets_the_oldest():

@@ -4,6 +4,7 @@ from services.call_gateway.conversation import commands as cmd
 from tests.unit.call_gateway.conversation.driver import Call
 
 MAX_DEAD_AIR_MS = 3000
+MAX_WAIT_MS = 5100  # between two phrases for a caller who waits
 
 
 def longest_silence_ms(call: Call, *, until_ms: int | None = None) -> int:

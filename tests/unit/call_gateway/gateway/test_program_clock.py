@@ -4,7 +4,7 @@ import pytest
 
 from services.audio.pcm import TELEPHONE, AudioFormat, Encoding, TornSample
 from services.audio.timeline import Overlap
-from services.call_gateway.conversation.line import CallerAudio, IdleReason, MediaIdle
+from services.call_gateway.conversation.line import CallerAudio, IdleReason, KeyPressed, MediaIdle
 from services.call_gateway.edges.program_clock import IDLE_AFTER_MS, LEAD_MS, MAX_WAITING_MS, ProgramClock
 
 FRAME = 160
@@ -131,3 +131,17 @@ def test_a_slow_clock_at_the_callers_never_becomes_idle_time():
         events += clock.due(now=now)
     assert all(isinstance(event, CallerAudio) for event in events)
     assert IDLE_AFTER_MS > 60 * 0.0002 * 1000
+
+
+def test_a_key_comes_after_the_sound_that_was_sent_before_it():
+    clock = ProgramClock(TELEPHONE, now=0.0)
+    clock.receive(0, b"\xff" * 8000, 0, now=0.0)
+    clock.press(KeyPressed("5", 0))
+    assert not [event for event in clock.due(now=0.5) if isinstance(event, KeyPressed)]
+    assert clock.due(now=1.1)[-1] == KeyPressed("5", 0)
+
+
+def test_a_key_without_sound_before_it_comes_at_once():
+    clock = ProgramClock(TELEPHONE, now=0.0)
+    clock.press(KeyPressed("5", 0))
+    assert KeyPressed("5", 0) in clock.due(now=0.0)

@@ -35,8 +35,13 @@ class AgentProfile(_message.Message):
     ENDPOINTING_FIELD_NUMBER: _builtins.int
     BARGE_IN_FIELD_NUMBER: _builtins.int
     PHRASES_FIELD_NUMBER: _builtins.int
+    REGION_FIELD_NUMBER: _builtins.int
     agent_id: _builtins.str
     """The name a `config` uses."""
+    region: _builtins.str
+    """Whose telephone numbers its callers give, as an ISO 3166-1 code: "VN".
+    Empty: not known.
+    """
     @_builtins.property
     def voices(self) -> _containers.RepeatedCompositeFieldContainer[Global___AgentVoice]:
         """The voice to speak each language with."""
@@ -76,10 +81,11 @@ class AgentProfile(_message.Message):
         endpointing: Global___AgentEndpointing | None = ...,
         barge_in: Global___AgentBargeIn | None = ...,
         phrases: _abc.Iterable[_builtins.str] | None = ...,
+        region: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["barge_in", b"barge_in", "endpointing", b"endpointing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "barge_in", b"barge_in", "endpointing", b"endpointing", "language_codes", b"language_codes", "lexicon", b"lexicon", "phrases", b"phrases", "prompts", b"prompts", "voices", b"voices"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "barge_in", b"barge_in", "endpointing", b"endpointing", "language_codes", b"language_codes", "lexicon", b"lexicon", "phrases", b"phrases", "prompts", b"prompts", "region", b"region", "voices", b"voices"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -100,6 +100,7 @@ class ConversationConfig(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     CALLER_FIELD_NUMBER: _builtins.int
     FAIL_STREAM_ON_TURN_FAILURE_FIELD_NUMBER: _builtins.int
+    VISIT_ID_FIELD_NUMBER: _builtins.int
     call_id: _builtins.str
     """The call, for logs and traces; a label only. Empty: the server makes one."""
     tenant_id: _builtins.str
@@ -117,6 +118,11 @@ class ConversationConfig(_message.Message):
     fail_stream_on_turn_failure: _builtins.bool
     """Turns the first FAILED turn into the status of the stream, for tools that
     count statuses only.
+    """
+    visit_id: _builtins.str
+    """The visit of a caller that this stream is for, as 32 hexadecimal digits:
+    128 random bits that the client draws anew for each visit and gives to all
+    its streams. Idempotency keys are made of it; empty: of call_id.
     """
     @_builtins.property
     def language_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -138,10 +144,11 @@ class ConversationConfig(_message.Message):
         state: _builtins.bytes = ...,
         caller: _builtins.str = ...,
         fail_stream_on_turn_failure: _builtins.bool = ...,
+        visit_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "call_id", b"call_id", "caller", b"caller", "fail_stream_on_turn_failure", b"fail_stream_on_turn_failure", "history", b"history", "instructions", b"instructions", "language_codes", b"language_codes", "state", b"state", "tenant_id", b"tenant_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "call_id", b"call_id", "caller", b"caller", "fail_stream_on_turn_failure", b"fail_stream_on_turn_failure", "history", b"history", "instructions", b"instructions", "language_codes", b"language_codes", "state", b"state", "tenant_id", b"tenant_id", "visit_id", b"visit_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -96,6 +96,8 @@ class RecognitionConfig(_message.Message):
     START_TIME_FIELD_NUMBER: _builtins.int
     FAIL_STREAM_ON_TURN_FAILURE_FIELD_NUMBER: _builtins.int
     ENDPOINTING_FIELD_NUMBER: _builtins.int
+    VISIT_ID_FIELD_NUMBER: _builtins.int
+    REGION_FIELD_NUMBER: _builtins.int
     call_id: _builtins.str
     """The call, for logs and traces; a label only. Empty: the server makes one."""
     tenant_id: _builtins.str
@@ -109,6 +111,15 @@ class RecognitionConfig(_message.Message):
     fail_stream_on_turn_failure: _builtins.bool
     """Turns the first FAILED utterance_settled into the status of the stream,
     for tools that count statuses only.
+    """
+    visit_id: _builtins.str
+    """The visit of a caller that this stream is for, as 32 hexadecimal digits:
+    128 random bits that the client draws anew for each visit and gives to all
+    its streams. Idempotency keys are made of it; empty: of call_id.
+    """
+    region: _builtins.str
+    """Whose telephone numbers callers give, as an ISO 3166-1 code: "VN". A
+    number is whole when it is complete there. Empty: not known.
     """
     @_builtins.property
     def language_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -145,10 +156,12 @@ class RecognitionConfig(_message.Message):
         start_time: _timestamp_pb2.Timestamp | None = ...,
         fail_stream_on_turn_failure: _builtins.bool = ...,
         endpointing: Global___EndpointingConfig | None = ...,
+        visit_id: _builtins.str = ...,
+        region: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["audio_format", b"audio_format", "endpointing", b"endpointing", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "audio_format", b"audio_format", "call_id", b"call_id", "endpointing", b"endpointing", "fail_stream_on_turn_failure", b"fail_stream_on_turn_failure", "language_codes", b"language_codes", "phrases", b"phrases", "start_sample", b"start_sample", "start_time", b"start_time", "tenant_id", b"tenant_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "audio_format", b"audio_format", "call_id", b"call_id", "endpointing", b"endpointing", "fail_stream_on_turn_failure", b"fail_stream_on_turn_failure", "language_codes", b"language_codes", "phrases", b"phrases", "region", b"region", "start_sample", b"start_sample", "start_time", b"start_time", "tenant_id", b"tenant_id", "visit_id", b"visit_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -266,10 +279,13 @@ class RecognitionUpdate(_message.Message):
     EXPECTED_INPUT_FIELD_NUMBER: _builtins.int
     AGENT_IS_SPEAKING_FIELD_NUMBER: _builtins.int
     EFFECTIVE_SAMPLE_FIELD_NUMBER: _builtins.int
+    REGION_FIELD_NUMBER: _builtins.int
     agent_is_speaking: _builtins.bool
     """Whether the agent's voice is on the line, so that echo is likely."""
     effective_sample: _builtins.int
     """The sample from which it holds."""
+    region: _builtins.str
+    """Whose telephone numbers callers give from now on."""
     @_builtins.property
     def language_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The languages to expect from now on."""
@@ -290,10 +306,11 @@ class RecognitionUpdate(_message.Message):
         expected_input: _expectation_pb2.ExpectedInput | None = ...,
         agent_is_speaking: _builtins.bool | None = ...,
         effective_sample: _builtins.int = ...,
+        region: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_agent_is_speaking", b"_agent_is_speaking", "agent_is_speaking", b"agent_is_speaking", "expected_input", b"expected_input"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_is_speaking", b"_agent_is_speaking", "agent_is_speaking", b"agent_is_speaking", "effective_sample", b"effective_sample", "expected_input", b"expected_input", "language_codes", b"language_codes", "phrases", b"phrases"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_is_speaking", b"_agent_is_speaking", "agent_is_speaking", b"agent_is_speaking", "effective_sample", b"effective_sample", "expected_input", b"expected_input", "language_codes", b"language_codes", "phrases", b"phrases", "region", b"region"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__agent_is_speaking: _TypeAlias = _typing.Literal["agent_is_speaking"]  # noqa: Y015
     _WhichOneofArgType__agent_is_speaking: _TypeAlias = _typing.Literal["_agent_is_speaking", b"_agent_is_speaking"]  # noqa: Y015

@@ -84,6 +84,7 @@ class SynthesisConfig(_message.Message):
     FAIL_STREAM_ON_TURN_FAILURE_FIELD_NUMBER: _builtins.int
     LONGEST_CHUNK_MS_FIELD_NUMBER: _builtins.int
     MARKS_IN_AUDIO_FIELD_NUMBER: _builtins.int
+    VISIT_ID_FIELD_NUMBER: _builtins.int
     call_id: _builtins.str
     """The call, for logs and traces; a label only. Empty: the server makes one."""
     tenant_id: _builtins.str
@@ -109,6 +110,11 @@ class SynthesisConfig(_message.Message):
     """
     marks_in_audio: _builtins.bool
     """Send marks in the chunk they lie in, not as messages of their own."""
+    visit_id: _builtins.str
+    """The visit of a caller that this stream is for, as 32 hexadecimal digits:
+    128 random bits that the client draws anew for each visit and gives to all
+    its streams. Idempotency keys are made of it; empty: of call_id.
+    """
     @_builtins.property
     def language_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """BCP-47 tags; the first is the language of text that names none."""
@@ -136,10 +142,11 @@ class SynthesisConfig(_message.Message):
         fail_stream_on_turn_failure: _builtins.bool = ...,
         longest_chunk_ms: _builtins.int | None = ...,
         marks_in_audio: _builtins.bool = ...,
+        visit_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_longest_chunk_ms", b"_longest_chunk_ms", "_max_lead_ms", b"_max_lead_ms", "audio_format", b"audio_format", "longest_chunk_ms", b"longest_chunk_ms", "max_lead_ms", b"max_lead_ms"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_longest_chunk_ms", b"_longest_chunk_ms", "_max_lead_ms", b"_max_lead_ms", "agent_id", b"agent_id", "audio_format", b"audio_format", "call_id", b"call_id", "fail_stream_on_turn_failure", b"fail_stream_on_turn_failure", "language_codes", b"language_codes", "lexicon", b"lexicon", "longest_chunk_ms", b"longest_chunk_ms", "marks_in_audio", b"marks_in_audio", "max_lead_ms", b"max_lead_ms", "rate", b"rate", "tenant_id", b"tenant_id", "voice", b"voice"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_longest_chunk_ms", b"_longest_chunk_ms", "_max_lead_ms", b"_max_lead_ms", "agent_id", b"agent_id", "audio_format", b"audio_format", "call_id", b"call_id", "fail_stream_on_turn_failure", b"fail_stream_on_turn_failure", "language_codes", b"language_codes", "lexicon", b"lexicon", "longest_chunk_ms", b"longest_chunk_ms", "marks_in_audio", b"marks_in_audio", "max_lead_ms", b"max_lead_ms", "rate", b"rate", "tenant_id", b"tenant_id", "visit_id", b"visit_id", "voice", b"voice"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__longest_chunk_ms: _TypeAlias = _typing.Literal["longest_chunk_ms"]  # noqa: Y015
     _WhichOneofArgType__longest_chunk_ms: _TypeAlias = _typing.Literal["_longest_chunk_ms", b"_longest_chunk_ms"]  # noqa: Y015

@@ -1,0 +1,90 @@
+"""Text as written to text as spoken, by language."""
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from services.language.data import cached, languages, primary
+from services.language.reading import english, general, vietnamese
+from services.language.reading.rule import Rule
+from services.language.reading.spoken import Rewrite, Spoken, first_come
+
+RULES: dict[str, Callable[[str], Sequence[Rule]]] = {"en": english.rules, "vi": vietnamese.rules}
+"""Language -> its rules for a BCP-47 tag, where data alone does not do; other languages with a folder are `general`."""
+
+UNSAID = Rule(re.compile(r"[*_`#~^|<>\[\]{}\\\u200d\u2600-\u27bf\ufe0f\U0001f000-\U0001faff]+"), lambda _: " ")
+"""Signs of a written page and pictures, which nobody says; read last, so that a rule may still make use of them."""
+
+COMPOSED = Rule(re.compile(r"\w[\u0300-\u036f]+"), lambda match: unicodedata.normalize("NFC", match[0]))
+"""Letters with their accents in one, as engines know them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pronunciation:
+    """How to say one word: `written` as a whole word in any case, `spoken` in its place."""
+
+    written: str
+    spoken: str
+    language_code: str = ""  # empty: every one
+
+
+class Normalizer:
+    """Rewrites clauses. `lexicon` comes before every rule; it is looked up, never compiled, however long it is."""
+
+    def __init__(self, lexicon: Sequence[Pronunciation] = ()) -> None:
+        self._lexicon: dict[str, list[Pronunciation]] = {}  # by first letter, in lower case; the longest first
+        for word in sorted(lexicon, key=lambda word: len(word.written), reverse=True):
+            if word.written:
+                self._lexicon.setdefault(word.written[0].lower(), []).append(word)
+
+    def speak(self, text: str, language_code: str) -> Spoken:
+        """What to say for `text`."""
+        return first_come(text, self._rewrites(text, language_code))
+
+    def _rewrites(self, text: str, language_code: str) -> Iterator[Rewrite]:
+        yield from self._lexicon_rewrites(text, primary(language_code))
+        for rule in (*_rules(_variant(language_code)), UNSAID, COMPOSED):
+            yield from rule.apply(text)
+
+    def _lexicon_rewrites(self, text: str, language: str) -> Iterator[Rewrite]:
+        """Whole words of the lexicon, in any case."""
+        if not self._lexicon:
+            return
+        lowered = text.lower()
+        if len(lowered) != len(text):  # a letter whose small form is two: offsets would slip
+            lowered = text
+        for at, letter in enumerate(lowered):
+            if at and _is_word(lowered[at - 1]) and _is_word(letter):
+                continue
+            for word in self._lexicon.get(letter, ()):
+                end = at + len(word.written)
+                is_whole = not (_is_word(lowered[at - 1 : at]) or _is_word(lowered[end : end + 1]))
+                is_meant = primary(word.language_code) in ("", language)
+                if is_meant and is_whole and lowered[at:end] == word.written.lower():
+                    yield Rewrite(at, end, word.spoken)
+                    break
+
+
+def _is_word(character: str) -> bool:
+    return character.isalnum() or character == "_"
+
+
+def _variant(language_code: str) -> str:
+    """The tag that rules are made for: English of the United States reads dates its own way, else one a language."""
+    language = primary(language_code)
+    return "en-gb" if language == "en" and language_code.lower() not in ("en", "en-us") else language
+
+
+@cached
+def _rules(variant: str) -> Sequence[Rule]:
+    language = primary(variant)
+    if language not in languages():
+        return ()
+    return tuple(RULES.get(language, general.rules)(variant))
+
+
+def load() -> None:
+    """Compile the rules of every language, so that no call waits for it."""
+    for variant in (*languages(), "en-gb"):
+        _rules(variant)

@@ -1,0 +1,130 @@
+"""Watchdog of the engines' threads: a thread that has ended, or hangs in one call, takes its process down.
+
+The registry of threads is one a process, as the metrics are. `EngineThreads.find_lost` is called with the time and
+reads no clock itself; `watch_engines` at the end of the file is the thin wrapper that owns the period.
+"""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+HANG_MULTIPLE = 3
+"""A call hangs when it takes this many times its longest legitimate duration."""
+
+PERIOD_S = 0.25
+_MOST_SEEN_S = 4 * PERIOD_S
+"""The most that one look adds to a call's age: time in which the whole process stood still (SIGSTOP, a suspended
+machine) is no hang.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class LostThread:
+    """A thread that serves nobody any more, and what became of it."""
+
+    engine: str
+    thread: str
+    cause: str  # "ended", or "hangs" with the number of seconds
+
+
+@dataclass(slots=True)
+class _Watched:
+    is_alive: Callable[[], bool]
+    n_begun: int = 0
+    n_ended: int = 0  # behind n_begun while a call runs
+    seen_call: int = 0  # the call that the last look saw running
+    age_s: float = 0.0  # of that call, in time the process ran
+
+
+@dataclass(slots=True, eq=False)
+class EngineWatch:
+    """The threads of one engine. `enter` and `call` are called in those threads, `close` in any."""
+
+    engine: str
+    longest_call_s: float  # the longest legitimate call
+    _registry: "EngineThreads"
+    _threads: dict[threading.Thread, _Watched] = field(default_factory=dict)
+
+    def enter(self) -> None:
+        """Watch the current thread: from here on it must not end before `close`."""
+        self.watch(threading.current_thread())
+
+    def watch(self, thread: threading.Thread) -> None:
+        """Watch a thread that has been started."""
+        self._threads.setdefault(thread, _Watched(thread.is_alive))
+
+    @contextmanager
+    def call(self) -> Iterator[None]:
+        """One call into the engine, in the current thread. Its duration is bounded by `longest_call_s` times
+        HANG_MULTIPLE.
+        """
+        thread = threading.current_thread()
+        watched = self._threads.get(thread)
+        if watched is None:
+            watched = self._threads.setdefault(thread, _Watched(thread.is_alive))
+        watched.n_begun += 1
+        try:
+            yield
+        finally:
+            watched.n_ended = watched.n_begun
+
+    def close(self) -> None:
+        """The engine stops: its threads may end."""
+        self._registry.remove(self)
+
+    def find_lost(self, elapsed_s: float) -> LostThread | None:
+        """The first lost thread; `elapsed_s` is the time since the last look."""
+        for thread, watched in list(self._threads.items()):
+            if not watched.is_alive():
+                return LostThread(self.engine, thread.name, "ended")
+            begun = watched.n_begun
+            if begun == watched.n_ended:
+                watched.age_s = 0.0
+            elif begun != watched.seen_call:
+                watched.seen_call, watched.age_s = begun, 0.0
+            else:
+                watched.age_s += elapsed_s
+                if watched.age_s > HANG_MULTIPLE * self.longest_call_s:
+                    return LostThread(self.engine, thread.name, f"hangs for {watched.age_s:.0f} s in one call")
+        return None
+
+
+class EngineThreads:
+    """All watched threads of a process."""
+
+    def __init__(self) -> None:
+        self._watches: list[EngineWatch] = []
+        self._looked_at: float | None = None
+
+    def add(self, engine: str, *, longest_call_s: float) -> EngineWatch:
+        """Begin with an engine. `longest_call_s`: the longest legitimate call into it, in seconds."""
+        watch = EngineWatch(engine, longest_call_s, self)
+        self._watches.append(watch)
+        return watch
+
+    def remove(self, watch: EngineWatch) -> None:
+        if watch in self._watches:
+            self._watches.remove(watch)
+
+    def find_lost(self, now: float) -> LostThread | None:
+        """Look at every thread; `now` is in seconds of any clock that only grows. None: all is well."""
+        elapsed_s = 0.0 if self._looked_at is None else min(now - self._looked_at, _MOST_SEEN_S)
+        self._looked_at = now
+        for watch in list(self._watches):
+            if lost := watch.find_lost(elapsed_s):
+                return lost
+        return None
+
+
+ENGINE_THREADS = EngineThreads()
+
+
+async def watch_engines(threads: EngineThreads = ENGINE_THREADS) -> LostThread:
+    """Look at the threads every PERIOD_S; returns when one is lost."""
+    while True:
+        if lost := threads.find_lost(time.monotonic()):
+            return lost
+        await asyncio.sleep(PERIOD_S)

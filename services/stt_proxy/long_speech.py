@@ -1,0 +1,74 @@
+"""Long speech, decoded in pieces: its beginning need not be decoded again at each pause and at its end."""
+
+from dataclasses import dataclass, replace
+from threading import Lock
+
+from services.stt_proxy.engine import Clip, Segment, Speech
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedPiece:
+    """The words of a stretch of an utterance that is followed by more sound of it."""
+
+    utterance_id: int
+    start_sample: int  # on the call's clock
+    end_sample: int
+    language: str
+    text: str
+    score: float  # mean log probability of the tokens
+    n_tokens: int
+    segments: tuple[Segment, ...]
+
+
+class DecodedPieces:
+    """One call's, of the utterance that is open. Workers add to it, the event loop takes from it."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._pieces: list[DecodedPiece] = []  # of one utterance, each beginning where the one before ended
+
+    def add(self, piece: DecodedPiece) -> None:
+        """Keep it if it continues what is known of its utterance; a later utterance replaces an earlier one."""
+        with self._lock:
+            if self._pieces and piece.utterance_id > self._pieces[-1].utterance_id:
+                self._pieces.clear()
+            if not self._pieces or (
+                piece.utterance_id == self._pieces[-1].utterance_id
+                and piece.start_sample == self._pieces[-1].end_sample
+            ):
+                self._pieces.append(piece)
+
+    def within(self, speech: Speech) -> tuple[DecodedPiece, ...]:
+        """The pieces that this speech begins with."""
+        with self._lock:
+            return tuple(
+                piece
+                for piece in self._pieces
+                if piece.utterance_id == speech.utterance_id and piece.end_sample <= speech.end_sample
+            )
+
+    def forget(self, from_sample: int, to_sample: int) -> None:
+        """That stretch was no speech: what was decoded from it on is decoded anew."""
+        with self._lock:
+            self._pieces = self._pieces[: self._n_before(from_sample, to_sample)]
+
+    def clear(self) -> None:
+        """Decode everything anew: the languages changed."""
+        with self._lock:
+            self._pieces.clear()
+
+    def _n_before(self, from_sample: int, to_sample: int) -> int:
+        for number, piece in enumerate(self._pieces):
+            if piece.start_sample < to_sample and from_sample < piece.end_sample:
+                return number
+        return len(self._pieces)
+
+
+def behind(speech: Speech, sample: int) -> Speech:
+    """The speech with only the sound from `sample` on."""
+    clips: list[Clip] = []
+    for clip in speech.clips:
+        skipped = max(0, sample - clip.start_sample)
+        if skipped < len(clip.samples):
+            clips.append(Clip(clip.start_sample + skipped, clip.samples[skipped:]))
+    return replace(speech, clips=tuple(clips))

@@ -1,1 +1,0 @@
-"""Text as written to text as spoken, with the way back."""

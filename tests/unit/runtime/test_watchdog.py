@@ -1,0 +1,80 @@
+"""The watchdog tells a lost thread from a slow one."""
+
+import threading
+
+from services.runtime.watchdog import HANG_MULTIPLE, EngineThreads, LostThread
+
+
+class WorkingThread:
+    """A thread within one call into its engine, until told to end."""
+
+    def __init__(self, threads: EngineThreads, *, longest_call_s: float) -> None:
+        self.watch = threads.add("toy", longest_call_s=longest_call_s)
+        self._is_in_call, self._end_call, self._end = threading.Event(), threading.Event(), threading.Event()
+        self._has_left_call = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="toy-0", daemon=True)
+        self._thread.start()
+        self._is_in_call.wait()
+
+    def _run(self) -> None:
+        self.watch.enter()
+        with self.watch.call():
+            self._is_in_call.set()
+            self._end_call.wait()
+        self._has_left_call.set()
+        self._end.wait()
+
+    def end_call(self) -> None:
+        self._end_call.set()
+        self._has_left_call.wait()
+
+    def end(self) -> None:
+        self.end_call()
+        self._end.set()
+        self._thread.join()
+
+
+def looked_at(threads: EngineThreads, seconds: float, *, start: float = 0.0) -> LostThread | None:
+    """What is lost after looking ten times a second for so long."""
+    return next((lost for i in range(int(seconds * 10) + 1) if (lost := threads.find_lost(start + i / 10))), None)
+
+
+def test_a_long_legitimate_call_is_no_hang() -> None:
+    threads = EngineThreads()
+    working = WorkingThread(threads, longest_call_s=30.0)
+    assert looked_at(threads, 85.0) is None
+    working.end_call()
+    assert looked_at(threads, 100.0, start=85.0) is None
+
+
+def test_a_call_beyond_the_multiple_is_a_hang() -> None:
+    threads = EngineThreads()
+    WorkingThread(threads, longest_call_s=2.0)
+    assert looked_at(threads, 2.0 * HANG_MULTIPLE - 0.5) is None
+    lost = looked_at(threads, 1.0, start=2.0 * HANG_MULTIPLE - 0.5)
+    assert lost is not None
+    assert (lost.engine, lost.thread) == ("toy", "toy-0")
+    assert "hangs" in lost.cause
+
+
+def test_a_thread_that_has_ended_is_lost() -> None:
+    threads = EngineThreads()
+    working = WorkingThread(threads, longest_call_s=2.0)
+    assert threads.find_lost(0.0) is None
+    working.end()
+    assert threads.find_lost(0.1) == LostThread("toy", "toy-0", "ended")
+
+
+def test_a_closed_engine_may_end_its_threads() -> None:
+    threads = EngineThreads()
+    working = WorkingThread(threads, longest_call_s=2.0)
+    working.watch.close()
+    working.end()
+    assert threads.find_lost(0.1) is None
+
+
+def test_a_process_that_was_stopped_for_an_hour_has_no_hanging_thread() -> None:
+    threads = EngineThreads()
+    WorkingThread(threads, longest_call_s=2.0)
+    assert looked_at(threads, 1.0) is None
+    assert threads.find_lost(3600.0) is None
