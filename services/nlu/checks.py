@@ -16,7 +16,7 @@ def check_input(turn_input: TurnInput | None, *, max_text_chars: int) -> TurnInp
     match turn_input:
         case None:
             raise _bad("INPUT_MISSING", "user_turn.input", "is not set", "set one of text, open, dtmf, silence")
-        case Text(text):
+        case Text(text=text):
             _check_text(text, max_text_chars)
         case Dtmf(digits) if not DIGITS.fullmatch(digits):
             raise _bad("BAD_DTMF", "user_turn.dtmf", "has other keys or none", "send 1 to 64 of 0-9, A-D, * and #")

@@ -15,6 +15,7 @@ class Text:
     """The caller said this."""
 
     text: str
+    confidence: float | None = None  # 0 to 1; None: not known
 
 
 @dataclass(frozen=True, slots=True)

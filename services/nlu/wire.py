@@ -169,7 +169,7 @@ def _read_user_turn(turn: nlu_pb2.UserTurn) -> UserTurn:
 def _read_input(turn: nlu_pb2.UserTurn) -> TurnInput | None:
     match turn.WhichOneof("input"):
         case "text":
-            return Text(turn.text)
+            return Text(turn.text, turn.confidence if turn.HasField("confidence") else None)
         case "open":
             return Open()
         case "dtmf":

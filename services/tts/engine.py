@@ -1,6 +1,7 @@
 """What a voice engine is, and the table of those there are."""
 
-from collections.abc import AsyncGenerator
+import time
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol
@@ -51,6 +52,7 @@ class Line:
     rate: float  # 0.5 to 2.0, 1.0 is the voice's own
     turn_id: int
     is_first: bool  # of its turn: someone waits for its first sound
+    due_s: Callable[[], float] = time.monotonic  # when the next piece is needed; asked before each step of the model
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,3 +22,7 @@ class Pacer:
     def sent(self, chunk_s: float, *, now: float) -> None:
         """A chunk of `chunk_s` seconds has gone out."""
         self._played_out_at = max(now, self._played_out_at or now) + chunk_s
+
+    def due_s(self, *, asked_s: float) -> float:
+        """When the listener needs what was asked for at `asked_s`: once all that was sent has been heard."""
+        return max(asked_s, self._played_out_at or asked_s)

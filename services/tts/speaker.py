@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 
 from services.audio.pcm import AudioFormat
 from services.language.reading.normalizer import Normalizer
@@ -64,7 +65,7 @@ class TurnSpeaker:
         pacer = Pacer(self._max_lead_ms)
         pause_ms = 0
         async for clause in turn.text.clauses():
-            async with aclosing(self._speak_clause(clause, turn, track, pause_ms)) as outputs:
+            async with aclosing(self._speak_clause(clause, turn, track, pacer, pause_ms)) as outputs:
                 async for output in outputs:
                     await self._keep_pace(pacer, output)
                     yield output
@@ -74,7 +75,7 @@ class TurnSpeaker:
             yield output
 
     async def _speak_clause(
-        self, clause: Clause, turn: Turn, track: Track, pause_ms: int
+        self, clause: Clause, turn: Turn, track: Track, pacer: Pacer, pause_ms: int
     ) -> AsyncGenerator[Mark | Chunk, None]:
         manner, stopwatch = clause.manner, turn.text.stopwatch
         speaker = self._router.choose(manner.language_code, manner.voice)
@@ -82,7 +83,13 @@ class TurnSpeaker:
         with stopwatch.computing():
             spoken = self._normalizer.speak(clause.text, manner.language_code)
         line = Line(
-            spoken.text, manner.language_code, speaker.voice, manner.rate, turn.turn_id, is_first=not track.n_samples
+            spoken.text,
+            manner.language_code,
+            speaker.voice,
+            manner.rate,
+            turn.turn_id,
+            is_first=not track.n_samples,
+            due_s=partial(pacer.due_s, asked_s=time.monotonic()),
         )
         track.begin_clause(
             clause,

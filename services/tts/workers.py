@@ -1,9 +1,10 @@
-"""A few threads for blocking model steps: those that someone waits to hear go first."""
+"""A few threads for blocking model steps, earliest deadline first over all calls."""
 
 import asyncio
+import heapq
+import itertools
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -33,15 +34,17 @@ class _Job:
 
 
 class Workers:
-    """Runs steps in `n_threads` threads, urgent ones first, each kind in the order of asking.
+    """Runs steps in `n_threads` threads, the one due first before the others, equal ones in the order of asking.
 
-    Each turn waits for one step at a time, so the queue is as long as there are live turns. A step whose asker was
-    cancelled is not begun; one that has begun runs to its end.
+    A step is due when its listener runs out of sound, so that a call which still has sound never delays one without,
+    and calls that begin never delay one which is about to fall silent. No step starves: deadlines are moments, and what
+    is asked for later is due later. Each turn waits for one step at a time, so the queue is as long as there are live
+    turns. A step whose asker was cancelled is not begun; one that has begun runs to its end.
     """
 
     def __init__(self, n_threads: int, name: str) -> None:
-        self._urgent: deque[_Job] = deque()
-        self._patient: deque[_Job] = deque()
+        self._waiting: list[tuple[float, int, _Job]] = []  # a heap of (when due, order of asking, job)
+        self._n_asked = itertools.count()
         self._changed = threading.Condition()
         self._is_closed = False
         self._watch = ENGINE_THREADS.add(name, longest_call_s=LONGEST_STEP_S)
@@ -50,14 +53,14 @@ class Workers:
             thread.start()
             self._watch.watch(thread)
 
-    async def run(self, step: Callable[[], T], *, is_urgent: bool) -> Done[T]:
-        """Run `step` in a thread. What it raises is raised here."""
+    async def run(self, step: Callable[[], T], *, due_s: float) -> Done[T]:
+        """Run `step` in a thread. What it raises is raised here. `due_s`: when it is needed, seconds, monotonic."""
         loop = asyncio.get_running_loop()
         job = _Job(step, loop.create_future(), loop, time.monotonic_ns())
         with self._changed:
             if self._is_closed:
                 raise RuntimeError("the workers are closed")
-            (self._urgent if is_urgent else self._patient).append(job)
+            heapq.heappush(self._waiting, (due_s, next(self._n_asked), job))
             self._changed.notify()
         done: Done[T] = await job.future
         return done
@@ -74,11 +77,11 @@ class Workers:
 
     def _next_job(self) -> _Job | None:
         with self._changed:
-            while not (self._urgent or self._patient or self._is_closed):
+            while not (self._waiting or self._is_closed):
                 self._changed.wait()
             if self._is_closed:
                 return None
-            return (self._urgent or self._patient).popleft()
+            return heapq.heappop(self._waiting)[2]
 
     def _work(self) -> None:
         while (job := self._next_job()) is not None:

@@ -3,7 +3,7 @@
 Samples count from the call's first on the caller's media clock.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from services.call_gateway.conversation.events import NO_TRACE, Action, InputExpected, Stage, Trace
 from services.call_gateway.conversation.line import EndCause
@@ -45,6 +45,7 @@ class CallerSaid:
     """They said this."""
 
     text: str
+    confidence: float | None = field(default=None, compare=False)  # 0 to 1, of the least sure utterance
 
 
 @dataclass(frozen=True, slots=True)

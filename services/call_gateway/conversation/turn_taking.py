@@ -76,6 +76,7 @@ class TurnTaking:
         self._continues_turn_id = 0
         self._utterance_id: int | None = None  # of the latest text
         self._text_timing = Timing()
+        self._confidences: dict[int, float] = {}  # of the turn's texts, by utterance
         self._trace = Trace()
 
     def note_text(self, event: TranscriptHeard) -> None:
@@ -83,6 +84,9 @@ class TurnTaking:
         self._utterance_id = event.utterance_id
         if event.stage is not TextStage.PARTIAL:
             self._text_timing, self._trace = event.timing, event.trace
+            self._confidences.pop(event.utterance_id, None)
+            if event.text and event.confidence is not None:
+                self._confidences[event.utterance_id] = event.confidence
             if event.language_code and event.text:
                 self._state.language_code = event.language_code
         self._state.command(CallerHeard(event.utterance_id, event.text, event.stage is TextStage.SETTLED))
@@ -102,7 +106,10 @@ class TurnTaking:
         if advice in (DraftAdvice.REPLACE, DraftAdvice.MAKE):
             self.desk.note_made(whole)
             notes = TurnNotes(user_text=whole, text_timing=self._text_timing, trace=self._trace)
-            self._agent.ask_draft(CallerSaid(whole), notes, continues_turn_id=self._continues_turn_id)
+            self._agent.ask_draft(self._said(whole), notes, continues_turn_id=self._continues_turn_id)
+
+    def _said(self, whole: str) -> CallerSaid:
+        return CallerSaid(whole, min(self._confidences.values(), default=None))
 
     def try_draft_of_utterance(self) -> None:
         """The same with what is known of the utterance under way."""
@@ -278,7 +285,7 @@ class TurnTaking:
             turn = self._agent.commit(notes)
         else:
             self.drop_draft()
-            turn = self._agent.ask(CallerSaid(whole), notes, continues_turn_id=self._continues_turn_id)
+            turn = self._agent.ask(self._said(whole), notes, continues_turn_id=self._continues_turn_id)
         notes.drafts_made, notes.drafts_dropped = self.desk.made, self.desk.dropped
         self._corrections.note_turn(turn, settlement.end_sample, self._utterance_id, text=text, prefix=self._prefix)
         self.begin_anew()
@@ -308,6 +315,7 @@ class TurnTaking:
         """What comes next is a turn of its own."""
         self._unheard = None
         self._prefix, self._continues_turn_id = "", 0
+        self._confidences.clear()
         self.desk.begin_turn()
 
     def abandon(self) -> None:

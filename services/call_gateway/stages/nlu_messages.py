@@ -40,8 +40,10 @@ def turn_message(ask: AskAgent) -> nlu_pb2.UserTurn:
         trace_context=trace_message(ask.trace),
     )
     match ask.input:
-        case CallerSaid(text):
+        case CallerSaid(text, confidence):
             turn.text = text
+            if confidence is not None:
+                turn.confidence = confidence
         case CallOpened():
             turn.open.SetInParent()
         case CallerKeyed(digits):

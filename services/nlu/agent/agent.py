@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from services.nlu.agent.acts import ACT_NAMES
-from services.nlu.agent.ending import caller_ends
+from services.nlu.agent.ending import Ending, caller_ends, offer, was_offered
 from services.nlu.agent.language import find_language
 from services.nlu.agent.profile import AgentProfile, PromptKind
 from services.nlu.agent.tools import TOOLS
@@ -73,8 +73,19 @@ class Agent:
         entries = list(history)
         text = user_text(turn_input)
         last_heard = next((entry.heard_text for entry in reversed(entries) if entry.heard_text), "")
-        if isinstance(turn_input, Text) and caller_ends(text, last_heard=last_heard, language_code=language_code):
-            return FixedReply(persona.farewell, ends_call=True)
+        if isinstance(turn_input, Text):
+            ending = caller_ends(
+                text,
+                last_heard=last_heard,
+                language_code=language_code,
+                confidence=turn_input.confidence,
+                has_spoken=any(entry.user_text for entry in entries),
+            )
+            if ending is Ending.FAREWELL:
+                return FixedReply(persona.farewell, ends_call=True)
+            question = offer(language_code)
+            if ending is Ending.IN_DOUBT and question and not was_offered(last_heard, language_code=language_code):
+                return FixedReply(question)
         return ModelReply((*self.messages(entries, language_code=language_code), Message(Role.CALLER, text)))
 
     def opening(self, language_code: str) -> tuple[Message, ...]:
@@ -106,7 +117,7 @@ def speakable_languages(profile: AgentProfile, wanted: tuple[str, ...]) -> tuple
 def user_text(turn_input: TurnInput) -> str:
     """What the caller did, in words for the model and the history; empty for a greeting."""
     match turn_input:
-        case Text(text):
+        case Text(text=text):
             return text.strip()
         case Dtmf(digits):
             return f"(pressed the keys {' '.join(digits)})"

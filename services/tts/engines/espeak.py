@@ -21,7 +21,7 @@ class EspeakEngine:
         self._description = EngineDescription("espeak", "espeak-ng", 0, (), measures_words=True)
 
     async def load(self) -> None:
-        await self._workers.run(self._process.start, is_urgent=True)
+        await self._workers.run(self._process.start, due_s=0.0)
         self._description = EngineDescription(
             name="espeak",
             model="espeak-ng",
@@ -37,7 +37,7 @@ class EspeakEngine:
         def speak() -> tuple[Samples, list[SpokenWord]]:
             return self._process.speak(line.text, voice=line.voice.removeprefix(PREFIX), rate=line.rate)
 
-        done = await self._workers.run(speak, is_urgent=True)
+        done = await self._workers.run(speak, due_s=line.due_s())
         samples, words = done.result
         yield Speech(samples, _word_ends(words, len(samples)), done.queue_us, done.compute_us)
 

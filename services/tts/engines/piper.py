@@ -49,7 +49,7 @@ class PiperEngine:
         self._loaded: tuple[_VoiceFile, VitsNetwork] | None = None
 
     async def load(self) -> None:
-        await self._workers.run(self._load, is_urgent=True)
+        await self._workers.run(self._load, due_s=0.0)
 
     def describe(self) -> EngineDescription:
         voice, _ = self._use()
@@ -63,14 +63,13 @@ class PiperEngine:
 
     async def synthesize(self, line: Line) -> AsyncGenerator[Speech, None]:
         hop = self._use()[0].hop_samples
-        begun = await self._workers.run(lambda: self._begin(line), is_urgent=line.is_first)
+        begun = await self._workers.run(lambda: self._begin(line), due_s=line.due_s())
         utterance, words = begun.result
         queue_us, compute_us = begun.queue_us, begun.compute_us
         step = 0
         while not utterance.is_done:
             n_frames = CHUNK_FRAMES[min(step, len(CHUNK_FRAMES) - 1)]
-            is_awaited = line.is_first and step == 0
-            done = await self._workers.run(partial(utterance.decode, n_frames), is_urgent=is_awaited)
+            done = await self._workers.run(partial(utterance.decode, n_frames), due_s=line.due_s())
             word_ends = _word_ends(words, utterance, hop) if step == 0 else ()
             yield Speech(done.result, word_ends, queue_us + done.queue_us, compute_us + done.compute_us)
             queue_us = compute_us = 0

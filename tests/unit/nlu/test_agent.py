@@ -3,7 +3,7 @@
 import pytest
 
 from services.nlu.agent.agent import Agent, FixedReply, ModelReply, speakable_languages
-from services.nlu.agent.ending import agent_ends, caller_ends
+from services.nlu.agent.ending import Ending, agent_ends, caller_ends, offer, was_offered
 from services.nlu.agent.expecting import expected_after
 from services.nlu.agent.language import find_language, reply_language
 from services.nlu.agent.profile import AgentProfile, PromptKind, read_agents
@@ -12,6 +12,7 @@ from services.nlu.history import Entry, ToolCall
 from services.nlu.inputs import Dtmf, Open, Silence, Text
 from services.nlu.outputs import ExpectedKind
 from services.nlu.settings import NluSettings
+from tests.load.farewells import read_lines
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +153,42 @@ def test_a_tag_finds_the_nearest_language() -> None:
     ],
 )
 def test_the_call_ends_when_the_caller_says_so(language: str, text: str, last_heard: str, ends: bool) -> None:
-    assert caller_ends(text, last_heard=last_heard, language_code=language) is ends
+    found = caller_ends(text, last_heard=last_heard, language_code=language)
+    assert (found is Ending.FAREWELL) is ends
+
+
+@pytest.mark.parametrize("part", ["dev", "test"])
+def test_no_labelled_line_ends_a_call_wrongly_and_nine_tenths_of_the_farewells_are_found(part: str) -> None:
+    lines = read_lines(part)
+    assert [line.text for line in lines if line.found is Ending.FAREWELL and line.label is not Ending.FAREWELL] == []
+    farewells = [line for line in lines if line.label is Ending.FAREWELL]
+    assert sum(line.found is Ending.FAREWELL for line in farewells) >= 0.9 * len(farewells)
+
+
+@pytest.mark.parametrize(
+    ("confidence", "ending"), [(None, Ending.FAREWELL), (0.9, Ending.FAREWELL), (0.3, Ending.IN_DOUBT)]
+)
+def test_a_goodbye_of_low_confidence_ends_no_call(confidence: float | None, ending: Ending) -> None:
+    assert caller_ends("Goodbye.", last_heard="", language_code="en", confidence=confidence) is ending
+
+
+@pytest.mark.parametrize("language", ["en", "vi", "ru", "zh"])
+def test_the_question_asked_in_doubt_is_known_for_an_offer(language: str) -> None:
+    assert was_offered(offer(language), language_code=language)
+
+
+def test_in_doubt_the_agent_asks_once_and_hangs_up_on_nobody(agent: Agent) -> None:
+    booked = Entry(1, "Wednesday.", "You are booked for Wednesday.")
+    asked = agent.plan(Text("I think that's all."), [booked], language_code="en")
+    assert asked == FixedReply(offer("en"))
+    still = Entry(2, "I think that's all.", offer("en"))
+    unsure = agent.plan(Text("Goodbye.", confidence=0.2), [booked, still], language_code="en")
+    assert isinstance(unsure, ModelReply)
+
+
+def test_a_greeting_that_may_be_a_goodbye_is_none_as_the_first_words_of_a_call(agent: Agent) -> None:
+    greeted = Entry(1, "", "Nha khoa Bình Minh xin nghe.")
+    assert isinstance(agent.plan(Text("Chào em."), [greeted], language_code="vi"), ModelReply)
 
 
 def test_a_model_says_goodbye_only_with_the_words_for_it() -> None:

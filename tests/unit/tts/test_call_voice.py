@@ -1,4 +1,5 @@
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -98,6 +99,16 @@ async def test_the_first_clause_is_spoken_before_the_text_is_whole() -> None:
         await call.settle()
         assert [line.text for line in call.engine.lines] == ["Sure, "]
         assert any(isinstance(one, TurnSound) for one in call.heard)
+
+
+async def test_a_later_clause_is_due_when_the_sound_before_it_runs_out() -> None:
+    async with calling() as call:
+        began_s = time.monotonic()
+        await call.say(1, "Hello there. How are you?")
+        await call.settle()
+    dues_s = [due_s - began_s for due_s in call.engine.dues_s]
+    assert dues_s[:1] == [pytest.approx(0.0, abs=0.1)]
+    assert dues_s[2] == pytest.approx(0.24, abs=0.1), "the first clause has 12 characters of 20 ms, made in two pieces"
 
 
 async def test_the_end_of_input_ends_the_text() -> None:

@@ -35,6 +35,7 @@ class PlainEngine:
         self.gate = asyncio.Event()
         self.gate.set()
         self.lines: list[Line] = []
+        self.dues_s: list[float] = []  # of each piece, when it was begun
         self.n_pieces = 0
         self.n_closed = 0
 
@@ -54,6 +55,7 @@ class PlainEngine:
             for at in range(0, len(sound), self.piece_samples):
                 await self.gate.wait()
                 self.n_pieces += 1
+                self.dues_s.append(line.due_s())
                 yield Speech(sound[at : at + self.piece_samples], tuple(words) if at == 0 else (), 10, 20)
         finally:
             self.n_closed += 1

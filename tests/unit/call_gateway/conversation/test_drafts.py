@@ -129,3 +129,11 @@ def test_a_failed_draft_is_forgotten_and_the_turn_asked_anew():
     assert ask.turn_id > draft
     assert not ask.is_draft
     assert not call.all(cmd.ReopenStage)
+
+
+def test_the_agent_is_told_how_sure_the_ear_is_of_the_words():
+    call = Call().greeted()
+    call.say("hello agent")
+    asked = call.last(cmd.AskAgent).input
+    assert isinstance(asked, cmd.CallerSaid)
+    assert asked.confidence == 0.9

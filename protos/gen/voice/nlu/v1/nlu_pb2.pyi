@@ -246,6 +246,7 @@ class UserTurn(_message.Message):
     CONTINUES_TURN_ID_FIELD_NUMBER: _builtins.int
     PROVISIONAL_PLAYOUT_FIELD_NUMBER: _builtins.int
     TRACE_CONTEXT_FIELD_NUMBER: _builtins.int
+    CONFIDENCE_FIELD_NUMBER: _builtins.int
     turn_id: _builtins.int
     """The turn; everything of the reply carries it."""
     text: _builtins.str
@@ -261,6 +262,10 @@ class UserTurn(_message.Message):
     continues_turn_id: _builtins.int
     """The caller went on after that turn was committed: this text is the whole,
     joined text, and the tools of that turn are not run again.
+    """
+    confidence: _builtins.float
+    """How sure the ear is of `text`, 0 to 1. Unset: not known. Text of which it
+    is not sure ends no call.
     """
     @_builtins.property
     def open(self) -> Global___Open:
@@ -293,13 +298,19 @@ class UserTurn(_message.Message):
         continues_turn_id: _builtins.int = ...,
         provisional_playout: Global___PlayoutReport | None = ...,
         trace_context: _turn_pb2.TraceContext | None = ...,
+        confidence: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["dtmf", b"dtmf", "input", b"input", "open", b"open", "provisional_playout", b"provisional_playout", "silence", b"silence", "text", b"text", "trace_context", b"trace_context"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_confidence", b"_confidence", "confidence", b"confidence", "dtmf", b"dtmf", "input", b"input", "open", b"open", "provisional_playout", b"provisional_playout", "silence", b"silence", "text", b"text", "trace_context", b"trace_context"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["continues_turn_id", b"continues_turn_id", "detected_language_code", b"detected_language_code", "dtmf", b"dtmf", "input", b"input", "is_draft", b"is_draft", "open", b"open", "provisional_playout", b"provisional_playout", "silence", b"silence", "text", b"text", "trace_context", b"trace_context", "turn_id", b"turn_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_confidence", b"_confidence", "confidence", b"confidence", "continues_turn_id", b"continues_turn_id", "detected_language_code", b"detected_language_code", "dtmf", b"dtmf", "input", b"input", "is_draft", b"is_draft", "open", b"open", "provisional_playout", b"provisional_playout", "silence", b"silence", "text", b"text", "trace_context", b"trace_context", "turn_id", b"turn_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__confidence: _TypeAlias = _typing.Literal["confidence"]  # noqa: Y015
+    _WhichOneofArgType__confidence: _TypeAlias = _typing.Literal["_confidence", b"_confidence"]  # noqa: Y015
     _WhichOneofReturnType_input: _TypeAlias = _typing.Literal["text", "open", "dtmf", "silence"]  # noqa: Y015
     _WhichOneofArgType_input: _TypeAlias = _typing.Literal["input", b"input"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__confidence) -> _WhichOneofReturnType__confidence | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType_input) -> _WhichOneofReturnType_input | None: ...
 
 Global___UserTurn: _TypeAlias = UserTurn  # noqa: Y015
