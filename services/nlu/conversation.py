@@ -158,6 +158,7 @@ class Conversation:
             await self._cancel(earlier)
         if self._ledger.is_live(turn_id):
             self._stand(turn)
+            await self._engine.commit(self._id, turn_id)
 
     def _stand(self, turn: Turn) -> None:
         """From here on the turn is part of the conversation."""
