@@ -1,9 +1,13 @@
 """The scheduler on a model of letters: who has cells and steps, what a fault ends, and whose words a reply holds."""
 
+import re
 from collections import deque
 from collections.abc import Sequence
+from random import Random
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from services.nlu.engine import Began, Message, ReplyPart, Role, TextMade
 from services.nlu.engines.llama_cpp.jobs import Job
@@ -138,12 +142,12 @@ def test_what_a_failed_step_left_in_the_cache_is_not_used_again() -> None:
 
 
 def test_a_model_that_fails_every_step_is_given_up() -> None:
-    rig = Rig()
+    rig = Rig(slots=1)
     rig.model.fails = deque([True] * 100)
+    for i in range(100):
+        rig.ask(str(i), "Do you?")
     with pytest.raises(ModelBroken):
-        for i in range(100):
-            rig.ask(str(i), "Do you?")
-            rig.scheduler.run_step()
+        rig.run()
 
 
 # Openings
@@ -273,3 +277,56 @@ def test_a_step_never_holds_more_tokens_than_a_batch() -> None:
     rig.run()
     assert max(len(rows) for rows in rig.model.steps) <= 8
     assert {reply.text for reply in asked} == {"Yes, we do."}
+
+
+# No words of another call
+
+SECRET = re.compile(r"secret\d{3}")
+
+
+class Indiscreet(LetterModel):
+    """Answers with every secret word in its cells: what leaks into a slot is said."""
+
+    def sample(self, row: int) -> int:
+        text = "".join(map(chr, self.cells[self.steps[-1][row].slot]))
+        told, _, said = text.rpartition("<assistant>")
+        answer = "I know " + ",".join(sorted(set(SECRET.findall(told))))
+        return ord(answer[len(said)]) if len(said) < len(answer) else 0
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**32), st.integers(900, 4000), st.integers(4, 48))
+def test_two_hundred_interleaved_calls_never_show_anothers_words(seed: int, cells: int, slots: int) -> None:
+    random = Random(seed)
+    rig = Rig(Indiscreet(), cells=cells, slots=slots, batch=64)
+    opening = "You are Linh, who answers the telephone."
+    rig.ask("", opening, max_tokens=0)
+    history = {f"{i:03}": [opening, "Hello."] for i in range(200)}
+    asked: list[tuple[str, Asked]] = []
+    for _ in range(400):
+        call = random.choice(sorted(history))
+        texts = [*history[call], f"I am secret{call}."]
+        match random.choice(("turn", "turn", "draft", "ahead", "forget", "cancel", "fault")):
+            case "turn":
+                asked.append((call, rig.ask(call, *texts)))
+                history[call] = [*texts, f"I know secret{call}"][:8]
+            case "draft":
+                draft = rig.ask(call, *texts, is_draft=True)
+                draft.job.is_draft = random.choice((True, False))
+                asked.append((call, draft))
+            case "ahead":
+                rig.ask(call, *history[call], max_tokens=0)
+            case "forget":
+                rig.scheduler.forget(call)
+            case "cancel" if asked:
+                asked[-1][1].job.is_cancelled = True
+            case "fault" if not rig.model.fails:
+                rig.model.fails.append(True)
+        for _ in range(random.choice((0, 1, 3, 9))):
+            if rig.scheduler.has_work:
+                rig.scheduler.run_step()
+    rig.run()
+    for call, reply in asked:
+        assert reply.is_over
+        assert set(SECRET.findall(reply.text)) <= {f"secret{call}"}
+    assert any(reply.text == f"I know secret{call}" for call, reply in asked)
