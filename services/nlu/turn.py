@@ -55,7 +55,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class TurnLimits:
-    """How long a turn may take, in seconds, how much it may say, and how few words it may begin with."""
+    """How long a turn may take, in seconds, how much the model may say, and how few words it may begin with."""
 
     turn_s: float
     draft_s: float
@@ -100,7 +100,7 @@ class TurnRun:
                 await self._switch_language()
             match plan:
                 case FixedReply(text, ends_call):
-                    await self._say_all(_fixed(text))
+                    await self._say_all(_fixed(text), max_sentences=None)
                 case ModelReply(messages):
                     ends_call = False
                     await self._converse(messages)
@@ -123,15 +123,17 @@ class TurnRun:
                 tools=self._agent.tools,
             )
             said_before = len(turn.reply)
-            results = await self._say_all(self._engine.reply(request))
+            results = await self._say_all(self._engine.reply(request), max_sentences=self._limits.max_sentences)
             if not results:
                 return
             said = turn.reply[said_before:].strip()
             messages += (Message(Role.AGENT, said),) if said else ()
             messages += tuple(Message(Role.TOOL, f"{call.name}: {call.result_json}") for call in results)
 
-    async def _say_all(self, parts: AsyncGenerator[ReplyPart, None]) -> list[ToolCall]:
-        """Send what is written, as it is written; returns the tools that were run for it."""
+    async def _say_all(self, parts: AsyncGenerator[ReplyPart, None], *, max_sentences: int | None) -> list[ToolCall]:
+        """Send what is written, as it is written; returns the tools that were run for it. `max_sentences`: those after
+        which a model's words end; None for a text that is said as it stands.
+        """
         results: list[ToolCall] = []
         asked_ns = time.monotonic_ns()
         async with aclosing(parts):
@@ -142,7 +144,7 @@ class TurnRun:
                         self._turn.stopwatch.add_queue(self._working_since_ns - asked_ns)
                     case TextMade(text):
                         await self._send(self._cutter.push(self._plain.push(text)))
-                        if self._sentences >= self._limits.max_sentences:
+                        if max_sentences is not None and self._sentences >= max_sentences:
                             return results
                     case CutShort():
                         if self._cutter.drop_rest():

@@ -561,3 +561,14 @@ def test_a_reply_is_ended_after_its_sentences(tmp_path: Path) -> None:
         assert rig.end(1).outcome is Outcome.COMPLETED
 
     run(main())
+
+
+def test_a_fixed_text_is_said_whole_however_many_sentences_it_has() -> None:
+    async def scene() -> None:
+        async with opened(script_settings(max_reply_sentences=1)) as rig:
+            await rig.send(UserTurn(1, Open()), wait_s=1)
+            await rig.send(UserTurn(2, Silence(8000, 3)), wait_s=1)
+        assert rig.said(1) == "Sunrise Dental Clinic, this is Linh. How can I help you?"
+        assert rig.said(2) == "I can't hear you, so I'll hang up now. Please call again. Goodbye."
+
+    run(scene())
