@@ -29,6 +29,7 @@ from services.nlu.inputs import TurnInput
 from services.nlu.outputs import Act, CallAction, Expectation, ExpectedKind, HangUp, Output, ReplyText, SwitchLanguage
 from services.nlu.plain_speech import PlainSpeech
 from services.runtime.clock import Stopwatch
+from services.runtime.errors import TurnFailed
 
 _MAX_TOOL_ROUNDS = 4
 
@@ -84,6 +85,7 @@ class TurnRun:
         self._plain = PlainSpeech()
         self._acts = 0
         self._sentences = 0
+        self._has_written = False
         self._expects = False
         self._goes_on_after_pause = False  # the text before an act has lost the space at its end
         self._working_since_ns: int | None = None
@@ -104,6 +106,7 @@ class TurnRun:
                 case ModelReply(messages):
                     ends_call = False
                     await self._converse(messages)
+                    self._check_something_is_said()
             self._rest()
             await self._wait_for_commit()
             await self._expect()
@@ -143,6 +146,7 @@ class TurnRun:
                         self._working_since_ns = time.monotonic_ns()
                         self._turn.stopwatch.add_queue(self._working_since_ns - asked_ns)
                     case TextMade(text):
+                        self._has_written = self._has_written or not text.isspace()
                         await self._send(self._cutter.push(self._plain.push(text)))
                         if max_sentences is not None and self._sentences >= max_sentences:
                             return results
@@ -156,6 +160,11 @@ class TurnRun:
                         self._working_since_ns = time.monotonic_ns()
         await self._send_rest()
         return results
+
+    def _check_something_is_said(self) -> None:
+        """Fail a turn whose model wrote only what must not be spoken: the caller would hear nothing."""
+        if self._has_written and not (self._turn.reply or self._acts or self._plain.wants_hang_up):
+            raise TurnFailed("ENGINE_FAILED", "the model wrote nothing that can be spoken", is_retryable=True)
 
     async def _do(self, wanted: ToolWanted) -> list[ToolCall]:
         if wanted.name not in ACT_NAMES:
