@@ -101,10 +101,10 @@ class Conversation:
             case PlayoutReport():
                 await self._hear(received)
             case TranscriptCorrection(turn_id, text):
-                if is_clean(text, max_chars=self._settings.max_turn_text_chars):
-                    self._history.correct(turn_id, text)
-                else:
+                if not is_clean(text, max_chars=self._settings.max_turn_text_chars):
                     log.warning("correction_ignored", turn_id=turn_id, why="too long, or control characters")
+                elif not self._history.correct(turn_id, text):
+                    log.info("correction_ignored", turn_id=turn_id, why="no such turn, or its text went into another")
             case CallActionResult(action_id, outcome, reason):
                 self._note_act(action_id, outcome, reason)
 
@@ -158,6 +158,7 @@ class Conversation:
             await self._cancel(earlier)
         if self._ledger.is_live(turn_id):
             self._stand(turn)
+            await self._engine.commit(self._id, turn_id)
 
     def _stand(self, turn: Turn) -> None:
         """From here on the turn is part of the conversation."""
@@ -272,7 +273,7 @@ class Conversation:
         if report.gateway_text is None:
             self._history.hear(report.turn_id, report.heard_offset)
         elif is_clean(report.gateway_text, max_chars=self._settings.max_turn_text_chars):
-            self._history.hear_gateway(report.turn_id, report.gateway_text[: max(report.heard_offset, 0)])
+            self._history.hear_gateway(report.turn_id, report.gateway_text, report.heard_offset)
         if report.is_final and not self._turns:
             await self.prepare()
 

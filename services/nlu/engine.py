@@ -109,6 +109,9 @@ class NluEngine(Protocol):
         it after that. Raises TurnFailed (this turn only).
         """
 
+    async def commit(self, conversation: str, turn_id: int) -> None:
+        """The draft of this turn is committed: it goes before drafts from here on. Unknown turns are no error."""
+
     async def prepare(self, conversation: str, messages: tuple[Message, ...]) -> None:
         """Read the conversation so far ahead of its next turn, where that saves time. Returns at once."""
 

@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 _KEPT_TURNS = 400  # an hour of quick turns; older ones are forgotten
+_KEPT_GATEWAY_TURNS = 64  # of those, turns of the gateway's own making, which say little
+_KEPT_GATEWAY_TEXTS = 8  # of one turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +45,20 @@ class _Turn:
     reply: str = ""  # as sent to the client
     heard_offset: int = 0
     earlier_heard: str = ""  # of the same turn on another stream
-    gateway_text: str = ""
+    gateway_texts: dict[str, str] = field(default_factory=dict)  # each whole text, and what was heard of it
     tool_calls: dict[str, ToolCall] = field(default_factory=dict)
+    joined_in: int = 0  # the turn that continues this one and holds its text; 0: none
+    joined_text: str = ""  # the text that went into it
+
+    @property
+    def is_gateways(self) -> bool:
+        """Made by a report of the gateway's words alone."""
+        return not (self.user_text or self.reply or self.earlier_heard or self.tool_calls or self.joined_in)
 
     def entry(self, heard_offset: int) -> Entry:
         heard = self.earlier_heard + self.reply[:heard_offset]
-        return Entry(self.turn_id, self.user_text, heard, self.gateway_text, tuple(self.tool_calls.values()))
+        gateway_text = " ".join(text for text in self.gateway_texts.values() if text)
+        return Entry(self.turn_id, self.user_text, heard, gateway_text, tuple(self.tool_calls.values()))
 
 
 class History:
@@ -61,7 +71,8 @@ class History:
             turn = self._turns.setdefault(entry.turn_id, _Turn(entry.turn_id, ""))
             turn.user_text = entry.user_text or turn.user_text
             turn.earlier_heard += entry.heard_text
-            turn.gateway_text = _joined(turn.gateway_text, entry.gateway_text)
+            if entry.gateway_text:
+                turn.gateway_texts[entry.gateway_text] = entry.gateway_text
             turn.tool_calls |= {call.tool_call_id: call for call in entry.tool_calls}
 
     def stand(self, turn_id: int, user_text: str, *, reply: str = "", continues_turn_id: int = 0) -> None:
@@ -71,11 +82,11 @@ class History:
         continues goes; its heard words and tools stay.
         """
         if continued := self._turns.get(continues_turn_id):
+            continued.joined_in, continued.joined_text = turn_id, continued.user_text or continued.joined_text
             continued.user_text = ""
         turn = self._turns.setdefault(turn_id, _Turn(turn_id, user_text))
         turn.user_text, turn.reply = user_text, reply
-        while len(self._turns) > _KEPT_TURNS:
-            del self._turns[next(iter(self._turns))]
+        self._forget_oldest()
 
     def stands(self, turn_id: int) -> bool:
         return turn_id in self._turns
@@ -92,17 +103,36 @@ class History:
             turn.heard_offset = max(heard_offset, 0)
         return turn is not None
 
-    def hear_gateway(self, turn_id: int, text: str) -> None:
-        """The gateway said something by itself; it may name a turn of its own making."""
+    def hear_gateway(self, turn_id: int, text: str, heard_offset: int) -> None:
+        """The gateway said something by itself; it may name a turn of its own making. Of the same text the last report
+        counts; another text of the same turn is added.
+        """
         turn = self._turns.setdefault(turn_id, _Turn(turn_id, ""))
-        turn.gateway_text = text
+        turn.gateway_texts[text] = text[: max(heard_offset, 0)]
+        if len(turn.gateway_texts) > _KEPT_GATEWAY_TEXTS:
+            del turn.gateway_texts[next(iter(turn.gateway_texts))]
+        self._forget_oldest()
 
     def correct(self, turn_id: int, user_text: str) -> bool:
-        """A better text of what was said. False: no such turn stands."""
+        """A better text of what was said. False: no such turn stands.
+
+        The text of a turn that another continues stands at the beginning of that other's: it is corrected there.
+        """
         turn = self._turns.get(turn_id)
-        if turn is not None:
+        if turn is None:
+            return False
+        if not turn.joined_in:
             turn.user_text = user_text
-        return turn is not None
+            return True
+        joined = self._turns.get(turn.joined_in)
+        beginning = turn.joined_text
+        if joined is None or not beginning:
+            return False
+        text = joined.joined_text if joined.joined_in else joined.user_text
+        if text.startswith(beginning):
+            turn.joined_text = user_text
+            return self.correct(joined.turn_id, user_text + text[len(beginning) :])
+        return False
 
     def note_tool(self, turn_id: int, call: ToolCall) -> None:
         """A tool began or ended; of the same id the last note counts."""
@@ -146,6 +176,9 @@ class History:
                 entries.append(entry)
         return entries
 
-
-def _joined(first: str, second: str) -> str:
-    return f"{first} {second}" if first and second else first or second
+    def _forget_oldest(self) -> None:
+        gateways = [turn.turn_id for turn in self._turns.values() if turn.is_gateways]
+        for turn_id in gateways[:-_KEPT_GATEWAY_TURNS]:
+            del self._turns[turn_id]
+        while len(self._turns) > _KEPT_TURNS:
+            del self._turns[next(iter(self._turns))]

@@ -1,14 +1,16 @@
-"""Makes what a model writes speakable: no markdown, no line breaks, no pictures. Sans-IO."""
+"""Makes what a model writes speakable: no markup, no line breaks, no pictures. Sans-IO."""
 
 from __future__ import annotations
 
 import re
-import unicodedata
+
+from services.nlu.markup import HEADING_END, LIST_ITEM, Markup
 
 HANG_UP_MARK = "[hang up]"
 
-_UNSPOKEN = frozenset("*#`_~|<>{}\\")
 _SPACES = re.compile(r"\s+")
+_LIST_ITEM = re.compile(rf"\s*{LIST_ITEM}")
+_HEADING_END = re.compile(rf"\s*{HEADING_END}")
 
 
 class PlainSpeech:
@@ -19,13 +21,23 @@ class PlainSpeech:
 
     def __init__(self) -> None:
         self.wants_hang_up = False
+        self._markup = Markup()
         self._held = ""  # may be the beginning of a mark, or white space that may be the reply's last
         self._has_begun = False
 
     def push(self, text: str) -> str:
         """Add text; returns what is speakable of it and certain by now."""
-        self._held += "".join(c for c in text if _is_spoken(c))
-        self._held = _SPACES.sub(" ", self._held)
+        return self._take(self._markup.push(text))
+
+    def finish(self) -> str:
+        """The reply is whole; returns what was held, without white space at its end."""
+        ready = self._take(self._markup.finish())
+        rest, self._held = self._held.rstrip(), ""
+        return ready + rest
+
+    def _take(self, text: str) -> str:
+        held = _LIST_ITEM.sub(",", _HEADING_END.sub(".", self._held + text))
+        self._held = _SPACES.sub(" ", held)
         while (start := self._held.lower().find(HANG_UP_MARK)) >= 0:
             self.wants_hang_up = True
             self._held = self._held[:start] + self._held[start + len(HANG_UP_MARK) :]
@@ -36,17 +48,6 @@ class PlainSpeech:
         ready, self._held = self._held[:keep], self._held[keep:]
         self._has_begun = self._has_begun or bool(ready)
         return ready
-
-    def finish(self) -> str:
-        """The reply is whole; returns what was held, without white space at its end."""
-        rest, self._held = self._held.rstrip(), ""
-        return rest
-
-
-def _is_spoken(character: str) -> bool:
-    return character.isspace() or not (
-        character in _UNSPOKEN or unicodedata.category(character) in {"So", "Sk", "Cc", "Cf", "Co", "Cn", "Cs"}
-    )
 
 
 def _mark_beginning(held: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from services.runtime.settings import ServiceSettings, service_config
 
@@ -39,7 +39,7 @@ class NluSettings(ServiceSettings):
         "qwen2.5-0.5b-instruct",
         description="llama_cpp: a model of deploy/models.toml, or the path of a .gguf file.",
     )
-    threads: int = Field(0, ge=0, description="llama_cpp: threads that compute; 0: one a core.")
+    threads: int = Field(0, ge=0, description="llama_cpp: threads that compute; 0: one for each usable CPU.")
     gpu_layers: int = Field(0, ge=-1, description="llama_cpp: layers on GPUs; -1: all of them.")
     context_tokens: int = Field(8192, ge=512, description="llama_cpp: tokens in memory, of all calls together.")
     slots: int = Field(48, ge=4, le=256, description="llama_cpp: token sequences kept apart; two a call and some.")
@@ -59,3 +59,16 @@ class NluSettings(ServiceSettings):
     script_reply: str = Field("sure", description="script: the reply to a text that names none.")
     script_first_token_ms: float = Field(80.0, ge=0, description="script: time to the first token, in milliseconds.")
     script_tokens_per_s: float = Field(50.0, gt=0, description="script: tokens a second after the first.")
+
+    @model_validator(mode="after")
+    def _a_step_has_room_for_every_slot(self) -> NluSettings:
+        if self.batch_tokens < self.slots:
+            raise ValueError(
+                f"NLU_BATCH_TOKENS={self.batch_tokens} is less than NLU_SLOTS={self.slots}: a step takes a token of "
+                "every reply under way"
+            )
+        if self.batch_tokens > self.context_tokens:
+            raise ValueError(
+                f"NLU_BATCH_TOKENS={self.batch_tokens} is more than NLU_CONTEXT_TOKENS={self.context_tokens}"
+            )
+        return self

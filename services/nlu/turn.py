@@ -29,6 +29,7 @@ from services.nlu.inputs import TurnInput
 from services.nlu.outputs import Act, CallAction, Expectation, ExpectedKind, HangUp, Output, ReplyText, SwitchLanguage
 from services.nlu.plain_speech import PlainSpeech
 from services.runtime.clock import Stopwatch
+from services.runtime.errors import TurnFailed
 
 _MAX_TOOL_ROUNDS = 4
 
@@ -55,7 +56,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class TurnLimits:
-    """How long a turn may take, in seconds, how much it may say, and how few words it may begin with."""
+    """How long a turn may take, in seconds, how much the model may say, and how few words it may begin with."""
 
     turn_s: float
     draft_s: float
@@ -84,6 +85,7 @@ class TurnRun:
         self._plain = PlainSpeech()
         self._acts = 0
         self._sentences = 0
+        self._has_written = False
         self._expects = False
         self._goes_on_after_pause = False  # the text before an act has lost the space at its end
         self._working_since_ns: int | None = None
@@ -100,10 +102,11 @@ class TurnRun:
                 await self._switch_language()
             match plan:
                 case FixedReply(text, ends_call):
-                    await self._say_all(_fixed(text))
+                    await self._say_all(_fixed(text), max_sentences=None)
                 case ModelReply(messages):
                     ends_call = False
                     await self._converse(messages)
+                    self._check_something_is_said()
             self._rest()
             await self._wait_for_commit()
             await self._expect()
@@ -123,15 +126,17 @@ class TurnRun:
                 tools=self._agent.tools,
             )
             said_before = len(turn.reply)
-            results = await self._say_all(self._engine.reply(request))
+            results = await self._say_all(self._engine.reply(request), max_sentences=self._limits.max_sentences)
             if not results:
                 return
             said = turn.reply[said_before:].strip()
             messages += (Message(Role.AGENT, said),) if said else ()
             messages += tuple(Message(Role.TOOL, f"{call.name}: {call.result_json}") for call in results)
 
-    async def _say_all(self, parts: AsyncGenerator[ReplyPart, None]) -> list[ToolCall]:
-        """Send what is written, as it is written; returns the tools that were run for it."""
+    async def _say_all(self, parts: AsyncGenerator[ReplyPart, None], *, max_sentences: int | None) -> list[ToolCall]:
+        """Send what is written, as it is written; returns the tools that were run for it. `max_sentences`: those after
+        which a model's words end; None for a text that is said as it stands.
+        """
         results: list[ToolCall] = []
         asked_ns = time.monotonic_ns()
         async with aclosing(parts):
@@ -141,8 +146,9 @@ class TurnRun:
                         self._working_since_ns = time.monotonic_ns()
                         self._turn.stopwatch.add_queue(self._working_since_ns - asked_ns)
                     case TextMade(text):
+                        self._has_written = self._has_written or not text.isspace()
                         await self._send(self._cutter.push(self._plain.push(text)))
-                        if self._sentences >= self._limits.max_sentences:
+                        if max_sentences is not None and self._sentences >= max_sentences:
                             return results
                     case CutShort():
                         if self._cutter.drop_rest():
@@ -154,6 +160,11 @@ class TurnRun:
                         self._working_since_ns = time.monotonic_ns()
         await self._send_rest()
         return results
+
+    def _check_something_is_said(self) -> None:
+        """Fail a turn whose model wrote only what must not be spoken: the caller would hear nothing."""
+        if self._has_written and not (self._turn.reply or self._acts or self._plain.wants_hang_up):
+            raise TurnFailed("ENGINE_FAILED", "the model wrote nothing that can be spoken", is_retryable=True)
 
     async def _do(self, wanted: ToolWanted) -> list[ToolCall]:
         if wanted.name not in ACT_NAMES:

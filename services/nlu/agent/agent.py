@@ -9,13 +9,13 @@ from services.nlu.agent.acts import ACT_NAMES
 from services.nlu.agent.ending import Ending, caller_ends, offer, was_offered
 from services.nlu.agent.language import find_language
 from services.nlu.agent.profile import AgentProfile, PromptKind
+from services.nlu.agent.prompt_history import within
 from services.nlu.agent.tools import TOOLS
 from services.nlu.engine import Message, Role, ToolSpec
 from services.nlu.history import Entry
 from services.nlu.inputs import Dtmf, Open, Silence, Text, TurnInput
 
 _SILENCES_BEFORE_GOODBYE = 3
-_DROPPED_TOGETHER = 8  # old turns leave the prompt in blocks, so that its beginning mostly stays as it was cached
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +102,7 @@ class Agent:
 
     def messages(self, history: Iterable[Entry], *, language_code: str) -> tuple[Message, ...]:
         """The prompt up to the present turn."""
-        entries = list(history)
-        kept = entries[_n_dropped([_size(entry) for entry in entries], self._max_prompt_chars) :]
+        kept = within(list(history), max_chars=self._max_prompt_chars)
         said = [message for entry in kept for message in _messages_of(entry)]
         return (*self.opening(language_code), *said)
 
@@ -136,16 +135,3 @@ def _messages_of(entry: Entry) -> Iterable[Message]:
     for text in (entry.heard_text, entry.gateway_text):
         if text.strip():
             yield Message(Role.AGENT, text.strip())
-
-
-def _n_dropped(sizes: list[int], limit: int) -> int:
-    """How many of the oldest turns to leave out; the last one stays."""
-    n, total = 0, sum(sizes)
-    while total > limit and n < len(sizes) - 1:
-        total -= sizes[n]
-        n += 1
-    return min(-(-n // _DROPPED_TOGETHER) * _DROPPED_TOGETHER, max(len(sizes) - 1, 0))
-
-
-def _size(entry: Entry) -> int:
-    return len(entry.user_text) + len(entry.heard_text) + len(entry.gateway_text) + 64 * len(entry.tool_calls)

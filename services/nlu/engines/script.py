@@ -98,6 +98,9 @@ class ScriptEngine:
                     if part.name not in ACT_NAMES:
                         return  # its result comes with the next request
 
+    async def commit(self, conversation: str, turn_id: int) -> None:
+        """Nothing waits for anything here."""
+
     async def prepare(self, conversation: str, messages: tuple[Message, ...]) -> None:
         """Nothing is cached."""
 

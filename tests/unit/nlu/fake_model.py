@@ -1,7 +1,8 @@
 """A model of letters: every character is a token, and it answers with a text it was given."""
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 
 from services.nlu.engines.llama_cpp.model import DecodeFailed, Row
@@ -18,6 +19,9 @@ class LetterModel:
     def __init__(self, answer: str = "Yes, we do.", *, max_cells: int = 10_000) -> None:
         self.answer, self.max_cells = answer, max_cells
         self.cells: dict[int, list[int]] = {}
+        self._numbers: dict[int, list[int]] = {}  # of the cells of each slot; shared ones have one number
+        self._next_number = count()
+        self._n_slots_of: Counter[int] = Counter()  # of each cell in use
         self.steps: list[list[Row]] = []
         self.saved: dict[Path, list[int]] = {}
         self.fails: deque[bool] = deque()
@@ -25,6 +29,9 @@ class LetterModel:
 
     def tokenize(self, text: str, *, is_template: bool) -> list[int]:
         return [ord(c) for c in text]
+
+    def bos(self) -> list[int]:
+        return []
 
     def piece(self, token: int) -> bytes:
         return chr(token).encode()
@@ -36,9 +43,17 @@ class LetterModel:
     def copy(self, from_slot: int, to_slot: int, n_tokens: int) -> None:
         assert not self.cells.get(to_slot)
         self.cells[to_slot] = self.cells[from_slot][:n_tokens]
+        self._numbers[to_slot] = self._numbers[from_slot][:n_tokens]
+        self._n_slots_of.update(self._numbers[to_slot])
 
     def cut(self, slot: int, n_tokens: int) -> bool:
         self.cells[slot] = self.cells.get(slot, [])[:n_tokens]
+        numbers = self._numbers.get(slot, [])
+        for number in numbers[n_tokens:]:
+            self._n_slots_of[number] -= 1
+            if not self._n_slots_of[number]:
+                del self._n_slots_of[number]
+        self._numbers[slot] = numbers[:n_tokens]
         return True
 
     def save(self, slot: int, tokens: Sequence[int], path: Path) -> None:
@@ -51,6 +66,8 @@ class LetterModel:
         if self.saved.get(path) != list(tokens):
             return False
         self.cells[slot] = list(tokens)
+        self._numbers[slot] = [next(self._next_number) for _ in tokens]
+        self._n_slots_of.update(self._numbers[slot])
         return True
 
     def ends_reply(self, token: int) -> bool:
@@ -59,12 +76,15 @@ class LetterModel:
     def decode(self, rows: Sequence[Row]) -> bool:
         if self.fails and self.fails.popleft():
             raise DecodeFailed("llama_decode returned -3")
-        if sum(len(cells) for cells in self.cells.values()) + len(rows) > self.max_cells:
+        if len(self._n_slots_of) + len(rows) > self.max_cells:
             return False
         for row in rows:
             cells = self.cells.setdefault(row.slot, [])
             assert row.position == len(cells), "a slot is computed in order"
             cells.append(row.token)
+            number = next(self._next_number)
+            self._numbers.setdefault(row.slot, []).append(number)
+            self._n_slots_of[number] = 1
         self.steps.append(list(rows))
         return True
 

@@ -80,14 +80,6 @@ def test_the_model_sees_tools_and_failed_acts_but_not_acts_that_went_well(agent:
     ]
 
 
-def test_a_long_conversation_loses_its_oldest_turns_in_blocks(clinic: AgentProfile) -> None:
-    agent = Agent(clinic, instructions="Be brief.", max_prompt_chars=1000)
-    history = [Entry(i, f"question {i}", "x" * 50) for i in range(40)]
-    first_shown = {agent.messages(history[:n], language_code="en")[1].text for n in range(33, 41)}
-    assert len(first_shown) <= 2
-    assert agent.messages(history, language_code="en")[-2].text == "question 39"
-
-
 def test_languages_are_those_of_the_config_that_the_agent_speaks(clinic: AgentProfile) -> None:
     assert speakable_languages(clinic, ("vi-VN", "ja", "en-GB")) == ("vi", "en")
 

@@ -580,3 +580,26 @@ def test_a_reply_is_ended_after_its_sentences(tmp_path: Path) -> None:
         assert rig.end(1).outcome is Outcome.COMPLETED
 
     run(main())
+
+
+def test_a_fixed_text_is_said_whole_however_many_sentences_it_has() -> None:
+    async def scene() -> None:
+        async with opened(script_settings(max_reply_sentences=1)) as rig:
+            await rig.send(UserTurn(1, Open()), wait_s=1)
+            await rig.send(UserTurn(2, Silence(8000, 3)), wait_s=1)
+        assert rig.said(1) == "Sunrise Dental Clinic, this is Linh. How can I help you?"
+        assert rig.said(2) == "I can't hear you, so I'll hang up now. Please call again. Goodbye."
+
+    run(scene())
+
+
+def test_a_turn_of_reasoning_alone_fails_instead_of_saying_nothing(tmp_path: Path) -> None:
+    script = '[[reply]]\nname = "sure"\nparts = [{ text = "<think>What now?</think>" }]'
+
+    async def scene() -> None:
+        async with opened(script_settings(tmp_path, script)) as rig:
+            await rig.send(say(1), wait_s=5)
+        assert rig.said(1) == ""
+        assert (rig.end(1).outcome, rig.end(1).reason) == (Outcome.FAILED, "ENGINE_FAILED")
+
+    run(scene())

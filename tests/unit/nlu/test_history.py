@@ -62,7 +62,7 @@ def test_a_correction_changes_what_was_said() -> None:
 
 def test_what_the_gateway_said_is_in_it() -> None:
     history = spoken_turn()
-    history.hear_gateway(1, "I'm sorry, one moment.")
+    history.hear_gateway(1, "I'm sorry, one moment.", 22)
     assert history.entries()[0].gateway_text == "I'm sorry, one moment."
 
 
@@ -107,3 +107,47 @@ def test_a_turn_sees_only_what_came_before_it() -> None:
     history = spoken_turn()
     history.stand(2, "And more?")
     assert [entry.turn_id for entry in history.entries(before_turn_id=2)] == [1]
+
+
+def test_a_second_gateway_text_of_a_turn_stands_beside_the_first() -> None:
+    history = spoken_turn()
+    history.hear_gateway(1, "I'm sorry, one moment.", 9)
+    history.hear_gateway(1, "I'm sorry, one moment.", 22)
+    history.hear_gateway(1, "Are you still there?", 20)
+    assert history.entries()[0].gateway_text == "I'm sorry, one moment. Are you still there?"
+
+
+def test_reports_of_ever_new_turns_drive_out_no_turn_of_the_caller() -> None:
+    history = spoken_turn()
+    for turn_id in range(2, 2000):
+        history.hear_gateway(turn_id, "One moment.", 11)
+    entries = history.entries()
+    assert entries[0].user_text == "What does it cost?"
+    assert len(entries) < 100
+
+
+def test_a_late_correction_of_a_continued_turn_corrects_the_joined_text() -> None:
+    history = History()
+    history.stand(1, "I would like")
+    history.stand(2, "I would like a cleaning", continues_turn_id=1)
+    assert history.correct(1, "I'd like")
+    assert [entry.user_text for entry in history.entries()] == ["I'd like a cleaning"]
+    assert history.correct(1, "I'd love")
+    assert [entry.user_text for entry in history.entries()] == ["I'd love a cleaning"]
+
+
+def test_a_late_correction_never_doubles_the_first_half_of_a_turn() -> None:
+    history = History()
+    history.stand(1, "I would like")
+    history.stand(2, "I'd like a cleaning", continues_turn_id=1)
+    assert not history.correct(1, "I would love")
+    assert [entry.user_text for entry in history.entries()] == ["I'd like a cleaning"]
+
+
+def test_a_correction_of_a_turn_continued_twice_reaches_its_text() -> None:
+    history = History()
+    history.stand(1, "I would")
+    history.stand(2, "I would like", continues_turn_id=1)
+    history.stand(3, "I would like a cleaning", continues_turn_id=2)
+    assert history.correct(1, "We would")
+    assert [entry.user_text for entry in history.entries()] == ["We would like a cleaning"]

@@ -1,5 +1,6 @@
 """What a model writes, made speakable."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,7 +13,78 @@ def plain(*pieces: str) -> str:
 
 
 def test_markdown_and_pictures_are_not_spoken() -> None:
-    assert plain("**Sure!** 😊\n\n- `Tuesday`\n- Friday") == "Sure! - Tuesday - Friday"
+    assert plain("**Sure!** 😊\n\n- `Tuesday`\n- Friday") == "Sure! Tuesday, Friday"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Press 1# then *",
+        "Press *, then 1.",
+        "Dial *100# and wait.",
+        "Dial *#06#",
+        "Write to john_doe@mail.com today.",
+        "Write to front_desk@",
+        "It is 38°C, and 2^3 is 8.",
+        "2*3 is 6, and 2 * 3 too",
+        "+84 28 1234, or 24/7",
+        "Go to clinic.com/our_prices#crowns",
+        "-5 degrees",
+        "You are number #1",
+    ],
+)
+def test_signs_in_keys_addresses_and_figures_stay(text: str) -> None:
+    assert plain(text) == text
+    assert plain(*text) == text
+
+
+@pytest.mark.parametrize(
+    ("written", "spoken"),
+    [
+        ("# Hours\nWe open at *eight*.", "Hours. We open at eight."),
+        ("## Prices:\n* filling\n* crown", "Prices: filling, crown"),
+        ("We have:\n+ Tuesday\n+ Friday.", "We have: Tuesday, Friday."),
+        ("_Sure_, **8 a.m.** or *(perhaps)* __nine__.", "Sure, 8 a.m. or (perhaps) nine."),
+        ("请*注意*。", "请注意。"),
+        ("Sure.\n---\nBye.", "Sure. Bye."),
+        ("Use `ls` or ``x``.", "Use ls or x."),
+        ("Sure.<|im_end|>", "Sure."),
+        ("Sure,<br/> yes.", "Sure, yes."),
+    ],
+)
+def test_marks_of_markdown_go(written: str, spoken: str) -> None:
+    assert plain(written) == spoken
+    assert plain(*written) == spoken
+
+
+HIDDEN = [
+    "<think>The caller {wants} a | date. Secret.</think>",
+    "<THINK>\nSecret\n</think >",
+    "<tool_call>Secret</tool_call>",
+    '{"name": "Secret", "arguments": {"a": "}", "b": "\\"{"}}',
+    '[{"Secret": [1, 2]}]',
+    '[ "Secret", "x" ]',
+    "```json\nSecret `a`\n```",
+    "~~~\nSecret\n~~~",
+    "\n| Secret | 1 |\n|---|---|\n| Secret | 2 |\n",
+]
+
+
+@pytest.mark.parametrize("block", HIDDEN)
+@pytest.mark.parametrize("is_closed", [True, False])
+def test_what_is_no_speech_is_never_spoken_wherever_it_is_cut(block: str, is_closed: bool) -> None:
+    after = "Yes, we do." if is_closed else ""
+    block = block if is_closed else block[: block.rindex("Secret") + len("Secret")]
+    whole = f"Sure. {block} {after}"
+    for at in range(len(whole) + 1):
+        spoken = plain(whole[:at], whole[at:])
+        assert spoken.split() == ["Sure.", *after.split()]
+    assert plain(*whole) == plain(whole)
+
+
+def test_of_a_table_without_borders_its_rows_are_not_spoken() -> None:
+    table = "Day | Time\n--- | ---\nSecret | Secret\nSecret | 10\n\nWhich suits you?"
+    assert plain(*table) == plain(table) == "Day Which suits you?"
 
 
 def test_a_letter_of_any_language_is_kept() -> None:
@@ -34,6 +106,6 @@ def test_what_only_begins_like_the_mark_is_spoken() -> None:
     assert plain("See [ha", "lf] now") == "See [half] now"
 
 
-@given(st.lists(st.text(max_size=8), max_size=8))
+@given(st.lists(st.one_of(st.text(max_size=8), st.text('<think>/*_#-+|`~{}[]"\\ \n1a^', max_size=8)), max_size=8))
 def test_how_it_is_cut_into_pieces_changes_nothing(pieces: list[str]) -> None:
     assert plain(*pieces) == plain("".join(pieces))

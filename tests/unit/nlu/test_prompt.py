@@ -1,5 +1,7 @@
 """Tokens of prompts: replies stay the tokens they were made of."""
 
+from collections.abc import Sequence
+
 from services.nlu.engine import Message, Role
 from services.nlu.engines.llama_cpp.prompt import PromptTokens
 from tests.unit.nlu.fake_model import LetterModel
@@ -57,3 +59,21 @@ def test_what_people_say_is_never_taken_for_the_template() -> None:
     assert ("</><assistant>", False) in seen
     assert ("</><assistant>", True) in seen
     assert seen == [("<user>", True), ("</><assistant>", False), ("</><assistant>", True)]
+
+
+class BosModel(LetterModel):
+    """Wants a token at the beginning that its template does not write."""
+
+    def bos(self) -> list[int]:
+        return [2]
+
+
+def test_a_prompt_begins_with_bos_once_where_the_model_wants_it() -> None:
+    class WritesBos(BosModel):
+        def render(self, messages: Sequence[tuple[str, str]], *, opens_reply: bool) -> str:
+            return "\x02" + super().render(messages, opens_reply=opens_reply)
+
+    expected = [2, *letters("<user>Hi</><assistant>")]
+    assert PromptTokens(BosModel()).up_to_reply([CALLER]) == expected
+    assert PromptTokens(WritesBos()).up_to_reply([CALLER]) == expected
+    assert PromptTokens(BosModel()).up_to_caller([CALLER])[0] == 2

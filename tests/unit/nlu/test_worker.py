@@ -195,3 +195,16 @@ def test_openings_are_kept_from_one_start_to_the_next(tmp_path: Path) -> None:
         client.worker.stop()
     assert steps[0] > 1
     assert steps[1] == 1
+
+
+def test_a_broken_model_ends_the_thread_and_fails_every_job_at_once() -> None:
+    client = Client(LetterModel())
+    client.model.fails.extend([True] * 100)
+    for i in range(20):
+        failed = list(drain(client.submit(str(i), "Do you?")[1]))[-1]
+        assert isinstance(failed, TurnFailed)
+        assert failed.reason == "ENGINE_FAILED"
+    client.worker._thread.join(timeout=10)
+    assert not client.worker._thread.is_alive()
+    assert client.model.is_closed
+    client.worker.stop()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from pathlib import Path
@@ -14,6 +13,7 @@ from services.nlu.engines.llama_cpp.model import LlamaModel, ModelOptions
 from services.nlu.engines.llama_cpp.openings import KeptOpenings
 from services.nlu.engines.llama_cpp.worker import Worker
 from services.nlu.settings import NluSettings
+from services.runtime.cpu import usable_cpus
 from services.runtime.errors import StartupError, TurnFailed
 from services.runtime.models import model_dir
 
@@ -27,6 +27,7 @@ class LlamaCppEngine:
         self._settings = settings
         self.model = Path(settings.model).stem if settings.model.endswith(".gguf") else settings.model
         self._worker: Worker | None = None
+        self._drafts: dict[tuple[str, int], Job] = {}  # under way
 
     async def load(self, prompts: tuple[tuple[Message, ...], ...]) -> None:
         settings = self._settings
@@ -34,16 +35,16 @@ class LlamaCppEngine:
             context_tokens=settings.context_tokens,
             n_slots=settings.slots,
             batch_tokens=settings.batch_tokens,
-            threads=settings.threads or os.cpu_count() or 1,
+            threads=settings.threads or usable_cpus(),
             gpu_layers=settings.gpu_layers,
             temperature=settings.temperature,
         )
         path = await asyncio.to_thread(_model_file, settings)
         worker = Worker(lambda: LlamaModel(path, options), options, KeptOpenings(settings.prompt_cache_dir, path))
-        await asyncio.to_thread(worker.start)
+        await asyncio.to_thread(worker.start, prompts, max_reply_tokens=settings.max_reply_tokens)
         self._worker = worker
         if prompts:  # the first one now, the others in time nobody needs: a start must not take long
-            async with aclosing(self._run("", prompts[0], max_tokens=0, is_draft=False)) as reading:
+            async with aclosing(self._run("", prompts[0], max_tokens=0)) as reading:
                 async for _ in reading:
                     pass
         for messages in prompts[1:]:
@@ -51,10 +52,19 @@ class LlamaCppEngine:
 
     async def reply(self, request: ReplyRequest) -> AsyncGenerator[ReplyPart, None]:
         limit = self._settings.max_reply_tokens
-        run = self._run(request.conversation, request.messages, max_tokens=limit, is_draft=request.is_draft)
+        run = self._run(
+            request.conversation,
+            request.messages,
+            max_tokens=limit,
+            draft_of=request.turn_id if request.is_draft else 0,
+        )
         async with aclosing(run) as parts:
             async for part in parts:
                 yield part
+
+    async def commit(self, conversation: str, turn_id: int) -> None:
+        if job := self._drafts.get((conversation, turn_id)):
+            job.is_draft = False
 
     async def prepare(self, conversation: str, messages: tuple[Message, ...]) -> None:
         if self._worker:
@@ -70,7 +80,7 @@ class LlamaCppEngine:
             await asyncio.to_thread(worker.stop)
 
     async def _run(
-        self, conversation: str, messages: tuple[Message, ...], *, max_tokens: int, is_draft: bool
+        self, conversation: str, messages: tuple[Message, ...], *, max_tokens: int, draft_of: int = 0
     ) -> AsyncGenerator[ReplyPart, None]:
         if self._worker is None:
             raise TurnFailed("ENGINE_STOPPED", "the server is stopping", is_retryable=True)
@@ -81,7 +91,9 @@ class LlamaCppEngine:
         def give(part: ReplyPart | TurnFailed | None) -> None:
             loop.call_soon_threadsafe(made.put_nowait, part)
 
-        job = Job(conversation, messages, max_tokens, is_draft, give)
+        job = Job(conversation, messages, max_tokens, draft_of > 0, give)
+        if draft_of:
+            self._drafts[conversation, draft_of] = job
         self._worker.submit(job)
         try:
             while (part := await made.get()) is not None:
@@ -90,6 +102,8 @@ class LlamaCppEngine:
                 yield part
         finally:
             job.is_cancelled = True
+            if self._drafts.get((conversation, draft_of)) is job:
+                del self._drafts[conversation, draft_of]
 
 
 def _model_file(settings: NluSettings) -> Path:

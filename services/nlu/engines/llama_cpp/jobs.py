@@ -1,4 +1,4 @@
-"""What the worker works on: replies to make and messages to read ahead, and the rows of a step they become."""
+"""The scheduler's work: replies to make and messages to read ahead, and the rows of a step they become."""
 
 from __future__ import annotations
 
@@ -13,24 +13,49 @@ from services.nlu.engines.llama_cpp.slots import Slot
 from services.runtime.errors import TurnFailed
 
 
+def _utf8() -> codecs.IncrementalDecoder:
+    """A model may write half a character and go on with another: the half is left out."""
+    return codecs.getincrementaldecoder("utf-8")(errors="ignore")
+
+
 @dataclass(slots=True, eq=False)
 class Job:
-    """One reply to make, or with no tokens to make only messages to read."""
+    """One reply to make, or with no tokens to make only messages to read.
+
+    The fields after `is_cancelled` belong to the scheduler. A job that gives up its slot goes on later from what it
+    has made.
+    """
 
     conversation: str  # empty: an opening that every conversation shares
     messages: tuple[Message, ...]
     max_tokens: int
-    is_draft: bool
+    is_draft: bool  # cleared from any thread when the draft is committed, seen before the next step
     give: Callable[[ReplyPart | TurnFailed | None], None]  # called in the worker's thread; None: the end
     is_cancelled: bool = False  # set from any thread, seen before the next step
+    prompt: list[int] | None = None
+    made: list[int] = field(default_factory=list)
+    text: str = ""
+    decoder: codecs.IncrementalDecoder = field(default_factory=_utf8)
+    has_begun: bool = False
 
     @property
     def reads_ahead(self) -> bool:
         return self.max_tokens == 0
 
+    @property
+    def is_opening(self) -> bool:
+        return not self.conversation
+
+    @property
+    def rank(self) -> int:
+        """0 for a committed turn, 1 for a draft, 2 for reading ahead: lower goes first."""
+        return 2 if self.reads_ahead else 1 if self.is_draft else 0
+
     def is_made_void_by(self, later: Job) -> bool:
         """Whether the later job reads what this one only reads ahead."""
-        return self.reads_ahead and self.conversation != "" and self.conversation == later.conversation
+        return (
+            self is not later and self.reads_ahead and not self.is_opening and self.conversation == later.conversation
+        )
 
 
 @dataclass(slots=True, eq=False)
@@ -39,10 +64,8 @@ class ActiveJob:
 
     job: Job
     slot: Slot
-    unread: deque[int]  # of the prompt
-    made: list[int] = field(default_factory=list)
-    text: str = ""
-    decoder: codecs.IncrementalDecoder = field(default_factory=codecs.getincrementaldecoder("utf-8"))
+    unread: deque[int]  # of the prompt, and of what was made before the job gave up an earlier slot
+    cells: int  # reserved for it in the cache
 
 
 def rows_of(fed: list[tuple[ActiveJob, list[int]]]) -> tuple[list[Row], list[int]]:

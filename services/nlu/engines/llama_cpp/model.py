@@ -69,6 +69,11 @@ class LlamaModel:
         self._batch = llama.llama_batch_init(options.batch_tokens, 0, 1)
         self._template = llama.llama_model_chat_template(self._model, None)
         self._sampler = _sampler(options.temperature)
+        self._batch_tokens = options.batch_tokens
+        try:
+            self.render([("user", "Hello")], opens_reply=True)
+        except DecodeFailed as error:
+            raise StartupError(f"{path}: {error}: name a model with a template that it knows") from error
 
     def close(self) -> None:
         llama.llama_sampler_free(self._sampler)
@@ -85,6 +90,11 @@ class LlamaModel:
         tokens = (llama.llama_token * room)()
         count = llama.llama_tokenize(self._vocab, raw, len(raw), tokens, room, False, is_template)
         return list(tokens[:count])
+
+    def bos(self) -> list[int]:
+        """The token that every prompt of this model begins with; empty: none."""
+        token = llama.llama_vocab_bos(self._vocab)
+        return [token] if token >= 0 and llama.llama_vocab_get_add_bos(self._vocab) else []
 
     def piece(self, token: int) -> bytes:
         """The bytes of a token; they may end within a character."""
@@ -144,6 +154,8 @@ class LlamaModel:
 
     def decode(self, rows: Sequence[Row]) -> bool:
         """Compute one step. False: the cache has no room, nothing was computed. Raises DecodeFailed."""
+        if len(rows) > self._batch_tokens:
+            raise DecodeFailed(f"{len(rows)} tokens in a step of at most {self._batch_tokens}")
         batch = self._batch
         for i, row in enumerate(rows):
             batch.token[i] = row.token

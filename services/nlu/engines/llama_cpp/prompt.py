@@ -20,6 +20,9 @@ class Tokenizer(Protocol):
     def tokenize(self, text: str, *, is_template: bool) -> list[int]:
         """Tokens of a text; special ones only in the template's."""
 
+    def bos(self) -> list[int]:
+        """The token that every prompt of this model begins with; empty: none."""
+
     def piece(self, token: int) -> bytes:
         """The bytes of a token."""
 
@@ -68,7 +71,8 @@ class PromptTokens:
                 tokens += self._tokenizer.tokenize(part, is_template=True) if part else []
             else:
                 tokens += self._of_message(messages[int(part)])
-        return tokens
+        bos = self._tokenizer.bos()  # few templates write it
+        return tokens if tokens[: len(bos)] == bos else bos + tokens
 
     def _of_message(self, message: Message) -> list[int]:
         if message.role is Role.AGENT:

@@ -66,8 +66,22 @@ class Slots:
             target.tokens = best.tokens[:n_shared]
         return self._claim(target, conversation)
 
+    @property
+    def n_pinned_tokens(self) -> int:
+        """Cells of the cache that are never given up."""
+        return sum(len(slot.tokens) for slot in self._slots if slot.is_pinned)
+
+    def n_shared_with_pinned(self, prompt: Sequence[int]) -> int:
+        """The prompt's leading tokens that take no cells of their own, since an opening has them."""
+        return max((_shared(slot.tokens, prompt) for slot in self._slots if slot.is_pinned), default=0)
+
     def give_back(self, slot: Slot) -> None:
         slot.is_busy = False
+
+    def drop(self, slot: Slot) -> None:
+        """Give a slot back empty: what the cache holds for it is not to be used again."""
+        slot.is_busy = False
+        self._empty(slot)
 
     def pin(self, slot: Slot) -> None:
         """Keep the slot for good, free of its conversation."""

@@ -1,0 +1,341 @@
+"""Continuous batching: which job has a slot and cells of the cache, and which tokens make the next decode step.
+
+No thread and no clock: the worker's thread calls it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Protocol
+
+from services.nlu.engine import Began, CutShort, Message, ReplyPart, TextMade
+from services.nlu.engines.llama_cpp.jobs import ActiveJob, Job, rows_of
+from services.nlu.engines.llama_cpp.model import ModelOptions, Row
+from services.nlu.engines.llama_cpp.openings import KeptOpenings, Memory
+from services.nlu.engines.llama_cpp.prompt import PromptTokens, Tokenizer
+from services.nlu.engines.llama_cpp.slots import Cache, Slot, Slots
+from services.runtime.errors import StartupError, TurnFailed
+from services.runtime.logs import get_logger
+
+log = get_logger(__name__)
+
+_SHARED_STEP_TOKENS = 32  # of a prompt in a step that also speaks for somebody: nobody stutters
+_LONE_STEP_TOKENS = 64  # in a step of prompts only: a cancel is seen between steps
+_AHEAD_STEP_TOKENS = 24  # in a step that only reads ahead: a turn must not wait long for its end
+_LEAST_CALL_SLOTS = 2  # one for its turn, one for its draft
+_LEAST_CALL_TOKENS = 256  # of a call beside its opening and one reply
+_MOST_FAILED_STEPS = 8  # in a row; then the model itself is broken
+
+
+class Model(Tokenizer, Cache, Memory, Protocol):
+    """What the scheduler needs of a model; LlamaModel is one."""
+
+    def ends_reply(self, token: int) -> bool:
+        """Whether the token says that the reply is whole."""
+
+    def decode(self, rows: Sequence[Row]) -> bool:
+        """Compute one step. False: no room. Raises DecodeFailed."""
+
+    def sample(self, row: int) -> int:
+        """The token after a row of the last step."""
+
+    def close(self) -> None:
+        """Let go of the memory."""
+
+
+class ModelBroken(RuntimeError):
+    """Every one of the last steps failed: the model serves nobody any more."""
+
+
+class Scheduler:
+    """The jobs of all conversations on one model.
+
+    A job is admitted when its slot and all cells that it may need are free of other jobs, so no job can run out of
+    room half-way. For a committed turn, reading ahead and then drafts give up their places; a draft goes on later from
+    where it was. Cells of idle conversations count as free: they go first, the ones used longest ago before others.
+    """
+
+    def __init__(self, model: Model, options: ModelOptions, kept: KeptOpenings | None) -> None:
+        self._model, self._options, self._kept = model, options, kept
+        self._slots = Slots(options.n_slots, model)
+        self._waiting: deque[Job] = deque()
+        self._active: list[ActiveJob] = []
+        self._prompts: dict[str, PromptTokens] = {}
+        self._n_failed_steps = 0
+        self._is_crowded = False  # in spite of the reservations: nobody is admitted before a job ends
+
+    @property
+    def has_work(self) -> bool:
+        return bool(self._active or self._waiting)
+
+    def check_openings(self, openings: Sequence[Sequence[Message]], *, max_reply_tokens: int) -> None:
+        """Check that a call fits beside the openings, which are kept for good. Raises StartupError."""
+        sizes = [len(PromptTokens(self._model).up_to_caller(messages)) for messages in openings]
+        n_slots, n_cells = self._options.n_slots, self._options.context_tokens
+        if n_slots < len(sizes) + _LEAST_CALL_SLOTS:
+            raise StartupError(
+                f"NLU_SLOTS={n_slots}: {len(sizes)} slots are for the openings of the agents' languages and a call "
+                f"needs {_LEAST_CALL_SLOTS}: set at least {len(sizes) + _LEAST_CALL_SLOTS}"
+            )
+        needed = sum(sizes) + _LEAST_CALL_TOKENS + max_reply_tokens
+        if n_cells < needed:
+            raise StartupError(
+                f"NLU_CONTEXT_TOKENS={n_cells}: the openings of the agents' languages take {sum(sizes)} tokens and a "
+                f"call needs {_LEAST_CALL_TOKENS + max_reply_tokens} beside them: set at least {needed}, or have "
+                "fewer agents or shorter instructions"
+            )
+
+    def add(self, job: Job) -> None:
+        self._waiting.append(job)
+
+    def forget(self, conversation: str) -> None:
+        """End the jobs of a conversation and free what it holds."""
+        for job in (*self._waiting, *(active.job for active in self._active)):
+            job.is_cancelled = job.is_cancelled or job.conversation == conversation
+        self._drop_cancelled()
+        self._prompts.pop(conversation, None)
+        self._slots.forget(conversation)
+
+    def run_step(self) -> None:
+        """Admit what may be admitted and compute one step. Raises ModelBroken."""
+        self._drop_cancelled()
+        self._admit()
+        if self._active:
+            self._step()
+        elif self._waiting:  # the checks at the start rule this out; waiting for nothing would be for ever
+            self._refuse(self._waiting[0], _busy())
+
+    def fail_all(self, failure: TurnFailed) -> None:
+        for active in list(self._active):
+            self._end(active, failure)
+        for job in list(self._waiting):
+            self._refuse(job, failure)
+
+    # Admission
+
+    def _drop_cancelled(self) -> None:
+        for active in [active for active in self._active if active.job.is_cancelled]:
+            self._end(active)
+        for job in [job for job in self._waiting if job.is_cancelled]:
+            self._refuse(job, None)
+
+    def _admit(self) -> None:
+        """Give waiting jobs a slot: committed turns first, then drafts, then reading ahead."""
+        if self._is_crowded and self._active:
+            return
+        for job in sorted(self._waiting, key=lambda job: job.rank):
+            try:
+                if not self._admit_one(job):
+                    return
+            except TurnFailed as failure:
+                self._refuse(job, failure)
+            except Exception as error:
+                log.exception("job_broke")
+                self._refuse(job, _broken(error))
+
+    def _admit_one(self, job: Job) -> bool:
+        """False: it has to wait. Raises what ends this job alone."""
+        if job not in self._waiting:
+            return True  # made void by one before it
+        if job.prompt is None:
+            job.prompt = self._prompt(job)
+        self._end_voided_by(job)
+        prompt = [*job.prompt, *job.made]
+        cells = len(job.prompt) + job.max_tokens - self._slots.n_shared_with_pinned(prompt)
+        if cells > self._options.context_tokens - self._slots.n_pinned_tokens:
+            raise TurnFailed("HISTORY_TOO_LONG", "the conversation no longer fits the model's context")
+        if not self._make_room_for(job, cells):
+            return False
+        slot = self._take_slot(job, prompt)
+        if slot is None:
+            return False
+        if job.is_opening:
+            self._restore(slot, prompt)
+        self._waiting.remove(job)
+        self._active.append(ActiveJob(job, slot, deque(prompt[len(slot.tokens) :]), cells))
+        if not job.has_begun:
+            job.has_begun = True
+            self._give(job, Began())
+        return True
+
+    def _prompt(self, job: Job) -> list[int]:
+        prompts = self._prompts.setdefault(job.conversation, PromptTokens(self._model))
+        return prompts.up_to_caller(job.messages) if job.reads_ahead else prompts.up_to_reply(job.messages)
+
+    def _end_voided_by(self, job: Job) -> None:
+        for active in [active for active in self._active if active.job.is_made_void_by(job)]:
+            self._end(active)
+        for waiting in [waiting for waiting in self._waiting if waiting.is_made_void_by(job)]:
+            self._refuse(waiting, None)
+
+    def _make_room_for(self, job: Job, cells: int) -> bool:
+        """Have lesser jobs give up their places when that makes room enough. False: it does not."""
+        free = self._options.context_tokens - self._slots.n_pinned_tokens - sum(a.cells for a in self._active)
+        lesser = self._lesser(job)
+        if free + sum(active.cells for active in lesser) < cells:
+            return False
+        while free < cells:
+            free += lesser[0].cells
+            self._put_off(lesser.pop(0))
+        return True
+
+    def _take_slot(self, job: Job, prompt: list[int]) -> Slot | None:
+        while (slot := self._slots.take(job.conversation, prompt)) is None:
+            lesser = self._lesser(job)
+            if not lesser:
+                return None
+            self._put_off(lesser[0])
+        return slot
+
+    def _lesser(self, job: Job) -> list[ActiveJob]:
+        """Who gives up a place for the job, in order: reading ahead, then drafts, of each the youngest first."""
+        lesser = [active for active in reversed(self._active) if active.job.rank > job.rank]
+        return sorted(lesser, key=lambda active: -active.job.rank)
+
+    def _put_off(self, active: ActiveJob) -> None:
+        """Take the job's slot away. It waits for another, except that reading ahead for a conversation is over."""
+        if active.job.reads_ahead and not active.job.is_opening:
+            self._end(active)
+            return
+        self._active.remove(active)
+        self._slots.give_back(active.slot)
+        self._waiting.appendleft(active.job)
+
+    # Steps
+
+    def _step(self) -> None:
+        fed = self._feed()
+        rows, last_rows = rows_of(fed)
+        try:
+            has_room = self._model.decode(rows)
+        except Exception as error:
+            self._fail_step(fed, error)
+            return
+        if not has_room:
+            self._make_room()
+            return
+        self._n_failed_steps = 0
+        for (active, tokens), last_row in zip(fed, last_rows, strict=True):
+            active.slot.tokens += tokens
+            for _ in range(min(len(tokens), len(active.unread))):
+                active.unread.popleft()
+            if active.unread:
+                continue
+            if active.job.reads_ahead:
+                self._end(active)
+                continue
+            try:
+                self._take_token(active, self._model.sample(last_row))
+            except Exception as error:
+                log.exception("job_broke")
+                self._end(active, _broken(error))
+
+    def _feed(self) -> list[tuple[ActiveJob, list[int]]]:
+        """The tokens of the next step: one of every reply under way, then of prompts: committed turns' before drafts',
+        the shortest rest first.
+
+        Reading ahead has the steps that nobody else needs.
+        """
+        speaking = [active for active in self._active if not active.unread][: self._options.batch_tokens]
+        reading = sorted(
+            (active for active in self._active if active.unread),
+            key=lambda active: (active.job.rank, len(active.unread)),
+        )
+        awaited = [active for active in reading if not active.job.reads_ahead]
+        limit = _SHARED_STEP_TOKENS if speaking else _LONE_STEP_TOKENS if awaited else _AHEAD_STEP_TOKENS
+        fed = [(active, active.job.made[-1:]) for active in speaking]
+        room = min(limit, self._options.batch_tokens - len(fed))
+        for active in awaited if speaking or awaited else reading:
+            tokens = [active.unread[i] for i in range(min(room, len(active.unread)))]
+            if tokens:
+                fed.append((active, tokens))
+                room -= len(tokens)
+        return fed
+
+    def _take_token(self, active: ActiveJob, token: int) -> None:
+        job = active.job
+        if self._model.ends_reply(token):
+            self._end(active)
+            return
+        job.made.append(token)
+        text = job.decoder.decode(self._model.piece(token))
+        if text:
+            job.text += text
+            self._give(job, TextMade(text))
+        if len(job.made) >= job.max_tokens:
+            self._give(job, CutShort())
+            self._end(active)
+
+    def _fail_step(self, fed: list[tuple[ActiveJob, list[int]]], error: Exception) -> None:
+        """A step failed: its jobs end, and what the cache holds for them is not known any more."""
+        log.error("step_failed", error=f"{type(error).__name__}: {error}", n_jobs=len(fed))
+        for active, _ in fed:
+            self._end(active, _broken(error))
+        self._n_failed_steps += 1
+        if self._n_failed_steps >= _MOST_FAILED_STEPS:
+            raise ModelBroken(f"{self._n_failed_steps} steps in a row failed") from error
+
+    def _make_room(self) -> None:
+        """The cache is full in spite of the reservations: idle conversations go first, then the least job."""
+        if self._slots.evict():
+            return
+        least = max(reversed(self._active), key=lambda active: active.job.rank)
+        if len(self._active) > 1 and least.job.rank > 0:
+            self._put_off(least)
+            self._is_crowded = True
+        else:
+            self._end(least, _busy())
+
+    def _end(self, active: ActiveJob, failure: TurnFailed | None = None) -> None:
+        self._active.remove(active)
+        self._is_crowded = False
+        job, slot = active.job, active.slot
+        if job.made:
+            self._prompts[job.conversation].remember(job.text, job.made)
+        if failure is not None or (job.is_opening and active.unread):
+            self._slots.drop(slot)
+        elif job.is_opening:
+            self._slots.pin(slot)
+            self._keep(slot)
+        else:
+            self._slots.give_back(slot)
+        self._give(job, failure)
+
+    def _restore(self, slot: Slot, prompt: list[int]) -> None:
+        if self._kept is None:
+            return
+        try:
+            self._kept.restore(slot, prompt, self._model)
+        except Exception:
+            log.exception("opening_not_restored")
+            self._model.cut(slot.index, 0)
+            slot.tokens.clear()
+
+    def _keep(self, slot: Slot) -> None:
+        if self._kept is None:
+            return
+        try:
+            self._kept.keep(slot, self._model)
+        except Exception:
+            log.exception("opening_not_kept")
+
+    def _refuse(self, job: Job, failure: TurnFailed | None) -> None:
+        """End a job that waits."""
+        self._waiting.remove(job)
+        self._give(job, failure)
+
+    def _give(self, job: Job, part: ReplyPart | TurnFailed | None) -> None:
+        try:
+            job.give(part)
+        except Exception as error:  # nobody listens any more: the event loop is closed
+            log.warning("reply_not_given", error=f"{type(error).__name__}: {error}")
+            job.is_cancelled = True
+
+
+def _busy() -> TurnFailed:
+    return TurnFailed("ENGINE_BUSY", "the model's memory is full of other calls", True, retry_delay_ms=500)
+
+
+def _broken(error: Exception) -> TurnFailed:
+    return TurnFailed("ENGINE_FAILED", f"{type(error).__name__}: {error}", is_retryable=True)
