@@ -33,6 +33,7 @@ from services.call_gateway.conversation.commands import (
 )
 from services.call_gateway.conversation.conversation import Conversation
 from services.call_gateway.conversation.events import (
+    ActionRefused,
     CallAnswered,
     CloseAsked,
     Event,
@@ -299,6 +300,7 @@ class Session:
         except LegFailed as failed:
             log.warning("line_refused", action=type(command.action).__name__, reason=str(failed))
             self._stages.agent.perform(ReportAction(command.action_id, is_done=False, reason="LINE_REFUSED"))
+            self._tell(ActionRefused(command.action))
         else:
             self._stages.agent.perform(ReportAction(command.action_id, is_done=True))
 
