@@ -32,6 +32,7 @@ from services.call_gateway.conversation.commands import (
     UpdateEar,
 )
 from services.call_gateway.conversation.conversation import Conversation
+from services.call_gateway.conversation.destinations import normalised, region_of
 from services.call_gateway.conversation.events import (
     ActionRefused,
     CallAnswered,
@@ -294,7 +295,8 @@ class Session:
         try:
             match command.action:
                 case TransferCall(destination):
-                    await self._leg.transfer(destination)
+                    region = region_of(self.call.caller, self.conversation.language_code)
+                    await self._leg.transfer(normalised(destination, region))
                 case PressKeys(digits):
                     await self._leg.send_dtmf(digits)
         except LegFailed as failed:
