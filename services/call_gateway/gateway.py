@@ -19,7 +19,8 @@ from services.call_gateway.prompts.library import PromptLibrary
 from services.call_gateway.prompts.recorded import Shipped
 from services.call_gateway.reporting import Reporter
 from services.call_gateway.session import Session
-from services.call_gateway.settings import GatewaySettings
+from services.call_gateway.settings import GatewaySettings, SharedStages
+from services.call_gateway.stage_limits import find_call_limit
 from services.call_gateway.stages.directory import check_agent
 from services.call_gateway.stages.stages import StageChannels
 from services.call_gateway.watching import CallBegan, CallNews, CallOver, NewsDesk
@@ -73,6 +74,7 @@ class Gateway:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._pacer.run())
             tasks.create_task(self._agents.run())
+            tasks.create_task(self._find_limit())
             for edge in self._edges:
                 tasks.create_task(edge.serve(self.take_call))
             watching = tasks.create_task(self._watch_doors())
@@ -87,6 +89,15 @@ class Gateway:
             for name, edge in zip(self._settings.edge_names, self._edges, strict=True):
                 self._lifecycle.set_part(f"edge.{name}", is_ready=edge.is_ready)
             await asyncio.sleep(LOOK_AT_DOORS_S)
+
+    async def _find_limit(self) -> None:
+        def lower(calls: int) -> None:
+            self._max_calls = calls
+
+        settings = self._settings
+        await find_call_limit(
+            self._channels, max_calls=settings.max_calls, processes=SharedStages().processes, on_limit=lower
+        )
 
     async def close(self) -> None:
         """The process ends."""

@@ -32,7 +32,9 @@ from services.call_gateway.conversation.commands import (
     UpdateEar,
 )
 from services.call_gateway.conversation.conversation import Conversation
+from services.call_gateway.conversation.destinations import normalised, region_of
 from services.call_gateway.conversation.events import (
+    ActionRefused,
     CallAnswered,
     CloseAsked,
     Event,
@@ -293,12 +295,14 @@ class Session:
         try:
             match command.action:
                 case TransferCall(destination):
-                    await self._leg.transfer(destination)
+                    region = region_of(self.call.caller, self.conversation.language_code)
+                    await self._leg.transfer(normalised(destination, region))
                 case PressKeys(digits):
                     await self._leg.send_dtmf(digits)
         except LegFailed as failed:
             log.warning("line_refused", action=type(command.action).__name__, reason=str(failed))
             self._stages.agent.perform(ReportAction(command.action_id, is_done=False, reason="LINE_REFUSED"))
+            self._tell(ActionRefused(command.action))
         else:
             self._stages.agent.perform(ReportAction(command.action_id, is_done=True))
 

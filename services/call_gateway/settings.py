@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings
 
 from services.call_gateway.conversation.settings import ConversationSettings
 from services.call_gateway.edges.edge import EDGES
@@ -20,7 +21,11 @@ class GatewaySettings(ServiceSettings):
     metrics_port: int = Field(9101, ge=0, le=65535, description="TCP port of the Prometheus metrics; 0 serves none.")
 
     edges: str = Field("ari,program", description="Doors through which calls come, by comma: ari, program.")
-    max_calls: int = Field(100, ge=1, description="Calls up at once, over all doors; one more is sent elsewhere.")
+    max_calls: int = Field(
+        100,
+        ge=1,
+        description="Calls up at once, over all doors; one more is sent elsewhere. Lowered to what the stages serve.",
+    )
     agent_id: str = Field("", description="Agent of calls that name none; empty: the NLU stage's default.")
     language_codes: str = Field(
         "", description="BCP-47 tags callers may speak, likeliest first, by comma; empty: the agent's own."
@@ -77,6 +82,14 @@ class GatewaySettings(ServiceSettings):
     def conversation(self) -> ConversationSettings:
         """How patient a conversation is."""
         return ConversationSettings(silence_prompt_ms=round(self.silence_prompt_s * 1000), max_call_s=self.max_call_s)
+
+
+class SharedStages(BaseSettings):
+    """Who else calls the stages. GATEWAY_PROCESSES is a setting of the deployment, and described there."""
+
+    model_config = service_config("GATEWAY")
+
+    processes: int = Field(1, ge=1, description="Gateway processes that share the stages.")
 
 
 def _by_comma(text: str) -> tuple[str, ...]:

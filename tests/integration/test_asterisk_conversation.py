@@ -30,7 +30,7 @@ pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="session")]
 CALLER_SAYS = ("Say long, please.", "Say sure, please.", "Say nine, please.", "Say hang up, please.")
 CLIPS = [decode_mulaw(b"".join(clip.frames)) for clip in load_clips() if clip.kind == "plain"][:4]
 AUDIBLE = 330  # -40 dBFS
-MAX_DEAD_AIR_S = 3.0
+MAX_DEAD_AIR_S = 5.2  # between two phrases for a caller who waits
 
 COMPLETED = record_pb2.TurnRecord.OUTCOME_COMPLETED
 INTERRUPTED = record_pb2.TurnRecord.OUTCOME_INTERRUPTED
@@ -264,7 +264,7 @@ async def test_a_reply_goes_on_after_a_hold_where_it_had_stopped(switchboard: Sw
 
 
 @pytest.mark.parametrize(("stage", "fault"), [("stt", "stall"), ("nlu", "kill"), ("tts", "stall")])
-async def test_a_stage_lost_in_mid_call_ends_it_politely_and_never_in_silence(
+async def test_a_stage_lost_in_mid_call_for_good_sends_the_caller_on_and_never_leaves_a_silence(
     switchboard: Switchboard, stage: str, fault: str
 ):
     async with calling(switchboard) as call:
@@ -274,12 +274,13 @@ async def test_a_stage_lost_in_mid_call_ends_it_politely_and_never_in_silence(
         while call.is_saying:
             await asyncio.sleep(0.02)
         begin_s = call.heard.length_s
-        assert await call.wait_over(40)
+        assert await call.wait_over(60)
         await switchboard.until(switchboard.ends)
         assert switchboard.ends()[0].cause == record_pb2.CallEnd.CAUSE_FAILURE
         said = [turn.heard_text for turn in switchboard.turns(by_gateway=True)]
-        assert said[0] == "I'm sorry, one moment please."
-        assert said[-1].endswith("Goodbye.")
+        assert "one moment" in said[0].lower()
+        assert len([text for text in said if "still with you" in text]) >= 2
+        assert "Goodbye" not in said[-1], "the dialplan's own words end the call, or a person takes it"
         assert longest_silence_s(call.heard.samples()[round(begin_s * 8000) :]) < MAX_DEAD_AIR_S
 
 

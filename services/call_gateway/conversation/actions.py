@@ -1,18 +1,27 @@
 """What the agent wants done to the call: at once, or when its words have been heard to their end."""
 
 from services.call_gateway.conversation.agent import Agent
+from services.call_gateway.conversation.announcer import Announcer
 from services.call_gateway.conversation.call_state import CallState
 from services.call_gateway.conversation.commands import DoAction, ReportAction, UpdateEar
 from services.call_gateway.conversation.ending import Ending
-from services.call_gateway.conversation.events import ActionAsked, HangUpCall, SwitchLanguage
+from services.call_gateway.conversation.events import (
+    Action,
+    ActionAsked,
+    HangUpCall,
+    PromptKind,
+    SwitchLanguage,
+    TransferCall,
+)
 from services.call_gateway.conversation.line import EndCause
 
 
 class Actions:
     """Takes the agent's wishes. What waits for its words dies with their turn; a draft has no side effects."""
 
-    def __init__(self, state: CallState, *, agent: Agent, ending: Ending) -> None:
+    def __init__(self, state: CallState, *, agent: Agent, announcer: Announcer, ending: Ending) -> None:
         self._state = state
+        self._announcer = announcer
         self._agent = agent
         self._ending = ending
 
@@ -26,6 +35,13 @@ class Actions:
             turn.actions.append(asked)
         else:
             self.do(asked)
+
+    def refused(self, action: Action) -> None:
+        """The line would not do it. A caller who was promised a transfer hears that it failed, and may say what else
+        they want.
+        """
+        if isinstance(action, TransferCall) and self._agent.answer is None:
+            self._announcer.say(PromptKind.TRANSFER_FAILED)
 
     def do(self, asked: ActionAsked) -> None:
         """Now is the time."""

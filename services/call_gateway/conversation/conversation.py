@@ -102,7 +102,7 @@ class Conversation:
             playout=self._playout,
             has_fallback=has_fallback,
         )
-        self._actions = Actions(state, agent=self._agent, ending=self._ending)
+        self._actions = Actions(state, agent=self._agent, announcer=self._announcer, ending=self._ending)
         self._playing = Playing(
             state,
             agent=self._agent,
@@ -211,6 +211,8 @@ class Conversation:
                 self._hear_ended(event)
             case ev.ActionAsked():
                 self._actions.hear(event)
+            case ev.ActionRefused(action):
+                self._actions.refused(action)
             case ev.ToolUsed():
                 self._history.note_tool(event)
             case ev.StageFailed() | ev.StageReady() | ev.StageAlive():

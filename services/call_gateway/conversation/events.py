@@ -301,6 +301,13 @@ class StageAlive:
 
 
 @dataclass(frozen=True, slots=True)
+class ActionRefused:
+    """The line would not do what the agent wanted."""
+
+    action: Action
+
+
+@dataclass(frozen=True, slots=True)
 class CloseAsked:
     """End the call politely: an operator asked, or the gateway drains."""
 
@@ -329,5 +336,6 @@ Event = (
     | StageFailed
     | StageReady
     | StageAlive
+    | ActionRefused
     | CloseAsked
 )

@@ -195,7 +195,7 @@ class Interruptions:
         answer = self._agent.answer
         if answer is None or not answer.is_speech or len(word_ends(self._agent.heard_text(answer))) > 1:
             return False
-        if answer.notes.first_frame_at is None or answer.notes.taken_at is None:
+        if answer.notes.first_frame_at is None:
             return True
         began = self._state.clock.wall_time(overlap.began_sample) if overlap is not None else self._state.now
-        return began - answer.notes.taken_at <= self._state.settings.recovery_window_ms / 1000
+        return began - answer.notes.first_frame_at <= self._state.settings.recovery_window_ms / 1000

@@ -27,7 +27,7 @@ class ConversationSettings:
     settle_limit_ms: int = 400  # then the draft's text stands
     settle_hard_limit_ms: int = 1000  # the same when the text does not cover the speech
     late_text_limit_ms: int = 4000  # after that and a word to the caller: then they are asked to say it again
-    recovery_window_ms: int = 1000  # speech this soon after the turn was taken: it was taken too early
+    recovery_window_ms: int = 1000  # speech this soon after the answer began to be heard: it was taken too early
 
     # The caller talks over the agent (caller's clock)
     barge_in_min_speech_ms: int = 600  # longer than coughs and backchannels

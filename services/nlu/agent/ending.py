@@ -187,10 +187,19 @@ def _has_file(language: str) -> bool:
     return language in data.languages() and (data.folder_of(language) / f"{FILE}.toml").is_file()
 
 
-@data.cached
+def load_farewells() -> None:
+    """Read the lists of every language, so that no call waits for it. Raises LanguageDataError."""
+    for language in data.languages():
+        _read(language)
+
+
 def _lists(language_code: str) -> _Lists:
     primary = data.primary(language_code)
-    language = primary if primary in data.languages() else "en"
+    return _read(primary if primary in data.languages() else "en")
+
+
+@data.cached
+def _read(language: str) -> _Lists:
     shared = phrases_of(language)
 
     def listed(key: str) -> tuple[_Words, ...]:

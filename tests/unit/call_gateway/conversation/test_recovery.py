@@ -125,3 +125,20 @@ def test_words_settled_after_the_draft_was_taken_are_a_correction():
     call.settle("a table for ten")
     assert cmd.CorrectTurn(first, "a table for ten") in call.commands
     assert call.last(cmd.AskAgent).continues_turn_id == first
+
+
+def test_the_window_runs_from_the_first_frame_heard():
+    call = Call().greeted()
+    turn_id = call.ask("are you open")
+    call.wait(1500)
+    call.reply(turn_id, "one ", ms=2000)
+    call.wait(260)
+    call.forget()
+    call.begin_speech()
+    call.wait(700)
+    call.stop_speech()
+    call.draft("on sunday morning")
+    call.predict()
+    call.wait(400)
+    call.settle("on sunday morning")
+    assert call.last(cmd.AskAgent).input == cmd.CallerSaid("are you open on sunday morning")
