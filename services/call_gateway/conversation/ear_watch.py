@@ -41,7 +41,9 @@ class EarWatch:
             self._missed_since = None
 
     def understood(self) -> None:
-        """It settled an utterance."""
+        """It settled an utterance. What a stream that is gone still said does not bring the stage back."""
+        if not self._is_open:
+            return
         self._missed_since = None
         self._reopening.is_over(Stage.STT)
 

@@ -1,6 +1,6 @@
 """Whatever comes, in whatever order: the rules that always hold."""
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from services.call_gateway.conversation import commands as cmd
@@ -178,6 +178,7 @@ def test_a_paused_or_held_call_is_silent_and_every_call_can_be_ended(script: lis
 
 
 @settings(max_examples=100, deadline=None)
+@example(script=[(("utterance", "", False), 0), (("speech_began", 0), 0), (("stage_failed", ev.Stage.STT, False), 0)])
 @given(script=steps)
 def test_no_call_is_ever_stuck(script: list[tuple[tuple[object, ...], int]]):
     """Left alone with an ear that works and stages that say nothing more, it ends by itself."""
