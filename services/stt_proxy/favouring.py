@@ -7,10 +7,9 @@ tests/data, which hold no phrase, 37 | 53 | 34 of 150 English words are wrong, a
 Always, DTMF and music become a list of treatments; by this rule they stay without words.
 """
 
-import unicodedata
 from difflib import SequenceMatcher
 
-from services.language.words import normalise
+from services.language.words import normalise, without_marks
 
 ALIKE = 0.7  # of the letters, in order
 MOST_LOSS = 0.1  # of the mean log probability of a token, that knowing the phrases may cost
@@ -27,5 +26,4 @@ def likeness(one: str, other: str) -> float:
 
 
 def _letters(text: str) -> str:
-    plain = unicodedata.normalize("NFKD", "".join(normalise(text))).replace("đ", "d")
-    return "".join(letter for letter in plain if letter.isalnum())
+    return "".join(letter for letter in without_marks("".join(normalise(text))) if letter.isalnum())
