@@ -27,5 +27,11 @@ def likeness(one: str, other: str) -> float:
 
 
 def _letters(text: str) -> str:
-    plain = unicodedata.normalize("NFKD", "".join(normalise(text))).replace("đ", "d")
-    return "".join(letter for letter in plain if letter.isalnum())
+    plain = unicodedata.normalize("NFKD", "".join(normalise(text)))
+    return "".join(_without_stroke(letter) for letter in plain if letter.isalnum())
+
+
+def _without_stroke(letter: str) -> str:
+    """A letter with a stroke, which Unicode does not take apart, without it; any other as it is."""
+    name = unicodedata.name(letter, "")
+    return unicodedata.lookup(name.removesuffix(" WITH STROKE")) if name.endswith(" WITH STROKE") else letter
