@@ -4,7 +4,6 @@ import unicodedata
 
 from services.language import data
 
-
 ALL = ""
 """In place of a language: those of every language at once, since a model may answer in any."""
 
