@@ -7,17 +7,38 @@ tests/data, which hold no phrase, 37 | 53 | 34 of 150 English words are wrong, a
 Always, DTMF and music become a list of treatments; by this rule they stay without words.
 """
 
+from collections.abc import Iterable
 from difflib import SequenceMatcher
 
 from services.language.words import normalise, without_marks
 
 ALIKE = 0.7  # of the letters, in order
+RESEMBLING = 0.5  # of the letters of a phrase and of as many words of the plain text
 MOST_LOSS = 0.1  # of the mean log probability of a token, that knowing the phrases may cost
 
 
 def counts(plain: str, plain_score: float, favoured: str, favoured_score: float) -> bool:
     """Whether the text decoded with the phrases is to be taken in place of the plain one."""
     return favoured_score >= plain_score - MOST_LOSS and likeness(plain, favoured) >= ALIKE
+
+
+def is_worth_favouring(plain: str, phrases: Iterable[str]) -> bool:
+    """Whether some of the plain text resembles a phrase without being it: then it may be the phrase misheard."""
+    words = normalise(plain)
+    return any(_resembles(words, normalise(phrase)) for phrase in phrases)
+
+
+def _resembles(words: tuple[str, ...], phrase: tuple[str, ...]) -> bool:
+    n_phrase = len(phrase)
+    if any(words[at : at + n_phrase] == phrase for at in range(len(words))):
+        return False
+    spelled = _letters(" ".join(phrase))
+    return any(
+        SequenceMatcher(None, _letters(" ".join(words[at : at + n_words])), spelled, autojunk=False).ratio()
+        >= RESEMBLING
+        for n_words in {max(1, n_phrase - 1), n_phrase, n_phrase + 1}
+        for at in range(len(words))
+    )
 
 
 def likeness(one: str, other: str) -> float:
