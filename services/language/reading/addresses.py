@@ -11,7 +11,7 @@ _EMAIL = re.compile(r"(?<![\w.])[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 _WEB = re.compile(
     r"(?<![\w.@])(?:https?://)?(?:www\.)?(?:[a-z0-9-]+\.)+"
     r"(?:com|org|net|edu|gov|io|ai|app|dev|info|biz|clinic|shop|store|online|site|tech|health|dental|hotel|care|me|co|tv"
-    r"|vn|uk|us|ru|cn|de|fr|eu|au|ca|jp|kr|sg)\b(?:/[\w./-]*\w)?/?(?:\?[\w=&%.+-]*[\w=])?(?:#[\w-]*\w)?",
+    r"|vn|uk|us|ru|cn|de|fr|eu|au|ca|jp|kr|sg)\b(?::\d{2,5}\b)?(?:/[\w./-]*\w)?/?(?:\?[\w=&%.+-]*[\w=])?(?:#[\w-]*\w)?",
     re.IGNORECASE,
 )
 

@@ -54,7 +54,7 @@ class AnnouncedCodes:
         space = r"\s" if is_spaced else r"\s?"
         self._noun = re.compile(rf"{edge}(?i:(?P<short>{short})|{long})(?i:{endings})?{end}")
         self._near = re.compile(rf"\.?(?:{space}(?i:{links}|{copulas}))*+[\s:：#№-]*+")
-        self._apart = re.compile(rf"[^.!?;。！？；\n\d]{{0,{_FAR}}}")
+        self._apart = re.compile(rf"(?:[^.!?;。！？；\n\d]|(?<!\d)\d{{1,2}}(?!\d)){{0,{_FAR}}}")
         self._joined = re.compile(rf"\s?,\s?|\s?(?i:{joiners})\s?")
         self._told = re.compile(
             rf"(?:'s|’s|\s?(?i:{copulas}))\s?[^.,!?;。，！？；\n\d]{{0,30}}?(?i:{short})(?!{WORD})|\s?(?i:{behind})"
@@ -65,8 +65,8 @@ class AnnouncedCodes:
         amount = rf"(?:{amounts})(?!{WORD})"
         self._code = re.compile(
             rf"(?<!{WORD})(?<![.,:/$€£₫¥-])(?!\d+\s?{amount})"
-            rf"(?P<code>\d+(?:-\d+)*-[A-Z]+(?!\w)|\d{{2,}}(?:[ -]\d{{2,}})*+|\d+|{_LETTERED})"
-            rf"(?!{WORD}|[/%°$€£₫¥]|[.,:]\d|['’′]|-\d|\s[%°]|(?:\s[^\W\d]+\s|\s?){amount})"
+            rf"(?P<code>\d+(?:-\d+)*-[A-Z]+(?!\w)|\d{{2,}}(?:-\d+| \d{{2,}})*+|\d+|{_LETTERED})"
+            rf"(?!{WORD}|[/%°$€£₫¥]|[.,:]\d|['’′](?!s\b)|-\d|\s[%°]|(?:\s[^\W\d]+\s|\s?){amount})"
         )
 
     def far(self) -> "AnnouncedCodes":
@@ -142,6 +142,6 @@ def dialled(words: Mapping[str, Any], numbers: Numbers) -> Rule:
 def with_extension(word: str, numbers: Numbers) -> Rule:
     """The extension behind a telephone number: "555-0199 x204"."""
     return Rule(
-        re.compile(r"(?<=\d)\s?x\s?(?P<code>\d{2,5})(?!\w)"),
+        re.compile(r"(?<=\d[-. ]\d{4})\s?x\s?(?P<code>\d{2,5})(?!\w)"),
         lambda match: f", {word} {characters(match['code'], numbers)}",
     )

@@ -27,13 +27,14 @@ from services.language.reading.rule import (
 )
 from services.language.reading.telephone import telephone_rules
 
-_NUMBER = r"(?P<whole>\d{1,3}(?:,\d{3})+|\d+)(?:\.(?P<fraction>\d+))?"
+_NUMBER = r"(?P<whole>\d{1,3}(?:,\d{3})+|\d{1,3}(?:[\u00a0\u202f]\d{3})+|\d+)(?:\.(?P<fraction>\d+))?"
 _HALF_DAY = r"(?P<half>[aApP])\.?\s?[mM]\b\.?"
 _DASH = r"\s?[-–—]\s?"
 _WITHIN = r"(?:\.(?=\s[a-z\d(]))?"
 """The dot of an abbreviation within a sentence."""
 
 _SIGN = "[$€£]"
+_OPEN_QUOTE = re.compile(r"(?<!\w)['‘]")
 _LONGEST_ADDRESS = 60  # code points before the word for the street
 
 
@@ -147,7 +148,7 @@ class _English:
     def _money(self) -> list[Rule]:
         dotted = r"(?P<whole>\d{1,3}(?:\.\d{3})+)(?P<fraction>)(?P<scale>)(?![\d.]\d)"
         continental = r"(?P<whole>\d{1,3}(?:\.\d{3})+|\d+),(?P<fraction>\d\d)(?P<scale>)(?!\d|[.,]\d)"
-        side = r"\d[\d,]*+(?:\.\d\d?)?"
+        side = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d\d?)?"
         low_scale = self._scale.replace("<scale>", "<low_scale>")
         of_dots = any_of(self._words["dotted_currencies"])
         return [
@@ -225,6 +226,14 @@ class _English:
                 lambda match: f"{numbers.whole(match['feet'])} {foot} {numbers.whole(match['inches'])}",
             ),
             Rule(
+                re.compile(r"(?<![\w.,])(?P<feet>[1-9])['’′](?![\w'’′])"),
+                lambda match: (
+                    None
+                    if _OPEN_QUOTE.search(match.string[: match.start()])
+                    else numbers.counted(match["feet"], "", words["units"]["ft"])
+                ),
+            ),
+            Rule(
                 re.compile(rf"(?<![\w.,])(?P<feet>\d{{1,3}})\s?ft\.?\s(?P<inches>\d|1[01])\s?in\b{_WITHIN}"),
                 lambda match: (
                     f"{numbers.counted(match['feet'], '', words['units']['ft'])} "
@@ -232,7 +241,10 @@ class _English:
                 ),
             ),
             Rule(re.compile(rf"(?<=[\w$€£])/(?P<unit>{any_of(per)})(?!\w)"), lambda match: f" {per[match['unit']]}"),
-            Rule(re.compile(rf"(?<![\w.,]){_NUMBER}(?P<gap>\s?)(?P<unit>{self._unit})(?!\w){_WITHIN}"), self._quantity),
+            Rule(
+                re.compile(rf"(?:(?<![\w.,])|(?<=\dx)){_NUMBER}(?P<gap>\s?)(?P<unit>{self._unit})(?!\w){_WITHIN}"),
+                self._quantity,
+            ),
             idiom_rule(words["idioms"]),
             Rule(
                 re.compile(
@@ -249,7 +261,7 @@ class _English:
                 self._part_of_a_thing,
             ),
             Rule(
-                re.compile(rf"(?<![\w/])(?P<before>\d{{1,15}} |\d{{1,15}}(?=[½¼¾]))?{fraction}(?![\w/])"),
+                re.compile(rf"(?<![\w/])(?P<before>\d{{1,15}} |\d{{1,15}}(?={VULGAR}))?{fraction}(?![\w/])"),
                 self._fraction,
             ),
             Rule(
@@ -266,9 +278,11 @@ class _English:
 
     def _quantity(self, match: re.Match[str]) -> str | None:
         unit = match["unit"]
-        if unit in self._words["units_close_by"] and match["gap"] and not (match["fraction"] and len(unit) == 1):
-            return None  # "5 m" may be anything, and "1 in 5" is no inch
-        return self._numbers.counted(match["whole"], match["fraction"] or "", self._units[unit])
+        if unit in self._words["units_close_by"] and match["gap"]:
+            is_last = not match.string[match.end() :][:2].strip().isalnum()
+            if not match["fraction"] or (len(unit) > 1 and not is_last):
+                return None  # "5 m" may be anything, and "1 in 5" is no inch
+        return apart(match, self._numbers.counted(match["whole"], match["fraction"] or "", self._units[unit]))
 
     def _fraction_words(self, written: str) -> list[str]:
         """A fraction by itself, behind a number and before a thing."""
@@ -324,7 +338,9 @@ class _English:
                 re.compile(rf"(?<![\w/])(?P<letters>{any_of(words['spelled'])})(?P<many>s?)(?![\w/])"),
                 lambda match: (
                     " ".join(
-                        self._and if sign == "&" else sign for sign in match["letters"] if sign.isalnum() or sign == "&"
+                        self._and if sign == "&" else sign.upper()
+                        for sign in match["letters"]
+                        if sign.isalnum() or sign == "&"
                     )
                     + ("'s" if match["many"] else "")
                 ),
@@ -356,6 +372,11 @@ class _English:
             Rule(
                 re.compile(r"(?<![\d.,/])(\d+)/(\d+)(?![\d/])"),
                 lambda match: f"{numbers.whole(match[1])} {self._words['stroke']} {numbers.whole(match[2])}",
+            ),
+            Rule(re.compile(r"(?<=\d)/(?=\d)"), lambda _: f" {self._words['stroke']} "),
+            Rule(
+                re.compile(r"(?<=,\s[A-Z]{2}\s)\d{5}(?:-\d{4})?(?![\w-]|[.,]\d)"),
+                lambda match: characters(match[0], numbers),
             ),
             Rule(re.compile(_NUMBER), self._number),
             sign_rule(self._words["signs"]),

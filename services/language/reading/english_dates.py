@@ -52,7 +52,12 @@ class EnglishDates:
                 self._date,
             ),
             Rule(re.compile(rf"\b{_DAY}\s+(?P<of>{self._of}\s+)?{self._month}(?:,?\s+{_YEAR})?"), self._date),
-            Rule(re.compile(rf"\b(?P<before>{self._month}\s+)(?P<year>{_RECENT})\b(?![-.,:/]\d)"), self._year),
+            Rule(
+                re.compile(rf"\b{self._month}\s+(?P<year>{_RECENT})\b(?![-.,:/]\d)"),
+                lambda match: (
+                    f"{self._months[self._month_numbers[match['month']] - 1]} {self._numbers.year(int(match['year']))}"
+                ),
+            ),
             Rule(
                 re.compile(r"\b(?P<year>[12]\d{3})(?P<mark>[-/])(?P<month>\d{2})(?P=mark)(?P<day>\d{2})\b"), self._date
             ),
@@ -72,7 +77,7 @@ class EnglishDates:
                 re.compile(r"(?<!\w)['’](?P<tens>[2-9]0)s\b"),
                 lambda match: self._in_plural(self._numbers.whole(match["tens"])),
             ),
-            Rule(re.compile(r"(?<=\b(?:in|of) )['’](?P<year>\d\d)(?![\w'’])"), self._short_year),
+            Rule(re.compile(r"(?<!\w)['’](?P<year>\d\d)(?![\w'’])"), self._short_year),
             Rule(
                 re.compile(rf"\bQ(?P<quarter>[1-4])(?:\s+(?P<year>{_RECENT}))?\b"),
                 lambda match: (

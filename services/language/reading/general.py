@@ -29,7 +29,7 @@ from services.language.reading.telephone import telephone_rules
 
 APART = rf"(?<!{LETTER})(?<![\d.,:/])"
 DONE = rf"(?!{LETTER})(?![\d:/]|[.,]\d)"
-_WHOLE = r"(?P<whole>\d{1,3}(?:[ \u00a0]\d{3})+(?!\d)|\d{1,3}(?:,\d{3})+(?!\d)|\d+)"
+_WHOLE = r"(?P<whole>\d{1,3}(?:[ \u00a0\u202f]\d{3})+(?!\d)|\d{1,3}(?:,\d{3})+(?!\d)|\d+)"
 _HOUR = r"(?P<hour>[01]?\d|2[0-3])"
 
 _LONGEST_UNIT = 16  # code points of a number's end and its unit
@@ -97,16 +97,17 @@ def _dates(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
 
 def _times(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
     times = words["times"]
-    before = any_of(words.get("genitive", {}).get("before", ()))
+    rulesets = {word: case["m"] for case in map(words.get, ("genitive", "dative")) if case for word in case["before"]}
+    before = any_of(rulesets)
 
     def clock(match: re.Match[str]) -> str:
         hour, minute = int(match["hour"]), int(match["minute"])
         key = "sharp" if minute == 0 else "low" if minute < 10 else "plain"
+        ruleset = rulesets.get((match["before"] or "").strip().lower(), "")
         said: str = times.get("hours", {}).get(str(hour), "")
-        if not said and match["before"]:
-            said = numbers.whole(match["hour"], words["genitive"]["m"])
         return (match["before"] or "") + str(times[key]).format(
-            hour=said or numbers.cardinal(hour), minute=numbers.cardinal(minute)
+            hour=said or numbers.whole(match["hour"], ruleset),
+            minute=numbers.whole(match["minute"], ruleset if key == "plain" else ""),
         )
 
     def score(match: re.Match[str]) -> str:
@@ -136,7 +137,7 @@ def _sums(words: Mapping[str, Any], numbers: Numbers, number: str, scale: str) -
         if match["scale"]:
             scaled: Sequence[str] = words["scales"][match["scale"]]
             noun = forms[0] if len(forms) == 1 else forms[2]
-            return f"{numbers.counted(match['whole'], fraction, scaled)}{gap}{noun}"
+            return f"{_counted(match['whole'], fraction, scaled, words, numbers)}{gap}{noun}"
         if len(fraction) == 2 and len(forms) > 1 and (cents := words.get("cents", {}).get(match["currency"])):
             said = numbers.counted(match["whole"], "", forms)
             return f"{said} {numbers.counted(fraction, '', cents)}" if int(fraction) else said
@@ -164,7 +165,8 @@ def _sums(words: Mapping[str, Any], numbers: Numbers, number: str, scale: str) -
 def _quantities(words: Mapping[str, Any], numbers: Numbers, number: str) -> list[Rule]:
     units: dict[str, Sequence[str]] = {**words["units"], **words.get("scales", {})}
     gap: str = words.get("gap", " ")
-    of_two = words.get("two", {"before": [], "spoken": ""})
+    of_two = words.get("two", {"before": [], "not_behind": [], "spoken": ""})
+    split = any_of(words.get("split_units", ()))
     per: Mapping[str, str] = words.get("per", {})
     spoken_units = any_of([*units, *words["currencies"]])
     priced = re.compile(rf"\d\s?(?:{spoken_units})$")
@@ -181,6 +183,12 @@ def _quantities(words: Mapping[str, Any], numbers: Numbers, number: str) -> list
     return [
         Rule(re.compile(rf"{APART}{number}\s?%"), percent),
         Rule(
+            re.compile(rf"{APART}(?P<whole>\d{{1,4}})(?P<unit>{split})(?P<rest>\d{{1,2}})(?!\d|{LETTER}|[.,:]\d)"),
+            lambda match: (
+                _counted(match["whole"], "", [match["unit"]], words, numbers) + gap + numbers.digits(match["rest"])
+            ),
+        ),
+        Rule(
             re.compile(rf"{APART}{number}\s?(?P<unit>{any_of(units)})(?!{LETTER})"),
             lambda match: with_lost_dot(
                 match, _counted(match["whole"], match["fraction"] or "", units[match["unit"]], words, numbers)
@@ -194,9 +202,12 @@ def _quantities(words: Mapping[str, Any], numbers: Numbers, number: str) -> list
                 else None
             ),
         ),
-        Rule(re.compile(rf"{APART}2(?=\s?(?:{any_of(of_two['before'])}))"), lambda _: of_two["spoken"]),
-        Rule(re.compile(r"(?<=\d)\s?[-–—]\s?(?=[$€£¥]?\d)"), lambda _: words["range"]),
-        Rule(re.compile(r"(?<![\w)])[-−](?=[$€£¥]?\d)"), lambda _: f"{words['minus']}{gap}"),
+        Rule(
+            re.compile(rf"{APART}(?<!{any_of(of_two['not_behind'])})2(?=\s?(?:{any_of(of_two['before'])}))"),
+            lambda _: of_two["spoken"],
+        ),
+        Rule(re.compile(r"(?:(?<=\d)|(?<=\d[%°]))\s?[-–—]\s?(?=[$€£¥]?\d)"), lambda _: words["range"]),
+        Rule(re.compile(r"(?<![\w)%°])[-−](?=[$€£¥]?\d)"), lambda _: f"{words['minus']}{gap}"),
     ]
 
 
@@ -230,6 +241,7 @@ def _fractions(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
 
     return [
         Rule(re.compile(r"(?<![\d.,/])(\d{1,15})[/⁄](\d{1,15})(?![\d]|/\d)"), say),
+        Rule(re.compile(r"(?<=\d)/(?=\d)"), lambda _: f"{gap}{words.get('stroke', stroke)}{gap}"),
         Rule(re.compile(VULGAR), lambda match: apart(match, as_fraction(*vulgar_fraction(match[0])))),
     ]
 

@@ -57,8 +57,23 @@ def _dates(dates: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
         day = numbers.spelled(int(match["day"]), dates["days_genitive"]) if first else day_of(match)
         return f"{first}{day} {match['month']}{year_of(match['year'])}"
 
+    def span(match: re.Match[str]) -> str | None:
+        row = next((row for row in dates["spans"] if row[:2] == [match["from"].lower(), match["to"].lower()]), None)
+        if row is None:
+            return None
+        first, last = (numbers.spelled(int(match[key]), row[at]) for key, at in (("first", 2), ("last", 3)))
+        return f"{match['from']} {first} {match['to']} {last} {match['month']}"
+
+    starts, ends = (any_of(row[at] for row in dates["spans"]) for at in (0, 1))
     marks = any_of(dates["year_marks"])
     return [
+        Rule(
+            re.compile(
+                rf"(?<!\w)(?P<from>(?i:{starts}))\s(?P<first>[0-3]?\d)\s(?P<to>(?i:{ends}))\s(?P<last>[0-3]?\d)"
+                rf"\s(?P<month>(?i:{any_of(months)}))\b(?!\s[12]\d{{3}})"
+            ),
+            span,
+        ),
         Rule(
             re.compile(rf"(?<![\d./-])(?P<day>\d{{1,2}})[./](?P<month>\d{{1,2}})[./]{year}(?:\s(?:{marks}))?{_BEHIND}"),
             figures,

@@ -124,7 +124,9 @@ def sign_rule(signs: Mapping[str, str], *, gap: str = " ") -> Rule:
     def say(match: re.Match[str]) -> str:
         before, after = match.string[: match.start()][-1:], match.string[match.end() :][:1]
         is_open = before and not before.isspace()
-        is_followed = after and (after.isalnum() or after in signs or after in "$€£(-")
+        is_followed = after and (
+            after.isalnum() or after in signs or after in "$€£(" or (after == "-" and match[0] != "%")
+        )
         return f"{gap if is_open else ''}{signs[match[0]]}{gap if is_followed else ''}"
 
     return Rule(re.compile(any_of(signs)), say)

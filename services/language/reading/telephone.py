@@ -17,8 +17,8 @@ _THOUSANDS = re.compile(r"\d{1,3}(?:\.\d{3})+")
 _UNBROKEN = re.compile(rf"(?<!{WORD})(?<![.,])\+?\d{{7,}}(?!{WORD}|%|[.,:]\d)")
 _SHAPES = {
     (3, 4), (3, 3, 4), (1, 3, 3, 4), (4, 3, 3), (4, 3, 4), (3, 4, 4), (3, 4, 3), (2, 4, 4), (4, 4), (4, 2, 2), (4, 6),
-    (2, 3, 3, 3), (1, 3, 3, 2, 2), (2, 2, 4, 4), (1, 3, 7), (3, 2, 4), (3, 2, 2), (3, 3, 2, 2), (4, 4, 4, 4),
-    (4, 6, 5),
+    (2, 3, 3, 3), (1, 3, 3, 2, 2), (2, 2, 4, 4), (1, 3, 7), (3, 2, 4), (3, 2, 2), (3, 3, 2, 2),
+    (1, 3, 4, 3), (4, 4, 4, 4), (4, 6, 5),
 }  # fmt: skip
 """How many digits the groups of a number without + or 0 have; those of cards and of social security too."""
 _FEWEST_DIGITS, _MOST_DIGITS = 7, 16

@@ -120,7 +120,7 @@ class _Vietnamese:
         return [
             Rule(
                 re.compile(
-                    rf"(?<![\w.,])(?P<whole>\d+)(?P<scale>{any_of(words['scales_below'])})(?P<rest>\d{{1,3}})(?!\d)"
+                    rf"(?<![\w.,])(?P<whole>\d+)(?P<scale>{any_of(words['scales_below'])})(?P<rest>\d{{1,3}})(?:\s?[kK])?(?!\w)"
                 ),
                 self._short_sum,
             ),
@@ -161,7 +161,7 @@ class _Vietnamese:
             ),
             *key_rules(words["keys"]),
             Rule(
-                re.compile(rf"(?<![\w.,]){_NUMBER}(?P<gap>\s?)(?P<unit>{any_of(self._units)})(?!\w)"),
+                re.compile(rf"(?:(?<![\w.,])|(?<=\dx)){_NUMBER}(?P<gap>\s?)(?P<unit>{any_of(self._units)})(?!\w)"),
                 self._quantity,
             ),
             Rule(re.compile(r"(?:(?<=\d)|(?<=\d[hgkKđ₫$%m]))\s?[-–—]\s?(?=[$€]?\d)"), lambda _: range_),
@@ -178,13 +178,14 @@ class _Vietnamese:
         unit = match["unit"]
         if len(unit) == 1 and unit.isalpha() and match["gap"] and not match["fraction"]:
             return None  # "5 m" may be anything
-        return f"{self._decimal(match)} {self._units[unit]}"
+        return apart(match, f"{self._decimal(match)} {self._units[unit]}")
 
     def _plain_numbers(self) -> list[Rule]:
         point = f" {self._words['address_signs']['.']} "
         return [
             Rule(re.compile(r"(?<![\d.,/])(\d+)[/⁄](\d+)(?![\d]|/\d)"), self._fraction),
             Rule(re.compile(VULGAR), self._vulgar),
+            Rule(re.compile(r"(?<=\d)/(?=\d)"), lambda _: f" {self._words['over']} "),
             Rule(re.compile(r"(?<=\d)/(?=[^\W\d_])"), lambda _: f" {self._words['over']} "),
             Rule(
                 re.compile(r"(?<![\d.])(?!\d{1,3}(?:\.\d{3})++(?:,|(?!\.?\d)))\d+(?:\.\d+){2,}+(?!\d)"),
