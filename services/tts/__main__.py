@@ -1,8 +1,11 @@
 """`python -m services.tts`: the speaking stage as a process."""
 
+import asyncio
+
 import grpc
 from voice.tts.v1.tts_pb2_grpc import add_TtsServiceServicer_to_server
 
+from services.language import clauses
 from services.language.reading import normalizer
 from services.runtime.lifecycle import Lifecycle
 from services.runtime.server import run_service
@@ -23,7 +26,8 @@ def main() -> None:
         add_TtsServiceServicer_to_server(TtsService(settings, router, lifecycle), server)
 
     async def load() -> None:
-        normalizer.load()  # compiled before the first call, never in one
+        await asyncio.to_thread(normalizer.load)
+        await asyncio.to_thread(clauses.load)
         engines: dict[str, TtsEngine] = {}
         for language, name in settings.engines.items():
             if name not in engines:

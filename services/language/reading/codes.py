@@ -47,7 +47,7 @@ class AnnouncedCodes:
         copulas, joiners, behind = (
             any_of(words.get(key, ())) for key in ("copulas", "list_words", "code_words_behind")
         )
-        links = "|".join(words["code_links"]) or "(?!)"
+        links = "|".join(words.get("code_links", ())) or "(?!)"
         is_spaced = bool(words.get("gap", " "))
         edge = rf"(?<!{WORD})" if is_spaced else ""
         end = rf"(?!{WORD})" if is_spaced else ""
@@ -65,7 +65,7 @@ class AnnouncedCodes:
         amount = rf"(?:{amounts})(?!{WORD})"
         self._code = re.compile(
             rf"(?<!{WORD})(?<![.,:/$€£₫¥-])(?!\d+\s?{amount})"
-            rf"(?P<code>\d+(?:-\d+)*-[A-Z]+(?!\w)|\d{{2,}}(?:-\d+| \d{{2,}})*+|\d+|{_LETTERED})"
+            rf"(?P<code>\d+(?:-\d+)*-[A-Z]+(?!\w)|\d{{2,}}(?:-\d+| \d{{2,}}){{0,9}}+|\d+|{_LETTERED})"
             rf"(?!{WORD}|[/%°$€£₫¥]|[.,:]\d|['’′](?!s\b)|-\d|\s[%°]|(?:\s[^\W\d]+\s|\s?){amount})"
         )
 
@@ -111,10 +111,12 @@ class AnnouncedCodes:
 
 def bare_codes(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
     """Letters and digits together, "AB12345", and what stands behind "#" or "№": "#A-1029B"; short numbers are none."""
+    hash_word: str = words["hash"]
 
     def behind_hash(match: re.Match[str]) -> str | None:
         text = match["code"]
-        return None if text.isdecimal() and len(text) < 3 else f"{words['hash']} {characters(text, numbers)}"
+        is_short = text.isdecimal() and len(text) < _FEWEST_DIGITS
+        return None if is_short else f"{hash_word} {characters(text, numbers)}"
 
     return [
         Rule(re.compile(r"[#№]\s?(?P<code>(?=[A-Z-]*+\d)[A-Z\d]+(?:-[A-Z\d]+)*+)(?![\w.]\w|\w)"), behind_hash),

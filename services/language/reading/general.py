@@ -32,6 +32,7 @@ DONE = rf"(?!{LETTER})(?![\d:/]|[.,]\d)"
 _WHOLE = r"(?P<whole>\d{1,3}(?:[ \u00a0\u202f]\d{3})+(?!\d)|\d{1,3}(?:,\d{3})+(?!\d)|\d+)"
 _HOUR = r"(?P<hour>[01]?\d|2[0-3])"
 
+_REQUIRED = ("range", "minus", "hash", "point_signs")
 _LONGEST_UNIT = 16  # code points of a number's end and its unit
 _LARGEST_DENOMINATOR = 10  # of what is said as a fraction
 
@@ -40,6 +41,12 @@ def rules(language_code: str) -> Sequence[Rewriter]:
     """The rules of a language by its data alone, in the order in which they are asked."""
     language = primary(language_code)
     words = words_of(language)
+    for key in _REQUIRED:  # asked for here, so that what is missing is named at start and not in a call
+        words[key]
+    for key in ("plain", "low", "sharp"):
+        words["times"][key]
+    if "percent_before" not in words:
+        words["percent"]
     numbers = Numbers(language, words)
     phone_numbers = numbers.with_digits(words.get("phone_digits", words["digits"]))
     fraction = rf"(?:[{re.escape(words['point_signs'])}](?P<fraction>\d+))?"
@@ -61,7 +68,7 @@ def rules(language_code: str) -> Sequence[Rewriter]:
         announced.far(),
         *short_word_rules(words),
         *key_rules(words["keys"]),
-        *times_rules(words["times_sign"]),
+        *times_rules(words.get("times_sign", words["signs"].get("×", "×"))),
         *_fractions(words, numbers),
         *_chains(words, numbers),
         Rule(re.compile(rf"{APART}{number}(?!\d)|\d+"), lambda match: _number(match, numbers)),
@@ -110,8 +117,10 @@ def _times(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
             minute=numbers.whole(match["minute"], ruleset if key == "plain" else ""),
         )
 
+    gap: str = words.get("gap", " ")
+
     def score(match: re.Match[str]) -> str:
-        return f"{numbers.whole(match['one'])}{words['ratio']}{numbers.whole(match['other'])}"
+        return f"{numbers.whole(match['one'])}{words.get('ratio', gap)}{numbers.whole(match['other'])}"
 
     return [
         Rule(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
-from services.language.data import cached, languages, primary
+from services.language.data import LanguageDataError, cached, languages, primary, where
 from services.language.reading import english, general, vietnamese
 from services.language.reading.rule import Rewriter, Rule
 from services.language.reading.spoken import Rewrite, Spoken, first_come
@@ -105,7 +105,10 @@ def _rules(variant: str) -> Sequence[Rewriter]:
     language = primary(variant)
     if language not in languages():
         return ()
-    return tuple(RULES.get(language, general.rules)(variant))
+    try:
+        return tuple(RULES.get(language, general.rules)(variant))
+    except re.error as error:
+        raise LanguageDataError(f"{where(language, 'reading')}: {error.pattern!r} does not compile: {error}") from error
 
 
 def load() -> None:

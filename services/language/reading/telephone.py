@@ -29,7 +29,7 @@ _SHORTEST_MOBILE = 10  # digits
 
 def telephone_rules(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
     """`phone_groups` has the groups of an unbroken number by its beginning, "84" or "" for any, and its length."""
-    groups: Mapping[str, Mapping[str, list[int]]] = words["phone_groups"]
+    groups: Mapping[str, Mapping[str, list[int]]] = words.get("phone_groups", {})
     beginnings = sorted(groups, key=len, reverse=True)
     plus: str = words["plus"]
 

@@ -184,7 +184,7 @@ def _has(words: _Words, phrases: Sequence[_Words]) -> bool:
 
 
 def _has_file(language: str) -> bool:
-    return language in data.languages() and (data.folder_of(language) / f"{FILE}.toml").is_file()
+    return language in data.languages()
 
 
 def load_farewells() -> None:
