@@ -18,6 +18,7 @@ _LETTERED = (
 _FIRST_DIGITS = re.compile(r"\d+")
 _ONE_WORD = re.compile(r"\s[^\W\d]+\s")
 _FEWEST_DIGITS = 3  # of a code; two behind some nouns
+_AMOUNTS = ("counted_things", "units", "currencies", "scales")
 _FAR = 60  # code points between the noun and its code, at most
 
 
@@ -61,9 +62,15 @@ class AnnouncedCodes:
         self._told = re.compile(
             rf"(?:'s|’s|\s?(?i:{copulas}))\s?[^.,!?;。，！？；\n\d]{{0,30}}?(?i:{short})(?!{word})|\s?(?i:{behind})"
         )
-        self._amounts = tuple(
-            {*words.get("counted_things", ()), *words["units"], *words["currencies"], *words.get("scales", {})}
-        )
+        self._has_nouns_behind = bool(words.get("code_words_behind"))
+        self._amounts: dict[str, list[str]] = {}  # by first letter
+        for amount in (
+            *words.get("counted_things", ()),
+            *words["units"],
+            *words["currencies"],
+            *words.get("scales", {}),
+        ):
+            self._amounts.setdefault(amount[0], []).append(amount)
         self._word = re.compile(word)
         self._code = re.compile(
             rf"(?<!{word})(?<![.,:/$€£₫¥-])"
@@ -80,6 +87,8 @@ class AnnouncedCodes:
     def apply(self, text: str) -> Iterator[Rewrite]:
         """Every code in `text`."""
         nouns = list(self._noun.finditer(text))
+        if not nouns and not self._has_nouns_behind:
+            return
         last: re.Match[str] | None = None
         at = 0
         while code := self._code.search(text, at):
@@ -105,8 +114,9 @@ class AnnouncedCodes:
         return any(self._has_amount(text, place) for place in places)
 
     def _has_amount(self, text: str, at: int) -> bool:
-        return text.startswith(self._amounts, at) and any(
-            text.startswith(amount, at) and not self._word.match(text, at + len(amount)) for amount in self._amounts
+        return any(
+            text.startswith(amount, at) and not self._word.match(text, at + len(amount))
+            for amount in self._amounts.get(text[at : at + 1], ())
         )
 
     def _is_one(self, code: re.Match[str], last: re.Match[str] | None, nouns: Sequence[re.Match[str]]) -> bool:
