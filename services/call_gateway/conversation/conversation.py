@@ -102,7 +102,9 @@ class Conversation:
             playout=self._playout,
             has_fallback=has_fallback,
         )
-        self._actions = Actions(state, agent=self._agent, announcer=self._announcer, ending=self._ending)
+        self._actions = Actions(
+            state, agent=self._agent, caller=self._caller, history=self._history, ending=self._ending
+        )
         self._playing = Playing(
             state,
             agent=self._agent,
@@ -181,6 +183,7 @@ class Conversation:
     def adopt(self, profile: AgentProfile) -> None:
         """Who the agent is has become known."""
         self._state.settings = self._state.settings.adapted(profile)
+        self._state.spoken = profile.language_codes
         self._caller.adapt()
         if not self._state.language_code and profile.language_codes:
             self._state.language_code = profile.language_codes[0]
@@ -211,8 +214,8 @@ class Conversation:
                 self._hear_ended(event)
             case ev.ActionAsked():
                 self._actions.hear(event)
-            case ev.ActionRefused(action):
-                self._actions.refused(action)
+            case ev.ActionEnded():
+                self._actions.ended(event)
             case ev.ToolUsed():
                 self._history.note_tool(event)
             case ev.StageFailed() | ev.StageReady() | ev.StageAlive():
@@ -275,6 +278,8 @@ class Conversation:
                 self._playout.played_up_to(sample)
             case ev.ToolUsed():
                 self._history.note_tool(event)
+            case ev.ActionEnded():
+                self._actions.ended(event)
             case line.CallerAudio() | ev.CallerAdvanced() | line.MediaIdle() | ev.EarProgressed():
                 pass  # the line and the ear go on until they are told
             case _:
@@ -329,6 +334,7 @@ class Conversation:
         if self._ending.is_begun or self._state.answered_at is None:
             return
         self._trouble.look_around()
+        self._actions.look_around()
         agent_speaks = self._state.floor in (Floor.SPEAKING, Floor.PAUSED) or self._announcer.is_speaking
         if agent_speaks is not self._ear_knows_agent_speaks:
             self._ear_knows_agent_speaks = agent_speaks
