@@ -9,7 +9,7 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Self, cast
 
 from services.call_gateway.rtp.packet import RtpPacket
 from services.call_gateway.rtp.sender import MediaSender
@@ -66,8 +66,7 @@ class Ear(asyncio.DatagramProtocol):
         self.sender = MediaSender(0, sequence=secrets.randbelow(1000), timestamp=secrets.randbelow(1000))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self.transport = transport
+        self.transport = cast("asyncio.DatagramTransport", transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str | object, int]) -> None:
         packet = RtpPacket.parse(data)
@@ -99,6 +98,7 @@ class SipPeer(asyncio.DatagramProtocol):
     received: list[Message] = field(default_factory=list)
     ears: list[Ear] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)  # methods of requests that came
+    user: str = "peer"
     _transport: asyncio.DatagramTransport | None = None
     _far: tuple[str, int] = ("127.0.0.1", 0)
     _call_id: str = field(default_factory=lambda: secrets.token_hex(8))
@@ -108,8 +108,7 @@ class SipPeer(asyncio.DatagramProtocol):
     media: tuple[str, int] = ("", 0)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._transport = transport
+        self._transport = cast("asyncio.DatagramTransport", transport)
 
     @property
     def port(self) -> int:
@@ -138,7 +137,7 @@ class SipPeer(asyncio.DatagramProtocol):
             "To": to,
             "Call-ID": request.fields["call-id"],
             "CSeq": request.fields["cseq"],
-            "Contact": f"<sip:peer@127.0.0.1:{self.port}>",
+            "Contact": f"<sip:{self.user}@127.0.0.1:{self.port}>",
         }
         self._send(f"SIP/2.0 {status}", fields, sdp)
 
@@ -179,11 +178,11 @@ class SipPeer(asyncio.DatagramProtocol):
         fields = {
             "Via": f"SIP/2.0/UDP 127.0.0.1:{self.port};branch=z9hG4bK{secrets.token_hex(6)};rport",
             "Max-Forwards": "70",
-            "From": f"<sip:peer@127.0.0.1:{self.port}>;tag={self._tag}",
+            "From": f"<sip:{self.user}@127.0.0.1:{self.port}>;tag={self._tag}",
             "To": self._to,
             "Call-ID": self._call_id,
             "CSeq": f"{self._cseq} {method}",
-            "Contact": f"<sip:peer@127.0.0.1:{self.port}>",
+            "Contact": f"<sip:{self.user}@127.0.0.1:{self.port}>",
         }
         self._send(f"{method} {uri} SIP/2.0", fields, sdp)
 
@@ -206,9 +205,11 @@ class SipPeer(asyncio.DatagramProtocol):
 
 
 @asynccontextmanager
-async def sip_peer(on_invite: Callable[[SipPeer, Message], None] | None = None) -> AsyncIterator[SipPeer]:
+async def sip_peer(
+    on_invite: Callable[[SipPeer, Message], None] | None = None, *, user: str = "peer"
+) -> AsyncIterator[SipPeer]:
     """A peer on a free port. `on_invite` answers calls to it."""
-    peer = SipPeer(on_invite)
+    peer = SipPeer(on_invite, user=user)
     transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
         lambda: peer, local_addr=("127.0.0.1", 0), family=socket.AF_INET
     )
