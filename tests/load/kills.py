@@ -106,7 +106,8 @@ class Cell:
     def is_good(self) -> bool:
         """As it should be."""
         if not self.is_owed:
-            return self.goes_on and not self.phrases
+            knows_no_more = (self.fault, self.service) == ("kill", "call")  # a gateway that is new apologises once
+            return self.goes_on and len(self.phrases) <= knows_no_more
         return self.goes_on and (self.silence_s or 0.0) <= OWED_S
 
 
