@@ -8,7 +8,7 @@ import grpc
 from voice.nlu.v1.nlu_pb2_grpc import add_NluServiceServicer_to_server
 
 from services.nlu.agent.agent import Agent
-from services.nlu.agent.ending import load_farewells
+from services.nlu.agent.farewell_lists import load_farewells
 from services.nlu.agent.outcomes import load_outcomes
 from services.nlu.agent.profile import AgentProfile, read_agents
 from services.nlu.agent.wording import load_languages
