@@ -40,6 +40,10 @@ class Reason(Enum):
     NO_TEXT = "NO_TEXT"
 
 
+_WHILE_UNKNOWN = {
+    ExpectedKind.DIGITS: Reason.DIGITS_EXPECTED,
+    ExpectedKind.SPELLING: Reason.SPELLING_EXPECTED,
+}
 LOOKS_WHOLE = frozenset((Reason.COMPLETE, Reason.CONCLUDED, Reason.YES_NO))
 
 _PROBABILITIES = {
@@ -166,7 +170,9 @@ def judge(
 
 def _plain_reason(text: str | None, phrasebook: Phrasebook, hints: Hints) -> Reason | None:
     """What needs no weighing; None: the ending must be looked at."""
-    if not text or not text.strip():
+    if text is None:  # whoever gives a number pauses between its groups
+        return _WHILE_UNKNOWN.get(hints.expected_kind, Reason.NO_TEXT)
+    if not text.strip():
         return Reason.NO_TEXT
     if hints.expected_kind is ExpectedKind.DIGITS and (digits := phrasebook.digits(text)):
         return _counted(digits, hints, phrasebook)
