@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
 
+from services.runtime.engine_chains import ANY, Chains, parse_chains
+from services.runtime.errors import NotServing
 from services.runtime.settings import ServiceSettings, service_config
 
 _ROOT = Path(__file__).parents[2]
@@ -23,7 +25,27 @@ class NluSettings(ServiceSettings):
     port: int = Field(50053, ge=0, le=65535, description="TCP port of the gRPC server; 0 takes a free one.")
     metrics_port: int = Field(9103, ge=0, le=65535, description="TCP port of the Prometheus metrics; 0 serves none.")
 
-    engine: Literal["llama_cpp", "script"] = Field("llama_cpp", description="What thinks.")
+    engine: Literal["llama_cpp", "openai", "script"] = Field(
+        "llama_cpp", description="The engine of every language; NLU_ENGINES says more."
+    )
+    engines: str = Field(
+        "", description="Engines by language with their fallbacks, as in *=openai>llama_cpp; empty: engine alone."
+    )
+    first_token_limit_s: float = Field(
+        2.5, gt=0, description="Chains: an engine whose first token is later fails, while another can take the turn."
+    )
+    token_gap_limit_s: float = Field(
+        1.0, gt=0, description="Chains: the same for the time between two tokens of an answer."
+    )
+    slow_first_token_s: float = Field(
+        2.0, gt=0, description="Chains: a first token later than this is slow; many slow ones open the breaker."
+    )
+    hedge_ms: int = Field(
+        0, ge=0, description="Chains: ask the next engine as well when the first token is later than this; 0: never."
+    )
+    remote_stall_limit_s: float = Field(
+        5.0, gt=0, description="openai, gemini: longest time without a byte from the server, in seconds."
+    )
     agents_dir: Path = Field(_ROOT / "deploy" / "agents", description="Folder of the agents' YAML files.")
     default_agent: str = Field("clinic", description="The agent that answers when a config names none.")
 
@@ -86,12 +108,39 @@ class NluSettings(ServiceSettings):
         description="llama_cpp: folder where what the model made of prompts' openings is kept from start to start.",
     )
 
+    openai_base_url: str = Field(
+        "https://api.openai.com/v1",
+        pattern="^https?://",
+        description="openai: URL that /chat/completions stands behind.",
+    )
+    openai_model: str = Field("gpt-4o-mini", description="openai: the model's name on that server.")
+    openai_api_key: SecretStr = Field(SecretStr(""), description="openai: the key; empty: none is sent.")
+    openai_api_key_file: Path | None = Field(None, description="openai: a file with the key, as secrets are mounted.")
+    openai_ca_file: Path | None = Field(
+        None, description="openai: PEM certificates to verify the server's with; unset: those of certifi."
+    )
+    openai_token_limit_field: Literal["max_tokens", "max_completion_tokens"] = Field(
+        "max_tokens", description="openai: the field that bounds a reply; OpenAI's newer models take the second."
+    )
+
     script_file: Path = Field(
         Path(__file__).parent / "engines" / "script.toml", description="script: the TOML file of its replies."
     )
     script_reply: str = Field("sure", description="script: the reply to a text that names none.")
     script_first_token_ms: float = Field(80.0, ge=0, description="script: time to the first token, in milliseconds.")
     script_tokens_per_s: float = Field(50.0, gt=0, description="script: tokens a second after the first.")
+
+    @property
+    def chains(self) -> Chains:
+        """The engines of every language, in the order they are tried."""
+        return parse_chains(self.engines) if self.engines else {ANY: (self.engine,)}
+
+    @field_validator("engines")
+    @classmethod
+    def _chains_can_be_read(cls, value: str) -> str:
+        if value:
+            parse_chains(value)
+        return value
 
     @field_validator("tensor_split", mode="before")
     @classmethod
@@ -125,3 +174,15 @@ class NluSettings(ServiceSettings):
                 f"NLU_BATCH_TOKENS={self.batch_tokens} is more than NLU_CONTEXT_TOKENS={self.context_tokens}"
             )
         return self
+
+
+def read_secret(value: SecretStr, file: Path | None, variable: str) -> str:
+    """A key from the setting, else from its file; empty: there is none. Raises NotServing."""
+    if key := value.get_secret_value().strip():
+        return key
+    if file is None:
+        return ""
+    try:
+        return file.expanduser().read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise NotServing(f"{variable}_FILE={file} cannot be read: {error}") from error

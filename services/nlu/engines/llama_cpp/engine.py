@@ -29,6 +29,7 @@ class LlamaCppEngine:
     """A GGUF model in this process. Calls share the model, its batches and the openings of their prompts."""
 
     name = "llama_cpp"
+    continues = True
 
     def __init__(self, settings: NluSettings) -> None:
         self._settings = settings
@@ -58,6 +59,7 @@ class LlamaCppEngine:
             request.messages,
             max_tokens=limit,
             draft_of=request.turn_id if request.is_draft else 0,
+            begun=request.begun,
         )
         async with aclosing(run) as parts:
             async for part in parts:
@@ -81,7 +83,7 @@ class LlamaCppEngine:
             await asyncio.to_thread(worker.stop)
 
     async def _run(
-        self, conversation: str, messages: tuple[Message, ...], *, max_tokens: int, draft_of: int = 0
+        self, conversation: str, messages: tuple[Message, ...], *, max_tokens: int, draft_of: int = 0, begun: str = ""
     ) -> AsyncGenerator[ReplyPart, None]:
         if self._worker is None:
             raise TurnFailed("ENGINE_STOPPED", "the server is stopping", is_retryable=True)
@@ -92,7 +94,7 @@ class LlamaCppEngine:
         def give(part: ReplyPart | TurnFailed | None) -> None:
             loop.call_soon_threadsafe(made.put_nowait, part)
 
-        job = Job(conversation, messages, max_tokens, draft_of > 0, give)
+        job = Job(conversation, messages, max_tokens, draft_of > 0, give, begun=begun)
         if draft_of:
             self._drafts[conversation, draft_of] = job
         self._worker.submit(job)
