@@ -17,7 +17,7 @@ import grpc
 import uvloop
 from prometheus_client import start_http_server
 
-from services.runtime.errors import StartupError, root_cause
+from services.runtime.errors import NotServing, StartupError, root_cause
 from services.runtime.grpc_server import ServiceServer
 from services.runtime.lifecycle import Lifecycle
 from services.runtime.logs import configure_logs, get_logger
@@ -103,7 +103,7 @@ async def _run(
                 tasks.create_task(_end_with_engine(server, metrics)),
                 tasks.create_task(server.tell_parts()),
             ]
-            if await _until(load(), stop_signal):
+            if await _until(_load(load), stop_signal):
                 _spare_collector()
                 await server.serve()
                 log.info("serving", target=server.target)
@@ -119,6 +119,15 @@ async def _run(
         await close()
         loop_watch.close()
         log.info("stopped")
+
+
+async def _load(load: Step) -> None:
+    """Load; where a person must mend something first, say so in one line and stay NOT_SERVING until told to stop."""
+    try:
+        await load()
+    except NotServing as reason:
+        log.error("not_serving", why=str(reason))
+        await asyncio.Event().wait()
 
 
 async def _end_with_engine(server: ServiceServer, metrics: StageMetrics) -> None:
