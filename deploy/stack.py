@@ -38,9 +38,9 @@ def settings_of(service: Service) -> ServiceSettings:
 
 def check_ports(service: Service, settings: ServiceSettings) -> None:
     """Raise StartupError when a port the service needs is taken."""
-    for field in ("port", "metrics_port"):
+    for field, host in (("port", settings.host), ("metrics_port", settings.metrics_host)):
         port: int = getattr(settings, field)
-        if port and not _is_free(settings.host, port):
+        if port and not _is_free(host, port):
             raise StartupError(
                 f"port {port} of {service.name} is taken (is the stack running already?): stop what listens there "
                 f"or set {service.prefix}_{field.upper()} to a free one"

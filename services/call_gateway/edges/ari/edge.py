@@ -19,6 +19,7 @@ from services.call_gateway.edges.edge import LegFailed, TakeCall
 from services.call_gateway.edges.pacing import Pacer
 from services.call_gateway.rtp.codecs import CODECS, CodecMissing, PayloadCodec
 from services.runtime.errors import StartupError
+from services.runtime.exposure import warn_of_exposures
 from services.runtime.logs import get_logger
 
 _FIRST_PAUSE_S: Final = 0.25
@@ -65,6 +66,7 @@ class AriEdge:
                 tasks=tasks,
             )
             self._calls.is_taking = self._is_taking
+            tasks.create_task(warn_of_exposures(self._settings.exposures()))
             try:
                 await self._stay_connected(self._calls)
             except asyncio.CancelledError:
