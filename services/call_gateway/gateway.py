@@ -191,7 +191,7 @@ class Gateway:
             end.cause, end.message, session.duration_ms, call.turns_answered, conversation.is_echo_suspected
         )
         self._tell(call, over)
-        log.info("call_counted", **conversation.counters)
+        log.info("call_counted", **{f"n.{name}": count for name, count in conversation.counters.items()})
 
     def _tell(self, call: LiveCall, news: News | CallBegan | CallOver) -> None:
         if isinstance(news, TurnFinished) and not news.record.is_gateway_prompt:

@@ -12,6 +12,8 @@ from typing import Any, Final, TypeAlias
 
 import grpc
 import structlog
+from opentelemetry import trace
+from opentelemetry.trace import StatusCode
 
 from services.runtime import errors
 from services.runtime.credentials import TokenFile
@@ -245,7 +247,9 @@ class Door(grpc.aio.ServerInterceptor):
         else:
             log.info("refused", reason=cause.reason, field=cause.field)
         self._metrics.errors_total(cause.reason).inc()
-        await errors.abort(context, cause, self._full_name)
+        # The tracer's own context would write the message on the span, and it may repeat what a client sent.
+        trace.get_current_span().set_status(StatusCode.ERROR)
+        await errors.abort(getattr(context, "__wrapped__", context), cause, self._full_name)
 
 
 def _check_is_generator(method: str, behaviour: Callable[..., Any]) -> None:

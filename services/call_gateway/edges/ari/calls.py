@@ -213,7 +213,7 @@ class AriCalls:
             leg.call = await self._describe(leg.call, channel)
             await self._take_call(leg)
         except (LegFailed, ServiceError) as refusal:
-            log.warning("call_not_taken", reason=str(refusal))
+            log.warning("call_not_taken", reason=refusal.reason)
         except Exception:
             log.exception("call_failed")  # one call: the others go on
         finally:
