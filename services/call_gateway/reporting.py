@@ -16,6 +16,7 @@ from services.call_gateway.conversation.news import (
     TurnRecord,
 )
 from services.call_gateway.watching import CallBegan, CallNews, CallOver
+from services.runtime.log_fields import is_allowed
 from services.runtime.logs import get_logger
 from services.runtime.metrics import LATENCY_BUCKETS_S
 
@@ -92,10 +93,10 @@ class Reporter:
                 line.info(
                     "call_ended",
                     cause=over.cause.value,
-                    message=over.message,
                     duration_ms=over.duration_ms,
                     turns=over.turn_count,
                     is_echo_suspected=over.is_echo_suspected,
+                    **{"pii.message": over.message},
                 )
 
 
@@ -121,7 +122,7 @@ def _trace(record: TurnRecord, call_id: str) -> None:
     span = trace.get_tracer("voice").start_span("turn", context=parent, start_time=began_ns)
     if span.is_recording():
         span.set_attribute("call_id", call_id)
-        span.set_attributes({key: value for key, value in _turn_fields(record).items() if not key.startswith("pii.")})
+        span.set_attributes({key: value for key, value in _turn_fields(record).items() if is_allowed(key, value)})
     span.end(ended_ns)
 
 

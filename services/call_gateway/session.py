@@ -141,7 +141,7 @@ class Session:
         try:
             await self._leg.answer(self)
         except LegFailed as failed:
-            log.info("call_not_answered", reason=str(failed))
+            log.info("call_not_answered", **{"pii.reason": str(failed)})
         else:
             self._on_answered()
             self._tell(CallAnswered(is_recovered=self.call.is_recovered))
@@ -301,7 +301,7 @@ class Session:
         except LegFailed as failed:
             reason = failed.reason if isinstance(failed, TransferFailed) else "LINE_REFUSED"
             log.warning(
-                "action_failed", action=type(command.action).__name__, reason=reason, **{"pii.why": str(failed)}
+                "action_failed", action=type(command.action).__name__, reason=reason, **{"pii.reason": str(failed)}
             )
             self._tell(ActionEnded(command.action_id, command.action, is_done=False, reason=reason))
         else:
@@ -326,10 +326,10 @@ class Session:
                 async with asyncio.timeout(HANG_UP_LIMIT_S):
                     await self._leg.fall_back(message)
                     await self._ended.wait()
-                    log.warning("call_sent_on", reason=message)
+                    log.warning("call_sent_on", **{"pii.reason": message})
                     return
             except (LegFailed, TimeoutError) as failed:
-                log.warning("fallback_failed", reason=str(failed))
+                log.warning("fallback_failed", **{"pii.reason": str(failed)})
         await self._hang_up(EndCause.FAILURE, message)
 
     async def _hang_up(self, cause: EndCause, message: str = "") -> None:
@@ -338,7 +338,7 @@ class Session:
                 await self._leg.hang_up(cause, message=message)
                 await self._ended.wait()
         except (LegFailed, TimeoutError) as failed:
-            log.warning("hang_up_failed", reason=str(failed))
+            log.warning("hang_up_failed", **{"pii.reason": str(failed)})
             self.on_leg_event(LegEnded(cause, message))
 
     # -- beginnings ----------------------------------------------------------------------------------------------------

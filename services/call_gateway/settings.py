@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings
 
 from services.call_gateway.conversation.settings import ConversationSettings
 from services.call_gateway.edges.edge import EDGES
 from services.call_gateway.stages.stream import StreamLimits
 from services.runtime.channels import ChannelSettings
+from services.runtime.exposure import is_loopback_target
 from services.runtime.settings import ServiceSettings, service_config
 
 LEAST_SETTLING_MS = 100  # from the caller's last word to the turn that is taken, at the least
@@ -79,6 +80,27 @@ class GatewaySettings(ServiceSettings):
             if name not in EDGES:
                 raise ValueError(f"{name!r} is no edge: use any of {', '.join(sorted(EDGES))}")
         return edges
+
+    @model_validator(mode="after")
+    def _connections_outlast_calls(self) -> "GatewaySettings":
+        if self.connection_grace_s <= self.max_call_s:
+            raise ValueError(
+                f"connection_grace_s {self.connection_grace_s:g} must be above max_call_s {self.max_call_s:g}: "
+                "a call of an aged connection would be cut"
+            )
+        return self
+
+    def exposures(self) -> list[str]:
+        """Those of every service, and what leaves for the stages over plain text."""
+        found = super().exposures()
+        if self.stage_tls_ca_file is not None:
+            return found
+        for name in ("stt_target", "nlu_target", "tts_target"):
+            target = getattr(self, name)
+            if not is_loopback_target(target):
+                what = "the bearer token and calls go" if self.stage_token.get_secret_value() else "calls go"
+                found.append(f"{name} {target}: {what} there over plain text: set GATEWAY_STAGE_TLS_CA_FILE")
+        return found
 
     @property
     def edge_names(self) -> tuple[str, ...]:
