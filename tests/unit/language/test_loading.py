@@ -11,8 +11,9 @@ from services.language import clauses, data, numerals
 from services.language.clauses import unfinished_by_a_dot
 from services.language.reading import normalizer
 from services.language.script import script_of
-from services.nlu.agent.ending import caller_ends, load_farewells
+from services.nlu.agent.ending import caller_ends
 from services.nlu.agent.expecting import expected_after
+from services.nlu.agent.farewell_lists import load_farewells
 from services.nlu.agent.language import reply_language
 from services.nlu.agent.wording import load_languages, phrases_of
 from services.nlu.clauses import ClauseCutter

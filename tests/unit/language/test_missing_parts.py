@@ -13,7 +13,7 @@ from services.language.numerals import read_number
 from services.language.reading import normalizer
 from services.language.reading.normalizer import RULES, Normalizer
 from services.language.script import script_of
-from services.nlu.agent.ending import load_farewells
+from services.nlu.agent.farewell_lists import load_farewells
 from services.nlu.agent.wording import load_languages, phrases_of
 from services.nlu.clauses import ClauseCutter
 from services.stt_proxy.endings.model import load_ending_models
@@ -39,10 +39,6 @@ PARTS = {
         "units",
     ),
     "inventions": ("never_said", "said_too"),
-    "farewells": (
-        *("anything_else", "farewells", "greetings", "finished", "refusals", "fillers", "leavings", "affirmations"),
-        *("meetings", "moments", "requests", "negations", "sayings"),
-    ),
     "clauses": (
         *("unfinished_by_a_dot", "unfinished_in_a_capital", "unfinished_before_a_digit"),
         *("joints", "phrase_openings"),
@@ -57,6 +53,10 @@ PARTS = {
         "negations",
         "negated_verbs",
         "expectation",
+    ),
+    "farewells": (
+        *("anything_else", "farewells", "greetings", "finished", "refusals", "fillers", "leavings", "affirmations"),
+        *("meetings", "moments", "requests", "sayings", "endings", "offer_words", "closing_words"),
     ),
     "answers": (
         *("language", "is_spaced", "yes_no", "courtesies", "fillers", "unfinished_endings", "linking_words"),
@@ -306,6 +306,7 @@ def test_no_list_of_a_conversation_has_a_word_twice(language: str) -> None:
             *(f"expectation.{key}" for key in ("requests", "digits", "spelling", "yes_no")),
         ),
         "clauses": PARTS["clauses"],
+        "farewells": PARTS["farewells"],
         "answers": ("yes_no", "courtesies", "fillers", "unfinished_endings", "number_nouns", "whole_endings"),
     }.items():
         for key in keys:
