@@ -9,10 +9,11 @@ _EMAIL = re.compile(r"(?<![\w.])[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 _WEB = re.compile(
     r"(?<![\w.@])(?:https?://)?(?:www\.)?(?:[a-z0-9-]+\.)+"
     r"(?:com|org|net|edu|gov|io|ai|app|dev|info|biz|clinic|shop|store|online|site|tech|health|dental|hotel|care|me|co|tv"
-    r"|vn|uk|us|ru|cn|de|fr|eu|au|ca|jp|kr|sg)\b(?:/[\w./-]*\w)?/?(?:\?[\w=&%.+-]+)?",
+    r"|vn|uk|us|ru|cn|de|fr|eu|au|ca|jp|kr|sg)\b(?:/[\w./+-]*\w)?/?(?:\?[\w=&%.+-]*[\w=%])?(?:#[\w./-]*\w)?",
     re.IGNORECASE,
 )
 
+_WITH_SCHEME = re.compile(r"(?<!\w)https?://[\w./?=&%#+@:-]*[\w/]", re.IGNORECASE)
 _SCHEME = re.compile(r"^https?://|/$", re.IGNORECASE)
 _WWW = re.compile(r"^www(?=\.)", re.IGNORECASE)
 _DIGITS = re.compile(r"\d+")
@@ -21,7 +22,7 @@ _LOCAL_PART = re.compile(r"(?<![\w@])[^\W_]+(?:_[^\W_]+)+@?(?!\w)|(?<![\w@])\w+@
 
 
 def address_rules(signs: Mapping[str, str], digits: Callable[[str], str]) -> list[Rule]:
-    """`signs`: a language's words for "@", ".", "-", "_" and "/"; `digits` says each digit of a text."""
+    """`signs`: a language's words for "@", ".", "-", "_", "/" and what else addresses hold; `digits` says each digit of a text."""
 
     def spell(match: re.Match[str]) -> str:
         text = _SCHEME.sub("", match[0])
@@ -33,6 +34,6 @@ def address_rules(signs: Mapping[str, str], digits: Callable[[str], str]) -> lis
 
     dot = signs["."]
     return [
-        *(Rule(pattern, spell) for pattern in (_EMAIL, _WEB, _QUERY, _LOCAL_PART)),
+        *(Rule(pattern, spell) for pattern in (_WITH_SCHEME, _EMAIL, _WEB, _QUERY, _LOCAL_PART)),
         Rule(re.compile(r"(?<!\S)\.(?=[a-z]{2,}\b)"), lambda _: f"{dot} "),
     ]
