@@ -22,7 +22,7 @@ _LOCAL_PART = re.compile(r"(?<![\w@])[^\W_]+(?:_[^\W_]+)+@?(?!\w)|(?<![\w@])\w+@
 
 
 def address_rules(signs: Mapping[str, str], digits: Callable[[str], str]) -> list[Rule]:
-    """`signs`: a language's words for "@", ".", "-", "_", "/" and what else addresses hold; `digits` says each digit of a text."""
+    """`signs`: a language's words for "@", ".", "-", "_", "/" and their like; `digits` says each digit of a text."""
 
     def spell(match: re.Match[str]) -> str:
         text = _SCHEME.sub("", match[0])
