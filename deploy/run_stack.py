@@ -151,7 +151,7 @@ def _show_addresses(processes: Sequence[Process], took_s: float) -> None:
     print(f"  {'':<15} {'gRPC':<22} Prometheus")
     for process in processes:
         own = process.settings
-        metrics = f"http://{own.host}:{own.metrics_port}/metrics" if own.metrics_port else "off"
+        metrics = f"http://{own.metrics_host}:{own.metrics_port}/metrics" if own.metrics_port else "off"
         print(f"  {process.name:<15} {f'{own.host}:{own.port}':<22} {metrics}")
     print(
         "\n  In another terminal:\n"

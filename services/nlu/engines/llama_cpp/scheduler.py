@@ -161,7 +161,10 @@ class Scheduler:
 
     def _prompt(self, job: Job) -> list[int]:
         prompts = self._prompts.setdefault(job.conversation, PromptTokens(self._model))
-        return prompts.up_to_caller(job.messages) if job.reads_ahead else prompts.up_to_reply(job.messages)
+        if job.reads_ahead:
+            return prompts.up_to_caller(job.messages)
+        begun = self._model.tokenize(job.begun, is_template=False) if job.begun else []
+        return prompts.up_to_reply(job.messages) + begun
 
     def _end_voided_by(self, job: Job) -> None:
         for active in [active for active in self._active if active.job.is_made_void_by(job)]:
@@ -291,7 +294,7 @@ class Scheduler:
         self._active.remove(active)
         self._is_crowded = False
         job, slot = active.job, active.slot
-        if job.made:
+        if job.made and not job.begun:
             self._prompts[job.conversation].remember(job.text, job.made)
         if failure is not None or (job.is_opening and active.unread):
             self._slots.drop(slot)
