@@ -11,15 +11,10 @@ _EMAIL = re.compile(r"(?<![\w.])[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 _WEB = re.compile(
     r"(?<![\w.@])(?:https?://)?(?:www\.)?(?:[a-z0-9-]+\.)+"
     r"(?:com|org|net|edu|gov|io|ai|app|dev|info|biz|clinic|shop|store|online|site|tech|health|dental|hotel|care|me|co|tv"
-<<<<<<< HEAD
-    r"|vn|uk|us|ru|cn|de|fr|eu|au|ca|jp|kr|sg)\b(?:/[\w./+-]*\w)?/?(?:\?[\w=&%.+-]*[\w=%])?(?:#[\w./-]*\w)?",
-=======
     r"|vn|uk|us|ru|cn|de|fr|eu|au|ca|jp|kr|sg)\b(?::\d{2,5}\b)?(?:/[\w./-]*\w)?/?(?:\?[\w=&%.+-]*[\w=])?(?:#[\w-]*\w)?",
->>>>>>> main
     re.IGNORECASE,
 )
 
-_WITH_SCHEME = re.compile(r"(?<!\w)https?://[\w./?=&%#+@:-]*[\w/]", re.IGNORECASE)
 _SCHEME = re.compile(r"^https?://|/$", re.IGNORECASE)
 _WWW = re.compile(r"^www(?=\.)", re.IGNORECASE)
 _DIGITS = re.compile(r"\d+")
@@ -30,16 +25,11 @@ _IP_ADDRESS = re.compile(rf"(?<![\w.,])(?:{_BYTE}\.){{3}}{_BYTE}(?![\w/]|\.\d)",
 _LOCAL_PART = re.compile(r"(?<![\w@])[^\W_]+(?:_[^\W_]+)+@?(?!\w)|(?<![\w@])\w+@(?=\s|$)")
 
 
-<<<<<<< HEAD
-def address_rules(signs: Mapping[str, str], digits: Callable[[str], str]) -> list[Rule]:
-    """`signs`: a language's words for "@", ".", "-", "_", "/" and their like; `digits` says each digit of a text."""
-=======
 def address_rules(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
     """`address_signs` has a language's words for "@", ".", "-", "_", "/" and the like."""
     signs: Mapping[str, str] = words["address_signs"]
     gap: str = words.get("gap", " ")
     digits = numbers.digits
->>>>>>> main
 
     def spell(match: re.Match[str]) -> str:
         text = _SCHEME.sub("", match[0])
@@ -55,11 +45,7 @@ def address_rules(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
         return f"{gap}{dot}{gap}".join(digits(part) for part in match[0].split("."))
 
     return [
-<<<<<<< HEAD
-        *(Rule(pattern, spell) for pattern in (_WITH_SCHEME, _EMAIL, _WEB, _QUERY, _LOCAL_PART)),
-=======
         *(Rule(pattern, spell) for pattern in (_EMAIL, _WEB, _QUERY, _LOCAL_PART)),
         Rule(_IP_ADDRESS, host),
->>>>>>> main
         Rule(re.compile(r"(?<!\S)\.(?=[a-z]{2,}\b)"), lambda _: f"{dot} "),
     ]
