@@ -74,8 +74,8 @@ class Conversation:
             settings.turn_limit_s, settings.draft_limit_s, settings.max_reply_sentences, settings.first_phrase_words
         )
         self._tool_runs = ToolRuns(
-            tools=TOOLS,
-            key_prefix=f"{config.tenant_id}/{config.visit_id or config.call_id}",
+            tools={name: TOOLS[name] for name in agent.profile.tools},
+            key_fields=(config.tenant_id, config.visit_id or config.call_id),
             history=self._history,
             emit=emit,
             tasks=tasks,

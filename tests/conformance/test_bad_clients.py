@@ -13,12 +13,12 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2
 
+from clients.conformance.stages import STAGES, Stage
+from clients.conformance.streams import connected, start_stream
 from services.runtime.errors import rpc_failure
 from services.runtime.reflection import PACKAGES
 from tests.conformance.conftest import Start
 from tests.conformance.servers import SCRIPTED, TTS, Server, running
-from tests.conformance.stages import STAGES, Stage
-from tests.conformance.streams import connected, start_stream
 
 NO_MESSAGE = b"\xff\xfe\x00caller"
 SEED = 15

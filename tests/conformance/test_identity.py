@@ -10,13 +10,13 @@ import trustme
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from voice.call.v1 import call_pb2, call_pb2_grpc
 
+from clients.conformance.stages import CALL, STAGES, TTS
+from clients.conformance.streams import connected, kind_of, opened, start_stream
 from services.runtime.channels import ChannelSettings
 from services.runtime.errors import RpcFailure, rpc_failure
 from services.runtime.identity import digest_of
 from tests.conformance.conftest import Start
 from tests.conformance.servers import SCRIPTED, Server, running, wait_until_serving
-from tests.conformance.stages import CALL, STAGES, TTS
-from tests.conformance.streams import connected, kind_of, opened, start_stream
 
 CLINIC = "clinic-0123456789abcdef"
 OPERATOR = "operator-0123456789abcdef"
