@@ -238,7 +238,8 @@ class Conversation:
 
     async def _fail(self, turn_id: int, stopwatch: Stopwatch, failed: TurnFailed) -> None:
         log.warning("turn_failed", turn_id=turn_id, reason=failed.reason, why=failed.message)
-        self._metrics.errors_total(failed.reason).inc()
+        count = self._metrics.errors_total if failed.is_retryable else self._metrics.client_errors_total
+        count(failed.reason).inc()
         await self._end(turn_id, stopwatch, Outcome.FAILED, failed)
         if self._fails_stream:
             raise as_stream_error(failed)

@@ -64,7 +64,7 @@ def test_dashboards_and_alerts_speak_of_metrics_that_exist():
     exported = set(re.findall(r'"(voice_[a-z0-9_]+)"', source))
     dashboards = [json.loads(path.read_text(encoding="utf-8")) for path in (_DEPLOY / "grafana").rglob("*.json")]
     rules = (_DEPLOY / "prometheus" / "alerts.yml").read_text(encoding="utf-8")
-    asked = set(re.findall(r"\bvoice_[a-z0-9_]+", rules + json.dumps(dashboards)))
+    asked = set(re.findall(r"\bvoice_[a-z0-9_]+\b", rules + json.dumps(dashboards)))
     assert {re.sub(r"_(bucket|sum|count)$", "", name) for name in asked} <= exported
 
 
