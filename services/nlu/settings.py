@@ -39,6 +39,11 @@ class NluSettings(ServiceSettings):
         "qwen2.5-0.5b-instruct",
         description="llama_cpp: a model of deploy/models.toml, or the path of a .gguf file.",
     )
+    model_sha256: str = Field(
+        "",
+        pattern=r"^([0-9a-fA-F]{64})?$",
+        description="llama_cpp: sha256 of a .gguf file given by its path; it is not loaded with any other.",
+    )
     threads: int = Field(0, ge=0, description="llama_cpp: threads that compute; 0: one for each usable CPU.")
     gpu_layers: int = Field(0, ge=-1, description="llama_cpp: layers on GPUs; -1: all of them.")
     context_tokens: int = Field(8192, ge=512, description="llama_cpp: tokens in memory, of all calls together.")

@@ -15,7 +15,10 @@ from services.nlu.engines.llama_cpp.worker import Worker
 from services.nlu.settings import NluSettings
 from services.runtime.cpu import usable_cpus
 from services.runtime.errors import StartupError, TurnFailed
-from services.runtime.models import model_dir
+from services.runtime.logs import get_logger
+from services.runtime.models import model_dir, sha256_of
+
+log = get_logger(__name__)
 
 
 class LlamaCppEngine:
@@ -112,4 +115,13 @@ def _model_file(settings: NluSettings) -> Path:
     path = Path(settings.model).expanduser()
     if not path.is_file():
         raise StartupError(f"NLU_MODEL={path} is not there: name a GGUF file, or a model of deploy/models.toml")
+    check_hash(path, settings.model_sha256)
     return path
+
+
+def check_hash(path: Path, sha256: str) -> None:
+    """Raise StartupError when the file is not the one of that hash; say so where none is given. Reads it once."""
+    if not sha256:
+        log.warning("model_without_hash", path=str(path), remedy="set NLU_MODEL_SHA256, as sha256sum prints it")
+    elif sha256_of(path) != sha256.lower():
+        raise StartupError(f"NLU_MODEL={path} is not the file that NLU_MODEL_SHA256 names: get it again")
