@@ -104,7 +104,8 @@ ReplyPart = Began | TextMade | ToolWanted | CutShort | MadeBy
 class NluEngine(Protocol):
     """A model that continues conversations; it serves many at once.
 
-    A list of endpoints tried in order is an engine too: it wraps others.
+    A chain of engines that stand in for one another is an engine too: engines/chain.py. An engine with a thread of its
+    own may have `report_lost`, so that in a chain its loss does not take the process down.
     """
 
     name: str

@@ -80,7 +80,7 @@ async def _measure(port: int) -> dict[str, list[float]]:
 
 async def main() -> int:
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", _SERVER, stdout=asyncio.subprocess.PIPE)
-    assert process.stdout is not None  # noqa: S101 - PIPE was asked for
+    assert process.stdout is not None
     try:
         found = await _measure(int(await process.stdout.readline()))
     finally:

@@ -14,7 +14,7 @@ def test_commas_part_languages_and_arrows_fallbacks() -> None:
     "value", ["", ",", "openai", "=openai", "*=", "*=openai>", "*=>openai", "*=a>a", "en=a,EN=b", "en=a>>b"]
 )
 def test_what_cannot_be_read_is_refused(value: str) -> None:
-    with pytest.raises(ValueError, match="write|itself|twice"):
+    with pytest.raises(ValueError, match=r"write|itself|twice"):
         parse_chains(value)
 
 

@@ -13,7 +13,7 @@ from services.nlu.engines.llama_cpp.openings import KeptOpenings
 from services.nlu.engines.llama_cpp.scheduler import Model, Scheduler
 from services.runtime.errors import TurnFailed
 from services.runtime.logs import get_logger
-from services.runtime.watchdog import ENGINE_THREADS
+from services.runtime.watchdog import ENGINE_THREADS, LostThread
 
 log = get_logger(__name__)
 
@@ -23,12 +23,22 @@ LONGEST_STEP_S = 30.0  # 64 tokens of a prompt through a model of 8 billion para
 class Worker:
     """Runs jobs. `start`, `submit`, `forget` and `stop` may be called from any thread."""
 
-    def __init__(self, open_model: Callable[[], Model], options: ModelOptions, kept: KeptOpenings | None) -> None:
-        """`open_model` is called in the worker's thread; `kept`: where openings are kept from one start to the next."""
+    def __init__(
+        self,
+        open_model: Callable[[], Model],
+        options: ModelOptions,
+        kept: KeptOpenings | None,
+        on_lost: Callable[[str], bool] = lambda why: False,
+    ) -> None:
+        """`open_model` is called in the worker's thread; `kept`: where openings are kept from one start to the next.
+        `on_lost` is told why the thread serves no more, on the event loop; True: the service goes on without it.
+        """
         self._open_model, self._options, self._kept = open_model, options, kept
         self._commands: SimpleQueue[Job | str | None] = SimpleQueue()  # a job; a conversation to forget; None: stop
         self._thread = Thread(target=self._run, name="llama", daemon=True)
-        self._watch = ENGINE_THREADS.add("llama_cpp", longest_call_s=LONGEST_STEP_S)
+        self._on_lost = on_lost
+        self._is_lost = False
+        self._watch = ENGINE_THREADS.add("llama_cpp", longest_call_s=LONGEST_STEP_S, on_lost=self._lose)
         self._is_open = Event()
         self._open_error: Exception | None = None
         self._openings: Sequence[Sequence[Message]] = ()
@@ -56,7 +66,13 @@ class Worker:
         """End every job, free the model; blocks for at most one step."""
         self._watch.close()
         self._commands.put(None)
-        self._thread.join()
+        if not self._is_lost:  # a thread that hangs never ends
+            self._thread.join()
+
+    def _lose(self, lost: LostThread) -> bool:
+        """The watchdog has found the thread lost. Whether the service goes on without it."""
+        self._is_lost = self._on_lost(f"its thread {lost.cause}")
+        return self._is_lost
 
     # Everything below runs in the worker's thread, except that `submit` may refuse the rest after its end.
 
