@@ -45,7 +45,8 @@ _LINE_HINTS = {
     LineCause.NEVER_CAME: "no packet ever came: a firewall or NAT before this machine, or a wrong media address there",
     LineCause.STOPPED: "packets came and then stopped: a hold that was not announced, or the network",
     LineCause.HOLD: "the call is on hold",
-    LineCause.NO_CONVERSATION: "sound without a word: music on hold or a fax; it is not asked whether it is there",
+    LineCause.NO_CONVERSATION: "sound without a word: music on hold or voicemail; it is not asked whether it is there",
+    LineCause.TONE: "the same tone over and over: a fax or modem; it is not asked whether it is there",
     LineCause.ECHO: "the line returns our voice: an echo canceller is missing on the way",
 }
 

@@ -32,9 +32,9 @@ from services.call_gateway.conversation.commands import (
     UpdateEar,
 )
 from services.call_gateway.conversation.conversation import Conversation
-from services.call_gateway.conversation.destinations import normalised, region_of
+from services.call_gateway.conversation.destinations import listed_target, normalised, region_of
 from services.call_gateway.conversation.events import (
-    ActionRefused,
+    ActionEnded,
     CallAnswered,
     CloseAsked,
     Event,
@@ -51,7 +51,7 @@ from services.call_gateway.conversation.pace import StagePace
 from services.call_gateway.conversation.profile import AgentProfile
 from services.call_gateway.conversation.prompts import PromptBook
 from services.call_gateway.conversation.settings import ConversationSettings
-from services.call_gateway.edges.edge import IncomingCall, Leg, LegFailed
+from services.call_gateway.edges.edge import IncomingCall, Leg, LegFailed, TransferFailed
 from services.call_gateway.opening import Opening
 from services.call_gateway.stages.facts import CallFacts
 from services.call_gateway.stages.stages import StageChannels, Stages
@@ -295,16 +295,25 @@ class Session:
         try:
             match command.action:
                 case TransferCall(destination):
-                    region = region_of(self.call.caller, self.conversation.language_code)
-                    await self._leg.transfer(normalised(destination, region))
+                    await self._transfer(destination)
                 case PressKeys(digits):
                     await self._leg.send_dtmf(digits)
         except LegFailed as failed:
-            log.warning("line_refused", action=type(command.action).__name__, reason=str(failed))
-            self._stages.agent.perform(ReportAction(command.action_id, is_done=False, reason="LINE_REFUSED"))
-            self._tell(ActionRefused(command.action))
+            reason = failed.reason if isinstance(failed, TransferFailed) else "LINE_REFUSED"
+            log.warning(
+                "action_failed", action=type(command.action).__name__, reason=reason, **{"pii.why": str(failed)}
+            )
+            self._tell(ActionEnded(command.action_id, command.action, is_done=False, reason=reason))
         else:
-            self._stages.agent.perform(ReportAction(command.action_id, is_done=True))
+            self._tell(ActionEnded(command.action_id, command.action, is_done=True))
+
+    async def _transfer(self, wanted: str) -> None:
+        """To a place the agent lists, or to what it wrote. Raises LegFailed, and then the caller is still here."""
+        if listed := listed_target(wanted, self._profile.destinations):
+            await self._leg.transfer(listed, is_listed=True)
+            return
+        region = self._profile.region or region_of(self.call.caller, self.conversation.language_code)
+        await self._leg.transfer(normalised(wanted, region))
 
     async def _probe(self, stage: Stage) -> None:
         if await self._stages.is_alive(stage):

@@ -11,6 +11,8 @@ from services.call_gateway.stages.stream import StreamLimits
 from services.runtime.channels import ChannelSettings
 from services.runtime.settings import ServiceSettings, service_config
 
+LEAST_SETTLING_MS = 100  # from the caller's last word to the turn that is taken, at the least
+
 
 class GatewaySettings(ServiceSettings):
     """Where the stages are, which doors are open, and how patient a conversation is. An edge has its own beside it."""
@@ -44,7 +46,30 @@ class GatewaySettings(ServiceSettings):
         1.0, gt=0, le=10, description="Longest wait for a stage to open a call's stream, in seconds."
     )
 
+    first_clause_s: float = Field(
+        1.9, gt=0, le=10, description="Wait for the first words of an answer before the caller hears why, in seconds."
+    )
+    first_audio_s: float = Field(
+        0.9, gt=0, le=10, description="Wait for the first sound of those words before the caller hears why, in seconds."
+    )
+    company_s: float = Field(
+        5.0, ge=2, le=60, description="Between two phrases for a caller who waits for a stage, in seconds."
+    )
+    slow_stage_s: float = Field(
+        8.0, gt=0, le=60, description="Wait for a stage that is late and says that it serves, in seconds, or more."
+    )
+    give_up_s: float = Field(
+        20.0,
+        gt=0,
+        le=300,
+        description="Longest wait for a stage that stays away, in seconds; then the call goes to somebody else.",
+    )
     silence_prompt_s: float = Field(8.0, gt=0, description="Silence after which the caller is asked, in seconds.")
+    wordless_end_s: float = Field(
+        300.0,
+        ge=0,
+        description="Sound without a word (hold music, voicemail, a fax) that ends a call, in seconds; 0: never.",
+    )
     max_call_s: float = Field(3600.0, gt=0, description="Longest call, in seconds; then a goodbye.")
 
     @field_validator("edges")
@@ -81,7 +106,17 @@ class GatewaySettings(ServiceSettings):
     @property
     def conversation(self) -> ConversationSettings:
         """How patient a conversation is."""
-        return ConversationSettings(silence_prompt_ms=round(self.silence_prompt_s * 1000), max_call_s=self.max_call_s)
+        return ConversationSettings(
+            first_clause_limit_ms=round(self.first_clause_s * 1000),
+            first_audio_limit_ms=round(self.first_audio_s * 1000),
+            dead_air_limit_ms=round((self.first_clause_s + self.first_audio_s) * 1000) + LEAST_SETTLING_MS,
+            company_ms=round(self.company_s * 1000),
+            slow_limit_ms=round(self.slow_stage_s * 1000),
+            give_up_ms=round(self.give_up_s * 1000),
+            silence_prompt_ms=round(self.silence_prompt_s * 1000),
+            wordless_end_ms=round(self.wordless_end_s * 1000),
+            max_call_s=self.max_call_s,
+        )
 
 
 class SharedStages(BaseSettings):

@@ -34,6 +34,7 @@ FEATURES = (
     "playout_report",
     "transcript_correction",
     "call_action_result",
+    "action_ended",
     "drafts",
     "continues_turn_id",
     "provisional_playout",

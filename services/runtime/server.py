@@ -6,6 +6,8 @@ import os
 import platform
 import signal
 import sys
+import threading
+import traceback
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
@@ -23,7 +25,7 @@ from services.runtime.loop_lag import watch_loop_lag
 from services.runtime.metrics import StageMetrics, stage_of
 from services.runtime.settings import ServiceSettings
 from services.runtime.tracing import configure_tracing
-from services.runtime.watchdog import watch_engines
+from services.runtime.watchdog import LoopWatch, watch_engines
 
 Step = Callable[[], Awaitable[None]]
 
@@ -55,7 +57,8 @@ def run_service(
     `background` runs beside the streams from then on and is cancelled after the last one; if it fails, the process
     ends. `drain` returns when work that no stream of this server carries has come to its end: it is waited for beside
     the streams, as long as for them. `close` runs last. A StartupError becomes one line on stderr and exit code 1.
-    An engine's thread that has ended or hangs makes health say NOT_SERVING and ends the process with EXIT_ENGINE_LOST.
+    An engine's thread that has ended or hangs makes health say NOT_SERVING and ends the process with EXIT_ENGINE_LOST;
+    an event loop that stands still ends it with the same.
     """
     stage = stage_of(full_name)
     configure_logs(level=settings.log_level, log_format=settings.log_format, log_pii=settings.log_pii, service=stage)
@@ -88,6 +91,8 @@ async def _run(
     stop_signal = _Signals()
     server = ServiceServer(settings, full_name=full_name, add=add, lifecycle=lifecycle)
     metrics = StageMetrics(stage_of(full_name))
+    loop_watch = LoopWatch(_end_with_loop)
+    loop_watch.start(asyncio.get_running_loop())
     await server.start()
     try:
         _start_metrics(settings, metrics)
@@ -112,6 +117,7 @@ async def _run(
     finally:
         await server.stop(0)
         await close()
+        loop_watch.close()
         log.info("stopped")
 
 
@@ -134,6 +140,16 @@ async def _end_with_engine(server: ServiceServer, metrics: StageMetrics) -> None
     with suppress(TimeoutError):
         async with asyncio.timeout(_LAST_WORDS_S):
             await server.stop(0)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(EXIT_ENGINE_LOST)
+
+
+def _end_with_loop(stalled_s: float) -> None:
+    """End the process from outside its event loop, which stands still: nothing else in it can."""
+    frame = sys._current_frames().get(threading.main_thread().ident or 0)
+    where = "".join(traceback.format_stack(frame)[-3:]) if frame else ""
+    log.error("event_loop_stalled", stalled_s=round(stalled_s, 1), where=where)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(EXIT_ENGINE_LOST)

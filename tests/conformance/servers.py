@@ -14,7 +14,7 @@ from pathlib import Path
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from tests.conformance.stages import CALL, NLU, STT, TTS, Stage
+from clients.conformance.stages import CALL, NLU, STT, TTS, Stage
 
 ROOT = Path(__file__).parents[2]
 START_LIMIT_S = 90.0

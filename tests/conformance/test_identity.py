@@ -8,12 +8,12 @@ import pytest
 import trustme
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from clients.conformance.stages import STAGES, TTS
+from clients.conformance.streams import connected, opened, start_stream
 from services.runtime.channels import ChannelSettings
 from services.runtime.errors import rpc_failure
 from tests.conformance.conftest import Start
 from tests.conformance.servers import SCRIPTED, Server, running, wait_until_serving
-from tests.conformance.stages import STAGES, TTS
-from tests.conformance.streams import connected, opened, start_stream
 
 CLINIC = "clinic-0123456789abcdef"
 OPERATOR = "operator-0123456789abcdef"

@@ -14,11 +14,11 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from clients.conformance.stages import TTS
+from clients.conformance.streams import connected, kinds, opened, start_stream
 from services.runtime.errors import rpc_failure
 from services.runtime.server import EXIT_ENGINE_LOST
 from tests.conformance.servers import Server, free_port, running, spawn, wait_until_serving
-from tests.conformance.stages import TTS
-from tests.conformance.streams import connected, kinds, opened, start_stream
 from tests.conformance.toy_service import SECRET
 
 TOY = replace(TTS, module="tests.conformance.toy_service")

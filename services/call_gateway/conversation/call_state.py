@@ -17,6 +17,7 @@ class CallState:
         self.settings = settings
         self.clock = clock
         self.language_code = language_code  # BCP-47, spoken now
+        self.spoken: tuple[str, ...] = ()  # BCP-47 tags of the agent's languages; empty: not known
         self.now = 0.0  # seconds, monotonic; set on every call from outside
         self.answered_at: float | None = None  # when media began to flow
         self.turn_id = 0  # the last one begun
@@ -30,6 +31,11 @@ class CallState:
     def covered_floor(self) -> Floor:
         """Where a pause or a hold leads back to."""
         return self._holder.covered
+
+    def speaks(self, language_code: str) -> bool:
+        """Whether the agent has the language, in whichever country's form."""
+        primary = language_code.partition("-")[0].lower()
+        return not self.spoken or any(code.partition("-")[0].lower() == primary for code in self.spoken)
 
     def move(self, move: Move) -> bool:
         """Let the floor change hands; False when the table does not allow it here."""

@@ -52,6 +52,14 @@ class AgentBargeIn:
 
 
 @dataclass(frozen=True, slots=True)
+class AgentDestination:
+    """Where callers may be transferred to by name."""
+
+    names: tuple[str, ...]
+    target: str  # a number in E.164, a SIP URI, or an extension of the dialplan
+
+
+@dataclass(frozen=True, slots=True)
 class AgentProfile:
     """Who the agent is: the session hands its voices to TTS and its timing to STT, the conversation keeps the rest."""
 
@@ -63,4 +71,5 @@ class AgentProfile:
     endpointing: AgentEndpointing = AgentEndpointing()
     barge_in: AgentBargeIn = AgentBargeIn()
     phrases: tuple[str, ...] = ()  # words to favour when listening
+    destinations: tuple[AgentDestination, ...] = ()
     region: str = ""  # whose telephone numbers callers give, ISO 3166-1; empty: not known

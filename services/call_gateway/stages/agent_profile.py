@@ -5,6 +5,7 @@ from voice.nlu.v1 import agent_pb2
 from services.call_gateway.conversation.events import PromptKind
 from services.call_gateway.conversation.profile import (
     AgentBargeIn,
+    AgentDestination,
     AgentEndpointing,
     AgentProfile,
     AgentPrompt,
@@ -18,6 +19,10 @@ _PROMPT_KINDS = {
     agent_pb2.Prompt.KIND_STILL_THERE: PromptKind.STILL_THERE,
     agent_pb2.Prompt.KIND_SILENCE_GOODBYE: PromptKind.SILENCE_GOODBYE,
     agent_pb2.Prompt.KIND_RECOVERED: PromptKind.RECOVERED,
+    agent_pb2.Prompt.KIND_ONE_MOMENT: PromptKind.ONE_MOMENT,
+    agent_pb2.Prompt.KIND_STILL_WITH_YOU: PromptKind.STILL_WITH_YOU,
+    agent_pb2.Prompt.KIND_SAY_AGAIN: PromptKind.SAY_AGAIN,
+    agent_pb2.Prompt.KIND_TRANSFER_FAILED: PromptKind.TRANSFER_FAILED,
 }
 
 
@@ -32,6 +37,11 @@ def profile_of(message: agent_pb2.AgentProfile) -> AgentProfile:
             AgentPrompt(_PROMPT_KINDS[prompt.kind], prompt.language_code, prompt.text)
             for prompt in message.prompts
             if prompt.kind in _PROMPT_KINDS
+        ),
+        destinations=tuple(
+            AgentDestination((place.name, *place.aliases), str(getattr(place, target)))
+            for place in message.destinations
+            if (target := place.WhichOneof("target")) is not None
         ),
         region=message.region,
         lexicon=tuple(Pronunciation(word.written, word.spoken, word.language_code) for word in message.lexicon),

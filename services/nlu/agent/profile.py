@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from pathlib import Path
+from typing import Final
 
+import phonenumbers
 import yaml
 from phonenumbers import SUPPORTED_REGIONS
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from services.language.words import normalise
 from services.nlu.agent.language import find_language
+from services.nlu.agent.outcomes import OutcomeKind, words_of
 from services.nlu.agent.tools import TOOLS
 from services.runtime.errors import StartupError
+
+_SIP_URI: Final = re.compile(r"sips?:[A-Za-z0-9_.!~*'()%+-]{1,64}@[A-Za-z0-9.-]{1,120}(?::\d{1,5})?")
+_EXTENSION: Final = re.compile(r"[+*#A-Za-z0-9_-]{1,40}")
 
 
 class _Part(BaseModel):
@@ -26,6 +34,16 @@ class PromptKind(StrEnum):
     STILL_THERE = "still_there"  # the caller has been silent
     SILENCE_GOODBYE = "silence_goodbye"  # again and again
     RECOVERED = "recovered"  # the gateway took up a call that it had lost
+    ONE_MOMENT = "one_moment"  # the answer takes a while
+    STILL_WITH_YOU = "still_with_you"  # it takes longer still
+    SAY_AGAIN = "say_again"  # what the caller said was not understood
+    TRANSFER_FAILED = "transfer_failed"  # an act on the call failed, and the agent cannot say so itself
+
+
+OPTIONAL_PROMPTS = frozenset(
+    {PromptKind.ONE_MOMENT, PromptKind.STILL_WITH_YOU, PromptKind.SAY_AGAIN, PromptKind.TRANSFER_FAILED}
+)
+"""Left out, they are said in the gateway's own words."""
 
 
 class Voice(_Part):
@@ -67,6 +85,34 @@ class Example(_Part):
     agent: str = Field(min_length=1)
 
 
+class Destination(_Part):
+    """Where callers may be transferred to by name: one of a telephone number, a SIP URI and a dialplan extension."""
+
+    name: str = Field(min_length=1, max_length=64)
+    aliases: tuple[str, ...] = ()
+    number: str = ""  # E.164
+    sip: str = ""  # sip: or sips:, dialled as it is written
+    extension: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (self.name, *self.aliases)
+
+    @model_validator(mode="after")
+    def _names_one_place(self) -> Destination:
+        if len([target for target in (self.number, self.sip, self.extension) if target]) != 1:
+            raise ValueError(f"{self.name!r}: give it one of number, sip, extension")
+        if self.number and not _is_number(self.number):
+            raise ValueError(f"{self.name!r}: number: write {self.number!r} as +, country code and number")
+        if self.sip and not _SIP_URI.fullmatch(self.sip):
+            raise ValueError(f"{self.name!r}: sip: write {self.sip!r} as sip:user@host")
+        if self.extension and not _EXTENSION.fullmatch(self.extension):
+            raise ValueError(f"{self.name!r}: extension: {self.extension!r} has other than letters, digits, + * # _ -")
+        if not all(normalise(name) for name in self.names):
+            raise ValueError(f"{self.name!r}: a name without a letter or digit cannot be looked up")
+        return self
+
+
 class Persona(_Part):
     """Who the agent is in one language, in that language's words."""
 
@@ -87,6 +133,8 @@ class AgentProfile(_Part):
     phrases: tuple[str, ...] = ()  # to favour when listening: names, products
     region: str = ""  # whose telephone numbers callers give: ISO 3166-1, "VN"; empty: not known
     tools: tuple[str, ...] = ()  # by name, from agent/tools.py
+    destinations: tuple[Destination, ...] = ()  # where it may transfer to by name
+    outcomes: dict[OutcomeKind, dict[str, str]] = {}  # how it says how an act ended; else the language's words
     endpointing: Endpointing = Endpointing()
     barge_in: BargeIn = BargeIn()
 
@@ -99,12 +147,36 @@ class AgentProfile(_Part):
         texts = self.prompts[kind]
         return texts[find_language(language_code, tuple(texts)) or self.language_codes[0]]
 
+    def outcome(self, kind: OutcomeKind, language_code: str) -> str:
+        """How it says that an act on the call ended so: in its own words, else in the language's."""
+        texts = self.outcomes.get(kind)
+        if texts is None:
+            return words_of(kind, language_code)
+        return texts[find_language(language_code, tuple(texts)) or self.language_codes[0]]
+
     @model_validator(mode="after")
     def _every_prompt_can_be_said(self) -> AgentProfile:
-        for kind in PromptKind:
+        for kind in (kind for kind in PromptKind if kind not in OPTIONAL_PROMPTS or kind in self.prompts):
             missing = [code for code in self.language_codes if code not in self.prompts.get(kind, {})]
             if missing:
                 raise ValueError(f"prompts.{kind}: no text for {', '.join(missing)}")
+        return self
+
+    @model_validator(mode="after")
+    def _every_outcome_can_be_said(self) -> AgentProfile:
+        for kind, texts in self.outcomes.items():
+            missing = [code for code in self.language_codes if code not in texts]
+            if missing:
+                raise ValueError(f"outcomes.{kind}: no text for {', '.join(missing)}")
+        return self
+
+    @model_validator(mode="after")
+    def _every_destination_has_names_of_its_own(self) -> AgentProfile:
+        seen: set[tuple[str, ...]] = set()
+        for name in (name for destination in self.destinations for name in destination.names):
+            if normalise(name) in seen:
+                raise ValueError(f"destinations: {name!r} names two of them")
+            seen.add(normalise(name))
         return self
 
     @model_validator(mode="after")
@@ -119,6 +191,13 @@ class AgentProfile(_Part):
         if unknown:
             raise ValueError(f"tools: no tool is called {', '.join(unknown)}; there are {', '.join(TOOLS)}")
         return self
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return text.startswith("+") and phonenumbers.is_possible_number(phonenumbers.parse(text, None))
+    except phonenumbers.NumberParseException:
+        return False
 
 
 def read_agents(folder: Path) -> dict[str, AgentProfile]:

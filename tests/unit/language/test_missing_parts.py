@@ -34,6 +34,10 @@ PARTS = {
         "negated_verbs",
         "expectation",
     ),
+    "farewells": (
+        *("anything_else", "farewells", "greetings", "finished", "refusals", "fillers", "leavings", "affirmations"),
+        *("meetings", "moments", "requests", "sayings", "endings", "offer_words", "closing_words"),
+    ),
     "answers": (
         *("language", "is_spaced", "yes_no", "courtesies", "fillers", "unfinished_endings", "linking_words"),
         *("linked_subjects", "number_nouns", "whole_endings", "digit_words", "tens_words", "repeat_words"),
@@ -206,6 +210,7 @@ def test_no_list_of_a_conversation_has_a_word_twice(language: str) -> None:
             *(f"expectation.{key}" for key in ("requests", "digits", "spelling", "yes_no")),
         ),
         "clauses": PARTS["clauses"],
+        "farewells": PARTS["farewells"],
         "answers": ("yes_no", "courtesies", "fillers", "unfinished_endings", "number_nouns", "whole_endings"),
     }.items():
         for key in keys:

@@ -10,8 +10,9 @@ from services.language.words import normalise
 from services.runtime.errors import StartupError
 from services.runtime.models import model_dir
 from services.stt_proxy.decoding import Stopped
-from services.stt_proxy.engine import Clip, Span, Speech
+from services.stt_proxy.engine import Span, Speech
 from services.stt_proxy.long_speech import DecodedPieces
+from services.stt_proxy.recording import Clip
 from services.stt_proxy.settings import SttSettings
 from services.stt_proxy.whisper_decoding import ShortContextWhisper
 

@@ -157,6 +157,8 @@ class AriEdge:
             await self._remove("bridges", bridge_id)
         for visit in plan.alive:
             await calls.refresh(visit)
+        for visit in plan.returned:
+            calls.bring_back(visit)
         for call in plan.found:
             if not await calls.subscribe(call.channel.channel_id):
                 continue

@@ -45,6 +45,9 @@ class AriSettings(BaseSettings):
         True, description="Whether calls found without a session are taken on; else they go on in the dialplan."
     )
     transfer_context: str = Field("tong-dai-transfer", description="Dialplan context that transfers go to.")
+    transfer_limit_s: float = Field(
+        60.0, gt=0, le=600, description="Longest wait for a transferred caller to be taken or come back, in seconds."
+    )
     fallback_context: str = Field("tong-dai-fallback", description="Dialplan context of calls nobody can take or hold.")
     hang_up_tail_ms: int = Field(
         100, ge=60, le=2000, description="From the last frame sent to the hang-up; less than 60 cuts the last word."

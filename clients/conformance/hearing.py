@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from voice.stt.v1.stt_pb2 import Transcript
 
+from clients.conformance.streams import Stream, kind_of
 from services.audio.pcm import AudioFormat, Encoding, Samples, decode
-from tests.conformance.streams import Stream, kind_of
 
 EXAMPLE = Path(__file__).parents[2] / "clients" / "grpcurl" / "stt.jsonl"
 RATE = 8000
