@@ -18,6 +18,7 @@ from services.runtime.providers import ProviderBoard
 CHAIN = "services.nlu.engines.chain"
 ENGINES = {
     "llama_cpp": "services.nlu.engines.llama_cpp.engine:LlamaCppEngine",
+    "gemini": "services.nlu.engines.gemini:GeminiEngine",
     "openai": "services.nlu.engines.openai.engine:OpenAiEngine",
     "script": "services.nlu.engines.script:ScriptEngine",
 }

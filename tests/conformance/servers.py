@@ -27,17 +27,20 @@ ENGINES: dict[str, dict[str, dict[str, str]]] = {
         "script": {"NLU_ENGINE": "script"},
         "llama_cpp": {"NLU_ENGINE": "llama_cpp"},
         "openai": {"NLU_ENGINE": "openai", "NLU_OPENAI_MODEL": "stand-in"},
+        "gemini": {"NLU_ENGINE": "gemini", "NLU_GEMINI_API_KEY": "stand-in"},
         "chain": {"NLU_ENGINES": "*=openai>script", "NLU_OPENAI_MODEL": "stand-in"},
     },
     "tts": {
         "tone": {"TTS_ENGINES": "*=tone"},
         "espeak": {"TTS_ENGINES": "*=espeak"},
         "piper": {"TTS_ENGINES": "en=piper"},
+        "chain": {"TTS_ENGINES": "*=tone>espeak"},
     },
     "call": {"script": {}},
 }
 BEHIND: dict[str, dict[str, str]] = {
     "openai": {"NLU_OPENAI_BASE_URL": "http://127.0.0.1:{port}/v1"},
+    "gemini": {"NLU_GEMINI_BASE_URL": "http://127.0.0.1:{port}"},
     "chain": {"NLU_OPENAI_BASE_URL": "http://127.0.0.1:{port}/v1"},
 }
 """Engines with a chat server behind them, and the settings that lead there."""

@@ -49,9 +49,8 @@ class LlamaCppEngine:
         options = options_of(settings)
         path = await asyncio.to_thread(_model_file, settings)
         await asyncio.to_thread(_check_memory, path, options)
-        worker = Worker(
-            lambda: LlamaModel(path, options), options, KeptOpenings(settings.prompt_cache_dir, path), self._on_lost
-        )
+        kept = KeptOpenings(settings.prompt_cache_dir, path)
+        worker = Worker(lambda: LlamaModel(path, options), options, kept, self._on_lost, measures=True)
         await asyncio.to_thread(worker.start, prompts, max_reply_tokens=settings.max_reply_tokens)
         self._worker = worker
         if prompts:  # the first one now, the others in time nobody needs: a start must not take long

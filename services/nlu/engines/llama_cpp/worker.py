@@ -58,14 +58,17 @@ class Worker:
         options: ModelOptions,
         kept: KeptOpenings | None,
         on_lost: Callable[[str], bool] = lambda why: False,
+        *,
+        measures: bool = False,
     ) -> None:
         """`open_model` is called in the worker's thread; `kept`: where openings are kept from one start to the next.
         `on_lost` is told why the thread serves no more, on the event loop; True: the service goes on without it.
+        `measures`: time steps at the start, and size them by that.
         """
         self._open_model, self._options, self._kept = open_model, options, kept
         self._commands: SimpleQueue[Job | str | None] = SimpleQueue()  # a job; a conversation to forget; None: stop
         self._thread = Thread(target=self._run, name="llama", daemon=True)
-        self._on_lost = on_lost
+        self._on_lost, self._measures = on_lost, measures
         self._is_lost = False
         self._watch = ENGINE_THREADS.add("llama_cpp", longest_call_s=LONGEST_STEP_S, on_lost=self._lose)
         self._is_open = Event()
@@ -109,7 +112,7 @@ class Worker:
         self._watch.enter()
         try:
             model = self._open_model()
-            pace = measure_pace(model, self._options)
+            pace = measure_pace(model, self._options) if self._measures else StepPace()
             scheduler = Scheduler(model, self._options, self._kept, pace)
             scheduler.check_openings(self._openings, max_reply_tokens=self._max_reply_tokens)
         except Exception as error:
