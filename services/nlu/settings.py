@@ -25,7 +25,7 @@ class NluSettings(ServiceSettings):
     port: int = Field(50053, ge=0, le=65535, description="TCP port of the gRPC server; 0 takes a free one.")
     metrics_port: int = Field(9103, ge=0, le=65535, description="TCP port of the Prometheus metrics; 0 serves none.")
 
-    engine: Literal["llama_cpp", "openai", "script"] = Field(
+    engine: Literal["llama_cpp", "openai", "gemini", "script"] = Field(
         "llama_cpp", description="The engine of every language; NLU_ENGINES says more."
     )
     engines: str = Field(
@@ -121,6 +121,13 @@ class NluSettings(ServiceSettings):
     )
     openai_token_limit_field: Literal["max_tokens", "max_completion_tokens"] = Field(
         "max_tokens", description="openai: the field that bounds a reply; OpenAI's newer models take the second."
+    )
+
+    gemini_model: str = Field("gemini-2.5-flash", description="gemini: the model's name.")
+    gemini_api_key: SecretStr = Field(SecretStr(""), description="gemini: the key of the Gemini API.")
+    gemini_api_key_file: Path | None = Field(None, description="gemini: a file with the key, as secrets are mounted.")
+    gemini_base_url: str = Field(
+        "", pattern="^(https?://.*)?$", description="gemini: another URL of the API; empty: Google's own."
     )
 
     script_file: Path = Field(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from pathlib import Path
 
@@ -35,14 +35,22 @@ class LlamaCppEngine:
         self._settings = settings
         self.model = Path(settings.model).stem if settings.model.endswith(".gguf") else settings.model
         self._worker: Worker | None = None
+        self._on_lost: Callable[[str], bool] = lambda why: False
         self._drafts: dict[tuple[str, int], Job] = {}  # under way
+
+    def report_lost(self, on_lost: Callable[[str], bool]) -> None:
+        """Before `load`: have a lost thread told to `on_lost`; it returns True where others stand in for this engine,
+        and the process does not go down with it.
+        """
+        self._on_lost = on_lost
 
     async def load(self, prompts: tuple[tuple[Message, ...], ...]) -> None:
         settings = self._settings
         options = options_of(settings)
         path = await asyncio.to_thread(_model_file, settings)
         await asyncio.to_thread(_check_memory, path, options)
-        worker = Worker(lambda: LlamaModel(path, options), options, KeptOpenings(settings.prompt_cache_dir, path))
+        kept = KeptOpenings(settings.prompt_cache_dir, path)
+        worker = Worker(lambda: LlamaModel(path, options), options, kept, self._on_lost, measures=True)
         await asyncio.to_thread(worker.start, prompts, max_reply_tokens=settings.max_reply_tokens)
         self._worker = worker
         if prompts:  # the first one now, the others in time nobody needs: a start must not take long
