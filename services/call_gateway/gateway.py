@@ -117,14 +117,17 @@ class Gateway:
         """The process ends."""
         await self._channels.close()
 
-    async def check_agent(self, agent_id: str) -> None:
-        """Raise UnknownAgent when an agent is named that the NLU stage does not know."""
+    async def check_agent(self, agent_id: str, *, tenant_id: str) -> None:
+        """Raise UnknownAgent when an agent is named that the NLU stage does not know, or not for the tenant."""
         if agent_id:
-            await check_agent(self._channels.nlu, agent_id, limit_s=self._settings.first_response_s)
+            limit_s = self._settings.first_response_s
+            await check_agent(self._channels.nlu, agent_id, tenant_id=tenant_id, limit_s=limit_s)
 
     async def take_call(self, leg: Leg) -> None:
         """Hold a call to its end. Raises CapacityError, Draining: nothing was done, send it elsewhere."""
         self._check_room()
+        if not leg.call.is_recovered:  # it was let in before this process was
+            self._settings.quotas.check(leg.call, [call.session.call for call in self.calls])
         bind_call(leg.call.call_id)
         try:
             await self._hold(leg)

@@ -6,6 +6,7 @@ from opentelemetry import trace
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from prometheus_client import Counter, Gauge, Histogram
 
+from services.call_gateway.conversation.line import EndCause
 from services.call_gateway.conversation.news import (
     CallerHeard,
     FloorMoved,
@@ -41,6 +42,9 @@ _LINE_TROUBLE = Counter("voice_line_trouble_total", "Callers' lines that misbeha
 _FLOOR_MOVES = Counter("voice_floor_moves_total", "Times the floor changed hands, by what moved it.", ["cause"])
 _CALLS_UP = Gauge("voice_calls_up", "Calls that are up.", ["edge"])
 _CALLS = Counter("voice_calls_total", "Calls that are over, by who or what ended them.", ["cause"])
+
+for _cause in EndCause:  # a series that begins at its first call has no rate
+    _CALLS.labels(_cause.value)
 
 _LINE_HINTS = {
     LineCause.NEVER_CAME: "no packet ever came: a firewall or NAT before this machine, or a wrong media address there",

@@ -60,7 +60,7 @@ class CallGatewayService(call_pb2_grpc.CallGatewayServiceServicer):
         config = (await first_config(request_iterator)).config
         check_tenant(context, config.tenant_id)
         incoming = self._incoming(config)
-        await self._gateway.check_agent(config.agent_id)
+        await self._gateway.check_agent(config.agent_id, tenant_id=config.tenant_id)
         leg = self._gateway.program.leg(incoming)
         told = _Told(self._gateway, leg, fails_with_turn=config.fail_stream_on_turn_failure)
 

@@ -308,12 +308,15 @@ class Session:
             self._tell(ActionEnded(command.action_id, command.action, is_done=True))
 
     async def _transfer(self, wanted: str) -> None:
-        """To a place the agent lists, or to what it wrote. Raises LegFailed, and then the caller is still here."""
-        if listed := listed_target(wanted, self._profile.destinations):
-            await self._leg.transfer(listed, is_listed=True)
-            return
+        """To a place that the agent's file lists, whatever its model wrote. Raises LegFailed, and then the caller is
+        still here.
+        """
         region = self._profile.region or region_of(self.call.caller, self.conversation.language_code)
-        await self._leg.transfer(normalised(wanted, region))
+        places = self._profile.destinations
+        listed = listed_target(wanted, places) or listed_target(normalised(wanted, region), places)
+        if not listed:
+            raise TransferFailed("NOT_ALLOWED", "the agent's file does not list the destination")
+        await self._leg.transfer(listed, is_listed=True)
 
     async def _probe(self, stage: Stage) -> None:
         if await self._stages.is_alive(stage):

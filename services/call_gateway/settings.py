@@ -7,6 +7,7 @@ from pydantic_settings import BaseSettings
 
 from services.call_gateway.conversation.settings import ConversationSettings
 from services.call_gateway.edges.edge import EDGES
+from services.call_gateway.quotas import Quotas, read_quotas
 from services.call_gateway.stages.stream import StreamLimits
 from services.runtime.channels import ChannelSettings
 from services.runtime.exposure import is_loopback_target
@@ -29,6 +30,11 @@ class GatewaySettings(ServiceSettings):
         ge=1,
         description="Calls up at once, over all doors; one more is sent elsewhere. Lowered to what the stages serve.",
     )
+    tenant_calls: str = Field(
+        "",
+        description="Most calls up at once of each tenant, as in clinic=20,*=50; * is each other one; empty: none.",
+    )
+    caller_calls: int = Field(0, ge=0, description="Most calls up at once of one caller's number; 0: no quota.")
     agent_id: str = Field("", description="Agent of calls that name none; empty: the NLU stage's default.")
     language_codes: str = Field(
         "", description="BCP-47 tags callers may speak, likeliest first, by comma; empty: the agent's own."
@@ -72,6 +78,17 @@ class GatewaySettings(ServiceSettings):
         description="Sound without a word (hold music, voicemail, a fax) that ends a call, in seconds; 0: never.",
     )
     max_call_s: float = Field(3600.0, gt=0, description="Longest call, in seconds; then a goodbye.")
+
+    @field_validator("tenant_calls")
+    @classmethod
+    def _quotas_can_be_read(cls, text: str) -> str:
+        read_quotas(text)
+        return text
+
+    @property
+    def quotas(self) -> Quotas:
+        """How many calls at once one tenant and one caller may have."""
+        return Quotas(read_quotas(self.tenant_calls), self.caller_calls)
 
     @field_validator("edges")
     @classmethod

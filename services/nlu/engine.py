@@ -18,6 +18,7 @@ from services.runtime.providers import ProviderBoard
 CHAIN = "services.nlu.engines.chain"
 ENGINES = {
     "llama_cpp": "services.nlu.engines.llama_cpp.engine:LlamaCppEngine",
+    "gemini": "services.nlu.engines.gemini:GeminiEngine",
     "openai": "services.nlu.engines.openai.engine:OpenAiEngine",
     "script": "services.nlu.engines.script:ScriptEngine",
 }
@@ -104,7 +105,8 @@ ReplyPart = Began | TextMade | ToolWanted | CutShort | MadeBy
 class NluEngine(Protocol):
     """A model that continues conversations; it serves many at once.
 
-    A list of endpoints tried in order is an engine too: it wraps others.
+    A chain of engines that stand in for one another is an engine too: engines/chain.py. An engine with a thread of its
+    own may have `report_lost`, so that in a chain its loss does not take the process down.
     """
 
     name: str

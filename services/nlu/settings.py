@@ -25,7 +25,7 @@ class NluSettings(ServiceSettings):
     port: int = Field(50053, ge=0, le=65535, description="TCP port of the gRPC server; 0 takes a free one.")
     metrics_port: int = Field(9103, ge=0, le=65535, description="TCP port of the Prometheus metrics; 0 serves none.")
 
-    engine: Literal["llama_cpp", "openai", "script"] = Field(
+    engine: Literal["llama_cpp", "openai", "gemini", "script"] = Field(
         "llama_cpp", description="The engine of every language; NLU_ENGINES says more."
     )
     engines: str = Field(
@@ -64,6 +64,11 @@ class NluSettings(ServiceSettings):
         "qwen2.5-0.5b-instruct",
         description="llama_cpp: a model of deploy/models.toml, or the path of a .gguf file.",
     )
+    model_sha256: str = Field(
+        "",
+        pattern=r"^([0-9a-fA-F]{64})?$",
+        description="llama_cpp: sha256 of a .gguf file given by its path; it is not loaded with any other.",
+    )
     threads: int = Field(0, ge=0, description="llama_cpp: threads that compute; 0: one for each usable CPU.")
     gpu_layers: int = Field(0, ge=-1, description="llama_cpp: layers on GPUs; -1: all of them.")
     context_tokens: int = Field(8192, ge=512, description="llama_cpp: tokens in memory, of all calls together.")
@@ -71,11 +76,6 @@ class NluSettings(ServiceSettings):
     batch_tokens: int = Field(512, ge=64, description="llama_cpp: most tokens in one step.")
     max_reply_tokens: int = Field(96, ge=8, description="llama_cpp: most tokens of one reply.")
     temperature: float = Field(0.0, ge=0, le=2, description="0 always takes the likeliest token.")
-    model_sha256: str = Field(
-        "",
-        pattern="^([0-9a-f]{64})?$",
-        description="llama_cpp: sha256 of the file NLU_MODEL is the path of; empty: not verified, and logged so.",
-    )
     split_mode: Literal["layer", "row", "none"] = Field(
         "layer", description="llama_cpp: how the model is divided over GPUs; none: all on main_gpu."
     )
@@ -121,6 +121,13 @@ class NluSettings(ServiceSettings):
     )
     openai_token_limit_field: Literal["max_tokens", "max_completion_tokens"] = Field(
         "max_tokens", description="openai: the field that bounds a reply; OpenAI's newer models take the second."
+    )
+
+    gemini_model: str = Field("gemini-2.5-flash", description="gemini: the model's name.")
+    gemini_api_key: SecretStr = Field(SecretStr(""), description="gemini: the key of the Gemini API.")
+    gemini_api_key_file: Path | None = Field(None, description="gemini: a file with the key, as secrets are mounted.")
+    gemini_base_url: str = Field(
+        "", pattern="^(https?://.*)?$", description="gemini: another URL of the API; empty: Google's own."
     )
 
     script_file: Path = Field(

@@ -17,7 +17,18 @@ from opentelemetry.trace import StatusCode
 
 from services.runtime import errors
 from services.runtime.credentials import TokenFile
-from services.runtime.errors import CapacityError, Draining, Loading, ServiceError, Unexpected, root_cause
+from services.runtime.errors import (
+    CapacityError,
+    Draining,
+    Loading,
+    NotFoundError,
+    PermissionDeniedError,
+    RequestError,
+    ServiceError,
+    UnauthenticatedError,
+    Unexpected,
+    root_cause,
+)
 from services.runtime.identity import Scope, check_scope, set_caller
 from services.runtime.lifecycle import Lifecycle, State
 from services.runtime.logs import get_logger
@@ -91,6 +102,8 @@ class Door(grpc.aio.ServerInterceptor):
         self._open: Counter[str] = Counter()
         self._emptied = asyncio.Event()
         self._emptied.set()
+        for reason in (CapacityError.reason, Unexpected.reason):  # a series that begins at its first error has no rate
+            metrics.errors_total(reason)
 
     async def emptied(self) -> None:
         """Return when no stream is open."""
@@ -246,7 +259,9 @@ class Door(grpc.aio.ServerInterceptor):
             cause = Unexpected("the server failed in a way it did not expect; its log says more")
         else:
             log.info("refused", reason=cause.reason, field=cause.field)
-        self._metrics.errors_total(cause.reason).inc()
+        is_client_fault = isinstance(cause, RequestError | NotFoundError | UnauthenticatedError | PermissionDeniedError)
+        count = self._metrics.client_errors_total if is_client_fault else self._metrics.errors_total
+        count(cause.reason).inc()
         # The tracer's own context would write the message on the span, and it may repeat what a client sent.
         trace.get_current_span().set_status(StatusCode.ERROR)
         await errors.abort(getattr(context, "__wrapped__", context), cause, self._full_name)

@@ -51,6 +51,7 @@ class EngineWatch:
     engine: str
     longest_call_s: float  # the longest legitimate call
     _registry: "EngineThreads"
+    on_lost: Callable[[LostThread], bool] | None = None  # told once; True: the service goes on without the engine
     _threads: dict[threading.Thread, _Watched] = field(default_factory=dict)
 
     def enter(self) -> None:
@@ -115,9 +116,13 @@ class EngineThreads:
         self._watches: list[EngineWatch] = []
         self._looked_at: float | None = None
 
-    def add(self, engine: str, *, longest_call_s: float) -> EngineWatch:
-        """Begin with an engine. `longest_call_s`: the longest legitimate call into it, in seconds."""
-        watch = EngineWatch(engine, longest_call_s, self)
+    def add(
+        self, engine: str, *, longest_call_s: float, on_lost: Callable[[LostThread], bool] | None = None
+    ) -> EngineWatch:
+        """Begin with an engine. `longest_call_s`: the longest legitimate call into it, in seconds. `on_lost`: asked
+        before the process goes down with the engine; True: others stand in for it, and the process lives.
+        """
+        watch = EngineWatch(engine, longest_call_s, self, on_lost)
         self._watches.append(watch)
         return watch
 
@@ -131,7 +136,9 @@ class EngineThreads:
         self._looked_at = now
         for watch in list(self._watches):
             if lost := watch.find_lost(elapsed_s):
-                return lost
+                if watch.on_lost is None or not watch.on_lost(lost):
+                    return lost
+                self.remove(watch)
         return None
 
     def find_late(self) -> LostThread | None:

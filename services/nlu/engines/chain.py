@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from services.nlu.engine import (
     Began,
@@ -66,6 +67,9 @@ class ChainEngine:
         self._chains, self._limits, self._clock = chains, limits, clock
         self.board = board
         self._members = {name: Member(engine, board.add(name, engine.model)) for name, engine in engines.items()}
+        for member in self._members.values():
+            if reports := getattr(member.engine, "report_lost", None):
+                reports(partial(self._on_lost, member))
         self.name = ">".join(engines)
         self.model = ">".join(engine.model for engine in engines.values())
 
@@ -111,6 +115,11 @@ class ChainEngine:
     async def close(self) -> None:
         for member in self._members.values():
             await member.engine.close()
+
+    def _on_lost(self, member: Member, why: str) -> bool:
+        """The thread of an engine has ended or hangs. Whether every chain still has an engine that serves."""
+        member.provider.lose(why)
+        return all(any(not self._members[name].provider.lost for name in chain) for chain in self._chains.values())
 
     def _loaded(self) -> list[Member]:
         return [member for member in self._members.values() if not member.provider.lost]
@@ -165,6 +174,7 @@ class _ChainedReply:
             except TurnFailed as failure:
                 failed = self._live[-1] if attempt not in self._live and self._live else attempt
                 self._fail(failed, failure)
+                await self._drop(failed)
                 following = None if self._has_asked_tool else self._next(going_on=bool(self._said.strip()))
                 if following is None:
                     raise
@@ -258,6 +268,12 @@ class _ChainedReply:
             return task.result()
         except StopAsyncIteration:
             return None
+        except TurnFailed:
+            raise
+        except Exception as error:  # a fault of ours or of a library: the turn need not die of it
+            log.exception("engine_broke", provider=attempt.provider.name)
+            message = f"{attempt.provider.name} broke: {type(error).__name__}"
+            raise ProviderFailed("ENGINE_FAILED", message, ErrorClass.TRANSIENT) from error
 
     def _could_go_on(self) -> bool:
         """Whether another engine could take the turn over now."""

@@ -25,9 +25,7 @@ from services.stt_proxy.phrasebook import load_phrasebooks, phrasebook_of
 from services.stt_proxy.prediction import PausingHabit, Waits, judge
 
 TAGS = ("en-US", "en-GB", "vi-VN", "ru-RU", "zh-CN", "VI", "ja-JP", "fr", "x-klingon", "a" * 200)
-TEXT = (
-    "Dr. Nguyễn said: wait... 我想预约明天, если можно, at 10/11 for $20? Mon-Fri, our FAQs, thứ 2, 4; 5/мес, ½ 3 мая"
-)
+TEXT = "Dr. Nguyễn said: wait... 我想预约明天, если можно, at 10/11 for $20? Mon-Fri, our FAQs, thứ 2, 4, ½ 3 мая"
 
 
 @pytest.fixture

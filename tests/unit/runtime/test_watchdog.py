@@ -84,6 +84,19 @@ def test_a_process_that_was_stopped_for_an_hour_has_no_hanging_thread() -> None:
     assert threads.find_lost(3600.0) is None
 
 
+def test_an_engine_that_others_stand_in_for_is_told_of_and_the_process_lives() -> None:
+    threads = EngineThreads()
+    told: list[LostThread] = []
+    ended = threading.Thread(target=lambda: None)
+    ended.start()
+    ended.join()
+    watch = threads.add("engine", longest_call_s=1.0, on_lost=lambda lost: told.append(lost) is None)
+    watch.watch(ended)
+    assert threads.find_lost(0.0) is None
+    assert threads.find_lost(1.0) is None
+    assert [lost.cause for lost in told] == ["ended"]
+
+
 class StandingLoop:
     """An event loop that calls what it was asked to call only when told to turn."""
 

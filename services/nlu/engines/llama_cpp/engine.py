@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from pathlib import Path
 
@@ -35,14 +35,22 @@ class LlamaCppEngine:
         self._settings = settings
         self.model = Path(settings.model).stem if settings.model.endswith(".gguf") else settings.model
         self._worker: Worker | None = None
+        self._on_lost: Callable[[str], bool] = lambda why: False
         self._drafts: dict[tuple[str, int], Job] = {}  # under way
+
+    def report_lost(self, on_lost: Callable[[str], bool]) -> None:
+        """Before `load`: have a lost thread told to `on_lost`; it returns True where others stand in for this engine,
+        and the process does not go down with it.
+        """
+        self._on_lost = on_lost
 
     async def load(self, prompts: tuple[tuple[Message, ...], ...]) -> None:
         settings = self._settings
         options = options_of(settings)
         path = await asyncio.to_thread(_model_file, settings)
         await asyncio.to_thread(_check_memory, path, options)
-        worker = Worker(lambda: LlamaModel(path, options), options, KeptOpenings(settings.prompt_cache_dir, path))
+        kept = KeptOpenings(settings.prompt_cache_dir, path)
+        worker = Worker(lambda: LlamaModel(path, options), options, kept, self._on_lost, measures=True)
         await asyncio.to_thread(worker.start, prompts, max_reply_tokens=settings.max_reply_tokens)
         self._worker = worker
         if prompts:  # the first one now, the others in time nobody needs: a start must not take long
@@ -115,10 +123,7 @@ def _model_file(settings: NluSettings) -> Path:
     path = Path(settings.model).expanduser()
     if not path.is_file():
         raise StartupError(f"NLU_MODEL={path} is not there: name a GGUF file, or a model of deploy/models.toml")
-    if not settings.model_sha256:
-        log.warning("model_not_verified", path=str(path), why="NLU_MODEL_SHA256 is not set")
-    elif (sha256 := sha256_of(path)) != settings.model_sha256:
-        raise StartupError(f"NLU_MODEL={path} has the sha256 {sha256}, not NLU_MODEL_SHA256: fetch it again")
+    check_hash(path, settings.model_sha256)
     return path
 
 
@@ -172,3 +177,11 @@ def _check_memory(path: Path, options: ModelOptions) -> None:
     host = host_memory(with_gpus=options.gpu_layers != 0)
     if fault := find_misfit_here(read_shape(path), layout, host):
         raise StartupError(fault)
+
+
+def check_hash(path: Path, sha256: str) -> None:
+    """Raise StartupError when the file is not the one of that hash; say so where none is given. Reads it once."""
+    if not sha256:
+        log.warning("model_without_hash", path=str(path), remedy="set NLU_MODEL_SHA256, as sha256sum prints it")
+    elif sha256_of(path) != sha256.lower():
+        raise StartupError(f"NLU_MODEL={path} is not the file that NLU_MODEL_SHA256 names: get it again")

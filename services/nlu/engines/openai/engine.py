@@ -21,6 +21,7 @@ from services.nlu.engines.openai.request import body_of
 from services.nlu.engines.openai.stream import CompletionReader
 from services.nlu.remote.failures import from_status
 from services.nlu.remote.sse import BadEvents, EventReader
+from services.nlu.remote.transport import failure_of
 from services.nlu.settings import NluSettings, read_secret
 from services.runtime.breaker import ErrorClass
 from services.runtime.errors import NotServing, StartupError, TurnFailed
@@ -182,17 +183,3 @@ class OpenAiEngine:
             await asyncio.sleep(_WARM_EVERY_S)
             with suppress(ProviderFailed):
                 await self._warm_up()
-
-
-def failure_of(provider: str, error: Exception) -> ProviderFailed:
-    """A connection that was refused, broke or timed out; a certificate that is not trusted."""
-    causes: list[BaseException] = [error]
-    while (cause := causes[-1].__cause__ or causes[-1].__context__) is not None and cause not in causes:
-        causes.append(cause)
-    if any(isinstance(one, ssl.SSLCertVerificationError) for one in causes) or "CERTIFICATE_VERIFY_FAILED" in str(
-        error
-    ):
-        why = next((one.verify_message for one in causes if isinstance(one, ssl.SSLCertVerificationError)), str(error))
-        return ProviderFailed("ENGINE_FAILED", f"{provider}'s certificate is refused: {why}", ErrorClass.FATAL)
-    what = str(error) or type(error).__name__
-    return ProviderFailed("ENGINE_FAILED", f"the connection to {provider} failed: {what}", ErrorClass.TRANSIENT)

@@ -7,10 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from services.nlu.engine import Message, ReplyRequest, Role, ToolSpec
+from services.nlu.remote.messages import CONTINUE, split_tool
 from services.nlu.settings import NluSettings
-
-CONTINUE = "(The line broke off there. Go on with that answer from the very next word; repeat nothing of it.)"
-"""Asked of a model that goes on with an answer another one began."""
 
 
 def body_of(request: ReplyRequest, settings: NluSettings) -> dict[str, Any]:
@@ -46,19 +44,6 @@ def write_messages(messages: Sequence[Message]) -> list[dict[str, Any]]:
         else:
             written.append({"role": message.role.value, "content": message.text})
     return written
-
-
-def split_tool(text: str) -> tuple[str, str, str]:
-    """Name, arguments and result of a tool's message: `name(arguments): result`, or `name: result`."""
-    head, colon, result = text.partition("): ") if "(" in text.partition(":")[0] else text.partition(": ")
-    name, _, arguments = head.partition("(")
-    if not colon or not name.replace("_", "").replace("-", "").replace(".", "").isalnum():
-        return "tool", "{}", text
-    try:
-        json.loads(arguments or "{}")
-    except ValueError:
-        arguments = "{}"
-    return name, arguments or "{}", result
 
 
 def write_tool(tool: ToolSpec) -> dict[str, Any]:
