@@ -63,8 +63,7 @@ async def test_announcements_in_hold_music_are_left_alone_and_the_line_is_ended(
             if caller.end is None:
                 words = speech(ANNOUNCEMENTS[0 if is_repeated else nth])
                 await caller.say(as_clip(np.concatenate([music(14.0), words, music(2.0)])))
-        print(caller.story())
         story = "\n".join(" ".join(str(turn).split()) for turn in caller.turns())
         assert len(answered(caller)) <= 2, story
         prompts = [turn.heard_text for turn in caller.turns(by_gateway=True)]
-        assert len(prompts) <= 4, story
+        assert prompts.count("Are you still there?") <= 4, story
