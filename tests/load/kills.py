@@ -14,6 +14,7 @@ tried again, up to `--tries` times, and the row says at which try it was so.
 import argparse
 import asyncio
 import contextlib
+import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator
@@ -27,7 +28,7 @@ import numpy as np
 import yaml
 from voice.call.v1 import call_pb2, call_pb2_grpc, record_pb2
 
-from clients.phone.sip_phone import SipCall
+from clients.phone.sip_phone import PhoneFailed, SipCall
 from deploy.asterisk.private_pbx import PrivatePbx
 from services.audio.g711 import decode_mulaw
 from services.audio.pcm import Samples
@@ -48,6 +49,7 @@ STOPPED_S: Final = 5.0
 WATCHED_S: Final = 30.0  # from the fault, at the longest
 QUIET_S: Final = 6.5  # for a caller who is owed nothing: the agent's own question comes after eight
 HELD_S: Final = 3.0
+MAX_STARTS: Final = 3  # to bring a call to the moment
 SAID_TOLERANCE_S: Final = 0.5  # from the end of the sound of words to the news of it
 OWED_S: Final = 2.0  # longest silence for a caller who is owed sound
 MOMENT_LIMIT_S: Final = 20.0
@@ -336,9 +338,14 @@ async def _try(pbx: PrivatePbx, state: Path, *, fault: str, service: str, moment
         "nlu": {"NLU_AGENTS_DIR": str(_write_agent(state))},
     }
     says = CALLER_SAYS if moment != "closing" else (*["Say sure, please."] * 2, CALLER_SAYS[-1])
-    with scripted_stack(state, says, settings) as stack:
-        async with _called(stack.gateway, number(pbx)) as (call, told):
-            return await _cell(call, stack, told, fault=fault, service=service, moment=moment)
+    for n_starts in range(MAX_STARTS):
+        with scripted_stack(state / str(n_starts), says, settings) as stack:
+            try:
+                async with _called(stack.gateway, number(pbx)) as (call, told):
+                    return await _cell(call, stack, told, fault=fault, service=service, moment=moment)
+            except* (TimeoutError, PhoneFailed) as slow:  # the machine is too busy to bring the call to the moment
+                print(f"{fault} {service} {moment}: {slow.exceptions[0]!r}, once more", file=sys.stderr, flush=True)
+    raise SystemExit(f"{fault} {service} {moment}: the call did not come so far in {MAX_STARTS} tries")
 
 
 def _write_agent(folder: Path) -> Path:
