@@ -1,8 +1,10 @@
 """What the STT service can be told from outside."""
 
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, field_validator
+from pydantic_settings import NoDecode
 
 from services.runtime.settings import ServiceSettings, service_config
 
@@ -15,7 +17,14 @@ class SttSettings(ServiceSettings):
     port: int = Field(50052, ge=0, le=65535, description="TCP port of the gRPC server; 0 takes a free one.")
     metrics_port: int = Field(9102, ge=0, le=65535, description="TCP port of the Prometheus metrics; 0 serves none.")
 
-    engine: str = Field("faster_whisper", description="Who puts speech into words: faster_whisper or script.")
+    engine: str = Field(
+        "faster_whisper",
+        description="Who puts speech into words: faster_whisper, viet_asr, google, vosk, sherpa_onnx or script.",
+    )
+    engines: Annotated[dict[str, str], NoDecode] = Field(
+        {},
+        description="An engine for each language, in place of engine: vi=viet_asr,en=faster_whisper,*=faster_whisper.",
+    )
 
     vad_batch_ms: float = Field(
         5.0,
@@ -66,3 +75,13 @@ class SttSettings(ServiceSettings):
         le=5000,
         description="Engine script: text is ready this long after the end of speech, in ms of audio.",
     )
+
+    @field_validator("engines", mode="before")
+    @classmethod
+    def _engines_are_pairs(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        pairs = [pair.strip().partition("=") for pair in value.split(",") if pair.strip()]
+        if any(not language.strip() or not engine.strip() for language, _, engine in pairs):
+            raise ValueError("write language=engine, separated by commas, as in vi=viet_asr,*=faster_whisper")
+        return {language.strip().lower(): engine.strip() for language, _, engine in pairs}

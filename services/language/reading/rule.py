@@ -1,9 +1,10 @@
 """One way of writing and the words for it."""
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from services.language.data import read
 from services.language.reading.spoken import Rewrite
@@ -13,6 +14,14 @@ LETTER = r"[A-Za-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u1fff]"
 
 WORD = rf"[\d_{LETTER[1:]}"
 """Such a letter, or a digit. Written as all word characters but Han it takes four times as long to compile."""
+
+
+class Rewriter(Protocol):
+    """What knows how to say something of a text."""
+
+    def apply(self, text: str) -> Iterator[Rewrite]:
+        """Every place in `text` it speaks for."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +49,58 @@ def any_of(words: Iterable[str]) -> str:
     return "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True)) or "(?!)"
 
 
+ROMAN = r"(?=[XVI])X{0,3}(?:IX|IV|V?I{0,3})"
+"""A pattern for 1 to 39 in Roman numerals; L, C, D and M stand alone for other things too: "Type C"."""
+
+_ROMAN_DIGITS = {"X": 10, "V": 5, "I": 1}
+
+
+def roman(numeral: str) -> int:
+    """The value of a numeral that `ROMAN` matches."""
+    values = [_ROMAN_DIGITS[letter] for letter in numeral]
+    behind = [*values[1:], 0]
+    return sum(-value if value < next_value else value for value, next_value in zip(values, behind, strict=True))
+
+
+VULGAR = r"[½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅐⅛⅜⅝⅞⅑⅒]"
+"""Fractions in one sign."""
+
+
+def vulgar_fraction(sign: str) -> tuple[int, int]:
+    """The two numbers of such a sign: 1 and 2 for "½"."""
+    upper, _, lower = unicodedata.normalize("NFKC", sign).partition("\u2044")
+    return int(upper), int(lower)
+
+
+def idiom_rule(idioms: Mapping[str, str]) -> Rule:
+    """What is said in a way of its own: "24/7"."""
+    return Rule(re.compile(rf"(?<![\w/.$€£-])(?:{any_of(idioms)})(?![\w/%-]|[.,]\d)"), lambda match: idioms[match[0]])
+
+
+def times_rules(by: str, times: str = "") -> list[Rule]:
+    """An x between two measures, "3 x 4", and behind a number where `times` is given: "2x a day"."""
+
+    def say(match: re.Match[str]) -> str:
+        before, after = match[0][0].isspace(), match[0][-1].isspace()
+        return f"{' ' if before else ''}{by}{' ' if after else ''}"
+
+    return [
+        Rule(
+            re.compile(r"(?<=\d)\s?x\s?(?=\d)|(?<=\d\w)\sx\s(?=\d)|(?<=\d\w\w)\sx\s(?=\d)|(?<=[^\W\d])\sx\s(?=\d)"), say
+        ),
+        *([Rule(re.compile(r"(?<=\d)x(?!\w)"), lambda _: times)] if times else []),
+    ]
+
+
 def apart(match: re.Match[str], words: str) -> str:
     """The words, kept apart from a letter or digit written right beside them: "A12" is "A twelve"."""
     before, after = match.string[: match.start()][-1:], match.string[match.end() :][:1]
-    return f"{' ' if before.isalnum() else ''}{words}{' ' if after.isalnum() else ''}"
+    return f"{' ' if _is_word(before) else ''}{words}{' ' if _is_word(after) else ''}"
+
+
+def _is_word(character: str) -> bool:
+    """A letter or a digit; no sign such as "²"."""
+    return character.isalpha() or character.isdecimal()
 
 
 def with_lost_dot(match: re.Match[str], words: str) -> str:
@@ -67,7 +124,9 @@ def sign_rule(signs: Mapping[str, str], *, gap: str = " ") -> Rule:
     def say(match: re.Match[str]) -> str:
         before, after = match.string[: match.start()][-1:], match.string[match.end() :][:1]
         is_open = before and not before.isspace()
-        is_followed = after and (after.isalnum() or after in signs or after in "$€£(-")
+        is_followed = after and (
+            after.isalnum() or after in signs or after in "$€£(" or (after == "-" and match[0] != "%")
+        )
         return f"{gap if is_open else ''}{signs[match[0]]}{gap if is_followed else ''}"
 
     return Rule(re.compile(any_of(signs)), say)
