@@ -51,7 +51,7 @@ class LineSound:
         self._next_sample = 0
 
     def hear(self, start_sample: int, content: bytes) -> list[Look]:
-        """Sound of the line, in the leg's format, a packet or several; what was seen of it where it was time to look."""
+        """Sound in the leg's format, a packet or several; what was seen of it where it was time to look."""
         width = self._format.bytes_per_sample
         n_samples, frame = len(content) // width, round(FRAME_MS * self._per_ms)
         looks: list[Look] = []
