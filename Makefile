@@ -7,12 +7,14 @@ EDGE ?=
 SCENARIO ?=
 STAGE ?=
 ENGINE ?=
-export WAV EDGE SCENARIO STAGE ENGINE
+PROVIDER ?=
+FOR ?= 30
+export WAV EDGE SCENARIO STAGE ENGINE PROVIDER
 # buf, grpcurl and the like come with the environment
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run-stack pbx call models test check protos bench load clean env-stack env-call env-test
+.PHONY: help run-stack pbx call models test check protos bench load drill clean env-stack env-call env-test
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1\t/' | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -51,6 +53,9 @@ protos: env-test ## Make the stubs in protos/gen again, then check the protos
 
 bench: env-test ## Measure turns and barge-in on the wire: a table, and out/bench.json
 	@exec $(PYTHON) -m tests.load.bench
+
+drill: env-stack ## Take a provider of a chain out: STAGE=nlu|tts PROVIDER=name FOR=30 (seconds); without PROVIDER say how they stand
+	@exec $(PYTHON) -m deploy.drill "$(STAGE)" "$(PROVIDER)" $(FOR)
 
 load: env-test ## Load one stage alone: STAGE=stt|nlu|tts|gateway [ENGINE=name]; a table, and out/load-<stage>.json
 	@exec $(PYTHON) -m tests.load.stage
