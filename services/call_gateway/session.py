@@ -141,7 +141,7 @@ class Session:
         try:
             await self._leg.answer(self)
         except LegFailed as failed:
-            log.info("call_not_answered", reason=str(failed))
+            log.info("call_not_answered", **{"pii.reason": str(failed)})
         else:
             self._on_answered()
             self._tell(CallAnswered(is_recovered=self.call.is_recovered))
@@ -301,19 +301,22 @@ class Session:
         except LegFailed as failed:
             reason = failed.reason if isinstance(failed, TransferFailed) else "LINE_REFUSED"
             log.warning(
-                "action_failed", action=type(command.action).__name__, reason=reason, **{"pii.why": str(failed)}
+                "action_failed", action=type(command.action).__name__, reason=reason, **{"pii.reason": str(failed)}
             )
             self._tell(ActionEnded(command.action_id, command.action, is_done=False, reason=reason))
         else:
             self._tell(ActionEnded(command.action_id, command.action, is_done=True))
 
     async def _transfer(self, wanted: str) -> None:
-        """To a place the agent lists, or to what it wrote. Raises LegFailed, and then the caller is still here."""
-        if listed := listed_target(wanted, self._profile.destinations):
-            await self._leg.transfer(listed, is_listed=True)
-            return
+        """To a place that the agent's file lists, whatever its model wrote. Raises LegFailed, and then the caller is
+        still here.
+        """
         region = self._profile.region or region_of(self.call.caller, self.conversation.language_code)
-        await self._leg.transfer(normalised(wanted, region))
+        places = self._profile.destinations
+        listed = listed_target(wanted, places) or listed_target(normalised(wanted, region), places)
+        if not listed:
+            raise TransferFailed("NOT_ALLOWED", "the agent's file does not list the destination")
+        await self._leg.transfer(listed, is_listed=True)
 
     async def _probe(self, stage: Stage) -> None:
         if await self._stages.is_alive(stage):
@@ -326,10 +329,10 @@ class Session:
                 async with asyncio.timeout(HANG_UP_LIMIT_S):
                     await self._leg.fall_back(message)
                     await self._ended.wait()
-                    log.warning("call_sent_on", reason=message)
+                    log.warning("call_sent_on", **{"pii.reason": message})
                     return
             except (LegFailed, TimeoutError) as failed:
-                log.warning("fallback_failed", reason=str(failed))
+                log.warning("fallback_failed", **{"pii.reason": str(failed)})
         await self._hang_up(EndCause.FAILURE, message)
 
     async def _hang_up(self, cause: EndCause, message: str = "") -> None:
@@ -338,7 +341,7 @@ class Session:
                 await self._leg.hang_up(cause, message=message)
                 await self._ended.wait()
         except (LegFailed, TimeoutError) as failed:
-            log.warning("hang_up_failed", reason=str(failed))
+            log.warning("hang_up_failed", **{"pii.reason": str(failed)})
             self.on_leg_event(LegEnded(cause, message))
 
     # -- beginnings ----------------------------------------------------------------------------------------------------

@@ -2,13 +2,15 @@
 
 from pathlib import Path
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings
 
 from services.call_gateway.conversation.settings import ConversationSettings
 from services.call_gateway.edges.edge import EDGES
+from services.call_gateway.quotas import Quotas, read_quotas
 from services.call_gateway.stages.stream import StreamLimits
 from services.runtime.channels import ChannelSettings
+from services.runtime.exposure import is_loopback_target
 from services.runtime.settings import ServiceSettings, service_config
 
 LEAST_SETTLING_MS = 100  # from the caller's last word to the turn that is taken, at the least
@@ -28,6 +30,11 @@ class GatewaySettings(ServiceSettings):
         ge=1,
         description="Calls up at once, over all doors; one more is sent elsewhere. Lowered to what the stages serve.",
     )
+    tenant_calls: str = Field(
+        "",
+        description="Most calls up at once of each tenant, as in clinic=20,*=50; * is each other one; empty: none.",
+    )
+    caller_calls: int = Field(0, ge=0, description="Most calls up at once of one caller's number; 0: no quota.")
     agent_id: str = Field("", description="Agent of calls that name none; empty: the NLU stage's default.")
     language_codes: str = Field(
         "", description="BCP-47 tags callers may speak, likeliest first, by comma; empty: the agent's own."
@@ -72,6 +79,17 @@ class GatewaySettings(ServiceSettings):
     )
     max_call_s: float = Field(3600.0, gt=0, description="Longest call, in seconds; then a goodbye.")
 
+    @field_validator("tenant_calls")
+    @classmethod
+    def _quotas_can_be_read(cls, text: str) -> str:
+        read_quotas(text)
+        return text
+
+    @property
+    def quotas(self) -> Quotas:
+        """How many calls at once one tenant and one caller may have."""
+        return Quotas(read_quotas(self.tenant_calls), self.caller_calls)
+
     @field_validator("edges")
     @classmethod
     def _edges_are_known(cls, edges: str) -> str:
@@ -79,6 +97,27 @@ class GatewaySettings(ServiceSettings):
             if name not in EDGES:
                 raise ValueError(f"{name!r} is no edge: use any of {', '.join(sorted(EDGES))}")
         return edges
+
+    @model_validator(mode="after")
+    def _connections_outlast_calls(self) -> "GatewaySettings":
+        if self.connection_grace_s <= self.max_call_s:
+            raise ValueError(
+                f"connection_grace_s {self.connection_grace_s:g} must be above max_call_s {self.max_call_s:g}: "
+                "a call of an aged connection would be cut"
+            )
+        return self
+
+    def exposures(self) -> list[str]:
+        """Those of every service, and what leaves for the stages over plain text."""
+        found = super().exposures()
+        if self.stage_tls_ca_file is not None:
+            return found
+        for name in ("stt_target", "nlu_target", "tts_target"):
+            target = getattr(self, name)
+            if not is_loopback_target(target):
+                what = "the bearer token and calls go" if self.stage_token.get_secret_value() else "calls go"
+                found.append(f"{name} {target}: {what} there over plain text: set GATEWAY_STAGE_TLS_CA_FILE")
+        return found
 
     @property
     def edge_names(self) -> tuple[str, ...]:

@@ -64,6 +64,11 @@ class NluSettings(ServiceSettings):
         "qwen2.5-0.5b-instruct",
         description="llama_cpp: a model of deploy/models.toml, or the path of a .gguf file.",
     )
+    model_sha256: str = Field(
+        "",
+        pattern=r"^([0-9a-fA-F]{64})?$",
+        description="llama_cpp: sha256 of a .gguf file given by its path; it is not loaded with any other.",
+    )
     threads: int = Field(0, ge=0, description="llama_cpp: threads that compute; 0: one for each usable CPU.")
     gpu_layers: int = Field(0, ge=-1, description="llama_cpp: layers on GPUs; -1: all of them.")
     context_tokens: int = Field(8192, ge=512, description="llama_cpp: tokens in memory, of all calls together.")
@@ -71,11 +76,6 @@ class NluSettings(ServiceSettings):
     batch_tokens: int = Field(512, ge=64, description="llama_cpp: most tokens in one step.")
     max_reply_tokens: int = Field(96, ge=8, description="llama_cpp: most tokens of one reply.")
     temperature: float = Field(0.0, ge=0, le=2, description="0 always takes the likeliest token.")
-    model_sha256: str = Field(
-        "",
-        pattern="^([0-9a-f]{64})?$",
-        description="llama_cpp: sha256 of the file NLU_MODEL is the path of; empty: not verified, and logged so.",
-    )
     split_mode: Literal["layer", "row", "none"] = Field(
         "layer", description="llama_cpp: how the model is divided over GPUs; none: all on main_gpu."
     )

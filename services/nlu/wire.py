@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from voice.nlu.v1 import agent_pb2, nlu_pb2
 from voice.type.v1 import expectation_pb2, turn_pb2
 
@@ -121,8 +123,8 @@ def write_output(output: Output) -> nlu_pb2.StreamingConverseResponse:
             return nlu_pb2.StreamingConverseResponse(turn_end=end)
 
 
-def write_profile(profile: AgentProfile) -> agent_pb2.AgentProfile:
-    """What the other stages must know of an agent."""
+def write_profile(profile: AgentProfile, *, tenants: Iterable[str] = ()) -> agent_pb2.AgentProfile:
+    """What the other stages must know of an agent. `tenants`: those of its own that the asker may know of."""
     return agent_pb2.AgentProfile(
         agent_id=profile.agent_id,
         voices=[
@@ -141,6 +143,8 @@ def write_profile(profile: AgentProfile) -> agent_pb2.AgentProfile:
         barge_in=agent_pb2.AgentBargeIn(**profile.barge_in.model_dump()),
         phrases=profile.phrases,
         destinations=[_write_destination(destination) for destination in profile.destinations],
+        allowed_acts=agent_pb2.AllowedActs(acts=profile.acts),
+        tenants=tenants,
     )
 
 

@@ -16,7 +16,14 @@ _QUEUE = Histogram(
 )
 _COMPUTE = Histogram("voice_compute_seconds", "Working, a turn.", ["stage"], buckets=LATENCY_BUCKETS_S)
 _OPEN_STREAMS = Gauge("voice_open_streams", "Streams open now.", ["stage"])
-_ERRORS = Counter("voice_errors_total", "Streams, unary calls and turns that failed, by reason.", ["stage", "reason"])
+_ERRORS = Counter(
+    "voice_errors_total", "Streams, unary calls and turns that failed here, by reason.", ["stage", "reason"]
+)
+_CLIENT_ERRORS = Counter(
+    "voice_client_errors_total",
+    "Streams, unary calls and turns that were refused as their client's fault.",
+    ["stage", "reason"],
+)
 _QUEUE_DROPPED = Counter("voice_queue_dropped_total", "Items a bounded queue dropped by its rule.", ["stage", "queue"])
 _UNKNOWN_REQUESTS = Counter("voice_unknown_requests_total", "Requests of a kind this server does not know.", ["stage"])
 _FENCED_MESSAGES = Counter("voice_fenced_messages_total", "Messages dropped because their turn is fenced.", ["stage"])
@@ -61,8 +68,12 @@ class StageMetrics:
         self.event_loop_lag_last_seconds = _LOOP_LAG_NOW.labels(stage)
 
     def errors_total(self, reason: str) -> Counter:
-        """The counter of one ErrorInfo or turn_end reason."""
+        """The counter of one ErrorInfo or turn_end reason, where the fault is the server's."""
         return _ERRORS.labels(self.stage, reason)
+
+    def client_errors_total(self, reason: str) -> Counter:
+        """The same where the fault is the client's: nobody is woken up for it."""
+        return _CLIENT_ERRORS.labels(self.stage, reason)
 
     def queue_dropped_total(self, queue: str) -> Counter:
         """The counter of one bounded queue."""

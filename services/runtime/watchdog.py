@@ -81,6 +81,17 @@ class EngineWatch:
         """The engine stops: its threads may end."""
         self._registry.remove(self)
 
+    def find_late(self) -> LostThread | None:
+        """The first thread that has ended or is longer in one call than the longest legitimate one, as of the last
+        look.
+        """
+        for thread, watched in list(self._threads.items()):
+            if not watched.is_alive():
+                return LostThread(self.engine, thread.name, "ended")
+            if watched.n_begun != watched.n_ended and watched.age_s > self.longest_call_s:
+                return LostThread(self.engine, thread.name, f"is {watched.age_s:.0f} s in one call")
+        return None
+
     def find_lost(self, elapsed_s: float) -> LostThread | None:
         """The first lost thread; `elapsed_s` is the time since the last look."""
         for thread, watched in list(self._threads.items()):
@@ -129,6 +140,10 @@ class EngineThreads:
                     return lost
                 self.remove(watch)
         return None
+
+    def find_late(self) -> LostThread | None:
+        """The first thread that serves nobody at present: readiness goes before the process does."""
+        return next((late for watch in list(self._watches) if (late := watch.find_late())), None)
 
 
 ENGINE_THREADS = EngineThreads()

@@ -42,6 +42,10 @@ class Actions:
     def do(self, asked: ActionAsked) -> None:
         """Now is the time."""
         self._asked[asked.action_id] = asked
+        if not self._state.allows(asked.action):
+            self._state.counters["acts_refused"] += 1
+            self.ended(ActionEnded(asked.action_id, asked.action, is_done=False, reason="NOT_ALLOWED"))
+            return
         match asked.action:
             case HangUpCall():
                 self.ended(ActionEnded(asked.action_id, asked.action, is_done=True))

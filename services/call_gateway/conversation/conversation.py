@@ -197,6 +197,7 @@ class Conversation:
         """Who the agent is has become known."""
         self._state.settings = self._state.settings.adapted(profile)
         self._state.spoken = profile.language_codes
+        self._state.acts = profile.acts
         self._caller.adapt()
         if not self._state.language_code and profile.language_codes:
             self._state.language_code = profile.language_codes[0]

@@ -4,6 +4,10 @@ from dataclasses import dataclass
 
 from services.call_gateway.conversation.events import PromptKind
 
+ALL_ACTS = frozenset({"hang_up", "transfer", "send_dtmf", "switch_language"})
+HARMLESS_ACTS = frozenset({"hang_up", "switch_language"})
+"""What an agent may do whose server does not say what it may."""
+
 
 @dataclass(frozen=True, slots=True)
 class AgentVoice:
@@ -72,4 +76,6 @@ class AgentProfile:
     barge_in: AgentBargeIn = AgentBargeIn()
     phrases: tuple[str, ...] = ()  # words to favour when listening
     destinations: tuple[AgentDestination, ...] = ()
+    acts: frozenset[str] = ALL_ACTS  # kinds of CallAction that it may ask for; a server's profile always says
+    tenants: tuple[str, ...] = ()  # to whom it belongs; empty: everybody
     region: str = ""  # whose telephone numbers callers give, ISO 3166-1; empty: not known

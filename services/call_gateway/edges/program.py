@@ -32,6 +32,7 @@ LAST_WORDS_S = 5.0
 
 log = get_logger(__name__)
 metrics = StageMetrics("call")
+metrics.queue_dropped_total("agent_audio")
 
 
 class OverlappingAudio(RequestError):

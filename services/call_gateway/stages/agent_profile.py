@@ -4,6 +4,7 @@ from voice.nlu.v1 import agent_pb2
 
 from services.call_gateway.conversation.events import PromptKind
 from services.call_gateway.conversation.profile import (
+    HARMLESS_ACTS,
     AgentBargeIn,
     AgentDestination,
     AgentEndpointing,
@@ -44,6 +45,8 @@ def profile_of(message: agent_pb2.AgentProfile) -> AgentProfile:
             if (target := place.WhichOneof("target")) is not None
         ),
         region=message.region,
+        acts=frozenset(message.allowed_acts.acts) if message.HasField("allowed_acts") else HARMLESS_ACTS,
+        tenants=tuple(message.tenants),
         lexicon=tuple(Pronunciation(word.written, word.spoken, word.language_code) for word in message.lexicon),
         endpointing=AgentEndpointing(
             draft_pause_ms=endpointing.draft_pause_ms,

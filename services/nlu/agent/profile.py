@@ -13,12 +13,16 @@ from phonenumbers import SUPPORTED_REGIONS
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from services.language.words import normalise
+from services.nlu.agent.acts import ACT_NAMES, act_name
 from services.nlu.agent.language import find_language
 from services.nlu.agent.outcomes import OutcomeKind, words_of
 from services.nlu.agent.tools import TOOLS
+from services.nlu.outputs import Act, Transfer
 from services.runtime.errors import StartupError
 
 _SIP_URI: Final = re.compile(r"sips?:[A-Za-z0-9_.!~*'()%+-]{1,64}@[A-Za-z0-9.-]{1,120}(?::\d{1,5})?")
+HARMLESS_ACTS: Final = ("hang_up", "switch_language")
+"""What an agent may do whose file does not say: nothing that calls or costs anybody."""
 _EXTENSION: Final = re.compile(r"[+*#A-Za-z0-9_-]{1,40}")
 
 
@@ -98,6 +102,10 @@ class Destination(_Part):
     def names(self) -> tuple[str, ...]:
         return (self.name, *self.aliases)
 
+    @property
+    def target(self) -> str:
+        return self.number or self.sip or self.extension
+
     @model_validator(mode="after")
     def _names_one_place(self) -> Destination:
         if len([target for target in (self.number, self.sip, self.extension) if target]) != 1:
@@ -132,7 +140,9 @@ class AgentProfile(_Part):
     lexicon: tuple[LexiconEntry, ...] = ()
     phrases: tuple[str, ...] = ()  # to favour when listening: names, products
     region: str = ""  # whose telephone numbers callers give: ISO 3166-1, "VN"; empty: not known
-    tools: tuple[str, ...] = ()  # by name, from agent/tools.py
+    tenants: tuple[str, ...] = ()  # whose it is: for others it does not exist; empty: everybody's
+    tools: tuple[str, ...] = ()  # those it may run, by name, from agent/tools.py
+    acts: tuple[str, ...] = HARMLESS_ACTS  # those it may do to the call, by name, whatever its model says
     destinations: tuple[Destination, ...] = ()  # where it may transfer to by name
     outcomes: dict[OutcomeKind, dict[str, str]] = {}  # how it says how an act ended; else the language's words
     endpointing: Endpointing = Endpointing()
@@ -141,6 +151,23 @@ class AgentProfile(_Part):
     @property
     def language_codes(self) -> tuple[str, ...]:
         return tuple(self.personas)
+
+    def is_for(self, tenant_id: str) -> bool:
+        """Whether a tenant has the agent."""
+        return not self.tenants or tenant_id in self.tenants
+
+    def may(self, act: Act) -> bool:
+        """Whether the file allows an act: by its kind, and of transfers by where they go. A name in words is left to
+        the gateway, which looks it up among the destinations.
+        """
+        if act_name(act) not in self.acts:
+            return False
+        if not isinstance(act, Transfer):
+            return True
+        wanted = act.destination
+        is_name = any(char.isalpha() for char in wanted) and not any(char in ":@" for char in wanted)
+        listed = {_plain(target) for place in self.destinations for target in (*place.names, place.target)}
+        return bool(listed) and (is_name or _plain(wanted) in listed or _national(wanted, self.region) in listed)
 
     def prompt(self, kind: PromptKind, language_code: str) -> str:
         """What is said then, in the language or else in the agent's own."""
@@ -191,6 +218,28 @@ class AgentProfile(_Part):
         if unknown:
             raise ValueError(f"tools: no tool is called {', '.join(unknown)}; there are {', '.join(TOOLS)}")
         return self
+
+    @model_validator(mode="after")
+    def _every_act_is_known(self) -> AgentProfile:
+        known = ACT_NAMES - {"expect"}
+        unknown = [name for name in self.acts if name not in known]
+        if unknown:
+            raise ValueError(f"acts: no act is called {', '.join(unknown)}; there are {', '.join(sorted(known))}")
+        return self
+
+
+def _plain(text: str) -> str:
+    """A name or number without its notation."""
+    return "".join(char for char in text.casefold() if char not in " .-/()\u00a0\u2011\u2013")
+
+
+def _national(text: str, region: str) -> str:
+    """A number written as in its country, in E.164; empty when it is none."""
+    try:
+        number = phonenumbers.parse(text, region or None)
+    except phonenumbers.NumberParseException:
+        return ""
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
 def _is_number(text: str) -> bool:

@@ -215,3 +215,8 @@ def test_no_list_of_a_conversation_has_a_word_twice(language: str) -> None:
     }.items():
         for key in keys:
             data.words(language, name, key)
+
+
+@pytest.mark.parametrize("language", data.languages())
+def test_every_sign_of_an_address_has_its_words(language: str) -> None:
+    assert set("@.-_/?=&+%#") <= data.read(language, "reading")["address_signs"].keys()

@@ -123,10 +123,7 @@ def _model_file(settings: NluSettings) -> Path:
     path = Path(settings.model).expanduser()
     if not path.is_file():
         raise StartupError(f"NLU_MODEL={path} is not there: name a GGUF file, or a model of deploy/models.toml")
-    if not settings.model_sha256:
-        log.warning("model_not_verified", path=str(path), why="NLU_MODEL_SHA256 is not set")
-    elif (sha256 := sha256_of(path)) != settings.model_sha256:
-        raise StartupError(f"NLU_MODEL={path} has the sha256 {sha256}, not NLU_MODEL_SHA256: fetch it again")
+    check_hash(path, settings.model_sha256)
     return path
 
 
@@ -180,3 +177,11 @@ def _check_memory(path: Path, options: ModelOptions) -> None:
     host = host_memory(with_gpus=options.gpu_layers != 0)
     if fault := find_misfit_here(read_shape(path), layout, host):
         raise StartupError(fault)
+
+
+def check_hash(path: Path, sha256: str) -> None:
+    """Raise StartupError when the file is not the one of that hash; say so where none is given. Reads it once."""
+    if not sha256:
+        log.warning("model_without_hash", path=str(path), remedy="set NLU_MODEL_SHA256, as sha256sum prints it")
+    elif sha256_of(path) != sha256.lower():
+        raise StartupError(f"NLU_MODEL={path} is not the file that NLU_MODEL_SHA256 names: get it again")

@@ -463,7 +463,7 @@ class CallEnd(_message.Message):
         CAUSE_FAILURE: CallEnd._Cause.ValueType  # 4
         """A stage failed beyond repair."""
         CAUSE_SILENCE: CallEnd._Cause.ValueType  # 5
-        """The caller was silent too long."""
+        """The caller said nothing for too long: silence, or sound without a word."""
         CAUSE_MAX_DURATION: CallEnd._Cause.ValueType  # 6
         """The call reached its longest length."""
         CAUSE_OPERATOR: CallEnd._Cause.ValueType  # 7
@@ -483,7 +483,7 @@ class CallEnd(_message.Message):
     CAUSE_FAILURE: CallEnd.Cause.ValueType  # 4
     """A stage failed beyond repair."""
     CAUSE_SILENCE: CallEnd.Cause.ValueType  # 5
-    """The caller was silent too long."""
+    """The caller said nothing for too long: silence, or sound without a word."""
     CAUSE_MAX_DURATION: CallEnd.Cause.ValueType  # 6
     """The call reached its longest length."""
     CAUSE_OPERATOR: CallEnd.Cause.ValueType  # 7

@@ -37,6 +37,8 @@ class AgentProfile(_message.Message):
     PHRASES_FIELD_NUMBER: _builtins.int
     REGION_FIELD_NUMBER: _builtins.int
     DESTINATIONS_FIELD_NUMBER: _builtins.int
+    ALLOWED_ACTS_FIELD_NUMBER: _builtins.int
+    TENANTS_FIELD_NUMBER: _builtins.int
     agent_id: _builtins.str
     """The name a `config` uses."""
     region: _builtins.str
@@ -75,6 +77,16 @@ class AgentProfile(_message.Message):
     def destinations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Destination]:
         """Where its callers may be transferred to by name."""
 
+    @_builtins.property
+    def allowed_acts(self) -> Global___AllowedActs:
+        """What it may do to the call. Absent: the server does not say, and the client
+        allows hang_up and switch_language.
+        """
+
+    @_builtins.property
+    def tenants(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The tenants it belongs to, of those the asker may act for. Empty: any."""
+
     def __init__(
         self,
         *,
@@ -88,14 +100,42 @@ class AgentProfile(_message.Message):
         phrases: _abc.Iterable[_builtins.str] | None = ...,
         region: _builtins.str = ...,
         destinations: _abc.Iterable[Global___Destination] | None = ...,
+        allowed_acts: Global___AllowedActs | None = ...,
+        tenants: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["barge_in", b"barge_in", "endpointing", b"endpointing"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["allowed_acts", b"allowed_acts", "barge_in", b"barge_in", "endpointing", b"endpointing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "barge_in", b"barge_in", "destinations", b"destinations", "endpointing", b"endpointing", "language_codes", b"language_codes", "lexicon", b"lexicon", "phrases", b"phrases", "prompts", b"prompts", "region", b"region", "voices", b"voices"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "allowed_acts", b"allowed_acts", "barge_in", b"barge_in", "destinations", b"destinations", "endpointing", b"endpointing", "language_codes", b"language_codes", "lexicon", b"lexicon", "phrases", b"phrases", "prompts", b"prompts", "region", b"region", "tenants", b"tenants", "voices", b"voices"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AgentProfile: _TypeAlias = AgentProfile  # noqa: Y015
+
+@_typing.final
+class AllowedActs(_message.Message):
+    """The acts on the call that an agent may ask for, whatever its model says."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def acts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of the kinds of CallAction: "hang_up", "transfer", "send_dtmf",
+        "switch_language". Of transfers only those to `destinations`.
+        """
+
+    def __init__(
+        self,
+        *,
+        acts: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acts", b"acts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AllowedActs: _TypeAlias = AllowedActs  # noqa: Y015
 
 @_typing.final
 class Destination(_message.Message):
