@@ -18,6 +18,7 @@ from services.stt_proxy.settings import SttSettings
 
 ENGINES = {
     "faster_whisper": "services.stt_proxy.engines.faster_whisper:FasterWhisperEngine",
+    "google": "services.stt_proxy.engines.google:GoogleEngine",
     "script": "services.stt_proxy.engines.script:ScriptEngine",
     "viet_asr": "services.stt_proxy.engines.viet_asr:VietAsrEngine",
 }
@@ -162,6 +163,9 @@ class Ear(Protocol):
 
     def rest(self, to_sample: int) -> None:
         """Nothing was heard up to here: idle, hold, or a gap too long to conceal."""
+
+    def reach(self, sample: int) -> None:
+        """The detector has listened up to here: what it finds in the sound before has been told."""
 
     def speech(self, utterance_id: int, sample: int, *, is_begin: bool) -> None:
         """The detector found an edge of speech."""

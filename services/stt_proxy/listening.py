@@ -317,6 +317,7 @@ class Listening:
     def _reach(self, sample: int) -> None:
         """Listened up to here."""
         self._processed = sample
+        self._ear.reach(sample)
         self._tell_progress()
         wanted = self._utterances.earliest_wanted
         lead_in = LEAD_IN_MS * self._per_ms

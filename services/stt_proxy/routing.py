@@ -168,6 +168,10 @@ class RoutedEar:
         for ear in self._ears.values():
             ear.rest(to_sample)
 
+    def reach(self, sample: int) -> None:
+        for ear in self._ears.values():
+            ear.reach(sample)
+
     def speech(self, utterance_id: int, sample: int, *, is_begin: bool) -> None:
         self._utterance_id, self._is_speaking = utterance_id, is_begin
         if is_begin and (self._edge is None or self._edge[0] != utterance_id):

@@ -1,7 +1,7 @@
 """What the STT service can be told from outside."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
@@ -60,6 +60,42 @@ class SttSettings(ServiceSettings):
     vad_model: str = Field("silero-vad", description="Name of the voice detector in deploy/models.toml.")
     decode_workers: int = Field(
         0, ge=0, le=256, description="Speech decoded at once, one thread each; 0 means one a core."
+    )
+
+    google_project: str = Field("", description="Engine google: the Google Cloud project that pays.")
+    google_region: str = Field("global", description="Engine google: location, as global, eu or asia-southeast1.")
+    google_recognizer: str = Field("_", description="Engine google: id of a recogniser of the project; _ is none.")
+    google_model: str = Field("long", description="Engine google: telephony, long, chirp_2 and others of the location.")
+    google_endpointing_sensitivity: Literal["standard", "short", "supershort"] = Field(
+        "standard", description="Engine google: how soon it closes a result: standard, short or supershort."
+    )
+    google_most_languages: int = Field(
+        3, ge=1, le=10, description="Engine google: languages of a call it is told of; some models take one."
+    )
+    google_boost: float = Field(10.0, ge=0, le=20, description="Engine google: weight of the phrases to favour.")
+    google_endpoint: str = Field("", description="Engine google: host:port in place of the region's own.")
+    google_is_plaintext: bool = Field(
+        False, description="Engine google: neither TLS nor credentials, for a stand-in on this machine."
+    )
+    google_roll_over_s: float = Field(
+        240.0,
+        gt=0,
+        description="Engine google: from this age of a stream on, the next pause opens another, in seconds.",
+    )
+    google_stream_limit_s: float = Field(
+        290.0, gt=0, description="Engine google: a stream gets no more sound than this; Google's own limit is 300 s."
+    )
+    google_draft_wait_ms: int = Field(
+        120, ge=0, le=2000, description="Engine google: how long a draft waits for words of the last sound, in ms."
+    )
+    google_settle_wait_ms: int = Field(
+        400, ge=0, le=5000, description="Engine google: the same at the end of an utterance that has no draft."
+    )
+    google_stall_s: float = Field(
+        3.0, ge=0.2, le=60, description="Engine google: speech without an answer after which a stream is replaced."
+    )
+    google_start_limit_s: float = Field(
+        5.0, gt=0, le=60, description="Engine google: how long the start waits for its first answer, in seconds."
     )
 
     script_file: Path | None = Field(

@@ -1,8 +1,11 @@
 """`python -m services.tts`: the speaking stage as a process."""
 
+import asyncio
+
 import grpc
 from voice.tts.v1.tts_pb2_grpc import add_TtsServiceServicer_to_server
 
+from services.language import clauses
 from services.language.reading import normalizer
 from services.runtime.engine_chains import engine_names
 from services.runtime.lifecycle import Lifecycle
@@ -25,7 +28,8 @@ def main() -> None:
         add_TtsServiceServicer_to_server(TtsService(settings, router, lifecycle), server)
 
     async def load() -> None:
-        normalizer.load()  # compiled before the first call, never in one
+        await asyncio.to_thread(normalizer.load)  # before the first call, never in one
+        await asyncio.to_thread(clauses.load)
         engines = {name: make_engine(name, settings) for name in engine_names(settings.engines)}
         for language, names in settings.engines.items():
             router.add(language, tuple(engines[name] for name in names), names)

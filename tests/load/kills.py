@@ -14,7 +14,9 @@ tried again, up to `--tries` times, and the row says at which try it was so.
 import argparse
 import asyncio
 import contextlib
+import sys
 import tempfile
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -26,7 +28,7 @@ import numpy as np
 import yaml
 from voice.call.v1 import call_pb2, call_pb2_grpc, record_pb2
 
-from clients.phone.sip_phone import SipCall
+from clients.phone.sip_phone import PhoneFailed, SipCall
 from deploy.asterisk.private_pbx import PrivatePbx
 from services.audio.g711 import decode_mulaw
 from services.audio.pcm import Samples
@@ -47,6 +49,8 @@ STOPPED_S: Final = 5.0
 WATCHED_S: Final = 30.0  # from the fault, at the longest
 QUIET_S: Final = 6.5  # for a caller who is owed nothing: the agent's own question comes after eight
 HELD_S: Final = 3.0
+MAX_STARTS: Final = 3  # to bring a call to the moment
+SAID_TOLERANCE_S: Final = 0.5  # from the end of the sound of words to the news of it
 OWED_S: Final = 2.0  # longest silence for a caller who is owed sound
 MOMENT_LIMIT_S: Final = 20.0
 
@@ -56,6 +60,12 @@ class Told:
     """What the gateways told of calls."""
 
     events: list[Any] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)  # when each came, seconds, monotonic
+
+    def first_phrase_at(self, since: int) -> float | None:
+        """When the gateway had first said something by itself since that event."""
+        told = zip(self.events[since:], self.times[since:], strict=True)
+        return next((at for event, at in told if event.WhichOneof("event") == "turn" and _is_phrase(event.turn)), None)
 
     def ends(self) -> list[int]:
         """What ended calls."""
@@ -111,6 +121,10 @@ class Cell:
         return self.goes_on and (self.silence_s or 0.0) <= OWED_S
 
 
+def _is_phrase(turn: Any) -> bool:
+    return bool(turn.is_gateway_prompt and turn.heard_text)
+
+
 async def _watch(target: str, told: Told) -> None:
     """Collect events from whichever gateway process serves, until cancelled."""
     while True:
@@ -119,6 +133,7 @@ async def _watch(target: str, told: Told) -> None:
                 stub = call_pb2_grpc.CallGatewayServiceStub(channel)
                 async for response in stub.WatchCalls(call_pb2.WatchCallsRequest()):
                     told.events.append(response.event)
+                    told.times.append(time.monotonic())
         await asyncio.sleep(0.05)
 
 
@@ -181,22 +196,31 @@ def _sounds(samples: Samples) -> np.ndarray[Any, np.dtype[np.bool_]]:
     return np.asarray(np.abs(whole).reshape(-1, WINDOW).max(axis=1) > AUDIBLE) if len(whole) else np.zeros(0, np.bool_)
 
 
-def _silences(samples: Samples) -> tuple[float | None, float]:
-    """The first silence that is no pause between words, and the longest, in seconds."""
-    runs: list[int] = [0]
-    for is_sound in _sounds(samples):
-        if is_sound:
-            runs.append(0)
-        else:
-            runs[-1] += 1
-    silences = [run * WINDOW / 8000 for run in runs if run > SHORT]
-    return (silences[0] if silences else None), max(silences, default=0.0)
+def _silences(samples: Samples, *, said_s: float | None) -> tuple[float | None, float]:
+    """The first silence that is no pause between words, and the longest, in seconds. `said_s`: when the caller had been
+    told to wait; what is silent after that is not the first. None: there was none before.
+    """
+    silences: list[tuple[float, float]] = []  # when it began, how long it was
+    began: int | None = None
+    sounds = _sounds(samples)
+    for at, is_sound in enumerate([*sounds, True]):
+        if not is_sound:
+            began = at if began is None else began
+        elif began is not None:
+            if at - began > SHORT:
+                silences.append((began * WINDOW / 8000, (at - began) * WINDOW / 8000))
+            began = None
+    longest = max((lasted for _, lasted in silences), default=0.0)
+    first = next(iter(silences), None)
+    if first is None or (said_s is not None and first[0] >= said_s - SAID_TOLERANCE_S):
+        return None, longest
+    return first[1], longest
 
 
 async def _cell(call: SipCall, stack: ScriptedStack, told: Told, *, fault: str, service: str, moment: str) -> Cell:
     clips = [decode_mulaw(b"".join(clip.frames)) for clip in load_clips() if clip.kind == "plain"][:4]
     await _bring_to(moment, call, told, clips)
-    since, from_s = len(told.events), call.now_s()
+    since, from_s, from_at = len(told.events), call.now_s(), time.monotonic()
     mending = await _strike(stack, service, fault)
     silence_s, longest_s = None, 0.0
     if moment == "listening":
@@ -206,13 +230,14 @@ async def _cell(call: SipCall, stack: ScriptedStack, told: Told, *, fault: str, 
         if moment == "held":
             await asyncio.sleep(HELD_S)
             await call.resume()
-            from_s = call.now_s()
+            from_s, from_at = call.now_s(), time.monotonic()
         await _until_settled(call, told, since, restarted=(fault, service) == ("kill", "call"))
         heard = _heard_until_now(call)[round(from_s * 8000) :]
         sounds = np.flatnonzero(_sounds(heard))
         if len(sounds) and (call.is_over or told.is_settled(since, restarted=service == "call")):
             heard = heard[: (int(sounds[-1]) + 1) * WINDOW]  # what comes behind the last word is nobody's silence
-        silence_s, longest_s = _silences(heard)
+        phrase_at = told.first_phrase_at(since)
+        silence_s, longest_s = _silences(heard, said_s=None if phrase_at is None else phrase_at - from_at)
         phrases = tuple(told.phrases(since))
     await mending
     goes_on = _ended_well(told, moment) if call.is_over else await _is_answered(call, told, clips[1])
@@ -313,9 +338,14 @@ async def _try(pbx: PrivatePbx, state: Path, *, fault: str, service: str, moment
         "nlu": {"NLU_AGENTS_DIR": str(_write_agent(state))},
     }
     says = CALLER_SAYS if moment != "closing" else (*["Say sure, please."] * 2, CALLER_SAYS[-1])
-    with scripted_stack(state, says, settings) as stack:
-        async with _called(stack.gateway, number(pbx)) as (call, told):
-            return await _cell(call, stack, told, fault=fault, service=service, moment=moment)
+    for n_starts in range(MAX_STARTS):
+        with scripted_stack(state / str(n_starts), says, settings) as stack:
+            try:
+                async with _called(stack.gateway, number(pbx)) as (call, told):
+                    return await _cell(call, stack, told, fault=fault, service=service, moment=moment)
+            except* (TimeoutError, PhoneFailed) as slow:  # the machine is too busy to bring the call to the moment
+                print(f"{fault} {service} {moment}: {slow.exceptions[0]!r}, once more", file=sys.stderr, flush=True)
+    raise SystemExit(f"{fault} {service} {moment}: the call did not come so far in {MAX_STARTS} tries")
 
 
 def _write_agent(folder: Path) -> Path:

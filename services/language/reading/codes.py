@@ -6,7 +6,7 @@ from copy import copy
 from typing import Any
 
 from services.language.reading.numbers import Numbers, in_threes
-from services.language.reading.rule import WORD, Rule, any_of
+from services.language.reading.rule import Rule, any_of, letter_or_digit
 from services.language.reading.spoken import Rewrite
 
 _DIGITS_OR_LETTERS = re.compile(r"\d+|[^\W\d_]+")
@@ -15,7 +15,10 @@ _LETTERED = (
     r"(?!\d+(?:AM|PM|ST|ND|RD|TH)\b)(?=[A-Z\d-]*\d)(?=[A-Z\d-]*[A-Z])[A-Z\d]+(?:-[A-Z\d]+)*+"  # AB12, XK7-99Q
     r"|[A-Z]{1,3} \d{2,}|[a-z]+\d[a-z\d]*+(?![/.]\w)"  # VN 123, a1b2
 )
+_FIRST_DIGITS = re.compile(r"\d+")
+_ONE_WORD = re.compile(r"\s[^\W\d]+\s")
 _FEWEST_DIGITS = 3  # of a code; two behind some nouns
+_AMOUNTS = ("counted_things", "units", "currencies", "scales")
 _FAR = 60  # code points between the noun and its code, at most
 
 
@@ -47,26 +50,32 @@ class AnnouncedCodes:
         copulas, joiners, behind = (
             any_of(words.get(key, ())) for key in ("copulas", "list_words", "code_words_behind")
         )
-        links = "|".join(words["code_links"]) or "(?!)"
-        is_spaced = bool(words.get("gap", " "))
-        edge = rf"(?<!{WORD})" if is_spaced else ""
-        end = rf"(?!{WORD})" if is_spaced else ""
+        links = "|".join(words.get("code_links", ())) or "(?!)"
+        is_spaced, word = bool(words.get("gap", " ")), letter_or_digit(words)
+        edge = rf"(?<!{word})" if is_spaced else ""
+        end = rf"(?!{word})" if is_spaced else ""
         space = r"\s" if is_spaced else r"\s?"
         self._noun = re.compile(rf"{edge}(?i:(?P<short>{short})|{long})(?i:{endings})?{end}")
         self._near = re.compile(rf"\.?(?:{space}(?i:{links}|{copulas}))*+[\s:：#№-]*+")
         self._apart = re.compile(rf"(?:[^.!?;。！？；\n\d]|(?<!\d)\d{{1,2}}(?!\d)){{0,{_FAR}}}")
         self._joined = re.compile(rf"\s?,\s?|\s?(?i:{joiners})\s?")
         self._told = re.compile(
-            rf"(?:'s|’s|\s?(?i:{copulas}))\s?[^.,!?;。，！？；\n\d]{{0,30}}?(?i:{short})(?!{WORD})|\s?(?i:{behind})"
+            rf"(?:'s|’s|\s?(?i:{copulas}))\s?[^.,!?;。，！？；\n\d]{{0,30}}?(?i:{short})(?!{word})|\s?(?i:{behind})"
         )
-        amounts = any_of(
-            {*words.get("counted_things", ()), *words["units"], *words["currencies"], *words.get("scales", {})}
-        )
-        amount = rf"(?:{amounts})(?!{WORD})"
+        self._has_nouns_behind = bool(words.get("code_words_behind"))
+        self._amounts: dict[str, list[str]] = {}  # by first letter
+        for amount in (
+            *words.get("counted_things", ()),
+            *words["units"],
+            *words["currencies"],
+            *words.get("scales", {}),
+        ):
+            self._amounts.setdefault(amount[0], []).append(amount)
+        self._word = re.compile(word)
         self._code = re.compile(
-            rf"(?<!{WORD})(?<![.,:/$€£₫¥-])(?!\d+\s?{amount})"
-            rf"(?P<code>\d+(?:-\d+)*-[A-Z]+(?!\w)|\d{{2,}}(?:-\d+| \d{{2,}})*+|\d+|{_LETTERED})"
-            rf"(?!{WORD}|[/%°$€£₫¥]|[.,:]\d|['’′](?!s\b)|-\d|\s[%°]|(?:\s[^\W\d]+\s|\s?){amount})"
+            rf"(?<!{word})(?<![.,:/$€£₫¥-])"
+            rf"(?P<code>\d+(?:-\d+)*-[A-Z]+(?!\w)|\d{{2,}}(?:-\d+| \d{{2,}}){{0,9}}+|\d+|{_LETTERED})"
+            rf"(?!{word}|[/%°$€£₫¥]|[.,:]\d|['’′](?!s\b)|-\d|\s[%°])"
         )
 
     def far(self) -> "AnnouncedCodes":
@@ -78,15 +87,37 @@ class AnnouncedCodes:
     def apply(self, text: str) -> Iterator[Rewrite]:
         """Every code in `text`."""
         nouns = list(self._noun.finditer(text))
+        if not nouns and not self._has_nouns_behind:
+            return
         last: re.Match[str] | None = None
         at = 0
         while code := self._code.search(text, at):
-            if self._is_one(code, last, nouns):
+            if self._is_counted(text, code.end()) and (cut := code["code"].rfind(" ")) > 0:
+                code = self._code.match(text, code.start(), code.start() + cut) or code
+            if not self._is_amount(code) and self._is_one(code, last, nouns):
                 last = code
                 yield Rewrite(*code.span("code"), characters(code["code"], self._numbers))
                 at = code.end()
             else:  # "PIN 4821" may be read as "VN 123" is, but for the noun in it
                 at = code.start("code") + len(code["code"].partition(" ")[0])
+
+    def _is_amount(self, code: re.Match[str]) -> bool:
+        digits = _FIRST_DIGITS.match(code["code"])
+        return self._is_counted(code.string, code.end()) or (
+            digits is not None and self._is_counted(code.string, code.start() + digits.end())
+        )
+
+    def _is_counted(self, text: str, at: int) -> bool:
+        """A unit or a thing that is counted stands there, or behind one word more: "100 more people"."""
+        between = _ONE_WORD.match(text, at)
+        places = {at, at + 1 if text[at : at + 1].isspace() else at, between.end() if between else at}
+        return any(self._has_amount(text, place) for place in places)
+
+    def _has_amount(self, text: str, at: int) -> bool:
+        return any(
+            text.startswith(amount, at) and not self._word.match(text, at + len(amount))
+            for amount in self._amounts.get(text[at : at + 1], ())
+        )
 
     def _is_one(self, code: re.Match[str], last: re.Match[str] | None, nouns: Sequence[re.Match[str]]) -> bool:
         text, start = code.string, code.start("code")
@@ -111,16 +142,19 @@ class AnnouncedCodes:
 
 def bare_codes(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
     """Letters and digits together, "AB12345", and what stands behind "#" or "№": "#A-1029B"; short numbers are none."""
+    hash_word: str = words["hash"]
+    word = letter_or_digit(words)
 
     def behind_hash(match: re.Match[str]) -> str | None:
         text = match["code"]
-        return None if text.isdecimal() and len(text) < 3 else f"{words['hash']} {characters(text, numbers)}"
+        is_short = text.isdecimal() and len(text) < _FEWEST_DIGITS
+        return None if is_short else f"{hash_word} {characters(text, numbers)}"
 
     return [
         Rule(re.compile(r"[#№]\s?(?P<code>(?=[A-Z-]*+\d)[A-Z\d]+(?:-[A-Z\d]+)*+)(?![\w.]\w|\w)"), behind_hash),
         Rule(
             re.compile(
-                rf"(?<!{WORD})(?<![#$€£₫-])(?P<code>[A-Z]{{1,4}}-?\d{{3,}}[A-Z]?|\d{{2,}}[A-Z]{{2,3}}\d+)(?![\w-])"
+                rf"(?<!{word})(?<![#$€£₫-])(?P<code>[A-Z]{{1,4}}-?\d{{3,}}[A-Z]?|\d{{2,}}[A-Z]{{2,3}}\d+)(?![\w-])"
             ),
             lambda match: characters(match["code"], numbers),
         ),

@@ -7,6 +7,7 @@ from typing import Any
 from services.language.reading.addresses import address_rules
 from services.language.reading.codes import AnnouncedCodes, bare_codes, characters, dialled, with_extension
 from services.language.reading.english_dates import EnglishDates
+from services.language.reading.english_places import house_number_rules, weekday_rules
 from services.language.reading.numbers import Numbers
 from services.language.reading.rule import (
     ROMAN,
@@ -35,7 +36,6 @@ _WITHIN = r"(?:\.(?=\s[a-z\d(]))?"
 
 _SIGN = "[$€£]"
 _OPEN_QUOTE = re.compile(r"(?<!\w)['‘]")
-_LONGEST_ADDRESS = 60  # code points before the word for the street
 
 
 def rules(language_code: str) -> Sequence[Rewriter]:
@@ -63,14 +63,14 @@ class _English:
             dialled(self._words, self._numbers),
             with_extension(self._words["extension"], self._numbers),
             *self._codes(),
-            *self._house_numbers(),
+            *house_number_rules(self._words, self._numbers),
             *self._dates.rules(),
             *telephone_rules(self._words, self._numbers),
             *self._times(),
             *self._money(),
             *self._quantities(),
             self._announced.far(),
-            *self._weekdays(),
+            *weekday_rules(self._words),
             *self._abbreviations(),
             *self._plain_numbers(),
         )
@@ -89,30 +89,6 @@ class _English:
             Rule(re.compile(r"(?<![\w-])1-8\d\d(?![\w-]|[.,]\d)"), lambda match: characters(match[0], self._numbers)),
             self._announced,
             *bare_codes(self._words, self._numbers),
-        ]
-
-    def _house_numbers(self) -> list[Rule]:
-        """Numbers of four digits are said as two of two: "sixteen hundred Oak Street"."""
-        streets, compass = self._words["streets"], self._words["compass"]
-        name = rf"(?:\s(?:{any_of(compass)})\.?)?(?:\s[A-Z][\w'’.]*){{1,3}}?\s(?:{any_of(streets)})(?!\w)"
-        before = re.compile(rf"\d\w*(?:\s(?:{any_of(compass)})\.?)?(?:\s[A-Z][\w'’.]*){{1,3}}\s$")
-
-        def number(match: re.Match[str]) -> str:
-            text = match["number"]
-            return self._numbers.year(int(text)) if len(text) == 4 and text[0] != "0" else self._numbers.digits(text)
-
-        def street(match: re.Match[str]) -> str | None:
-            if not before.search(match.string[max(0, match.start() - _LONGEST_ADDRESS) : match.start()]):
-                return None
-            words = (
-                f"{streets[match['street']]} {compass[match['side']]}" if match["side"] else streets[match["street"]]
-            )
-            return with_lost_dot(match, words)
-
-        side = rf"(?:\s(?P<side>{any_of(compass)})(?!\w)\.?)?"
-        return [
-            Rule(re.compile(rf"(?<![\w#$€£.,/-])(?P<number>\d{{4,5}})(?={name})"), number),
-            Rule(re.compile(rf"(?<=\s)(?P<street>{any_of(streets)})(?!\w)\.?{side}"), street),
         ]
 
     def _times(self) -> list[Rule]:
@@ -301,24 +277,6 @@ class _English:
     def _part_of_a_thing(self, match: re.Match[str]) -> str:
         words = self._fraction_words(match["fraction"] or match["other"])
         return f"{words[2]} {self._words['halved_things'][match['thing']]}"
-
-    def _weekdays(self) -> list[Rule]:
-        known: Mapping[str, str] = self._words["weekdays"]
-        doubtful = any_of(self._words["doubtful_weekdays"])
-        weekday, joiners = any_of(known), any_of([*self._words["list_words"], self._to])
-        name = re.compile(rf"({weekday})\b\.?")
-
-        def days(match: re.Match[str]) -> str:
-            words = name.sub(lambda day: known[day[1]], match[0])
-            return with_lost_dot(match, re.sub(r"\s?[-–—]\s?", f" {self._to} ", words).replace("&", self._and))
-
-        return [
-            Rule(re.compile(rf"\b(?:{weekday})\b\.?(?:(?:\s?[-–—,/&]\s?|\s(?:{joiners})\s)(?:{weekday})\b\.?)+"), days),
-            Rule(
-                re.compile(rf"\b(?!(?:{doubtful})\b(?!\.|\s\d))(?P<day>{weekday})\b\.?"),
-                lambda match: with_lost_dot(match, known[match["day"]]),
-            ),
-        ]
 
     def _abbreviations(self) -> list[Rule]:
         words = self._words

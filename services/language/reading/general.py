@@ -10,7 +10,6 @@ from services.language.reading.codes import AnnouncedCodes, bare_codes, dialled
 from services.language.reading.inflection import inflected_rules
 from services.language.reading.numbers import Numbers
 from services.language.reading.rule import (
-    LETTER,
     VULGAR,
     Rewriter,
     Rule,
@@ -18,6 +17,7 @@ from services.language.reading.rule import (
     apart,
     idiom_rule,
     key_rules,
+    letter,
     short_word_rules,
     sign_rule,
     times_rules,
@@ -27,11 +27,10 @@ from services.language.reading.rule import (
 )
 from services.language.reading.telephone import telephone_rules
 
-APART = rf"(?<!{LETTER})(?<![\d.,:/])"
-DONE = rf"(?!{LETTER})(?![\d:/]|[.,]\d)"
 _WHOLE = r"(?P<whole>\d{1,3}(?:[ \u00a0\u202f]\d{3})+(?!\d)|\d{1,3}(?:,\d{3})+(?!\d)|\d+)"
 _HOUR = r"(?P<hour>[01]?\d|2[0-3])"
 
+_REQUIRED = ("range", "minus", "hash", "point_signs")
 _LONGEST_UNIT = 16  # code points of a number's end and its unit
 _LARGEST_DENOMINATOR = 10  # of what is said as a fraction
 
@@ -40,12 +39,19 @@ def rules(language_code: str) -> Sequence[Rewriter]:
     """The rules of a language by its data alone, in the order in which they are asked."""
     language = primary(language_code)
     words = words_of(language)
+    for key in _REQUIRED:  # asked for here, so that what is missing is named at start and not in a call
+        words[key]
+    for key in ("plain", "low", "sharp"):
+        words["times"][key]
+    if "percent_before" not in words:
+        words["percent"]
     numbers = Numbers(language, words)
     phone_numbers = numbers.with_digits(words.get("phone_digits", words["digits"]))
     fraction = rf"(?:[{re.escape(words['point_signs'])}](?P<fraction>\d+))?"
     number = f"{_WHOLE}{fraction}"
     announced = AnnouncedCodes(words, phone_numbers)
-    scale = rf"(?:\s?(?P<scale>{any_of(words['scales'])}){DONE})?" if words.get("scales") else "(?P<scale>)"
+    done = rf"(?!{letter(words)})(?![\d:/]|[.,]\d)"
+    scale = rf"(?:\s?(?P<scale>{any_of(words['scales'])}){done})?" if words.get("scales") else "(?P<scale>)"
     return (
         *address_rules(words, numbers),
         dialled(words, phone_numbers),
@@ -61,12 +67,17 @@ def rules(language_code: str) -> Sequence[Rewriter]:
         announced.far(),
         *short_word_rules(words),
         *key_rules(words["keys"]),
-        *times_rules(words["times_sign"]),
+        *times_rules(words.get("times_sign", words["signs"].get("×", "×"))),
         *_fractions(words, numbers),
         *_chains(words, numbers),
-        Rule(re.compile(rf"{APART}{number}(?!\d)|\d+"), lambda match: _number(match, numbers)),
+        Rule(re.compile(rf"{_apart(words)}{number}(?!\d)|\d+"), lambda match: _number(match, numbers)),
         sign_rule(words["signs"], gap=words.get("gap", " ")),
     )
+
+
+def _apart(words: Mapping[str, Any]) -> str:
+    """Before a number that is not part of something else."""
+    return rf"(?<!{letter(words)})(?<![\d.,:/])"
 
 
 def _dates(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
@@ -110,8 +121,10 @@ def _times(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
             minute=numbers.whole(match["minute"], ruleset if key == "plain" else ""),
         )
 
+    gap: str = words.get("gap", " ")
+
     def score(match: re.Match[str]) -> str:
-        return f"{numbers.whole(match['one'])}{words['ratio']}{numbers.whole(match['other'])}"
+        return f"{numbers.whole(match['one'])}{words.get('ratio', gap)}{numbers.whole(match['other'])}"
 
     return [
         Rule(
@@ -120,7 +133,7 @@ def _times(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
             ),
             clock,
         ),
-        Rule(re.compile(rf"(?<!{LETTER})(?<![\d:.,])(?P<one>\d{{1,2}}):(?P<other>\d{{1,2}})(?![\d:])"), score),
+        Rule(re.compile(rf"(?<!{letter(words)})(?<![\d:.,])(?P<one>\d{{1,2}}):(?P<other>\d{{1,2}})(?![\d:])"), score),
     ]
 
 
@@ -158,7 +171,7 @@ def _sums(words: Mapping[str, Any], numbers: Numbers, number: str, scale: str) -
             range_of_sums,
         ),
         Rule(re.compile(rf"(?P<currency>{before})\s?{number}{scale}(?!\d)"), total),
-        Rule(re.compile(rf"{APART}{number}{scale}\s?(?P<currency>{signs})(?!{LETTER})"), behind),
+        Rule(re.compile(rf"{_apart(words)}{number}{scale}\s?(?P<currency>{signs})(?!{letter(words)})"), behind),
     ]
 
 
@@ -181,21 +194,23 @@ def _quantities(words: Mapping[str, Any], numbers: Numbers, number: str) -> list
         return numbers.counted(match["whole"], match["fraction"] or "", words["percent"])
 
     return [
-        Rule(re.compile(rf"{APART}{number}\s?%"), percent),
+        Rule(re.compile(rf"{_apart(words)}{number}\s?%"), percent),
         Rule(
-            re.compile(rf"{APART}(?P<whole>\d{{1,4}})(?P<unit>{split})(?P<rest>\d{{1,2}})(?!\d|{LETTER}|[.,:]\d)"),
+            re.compile(
+                rf"{_apart(words)}(?P<whole>\d{{1,4}})(?P<unit>{split})(?P<rest>\d{{1,2}})(?!\d|{letter(words)}|[.,:]\d)"
+            ),
             lambda match: (
                 _counted(match["whole"], "", [match["unit"]], words, numbers) + gap + numbers.digits(match["rest"])
             ),
         ),
         Rule(
-            re.compile(rf"{APART}{number}\s?(?P<unit>{any_of(units)})(?!{LETTER})"),
+            re.compile(rf"{_apart(words)}{number}\s?(?P<unit>{any_of(units)})(?!{letter(words)})"),
             lambda match: with_lost_dot(
                 match, _counted(match["whole"], match["fraction"] or "", units[match["unit"]], words, numbers)
             ),
         ),
         Rule(
-            re.compile(rf"(?<=[^\W\d]|[₽¥$€.])/(?P<per>{any_of(per)})(?!{LETTER})"),
+            re.compile(rf"(?<=[^\W\d]|[₽¥$€.])/(?P<per>{any_of(per)})(?!{letter(words)})"),
             lambda match: (
                 f"{gap}{per[match['per']]}"
                 if priced.search(match.string[max(0, match.start() - 16) : match.start()])
@@ -203,7 +218,7 @@ def _quantities(words: Mapping[str, Any], numbers: Numbers, number: str) -> list
             ),
         ),
         Rule(
-            re.compile(rf"{APART}(?<!{any_of(of_two['not_behind'])})2(?=\s?(?:{any_of(of_two['before'])}))"),
+            re.compile(rf"{_apart(words)}(?<!{any_of(of_two['not_behind'])})2(?=\s?(?:{any_of(of_two['before'])}))"),
             lambda _: of_two["spoken"],
         ),
         Rule(re.compile(r"(?:(?<=\d)|(?<=\d[%°]))\s?[-–—]\s?(?=[$€£¥]?\d)"), lambda _: words["range"]),

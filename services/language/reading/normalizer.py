@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
-from services.language.data import cached, languages, primary
+from services.language.data import LanguageDataError, cached, languages, primary, where
 from services.language.reading import english, general, vietnamese
-from services.language.reading.rule import Rewriter, Rule
+from services.language.reading.rule import Rewriter, Rule, words_of
 from services.language.reading.spoken import Rewrite, Spoken, first_come
+from services.language.words import with_signs_hidden
 
 RULES: dict[str, Callable[[str], Sequence[Rewriter]]] = {"en": english.rules, "vi": vietnamese.rules}
 """Language -> its rules for a BCP-47 tag, where data alone does not do; other languages with a folder are `general`."""
@@ -52,6 +53,8 @@ class Normalizer:
 
     def _rewrites(self, text: str, language_code: str) -> Iterator[Rewrite]:
         yield from self._lexicon_rewrites(text, primary(language_code))
+        if is_spaced(language_code):
+            text = with_signs_hidden(text)
         for rule in (*_rules(_variant(language_code)), UNSAID):
             yield from rule.apply(text)
 
@@ -90,6 +93,12 @@ def _composed(text: str) -> tuple[str, list[int] | None]:
     return "".join(letters), [*starts, len(text)]
 
 
+def is_spaced(language_code: str) -> bool:
+    """Words stand apart in the language, so that Han and kana in its texts are others'."""
+    language = primary(language_code)
+    return language in languages() and bool(words_of(language).get("gap", " "))
+
+
 def _is_word(character: str) -> bool:
     return character.isalnum() or character == "_"
 
@@ -105,7 +114,10 @@ def _rules(variant: str) -> Sequence[Rewriter]:
     language = primary(variant)
     if language not in languages():
         return ()
-    return tuple(RULES.get(language, general.rules)(variant))
+    try:
+        return tuple(RULES.get(language, general.rules)(variant))
+    except re.error as error:
+        raise LanguageDataError(f"{where(language, 'reading')}: {error.pattern!r} does not compile: {error}") from error
 
 
 def load() -> None:

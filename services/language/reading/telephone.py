@@ -5,16 +5,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from services.language.reading.numbers import Numbers, in_groups, in_threes
-from services.language.reading.rule import WORD, Rule
-
-_PARTED = re.compile(
-    rf"(?<!{WORD})(?<![.,/$€£-])(?:\+|\(\+?)?\d{{1,4}}+\)?(?:[ .-]?\(?\d\)?(?=[ .-]?\d{{2,4}}[ .-]))?"
-    rf"(?:(?:[ .-]\(?|\(|(?<=\)))\d{{2,8}}+\)?+){{1,5}}+(?!{WORD}|[/%]|[.,:-]\d)"
-)
+from services.language.reading.rule import Rule, letter_or_digit
 
 _DIGITS = re.compile(r"\d+")
 _THOUSANDS = re.compile(r"\d{1,3}(?:\.\d{3})+")
-_UNBROKEN = re.compile(rf"(?<!{WORD})(?<![.,])\+?\d{{7,}}(?!{WORD}|%|[.,:]\d)")
 _SHAPES = {
     (3, 4), (3, 3, 4), (1, 3, 3, 4), (4, 3, 3), (4, 3, 4), (3, 4, 4), (3, 4, 3), (2, 4, 4), (4, 4), (4, 2, 2), (4, 6),
     (2, 3, 3, 3), (1, 3, 3, 2, 2), (2, 2, 4, 4), (1, 3, 7), (3, 2, 4), (3, 2, 2), (3, 3, 2, 2),
@@ -29,9 +23,15 @@ _SHORTEST_MOBILE = 10  # digits
 
 def telephone_rules(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
     """`phone_groups` has the groups of an unbroken number by its beginning, "84" or "" for any, and its length."""
-    groups: Mapping[str, Mapping[str, list[int]]] = words["phone_groups"]
+    groups: Mapping[str, Mapping[str, list[int]]] = words.get("phone_groups", {})
     beginnings = sorted(groups, key=len, reverse=True)
     plus: str = words["plus"]
+    word = letter_or_digit(words)
+    groups_apart = re.compile(
+        rf"(?<!{word})(?<![.,/$€£-])(?:\+|\(\+?)?\d{{1,4}}+\)?(?:[ .-]?\(?\d\)?(?=[ .-]?\d{{2,4}}[ .-]))?"
+        rf"(?:(?:[ .-]\(?|\(|(?<=\)))\d{{2,8}}+\)?+){{1,5}}+(?!{word}|[/%]|[.,:-]\d)"
+    )
+    in_one = re.compile(rf"(?<!{word})(?<![.,])\+?\d{{7,}}(?!{word}|%|[.,:]\d)")
 
     def cut(text: str) -> list[str]:
         for beginning in beginnings:
@@ -74,4 +74,4 @@ def telephone_rules(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
             return None
         return said(cut(text), has_plus=has_plus)
 
-    return [Rule(_PARTED, parted), Rule(_UNBROKEN, unbroken)]
+    return [Rule(groups_apart, parted), Rule(in_one, unbroken)]

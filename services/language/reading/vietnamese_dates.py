@@ -7,6 +7,7 @@ from typing import Any
 from services.language.reading.numbers_vietnamese import VietnameseNumbers
 from services.language.reading.rule import Rule, any_of
 
+_WEEKDAY = re.compile("[2-7]")
 _DASH = r"\s?[-–]\s?"
 _PART_OF_A_HOUSE_NUMBER = re.compile(r"(\d+)([A-Za-z]?)")
 
@@ -151,7 +152,7 @@ class VietnameseDates:
         return f"{parts.get('word') or self._weekday} {self._numbers.ordinal(int(parts['first']))} {self._to} {last}"
 
     def _list_of_weekdays(self, match: re.Match[str]) -> str:
-        others = re.sub(r"[2-7]", lambda day: self._numbers.ordinal(int(day[0])), match["others"])
+        others = _WEEKDAY.sub(lambda day: self._numbers.ordinal(int(day[0])), match["others"])
         return f"{match['word']} {self._numbers.ordinal(int(match['first']))}{others}"
 
     def _weekday_or_month(self, match: re.Match[str]) -> str | None:

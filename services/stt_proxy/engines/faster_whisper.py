@@ -117,6 +117,9 @@ class WhisperEar:
     def rest(self, to_sample: int) -> None:
         """Nothing to keep up with."""
 
+    def reach(self, sample: int) -> None:
+        """What is asked of it brings its sound along."""
+
     def speech(self, utterance_id: int, sample: int, *, is_begin: bool) -> None:
         """Edges are of no use here."""
 

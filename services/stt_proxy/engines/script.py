@@ -155,6 +155,9 @@ class ScriptEar:
         if self._due:
             self._report_what_is_due()
 
+    def reach(self, sample: int) -> None:
+        """What is asked of it brings its sound along."""
+
     def speech(self, utterance_id: int, sample: int, *, is_begin: bool) -> None:
         """Edges are of no use here."""
 

@@ -20,7 +20,9 @@ from services.stt_proxy.recording import Recording
 from services.stt_proxy.settings import SttSettings
 
 RATE_HERTZ = 16000
-FLUSH_MS = 500  # one step and some: every step that holds sound is taken
+FIRST_STEP_SAMPLES = 7200  # its steps: the first 0.45 s and then every 0.43 s
+STEP_SAMPLES = 6880
+CONTEXT_SAMPLES = 2560  # 160 ms that must follow a word in its step: words at its very end are lost
 DITHER = 20.0  # of 32768, as on any real line: on digital silence the network's features are none it has seen
 
 
@@ -60,7 +62,6 @@ class VietAsrEngine:
             self._threads,
             lambda: VietAsrSession(self._pipeline, sample_rate_hertz),
             report,
-            flush_samples=FLUSH_MS * sample_rate_hertz // 1000,
         )
 
     async def close(self) -> None:
@@ -85,11 +86,35 @@ class VietAsrSession:
         self._resampler = Resampler(sample_rate_hertz, RATE_HERTZ)
         self._chance = np.random.default_rng(1)
 
+        self._factor = RATE_HERTZ / sample_rate_hertz
+        self._n_accepted = 0  # at 16 kHz
+        self._n_pushed = 0  # the same, what the resampler holds included
+
     def accept(self, samples: Samples) -> SessionWords:
-        sound = self._resampler.push(samples).astype(np.float32)
+        self._n_pushed += round(len(samples) * self._factor)
+        return self._take(self._resampler.push(samples))
+
+    def flush(self) -> tuple[SessionWords, int]:
+        """Silence to the end of the step that holds the newest sound and what must follow it."""
+        n_steps = max(0, -(-(self._n_pushed + CONTEXT_SAMPLES - FIRST_STEP_SAMPLES) // STEP_SAMPLES))
+        end = FIRST_STEP_SAMPLES + n_steps * STEP_SAMPLES
+        n_padded = 0
+        words = self._words()
+        while self._n_accepted < end:
+            n_samples = max(1, round((end - self._n_accepted) / self._factor))
+            words = self.accept(np.zeros(n_samples, dtype=np.int16))
+            n_padded += n_samples
+        return words, n_padded
+
+    def _take(self, resampled: Samples) -> SessionWords:
+        self._n_accepted += len(resampled)
+        sound = resampled.astype(np.float32)
         sound += self._chance.normal(0.0, DITHER, len(sound)).astype(np.float32)
         self._session.accept(np.clip(np.rint(sound), -32768, 32767).astype(np.int16))
-        return SessionWords(open_text=self._session.partial().text)
+        return self._words()
+
+    def _words(self) -> SessionWords:
+        return SessionWords(open_text=" ".join(self._session.partial().text.split()))
 
     def close(self) -> None:
         self._session.close()

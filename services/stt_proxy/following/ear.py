@@ -7,7 +7,7 @@ call's replay ring, and the words before are kept.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -38,10 +38,12 @@ PIECE_MS = 100  # the longest sound fed at once
 REST_AFTER_MS = 1500  # of silence: the stream is finished, the next speech opens another
 LONGEST_FILLED_MS = 1000  # a hole this long is fed as silence; behind a longer one a new stream begins
 COVERED_MS = 60  # words that reach so near to the end of speech reach it
-SURE_STABILITY = 0.8  # open words as stable as this are not waited for any longer
+NEAR_MS = 120  # open words that reach as near as this and are ...
+SURE_STABILITY = 0.8  # ... as stable as this are not waited for any longer
 QUIET_SEARCH_MS = 60  # where a new stream takes over: the quietest place around the end of the last settled word
 QUIET_FRAME_MS = 10
 REMEMBERED_UTTERANCES = 4  # whose late words may still correct them
+SHORT_PAUSE_MS = 400  # silence put into a shorter one tears the words around it apart
 LOOK_S = 0.5  # between two looks for a stream that is dead
 
 log = get_logger(__name__)
@@ -56,8 +58,11 @@ class _Hearing:
     stream: streams.RecogniserStream | None = None
     is_finishing: bool = False
     is_given_up: bool = False
+    flush_at: int | None = None  # its stream is to be hurried when it was fed so far
+    flushed_at: int | None = None  # the sound fed when its stream was last hurried
     waits: asyncio.TimerHandle | None = None  # for another try
     answered_to: int = 0  # sound fed when the recogniser last said anything of it
+    said_at: float = 0.0  # when it last said anything, on the loop's clock
     moved_at: float = 0.0  # when it last took sound, on the loop's clock
     finished_at: float = 0.0  # when it was told that no more comes
 
@@ -132,13 +137,16 @@ class FollowingEar:
         return min(unsettled, default=None)
 
     def hear(self, start_sample: int, samples: Samples) -> None:
-        self._now = max(self._now, start_sample + len(samples))
+        """The sound is in the replay ring; it is fed when the detector has come so far."""
+
+    def rest(self, to_sample: int) -> None:
+        """A hole is found when the sound behind it is fed."""
+
+    def reach(self, sample: int) -> None:
+        self._now = max(self._now, sample)
         if self._hearings:
             self._rest_when_silent()
             self._feed_all()
-
-    def rest(self, to_sample: int) -> None:
-        self.hear(to_sample, np.empty(0, dtype=np.int16))
 
     def speech(self, utterance_id: int, sample: int, *, is_begin: bool) -> None:
         if self._lost is not None:
@@ -151,7 +159,10 @@ class FollowingEar:
                 self._end_stretch(current, self._now, "limit")
                 self._open(utterance_id, self._now)
             return
-        if self._current is None:
+        current = self._current
+        if current is not None and self._was_torn(current, sample):
+            self._restart(current, "pause")
+        elif current is None:
             earliest = max([self._not_before, *(hearing.stretch.end_sample or 0 for hearing in self._hearings)])
             self._open(utterance_id, max(earliest, sample - LEAD_IN_MS * self._per_ms))
 
@@ -178,18 +189,12 @@ class FollowingEar:
         for request_id in [one for one, asked in self._asked.items() if self._is_replaced(asked, speech)]:
             self._drop(request_id)
             self._report(Unheard(request_id, "SUPERSEDED", "newer speech of the same utterance is asked for"))
-        asked = self._asked[speech.request_id] = _Asked(speech, is_final)
+        self._asked[speech.request_id] = _Asked(speech, is_final)
         for hearing in self._of(speech.utterance_id):
-            if hearing.stream is not None and not hearing.is_finishing and hearing.stretch.end_sample is None:
-                hearing.stream.flush()
-        wait_ms = self._limits.settle_wait_ms if is_final else self._limits.draft_wait_ms
-        loop = asyncio.get_running_loop()
-        if wait_ms:
-            asked.timers.append(loop.call_later(wait_ms / 1000, self._answer_overdue, speech.request_id, False))
-        if self._limits.silent_wait_ms:
-            wait_s = self._limits.silent_wait_ms / 1000
-            asked.timers.append(loop.call_later(wait_s, self._answer_overdue, speech.request_id, True))
-        loop.call_soon(self._answer_ready)  # never before this returns
+            if hearing.stretch.end_sample is None:
+                hearing.flush_at = self._now
+                self._feed(hearing)
+        asyncio.get_running_loop().call_soon(self._answer_ready)  # never before this returns
 
     def prepare(self, speech: Speech) -> None:
         """The words are followed as they come."""
@@ -205,6 +210,7 @@ class FollowingEar:
             if stretch.start_sample >= to_sample or end <= from_sample:
                 continue
             goes_on = stretch.end_sample is None and self._is_speaking
+            behind = [one for one in stretch.settled if one.start_sample >= to_sample]
             has_before = stretch.start_sample < from_sample - LEAD_IN_MS * self._per_ms
             if has_before:
                 stretch.forget_from(from_sample)
@@ -214,7 +220,7 @@ class FollowingEar:
                 self._close_stream(hearing)
                 self._hearings.remove(hearing)
             if to_sample < end or goes_on:
-                self._open(stretch.utterance_id, to_sample, stretch.end_sample)
+                self._open(stretch.utterance_id, to_sample, stretch.end_sample, behind)
         self._said.pop(self._utterance_id, None)
 
     def attend(self, hints: Hints) -> None:
@@ -248,8 +254,10 @@ class FollowingEar:
     def _of(self, utterance_id: int) -> list[_Hearing]:
         return [hearing for hearing in self._hearings if hearing.stretch.utterance_id == utterance_id]
 
-    def _open(self, utterance_id: int, start_sample: int, end_sample: int | None = None) -> None:
-        hearing = _Hearing(Stretch(utterance_id, start_sample, end_sample), Retrying())
+    def _open(
+        self, utterance_id: int, start_sample: int, end_sample: int | None = None, settled: Sequence[Segment] = ()
+    ) -> None:
+        hearing = _Hearing(Stretch(utterance_id, start_sample, end_sample, list(settled)), Retrying())
         self._hearings.append(hearing)
         self._hearings.sort(key=lambda one: one.stretch.start_sample)
         if self._look is None and self._limits.stall_s:
@@ -260,8 +268,11 @@ class FollowingEar:
     def _open_stream(self, hearing: _Hearing) -> None:
         hearing.waits = None
         hearing.is_finishing = False
+        hearing.flushed_at = None
+        is_awaited = any(one.speech.utterance_id == hearing.stretch.utterance_id for one in self._asked.values())
+        hearing.flush_at = self._now if is_awaited else None
         hearing.answered_to = hearing.stretch.fed_to
-        hearing.moved_at = asyncio.get_running_loop().time()
+        hearing.moved_at = hearing.said_at = asyncio.get_running_loop().time()
         hearing.stream = self._recogniser.open(
             call_id=self._call_id,
             sample_rate_hertz=self._rate,
@@ -287,6 +298,15 @@ class FollowingEar:
     def _is_old(self, hearing: _Hearing) -> bool:
         age = hearing.stretch.fed_to - hearing.stretch.stream_start
         return bool(self._limits.roll_over_s) and age >= self._limits.roll_over_s * self._rate
+
+    def _was_torn(self, hearing: _Hearing, onset: int) -> bool:
+        """Whether its stream was hurried in a pause so short that the words around it must be heard again."""
+        stretch, flushed_at = hearing.stretch, hearing.flushed_at
+        hearing.flushed_at = None
+        if flushed_at is None or flushed_at < self._paused_at or not self._limits.most_reheard_s:
+            return False
+        is_short = onset - self._paused_at < SHORT_PAUSE_MS * self._per_ms
+        return is_short and stretch.fed_to - stretch.stream_start <= self._limits.most_reheard_s * self._rate
 
     def _rest_when_silent(self) -> None:
         current = self._current
@@ -370,10 +390,13 @@ class FollowingEar:
             return
         most_ahead = self._limits.most_ahead_ms * self._per_ms
         while stretch.fed_to - stretch.listened_to < most_ahead:
-            left = (stretch.end_sample if stretch.end_sample is not None else self._now) - stretch.fed_to
-            if left <= 0:
-                break
-            clip = self._recording.read(stretch.fed_to, min(left, PIECE_MS * self._per_ms))
+            end = stretch.end_sample if stretch.end_sample is not None else self._now
+            left = min(end, self._now if hearing.flush_at is None else hearing.flush_at) - stretch.fed_to
+            clip = self._recording.read(stretch.fed_to, min(left, PIECE_MS * self._per_ms)) if left > 0 else None
+            if clip is None and hearing.flush_at is not None:
+                hearing.flush_at, hearing.flushed_at = None, stretch.fed_to
+                stream.flush()
+                continue
             if clip is None:
                 break
             hole = clip.start_sample - stretch.fed_to
@@ -420,6 +443,7 @@ class FollowingEar:
             return
         if not isinstance(report, streams.Listened):
             hearing.answered_to = stretch.fed_to
+            hearing.said_at = asyncio.get_running_loop().time()
         hearing.moved_at = asyncio.get_running_loop().time()
         has_changed = False
         match report:
@@ -451,23 +475,46 @@ class FollowingEar:
 
     def _answer_ready(self) -> None:
         for request_id, asked in list(self._asked.items()):
-            if request_id in self._asked and self._is_ready(asked):
+            if request_id not in self._asked:
+                continue
+            if self._is_ready(asked):
                 self._answer(request_id)
+            elif not asked.timers and self._is_taken(asked):
+                self._limit_wait(asked)
+
+    def _is_taken(self, asked: _Asked) -> bool:
+        """Whether the recogniser has all the sound: from then on its words are waited for."""
+        hearings = self._of(asked.speech.utterance_id)
+        return all(
+            hearing.stretch.is_ended
+            or (hearing.stream is not None and hearing.stretch.listened_to >= min(asked.speech.end_sample, self._now))
+            or hearing.is_finishing
+            for hearing in hearings
+        )
+
+    def _limit_wait(self, asked: _Asked) -> None:
+        loop, request_id = asyncio.get_running_loop(), asked.speech.request_id
+        wait_ms = self._limits.settle_wait_ms if asked.is_final else self._limits.draft_wait_ms
+        if wait_ms:
+            asked.timers.append(loop.call_later(wait_ms / 1000, self._answer_overdue, request_id, False))
+        if self._limits.silent_wait_ms:
+            wait_s = self._limits.silent_wait_ms / 1000
+            asked.timers.append(loop.call_later(wait_s, self._answer_overdue, request_id, True))
 
     def _is_ready(self, asked: _Asked) -> bool:
         hearings = self._of(asked.speech.utterance_id)
         if not hearings:
             return True
         text = self._text_of(asked.speech.utterance_id)
-        if asked.is_overdue and text:
+        if asked.is_overdue and text and self._is_taken(asked):
             return True
         tolerance = COVERED_MS * self._per_ms if text else 0
         if all(hearing.stretch.covers(asked.speech.end_sample, tolerance) for hearing in hearings):
             return True
         last = hearings[-1].stretch
         return (
-            bool(last.open_text)
-            and (last.open_stability or 0.0) >= SURE_STABILITY
+            (last.open_stability or 0.0) >= SURE_STABILITY
+            and last.covers(asked.speech.end_sample, NEAR_MS * self._per_ms)
             and all(hearing.stretch.covers(asked.speech.end_sample, tolerance) for hearing in hearings[:-1])
         )
 
@@ -476,11 +523,16 @@ class FollowingEar:
         asked = self._asked.get(request_id)
         if asked is None:
             return
+        if not self._is_taken(asked):
+            asked.timers.clear()  # it is heard again just now
+            return
+        loop = asyncio.get_running_loop()
+        wait_s = (self._limits.settle_wait_ms if asked.is_final else self._limits.draft_wait_ms) / 1000
+        said_at = max((hearing.said_at for hearing in self._of(asked.speech.utterance_id)), default=0.0)
+        if (left_s := said_at + wait_s - loop.time()) > 0:  # it is still saying more
+            asked.timers.append(loop.call_later(left_s, self._answer_overdue, request_id, is_empty_enough))
+            return
         asked.is_overdue = True
-        hearings = self._of(asked.speech.utterance_id)
-        is_whole = all(hearing.stream is not None or hearing.stretch.is_ended for hearing in hearings)
-        if not is_whole:
-            return  # it is heard again just now
         if self._text_of(asked.speech.utterance_id) or is_empty_enough:
             self._answer(request_id)
 
@@ -558,6 +610,7 @@ class FollowingEar:
                     self._give_up_waiting(hearing)
                 continue
             unheard_s = (stretch.fed_to - hearing.answered_to) / self._rate if self._is_speaking else 0.0
+            unheard_s = min(unheard_s, now - hearing.said_at)
             unmoved_s = now - hearing.moved_at if self._lag_of(hearing) else 0.0
             if max(unheard_s, unmoved_s) >= self._limits.stall_s:
                 self._break(hearing, streams.Broken("STALLED", f"no answer for {max(unheard_s, unmoved_s):.1f} s"))

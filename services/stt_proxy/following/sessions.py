@@ -12,8 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-
 from services.audio.pcm import Samples
 from services.runtime.cpu import usable_cpus
 from services.runtime.logs import get_logger
@@ -49,6 +47,11 @@ class Session(Protocol):
 
     def accept(self, samples: Samples) -> SessionWords:
         """The next sound, at the rate the session was opened for."""
+
+    def flush(self) -> tuple[SessionWords, int]:
+        """Take as much silence as brings the words of all sound so far, and no more: it may be a short pause. Returns
+        the words and the number of samples of silence, at the rate the session was opened for.
+        """
 
     def close(self) -> None:
         """Free it."""
@@ -100,15 +103,11 @@ class SessionStream:
         threads: SessionThreads,
         open_session: Callable[[], Session],
         report: Callable[[StreamReport], None],
-        *,
-        flush_samples: int,
     ) -> None:
-        """`flush_samples`: how much silence makes the session say the last word that was spoken."""
         self._threads = threads
         self._thread = threads.take()
         self._open_session = open_session
         self._report = report
-        self._flush_samples = flush_samples
         self._loop = asyncio.get_running_loop()
         self._session: Session | None = None  # only its thread touches it
         self._n_fed = 0
@@ -158,23 +157,32 @@ class SessionStream:
 
     def _pad(self, n_fed: int) -> None:
         began = time.monotonic()
-        self._hear(np.zeros(self._flush_samples, dtype=np.int16), n_fed)
-        self._n_padded += self._flush_samples
+        self._flush_session(n_fed)
         self._tell(Flushed(n_fed, round((time.monotonic() - began) * 1e6)))
 
     def _finish(self, n_fed: int) -> None:
         if n_fed:
-            self._hear(np.zeros(self._flush_samples, dtype=np.int16), n_fed)
+            self._flush_session(n_fed)
         if self._open_text:
             self._tell(SettledWords(self._open_text, n_fed))
         self._tell(Ended())
 
     def _hear(self, samples: Samples, n_fed: int) -> None:
         began = time.monotonic()
+        self._say(self._opened().accept(samples), n_fed, time.monotonic() - began)
+
+    def _flush_session(self, n_fed: int) -> None:
+        began = time.monotonic()
+        words, n_padded = self._opened().flush()
+        self._say(words, n_fed, time.monotonic() - began)
+        self._n_padded += n_padded
+
+    def _opened(self) -> Session:
         if self._session is None:
             self._session = self._open_session()
-        words = self._session.accept(samples)
-        took_s = time.monotonic() - began
+        return self._session
+
+    def _say(self, words: SessionWords, n_fed: int, took_s: float) -> None:
         COMPUTE_SECONDS_TOTAL.labels("following").inc(took_s)
         for settled in words.settled:
             self._tell(self._placed(settled, n_fed))
@@ -202,4 +210,4 @@ class SessionStream:
             self._report(report)
 
 
-LOCAL_LIMITS = StreamLimits(stall_s=0.0)  # the watchdog looks after the threads
+LOCAL_LIMITS = StreamLimits(most_reheard_s=12.0, stall_s=0.0)  # the watchdog looks after the threads

@@ -100,6 +100,7 @@ class StreamLimits:
     draft_wait_ms: int = 0  # words that cannot be hurried are waited for so long before a draft is what there is
     settle_wait_ms: int = 0  # the same at the end of an utterance
     silent_wait_ms: int = 0  # the same while not one word of the utterance is known
+    most_reheard_s: float = 0.0  # of a stretch: it is heard again when a flush proves to have cut speech; 0: never
     stall_s: float = 3.0  # speech without any answer: the stream is taken for dead
 
 

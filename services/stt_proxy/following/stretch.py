@@ -31,7 +31,7 @@ class Stretch:
     compute_us: int = 0
 
     def __post_init__(self) -> None:
-        self.begin_stream(self.start_sample)
+        self.begin_stream(self.settled_to)
 
     # -- the streams that hear it --------------------------------------------------------------------------------------
 

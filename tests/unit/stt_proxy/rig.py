@@ -76,6 +76,9 @@ class DictationEar:
     def rest(self, to_sample: int) -> None:
         self.rested.append(to_sample)
 
+    def reach(self, sample: int) -> None:
+        """It answers when it is asked."""
+
     def speech(self, utterance_id: int, sample: int, *, is_begin: bool) -> None:
         self.edges.append((utterance_id, sample, is_begin))
 
