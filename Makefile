@@ -12,7 +12,7 @@ export WAV EDGE SCENARIO STAGE ENGINE
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run-stack pbx call models test check protos bench load clean env-stack env-call env-test
+.PHONY: help run-stack pbx call models test check protos bench load prove-google clean env-stack env-call env-test
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1\t/' | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -54,6 +54,9 @@ bench: env-test ## Measure turns and barge-in on the wire: a table, and out/benc
 
 load: env-test ## Load one stage alone: STAGE=stt|nlu|tts|gateway [ENGINE=name]; a table, and out/load-<stage>.json
 	@exec $(PYTHON) -m tests.load.stage
+
+prove-google: env-test ## Prove the engine google: its suite and its delays, by Google itself where STT_GOOGLE_PROJECT is set
+	@exec $(PYTHON) -m tests.load.prove_google
 
 clean: ## Remove the environment and what was made here; models and wheels stay in ~/.cache/tong-dai
 	rm -rf .venv .cache out .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

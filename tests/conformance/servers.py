@@ -171,8 +171,9 @@ def running(
 @contextmanager
 def provider(engine: str, folder: Path) -> Iterator[dict[str, str]]:
     """What stands behind an engine that asks a provider: a local server of the same protocol. Gives its settings."""
-    if engine != "google":
-        yield {}
+    own = {name: value for name, value in os.environ.items() if name.startswith("STT_GOOGLE_")}
+    if engine != "google" or own.get("STT_GOOGLE_PROJECT"):
+        yield own | {"STT_GOOGLE_IS_PLAINTEXT": "false"} if engine == "google" else {}
         return
     port = free_port()
     command = [sys.executable, "-m", "tests.fakes.google_speech", str(port), EXAMPLE_TEXT]

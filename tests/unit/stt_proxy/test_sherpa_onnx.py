@@ -18,7 +18,7 @@ RATE = 8000
 
 
 def nemo_ctc(folder: Path) -> Path:
-    """An offline CTC in NeMo's format: log-mel (1, 80, n_frames) in, (1, n_frames, 2) out; the last token is blank."""
+    """An offline CTC in NeMo's format: log-mel (1, 80, n_frames) in, (1, n_frames, 2) out; the last one is blank."""
     audio = helper.make_tensor_value_info("audio_signal", TensorProto.FLOAT, ["N", 80, "T"])
     length = helper.make_tensor_value_info("length", TensorProto.INT64, ["N"])
     logits = helper.make_tensor_value_info("logprobs", TensorProto.FLOAT, ["N", "T", 2])
