@@ -36,6 +36,11 @@ def is_sign(character: str) -> bool:
     return _IS_SIGN.match(character) is not None
 
 
+def with_signs_hidden(text: str) -> str:
+    """The text with a mark that is no word (U+FFFC) in place of each such sign."""
+    return text if text.isascii() else _IS_SIGN.sub("\ufffc", text)
+
+
 def word_ends(text: str) -> list[int]:
     """The offset after the last letter of each word as written, in code points, rising: "3.50" is one word."""
     return [match.end() for match in _WRITTEN.finditer(text)]
@@ -56,6 +61,26 @@ def normalise(text: str) -> tuple[str, ...]:
     return tuple(_SAID.findall(_STRESS.sub("", folded)))
 
 
+def without_marks(text: str) -> str:
+    """The letters without accents, hooks and strokes: "đ" and "ạ" are "d" and "a", where a recogniser hears one."""
+    return "".join(map(_base, unicodedata.normalize("NFKD", text)))
+
+
 def joined(*texts: str) -> str:
     """Texts one after the other, with a space where neither side has one."""
     return " ".join(stripped for text in texts if (stripped := text.strip()))
+
+
+def _base(character: str) -> str:
+    """A letter without its stroke, which Unicode takes apart by name alone; a mark is nothing."""
+    if character.isascii():
+        return character
+    if unicodedata.combining(character):
+        return ""
+    plain, is_marked, _ = unicodedata.name(character, "").partition(" WITH ")
+    if not is_marked or not character.isalpha():
+        return character
+    try:
+        return unicodedata.lookup(plain)
+    except KeyError:
+        return character

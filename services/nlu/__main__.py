@@ -1,14 +1,16 @@
-"""Starts the thinking stage: python -m services.nlu"""
+"""Starts the thinking stage: python -m services.nlu. With `plan` behind it: plans a model's memory instead."""
 
 from __future__ import annotations
 
 import asyncio
+import sys
 
 import grpc
 from voice.nlu.v1.nlu_pb2_grpc import add_NluServiceServicer_to_server
 
 from services.nlu.agent.agent import Agent
-from services.nlu.agent.ending import load_farewells
+from services.nlu.agent.farewell_lists import load_farewells
+from services.nlu.agent.outcomes import load_outcomes
 from services.nlu.agent.profile import AgentProfile, read_agents
 from services.nlu.agent.wording import load_languages
 from services.nlu.engine import Message, Role, open_engine
@@ -21,6 +23,10 @@ from services.runtime.settings import read_settings
 
 
 def main() -> None:
+    if sys.argv[1:2] == ["plan"]:
+        from services.nlu.plan.command import main as plan  # noqa: PLC0415 - needs a package that not every engine has
+
+        raise SystemExit(plan(sys.argv[2:]))
     settings = read_settings(NluSettings)
     try:
         agents = read_agents(settings.agents_dir)
@@ -38,6 +44,7 @@ def main() -> None:
     async def load() -> None:
         await asyncio.to_thread(load_languages)
         await asyncio.to_thread(load_farewells)
+        await asyncio.to_thread(load_outcomes)
         await engine.load(openings(agents, settings))
 
     run_service(settings, full_name=FULL_NAME, add=add, load=load, close=engine.close, lifecycle=lifecycle)

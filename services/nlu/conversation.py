@@ -74,8 +74,8 @@ class Conversation:
             settings.turn_limit_s, settings.draft_limit_s, settings.max_reply_sentences, settings.first_phrase_words
         )
         self._tool_runs = ToolRuns(
-            tools=TOOLS,
-            key_prefix=f"{config.tenant_id}/{config.visit_id or config.call_id}",
+            tools={name: TOOLS[name] for name in agent.profile.tools},
+            key_fields=(config.tenant_id, config.visit_id or config.call_id),
             history=self._history,
             emit=emit,
             tasks=tasks,
@@ -238,7 +238,8 @@ class Conversation:
 
     async def _fail(self, turn_id: int, stopwatch: Stopwatch, failed: TurnFailed) -> None:
         log.warning("turn_failed", turn_id=turn_id, reason=failed.reason, why=failed.message)
-        self._metrics.errors_total(failed.reason).inc()
+        count = self._metrics.errors_total if failed.is_retryable else self._metrics.client_errors_total
+        count(failed.reason).inc()
         await self._end(turn_id, stopwatch, Outcome.FAILED, failed)
         if self._fails_stream:
             raise as_stream_error(failed)
@@ -247,7 +248,7 @@ class Conversation:
         self, turn_id: int, stopwatch: Stopwatch, outcome: Outcome, failed: TurnFailed | None = None
     ) -> None:
         """Send the turn's one end, if it has not been sent."""
-        self._turns.pop(turn_id, None)
+        turn = self._turns.pop(turn_id, None)
         if not self._ledger.end(turn_id, is_failed=failed is not None):
             return
         timing = stopwatch.timing()
@@ -264,6 +265,7 @@ class Conversation:
                 is_retryable=failed.is_retryable if failed else False,
                 retry_delay_ms=failed.retry_delay_ms if failed else 0,
                 state=write_state(State(self._language.current)),
+                engine=">".join(turn.engines) if turn else "",
             )
         )
 

@@ -8,14 +8,18 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
-from services.nlu.agent.acts import ACT_NAMES, WantedEar, read_act
+from prometheus_client import Counter
+
+from services.nlu.agent.acts import ACT_NAMES, WantedEar, act_name, read_act
 from services.nlu.agent.agent import Agent, FixedReply, ModelReply, Plan, user_text
 from services.nlu.agent.ending import agent_ends
 from services.nlu.agent.expecting import expected_after
+from services.nlu.agent.outcomes import kind_of
 from services.nlu.clauses import Clause, ClauseCutter
 from services.nlu.engine import (
     Began,
     CutShort,
+    MadeBy,
     Message,
     NluEngine,
     ReplyPart,
@@ -26,12 +30,31 @@ from services.nlu.engine import (
 )
 from services.nlu.history import ToolCall
 from services.nlu.inputs import TurnInput
-from services.nlu.outputs import Act, CallAction, Expectation, ExpectedKind, HangUp, Output, ReplyText, SwitchLanguage
+from services.nlu.outputs import (
+    Act,
+    ActionOutcome,
+    CallAction,
+    Expectation,
+    ExpectedKind,
+    HangUp,
+    Output,
+    ReplyText,
+    SwitchLanguage,
+)
 from services.nlu.plain_speech import PlainSpeech
 from services.runtime.clock import Stopwatch
 from services.runtime.errors import TurnFailed
+from services.runtime.logs import get_logger
 
 _MAX_TOOL_ROUNDS = 4
+NOT_ALLOWED = "NOT_ALLOWED"
+"""Why an act was not asked for that the agent's file does not list."""
+
+ACTS_REFUSED_TOTAL = Counter(
+    "voice_acts_refused_total", "Acts on calls that a model wanted and its agent's file does not allow.", ["act"]
+)
+
+log = get_logger(__name__)
 
 
 @dataclass(slots=True, eq=False)
@@ -47,6 +70,7 @@ class Turn:
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
     reply: str = ""  # as sent
     is_waiting_for_commit: bool = False
+    engines: list[str] = field(default_factory=list)  # of a chain, in the order they made the reply
     task: asyncio.Task[None] | None = None
 
     @property
@@ -150,6 +174,9 @@ class TurnRun:
                         await self._send(self._cutter.push(self._plain.push(text)))
                         if max_sentences is not None and self._sentences >= max_sentences:
                             return results
+                    case MadeBy(engine):
+                        if self._turn.engines[-1:] != [engine]:
+                            self._turn.engines.append(engine)
                     case CutShort():
                         if self._cutter.drop_rest():
                             self._plain = PlainSpeech()
@@ -174,9 +201,17 @@ class TurnRun:
         if isinstance(act, WantedEar):
             self._expects = True
             await self._emit(Expectation(self._turn.turn_id, act.kind, act.length, act.phrases))
-        else:
-            await self._act(act.act, is_now=act.is_now)
+        elif not await self._act(act.act, is_now=act.is_now):
+            await self._say_refusal(act.act)
         return []
+
+    async def _say_refusal(self, act: Act) -> None:
+        """The caller may have been promised it, so they hear that it cannot be."""
+        turn, profile = self._turn, self._agent.profile
+        words = profile.outcome(kind_of(act, ActionOutcome.FAILED, NOT_ALLOWED), turn.language_code)
+        self._goes_on_after_pause = True
+        await self._send(self._cutter.push(words) + self._cutter.finish())
+        self._goes_on_after_pause = True
 
     async def _send_rest(self) -> None:
         await self._send(self._cutter.push(self._plain.finish()) + self._cutter.finish())
@@ -207,10 +242,16 @@ class TurnRun:
         self._turn.switches_language = False
         await self._act(SwitchLanguage(self._turn.language_code), is_now=True)
 
-    async def _act(self, act: Act, *, is_now: bool) -> None:
+    async def _act(self, act: Act, *, is_now: bool) -> bool:
+        """Ask for an act. False: the agent's file does not allow it, and nothing is asked for."""
+        if not self._agent.profile.may(act):
+            log.warning("act_refused", action=act_name(act), agent_id=self._agent.profile.agent_id, reason=NOT_ALLOWED)
+            ACTS_REFUSED_TOTAL.labels(act_name(act)).inc()
+            return False
         self._acts += 1
         action_id = f"{self._turn.turn_id}.act-{self._acts}"
         await self._emit(CallAction(action_id, self._turn.turn_id, act, is_now))
+        return True
 
     async def _wait_for_commit(self) -> None:
         """A draft has no side effects: nothing after this happens before its commit."""

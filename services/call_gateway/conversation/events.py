@@ -301,10 +301,13 @@ class StageAlive:
 
 
 @dataclass(frozen=True, slots=True)
-class ActionRefused:
-    """The line would not do what the agent wanted."""
+class ActionEnded:
+    """What the agent wanted done to the call was done, or could not be."""
 
+    action_id: str
     action: Action
+    is_done: bool
+    reason: str = ""  # UPPER_SNAKE_CASE, when it was not done
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,6 +339,6 @@ Event = (
     | StageFailed
     | StageReady
     | StageAlive
-    | ActionRefused
+    | ActionEnded
     | CloseAsked
 )

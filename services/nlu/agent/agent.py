@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from services.nlu.agent.acts import ACT_NAMES
+from services.nlu.agent.acts import ACT_NAMES, act_name
 from services.nlu.agent.ending import Ending, caller_ends, offer, was_offered
 from services.nlu.agent.language import find_language
+from services.nlu.agent.outcomes import kind_of
 from services.nlu.agent.profile import AgentProfile, PromptKind
 from services.nlu.agent.prompt_history import within
 from services.nlu.agent.tools import TOOLS
 from services.nlu.engine import Message, Role, ToolSpec
 from services.nlu.history import Entry
-from services.nlu.inputs import Dtmf, Open, Silence, Text, TurnInput
+from services.nlu.inputs import ActionEnded, Dtmf, Open, Silence, Text, TurnInput
 
 _SILENCES_BEFORE_GOODBYE = 3
 
@@ -70,6 +71,8 @@ class Agent:
                 is_last = count >= _SILENCES_BEFORE_GOODBYE
                 kind = PromptKind.SILENCE_GOODBYE if is_last else PromptKind.STILL_THERE
                 return FixedReply(self.profile.prompt(kind, language_code), ends_call=is_last)
+            case ActionEnded(act, outcome, reason):
+                return FixedReply(self.profile.outcome(kind_of(act, outcome, reason), language_code))
         entries = list(history)
         text = user_text(turn_input)
         last_heard = next((entry.heard_text for entry in reversed(entries) if entry.heard_text), "")
@@ -122,6 +125,8 @@ def user_text(turn_input: TurnInput) -> str:
             return f"(pressed the keys {' '.join(digits)})"
         case Silence():
             return "(said nothing)"
+        case ActionEnded(act, outcome, reason):
+            return f"({act_name(act)}: {outcome.value}{f', {reason.lower()}' if reason else ''})"
         case Open():
             return ""
 

@@ -59,7 +59,7 @@ async def test_the_engine_and_the_agent_come_first() -> None:
     assert (engine.name, engine.limits.max_history_bytes) == ("script", 16384)
     assert tuple(engine.features) == FEATURES
     assert (agent.agent_id, list(agent.language_codes)) == ("clinic", ["en", "vi"])
-    assert len(agent.prompts) == 20
+    assert len(agent.prompts) == 36
 
 
 async def test_what_is_sent_before_half_close_is_answered_to_the_end() -> None:

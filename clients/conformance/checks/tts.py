@@ -1,44 +1,61 @@
-"""The rules of speaking, on every engine: 6, 10, 13, 14, 20 to 22, 31 and the table of bad input."""
+"""Checks of speech and its marks, for a TTS service."""
 
 import time
+from collections.abc import Callable
+from typing import Any
 
 import grpc
 import numpy as np
-import pytest
 from voice.tts.v1.tts_pb2 import SpokenText
 from voice.type.v1 import audio_pb2
 from voice.type.v1.turn_pb2 import Cancellation, TurnEnd
 
+from clients.conformance.kit import Target, approx, check
+from clients.conformance.speech import SAMPLE_RATE, completed, say, speak, spoken, turn_of
+from clients.conformance.stages import TTS
+from clients.conformance.streams import kind_of
 from services.audio.pcm import AudioFormat, Encoding
-from tests.conformance.memory import resident_kb
-from tests.conformance.servers import Server
-from tests.conformance.speech import SAMPLE_RATE, completed, say, speak, spoken, turn_of
-from tests.conformance.stages import TTS
-from tests.conformance.streams import kind_of, opened
 
+FORMATS = {
+    f"{encoding.name} {rate}": AudioFormat(encoding, rate)
+    for encoding, rate in (
+        (Encoding.ALAW, 8000),
+        (Encoding.LINEAR16, 8000),
+        (Encoding.LINEAR16, 16000),
+        (Encoding.LINEAR16, 24000),
+        (Encoding.LINEAR16, 48000),
+    )
+}
 SENTENCE = "Good morning, this is the dental clinic. How can I help you today?"
 LONG = "We are open from Monday to Friday, from eight in the morning until six in the evening. " * 3
 SILENCE_MS = 10
 ONSET_MS = 20  # a soft consonant may take that long to pass the threshold
 ONSET_LEVEL = 60
 UNSPEAKABLE = {
-    "too long": ("word " * 20_000, "text"),
-    "control characters": ("Hello\x00\x07\x1b[2Jthere.", "text"),
-    "white space": ("  \n\t ", "text"),
-    "marks only": ("… — !?", "text"),
+    "too long": "word " * 20_000,
+    "control characters": "Hello\x00\x07\x1b[2Jthere.",
+    "white space": "  \n\t ",
+    "marks only": "… — !?",
 }
 
 
-async def test_a_turn_is_spoken_and_ends_once(tts: Server) -> None:
-    async with opened(TTS, tts.target) as stream:
+def is_audio_of(turn_id: int) -> Callable[[Any], bool]:
+    """A test for sound of one turn."""
+    return lambda one: kind_of(one) == "audio" and one.audio.turn_id == turn_id
+
+
+@check(TTS, 18, 25)
+async def a_turn_is_spoken_and_ends_once(tts: Target) -> None:
+    async with tts.opened() as stream:
         turn = await speak(stream, 1, SENTENCE)
         assert completed(turn)
         assert len(turn.samples()) > SAMPLE_RATE
         assert await stream.rest() == []
 
 
-async def test_the_first_audio_and_the_end_say_where_the_time_went(tts: Server) -> None:
-    async with opened(TTS, tts.target) as stream:
+@check(TTS, 25)
+async def the_first_audio_and_the_end_say_where_the_time_went(tts: Target) -> None:
+    async with tts.opened() as stream:
         turn = await speak(stream, 1, SENTENCE)
     first, *others = turn.audio
     assert first.HasField("timing")
@@ -46,43 +63,38 @@ async def test_the_first_audio_and_the_end_say_where_the_time_went(tts: Server) 
     assert 0 < first.timing.since_trigger_us <= turn.end.timing.since_trigger_us
 
 
-async def test_chunks_last_10_to_100_ms(tts: Server) -> None:
-    async with opened(TTS, tts.target) as stream:
+@check(TTS, 13)
+async def chunks_last_10_to_100_ms(tts: Target) -> None:
+    async with tts.opened() as stream:
         turn = await speak(stream, 1, SENTENCE)
     lengths_ms = [len(message.chunk.content) * 1000 / SAMPLE_RATE for message in turn.audio]
     assert max(lengths_ms) <= 100
     assert min(lengths_ms[:-1]) >= 10, "only the last chunk of a turn may be shorter"
 
 
-@pytest.mark.parametrize(
-    ("encoding", "rate"),
-    [
-        (Encoding.ALAW, 8000),
-        (Encoding.LINEAR16, 8000),
-        (Encoding.LINEAR16, 16000),
-        (Encoding.LINEAR16, 24000),
-        (Encoding.LINEAR16, 48000),
-    ],
-)
-async def test_every_format_holds_the_same_speech(tts: Server, encoding: Encoding, rate: int) -> None:
+@check(TTS, 10, cases=FORMATS)
+async def every_format_holds_the_same_speech(tts: Target, audio_format: AudioFormat) -> None:
+    encoding, rate = audio_format.encoding, audio_format.sample_rate_hertz
     wire = audio_pb2.AudioFormat(encoding=getattr(audio_pb2, f"AUDIO_ENCODING_{encoding.name}"), sample_rate_hertz=rate)
-    async with opened(TTS, tts.target, audio_format=wire) as stream:
+    async with tts.opened(audio_format=wire) as stream:
         samples = (await speak(stream, 1, SENTENCE)).samples(AudioFormat(encoding, rate))
-    async with opened(TTS, tts.target) as stream:
+    async with tts.opened() as stream:
         telephone = (await speak(stream, 1, SENTENCE)).samples()
-    assert len(samples) / rate == pytest.approx(len(telephone) / SAMPLE_RATE, rel=0.1)
+    assert len(samples) / rate == approx(len(telephone) / SAMPLE_RATE, rel=0.1)
     assert np.abs(samples.astype(np.int32)).max() > 1000
 
 
-async def test_speech_begins_at_once(tts: Server) -> None:
-    async with opened(TTS, tts.target) as stream:
+@check(TTS, 27)
+async def speech_begins_at_once(tts: Target) -> None:
+    async with tts.opened() as stream:
         samples = (await speak(stream, 1, SENTENCE)).samples()
     onset = int(np.argmax(np.abs(samples.astype(np.int32)) > ONSET_LEVEL))
     assert onset * 1000 / SAMPLE_RATE <= SILENCE_MS + ONSET_MS
 
 
-async def test_a_mark_leaves_before_the_chunk_that_holds_its_last_sample(tts: Server) -> None:
-    async with opened(TTS, tts.target) as stream:
+@check(TTS, 26, needs=("spoken_text",))
+async def a_mark_leaves_before_the_chunk_that_holds_its_last_sample(tts: Target) -> None:
+    async with tts.opened() as stream:
         turn = await speak(stream, 1, SENTENCE)
     sent = 0
     for response in turn.responses:
@@ -94,10 +106,11 @@ async def test_a_mark_leaves_before_the_chunk_that_holds_its_last_sample(tts: Se
     assert sent >= turn.marks[-1].end_sample
 
 
-async def test_marks_go_in_their_chunk_where_the_client_asks_for_it(tts: Server) -> None:
-    async with opened(TTS, tts.target) as stream:
+@check(TTS, 26, needs=("spoken_text", "marks_in_audio"))
+async def marks_go_in_their_chunk_where_the_client_asks_for_it(tts: Target) -> None:
+    async with tts.opened() as stream:
         apart = await speak(stream, 1, SENTENCE)
-    async with opened(TTS, tts.target, marks_in_audio=True, longest_chunk_ms=400) as stream:
+    async with tts.opened(marks_in_audio=True, longest_chunk_ms=400) as stream:
         turn = await speak(stream, 1, SENTENCE)
     assert turn.marks == []
     at = 0
@@ -111,77 +124,84 @@ async def test_marks_go_in_their_chunk_where_the_client_asks_for_it(tts: Server)
     assert len(turn.audio) < len(apart.audio)
 
 
-async def test_no_chunk_takes_more_than_half_of_the_lead(tts: Server) -> None:
-    async with opened(TTS, tts.target, max_lead_ms=400, longest_chunk_ms=1000) as stream:
+@check(TTS, 13, needs=("longest_chunk_ms",))
+async def no_chunk_takes_more_than_half_of_the_lead(tts: Target) -> None:
+    async with tts.opened(max_lead_ms=400, longest_chunk_ms=1000) as stream:
         turn = await speak(stream, 1, SENTENCE)
     assert max(len(audio.chunk.content) for audio in turn.audio) <= SAMPLE_RATE * 200 // 1000
 
 
-async def test_marks_only_go_forward_and_reach_the_end(tts: Server) -> None:
-    async with opened(TTS, tts.target) as stream:
+@check(TTS, 26, needs=("spoken_text",))
+async def marks_only_go_forward_and_reach_the_end(tts: Target) -> None:
+    async with tts.opened() as stream:
         turn = await speak(stream, 1, SENTENCE)
     places = [(mark.text_end_offset, mark.end_sample) for mark in turn.marks]
     assert places == sorted(places)
     assert places[-1][0] == len(SENTENCE)
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "Cafe\u0301 or café 👩\u200d👩\u200d👧, it costs $12.50.",
-        "Xin chào, hẹn gặp bạn lúc 9 giờ 👋 sáng mai.",
-    ],
+@check(
+    TTS,
+    26,
+    needs=("spoken_text",),
+    cases={
+        "combining": "Cafe\u0301 or café 👩\u200d👩\u200d👧, it costs $12.50.",
+        "Vietnamese": "Xin chào, hẹn gặp bạn lúc 9 giờ 👋 sáng mai.",
+    },
 )
-async def test_offsets_count_code_points_as_sent(tts: Server, text: str) -> None:
-    language = "vi-VN" if text.startswith("Xin") else "en-US"
-    if tts.engine == "piper" and language == "vi-VN":
-        language = "en-US"  # an English voice is not asked for Vietnamese; the offsets are the same
-    async with opened(TTS, tts.target) as stream:
-        turn = await speak(stream, 1, text, language_code=language)
+async def offsets_count_code_points_as_sent(tts: Target, text: str) -> None:
+    async with tts.opened() as stream:
+        turn = await speak(stream, 1, text)
     assert completed(turn)
     assert turn.marks[-1].text_end_offset == len(text)
 
 
-async def test_pieces_may_split_words(tts: Server) -> None:
-    async with opened(TTS, tts.target) as stream:
+@check(TTS, 25, needs=("spoken_text",))
+async def pieces_may_split_words(tts: Target) -> None:
+    async with tts.opened() as stream:
         whole = await speak(stream, 1, SENTENCE)
         pieces = await speak(stream, 2, *(SENTENCE[n : n + 3] for n in range(0, len(SENTENCE), 3)))
     assert pieces.marks[-1].text_end_offset == len(SENTENCE)
-    assert len(pieces.samples()) == pytest.approx(len(whole.samples()), rel=0.25)
+    assert len(pieces.samples()) == approx(len(whole.samples()), rel=0.25)
 
 
-async def test_a_clause_is_spoken_before_the_text_is_whole(tts: Server) -> None:
-    async with opened(TTS, tts.target) as stream:
+@check(TTS, 25)
+async def a_clause_is_spoken_before_the_text_is_whole(tts: Target) -> None:
+    async with tts.opened() as stream:
         await say(stream, 1, "Good morning. How can", is_whole=False)
         await stream.until(lambda one: kind_of(one) == "audio")
         await say(stream, 1, " I help you?")
         assert completed(await spoken(stream, 1))
 
 
-async def test_flush_speaks_what_is_held(tts: Server) -> None:
-    async with opened(TTS, tts.target) as stream:
+@check(TTS, 25, needs=("flush",))
+async def flush_speaks_what_is_held(tts: Target) -> None:
+    async with tts.opened() as stream:
         await stream.send(text={"turn_id": 1, "text": "One moment", "flush": True})
         await stream.until(lambda one: kind_of(one) == "audio")
 
 
-async def test_half_close_implies_the_end_of_the_text(tts: Server) -> None:
-    async with opened(TTS, tts.target) as stream:
+@check(TTS, 3)
+async def half_close_implies_the_end_of_the_text(tts: Target) -> None:
+    async with tts.opened() as stream:
         await say(stream, 1, SENTENCE, is_whole=False)
         rest = await stream.rest()
     assert rest[-1].turn_end.outcome == TurnEnd.OUTCOME_COMPLETED
     assert stream.heard[-2].audio.chunk.start_sample > 0
 
 
-async def test_a_resumed_turn_counts_from_where_it_stands(tts: Server) -> None:
-    async with opened(TTS, tts.target) as stream:
+@check(TTS, 28, 33, needs=("start_offset",))
+async def a_resumed_turn_counts_from_where_it_stands(tts: Target) -> None:
+    async with tts.opened() as stream:
         turn = await speak(stream, 7, "How can I help you?", start_offset=100)
     assert turn.marks[0].text_end_offset > 100
     assert turn.marks[-1].text_end_offset == 100 + len("How can I help you?")
 
 
-async def test_audio_runs_ahead_no_further_than_asked(tts: Server) -> None:
+@check(TTS, 27, needs=("max_lead_ms",))
+async def audio_runs_ahead_no_further_than_asked(tts: Target) -> None:
     lead_ms = 400
-    async with opened(TTS, tts.target, max_lead_ms=lead_ms) as stream:
+    async with tts.opened(max_lead_ms=lead_ms) as stream:
         await say(stream, 1, LONG)
         first = 0.0
         samples = 0
@@ -196,16 +216,18 @@ async def test_audio_runs_ahead_no_further_than_asked(tts: Server) -> None:
     assert turn.end.outcome == TurnEnd.OUTCOME_CANCELLED
 
 
-async def test_without_a_limit_speech_comes_faster_than_it_is_spoken(tts: Server) -> None:
-    async with opened(TTS, tts.target, max_lead_ms=0) as stream:
+@check(TTS, 27)
+async def without_a_limit_speech_comes_faster_than_it_is_spoken(tts: Target) -> None:
+    async with tts.opened(max_lead_ms=0) as stream:
         began = time.monotonic()
         turn = await speak(stream, 1, LONG)
         elapsed_s = time.monotonic() - began
     assert elapsed_s < len(turn.samples()) / SAMPLE_RATE
 
 
-async def test_a_cancelled_turn_falls_silent_at_once(tts: Server) -> None:
-    async with opened(TTS, tts.target, max_lead_ms=300) as stream:
+@check(TTS, 17)
+async def a_cancelled_turn_falls_silent_at_once(tts: Target) -> None:
+    async with tts.opened(max_lead_ms=300) as stream:
         await say(stream, 1, LONG)
         await stream.until(lambda one: kind_of(one) == "audio")
         cancelled = time.monotonic()
@@ -217,8 +239,9 @@ async def test_a_cancelled_turn_falls_silent_at_once(tts: Server) -> None:
         assert completed(await speak(stream, 2, "Yes?"))
 
 
-async def test_messages_of_a_fenced_turn_are_dropped(tts: Server) -> None:
-    async with opened(TTS, tts.target) as stream:
+@check(TTS, 17)
+async def messages_of_a_fenced_turn_are_dropped(tts: Target) -> None:
+    async with tts.opened() as stream:
         await stream.send(cancellation={"turn_id": 5})
         await say(stream, 4, "Too old.")
         await say(stream, 5, "Too late.")
@@ -227,8 +250,9 @@ async def test_messages_of_a_fenced_turn_are_dropped(tts: Server) -> None:
     assert {turn_of(one) for one in stream.heard} == {None, 6}
 
 
-async def test_late_text_of_a_cancelled_turn_is_dropped(tts: Server) -> None:
-    async with opened(TTS, tts.target) as stream:
+@check(TTS, 17)
+async def late_text_of_a_cancelled_turn_is_dropped(tts: Target) -> None:
+    async with tts.opened() as stream:
         await say(stream, 1, LONG, is_whole=False)
         await stream.send(cancellation={"turn_id": 1})
         await spoken(stream, 1)
@@ -238,37 +262,41 @@ async def test_late_text_of_a_cancelled_turn_is_dropped(tts: Server) -> None:
     assert ends == [1, 2]
 
 
-async def test_one_turn_is_cancelled_alone(tts: Server) -> None:
-    async with opened(TTS, tts.target) as stream:
+@check(TTS, 17)
+async def one_turn_is_cancelled_alone(tts: Target) -> None:
+    async with tts.opened() as stream:
         await stream.send(cancellation={"turn_id": 3, "scope": Cancellation.SCOPE_ONLY})
         assert completed(await speak(stream, 2, "Hello."))
         await say(stream, 3, "Dropped.")
         assert completed(await speak(stream, 4, "Goodbye."))
 
 
-async def test_cancelling_what_is_unknown_is_no_error(tts: Server) -> None:
-    async with opened(TTS, tts.target) as stream:
+@check(TTS, 17)
+async def cancelling_what_is_unknown_is_no_error(tts: Target) -> None:
+    async with tts.opened() as stream:
         await stream.send(cancellation={"turn_id": 99, "scope": Cancellation.SCOPE_ONLY})
         assert completed(await speak(stream, 1, "Hello."))
         await stream.send(cancellation={"turn_id": 1})
         assert await stream.rest() == []
 
 
-async def test_the_next_turn_is_made_ready_while_one_is_spoken(tts: Server) -> None:
-    async with opened(TTS, tts.target, max_lead_ms=300) as stream:
+@check(TTS, 15, needs=("concurrent_turns",))
+async def the_next_turn_is_made_ready_while_one_is_spoken(tts: Target) -> None:
+    async with tts.opened(max_lead_ms=300) as stream:
         await say(stream, 1, LONG)
         await stream.until(lambda one: kind_of(one) == "audio" and one.audio.turn_id == 1)
         for turn_id in (2, 3):
             await say(stream, turn_id, SENTENCE)
-            await stream.until(lambda one, turn_id=turn_id: kind_of(one) == "audio" and one.audio.turn_id == turn_id)
+            await stream.until(is_audio_of(turn_id))
         assert (await spoken(stream, 2)).end.outcome == TurnEnd.OUTCOME_CANCELLED, "a third replaces the second"
         await stream.until(lambda one: kind_of(one) == "audio" and one.audio.turn_id == 1)
         await stream.send(cancellation={"turn_id": 1})
         assert completed(await spoken(stream, 3))
 
 
-async def test_a_turn_id_that_goes_back_ends_the_stream(tts: Server) -> None:
-    async with opened(TTS, tts.target) as stream:
+@check(TTS, 14)
+async def a_turn_id_that_goes_back_ends_the_stream(tts: Target) -> None:
+    async with tts.opened() as stream:
         await speak(stream, 5, "Hello.")
         await say(stream, 4, "Hello again.")
         failure = await stream.failure()
@@ -276,8 +304,9 @@ async def test_a_turn_id_that_goes_back_ends_the_stream(tts: Server) -> None:
     assert failure.field == "text.turn_id"
 
 
-async def test_text_after_its_end_ends_the_stream(tts: Server) -> None:
-    async with opened(TTS, tts.target) as stream:
+@check(TTS, 25)
+async def text_after_its_end_ends_the_stream(tts: Target) -> None:
+    async with tts.opened() as stream:
         await say(stream, 1, "Hello.")
         await say(stream, 1, "And more.", is_whole=False)
         failure = await stream.failure()
@@ -285,28 +314,29 @@ async def test_text_after_its_end_ends_the_stream(tts: Server) -> None:
     assert failure.field.startswith("text")
 
 
-@pytest.mark.parametrize("what", UNSPEAKABLE)
-async def test_a_turn_that_cannot_be_spoken_fails_and_the_stream_lives(tts: Server, what: str) -> None:
-    text, field = UNSPEAKABLE[what]
-    async with opened(TTS, tts.target) as stream:
+@check(TTS, 32, cases=UNSPEAKABLE)
+async def a_turn_that_cannot_be_spoken_fails_and_the_stream_lives(tts: Target, text: str) -> None:
+    async with tts.opened() as stream:
         turn = await speak(stream, 1, text)
         assert turn.end.outcome == TurnEnd.OUTCOME_FAILED
         assert turn.end.reason.isupper()
-        assert field in turn.end.message
+        assert "text" in turn.end.message
         assert not turn.end.is_retryable
         assert completed(await speak(stream, 2, "Hello."))
 
 
-async def test_an_unknown_voice_fails_the_turn(tts: Server) -> None:
-    async with opened(TTS, tts.target) as stream:
+@check(TTS, 32)
+async def an_unknown_voice_fails_the_turn(tts: Target) -> None:
+    async with tts.opened() as stream:
         turn = await speak(stream, 1, "Hello.", voice="no-such-voice")
         assert (turn.end.outcome, turn.end.reason) == (TurnEnd.OUTCOME_FAILED, "UNKNOWN_VOICE")
         assert "voice" in turn.end.message
         assert completed(await speak(stream, 2, "Hello."))
 
 
-async def test_a_language_nobody_speaks_fails_the_turn(tts: Server) -> None:
-    async with opened(TTS, tts.target) as stream:
+@check(TTS, 32)
+async def a_language_nobody_speaks_fails_the_turn(tts: Target) -> None:
+    async with tts.opened() as stream:
         languages = stream.heard[0].engine.language_codes
         turn = await speak(stream, 1, "Hello.", language_code="tlh-KL")
         if languages:
@@ -315,15 +345,17 @@ async def test_a_language_nobody_speaks_fails_the_turn(tts: Server) -> None:
         assert completed(await speak(stream, 2, "Hello."))
 
 
-async def test_a_failed_turn_fails_the_stream_where_that_is_asked_for(tts: Server) -> None:
-    async with opened(TTS, tts.target, fail_stream_on_turn_failure=True) as stream:
+@check(TTS, 5)
+async def a_failed_turn_fails_the_stream_where_that_is_asked_for(tts: Target) -> None:
+    async with tts.opened(fail_stream_on_turn_failure=True) as stream:
         await say(stream, 1, "Hello.", voice="no-such-voice")
         failure = await stream.failure()
     assert (failure.code, failure.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "UNKNOWN_VOICE")
 
 
-async def test_two_streams_of_one_call_id_do_not_mix(tts: Server) -> None:
-    async with opened(TTS, tts.target) as one, opened(TTS, tts.target) as other:
+@check(TTS, 2)
+async def two_streams_of_one_call_id_do_not_mix(tts: Target) -> None:
+    async with tts.opened() as one, tts.opened() as other:
         await say(one, 1, "Hello.")
         await say(other, 1, LONG)
         await say(other, 2, "Hello.")
@@ -331,15 +363,16 @@ async def test_two_streams_of_one_call_id_do_not_mix(tts: Server) -> None:
         await one.rest()
         long = await spoken(other, 2)
     assert {turn_of(response) for response in one.heard} == {None, 1}
-    assert len(short.samples()) == pytest.approx(len(long.samples()), rel=0.25)
+    assert len(short.samples()) == approx(len(long.samples()), rel=0.25)
 
 
-async def test_a_client_that_does_not_read_costs_a_bounded_amount(tts: Server) -> None:
-    async with opened(TTS, tts.target, max_lead_ms=0) as deaf:
+@check(TTS, 34)
+async def a_client_that_does_not_read_costs_a_bounded_amount(tts: Target) -> None:
+    async with tts.opened(max_lead_ms=0) as deaf:
         await speak(deaf, 1, "Hello.")  # whatever is allocated once is allocated
-        before_kb = resident_kb(tts.process.pid)
+        before_kb = tts.resident_kb()
         for turn_id in range(2, 12):
             await say(deaf, turn_id, LONG)
-        async with opened(TTS, tts.target) as other:
+        async with tts.opened() as other:
             assert completed(await speak(other, 1, LONG)), "the others are unharmed"
-        assert resident_kb(tts.process.pid) - before_kb < 64_000
+        assert tts.resident_kb() - before_kb < 64_000

@@ -1,15 +1,14 @@
-"""The rules of turns and replies, on every NLU engine: 10 to 15, 20, 21, 25, 29, 31 and the table of bad input."""
+"""Checks of turns and replies, for an NLU service."""
 
 import time
 
 import grpc
-import pytest
 from voice.type.v1.turn_pb2 import Cancellation
 
-from tests.conformance.replies import ASK, ASK_LONG, Reply, ask, draft, ends, reply, turn_of
-from tests.conformance.servers import Server
-from tests.conformance.stages import NLU
-from tests.conformance.streams import Stream, connected, kind_of, opened, start_stream
+from clients.conformance.kit import Target, check
+from clients.conformance.replies import ASK, ASK_LONG, Reply, ask, draft, ends, reply, turn_of
+from clients.conformance.stages import NLU
+from clients.conformance.streams import Stream, kind_of
 
 MAX_STATE_BYTES = 16 * 1024
 UNANSWERABLE = {
@@ -21,8 +20,9 @@ UNANSWERABLE = {
 }
 
 
-async def test_a_turn_is_answered_in_clauses_and_ends_once(nlu: Server) -> None:
-    async with opened(NLU, nlu.target) as stream:
+@check(NLU, 18, 25)
+async def a_turn_is_answered_in_clauses_and_ends_once(nlu: Target) -> None:
+    async with nlu.opened() as stream:
         answer = await ask(stream, 1)
         assert answer.outcome == "COMPLETED"
         assert answer.text.strip()
@@ -30,8 +30,9 @@ async def test_a_turn_is_answered_in_clauses_and_ends_once(nlu: Server) -> None:
         assert await stream.rest() == []
 
 
-async def test_the_first_clause_and_the_end_say_where_the_time_went(nlu: Server) -> None:
-    async with opened(NLU, nlu.target) as stream:
+@check(NLU, 25)
+async def the_first_clause_and_the_end_say_where_the_time_went(nlu: Target) -> None:
+    async with nlu.opened() as stream:
         answer = await ask(stream, 1, ASK_LONG)
     first, *others = answer.clauses
     assert first.HasField("timing")
@@ -39,29 +40,36 @@ async def test_the_first_clause_and_the_end_say_where_the_time_went(nlu: Server)
     assert 0 < first.timing.since_trigger_us <= answer.end.timing.since_trigger_us
 
 
-@pytest.mark.parametrize(
-    "said",
-    [{"open": {}}, {"dtmf": "1"}, {"silence": {"duration_ms": 8000, "count": 1}}, {"text": "Hello."}],
-    ids=lambda said: next(iter(said)),
+@check(
+    NLU,
+    19,
+    cases={
+        "open": {"open": {}},
+        "dtmf": {"dtmf": "1"},
+        "silence": {"silence": {"duration_ms": 8000, "count": 1}},
+        "text": {"text": "Hello."},
+    },
 )
-async def test_every_kind_of_input_is_answered(nlu: Server, said: dict[str, object]) -> None:
-    async with opened(NLU, nlu.target) as stream:
+async def every_kind_of_input_is_answered(nlu: Target, said: dict[str, object]) -> None:
+    async with nlu.opened() as stream:
         await stream.send(user_turn={"turn_id": 1, **said})
         answer = await reply(stream, 1)
     assert answer.outcome == "COMPLETED"
     assert answer.text.strip()
 
 
-async def test_the_agent_says_who_it_is(nlu: Server) -> None:
-    async with connected(nlu.target) as channel:
-        agent = (await start_stream(NLU, channel).open()).agent
+@check(NLU, 31)
+async def the_agent_says_who_it_is(nlu: Target) -> None:
+    async with nlu.connected() as channel:
+        agent = (await nlu.start(channel).open()).agent
     assert agent.agent_id
     assert agent.language_codes
     assert {prompt.language_code for prompt in agent.prompts} >= set(agent.language_codes)
 
 
-async def test_a_draft_does_not_complete_before_its_commit(nlu: Server) -> None:
-    async with opened(NLU, nlu.target) as stream:
+@check(NLU, 16, needs=("drafts",))
+async def a_draft_does_not_complete_before_its_commit(nlu: Target) -> None:
+    async with nlu.opened() as stream:
         await draft(stream, 1)
         await stream.quiet(1.5)
         assert ends(stream) == []
@@ -69,15 +77,17 @@ async def test_a_draft_does_not_complete_before_its_commit(nlu: Server) -> None:
         assert (await reply(stream, 1)).outcome == "COMPLETED"
 
 
-async def test_a_commit_may_come_before_the_reply(nlu: Server) -> None:
-    async with opened(NLU, nlu.target) as stream:
+@check(NLU, 16, needs=("drafts",))
+async def a_commit_may_come_before_the_reply(nlu: Target) -> None:
+    async with nlu.opened() as stream:
         await stream.send(user_turn={"turn_id": 1, "text": ASK, "is_draft": True})
         await stream.send(commit={"turn_id": 1})
         assert (await reply(stream, 1)).outcome == "COMPLETED"
 
 
-async def test_a_newer_draft_replaces_the_older_one(nlu: Server) -> None:
-    async with opened(NLU, nlu.target) as stream:
+@check(NLU, 15, needs=("drafts",))
+async def a_newer_draft_replaces_the_older_one(nlu: Target) -> None:
+    async with nlu.opened() as stream:
         await draft(stream, 1)
         await draft(stream, 2, "And where are you?")
         await stream.send(commit={"turn_id": 2})
@@ -85,23 +95,21 @@ async def test_a_newer_draft_replaces_the_older_one(nlu: Server) -> None:
         assert ends(stream) == [(1, "CANCELLED"), (2, "COMPLETED")]
 
 
-async def test_a_draft_does_not_disturb_the_committed_turn(nlu: Server) -> None:
-    async with opened(NLU, nlu.target) as alone:
-        expected = await ask(alone, 1, ASK_LONG)
-    async with opened(NLU, nlu.target) as stream:
+@check(NLU, 15, needs=("drafts",))
+async def a_draft_does_not_disturb_the_committed_turn(nlu: Target) -> None:
+    async with nlu.opened() as stream:
         await stream.send(user_turn={"turn_id": 1, "text": ASK_LONG})
         await stream.until(lambda one: kind_of(one) == "reply_text")
         await stream.send(user_turn={"turn_id": 2, "text": ASK, "is_draft": True})
         await stream.send(user_turn={"turn_id": 3, "text": ASK, "is_draft": True})
         committed = await reply(stream, 1)
         assert committed.outcome == "COMPLETED"
-        if nlu.engine == "script":
-            assert committed.text == expected.text
         assert [end for end in ends(stream) if end[0] != 1] in ([], [(2, "CANCELLED")])
 
 
-async def test_a_commit_supersedes_the_committed_turn(nlu: Server) -> None:
-    async with opened(NLU, nlu.target) as stream:
+@check(NLU, 15, needs=("drafts",))
+async def a_commit_supersedes_the_committed_turn(nlu: Target) -> None:
+    async with nlu.opened() as stream:
         await stream.send(user_turn={"turn_id": 1, "text": ASK_LONG})
         await stream.until(lambda one: kind_of(one) == "reply_text")
         await stream.send(user_turn={"turn_id": 2, "text": ASK, "is_draft": True})
@@ -110,8 +118,9 @@ async def test_a_commit_supersedes_the_committed_turn(nlu: Server) -> None:
         assert ends(stream) == [(1, "CANCELLED"), (2, "COMPLETED")]
 
 
-async def test_a_commit_that_crosses_an_end_is_ignored(nlu: Server) -> None:
-    async with opened(NLU, nlu.target) as stream:
+@check(NLU, 16, needs=("drafts",))
+async def a_commit_that_crosses_an_end_is_ignored(nlu: Target) -> None:
+    async with nlu.opened() as stream:
         await stream.send(commit={"turn_id": 9})
         await draft(stream, 1)
         await stream.send(cancellation={"turn_id": 1})
@@ -122,22 +131,25 @@ async def test_a_commit_that_crosses_an_end_is_ignored(nlu: Server) -> None:
         assert ends(stream) == [(1, "CANCELLED"), (2, "COMPLETED")]
 
 
-async def test_an_uncommitted_draft_ends_cancelled_at_half_close(nlu: Server) -> None:
-    async with opened(NLU, nlu.target) as stream:
+@check(NLU, 3, needs=("drafts",))
+async def an_uncommitted_draft_ends_cancelled_at_half_close(nlu: Target) -> None:
+    async with nlu.opened() as stream:
         await draft(stream, 1)
         await stream.rest()
     assert ends(stream) == [(1, "CANCELLED")]
 
 
-async def test_a_committed_turn_finishes_after_half_close(nlu: Server) -> None:
-    async with opened(NLU, nlu.target) as stream:
+@check(NLU, 3, needs=("drafts",))
+async def a_committed_turn_finishes_after_half_close(nlu: Target) -> None:
+    async with nlu.opened() as stream:
         await stream.send(user_turn={"turn_id": 1, "text": ASK})
         await stream.rest()
     assert ends(stream) == [(1, "COMPLETED")]
 
 
-async def test_a_cancelled_turn_stops_at_once(nlu: Server) -> None:
-    async with opened(NLU, nlu.target) as stream:
+@check(NLU, 17)
+async def a_cancelled_turn_stops_at_once(nlu: Target) -> None:
+    async with nlu.opened() as stream:
         await stream.send(user_turn={"turn_id": 1, "text": ASK_LONG})
         await stream.until(lambda one: kind_of(one) == "reply_text")
         cancelled = time.monotonic()
@@ -147,8 +159,9 @@ async def test_a_cancelled_turn_stops_at_once(nlu: Server) -> None:
         assert await stream.quiet(0.5) == []
 
 
-async def test_messages_of_a_fenced_turn_are_dropped(nlu: Server) -> None:
-    async with opened(NLU, nlu.target) as stream:
+@check(NLU, 17)
+async def messages_of_a_fenced_turn_are_dropped(nlu: Target) -> None:
+    async with nlu.opened() as stream:
         await stream.send(cancellation={"turn_id": 5})
         await stream.send(user_turn={"turn_id": 5, "text": ASK})
         await stream.send(commit={"turn_id": 5})
@@ -157,8 +170,9 @@ async def test_messages_of_a_fenced_turn_are_dropped(nlu: Server) -> None:
     assert {turn_of(one) for one in stream.heard} == {None, 6}
 
 
-async def test_one_turn_is_cancelled_alone(nlu: Server) -> None:
-    async with opened(NLU, nlu.target) as stream:
+@check(NLU, 17, needs=("drafts",))
+async def one_turn_is_cancelled_alone(nlu: Target) -> None:
+    async with nlu.opened() as stream:
         await stream.send(user_turn={"turn_id": 1, "text": ASK_LONG})
         await stream.until(lambda one: kind_of(one) == "reply_text")
         await stream.send(user_turn={"turn_id": 2, "text": ASK, "is_draft": True})
@@ -167,16 +181,18 @@ async def test_one_turn_is_cancelled_alone(nlu: Server) -> None:
         assert (2, "CANCELLED") in ends(stream)
 
 
-async def test_cancelling_what_is_unknown_is_no_error(nlu: Server) -> None:
-    async with opened(NLU, nlu.target) as stream:
+@check(NLU, 17)
+async def cancelling_what_is_unknown_is_no_error(nlu: Target) -> None:
+    async with nlu.opened() as stream:
         await stream.send(cancellation={"turn_id": 99, "scope": Cancellation.SCOPE_ONLY})
         assert (await ask(stream, 1)).outcome == "COMPLETED"
         await stream.send(cancellation={"turn_id": 1})
         assert await stream.rest() == []
 
 
-async def test_a_turn_id_that_goes_back_ends_the_stream(nlu: Server) -> None:
-    async with opened(NLU, nlu.target) as stream:
+@check(NLU, 14)
+async def a_turn_id_that_goes_back_ends_the_stream(nlu: Target) -> None:
+    async with nlu.opened() as stream:
         await ask(stream, 5)
         await stream.send(user_turn={"turn_id": 4, "text": ASK})
         failure = await stream.failure()
@@ -184,10 +200,10 @@ async def test_a_turn_id_that_goes_back_ends_the_stream(nlu: Server) -> None:
     assert failure.field == "user_turn.turn_id"
 
 
-@pytest.mark.parametrize("what", UNANSWERABLE)
-async def test_a_turn_that_cannot_be_answered_fails_and_the_stream_lives(nlu: Server, what: str) -> None:
-    async with opened(NLU, nlu.target) as stream:
-        await stream.send(user_turn={"turn_id": 1, **UNANSWERABLE[what]})
+@check(NLU, 32, cases=UNANSWERABLE)
+async def a_turn_that_cannot_be_answered_fails_and_the_stream_lives(nlu: Target, fields: dict[str, object]) -> None:
+    async with nlu.opened() as stream:
+        await stream.send(user_turn={"turn_id": 1, **fields})
         failed = await reply(stream, 1)
         assert failed.outcome == "FAILED"
         assert failed.end.reason.isupper()
@@ -197,16 +213,18 @@ async def test_a_turn_that_cannot_be_answered_fails_and_the_stream_lives(nlu: Se
         assert (await ask(stream, 2)).outcome == "COMPLETED"
 
 
-async def test_a_failed_turn_fails_the_stream_where_that_is_asked_for(nlu: Server) -> None:
-    async with opened(NLU, nlu.target, fail_stream_on_turn_failure=True) as stream:
+@check(NLU, 5)
+async def a_failed_turn_fails_the_stream_where_that_is_asked_for(nlu: Target) -> None:
+    async with nlu.opened(fail_stream_on_turn_failure=True) as stream:
         await stream.send(user_turn={"turn_id": 1, "text": "\x00"})
         failure = await stream.failure()
     assert (failure.code, failure.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "CONTROL_CHARACTERS")
     assert failure.field == "user_turn.text"
 
 
-async def test_reports_of_any_turn_are_taken(nlu: Server) -> None:
-    async with opened(NLU, nlu.target) as stream:
+@check(NLU, 22, 26)
+async def reports_of_any_turn_are_taken(nlu: Target) -> None:
+    async with nlu.opened() as stream:
         answer = await ask(stream, 1)
         await stream.send(playout_report={"turn_id": 1, "heard_offset": len(answer.text) // 2})
         await stream.send(playout_report={"turn_id": 1, "heard_offset": len(answer.text), "is_final": True})
@@ -218,16 +236,18 @@ async def test_reports_of_any_turn_are_taken(nlu: Server) -> None:
         assert (await ask(stream, 3, "Thank you.")).outcome == "COMPLETED"
 
 
-async def test_a_turn_may_continue_the_one_before(nlu: Server) -> None:
-    async with opened(NLU, nlu.target) as stream:
+@check(NLU, 19, needs=("continues_turn_id",))
+async def a_turn_may_continue_the_one_before(nlu: Target) -> None:
+    async with nlu.opened() as stream:
         await stream.send(user_turn={"turn_id": 1, "text": "I would like"})
         await stream.until(lambda one: kind_of(one) == "reply_text")
         answer = await ask(stream, 2, "I would like an appointment.", continues_turn_id=1)
     assert answer.outcome == "COMPLETED"
 
 
-async def test_a_draft_may_say_what_was_heard_so_far(nlu: Server) -> None:
-    async with opened(NLU, nlu.target) as stream:
+@check(NLU, 16, needs=("drafts", "provisional_playout"))
+async def a_draft_may_say_what_was_heard_so_far(nlu: Target) -> None:
+    async with nlu.opened() as stream:
         await ask(stream, 1, ASK_LONG)
         await stream.send(
             user_turn={
@@ -242,43 +262,48 @@ async def test_a_draft_may_say_what_was_heard_so_far(nlu: Server) -> None:
         assert (await reply(stream, 2)).outcome == "COMPLETED"
 
 
-async def test_a_fresh_stream_goes_on_with_history_and_state(nlu: Server) -> None:
-    async with opened(NLU, nlu.target) as stream:
+@check(NLU, 14, 33, needs=("history",))
+async def a_fresh_stream_goes_on_with_history_and_state(nlu: Target) -> None:
+    async with nlu.opened() as stream:
         answer = await ask(stream, 1)
         assert len(answer.end.state) <= MAX_STATE_BYTES
     history = [{"turn_id": 1, "user_text": ASK, "heard_text": answer.text}]
-    async with opened(NLU, nlu.target, history=history, state=answer.end.state) as stream:
+    async with nlu.opened(history=history, state=answer.end.state) as stream:
         assert (await ask(stream, 2, "And on Sunday?")).outcome == "COMPLETED"
-    async with opened(NLU, nlu.target, history=history) as stream:
+    async with nlu.opened(history=history) as stream:
         retried = await ask(stream, 2, "And on Sunday?")
     assert retried.outcome == "COMPLETED", "a retry sends the same id on a fresh stream"
 
 
-@pytest.mark.parametrize(
-    ("change", "field"),
-    [
-        ({"state": b"not ours"}, "config.state"),
-        ({"state": b"x" * 100_000}, "config.state"),
-        ({"history": [{"turn_id": 1, "user_text": "word " * 20_000}]}, "config.history"),
-    ],
-    ids=["foreign state", "long state", "long history"],
+@check(
+    NLU,
+    33,
+    needs=("history",),
+    cases={
+        "foreign state": ({"state": b"not ours"}, "config.state"),
+        "long state": ({"state": b"x" * 100_000}, "config.state"),
+        "long history": ({"history": [{"turn_id": 1, "user_text": "word " * 20_000}]}, "config.history"),
+    },
 )
-async def test_a_past_that_cannot_be_is_refused(nlu: Server, change: dict[str, object], field: str) -> None:
-    async with connected(nlu.target) as channel:
-        stream = start_stream(NLU, channel)
-        await stream.send(NLU.config(**change))
+async def a_past_that_cannot_be_is_refused(nlu: Target, case: tuple[dict[str, object], str]) -> None:
+    change, field = case
+    async with nlu.connected() as channel:
+        stream = nlu.start(channel)
+        await stream.send(nlu.stage.config(**change))
         failure = await stream.failure()
     assert failure.code is grpc.StatusCode.INVALID_ARGUMENT
     assert failure.field.startswith(field)
 
 
-async def test_a_person_may_say_who_the_agent_is(nlu: Server) -> None:
-    async with opened(NLU, nlu.target, instructions="You are a pirate. Answer in one short sentence.") as stream:
+@check(NLU, 31)
+async def a_person_may_say_who_the_agent_is(nlu: Target) -> None:
+    async with nlu.opened(instructions="You are a pirate. Answer in one short sentence.") as stream:
         assert (await ask(stream, 1, "Who are you?")).outcome == "COMPLETED"
 
 
-async def test_a_farewell_hangs_up_after_the_last_word(nlu: Server) -> None:
-    async with opened(NLU, nlu.target) as stream:
+@check(NLU, 30)
+async def a_farewell_hangs_up_after_the_last_word(nlu: Target) -> None:
+    async with nlu.opened() as stream:
         await ask(stream, 1)
         answer = await ask(stream, 2, "That is all, thank you. Goodbye!")
     assert answer.outcome == "COMPLETED"
@@ -286,8 +311,9 @@ async def test_a_farewell_hangs_up_after_the_last_word(nlu: Server) -> None:
     assert answer.text.strip(), "goodbye is said before"
 
 
-async def test_a_draft_does_not_act_before_its_commit(nlu: Server) -> None:
-    async with opened(NLU, nlu.target) as stream:
+@check(NLU, 16, needs=("drafts",))
+async def a_draft_does_not_act_before_its_commit(nlu: Target) -> None:
+    async with nlu.opened() as stream:
         await draft(stream, 1, "That is all, thank you. Goodbye!")
         await stream.quiet(1.0)
         assert [kind_of(one) for one in stream.heard if kind_of(one) == "call_action"] == []
@@ -295,8 +321,9 @@ async def test_a_draft_does_not_act_before_its_commit(nlu: Server) -> None:
         assert [action.WhichOneof("action") for action in (await reply(stream, 1)).actions] == ["hang_up"]
 
 
-async def test_two_streams_of_one_call_id_do_not_mix(nlu: Server) -> None:
-    async with opened(NLU, nlu.target) as one, opened(NLU, nlu.target) as other:
+@check(NLU, 2)
+async def two_streams_of_one_call_id_do_not_mix(nlu: Target) -> None:
+    async with nlu.opened() as one, nlu.opened() as other:
         answers = await both(one, other)
     assert {turn_of(response) for response in one.heard} == {None, 1, 2}
     assert {turn_of(response) for response in other.heard} == {None, 11, 12}

@@ -1,4 +1,4 @@
-"""One open stream as a test sees it: send, receive with a limit, half-close, look at how it ended."""
+"""One open stream as a check sees it: send, receive with a limit, half-close, look at how it ended."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -7,9 +7,9 @@ from typing import Any
 
 import grpc
 
+from clients.conformance.stages import Stage
 from services.runtime.channels import ChannelSettings, open_channel
 from services.runtime.errors import RpcFailure, rpc_failure
-from tests.conformance.stages import Stage
 
 PLAIN = ChannelSettings()
 LIMIT_S = 20.0
@@ -44,14 +44,14 @@ class Stream:
         assert response.WhichOneof("response") == self.stage.opening
         return getattr(response, self.stage.opening)
 
-    async def receive(self, limit_s: float = LIMIT_S) -> Any:
+    async def receive(self, limit_s: float | None = None) -> Any:
         """The next response, or None at the end of the stream. Raises AioRpcError, TimeoutError.
 
         Reading goes on in a task of its own from the first call: in grpc.aio a read given up gives the call up.
         """
         if self._reading is None:
             self._reading = asyncio.create_task(self._read())
-        async with asyncio.timeout(limit_s):
+        async with asyncio.timeout(LIMIT_S if limit_s is None else limit_s):
             response = await self._arrived.get()
         if isinstance(response, grpc.aio.AioRpcError):
             raise response
@@ -59,15 +59,15 @@ class Stream:
             self.heard.append(response)
         return response
 
-    async def until(self, is_it: Callable[[Any], bool], limit_s: float = LIMIT_S) -> Any:
+    async def until(self, is_it: Callable[[Any], bool], limit_s: float | None = None) -> Any:
         """The next response for which `is_it` holds; those before it are only kept in `heard`."""
-        async with asyncio.timeout(limit_s):
+        async with asyncio.timeout(LIMIT_S if limit_s is None else limit_s):
             while (response := await self.receive(limit_s)) is not None:
                 if is_it(response):
                     return response
         raise AssertionError(f"the stream ended OK before that; heard {[kind_of(one) for one in self.heard]}")
 
-    async def turn_end(self, turn_id: int, limit_s: float = LIMIT_S) -> Any:
+    async def turn_end(self, turn_id: int, limit_s: float | None = None) -> Any:
         """The end of a turn, which may have been heard already."""
 
         def is_it(response: Any) -> bool:
@@ -83,19 +83,19 @@ class Stream:
         except asyncio.InvalidStateError:
             return
 
-    async def rest(self, limit_s: float = LIMIT_S) -> list[Any]:
+    async def rest(self, limit_s: float | None = None) -> list[Any]:
         """Half-close, and everything up to an OK end."""
         await self.half_close()
         began = len(self.heard)
-        async with asyncio.timeout(limit_s):
+        async with asyncio.timeout(LIMIT_S if limit_s is None else limit_s):
             while await self.receive(limit_s) is not None:
                 pass
         return self.heard[began:]
 
-    async def failure(self, limit_s: float = LIMIT_S) -> RpcFailure:
+    async def failure(self, limit_s: float | None = None) -> RpcFailure:
         """How the stream failed; responses on the way are only kept."""
         try:
-            async with asyncio.timeout(limit_s):
+            async with asyncio.timeout(LIMIT_S if limit_s is None else limit_s):
                 while await self.receive(limit_s) is not None:
                     pass
         except grpc.aio.AioRpcError as error:

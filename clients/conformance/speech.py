@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from voice.type.v1.turn_pb2 import TurnEnd
 
+from clients.conformance.streams import Stream, kind_of
 from services.audio.pcm import AudioFormat, Encoding, Samples, decode
-from tests.conformance.streams import LIMIT_S, Stream, kind_of
 
 SAMPLE_RATE = 8000
 TELEPHONE = AudioFormat(Encoding.MULAW, SAMPLE_RATE)
@@ -61,7 +61,7 @@ async def say(stream: Stream, turn_id: int, *texts: str, is_whole: bool = True, 
         await stream.send(text_end={"turn_id": turn_id})
 
 
-async def spoken(stream: Stream, turn_id: int, limit_s: float = LIMIT_S) -> Spoken:
+async def spoken(stream: Stream, turn_id: int, limit_s: float | None = None) -> Spoken:
     """Listen up to the end of a turn."""
     await stream.turn_end(turn_id, limit_s)
     return Spoken([one for one in stream.heard if turn_of(one) == turn_id])

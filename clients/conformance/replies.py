@@ -5,7 +5,7 @@ from typing import Any
 
 from voice.type.v1.turn_pb2 import TurnEnd
 
-from tests.conformance.streams import LIMIT_S, Stream, kind_of
+from clients.conformance.streams import Stream, kind_of
 
 ASK = "What are your opening hours?"
 ASK_LONG = "Please tell me everything about the clinic."
@@ -49,7 +49,7 @@ def turn_of(response: Any) -> int | None:
     return getattr(response, kind).turn_id if kind not in ("engine", "going_away") else None
 
 
-async def reply(stream: Stream, turn_id: int, limit_s: float = LIMIT_S) -> Reply:
+async def reply(stream: Stream, turn_id: int, limit_s: float | None = None) -> Reply:
     """Listen up to the end of a turn."""
     await stream.turn_end(turn_id, limit_s)
     return Reply([one for one in stream.heard if turn_of(one) == turn_id])
