@@ -2,8 +2,8 @@
 
 Its package is source only. So, in this order: it is here already; a wheel compiled before is in the cache; a ready
 wheel is to be had, in a folder (TONG_DAI_LLAMA_WHEELS, UV_FIND_LINKS) or, where TONG_DAI_LLAMA_WHEEL_SHA256 names its
-hash, from an index; it is compiled, once, into the cache, from the archive whose hash the lock file pins. Native code is
-installed by the hash of its file alone.
+hash, from an index; it is compiled, once, into the cache, from the archive whose hash the lock file pins. Native code
+is installed by the hash of its file alone.
 """
 
 import hashlib
