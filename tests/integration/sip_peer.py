@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Self, cast
 
-from services.call_gateway.rtp.packet import RtpPacket
+from services.call_gateway.rtp.packet import parse_packet
 from services.call_gateway.rtp.sender import MediaSender
 
 FRAME_BYTES = 160
@@ -69,7 +69,7 @@ class Ear(asyncio.DatagramProtocol):
         self.transport = cast("asyncio.DatagramTransport", transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str | object, int]) -> None:
-        packet = RtpPacket.parse(data)
+        packet = parse_packet(data)
         if packet.payload_type == 0:
             self.heard += packet.payload
 
