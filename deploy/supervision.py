@@ -39,7 +39,7 @@ class Supervision:
 
     def __enter__(self) -> "Supervision":
         self._logs_dir.mkdir(parents=True, exist_ok=True)
-        # Logs of earlier starts stay, and rotate by their size; what they say now explains no failure of this start.
+        # Logs of earlier starts stay, and rotate by their size; what they hold explains no failure of this start.
         self._began_at = {path.name: _place(path) for path in self._logs_dir.glob("*.*")}
         self._run_dir = tempfile.TemporaryDirectory(prefix="tong-dai-")
         environment = os.environ | {

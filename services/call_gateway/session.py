@@ -301,7 +301,7 @@ class Session:
         except LegFailed as failed:
             reason = failed.reason if isinstance(failed, TransferFailed) else "LINE_REFUSED"
             log.warning(
-                "action_failed", action=type(command.action).__name__, reason=reason, **{"pii.why": str(failed)}
+                "action_failed", action=type(command.action).__name__, reason=reason, **{"pii.reason": str(failed)}
             )
             self._tell(ActionEnded(command.action_id, command.action, is_done=False, reason=reason))
         else:

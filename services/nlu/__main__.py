@@ -1,8 +1,9 @@
-"""Starts the thinking stage: python -m services.nlu"""
+"""Starts the thinking stage: python -m services.nlu. With `plan` behind it: plans a model's memory instead."""
 
 from __future__ import annotations
 
 import asyncio
+import sys
 
 import grpc
 from voice.nlu.v1.nlu_pb2_grpc import add_NluServiceServicer_to_server
@@ -22,6 +23,10 @@ from services.runtime.settings import read_settings
 
 
 def main() -> None:
+    if sys.argv[1:2] == ["plan"]:
+        from services.nlu.plan.command import main as plan  # noqa: PLC0415 - needs a package that not every engine has
+
+        raise SystemExit(plan(sys.argv[2:]))
     settings = read_settings(NluSettings)
     try:
         agents = read_agents(settings.agents_dir)

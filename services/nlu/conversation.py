@@ -248,7 +248,7 @@ class Conversation:
         self, turn_id: int, stopwatch: Stopwatch, outcome: Outcome, failed: TurnFailed | None = None
     ) -> None:
         """Send the turn's one end, if it has not been sent."""
-        self._turns.pop(turn_id, None)
+        turn = self._turns.pop(turn_id, None)
         if not self._ledger.end(turn_id, is_failed=failed is not None):
             return
         timing = stopwatch.timing()
@@ -265,6 +265,7 @@ class Conversation:
                 is_retryable=failed.is_retryable if failed else False,
                 retry_delay_ms=failed.retry_delay_ms if failed else 0,
                 state=write_state(State(self._language.current)),
+                engine=">".join(turn.engines) if turn else "",
             )
         )
 

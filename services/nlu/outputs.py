@@ -124,6 +124,7 @@ class TurnEnd:
     is_retryable: bool = False
     retry_delay_ms: int = 0
     state: bytes = b""
+    engine: str = ""  # of a chain; several that took over from one another joined by ">"
 
 
 Output = ReplyText | ToolActivity | CallAction | Expectation | TurnEnd

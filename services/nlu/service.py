@@ -24,6 +24,7 @@ from services.runtime.identity import caller_may_act_for, check_tenant
 from services.runtime.lifecycle import Lifecycle
 from services.runtime.logs import bind_call, get_logger
 from services.runtime.metrics import StageMetrics
+from services.runtime.providers import ProviderBoard
 from services.runtime.streams import Outbox, exchange, first_config, later_requests
 
 FULL_NAME = "voice.nlu.v1.NluService"
@@ -57,6 +58,7 @@ class NluService(nlu_pb2_grpc.NluServiceServicer):
         """`agents` by id; the engine is loaded before the first stream is let in."""
         self._settings, self._engine, self._agents, self._lifecycle = settings, engine, agents, lifecycle
         self._metrics = StageMetrics("nlu")
+        self._board: ProviderBoard | None = getattr(engine, "board", None)  # a chain has one
 
     async def StreamingConverse(  # noqa: N802 - protobuf's name
         self,
@@ -89,6 +91,15 @@ class NluService(nlu_pb2_grpc.NluServiceServicer):
             if self._may_list(profile, request)
         ]
         return nlu_pb2.DescribeEngineResponse(engine=self._engine_info(), agents=agents)
+
+    async def TripProvider(  # noqa: N802 - protobuf's name
+        self,
+        request: nlu_pb2.TripProviderRequest,
+        context: grpc.aio.ServicerContext[nlu_pb2.TripProviderRequest, nlu_pb2.TripProviderResponse],
+    ) -> nlu_pb2.TripProviderResponse:
+        board = self._board or ProviderBoard(self._metrics)
+        providers = board.trip(request.provider, request.duration_ms, is_allowed=self._settings.drills)
+        return nlu_pb2.TripProviderResponse(providers=providers)
 
     async def _serve(
         self,
@@ -188,4 +199,5 @@ class NluService(nlu_pb2_grpc.NluServiceServicer):
                 max_history_bytes=settings.max_history_bytes,
             ),
             features=FEATURES,
+            providers=self._board.describe() if self._board else [],
         )

@@ -19,6 +19,7 @@ from services.nlu.clauses import Clause, ClauseCutter
 from services.nlu.engine import (
     Began,
     CutShort,
+    MadeBy,
     Message,
     NluEngine,
     ReplyPart,
@@ -69,6 +70,7 @@ class Turn:
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
     reply: str = ""  # as sent
     is_waiting_for_commit: bool = False
+    engines: list[str] = field(default_factory=list)  # of a chain, in the order they made the reply
     task: asyncio.Task[None] | None = None
 
     @property
@@ -172,6 +174,9 @@ class TurnRun:
                         await self._send(self._cutter.push(self._plain.push(text)))
                         if max_sentences is not None and self._sentences >= max_sentences:
                             return results
+                    case MadeBy(engine):
+                        if self._turn.engines[-1:] != [engine]:
+                            self._turn.engines.append(engine)
                     case CutShort():
                         if self._cutter.drop_rest():
                             self._plain = PlainSpeech()

@@ -14,7 +14,7 @@ META: Final = frozenset(
 )
 """What the log itself puts on a line."""
 
-SENTENCES: Final = frozenset({"allowed_by", "complaint", "exposure", "fault", "hint", "remedy"})
+SENTENCES: Final = frozenset({"allowed_by", "complaint", "exposure", "fault", "hint", "remedy", "where"})
 """Texts of our own, or about files and addresses of the operator."""
 
 CODES: Final = frozenset(
@@ -37,8 +37,8 @@ NUMBERS: Final = frozenset(
         "is_answered_from_draft", "is_echo_suspected", "is_gateway_prompt", "is_held", "is_settled", "is_to_hang_up",
         "jitter_ms", "lasted_ms", "late", "latency_ms", "lost", "n_jobs", "nlu_ms", "nlu_streams", "orphan_bridges",
         "orphan_channels", "payload_changes", "processes", "received", "reordered", "sample", "sent", "setting",
-        "since_trigger_us", "skipped_ms", "stt_ms", "stt_streams", "text_chars", "tts_ms", "tts_streams", "turns",
-        "unexplained_ms", "unknown_payload", "utterance_id", "vanished", "wrong_steps", "status",
+        "since_trigger_us", "skipped_ms", "stalled_s", "stt_ms", "stt_streams", "text_chars", "tts_ms", "tts_streams",
+        "turns", "unexplained_ms", "unknown_payload", "utterance_id", "vanished", "wrong_steps", "status",
     }
 )  # fmt: skip
 

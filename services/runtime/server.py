@@ -6,6 +6,8 @@ import os
 import platform
 import signal
 import sys
+import threading
+import traceback
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
@@ -14,7 +16,7 @@ from typing import Any
 import grpc
 import uvloop
 
-from services.runtime.errors import StartupError, root_cause
+from services.runtime.errors import NotServing, StartupError, root_cause
 from services.runtime.exposure import warn_of_exposures
 from services.runtime.grpc_server import ServiceServer
 from services.runtime.identity import Scope
@@ -25,7 +27,7 @@ from services.runtime.metrics import StageMetrics, stage_of
 from services.runtime.monitoring import MonitoringServer, Probes
 from services.runtime.settings import ServiceSettings
 from services.runtime.tracing import configure_tracing
-from services.runtime.watchdog import watch_engines
+from services.runtime.watchdog import LoopWatch, watch_engines
 
 Step = Callable[[], Awaitable[None]]
 
@@ -59,7 +61,8 @@ def run_service(
     ends. `drain` returns when work that no stream of this server carries has come to its end: it is waited for beside
     the streams, as long as for them. `close` runs last. A StartupError becomes one line on stderr and exit code 1.
     `scopes`: what a token needs for a method, by its name.
-    An engine's thread that has ended or hangs makes health say NOT_SERVING and ends the process with EXIT_ENGINE_LOST.
+    An engine's thread that has ended or hangs makes health say NOT_SERVING and ends the process with EXIT_ENGINE_LOST;
+    an event loop that stands still ends it with the same.
     """
     stage = stage_of(full_name)
     configure_logs(level=settings.log_level, log_format=settings.log_format, log_pii=settings.log_pii, service=stage)
@@ -104,6 +107,8 @@ async def _run(
     server = ServiceServer(settings, full_name=full_name, add=add, lifecycle=lifecycle, scopes=scopes)
     monitoring = MonitoringServer(Probes(lifecycle))
     metrics = StageMetrics(stage_of(full_name))
+    loop_watch = LoopWatch(_end_with_loop)
+    loop_watch.start(asyncio.get_running_loop())
     await server.start()
     try:
         await _start_monitoring(settings, metrics, monitoring)
@@ -116,7 +121,7 @@ async def _run(
                 tasks.create_task(server.reload_credentials()),
                 tasks.create_task(warn_of_exposures(settings.exposures())),
             ]
-            if await _until(load(), stop_signal):
+            if await _until(_load(load), stop_signal):
                 _spare_collector()
                 await server.serve()
                 log.info("serving", target=server.target)
@@ -131,7 +136,17 @@ async def _run(
         await server.stop(0)
         await close()
         await monitoring.close()
+        loop_watch.close()
         log.info("stopped")
+
+
+async def _load(load: Step) -> None:
+    """Load; where a person must mend something first, say so in one line and stay NOT_SERVING until told to stop."""
+    try:
+        await load()
+    except NotServing as reason:
+        log.error("not_serving", why=str(reason))
+        await asyncio.Event().wait()
 
 
 async def _end_with_engine(server: ServiceServer, metrics: StageMetrics) -> None:
@@ -144,6 +159,16 @@ async def _end_with_engine(server: ServiceServer, metrics: StageMetrics) -> None
     with suppress(TimeoutError):
         async with asyncio.timeout(_LAST_WORDS_S):
             await server.stop(0)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(EXIT_ENGINE_LOST)
+
+
+def _end_with_loop(stalled_s: float) -> None:
+    """End the process from outside its event loop, which stands still: nothing else in it can."""
+    frame = sys._current_frames().get(threading.main_thread().ident or 0)
+    where = "".join(traceback.format_stack(frame)[-3:]) if frame else ""
+    log.error("event_loop_stalled", stalled_s=round(stalled_s, 1), where=where)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(EXIT_ENGINE_LOST)

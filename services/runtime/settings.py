@@ -77,6 +77,7 @@ class ServiceSettings(BaseSettings):
     log_format: Literal["json", "console"] = Field("json", description="json for machines, console for a person.")
     log_pii: bool = Field(False, description="Whether what people say may be logged, under keys that begin with pii.")
     otlp_endpoint: str = Field("", description="OTLP/gRPC collector, http://127.0.0.1:4317; empty exports no traces.")
+    drills: bool = Field(False, description="Whether TripProvider may take a provider out of service for a drill.")
     models_dir: Path = Field(
         Path("~/.cache/tong-dai/models"), validate_default=True, description="Folder of the embedded models."
     )

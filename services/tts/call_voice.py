@@ -54,6 +54,7 @@ class TurnEnded:
     outcome: Outcome
     timing: Timing
     failure: ServiceError | None
+    engine: str = ""  # of a chain; several of several languages joined by ">"
 
     @property
     def is_retryable(self) -> bool:
@@ -202,7 +203,7 @@ class CallVoice:
             count = self._metrics.client_errors_total if is_client_fault else self._metrics.errors_total
             count(reason).inc()
         log.info("turn_ended", outcome=outcome.value, reason=reason, text_chars=turn.text.end_offset)
-        await self._emit(TurnEnded(turn.turn_id, outcome, timing, failure))
+        await self._emit(TurnEnded(turn.turn_id, outcome, timing, failure, turn.engine))
         if failure and self._fail_on_turn_failure:
             raise failure
 

@@ -45,7 +45,11 @@ class Desk:
                     await asyncio.sleep(0.02)
                 return something
         except TimeoutError:
-            raise AssertionError("\n".join(" ".join(str(event).split()) for event in self.events)) from None
+            raise AssertionError(self.story()) from None
+
+    def story(self) -> str:
+        """What happened so far, for a person."""
+        return "\n".join(" ".join(str(event).split()) for event in self.events)
 
     def turns(self) -> list[Any]:
         """Those of the agent that are over, the greeting left out."""
@@ -188,7 +192,7 @@ async def test_a_caller_whom_somebody_took_talks_to_them(tmp_path: Path):
 async def test_where_nobody_can_be_reached_the_caller_hears_so_at_once(tmp_path: Path, wanted: str):
     async with transferring(tmp_path, take, wanted=wanted) as (desk, peer):
         promise, news = await desk.until(lambda: desk.turns()[:2] if len(desk.turns()) > 1 else None)
-        assert promise.heard_text == PROMISE
+        assert promise.heard_text == PROMISE, desk.story()
         assert "can't put you through there" in news.heard_text
         assert not peer.requests
 

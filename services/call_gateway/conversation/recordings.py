@@ -18,6 +18,8 @@ from services.language.words import normalise
 KEPT_TEXTS: Final = 20
 ALIKE: Final = 0.8  # of 1; a recogniser writes the same announcement a little differently each time
 LEAST_CHARS: Final = 8  # shorter words are said again by everybody
+LETTER_MS: Final = 150  # of slow speech; what an utterance lasts longer was music that the ear took for speech
+PAUSE_MS: Final = 500  # within words
 MAX_QUESTIONS: Final = 2  # a call
 ANSWER_MS: Final = 10_000  # within which the question is answered; announcements come at longer intervals
 
@@ -47,12 +49,18 @@ class Recordings:
         """What is heard has been no conversation for so long that nobody need be spoken to."""
         return self.wordless_samples >= self._state.clock.samples(self._state.settings.wordless_limit_ms)
 
+    def is_left_alone(self, end_sample: int) -> bool:
+        """Whether sound that is no conversation goes on behind an utterance that ended there."""
+        return self.is_wordless and self._sound.sounds_since(end_sample)
+
     def forget_sound(self) -> None:
         """The line is quiet, or somebody is there: what was counted is void."""
         self.wordless_samples = 0
 
     def judge(self, text: str, began_sample: int, end_sample: int) -> Origin:
         """Who said a turn's words, which lie there in the caller's sound."""
+        longest_ms = PAUSE_MS + len(_letters(text)) * LETTER_MS
+        began_sample = max(began_sample, end_sample - self._state.clock.samples(longest_ms))
         is_out_of_music = self._sound.is_music_around(began_sample, end_sample, not_before=self._words_end)
         self._words_end = end_sample
         if not is_out_of_music:

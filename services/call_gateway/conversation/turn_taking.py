@@ -230,7 +230,8 @@ class TurnTaking:
         else:
             settlement.is_late = True
             settlement.deadline = self._state.now + self._state.settings.late_text_limit_ms / 1000
-            self._announcer.say(PromptKind.ONE_MOMENT)
+            if not self._recordings.is_left_alone(settlement.end_sample):
+                self._announcer.say(PromptKind.ONE_MOMENT)
 
     def _ask_again(self) -> None:
         """The ear will not say what was said: what is known of it stands, or the caller says it once more."""
@@ -241,10 +242,12 @@ class TurnTaking:
             self.settle(settlement.best_text)
             return
         self._unheard = settlement
-        settlement.is_asked_again = True
+        is_left_alone = self._recordings.is_left_alone(settlement.end_sample)
+        settlement.is_asked_again = not is_left_alone
         self.settle("")
-        self._state.counters["asked_again"] += 1
-        self._announcer.say(PromptKind.SAY_AGAIN)
+        if not is_left_alone:
+            self._state.counters["asked_again"] += 1
+            self._announcer.say(PromptKind.SAY_AGAIN)
 
     def ear_was_lost(self) -> None:
         """It will not settle what it was asked to. A text that covers it stands; else a fresh ear hears it again."""

@@ -5,28 +5,40 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from services.language.reading.addresses import address_rules
-from services.language.reading.codes import announced_codes, bare_codes, characters, with_extension
+from services.language.reading.codes import AnnouncedCodes, bare_codes, characters, dialled, with_extension
 from services.language.reading.english_dates import EnglishDates
+from services.language.reading.english_places import house_number_rules, weekday_rules
 from services.language.reading.numbers import Numbers
 from services.language.reading.rule import (
+    ROMAN,
+    VULGAR,
+    Rewriter,
     Rule,
     any_of,
     apart,
+    idiom_rule,
     key_rules,
+    roman,
     short_word_rules,
     sign_rule,
+    times_rules,
+    vulgar_fraction,
     with_lost_dot,
     words_of,
 )
 from services.language.reading.telephone import telephone_rules
 
-_NUMBER = r"(?P<whole>\d{1,3}(?:,\d{3})+|\d+)(?:\.(?P<fraction>\d+))?"
+_NUMBER = r"(?P<whole>\d{1,3}(?:,\d{3})+|\d{1,3}(?:[\u00a0\u202f]\d{3})+|\d+)(?:\.(?P<fraction>\d+))?"
 _HALF_DAY = r"(?P<half>[aApP])\.?\s?[mM]\b\.?"
 _DASH = r"\s?[-–—]\s?"
+_WITHIN = r"(?:\.(?=\s[a-z\d(]))?"
+"""The dot of an abbreviation within a sentence."""
+
 _SIGN = "[$€£]"
+_OPEN_QUOTE = re.compile(r"(?<!\w)['‘]")
 
 
-def rules(language_code: str) -> Sequence[Rule]:
+def rules(language_code: str) -> Sequence[Rewriter]:
     """The rules for a tag of English, in lower case. Dates in figures are month first in the United States only."""
     return _English(words_of("en"), is_month_first=language_code in ("en", "en-us")).rules()
 
@@ -36,6 +48,7 @@ class _English:
         self._words = words
         self._numbers = Numbers("en", words)
         self._dates = EnglishDates(words, self._numbers, is_month_first=is_month_first)
+        self._announced = AnnouncedCodes(words, self._numbers)
         self._to: str = words["range"]
         self._and: str = words["and"]
         self._scales: Mapping[str, str] = words["scales"]
@@ -44,29 +57,37 @@ class _English:
         self._currency = any_of(words["currencies"])
         self._unit = any_of(self._units)
 
-    def rules(self) -> Sequence[Rule]:
+    def rules(self) -> Sequence[Rewriter]:
         return (
-            *address_rules(self._words["address_signs"], self._numbers.digits),
+            *address_rules(self._words, self._numbers),
+            dialled(self._words, self._numbers),
             with_extension(self._words["extension"], self._numbers),
             *self._codes(),
+            *house_number_rules(self._words, self._numbers),
             *self._dates.rules(),
             *telephone_rules(self._words, self._numbers),
             *self._times(),
             *self._money(),
             *self._quantities(),
+            self._announced.far(),
+            *weekday_rules(self._words),
             *self._abbreviations(),
             *self._plain_numbers(),
         )
 
-    def _codes(self) -> list[Rule]:
-        vanity = r"(?<![\w-])(?<![.,]\d)(?:\+?1[- .])?[2-9]\d\d[-.][A-Z]{3,7}(?:[- ]?\d{1,4})?(?!\w)"
+    def _codes(self) -> list[Rewriter]:
+        vanity = (
+            r"(?<![\w-])(?<![.,]\d)(?:\+?1[- .])?(?:[2-9]\d\d[-.]|\([2-9]\d\d\)\s?)[A-Z]{3,7}"
+            r"(?:[- ]?\d{1,4}(?:-[A-Z]{3,7})?)?(?![\w])"
+        )
         plus = f"{self._words['plus']} "
         return [
             Rule(
                 re.compile(vanity),
                 lambda match: (plus if match[0].startswith("+") else "") + characters(match[0], self._numbers),
             ),
-            announced_codes(self._words, self._numbers),
+            Rule(re.compile(r"(?<![\w-])1-8\d\d(?![\w-]|[.,]\d)"), lambda match: characters(match[0], self._numbers)),
+            self._announced,
             *bare_codes(self._words, self._numbers),
         ]
 
@@ -103,10 +124,16 @@ class _English:
     def _money(self) -> list[Rule]:
         dotted = r"(?P<whole>\d{1,3}(?:\.\d{3})+)(?P<fraction>)(?P<scale>)(?![\d.]\d)"
         continental = r"(?P<whole>\d{1,3}(?:\.\d{3})+|\d+),(?P<fraction>\d\d)(?P<scale>)(?!\d|[.,]\d)"
-        side = r"\d[\d,]*+(?:\.\d\d?)?"
+        side = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d\d?)?"
         low_scale = self._scale.replace("<scale>", "<low_scale>")
         of_dots = any_of(self._words["dotted_currencies"])
         return [
+            Rule(
+                re.compile(rf"(?P<currency>{self._currency})(?P<whole>\d[\d,]*)(?=-[a-z])"),
+                lambda match: (
+                    f"{self._numbers.whole(match['whole'])} {self._words['currencies'][match['currency']][0]}"
+                ),
+            ),
             Rule(re.compile(rf"(?P<currency>{self._currency})\s?{continental}"), self._sum),
             Rule(re.compile(rf"(?<![\w.,]){continental}\s?(?P<currency>{self._currency})(?!\w)"), self._sum),
             Rule(
@@ -161,8 +188,7 @@ class _English:
         words, numbers = self._words, self._numbers
         foot, feet_inches = words["units"]["ft"][0], words["units"]["in"]
         per: Mapping[str, str] = words["per"]
-        idioms: Mapping[str, str] = words["idioms"]
-        fraction = rf"(?P<fraction>{any_of(words['fractions'])})"
+        fraction = rf"(?P<fraction>{any_of(words['fractions'])}|{VULGAR}|\d{{1,2}}⁄\d{{1,2}})"
         pressure = any_of(words["pressure_words"])
         return [
             Rule(
@@ -176,12 +202,26 @@ class _English:
                 lambda match: f"{numbers.whole(match['feet'])} {foot} {numbers.whole(match['inches'])}",
             ),
             Rule(
-                re.compile(r"(?<=ft)(?P<gap>\.?\s)(?P<inches>\d|1[01])\sin\b"),
-                lambda match: f" {numbers.counted(match['inches'], '', feet_inches)}",
+                re.compile(r"(?<![\w.,])(?P<feet>[1-9])['’′](?![\w'’′])"),
+                lambda match: (
+                    None
+                    if _OPEN_QUOTE.search(match.string[: match.start()])
+                    else numbers.counted(match["feet"], "", words["units"]["ft"])
+                ),
+            ),
+            Rule(
+                re.compile(rf"(?<![\w.,])(?P<feet>\d{{1,3}})\s?ft\.?\s(?P<inches>\d|1[01])\s?in\b{_WITHIN}"),
+                lambda match: (
+                    f"{numbers.counted(match['feet'], '', words['units']['ft'])} "
+                    f"{numbers.counted(match['inches'], '', feet_inches)}"
+                ),
             ),
             Rule(re.compile(rf"(?<=[\w$€£])/(?P<unit>{any_of(per)})(?!\w)"), lambda match: f" {per[match['unit']]}"),
-            Rule(re.compile(rf"(?<![\w.,]){_NUMBER}(?P<gap>\s?)(?P<unit>{self._unit})(?!\w)"), self._quantity),
-            Rule(re.compile(rf"(?<![\w/.-])(?:{any_of(idioms)})(?![\w/-]|\.\d)"), lambda match: idioms[match[0]]),
+            Rule(
+                re.compile(rf"(?:(?<![\w.,])|(?<=\dx)){_NUMBER}(?P<gap>\s?)(?P<unit>{self._unit})(?!\w){_WITHIN}"),
+                self._quantity,
+            ),
+            idiom_rule(words["idioms"]),
             Rule(
                 re.compile(
                     rf"(?P<before>(?i:{pressure})(?:\s(?:is|was|of))?\s)(?P<upper>\d{{2,3}})/(?P<lower>\d{{2,3}})(?!\d)"
@@ -191,67 +231,74 @@ class _English:
                 ),
             ),
             Rule(
-                re.compile(rf"(?<![\w/]){fraction}\s(?P<thing>{any_of(words['halved_things'])})(?![\w/])"),
+                re.compile(
+                    rf"(?<![\w/])(?:{fraction}|(?P<other>\d/\d{{1,2}}))\s(?P<thing>{any_of(words['halved_things'])})(?![\w/])"
+                ),
                 self._part_of_a_thing,
             ),
             Rule(
-                re.compile(rf"(?<![\w/])(?P<before>\d{{1,15}} |\d{{1,15}}(?=[½¼¾]))?{fraction}(?![\w/])"),
+                re.compile(rf"(?<![\w/])(?P<before>\d{{1,15}} |\d{{1,15}}(?={VULGAR}))?{fraction}(?![\w/])"),
                 self._fraction,
             ),
             Rule(
                 re.compile(
-                    rf"(?<=\d){_DASH}(?={_SIGN}?\d)|(?<=\d[kKM]){_DASH}(?={_SIGN}?\d)|(?<=[ap]m){_DASH}(?=\d)"
-                    rf"|(?<=\.m\.){_DASH}(?=\d)"
+                    rf"(?:(?<=\d)|(?<=\d[^\W\d_])|(?<=\d[^\W\d_]{{2}})|(?<=\d[°%])|(?<=\.m\.)|(?<=\s[ap]m)){_DASH}(?={_SIGN}?\d)"
                 ),
                 lambda _: f" {self._to} ",
             ),
             Rule(re.compile(rf"(?<![\w)])[-−](?={_SIGN}?\d)"), lambda _: f"{words['minus']} "),
-            Rule(re.compile(r"(?<=\d)\s?x\s?(?=\d)"), lambda _: f" {words['by']} "),
-            Rule(re.compile(r"(?<=\d)x(?!\w)"), lambda _: f" {words['times']}"),
+            *times_rules(words["by"], words["times"]),
             *key_rules(words["keys"]),
             Rule(re.compile(r"(?:#|\bNo\.\s?|\bno\.\s?)(?=\d)"), lambda _: f"{words['hash']} "),
         ]
 
     def _quantity(self, match: re.Match[str]) -> str | None:
         unit = match["unit"]
-        if unit in self._words["units_close_by"] and match["gap"] and not (match["fraction"] and len(unit) == 1):
-            return None  # "5 m" may be anything, and "1 in 5" is no inch
-        return self._numbers.counted(match["whole"], match["fraction"] or "", self._units[unit])
+        if unit in self._words["units_close_by"] and match["gap"]:
+            is_last = not match.string[match.end() :][:2].strip().isalnum()
+            if not match["fraction"] or (len(unit) > 1 and not is_last):
+                return None  # "5 m" may be anything, and "1 in 5" is no inch
+        return apart(match, self._numbers.counted(match["whole"], match["fraction"] or "", self._units[unit]))
+
+    def _fraction_words(self, written: str) -> list[str]:
+        """A fraction by itself, behind a number and before a thing."""
+        plain = written.replace("⁄", "/")
+        if plain in self._words["fractions"]:
+            return list(self._words["fractions"][plain])
+        upper, lower = vulgar_fraction(written) if len(written) == 1 else map(int, plain.split("/"))
+        ending = self._words["plurals"][""] if upper > 1 else ""
+        words = f"{self._numbers.cardinal(upper)} {self._numbers.ordinal(lower)}{ending}"
+        return [words, words, f"{words} {self._words['of']}"]
 
     def _fraction(self, match: re.Match[str]) -> str:
-        words: list[str] = self._words["fractions"][match["fraction"]]
+        words = self._fraction_words(match["fraction"])
         return f"{self._numbers.whole(match['before'])} {self._and} {words[1]}" if match["before"] else words[0]
 
     def _part_of_a_thing(self, match: re.Match[str]) -> str:
-        words: list[str] = self._words["fractions"][match["fraction"]]
+        words = self._fraction_words(match["fraction"] or match["other"])
         return f"{words[2]} {self._words['halved_things'][match['thing']]}"
 
     def _abbreviations(self) -> list[Rule]:
         words = self._words
-        known: Mapping[str, str] = words["abbreviations"]
-        roman: Mapping[str, int] = words["roman"]
-        weekday = any_of(words["short_weekdays"])
         numbered, named = (any_of(words[key]) for key in ("numbered_by_roman", "named_by_roman"))
         return [
             Rule(
-                re.compile(rf"\b({weekday})\.?{_DASH}({weekday})\b\.?"),
-                lambda match: with_lost_dot(match, f"{known[match[1] + '.']} {self._to} {known[match[2] + '.']}"),
+                re.compile(rf"\b(?P<before>(?i:{numbered})\s+)(?P<roman>{ROMAN})\b"),
+                self._numbered_by_roman,
             ),
             Rule(
-                re.compile(rf"\b(?P<before>(?:{numbered})\s+)(?P<roman>{any_of(roman)}|I)\b"),
-                lambda match: match["before"] + self._numbers.cardinal(roman.get(match["roman"], 1)).capitalize(),
-            ),
-            Rule(
-                re.compile(rf"\b(?P<before>(?:{named})\s+)(?P<roman>{any_of(roman)})\b"),
+                re.compile(rf"\b(?P<before>(?:{named})\s+)(?!I\b)(?P<roman>{ROMAN})\b"),
                 lambda match: (
-                    f"{match['before']}{words['the']} {self._numbers.ordinal(roman[match['roman']]).capitalize()}"
+                    f"{match['before']}{words['the']} {self._numbers.ordinal(roman(match['roman'])).capitalize()}"
                 ),
             ),
             Rule(
                 re.compile(rf"(?<![\w/])(?P<letters>{any_of(words['spelled'])})(?P<many>s?)(?![\w/])"),
                 lambda match: (
                     " ".join(
-                        self._and if sign == "&" else sign for sign in match["letters"] if sign.isalnum() or sign == "&"
+                        self._and if sign == "&" else sign.upper()
+                        for sign in match["letters"]
+                        if sign.isalnum() or sign == "&"
                     )
                     + ("'s" if match["many"] else "")
                 ),
@@ -263,6 +310,11 @@ class _English:
             Rule(re.compile(r"(?<!\w)St\.(?=\s[A-Z])"), lambda _: str(words["saint"])),
             *short_word_rules(words),
         ]
+
+    def _numbered_by_roman(self, match: re.Match[str]) -> str | None:
+        if match["roman"] == "I" and not match["before"][0].isupper():
+            return None  # "for my part I think"
+        return match["before"] + self._numbers.cardinal(roman(match["roman"])).capitalize()
 
     def _plain_numbers(self) -> list[Rule]:
         numbers, point = self._numbers, f" {self._words['point']} "
@@ -278,6 +330,11 @@ class _English:
             Rule(
                 re.compile(r"(?<![\d.,/])(\d+)/(\d+)(?![\d/])"),
                 lambda match: f"{numbers.whole(match[1])} {self._words['stroke']} {numbers.whole(match[2])}",
+            ),
+            Rule(re.compile(r"(?<=\d)/(?=\d)"), lambda _: f" {self._words['stroke']} "),
+            Rule(
+                re.compile(r"(?<=,\s[A-Z]{2}\s)\d{5}(?:-\d{4})?(?![\w-]|[.,]\d)"),
+                lambda match: characters(match[0], numbers),
             ),
             Rule(re.compile(_NUMBER), self._number),
             sign_rule(self._words["signs"]),

@@ -10,6 +10,7 @@ from services.language.reading.rule import Rule, any_of
 _DAY = r"(?P<day>[0-3]?\d)(?:st|nd|rd|th)?\b"
 _YEAR = r"(?P<year>[12]\d{3})\b"
 _RECENT = r"(?:19|20)\d\d"
+_LONGEST_BEFORE = 40  # code points in which a date is announced
 
 
 class EnglishDates:
@@ -26,7 +27,15 @@ class EnglishDates:
         self._centuries: Mapping[str, str] = words["plurals"]
         self._quarter: str = words["quarter"]
         self._of: str = words["of"]
-        self._date_word = any_of(words["date_words"])
+        day = any_of([*words["date_words"], *words["weekdays"], *words["weekdays"].values()])
+        joiners = any_of([*words["list_words"], words["range"]])
+        self._announcing = re.compile(
+            rf"(?<!\w)(?:{day})\.?(?:\s(?:{any_of(words['date_links'])}))*[\s,:]+"
+            rf"(?:\d{{1,2}}/\d{{1,2}}\s?(?:[-–,]|\b(?:{joiners})\b)\s?)*$",
+            re.IGNORECASE,
+        )
+        self._measured = any_of([self._of, *words["halved_things"]])
+        self._decade_word = any_of(words["decade_words"])
         self._year_word = any_of(words["year_words"])
         self._year_prefix = any_of(words["year_prefixes"])
         first, second = ("month", "day") if is_month_first else ("day", "month")
@@ -43,19 +52,32 @@ class EnglishDates:
                 self._date,
             ),
             Rule(re.compile(rf"\b{_DAY}\s+(?P<of>{self._of}\s+)?{self._month}(?:,?\s+{_YEAR})?"), self._date),
-            Rule(re.compile(rf"\b(?P<before>{self._month}\s+)(?P<year>{_RECENT})\b(?![-.,:/]\d)"), self._year),
+            Rule(
+                re.compile(rf"\b{self._month}\s+(?P<year>{_RECENT})\b(?![-.,:/]\d)"),
+                lambda match: (
+                    f"{self._months[self._month_numbers[match['month']] - 1]} {self._numbers.year(int(match['year']))}"
+                ),
+            ),
             Rule(
                 re.compile(r"\b(?P<year>[12]\d{3})(?P<mark>[-/])(?P<month>\d{2})(?P=mark)(?P<day>\d{2})\b"), self._date
             ),
             Rule(re.compile(rf"(?<![\d/.-]){self._figures}(?P=mark){_YEAR}(?![/-])"), self._date),
             Rule(re.compile(rf"(?<![\w/.-]){plain}/(?P<year>\d\d)(?![\w/-])"), self._date),
-            Rule(re.compile(rf"\b(?P<before>(?i:{self._date_word})\s+){plain}(?![\w/])"), self._date),
+            Rule(re.compile(rf"(?<![\w/.]){plain}(?![\w/])(?!\s(?:{self._measured})\b)"), self._if_announced),
+            Rule(
+                re.compile(rf"\b(?P<before>(?i:{self._decade_word})[\s-])(?P<tens>[1-9]0)'?s\b"),
+                lambda match: match["before"] + self._in_plural(self._numbers.whole(match["tens"])),
+            ),
+            Rule(
+                re.compile(rf"\b(?P<before>(?i:{self._year_prefix}))-(?P<year>[12]\d\d0)'?s\b"),
+                lambda match: f"{match['before']} {self._plural(match['year'])}",
+            ),
             Rule(re.compile(r"(?<![\w.,])(?P<year>[12]\d\d0)'?s\b"), lambda match: self._plural(match["year"])),
             Rule(
                 re.compile(r"(?<!\w)['’](?P<tens>[2-9]0)s\b"),
                 lambda match: self._in_plural(self._numbers.whole(match["tens"])),
             ),
-            Rule(re.compile(r"(?<=\b(?:in|of) )['’](?P<year>\d\d)(?![\w'’])"), self._short_year),
+            Rule(re.compile(r"(?<!\w)['’](?P<year>\d\d)(?![\w'’])"), self._short_year),
             Rule(
                 re.compile(rf"\bQ(?P<quarter>[1-4])(?:\s+(?P<year>{_RECENT}))?\b"),
                 lambda match: (
@@ -76,6 +98,10 @@ class EnglishDates:
                 self._year,
             ),
         ]
+
+    def _if_announced(self, match: re.Match[str]) -> str | None:
+        before = match.string[max(0, match.start() - _LONGEST_BEFORE) : match.start()]
+        return self._date(match) if self._announcing.search(before) else None
 
     def _year(self, match: re.Match[str]) -> str:
         return match["before"] + self._numbers.year(int(match["year"]))

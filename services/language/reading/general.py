@@ -6,43 +6,78 @@ from typing import Any
 
 from services.language.data import primary
 from services.language.reading.addresses import address_rules
-from services.language.reading.codes import announced_codes, bare_codes
+from services.language.reading.codes import AnnouncedCodes, bare_codes, dialled
 from services.language.reading.inflection import inflected_rules
 from services.language.reading.numbers import Numbers
-from services.language.reading.rule import LETTER, Rule, any_of, key_rules, short_word_rules, sign_rule, words_of
+from services.language.reading.rule import (
+    VULGAR,
+    Rewriter,
+    Rule,
+    any_of,
+    apart,
+    idiom_rule,
+    key_rules,
+    letter,
+    short_word_rules,
+    sign_rule,
+    times_rules,
+    vulgar_fraction,
+    with_lost_dot,
+    words_of,
+)
 from services.language.reading.telephone import telephone_rules
 
-APART = rf"(?<!{LETTER})(?<![\d.,:/])"
-DONE = rf"(?!{LETTER})(?![\d:/]|[.,]\d)"
-_WHOLE = r"(?P<whole>\d{1,3}(?:[ \u00a0]\d{3})+(?!\d)|\d{1,3}(?:,\d{3})+(?!\d)|\d+)"
+_WHOLE = r"(?P<whole>\d{1,3}(?:[ \u00a0\u202f]\d{3})+(?!\d)|\d{1,3}(?:,\d{3})+(?!\d)|\d+)"
 _HOUR = r"(?P<hour>[01]?\d|2[0-3])"
 
+_REQUIRED = ("range", "minus", "hash", "point_signs")
+_LONGEST_UNIT = 16  # code points of a number's end and its unit
+_LARGEST_DENOMINATOR = 10  # of what is said as a fraction
 
-def rules(language_code: str) -> Sequence[Rule]:
+
+def rules(language_code: str) -> Sequence[Rewriter]:
     """The rules of a language by its data alone, in the order in which they are asked."""
     language = primary(language_code)
     words = words_of(language)
+    for key in _REQUIRED:  # asked for here, so that what is missing is named at start and not in a call
+        words[key]
+    for key in ("plain", "low", "sharp"):
+        words["times"][key]
+    if "percent_before" not in words:
+        words["percent"]
     numbers = Numbers(language, words)
     phone_numbers = numbers.with_digits(words.get("phone_digits", words["digits"]))
     fraction = rf"(?:[{re.escape(words['point_signs'])}](?P<fraction>\d+))?"
     number = f"{_WHOLE}{fraction}"
-    scale = rf"(?:\s?(?P<scale>{any_of(words['scales'])}){DONE})?" if words.get("scales") else "(?P<scale>)"
+    announced = AnnouncedCodes(words, phone_numbers)
+    done = rf"(?!{letter(words)})(?![\d:/]|[.,]\d)"
+    scale = rf"(?:\s?(?P<scale>{any_of(words['scales'])}){done})?" if words.get("scales") else "(?P<scale>)"
     return (
-        *address_rules(words["address_signs"], numbers.digits),
+        *address_rules(words, numbers),
+        dialled(words, phone_numbers),
         *_dates(words, numbers),
         *inflected_rules(words, numbers),
         *telephone_rules(words, phone_numbers),
-        announced_codes(words, phone_numbers),
+        announced,
         *bare_codes(words, phone_numbers),
         *_times(words, numbers),
         *_sums(words, numbers, number, scale),
+        idiom_rule(words.get("idioms", {})),
         *_quantities(words, numbers, number),
+        announced.far(),
         *short_word_rules(words),
         *key_rules(words["keys"]),
+        *times_rules(words.get("times_sign", words["signs"].get("×", "×"))),
         *_fractions(words, numbers),
-        Rule(re.compile(rf"{APART}{number}(?!\d)|\d+"), lambda match: _number(match, numbers)),
+        *_chains(words, numbers),
+        Rule(re.compile(rf"{_apart(words)}{number}(?!\d)|\d+"), lambda match: _number(match, numbers)),
         sign_rule(words["signs"], gap=words.get("gap", " ")),
     )
+
+
+def _apart(words: Mapping[str, Any]) -> str:
+    """Before a number that is not part of something else."""
+    return rf"(?<!{letter(words)})(?<![\d.,:/])"
 
 
 def _dates(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
@@ -73,17 +108,23 @@ def _dates(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
 
 def _times(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
     times = words["times"]
-    before = any_of(words.get("genitive", {}).get("before", ()))
+    rulesets = {word: case["m"] for case in map(words.get, ("genitive", "dative")) if case for word in case["before"]}
+    before = any_of(rulesets)
 
     def clock(match: re.Match[str]) -> str:
         hour, minute = int(match["hour"]), int(match["minute"])
         key = "sharp" if minute == 0 else "low" if minute < 10 else "plain"
+        ruleset = rulesets.get((match["before"] or "").strip().lower(), "")
         said: str = times.get("hours", {}).get(str(hour), "")
-        if not said and match["before"]:
-            said = numbers.whole(match["hour"], words["genitive"]["m"])
         return (match["before"] or "") + str(times[key]).format(
-            hour=said or numbers.cardinal(hour), minute=numbers.cardinal(minute)
+            hour=said or numbers.whole(match["hour"], ruleset),
+            minute=numbers.whole(match["minute"], ruleset if key == "plain" else ""),
         )
+
+    gap: str = words.get("gap", " ")
+
+    def score(match: re.Match[str]) -> str:
+        return f"{numbers.whole(match['one'])}{words.get('ratio', gap)}{numbers.whole(match['other'])}"
 
     return [
         Rule(
@@ -91,13 +132,17 @@ def _times(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
                 rf"(?P<before>(?<!\w)(?i:{before})\s)?(?<![\d:.,]){_HOUR}[:：](?P<minute>[0-5]\d)(?::[0-5]\d)?(?![\d:])"
             ),
             clock,
-        )
+        ),
+        Rule(re.compile(rf"(?<!{letter(words)})(?<![\d:.,])(?P<one>\d{{1,2}}):(?P<other>\d{{1,2}})(?![\d:])"), score),
     ]
 
 
 def _sums(words: Mapping[str, Any], numbers: Numbers, number: str, scale: str) -> list[Rule]:
     currencies: dict[str, Sequence[str]] = words["currencies"]
     signs = any_of(currencies)
+    before = any_of(
+        sign for sign in currencies if not any(letter.isalpha() and not letter.isupper() for letter in sign)
+    )
     gap: str = words.get("gap", " ")
 
     def total(match: re.Match[str]) -> str:
@@ -105,22 +150,43 @@ def _sums(words: Mapping[str, Any], numbers: Numbers, number: str, scale: str) -
         if match["scale"]:
             scaled: Sequence[str] = words["scales"][match["scale"]]
             noun = forms[0] if len(forms) == 1 else forms[2]
-            return f"{numbers.counted(match['whole'], fraction, scaled)}{gap}{noun}"
+            return f"{_counted(match['whole'], fraction, scaled, words, numbers)}{gap}{noun}"
         if len(fraction) == 2 and len(forms) > 1 and (cents := words.get("cents", {}).get(match["currency"])):
             said = numbers.counted(match["whole"], "", forms)
             return f"{said} {numbers.counted(fraction, '', cents)}" if int(fraction) else said
         return _counted(match["whole"], fraction.rstrip("0"), forms, words, numbers)
 
+    def range_of_sums(match: re.Match[str]) -> str:
+        low = numbers.whole(match["low"])
+        return f"{low}{gap.join(('', words['range'].strip(), ''))}{total(match)}"
+
+    def behind(match: re.Match[str]) -> str:
+        return with_lost_dot(match, total(match))
+
     return [
-        Rule(re.compile(rf"(?P<currency>{signs})\s?{number}{scale}(?!\d)"), total),
-        Rule(re.compile(rf"{APART}{number}{scale}\s?(?P<currency>{signs})(?!{LETTER})"), total),
+        Rule(
+            re.compile(
+                rf"(?P<currency>{before})\s?(?P<low>\d{{1,9}})\s?[-–—]\s?(?:{before})?{number}{scale}(?![.,]?\d)"
+            ),
+            range_of_sums,
+        ),
+        Rule(re.compile(rf"(?P<currency>{before})\s?{number}{scale}(?!\d)"), total),
+        Rule(re.compile(rf"{_apart(words)}{number}{scale}\s?(?P<currency>{signs})(?!{letter(words)})"), behind),
     ]
 
 
 def _quantities(words: Mapping[str, Any], numbers: Numbers, number: str) -> list[Rule]:
     units: dict[str, Sequence[str]] = {**words["units"], **words.get("scales", {})}
     gap: str = words.get("gap", " ")
-    of_two = words.get("two", {"before": [], "spoken": ""})
+    of_two = words.get("two", {"before": [], "not_behind": [], "spoken": ""})
+    split = any_of(words.get("split_units", ()))
+    per: Mapping[str, str] = words.get("per", {})
+    spoken_units = any_of([*units, *words["currencies"]])
+    priced = re.compile(rf"\d\s?(?:{spoken_units})$")
+
+    def one_of(match: re.Match[str]) -> str | None:
+        before = match.string[max(0, match.start() - _LONGEST_UNIT) : match.start()]
+        return f"{gap}{per[match['per']]}" if priced.search(before) else None
 
     def percent(match: re.Match[str]) -> str:
         if "percent_before" in words:
@@ -128,14 +194,35 @@ def _quantities(words: Mapping[str, Any], numbers: Numbers, number: str) -> list
         return numbers.counted(match["whole"], match["fraction"] or "", words["percent"])
 
     return [
-        Rule(re.compile(rf"{APART}{number}\s?%"), percent),
+        Rule(re.compile(rf"{_apart(words)}{number}\s?%"), percent),
         Rule(
-            re.compile(rf"{APART}{number}\s?(?P<unit>{any_of(units)})(?!{LETTER})"),
-            lambda match: _counted(match["whole"], match["fraction"] or "", units[match["unit"]], words, numbers),
+            re.compile(
+                rf"{_apart(words)}(?P<whole>\d{{1,4}})(?P<unit>{split})(?P<rest>\d{{1,2}})(?!\d|{letter(words)}|[.,:]\d)"
+            ),
+            lambda match: (
+                _counted(match["whole"], "", [match["unit"]], words, numbers) + gap + numbers.digits(match["rest"])
+            ),
         ),
-        Rule(re.compile(rf"{APART}2(?=\s?(?:{any_of(of_two['before'])}))"), lambda _: of_two["spoken"]),
-        Rule(re.compile(r"(?<=\d)\s?[-–—]\s?(?=[$€£¥]?\d)"), lambda _: words["range"]),
-        Rule(re.compile(r"(?<![\w)])[-−](?=[$€£¥]?\d)"), lambda _: f"{words['minus']}{gap}"),
+        Rule(
+            re.compile(rf"{_apart(words)}{number}\s?(?P<unit>{any_of(units)})(?!{letter(words)})"),
+            lambda match: with_lost_dot(
+                match, _counted(match["whole"], match["fraction"] or "", units[match["unit"]], words, numbers)
+            ),
+        ),
+        Rule(
+            re.compile(rf"(?<=[^\W\d]|[₽¥$€.])/(?P<per>{any_of(per)})(?!{letter(words)})"),
+            lambda match: (
+                f"{gap}{per[match['per']]}"
+                if priced.search(match.string[max(0, match.start() - 16) : match.start()])
+                else None
+            ),
+        ),
+        Rule(
+            re.compile(rf"{_apart(words)}(?<!{any_of(of_two['not_behind'])})2(?=\s?(?:{any_of(of_two['before'])}))"),
+            lambda _: of_two["spoken"],
+        ),
+        Rule(re.compile(r"(?:(?<=\d)|(?<=\d[%°]))\s?[-–—]\s?(?=[$€£¥]?\d)"), lambda _: words["range"]),
+        Rule(re.compile(r"(?<![\w)%°])[-−](?=[$€£¥]?\d)"), lambda _: f"{words['minus']}{gap}"),
     ]
 
 
@@ -151,13 +238,39 @@ def _fractions(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
     fraction, stroke = words.get("fraction"), words["address_signs"]["/"]
     gap: str = words.get("gap", " ")
 
-    def say(match: re.Match[str]) -> str:
-        upper, lower = numbers.whole(match[1]), numbers.whole(match[2])
-        if fraction and len(match[2]) < 4 and int(match[1]) < int(match[2]):
-            return str(fraction).format(upper=upper, lower=lower)
-        return f"{upper}{gap}{words.get('stroke', stroke)}{gap}{lower}"
+    forms: Mapping[str, str] = words.get("fractions", {})
 
-    return [Rule(re.compile(r"(?<![\d.,/])(\d{1,15})/(\d{1,15})(?![\d/])"), say)]
+    def as_fraction(upper: int, lower: int) -> str:
+        if forms:
+            part = numbers.spelled(lower, forms["one" if upper == 1 else "many"])
+            return f"{numbers.spelled(upper, forms['upper'])} {part}"
+        if fraction:
+            return str(fraction).format(upper=numbers.cardinal(upper), lower=numbers.cardinal(lower))
+        return f"{numbers.cardinal(upper)}{gap}{words.get('stroke', stroke)}{gap}{numbers.cardinal(lower)}"
+
+    def say(match: re.Match[str]) -> str:
+        most = _LARGEST_DENOMINATOR if forms else 999
+        if (fraction or forms) and len(match[2]) < 4 and 0 < int(match[1]) < int(match[2]) <= most:
+            return as_fraction(int(match[1]), int(match[2]))
+        return f"{numbers.whole(match[1])}{gap}{words.get('stroke', stroke)}{gap}{numbers.whole(match[2])}"
+
+    return [
+        Rule(re.compile(r"(?<![\d.,/])(\d{1,15})[/⁄](\d{1,15})(?![\d]|/\d)"), say),
+        Rule(re.compile(r"(?<=\d)/(?=\d)"), lambda _: f"{gap}{words.get('stroke', stroke)}{gap}"),
+        Rule(re.compile(VULGAR), lambda match: apart(match, as_fraction(*vulgar_fraction(match[0])))),
+    ]
+
+
+def _chains(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
+    """Numbers with several points: versions."""
+    gap: str = words.get("gap", " ")
+    point = f"{gap}{words['address_signs']['.']}{gap}"
+    return [
+        Rule(
+            re.compile(r"(?<![\d.])\d+(?:\.\d+){2,}+(?!\d)"),
+            lambda match: point.join(map(numbers.whole, match[0].split("."))),
+        )
+    ]
 
 
 def _number(match: re.Match[str], numbers: Numbers) -> str:

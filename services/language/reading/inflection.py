@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from services.language.reading.numbers import Numbers
-from services.language.reading.rule import Rule, any_of
+from services.language.reading.rule import ROMAN, Rule, any_of, roman
 
 _BEHIND = r"(?![\w/]|[.,:]\d)"
 
@@ -15,6 +15,7 @@ def inflected_rules(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
     return [
         *(_dates(words["dates"], numbers) if "days" in words.get("dates", {}) else ()),
         *(_years(words["years"], numbers) if "years" in words else ()),
+        *(_centuries(words["centuries"], numbers) if "centuries" in words else ()),
         *(_ordinals(words["ordinals"], numbers) if "ordinals" in words else ()),
         *(_genitives(words, numbers) if "genitive" in words else ()),
         *(_genders(row, numbers) for row in words.get("genders", ())),
@@ -27,11 +28,14 @@ def _dates(dates: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
     """
     months: Sequence[str] = dates["months"]
     nominative = re.compile(rf"(?:^|[^\w\s,]|(?<!\w)(?:{any_of(dates['nominative_behind'])}))\s*$", re.IGNORECASE)
+    dative = re.compile(rf"(?<!\w)(?:{any_of(dates['dative_behind'])})\s+$", re.IGNORECASE)
     year = r"(?P<year>[12]\d{3}|\d\d)"
 
     def day_of(match: re.Match[str]) -> str:
         start = match.start("day")
         is_nominative = nominative.search(match.string[max(0, start - 20) : start])
+        if dative.search(match.string[max(0, start - 20) : start]):
+            return numbers.spelled(int(match["day"]), dates["days_dative"])
         return numbers.spelled(int(match["day"]), dates["days"] if is_nominative else dates["days_genitive"])
 
     def year_of(written: str | None) -> str:
@@ -53,8 +57,23 @@ def _dates(dates: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
         day = numbers.spelled(int(match["day"]), dates["days_genitive"]) if first else day_of(match)
         return f"{first}{day} {match['month']}{year_of(match['year'])}"
 
+    def span(match: re.Match[str]) -> str | None:
+        row = next((row for row in dates["spans"] if row[:2] == [match["from"].lower(), match["to"].lower()]), None)
+        if row is None:
+            return None
+        first, last = (numbers.spelled(int(match[key]), row[at]) for key, at in (("first", 2), ("last", 3)))
+        return f"{match['from']} {first} {match['to']} {last} {match['month']}"
+
+    starts, ends = (any_of(row[at] for row in dates["spans"]) for at in (0, 1))
     marks = any_of(dates["year_marks"])
     return [
+        Rule(
+            re.compile(
+                rf"(?<!\w)(?P<from>(?i:{starts}))\s(?P<first>[0-3]?\d)\s(?P<to>(?i:{ends}))\s(?P<last>[0-3]?\d)"
+                rf"\s(?P<month>(?i:{any_of(months)}))\b(?!\s[12]\d{{3}})"
+            ),
+            span,
+        ),
         Rule(
             re.compile(rf"(?<![\d./-])(?P<day>\d{{1,2}})[./](?P<month>\d{{1,2}})[./]{year}(?:\s(?:{marks}))?{_BEHIND}"),
             figures,
@@ -82,13 +101,38 @@ def _years(years: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
             noun = years["behind_in"] if match["before"] else years["alone"]
         return f"{match['before'] or ''}{numbers.spelled(int(match['year']), forms[noun][0])} {noun}"
 
+    def span(match: re.Match[str]) -> str | None:
+        row = next((row for row in years["spans"] if row[:2] == [match["from"].lower(), match["to"].lower()]), None)
+        if row is None:
+            return None
+        first, last = (numbers.spelled(int(match[key]), row[at]) for key, at in (("first", 2), ("last", 3)))
+        noun = years["alone"] if match["noun"] == years["short"] else match["noun"]
+        return f"{match['from']} {first} {match['to']} {last} {noun}"
+
     nouns = any_of([*forms, years["short"]])
+    starts, ends = (any_of(row[at] for row in years["spans"]) for at in (0, 1))
     return [
+        Rule(
+            re.compile(
+                rf"(?<!\w)(?P<from>(?i:{starts}))\s(?P<first>[12]\d{{3}})\s(?P<to>(?i:{ends}))\s(?P<last>[12]\d{{3}})\s?(?P<noun>{nouns})(?!\w)"
+            ),
+            span,
+        ),
         Rule(
             re.compile(
                 rf"(?P<before>(?<!\w)(?i:{any_of(years['in'])})\s)?(?<![\w.,:/-])(?P<year>[12]\d{{3}})\s?(?P<noun>{nouns})(?!\w)"
             ),
             say,
+        ),
+    ]
+
+
+def _centuries(forms: Mapping[str, str], numbers: Numbers) -> list[Rule]:
+    """A century in Roman numerals: "XXI век"."""
+    return [
+        Rule(
+            re.compile(rf"(?<!\w)(?P<roman>{ROMAN})\s(?P<noun>{any_of(forms)})(?!\w)"),
+            lambda match: f"{numbers.spelled(roman(match['roman']), forms[match['noun']])} {match['noun']}",
         )
     ]
 

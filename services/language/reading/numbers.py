@@ -122,6 +122,11 @@ class Numbers:
         return f"{part(whole, wholes)} {part(fraction, parts[len(fraction) - 1])}"
 
 
+def in_threes(text: str) -> list[str]:
+    """Digits cut into groups of three, the last of four where one would be left alone."""
+    return in_groups(text, [3] * max(1, (len(text) + 1) // 3))
+
+
 def in_groups(text: str, lengths: Iterable[int]) -> list[str]:
     """Digits cut into groups of these lengths; what is over stays with the last."""
     cuts, at = [], 0

@@ -4,39 +4,52 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from services.language.reading.numbers import Numbers, in_groups
-from services.language.reading.rule import WORD, Rule
-
-_PARTED = re.compile(
-    rf"(?<!{WORD})(?<![.,/$€£-])(?:\+|\(\+?)?\d{{1,4}}+\)?"
-    rf"(?:(?:[ .-]\(?|\(|(?<=\)))\d{{2,8}}+\)?+){{1,4}}+(?!{WORD}|[/%]|[.,:-]\d)"
-)
+from services.language.reading.numbers import Numbers, in_groups, in_threes
+from services.language.reading.rule import Rule, letter_or_digit
 
 _DIGITS = re.compile(r"\d+")
 _THOUSANDS = re.compile(r"\d{1,3}(?:\.\d{3})+")
-_UNBROKEN = re.compile(rf"(?<!{WORD})(?<![.,])\+?\d{{7,}}(?!{WORD}|%|[.,:]\d)")
 _SHAPES = {
     (3, 4), (3, 3, 4), (1, 3, 3, 4), (4, 3, 3), (4, 3, 4), (3, 4, 4), (3, 4, 3), (2, 4, 4), (4, 4), (4, 2, 2), (4, 6),
-    (2, 3, 3, 3), (1, 3, 3, 2, 2), (2, 2, 4, 4), (1, 3, 7), (3, 2, 4), (4, 4, 4, 4), (4, 6, 5),
+    (2, 3, 3, 3), (1, 3, 3, 2, 2), (2, 2, 4, 4), (1, 3, 7), (3, 2, 4), (3, 2, 2), (3, 3, 2, 2),
+    (1, 3, 4, 3), (4, 4, 4, 4), (4, 6, 5),
 }  # fmt: skip
 """How many digits the groups of a number without + or 0 have; those of cards and of social security too."""
 _FEWEST_DIGITS, _MOST_DIGITS = 7, 16
 _LONGEST_GROUP = 5  # digits; a longer one is cut
+_FEWEST_ZEROS = 3  # at the end of a round sum
+_SHORTEST_MOBILE = 10  # digits
 
 
 def telephone_rules(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
     """`phone_groups` has the groups of an unbroken number by its beginning, "84" or "" for any, and its length."""
-    groups: Mapping[str, Mapping[str, list[int]]] = words["phone_groups"]
+    groups: Mapping[str, Mapping[str, list[int]]] = words.get("phone_groups", {})
     beginnings = sorted(groups, key=len, reverse=True)
     plus: str = words["plus"]
+    word = letter_or_digit(words)
+    groups_apart = re.compile(
+        rf"(?<!{word})(?<![.,/$€£-])(?:\+|\(\+?)?\d{{1,4}}+\)?(?:[ .-]?\(?\d\)?(?=[ .-]?\d{{2,4}}[ .-]))?"
+        rf"(?:(?:[ .-]\(?|\(|(?<=\)))\d{{2,8}}+\)?+){{1,5}}+(?!{word}|[/%]|[.,:-]\d)"
+    )
+    in_one = re.compile(rf"(?<!{word})(?<![.,])\+?\d{{7,}}(?!{word}|%|[.,:]\d)")
 
     def cut(text: str) -> list[str]:
         for beginning in beginnings:
             if text.startswith(beginning) and (lengths := groups[beginning].get(str(len(text)))):
                 return in_groups(text, lengths)
-        if len(text) > 11:
-            return in_groups(text, [3] * -(-len(text) // 3))
+        if len(text) > 11 or len(text) < _FEWEST_DIGITS:
+            return in_threes(text)
         return [part for part in (text[:-7], text[-7:-4], text[-4:]) if part]
+
+    def is_round(text: str) -> bool:
+        """A sum rather than a number to dial: thousands, and in a long one zeros for half of it."""
+        n_zeros = len(text) - len(text.rstrip("0"))
+        is_dialled = text[0] == "0" or any(
+            one and text.startswith(one) and str(len(text)) in groups[one] for one in groups
+        )
+        return (
+            n_zeros >= _FEWEST_ZEROS and not is_dialled and (len(text) < _SHORTEST_MOBILE or 2 * n_zeros >= len(text))
+        )
 
     def said(parts: list[str], *, has_plus: bool) -> str:
         spoken = ", ".join(numbers.digits(part) for part in parts)
@@ -57,8 +70,8 @@ def telephone_rules(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
     def unbroken(match: re.Match[str]) -> str | None:
         text = match[0].lstrip("+")
         has_plus = text != match[0]
-        if text.endswith("000") and not has_plus and len(text) <= numbers.most_digits:
+        if not has_plus and len(text) <= numbers.most_digits and is_round(text):
             return None
         return said(cut(text), has_plus=has_plus)
 
-    return [Rule(_PARTED, parted), Rule(_UNBROKEN, unbroken)]
+    return [Rule(groups_apart, parted), Rule(in_one, unbroken)]

@@ -5,9 +5,24 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from services.language.reading.addresses import address_rules
-from services.language.reading.codes import announced_codes, bare_codes, characters
+from services.language.reading.codes import AnnouncedCodes, bare_codes, characters, dialled
 from services.language.reading.numbers_vietnamese import VietnameseNumbers
-from services.language.reading.rule import Rule, any_of, apart, key_rules, short_word_rules, sign_rule, words_of
+from services.language.reading.rule import (
+    ROMAN,
+    VULGAR,
+    Rewriter,
+    Rule,
+    any_of,
+    apart,
+    idiom_rule,
+    key_rules,
+    roman,
+    short_word_rules,
+    sign_rule,
+    times_rules,
+    vulgar_fraction,
+    words_of,
+)
 from services.language.reading.telephone import telephone_rules
 from services.language.reading.vietnamese_dates import VietnameseDates
 
@@ -17,8 +32,10 @@ _NUMBER = (
 )
 _AMOUNT = rf"(?P<whole>{_ENGLISH}|\d{{1,3}}(?:\.\d{{3}})+|\d{{1,3}}(?:,\d{{3}})+(?!\d)|\d+)(?:[.,](?P<fraction>\d+))?"
 
+_LONGEST_UNIT = 12  # code points of a number's end and its unit
 
-def rules(_language_code: str) -> Sequence[Rule]:
+
+def rules(_language_code: str) -> Sequence[Rewriter]:
     """The rules, the same for every tag of Vietnamese."""
     return _Vietnamese(words_of("vi")).rules()
 
@@ -32,39 +49,56 @@ class _Vietnamese:
         self._units: Mapping[str, str] = words["units"]
         self._to: str = words["range"]
 
-    def rules(self) -> Sequence[Rule]:
+    def rules(self) -> Sequence[Rewriter]:
+        announced = AnnouncedCodes(self._words, self._numbers)
         return (
-            *address_rules(self._words["address_signs"], self._numbers.digits),
+            *address_rules(self._words, self._numbers),
+            dialled(self._words, self._numbers),
             *self._plates(),
             *self._dates.rules(),
             *telephone_rules(self._words, self._numbers),
-            announced_codes(self._words, self._numbers),
+            announced,
             *bare_codes(self._words, self._numbers),
             *self._times(),
             *self._money(),
             *self._quantities(),
+            announced.far(),
             Rule(re.compile(r"#\s?(?=\d)"), lambda _: f"{self._words['hash']} "),
             *short_word_rules(self._words),
             *self._plain_numbers(),
         )
 
     def _plates(self) -> list[Rule]:
-        plate = r"(?<![\w-])(?P<plate>\d\d[A-Z]\d?-\d{3}\.?\d{1,2})(?![\w/-])"
+        plate = r"(?<![\w-])(?P<plate>\d\d-?[A-Z]\d?[ -]\d{3}\.?\d{1,2})(?![\w/-])"
         return [Rule(re.compile(plate), lambda match: characters(match["plate"].replace(".", ""), self._numbers))]
 
     def _times(self) -> list[Rule]:
         hours, minutes = (any_of(self._words[key]) for key in ("hour_signs", "minute_signs"))
         hour = r"(?<![\d:.,])(?P<hour>[01]?\d|2[0-4])"
-        minute = rf"(?P<minute>[0-5]\d)(?:\s?(?P<sign>{minutes})\b)?"
+        minute = rf"(?P<minute>[0-5]\d)(?:\s?(?P<sign>{minutes})(?!\w))?"
+        told = any_of(self._words["score_words"])
+        score = rf"(?P<before>(?<!\w)(?i:{told})\s)(?P<one>\d{{1,2}})[-–:](?P<other>\d{{1,2}})"
         return [
+            Rule(re.compile(rf"{score}(?![\d/:-])"), self._score),
+            Rule(
+                re.compile(r"(?<![\d:.,])(?P<hour>[01]?\d|2[0-4]):(?P<minute>[0-5]\d):(?P<second>[0-5]\d)(?![\d:])"),
+                self._time,
+            ),
             Rule(re.compile(rf"{hour}(?::|\s?(?:{hours})\s?){minute}(?![\d:])"), self._time),
             Rule(re.compile(rf"{hour}\s?(?:{any_of(self._words['short_hour_signs'])})(?!\w)"), self._time),
+            Rule(re.compile(r"(?<![\w:.,])(?P<before>)(?P<one>\d{1,2}):(?P<other>\d{1,2})(?![\w:])"), self._score),
         ]
+
+    def _score(self, match: re.Match[str]) -> str:
+        return f"{match['before']}{self._numbers.whole(match['one'])} {self._numbers.whole(match['other'])}"
 
     def _time(self, match: re.Match[str]) -> str:
         parts = match.groupdict()
         words = f"{self._numbers.whole(parts['hour'])} {self._words['hour']}"
         minute = int(parts.get("minute") or 0)
+        if parts.get("second"):
+            second = self._numbers.cardinal(int(parts["second"]))
+            return f"{words} {self._numbers.cardinal(minute)} {self._words['minute']} {second} {self._words['second']}"
         if not minute:
             return words
         needs_unit = minute < 10 or parts["sign"]
@@ -74,18 +108,23 @@ class _Vietnamese:
         words = self._words
         scale = rf"(?:\s?(?P<scale>{any_of(self._scales)})\b)?"
         currency = any_of(words["currencies"])
-        sold_by: Mapping[str, str] = {word: self._units.get(word, word) for word in words["sold_by"]}
+        per: Mapping[str, str] = {**self._units, **words["per"]}
+        priced = re.compile(rf"\d\s?(?P<unit>{any_of([*self._units, *words['currencies'], *self._scales, '%'])})$")
+
+        def one_of(match: re.Match[str]) -> str | None:
+            priced_by = priced.search(match.string[max(0, match.start() - _LONGEST_UNIT) : match.start()])
+            if not priced_by or priced_by["unit"] + match[0] in self._units:  # "km/h"
+                return None
+            return f" {self._numbers.cardinal(1)} {per.get(match['unit'], match['unit'])}"
+
         return [
             Rule(
                 re.compile(
-                    rf"(?<![\w.,])(?P<whole>\d+)(?P<scale>{any_of(words['scales_below'])})(?P<rest>\d{{1,3}})(?!\d)"
+                    rf"(?<![\w.,])(?P<whole>\d+)(?P<scale>{any_of(words['scales_below'])})(?P<rest>\d{{1,3}})(?:\s?[kK])?(?!\w)"
                 ),
                 self._short_sum,
             ),
-            Rule(
-                re.compile(rf"(?<=[^\W\d]|[₫$€])/(?P<unit>{any_of(sold_by)})(?!\w)"),
-                lambda match: f" {self._numbers.cardinal(1)} {sold_by[match['unit']]}",
-            ),
+            Rule(re.compile(r"(?<=\S)/(?P<unit>[^\W\d_]+[2²]?)(?!\w)"), one_of),
             Rule(re.compile(rf"(?P<currency>[$€₫])\s?{_AMOUNT}{scale}"), self._sum),
             Rule(re.compile(rf"(?<![\w.,]){_AMOUNT}{scale}\s?(?P<currency>{currency})(?!\w)"), self._sum),
             Rule(re.compile(rf"(?<![\w.,]){_NUMBER}\s?(?P<scale>{any_of(self._scales)})(?!\w)"), self._scaled),
@@ -110,7 +149,7 @@ class _Vietnamese:
 
     def _quantities(self) -> list[Rule]:
         words, numbers = self._words, self._numbers
-        range_, minus, times = f" {self._to} ", f"{words['minus']} ", f" {words['times']} "
+        range_, minus = f" {self._to} ", f"{words['minus']} "
         return [
             Rule(
                 re.compile(r"(?<![\w.,])(?P<whole>\d)m(?P<rest>\d{1,2})(?!\w)"),
@@ -122,24 +161,32 @@ class _Vietnamese:
             ),
             *key_rules(words["keys"]),
             Rule(
-                re.compile(rf"(?<![\w.,]){_NUMBER}(?P<gap>\s?)(?P<unit>{any_of(self._units)})(?!\w)"),
+                re.compile(rf"(?:(?<![\w.,])|(?<=\dx)){_NUMBER}(?P<gap>\s?)(?P<unit>{any_of(self._units)})(?!\w)"),
                 self._quantity,
             ),
             Rule(re.compile(r"(?:(?<=\d)|(?<=\d[hgkKđ₫$%m]))\s?[-–—]\s?(?=[$€]?\d)"), lambda _: range_),
             Rule(re.compile(r"(?<![\w)])[-−](?=[$€]?\d)"), lambda _: minus),
-            Rule(re.compile(r"(?<=\d)\s?x\s?(?=\d)"), lambda _: times),
+            *times_rules(words["times"]),
+            idiom_rule(words["idioms"]),
+            Rule(
+                re.compile(rf"(?P<before>(?<!\w)(?i:{any_of(words['numbered_by_roman'])})\s)(?P<roman>{ROMAN})(?!\w)"),
+                lambda match: match["before"] + numbers.ordinal(roman(match["roman"])),
+            ),
         ]
 
     def _quantity(self, match: re.Match[str]) -> str | None:
         unit = match["unit"]
         if len(unit) == 1 and unit.isalpha() and match["gap"] and not match["fraction"]:
             return None  # "5 m" may be anything
-        return f"{self._decimal(match)} {self._units[unit]}"
+        return apart(match, f"{self._decimal(match)} {self._units[unit]}")
 
     def _plain_numbers(self) -> list[Rule]:
         point = f" {self._words['address_signs']['.']} "
         return [
-            Rule(re.compile(r"(?<![\d.,/])(\d+)/(\d+)(?![\d/])"), self._fraction),
+            Rule(re.compile(r"(?<![\d.,/])(\d+)[/⁄](\d+)(?![\d]|/\d)"), self._fraction),
+            Rule(re.compile(VULGAR), self._vulgar),
+            Rule(re.compile(r"(?<=\d)/(?=\d)"), lambda _: f" {self._words['over']} "),
+            Rule(re.compile(r"(?<=\d)/(?=[^\W\d_])"), lambda _: f" {self._words['over']} "),
             Rule(
                 re.compile(r"(?<![\d.])(?!\d{1,3}(?:\.\d{3})++(?:,|(?!\.?\d)))\d+(?:\.\d+){2,}+(?!\d)"),
                 lambda match: point.join(map(self._numbers.whole, match[0].split("."))),
@@ -153,6 +200,11 @@ class _Vietnamese:
         is_fraction = len(match[2]) < 3 and int(match[1]) < int(match[2]) <= 10
         between = self._words["part_of" if is_fraction else "over"]
         return f"{self._numbers.whole(match[1])} {between} {self._numbers.whole(match[2])}"
+
+    def _vulgar(self, match: re.Match[str]) -> str:
+        upper, lower = vulgar_fraction(match[0])
+        words = f"{self._numbers.cardinal(upper)} {self._words['part_of']} {self._numbers.cardinal(lower)}"
+        return apart(match, words)
 
     def _number(self, match: re.Match[str]) -> str:
         text = match[0]

@@ -7,6 +7,7 @@ from typing import Any
 from services.language.reading.numbers_vietnamese import VietnameseNumbers
 from services.language.reading.rule import Rule, any_of
 
+_WEEKDAY = re.compile("[2-7]")
 _DASH = r"\s?[-–]\s?"
 _PART_OF_A_HOUSE_NUMBER = re.compile(r"(\d+)([A-Za-z]?)")
 
@@ -21,14 +22,19 @@ class VietnameseDates:
             str(words[key]) for key in ("day", "weekday", "month", "quarter", "year", "range", "over", "sunday")
         )
         self._said = re.compile(rf"(?<!\w)(?:{said})\s*$", re.IGNORECASE)
-        announcing = any_of(words["date_words"])
-        self._announcing = re.compile(rf"(?<!\w)(?:{announcing})[\s,]*(?:(?:{said})\s+)?$", re.IGNORECASE)
+        announcing, links = any_of(words["date_words"]), any_of(words["date_links"])
+        self._joined = any_of(words["list_words"])
+        self._announcing = re.compile(
+            rf"(?<!\w)(?:{announcing})(?:\s(?:{links}))*[\s,:]*(?:(?:{said})\s+)?$", re.IGNORECASE
+        )
+        self._counted = any_of([*words["counted_things"], *words["hour_signs"]])
         self._longest_before = 2 * max(map(len, words["date_words"]))
 
     def rules(self) -> list[Rule]:
         """In the order in which they are asked."""
         figures = r"(?<![\d/.-])(?P<day>[0-3]?\d)(?P<mark>[/.-])(?P<month>[01]?\d)"
         plain = r"(?P<day>[0-3]?\d)/(?P<month>[01]?\d)(?![\d/])"
+        counted = self._counted
         weekday = rf"(?<!\w)(?P<word>(?i:{self._weekday}))\s?(?P<first>[2-7])"
         return [
             Rule(re.compile(rf"(?P<before>(?<!\w)(?i:{self._streets})\s+){plain}"), self._street),
@@ -55,6 +61,12 @@ class VietnameseDates:
             Rule(re.compile(rf"(?<!\w)T(?P<first>[2-7]){_DASH}(?:T(?P<last>[2-7])|CN)(?!\w)"), self._weekdays),
             Rule(re.compile(rf"{weekday}{_DASH}(?:(?i:{self._weekday})\s?)?(?P<last>[2-7])(?!\w)"), self._weekdays),
             Rule(re.compile(rf"{weekday}{_DASH}(?i:{self._sunday}|CN)(?!\w)"), self._weekdays),
+            Rule(
+                re.compile(
+                    rf"{weekday}(?P<others>(?:(?:\s?,\s?|\s(?i:{self._joined})\s)[2-7])+)(?!\d|[.,:/]\d|\s?[^\W\d]*[hg'%]|\s(?:{counted})(?!\w))"
+                ),
+                self._list_of_weekdays,
+            ),
             Rule(re.compile(r"(?<!\w)T(\d)(?![\w]|\.\d)|(?<!\w)T(1[0-2])(?!\w)"), self._weekday_or_month),
             Rule(
                 re.compile(
@@ -138,6 +150,10 @@ class VietnameseDates:
         parts = match.groupdict()
         last = f"{self._weekday} {self._numbers.ordinal(int(parts['last']))}" if parts.get("last") else self._sunday
         return f"{parts.get('word') or self._weekday} {self._numbers.ordinal(int(parts['first']))} {self._to} {last}"
+
+    def _list_of_weekdays(self, match: re.Match[str]) -> str:
+        others = _WEEKDAY.sub(lambda day: self._numbers.ordinal(int(day[0])), match["others"])
+        return f"{match['word']} {self._numbers.ordinal(int(match['first']))}{others}"
 
     def _weekday_or_month(self, match: re.Match[str]) -> str | None:
         """Days of the week are "T2" to "T7", months "T1" and from "T8" on."""

@@ -250,7 +250,8 @@ class AriCalls:
             leg.call = await self._describe(leg.call, channel)
             await self._take_call(leg)
         except (LegFailed, ServiceError) as refusal:
-            log.warning("call_not_taken", reason=getattr(refusal, "reason", ""), **{"pii.why": str(refusal)})
+            reason = refusal.reason if isinstance(refusal, ServiceError) else "LINE_REFUSED"
+            log.warning("call_not_taken", reason=reason, **{"pii.reason": str(refusal)})
         except Exception:
             log.exception("call_failed")  # one call: the others go on
         finally:

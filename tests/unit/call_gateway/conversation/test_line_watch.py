@@ -230,6 +230,27 @@ def test_announcements_that_differ_are_asked_twice_and_then_left_alone():
     assert prompts(call).count("prompt still_there") == 1 + 2
 
 
+def test_music_that_the_ear_takes_for_the_beginning_of_the_words_is_music_all_the_same():
+    call = Call().greeted()
+    talk(call, music(17))
+    for _ in range(4):
+        speak(call, HOLD_WORDS, music(14), music(1))
+    assert answered(call) == 0
+
+
+def test_where_only_music_is_heard_an_ear_that_fails_asks_for_nothing():
+    call = Call().greeted()
+    talk(call, music(20))
+    call.forget()
+    call.begin_speech()
+    talk(call, music(2))
+    call.stop_speech()
+    talk(call, music(2))
+    call.tell(ev.UtteranceSettled(call.utterance_id, call.last(cmd.EndUtterance).end_sample, is_ok=False))
+    talk(call, music(3))
+    assert prompts(call) == []
+
+
 def test_who_answers_the_question_out_of_the_music_is_somebody():
     call = Call().greeted()
     talk(call, music(20))
