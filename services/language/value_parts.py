@@ -105,7 +105,9 @@ def _written(token: Token, at: int) -> list[Value]:
 def clock(hour: int, minute: int, start: int, end: int) -> Value:
     at = hour * 60 + minute
     is_plain = hour > 12 or hour == 0
-    return Value(Kind.TIME, start, end, minutes=frozenset({at % (DAY + 1)} if is_plain else {at, (at + HALF_DAY) % DAY}))
+    return Value(
+        Kind.TIME, start, end, minutes=frozenset({at % (DAY + 1)} if is_plain else {at, (at + HALF_DAY) % DAY})
+    )
 
 
 def _numbers_in(tokens: Sequence[Token], start: int, end: int, language_code: str) -> dict[int, Value]:
@@ -122,7 +124,12 @@ def _numbers_in(tokens: Sequence[Token], start: int, end: int, language_code: st
             found.append(value)
     halves = number_words(language_code).halves
     for at, value in enumerate(found):  # "3 triệu rưỡi"
-        if value.end < end and tokens[value.end].text in halves and value.number >= 1000 and value.end - value.start > 1:
+        if (
+            value.end < end
+            and tokens[value.end].text in halves
+            and value.number >= 1000
+            and value.end - value.start > 1
+        ):
             times = 10 ** (len(str(int(value.number))) - len(str(int(value.number)).rstrip("0") or "1"))
             unit = Decimal(1000 ** ((len(str(times)) - 1) // 3))
             found[at] = replace(value, end=value.end + 1, number=value.number + unit / 2)

@@ -89,7 +89,11 @@ class _Combining:
                 at += 1
         n_parts = sum(1 for each in range(start, at) if each in self.parts)
         is_one_number = n_parts == 1 and not digits.startswith("0")
-        return Value(Kind.DIGITS, start, at, digits=digits) if len(digits) >= FEWEST_DIALLED and not is_one_number else None
+        return (
+            Value(Kind.DIGITS, start, at, digits=digits)
+            if len(digits) >= FEWEST_DIALLED and not is_one_number
+            else None
+        )
 
     def _digits(self, part: Value) -> str:
         if part.digits.isdecimal():
@@ -193,7 +197,9 @@ class _Combining:
         end = day.end + self._ordinal_end(day)
         skipped = self._is("month_openings", end)
         month = self._part(end, Kind.MONTH) or (self._part(end + skipped, Kind.MONTH) if skipped else None)
-        return Value(Kind.DATE, day.start, month.end, date=(None, int(month.number), int(day.number))) if month else None
+        return (
+            Value(Kind.DATE, day.start, month.end, date=(None, int(month.number), int(day.number))) if month else None
+        )
 
     def _with_year(self, date: Value) -> Value:
         at = date.end
@@ -242,7 +248,12 @@ class _Combining:
         return self._half_or_quarter(at) or self._counted(at) or self._with_hour_word(at) or self._with_part(at)
 
     def _half_or_quarter(self, at: int) -> Value | None:
-        for name, shift in (("half_before", 30), ("half_towards", -30), ("quarter_past", _QUARTER), ("quarter_to", -_QUARTER)):
+        for name, shift in (
+            ("half_before", 30),
+            ("half_towards", -30),
+            ("quarter_past", _QUARTER),
+            ("quarter_to", -_QUARTER),
+        ):
             length = self._is(name, at)
             hour = self._hour(at + length, ordinals=name == "half_towards") if length else None
             if hour is not None:
@@ -257,7 +268,12 @@ class _Combining:
             hour = self._hour(minutes.end + skipped) if minutes else None
             return self._shifted(hour, -int(minutes.number), start=at) if hour and minutes else None
         minutes = self._part(at)
-        if minutes is None or minutes.number not in (5, 10, 20, 25) or minutes.digits or self._before("time_openings", at):
+        if (
+            minutes is None
+            or minutes.number not in (5, 10, 20, 25)
+            or minutes.digits
+            or self._before("time_openings", at)
+        ):
             return None
         skipped = self._is("minute_units", minutes.end)
         for name, sign in (("minutes_past", 1), ("minutes_to", -1)):
@@ -306,7 +322,7 @@ class _Combining:
         return self._part(end, Kind.PART) is not None or self._before("time_openings", at)
 
     def _with_part(self, at: int) -> Value | None:
-        """"10 a.m.", "ten thirty in the morning"."""
+        """ "10 a.m.", "ten thirty in the morning"."""
         hour = self._hour(at) or self._decimal_hour(at)
         if hour is None:
             return None
@@ -369,7 +385,7 @@ class _Combining:
     # Ranges
 
     def _with_ranges(self, found: Sequence[Value]) -> Iterator[Value]:
-        """"from 8 to 6 p.m.": a number at one end of a range of times is a time; weekdays from one to another are all."""
+        """ "from 8 to 6 p.m.": a number at one end of a range of times is a time; weekdays from one to another are all."""
         values = list(found)
         for at in range(len(values) - 1):
             first, second = values[at], values[at + 1]
