@@ -80,6 +80,7 @@ class AgentProfile(_Part):
     """One agent. `personas` are the languages it speaks, its own first; `prompts` may cover more."""
 
     agent_id: str = Field(min_length=1, max_length=64)
+    kind: str = "prompt"  # a name of agent/kinds.py, or a factory "package.module:name"
     personas: dict[str, Persona] = Field(min_length=1)
     voices: dict[str, Voice] = {}
     prompts: dict[PromptKind, dict[str, str]] = {}
