@@ -4,16 +4,28 @@ import unicodedata
 
 from services.language import data
 
+ALL = ""
+"""In place of a language: those of every language at once, since a model may answer in any."""
+
 
 def unfinished_by_a_dot(language_code: str) -> frozenset[str]:
     """Words of a language whose dot does not end a sentence, in lower case and without that dot."""
-    return _words(data.known(language_code), "unfinished_by_a_dot")
+    return _listed(language_code, "unfinished_by_a_dot")
 
 
-@data.cached
-def abbreviations() -> frozenset[str]:
-    """Those of every language at once: a model may answer in any."""
-    return frozenset().union(*(_words(language, "unfinished_by_a_dot") for language in data.languages()))
+def is_abbreviated(word: str, after: str, language_code: str = ALL) -> bool | None:
+    """Whether a dot between the word and what is written after it ends no sentence. None: what follows decides, and is
+    not written yet.
+    """
+    lower = word.lower()
+    if lower not in unfinished_by_a_dot(language_code):
+        return False
+    if lower in _listed(language_code, "unfinished_in_a_capital"):
+        return word[:1].isupper()
+    if lower in _listed(language_code, "unfinished_before_a_digit"):
+        following = after.lstrip()
+        return following[0].isdigit() if following else None
+    return True
 
 
 @data.cached
@@ -30,9 +42,19 @@ def phrase_openings() -> frozenset[str]:
 
 def load() -> None:
     """Read every language, so that no call waits for it."""
-    abbreviations()
     phrase_openings()
-    unfinished_by_a_dot(data.FALLBACK)
+    for language in (*data.languages(), data.FALLBACK, ALL):
+        for key in ("unfinished_by_a_dot", "unfinished_in_a_capital", "unfinished_before_a_digit"):
+            _listed(language, key)
+
+
+def _listed(language_code: str, key: str) -> frozenset[str]:
+    return _words(data.known(language_code), key) if language_code else _of_all(key)
+
+
+@data.cached
+def _of_all(key: str) -> frozenset[str]:
+    return frozenset().union(*(_words(language, key) for language in data.languages()))
 
 
 @data.cached

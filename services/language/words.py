@@ -56,6 +56,26 @@ def normalise(text: str) -> tuple[str, ...]:
     return tuple(_SAID.findall(_STRESS.sub("", folded)))
 
 
+def without_marks(text: str) -> str:
+    """The letters without accents, hooks and strokes: "đ" and "ạ" are "d" and "a", where a recogniser hears one."""
+    return "".join(map(_base, unicodedata.normalize("NFKD", text)))
+
+
 def joined(*texts: str) -> str:
     """Texts one after the other, with a space where neither side has one."""
     return " ".join(stripped for text in texts if (stripped := text.strip()))
+
+
+def _base(character: str) -> str:
+    """A letter without its stroke, which Unicode takes apart by name alone; a mark is nothing."""
+    if character.isascii():
+        return character
+    if unicodedata.combining(character):
+        return ""
+    plain, is_marked, _ = unicodedata.name(character, "").partition(" WITH ")
+    if not is_marked or not character.isalpha():
+        return character
+    try:
+        return unicodedata.lookup(plain)
+    except KeyError:
+        return character

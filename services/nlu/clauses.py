@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from services.language.clauses import abbreviations, joints, phrase_openings
+from services.language.clauses import is_abbreviated, joints, phrase_openings
 from services.language.words import is_sign
 
 _SENTENCE_ENDS = ".!?…。！？\n"
@@ -100,8 +100,8 @@ class ClauseCutter:
             is_plain = before[-1:].isalpha() and marks != "."
             if is_last and not is_plain:
                 return None  # 3.5, 10:30, 1,000, Dr. or the end of a sentence
-            if marks == "." and _is_abbreviated(before):
-                return 0
+            if marks == "." and (is_inside := _is_inside_word(before, held[run.end() :])) is not False:
+                return 0 if is_inside else None
         elif is_last and marks[-1] in ".…":
             return None  # more dots may come: "Wait..." is one sentence
         if not is_last and not (after.isspace() or after in _CLOSERS or is_sign(after)):
@@ -135,16 +135,18 @@ def _skip_closers(held: str, end: int) -> int:
     return end
 
 
-def _is_abbreviated(before: str) -> bool:
-    """Whether a full stop here belongs to the word: an abbreviation, an initial, or a number that opens a list item."""
+def _is_inside_word(before: str, after: str) -> bool | None:
+    """Whether a full stop here belongs to the word: an abbreviation, an initial, or a number that opens a list item.
+    None: not known yet.
+    """
     found = _LAST_WORD.search(before)
     if found is None:
         return False
-    word = found.group().lower()
+    word = found.group()
     if word.isdigit():
         return not any(c.isalpha() for c in before)
-    is_initial = len(word) == 1 and word.isalpha() and not is_sign(word)
-    return word in abbreviations() or (is_initial and found.group().isupper())
+    is_initial = len(word) == 1 and word.isalpha() and word.isupper() and not is_sign(word)
+    return is_initial or is_abbreviated(word, after)
 
 
 def _words(text: str) -> int:

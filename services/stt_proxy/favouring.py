@@ -7,12 +7,13 @@ tests/data, which hold no phrase, 37 | 53 | 34 of 150 English words are wrong, a
 Always, DTMF and music become a list of treatments; by this rule they stay without words.
 """
 
-import unicodedata
+from collections.abc import Iterable
 from difflib import SequenceMatcher
 
-from services.language.words import normalise
+from services.language.words import normalise, without_marks
 
 ALIKE = 0.7  # of the letters, in order
+RESEMBLING = 0.5  # of the letters of a phrase and of as many words of the plain text
 MOST_LOSS = 0.1  # of the mean log probability of a token, that knowing the phrases may cost
 
 
@@ -21,11 +22,29 @@ def counts(plain: str, plain_score: float, favoured: str, favoured_score: float)
     return favoured_score >= plain_score - MOST_LOSS and likeness(plain, favoured) >= ALIKE
 
 
+def is_worth_favouring(plain: str, phrases: Iterable[str]) -> bool:
+    """Whether some of the plain text resembles a phrase without being it: then it may be the phrase misheard."""
+    words = normalise(plain)
+    return any(_resembles(words, normalise(phrase)) for phrase in phrases)
+
+
+def _resembles(words: tuple[str, ...], phrase: tuple[str, ...]) -> bool:
+    n_phrase = len(phrase)
+    if any(words[at : at + n_phrase] == phrase for at in range(len(words))):
+        return False
+    spelled = _letters(" ".join(phrase))
+    return any(
+        SequenceMatcher(None, _letters(" ".join(words[at : at + n_words])), spelled, autojunk=False).ratio()
+        >= RESEMBLING
+        for n_words in {max(1, n_phrase - 1), n_phrase, n_phrase + 1}
+        for at in range(len(words))
+    )
+
+
 def likeness(one: str, other: str) -> float:
     """How much of the letters two texts share, in order: 0 to 1."""
     return SequenceMatcher(None, _letters(one), _letters(other), autojunk=False).ratio()
 
 
 def _letters(text: str) -> str:
-    plain = unicodedata.normalize("NFKD", "".join(normalise(text))).replace("đ", "d")
-    return "".join(letter for letter in plain if letter.isalnum())
+    return "".join(letter for letter in without_marks("".join(normalise(text))) if letter.isalnum())

@@ -20,7 +20,7 @@ from services.language.script import script_of
 from services.runtime.errors import StartupError
 from services.stt_proxy.decoding import Stopped
 from services.stt_proxy.engine import Segment, Span, Speech
-from services.stt_proxy.favouring import counts
+from services.stt_proxy.favouring import counts, is_worth_favouring
 from services.stt_proxy.inventions import is_invented
 from services.stt_proxy.long_speech import DecodedPiece, DecodedPieces, behind
 from services.stt_proxy.repeats import cut_repeats
@@ -36,8 +36,6 @@ CUT_QUIET_S = 0.2  # what must be quiet: longer than the closure of a stop conso
 GAP_S = 0.3  # silence put between stretches that lay far apart
 TOKENS_AT_LEAST = 8
 MOST_PHRASE_TOKENS = 96
-NO_SPEECH_PROBABILITY = 0.6  # both of these together: it heard nothing
-NO_SPEECH_SCORE = -1.0
 
 Sound = NDArray[np.float32]
 
@@ -50,6 +48,21 @@ class Decoded:
     language: str  # Whisper's code
     confidence: float | None  # 0 to 1: the tokens' geometric mean; None when there are none
     segments: tuple[Segment, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What Whisper writes for a stretch of sound, before it is judged."""
+
+    ids: list[int]
+    text: str
+    score: float  # mean log probability of a token
+    no_speech: float  # how likely nobody spoke, by Whisper itself
+
+    @property
+    def confidence(self) -> float:
+        """The tokens' geometric mean, 0 to 1."""
+        return math.exp(min(0.0, self.score))
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +142,16 @@ class ShortContextWhisper:
         """Decode the pieces of it that are complete, and add them to `pieces`. Raises Stopped."""
         self._decode_complete(_Order(speech, languages, phrases, pieces, stop))
 
+    def write(self, speech: Speech, language: str, phrases: tuple[str, ...] = ()) -> Written:
+        """What Whisper writes for speech of one piece, judged by nobody: for measurements."""
+        [piece] = _pieces(speech)
+        return self._generate(self._encode(piece.sound), language, len(piece.sound) / RATE_HERTZ, phrases)
+
+    def encode_only(self, speech: Speech) -> None:
+        """The part of `write` that does not depend on phrases: for measurements."""
+        [piece] = _pieces(speech)
+        self._encode(piece.sound)
+
     def _decode_complete(self, order: _Order) -> tuple[list[DecodedPiece], _Piece | None]:
         """The words of every piece but the last, and the last, which may yet grow."""
         parts = list(order.pieces.within(order.speech))
@@ -147,22 +170,22 @@ class ShortContextWhisper:
         language = languages[0] if len(languages) == 1 else next((one.language for one in before if one.language), "")
         language = language or self._detect(encoded, languages)
         seconds = len(piece.sound) / RATE_HERTZ
-        ids, score = self._generate(encoded, language, seconds, ())
+        written = self._generate(encoded, language, seconds, ())
         _check(order.stop)
-        whole = self._tokenizer.decode(ids).strip()
-        if order.phrases and whole:
-            favoured_ids, favoured_score = self._generate(encoded, language, seconds, order.phrases)
+        if is_worth_favouring(written.text, order.phrases):
+            favoured = self._generate(encoded, language, seconds, order.phrases)
             _check(order.stop)
-            favoured = self._tokenizer.decode(favoured_ids).strip()
-            if counts(whole, score, favoured, favoured_score):
-                ids, score, whole = favoured_ids, favoured_score, favoured
-        text = "" if is_invented(whole, language, math.exp(min(0.0, score))) else cut_repeats(whole, language)
+            if counts(written.text, written.score, favoured.text, favoured.score):
+                written = favoured
+        ids, whole, score = written.ids, written.text, written.score
+        is_nothing = is_invented(whole, language, written.confidence, written.no_speech)
+        text = "" if is_nothing else cut_repeats(whole, language)
         spans = _spans_within(speech.spans, piece, rate_hertz)
         segments: list[Segment] = []
         if text and len(spans) > 1 and text == whole:
             segments = self._place(encoded, ids, language, piece=piece, spans=spans, rate_hertz=rate_hertz)
         elif text and spans:
-            segments = [Segment(text, spans[0].start_sample, spans[-1].end_sample, math.exp(min(0.0, score)))]
+            segments = [Segment(text, spans[0].start_sample, spans[-1].end_sample, written.confidence)]
         start, end = _call_sample(piece, 0, rate_hertz), _call_sample(piece, len(piece.sound), rate_hertz)
         return DecodedPiece(
             speech.utterance_id, start, end, language, text, score, len(ids) if text else 0, tuple(segments)
@@ -198,18 +221,15 @@ class ShortContextWhisper:
 
     def _generate(
         self, encoded: ctranslate2.StorageView, language: str, seconds: float, phrases: tuple[str, ...]
-    ) -> tuple[list[int], float]:
-        """The text's tokens and their mean log probability; none when nothing was said."""
+    ) -> Written:
         prompt = [*self._favour(phrases), *self._prompt(language), self._no_times]
         n_tokens = int(TOKENS_AT_LEAST + script_of(language).tokens_per_s * seconds)
         result = self._model.model.generate(
             encoded, [prompt], beam_size=1, max_length=len(prompt) + n_tokens, suppress_blank=True,
             suppress_tokens=[-1], return_scores=True, return_no_speech_prob=True,
         )[0]  # fmt: skip
-        score = float(result.scores[0])
-        if result.no_speech_prob > NO_SPEECH_PROBABILITY and score < NO_SPEECH_SCORE:
-            return [], score
-        return [token for token in result.sequences_ids[0] if token < self._first_time], score
+        ids = [token for token in result.sequences_ids[0] if token < self._first_time]
+        return Written(ids, self._tokenizer.decode(ids).strip(), float(result.scores[0]), float(result.no_speech_prob))
 
     def _place(
         self,

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from services.language.clauses import unfinished_by_a_dot
+from services.language.clauses import is_abbreviated
 
 WORDS_BEFORE_A_COMMA = (1, 4, 6)
 """While the end of a sentence is still to come, a clause ends at a comma with so many words: the first one early, for
@@ -129,12 +129,15 @@ class ClauseGatherer:
             step = min(self._n_clauses, len(WORDS_BEFORE_A_COMMA) - 1)
             return len(before.split()) < WORDS_BEFORE_A_COMMA[step]
         dots = (mark["strong"] or "").rstrip(_QUOTES)
-        return dots == "." and _is_abbreviation(before, language_code)  # "Oh no..." is none
+        if dots != ".":
+            return False  # "Oh no..." is no abbreviation
+        return _is_inside_word(before, self._held[mark.end() :], language_code) is not False
 
 
-def _is_abbreviation(before: str, language_code: str) -> bool:
+def _is_inside_word(before: str, after: str, language_code: str) -> bool | None:
+    """Whether the dot belongs to the word before it. None: what follows decides, and is not here yet."""
     found = _LAST_WORD.search(before)
     word = found[1].lstrip("(\"'“‘«") if found else ""
     if len(word) == 1 and word.isalpha() and word.isupper():
         return word != "I"  # an initial
-    return word.lower() in unfinished_by_a_dot(language_code)
+    return is_abbreviated(word, after, language_code)

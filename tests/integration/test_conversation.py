@@ -22,6 +22,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 CALLER_SAYS = ("Say long, please.", "Say sure, please.", "Say nine, please.", "Say hang up, please.")
 MAX_DEAD_AIR_S = 3.0
+PHRASE_INTERVAL_S = 5.0  # between two phrases while a stage is away
 
 
 @pytest.fixture(scope="module")
@@ -146,9 +147,14 @@ async def test_a_stage_lost_in_mid_call_ends_it_politely_and_never_in_silence(
         assert caller.end.cause == record_pb2.CallEnd.CAUSE_FAILURE, caller.story()
         assert caller.troubles()[-1][0] == stage, caller.story()
         assert caller.troubles()[-1][2] == "goodbye", caller.story()
-        assert caller.longest_silence(begin, ended_at) < MAX_DEAD_AIR_S, caller.story()
+        phrase_at = begin + 0.2 if stage == "tts" else begin
+        first_phrase_at = caller.first_audible_after(phrase_at)
+        assert first_phrase_at is not None, caller.story()
+        assert first_phrase_at - phrase_at < MAX_DEAD_AIR_S, caller.story()
+        assert caller.longest_silence(begin, ended_at) < PHRASE_INTERVAL_S, caller.story()
         said = [turn.heard_text for turn in caller.turns(by_gateway=True)]
-        assert said[0] == "I'm sorry, one moment please.", caller.story()
+        assert said[0] in {"I'm sorry, one moment please.", "One moment, please."}, caller.story()
+        assert len(said) >= 4, caller.story()  # about every five seconds
         assert said[-1].endswith("Goodbye."), caller.story()
 
 
@@ -162,7 +168,7 @@ async def test_a_turn_whose_stage_returns_in_time_is_answered_after_all(stack: S
         await caller.until(lambda caller: caller.troubles())
         stack.mend()
         await answered(caller, 2)
-        assert caller.turns(by_gateway=True)[0].heard_text == "I'm sorry, one moment please."
+        assert caller.turns(by_gateway=True)[0].heard_text == "One moment, please."  # late is not yet dead
         answer = caller.turns(by_gateway=False)[1]
         assert answer.outcome == record_pb2.TurnRecord.OUTCOME_COMPLETED, caller.story()
         assert answer.heard_text.startswith("We offer"), caller.story()
@@ -277,6 +283,6 @@ async def test_a_failed_turn_can_fail_the_stream(stack: ScriptedStack):
         await greeted(caller)
         stack.stall("nlu")
         await caller.say(clip())
-        await caller.until(lambda caller: caller.status, 20)
+        await caller.until(lambda caller: caller.status, 40)
         assert caller.status is not None
         assert caller.status.code() is grpc.StatusCode.INTERNAL

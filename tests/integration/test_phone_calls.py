@@ -228,7 +228,7 @@ async def test_a_lost_stage_is_apologised_for(pbx: PrivatePbx, stack: ScriptedSt
     async with running_phones() as phones, watching(stack) as watch, calling(pbx, phones) as call:
         stack.kill("nlu")
         call.say(clip("000-plain.wav").samples)
-        assert await call.wait_over(30)
+        assert await call.wait_over(40)
         assert await watch.wait_ended()
         prompts = [turn.heard_text for turn in turns(watch) if turn.is_gateway_prompt]
         assert prompts[0] == "I'm sorry, one moment please.", "\n".join(transcript(watch.events))

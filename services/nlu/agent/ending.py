@@ -4,7 +4,7 @@ Lists of phrases decide, not the model: a small model hangs up on people who
 ask something, or never does. A farewell counts when it is what the turn is
 about: the phrases of a farewell cover the turn from one end to the other, or
 stand apart at its end behind words that ask for nothing. Nobody is hung up on
-in doubt; they are asked.
+in doubt; they are asked. The agent's own goodbye is judged by the same lists.
 """
 
 from __future__ import annotations
@@ -25,8 +25,11 @@ FILE = "farewells"
 _LEAST_CONFIDENCE = 0.5  # of 0 to 1; Whisper's score of what it makes of noise is mostly lower
 _QUESTION_MARKS = "?？"
 _SENTENCE_ENDS = re.compile(r"[.;!…。；！]")
+_SENTENCES = re.compile(r"[.;!?…。；！？]+")
 _BREAKS = re.compile(r"[.,;!:…—。，；！：、]")
 _LONGEST_LEAD = 12  # words before a farewell that stands apart; more say something that wants an answer
+_LONGEST_ADDRESS = 3  # words behind the agent's goodbye: "Goodbye, Mr Lee"
+_LEAST_OVERLAP = 3  # words of the agent's question that the caller must have heard before they broke in
 _LONGEST_CLAUSE = 4  # of those words, where only a comma sets the farewell apart: a recogniser guesses commas
 
 
@@ -66,30 +69,52 @@ class _Lists:
     longest: int  # words in a phrase
     requests: tuple[_Words, ...]
     negations: tuple[_Words, ...]
+    negators: tuple[_Words, ...]  # what negates the goodbye right behind it: "don't say"
+    endings: tuple[_Words, ...]  # "hang up", "finished": negated, the call goes on
     sayings: tuple[_Words, ...]
     offers: tuple[_Words, ...]
+    offer_words: frozenset[str]  # of which such a question is made
+
+    def is_wanted(self, words: _Words) -> bool:
+        """Whether something is asked for. "I don't need it" is no request."""
+        wanted = (at for request in self.requests for at in _starts(words, request))
+        return any(not _ends_with(words[:at], self.negations) for at in wanted)
+
+    def goes_on(self, words: _Words) -> bool:
+        """Whether the words say that the call is not over: "don't hang up", "I'm not done"."""
+        first = min((at for negation in self.negations for at in _starts(words, negation)), default=len(words))
+        return _has(words[first:], self.endings)
 
 
 def caller_ends(
-    text: str, *, last_heard: str, language_code: str, confidence: float | None = None, has_spoken: bool = True
+    text: str,
+    *,
+    last_heard: str,
+    language_code: str,
+    confidence: float | None = None,
+    has_spoken: bool = True,
+    question: str = "",
 ) -> Ending:
     """Whether the caller wants to end the call: a goodbye, or a no to "is there anything else?".
 
     `last_heard` is what the caller heard of the agent's last reply; `confidence` that of the text, 0 to 1, None where
-    it is not known; `has_spoken` whether the caller had said something before in this call.
+    it is not known; `has_spoken` whether the caller had said something before in this call; `question` the agent's own
+    text for "is there anything else?".
     """
     if _asks(text):
         return Ending.NONE
     lists = _lists(language_code)
-    ending = _judge(text, lists, last_heard=last_heard, has_spoken=has_spoken)
+    offered = _offered(last_heard, lists, question=question)
+    is_asked = _asks(last_heard) and not offered
+    ending = _judge(text, lists, offered=offered, is_asked=is_asked, has_spoken=has_spoken)
     if ending is Ending.FAREWELL and confidence is not None and confidence < _LEAST_CONFIDENCE:
         return Ending.IN_DOUBT
     return ending
 
 
-def was_offered(last_heard: str, *, language_code: str) -> bool:
-    """Whether the caller was just asked if there is anything else."""
-    return _has(normalise(last_heard), _lists(language_code).offers)
+def was_offered(last_heard: str, *, language_code: str, question: str = "") -> bool:
+    """Whether the caller was just asked if there is anything else. `question`: the agent's own text of it."""
+    return _offered(last_heard, _lists(language_code), question=question)
 
 
 def offer(language_code: str) -> str:
@@ -100,23 +125,60 @@ def offer(language_code: str) -> str:
 
 def agent_ends(reply: str, *, language_code: str) -> bool:
     """Whether a reply itself says goodbye: the model's wish to hang up counts only then."""
-    phrases = phrases_of(language_code)
-    return phrases.means(phrases.plain(reply), phrases.farewells)
+    lists = _lists(language_code)
+    if _asks(reply):
+        return False
+    sentences = [words for sentence in _SENTENCES.split(reply) if (words := normalise(sentence))]
+    return any(_is_goodbye(sentence, lists, language_code) for sentence in sentences[-2:]) and not any(
+        lists.goes_on(sentence) for sentence in sentences[-2:]
+    )
 
 
-def _judge(text: str, lists: _Lists, *, last_heard: str, has_spoken: bool) -> Ending:
+def _is_goodbye(sentence: _Words, lists: _Lists, language_code: str) -> bool:
+    """Whether a sentence of the agent's has a goodbye near its end that is not negated, wished for or reported."""
+    kinds = _Kind.FAREWELL | _Kind.GREETING | _Kind.MEETING
+    for at in range(len(sentence)):
+        for n in range(min(lists.longest, len(sentence) - at), 0, -1):
+            if not lists.kinds.get(sentence[at : at + n], _NOTHING) & kinds:
+                continue
+            lead, behind = sentence[:at], sentence[at + n :]
+            n_left, found = _cover(behind, lists, breaks=set())
+            is_last = not n_left or (len(behind) <= _LONGEST_ADDRESS and not found & kinds)
+            is_meant = not (_has(lead, lists.negations) or _has(lead, lists.sayings) or _has(behind, lists.negations))
+            if is_last and is_meant:
+                return True
+    return False
+
+
+def _offered(last_heard: str, lists: _Lists, *, question: str) -> bool:
+    """A question is an offer when it is made of nothing else: "anything else" stands in "Does anything else hurt?" too.
+
+    `question`: the agent's own; its first words are enough, as the caller may have broken in.
+    """
+    heard, asked = normalise(last_heard), normalise(question)
+    least = min(_LEAST_OVERLAP, len(asked))
+    if asked and any(heard[-n:] == asked[:n] for n in range(least, len(asked) + 1)):
+        return True
+    last = _last_sentence(last_heard)
+    return _has(last, lists.offers) and lists.offer_words.issuperset(last)
+
+
+def _last_sentence(text: str) -> _Words:
+    return next((words for part in reversed(_SENTENCES.split(text)) if (words := normalise(part))), ())
+
+
+def _judge(text: str, lists: _Lists, *, offered: bool, is_asked: bool, has_spoken: bool) -> Ending:
+    """`offered`: the agent asked whether there is anything else; `is_asked`: it asked something else."""
     words = normalise(text)
     n_lead, kinds = _cover(words, lists, breaks=_places(_BREAKS, text))
-    offered = _has(normalise(last_heard), lists.offers)
-    is_asked = _asks(last_heard) and not offered
+    is_bye = bool(kinds & (_Kind.FAREWELL | _Kind.MEETING))
     if n_lead:
-        is_bye = bool(kinds & (_Kind.FAREWELL | _Kind.MEETING))
-        is_free = not _asks(last_heard)
-        return _judge_behind_lead(words[:n_lead], text, lists, kinds, is_free=is_free) if is_bye else Ending.NONE
+        is_bye = is_bye or (_Kind.GREETING in kinds and bool(kinds & (_Kind.THANKS | _Kind.FINISHED | _Kind.LEAVING)))
+        return _judge_behind_lead(words[:n_lead], text, lists, kinds, is_asked=is_asked) if is_bye else Ending.NONE
     is_unclear = (is_asked and bool(kinds & _Kind.AFFIRMATION)) or (
         _Kind.MOMENT in kinds and _Kind.MEETING not in kinds
     )
-    if kinds & (_Kind.FAREWELL | _Kind.MEETING):
+    if is_bye:
         return Ending.IN_DOUBT if is_unclear else Ending.FAREWELL
     if is_unclear:
         return Ending.NONE
@@ -139,17 +201,22 @@ def _judge_hint(kinds: _Kind, *, is_asked: bool) -> Ending:
         if kinds & (_Kind.THANKS | _Kind.FINISHED | _Kind.LEAVING):
             return Ending.FAREWELL
         return Ending.NONE if is_asked else Ending.IN_DOUBT
-    return Ending.IN_DOUBT if _Kind.FINISHED in kinds else Ending.NONE
+    return Ending.IN_DOUBT if kinds & (_Kind.FINISHED | _Kind.LEAVING) else Ending.NONE
 
 
-def _judge_behind_lead(lead: _Words, text: str, lists: _Lists, kinds: _Kind, *, is_free: bool) -> Ending:
-    """`lead`: the words before a farewell at the end; `is_free`: they are no answer to a question of the agent's."""
-    if len(lead) > _LONGEST_LEAD or _has(lead, lists.requests) or _has(lead, lists.negations):
+def _judge_behind_lead(lead: _Words, text: str, lists: _Lists, kinds: _Kind, *, is_asked: bool) -> Ending:
+    """`lead`: the words before a farewell at the end; `is_asked`: they may answer a question of the agent's."""
+    if len(lead) > _LONGEST_LEAD or lists.is_wanted(lead) or lists.goes_on(lead):
+        return Ending.NONE
+    if len(lead) not in _places(_SENTENCE_ENDS, text) and _ends_with(lead, lists.negators):
         return Ending.NONE
     is_short = len(lead) <= (_LONGEST_CLAUSE if lists.is_spaced else 2 * _LONGEST_CLAUSE)
-    if len(lead) not in _places(_BREAKS if is_short else _SENTENCE_ENDS, text):
-        return Ending.IN_DOUBT if _Kind.FAREWELL in kinds and not _has(lead, lists.sayings) else Ending.NONE
-    return Ending.FAREWELL if is_free and not _has(lead, lists.sayings) else Ending.IN_DOUBT
+    is_apart = len(lead) in _places(_BREAKS if is_short else _SENTENCE_ENDS, text)
+    is_reported = _has(lead, lists.sayings)
+    if not is_apart and (is_reported or _has(lead, lists.negations) or _Kind.FAREWELL not in kinds):
+        return Ending.NONE
+    is_sure = is_apart or _Kind.THANKS in kinds
+    return Ending.IN_DOUBT if is_asked or is_reported or not is_sure else Ending.FAREWELL
 
 
 def _cover(words: _Words, lists: _Lists, *, breaks: set[int]) -> tuple[int, _Kind]:
@@ -180,7 +247,15 @@ def _asks(text: str) -> bool:
 
 
 def _has(words: _Words, phrases: Sequence[_Words]) -> bool:
-    return any(words[at : at + len(phrase)] == phrase for phrase in phrases for at in range(len(words)))
+    return any(_starts(words, phrase) for phrase in phrases)
+
+
+def _ends_with(words: _Words, phrases: Sequence[_Words]) -> bool:
+    return any(words[-len(phrase) :] == phrase for phrase in phrases)
+
+
+def _starts(words: _Words, phrase: _Words) -> list[int]:
+    return [at for at in range(len(words)) if words[at : at + len(phrase)] == phrase]
 
 
 def _has_file(language: str) -> bool:
@@ -206,6 +281,11 @@ def _read(language: str) -> _Lists:
         return tuple(map(normalise, data.words(language, FILE, key))) if _has_file(language) else ()
 
     greetings = listed("greetings")
+    offers = tuple(map(normalise, shared.offers))
+    negations = tuple(map(normalise, shared.negations))
+    verbs = tuple(map(normalise, shared.negated_verbs))
+    refusals = (*map(normalise, shared.refusals), *listed("refusals"))
+    noes = {*refusals, *map(normalise, shared.noes)}  # answers by themselves: "không, tạm biệt"
     found = {
         _Kind.MOMENT: listed("moments"),
         _Kind.MEETING: listed("meetings"),
@@ -213,7 +293,7 @@ def _read(language: str) -> _Lists:
         _Kind.THANKS: tuple(map(normalise, shared.thanks)),
         _Kind.LEAVING: listed("leavings"),
         _Kind.AFFIRMATION: listed("affirmations"),
-        _Kind.REFUSAL: (*map(normalise, shared.refusals), *listed("refusals")),
+        _Kind.REFUSAL: refusals,
         _Kind.FINISHED: listed("finished"),
         _Kind.FAREWELL: (*map(normalise, shared.farewells), *listed("farewells")),
         _Kind.GREETING: greetings,
@@ -224,7 +304,13 @@ def _read(language: str) -> _Lists:
         kinds=kinds,
         longest=max(map(len, kinds)),
         requests=listed("requests"),
-        negations=listed("negations"),
+        negations=negations,
+        negators=(
+            *(negation for negation in negations if negation not in noes),
+            *(negation + verb for negation in negations for verb in verbs),
+        ),
+        endings=listed("endings"),
         sayings=listed("sayings"),
-        offers=tuple(map(normalise, shared.offers)),
+        offers=offers,
+        offer_words=frozenset(word for phrase in (*offers, *listed("offer_words")) for word in phrase),
     )

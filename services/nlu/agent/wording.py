@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from services.language import clauses, data, script
@@ -22,7 +22,7 @@ class Phrases:
     fillers: tuple[str, ...]  # that change nothing
     offers: tuple[str, ...]  # "is there anything else?"
     negations: tuple[str, ...]  # of what follows: "don't"
-    noes: frozenset[str]  # answers by themselves, which negate nothing right behind them: "không, tạm biệt"
+    noes: frozenset[str]  # answers by themselves, which negate nothing right behind them
     negated_verbs: tuple[str, ...]  # between a negation and what it negates: "don't say goodbye"
     requests: tuple[str, ...]  # ask without a question mark
     asks_digits: tuple[str, ...]
@@ -37,42 +37,6 @@ class Phrases:
         """Whether any of the phrases is in the plain text, as whole words."""
         border = " " if self.is_spaced else ""
         return any(f"{border}{phrase}{border}" in f"{border}{plain}{border}" for phrase in phrases)
-
-    def means(self, plain: str, phrases: Iterable[str]) -> bool:
-        """Like `has`, where nothing stands before that negates it: "don't hang up" does not mean "hang up"."""
-        border = " " if self.is_spaced else ""
-        said = f"{border}{plain}{border}"
-        return any(
-            not self._is_negated(said[:start].strip())
-            for phrase in phrases
-            for start in _places(said, f"{border}{phrase}{border}")
-        )
-
-    def _is_negated(self, before: str) -> bool:
-        if any(self._ends_with(before, negation) for negation in self.negations if negation not in self.noes):
-            return True
-        rests = (before.removesuffix(verb).rstrip() for verb in self.negated_verbs if self._ends_with(before, verb))
-        return any(self._ends_with(rest, negation) for rest in rests for negation in self.negations)
-
-    def _ends_with(self, said: str, ending: str) -> bool:
-        return said == ending or said.endswith(f" {ending}" if self.is_spaced else ending)
-
-    def without_fillers(self, plain: str) -> str:
-        """The plain text without thanks and words that change nothing."""
-        border = " " if self.is_spaced else ""
-        left = f"{border}{plain}{border}"
-        for filler in sorted(self.fillers + self.thanks, key=len, reverse=True):
-            word = f"{border}{filler}{border}"
-            while word in left:
-                left = left.replace(word, border)
-        return left.strip()
-
-
-def _places(said: str, phrase: str) -> Iterator[int]:
-    start = said.find(phrase)
-    while start >= 0:
-        yield start
-        start = said.find(phrase, start + 1)
 
 
 def phrases_of(language_code: str) -> Phrases:

@@ -19,7 +19,10 @@ from services.stt_proxy.phrasebook import load_phrasebooks, phrasebook_of
 PARTS = {
     "language": ("name", "is_spaced", "tokens_per_s"),
     "reading": ("keys", "signs", "address_signs", "currencies", "units"),
-    "clauses": ("unfinished_by_a_dot", "joints", "phrase_openings"),
+    "clauses": (
+        *("unfinished_by_a_dot", "unfinished_in_a_capital", "unfinished_before_a_digit"),
+        *("joints", "phrase_openings"),
+    ),
     "conversation": (
         "farewells",
         "refusals",
@@ -202,7 +205,7 @@ def test_no_list_of_a_conversation_has_a_word_twice(language: str) -> None:
             *("farewells", "refusals", "thanks", "fillers", "offers", "backchannels", "negations", "negated_verbs"),
             *(f"expectation.{key}" for key in ("requests", "digits", "spelling", "yes_no")),
         ),
-        "clauses": ("joints", "phrase_openings", "unfinished_by_a_dot"),
+        "clauses": PARTS["clauses"],
         "answers": ("yes_no", "courtesies", "fillers", "unfinished_endings", "number_nouns", "whole_endings"),
     }.items():
         for key in keys:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.language.words import has_words, joined, normalise, word_ends
+from services.language.words import has_words, joined, normalise, without_marks, word_ends
 
 
 @pytest.mark.parametrize(
@@ -89,3 +89,11 @@ def test_a_long_text_is_read_in_time_that_grows_with_it():
 def test_texts_are_joined_by_one_space():
     assert joined("I would like ", " an appointment") == "I would like an appointment"
     assert joined("", "an appointment") == "an appointment"
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [("đặng", "dang"), ("Łódź", "Lodz"), ("Søren", "Soren"), ("ёлка", "елка"), ("好", "好"), ("5→6", "5→6"), ("", "")],
+)
+def test_letters_lose_accents_hooks_and_strokes(text: str, plain: str):
+    assert without_marks(text) == plain

@@ -39,6 +39,9 @@ def cut(reply: str) -> list[str]:
         ("Well... I see.", ["Well... ", "I see."]),
         ('She said "yes." Then she left.', ['She said "yes."', " Then she left."]),
         ("Really?! Good.", ["Really?!", " Good."]),
+        ("No. We are closed.", ["No. ", "We are closed."]),
+        ("We are at No. 5 Hue Street. OK?", ["We are at No. 5 Hue Street. ", "OK?"]),
+        ("They sat. Come Sat. morning.", ["They sat. ", "Come Sat. morning."]),
         ("At 10 a.m., Wednesday at 3 p.m. or Friday.", ["At 10 a.m.,", " Wednesday at 3 p.m. ", "or Friday."]),
     ],
 )

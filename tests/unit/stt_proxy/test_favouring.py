@@ -1,6 +1,6 @@
 import pytest
 
-from services.stt_proxy.favouring import counts
+from services.stt_proxy.favouring import counts, is_worth_favouring
 
 
 def test_a_name_is_taken_where_the_text_sounds_like_it():
@@ -20,3 +20,16 @@ def test_a_phrase_that_nobody_said_is_not_taken(plain, favoured):
 
 def test_a_text_that_is_less_likely_is_not_taken():
     assert not counts("Is whitening safe?", -0.3, "Is widening safe?", -0.6)
+
+
+CLINIC = ("Sunrise Dental Clinic", "Doctor Tran Mai", "whitening", "nha khoa Bình Minh")
+
+
+@pytest.mark.parametrize("plain", ["Is this summer's dental clinic?", "Could I see Dr. Trammai?", "nhà khoa bình mình"])
+def test_text_that_resembles_a_phrase_is_decoded_again(plain):
+    assert is_worth_favouring(plain, CLINIC)
+
+
+@pytest.mark.parametrize("plain", ["", "Where are you?", "Is this Sunrise Dental Clinic?", "Địa chỉ ở đâu?"])
+def test_text_that_is_a_phrase_or_is_far_from_all_is_not(plain):
+    assert not is_worth_favouring(plain, CLINIC)

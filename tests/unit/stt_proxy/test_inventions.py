@@ -3,34 +3,55 @@ import pytest
 from services.language import data
 from services.stt_proxy.inventions import compression, is_invented
 
-LOW, HIGH = 0.5, 0.95
+LOW, HIGH = 0.5, 0.95  # confidence
+SPOKEN, DOUBTED, SILENT = 0.1, 0.58, 0.9  # how likely nobody spoke
+LOOP = "I'm going to the sea and " * 8
 
 
 @pytest.mark.parametrize(
     ("language", "text"),
     [
         ("en", "Thank you for watching!"),
-        ("en", "you"),
         ("vi", "Hãy subscribe cho kênh Ghiền Mì Gõ Để không bỏ lỡ những video hấp dẫn"),
         ("vi", "Cảm ơn các bạn đã theo dõi và hẹn gặp lại."),
         ("ru", "Продолжение следует..."),
         ("zh", "谢谢观看"),
     ],
 )
-def test_a_listed_phrase_with_a_low_score_was_not_said(language, text):
-    assert is_invented(text, language, LOW)
+def test_the_list_takes_what_no_caller_says_where_the_score_is_low_too(language, text):
+    assert is_invented(text, language, LOW, SPOKEN)
+    assert not is_invented(text, language, HIGH, SPOKEN)
 
 
 @pytest.mark.parametrize(("language", "text"), [("en", "Thank you."), ("vi", "Cảm ơn"), ("ru", "Спасибо.")])
-def test_a_caller_says_thanks_with_a_high_score(language, text):
-    assert not is_invented(text, language, HIGH)
+def test_the_list_takes_a_callers_phrase_only_where_whisper_doubts_that_anybody_spoke(language, text):
+    assert is_invented(text, language, 0.2, DOUBTED)
+    assert not is_invented("I have a question.", language, 0.2, DOUBTED)
 
 
-def test_text_that_repeats_itself_with_a_low_score_was_not_said():
-    loop = "I'm going to the sea and " * 8
-    assert compression(loop) > 2.4
-    assert is_invented(loop, "en", LOW)
-    assert not is_invented(loop, "en", HIGH)
+@pytest.mark.parametrize("confidence", [0.07, 0.25, 0.45, 0.59, 0.95])
+@pytest.mark.parametrize(
+    ("language", "text"), [("en", "Thank you."), ("en", "Bye."), ("en", "Oh."), ("vi", "Cảm ơn."), ("ru", "Спасибо.")]
+)
+def test_a_callers_phrase_stays_whatever_its_confidence(language, text, confidence):
+    assert not is_invented(text, language, confidence, 0.5)
+
+
+@pytest.mark.parametrize("no_speech", [0.0, 0.4, 0.7, 0.95])
+def test_a_callers_phrase_of_good_confidence_stays_whatever_whisper_doubts(no_speech):
+    assert not is_invented("Thank you.", "en", 0.4, no_speech)
+
+
+def test_repetition_is_taken_where_the_score_is_low_too():
+    assert compression(LOOP) > 2.4
+    assert is_invented(LOOP, "en", LOW, SPOKEN)
+    assert not is_invented(LOOP, "en", HIGH, SPOKEN)
+
+
+def test_the_score_alone_takes_any_words():
+    assert is_invented("I'm not sure if I can get it", "en", 0.3, SILENT)
+    assert not is_invented("I'm not sure if I can get it", "en", LOW, SILENT)
+    assert not is_invented("I'm not sure if I can get it", "en", 0.3, 0.5)
 
 
 @pytest.mark.parametrize(
@@ -43,9 +64,10 @@ def test_text_that_repeats_itself_with_a_low_score_was_not_said():
     ],
 )
 def test_what_a_caller_says_stays_whatever_its_score(language, text):
-    assert not is_invented(text, language, LOW)
+    assert not is_invented(text, language, LOW, SPOKEN)
 
 
-def test_every_language_has_a_list():
+def test_every_language_has_both_lists():
     for language in (*data.languages(), data.FALLBACK):
-        assert data.words(language, "inventions", "phrases")
+        assert data.words(language, "inventions", "never_said")
+        data.words(language, "inventions", "said_too")

@@ -29,10 +29,17 @@ def clauses(*pieces: str, manner: Manner = ENGLISH, **options: int) -> list[str]
         ("Wait… what? — 🙂 ok", ["Wait… ", "what? ", "— 🙂 ok"]),
         ("Wait... what? Yes.", ["Wait... ", "what? ", "Yes."]),
         ("Oh no... Come in.", ["Oh no... ", "Come in."]),
+        ("No. We are closed.", ["No. ", "We are closed."]),
+        ("At No. 5 Hue Street. Fine.", ["At No. 5 Hue Street. ", "Fine."]),
+        ("Then they sat. It was late.", ["Then they sat. ", "It was late."]),
     ],
 )
 def test_english_is_cut_where_a_voice_would_pause(text: str, expected: list[str]) -> None:
     assert clauses(text) == expected
+
+
+def test_a_whole_answer_is_spoken_before_the_next_word_is_whole():
+    assert clauses("No. ", "We", " are") == ["No. ", "We are"]
 
 
 def test_vietnamese_titles_do_not_end_a_sentence() -> None:
