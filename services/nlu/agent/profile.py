@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
 from phonenumbers import SUPPORTED_REGIONS
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, InstanceOf, ValidationError, model_validator
 
+from services.nlu.agent.facts import NO_FACTS, Facts
+from services.nlu.agent.facts_file import AgentFileError, load_facts, past_exceptions
 from services.nlu.agent.language import find_language
 from services.nlu.agent.tools import TOOLS
+from services.nlu.agent.yaml_lines import RepeatedKey, line_of, read_yaml
 from services.runtime.errors import StartupError
+from services.runtime.logs import get_logger
+
+log = get_logger(__name__)
 
 
 class _Part(BaseModel):
@@ -80,7 +90,9 @@ class AgentProfile(_Part):
     """One agent. `personas` are the languages it speaks, its own first; `prompts` may cover more."""
 
     agent_id: str = Field(min_length=1, max_length=64)
-    kind: str = "prompt"  # a name of agent/kinds.py, or a factory "package.module:name"
+    kind: str = Field("prompt", min_length=1)  # "graph", "prompt", or "package.module:factory" of one's own
+    timezone: str = "UTC"  # of the tenant, from the IANA database: "Asia/Ho_Chi_Minh"
+    facts: InstanceOf[Facts] = NO_FACTS
     personas: dict[str, Persona] = Field(min_length=1)
     voices: dict[str, Voice] = {}
     prompts: dict[PromptKind, dict[str, str]] = {}
@@ -90,6 +102,20 @@ class AgentProfile(_Part):
     tools: tuple[str, ...] = ()  # by name, from agent/tools.py
     endpointing: Endpointing = Endpointing()
     barge_in: BargeIn = BargeIn()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_facts(cls, fields: Any) -> Any:
+        if not isinstance(fields, Mapping) or isinstance(fields.get("facts"), Facts):
+            return fields
+        personas = fields.get("personas")
+        languages = tuple(personas) if isinstance(personas, Mapping) else ()
+        return {**fields, "facts": load_facts(fields.get("facts"), languages=languages)}
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """Where the tenant's clock hangs."""
+        return ZoneInfo(self.timezone)
 
     @property
     def language_codes(self) -> tuple[str, ...]:
@@ -106,6 +132,16 @@ class AgentProfile(_Part):
             missing = [code for code in self.language_codes if code not in self.prompts.get(kind, {})]
             if missing:
                 raise ValueError(f"prompts.{kind}: no text for {', '.join(missing)}")
+        return self
+
+    @model_validator(mode="after")
+    def _timezone_is_known(self) -> AgentProfile:
+        try:
+            ZoneInfo(self.timezone)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise AgentFileError(
+                ("timezone",), f"{self.timezone!r} is none: use one like Asia/Ho_Chi_Minh; tzdata brings them"
+            ) from None
         return self
 
     @model_validator(mode="after")
@@ -136,11 +172,21 @@ def read_agents(folder: Path) -> dict[str, AgentProfile]:
 
 
 def _read(path: Path) -> AgentProfile:
+    tree: yaml.Node | None = None
     try:
-        return AgentProfile.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (yaml.YAMLError, OSError, UnicodeDecodeError) as error:
-        raise StartupError(f"{path}: {' '.join(str(error).split())}") from error
+        values, tree = read_yaml(path.read_text(encoding="utf-8"))
+        agent = AgentProfile.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "file"
-        raise StartupError(f"{path}: {where}: {first['msg'].removeprefix('Value error, ')}") from error
+        cause = first.get("ctx", {}).get("error")
+        at = cause.path if isinstance(cause, AgentFileError) else first["loc"]
+        message = first["msg"].removeprefix("Value error, ")
+        if not isinstance(cause, AgentFileError):
+            message = f"{'.'.join(str(part) for part in at) or 'file'}: {message}"
+        raise StartupError(f"{path}: line {line_of(tree, at)}: {message}") from error
+    except (yaml.YAMLError, OSError, UnicodeDecodeError, RepeatedKey) as error:
+        raise StartupError(f"{path}: {' '.join(str(error).split())}") from error
+    today = datetime.now(agent.zone).date()
+    for day in past_exceptions(agent.facts, today):
+        log.warning("exception_past", file=str(path), date=str(day), why="it changes nothing any more")
+    return agent
