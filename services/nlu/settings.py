@@ -22,6 +22,10 @@ class NluSettings(ServiceSettings):
 
     engine: Literal["llama_cpp", "script"] = Field("llama_cpp", description="What thinks.")
     agents_dir: Path = Field(_ROOT / "deploy" / "agents", description="Folder of the agents' YAML files.")
+    agent_kind: str = Field(
+        "",
+        description="Kind of every agent in place of its file's: graph, prompt, or a factory 'package.module:name'.",
+    )
     default_agent: str = Field("clinic", description="The agent that answers when a config names none.")
 
     max_turn_text_chars: int = Field(4000, ge=100, description="Longest text of a turn, in Unicode code points.")

@@ -8,30 +8,19 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
-from services.nlu.agent.acts import ACT_NAMES, WantedEar, read_act
-from services.nlu.agent.agent import Agent, FixedReply, ModelReply, Plan, user_text
+from services.nlu.agent.courtesies import user_text
 from services.nlu.agent.ending import agent_ends
 from services.nlu.agent.expecting import expected_after
+from services.nlu.agent.interface import Act, AgentState, CallTool, Expect, Remember, Say, Step
 from services.nlu.clauses import Clause, ClauseCutter
-from services.nlu.engine import (
-    Began,
-    CutShort,
-    Message,
-    NluEngine,
-    ReplyPart,
-    ReplyRequest,
-    Role,
-    TextMade,
-    ToolWanted,
-)
+from services.nlu.engine import Began, CutShort, ToolWanted
 from services.nlu.history import ToolCall
 from services.nlu.inputs import TurnInput
-from services.nlu.outputs import Act, CallAction, Expectation, ExpectedKind, HangUp, Output, ReplyText, SwitchLanguage
+from services.nlu.outputs import Act as CallAct
+from services.nlu.outputs import CallAction, Expectation, ExpectedKind, HangUp, Output, ReplyText, SwitchLanguage
 from services.nlu.plain_speech import PlainSpeech
 from services.runtime.clock import Stopwatch
 from services.runtime.errors import TurnFailed
-
-_MAX_TOOL_ROUNDS = 4
 
 
 @dataclass(slots=True, eq=False)
@@ -46,6 +35,7 @@ class Turn:
     switches_language: bool = False
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
     reply: str = ""  # as sent
+    remembered: AgentState | None = None  # by the agent in this turn
     is_waiting_for_commit: bool = False
     task: asyncio.Task[None] | None = None
 
@@ -71,27 +61,28 @@ class TurnRun:
         self,
         turn: Turn,
         *,
-        agent: Agent,
-        engine: NluEngine,
-        conversation: str,
         emit: Callable[[Output], Awaitable[None]],
         run_tool: Callable[[Turn, ToolWanted], Awaitable[ToolCall]],
+        remember: Callable[[Turn], None],
         limits: TurnLimits,
     ) -> None:
-        """`emit` sends; `run_tool` runs a tool, or finds the result of the same one."""
-        self._turn, self._agent, self._engine, self._conversation = turn, agent, engine, conversation
-        self._emit, self._run_tool, self._limits = emit, run_tool, limits
+        """`emit` sends; `run_tool` runs a tool, or finds the result of the same one; `remember` is told when the agent
+        has said what it remembers.
+        """
+        self._turn, self._emit, self._run_tool, self._remember = turn, emit, run_tool, remember
+        self._limits = limits
         self._cutter = ClauseCutter(first_phrase_words=limits.first_phrase_words)
         self._plain = PlainSpeech()
         self._acts = 0
-        self._sentences = 0
+        self._sentences = 0  # written by a model
         self._has_written = False
         self._expects = False
         self._goes_on_after_pause = False  # the text before an act has lost the space at its end
+        self._asked_ns = 0
         self._working_since_ns: int | None = None
 
-    async def run(self, plan: Plan) -> None:
-        """Say and do what the plan says. Returns when the turn is complete: for a draft, after its commit.
+    async def run(self, steps: AsyncGenerator[Step, None]) -> None:
+        """Say and do what the agent's steps are. Returns when the turn is complete: for a draft, after its commit.
 
         Raises TurnFailed, and TimeoutError past the limits.
         """
@@ -100,83 +91,68 @@ class TurnRun:
             self._deadline = loop.time() + self._limits.turn_s
             if self._turn.switches_language and self._turn.committed.is_set():
                 await self._switch_language()
-            match plan:
-                case FixedReply(text, ends_call):
-                    await self._say_all(_fixed(text), max_sentences=None)
-                case ModelReply(messages):
-                    ends_call = False
-                    await self._converse(messages)
-                    self._check_something_is_said()
+            self._work_begins()
+            async with aclosing(steps):
+                async for step in steps:
+                    await self._take(step)
+            await self._send_rest()
+            self._check_something_is_said()
             self._rest()
             await self._wait_for_commit()
             await self._expect()
-            if ends_call or (self._plain.wants_hang_up and self._says_goodbye()):
+            if self._plain.wants_hang_up and self._says_goodbye():
                 await self._act(HangUp(), is_now=False)
 
-    async def _converse(self, messages: tuple[Message, ...]) -> None:
-        """Ask the model, run the tools it wants, ask again with their results."""
-        for _ in range(_MAX_TOOL_ROUNDS):
-            turn = self._turn
-            request = ReplyRequest(
-                conversation=self._conversation,
-                turn_id=turn.turn_id,
-                messages=messages,
-                language_code=turn.language_code,
-                is_draft=not turn.committed.is_set(),
-                tools=self._agent.tools,
-            )
-            said_before = len(turn.reply)
-            results = await self._say_all(self._engine.reply(request), max_sentences=self._limits.max_sentences)
-            if not results:
-                return
-            said = turn.reply[said_before:].strip()
-            messages += (Message(Role.AGENT, said),) if said else ()
-            messages += tuple(Message(Role.TOOL, f"{call.name}: {call.result_json}") for call in results)
+    async def _take(self, step: Step) -> None:
+        match step:
+            case Began():
+                now_ns = time.monotonic_ns()
+                self._turn.stopwatch.add_queue(now_ns - self._asked_ns)
+                self._working_since_ns = now_ns
+            case Say():
+                await self._say(step)
+            case CutShort():
+                if self._cutter.drop_rest():
+                    self._plain = PlainSpeech()
+            case Remember(state):
+                self._turn.remembered = state
+                self._remember(self._turn)
+            case _:  # what has an effect outside the reply
+                await self._send_rest()
+                await self._wait_for_commit()
+                await self._do(step)
+                self._work_begins()
 
-    async def _say_all(self, parts: AsyncGenerator[ReplyPart, None], *, max_sentences: int | None) -> list[ToolCall]:
-        """Send what is written, as it is written; returns the tools that were run for it. `max_sentences`: those after
-        which a model's words end; None for a text that is said as it stands.
-        """
-        results: list[ToolCall] = []
-        asked_ns = time.monotonic_ns()
-        async with aclosing(parts):
-            async for part in parts:
-                match part:
-                    case Began():
-                        self._working_since_ns = time.monotonic_ns()
-                        self._turn.stopwatch.add_queue(self._working_since_ns - asked_ns)
-                    case TextMade(text):
-                        self._has_written = self._has_written or not text.isspace()
-                        await self._send(self._cutter.push(self._plain.push(text)))
-                        if max_sentences is not None and self._sentences >= max_sentences:
-                            return results
-                    case CutShort():
-                        if self._cutter.drop_rest():
-                            self._plain = PlainSpeech()
-                    case ToolWanted() as wanted:
-                        await self._send_rest()
-                        await self._wait_for_commit()
-                        results += await self._do(wanted)
-                        self._working_since_ns = time.monotonic_ns()
-        await self._send_rest()
-        return results
+    async def _say(self, say: Say) -> None:
+        """Send what is whole by now. What a model writes ends after the sentences it may say."""
+        if say.is_written_by_model and self._sentences >= self._limits.max_sentences:
+            say.is_enough = True
+            return
+        self._has_written = self._has_written or not say.text.isspace()
+        clauses = self._cutter.push(self._plain.push(say.text))
+        await self._send(clauses)
+        if say.is_written_by_model:
+            self._sentences += sum(clause.ends_sentence for clause in clauses)
+            say.is_enough = self._sentences >= self._limits.max_sentences
+            if say.is_enough:
+                self._plain.finish()
+                self._cutter = ClauseCutter(first_phrase_words=self._limits.first_phrase_words)
 
     def _check_something_is_said(self) -> None:
         """Fail a turn whose model wrote only what must not be spoken: the caller would hear nothing."""
         if self._has_written and not (self._turn.reply or self._acts or self._plain.wants_hang_up):
             raise TurnFailed("ENGINE_FAILED", "the model wrote nothing that can be spoken", is_retryable=True)
 
-    async def _do(self, wanted: ToolWanted) -> list[ToolCall]:
-        if wanted.name not in ACT_NAMES:
-            self._rest()
-            return [await self._run_tool(self._turn, wanted)]
-        act = read_act(wanted.name, wanted.arguments_json)
-        if isinstance(act, WantedEar):
-            self._expects = True
-            await self._emit(Expectation(self._turn.turn_id, act.kind, act.length, act.phrases))
-        else:
-            await self._act(act.act, is_now=act.is_now)
-        return []
+    async def _do(self, step: Act | CallTool | Expect) -> None:
+        match step:
+            case CallTool(name, arguments_json):
+                self._rest()
+                step.result = await self._run_tool(self._turn, ToolWanted(name, arguments_json))
+            case Act(act, is_now):
+                await self._act(act, is_now=is_now)
+            case Expect(kind, length, phrases):
+                self._expects = True
+                await self._emit(Expectation(self._turn.turn_id, kind, length, phrases))
 
     async def _send_rest(self) -> None:
         await self._send(self._cutter.push(self._plain.finish()) + self._cutter.finish())
@@ -194,7 +170,6 @@ class TurnRun:
                 text = f" {text}" if turn.reply else text
             self._goes_on_after_pause = False
             turn.reply += text
-            self._sentences += clause.ends_sentence
             await self._emit(ReplyText(turn.turn_id, text, turn.language_code, timing))
 
     async def _expect(self) -> None:
@@ -207,7 +182,7 @@ class TurnRun:
         self._turn.switches_language = False
         await self._act(SwitchLanguage(self._turn.language_code), is_now=True)
 
-    async def _act(self, act: Act, *, is_now: bool) -> None:
+    async def _act(self, act: CallAct, *, is_now: bool) -> None:
         self._acts += 1
         action_id = f"{self._turn.turn_id}.act-{self._acts}"
         await self._emit(CallAction(action_id, self._turn.turn_id, act, is_now))
@@ -231,14 +206,13 @@ class TurnRun:
     def _says_goodbye(self) -> bool:
         return agent_ends(self._turn.reply, language_code=self._turn.language_code)
 
+    def _work_begins(self) -> None:
+        """The agent works from here on; an engine that says so later has let it wait until then."""
+        self._asked_ns = self._working_since_ns = time.monotonic_ns()
+
     def _rest(self, *, goes_on: bool = False) -> None:
         """Count the work done up to now; nothing works for the turn from here on, unless it goes on."""
         now_ns = time.monotonic_ns()
         if self._working_since_ns is not None:
             self._turn.stopwatch.add_compute(now_ns - self._working_since_ns)
             self._working_since_ns = now_ns if goes_on else None
-
-
-async def _fixed(text: str) -> AsyncGenerator[ReplyPart, None]:
-    yield Began()
-    yield TextMade(text)

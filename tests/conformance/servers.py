@@ -24,8 +24,8 @@ ENGINES: dict[str, dict[str, dict[str, str]]] = {
         "faster_whisper": {"STT_ENGINE": "faster_whisper"},
     },
     "nlu": {
-        "script": {"NLU_ENGINE": "script"},
-        "llama_cpp": {"NLU_ENGINE": "llama_cpp"},
+        "script": {"NLU_ENGINE": "script", "NLU_AGENT_KIND": "prompt"},
+        "llama_cpp": {"NLU_ENGINE": "llama_cpp", "NLU_AGENT_KIND": "prompt"},
     },
     "tts": {
         "tone": {"TTS_ENGINES": "*=tone"},
