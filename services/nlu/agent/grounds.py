@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 
 from services.language.claims import ClaimWords, claim_words
 from services.language.phrases import PhraseTable, tokens_of, words_of
+from services.language.value import Reading
 from services.nlu.agent.facts import Facts, Person, Service, Topic, names_in, price_in, text_in
 from services.nlu.agent.facts import Money as Price
 
@@ -74,9 +75,19 @@ class Grounds:
     def price(self, service: Service) -> Price | None:
         return price_in(service, self.language_code)
 
+    def without_names(self, reading: Reading) -> Reading:
+        """The reading without values that are names of people: "Mai" is tomorrow too, in Vietnamese."""
+        names = self.people.find(reading.texts)
+        if not names:
+            return reading
+        kept = [v for v in reading.values if not any(start <= v.start and v.end <= end for start, end, _ in names)]
+        return replace(reading, values=tuple(kept))
+
     def knows(self, word: str) -> bool:
         """Whether a word is the language's, or the facts' in any of its forms."""
-        if word in self.words.common or word in self.words.listed or word in self.vocabulary:
+        if any(form in self.words.common or form in self.words.listed for form in self.words.forms(word)):
+            return True
+        if word in self.vocabulary:
             return True
         stem = word[: max(_STEM, len(word) - 3)]
         return len(word) > _STEM and stem in self._stems

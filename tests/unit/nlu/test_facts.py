@@ -134,10 +134,10 @@ def test_a_price_without_languages_holds_in_all():
 
 
 def test_a_file_names_line_and_field(tmp_path: Path):
-    old = "minutes: 45"
+    old = "minutes: 60"
     line = next(n for n, text in enumerate(CLINIC.splitlines(), start=1) if old in text)
     (tmp_path / "clinic.yaml").write_text(CLINIC.replace(old, "minutes: soon"), encoding="utf-8")
-    with pytest.raises(StartupError, match=rf"clinic\.yaml: line {line}: facts\.services\.1\.minutes: "):
+    with pytest.raises(StartupError, match=rf"clinic\.yaml: line {line}: facts\.services\.4\.minutes: "):
         read_agents(tmp_path)
 
 
