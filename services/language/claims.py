@@ -29,6 +29,7 @@ LISTS = (
     *("human", "machine", "claiming", "persons", "counted_people", "counts", "capitals", "yes_no_endings", "staff"),
 )
 SHORTEST_STEM = 3
+TIME_VERBS = ("open", "closed", "close", "free", "taken", "come")
 DEED_LISTS = ("done_before", "done_behind", "promise_before", "ability_before", "not_before", "not_behind", "agents")
 
 
@@ -37,6 +38,7 @@ class ClaimWords:
     """One language. `deeds` are named by what is done: "booked"."""
 
     lists: Mapping[str, PhraseSet]
+    time_verbs: PhraseTable[str]  # what is said of a time, by the name of its list
     common: frozenset[str]  # words that claim nothing by themselves
     listed: frozenset[str]  # words of the lists, which claim times, not things
     endings: tuple[str, ...]  # of words in another form: "slowly"
@@ -83,11 +85,18 @@ def _read(language: str) -> ClaimWords:
     deed_lists = {name: PhraseSet(data.words(language, DEEDS, name)) for name in DEED_LISTS}
     return ClaimWords(
         lists=lists,
+        time_verbs=PhraseTable(
+            {
+                phrase: name
+                for name in reversed(TIME_VERBS)  # of a phrase in two lists the first counts
+                for phrase in data.words(language, FILE, name)
+            }
+        ),
         listed=frozenset().union(*(phrases.vocabulary for phrases in (*lists.values(), *deed_lists.values()))),
         common=frozenset(word for word in common.split() for word in words_of(word)),
         endings=data.words(language, FILE, "endings"),
         is_closed_world=data.flag(language, FILE, "is_closed_world"),
-        deed_lists={name: PhraseSet(data.words(language, DEEDS, name)) for name in DEED_LISTS},
+        deed_lists=deed_lists,
         done=PhraseTable(
             {phrase: deed for deed in deeds for phrase in data.words(language, DEEDS, f"deeds.{deed}.done")}
         ),

@@ -6,14 +6,17 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time
+from functools import lru_cache
 
 from services.language.claims import ClaimWords, claim_words
 from services.language.phrases import PhraseTable, tokens_of, words_of
 from services.language.value import Reading
+from services.language.values import read_values
 from services.nlu.agent.facts import Facts, Person, Service, Topic, names_in, price_in, text_in
 from services.nlu.agent.facts import Money as Price
 
 _ISO_MOMENT = re.compile(r"(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2})")
+_KEPT_READINGS = 128  # of texts, which a turn's clauses are held against again and again
 _STEM = 4  # letters that two words must share to be one word in two forms
 
 
@@ -106,6 +109,12 @@ class Grounds:
         return frozenset(words)
 
 
+@lru_cache(maxsize=_KEPT_READINGS)
+def read(text: str, language_code: str) -> Reading:
+    """The values of a text."""
+    return read_values(text, language_code)
+
+
 def slots_in(results: Iterable[str]) -> tuple[Slot, ...]:
     """The moments in results of tools."""
     found = []
@@ -136,7 +145,8 @@ def _forms(names: Iterable[str], words: ClaimWords) -> Iterable[str]:
         yield name
         parts = words_of(name)
         titles = next((n for n in range(1, len(parts)) if words.lists["persons"].length(parts, 0) == n), 0)
-        if titles and len(parts) > titles:
+        is_other_word = len(parts) == titles + 1 and parts[-1] in words.common  # "Mai" is tomorrow too
+        if titles and len(parts) > titles and not is_other_word:
             yield " ".join(parts[titles:])
 
 

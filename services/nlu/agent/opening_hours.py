@@ -8,12 +8,27 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
+from enum import IntEnum
 
 DAYS_IN_WEEK = 7
-WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-"""By date.weekday()."""
 MINUTES_IN_DAY = 24 * 60
 _DAYS_SEARCHED = 60  # for the next open day; a place that is closed for longer has none
+
+
+class Weekday(IntEnum):
+    """As date.weekday() counts."""
+
+    MONDAY = 0
+    TUESDAY = 1
+    WEDNESDAY = 2
+    THURSDAY = 3
+    FRIDAY = 4
+    SATURDAY = 5
+    SUNDAY = 6
+
+
+WEEKDAYS = tuple(day.name.lower() for day in Weekday)
+"""As files name them."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -176,10 +176,8 @@ def _with_verb(found: list[Part], part: Part, verb: Verb, *, is_negated: bool) -
 def _verb_at(texts: tuple[str, ...], at: int, values: Mapping[int, Value], grounds: Grounds) -> Verb | None:
     if _is_until(texts, at, values, grounds):
         return None
-    lists = grounds.words.lists
-    lengths = {verb: lists[verb.value].length(texts, at) for verb in Verb}
-    longest = max(lengths.values())
-    return next(verb for verb in Verb if lengths[verb] == longest) if longest else None
+    hit = grounds.words.time_verbs.at(texts, at)
+    return Verb(hit[1]) if hit else None
 
 
 def _is_negated(reading: Reading, at: int, grounds: Grounds) -> bool:

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from datetime import date
 
 from services.language.value import Kind, Reading, Value
-from services.language.values import read_values
 from services.nlu.agent.clause_form import ClauseForm
 from services.nlu.agent.evidence import Evidence, Verdict
 from services.nlu.agent.facts import Service
-from services.nlu.agent.grounds import Grounds, slots_in
+from services.nlu.agent.grounds import Grounds, read, slots_in
 from services.nlu.agent.schedule_claims import (
     Days,
     Part,
@@ -47,8 +46,8 @@ class ValueRules:
 
     def _check_prose(self, reading: Reading) -> Verdict | None:
         code = self._grounds.language_code
-        known = [read_values(" ".join(self._grounds.prose), code), *self._caller]
-        known += [read_values(result, code) for result in self._evidence.tools]
+        known = [read(" ".join(self._grounds.prose), code), *self._caller]
+        known += [read(result, code) for result in self._evidence.tools]
         for value in reading.values:
             if value.kind in (Kind.PART, Kind.DAY) or (value.kind is Kind.NUMBER and value.number == 1):
                 continue
@@ -74,14 +73,16 @@ class ValueRules:
 
     def _context_part(self, text: str) -> Part | None:
         """The last days and the last verb of a text."""
-        reading = self._grounds.without_names(read_values(text, self._grounds.language_code))
+        reading = self._grounds.without_names(read(text, self._grounds.language_code))
         parts = parts_of(reading, self._grounds, self._evidence)
         days = next((part.days for part in reversed(parts) if part.days), None)
         verb = next((part.verb for part in reversed(parts) if part.verb), None)
         day_parts = next((part.day_parts for part in reversed(parts) if part.day_parts), ())
         return Part(days=days, verb=verb, day_parts=day_parts) if days or verb else None
 
-    def _broken_part(self, own: Part, part: Part, reading: Reading, form: ClauseForm) -> str:
+    def _broken_part(  # noqa: PLR0911 - a table of what may be said
+        self, own: Part, part: Part, reading: Reading, form: ClauseForm
+    ) -> str:
         """The rule that a part breaks; empty: none. `part` is `own` with what the words before it fill in."""
         if own.days is None and not own.times and not (own.has_own_verb and form.ends_sentence):
             return ""
@@ -90,6 +91,9 @@ class ValueRules:
         if part.days is not None and part.days.is_unknown:
             return "" if self._is_said(own) and (form.is_question or form.is_echo) else "date"
         verb = part.verb
+        is_claimed = not form.is_question and not form.is_ignorance
+        if is_claimed and (own.days or own.times) and self._grounds.people.find(reading.texts):
+            return "person_day"  # nothing is known of who is there when
         if verb in (Verb.FREE, Verb.TAKEN) and not self._is_price_free(reading, own):
             return self._broken_free(own, part, form, is_free=(verb is Verb.FREE) is not part.is_negated)
         if verb in (Verb.OPEN, Verb.CLOSED, Verb.CLOSE):
@@ -131,8 +135,7 @@ class ValueRules:
         return ""
 
     def _fits_hours(self, part: Part, time: Value, reading: Reading, *, is_open: bool) -> bool:
-        schedule, until = self._schedule, self._grounds.words.lists["until"]
-        is_until = any(until.length(reading.texts, time.start - n) == n for n in (1, 2) if time.start >= n)
+        schedule, is_until = self._schedule, self._is_until(time, reading)
         if part.verb is Verb.CLOSE or (part.verb is Verb.CLOSED and not part.is_negated and not is_until):
             return schedule.closes_at(part.days, time)
         if not is_open:
@@ -141,6 +144,10 @@ class ValueRules:
             return schedule.closes_at(part.days, time)
         is_asked = part.days is not None and self._said_time(time)  # "are you open at five on Friday?"
         return schedule.opens_at(part.days, time) or (is_asked and schedule.is_open_at(part.days, time))
+
+    def _is_until(self, time: Value, reading: Reading) -> bool:
+        until = self._grounds.words.lists["until"]
+        return any(until.length(reading.texts, time.start - n) == n for n in (1, 2) if time.start >= n)
 
     def _broken_now(self, *, is_open: bool, form: ClauseForm) -> str:
         """Of no day, as in "we are open": said of this moment, where it is a whole sentence."""
@@ -183,6 +190,10 @@ class ValueRules:
         for time in alone:
             if is_now(time, self._evidence) or schedule.free(part.days, time, ()):
                 continue
+            if part.verb is Verb.COME and part.days is not None and self._is_until(time, reading):
+                if not schedule.closes_at(part.days, time):
+                    return "hours"
+                continue
             if not (may_echo and self._is_said(own)):
                 return "free_time" if own.days else "time"
         if own.times or own.days is None:
@@ -191,8 +202,6 @@ class ValueRules:
             return ""
         if schedule.has_free_on_each(own.days, own.day_parts) or (may_echo and self._is_said(own)):
             return ""
-        if self._grounds.people.find(reading.texts) and not form.is_question:
-            return "person_day"
         is_relative = bool(own.days.dates) and not own.days.weekdays
         if form.is_question and not form.is_claim_of_caller:
             opens = schedule.is_open(own.days, own.day_parts)
@@ -318,7 +327,7 @@ class ValueRules:
         """The service that is talked of where the clause names none; None: none, or more than one."""
         if form.is_claim_of_caller:
             return None
-        reply = read_values(self._evidence.reply, self._grounds.language_code) if self._evidence.reply else None
+        reply = read(self._evidence.reply, self._grounds.language_code) if self._evidence.reply else None
         if reply and (named := self._grounds.services.find(reply.texts)):
             return named[-1][2]
         for asked in reversed(self._caller):
@@ -401,7 +410,7 @@ class ValueRules:
     def _is_in_tools(self, value: Value) -> bool:
         if not self._evidence.tools or (value.kind is Kind.NUMBER and value.number < 2):
             return False
-        known = [read_values(result, self._grounds.language_code) for result in self._evidence.tools]
+        known = [read(result, self._grounds.language_code) for result in self._evidence.tools]
         return any(_amounts(value, other) for text in known for other in text.values)
 
 
