@@ -269,12 +269,8 @@ class _Combining:
             hour = self._hour(minutes.end + skipped) if minutes else None
             return self._shifted(hour, -int(minutes.number), start=at) if hour and minutes else None
         minutes = self._part(at)
-        if (
-            minutes is None
-            or minutes.number not in (5, 10, 20, 25)
-            or minutes.digits
-            or self._before("time_openings", at)
-        ):
+        is_range = self._before("time_openings", at) and not self._before("sure_openings", at)
+        if minutes is None or minutes.number not in (5, 10, 20, 25) or minutes.digits or is_range:
             return None
         skipped = self._is("minute_units", minutes.end)
         for name, sign in (("minutes_past", 1), ("minutes_to", -1)):
@@ -351,7 +347,8 @@ class _Combining:
         hour = self._hour_of_day(at)
         if hour is None or not self._before("time_openings", at):
             return None
-        time = self._with_minutes(hour)
+        half = self._is("half_hours", hour.end)
+        time = clock(int(hour.number), 30, at, hour.end + half) if half else self._with_minutes(hour)
         is_sure = self._before("sure_openings", at) and 0 < hour.number <= 12
         is_named = time.end < len(self.tokens) and self.tokens[time.end].is_capital
         is_time = self._ends_time(time.end) or (is_sure and not is_named and not self._is_counted_thing(time))

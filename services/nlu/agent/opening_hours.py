@@ -85,18 +85,12 @@ class OpeningHours:
                 return opens.replace(tzinfo=at.tzinfo)
         return None
 
-    def nearest(self, at: datetime, *, after: datetime) -> tuple[datetime, ...]:
-        """The open moments nearest to a closed one: the last opening before it and the next behind it, in order.
-
-        None lies before `after`, and none is given for a moment that is open. Where `at` lies behind an opening of its
-        own day, that opening is the one before it.
-        """
-        if self.is_open(at):
-            return ()
-        plain, least = at.replace(tzinfo=None), after.replace(tzinfo=None)
-        before = next((opens for opens in self._openings(at.date(), forward=False) if least <= opens < plain), None)
-        behind = next((opens for opens in self._openings(at.date(), forward=True) if opens >= max(plain, least)), None)
-        return tuple(opens.replace(tzinfo=at.tzinfo) for opens in (before, behind) if opens)
+    def around(self, at: datetime, *, after: datetime) -> tuple[datetime, ...]:
+        """The last opening before a moment and the next behind it, in order; none lies before `after`."""
+        before = next((opens for opens in self._openings(at.date(), forward=False) if opens < at), None)
+        behind = next((opens for opens in self._openings(at.date(), forward=True) if opens >= max(at, after)), None)
+        found = (before if before is not None and before >= after else None, behind)
+        return tuple(opens for opens in found if opens is not None)
 
     def open_dates(self, first: date, *, count: int) -> tuple[date, ...]:
         """The first dates from one on, that one included, on which it is open at all."""
