@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from services.nlu.agent.courtesies import user_text
 from services.nlu.agent.ending import agent_ends
 from services.nlu.agent.expecting import expected_after
-from services.nlu.agent.interface import Act, AgentState, CallTool, Expect, Remember, Say, Step
+from services.nlu.agent.interface import Act, AgentState, AwaitCommit, CallTool, Expect, Remember, Say, Step
 from services.nlu.clauses import Clause, ClauseCutter
 from services.nlu.engine import Began, CutShort, ToolWanted
 from services.nlu.history import ToolCall
@@ -143,8 +143,10 @@ class TurnRun:
         if self._has_written and not (self._turn.reply or self._acts or self._plain.wants_hang_up):
             raise TurnFailed("ENGINE_FAILED", "the model wrote nothing that can be spoken", is_retryable=True)
 
-    async def _do(self, step: Act | CallTool | Expect) -> None:
+    async def _do(self, step: Act | CallTool | Expect | AwaitCommit) -> None:
         match step:
+            case AwaitCommit():
+                pass
             case CallTool(name, arguments_json):
                 self._rest()
                 step.result = await self._run_tool(self._turn, ToolWanted(name, arguments_json))
