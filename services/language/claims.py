@@ -1,0 +1,60 @@
+"""The words by which a clause claims something: claims.toml and deeds.toml of each language. Sans-IO, save for reading
+them once.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from services.language import data
+from services.language.phrases import PhraseSet, PhraseTable, words_of
+
+FILE, DEEDS = "claims", "deeds"
+LISTS = (
+    *("open", "closed", "close", "come", "until", "free", "free_nouns", "taken", "negations", "price", "echo", "yes"),
+    *("name_is_asked", "assents", "question_openings", "asks_openings", "asks_endings", "caller_subjects", "ignorance"),
+    *("human", "machine", "claiming", "persons", "counted_people", "counts", "capitals", "yes_no_endings"),
+)
+DEED_LISTS = ("done_before", "done_behind", "promise_before", "ability_before", "not_before", "agents")
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimWords:
+    """One language. `deeds` are named by what is done: "booked"."""
+
+    lists: Mapping[str, PhraseSet]
+    common: frozenset[str]  # words that claim nothing by themselves
+    is_closed_world: bool  # the list above is long enough to tell what is not in it
+    deed_lists: Mapping[str, PhraseSet]
+    done: PhraseTable[str]  # what says by itself that a deed is done
+    verbs: PhraseTable[str]  # of deeds
+    acts: Mapping[str, tuple[str, ...]]  # of each deed: parts of the names of tools and acts that do it
+
+
+def claim_words(language_code: str) -> ClaimWords:
+    """The words of a language; none for one without a folder. Raises LanguageDataError."""
+    return _read(data.known(language_code))
+
+
+def load() -> None:
+    """Read every language, so that no call waits for it."""
+    for language in (*data.languages(), data.FALLBACK):
+        _read(language)
+
+
+@data.cached
+def _read(language: str) -> ClaimWords:
+    deeds = data.table(language, DEEDS, "deeds")
+    common = str(data.value(language, FILE, "common"))
+    return ClaimWords(
+        lists={name: PhraseSet(data.words(language, FILE, name)) for name in LISTS},
+        common=frozenset(word for word in common.split() for word in words_of(word)),
+        is_closed_world=data.flag(language, FILE, "is_closed_world"),
+        deed_lists={name: PhraseSet(data.words(language, DEEDS, name)) for name in DEED_LISTS},
+        done=PhraseTable(
+            {phrase: deed for deed in deeds for phrase in data.words(language, DEEDS, f"deeds.{deed}.done")}
+        ),
+        verbs=PhraseTable(
+            {phrase: deed for deed in deeds for phrase in data.words(language, DEEDS, f"deeds.{deed}.verbs")}
+        ),
+        acts={deed: data.words(language, DEEDS, f"deeds.{deed}.acts") for deed in deeds},
+    )
