@@ -297,8 +297,8 @@ class Answers:
 
     def _who(self, part: Part, dialogue: Dialogue, now: datetime) -> Finding:
         slots, words = part.slots, self._words
-        things = [*slots.services, *slots.topics]
-        strange = unexplained(slots, (*things, *slots.people), self._known["who"])
+        things = slots.topics or slots.services
+        strange = unexplained(slots, (*slots.topics, *slots.services, *slots.people), self._known["who"])
         if not self._facts.people:
             return self._unknown(part, dialogue)
         if slots.people and slots.when:

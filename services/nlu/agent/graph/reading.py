@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
-from services.language.clauses import abbreviations
+from services.language.clauses import is_abbreviated
 from services.language.words import normalise
 from services.nlu.agent.graph.asking import TEXT_KIND, Words
 from services.nlu.agent.graph.dialogue import Dialogue
@@ -73,6 +73,8 @@ class Reader:
                 context = Dialogue(kind=part.kind, service=context.service, asked=context.asked)
                 parts.append(part)
         matters = [part for part in parts if self._matters(part, parts)] or parts[:1]
+        if refused := [part for part in matters if part.kind == "tampering"]:
+            return tuple(refused[:1])  # nothing beside an attempt to turn the agent is answered
         sure = [part for part in matters if not part.doubts]
         return tuple((sure or matters[:1])[:_MAX_PARTS])
 
@@ -155,7 +157,8 @@ def _sentences(text: str) -> list[str]:
     found, start = [], 0
     for end in _SENTENCE_END.finditer(text):
         word = _LAST_WORD.search(text[: end.start()])
-        if end.group().startswith(".") and word and (word.group().lower() in abbreviations() or len(word.group()) == 1):
+        after = text[end.end() :]
+        if end.group().startswith(".") and word and (is_abbreviated(word.group(), after) or len(word.group()) == 1):
             continue
         found.append(text[start : end.end()].strip())
         start = end.end()
