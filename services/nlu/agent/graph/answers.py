@@ -26,6 +26,7 @@ _DAYS_BY_WEEKDAY = 2  # more of them are answered with the whole week
 _SAID_BY_WEEKDAY = timedelta(days=DAYS_IN_WEEK)  # a date within these is called by its weekday
 _LONGEST_LIST = 6
 _MINUTES_IN_HOUR = 60
+_OTHER_WORDS = {"price": 1, "duration": 1}  # words of no meaning here that a question may have beside a name
 
 
 class Next(Enum):
@@ -95,9 +96,8 @@ class Answers:
             step = Next.CONFIRM if asked == "confirm" else Next.ASK
             return Finding(text, replace(after, kind="book", asked=asked, n_unknown=0), step)
         before, dialogue = dialogue, replace(dialogue, asked="")
-        if part.doubts and len(labels := [self._words.kinds[kind] for kind in part.doubts if kind in self._words.kinds]) > 1:
-            text = self._words.ask("which", kinds=self._words.one_of(labels[:2]))
-            return Finding(text, replace(before, asked="which"), Next.ASK)
+        if question := self._asks_back(part):
+            return Finding(question, replace(before, asked="which"), Next.ASK)
         dialogue = _speaking_of(part, dialogue)
         if is_text(part.kind):
             return self._text(part, dialogue)
@@ -107,6 +107,11 @@ class Answers:
         if not key:
             return self._unknown(part, dialogue)
         return self._said(self._words.say(key), dialogue, part.kind, ask=question)
+
+    def _asks_back(self, part: Part) -> str:
+        """The question which of two kinds is meant, where both can be named."""
+        labels = [self._words.kinds.get(kind, "") for kind in part.doubts[:2]]
+        return self._words.ask("which", kinds=self._words.one_of(labels)) if all(labels) and labels else ""
 
     def pending(self, dialogue: Dialogue) -> str:
         """The question that still waits for its answer when another one was answered in between."""
@@ -280,7 +285,8 @@ class Answers:
         strange = unexplained(part.slots, (*found, *part.slots.people, *part.slots.topics), self._known[kind])
         if found:
             beside = {place for one in found for place in (one.start - 1, one.end)}
-            return [self._service(one.id) for one in found], not strange & beside, False
+            is_exact = not strange & beside and len(strange) <= _OTHER_WORDS.get(kind, 0)
+            return [self._service(one.id) for one in found], is_exact, False
         if strange:
             return [], False, True
         return ([self._service(dialogue.service)] if dialogue.service else []), True, False
