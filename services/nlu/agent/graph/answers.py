@@ -15,7 +15,7 @@ from services.nlu.agent.facts import Person, Service, Topic, names_in, price_in,
 from services.nlu.agent.graph.asking import FILE, TEXT_KIND
 from services.nlu.agent.graph.dialogue import Dialogue, Wish
 from services.nlu.agent.graph.reading import UNKNOWN, Part, is_text
-from services.nlu.agent.graph.slots import Found, SlotFinder, When, unexplained
+from services.nlu.agent.graph.slots import Found, SlotFinder, When, has_any, unexplained
 from services.nlu.agent.graph.wording import Wording
 from services.nlu.agent.graph.wishes import Wishes
 from services.nlu.agent.opening_hours import DAYS_IN_WEEK, Interval
@@ -158,6 +158,8 @@ class Answers:
             return self._not_known(words.say("hours_unsure", week=words.week(hours)), dialogue, "hours")
         if when.is_impossible:
             return self._said(words.say("no_such_date"), dialogue, "hours")
+        if when.date and when.date < now.date():
+            return self._unknown(part, dialogue)
         if when.date:
             return self._said(self._hours_on(when.date, when, now), dialogue, "hours")
         if when.weekdays and len(when.weekdays) <= _DAYS_BY_WEEKDAY:
@@ -218,8 +220,7 @@ class Answers:
 
     def _asks_now(self, part: Part) -> bool:
         now_words = [normalise(text) for text in data.words(primary(self._language), FILE, "now.words")]
-        words = part.slots.words
-        return any(words[at : at + len(one)] == one for one in now_words for at in range(len(words)))
+        return has_any(part.slots.words, now_words)
 
     def _day(self, day: date, now: datetime) -> str:
         is_near = timedelta(0) <= day - now.date() < _SAID_BY_WEEKDAY
@@ -267,7 +268,7 @@ class Answers:
 
     def _offered(self, part: Part, dialogue: Dialogue, now: datetime) -> Finding:
         services, is_exact, is_foreign = self._services(part, replace(dialogue, service=""), "offered")
-        if part.slots.topics and not services:
+        if part.slots.topics and not services and is_exact:
             return self._who(part, dialogue, now)
         every = self._words.all_of(self._name(one.id) for one in self._facts.services)
         if not every:
@@ -288,7 +289,7 @@ class Answers:
             is_exact = not strange & beside and len(strange) <= _OTHER_WORDS.get(kind, 0)
             return [self._service(one.id) for one in found], is_exact, False
         if strange:
-            return [], False, True
+            return [], not part.slots.topics and not strange, True
         return ([self._service(dialogue.service)] if dialogue.service else []), True, False
 
     def _found(
@@ -316,6 +317,8 @@ class Answers:
             if strange:
                 texts.insert(0, words.say("only_know"))
             return self._said(" ".join(texts), dialogue, "who")
+        if dialogue.person and has_any(slots.words, self._finder.words.person_pronouns):
+            return self._said(self._does(dialogue.person), dialogue, "who")
         if strange:
             everyone = words.all_of(self._name(one.id) for one in self._facts.people)
             return self._not_known(words.say("who_unknown", people=everyone), dialogue, "who")

@@ -26,6 +26,9 @@ class Asking:
     holidays: tuple[Words, ...]
     follow_ups: tuple[Words, ...]  # the longest first, as the others are
     pronouns: tuple[Words, ...]
+    person_pronouns: tuple[Words, ...]
+    question_words: tuple[Words, ...]  # with one of these a sentence asks by itself
+    places: tuple[Words, ...]  # what the business is called: no service is named in it
     joints: tuple[Words, ...]
     name_leads: tuple[Words, ...]
     name_trails: tuple[Words, ...]
@@ -48,6 +51,9 @@ def _read(language: str) -> Asking:
         holidays=listed("holidays.words"),
         follow_ups=listed("follow_ups.words"),
         pronouns=listed("follow_ups.pronouns"),
+        person_pronouns=listed("follow_ups.person_pronouns"),
+        question_words=listed("follow_ups.question_words"),
+        places=listed("words.places"),
         joints=listed("parts.joints"),
         name_leads=listed("names.lead"),
         name_trails=listed("names.trail"),

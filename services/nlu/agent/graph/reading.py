@@ -12,7 +12,7 @@ from services.language.clauses import is_abbreviated
 from services.language.words import normalise
 from services.nlu.agent.graph.asking import TEXT_KIND, Words
 from services.nlu.agent.graph.dialogue import Dialogue
-from services.nlu.agent.graph.slots import SlotFinder, Slots, unexplained
+from services.nlu.agent.graph.slots import SlotFinder, Slots, has_any, unexplained
 from services.nlu.agent.understanding import Guess, Understanding
 
 UNKNOWN = "unknown"
@@ -20,6 +20,7 @@ COURTESIES = frozenset({"hello", "thanks", "unclear", "chat", "bye"})
 _ANSWERS = frozenset({"yes", "no", "name", "number"})  # to questions of the agent's
 _SURE_SCORE = 0.45
 _SURE_MARGIN = 0.1
+_CLEAR_SCORE = 0.6  # a short sentence means what it says, whatever was spoken of before
 _LEAST_SCORE = 0.16  # below it no example speaks for any kind
 _SURE_PART = 0.4  # of each of two questions in one sentence
 _LEAST_PART_WORDS = 2
@@ -44,6 +45,7 @@ class Part:
     text: str
     kind: str
     slots: Slots
+    score: float = 1.0  # of its kind
     doubts: tuple[str, ...] = ()  # kinds it may be as well, where that is not clear
     is_follow_up: bool = False  # its kind is that of the question before
 
@@ -102,13 +104,15 @@ class Reader:
         slots = finder.find(text, now)
         if kind := follow_up_kind(slots, finder, dialogue):
             return Part(text, kind, slots, is_follow_up=True)
-        guesses = await self._understanding.understand(text, language_code)
-        kind, doubts = _decide(_weighed(guesses, slots))
+        guesses = _weighed(await self._understanding.understand(text, language_code), slots)
+        kind, doubts = _decide(guesses)
+        if guesses[0].score < _CLEAR_SCORE and _names_another(slots, finder, dialogue):
+            return Part(text, dialogue.kind, slots, is_follow_up=True)
         if doubts and self._chooser:
             chosen = await self._chooser.choose(text, doubts, asked=dialogue.reply, language_code=language_code)
             if chosen:
                 kind, doubts = chosen, ()
-        return Part(text, kind, slots, doubts)
+        return Part(text, kind, slots, guesses[0].score, doubts)
 
 
 def follow_up_kind(slots: Slots, finder: SlotFinder, dialogue: Dialogue) -> str:
@@ -118,6 +122,8 @@ def follow_up_kind(slots: Slots, finder: SlotFinder, dialogue: Dialogue) -> str:
     words, lead = slots.words, _lead(slots.words, finder.words.follow_ups)
     named = (*slots.services, *slots.people, *slots.topics)
     if not (named or slots.when) or (not lead and len(words) > _SHORT):
+        return ""
+    if has_any(words[len(lead) :], finder.words.question_words):
         return ""
     known = finder.words.common | {word for phrase in finder.words.follow_ups for word in phrase}
     if unexplained(slots, named, known):
@@ -130,6 +136,14 @@ def follow_up_kind(slots: Slots, finder: SlotFinder, dialogue: Dialogue) -> str:
     if slots.when:
         return before if before in ("hours", "free", "book") else "hours"
     return "who"
+
+
+def _names_another(slots: Slots, finder: SlotFinder, dialogue: Dialogue) -> bool:
+    """Whether a sentence only asks the question before of a thing that the agent does not know: "and braces?"."""
+    lead = _lead(slots.words, finder.words.follow_ups)
+    rest = slots.words[len(lead) :]
+    is_short = bool(lead) and 0 < len(rest) <= _SHORT - 1 and not has_any(rest, finder.words.question_words)
+    return is_short and dialogue.kind in ("price", "duration", "offered")
 
 
 def _weighed(guesses: Sequence[Guess], slots: Slots) -> list[Guess]:

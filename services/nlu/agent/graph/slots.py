@@ -116,6 +116,8 @@ class SlotFinder:
             for form in forms
             for start, end in _places(words, form, self.words.common)
         ]
+        places = {place for start, end in self._spans(words, self.words.places) for place in range(start, end)}
+        found = [one for one in found if not places & set(range(one.start, one.end))]
         found.sort(key=lambda one: (one.start - one.end, one.start))
         kept: list[Found] = []
         for one in found:
@@ -123,6 +125,14 @@ class SlotFinder:
                 kept.append(one)
         unique = {one.id: one for one in sorted(kept, key=lambda one: -one.start)}
         return tuple(sorted(unique.values(), key=lambda one: one.start))
+
+    def _spans(self, words: Words, phrases: Sequence[Words]) -> list[tuple[int, int]]:
+        return [
+            (at, at + len(phrase))
+            for phrase in phrases
+            for at in range(len(words))
+            if words[at : at + len(phrase)] == phrase
+        ]
 
     def _values(self, text: str, now: datetime) -> tuple[When, str, frozenset[int]]:
         reading = read_values(text, self._language)
@@ -199,6 +209,7 @@ def _match(words: Words, start: int, form: Words, common: frozenset[str]) -> int
 
 
 def _is_like(word: str, wanted: str) -> bool:
+    word = word.removesuffix("'s")
     if word == wanted:
         return True
     longer = max(len(word), len(wanted))

@@ -24,6 +24,7 @@ _OTHER_KINDS = frozenset(  # that are answered first, whatever was asked
     | {"about", "repeat", "today", "language", "handover", "callback", "complaint", "check"}
 )
 _LONGEST_NAME = 5  # words
+_CLEAR_SCORE = 0.6  # of a kind: what scores more is no name
 _QUESTION_MARKS = ("?", "？")
 
 Taken = tuple[str, str, Dialogue]  # what is said, what is asked, and the dialogue behind it
@@ -55,9 +56,17 @@ class Wishes:
             return self._begin(self._filled(Wish(part.kind, service=dialogue.service), part, now), dialogue, part)
         if not self.is_open(dialogue):
             return None
-        if part.kind in _OTHER_KINDS and not part.is_follow_up:
+        if self._is_answer(part, self.asked(dialogue)):
+            return self._answered(part, dialogue, now)
+        if part.kind in _OTHER_KINDS and not part.is_follow_up and not part.doubts:
             return None
         return self._answered(part, dialogue, now)
+
+    def _is_answer(self, part: Part, asked: str) -> bool:
+        """Whether a sentence gives just what was asked for, whatever it sounds like."""
+        if asked in ("name", "phone") and part.slots.digits:
+            return True
+        return asked == "name" and part.score < _CLEAR_SCORE and bool(self.name_in(part.text, is_asked=True))
 
     def _begin(self, wish: Wish, dialogue: Dialogue, part: Part | None = None) -> Taken:
         texts = [self._words.say("wish_start")]
@@ -75,15 +84,16 @@ class Wishes:
         match asked:
             case "when" | "when_free":
                 return self._answered_when(part, dialogue, now)
+            case "name" | "phone" if part.slots.digits:
+                filled = replace(wish, phone=part.slots.digits, name=self.name_in(part.text, is_asked=False) or wish.name)
+                return self._next([], filled, dialogue)
             case "name":
                 name = self.name_in(part.text, is_asked=True)
                 if not name:
                     return None
                 return self._next([self._words.say("noted_name", name=name)], replace(wish, name=name), dialogue)
             case "phone":
-                if not part.slots.digits:
-                    return None
-                return self._next([], replace(wish, phone=part.slots.digits), dialogue)
+                return None
             case _:
                 return self._confirmed(part, dialogue, now)
 
