@@ -23,6 +23,7 @@ class ClaimWords:
 
     lists: Mapping[str, PhraseSet]
     common: frozenset[str]  # words that claim nothing by themselves
+    listed: frozenset[str]  # words of the lists, which claim times, not things
     is_closed_world: bool  # the list above is long enough to tell what is not in it
     deed_lists: Mapping[str, PhraseSet]
     done: PhraseTable[str]  # what says by itself that a deed is done
@@ -35,6 +36,12 @@ def claim_words(language_code: str) -> ClaimWords:
     return _read(data.known(language_code))
 
 
+def honest_sentence(language_code: str) -> str:
+    """What an agent says where it does not know; English where the language has none."""
+    language = data.known(language_code)
+    return str(data.value("en" if language == data.FALLBACK else language, FILE, "honest"))
+
+
 def load() -> None:
     """Read every language, so that no call waits for it."""
     for language in (*data.languages(), data.FALLBACK):
@@ -45,8 +52,11 @@ def load() -> None:
 def _read(language: str) -> ClaimWords:
     deeds = data.table(language, DEEDS, "deeds")
     common = str(data.value(language, FILE, "common"))
+    lists = {name: PhraseSet(data.words(language, FILE, name)) for name in LISTS}
+    deed_lists = {name: PhraseSet(data.words(language, DEEDS, name)) for name in DEED_LISTS}
     return ClaimWords(
-        lists={name: PhraseSet(data.words(language, FILE, name)) for name in LISTS},
+        lists=lists,
+        listed=frozenset().union(*(phrases.vocabulary for phrases in (*lists.values(), *deed_lists.values()))),
         common=frozenset(word for word in common.split() for word in words_of(word)),
         is_closed_world=data.flag(language, FILE, "is_closed_world"),
         deed_lists={name: PhraseSet(data.words(language, DEEDS, name)) for name in DEED_LISTS},

@@ -88,6 +88,11 @@ class PhraseTable(Generic[V]):
         for candidates in self._by_first.values():
             candidates.sort(key=lambda candidate: -len(candidate[0]))
 
+    @cached_property
+    def vocabulary(self) -> frozenset[str]:
+        """Every word of the phrases."""
+        return frozenset(word for found in self._by_first.values() for words, _ in found for word in words)
+
     def at(self, texts: tuple[str, ...], start: int) -> tuple[int, V] | None:
         """How many tokens the longest phrase here has, and what it means."""
         if start >= len(texts):

@@ -215,9 +215,9 @@ class _Combining:
             year, month, day = (int(part) for part in written.split("-"))
             return year, month, day
         first, second, *rest = (int(part) for part in written.split("/"))
-        day, month = (first, second) if self.words.is_day_first or first > 12 else (second, first)
-        year = (rest[0] if rest[0] > 99 else 2000 + rest[0]) if rest else None
-        return year, month, day
+        is_day_first = self.words.is_day_first or first > 12
+        years = [year if year > 99 else 2000 + year for year in rest]
+        return (years[0] if years else None), (second if is_day_first else first), (first if is_day_first else second)
 
     # Times of day
 

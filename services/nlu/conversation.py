@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import replace
 
 from voice.type.v1 import turn_pb2
 
 from services.nlu.agent.acts import act_name
+from services.nlu.agent.guarding import Guarding
 from services.nlu.agent.interface import MAX_STATE_BYTES, Agent, AgentState, AgentTurn, Call, Step
 from services.nlu.agent.language import CallLanguage
 from services.nlu.agent.tools import TOOLS
 from services.nlu.checks import check_input, is_clean
 from services.nlu.engine import NluEngine, ToolWanted
 from services.nlu.errors import BadTurnId, as_stream_error
+from services.nlu.guarded_reply import GuardedReply, evidence_of
 from services.nlu.history import Entry, History, ToolCall
 from services.nlu.inputs import (
     CallActionResult,
@@ -53,6 +56,7 @@ class Conversation:
         *,
         agent: Agent,
         call: Call,
+        guarding: Guarding,
         engine: NluEngine,
         settings: NluSettings,
         metrics: StageMetrics,
@@ -61,6 +65,7 @@ class Conversation:
     ) -> None:
         """`call` is what the agent is told of the conversation; `tasks` holds turns and tools. Raises BadState."""
         self._agent, self._call, self._engine = agent, call, engine
+        self._guarding = guarding
         self._settings, self._metrics = settings, metrics
         self._emit, self._tasks = emit, tasks
         self._fails_stream = config.fails_stream_on_turn_failure
@@ -152,11 +157,18 @@ class Conversation:
             language_code=language_code,
             state=self._states.before(received.continues_turn_id or turn_id),
         )
-        steps = self._agent.respond(asked, self._history_for(received), committed=turn.committed)
+        history = self._history_for(received)
+        evidence = evidence_of(history, user_text=turn.user_text, clock=self._guarding.clock)
+        turn.guarded = GuardedReply(self._guarding.guard, language_code, evidence, turn_id)
+
+        def respond(objection: str) -> AsyncGenerator[Step, None]:
+            asked_again = replace(asked, objection=objection) if objection else asked
+            return self._agent.respond(asked_again, history, committed=turn.committed)
+
         self._turns[turn_id] = turn
         if not received.is_draft:
             self._stand(turn)
-        turn.task = self._tasks.create_task(self._run(turn, steps, received))
+        turn.task = self._tasks.create_task(self._run(turn, turn.guarded, respond, received))
 
     async def _commit(self, turn_id: int) -> None:
         superseded = self._ledger.commit(turn_id)
@@ -193,7 +205,13 @@ class Conversation:
             continues_turn_id=received.continues_turn_id,
         )
 
-    async def _run(self, turn: Turn, steps: AsyncGenerator[Step, None], received: UserTurn) -> None:
+    async def _run(
+        self,
+        turn: Turn,
+        guarded: GuardedReply,
+        respond: Callable[[str], AsyncGenerator[Step, None]],
+        received: UserTurn,
+    ) -> None:
         bind_turn(turn.turn_id)
         with turn_span("nlu.turn", received.trace_context):
             try:
@@ -203,8 +221,10 @@ class Conversation:
                     run_tool=self._run_tool,
                     remember=self._remember,
                     limits=self._limits,
+                    guarded=guarded,
+                    honest=self._guarding.honest(turn.language_code),
                 )
-                await run.run(steps)
+                await run.run(respond)
             except TurnFailed as failed:
                 await self._fail(turn.turn_id, turn.stopwatch, failed)
             except TimeoutError:
@@ -260,7 +280,7 @@ class Conversation:
         self, turn_id: int, stopwatch: Stopwatch, outcome: Outcome, failed: TurnFailed | None = None
     ) -> None:
         """Send the turn's one end, if it has not been sent."""
-        self._turns.pop(turn_id, None)
+        turn = self._turns.pop(turn_id, None)
         if not self._ledger.end(turn_id, is_failed=failed is not None):
             return
         timing = stopwatch.timing()
@@ -277,6 +297,7 @@ class Conversation:
                 is_retryable=failed.is_retryable if failed else False,
                 retry_delay_ms=failed.retry_delay_ms if failed else 0,
                 state=write_state(State(self._language.current, self._states.last)),
+                withheld=tuple(turn.guarded.withheld) if turn is not None and turn.guarded is not None else (),
             )
         )
 

@@ -11,6 +11,7 @@ from voice.nlu.v1 import nlu_pb2, nlu_pb2_grpc
 from voice.type.v1 import engine_pb2
 
 from services.nlu.agent.courtesies import speakable_languages
+from services.nlu.agent.guarding import guarding_of
 from services.nlu.agent.interface import Agent, Call
 from services.nlu.agent.profile import AgentProfile
 from services.nlu.conversation import Conversation
@@ -61,6 +62,7 @@ class NluService(nlu_pb2_grpc.NluServiceServicer):
         """`profiles` and `agents` by agent_id; these and the engine are loaded before the first stream is let in."""
         self._settings, self._engine, self._lifecycle = settings, engine, lifecycle
         self._profiles, self._agents = profiles, agents
+        self._guardings = {agent_id: guarding_of(profile) for agent_id, profile in profiles.items()}
         self._metrics = StageMetrics("nlu")
 
     async def StreamingConverse(  # noqa: N802 - protobuf's name
@@ -98,6 +100,9 @@ class NluService(nlu_pb2_grpc.NluServiceServicer):
         outbox: Outbox[nlu_pb2.StreamingConverseResponse],
     ) -> None:
         """One stream from its config to its end."""
+        guarding = self._guardings[profile.agent_id]
+        if config.instructions:
+            guarding = guarding_of(profile, instructions=config.instructions)
 
         async def emit(output: Output) -> None:
             await outbox.put(write_output(output))
@@ -110,6 +115,7 @@ class NluService(nlu_pb2_grpc.NluServiceServicer):
                         config,
                         agent=self._agents[profile.agent_id],
                         call=call,
+                        guarding=guarding,
                         engine=self._engine,
                         settings=self._settings,
                         metrics=self._metrics,

@@ -8,12 +8,18 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
+from services.language.words import normalise
+from services.nlu.agent.acts import act_name
 from services.nlu.agent.courtesies import user_text
+from services.nlu.agent.deeds import Tense
 from services.nlu.agent.ending import agent_ends
+from services.nlu.agent.evidence import Verdict
 from services.nlu.agent.expecting import expected_after
 from services.nlu.agent.interface import Act, AgentState, AwaitCommit, CallTool, Expect, Remember, Say, Step
+from services.nlu.agent.objection import objection_to
 from services.nlu.clauses import Clause, ClauseCutter
 from services.nlu.engine import Began, CutShort, ToolWanted
+from services.nlu.guarded_reply import GuardedReply
 from services.nlu.history import ToolCall
 from services.nlu.inputs import TurnInput
 from services.nlu.outputs import Act as CallAct
@@ -21,6 +27,8 @@ from services.nlu.outputs import CallAction, Expectation, ExpectedKind, HangUp, 
 from services.nlu.plain_speech import PlainSpeech
 from services.runtime.clock import Stopwatch
 from services.runtime.errors import TurnFailed
+
+PROMISE = Tense.PROMISED.value  # the guard's rule of a clause that its act, asked for behind it, makes true
 
 
 @dataclass(slots=True, eq=False)
@@ -38,6 +46,7 @@ class Turn:
     remembered: AgentState | None = None  # by the agent in this turn
     is_waiting_for_commit: bool = False
     task: asyncio.Task[None] | None = None
+    guarded: GuardedReply | None = None
 
     @property
     def user_text(self) -> str:
@@ -54,6 +63,14 @@ class TurnLimits:
     first_phrase_words: int  # see ClauseCutter
 
 
+class Withheld(Exception):
+    """A clause may not be spoken: the reply ends before it."""
+
+    def __init__(self, clause: str, verdict: Verdict) -> None:
+        super().__init__(verdict.rule)
+        self.clause, self.verdict = clause, verdict
+
+
 class TurnRun:
     """Carries one turn out. Cancelling `run` cancels the turn; what it began to send is then whole clauses."""
 
@@ -65,12 +82,18 @@ class TurnRun:
         run_tool: Callable[[Turn, ToolWanted], Awaitable[ToolCall]],
         remember: Callable[[Turn], None],
         limits: TurnLimits,
+        guarded: GuardedReply,
+        honest: str,
     ) -> None:
         """`emit` sends; `run_tool` runs a tool, or finds the result of the same one; `remember` is told when the agent
-        has said what it remembers.
+        has said what it remembers. `guarded` checks every clause; `honest` is said where the agent twice says what
+        nothing speaks for.
         """
         self._turn, self._emit, self._run_tool, self._remember = turn, emit, run_tool, remember
-        self._limits = limits
+        self._limits, self._guarded, self._honest = limits, guarded, honest
+        self._held: list[str] = []  # clauses from a promise on, until its act is asked for
+        self._is_second = False  # the agent has been asked once more
+        self._done: list[CallAct] = []
         self._cutter = ClauseCutter(first_phrase_words=limits.first_phrase_words)
         self._plain = PlainSpeech()
         self._acts = 0
@@ -81,27 +104,54 @@ class TurnRun:
         self._asked_ns = 0
         self._working_since_ns: int | None = None
 
-    async def run(self, steps: AsyncGenerator[Step, None]) -> None:
+    async def run(self, respond: Callable[[str], AsyncGenerator[Step, None]]) -> None:
         """Say and do what the agent's steps are. Returns when the turn is complete: for a draft, after its commit.
 
-        Raises TurnFailed, and TimeoutError past the limits.
+        `respond` asks the agent, with an objection or none. Raises TurnFailed, and TimeoutError past the limits.
         """
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(self._limits.turn_s) as self._timeout:
             self._deadline = loop.time() + self._limits.turn_s
             if self._turn.switches_language and self._turn.committed.is_set():
                 await self._switch_language()
-            self._work_begins()
-            async with aclosing(steps):
-                async for step in steps:
-                    await self._take(step)
-            await self._send_rest()
+            await self._reply(respond)
             self._check_something_is_said()
             self._rest()
             await self._wait_for_commit()
             await self._expect()
             if self._plain.wants_hang_up and self._says_goodbye():
                 await self._act(HangUp(), is_now=False)
+
+    async def _reply(self, respond: Callable[[str], AsyncGenerator[Step, None]]) -> None:
+        """Take the agent's steps. Where a clause may not be spoken the agent is asked once more, with the objection;
+        then the persona's honest sentence is said.
+        """
+        try:
+            await self._take_all(respond(""))
+        except Withheld as first:
+            self._begin_afresh(first)
+            try:
+                await self._take_all(respond(objection_to(first.clause, first.verdict, said=self._turn.reply)))
+            except Withheld as second:
+                self._begin_afresh(second)
+                await self._emit_clause(self._honest)
+
+    async def _take_all(self, steps: AsyncGenerator[Step, None]) -> None:
+        self._work_begins()
+        async with aclosing(steps):
+            async for step in steps:
+                await self._take(step)
+        await self._send_rest()
+        await self._release(is_whole=True)
+
+    def _begin_afresh(self, withheld: Withheld) -> None:
+        self._guarded.withhold(withheld.clause, withheld.verdict)
+        self._is_second = True
+        self._held.clear()
+        self._sentences = 0
+        self._cutter = ClauseCutter(first_phrase_words=self._limits.first_phrase_words)
+        self._plain = PlainSpeech()
+        self._goes_on_after_pause = True
 
     async def _take(self, step: Step) -> None:
         match step:
@@ -118,7 +168,10 @@ class TurnRun:
                 self._turn.remembered = state
                 self._remember(self._turn)
             case _:  # what has an effect outside the reply
+                if not isinstance(step, Expect | AwaitCommit):
+                    self._guarded.ask(step.name if isinstance(step, CallTool) else act_name(step.act))
                 await self._send_rest()
+                await self._release()
                 await self._wait_for_commit()
                 await self._do(step)
                 self._work_begins()
@@ -150,8 +203,11 @@ class TurnRun:
             case CallTool(name, arguments_json):
                 self._rest()
                 step.result = await self._run_tool(self._turn, ToolWanted(name, arguments_json))
+                self._guarded.note(step.result)
             case Act(act, is_now):
-                await self._act(act, is_now=is_now)
+                if not (self._is_second and act in self._done):
+                    self._done.append(act)
+                    await self._act(act, is_now=is_now)
             case Expect(kind, length, phrases):
                 self._expects = True
                 await self._emit(Expectation(self._turn.turn_id, kind, length, phrases))
@@ -161,18 +217,43 @@ class TurnRun:
         self._goes_on_after_pause = True
 
     async def _send(self, clauses: list[Clause]) -> None:
-        turn = self._turn
+        """Send clauses that may be spoken; from a promise on they wait until its act is asked for. Raises Withheld."""
         for clause in clauses:
-            timing = None
-            if not turn.reply:
-                self._rest(goes_on=True)
-                timing = turn.stopwatch.timing()
-            text = clause.text
-            if self._goes_on_after_pause and not turn.reply[-1:].isspace() and not text[0].isspace():
-                text = f" {text}" if turn.reply else text
-            self._goes_on_after_pause = False
-            turn.reply += text
-            await self._emit(ReplyText(turn.turn_id, text, turn.language_code, timing))
+            if self._held or (self._is_second and self._is_said(clause.text)):
+                self._held += [clause.text] if self._held else []
+                continue
+            verdict = self._guarded.check(clause.text, reply=self._turn.reply)
+            if verdict.rule == PROMISE:
+                self._held.append(clause.text)
+            elif verdict.ok:
+                await self._emit_clause(clause.text)
+            else:
+                raise Withheld(clause.text, verdict)
+
+    async def _release(self, *, is_whole: bool = False) -> None:
+        """Send what waited, once the act of its promise is asked for. Raises Withheld: the reply ends without it."""
+        while self._held:
+            verdict = self._guarded.check(self._held[0], reply=self._turn.reply)
+            if verdict.rule == PROMISE and not is_whole:
+                return
+            if not verdict.ok:
+                raise Withheld(self._held[0], verdict)
+            await self._emit_clause(self._held.pop(0))
+
+    def _is_said(self, text: str) -> bool:
+        """Whether the reply has begun so already: a second try begins with "Sure," again."""
+        return bool(normalise(text)) and normalise(self._turn.reply) == normalise(text)
+
+    async def _emit_clause(self, text: str) -> None:
+        turn, timing = self._turn, None
+        if not turn.reply:
+            self._rest(goes_on=True)
+            timing = turn.stopwatch.timing()
+        if self._goes_on_after_pause and not turn.reply[-1:].isspace() and not text[0].isspace():
+            text = f" {text}" if turn.reply else text
+        self._goes_on_after_pause = False
+        turn.reply += text
+        await self._emit(ReplyText(turn.turn_id, text, turn.language_code, timing))
 
     async def _expect(self) -> None:
         turn = self._turn

@@ -27,6 +27,7 @@ from services.language.value import Kind
 from services.language.values import read_values
 from services.nlu.agent.ending import load_farewells
 from services.nlu.agent.facts import names_in
+from services.nlu.agent.guarding import guarding_of
 from services.nlu.agent.interface import Call
 from services.nlu.agent.kinds import open_agent
 from services.nlu.agent.profile import AgentProfile, read_agents
@@ -78,6 +79,7 @@ class Heard:
     text: str = ""
     acts: list[str] = field(default_factory=list)
     first_clause_s: float = 0.0
+    withheld: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -89,6 +91,7 @@ class Score:
     false: int = 0
     acts_right: int = 0
     acts_wrong: int = 0
+    withheld: int = 0
     tokens: int = 0
     first_clauses_s: list[float] = field(default_factory=list)
 
@@ -254,7 +257,8 @@ class Caller:
             case CallAction(act=act):
                 self._heard.acts.append(re.sub(r"(?<!^)(?=[A-Z])", "_", type(act).__name__).lower())
                 await self._conversation.handle(CallActionResult(output.action_id, ActionOutcome.DONE))
-            case TurnEnd():
+            case TurnEnd(withheld=withheld):
+                self._heard.withheld = [f"{one.rule}: {one.text}" for one in withheld]
                 self._ended.set()
 
     def takes(self, conversation: Conversation) -> None:
@@ -301,9 +305,9 @@ async def evaluate(kind: str, engine_name: str, scripts: list[Script], *, shows:
             config = Config(call_id=script.name, agent_id=script.agent, language_codes=(script.language,))
             conversation = Conversation(
                 config,
-                **_guarded(profile),
                 agent=agents[script.agent],
                 call=call,
+                guarding=guarding_of(profile),
                 engine=engine,
                 settings=settings,
                 metrics=metrics,
@@ -319,16 +323,12 @@ async def evaluate(kind: str, engine_name: str, scripts: list[Script], *, shows:
                 outcome = judge.outcome(heard, turn, said)
                 for name in (script.language, "all"):
                     _count(scores.setdefault(name, Score()), outcome, heard, turn, engine.tokens - before)
-                if shows and (outcome != "right" or "ALL" in os.environ):
-                    print(f"{outcome:5} {script.name}: {turn.caller}\n      {heard.text} {heard.acts or ''}")
+                if shows and (heard.withheld or outcome != "right" or "ALL" in os.environ):
+                    print(f"{outcome:5} {script.name}: {turn.caller}\n      {heard.text} {heard.acts or ''} {heard.withheld or ''}")
             await conversation.finish()
         await engine.forget(script.name)
     await engine.close()
     return scores
-
-
-def _guarded(profile: AgentProfile) -> dict[str, Any]:
-    return {}
 
 
 def _count(score: Score, outcome: str, heard: Heard, turn: Expected, tokens: int) -> None:
@@ -339,6 +339,7 @@ def _count(score: Score, outcome: str, heard: Heard, turn: Expected, tokens: int
     else:
         score.acts_wrong += 1
     score.tokens += tokens
+    score.withheld += len(heard.withheld)
     score.first_clauses_s.append(heard.first_clause_s)
 
 
@@ -346,7 +347,7 @@ def _row(name: str, score: Score) -> str:
     n = score.right + score.wrong + score.false
     times = sorted(score.first_clauses_s)
     p50, p95 = (times[min(int(share * len(times)), len(times) - 1)] * 1000 for share in (0.5, 0.95))
-    figures = (n, score.right, score.wrong, score.false, score.acts_right, score.acts_wrong, score.tokens)
+    figures = (n, score.right, score.wrong, score.false, score.acts_right, score.acts_wrong, score.withheld, score.tokens)
     return f"{name:<34}" + "".join(f"{figure:>8}" for figure in figures) + f"{p50:>9.0f}{p95:>8.0f}"
 
 
@@ -367,7 +368,7 @@ async def _main() -> int:
             scores = await evaluate(kind, engine, scripts, shows="SHOW" in os.environ)
             rows += [_row(f"{kind}, {engine}, {language}", score) for language, score in sorted(scores.items())]
             n_false += scores["all"].false
-    names = ("turns", "right", "wrong", "false", "acts", "bad acts", "tokens")
+    names = ("turns", "right", "wrong", "false", "acts", "bad", "guarded", "tokens")
     print(f"{'agent, engine, language':<34}" + "".join(f"{name:>8}" for name in names) + "  first ms p50, p95")
     print("\n".join(rows))
     return 1 if n_false else 0

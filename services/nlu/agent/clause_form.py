@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from services.language.clauses import abbreviations
+from services.language.clauses import unfinished_by_a_dot
 from services.language.phrases import PhraseSet
 from services.language.value import Reading
 from services.nlu.agent.grounds import Grounds
@@ -28,12 +28,12 @@ class ClauseForm:
     is_claim_of_caller: bool = False  # what the caller asked, taken as a claim
 
 
-def unit_of(reply: str, clause: str) -> str:
+def unit_of(reply: str, clause: str, language_code: str) -> str:
     """The sentence that a clause belongs to, as far as it is written: what a clause leaves out stands before it."""
-    start = 0
+    start, abbreviations = 0, unfinished_by_a_dot(language_code)
     for end in _SENTENCE_END.finditer(reply):
         word = _LAST_WORD.search(reply[: end.start()])
-        if word is None or end.group()[0] != "." or word.group().lower() not in abbreviations():
+        if word is None or end.group()[0] != "." or word.group().lower() not in abbreviations:
             start = end.end()
     return (reply[start:] + " " + clause if reply[start:].strip() else clause).strip()
 

@@ -44,8 +44,9 @@ class Grounds:
         self.services: PhraseTable[Service] = PhraseTable(
             {name: each for each in facts.services for name in names_in(each.names, language_code)}
         )
+        done: tuple[Service | Topic, ...] = (*facts.services, *facts.topics)
         self.doable: PhraseTable[Service | Topic] = PhraseTable(
-            {name: each for each in (*facts.services, *facts.topics) for name in names_in(each.names, language_code)}
+            {name: each for each in done for name in names_in(each.names, language_code)}
         )
         self.people: PhraseTable[Person] = PhraseTable(
             {name: each for each in facts.people for name in _forms(names_in(each.names, language_code), self.words)}
@@ -75,15 +76,16 @@ class Grounds:
 
     def knows(self, word: str) -> bool:
         """Whether a word is the language's, or the facts' in any of its forms."""
-        if word in self.words.common or word in self.vocabulary:
+        if word in self.words.common or word in self.words.listed or word in self.vocabulary:
             return True
         stem = word[: max(_STEM, len(word) - 3)]
         return len(word) > _STEM and stem in self._stems
 
     def _vocabulary(self) -> frozenset[str]:
         facts, code = self.facts, self.language_code
-        named = (*facts.services, *facts.topics, *facts.people, *facts.phones)
-        found = [name for each in named for name in names_in(each.names, code)]
+        named = [fact.names for fact in facts.services] + [fact.names for fact in facts.topics]
+        named += [fact.names for fact in facts.people] + [fact.names for fact in facts.phones]
+        found = [name for names in named for name in names_in(names, code)]
         found += [question for each in facts.texts for question in each.examples.get(code, ())]
         exceptions = facts.hours.exceptions.values() if facts.hours else ()
         found += [name for each in exceptions for name in names_in(each.names, code)]

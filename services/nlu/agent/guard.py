@@ -1,9 +1,9 @@
 """Guard before the voice: holds a clause against the agent's facts before it is spoken. Sans-IO.
 
 Each amount, time, day, number and name in a clause must stand in the facts, in a tool's result, or in what the caller
-said, and where it is bound to something (a price to a service, a time to a day, a person to what they do) that pair must
-stand there. A deed needs a result that says so, a promise its act. Of a thing that no fact covers nothing is claimed,
-neither that it is there nor that it is not.
+said, and where it is bound to something (a price to a service, a time to a day, a person to what they do) that pair
+must stand there. A deed needs a result that says so, a promise its act. Of a thing that no fact covers nothing is
+claimed, neither that it is there nor that it is not.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ class Guard:
         prose: Mapping[str, str] | None = None,
         can: Iterable[str] = (),
     ) -> None:
-        """`texts`: by language, said as they stand. `prose`: by language, what an agent without facts goes by. `can`:
+        """`texts`: by language, said as they stand. `prose`: by language, what an agent goes by that has
+        no facts, or besides them. `can`:
         names of the tools and acts that the agent has.
         """
         texts, prose = texts or {}, prose or {}
@@ -45,15 +46,14 @@ class Guard:
         self._has_facts = bool(facts)
         self._can = frozenset(can)
         self._grounds = {
-            code: Grounds(facts, code, texts=texts.get(code, ()), prose="" if facts else prose.get(code, ""))
-            for code in self._languages
+            code: Grounds(facts, code, texts=texts.get(code, ()), prose=prose.get(code, "")) for code in self._languages
         }
 
     def check(self, clause: str, *, language: str, evidence: Evidence) -> Verdict:
         """Whether a clause may be spoken after what this turn has said so far."""
         code = find_language(language, self._languages) or self._languages[0]
         grounds = self._grounds[code]
-        unit = unit_of(evidence.reply, clause)
+        unit = unit_of(evidence.reply, clause, code)
         reading = _read(unit, language)
         if not reading.texts or _is_authored(reading.texts, grounds):
             return PASSED
@@ -103,4 +103,3 @@ def _is_authored(texts: tuple[str, ...], grounds: Grounds) -> bool:
 @lru_cache(maxsize=_KEPT_READINGS)
 def _read(text: str, language_code: str) -> Reading:
     return read_values(text, language_code)
-

@@ -83,6 +83,7 @@ class Persona(_Part):
     greeting: str = Field(min_length=1)  # the first words of a call
     farewell: str = Field(min_length=1)  # the last words, before it hangs up
     instructions: str = Field(min_length=1)  # who it is, what it knows
+    unknown: str = ""  # said where it does not know; empty: the language's own sentence
     examples: tuple[Example, ...] = ()
 
 

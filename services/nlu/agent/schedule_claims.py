@@ -1,7 +1,7 @@
 """What a clause claims of days and times, held against opening hours and free times. Sans-IO.
 
-A clause is cut into parts of one day, or set of days, each with its times and its verb: "open Monday to Friday from 8 to 6
-and closed on Sunday" has two. What a part leaves out comes from the part before, then from the question.
+A clause is cut into parts of one day, or set of days, each with its times and its verb: "open Monday to Friday from 8
+to 6 and closed on Sunday" has two. What a part leaves out comes from the part before, then from the question.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def parts_of(reading: Reading, grounds: Grounds, evidence: Evidence) -> list[Par
     for at in range(len(reading.texts)):
         value = values.get(at)
         if value is not None and (days := days_of(value, reading, grounds, evidence)) is not None:
-            part = _with_days(found, part, days, value, reading, grounds)
+            part = _with_days(found, part, days, value)
         elif value is not None and value.kind is Kind.TIME:
             if (
                 part.times
@@ -129,10 +129,8 @@ def _date_of(value: Value, evidence: Evidence) -> date | None:
     return None
 
 
-def _with_days(found: list[Part], part: Part, days: Days, value: Value, reading: Reading, grounds: Grounds) -> Part:
+def _with_days(found: list[Part], part: Part, days: Days, value: Value) -> Part:
     if part.days is None:
-        if part.times and found and not part.has_own_verb:  # "..., from 9 to 1 on Saturday"
-            return replace(part, days=days, words=(*part.words, value))
         return replace(part, days=days, words=(*part.words, value))
     is_same_day = len(part.words) > 0 and part.words[-1].end + 1 >= value.start and not part.times
     if is_same_day and (merged := _same_day(part.days, days)):
@@ -161,10 +159,9 @@ def _with_verb(found: list[Part], part: Part, verb: Verb, *, is_negated: bool) -
     if part.has_own_verb and part.days is not None and part.verb is not verb:
         found.append(part)
         return Part(verb=verb, is_negated=is_negated, has_own_verb=True)
-    if part.has_own_verb and part.verb is not None and part.days is None and not part.times:
-        # "open until we close", "free appointments available": what is more exact of two counts
-        if verb is Verb.COME or (part.verb is not Verb.COME and verb is Verb.OPEN):
-            return part
+    is_less_exact = verb is Verb.COME or (part.verb is not Verb.COME and verb is Verb.OPEN)
+    if part.has_own_verb and part.days is None and not part.times and is_less_exact:
+        return part  # "closed, come tomorrow": the first counts
     return replace(part, verb=verb, is_negated=is_negated, has_own_verb=True)
 
 

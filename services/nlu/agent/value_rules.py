@@ -1,12 +1,10 @@
-"""Whether the values in a clause are so: prices of their services, times of their days, numbers where they stand. Sans-IO."""
+"""Whether the values in a clause are so: prices of their services, times of their days, other numbers. Sans-IO."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
-from decimal import Decimal
 
-from services.language.calendar_words import PARTS
 from services.language.value import Kind, Reading, Value
 from services.language.values import read_values
 from services.nlu.agent.clause_form import ClauseForm
@@ -42,7 +40,7 @@ class ValueRules:
             return self._check_prose(reading)
         for rule in (self._check_days, self._check_money, self._check_numbers):
             if (verdict := rule(reading, form)) is not None:
-                return verdict
+                return verdict if not self._grounds.prose else self._check_prose(reading)
         return None
 
     # An agent without facts: what its instructions name
@@ -101,7 +99,9 @@ class ValueRules:
     def _is_price_free(self, reading: Reading, own: Part) -> bool:
         return own.days is None and not own.times and bool(self._grounds.services.find(reading.texts))
 
-    def _broken_hours(self, own: Part, part: Part, reading: Reading, form: ClauseForm) -> str:
+    def _broken_hours(  # noqa: PLR0911 - a table of what may be said
+        self, own: Part, part: Part, reading: Reading, form: ClauseForm
+    ) -> str:
         schedule = self._schedule
         stretches, alone = intervals_of(own, reading, self._grounds)
         is_open = (part.verb is Verb.OPEN) is not part.is_negated
@@ -139,7 +139,7 @@ class ValueRules:
         return schedule.opens_at(part.days, time) or (part.days is not None and schedule.is_open_at(part.days, time))
 
     def _broken_now(self, *, is_open: bool, form: ClauseForm) -> str:
-        """ "We are open", of no day: said of this moment, where it is a whole sentence."""
+        """Of no day, as in "we are open": said of this moment, where it is a whole sentence."""
         now, hours = self._evidence.now, self._grounds.hours
         if not form.ends_sentence or form.is_question or now is None or hours is None:
             return ""
@@ -164,7 +164,9 @@ class ValueRules:
                 return "free_time"
         return ""
 
-    def _broken_plain(self, own: Part, part: Part, reading: Reading, form: ClauseForm) -> str:
+    def _broken_plain(  # noqa: PLR0911 - a table of what may be said
+        self, own: Part, part: Part, reading: Reading, form: ClauseForm
+    ) -> str:
         """Days and times of which nothing is said: hours where they are a stretch, else a time that is free."""
         schedule = self._schedule
         stretches, alone = intervals_of(own, reading, self._grounds)
@@ -199,7 +201,7 @@ class ValueRules:
         return self._evidence.now is not None and days.dates == (self._evidence.now.date(),)
 
     def _is_date_of_today(self, days: Days, form: ClauseForm) -> bool:
-        """ "Today is Sunday": two names of one day, which days_of has found to agree."""
+        """Two names of one day, as in "today is Sunday", which days_of has found to agree."""
         return self._is_today(days) and form.ends_sentence and not self._is_said(Part(days=days))
 
     # What the caller said
@@ -235,13 +237,14 @@ class ValueRules:
         if not prices:
             return self._check_given_away(reading, form)
         services = self._grounds.services.find(reading.texts)
+        pairings: list[list[Service | None]]
         if services:
             before = [self._nearest(services, price, prices, before=True) for price in prices]
             behind = [self._nearest(services, price, prices, before=False) for price in prices]
-            pairings = (before, behind)
+            pairings = [before, behind]
         else:
             subject = self._subject(form)
-            pairings = ([subject] * len(prices),) if subject is not None else ()
+            pairings = [[subject] * len(prices)] if subject is not None else []
         for pairing in pairings:
             if all(self._is_price(price, service) for price, service in zip(prices, pairing, strict=True)):
                 return None
@@ -262,7 +265,7 @@ class ValueRules:
         return before and value.number > 1 and bool(self._grounds.services.find(reading.texts))
 
     def _check_given_away(self, reading: Reading, form: ClauseForm) -> Verdict | None:
-        """ "The check-up is free": free of charge, where no time is named."""
+        """Free of charge, where no time is named: "the check-up is free"."""
         lists = self._grounds.words.lists
         found = [at for at in range(len(reading.texts)) if lists["free"].length(reading.texts, at)]
         if not found or form.is_question or not self._grounds.services.find(reading.texts):
@@ -275,7 +278,7 @@ class ValueRules:
     def _nearest(
         self, services: Sequence[tuple[int, int, Service]], price: Value, prices: Sequence[Value], *, before: bool
     ) -> Service | None:
-        """The service that a price belongs to: the last before it, or the first behind it, with no other price between."""
+        """The service that a price belongs to: the last before it or the first behind it, no other price between."""
         if before:
             bound = max((other.end for other in prices if other.end <= price.start), default=0)
             fitting = [each for each in services if bound <= each[0] and each[1] <= price.start]
@@ -410,7 +413,3 @@ def _holds(words: tuple[str, ...], run: tuple[str, ...]) -> bool:
 
 def _broken(rule: str, value: Value, reading: Reading) -> Verdict:
     return Verdict(False, rule, reading.words(value))
-
-
-ZERO = Decimal(0)
-KNOWN_PARTS = frozenset(PARTS)

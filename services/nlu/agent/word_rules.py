@@ -1,14 +1,14 @@
-"""Whether the names and things in a clause are known: people and what they do, proper names, things claimed. Sans-IO."""
+"""Whether the names and things in a clause are known: people with what they do, proper names, things. Sans-IO."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from services.language.phrases import words_of
 from services.language.value import Kind, Reading
 from services.nlu.agent.clause_form import ClauseForm
 from services.nlu.agent.evidence import Evidence, Verdict
-from services.nlu.agent.facts import Person
+from services.nlu.agent.facts import Person, Service, Topic
 from services.nlu.agent.grounds import Grounds
 
 
@@ -134,7 +134,7 @@ def _is_inside(hit: tuple[int, int, object], others: Iterable[tuple[int, int, ob
 
 
 def _pairs(
-    people: list[tuple[int, int, Person]], done: list[tuple[int, int, object]], *, people_first: bool
+    people: Sequence[tuple[int, int, Person]], done: Sequence[tuple[int, int, Service | Topic]], *, people_first: bool
 ) -> list[tuple[Person, str]]:
     """Each thing with the person before it, or with the one behind it."""
     pairs: list[tuple[Person, str]] = []
@@ -143,5 +143,5 @@ def _pairs(
         behind = [person for at, _, person in people if at > start]
         person = (before[-1] if before else None) if people_first else (behind[0] if behind else None)
         if person is not None:
-            pairs.append((person, str(getattr(thing, "id", ""))))
+            pairs.append((person, thing.id))
     return pairs

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
 
+from services.nlu.agent.guarding import guarding_of
 from services.nlu.agent.interface import Agent, Call
 from services.nlu.agent.kinds import Factory
 from services.nlu.agent.profile import read_agents
@@ -110,6 +111,7 @@ async def opened(
             config,
             agent=agent,
             call=call,
+            guarding=guarding_of(profile, instructions=config.instructions),
             engine=engine,
             settings=settings,
             metrics=StageMetrics("nlu"),

@@ -47,7 +47,7 @@ class Counting:
     ) -> AsyncGenerator[Step, None]:
         n = int(str(turn.state.get("n", 0))) + 1
         yield Remember({"n": n})
-        yield Say(f"Turn {n}. ")
+        yield Say(f"Turn {'abcdef'[n - 1]}. ")
         if isinstance(turn.input, Text) and turn.input.text == "act":
             tool = CallTool("current_time", '{"time_zone": "UTC"}')
             yield tool
@@ -69,13 +69,13 @@ def test_a_draft_of_any_agent_acts_only_after_its_commit() -> None:
     async def main() -> None:
         async with opened(factory=Counting) as rig:
             await rig.send(say(1, "act", is_draft=True), wait_s=1)
-            assert rig.said(1) == "Turn 1."
+            assert rig.said(1) == "Turn a."
             assert rig.of(ToolActivity) == []
             assert rig.of(CallAction) == []
             await rig.send(Commit(1), wait_s=1)
         assert [news.phase for news in rig.of(ToolActivity)] == [ToolPhase.STARTED, ToolPhase.COMPLETED]
         assert [action.act for action in rig.of(CallAction)] == [HangUp()]
-        assert rig.said(1) == "Turn 1. It has a date."
+        assert rig.said(1) == "Turn a. It has a date."
         assert rig.end(1).outcome is Outcome.COMPLETED
 
     run(main())
@@ -86,8 +86,8 @@ def test_what_a_draft_remembers_counts_when_it_is_committed() -> None:
         async with opened(factory=Counting) as rig:
             await rig.send(say(1, is_draft=True), say(2, is_draft=True), Commit(2), wait_s=1)
             await rig.send(say(3), wait_s=1)
-        assert rig.said(2) == "Turn 1."
-        assert rig.said(3) == "Turn 2."
+        assert rig.said(2) == "Turn a."
+        assert rig.said(3) == "Turn b."
 
     run(main())
 
@@ -99,7 +99,7 @@ def test_a_turn_that_is_continued_is_answered_from_the_state_before_it() -> None
             await rig.send(say(2), wait_s=1)
             await rig.send(say(3, continues_turn_id=2), wait_s=1)
             await rig.send(say(4), wait_s=1)
-        assert [rig.said(turn_id) for turn_id in (2, 3, 4)] == ["Turn 2.", "Turn 2.", "Turn 3."]
+        assert [rig.said(turn_id) for turn_id in (2, 3, 4)] == ["Turn b.", "Turn b.", "Turn c."]
 
     run(main())
 
@@ -111,7 +111,7 @@ def test_a_fresh_stream_goes_on_with_what_the_agent_remembered() -> None:
         state = rig.end(1).state
         async with opened(config=Config(call_id="call", state=state), factory=Counting) as rig:
             await rig.send(say(2), wait_s=1)
-        assert rig.said(2) == "Turn 2."
+        assert rig.said(2) == "Turn b."
 
     run(main())
 

@@ -25,6 +25,7 @@ from services.nlu.agent.graph.dialogue import Dialogue, as_state, read_dialogue
 from services.nlu.agent.graph.reading import Part, Reader
 from services.nlu.agent.graph.running import CallState, CompiledGraph, steps_of_graph
 from services.nlu.agent.graph.slots import SlotFinder
+from services.nlu.agent.graph.wording import Wording
 from services.nlu.agent.interface import Act, AgentState, AgentTurn, Call, Remember, Say, Step
 from services.nlu.agent.profile import AgentProfile
 from services.nlu.agent.prompt_agent import PromptAgent
@@ -103,6 +104,9 @@ class GraphAgent:
             yield Say(reply.text)
             if reply.ends_call:
                 yield Act(HangUp())
+            return
+        if turn.objection:  # what the facts gave must not be said: then it is not known
+            yield Say(Wording(turn.language_code).say("unknown"))
             return
         work = Work(_words_of(turn), turn.language_code, self._clock(), read_dialogue(turn.state))
         thread = f"{turn.call.conversation}/{turn.turn_id}"
