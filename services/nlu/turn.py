@@ -13,7 +13,7 @@ from services.nlu.agent.acts import act_name
 from services.nlu.agent.courtesies import user_text
 from services.nlu.agent.deeds import Tense
 from services.nlu.agent.ending import agent_ends
-from services.nlu.agent.evidence import Verdict
+from services.nlu.agent.evidence import PASSED, Verdict
 from services.nlu.agent.expecting import expected_after
 from services.nlu.agent.interface import Act, AgentState, AwaitCommit, CallTool, Expect, Remember, Say, Step
 from services.nlu.agent.objection import objection_to
@@ -99,6 +99,7 @@ class TurnRun:
         self._acts = 0
         self._sentences = 0  # written by a model
         self._has_written = False
+        self._is_from_facts = False  # what is in the cutter
         self._expects = False
         self._goes_on_after_pause = False  # the text before an act has lost the space at its end
         self._asked_ns = 0
@@ -181,6 +182,9 @@ class TurnRun:
         if say.is_written_by_model and self._sentences >= self._limits.max_sentences:
             say.is_enough = True
             return
+        if say.is_from_facts is not self._is_from_facts:
+            await self._send_rest()
+            self._is_from_facts = say.is_from_facts
         self._has_written = self._has_written or not say.text.isspace()
         clauses = self._cutter.push(self._plain.push(say.text))
         await self._send(clauses)
@@ -222,7 +226,8 @@ class TurnRun:
             if self._held or (self._is_second and self._is_said(clause.text)):
                 self._held += [clause.text] if self._held else []
                 continue
-            verdict = self._guarded.check(clause.text, reply=self._turn.reply)
+            checks = not self._is_from_facts
+            verdict = self._guarded.check(clause.text, reply=self._turn.reply) if checks else PASSED
             if verdict.rule == PROMISE:
                 self._held.append(clause.text)
             elif verdict.ok:

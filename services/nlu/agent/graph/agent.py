@@ -101,7 +101,7 @@ class GraphAgent:
                 yield step
             return
         if reply := courtesy(self._profile, turn.input, history, language_code=turn.language_code):
-            yield Say(reply.text)
+            yield Say(reply.text, is_from_facts=True)
             if reply.ends_call:
                 yield Act(HangUp())
             return
@@ -120,6 +120,7 @@ class GraphAgent:
                 committed=committed,
                 interrupt_before=ACTING if is_draft else (),
                 context=work,
+                is_from_facts=True,
             )
             async for step in steps:
                 yield step

@@ -51,9 +51,10 @@ async def steps_of_graph(
     committed: asyncio.Event,
     interrupt_before: tuple[str, ...] = (),
     context: object = None,
+    is_from_facts: bool = False,
 ) -> AsyncGenerator[Step, None]:
     """The steps of one turn. `thread` keys the graph's checkpoints, where it keeps them; `interrupt_before` are nodes
-    with side effects beside those the graph was compiled with.
+    with side effects beside those the graph was compiled with; `is_from_facts`: its words need no guard.
 
     Raises TurnFailed where the graph raises, or runs in a circle.
     """
@@ -70,7 +71,7 @@ async def steps_of_graph(
             async with aclosing(graph.astream(graph_input, config, **options)) as updates:
                 async for update in updates:
                     is_interrupted = is_interrupted or "__interrupt__" in update
-                    for step in _steps(update):
+                    for step in _steps(update, is_from_facts=is_from_facts):
                         yield step
             if not is_interrupted:
                 return
@@ -85,13 +86,13 @@ async def steps_of_graph(
         raise TurnFailed("ENGINE_FAILED", f"the agent's graph broke: {type(error).__name__}") from error
 
 
-def _steps(update: Mapping[str, Any]) -> list[Step]:
+def _steps(update: Mapping[str, Any], *, is_from_facts: bool) -> list[Step]:
     steps: list[Step] = []
     for node, values in update.items():
         if node == "__interrupt__" or not isinstance(values, Mapping):
             continue
         if said := values.get("say"):
-            steps.append(Say(str(said).rstrip() + " "))
+            steps.append(Say(str(said).rstrip() + " ", is_from_facts=is_from_facts))
         if act := values.get("act"):
             wanted = read_act(str(act.get("name")), act)
             if isinstance(wanted, WantedAct):
