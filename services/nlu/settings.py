@@ -63,7 +63,9 @@ class NluSettings(ServiceSettings):
         description="graph: folder where the vectors of the agents' examples are kept from start to start.",
     )
     choice_limit_s: float = Field(
-        0.0, ge=0, description="graph: longest time the model may take to settle a doubt, in seconds; 0: it is not asked."
+        0.0,
+        ge=0,
+        description="graph: longest time for the model to settle a doubt, in seconds; 0: it is not asked.",
     )
 
     script_file: Path = Field(

@@ -2,7 +2,7 @@
 
 Reads tests/data/dialogues; its README.md describes the files. A reply is *right* when it has everything that its file
 asks for, *false* when it has a figure that stands neither in the agent's facts nor in what the caller said, or claims a
-deed that was not done, and *wrong* otherwise. The agent, its engine and the guard run in this process as in the service.
+deed that was not done, and *wrong* otherwise. Agent, engine and guard run in this process as in the service.
 
     AGENT_KIND=graph,prompt  ENGINE=none,llama_cpp  MODEL=qwen2.5-1.5b-instruct  PART=test,dev  LANGUAGES=en,vi  SHOW=1
 """
@@ -25,6 +25,7 @@ import yaml
 
 from services.language.value import Kind
 from services.language.values import read_values
+from services.nlu.__main__ import openings
 from services.nlu.agent.ending import load_farewells
 from services.nlu.agent.facts import names_in
 from services.nlu.agent.guarding import guarding_of
@@ -38,7 +39,6 @@ from services.nlu.engine import Message, NluEngine, ReplyPart, ReplyRequest, Tex
 from services.nlu.inputs import CallActionResult, Config, PlayoutReport, Text, UserTurn
 from services.nlu.outputs import ActionOutcome, CallAction, Output, ReplyText, TurnEnd
 from services.nlu.settings import NluSettings
-from services.nlu.__main__ import openings
 from services.runtime.metrics import StageMetrics
 
 FOLDER = Path(__file__).parents[1] / "data" / "dialogues"
@@ -324,7 +324,9 @@ async def evaluate(kind: str, engine_name: str, scripts: list[Script], *, shows:
                 for name in (script.language, "all"):
                     _count(scores.setdefault(name, Score()), outcome, heard, turn, engine.tokens - before)
                 if shows and (heard.withheld or outcome != "right" or "ALL" in os.environ):
-                    print(f"{outcome:5} {script.name}: {turn.caller}\n      {heard.text} {heard.acts or ''} {heard.withheld or ''}")
+                    more = [*heard.acts, *heard.withheld] or ""
+                    print(f"{outcome:5} {script.name}: {turn.caller}
+      {heard.text} {more}")
             await conversation.finish()
         await engine.forget(script.name)
     await engine.close()
@@ -347,7 +349,16 @@ def _row(name: str, score: Score) -> str:
     n = score.right + score.wrong + score.false
     times = sorted(score.first_clauses_s)
     p50, p95 = (times[min(int(share * len(times)), len(times) - 1)] * 1000 for share in (0.5, 0.95))
-    figures = (n, score.right, score.wrong, score.false, score.acts_right, score.acts_wrong, score.withheld, score.tokens)
+    figures = (
+        n,
+        score.right,
+        score.wrong,
+        score.false,
+        score.acts_right,
+        score.acts_wrong,
+        score.withheld,
+        score.tokens,
+    )
     return f"{name:<34}" + "".join(f"{figure:>8}" for figure in figures) + f"{p50:>9.0f}{p95:>8.0f}"
 
 

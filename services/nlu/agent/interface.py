@@ -82,7 +82,7 @@ class Expect:
 
 @dataclass(frozen=True, slots=True)
 class AwaitCommit:
-    """What comes behind it has side effects of the agent's own: the next step is asked for when the turn is committed."""
+    """What comes behind it has side effects of the agent's own: the next step is asked for at the turn's commit."""
 
 
 @dataclass(frozen=True, slots=True)

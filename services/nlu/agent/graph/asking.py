@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from services.language import data
 from services.language.data import primary
 from services.language.words import normalise
-from services.nlu.agent.facts import names_in
+from services.nlu.agent.facts import Person, Service, Topic, names_in
 from services.nlu.agent.profile import AgentProfile
 
 FILE = "asking"
@@ -75,15 +75,13 @@ def examples_of(profile: AgentProfile) -> dict[str, dict[str, list[str]]]:
     return found
 
 
-def vocabulary(examples: Mapping[str, Mapping[str, Iterable[str]]], kind: str, language_code: str) -> frozenset[str]:
-    """Every word of a kind's examples."""
-    texts = examples.get(kind, {}).get(language_code, ())
-    return frozenset(word for text in texts for word in normalise(text))
-
-
 def _names(profile: AgentProfile, tag: str) -> dict[str, list[str]]:
     facts = profile.facts
-    lists = {"service": facts.services, "person": facts.people, "topic": facts.topics}
+    lists: dict[str, Sequence[Service | Person | Topic]] = {
+        "service": facts.services,
+        "person": facts.people,
+        "topic": facts.topics,
+    }
     return {slot: [names_in(thing.names, tag)[0] for thing in lists[slot]] for slot in _SLOTS}
 
 

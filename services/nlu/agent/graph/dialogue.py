@@ -1,10 +1,10 @@
-"""What the agent remembers of a call from turn to turn: what was spoken of, what it asked, the caller's wish. Sans-IO."""
+"""What the agent remembers of a call from turn to turn: what was spoken of and asked, the caller's wish. Sans-IO."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 MAX_REMEMBERED_CHARS = 600
 
@@ -55,5 +55,5 @@ T = TypeVar("T", Dialogue, Wish)
 
 def _read(default: T, state: Mapping[str, object]) -> T:
     known = {each.name: getattr(default, each.name) for each in fields(default)}
-    same = {name: state[name] for name, value in known.items() if type(state.get(name)) is type(value)}
+    same: dict[str, Any] = {name: state[name] for name, value in known.items() if type(state.get(name)) is type(value)}
     return replace(default, **same)

@@ -30,6 +30,12 @@ _N_CHOICES = 3
 _SENTENCE_END = re.compile(r"[?!…]+\s*|[。？！]+|(?<=(\w))\.+(?:\s+|$)")
 _LAST_WORD = re.compile(r"[\w.]*\w$")
 _FITTING = 0.12  # for a kind that asks about what was named
+_FOLLOWS = {  # by what is named: the kinds that go on with it, and the kind where the one before does not
+    "services": (("price", "duration", "offered", "who", "book"), "price"),
+    "people": (("who", "book"), "who"),
+    "topics": (("who",), "who"),
+    "when": (("hours", "free", "book"), "hours"),
+}
 _ABOUT = {
     "services": ("price", "duration", "offered", "book"),
     "people": ("who", "book"),
@@ -95,7 +101,7 @@ class Reader:
                 if first.score < _SURE_PART or first.kind in COURTESIES | _ANSWERS:
                     break
                 kinds.append(first.kind)
-            if len(set(kinds)) == 2:  # noqa: PLR2004 - both halves, of two kinds
+            if len(set(kinds)) == 2:
                 return left, *await self._pieces(right, language_code, now)
         return (sentence,)
 
@@ -128,14 +134,8 @@ def follow_up_kind(slots: Slots, finder: SlotFinder, dialogue: Dialogue) -> str:
     known = finder.words.common | {word for phrase in finder.words.follow_ups for word in phrase}
     if unexplained(slots, named, known):
         return ""
-    before = dialogue.kind
-    if slots.people and not slots.services:
-        return before if before in ("who", "book") else "who"
-    if slots.services:
-        return before if before in ("price", "duration", "offered", "who", "book") else "price"
-    if slots.when:
-        return before if before in ("hours", "free", "book") else "hours"
-    return "who"
+    same, usual = _FOLLOWS[next(slot for slot in _FOLLOWS if getattr(slots, slot))]
+    return dialogue.kind if dialogue.kind in same else usual
 
 
 def _names_another(slots: Slots, finder: SlotFinder, dialogue: Dialogue) -> bool:

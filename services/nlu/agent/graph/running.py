@@ -7,9 +7,10 @@ runs up to the first node with side effects (`interrupt_before` of the graph) an
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
-from typing import Any, Protocol, TypedDict
+from typing import Any, TypedDict
 
 from langgraph.errors import GraphRecursionError
 
@@ -29,22 +30,14 @@ class CallState(TypedDict, total=False):
     said: str  # by the caller
     language_code: str
     history: list[dict[str, str]]  # {"role": "user" or "assistant", "content": ...}, oldest first
+    objection: str  # why an earlier reply to this turn was not spoken
     memory: dict[str, Any]  # as the turn before left it; what JSON can hold
     say: str  # more of the reply
     act: dict[str, Any]  # {"name": "hang_up"}, {"name": "transfer", "destination": "200"}; see agent/acts.py
 
 
-class CompiledGraph(Protocol):
-    """The part of langgraph's CompiledStateGraph that is used here."""
-
-    interrupt_before_nodes: Any
-
-    def astream(self, graph_input: Any, config: Any = None, **options: Any) -> Any:
-        """Run it; yields what each node returned."""
-
-
 async def steps_of_graph(
-    graph: CompiledGraph,
+    graph: Any,  # a CompiledStateGraph, or whatever streams updates as it does
     given: Mapping[str, object],
     *,
     thread: str,
@@ -94,7 +87,7 @@ def _steps(update: Mapping[str, Any], *, is_from_facts: bool) -> list[Step]:
         if said := values.get("say"):
             steps.append(Say(str(said).rstrip() + " ", is_from_facts=is_from_facts))
         if act := values.get("act"):
-            wanted = read_act(str(act.get("name")), act)
+            wanted = read_act(str(act.get("name")), json.dumps(act))
             if isinstance(wanted, WantedAct):
                 steps.append(Act(wanted.act, wanted.is_now))
         if "memory" in values:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date as Date  # noqa: N812 - a field is called date
+from datetime import datetime, time, timedelta
 from difflib import SequenceMatcher
 
 from services.language.value import Kind
@@ -24,7 +25,6 @@ _LEAST_FUZZY = 5  # letters of a word that may be written otherwise
 _LEAST_LIKE = 0.85  # difflib's ratio
 _LONGEST_GAP = 2  # common words inside a name
 _LONGEST_HOUR = 12
-_LATEST_CASUAL = 7  # o'clock: a number without a half of the day means the afternoon up to here, for a business
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +40,12 @@ class Found:
 class When:
     """A day, a time, or both, as they were said."""
 
-    date: date | None = None
+    date: Date | None = None
     weekdays: tuple[int, ...] = ()  # where no date was said
     times: tuple[time, ...] = ()  # each that may be meant, the likeliest first
     part: str = ""  # of the day: a key of calendar_words.PARTS
     is_impossible: bool = False  # there is no such date
-    holiday: date | None = None  # an exception of the opening hours, by its name
+    holiday: Date | None = None  # an exception of the opening hours, by its name
 
     def __bool__(self) -> bool:
         """Tell if anything was said."""
@@ -88,7 +88,7 @@ class SlotFinder:
         holidays = self._named(words, self._holidays)
         when, digits, places = self._values(text, now)
         if holidays:
-            day = min(date.fromisoformat(found.id) for found in holidays)
+            day = min(Date.fromisoformat(found.id) for found in holidays)
             when = When(date=day, times=when.times, part=when.part, holiday=day)
         people = self._named(words, self._people)
         taken = {place for found in people for place in range(found.start, found.end)}
@@ -105,8 +105,8 @@ class SlotFinder:
         )
 
     @property
-    def _exception_days(self) -> set[date]:
-        return {date.fromisoformat(day) for day, _ in self._holidays}
+    def _exception_days(self) -> set[Date]:
+        return {Date.fromisoformat(day) for day, _ in self._holidays}
 
     def _named(self, words: Words, things: Sequence[tuple[str, tuple[Words, ...]]]) -> tuple[Found, ...]:
         """The things named, in the order of the words; of two that overlap the longer."""
@@ -138,7 +138,7 @@ class SlotFinder:
         reading = read_values(text, self._language)
         days: list[int] = []
         times: list[time] = []
-        day: date | None = None
+        day: Date | None = None
         part, digits, is_impossible = "", "", False
         places: set[int] = set()
         for value in reading.values:
@@ -231,7 +231,7 @@ def _time(minute: int) -> time:
     return time(minute // 60 % 24, minute % 60)
 
 
-def _next_date(said: tuple[int | None, int | None, int | None], today: date) -> date | None:
+def _next_date(said: tuple[int | None, int | None, int | None], today: Date) -> Date | None:
     """The date that is meant: in the year that was said, else the next one. None: there is no such date."""
     year, month, day = said
     if day is None:
@@ -239,7 +239,7 @@ def _next_date(said: tuple[int | None, int | None, int | None], today: date) -> 
     for n in range(14):
         first = today.replace(day=1) + timedelta(days=31 * n)
         try:
-            found = date(year or first.year, month or first.month, day)
+            found = Date(year or first.year, month or first.month, day)
         except ValueError:
             if month and year:
                 return None

@@ -85,17 +85,21 @@ class Wishes:
             case "when" | "when_free":
                 return self._answered_when(part, dialogue, now)
             case "name" | "phone" if part.slots.digits:
-                filled = replace(wish, phone=part.slots.digits, name=self.name_in(part.text, is_asked=False) or wish.name)
+                filled = replace(
+                    wish, phone=part.slots.digits, name=self.name_in(part.text, is_asked=False) or wish.name
+                )
                 return self._next([], filled, dialogue)
             case "name":
-                name = self.name_in(part.text, is_asked=True)
-                if not name:
-                    return None
-                return self._next([self._words.say("noted_name", name=name)], replace(wish, name=name), dialogue)
-            case "phone":
-                return None
-            case _:
+                return self._answered_name(part, dialogue)
+            case "confirm":
                 return self._confirmed(part, dialogue, now)
+        return None
+
+    def _answered_name(self, part: Part, dialogue: Dialogue) -> Taken | None:
+        name = self.name_in(part.text, is_asked=True)
+        if not name:
+            return None
+        return self._next([self._words.say("noted_name", name=name)], replace(dialogue.wish, name=name), dialogue)
 
     def _answered_when(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
         when, wish = part.slots.when, dialogue.wish
@@ -139,7 +143,11 @@ class Wishes:
         words = self._words
         if wish.kind == "book" and not wish.when:
             times = [self._free_text(free) for free in self._facts.free_times]
-            return (words.ask("when_free", times=words.one_of(times)), "when_free") if times else (words.ask("when"), "when")
+            return (
+                (words.ask("when_free", times=words.one_of(times)), "when_free")
+                if times
+                else (words.ask("when"), "when")
+            )
         if not wish.name:
             return words.ask("name"), "name"
         if not wish.phone:
@@ -194,7 +202,7 @@ class Wishes:
     # Names
 
     def name_in(self, text: str, *, is_asked: bool) -> str:
-        """A caller's name: behind words that announce one, or, where it was asked for, what is left of a short answer."""
+        """A caller's name: behind words that announce one, or where it was asked for what a short answer has left."""
         words, lists = text.split(), self._finder.words
         plain = [" ".join(normalise(word)) for word in words]
         start = 0
@@ -234,8 +242,10 @@ def spoken(digits: str) -> str:
 
 def _fits(free: FreeTime, when: When) -> bool:
     day_fits = (
-        when.date.weekday() == free.weekday if when.date and free.date is None and free.weekday is not None
-        else when.date == free.date if when.date
+        when.date.weekday() == free.weekday
+        if when.date and free.date is None and free.weekday is not None
+        else when.date == free.date
+        if when.date
         else not when.weekdays or (_weekday(free) in when.weekdays)
     )
     return day_fits and (not when.times or free.time in when.times) and _part_fits(free.time, when)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, time
+from datetime import date
+from datetime import time as ClockTime  # noqa: N812 - the methods here are named for what they word
 from decimal import Decimal
 from itertools import groupby
 
@@ -14,7 +15,7 @@ from services.nlu.agent.facts import Money
 from services.nlu.agent.opening_hours import Interval, OpeningHours
 
 FILE = "answering"
-_FIRST_EVENING_HOUR = 18
+_LAST_AFTERNOON_HOUR = 18
 _TWO_STOPS = re.compile(r"\.\.(?!\.)")  # an abbreviation at the end of a sentence
 
 
@@ -60,7 +61,7 @@ class Wording:
     def thing(self, name: str) -> str:
         """A thing with its article, where the language has one."""
         articles = data.value(self.language, FILE, "articles")
-        if not articles or not name or name.split()[0].lower() in articles:
+        if not articles or not name or name.split(maxsplit=1)[0].lower() in articles:
             return name
         return f"{articles[name[0].lower() in self._text('vowels')]} {name}"
 
@@ -70,7 +71,7 @@ class Wording:
         digits = f"{money.amount:,.0f}" if whole else f"{money.amount:,.2f}"
         mark = self._text("group_mark")
         decimal = "," if mark in (".", " ") else "."
-        digits = digits.translate(str.maketrans({",": mark, ".": decimal}))
+        digits = digits.translate({ord(","): mark, ord("."): decimal})
         forms = self._currencies.get(money.currency, [money.currency])
         return self._text("money").format(amount=digits, currency=forms[self._form(money.amount, len(forms))])
 
@@ -86,13 +87,14 @@ class Wording:
             return 0
         return 1 if 2 <= ones <= 4 and not 12 <= tens <= 14 else 2
 
-    def time(self, at: time) -> str:
+    def time(self, at: ClockTime) -> str:
         if not at.hour and not at.minute:
             return self._text("midnight")
         if at.hour == 12 and not at.minute:
             return self._text("noon")
         halves = data.words(self.language, FILE, "halves") if self._text("clock") == "12" else ("",)
-        half = halves[0] if at.hour < 12 else halves[-1] if at.hour >= _FIRST_EVENING_HOUR + 1 else halves[len(halves) > 1]
+        part = 0 if at.hour < 12 else 1 if at.hour <= _LAST_AFTERNOON_HOUR else 2
+        half = halves[min(part, len(halves) - 1)]
         hour = (at.hour % 12 or 12) if self._text("clock") == "12" else at.hour
         key = "time_with_minutes" if at.minute else "time"
         return self._text(key).format(hour=hour, minute=f"{at.minute:02}", half=half).strip()
@@ -110,7 +112,7 @@ class Wording:
         """At a day: "on Friday"."""
         return self._text("on_day").format(day=day)
 
-    def at(self, day: str, at: time) -> str:
+    def at(self, day: str, at: ClockTime) -> str:
         """A day and a time: "Tuesday at 10 a.m."."""
         return self._text("at_time").format(day=day, time=self.time(at))
 
