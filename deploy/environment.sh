@@ -54,7 +54,7 @@ if [ -z "$uv" ]; then
 fi
 export UV="$uv"
 
-EXTRAS="--extra gateway --extra stt-faster-whisper --extra nlu-llama-cpp --extra tts-piper --extra tts-espeak --extra stack"
+EXTRAS="--extra gateway --extra stt-faster-whisper --extra nlu-llama-cpp --extra agent-graph --extra tts-piper --extra tts-espeak --extra stack"
 case "${1:-stack}" in
 stack) groups="--frozen --no-dev" ;;
 call) groups="--frozen --no-dev --group phone" ;;

@@ -57,6 +57,17 @@ class NluSettings(ServiceSettings):
         description="llama_cpp: folder where what the model made of prompts' openings is kept from start to start.",
     )
 
+    understanding_cache_dir: Annotated[Path, AfterValidator(Path.expanduser)] = Field(
+        Path("~/.cache/tong-dai/understanding"),
+        validate_default=True,
+        description="graph: folder where the vectors of the agents' examples are kept from start to start.",
+    )
+    choice_limit_s: float = Field(
+        0.0,
+        ge=0,
+        description="graph: longest time for the model to settle a doubt, in seconds; 0: it is not asked.",
+    )
+
     script_file: Path = Field(
         Path(__file__).parent / "engines" / "script.toml", description="script: the TOML file of its replies."
     )

@@ -13,9 +13,9 @@ from services.nlu.agent.acts import act_name
 from services.nlu.agent.courtesies import user_text
 from services.nlu.agent.deeds import Tense
 from services.nlu.agent.ending import agent_ends
-from services.nlu.agent.evidence import Verdict
+from services.nlu.agent.evidence import PASSED, Verdict
 from services.nlu.agent.expecting import expected_after
-from services.nlu.agent.interface import Act, AgentState, CallTool, Expect, Remember, Say, Step
+from services.nlu.agent.interface import Act, AgentState, AwaitCommit, CallTool, Expect, Remember, Say, Step
 from services.nlu.agent.objection import objection_to
 from services.nlu.clauses import Clause, ClauseCutter
 from services.nlu.engine import Began, CutShort, ToolWanted
@@ -100,6 +100,7 @@ class TurnRun:
         self._acts = 0
         self._sentences = 0  # written by a model
         self._has_written = False
+        self._is_from_facts = False  # what is in the cutter
         self._expects = False
         self._goes_on_after_pause = False  # the text before an act has lost the space at its end
         self._asked_ns = 0
@@ -170,7 +171,7 @@ class TurnRun:
                 self._turn.remembered = state
                 self._remember(self._turn)
             case _:  # what has an effect outside the reply
-                if not isinstance(step, Expect):
+                if not isinstance(step, Expect | AwaitCommit):
                     self._guarded.ask(step.name if isinstance(step, CallTool) else act_name(step.act))
                 await self._send_rest()
                 await self._release()
@@ -183,6 +184,9 @@ class TurnRun:
         if say.is_written_by_model and self._sentences >= self._limits.max_sentences:
             say.is_enough = True
             return
+        if say.is_from_facts is not self._is_from_facts:
+            await self._send_rest()
+            self._is_from_facts = say.is_from_facts
         self._has_written = self._has_written or not say.text.isspace()
         clauses = self._cutter.push(self._plain.push(say.text))
         await self._send(clauses)
@@ -198,8 +202,10 @@ class TurnRun:
         if self._has_written and not (self._turn.reply or self._acts or self._plain.wants_hang_up):
             raise TurnFailed("ENGINE_FAILED", "the model wrote nothing that can be spoken", is_retryable=True)
 
-    async def _do(self, step: Act | CallTool | Expect) -> None:
+    async def _do(self, step: Act | CallTool | Expect | AwaitCommit) -> None:
         match step:
+            case AwaitCommit():
+                pass
             case CallTool(name, arguments_json):
                 self._rest()
                 step.result = await self._run_tool(self._turn, ToolWanted(name, arguments_json))
@@ -223,7 +229,8 @@ class TurnRun:
                 self._held += [clause.text] if self._held else []
                 continue
             text, self._unclear = self._unclear + clause.text, ""
-            verdict = self._guarded.check(text, reply=self._turn.reply)
+            checks = not self._is_from_facts
+            verdict = self._guarded.check(text, reply=self._turn.reply) if checks else PASSED
             if verdict.rule == PROMISE:
                 self._held.append(text)
             elif verdict.ok:

@@ -50,6 +50,7 @@ class Say:
 
     text: str
     is_written_by_model: bool = False
+    is_from_facts: bool = False  # code made it of the agent's file and of what was said: the guard need not be asked
     is_enough: bool = False  # set before the next step is asked for: what a model writes behind it is not spoken
 
 
@@ -80,6 +81,11 @@ class Expect:
 
 
 @dataclass(frozen=True, slots=True)
+class AwaitCommit:
+    """What comes behind it has side effects of the agent's own: the next step is asked for at the turn's commit."""
+
+
+@dataclass(frozen=True, slots=True)
 class Remember:
     """The state of the call as this turn leaves it, in place of what it was. It counts when the turn is committed.
 
@@ -92,7 +98,7 @@ class Remember:
 MAX_STATE_BYTES = 8 * 1024  # half of what a client must keep (protos/README.md, rule 33)
 
 # Began and CutShort are handed on from an engine: work on the reply begins; a reply that hit its bound in mid-sentence.
-Step = Say | Act | CallTool | Expect | Remember | Began | CutShort
+Step = Say | Act | CallTool | Expect | AwaitCommit | Remember | Began | CutShort
 
 
 class Agent(Protocol):

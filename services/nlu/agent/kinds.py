@@ -12,7 +12,7 @@ from services.nlu.settings import NluSettings
 from services.runtime.errors import StartupError
 
 KINDS = {
-    "graph": "services.nlu.agent.graph.agent:GraphAgent",
+    "graph": "services.nlu.agent.graph.own:open_graph_agent",
     "prompt": "services.nlu.agent.prompt_agent:PromptAgent",
 }
 EXTRAS = {"graph": "agent-graph"}

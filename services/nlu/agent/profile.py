@@ -100,6 +100,8 @@ class AgentProfile(_Part):
     lexicon: tuple[LexiconEntry, ...] = ()
     phrases: tuple[str, ...] = ()  # to favour when listening: names, products
     region: str = ""  # whose telephone numbers callers give: ISO 3166-1, "VN"; empty: not known
+    handover: str = ""  # where callers who ask for a person are put through: an extension, E.164 or a SIP URI
+    graph: str = ""  # kind graph: a compiled LangGraph graph of one's own, "package.module:name"
     tools: tuple[str, ...] = ()  # by name, from agent/tools.py
     endpointing: Endpointing = Endpointing()
     barge_in: BargeIn = BargeIn()
