@@ -159,7 +159,9 @@ class Conversation:
         )
         history = self._history_for(received)
         evidence = evidence_of(history, user_text=turn.user_text, clock=self._guarding.clock)
-        turn.guarded = GuardedReply(self._guarding.guard, language_code, evidence, turn_id)
+        turn.guarded = GuardedReply(
+            self._guarding.guard, language_code, evidence, turn_id, self._guarding.profile.facts
+        )
 
         def respond(objection: str) -> AsyncGenerator[Step, None]:
             asked_again = replace(asked, objection=objection) if objection else asked

@@ -16,7 +16,6 @@ from services.nlu.agent.ending import agent_ends
 from services.nlu.agent.evidence import PASSED, Verdict
 from services.nlu.agent.expecting import expected_after
 from services.nlu.agent.interface import Act, AgentState, AwaitCommit, CallTool, Expect, Remember, Say, Step
-from services.nlu.agent.objection import objection_to
 from services.nlu.clauses import Clause, ClauseCutter
 from services.nlu.engine import Began, CutShort, ToolWanted
 from services.nlu.guarded_reply import GuardedReply
@@ -133,7 +132,9 @@ class TurnRun:
         except Withheld as first:
             self._begin_afresh(first)
             try:
-                await self._take_all(respond(objection_to(first.clause, first.verdict, said=self._turn.reply)))
+                await self._take_all(
+                    respond(self._guarded.objection(first.clause, first.verdict, said=self._turn.reply))
+                )
             except Withheld as second:
                 self._begin_afresh(second)
                 await self._emit_clause(self._honest)

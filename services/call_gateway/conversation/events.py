@@ -224,6 +224,7 @@ class ReplyEnded:
     reason: str = ""
     is_retryable: bool = False
     timing: Timing = Timing()
+    withheld_rules: tuple[str, ...] = ()  # that clauses broke which were not spoken
 
 
 # -- from the voice ----------------------------------------------------------------------------------------------------

@@ -82,6 +82,7 @@ class TurnRecord:
     stage_times: tuple[StageTime, ...] = field(default_factory=tuple)
     unexplained_us: int = 0
     trace: Trace = NO_TRACE
+    withheld_rules: tuple[str, ...] = ()  # of the guard: clauses that were not spoken
 
 
 @dataclass(frozen=True, slots=True)
