@@ -14,7 +14,15 @@ LISTS = (
     *("next_behind", "this_behind", "last_behind", "week_words", "day_words", "month_words", "year_words"),
     *("hour_units", "minute_units", "half_units", "in_before", "in_behind", "ago_behind", "day_openings", "day_behind"),
     *("month_openings", "lunar_words", "articles", "every_day", "end_of_month", "fillers", "ordinals_end", "quarters"),
-    *("after_times", "doubtful_months", "half_behind_units", "list_words"),
+    *(
+        "after_times",
+        "doubtful_months",
+        "half_behind_units",
+        "list_words",
+        "sure_openings",
+        "any_holiday",
+        "next_but_one",
+    ),
 )
 _OPENINGS = ("half_before", "half_towards", "quarter_past", "quarter_to", "minutes_to", "day_openings", "articles")
 PARTS = {  # of a day: its first hour, the hour behind it

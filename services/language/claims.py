@@ -2,7 +2,7 @@
 them once.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from services.language import data
@@ -10,11 +10,27 @@ from services.language.phrases import PhraseSet, PhraseTable, words_of
 
 FILE, DEEDS = "claims", "deeds"
 LISTS = (
-    *("open", "closed", "close", "come", "until", "free", "free_nouns", "taken", "negations", "price", "echo", "yes"),
+    *(
+        "open",
+        "closed",
+        "close",
+        "come",
+        "until",
+        "free",
+        "free_word",
+        "free_nouns",
+        "taken",
+        "negations",
+        "price",
+        "echo",
+        "yes",
+    ),
     *("name_is_asked", "assents", "question_openings", "asks_openings", "asks_endings", "caller_subjects", "ignorance"),
-    *("human", "machine", "claiming", "persons", "counted_people", "counts", "capitals", "yes_no_endings"),
+    *("human", "machine", "claiming", "persons", "counted_people", "counts", "capitals", "yes_no_endings", "staff"),
 )
-DEED_LISTS = ("done_before", "done_behind", "promise_before", "ability_before", "not_before", "agents")
+SHORTEST_STEM = 3
+TIME_VERBS = ("open", "closed", "close", "free", "taken", "come")
+DEED_LISTS = ("done_before", "done_behind", "promise_before", "ability_before", "not_before", "not_behind", "agents")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +38,26 @@ class ClaimWords:
     """One language. `deeds` are named by what is done: "booked"."""
 
     lists: Mapping[str, PhraseSet]
+    time_verbs: PhraseTable[str]  # what is said of a time, by the name of its list
     common: frozenset[str]  # words that claim nothing by themselves
     listed: frozenset[str]  # words of the lists, which claim times, not things
+    endings: tuple[str, ...]  # of words in another form: "slowly"
     is_closed_world: bool  # the list above is long enough to tell what is not in it
     deed_lists: Mapping[str, PhraseSet]
     done: PhraseTable[str]  # what says by itself that a deed is done
     verbs: PhraseTable[str]  # of deeds
     acts: Mapping[str, tuple[str, ...]]  # of each deed: parts of the names of tools and acts that do it
+
+    def forms(self, word: str) -> Iterator[str]:
+        """A word, and what it may be without an ending."""
+        yield word
+        for ending in self.endings:
+            if word.endswith(ending) and len(word) - len(ending) >= SHORTEST_STEM:
+                stem = word[: -len(ending)]
+                yield stem
+                yield f"{stem}e"
+                if stem[-1] == stem[-2]:
+                    yield stem[:-1]
 
 
 def claim_words(language_code: str) -> ClaimWords:
@@ -56,10 +85,18 @@ def _read(language: str) -> ClaimWords:
     deed_lists = {name: PhraseSet(data.words(language, DEEDS, name)) for name in DEED_LISTS}
     return ClaimWords(
         lists=lists,
+        time_verbs=PhraseTable(
+            {
+                phrase: name
+                for name in reversed(TIME_VERBS)  # of a phrase in two lists the first counts
+                for phrase in data.words(language, FILE, name)
+            }
+        ),
         listed=frozenset().union(*(phrases.vocabulary for phrases in (*lists.values(), *deed_lists.values()))),
         common=frozenset(word for word in common.split() for word in words_of(word)),
+        endings=data.words(language, FILE, "endings"),
         is_closed_world=data.flag(language, FILE, "is_closed_world"),
-        deed_lists={name: PhraseSet(data.words(language, DEEDS, name)) for name in DEED_LISTS},
+        deed_lists=deed_lists,
         done=PhraseTable(
             {phrase: deed for deed in deeds for phrase in data.words(language, DEEDS, f"deeds.{deed}.done")}
         ),

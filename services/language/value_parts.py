@@ -40,6 +40,8 @@ def _phrase_at(texts: tuple[str, ...], at: int, words: CalendarWords, amounts: V
         candidates.append(Value(Kind.TIME, at, at + time[0], minutes=minutes))
     if holiday := words.holidays.at(texts, at):
         candidates.append(Value(Kind.DATE, at, at + holiday[0], date=(None, *holiday[1])))
+    if length := words.length("any_holiday", texts, at):
+        candidates.append(Value(Kind.DATE, at, at + length, part="holiday"))
     if day := words.relative_days.at(texts, at):
         candidates.append(Value(Kind.DAY, at, at + day[0], number=Decimal(day[1])))
     if month := words.months.at(texts, at):

@@ -1,7 +1,7 @@
 """Values in a text, spoken or written: amounts, times, dates, weekdays, lengths of time, numbers dialled. Sans-IO.
 
-"thirty-five dollars" and "$35" are the same value, and so are "3 giờ chiều" and "15:00". A time whose half of the day is
-not said has both. values.toml and dates.toml of each language have the words; numerals.py reads numbers.
+"thirty-five dollars" and "$35" are the same value, and so are "3 giờ chiều" and "15:00". A time whose half of the day
+is not said has both. values.toml and dates.toml of each language have the words; numerals.py reads numbers.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -103,7 +103,7 @@ class _Combining:
 
     # Amounts
 
-    def _amount(self, at: int) -> Value | None:
+    def _amount(self, at: int) -> Value | None:  # noqa: PLR0911 - one return a way to write it
         if length := self.amounts.percent_before.length(self.texts, at):
             number = self._part(at + length)
             return replace(number, kind=Kind.PERCENT, start=at) if number else None
@@ -150,7 +150,8 @@ class _Combining:
         if day is not None:
             if (behind := self._month_behind(day)) is not None:
                 return self._with_year(replace(behind, start=at))
-            is_day = opening and (self._opens_days(at, opening) or day.kind is Kind.ORDINAL or self._is_ordinal(day))
+            is_ordinal = day.kind is Kind.ORDINAL and self._ends_time(day.end)  # "the first visit" is no day
+            is_day = opening and (self._opens_days(at, opening) or is_ordinal or self._is_ordinal(day))
             if is_day or self._has_day_word(day):
                 end = day.end + (self._is("day_behind", day.end) or self._ordinal_end(day))
                 return Value(Kind.DATE, at, end, date=(None, None, int(day.number)))
@@ -268,12 +269,8 @@ class _Combining:
             hour = self._hour(minutes.end + skipped) if minutes else None
             return self._shifted(hour, -int(minutes.number), start=at) if hour and minutes else None
         minutes = self._part(at)
-        if (
-            minutes is None
-            or minutes.number not in (5, 10, 20, 25)
-            or minutes.digits
-            or self._before("time_openings", at)
-        ):
+        is_range = self._before("time_openings", at) and not self._before("sure_openings", at)
+        if minutes is None or minutes.number not in (5, 10, 20, 25) or minutes.digits or is_range:
             return None
         skipped = self._is("minute_units", minutes.end)
         for name, sign in (("minutes_past", 1), ("minutes_to", -1)):
@@ -322,7 +319,7 @@ class _Combining:
         return self._part(end, Kind.PART) is not None or self._before("time_openings", at)
 
     def _with_part(self, at: int) -> Value | None:
-        """ "10 a.m.", "ten thirty in the morning"."""
+        """A part of the day stands behind it: "10 a.m.", "ten thirty in the morning"."""
         hour = self._hour(at) or self._decimal_hour(at)
         if hour is None:
             return None
@@ -350,13 +347,20 @@ class _Combining:
         hour = self._hour_of_day(at)
         if hour is None or not self._before("time_openings", at):
             return None
-        time = self._with_minutes(hour)
-        return time if self._ends_time(time.end) else None
+        half = self._is("half_hours", hour.end)
+        time = clock(int(hour.number), 30, at, hour.end + half) if half else self._with_minutes(hour)
+        is_sure = self._before("sure_openings", at) and 0 < hour.number <= 12
+        is_named = time.end < len(self.tokens) and self.tokens[time.end].is_capital
+        is_time = self._ends_time(time.end) or (is_sure and not is_named and not self._is_counted_thing(time))
+        return time if is_time else None
 
     def _ends_time(self, at: int) -> bool:
         if at >= len(self.texts) or self.tokens[at].kind == "stop" or at in self.parts:
             return at not in self.parts or self.parts[at].kind is not Kind.NUMBER
         return bool(self._is("after_times", at) or self._is("range_words", at) or self._is("hour_words", at))
+
+    def _is_counted_thing(self, time: Value) -> bool:
+        return self._is_time_unit(time) or self.amounts.percent.length(self.texts, time.end) > 0
 
     def _is_time_unit(self, number: Value) -> bool:
         names = ("minute_units", "hour_units", "day_words", "week_words", "month_words", "year_words")
@@ -385,7 +389,7 @@ class _Combining:
     # Ranges
 
     def _with_ranges(self, found: Sequence[Value]) -> Iterator[Value]:
-        """ "from 8 to 6 p.m.": a number at one end of a range of times is a time; weekdays from one to another are all."""
+        """A number at one end of a range of times is a time; weekdays from one to another are all those between."""
         values = list(found)
         for at in range(len(values) - 1):
             first, second = values[at], values[at + 1]

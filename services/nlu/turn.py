@@ -92,6 +92,7 @@ class TurnRun:
         self._turn, self._emit, self._run_tool, self._remember = turn, emit, run_tool, remember
         self._limits, self._guarded, self._honest = limits, guarded, honest
         self._held: list[str] = []  # clauses from a promise on, until its act is asked for
+        self._unclear = ""  # the beginning of a sentence that is right or wrong by what follows
         self._is_second = False  # the agent has been asked once more
         self._done: list[CallAct] = []
         self._cutter = ClauseCutter(first_phrase_words=limits.first_phrase_words)
@@ -149,6 +150,7 @@ class TurnRun:
         self._guarded.withhold(withheld.clause, withheld.verdict)
         self._is_second = True
         self._held.clear()
+        self._unclear = ""
         self._sentences = 0
         self._cutter = ClauseCutter(first_phrase_words=self._limits.first_phrase_words)
         self._plain = PlainSpeech()
@@ -226,17 +228,24 @@ class TurnRun:
             if self._held or (self._is_second and self._is_said(clause.text)):
                 self._held += [clause.text] if self._held else []
                 continue
+            text, self._unclear = self._unclear + clause.text, ""
             checks = not self._is_from_facts
-            verdict = self._guarded.check(clause.text, reply=self._turn.reply) if checks else PASSED
+            verdict = self._guarded.check(text, reply=self._turn.reply) if checks else PASSED
             if verdict.rule == PROMISE:
-                self._held.append(clause.text)
+                self._held.append(text)
             elif verdict.ok:
-                await self._emit_clause(clause.text)
+                await self._emit_clause(text)
+            elif verdict.may_mend:
+                self._unclear = text
             else:
-                raise Withheld(clause.text, verdict)
+                raise Withheld(text, verdict)
 
     async def _release(self, *, is_whole: bool = False) -> None:
         """Send what waited, once the act of its promise is asked for. Raises Withheld: the reply ends without it."""
+        if self._unclear:
+            text, self._unclear = self._unclear, ""
+            verdict = self._guarded.check(text, reply=self._turn.reply)
+            raise Withheld(text, verdict)
         while self._held:
             verdict = self._guarded.check(self._held[0], reply=self._turn.reply)
             if verdict.rule == PROMISE and not is_whole:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from services.language.calendar_words import calendar_words
 from services.language.clauses import unfinished_by_a_dot
-from services.language.phrases import PhraseSet
+from services.language.phrases import PhraseSet, words_of
 from services.language.value import Reading
 from services.nlu.agent.grounds import Grounds
 
 _SENTENCE_END = re.compile(r"[.!?…。！？]+[\"'”’)]*(?=\s|$)|[。！？\n]")
 _LAST_WORD = re.compile(r"[\w.]*\w$")
+_LONGEST_WORD = 40  # characters looked at behind a sentence
 _QUESTION = ("?", "？")
 
 
@@ -28,13 +30,34 @@ class ClauseForm:
     is_claim_of_caller: bool = False  # what the caller asked, taken as a claim
 
 
+def sentences_of(text: str, language_code: str) -> list[str]:
+    """A text in its sentences. "2 p.m." ends one where a word in a capital follows that is no day or month."""
+    found, start = [], 0
+    for end in _sentence_ends(text, language_code):
+        found.append(text[start:end])
+        start = end
+    return [sentence.strip() for sentence in (*found, text[start:]) if sentence.strip()]
+
+
+def _sentence_ends(text: str, language_code: str) -> list[int]:
+    abbreviations, words = unfinished_by_a_dot(language_code), calendar_words(language_code)
+    ends = []
+    for end in _SENTENCE_END.finditer(text):
+        word = _LAST_WORD.search(text[: end.start()])
+        if word is not None and end.group()[0] == "." and word.group().lower() in abbreviations:
+            behind = words_of(text[end.end() : end.end() + _LONGEST_WORD])
+            is_month = words.months.at(behind, 0) and not words.length("doubtful_months", behind, 0)
+            is_day = bool(words.weekdays.at(behind, 0) or is_month)
+            if "." not in word.group() or not text[end.end() :].lstrip()[:1].isupper() or is_day:
+                continue
+        ends.append(end.end())
+    return ends
+
+
 def unit_of(reply: str, clause: str, language_code: str) -> str:
     """The sentence that a clause belongs to, as far as it is written: what a clause leaves out stands before it."""
-    start, abbreviations = 0, unfinished_by_a_dot(language_code)
-    for end in _SENTENCE_END.finditer(reply):
-        word = _LAST_WORD.search(reply[: end.start()])
-        if word is None or end.group()[0] != "." or word.group().lower() not in abbreviations:
-            start = end.end()
+    ends = _sentence_ends(reply, language_code)
+    start = ends[-1] if ends else 0
     return (reply[start:] + " " + clause if reply[start:].strip() else clause).strip()
 
 

@@ -41,7 +41,8 @@ def claimed_deeds(texts: tuple[str, ...], words: ClaimWords, *, is_question: boo
     while at < len(texts):
         done, verb = words.done.at(texts, at), words.verbs.at(texts, at)
         longest = max((hit[0] for hit in (done, verb) if hit), default=0)
-        if longest and not _is_unsaid(texts, at, words):
+        is_other = words.deed_lists["not_behind"].length(texts, at + longest) > 0  # "gửi xe" is to park, not to send
+        if longest and not is_other and not _is_unsaid(texts, at, words):
             if done and done[0] == longest:
                 found.append(ClaimedDeed(done[1], Tense.DONE, at, at + longest))
             elif verb and (tense := _tense(texts, at, at + verb[0], words)):

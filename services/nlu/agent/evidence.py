@@ -28,6 +28,7 @@ class Verdict:
     ok: bool
     rule: str = ""
     offending: str = ""
+    may_mend: bool = False  # what the sentence says next may make it right: "it's 20 dollars" "for a check-up"
 
 
 PASSED = Verdict(True)

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time
+from functools import lru_cache
 
 from services.language.claims import ClaimWords, claim_words
 from services.language.phrases import PhraseTable, tokens_of, words_of
+from services.language.value import Reading
+from services.language.values import read_values
 from services.nlu.agent.facts import Facts, Person, Service, Topic, names_in, price_in, text_in
 from services.nlu.agent.facts import Money as Price
 
 _ISO_MOMENT = re.compile(r"(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2})")
+_KEPT_READINGS = 128  # of texts, which a turn's clauses are held against again and again
 _STEM = 4  # letters that two words must share to be one word in two forms
 
 
@@ -74,9 +78,19 @@ class Grounds:
     def price(self, service: Service) -> Price | None:
         return price_in(service, self.language_code)
 
+    def without_names(self, reading: Reading) -> Reading:
+        """The reading without values that are names of people: "Mai" is tomorrow too, in Vietnamese."""
+        names = self.people.find(reading.texts)
+        if not names:
+            return reading
+        kept = [v for v in reading.values if not any(start <= v.start and v.end <= end for start, end, _ in names)]
+        return replace(reading, values=tuple(kept))
+
     def knows(self, word: str) -> bool:
         """Whether a word is the language's, or the facts' in any of its forms."""
-        if word in self.words.common or word in self.words.listed or word in self.vocabulary:
+        if any(form in self.words.common or form in self.words.listed for form in self.words.forms(word)):
+            return True
+        if word in self.vocabulary:
             return True
         stem = word[: max(_STEM, len(word) - 3)]
         return len(word) > _STEM and stem in self._stems
@@ -93,6 +107,12 @@ class Grounds:
         words |= {word for fragment in self.fragments for word in fragment}
         self._stems = frozenset(word[:n] for word in words if len(word) > _STEM for n in range(_STEM, len(word) + 1))
         return frozenset(words)
+
+
+@lru_cache(maxsize=_KEPT_READINGS)
+def read(text: str, language_code: str) -> Reading:
+    """The values of a text."""
+    return read_values(text, language_code)
 
 
 def slots_in(results: Iterable[str]) -> tuple[Slot, ...]:
@@ -125,7 +145,8 @@ def _forms(names: Iterable[str], words: ClaimWords) -> Iterable[str]:
         yield name
         parts = words_of(name)
         titles = next((n for n in range(1, len(parts)) if words.lists["persons"].length(parts, 0) == n), 0)
-        if titles and len(parts) > titles:
+        is_other_word = len(parts) == titles + 1 and parts[-1] in words.common  # "Mai" is tomorrow too
+        if titles and len(parts) > titles and not is_other_word:
             yield " ".join(parts[titles:])
 
 

@@ -9,20 +9,19 @@ claimed, neither that it is there nor that it is not.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
+from dataclasses import replace
 
 from services.language.value import Reading
-from services.language.values import read_values
-from services.nlu.agent.clause_form import ClauseForm, form_of, unit_of
+from services.nlu.agent.clause_form import ClauseForm, form_of, sentences_of, unit_of
 from services.nlu.agent.deed_rules import broken_deed
 from services.nlu.agent.evidence import PASSED, Evidence, Verdict
 from services.nlu.agent.facts import Facts
-from services.nlu.agent.grounds import Grounds
+from services.nlu.agent.grounds import Grounds, read
 from services.nlu.agent.language import find_language
 from services.nlu.agent.value_rules import ValueRules
 from services.nlu.agent.word_rules import WordRules
 
-_KEPT_READINGS = 512
+_MENDED_BY_MORE = ("hours", "price", "number", "free_time", "time", "day", "duration")
 
 
 class Guard:
@@ -53,22 +52,31 @@ class Guard:
         """Whether a clause may be spoken after what this turn has said so far."""
         code = find_language(language, self._languages) or self._languages[0]
         grounds = self._grounds[code]
-        unit = unit_of(evidence.reply, clause, code)
-        reading = _read(unit, language)
+        verdict, reply = PASSED, evidence.reply
+        sentences = sentences_of(unit_of(reply, clause, code), code)
+        for sentence in sentences:
+            verdict = self._check(sentence, code, grounds, replace(evidence, reply=reply))
+            if not verdict.ok:
+                return verdict
+            reply = f"{reply} {sentence}"
+        return verdict
+
+    def _check(self, unit: str, code: str, grounds: Grounds, evidence: Evidence) -> Verdict:
+        reading = grounds.without_names(read(unit, code))
         if not reading.texts or _is_authored(reading.texts, grounds):
             return PASSED
         form = form_of(unit, reading, grounds)
         for rule in (self._deeds, self._values, self._words, self._affirmation):
             verdict = rule(reading, form, grounds, evidence)
             if verdict is not None:
-                return verdict
+                return replace(verdict, may_mend=not form.ends_sentence and verdict.rule in _MENDED_BY_MORE)
         return PASSED
 
     def _deeds(self, reading: Reading, form: ClauseForm, grounds: Grounds, evidence: Evidence) -> Verdict | None:
         return broken_deed(reading, form, grounds, evidence, self._can)
 
     def _values(self, reading: Reading, form: ClauseForm, grounds: Grounds, evidence: Evidence) -> Verdict | None:
-        caller = tuple(_read(text, grounds.language_code) for text in evidence.caller)
+        caller = tuple(grounds.without_names(read(text, grounds.language_code)) for text in evidence.caller)
         rules = ValueRules(grounds, evidence, caller=caller, has_facts=self._has_facts)
         return rules.check(reading, form)
 
@@ -79,7 +87,7 @@ class Guard:
         """A bare "yes" claims what the caller asked: it passes where that would."""
         if not form.affirms or not evidence.caller:
             return None
-        asked = _read(evidence.caller[-1], grounds.language_code)
+        asked = grounds.without_names(read(evidence.caller[-1], grounds.language_code))
         question = form_of(evidence.caller[-1], asked, grounds)
         if not question.asks_yes_or_no:
             return None
@@ -98,8 +106,3 @@ def _is_authored(texts: tuple[str, ...], grounds: Grounds) -> bool:
             if authored.texts[start : start + len(texts)] == texts:
                 return True
     return False
-
-
-@lru_cache(maxsize=_KEPT_READINGS)
-def _read(text: str, language_code: str) -> Reading:
-    return read_values(text, language_code)

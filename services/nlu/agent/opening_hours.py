@@ -8,12 +8,27 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
+from enum import IntEnum
 
 DAYS_IN_WEEK = 7
-WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-"""By date.weekday()."""
 MINUTES_IN_DAY = 24 * 60
 _DAYS_SEARCHED = 60  # for the next open day; a place that is closed for longer has none
+
+
+class Weekday(IntEnum):
+    """As date.weekday() counts."""
+
+    MONDAY = 0
+    TUESDAY = 1
+    WEDNESDAY = 2
+    THURSDAY = 3
+    FRIDAY = 4
+    SATURDAY = 5
+    SUNDAY = 6
+
+
+WEEKDAYS = tuple(day.name.lower() for day in Weekday)
+"""As files name them."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -70,18 +85,12 @@ class OpeningHours:
                 return opens.replace(tzinfo=at.tzinfo)
         return None
 
-    def nearest(self, at: datetime, *, after: datetime) -> tuple[datetime, ...]:
-        """The open moments nearest to a closed one: the last opening before it and the next behind it, in order.
-
-        None lies before `after`, and none is given for a moment that is open. Where `at` lies behind an opening of its
-        own day, that opening is the one before it.
-        """
-        if self.is_open(at):
-            return ()
-        plain, least = at.replace(tzinfo=None), after.replace(tzinfo=None)
-        before = next((opens for opens in self._openings(at.date(), forward=False) if least <= opens < plain), None)
-        behind = next((opens for opens in self._openings(at.date(), forward=True) if opens >= max(plain, least)), None)
-        return tuple(opens.replace(tzinfo=at.tzinfo) for opens in (before, behind) if opens)
+    def around(self, at: datetime, *, after: datetime) -> tuple[datetime, ...]:
+        """The last opening before a moment and the next behind it, in order; none lies before `after`."""
+        before = next((opens for opens in self._openings(at.date(), forward=False) if opens < at), None)
+        behind = next((opens for opens in self._openings(at.date(), forward=True) if opens >= max(at, after)), None)
+        found = (before if before is not None and before >= after else None, behind)
+        return tuple(opens for opens in found if opens is not None)
 
     def open_dates(self, first: date, *, count: int) -> tuple[date, ...]:
         """The first dates from one on, that one included, on which it is open at all."""

@@ -6,7 +6,7 @@ to 6 and closed on Sunday" has two. What a part leaves out comes from the part b
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from enum import Enum
@@ -19,6 +19,7 @@ from services.nlu.agent.opening_hours import DAYS_IN_WEEK, MINUTES_IN_DAY, Inter
 
 _NEGATION_REACH = 4  # tokens before a verb
 _CLOCK_TOLERANCE_MIN = 1
+_DAY_BEGINS_MIN = 6 * 60
 
 
 class Verb(Enum):
@@ -79,8 +80,13 @@ def parts_of(reading: Reading, grounds: Grounds, evidence: Evidence) -> list[Par
             part = replace(part, times=(*part.times, value), words=(*part.words, value))
         elif value is not None and value.kind is Kind.PART:
             part = replace(part, day_parts=(*part.day_parts, value.part), words=(*part.words, value))
-        elif at not in silent and (verb := _verb_at(reading.texts, at, grounds)) is not None:
-            part = _with_verb(found, part, verb, is_negated=_is_negated(reading.texts, at, grounds))
+        elif at not in silent and (verb := _verb_at(reading.texts, at, values, grounds)) is not None:
+            is_negated = _is_negated(reading, at, grounds)
+            if part.days is not None and _days_follow(reading, at):
+                found.append(part)
+                part = Part(verb=verb, is_negated=is_negated, has_own_verb=True)
+            else:
+                part = _with_verb(found, part, verb, is_negated=is_negated)
     if part != Part():
         found.append(part)
     return found
@@ -152,6 +158,8 @@ def _same_day(first: Days, second: Days) -> Days | None:
         if len(dated.dates) == 1 and not dated.weekdays and len(named.weekdays) == 1 and not named.dates:
             fits = dated.dates[0].weekday() in named.weekdays
             return dated if fits else Days(is_unknown=True)
+    if len(first.dates) == len(second.dates) == 1 and not (first.weekdays or second.weekdays):
+        return first if first.dates == second.dates else Days(is_unknown=True)
     return None
 
 
@@ -165,16 +173,34 @@ def _with_verb(found: list[Part], part: Part, verb: Verb, *, is_negated: bool) -
     return replace(part, verb=verb, is_negated=is_negated, has_own_verb=True)
 
 
-def _verb_at(texts: tuple[str, ...], at: int, grounds: Grounds) -> Verb | None:
-    lists = grounds.words.lists
-    lengths = {verb: lists[verb.value].length(texts, at) for verb in Verb}
-    longest = max(lengths.values())
-    return next(verb for verb in Verb if lengths[verb] == longest) if longest else None
+def _verb_at(texts: tuple[str, ...], at: int, values: Mapping[int, Value], grounds: Grounds) -> Verb | None:
+    if _is_until(texts, at, values, grounds):
+        return None
+    hit = grounds.words.time_verbs.at(texts, at)
+    return Verb(hit[1]) if hit else None
 
 
-def _is_negated(texts: tuple[str, ...], at: int, grounds: Grounds) -> bool:
+def _is_negated(reading: Reading, at: int, grounds: Grounds) -> bool:
     negations = grounds.words.lists["negations"]
-    return any(negations.length(texts, before) for before in range(max(0, at - _NEGATION_REACH), at))
+    for before in range(at - 1, max(-1, at - _NEGATION_REACH - 1), -1):
+        if reading.tokens[before].kind == "stop":  # "No, we are closed" denies nothing of that
+            return False
+        if negations.length(reading.texts, before):
+            return True
+    return False
+
+
+def _days_follow(reading: Reading, at: int) -> bool:
+    """Whether days are the next thing named behind a verb: it is theirs then."""
+    behind = next((value for value in reading.values if value.start > at), None)
+    return behind is not None and behind.kind in (Kind.WEEKDAYS, Kind.DAY, Kind.DATE)
+
+
+def _is_until(texts: tuple[str, ...], at: int, values: Mapping[int, Value], grounds: Grounds) -> bool:
+    """Whether the word leads to a time: "làm việc đến 6 giờ", where it means to come elsewhere."""
+    length = grounds.words.lists["until"].length(texts, at)
+    behind = values.get(at + length)
+    return length > 0 and behind is not None and behind.kind is Kind.TIME
 
 
 def _joined(first: Value, second: Value, reading: Reading, grounds: Grounds) -> bool:
@@ -245,7 +271,7 @@ class Schedule:
         hours = self.hours_of(days)
         return bool(hours) and all(
             any(
-                a < b and all(b <= each.opens_min or a >= each.closes_min for each in day)
+                a < b and _is_by_day(a) and all(b <= each.opens_min or a >= each.closes_min for each in day)
                 for a in first.minutes
                 for b in last.minutes
             )
@@ -300,6 +326,11 @@ def said_times(readings: Iterable[Reading]) -> frozenset[int]:
         if value.kind is Kind.TIME
         for minute in value.minutes
     )
+
+
+def _is_by_day(minute: int) -> bool:
+    """Whether a time is one that people mean where they leave out the half of the day."""
+    return minute >= _DAY_BEGINS_MIN
 
 
 def _is_on(slot: Slot, day: date) -> bool:

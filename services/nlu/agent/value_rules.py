@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from datetime import date
 
 from services.language.value import Kind, Reading, Value
-from services.language.values import read_values
 from services.nlu.agent.clause_form import ClauseForm
 from services.nlu.agent.evidence import Evidence, Verdict
 from services.nlu.agent.facts import Service
-from services.nlu.agent.grounds import Grounds, slots_in
+from services.nlu.agent.grounds import Grounds, read, slots_in
 from services.nlu.agent.schedule_claims import (
     Days,
     Part,
@@ -47,8 +46,8 @@ class ValueRules:
 
     def _check_prose(self, reading: Reading) -> Verdict | None:
         code = self._grounds.language_code
-        known = [read_values(" ".join(self._grounds.prose), code), *self._caller]
-        known += [read_values(result, code) for result in self._evidence.tools]
+        known = [read(" ".join(self._grounds.prose), code), *self._caller]
+        known += [read(result, code) for result in self._evidence.tools]
         for value in reading.values:
             if value.kind in (Kind.PART, Kind.DAY) or (value.kind is Kind.NUMBER and value.number == 1):
                 continue
@@ -74,14 +73,16 @@ class ValueRules:
 
     def _context_part(self, text: str) -> Part | None:
         """The last days and the last verb of a text."""
-        reading = read_values(text, self._grounds.language_code)
+        reading = self._grounds.without_names(read(text, self._grounds.language_code))
         parts = parts_of(reading, self._grounds, self._evidence)
         days = next((part.days for part in reversed(parts) if part.days), None)
         verb = next((part.verb for part in reversed(parts) if part.verb), None)
         day_parts = next((part.day_parts for part in reversed(parts) if part.day_parts), ())
         return Part(days=days, verb=verb, day_parts=day_parts) if days or verb else None
 
-    def _broken_part(self, own: Part, part: Part, reading: Reading, form: ClauseForm) -> str:
+    def _broken_part(  # noqa: PLR0911 - a table of what may be said
+        self, own: Part, part: Part, reading: Reading, form: ClauseForm
+    ) -> str:
         """The rule that a part breaks; empty: none. `part` is `own` with what the words before it fill in."""
         if own.days is None and not own.times and not (own.has_own_verb and form.ends_sentence):
             return ""
@@ -90,6 +91,9 @@ class ValueRules:
         if part.days is not None and part.days.is_unknown:
             return "" if self._is_said(own) and (form.is_question or form.is_echo) else "date"
         verb = part.verb
+        is_claimed = not form.is_question and not form.is_ignorance
+        if is_claimed and (own.days or own.times) and self._grounds.people.find(reading.texts):
+            return "person_day"  # nothing is known of who is there when
         if verb in (Verb.FREE, Verb.TAKEN) and not self._is_price_free(reading, own):
             return self._broken_free(own, part, form, is_free=(verb is Verb.FREE) is not part.is_negated)
         if verb in (Verb.OPEN, Verb.CLOSED, Verb.CLOSE):
@@ -111,7 +115,10 @@ class ValueRules:
             if own.days is None and not own.has_own_verb:
                 return ""
             if part.days is None:
-                return self._broken_now(is_open=is_open, form=form)
+                is_of_house = not self._grounds.doable.find(reading.texts) and not self._grounds.people.find(
+                    reading.texts
+                )
+                return self._broken_now(is_open=is_open, form=form) if is_of_house else ""
             if form.is_question and not form.is_claim_of_caller and self._is_said(own):
                 return ""
             return "" if schedule.is_open(part.days, own.day_parts or ()) is is_open else "hours"
@@ -128,15 +135,19 @@ class ValueRules:
         return ""
 
     def _fits_hours(self, part: Part, time: Value, reading: Reading, *, is_open: bool) -> bool:
-        schedule, until = self._schedule, self._grounds.words.lists["until"]
-        is_until = any(until.length(reading.texts, time.start - n) == n for n in (1, 2) if time.start >= n)
+        schedule, is_until = self._schedule, self._is_until(time, reading)
         if part.verb is Verb.CLOSE or (part.verb is Verb.CLOSED and not part.is_negated and not is_until):
             return schedule.closes_at(part.days, time)
         if not is_open:
             return part.days is not None and not schedule.is_open_at(part.days, time)
         if is_until:
             return schedule.closes_at(part.days, time)
-        return schedule.opens_at(part.days, time) or (part.days is not None and schedule.is_open_at(part.days, time))
+        is_asked = part.days is not None and self._said_time(time)  # "are you open at five on Friday?"
+        return schedule.opens_at(part.days, time) or (is_asked and schedule.is_open_at(part.days, time))
+
+    def _is_until(self, time: Value, reading: Reading) -> bool:
+        until = self._grounds.words.lists["until"]
+        return any(until.length(reading.texts, time.start - n) == n for n in (1, 2) if time.start >= n)
 
     def _broken_now(self, *, is_open: bool, form: ClauseForm) -> str:
         """Of no day, as in "we are open": said of this moment, where it is a whole sentence."""
@@ -179,6 +190,10 @@ class ValueRules:
         for time in alone:
             if is_now(time, self._evidence) or schedule.free(part.days, time, ()):
                 continue
+            if part.verb is Verb.COME and part.days is not None and self._is_until(time, reading):
+                if not schedule.closes_at(part.days, time):
+                    return "hours"
+                continue
             if not (may_echo and self._is_said(own)):
                 return "free_time" if own.days else "time"
         if own.times or own.days is None:
@@ -187,8 +202,6 @@ class ValueRules:
             return ""
         if schedule.has_free_on_each(own.days, own.day_parts) or (may_echo and self._is_said(own)):
             return ""
-        if self._grounds.people.find(reading.texts) and not form.is_question:
-            return "person_day"
         is_relative = bool(own.days.dates) and not own.days.weekdays
         if form.is_question and not form.is_claim_of_caller:
             opens = schedule.is_open(own.days, own.day_parts)
@@ -253,27 +266,50 @@ class ValueRules:
         )
         if all(self._is_computed(price) or self._is_in_texts(price, reading) for price in prices):
             return None
+        if not self._grounds.services.find(reading.texts) and all(
+            self._is_free_text(price, reading) for price in prices
+        ):
+            return None
         may_echo = (form.is_question or form.is_echo) and not form.is_claim_of_caller and not services
         if may_echo and all(self._said_amount(price) for price in prices):
             return None
         return _broken("price", wrong, reading)
 
+    def _is_free_text(self, price: Value, reading: Reading) -> bool:
+        """Free of charge by a text of the facts that names the same thing."""
+        said = reading.texts[price.start : price.end]
+        others = set(reading.texts) - self._grounds.words.common - set(said)
+        return price.number == 0 and any(_holds(text, said) and others & set(text) for text in self._grounds.fragments)
+
     def _may_be_price(self, value: Value, reading: Reading) -> bool:
         """A bare number beside a service and a word for price: "a filling is fifty"."""
         price = self._grounds.words.lists["price"]
         before = any(price.length(reading.texts, value.start - n) for n in (1, 2) if value.start >= n)
+        before = before or price.length(reading.texts, value.end) > 0
         return before and value.number > 1 and bool(self._grounds.services.find(reading.texts))
 
     def _check_given_away(self, reading: Reading, form: ClauseForm) -> Verdict | None:
         """Free of charge, where no time is named: "the check-up is free"."""
         lists = self._grounds.words.lists
-        found = [at for at in range(len(reading.texts)) if lists["free"].length(reading.texts, at)]
-        if not found or form.is_question or not self._grounds.services.find(reading.texts):
+        found = [at for at in range(len(reading.texts)) if lists["free_word"].length(reading.texts, at)]
+        is_asked = form.is_question and not form.is_claim_of_caller
+        if not found or is_asked or not (form.ends_sentence or form.is_claim_of_caller):
             return None
-        has_time = any(value.kind in (Kind.TIME, Kind.WEEKDAYS, Kind.DAY, Kind.DATE) for value in reading.values)
-        if has_time or lists["free_nouns"].are_in(reading.texts):
+        kinds = (Kind.TIME, Kind.WEEKDAYS, Kind.DAY, Kind.DATE, Kind.PART)
+        has_time = any(value.kind in kinds for value in reading.values)
+        if has_time or lists["free_nouns"].are_in(reading.texts) or self._is_known_free(reading):
             return None
         return Verdict(False, "price", reading.texts[found[0]])
+
+    def _is_known_free(self, reading: Reading) -> bool:
+        """Whether a text of the facts calls free what the clause does: it has a word of the text beside."""
+        words = [word for word in reading.texts if len(word) > 3 and word not in self._grounds.words.common]
+        for fragment in self._grounds.fragments:
+            if self._grounds.words.lists["free_word"].are_in(fragment):
+                named = [word for word in fragment if len(word) > 3 and word not in self._grounds.words.common]
+                if any(word[:4] == other[:4] for word in words for other in named):
+                    return True
+        return False
 
     def _nearest(
         self, services: Sequence[tuple[int, int, Service]], price: Value, prices: Sequence[Value], *, before: bool
@@ -291,7 +327,7 @@ class ValueRules:
         """The service that is talked of where the clause names none; None: none, or more than one."""
         if form.is_claim_of_caller:
             return None
-        reply = read_values(self._evidence.reply, self._grounds.language_code) if self._evidence.reply else None
+        reply = read(self._evidence.reply, self._grounds.language_code) if self._evidence.reply else None
         if reply and (named := self._grounds.services.find(reply.texts)):
             return named[-1][2]
         for asked in reversed(self._caller):
@@ -374,7 +410,7 @@ class ValueRules:
     def _is_in_tools(self, value: Value) -> bool:
         if not self._evidence.tools or (value.kind is Kind.NUMBER and value.number < 2):
             return False
-        known = [read_values(result, self._grounds.language_code) for result in self._evidence.tools]
+        known = [read(result, self._grounds.language_code) for result in self._evidence.tools]
         return any(_amounts(value, other) for text in known for other in text.values)
 
 
@@ -382,11 +418,12 @@ def _filled(part: Part, before: Part | None, asked: Part | None) -> Part:
     """A part with the days and the verb that the reply, then the question, gives it."""
     days, verb, is_negated = part.days, part.verb, part.is_negated
     for context in (before, asked):
-        if context is None:
-            continue
-        days = days if days is not None else context.days
-        is_open_question = verb is None and context.verb is not None
-        verb = context.verb if is_open_question else verb
+        if context is not None and days is None:
+            days = context.days
+    if verb is None and before is not None and before.verb is Verb.OPEN and part.times:
+        verb = Verb.OPEN
+    if verb is None and asked is not None:
+        verb = asked.verb
     return Part(days, part.times, part.day_parts, verb, is_negated, part.has_own_verb, part.words)
 
 

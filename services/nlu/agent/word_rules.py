@@ -11,6 +11,8 @@ from services.nlu.agent.evidence import Evidence, Verdict
 from services.nlu.agent.facts import Person, Service, Topic
 from services.nlu.agent.grounds import Grounds
 
+_INSIDE_SENTENCES = ",，、"
+
 
 class WordRules:
     """One clause's names and things against the facts and the call."""
@@ -43,16 +45,26 @@ class WordRules:
         begins = True
         for at, token in enumerate(reading.tokens):
             if token.kind == "stop":
-                begins = True
+                begins = token.text[-1] not in _INSIDE_SENTENCES
                 continue
             title = any(lists["persons"].length(reading.texts, at - n) == n for n in (1, 2) if at >= n)
             is_name = token.is_capital and (not begins or title)
             begins = False
             word = token.text.removesuffix("'s")
             is_known = self._grounds.knows(word) or word in said or lists["capitals"].length((word,), 0)
+            is_strange = title and self._is_staff_unknown(reading, at) and not (form.is_question or form.is_ignorance)
+            if is_strange and token.is_capital:
+                return Verdict(False, "name", token.text)
             if is_name and not is_known and not self._is_value(reading, at):
                 return Verdict(False, "name", token.text)
         return None
+
+    def _is_staff_unknown(self, reading: Reading, at: int) -> bool:
+        """Whether a name behind a title of staff is nobody's here."""
+        staff = self._grounds.words.lists["staff"]
+        is_staff = any(staff.length(reading.texts, at - n) == n for n in (1, 2) if at >= n)
+        people = self._grounds.people.find(reading.texts)
+        return is_staff and not any(start <= at < end for start, end, _ in people)
 
     def _is_value(self, reading: Reading, at: int) -> bool:
         kinds = (Kind.WEEKDAYS, Kind.DATE, Kind.MONTH, Kind.MONEY, Kind.PART, Kind.TIME, Kind.DAY)
@@ -65,7 +77,7 @@ class WordRules:
         if not people or form.is_question or form.is_ignorance:
             return None
         negations = self._grounds.words.lists["negations"]
-        if negations.are_in(texts):
+        if negations.are_in(texts) and not form.is_claim_of_caller:
             return self._check_denied(reading, people)
         done = [hit for hit in self._grounds.doable.find(texts) if not _is_inside(hit, people)]
         if not done:
@@ -86,9 +98,9 @@ class WordRules:
 
     def _check_asked_for(self, people: list[tuple[int, int, Person]]) -> Verdict | None:
         """A name alone answers what the caller asked: that must be something the person does."""
-        if not self._evidence.caller or (
-            self._evidence.reply.strip(" ,.!") and self._grounds.doable.find(words_of(self._evidence.reply))
-        ):
+        said = words_of(self._evidence.reply)
+        has_answered = self._grounds.doable.find(said) or self._grounds.words.lists["ignorance"].are_in(said)
+        if not self._evidence.caller or has_answered or len({person.id for _, _, person in people}) > 1:
             return None
         asked = words_of(self._evidence.caller[-1])
         if self._grounds.people.find(asked):

@@ -134,10 +134,10 @@ def test_a_price_without_languages_holds_in_all():
 
 
 def test_a_file_names_line_and_field(tmp_path: Path):
-    old = "minutes: 45"
+    old = "minutes: 60"
     line = next(n for n, text in enumerate(CLINIC.splitlines(), start=1) if old in text)
     (tmp_path / "clinic.yaml").write_text(CLINIC.replace(old, "minutes: soon"), encoding="utf-8")
-    with pytest.raises(StartupError, match=rf"clinic\.yaml: line {line}: facts\.services\.1\.minutes: "):
+    with pytest.raises(StartupError, match=rf"clinic\.yaml: line {line}: facts\.services\.4\.minutes: "):
         read_agents(tmp_path)
 
 
@@ -186,7 +186,7 @@ def test_hours_know_holidays_breaks_and_weekends():
 
 def test_the_nearest_open_times_lie_on_both_sides_and_never_before_now():
     hours = hours_of([])
-    sunday = at("2026-12-06 10:00")
-    assert hours.nearest(sunday, after=at("2026-12-01 07:00")) == (at("2026-12-05 09:00"), at("2026-12-07 08:00"))
-    assert hours.nearest(sunday, after=at("2026-12-05 14:00")) == (at("2026-12-07 08:00"),)
-    assert hours.nearest(at("2026-12-07 09:00"), after=at("2026-12-01 07:00")) == ()
+    sunday = datetime(2026, 12, 6, 10)
+    before, behind = datetime(2026, 12, 5, 9), datetime(2026, 12, 7, 8)
+    assert hours.around(sunday, after=datetime(2026, 12, 1, 7)) == (before, behind)
+    assert hours.around(sunday, after=datetime(2026, 12, 5, 14)) == (behind,)
