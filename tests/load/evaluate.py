@@ -362,7 +362,7 @@ def _row(name: str, score: Score) -> str:
 
 
 async def _main() -> int:
-    chosen = {key: os.environ.get(key, default).split(",") for key, default in (
+    chosen = {key: (os.environ.get(key) or default).split(",") for key, default in (
         ("AGENT_KIND", "graph"), ("ENGINE", "none"), ("PART", "test"), ("LANGUAGES", "en,vi"), ("AGENT", ""),
     )}  # fmt: skip
     scripts = [
