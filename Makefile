@@ -7,12 +7,15 @@ EDGE ?=
 SCENARIO ?=
 STAGE ?=
 ENGINE ?=
-export WAV EDGE SCENARIO STAGE ENGINE
+AGENT_KIND ?=
+PART ?=
+LANGUAGES ?=
+export WAV EDGE SCENARIO STAGE ENGINE AGENT_KIND PART LANGUAGES
 # buf, grpcurl and the like come with the environment
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run-stack pbx call models test check protos bench load clean env-stack env-call env-test
+.PHONY: help run-stack pbx call models test check protos bench load evaluate clean env-stack env-call env-test
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1\t/' | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -54,6 +57,9 @@ bench: env-test ## Measure turns and barge-in on the wire: a table, and out/benc
 
 load: env-test ## Load one stage alone: STAGE=stt|nlu|tts|gateway [ENGINE=name]; a table, and out/load-<stage>.json
 	@exec $(PYTHON) -m tests.load.stage
+
+evaluate: env-test ## Put the questions of tests/data/dialogues to an agent: AGENT_KIND=graph,prompt ENGINE=none,llama_cpp PART=test LANGUAGES=en,vi SHOW=1
+	@exec $(PYTHON) -m tests.load.evaluate
 
 clean: ## Remove the environment and what was made here; models and wheels stay in ~/.cache/tong-dai
 	rm -rf .venv .cache out .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

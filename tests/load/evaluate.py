@@ -325,8 +325,7 @@ async def evaluate(kind: str, engine_name: str, scripts: list[Script], *, shows:
                     _count(scores.setdefault(name, Score()), outcome, heard, turn, engine.tokens - before)
                 if shows and (heard.withheld or outcome != "right" or "ALL" in os.environ):
                     more = [*heard.acts, *heard.withheld] or ""
-                    print(f"{outcome:5} {script.name}: {turn.caller}
-      {heard.text} {more}")
+                    print(f"{outcome:5} {script.name}: {turn.caller}\n      {heard.text} {more}")
             await conversation.finish()
         await engine.forget(script.name)
     await engine.close()
@@ -363,7 +362,7 @@ def _row(name: str, score: Score) -> str:
 
 
 async def _main() -> int:
-    chosen = {key: os.environ.get(key, default).split(",") for key, default in (
+    chosen = {key: (os.environ.get(key) or default).split(",") for key, default in (
         ("AGENT_KIND", "graph"), ("ENGINE", "none"), ("PART", "test"), ("LANGUAGES", "en,vi"), ("AGENT", ""),
     )}  # fmt: skip
     scripts = [

@@ -3,7 +3,8 @@
 Multilingual sentence embeddings (e5-small in four bits, on one thread, some 15 ms) and the sentence's own words are
 compared with the examples'; a kernel ridge regression on one-hot kinds gives each kind a score, about 1 where the
 examples agree and 0 where none of them speaks for the kind. It is trained when the agent is loaded, in under a second;
-the examples' embeddings are kept on disk by the hash of what they were made from.
+the examples' embeddings are kept on disk by the hash of what they were made from, and those of the packaged languages
+and agents come with the package (python -m deploy.learn_examples makes them).
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ _REGULARISATION = 0.5
 _WORDS_WEIGHT = 0.7  # of the kernel of shared words, beside that of the embeddings
 _REMEMBERED_TEXTS = 512
 _MOST_KEPT = 20_000  # vectors in the cache: 30 MB
+PACKAGED = Path(__file__).parent / "vectors"  # of the examples that come with the languages and agents
 
 log = get_logger(__name__)
 
@@ -139,8 +141,8 @@ class ExampleUnderstanding:
         """The examples' vectors, from the cache where they are in it."""
         texts = [text for _, _, text in self._examples]
         path = self._cache_dir / f"{embedder.name}.npz"
-        known = _kept(path)
-        keys = [hashlib.sha256(text.encode()).hexdigest()[:32] for text in texts]
+        known = kept_vectors(PACKAGED / f"{embedder.name}.npz") | kept_vectors(path)
+        keys = [key_of(text) for text in texts]
         missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
         if missing:
             made = embedder.embed(list(missing.values()))
@@ -149,11 +151,11 @@ class ExampleUnderstanding:
         return np.stack([known[key] for key in keys])
 
 
-def _kept(path: Path) -> dict[str, Vectors]:
+def kept_vectors(path: Path) -> dict[str, Vectors]:
     """The vectors of a cache by the hash of their sentence."""
     try:
         with np.load(path, allow_pickle=False) as kept:
-            return dict(zip(kept["keys"].tolist(), kept["vectors"], strict=True))
+            return dict(zip(kept["keys"].tolist(), kept["vectors"].astype(np.float32), strict=True))
     except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         return {}
 
@@ -167,6 +169,11 @@ def _keep(path: Path, vectors: Mapping[str, Vectors]) -> None:
         part.replace(path)
     except OSError as error:
         log.warning("cache_not_written", file=str(path), why=str(error))
+
+
+def key_of(text: str) -> str:
+    """What the vector of a sentence is kept by."""
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 class _Words:

@@ -25,6 +25,7 @@ _LEAST_FUZZY = 5  # letters of a word that may be written otherwise
 _LEAST_LIKE = 0.85  # difflib's ratio
 _LONGEST_GAP = 2  # common words inside a name
 _LONGEST_HOUR = 12
+_FEWEST_DIALLED = 7  # digits of a number in figures that is one to be dialled
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +158,8 @@ class SlotFinder:
                 case Kind.PART:
                     part = value.part
                 case Kind.DIGITS:
+                    digits = value.digits
+                case Kind.NUMBER if len(value.digits) >= _FEWEST_DIALLED:
                     digits = value.digits
                 case Kind.NUMBER if days or day:
                     hour = int(value.number)

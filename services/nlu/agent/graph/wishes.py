@@ -5,10 +5,12 @@ Sans-IO.
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 
 from services.language.calendar_words import PARTS
+from services.language.script import script_of
 from services.language.words import normalise
 from services.nlu.agent.facts import FreeTime, names_in
 from services.nlu.agent.graph.dialogue import Dialogue, Wish
@@ -203,7 +205,7 @@ class Wishes:
 
     def name_in(self, text: str, *, is_asked: bool) -> str:
         """A caller's name: behind words that announce one, or where it was asked for what a short answer has left."""
-        words, lists = text.split(), self._finder.words
+        words, lists = self._words_of(text), self._finder.words
         plain = [" ".join(normalise(word)) for word in words]
         start = 0
         for lead in lists.name_leads:
@@ -217,7 +219,7 @@ class Wishes:
         for word, said in zip(words[start:], plain[start:], strict=True):
             is_small = any((said,) == trail for trail in lists.name_trails)
             if not is_small and said and not any(c.isdigit() for c in said):
-                kept.append(word.strip(".,;:!?\"'"))
+                kept.append(word.strip(".,;:!?\"'，。！？"))
             elif kept:
                 break
             if word[-1:] in ".,;!?" and kept:
@@ -226,7 +228,19 @@ class Wishes:
         is_none = any(said_name[: len(never)] == never for never in lists.never_names)
         if not kept or len(kept) > _LONGEST_NAME or is_none or text.rstrip().endswith(_QUESTION_MARKS):
             return ""
-        return " ".join(word[:1].upper() + word[1:] for word in kept)
+        return self._border.join(word[:1].upper() + word[1:] for word in kept)
+
+    @property
+    def _border(self) -> str:
+        return " " if script_of(self._language).is_spaced else ""
+
+    def _words_of(self, text: str) -> list[str]:
+        """The words as written; signs of a script without spaces by themselves."""
+        return (
+            text.split()
+            if self._border
+            else [word for word in re.split(r"(?<=[\W\u3000-\u9fff])|\s+", text) if word.strip()]
+        )
 
     def _name(self, thing_id: str) -> str:
         thing = self._facts.find(thing_id) if thing_id else None
