@@ -364,7 +364,9 @@ class ValueRules:
                 return _broken(value.kind.value, value, reading)
         return None
 
-    def _is_number_known(self, value: Value, reading: Reading, form: ClauseForm) -> bool:
+    def _is_number_known(  # noqa: PLR0911 - a table of what may be said
+        self, value: Value, reading: Reading, form: ClauseForm
+    ) -> bool:
         if self._is_in_texts(value, reading) or self._is_computed(value):
             return True
         if value.kind is Kind.DIGITS:
