@@ -9,7 +9,7 @@ from tests.conformance.replies import ask, draft, ends, reply
 from tests.conformance.servers import NLU, ROOT, Server, running
 from tests.conformance.streams import kind_of, opened
 
-SURVEY = {"NLU_AGENTS_DIR": str(ROOT / "tests/data/agents"), "NLU_DEFAULT_AGENT": "survey"}
+SURVEY = {"NLU_AGENT_KIND": "", "NLU_AGENTS_DIR": str(ROOT / "tests/data/agents"), "NLU_DEFAULT_AGENT": "survey"}
 
 
 @dataclass(frozen=True, slots=True)

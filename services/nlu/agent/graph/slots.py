@@ -190,6 +190,8 @@ def _forms(names: Names, language_code: str) -> tuple[Words, ...]:
 def _places(words: Words, form: Words, common: frozenset[str]) -> list[tuple[int, int]]:
     found = []
     for start in range(len(words)):
+        if words[start][0] != form[0][0]:
+            continue  # most names: this is asked of every word of every sentence
         end = _match(words, start, form, common)
         if end:
             found.append((start, end))
