@@ -106,7 +106,7 @@ async def answers(profile: AgentProfile, *said: str, at: str = "2026-11-30T10:30
         ("How much is a crown?", "A crown costs 250 dollars."),
         ("How much is an implant?", "I'm sorry, I don't know the price of an implant."),
         ("How much is a filling and a cleaning?", "A filling costs 50 dollars. A cleaning costs 35 dollars."),
-        ("How long does a cleaning take?", "A cleaning takes 45 minutes."),
+        ("How long does a cleaning take?", "A cleaning takes 30 minutes."),
         ("How long is a crown?", "I'm sorry, I don't know how long a crown takes."),
         ("Are you open on Sunday?", "I'm sorry, we are closed on Sunday."),
         ("Are you open on Friday?", "On Friday, we are open from 8 a.m. to 6 p.m."),
