@@ -133,6 +133,14 @@ async def test_a_thing_of_the_clinics_with_a_strange_word_beside_it_is_another_t
     assert answer == "I don't know exactly that. What I do know is this. A crown costs 250 dollars."
 
 
+@pytest.mark.parametrize(
+    "said", ["How much for removing a crown?", "How much is a sealing?", "How much is a crown for a dog?"]
+)
+async def test_no_price_is_given_as_that_of_another_thing(clinic: AgentProfile, said: str) -> None:
+    (answer,) = await answers(clinic, said)
+    assert "don't know" in answer
+
+
 async def test_a_name_that_is_nearly_heard_right_is_found(clinic: AgentProfile) -> None:
     assert await answers(clinic, "How much is whitning?") == ["A whitening costs 120 dollars."]
 

@@ -22,7 +22,7 @@ from services.nlu.agent.graph.asking import Asking, Words, asking
 _LEAST_STEM = 4  # letters that words of one stem share
 _STEM_SHARE = 0.6  # of the longer word
 _LEAST_FUZZY = 5  # letters of a word that may be written otherwise
-_LEAST_LIKE = 0.85  # difflib's ratio
+_LEAST_LIKE = 0.88  # difflib's ratio: "whitning" is whitening, "sealing" is not scaling
 _LONGEST_GAP = 2  # common words inside a name
 _LONGEST_HOUR = 12
 _FEWEST_DIALLED = 7  # digits of a number in figures that is one to be dialled
