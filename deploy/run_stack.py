@@ -1,7 +1,8 @@
 """`make run-stack`: the services under supervisor, in the foreground, until Ctrl-C.
 
 Says how far each is until all serve, then where they are; says when one dies and when it is back. A service that cannot
-start ends the command with that service's own line and exit status 1.
+start at first ends the command with that service's own line and exit status 1; one that fails later on does not end the
+calls of the others.
 """
 
 import signal
@@ -23,6 +24,7 @@ from services.runtime.models import read_models
 _LOGS = Path(__file__).parents[1] / "out" / "logs"
 _START_LIMIT_S = 180.0
 _LOOK_EVERY_S = 0.25
+_TRY_AGAIN_S = 15.0
 
 
 class Stopped(Exception):
@@ -109,12 +111,18 @@ def _wait_until_serving(supervision: Supervision, watched: Sequence[Watched], be
 
 
 def _keep_watch(supervision: Supervision, watched: Sequence[Watched]) -> None:
-    """Say when a service dies and when it is back. Ends with StartupError when one cannot be brought back."""
+    """Say when a service dies and when it is back. One that cannot be started again is tried anew now and then: what
+    the others hold, calls among it, goes on. Ends with StartupError when supervisor itself is gone.
+    """
+    tried_at: dict[str, float] = {}
     while supervision.is_alive:
         for state in supervision.states():
             each = _of(watched, state)
-            if state.state == "FATAL":
-                raise StartupError(f"{each.name} cannot be started again: {_why_it_ended(supervision, each, state)}")
+            if state.state == "FATAL" and time.monotonic() - tried_at.get(state.name, -_TRY_AGAIN_S) >= _TRY_AGAIN_S:
+                tried_at[state.name] = time.monotonic()
+                why = _why_it_ended(supervision, each, state)
+                _say(f"{each.name:<15} cannot be started: {why}; the others go on, and it is tried again")
+                supervision.restart(state.name)
             _note_change(each, state)
         time.sleep(2 * _LOOK_EVERY_S)
     raise StartupError(f"supervisor is gone; see {_LOGS}")
@@ -151,7 +159,7 @@ def _show_addresses(processes: Sequence[Process], took_s: float) -> None:
     print(f"  {'':<15} {'gRPC':<22} Prometheus")
     for process in processes:
         own = process.settings
-        metrics = f"http://{own.host}:{own.metrics_port}/metrics" if own.metrics_port else "off"
+        metrics = f"http://{own.metrics_host}:{own.metrics_port}/metrics" if own.metrics_port else "off"
         print(f"  {process.name:<15} {f'{own.host}:{own.port}':<22} {metrics}")
     print(
         "\n  In another terminal:\n"

@@ -32,6 +32,9 @@ class StackSettings(BaseSettings):
         default="https://abetlen.github.io/llama-cpp-python/whl/cpu",
         description="Folder or index where a ready wheel of llama-cpp-python is looked for before one is compiled.",
     )
+    llama_wheel_sha256: str = Field(
+        default="", description="sha256 of ready wheels that may be installed from an index, by comma; empty: none is."
+    )
 
 
 def read_stack_settings() -> StackSettings:

@@ -39,8 +39,8 @@ class Supervision:
 
     def __enter__(self) -> "Supervision":
         self._logs_dir.mkdir(parents=True, exist_ok=True)
-        for old in self._logs_dir.glob("*.err"):
-            old.unlink()  # the last line of these explains a failed start: it must be of this one
+        # Logs of earlier starts stay, and rotate by their size; what they hold explains no failure of this start.
+        self._began_at = {path.name: _place(path) for path in self._logs_dir.glob("*.*")}
         self._run_dir = tempfile.TemporaryDirectory(prefix="tong-dai-")
         environment = os.environ | {
             "TONG_DAI_PYTHON": sys.executable,
@@ -85,7 +85,7 @@ class Supervision:
         """The signal that ended a process the last time it ended; empty when none did. Only the log tells: of a
         process that ends early the interface keeps nothing.
         """
-        log = (self._logs_dir / "supervisor.log").read_text(encoding="utf-8", errors="replace")
+        log = self._said(self._logs_dir / "supervisor.log")
         exits = re.findall(rf"exited: {re.escape(name)} \((?:terminated by (\w+))?", log)
         return exits[-1] if exits else ""
 
@@ -93,6 +93,32 @@ class Supervision:
         """The last line a process wrote to stderr."""
         for suffix in ("err", "log"):
             path = self._logs_dir / f"{name}.{suffix}"
-            if path.is_file() and (lines := path.read_text(encoding="utf-8", errors="replace").strip().splitlines()):
+            if lines := self._said(path).strip().splitlines():
                 return lines[-1]
         return f"it said nothing; see {self._logs_dir}"
+
+    def restart(self, name: str) -> None:
+        """Start a process again that was given up."""
+        transport = SupervisorTransport(None, None, f"unix://{self._run_dir.name}/supervisor.sock")
+        try:
+            xmlrpc.client.ServerProxy("http://local", transport).supervisor.startProcess(name, False)
+        except (OSError, http.client.HTTPException, xmlrpc.client.Error):
+            return  # it is asked for again
+        finally:
+            transport.close()
+
+    def _said(self, path: Path) -> str:
+        """What a log file holds of this start. One that has been rotated since is all of it."""
+        if not path.is_file():
+            return ""
+        inode, size = _place(path)
+        old_inode, old_size = self._began_at.get(path.name, (0, 0))
+        with path.open("rb") as log:
+            log.seek(old_size if inode == old_inode and size >= old_size else 0)
+            return log.read().decode(errors="replace")
+
+
+def _place(path: Path) -> tuple[int, int]:
+    """Which file it is, and how long."""
+    status = path.stat()
+    return status.st_ino, status.st_size

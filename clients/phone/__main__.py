@@ -20,6 +20,7 @@ from clients.phone.settings import PhoneSettings
 from clients.phone.timeline import timeline
 from clients.phone.verdicts import VERDICTS
 from clients.phone.watch import CallWatch, GatewayAway
+from services.runtime.channels import open_channel
 
 
 class CallFailed(Exception):
@@ -33,7 +34,7 @@ async def run(settings: PhoneSettings) -> int:
     """
     questions = [Question(file, read_wav(file)) for file in settings.files]
     async with AsyncExitStack() as stack:
-        channels = [await stack.enter_async_context(grpc.aio.insecure_channel(each)) for each in settings.gateways]
+        channels = [await stack.enter_async_context(open_channel(each, settings.channel)) for each in settings.gateways]
         try:
             async with CallWatch(*channels) as watch, _line(settings, channels[0]) as line:
                 answered_at_ns = time.time_ns() - round(line.now_s() * 1e9)

@@ -3,11 +3,13 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import AliasChoices, Field, field_validator, model_validator
+from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from clients.phone.scenarios import SCENARIOS, Scenario
 from deploy.gateways import GatewayProcesses, apart
+from services.runtime.channels import ChannelSettings
+from services.runtime.exposure import is_loopback_target
 
 _SCENARIO_NAMES = ", ".join(SCENARIOS)
 
@@ -39,6 +41,12 @@ class PhoneSettings(BaseSettings):
         "127.0.0.1:50051",
         description="The gateway's gRPC address; that of the first process where GATEWAY_PROCESSES is more than 1.",
     )
+    tls_ca_file: Path | None = Field(
+        None, description="PEM certificates of those who sign the gateway's; turns TLS to it on."
+    )
+    token: SecretStr = Field(
+        SecretStr(""), description="Bearer token for the gateway, with the scopes connect and watch; empty sends none."
+    )
     language: Literal["en-US", "vi-VN"] = Field("en-US", description="Language of the recorded questions.")
     out: Path = Field(Path("out/call"), description="Folder of the recordings.")
     sip_port: int = Field(15070, ge=1024, le=65535, description="The phone's own SIP port, on loopback.")
@@ -64,6 +72,17 @@ class PhoneSettings(BaseSettings):
         if self.edge == "grpc" and self.shown is not None and self.shown.needs_phone:
             raise ValueError(f"SCENARIO={self.scenario} needs a telephone: leave EDGE=grpc away")
         return self
+
+    @model_validator(mode="after")
+    def _token_does_not_go_over_plain_text(self) -> "PhoneSettings":
+        if self.token.get_secret_value() and self.tls_ca_file is None and not is_loopback_target(self.gateway):
+            raise ValueError(f"PHONE_TOKEN would go to {self.gateway} over plain text: set PHONE_TLS_CA_FILE")
+        return self
+
+    @property
+    def channel(self) -> ChannelSettings:
+        """How the gateway is reached."""
+        return ChannelSettings(tls_ca_file=self.tls_ca_file, token=self.token.get_secret_value())
 
     @property
     def shown(self) -> Scenario | None:

@@ -123,6 +123,15 @@ def ensure_asterisk(folder: Path, say: Say) -> UnpackedAsterisk:
     raise StartupError(f"no Asterisk for this machine in Debian's archive ({fault or 'it does not run here'})")
 
 
+def unpack_package(suite: str, name: str, root: Path) -> None:
+    """Unpack one package, without what it depends on, into `root`. Raises StartupError saying why it cannot be had."""
+    with tempfile.TemporaryDirectory(prefix="fetch-") as scratch:
+        if fault := _fetch(_Source(suite, (name,), is_closure=False), Path(scratch)):
+            raise StartupError(f"{name} cannot be had from Debian {suite}: {fault}")
+        root.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(Path(scratch) / "root", root)
+
+
 def _runs(unpacked: UnpackedAsterisk) -> bool:
     try:
         return bool(unpacked.version())

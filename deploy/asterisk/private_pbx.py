@@ -57,10 +57,11 @@ class PrivatePbx:
         ports: PbxPorts = PbxPorts(),
         account: PbxAccount = PbxAccount(),
         longest_call_s: int = 3660,
+        ring_s: int = 30,
     ) -> None:
         self.ports, self.account = ports, account
         self._unpacked, self._state = unpacked, state.resolve()
-        self._longest_call_s = longest_call_s
+        self._longest_call_s, self._ring_s = longest_call_s, ring_s
         self._run: Path | None = None  # a socket's path may be 107 bytes, so not under `state`
         self._process: asyncio.subprocess.Process | None = None
 
@@ -165,6 +166,7 @@ class PrivatePbx:
             "ARI_PASSWORD": self.account.password,
             "ARI_APP": self.account.app,
             "LONGEST_CALL_S": self._longest_call_s,
+            "RING_S": self._ring_s,
         }
         for template in (_HERE / "private").glob("*.conf"):
             text = template.read_text(encoding="utf-8")

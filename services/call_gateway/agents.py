@@ -57,8 +57,9 @@ class AgentBook:
         """Ask the NLU stage whom it has, until it answers; then have their prompts spoken. Runs until cancelled."""
         agents = await self._ask()
         for agent in agents:
-            self.learn(("", agent.agent_id), agent)
-        if len(agents) == 1:  # it is the one that answers when none is named
+            for tenant_id in agent.tenants or ("",):  # one that belongs to some is not shown to others
+                self.learn((tenant_id, agent.agent_id), agent)
+        if len(agents) == 1 and not agents[0].tenants:  # it is the one that answers when none is named
             self.learn(("", ""), agents[0])
         log.info("agents_known", agents=[agent.agent_id for agent in agents])
         await self._prompts.run()

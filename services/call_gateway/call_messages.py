@@ -157,6 +157,7 @@ def _record(record: TurnRecord) -> record_pb2.TurnRecord:
         is_gateway_prompt=record.is_gateway_prompt,
         continues_turn_id=record.continues_turn_id,
         trace_id=rest.partition("-")[0],
+        withheld_rules=record.withheld_rules,
     )
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from services.call_gateway.session import Session
@@ -66,6 +66,9 @@ class CallTable:
 
     def __len__(self) -> int:
         return len(self._calls)
+
+    def __iter__(self) -> Iterator[LiveCall]:
+        return iter(self._calls.values())
 
     def add(self, session: Session) -> LiveCall:
         """A call has come. Its id must be new."""

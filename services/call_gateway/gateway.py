@@ -8,6 +8,7 @@ from dataclasses import replace
 from services.call_gateway.agents import AgentBook
 from services.call_gateway.calls import CallTable, LiveCall
 from services.call_gateway.conversation.backchannels import backchannels
+from services.call_gateway.conversation.events import Stage
 from services.call_gateway.conversation.line import EndCause, LegEnded
 from services.call_gateway.conversation.news import News, TurnFinished
 from services.call_gateway.conversation.pace import StagePace
@@ -22,7 +23,7 @@ from services.call_gateway.session import Session
 from services.call_gateway.settings import GatewaySettings, SharedStages
 from services.call_gateway.stage_limits import find_call_limit
 from services.call_gateway.stages.directory import check_agent
-from services.call_gateway.stages.stages import StageChannels
+from services.call_gateway.stages.stages import SERVICE_NAMES, StageChannels, is_stage_alive
 from services.call_gateway.watching import CallBegan, CallNews, CallOver, NewsDesk
 from services.runtime.channels import open_channel
 from services.runtime.errors import CapacityError, Draining, ServiceError
@@ -31,6 +32,7 @@ from services.runtime.logs import bind_call, get_logger
 
 MAX_LABEL_CHARS = 64
 LOOK_AT_DOORS_S = 0.5
+LOOK_AT_STAGES_S = 2.0
 SLOWEST_START_S = 3.0
 """Median time to a reply's first words or sound beyond which callers wait longer than anybody likes to."""
 
@@ -59,9 +61,9 @@ class Gateway:
         await asyncio.to_thread(backchannels)  # read before the first call, never in one
         channel = self._settings.stage_channel
         self._channels = StageChannels(
-            stt=open_channel(self._settings.stt_target, channel),
-            nlu=open_channel(self._settings.nlu_target, channel),
-            tts=open_channel(self._settings.tts_target, channel),
+            stt=open_channel(self._settings.stt_target, channel, health_service=SERVICE_NAMES[Stage.STT]),
+            nlu=open_channel(self._settings.nlu_target, channel, health_service=SERVICE_NAMES[Stage.NLU]),
+            tts=open_channel(self._settings.tts_target, channel, health_service=SERVICE_NAMES[Stage.TTS]),
         )
         self._agents = AgentBook(self._channels.nlu, PromptLibrary(self._channels.tts, shipped))
         self._pacer = Pacer()
@@ -77,9 +79,10 @@ class Gateway:
             tasks.create_task(self._find_limit())
             for edge in self._edges:
                 tasks.create_task(edge.serve(self.take_call))
-            watching = tasks.create_task(self._watch_doors())
+            watching = [tasks.create_task(self._watch_doors()), tasks.create_task(self._watch_stages())]
             await self._lifecycle.draining()
-            watching.cancel()
+            for watch in watching:
+                watch.cancel()
             for edge in self._edges:
                 edge.stop_taking_calls()
 
@@ -89,6 +92,17 @@ class Gateway:
             for name, edge in zip(self._settings.edge_names, self._edges, strict=True):
                 self._lifecycle.set_part(f"edge.{name}", is_ready=edge.is_ready)
             await asyncio.sleep(LOOK_AT_DOORS_S)
+
+    async def _watch_stages(self) -> None:
+        """Say in health which stages serve, until cancelled: `stage.stt` and its sisters."""
+        while True:
+            for stage, is_alive in zip(
+                Stage,
+                await asyncio.gather(*(is_stage_alive(self._channels.of(stage), stage) for stage in Stage)),
+                strict=True,
+            ):
+                self._lifecycle.set_part(f"stage.{stage.value}", is_ready=is_alive)
+            await asyncio.sleep(LOOK_AT_STAGES_S)
 
     async def _find_limit(self) -> None:
         def lower(calls: int) -> None:
@@ -103,14 +117,17 @@ class Gateway:
         """The process ends."""
         await self._channels.close()
 
-    async def check_agent(self, agent_id: str) -> None:
-        """Raise UnknownAgent when an agent is named that the NLU stage does not know."""
+    async def check_agent(self, agent_id: str, *, tenant_id: str) -> None:
+        """Raise UnknownAgent when an agent is named that the NLU stage does not know, or not for the tenant."""
         if agent_id:
-            await check_agent(self._channels.nlu, agent_id, limit_s=self._settings.first_response_s)
+            limit_s = self._settings.first_response_s
+            await check_agent(self._channels.nlu, agent_id, tenant_id=tenant_id, limit_s=limit_s)
 
     async def take_call(self, leg: Leg) -> None:
         """Hold a call to its end. Raises CapacityError, Draining: nothing was done, send it elsewhere."""
         self._check_room()
+        if not leg.call.is_recovered:  # it was let in before this process was
+            self._settings.quotas.check(leg.call, [call.session.call for call in self.calls])
         bind_call(leg.call.call_id)
         try:
             await self._hold(leg)
@@ -177,7 +194,7 @@ class Gateway:
             end.cause, end.message, session.duration_ms, call.turns_answered, conversation.is_echo_suspected
         )
         self._tell(call, over)
-        log.info("call_counted", **conversation.counters)
+        log.info("call_counted", **{f"n.{name}": count for name, count in conversation.counters.items()})
 
     def _tell(self, call: LiveCall, news: News | CallBegan | CallOver) -> None:
         if isinstance(news, TurnFinished) and not news.record.is_gateway_prompt:

@@ -6,6 +6,7 @@ from opentelemetry import trace
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from prometheus_client import Counter, Gauge, Histogram
 
+from services.call_gateway.conversation.line import EndCause
 from services.call_gateway.conversation.news import (
     CallerHeard,
     FloorMoved,
@@ -16,6 +17,7 @@ from services.call_gateway.conversation.news import (
     TurnRecord,
 )
 from services.call_gateway.watching import CallBegan, CallNews, CallOver
+from services.runtime.log_fields import is_allowed
 from services.runtime.logs import get_logger
 from services.runtime.metrics import LATENCY_BUCKETS_S
 
@@ -41,11 +43,15 @@ _FLOOR_MOVES = Counter("voice_floor_moves_total", "Times the floor changed hands
 _CALLS_UP = Gauge("voice_calls_up", "Calls that are up.", ["edge"])
 _CALLS = Counter("voice_calls_total", "Calls that are over, by who or what ended them.", ["cause"])
 
+for _cause in EndCause:  # a series that begins at its first call has no rate
+    _CALLS.labels(_cause.value)
+
 _LINE_HINTS = {
     LineCause.NEVER_CAME: "no packet ever came: a firewall or NAT before this machine, or a wrong media address there",
     LineCause.STOPPED: "packets came and then stopped: a hold that was not announced, or the network",
     LineCause.HOLD: "the call is on hold",
-    LineCause.NO_CONVERSATION: "sound without a word: music on hold or a fax; it is not asked whether it is there",
+    LineCause.NO_CONVERSATION: "sound without a word: music on hold or voicemail; it is not asked whether it is there",
+    LineCause.TONE: "the same tone over and over: a fax or modem; it is not asked whether it is there",
     LineCause.ECHO: "the line returns our voice: an echo canceller is missing on the way",
 }
 
@@ -91,10 +97,10 @@ class Reporter:
                 line.info(
                     "call_ended",
                     cause=over.cause.value,
-                    message=over.message,
                     duration_ms=over.duration_ms,
                     turns=over.turn_count,
                     is_echo_suspected=over.is_echo_suspected,
+                    **{"pii.message": over.message},
                 )
 
 
@@ -120,7 +126,7 @@ def _trace(record: TurnRecord, call_id: str) -> None:
     span = trace.get_tracer("voice").start_span("turn", context=parent, start_time=began_ns)
     if span.is_recording():
         span.set_attribute("call_id", call_id)
-        span.set_attributes({key: value for key, value in _turn_fields(record).items() if not key.startswith("pii.")})
+        span.set_attributes({key: value for key, value in _turn_fields(record).items() if is_allowed(key, value)})
     span.end(ended_ns)
 
 
@@ -134,6 +140,7 @@ def _turn_fields(record: TurnRecord) -> dict[str, str | int | bool]:
         "drafts_dropped": record.drafts_dropped,
         "is_answered_from_draft": record.is_answered_from_draft,
         "is_gateway_prompt": record.is_gateway_prompt,
+        "withheld_rules": ",".join(record.withheld_rules),
         "pii.user_text": record.user_text,
         "pii.heard_text": record.heard_text,
     }

@@ -16,13 +16,24 @@ from services.call_gateway.edges.program import LAST_WORDS_S, ProgramLeg
 from services.call_gateway.gateway import Gateway
 from services.call_gateway.watching import CallBegan, CallNews, CallOver, Watcher
 from services.runtime.errors import EngineFailed
-from services.runtime.identity import caller_may_act_for, check_tenant
+from services.runtime.identity import Scope, caller_may_act_for, caller_name, check_tenant
 from services.runtime.lifecycle import Lifecycle
+from services.runtime.logs import get_logger
 from services.runtime.metrics import StageMetrics
 from services.runtime.streams import exchange, first_config, later_requests
 
 FULL_NAME = "voice.call.v1.CallGatewayService"
+SCOPES = {
+    "ConnectCall": Scope.CONNECT,
+    "ListCalls": Scope.WATCH,
+    "GetCall": Scope.WATCH,
+    "WatchCalls": Scope.WATCH,
+    "EndCall": Scope.END,
+}
+"""What a token needs for each method."""
 MAX_REASON_CHARS = 200
+
+log = get_logger(__name__)
 
 Request = call_pb2.ConnectCallRequest
 Response = call_pb2.ConnectCallResponse
@@ -49,7 +60,7 @@ class CallGatewayService(call_pb2_grpc.CallGatewayServiceServicer):
         config = (await first_config(request_iterator)).config
         check_tenant(context, config.tenant_id)
         incoming = self._incoming(config)
-        await self._gateway.check_agent(config.agent_id)
+        await self._gateway.check_agent(config.agent_id, tenant_id=config.tenant_id)
         leg = self._gateway.program.leg(incoming)
         told = _Told(self._gateway, leg, fails_with_turn=config.fail_stream_on_turn_failure)
 
@@ -91,7 +102,16 @@ class CallGatewayService(call_pb2_grpc.CallGatewayServiceServicer):
         context: grpc.aio.ServicerContext[call_pb2.EndCallRequest, call_pb2.EndCallResponse],
     ) -> call_pb2.EndCallResponse:
         """Hang up, after the word being spoken."""
-        self._call(request.call_id).session.close(EndCause.OPERATOR, request.reason[:MAX_REASON_CHARS])
+        call = self._call(request.call_id)
+        log.info(
+            "operator_ended_call",
+            call_id=call.call_id,
+            tenant_id=call.tenant_id,
+            who=caller_name(),
+            peer=context.peer(),
+            **{"pii.reason": request.reason[:MAX_REASON_CHARS]},
+        )
+        call.session.close(EndCause.OPERATOR, request.reason[:MAX_REASON_CHARS])
         return call_pb2.EndCallResponse()
 
     async def WatchCalls(  # noqa: N802 - the proto's name
@@ -108,6 +128,8 @@ class CallGatewayService(call_pb2_grpc.CallGatewayServiceServicer):
             is_last=lambda news: bool(request.call_id) and isinstance(news.news, CallOver),
         )
         self._gateway.news.subscribe(watcher)
+        watched = {"watched_call_id": request.call_id, "who": caller_name(), "peer": context.peer()}
+        log.info("watch_began", **watched)
         await context.send_initial_metadata(())  # the watcher may know from when on it watches
         draining = asyncio.create_task(self._close_when_idle(watcher))
         try:
@@ -116,6 +138,7 @@ class CallGatewayService(call_pb2_grpc.CallGatewayServiceServicer):
         finally:
             draining.cancel()
             self._gateway.news.unsubscribe(watcher)
+            log.info("watch_ended", **watched)
 
     async def _close_when_idle(self, watcher: Watcher) -> None:
         """Watchers must not hold up a drain longer than the calls they watch."""

@@ -32,9 +32,9 @@ from services.call_gateway.conversation.commands import (
     UpdateEar,
 )
 from services.call_gateway.conversation.conversation import Conversation
-from services.call_gateway.conversation.destinations import normalised, region_of
+from services.call_gateway.conversation.destinations import listed_target, normalised, region_of
 from services.call_gateway.conversation.events import (
-    ActionRefused,
+    ActionEnded,
     CallAnswered,
     CloseAsked,
     Event,
@@ -51,7 +51,7 @@ from services.call_gateway.conversation.pace import StagePace
 from services.call_gateway.conversation.profile import AgentProfile
 from services.call_gateway.conversation.prompts import PromptBook
 from services.call_gateway.conversation.settings import ConversationSettings
-from services.call_gateway.edges.edge import IncomingCall, Leg, LegFailed
+from services.call_gateway.edges.edge import IncomingCall, Leg, LegFailed, TransferFailed
 from services.call_gateway.opening import Opening
 from services.call_gateway.stages.facts import CallFacts
 from services.call_gateway.stages.stages import StageChannels, Stages
@@ -141,7 +141,7 @@ class Session:
         try:
             await self._leg.answer(self)
         except LegFailed as failed:
-            log.info("call_not_answered", reason=str(failed))
+            log.info("call_not_answered", **{"pii.reason": str(failed)})
         else:
             self._on_answered()
             self._tell(CallAnswered(is_recovered=self.call.is_recovered))
@@ -295,16 +295,28 @@ class Session:
         try:
             match command.action:
                 case TransferCall(destination):
-                    region = region_of(self.call.caller, self.conversation.language_code)
-                    await self._leg.transfer(normalised(destination, region))
+                    await self._transfer(destination)
                 case PressKeys(digits):
                     await self._leg.send_dtmf(digits)
         except LegFailed as failed:
-            log.warning("line_refused", action=type(command.action).__name__, reason=str(failed))
-            self._stages.agent.perform(ReportAction(command.action_id, is_done=False, reason="LINE_REFUSED"))
-            self._tell(ActionRefused(command.action))
+            reason = failed.reason if isinstance(failed, TransferFailed) else "LINE_REFUSED"
+            log.warning(
+                "action_failed", action=type(command.action).__name__, reason=reason, **{"pii.reason": str(failed)}
+            )
+            self._tell(ActionEnded(command.action_id, command.action, is_done=False, reason=reason))
         else:
-            self._stages.agent.perform(ReportAction(command.action_id, is_done=True))
+            self._tell(ActionEnded(command.action_id, command.action, is_done=True))
+
+    async def _transfer(self, wanted: str) -> None:
+        """To a place that the agent's file lists, whatever its model wrote. Raises LegFailed, and then the caller is
+        still here.
+        """
+        region = self._profile.region or region_of(self.call.caller, self.conversation.language_code)
+        places = self._profile.destinations
+        listed = listed_target(wanted, places) or listed_target(normalised(wanted, region), places)
+        if not listed:
+            raise TransferFailed("NOT_ALLOWED", "the agent's file does not list the destination")
+        await self._leg.transfer(listed, is_listed=True)
 
     async def _probe(self, stage: Stage) -> None:
         if await self._stages.is_alive(stage):
@@ -317,10 +329,10 @@ class Session:
                 async with asyncio.timeout(HANG_UP_LIMIT_S):
                     await self._leg.fall_back(message)
                     await self._ended.wait()
-                    log.warning("call_sent_on", reason=message)
+                    log.warning("call_sent_on", **{"pii.reason": message})
                     return
             except (LegFailed, TimeoutError) as failed:
-                log.warning("fallback_failed", reason=str(failed))
+                log.warning("fallback_failed", **{"pii.reason": str(failed)})
         await self._hang_up(EndCause.FAILURE, message)
 
     async def _hang_up(self, cause: EndCause, message: str = "") -> None:
@@ -329,7 +341,7 @@ class Session:
                 await self._leg.hang_up(cause, message=message)
                 await self._ended.wait()
         except (LegFailed, TimeoutError) as failed:
-            log.warning("hang_up_failed", reason=str(failed))
+            log.warning("hang_up_failed", **{"pii.reason": str(failed)})
             self.on_leg_event(LegEnded(cause, message))
 
     # -- beginnings ----------------------------------------------------------------------------------------------------

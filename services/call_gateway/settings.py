@@ -2,14 +2,18 @@
 
 from pathlib import Path
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings
 
 from services.call_gateway.conversation.settings import ConversationSettings
 from services.call_gateway.edges.edge import EDGES
+from services.call_gateway.quotas import Quotas, read_quotas
 from services.call_gateway.stages.stream import StreamLimits
 from services.runtime.channels import ChannelSettings
+from services.runtime.exposure import is_loopback_target
 from services.runtime.settings import ServiceSettings, service_config
+
+LEAST_SETTLING_MS = 100  # from the caller's last word to the turn that is taken, at the least
 
 
 class GatewaySettings(ServiceSettings):
@@ -26,6 +30,11 @@ class GatewaySettings(ServiceSettings):
         ge=1,
         description="Calls up at once, over all doors; one more is sent elsewhere. Lowered to what the stages serve.",
     )
+    tenant_calls: str = Field(
+        "",
+        description="Most calls up at once of each tenant, as in clinic=20,*=50; * is each other one; empty: none.",
+    )
+    caller_calls: int = Field(0, ge=0, description="Most calls up at once of one caller's number; 0: no quota.")
     agent_id: str = Field("", description="Agent of calls that name none; empty: the NLU stage's default.")
     language_codes: str = Field(
         "", description="BCP-47 tags callers may speak, likeliest first, by comma; empty: the agent's own."
@@ -44,8 +53,42 @@ class GatewaySettings(ServiceSettings):
         1.0, gt=0, le=10, description="Longest wait for a stage to open a call's stream, in seconds."
     )
 
+    first_clause_s: float = Field(
+        1.9, gt=0, le=10, description="Wait for the first words of an answer before the caller hears why, in seconds."
+    )
+    first_audio_s: float = Field(
+        0.9, gt=0, le=10, description="Wait for the first sound of those words before the caller hears why, in seconds."
+    )
+    company_s: float = Field(
+        5.0, ge=2, le=60, description="Between two phrases for a caller who waits for a stage, in seconds."
+    )
+    slow_stage_s: float = Field(
+        8.0, gt=0, le=60, description="Wait for a stage that is late and says that it serves, in seconds, or more."
+    )
+    give_up_s: float = Field(
+        20.0,
+        gt=0,
+        le=300,
+        description="Longest wait for a stage that stays away, in seconds; then the call goes to somebody else.",
+    )
     silence_prompt_s: float = Field(8.0, gt=0, description="Silence after which the caller is asked, in seconds.")
+    wordless_end_s: float = Field(
+        300.0,
+        ge=0,
+        description="Sound without a word (hold music, voicemail, a fax) that ends a call, in seconds; 0: never.",
+    )
     max_call_s: float = Field(3600.0, gt=0, description="Longest call, in seconds; then a goodbye.")
+
+    @field_validator("tenant_calls")
+    @classmethod
+    def _quotas_can_be_read(cls, text: str) -> str:
+        read_quotas(text)
+        return text
+
+    @property
+    def quotas(self) -> Quotas:
+        """How many calls at once one tenant and one caller may have."""
+        return Quotas(read_quotas(self.tenant_calls), self.caller_calls)
 
     @field_validator("edges")
     @classmethod
@@ -54,6 +97,27 @@ class GatewaySettings(ServiceSettings):
             if name not in EDGES:
                 raise ValueError(f"{name!r} is no edge: use any of {', '.join(sorted(EDGES))}")
         return edges
+
+    @model_validator(mode="after")
+    def _connections_outlast_calls(self) -> "GatewaySettings":
+        if self.connection_grace_s <= self.max_call_s:
+            raise ValueError(
+                f"connection_grace_s {self.connection_grace_s:g} must be above max_call_s {self.max_call_s:g}: "
+                "a call of an aged connection would be cut"
+            )
+        return self
+
+    def exposures(self) -> list[str]:
+        """Those of every service, and what leaves for the stages over plain text."""
+        found = super().exposures()
+        if self.stage_tls_ca_file is not None:
+            return found
+        for name in ("stt_target", "nlu_target", "tts_target"):
+            target = getattr(self, name)
+            if not is_loopback_target(target):
+                what = "the bearer token and calls go" if self.stage_token.get_secret_value() else "calls go"
+                found.append(f"{name} {target}: {what} there over plain text: set GATEWAY_STAGE_TLS_CA_FILE")
+        return found
 
     @property
     def edge_names(self) -> tuple[str, ...]:
@@ -81,7 +145,17 @@ class GatewaySettings(ServiceSettings):
     @property
     def conversation(self) -> ConversationSettings:
         """How patient a conversation is."""
-        return ConversationSettings(silence_prompt_ms=round(self.silence_prompt_s * 1000), max_call_s=self.max_call_s)
+        return ConversationSettings(
+            first_clause_limit_ms=round(self.first_clause_s * 1000),
+            first_audio_limit_ms=round(self.first_audio_s * 1000),
+            dead_air_limit_ms=round((self.first_clause_s + self.first_audio_s) * 1000) + LEAST_SETTLING_MS,
+            company_ms=round(self.company_s * 1000),
+            slow_limit_ms=round(self.slow_stage_s * 1000),
+            give_up_ms=round(self.give_up_s * 1000),
+            silence_prompt_ms=round(self.silence_prompt_s * 1000),
+            wordless_end_ms=round(self.wordless_end_s * 1000),
+            max_call_s=self.max_call_s,
+        )
 
 
 class SharedStages(BaseSettings):

@@ -14,6 +14,7 @@ MAX_WAITING_NEWS = 1024
 """A watcher who is further behind loses the oldest news, and is told how many."""
 
 metrics = StageMetrics("call")
+metrics.queue_dropped_total("watcher")  # there from the start: a series that begins at its first drop has no rate
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,7 +95,7 @@ def words(language: str, name: str, key: str) -> tuple[str, ...]:
     found = value(language, name, key)
     if not isinstance(found, list) or not all(isinstance(word, str) and word.strip() for word in found):
         raise LanguageDataError(f"{where(language, name)}: {key!r} is a list of words, none of them empty")
-    _refuse_doubles(found, f"{where(language, name)}: {{!r}} stands twice in {key!r}")
+    refuse_doubles(found, f"{where(language, name)}: {{!r}} stands twice in {key!r}")
     return tuple(unicodedata.normalize("NFC", word) for word in found)
 
 
@@ -104,7 +104,7 @@ def table(language: str, name: str, key: str) -> Mapping[str, Any]:
     found = value(language, name, key)
     if not isinstance(found, Mapping):
         raise LanguageDataError(f"{where(language, name)}: {key!r} is a table")
-    _refuse_doubles(found, f"{where(language, name)}: {{!r}} stands twice in {key!r}")
+    refuse_doubles(found, f"{where(language, name)}: {{!r}} stands twice in {key!r}")
     return {unicodedata.normalize("NFC", word): meant for word, meant in found.items()}
 
 
@@ -139,13 +139,15 @@ def where(language: str, name: str) -> str:
     return f"{folder_of(language).name}/{name}.toml"
 
 
-def _refuse_doubles(found: Iterable[str], message: str) -> None:
+def refuse_doubles(found: Iterable[str], message: str, *, folded: bool = True) -> None:
+    """Raise LanguageDataError for a word that stands twice, in any case if `folded`; `message` has a place for it."""
     seen: set[str] = set()
     for word in found:
-        folded = unicodedata.normalize("NFC", word).casefold()
-        if folded in seen:
+        plain = unicodedata.normalize("NFC", word)
+        plain = plain.casefold() if folded else plain
+        if plain in seen:
             raise LanguageDataError(message.format(word))
-        seen.add(folded)
+        seen.add(plain)
 
 
 def _is_whole(number: object) -> bool:

@@ -36,6 +36,11 @@ def is_sign(character: str) -> bool:
     return _IS_SIGN.match(character) is not None
 
 
+def with_signs_hidden(text: str) -> str:
+    """The text with a mark that is no word (U+FFFC) in place of each such sign."""
+    return text if text.isascii() else _IS_SIGN.sub("\ufffc", text)
+
+
 def word_ends(text: str) -> list[int]:
     """The offset after the last letter of each word as written, in code points, rising: "3.50" is one word."""
     return [match.end() for match in _WRITTEN.finditer(text)]

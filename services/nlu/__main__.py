@@ -1,14 +1,16 @@
-"""Starts the thinking stage: python -m services.nlu"""
+"""Starts the thinking stage: python -m services.nlu. With `plan` behind it: plans a model's memory instead."""
 
 from __future__ import annotations
 
 import asyncio
+import sys
 
 import grpc
 from voice.nlu.v1.nlu_pb2_grpc import add_NluServiceServicer_to_server
 
-from services.nlu.agent.ending import load_farewells
+from services.nlu.agent.farewell_lists import load_farewells
 from services.nlu.agent.kinds import open_agent
+from services.nlu.agent.outcomes import load_outcomes
 from services.nlu.agent.profile import AgentProfile, read_agents
 from services.nlu.agent.prompt_agent import PromptAgent, opening
 from services.nlu.agent.wording import load_languages
@@ -22,6 +24,10 @@ from services.runtime.settings import read_settings
 
 
 def main() -> None:
+    if sys.argv[1:2] == ["plan"]:
+        from services.nlu.plan.command import main as plan  # noqa: PLC0415 - needs a package that not every engine has
+
+        raise SystemExit(plan(sys.argv[2:]))
     settings = read_settings(NluSettings)
     try:
         profiles = read_agents(settings.agents_dir)
@@ -40,6 +46,7 @@ def main() -> None:
     async def load() -> None:
         await asyncio.to_thread(load_languages)
         await asyncio.to_thread(load_farewells)
+        await asyncio.to_thread(load_outcomes)
         for agent in agents.values():
             await agent.load()
         await engine.load(

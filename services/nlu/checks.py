@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 from services.nlu.agent.acts import DIGITS
-from services.nlu.inputs import Dtmf, Silence, Text, TurnInput
+from services.nlu.inputs import ActionEnded, Dtmf, Silence, Text, TurnInput
 from services.runtime.errors import TurnFailed
 
+_REASON = re.compile(r"[A-Z0-9_]{1,64}")
 _ALLOWED_CONTROLS = frozenset("\t\n\r")
 
 
@@ -22,6 +24,8 @@ def check_input(turn_input: TurnInput | None, *, max_text_chars: int) -> TurnInp
             raise _bad("BAD_DTMF", "user_turn.dtmf", "has other keys or none", "send 1 to 64 of 0-9, A-D, * and #")
         case Silence(duration_ms, count) if duration_ms < 0 or count < 1:
             raise _bad("BAD_SILENCE", "user_turn.silence", "is below its range", "send a count from 1")
+        case ActionEnded(_, _, reason) if reason and not _REASON.fullmatch(reason):
+            raise _bad("BAD_REASON", "user_turn.action_ended.result.reason", "is none", "send it as UPPER_SNAKE_CASE")
     return turn_input
 
 

@@ -80,8 +80,8 @@ class Conversation:
             settings.turn_limit_s, settings.draft_limit_s, settings.max_reply_sentences, settings.first_phrase_words
         )
         self._tool_runs = ToolRuns(
-            tools=TOOLS,
-            key_prefix=f"{config.tenant_id}/{config.visit_id or config.call_id}",
+            tools={name: TOOLS[name] for name in guarding.profile.tools},
+            key_fields=(config.tenant_id, config.visit_id or config.call_id),
             history=self._history,
             emit=emit,
             tasks=tasks,
@@ -159,7 +159,9 @@ class Conversation:
         )
         history = self._history_for(received)
         evidence = evidence_of(history, user_text=turn.user_text, clock=self._guarding.clock)
-        turn.guarded = GuardedReply(self._guarding.guard, language_code, evidence, turn_id)
+        turn.guarded = GuardedReply(
+            self._guarding.guard, language_code, evidence, turn_id, self._guarding.profile.facts
+        )
 
         def respond(objection: str) -> AsyncGenerator[Step, None]:
             asked_again = replace(asked, objection=objection) if objection else asked
@@ -221,6 +223,7 @@ class Conversation:
                     run_tool=self._run_tool,
                     remember=self._remember,
                     limits=self._limits,
+                    profile=self._guarding.profile,
                     guarded=guarded,
                     honest=self._guarding.honest(turn.language_code),
                 )
@@ -271,7 +274,8 @@ class Conversation:
 
     async def _fail(self, turn_id: int, stopwatch: Stopwatch, failed: TurnFailed) -> None:
         log.warning("turn_failed", turn_id=turn_id, reason=failed.reason, why=failed.message)
-        self._metrics.errors_total(failed.reason).inc()
+        count = self._metrics.errors_total if failed.is_retryable else self._metrics.client_errors_total
+        count(failed.reason).inc()
         await self._end(turn_id, stopwatch, Outcome.FAILED, failed)
         if self._fails_stream:
             raise as_stream_error(failed)
@@ -297,6 +301,7 @@ class Conversation:
                 is_retryable=failed.is_retryable if failed else False,
                 retry_delay_ms=failed.retry_delay_ms if failed else 0,
                 state=write_state(State(self._language.current, self._states.last)),
+                engine=">".join(turn.engines) if turn else "",
                 withheld=tuple(turn.guarded.withheld) if turn is not None and turn.guarded is not None else (),
             )
         )

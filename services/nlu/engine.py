@@ -9,10 +9,17 @@ from importlib import import_module
 from typing import Protocol
 
 from services.nlu.settings import NluSettings
+from services.runtime.breaker import BreakerPolicy
+from services.runtime.engine_chains import engine_names
 from services.runtime.errors import StartupError
+from services.runtime.metrics import StageMetrics
+from services.runtime.providers import ProviderBoard
 
+CHAIN = "services.nlu.engines.chain"
 ENGINES = {
     "llama_cpp": "services.nlu.engines.llama_cpp.engine:LlamaCppEngine",
+    "gemini": "services.nlu.engines.gemini:GeminiEngine",
+    "openai": "services.nlu.engines.openai.engine:OpenAiEngine",
     "script": "services.nlu.engines.script:ScriptEngine",
 }
 
@@ -57,6 +64,7 @@ class ReplyRequest:
     language_code: str  # BCP-47 tag the reply should be in
     is_draft: bool = False  # a guess: committed turns go first
     tools: tuple[ToolSpec, ...] = ()
+    begun: str = ""  # the answer's first words, made by another engine and sent out: go on from the next one
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,17 +92,26 @@ class CutShort:
     """The reply hit its bound in mid-sentence."""
 
 
-ReplyPart = Began | TextMade | ToolWanted | CutShort
+@dataclass(frozen=True, slots=True)
+class MadeBy:
+    """The engine of a chain that makes what follows."""
+
+    engine: str
+
+
+ReplyPart = Began | TextMade | ToolWanted | CutShort | MadeBy
 
 
 class NluEngine(Protocol):
     """A model that continues conversations; it serves many at once.
 
-    A list of endpoints tried in order is an engine too: it wraps others.
+    A chain of engines that stand in for one another is an engine too: engines/chain.py. An engine with a thread of its
+    own may have `report_lost`, so that in a chain its loss does not take the process down.
     """
 
     name: str
     model: str
+    continues: bool  # whether it can go on with an answer that another engine began: ReplyRequest.begun
 
     async def load(self, prompts: tuple[tuple[Message, ...], ...]) -> None:
         """Make ready to serve. `prompts` are the openings conversations will have, to be cached.
@@ -123,13 +140,31 @@ class NluEngine(Protocol):
 
 
 def open_engine(settings: NluSettings) -> NluEngine:
-    """The engine that the settings name, not yet loaded. Raises StartupError."""
-    module, _, attribute = ENGINES[settings.engine].partition(":")
+    """The engine that the settings name, or a chain of them, not yet loaded. Raises StartupError."""
+    chains = settings.chains
+    names = engine_names(chains)
+    if len(names) == 1:
+        return _make(names[0], settings)
+    engines = {name: _make(name, settings) for name in names}
+    chain = import_module(CHAIN)
+    limits = chain.ChainLimits(
+        first_token_s=settings.first_token_limit_s,
+        token_gap_s=settings.token_gap_limit_s,
+        hedge_s=settings.hedge_ms / 1000,
+    )
+    policy = BreakerPolicy(slow_s=settings.slow_first_token_s)
+    engine: NluEngine = chain.ChainEngine(chains, engines, ProviderBoard(StageMetrics("nlu"), policy), limits)
+    return engine
+
+
+def _make(name: str, settings: NluSettings) -> NluEngine:
+    if name not in ENGINES:
+        raise StartupError(f"NLU_ENGINES names {name!r}; there are {', '.join(ENGINES)}")
+    module, _, attribute = ENGINES[name].partition(":")
     try:
         make: Callable[[NluSettings], NluEngine] = getattr(import_module(module), attribute)
     except ModuleNotFoundError as missing:
         raise StartupError(
-            f"NLU_ENGINE={settings.engine} needs the package {missing.name}: "
-            f"pip install 'tong-dai[nlu-{settings.engine.replace('_', '-')}]'"
+            f"NLU_ENGINE={name} needs the package {missing.name}: pip install 'tong-dai[nlu-{name.replace('_', '-')}]'"
         ) from missing
     return make(settings)

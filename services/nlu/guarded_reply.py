@@ -9,7 +9,9 @@ from datetime import datetime
 from prometheus_client import Counter
 
 from services.nlu.agent.evidence import Evidence, Verdict
+from services.nlu.agent.facts import Facts
 from services.nlu.agent.guard import Guard
+from services.nlu.agent.objection import known_facts, objection_to
 from services.nlu.history import Entry, ToolCall
 from services.nlu.outputs import WithheldClause
 from services.runtime.logs import get_logger
@@ -30,6 +32,7 @@ class GuardedReply:
     language_code: str
     evidence: Evidence
     turn_id: int
+    facts: Facts
     withheld: list[WithheldClause] = field(default_factory=list)
 
     def check(self, clause: str, *, reply: str) -> Verdict:
@@ -46,6 +49,10 @@ class GuardedReply:
             rule=verdict.rule,
             **{"pii.clause": clause.strip(), "pii.offending": verdict.offending},
         )
+
+    def objection(self, clause: str, verdict: Verdict, *, said: str) -> str:
+        """What the agent is told when it is asked once more."""
+        return objection_to(clause, verdict, said=said, facts=known_facts(self.facts, self.language_code))
 
     def ask(self, name: str) -> None:
         """A tool or an act is asked for."""

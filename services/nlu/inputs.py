@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from voice.type.v1.turn_pb2 import TraceContext
 
 from services.nlu.history import Entry
-from services.nlu.outputs import ActionOutcome
+from services.nlu.outputs import Act, ActionOutcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,16 @@ class Silence:
     count: int  # how often in a row, from 1
 
 
-TurnInput = Text | Open | Dtmf | Silence
+@dataclass(frozen=True, slots=True)
+class ActionEnded:
+    """The caller waits: an act on the call has ended, and they must hear how."""
+
+    act: Act
+    outcome: ActionOutcome
+    reason: str = ""  # UPPER_SNAKE_CASE when it failed
+
+
+TurnInput = Text | Open | Dtmf | Silence | ActionEnded
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,14 @@
 """Takes markup out of a reply that is still being written. Sans-IO.
 
-Blocks that are no speech go whole: reasoning (`<think>`), tool calls, code fences, JSON, tables. Markdown's marks for
-emphasis, headings, list items and code go; the same signs in keys, addresses and figures ("1#", "*",
+Blocks that are no speech go whole: reasoning (`<think>`, `[THINK]`, `<|channel|>analysis`), tool calls, code fences,
+JSON, tables, and whatever the model writes behind the end of its turn. Markdown's marks for emphasis, headings, list
+items and code go, and the address of a link; the same signs in keys, addresses and figures ("1#", "*",
 "john_doe@mail.com", "2^3") stay, and the voice says them in the language's words.
 """
 
 from __future__ import annotations
 
+import html
 import re
 import unicodedata
 
@@ -15,15 +17,32 @@ LIST_ITEM = "\ue002"
 HEADING_END = "\ue003"
 """Stands where a heading without punctuation ends."""
 
-_HIDDEN_NAMES = (
-    "think|thinking|thought|thoughts|reasoning|reflection|analysis|scratchpad|"
-    "tool_call|tool_calls|tool_response|function_call|tool"
+_HIDDEN = re.compile(  # in the name of a tag: what stands inside is not for the caller
+    "think|thought|reason|reflect|analy|scratch|monologue|ponder|rationale|deliberat|^plan|^draft$|^cot$|"
+    "tool|function|invoke|parameter|python|^arg|^code|^json|^script|^style",
+    re.IGNORECASE,
 )
-_HIDDEN_TAG = re.compile(rf"<({_HIDDEN_NAMES})\s{{0,8}}>", re.IGNORECASE)
-_TAG = re.compile(r"<\|[^<>|\s]{1,40}\|>|<｜[^<>]{1,60}｜>|</?[A-Za-z][\w:-]{0,30}\s{0,8}/?>")
-_TAG_BEGINNING = re.compile(r"<(?:\|[^<>|\s]{0,40}\|?|｜[^<>]{0,60}｜?|/?(?:[A-Za-z][\w:-]{0,30}\s{0,8}/?)?)")
+_TURN_ENDS = re.compile(  # what follows is no part of the reply
+    "^(im_end|im_start|eot|eot_id|eom|eom_id|eos|end.?of.?(text|turn|sentence|sequence)|start_of_turn|start_header_id)$",
+    re.IGNORECASE,
+)
+_OTHERS = frozenset({"user", "system"})  # special tokens before which the reply has ended too
+_ATTRIBUTE = r"\s+[\w:.-]+\s{0,2}=\s{0,2}(?:\"[^\"<>]{0,200}\"|'[^'<>]{0,200}'|[^\s<>\"']{1,100})"
+_TAG = re.compile(rf"<\s?(/?)\s?([A-Za-z][\w:-]{{0,40}})(?:=[^\s<>]{{0,60}})?(?:{_ATTRIBUTE}){{0,8}}\s{{0,8}}/?>")
+_TAG_BEGINNING = re.compile(
+    rf"<\s?/?\s?(?:[A-Za-z][\w:-]{{0,40}}(?:=[^\s<>]{{0,60}})?(?:{_ATTRIBUTE}){{0,8}}"
+    r"(?:\s+(?:[\w:.-]+\s{0,2}(?:=\s{0,2}(?:\"[^\"<>]{0,200}|'[^'<>]{0,200}|[^\s<>\"']{0,100}))?)?)?\s{0,8}/?)?"
+)
+_SPECIAL = re.compile(r"<(?:\|(/?[^<>|\s][^<>|]{0,59})\|?|｜([^<>｜]{1,60})｜)>")
+_SPECIAL_BEGINNING = re.compile(r"<(?:\|[^<>|]{0,60}\|?|｜[^<>｜]{0,60}｜?)")
+_NEXT_SPECIAL = re.compile(r"(?=<[|｜])")
+_BRACKET_TAG = re.compile(r"\[(/?)([A-Z][A-Z_]{1,30})\]|◁(/?)(\w{1,30})▷")
+_BRACKET_TAG_BEGINNING = re.compile(r"\[/?(?:[A-Z][A-Z_]{0,30})?|◁/?\w{0,30}")
+_ENTITY = re.compile(r"&(?:[A-Za-z]{2,8}|#\d{2,5}|#x[0-9A-Fa-f]{2,5});")
+_ENTITY_BEGINNING = re.compile(r"&(?:[A-Za-z]{0,8}|#\d{0,5}|#x[0-9A-Fa-f]{0,5})")
+_NEVER = re.compile(r"(?!)")
 _JSON_LIST = re.compile(r"\[\s*(.?)", re.DOTALL)
-_LONGEST_CLOSING_TAG = 40
+_LONGEST_CLOSING_TAG = 64
 _UNSPOKEN = frozenset("<>~{}\\`|")
 _SPOKEN_SYMBOLS = frozenset("°℃℉№^")  # in categories of which everything else is a picture or an accent alone
 _PICTURES = frozenset({"So", "Sk", "Cc", "Cf", "Co", "Cn", "Cs"})
@@ -61,6 +80,9 @@ class Markup:
         self._is_in_table = False
         self._is_emphasised = {"*": False, "_": False}
         self._closing: re.Pattern[str] | None = None  # what ends the hidden block
+        self._opening = _NEVER  # what begins another such block inside it
+        self._depth = 0
+        self._channel = ""  # what stood between the last two special tokens
         self._json_depth = 0
         self._is_in_string = self._is_escaped = False
 
@@ -87,7 +109,8 @@ class Markup:
         return self._next_sign(held, is_whole)
 
     def _next_sign(self, held: str, is_whole: bool) -> tuple[int, str]:
-        handlers = {"<": self._tag, "`": self._fence, "~": self._fence, "[": self._bracket}
+        handlers = {"<": self._tag, "`": self._fence, "~": self._fence, "[": self._bracket, "◁": self._bracket}
+        handlers |= {"&": self._entity, "]": self._link}
         handlers |= dict.fromkeys("*_#-+•^", self._marks)
         if handler := handlers.get(held[0]):
             return handler(held, is_whole)
@@ -98,7 +121,7 @@ class Markup:
                 return self._hide_json(held)
             case "|":
                 self._is_in_table = True
-                self._closing = re.compile(r"(?=\n)")
+                self._hide_until(re.compile(r"(?=\n)"))
                 return 1, ""
         return self._speak(held[0])
 
@@ -118,13 +141,35 @@ class Markup:
     # Blocks
 
     def _tag(self, held: str, is_whole: bool) -> tuple[int, str]:
-        if found := _HIDDEN_TAG.match(held):
-            self._closing = re.compile(rf"</{found.group(1)}\s{{0,8}}>", re.IGNORECASE)
-            return found.end(), ""
+        if found := _SPECIAL.match(held):
+            return found.end(), self._special((found.group(1) or found.group(2)).strip())
         if found := _TAG.match(held):
+            name = found.group(2)
+            if _TURN_ENDS.search(name):
+                self._hide_until(_NEVER)
+            elif not found.group(1) and not held[: found.end()].endswith("/>") and _HIDDEN.search(name):
+                name = re.escape(name)
+                opening = re.compile(rf"<\s?{name}[^<>]{{0,300}}(?<!/)>", re.IGNORECASE)
+                self._hide_until(re.compile(rf"<\s?/\s?{name}\s{{0,8}}>", re.IGNORECASE), opening)
             return found.end(), ""
-        may_become_tag = _TAG_BEGINNING.fullmatch(held) is not None
+        may_become_tag = _TAG_BEGINNING.fullmatch(held) or _SPECIAL_BEGINNING.fullmatch(held)
         return (0, "") if may_become_tag and not is_whole else (1, "")
+
+    def _special(self, name: str) -> str:
+        """A special token that the model wrote as text."""
+        if name == "im_start" and not self._last_spoken:  # the header of its own turn once more
+            self._hide_until(re.compile(r"(?=\n)"))
+        elif _TURN_ENDS.search(name) or name in _OTHERS:
+            self._hide_until(_NEVER)
+        else:
+            is_hidden = _HIDDEN.search(name) and not name.startswith(("/", "end")) and not name.endswith("end")
+            is_header = name in ("channel", "start") or (name == "message" and self._channel != "final")
+            if is_hidden or is_header:
+                self._hide_until(_NEXT_SPECIAL)
+        return ""
+
+    def _hide_until(self, closing: re.Pattern[str], opening: re.Pattern[str] = _NEVER) -> None:
+        self._closing, self._opening, self._depth, self._channel = closing, opening, 1, ""
 
     def _table_line(self, held: str, is_whole: bool) -> tuple[int, str]:
         line, newline, _ = held.partition("\n")
@@ -136,26 +181,60 @@ class Markup:
         return self._next_sign(held, is_whole)
 
     def _bracket(self, held: str, is_whole: bool) -> tuple[int, str]:
+        if found := _BRACKET_TAG.match(held):
+            slash, name = found.group(1) or found.group(3), found.group(2) or found.group(4)
+            if not slash and (_HIDDEN.search(name) or name == "INST"):
+                left, right = ("\\[", "\\]") if held[0] == "[" else ("◁", "▷")
+                self._hide_until(re.compile(f"{left}/{re.escape(name)}{right}"))
+            return found.end(), ""
+        if not is_whole and _BRACKET_TAG_BEGINNING.fullmatch(held):
+            return 0, ""
+        if held[0] != "[":
+            return 1, ""
         found = _JSON_LIST.match(held)
         inside = found.group(1) if found else ""
         if not inside and not is_whole:
             return 0, ""
         return self._hide_json(held) if inside and inside in '{"' else self._speak("[")
 
+    def _link(self, held: str, is_whole: bool) -> tuple[int, str]:
+        """The end of a link's words: its address is not read."""
+        if held.startswith("]("):
+            self._hide_until(re.compile(r"\)"))
+            return 2, self._speak("]")[1]
+        return (0, "") if held == "]" and not is_whole else self._speak("]")
+
+    def _entity(self, held: str, is_whole: bool) -> tuple[int, str]:
+        if found := _ENTITY.match(held):
+            meant = html.unescape(found.group())
+            return (found.end(), self._speak(meant)[1]) if meant[:1] != "&" or meant == "&" else self._speak("&")
+        return (0, "") if not is_whole and _ENTITY_BEGINNING.fullmatch(held) else self._speak("&")
+
     def _fence(self, held: str, is_whole: bool) -> tuple[int, str]:
         n = _run(held)
         if n >= 3:
-            self._closing = re.compile(re.escape(held[:3]))
+            self._hide_until(re.compile(re.escape(held[:3])))
             return 3, ""
         return (0, "") if n == len(held) and not is_whole else (n, "")
 
     def _hide(self, closing: re.Pattern[str], held: str, is_whole: bool) -> tuple[int, str]:
-        if found := closing.search(held):
-            self._closing = None
-            if found.end():
-                return found.end(), ""
-            return 1, self._end_line()
-        return (len(held), "") if is_whole else (max(len(held) - _LONGEST_CLOSING_TAG, 0), "")
+        found, inner = closing.search(held), self._opening.search(held)
+        if inner and (found is None or inner.start() < found.start()):
+            self._depth += 1
+            return inner.end(), ""
+        if found:
+            self._channel = (self._channel + held[: found.start()]).strip()[:_LONGEST_CLOSING_TAG]
+            self._depth -= 1
+            if not self._depth:
+                self._closing = None
+            return (found.end(), "") if found.end() else self._next_after_hidden(held, is_whole)
+        n_used = len(held) if is_whole else max(len(held) - _LONGEST_CLOSING_TAG, 0)
+        self._channel = (self._channel + held[:n_used])[:_LONGEST_CLOSING_TAG]
+        return n_used, ""
+
+    def _next_after_hidden(self, held: str, is_whole: bool) -> tuple[int, str]:
+        """What ends the block stands first, and is no part of it."""
+        return (1, self._end_line()) if held[0] == "\n" else self._tag(held, is_whole)
 
     def _hide_json(self, held: str) -> tuple[int, str]:
         for i, character in enumerate(held):

@@ -133,6 +133,7 @@ class TurnEnd:
     retry_delay_ms: int = 0
     state: bytes = b""
     withheld: tuple[WithheldClause, ...] = ()
+    engine: str = ""  # of a chain; several that took over from one another joined by ">"
 
 
 Output = ReplyText | ToolActivity | CallAction | Expectation | TurnEnd

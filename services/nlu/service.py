@@ -20,11 +20,13 @@ from services.nlu.errors import HistoryTooLong, InstructionsTooLong, UnknownAgen
 from services.nlu.inputs import Config
 from services.nlu.outputs import Output
 from services.nlu.settings import NluSettings
+from services.nlu.tool_runs import key_of
 from services.nlu.wire import read_config, read_request, write_output, write_profile
-from services.runtime.identity import check_tenant
+from services.runtime.identity import caller_may_act_for, check_tenant
 from services.runtime.lifecycle import Lifecycle
 from services.runtime.logs import bind_call, get_logger
 from services.runtime.metrics import StageMetrics
+from services.runtime.providers import ProviderBoard
 from services.runtime.streams import Outbox, exchange, first_config, later_requests
 
 FULL_NAME = "voice.nlu.v1.NluService"
@@ -35,6 +37,7 @@ FEATURES = (
     "playout_report",
     "transcript_correction",
     "call_action_result",
+    "action_ended",
     "drafts",
     "continues_turn_id",
     "provisional_playout",
@@ -64,6 +67,7 @@ class NluService(nlu_pb2_grpc.NluServiceServicer):
         self._profiles, self._agents = profiles, agents
         self._guardings = {agent_id: guarding_of(profile) for agent_id, profile in profiles.items()}
         self._metrics = StageMetrics("nlu")
+        self._board: ProviderBoard | None = getattr(engine, "board", None)  # a chain has one
 
     async def StreamingConverse(  # noqa: N802 - protobuf's name
         self,
@@ -88,8 +92,21 @@ class NluService(nlu_pb2_grpc.NluServiceServicer):
         request: nlu_pb2.DescribeEngineRequest,
         context: grpc.aio.ServicerContext[nlu_pb2.DescribeEngineRequest, nlu_pb2.DescribeEngineResponse],
     ) -> nlu_pb2.DescribeEngineResponse:
-        agents = [write_profile(profile) for profile in self._profiles.values()]
+        agents = [
+            write_profile(profile, tenants=[each for each in profile.tenants if caller_may_act_for(each)])
+            for profile in self._profiles.values()
+            if self._may_list(profile, request)
+        ]
         return nlu_pb2.DescribeEngineResponse(engine=self._engine_info(), agents=agents)
+
+    async def TripProvider(  # noqa: N802 - protobuf's name
+        self,
+        request: nlu_pb2.TripProviderRequest,
+        context: grpc.aio.ServicerContext[nlu_pb2.TripProviderRequest, nlu_pb2.TripProviderResponse],
+    ) -> nlu_pb2.TripProviderResponse:
+        board = self._board or ProviderBoard(self._metrics)
+        providers = board.trip(request.provider, request.duration_ms, is_allowed=self._settings.drills)
+        return nlu_pb2.TripProviderResponse(providers=providers)
 
     async def _serve(
         self,
@@ -135,8 +152,9 @@ class NluService(nlu_pb2_grpc.NluServiceServicer):
         """Whose call it is, and what the agent is told of it."""
         agent_id = config.agent_id or self._settings.default_agent
         profile = self._profiles.get(agent_id)
-        if profile is None:
-            known = ", ".join(sorted(self._profiles)[:20])
+        if profile is None or not profile.is_for(config.tenant_id):
+            own = sorted(name for name, each in self._profiles.items() if each.is_for(config.tenant_id))
+            known = ", ".join(own[:20]) or "none for this tenant"
             raise UnknownAgent(f"no agent is called {agent_id[:64]!r}; there are {known}", field="config.agent_id")
         language_codes = speakable_languages(profile, config.language_codes)
         if config.language_codes and not language_codes:
@@ -150,12 +168,20 @@ class NluService(nlu_pb2_grpc.NluServiceServicer):
                 field="config.instructions",
             )
         call = Call(
-            conversation=uuid4().hex,  # not the call id: that is the client's label, and two streams may share it
+            # Not the call id: that is the client's label, and two streams may share it. The part before the dot says
+            # which conversations may share what the engine has computed.
+            conversation=f"{key_of(config.tenant_id)}.{uuid4().hex}",
             language_codes=language_codes or profile.language_codes,
             instructions=config.instructions,
             tenant_id=config.tenant_id,
         )
         return profile, call
+
+    def _may_list(self, profile: AgentProfile, request: nlu_pb2.DescribeEngineRequest) -> bool:
+        """Whether the asker may know of an agent: those of the tenant it names, else of any it may act for."""
+        if request.HasField("tenant_id"):
+            return profile.is_for(request.tenant_id)
+        return not profile.tenants or any(caller_may_act_for(tenant_id) for tenant_id in profile.tenants)
 
     def _check_size(self, config: nlu_pb2.ConversationConfig) -> None:
         limit = self._settings.max_history_bytes
@@ -186,4 +212,5 @@ class NluService(nlu_pb2_grpc.NluServiceServicer):
                 max_history_bytes=settings.max_history_bytes,
             ),
             features=FEATURES,
+            providers=self._board.describe() if self._board else [],
         )

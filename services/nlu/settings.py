@@ -5,11 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
+from pydantic_settings import NoDecode
 
+from services.runtime.engine_chains import ANY, Chains, parse_chains
+from services.runtime.errors import NotServing
 from services.runtime.settings import ServiceSettings, service_config
 
 _ROOT = Path(__file__).parents[2]
+
+CacheType = Literal["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0"]
 
 
 class NluSettings(ServiceSettings):
@@ -20,7 +25,27 @@ class NluSettings(ServiceSettings):
     port: int = Field(50053, ge=0, le=65535, description="TCP port of the gRPC server; 0 takes a free one.")
     metrics_port: int = Field(9103, ge=0, le=65535, description="TCP port of the Prometheus metrics; 0 serves none.")
 
-    engine: Literal["llama_cpp", "script"] = Field("llama_cpp", description="What thinks.")
+    engine: Literal["llama_cpp", "openai", "gemini", "script"] = Field(
+        "llama_cpp", description="The engine of every language; NLU_ENGINES says more."
+    )
+    engines: str = Field(
+        "", description="Engines by language with their fallbacks, as in *=openai>llama_cpp; empty: engine alone."
+    )
+    first_token_limit_s: float = Field(
+        2.5, gt=0, description="Chains: an engine whose first token is later fails, while another can take the turn."
+    )
+    token_gap_limit_s: float = Field(
+        1.0, gt=0, description="Chains: the same for the time between two tokens of an answer."
+    )
+    slow_first_token_s: float = Field(
+        2.0, gt=0, description="Chains: a first token later than this is slow; many slow ones open the breaker."
+    )
+    hedge_ms: int = Field(
+        0, ge=0, description="Chains: ask the next engine as well when the first token is later than this; 0: never."
+    )
+    remote_stall_limit_s: float = Field(
+        5.0, gt=0, description="openai, gemini: longest time without a byte from the server, in seconds."
+    )
     agents_dir: Path = Field(_ROOT / "deploy" / "agents", description="Folder of the agents' YAML files.")
     agent_kind: str = Field(
         "",
@@ -43,13 +68,43 @@ class NluSettings(ServiceSettings):
         "qwen2.5-0.5b-instruct",
         description="llama_cpp: a model of deploy/models.toml, or the path of a .gguf file.",
     )
+    model_sha256: str = Field(
+        "",
+        pattern=r"^([0-9a-fA-F]{64})?$",
+        description="llama_cpp: sha256 of a .gguf file given by its path; it is not loaded with any other.",
+    )
     threads: int = Field(0, ge=0, description="llama_cpp: threads that compute; 0: one for each usable CPU.")
     gpu_layers: int = Field(0, ge=-1, description="llama_cpp: layers on GPUs; -1: all of them.")
     context_tokens: int = Field(8192, ge=512, description="llama_cpp: tokens in memory, of all calls together.")
     slots: int = Field(48, ge=4, le=256, description="llama_cpp: token sequences kept apart; two a call and some.")
     batch_tokens: int = Field(512, ge=64, description="llama_cpp: most tokens in one step.")
     max_reply_tokens: int = Field(96, ge=8, description="llama_cpp: most tokens of one reply.")
-    temperature: float = Field(0.0, ge=0, le=2, description="llama_cpp: 0 always takes the likeliest token.")
+    temperature: float = Field(0.0, ge=0, le=2, description="0 always takes the likeliest token.")
+    split_mode: Literal["layer", "row", "none"] = Field(
+        "layer", description="llama_cpp: how the model is divided over GPUs; none: all on main_gpu."
+    )
+    tensor_split: Annotated[tuple[float, ...], NoDecode] = Field(
+        (), description="llama_cpp: each GPU's share, as in 8/8/8/8/8/9; empty: equal parts."
+    )
+    main_gpu: int = Field(0, ge=0, description="llama_cpp: the GPU of split_mode none, and of small tensors in row.")
+    type_k: CacheType = Field("f16", description="llama_cpp: type of the cache's keys: f16, q8_0 and others.")
+    type_v: CacheType = Field(
+        "f16", description="llama_cpp: type of the cache's values; quantised ones need flash attention."
+    )
+    flash_attn: Literal["auto", "on", "off"] = Field(
+        "auto", description="llama_cpp: flash attention; auto: on GPUs where they can, off on CPUs."
+    )
+    n_ubatch: int = Field(
+        0, ge=0, description="llama_cpp: most tokens computed at once on a device; 0: as batch_tokens."
+    )
+    use_mmap: bool = Field(True, description="llama_cpp: map the file rather than read it.")
+    use_mlock: bool = Field(False, description="llama_cpp: keep the model in RAM; needs a high enough memlock limit.")
+    numa: Literal["disabled", "distribute", "isolate", "numactl"] = Field(
+        "disabled", description="llama_cpp: where threads and memory lie on machines of several sockets."
+    )
+    lora: str = Field(
+        "", description="llama_cpp: LoRA adapters, GGUF files by comma, each with :scale where it is not 1."
+    )
 
     prompt_cache_dir: Annotated[Path, AfterValidator(Path.expanduser)] = Field(
         Path("~/.cache/tong-dai/prompts"),
@@ -68,12 +123,66 @@ class NluSettings(ServiceSettings):
         description="graph: longest time for the model to settle a doubt, in seconds; 0: it is not asked.",
     )
 
+    openai_base_url: str = Field(
+        "https://api.openai.com/v1",
+        pattern="^https?://",
+        description="openai: URL that /chat/completions stands behind.",
+    )
+    openai_model: str = Field("gpt-4o-mini", description="openai: the model's name on that server.")
+    openai_api_key: SecretStr = Field(SecretStr(""), description="openai: the key; empty: none is sent.")
+    openai_api_key_file: Path | None = Field(None, description="openai: a file with the key, as secrets are mounted.")
+    openai_ca_file: Path | None = Field(
+        None, description="openai: PEM certificates to verify the server's with; unset: those of certifi."
+    )
+    openai_token_limit_field: Literal["max_tokens", "max_completion_tokens"] = Field(
+        "max_tokens", description="openai: the field that bounds a reply; OpenAI's newer models take the second."
+    )
+
+    gemini_model: str = Field("gemini-2.5-flash", description="gemini: the model's name.")
+    gemini_api_key: SecretStr = Field(SecretStr(""), description="gemini: the key of the Gemini API.")
+    gemini_api_key_file: Path | None = Field(None, description="gemini: a file with the key, as secrets are mounted.")
+    gemini_base_url: str = Field(
+        "", pattern="^(https?://.*)?$", description="gemini: another URL of the API; empty: Google's own."
+    )
+
     script_file: Path = Field(
         Path(__file__).parent / "engines" / "script.toml", description="script: the TOML file of its replies."
     )
     script_reply: str = Field("sure", description="script: the reply to a text that names none.")
     script_first_token_ms: float = Field(80.0, ge=0, description="script: time to the first token, in milliseconds.")
     script_tokens_per_s: float = Field(50.0, gt=0, description="script: tokens a second after the first.")
+
+    @property
+    def chains(self) -> Chains:
+        """The engines of every language, in the order they are tried."""
+        return parse_chains(self.engines) if self.engines else {ANY: (self.engine,)}
+
+    @field_validator("engines")
+    @classmethod
+    def _chains_can_be_read(cls, value: str) -> str:
+        if value:
+            parse_chains(value)
+        return value
+
+    @field_validator("tensor_split", mode="before")
+    @classmethod
+    def _shares_are_numbers(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        try:
+            shares = tuple(float(share) for share in value.replace(",", "/").split("/") if share.strip())
+        except ValueError:
+            raise ValueError("write each GPU's share, as in 8/8/8/8/8/9") from None
+        if shares and (min(shares) < 0 or sum(shares) <= 0):
+            raise ValueError("a share cannot be negative, and one must be over 0")
+        return shares
+
+    @model_validator(mode="after")
+    def _quantised_values_need_flash_attention(self) -> NluSettings:
+        has_flash = self.flash_attn == "on" or (self.flash_attn == "auto" and self.gpu_layers != 0)
+        if self.type_v not in {"f32", "f16", "bf16"} and not has_flash:
+            raise ValueError(f"NLU_TYPE_V={self.type_v} needs flash attention: set NLU_FLASH_ATTN=on")
+        return self
 
     @model_validator(mode="after")
     def _a_step_has_room_for_every_slot(self) -> NluSettings:
@@ -87,3 +196,15 @@ class NluSettings(ServiceSettings):
                 f"NLU_BATCH_TOKENS={self.batch_tokens} is more than NLU_CONTEXT_TOKENS={self.context_tokens}"
             )
         return self
+
+
+def read_secret(value: SecretStr, file: Path | None, variable: str) -> str:
+    """A key from the setting, else from its file; empty: there is none. Raises NotServing."""
+    if key := value.get_secret_value().strip():
+        return key
+    if file is None:
+        return ""
+    try:
+        return file.expanduser().read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise NotServing(f"{variable}_FILE={file} cannot be read: {error}") from error

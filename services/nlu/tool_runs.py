@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 from collections.abc import Awaitable, Callable
 
@@ -23,14 +24,16 @@ class ToolRuns:
         self,
         *,
         tools: dict[str, Tool],
-        key_prefix: str,
+        key_fields: tuple[str, ...],
         history: History,
         emit: Callable[[Output], Awaitable[None]],
         tasks: asyncio.TaskGroup,
         limit_s: float,
     ) -> None:
-        """`key_prefix`: tenant and visit, which with turn and ordinal make the idempotency key."""
-        self._tools, self._key_prefix, self._history = tools, key_prefix, history
+        """`tools`: those the agent may run. `key_fields`: tenant and visit, which with turn and ordinal make the
+        idempotency key.
+        """
+        self._tools, self._key_fields, self._history = tools, key_fields, history
         self._emit, self._tasks, self._limit_s = emit, tasks, limit_s
         self._running: dict[str, asyncio.Task[ToolCall]] = {}
 
@@ -60,7 +63,8 @@ class ToolRuns:
         call = ToolCall(call_id, name, arguments_json, result_json)
         self._history.note_tool(turn_id, call)
         await self._emit(ToolActivity(turn_id, call_id, name, phase, arguments_json, result_json))
-        log.info("tool_ended", tool=name, phase=phase.name, turn_id=turn_id)
+        known = name if name in self._tools else ""  # what a model makes up may be anything
+        log.info("tool_ended", tool=known, phase=phase.name, turn_id=turn_id)
         return call
 
     async def _result(self, call_id: str, wanted: ToolWanted) -> tuple[ToolPhase, str]:
@@ -70,7 +74,7 @@ class ToolRuns:
         try:
             arguments = read_arguments(wanted.name, wanted.arguments_json)
             async with asyncio.timeout(self._limit_s):
-                result = await tool.run(arguments, idempotency_key=f"{self._key_prefix}/{call_id}")
+                result = await tool.run(arguments, idempotency_key=key_of(*self._key_fields, call_id))
         except TimeoutError:
             return ToolPhase.FAILED, json.dumps({"error": f"no result after {self._limit_s:g} s"})
         except ToolRefused as refused:
@@ -79,6 +83,17 @@ class ToolRuns:
             log.exception("tool_broke", tool=wanted.name)
             return ToolPhase.FAILED, json.dumps({"error": "the tool broke"})
         return ToolPhase.COMPLETED, result
+
+
+def key_of(*fields: str) -> str:
+    """128 bits as 32 hexadecimal digits that no other fields give: each goes in with its length before it, so that
+    what a client puts into one never reads as another.
+    """
+    digest = hashlib.sha256()
+    for field in fields:
+        content = field.encode()
+        digest.update(len(content).to_bytes(8, "big") + content)
+    return digest.hexdigest()[:32]
 
 
 def _is_same(call: ToolCall, wanted: ToolWanted) -> bool:

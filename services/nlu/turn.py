@@ -8,6 +8,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
+from prometheus_client import Counter
+
 from services.language.words import normalise
 from services.nlu.agent.acts import act_name
 from services.nlu.agent.courtesies import user_text
@@ -16,19 +18,38 @@ from services.nlu.agent.ending import agent_ends
 from services.nlu.agent.evidence import PASSED, Verdict
 from services.nlu.agent.expecting import expected_after
 from services.nlu.agent.interface import Act, AgentState, AwaitCommit, CallTool, Expect, Remember, Say, Step
-from services.nlu.agent.objection import objection_to
+from services.nlu.agent.outcomes import kind_of
+from services.nlu.agent.profile import AgentProfile
 from services.nlu.clauses import Clause, ClauseCutter
-from services.nlu.engine import Began, CutShort, ToolWanted
+from services.nlu.engine import Began, CutShort, MadeBy, ToolWanted
 from services.nlu.guarded_reply import GuardedReply
 from services.nlu.history import ToolCall
 from services.nlu.inputs import TurnInput
 from services.nlu.outputs import Act as CallAct
-from services.nlu.outputs import CallAction, Expectation, ExpectedKind, HangUp, Output, ReplyText, SwitchLanguage
+from services.nlu.outputs import (
+    ActionOutcome,
+    CallAction,
+    Expectation,
+    ExpectedKind,
+    HangUp,
+    Output,
+    ReplyText,
+    SwitchLanguage,
+)
 from services.nlu.plain_speech import PlainSpeech
 from services.runtime.clock import Stopwatch
 from services.runtime.errors import TurnFailed
+from services.runtime.logs import get_logger
 
 PROMISE = Tense.PROMISED.value  # the guard's rule of a clause that its act, asked for behind it, makes true
+NOT_ALLOWED = "NOT_ALLOWED"
+"""Why an act was not asked for that the agent's file does not list."""
+
+ACTS_REFUSED_TOTAL = Counter(
+    "voice_acts_refused_total", "Acts on calls that a model wanted and its agent's file does not allow.", ["act"]
+)
+
+log = get_logger(__name__)
 
 
 @dataclass(slots=True, eq=False)
@@ -45,6 +66,7 @@ class Turn:
     reply: str = ""  # as sent
     remembered: AgentState | None = None  # by the agent in this turn
     is_waiting_for_commit: bool = False
+    engines: list[str] = field(default_factory=list)  # of a chain, in the order they made the reply
     task: asyncio.Task[None] | None = None
     guarded: GuardedReply | None = None
 
@@ -82,6 +104,7 @@ class TurnRun:
         run_tool: Callable[[Turn, ToolWanted], Awaitable[ToolCall]],
         remember: Callable[[Turn], None],
         limits: TurnLimits,
+        profile: AgentProfile,
         guarded: GuardedReply,
         honest: str,
     ) -> None:
@@ -90,7 +113,7 @@ class TurnRun:
         nothing speaks for.
         """
         self._turn, self._emit, self._run_tool, self._remember = turn, emit, run_tool, remember
-        self._limits, self._guarded, self._honest = limits, guarded, honest
+        self._limits, self._profile, self._guarded, self._honest = limits, profile, guarded, honest
         self._held: list[str] = []  # clauses from a promise on, until its act is asked for
         self._unclear = ""  # the beginning of a sentence that is right or wrong by what follows
         self._is_second = False  # the agent has been asked once more
@@ -133,7 +156,9 @@ class TurnRun:
         except Withheld as first:
             self._begin_afresh(first)
             try:
-                await self._take_all(respond(objection_to(first.clause, first.verdict, said=self._turn.reply)))
+                await self._take_all(
+                    respond(self._guarded.objection(first.clause, first.verdict, said=self._turn.reply))
+                )
             except Withheld as second:
                 self._begin_afresh(second)
                 await self._emit_clause(self._honest)
@@ -167,12 +192,15 @@ class TurnRun:
             case CutShort():
                 if self._cutter.drop_rest():
                     self._plain = PlainSpeech()
+            case MadeBy(engine):
+                if self._turn.engines[-1:] != [engine]:
+                    self._turn.engines.append(engine)
             case Remember(state):
                 self._turn.remembered = state
                 self._remember(self._turn)
             case _:  # what has an effect outside the reply
                 if not isinstance(step, Expect | AwaitCommit):
-                    self._guarded.ask(step.name if isinstance(step, CallTool) else act_name(step.act))
+                    self._ask(step)
                 await self._send_rest()
                 await self._release()
                 await self._wait_for_commit()
@@ -202,6 +230,13 @@ class TurnRun:
         if self._has_written and not (self._turn.reply or self._acts or self._plain.wants_hang_up):
             raise TurnFailed("ENGINE_FAILED", "the model wrote nothing that can be spoken", is_retryable=True)
 
+    def _ask(self, step: Act | CallTool) -> None:
+        """What is asked for speaks for its promise, unless the agent's file does not allow it."""
+        if isinstance(step, CallTool):
+            self._guarded.ask(step.name)
+        elif self._profile.may(step.act):
+            self._guarded.ask(act_name(step.act))
+
     async def _do(self, step: Act | CallTool | Expect | AwaitCommit) -> None:
         match step:
             case AwaitCommit():
@@ -213,10 +248,19 @@ class TurnRun:
             case Act(act, is_now):
                 if not (self._is_second and act in self._done):
                     self._done.append(act)
-                    await self._act(act, is_now=is_now)
+                    if not await self._act(act, is_now=is_now):
+                        await self._say_refusal(act)
             case Expect(kind, length, phrases):
                 self._expects = True
                 await self._emit(Expectation(self._turn.turn_id, kind, length, phrases))
+
+    async def _say_refusal(self, act: CallAct) -> None:
+        """The caller may have been promised it, so they hear that it cannot be."""
+        words = self._profile.outcome(kind_of(act, ActionOutcome.FAILED, NOT_ALLOWED), self._turn.language_code)
+        self._goes_on_after_pause = True
+        for clause in self._cutter.push(words) + self._cutter.finish():
+            await self._emit_clause(clause.text)
+        self._goes_on_after_pause = True
 
     async def _send_rest(self) -> None:
         await self._send(self._cutter.push(self._plain.finish()) + self._cutter.finish())
@@ -279,10 +323,16 @@ class TurnRun:
         self._turn.switches_language = False
         await self._act(SwitchLanguage(self._turn.language_code), is_now=True)
 
-    async def _act(self, act: CallAct, *, is_now: bool) -> None:
+    async def _act(self, act: CallAct, *, is_now: bool) -> bool:
+        """Ask for an act. False: the agent's file does not allow it, and nothing is asked for."""
+        if not self._profile.may(act):
+            log.warning("act_refused", action=act_name(act), agent_id=self._profile.agent_id, reason=NOT_ALLOWED)
+            ACTS_REFUSED_TOTAL.labels(act_name(act)).inc()
+            return False
         self._acts += 1
         action_id = f"{self._turn.turn_id}.act-{self._acts}"
         await self._emit(CallAction(action_id, self._turn.turn_id, act, is_now))
+        return True
 
     async def _wait_for_commit(self) -> None:
         """A draft has no side effects: nothing after this happens before its commit."""

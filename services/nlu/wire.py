@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from voice.nlu.v1 import agent_pb2, nlu_pb2
 from voice.type.v1 import expectation_pb2, turn_pb2
 
-from services.nlu.agent.profile import AgentProfile, PromptKind
+from services.nlu.agent.profile import AgentProfile, Destination, PromptKind
 from services.nlu.history import Entry, ToolCall
 from services.nlu.inputs import (
+    ActionEnded,
     CallActionResult,
     Cancellation,
     Commit,
@@ -116,12 +119,13 @@ def write_output(output: Output) -> nlu_pb2.StreamingConverseResponse:
                 timing=output.timing.to_proto(),
                 state=output.state,
                 withheld=[turn_pb2.WithheldClause(rule=each.rule, text=each.text) for each in output.withheld],
+                engine=output.engine,
             )
             return nlu_pb2.StreamingConverseResponse(turn_end=end)
 
 
-def write_profile(profile: AgentProfile) -> agent_pb2.AgentProfile:
-    """What the other stages must know of an agent."""
+def write_profile(profile: AgentProfile, *, tenants: Iterable[str] = ()) -> agent_pb2.AgentProfile:
+    """What the other stages must know of an agent. `tenants`: those of its own that the asker may know of."""
     return agent_pb2.AgentProfile(
         agent_id=profile.agent_id,
         voices=[
@@ -139,7 +143,21 @@ def write_profile(profile: AgentProfile) -> agent_pb2.AgentProfile:
         endpointing=agent_pb2.AgentEndpointing(**profile.endpointing.model_dump()),
         barge_in=agent_pb2.AgentBargeIn(**profile.barge_in.model_dump()),
         phrases=profile.phrases,
+        destinations=[_write_destination(destination) for destination in profile.destinations],
+        allowed_acts=agent_pb2.AllowedActs(acts=profile.acts),
+        tenants=tenants,
     )
+
+
+def _write_destination(destination: Destination) -> agent_pb2.Destination:
+    message = agent_pb2.Destination(name=destination.name, aliases=destination.aliases)
+    if destination.number:
+        message.number = destination.number
+    elif destination.sip:
+        message.sip_uri = destination.sip
+    else:
+        message.extension = destination.extension
+    return message
 
 
 def _read_entry(turn: nlu_pb2.HistoryTurn) -> Entry:
@@ -177,6 +195,29 @@ def _read_input(turn: nlu_pb2.UserTurn) -> TurnInput | None:
             return Dtmf(turn.dtmf)
         case "silence":
             return Silence(turn.silence.duration_ms, turn.silence.count)
+        case "action_ended":
+            return _read_action_ended(turn.action_ended)
+        case _:
+            return None
+
+
+def _read_action_ended(ended: nlu_pb2.ActionEnded) -> ActionEnded | None:
+    act = _read_act(ended.action)
+    if act is None:
+        return None
+    return ActionEnded(act, _read_outcome(ended.result.outcome), ended.result.reason)
+
+
+def _read_act(action: nlu_pb2.CallAction) -> Act | None:
+    match action.WhichOneof("action"):
+        case "hang_up":
+            return HangUp()
+        case "transfer":
+            return Transfer(action.transfer.destination)
+        case "send_dtmf":
+            return SendDtmf(action.send_dtmf.digits)
+        case "switch_language":
+            return SwitchLanguage(action.switch_language.language_code)
         case _:
             return None
 

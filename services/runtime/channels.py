@@ -29,11 +29,15 @@ class ChannelSettings:
     """Largest response taken, in bytes."""
 
 
-def open_channel(target: str, settings: ChannelSettings = ChannelSettings()) -> grpc.aio.Channel:
+def open_channel(
+    target: str, settings: ChannelSettings = ChannelSettings(), *, health_service: str = ""
+) -> grpc.aio.Channel:
     """A channel to `target` ("host:port" or any gRPC name), balanced round robin over its addresses, without retries:
-    a turn is retried by the one who knows what was heard of it. Close it when done.
+    a turn is retried by the one who knows what was heard of it. Close it when done. `health_service`: the full name of
+    the service whose health says which addresses new streams go to: one that drains gets none, one that has come gets
+    some. Raises OSError: a file of the settings cannot be read.
     """
-    options = channel_options(settings)
+    options = channel_options(settings, health_service=health_service)
     if settings.tls_ca_file is None:
         interceptors = _token_interceptors(settings.token) if settings.token else []
         return grpc.aio.insecure_channel(target, options=options, interceptors=interceptors)
@@ -48,8 +52,11 @@ def open_channel(target: str, settings: ChannelSettings = ChannelSettings()) -> 
     return grpc.aio.secure_channel(target, credentials, options=options)
 
 
-def channel_options(settings: ChannelSettings) -> list[tuple[str, Any]]:
+def channel_options(settings: ChannelSettings, *, health_service: str = "") -> list[tuple[str, Any]]:
     """The channel arguments, in gRPC core's names."""
+    service_config: dict[str, Any] = {"loadBalancingConfig": [{"round_robin": {}}]}
+    if health_service:
+        service_config["healthCheckConfig"] = {"serviceName": health_service}
     return [
         ("grpc.http2.bdp_probe", 0),  # its growing window lets a sender run minutes ahead of a slow reader
         ("grpc.keepalive_time_ms", round(max(MIN_KEEPALIVE_S, settings.keepalive_s) * 1000)),
@@ -62,7 +69,7 @@ def channel_options(settings: ChannelSettings) -> list[tuple[str, Any]]:
         ("grpc.min_reconnect_backoff_ms", 1_000),
         ("grpc.max_reconnect_backoff_ms", 2_000),
         ("grpc.max_receive_message_length", settings.max_message_bytes),
-        ("grpc.service_config", json.dumps({"loadBalancingConfig": [{"round_robin": {}}]})),
+        ("grpc.service_config", json.dumps(service_config)),
     ]
 
 

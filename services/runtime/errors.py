@@ -132,6 +132,12 @@ class StartupError(Exception):
     """The process cannot start. The message is one line that says what to do."""
 
 
+class NotServing(StartupError):
+    """The process cannot serve until a person mends its settings: it stays up and NOT_SERVING, since starting it again
+    changes nothing.
+    """
+
+
 def root_cause(error: BaseException) -> BaseException:
     """What a group of failures comes down to: the first domain error in it, else the first error."""
     if not isinstance(error, BaseExceptionGroup):

@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -13,16 +13,22 @@ from grpc_health.v1.health import aio as health_aio
 from grpc_health.v1.health_pb2 import HealthCheckResponse
 from opentelemetry.instrumentation.grpc import aio_server_interceptor
 
+from services.runtime.credentials import ServerCertificate, TokenFile
 from services.runtime.errors import StartupError
-from services.runtime.identity import read_tokens
+from services.runtime.identity import Scope
 from services.runtime.interceptor import Door
 from services.runtime.lifecycle import Lifecycle, State
 from services.runtime.metrics import StageMetrics, stage_of
 from services.runtime.reflection import add_reflection
+from services.runtime.requests import WAITING_LIMIT
 from services.runtime.settings import ServiceSettings
 
 HEALTH_NAME = "grpc.health.v1.Health"
 MIN_CLIENT_PING_MS = 10_000
+KEEPALIVE_MS = 20_000
+KEEPALIVE_TIMEOUT_MS = 10_000
+PROBE_STREAMS = 64
+"""Health, reflection and unary calls on one connection beside its streams."""
 CUT_GRACE_S = 0.2  # for the statuses of what is cut to reach their clients
 
 
@@ -36,17 +42,25 @@ class ServiceServer:
         full_name: str,
         add: Callable[[grpc.aio.Server], None],
         lifecycle: Lifecycle,
+        scopes: Mapping[str, Scope] | None = None,
     ) -> None:
-        """`full_name` as in "voice.tts.v1.TtsService"; `add` puts the servicer on the server. Raises StartupError."""
+        """`full_name` as in "voice.tts.v1.TtsService"; `add` puts the servicer on the server; `scopes`: see Door.
+        Raises StartupError.
+        """
         self._settings = settings
         self._full_name = full_name
         self._lifecycle = lifecycle
+        self._tokens = TokenFile(settings.auth_tokens_file) if settings.auth_tokens_file else None
+        self._certificate: ServerCertificate | None = None
         self._door = Door(
             full_name,
             lifecycle=lifecycle,
             max_streams=settings.max_streams,
-            tokens=read_tokens(settings.auth_tokens_file) if settings.auth_tokens_file else None,
+            tokens=self._tokens,
             metrics=StageMetrics(stage_of(full_name)),
+            scopes=scopes or {},
+            config_limit_s=settings.config_limit_s,
+            idle_s=settings.stream_idle_s,
         )
         self._server = grpc.aio.server(
             interceptors=(_unary_spans(full_name), self._door), options=server_options(settings)
@@ -64,7 +78,8 @@ class ServiceServer:
 
     async def start(self) -> None:
         """Listen, NOT_SERVING. Raises StartupError when the port is taken or a certificate does not load."""
-        credentials = _credentials(self._settings)
+        self._certificate = ServerCertificate(self._settings) if self._settings.tls_certificate_file else None
+        credentials = self._certificate.credentials() if self._certificate else None
         _check_port(self._settings.host, self._settings.port)
         address = _address(self._settings.host, self._settings.port)
         try:
@@ -82,6 +97,13 @@ class ServiceServer:
         self._lifecycle.serve()
         if self._lifecycle.state is State.SERVING:
             await self._say(HealthCheckResponse.SERVING)
+
+    async def reload_credentials(self) -> None:
+        """Take up tokens and certificates whose files have changed. Until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for files in (self._tokens, self._certificate):
+                if files is not None:
+                    tasks.create_task(files.watch())
 
     async def tell_parts(self) -> None:
         """Have health say which parts of the service are ready, under their names. Until cancelled."""
@@ -117,6 +139,13 @@ def server_options(settings: ServiceSettings) -> list[tuple[str, Any]]:
         ("grpc.http2.bdp_probe", 0),  # its growing window lets a sender run minutes ahead of a slow reader
         ("grpc.http2.min_ping_interval_without_data_ms", MIN_CLIENT_PING_MS),  # min_recv_.. is ignored here
         ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.keepalive_time_ms", KEEPALIVE_MS),  # a client that is dead without a word is noticed
+        ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MS),
+        ("grpc.http2.max_pings_without_data", 0),
+        ("grpc.max_connection_age_ms", round(settings.connection_age_s * 1000)),
+        ("grpc.max_connection_age_grace_ms", round(settings.connection_grace_s * 1000)),
+        # Above what the door itself lets in, which answers with a status: gRPC queues silently at this bound.
+        ("grpc.max_concurrent_streams", 2 * settings.max_streams + WAITING_LIMIT + PROBE_STREAMS),
         ("grpc.max_receive_message_length", settings.max_message_bytes),
     ]
 
@@ -138,17 +167,6 @@ def _check_port(host: str, port: int) -> None:
             f"cannot listen on {_address(host, port)} ({error.strerror}): "
             "stop the process that holds the port, or set another"
         ) from error
-
-
-def _credentials(settings: ServiceSettings) -> grpc.ServerCredentials | None:
-    if settings.tls_certificate_file is None or settings.tls_key_file is None:
-        return None
-    try:
-        chain, key = settings.tls_certificate_file.read_bytes(), settings.tls_key_file.read_bytes()
-        client_ca = settings.tls_client_ca_file.read_bytes() if settings.tls_client_ca_file else None
-    except OSError as error:
-        raise StartupError(f"TLS: cannot read {error.filename}: {error.strerror}") from error
-    return grpc.ssl_server_credentials([(key, chain)], client_ca, require_client_auth=client_ca is not None)
 
 
 def _unary_spans(full_name: str) -> grpc.aio.ServerInterceptor:

@@ -43,6 +43,11 @@ class Lifecycle:
             self._parts[name] = is_ready
             self._parts_changed.set()
 
+    @property
+    def parts(self) -> dict[str, bool]:
+        """Which parts are ready, by name."""
+        return dict(self._parts)
+
     async def changed_parts(self) -> dict[str, bool]:
         """Wait for a change; returns every part."""
         await self._parts_changed.wait()

@@ -2,17 +2,21 @@
 
 import logging
 import sys
+import traceback
 import uuid
 
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
-PII_PREFIX = "pii."
+from services.runtime.log_fields import PII_PREFIX, is_allowed
+
 MAX_CALL_ID_CHARS = 128
+MAX_ERRORS_SHOWN = 8  # of a chain or a group
 
 
 def configure_logs(*, level: str, log_format: str, log_pii: bool, service: str) -> None:
-    """Set up logging for the process. Without `log_pii` every key that begins with `pii.` is dropped.
+    """Set up logging for the process. Without `log_pii` every key that begins with `pii.` is dropped, and with it what
+    is not in the list of `log_fields`: so are the texts of exceptions and of libraries, in which anything may stand.
 
     What libraries log by themselves comes out in the same form, from WARNING up.
     """
@@ -21,15 +25,16 @@ def configure_logs(*, level: str, log_format: str, log_pii: bool, service: str) 
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _add_service(service),
+        _tell_library_from_text,
+        _describe_exception,
+        hold_to_list,
     ]
-    if log_format == "json":
-        processors.append(structlog.processors.format_exc_info)
     if not log_pii:
         processors.append(drop_pii)
     renderer: Processor = (
         structlog.processors.JSONRenderer(ensure_ascii=False)
         if log_format == "json"
-        else structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+        else structlog.dev.ConsoleRenderer()
     )
     structlog.configure(
         processors=[*processors, renderer],
@@ -68,9 +73,58 @@ def bind_turn(turn_id: int) -> None:
     structlog.contextvars.bind_contextvars(turn_id=turn_id)
 
 
+def hold_to_list(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Move what is not in the list of fields under `pii.`."""
+    return {
+        key if key.startswith((PII_PREFIX, "_")) or is_allowed(key, value) else f"{PII_PREFIX}{key}": value
+        for key, value in event.items()
+    }
+
+
 def drop_pii(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Remove what people say."""
     return {key: value for key, value in event.items() if not key.startswith(PII_PREFIX)}
+
+
+def _tell_library_from_text(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Of a library's line the template is the event; what was put into it is personal."""
+    record = event.get("_record")
+    if isinstance(record, logging.LogRecord):
+        event[f"{PII_PREFIX}text"] = event["event"]
+        template = str(record.msg)
+        if not record.args:  # asyncio's first line is its own, what stands below it shows whatever was under way
+            template = template.partition("\n")[0] if record.name == "asyncio" else "library_message"
+        event["event"] = template
+        event["logger"] = record.name
+    return event
+
+
+def _describe_exception(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Put `exc_info` as text: where it happened and of which kind it is; what it says is personal."""
+    given = event.pop("exc_info", None)
+    if given is True:
+        given = sys.exc_info()
+    error = given[1] if isinstance(given, tuple) else given
+    if isinstance(error, BaseException):
+        event["exception"] = _trace(error)
+        event[f"{PII_PREFIX}exception"] = "".join(traceback.format_exception_only(error)).strip()
+    return event
+
+
+def _trace(error: BaseException, seen: frozenset[int] = frozenset()) -> str:
+    """The traceback of an error and of those behind it, without a word that any of them says."""
+    seen |= {id(error)}
+    parts = []
+    behind = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if behind is not None and id(behind) not in seen and len(seen) < MAX_ERRORS_SHOWN:
+        parts.append(f"{_trace(behind, seen)}\nwhich led to:\n")
+    parts.append("Traceback (most recent call last):\n")
+    parts += traceback.format_tb(error.__traceback__)
+    parts.append(type(error).__qualname__)
+    if isinstance(error, BaseExceptionGroup):
+        inner = [one for one in error.exceptions if id(one) not in seen][:MAX_ERRORS_SHOWN]
+        parts += [f"\nin the group:\n{_trace(one, seen)}" for one in inner]
+    return "".join(parts)
 
 
 def _add_service(service: str) -> Processor:

@@ -16,10 +16,31 @@ _QUEUE = Histogram(
 )
 _COMPUTE = Histogram("voice_compute_seconds", "Working, a turn.", ["stage"], buckets=LATENCY_BUCKETS_S)
 _OPEN_STREAMS = Gauge("voice_open_streams", "Streams open now.", ["stage"])
-_ERRORS = Counter("voice_errors_total", "Streams, unary calls and turns that failed, by reason.", ["stage", "reason"])
+_ERRORS = Counter(
+    "voice_errors_total", "Streams, unary calls and turns that failed here, by reason.", ["stage", "reason"]
+)
+_CLIENT_ERRORS = Counter(
+    "voice_client_errors_total",
+    "Streams, unary calls and turns that were refused as their client's fault.",
+    ["stage", "reason"],
+)
 _QUEUE_DROPPED = Counter("voice_queue_dropped_total", "Items a bounded queue dropped by its rule.", ["stage", "queue"])
 _UNKNOWN_REQUESTS = Counter("voice_unknown_requests_total", "Requests of a kind this server does not know.", ["stage"])
 _FENCED_MESSAGES = Counter("voice_fenced_messages_total", "Messages dropped because their turn is fenced.", ["stage"])
+_PROVIDER_STATE = Gauge(
+    "voice_provider_state", "Breaker of a provider: 0 closed, 1 half open, 2 open.", ["stage", "provider"]
+)
+_PROVIDER_MOVES = Counter(
+    "voice_provider_moves_total", "Changes of a provider's breaker, by the new state.", ["stage", "provider", "state"]
+)
+_PROVIDER_REQUESTS = Counter(
+    "voice_provider_requests_total", "Requests to a provider, by what became of them.", ["stage", "provider", "outcome"]
+)
+_PROVIDER_SWITCHES = Counter(
+    "voice_provider_switches_total",
+    "Turns or streams one provider handed over to another.",
+    ["stage", "provider", "to"],
+)
 _LOOP_LAG = Histogram(
     "voice_event_loop_lag_seconds", "How late the event loop woke a timer.", ["stage"], buckets=LAG_BUCKETS_S
 )
@@ -47,12 +68,32 @@ class StageMetrics:
         self.event_loop_lag_last_seconds = _LOOP_LAG_NOW.labels(stage)
 
     def errors_total(self, reason: str) -> Counter:
-        """The counter of one ErrorInfo or turn_end reason."""
+        """The counter of one ErrorInfo or turn_end reason, where the fault is the server's."""
         return _ERRORS.labels(self.stage, reason)
+
+    def client_errors_total(self, reason: str) -> Counter:
+        """The same where the fault is the client's: nobody is woken up for it."""
+        return _CLIENT_ERRORS.labels(self.stage, reason)
 
     def queue_dropped_total(self, queue: str) -> Counter:
         """The counter of one bounded queue."""
         return _QUEUE_DROPPED.labels(self.stage, queue)
+
+    def provider_state(self, provider: str) -> Gauge:
+        """The state of one provider's breaker."""
+        return _PROVIDER_STATE.labels(self.stage, provider)
+
+    def provider_moves_total(self, provider: str, state: str) -> Counter:
+        """The counter of one provider's changes to a state."""
+        return _PROVIDER_MOVES.labels(self.stage, provider, state)
+
+    def provider_requests_total(self, provider: str, outcome: str) -> Counter:
+        """The counter of one provider's requests with one outcome."""
+        return _PROVIDER_REQUESTS.labels(self.stage, provider, outcome)
+
+    def provider_switches_total(self, provider: str, to: str) -> Counter:
+        """The counter of what one provider handed over to another."""
+        return _PROVIDER_SWITCHES.labels(self.stage, provider, to)
 
     def show_build(self, *, version: str, python: str, grpc: str) -> None:
         """Publish what runs."""

@@ -6,24 +6,28 @@ import os
 import platform
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Coroutine
+import threading
+import traceback
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import grpc
 import uvloop
-from prometheus_client import start_http_server
 
-from services.runtime.errors import StartupError, root_cause
+from services.runtime.errors import NotServing, StartupError, root_cause
+from services.runtime.exposure import warn_of_exposures
 from services.runtime.grpc_server import ServiceServer
+from services.runtime.identity import Scope
 from services.runtime.lifecycle import Lifecycle
 from services.runtime.logs import configure_logs, get_logger
 from services.runtime.loop_lag import watch_loop_lag
 from services.runtime.metrics import StageMetrics, stage_of
+from services.runtime.monitoring import MonitoringServer, Probes
 from services.runtime.settings import ServiceSettings
 from services.runtime.tracing import configure_tracing
-from services.runtime.watchdog import watch_engines
+from services.runtime.watchdog import LoopWatch, watch_engines
 
 Step = Callable[[], Awaitable[None]]
 
@@ -48,6 +52,7 @@ def run_service(
     close: Step = nothing,
     background: Callable[[], Coroutine[Any, Any, None]] | None = None,
     drain: Step = nothing,
+    scopes: Mapping[str, Scope] | None = None,
 ) -> None:
     """Run one service until SIGTERM or SIGINT, then drain it; a second signal cuts the drain short.
 
@@ -55,14 +60,26 @@ def run_service(
     `background` runs beside the streams from then on and is cancelled after the last one; if it fails, the process
     ends. `drain` returns when work that no stream of this server carries has come to its end: it is waited for beside
     the streams, as long as for them. `close` runs last. A StartupError becomes one line on stderr and exit code 1.
-    An engine's thread that has ended or hangs makes health say NOT_SERVING and ends the process with EXIT_ENGINE_LOST.
+    `scopes`: what a token needs for a method, by its name.
+    An engine's thread that has ended or hangs makes health say NOT_SERVING and ends the process with EXIT_ENGINE_LOST;
+    an event loop that stands still ends it with the same.
     """
     stage = stage_of(full_name)
     configure_logs(level=settings.log_level, log_format=settings.log_format, log_pii=settings.log_pii, service=stage)
     tracing = configure_tracing(endpoint=settings.otlp_endpoint, service=f"tong-dai-{stage}")
     try:
         uvloop.run(
-            _run(settings, full_name, add, lifecycle, load=load, close=close, background=background, drain=drain)
+            _run(
+                settings,
+                full_name,
+                add,
+                lifecycle,
+                load=load,
+                close=close,
+                background=background,
+                drain=drain,
+                scopes=scopes,
+            )
         )
     except (StartupError, BaseExceptionGroup) as error:
         cause = root_cause(error)
@@ -84,21 +101,27 @@ async def _run(
     close: Step,
     background: Callable[[], Coroutine[Any, Any, None]] | None,
     drain: Step,
+    scopes: Mapping[str, Scope] | None,
 ) -> None:
     stop_signal = _Signals()
-    server = ServiceServer(settings, full_name=full_name, add=add, lifecycle=lifecycle)
+    server = ServiceServer(settings, full_name=full_name, add=add, lifecycle=lifecycle, scopes=scopes)
+    monitoring = MonitoringServer(Probes(lifecycle))
     metrics = StageMetrics(stage_of(full_name))
+    loop_watch = LoopWatch(_end_with_loop)
+    loop_watch.start(asyncio.get_running_loop())
     await server.start()
     try:
-        _start_metrics(settings, metrics)
+        await _start_monitoring(settings, metrics, monitoring)
         log.info("listening", target=server.target)
         async with asyncio.TaskGroup() as tasks:
             beside = [
                 tasks.create_task(watch_loop_lag(metrics)),
                 tasks.create_task(_end_with_engine(server, metrics)),
                 tasks.create_task(server.tell_parts()),
+                tasks.create_task(server.reload_credentials()),
+                tasks.create_task(warn_of_exposures(settings.exposures())),
             ]
-            if await _until(load(), stop_signal):
+            if await _until(_load(load), stop_signal):
                 _spare_collector()
                 await server.serve()
                 log.info("serving", target=server.target)
@@ -112,7 +135,18 @@ async def _run(
     finally:
         await server.stop(0)
         await close()
+        await monitoring.close()
+        loop_watch.close()
         log.info("stopped")
+
+
+async def _load(load: Step) -> None:
+    """Load; where a person must mend something first, say so in one line and stay NOT_SERVING until told to stop."""
+    try:
+        await load()
+    except NotServing as reason:
+        log.error("not_serving", why=str(reason))
+        await asyncio.Event().wait()
 
 
 async def _end_with_engine(server: ServiceServer, metrics: StageMetrics) -> None:
@@ -125,6 +159,16 @@ async def _end_with_engine(server: ServiceServer, metrics: StageMetrics) -> None
     with suppress(TimeoutError):
         async with asyncio.timeout(_LAST_WORDS_S):
             await server.stop(0)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(EXIT_ENGINE_LOST)
+
+
+def _end_with_loop(stalled_s: float) -> None:
+    """End the process from outside its event loop, which stands still: nothing else in it can."""
+    frame = sys._current_frames().get(threading.main_thread().ident or 0)
+    where = "".join(traceback.format_stack(frame)[-3:]) if frame else ""
+    log.error("event_loop_stalled", stalled_s=round(stalled_s, 1), where=where)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(EXIT_ENGINE_LOST)
@@ -182,16 +226,16 @@ def _spare_collector() -> None:
     gc.set_threshold(1_000, 5, 5)
 
 
-def _start_metrics(settings: ServiceSettings, metrics: StageMetrics) -> None:
+async def _start_monitoring(settings: ServiceSettings, metrics: StageMetrics, monitoring: MonitoringServer) -> None:
     metrics.show_build(version=_own_version(), python=platform.python_version(), grpc=grpc.__version__)
     if not settings.metrics_port:
         return
     try:
-        start_http_server(settings.metrics_port, addr=settings.host)
+        await monitoring.start(settings.metrics_host, settings.metrics_port)
     except OSError as error:
         raise StartupError(
-            f"cannot serve metrics on {settings.host}:{settings.metrics_port}: stop the process that holds the port, "
-            "set another metrics port, or 0 for none"
+            f"cannot serve metrics on {settings.metrics_host}:{settings.metrics_port}: stop the process that holds the "
+            "port, set another metrics port, or 0 for none"
         ) from error
 
 

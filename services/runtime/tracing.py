@@ -12,7 +12,7 @@ from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased
-from opentelemetry.trace import Span
+from opentelemetry.trace import Span, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from voice.type.v1.turn_pb2 import TraceContext
 
@@ -43,8 +43,16 @@ def turn_span(name: str, trace_context: TraceContext | None = None) -> Iterator[
     if trace_context is not None and trace_context.traceparent:
         carrier = {"traceparent": trace_context.traceparent, "tracestate": trace_context.tracestate}
     parent = _W3C.extract(carrier) if carrier else None
-    with trace.get_tracer("voice").start_as_current_span(name, context=parent) as span:
-        yield span
+    # What an exception says may be what a caller said: only its kind goes on the span.
+    with trace.get_tracer("voice").start_as_current_span(
+        name, context=parent, record_exception=False, set_status_on_exception=False
+    ) as span:
+        try:
+            yield span
+        except Exception as error:
+            span.set_status(StatusCode.ERROR)
+            span.set_attribute("error.type", type(error).__qualname__)
+            raise
 
 
 def trace_context_of(span: Span) -> TraceContext:

@@ -1,7 +1,8 @@
-"""Watchdog of the engines' threads: a thread that has ended, or hangs in one call, takes its process down.
+"""Watchdog of the engines' threads and of the event loop: a thread that has ended, or hangs in one call, takes its
+process down, and so does an event loop that stands still.
 
 The registry of threads is one a process, as the metrics are. `EngineThreads.find_lost` is called with the time and
-reads no clock itself; `watch_engines` at the end of the file is the thin wrapper that owns the period.
+reads no clock itself; `watch_engines` and `LoopWatch` at the end of the file are the thin wrappers that own the period.
 """
 
 import asyncio
@@ -15,6 +16,10 @@ HANG_MULTIPLE = 3
 """A call hangs when it takes this many times its longest legitimate duration."""
 
 PERIOD_S = 0.25
+LONGEST_LOOP_CALL_S = 10.0
+"""The longest that anything may hold the event loop: small batches of the voice detector run on it, as everything does
+that takes less than a thread's change.
+"""
 _MOST_SEEN_S = 4 * PERIOD_S
 """The most that one look adds to a call's age: time in which the whole process stood still (SIGSTOP, a suspended
 machine) is no hang.
@@ -46,6 +51,7 @@ class EngineWatch:
     engine: str
     longest_call_s: float  # the longest legitimate call
     _registry: "EngineThreads"
+    on_lost: Callable[[LostThread], bool] | None = None  # told once; True: the service goes on without the engine
     _threads: dict[threading.Thread, _Watched] = field(default_factory=dict)
 
     def enter(self) -> None:
@@ -75,6 +81,17 @@ class EngineWatch:
         """The engine stops: its threads may end."""
         self._registry.remove(self)
 
+    def find_late(self) -> LostThread | None:
+        """The first thread that has ended or is longer in one call than the longest legitimate one, as of the last
+        look.
+        """
+        for thread, watched in list(self._threads.items()):
+            if not watched.is_alive():
+                return LostThread(self.engine, thread.name, "ended")
+            if watched.n_begun != watched.n_ended and watched.age_s > self.longest_call_s:
+                return LostThread(self.engine, thread.name, f"is {watched.age_s:.0f} s in one call")
+        return None
+
     def find_lost(self, elapsed_s: float) -> LostThread | None:
         """The first lost thread; `elapsed_s` is the time since the last look."""
         for thread, watched in list(self._threads.items()):
@@ -99,9 +116,13 @@ class EngineThreads:
         self._watches: list[EngineWatch] = []
         self._looked_at: float | None = None
 
-    def add(self, engine: str, *, longest_call_s: float) -> EngineWatch:
-        """Begin with an engine. `longest_call_s`: the longest legitimate call into it, in seconds."""
-        watch = EngineWatch(engine, longest_call_s, self)
+    def add(
+        self, engine: str, *, longest_call_s: float, on_lost: Callable[[LostThread], bool] | None = None
+    ) -> EngineWatch:
+        """Begin with an engine. `longest_call_s`: the longest legitimate call into it, in seconds. `on_lost`: asked
+        before the process goes down with the engine; True: others stand in for it, and the process lives.
+        """
+        watch = EngineWatch(engine, longest_call_s, self, on_lost)
         self._watches.append(watch)
         return watch
 
@@ -115,8 +136,14 @@ class EngineThreads:
         self._looked_at = now
         for watch in list(self._watches):
             if lost := watch.find_lost(elapsed_s):
-                return lost
+                if watch.on_lost is None or not watch.on_lost(lost):
+                    return lost
+                self.remove(watch)
         return None
+
+    def find_late(self) -> LostThread | None:
+        """The first thread that serves nobody at present: readiness goes before the process does."""
+        return next((late for watch in list(self._watches) if (late := watch.find_late())), None)
 
 
 ENGINE_THREADS = EngineThreads()
@@ -128,3 +155,52 @@ async def watch_engines(threads: EngineThreads = ENGINE_THREADS) -> LostThread:
         if lost := threads.find_lost(time.monotonic()):
             return lost
         await asyncio.sleep(PERIOD_S)
+
+
+class LoopWatch:
+    """Sees from a thread of its own whether an event loop still turns; what hangs in the loop stops the loop's own
+    watchdog too.
+    """
+
+    def __init__(self, stalled: Callable[[float], None], *, longest_call_s: float = LONGEST_LOOP_CALL_S) -> None:
+        """`stalled` is called once, in the thread, with the seconds; `longest_call_s` as for an engine's thread."""
+        self._stalled = stalled
+        self._limit_s = HANG_MULTIPLE * longest_call_s
+        self._closed = threading.Event()
+        self._is_asked = False
+        self._age_s = 0.0
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Begin to look; called in the loop."""
+        threading.Thread(target=self._run, args=(loop,), name="loop watch", daemon=True).start()
+
+    def close(self) -> None:
+        """Look no more: the loop may end."""
+        self._closed.set()
+
+    def look(self, elapsed_s: float, ask: Callable[[Callable[[], None]], object]) -> bool:
+        """Whether the loop has stalled. `ask` has the loop call something; `elapsed_s` is the time since the last look.
+
+        Time in which the whole process stood still is no stall, so one look adds little.
+        """
+        if not self._is_asked:
+            self._is_asked, self._age_s = True, 0.0
+            ask(self._turned)
+        else:
+            self._age_s += min(elapsed_s, _MOST_SEEN_S)
+        return self._age_s > self._limit_s
+
+    def _turned(self) -> None:
+        self._is_asked = False
+
+    def _run(self, loop: asyncio.AbstractEventLoop) -> None:
+        looked_at = time.monotonic()
+        while not self._closed.wait(PERIOD_S):
+            now = time.monotonic()
+            try:
+                if self.look(now - looked_at, loop.call_soon_threadsafe):
+                    self._stalled(self._age_s)
+                    return
+            except RuntimeError:  # the loop is closed
+                return
+            looked_at = now

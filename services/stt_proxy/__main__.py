@@ -13,6 +13,7 @@ from services.stt_proxy.end_of_turn import make_end_of_turn_model
 from services.stt_proxy.endings.model import load_ending_models
 from services.stt_proxy.engine import make_engine
 from services.stt_proxy.grammar import load_grammars
+from services.stt_proxy.inventions import load_inventions
 from services.stt_proxy.phrasebook import load_phrasebooks
 from services.stt_proxy.service import FULL_NAME, SttService
 from services.stt_proxy.settings import SttSettings
@@ -40,6 +41,7 @@ def main() -> None:
         await end_of_turn.load()
         await asyncio.to_thread(load_phrasebooks)
         await asyncio.to_thread(load_grammars)
+        await asyncio.to_thread(load_inventions)
         await asyncio.to_thread(load_ending_models)
 
     async def close() -> None:

@@ -13,12 +13,17 @@ from typing import Protocol, cast
 
 from services.audio.pcm import Samples
 from services.runtime.errors import StartupError
+from services.stt_proxy.recording import Clip, Recording
 from services.stt_proxy.settings import SttSettings
 
 ENGINES = {
     "faster_whisper": "services.stt_proxy.engines.faster_whisper:FasterWhisperEngine",
+    "google": "services.stt_proxy.engines.google:GoogleEngine",
     "script": "services.stt_proxy.engines.script:ScriptEngine",
+    "viet_asr": "services.stt_proxy.engines.viet_asr:VietAsrEngine",
 }
+EXTRAS = {"sherpa_onnx": "sherpa"}
+"""The extra of pyproject.toml that brings an engine's package, where it is not called as the engine is."""
 
 
 class ExpectedKind(Enum):
@@ -48,14 +53,6 @@ class Span:
 
     start_sample: int
     end_sample: int  # first sample after it
-
-
-@dataclass(frozen=True, slots=True)
-class Clip:
-    """An unbroken stretch of the caller's sound."""
-
-    start_sample: int  # on the call's clock
-    samples: Samples  # (n_samples,) int16 at the call's rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +92,7 @@ class Heard:
     segments: tuple[Segment, ...] = ()
     queue_us: int = 0
     compute_us: int = 0
+    is_punctuated: bool | None = None  # whether sentences are closed with their marks; None: as the engine's features
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +116,7 @@ class Partial:
 
 @dataclass(frozen=True, slots=True)
 class Corrected:
-    """A better text of an utterance that was settled, unasked."""
+    """A better text of an utterance whose words were given: of a draft a newer one, else a correction. Unasked."""
 
     utterance_id: int
     text: str
@@ -126,7 +124,23 @@ class Corrected:
     confidence: float | None = None
 
 
-Report = Heard | Unheard | Partial | Corrected
+@dataclass(frozen=True, slots=True)
+class Listened:
+    """The engine has come further; `Ear.listened_to` says how far."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The engine cannot go on with this call; what is asked from now on is Unheard. The last report but those."""
+
+    listened_to: int  # the words of the sound before this were given, if they were asked for
+    reason: str  # UPPER_SNAKE_CASE
+    message: str
+    is_retryable: bool  # the same engine may serve again later
+    retry_after_s: float = 0.0
+
+
+Report = Heard | Unheard | Partial | Corrected | Listened | Lost
 
 
 class Ear(Protocol):
@@ -136,11 +150,30 @@ class Ear(Protocol):
     def is_busy(self) -> bool:
         """Whether a Speech is being worked on now: a file sent faster than real time waits for it."""
 
+    @property
+    def listened_to(self) -> int | None:
+        """First sample that the engine has not taken yet; None: it is as far as the sound, or takes it when asked."""
+
+    @property
+    def wanted_from(self) -> int | None:
+        """First sample that the engine may read again from the replay ring; None: nothing before the present."""
+
     def hear(self, start_sample: int, samples: Samples) -> None:
         """The next sound of the call, silence and concealed loss included. Not to be changed or kept."""
 
     def rest(self, to_sample: int) -> None:
         """Nothing was heard up to here: idle, hold, or a gap too long to conceal."""
+
+    def reach(self, sample: int) -> None:
+        """The detector has listened up to here: what it finds in the sound before has been told."""
+
+    def speech(self, utterance_id: int, sample: int, *, is_begin: bool) -> None:
+        """The detector found an edge of speech."""
+
+    def end(self, utterance_id: int, end_sample: int) -> None:
+        """The utterance is over there: what is said behind belongs to the next. Its words may have been given, be asked
+        for, or not be wanted at all.
+        """
 
     def recognize(self, speech: Speech, *, is_final: bool) -> None:
         """Put it into words. Exactly one Heard or Unheard answers each call, also when a later one overtakes it.
@@ -179,24 +212,43 @@ class SttEngine(Protocol):
     async def load(self) -> None:
         """Make ready. Raises StartupError."""
 
-    def listen(self, *, call_id: str, sample_rate_hertz: int, hints: Hints, report: Callable[[Report], None]) -> Ear:
-        """An ear for one call. `report` is called on the event loop."""
+    def listen(
+        self,
+        *,
+        call_id: str,
+        recording: Recording,
+        sample_rate_hertz: int,
+        hints: Hints,
+        report: Callable[[Report], None],
+    ) -> Ear:
+        """An ear for one call. `recording` is the call's replay ring, which holds the sound before `hear` tells of it;
+        `report` is called on the event loop.
+        """
 
     async def close(self) -> None:
         """Release everything; ears are closed before."""
 
 
 def make_engine(settings: SttSettings) -> SttEngine:
-    """The engine the settings name. Raises StartupError."""
-    where = ENGINES.get(settings.engine)
+    """The engine the settings name, or those for each language. Raises StartupError."""
+    if not settings.engines:
+        return _make(settings.engine, settings, f"STT_ENGINE={settings.engine}")
+    names = dict.fromkeys(settings.engines.values())
+    engines = {name: _make(name, settings, f"{name} in STT_ENGINES") for name in names}
+    if len(engines) == 1:
+        return next(iter(engines.values()))
+    routed = import_module("services.stt_proxy.routing").RoutedEngine
+    return cast(SttEngine, routed({language: engines[name] for language, name in settings.engines.items()}))
+
+
+def _make(name: str, settings: SttSettings, said: str) -> SttEngine:
+    where = ENGINES.get(name)
     if where is None:
-        raise StartupError(f"STT_ENGINE={settings.engine} is not known: use one of {', '.join(sorted(ENGINES))}")
+        raise StartupError(f"{said} is not known: use one of {', '.join(sorted(ENGINES))}")
     module_name, class_name = where.split(":")
     try:
         engine_class = getattr(import_module(module_name), class_name)
     except ModuleNotFoundError as missing:
-        extra = settings.engine.replace("_", "-")
-        raise StartupError(
-            f"STT_ENGINE={settings.engine} needs the package {missing.name}: pip install 'tong-dai[stt-{extra}]'"
-        ) from missing
+        extra = EXTRAS.get(name, name.replace("_", "-"))
+        raise StartupError(f"{said} needs the package {missing.name}: pip install 'tong-dai[stt-{extra}]'") from missing
     return cast(SttEngine, engine_class(settings))

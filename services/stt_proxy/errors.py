@@ -1,6 +1,6 @@
 """What a client of this stage can do wrong, beyond what every stage refuses."""
 
-from services.runtime.errors import EngineFailed, RequestError
+from services.runtime.errors import EngineFailed, RequestError, UnavailableError
 
 
 class UnknownEncoding(RequestError):
@@ -67,3 +67,9 @@ class DetectorFailed(EngineFailed):
     """The voice detector broke: the call can no longer be heard here."""
 
     reason = "DETECTOR_FAILED"
+
+
+class EngineLost(UnavailableError):
+    """The engine, or the provider behind it, cannot go on with the call. Another server may."""
+
+    reason = "ENGINE_LOST"

@@ -60,7 +60,7 @@ def _last_sentence(text: str) -> str:
 
 
 def load_grammars() -> None:
-    """Read every language, so that no call waits for it: some 100 ms in all."""
+    """Read every language, so that no call waits for it."""
     for language in (*data.languages(), data.FALLBACK):
         grammar_of(language)
 

@@ -9,8 +9,8 @@ from services.audio.concealment import Concealer
 from services.audio.pcm import AudioFormat, Samples, TornSample, decode
 from services.audio.timeline import Overlap, Timeline
 from services.stt_proxy.decimation import Decimator
-from services.stt_proxy.engine import Clip
 from services.stt_proxy.errors import AudioOverlap, BadSample, ChunkTooLong, TornAudio
+from services.stt_proxy.recording import Clip
 
 DETECTOR_RATE_HERTZ = 8000
 WINDOW_SAMPLES = 256  # at the detector's rate: 32 ms

@@ -38,10 +38,10 @@ def is_silence(confidence: float, no_speech: float) -> bool:
 
 def is_listed(said: str, language: str, confidence: float, no_speech: float) -> bool:
     """Whether it is a phrase of the language's list and the scores speak against it."""
-    if said in _listed(language, "never_said"):
+    if said in _listed(data.known(language), "never_said"):
         return confidence < SURE
     is_doubted = confidence < DOUBTED and no_speech > DOUBTED_NO_SPEECH
-    return is_doubted and said in _listed(language, "said_too")
+    return is_doubted and said in _listed(data.known(language), "said_too")
 
 
 def is_repetition(said: str, confidence: float) -> bool:
@@ -54,6 +54,13 @@ def compression(text: str) -> float:
     """How many times smaller zlib makes the text; 1 for a short one."""
     raw = text.encode()
     return len(raw) / len(zlib.compress(raw)) if len(raw) >= SHORTEST_COMPRESSED else 1.0
+
+
+def load_inventions() -> None:
+    """Read the lists of every language, so that no call waits for it. Raises LanguageDataError."""
+    for language in (*data.languages(), data.FALLBACK):
+        for key in ("never_said", "said_too"):
+            _listed(language, key)
 
 
 @data.cached

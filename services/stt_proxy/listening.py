@@ -31,7 +31,8 @@ from services.stt_proxy.utterance import Endpointing, Utterances
 from services.stt_proxy.voice_activity import Detector
 from services.stt_proxy.wording import LEAD_IN_MS, Wording
 
-PROGRESS_MS = 450  # a window more than this is still within the 500 ms the protocol allows
+PROGRESS_MS = 400  # a window or a recogniser's step more than this is still within the 500 ms the protocol allows
+CAUGHT_UP_STEPS = 50  # 20 s; a jump of the clock is longer
 MAX_STEPS = 64  # about two seconds
 MAX_SETTLING = 4
 MAX_UPDATES = 16  # waiting for their sample; of more the oldest takes effect at once
@@ -267,6 +268,7 @@ class Listening:
                 self._end(end_sample, arrived_ns)
             case Discard(from_sample, to_sample):
                 if self._utterances.discard(from_sample, to_sample):
+                    self._ear.speech(self._utterances.utterance_id, to_sample, is_begin=False)
                     self._gate.shut()
                 self._ear.forget(from_sample, to_sample)
             case HintsUpdate():
@@ -277,6 +279,7 @@ class Listening:
 
     def _end_of_sound(self, arrived_ns: int) -> None:
         if (paused := self._gate.shut()) is not None:
+            self._ear.speech(self._utterances.utterance_id, paused.sample, is_begin=False)
             self._wording.do(
                 self._utterances.pause(
                     paused.sample, paused.score, self._hints, trigger_ns=arrived_ns, wants_draft=False
@@ -289,13 +292,16 @@ class Listening:
         self._wake()
 
     def _end(self, end_sample: int, arrived_ns: int) -> None:
-        self._wording.limit(self._utterances.utterance_id)
+        utterance_id = self._utterances.utterance_id
+        self._wording.limit(utterance_id)
         self._wording.do(self._utterances.end(end_sample, trigger_ns=arrived_ns))
+        self._ear.end(utterance_id, end_sample)
 
     def _turn(self, edge: Edge | None, trigger_ns: int) -> None:
         """An edge of speech."""
         if edge is None:
             return
+        self._ear.speech(self._utterances.utterance_id, edge.sample, is_begin=isinstance(edge, SpeechBegan))
         if isinstance(edge, SpeechBegan):
             self._wording.do(self._utterances.begin(edge.sample, edge.score, self._hints))
         else:
@@ -311,13 +317,30 @@ class Listening:
     def _reach(self, sample: int) -> None:
         """Listened up to here."""
         self._processed = sample
-        if sample - self._told_progress >= PROGRESS_MS * self._per_ms:
-            self._told_progress = sample
-            self._tell(Progress(sample))
+        self._ear.reach(sample)
+        self._tell_progress()
         wanted = self._utterances.earliest_wanted
         lead_in = LEAD_IN_MS * self._per_ms
-        self._recording.release((sample - lead_in if wanted is None else wanted) - lead_in)
+        needed = (sample - lead_in if wanted is None else wanted) - lead_in
+        engine_needs = self._ear.wanted_from
+        self._recording.release(needed if engine_needs is None else min(needed, engine_needs))
+
+    def _tell_progress(self) -> None:
+        """What both the detector and the engine have listened to; a recogniser that catches up does so step by step."""
+        engine_at = self._ear.listened_to
+        reached = self._processed if engine_at is None else min(self._processed, engine_at)
+        step = PROGRESS_MS * self._per_ms
+        while self._told_progress > 0 and step <= reached - self._told_progress <= CAUGHT_UP_STEPS * step:
+            if reached - self._told_progress < 2 * step:
+                break
+            self._told_progress += step
+            self._tell(Progress(self._told_progress))
+        if reached - self._told_progress >= step:
+            self._told_progress = reached
+            self._tell(Progress(reached))
 
     def _wake(self) -> None:
+        if self._processed > self._told_progress:
+            self._tell_progress()
         if self._moved is not None and not self._moved.done():
             self._moved.set_result(None)

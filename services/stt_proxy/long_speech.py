@@ -3,7 +3,8 @@
 from dataclasses import dataclass, replace
 from threading import Lock
 
-from services.stt_proxy.engine import Clip, Segment, Speech
+from services.stt_proxy.engine import Segment, Speech
+from services.stt_proxy.recording import Clip
 
 
 @dataclass(frozen=True, slots=True)

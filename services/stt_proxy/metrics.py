@@ -22,3 +22,8 @@ CONCEALED_SAMPLES_TOTAL = Counter("voice_stt_concealed_samples_total", "Samples 
 RECORDING_DROPPED_SAMPLES_TOTAL = Counter(
     "voice_stt_recording_dropped_samples_total", "Samples of utterances longer than the sound that is kept of one."
 )
+STREAMS_TOTAL = Counter(
+    "voice_stt_recogniser_streams_total",
+    "Recogniser streams that ended, by why: utterance, silence, hole, limit, discard, finish, break or its reason.",
+    ["why"],
+)

@@ -40,6 +40,10 @@ class Reason(Enum):
     NO_TEXT = "NO_TEXT"
 
 
+_WHILE_UNKNOWN = {  # whoever gives a number pauses between its groups
+    ExpectedKind.DIGITS: Reason.DIGITS_EXPECTED,
+    ExpectedKind.SPELLING: Reason.SPELLING_EXPECTED,
+}
 LOOKS_WHOLE = frozenset((Reason.COMPLETE, Reason.CONCLUDED, Reason.YES_NO))
 
 _PROBABILITIES = {
@@ -166,8 +170,8 @@ def judge(
 
 def _plain_reason(text: str | None, phrasebook: Phrasebook, hints: Hints) -> Reason | None:
     """What needs no weighing; None: the ending must be looked at."""
-    if not text or not text.strip():
-        return Reason.NO_TEXT
+    if text is None or not text.strip():
+        return _WHILE_UNKNOWN.get(hints.expected_kind, Reason.NO_TEXT) if text is None else Reason.NO_TEXT
     if hints.expected_kind is ExpectedKind.DIGITS and (digits := phrasebook.digits(text)):
         return _counted(digits, hints, phrasebook)
     if hints.expected_kind is ExpectedKind.SPELLING and (n_letters := phrasebook.n_letters(text)):

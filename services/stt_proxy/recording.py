@@ -1,11 +1,23 @@
-"""The last sound of a call, kept so that speech can be cut out of it again."""
+"""Replay ring: the last sound of a call, the one place where an engine finds sound to hear again.
+
+An engine that decodes stretches is given them cut out of it; one that follows the sound is fed from it, and fed again
+from the last settled word when its recogniser breaks. No engine keeps samples itself.
+"""
 
 from collections import deque
+from dataclasses import dataclass
 
 import numpy as np
 
 from services.audio.pcm import Samples
-from services.stt_proxy.engine import Clip
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """An unbroken stretch of the caller's sound."""
+
+    start_sample: int  # on the call's clock
+    samples: Samples  # (n_samples,) int16 at the call's rate
 
 
 class Recording:
@@ -31,6 +43,18 @@ class Recording:
         """Sound before this is no longer wanted."""
         while self._held and self._held[0].start_sample + len(self._held[0].samples) <= before_sample:
             self._drop_oldest()
+
+    def read(self, from_sample: int, n_samples: int) -> Clip | None:
+        """The first unbroken sound at or behind `from_sample`, at most `n_samples` of it; None when there is none."""
+        found: Clip | None = None
+        for piece in reversed(self._held):  # what is read lies near the end
+            if piece.start_sample + len(piece.samples) <= from_sample:
+                break
+            found = piece
+        if found is None:
+            return None
+        skipped = max(0, from_sample - found.start_sample)
+        return Clip(found.start_sample + skipped, found.samples[skipped : skipped + n_samples])
 
     def cut(self, from_sample: int, to_sample: int) -> tuple[Clip, ...]:
         """The sound in [from_sample, to_sample): one clip for each unbroken run."""

@@ -1,5 +1,6 @@
 """Cuts a decoder's loop: the same words over and over, where the decoder ran on past the end of the speech."""
 
+from services.language.numerals import NumberWords, number_words
 from services.language.words import normalise
 from services.stt_proxy.phrasebook import Phrasebook, phrasebook_of
 
@@ -15,11 +16,13 @@ def cut_repeats(text: str, language: str) -> str:
     """
     words = text.split()
     bare = ["".join(normalise(word)) for word in words]
-    phrasebook = phrasebook_of(language)
+    phrasebook, numbers = phrasebook_of(language), number_words(language)
     fewest_words = MOST_REPEATS + 2
     for start in range(max(0, len(words) - fewest_words + 1)):
         for length in range(1, (len(words) - start) // (MOST_REPEATS + 1) + 1):
-            if _is_loop(bare[start:], length) and not _says_number_or_letter(bare[start : start + length], phrasebook):
+            if _is_loop(bare[start:], length) and not _says_number_or_letter(
+                bare[start : start + length], phrasebook, numbers
+            ):
                 return " ".join(words[: start + length])
     return text
 
@@ -33,7 +36,7 @@ def _is_loop(bare: list[str], length: int) -> bool:
     return all(word == bare[index % length] for index, word in enumerate(bare))
 
 
-def _says_number_or_letter(bare: list[str], phrasebook: Phrasebook) -> bool:
+def _says_number_or_letter(bare: list[str], phrasebook: Phrasebook, numbers: NumberWords) -> bool:
     if all(len(word) == 1 for word in bare):
         return True
     return any(
@@ -42,5 +45,9 @@ def _says_number_or_letter(bare: list[str], phrasebook: Phrasebook) -> bool:
         or word in phrasebook.tens_words
         or word in phrasebook.repeat_words
         or word in phrasebook.letter_words
+        or word in numbers.units
+        or word in numbers.multipliers
+        or word in numbers.after_tens
+        or word in numbers.halves
         for word in bare
     )

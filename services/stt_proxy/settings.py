@@ -1,8 +1,10 @@
 """What the STT service can be told from outside."""
 
 from pathlib import Path
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
+from pydantic_settings import NoDecode
 
 from services.runtime.settings import ServiceSettings, service_config
 
@@ -15,7 +17,14 @@ class SttSettings(ServiceSettings):
     port: int = Field(50052, ge=0, le=65535, description="TCP port of the gRPC server; 0 takes a free one.")
     metrics_port: int = Field(9102, ge=0, le=65535, description="TCP port of the Prometheus metrics; 0 serves none.")
 
-    engine: str = Field("faster_whisper", description="Who puts speech into words: faster_whisper or script.")
+    engine: str = Field(
+        "faster_whisper",
+        description="Who puts speech into words: faster_whisper, viet_asr, google, vosk, sherpa_onnx or script.",
+    )
+    engines: Annotated[dict[str, str], NoDecode] = Field(
+        {},
+        description="An engine for each language, in place of engine: vi=viet_asr,en=faster_whisper,*=faster_whisper.",
+    )
 
     vad_batch_ms: float = Field(
         5.0,
@@ -53,6 +62,42 @@ class SttSettings(ServiceSettings):
         0, ge=0, le=256, description="Speech decoded at once, one thread each; 0 means one a core."
     )
 
+    google_project: str = Field("", description="Engine google: the Google Cloud project that pays.")
+    google_region: str = Field("global", description="Engine google: location, as global, eu or asia-southeast1.")
+    google_recognizer: str = Field("_", description="Engine google: id of a recogniser of the project; _ is none.")
+    google_model: str = Field("long", description="Engine google: telephony, long, chirp_2 and others of the location.")
+    google_endpointing_sensitivity: Literal["standard", "short", "supershort"] = Field(
+        "standard", description="Engine google: how soon it closes a result: standard, short or supershort."
+    )
+    google_most_languages: int = Field(
+        3, ge=1, le=10, description="Engine google: languages of a call it is told of; some models take one."
+    )
+    google_boost: float = Field(10.0, ge=0, le=20, description="Engine google: weight of the phrases to favour.")
+    google_endpoint: str = Field("", description="Engine google: host:port in place of the region's own.")
+    google_is_plaintext: bool = Field(
+        False, description="Engine google: neither TLS nor credentials, for a stand-in on this machine."
+    )
+    google_roll_over_s: float = Field(
+        240.0,
+        gt=0,
+        description="Engine google: from this age of a stream on, the next pause opens another, in seconds.",
+    )
+    google_stream_limit_s: float = Field(
+        290.0, gt=0, description="Engine google: a stream gets no more sound than this; Google's own limit is 300 s."
+    )
+    google_draft_wait_ms: int = Field(
+        120, ge=0, le=2000, description="Engine google: how long a draft waits for words of the last sound, in ms."
+    )
+    google_settle_wait_ms: int = Field(
+        400, ge=0, le=5000, description="Engine google: the same at the end of an utterance that has no draft."
+    )
+    google_stall_s: float = Field(
+        3.0, ge=0.2, le=60, description="Engine google: speech without an answer after which a stream is replaced."
+    )
+    google_start_limit_s: float = Field(
+        5.0, gt=0, le=60, description="Engine google: how long the start waits for its first answer, in seconds."
+    )
+
     script_file: Path | None = Field(
         None, description="Engine script: text file of what callers say, one utterance a line; see engines/script.py."
     )
@@ -66,3 +111,13 @@ class SttSettings(ServiceSettings):
         le=5000,
         description="Engine script: text is ready this long after the end of speech, in ms of audio.",
     )
+
+    @field_validator("engines", mode="before")
+    @classmethod
+    def _engines_are_pairs(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        pairs = [pair.strip().partition("=") for pair in value.split(",") if pair.strip()]
+        if any(not language.strip() or not engine.strip() for language, _, engine in pairs):
+            raise ValueError("write language=engine, separated by commas, as in vi=viet_asr,*=faster_whisper")
+        return {language.strip().lower(): engine.strip() for language, _, engine in pairs}

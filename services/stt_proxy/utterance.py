@@ -1,9 +1,9 @@
 """One call's utterances: which speech belongs to which, and what is known of its words."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from services.stt_proxy.engine import Corrected, Heard, Hints, Partial, Span, Unheard
-from services.stt_proxy.events import SpeechActivity, TextStage, Transcript, TurnPrediction
+from services.stt_proxy.events import Cost, SpeechActivity, TextStage, Transcript, TurnPrediction
 from services.stt_proxy.open_utterance import Ask, OpenUtterance
 from services.stt_proxy.phrasebook import phrasebook_of
 from services.stt_proxy.prediction import LOOKS_WHOLE, Doubt, Judgement, PausingHabit, Reason, Waits, judge
@@ -149,9 +149,24 @@ class Utterances:
             )
         ]  # fmt: skip
 
-    def corrected(self, corrected: Corrected) -> list[Output]:
-        """A better text of a settled utterance."""
-        return self._settlements.corrected(corrected)
+    def corrected(self, corrected: Corrected, hints: Hints) -> list[Output]:
+        """A better text: of a settled utterance a correction, of the draft of the open one a new draft."""
+        utterance = self._open
+        if corrected.utterance_id != utterance.utterance_id:
+            return self._settlements.corrected(corrected)
+        if utterance.text is None or not utterance.is_all(utterance.text_spans):
+            return []  # the caller went on: the next draft will hold it
+        spans = utterance.text_spans
+        heard = replace(
+            utterance.text, text=corrected.text, language_code=corrected.language_code,
+            confidence=corrected.confidence, segments=(), compute_us=0, queue_us=0,
+        )  # fmt: skip
+        utterance.text = heard
+        end_sample = spans[-1].end_sample
+        draft = transcript_of(
+            utterance.utterance_id, TextStage.DRAFT, heard, spans=spans, end_sample=end_sample, cost=Cost()
+        )
+        return [draft, self._predict(heard, hints)]
 
     def expire(self, utterance_id: int) -> list[Output]:
         """The engine took too long to settle it."""
@@ -228,7 +243,10 @@ class Utterances:
     def _judge(self, heard: Heard | None, hints: Hints) -> Judgement:
         text = None if heard is None else heard.text
         phrasebook = phrasebook_of("" if heard is None else heard.language_code)
-        is_left_open = self._endpointing.punctuates and text is not None and phrasebook.is_left_open(text)
+        punctuates = self._endpointing.punctuates
+        if heard is not None and heard.is_punctuated is not None:
+            punctuates = heard.is_punctuated
+        is_left_open = punctuates and text is not None and phrasebook.is_left_open(text)
         doubt = Doubt(is_left_open, None if heard is None else heard.confidence, self._open.sounds_over)
         judged = judge(text, phrasebook, hints, self._endpointing.waits, self._habit, doubt=doubt)
         if heard is not None:

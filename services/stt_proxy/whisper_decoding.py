@@ -22,6 +22,7 @@ from services.stt_proxy.decoding import Stopped
 from services.stt_proxy.engine import Segment, Span, Speech
 from services.stt_proxy.favouring import counts, is_worth_favouring
 from services.stt_proxy.inventions import is_invented
+from services.stt_proxy.language_choice import choose_language
 from services.stt_proxy.long_speech import DecodedPiece, DecodedPieces, behind
 from services.stt_proxy.repeats import cut_repeats
 
@@ -82,6 +83,7 @@ class _Order:
     phrases: tuple[str, ...]
     pieces: DecodedPieces
     stop: Event
+    current: str = ""  # the language the call is in, Whisper's code; empty: not known
 
 
 class ShortContextWhisper:
@@ -118,13 +120,14 @@ class ShortContextWhisper:
         phrases: tuple[str, ...] = (),
         pieces: DecodedPieces | None = None,
         stop: Event | None = None,
+        current: str = "",
     ) -> Decoded:
         """Put it into words, in one of `languages` (Whisper's codes; empty: any). Blocks for about 0.2 s.
 
         What `pieces` hold of it is not decoded again, and the pieces that are complete are added. Raises Stopped soon
         after `stop` is set.
         """
-        order = _Order(speech, languages, phrases, pieces or DecodedPieces(), stop or Event())
+        order = _Order(speech, languages, phrases, pieces or DecodedPieces(), stop or Event(), current)
         parts, last = self._decode_complete(order)
         if last is not None:
             parts.append(self._decode_piece(last, order, parts))
@@ -138,9 +141,15 @@ class ShortContextWhisper:
         phrases: tuple[str, ...],
         pieces: DecodedPieces,
         stop: Event,
+        current: str = "",
     ) -> None:
         """Decode the pieces of it that are complete, and add them to `pieces`. Raises Stopped."""
-        self._decode_complete(_Order(speech, languages, phrases, pieces, stop))
+        self._decode_complete(_Order(speech, languages, phrases, pieces, stop, current))
+
+    def detect(self, speech: Speech, languages: tuple[str, ...]) -> dict[str, float]:
+        """How likely each of `languages` is by the first piece of the speech. Blocks for about 0.15 s."""
+        pieces = _pieces(speech)
+        return self._probabilities(self._encode(pieces[0].sound), languages) if pieces else {}
 
     def write(self, speech: Speech, language: str, phrases: tuple[str, ...] = ()) -> Written:
         """What Whisper writes for speech of one piece, judged by nobody: for measurements."""
@@ -168,7 +177,9 @@ class ShortContextWhisper:
         encoded = self._encode(piece.sound)
         _check(order.stop)
         language = languages[0] if len(languages) == 1 else next((one.language for one in before if one.language), "")
-        language = language or self._detect(encoded, languages)
+        if not language:
+            spoken_s = sum(span.end_sample - span.start_sample for span in speech.spans) / rate_hertz
+            language = choose_language(order.current, self._probabilities(encoded, languages), spoken_s)
         seconds = len(piece.sound) / RATE_HERTZ
         written = self._generate(encoded, language, seconds, ())
         _check(order.stop)
@@ -199,13 +210,13 @@ class ShortContextWhisper:
         features = self._model.feature_extractor(padded, padding=0)[:, : n_samples // FRAME_SAMPLES]
         return self._model.encode(np.ascontiguousarray(features))
 
-    def _detect(self, encoded: ctranslate2.StorageView, languages: tuple[str, ...]) -> str:
-        """The likeliest of `languages`."""
+    def _probabilities(self, encoded: ctranslate2.StorageView, languages: tuple[str, ...]) -> dict[str, float]:
+        """How likely each of `languages` is, or each that Whisper knows."""
         if not self._is_multilingual:
-            return "en"
-        ranked = self._model.model.detect_language(encoded)[0]  # from the likeliest down, as "<|en|>"
-        codes: list[str] = [token.strip("<|>") for token, _ in ranked]
-        return next((code for code in codes if not languages or code in languages), codes[0])
+            return {"en": 1.0}
+        ranked = self._model.model.detect_language(encoded)[0]  # pairs as "<|en|>", 0.9
+        found = {token.strip("<|>"): float(probability) for token, probability in ranked}
+        return {code: found[code] for code in found if code in languages} or found
 
     def _prompt(self, language: str) -> list[int]:
         if not self._is_multilingual:

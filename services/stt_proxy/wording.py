@@ -8,22 +8,24 @@ from typing import Final
 
 from services.stt_proxy.end_of_turn import EndOfTurnModel
 from services.stt_proxy.engine import (
-    Clip,
     Corrected,
     Ear,
     Heard,
     Hints,
+    Listened,
+    Lost,
     Partial,
     Report,
     Span,
     Speech,
     SttEngine,
     Unheard,
-)
+)  # fmt: skip
+from services.stt_proxy.errors import EngineLost
 from services.stt_proxy.events import Evidence, UtteranceSettled
 from services.stt_proxy.metrics import DRAFTS_TOTAL
 from services.stt_proxy.open_utterance import Ask
-from services.stt_proxy.recording import Recording
+from services.stt_proxy.recording import Clip, Recording
 from services.stt_proxy.settling import Output
 from services.stt_proxy.utterance import Utterances
 
@@ -67,7 +69,11 @@ class Wording:
     def listen(self, engine: SttEngine, *, call_id: str) -> Ear:
         """Begin; the ear is given the call's sound."""
         self._ear = engine.listen(
-            call_id=call_id, sample_rate_hertz=self._rate, hints=self._hints(), report=self._report
+            call_id=call_id,
+            recording=self._recording,
+            sample_rate_hertz=self._rate,
+            hints=self._hints(),
+            report=self._report,
         )
         return self._ear
 
@@ -146,7 +152,11 @@ class Wording:
             case Partial():
                 self.do(self._utterances.partial(report))
             case Corrected():
-                self.do(self._utterances.corrected(report))
+                self.do(self._utterances.corrected(report, self._hints()))
+            case Listened():
+                pass  # whoever waits is woken
+            case Lost():
+                self._fail(EngineLost(report.message, retry_delay_ms=round(report.retry_after_s * 1000) or 1000))
 
     def _expire(self, utterance_id: int) -> None:
         for ask in [ask for ask in self._asks.values() if ask.utterance_id == utterance_id]:

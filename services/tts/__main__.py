@@ -1,13 +1,18 @@
 """`python -m services.tts`: the speaking stage as a process."""
 
+import asyncio
+
 import grpc
 from voice.tts.v1.tts_pb2_grpc import add_TtsServiceServicer_to_server
 
+from services.language import clauses
 from services.language.reading import normalizer
+from services.runtime.engine_chains import engine_names
 from services.runtime.lifecycle import Lifecycle
 from services.runtime.server import run_service
 from services.runtime.settings import read_settings
-from services.tts.engine import TtsEngine, make_engine
+from services.tts.chain import load_engines
+from services.tts.engine import make_engine
 from services.tts.router import Router
 from services.tts.service import FULL_NAME, TtsService
 from services.tts.settings import TtsSettings
@@ -23,17 +28,15 @@ def main() -> None:
         add_TtsServiceServicer_to_server(TtsService(settings, router, lifecycle), server)
 
     async def load() -> None:
-        normalizer.load()  # compiled before the first call, never in one
-        engines: dict[str, TtsEngine] = {}
-        for language, name in settings.engines.items():
-            if name not in engines:
-                engines[name] = make_engine(name, settings)
-            router.add(language, engines[name])
-        for engine in engines.values():
-            await engine.load()
+        await asyncio.to_thread(normalizer.load)  # before the first call, never in one
+        await asyncio.to_thread(clauses.load)
+        engines = {name: make_engine(name, settings) for name in engine_names(settings.engines)}
+        for language, names in settings.engines.items():
+            router.add(language, tuple(engines[name] for name in names), names)
+        await load_engines(router)
 
     async def close() -> None:
-        for engine in router.engines:
+        for engine in router.every_engine:
             await engine.close()
 
     run_service(settings, full_name=FULL_NAME, add=add, lifecycle=lifecycle, load=load, close=close)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from voice.type.v1.turn_pb2 import Cancellation, TraceContext
 
 from services.runtime.clock import Timing
-from services.runtime.errors import EngineFailed, ServiceError
+from services.runtime.errors import EngineFailed, RequestError, ServiceError
 from services.runtime.logs import bind_turn, get_logger
 from services.runtime.metrics import StageMetrics
 from services.runtime.tracing import turn_span
@@ -54,6 +54,7 @@ class TurnEnded:
     outcome: Outcome
     timing: Timing
     failure: ServiceError | None
+    engine: str = ""  # of a chain; several of several languages joined by ">"
 
     @property
     def is_retryable(self) -> bool:
@@ -198,9 +199,11 @@ class CallVoice:
         self._metrics.compute_seconds.observe(timing.compute_us / 1e6)
         reason = failure.reason if failure else ""
         if failure:
-            self._metrics.errors_total(reason).inc()
+            is_client_fault = isinstance(failure, RequestError)
+            count = self._metrics.client_errors_total if is_client_fault else self._metrics.errors_total
+            count(reason).inc()
         log.info("turn_ended", outcome=outcome.value, reason=reason, text_chars=turn.text.end_offset)
-        await self._emit(TurnEnded(turn.turn_id, outcome, timing, failure))
+        await self._emit(TurnEnded(turn.turn_id, outcome, timing, failure, turn.engine))
         if failure and self._fail_on_turn_failure:
             raise failure
 

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from services.runtime.metrics import StageMetrics
+from services.runtime.providers import Provider, ProviderBoard
 from services.tts.engine import TtsEngine, Voice
 from services.tts.errors import UnknownLanguage, UnknownVoice
 
@@ -11,30 +13,55 @@ ANY = "*"
 
 @dataclass(frozen=True, slots=True)
 class Speaker:
-    """An engine and the voice it is to use."""
+    """An engine and the voice it is to use; `provider` where the engine is one of a chain."""
 
     engine: TtsEngine
     voice: str
+    provider: Provider | None = None
 
 
 class Router:
     """The loaded engines, by language.
 
-    `routes` maps a BCP-47 tag or its first part, in lower case, to an engine; `*` is every other language that engine
-    knows. The longest tag wins.
+    `routes` maps a BCP-47 tag or its first part, in lower case, to an engine, or to several that stand in for one
+    another, the first one first; `*` is every other language that engine knows. The longest tag wins.
     """
 
-    def __init__(self, routes: Mapping[str, TtsEngine] | None = None) -> None:
-        self._routes = dict(routes or {})
+    def __init__(
+        self, routes: Mapping[str, TtsEngine | tuple[TtsEngine, ...]] | None = None, board: ProviderBoard | None = None
+    ) -> None:
+        """`board` keeps the breakers of engines that have others beside them."""
+        self.board = ProviderBoard(StageMetrics("tts")) if board is None else board
+        self._routes: dict[str, tuple[TtsEngine, ...]] = {}
+        self._providers: dict[TtsEngine, Provider] = {}
+        for language, engines in (routes or {}).items():
+            self.add(language, engines)
 
-    def add(self, language: str, engine: TtsEngine) -> None:
-        """Let an engine speak a language."""
-        self._routes[language] = engine
+    def add(self, language: str, engines: TtsEngine | tuple[TtsEngine, ...], names: tuple[str, ...] = ()) -> None:
+        """Let engines speak a language: the first, and the others when those before them fail. `names`: theirs."""
+        chain = engines if isinstance(engines, tuple) else (engines,)
+        self._routes[language] = chain
+        for engine, name in zip(chain, names or [engine.describe().name for engine in chain], strict=True):
+            if len(chain) > 1 and engine not in self._providers:
+                self._providers[engine] = self.board.add(name, name)
+
+    @property
+    def chains(self) -> list[tuple[TtsEngine, ...]]:
+        return list(self._routes.values())
 
     @property
     def engines(self) -> list[TtsEngine]:
-        """Each engine once, in the order of the table."""
-        return list(dict.fromkeys(self._routes.values()))
+        """Each engine once, in the order of the table; those that are lost left out."""
+        return [engine for engine in self.every_engine if not self._is_lost(engine)]
+
+    @property
+    def every_engine(self) -> list[TtsEngine]:
+        """Each engine once, lost ones too."""
+        return list(dict.fromkeys(engine for chain in self._routes.values() for engine in chain))
+
+    def provider(self, engine: TtsEngine) -> Provider | None:
+        """The engine as a provider, where it is one of a chain."""
+        return self._providers.get(engine)
 
     def voices(self) -> list[Voice]:
         """Every voice a client may name."""
@@ -43,8 +70,9 @@ class Router:
     def language_codes(self) -> list[str]:
         """Every language that is spoken here."""
         codes: dict[str, None] = {}
-        for language, engine in self._routes.items():
-            for voice in engine.describe().voices:
+        routes = [(language, engine) for language, chain in self._routes.items() for engine in chain]
+        for language, engine in routes:
+            for voice in () if self._is_lost(engine) else engine.describe().voices:
                 codes.update((code, None) for code in voice.language_codes if language in (ANY, *_prefixes(code)))
         return list(codes)
 
@@ -55,13 +83,37 @@ class Router:
         """
         if voice:
             return self._choose_voice(language_code, voice)
-        for prefix in (*_prefixes(language_code), ANY):
-            engine = self._routes.get(prefix)
-            if engine is not None and (found := _first_voice(engine, language_code)):
-                return Speaker(engine, found.name)
+        if speakers := self._chain(language_code):
+            return speakers[0]
         raise UnknownLanguage(
             f"{field}: nobody here speaks {language_code!r}; DescribeEngine lists the languages", field=field
         )
+
+    def candidates(self, language_code: str, voice: str) -> list[Speaker]:
+        """Who can say a text, in the order they are to be tried: the engine that has the voice, then those that stand
+        in for it, each in its own voice of the language. Raises UnknownLanguage, UnknownVoice.
+        """
+        first = self.choose(language_code, voice)
+        chain = self._chain(language_code)
+        others = [speaker for speaker in chain if speaker.engine is not first.engine]
+        is_own = any(speaker.engine is first.engine for speaker in chain)
+        return [first, *others] if is_own else [first]
+
+    def _chain(self, language_code: str) -> list[Speaker]:
+        """Of the longest tag's chain, the engines that speak the language."""
+        for prefix in (*_prefixes(language_code), ANY):
+            found = [
+                Speaker(engine, voice.name, self._providers.get(engine))
+                for engine in self._routes.get(prefix, ())
+                if not self._is_lost(engine) and (voice := _first_voice(engine, language_code))
+            ]
+            if found:
+                return found
+        return []
+
+    def _is_lost(self, engine: TtsEngine) -> bool:
+        provider = self._providers.get(engine)
+        return provider is not None and bool(provider.lost)
 
     def has_voice(self, voice: str) -> bool:
         """Whether any engine has it."""
@@ -75,7 +127,7 @@ class Router:
         for engine in self.engines:
             for known in engine.describe().voices:
                 if known.name == voice and _speaks(known, language_code):
-                    return Speaker(engine, voice)
+                    return Speaker(engine, voice, self._providers.get(engine))
         if self.has_voice(voice):
             raise UnknownVoice(
                 f"text.voice: {voice!r} does not speak {language_code!r}; leave it empty", field="text.voice"

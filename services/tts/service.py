@@ -62,6 +62,16 @@ class TtsService(tts_pb2_grpc.TtsServiceServicer):
         """Say which engines answer."""
         return tts_pb2.DescribeEngineResponse(engine=self._engine_info())
 
+    async def TripProvider(  # noqa: N802 - the proto's name
+        self,
+        request: tts_pb2.TripProviderRequest,
+        context: grpc.aio.ServicerContext[tts_pb2.TripProviderRequest, tts_pb2.TripProviderResponse],
+    ) -> tts_pb2.TripProviderResponse:
+        """A drill: take a voice of a chain out for a while."""
+        board = self._router.board
+        providers = board.trip(request.provider, request.duration_ms, is_allowed=self._settings.drills)
+        return tts_pb2.TripProviderResponse(providers=providers)
+
     async def StreamingSynthesize(  # noqa: N802 - the proto's name
         self, request_iterator: AsyncIterator[Request], context: grpc.aio.ServicerContext[Request, Response]
     ) -> AsyncIterator[Response]:
@@ -128,6 +138,7 @@ class TtsService(tts_pb2_grpc.TtsServiceServicer):
                 self._settings.sentence_pause_ms, self._settings.phrase_pause_ms, self._settings.joint_pause_ms
             ),
             max_lead_ms=max_lead_ms,
+            first_audio_limit_s=self._settings.first_audio_limit_s,
         )
 
     async def _say_going_away(self, outbox: Outbox[Response]) -> None:
@@ -150,6 +161,7 @@ class TtsService(tts_pb2_grpc.TtsServiceServicer):
                 max_streams=self._settings.max_streams, max_turn_text_chars=self._settings.max_turn_text_chars
             ),
             features=FEATURES,
+            providers=self._router.board.describe(),
         )
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
 
+from services.runtime.engine_chains import Chains, parse_chains
 from services.runtime.settings import ServiceSettings, service_config
 
 
@@ -17,9 +18,13 @@ class TtsSettings(ServiceSettings):
     port: int = Field(50054, ge=0, le=65535, description="TCP port of the gRPC server; 0 takes a free one.")
     metrics_port: int = Field(9104, ge=0, le=65535, description="TCP port of the Prometheus metrics; 0 serves none.")
 
-    engines: Annotated[dict[str, str], NoDecode] = Field(
-        {"en": "piper", "*": "espeak"},
-        description="Which engine speaks which language, as in en=piper,*=espeak; * is every other language it knows.",
+    engines: Annotated[Chains, NoDecode] = Field(
+        {"en": ("piper",), "*": ("espeak",)},
+        description="Which engine speaks which language, as in en=piper,*=espeak; * is every other language it knows; "
+        "behind > stands what speaks when that fails, as in en=piper>espeak.",
+    )
+    first_audio_limit_s: float = Field(
+        1.5, gt=0, description="A voice whose first sound is later fails, while another can speak the turn, in seconds."
     )
     default_language_code: str = Field("en-US", description="Language of a stream that names none, BCP-47.")
     max_turn_text_chars: int = Field(5000, ge=1, description="Longest text of one turn, in code points.")
@@ -48,10 +53,7 @@ class TtsSettings(ServiceSettings):
 
     @field_validator("engines", mode="before")
     @classmethod
-    def _engines_are_pairs(cls, value: object) -> object:
+    def _engines_are_chains(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
-        pairs = [pair.strip().partition("=") for pair in value.split(",") if pair.strip()]
-        if not pairs or any(not language.strip() or not engine.strip() for language, _, engine in pairs):
-            raise ValueError("write language=engine, separated by commas, as in en=piper,*=espeak")
-        return {language.strip().lower(): engine.strip() for language, _, engine in pairs}
+        return parse_chains(value)

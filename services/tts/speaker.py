@@ -9,7 +9,8 @@ from functools import partial
 
 from services.audio.pcm import AudioFormat
 from services.language.reading.normalizer import Normalizer
-from services.tts.engine import Line
+from services.tts.chain import TurnVoice
+from services.tts.engine import EngineDescription, Line
 from services.tts.pacing import Pacer
 from services.tts.router import Router
 from services.tts.sentences import Clause
@@ -48,6 +49,7 @@ class TurnSpeaker:
         lengths: ChunkLengths,
         pauses: Pauses,
         max_lead_ms: int,
+        first_audio_limit_s: float = 1.5,
     ) -> None:
         self._router = router
         self._normalizer = normalizer
@@ -55,6 +57,7 @@ class TurnSpeaker:
         self._lengths = lengths
         self._pauses = pauses
         self._max_lead_ms = max_lead_ms
+        self._first_audio_limit_s = first_audio_limit_s
 
     async def speak(self, turn: Turn) -> AsyncGenerator[Mark | Chunk, None]:
         """Everything of a turn, chunks no earlier than the lead allows. Closing the iterator stops the engine.
@@ -62,10 +65,13 @@ class TurnSpeaker:
         The stopwatch of the turn's text gets what the engine waited and worked. Raises NothingToSpeak, EngineFailed.
         """
         track = Track(self._format, self._lengths)
+        choice = TurnVoice(self._router, first_audio_limit_s=self._first_audio_limit_s)
         pacer = Pacer(self._max_lead_ms)
         pause_ms = 0
         async for clause in turn.text.clauses():
-            async with aclosing(self._speak_clause(clause, turn, track, pacer, pause_ms)) as outputs:
+            async with aclosing(
+                self._speak_clause(clause, turn, track, pacer, pause_ms=pause_ms, choice=choice)
+            ) as outputs:
                 async for output in outputs:
                     await self._keep_pace(pacer, output)
                     yield output
@@ -73,32 +79,34 @@ class TurnSpeaker:
         for output in track.finish(turn.text.end_offset):
             await self._keep_pace(pacer, output)
             yield output
+        turn.engine = choice.used
 
     async def _speak_clause(
-        self, clause: Clause, turn: Turn, track: Track, pacer: Pacer, pause_ms: int
+        self, clause: Clause, turn: Turn, track: Track, pacer: Pacer, *, pause_ms: int, choice: TurnVoice
     ) -> AsyncGenerator[Mark | Chunk, None]:
         manner, stopwatch = clause.manner, turn.text.stopwatch
-        speaker = self._router.choose(manner.language_code, manner.voice)
-        description = speaker.engine.describe()
         with stopwatch.computing():
             spoken = self._normalizer.speak(clause.text, manner.language_code)
         line = Line(
             spoken.text,
             manner.language_code,
-            speaker.voice,
+            manner.voice,
             manner.rate,
             turn.turn_id,
             is_first=not track.n_samples,
             due_s=partial(pacer.due_s, asked_s=time.monotonic()),
         )
-        track.begin_clause(
-            clause,
-            spoken,
-            sample_rate_hertz=description.sample_rate_hertz,
-            measures_words=description.measures_words,
-            pause_ms=pause_ms,
-        )
-        async with aclosing(speaker.engine.synthesize(line)) as speech:
+
+        def begin(description: EngineDescription) -> None:
+            track.begin_clause(
+                clause,
+                spoken,
+                sample_rate_hertz=description.sample_rate_hertz,
+                measures_words=description.measures_words,
+                pause_ms=pause_ms,
+            )
+
+        async with aclosing(choice.synthesize(line, begin)) as speech:
             async for piece in speech:
                 stopwatch.add_queue(piece.queue_us * 1000)
                 stopwatch.add_compute(piece.compute_us * 1000)

@@ -100,6 +100,7 @@ class Turn:
         self.task: asyncio.Task[None] | None = None
         self.stopped: Outcome | None = None
         self.failure: ServiceError | None = None
+        self.engine = ""  # of a chain, that spoke the turn
 
     def cancel(self) -> None:
         """Stop speaking it."""

@@ -88,6 +88,7 @@ def _turn_end(output: TurnEnded) -> Response:
             is_retryable=output.is_retryable,
             retry_delay_ms=failure.retry_delay_ms if failure else 0,
             timing=output.timing.to_proto(),
+            engine=output.engine,
         )
     )
 

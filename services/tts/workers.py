@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from services.runtime.watchdog import ENGINE_THREADS
+from services.runtime.errors import EngineFailed
+from services.runtime.watchdog import ENGINE_THREADS, LostThread
 
 T = TypeVar("T")
 
@@ -25,7 +26,7 @@ class Done(Generic[T]):
     compute_us: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Job:
     step: Callable[[], Any]
     future: "asyncio.Future[Done[Any]]"
@@ -47,7 +48,10 @@ class Workers:
         self._n_asked = itertools.count()
         self._changed = threading.Condition()
         self._is_closed = False
-        self._watch = ENGINE_THREADS.add(name, longest_call_s=LONGEST_STEP_S)
+        self._running: set[_Job] = set()
+        self._lost = ""  # why a thread is lost
+        self.on_lost: Callable[[str], bool] = lambda why: False  # see EngineThreads.add
+        self._watch = ENGINE_THREADS.add(name, longest_call_s=LONGEST_STEP_S, on_lost=self._lose)
         self._threads = [threading.Thread(target=self._work, name=f"{name}-{i}", daemon=True) for i in range(n_threads)]
         for thread in self._threads:
             thread.start()
@@ -59,7 +63,7 @@ class Workers:
         job = _Job(step, loop.create_future(), loop, time.monotonic_ns())
         with self._changed:
             if self._is_closed:
-                raise RuntimeError("the workers are closed")
+                raise EngineFailed(self._lost) if self._lost else RuntimeError("the workers are closed")
             heapq.heappush(self._waiting, (due_s, next(self._n_asked), job))
             self._changed.notify()
         done: Done[T] = await job.future
@@ -75,17 +79,34 @@ class Workers:
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
 
+    def _lose(self, lost: LostThread) -> bool:
+        """The watchdog has found a thread lost: nobody waits for it any more. On the event loop."""
+        why = f"its thread {lost.cause}"
+        if not self.on_lost(why):
+            return False
+        with self._changed:
+            self._is_closed, self._lost = True, why
+            abandoned = [job for _, _, job in self._waiting] + list(self._running)
+            self._waiting.clear()
+            self._changed.notify_all()
+        for job in abandoned:
+            job.loop.call_soon_threadsafe(_fail, job.future, EngineFailed(why))
+        return True
+
     def _next_job(self) -> _Job | None:
         with self._changed:
             while not (self._waiting or self._is_closed):
                 self._changed.wait()
             if self._is_closed:
                 return None
-            return heapq.heappop(self._waiting)[2]
+            job = heapq.heappop(self._waiting)[2]
+            self._running.add(job)
+            return job
 
     def _work(self) -> None:
         while (job := self._next_job()) is not None:
             if job.future.cancelled():
+                self._running.discard(job)
                 continue
             begun_ns = time.monotonic_ns()
             try:
@@ -94,6 +115,8 @@ class Workers:
             except Exception as error:  # it belongs to the asker
                 job.loop.call_soon_threadsafe(_fail, job.future, error)
                 continue
+            finally:
+                self._running.discard(job)
             queue_us = (begun_ns - job.asked_ns) // 1000
             compute_us = (time.monotonic_ns() - begun_ns) // 1000
             job.loop.call_soon_threadsafe(_settle, job.future, Done(result, queue_us, compute_us))

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from clients.conformance.stages import CALL, NLU, STAGES, STT, TTS
 from tests.conformance.servers import ENGINES, SCRIPTED, Server, running
-from tests.conformance.stages import CALL, NLU, STAGES, STT, TTS
 
 Start = Callable[[str, str], Server]
 

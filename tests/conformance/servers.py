@@ -14,7 +14,7 @@ from pathlib import Path
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from tests.conformance.stages import CALL, NLU, STT, TTS, Stage
+from clients.conformance.stages import CALL, NLU, STT, TTS, Stage
 
 ROOT = Path(__file__).parents[2]
 START_LIMIT_S = 90.0
@@ -26,14 +26,24 @@ ENGINES: dict[str, dict[str, dict[str, str]]] = {
     "nlu": {
         "script": {"NLU_ENGINE": "script", "NLU_AGENT_KIND": "prompt"},
         "llama_cpp": {"NLU_ENGINE": "llama_cpp", "NLU_AGENT_KIND": "prompt"},
+        "openai": {"NLU_ENGINE": "openai", "NLU_OPENAI_MODEL": "stand-in", "NLU_AGENT_KIND": "prompt"},
+        "gemini": {"NLU_ENGINE": "gemini", "NLU_GEMINI_API_KEY": "stand-in", "NLU_AGENT_KIND": "prompt"},
+        "chain": {"NLU_ENGINES": "*=openai>script", "NLU_OPENAI_MODEL": "stand-in", "NLU_AGENT_KIND": "prompt"},
     },
     "tts": {
         "tone": {"TTS_ENGINES": "*=tone"},
         "espeak": {"TTS_ENGINES": "*=espeak"},
         "piper": {"TTS_ENGINES": "en=piper"},
+        "chain": {"TTS_ENGINES": "*=tone>espeak"},
     },
     "call": {"script": {}},
 }
+BEHIND: dict[str, dict[str, str]] = {
+    "openai": {"NLU_OPENAI_BASE_URL": "http://127.0.0.1:{port}/v1"},
+    "gemini": {"NLU_GEMINI_BASE_URL": "http://127.0.0.1:{port}"},
+    "chain": {"NLU_OPENAI_BASE_URL": "http://127.0.0.1:{port}/v1"},
+}
+"""Engines with a chat server behind them, and the settings that lead there."""
 SCRIPTED = {"stt": "script", "nlu": "script", "tts": "tone", "call": "script"}
 """The engine that needs no model, of each stage."""
 
@@ -144,8 +154,11 @@ def running(
     edges = {"GATEWAY_EDGES": "program"} if stage is CALL else {}
     folder.mkdir(parents=True, exist_ok=True)
     log_file = folder / f"{stage.name}-{engine}.log"
+    behind, leading = _start_behind(stage, engine)
     quick = {"TONG_DAI_DRAIN_S": "1"}
-    port, process = spawn(stage, quick | ENGINES[stage.name][engine] | targets | edges | dict(settings or {}), log_file)
+    port, process = spawn(
+        stage, quick | ENGINES[stage.name][engine] | targets | edges | leading | dict(settings or {}), log_file
+    )
     server = Server(stage, engine, f"127.0.0.1:{port}", process, log_file, backing)
     try:
         if is_awaited:
@@ -153,6 +166,24 @@ def running(
         yield server
     finally:
         stop(process)
+        if behind is not None:
+            stop(behind)
+
+
+def _start_behind(stage: Stage, engine: str) -> tuple[subprocess.Popen[bytes] | None, dict[str, str]]:
+    """The chat server that an engine asks, where it asks one, and the settings that name it."""
+    if stage is not NLU or engine not in BEHIND:
+        return None, {}
+    port = free_port()
+    command = [sys.executable, "-m", "tests.fakes.chat_server", str(port)]
+    process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL)
+    deadline = time.monotonic() + START_LIMIT_S
+    while time.monotonic() < deadline:
+        with socket.socket() as trial:
+            if trial.connect_ex(("127.0.0.1", port)) == 0:
+                break
+        time.sleep(0.05)
+    return process, {name: value.format(port=port) for name, value in BEHIND[engine].items()}
 
 
 __all__ = ["CALL", "NLU", "STT", "TTS", "Server", "free_port", "running", "spawn", "stop", "wait_until_serving"]

@@ -9,10 +9,10 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from clients.conformance.stages import STAGES
+from clients.conformance.streams import connected, kind_of, opened, start_stream
 from tests.conformance.conftest import Start
 from tests.conformance.servers import SCRIPTED, Server, running
-from tests.conformance.stages import STAGES
-from tests.conformance.streams import connected, kind_of, opened, start_stream
 
 DRAIN_S = 8
 

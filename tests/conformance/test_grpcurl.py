@@ -5,9 +5,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from clients.conformance.stages import STAGES
 from services.runtime.reflection import PACKAGES
 from tests.conformance.servers import Server
-from tests.conformance.stages import STAGES
 
 EXAMPLES = Path(__file__).parents[2] / "clients" / "grpcurl"
 LIMIT_S = 60

@@ -1,5 +1,6 @@
 """Rules 2 and 33: tokens, tenants, and probes that need neither. TLS and mTLS."""
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,27 +8,30 @@ import grpc
 import pytest
 import trustme
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from voice.call.v1 import call_pb2, call_pb2_grpc
 
+from clients.conformance.stages import CALL, STAGES, TTS
+from clients.conformance.streams import connected, kind_of, opened, start_stream
 from services.runtime.channels import ChannelSettings
-from services.runtime.errors import rpc_failure
+from services.runtime.errors import RpcFailure, rpc_failure
+from services.runtime.identity import digest_of
 from tests.conformance.conftest import Start
 from tests.conformance.servers import SCRIPTED, Server, running, wait_until_serving
-from tests.conformance.stages import STAGES, TTS
-from tests.conformance.streams import connected, opened, start_stream
 
 CLINIC = "clinic-0123456789abcdef"
 OPERATOR = "operator-0123456789abcdef"
-TOKENS = f"""
-[[tokens]]
-name = "clinic"
-token = "{CLINIC}"
-tenants = ["clinic"]
+NEW = "clinic-fedcba9876543210"
 
-[[tokens]]
-name = "operator"
-token = "{OPERATOR}"
-tenants = ["*"]
-"""
+
+def table(name: str, token: str, tenants: str, scopes: str = "connect") -> str:
+    """One table of a file of tokens."""
+    return (
+        f'[[tokens]]\nname = "{name}"\nsha256 = "{digest_of(token).hex()}"\ntenants = ["{tenants}"]\n'
+        f'scopes = ["{scopes}"]\nexpires = 2999-01-01\n'
+    )
+
+
+TOKENS = table("clinic", CLINIC, "clinic") + table("operator", OPERATOR, "*")
 
 
 @pytest.fixture(params=list(STAGES))
@@ -148,6 +152,97 @@ async def test_mutual_tls_wants_to_know_who_the_client_is(certificates: Certific
         async with connected(server.target, ChannelSettings(tls_ca_file=certificates.authority)) as channel:
             failure = await start_stream(TTS, channel).failure()
     assert failure.code is grpc.StatusCode.UNAVAILABLE
+
+
+async def test_a_certificate_is_renewed_without_a_restart_and_old_streams_live(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    settings = {
+        "TTS_TLS_CERTIFICATE_FILE": str(certificates.server),
+        "TTS_TLS_KEY_FILE": str(certificates.server_key),
+    }
+    with running(TTS, "tone", tmp_path, settings=settings, is_awaited=False) as server:
+        wait_until_serving(server, grpc.ssl_channel_credentials(certificates.authority.read_bytes()))
+        async with opened(TTS, server.target, ChannelSettings(tls_ca_file=certificates.authority)) as old:
+            (tmp_path / "renewed").mkdir()
+            renewed = Certificates(tmp_path / "renewed")
+            renewed.server_key.replace(certificates.server_key)
+            renewed.server.replace(certificates.server)
+            wait_until_serving(server, grpc.ssl_channel_credentials(renewed.authority.read_bytes()))
+            async with opened(TTS, server.target, ChannelSettings(tls_ca_file=renewed.authority)) as new:
+                await new.rest()
+            assert [kind_of(one) for one in await old.rest()] == []
+
+
+async def test_a_token_is_replaced_without_a_restart_and_old_streams_live(start: Start, tmp_path: Path) -> None:
+    tokens = tmp_path / "tokens.toml"
+    tokens.write_text(table("clinic", CLINIC, "clinic"))
+    with running(TTS, "tone", tmp_path, settings={"TTS_AUTH_TOKENS_FILE": str(tokens)}) as server:
+        async with opened(TTS, server.target, ChannelSettings(token=CLINIC), tenant_id="clinic") as old:
+            tokens.write_text(table("clinic", NEW, "clinic"))
+            async with connected(server.target, ChannelSettings(token=CLINIC)) as channel, asyncio.timeout(20):
+                while (failure := await refusal(channel)) is None:
+                    await asyncio.sleep(0.2)
+            assert failure.reason == "TOKEN_INVALID"
+            async with opened(TTS, server.target, ChannelSettings(token=NEW), tenant_id="clinic") as new:
+                await new.rest()
+            assert await old.rest() == []
+
+
+async def refusal(channel: grpc.aio.Channel) -> RpcFailure | None:
+    """Why a question is not answered."""
+    describe = channel.unary_unary(
+        TTS.describe_path,
+        request_serializer=type(TTS.describe_request).SerializeToString,
+        response_deserializer=TTS.describe_response.FromString,
+    )
+    try:
+        await describe(TTS.describe_request, timeout=5)
+    except grpc.aio.AioRpcError as error:
+        return rpc_failure(error)
+    return None
+
+
+@pytest.mark.parametrize("scope", ["connect", "watch", "end"])
+async def test_a_token_is_good_for_its_scopes_only(gateway: Server, tmp_path: Path, scope: str) -> None:
+    tokens = tmp_path / "tokens.toml"
+    tokens.write_text(table("someone", CLINIC, "*", scope))
+    settings = {"GATEWAY_AUTH_TOKENS_FILE": str(tokens)}
+    with running(CALL, "script", tmp_path, settings=settings, backing=gateway.backing) as server:
+        async with connected(server.target, ChannelSettings(token=CLINIC)) as channel:
+            stub = call_pb2_grpc.CallGatewayServiceStub(channel)
+            reasons = {}
+            stream = start_stream(CALL, channel)
+            try:
+                await stream.open()
+                reasons["connect"] = ""
+            except grpc.aio.AioRpcError as error:
+                reasons["connect"] = rpc_failure(error).reason
+            for name, ask in (
+                ("watch", stub.ListCalls(call_pb2.ListCallsRequest())),
+                ("end", stub.EndCall(call_pb2.EndCallRequest(call_id="none"))),
+            ):
+                try:
+                    await ask
+                    reasons[name] = ""
+                except grpc.aio.AioRpcError as error:
+                    reasons[name] = rpc_failure(error).reason
+            watching = stub.WatchCalls(call_pb2.WatchCallsRequest())
+            try:
+                await watching.initial_metadata()
+                if (code := await watching.code() if watching.done() else grpc.StatusCode.OK) is grpc.StatusCode.OK:
+                    reasons["watching"] = ""
+                else:
+                    reasons["watching"] = code.name
+            finally:
+                watching.cancel()
+    allowed = {"connect": "", "watch": "", "end": "CALL_NOT_FOUND"}
+    for name, reason in allowed.items():
+        assert reasons[name] == (reason if name == scope else "SCOPE_MISSING"), name
+    if scope == "watch":
+        log = server.log()
+        assert '"event": "watch_began"' in log
+        assert '"who": "someone"' in log
 
 
 def test_a_certificate_that_does_not_load_is_one_line(tmp_path: Path) -> None:

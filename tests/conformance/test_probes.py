@@ -7,9 +7,9 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2
 
+from clients.conformance.streams import connected
 from services.runtime.reflection import PACKAGES
 from tests.conformance.servers import Server
-from tests.conformance.streams import connected
 
 
 @pytest.mark.parametrize("is_named", [True, False], ids=["by name", "as a whole"])

@@ -5,6 +5,7 @@ import errno
 import os
 import signal
 import socket
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,11 +15,11 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from clients.conformance.stages import TTS
+from clients.conformance.streams import connected, kinds, opened, start_stream
 from services.runtime.errors import rpc_failure
 from services.runtime.server import EXIT_ENGINE_LOST
 from tests.conformance.servers import Server, free_port, running, spawn, wait_until_serving
-from tests.conformance.stages import TTS
-from tests.conformance.streams import connected, kinds, opened, start_stream
 from tests.conformance.toy_service import SECRET
 
 TOY = replace(TTS, module="tests.conformance.toy_service")
@@ -144,8 +145,77 @@ async def test_the_figures_are_on_the_metrics_page(tmp_path: Path) -> None:
 
 def metrics_page(port: int) -> str:
     """What Prometheus would read."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as response:
-        return str(response.read().decode())
+    return page(port, "metrics")[1]
+
+
+def page(port: int, name: str, *, limit_s: float = 5.0) -> tuple[int, str]:
+    """Status and text of a page of the monitoring server; status 0: no answer."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/{name}", timeout=limit_s) as response:
+            return response.status, response.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+    except OSError:
+        return 0, ""
+
+
+async def test_probes_tell_alive_from_serving(tmp_path: Path) -> None:
+    port = free_port()
+    settings = {"TTS_METRICS_PORT": str(port), "TTS_LOAD_S": "3", "TTS_DRAIN_S": "5"}
+    with running(TOY, "tone", tmp_path, settings=settings, is_awaited=False) as server:
+        async with asyncio.timeout(60):
+            while (await asyncio.to_thread(page, port, "live"))[0] != 200:
+                await asyncio.sleep(0.05)
+        assert await asyncio.to_thread(page, port, "serving") == (503, "state: loading\n")
+        wait_until_serving(server)
+        assert await asyncio.to_thread(page, port, "ready") == (200, "ok\n")
+        assert (await asyncio.to_thread(page, port, "nothing"))[0] == 404
+        async with opened(TOY, server.target) as stream:
+            await stream.send(text={"turn_id": 1, "text": "hang"})
+            server.process.send_signal(signal.SIGTERM)
+            await stream.until(lambda one: one.WhichOneof("response") == "going_away")
+            assert (await asyncio.to_thread(page, port, "live"))[0] == 200, "a server that drains is alive"
+            assert await asyncio.to_thread(page, port, "ready") == (503, "state: draining\n")
+
+
+async def test_a_loop_that_hangs_fails_probes_and_scrape(tmp_path: Path) -> None:
+    port = free_port()
+    with running(TOY, "tone", tmp_path, settings={"TTS_METRICS_PORT": str(port)}) as server:
+        async with opened(TOY, server.target) as stream:
+            await stream.send(text={"turn_id": 1, "text": "block"})
+            async with asyncio.timeout(20):
+                while (await asyncio.to_thread(page, port, "live", limit_s=1.0))[0]:
+                    await asyncio.sleep(0.1)
+            for name in ("metrics", "ready", "serving"):
+                assert (await asyncio.to_thread(page, port, name, limit_s=1.0))[0] == 0
+            with socket.create_connection(("127.0.0.1", int(server.target.rpartition(":")[2])), timeout=2):
+                pass  # the port takes connections all the while: a probe of the port sees nothing
+            server.process.kill()
+
+
+async def test_an_engine_that_hangs_is_not_ready_before_it_is_given_up(tmp_path: Path) -> None:
+    port = free_port()
+    with running(TOY, "tone", tmp_path, settings={"TTS_METRICS_PORT": str(port)}) as server:
+        async with opened(TOY, server.target) as stream:
+            await stream.send(text={"turn_id": 1, "text": "hang thread"})
+            async with asyncio.timeout(10):
+                while (answer := await asyncio.to_thread(page, port, "ready"))[0] == 200:
+                    await asyncio.sleep(0.02)
+    assert answer[0] in (0, 503)
+    assert "engine toy: thread" in answer[1] or answer[0] == 0
+
+
+async def test_the_monitoring_server_outlives_odd_clients(tmp_path: Path) -> None:
+    port = free_port()
+    with running(TOY, "tone", tmp_path, settings={"TTS_METRICS_PORT": str(port)}) as server:
+        held = [socket.create_connection(("127.0.0.1", port)) for _ in range(20)]
+        held[0].sendall(b"GET /" + b"x" * 100_000)
+        held[1].sendall(b"\xff\xfe\r\n\r\n")
+        held[2].sendall(b"POST /metrics HTTP/1.1\r\n\r\n")
+        assert (await asyncio.to_thread(page, port, "ready"))[0] == 200
+        for one in held:
+            one.close()
+        assert "Traceback" not in server.log()
 
 
 def test_a_taken_port_is_one_line(tmp_path: Path) -> None:

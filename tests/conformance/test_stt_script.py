@@ -7,10 +7,10 @@ import grpc
 import pytest
 from voice.stt.v1.stt_pb2 import Transcript, UtteranceSettled
 
-from tests.conformance.hearing import RATE, SILENCE, SPEECH_END, example, play, settle, transcripts
+from clients.conformance.hearing import RATE, SILENCE, SPEECH_END, example, play, settle, transcripts
+from clients.conformance.stages import STT
+from clients.conformance.streams import kind_of, opened
 from tests.conformance.servers import Server, running
-from tests.conformance.stages import STT
-from tests.conformance.streams import kind_of, opened
 
 
 @pytest.fixture

@@ -11,12 +11,12 @@ import pytest
 import pytest_asyncio
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 
-from tests.conformance.hearing import example, play, settle, transcripts
-from tests.conformance.replies import ask
+from clients.conformance.hearing import example, play, settle, transcripts
+from clients.conformance.replies import ask
+from clients.conformance.speech import say, spoken
+from clients.conformance.stages import NLU, STT, TTS, Stage
+from clients.conformance.streams import connected, opened
 from tests.conformance.servers import Server, running
-from tests.conformance.speech import say, spoken
-from tests.conformance.stages import NLU, STT, TTS, Stage
-from tests.conformance.streams import connected, opened
 
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = {"traceparent": f"00-{TRACE_ID}-00f067aa0ba902b7-01"}

@@ -1,7 +1,7 @@
 """The least service the runtime can carry, to test what is the runtime's own: loading, draining, failures.
 
-A turn's text is a command: "fail" raises what no service should, "hang" never ends, "end thread" and "hang thread" are
-what the engine's thread does next; anything else completes at once.
+A turn's text is a command: "fail" raises what no service should, "hang" never ends, "block" stops the event loop, "end
+thread" and "hang thread" are what the engine's thread does next; anything else completes at once.
 """
 
 import asyncio
@@ -88,6 +88,8 @@ class ToyService(tts_pb2_grpc.TtsServiceServicer):
             raise ValueError(SECRET)
         if text.text == "hang":
             await asyncio.Event().wait()
+        if text.text == "block":
+            time.sleep(3600.0)  # noqa: ASYNC251 - the fault that probes must see
         if text.text.endswith(" thread"):
             self._engine.commands.put(text.text)
         end = TurnEnd(turn_id=text.turn_id, outcome=TurnEnd.OUTCOME_COMPLETED)

@@ -18,6 +18,7 @@ class FakeLeg:
     call: IncomingCall
     refuses_answer: bool = False
     has_fallback: bool = False
+    transfer_failure: LegFailed | None = None
     frames: list[bytes | None] = field(default_factory=list)
     acts: list[str] = field(default_factory=list)
     hung_up: EndCause | None = None
@@ -37,8 +38,10 @@ class FakeLeg:
     async def send_dtmf(self, digits: str) -> None:
         self.acts.append(f"keys {digits}")
 
-    async def transfer(self, destination: str) -> None:
-        self.acts.append(f"transfer {destination}")
+    async def transfer(self, destination: str, *, is_listed: bool = False) -> None:
+        self.acts.append(f"transfer {destination}" + (" as listed" if is_listed else ""))
+        if self.transfer_failure is not None:
+            raise self.transfer_failure
         self.tell(LegEnded(EndCause.TRANSFER, destination))
 
     async def fall_back(self, message: str) -> None:

@@ -27,11 +27,11 @@ def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
 
 
 @asynccontextmanager
-async def running_pbx(folder: Path, *, longest_call_s: int = 600) -> AsyncIterator[PrivatePbx]:
+async def running_pbx(folder: Path, *, longest_call_s: int = 600, ring_s: int = 30) -> AsyncIterator[PrivatePbx]:
     """A private Asterisk on free ports; its state and logs are in `folder`."""
     unpacked = await asyncio.to_thread(ensure_asterisk, ROOT / ".cache/asterisk", print)
     ports = PbxPorts(free_port(), free_port(socket.SOCK_DGRAM), *RTP_PORTS)
-    pbx = PrivatePbx(unpacked, folder, ports=ports, longest_call_s=longest_call_s)
+    pbx = PrivatePbx(unpacked, folder, ports=ports, longest_call_s=longest_call_s, ring_s=ring_s)
     await pbx.start()
     try:
         yield pbx

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from deploy.stack import SERVICES
+from deploy.supervision import Supervision
 from services.runtime.settings import ServiceSettings
 
 _ROOT = Path(__file__).parents[2]
@@ -122,6 +123,56 @@ def test_it_says_where_each_service_is(stack: Command):
 def test_a_service_that_is_killed_comes_back(stack: Command):
     os.kill(stack.pid_of("tts"), signal.SIGKILL)
     stack.wait_for("tts             SERVING again")
+
+
+def test_a_service_that_cannot_be_started_again_ends_nobody_else():
+    old_log = _ROOT / "out" / "logs" / "nlu.err"
+    with Command(NLU_MAX_STREAMS="8") as command:
+        command.wait_for("The stack serves")
+        others = {service: command.pid_of(service) for service in ("stt_proxy", "tts", "call_gateway")}
+        with HeldPort(command.ports[2], command.pid_of("nlu")):
+            command.wait_for("nlu             cannot be started")
+            assert {service: command.pid_of(service) for service in others} == others
+            assert command.process.poll() is None
+        command.wait_for("nlu             SERVING again")
+        assert {service: command.pid_of(service) for service in others} == others
+    assert old_log.is_file()
+
+
+def test_logs_of_earlier_starts_are_kept(tmp_path: Path):
+    for name in ("nlu.err", "nlu.log"):
+        (tmp_path / name).write_text("what an earlier start said\n", encoding="utf-8")
+    with Supervision(tmp_path, 0.0) as supervision:
+        assert supervision.last_word("nlu") == f"it said nothing; see {tmp_path}"
+        with (tmp_path / "nlu.err").open("a", encoding="utf-8") as log:
+            log.write("nlu: of this start\n")
+        assert supervision.last_word("nlu").startswith("nlu: of this start")
+    assert "what an earlier start said" in (tmp_path / "nlu.err").read_text(encoding="utf-8")
+
+
+class HeldPort:
+    """Takes a service's port the moment its process is dead, so that it cannot be started again."""
+
+    def __init__(self, port: int, pid: int) -> None:
+        self._port, self._pid = port, pid
+
+    def __enter__(self) -> None:
+        os.kill(self._pid, signal.SIGKILL)
+        give_up_s = time.monotonic() + 5.0
+        while True:
+            self._held = socket.socket()
+            self._held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                self._held.bind(("127.0.0.1", self._port))
+                self._held.listen()
+            except OSError:
+                self._held.close()
+                assert time.monotonic() < give_up_s
+                continue
+            return
+
+    def __exit__(self, *_: object) -> None:
+        self._held.close()
 
 
 def test_ctrl_c_drains_and_ends_well(stack: Command):

@@ -26,8 +26,8 @@ import yaml
 from services.language.value import Kind
 from services.language.values import read_values
 from services.nlu.__main__ import openings
-from services.nlu.agent.ending import load_farewells
 from services.nlu.agent.facts import names_in
+from services.nlu.agent.farewell_lists import load_farewells
 from services.nlu.agent.guarding import guarding_of
 from services.nlu.agent.interface import Call
 from services.nlu.agent.kinds import open_agent
@@ -214,6 +214,7 @@ class CountingEngine:
 
     def __init__(self, engine: NluEngine) -> None:
         self._engine = engine
+        self.continues = engine.continues
         self.name, self.model = engine.name, engine.model
         self.tokens = 0
 

@@ -1,6 +1,6 @@
-"""Prints which farewells are found, by language: `python -m tests.load.farewells [dev]`.
+"""Prints which farewells are found, by language: `python -m tests.load.farewells [part]`.
 
-Judges the lines of tests/data/farewells.toml that the rules were not made with, or with `dev` those that they were.
+Judges the part "unseen" of tests/data/farewells_unseen.toml, or the one named: a later round, "dev", "test".
 """
 
 import sys
@@ -33,7 +33,7 @@ class Line:
 
 
 def read_lines(part: str) -> list[Line]:
-    """The lines of a part, "dev" or "test"."""
+    """The lines of a part: "dev", "test", "unseen", "unseen_2"."""
     path = UNSEEN if part.startswith("unseen") else LINES
     lines = tomllib.loads(path.read_text(encoding="utf-8"))["lines"]
     return [Line(**{**line, "label": Ending(line["label"])}) for line in lines if line["part"] == part]
@@ -41,7 +41,7 @@ def read_lines(part: str) -> list[Line]:
 
 def main() -> int:
     """Exit status 1 when a call would be ended wrongly, or fewer than nine tenths of the farewells are found."""
-    lines = read_lines(sys.argv[1] if len(sys.argv) > 1 else "test")
+    lines = read_lines(sys.argv[1] if len(sys.argv) > 1 else "unseen")
     counts = Counter((line.language, line.label, line.found) for line in lines)
     print(f"{'language':<10}{'label':<12}" + "".join(f"{found.value:>10}" for found in Ending))
     for language in sorted({line.language for line in lines}):

@@ -21,8 +21,9 @@ from voice.tts.v1 import tts_pb2_grpc
 from services.audio.pcm import Samples
 from services.language.words import normalise
 from services.runtime.models import model_dir
-from services.stt_proxy.engine import Clip, Span, Speech
+from services.stt_proxy.engine import Span, Speech
 from services.stt_proxy.favouring import counts, is_worth_favouring
+from services.stt_proxy.recording import Clip
 from services.stt_proxy.settings import SttSettings
 from services.stt_proxy.whisper_decoding import ShortContextWhisper
 from tests.data.make_clips import RATE_HERTZ, Speaker, Voice

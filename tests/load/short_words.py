@@ -10,16 +10,19 @@ import json
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import grpc
 import numpy as np
+from numpy.typing import NDArray
 from voice.tts.v1 import tts_pb2_grpc
 
 from services.audio.pcm import AudioFormat, Encoding, Samples, decode, encode
 from services.language.words import normalise
 from services.runtime.models import model_dir
-from services.stt_proxy.engine import Clip, Span, Speech
+from services.stt_proxy.engine import Span, Speech
 from services.stt_proxy.inventions import is_invented, is_listed
+from services.stt_proxy.recording import Clip
 from services.stt_proxy.settings import SttSettings
 from services.stt_proxy.whisper_decoding import ShortContextWhisper
 from tests.data.make_clips import RATE_HERTZ, Speaker, Voice, trim
@@ -75,7 +78,7 @@ class Heard:
         return is_invented(self.text, self.language, self.confidence, self.no_speech)
 
 
-def on_line(sound: Samples, peak_dbfs: float, noise_rms: float, seed: int) -> Samples:
+def on_line(sound: NDArray[Any], peak_dbfs: float, noise_rms: float, seed: int) -> Samples:
     """The sound as loud as that, with noise of the line around and in it, through G.711."""
     lead, tail = np.zeros(int(LEAD_S * RATE_HERTZ)), np.zeros(int(TAIL_S * RATE_HERTZ))
     whole = np.concatenate([lead, sound.astype(np.float64), tail])
@@ -84,7 +87,7 @@ def on_line(sound: Samples, peak_dbfs: float, noise_rms: float, seed: int) -> Sa
     return decode(LINE, encode(LINE, whole.clip(-32768, 32767).astype(np.int16)))
 
 
-def sounds() -> Iterator[tuple[str, Samples]]:
+def sounds() -> Iterator[tuple[str, NDArray[np.float64]]]:
     """Sounds of a line and a room that hold no word, 0.3 to 3 s long."""
     for seed in range(10):
         chance = np.random.default_rng(100 + seed)
@@ -96,12 +99,12 @@ def sounds() -> Iterator[tuple[str, Samples]]:
             yield "noise", rough * 3000
             yield "breath", low * np.sin(np.pi * at / seconds) ** 2 * 3000
             yield "knocks", rough * (np.exp(-(at % 0.25) * 60)) * 8000
-            hum = sum(np.sin(2 * np.pi * pitch * n * at + n) / n for n in range(1, 8))
+            hum = sum((np.sin(2 * np.pi * pitch * n * at + n) / n for n in range(1, 8)), np.zeros(len(at)))
             yield "hum", hum * np.sin(np.pi * at / seconds) * 4000
             glide = np.cumsum(pitch * (1 + 0.3 * np.sin(2 * np.pi * at * chance.uniform(0.5, 3)))) / RATE_HERTZ
-            voiced = sum(np.sin(2 * np.pi * glide * n) / n**1.5 for n in range(1, 12))
+            voiced = sum((np.sin(2 * np.pi * glide * n) / n**1.5 for n in range(1, 12)), np.zeros(len(at)))
             yield "moan", voiced * np.sin(np.pi * at / seconds) ** 0.5 * 4000
-            chord = sum(np.sin(2 * np.pi * pitch * ratio * at) for ratio in (1, 1.26, 1.5, 2))
+            chord = sum((np.sin(2 * np.pi * pitch * ratio * at) for ratio in (1, 1.26, 1.5, 2)), np.zeros(len(at)))
             yield "chord", chord * np.exp(-(at % 0.5) * 2) * 3000
 
 

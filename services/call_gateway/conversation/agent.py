@@ -185,6 +185,7 @@ class Agent:
         if turn.has_reply_ended:
             return False
         turn.has_reply_ended = True
+        turn.notes.withheld_rules = end.withheld_rules
         if end.outcome is Outcome.COMPLETED and turn.clauses:
             self._speak_rest(turn)
         elif end.outcome is Outcome.COMPLETED:

@@ -3,11 +3,27 @@
 from collections import Counter
 
 from services.call_gateway.conversation.commands import Command
-from services.call_gateway.conversation.events import Event, Stage
+from services.call_gateway.conversation.events import (
+    Action,
+    Event,
+    HangUpCall,
+    PressKeys,
+    Stage,
+    SwitchLanguage,
+    TransferCall,
+)
 from services.call_gateway.conversation.media_clock import MediaClock
 from services.call_gateway.conversation.news import FloorMoved
+from services.call_gateway.conversation.profile import ALL_ACTS
 from services.call_gateway.conversation.settings import ConversationSettings
 from services.call_gateway.conversation.turn import Floor, FloorHolder, Move
+
+_KINDS: dict[type[Action], str] = {
+    HangUpCall: "hang_up",
+    TransferCall: "transfer",
+    PressKeys: "send_dtmf",
+    SwitchLanguage: "switch_language",
+}
 
 
 class CallState:
@@ -17,6 +33,8 @@ class CallState:
         self.settings = settings
         self.clock = clock
         self.language_code = language_code  # BCP-47, spoken now
+        self.spoken: tuple[str, ...] = ()  # BCP-47 tags of the agent's languages; empty: not known
+        self.acts = ALL_ACTS  # what the agent may do to the call; its profile comes before anything it asks for
         self.now = 0.0  # seconds, monotonic; set on every call from outside
         self.answered_at: float | None = None  # when media began to flow
         self.turn_id = 0  # the last one begun
@@ -30,6 +48,15 @@ class CallState:
     def covered_floor(self) -> Floor:
         """Where a pause or a hold leads back to."""
         return self._holder.covered
+
+    def speaks(self, language_code: str) -> bool:
+        """Whether the agent has the language, in whichever country's form."""
+        primary = language_code.partition("-")[0].lower()
+        return not self.spoken or any(code.partition("-")[0].lower() == primary for code in self.spoken)
+
+    def allows(self, action: Action) -> bool:
+        """Whether the agent's file allows the kind of act."""
+        return _KINDS[type(action)] in self.acts
 
     def move(self, move: Move) -> bool:
         """Let the floor change hands; False when the table does not allow it here."""

@@ -26,6 +26,7 @@ from services.call_gateway.conversation.heard_sound import HeardSound
 from services.call_gateway.conversation.history import History
 from services.call_gateway.conversation.interruptions import Interruptions
 from services.call_gateway.conversation.playout import Playout
+from services.call_gateway.conversation.recordings import Recordings
 from services.call_gateway.conversation.stand_in_ear import StandInEar
 from services.call_gateway.conversation.turn import Floor
 from services.call_gateway.conversation.turn_taking import TurnTaking
@@ -47,6 +48,7 @@ class Caller:
         history: History,
         echo: EchoGuard,
         heard: HeardSound,
+        recordings: Recordings,
     ) -> None:
         self._state = state
         self._heard = heard
@@ -61,6 +63,7 @@ class Caller:
             corrections=self._corrections,
             heard=heard,
             announcer=announcer,
+            recordings=recordings,
         )
         self._interruptions = Interruptions(
             state,

@@ -5,7 +5,7 @@ Samples count from the call's first on the caller's media clock.
 
 from dataclasses import dataclass, field
 
-from services.call_gateway.conversation.events import NO_TRACE, Action, InputExpected, Stage, Trace
+from services.call_gateway.conversation.events import NO_TRACE, Action, ActionEnded, InputExpected, Stage, Trace
 from services.call_gateway.conversation.line import EndCause
 from services.call_gateway.conversation.news import News
 
@@ -68,7 +68,7 @@ class CallerSilent:
     count: int  # how often in a row, from 1
 
 
-TurnInput = CallerSaid | CallOpened | CallerKeyed | CallerSilent
+TurnInput = CallerSaid | CallOpened | CallerKeyed | CallerSilent | ActionEnded
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from services.call_gateway.conversation.ending import Ending
 from services.call_gateway.conversation.heard_sound import HeardSound
 from services.call_gateway.conversation.history import HeardTurn, History
 from services.call_gateway.conversation.keys import Keypad
+from services.call_gateway.conversation.line_sound import LineSound
 from services.call_gateway.conversation.line_watch import LineWatch
 from services.call_gateway.conversation.media_clock import MediaClock
 from services.call_gateway.conversation.pace import StagePace
@@ -33,6 +34,7 @@ from services.call_gateway.conversation.profile import AgentProfile
 from services.call_gateway.conversation.prompts import PromptBook
 from services.call_gateway.conversation.prospect import Prospect
 from services.call_gateway.conversation.record import TurnNotes
+from services.call_gateway.conversation.recordings import Recordings
 from services.call_gateway.conversation.settings import ConversationSettings
 from services.call_gateway.conversation.silence import SilenceWatch
 from services.call_gateway.conversation.trouble import Trouble
@@ -76,8 +78,11 @@ class Conversation:
             announcer=self._announcer,
             audio_format=audio_format,
         )
+        sound = LineSound(audio_format)
+        self._recordings = Recordings(state, sound)
         self._caller = Caller(
             state,
+            recordings=self._recordings,
             agent=self._agent,
             announcer=self._announcer,
             playout=self._playout,
@@ -102,7 +107,9 @@ class Conversation:
             playout=self._playout,
             has_fallback=has_fallback,
         )
-        self._actions = Actions(state, agent=self._agent, announcer=self._announcer, ending=self._ending)
+        self._actions = Actions(
+            state, agent=self._agent, caller=self._caller, history=self._history, ending=self._ending
+        )
         self._playing = Playing(
             state,
             agent=self._agent,
@@ -114,7 +121,15 @@ class Conversation:
             actions=self._actions,
         )
         self._keypad = Keypad(state, agent=self._agent, caller=self._caller)
-        self._line_watch = LineWatch(state, caller=self._caller, announcer=self._announcer, audio_format=audio_format)
+        self._line_watch = LineWatch(
+            state,
+            caller=self._caller,
+            announcer=self._announcer,
+            ending=self._ending,
+            sound=sound,
+            recordings=self._recordings,
+            audio_format=audio_format,
+        )
         self._silence = SilenceWatch(
             state,
             agent=self._agent,
@@ -122,7 +137,7 @@ class Conversation:
             caller=self._caller,
             keypad=self._keypad,
             ending=self._ending,
-            line_watch=self._line_watch,
+            recordings=self._recordings,
         )
         self._held_at = 0.0
         self._ear_knows_agent_speaks = False
@@ -181,6 +196,8 @@ class Conversation:
     def adopt(self, profile: AgentProfile) -> None:
         """Who the agent is has become known."""
         self._state.settings = self._state.settings.adapted(profile)
+        self._state.spoken = profile.language_codes
+        self._state.acts = profile.acts
         self._caller.adapt()
         if not self._state.language_code and profile.language_codes:
             self._state.language_code = profile.language_codes[0]
@@ -211,8 +228,8 @@ class Conversation:
                 self._hear_ended(event)
             case ev.ActionAsked():
                 self._actions.hear(event)
-            case ev.ActionRefused(action):
-                self._actions.refused(action)
+            case ev.ActionEnded():
+                self._actions.ended(event)
             case ev.ToolUsed():
                 self._history.note_tool(event)
             case ev.StageFailed() | ev.StageReady() | ev.StageAlive():
@@ -258,6 +275,7 @@ class Conversation:
             case line.PlayedUpTo(sample):
                 self._playout.played_up_to(sample)
             case line.KeyPressed(digit):
+                self._recordings.forget_sound()  # somebody is there
                 self._keypad.press(digit)
             case line.HoldChanged(is_held):
                 self._hold(is_held=is_held)
@@ -275,6 +293,8 @@ class Conversation:
                 self._playout.played_up_to(sample)
             case ev.ToolUsed():
                 self._history.note_tool(event)
+            case ev.ActionEnded():
+                self._actions.ended(event)
             case line.CallerAudio() | ev.CallerAdvanced() | line.MediaIdle() | ev.EarProgressed():
                 pass  # the line and the ear go on until they are told
             case _:
@@ -329,6 +349,7 @@ class Conversation:
         if self._ending.is_begun or self._state.answered_at is None:
             return
         self._trouble.look_around()
+        self._actions.look_around()
         agent_speaks = self._state.floor in (Floor.SPEAKING, Floor.PAUSED) or self._announcer.is_speaking
         if agent_speaks is not self._ear_knows_agent_speaks:
             self._ear_knows_agent_speaks = agent_speaks

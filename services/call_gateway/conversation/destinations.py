@@ -1,11 +1,73 @@
 """Where a transfer goes, from what the agent's model wrote: a number in any notation, an extension, an address."""
 
+from collections.abc import Iterable
+from difflib import SequenceMatcher
 from typing import Final
 
 import phonenumbers
 
+from services.call_gateway.conversation.profile import AgentDestination
+from services.language.words import normalise
+
+LIKE: Final = 0.85  # of 1: "receptoin" is 0.89 of "reception", "building" 0.80 of "billing"
+
 _KEPT: Final = frozenset("+*#0123456789")
 _NOTATION: Final = frozenset(" .-/()\u00a0\u2011\u2013")
+
+
+def listed_target(wanted: str, destinations: Iterable[AgentDestination]) -> str:
+    """Where the destination lies that is meant, by its names or its address; empty: none is, or more than one may be.
+
+    Names are compared by their words in any case: the same words, then a name within what is wanted ("the front desk,
+    please"), then words of one name alone ("the desk"), then what is spelt almost like it.
+    """
+    listed = tuple(destinations)
+    words = normalise(wanted)
+    for place in listed:
+        if wanted.strip().casefold() == place.target.casefold() or words in map(normalise, place.names):
+            return place.target
+    if not any(char.isalpha() for char in wanted) or ":" in wanted or "@" in wanted:
+        return ""
+    return _within(words, listed) or _part_of(words, listed) or _like(words, listed)
+
+
+def _within(words: tuple[str, ...], listed: tuple[AgentDestination, ...]) -> str:
+    """The place whose name stands in what is wanted, and not only as a part of another's."""
+    found = [
+        (at, at + len(name), place.target)
+        for place in listed
+        for name in map(normalise, place.names)
+        for at in range(len(words) - len(name) + 1)
+        if words[at : at + len(name)] == name
+    ]
+    return _only(
+        {
+            target
+            for begin, end, target in found
+            if not any(b <= begin and end <= e and (b, e) != (begin, end) for b, e, _ in found)
+        }
+    )
+
+
+def _part_of(words: tuple[str, ...], listed: tuple[AgentDestination, ...]) -> str:
+    """The place in one of whose names all the words stand."""
+    return _only({place.target for place in listed for name in place.names if set(words) <= set(normalise(name))})
+
+
+def _like(words: tuple[str, ...], listed: tuple[AgentDestination, ...]) -> str:
+    """The place with a name that is spelt almost so, spaces left out."""
+    written = "".join(words)
+    found = [
+        (SequenceMatcher(None, written, "".join(normalise(name)), autojunk=False).ratio(), place.target)
+        for place in listed
+        for name in place.names
+    ]
+    best = max((ratio for ratio, _ in found), default=0.0)
+    return _only({target for ratio, target in found if ratio == best}) if best >= LIKE else ""
+
+
+def _only(targets: set[str]) -> str:
+    return targets.pop() if len(targets) == 1 else ""
 
 
 def normalised(destination: str, region: str) -> str:

@@ -224,6 +224,7 @@ class ReplyEnded:
     reason: str = ""
     is_retryable: bool = False
     timing: Timing = Timing()
+    withheld_rules: tuple[str, ...] = ()  # that clauses broke which were not spoken
 
 
 # -- from the voice ----------------------------------------------------------------------------------------------------
@@ -301,10 +302,13 @@ class StageAlive:
 
 
 @dataclass(frozen=True, slots=True)
-class ActionRefused:
-    """The line would not do what the agent wanted."""
+class ActionEnded:
+    """What the agent wanted done to the call was done, or could not be."""
 
+    action_id: str
     action: Action
+    is_done: bool
+    reason: str = ""  # UPPER_SNAKE_CASE, when it was not done
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,6 +340,6 @@ Event = (
     | StageFailed
     | StageReady
     | StageAlive
-    | ActionRefused
+    | ActionEnded
     | CloseAsked
 )

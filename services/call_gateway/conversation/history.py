@@ -39,6 +39,10 @@ class History:
     def turns(self) -> tuple[HeardTurn, ...]:
         return tuple(self._turns)
 
+    def heard_of(self, turn_id: int) -> str:
+        """What the caller heard of a turn that is over."""
+        return "".join(turn.heard_text for turn in self._turns if turn.turn_id == turn_id)
+
     def add(self, turn: HeardTurn) -> None:
         """A turn is over. Its tools so far are added here."""
         tools = tuple(self._tools.get(turn.turn_id, {}).values())

@@ -41,6 +41,7 @@ class LineCause(Enum):
     STOPPED = "stopped"  # packets came, and do no longer
     HOLD = "hold"  # the same, and the call is known to be on hold
     NO_CONVERSATION = "no_conversation"  # sound without a word
+    TONE = "tone"  # the same, and always the same tone
     ECHO = "echo"  # the agent's own voice comes back
 
 
@@ -82,6 +83,7 @@ class TurnRecord:
     stage_times: tuple[StageTime, ...] = field(default_factory=tuple)
     unexplained_us: int = 0
     trace: Trace = NO_TRACE
+    withheld_rules: tuple[str, ...] = ()  # of the guard: clauses that were not spoken
 
 
 @dataclass(frozen=True, slots=True)

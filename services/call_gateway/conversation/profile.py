@@ -4,6 +4,10 @@ from dataclasses import dataclass
 
 from services.call_gateway.conversation.events import PromptKind
 
+ALL_ACTS = frozenset({"hang_up", "transfer", "send_dtmf", "switch_language"})
+HARMLESS_ACTS = frozenset({"hang_up", "switch_language"})
+"""What an agent may do whose server does not say what it may."""
+
 
 @dataclass(frozen=True, slots=True)
 class AgentVoice:
@@ -52,6 +56,14 @@ class AgentBargeIn:
 
 
 @dataclass(frozen=True, slots=True)
+class AgentDestination:
+    """Where callers may be transferred to by name."""
+
+    names: tuple[str, ...]
+    target: str  # a number in E.164, a SIP URI, or an extension of the dialplan
+
+
+@dataclass(frozen=True, slots=True)
 class AgentProfile:
     """Who the agent is: the session hands its voices to TTS and its timing to STT, the conversation keeps the rest."""
 
@@ -63,4 +75,7 @@ class AgentProfile:
     endpointing: AgentEndpointing = AgentEndpointing()
     barge_in: AgentBargeIn = AgentBargeIn()
     phrases: tuple[str, ...] = ()  # words to favour when listening
+    destinations: tuple[AgentDestination, ...] = ()
+    acts: frozenset[str] = ALL_ACTS  # kinds of CallAction that it may ask for; a server's profile always says
+    tenants: tuple[str, ...] = ()  # to whom it belongs; empty: everybody
     region: str = ""  # whose telephone numbers callers give, ISO 3166-1; empty: not known

@@ -36,6 +36,7 @@ class TurnNotes:
     audio_timing: Timing | None = None
     first_frame_at: float | None = None
     trace: Trace = field(default_factory=Trace)
+    withheld_rules: tuple[str, ...] = ()
 
     def take_over_draft(self, draft: "TurnNotes") -> None:
         """The turn is answered from a draft: it was asked, and perhaps answered, before it was taken."""
@@ -44,6 +45,7 @@ class TurnNotes:
         self.asked_at = draft.asked_at
         self.first_clause_at, self.clause_timing = draft.first_clause_at, draft.clause_timing
         self.first_audio_at, self.audio_timing = draft.first_audio_at, draft.audio_timing
+        self.withheld_rules = draft.withheld_rules
 
     def finished(
         self, turn_id: int, *, outcome: str, heard_text: str, continues_turn_id: int = 0, is_gateway: bool = False
@@ -69,6 +71,7 @@ class TurnNotes:
             stage_times=stage_times,
             unexplained_us=0 if latency_us is None else latency_us - explained,
             trace=self.trace,
+            withheld_rules=self.withheld_rules,
         )
 
     def _latency_us(self) -> int | None:

@@ -57,6 +57,7 @@ class ConversationSettings:
     silence_prompts: int = 2  # then goodbye
     no_sound_limit_ms: int = 5000  # without a packet, before somebody should look for the fault (caller's clock)
     wordless_limit_ms: int = 15_000  # of sound without a word: nobody talks so, music and faxes do (caller's clock)
+    wordless_end_ms: int = 300_000  # the same, and nobody will come any more (caller's clock); 0: never
     max_call_s: float = 3600.0
     key_gap_ms: int = 1500  # after the last key, the number is whole
     closing_limit_ms: int = 15_000  # a goodbye nobody pulls ends here

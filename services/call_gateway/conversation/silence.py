@@ -8,7 +8,7 @@ from services.call_gateway.conversation.ending import Ending
 from services.call_gateway.conversation.events import PromptKind
 from services.call_gateway.conversation.keys import Keypad
 from services.call_gateway.conversation.line import EndCause
-from services.call_gateway.conversation.line_watch import LineWatch
+from services.call_gateway.conversation.recordings import Recordings
 from services.call_gateway.conversation.turn import Floor
 
 
@@ -24,7 +24,7 @@ class SilenceWatch:
         caller: Caller,
         keypad: Keypad,
         ending: Ending,
-        line_watch: LineWatch,
+        recordings: Recordings,
     ) -> None:
         self._state = state
         self._agent = agent
@@ -32,7 +32,7 @@ class SilenceWatch:
         self._caller = caller
         self._keypad = keypad
         self._ending = ending
-        self._line_watch = line_watch
+        self._recordings = recordings
         self._n_asked = 0
         self._left_at_sample: int | None = None
         self.deadline: float | None = None  # seconds: when the silence is long enough; None: nobody is silent
@@ -46,7 +46,6 @@ class SilenceWatch:
         answer = self._agent.answer
         if answer is not None and not answer.is_greeting:
             self._n_asked = 0  # the caller took part
-            self._line_watch.hear_words()
         if not self._is_quiet():
             self.deadline = None
         elif self._left_at_sample is not None and self._caller.heard_sample >= self._left_at_sample:
@@ -59,7 +58,7 @@ class SilenceWatch:
             self._announcer.is_speaking
             or self._caller.is_busy
             or self._keypad.deadline is not None
-            or self._line_watch.is_wordless  # music or a fax: there is nobody to ask
+            or self._recordings.is_wordless  # music or a fax: there is nobody to ask
         )
 
     def on_timer(self) -> None:

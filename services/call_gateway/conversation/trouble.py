@@ -18,6 +18,7 @@ from services.call_gateway.conversation.caller import Caller
 from services.call_gateway.conversation.commands import ProbeStage
 from services.call_gateway.conversation.ear_watch import EarWatch
 from services.call_gateway.conversation.events import (
+    ActionEnded,
     Outcome,
     PromptKind,
     ReplyClause,
@@ -26,6 +27,7 @@ from services.call_gateway.conversation.events import (
     StageAlive,
     StageFailed,
     StageReady,
+    TransferCall,
     VoiceAudio,
     VoiceEnded,
 )
@@ -182,6 +184,8 @@ class Trouble:
         stage = Stage.NLU if isinstance(event, ReplyEnded) else Stage.TTS
         if event.is_retryable or event.outcome is Outcome.CANCELLED:
             return self._answer_failed(stage, event.reason, is_retryable=True)
+        if isinstance(turn.input, ActionEnded):
+            return self._outcome_is_untold(stage, event.reason, turn.input)
         return self._turn_is_lost(stage, event.reason)
 
     def stage_answered(self, turn: AgentTurn, event: ReplyClause | VoiceAudio) -> None:
@@ -398,6 +402,16 @@ class Trouble:
         self._tell(stage, reason, "apologise")
         self._agent.give_up_answer("failed", reason.lower())
         self._announcer.say(PromptKind.APOLOGY)
+        self._state.move(Move.ANSWER_DONE)
+        return Prospect.GOES_ON
+
+    def _outcome_is_untold(self, stage: Stage, reason: str, ended: ActionEnded) -> Prospect:
+        """The agent cannot say how an act on the call went: the gateway does, where the caller would wait in vain."""
+        self._tell(stage, reason, "apologise")
+        self._agent.give_up_answer("failed", reason.lower())
+        if not ended.is_done:
+            is_transfer = isinstance(ended.action, TransferCall)
+            self._announcer.say(PromptKind.TRANSFER_FAILED if is_transfer else PromptKind.SAY_AGAIN)
         self._state.move(Move.ANSWER_DONE)
         return Prospect.GOES_ON
 

@@ -26,6 +26,7 @@ from services.call_gateway.conversation.events import (
 from services.call_gateway.conversation.heard_sound import HeardSound
 from services.call_gateway.conversation.news import CallerHeard
 from services.call_gateway.conversation.record import TurnNotes
+from services.call_gateway.conversation.recordings import Origin, Recordings
 from services.call_gateway.conversation.turn import Floor, Move
 from services.language.words import joined, normalise
 
@@ -36,6 +37,7 @@ class Settlement:
 
     end_sample: int
     after_sample: int  # where the one before ended
+    began_sample: int  # where the speech began
     best_text: str  # so far; it stands when the ear takes too long
     notes: TurnNotes
     deadline: float  # seconds
@@ -61,10 +63,12 @@ class TurnTaking:
         corrections: Corrections,
         heard: HeardSound,
         announcer: Announcer,
+        recordings: Recordings,
     ) -> None:
         self._state = state
         self._heard = heard
         self._announcer = announcer
+        self._recordings = recordings
         self._agent = agent
         self._endpointing = endpointing
         self._corrections = corrections
@@ -148,6 +152,7 @@ class TurnTaking:
         self.settlement = Settlement(
             end.end_sample,
             after_sample,
+            after_sample if utterance.began_sample is None else utterance.began_sample,
             best_text,
             TurnNotes(
                 end_reason=end.reason,
@@ -225,7 +230,8 @@ class TurnTaking:
         else:
             settlement.is_late = True
             settlement.deadline = self._state.now + self._state.settings.late_text_limit_ms / 1000
-            self._announcer.say(PromptKind.ONE_MOMENT)
+            if not self._recordings.is_left_alone(settlement.end_sample):
+                self._announcer.say(PromptKind.ONE_MOMENT)
 
     def _ask_again(self) -> None:
         """The ear will not say what was said: what is known of it stands, or the caller says it once more."""
@@ -236,10 +242,12 @@ class TurnTaking:
             self.settle(settlement.best_text)
             return
         self._unheard = settlement
-        settlement.is_asked_again = True
+        is_left_alone = self._recordings.is_left_alone(settlement.end_sample)
+        settlement.is_asked_again = not is_left_alone
         self.settle("")
-        self._state.counters["asked_again"] += 1
-        self._announcer.say(PromptKind.SAY_AGAIN)
+        if not is_left_alone:
+            self._state.counters["asked_again"] += 1
+            self._announcer.say(PromptKind.SAY_AGAIN)
 
     def ear_was_lost(self) -> None:
         """It will not settle what it was asked to. A text that covers it stands; else a fresh ear hears it again."""
@@ -278,6 +286,8 @@ class TurnTaking:
             self.desk.begin_turn()
             self._state.move(Move.NOTHING_SAID)
             return
+        if not self._prefix and self._is_of_a_recording(settlement, text):
+            return
         whole = joined(self._prefix, text)
         notes = settlement.notes
         notes.user_text, notes.text_timing, notes.trace = whole, self._text_timing, self._trace
@@ -289,6 +299,20 @@ class TurnTaking:
         notes.drafts_made, notes.drafts_dropped = self.desk.made, self.desk.dropped
         self._corrections.note_turn(turn, settlement.end_sample, self._utterance_id, text=text, prefix=self._prefix)
         self.begin_anew()
+
+    def _is_of_a_recording(self, settlement: Settlement, text: str) -> bool:
+        """Nobody said it: no turn comes of it, and perhaps the question whether anybody is there."""
+        speech_end = min(settlement.notes.speech_end_sample, settlement.end_sample)
+        origin = self._recordings.judge(text, settlement.began_sample, speech_end)
+        if origin is Origin.PERSON:
+            return False
+        self._state.counters[f"words_of_{origin.value}"] += 1
+        self.drop_draft()
+        self.begin_anew()
+        self._state.move(Move.NOTHING_SAID)
+        if origin is Origin.DOUBT:
+            self._announcer.say(PromptKind.STILL_THERE)
+        return True
 
     # -- opened again, or given up -------------------------------------------------------------------------------------
 

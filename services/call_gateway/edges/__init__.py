@@ -1,5 +1,6 @@
 """The doors through which calls come."""
 
+from collections.abc import Iterable
 from importlib import import_module
 
 from services.call_gateway.edges.edge import EDGES, Edge
@@ -8,6 +9,13 @@ from services.runtime.settings import read_settings
 
 _SETTINGS: dict[str, str] = {"ari": "services.call_gateway.edges.ari.settings:AriSettings"}
 """Edges with settings of their own."""
+
+
+def check_edge_settings(names: Iterable[str]) -> None:
+    """Read the settings of these edges before anything is started; a bad one ends the process with a line."""
+    for name in names:
+        if name in _SETTINGS:
+            read_settings(_load(_SETTINGS[name]))
 
 
 def open_edge(name: str, pacer: Pacer) -> Edge:

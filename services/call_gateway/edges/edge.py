@@ -67,8 +67,11 @@ class Leg(Protocol):
         """Press keys towards the caller."""
         ...
 
-    async def transfer(self, destination: str) -> None:
-        """Send the caller elsewhere; LegEnded(TRANSFER) follows."""
+    async def transfer(self, destination: str, *, is_listed: bool = False) -> None:
+        """Send the caller elsewhere; LegEnded(TRANSFER) follows. Returns when somebody has taken the call there. Raises
+        LegFailed, TransferFailed among them, and then the caller is here again. `is_listed`: the agent's own list names
+        the destination, so an address is dialled as it is written.
+        """
         ...
 
     @property
@@ -87,6 +90,15 @@ class Leg(Protocol):
 
 class LegFailed(Exception):
     """The far side refused or did not answer in time."""
+
+
+class TransferFailed(LegFailed):
+    """Nobody took the call there."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        """`reason`: UPPER_SNAKE_CASE."""
+        super().__init__(message)
+        self.reason = reason
 
 
 TakeCall = Callable[[Leg], Awaitable[None]]

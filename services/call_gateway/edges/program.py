@@ -32,6 +32,7 @@ LAST_WORDS_S = 5.0
 
 log = get_logger(__name__)
 metrics = StageMetrics("call")
+metrics.queue_dropped_total("agent_audio")
 
 
 class OverlappingAudio(RequestError):
@@ -105,7 +106,7 @@ class ProgramLeg:
     async def send_dtmf(self, digits: str) -> None:
         raise LegFailed(f"a program takes no keys: {digits}")
 
-    async def transfer(self, destination: str) -> None:
+    async def transfer(self, destination: str, *, is_listed: bool = False) -> None:
         """The program is told where to go in `end`."""
         self.end(EndCause.TRANSFER, destination)
 

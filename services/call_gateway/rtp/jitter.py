@@ -8,11 +8,12 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from services.call_gateway.rtp.packet import SEQUENCE_MODULUS, RtpPacket, sequence_distance
+from services.call_gateway.rtp.packet import SEQUENCE_MODULUS, RtpPacket, sequence_distance, timestamp_distance
 
 _MAX_DROPOUT: Final = 3000  # packets; a longer jump ahead is a restarted sequence
 _MAX_MISORDER: Final = 100  # packets; a longer step back is a restarted sequence
 _MAX_PENDING: Final = 64  # packets held behind a gap; beyond it the gap is given up early
+_LONGEST_STEP: Final = 1920  # of timestamps: packets of 120 ms counted in 16 kHz
 _AUDITION_S: Final = 1.0  # a new source must send its second packet within this
 
 
@@ -45,6 +46,7 @@ class Reorderer:
         self._wait_s = wait_s
         self._ssrc: int | None = None
         self._next_sequence = 0
+        self._last_timestamp = 0  # of the packet before that
         self._pending: dict[int, OrderedPacket] = {}
         self._given_up: deque[int] = deque(maxlen=_MAX_MISORDER)
         self._gap_since = 0.0
@@ -70,25 +72,34 @@ class Reorderer:
         """The packets that are next now, in order."""
         if packet.sequence == self._next_sequence and packet.ssrc == self._ssrc and not self._pending:
             self._candidate = None  # the source we know goes on, as it nearly always does
-            self._advance()
+            self._advance(packet)
             return [OrderedPacket(packet, now)]
         ordered = self.on_timer(now)
         arrived = OrderedPacket(packet, now)
         if self._ssrc is None:
             return ordered + self._accept_source(arrived)
         distance = sequence_distance(packet.sequence, self._next_sequence)
-        if packet.ssrc != self._ssrc or not -_MAX_MISORDER < distance < _MAX_DROPOUT:
+        if packet.ssrc != self._ssrc or not self._goes_on(packet, distance):
             return ordered + self._audition(arrived)
         self._candidate = None  # the source we know goes on
         if distance == 0:
             ordered.append(arrived)
-            self._advance()
+            self._advance(packet)
             ordered += self._release_pending()
         elif distance < 0:
             self._count_behind(packet.sequence)
         else:
             ordered += self._hold(arrived)
         return ordered
+
+    def _goes_on(self, packet: RtpPacket, distance: int) -> bool:
+        """Whether a packet of the known SSRC can be one of its sequence. A step back that is too short to tell is told
+        by the timestamps: what comes late or twice was made before what is there.
+        """
+        if distance >= 0:
+            return distance < _MAX_DROPOUT
+        made_before = timestamp_distance(self._last_timestamp, packet.timestamp)
+        return distance > -_MAX_MISORDER and 0 <= made_before <= _MAX_MISORDER * _LONGEST_STEP
 
     def _hold(self, arrived: OrderedPacket) -> list[OrderedPacket]:
         sequence = arrived.packet.sequence
@@ -112,7 +123,7 @@ class Reorderer:
         while (held := self._pending.pop(self._next_sequence, None)) is not None:
             self.counts.reordered += 1
             ordered.append(held)
-            self._advance()
+            self._advance(held.packet)
         if self._pending:
             self._gap_since = min(held.arrival for held in self._pending.values())
         return ordered
@@ -125,7 +136,7 @@ class Reorderer:
             self._given_up.append((first - back) % SEQUENCE_MODULUS)
         held = self._pending.pop(first)
         self._next_sequence = first
-        self._advance()
+        self._advance(held.packet)
         return [OrderedPacket(held.packet, held.arrival, lost_before=n_lost), *self._release_consecutive()]
 
     def _release_consecutive(self) -> list[OrderedPacket]:
@@ -150,7 +161,7 @@ class Reorderer:
         while self._pending:
             ordered += self._give_up_gap()
         ordered += self._accept_source(candidate)
-        self._advance()
+        self._advance(arrived.packet)
         return [*ordered, arrived]
 
     def _accept_source(self, first: OrderedPacket) -> list[OrderedPacket]:
@@ -159,8 +170,9 @@ class Reorderer:
         self._next_sequence = first.packet.sequence
         self._candidate = None
         self._given_up.clear()
-        self._advance()
+        self._advance(first.packet)
         return [OrderedPacket(first.packet, first.arrival, is_new_source=True)]
 
-    def _advance(self) -> None:
+    def _advance(self, packet: RtpPacket) -> None:
+        self._last_timestamp = packet.timestamp
         self._next_sequence = (self._next_sequence + 1) % SEQUENCE_MODULUS

@@ -4,7 +4,9 @@ from voice.nlu.v1 import agent_pb2
 
 from services.call_gateway.conversation.events import PromptKind
 from services.call_gateway.conversation.profile import (
+    HARMLESS_ACTS,
     AgentBargeIn,
+    AgentDestination,
     AgentEndpointing,
     AgentProfile,
     AgentPrompt,
@@ -18,6 +20,10 @@ _PROMPT_KINDS = {
     agent_pb2.Prompt.KIND_STILL_THERE: PromptKind.STILL_THERE,
     agent_pb2.Prompt.KIND_SILENCE_GOODBYE: PromptKind.SILENCE_GOODBYE,
     agent_pb2.Prompt.KIND_RECOVERED: PromptKind.RECOVERED,
+    agent_pb2.Prompt.KIND_ONE_MOMENT: PromptKind.ONE_MOMENT,
+    agent_pb2.Prompt.KIND_STILL_WITH_YOU: PromptKind.STILL_WITH_YOU,
+    agent_pb2.Prompt.KIND_SAY_AGAIN: PromptKind.SAY_AGAIN,
+    agent_pb2.Prompt.KIND_TRANSFER_FAILED: PromptKind.TRANSFER_FAILED,
 }
 
 
@@ -33,7 +39,14 @@ def profile_of(message: agent_pb2.AgentProfile) -> AgentProfile:
             for prompt in message.prompts
             if prompt.kind in _PROMPT_KINDS
         ),
+        destinations=tuple(
+            AgentDestination((place.name, *place.aliases), str(getattr(place, target)))
+            for place in message.destinations
+            if (target := place.WhichOneof("target")) is not None
+        ),
         region=message.region,
+        acts=frozenset(message.allowed_acts.acts) if message.HasField("allowed_acts") else HARMLESS_ACTS,
+        tenants=tuple(message.tenants),
         lexicon=tuple(Pronunciation(word.written, word.spoken, word.language_code) for word in message.lexicon),
         endpointing=AgentEndpointing(
             draft_pause_ms=endpointing.draft_pause_ms,

@@ -136,7 +136,7 @@ class StageLink(Generic[Request, Response]):
 
     def _report(self, failure: StreamFailure) -> None:
         metrics.errors_total(failure.reason).inc()
-        log.warning("stage_failed", stage=self._stage.value, reason=failure.reason, message=failure.message)
+        log.warning("stage_failed", stage=self._stage.value, reason=failure.reason, **{"pii.message": failure.message})
         self._on_event(StageFailed(self._stage, failure.reason, failure.is_retryable))
 
     def _opened(self, stream: StageStream[Request, Response], response: Response) -> Iterable[str]:

@@ -17,7 +17,9 @@ from services.call_gateway.conversation.commands import (
 )
 from services.call_gateway.conversation.events import (
     ActionAsked,
+    ActionEnded,
     Event,
+    Outcome,
     ReplyEnded,
     Stage,
 )
@@ -43,6 +45,8 @@ AgentCommand = AskAgent | CommitTurn | CancelTurn | CorrectTurn | ReportPlayout 
 
 DRAFTS = "commit"
 """The feature without which a server takes no drafts."""
+OUTCOMES = "action_ended"
+"""The feature without which a server does not say how an act on the call went."""
 OPTIONAL_KINDS = frozenset({DRAFTS, "playout_report", "transcript_correction", "call_action_result"})
 
 
@@ -116,6 +120,9 @@ class NluStage:
         self._turns_unreported.clear()
 
     def _ask(self, ask: AskAgent) -> None:
+        if isinstance(ask.input, ActionEnded) and self._engine is not None and OUTCOMES not in self._engine.features:
+            self._on_event(ReplyEnded(ask.turn_id, Outcome.FAILED, "UNKNOWN_INPUT"))
+            return
         if ask.is_draft and self._engine is not None and DRAFTS not in self._engine.features:
             self._draft_kept_back = ask
             return
@@ -176,7 +183,14 @@ class NluStage:
                 self._turns_under_way.discard(end.turn_id)
                 self._state = end.state or self._state
                 self._on_event(
-                    ReplyEnded(end.turn_id, outcome_of(end), end.reason, end.is_retryable, timing_of(end.timing))
+                    ReplyEnded(
+                        end.turn_id,
+                        outcome_of(end),
+                        end.reason,
+                        end.is_retryable,
+                        timing_of(end.timing),
+                        tuple(withheld.rule for withheld in end.withheld),
+                    )
                 )
             case "going_away":
                 self._is_server_leaving = True

@@ -13,6 +13,7 @@ from services.call_gateway.conversation.commands import (
 )
 from services.call_gateway.conversation.events import (
     Action,
+    ActionEnded,
     HangUpCall,
     PressKeys,
     ReplyClause,
@@ -50,7 +51,24 @@ def turn_message(ask: AskAgent) -> nlu_pb2.UserTurn:
             turn.dtmf = digits
         case CallerSilent(duration_ms, count):
             turn.silence.CopyFrom(nlu_pb2.Silence(duration_ms=duration_ms, count=count))
+        case ActionEnded(action_id, action, is_done, reason):
+            turn.action_ended.action.CopyFrom(_action_message(action_id, action))
+            turn.action_ended.result.CopyFrom(result_message(ReportAction(action_id, is_done, reason)))
     return turn
+
+
+def _action_message(action_id: str, action: Action) -> nlu_pb2.CallAction:
+    message = nlu_pb2.CallAction(action_id=action_id)
+    match action:
+        case HangUpCall():
+            message.hang_up.SetInParent()
+        case TransferCall(destination):
+            message.transfer.destination = destination
+        case PressKeys(digits):
+            message.send_dtmf.digits = digits
+        case SwitchLanguage(language_code):
+            message.switch_language.language_code = language_code
+    return message
 
 
 def report_message(report: ReportPlayout) -> nlu_pb2.PlayoutReport:

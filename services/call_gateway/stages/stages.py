@@ -21,7 +21,7 @@ from services.call_gateway.stages.tts import TtsStage
 
 PROBE_LIMIT_S = 0.8
 """Less than the conversation waits for it."""
-_SERVICE_NAMES = {
+SERVICE_NAMES = {
     Stage.STT: "voice.stt.v1.SttService",
     Stage.NLU: "voice.nlu.v1.NluService",
     Stage.TTS: "voice.tts.v1.TtsService",
@@ -35,6 +35,10 @@ class StageChannels:
     stt: grpc.aio.Channel
     nlu: grpc.aio.Channel
     tts: grpc.aio.Channel
+
+    def of(self, stage: Stage) -> grpc.aio.Channel:
+        """The one to a stage."""
+        return {Stage.STT: self.stt, Stage.NLU: self.nlu, Stage.TTS: self.tts}[stage]
 
     async def close(self) -> None:
         """No call is up any more."""
@@ -92,19 +96,8 @@ class Stages:
                 self.voice.open()
 
     async def is_alive(self, stage: Stage) -> bool:
-        """Whether the stage's server says, within the limit, that it serves. One that answers and does not know the
-        question lives too.
-        """
-        check = self._channels[stage].unary_unary(
-            "/grpc.health.v1.Health/Check",
-            request_serializer=HealthCheckRequest.SerializeToString,
-            response_deserializer=HealthCheckResponse.FromString,
-        )
-        try:
-            answer = await check(HealthCheckRequest(service=_SERVICE_NAMES[stage]), timeout=PROBE_LIMIT_S)
-        except grpc.aio.AioRpcError as error:
-            return error.code() in (grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.NOT_FOUND)
-        return bool(answer.status == HealthCheckResponse.SERVING)
+        """Whether the stage's server says, within the limit, that it serves."""
+        return await is_stage_alive(self._channels[stage], stage)
 
     def adopt(self, profile: AgentProfile) -> None:
         """Who the agent is has become known."""
@@ -114,3 +107,19 @@ class Stages:
     async def finish(self) -> None:
         """End the streams in good order, each within its limit."""
         await asyncio.gather(self.ear.finish(), self.agent.finish(), self.voice.finish())
+
+
+async def is_stage_alive(channel: grpc.aio.Channel, stage: Stage) -> bool:
+    """Whether a stage's server says, within the limit, that it serves. One that answers and does not know the question
+    lives too.
+    """
+    check = channel.unary_unary(
+        "/grpc.health.v1.Health/Check",
+        request_serializer=HealthCheckRequest.SerializeToString,
+        response_deserializer=HealthCheckResponse.FromString,
+    )
+    try:
+        answer = await check(HealthCheckRequest(service=SERVICE_NAMES[stage]), timeout=PROBE_LIMIT_S)
+    except grpc.aio.AioRpcError as error:
+        return error.code() in (grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.NOT_FOUND)
+    return bool(answer.status == HealthCheckResponse.SERVING)

@@ -1,27 +1,35 @@
 """E-mail and web addresses, spelled as they are dictated."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from typing import Any
 
+from services.language.reading.numbers import Numbers
 from services.language.reading.rule import Rule
 
 _EMAIL = re.compile(r"(?<![\w.])[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 _WEB = re.compile(
     r"(?<![\w.@])(?:https?://)?(?:www\.)?(?:[a-z0-9-]+\.)+"
     r"(?:com|org|net|edu|gov|io|ai|app|dev|info|biz|clinic|shop|store|online|site|tech|health|dental|hotel|care|me|co|tv"
-    r"|vn|uk|us|ru|cn|de|fr|eu|au|ca|jp|kr|sg)\b(?:/[\w./-]*\w)?/?(?:\?[\w=&%.+-]+)?",
+    r"|vn|uk|us|ru|cn|de|fr|eu|au|ca|jp|kr|sg)\b(?::\d{2,5}\b)?(?:/[\w./-]*\w)?/?(?:\?[\w=&%.+-]*[\w=])?(?:#[\w-]*\w)?",
     re.IGNORECASE,
 )
 
 _SCHEME = re.compile(r"^https?://|/$", re.IGNORECASE)
 _WWW = re.compile(r"^www(?=\.)", re.IGNORECASE)
 _DIGITS = re.compile(r"\d+")
-_QUERY = re.compile(r"(?<!\S)[\w./-]*\?[\w-]+=[\w%.+-]*(?:&[\w-]+(?:=[\w%.+-]*)?)*")
+_VALUE = r"(?:[\w%+-]|\.(?=\w))*"
+_QUERY = re.compile(rf"(?<!\S)[\w./-]*\?[\w-]+={_VALUE}(?:&[\w-]+(?:={_VALUE})?)*")
+_BYTE = r"(?:25[0-5]|2[0-4]\d|1\d\d|\d{1,2})"
+_IP_ADDRESS = re.compile(rf"(?<![\w.,])(?:{_BYTE}\.){{3}}{_BYTE}(?![\w/]|\.\d)", re.ASCII)
 _LOCAL_PART = re.compile(r"(?<![\w@])[^\W_]+(?:_[^\W_]+)+@?(?!\w)|(?<![\w@])\w+@(?=\s|$)")
 
 
-def address_rules(signs: Mapping[str, str], digits: Callable[[str], str]) -> list[Rule]:
-    """`signs`: a language's words for "@", ".", "-", "_" and "/"; `digits` says each digit of a text."""
+def address_rules(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
+    """`address_signs` has a language's words for "@", ".", "-", "_", "/" and the like."""
+    signs: Mapping[str, str] = words["address_signs"]
+    gap: str = words.get("gap", " ")
+    digits = numbers.digits
 
     def spell(match: re.Match[str]) -> str:
         text = _SCHEME.sub("", match[0])
@@ -32,7 +40,12 @@ def address_rules(signs: Mapping[str, str], digits: Callable[[str], str]) -> lis
         return " ".join(text.split())
 
     dot = signs["."]
+
+    def host(match: re.Match[str]) -> str:
+        return f"{gap}{dot}{gap}".join(digits(part) for part in match[0].split("."))
+
     return [
         *(Rule(pattern, spell) for pattern in (_EMAIL, _WEB, _QUERY, _LOCAL_PART)),
+        Rule(_IP_ADDRESS, host),
         Rule(re.compile(r"(?<!\S)\.(?=[a-z]{2,}\b)"), lambda _: f"{dot} "),
     ]

@@ -1,327 +1,346 @@
-"""How English is read aloud: rules in the order in which they are asked."""
+"""How English is read aloud: rules in the order in which they are asked. Every word of it stands in reading.toml."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from services.language.reading.addresses import address_rules
-from services.language.reading.numbers_english import cardinal, decimal, digits, ordinal, year
-from services.language.reading.rule import Rule, any_of, apart, key_rules, words_of
+from services.language.reading.codes import AnnouncedCodes, bare_codes, characters, dialled, with_extension
+from services.language.reading.english_dates import EnglishDates
+from services.language.reading.english_places import house_number_rules, weekday_rules
+from services.language.reading.numbers import Numbers
+from services.language.reading.rule import (
+    ROMAN,
+    VULGAR,
+    Rewriter,
+    Rule,
+    any_of,
+    apart,
+    idiom_rule,
+    key_rules,
+    roman,
+    short_word_rules,
+    sign_rule,
+    times_rules,
+    vulgar_fraction,
+    with_lost_dot,
+    words_of,
+)
 from services.language.reading.telephone import telephone_rules
 
-_DIGITS_OR_LETTERS = re.compile(r"\d+|[^\W\d_]+")
-
-_WORDS = words_of("en")
-_MONTHS: list[str] = _WORDS["months"]
-_MONTH_NUMBERS = {name[:length]: number for number, name in enumerate(_MONTHS, 1) for length in (3, len(name))}
-_MONTH_NUMBERS["Sept"] = 9
-_MONTH = rf"(?P<month>{'|'.join(sorted(_MONTH_NUMBERS, key=len, reverse=True))})\b\.?"
-_DAY = r"(?P<day>[0-3]?\d)(?:st|nd|rd|th)?\b"
-_YEAR = r"(?P<year>[12]\d{3})\b"
-_NUMBER = r"(?P<whole>\d{1,3}(?:,\d{3})+|\d+)(?:\.(?P<fraction>\d+))?"
-_SCALE = rf"(?:\s?(?P<scale>{any_of(_WORDS['scales'])})\b)?"
-_CURRENCY = any_of(_WORDS["currencies"])
+_NUMBER = r"(?P<whole>\d{1,3}(?:,\d{3})+|\d{1,3}(?:[\u00a0\u202f]\d{3})+|\d+)(?:\.(?P<fraction>\d+))?"
 _HALF_DAY = r"(?P<half>[aApP])\.?\s?[mM]\b\.?"
-_UNIT = any_of(_WORDS["units"])
-_DATE_WORD = any_of(_WORDS["date_words"])
+_DASH = r"\s?[-–—]\s?"
+_WITHIN = r"(?:\.(?=\s[a-z\d(]))?"
+"""The dot of an abbreviation within a sentence."""
+
+_SIGN = "[$€£]"
+_OPEN_QUOTE = re.compile(r"(?<!\w)['‘]")
 
 
-def rules(language_code: str) -> Sequence[Rule]:
+def rules(language_code: str) -> Sequence[Rewriter]:
     """The rules for a tag of English, in lower case. Dates in figures are month first in the United States only."""
-    is_month_first = language_code in ("en", "en-us")
-    return (
-        *address_rules(_WORDS["address_signs"], digits),
-        *_codes(),
-        *_dates(is_month_first=is_month_first),
-        *telephone_rules(digits, plus="plus"),
-        *_times(),
-        *_money(),
-        *_quantities(),
-        *_abbreviations(),
-        *_plain_numbers(),
-    )
+    return _English(words_of("en"), is_month_first=language_code in ("en", "en-us")).rules()
 
 
-def _dates(*, is_month_first: bool) -> list[Rule]:
-    first, second = ("month", "day") if is_month_first else ("day", "month")
-    figures = rf"(?P<{first}>\d{{1,2}})(?P<mark>[/.-])(?P<{second}>\d{{1,2}})"
-    return [
-        Rule(re.compile(rf"\b{_MONTH}\s+{_DAY}(?:,?\s+{_YEAR})?"), _date),
-        Rule(re.compile(rf"\b{_DAY}\s+(?:of\s+)?{_MONTH}(?:,?\s+{_YEAR})?"), _date),
-        Rule(re.compile(r"\b(?P<year>[12]\d{3})-(?P<month>\d{2})-(?P<day>\d{2})\b"), _date),
-        Rule(re.compile(rf"(?<![\d/.-]){figures}(?P=mark)(?P<year>[12]\d{{3}})\b(?![/-])"), _date),
-        Rule(re.compile(rf"(?<![\w/.-]){figures.replace('[/.-]', '/')}/(?P<year>\d\d)(?![\w/-])"), _date),
-        Rule(
-            re.compile(rf"\b(?P<before>(?:{_DATE_WORD})\s+){figures.replace('[/.-]', '/')}(?![\w/])", re.IGNORECASE),
-            lambda match: (words := _date(match)) and match["before"] + words,
-        ),
-        Rule(re.compile(r"(?<![\w.,])(?P<year>[12]\d\d0)'?s\b"), lambda match: _decade(year(int(match["year"])))),
-        Rule(re.compile(r"(?<!\w)['’](?P<tens>[2-9]0)s\b"), lambda match: _decade(cardinal(int(match["tens"])))),
-        Rule(
-            re.compile(r"\bQ(?P<quarter>[1-4])(?:\s+(?P<year>(?:19|20)\d\d))?\b"),
-            lambda match: (
-                f"{ordinal(int(match['quarter']))} quarter"
-                + (f" of {year(int(match['year']))}" if match["year"] else "")
+class _English:
+    def __init__(self, words: Mapping[str, Any], *, is_month_first: bool) -> None:
+        self._words = words
+        self._numbers = Numbers("en", words)
+        self._dates = EnglishDates(words, self._numbers, is_month_first=is_month_first)
+        self._announced = AnnouncedCodes(words, self._numbers)
+        self._to: str = words["range"]
+        self._and: str = words["and"]
+        self._scales: Mapping[str, str] = words["scales"]
+        self._units: Mapping[str, list[str]] = words["units"]
+        self._scale = rf"(?:\s?(?P<scale>{any_of(self._scales)})\b)?"
+        self._currency = any_of(words["currencies"])
+        self._unit = any_of(self._units)
+
+    def rules(self) -> Sequence[Rewriter]:
+        return (
+            *address_rules(self._words, self._numbers),
+            dialled(self._words, self._numbers),
+            with_extension(self._words["extension"], self._numbers),
+            *self._codes(),
+            *house_number_rules(self._words, self._numbers),
+            *self._dates.rules(),
+            *telephone_rules(self._words, self._numbers),
+            *self._times(),
+            *self._money(),
+            *self._quantities(),
+            self._announced.far(),
+            *weekday_rules(self._words),
+            *self._abbreviations(),
+            *self._plain_numbers(),
+        )
+
+    def _codes(self) -> list[Rewriter]:
+        vanity = (
+            r"(?<![\w-])(?<![.,]\d)(?:\+?1[- .])?(?:[2-9]\d\d[-.]|\([2-9]\d\d\)\s?)[A-Z]{3,7}"
+            r"(?:[- ]?\d{1,4}(?:-[A-Z]{3,7})?)?(?![\w])"
+        )
+        plus = f"{self._words['plus']} "
+        return [
+            Rule(
+                re.compile(vanity),
+                lambda match: (plus if match[0].startswith("+") else "") + characters(match[0], self._numbers),
             ),
-        ),
-        Rule(
-            re.compile(r"\b(?P<before>mid|early|late|pre|post)-(?P<year>(?:19|20)\d\d)\b", re.IGNORECASE),
-            lambda match: f"{match['before']} {year(int(match['year']))}",
-        ),
-        Rule(
-            re.compile(
-                r"\b(?P<before>(?:in|since|of|by|until|year|from|before|after|early|mid|late|summer|winter|spring|autumn|fall)\s+)(?P<year>(?:19|20)\d\d)\b",
-                re.IGNORECASE,
+            Rule(re.compile(r"(?<![\w-])1-8\d\d(?![\w-]|[.,]\d)"), lambda match: characters(match[0], self._numbers)),
+            self._announced,
+            *bare_codes(self._words, self._numbers),
+        ]
+
+    def _times(self) -> list[Rule]:
+        clock = r"(?<![\d:.])(?P<hour>[01]?\d|2[0-3]):(?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d))?(?![\d:])"
+        score = r"(?P<one>\d{1,2}):(?P<other>\d{1,2})(?![\w:])"
+        before = rf"\b(?P<before>(?:{any_of(self._words['score_words'])})\s+(?:{self._words['of']}\s+)?)"
+        return [
+            Rule(re.compile(before + score), self._score),
+            Rule(re.compile(rf"{clock}(?:\s?{_HALF_DAY})?"), self._time),
+            Rule(re.compile(r"(?<![\d:.])24:00(?![\d:])"), lambda _: str(self._words["midnight"])),
+            Rule(re.compile(rf"(?<![\w:.,])(?P<before>){score}"), self._score),
+            Rule(re.compile(rf"(?<![\d:.])(?P<hour>1[0-2]|[1-9])\s?{_HALF_DAY}"), self._time),
+        ]
+
+    def _score(self, match: re.Match[str]) -> str:
+        return f"{match['before']}{self._numbers.whole(match['one'])} {self._to} {self._numbers.whole(match['other'])}"
+
+    def _time(self, match: re.Match[str]) -> str:
+        parts, cardinal = match.groupdict(), self._numbers.cardinal
+        hour, minute = int(parts["hour"]), int(parts.get("minute") or 0)
+        half = f" {parts['half'].upper()}M" if parts["half"] else ""
+        if not half and (hour > 12 or hour == 0):
+            half = " PM" if hour > 12 else " AM"
+        words = cardinal(hour % 12 or 12)
+        if minute:
+            words += f" {self._words['low_minute']} {cardinal(minute)}" if minute < 10 else f" {cardinal(minute)}"
+        elif not half:
+            words += f" {self._words['sharp']}"
+        if parts.get("second"):
+            words += f" {self._and} {self._numbers.counted(str(int(parts['second'])), '', self._units['s'])}"
+        return with_lost_dot(match, words + half)
+
+    def _money(self) -> list[Rule]:
+        dotted = r"(?P<whole>\d{1,3}(?:\.\d{3})+)(?P<fraction>)(?P<scale>)(?![\d.]\d)"
+        continental = r"(?P<whole>\d{1,3}(?:\.\d{3})+|\d+),(?P<fraction>\d\d)(?P<scale>)(?!\d|[.,]\d)"
+        side = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d\d?)?"
+        low_scale = self._scale.replace("<scale>", "<low_scale>")
+        of_dots = any_of(self._words["dotted_currencies"])
+        return [
+            Rule(
+                re.compile(rf"(?P<currency>{self._currency})(?P<whole>\d[\d,]*)(?=-[a-z])"),
+                lambda match: (
+                    f"{self._numbers.whole(match['whole'])} {self._words['currencies'][match['currency']][0]}"
+                ),
             ),
-            lambda match: match["before"] + year(int(match["year"])),
-        ),
-    ]
-
-
-def _decade(words: str) -> str:
-    """The plural of a year or of tens: "nineteen nineties", "two thousands"."""
-    return f"{words[:-1]}ies" if words.endswith("y") else f"{words}s"
-
-
-def _date(match: re.Match[str]) -> str | None:
-    parts = match.groupdict()
-    month = _MONTH_NUMBERS.get(parts["month"]) or int(parts["month"])
-    day = int(parts["day"])
-    if not (1 <= month <= 12 and 1 <= day <= 31):
-        return None
-    words = f"{_MONTHS[month - 1]} {ordinal(day)}"
-    if " of " in match[0]:
-        words = f"{ordinal(day)} of {_MONTHS[month - 1]}"
-    if not parts.get("year"):
-        return words
-    written = int(parts["year"])
-    return f"{words}, {year(written if written >= 100 else 2000 + written)}"
-
-
-def _codes() -> list[Rule]:
-    """Numbers that name a thing are said digit by digit, letters beside them by their names."""
-    nouns = any_of(_WORDS["code_words"])
-    return [
-        Rule(re.compile(r"(?<![\w-])(?<![.,]\d)(?:\+?1[- .])?[2-9]\d\d[-.][A-Z]{3,7}(?:[- ]?\d{1,4})?(?!\w)"), _vanity),
-        Rule(
-            re.compile(
-                rf"\b(?P<before>(?:{nouns})\.?(?:\s+(?:number|no\.|is|was|#))?[\s:#]+)"
-                r"(?P<code>\d{3,}(?:-\d{2,})*|(?=[\w-]*\d)[A-Z\d]+(?:-[A-Z\d]+)*)(?![\w/%]|[.,:]\d)",
-                re.IGNORECASE,
+            Rule(re.compile(rf"(?P<currency>{self._currency})\s?{continental}"), self._sum),
+            Rule(re.compile(rf"(?<![\w.,]){continental}\s?(?P<currency>{self._currency})(?!\w)"), self._sum),
+            Rule(
+                re.compile(
+                    rf"(?P<currency>{self._currency})\s?(?P<low>{side}){low_scale}{_DASH}(?P=currency)?"
+                    rf"(?P<high>{side})(?![\d.]\d){self._scale}(?!\w)"
+                ),
+                self._range_of_sums,
             ),
-            lambda match: match["before"].replace("#", "number ") + _characters(match["code"]),
-        ),
-        Rule(re.compile(r"#\s?(?P<code>(?=[A-Z-]*\d)[A-Z]*-?\d+[A-Z\d-]*[A-Z\d]|#\d)(?![\w.])"), _hash_code),
-        Rule(re.compile(r"(?<![\w#$€£-])(?P<code>[A-Z]{1,4}-?\d{3,}[A-Z]?|\d{2,}[A-Z]{2,3}\d+)(?![\w-])"), _bare_code),
-    ]
-
-
-def _characters(code: str) -> str:
-    """Digits by themselves, letters by their names, groups parted by commas: "A B, one two"."""
-    parts = _DIGITS_OR_LETTERS.findall(code)
-    return ", ".join(digits(part) if part[0].isdecimal() else " ".join(part.upper()) for part in parts)
-
-
-def _vanity(match: re.Match[str]) -> str:
-    return ("plus " if match[0].startswith("+") else "") + _characters(match[0])
-
-
-def _hash_code(match: re.Match[str]) -> str | None:
-    return None if match["code"].isdecimal() and len(match["code"]) < 3 else f"number {_characters(match['code'])}"
-
-
-def _bare_code(match: re.Match[str]) -> str:
-    return _characters(match["code"])
-
-
-def _times() -> list[Rule]:
-    clock = r"(?<![\d:.])(?P<hour>[01]?\d|2[0-3]):(?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d))?(?![\d:])"
-    return [
-        Rule(
-            re.compile(
-                r"\b(?P<before>(?:score|scored|won|lost|beat|ratio|odds)\s+(?:of\s+)?)(\d{1,2}):(\d{1,2})(?![\w:])"
+            Rule(re.compile(rf"(?P<currency>{of_dots})\s?{dotted}"), self._sum),
+            Rule(re.compile(rf"(?P<currency>{self._currency})\s?{_NUMBER}{self._scale}"), self._sum),
+            Rule(re.compile(rf"(?<![\w.,]){dotted}\s?(?P<currency>{of_dots})(?!\w)"), self._sum),
+            Rule(re.compile(rf"(?<![\w.,]){_NUMBER}{self._scale}\s?(?P<currency>{self._currency})(?!\w)"), self._sum),
+            Rule(
+                re.compile(rf"(?<![\w.,]){_NUMBER}(?P<scale>{any_of(self._words['short_scales'])})(?!\w)"),
+                lambda match: f"{self._decimal(match)} {self._scales[match['scale']]}",
             ),
-            lambda match: f"{match['before']}{cardinal(int(match[2]))} to {cardinal(int(match[3]))}",
-        ),
-        Rule(re.compile(rf"{clock}(?:\s?{_HALF_DAY})?"), _time),
-        Rule(
-            re.compile(r"(?<![\w:.,])(\d{1,2}):(\d{1,2})(?![\w:])"),
-            lambda match: f"{cardinal(int(match[1]))} to {cardinal(int(match[2]))}",
-        ),
-        Rule(re.compile(rf"(?<![\d:.])(?P<hour>1[0-2]|[1-9])\s?{_HALF_DAY}"), _time),
-    ]
+        ]
 
+    def _decimal(self, match: re.Match[str]) -> str:
+        return self._numbers.decimal(match["whole"], match["fraction"] or "")
 
-def _time(match: re.Match[str]) -> str:
-    parts = match.groupdict()
-    hour, minute = int(parts["hour"]), int(parts.get("minute") or 0)
-    half = f" {parts['half'].upper()}M" if parts["half"] else ""
-    if not half and (hour > 12 or hour == 0):
-        half = " PM" if hour > 12 else " AM"
-    words = cardinal(hour % 12 or 12)
-    if minute:
-        words += f" oh {cardinal(minute)}" if minute < 10 else f" {cardinal(minute)}"
-    elif not half:
-        words += " o'clock"
-    if parts.get("second"):
-        words += f" and {cardinal(int(parts['second']))} {'second' if int(parts['second']) == 1 else 'seconds'}"
-    return _with_lost_dot(match, words + half)
+    def _range_of_sums(self, match: re.Match[str]) -> str:
+        forms = self._words["currencies"][match["currency"]]
+        scale, low_scale = (f" {self._scales[match[key]]}" if match[key] else "" for key in ("scale", "low_scale"))
 
+        def side(text: str) -> str:
+            whole, _, fraction = text.partition(".")
+            if len(fraction) == 2 and int(fraction):
+                cents = self._numbers.counted(fraction, "", forms[2:])
+                return f"{self._numbers.whole(whole)} {forms[1]} {self._and} {cents}"
+            return self._numbers.decimal(whole, fraction.rstrip("0"))
 
-def _money() -> list[Rule]:
-    dotted = r"(?P<whole>\d{1,3}(?:\.\d{3})+)(?P<fraction>)(?P<scale>)"
-    continental = r"(?P<whole>\d{1,3}(?:\.\d{3})+|\d+),(?P<fraction>\d\d)(?P<scale>)(?!\d|[.,]\d)"
-    return [
-        Rule(re.compile(rf"(?P<currency>{_CURRENCY})\s?{continental}"), _sum),
-        Rule(re.compile(rf"(?<![\w.,]){continental}\s?(?P<currency>{_CURRENCY})(?!\w)"), _sum),
-        Rule(
-            re.compile(
-                rf"(?P<currency>{_CURRENCY})\s?(?P<low>\d[\d,]*(?:\.\d\d?)?)\s?[-–—]\s?(?P=currency)?"
-                rf"(?P<high>\d[\d,]*(?:\.\d\d?)?)(?![\d.]\d){_SCALE}(?!\w)"
+        has_cents = "." in match["high"].replace(".00", "")
+        return f"{side(match['low'])}{low_scale} {self._to} {side(match['high'])}{scale}" + (
+            "" if has_cents else f" {forms[1]}"
+        )
+
+    def _sum(self, match: re.Match[str]) -> str:
+        forms = self._words["currencies"][match["currency"]]
+        whole, fraction = match["whole"].replace(",", "").replace(".", ""), match["fraction"] or ""
+        if match["scale"]:
+            return f"{self._numbers.decimal(whole, fraction)} {self._scales[match['scale']]} {forms[1]}"
+        if len(fraction) != 2:
+            return self._numbers.counted(whole, fraction, forms[:2])
+        parts = [self._numbers.counted(whole, "", forms[:2])] if whole.strip("0") else []
+        if int(fraction):
+            parts.append(self._numbers.counted(str(int(fraction)), "", forms[2:]))
+        return f" {self._and} ".join(parts) or self._numbers.counted("0", "", forms[:2])
+
+    def _quantities(self) -> list[Rule]:
+        words, numbers = self._words, self._numbers
+        foot, feet_inches = words["units"]["ft"][0], words["units"]["in"]
+        per: Mapping[str, str] = words["per"]
+        fraction = rf"(?P<fraction>{any_of(words['fractions'])}|{VULGAR}|\d{{1,2}}⁄\d{{1,2}})"
+        pressure = any_of(words["pressure_words"])
+        return [
+            Rule(
+                re.compile(
+                    rf"(?<![\w.,]){_NUMBER}[\s-]?(?P<unit>{self._unit})\.?[\s-](?={any_of(words['measured_things'])}\b)"
+                ),
+                lambda match: f"{self._decimal(match)} {self._units[match['unit']][0]} ",
             ),
-            _range_of_sums,
-        ),
-        Rule(re.compile(rf"(?P<currency>{_CURRENCY})\s?{_NUMBER}{_SCALE}"), _sum),
-        Rule(re.compile(rf"(?<![\w.,]){dotted}\s?(?P<currency>VND|₫|đ)(?!\w)"), _sum),
-        Rule(re.compile(rf"(?<![\w.,]){_NUMBER}{_SCALE}\s?(?P<currency>{_CURRENCY})(?!\w)"), _sum),
-        Rule(re.compile(rf"(?<![\w.,]){_NUMBER}(?P<scale>[kK])(?!\w)"), _thousands),
-    ]
-
-
-def _range_of_sums(match: re.Match[str]) -> str:
-    _, many, cent, cents = _WORDS["currencies"][match["currency"]]
-    scale = f" {_WORDS['scales'][match['scale']]}" if match["scale"] else ""
-
-    def side(text: str) -> str:
-        whole, _, fraction = text.partition(".")
-        if len(fraction) == 2 and int(fraction):
-            return f"{decimal(whole)} {many} and {cardinal(int(fraction))} {cent if int(fraction) == 1 else cents}"
-        return decimal(whole, fraction.rstrip("0"))
-
-    return f"{side(match['low'])} to {side(match['high'])}{scale}" + (
-        "" if "." in match["high"].replace(".00", "") else f" {many}"
-    )
-
-
-def _sum(match: re.Match[str]) -> str:
-    one, many, cent, cents = _WORDS["currencies"][match["currency"]]
-    whole, fraction = match["whole"].replace(",", "").replace(".", ""), match["fraction"] or ""
-    if match["scale"]:
-        return f"{decimal(whole, fraction)} {_WORDS['scales'][match['scale']]} {many}"
-    if len(fraction) != 2:
-        return f"{decimal(whole, fraction)} {one if whole == '1' and not fraction else many}"
-    parts = [f"{decimal(whole)} {one if int(whole) == 1 else many}"] if int(whole) else []
-    if int(fraction):
-        parts.append(f"{cardinal(int(fraction))} {cent if int(fraction) == 1 else cents}")
-    return " and ".join(parts) or f"zero {many}"
-
-
-def _thousands(match: re.Match[str]) -> str:
-    return f"{decimal(match['whole'], match['fraction'] or '')} {_WORDS['scales'][match['scale']]}"
-
-
-def _quantities() -> list[Rule]:
-    things = any_of(_WORDS["measured_things"])
-    return [
-        Rule(
-            re.compile(rf"(?<![\w.,]){_NUMBER}[\s-]?(?P<unit>{_UNIT})\.?[\s-](?={things}\b)"),
-            lambda m: f"{decimal(m['whole'], m['fraction'] or '')} {_WORDS['units'][m['unit']][0]} ",
-        ),
-        Rule(
-            re.compile(r"(?<![\w.,])(?P<feet>[1-9])['’′]\s?(?P<inches>\d|1[01])(?:\"|”|″|'')?(?!\w)"),
-            lambda match: f"{cardinal(int(match['feet']))} foot {cardinal(int(match['inches']))}",
-        ),
-        Rule(re.compile(rf"(?<![\w.,]){_NUMBER}(?P<gap>\s?)(?P<unit>{_UNIT})(?!\w)"), _quantity),
-        Rule(re.compile(r"\b24/7\b"), lambda _: "twenty-four seven"),
-        Rule(
-            re.compile(
-                rf"(?<![\w/])(?P<before>\d+ |\d+(?=[½¼¾]))?(?P<fraction>{any_of(_WORDS['fractions'])})(?![\w/])"
+            Rule(
+                re.compile(r"(?<![\w.,])(?P<feet>[1-9])['’′]\s?(?P<inches>\d|1[01])(?:\"|”|″|'')?(?!\w)"),
+                lambda match: f"{numbers.whole(match['feet'])} {foot} {numbers.whole(match['inches'])}",
             ),
-            _fraction,
-        ),
-        Rule(
-            re.compile(r"(?<=\d)\s?[-–—]\s?(?=[$€£]?\d)|(?<=[ap]m)\s?[-–—]\s?(?=\d)|(?<=\.m\.)\s?[-–—]\s?(?=\d)"),
-            lambda _: " to ",
-        ),
-        Rule(re.compile(r"(?<![\w)])[-−](?=\d)"), lambda _: "minus "),
-        *key_rules(_WORDS["keys"]),
-        Rule(re.compile(r"(?:#|\bNo\.\s?|\bno\.\s?)(?=\d)"), lambda _: "number "),
-    ]
-
-
-def _quantity(match: re.Match[str]) -> str | None:
-    unit = match["unit"]
-    if len(unit) == 1 and unit.isalpha() and match["gap"] and not match["fraction"]:
-        return None  # "5 m" may be anything
-    one, many = _WORDS["units"][unit]
-    is_one = match["whole"] == "1" and not match["fraction"]
-    return f"{decimal(match['whole'], match['fraction'] or '')} {one if is_one else many}"
-
-
-def _fraction(match: re.Match[str]) -> str:
-    words: str = _WORDS["fractions"][match["fraction"]]
-    if not match["before"]:
-        return words
-    return f"{cardinal(int(match['before']))} and {words.replace('one ', 'a ')}"
-
-
-_ROMAN = {"II": 2, "III": 3, "IV": 4, "V": 5, "VI": 6, "VII": 7, "VIII": 8, "IX": 9, "X": 10, "XI": 11, "XII": 12}
-
-
-def _abbreviations() -> list[Rule]:
-    known: dict[str, str] = _WORDS["abbreviations"]
-    spelled = any_of(_WORDS["spelled"])
-    weekday = any_of(_WORDS["short_weekdays"])
-    numbered, named = (any_of(_WORDS[key]) for key in ("numbered_by_roman", "named_by_roman"))
-    return [
-        Rule(
-            re.compile(rf"\b({weekday})\.?\s?[-–—]\s?({weekday})\b\.?"),
-            lambda match: _with_lost_dot(match, f"{known[match[1] + '.']} to {known[match[2] + '.']}"),
-        ),
-        Rule(
-            re.compile(rf"\b(?P<before>(?:{numbered})\s+)(?P<roman>{any_of(_ROMAN)}|I)\b"),
-            lambda match: match["before"] + cardinal(_ROMAN.get(match["roman"], 1)).capitalize(),
-        ),
-        Rule(
-            re.compile(rf"\b(?P<before>(?:{named})\s+)(?P<roman>{any_of(_ROMAN)})\b"),
-            lambda match: f"{match['before']}the {ordinal(_ROMAN[match['roman']]).capitalize()}",
-        ),
-        Rule(
-            re.compile(rf"(?<![\w/])(?P<letters>{spelled})(?P<many>s?)(?![\w/])"),
-            lambda match: (
-                " ".join("and" if sign == "&" else sign for sign in match["letters"] if sign.isalnum() or sign == "&")
-                + ("'s" if match["many"] else "")
+            Rule(
+                re.compile(r"(?<![\w.,])(?P<feet>[1-9])['’′](?![\w'’′])"),
+                lambda match: (
+                    None
+                    if _OPEN_QUOTE.search(match.string[: match.start()])
+                    else numbers.counted(match["feet"], "", words["units"]["ft"])
+                ),
             ),
-        ),
-        Rule(
-            re.compile(r"(?<=[A-Z]\w )St\.|(?<=[a-z] )St\.(?!\s[A-Z])|(?<=\w\w )St\.(?=\s?[,;]|\s*$)"),
-            lambda match: _with_lost_dot(match, "Street"),
-        ),
-        Rule(re.compile(r"(?<!\w)St\.(?=\s[A-Z])"), lambda _: "Saint"),
-        Rule(re.compile(rf"(?<!\w)(?:{any_of(known)})(?!\w)"), lambda match: _with_lost_dot(match, known[match[0]])),
-    ]
+            Rule(
+                re.compile(rf"(?<![\w.,])(?P<feet>\d{{1,3}})\s?ft\.?\s(?P<inches>\d|1[01])\s?in\b{_WITHIN}"),
+                lambda match: (
+                    f"{numbers.counted(match['feet'], '', words['units']['ft'])} "
+                    f"{numbers.counted(match['inches'], '', feet_inches)}"
+                ),
+            ),
+            Rule(re.compile(rf"(?<=[\w$€£])/(?P<unit>{any_of(per)})(?!\w)"), lambda match: f" {per[match['unit']]}"),
+            Rule(
+                re.compile(rf"(?:(?<![\w.,])|(?<=\dx)){_NUMBER}(?P<gap>\s?)(?P<unit>{self._unit})(?!\w){_WITHIN}"),
+                self._quantity,
+            ),
+            idiom_rule(words["idioms"]),
+            Rule(
+                re.compile(
+                    rf"(?P<before>(?i:{pressure})(?:\s(?:is|was|of))?\s)(?P<upper>\d{{2,3}})/(?P<lower>\d{{2,3}})(?!\d)"
+                ),
+                lambda match: (
+                    f"{match['before']}{numbers.whole(match['upper'])} {words['over']} {numbers.whole(match['lower'])}"
+                ),
+            ),
+            Rule(
+                re.compile(
+                    rf"(?<![\w/])(?:{fraction}|(?P<other>\d/\d{{1,2}}))\s(?P<thing>{any_of(words['halved_things'])})(?![\w/])"
+                ),
+                self._part_of_a_thing,
+            ),
+            Rule(
+                re.compile(rf"(?<![\w/])(?P<before>\d{{1,15}} |\d{{1,15}}(?={VULGAR}))?{fraction}(?![\w/])"),
+                self._fraction,
+            ),
+            Rule(
+                re.compile(
+                    rf"(?:(?<=\d)|(?<=\d[^\W\d_])|(?<=\d[^\W\d_]{{2}})|(?<=\d[°%])|(?<=\.m\.)|(?<=\s[ap]m)){_DASH}(?={_SIGN}?\d)"
+                ),
+                lambda _: f" {self._to} ",
+            ),
+            Rule(re.compile(rf"(?<![\w)])[-−](?={_SIGN}?\d)"), lambda _: f"{words['minus']} "),
+            *times_rules(words["by"], words["times"]),
+            *key_rules(words["keys"]),
+            Rule(re.compile(r"(?:#|\bNo\.\s?|\bno\.\s?)(?=\d)"), lambda _: f"{words['hash']} "),
+        ]
 
+    def _quantity(self, match: re.Match[str]) -> str | None:
+        unit = match["unit"]
+        if unit in self._words["units_close_by"] and match["gap"]:
+            is_last = not match.string[match.end() :][:2].strip().isalnum()
+            if not match["fraction"] or (len(unit) > 1 and not is_last):
+                return None  # "5 m" may be anything, and "1 in 5" is no inch
+        return apart(match, self._numbers.counted(match["whole"], match["fraction"] or "", self._units[unit]))
 
-def _with_lost_dot(match: re.Match[str], words: str) -> str:
-    """A dot that ended word and sentence at once still ends the sentence."""
-    return f"{words}." if match[0].endswith(".") and not match.string[match.end() :].strip() else words
+    def _fraction_words(self, written: str) -> list[str]:
+        """A fraction by itself, behind a number and before a thing."""
+        plain = written.replace("⁄", "/")
+        if plain in self._words["fractions"]:
+            return list(self._words["fractions"][plain])
+        upper, lower = vulgar_fraction(written) if len(written) == 1 else map(int, plain.split("/"))
+        ending = self._words["plurals"][""] if upper > 1 else ""
+        words = f"{self._numbers.cardinal(upper)} {self._numbers.ordinal(lower)}{ending}"
+        return [words, words, f"{words} {self._words['of']}"]
 
+    def _fraction(self, match: re.Match[str]) -> str:
+        words = self._fraction_words(match["fraction"])
+        return f"{self._numbers.whole(match['before'])} {self._and} {words[1]}" if match["before"] else words[0]
 
-def _plain_numbers() -> list[Rule]:
-    signs: dict[str, str] = _WORDS["signs"]
-    return [
-        Rule(re.compile(r"(?<![\w.])(\d+)(?:st|nd|rd|th)\b"), lambda match: ordinal(int(match[1]))),
-        Rule(re.compile(r"(?<![\d.])\d+(?:\.\d+){2,}(?![\d.]*\d)"), _version),
-        Rule(re.compile(r"(?<![\d.,/])(\d+)/(\d+)(?![\d/])"), lambda m: f"{decimal(m[1])} slash {decimal(m[2])}"),
-        Rule(re.compile(_NUMBER), _number),
-        Rule(re.compile("|".join(re.escape(sign) for sign in signs)), lambda match: signs[match[0]]),
-    ]
+    def _part_of_a_thing(self, match: re.Match[str]) -> str:
+        words = self._fraction_words(match["fraction"] or match["other"])
+        return f"{words[2]} {self._words['halved_things'][match['thing']]}"
 
+    def _abbreviations(self) -> list[Rule]:
+        words = self._words
+        numbered, named = (any_of(words[key]) for key in ("numbered_by_roman", "named_by_roman"))
+        return [
+            Rule(
+                re.compile(rf"\b(?P<before>(?i:{numbered})\s+)(?P<roman>{ROMAN})\b"),
+                self._numbered_by_roman,
+            ),
+            Rule(
+                re.compile(rf"\b(?P<before>(?:{named})\s+)(?!I\b)(?P<roman>{ROMAN})\b"),
+                lambda match: (
+                    f"{match['before']}{words['the']} {self._numbers.ordinal(roman(match['roman'])).capitalize()}"
+                ),
+            ),
+            Rule(
+                re.compile(rf"(?<![\w/])(?P<letters>{any_of(words['spelled'])})(?P<many>s?)(?![\w/])"),
+                lambda match: (
+                    " ".join(
+                        self._and if sign == "&" else sign.upper()
+                        for sign in match["letters"]
+                        if sign.isalnum() or sign == "&"
+                    )
+                    + ("'s" if match["many"] else "")
+                ),
+            ),
+            Rule(
+                re.compile(r"(?<=[A-Z]\w )St\.|(?<=[a-z] )St\.(?!\s[A-Z])|(?<=\w\w )St\.(?=\s?[,;]|\s*$)"),
+                lambda match: with_lost_dot(match, words["street"]),
+            ),
+            Rule(re.compile(r"(?<!\w)St\.(?=\s[A-Z])"), lambda _: str(words["saint"])),
+            *short_word_rules(words),
+        ]
 
-def _version(match: re.Match[str]) -> str:
-    return apart(match, " point ".join(decimal(part) for part in match[0].split(".")))
+    def _numbered_by_roman(self, match: re.Match[str]) -> str | None:
+        if match["roman"] == "I" and not match["before"][0].isupper():
+            return None  # "for my part I think"
+        return match["before"] + self._numbers.cardinal(roman(match["roman"])).capitalize()
 
+    def _plain_numbers(self) -> list[Rule]:
+        numbers, point = self._numbers, f" {self._words['point']} "
+        return [
+            Rule(
+                re.compile(r"(?<![\w.])(\d{1,15})(?:st|nd|rd|th)\b"),
+                lambda match: numbers.ordinal(int(match[1])),
+            ),
+            Rule(
+                re.compile(r"(?<![\d.])\d+(?:\.\d+){2,}+(?!\d)"),
+                lambda match: apart(match, point.join(map(numbers.whole, match[0].split(".")))),
+            ),
+            Rule(
+                re.compile(r"(?<![\d.,/])(\d+)/(\d+)(?![\d/])"),
+                lambda match: f"{numbers.whole(match[1])} {self._words['stroke']} {numbers.whole(match[2])}",
+            ),
+            Rule(re.compile(r"(?<=\d)/(?=\d)"), lambda _: f" {self._words['stroke']} "),
+            Rule(
+                re.compile(r"(?<=,\s[A-Z]{2}\s)\d{5}(?:-\d{4})?(?![\w-]|[.,]\d)"),
+                lambda match: characters(match[0], numbers),
+            ),
+            Rule(re.compile(_NUMBER), self._number),
+            sign_rule(self._words["signs"]),
+        ]
 
-def _number(match: re.Match[str]) -> str:
-    text = match[0]
-    is_code = len(text) > 1 and text.startswith("0") and text.isdecimal()
-    return apart(match, digits(text) if is_code else decimal(match["whole"], match["fraction"] or ""))
+    def _number(self, match: re.Match[str]) -> str:
+        text = match[0]
+        is_code = len(text) > 1 and text.startswith("0") and text.isdecimal()
+        return apart(match, self._numbers.digits(text) if is_code else self._decimal(match))

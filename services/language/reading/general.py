@@ -1,217 +1,276 @@
 """Rules for a language that has no module of its own: all of it is data, numbers by Unicode's RBNF (CLDR)."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Mapping, Sequence
 from typing import Any
-
-from unicode_rbnf import RbnfEngine
 
 from services.language.data import primary
 from services.language.reading.addresses import address_rules
-from services.language.reading.rule import Rule, any_of, key_rules, words_of
+from services.language.reading.codes import AnnouncedCodes, bare_codes, dialled
+from services.language.reading.inflection import inflected_rules
+from services.language.reading.numbers import Numbers
+from services.language.reading.rule import (
+    VULGAR,
+    Rewriter,
+    Rule,
+    any_of,
+    apart,
+    idiom_rule,
+    key_rules,
+    letter,
+    short_word_rules,
+    sign_rule,
+    times_rules,
+    vulgar_fraction,
+    with_lost_dot,
+    words_of,
+)
 from services.language.reading.telephone import telephone_rules
 
-_DIGITS = re.compile(r"\d+")
+_WHOLE = r"(?P<whole>\d{1,3}(?:[ \u00a0\u202f]\d{3})+(?!\d)|\d{1,3}(?:,\d{3})+(?!\d)|\d+)"
+_HOUR = r"(?P<hour>[01]?\d|2[0-3])"
 
-LARGEST = 10**12 - 1
-"""What is longer is said digit by digit."""
-
-_LETTER = r"[^\W\d\u3400-\u9fff]"  # Han needs no space beside a number
-_APART = rf"(?<!{_LETTER})(?<![\d.,:/])"
-_DONE = rf"(?!{_LETTER})(?![\d:/]|[.,]\d)"
-_WHOLE = r"(?P<whole>\d{1,3}(?:[ \u00a0]\d{3})+|\d{1,3}(?:,\d{3})+|\d+)"
+_REQUIRED = ("range", "minus", "hash", "point_signs")
+_LONGEST_UNIT = 16  # code points of a number's end and its unit
+_LARGEST_DENOMINATOR = 10  # of what is said as a fraction
 
 
-class Numbers:
-    """Numbers of one language in words. `data` is its reading.toml."""
-
-    def __init__(self, language: str, data: Mapping[str, Any]) -> None:
-        self._data = data
-        known = language in RbnfEngine.get_supported_languages()
-        self._engine = RbnfEngine.for_language(language) if known else None
-        self._digits: list[str] = data["digits"]
-        self._gap: str = data.get("gap", " ")
-        self.cardinal = lru_cache(1024)(self._cardinal)
-
-    def digits(self, text: str) -> str:
-        """Each digit by itself; other characters are passed over."""
-        return self._gap.join(self._digits[int(character)] for character in text if character.isdecimal())
-
-    def _cardinal(self, number: int) -> str:
-        if self._engine is None or number > LARGEST:
-            return self.digits(str(number))
-        words = self._engine.format_number(number).text.replace("\u00ad", "")
-        for written, spoken in self._data.get("number_spelling", {}).items():
-            words = words.replace(written, spoken)
-        return words
-
-    def decimal(self, whole: str, fraction: str = "") -> str:
-        """A number as written, thousands parted by spaces or commas, with the digits behind its point."""
-        words = self.cardinal(int("".join(_DIGITS.findall(whole))))
-        return f"{words}{self._gap}{self._data['point']}{self._gap}{self.digits(fraction)}" if fraction else words
-
-    def counted(self, whole: str, fraction: str, forms: Sequence[str]) -> str:
-        """A number with its noun: `forms` is one form, or one, few, many and the gender m or f (Slavic)."""
-        words = self.decimal(whole, fraction)
-        if len(forms) == 1:
-            return f"{words}{self._gap}{forms[0]}"
-        one, few, many, gender = forms
-        number = int("".join(_DIGITS.findall(whole)))
-        if fraction:
-            return f"{words} {few}"
-        if gender == "f":
-            for masculine, feminine in self._data["feminine"].items():
-                if words == masculine or words.endswith(f" {masculine}"):
-                    words = words.removesuffix(masculine) + feminine
-        tens, ones = number % 100, number % 10
-        if ones == 1 and tens != 11:
-            return f"{words} {one}"
-        return f"{words} {few if 2 <= ones <= 4 and not 12 <= tens <= 14 else many}"
-
-
-def rules(language_code: str) -> Sequence[Rule]:
+def rules(language_code: str) -> Sequence[Rewriter]:
     """The rules of a language by its data alone, in the order in which they are asked."""
-    data = words_of(primary(language_code))
-    numbers = Numbers(primary(language_code), data)
-    fraction = rf"(?:[{re.escape(data['point_signs'])}](?P<fraction>\d+))?"
+    language = primary(language_code)
+    words = words_of(language)
+    for key in _REQUIRED:  # asked for here, so that what is missing is named at start and not in a call
+        words[key]
+    for key in ("plain", "low", "sharp"):
+        words["times"][key]
+    if "percent_before" not in words:
+        words["percent"]
+    numbers = Numbers(language, words)
+    phone_numbers = numbers.with_digits(words.get("phone_digits", words["digits"]))
+    fraction = rf"(?:[{re.escape(words['point_signs'])}](?P<fraction>\d+))?"
     number = f"{_WHOLE}{fraction}"
-    scale = rf"(?:\s?(?P<scale>{any_of(data['scales'])}){_DONE})?" if data.get("scales") else "(?P<scale>)"
-    phone_digits = Numbers(primary(language_code), {**data, "digits": data.get("phone_digits", data["digits"])}).digits
+    announced = AnnouncedCodes(words, phone_numbers)
+    done = rf"(?!{letter(words)})(?![\d:/]|[.,]\d)"
+    scale = rf"(?:\s?(?P<scale>{any_of(words['scales'])}){done})?" if words.get("scales") else "(?P<scale>)"
     return (
-        *address_rules(data["address_signs"], numbers.digits),
-        *_dates(data, numbers),
-        *telephone_rules(phone_digits, plus=data["plus"]),
-        *_codes(data, phone_digits),
-        *_times(data, numbers),
-        *_sums(data, numbers, number, scale),
-        *_quantities(data, numbers, number),
-        *_words(data),
-        *key_rules(data["keys"]),
-        Rule(re.compile(rf"{_APART}{number}(?!\d)|\d+"), lambda match: _number(match, numbers)),
-        *_signs(data),
+        *address_rules(words, numbers),
+        dialled(words, phone_numbers),
+        *_dates(words, numbers),
+        *inflected_rules(words, numbers),
+        *telephone_rules(words, phone_numbers),
+        announced,
+        *bare_codes(words, phone_numbers),
+        *_times(words, numbers),
+        *_sums(words, numbers, number, scale),
+        idiom_rule(words.get("idioms", {})),
+        *_quantities(words, numbers, number),
+        announced.far(),
+        *short_word_rules(words),
+        *key_rules(words["keys"]),
+        *times_rules(words.get("times_sign", words["signs"].get("×", "×"))),
+        *_fractions(words, numbers),
+        *_chains(words, numbers),
+        Rule(re.compile(rf"{_apart(words)}{number}(?!\d)|\d+"), lambda match: _number(match, numbers)),
+        sign_rule(words["signs"], gap=words.get("gap", " ")),
     )
 
 
-def _dates(data: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
-    """Day, month and year in figures, and a day before a month's name."""
-    dates = data.get("dates")
-    if not dates:
+def _apart(words: Mapping[str, Any]) -> str:
+    """Before a number that is not part of something else."""
+    return rf"(?<!{letter(words)})(?<![\d.,:/])"
+
+
+def _dates(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
+    """Day, month and year in figures. Inflected dates are in inflection.py."""
+    dates = words.get("dates")
+    if not dates or "days" in dates:
         return []
 
     def figures(match: re.Match[str]) -> str | None:
         day, month = int(match["day"]), int(match["month"])
         if not (1 <= day <= 31 and 1 <= month <= 12):
             return None
-        parts = match.groupdict()
-        year = int(parts["year"]) if parts.get("year") else 0
-        template: str = dates["with_year"] if year else dates["without_year"]
+        template: str = dates["with_year"]
         return template.format(
-            day=dates["days"][day - 1] if "days" in dates else numbers.cardinal(day),
-            month=dates["months"][month - 1] if "months" in dates else numbers.cardinal(month),
-            year=numbers.digits(str(year)) if dates.get("year_by_digits") else numbers.cardinal(year),
+            day=numbers.cardinal(day), month=numbers.cardinal(month), year=numbers.digits(match["year"])
         )
 
-    found = [
+    return [
         Rule(
-            re.compile(r"(?<![\d./-])(?P<day>\d{1,2})[./](?P<month>\d{1,2})[./](?P<year>[12]\d{3})(?![\d/-])"), figures
+            re.compile(
+                r"(?<![\d./-])(?P<year>[12]\d{3})(?P<mark>[-/.])(?P<month>\d{1,2})(?P=mark)(?P<day>\d{1,2})(?![\d/-]|\.\d)"
+            ),
+            figures,
         ),
-        Rule(re.compile(r"(?<![\d./-])(?P<year>[12]\d{3})-(?P<month>\d{2})-(?P<day>\d{2})(?![\d/-])"), figures),
+        Rule(re.compile(rf"(?<!\d)(\d{{4}})(?={dates['year_mark']})"), lambda match: numbers.digits(match[1])),
     ]
-    if "days" in dates:
-        names = any_of(dates["months"])
-        found.append(
-            Rule(
-                re.compile(rf"{_APART}(?P<day>[0-3]?\d)(?=\s(?:{names})\b)", re.IGNORECASE),
-                lambda match: dates["days"][int(match["day"]) - 1] if 1 <= int(match["day"]) <= 31 else None,
-            )
-        )
-    if "year_mark" in dates:
-        found.append(
-            Rule(re.compile(rf"(?<!\d)(\d{{4}})(?={dates['year_mark']})"), lambda match: numbers.digits(match[1]))
-        )
-    return found
 
 
-def _codes(data: Mapping[str, Any], digits: Callable[[str], str]) -> list[Rule]:
-    """Numbers that name a thing are said digit by digit."""
-    nouns = any_of(dict.fromkeys(data.get("code_words", ())))
-    if not nouns:
-        return []
-    pattern = re.compile(rf"(?P<before>(?:{nouns})\.?[\s:№#是为]*)(?P<code>\d{{3,}}){_DONE}", re.IGNORECASE)
-    known: dict[str, str] = data.get("abbreviations", {})
-
-    def code(match: re.Match[str]) -> str:
-        noun = match["before"].rstrip()
-        return match["before"].replace(noun, known.get(noun, noun), 1) + digits(match["code"])
-
-    return [Rule(pattern, code)]
-
-
-def _times(data: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
-    times = data["times"]
+def _times(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
+    times = words["times"]
+    rulesets = {word: case["m"] for case in map(words.get, ("genitive", "dative")) if case for word in case["before"]}
+    before = any_of(rulesets)
 
     def clock(match: re.Match[str]) -> str:
         hour, minute = int(match["hour"]), int(match["minute"])
         key = "sharp" if minute == 0 else "low" if minute < 10 else "plain"
-        said: str = times["hours"].get(str(hour)) if "hours" in times and str(hour) in times["hours"] else ""
-        return str(times[key]).format(hour=said or numbers.cardinal(hour), minute=numbers.cardinal(minute))
+        ruleset = rulesets.get((match["before"] or "").strip().lower(), "")
+        said: str = times.get("hours", {}).get(str(hour), "")
+        return (match["before"] or "") + str(times[key]).format(
+            hour=said or numbers.whole(match["hour"], ruleset),
+            minute=numbers.whole(match["minute"], ruleset if key == "plain" else ""),
+        )
 
-    pattern = re.compile(r"(?<![\d:.,])(?P<hour>[01]?\d|2[0-3])[:：](?P<minute>[0-5]\d)(?::[0-5]\d)?(?![\d:])")
-    return [Rule(pattern, clock)]
+    gap: str = words.get("gap", " ")
+
+    def score(match: re.Match[str]) -> str:
+        return f"{numbers.whole(match['one'])}{words.get('ratio', gap)}{numbers.whole(match['other'])}"
+
+    return [
+        Rule(
+            re.compile(
+                rf"(?P<before>(?<!\w)(?i:{before})\s)?(?<![\d:.,]){_HOUR}[:：](?P<minute>[0-5]\d)(?::[0-5]\d)?(?![\d:])"
+            ),
+            clock,
+        ),
+        Rule(re.compile(rf"(?<!{letter(words)})(?<![\d:.,])(?P<one>\d{{1,2}}):(?P<other>\d{{1,2}})(?![\d:])"), score),
+    ]
 
 
-def _sums(data: Mapping[str, Any], numbers: Numbers, number: str, scale: str) -> list[Rule]:
-    currencies: dict[str, Sequence[str]] = data["currencies"]
+def _sums(words: Mapping[str, Any], numbers: Numbers, number: str, scale: str) -> list[Rule]:
+    currencies: dict[str, Sequence[str]] = words["currencies"]
     signs = any_of(currencies)
+    before = any_of(
+        sign for sign in currencies if not any(letter.isalpha() and not letter.isupper() for letter in sign)
+    )
+    gap: str = words.get("gap", " ")
 
     def total(match: re.Match[str]) -> str:
         forms, fraction = currencies[match["currency"]], match["fraction"] or ""
         if match["scale"]:
-            scaled: Sequence[str] = data["scales"][match["scale"]]
+            scaled: Sequence[str] = words["scales"][match["scale"]]
             noun = forms[0] if len(forms) == 1 else forms[2]
-            return f"{numbers.counted(match['whole'], fraction, scaled)}{data.get('gap', ' ')}{noun}"
-        if len(fraction) == 2 and len(forms) > 1 and (cents := data.get("cents", {}).get(match["currency"])):
-            words = numbers.counted(match["whole"], "", forms)
-            return f"{words} {numbers.counted(fraction, '', cents)}" if int(fraction) else words
-        return numbers.counted(match["whole"], fraction, forms)
+            return f"{_counted(match['whole'], fraction, scaled, words, numbers)}{gap}{noun}"
+        if len(fraction) == 2 and len(forms) > 1 and (cents := words.get("cents", {}).get(match["currency"])):
+            said = numbers.counted(match["whole"], "", forms)
+            return f"{said} {numbers.counted(fraction, '', cents)}" if int(fraction) else said
+        return _counted(match["whole"], fraction.rstrip("0"), forms, words, numbers)
+
+    def range_of_sums(match: re.Match[str]) -> str:
+        low = numbers.whole(match["low"])
+        return f"{low}{gap.join(('', words['range'].strip(), ''))}{total(match)}"
+
+    def behind(match: re.Match[str]) -> str:
+        return with_lost_dot(match, total(match))
 
     return [
-        Rule(re.compile(rf"(?P<currency>{signs})\s?{number}{scale}(?!\d)"), total),
-        Rule(re.compile(rf"{_APART}{number}{scale}\s?(?P<currency>{signs})(?!{_LETTER})"), total),
+        Rule(
+            re.compile(
+                rf"(?P<currency>{before})\s?(?P<low>\d{{1,9}})\s?[-–—]\s?(?:{before})?{number}{scale}(?![.,]?\d)"
+            ),
+            range_of_sums,
+        ),
+        Rule(re.compile(rf"(?P<currency>{before})\s?{number}{scale}(?!\d)"), total),
+        Rule(re.compile(rf"{_apart(words)}{number}{scale}\s?(?P<currency>{signs})(?!{letter(words)})"), behind),
     ]
 
 
-def _quantities(data: Mapping[str, Any], numbers: Numbers, number: str) -> list[Rule]:
-    units: dict[str, Sequence[str]] = {**data["units"], **data.get("scales", {})}
-    gap: str = data.get("gap", " ")
+def _quantities(words: Mapping[str, Any], numbers: Numbers, number: str) -> list[Rule]:
+    units: dict[str, Sequence[str]] = {**words["units"], **words.get("scales", {})}
+    gap: str = words.get("gap", " ")
+    of_two = words.get("two", {"before": [], "not_behind": [], "spoken": ""})
+    split = any_of(words.get("split_units", ()))
+    per: Mapping[str, str] = words.get("per", {})
+    spoken_units = any_of([*units, *words["currencies"]])
+    priced = re.compile(rf"\d\s?(?:{spoken_units})$")
+
+    def one_of(match: re.Match[str]) -> str | None:
+        before = match.string[max(0, match.start() - _LONGEST_UNIT) : match.start()]
+        return f"{gap}{per[match['per']]}" if priced.search(before) else None
 
     def percent(match: re.Match[str]) -> str:
-        if "percent_before" in data:
-            return f"{data['percent_before']}{gap}{numbers.decimal(match['whole'], match['fraction'] or '')}"
-        return numbers.counted(match["whole"], match["fraction"] or "", data["percent"])
+        if "percent_before" in words:
+            return f"{words['percent_before']}{gap}{numbers.decimal(match['whole'], match['fraction'] or '')}"
+        return numbers.counted(match["whole"], match["fraction"] or "", words["percent"])
 
     return [
-        Rule(re.compile(rf"{_APART}{number}\s?%"), percent),
+        Rule(re.compile(rf"{_apart(words)}{number}\s?%"), percent),
         Rule(
-            re.compile(rf"{_APART}{number}\s?(?P<unit>{any_of(units)})(?!{_LETTER})"),
-            lambda match: numbers.counted(match["whole"], match["fraction"] or "", units[match["unit"]]),
+            re.compile(
+                rf"{_apart(words)}(?P<whole>\d{{1,4}})(?P<unit>{split})(?P<rest>\d{{1,2}})(?!\d|{letter(words)}|[.,:]\d)"
+            ),
+            lambda match: (
+                _counted(match["whole"], "", [match["unit"]], words, numbers) + gap + numbers.digits(match["rest"])
+            ),
         ),
-        Rule(re.compile(r"(?<=\d)\s?[-–—]\s?(?=[$€£¥]?\d)"), lambda _: f"{gap}{data['range']}{gap}"),
-        Rule(re.compile(r"(?<![\w)])[-−](?=\d)"), lambda _: f"{data['minus']}{gap}"),
+        Rule(
+            re.compile(rf"{_apart(words)}{number}\s?(?P<unit>{any_of(units)})(?!{letter(words)})"),
+            lambda match: with_lost_dot(
+                match, _counted(match["whole"], match["fraction"] or "", units[match["unit"]], words, numbers)
+            ),
+        ),
+        Rule(
+            re.compile(rf"(?<=[^\W\d]|[₽¥$€.])/(?P<per>{any_of(per)})(?!{letter(words)})"),
+            lambda match: (
+                f"{gap}{per[match['per']]}"
+                if priced.search(match.string[max(0, match.start() - 16) : match.start()])
+                else None
+            ),
+        ),
+        Rule(
+            re.compile(rf"{_apart(words)}(?<!{any_of(of_two['not_behind'])})2(?=\s?(?:{any_of(of_two['before'])}))"),
+            lambda _: of_two["spoken"],
+        ),
+        Rule(re.compile(r"(?:(?<=\d)|(?<=\d[%°]))\s?[-–—]\s?(?=[$€£¥]?\d)"), lambda _: words["range"]),
+        Rule(re.compile(r"(?<![\w)%°])[-−](?=[$€£¥]?\d)"), lambda _: f"{words['minus']}{gap}"),
     ]
 
 
-def _words(data: Mapping[str, Any]) -> list[Rule]:
-    known: dict[str, str] = data.get("abbreviations", {})
-    if not known:
-        return []
-    return [Rule(re.compile(rf"(?<!\w)(?:{any_of(known)})(?!\w)"), lambda match: known[match[0]])]
+def _counted(whole: str, fraction: str, forms: Sequence[str], words: Mapping[str, Any], numbers: Numbers) -> str:
+    """A number with its noun; two things are another word than the number two where `two` says so: 两米."""
+    if "two" in words and whole == "2" and not fraction:
+        return f"{words['two']['spoken']}{words.get('gap', ' ')}{forms[0]}"
+    return numbers.counted(whole, fraction, forms)
 
 
-def _signs(data: Mapping[str, Any]) -> list[Rule]:
-    signs: dict[str, str] = data["signs"]
-    return [Rule(re.compile("|".join(re.escape(sign) for sign in signs)), lambda match: signs[match[0]])]
+def _fractions(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
+    """Two numbers with a stroke between: a fraction where the language says how, else with the word for the stroke."""
+    fraction, stroke = words.get("fraction"), words["address_signs"]["/"]
+    gap: str = words.get("gap", " ")
+
+    forms: Mapping[str, str] = words.get("fractions", {})
+
+    def as_fraction(upper: int, lower: int) -> str:
+        if forms:
+            part = numbers.spelled(lower, forms["one" if upper == 1 else "many"])
+            return f"{numbers.spelled(upper, forms['upper'])} {part}"
+        if fraction:
+            return str(fraction).format(upper=numbers.cardinal(upper), lower=numbers.cardinal(lower))
+        return f"{numbers.cardinal(upper)}{gap}{words.get('stroke', stroke)}{gap}{numbers.cardinal(lower)}"
+
+    def say(match: re.Match[str]) -> str:
+        most = _LARGEST_DENOMINATOR if forms else 999
+        if (fraction or forms) and len(match[2]) < 4 and 0 < int(match[1]) < int(match[2]) <= most:
+            return as_fraction(int(match[1]), int(match[2]))
+        return f"{numbers.whole(match[1])}{gap}{words.get('stroke', stroke)}{gap}{numbers.whole(match[2])}"
+
+    return [
+        Rule(re.compile(r"(?<![\d.,/])(\d{1,15})[/⁄](\d{1,15})(?![\d]|/\d)"), say),
+        Rule(re.compile(r"(?<=\d)/(?=\d)"), lambda _: f"{gap}{words.get('stroke', stroke)}{gap}"),
+        Rule(re.compile(VULGAR), lambda match: apart(match, as_fraction(*vulgar_fraction(match[0])))),
+    ]
+
+
+def _chains(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
+    """Numbers with several points: versions."""
+    gap: str = words.get("gap", " ")
+    point = f"{gap}{words['address_signs']['.']}{gap}"
+    return [
+        Rule(
+            re.compile(r"(?<![\d.])\d+(?:\.\d+){2,}+(?!\d)"),
+            lambda match: point.join(map(numbers.whole, match[0].split("."))),
+        )
+    ]
 
 
 def _number(match: re.Match[str], numbers: Numbers) -> str:

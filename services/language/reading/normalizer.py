@@ -3,19 +3,22 @@
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 
-from services.language.data import cached, languages, primary
+from services.language.data import LanguageDataError, cached, languages, primary, where
 from services.language.reading import english, general, vietnamese
-from services.language.reading.rule import Rule
+from services.language.reading.rule import Rewriter, Rule, words_of
 from services.language.reading.spoken import Rewrite, Spoken, first_come
+from services.language.words import with_signs_hidden
 
-RULES: dict[str, Callable[[str], Sequence[Rule]]] = {"en": english.rules, "vi": vietnamese.rules}
+RULES: dict[str, Callable[[str], Sequence[Rewriter]]] = {"en": english.rules, "vi": vietnamese.rules}
 """Language -> its rules for a BCP-47 tag, where data alone does not do; other languages with a folder are `general`."""
 
 UNSAID = Rule(re.compile(r"[*_`#~^|<>\[\]{}\\\u200d\u2600-\u27bf\ufe0f\U0001f000-\U0001faff]+"), lambda _: " ")
 """Signs of a written page and pictures, which nobody says; read last, so that a rule may still make use of them."""
 
+_LETTER = re.compile(r".[\u0300-\u036f]*", re.DOTALL)
 COMPOSED = Rule(re.compile(r"\w[\u0300-\u036f]+"), lambda match: unicodedata.normalize("NFC", match[0]))
 """Letters with their accents in one, as engines know them."""
 
@@ -35,16 +38,24 @@ class Normalizer:
     def __init__(self, lexicon: Sequence[Pronunciation] = ()) -> None:
         self._lexicon: dict[str, list[Pronunciation]] = {}  # by first letter, in lower case; the longest first
         for word in sorted(lexicon, key=lambda word: len(word.written), reverse=True):
-            if word.written:
-                self._lexicon.setdefault(word.written[0].lower(), []).append(word)
+            written = unicodedata.normalize("NFC", word.written)
+            if written:
+                self._lexicon.setdefault(written[0].lower(), []).append(replace(word, written=written))
 
     def speak(self, text: str, language_code: str) -> Spoken:
         """What to say for `text`."""
-        return first_come(text, self._rewrites(text, language_code))
+        composed, starts = _composed(text)
+        rewrites = self._rewrites(composed, language_code)
+        if starts is None:
+            return first_come(text, rewrites)
+        on_source = (Rewrite(starts[one.start], starts[one.end], one.spoken) for one in rewrites)
+        return first_come(text, chain(on_source, COMPOSED.apply(text)))
 
     def _rewrites(self, text: str, language_code: str) -> Iterator[Rewrite]:
         yield from self._lexicon_rewrites(text, primary(language_code))
-        for rule in (*_rules(_variant(language_code)), UNSAID, COMPOSED):
+        if is_spaced(language_code):
+            text = with_signs_hidden(text)
+        for rule in (*_rules(_variant(language_code)), UNSAID):
             yield from rule.apply(text)
 
     def _lexicon_rewrites(self, text: str, language: str) -> Iterator[Rewrite]:
@@ -66,6 +77,28 @@ class Normalizer:
                     break
 
 
+def _composed(text: str) -> tuple[str, list[int] | None]:
+    """The text with its accents joined to their letters, as the data has them, and where each code point was before.
+
+    None where nothing had to be joined.
+    """
+    if unicodedata.is_normalized("NFC", text):
+        return text, None
+    letters: list[str] = []
+    starts: list[int] = []
+    for match in _LETTER.finditer(text):
+        joined = unicodedata.normalize("NFC", match[0])
+        letters.append(joined)
+        starts += [match.start()] * len(joined)
+    return "".join(letters), [*starts, len(text)]
+
+
+def is_spaced(language_code: str) -> bool:
+    """Words stand apart in the language, so that Han and kana in its texts are others'."""
+    language = primary(language_code)
+    return language in languages() and bool(words_of(language).get("gap", " "))
+
+
 def _is_word(character: str) -> bool:
     return character.isalnum() or character == "_"
 
@@ -77,11 +110,14 @@ def _variant(language_code: str) -> str:
 
 
 @cached
-def _rules(variant: str) -> Sequence[Rule]:
+def _rules(variant: str) -> Sequence[Rewriter]:
     language = primary(variant)
     if language not in languages():
         return ()
-    return tuple(RULES.get(language, general.rules)(variant))
+    try:
+        return tuple(RULES.get(language, general.rules)(variant))
+    except re.error as error:
+        raise LanguageDataError(f"{where(language, 'reading')}: {error.pattern!r} does not compile: {error}") from error
 
 
 def load() -> None:

@@ -1,12 +1,35 @@
 """One way of writing and the words for it."""
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
-from services.language.data import read
+from services.language.data import LanguageDataError, cached, read, refuse_doubles, where
 from services.language.reading.spoken import Rewrite
+
+
+def letter(words: Mapping[str, Any]) -> str:
+    """A pattern for a letter beside which a number does not stand apart, in a language with these words.
+
+    Han needs no space. In a language with spaces the normaliser hides it from the rules, so that patterns need no
+    large class of characters, each of which takes 0.5 ms to compile.
+    """
+    return r"[^\W\d_]" if words.get("gap", " ") else r"[A-Za-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u00ff]"
+
+
+def letter_or_digit(words: Mapping[str, Any]) -> str:
+    """The same for a letter, a digit or an underscore."""
+    return r"\w" if words.get("gap", " ") else rf"[\d_{letter(words)[1:]}"
+
+
+class Rewriter(Protocol):
+    """What knows how to say something of a text."""
+
+    def apply(self, text: str) -> Iterator[Rewrite]:
+        """Every place in `text` it speaks for."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +47,59 @@ class Rule:
                 yield Rewrite(match.start(), match.end(), spoken)
 
 
+class _Table(dict[str, Any]):
+    """A table of a reading.toml, which names what is missing in it."""
+
+    def __init__(self, where: str, table: Mapping[str, Any]) -> None:
+        super().__init__(
+            {key: _Table(f"{where}{key}.", value) if isinstance(value, dict) else value for key, value in table.items()}
+        )
+        self._where = where
+
+    def __missing__(self, key: str) -> Any:
+        raise LanguageDataError(f"{self._where}{key} is missing")
+
+
+@cached
 def words_of(language: str) -> Mapping[str, Any]:
-    """What a language says of reading aloud: its `reading.toml`."""
-    return read(language, "reading")
+    """What a language says of reading aloud: its `reading.toml`. Raises LanguageDataError for what is wrong in it."""
+    table = read(language, "reading")
+    file = where(language, "reading")
+    for key, found in table.items():
+        if isinstance(found, list):
+            _check_list(file, key, found)
+        elif isinstance(found, dict):
+            refuse_doubles(found, f"{file}: {{!r}} stands twice in {key!r}", folded=False)
+            for word, forms in found.items():
+                _check_forms(file, f"{key}.{word}", forms, is_counted=key in _COUNTED)
+    for key in ("code_links", "number_spelling"):
+        for pattern in table.get(key, ()):
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise LanguageDataError(f"{file}: {pattern!r} in {key!r} does not compile: {error}") from error
+    return _Table(f"{file}: ", table)
+
+
+_COUNTED = ("units", "currencies", "scales", "cents")
+_FORMS = (1, 2, 4)  # a word; one and many; one, few, many and the gender, or one and many with one and many hundredths
+
+
+def _check_list(file: str, key: str, found: list[Any]) -> None:
+    words = [word for word in found if isinstance(word, str)]
+    is_folded = key.endswith("_words")  # looked for in any case
+    if is_folded and not all(word.strip() for word in words):
+        raise LanguageDataError(f"{file}: {key!r} has an empty word")
+    refuse_doubles(words, f"{file}: {{!r}} stands twice in {key!r}", folded=is_folded)
+    if key in ("digits", "phone_digits") and len(words) != len("0123456789"):
+        raise LanguageDataError(f"{file}: {key!r} has ten words, zero first")
+    if key == "months" and len(words) != 12:
+        raise LanguageDataError(f"{file}: 'months' has twelve words")
+
+
+def _check_forms(file: str, key: str, forms: object, *, is_counted: bool) -> None:
+    if is_counted and isinstance(forms, list) and len(forms) not in _FORMS:
+        raise LanguageDataError(f"{file}: {key!r} has one, two or four forms")
 
 
 def any_of(words: Iterable[str]) -> str:
@@ -34,10 +107,63 @@ def any_of(words: Iterable[str]) -> str:
     return "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True)) or "(?!)"
 
 
+ROMAN = r"(?=[XVI])X{0,3}(?:IX|IV|V?I{0,3})"
+"""A pattern for 1 to 39 in Roman numerals; L, C, D and M stand alone for other things too: "Type C"."""
+
+_ROMAN_DIGITS = {"X": 10, "V": 5, "I": 1}
+
+
+def roman(numeral: str) -> int:
+    """The value of a numeral that `ROMAN` matches."""
+    values = [_ROMAN_DIGITS[letter] for letter in numeral]
+    behind = [*values[1:], 0]
+    return sum(-value if value < next_value else value for value, next_value in zip(values, behind, strict=True))
+
+
+VULGAR = r"[½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅐⅛⅜⅝⅞⅑⅒]"
+"""Fractions in one sign."""
+
+
+def vulgar_fraction(sign: str) -> tuple[int, int]:
+    """The two numbers of such a sign: 1 and 2 for "½"."""
+    upper, _, lower = unicodedata.normalize("NFKC", sign).partition("\u2044")
+    return int(upper), int(lower)
+
+
+def idiom_rule(idioms: Mapping[str, str]) -> Rule:
+    """What is said in a way of its own: "24/7"."""
+    return Rule(re.compile(rf"(?<![\w/.$€£-])(?:{any_of(idioms)})(?![\w/%-]|[.,]\d)"), lambda match: idioms[match[0]])
+
+
+def times_rules(by: str, times: str = "") -> list[Rule]:
+    """An x between two measures, "3 x 4", and behind a number where `times` is given: "2x a day"."""
+
+    def say(match: re.Match[str]) -> str:
+        before, after = match[0][0].isspace(), match[0][-1].isspace()
+        return f"{' ' if before else ''}{by}{' ' if after else ''}"
+
+    return [
+        Rule(
+            re.compile(r"(?<=\d)\s?x\s?(?=\d)|(?<=\d\w)\sx\s(?=\d)|(?<=\d\w\w)\sx\s(?=\d)|(?<=[^\W\d])\sx\s(?=\d)"), say
+        ),
+        *([Rule(re.compile(r"(?<=\d)x(?!\w)"), lambda _: times)] if times else []),
+    ]
+
+
 def apart(match: re.Match[str], words: str) -> str:
     """The words, kept apart from a letter or digit written right beside them: "A12" is "A twelve"."""
     before, after = match.string[: match.start()][-1:], match.string[match.end() :][:1]
-    return f"{' ' if before.isalnum() else ''}{words}{' ' if after.isalnum() else ''}"
+    return f"{' ' if _is_word(before) else ''}{words}{' ' if _is_word(after) else ''}"
+
+
+def _is_word(character: str) -> bool:
+    """A letter or a digit; no sign such as "²"."""
+    return character.isalpha() or character.isdecimal()
+
+
+def with_lost_dot(match: re.Match[str], words: str) -> str:
+    """A dot that ended word and sentence at once still ends the sentence."""
+    return f"{words}." if match[0].endswith(".") and not match.string[match.end() :].strip() else words
 
 
 def key_rules(keys: Mapping[str, str]) -> list[Rule]:
@@ -48,6 +174,36 @@ def key_rules(keys: Mapping[str, str]) -> list[Rule]:
         "^": r"(?<=[\w)])\^(?=\w)",
     }
     return [Rule(re.compile(places[key]), _saying(spoken)) for key, spoken in keys.items()]
+
+
+def sign_rule(signs: Mapping[str, str], *, gap: str = " ") -> Rule:
+    """Signs said as words, with a gap on each side where none is written and something stands there."""
+
+    def say(match: re.Match[str]) -> str:
+        before, after = match.string[: match.start()][-1:], match.string[match.end() :][:1]
+        is_open = before and not before.isspace()
+        is_followed = after and (
+            after.isalnum() or after in signs or after in "$€£(" or (after == "-" and match[0] != "%")
+        )
+        return f"{gap if is_open else ''}{signs[match[0]]}{gap if is_followed else ''}"
+
+    return Rule(re.compile(any_of(signs)), say)
+
+
+def short_word_rules(words: Mapping[str, Any]) -> list[Rule]:
+    """Words written short: `numbered` where a number follows, `named` where a name does, `abbreviations` anywhere."""
+    numbered, named, known = (words.get(key, {}) for key in ("numbered", "named", "abbreviations"))
+    return [
+        Rule(re.compile(rf"(?<!\w)(?P<word>{any_of(numbered)})\s?(?=\d)"), lambda match: f"{numbered[match['word']]} "),
+        Rule(
+            re.compile(rf"(?<!\w)(?P<word>{any_of(named)})\s?(?=[^\W\d_][^\W_])"),
+            lambda match: f"{named[match['word']]} " if match.string[match.end()].isupper() else None,
+        ),
+        Rule(
+            re.compile(rf"(?<!\w)(?:{any_of(known)})(?:(?<=\.)|(?!\w))"),
+            lambda match: with_lost_dot(match, apart(match, known[match[0]])),
+        ),
+    ]
 
 
 def _saying(spoken: str) -> Callable[[re.Match[str]], str]:

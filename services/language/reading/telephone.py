@@ -1,50 +1,77 @@
 """Telephone numbers, and other long runs of digits, are said digit by digit."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Mapping
+from typing import Any
 
-from services.language.reading.rule import Rule
-
-_WORD = r"[^\W\u3400-\u9fff]"  # Han needs no space beside a number
-_PARTED = re.compile(
-    rf"(?<!{_WORD})(?<![.,/$€£-])(?:\+|\(\+?)?\d{{1,4}}\)?(?:[ .-]?\(?\d{{2,4}}\)?){{1,4}}(?!{_WORD}|[/%]|[.,:-]\d)"
-)
+from services.language.reading.numbers import Numbers, in_groups, in_threes
+from services.language.reading.rule import Rule, letter_or_digit
 
 _DIGITS = re.compile(r"\d+")
 _THOUSANDS = re.compile(r"\d{1,3}(?:\.\d{3})+")
-_UNBROKEN = re.compile(rf"(?<!{_WORD})(?<![.,])\+?\d{{7,}}(?!{_WORD}|%|[.,:]\d)")
 _SHAPES = {
     (3, 4), (3, 3, 4), (1, 3, 3, 4), (4, 3, 3), (4, 3, 4), (3, 4, 4), (3, 4, 3), (2, 4, 4), (4, 4), (4, 2, 2), (4, 6),
-    (2, 3, 3, 3), (1, 3, 3, 2, 2), (2, 2, 4, 4),
+    (2, 3, 3, 3), (1, 3, 3, 2, 2), (2, 2, 4, 4), (1, 3, 7), (3, 2, 4), (3, 2, 2), (3, 3, 2, 2),
+    (1, 3, 4, 3), (4, 4, 4, 4), (4, 6, 5),
 }  # fmt: skip
-"""How many digits the groups of a number without + or 0 have."""
+"""How many digits the groups of a number without + or 0 have; those of cards and of social security too."""
+_FEWEST_DIGITS, _MOST_DIGITS = 7, 16
+_LONGEST_GROUP = 5  # digits; a longer one is cut
+_FEWEST_ZEROS = 3  # at the end of a round sum
+_SHORTEST_MOBILE = 10  # digits
 
 
-def telephone_rules(digits: Callable[[str], str], *, plus: str) -> list[Rule]:
-    """`digits` says each digit of a text; `plus` is the word for the sign before a country."""
+def telephone_rules(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
+    """`phone_groups` has the groups of an unbroken number by its beginning, "84" or "" for any, and its length."""
+    groups: Mapping[str, Mapping[str, list[int]]] = words.get("phone_groups", {})
+    beginnings = sorted(groups, key=len, reverse=True)
+    plus: str = words["plus"]
+    word = letter_or_digit(words)
+    groups_apart = re.compile(
+        rf"(?<!{word})(?<![.,/$€£-])(?:\+|\(\+?)?\d{{1,4}}+\)?(?:[ .-]?\(?\d\)?(?=[ .-]?\d{{2,4}}[ .-]))?"
+        rf"(?:(?:[ .-]\(?|\(|(?<=\)))\d{{2,8}}+\)?+){{1,5}}+(?!{word}|[/%]|[.,:-]\d)"
+    )
+    in_one = re.compile(rf"(?<!{word})(?<![.,])\+?\d{{7,}}(?!{word}|%|[.,:]\d)")
+
+    def cut(text: str) -> list[str]:
+        for beginning in beginnings:
+            if text.startswith(beginning) and (lengths := groups[beginning].get(str(len(text)))):
+                return in_groups(text, lengths)
+        if len(text) > 11 or len(text) < _FEWEST_DIGITS:
+            return in_threes(text)
+        return [part for part in (text[:-7], text[-7:-4], text[-4:]) if part]
+
+    def is_round(text: str) -> bool:
+        """A sum rather than a number to dial: thousands, and in a long one zeros for half of it."""
+        n_zeros = len(text) - len(text.rstrip("0"))
+        is_dialled = text[0] == "0" or any(
+            one and text.startswith(one) and str(len(text)) in groups[one] for one in groups
+        )
+        return (
+            n_zeros >= _FEWEST_ZEROS and not is_dialled and (len(text) < _SHORTEST_MOBILE or 2 * n_zeros >= len(text))
+        )
+
+    def said(parts: list[str], *, has_plus: bool) -> str:
+        spoken = ", ".join(numbers.digits(part) for part in parts)
+        return f"{plus} {spoken}" if has_plus else spoken
 
     def parted(match: re.Match[str]) -> str | None:
         text = match[0]
-        groups = _DIGITS.findall(text)
-        n_digits = sum(map(len, groups))
-        is_marked = text[0] in "+(" or (text[0] == "0" and len(groups) > 1)
-        if not 7 <= n_digits <= 15 or not (is_marked or tuple(map(len, groups)) in _SHAPES):
+        found = _DIGITS.findall(text)
+        n_digits = sum(map(len, found))
+        is_marked = text[0] in "+(" or text[0] == "0"
+        if len(found) == 1 or not _FEWEST_DIGITS <= n_digits <= _MOST_DIGITS:
             return None
-        if not is_marked and _THOUSANDS.fullmatch(text):
+        if not is_marked and (tuple(map(len, found)) not in _SHAPES or _THOUSANDS.fullmatch(text)):
             return None
-        words = ", ".join(digits(group) for group in groups)
-        return f"{plus} {words}" if "+" in text else words
+        parts = [part for group in found for part in (cut(group) if len(group) > _LONGEST_GROUP else [group])]
+        return said(parts, has_plus="+" in text)
 
     def unbroken(match: re.Match[str]) -> str | None:
         text = match[0].lstrip("+")
-        if text.endswith("000") and text == match[0]:
+        has_plus = text != match[0]
+        if not has_plus and len(text) <= numbers.most_digits and is_round(text):
             return None
-        cuts = [text[:-7], text[-7:-4], text[-4:]]
-        if len(text) == 8 and text.startswith(("18", "19")):  # a service number: 1900 1234
-            cuts = [text[:4], text[4:]]
-        if len(text) > 11:
-            cuts = [text[at : at + 3] for at in range(0, len(text), 3)]
-        words = ", ".join(digits(cut) for cut in cuts if cut)
-        return words if text == match[0] else f"{plus} {words}"
+        return said(cut(text), has_plus=has_plus)
 
-    return [Rule(_PARTED, parted), Rule(_UNBROKEN, unbroken)]
+    return [Rule(groups_apart, parted), Rule(in_one, unbroken)]

@@ -1,236 +1,212 @@
-"""How Vietnamese is read aloud: rules in the order in which they are asked."""
+"""How Vietnamese is read aloud: rules in the order in which they are asked. Every word of it stands in reading.toml."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from services.language.reading.addresses import address_rules
-from services.language.reading.numbers_vietnamese import cardinal, decimal, digits, ordinal
-from services.language.reading.rule import Rule, any_of, apart, key_rules, words_of
+from services.language.reading.codes import AnnouncedCodes, bare_codes, characters, dialled
+from services.language.reading.numbers_vietnamese import VietnameseNumbers
+from services.language.reading.rule import (
+    ROMAN,
+    VULGAR,
+    Rewriter,
+    Rule,
+    any_of,
+    apart,
+    idiom_rule,
+    key_rules,
+    roman,
+    short_word_rules,
+    sign_rule,
+    times_rules,
+    vulgar_fraction,
+    words_of,
+)
 from services.language.reading.telephone import telephone_rules
+from services.language.reading.vietnamese_dates import VietnameseDates
 
-_DIGITS_OR_LETTERS = re.compile(r"\d+|[^\W\d_]+")
-_HOUSE_NUMBER = re.compile(r"(\d+)([A-Za-z]?)")
+_ENGLISH = r"\d{1,3}(?:,\d{3})+(?=\.\d)(?![\d,]*\.\d{3}(?!\d))"  # 1,200.50
+_NUMBER = (
+    rf"(?P<whole>{_ENGLISH}|\d{{1,3}}(?:\.\d{{3}})+|\d{{1,3}}(?:,\d{{3}}){{2,}}(?!\d)|\d+)(?:[.,](?P<fraction>\d+))?"
+)
+_AMOUNT = rf"(?P<whole>{_ENGLISH}|\d{{1,3}}(?:\.\d{{3}})+|\d{{1,3}}(?:,\d{{3}})+(?!\d)|\d+)(?:[.,](?P<fraction>\d+))?"
 
-_WORDS = words_of("vi")
-_NUMBER = r"(?P<whole>\d{1,3}(?:\.\d{3})+|\d{1,3}(?:,\d{3}){2,}(?!\d)|\d+)(?:[.,](?P<fraction>\d+))?"
-_AMOUNT = r"(?P<whole>\d{1,3}(?:\.\d{3})+|\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:[.,](?P<fraction>\d+))?"
-_SCALE = rf"(?:\s?(?P<scale>{any_of(_WORDS['scales'])})\b)?"
-_CURRENCY = any_of(_WORDS["currencies"])
-_UNIT = any_of(_WORDS["units"])
-_STREET = any_of(_WORDS["street_words"])
-_HOUSE = any_of(_WORDS["house_words"])
-_DATE_WORD = re.compile(rf"(?:{'|'.join(_WORDS['date_words'])})[\s,]*(?:ngày\s+)?(?:mùng\s+)?$", re.IGNORECASE)
+_LONGEST_UNIT = 12  # code points of a number's end and its unit
 
 
-def rules(_language_code: str) -> Sequence[Rule]:
+def rules(_language_code: str) -> Sequence[Rewriter]:
     """The rules, the same for every tag of Vietnamese."""
-    return (
-        *address_rules(_WORDS["address_signs"], digits),
-        *_dates(),
-        *telephone_rules(digits, plus="cộng"),
-        *_codes(),
-        *_times(),
-        *_money(),
-        *_quantities(),
-        *_abbreviations(),
-        *_plain_numbers(),
-    )
+    return _Vietnamese(words_of("vi")).rules()
 
 
-def _dates() -> list[Rule]:
-    figures = r"(?<![\d/.-])(?P<day>[0-3]?\d)(?P<mark>[/-])(?P<month>[01]?\d)"
-    plain = r"(?P<day>[0-3]?\d)/(?P<month>[01]?\d)(?![\d/])"
-    return [
-        Rule(re.compile(rf"(?P<before>\b(?:{_STREET})\s+){plain}", re.IGNORECASE), _street),
-        Rule(re.compile(rf"(?P<before>\b(?:{_HOUSE})\s+)(?P<parts>\d+[A-Z]?(?:/\d+[A-Z]?)+)", re.IGNORECASE), _house),
-        Rule(re.compile(rf"(?<![\d/.-])(?P<first>[0-3]?\d)\s?[-–]\s?{plain}"), _days),
-        Rule(re.compile(rf"(?<![\d/.-])(?P<first>[0-3]?\d/[01]?\d)\s?[-–]\s?{plain}"), _dates_apart),
-        Rule(re.compile(r"(?<![\d/.-])(?P<month>0?[1-9]|1[0-2])/(?P<year>[12]\d{3})(?![\d/])"), _month_of_year),
-        Rule(re.compile(rf"{figures}(?P=mark)(?P<year>[12]\d{{3}})\b(?![/-])"), _date),
-        Rule(re.compile(r"(?<!\d)(?P<year>[12]\d{3})-(?P<month>\d{2})-(?P<day>\d{2})(?!\d)"), _date),
-        Rule(re.compile(rf"{figures.replace('[/-]', '/')}(?![\d/])"), _date_if_announced),
-        Rule(re.compile(r"(?<![\w/])24/7(?![\w/])"), lambda _: f"{cardinal(24)} trên {cardinal(7)}"),
-        Rule(re.compile(r"\bT([2-7])\s?[-–]\s?(?:T([2-7])|CN)\b"), _weekdays),
-        Rule(re.compile(r"\bT([2-7])\b(?!\.)"), lambda match: f"thứ {ordinal(int(match[1]))}"),
-        Rule(re.compile(r"(?<=\b[Tt]hứ )(\d)(?!\d)|(?<=\b[Tt]háng )(\d{1,2})(?!\d)"), lambda m: ordinal(int(m[0]))),
-    ]
+class _Vietnamese:
+    def __init__(self, words: Mapping[str, Any]) -> None:
+        self._words = words
+        self._numbers = VietnameseNumbers(words)
+        self._dates = VietnameseDates(words, self._numbers)
+        self._scales: Mapping[str, str] = words["scales"]
+        self._units: Mapping[str, str] = words["units"]
+        self._to: str = words["range"]
 
+    def rules(self) -> Sequence[Rewriter]:
+        announced = AnnouncedCodes(self._words, self._numbers)
+        return (
+            *address_rules(self._words, self._numbers),
+            dialled(self._words, self._numbers),
+            *self._plates(),
+            *self._dates.rules(),
+            *telephone_rules(self._words, self._numbers),
+            announced,
+            *bare_codes(self._words, self._numbers),
+            *self._times(),
+            *self._money(),
+            *self._quantities(),
+            announced.far(),
+            Rule(re.compile(r"#\s?(?=\d)"), lambda _: f"{self._words['hash']} "),
+            *short_word_rules(self._words),
+            *self._plain_numbers(),
+        )
 
-def _date(match: re.Match[str]) -> str | None:
-    parts = match.groupdict()
-    day, month = int(parts["day"]), int(parts["month"])
-    if not (1 <= day <= 31 and 1 <= month <= 12):
-        return None
-    before = match.string[: match.start()].rstrip().lower()
-    words = cardinal(day) if before.endswith(("ngày", "mùng", "mồng")) else f"ngày {cardinal(day)}"
-    words += f" tháng {ordinal(month)}"
-    return f"{words} năm {cardinal(int(parts['year']))}" if parts.get("year") else words
+    def _plates(self) -> list[Rule]:
+        plate = r"(?<![\w-])(?P<plate>\d\d-?[A-Z]\d?[ -]\d{3}\.?\d{1,2})(?![\w/-])"
+        return [Rule(re.compile(plate), lambda match: characters(match["plate"].replace(".", ""), self._numbers))]
 
-
-def _street(match: re.Match[str]) -> str | None:
-    """A street named after a day: "đường ba tháng hai"."""
-    words = _date(match)
-    return words and match["before"] + words.removeprefix("ngày ")
-
-
-def _house(match: re.Match[str]) -> str:
-    parts = (_HOUSE_NUMBER.fullmatch(part) for part in match["parts"].split("/"))
-    words = " trên ".join(f"{decimal(part[1])} {part[2].upper()}".strip() for part in parts if part)
-    return match["before"] + words
-
-
-def _days(match: re.Match[str]) -> str | None:
-    last, first = _date(match), int(match["first"])
-    if last is None or not 1 <= first < int(match["day"]):
-        return None
-    is_said = match.string[: match.start()].rstrip().lower().endswith(("ngày", "mùng", "mồng"))
-    return f"{'' if is_said else 'ngày '}{cardinal(first)} đến ngày {last.removeprefix('ngày ')}"
-
-
-def _dates_apart(match: re.Match[str]) -> str | None:
-    day, month = map(int, match["first"].split("/"))
-    last = _date(match)
-    if last is None or not (1 <= day <= 31 and 1 <= month <= 12):
-        return None
-    is_said = match.string[: match.start()].rstrip().lower().endswith(("ngày", "mùng", "mồng"))
-    return f"{'' if is_said else 'ngày '}{cardinal(day)} tháng {ordinal(month)} đến ngày {last.removeprefix('ngày ')}"
-
-
-def _month_of_year(match: re.Match[str]) -> str:
-    is_said = match.string[: match.start()].rstrip().lower().endswith("tháng")
-    return f"{'' if is_said else 'tháng '}{ordinal(int(match['month']))} năm {cardinal(int(match['year']))}"
-
-
-def _weekdays(match: re.Match[str]) -> str:
-    last = f"thứ {ordinal(int(match[2]))}" if match[2] else "chủ nhật"
-    return f"thứ {ordinal(int(match[1]))} đến {last}"
-
-
-def _codes() -> list[Rule]:
-    """Numbers that name a thing are said digit by digit, letters beside them by their names."""
-    nouns = any_of(_WORDS["code_words"])
-    return [
-        Rule(
-            re.compile(
-                rf"\b(?P<before>(?:{nouns})(?:\s+(?:số|là|của (?:anh|chị|em|bạn) là))?[\s:#]+)"
-                r"(?P<code>\d{3,}|(?=[\w-]*\d)[A-Z\d]+(?:-[A-Z\d]+)*)(?![\w/%]|[.,:]\d)",
-                re.IGNORECASE,
+    def _times(self) -> list[Rule]:
+        hours, minutes = (any_of(self._words[key]) for key in ("hour_signs", "minute_signs"))
+        hour = r"(?<![\d:.,])(?P<hour>[01]?\d|2[0-4])"
+        minute = rf"(?P<minute>[0-5]\d)(?:\s?(?P<sign>{minutes})(?!\w))?"
+        told = any_of(self._words["score_words"])
+        score = rf"(?P<before>(?<!\w)(?i:{told})\s)(?P<one>\d{{1,2}})[-–:](?P<other>\d{{1,2}})"
+        return [
+            Rule(re.compile(rf"{score}(?![\d/:-])"), self._score),
+            Rule(
+                re.compile(r"(?<![\d:.,])(?P<hour>[01]?\d|2[0-4]):(?P<minute>[0-5]\d):(?P<second>[0-5]\d)(?![\d:])"),
+                self._time,
             ),
-            lambda match: match["before"].replace("#", "số ") + _characters(match["code"]),
-        ),
-        Rule(re.compile(r"(?<![\w-])(?P<code>[A-Z]{1,4}-?\d{3,}[A-Z]?)(?![\w-])"), lambda m: _characters(m["code"])),
-        Rule(re.compile(r"#\s?(?P<code>[A-Z\d-]{2,})(?!\w)"), lambda m: f"số {_characters(m['code'])}"),
-    ]
+            Rule(re.compile(rf"{hour}(?::|\s?(?:{hours})\s?){minute}(?![\d:])"), self._time),
+            Rule(re.compile(rf"{hour}\s?(?:{any_of(self._words['short_hour_signs'])})(?!\w)"), self._time),
+            Rule(re.compile(r"(?<![\w:.,])(?P<before>)(?P<one>\d{1,2}):(?P<other>\d{1,2})(?![\w:])"), self._score),
+        ]
 
+    def _score(self, match: re.Match[str]) -> str:
+        return f"{match['before']}{self._numbers.whole(match['one'])} {self._numbers.whole(match['other'])}"
 
-def _characters(code: str) -> str:
-    """Digits by themselves, letters by their names, groups parted by commas."""
-    parts = _DIGITS_OR_LETTERS.findall(code)
-    return ", ".join(digits(part) if part[0].isdecimal() else " ".join(part.upper()) for part in parts)
+    def _time(self, match: re.Match[str]) -> str:
+        parts = match.groupdict()
+        words = f"{self._numbers.whole(parts['hour'])} {self._words['hour']}"
+        minute = int(parts.get("minute") or 0)
+        if parts.get("second"):
+            second = self._numbers.cardinal(int(parts["second"]))
+            return f"{words} {self._numbers.cardinal(minute)} {self._words['minute']} {second} {self._words['second']}"
+        if not minute:
+            return words
+        needs_unit = minute < 10 or parts["sign"]
+        return f"{words} {self._numbers.cardinal(minute)}{' ' + self._words['minute'] if needs_unit else ''}"
 
+    def _money(self) -> list[Rule]:
+        words = self._words
+        scale = rf"(?:\s?(?P<scale>{any_of(self._scales)})\b)?"
+        currency = any_of(words["currencies"])
+        per: Mapping[str, str] = {**self._units, **words["per"]}
+        priced = re.compile(rf"\d\s?(?P<unit>{any_of([*self._units, *words['currencies'], *self._scales, '%'])})$")
 
-def _date_if_announced(match: re.Match[str]) -> str | None:
-    return _date(match) if _DATE_WORD.search(match.string[: match.start()]) else None
+        def one_of(match: re.Match[str]) -> str | None:
+            priced_by = priced.search(match.string[max(0, match.start() - _LONGEST_UNIT) : match.start()])
+            if not priced_by or priced_by["unit"] + match[0] in self._units:  # "km/h"
+                return None
+            return f" {self._numbers.cardinal(1)} {per.get(match['unit'], match['unit'])}"
 
+        return [
+            Rule(
+                re.compile(
+                    rf"(?<![\w.,])(?P<whole>\d+)(?P<scale>{any_of(words['scales_below'])})(?P<rest>\d{{1,3}})(?:\s?[kK])?(?!\w)"
+                ),
+                self._short_sum,
+            ),
+            Rule(re.compile(r"(?<=\S)/(?P<unit>[^\W\d_]+[2²]?)(?!\w)"), one_of),
+            Rule(re.compile(rf"(?P<currency>[$€₫])\s?{_AMOUNT}{scale}"), self._sum),
+            Rule(re.compile(rf"(?<![\w.,]){_AMOUNT}{scale}\s?(?P<currency>{currency})(?!\w)"), self._sum),
+            Rule(re.compile(rf"(?<![\w.,]){_NUMBER}\s?(?P<scale>{any_of(self._scales)})(?!\w)"), self._scaled),
+        ]
 
-def _times() -> list[Rule]:
-    hour = r"(?<![\d:.,])(?P<hour>[01]?\d|2[0-4])"
-    minute = r"(?P<minute>[0-5]\d)(?:\s?(?:phút|p|ph)\b)?"
-    return [
-        Rule(re.compile(rf"{hour}(?::|\s?[hg](?:iờ)?\s?){minute}(?![\d:])"), _time),
-        Rule(re.compile(rf"{hour}\s?[hg](?!\w)"), _time),
-    ]
+    def _decimal(self, match: re.Match[str]) -> str:
+        return self._numbers.decimal(match["whole"], match["fraction"] or "")
 
+    def _short_sum(self, match: re.Match[str]) -> str:
+        """Spoken shorthand: "1tr5" is 1.5 million, "2tỷ3" 2.3 billion."""
+        rest = self._numbers.cardinal(int(match["rest"].ljust(3, "0")))
+        scale = match["scale"]
+        return (
+            f"{self._numbers.whole(match['whole'])} {self._scales[scale]} {rest} {self._words['scales_below'][scale]}"
+        )
 
-def _time(match: re.Match[str]) -> str:
-    parts = match.groupdict()
-    words = f"{cardinal(int(parts['hour']))} giờ"
-    minute = int(parts.get("minute") or 0)
-    return f"{words} {cardinal(minute)}{' phút' if minute < 10 or 'ph' in match[0] else ''}" if minute else words
+    def _scaled(self, match: re.Match[str]) -> str:
+        return f"{self._decimal(match)} {self._scales[match['scale']]}" if match["scale"] else self._decimal(match)
 
+    def _sum(self, match: re.Match[str]) -> str:
+        return f"{self._scaled(match)} {self._words['currencies'][match['currency']]}"
 
-def _money() -> list[Rule]:
-    return [
-        Rule(re.compile(r"(?<![\w.,])(?P<whole>\d+)(?P<scale>tr|triệu|tỷ|tỉ)(?P<rest>\d{1,3})(?!\d)"), _short_sum),
-        Rule(
-            re.compile(rf"(?<=[đ₫kKg])/(?P<unit>{any_of(_WORDS['sold_by'])})(?!\w)"),
-            lambda match: f" một {_WORDS['units'].get(match['unit'], match['unit'])}",
-        ),
-        Rule(re.compile(rf"(?P<currency>[$€₫])\s?{_AMOUNT}{_SCALE}"), _sum),
-        Rule(re.compile(rf"(?<![\w.,]){_AMOUNT}{_SCALE}\s?(?P<currency>{_CURRENCY})(?!\w)"), _sum),
-        Rule(re.compile(rf"(?<![\w.,]){_NUMBER}\s?(?P<scale>{any_of(_WORDS['scales'])})(?!\w)"), _scaled),
-    ]
+    def _quantities(self) -> list[Rule]:
+        words, numbers = self._words, self._numbers
+        range_, minus = f" {self._to} ", f"{words['minus']} "
+        return [
+            Rule(
+                re.compile(r"(?<![\w.,])(?P<whole>\d)m(?P<rest>\d{1,2})(?!\w)"),
+                lambda match: f"{numbers.whole(match['whole'])} {self._units['m']} {numbers.fraction(match['rest'])}",
+            ),
+            Rule(
+                re.compile(r"(?<![\w.,])(\d{1,3})['’′](?!\w)"),
+                lambda match: f"{numbers.whole(match[1])} {words['minute']}",
+            ),
+            *key_rules(words["keys"]),
+            Rule(
+                re.compile(rf"(?:(?<![\w.,])|(?<=\dx)){_NUMBER}(?P<gap>\s?)(?P<unit>{any_of(self._units)})(?!\w)"),
+                self._quantity,
+            ),
+            Rule(re.compile(r"(?:(?<=\d)|(?<=\d[hgkKđ₫$%m]))\s?[-–—]\s?(?=[$€]?\d)"), lambda _: range_),
+            Rule(re.compile(r"(?<![\w)])[-−](?=[$€]?\d)"), lambda _: minus),
+            *times_rules(words["times"]),
+            idiom_rule(words["idioms"]),
+            Rule(
+                re.compile(rf"(?P<before>(?<!\w)(?i:{any_of(words['numbered_by_roman'])})\s)(?P<roman>{ROMAN})(?!\w)"),
+                lambda match: match["before"] + numbers.ordinal(roman(match["roman"])),
+            ),
+        ]
 
+    def _quantity(self, match: re.Match[str]) -> str | None:
+        unit = match["unit"]
+        if len(unit) == 1 and unit.isalpha() and match["gap"] and not match["fraction"]:
+            return None  # "5 m" may be anything
+        return apart(match, f"{self._decimal(match)} {self._units[unit]}")
 
-def _short_sum(match: re.Match[str]) -> str:
-    """Spoken shorthand: "1tr5" is 1.5 million, "2tỷ3" 2.3 billion."""
-    below = "nghìn" if match["scale"] in ("tr", "triệu") else "triệu"
-    rest = int(match["rest"].ljust(3, "0"))
-    return f"{decimal(match['whole'])} {_WORDS['scales'][match['scale']]} {cardinal(rest)} {below}"
+    def _plain_numbers(self) -> list[Rule]:
+        point = f" {self._words['address_signs']['.']} "
+        return [
+            Rule(re.compile(r"(?<![\d.,/])(\d+)[/⁄](\d+)(?![\d]|/\d)"), self._fraction),
+            Rule(re.compile(VULGAR), self._vulgar),
+            Rule(re.compile(r"(?<=\d)/(?=\d)"), lambda _: f" {self._words['over']} "),
+            Rule(re.compile(r"(?<=\d)/(?=[^\W\d_])"), lambda _: f" {self._words['over']} "),
+            Rule(
+                re.compile(r"(?<![\d.])(?!\d{1,3}(?:\.\d{3})++(?:,|(?!\.?\d)))\d+(?:\.\d+){2,}+(?!\d)"),
+                lambda match: point.join(map(self._numbers.whole, match[0].split("."))),
+            ),
+            Rule(re.compile(_NUMBER), self._number),
+            sign_rule(self._words["signs"]),
+        ]
 
+    def _fraction(self, match: re.Match[str]) -> str:
+        """A small fraction as one, "hai phần ba"; anything else with the sign between."""
+        is_fraction = len(match[2]) < 3 and int(match[1]) < int(match[2]) <= 10
+        between = self._words["part_of" if is_fraction else "over"]
+        return f"{self._numbers.whole(match[1])} {between} {self._numbers.whole(match[2])}"
 
-def _scaled(match: re.Match[str]) -> str:
-    words = decimal(match["whole"], match["fraction"] or "")
-    return f"{words} {_WORDS['scales'][match['scale']]}" if match["scale"] else words
+    def _vulgar(self, match: re.Match[str]) -> str:
+        upper, lower = vulgar_fraction(match[0])
+        words = f"{self._numbers.cardinal(upper)} {self._words['part_of']} {self._numbers.cardinal(lower)}"
+        return apart(match, words)
 
-
-def _sum(match: re.Match[str]) -> str:
-    return f"{_scaled(match)} {_WORDS['currencies'][match['currency']]}"
-
-
-def _quantities() -> list[Rule]:
-    numbered: dict[str, str] = _WORDS["numbered"]
-    return [
-        Rule(
-            re.compile(r"(?<![\w.,])(?P<whole>\d)m(?P<rest>\d{1,2})(?!\w)"),
-            lambda match: f"{cardinal(int(match['whole']))} mét {cardinal(int(match['rest']))}",
-        ),
-        Rule(re.compile(r"(?<![\w.,])(\d{1,3})['’′](?!\w)"), lambda match: f"{cardinal(int(match[1]))} phút"),
-        *key_rules(_WORDS["keys"]),
-        Rule(re.compile(rf"(?<![\w.,]){_NUMBER}(?P<gap>\s?)(?P<unit>{_UNIT})(?!\w)"), _quantity),
-        Rule(re.compile(rf"(?<!\w)(?P<word>{any_of(numbered)})\s?(?=\d)"), lambda m: f"{numbered[m['word']]} "),
-        Rule(re.compile(r"(?<=[\dhg])\s?[-–—]\s?(?=\d)"), lambda _: " đến "),
-        Rule(re.compile(r"(?<![\w)])[-−](?=\d)"), lambda _: "âm "),
-    ]
-
-
-def _quantity(match: re.Match[str]) -> str | None:
-    unit = match["unit"]
-    if len(unit) == 1 and unit.isalpha() and match["gap"] and not match["fraction"]:
-        return None  # "5 m" may be anything
-    return f"{decimal(match['whole'], match['fraction'] or '')} {_WORDS['units'][unit]}"
-
-
-def _abbreviations() -> list[Rule]:
-    known: dict[str, str] = _WORDS["abbreviations"]
-
-    def whole(match: re.Match[str]) -> str:
-        is_last = match[0].endswith(".") and not match.string[match.end() :].strip()
-        return f"{known[match[0]]}." if is_last else apart(match, known[match[0]])
-
-    return [Rule(re.compile(rf"(?<!\w)(?:{any_of(known)})(?:(?<=\.)|(?!\w))"), whole)]
-
-
-def _plain_numbers() -> list[Rule]:
-    signs: dict[str, str] = _WORDS["signs"]
-    return [
-        Rule(re.compile(r"(?<![\d.,/])(\d+)/(\d+)(?![\d/])"), lambda m: _fraction(m[1], m[2])),
-        Rule(
-            re.compile(r"(?<![\d.])(?!\d{1,3}(?:\.\d{3})+(?:,|(?!\.?\d)))\d+(?:\.\d+){2,}(?![\d.]*\d)"),
-            lambda match: " chấm ".join(decimal(part) for part in match[0].split(".")),
-        ),
-        Rule(re.compile(_NUMBER), _number),
-        Rule(re.compile("|".join(re.escape(sign) for sign in signs)), lambda match: signs[match[0]]),
-    ]
-
-
-def _fraction(upper: str, lower: str) -> str:
-    """A small fraction as one, "hai phần ba"; anything else with the sign between."""
-    is_fraction = int(upper) < int(lower) <= 10
-    return f"{decimal(upper)} {'phần' if is_fraction else 'trên'} {decimal(lower)}"
-
-
-def _number(match: re.Match[str]) -> str:
-    text = match[0]
-    is_code = len(text) > 1 and text.startswith("0") and text.isdecimal()
-    return apart(match, digits(text) if is_code else decimal(match["whole"], match["fraction"] or ""))
+    def _number(self, match: re.Match[str]) -> str:
+        text = match[0]
+        is_code = len(text) > 1 and text.startswith("0") and text.isdecimal()
+        return apart(match, self._numbers.digits(text) if is_code else self._decimal(match))

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from services.nlu.agent.acts import act_name
 from services.nlu.agent.ending import Ending, caller_ends, offer, was_offered
 from services.nlu.agent.language import find_language
+from services.nlu.agent.outcomes import kind_of
 from services.nlu.agent.profile import AgentProfile, PromptKind
 from services.nlu.history import Entry
-from services.nlu.inputs import Dtmf, Open, Silence, Text, TurnInput
+from services.nlu.inputs import ActionEnded, Dtmf, Open, Silence, Text, TurnInput
 
 _SILENCES_BEFORE_GOODBYE = 3
 
@@ -34,6 +36,8 @@ def courtesy(
             is_last = count >= _SILENCES_BEFORE_GOODBYE
             kind = PromptKind.SILENCE_GOODBYE if is_last else PromptKind.STILL_THERE
             return FixedReply(profile.prompt(kind, language_code), ends_call=is_last)
+        case ActionEnded(act, outcome, reason):
+            return FixedReply(profile.outcome(kind_of(act, outcome, reason), language_code))
         case Text(confidence=confidence):
             last_heard = last_heard_in(history)
             ending = caller_ends(
@@ -71,5 +75,7 @@ def user_text(turn_input: TurnInput) -> str:
             return f"(pressed the keys {' '.join(digits)})"
         case Silence():
             return "(said nothing)"
+        case ActionEnded(act, outcome, reason):
+            return f"({act_name(act)}: {outcome.value}{f', {reason.lower()}' if reason else ''})"
         case Open():
             return ""

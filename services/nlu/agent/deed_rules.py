@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from services.language.value import Reading
+from services.nlu.agent.acts import ACT_NAMES
 from services.nlu.agent.clause_form import ClauseForm
 from services.nlu.agent.deeds import Tense, claimed_deeds
 from services.nlu.agent.evidence import Evidence, Verdict
@@ -29,4 +30,5 @@ def broken_deed(
 
 
 def _is_named(acts: Iterable[str], names: Iterable[str]) -> bool:
-    return any(part in name.lower() for name in names for part in acts)
+    acts = tuple(acts)
+    return any(name in acts if name in ACT_NAMES else any(part in name.lower() for part in acts) for name in names)

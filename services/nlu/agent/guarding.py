@@ -10,7 +10,8 @@ from services.language.claims import honest_sentence
 from services.nlu.agent.acts import ACT_NAMES
 from services.nlu.agent.ending import offer
 from services.nlu.agent.guard import Guard
-from services.nlu.agent.profile import AgentProfile, PromptKind
+from services.nlu.agent.outcomes import OutcomeKind
+from services.nlu.agent.profile import AgentProfile
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +56,10 @@ def _texts(profile: AgentProfile, code: str) -> Iterator[str]:
     yield persona.farewell
     yield persona.unknown or honest_sentence(code)
     yield offer(code)
-    for kind in PromptKind:
-        yield profile.prompt(kind, code)
+    for prompt in profile.prompts:
+        yield profile.prompt(prompt, code)
+    for outcome in OutcomeKind:
+        yield profile.outcome(outcome, code)
 
 
 def _prose(profile: AgentProfile, code: str) -> Iterator[str]:

@@ -13,7 +13,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from services.nlu.engine import Began, CutShort
+from services.nlu.engine import Began, CutShort, MadeBy
 from services.nlu.history import Entry, ToolCall
 from services.nlu.inputs import TurnInput
 from services.nlu.outputs import Act as CallAct
@@ -98,7 +98,7 @@ class Remember:
 MAX_STATE_BYTES = 8 * 1024  # half of what a client must keep (protos/README.md, rule 33)
 
 # Began and CutShort are handed on from an engine: work on the reply begins; a reply that hit its bound in mid-sentence.
-Step = Say | Act | CallTool | Expect | AwaitCommit | Remember | Began | CutShort
+Step = Say | Act | CallTool | Expect | AwaitCommit | Remember | Began | CutShort | MadeBy
 
 
 class Agent(Protocol):

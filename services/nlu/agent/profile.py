@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import phonenumbers
 import yaml
 from phonenumbers import SUPPORTED_REGIONS
 from pydantic import BaseModel, ConfigDict, Field, InstanceOf, ValidationError, model_validator
 
+from services.language.words import normalise
+from services.nlu.agent.acts import ACT_NAMES, act_name
 from services.nlu.agent.facts import NO_FACTS, Facts
 from services.nlu.agent.facts_file import AgentFileError, load_facts, past_exceptions
 from services.nlu.agent.language import find_language
+from services.nlu.agent.outcomes import OutcomeKind, words_of
 from services.nlu.agent.tools import TOOLS
 from services.nlu.agent.yaml_lines import RepeatedKey, line_of, read_yaml
+from services.nlu.outputs import Act, Transfer
 from services.runtime.errors import StartupError
 from services.runtime.logs import get_logger
 
 log = get_logger(__name__)
+
+_SIP_URI: Final = re.compile(r"sips?:[A-Za-z0-9_.!~*'()%+-]{1,64}@[A-Za-z0-9.-]{1,120}(?::\d{1,5})?")
+HARMLESS_ACTS: Final = ("hang_up", "switch_language")
+"""What an agent may do whose file does not say: nothing that calls or costs anybody."""
+_EXTENSION: Final = re.compile(r"[+*#A-Za-z0-9_-]{1,40}")
 
 
 class _Part(BaseModel):
@@ -36,6 +47,16 @@ class PromptKind(StrEnum):
     STILL_THERE = "still_there"  # the caller has been silent
     SILENCE_GOODBYE = "silence_goodbye"  # again and again
     RECOVERED = "recovered"  # the gateway took up a call that it had lost
+    ONE_MOMENT = "one_moment"  # the answer takes a while
+    STILL_WITH_YOU = "still_with_you"  # it takes longer still
+    SAY_AGAIN = "say_again"  # what the caller said was not understood
+    TRANSFER_FAILED = "transfer_failed"  # an act on the call failed, and the agent cannot say so itself
+
+
+OPTIONAL_PROMPTS = frozenset(
+    {PromptKind.ONE_MOMENT, PromptKind.STILL_WITH_YOU, PromptKind.SAY_AGAIN, PromptKind.TRANSFER_FAILED}
+)
+"""Left out, they are said in the gateway's own words."""
 
 
 class Voice(_Part):
@@ -77,6 +98,38 @@ class Example(_Part):
     agent: str = Field(min_length=1)
 
 
+class Destination(_Part):
+    """Where callers may be transferred to by name: one of a telephone number, a SIP URI and a dialplan extension."""
+
+    name: str = Field(min_length=1, max_length=64)
+    aliases: tuple[str, ...] = ()
+    number: str = ""  # E.164
+    sip: str = ""  # sip: or sips:, dialled as it is written
+    extension: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (self.name, *self.aliases)
+
+    @property
+    def target(self) -> str:
+        return self.number or self.sip or self.extension
+
+    @model_validator(mode="after")
+    def _names_one_place(self) -> Destination:
+        if len([target for target in (self.number, self.sip, self.extension) if target]) != 1:
+            raise ValueError(f"{self.name!r}: give it one of number, sip, extension")
+        if self.number and not _is_number(self.number):
+            raise ValueError(f"{self.name!r}: number: write {self.number!r} as +, country code and number")
+        if self.sip and not _SIP_URI.fullmatch(self.sip):
+            raise ValueError(f"{self.name!r}: sip: write {self.sip!r} as sip:user@host")
+        if self.extension and not _EXTENSION.fullmatch(self.extension):
+            raise ValueError(f"{self.name!r}: extension: {self.extension!r} has other than letters, digits, + * # _ -")
+        if not all(normalise(name) for name in self.names):
+            raise ValueError(f"{self.name!r}: a name without a letter or digit cannot be looked up")
+        return self
+
+
 class Persona(_Part):
     """Who the agent is in one language, in that language's words."""
 
@@ -100,9 +153,13 @@ class AgentProfile(_Part):
     lexicon: tuple[LexiconEntry, ...] = ()
     phrases: tuple[str, ...] = ()  # to favour when listening: names, products
     region: str = ""  # whose telephone numbers callers give: ISO 3166-1, "VN"; empty: not known
+    tenants: tuple[str, ...] = ()  # whose it is: for others it does not exist; empty: everybody's
     handover: str = ""  # where callers who ask for a person are put through: an extension, E.164 or a SIP URI
     graph: str = ""  # kind graph: a compiled LangGraph graph of one's own, "package.module:name"
-    tools: tuple[str, ...] = ()  # by name, from agent/tools.py
+    tools: tuple[str, ...] = ()  # those it may run, by name, from agent/tools.py
+    acts: tuple[str, ...] = HARMLESS_ACTS  # those it may do to the call, by name, whatever its model says
+    destinations: tuple[Destination, ...] = ()  # where it may transfer to by name
+    outcomes: dict[OutcomeKind, dict[str, str]] = {}  # how it says how an act ended; else the language's words
     endpointing: Endpointing = Endpointing()
     barge_in: BargeIn = BargeIn()
 
@@ -124,14 +181,40 @@ class AgentProfile(_Part):
     def language_codes(self) -> tuple[str, ...]:
         return tuple(self.personas)
 
+    def is_for(self, tenant_id: str) -> bool:
+        """Whether a tenant has the agent."""
+        return not self.tenants or tenant_id in self.tenants
+
+    def may(self, act: Act) -> bool:
+        """Whether the file allows an act: by its kind, and of transfers by where they go. A name in words is left to
+        the gateway, which looks it up among the destinations.
+        """
+        if isinstance(act, Transfer) and self.handover and act.destination == self.handover:
+            return True
+        if act_name(act) not in self.acts:
+            return False
+        if not isinstance(act, Transfer):
+            return True
+        wanted = act.destination
+        is_name = any(char.isalpha() for char in wanted) and not any(char in ":@" for char in wanted)
+        listed = {_plain(target) for place in self.destinations for target in (*place.names, place.target)}
+        return bool(listed) and (is_name or _plain(wanted) in listed or _national(wanted, self.region) in listed)
+
     def prompt(self, kind: PromptKind, language_code: str) -> str:
         """What is said then, in the language or else in the agent's own."""
         texts = self.prompts[kind]
         return texts[find_language(language_code, tuple(texts)) or self.language_codes[0]]
 
+    def outcome(self, kind: OutcomeKind, language_code: str) -> str:
+        """How it says that an act on the call ended so: in its own words, else in the language's."""
+        texts = self.outcomes.get(kind)
+        if texts is None:
+            return words_of(kind, language_code)
+        return texts[find_language(language_code, tuple(texts)) or self.language_codes[0]]
+
     @model_validator(mode="after")
     def _every_prompt_can_be_said(self) -> AgentProfile:
-        for kind in PromptKind:
+        for kind in (kind for kind in PromptKind if kind not in OPTIONAL_PROMPTS or kind in self.prompts):
             missing = [code for code in self.language_codes if code not in self.prompts.get(kind, {})]
             if missing:
                 raise ValueError(f"prompts.{kind}: no text for {', '.join(missing)}")
@@ -148,6 +231,23 @@ class AgentProfile(_Part):
         return self
 
     @model_validator(mode="after")
+    def _every_outcome_can_be_said(self) -> AgentProfile:
+        for kind, texts in self.outcomes.items():
+            missing = [code for code in self.language_codes if code not in texts]
+            if missing:
+                raise ValueError(f"outcomes.{kind}: no text for {', '.join(missing)}")
+        return self
+
+    @model_validator(mode="after")
+    def _every_destination_has_names_of_its_own(self) -> AgentProfile:
+        seen: set[tuple[str, ...]] = set()
+        for name in (name for destination in self.destinations for name in destination.names):
+            if normalise(name) in seen:
+                raise ValueError(f"destinations: {name!r} names two of them")
+            seen.add(normalise(name))
+        return self
+
+    @model_validator(mode="after")
     def _region_is_known(self) -> AgentProfile:
         if self.region and self.region not in SUPPORTED_REGIONS:
             raise ValueError(f"region: {self.region!r} is no region: use two letters of ISO 3166-1, as VN")
@@ -159,6 +259,35 @@ class AgentProfile(_Part):
         if unknown:
             raise ValueError(f"tools: no tool is called {', '.join(unknown)}; there are {', '.join(TOOLS)}")
         return self
+
+    @model_validator(mode="after")
+    def _every_act_is_known(self) -> AgentProfile:
+        known = ACT_NAMES - {"expect"}
+        unknown = [name for name in self.acts if name not in known]
+        if unknown:
+            raise ValueError(f"acts: no act is called {', '.join(unknown)}; there are {', '.join(sorted(known))}")
+        return self
+
+
+def _plain(text: str) -> str:
+    """A name or number without its notation."""
+    return "".join(char for char in text.casefold() if char not in " .-/()\u00a0\u2011\u2013")
+
+
+def _national(text: str, region: str) -> str:
+    """A number written as in its country, in E.164; empty when it is none."""
+    try:
+        number = phonenumbers.parse(text, region or None)
+    except phonenumbers.NumberParseException:
+        return ""
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return text.startswith("+") and phonenumbers.is_possible_number(phonenumbers.parse(text, None))
+    except phonenumbers.NumberParseException:
+        return False
 
 
 def read_agents(folder: Path) -> dict[str, AgentProfile]:

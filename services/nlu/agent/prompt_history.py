@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+from services.language.words import normalise
 from services.nlu.history import Entry
 
 _WHOLE_TURNS = 4  # the newest, which the next answer is about, stay as they are while there is room
 _STEPS = 8  # see `within`
 _QUESTION_MARKS = "?？"
+_LEAST_TOLD_WORDS = 4
 _EACH_CALL_CHARS = 32  # of a tool call's name and marks
 
 
 def within(entries: list[Entry], *, max_chars: int) -> list[Entry]:
     """The entries with as much left out as `max_chars` asks for, oldest first: the agent's words and tools with what
-    the caller asked or remarked, last what the caller said of themselves.
+    the caller asked or remarked, then what they told unasked, last what they answered or gave in figures.
 
     What is left out grows in steps of an eighth of the limit, so that the beginning of the prompt stays the same for
     several turns: the model reads a changed beginning anew, which takes seconds.
@@ -52,16 +54,23 @@ def _without_caller(entry: Entry) -> Entry:
 def _in_order_of_loss(entries: list[Entry]) -> Iterator[tuple[int, Callable[[Entry], Entry]]]:
     """What is left out first, second and so on, as (index, what of it). The newest entry's text is never left out."""
     old, last = range(max(len(entries) - _WHOLE_TURNS, 0)), len(entries) - 1
-    answers = {i for i in range(len(entries)) if _is_answer(entries, i)}
+    answers = {i for i in old if _is_answer(entries, i)}
+    told = {i for i in old if i not in answers and _tells(entries[i].user_text)}
     for i in old:
         yield i, _without_agent
-        if i not in answers:
+        if i not in answers and i not in told:
             yield i, _without_caller
+    yield from ((i, _without_caller) for i in old if i in told)
     yield from ((i, _without_agent) for i in range(len(old), last))
     yield from ((i, _without_caller) for i in old if i in answers)
     yield from ((i, _without_caller) for i in range(len(old), last))
     if entries:
         yield last, _without_agent
+
+
+def _tells(said: str) -> bool:
+    """Whether the caller tells something: no question, and more than a remark such as "All right, thanks"."""
+    return len(normalise(said)) >= _LEAST_TOLD_WORDS and not any(mark in said for mark in _QUESTION_MARKS)
 
 
 def _is_answer(entries: list[Entry], i: int) -> bool:

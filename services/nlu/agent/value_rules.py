@@ -143,7 +143,8 @@ class ValueRules:
         if is_until:
             return schedule.closes_at(part.days, time)
         is_asked = part.days is not None and self._said_time(time)  # "are you open at five on Friday?"
-        return schedule.opens_at(part.days, time) or (is_asked and schedule.is_open_at(part.days, time))
+        is_bookable = part.days is not None and bool(schedule.free(part.days, time, ()))
+        return schedule.opens_at(part.days, time) or is_bookable or (is_asked and schedule.is_open_at(part.days, time))
 
     def _is_until(self, time: Value, reading: Reading) -> bool:
         until = self._grounds.words.lists["until"]
@@ -363,7 +364,9 @@ class ValueRules:
                 return _broken(value.kind.value, value, reading)
         return None
 
-    def _is_number_known(self, value: Value, reading: Reading, form: ClauseForm) -> bool:
+    def _is_number_known(  # noqa: PLR0911 - a table of what may be said
+        self, value: Value, reading: Reading, form: ClauseForm
+    ) -> bool:
         if self._is_in_texts(value, reading) or self._is_computed(value):
             return True
         if value.kind is Kind.DIGITS:
@@ -377,6 +380,9 @@ class ValueRules:
             return not (is_count and counted.length(reading.texts, value.end))
         if value.kind is Kind.NUMBER and self._may_be_price(value, reading):
             return True  # checked as a price
+        counted = self._grounds.words.lists["counted_people"]
+        if value.kind is Kind.NUMBER and value.number == len(self._grounds.facts.people):
+            return counted.length(reading.texts, value.end) > 0  # "two dentists"
         may_echo = not form.is_claim_of_caller
         return may_echo and self._is_said_number(value, reading, form)
 

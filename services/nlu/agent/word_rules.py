@@ -55,7 +55,7 @@ class WordRules:
             is_strange = title and self._is_staff_unknown(reading, at) and not (form.is_question or form.is_ignorance)
             if is_strange and token.is_capital:
                 return Verdict(False, "name", token.text)
-            if is_name and not is_known and not self._is_value(reading, at):
+            if is_name and not is_known and not form.is_ignorance and not self._is_value(reading, at):
                 return Verdict(False, "name", token.text)
         return None
 

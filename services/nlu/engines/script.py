@@ -57,6 +57,7 @@ class ScriptEngine:
     """Knows its replies by heart. Timing holds from the request on: a late token does not make the next one late."""
 
     name = "script"
+    continues = False
 
     def __init__(self, settings: NluSettings) -> None:
         self._settings = settings

@@ -38,11 +38,17 @@ def ending_model_of(language: str) -> EndingModel | None:
     file = data.folder_of(language) / FILE
     if not file.is_file():
         return None
-    weights = {}
-    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
-        feature, _, weight = line.rpartition("\t")
-        try:
-            weights[feature] = float(weight)
-        except ValueError:
-            raise data.LanguageDataError(f"{file.parent.name}/{FILE}: line {number} has no weight") from None
-    return EndingModel(weights)
+    lines = file.read_text(encoding="utf-8").splitlines()
+    try:
+        return EndingModel({feature: float(weight) for feature, weight in (line.split("\t") for line in lines)})
+    except ValueError:
+        number = next(number for number, line in enumerate(lines, 1) if not _has_weight(line))
+        raise data.LanguageDataError(f"{file.parent.name}/{FILE}: line {number} has no weight") from None
+
+
+def _has_weight(line: str) -> bool:
+    feature, *weights = line.split("\t")
+    try:
+        return bool(feature) and len([float(weight) for weight in weights]) == 1
+    except ValueError:
+        return False

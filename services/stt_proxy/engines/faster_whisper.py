@@ -1,7 +1,7 @@
 """Engine `faster_whisper`: Whisper on CTranslate2, each utterance decoded at its pauses, many calls on one model."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import numpy as np
@@ -11,8 +11,9 @@ from services.runtime.logs import get_logger
 from services.runtime.metrics import StageMetrics
 from services.runtime.models import model_dir
 from services.stt_proxy.decoding import DecodingPool, Done, Job, Purpose, Refused
-from services.stt_proxy.engine import Clip, Heard, Hints, Report, Span, Speech, Unheard
+from services.stt_proxy.engine import Heard, Hints, Report, Span, Speech, Unheard
 from services.stt_proxy.long_speech import DecodedPieces
+from services.stt_proxy.recording import Clip, Recording
 from services.stt_proxy.settings import SttSettings
 from services.stt_proxy.whisper_decoding import LONGEST_PIECE_S, Decoded, ShortContextWhisper
 
@@ -31,7 +32,7 @@ class FasterWhisperEngine:
         self.model = settings.whisper_model
         self.language_codes: tuple[str, ...] = ()
         self._settings = settings
-        self._pool = DecodingPool[Decoded | None](
+        self._pool = DecodingPool[Decoded | dict[str, float] | None](
             n_workers=settings.decode_workers,
             draft_queue_limit_ms=settings.draft_queue_limit_ms,
             metrics=StageMetrics("stt"),
@@ -43,10 +44,33 @@ class FasterWhisperEngine:
         self.language_codes = self._whisper.languages
 
     def listen(
-        self, *, call_id: str, sample_rate_hertz: int, hints: Hints, report: Callable[[Report], None]
+        self,
+        *,
+        call_id: str,
+        recording: Recording,
+        sample_rate_hertz: int,
+        hints: Hints,
+        report: Callable[[Report], None],
     ) -> "WhisperEar":
         assert self._whisper is not None, "load comes first"  # noqa: S101 - an invariant, for the reader
         return WhisperEar(self._whisper, self._pool, hints, report)
+
+    def detect(
+        self, speech: Speech, languages: tuple[str, ...], deliver: Callable[[Mapping[str, float]], None]
+    ) -> None:
+        """How likely each language is."""
+        whisper = self._whisper
+        assert whisper is not None, "load comes first"  # noqa: S101 - an invariant, for the reader
+
+        def answer(done: Done[Decoded | dict[str, float] | None] | Refused) -> None:
+            deliver(done.value if isinstance(done, Done) and isinstance(done.value, dict) else {})
+
+        self._pool.submit(
+            (self, speech.utterance_id, id(deliver)),
+            Purpose.SETTLED,
+            lambda _: whisper.detect(speech, languages),
+            answer,
+        )
 
     async def close(self) -> None:
         self._pool.close()
@@ -63,10 +87,12 @@ class FasterWhisperEngine:
 class WhisperEar:
     """One call: every recognition is a job of its own."""
 
+    listened_to = wanted_from = None  # it listens to what it is asked of
+
     def __init__(
         self,
         whisper: ShortContextWhisper,
-        pool: DecodingPool[Decoded | None],
+        pool: DecodingPool[Decoded | dict[str, float] | None],
         hints: Hints,
         report: Callable[[Report], None],
     ) -> None:
@@ -76,7 +102,10 @@ class WhisperEar:
         self._report = report
         self._is_closed = False
         self._pieces = DecodedPieces()
-        self._jobs: dict[int, Job[Decoded | None]] = {}  # by request
+        self._language = (
+            self._languages[0] if self._languages else ""
+        )  # the call's, until a long utterance tells another
+        self._jobs: dict[int, Job[Decoded | dict[str, float] | None]] = {}  # by request
 
     @property
     def is_busy(self) -> bool:
@@ -88,9 +117,23 @@ class WhisperEar:
     def rest(self, to_sample: int) -> None:
         """Nothing to keep up with."""
 
+    def reach(self, sample: int) -> None:
+        """What is asked of it brings its sound along."""
+
+    def speech(self, utterance_id: int, sample: int, *, is_begin: bool) -> None:
+        """Edges are of no use here."""
+
+    def end(self, utterance_id: int, end_sample: int) -> None:
+        """An utterance needs no closing."""
+
     def recognize(self, speech: Speech, *, is_final: bool) -> None:
         decode = partial(
-            self._whisper.decode, speech, self._languages, phrases=self._hints.phrases, pieces=self._pieces
+            self._whisper.decode,
+            speech,
+            self._languages,
+            phrases=self._hints.phrases,
+            pieces=self._pieces,
+            current=self._language,
         )
         self._jobs[speech.request_id] = self._pool.submit(
             self,
@@ -107,7 +150,12 @@ class WhisperEar:
         if speech.end_sample - begins <= LONGEST_PIECE_S * speech.sample_rate_hertz:
             return
         ahead = partial(
-            self._whisper.decode_ahead, speech, self._languages, phrases=self._hints.phrases, pieces=self._pieces
+            self._whisper.decode_ahead,
+            speech,
+            self._languages,
+            phrases=self._hints.phrases,
+            pieces=self._pieces,
+            current=self._language,
         )
         self._pool.submit(
             self, Purpose.AHEAD, lambda stop: ahead(stop=stop), self._note_ahead, about=speech.utterance_id
@@ -124,6 +172,8 @@ class WhisperEar:
         if hints.language_codes != self._hints.language_codes:
             self._pieces.clear()
         self._hints = hints
+        if self._languages and self._language not in self._languages:
+            self._language = self._languages[0]
 
     def finish(self) -> None:
         """What was asked for is answered anyway."""
@@ -132,7 +182,7 @@ class WhisperEar:
         self._is_closed = True
         self._pool.leave(self)
 
-    def _answer(self, speech: Speech, done: Done[Decoded | None] | Refused) -> None:
+    def _answer(self, speech: Speech, done: Done[Decoded | dict[str, float] | None] | Refused) -> None:
         if self._is_closed:
             return
         if isinstance(done, Refused):
@@ -141,7 +191,8 @@ class WhisperEar:
             self._report(Unheard(speech.request_id, done.reason, done.message))
             return
         decoded = done.value
-        assert decoded is not None, "only work ahead has no text"  # noqa: S101 - an invariant, for the reader
+        assert isinstance(decoded, Decoded), "only other work has no text"  # noqa: S101 - an invariant, for the reader
+        self._language = decoded.language or self._language
         self._report(
             Heard(
                 request_id=speech.request_id,
@@ -154,7 +205,7 @@ class WhisperEar:
             )
         )
 
-    def _note_ahead(self, done: Done[Decoded | None] | Refused) -> None:
+    def _note_ahead(self, done: Done[Decoded | dict[str, float] | None] | Refused) -> None:
         """What was decoded ahead is in the pieces."""
         if isinstance(done, Refused) and done.reason == "DECODING_FAILED":
             log.error("decoding_failed", error=done.message)

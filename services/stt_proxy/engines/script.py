@@ -21,6 +21,7 @@ import numpy as np
 from services.audio.pcm import Samples
 from services.runtime.errors import StartupError
 from services.stt_proxy.engine import Corrected, Heard, Hints, Report, Speech, Unheard
+from services.stt_proxy.recording import Recording
 from services.stt_proxy.settings import SttSettings
 
 PART_PAUSE_MS = 150  # a pause inside an utterance that brings its next part: one of 300 ms is seen as some 180
@@ -89,7 +90,13 @@ class ScriptEngine:
         self._lines = parse_script(text)
 
     def listen(
-        self, *, call_id: str, sample_rate_hertz: int, hints: Hints, report: Callable[[Report], None]
+        self,
+        *,
+        call_id: str,
+        recording: Recording,
+        sample_rate_hertz: int,
+        hints: Hints,
+        report: Callable[[Report], None],
     ) -> "ScriptEar":
         return ScriptEar(
             self._lines,
@@ -116,6 +123,7 @@ class ScriptEar:
     """One call. Time is the call's own: a text is ready when the sound after it has been heard."""
 
     is_busy = False  # nothing is ever worked on
+    listened_to = wanted_from = None  # it listens to what it is asked of
 
     def __init__(
         self,
@@ -146,6 +154,15 @@ class ScriptEar:
         self._heard_to = to_sample
         if self._due:
             self._report_what_is_due()
+
+    def reach(self, sample: int) -> None:
+        """What is asked of it brings its sound along."""
+
+    def speech(self, utterance_id: int, sample: int, *, is_begin: bool) -> None:
+        """Edges are of no use here."""
+
+    def end(self, utterance_id: int, end_sample: int) -> None:
+        """An utterance needs no closing."""
 
     def recognize(self, speech: Speech, *, is_final: bool) -> None:
         if speech.utterance_id not in self._line_of:

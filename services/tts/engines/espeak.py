@@ -1,6 +1,6 @@
 """espeak-ng: any language, at once, and it sounds like a machine."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from itertools import pairwise
 
 from services.audio.pcm import Samples
@@ -19,6 +19,10 @@ class EspeakEngine:
         self._process = EspeakProcess(settings.espeak_library, settings.espeak_data_dir)
         self._workers = Workers(1, "espeak")
         self._description = EngineDescription("espeak", "espeak-ng", 0, (), measures_words=True)
+
+    def report_lost(self, on_lost: Callable[[str], bool]) -> None:
+        """Before `load`: have a lost thread told to `on_lost`; True: others speak in its place, the process lives."""
+        self._workers.on_lost = on_lost
 
     async def load(self) -> None:
         await self._workers.run(self._process.start, due_s=0.0)

@@ -1,7 +1,7 @@
 """A Piper voice (VITS): natural English on a processor, with sound after some seventy milliseconds."""
 
 import json
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -47,6 +47,10 @@ class PiperEngine:
         self._espeak = EspeakProcess(settings.espeak_library, settings.espeak_data_dir)
         self._workers = Workers(settings.piper_workers or usable_cpus(), "piper")
         self._loaded: tuple[_VoiceFile, VitsNetwork] | None = None
+
+    def report_lost(self, on_lost: Callable[[str], bool]) -> None:
+        """Before `load`: have a lost thread told to `on_lost`; True: others speak in its place, the process lives."""
+        self._workers.on_lost = on_lost
 
     async def load(self) -> None:
         await self._workers.run(self._load, due_s=0.0)

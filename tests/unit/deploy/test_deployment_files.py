@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from deploy.stack import SERVICES, settings_of
+from services.call_gateway.edges.ari.settings import AriSettings
 
 _ROOT = Path(__file__).parents[3]
 _DEPLOY = _ROOT / "deploy"
@@ -44,8 +45,56 @@ def test_images_and_deployments_use_the_default_ports(service: Any):
     headless, deployment = read_yaml(_DEPLOY / "kubernetes" / "stack" / f"{service.name.replace('_', '-')}.yaml")
     assert headless["spec"]["clusterIP"] == "None"
     assert [each["port"] for each in headless["spec"]["ports"]] == [port, metrics_port]
-    probe = deployment["spec"]["template"]["spec"]["containers"][0]["readinessProbe"]
-    assert probe["grpc"] == {"port": port, "service": service.full_name}
+    container = deployment["spec"]["template"]["spec"]["containers"][0]
+    assert {"name": "metrics", "containerPort": metrics_port} in container["ports"]
+    pages = {name: container[f"{name}Probe"]["httpGet"] for name in ("startup", "readiness", "liveness")}
+    assert pages == {
+        "startup": {"path": "/serving", "port": "metrics"},
+        "readiness": {"path": "/ready", "port": "metrics"},
+        "liveness": {"path": "/live", "port": "metrics"},
+    }
+
+
+REFERENCES = {
+    "status.hostIP": "10.1.2.3",
+    "stage-token": "from-a-secret",
+    "ari-url": "https://pbx.example:8089",
+    "ari-user": "tong-dai",
+    "ari-password": "from-a-secret",
+}
+
+
+@pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
+def test_deployments_expose_nothing_and_take_secrets_by_reference(service: Any, monkeypatch: pytest.MonkeyPatch):
+    path = _DEPLOY / "kubernetes" / "stack" / f"{service.name.replace('_', '-')}.yaml"
+    pod = read_yaml(path)[1]["spec"]["template"]["spec"]
+    mounted = {mount["mountPath"]: mount["name"] for mount in pod["containers"][0]["volumeMounts"]}
+    secrets = {volume["name"]: volume["secret"]["secretName"] for volume in pod["volumes"] if "secret" in volume}
+    for entry in pod["containers"][0]["env"]:
+        source = entry.get("valueFrom", {})
+        reference = source.get("secretKeyRef", {}).get("key") or source.get("fieldRef", {}).get("fieldPath")
+        monkeypatch.setenv(entry["name"], entry.get("value") or REFERENCES[reference])
+        if entry["name"].endswith(("_TOKEN", "_PASSWORD")):
+            assert "secretKeyRef" in source, entry["name"]
+        if entry["name"].endswith("_FILE"):
+            folder = entry["value"].rpartition("/")[0]
+            assert mounted[folder] in secrets, f"{entry['name']} lies in no secret"
+    settings = settings_of(service)
+    assert settings.exposures() == []
+    assert settings.host not in ("127.0.0.1", "localhost"), "what is tested leaves loopback"
+    head = path.read_text(encoding="utf-8").splitlines()[:3]
+    assert all(any(name in line for line in head) for name in secrets.values()), "the file says where its secrets are"
+    if service.name == "call_gateway":
+        assert AriSettings().exposures() == []
+
+
+def test_compose_mounts_secrets_and_names_none():
+    compose = (_DEPLOY / "compose.yaml").read_text(encoding="utf-8")
+    services = yaml.safe_load(compose)["services"]
+    for name in _NAMES:
+        assert any(":/secrets:ro" in volume for volume in services[name]["volumes"]), name
+        assert "environment" not in services[name]
+    assert "Secrets come by reference" in compose
 
 
 def test_settings_named_in_deployments_exist():
@@ -64,7 +113,7 @@ def test_dashboards_and_alerts_speak_of_metrics_that_exist():
     exported = set(re.findall(r'"(voice_[a-z0-9_]+)"', source))
     dashboards = [json.loads(path.read_text(encoding="utf-8")) for path in (_DEPLOY / "grafana").rglob("*.json")]
     rules = (_DEPLOY / "prometheus" / "alerts.yml").read_text(encoding="utf-8")
-    asked = set(re.findall(r"\bvoice_[a-z0-9_]+", rules + json.dumps(dashboards)))
+    asked = set(re.findall(r"\bvoice_[a-z0-9_]+\b", rules + json.dumps(dashboards)))
     assert {re.sub(r"_(bucket|sum|count)$", "", name) for name in asked} <= exported
 
 

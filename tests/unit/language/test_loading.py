@@ -7,23 +7,25 @@ from collections.abc import Iterator
 import pytest
 
 from services.call_gateway.conversation.backchannels import backchannels
-from services.language import data, numerals
+from services.language import clauses, data, numerals
 from services.language.clauses import unfinished_by_a_dot
 from services.language.reading import normalizer
 from services.language.script import script_of
 from services.nlu.agent.ending import caller_ends
 from services.nlu.agent.expecting import expected_after
+from services.nlu.agent.farewell_lists import load_farewells
 from services.nlu.agent.language import reply_language
 from services.nlu.agent.wording import load_languages, phrases_of
 from services.nlu.clauses import ClauseCutter
 from services.stt_proxy.endings.model import load_ending_models
 from services.stt_proxy.engine import Hints
 from services.stt_proxy.grammar import load_grammars
+from services.stt_proxy.inventions import is_invented, load_inventions
 from services.stt_proxy.phrasebook import load_phrasebooks, phrasebook_of
 from services.stt_proxy.prediction import PausingHabit, Waits, judge
 
 TAGS = ("en-US", "en-GB", "vi-VN", "ru-RU", "zh-CN", "VI", "ja-JP", "fr", "x-klingon", "a" * 200)
-TEXT = "Dr. Nguyễn said: wait... 我想预约明天, если можно, at 10/11 for $20?"
+TEXT = "Dr. Nguyễn said: wait... 我想预约明天, если можно, at 10/11 for $20? Mon-Fri, our FAQs, thứ 2, 4, ½ 3 мая"
 
 
 @pytest.fixture
@@ -35,6 +37,9 @@ def done(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     load_phrasebooks()
     load_grammars()
     load_ending_models()
+    load_inventions()
+    load_farewells()
+    clauses.load()
     normalizer.load()
     numerals.load()
     read, compile_ = tomllib.loads, re._compiler.compile  # type: ignore[attr-defined]  # beneath re's own cache
@@ -58,6 +63,8 @@ def test_a_call_reads_and_compiles_nothing(tag: str, done: list[str]) -> None:
     script_of(tag)
     phrases_of(tag)
     numerals.find_numbers(TEXT, tag)
+    is_invented(TEXT, tag, 0.1, 0.1)
+    clauses.is_abbreviated("dr", " Lee", tag)
     normalizer.Normalizer().speak(TEXT, tag)
     assert done == []
 

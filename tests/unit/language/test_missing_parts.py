@@ -1,6 +1,7 @@
 """What a language lacks is named; a fifth language is one folder for every service."""
 
 import shutil
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,16 +10,35 @@ import pytest
 from services.call_gateway.conversation.backchannels import backchannels
 from services.language import calendar_words, claims, clauses, data, numerals
 from services.language.numerals import read_number
+from services.language.reading import normalizer
 from services.language.reading.normalizer import RULES, Normalizer
 from services.language.script import script_of
+from services.nlu.agent.farewell_lists import load_farewells
 from services.nlu.agent.wording import load_languages, phrases_of
 from services.nlu.clauses import ClauseCutter
+from services.stt_proxy.endings.model import load_ending_models
 from services.stt_proxy.grammar import grammar_of, load_grammars
+from services.stt_proxy.inventions import load_inventions
 from services.stt_proxy.phrasebook import load_phrasebooks, phrasebook_of
+
+READING_TABLES = Path(__file__).parents[2] / "data" / "reading"
 
 PARTS = {
     "language": ("name", "is_spaced", "tokens_per_s"),
-    "reading": ("keys", "signs", "address_signs", "currencies", "units"),
+    "reading": (
+        "digits",
+        "point",
+        "plus",
+        "minus",
+        "range",
+        "hash",
+        "keys",
+        "signs",
+        "address_signs",
+        "currencies",
+        "units",
+    ),
+    "inventions": ("never_said", "said_too"),
     "clauses": (
         *("unfinished_by_a_dot", "unfinished_in_a_capital", "unfinished_before_a_digit"),
         *("joints", "phrase_openings"),
@@ -33,6 +53,10 @@ PARTS = {
         "negations",
         "negated_verbs",
         "expectation",
+    ),
+    "farewells": (
+        *("anything_else", "farewells", "greetings", "finished", "refusals", "fillers", "leavings", "affirmations"),
+        *("meetings", "moments", "requests", "sayings", "endings", "offer_words", "closing_words"),
     ),
     "answers": (
         *("language", "is_spaced", "yes_no", "courtesies", "fillers", "unfinished_endings", "linking_words"),
@@ -57,7 +81,7 @@ PARTS = {
     ),
 }
 
-BY_DATA_ALONE = ("digits", "point", "point_signs", "plus", "minus", "range", "times")  # without a module of its own
+BY_DATA_ALONE = ("point_signs", "times")  # without a module of its own
 
 
 def missing_parts(language: str) -> list[str]:
@@ -126,11 +150,65 @@ def test_a_fifth_language_is_one_folder_for_every_service(folder: Path) -> None:
     assert [clause.text for clause in ClauseCutter().push("Bone, ")] == ["Bone, "]
 
 
+READING = """
+digits = ["nul", "unu", "du", "tri", "kvar", "kvin", "ses", "sep", "ok", "naŭ"]
+point = "komo"
+point_signs = ","
+plus = "plus"
+minus = "minus"
+range = " ĝis "
+hash = "numero"
+percent = ["elcento", "elcentoj"]
+
+[times]
+plain = "{hour} kaj {minute}"
+low = "{hour} kaj {minute}"
+sharp = "{hour} horo"
+
+[currencies]
+"€" = ["eŭro", "eŭroj"]
+
+[units]
+"km" = ["kilometro", "kilometroj"]
+
+[keys]
+"#" = "krado"
+
+[signs]
+"+" = "plus"
+
+[address_signs]
+"@" = "ĉe"
+"." = "punkto"
+"-" = "streko"
+"_" = "substreko"
+"/" = "oblikvo"
+"""
+
+
+def test_the_keys_that_are_asked_for_are_enough_to_read_any_text(folder: Path) -> None:
+    shutil.copytree(data.PACKAGED / "en", folder / "eo")
+    (folder / "eo" / "reading.toml").write_text(READING, encoding="utf-8")
+    data.forget()
+    assert missing_parts("eo") == []
+    tables = [tomllib.loads(path.read_text(encoding="utf-8")) for path in READING_TABLES.glob("*.toml")]
+    spoken = {line: Normalizer().speak(line, "eo").text for table in tables for line in table["cases"]}
+    assert [line for line, said in spoken.items() if any("0" <= sign <= "9" for sign in said)] == []
+    assert spoken["5%"] == "kvin elcentoj"
+    assert Normalizer().speak("2,5 km je 9:30", "eo").text == "du komo kvin kilometroj je naŭ kaj tridek"
+
+
 def test_a_pattern_that_does_not_compile_is_named(folder: Path) -> None:
     (folder / "eo").mkdir()
     (folder / "eo" / "language.toml").write_text('name = "x"\nletters = "["\n', encoding="utf-8")
     with pytest.raises(data.LanguageDataError, match=r"eo/language\.toml: 'letters' is no pattern"):
         script_of("eo")
+
+
+def copy_languages(folder: Path) -> None:
+    """A language without rules of its own: Russian read aloud, all else English."""
+    shutil.copytree(data.PACKAGED / "en", folder)
+    shutil.copy(data.PACKAGED / "ru" / "reading.toml", folder / "reading.toml")
 
 
 BAD = [
@@ -167,12 +245,21 @@ BAD = [
     ),
     ("clauses", "joints = [", 'joints = ["and",', r"clauses\.toml: 'and' stands twice in 'joints'"),
     ("numbers", '"five" = 5', '"five" = "V"', r"numbers\.toml: 'five' in 'units' has no whole number"),
+    ("inventions", "never_said = [", 'never_said = ["the end",', r"inventions\.toml: 'the end' stands twice in"),
+    ("farewells", "meetings =", "meeting =", r"farewells\.toml: 'meetings' is missing"),
+    ("reading", "\ncode_words = [", '\ncode_words = ["Рейс",', r"reading\.toml: 'рейс' stands twice in 'code_words'"),
+    ("reading", "code_links = [", 'code_links = ["(",', r"reading\.toml: '\(' in 'code_links' does not compile"),
+    ("reading", 'hash = "номер"', "", r"reading\.toml: hash is missing"),
+    ("reading", 'minus = "минус"', "", r"reading\.toml: minus is missing"),
+    ("reading", '"км" = ["', '"км" = ["a", "', r"reading\.toml: 'units.км' has one, two or four forms"),
+    ("reading", 'digits = ["ноль", ', "digits = [", r"reading\.toml: 'digits' has ten words"),
+    ("reading", "[units]", '[units]\n"км" = ["x", "y"]', r"reading\.toml is no TOML"),
 ]
 
 
 @pytest.mark.parametrize(("name", "old", "new", "message"), BAD)
 def test_what_is_wrong_is_named_when_a_service_loads(folder: Path, name: str, old: str, new: str, message: str) -> None:
-    shutil.copytree(data.PACKAGED / "en", folder / "eo")
+    copy_languages(folder / "eo")
     path = folder / "eo" / f"{name}.toml"
     text = path.read_text(encoding="utf-8")
     assert old in text
@@ -182,9 +269,17 @@ def test_what_is_wrong_is_named_when_a_service_loads(folder: Path, name: str, ol
         load_all()
 
 
-@pytest.mark.parametrize("name", ["language", "conversation", "answers", "sentence_ends", "clauses", "numbers"])
-def test_a_missing_file_is_named_when_a_service_loads(folder: Path, name: str) -> None:
+def test_a_line_of_weights_without_one_is_named(folder: Path) -> None:
     shutil.copytree(data.PACKAGED / "en", folder / "eo")
+    (folder / "eo" / "ending_weights.tsv").write_text("bias\t0.5\nlast=please\n", encoding="utf-8")
+    data.forget()
+    with pytest.raises(data.LanguageDataError, match=r"eo/ending_weights\.tsv: line 2 has no weight"):
+        load_all()
+
+
+@pytest.mark.parametrize("name", [*PARTS])
+def test_a_missing_file_is_named_when_a_service_loads(folder: Path, name: str) -> None:
+    copy_languages(folder / "eo")
     (folder / "eo" / f"{name}.toml").unlink()
     data.forget()
     with pytest.raises(data.LanguageDataError, match=rf"eo/{name}\.toml is missing"):
@@ -206,7 +301,12 @@ def load_all() -> None:
     load_languages()
     load_phrasebooks()
     load_grammars()
+    load_inventions()
+    load_farewells()
+    load_ending_models()
+    clauses.load()
     numerals.load()
+    normalizer.load()
 
 
 @pytest.mark.parametrize("language", data.languages())
@@ -217,7 +317,13 @@ def test_no_list_of_a_conversation_has_a_word_twice(language: str) -> None:
             *(f"expectation.{key}" for key in ("requests", "digits", "spelling", "yes_no")),
         ),
         "clauses": PARTS["clauses"],
+        "farewells": PARTS["farewells"],
         "answers": ("yes_no", "courtesies", "fillers", "unfinished_endings", "number_nouns", "whole_endings"),
     }.items():
         for key in keys:
             data.words(language, name, key)
+
+
+@pytest.mark.parametrize("language", data.languages())
+def test_every_sign_of_an_address_has_its_words(language: str) -> None:
+    assert set("@.-_/?=&+%#") <= data.read(language, "reading")["address_signs"].keys()

@@ -8,15 +8,16 @@ from hypothesis import strategies as st
 from unicode_rbnf import RbnfEngine
 
 from services.language.numerals import find_numbers, read_number
-from services.language.reading import general, numbers_english, numbers_vietnamese
+from services.language.reading.numbers import Numbers
+from services.language.reading.numbers_vietnamese import VietnameseNumbers
 from services.language.reading.rule import words_of
 from services.language.words import normalise
 
 CARDINALS = {
-    "en": numbers_english.cardinal,
-    "vi": numbers_vietnamese.cardinal,
-    "ru": general.Numbers("ru", words_of("ru")).cardinal,
-    "zh": general.Numbers("zh", words_of("zh")).cardinal,
+    "en": Numbers("en", words_of("en")).cardinal,
+    "vi": VietnameseNumbers(words_of("vi")).cardinal,
+    "ru": Numbers("ru", words_of("ru")).cardinal,
+    "zh": Numbers("zh", words_of("zh")).cardinal,
 }
 RBNF = {language: RbnfEngine.for_language(language) for language in CARDINALS}
 

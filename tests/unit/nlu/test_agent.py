@@ -135,6 +135,15 @@ def test_a_tag_finds_the_nearest_language() -> None:
         ("ru", "До свидания!", "", True),
         ("zh", "没有了，谢谢。", "还有什么可以帮您？", True),
         ("zh", "我想预约。", "还有什么可以帮您？", False),
+        ("en", "No.", "Does anything else hurt?", False),
+        ("en", "No.", "Do you have any other insurance?", False),
+        ("vi", "Không.", "Anh còn đau chỗ nào khác không ạ?", False),
+        ("ru", "Нет, не всё.", "Что-нибудь ещё?", False),
+        ("en", "No, that's not everything.", "Is there anything else?", False),
+        ("en", "Have a splendid day!", "You are booked.", True),
+        ("vi", "Anh hẹn thứ ba.", "", False),
+        ("en", "I'm driving.", "Where are you?", False),
+        ("en", "Sorry, I'll have to call you back. Goodbye.", "May I have your name?", True),
     ],
 )
 def test_the_call_ends_when_the_caller_says_so(language: str, text: str, last_heard: str, ends: bool) -> None:
@@ -142,7 +151,7 @@ def test_the_call_ends_when_the_caller_says_so(language: str, text: str, last_he
     assert (found is Ending.FAREWELL) is ends
 
 
-@pytest.mark.parametrize("part", ["dev", "test"])
+@pytest.mark.parametrize("part", ["dev", "test", "unseen", "unseen_2", "unseen_3", "unseen_4"])
 def test_no_labelled_line_ends_a_call_wrongly_and_nine_tenths_of_the_farewells_are_found(part: str) -> None:
     lines = read_lines(part)
     assert [line.text for line in lines if line.found is Ending.FAREWELL and line.label is not Ending.FAREWELL] == []
@@ -176,7 +185,10 @@ def test_a_greeting_that_may_be_a_goodbye_is_none_as_the_first_words_of_a_call(c
 
 def test_a_model_says_goodbye_only_with_the_words_for_it() -> None:
     assert agent_ends("Thank you for calling. Goodbye!", language_code="en")
+    assert agent_ends("Goodbye, Mr Lee.", language_code="en")
     assert not agent_ends("You can buy it by Friday.", language_code="en")
+    assert not agent_ends("Please don't say goodbye yet.", language_code="en")
+    assert not agent_ends("See you on Tuesday at nine. Is that right?", language_code="en")
 
 
 @pytest.mark.parametrize(

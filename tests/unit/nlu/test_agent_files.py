@@ -28,6 +28,14 @@ def test_examples_hold_no_telephone_number_or_address_of_a_person(path: Path) ->
     assert personal_data("\n".join(text for example in examples for text in example.values())) == []
 
 
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_no_caller_of_an_example_gives_a_number(path: Path) -> None:
+    """A small model tells it to whoever asks for the last caller's number, however short it is."""
+    agent = yaml.safe_load(path.read_text(encoding="utf-8"))
+    said = [one["caller"] for persona in agent["personas"].values() for one in persona.get("examples", ())]
+    assert [text for text in said if any(sign.isdecimal() for sign in text)] == []
+
+
 @pytest.mark.parametrize("text", ["It's 0912 345 678.", "(028) 1234-5678", "john.doe@mail.com", "+1 650 253 0000"])
 def test_the_search_finds_personal_data(text: str) -> None:
     assert personal_data(text)

@@ -1,6 +1,7 @@
 """Turns, drafts and commits of one conversation, in virtual time."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,7 @@ from services.nlu.outputs import (
     Transfer,
     TurnEnd,
 )
+from services.nlu.tool_runs import key_of
 from services.runtime.errors import RequestError, TurnIdNotIncreasing, root_cause
 from tests.unit.nlu.rig import opened, script_settings
 from tests.unit.nlu.virtual_time import run
@@ -543,7 +545,15 @@ def test_a_tools_key_is_of_the_visit_not_of_the_calls_label(monkeypatch: pytest.
 
     for visit_id in ("aa", "aa", "bb", ""):
         run(main(visit_id))
-    assert keys == ["tenant/aa/1.1", "tenant/aa/1.1", "tenant/bb/1.1", "tenant/call/1.1"]
+    assert all(re.fullmatch("[0-9a-f]{32}", key) for key in keys)
+    assert keys[0] == keys[1], "the same visit does the same thing once"
+    assert len({keys[0], keys[2], keys[3]}) == 3
+
+
+def test_no_two_calls_get_the_same_key_whatever_clients_write_into_their_fields() -> None:
+    fields = [("a/b", "c", "1.1"), ("a", "b/c", "1.1"), ("a", "b", "c/1.1"), ("", "ab", "c1.1"), ("ab", "", "c1.1")]
+    assert len({key_of(*each) for each in fields}) == len(fields)
+    assert key_of("a", "b") == key_of("a", "b")
 
 
 def test_a_draft_pauses_before_its_first_tool() -> None:

@@ -50,6 +50,14 @@ def test_signs_in_keys_addresses_and_figures_stay(text: str) -> None:
         ("Use `ls` or ``x``.", "Use ls or x."),
         ("Sure.<|im_end|>", "Sure."),
         ("Sure,<br/> yes.", "Sure, yes."),
+        ("Sure. <|im_end|>\n<|im_start|>user\nHow much?", "Sure."),
+        ("Sure.<end_of_turn>\n<start_of_turn>user\nHow much?", "Sure."),
+        ("<|im_start|>assistant\nSure.", "Sure."),
+        ("See [our site](http://clinic.example/a_b) today.", "See [our site] today."),
+        ('Write <a href="mailto:a@b.example">here</a>.', "Write here."),
+        ("Fish &amp; chips, AT&T", "Fish & chips, AT&T"),
+        ("Dear <user>, we are open & glad.", "Dear , we are open & glad."),
+        ("It is < 5 and I <3 it", "It is 5 and I 3 it"),
     ],
 )
 def test_marks_of_markdown_go(written: str, spoken: str) -> None:
@@ -67,6 +75,18 @@ HIDDEN = [
     "```json\nSecret `a`\n```",
     "~~~\nSecret\n~~~",
     "\n| Secret | 1 |\n|---|---|\n| Secret | 2 |\n",
+    '<think time="3">Secret</think>',
+    "<think>a <think>b</think> Secret</think>",
+    "< think>Secret</ think>",
+    "<inner_monologue>Secret</inner_monologue>",
+    "<reasoning_content>Secret</reasoning_content>",
+    '<function=look_up>{"a": "Secret"}</function>',
+    '<invoke name="x"><parameter name="y">Secret</parameter></invoke>',
+    "[THINK]Secret[/THINK]",
+    "◁think▷Secret◁/think▷",
+    "<|think|>Secret<|/think|>",
+    "<｜begin▁of▁thought｜>Secret<｜end▁of▁thought｜>",
+    "<|channel|>analysis<|message|>Secret<|end|><|start|>assistant<|channel|>final<|message|>",
 ]
 
 

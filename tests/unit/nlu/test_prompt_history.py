@@ -37,6 +37,23 @@ def test_name_and_number_are_there_after_a_hundred_turns() -> None:
     assert NUMBER.user_text in said
 
 
+def test_what_the_caller_tells_unasked_outlives_their_questions_and_remarks() -> None:
+    told = Entry(4, "By the way, I am allergic to penicillin.", "Thank you, I have noted that.")
+    entries = conversation(100)
+    entries[3] = told
+    entries[5] = Entry(6, "All right, thanks.", "Sure.")
+    said = [entry.user_text for entry in within(entries, max_chars=1000)]
+    assert told.user_text in said
+    assert "All right, thanks." not in said
+
+
+def test_what_is_told_unasked_drives_out_no_name_or_number() -> None:
+    chat = [Entry(i, f"Then there was another thing that hurt, {'very ' * 3}badly.", "Oh.") for i in range(4, 100)]
+    said = [entry.user_text for entry in within([*conversation(4), *chat], max_chars=1000)]
+    assert NAME.user_text in said
+    assert NUMBER.user_text in said
+
+
 def test_the_newest_turns_stay_whole() -> None:
     assert within(conversation(100), max_chars=1000)[-4:] == conversation(100)[-4:]
 

@@ -294,7 +294,7 @@ class Indiscreet(LetterModel):
         return ord(answer[len(said)]) if len(said) < len(answer) else 0
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 2**32), st.integers(900, 4000), st.integers(4, 48))
 def test_two_hundred_interleaved_calls_never_show_anothers_words(seed: int, cells: int, slots: int) -> None:
     random = Random(seed)

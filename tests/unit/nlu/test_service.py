@@ -62,7 +62,7 @@ async def test_the_engine_and_the_agent_come_first() -> None:
     assert (engine.name, engine.limits.max_history_bytes) == ("script", 16384)
     assert tuple(engine.features) == FEATURES
     assert (agent.agent_id, list(agent.language_codes)) == ("clinic", ["en", "vi"])
-    assert len(agent.prompts) == 20
+    assert len(agent.prompts) == 36
 
 
 async def test_what_is_sent_before_half_close_is_answered_to_the_end() -> None:
@@ -180,4 +180,4 @@ async def test_a_draining_server_says_so_on_open_streams() -> None:
 
 async def test_describe_engine_lists_the_agents() -> None:
     described = await (await opened()).DescribeEngine(nlu_pb2.DescribeEngineRequest(), NOBODY)
-    assert [agent.agent_id for agent in described.agents] == ["clinic"]
+    assert [agent.agent_id for agent in described.agents] == ["clinic", "hotel"]

@@ -53,6 +53,23 @@ def test_another_conversation_shares_the_beginning() -> None:
     assert cells.copies == [(first.index, other.index, 2)]
 
 
+def test_between_tenants_only_pinned_openings_are_shared() -> None:
+    cells = Cells()
+    slots = Slots(6, cells)
+    opening = slots.take("", [1, 2])
+    assert opening is not None
+    opening.tokens += [1, 2]
+    slots.pin(opening)
+    first = used(slots, "one.a", [1, 2, 3, 4, 5])
+    stranger = slots.take("two.b", [1, 2, 3, 4, 9])
+    assert stranger is not None
+    assert stranger.tokens == [1, 2], "no more than the opening"
+    colleague = slots.take("one.c", [1, 2, 3, 4, 9])
+    assert colleague is not None
+    assert colleague.tokens == [1, 2, 3, 4]
+    assert cells.copies[-2:] == [(opening.index, stranger.index, 2), (first.index, colleague.index, 4)]
+
+
 def test_a_draft_that_comes_to_nothing_leaves_the_conversation_as_it_was() -> None:
     slots = Slots(8, Cells())
     base = used(slots, "a", [1, 2, 3])

@@ -1,16 +1,20 @@
 """The worker's thread, on a model of letters."""
 
+import asyncio
 from collections.abc import Iterator
+from contextlib import aclosing
 from pathlib import Path
 from queue import SimpleQueue
 
 import pytest
 
-from services.nlu.engine import Began, CutShort, Message, ReplyPart, Role, TextMade
+from services.nlu.engine import Began, CutShort, Message, ReplyPart, ReplyRequest, Role, TextMade
+from services.nlu.engines.llama_cpp.engine import LlamaCppEngine
 from services.nlu.engines.llama_cpp.jobs import Job
 from services.nlu.engines.llama_cpp.model import ModelOptions
 from services.nlu.engines.llama_cpp.openings import KeptOpenings
 from services.nlu.engines.llama_cpp.worker import Worker
+from services.nlu.settings import NluSettings
 from services.runtime.errors import StartupError, TurnFailed
 from tests.unit.nlu.fake_model import LetterModel
 
@@ -208,3 +212,33 @@ def test_a_broken_model_ends_the_thread_and_fails_every_job_at_once() -> None:
     assert not client.worker._thread.is_alive()
     assert client.model.is_closed
     client.worker.stop()
+
+
+class TakenJobs:
+    """Stands where the worker does and keeps the jobs it is given."""
+
+    def __init__(self) -> None:
+        self.jobs: list[Job] = []
+
+    def submit(self, job: Job) -> None:
+        self.jobs.append(job)
+
+
+def test_the_job_of_a_draft_is_a_turns_once_it_is_committed() -> None:
+    asyncio.run(_commit_a_draft())
+
+
+async def _commit_a_draft() -> None:
+    engine, taken = LlamaCppEngine(NluSettings(_env_file=None)), TakenJobs()
+    engine._worker = taken  # type: ignore[assignment] # the place of the thread that owns the model
+    request = ReplyRequest("call", 7, (Message(Role.CALLER, "Hello."),), "en", is_draft=True, tools=())
+    async with aclosing(engine.reply(request)) as reply:
+        first = asyncio.ensure_future(anext(reply))
+        await asyncio.sleep(0)
+        [job] = taken.jobs
+        await engine.commit("call", 6)
+        assert job.is_draft
+        await engine.commit("call", 7)
+        assert not job.is_draft
+        job.give(Began())
+        assert await first == Began()

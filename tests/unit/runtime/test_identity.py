@@ -1,30 +1,46 @@
 """Who may call for whom."""
 
+import hashlib
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from services.runtime.credentials import TokenFile
 from services.runtime.errors import PermissionDeniedError, StartupError, UnauthenticatedError
 from services.runtime.identity import (
     Identity,
+    Scope,
+    ScopeMissing,
+    TokenExpired,
     Tokens,
     caller_may_act_for,
+    caller_name,
+    check_scope,
     check_tenant,
     read_tokens,
     set_caller,
 )
 
 TOKEN = "0123456789abcdef-clinic"  # noqa: S105 - a test's own
-FILE = """
+HASH = hashlib.sha256(TOKEN.encode()).hexdigest()
+OLD = "0123456789abcdef-old"
+REST = 'scopes = ["watch"]\nexpires = 2999-01-01'
+FILE = f"""
 [[tokens]]
 name = "clinic"
-token = "0123456789abcdef-clinic"
+sha256 = "{HASH}"
 tenants = ["clinic", "clinic-test"]
+scopes = ["watch", "end"]
+expires = 2999-01-01T00:00:00Z
 
 [[tokens]]
-token = "0123456789abcdef-operator"
+name = "old"
+sha256 = "{hashlib.sha256(OLD.encode()).hexdigest()}"
 tenants = ["*"]
+scopes = ["connect"]
+expires = 2020-06-30
 """
 
 
@@ -57,7 +73,7 @@ def test_a_token_stands_for_its_tenants(tokens: Tokens) -> None:
 
 
 def test_a_star_stands_for_every_tenant(tokens: Tokens) -> None:
-    assert tokens.identify("bearer 0123456789abcdef-operator").may_act_for("bank")
+    assert tokens.identify(f"bearer {OLD}", now=0).may_act_for("bank")
 
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", f"Basic {TOKEN}", TOKEN, f"Bearer {TOKEN}x"])
@@ -80,15 +96,57 @@ def test_where_tokens_are_off_every_tenant_may_be_named() -> None:
     assert caller_may_act_for("bank")
 
 
+def test_a_token_is_good_to_its_last_moment_and_no_longer(tokens: Tokens) -> None:
+    end_of_june = datetime(2020, 7, 1, tzinfo=UTC).timestamp()
+    assert tokens.identify(f"Bearer {OLD}", now=end_of_june - 1).name == "old"
+    with pytest.raises(TokenExpired):
+        tokens.identify(f"Bearer {OLD}", now=end_of_june)
+    with pytest.raises(TokenExpired):
+        tokens.identify(f"Bearer {OLD}")
+
+
+def test_a_token_is_for_its_scopes(tokens: Tokens) -> None:
+    set_caller(tokens.identify(f"Bearer {TOKEN}"))
+    check_scope(Scope.WATCH)
+    check_scope(Scope.END)
+    check_scope(None)
+    with pytest.raises(ScopeMissing):
+        check_scope(Scope.CONNECT)
+
+
+def test_where_tokens_are_off_every_scope_is_there() -> None:
+    set_caller(None)
+    for scope in Scope:
+        check_scope(scope)
+
+
+def test_who_calls_is_known_by_token_or_certificate() -> None:
+    set_caller(Identity("clinic", frozenset({"clinic"})))
+    assert caller_name() == "clinic"
+    set_caller(None, certificate_name="gateway")
+    assert caller_name() == "gateway"
+    set_caller(None)
+    assert caller_name() == "anybody"
+
+
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
         ("", "no [[tokens]] table"),
         ("tokens = 3", "no [[tokens]] table"),
         ("tokens = [", "auth_tokens_file"),
-        ('[[tokens]]\ntoken = "short"\ntenants = ["a"]', "at least 16 characters"),
-        (f'[[tokens]]\ntoken = "{TOKEN}"', "list of tenant ids"),
-        (f'[[tokens]]\ntoken = "{TOKEN}"\ntenants = []', "list of tenant ids"),
+        (f'[[tokens]]\nname = "a"\ntoken = "{TOKEN}"\ntenants = ["a"]\n{REST}', "in clear"),
+        (f'[[tokens]]\nname = "a"\nsha256 = "{TOKEN}"\ntenants = ["a"]\n{REST}', "64 hexadecimal digits"),
+        (f'[[tokens]]\nsha256 = "{HASH}"\ntenants = ["a"]\n{REST}', "`name`"),
+        (f'[[tokens]]\nname = "a"\nsha256 = "{HASH}"\n{REST}', "list of tenant ids"),
+        (f'[[tokens]]\nname = "a"\nsha256 = "{HASH}"\ntenants = []\n{REST}', "list of tenant ids"),
+        (f'[[tokens]]\nname = "a"\nsha256 = "{HASH}"\ntenants = ["a"]\nexpires = 2999-01-01', "`scopes`"),
+        (
+            f'[[tokens]]\nname = "a"\nsha256 = "{HASH}"\ntenants = ["a"]\nscopes = ["all"]\nexpires = 2999-01-01',
+            "`scopes`",
+        ),
+        (f'[[tokens]]\nname = "a"\nsha256 = "{HASH}"\ntenants = ["a"]\nscopes = ["watch"]', "`expires`"),
+        (2 * f'[[tokens]]\nname = "a"\nsha256 = "{HASH}"\ntenants = ["a"]\n{REST}\n', "the same `name`"),
     ],
 )
 def test_a_wrong_file_is_one_line_without_secrets(tmp_path: Path, content: str, complaint: str) -> None:
@@ -98,6 +156,19 @@ def test_a_wrong_file_is_one_line_without_secrets(tmp_path: Path, content: str, 
         read_tokens(path)
     assert complaint in str(raised.value)
     assert TOKEN not in str(raised.value)
+    assert HASH not in str(raised.value)
+
+
+def test_a_changed_file_is_read_again_and_a_broken_one_is_not(tmp_path: Path) -> None:
+    path = tmp_path / "tokens.toml"
+    path.write_text(FILE)
+    file = TokenFile(path)
+    path.write_text(FILE.replace('"clinic"\nsha', '"surgery"\nsha'))
+    file.look()
+    assert file.current.identify(f"Bearer {TOKEN}").name == "surgery"
+    path.write_text("tokens = [")
+    file.look()
+    assert file.current.identify(f"Bearer {TOKEN}").name == "surgery"
 
 
 def test_a_missing_file_says_which(tmp_path: Path) -> None:

@@ -1,13 +1,18 @@
 """Logs: one JSON object an event, the call on each, and nobody's words."""
 
+import ast
 import json
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import structlog
 
+from services.runtime import log_fields
 from services.runtime.logs import bind_call, bind_turn, configure_logs, get_logger
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(autouse=True)
@@ -51,18 +56,82 @@ def test_the_level_counts(capsys: pytest.CaptureFixture[str]) -> None:
     assert [event["event"] for event in logged(capsys, level="debug")] == ["detail", "turn_ended"]
 
 
-def test_a_traceback_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+def failed(said: str) -> BaseException:
+    try:
+        try:
+            raise ValueError(said)
+        except ValueError as error:
+            raise ExceptionGroup(said, [RuntimeError(said)]) from error
+    except ExceptionGroup as error:
+        return error
+
+
+def test_a_traceback_is_one_line_and_repeats_nobody(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logs(level="info", log_format="json", log_pii=False, service="tts")
-    get_logger().error("unexpected_failure", exc_info=ValueError("odd"))
+    get_logger().error("unexpected_failure", exc_info=failed("canary"))
     [line] = capsys.readouterr().err.splitlines()
-    assert "ValueError: odd" in json.loads(line)["exception"]
+    shown = json.loads(line)["exception"]
+    assert all(kind in shown for kind in ("ValueError", "ExceptionGroup", "RuntimeError", "test_logs.py"))
+    assert "canary" not in line
 
 
-def test_what_a_library_logs_has_the_same_form(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_an_exception_says_is_shown_when_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs(level="info", log_format="json", log_pii=True, service="tts")
+    get_logger().error("unexpected_failure", exc_info=ValueError("odd"))
+    assert json.loads(capsys.readouterr().err)["pii.exception"] == "ValueError: odd"
+
+
+def test_of_a_library_s_line_only_the_template_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logs(level="info", log_format="json", log_pii=False, service="tts")
     logging.getLogger("asyncio").warning("slow callback: %s", "0.2 s")
-    event = json.loads(capsys.readouterr().err)
-    assert (event["event"], event["level"], event["service"]) == ("slow callback: 0.2 s", "warning", "tts")
+    logging.getLogger("asyncio").error("Task exception was never retrieved\nfuture: <what a caller said>")
+    logging.getLogger("http").error("cannot post what a caller said")
+    told = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [event["event"] for event in told] == [
+        "slow callback: %s",
+        "Task exception was never retrieved",
+        "library_message",
+    ]
+    assert [(event["level"], event["service"], event["logger"]) for event in told] == [
+        ("warning", "tts", "asyncio"),
+        ("error", "tts", "asyncio"),
+        ("error", "tts", "http"),
+    ]
+    assert "caller" not in json.dumps(told)
+
+
+def test_a_field_that_is_not_in_the_list_is_held_back(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs(level="info", log_format="json", log_pii=False, service="tts")
+    get_logger().info("call_ended", destination="+84123456789", error="could not reach +84123456789", turns=3)
+    get_logger().info("call_ended", reason="no route to +84123456789", cause="two words", turns="three")
+    told = capsys.readouterr().err.splitlines()
+    assert set(json.loads(told[0])) == {"event", "level", "timestamp", "service", "turns"}
+    assert set(json.loads(told[1])) == {"event", "level", "timestamp", "service"}
+
+
+def test_a_field_that_is_not_in_the_list_is_shown_where_people_may_be(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs(level="info", log_format="json", log_pii=True, service="tts")
+    get_logger().info("call_ended", destination="+84123456789")
+    assert json.loads(capsys.readouterr().err)["pii.destination"] == "+84123456789"
+
+
+def test_every_field_that_services_log_is_in_the_list_or_personal() -> None:
+    known = log_fields.META | log_fields.SENTENCES | log_fields.CODES | log_fields.NUMBERS | log_fields.FREE_TEXT
+    used = {name for path in sorted((ROOT / "services").rglob("*.py")) for name in logged_fields(path)}
+    assert len(used) > 40, "they are still found"
+    assert {name for name in used - known - {"exc_info"} if not name.startswith("pii.")} == set()
+
+
+def logged_fields(path: Path) -> Iterator[str]:
+    """The keywords of the calls of loggers in a file."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr in ("debug", "info", "warning", "error", "exception")
+            and any(name in ast.unparse(node.func.value) for name in ("log", "line"))
+        ):
+            yield from (keyword.arg for keyword in node.keywords if keyword.arg)
 
 
 def test_a_call_without_an_id_gets_one() -> None:

@@ -1,8 +1,12 @@
 """The watchdog tells a lost thread from a slow one."""
 
+import subprocess
+import sys
 import threading
+from collections.abc import Callable
 
-from services.runtime.watchdog import HANG_MULTIPLE, EngineThreads, LostThread
+from services.runtime.server import EXIT_ENGINE_LOST
+from services.runtime.watchdog import HANG_MULTIPLE, EngineThreads, LoopWatch, LostThread
 
 
 class WorkingThread:
@@ -78,3 +82,74 @@ def test_a_process_that_was_stopped_for_an_hour_has_no_hanging_thread() -> None:
     WorkingThread(threads, longest_call_s=2.0)
     assert looked_at(threads, 1.0) is None
     assert threads.find_lost(3600.0) is None
+
+
+def test_an_engine_that_others_stand_in_for_is_told_of_and_the_process_lives() -> None:
+    threads = EngineThreads()
+    told: list[LostThread] = []
+    ended = threading.Thread(target=lambda: None)
+    ended.start()
+    ended.join()
+    watch = threads.add("engine", longest_call_s=1.0, on_lost=lambda lost: told.append(lost) is None)
+    watch.watch(ended)
+    assert threads.find_lost(0.0) is None
+    assert threads.find_lost(1.0) is None
+    assert [lost.cause for lost in told] == ["ended"]
+
+
+class StandingLoop:
+    """An event loop that calls what it was asked to call only when told to turn."""
+
+    def __init__(self) -> None:
+        self._asked: list[Callable[[], None]] = []
+
+    def ask(self, call: Callable[[], None]) -> None:
+        self._asked.append(call)
+
+    def turn(self) -> None:
+        for call in self._asked:
+            call()
+        self._asked.clear()
+
+
+def has_stalled(watch: LoopWatch, loop: StandingLoop, seconds: float) -> bool:
+    """Whether the watch says so when it looks ten times a second for so long."""
+    return any(watch.look(0.1, loop.ask) for _ in range(int(seconds * 10)))
+
+
+def test_a_loop_that_stands_still_beyond_the_multiple_is_lost() -> None:
+    watch, loop = LoopWatch(lambda _: None, longest_call_s=1.0), StandingLoop()
+    assert not has_stalled(watch, loop, HANG_MULTIPLE * 1.0 - 0.5)
+    assert has_stalled(watch, loop, 1.0)
+
+
+def test_a_loop_that_turns_now_and_then_is_not_lost() -> None:
+    watch, loop = LoopWatch(lambda _: None, longest_call_s=1.0), StandingLoop()
+    for _ in range(5):
+        assert not has_stalled(watch, loop, HANG_MULTIPLE * 1.0 - 0.5)
+        loop.turn()
+
+
+def test_a_process_that_was_stopped_for_an_hour_has_no_stalled_loop() -> None:
+    watch, loop = LoopWatch(lambda _: None, longest_call_s=1.0), StandingLoop()
+    watch.look(0.1, loop.ask)
+    assert not watch.look(3600.0, loop.ask)
+
+
+HANGING = """
+import asyncio, time
+import services.runtime.watchdog as watchdog
+from services.runtime.server import _end_with_loop
+
+async def main():
+    watchdog.LoopWatch(_end_with_loop, longest_call_s=0.2).start(asyncio.get_running_loop())
+    await asyncio.sleep(0.5)
+    time.sleep(60)
+
+asyncio.run(main())
+"""
+
+
+def test_a_call_that_hangs_in_the_event_loop_ends_the_process() -> None:
+    ended = subprocess.run([sys.executable, "-c", HANGING], timeout=50, capture_output=True, check=False)
+    assert ended.returncode == EXIT_ENGINE_LOST, ended.stderr.decode()

@@ -10,6 +10,7 @@ from services.stt_proxy.engine import Heard, Hints, Report, Speech, Unheard
 from services.stt_proxy.events import Evidence
 from services.stt_proxy.listening import CallProfile, Listening
 from services.stt_proxy.prediction import Waits
+from services.stt_proxy.recording import Recording
 from services.stt_proxy.utterance import Endpointing
 
 LOUD = 6000
@@ -62,6 +63,10 @@ class DictationEar:
         self.rested: list[int] = []
         self.forgotten: list[tuple[int, int]] = []
         self.hints: list[Hints] = []
+        self.edges: list[tuple[int, int, bool]] = []
+        self.ended: list[tuple[int, int]] = []
+        self.listened_to: int | None = None
+        self.wanted_from: int | None = None
         self.is_finished = False
         self.is_busy = False
 
@@ -70,6 +75,15 @@ class DictationEar:
 
     def rest(self, to_sample: int) -> None:
         self.rested.append(to_sample)
+
+    def reach(self, sample: int) -> None:
+        """It answers when it is asked."""
+
+    def speech(self, utterance_id: int, sample: int, *, is_begin: bool) -> None:
+        self.edges.append((utterance_id, sample, is_begin))
+
+    def end(self, utterance_id: int, end_sample: int) -> None:
+        self.ended.append((utterance_id, end_sample))
 
     def recognize(self, speech: Speech, *, is_final: bool) -> None:
         self.asked.append((speech, is_final))
@@ -120,7 +134,13 @@ class DictationEngine:
         """Nothing to load."""
 
     def listen(
-        self, *, call_id: str, sample_rate_hertz: int, hints: Hints, report: Callable[[Report], None]
+        self,
+        *,
+        call_id: str,
+        recording: Recording,
+        sample_rate_hertz: int,
+        hints: Hints,
+        report: Callable[[Report], None],
     ) -> DictationEar:
         self.ears.append(DictationEar(report))
         return self.ears[-1]

@@ -1,7 +1,8 @@
 import numpy as np
 
-from services.stt_proxy.engine import Clip, Span, Speech
+from services.stt_proxy.engine import Span, Speech
 from services.stt_proxy.long_speech import DecodedPiece, DecodedPieces, behind
+from services.stt_proxy.recording import Clip
 
 
 def piece(start: int, end: int, *, utterance_id: int = 1) -> DecodedPiece:

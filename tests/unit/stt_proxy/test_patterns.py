@@ -40,6 +40,9 @@ def test_a_pattern_matches_at_the_end(pattern, text):
         ("^ {~colour}... cat", "a red cat"),
         ("{ing}", "ing"),
         ("{numeral}", "room four"),
+        ("{colour}", "dark"),
+        ("{~colour} cat", "cat"),
+        ("{~colour} blue", "dark blue"),
     ],
 )
 def test_and_nowhere_else(pattern, text):
@@ -55,6 +58,12 @@ def test_a_class_that_is_not_listed_is_a_mistake_in_the_file():
         patterns("{unknown}")
 
 
+@pytest.mark.parametrize("written", ["{colour cat", "{~colour}+ cat", "{colour}... cat", "cat ^", "a {} b", "&cat"])
+def test_a_symbol_that_is_none_is_a_mistake_in_the_file(written):
+    with pytest.raises(PatternError, match="does not compile"):
+        patterns(written)
+
+
 def test_a_very_long_text_is_judged_by_its_end():
     assert patterns("cat").match(("word",) * 5000 + ("cat",))
     assert not patterns("^ ... cat").match(("word",) * 5000 + ("cat",))
@@ -62,4 +71,4 @@ def test_a_very_long_text_is_judged_by_its_end():
 
 @pytest.mark.parametrize("language", ["en", "vi", "ru", "zh"])
 def test_every_language_has_a_grammar(language):
-    assert grammar_of(language).open.expressions
+    assert grammar_of(language).open.patterns

@@ -288,6 +288,16 @@ def test_unknown_words_have_a_wait_of_their_own(text):
 
 
 @pytest.mark.parametrize(
+    ("kind", "reason"),
+    [(ExpectedKind.DIGITS, Reason.DIGITS_EXPECTED), (ExpectedKind.SPELLING, Reason.SPELLING_EXPECTED)],
+)
+def test_until_the_words_of_an_expected_number_are_known_the_wait_is_that_of_a_group(kind, reason):
+    unknown = judged(None, hints=expecting(kind))
+    assert (unknown.reason, unknown.wait_ms) == (reason, 1200)
+    assert judged("", hints=expecting(kind)).reason is Reason.NO_TEXT
+
+
+@pytest.mark.parametrize(
     ("language", "text", "reason"),
     [
         ("en", "four one five", Reason.DIGITS_EXPECTED),

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from services.runtime.errors import StartupError
-from services.stt_proxy.engine import Clip, Corrected, Heard, Hints, Report, Span, Speech, Unheard
+from services.stt_proxy.engine import Corrected, Heard, Hints, Report, Span, Speech, Unheard
 from services.stt_proxy.engines.script import ScriptEar, parse_script, true_end
+from services.stt_proxy.recording import Clip
 
 MS = 8
 

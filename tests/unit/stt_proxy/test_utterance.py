@@ -266,7 +266,7 @@ def test_a_correction_keeps_the_place_of_the_settled_text():
     call = utterances()
     answer(call, ask_in(say(call, 500, 1500)), "My truth hurts.")
     end(call, 1760)
-    [corrected] = call.corrected(Corrected(1, "I would like to make an appointment.", "en"))
+    [corrected] = call.corrected(Corrected(1, "I would like to make an appointment.", "en"), Hints())
     assert isinstance(corrected, Transcript)
     assert (corrected.stage, corrected.start_sample, corrected.end_sample) == (
         TextStage.CORRECTED, 500 * MS, 1760 * MS,
@@ -277,8 +277,8 @@ def test_a_correction_of_what_is_not_settled_or_forgotten_is_dropped():
     call = utterances()
     call.begin(500 * MS, 0.9, OPEN)
     end(call, 1500)
-    assert call.corrected(Corrected(1, "x", "en")) == []
-    assert call.corrected(Corrected(99, "x", "en")) == []
+    assert call.corrected(Corrected(1, "x", "en"), Hints()) == []
+    assert call.corrected(Corrected(99, "x", "en"), Hints()) == []
 
 
 def test_text_without_segments_is_one_segment_where_it_was_said():

@@ -10,8 +10,9 @@ from services.language.words import normalise
 from services.runtime.errors import StartupError
 from services.runtime.models import model_dir
 from services.stt_proxy.decoding import Stopped
-from services.stt_proxy.engine import Clip, Span, Speech
+from services.stt_proxy.engine import Span, Speech
 from services.stt_proxy.long_speech import DecodedPieces
+from services.stt_proxy.recording import Clip
 from services.stt_proxy.settings import SttSettings
 from services.stt_proxy.whisper_decoding import ShortContextWhisper
 
@@ -107,6 +108,9 @@ def test_phrases_are_favoured_and_never_written_unasked(whisper):
     assert "mai" not in normalise(whisper.decode(pain, ("en",), phrases=phrases).text)
     miller = speech(labelled("My name is | Joe Miller."))
     assert "Joe Miller" in whisper.decode(miller, ("en",), phrases=("Joe Miller",)).text
+    price = speech(labelled("How much is a check up?"))
+    assert "check up" not in whisper.decode(price, ("en",)).text.lower()
+    assert "check up" in whisper.decode(price, ("en",), phrases=("check up",)).text.lower()
 
 
 def test_hiss_has_no_words(whisper):

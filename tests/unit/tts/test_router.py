@@ -93,7 +93,7 @@ def test_an_unknown_voice_of_the_stream_is_refused() -> None:
 
 def test_the_table_of_engines_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TTS_ENGINES", " EN = piper , * = espeak ")
-    assert TtsSettings().engines == {"en": "piper", "*": "espeak"}
+    assert TtsSettings().engines == {"en": ("piper",), "*": ("espeak",)}
 
 
 @pytest.mark.parametrize("value", ["piper", "en=", "=piper", " , "])

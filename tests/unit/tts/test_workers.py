@@ -4,6 +4,8 @@ from functools import partial
 
 import pytest
 
+from services.runtime.errors import EngineFailed
+from services.runtime.watchdog import LostThread
 from services.tts.workers import Workers
 
 
@@ -73,3 +75,21 @@ async def test_closed_workers_take_nothing() -> None:
     workers.close()
     with pytest.raises(RuntimeError):
         await workers.run(lambda: None, due_s=0.0)
+
+
+async def test_a_lost_thread_fails_what_waits_for_it_where_others_speak_in_its_place() -> None:
+    threads, release = Workers(1, "hanging"), threading.Event()
+    told: list[str] = []
+    threads.on_lost = lambda why: told.append(why) is None
+    hanging = asyncio.ensure_future(threads.run(release.wait, due_s=0.0))
+    waiting = asyncio.ensure_future(threads.run(lambda: None, due_s=1.0))
+    await asyncio.sleep(0.05)
+    assert threads._lose(LostThread("hanging", "hanging-0", "hangs for 60 s in one call"))
+    for lost in (hanging, waiting):
+        with pytest.raises(EngineFailed, match="hangs"):
+            await lost
+    with pytest.raises(EngineFailed):
+        await threads.run(lambda: None, due_s=0.0)
+    assert told == ["its thread hangs for 60 s in one call"]
+    release.set()
+    threads.close()

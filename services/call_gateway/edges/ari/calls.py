@@ -9,11 +9,13 @@ from typing import Final
 from services.call_gateway.conversation.line import EndCause, HoldChanged, KeyPressed
 from services.call_gateway.edges.ari.client import AriClient, AriRefused
 from services.call_gateway.edges.ari.events import (
+    AppReplaced,
     AriEvent,
     Channel,
     ChannelEntered,
     ChannelGone,
     ChannelLeft,
+    DialAnswered,
     DtmfReceived,
     HangUpAsked,
     HoldSet,
@@ -32,6 +34,14 @@ from services.runtime.logs import bind_call, get_logger
 _AGENT, _LANGUAGES, _TENANT = "TONG_DAI_AGENT", "TONG_DAI_LANGUAGES", "TONG_DAI_TENANT"
 _CLOSE_LIMIT_S: Final = 60.0
 _STOP_LIMIT_S: Final = 3.0
+_BACK: Final = "back"  # what the dialplan says with a caller whose transfer failed, and then Dial()'s status
+_REASONS: Final = {
+    "BUSY": "BUSY",
+    "NOANSWER": "NO_ANSWER",
+    "CONGESTION": "CONGESTION",
+    "CHANUNAVAIL": "UNAVAILABLE",
+    "UNKNOWN": "UNKNOWN_DESTINATION",
+}
 _GOING_S: Final = 0.3  # a channel that ends is gone so long after it left the application
 
 log = get_logger(__name__)
@@ -86,6 +96,18 @@ class AriCalls:
             return
         self._check_hold(leg)
 
+    def bring_back(self, visit: KnownVisit) -> None:
+        """The event that the caller came back from a transfer was missed, and with it the reason."""
+        leg = self._media_legs.get(visit.media_id)
+        if leg is not None and leg.is_away:
+            self._come_back(leg, "")
+
+    def _come_back(self, leg: AriLeg, dial_status: str) -> None:
+        self._left.discard(leg.line.caller_id)
+        reason = _REASONS.get(dial_status, "FAILED")
+        log.info("caller_back", call_id=leg.call.call_id, reason=reason)
+        self._tasks.create_task(leg.come_back(reason))
+
     async def subscribe(self, channel_id: str) -> bool:
         """Have a channel's events. False when Asterisk refuses: this channel's affair. Raises AriUnreachable."""
         try:
@@ -139,27 +161,38 @@ class AriCalls:
 
     def hear(self, event: AriEvent) -> None:
         """Hand an event to the call it is about. News of calls that are over is for nobody."""
-        match event:
-            case ChannelEntered(channel, replaced_channel_id):
-                self._channel_entered(channel, replaced_channel_id)
-            case HangUpAsked(channel_id):
-                if channel_id in self._legs:
-                    self._legs[channel_id].is_hanging_up = True
-            case ChannelLeft(channel_id):
-                self._channel_left(channel_id, "")
-            case ChannelGone(channel_id, cause_text):
-                if channel_id in self._legs:
-                    self._legs[channel_id].is_hanging_up = True
-                self._channel_left(channel_id, cause_text)
-            case DtmfReceived(channel_id, digit, duration_ms):
-                if channel_id in self._legs:
-                    self._legs[channel_id].hear(KeyPressed(digit, duration_ms))
-            case HoldSet(channel_id, is_held):
-                if channel_id in self._legs:
-                    self._legs[channel_id].hear(HoldChanged(is_held))
+        if isinstance(event, ChannelEntered):
+            self._channel_entered(event)
+        elif isinstance(event, ChannelLeft | ChannelGone):
+            self._hear_going(event)
+        elif not isinstance(event, AppReplaced) and event.channel_id in self._legs:
+            leg = self._legs[event.channel_id]
+            match event:
+                case HangUpAsked():
+                    leg.is_hanging_up = True
+                case DialAnswered():
+                    leg.transfer_taken()
+                case DtmfReceived(_, digit, duration_ms):
+                    leg.hear(KeyPressed(digit, duration_ms))
+                case HoldSet(_, is_held):
+                    leg.hear(HoldChanged(is_held))
 
-    def _channel_entered(self, channel: Channel, replaced_channel_id: str) -> None:
+    def _hear_going(self, event: ChannelLeft | ChannelGone) -> None:
+        """A channel left the application, for the dialplan or for good."""
+        leg = self._legs.get(event.channel_id)
+        if isinstance(event, ChannelGone):
+            if leg is not None:
+                leg.is_hanging_up = True
+            self._channel_left(event.channel_id, event.cause_text)
+        elif leg is not None and leg.is_away:
+            self._left.add(event.channel_id)  # as it was asked to
+        else:
+            self._channel_left(event.channel_id, "")
+
+    def _channel_entered(self, event: ChannelEntered) -> None:
+        channel, replaced_channel_id, arguments = event.channel, event.replaced_channel_id, event.arguments
         channel_id = channel.channel_id
+        is_back = arguments[:1] == (_BACK,)
         if channel_id in self._media_legs:
             self._media_legs[channel_id].line.media_has_entered()
         elif self._names.call_of_media(channel_id) is not None:
@@ -169,17 +202,21 @@ class AriCalls:
             self._legs[channel_id] = leg
             leg.replace_caller(channel_id)
             log.info("caller_replaced", call_id=leg.call.call_id, channel=channel_id)
+        elif is_back and channel_id in self._legs and self._legs[channel_id].is_away:
+            self._come_back(self._legs[channel_id], "".join(arguments[1:2]))
         elif channel_id in self._legs and channel_id not in self._left:
             return  # the same visit: it was found when stock was taken
         else:
-            self._begin_again(channel)
+            self._begin_again(channel, is_back=is_back)
 
-    def _begin_again(self, channel: Channel) -> None:
-        """Each entry is a visit of its own, also while what the one before left is still being removed."""
+    def _begin_again(self, channel: Channel, *, is_back: bool) -> None:
+        """Each entry is a visit of its own, also while what the one before left is still being removed. One who comes
+        back from a transfer and whom nobody knows any more is not greeted as if they had just called.
+        """
         before = self._legs.get(channel.channel_id)
         if before is not None:
             before.caller_left(EndCause.TRANSFER, "taken out of the application")
-        self.begin(channel)
+        self.begin(channel, is_recovered=is_back)
 
     def _channel_left(self, channel_id: str, cause_text: str) -> None:
         if channel_id in self._media_legs:
@@ -213,7 +250,8 @@ class AriCalls:
             leg.call = await self._describe(leg.call, channel)
             await self._take_call(leg)
         except (LegFailed, ServiceError) as refusal:
-            log.warning("call_not_taken", reason=str(refusal))
+            reason = refusal.reason if isinstance(refusal, ServiceError) else "LINE_REFUSED"
+            log.warning("call_not_taken", reason=reason, **{"pii.reason": str(refusal)})
         except Exception:
             log.exception("call_failed")  # one call: the others go on
         finally:

@@ -19,6 +19,7 @@ from services.call_gateway.edges.edge import LegFailed, TakeCall
 from services.call_gateway.edges.pacing import Pacer
 from services.call_gateway.rtp.codecs import CODECS, CodecMissing, PayloadCodec
 from services.runtime.errors import StartupError
+from services.runtime.exposure import warn_of_exposures
 from services.runtime.logs import get_logger
 
 _FIRST_PAUSE_S: Final = 0.25
@@ -65,6 +66,7 @@ class AriEdge:
                 tasks=tasks,
             )
             self._calls.is_taking = self._is_taking
+            tasks.create_task(warn_of_exposures(self._settings.exposures()))
             try:
                 await self._stay_connected(self._calls)
             except asyncio.CancelledError:
@@ -138,7 +140,7 @@ class AriEdge:
         try:
             await self._ari.filter_events(self._settings.app, EVENT_KINDS)
         except AriRefused as refusal:  # before Asterisk 16.6; it is only a saving
-            log.info("ari_events_unfiltered", error=str(refusal))
+            log.info("ari_events_unfiltered", fault=str(refusal))
 
     async def _take_stock(self, calls: AriCalls) -> None:
         """Bring what we know and what Asterisk holds together. A refusal about one channel, which may be gone by now,
@@ -157,6 +159,8 @@ class AriEdge:
             await self._remove("bridges", bridge_id)
         for visit in plan.alive:
             await calls.refresh(visit)
+        for visit in plan.returned:
+            calls.bring_back(visit)
         for call in plan.found:
             if not await calls.subscribe(call.channel.channel_id):
                 continue
@@ -187,7 +191,7 @@ class AriEdge:
         self._complaint = str(error)
         is_stranger = isinstance(error, AriRefused) and error.status == _UNAUTHORIZED
         remedy = "check GATEWAY_ARI_USER and GATEWAY_ARI_PASSWORD" if is_stranger else "trying again until it answers"
-        log.warning("ari_unreachable", url=self._settings.url, error=str(error), remedy=remedy)
+        log.warning("ari_unreachable", url=self._settings.url, fault=str(error), remedy=remedy)
 
     def _count(self, plan: Recovery) -> None:
         counts = {

@@ -15,6 +15,7 @@ EVENT_KINDS: Final = (
     "ChannelHold",
     "ChannelUnhold",
     "ApplicationReplaced",
+    "Dial",
 )
 """What read_event understands."""
 
@@ -40,6 +41,7 @@ class ChannelEntered:
 
     channel: Channel
     replaced_channel_id: str = ""  # the one whose place it takes (attended transfer)
+    arguments: tuple[str, ...] = ()  # that the dialplan gave with the application's name
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +84,20 @@ class HoldSet:
 
 
 @dataclass(frozen=True, slots=True)
+class DialAnswered:
+    """Whom the dialplan called for a channel has taken the call."""
+
+    channel_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class AppReplaced:
     """Another connection took over our application: it has all events from now on."""
 
 
-AriEvent = ChannelEntered | HangUpAsked | ChannelLeft | ChannelGone | DtmfReceived | HoldSet | AppReplaced
+AriEvent = (
+    ChannelEntered | HangUpAsked | ChannelLeft | ChannelGone | DtmfReceived | HoldSet | DialAnswered | AppReplaced
+)
 
 
 def read_event(event: Json) -> AriEvent | None:
@@ -101,7 +112,8 @@ def _read(event: Json) -> AriEvent | None:  # noqa: PLR0911 (one line a kind)
     match event["type"]:
         case "StasisStart":
             replaced = event.get("replace_channel") or {}
-            return ChannelEntered(read_channel(event["channel"]), str(replaced.get("id", "")))
+            arguments = tuple(str(argument) for argument in event.get("args") or ())
+            return ChannelEntered(read_channel(event["channel"]), str(replaced.get("id", "")), arguments)
         case "ChannelHangupRequest":
             return HangUpAsked(_id(event))
         case "StasisEnd":
@@ -112,10 +124,16 @@ def _read(event: Json) -> AriEvent | None:  # noqa: PLR0911 (one line a kind)
             return DtmfReceived(_id(event), str(event["digit"]), int(event.get("duration_ms", 0)))
         case "ChannelHold" | "ChannelUnhold":
             return HoldSet(_id(event), is_held=event["type"] == "ChannelHold")
+        case "Dial":
+            return DialAnswered(str(event["caller"]["id"])) if _is_answer(event) else None
         case "ApplicationReplaced":
             return AppReplaced()
         case _:
             return None
+
+
+def _is_answer(dial: Json) -> bool:
+    return dial.get("dialstatus") == "ANSWER" and bool(dial.get("caller"))
 
 
 def read_channel(channel: Json) -> Channel:

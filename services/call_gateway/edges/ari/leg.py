@@ -10,7 +10,7 @@ from services.call_gateway.edges.ari.line import Line, insist
 from services.call_gateway.edges.ari.listening import HoldDoubt, KeyHoles
 from services.call_gateway.edges.ari.recovery import KnownVisit
 from services.call_gateway.edges.ari.settings import AriSettings
-from services.call_gateway.edges.edge import IncomingCall, LegFailed, LegListener
+from services.call_gateway.edges.edge import IncomingCall, LegFailed, LegListener, TransferFailed
 from services.call_gateway.edges.pacing import Pacer
 from services.call_gateway.edges.rtp_media import RtpMedia
 from services.call_gateway.rtp.codecs import PayloadCodec
@@ -19,7 +19,11 @@ from services.runtime.logs import get_logger
 _SET_UP_LIMIT_S: Final = 8.0
 _DIGITS: Final = re.compile(r"[0-9A-D*#]{1,64}")
 _DESTINATION: Final = re.compile(r"(?:(?:sips?|tel):)?(?P<extension>[+*#\w-]{1,40})(?:@[\w.:-]{1,120})?", re.ASCII)
+_LISTED_SIP: Final = re.compile(r"sips?:[\w.!~*'()%+-]{1,64}@[\w.:\[\]-]{1,120}", re.ASCII | re.IGNORECASE)
+_CALLER_LEFT: Final = "CALLER_LEFT"
 FALLBACK_EXTENSION: Final = "fallback"
+SIP_EXTENSION: Final = "sip-address"
+"""Where the transfer context calls the address in TONG_DAI_DESTINATION."""
 
 log = get_logger(__name__)
 
@@ -51,6 +55,7 @@ class AriLeg:
         self._wanted_end: LegEnded | None = None  # we asked for it, so the channel's going is no surprise
         self._is_over = False
         self._is_caller_there = True
+        self._away: asyncio.Future[str] | None = None  # the caller is being transferred; "" once somebody has them
         self._is_abandoned = False
 
     @property
@@ -64,15 +69,21 @@ class AriLeg:
         return self._is_caller_there
 
     @property
+    def is_away(self) -> bool:
+        """The caller is being transferred, and comes back when nobody takes the call."""
+        return self._away is not None and not self._away.done()
+
+    @property
     def visit(self) -> KnownVisit:
         """What Asterisk should hold of it."""
         line = self.line
         return KnownVisit(
             self.call.call_id,
-            line.caller_id if self._is_caller_there else "",
+            line.caller_id if self._is_caller_there or self.is_away else "",
             line.media_id,
             line.bridge_id,
             line.is_set_up and not self._is_over,
+            self.is_away,
         )
 
     # -- the session's side --------------------------------------------------------------------------------------------
@@ -111,24 +122,35 @@ class AriLeg:
             raise LegFailed(f"digits: {digits!r} are not 1-64 of 0-9, A-D, * and #")
         await self.line.press(digits)
 
-    async def transfer(self, destination: str) -> None:
+    async def transfer(self, destination: str, *, is_listed: bool = False) -> None:
         """The caller goes on in the dialplan's transfer context; `destination` is an extension, a tel: or sip: address.
+        A sip: address that `is_listed` goes as a whole to the extension SIP_EXTENSION. The call is held here until
+        somebody takes it there, or the dialplan brings the caller back.
 
         Raises LegFailed, and then the call goes on here.
         """
         self._check_alive()
-        found = _DESTINATION.fullmatch(destination)
-        if found is None:
-            raise LegFailed(f"destination: {destination!r} is no extension, tel: or sip: address")
-        self._wanted_end = LegEnded(EndCause.TRANSFER, destination)
+        extension = _extension_of(destination, is_listed=is_listed)
+        self._away = away = asyncio.get_running_loop().create_future()
         try:
+            await self.line.keep_events()
             await self.line.set_variable("TONG_DAI_DESTINATION", destination)
-            await self.line.send_on(self._settings.transfer_context, found["extension"])
+            await self.line.set_variable("TONG_DAI_HOME", self._settings.app)
+            await self.line.send_on(self._settings.transfer_context, extension)
         except LegFailed:
-            self._wanted_end = None
+            self._away = None
             raise
         self._is_caller_there = False
+        self.hear(HoldChanged(is_held=True))
+        try:
+            async with asyncio.timeout(self._settings.transfer_limit_s):
+                reason = await away
+        except TimeoutError:
+            reason = ""  # whoever the dialplan gave the caller to, it is not the dialplan's Dial()
+        if reason:
+            raise TransferFailed(reason, f"nobody took the call: {reason}")
         self._finish(LegEnded(EndCause.TRANSFER, destination))
+        await self.line.drop_events()
 
     @property
     def has_fallback(self) -> bool:
@@ -159,7 +181,7 @@ class AriLeg:
         self._wanted_end = LegEnded(cause, message)
         await asyncio.sleep(self._settings.hang_up_tail_ms / 1000)
         try:
-            if self._is_caller_there:  # else it would be another visit of the caller's that ends
+            if self._is_caller_there or self.is_away:  # else it would be another visit of the caller's that ends
                 await self.line.hang_up()
                 self._is_caller_there = False
         finally:
@@ -192,6 +214,27 @@ class AriLeg:
             for told in self._key_holes.hear(event):
                 self._tell(told)
 
+    def transfer_taken(self) -> None:
+        """Whoever the caller was transferred to has answered."""
+        self._end_transfer("")
+
+    async def come_back(self, reason: str) -> None:
+        """Nobody took the call, and the dialplan has sent the caller back. Does not raise LegFailed."""
+        if not self.is_away:
+            return
+        self._is_caller_there = True
+        try:
+            await self.line.rejoin()
+        except LegFailed as error:
+            self._fail(error)
+            return
+        self.hear(HoldChanged(is_held=False))
+        self._end_transfer(reason)
+
+    def _end_transfer(self, reason: str) -> None:
+        if self._away is not None and not self._away.done():
+            self._away.set_result(reason)
+
     def replace_caller(self, channel_id: str) -> None:
         """Another channel came in the caller's place (attended transfer): the hold of the one before is not its own."""
         self.line.caller_id = channel_id
@@ -202,7 +245,7 @@ class AriLeg:
     async def check_hold(self) -> None:
         """Ask Asterisk whether the call is on hold. Does not raise LegFailed."""
         caller_id = self.line.caller_id
-        if self._is_over:
+        if self._is_over or self.is_away:
             return
         try:
             is_held = await self.line.is_held()
@@ -259,6 +302,7 @@ class AriLeg:
         if self._is_over:
             return
         self._is_over = True
+        self._end_transfer(_CALLER_LEFT)
         if self._media is not None:
             self._media.close()
         self.line.give_up(LegFailed("the call ended while it was set up"))
@@ -277,3 +321,13 @@ class AriLeg:
     def _check_alive(self) -> None:
         if self._is_over:
             raise LegFailed("the call is over")
+
+
+def _extension_of(destination: str, *, is_listed: bool) -> str:
+    """Where in the transfer context a destination is called. Raises TransferFailed."""
+    if is_listed and _LISTED_SIP.fullmatch(destination):
+        return SIP_EXTENSION
+    found = _DESTINATION.fullmatch(destination)
+    if found is None:
+        raise TransferFailed("UNKNOWN_DESTINATION", f"{destination!r} is no extension, tel: or sip: address")
+    return found["extension"]

@@ -82,6 +82,19 @@ class Line:
         """The caller goes on in the dialplan."""
         await self._ari.post("channels", self.caller_id, "continue", context=context, extension=extension, priority="1")
 
+    async def keep_events(self) -> None:
+        """Have the caller's events also while they are not in the application."""
+        await self._ari.post("applications", self._app, "subscription", eventSource=f"channel:{self.caller_id}")
+
+    async def drop_events(self) -> None:
+        """Somebody else has the caller now. Does not raise LegFailed."""
+        source = f"channel:{self.caller_id}"
+        await insist(lambda: self._ari.delete("applications", self._app, "subscription", eventSource=source))
+
+    async def rejoin(self) -> None:
+        """The caller, who was away, stands in the bridge again."""
+        await self._ari.post("bridges", self.bridge_id, "addChannel", channel=self.caller_id)
+
     async def hang_up(self) -> None:
         await self._ari.delete("channels", self.caller_id, reason="normal")
 

@@ -24,6 +24,7 @@ class KnownVisit:
     media_id: str
     bridge_id: str
     is_set_up: bool  # caller and media channel have been bridged
+    is_away: bool = False  # the caller is being transferred, and may come back
 
 
 class Loss(Enum):
@@ -48,6 +49,7 @@ class Recovery:
 
     lost: tuple[tuple[KnownVisit, Loss], ...]
     alive: tuple[KnownVisit, ...]  # whose events we want again
+    returned: tuple[KnownVisit, ...]  # of those alive: the caller was away, and is in the application again
     found: tuple[FoundCall, ...]
     orphan_channels: tuple[str, ...]  # media channels without a session
     orphan_bridges: tuple[str, ...]  # bridges without a caller or a session
@@ -72,6 +74,7 @@ def plan_recovery(
     return Recovery(
         lost=tuple(lost),
         alive=tuple(alive),
+        returned=tuple(visit for visit in alive if visit.is_away and by_id[visit.caller_id].app == names.app),
         found=found,
         orphan_channels=tuple(
             channel_id
@@ -95,6 +98,8 @@ def _loss(
     """
     if visit.caller_id not in by_id:
         return Loss.GONE
+    if visit.is_away:
+        return None
     bridged = members.get(visit.bridge_id, ())
     if by_id[visit.caller_id].app != names.app and visit.caller_id not in bridged:
         return Loss.AWAY

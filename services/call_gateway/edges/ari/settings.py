@@ -3,9 +3,15 @@
 import ssl
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from services.runtime.exposure import is_loopback
+from services.runtime.settings import refuse_exposures
+
+DEFAULT_PASSWORD = "tong-dai"  # noqa: S105 - of `make pbx`, on loopback
 
 
 class AriSettings(BaseSettings):
@@ -18,13 +24,19 @@ class AriSettings(BaseSettings):
         extra="ignore",
         frozen=True,
         str_strip_whitespace=True,
+        populate_by_name=True,
     )
 
     url: str = Field("http://127.0.0.1:8088", description="Asterisk's HTTP server; https and a path prefix may be.")
     user: str = Field("tong-dai", description="User in Asterisk's ari.conf.")
-    password: SecretStr = Field(SecretStr("tong-dai"), description="That user's password.")
+    password: SecretStr = Field(SecretStr(DEFAULT_PASSWORD), description="That user's password.")
     app: str = Field(
         "tong-dai", pattern=r"^[A-Za-z0-9_-]{1,40}$", description="ARI application; each gateway process needs its own."
+    )
+    allow_insecure: bool = Field(
+        False,
+        validation_alias=AliasChoices("TONG_DAI_ALLOW_INSECURE", "GATEWAY_ALLOW_INSECURE"),
+        description="Leave loopback without TLS and tokens all the same; warned of each minute.",
     )
     tls_ca_file: Path | None = Field(
         None, description="PEM certificates to verify Asterisk's with; unset: the system's."
@@ -45,6 +57,9 @@ class AriSettings(BaseSettings):
         True, description="Whether calls found without a session are taken on; else they go on in the dialplan."
     )
     transfer_context: str = Field("tong-dai-transfer", description="Dialplan context that transfers go to.")
+    transfer_limit_s: float = Field(
+        60.0, gt=0, le=600, description="Longest wait for a transferred caller to be taken or come back, in seconds."
+    )
     fallback_context: str = Field("tong-dai-fallback", description="Dialplan context of calls nobody can take or hold.")
     hang_up_tail_ms: int = Field(
         100, ge=60, le=2000, description="From the last frame sent to the hang-up; less than 60 cuts the last word."
@@ -68,6 +83,25 @@ class AriSettings(BaseSettings):
         if self.media_host in ("0.0.0.0", "::") and not self.media_advertised_host:  # noqa: S104 - the user's own wish
             raise ValueError(f"media_host {self.media_host} is no address to send to: set media_advertised_host too")
         return self
+
+    @model_validator(mode="after")
+    def _nothing_is_exposed_unasked(self) -> "AriSettings":
+        refuse_exposures(self.exposures(), is_allowed=self.allow_insecure)
+        return self
+
+    def exposures(self) -> list[str]:
+        """What others than this machine could read or do, each with what closes it."""
+        host = urlsplit(self.url).hostname or ""
+        if is_loopback(host):
+            return []
+        found = []
+        if not self.url.startswith("https://"):
+            found.append(f"url {self.url} is not loopback: password and calls go there over plain text: use https")
+        elif not self.tls_verify:
+            found.append(f"url {self.url} is not loopback and tls_verify is off: anybody can stand in between")
+        if self.password.get_secret_value() == DEFAULT_PASSWORD:
+            found.append(f"url {self.url} is not loopback: set a password other than the default")
+        return found
 
     @property
     def media_address(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from pathlib import Path
 
@@ -12,35 +12,45 @@ from services.nlu.engines.llama_cpp.jobs import Job
 from services.nlu.engines.llama_cpp.model import LlamaModel, ModelOptions
 from services.nlu.engines.llama_cpp.openings import KeptOpenings
 from services.nlu.engines.llama_cpp.worker import Worker
+from services.nlu.plan.checking import find_misfit_here
+from services.nlu.plan.gguf_file import read_shape
+from services.nlu.plan.host import host_memory
+from services.nlu.plan.memory import Layout
 from services.nlu.settings import NluSettings
 from services.runtime.cpu import usable_cpus
 from services.runtime.errors import StartupError, TurnFailed
-from services.runtime.models import model_dir
+from services.runtime.logs import get_logger
+from services.runtime.models import model_dir, sha256_of
+
+log = get_logger(__name__)
 
 
 class LlamaCppEngine:
     """A GGUF model in this process. Calls share the model, its batches and the openings of their prompts."""
 
     name = "llama_cpp"
+    continues = True
 
     def __init__(self, settings: NluSettings) -> None:
         self._settings = settings
         self.model = Path(settings.model).stem if settings.model.endswith(".gguf") else settings.model
         self._worker: Worker | None = None
+        self._on_lost: Callable[[str], bool] = lambda why: False
         self._drafts: dict[tuple[str, int], Job] = {}  # under way
+
+    def report_lost(self, on_lost: Callable[[str], bool]) -> None:
+        """Before `load`: have a lost thread told to `on_lost`; it returns True where others stand in for this engine,
+        and the process does not go down with it.
+        """
+        self._on_lost = on_lost
 
     async def load(self, prompts: tuple[tuple[Message, ...], ...]) -> None:
         settings = self._settings
-        options = ModelOptions(
-            context_tokens=settings.context_tokens,
-            n_slots=settings.slots,
-            batch_tokens=settings.batch_tokens,
-            threads=settings.threads or usable_cpus(),
-            gpu_layers=settings.gpu_layers,
-            temperature=settings.temperature,
-        )
+        options = options_of(settings)
         path = await asyncio.to_thread(_model_file, settings)
-        worker = Worker(lambda: LlamaModel(path, options), options, KeptOpenings(settings.prompt_cache_dir, path))
+        await asyncio.to_thread(_check_memory, path, options)
+        kept = KeptOpenings(settings.prompt_cache_dir, path)
+        worker = Worker(lambda: LlamaModel(path, options), options, kept, self._on_lost, measures=True)
         await asyncio.to_thread(worker.start, prompts, max_reply_tokens=settings.max_reply_tokens)
         self._worker = worker
         if prompts:  # the first one now, the others in time nobody needs: a start must not take long
@@ -57,6 +67,7 @@ class LlamaCppEngine:
             request.messages,
             max_tokens=limit,
             draft_of=request.turn_id if request.is_draft else 0,
+            begun=request.begun,
         )
         async with aclosing(run) as parts:
             async for part in parts:
@@ -80,7 +91,7 @@ class LlamaCppEngine:
             await asyncio.to_thread(worker.stop)
 
     async def _run(
-        self, conversation: str, messages: tuple[Message, ...], *, max_tokens: int, draft_of: int = 0
+        self, conversation: str, messages: tuple[Message, ...], *, max_tokens: int, draft_of: int = 0, begun: str = ""
     ) -> AsyncGenerator[ReplyPart, None]:
         if self._worker is None:
             raise TurnFailed("ENGINE_STOPPED", "the server is stopping", is_retryable=True)
@@ -91,7 +102,7 @@ class LlamaCppEngine:
         def give(part: ReplyPart | TurnFailed | None) -> None:
             loop.call_soon_threadsafe(made.put_nowait, part)
 
-        job = Job(conversation, messages, max_tokens, draft_of > 0, give)
+        job = Job(conversation, messages, max_tokens, draft_of > 0, give, begun=begun)
         if draft_of:
             self._drafts[conversation, draft_of] = job
         self._worker.submit(job)
@@ -112,4 +123,65 @@ def _model_file(settings: NluSettings) -> Path:
     path = Path(settings.model).expanduser()
     if not path.is_file():
         raise StartupError(f"NLU_MODEL={path} is not there: name a GGUF file, or a model of deploy/models.toml")
+    check_hash(path, settings.model_sha256)
     return path
+
+
+def options_of(settings: NluSettings) -> ModelOptions:
+    """Raises StartupError."""
+    return ModelOptions(
+        context_tokens=settings.context_tokens,
+        n_slots=settings.slots,
+        batch_tokens=settings.batch_tokens,
+        threads=settings.threads or usable_cpus(),
+        gpu_layers=settings.gpu_layers,
+        temperature=settings.temperature,
+        split_mode=settings.split_mode,
+        tensor_split=settings.tensor_split,
+        main_gpu=settings.main_gpu,
+        type_k=settings.type_k,
+        type_v=settings.type_v,
+        flash_attn=settings.flash_attn,
+        n_ubatch=settings.n_ubatch,
+        use_mmap=settings.use_mmap,
+        use_mlock=settings.use_mlock,
+        numa=settings.numa,
+        lora=tuple(_adapter(entry) for entry in settings.lora.split(",") if entry.strip()),
+    )
+
+
+def _adapter(entry: str) -> tuple[Path, float]:
+    """An entry such as "file.gguf" or "file.gguf:0.5". Raises StartupError."""
+    path, colon, scale = entry.strip().rpartition(":")
+    try:
+        return (Path(path), float(scale)) if colon else (Path(entry.strip()), 1.0)
+    except ValueError:
+        raise StartupError(f"NLU_LORA: {entry}: write the file, and behind a colon its scale as a number") from None
+
+
+def _check_memory(path: Path, options: ModelOptions) -> None:
+    """Read the file's header and refuse what cannot fit, before gigabytes are read. Raises StartupError."""
+    layout = Layout(
+        n_gpu_layers=options.gpu_layers,
+        split_mode=options.split_mode,
+        tensor_split=options.tensor_split,
+        main_gpu=options.main_gpu,
+        type_k=options.type_k,
+        type_v=options.type_v,
+        has_flash_attention=options.has_flash_attention,
+        n_ctx=options.context_tokens,
+        n_ubatch=options.ubatch_tokens,
+        n_seq_max=options.n_slots,
+        extra_bytes=sum(adapter.stat().st_size for adapter, _ in options.lora if adapter.is_file()),
+    )
+    host = host_memory(with_gpus=options.gpu_layers != 0)
+    if fault := find_misfit_here(read_shape(path), layout, host):
+        raise StartupError(fault)
+
+
+def check_hash(path: Path, sha256: str) -> None:
+    """Raise StartupError when the file is not the one of that hash; say so where none is given. Reads it once."""
+    if not sha256:
+        log.warning("model_without_hash", path=str(path), remedy="set NLU_MODEL_SHA256, as sha256sum prints it")
+    elif sha256_of(path) != sha256.lower():
+        raise StartupError(f"NLU_MODEL={path} is not the file that NLU_MODEL_SHA256 names: get it again")

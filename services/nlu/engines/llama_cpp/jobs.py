@@ -31,6 +31,7 @@ class Job:
     max_tokens: int
     is_draft: bool  # cleared from any thread when the draft is committed, seen before the next step
     give: Callable[[ReplyPart | TurnFailed | None], None]  # called in the worker's thread; None: the end
+    begun: str = ""  # the answer's first words, made elsewhere: what is made follows them
     is_cancelled: bool = False  # set from any thread, seen before the next step
     prompt: list[int] | None = None
     made: list[int] = field(default_factory=list)

@@ -16,11 +16,16 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import llama_cpp as llama
 
+from services.nlu.engines.llama_cpp.template import ChatTemplate, TemplateUnusable
 from services.runtime.errors import StartupError
 
 _SILENT = llama.llama_log_callback(lambda *_: None)
 _PIECE_BYTES = 256
-_FLASH_ATTENTION_OFF, _FLASH_ATTENTION_AUTO = 0, -1
+_FLASH_ATTENTION = {"auto": -1, "off": 0, "on": 1}
+_SPLIT_MODES = {"none": 0, "layer": 1, "row": 2}
+_CACHE_TYPES = {"f32": 0, "f16": 1, "q4_0": 2, "q4_1": 3, "q5_0": 6, "q5_1": 7, "q8_0": 8, "bf16": 30}  # ggml_type
+_LOAD_MODES = {(False, False): 0, (True, False): 1, (False, True): 2, (True, True): 3}  # (mmap, mlock)
+_NUMA = {"disabled": 0, "distribute": 1, "isolate": 2, "numactl": 3}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +38,26 @@ class ModelOptions:
     threads: int
     gpu_layers: int  # 0: all on the CPU; -1: all on GPUs
     temperature: float  # 0: always the likeliest token
+    split_mode: str = "layer"  # layer, row or none
+    tensor_split: tuple[float, ...] = ()  # each GPU's share; empty: equal parts
+    main_gpu: int = 0
+    type_k: str = "f16"  # of the cache, as llama.cpp calls it
+    type_v: str = "f16"
+    flash_attn: str = "auto"  # auto, on or off
+    n_ubatch: int = 0  # 0: as batch_tokens
+    use_mmap: bool = True
+    use_mlock: bool = False
+    numa: str = "disabled"
+    lora: tuple[tuple[Path, float], ...] = ()  # adapters and their scales
+
+    @property
+    def has_flash_attention(self) -> bool:
+        """On a CPU it is slower than without."""
+        return self.flash_attn == "on" or (self.flash_attn == "auto" and self.gpu_layers != 0)
+
+    @property
+    def ubatch_tokens(self) -> int:
+        return min(self.n_ubatch or self.batch_tokens, self.batch_tokens)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,24 +81,62 @@ class LlamaModel:
         """Load the file. Raises StartupError."""
         llama.llama_backend_init()
         llama.llama_log_set(_SILENT, ctypes.c_void_p(0))
-        model_params = llama.llama_model_default_params()
-        model_params.n_gpu_layers = options.gpu_layers
+        if options.numa != "disabled":
+            llama.llama_numa_init(_NUMA[options.numa])
+        model_params, self._shares = _model_params(options)
         self._model = llama.llama_model_load_from_file(str(path).encode(), model_params)
         if not self._model:
             raise StartupError(f"{path} is not a GGUF model that llama.cpp can load: fetch it again or name another")
         self._context = llama.llama_init_from_model(self._model, _context_params(options))
         if not self._context:
-            raise StartupError(f"no memory for {options.context_tokens} tokens: lower NLU_CONTEXT_TOKENS")
+            raise StartupError(
+                f"no memory for {options.context_tokens} tokens, or no {options.type_k}/{options.type_v} cache on this "
+                "device: lower NLU_CONTEXT_TOKENS, or set NLU_TYPE_K, NLU_TYPE_V and NLU_FLASH_ATTN to what it has"
+            )
+        self._apply_adapters(options)
         self._memory = llama.llama_get_memory(self._context)
         self._vocab = llama.llama_model_get_vocab(self._model)
         self._batch = llama.llama_batch_init(options.batch_tokens, 0, 1)
         self._template = llama.llama_model_chat_template(self._model, None)
+        self._jinja: ChatTemplate | None = None  # in place of llama.cpp's own, where that does not know the template
+        self._tool_role = "ipython" if b"ipython" in (self._template or b"") else "tool"  # as Llama 3 and 4 have it
         self._sampler = _sampler(options.temperature)
         self._batch_tokens = options.batch_tokens
+        self._check_template(path)
+
+    def _check_template(self, path: Path) -> None:
+        """Take the file's own template where llama.cpp does not know it. Raises StartupError."""
+        greeting = [("user", "Hello")]
         try:
-            self.render([("user", "Hello")], opens_reply=True)
-        except DecodeFailed as error:
-            raise StartupError(f"{path}: {error}: name a model with a template that it knows") from error
+            self.render(greeting, opens_reply=True)
+        except DecodeFailed as unknown:
+            if not self._template:
+                raise StartupError(
+                    f"{path} has no chat template: name a model that is made for conversations"
+                ) from None
+            try:
+                self._jinja = ChatTemplate(self._template.decode())
+                self.render(greeting, opens_reply=True)
+            except (TemplateUnusable, DecodeFailed, UnicodeDecodeError) as error:
+                raise StartupError(
+                    f"{path}: {unknown}, and {error}: name a model with a template that works"
+                ) from error
+
+    def _apply_adapters(self, options: ModelOptions) -> None:
+        """Raises StartupError. Adapters belong to the model and are freed with it."""
+        found, scales = [], []
+        for path, scale in options.lora:
+            adapter = llama.llama_adapter_lora_init(self._model, str(path).encode()) if path.is_file() else None
+            if not adapter:
+                raise StartupError(f"NLU_LORA: {path} is not there, or no LoRA adapter of this model")
+            found.append(adapter)
+            scales.append(scale)
+        if found:
+            adapters, factors = (
+                (llama.llama_adapter_lora_p * len(found))(*found),
+                (ctypes.c_float * len(found))(*scales),
+            )
+            llama.llama_set_adapters_lora(self._context, adapters, len(found), factors)
 
     def close(self) -> None:
         llama.llama_sampler_free(self._sampler)
@@ -107,6 +170,14 @@ class LlamaModel:
 
     def render(self, messages: Sequence[tuple[str, str]], *, opens_reply: bool) -> str:
         """The (role, text) messages in the model's own chat template."""
+        messages = [(self._tool_role if role == "tool" else role, text) for role, text in messages]
+        if self._jinja is not None:
+            try:
+                return self._jinja.render(
+                    [{"role": role, "content": text} for role, text in messages], opens_reply=opens_reply
+                )
+            except TemplateUnusable as error:
+                raise DecodeFailed(str(error)) from error
         chat = (llama.llama_chat_message * len(messages))()
         for slot, (role, text) in zip(chat, messages, strict=True):
             slot.role, slot.content = role.encode(), text.encode()
@@ -174,15 +245,32 @@ class LlamaModel:
         return int(llama.llama_sampler_sample(self._sampler, self._context, row))
 
 
+def _model_params(options: ModelOptions) -> tuple[llama.llama_model_params, object]:
+    """The parameters, and the array that they point to: it must live as long as they are used."""
+    params: llama.llama_model_params = llama.llama_model_default_params()
+    params.n_gpu_layers = options.gpu_layers
+    params.split_mode = _SPLIT_MODES[options.split_mode]
+    params.main_gpu = options.main_gpu
+    params.load_mode = _LOAD_MODES[options.use_mmap, options.use_mlock]
+    shares = (ctypes.c_float * llama.LLAMA_MAX_DEVICES)(*options.tensor_split)
+    if options.tensor_split:
+        params.tensor_split = shares
+    return params, shares
+
+
 def _context_params(options: ModelOptions) -> llama.llama_context_params:
     params: llama.llama_context_params = llama.llama_context_default_params()
     params.n_ctx = options.context_tokens
-    params.n_batch = params.n_ubatch = options.batch_tokens
+    params.n_batch, params.n_ubatch = options.batch_tokens, options.ubatch_tokens
     params.n_seq_max = options.n_slots
+    params.n_outputs_max = options.n_slots  # one token a slot and step: room for a whole batch's logits is not needed
     params.n_threads = params.n_threads_batch = options.threads
     params.kv_unified = True  # one pool of cells: sharing a prefix copies tags, not cells
     params.swa_full = True  # sliding-window models keep what a cut goes back to
-    params.flash_attn_type = _FLASH_ATTENTION_OFF if options.gpu_layers == 0 else _FLASH_ATTENTION_AUTO
+    params.flash_attn_type = _FLASH_ATTENTION["on" if options.has_flash_attention else "off"]
+    if options.flash_attn == "auto" and options.gpu_layers != 0:
+        params.flash_attn_type = _FLASH_ATTENTION["auto"]
+    params.type_k, params.type_v = _CACHE_TYPES[options.type_k], _CACHE_TYPES[options.type_v]
     params.no_perf = True
     return params
 

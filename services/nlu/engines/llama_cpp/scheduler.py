@@ -13,6 +13,7 @@ from services.nlu.engine import Began, CutShort, Message, ReplyPart, TextMade
 from services.nlu.engines.llama_cpp.jobs import ActiveJob, Job, rows_of
 from services.nlu.engines.llama_cpp.model import ModelOptions, Row
 from services.nlu.engines.llama_cpp.openings import KeptOpenings, Memory
+from services.nlu.engines.llama_cpp.pace import StepPace
 from services.nlu.engines.llama_cpp.prompt import PromptTokens, Tokenizer
 from services.nlu.engines.llama_cpp.slots import Cache, Slot, Slots
 from services.runtime.errors import StartupError, TurnFailed
@@ -20,9 +21,6 @@ from services.runtime.logs import get_logger
 
 log = get_logger(__name__)
 
-_SHARED_STEP_TOKENS = 32  # of a prompt in a step that also speaks for somebody: nobody stutters
-_LONE_STEP_TOKENS = 64  # in a step of prompts only: a cancel is seen between steps
-_AHEAD_STEP_TOKENS = 24  # in a step that only reads ahead: a turn must not wait long for its end
 _LEAST_CALL_SLOTS = 2  # one for its turn, one for its draft
 _LEAST_CALL_TOKENS = 256  # of a call beside its opening and one reply
 _MOST_FAILED_STEPS = 8  # in a row; then the model itself is broken
@@ -56,8 +54,13 @@ class Scheduler:
     where it was. Cells of idle conversations count as free: they go first, the ones used longest ago before others.
     """
 
-    def __init__(self, model: Model, options: ModelOptions, kept: KeptOpenings | None) -> None:
+    def __init__(
+        self, model: Model, options: ModelOptions, kept: KeptOpenings | None, pace: StepPace | None = None
+    ) -> None:
+        """`pace` says how many tokens a step may take."""
         self._model, self._options, self._kept = model, options, kept
+        self._pace = pace or StepPace()
+        self.n_step_tokens = 0  # of the last step whose result was waited for: a GPU computes behind its queue
         self._slots = Slots(options.n_slots, model)
         self._waiting: deque[Job] = deque()
         self._active: list[ActiveJob] = []
@@ -99,6 +102,7 @@ class Scheduler:
 
     def run_step(self) -> None:
         """Admit what may be admitted and compute one step. Raises ModelBroken."""
+        self.n_step_tokens = 0
         self._drop_cancelled()
         self._admit()
         if self._active:
@@ -161,7 +165,10 @@ class Scheduler:
 
     def _prompt(self, job: Job) -> list[int]:
         prompts = self._prompts.setdefault(job.conversation, PromptTokens(self._model))
-        return prompts.up_to_caller(job.messages) if job.reads_ahead else prompts.up_to_reply(job.messages)
+        if job.reads_ahead:
+            return prompts.up_to_caller(job.messages)
+        begun = self._model.tokenize(job.begun, is_template=False) if job.begun else []
+        return prompts.up_to_reply(job.messages) + begun
 
     def _end_voided_by(self, job: Job) -> None:
         for active in [active for active in self._active if active.job.is_made_void_by(job)]:
@@ -226,7 +233,9 @@ class Scheduler:
                 self._end(active)
                 continue
             try:
-                self._take_token(active, self._model.sample(last_row))
+                token = self._model.sample(last_row)
+                self.n_step_tokens = len(rows)
+                self._take_token(active, token)
             except Exception as error:
                 log.exception("job_broke")
                 self._end(active, _broken(error))
@@ -243,7 +252,11 @@ class Scheduler:
             key=lambda active: (active.job.rank, len(active.unread)),
         )
         awaited = [active for active in reading if not active.job.reads_ahead]
-        limit = _SHARED_STEP_TOKENS if speaking else _LONE_STEP_TOKENS if awaited else _AHEAD_STEP_TOKENS
+        pace = self._pace
+        if speaking:
+            limit = pace.shared_tokens(len(speaking))
+        else:
+            limit = pace.lone_tokens() if awaited else pace.ahead_tokens()
         fed = [(active, active.job.made[-1:]) for active in speaking]
         room = min(limit, self._options.batch_tokens - len(fed))
         for active in awaited if speaking or awaited else reading:
@@ -291,7 +304,7 @@ class Scheduler:
         self._active.remove(active)
         self._is_crowded = False
         job, slot = active.job, active.slot
-        if job.made:
+        if job.made and not job.begun:
             self._prompts[job.conversation].remember(job.text, job.made)
         if failure is not None or (job.is_opening and active.unread):
             self._slots.drop(slot)

@@ -45,10 +45,15 @@ class Slots:
 
         A slot is extended in place when nothing of it is lost by that;
         otherwise the prefix is shared with another slot, so that a draft that
-        comes to nothing leaves the conversation as it was. None: all are busy.
+        comes to nothing leaves the conversation as it was. Between tenants only pinned openings are shared: how fast
+        an answer comes would tell what another tenant's callers have said. None: all are busy.
         """
-        best = max(self._slots, key=lambda slot: (_shared(slot.tokens, prompt), slot.conversation == conversation))
-        n_shared = _shared(best.tokens, prompt)
+
+        def shared(slot: Slot) -> int:
+            return _shared(slot.tokens, prompt) if _may_share(slot, conversation) else 0
+
+        best = max(self._slots, key=lambda slot: (shared(slot), slot.conversation == conversation))
+        n_shared = shared(best)
         is_own = best.conversation == conversation and not best.is_pinned and not best.is_busy
         if is_own and n_shared == len(best.tokens):
             return self._claim(best, conversation)
@@ -121,6 +126,11 @@ class Slots:
         self._cache.cut(slot.index, 0)
         slot.tokens.clear()
         slot.conversation = ""
+
+
+def _may_share(slot: Slot, conversation: str) -> bool:
+    """Ids of conversations are "tenant.conversation", as far as there is a dot."""
+    return slot.is_pinned or slot.conversation.rpartition(".")[0] == conversation.rpartition(".")[0]
 
 
 def _shared(tokens: Sequence[int], prompt: Sequence[int]) -> int:

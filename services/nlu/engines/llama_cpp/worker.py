@@ -2,33 +2,75 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
 
 from services.nlu.engine import Message
 from services.nlu.engines.llama_cpp.jobs import Job
-from services.nlu.engines.llama_cpp.model import ModelOptions
+from services.nlu.engines.llama_cpp.model import ModelOptions, Row
 from services.nlu.engines.llama_cpp.openings import KeptOpenings
+from services.nlu.engines.llama_cpp.pace import (
+    DECODE_ONLY_FACTOR,
+    LONE_FACTOR,
+    SHARED_STEP_S,
+    StepPace,
+    sizes_to_measure,
+)
 from services.nlu.engines.llama_cpp.scheduler import Model, Scheduler
 from services.runtime.errors import TurnFailed
 from services.runtime.logs import get_logger
-from services.runtime.watchdog import ENGINE_THREADS
+from services.runtime.watchdog import ENGINE_THREADS, LostThread
 
 log = get_logger(__name__)
 
 LONGEST_STEP_S = 30.0  # 64 tokens of a prompt through a model of 8 billion parameters on two slow cores
 
 
+def measure_pace(model: Model, options: ModelOptions, clock: Callable[[], float] = time.perf_counter) -> StepPace:
+    """Time steps of growing size on the empty cache, up to one that takes as long as any may."""
+    seconds: dict[int, float] = {}
+    for size in sizes_to_measure(min(options.batch_tokens, options.context_tokens)):
+        rows = [Row(0, position, position % 50 + 1, position == size - 1) for position in range(size)]
+        took = []
+        for _ in range(3 if size == 1 else 1):  # the first step of all also sets the backend up
+            began_s = clock()
+            if not model.decode(rows):
+                return StepPace()
+            model.sample(size - 1)  # a GPU computes behind its queue: only the result says that it has
+            took.append(clock() - began_s)
+            model.cut(0, 0)
+        seconds[size] = min(took)
+        if seconds[size] > LONE_FACTOR * max(SHARED_STEP_S, DECODE_ONLY_FACTOR * seconds[1]):
+            break
+    pace = StepPace(seconds, most_tokens=options.batch_tokens)
+    log.info("steps_measured", **pace.describe())
+    return pace
+
+
 class Worker:
     """Runs jobs. `start`, `submit`, `forget` and `stop` may be called from any thread."""
 
-    def __init__(self, open_model: Callable[[], Model], options: ModelOptions, kept: KeptOpenings | None) -> None:
-        """`open_model` is called in the worker's thread; `kept`: where openings are kept from one start to the next."""
+    def __init__(
+        self,
+        open_model: Callable[[], Model],
+        options: ModelOptions,
+        kept: KeptOpenings | None,
+        on_lost: Callable[[str], bool] = lambda why: False,
+        *,
+        measures: bool = False,
+    ) -> None:
+        """`open_model` is called in the worker's thread; `kept`: where openings are kept from one start to the next.
+        `on_lost` is told why the thread serves no more, on the event loop; True: the service goes on without it.
+        `measures`: time steps at the start, and size them by that.
+        """
         self._open_model, self._options, self._kept = open_model, options, kept
         self._commands: SimpleQueue[Job | str | None] = SimpleQueue()  # a job; a conversation to forget; None: stop
         self._thread = Thread(target=self._run, name="llama", daemon=True)
-        self._watch = ENGINE_THREADS.add("llama_cpp", longest_call_s=LONGEST_STEP_S)
+        self._on_lost, self._measures = on_lost, measures
+        self._is_lost = False
+        self._watch = ENGINE_THREADS.add("llama_cpp", longest_call_s=LONGEST_STEP_S, on_lost=self._lose)
         self._is_open = Event()
         self._open_error: Exception | None = None
         self._openings: Sequence[Sequence[Message]] = ()
@@ -56,7 +98,13 @@ class Worker:
         """End every job, free the model; blocks for at most one step."""
         self._watch.close()
         self._commands.put(None)
-        self._thread.join()
+        if not self._is_lost:  # a thread that hangs never ends
+            self._thread.join()
+
+    def _lose(self, lost: LostThread) -> bool:
+        """The watchdog has found the thread lost. Whether the service goes on without it."""
+        self._is_lost = self._on_lost(f"its thread {lost.cause}")
+        return self._is_lost
 
     # Everything below runs in the worker's thread, except that `submit` may refuse the rest after its end.
 
@@ -64,7 +112,8 @@ class Worker:
         self._watch.enter()
         try:
             model = self._open_model()
-            scheduler = Scheduler(model, self._options, self._kept)
+            pace = measure_pace(model, self._options) if self._measures else StepPace()
+            scheduler = Scheduler(model, self._options, self._kept, pace)
             scheduler.check_openings(self._openings, max_reply_tokens=self._max_reply_tokens)
         except Exception as error:
             self._open_error = error
@@ -74,8 +123,10 @@ class Worker:
         end = TurnFailed("ENGINE_STOPPED", "the server is stopping", is_retryable=True)
         try:
             while self._take_commands(scheduler):
+                began_s = time.monotonic()
                 with self._watch.call():
                     scheduler.run_step()
+                pace.note(scheduler.n_step_tokens, time.monotonic() - began_s)
         except Exception:
             log.exception("model_thread_broke")
             end = TurnFailed("ENGINE_FAILED", "the model's thread has ended", is_retryable=True)

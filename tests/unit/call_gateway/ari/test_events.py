@@ -11,6 +11,7 @@ from services.call_gateway.edges.ari.events import (
     ChannelEntered,
     ChannelGone,
     ChannelLeft,
+    DialAnswered,
     DtmfReceived,
     HangUpAsked,
     HoldSet,
@@ -79,3 +80,17 @@ def test_an_event_without_what_it_must_have_raises(event: dict[str, Any]):
 def test_a_withheld_caller_and_bare_channel_are_read():
     entered = read_event({"type": "StasisStart", "channel": {"id": "1.0"}})
     assert entered == ChannelEntered(Channel("1.0", is_up=False, caller="", variables={}, app=""))
+
+
+def test_what_the_dialplan_gives_with_the_application_is_kept():
+    event = read_event({"type": "StasisStart", "args": ["back", "BUSY"], "channel": CHANNEL})
+    assert isinstance(event, ChannelEntered)
+    assert event.arguments == ("back", "BUSY")
+
+
+def test_only_the_answer_of_whom_the_dialplan_calls_is_news():
+    dial = {"type": "Dial", "caller": CHANNEL, "peer": CHANNEL, "dialstring": "reception"}
+    assert read_event({**dial, "dialstatus": "ANSWER"}) == DialAnswered(CHANNEL["id"])
+    for status in ("", "RINGING", "PROGRESS", "BUSY", "NOANSWER", "CANCEL"):
+        assert read_event({**dial, "dialstatus": status}) is None
+    assert read_event({"type": "Dial", "peer": CHANNEL, "dialstatus": "ANSWER"}) is None

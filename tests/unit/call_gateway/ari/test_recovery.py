@@ -9,7 +9,7 @@ from services.call_gateway.edges.ari.names import Names
 from services.call_gateway.edges.ari.recovery import Bridge, FoundCall, KnownVisit, Loss, Recovery, plan_recovery
 
 NAMES = Names("tong-dai")
-NOTHING = Recovery((), (), (), (), ())
+NOTHING = Recovery((), (), (), (), (), ())
 
 
 def caller(channel_id: str, *, app: str = "tong-dai", is_up: bool = True) -> Channel:
@@ -105,3 +105,23 @@ def test_a_caller_who_replaced_another_is_known_by_the_new_channel():
     new, sound, visit = caller("5.0", app=""), media("a"), known("a", "5.0")
     plan = plan_recovery(NAMES, (new, sound), (bridge("a", new, sound),), (visit,))
     assert plan == replace(NOTHING, alive=(visit,))
+
+
+def test_a_caller_who_is_being_transferred_is_not_lost():
+    away = replace(known("a", "1.0", is_set_up=False), is_away=True)
+    one, sound = caller("1.0", app=""), media("a")
+    plan = plan_recovery(NAMES, (one, sound), (bridge("a", sound),), (away,))
+    assert plan == replace(NOTHING, alive=(away,))
+
+
+def test_a_caller_who_came_back_unnoticed_is_taken_back():
+    away = replace(known("a", "1.0", is_set_up=False), is_away=True)
+    one, sound = caller("1.0"), media("a")
+    plan = plan_recovery(NAMES, (one, sound), (bridge("a", sound),), (away,))
+    assert plan == replace(NOTHING, alive=(away,), returned=(away,))
+
+
+def test_a_caller_who_hung_up_while_being_transferred_is_gone():
+    away = replace(known("a", "1.0", is_set_up=False), is_away=True)
+    plan = plan_recovery(NAMES, (media("a"),), (bridge("a", media("a")),), (away,))
+    assert plan == replace(NOTHING, lost=((away, Loss.GONE),))

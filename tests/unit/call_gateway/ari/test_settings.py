@@ -32,12 +32,12 @@ def test_a_wrong_setting_is_refused(wrong: dict[str, object]):
 
 
 def test_tls_is_verified_unless_told_otherwise():
-    assert isinstance(AriSettings(url="https://pbx:8089").tls(), ssl.SSLContext)
-    assert AriSettings(url="https://pbx:8089", tls_verify=False).tls() is False
+    assert isinstance(AriSettings(url="https://127.0.0.1:8089").tls(), ssl.SSLContext)
+    assert AriSettings(url="https://127.0.0.1:8089", tls_verify=False).tls() is False
 
 
 def test_a_path_behind_the_host_is_kept():
-    assert AriSettings(url="https://pbx:8089/asterisk/").url == "https://pbx:8089/asterisk"
+    assert AriSettings(url="https://127.0.0.1:8089/asterisk/").url == "https://127.0.0.1:8089/asterisk"
 
 
 def test_asterisk_is_told_the_advertised_address():

@@ -113,7 +113,7 @@ def run(script: list[tuple[tuple[object, ...], int]]) -> Call:
     return call
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(script=steps)
 def test_turn_ids_rise_and_each_turn_ends_once(script: list[tuple[tuple[object, ...], int]]):
     call = run(script)
@@ -130,7 +130,7 @@ def test_turn_ids_rise_and_each_turn_ends_once(script: list[tuple[tuple[object, 
     assert committed <= set(finished), "what was begun is accounted for"
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(script=steps)
 def test_a_turn_is_reported_before_the_next_is_asked(script: list[tuple[tuple[object, ...], int]]):
     call = run(script)
@@ -146,7 +146,7 @@ def test_a_turn_is_reported_before_the_next_is_asked(script: list[tuple[tuple[ob
                 pass
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(script=steps)
 def test_at_most_one_draft_lives(script: list[tuple[tuple[object, ...], int]]):
     call = run(script)
@@ -162,7 +162,7 @@ def test_at_most_one_draft_lives(script: list[tuple[tuple[object, ...], int]]):
                 pass
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(script=steps)
 def test_a_paused_or_held_call_is_silent_and_every_call_can_be_ended(script: list[tuple[tuple[object, ...], int]]):
     call = run(script)
@@ -177,7 +177,7 @@ def test_a_paused_or_held_call_is_silent_and_every_call_can_be_ended(script: lis
         assert call.conversation.is_over
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @example(script=[(("utterance", "", False), 0), (("speech_began", 0), 0), (("stage_failed", ev.Stage.STT, False), 0)])
 @given(script=steps)
 def test_no_call_is_ever_stuck(script: list[tuple[tuple[object, ...], int]]):

@@ -2,7 +2,8 @@
 
 import pytest
 
-from services.call_gateway.conversation.destinations import normalised, region_of
+from services.call_gateway.conversation.destinations import listed_target, normalised, region_of
+from services.call_gateway.conversation.profile import AgentDestination
 
 
 @pytest.mark.parametrize(
@@ -28,3 +29,47 @@ def test_the_region_is_the_callers_else_the_languages():
     assert region_of("sip:anna@example.com", "en-US") == "US"
     assert region_of("", "vi") == "VN"
     assert region_of("", "en") == ""
+
+
+LISTED = (
+    AgentDestination(("front desk", "reception"), "2000"),
+    AgentDestination(("billing", "Phòng kế toán"), "+842812345678"),
+    AgentDestination(("on-call doctor",), "sip:front.desk@example.com"),
+    AgentDestination(("billing support",), "2001"),
+)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "target"),
+    [
+        ("front desk", "2000"),
+        ("Front Desk", "2000"),
+        ("the front desk, please", "2000"),
+        ("front-desk", "2000"),
+        ("frontdesk", "2000"),
+        ("the desk", ""),  # "the" is in no name
+        ("desk", "2000"),
+        ("receptoin", "2000"),
+        ("RECEPTION", "2000"),
+        ("phòng kế toán", "+842812345678"),
+        ("billing", "+842812345678"),
+        ("billing support", "2001"),
+        ("our billing support", "2001"),
+        ("doctor", "sip:front.desk@example.com"),
+        ("sip:front.desk@example.com", "sip:front.desk@example.com"),
+        ("SIP:Front.Desk@example.com", "sip:front.desk@example.com"),
+        ("sip:front.desk@evil.example", ""),
+        ("front desk and reception of billing", ""),
+        ("building", ""),
+        ("2000", "2000"),
+        ("20", ""),
+        ("", ""),
+        ("?", ""),
+    ],
+)
+def test_a_name_is_looked_up_in_the_agents_list(wanted: str, target: str):
+    assert listed_target(wanted, LISTED) == target
+
+
+def test_nothing_is_found_where_nothing_is_listed():
+    assert listed_target("front desk", ()) == ""

@@ -162,7 +162,7 @@ def assert_heard_is_what_was_played(call: Call, script: Script, turn_id: int) ->
     assert [turn.heard_text for turn in turns] == [expected] or (expected == "" and not turns)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(script=measured_scripts(), chunk_samples=st.integers(80, 4000), steps=actions)
 def test_with_measured_words_never_a_word_more_or_less_than_was_played(
     script: Script, chunk_samples: int, steps: list[tuple[int, str]]
@@ -171,7 +171,7 @@ def test_with_measured_words_never_a_word_more_or_less_than_was_played(
     assert_heard_is_what_was_played(call, script, play(call, script, chunk_samples, steps))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(script=clause_scripts(), chunk_samples=st.integers(80, 4000), steps=actions)
 def test_without_word_timing_words_lie_in_their_clause_by_length(
     script: Script, chunk_samples: int, steps: list[tuple[int, str]]
@@ -180,7 +180,7 @@ def test_without_word_timing_words_lie_in_their_clause_by_length(
     assert_heard_is_what_was_played(call, script, play(call, script, chunk_samples, steps))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     script=measured_scripts(),
     chunk_samples=st.integers(80, 2000),
@@ -206,7 +206,7 @@ def test_a_voice_that_is_still_being_made_is_heard_as_far_as_it_was_played(
     assert call.record(turn_id).heard_text == expected
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(script=measured_scripts(), pauses=st.lists(st.integers(20, 400), min_size=1, max_size=6))
 def test_every_sample_is_played_in_order_and_a_broken_word_from_its_start(script: Script, pauses: list[int]):
     call = Call(audio_format=LINEAR16).greeted()
@@ -226,7 +226,7 @@ def test_every_sample_is_played_in_order_and_a_broken_word_from_its_start(script
     assert expected == script.n_samples + 1
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     script=measured_scripts(),
     listen_ms=st.integers(40, 4000),

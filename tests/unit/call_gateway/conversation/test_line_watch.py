@@ -7,11 +7,20 @@ from numpy.typing import NDArray
 from services.audio.pcm import TELEPHONE, AudioFormat, Encoding, encode
 from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation import events as ev
-from services.call_gateway.conversation.line import CallerAudio, CallerStaysSilent, HoldChanged, IdleReason, MediaIdle
+from services.call_gateway.conversation.line import (
+    CallerAudio,
+    CallerStaysSilent,
+    EndCause,
+    HoldChanged,
+    IdleReason,
+    KeyPressed,
+    MediaIdle,
+)
 from services.call_gateway.conversation.news import LineCause, LineTroubled
+from services.call_gateway.conversation.settings import ConversationSettings
 from services.call_gateway.conversation.turn import Floor
 from tests.unit.call_gateway.conversation.driver import FRAME_MS, Call
-from tests.unit.call_gateway.conversation.line_sound import FRAME, QUIET, talk
+from tests.unit.call_gateway.conversation.line_sound import FRAME, LOUD, QUIET, talk
 
 Signal = NDArray[np.float64]
 
@@ -25,11 +34,13 @@ def seconds(n_seconds: float) -> NDArray[np.float64]:
     return np.arange(int(n_seconds * 8000)) / 8000
 
 
-def music(n_seconds: float) -> list[bytes]:
+def music(n_seconds: float, *, loud: float = 1.0) -> list[bytes]:
     """Three notes that come and go, with a rest now and then."""
     t = seconds(n_seconds)
     tune = sum(np.sin(2 * np.pi * hertz * t) for hertz in (330, 440, 550))
-    return frames(1500 * tune * (0.3 + np.abs(np.sin(2 * np.pi * 0.7 * t))) * (np.sin(2 * np.pi * 0.1 * t) > -0.9))
+    return frames(
+        1500 * loud * tune * (0.3 + np.abs(np.sin(2 * np.pi * 0.7 * t))) * (np.sin(2 * np.pi * 0.1 * t) > -0.9)
+    )
 
 
 def fax(n_seconds: float) -> list[bytes]:
@@ -115,11 +126,13 @@ def test_a_line_whose_far_side_counts_on_in_silence_is_alive():
 # -- sound without a word ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("sound", [music, fax, modem])
-def test_music_and_faxes_are_not_asked_whether_they_are_there_for_ever(sound):
+@pytest.mark.parametrize(
+    ("sound", "cause"), [(music, LineCause.NO_CONVERSATION), (fax, LineCause.TONE), (modem, LineCause.TONE)]
+)
+def test_music_and_faxes_are_not_asked_whether_they_are_there_for_ever(sound, cause):
     call = Call().greeted()
     talk(call, sound(60))
-    assert troubles(call) == [LineCause.NO_CONVERSATION]
+    assert troubles(call) == [cause]
     assert 15_000 <= call.last(LineTroubled).lasted_ms <= 15_200
     assert prompts(call) == ["prompt still_there"], "asked once, before it was clear"
     assert not call.all(cmd.HangUp)
@@ -150,16 +163,144 @@ def test_a_silent_caller_is_asked_and_then_left():
     assert call.all(cmd.HangUp)
 
 
-def test_words_in_the_sound_make_it_a_conversation():
+def speak(call: Call, text: str, sound: list[bytes], pause: list[bytes]) -> list[object]:
+    """Words with that sound, and what comes after them; an answer to them is heard at once. Returns what was asked."""
+    before = len(call.all(cmd.AskAgent))
+    call.utterance_id += 1
+    start_ms = call.ms
+    call.begin_speech()
+    talk(call, sound)
+    call.stop_speech()
+    end_ms = call.ms
+    call.text(ev.TextStage.DRAFT, text, start_ms=start_ms, end_ms=end_ms)
+    call.predict(end_ms=end_ms)
+    n_ended = len(call.all(cmd.EndUtterance))
+    for frame in pause:
+        talk(call, [frame])
+        if len(call.all(cmd.EndUtterance)) > n_ended:
+            n_ended = len(call.all(cmd.EndUtterance))
+            call.settle(text)
+    asked = [ask for ask in call.all(cmd.AskAgent)[before:] if not ask.is_draft]
+    taken = asked or call.all(cmd.CommitTurn)
+    if taken and call.floor is Floor.THINKING:
+        call.reply(taken[-1].turn_id, "I see.", ms=400)
+    return [call.conversation.turn_id] if call.floor in (Floor.THINKING, Floor.SPEAKING) else []
+
+
+LOUD_VOICE = [LOUD] * 60
+HOLD_WORDS = "Thank you for holding, somebody will be with you shortly."
+
+
+def answered(call: Call) -> int:
+    """Turns of the agent's that words of the line led to."""
+    committed = {command.turn_id for command in call.all(cmd.CommitTurn)}
+    asked = {ask.turn_id for ask in call.all(cmd.AskAgent) if not ask.is_draft}
+    return len(committed | asked)
+
+
+def test_words_over_a_radio_make_a_conversation():
     call = Call().greeted()
-    for _ in range(4):
-        talk(call, music(10))
-        call.begin_speech()
-        talk(call, music(0.6))
-        call.stop_speech()
-        call.draft("hello")
-        talk(call, music(0.2))
+    for nth in range(6):
+        talk(call, music(10, loud=0.4))
+        speak(call, f"this is question {'abcdef'[nth]} of mine", LOUD_VOICE, music(1, loud=0.4))
+        talk(call, music(1, loud=0.4))
     assert troubles(call) == []
+    assert answered(call) == 6
+
+
+@pytest.mark.parametrize("every_s", [15, 20, 30])
+def test_hold_announcements_do_not_make_a_conversation(every_s: int):
+    call = Call().greeted()
+    for _ in range(120 // every_s):
+        talk(call, music(every_s - 3))
+        speak(call, HOLD_WORDS, music(2), music(1))
+    assert LineCause.NO_CONVERSATION in troubles(call)
+    assert answered(call) <= 2, "before it was clear"
+    assert prompts(call).count("prompt still_there") <= 3
+    assert not call.all(cmd.HangUp)
+
+
+def test_announcements_that_differ_are_asked_twice_and_then_left_alone():
+    call = Call().greeted()
+    words = ["Thank you for holding", "You are number four in line", "Did you know our new web site", "Visit us soon"]
+    for text in words * 2:
+        talk(call, music(20))
+        speak(call, text, music(2), music(1))
+    assert answered(call) == 0
+    assert prompts(call).count("prompt still_there") == 1 + 2
+
+
+def test_music_that_the_ear_takes_for_the_beginning_of_the_words_is_music_all_the_same():
+    call = Call().greeted()
+    talk(call, music(17))
+    for _ in range(4):
+        speak(call, HOLD_WORDS, music(14), music(1))
+    assert answered(call) == 0
+
+
+def test_where_only_music_is_heard_an_ear_that_fails_asks_for_nothing():
+    call = Call().greeted()
+    talk(call, music(20))
+    call.forget()
+    call.begin_speech()
+    talk(call, music(2))
+    call.stop_speech()
+    talk(call, music(2))
+    call.tell(ev.UtteranceSettled(call.utterance_id, call.last(cmd.EndUtterance).end_sample, is_ok=False))
+    talk(call, music(3))
+    assert prompts(call) == []
+
+
+def test_who_answers_the_question_out_of_the_music_is_somebody():
+    call = Call().greeted()
+    talk(call, music(20))
+    speak(call, "are you the dentist", music(1.2), music(1))
+    assert answered(call) == 0
+    talk(call, music(2))
+    speak(call, "yes I am here", music(1.2), music(1))
+    assert answered(call) == 1
+
+
+def test_who_takes_the_call_up_after_the_music_is_answered_at_once():
+    call = Call().greeted()
+    talk(call, music(40))
+    speak(call, "so could I have tuesday then", LOUD_VOICE, [QUIET] * 40)
+    assert answered(call) == 1
+
+
+def test_a_key_pressed_in_the_music_shows_that_somebody_is_there():
+    call = Call().greeted()
+    talk(call, music(20))
+    call.tell(KeyPressed("5", 100))
+    call.wait(2000)
+    assert answered(call) == 1
+
+
+@pytest.mark.parametrize(("sound", "likely"), [(music, "music on hold or voicemail"), (modem, "a fax or modem")])
+def test_sound_without_a_word_is_ended_and_the_log_says_what_it_was(sound, likely):
+    assert ConversationSettings().wordless_end_ms == 5 * 60_000
+    call = Call(ConversationSettings(wordless_end_ms=40_000)).greeted()
+    talk(call, sound(38))
+    assert not call.conversation.is_over
+    talk(call, sound(6))
+    assert call.conversation.is_over
+    assert call.last(cmd.HangUp).cause is EndCause.SILENCE
+    assert likely in call.last(cmd.HangUp).message
+
+
+def test_announcements_do_not_keep_the_line_for_ever():
+    call = Call(ConversationSettings(wordless_end_ms=60_000)).greeted()
+    for _ in range(8):
+        if not call.conversation.is_over:
+            talk(call, music(17))
+            speak(call, HOLD_WORDS, music(2), music(1))
+    assert call.conversation.is_over
+
+
+def test_where_it_is_not_to_be_ended_it_is_not():
+    call = Call(ConversationSettings(wordless_end_ms=0)).greeted()
+    talk(call, modem(60))
+    assert not call.conversation.is_over
 
 
 def test_when_the_music_ends_silence_is_asked_about_again():

@@ -422,12 +422,3 @@ def test_what_the_callers_own_sound_takes_is_no_silence_of_a_stage():
     assert not call.all(cmd.ProbeStage), "1.8 s of the stage's own"
     call.wait(200)
     assert call.all(cmd.ProbeStage)
-
-
-def test_a_refused_transfer_is_told_the_caller_at_once():
-    call = Call().greeted()
-    call.forget()
-    call.tell(ev.ActionRefused(ev.TransferCall("front desk")))
-    call.wait(PROMPT_MS + 60)
-    assert prompts_heard(call) == ["prompt transfer_failed"]
-    assert call.floor is Floor.LISTENING

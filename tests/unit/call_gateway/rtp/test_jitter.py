@@ -140,3 +140,16 @@ def test_whatever_the_network_does_order_holds_and_every_packet_is_counted(seed,
     arrived = {n - start for _, n in arrivals}
     assert set(offsets) == arrived  # 55 ms of jitter is within the 60 ms of patience
     assert sum(placed.lost_before for placed in ordered) == order.counts.lost == max(arrived) + 1 - len(arrived)
+
+
+@given(back=st.integers(2, 99), jump=st.integers(200_000, 2**32 - 200_000))
+def test_a_sequence_that_restarts_a_few_steps_back_is_no_row_of_duplicates(back: int, jump: int):
+    """Another port after a re-INVITE, under the same SSRC: a media server passes the sender's sequence on."""
+    order = started(at=300)
+    got: list[int] = []
+    for n in range(100):
+        moved = packet(301 - back + n)
+        moved = RtpPacket(0, moved.sequence, (moved.timestamp + jump) % (1 << 32), 1, moved.payload)
+        got += sequences(order.receive(moved, now=0.02 * (n + 1)))
+    assert got == [301 - back + n for n in range(100)]
+    assert order.counts.duplicate == 0

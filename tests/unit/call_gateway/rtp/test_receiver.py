@@ -366,7 +366,7 @@ def test_ten_minutes_of_drift_do_not_grow_into_delay(ppm):
     assert isinstance(caller.receiver.on_timer(caller.clock_s)[0], Hole)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 1 << 30),
     loss=st.floats(0, 0.2),

@@ -418,6 +418,7 @@ class StageTime(_message.Message):
     QUEUE_US_FIELD_NUMBER: _builtins.int
     COMPUTE_US_FIELD_NUMBER: _builtins.int
     NETWORK_US_FIELD_NUMBER: _builtins.int
+    ENGINE_FIELD_NUMBER: _builtins.int
     stage: _builtins.str
     """"endpointing", "stt", "nlu", "tts", "playout"."""
     queue_us: _builtins.int
@@ -426,6 +427,10 @@ class StageTime(_message.Message):
     """Working inside the stage, in microseconds."""
     network_us: _builtins.int
     """What the gateway saw beyond both, in microseconds."""
+    engine: _builtins.str
+    """The engine that served the turn, as turn_end has it; empty: the stage's
+    only one.
+    """
     def __init__(
         self,
         *,
@@ -433,10 +438,11 @@ class StageTime(_message.Message):
         queue_us: _builtins.int = ...,
         compute_us: _builtins.int = ...,
         network_us: _builtins.int = ...,
+        engine: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["compute_us", b"compute_us", "network_us", b"network_us", "queue_us", b"queue_us", "stage", b"stage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["compute_us", b"compute_us", "engine", b"engine", "network_us", b"network_us", "queue_us", b"queue_us", "stage", b"stage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -465,7 +471,7 @@ class CallEnd(_message.Message):
         CAUSE_FAILURE: CallEnd._Cause.ValueType  # 4
         """A stage failed beyond repair."""
         CAUSE_SILENCE: CallEnd._Cause.ValueType  # 5
-        """The caller was silent too long."""
+        """The caller said nothing for too long: silence, or sound without a word."""
         CAUSE_MAX_DURATION: CallEnd._Cause.ValueType  # 6
         """The call reached its longest length."""
         CAUSE_OPERATOR: CallEnd._Cause.ValueType  # 7
@@ -485,7 +491,7 @@ class CallEnd(_message.Message):
     CAUSE_FAILURE: CallEnd.Cause.ValueType  # 4
     """A stage failed beyond repair."""
     CAUSE_SILENCE: CallEnd.Cause.ValueType  # 5
-    """The caller was silent too long."""
+    """The caller said nothing for too long: silence, or sound without a word."""
     CAUSE_MAX_DURATION: CallEnd.Cause.ValueType  # 6
     """The call reached its longest length."""
     CAUSE_OPERATOR: CallEnd.Cause.ValueType  # 7

@@ -36,6 +36,9 @@ class AgentProfile(_message.Message):
     BARGE_IN_FIELD_NUMBER: _builtins.int
     PHRASES_FIELD_NUMBER: _builtins.int
     REGION_FIELD_NUMBER: _builtins.int
+    DESTINATIONS_FIELD_NUMBER: _builtins.int
+    ALLOWED_ACTS_FIELD_NUMBER: _builtins.int
+    TENANTS_FIELD_NUMBER: _builtins.int
     agent_id: _builtins.str
     """The name a `config` uses."""
     region: _builtins.str
@@ -70,6 +73,20 @@ class AgentProfile(_message.Message):
     def phrases(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Words to favour when listening: names, products."""
 
+    @_builtins.property
+    def destinations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Destination]:
+        """Where its callers may be transferred to by name."""
+
+    @_builtins.property
+    def allowed_acts(self) -> Global___AllowedActs:
+        """What it may do to the call. Absent: the server does not say, and the client
+        allows hang_up and switch_language.
+        """
+
+    @_builtins.property
+    def tenants(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The tenants it belongs to, of those the asker may act for. Empty: any."""
+
     def __init__(
         self,
         *,
@@ -82,14 +99,85 @@ class AgentProfile(_message.Message):
         barge_in: Global___AgentBargeIn | None = ...,
         phrases: _abc.Iterable[_builtins.str] | None = ...,
         region: _builtins.str = ...,
+        destinations: _abc.Iterable[Global___Destination] | None = ...,
+        allowed_acts: Global___AllowedActs | None = ...,
+        tenants: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["barge_in", b"barge_in", "endpointing", b"endpointing"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["allowed_acts", b"allowed_acts", "barge_in", b"barge_in", "endpointing", b"endpointing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "barge_in", b"barge_in", "endpointing", b"endpointing", "language_codes", b"language_codes", "lexicon", b"lexicon", "phrases", b"phrases", "prompts", b"prompts", "region", b"region", "voices", b"voices"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "allowed_acts", b"allowed_acts", "barge_in", b"barge_in", "destinations", b"destinations", "endpointing", b"endpointing", "language_codes", b"language_codes", "lexicon", b"lexicon", "phrases", b"phrases", "prompts", b"prompts", "region", b"region", "tenants", b"tenants", "voices", b"voices"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AgentProfile: _TypeAlias = AgentProfile  # noqa: Y015
+
+@_typing.final
+class AllowedActs(_message.Message):
+    """The acts on the call that an agent may ask for, whatever its model says."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def acts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of the kinds of CallAction: "hang_up", "transfer", "send_dtmf",
+        "switch_language". Of transfers only those to `destinations`.
+        """
+
+    def __init__(
+        self,
+        *,
+        acts: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acts", b"acts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AllowedActs: _TypeAlias = AllowedActs  # noqa: Y015
+
+@_typing.final
+class Destination(_message.Message):
+    """A place callers may be transferred to."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ALIASES_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    SIP_URI_FIELD_NUMBER: _builtins.int
+    EXTENSION_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """What it is called: "front desk". Looked up in any case."""
+    number: _builtins.str
+    """A telephone number in E.164."""
+    sip_uri: _builtins.str
+    """A SIP URI, dialled as it is written."""
+    extension: _builtins.str
+    """An extension of the dialplan."""
+    @_builtins.property
+    def aliases(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What else it is called."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        aliases: _abc.Iterable[_builtins.str] | None = ...,
+        number: _builtins.str = ...,
+        sip_uri: _builtins.str = ...,
+        extension: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["extension", b"extension", "number", b"number", "sip_uri", b"sip_uri", "target", b"target"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["aliases", b"aliases", "extension", b"extension", "name", b"name", "number", b"number", "sip_uri", b"sip_uri", "target", b"target"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_target: _TypeAlias = _typing.Literal["number", "sip_uri", "extension"]  # noqa: Y015
+    _WhichOneofArgType_target: _TypeAlias = _typing.Literal["target", b"target"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_target) -> _WhichOneofReturnType_target | None: ...
+
+Global___Destination: _TypeAlias = Destination  # noqa: Y015
 
 @_typing.final
 class AgentVoice(_message.Message):
@@ -145,6 +233,14 @@ class Prompt(_message.Message):
         """The caller was silent again and again."""
         KIND_RECOVERED: Prompt._Kind.ValueType  # 5
         """The gateway took up a call that it had lost."""
+        KIND_ONE_MOMENT: Prompt._Kind.ValueType  # 6
+        """The answer takes a while."""
+        KIND_STILL_WITH_YOU: Prompt._Kind.ValueType  # 7
+        """It takes longer still."""
+        KIND_SAY_AGAIN: Prompt._Kind.ValueType  # 8
+        """What the caller said was not understood, and is asked for again."""
+        KIND_TRANSFER_FAILED: Prompt._Kind.ValueType  # 9
+        """An act on the call failed, and the agent itself cannot say so."""
 
     class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
         """When it is said."""
@@ -161,6 +257,14 @@ class Prompt(_message.Message):
     """The caller was silent again and again."""
     KIND_RECOVERED: Prompt.Kind.ValueType  # 5
     """The gateway took up a call that it had lost."""
+    KIND_ONE_MOMENT: Prompt.Kind.ValueType  # 6
+    """The answer takes a while."""
+    KIND_STILL_WITH_YOU: Prompt.Kind.ValueType  # 7
+    """It takes longer still."""
+    KIND_SAY_AGAIN: Prompt.Kind.ValueType  # 8
+    """What the caller said was not understood, and is asked for again."""
+    KIND_TRANSFER_FAILED: Prompt.Kind.ValueType  # 9
+    """An act on the call failed, and the agent itself cannot say so."""
 
     KIND_FIELD_NUMBER: _builtins.int
     LANGUAGE_CODE_FIELD_NUMBER: _builtins.int

@@ -241,6 +241,7 @@ class UserTurn(_message.Message):
     OPEN_FIELD_NUMBER: _builtins.int
     DTMF_FIELD_NUMBER: _builtins.int
     SILENCE_FIELD_NUMBER: _builtins.int
+    ACTION_ENDED_FIELD_NUMBER: _builtins.int
     DETECTED_LANGUAGE_CODE_FIELD_NUMBER: _builtins.int
     IS_DRAFT_FIELD_NUMBER: _builtins.int
     CONTINUES_TURN_ID_FIELD_NUMBER: _builtins.int
@@ -276,6 +277,10 @@ class UserTurn(_message.Message):
         """They said nothing."""
 
     @_builtins.property
+    def action_ended(self) -> Global___ActionEnded:
+        """They wait: an act on the call has ended in a way they must hear of."""
+
+    @_builtins.property
     def provisional_playout(self) -> Global___PlayoutReport:
         """With a draft that interrupts a reply: what was heard of it so far. It
         holds for this draft alone, until the final report.
@@ -293,6 +298,7 @@ class UserTurn(_message.Message):
         open: Global___Open | None = ...,
         dtmf: _builtins.str = ...,
         silence: Global___Silence | None = ...,
+        action_ended: Global___ActionEnded | None = ...,
         detected_language_code: _builtins.str = ...,
         is_draft: _builtins.bool = ...,
         continues_turn_id: _builtins.int = ...,
@@ -300,13 +306,13 @@ class UserTurn(_message.Message):
         trace_context: _turn_pb2.TraceContext | None = ...,
         confidence: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_confidence", b"_confidence", "confidence", b"confidence", "dtmf", b"dtmf", "input", b"input", "open", b"open", "provisional_playout", b"provisional_playout", "silence", b"silence", "text", b"text", "trace_context", b"trace_context"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_confidence", b"_confidence", "action_ended", b"action_ended", "confidence", b"confidence", "dtmf", b"dtmf", "input", b"input", "open", b"open", "provisional_playout", b"provisional_playout", "silence", b"silence", "text", b"text", "trace_context", b"trace_context"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_confidence", b"_confidence", "confidence", b"confidence", "continues_turn_id", b"continues_turn_id", "detected_language_code", b"detected_language_code", "dtmf", b"dtmf", "input", b"input", "is_draft", b"is_draft", "open", b"open", "provisional_playout", b"provisional_playout", "silence", b"silence", "text", b"text", "trace_context", b"trace_context", "turn_id", b"turn_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_confidence", b"_confidence", "action_ended", b"action_ended", "confidence", b"confidence", "continues_turn_id", b"continues_turn_id", "detected_language_code", b"detected_language_code", "dtmf", b"dtmf", "input", b"input", "is_draft", b"is_draft", "open", b"open", "provisional_playout", b"provisional_playout", "silence", b"silence", "text", b"text", "trace_context", b"trace_context", "turn_id", b"turn_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__confidence: _TypeAlias = _typing.Literal["confidence"]  # noqa: Y015
     _WhichOneofArgType__confidence: _TypeAlias = _typing.Literal["_confidence", b"_confidence"]  # noqa: Y015
-    _WhichOneofReturnType_input: _TypeAlias = _typing.Literal["text", "open", "dtmf", "silence"]  # noqa: Y015
+    _WhichOneofReturnType_input: _TypeAlias = _typing.Literal["text", "open", "dtmf", "silence", "action_ended"]  # noqa: Y015
     _WhichOneofArgType_input: _TypeAlias = _typing.Literal["input", b"input"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__confidence) -> _WhichOneofReturnType__confidence | None: ...
@@ -357,6 +363,38 @@ class Silence(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Silence: _TypeAlias = Silence  # noqa: Y015
+
+@_typing.final
+class ActionEnded(_message.Message):
+    """An act on the call has ended: it failed, or it was done and its turn had no
+    words. The same result was sent as call_action_result.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACTION_FIELD_NUMBER: _builtins.int
+    RESULT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def action(self) -> Global___CallAction:
+        """The act, as the agent asked for it."""
+
+    @_builtins.property
+    def result(self) -> Global___CallActionResult:
+        """How it went."""
+
+    def __init__(
+        self,
+        *,
+        action: Global___CallAction | None = ...,
+        result: Global___CallActionResult | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "result", b"result"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "result", b"result"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ActionEnded: _TypeAlias = ActionEnded  # noqa: Y015
 
 @_typing.final
 class Commit(_message.Message):
@@ -778,7 +816,9 @@ class Transfer(_message.Message):
 
     DESTINATION_FIELD_NUMBER: _builtins.int
     destination: _builtins.str
-    """An extension, an E.164 number or a SIP URI."""
+    """A name of the agent's `destinations`, an extension, a telephone number or a
+    SIP URI.
+    """
     def __init__(
         self,
         *,
@@ -931,14 +971,23 @@ class DescribeEngineRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    """List the agents of this tenant only; checked against the token where tokens
+    are on. Absent: those of every tenant the asker may act for.
+    """
     def __init__(
         self,
+        *,
+        tenant_id: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_tenant_id", b"_tenant_id", "tenant_id", b"tenant_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_tenant_id", b"_tenant_id", "tenant_id", b"tenant_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__tenant_id: _TypeAlias = _typing.Literal["tenant_id"]  # noqa: Y015
+    _WhichOneofArgType__tenant_id: _TypeAlias = _typing.Literal["_tenant_id", b"_tenant_id"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__tenant_id) -> _WhichOneofReturnType__tenant_id | None: ...
 
 Global___DescribeEngineRequest: _TypeAlias = DescribeEngineRequest  # noqa: Y015
 
@@ -971,3 +1020,53 @@ class DescribeEngineResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DescribeEngineResponse: _TypeAlias = DescribeEngineResponse  # noqa: Y015
+
+@_typing.final
+class TripProviderRequest(_message.Message):
+    """Which provider is taken out, and for how long."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    DURATION_MS_FIELD_NUMBER: _builtins.int
+    provider: _builtins.str
+    """Its name, as in EngineInfo.providers."""
+    duration_ms: _builtins.int
+    """How long, in milliseconds; at most an hour. 0 ends a drill."""
+    def __init__(
+        self,
+        *,
+        provider: _builtins.str = ...,
+        duration_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["duration_ms", b"duration_ms", "provider", b"provider"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TripProviderRequest: _TypeAlias = TripProviderRequest  # noqa: Y015
+
+@_typing.final
+class TripProviderResponse(_message.Message):
+    """How the providers stand now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROVIDERS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def providers(self) -> _containers.RepeatedCompositeFieldContainer[_engine_pb2.Provider]:
+        """Every provider of the stage."""
+
+    def __init__(
+        self,
+        *,
+        providers: _abc.Iterable[_engine_pb2.Provider] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["providers", b"providers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TripProviderResponse: _TypeAlias = TripProviderResponse  # noqa: Y015

@@ -40,6 +40,10 @@ class NluServiceStub:
     """
     DescribeEngine: _grpc.UnaryUnaryMultiCallable[_nlu_pb2.DescribeEngineRequest, _nlu_pb2.DescribeEngineResponse]
     """Says which engine answers and which agents it knows."""
+    TripProvider: _grpc.UnaryUnaryMultiCallable[_nlu_pb2.TripProviderRequest, _nlu_pb2.TripProviderResponse]
+    """A drill: takes a provider of a chain out of service for a while. Refused
+    with DRILLS_OFF unless the server's settings allow drills.
+    """
 
 @_typing.type_check_only
 class NluServiceAsyncStub(NluServiceStub):
@@ -53,6 +57,10 @@ class NluServiceAsyncStub(NluServiceStub):
     """
     DescribeEngine: _aio.UnaryUnaryMultiCallable[_nlu_pb2.DescribeEngineRequest, _nlu_pb2.DescribeEngineResponse]  # type: ignore[assignment]
     """Says which engine answers and which agents it knows."""
+    TripProvider: _aio.UnaryUnaryMultiCallable[_nlu_pb2.TripProviderRequest, _nlu_pb2.TripProviderResponse]  # type: ignore[assignment]
+    """A drill: takes a provider of a chain out of service for a while. Refused
+    with DRILLS_OFF unless the server's settings allow drills.
+    """
 
 class NluServiceServicer(metaclass=_abc_1.ABCMeta):
     """Decides what the agent says and does next."""
@@ -75,5 +83,15 @@ class NluServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_nlu_pb2.DescribeEngineResponse, _abc.Awaitable[_nlu_pb2.DescribeEngineResponse]]:
         """Says which engine answers and which agents it knows."""
+
+    @_abc_1.abstractmethod
+    def TripProvider(
+        self,
+        request: _nlu_pb2.TripProviderRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_nlu_pb2.TripProviderResponse, _abc.Awaitable[_nlu_pb2.TripProviderResponse]]:
+        """A drill: takes a provider of a chain out of service for a while. Refused
+        with DRILLS_OFF unless the server's settings allow drills.
+        """
 
 def add_NluServiceServicer_to_server(servicer: NluServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

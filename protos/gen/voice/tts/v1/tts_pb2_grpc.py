@@ -45,6 +45,11 @@ class TtsServiceStub:
                 request_serializer=voice_dot_tts_dot_v1_dot_tts__pb2.DescribeEngineRequest.SerializeToString,
                 response_deserializer=voice_dot_tts_dot_v1_dot_tts__pb2.DescribeEngineResponse.FromString,
                 _registered_method=True)
+        self.TripProvider = channel.unary_unary(
+                '/voice.tts.v1.TtsService/TripProvider',
+                request_serializer=voice_dot_tts_dot_v1_dot_tts__pb2.TripProviderRequest.SerializeToString,
+                response_deserializer=voice_dot_tts_dot_v1_dot_tts__pb2.TripProviderResponse.FromString,
+                _registered_method=True)
 
 
 class TtsServiceServicer:
@@ -67,6 +72,14 @@ class TtsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def TripProvider(self, request, context):
+        """A drill: takes a provider of a chain out of service for a while. Refused
+        with DRILLS_OFF unless the server's settings allow drills.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TtsServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -79,6 +92,11 @@ def add_TtsServiceServicer_to_server(servicer, server):
                     servicer.DescribeEngine,
                     request_deserializer=voice_dot_tts_dot_v1_dot_tts__pb2.DescribeEngineRequest.FromString,
                     response_serializer=voice_dot_tts_dot_v1_dot_tts__pb2.DescribeEngineResponse.SerializeToString,
+            ),
+            'TripProvider': grpc.unary_unary_rpc_method_handler(
+                    servicer.TripProvider,
+                    request_deserializer=voice_dot_tts_dot_v1_dot_tts__pb2.TripProviderRequest.FromString,
+                    response_serializer=voice_dot_tts_dot_v1_dot_tts__pb2.TripProviderResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -136,6 +154,33 @@ class TtsService:
             '/voice.tts.v1.TtsService/DescribeEngine',
             voice_dot_tts_dot_v1_dot_tts__pb2.DescribeEngineRequest.SerializeToString,
             voice_dot_tts_dot_v1_dot_tts__pb2.DescribeEngineResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TripProvider(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/voice.tts.v1.TtsService/TripProvider',
+            voice_dot_tts_dot_v1_dot_tts__pb2.TripProviderRequest.SerializeToString,
+            voice_dot_tts_dot_v1_dot_tts__pb2.TripProviderResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -40,6 +40,10 @@ class TtsServiceStub:
     """
     DescribeEngine: _grpc.UnaryUnaryMultiCallable[_tts_pb2.DescribeEngineRequest, _tts_pb2.DescribeEngineResponse]
     """Says which engine answers, with its voices, formats and limits."""
+    TripProvider: _grpc.UnaryUnaryMultiCallable[_tts_pb2.TripProviderRequest, _tts_pb2.TripProviderResponse]
+    """A drill: takes a provider of a chain out of service for a while. Refused
+    with DRILLS_OFF unless the server's settings allow drills.
+    """
 
 @_typing.type_check_only
 class TtsServiceAsyncStub(TtsServiceStub):
@@ -53,6 +57,10 @@ class TtsServiceAsyncStub(TtsServiceStub):
     """
     DescribeEngine: _aio.UnaryUnaryMultiCallable[_tts_pb2.DescribeEngineRequest, _tts_pb2.DescribeEngineResponse]  # type: ignore[assignment]
     """Says which engine answers, with its voices, formats and limits."""
+    TripProvider: _aio.UnaryUnaryMultiCallable[_tts_pb2.TripProviderRequest, _tts_pb2.TripProviderResponse]  # type: ignore[assignment]
+    """A drill: takes a provider of a chain out of service for a while. Refused
+    with DRILLS_OFF unless the server's settings allow drills.
+    """
 
 class TtsServiceServicer(metaclass=_abc_1.ABCMeta):
     """Speaks text while it is being written, and says which words lie where."""
@@ -75,5 +83,15 @@ class TtsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_tts_pb2.DescribeEngineResponse, _abc.Awaitable[_tts_pb2.DescribeEngineResponse]]:
         """Says which engine answers, with its voices, formats and limits."""
+
+    @_abc_1.abstractmethod
+    def TripProvider(
+        self,
+        request: _tts_pb2.TripProviderRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tts_pb2.TripProviderResponse, _abc.Awaitable[_tts_pb2.TripProviderResponse]]:
+        """A drill: takes a provider of a chain out of service for a while. Refused
+        with DRILLS_OFF unless the server's settings allow drills.
+        """
 
 def add_TtsServiceServicer_to_server(servicer: TtsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from voice.type.v1 import audio_pb2 as voice_dot_type_dot_v1_dot_audio__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1avoice/type/v1/engine.proto\x12\rvoice.type.v1\x1a\x19voice/type/v1/audio.proto\"\xf0\x01\n\nEngineInfo\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x16\n\x0elanguage_codes\x18\x03 \x03(\t\x12$\n\x06voices\x18\x04 \x03(\x0b\x32\x14.voice.type.v1.Voice\x12\x31\n\raudio_formats\x18\x05 \x03(\x0b\x32\x1a.voice.type.v1.AudioFormat\x12+\n\x06limits\x18\x06 \x01(\x0b\x32\x1b.voice.type.v1.EngineLimits\x12\x10\n\x08\x66\x65\x61tures\x18\x07 \x03(\t\x12\x15\n\raudio_step_ms\x18\x08 \x01(\x05\"-\n\x05Voice\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x16\n\x0elanguage_codes\x18\x02 \x03(\t\"t\n\x0c\x45ngineLimits\x12\x13\n\x0bmax_streams\x18\x01 \x01(\x05\x12\x1b\n\x13max_turn_text_chars\x18\x02 \x01(\x05\x12\x17\n\x0fmax_chunk_bytes\x18\x03 \x01(\x05\x12\x19\n\x11max_history_bytes\x18\x04 \x01(\x05\" \n\tGoingAway\x12\x13\n\x0b\x64\x65\x61\x64line_ms\x18\x01 \x01(\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1avoice/type/v1/engine.proto\x12\rvoice.type.v1\x1a\x19voice/type/v1/audio.proto\"\x9c\x02\n\nEngineInfo\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x16\n\x0elanguage_codes\x18\x03 \x03(\t\x12$\n\x06voices\x18\x04 \x03(\x0b\x32\x14.voice.type.v1.Voice\x12\x31\n\raudio_formats\x18\x05 \x03(\x0b\x32\x1a.voice.type.v1.AudioFormat\x12+\n\x06limits\x18\x06 \x01(\x0b\x32\x1b.voice.type.v1.EngineLimits\x12\x10\n\x08\x66\x65\x61tures\x18\x07 \x03(\t\x12\x15\n\raudio_step_ms\x18\x08 \x01(\x05\x12*\n\tproviders\x18\t \x03(\x0b\x32\x17.voice.type.v1.Provider\"\xf5\x01\n\x08Provider\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12,\n\x05state\x18\x03 \x01(\x0e\x32\x1d.voice.type.v1.Provider.State\x12\x16\n\x0eretry_delay_ms\x18\x04 \x01(\x05\x12\r\n\x05\x63\x61use\x18\x05 \x01(\t\x12\x10\n\x08switches\x18\x06 \x01(\x03\"e\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x10\n\x0cSTATE_CLOSED\x10\x01\x12\x0e\n\nSTATE_OPEN\x10\x02\x12\x13\n\x0fSTATE_HALF_OPEN\x10\x03\x12\x0e\n\nSTATE_LOST\x10\x04\"-\n\x05Voice\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x16\n\x0elanguage_codes\x18\x02 \x03(\t\"t\n\x0c\x45ngineLimits\x12\x13\n\x0bmax_streams\x18\x01 \x01(\x05\x12\x1b\n\x13max_turn_text_chars\x18\x02 \x01(\x05\x12\x17\n\x0fmax_chunk_bytes\x18\x03 \x01(\x05\x12\x19\n\x11max_history_bytes\x18\x04 \x01(\x05\" \n\tGoingAway\x12\x13\n\x0b\x64\x65\x61\x64line_ms\x18\x01 \x01(\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,11 +33,15 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'voice.type.v1.engine_pb2', 
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ENGINEINFO']._serialized_start=73
-  _globals['_ENGINEINFO']._serialized_end=313
-  _globals['_VOICE']._serialized_start=315
-  _globals['_VOICE']._serialized_end=360
-  _globals['_ENGINELIMITS']._serialized_start=362
-  _globals['_ENGINELIMITS']._serialized_end=478
-  _globals['_GOINGAWAY']._serialized_start=480
-  _globals['_GOINGAWAY']._serialized_end=512
+  _globals['_ENGINEINFO']._serialized_end=357
+  _globals['_PROVIDER']._serialized_start=360
+  _globals['_PROVIDER']._serialized_end=605
+  _globals['_PROVIDER_STATE']._serialized_start=504
+  _globals['_PROVIDER_STATE']._serialized_end=605
+  _globals['_VOICE']._serialized_start=607
+  _globals['_VOICE']._serialized_end=652
+  _globals['_ENGINELIMITS']._serialized_start=654
+  _globals['_ENGINELIMITS']._serialized_end=770
+  _globals['_GOINGAWAY']._serialized_start=772
+  _globals['_GOINGAWAY']._serialized_end=804
 # @@protoc_insertion_point(module_scope)

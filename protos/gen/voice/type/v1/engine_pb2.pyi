@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from voice.type.v1 import audio_pb2 as _audio_pb2
 import builtins as _builtins
 import sys
@@ -35,6 +36,7 @@ class EngineInfo(_message.Message):
     LIMITS_FIELD_NUMBER: _builtins.int
     FEATURES_FIELD_NUMBER: _builtins.int
     AUDIO_STEP_MS_FIELD_NUMBER: _builtins.int
+    PROVIDERS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The engine, for example "piper", "llama_cpp", "google"."""
     model: _builtins.str
@@ -67,6 +69,10 @@ class EngineInfo(_message.Message):
         lists. A client sends only what is listed.
         """
 
+    @_builtins.property
+    def providers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Provider]:
+        """The providers of its chains, where engines stand in for one another."""
+
     def __init__(
         self,
         *,
@@ -78,14 +84,88 @@ class EngineInfo(_message.Message):
         limits: Global___EngineLimits | None = ...,
         features: _abc.Iterable[_builtins.str] | None = ...,
         audio_step_ms: _builtins.int = ...,
+        providers: _abc.Iterable[Global___Provider] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio_formats", b"audio_formats", "audio_step_ms", b"audio_step_ms", "features", b"features", "language_codes", b"language_codes", "limits", b"limits", "model", b"model", "name", b"name", "voices", b"voices"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio_formats", b"audio_formats", "audio_step_ms", b"audio_step_ms", "features", b"features", "language_codes", b"language_codes", "limits", b"limits", "model", b"model", "name", b"name", "providers", b"providers", "voices", b"voices"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___EngineInfo: _TypeAlias = EngineInfo  # noqa: Y015
+
+@_typing.final
+class Provider(_message.Message):
+    """One engine of a chain, and whether it is asked."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _State:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _StateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Provider._State.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        STATE_UNSPECIFIED: Provider._State.ValueType  # 0
+        """Never sent."""
+        STATE_CLOSED: Provider._State.ValueType  # 1
+        """It does well and is asked."""
+        STATE_OPEN: Provider._State.ValueType  # 2
+        """It rests: others are asked."""
+        STATE_HALF_OPEN: Provider._State.ValueType  # 3
+        """Single requests probe whether it does well again."""
+        STATE_LOST: Provider._State.ValueType  # 4
+        """It serves nobody until the process starts again."""
+
+    class State(_State, metaclass=_StateEnumTypeWrapper):
+        """The state of its circuit breaker."""
+
+    STATE_UNSPECIFIED: Provider.State.ValueType  # 0
+    """Never sent."""
+    STATE_CLOSED: Provider.State.ValueType  # 1
+    """It does well and is asked."""
+    STATE_OPEN: Provider.State.ValueType  # 2
+    """It rests: others are asked."""
+    STATE_HALF_OPEN: Provider.State.ValueType  # 3
+    """Single requests probe whether it does well again."""
+    STATE_LOST: Provider.State.ValueType  # 4
+    """It serves nobody until the process starts again."""
+
+    NAME_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    RETRY_DELAY_MS_FIELD_NUMBER: _builtins.int
+    CAUSE_FIELD_NUMBER: _builtins.int
+    SWITCHES_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The engine, as in EngineInfo.name."""
+    model: _builtins.str
+    """Its model."""
+    state: Global___Provider.State.ValueType
+    """Whether it is asked."""
+    retry_delay_ms: _builtins.int
+    """How long it rests from now, in milliseconds."""
+    cause: _builtins.str
+    """Why it is not closed, in one line. Empty when it is."""
+    switches: _builtins.int
+    """Turns it handed over to another provider since the start."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        model: _builtins.str = ...,
+        state: Global___Provider.State.ValueType = ...,
+        retry_delay_ms: _builtins.int = ...,
+        cause: _builtins.str = ...,
+        switches: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "model", b"model", "name", b"name", "retry_delay_ms", b"retry_delay_ms", "state", b"state", "switches", b"switches"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Provider: _TypeAlias = Provider  # noqa: Y015
 
 @_typing.final
 class Voice(_message.Message):

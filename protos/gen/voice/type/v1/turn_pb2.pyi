@@ -113,6 +113,7 @@ class TurnEnd(_message.Message):
     RETRY_DELAY_MS_FIELD_NUMBER: _builtins.int
     TIMING_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
+    ENGINE_FIELD_NUMBER: _builtins.int
     WITHHELD_FIELD_NUMBER: _builtins.int
     turn_id: _builtins.int
     """The turn."""
@@ -133,6 +134,10 @@ class TurnEnd(_message.Message):
     state: _builtins.bytes
     """NLU only: the conversation's opaque state, at most 16 KiB, to be handed
     back in `config` when a stream is opened anew.
+    """
+    engine: _builtins.str
+    """The engine that made the reply, where the server has a chain of them; of
+    several that took over from one another, in order, joined by ">".
     """
     @_builtins.property
     def timing(self) -> Global___Timing:
@@ -155,11 +160,12 @@ class TurnEnd(_message.Message):
         retry_delay_ms: _builtins.int = ...,
         timing: Global___Timing | None = ...,
         state: _builtins.bytes = ...,
+        engine: _builtins.str = ...,
         withheld: _abc.Iterable[Global___WithheldClause] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["timing", b"timing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["is_retryable", b"is_retryable", "message", b"message", "outcome", b"outcome", "reason", b"reason", "retry_delay_ms", b"retry_delay_ms", "state", b"state", "timing", b"timing", "turn_id", b"turn_id", "withheld", b"withheld"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["engine", b"engine", "is_retryable", b"is_retryable", "message", b"message", "outcome", b"outcome", "reason", b"reason", "retry_delay_ms", b"retry_delay_ms", "state", b"state", "timing", b"timing", "turn_id", b"turn_id", "withheld", b"withheld"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,1 @@
+"""The checks of each service. A module registers its checks when it is imported."""

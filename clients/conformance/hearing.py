@@ -1,0 +1,86 @@
+"""A caller's sound, and what an STT stream made of it."""
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from voice.stt.v1.stt_pb2 import Transcript
+
+from clients.conformance.streams import Stream, kind_of
+from services.audio.pcm import AudioFormat, Encoding, Samples, decode
+
+EXAMPLE = Path(__file__).parents[2] / "clients" / "grpcurl" / "stt.jsonl"
+RATE = 8000
+SILENCE = b"\xff"  # mu-law
+CHUNK = 160  # 20 ms
+AUDIBLE = 500  # of 32768: -36 dBFS
+
+
+def example() -> bytes:
+    """The documented example's sound: 8 kHz mu-law, "I would like to make an appointment, please."."""
+    lines = [json.loads(line) for line in EXAMPLE.read_text(encoding="utf-8").splitlines()]
+    return b"".join(base64.b64decode(line["audio"]["content"]) for line in lines if "audio" in line)
+
+
+def example_samples() -> Samples:
+    """The same as int16 at 8 kHz."""
+    return decode(AudioFormat(Encoding.MULAW, RATE), example())
+
+
+def _audible() -> tuple[int, int]:
+    places = np.flatnonzero(np.abs(example_samples().astype(np.int32)) > AUDIBLE)
+    return int(places[0]), int(places[-1]) + 1
+
+
+SPEECH_START, SPEECH_END = _audible()
+"""Where the speaker of the example begins and ends: half a second of silence before, more than a second after."""
+
+
+async def play(stream: Stream, sound: bytes, start_sample: int = 0, *, chunk: int = CHUNK) -> int:
+    """Send mu-law sound as fast as it goes. Returns the first sample after it."""
+    for offset in range(0, len(sound), chunk):
+        content = sound[offset : offset + chunk]
+        await stream.send(audio={"start_sample": start_sample + offset, "content": content})
+    return start_sample + len(sound)
+
+
+async def settle(stream: Stream, end_sample: int) -> Any:
+    """End the utterance and wait until it is settled."""
+    await stream.send(utterance_end={"end_sample": end_sample})
+    response = await stream.until(
+        lambda one: kind_of(one) == "utterance_settled" and one.utterance_settled.end_sample == end_sample
+    )
+    return response.utterance_settled
+
+
+def transcripts(stream: Stream, stage: "Transcript.Stage.ValueType | None" = None) -> list[Any]:
+    """The transcripts heard so far, of one stage or of all."""
+    found = [one.transcript for one in stream.heard if kind_of(one) == "transcript"]
+    return [one for one in found if stage is None or one.stage == stage]
+
+
+def activities(stream: Stream) -> list[Any]:
+    """The edges of speech heard so far."""
+    return [one.speech_activity for one in stream.heard if kind_of(one) == "speech_activity"]
+
+
+def progress(stream: Stream) -> list[int]:
+    """How far the ear has listened, as it said."""
+    return [one.progress.processed_sample for one in stream.heard if kind_of(one) == "progress"]
+
+
+def evidence(stream: Stream) -> list[tuple[object, ...]]:
+    """What was said of the caller, without what depends on the clock of the server."""
+    found: list[tuple[object, ...]] = []
+    for one in stream.heard:
+        kind = kind_of(one)
+        if kind == "speech_activity":
+            found.append((kind, one.speech_activity.kind, one.speech_activity.sample))
+        elif kind == "transcript" and one.transcript.stage == Transcript.STAGE_SETTLED:
+            found.append((kind, one.transcript.utterance_id, one.transcript.text, one.transcript.end_sample))
+        elif kind == "utterance_settled":
+            settled = one.utterance_settled
+            found.append((kind, settled.utterance_id, settled.end_sample, settled.outcome))
+    return found

@@ -1,0 +1,181 @@
+"""Codes: numbers that name a thing are said digit by digit, letters beside them by their names."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
+from typing import Any
+
+from services.language.reading.numbers import Numbers, in_threes
+from services.language.reading.rule import Rule, any_of, letter_or_digit
+from services.language.reading.spoken import Rewrite
+
+_DIGITS_OR_LETTERS = re.compile(r"\d+|[^\W\d_]+")
+_LONGEST_RUN = 6  # digits said in one breath
+_LETTERED = (
+    r"(?!\d+(?:AM|PM|ST|ND|RD|TH)\b)(?=[A-Z\d-]*\d)(?=[A-Z\d-]*[A-Z])[A-Z\d]+(?:-[A-Z\d]+)*+"  # AB12, XK7-99Q
+    r"|[A-Z]{1,3} \d{2,}|[a-z]+\d[a-z\d]*+(?![/.]\w)"  # VN 123, a1b2
+)
+_FIRST_DIGITS = re.compile(r"\d+")
+_ONE_WORD = re.compile(r"\s[^\W\d]+\s")
+_FEWEST_DIGITS = 3  # of a code; two behind some nouns
+_AMOUNTS = ("counted_things", "units", "currencies", "scales")
+_FAR = 60  # code points between the noun and its code, at most
+
+
+def characters(code: str, numbers: Numbers) -> str:
+    """Digits by themselves, letters by their names, groups parted by commas: "A B, one two"."""
+    said = []
+    for part in _DIGITS_OR_LETTERS.findall(code):
+        if not part[0].isdecimal():
+            said.append(" ".join(part.upper()))
+        else:
+            said += [numbers.digits(cut) for cut in (in_threes(part) if len(part) > _LONGEST_RUN else [part])]
+    return ", ".join(said)
+
+
+class AnnouncedCodes:
+    """Codes that a noun announces: "room 1204", "the code for the door is 4821", "4821 is your PIN".
+
+    Behind a noun of `code_words` a code has three digits or more and stands beside it but for `code_links` and
+    `copulas`: "order no. 4821". Behind one of `short_code_words` two digits are enough there, and three in the clause.
+    `list_words` join codes of one noun. An amount of `counted_things` or of a unit is no code: "order 100 boxes".
+    """
+
+    def __init__(self, words: Mapping[str, Any], numbers: Numbers) -> None:
+        self._numbers = numbers
+        self._is_far = False
+        short, long, endings = (
+            any_of(words.get(key, ())) for key in ("short_code_words", "code_words", "code_endings")
+        )
+        copulas, joiners, behind = (
+            any_of(words.get(key, ())) for key in ("copulas", "list_words", "code_words_behind")
+        )
+        links = "|".join(words.get("code_links", ())) or "(?!)"
+        is_spaced, word = bool(words.get("gap", " ")), letter_or_digit(words)
+        edge = rf"(?<!{word})" if is_spaced else ""
+        end = rf"(?!{word})" if is_spaced else ""
+        space = r"\s" if is_spaced else r"\s?"
+        self._noun = re.compile(rf"{edge}(?i:(?P<short>{short})|{long})(?i:{endings})?{end}")
+        self._near = re.compile(rf"\.?(?:{space}(?i:{links}|{copulas}))*+[\s:：#№-]*+")
+        self._apart = re.compile(rf"(?:[^.!?;。！？；\n\d]|(?<!\d)\d{{1,2}}(?!\d)){{0,{_FAR}}}")
+        self._joined = re.compile(rf"\s?,\s?|\s?(?i:{joiners})\s?")
+        self._told = re.compile(
+            rf"(?:'s|’s|\s?(?i:{copulas}))\s?[^.,!?;。，！？；\n\d]{{0,30}}?(?i:{short})(?!{word})|\s?(?i:{behind})"
+        )
+        self._has_nouns_behind = bool(words.get("code_words_behind"))
+        self._amounts: dict[str, list[str]] = {}  # by first letter
+        for amount in (
+            *words.get("counted_things", ()),
+            *words["units"],
+            *words["currencies"],
+            *words.get("scales", {}),
+        ):
+            self._amounts.setdefault(amount[0], []).append(amount)
+        self._word = re.compile(word)
+        self._code = re.compile(
+            rf"(?<!{word})(?<![.,:/$€£₫¥-])"
+            rf"(?P<code>\d+(?:-\d+)*-[A-Z]+(?!\w)|\d{{2,}}(?:-\d+| \d{{2,}}){{0,9}}+|\d+|{_LETTERED})"
+            rf"(?!{word}|[/%°$€£₫¥]|[.,:]\d|['’′](?!s\b)|-\d|\s[%°])"
+        )
+
+    def far(self) -> "AnnouncedCodes":
+        """Those that stand apart from their noun too, to be asked for after every other kind of number."""
+        other = copy(self)
+        other._is_far = True
+        return other
+
+    def apply(self, text: str) -> Iterator[Rewrite]:
+        """Every code in `text`."""
+        nouns = list(self._noun.finditer(text))
+        if not nouns and not self._has_nouns_behind:
+            return
+        last: re.Match[str] | None = None
+        at = 0
+        while code := self._code.search(text, at):
+            if self._is_counted(text, code.end()) and (cut := code["code"].rfind(" ")) > 0:
+                code = self._code.match(text, code.start(), code.start() + cut) or code
+            if not self._is_amount(code) and self._is_one(code, last, nouns):
+                last = code
+                yield Rewrite(*code.span("code"), characters(code["code"], self._numbers))
+                at = code.end()
+            else:  # "PIN 4821" may be read as "VN 123" is, but for the noun in it
+                at = code.start("code") + len(code["code"].partition(" ")[0])
+
+    def _is_amount(self, code: re.Match[str]) -> bool:
+        digits = _FIRST_DIGITS.match(code["code"])
+        return self._is_counted(code.string, code.end()) or (
+            digits is not None and self._is_counted(code.string, code.start() + digits.end())
+        )
+
+    def _is_counted(self, text: str, at: int) -> bool:
+        """A unit or a thing that is counted stands there, or behind one word more: "100 more people"."""
+        between = _ONE_WORD.match(text, at)
+        places = {at, at + 1 if text[at : at + 1].isspace() else at, between.end() if between else at}
+        return any(self._has_amount(text, place) for place in places)
+
+    def _has_amount(self, text: str, at: int) -> bool:
+        return any(
+            text.startswith(amount, at) and not self._word.match(text, at + len(amount))
+            for amount in self._amounts.get(text[at : at + 1], ())
+        )
+
+    def _is_one(self, code: re.Match[str], last: re.Match[str] | None, nouns: Sequence[re.Match[str]]) -> bool:
+        text, start = code.string, code.start("code")
+        n_digits = len(code["code"]) if code["code"].isdecimal() else _FEWEST_DIGITS
+        if last and n_digits >= _FEWEST_DIGITS and self._joined.fullmatch(text, last.end(), start):
+            return True
+        noun = next((noun for noun in reversed(nouns) if noun.end() <= start), None)
+        return (noun is not None and self._is_announced(code, n_digits, noun)) or self._is_told(code, n_digits)
+
+    def _is_announced(self, code: re.Match[str], n_digits: int, noun: re.Match[str]) -> bool:
+        text, start, is_short = code.string, code.start("code"), noun["short"] is not None
+        if n_digits >= (2 if is_short else _FEWEST_DIGITS) and self._near.fullmatch(text, noun.end(), start):
+            return True
+        if not self._is_far or not is_short or n_digits < _FEWEST_DIGITS or not code["code"][0].isdecimal():
+            return False
+        return self._apart.fullmatch(text, noun.end(), start) is not None
+
+    def _is_told(self, code: re.Match[str], n_digits: int) -> bool:
+        """The noun stands behind: "4821 is your code"."""
+        return n_digits >= _FEWEST_DIGITS and self._told.match(code.string, code.end()) is not None
+
+
+def bare_codes(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
+    """Letters and digits together, "AB12345", and what stands behind "#" or "№": "#A-1029B"; short numbers are none."""
+    hash_word: str = words["hash"]
+    word = letter_or_digit(words)
+
+    def behind_hash(match: re.Match[str]) -> str | None:
+        text = match["code"]
+        is_short = text.isdecimal() and len(text) < _FEWEST_DIGITS
+        return None if is_short else f"{hash_word} {characters(text, numbers)}"
+
+    return [
+        Rule(re.compile(r"[#№]\s?(?P<code>(?=[A-Z-]*+\d)[A-Z\d]+(?:-[A-Z\d]+)*+)(?![\w.]\w|\w)"), behind_hash),
+        Rule(
+            re.compile(
+                rf"(?<!{word})(?<![#$€£₫-])(?P<code>[A-Z]{{1,4}}-?\d{{3,}}[A-Z]?|\d{{2,}}[A-Z]{{2,3}}\d+)(?![\w-])"
+            ),
+            lambda match: characters(match["code"], numbers),
+        ),
+    ]
+
+
+def dialled(words: Mapping[str, Any], numbers: Numbers) -> Rule:
+    """What is typed on a telephone with its keys: "*101#"."""
+    keys: Mapping[str, str] = words["keys"]
+    gap: str = words.get("gap", " ")
+
+    def say(match: re.Match[str]) -> str:
+        said = (keys[key] if key in keys else numbers.digits(key) for key in match[0])
+        return gap.join(said)
+
+    return Rule(re.compile(r"(?<![\w*#])(?:\*\d[\d*]*#?|#\d[\d*]*#)(?!\w)"), say)
+
+
+def with_extension(word: str, numbers: Numbers) -> Rule:
+    """The extension behind a telephone number: "555-0199 x204"."""
+    return Rule(
+        re.compile(r"(?<=\d[-. ]\d{4})\s?x\s?(?P<code>\d{2,5})(?!\w)"),
+        lambda match: f", {word} {characters(match['code'], numbers)}",
+    )

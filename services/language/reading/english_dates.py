@@ -1,0 +1,141 @@
+"""How English dates and years are read aloud."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from services.language.reading.numbers import Numbers
+from services.language.reading.rule import Rule, any_of
+
+_DAY = r"(?P<day>[0-3]?\d)(?:st|nd|rd|th)?\b"
+_YEAR = r"(?P<year>[12]\d{3})\b"
+_RECENT = r"(?:19|20)\d\d"
+_LONGEST_BEFORE = 40  # code points in which a date is announced
+
+
+class EnglishDates:
+    """Rules for dates. In figures the month comes first in the United States only."""
+
+    def __init__(self, words: Mapping[str, Any], numbers: Numbers, *, is_month_first: bool) -> None:
+        self._numbers = numbers
+        self._months: list[str] = words["months"]
+        self._month_numbers = {
+            name[:length]: number for number, name in enumerate(self._months, 1) for length in (3, len(name))
+        } | words["short_months"]
+        self._month = rf"(?P<month>{any_of(self._month_numbers)})\b\.?"
+        self._to: str = words["range"]
+        self._centuries: Mapping[str, str] = words["plurals"]
+        self._quarter: str = words["quarter"]
+        self._of: str = words["of"]
+        day = any_of([*words["date_words"], *words["weekdays"], *words["weekdays"].values()])
+        joiners = any_of([*words["list_words"], words["range"]])
+        self._announcing = re.compile(
+            rf"(?<!\w)(?:{day})\.?(?:\s(?:{any_of(words['date_links'])}))*[\s,:]+"
+            rf"(?:\d{{1,2}}/\d{{1,2}}\s?(?:[-–,]|\b(?:{joiners})\b)\s?)*$",
+            re.IGNORECASE,
+        )
+        self._measured = any_of([self._of, *words["halved_things"]])
+        self._decade_word = any_of(words["decade_words"])
+        self._year_word = any_of(words["year_words"])
+        self._year_prefix = any_of(words["year_prefixes"])
+        first, second = ("month", "day") if is_month_first else ("day", "month")
+        self._figures = rf"(?P<{first}>\d{{1,2}})(?P<mark>[/.-])(?P<{second}>\d{{1,2}})"
+
+    def rules(self) -> list[Rule]:
+        """In the order in which they are asked."""
+        plain = self._figures.replace("[/.-]", "/")
+        return [
+            Rule(re.compile(rf"\b{self._month}\s+(?P<first>[0-3]?\d)\s?[-–—]\s?{_DAY}(?:,?\s+{_YEAR})?"), self._date),
+            Rule(re.compile(rf"\b{self._month}\s+{_DAY}(?:,?\s+{_YEAR})?"), self._date),
+            Rule(
+                re.compile(rf"(?<![\w/.-])(?P<first>[0-3]?\d)\s?[-–—]\s?{_DAY}\s+{self._month}(?:,?\s+{_YEAR})?"),
+                self._date,
+            ),
+            Rule(re.compile(rf"\b{_DAY}\s+(?P<of>{self._of}\s+)?{self._month}(?:,?\s+{_YEAR})?"), self._date),
+            Rule(
+                re.compile(rf"\b{self._month}\s+(?P<year>{_RECENT})\b(?![-.,:/]\d)"),
+                lambda match: (
+                    f"{self._months[self._month_numbers[match['month']] - 1]} {self._numbers.year(int(match['year']))}"
+                ),
+            ),
+            Rule(
+                re.compile(r"\b(?P<year>[12]\d{3})(?P<mark>[-/])(?P<month>\d{2})(?P=mark)(?P<day>\d{2})\b"), self._date
+            ),
+            Rule(re.compile(rf"(?<![\d/.-]){self._figures}(?P=mark){_YEAR}(?![/-])"), self._date),
+            Rule(re.compile(rf"(?<![\w/.-]){plain}/(?P<year>\d\d)(?![\w/-])"), self._date),
+            Rule(re.compile(rf"(?<![\w/.]){plain}(?![\w/])(?!\s(?:{self._measured})\b)"), self._if_announced),
+            Rule(
+                re.compile(rf"\b(?P<before>(?i:{self._decade_word})[\s-])(?P<tens>[1-9]0)'?s\b"),
+                lambda match: match["before"] + self._in_plural(self._numbers.whole(match["tens"])),
+            ),
+            Rule(
+                re.compile(rf"\b(?P<before>(?i:{self._year_prefix}))-(?P<year>[12]\d\d0)'?s\b"),
+                lambda match: f"{match['before']} {self._plural(match['year'])}",
+            ),
+            Rule(re.compile(r"(?<![\w.,])(?P<year>[12]\d\d0)'?s\b"), lambda match: self._plural(match["year"])),
+            Rule(
+                re.compile(r"(?<!\w)['’](?P<tens>[2-9]0)s\b"),
+                lambda match: self._in_plural(self._numbers.whole(match["tens"])),
+            ),
+            Rule(re.compile(r"(?<!\w)['’](?P<year>\d\d)(?![\w'’])"), self._short_year),
+            Rule(
+                re.compile(rf"\bQ(?P<quarter>[1-4])(?:\s+(?P<year>{_RECENT}))?\b"),
+                lambda match: (
+                    f"{self._numbers.ordinal(int(match['quarter']))} {self._quarter}"
+                    + (f" {self._of} {self._numbers.year(int(match['year']))}" if match["year"] else "")
+                ),
+            ),
+            Rule(
+                re.compile(rf"\b(?P<before>(?i:{self._year_prefix}))-(?P<year>{_RECENT})\b"),
+                lambda match: f"{match['before']} {self._numbers.year(int(match['year']))}",
+            ),
+            Rule(
+                re.compile(rf"(?<![\w./$€£-])(?P<year>{_RECENT})\s?[-–—]\s?(?P<last>{_RECENT})(?![\w/%-]|[.,]\d)"),
+                self._years,
+            ),
+            Rule(
+                re.compile(rf"\b(?P<before>(?i:{self._year_word})\s+)(?P<year>{_RECENT})\b(?![-.,:/]\d|%|\s?[€£°])"),
+                self._year,
+            ),
+        ]
+
+    def _if_announced(self, match: re.Match[str]) -> str | None:
+        before = match.string[max(0, match.start() - _LONGEST_BEFORE) : match.start()]
+        return self._date(match) if self._announcing.search(before) else None
+
+    def _year(self, match: re.Match[str]) -> str:
+        return match["before"] + self._numbers.year(int(match["year"]))
+
+    def _years(self, match: re.Match[str]) -> str | None:
+        first, last = int(match["year"]), int(match["last"])
+        return f"{self._numbers.year(first)} {self._to} {self._numbers.year(last)}" if first < last else None
+
+    def _short_year(self, match: re.Match[str]) -> str:
+        year = int(match["year"])
+        return self._numbers.year(1900 + year).split(" ", 1)[1] if year else self._numbers.year(2000)
+
+    def _plural(self, written: str) -> str:
+        return self._in_plural(self._numbers.year(int(written)))
+
+    def _in_plural(self, words: str) -> str:
+        """The plural of a year or of tens: "nineteen nineties", "two thousands"."""
+        ending = next(ending for ending in self._centuries if words.endswith(ending))
+        return words[: len(words) - len(ending)] + self._centuries[ending]
+
+    def _date(self, match: re.Match[str]) -> str | None:
+        parts = match.groupdict()
+        month, day = self._month_numbers.get(parts["month"]) or int(parts["month"]), int(parts["day"])
+        if parts.get("year") and month > 12 >= day:
+            month, day = day, month  # a date of the other side of the ocean
+        first = int(parts.get("first") or 0)
+        if not (1 <= month <= 12 and 1 <= day <= 31) or (first and not first < day):
+            return None
+        words = f"{self._months[month - 1]} {self._numbers.ordinal(first or day)}"
+        if first:
+            words += f" {self._to} {self._numbers.ordinal(day)}"
+        if parts.get("of"):
+            words = f"{self._numbers.ordinal(day)} {self._of} {self._months[month - 1]}"
+        if parts.get("year"):
+            written = int(parts["year"])
+            words += f", {self._numbers.year(written if written >= 100 else 2000 + written)}"
+        return (parts.get("before") or "") + words

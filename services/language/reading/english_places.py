@@ -1,0 +1,55 @@
+"""How English house numbers, streets and weekdays are read aloud."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from services.language.reading.numbers import Numbers
+from services.language.reading.rule import Rule, any_of, with_lost_dot
+
+_DASH = re.compile(r"\s?[-–—]\s?")
+_LONGEST_ADDRESS = 60  # code points before the word for the street
+
+
+def house_number_rules(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
+    """Numbers of four digits are said as two of two: "sixteen hundred Oak Street"."""
+    streets, compass = words["streets"], words["compass"]
+    name = rf"(?:\s(?:{any_of(compass)})\.?)?(?:\s[A-Z][\w'’.]*){{1,3}}?\s(?:{any_of(streets)})(?!\w)"
+    before = re.compile(rf"\d\w*(?:\s(?:{any_of(compass)})\.?)?(?:\s[A-Z][\w'’.]*){{1,3}}\s$")
+
+    def number(match: re.Match[str]) -> str:
+        text = match["number"]
+        return numbers.year(int(text)) if len(text) == 4 and text[0] != "0" else numbers.digits(text)
+
+    def street(match: re.Match[str]) -> str | None:
+        if not before.search(match.string[max(0, match.start() - _LONGEST_ADDRESS) : match.start()]):
+            return None
+        words = f"{streets[match['street']]} {compass[match['side']]}" if match["side"] else streets[match["street"]]
+        return with_lost_dot(match, words)
+
+    side = rf"(?:\s(?P<side>{any_of(compass)})(?!\w)\.?)?"
+    return [
+        Rule(re.compile(rf"(?<![\w#$€£.,/-])(?P<number>\d{{4,5}})(?={name})"), number),
+        Rule(re.compile(rf"(?<=\s)(?P<street>{any_of(streets)})(?!\w)\.?{side}"), street),
+    ]
+
+
+def weekday_rules(words: Mapping[str, Any]) -> list[Rule]:
+    """Weekdays written short; "Sat" and "Sun" are words too."""
+    to: str = words["range"]
+    known: Mapping[str, str] = words["weekdays"]
+    doubtful = any_of(words["doubtful_weekdays"])
+    weekday, joiners = any_of(known), any_of([*words["list_words"], to])
+    name = re.compile(rf"({weekday})\b\.?")
+
+    def days(match: re.Match[str]) -> str:
+        said = name.sub(lambda day: known[day[1]], match[0])
+        return with_lost_dot(match, _DASH.sub(f" {to} ", said).replace("&", words["and"]))
+
+    return [
+        Rule(re.compile(rf"\b(?:{weekday})\b\.?(?:(?:\s?[-–—,/&]\s?|\s(?:{joiners})\s)(?:{weekday})\b\.?)+"), days),
+        Rule(
+            re.compile(rf"\b(?!(?:{doubtful})\b(?!\.|\s\d))(?P<day>{weekday})\b\.?"),
+            lambda match: with_lost_dot(match, known[match["day"]]),
+        ),
+    ]

@@ -1,0 +1,181 @@
+"""Numbers that change with the words beside them, as in the Slavic languages. Every ending stands in reading.toml."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from services.language.reading.numbers import Numbers
+from services.language.reading.rule import ROMAN, Rule, any_of, roman
+
+_BEHIND = r"(?![\w/]|[.,:]\d)"
+
+
+def inflected_rules(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
+    """Dates, years, ordinals with an ending, genitives and genders, each where reading.toml has its table."""
+    return [
+        *(_dates(words["dates"], numbers) if "days" in words.get("dates", {}) else ()),
+        *(_years(words["years"], numbers) if "years" in words else ()),
+        *(_centuries(words["centuries"], numbers) if "centuries" in words else ()),
+        *(_ordinals(words["ordinals"], numbers) if "ordinals" in words else ()),
+        *(_genitives(words, numbers) if "genitive" in words else ()),
+        *(_genders(row, numbers) for row in words.get("genders", ())),
+    ]
+
+
+def _dates(dates: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
+    """A day before the name of its month, and dates in figures. Within a sentence a day is in the genitive, but behind
+    `nominative_behind`.
+    """
+    months: Sequence[str] = dates["months"]
+    nominative = re.compile(rf"(?:^|[^\w\s,]|(?<!\w)(?:{any_of(dates['nominative_behind'])}))\s*$", re.IGNORECASE)
+    dative = re.compile(rf"(?<!\w)(?:{any_of(dates['dative_behind'])})\s+$", re.IGNORECASE)
+    year = r"(?P<year>[12]\d{3}|\d\d)"
+
+    def day_of(match: re.Match[str]) -> str:
+        start = match.start("day")
+        is_nominative = nominative.search(match.string[max(0, start - 20) : start])
+        if dative.search(match.string[max(0, start - 20) : start]):
+            return numbers.spelled(int(match["day"]), dates["days_dative"])
+        return numbers.spelled(int(match["day"]), dates["days"] if is_nominative else dates["days_genitive"])
+
+    def year_of(written: str | None) -> str:
+        if not written:
+            return ""
+        number = int(written) if len(written) == 4 else 2000 + int(written)
+        return f" {numbers.spelled(number, dates['years'])} {dates['year']}"
+
+    def figures(match: re.Match[str]) -> str | None:
+        day, month = int(match["day"]), int(match["month"])
+        if not (1 <= day <= 31 and 1 <= month <= 12):
+            return None
+        return f"{day_of(match)} {months[month - 1]}{year_of(match.groupdict().get('year'))}"
+
+    def named(match: re.Match[str]) -> str | None:
+        if not 1 <= int(match["day"]) <= 31:
+            return None
+        first = f"{numbers.spelled(int(match['first']), dates['days_genitive'])} — " if match["first"] else ""
+        day = numbers.spelled(int(match["day"]), dates["days_genitive"]) if first else day_of(match)
+        return f"{first}{day} {match['month']}{year_of(match['year'])}"
+
+    def span(match: re.Match[str]) -> str | None:
+        row = next((row for row in dates["spans"] if row[:2] == [match["from"].lower(), match["to"].lower()]), None)
+        if row is None:
+            return None
+        first, last = (numbers.spelled(int(match[key]), row[at]) for key, at in (("first", 2), ("last", 3)))
+        return f"{match['from']} {first} {match['to']} {last} {match['month']}"
+
+    starts, ends = (any_of(row[at] for row in dates["spans"]) for at in (0, 1))
+    marks = any_of(dates["year_marks"])
+    return [
+        Rule(
+            re.compile(
+                rf"(?<!\w)(?P<from>(?i:{starts}))\s(?P<first>[0-3]?\d)\s(?P<to>(?i:{ends}))\s(?P<last>[0-3]?\d)"
+                rf"\s(?P<month>(?i:{any_of(months)}))\b(?!\s[12]\d{{3}})"
+            ),
+            span,
+        ),
+        Rule(
+            re.compile(rf"(?<![\d./-])(?P<day>\d{{1,2}})[./](?P<month>\d{{1,2}})[./]{year}(?:\s(?:{marks}))?{_BEHIND}"),
+            figures,
+        ),
+        Rule(re.compile(rf"(?<![\d./-])(?P<year>[12]\d{{3}})-(?P<month>\d\d)-(?P<day>\d\d){_BEHIND}"), figures),
+        Rule(re.compile(rf"(?<![\d./,-])(?P<day>[0-3]\d)\.(?P<month>[01]\d){_BEHIND}"), figures),
+        Rule(
+            re.compile(
+                rf"(?<![\w.,:/-])(?:(?P<first>[0-3]?\d)\s?[-–—]\s?)?(?P<day>[0-3]?\d)\s(?P<month>{any_of(months)})\b"
+                rf"(?:\s(?P<year>[12]\d{{3}})\b(?:\s(?:{marks}))?)?",
+                re.IGNORECASE,
+            ),
+            named,
+        ),
+    ]
+
+
+def _years(years: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
+    """A year with its noun, which tells its case: "в 2026 году"."""
+    forms: Mapping[str, Sequence[str]] = years["forms"]
+
+    def say(match: re.Match[str]) -> str:
+        noun = match["noun"]
+        if noun == years["short"]:
+            noun = years["behind_in"] if match["before"] else years["alone"]
+        return f"{match['before'] or ''}{numbers.spelled(int(match['year']), forms[noun][0])} {noun}"
+
+    def span(match: re.Match[str]) -> str | None:
+        row = next((row for row in years["spans"] if row[:2] == [match["from"].lower(), match["to"].lower()]), None)
+        if row is None:
+            return None
+        first, last = (numbers.spelled(int(match[key]), row[at]) for key, at in (("first", 2), ("last", 3)))
+        noun = years["alone"] if match["noun"] == years["short"] else match["noun"]
+        return f"{match['from']} {first} {match['to']} {last} {noun}"
+
+    nouns = any_of([*forms, years["short"]])
+    starts, ends = (any_of(row[at] for row in years["spans"]) for at in (0, 1))
+    return [
+        Rule(
+            re.compile(
+                rf"(?<!\w)(?P<from>(?i:{starts}))\s(?P<first>[12]\d{{3}})\s(?P<to>(?i:{ends}))\s(?P<last>[12]\d{{3}})\s?(?P<noun>{nouns})(?!\w)"
+            ),
+            span,
+        ),
+        Rule(
+            re.compile(
+                rf"(?P<before>(?<!\w)(?i:{any_of(years['in'])})\s)?(?<![\w.,:/-])(?P<year>[12]\d{{3}})\s?(?P<noun>{nouns})(?!\w)"
+            ),
+            say,
+        ),
+    ]
+
+
+def _centuries(forms: Mapping[str, str], numbers: Numbers) -> list[Rule]:
+    """A century in Roman numerals: "XXI век"."""
+    return [
+        Rule(
+            re.compile(rf"(?<!\w)(?P<roman>{ROMAN})\s(?P<noun>{any_of(forms)})(?!\w)"),
+            lambda match: f"{numbers.spelled(roman(match['roman']), forms[match['noun']])} {match['noun']}",
+        )
+    ]
+
+
+def _ordinals(endings: Mapping[str, str], numbers: Numbers) -> list[Rule]:
+    """Figures with an ending: "5-го"."""
+    return [
+        Rule(
+            re.compile(rf"(?<![\w.,:/-])(?P<number>\d{{1,15}})-(?P<ending>{any_of(endings)})(?!\w)"),
+            lambda match: numbers.spelled(int(match["number"]), endings[match["ending"]]),
+        )
+    ]
+
+
+def _genitives(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
+    """Behind "до" and its like a number is in the genitive, and what it counts with it."""
+    genitive: Mapping[str, Any] = words["genitive"]
+    units: Mapping[str, Sequence[str]] = {**words["units"], **words["currencies"], **words.get("scales", {})}
+
+    def say(match: re.Match[str]) -> str:
+        before, number = match["before"], match["number"]
+        if match["unit"]:
+            return before + numbers.counted(number, "", units[match["unit"]], genitive=genitive)
+        return before + numbers.whole(number, genitive["m"])
+
+    return [
+        Rule(
+            re.compile(
+                rf"(?P<before>(?<!\w)(?i:{any_of(genitive['before'])})\s)(?P<number>\d{{1,6}})"
+                rf"(?:\s?(?P<unit>{any_of(units)})(?!\w)|(?![\w%₽$€/-]|[.,:]\d|\s\d))"
+            ),
+            say,
+        )
+    ]
+
+
+def _genders(row: Mapping[str, Any], numbers: Numbers) -> Rule:
+    """A number whose last digit is `ends` takes the gender of the noun behind it, which the noun's ending tells."""
+
+    def say(match: re.Match[str]) -> str | None:
+        number = match["number"]
+        is_meant = number[-1] == row["ends"] and number[-2:-1] != "1"
+        return numbers.whole(number, row["ruleset"]) if is_meant else None
+
+    number = r"(?<![\w.,:/-])(?<!\d\s)(?P<number>\d{1,3}(?:[ \u00a0]\d{3})+|\d+)"
+    return Rule(re.compile(rf"{number}(?=\s\w+?(?:{any_of(row['nouns'])})(?!\w))"), say)

@@ -1,0 +1,173 @@
+"""Numbers in words by Unicode's rule-based number formats (RBNF, CLDR), and what reading.toml says of them."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import copy
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any
+from xml.etree import ElementTree
+
+from unicode_rbnf import RbnfEngine
+
+_DIGITS = re.compile(r"\d+")
+_RULESET = re.compile(r"%+([\w-]+)")
+
+CARDINAL, ORDINAL, YEAR = "spellout-cardinal", "spellout-ordinal", "spellout-numbering-year"
+NUMBERING = "spellout-numbering"
+"""What every language of CLDR has."""
+
+
+class Numbers:
+    """Numbers of one language. `words` is its reading.toml."""
+
+    most_digits = 15
+    """What is longer is said digit by digit."""
+
+    def __init__(self, language: str, words: Mapping[str, Any]) -> None:
+        self._engine = _engine(language, {CARDINAL, ORDINAL, YEAR, NUMBERING, *_named_rulesets(words)})
+        self._digits: list[str] = words["digits"]
+        self._point: str = words["point"]
+        self._gap: str = words.get("gap", " ")
+        self._cardinal: str = words.get("cardinal", CARDINAL)
+        self._feminine: str = words.get("feminine", CARDINAL)
+        self._respelled = [(re.compile(old), new) for old, new in words.get("number_spelling", {}).items()]
+        self._decimals: Mapping[str, Any] = words.get("decimals", {})
+        self.spelled = lru_cache(1024)(self._spelled)
+
+    def with_digits(self, digits: Sequence[str]) -> "Numbers":
+        """The same numbers with other words for digits said one by one."""
+        other = copy(self)
+        other._digits = list(digits)
+        return other
+
+    def digits(self, text: str) -> str:
+        """Each digit by itself; other characters are passed over."""
+        return self._gap.join(self._digits[int(character)] for character in text if character.isdecimal())
+
+    def cardinal(self, number: int) -> str:
+        """As in "one hundred five"."""
+        return self.spelled(number, self._cardinal)
+
+    def ordinal(self, number: int) -> str:
+        """As in "twenty-first"."""
+        return self.spelled(number, ORDINAL)
+
+    def year(self, number: int) -> str:
+        """As in "nineteen oh five"."""
+        return self.spelled(number, YEAR)
+
+    def _spelled(self, number: int, ruleset: str) -> str:
+        """A number by a ruleset of CLDR, or by the more general one where a language lacks it."""
+        if self._engine is None:
+            return self.digits(str(number))
+        while ruleset not in self._engine.rulesets:  # "spellout-cardinal-feminine" is "spellout-cardinal" in Esperanto
+            ruleset = ruleset.rpartition("-")[0] if ruleset.count("-") > 1 else NUMBERING
+        words = self._engine.format_number(number, ruleset_names=[ruleset]).text
+        for written, spoken in self._respelled:
+            words = written.sub(spoken, words)
+        return words
+
+    def whole(self, written: str, ruleset: str = "") -> str:
+        """A whole number as written, its thousands parted by anything; digit by digit where it is too long."""
+        plain = "".join(_DIGITS.findall(written))
+        return (
+            self.digits(plain) if len(plain) > self.most_digits else self.spelled(int(plain), ruleset or self._cardinal)
+        )
+
+    def decimal(self, whole: str, fraction: str = "") -> str:
+        """A number as written, with what is behind its point: "twelve point zero five"."""
+        if not fraction:
+            return self.whole(whole)
+        if self._decimals and len(fraction) <= len(self._decimals["parts"]):
+            return self._in_parts(whole, fraction)
+        return f"{self.whole(whole)}{self._gap}{self._point}{self._gap}{self.fraction(fraction)}"
+
+    def fraction(self, fraction: str) -> str:
+        """What stands behind the point."""
+        return self.digits(fraction)
+
+    def counted(
+        self, whole: str, fraction: str, forms: Sequence[str], *, genitive: Mapping[str, str] | None = None
+    ) -> str:
+        """A number with its noun: `forms` is one form; one and many; or one, few, many and the gender m or f (Slavic).
+
+        `genitive`: the rulesets by gender for a number behind a word that takes it, "до пяти минут".
+        """
+        if len(forms) == 1:
+            return f"{self.decimal(whole, fraction)}{self._gap}{forms[0]}"
+        if len(forms) == 2:
+            one, many = forms
+            return f"{self.decimal(whole, fraction)} {one if not fraction and whole == '1' else many}"
+        one, few, many, gender = forms
+        if fraction:
+            return f"{self.decimal(whole, fraction)} {few}"
+        ruleset = self._feminine if gender == "f" else self._cardinal
+        last = int("".join(_DIGITS.findall(whole))[-2:])
+        is_one = last % 10 == 1 and last != 11
+        if genitive:
+            return f"{self.whole(whole, genitive[gender])} {few if is_one else many}"
+        is_few = 2 <= last % 10 <= 4 and not 12 <= last <= 14
+        return f"{self.whole(whole, ruleset)} {one if is_one else few if is_few else many}"
+
+    def _in_parts(self, whole: str, fraction: str) -> str:
+        """Tenths, hundredths, thousandths: "две целых пять десятых"."""
+
+        def part(number: str, forms: Sequence[str]) -> str:
+            last = int(number[-2:])
+            form = forms[0] if last % 10 == 1 and last != 11 else forms[1]
+            return f"{self.whole(number, self._feminine)} {form}"
+
+        wholes, parts = self._decimals["whole"], self._decimals["parts"]
+        return f"{part(whole, wholes)} {part(fraction, parts[len(fraction) - 1])}"
+
+
+def in_threes(text: str) -> list[str]:
+    """Digits cut into groups of three, the last of four where one would be left alone."""
+    return in_groups(text, [3] * max(1, (len(text) + 1) // 3))
+
+
+def in_groups(text: str, lengths: Iterable[int]) -> list[str]:
+    """Digits cut into groups of these lengths; what is over stays with the last."""
+    cuts, at = [], 0
+    for length in lengths:
+        cuts.append(text[at : at + length])
+        at += length
+    cuts[-1:] = [cuts[-1] + text[at:]] if cuts else [text]
+    return [cut for cut in cuts if cut]
+
+
+def _engine(language: str, wanted: Iterable[str]) -> RbnfEngine | None:
+    """A language's rulesets, those that are wanted and those that they name: all 44 of Russian take 50 ms to read."""
+    path = files("unicode_rbnf") / "rbnf" / f"{language}.xml"
+    if not path.is_file():
+        return None
+    root = ElementTree.fromstring(path.read_text(encoding="utf-8"))  # noqa: S314  # a file of the package
+    rulesets = {each.attrib["type"]: each for each in root.iter("ruleset")}
+    reached: set[str] = set()
+    waiting = set(wanted)
+    while waiting:
+        name = waiting.pop()
+        if name in rulesets and name not in reached:
+            reached.add(name)
+            waiting.update(_RULESET.findall("".join(rulesets[name].itertext())))
+    for group in root.iter("rulesetGrouping"):
+        for each in list(group):
+            if each.attrib.get("type") not in reached:
+                group.remove(each)
+    engine = RbnfEngine(language)
+    engine.load_xml(root)
+    return engine
+
+
+def _named_rulesets(words: object) -> Iterator[str]:
+    """Every ruleset that a reading.toml names."""
+    match words:
+        case str() if words.startswith("spellout-"):
+            yield words
+        case list():
+            for each in words:
+                yield from _named_rulesets(each)
+        case Mapping():
+            for each in words.values():
+                yield from _named_rulesets(each)

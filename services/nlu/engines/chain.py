@@ -1,0 +1,367 @@
+"""Engines that stand in for one another: per turn, each is tried in the order of its language's chain.
+
+A turn goes to the next engine when one fails, or when its first token is late. Once words of the answer have gone out
+it is never begun again: another engine goes on with it from the next word where it can, else the turn fails. A tool
+that was asked for is not asked for by another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+from services.nlu.engine import (
+    Began,
+    MadeBy,
+    Message,
+    NluEngine,
+    ReplyPart,
+    ReplyRequest,
+    TextMade,
+    ToolWanted,
+)
+from services.runtime.breaker import ErrorClass, Permit
+from services.runtime.engine_chains import Chains, chain_for
+from services.runtime.errors import StartupError, TurnFailed
+from services.runtime.logs import get_logger
+from services.runtime.providers import Provider, ProviderBoard, ProviderFailed
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ChainLimits:
+    """How long an engine may take while another could do the turn, in seconds."""
+
+    first_token_s: float
+    token_gap_s: float
+    hedge_s: float = 0.0  # a second engine is asked when the first token is later than this; 0: never
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """An engine of the chain, and what is known of it as a provider."""
+
+    engine: NluEngine
+    provider: Provider
+
+
+class ChainEngine:
+    """The engines of all chains as one."""
+
+    continues = True
+
+    def __init__(
+        self,
+        chains: Chains,
+        engines: Mapping[str, NluEngine],
+        board: ProviderBoard,
+        limits: ChainLimits,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`engines` by the names that the chains use, not yet loaded."""
+        self._chains, self._limits, self._clock = chains, limits, clock
+        self.board = board
+        self._members = {name: Member(engine, board.add(name, engine.model)) for name, engine in engines.items()}
+        for member in self._members.values():
+            if reports := getattr(member.engine, "report_lost", None):
+                reports(partial(self._on_lost, member))
+        self.name = ">".join(engines)
+        self.model = ">".join(engine.model for engine in engines.values())
+
+    async def load(self, prompts: tuple[tuple[Message, ...], ...]) -> None:
+        """One engine that loads is enough for each chain: the others are lost until the process starts again."""
+        members = list(self._members.values())
+        loads = [member.engine.load(prompts) for member in members]
+        outcomes = await asyncio.gather(*loads, return_exceptions=True)
+        for member, outcome in zip(members, outcomes, strict=True):
+            if isinstance(outcome, StartupError):
+                log.error("provider_lost", provider=member.provider.name, why=str(outcome))
+                member.provider.lose(str(outcome))
+            elif isinstance(outcome, BaseException):
+                raise outcome
+        for chain in self._chains.values():
+            if all(self._members[name].provider.lost for name in chain):
+                raise next(outcome for outcome in outcomes if isinstance(outcome, StartupError))
+
+    async def reply(self, request: ReplyRequest) -> AsyncGenerator[ReplyPart, None]:
+        names = chain_for(request.language_code, self._chains)
+        if not names:
+            raise TurnFailed("ENGINE_FAILED", f"NLU_ENGINES has no chain for {request.language_code}")
+        turn = _ChainedReply([self._members[name] for name in names], request, self._limits, self._clock)
+        try:
+            async for part in turn.parts():
+                yield part
+        finally:
+            await turn.close()
+
+    async def commit(self, conversation: str, turn_id: int) -> None:
+        for member in self._loaded():
+            await member.engine.commit(conversation, turn_id)
+
+    async def prepare(self, conversation: str, messages: tuple[Message, ...]) -> None:
+        """Also in engines that only stand in: a turn that comes over finds the conversation read."""
+        for member in self._loaded():
+            await member.engine.prepare(conversation, messages)
+
+    async def forget(self, conversation: str) -> None:
+        for member in self._loaded():
+            await member.engine.forget(conversation)
+
+    async def close(self) -> None:
+        for member in self._members.values():
+            await member.engine.close()
+
+    def _on_lost(self, member: Member, why: str) -> bool:
+        """The thread of an engine has ended or hangs. Whether every chain still has an engine that serves."""
+        member.provider.lose(why)
+        return all(any(not self._members[name].provider.lost for name in chain) for chain in self._chains.values())
+
+    def _loaded(self) -> list[Member]:
+        return [member for member in self._members.values() if not member.provider.lost]
+
+
+@dataclass(slots=True, eq=False)
+class _Attempt:
+    """One engine at work on the turn."""
+
+    member: Member
+    permit: Permit | None
+    parts: AsyncGenerator[ReplyPart, None]
+    began_s: float
+    next_part: asyncio.Task[ReplyPart] | None = None
+    first_text_s: float | None = None
+    is_settled: bool = False
+
+    @property
+    def provider(self) -> Provider:
+        return self.member.provider
+
+    def pull(self) -> asyncio.Task[ReplyPart]:
+        """The next part, as it comes. One at a time."""
+        if self.next_part is None:
+            self.next_part = asyncio.ensure_future(anext(self.parts))
+        return self.next_part
+
+
+@dataclass(slots=True, eq=False)
+class _ChainedReply:
+    """One turn through the chain."""
+
+    members: list[Member]
+    request: ReplyRequest
+    limits: ChainLimits
+    clock: Callable[[], float]
+    _said: str = ""
+    _has_begun: bool = False
+    _has_asked_tool: bool = False
+    _tried: set[str] = field(default_factory=set)
+    _live: list[_Attempt] = field(default_factory=list)
+
+    async def parts(self) -> AsyncGenerator[ReplyPart, None]:
+        attempt = self._next()
+        while True:
+            if attempt is None:  # every engine rests: the one that rests shortest is better than none
+                attempt = self._last_resort()
+            try:
+                async for part in self._of(attempt):
+                    yield part
+                return
+            except TurnFailed as failure:
+                failed = self._live[-1] if attempt not in self._live and self._live else attempt
+                self._fail(failed, failure)
+                await self._drop(failed)
+                following = None if self._has_asked_tool else self._next(going_on=bool(self._said.strip()))
+                if following is None:
+                    raise
+                failed.provider.handed_over(following.provider, failure.message)
+                attempt = following
+
+    async def close(self) -> None:
+        """End what still works. An engine whose answer had begun well did well."""
+        for attempt in list(self._live):
+            await self._drop(attempt)
+
+    async def _of(self, attempt: _Attempt) -> AsyncGenerator[ReplyPart, None]:
+        """The turn's parts from one engine, or from the one that was asked beside it and was first."""
+        attempt, first = await self._first(attempt)
+        yield MadeBy(attempt.provider.name)
+        joint = _Joint(self._said)
+        part: ReplyPart | None = first
+        while part is not None:
+            if isinstance(part, TextMade):
+                text = joint.push(part.text)
+                if text:
+                    self._said += text
+                    yield TextMade(text)
+            else:
+                self._has_asked_tool = self._has_asked_tool or isinstance(part, ToolWanted)
+                if rest := joint.finish():
+                    self._said += rest
+                    yield TextMade(rest)
+                yield part
+            part = await self._pull(attempt, self.limits.token_gap_s)
+        if rest := joint.finish():
+            self._said += rest
+            yield TextMade(rest)
+        self._succeed(attempt)
+        await self._drop(attempt)
+
+    async def _first(self, attempt: _Attempt) -> tuple[_Attempt, ReplyPart | None]:
+        """The first part that says something, and who made it. None: an empty answer."""
+        hedge_s = self.limits.hedge_s
+        if hedge_s and self._could_go_on():
+            with suppress(TimeoutError):
+                return attempt, await self._pull_first(attempt, hedge_s, fails=False)
+            if (other := self._next(going_on=bool(self._said.strip()))) is not None:
+                attempt.provider.handed_over(other.provider, f"no token after {hedge_s:g} s")
+                return await self._race(attempt, other)
+        return attempt, await self._pull_first(attempt, self.limits.first_token_s)
+
+    async def _race(self, one: _Attempt, other: _Attempt) -> tuple[_Attempt, ReplyPart | None]:
+        """Who answers first goes on; the other is closed."""
+        runs = {asyncio.ensure_future(self._pull_first(each, self.limits.first_token_s)): each for each in (one, other)}
+        failure: BaseException | None = None
+        try:
+            waiting = set(runs)
+            while waiting:
+                done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                for run in done:
+                    attempt = runs[run]
+                    if (failure := run.exception()) is None:
+                        for loser in (each for each in (one, other) if each is not attempt):
+                            await self._drop(loser)
+                        return attempt, run.result()
+                    if isinstance(failure, TurnFailed) and waiting:
+                        self._fail(attempt, failure)
+            raise failure or TurnFailed("ENGINE_FAILED", "nobody answered", is_retryable=True)
+        finally:
+            for run in runs:
+                run.cancel()
+            await asyncio.gather(*runs, return_exceptions=True)
+
+    async def _pull_first(self, attempt: _Attempt, limit_s: float, *, fails: bool = True) -> ReplyPart | None:
+        """Pass over Began. With `fails` False a TimeoutError leaves the attempt at work."""
+        deadline = attempt.began_s + limit_s
+        while True:
+            part = await self._pull(attempt, max(0.0, deadline - self.clock()), fails=fails)
+            if not isinstance(part, Began):
+                attempt.first_text_s = self.clock() - attempt.began_s
+                return part
+
+    async def _pull(self, attempt: _Attempt, limit_s: float, *, fails: bool = True) -> ReplyPart | None:
+        """The next part; None at the end. Raises TurnFailed, also when it is late and another engine could go on."""
+        task = attempt.pull()
+        may_wait = fails and not self._could_go_on()
+        done, _ = await asyncio.wait((task,), timeout=None if may_wait else limit_s)
+        if not done:
+            if not fails:
+                raise TimeoutError
+            message = f"{attempt.provider.name} sent no token for {limit_s:.1f} s"
+            raise ProviderFailed("ENGINE_FAILED", message, ErrorClass.TRANSIENT)
+        attempt.next_part = None
+        try:
+            return task.result()
+        except StopAsyncIteration:
+            return None
+        except TurnFailed:
+            raise
+        except Exception as error:  # a fault of ours or of a library: the turn need not die of it
+            log.exception("engine_broke", provider=attempt.provider.name)
+            message = f"{attempt.provider.name} broke: {type(error).__name__}"
+            raise ProviderFailed("ENGINE_FAILED", message, ErrorClass.TRANSIENT) from error
+
+    def _could_go_on(self) -> bool:
+        """Whether another engine could take the turn over now."""
+        if self._has_asked_tool:
+            return False
+        return any(self._is_open_to(member, going_on=bool(self._said.strip())) for member in self.members)
+
+    def _is_open_to(self, member: Member, *, going_on: bool) -> bool:
+        if member.provider.name in self._tried or member.provider.lost:
+            return False
+        if going_on and not getattr(member.engine, "continues", False):
+            return False
+        return not member.provider.breaker.is_open(self.clock())
+
+    def _next(self, *, going_on: bool = False) -> _Attempt | None:
+        for member in self.members:
+            if self._is_open_to(member, going_on=going_on) and (permit := member.provider.admit()) is not None:
+                return self._ask(member, permit)
+        return None
+
+    def _last_resort(self) -> _Attempt:
+        able = [member for member in self.members if not member.provider.lost]
+        if not able:
+            raise TurnFailed("ENGINE_FAILED", "every engine of the chain is lost", is_retryable=True)
+        now = self.clock()
+        return self._ask(min(able, key=lambda member: member.provider.breaker.rests_for_s(now)), None)
+
+    def _ask(self, member: Member, permit: Permit | None) -> _Attempt:
+        self._tried.add(member.provider.name)
+        request = replace(self.request, begun=self.request.begun + self._said) if self._said else self.request
+        attempt = _Attempt(member, permit, member.engine.reply(request), self.clock())
+        self._live.append(attempt)
+        return attempt
+
+    def _succeed(self, attempt: _Attempt) -> None:
+        if not attempt.is_settled:
+            attempt.is_settled = True
+            attempt.provider.succeeded(attempt.permit, took_s=attempt.first_text_s or 0.0)
+
+    def _fail(self, attempt: _Attempt, failure: TurnFailed) -> None:
+        if not attempt.is_settled:
+            attempt.is_settled = True
+            attempt.provider.failed(attempt.permit, failure)
+
+    async def _drop(self, attempt: _Attempt) -> None:
+        if attempt in self._live:
+            self._live.remove(attempt)
+        if attempt.next_part is not None:
+            attempt.next_part.cancel()
+            await asyncio.gather(attempt.next_part, return_exceptions=True)
+        await attempt.parts.aclose()
+        if attempt.is_settled:
+            return
+        attempt.is_settled = True
+        if attempt.first_text_s is not None:
+            attempt.provider.succeeded(attempt.permit, took_s=attempt.first_text_s)
+        else:
+            attempt.provider.released(attempt.permit)
+
+
+class _Joint:
+    """Joins an answer to its beginning by another engine: what is said again is left out, words stay apart."""
+
+    def __init__(self, said: str) -> None:
+        self._said = said
+        self._held = ""
+        self._is_open = bool(said)
+
+    def push(self, text: str) -> str:
+        """The text that goes out now."""
+        if not self._is_open:
+            return text
+        self._held += text
+        begun, again = self._said.strip(), self._held.lstrip()
+        if len(again) < len(begun) and begun.startswith(again):
+            return ""
+        self._is_open = False
+        rest = again[len(begun) :] if again.startswith(begun) else self._held
+        return self._spaced(rest)
+
+    def finish(self) -> str:
+        """What was held back; nothing where it only said the beginning again."""
+        if not self._is_open:
+            return ""
+        self._is_open = False
+        again = self._held.lstrip()
+        return "" if again and self._said.strip().startswith(again) and len(again) > 8 else self._spaced(self._held)
+
+    def _spaced(self, text: str) -> str:
+        needs_space = self._said[-1:].isalnum() and text[:1].isalnum() and self._said[-1:].isascii()
+        return f" {text}" if needs_space else text

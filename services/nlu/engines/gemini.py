@@ -1,0 +1,263 @@
+"""Google's Gemini behind the engine interface, by the official client `google-genai`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+from google import genai
+from google.genai import errors, types
+
+from services.nlu.engine import Began, CutShort, Message, ReplyPart, ReplyRequest, Role, TextMade, ToolWanted
+from services.nlu.remote.failures import from_status
+from services.nlu.remote.messages import CONTINUE, split_tool
+from services.nlu.remote.transport import failure_of
+from services.nlu.settings import NluSettings, read_secret
+from services.runtime.breaker import ErrorClass
+from services.runtime.errors import NotServing, TurnFailed
+from services.runtime.logs import get_logger
+from services.runtime.providers import ProviderFailed
+
+_CHARS_A_TOKEN = 16  # far above any tokenizer's; a server that sends more does not keep to the limit
+_MAX_PIECE_CHARS = 256 * 1024
+_WARM_EVERY_S = 25.0
+_WARM_LIMIT_S = 4.0
+_FILTERED = frozenset(
+    {
+        types.FinishReason.SAFETY,
+        types.FinishReason.RECITATION,
+        types.FinishReason.BLOCKLIST,
+        types.FinishReason.PROHIBITED_CONTENT,
+        types.FinishReason.SPII,
+        types.FinishReason.LANGUAGE,
+    }
+)
+
+log = get_logger(__name__)
+
+
+class GeminiEngine:
+    """The persona is the system instruction, the conversation the contents. Thinking is off: a caller waits."""
+
+    name = "gemini"
+    continues = True
+
+    def __init__(self, settings: NluSettings) -> None:
+        self._settings = settings
+        self.model = settings.gemini_model
+        self._client: genai.Client | None = None
+        self._warming: asyncio.Task[None] | None = None
+
+    async def load(self, prompts: tuple[tuple[Message, ...], ...]) -> None:
+        settings = self._settings
+        key = read_secret(settings.gemini_api_key, settings.gemini_api_key_file, "NLU_GEMINI_API_KEY")
+        if not key:
+            raise NotServing("NLU_GEMINI_API_KEY is not set, and the Gemini API asks for one")
+        self._client = genai.Client(
+            api_key=key,
+            http_options=types.HttpOptions(
+                base_url=settings.gemini_base_url or None,
+                retry_options=types.HttpRetryOptions(attempts=1),  # a chain tries again elsewhere, and sooner
+            ),
+        )
+        try:
+            await self._warm_up(self._client)
+        except ProviderFailed as failed:
+            if failed.error_class is ErrorClass.FATAL:
+                raise NotServing(f"NLU_GEMINI_API_KEY or NLU_GEMINI_MODEL: {failed.message}") from failed
+            log.warning("provider_away", provider=self.name, why=failed.message)
+        self._warming = asyncio.create_task(self._keep_warm(self._client))
+
+    async def reply(self, request: ReplyRequest) -> AsyncGenerator[ReplyPart, None]:
+        if self._client is None:
+            raise TurnFailed("ENGINE_STOPPED", "the server is stopping", is_retryable=True)
+        yield Began()
+        reader = ResponseReader(self.name, max_tokens=self._settings.max_reply_tokens)
+        limit_s = self._settings.remote_stall_limit_s
+        try:
+            async with asyncio.timeout(limit_s):
+                responses = await self._client.aio.models.generate_content_stream(
+                    model=self.model,
+                    contents=write_contents(request),
+                    config=write_config(request, self._settings),
+                )
+            try:
+                while True:
+                    async with asyncio.timeout(limit_s):
+                        response = await anext(responses, None)
+                    if response is None:
+                        break
+                    for part in reader.take(response):
+                        yield part
+                    if reader.is_over:
+                        return
+                for part in reader.end():
+                    yield part
+            finally:
+                await responses.aclose()  # type: ignore[attr-defined] # an async generator, though typed as an iterator
+        except TimeoutError as error:
+            raise ProviderFailed(
+                "ENGINE_FAILED", f"{self.name} sent nothing for {limit_s:g} s", ErrorClass.TRANSIENT
+            ) from error
+        except TurnFailed:
+            raise
+        except Exception as error:  # the client raises its own errors, its transport's, and pydantic's
+            raise _failure(self.name, error) from error
+
+    async def commit(self, conversation: str, turn_id: int) -> None:
+        """A draft is asked for like any other turn."""
+
+    async def prepare(self, conversation: str, messages: tuple[Message, ...]) -> None:
+        """The server keeps its own cache of prefixes."""
+
+    async def forget(self, conversation: str) -> None:
+        """Nothing is kept here."""
+
+    async def close(self) -> None:
+        if self._warming is not None:
+            self._warming.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._warming
+        if self._client is not None:
+            client, self._client = self._client, None
+            await client.aio.aclose()
+
+    async def _warm_up(self, client: genai.Client) -> None:
+        """Have a connection open, and the key and the model known to be right."""
+        try:
+            async with asyncio.timeout(_WARM_LIMIT_S):
+                await client.aio.models.get(model=self.model)
+        except Exception as error:
+            raise _failure(self.name, error) from error
+
+    async def _keep_warm(self, client: genai.Client) -> None:
+        while True:
+            await asyncio.sleep(_WARM_EVERY_S)
+            with suppress(ProviderFailed):
+                await self._warm_up(client)
+
+
+class ResponseReader:
+    """The responses of one stream, as parts of the reply. Sans-IO."""
+
+    def __init__(self, provider: str, *, max_tokens: int) -> None:
+        self._provider = provider
+        self._chars_left = max_tokens * _CHARS_A_TOKEN
+        self._has_text = self._has_tool = False
+        self._finish: types.FinishReason | None = None
+        self.is_over = False
+
+    def take(self, response: types.GenerateContentResponse) -> list[ReplyPart]:
+        """Raises ProviderFailed."""
+        if (feedback := response.prompt_feedback) is not None and feedback.block_reason is not None:
+            raise ProviderFailed("CONTENT_FILTERED", f"{self._provider} blocked the prompt", ErrorClass.REQUEST)
+        parts: list[ReplyPart] = []
+        for candidate in (response.candidates or [])[:1]:
+            for part in (candidate.content.parts if candidate.content else None) or []:
+                parts += self._take_part(part)
+            self._finish = candidate.finish_reason or self._finish
+        return parts
+
+    def end(self) -> list[ReplyPart]:
+        """The stream has ended. Raises ProviderFailed where it ended in the middle."""
+        reason = self._finish
+        if reason in _FILTERED and not self._has_text:
+            raise ProviderFailed("CONTENT_FILTERED", f"{self._provider} filtered the answer", ErrorClass.REQUEST)
+        if reason in _FILTERED or reason is types.FinishReason.MAX_TOKENS:
+            return [CutShort()]
+        if reason is not types.FinishReason.STOP or not (self._has_text or self._has_tool):
+            what = reason.value if reason else "no reason"
+            message = f"{self._provider} ended its stream in mid-answer ({what})"
+            raise ProviderFailed("ENGINE_FAILED", message, ErrorClass.TRANSIENT)
+        return []
+
+    def _take_part(self, part: types.Part) -> list[ReplyPart]:
+        if part.function_call is not None:
+            call = part.function_call
+            if not call.name:
+                raise ProviderFailed("ENGINE_FAILED", f"{self._provider} named no tool", ErrorClass.TRANSIENT)
+            self._has_tool = True
+            return [ToolWanted(call.name, json.dumps(call.args or {}, ensure_ascii=False))]
+        if not part.text or part.thought:
+            return []
+        if len(part.text) > _MAX_PIECE_CHARS:
+            raise ProviderFailed("ENGINE_FAILED", f"{self._provider} sent too much at once", ErrorClass.TRANSIENT)
+        self._has_text = self._has_text or not part.text.isspace()
+        kept = part.text[: max(self._chars_left, 0)]
+        self._chars_left -= len(part.text)
+        if self._chars_left >= 0:
+            return [TextMade(kept)]
+        self.is_over = True
+        return [TextMade(kept), CutShort()] if kept else [CutShort()]
+
+
+def write_contents(request: ReplyRequest) -> list[types.Content]:
+    """The conversation in Gemini's roles; the system's messages go elsewhere."""
+    contents: list[types.Content] = []
+    messages: Sequence[Message] = request.messages
+    if request.begun:
+        messages = (*messages, Message(Role.AGENT, request.begun), Message(Role.CALLER, CONTINUE))
+    for message in messages:
+        match message.role:
+            case Role.SYSTEM:
+                continue
+            case Role.TOOL:
+                name, arguments, result = split_tool(message.text)
+                call = types.FunctionCall(name=name, args=json.loads(arguments))
+                answer = types.FunctionResponse(name=name, response=_as_object(result))
+                _add(contents, "model", types.Part(function_call=call))
+                _add(contents, "user", types.Part(function_response=answer))
+            case role:
+                _add(contents, "model" if role is Role.AGENT else "user", types.Part(text=message.text))
+    if not contents or contents[0].role == "model":  # a conversation begins with its user
+        contents.insert(0, types.Content(role="user", parts=[types.Part(text="(The call begins.)")]))
+    return contents
+
+
+def write_config(request: ReplyRequest, settings: NluSettings) -> types.GenerateContentConfig:
+    system = "\n\n".join(message.text for message in request.messages if message.role is Role.SYSTEM)
+    declarations = [
+        types.FunctionDeclaration(
+            name=tool.name, description=tool.description, parameters_json_schema=json.loads(tool.parameters_json)
+        )
+        for tool in request.tools
+    ]
+    return types.GenerateContentConfig(
+        system_instruction=system or None,
+        temperature=settings.temperature,
+        max_output_tokens=settings.max_reply_tokens,
+        candidate_count=1,
+        tools=[types.Tool(function_declarations=declarations)] if declarations else None,
+        automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True),
+        thinking_config=types.ThinkingConfig(thinking_budget=0),
+    )
+
+
+def _add(contents: list[types.Content], role: str, part: types.Part) -> None:
+    """One turn of each role after the other: parts of the same role in a row are one content."""
+    if contents and contents[-1].role == role and contents[-1].parts is not None:
+        contents[-1].parts.append(part)
+    else:
+        contents.append(types.Content(role=role, parts=[part]))
+
+
+def _as_object(result: str) -> dict[str, Any]:
+    try:
+        found = json.loads(result)
+    except ValueError:
+        found = result
+    return found if isinstance(found, dict) else {"result": found}
+
+
+def _failure(provider: str, error: Exception) -> ProviderFailed:
+    if isinstance(error, errors.APIError):
+        headers = getattr(error.response, "headers", None) or {}
+        body = json.dumps(error.details, default=str).encode()
+        return from_status(provider, error.code or 500, dict(headers), body, now=datetime.now(UTC))
+    if isinstance(error, ValueError):  # json and pydantic: what came is none of its responses
+        return ProviderFailed("ENGINE_FAILED", f"{provider} sent what is no response", ErrorClass.TRANSIENT)
+    return failure_of(provider, error)

@@ -1,0 +1,115 @@
+"""How many tokens a decode step may take, from measured times of steps. Sans-IO.
+
+A step that also speaks for somebody is kept under 40 ms, or under 1.5 times a decode-only step where that is longer:
+nobody stutters. A step of prompts alone may take four times as long (a cancel is seen between steps), one that only
+reads ahead twice as long (a turn that comes must wait for its end).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping
+
+SHARED_STEP_S = 0.040
+DECODE_ONLY_FACTOR = 1.5
+LONE_FACTOR, AHEAD_FACTOR = 4.0, 2.0
+LEAST_TOKENS = 8  # of a prompt in a step, however slow: a prompt must end some time
+_UNMEASURED = {"shared": 32, "lone": 64, "ahead": 24}  # tuned on two CPU cores with 0.5 billion parameters
+_WEIGHT = 0.05  # of one step in the drift: some twenty steps make a new pace
+_LEAST_DRIFT, _MOST_DRIFT = 0.02, 8.0  # a start on a machine that was busy then must not stay slow
+
+
+class StepPace:
+    """Sizes of steps. Without measured times they are those of a small model on two CPU cores."""
+
+    def __init__(self, seconds: Mapping[int, float] | None = None, *, most_tokens: int = 0) -> None:
+        """`seconds`: of a step, by its tokens; `most_tokens`: of any step, 0: as many as were measured."""
+        self._sizes = sorted(seconds or {})
+        self._seconds = [(seconds or {})[size] for size in self._sizes]
+        for i in range(1, len(self._seconds)):  # a bigger step takes no less: what says so was noise
+            self._seconds[i] = max(self._seconds[i], self._seconds[i - 1])
+        self._most_tokens = most_tokens or max(self._sizes, default=0)
+        self._drift = 1.0
+
+    @property
+    def is_measured(self) -> bool:
+        return len(self._sizes) > 1
+
+    def note(self, n_tokens: int, took_s: float) -> None:
+        """A step has been run. The pace follows a machine that gets busier, or cells that fill."""
+        if self.is_measured and n_tokens > 0:
+            drift = took_s / max(self._time_of(n_tokens), 1e-6)
+            drift = min(max(drift, _LEAST_DRIFT), _MOST_DRIFT)
+            self._drift += _WEIGHT * (drift - self._drift)
+
+    def shared_limit_s(self, n_speaking: int) -> float:
+        """The longest a step may take that speaks for so many."""
+        return max(SHARED_STEP_S, DECODE_ONLY_FACTOR * self._drift * self._time_of(max(n_speaking, 1)))
+
+    def shared_tokens(self, n_speaking: int) -> int:
+        """Of prompts, in a step that also speaks for so many."""
+        if not self.is_measured:
+            return _UNMEASURED["shared"]
+        return max(LEAST_TOKENS, self._tokens_in(self.shared_limit_s(n_speaking)) - n_speaking)
+
+    def lone_tokens(self) -> int:
+        """In a step of prompts only."""
+        if not self.is_measured:
+            return _UNMEASURED["lone"]
+        return max(LEAST_TOKENS, self._tokens_in(LONE_FACTOR * self.shared_limit_s(1)))
+
+    def ahead_tokens(self) -> int:
+        """In a step that only reads ahead."""
+        if not self.is_measured:
+            return _UNMEASURED["ahead"]
+        return max(LEAST_TOKENS, self._tokens_in(AHEAD_FACTOR * self.shared_limit_s(1)))
+
+    def describe(self) -> dict[str, float]:
+        """For the log."""
+        return {
+            "decode_only_ms": round(1000 * self._time_of(1), 1),
+            "shared_tokens": self.shared_tokens(1),
+            "lone_tokens": self.lone_tokens(),
+            "ahead_tokens": self.ahead_tokens(),
+        }
+
+    def _time_of(self, n_tokens: int) -> float:
+        """By the line between the two measured sizes beside it."""
+        if not self._sizes:
+            return 0.0
+        i = bisect_left(self._sizes, n_tokens)
+        if i < len(self._sizes) and self._sizes[i] == n_tokens:
+            return self._seconds[i]
+        i = min(max(i, 1), len(self._sizes) - 1) if self.is_measured else 0
+        if i == 0:
+            return self._seconds[0]
+        low, high = self._sizes[i - 1], self._sizes[i]
+        slope = (self._seconds[i] - self._seconds[i - 1]) / (high - low)
+        return max(self._seconds[i - 1] + slope * (n_tokens - low), 0.0)
+
+    def _tokens_in(self, limit_s: float) -> int:
+        """The most tokens whose step keeps to a limit."""
+        limit_s /= self._drift
+        if limit_s > self._seconds[-1]:
+            slope = (self._seconds[-1] - self._seconds[-2]) / (self._sizes[-1] - self._sizes[-2])
+            beyond = (limit_s - self._seconds[-1]) / slope if slope > 0 else 0.0
+            return max(self._sizes[-1], int(min(self._sizes[-1] + beyond, self._most_tokens)))
+        for i in range(len(self._sizes) - 1, 0, -1):
+            low, high = self._seconds[i - 1], self._seconds[i]
+            if high <= limit_s:
+                return self._sizes[i]
+            if low <= limit_s:
+                share = (limit_s - low) / (high - low)
+                return self._sizes[i - 1] + int(share * (self._sizes[i] - self._sizes[i - 1]))
+        return self._sizes[0]
+
+
+def sizes_to_measure(most_tokens: int) -> Iterator[int]:
+    """1, 8, 16 and so on up to the largest step."""
+    yield 1
+    size = 8
+    while size < most_tokens:
+        yield size
+        size *= 2
+    if most_tokens > 1:
+        yield most_tokens

@@ -1,0 +1,1 @@
+"""Any server with OpenAI's chat completions: vLLM, llama-server, SGLang, or a cloud."""

@@ -1,0 +1,57 @@
+"""Compares a plan with the memory there is. The server asks before it loads a model, `plan --check` at any time."""
+
+from __future__ import annotations
+
+from services.nlu.plan.gguf_file import ModelShape
+from services.nlu.plan.host import HostMemory
+from services.nlu.plan.memory import Layout, Plan, make_plan
+
+GB = 10**9
+
+
+def find_misfit(shape: ModelShape, plan: Plan, available_bytes: int = 0) -> str | None:
+    """Why the model cannot be loaded so, with the figures and what to lower; None: it can.
+
+    Weights on the CPU are mapped from the file and shared with its cache, so they count against all of the RAM; the
+    rest is memory of the process's own and counts against what is `available_bytes` now. 0: not known.
+    """
+    for device in plan.devices:
+        if not device.fits:
+            return (
+                f"{shape.name} needs {device.total / GB:.1f} GB on {device.name} (weights {device.weights / GB:.1f}, "
+                f"cells {device.kv / GB:.1f} for {device.n_ctx} tokens, work "
+                f"{(device.compute + device.reserve) / GB:.1f}) "
+                f"and there are {device.capacity / GB:.1f}: {_remedy(shape, plan.layout)}"
+            )
+    cpu = plan.devices[0]
+    own = cpu.kv + cpu.compute
+    if available_bytes and own > available_bytes:
+        return (
+            f"{shape.name} needs {own / GB:.1f} GB of free RAM beside its weights (cells {cpu.kv / GB:.1f} for "
+            f"{cpu.n_ctx} tokens, work {cpu.compute / GB:.1f}) and {available_bytes / GB:.1f} are free: "
+            f"{_remedy(shape, plan.layout)}"
+        )
+    return None
+
+
+def find_misfit_here(shape: ModelShape, layout: Layout, host: HostMemory) -> str | None:
+    """The same for this machine's memory; the layout's own capacities do not count."""
+    if layout.n_gpu_layers != 0 and not host.gpu_free_bytes:
+        return (
+            "NLU_GPU_LAYERS asks for GPUs and llama.cpp finds none: compile it with CUDA (deploy/docker/"
+            "nlu_cuda.Dockerfile), look at CUDA_VISIBLE_DEVICES, or set NLU_GPU_LAYERS=0"
+        )
+    gpus = host.gpu_free_bytes if layout.n_gpu_layers != 0 else ()
+    # The contexts of GPUs that report their memory exist already.
+    here = Layout(
+        **{name: getattr(layout, name) for name in Layout.__slots__}
+        | {"gpu_bytes": gpus, "ram_bytes": host.ram_bytes, "context_bytes": 0}
+    )
+    return find_misfit(shape, make_plan(shape, here), host.available_bytes)
+
+
+def _remedy(shape: ModelShape, layout: Layout) -> str:
+    lower = "lower NLU_CONTEXT_TOKENS"
+    if layout.type_k == "f16" and layout.has_flash_attention:
+        lower += ", set NLU_TYPE_K=q8_0 and NLU_TYPE_V=q8_0"
+    return f"{lower}, or take a smaller model; python -m services.nlu plan --model FILE says what fits"

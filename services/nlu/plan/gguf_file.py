@@ -1,0 +1,232 @@
+"""What a GGUF file says of its model: sizes of tensors and the metadata that llama.cpp lays memory out by.
+
+Only the header is read. Lists of the tokenizer are passed over: reading 150 thousand tokens one by one takes the gguf
+package most of a minute on a busy machine, and none of them counts here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from gguf import GGMLQuantizationType, GGUFReader, GGUFValueType
+
+from services.runtime.errors import StartupError
+
+_LAYER = re.compile(r"blk\.(\d+)\.")
+_SHARD = re.compile(r"^(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf$")
+_LONGEST_LIST = 4096  # of numbers, one a layer; longer ones belong to the tokenizer
+_REPACKED = frozenset({GGMLQuantizationType.Q4_0, GGMLQuantizationType.Q4_K, GGMLQuantizationType.IQ4_NL})
+
+
+@dataclass(frozen=True, slots=True)
+class ModelShape:
+    """The sizes of a model. Bytes are those of the file, which llama.cpp keeps as they are on GPUs."""
+
+    name: str
+    architecture: str
+    n_layers: int
+    n_embd: int
+    n_vocab: int
+    n_heads: int
+    kv_heads: tuple[int, ...]  # a layer; 0: the layer keeps no keys and values
+    key_length: int
+    value_length: int
+    n_ff: int  # the widest feed-forward a token passes through
+    n_ctx_train: int
+    n_experts: int  # 0: dense
+    n_experts_used: int
+    sliding_window: int  # 0: none
+    layer_bytes: tuple[int, ...]
+    input_bytes: int  # token embeddings: on the CPU always
+    output_bytes: int  # output matrix and norm: on the last device
+    repacked_bytes: int  # of matrices that the CPU backend copies into another order
+    n_parameters: int
+    chat_template: str = field(repr=False, default="")
+
+    @property
+    def weight_bytes(self) -> int:
+        """Of the file's tensors, each once."""
+        tied = self.output_bytes >= self.input_bytes > 0 and self._is_tied
+        return sum(self.layer_bytes) + self.output_bytes + (0 if tied else self.input_bytes)
+
+    _is_tied: bool = False
+
+    def kv_bytes_per_token(self, layer: int, key_bytes: float, value_bytes: float) -> float:
+        """Of one layer; `key_bytes` and `value_bytes` are those of one element in the cache's types."""
+        return self.kv_heads[layer] * (self.key_length * key_bytes + self.value_length * value_bytes)
+
+    @property
+    def kind(self) -> str:
+        """In words, for a person."""
+        experts = f"{self.n_experts} experts, {self.n_experts_used} a token" if self.n_experts else "dense"
+        window = f", attention in windows of {self.sliding_window}" if self.sliding_window else ""
+        return f"{self.architecture}, {experts}{window}"
+
+
+def read_shape(path: Path) -> ModelShape:
+    """Read the header of a file, and of all its shards. Raises StartupError in one line."""
+    readers = [_open(shard) for shard in _shards(path)]
+    try:
+        return _shape(path, readers)
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise StartupError(f"{path} has no complete description of a model that llama.cpp knows: {error}") from error
+
+
+class _HeaderReader(GGUFReader):
+    """Passes over lists of strings and over long lists of numbers."""
+
+    def _get_field_parts(
+        self, orig_offs: int, raw_type: int
+    ) -> tuple[int, list[np.ndarray[Any, Any]], list[int], list[GGUFValueType]]:
+        if GGUFValueType(raw_type) is not GGUFValueType.ARRAY:
+            return super()._get_field_parts(orig_offs, raw_type)
+        item_type = GGUFValueType(int(self._get(orig_offs, np.uint32)[0]))
+        length = int(self._get(orig_offs + 4, np.uint64)[0])
+        number = self.gguf_scalar_to_np.get(item_type)
+        if number is not None and length <= _LONGEST_LIST:
+            return super()._get_field_parts(orig_offs, raw_type)
+        begin = orig_offs + 12
+        if number is not None:
+            end = begin + length * int(np.dtype(number).itemsize)
+        elif item_type is GGUFValueType.STRING:
+            end = self._end_of_strings(begin, length)
+        else:
+            raise ValueError("a list of lists")
+        if end > len(self.data):
+            raise ValueError("the file ends within its header")
+        count = np.array([length], dtype=np.uint64)
+        return end - orig_offs, [count], [0], [GGUFValueType.ARRAY, item_type]
+
+    def _end_of_strings(self, offset: int, n_strings: int) -> int:
+        content = memoryview(self.data)  # type: ignore[arg-type] # a numpy array is a buffer
+        order = "big" if self.byte_order == "S" else "little"
+        for _ in range(n_strings):
+            raw = content[offset : offset + 8]
+            if len(raw) < 8:
+                raise ValueError("the file ends within its header")
+            offset += 8 + int.from_bytes(raw, order)  # type: ignore[arg-type] # "big" or "little"
+        return offset
+
+
+def _shards(path: Path) -> list[Path]:
+    """The files of a model that is split over several; itself where it is not."""
+    if not path.is_file():
+        raise StartupError(f"{path} is not there: name a GGUF file, or a model of deploy/models.toml")
+    parts = _SHARD.match(path.name)
+    if parts is None:
+        return [path]
+    count = int(parts["count"])
+    shards = [path.with_name(f"{parts['stem']}-{number:05}-of-{count:05}.gguf") for number in range(1, count + 1)]
+    for shard in shards:
+        if not shard.is_file():
+            raise StartupError(f"{shard} is not there: a model in {count} files needs all of them in one folder")
+    return shards
+
+
+def _open(path: Path) -> GGUFReader:
+    try:
+        with path.open("rb") as file:
+            if file.read(4) != b"GGUF":
+                raise StartupError(
+                    f"{path} is not a GGUF model that llama.cpp can load: fetch it again or name another"
+                )
+        reader = _HeaderReader(path)
+    except StartupError:
+        raise
+    except Exception as error:  # the package raises what numpy raises when a file is cut short or holds nonsense
+        raise StartupError(
+            f"{path} is not a GGUF model that llama.cpp can load: its header is broken or the file is cut short "
+            f"({type(error).__name__}: {error}): fetch it again"
+        ) from error
+    return reader
+
+
+def _shape(path: Path, readers: list[GGUFReader]) -> ModelShape:
+    fields: Mapping[str, Any] = readers[0].fields
+    architecture = str(_value(fields, "general.architecture"))
+
+    def value(key: str, default: Any = None) -> Any:
+        return _value(fields, f"{architecture}.{key}", default)
+
+    tensors = [tensor for reader in readers for tensor in reader.tensors]
+    n_layers = int(value("block_count"))
+    n_heads = _most(value("attention.head_count"))
+    n_embd = int(value("embedding_length"))
+    head_length = n_embd // max(n_heads, 1)
+    layer_bytes: dict[int, int] = defaultdict(int)
+    named: dict[str, int] = {}
+    for tensor in tensors:
+        if layer := _LAYER.match(tensor.name):
+            layer_bytes[int(layer[1])] += int(tensor.n_bytes)
+        else:
+            named[tensor.name] = int(tensor.n_bytes)
+    if "token_embd.weight" not in named:
+        raise KeyError("token_embd.weight")
+    input_bytes = named.pop("token_embd.weight")
+    is_tied = "output.weight" not in named
+    output_bytes = sum(named.values()) + (input_bytes if is_tied else 0)
+    vocabulary = next(tensor for tensor in tensors if tensor.name == "token_embd.weight")
+    n_used = int(value("expert_used_count", 0))
+    widths = [_most(value("feed_forward_length", 0)), int(value("expert_feed_forward_length", 0)) * max(n_used, 1)]
+    repacked = sum(
+        int(tensor.n_bytes)
+        for tensor in tensors
+        if tensor.tensor_type in _REPACKED and len(tensor.shape) == 2 and tensor.name != "token_embd.weight"
+    )
+    return ModelShape(
+        name=str(_value(fields, "general.name", path.stem)),
+        architecture=architecture,
+        n_layers=n_layers,
+        n_embd=n_embd,
+        n_vocab=int(max(vocabulary.shape)),
+        n_heads=n_heads,
+        kv_heads=_per_layer(value("attention.head_count_kv", n_heads), n_layers),
+        key_length=int(value("attention.key_length", head_length)),
+        value_length=int(value("attention.value_length", head_length)),
+        n_ff=max(widths),
+        n_ctx_train=int(value("context_length", 0)),
+        n_experts=int(value("expert_count", 0)),
+        n_experts_used=n_used,
+        sliding_window=_window(architecture, value("attention.sliding_window")),
+        layer_bytes=tuple(layer_bytes[layer] for layer in range(n_layers)),
+        input_bytes=input_bytes,
+        output_bytes=output_bytes,
+        repacked_bytes=repacked,
+        n_parameters=sum(int(tensor.n_elements) for tensor in tensors),
+        chat_template=str(_value(fields, "tokenizer.chat_template", "")),
+        _is_tied=is_tied,
+    )
+
+
+def _value(fields: Mapping[str, Any], key: str, default: Any = None) -> Any:
+    found = fields.get(key)
+    if found is None:
+        if default is None and not key.endswith("sliding_window"):
+            raise KeyError(key)
+        return default
+    return found.contents()
+
+
+def _most(value: Any) -> int:
+    return int(max(value)) if isinstance(value, list) else int(value)
+
+
+def _per_layer(value: Any, n_layers: int) -> tuple[int, ...]:
+    if not isinstance(value, list):
+        return (int(value),) * n_layers
+    if len(value) < n_layers:
+        raise ValueError(f"{len(value)} counts of heads for {n_layers} layers")
+    return tuple(int(count) for count in value[:n_layers])
+
+
+def _window(architecture: str, value: Any) -> int:
+    """Llama 4 attends in chunks of 8192 where the file says nothing, as llama.cpp has it."""
+    if value is None:
+        return 8192 if architecture == "llama4" else 0
+    return _most(value)

@@ -1,0 +1,73 @@
+"""What a status or an error of a chat server says: the turn's failure, and its class for the breaker. Sans-IO."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from services.runtime.breaker import ErrorClass
+from services.runtime.providers import ProviderFailed
+
+_MAX_MESSAGE_CHARS = 200
+_SPENT = ("insufficient_quota", "billing", "credit")  # a 429 that no waiting mends
+_TOO_LONG = ("context_length", "context length", "maximum context", "too many tokens", "exceeds the available context")
+
+
+def from_status(
+    provider: str, status: int, headers: Mapping[str, str], body: bytes, *, now: datetime
+) -> ProviderFailed:
+    """The failure of a response that is no success; `now` is aware, for a Retry-After that is a date."""
+    message = said_in(body)
+    text = f"{provider} answered {status}" + (f": {message}" if message else "")
+    retry_after_s = read_retry_after(headers, now=now)
+    lower = body[:4096].decode(errors="replace").lower()
+    if status == 429 and not any(word in lower for word in _SPENT):
+        return ProviderFailed("ENGINE_BUSY", text, ErrorClass.OVERLOADED, retry_after_s=retry_after_s)
+    if status in {401, 402, 403, 404, 407, 429}:
+        return ProviderFailed("ENGINE_FAILED", text, ErrorClass.FATAL)
+    if status in {413} or (status in {400, 422} and any(word in lower for word in _TOO_LONG)):
+        return ProviderFailed("HISTORY_TOO_LONG", text, ErrorClass.REQUEST, is_retryable=False)
+    if status in {400, 422}:
+        return ProviderFailed("ENGINE_FAILED", text, ErrorClass.REQUEST)
+    overloaded = status == 503 and retry_after_s > 0
+    error_class = ErrorClass.OVERLOADED if overloaded else ErrorClass.TRANSIENT
+    return ProviderFailed("ENGINE_FAILED", text, error_class, retry_after_s=retry_after_s)
+
+
+def from_error_event(provider: str, error: Any) -> ProviderFailed:
+    """The failure that a server reports within a stream that began well."""
+    code = error.get("code") if isinstance(error, dict) else None
+    status = code if isinstance(code, int) and 400 <= code < 600 else 500
+    return from_status(provider, status, {}, json.dumps({"error": error}).encode(), now=datetime.now(UTC))
+
+
+def said_in(body: bytes) -> str:
+    """The message of an error's body, in one line: OpenAI's and Google's shape, or the text itself."""
+    try:
+        content = json.loads(body)
+    except ValueError:
+        return " ".join(body[:_MAX_MESSAGE_CHARS].decode(errors="replace").split())
+    if isinstance(content, list) and content:
+        content = content[0]
+    error = content.get("error", content) if isinstance(content, dict) else content
+    message = error.get("message", "") if isinstance(error, dict) else error
+    return " ".join(str(message).split())[:_MAX_MESSAGE_CHARS]
+
+
+def read_retry_after(headers: Mapping[str, str], *, now: datetime) -> float:
+    """Seconds that the server asks to wait: Retry-After (RFC 9110, 10.2.3) or retry-after-ms. 0: it does not say."""
+    found = {name.lower(): value.strip() for name, value in headers.items()}
+    try:
+        if milliseconds := found.get("retry-after-ms"):
+            return max(0.0, float(milliseconds) / 1000)
+        value = found.get("retry-after", "")
+        if not value:
+            return 0.0
+        if value.replace(".", "", 1).isdigit():
+            return float(value)
+        return max(0.0, (parsedate_to_datetime(value) - now).total_seconds())
+    except (ValueError, TypeError, OverflowError):
+        return 0.0

@@ -1,0 +1,46 @@
+"""Server-sent events (WHATWG HTML, section 9.2) as chat servers send them: the data of each event. Sans-IO."""
+
+from __future__ import annotations
+
+MAX_EVENT_BYTES = 256 * 1024
+
+
+class BadEvents(ValueError):
+    """The server sends what cannot be an event of a chat."""
+
+
+class EventReader:
+    """Bytes in, data of whole events out."""
+
+    def __init__(self, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
+        self._max_event_bytes = max_event_bytes
+        self._rest = bytearray()
+        self._data: list[str] = []
+        self._n_data = 0
+
+    def feed(self, chunk: bytes) -> list[str]:
+        """The data of the events that are whole now. Raises BadEvents."""
+        self._rest += chunk
+        *lines, rest = self._rest.split(b"\n")
+        self._rest = bytearray(rest)
+        taken = [self._take_line(bytes(line.removesuffix(b"\r"))) for line in lines]
+        if len(self._rest) + self._n_data > self._max_event_bytes:
+            raise BadEvents(f"an event of more than {self._max_event_bytes} bytes")
+        return [event for event in taken if event is not None]
+
+    def _take_line(self, line: bytes) -> str | None:
+        if not line:
+            if not self._data:
+                return None
+            event, self._data, self._n_data = "\n".join(self._data), [], 0
+            return event
+        name, _, value = line.partition(b":")
+        if name == b"data":
+            self._n_data += len(value)
+            if self._n_data > self._max_event_bytes:
+                raise BadEvents(f"an event of more than {self._max_event_bytes} bytes")
+            try:
+                self._data.append(value.removeprefix(b" ").decode())
+            except UnicodeDecodeError as error:
+                raise BadEvents("an event that is not UTF-8") from error
+        return None  # comments keep a connection open; `event`, `id` and `retry` say nothing here

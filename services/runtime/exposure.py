@@ -1,0 +1,50 @@
+"""Which addresses are loopback, and the warning of a process that was allowed to leave it unprotected."""
+
+import asyncio
+import ipaddress
+from collections.abc import Sequence
+
+from services.runtime.logs import get_logger
+
+ALLOW_INSECURE = "TONG_DAI_ALLOW_INSECURE"
+WARN_EVERY_S = 60.0
+
+log = get_logger(__name__)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether nobody but this machine reaches `host`. Of names only "localhost" is believed (RFC 6761 section 6.3)."""
+    text = host.strip().strip("[]").lower().rstrip(".")
+    if text == "localhost":
+        return True
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return (mapped or address).is_loopback
+
+
+def is_loopback_target(target: str) -> bool:
+    """Whether every address of a gRPC name is loopback: "host:port", "dns:///host:port", "ipv4:a:1,b:2", "unix:/p"."""
+    scheme, separator, rest = target.partition(":")
+    if separator and scheme in ("unix", "unix-abstract"):
+        return True
+    if separator and scheme in ("dns", "ipv4", "ipv6"):
+        target = rest.removeprefix("//").rpartition("/")[2] if rest.startswith("//") else rest
+    hosts = [_host_of(address) for address in target.split(",")]
+    return all(is_loopback(host) for host in hosts)
+
+
+def _host_of(address: str) -> str:
+    if address.startswith("["):
+        return address[1:].partition("]")[0]
+    return address.rpartition(":")[0] if address.count(":") == 1 else address
+
+
+async def warn_of_exposures(exposures: Sequence[str]) -> None:
+    """Log each of them now and every minute. Runs until cancelled; returns at once when there are none."""
+    while exposures:
+        for exposure in exposures:
+            log.warning("insecure", exposure=exposure, allowed_by=ALLOW_INSECURE)
+        await asyncio.sleep(WARN_EVERY_S)

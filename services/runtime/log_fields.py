@@ -1,0 +1,69 @@
+"""The fields a log line may have: an allow-list, so that a field nobody has thought about is held back as personal.
+
+What callers or agents say, keys, destinations, names, numbers of people and free text of any origin belong under keys
+that begin with `pii.`; a value that does not fit its field is moved there too.
+"""
+
+import re
+from typing import Any, Final
+
+PII_PREFIX: Final = "pii."
+
+META: Final = frozenset(
+    {"event", "level", "timestamp", "service", "module", "logger", "call_id", "turn_id", "exception"}
+)
+"""What the log itself puts on a line."""
+
+SENTENCES: Final = frozenset({"allowed_by", "complaint", "exposure", "fault", "hint", "remedy", "where"})
+"""Texts of our own, or about files and addresses of the operator."""
+
+CODES: Final = frozenset(
+    {
+        "action", "action_id", "advertised", "after", "agent_id", "agents", "app", "before", "cause", "channel",
+        "code",
+        "codec", "edge", "end_reason", "engine", "expected_from", "failure", "field", "foreign_from", "kind",
+        "language",
+        "listening_on", "outcome", "path", "peer", "phase", "reason", "stage", "stop_reason", "target",
+        "tenant_id",
+        "thread", "tool", "url", "watched_call_id", "what", "who",
+    }
+)  # fmt: skip
+"""Names, ids and addresses: no blank in them, and not long."""
+
+NUMBERS: Final = frozenset(
+    {
+        "attempt", "calls", "concealed_ms", "confidence", "drafts_dropped", "drafts_made", "drain_s", "duplicate",
+        "duration_ms", "echo_vetoes", "end_sample", "epochs", "foreign", "foreign_packets", "found", "hole_ms",
+        "is_answered_from_draft", "is_echo_suspected", "is_gateway_prompt", "is_held", "is_settled", "is_to_hang_up",
+        "jitter_ms", "lasted_ms", "late", "latency_ms", "lost", "n_jobs", "nlu_ms", "nlu_streams", "orphan_bridges",
+        "orphan_channels", "payload_changes", "processes", "received", "reordered", "sample", "sent", "setting",
+        "since_trigger_us", "skipped_ms", "stalled_s", "stt_ms", "stt_streams", "text_chars", "tts_ms", "tts_streams",
+        "turns", "unexplained_ms", "unknown_payload", "utterance_id", "vanished", "wrong_steps", "status",
+    }
+)  # fmt: skip
+
+COUNTERS: Final = "n."
+"""Keys that begin so count something, whatever it is."""
+
+FREE_TEXT: Final = frozenset({"error", "message", "why"})
+"""Texts of libraries and peers, in which anything may stand: always personal."""
+
+_CODE: Final = re.compile(r"[^\s\"'<>]{0,128}")
+_REASON: Final = re.compile(r"[A-Za-z_]{0,64}")
+
+
+def is_allowed(key: str, value: Any) -> bool:
+    """Whether a field may be in a line, or on a span, that shows nothing personal."""
+    if key in META or key in SENTENCES:
+        return True
+    if key in NUMBERS or key.startswith(COUNTERS):
+        return isinstance(value, bool | int | float)
+    if key == "reason":
+        return isinstance(value, str) and _REASON.fullmatch(value) is not None
+    return key in CODES and _is_code(value)
+
+
+def _is_code(value: Any) -> bool:
+    if isinstance(value, list | tuple | set | frozenset):
+        return all(_is_code(one) for one in value)
+    return value is None or isinstance(value, int | float) or _CODE.fullmatch(str(value)) is not None

@@ -1,0 +1,29 @@
+"""When another stream is tried after one broke, and when the engine is given up."""
+
+from dataclasses import dataclass
+
+from services.stt_proxy.following.stream import Broken
+
+LONG_S = 5.0  # a stream that was fed so much was well
+GROWTH_S = (0.0, 0.1, 0.3, 0.7, 1.5)  # before each further try that settles nothing
+
+
+@dataclass(slots=True)
+class Retrying:
+    """One stretch's tries. A stream that settles words, or that was fed for long, makes the next break a first one."""
+
+    n_futile: int = 0
+    settled_to: int = -1
+
+    def next_wait_s(self, broken: Broken, *, settled_to: int, fed_s: float) -> float | None:
+        """How long to wait before the next try, in seconds; None: there is none. `fed_s`: what the broken one took."""
+        if not broken.is_retryable:
+            return None
+        if settled_to > self.settled_to >= 0 or fed_s >= LONG_S:
+            self.n_futile = 0
+        self.settled_to = settled_to
+        if self.n_futile >= len(GROWTH_S):
+            return None
+        wait_s = max(GROWTH_S[self.n_futile], broken.retry_after_s)
+        self.n_futile += 1
+        return wait_s

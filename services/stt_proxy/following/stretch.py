@@ -1,0 +1,138 @@
+"""What is known of the words of one unbroken stretch of a call, whatever becomes of the streams that hear it.
+
+A recogniser's offsets are evidence, not truth: one that lies behind the sound that was fed, or is missing, counts as
+not known; settled words may come twice or in another order than they were said.
+"""
+
+from dataclasses import dataclass, field
+
+from services.stt_proxy.engine import Segment
+from services.stt_proxy.following.stream import OpenWords, SettledWords
+
+
+@dataclass(slots=True)
+class Stretch:
+    """One stretch of an utterance. Positions are samples of the call's clock."""
+
+    utterance_id: int
+    start_sample: int
+    end_sample: int | None = None  # None: it goes on
+    settled: list[Segment] = field(default_factory=list)  # in the order they were said
+    open_text: str = ""
+    open_end: int | None = None
+    open_stability: float | None = None
+    open_confidence: float | None = None
+    language_code: str = ""
+    stream_start: int = 0  # where the sound of the current stream begins
+    fed_to: int = 0
+    listened_to: int = 0
+    flushed_to: int = 0  # the words of all sound before this are known
+    is_ended: bool = False  # its words are settled, all of them
+    compute_us: int = 0
+
+    def __post_init__(self) -> None:
+        self.begin_stream(self.settled_to)
+
+    # -- the streams that hear it --------------------------------------------------------------------------------------
+
+    def begin_stream(self, from_sample: int) -> None:
+        """A new stream hears it from here on; what was open is heard again."""
+        self.stream_start = self.fed_to = self.listened_to = self.flushed_to = from_sample
+        self.open_text, self.open_end, self.open_stability, self.open_confidence = "", None, None, None
+
+    @property
+    def settled_to(self) -> int:
+        """The end of the last settled word: what lies before need not be heard again."""
+        return max([self.start_sample, *(segment.end_sample for segment in self.settled)])
+
+    # -- what a stream says --------------------------------------------------------------------------------------------
+
+    def listened(self, end_offset: int) -> None:
+        """The stream has taken the sound up to here."""
+        self.listened_to = max(self.listened_to, min(self.stream_start + end_offset, self.fed_to))
+
+    def flushed(self, end_offset: int) -> None:
+        """The words of all sound up to here have been said."""
+        self.listened(end_offset)
+        self.flushed_to = max(self.flushed_to, min(self.stream_start + end_offset, self.fed_to))
+
+    def hear_open(self, words: OpenWords) -> bool:
+        """Words that may change. False: they tell nothing new."""
+        end = self._place(words.end_offset)
+        if end is not None and end <= self.settled_to and self.settled:
+            return False  # of sound whose words are settled
+        if end is not None and self.open_end is not None and end < self.open_end:
+            return False  # older than what is known
+        self.language_code = words.language_code or self.language_code
+        self.compute_us = words.compute_us
+        has_changed = words.text != self.open_text
+        self.open_text, self.open_stability, self.open_confidence = words.text, words.stability, words.confidence
+        self.open_end = end if end is not None else self.open_end
+        return has_changed
+
+    def hear_settled(self, words: SettledWords) -> bool:
+        """Words that will not change. False: they were known."""
+        end = self._place(words.end_offset)
+        if end is None:
+            end = self.open_end if self.open_end is not None else self.fed_to
+        start = self._place(words.start_offset)
+        start = min(end, start if start is not None else max(self.stream_start, self._end_before(end)))
+        if any(one.end_sample == end and one.text == words.text for one in self.settled):
+            return False
+        self.language_code = words.language_code or self.language_code
+        if self._answers_open(words.text, end):
+            self.open_text, self.open_stability, self.open_confidence, self.open_end = "", None, None, None
+        if words.text:
+            self.settled.append(Segment(words.text, start, end, words.confidence))
+            self.settled.sort(key=lambda one: one.end_sample)
+        return True
+
+    def settle(self) -> None:
+        """No stream says any more of it: the open words stay as they are."""
+        if self.open_text:
+            end = self.open_end if self.open_end is not None else self.fed_to
+            self.settled.append(Segment(self.open_text, self.settled_to, end, self.open_confidence))
+            self.open_text = ""
+        self.is_ended = True
+        self.listened_to = self.fed_to
+
+    def forget_from(self, sample: int) -> None:
+        """What was said from here on was never said."""
+        self.settled = [one for one in self.settled if one.end_sample <= sample]
+        self.open_text = ""
+
+    # -- what is known of it -------------------------------------------------------------------------------------------
+
+    @property
+    def texts(self) -> list[str]:
+        """The settled words and the open ones, in order."""
+        return [*(one.text for one in self.settled), *([self.open_text] if self.open_text else [])]
+
+    @property
+    def heard_to(self) -> int:
+        """The words of all sound before this are known, as far as the recogniser says."""
+        return max(self.flushed_to, self.open_end or self.start_sample, self.settled_to)
+
+    def covers(self, sample: int, tolerance: int = 0) -> bool:
+        """Whether the words up to here are known."""
+        wanted = sample if self.end_sample is None else min(sample, self.end_sample)
+        return self.is_ended or self.heard_to >= wanted - tolerance
+
+    def _place(self, offset: int | None) -> int | None:
+        """Where an offset of the stream lies; None when it cannot be."""
+        if offset is None or offset <= 0:
+            return None
+        place = self.stream_start + offset
+        return place if place <= self.fed_to else None
+
+    def _end_before(self, sample: int) -> int:
+        return max((one.end_sample for one in self.settled if one.end_sample <= sample), default=self.start_sample)
+
+    def _answers_open(self, text: str, end: int) -> bool:
+        """Whether the settled words are those that were open, and not older ones that come late."""
+        if self.open_end is None or end >= self.open_end or not self.open_text:
+            return True
+        ours, theirs = self.open_text.lower().split(), text.lower().split()
+        n_compared = min(len(ours), len(theirs), 3)
+        alike = sum(1 for one, other in zip(ours, theirs, strict=False) if one.strip(".,?!") == other.strip(".,?!"))
+        return alike * 2 >= n_compared

@@ -1,0 +1,158 @@
+"""Voices that stand in for one another: which engine speaks a turn.
+
+An engine that fails before it has sounded in the turn hands over to the next of its chain. Once it has sounded, the
+turn keeps it, whatever happens: another voice within an answer would be another person. The next turn chooses anew, so
+an engine comes back at a turn's border.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import replace
+from functools import partial
+
+from services.runtime.breaker import Permit
+from services.runtime.errors import EngineFailed, StartupError
+from services.runtime.logs import get_logger
+from services.tts.engine import EngineDescription, Line, Speech, TtsEngine
+from services.tts.router import Router, Speaker
+
+log = get_logger(__name__)
+
+
+class TurnVoice:
+    """The engines of one turn: one for each chain that its text needs."""
+
+    def __init__(
+        self, router: Router, *, first_audio_limit_s: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._router, self._first_audio_limit_s, self._clock = router, first_audio_limit_s, clock
+        self._sounded: list[Speaker] = []
+
+    @property
+    def used(self) -> str:
+        """The engines of chains that have sounded, in order, joined by ">"; empty: none is one of a chain."""
+        return ">".join(dict.fromkeys(speaker.provider.name for speaker in self._sounded if speaker.provider))
+
+    async def synthesize(self, line: Line, begin: Callable[[EngineDescription], None]) -> AsyncGenerator[Speech, None]:
+        """Say a line; `begin` is called with the engine's description before each attempt.
+
+        Raises EngineFailed, UnknownLanguage, UnknownVoice.
+        """
+        waiting = self._candidates(line)
+        while True:
+            speaker, permit = self._admit(waiting)
+            has_sound = False
+            try:
+                async with aclosing(self._attempt(speaker, permit, line, begin, waiting)) as pieces:
+                    async for piece in pieces:
+                        has_sound = has_sound or bool(len(piece.samples))
+                        yield piece
+                return
+            except (EngineFailed, TimeoutError) as error:
+                failure = error if isinstance(error, EngineFailed) else EngineFailed(f"no sound: {error}")
+                if has_sound or not waiting or speaker in self._sounded:
+                    raise failure from error
+                if speaker.provider is not None and waiting[0].provider is not None:
+                    speaker.provider.handed_over(waiting[0].provider, failure.message)
+
+    async def _attempt(
+        self,
+        speaker: Speaker,
+        permit: Permit | None,
+        line: Line,
+        begin: Callable[[EngineDescription], None],
+        waiting: list[Speaker],
+    ) -> AsyncGenerator[Speech, None]:
+        provider, asked_s = speaker.provider, self._clock()
+        has_sound = is_settled = False
+        try:
+            begin(speaker.engine.describe())
+            async with aclosing(speaker.engine.synthesize(replace(line, voice=speaker.voice))) as speech:
+                while True:
+                    limit_s = None if has_sound or not waiting else self._first_audio_limit_s
+                    async with asyncio.timeout(limit_s):
+                        piece = await anext(speech, None)
+                    if piece is None:
+                        break
+                    if len(piece.samples) and not has_sound:
+                        has_sound = True
+                        if speaker not in self._sounded:
+                            self._sounded.append(speaker)
+                        if provider is not None:
+                            is_settled = True
+                            provider.succeeded(permit, took_s=self._clock() - asked_s)
+                    yield piece
+        except (EngineFailed, TimeoutError) as error:
+            if provider is not None and not is_settled:
+                is_settled = True
+                provider.failed(permit, error)
+            elif provider is not None:
+                provider.failed(provider.admit(), error)
+            raise
+        except Exception as error:  # a fault of ours or of a library: the turn need not die of it
+            log.exception("engine_broke", engine=speaker.engine.describe().name)
+            if provider is not None and not is_settled:
+                is_settled = True
+                provider.failed(permit, error)
+            raise EngineFailed("the engine broke; the server's log says more") from error
+        finally:
+            if provider is not None and not is_settled:
+                provider.released(permit)
+
+    def _candidates(self, line: Line) -> list[Speaker]:
+        candidates = self._router.candidates(line.language_code, line.voice)
+        for speaker in self._sounded:
+            if any(speaker.engine is candidate.engine for candidate in candidates):
+                return [next(candidate for candidate in candidates if candidate.engine is speaker.engine)]
+        return candidates
+
+    def _admit(self, waiting: list[Speaker]) -> tuple[Speaker, Permit | None]:
+        """The first that may be asked, taken out of those that wait with all before it; else the first of them all."""
+        for number, speaker in enumerate(waiting):
+            if speaker.provider is None:
+                del waiting[: number + 1]
+                return speaker, None
+            if (permit := speaker.provider.admit()) is not None:
+                del waiting[: number + 1]
+                return speaker, permit
+        return waiting.pop(0), None
+
+
+def _on_lost(router: Router, engine: TtsEngine, why: str) -> bool:
+    """A thread of an engine has ended or hangs. Whether every chain still has an engine that speaks."""
+    if (provider := router.provider(engine)) is None:
+        return False
+    provider.lose(why)
+    serving = router.engines
+    return all(any(one in serving for one in chain) for chain in router.chains)
+
+
+async def load_engines(router: Router) -> None:
+    """Load every engine. One that does not load is lost until the process starts again, where another of each of its
+    chains has loaded. Raises StartupError.
+    """
+    failures: dict[int, StartupError] = {}
+    for engine in router.every_engine:
+        if (reports := getattr(engine, "report_lost", None)) is not None:
+            reports(partial(_on_lost, router, engine))
+    for engine in router.every_engine:
+        try:
+            await engine.load()
+        except StartupError as failure:
+            failures[id(engine)] = failure
+    for chain in router.chains:
+        if all(id(engine) in failures for engine in chain):
+            raise failures[id(chain[0])]
+    for engine in router.every_engine:
+        provider = router.provider(engine)
+        if provider is None:
+            continue
+        if (fault := failures.get(id(engine))) is not None:
+            log.error("provider_lost", provider=provider.name, why=str(fault))
+            provider.lose(str(fault))
+        else:
+            provider.model = engine.describe().model

@@ -1,0 +1,89 @@
+"""A stage of two replicas is replaced, one after the other, while calls go on: no turn is lost."""
+
+import asyncio
+import signal
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from voice.call.v1 import record_pb2
+
+from tests.conformance.servers import CALL, ENGINES, SCRIPTED, Server, running, spawn, stop, wait_until_serving
+from tests.integration.program_caller import ProgramCaller, calling
+from tests.integration.scripted_stack import STAGES
+from tests.load.clips import load_clips
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+N_CALLS = 3
+N_QUESTIONS = 10
+DRAIN_S = 15
+HERE = Path(__file__).parent
+SETTINGS = {
+    "stt": {"STT_SCRIPT_TEXTS": "\\n".join(["Say sure, please."] * 40)},
+    "nlu": {
+        "NLU_AGENTS_DIR": str(HERE / "agents"),
+        "NLU_DEFAULT_AGENT": "quick",
+        "NLU_SCRIPT_FILE": str(HERE / "replies.toml"),
+    },
+    "tts": {"TTS_TONE_MS_PER_CHAR": "10"},
+}
+
+
+async def roll(replicas: list[Server], settings: dict[str, str], stack: ExitStack, folder: Path) -> None:
+    """Each in turn is told to stop, ends in good order, and a new process takes its place."""
+    for number, old in enumerate(replicas):
+        old.process.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(old.process.wait, DRAIN_S + 10) == 0
+        log_file = folder / f"new-{number}.log"
+        _, process = spawn(old.stage, settings, log_file, port=int(old.target.rpartition(":")[2]))
+        stack.callback(stop, process)
+        await asyncio.to_thread(wait_until_serving, Server(old.stage, old.engine, old.target, process, log_file))
+        await asyncio.sleep(2.0)
+
+
+async def talk(caller: ProgramCaller, is_over: asyncio.Event) -> int:
+    """Ask, hear the answer, ask again, until the replicas are replaced; returns how many questions were asked."""
+    clip = next(clip for clip in load_clips() if clip.kind == "plain")
+    await caller.until(lambda caller: caller.turns(by_gateway=False), 30)
+    n_asked = 0
+    while not is_over.is_set() or n_asked < N_QUESTIONS:
+        await caller.say(clip)
+        n_asked += 1
+        await caller.until(lambda caller: len(caller.turns(by_gateway=False)) > n_asked, 30)  # noqa: B023 - at once
+    return n_asked
+
+
+@pytest.mark.parametrize("name", ["stt", "nlu", "tts"])
+async def test_a_stage_rolled_under_calls_loses_no_turn(tmp_path: Path, name: str) -> None:
+    drain = {"TONG_DAI_DRAIN_S": str(DRAIN_S)}
+    with ExitStack() as stack:
+
+        def start(stage: str, number: int = 0) -> Server:
+            folder = tmp_path / f"{stage}-{number}"
+            settings = drain | SETTINGS[stage]
+            return stack.enter_context(running(STAGES[stage], SCRIPTED[stage], folder, settings=settings))
+
+        replicas = [start(name, number) for number in range(2)]
+        others = tuple(start(other) for other in SETTINGS if other != name)
+        target = {f"GATEWAY_{name.upper()}_TARGET": "ipv4:" + ",".join(each.target for each in replicas)}
+        gateway = stack.enter_context(running(CALL, "script", tmp_path, settings=target, backing=others))
+        is_over = asyncio.Event()
+
+        async def one_call() -> tuple[int, ProgramCaller]:
+            async with calling(gateway.target) as caller:
+                return await talk(caller, is_over), caller
+
+        async with asyncio.timeout(240):
+            calls = [asyncio.create_task(one_call()) for _ in range(N_CALLS)]
+            await asyncio.sleep(3.0)
+            settings = drain | ENGINES[name][SCRIPTED[name]] | SETTINGS[name]
+            await roll(replicas, settings, stack, tmp_path)
+            is_over.set()
+            told = await asyncio.gather(*calls)
+    for n_asked, caller in told:
+        turns = caller.turns(by_gateway=False)[1:]
+        assert len(turns) == n_asked, caller.story()
+        assert {turn.outcome for turn in turns} == {record_pb2.TurnRecord.OUTCOME_COMPLETED}, caller.story()
+        assert caller.troubles() == [], caller.story()
+        assert caller.turns(by_gateway=True) == [], caller.story()

@@ -1,0 +1,316 @@
+"""Engines that stand in for one another: who is asked, who takes over, and what the caller never hears twice."""
+
+import asyncio
+import functools
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from services.nlu.engine import Began, CutShort, MadeBy, Message, ReplyPart, ReplyRequest, Role, TextMade, ToolWanted
+from services.nlu.engines.chain import ChainEngine, ChainLimits
+from services.runtime.breaker import BreakerPolicy, BreakerState, ErrorClass
+from services.runtime.engine_chains import parse_chains
+from services.runtime.errors import NotFoundError, PermissionDeniedError, RequestError, StartupError, TurnFailed
+from services.runtime.metrics import StageMetrics
+from services.runtime.providers import ProviderBoard, ProviderFailed
+from tests.unit.nlu.virtual_time import run
+
+REQUEST = ReplyRequest("a", 1, (Message(Role.CALLER, "Hello?"),), "en-US")
+LIMITS = ChainLimits(first_token_s=2.0, token_gap_s=1.0)
+BROKEN = ProviderFailed("ENGINE_FAILED", "503", ErrorClass.TRANSIENT)
+
+
+def run_in_virtual_time(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    @functools.wraps(test)
+    def wrapped(*arguments: Any, **named: Any) -> None:
+        run(test(*arguments, **named))
+
+    return wrapped
+
+
+Step = ReplyPart | Exception | float
+
+
+@dataclass
+class Fake:
+    """Plays steps: a part is yielded, a number waited for, an exception raised."""
+
+    name: str
+    steps: Sequence[Step]
+    continues: bool = True
+    model: str = "fake"
+    fault: StartupError | None = None
+    asked: list[ReplyRequest] = field(default_factory=list)
+    n_closed: int = 0
+    calls: list[str] = field(default_factory=list)
+
+    async def load(self, prompts: object) -> None:
+        if self.fault:
+            raise self.fault
+
+    async def reply(self, request: ReplyRequest) -> AsyncGenerator[ReplyPart, None]:
+        self.asked.append(request)
+        try:
+            yield Began()
+            for step in self.steps:
+                if isinstance(step, Exception):
+                    raise step
+                if isinstance(step, float):
+                    await asyncio.sleep(step)
+                else:
+                    yield step
+        finally:
+            self.n_closed += 1
+
+    async def commit(self, conversation: str, turn_id: int) -> None:
+        self.calls.append("commit")
+
+    async def prepare(self, conversation: str, messages: object) -> None:
+        self.calls.append("prepare")
+
+    async def forget(self, conversation: str) -> None:
+        self.calls.append("forget")
+
+    async def close(self) -> None:
+        self.calls.append("close")
+
+
+def good(name: str = "good", text: str = "Hello.") -> Fake:
+    return Fake(name, [TextMade(text)])
+
+
+def chain_of(*engines: Fake, limits: ChainLimits = LIMITS, chains: str = "") -> ChainEngine:
+    clock = asyncio.get_running_loop().time
+    board = ProviderBoard(StageMetrics("nlu"), BreakerPolicy(), clock)
+    wanted = parse_chains(chains or "*=" + ">".join(engine.name for engine in engines))
+    return ChainEngine(wanted, {engine.name: engine for engine in engines}, board, limits, clock)
+
+
+async def answer(chain: ChainEngine, request: ReplyRequest = REQUEST) -> list[ReplyPart]:
+    return [part async for part in chain.reply(request) if not isinstance(part, Began)]
+
+
+def text_of(parts: list[ReplyPart]) -> str:
+    return "".join(part.text for part in parts if isinstance(part, TextMade))
+
+
+def made_by(parts: list[ReplyPart]) -> list[str]:
+    return [part.engine for part in parts if isinstance(part, MadeBy)]
+
+
+@run_in_virtual_time
+async def test_the_first_engine_answers_and_the_others_are_not_asked() -> None:
+    first, second = good("first"), good("second")
+    parts = await answer(chain_of(first, second))
+    assert (text_of(parts), made_by(parts)) == ("Hello.", ["first"])
+    assert second.asked == []
+
+
+@run_in_virtual_time
+async def test_a_failure_before_the_first_word_is_never_heard() -> None:
+    first, second = Fake("first", [BROKEN]), good("second")
+    parts = await answer(chain_of(first, second))
+    assert (text_of(parts), made_by(parts)) == ("Hello.", ["second"])
+
+
+@run_in_virtual_time
+async def test_a_first_token_that_is_late_is_not_waited_for() -> None:
+    first, second = Fake("first", [60.0, TextMade("Late.")]), good("second")
+    began = asyncio.get_running_loop().time()
+    parts = await answer(chain_of(first, second))
+    assert text_of(parts) == "Hello."
+    assert asyncio.get_running_loop().time() - began == pytest.approx(LIMITS.first_token_s)
+    assert first.n_closed == 1
+
+
+@run_in_virtual_time
+async def test_the_last_engine_may_take_its_time() -> None:
+    parts = await answer(chain_of(Fake("first", [BROKEN]), Fake("second", [30.0, TextMade("Slow.")])))
+    assert text_of(parts) == "Slow."
+
+
+@run_in_virtual_time
+async def test_an_answer_that_broke_off_goes_on_where_it_was() -> None:
+    first, second = Fake("first", [TextMade("We open"), TextMade(" at"), BROKEN]), good("second", "eight.")
+    parts = await answer(chain_of(first, second))
+    assert text_of(parts) == "We open at eight."
+    assert made_by(parts) == ["first", "second"]
+    assert second.asked[0].begun == "We open at"
+
+
+@run_in_virtual_time
+async def test_an_answer_that_stalls_goes_on_within_a_second_and_a_half() -> None:
+    first, second = Fake("first", [TextMade("We open"), 60.0]), good("second", " at eight.")
+    began = asyncio.get_running_loop().time()
+    assert text_of(await answer(chain_of(first, second))) == "We open at eight."
+    assert asyncio.get_running_loop().time() - began < 1.5
+
+
+@pytest.mark.parametrize(
+    "again",
+    ["We open at eight.", " We open at eight.", "We open at", "at eight."],
+    ids=["whole", "spaced", "only", "end"],
+)
+@run_in_virtual_time
+async def test_what_was_heard_is_not_said_again(again: str) -> None:
+    first, second = Fake("first", [TextMade("We open at"), BROKEN]), Fake("second", [TextMade(c) for c in again])
+    said = text_of(await answer(chain_of(first, second)))
+    assert said.count("We open") == 1
+    assert said in {"We open at eight.", "We open at", "We open at at eight."}
+
+
+@run_in_virtual_time
+async def test_an_engine_that_cannot_go_on_never_begins_an_answer_again() -> None:
+    first = Fake("first", [TextMade("We open"), BROKEN])
+    second, third = Fake("second", [TextMade("Hi.")], continues=False), good("third", " at eight.")
+    assert text_of(await answer(chain_of(first, second, third))) == "We open at eight."
+    assert second.asked == []
+    with pytest.raises(TurnFailed):
+        await answer(chain_of(Fake("first", [TextMade("We open"), BROKEN]), second))
+    assert second.asked == []
+
+
+@run_in_virtual_time
+async def test_a_tool_is_not_asked_for_by_two() -> None:
+    first, second = Fake("first", [ToolWanted("book"), BROKEN]), good("second")
+    with pytest.raises(TurnFailed):
+        await answer(chain_of(first, second))
+    assert second.asked == []
+
+
+@run_in_virtual_time
+async def test_a_provider_that_fails_again_and_again_rests_and_comes_back() -> None:
+    first, second = Fake("first", [BROKEN]), good("second")
+    chain = chain_of(first, second)
+    for _ in range(5):
+        assert text_of(await answer(chain)) == "Hello."
+    assert len(first.asked) == 2
+    assert chain.board["first"].breaker.state is BreakerState.OPEN
+    first.steps = [TextMade("Back.")]
+    await asyncio.sleep(6)
+    assert [text_of(await answer(chain)) for _ in range(3)] == ["Back."] * 3
+    assert chain.board["first"].breaker.state is BreakerState.CLOSED
+
+
+@run_in_virtual_time
+async def test_when_every_provider_rests_one_is_asked_all_the_same() -> None:
+    first, second = Fake("first", [BROKEN]), Fake("second", [BROKEN])
+    chain = chain_of(first, second)
+    for _ in range(3):
+        with pytest.raises(TurnFailed):
+            await answer(chain)
+    first.steps = second.steps = [TextMade("Hello.")]
+    assert text_of(await answer(chain)) == "Hello."
+
+
+@run_in_virtual_time
+async def test_a_caller_who_interrupts_closes_the_engine_and_counts_as_no_failure() -> None:
+    first = Fake("first", [TextMade("One"), 0.5, TextMade(" two"), 0.5, TextMade(" three")])
+    chain = chain_of(first, good("second"))
+    for _ in range(5):
+        async with aclosing(chain.reply(REQUEST)) as parts:
+            async for part in parts:
+                if isinstance(part, TextMade):
+                    break
+    assert first.n_closed == 5
+    assert chain.board["first"].breaker.state is BreakerState.CLOSED
+
+
+@run_in_virtual_time
+async def test_a_hedge_asks_the_second_and_the_first_to_answer_wins() -> None:
+    limits = ChainLimits(first_token_s=10.0, token_gap_s=1.0, hedge_s=0.5)
+    slow, quick = Fake("slow", [3.0, TextMade("Slow.")]), Fake("quick", [0.2, TextMade("Quick.")])
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    parts = await answer(chain_of(slow, quick, limits=limits))
+    assert (text_of(parts), made_by(parts)) == ("Quick.", ["quick"])
+    assert loop.time() - began == pytest.approx(0.7)
+    assert slow.n_closed == 1
+    slow, quick = Fake("slow", [0.6, TextMade("Slow.")]), Fake("quick", [0.4, TextMade("Quick.")])
+    assert text_of(await answer(chain_of(slow, quick, limits=limits))) == "Slow."
+    assert quick.n_closed == 1
+
+
+@run_in_virtual_time
+async def test_without_a_late_token_a_hedge_asks_nobody() -> None:
+    limits = ChainLimits(first_token_s=10.0, token_gap_s=1.0, hedge_s=0.5)
+    first, second = good("first"), good("second")
+    assert text_of(await answer(chain_of(first, second, limits=limits))) == "Hello."
+    assert second.asked == []
+
+
+@run_in_virtual_time
+async def test_a_hedge_survives_the_failure_of_either() -> None:
+    limits = ChainLimits(first_token_s=10.0, token_gap_s=1.0, hedge_s=0.5)
+    first, second = Fake("first", [1.0, BROKEN]), Fake("second", [2.0, TextMade("Second.")])
+    assert text_of(await answer(chain_of(first, second, limits=limits))) == "Second."
+    first, second = Fake("first", [2.0, TextMade("First.")]), Fake("second", [0.1, BROKEN])
+    assert text_of(await answer(chain_of(first, second, limits=limits))) == "First."
+    first, second = Fake("first", [1.0, BROKEN]), Fake("second", [0.1, BROKEN])
+    third = good("third", "Third.")
+    assert text_of(await answer(chain_of(first, second, third, limits=limits))) == "Third."
+
+
+@run_in_virtual_time
+async def test_each_language_has_its_chain() -> None:
+    one, two = good("one", "One."), good("two", "Two.")
+    chain = chain_of(one, two, chains="vi=two>one,*=one")
+    assert text_of(await answer(chain)) == "One."
+    assert text_of(await answer(chain, ReplyRequest("a", 1, REQUEST.messages, "vi-VN"))) == "Two."
+
+
+@run_in_virtual_time
+async def test_one_engine_that_loads_is_enough_and_the_other_is_lost() -> None:
+    first, second = Fake("first", [TextMade("No.")], fault=StartupError("no key")), good("second")
+    chain = chain_of(first, second)
+    await chain.load(())
+    assert text_of(await answer(chain)) == "Hello."
+    lost, closed = chain.board.describe()
+    assert (lost.state, lost.cause) == (4, "no key")
+    assert closed.state == 1
+    second.fault = StartupError("no file")
+    with pytest.raises(StartupError):
+        await chain_of(Fake("first", [], fault=StartupError("no key")), second).load(())
+
+
+@run_in_virtual_time
+async def test_every_engine_hears_of_commits_and_of_conversations_read_ahead() -> None:
+    first, second = good("first"), good("second")
+    chain = chain_of(first, second)
+    await chain.prepare("a", ())
+    await chain.commit("a", 1)
+    await chain.forget("a")
+    await chain.close()
+    assert first.calls == second.calls == ["prepare", "commit", "forget", "close"]
+
+
+@run_in_virtual_time
+async def test_a_drill_takes_a_provider_out_and_ends() -> None:
+    first, second = good("first", "First."), good("second", "Second.")
+    chain = chain_of(first, second)
+    tripped = chain.board.trip("first", 30_000, is_allowed=True)[0]
+    assert (tripped.state, tripped.cause, tripped.retry_delay_ms) == (2, "drill", 30_000)
+    assert text_of(await answer(chain)) == "Second."
+    chain.board.trip("first", 0, is_allowed=True)
+    assert text_of(await answer(chain)) == "First."
+
+
+@run_in_virtual_time
+async def test_a_drill_is_refused_where_it_makes_no_sense() -> None:
+    board = chain_of(good("first"), good("second")).board
+    with pytest.raises(PermissionDeniedError):
+        board.trip("first", 1000, is_allowed=False)
+    with pytest.raises(NotFoundError):
+        board.trip("third", 1000, is_allowed=True)
+    for duration_ms in (-1, 3_600_001):
+        with pytest.raises(RequestError):
+            board.trip("first", duration_ms, is_allowed=True)
+
+
+@run_in_virtual_time
+async def test_what_an_answer_ends_with_comes_through() -> None:
+    parts = await answer(chain_of(Fake("first", [TextMade("Well"), CutShort()]), good("second")))
+    assert parts == [MadeBy("first"), TextMade("Well"), CutShort()]

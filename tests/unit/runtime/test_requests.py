@@ -1,0 +1,86 @@
+"""Requests that are none, come late, or never come."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from voice.tts.v1.tts_pb2 import StreamingSynthesizeRequest
+
+from services.runtime.requests import (
+    ConfigTimeout,
+    FirstMessages,
+    StreamIdle,
+    StreamRequests,
+    UndecodableMessage,
+    checked,
+    tolerant,
+)
+
+
+async def never() -> AsyncIterator[Any]:
+    await asyncio.Event().wait()
+    yield None
+
+
+async def these(*requests: Any) -> AsyncIterator[Any]:
+    for request in requests:
+        yield request
+
+
+def test_bytes_that_are_no_message_are_told_when_looked_at() -> None:
+    read = tolerant(StreamingSynthesizeRequest.FromString)
+    assert checked(read(b"")) == StreamingSynthesizeRequest()
+    with pytest.raises(UndecodableMessage):
+        checked(read(b"\xff\xff\xff"))
+
+
+async def test_a_first_message_has_a_limit() -> None:
+    with pytest.raises(ConfigTimeout):
+        await FirstMessages(0.01).receive(never())
+
+
+async def test_a_stream_that_ends_without_one_is_no_error_here() -> None:
+    assert await FirstMessages(1).receive(these()) is None
+
+
+async def test_silent_streams_beyond_the_bound_end_the_one_that_waited_longest() -> None:
+    messages = FirstMessages(60, waiting_limit=2)
+    silent = [asyncio.create_task(messages.receive(never())) for _ in range(3)]
+    done, waiting = await asyncio.wait(silent, timeout=0.2)
+    assert (done, len(waiting)) == ({silent[0]}, 2)
+    assert isinstance(silent[0].exception(), ConfigTimeout)
+    assert await messages.receive(these("config")) == "config"
+    for task in silent[1:]:
+        task.cancel()
+
+
+async def test_the_first_message_comes_first() -> None:
+    assert [one async for one in StreamRequests("a", these("b", "c"), idle_s=1)] == ["a", "b", "c"]
+
+
+async def test_a_stream_on_which_nothing_passes_is_ended() -> None:
+    requests = StreamRequests(None, never(), idle_s=0.02)
+    with requests.watched(), pytest.raises(StreamIdle):
+        await anext(requests)
+
+
+async def test_responses_keep_a_stream() -> None:
+    requests = StreamRequests(None, never(), idle_s=0.1)
+    with requests.watched():
+        reading = asyncio.create_task(anext(requests))  # type: ignore[arg-type]  # an iterator's anext is awaitable
+        for _ in range(20):
+            await asyncio.sleep(0.02)
+            requests.passed()
+        assert not reading.done()
+        reading.cancel()
+
+
+async def test_a_cancelled_stream_is_not_taken_for_an_idle_one() -> None:
+    requests = StreamRequests(None, never(), idle_s=60)
+    with requests.watched():
+        reading = asyncio.create_task(anext(requests))  # type: ignore[arg-type]  # an iterator's anext is awaitable
+        await asyncio.sleep(0)
+        reading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reading

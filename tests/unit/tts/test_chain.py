@@ -1,0 +1,165 @@
+"""Voices that stand in for one another: never two of them within a turn that has sounded."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+
+import pytest
+
+from services.runtime.breaker import BreakerPolicy
+from services.runtime.errors import EngineFailed, StartupError
+from services.runtime.metrics import StageMetrics
+from services.runtime.providers import ProviderBoard
+from services.tts.chain import TurnVoice, load_engines
+from services.tts.engine import EngineDescription, Line, Speech, Voice
+from services.tts.router import Router
+from tests.unit.tts.voices import PlainEngine
+
+
+class Flaky(PlainEngine):
+    """Fails while told to, before its sound, after so many pieces, or by saying nothing."""
+
+    def __init__(self, name: str, **more: object) -> None:
+        super().__init__(voices=(Voice(f"{name}-voice", ("en-US",)),), **more)  # type: ignore[arg-type]
+        self.name = name
+        self.fails = False
+        self.fails_after = -1
+        self.stalls = False
+        self.fault: StartupError | None = None
+
+    async def load(self) -> None:
+        if self.fault:
+            raise self.fault
+
+    def describe(self) -> EngineDescription:
+        return EngineDescription(self.name, f"model of {self.name}", 8000, self.voices, True)
+
+    async def synthesize(self, line: Line) -> AsyncGenerator[Speech, None]:
+        if self.fails:
+            self.lines.append(line)
+            raise EngineFailed("broken")
+        if self.stalls:
+            self.lines.append(line)
+            await asyncio.sleep(3600)
+        n_pieces = 0
+        async for piece in super().synthesize(line):
+            if n_pieces == self.fails_after:
+                raise EngineFailed("broken in mid-line")
+            n_pieces += 1
+            yield piece
+
+
+class Rig:
+    """A router with two engines of a chain, and turns on it."""
+
+    def __init__(self) -> None:
+        self.first, self.second = Flaky("first"), Flaky("second")
+        self.now = 0.0
+        self.board = ProviderBoard(StageMetrics("tts"), BreakerPolicy(), lambda: self.now)
+        self.router = Router({}, self.board)
+        self.router.add("en", (self.first, self.second), ("first", "second"))
+
+    def turn(self) -> TurnVoice:
+        return TurnVoice(self.router, first_audio_limit_s=0.05)
+
+    async def say(self, turn: TurnVoice, text: str = "Hello there, caller.") -> list[Speech]:
+        line = Line(text, "en-US", "first-voice", 1.0, 1, is_first=True)
+        return [piece async for piece in turn.synthesize(line, lambda description: None)]
+
+
+async def test_a_voice_that_fails_before_it_sounds_hands_over() -> None:
+    rig = Rig()
+    rig.first.fails = True
+    turn = rig.turn()
+    assert await rig.say(turn)
+    assert turn.used == "second"
+    assert rig.second.lines[0].voice == "second-voice"
+
+
+async def test_a_voice_that_is_late_hands_over() -> None:
+    rig = Rig()
+    rig.first.stalls = True
+    turn = rig.turn()
+    assert await rig.say(turn)
+    assert turn.used == "second"
+
+
+async def test_a_turn_that_has_sounded_never_changes_its_voice() -> None:
+    rig = Rig()
+    turn = rig.turn()
+    await rig.say(turn)
+    rig.first.fails = True
+    with pytest.raises(EngineFailed):
+        await rig.say(turn)
+    assert rig.second.lines == []
+    assert await rig.say(rig.turn()), "the next turn may"
+    assert len(rig.second.lines) == 1
+
+
+async def test_a_voice_that_breaks_in_mid_line_is_not_gone_on_with() -> None:
+    rig = Rig()
+    rig.first.fails_after = 1
+    with pytest.raises(EngineFailed):
+        await rig.say(rig.turn())
+    assert rig.second.lines == []
+
+
+async def test_a_turn_that_another_voice_began_keeps_it_though_the_first_is_back() -> None:
+    rig = Rig()
+    rig.first.fails = True
+    turn = rig.turn()
+    await rig.say(turn)
+    rig.first.fails = False
+    await rig.say(turn)
+    assert len(rig.second.lines) == 2
+
+
+async def test_a_provider_rests_after_failures_and_comes_back_at_a_turns_border() -> None:
+    rig = Rig()
+    rig.first.fails = True
+    for _ in range(4):
+        await rig.say(rig.turn())
+    assert len(rig.first.lines) == 2
+    rig.first.fails = False
+    rig.now = 100.0
+    turn = rig.turn()
+    await rig.say(turn)
+    assert turn.used == "first"
+
+
+async def test_the_last_voice_of_a_chain_is_asked_even_when_it_rests() -> None:
+    rig = Rig()
+    rig.first.fails = rig.second.fails = True
+    for _ in range(3):
+        with pytest.raises(EngineFailed):
+            await rig.say(rig.turn())
+    rig.first.fails = rig.second.fails = False
+    assert await rig.say(rig.turn())
+
+
+async def test_a_drill_takes_a_voice_out() -> None:
+    rig = Rig()
+    rig.board.trip("first", 30_000, is_allowed=True)
+    turn = rig.turn()
+    await rig.say(turn)
+    assert turn.used == "second"
+
+
+async def test_a_voice_that_does_not_load_is_lost_and_the_other_speaks() -> None:
+    rig = Rig()
+    rig.first.fault = StartupError("no voice file")
+    await load_engines(rig.router)
+    assert [provider.state for provider in rig.board.describe()] == [4, 1]
+    line = Line("Hello.", "en-US", rig.router.choose("en-US").voice, 1.0, 1, is_first=True)
+    assert [piece async for piece in rig.turn().synthesize(line, lambda description: None)]
+    rig.second.fault = StartupError("nor this one")
+    with pytest.raises(StartupError, match="no voice file"):
+        await load_engines(rig.router)
+
+
+async def test_an_engine_alone_is_no_provider() -> None:
+    engine = Flaky("alone")
+    router = Router({"en": engine})
+    turn = TurnVoice(router, first_audio_limit_s=0.05)
+    line = Line("Hello.", "en-US", "alone-voice", 1.0, 1, is_first=True)
+    assert [piece async for piece in turn.synthesize(line, lambda description: None)]
+    assert (turn.used, len(router.board)) == ("", 0)
