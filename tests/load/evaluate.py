@@ -175,7 +175,7 @@ def _figures(text: str, language: str) -> list[list[str]]:
                 found.append([f"digits {value.digits}"])
             case Kind.PERCENT:
                 found.append([f"percent {value.number.normalize()}"])
-            case Kind.DATE:
+            case Kind.DATE if value.date[2]:
                 found.append([f"date {value.date[1]}-{value.date[2]}"])
     return found
 

@@ -106,7 +106,7 @@ async def answers(profile: AgentProfile, *said: str, at: str = "2026-11-30T10:30
         ("How much is a crown?", "A crown costs 250 dollars."),
         ("How much is an implant?", "I'm sorry, I don't know the price of an implant."),
         ("How much is a filling and a cleaning?", "A filling costs 50 dollars. A cleaning costs 35 dollars."),
-        ("How long does a cleaning take?", "A cleaning takes 45 minutes."),
+        ("How long does a cleaning take?", "A cleaning takes 30 minutes."),
         ("How long is a crown?", "I'm sorry, I don't know how long a crown takes."),
         ("Are you open on Sunday?", "I'm sorry, we are closed on Sunday."),
         ("Are you open on Friday?", "On Friday, we are open from 8 a.m. to 6 p.m."),
@@ -131,6 +131,14 @@ async def test_of_a_thing_that_no_fact_covers_no_price_is_said(clinic: AgentProf
 async def test_a_thing_of_the_clinics_with_a_strange_word_beside_it_is_another_thing(clinic: AgentProfile) -> None:
     (answer,) = await answers(clinic, "How much is a platinum crown?")
     assert answer == "I don't know exactly that. What I do know is this. A crown costs 250 dollars."
+
+
+@pytest.mark.parametrize(
+    "said", ["How much for removing a crown?", "How much is a sealing?", "How much is a crown for a dog?"]
+)
+async def test_no_price_is_given_as_that_of_another_thing(clinic: AgentProfile, said: str) -> None:
+    (answer,) = await answers(clinic, said)
+    assert "don't know" in answer
 
 
 async def test_a_name_that_is_nearly_heard_right_is_found(clinic: AgentProfile) -> None:

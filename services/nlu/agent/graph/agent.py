@@ -15,6 +15,7 @@ from datetime import datetime
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
+from langgraph.types import Command
 
 from services.language.data import LanguageDataError
 from services.nlu.agent.courtesies import courtesy, user_text
@@ -133,18 +134,12 @@ class GraphAgent:
     def _built(self) -> StateGraph[CallState, Work, CallState, CallState]:
         built = StateGraph(CallState, context_schema=Work)
         built.add_node("understand", self._understand)
-        built.add_node("look_up", self._look_up)
+        built.add_node("look_up", self._look_up, destinations=tuple(step.value for step in Next))
         for step in Next:
-            built.add_node(step.value, _say)
-        built.add_node("act", _act)
-        built.add_node("finish", self._finish)
+            built.add_node(step.value, self._say, destinations=("act", "look_up", END))
+        built.add_node("act", self._act, destinations=("look_up", END))
         built.add_edge(START, "understand")
         built.add_edge("understand", "look_up")
-        built.add_conditional_edges("look_up", _next, [step.value for step in Next])
-        for step in Next:
-            built.add_conditional_edges(step.value, _behind, ["act", "look_up", "finish"])
-        built.add_conditional_edges("act", _behind_act, ["look_up", "finish"])
-        built.add_edge("finish", END)
         return built
 
     async def _understand(self, state: CallState, runtime: Runtime[Work]) -> CallState:
@@ -152,51 +147,40 @@ class GraphAgent:
         work.parts = await self._reader.read(work.text, work.language_code, work.dialogue, work.now)
         return {}
 
-    async def _look_up(self, state: CallState, runtime: Runtime[Work]) -> CallState:
+    async def _look_up(self, state: CallState, runtime: Runtime[Work]) -> Command[str]:
         work = runtime.context
         part, *rest = work.parts
         work.parts = tuple(rest)
         work.finding = self._answers[work.language_code].answer(part, work.dialogue, work.now)
         work.dialogue = work.finding.dialogue
-        return {}
+        return Command(goto=work.finding.next.value)
 
-    async def _finish(self, state: CallState, runtime: Runtime[Work]) -> CallState:
-        """Come back to the question that another one interrupted, and remember."""
+    async def _say(self, state: CallState, runtime: Runtime[Work]) -> Command[str]:
+        """Word the finding. Answer, ask, confirm and hand over differ in what was looked up, and in what comes next."""
         work = runtime.context
+        text = work.finding.text if work.finding else ""
+        work.said = f"{work.said} {text}".strip()
+        if work.finding and work.finding.act:
+            return Command(update={"say": text}, goto="act")
+        return self._go_on(work, text)
+
+    async def _act(self, state: CallState, runtime: Runtime[Work]) -> Command[str]:
+        work = runtime.context
+        command = self._go_on(work, "")
+        if work.finding and work.finding.act:
+            command = replace(command, update={**dict(command.update or {}), "act": _written(work.finding.act)})
+        return command
+
+    def _go_on(self, work: Work, text: str) -> Command[str]:
+        """To the next part; behind the last one come back to a question that was interrupted, and remember."""
+        if work.parts:
+            return Command(update={"say": text}, goto="look_up")
         pending = self._answers[work.language_code].pending(work.dialogue)
-        reply = f"{work.said} {pending}".strip()
-        is_repeat = work.dialogue.kind == "repeat"
-        dialogue = work.dialogue if is_repeat else replace(work.dialogue, reply=reply)
-        return {"say": pending, "memory": as_state(dialogue)}
-
-
-async def _say(state: CallState, runtime: Runtime[Work]) -> CallState:
-    work = runtime.context
-    if work.finding is None:
-        return {}
-    work.said = f"{work.said} {work.finding.text}".strip()
-    return {"say": work.finding.text}
-
-
-async def _act(state: CallState, runtime: Runtime[Work]) -> CallState:
-    finding = runtime.context.finding
-    return {"act": _written(finding.act)} if finding and finding.act else {}
-
-
-async def _next(state: CallState, runtime: Runtime[Work]) -> str:
-    finding = runtime.context.finding
-    return finding.next.value if finding else "finish"
-
-
-async def _behind(state: CallState, runtime: Runtime[Work]) -> str:
-    work = runtime.context
-    if work.finding and work.finding.act:
-        return "act"
-    return "look_up" if work.parts else "finish"
-
-
-async def _behind_act(state: CallState, runtime: Runtime[Work]) -> str:
-    return "look_up" if runtime.context.parts else "finish"
+        dialogue = work.dialogue
+        if dialogue.kind != "repeat":
+            dialogue = replace(dialogue, reply=f"{work.said} {pending}".strip())
+        said = f"{text} {pending}".strip()
+        return Command(update={"say": said, "memory": as_state(dialogue)}, goto=END)
 
 
 def _written(act: CallAct) -> dict[str, str]:

@@ -26,7 +26,7 @@ _DAYS_BY_WEEKDAY = 2  # more of them are answered with the whole week
 _SAID_BY_WEEKDAY = timedelta(days=DAYS_IN_WEEK)  # a date within these is called by its weekday
 _LONGEST_LIST = 6
 _MINUTES_IN_HOUR = 60
-_OTHER_WORDS = {"price": 1, "duration": 1}  # words of no meaning here that a question may have beside a name
+_FEW_STRANGE = 2  # unknown words that make another question of "who sees children?"
 
 
 class Next(Enum):
@@ -103,19 +103,27 @@ class Answers:
         if question := self._asks_back(part):
             return Finding(question, replace(before, asked="which"), Next.ASK)
         dialogue = _speaking_of(part, dialogue)
+        if part.doubts and part.slots.people and part.slots.when:
+            return self._schedule(part.slots.people, dialogue)
         if is_text(part.kind):
             return self._text(part, dialogue)
-        if found := self._by_kind.get(part.kind):
-            return found(part, dialogue, now)
+        return self._by_kind.get(part.kind, self._otherwise)(part, dialogue, now)
+
+    def _otherwise(self, part: Part, dialogue: Dialogue, now: datetime) -> Finding:
+        """Kinds with one answer, and what no kind covers."""
         key, question = self._fixed.get(part.kind, ("", ""))
         if not key:
             return self._unknown(part, dialogue)
         return self._said(self._words.say(key), dialogue, part.kind, ask=question)
 
     def _asks_back(self, part: Part) -> str:
-        """The question which of two kinds is meant, where both can be named."""
+        """The question what is meant, where that is in doubt and both kinds can be named."""
+        if not part.doubts or (part.slots.people and part.slots.when):
+            return ""
+        if is_text(part.kind):
+            return self._words.ask("again")
         labels = [self._words.kinds.get(kind, "") for kind in part.doubts[:2]]
-        return self._words.ask("which", kinds=self._words.one_of(labels)) if all(labels) and labels else ""
+        return self._words.ask("which", kinds=self._words.one_of(labels)) if all(labels) else ""
 
     def pending(self, dialogue: Dialogue) -> str:
         """The question that still waits for its answer when another one was answered in between."""
@@ -286,9 +294,7 @@ class Answers:
         found = part.slots.services
         strange = unexplained(part.slots, (*found, *part.slots.people, *part.slots.topics), self._known[kind])
         if found:
-            beside = {place for one in found for place in (one.start - 1, one.end)}
-            is_exact = not strange & beside and len(strange) <= _OTHER_WORDS.get(kind, 0)
-            return [self._services_by_id[one.id] for one in found], is_exact, False
+            return [self._services_by_id[one.id] for one in found], not strange, False
         if strange:
             return [], not part.slots.topics and not strange, True
         return (
@@ -320,7 +326,8 @@ class Answers:
             everyone = words.all_of(self._name(one.id) for one in self._facts.people)
             return self._not_known(words.say("who_unknown", people=everyone), dialogue, "who")
         if things:
-            texts = [self._who_does(one.id) for one in things]
+            texts = [words.say("only_know")] if len(strange) >= _FEW_STRANGE else []
+            texts += [self._who_does(one.id) for one in things]
             if len(things) == 1 and len(does := self._facts.who_does(things[0].id)) == 1:
                 dialogue = replace(dialogue, person=does[0].id)
         elif slots.people:

@@ -60,7 +60,7 @@ async def steps_of_graph(
             if context is not None:
                 options["context"] = context
             if interrupt_before and not committed.is_set():
-                options["interrupt_before"] = list(interrupt_before)
+                options |= {"interrupt_before": list(interrupt_before), "durability": "exit"}
             async with aclosing(graph.astream(graph_input, config, **options)) as updates:
                 async for update in updates:
                     is_interrupted = is_interrupted or "__interrupt__" in update
