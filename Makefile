@@ -9,12 +9,16 @@ STAGE ?=
 ENGINE ?=
 PROVIDER ?=
 FOR ?= 30
-export WAV EDGE SCENARIO STAGE ENGINE PROVIDER
+AGENT_KIND ?=
+PART ?=
+LANGUAGES ?=
+export WAV EDGE SCENARIO STAGE ENGINE PROVIDER AGENT_KIND PART LANGUAGES
 # buf, grpcurl and the like come with the environment
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run-stack pbx call models test check protos bench load drill prove-gpu prove-nlu clean env-stack env-call env-test
+.PHONY: help run-stack pbx call models test check protos bench load drill evaluate prove-gpu prove-nlu prove-google clean \
+  env-stack env-call env-test
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1\t/' | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -67,6 +71,12 @@ prove-nlu: env-test ## Hold the NLU engine of the environment to every rule of t
 	@export NLU_PORT=51753 NLU_METRICS_PORT=0; $(PYTHON) -m services.nlu & pid=$$!; trap "kill $$pid" EXIT; \
 	for i in $$(seq 120); do $(PYTHON) -m deploy.probe nlu && break; kill -0 $$pid || exit 1; sleep 1; done; \
 	$(PYTHON) -m clients.conformance --target 127.0.0.1:51753 --service nlu
+
+prove-google: env-test ## Prove the engine google: its suite and its delays, by Google itself where STT_GOOGLE_PROJECT is set
+	@exec $(PYTHON) -m tests.load.prove_google
+
+evaluate: env-test ## Put the questions of tests/data/dialogues to an agent: AGENT_KIND=graph,prompt ENGINE=none,llama_cpp PART=test LANGUAGES=en,vi SHOW=1
+	@exec $(PYTHON) -m tests.load.evaluate
 
 clean: ## Remove the environment and what was made here; models and wheels stay in ~/.cache/tong-dai
 	rm -rf .venv .cache out .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

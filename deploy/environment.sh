@@ -54,7 +54,7 @@ if [ -z "$uv" ]; then
 fi
 export UV="$uv"
 
-EXTRAS="--extra gateway --extra stt-faster-whisper --extra nlu-llama-cpp --extra tts-piper --extra tts-espeak --extra stack"
+EXTRAS="--extra gateway --extra stt-faster-whisper --extra nlu-llama-cpp --extra agent-graph --extra tts-piper --extra tts-espeak --extra stack"
 # Engines that the environment or .env names bring their packages along.
 named="${NLU_ENGINE:-} ${NLU_ENGINES:-} $(grep -sE '^NLU_ENGINES?=' .env || true)"
 for engine in openai gemini; do

@@ -7,8 +7,8 @@ ARG CMAKE_ARGS="-DGGML_NATIVE=OFF -DLLAVA_BUILD=OFF -DLLAMA_OPENSSL=OFF"
 RUN pip install --no-cache-dir uv
 WORKDIR /app
 COPY pyproject.toml uv.lock ./
-# Others, with the packages of pyproject.toml: --build-arg ENGINES="nlu-llama-cpp nlu-openai nlu-gemini"
-ARG ENGINES="nlu-llama-cpp"
+# Others, with the packages of pyproject.toml: --build-arg ENGINES="nlu-llama-cpp agent-graph nlu-openai nlu-gemini"
+ARG ENGINES="nlu-llama-cpp agent-graph"
 RUN CMAKE_ARGS="$CMAKE_ARGS" uv sync --frozen --no-dev --no-install-project $(printf -- "--extra %s " $ENGINES)
 
 FROM python:3.12-slim-bookworm

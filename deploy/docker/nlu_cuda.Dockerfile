@@ -8,8 +8,8 @@ ENV CMAKE_ARGS="-DGGML_CUDA=ON -DCMAKE_CUDA_ARCHITECTURES=${CUDA_ARCHITECTURES} 
 RUN pip install --no-cache-dir --break-system-packages uv
 WORKDIR /app
 COPY pyproject.toml uv.lock ./
-# Others, with the packages of pyproject.toml: --build-arg ENGINES="nlu-llama-cpp nlu-openai nlu-gemini"
-ARG ENGINES="nlu-llama-cpp"
+# Others, with the packages of pyproject.toml: --build-arg ENGINES="nlu-llama-cpp agent-graph nlu-openai nlu-gemini"
+ARG ENGINES="nlu-llama-cpp agent-graph"
 RUN uv sync --frozen --no-dev --no-install-project --python /usr/bin/python3.12 $(printf -- "--extra %s " $ENGINES)
 
 FROM nvidia/cuda:12.6.3-runtime-ubuntu24.04

@@ -163,6 +163,7 @@ def _record(record: TurnRecord) -> record_pb2.TurnRecord:
         trace_id=rest.partition("-")[0],
         nlu_engine=record.nlu_engine,
         tts_engine=record.tts_engine,
+        withheld_rules=record.withheld_rules,
     )
 
 

@@ -186,6 +186,7 @@ class Agent:
             return False
         turn.has_reply_ended = True
         turn.notes.nlu_engine = end.engine
+        turn.notes.withheld_rules = end.withheld_rules
         if end.outcome is Outcome.COMPLETED and turn.clauses:
             self._speak_rest(turn)
         elif end.outcome is Outcome.COMPLETED:

@@ -225,6 +225,7 @@ class ReplyEnded:
     is_retryable: bool = False
     timing: Timing = Timing()
     engine: str = ""  # that made the reply, where the stage has a chain of engines
+    withheld_rules: tuple[str, ...] = ()  # that clauses broke which were not spoken
 
 
 # -- from the voice ----------------------------------------------------------------------------------------------------

@@ -86,6 +86,7 @@ class TurnRecord:
     trace: Trace = NO_TRACE
     nlu_engine: str = ""  # that made the reply, where the stage has a chain; "a>b": b went on where a broke off
     tts_engine: str = ""  # that spoke it
+    withheld_rules: tuple[str, ...] = ()  # of the guard: clauses that were not spoken
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ class TurnNotes:
     trace: Trace = field(default_factory=Trace)
     nlu_engine: str = ""  # of the stage's chain; empty: its only one
     tts_engine: str = ""
+    withheld_rules: tuple[str, ...] = ()
 
     def take_over_draft(self, draft: "TurnNotes") -> None:
         """The turn is answered from a draft: it was asked, and perhaps answered, before it was taken."""
@@ -46,6 +47,7 @@ class TurnNotes:
         self.asked_at = draft.asked_at
         self.first_clause_at, self.clause_timing = draft.first_clause_at, draft.clause_timing
         self.first_audio_at, self.audio_timing = draft.first_audio_at, draft.audio_timing
+        self.withheld_rules = draft.withheld_rules
 
     def finished(
         self, turn_id: int, *, outcome: str, heard_text: str, continues_turn_id: int = 0, is_gateway: bool = False
@@ -73,6 +75,7 @@ class TurnNotes:
             trace=self.trace,
             nlu_engine=self.nlu_engine,
             tts_engine=self.tts_engine,
+            withheld_rules=self.withheld_rules,
         )
 
     def _latency_us(self) -> int | None:

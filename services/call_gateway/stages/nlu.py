@@ -184,7 +184,13 @@ class NluStage:
                 self._state = end.state or self._state
                 self._on_event(
                     ReplyEnded(
-                        end.turn_id, outcome_of(end), end.reason, end.is_retryable, timing_of(end.timing), end.engine
+                        end.turn_id,
+                        outcome_of(end),
+                        end.reason,
+                        end.is_retryable,
+                        timing_of(end.timing),
+                        end.engine,
+                        tuple(withheld.rule for withheld in end.withheld),
                     )
                 )
             case "going_away":
