@@ -17,7 +17,7 @@ def test_a_gpu_is_not_starved_and_two_cores_do_not_stutter() -> None:
     gpu, cores = StepPace(V100S), StepPace(TWO_CORES)
     assert 120 <= gpu.shared_tokens(1) <= 160
     assert gpu.lone_tokens() == 512
-    assert 8 <= cores.shared_tokens(1) <= 12
+    assert cores.shared_tokens(1) == LEAST_TOKENS
     assert 60 <= cores.lone_tokens() <= 80
 
 
@@ -35,17 +35,23 @@ def test_the_pace_follows_a_machine_that_gets_busy_and_quiet_again() -> None:
     quiet = pace.shared_tokens(1)
     for _ in range(100):
         pace.note(129, 3 * 0.036)
+        pace.note(1, 3 * 0.022)
     busy = pace.shared_tokens(1)
     for _ in range(200):
         pace.note(129, 0.036)
-    assert busy < 0.75 * quiet
-    assert pace.shared_tokens(1) == pytest.approx(quiet, rel=0.05)
+        pace.note(1, 0.022)
+    assert busy < 0.85 * quiet
+    assert pace.shared_tokens(1) == pytest.approx(quiet, rel=0.15)
 
 
 def test_a_start_on_a_busy_machine_does_not_leave_it_slow() -> None:
-    pace = StepPace({size: 10 * took for size, took in TWO_CORES.items()}, most_tokens=512)
-    for _ in range(400):
-        pace.note(9, 0.060)
+    noise = {1: 0.161, 8: 1.2, 16: 2.2}  # as once measured on two cores beside fifteen busy processes
+    pace = StepPace(noise, most_tokens=512)
+    for _ in range(200):
+        pace.note(1, 0.045)
+        pace.note(17, 0.090)
+        pace.note(33, 0.145)
+    assert pace.shared_limit_s(1) < 0.080
     assert pace.lone_tokens() > 50
 
 
@@ -58,7 +64,7 @@ def test_without_times_the_sizes_are_the_old_ones() -> None:
 def test_any_times_give_sizes_that_let_a_prompt_end(seconds: dict[int, float], n_speaking: int) -> None:
     pace = StepPace(seconds)
     for size in (pace.shared_tokens(n_speaking), pace.lone_tokens(), pace.ahead_tokens()):
-        assert LEAST_TOKENS <= size <= max(4096, LEAST_TOKENS)
+        assert LEAST_TOKENS <= size <= 4096
 
 
 def test_every_size_up_to_the_largest_step_is_measured_once() -> None:

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
+from math import log
 
 SHARED_STEP_S = 0.040
 DECODE_ONLY_FACTOR = 1.5
 LONE_FACTOR, AHEAD_FACTOR = 4.0, 2.0
-LEAST_TOKENS = 8  # of a prompt in a step, however slow: a prompt must end some time
-_LEAST_LONE_TOKENS = 16
+LEAST_TOKENS = 16  # of a prompt in a step, however slow: a prompt must end some time
+_LEAST_LONE_TOKENS = 32
 _UNMEASURED = {"shared": 32, "lone": 64, "ahead": 24}  # tuned on two CPU cores with 0.5 billion parameters
-_WEIGHT = 0.05  # of one step in the drift: some twenty steps make a new pace
-_LEAST_DRIFT, _MOST_DRIFT = 0.02, 8.0  # a start on a machine that was busy then must not stay slow
+_WEIGHT_NEAR, _WEIGHT_FAR = 0.1, 0.02  # of one step, in the time of the size nearest to it and in those of the others
+_LEAST_RATIO, _MOST_RATIO = 0.1, 10.0
 
 
 class StepPace:
@@ -27,25 +28,26 @@ class StepPace:
         """`seconds`: of a step, by its tokens; `most_tokens`: of any step, 0: as many as were measured."""
         self._sizes = sorted(seconds or {})
         self._seconds = [(seconds or {})[size] for size in self._sizes]
-        for i in range(1, len(self._seconds)):  # a bigger step takes no less: what says so was noise
-            self._seconds[i] = max(self._seconds[i], self._seconds[i - 1])
+        self._straighten(0)
         self._most_tokens = most_tokens or max(self._sizes, default=0)
-        self._drift = 1.0
 
     @property
     def is_measured(self) -> bool:
         return len(self._sizes) > 1
 
     def note(self, n_tokens: int, took_s: float) -> None:
-        """A step has been run. The pace follows a machine that gets busier, or cells that fill."""
-        if self.is_measured and n_tokens > 0:
-            drift = took_s / max(self._time_of(n_tokens), 1e-6)
-            drift = min(max(drift, _LEAST_DRIFT), _MOST_DRIFT)
-            self._drift += _WEIGHT * (drift - self._drift)
+        """A step has been run. The pace follows a machine that gets busier or quieter than it was at the start."""
+        if not self.is_measured or n_tokens < 1:
+            return
+        ratio = min(max(took_s / max(self._time_of(n_tokens), 1e-6), _LEAST_RATIO), _MOST_RATIO)
+        nearest = min(range(len(self._sizes)), key=lambda i: abs(log(self._sizes[i] / n_tokens)))
+        for i in range(len(self._sizes)):
+            self._seconds[i] *= ratio ** (_WEIGHT_NEAR if i == nearest else _WEIGHT_FAR)
+        self._straighten(nearest)
 
     def shared_limit_s(self, n_speaking: int) -> float:
         """The longest a step may take that speaks for so many."""
-        return max(SHARED_STEP_S, DECODE_ONLY_FACTOR * self._drift * self._time_of(max(n_speaking, 1)))
+        return max(SHARED_STEP_S, DECODE_ONLY_FACTOR * self._time_of(max(n_speaking, 1)))
 
     def shared_tokens(self, n_speaking: int) -> int:
         """Of prompts, in a step that also speaks for so many."""
@@ -74,6 +76,13 @@ class StepPace:
             "ahead_tokens": self.ahead_tokens(),
         }
 
+    def _straighten(self, known: int) -> None:
+        """A bigger step takes no less than a smaller one: what says so was noise. The `known` size is right."""
+        for i in range(known + 1, len(self._seconds)):
+            self._seconds[i] = max(self._seconds[i], self._seconds[i - 1])
+        for i in range(known - 1, -1, -1):
+            self._seconds[i] = min(self._seconds[i], self._seconds[i + 1])
+
     def _time_of(self, n_tokens: int) -> float:
         """By the line between the two measured sizes beside it."""
         if not self._sizes:
@@ -90,7 +99,6 @@ class StepPace:
 
     def _tokens_in(self, limit_s: float) -> int:
         """The most tokens whose step keeps to a limit."""
-        limit_s /= self._drift
         if limit_s > self._seconds[-1]:
             slope = (self._seconds[-1] - self._seconds[-2]) / (self._sizes[-1] - self._sizes[-2])
             beyond = (limit_s - self._seconds[-1]) / slope if slope > 0 else 0.0
