@@ -392,6 +392,8 @@ class FollowingEar:
             end = stretch.end_sample if stretch.end_sample is not None else self._now
             left = min(end, self._now if hearing.flush_at is None else hearing.flush_at) - stretch.fed_to
             clip = self._recording.read(stretch.fed_to, min(left, PIECE_MS * self._per_ms)) if left > 0 else None
+            if clip is not None and clip.start_sample >= self._now:
+                clip = None
             if clip is None and hearing.flush_at is not None:
                 hearing.flush_at, hearing.flushed_at = None, stretch.fed_to
                 stream.flush()
@@ -420,7 +422,8 @@ class FollowingEar:
         """Whether it was fed all the sound there is; in a hole there is none."""
         end = self._now if stretch.end_sample is None else min(stretch.end_sample, self._now)
         left = end - stretch.fed_to
-        return left <= 0 or self._recording.read(stretch.fed_to, left) is None
+        clip = self._recording.read(stretch.fed_to, left) if left > 0 else None
+        return clip is None or clip.start_sample >= end  # what lies behind waits for the detector
 
     def _is_too_old(self, hearing: _Hearing) -> bool:
         """No pause came before the provider's limit: another stream takes over behind the last settled word."""

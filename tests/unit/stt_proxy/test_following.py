@@ -384,3 +384,16 @@ async def test_an_engine_that_is_lost_says_so_and_how_far_it_came():
     request_id = line.ask(line.spans[:3])
     assert line.answer(request_id).reason == "ENGINE_LOST"
     line.ear.close()
+
+
+async def test_sound_behind_a_hold_that_the_detector_has_not_judged_keeps_nobody_waiting():
+    line = Line()
+    stop = line.spans[0].start_sample + 600 * MS
+    await line.play(0, stop)
+    later = stop + 60 * RATE
+    line.ear.reach(later)
+    line.recording.add(later, np.zeros(160, np.int16))
+    await line.settle()
+    assert not line.ear.is_busy
+    assert line.ear.listened_to is None
+    line.ear.close()
