@@ -8,10 +8,11 @@ import sys
 import grpc
 from voice.nlu.v1.nlu_pb2_grpc import add_NluServiceServicer_to_server
 
-from services.nlu.agent.agent import Agent
 from services.nlu.agent.farewell_lists import load_farewells
+from services.nlu.agent.kinds import open_agent
 from services.nlu.agent.outcomes import load_outcomes
 from services.nlu.agent.profile import AgentProfile, read_agents
+from services.nlu.agent.prompt_agent import PromptAgent, opening
 from services.nlu.agent.wording import load_languages
 from services.nlu.engine import Message, Role, open_engine
 from services.nlu.service import FULL_NAME, NluService
@@ -29,14 +30,15 @@ def main() -> None:
         raise SystemExit(plan(sys.argv[2:]))
     settings = read_settings(NluSettings)
     try:
-        agents = read_agents(settings.agents_dir)
-        if settings.default_agent not in agents:
-            raise StartupError(f"NLU_DEFAULT_AGENT={settings.default_agent}: there are {', '.join(sorted(agents))}")
+        profiles = read_agents(settings.agents_dir)
+        if settings.default_agent not in profiles:
+            raise StartupError(f"NLU_DEFAULT_AGENT={settings.default_agent}: there are {', '.join(sorted(profiles))}")
         engine = open_engine(settings)
+        agents = {agent_id: open_agent(profile, engine, settings) for agent_id, profile in profiles.items()}
     except StartupError as error:
         raise SystemExit(f"nlu: {error}") from None
     lifecycle = Lifecycle()
-    service = NluService(settings, engine, agents, lifecycle)
+    service = NluService(settings, engine, profiles, agents, lifecycle)
 
     def add(server: grpc.aio.Server) -> None:
         add_NluServiceServicer_to_server(service, server)
@@ -45,19 +47,23 @@ def main() -> None:
         await asyncio.to_thread(load_languages)
         await asyncio.to_thread(load_farewells)
         await asyncio.to_thread(load_outcomes)
-        await engine.load(openings(agents, settings))
+        for agent in agents.values():
+            await agent.load()
+        await engine.load(
+            openings([profiles[name] for name, agent in agents.items() if isinstance(agent, PromptAgent)])
+        )
 
     run_service(settings, full_name=FULL_NAME, add=add, load=load, close=engine.close, lifecycle=lifecycle)
 
 
-def openings(agents: dict[str, AgentProfile], settings: NluSettings) -> tuple[tuple[Message, ...], ...]:
+def openings(profiles: list[AgentProfile]) -> tuple[tuple[Message, ...], ...]:
     """How conversations begin, greeting heard: what an engine does well to have read before the first call."""
     return tuple(
         (
-            *Agent(profile, max_prompt_chars=settings.max_prompt_chars).opening(language_code),
+            *opening(profile, language_code),
             Message(Role.AGENT, profile.personas[language_code].greeting),
         )
-        for profile in agents.values()
+        for profile in profiles
         for language_code in profile.language_codes
     )
 

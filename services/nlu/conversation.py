@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import replace
 
 from voice.type.v1 import turn_pb2
 
 from services.nlu.agent.acts import act_name
-from services.nlu.agent.agent import Agent, Plan
+from services.nlu.agent.guarding import Guarding
+from services.nlu.agent.interface import MAX_STATE_BYTES, Agent, AgentState, AgentTurn, Call, Step
 from services.nlu.agent.language import CallLanguage
 from services.nlu.agent.tools import TOOLS
 from services.nlu.checks import check_input, is_clean
 from services.nlu.engine import NluEngine, ToolWanted
 from services.nlu.errors import BadTurnId, as_stream_error
+from services.nlu.guarded_reply import GuardedReply, evidence_of
 from services.nlu.history import Entry, History, ToolCall
 from services.nlu.inputs import (
     CallActionResult,
@@ -41,31 +44,34 @@ from services.runtime.turns import TurnLedger
 
 log = get_logger(__name__)
 
+_KEPT_STATES = 8  # turns that one may continue
+
 
 class Conversation:
     """One stream. `handle` takes what the client sends, in order; `emit` sends, and waits while the client is slow."""
 
     def __init__(
         self,
-        conversation_id: str,
         config: Config,
         *,
         agent: Agent,
+        call: Call,
+        guarding: Guarding,
         engine: NluEngine,
         settings: NluSettings,
         metrics: StageMetrics,
         emit: Callable[[Output], Awaitable[None]],
         tasks: asyncio.TaskGroup,
     ) -> None:
-        """`tasks` holds the turns and the tools; `conversation_id` is unique, and the engine's caches are keyed by it.
-
-        Raises BadState.
-        """
-        self._agent, self._engine, self._settings, self._metrics = agent, engine, settings, metrics
+        """`call` is what the agent is told of the conversation; `tasks` holds turns and tools. Raises BadState."""
+        self._agent, self._call, self._engine = agent, call, engine
+        self._guarding = guarding
+        self._settings, self._metrics = settings, metrics
         self._emit, self._tasks = emit, tasks
         self._fails_stream = config.fails_stream_on_turn_failure
-        self._id = conversation_id
-        self._language = CallLanguage(agent.language_codes, read_state(config.state).language_code)
+        state = read_state(config.state)
+        self._language = CallLanguage(call.language_codes, state.language_code)
+        self._states = AgentStates(state.agent)
         self._history = History(config.history)
         self._ledger = TurnLedger(metrics.fenced_messages_total.inc, field="user_turn.turn_id")
         self._turns: dict[int, Turn] = {}
@@ -74,7 +80,7 @@ class Conversation:
             settings.turn_limit_s, settings.draft_limit_s, settings.max_reply_sentences, settings.first_phrase_words
         )
         self._tool_runs = ToolRuns(
-            tools={name: TOOLS[name] for name in agent.profile.tools},
+            tools={name: TOOLS[name] for name in guarding.profile.tools},
             key_fields=(config.tenant_id, config.visit_id or config.call_id),
             history=self._history,
             emit=emit,
@@ -84,8 +90,9 @@ class Conversation:
 
     async def prepare(self) -> None:
         """Read the conversation so far, so that the next turn need not wait for that."""
-        messages = self._agent.messages(self._history.entries(), language_code=self._language.current)
-        await self._engine.prepare(self._id, messages)
+        await self._agent.prepare(
+            self._call, self._history.entries(), language_code=self._language.current, state=self._states.last
+        )
 
     async def handle(self, received: Input) -> None:
         """Take one message. Raises RequestError, which ends the stream."""
@@ -143,11 +150,27 @@ class Conversation:
             switches_language=switches_language,
             stopwatch=stopwatch,
         )
-        plan = self._agent.plan(turn_input, self._history_for(received), language_code=language_code)
+        asked = AgentTurn(
+            call=self._call,
+            turn_id=turn_id,
+            input=turn_input,
+            language_code=language_code,
+            state=self._states.before(received.continues_turn_id or turn_id),
+        )
+        history = self._history_for(received)
+        evidence = evidence_of(history, user_text=turn.user_text, clock=self._guarding.clock)
+        turn.guarded = GuardedReply(
+            self._guarding.guard, language_code, evidence, turn_id, self._guarding.profile.facts
+        )
+
+        def respond(objection: str) -> AsyncGenerator[Step, None]:
+            asked_again = replace(asked, objection=objection) if objection else asked
+            return self._agent.respond(asked_again, history, committed=turn.committed)
+
         self._turns[turn_id] = turn
         if not received.is_draft:
             self._stand(turn)
-        turn.task = self._tasks.create_task(self._run(turn, plan, received))
+        turn.task = self._tasks.create_task(self._run(turn, turn.guarded, respond, received))
 
     async def _commit(self, turn_id: int) -> None:
         superseded = self._ledger.commit(turn_id)
@@ -158,7 +181,7 @@ class Conversation:
             await self._cancel(earlier)
         if self._ledger.is_live(turn_id):
             self._stand(turn)
-            await self._engine.commit(self._id, turn_id)
+            await self._engine.commit(self._call.conversation, turn_id)
 
     def _stand(self, turn: Turn) -> None:
         """From here on the turn is part of the conversation."""
@@ -168,6 +191,12 @@ class Conversation:
             self._families[turn.turn_id] = turn.family
         self._language.current = turn.language_code
         turn.committed.set()
+        self._remember(turn)
+
+    def _remember(self, turn: Turn) -> None:
+        """Keep what the agent remembers of a turn that stands."""
+        if turn.remembered is not None and turn.committed.is_set():
+            self._states.stand(turn.turn_id, turn.remembered)
 
     def _history_for(self, received: UserTurn) -> list[Entry]:
         """What the turn's prompt shows of the conversation."""
@@ -178,20 +207,27 @@ class Conversation:
             continues_turn_id=received.continues_turn_id,
         )
 
-    async def _run(self, turn: Turn, plan: Plan, received: UserTurn) -> None:
+    async def _run(
+        self,
+        turn: Turn,
+        guarded: GuardedReply,
+        respond: Callable[[str], AsyncGenerator[Step, None]],
+        received: UserTurn,
+    ) -> None:
         bind_turn(turn.turn_id)
         with turn_span("nlu.turn", received.trace_context):
             try:
                 run = TurnRun(
                     turn,
-                    agent=self._agent,
-                    engine=self._engine,
-                    conversation=self._id,
                     emit=lambda output: self._send(turn, output),
                     run_tool=self._run_tool,
+                    remember=self._remember,
                     limits=self._limits,
+                    profile=self._guarding.profile,
+                    guarded=guarded,
+                    honest=self._guarding.honest(turn.language_code),
                 )
-                await run.run(plan)
+                await run.run(respond)
             except TurnFailed as failed:
                 await self._fail(turn.turn_id, turn.stopwatch, failed)
             except TimeoutError:
@@ -264,8 +300,9 @@ class Conversation:
                 message=failed.message if failed else "",
                 is_retryable=failed.is_retryable if failed else False,
                 retry_delay_ms=failed.retry_delay_ms if failed else 0,
-                state=write_state(State(self._language.current)),
+                state=write_state(State(self._language.current, self._states.last)),
                 engine=">".join(turn.engines) if turn else "",
+                withheld=tuple(turn.guarded.withheld) if turn is not None and turn.guarded is not None else (),
             )
         )
 
@@ -283,6 +320,31 @@ class Conversation:
         result = {"outcome": outcome.value} | ({"reason": reason[:64]} if reason else {})
         if not self._history.note_result(action_id, json.dumps(result)):
             log.warning("act_unknown", action_id=action_id[:64])
+
+
+class AgentStates:
+    """What the agent remembered turn by turn. Of a turn that is continued the state before it is wanted again."""
+
+    def __init__(self, first: AgentState) -> None:
+        """`first`: as it was on an earlier stream."""
+        self._states: list[tuple[int, AgentState]] = [(0, first)]
+
+    @property
+    def last(self) -> AgentState:
+        return self._states[-1][1]
+
+    def before(self, turn_id: int) -> AgentState:
+        """As the turns before this one left it."""
+        return next((state for left_by, state in reversed(self._states) if left_by < turn_id), self._states[0][1])
+
+    def stand(self, turn_id: int, state: AgentState) -> None:
+        """A turn that stands left this. A state that is too long to hand over is not kept."""
+        n_bytes = len(json.dumps(state, ensure_ascii=False).encode())
+        if n_bytes > MAX_STATE_BYTES:
+            log.warning("agent_state_too_long", turn_id=turn_id, n_bytes=n_bytes)
+            return
+        kept = [(left_by, earlier) for left_by, earlier in self._states if left_by < turn_id]
+        self._states = [*kept, (turn_id, state)][-_KEPT_STATES:]
 
 
 def _family(turn_id: int) -> tuple[int, ...]:

@@ -113,6 +113,14 @@ class Outcome(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class WithheldClause:
+    """A clause that was not spoken, and the rule of the guard that it breaks."""
+
+    rule: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class TurnEnd:
     """The one end of a begun turn."""
 
@@ -124,6 +132,7 @@ class TurnEnd:
     is_retryable: bool = False
     retry_delay_ms: int = 0
     state: bytes = b""
+    withheld: tuple[WithheldClause, ...] = ()
     engine: str = ""  # of a chain; several that took over from one another joined by ">"
 
 

@@ -10,7 +10,9 @@ import grpc
 from voice.nlu.v1 import nlu_pb2, nlu_pb2_grpc
 from voice.type.v1 import engine_pb2
 
-from services.nlu.agent.agent import Agent, speakable_languages
+from services.nlu.agent.courtesies import speakable_languages
+from services.nlu.agent.guarding import guarding_of
+from services.nlu.agent.interface import Agent, Call
 from services.nlu.agent.profile import AgentProfile
 from services.nlu.conversation import Conversation
 from services.nlu.engine import NluEngine
@@ -53,10 +55,17 @@ class NluService(nlu_pb2_grpc.NluServiceServicer):
     """Serves conversations of every agent with one engine."""
 
     def __init__(
-        self, settings: NluSettings, engine: NluEngine, agents: dict[str, AgentProfile], lifecycle: Lifecycle
+        self,
+        settings: NluSettings,
+        engine: NluEngine,
+        profiles: dict[str, AgentProfile],
+        agents: dict[str, Agent],
+        lifecycle: Lifecycle,
     ) -> None:
-        """`agents` by id; the engine is loaded before the first stream is let in."""
-        self._settings, self._engine, self._agents, self._lifecycle = settings, engine, agents, lifecycle
+        """`profiles` and `agents` by agent_id; these and the engine are loaded before the first stream is let in."""
+        self._settings, self._engine, self._lifecycle = settings, engine, lifecycle
+        self._profiles, self._agents = profiles, agents
+        self._guardings = {agent_id: guarding_of(profile) for agent_id, profile in profiles.items()}
         self._metrics = StageMetrics("nlu")
         self._board: ProviderBoard | None = getattr(engine, "board", None)  # a chain has one
 
@@ -69,11 +78,11 @@ class NluService(nlu_pb2_grpc.NluServiceServicer):
         check_tenant(context, first.config.tenant_id)
         self._check_size(first.config)
         config = read_config(first.config, call_id=bind_call(first.config.call_id))
-        agent = self._agent(config)
+        profile, call = self._call(config)
         outbox: Outbox[nlu_pb2.StreamingConverseResponse] = Outbox(_OUTBOX_LIMIT)
 
         async def serve(requests: AsyncIterator[nlu_pb2.StreamingConverseRequest]) -> None:
-            await self._serve(config, agent, requests, outbox)
+            await self._serve(config, profile, call, requests, outbox)
 
         async for response in exchange(request_iterator, serve, outbox):
             yield response
@@ -83,11 +92,9 @@ class NluService(nlu_pb2_grpc.NluServiceServicer):
         request: nlu_pb2.DescribeEngineRequest,
         context: grpc.aio.ServicerContext[nlu_pb2.DescribeEngineRequest, nlu_pb2.DescribeEngineResponse],
     ) -> nlu_pb2.DescribeEngineResponse:
-        if request.HasField("tenant_id"):
-            check_tenant(context, request.tenant_id)
         agents = [
             write_profile(profile, tenants=[each for each in profile.tenants if caller_may_act_for(each)])
-            for profile in self._agents.values()
+            for profile in self._profiles.values()
             if self._may_list(profile, request)
         ]
         return nlu_pb2.DescribeEngineResponse(engine=self._engine_info(), agents=agents)
@@ -104,46 +111,49 @@ class NluService(nlu_pb2_grpc.NluServiceServicer):
     async def _serve(
         self,
         config: Config,
-        agent: Agent,
+        profile: AgentProfile,
+        call: Call,
         requests: AsyncIterator[nlu_pb2.StreamingConverseRequest],
         outbox: Outbox[nlu_pb2.StreamingConverseResponse],
     ) -> None:
         """One stream from its config to its end."""
+        guarding = self._guardings[profile.agent_id]
+        if config.instructions:
+            guarding = guarding_of(profile, instructions=config.instructions)
 
         async def emit(output: Output) -> None:
             await outbox.put(write_output(output))
 
-        # Not the call id: that is the client's label, and two streams may share it. The part before the dot says which
-        # conversations may share what the engine has computed.
-        conversation_id = f"{key_of(config.tenant_id)}.{uuid4().hex}"
         try:
             async with asyncio.TaskGroup() as stream:
                 going_away = stream.create_task(self._say_going_away(outbox))
                 async with asyncio.TaskGroup() as tasks:
                     conversation = Conversation(
-                        conversation_id,
                         config,
-                        agent=agent,
+                        agent=self._agents[profile.agent_id],
+                        call=call,
+                        guarding=guarding,
                         engine=self._engine,
                         settings=self._settings,
                         metrics=self._metrics,
                         emit=emit,
                         tasks=tasks,
                     )
-                    await outbox.put(self._opening(agent.profile))
+                    await outbox.put(self._opening(profile))
                     await conversation.prepare()
                     async for request in later_requests(requests, self._metrics):
                         await conversation.handle(read_request(request))
                     await conversation.finish()
                 going_away.cancel()
         finally:
-            await self._engine.forget(conversation_id)
+            await self._engine.forget(call.conversation)
 
-    def _agent(self, config: Config) -> Agent:
+    def _call(self, config: Config) -> tuple[AgentProfile, Call]:
+        """Whose call it is, and what the agent is told of it."""
         agent_id = config.agent_id or self._settings.default_agent
-        profile = self._agents.get(agent_id)
+        profile = self._profiles.get(agent_id)
         if profile is None or not profile.is_for(config.tenant_id):
-            own = sorted(name for name, each in self._agents.items() if each.is_for(config.tenant_id))
+            own = sorted(name for name, each in self._profiles.items() if each.is_for(config.tenant_id))
             known = ", ".join(own[:20]) or "none for this tenant"
             raise UnknownAgent(f"no agent is called {agent_id[:64]!r}; there are {known}", field="config.agent_id")
         language_codes = speakable_languages(profile, config.language_codes)
@@ -157,12 +167,15 @@ class NluService(nlu_pb2_grpc.NluServiceServicer):
                 f"{len(config.instructions)} characters: send at most {_MAX_INSTRUCTION_CHARS}",
                 field="config.instructions",
             )
-        return Agent(
-            profile,
-            language_codes=language_codes,
+        call = Call(
+            # Not the call id: that is the client's label, and two streams may share it. The part before the dot says
+            # which conversations may share what the engine has computed.
+            conversation=f"{key_of(config.tenant_id)}.{uuid4().hex}",
+            language_codes=language_codes or profile.language_codes,
             instructions=config.instructions,
-            max_prompt_chars=self._settings.max_prompt_chars,
+            tenant_id=config.tenant_id,
         )
+        return profile, call
 
     def _may_list(self, profile: AgentProfile, request: nlu_pb2.DescribeEngineRequest) -> bool:
         """Whether the asker may know of an agent: those of the tenant it names, else of any it may act for."""

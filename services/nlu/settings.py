@@ -47,6 +47,10 @@ class NluSettings(ServiceSettings):
         5.0, gt=0, description="openai, gemini: longest time without a byte from the server, in seconds."
     )
     agents_dir: Path = Field(_ROOT / "deploy" / "agents", description="Folder of the agents' YAML files.")
+    agent_kind: str = Field(
+        "",
+        description="Kind of every agent in place of its file's: graph, prompt, or a factory 'package.module:name'.",
+    )
     default_agent: str = Field("clinic", description="The agent that answers when a config names none.")
 
     max_turn_text_chars: int = Field(4000, ge=100, description="Longest text of a turn, in Unicode code points.")
@@ -106,6 +110,17 @@ class NluSettings(ServiceSettings):
         Path("~/.cache/tong-dai/prompts"),
         validate_default=True,
         description="llama_cpp: folder where what the model made of prompts' openings is kept from start to start.",
+    )
+
+    understanding_cache_dir: Annotated[Path, AfterValidator(Path.expanduser)] = Field(
+        Path("~/.cache/tong-dai/understanding"),
+        validate_default=True,
+        description="graph: folder where the vectors of the agents' examples are kept from start to start.",
+    )
+    choice_limit_s: float = Field(
+        0.0,
+        ge=0,
+        description="graph: longest time for the model to settle a doubt, in seconds; 0: it is not asked.",
     )
 
     openai_base_url: str = Field(

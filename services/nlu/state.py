@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 
 from services.nlu.errors import BadState
 
@@ -15,11 +16,12 @@ class State:
     """What goes on when a call moves to another stream."""
 
     language_code: str = ""  # of the last reply
+    agent: Mapping[str, object] = field(default_factory=dict)  # what the agent remembers
 
 
 def write_state(state: State) -> bytes:
-    """The bytes for turn_end; some dozens, far under the 16 KiB allowed."""
-    return json.dumps({"version": _VERSION, **asdict(state)}, separators=(",", ":")).encode()
+    """The bytes for turn_end; the agent's part is bounded (MAX_STATE_BYTES), so they are under the 16 KiB allowed."""
+    return json.dumps({"version": _VERSION, **asdict(state)}, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def read_state(content: bytes) -> State:
@@ -30,8 +32,11 @@ def read_state(content: bytes) -> State:
         parsed = json.loads(content)
         if parsed["version"] > _VERSION:
             return State()
-        return State(language_code=str(parsed["language_code"]))
-    except (ValueError, KeyError, TypeError) as error:
+        agent = parsed.get("agent", {})
+        if not isinstance(agent, dict):
+            raise TypeError("agent is no object")
+        return State(language_code=str(parsed["language_code"]), agent=agent)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadState(
             "this state is none that a turn_end gave: hand back its bytes, or none", field="config.state"
         ) from error

@@ -10,28 +10,23 @@ from dataclasses import dataclass, field
 
 from prometheus_client import Counter
 
-from services.nlu.agent.acts import ACT_NAMES, WantedEar, act_name, read_act
-from services.nlu.agent.agent import Agent, FixedReply, ModelReply, Plan, user_text
+from services.language.words import normalise
+from services.nlu.agent.acts import act_name
+from services.nlu.agent.courtesies import user_text
+from services.nlu.agent.deeds import Tense
 from services.nlu.agent.ending import agent_ends
+from services.nlu.agent.evidence import PASSED, Verdict
 from services.nlu.agent.expecting import expected_after
+from services.nlu.agent.interface import Act, AgentState, AwaitCommit, CallTool, Expect, Remember, Say, Step
 from services.nlu.agent.outcomes import kind_of
+from services.nlu.agent.profile import AgentProfile
 from services.nlu.clauses import Clause, ClauseCutter
-from services.nlu.engine import (
-    Began,
-    CutShort,
-    MadeBy,
-    Message,
-    NluEngine,
-    ReplyPart,
-    ReplyRequest,
-    Role,
-    TextMade,
-    ToolWanted,
-)
+from services.nlu.engine import Began, CutShort, MadeBy, ToolWanted
+from services.nlu.guarded_reply import GuardedReply
 from services.nlu.history import ToolCall
 from services.nlu.inputs import TurnInput
+from services.nlu.outputs import Act as CallAct
 from services.nlu.outputs import (
-    Act,
     ActionOutcome,
     CallAction,
     Expectation,
@@ -46,7 +41,7 @@ from services.runtime.clock import Stopwatch
 from services.runtime.errors import TurnFailed
 from services.runtime.logs import get_logger
 
-_MAX_TOOL_ROUNDS = 4
+PROMISE = Tense.PROMISED.value  # the guard's rule of a clause that its act, asked for behind it, makes true
 NOT_ALLOWED = "NOT_ALLOWED"
 """Why an act was not asked for that the agent's file does not list."""
 
@@ -69,9 +64,11 @@ class Turn:
     switches_language: bool = False
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
     reply: str = ""  # as sent
+    remembered: AgentState | None = None  # by the agent in this turn
     is_waiting_for_commit: bool = False
     engines: list[str] = field(default_factory=list)  # of a chain, in the order they made the reply
     task: asyncio.Task[None] | None = None
+    guarded: GuardedReply | None = None
 
     @property
     def user_text(self) -> str:
@@ -88,6 +85,14 @@ class TurnLimits:
     first_phrase_words: int  # see ClauseCutter
 
 
+class Withheld(Exception):
+    """A clause may not be spoken: the reply ends before it."""
+
+    def __init__(self, clause: str, verdict: Verdict) -> None:
+        super().__init__(verdict.rule)
+        self.clause, self.verdict = clause, verdict
+
+
 class TurnRun:
     """Carries one turn out. Cancelling `run` cancels the turn; what it began to send is then whole clauses."""
 
@@ -95,122 +100,166 @@ class TurnRun:
         self,
         turn: Turn,
         *,
-        agent: Agent,
-        engine: NluEngine,
-        conversation: str,
         emit: Callable[[Output], Awaitable[None]],
         run_tool: Callable[[Turn, ToolWanted], Awaitable[ToolCall]],
+        remember: Callable[[Turn], None],
         limits: TurnLimits,
+        profile: AgentProfile,
+        guarded: GuardedReply,
+        honest: str,
     ) -> None:
-        """`emit` sends; `run_tool` runs a tool, or finds the result of the same one."""
-        self._turn, self._agent, self._engine, self._conversation = turn, agent, engine, conversation
-        self._emit, self._run_tool, self._limits = emit, run_tool, limits
+        """`emit` sends; `run_tool` runs a tool, or finds the result of the same one; `remember` is told when the agent
+        has said what it remembers. `guarded` checks every clause; `honest` is said where the agent twice says what
+        nothing speaks for.
+        """
+        self._turn, self._emit, self._run_tool, self._remember = turn, emit, run_tool, remember
+        self._limits, self._profile, self._guarded, self._honest = limits, profile, guarded, honest
+        self._held: list[str] = []  # clauses from a promise on, until its act is asked for
+        self._unclear = ""  # the beginning of a sentence that is right or wrong by what follows
+        self._is_second = False  # the agent has been asked once more
+        self._done: list[CallAct] = []
         self._cutter = ClauseCutter(first_phrase_words=limits.first_phrase_words)
         self._plain = PlainSpeech()
         self._acts = 0
-        self._sentences = 0
+        self._sentences = 0  # written by a model
         self._has_written = False
+        self._is_from_facts = False  # what is in the cutter
         self._expects = False
         self._goes_on_after_pause = False  # the text before an act has lost the space at its end
+        self._asked_ns = 0
         self._working_since_ns: int | None = None
 
-    async def run(self, plan: Plan) -> None:
-        """Say and do what the plan says. Returns when the turn is complete: for a draft, after its commit.
+    async def run(self, respond: Callable[[str], AsyncGenerator[Step, None]]) -> None:
+        """Say and do what the agent's steps are. Returns when the turn is complete: for a draft, after its commit.
 
-        Raises TurnFailed, and TimeoutError past the limits.
+        `respond` asks the agent, with an objection or none. Raises TurnFailed, and TimeoutError past the limits.
         """
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(self._limits.turn_s) as self._timeout:
             self._deadline = loop.time() + self._limits.turn_s
             if self._turn.switches_language and self._turn.committed.is_set():
                 await self._switch_language()
-            match plan:
-                case FixedReply(text, ends_call):
-                    await self._say_all(_fixed(text), max_sentences=None)
-                case ModelReply(messages):
-                    ends_call = False
-                    await self._converse(messages)
-                    self._check_something_is_said()
+            await self._reply(respond)
+            self._check_something_is_said()
             self._rest()
             await self._wait_for_commit()
             await self._expect()
-            if ends_call or (self._plain.wants_hang_up and self._says_goodbye()):
+            if self._plain.wants_hang_up and self._says_goodbye():
                 await self._act(HangUp(), is_now=False)
 
-    async def _converse(self, messages: tuple[Message, ...]) -> None:
-        """Ask the model, run the tools it wants, ask again with their results."""
-        for _ in range(_MAX_TOOL_ROUNDS):
-            turn = self._turn
-            request = ReplyRequest(
-                conversation=self._conversation,
-                turn_id=turn.turn_id,
-                messages=messages,
-                language_code=turn.language_code,
-                is_draft=not turn.committed.is_set(),
-                tools=self._agent.tools,
-            )
-            said_before = len(turn.reply)
-            results = await self._say_all(self._engine.reply(request), max_sentences=self._limits.max_sentences)
-            if not results:
-                return
-            said = turn.reply[said_before:].strip()
-            messages += (Message(Role.AGENT, said),) if said else ()
-            messages += tuple(Message(Role.TOOL, f"{call.name}: {call.result_json}") for call in results)
-
-    async def _say_all(self, parts: AsyncGenerator[ReplyPart, None], *, max_sentences: int | None) -> list[ToolCall]:
-        """Send what is written, as it is written; returns the tools that were run for it. `max_sentences`: those after
-        which a model's words end; None for a text that is said as it stands.
+    async def _reply(self, respond: Callable[[str], AsyncGenerator[Step, None]]) -> None:
+        """Take the agent's steps. Where a clause may not be spoken the agent is asked once more, with the objection;
+        then the persona's honest sentence is said.
         """
-        results: list[ToolCall] = []
-        asked_ns = time.monotonic_ns()
-        async with aclosing(parts):
-            async for part in parts:
-                match part:
-                    case Began():
-                        self._working_since_ns = time.monotonic_ns()
-                        self._turn.stopwatch.add_queue(self._working_since_ns - asked_ns)
-                    case TextMade(text):
-                        self._has_written = self._has_written or not text.isspace()
-                        await self._send(self._cutter.push(self._plain.push(text)))
-                        if max_sentences is not None and self._sentences >= max_sentences:
-                            return results
-                    case MadeBy(engine):
-                        if self._turn.engines[-1:] != [engine]:
-                            self._turn.engines.append(engine)
-                    case CutShort():
-                        if self._cutter.drop_rest():
-                            self._plain = PlainSpeech()
-                    case ToolWanted() as wanted:
-                        await self._send_rest()
-                        await self._wait_for_commit()
-                        results += await self._do(wanted)
-                        self._working_since_ns = time.monotonic_ns()
+        try:
+            await self._take_all(respond(""))
+        except Withheld as first:
+            self._begin_afresh(first)
+            try:
+                await self._take_all(
+                    respond(self._guarded.objection(first.clause, first.verdict, said=self._turn.reply))
+                )
+            except Withheld as second:
+                self._begin_afresh(second)
+                await self._emit_clause(self._honest)
+
+    async def _take_all(self, steps: AsyncGenerator[Step, None]) -> None:
+        self._work_begins()
+        async with aclosing(steps):
+            async for step in steps:
+                await self._take(step)
         await self._send_rest()
-        return results
+        await self._release(is_whole=True)
+
+    def _begin_afresh(self, withheld: Withheld) -> None:
+        self._guarded.withhold(withheld.clause, withheld.verdict)
+        self._is_second = True
+        self._held.clear()
+        self._unclear = ""
+        self._sentences = 0
+        self._cutter = ClauseCutter(first_phrase_words=self._limits.first_phrase_words)
+        self._plain = PlainSpeech()
+        self._goes_on_after_pause = True
+
+    async def _take(self, step: Step) -> None:
+        match step:
+            case Began():
+                now_ns = time.monotonic_ns()
+                self._turn.stopwatch.add_queue(now_ns - self._asked_ns)
+                self._working_since_ns = now_ns
+            case Say():
+                await self._say(step)
+            case CutShort():
+                if self._cutter.drop_rest():
+                    self._plain = PlainSpeech()
+            case MadeBy(engine):
+                if self._turn.engines[-1:] != [engine]:
+                    self._turn.engines.append(engine)
+            case Remember(state):
+                self._turn.remembered = state
+                self._remember(self._turn)
+            case _:  # what has an effect outside the reply
+                if not isinstance(step, Expect | AwaitCommit):
+                    self._ask(step)
+                await self._send_rest()
+                await self._release()
+                await self._wait_for_commit()
+                await self._do(step)
+                self._work_begins()
+
+    async def _say(self, say: Say) -> None:
+        """Send what is whole by now. What a model writes ends after the sentences it may say."""
+        if say.is_written_by_model and self._sentences >= self._limits.max_sentences:
+            say.is_enough = True
+            return
+        if say.is_from_facts is not self._is_from_facts:
+            await self._send_rest()
+            self._is_from_facts = say.is_from_facts
+        self._has_written = self._has_written or not say.text.isspace()
+        clauses = self._cutter.push(self._plain.push(say.text))
+        await self._send(clauses)
+        if say.is_written_by_model:
+            self._sentences += sum(clause.ends_sentence for clause in clauses)
+            say.is_enough = self._sentences >= self._limits.max_sentences
+            if say.is_enough:
+                self._plain.finish()
+                self._cutter = ClauseCutter(first_phrase_words=self._limits.first_phrase_words)
 
     def _check_something_is_said(self) -> None:
         """Fail a turn whose model wrote only what must not be spoken: the caller would hear nothing."""
         if self._has_written and not (self._turn.reply or self._acts or self._plain.wants_hang_up):
             raise TurnFailed("ENGINE_FAILED", "the model wrote nothing that can be spoken", is_retryable=True)
 
-    async def _do(self, wanted: ToolWanted) -> list[ToolCall]:
-        if wanted.name not in ACT_NAMES:
-            self._rest()
-            return [await self._run_tool(self._turn, wanted)]
-        act = read_act(wanted.name, wanted.arguments_json)
-        if isinstance(act, WantedEar):
-            self._expects = True
-            await self._emit(Expectation(self._turn.turn_id, act.kind, act.length, act.phrases))
-        elif not await self._act(act.act, is_now=act.is_now):
-            await self._say_refusal(act.act)
-        return []
+    def _ask(self, step: Act | CallTool) -> None:
+        """What is asked for speaks for its promise, unless the agent's file does not allow it."""
+        if isinstance(step, CallTool):
+            self._guarded.ask(step.name)
+        elif self._profile.may(step.act):
+            self._guarded.ask(act_name(step.act))
 
-    async def _say_refusal(self, act: Act) -> None:
+    async def _do(self, step: Act | CallTool | Expect | AwaitCommit) -> None:
+        match step:
+            case AwaitCommit():
+                pass
+            case CallTool(name, arguments_json):
+                self._rest()
+                step.result = await self._run_tool(self._turn, ToolWanted(name, arguments_json))
+                self._guarded.note(step.result)
+            case Act(act, is_now):
+                if not (self._is_second and act in self._done):
+                    self._done.append(act)
+                    if not await self._act(act, is_now=is_now):
+                        await self._say_refusal(act)
+            case Expect(kind, length, phrases):
+                self._expects = True
+                await self._emit(Expectation(self._turn.turn_id, kind, length, phrases))
+
+    async def _say_refusal(self, act: CallAct) -> None:
         """The caller may have been promised it, so they hear that it cannot be."""
-        turn, profile = self._turn, self._agent.profile
-        words = profile.outcome(kind_of(act, ActionOutcome.FAILED, NOT_ALLOWED), turn.language_code)
+        words = self._profile.outcome(kind_of(act, ActionOutcome.FAILED, NOT_ALLOWED), self._turn.language_code)
         self._goes_on_after_pause = True
-        await self._send(self._cutter.push(words) + self._cutter.finish())
+        for clause in self._cutter.push(words) + self._cutter.finish():
+            await self._emit_clause(clause.text)
         self._goes_on_after_pause = True
 
     async def _send_rest(self) -> None:
@@ -218,19 +267,51 @@ class TurnRun:
         self._goes_on_after_pause = True
 
     async def _send(self, clauses: list[Clause]) -> None:
-        turn = self._turn
+        """Send clauses that may be spoken; from a promise on they wait until its act is asked for. Raises Withheld."""
         for clause in clauses:
-            timing = None
-            if not turn.reply:
-                self._rest(goes_on=True)
-                timing = turn.stopwatch.timing()
-            text = clause.text
-            if self._goes_on_after_pause and not turn.reply[-1:].isspace() and not text[0].isspace():
-                text = f" {text}" if turn.reply else text
-            self._goes_on_after_pause = False
-            turn.reply += text
-            self._sentences += clause.ends_sentence
-            await self._emit(ReplyText(turn.turn_id, text, turn.language_code, timing))
+            if self._held or (self._is_second and self._is_said(clause.text)):
+                self._held += [clause.text] if self._held else []
+                continue
+            text, self._unclear = self._unclear + clause.text, ""
+            checks = not self._is_from_facts
+            verdict = self._guarded.check(text, reply=self._turn.reply) if checks else PASSED
+            if verdict.rule == PROMISE:
+                self._held.append(text)
+            elif verdict.ok:
+                await self._emit_clause(text)
+            elif verdict.may_mend:
+                self._unclear = text
+            else:
+                raise Withheld(text, verdict)
+
+    async def _release(self, *, is_whole: bool = False) -> None:
+        """Send what waited, once the act of its promise is asked for. Raises Withheld: the reply ends without it."""
+        if self._unclear:
+            text, self._unclear = self._unclear, ""
+            verdict = self._guarded.check(text, reply=self._turn.reply)
+            raise Withheld(text, verdict)
+        while self._held:
+            verdict = self._guarded.check(self._held[0], reply=self._turn.reply)
+            if verdict.rule == PROMISE and not is_whole:
+                return
+            if not verdict.ok:
+                raise Withheld(self._held[0], verdict)
+            await self._emit_clause(self._held.pop(0))
+
+    def _is_said(self, text: str) -> bool:
+        """Whether the reply has begun so already: a second try begins with "Sure," again."""
+        return bool(normalise(text)) and normalise(self._turn.reply) == normalise(text)
+
+    async def _emit_clause(self, text: str) -> None:
+        turn, timing = self._turn, None
+        if not turn.reply:
+            self._rest(goes_on=True)
+            timing = turn.stopwatch.timing()
+        if self._goes_on_after_pause and not turn.reply[-1:].isspace() and not text[0].isspace():
+            text = f" {text}" if turn.reply else text
+        self._goes_on_after_pause = False
+        turn.reply += text
+        await self._emit(ReplyText(turn.turn_id, text, turn.language_code, timing))
 
     async def _expect(self) -> None:
         turn = self._turn
@@ -242,10 +323,10 @@ class TurnRun:
         self._turn.switches_language = False
         await self._act(SwitchLanguage(self._turn.language_code), is_now=True)
 
-    async def _act(self, act: Act, *, is_now: bool) -> bool:
+    async def _act(self, act: CallAct, *, is_now: bool) -> bool:
         """Ask for an act. False: the agent's file does not allow it, and nothing is asked for."""
-        if not self._agent.profile.may(act):
-            log.warning("act_refused", action=act_name(act), agent_id=self._agent.profile.agent_id, reason=NOT_ALLOWED)
+        if not self._profile.may(act):
+            log.warning("act_refused", action=act_name(act), agent_id=self._profile.agent_id, reason=NOT_ALLOWED)
             ACTS_REFUSED_TOTAL.labels(act_name(act)).inc()
             return False
         self._acts += 1
@@ -272,14 +353,13 @@ class TurnRun:
     def _says_goodbye(self) -> bool:
         return agent_ends(self._turn.reply, language_code=self._turn.language_code)
 
+    def _work_begins(self) -> None:
+        """The agent works from here on; an engine that says so later has let it wait until then."""
+        self._asked_ns = self._working_since_ns = time.monotonic_ns()
+
     def _rest(self, *, goes_on: bool = False) -> None:
         """Count the work done up to now; nothing works for the turn from here on, unless it goes on."""
         now_ns = time.monotonic_ns()
         if self._working_since_ns is not None:
             self._turn.stopwatch.add_compute(now_ns - self._working_since_ns)
             self._working_since_ns = now_ns if goes_on else None
-
-
-async def _fixed(text: str) -> AsyncGenerator[ReplyPart, None]:
-    yield Began()
-    yield TextMade(text)

@@ -118,6 +118,7 @@ def write_output(output: Output) -> nlu_pb2.StreamingConverseResponse:
                 retry_delay_ms=output.retry_delay_ms,
                 timing=output.timing.to_proto(),
                 state=output.state,
+                withheld=[turn_pb2.WithheldClause(rule=each.rule, text=each.text) for each in output.withheld],
                 engine=output.engine,
             )
             return nlu_pb2.StreamingConverseResponse(turn_end=end)

@@ -26,7 +26,13 @@ class Command:
 
     def __init__(self, **environment: str) -> None:
         self.ports = free_ports(2 * len(SERVICES))
-        ours = {"STT_ENGINE": "script", "NLU_ENGINE": "script", "TTS_ENGINES": "*=tone", "GATEWAY_EDGES": "program"}
+        ours = {
+            "STT_ENGINE": "script",
+            "NLU_ENGINE": "script",
+            "NLU_AGENT_KIND": "prompt",
+            "TTS_ENGINES": "*=tone",
+            "GATEWAY_EDGES": "program",
+        }
         for index, service in enumerate(SERVICES):
             ours[f"{service.prefix}_PORT"] = str(self.ports[2 * index])
             ours[f"{service.prefix}_METRICS_PORT"] = str(self.ports[2 * index + 1])

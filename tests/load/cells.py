@@ -65,7 +65,7 @@ class Cell:
         """The four processes, models first."""
         own: dict[str, dict[str, str]] = {
             "stt_proxy": {"STT_ENGINE": "script", "STT_SCRIPT_FILE": self._write_script()},
-            "nlu": {"NLU_ENGINE": "script", "NLU_SCRIPT_REPLY": self.reply},
+            "nlu": {"NLU_ENGINE": "script", "NLU_AGENT_KIND": "prompt", "NLU_SCRIPT_REPLY": self.reply},
             "tts": {"TTS_ENGINES": f"*={self.voice}", "TTS_TONE_MS_PER_CHAR": str(self.tone_ms_per_char)},
             "call_gateway": {
                 "GATEWAY_EDGES": "ari",

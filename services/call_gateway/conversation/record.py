@@ -36,6 +36,9 @@ class TurnNotes:
     audio_timing: Timing | None = None
     first_frame_at: float | None = None
     trace: Trace = field(default_factory=Trace)
+    nlu_engine: str = ""  # of the stage's chain; empty: its only one
+    tts_engine: str = ""
+    withheld_rules: tuple[str, ...] = ()
 
     def take_over_draft(self, draft: "TurnNotes") -> None:
         """The turn is answered from a draft: it was asked, and perhaps answered, before it was taken."""
@@ -44,6 +47,7 @@ class TurnNotes:
         self.asked_at = draft.asked_at
         self.first_clause_at, self.clause_timing = draft.first_clause_at, draft.clause_timing
         self.first_audio_at, self.audio_timing = draft.first_audio_at, draft.audio_timing
+        self.withheld_rules = draft.withheld_rules
 
     def finished(
         self, turn_id: int, *, outcome: str, heard_text: str, continues_turn_id: int = 0, is_gateway: bool = False
@@ -69,6 +73,9 @@ class TurnNotes:
             stage_times=stage_times,
             unexplained_us=0 if latency_us is None else latency_us - explained,
             trace=self.trace,
+            nlu_engine=self.nlu_engine,
+            tts_engine=self.tts_engine,
+            withheld_rules=self.withheld_rules,
         )
 
     def _latency_us(self) -> int | None:
@@ -90,8 +97,8 @@ class TurnNotes:
         return (
             self._endpointing(spoke, asked),
             StageTime("stt", queue_us=text.queue_us, compute_us=text.compute_us),
-            _served("nlu", clause - asked, self.clause_timing),
-            _served("tts", audio - clause, self.audio_timing),
+            _served("nlu", clause - asked, self.clause_timing, self.nlu_engine),
+            _served("tts", audio - clause, self.audio_timing, self.tts_engine),
             StageTime("playout", queue_us=_us(frame - audio)),
         )
 
@@ -103,12 +110,14 @@ class TurnNotes:
         return StageTime("endpointing", queue_us=max(0, _us(asked - spoke) - text.queue_us - text.compute_us))
 
 
-def _served(stage: str, seen_s: float, timing: Timing | None) -> StageTime:
+def _served(stage: str, seen_s: float, timing: Timing | None, engine: str) -> StageTime:
     """A stage's part: its own word for queue and work, and the network around its own total."""
     if timing is None:
-        return StageTime(stage)
+        return StageTime(stage, engine=engine)
     network_us = max(0, _us(seen_s) - timing.since_trigger_us)
-    return StageTime(stage, queue_us=timing.queue_us, compute_us=timing.compute_us, network_us=network_us)
+    return StageTime(
+        stage, queue_us=timing.queue_us, compute_us=timing.compute_us, network_us=network_us, engine=engine
+    )
 
 
 def _us(seconds: float) -> int:

@@ -183,7 +183,15 @@ class NluStage:
                 self._turns_under_way.discard(end.turn_id)
                 self._state = end.state or self._state
                 self._on_event(
-                    ReplyEnded(end.turn_id, outcome_of(end), end.reason, end.is_retryable, timing_of(end.timing))
+                    ReplyEnded(
+                        end.turn_id,
+                        outcome_of(end),
+                        end.reason,
+                        end.is_retryable,
+                        timing_of(end.timing),
+                        end.engine,
+                        tuple(withheld.rule for withheld in end.withheld),
+                    )
                 )
             case "going_away":
                 self._is_server_leaving = True

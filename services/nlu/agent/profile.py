@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import phonenumbers
 import yaml
 from phonenumbers import SUPPORTED_REGIONS
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, InstanceOf, ValidationError, model_validator
 
 from services.language.words import normalise
 from services.nlu.agent.acts import ACT_NAMES, act_name
+from services.nlu.agent.facts import NO_FACTS, Facts
+from services.nlu.agent.facts_file import AgentFileError, load_facts, past_exceptions
 from services.nlu.agent.language import find_language
 from services.nlu.agent.outcomes import OutcomeKind, words_of
 from services.nlu.agent.tools import TOOLS
+from services.nlu.agent.yaml_lines import RepeatedKey, line_of, read_yaml
 from services.nlu.outputs import Act, Transfer
 from services.runtime.errors import StartupError
+from services.runtime.logs import get_logger
+
+log = get_logger(__name__)
 
 _SIP_URI: Final = re.compile(r"sips?:[A-Za-z0-9_.!~*'()%+-]{1,64}@[A-Za-z0-9.-]{1,120}(?::\d{1,5})?")
 HARMLESS_ACTS: Final = ("hang_up", "switch_language")
@@ -127,6 +136,7 @@ class Persona(_Part):
     greeting: str = Field(min_length=1)  # the first words of a call
     farewell: str = Field(min_length=1)  # the last words, before it hangs up
     instructions: str = Field(min_length=1)  # who it is, what it knows
+    unknown: str = ""  # said where it does not know; empty: the language's own sentence
     examples: tuple[Example, ...] = ()
 
 
@@ -134,6 +144,9 @@ class AgentProfile(_Part):
     """One agent. `personas` are the languages it speaks, its own first; `prompts` may cover more."""
 
     agent_id: str = Field(min_length=1, max_length=64)
+    kind: str = Field("prompt", min_length=1)  # "graph", "prompt", or "package.module:factory" of one's own
+    timezone: str = "UTC"  # of the tenant, from the IANA database: "Asia/Ho_Chi_Minh"
+    facts: InstanceOf[Facts] = NO_FACTS
     personas: dict[str, Persona] = Field(min_length=1)
     voices: dict[str, Voice] = {}
     prompts: dict[PromptKind, dict[str, str]] = {}
@@ -141,12 +154,28 @@ class AgentProfile(_Part):
     phrases: tuple[str, ...] = ()  # to favour when listening: names, products
     region: str = ""  # whose telephone numbers callers give: ISO 3166-1, "VN"; empty: not known
     tenants: tuple[str, ...] = ()  # whose it is: for others it does not exist; empty: everybody's
+    handover: str = ""  # where callers who ask for a person are put through: an extension, E.164 or a SIP URI
+    graph: str = ""  # kind graph: a compiled LangGraph graph of one's own, "package.module:name"
     tools: tuple[str, ...] = ()  # those it may run, by name, from agent/tools.py
     acts: tuple[str, ...] = HARMLESS_ACTS  # those it may do to the call, by name, whatever its model says
     destinations: tuple[Destination, ...] = ()  # where it may transfer to by name
     outcomes: dict[OutcomeKind, dict[str, str]] = {}  # how it says how an act ended; else the language's words
     endpointing: Endpointing = Endpointing()
     barge_in: BargeIn = BargeIn()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_facts(cls, fields: Any) -> Any:
+        if not isinstance(fields, Mapping) or isinstance(fields.get("facts"), Facts):
+            return fields
+        personas = fields.get("personas")
+        languages = tuple(personas) if isinstance(personas, Mapping) else ()
+        return {**fields, "facts": load_facts(fields.get("facts"), languages=languages)}
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """Where the tenant's clock hangs."""
+        return ZoneInfo(self.timezone)
 
     @property
     def language_codes(self) -> tuple[str, ...]:
@@ -160,6 +189,8 @@ class AgentProfile(_Part):
         """Whether the file allows an act: by its kind, and of transfers by where they go. A name in words is left to
         the gateway, which looks it up among the destinations.
         """
+        if isinstance(act, Transfer) and self.handover and act.destination == self.handover:
+            return True
         if act_name(act) not in self.acts:
             return False
         if not isinstance(act, Transfer):
@@ -187,6 +218,16 @@ class AgentProfile(_Part):
             missing = [code for code in self.language_codes if code not in self.prompts.get(kind, {})]
             if missing:
                 raise ValueError(f"prompts.{kind}: no text for {', '.join(missing)}")
+        return self
+
+    @model_validator(mode="after")
+    def _timezone_is_known(self) -> AgentProfile:
+        try:
+            ZoneInfo(self.timezone)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise AgentFileError(
+                ("timezone",), f"{self.timezone!r} is none: use one like Asia/Ho_Chi_Minh; tzdata brings them"
+            ) from None
         return self
 
     @model_validator(mode="after")
@@ -263,11 +304,21 @@ def read_agents(folder: Path) -> dict[str, AgentProfile]:
 
 
 def _read(path: Path) -> AgentProfile:
+    tree: yaml.Node | None = None
     try:
-        return AgentProfile.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (yaml.YAMLError, OSError, UnicodeDecodeError) as error:
-        raise StartupError(f"{path}: {' '.join(str(error).split())}") from error
+        values, tree = read_yaml(path.read_text(encoding="utf-8"))
+        agent = AgentProfile.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "file"
-        raise StartupError(f"{path}: {where}: {first['msg'].removeprefix('Value error, ')}") from error
+        cause = first.get("ctx", {}).get("error")
+        at = cause.path if isinstance(cause, AgentFileError) else first["loc"]
+        message = first["msg"].removeprefix("Value error, ")
+        if not isinstance(cause, AgentFileError):
+            message = f"{'.'.join(str(part) for part in at) or 'file'}: {message}"
+        raise StartupError(f"{path}: line {line_of(tree, at)}: {message}") from error
+    except (yaml.YAMLError, OSError, UnicodeDecodeError, RepeatedKey) as error:
+        raise StartupError(f"{path}: {' '.join(str(error).split())}") from error
+    today = datetime.now(agent.zone).date()
+    for day in past_exceptions(agent.facts, today):
+        log.warning("exception_past", file=str(path), date=str(day), why="it changes nothing any more")
+    return agent

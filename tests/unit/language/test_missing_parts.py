@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from services.call_gateway.conversation.backchannels import backchannels
-from services.language import clauses, data, numerals
+from services.language import calendar_words, claims, clauses, data, numerals
 from services.language.numerals import read_number
 from services.language.reading import normalizer
 from services.language.reading.normalizer import RULES, Normalizer
@@ -64,6 +64,17 @@ PARTS = {
         *("letter_words", "whole_number_lengths"),
     ),
     "sentence_ends": ("is_spaced", "classes", "patterns"),
+    "dates": (
+        *calendar_words.LISTS,
+        *("weekdays", "weekday_groups", "months", "relative_days", "day_parts", "times", "ordinals", "holidays"),
+        "day_first",
+    ),
+    "values": (
+        *("currencies", "small_currencies", "percent", "percent_before", "money_multipliers", "free_of_charge"),
+        *("not_numbers", "large_is_money"),
+    ),
+    "claims": (*claims.LISTS, "honest", "common", "endings", "is_closed_world"),
+    "deeds": (*claims.DEED_LISTS, "deeds"),
     "numbers": (
         *("units", "multipliers", "tails", "digit_words", "repeats", "ones", "one_and_halves", "joiners", "halves"),
         *("after_tens", "doubtful", "zero_fills", "bare"),

@@ -6,8 +6,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from services.nlu.agent.agent import Agent
+from services.nlu.agent.guarding import guarding_of
+from services.nlu.agent.interface import Agent, Call
+from services.nlu.agent.kinds import Factory
 from services.nlu.agent.profile import read_agents
+from services.nlu.agent.prompt_agent import PromptAgent
 from services.nlu.conversation import Conversation
 from services.nlu.engine import NluEngine, ReplyPart, ReplyRequest
 from services.nlu.engines.script import ScriptEngine
@@ -79,19 +82,25 @@ def script_settings(tmp_path: Path | None = None, script: str = "", **changes: o
         path = tmp_path / "script.toml"
         path.write_text(script, encoding="utf-8")
         changes["script_file"] = path
-    return NluSettings.model_validate({"engine": "script", **changes})
+    return NluSettings.model_validate({"engine": "script", "agent_kind": "prompt", **changes})
 
 
 @asynccontextmanager
-async def opened(settings: NluSettings | None = None, config: Config | None = None) -> AsyncIterator[Rig]:
-    """A conversation; leaving the block half-closes it and waits for its end."""
+async def opened(
+    settings: NluSettings | None = None, config: Config | None = None, *, factory: Factory = PromptAgent
+) -> AsyncIterator[Rig]:
+    """A conversation of the clinic's, by an agent that `factory` makes; leaving the block half-closes it and waits for
+    its end.
+    """
     settings = settings or script_settings()
     config = config or Config(call_id="call", tenant_id="tenant", instructions="Be brief.")
     engine = WatchedScript(settings)
     typed: NluEngine = engine
     await typed.load(())
     profile = read_agents(settings.agents_dir)["clinic"]
-    agent = Agent(profile, instructions=config.instructions, max_prompt_chars=settings.max_prompt_chars)
+    agent: Agent = factory(profile, engine, settings)
+    await agent.load()
+    call = Call("conversation", profile.language_codes, instructions=config.instructions)
     outputs: list[tuple[float, Output]] = []
 
     async def emit(output: Output) -> None:
@@ -99,9 +108,10 @@ async def opened(settings: NluSettings | None = None, config: Config | None = No
 
     async with asyncio.TaskGroup() as tasks:
         conversation = Conversation(
-            "conversation",
             config,
             agent=agent,
+            call=call,
+            guarding=guarding_of(profile, instructions=config.instructions),
             engine=engine,
             settings=settings,
             metrics=StageMetrics("nlu"),

@@ -2,14 +2,15 @@
 
 import pytest
 
-from services.nlu.agent.agent import Agent, FixedReply, ModelReply, speakable_languages
+from services.nlu.agent.courtesies import FixedReply, courtesy, speakable_languages
 from services.nlu.agent.ending import Ending, agent_ends, caller_ends, offer, was_offered
 from services.nlu.agent.expecting import expected_after
 from services.nlu.agent.language import find_language, reply_language
 from services.nlu.agent.profile import AgentProfile, PromptKind, read_agents
-from services.nlu.engine import Message, Role
+from services.nlu.agent.prompt_agent import PromptAgent, opening
+from services.nlu.engine import Message, Role, open_engine
 from services.nlu.history import Entry, ToolCall
-from services.nlu.inputs import Dtmf, Open, Silence, Text
+from services.nlu.inputs import Open, Silence, Text, TurnInput
 from services.nlu.outputs import ExpectedKind
 from services.nlu.settings import NluSettings
 from tests.load.farewells import read_lines
@@ -20,59 +21,51 @@ def clinic() -> AgentProfile:
     return read_agents(NluSettings().agents_dir)["clinic"]
 
 
-@pytest.fixture
-def agent(clinic: AgentProfile) -> Agent:
-    return Agent(clinic, max_prompt_chars=4000)
+def reply_to(
+    clinic: AgentProfile, said: TurnInput, history: list[Entry], language_code: str = "en"
+) -> FixedReply | None:
+    return courtesy(clinic, said, history, language_code=language_code)
 
 
-def test_it_greets_with_its_own_words(agent: Agent, clinic: AgentProfile) -> None:
-    assert agent.plan(Open(), [], language_code="vi") == FixedReply(clinic.personas["vi"].greeting)
+def test_it_greets_with_its_own_words(clinic: AgentProfile) -> None:
+    assert reply_to(clinic, Open(), [], "vi") == FixedReply(clinic.personas["vi"].greeting)
 
 
-def test_a_question_goes_to_the_model_behind_the_examples(agent: Agent, clinic: AgentProfile) -> None:
-    plan = agent.plan(Text("Where are you?"), [], language_code="en")
-    assert isinstance(plan, ModelReply)
-    assert plan.messages[0].role is Role.SYSTEM
-    assert len(plan.messages) == 2 + 2 * len(clinic.personas["en"].examples)
-    assert plan.messages[-1] == Message(Role.CALLER, "Where are you?")
+def test_a_prompt_begins_with_the_persona_and_its_examples(clinic: AgentProfile) -> None:
+    first, *examples = opening(clinic, "en")
+    assert first.role is Role.SYSTEM
+    assert len(examples) == 2 * len(clinic.personas["en"].examples)
 
 
-def test_a_goodbye_is_answered_and_ends_the_call(agent: Agent, clinic: AgentProfile) -> None:
-    plan = agent.plan(Text("Thank you, bye."), [], language_code="en")
-    assert plan == FixedReply(clinic.personas["en"].farewell, ends_call=True)
+def test_a_goodbye_is_answered_and_ends_the_call(clinic: AgentProfile) -> None:
+    assert reply_to(clinic, Text("Thank you, bye."), []) == FixedReply(clinic.personas["en"].farewell, ends_call=True)
 
 
-def test_a_no_ends_the_call_only_after_the_agent_offered_more(agent: Agent) -> None:
+def test_a_no_ends_the_call_only_after_the_agent_offered_more(clinic: AgentProfile) -> None:
     offered = Entry(1, "It is 0912.", "You are booked. Is there anything else?")
     asked = Entry(1, "How much?", "Fifty dollars. Would you like an appointment?")
-    assert isinstance(agent.plan(Text("No, thanks."), [offered], language_code="en"), FixedReply)
-    assert isinstance(agent.plan(Text("No, thanks."), [asked], language_code="en"), ModelReply)
+    assert reply_to(clinic, Text("No, thanks."), [offered]) is not None
+    assert reply_to(clinic, Text("No, thanks."), [asked]) is None
 
 
-def test_silence_is_asked_about_twice_then_the_call_ends(agent: Agent, clinic: AgentProfile) -> None:
+def test_silence_is_asked_about_twice_then_the_call_ends(clinic: AgentProfile) -> None:
     asked = FixedReply(clinic.prompt(PromptKind.STILL_THERE, "en"))
     given_up = FixedReply(clinic.prompt(PromptKind.SILENCE_GOODBYE, "en"), ends_call=True)
-    plans = [agent.plan(Silence(8000, count), [], language_code="en") for count in (1, 2, 3)]
-    assert plans == [asked, asked, given_up]
-
-
-def test_keys_are_told_to_the_model(agent: Agent) -> None:
-    plan = agent.plan(Dtmf("12#"), [], language_code="en")
-    assert isinstance(plan, ModelReply)
-    assert plan.messages[-1].text == "(pressed the keys 1 2 #)"
+    assert [reply_to(clinic, Silence(8000, count), []) for count in (1, 2, 3)] == [asked, asked, given_up]
 
 
 def test_instructions_stand_in_place_of_the_agents_own(clinic: AgentProfile) -> None:
-    agent = Agent(clinic, instructions="You are a parrot.", max_prompt_chars=4000)
-    assert agent.opening("en") == (Message(Role.SYSTEM, "You are a parrot."),)
+    assert opening(clinic, "en", instructions="You are a parrot.") == (Message(Role.SYSTEM, "You are a parrot."),)
 
 
-def test_the_model_sees_tools_and_failed_acts_but_not_acts_that_went_well(agent: Agent) -> None:
+def test_the_model_sees_tools_and_failed_acts_but_not_acts_that_went_well(clinic: AgentProfile) -> None:
     calls = (
         ToolCall("1.1", "current_time", "{}", '{"time": "10:00"}'),
         ToolCall("1.act-1", "hang_up", "{}", '{"outcome": "done"}'),
         ToolCall("1.act-2", "transfer", "{}", '{"outcome": "failed"}'),
     )
+    settings = NluSettings.model_validate({"engine": "script"})
+    agent = PromptAgent(clinic, open_engine(settings), settings)
     shown = agent.messages([Entry(1, "Hi.", "Hello.", tool_calls=calls)], language_code="en")
     assert [message.text for message in shown if message.role is Role.TOOL] == [
         'current_time({}): {"time": "10:00"}',
@@ -178,18 +171,16 @@ def test_the_question_asked_in_doubt_is_known_for_an_offer(language: str) -> Non
     assert was_offered(offer(language), language_code=language)
 
 
-def test_in_doubt_the_agent_asks_once_and_hangs_up_on_nobody(agent: Agent) -> None:
+def test_in_doubt_the_agent_asks_once_and_hangs_up_on_nobody(clinic: AgentProfile) -> None:
     booked = Entry(1, "Wednesday.", "You are booked for Wednesday.")
-    asked = agent.plan(Text("I think that's all."), [booked], language_code="en")
-    assert asked == FixedReply(offer("en"))
+    assert reply_to(clinic, Text("I think that's all."), [booked]) == FixedReply(offer("en"))
     still = Entry(2, "I think that's all.", offer("en"))
-    unsure = agent.plan(Text("Goodbye.", confidence=0.2), [booked, still], language_code="en")
-    assert isinstance(unsure, ModelReply)
+    assert reply_to(clinic, Text("Goodbye.", confidence=0.2), [booked, still]) is None
 
 
-def test_a_greeting_that_may_be_a_goodbye_is_none_as_the_first_words_of_a_call(agent: Agent) -> None:
+def test_a_greeting_that_may_be_a_goodbye_is_none_as_the_first_words_of_a_call(clinic: AgentProfile) -> None:
     greeted = Entry(1, "", "Nha khoa Bình Minh xin nghe.")
-    assert isinstance(agent.plan(Text("Chào em."), [greeted], language_code="vi"), ModelReply)
+    assert reply_to(clinic, Text("Chào em."), [greeted], "vi") is None
 
 
 def test_a_model_says_goodbye_only_with_the_words_for_it() -> None:

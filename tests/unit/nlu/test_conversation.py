@@ -581,12 +581,12 @@ def test_a_tool_nobody_has_fails_and_the_turn_goes_on(tmp_path: Path) -> None:
 
 
 def test_a_reply_is_ended_after_its_sentences(tmp_path: Path) -> None:
-    script = '[[reply]]\nname = "sure"\nparts = [{ text = "One. Two. Three. Four. Five." }]'
+    script = '[[reply]]\nname = "sure"\nparts = [{ text = "Yes. Sure. Well. Fine. Good." }]'
 
     async def main() -> None:
         async with opened(script_settings(tmp_path, script, max_reply_sentences=2)) as rig:
             await rig.send(say(1))
-        assert rig.said(1).strip() == "One. Two."
+        assert rig.said(1).strip() == "Yes. Sure."
         assert rig.end(1).outcome is Outcome.COMPLETED
 
     run(main())

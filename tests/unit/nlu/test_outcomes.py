@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from voice.nlu.v1 import agent_pb2, nlu_pb2
 
 from services.language import data
-from services.nlu.agent.agent import Agent, FixedReply
+from services.nlu.agent.courtesies import courtesy
 from services.nlu.agent.outcomes import OutcomeKind, words_of
 from services.nlu.agent.profile import AgentProfile, PromptKind, read_agents
 from services.nlu.checks import check_input
@@ -22,12 +22,12 @@ FAILED = ActionOutcome.FAILED
 
 
 def changed(**changes: Any) -> AgentProfile:
-    return AgentProfile.model_validate(CLINIC.model_dump() | changes)
+    return AgentProfile.model_validate(dict(CLINIC) | changes)
 
 
 def said(act: Act, outcome: ActionOutcome, reason: str = "", *, agent: AgentProfile = CLINIC, code: str = "en") -> str:
-    plan = Agent(agent, max_prompt_chars=4000).plan(ActionEnded(act, outcome, reason), [], language_code=code)
-    assert isinstance(plan, FixedReply)
+    plan = courtesy(agent, ActionEnded(act, outcome, reason), [], language_code=code)
+    assert plan is not None
     assert not plan.ends_call
     return plan.text
 

@@ -8,6 +8,7 @@ import pytest
 from voice.nlu.v1 import nlu_pb2
 from voice.type.v1 import expectation_pb2, turn_pb2
 
+from services.nlu.agent.kinds import open_agent
 from services.nlu.agent.profile import read_agents
 from services.nlu.engine import open_engine
 from services.nlu.errors import BadState, HistoryTooLong, InstructionsTooLong, UnknownAgent, UnknownLanguage
@@ -28,7 +29,9 @@ NOBODY: Any = None  # where tokens are off nobody looks at the context
 async def opened(settings: NluSettings = FAST, lifecycle: Lifecycle | None = None) -> NluService:
     engine = open_engine(settings)
     await engine.load(())
-    return NluService(settings, engine, read_agents(settings.agents_dir), lifecycle or Lifecycle())
+    profiles = read_agents(settings.agents_dir)
+    agents = {agent_id: open_agent(profile, engine, settings) for agent_id, profile in profiles.items()}
+    return NluService(settings, engine, profiles, agents, lifecycle or Lifecycle())
 
 
 async def converse(service: NluService, requests: Iterable[Request | float]) -> list[Response]:
@@ -177,4 +180,4 @@ async def test_a_draining_server_says_so_on_open_streams() -> None:
 
 async def test_describe_engine_lists_the_agents() -> None:
     described = await (await opened()).DescribeEngine(nlu_pb2.DescribeEngineRequest(), NOBODY)
-    assert [agent.agent_id for agent in described.agents] == ["clinic"]
+    assert [agent.agent_id for agent in described.agents] == ["clinic", "hotel"]

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18voice/type/v1/turn.proto\x12\rvoice.type.v1\"\x94\x01\n\x0c\x43\x61ncellation\x12\x0f\n\x07turn_id\x18\x01 \x01(\x03\x12\x30\n\x05scope\x18\x02 \x01(\x0e\x32!.voice.type.v1.Cancellation.Scope\"A\n\x05Scope\x12\x15\n\x11SCOPE_UNSPECIFIED\x10\x00\x12\x11\n\rSCOPE_THROUGH\x10\x01\x12\x0e\n\nSCOPE_ONLY\x10\x02\"\xc6\x02\n\x07TurnEnd\x12\x0f\n\x07turn_id\x18\x01 \x01(\x03\x12/\n\x07outcome\x18\x02 \x01(\x0e\x32\x1e.voice.type.v1.TurnEnd.Outcome\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\x12\x14\n\x0cis_retryable\x18\x05 \x01(\x08\x12\x16\n\x0eretry_delay_ms\x18\x06 \x01(\x05\x12%\n\x06timing\x18\x07 \x01(\x0b\x32\x15.voice.type.v1.Timing\x12\r\n\x05state\x18\x08 \x01(\x0c\x12\x0e\n\x06\x65ngine\x18\t \x01(\t\"d\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x15\n\x11OUTCOME_COMPLETED\x10\x01\x12\x15\n\x11OUTCOME_CANCELLED\x10\x02\x12\x12\n\x0eOUTCOME_FAILED\x10\x03\"H\n\x06Timing\x12\x10\n\x08queue_us\x18\x01 \x01(\x03\x12\x12\n\ncompute_us\x18\x02 \x01(\x03\x12\x18\n\x10since_trigger_us\x18\x03 \x01(\x03\"7\n\x0cTraceContext\x12\x13\n\x0btraceparent\x18\x01 \x01(\t\x12\x12\n\ntracestate\x18\x02 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18voice/type/v1/turn.proto\x12\rvoice.type.v1\"\x94\x01\n\x0c\x43\x61ncellation\x12\x0f\n\x07turn_id\x18\x01 \x01(\x03\x12\x30\n\x05scope\x18\x02 \x01(\x0e\x32!.voice.type.v1.Cancellation.Scope\"A\n\x05Scope\x12\x15\n\x11SCOPE_UNSPECIFIED\x10\x00\x12\x11\n\rSCOPE_THROUGH\x10\x01\x12\x0e\n\nSCOPE_ONLY\x10\x02\"\xf7\x02\n\x07TurnEnd\x12\x0f\n\x07turn_id\x18\x01 \x01(\x03\x12/\n\x07outcome\x18\x02 \x01(\x0e\x32\x1e.voice.type.v1.TurnEnd.Outcome\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\x12\x14\n\x0cis_retryable\x18\x05 \x01(\x08\x12\x16\n\x0eretry_delay_ms\x18\x06 \x01(\x05\x12%\n\x06timing\x18\x07 \x01(\x0b\x32\x15.voice.type.v1.Timing\x12\r\n\x05state\x18\x08 \x01(\x0c\x12\x0e\n\x06\x65ngine\x18\t \x01(\t\x12/\n\x08withheld\x18\n \x03(\x0b\x32\x1d.voice.type.v1.WithheldClause\"d\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x15\n\x11OUTCOME_COMPLETED\x10\x01\x12\x15\n\x11OUTCOME_CANCELLED\x10\x02\x12\x12\n\x0eOUTCOME_FAILED\x10\x03\",\n\x0eWithheldClause\x12\x0c\n\x04rule\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\"H\n\x06Timing\x12\x10\n\x08queue_us\x18\x01 \x01(\x03\x12\x12\n\ncompute_us\x18\x02 \x01(\x03\x12\x18\n\x10since_trigger_us\x18\x03 \x01(\x03\"7\n\x0cTraceContext\x12\x13\n\x0btraceparent\x18\x01 \x01(\t\x12\x12\n\ntracestate\x18\x02 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,11 +36,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CANCELLATION_SCOPE']._serialized_start=127
   _globals['_CANCELLATION_SCOPE']._serialized_end=192
   _globals['_TURNEND']._serialized_start=195
-  _globals['_TURNEND']._serialized_end=521
-  _globals['_TURNEND_OUTCOME']._serialized_start=421
-  _globals['_TURNEND_OUTCOME']._serialized_end=521
-  _globals['_TIMING']._serialized_start=523
-  _globals['_TIMING']._serialized_end=595
-  _globals['_TRACECONTEXT']._serialized_start=597
-  _globals['_TRACECONTEXT']._serialized_end=652
+  _globals['_TURNEND']._serialized_end=570
+  _globals['_TURNEND_OUTCOME']._serialized_start=470
+  _globals['_TURNEND_OUTCOME']._serialized_end=570
+  _globals['_WITHHELDCLAUSE']._serialized_start=572
+  _globals['_WITHHELDCLAUSE']._serialized_end=616
+  _globals['_TIMING']._serialized_start=618
+  _globals['_TIMING']._serialized_end=690
+  _globals['_TRACECONTEXT']._serialized_start=692
+  _globals['_TRACECONTEXT']._serialized_end=747
 # @@protoc_insertion_point(module_scope)

@@ -3,8 +3,10 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
@@ -112,6 +114,7 @@ class TurnEnd(_message.Message):
     TIMING_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     ENGINE_FIELD_NUMBER: _builtins.int
+    WITHHELD_FIELD_NUMBER: _builtins.int
     turn_id: _builtins.int
     """The turn."""
     outcome: Global___TurnEnd.Outcome.ValueType
@@ -140,6 +143,12 @@ class TurnEnd(_message.Message):
     def timing(self) -> Global___Timing:
         """What the whole turn cost the server."""
 
+    @_builtins.property
+    def withheld(self) -> _containers.RepeatedCompositeFieldContainer[Global___WithheldClause]:
+        """NLU only: clauses that were not spoken because nothing speaks for what
+        they say.
+        """
+
     def __init__(
         self,
         *,
@@ -152,14 +161,41 @@ class TurnEnd(_message.Message):
         timing: Global___Timing | None = ...,
         state: _builtins.bytes = ...,
         engine: _builtins.str = ...,
+        withheld: _abc.Iterable[Global___WithheldClause] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["timing", b"timing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["engine", b"engine", "is_retryable", b"is_retryable", "message", b"message", "outcome", b"outcome", "reason", b"reason", "retry_delay_ms", b"retry_delay_ms", "state", b"state", "timing", b"timing", "turn_id", b"turn_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["engine", b"engine", "is_retryable", b"is_retryable", "message", b"message", "outcome", b"outcome", "reason", b"reason", "retry_delay_ms", b"retry_delay_ms", "state", b"state", "timing", b"timing", "turn_id", b"turn_id", "withheld", b"withheld"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___TurnEnd: _TypeAlias = TurnEnd  # noqa: Y015
+
+@_typing.final
+class WithheldClause(_message.Message):
+    """A clause that the guard before the voice did not let be spoken."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RULE_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    rule: _builtins.str
+    """The rule that it breaks, for example "price"."""
+    text: _builtins.str
+    """The clause. Personal data."""
+    def __init__(
+        self,
+        *,
+        rule: _builtins.str = ...,
+        text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["rule", b"rule", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WithheldClause: _TypeAlias = WithheldClause  # noqa: Y015
 
 @_typing.final
 class Timing(_message.Message):

@@ -1,0 +1,126 @@
+"""The words of a language for days, months and times of day, by its dates.toml. Sans-IO, save for reading it once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from services.language import data
+from services.language.phrases import PhraseSet, PhraseTable
+
+FILE = "dates"
+LISTS = (
+    *("hour_words", "minute_words", "half_hours", "half_before", "half_towards", "quarter_past", "quarter_to"),
+    *("minutes_past", "minutes_to", "time_openings", "range_words", "next_words", "this_words", "last_words"),
+    *("next_behind", "this_behind", "last_behind", "week_words", "day_words", "month_words", "year_words"),
+    *("hour_units", "minute_units", "half_units", "in_before", "in_behind", "ago_behind", "day_openings", "day_behind"),
+    *("month_openings", "lunar_words", "articles", "every_day", "end_of_month", "fillers", "ordinals_end", "quarters"),
+    *(
+        "after_times",
+        "doubtful_months",
+        "half_behind_units",
+        "list_words",
+        "sure_openings",
+        "any_holiday",
+        "next_but_one",
+    ),
+)
+_OPENINGS = ("half_before", "half_towards", "quarter_past", "quarter_to", "minutes_to", "day_openings", "articles")
+PARTS = {  # of a day: its first hour, the hour behind it
+    "am": (0, 12),
+    "pm": (12, 24),
+    "morning": (5, 12),
+    "noon": (11, 14),
+    "afternoon": (12, 18),
+    "evening": (17, 24),
+    "night": (18, 30),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CalendarWords:
+    """One language."""
+
+    lists: Mapping[str, PhraseSet]
+    weekdays: PhraseTable[frozenset[int]]  # with groups of them, and "every day"
+    months: PhraseTable[int]
+    relative_days: PhraseTable[int]
+    day_parts: PhraseTable[str]
+    times: PhraseTable[int]  # minutes of the day
+    ordinals: PhraseTable[int]
+    holidays: PhraseTable[tuple[int, int]]  # month and day
+    is_day_first: bool
+    has_ordinals: bool  # days of the month are ordinals: "the 5th"
+    value_openings: frozenset[str]  # the first words of what a value of more than one part may begin with
+
+    def length(self, name: str, texts: tuple[str, ...], at: int) -> int:
+        """How many tokens the longest phrase of a list has here; 0: none begins here."""
+        return self.lists[name].length(texts, at)
+
+    def joins_only(self, texts: tuple[str, ...], at: int) -> bool:
+        """Whether the word here joins single things, though it may stand between the ends of a range: "and"."""
+        return self.lists["list_words"].length(texts, at) > 0
+
+
+def calendar_words(language_code: str) -> CalendarWords:
+    """The words of a language; hardly any for one without a folder. Raises LanguageDataError."""
+    return _read(data.known(language_code))
+
+
+def load() -> None:
+    """Read every language, so that no call waits for it."""
+    for language in (*data.languages(), data.FALLBACK):
+        _read(language)
+
+
+@data.cached
+def _read(language: str) -> CalendarWords:
+    weekdays = {word: frozenset({day}) for word, day in data.numbers(language, FILE, "weekdays").items()}
+    for word, days in data.table(language, FILE, "weekday_groups").items():
+        weekdays[word] = frozenset(int(day) for day in days)
+    weekdays |= dict.fromkeys(data.words(language, FILE, "every_day"), frozenset(range(7)))
+    lists = {name: PhraseSet(data.words(language, FILE, name)) for name in LISTS}
+    return CalendarWords(
+        lists=lists,
+        value_openings=frozenset().union(*(lists[name].openings for name in _OPENINGS)),
+        weekdays=PhraseTable(weekdays),
+        months=PhraseTable(data.numbers(language, FILE, "months")),
+        relative_days=PhraseTable(_offsets(language)),
+        day_parts=PhraseTable(_parts(language)),
+        times=PhraseTable({word: _minutes(language, time) for word, time in _table(language, "times").items()}),
+        ordinals=PhraseTable(data.numbers(language, FILE, "ordinals")),
+        holidays=PhraseTable({word: _month_day(language, day) for word, day in _table(language, "holidays").items()}),
+        has_ordinals=bool(data.table(language, FILE, "ordinals")),
+        is_day_first=data.flag(language, FILE, "day_first"),
+    )
+
+
+def _table(language: str, key: str) -> Mapping[str, Any]:
+    return data.table(language, FILE, key)
+
+
+def _offsets(language: str) -> dict[str, int]:
+    found = _table(language, "relative_days")
+    if wrong := [word for word, days in found.items() if not isinstance(days, int)]:
+        raise data.LanguageDataError(f"{data.where(language, FILE)}: {wrong[0]!r} in 'relative_days' has no number")
+    return dict(found)
+
+
+def _parts(language: str) -> dict[str, str]:
+    found = _table(language, "day_parts")
+    if wrong := [word for word, part in found.items() if part not in PARTS]:
+        raise data.LanguageDataError(f"{data.where(language, FILE)}: {wrong[0]!r} in 'day_parts' names none of {PARTS}")
+    return dict(found)
+
+
+def _minutes(language: str, written: object) -> int:
+    hour, _, minute = str(written).partition(":")
+    if not (hour.isdecimal() and minute.isdecimal()):
+        raise data.LanguageDataError(f"{data.where(language, FILE)}: {written!r} in 'times' is no time")
+    return int(hour) * 60 + int(minute)
+
+
+def _month_day(language: str, written: object) -> tuple[int, int]:
+    month, _, day = str(written).partition("-")
+    if not (month.isdecimal() and day.isdecimal()):
+        raise data.LanguageDataError(f"{data.where(language, FILE)}: {written!r} in 'holidays' is no month and day")
+    return int(month), int(day)

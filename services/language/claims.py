@@ -1,0 +1,107 @@
+"""The words by which a clause claims something: claims.toml and deeds.toml of each language. Sans-IO, save for reading
+them once.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from services.language import data
+from services.language.phrases import PhraseSet, PhraseTable, words_of
+
+FILE, DEEDS = "claims", "deeds"
+LISTS = (
+    *(
+        "open",
+        "closed",
+        "close",
+        "come",
+        "until",
+        "free",
+        "free_word",
+        "free_nouns",
+        "taken",
+        "negations",
+        "price",
+        "echo",
+        "yes",
+    ),
+    *("name_is_asked", "assents", "question_openings", "asks_openings", "asks_endings", "caller_subjects", "ignorance"),
+    *("human", "machine", "claiming", "persons", "counted_people", "counts", "capitals", "yes_no_endings", "staff"),
+)
+SHORTEST_STEM = 3
+TIME_VERBS = ("open", "closed", "close", "free", "taken", "come")
+DEED_LISTS = ("done_before", "done_behind", "promise_before", "ability_before", "not_before", "not_behind", "agents")
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimWords:
+    """One language. `deeds` are named by what is done: "booked"."""
+
+    lists: Mapping[str, PhraseSet]
+    time_verbs: PhraseTable[str]  # what is said of a time, by the name of its list
+    common: frozenset[str]  # words that claim nothing by themselves
+    listed: frozenset[str]  # words of the lists, which claim times, not things
+    endings: tuple[str, ...]  # of words in another form: "slowly"
+    is_closed_world: bool  # the list above is long enough to tell what is not in it
+    deed_lists: Mapping[str, PhraseSet]
+    done: PhraseTable[str]  # what says by itself that a deed is done
+    verbs: PhraseTable[str]  # of deeds
+    acts: Mapping[str, tuple[str, ...]]  # of each deed: parts of the names of tools and acts that do it
+
+    def forms(self, word: str) -> Iterator[str]:
+        """A word, and what it may be without an ending."""
+        yield word
+        for ending in self.endings:
+            if word.endswith(ending) and len(word) - len(ending) >= SHORTEST_STEM:
+                stem = word[: -len(ending)]
+                yield stem
+                yield f"{stem}e"
+                if stem[-1] == stem[-2]:
+                    yield stem[:-1]
+
+
+def claim_words(language_code: str) -> ClaimWords:
+    """The words of a language; none for one without a folder. Raises LanguageDataError."""
+    return _read(data.known(language_code))
+
+
+def honest_sentence(language_code: str) -> str:
+    """What an agent says where it does not know; English where the language has none."""
+    language = data.known(language_code)
+    return str(data.value("en" if language == data.FALLBACK else language, FILE, "honest"))
+
+
+def load() -> None:
+    """Read every language, so that no call waits for it."""
+    for language in (*data.languages(), data.FALLBACK):
+        _read(language)
+
+
+@data.cached
+def _read(language: str) -> ClaimWords:
+    deeds = data.table(language, DEEDS, "deeds")
+    common = str(data.value(language, FILE, "common"))
+    lists = {name: PhraseSet(data.words(language, FILE, name)) for name in LISTS}
+    deed_lists = {name: PhraseSet(data.words(language, DEEDS, name)) for name in DEED_LISTS}
+    return ClaimWords(
+        lists=lists,
+        time_verbs=PhraseTable(
+            {
+                phrase: name
+                for name in reversed(TIME_VERBS)  # of a phrase in two lists the first counts
+                for phrase in data.words(language, FILE, name)
+            }
+        ),
+        listed=frozenset().union(*(phrases.vocabulary for phrases in (*lists.values(), *deed_lists.values()))),
+        common=frozenset(word for word in common.split() for word in words_of(word)),
+        endings=data.words(language, FILE, "endings"),
+        is_closed_world=data.flag(language, FILE, "is_closed_world"),
+        deed_lists=deed_lists,
+        done=PhraseTable(
+            {phrase: deed for deed in deeds for phrase in data.words(language, DEEDS, f"deeds.{deed}.done")}
+        ),
+        verbs=PhraseTable(
+            {phrase: deed for deed in deeds for phrase in data.words(language, DEEDS, f"deeds.{deed}.verbs")}
+        ),
+        acts={deed: data.words(language, DEEDS, f"deeds.{deed}.acts") for deed in deeds},
+    )

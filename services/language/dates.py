@@ -1,0 +1,367 @@
+"""Dates and times as callers say them, made into ISO dates by code: "next Tuesday afternoon", "mồng ba", "下周二".
+
+Sans-IO: the clock comes in as `now`, with the tenant's zone. Words stand in each language's dates.toml. Of a day
+without a month or a year the next one is meant, today included. Weeks begin on Monday: "next Tuesday" and "thứ ba tuần
+sau" are those of the next week, "this Friday" that of this one, and a bare weekday is the next to come.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timedelta
+from enum import Enum
+
+from services.language.calendar_words import PARTS, CalendarWords, calendar_words
+from services.language.phrases import PhraseSet
+from services.language.value import Kind, Reading, Value
+from services.language.value_parts import numbers_in, phrases_in
+from services.language.value_words import value_words
+from services.language.values import read_values
+
+DAYS_IN_WEEK = 7
+MONTHS_IN_YEAR = 12
+MINUTES_IN_DAY = 24 * 60
+_OFFICE_BEGINS_MIN, _OFFICE_ENDS_MIN = 7 * 60, 19 * 60  # of a time whose half of the day is not said
+_WEEKEND = 5  # the first weekday of it
+_LONGEST_DAYS = 2 * 366  # ahead; what lies further was misheard
+
+
+class Trouble(Enum):
+    """Why an expression is no moment that can be had."""
+
+    NO_SUCH_DATE = "no_such_date"  # 30 February
+    PAST = "past"
+    LUNAR = "lunar"  # a date of the lunar calendar, which is not reckoned here
+    CONTRADICTION = "contradiction"  # "Tuesday the 5th", and the 5th is a Saturday
+    TOO_FAR = "too_far"
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What was said, resolved. `day` None: a time alone; `at` None: a day alone."""
+
+    day: date | None = None
+    last_day: date | None = None  # of a stretch of days: "next week"
+    at: time | None = None
+    part: str = ""  # of the day, a key of calendar_words.PARTS
+    trouble: Trouble | None = None
+
+    @property
+    def iso(self) -> str:
+        """ISO 8601: a date, a date with a time, a time alone, or two dates with a stroke between; "": nothing."""
+        if self.day is None:
+            return self.at.strftime("%H:%M") if self.at else ""
+        if self.at is not None:
+            return f"{self.day.isoformat()}T{self.at:%H:%M}"
+        return f"{self.day.isoformat()}/{self.last_day.isoformat()}" if self.last_day else self.day.isoformat()
+
+
+def read_moment(text: str, language_code: str, *, now: datetime) -> Moment | None:
+    """The day and the time that a text names; None: none. `now` is aware of the tenant's zone."""
+    reading = read_values(text, language_code)
+    finder = _Finder(reading, calendar_words(language_code), language_code, now)
+    return finder.moment()
+
+
+_Found = tuple[date | None, date | None, Trouble | None]  # the day, the last day of a stretch, what is wrong
+
+
+@dataclass(slots=True)
+class _Finder:
+    """One text at work."""
+
+    reading: Reading
+    words: CalendarWords
+    language_code: str
+    now: datetime
+    used: range = range(0)  # tokens of days that were counted: "через три дня" names no afternoon
+
+    def _is_used(self, value: Value) -> bool:
+        return value.start in self.used or value.end - 1 in self.used
+
+    def moment(self) -> Moment | None:
+        day, last, trouble = self._day()
+        times = [value for value in self.reading.values if value.kind is Kind.TIME and not self._is_used(value)]
+        time_value = times[0] if times else None
+        part = self._part()
+        after = self._after()
+        if after is not None:
+            return Moment(day=after.date(), at=after.time().replace(second=0, microsecond=0, tzinfo=None))
+        if day is None and trouble is None and time_value is None and not part:
+            return None
+        if trouble is not None:
+            return Moment(trouble=trouble)
+        minute = self._minute(time_value, part) if time_value else None
+        if day is None and (minute is not None or part in ("evening", "noon", "afternoon", "morning")):
+            return self._time_alone(minute, part)
+        return self._checked(Moment(day, last, None if minute is None else _clock(minute), part), minute)
+
+    def _time_alone(self, minute: int | None, part: str) -> Moment:
+        return Moment(at=None if minute is None else _clock(minute), part=part)
+
+    def _checked(self, moment: Moment, minute: int | None) -> Moment:
+        """Refuse what lies behind, and what lies too far ahead."""
+        if moment.day is None:
+            return moment
+        if minute is not None and minute >= MINUTES_IN_DAY:
+            moment = replace(moment, day=moment.day + timedelta(days=1))
+        today = self.now.date()
+        last = moment.last_day or moment.day or today
+        if last < today:
+            return Moment(trouble=Trouble.PAST)
+        if moment.day == today and moment.at is not None and moment.at <= self.now.time().replace(tzinfo=None):
+            return Moment(trouble=Trouble.PAST)
+        if moment.day is not None and (moment.day - today).days > _LONGEST_DAYS:
+            return Moment(trouble=Trouble.TOO_FAR)
+        return moment
+
+    # Days
+
+    def _day(self) -> _Found:  # noqa: PLR0911 - one return a way to say it
+        """The day, the last day of a stretch, what is wrong."""
+        texts, values = self.reading.texts, self.reading.values
+        if self.words.lists["lunar_words"].are_in(texts):
+            return None, None, Trouble.LUNAR
+        today = self.now.date()
+        relative = self.words.relative_days.find(texts)
+        weekdays = [value for value in values if value.kind is Kind.WEEKDAYS and len(value.days) < DAYS_IN_WEEK]
+        dated = next((v for v in values if v.kind is Kind.DATE and (v.date[2] is not None) and not v.part), None)
+        ahead = self._days_ahead()
+        if dated is not None:
+            return self._with_weekday(*self._dated(dated), weekdays)
+        if ahead is not None:
+            return ahead
+        if relative:
+            return self._with_weekday(today + timedelta(days=relative[0][2]), None, None, weekdays)
+        if self.words.lists["end_of_month"].are_in(texts):
+            return _end_of_month(today), None, None
+        if weekdays:
+            return self._weekday(weekdays[0])
+        return self._week_or_month()
+
+    def _with_weekday(
+        self, day: date | None, last: date | None, trouble: Trouble | None, weekdays: Sequence[Value]
+    ) -> _Found:
+        named = weekdays[0].days if weekdays else frozenset()
+        if day is not None and named and day.weekday() not in named:
+            return None, None, Trouble.CONTRADICTION
+        return day, last, trouble
+
+    def _dated(self, value: Value) -> _Found:
+        year, month, day = value.date
+        today = self.now.date()
+        if day is None:
+            return None, None, None
+        if year is None and self._is_beside("year_words", "next", value):
+            year = today.year + 1
+        if month is None and (offset := self._offset("month_words")) is not None:
+            first = _months_on(today.replace(day=1), offset)
+            year, month = first.year, first.month
+        if month is None:
+            return self._day_of_month(day)
+        if year is not None:
+            found = _date(year, month, day)
+            trouble = None if found else Trouble.NO_SUCH_DATE
+            return found, None, trouble or (Trouble.PAST if found and found < today else None)
+        for candidate in (today.year, today.year + 1):
+            found = _date(candidate, month, day)
+            if found is not None and found >= today:
+                return found, None, None
+        leap = next((d for n in range(2, 9) if (d := _date(today.year + n, month, day))), None)
+        return None, None, Trouble.TOO_FAR if leap else Trouble.NO_SUCH_DATE
+
+    def _day_of_month(self, day: int) -> _Found:
+        today = self.now.date()
+        first = today.replace(day=1)
+        for n in range(MONTHS_IN_YEAR):
+            month = _months_on(first, n)
+            found = _date(month.year, month.month, day)
+            if found is not None and found >= today:
+                return found, None, None
+        return None, None, Trouble.NO_SUCH_DATE
+
+    def _weekday(self, value: Value) -> _Found:
+        today = self.now.date()
+        monday = today - timedelta(days=today.weekday())
+        offset = self._weekday_offset(value)
+        if len(value.days) > 1:  # the weekend, the working days
+            first, last = min(value.days), max(value.days)
+            week = offset if offset is not None else (1 if last < today.weekday() else 0)
+            begins = monday + timedelta(days=week * DAYS_IN_WEEK + first)
+            return max(begins, today) if week == 0 else begins, begins + timedelta(days=last - first), None
+        day = next(iter(value.days))
+        if offset is None:
+            return today + timedelta(days=(day - today.weekday()) % DAYS_IN_WEEK), None, None
+        return monday + timedelta(days=offset * DAYS_IN_WEEK + day), None, None
+
+    def _weekday_offset(self, value: Value) -> int | None:
+        """Weeks from this one, as said right beside a weekday or by the week's own name; None: not said."""
+        for name, weeks in (("next", 1), ("this", 0), ("last", -1)):
+            before, behind = self.words.lists[f"{name}_words"], self.words.lists[f"{name}_behind"]
+            texts = self.reading.texts
+            if any(before.length(texts, value.start - n) == n for n in (1, 2, 3) if value.start >= n):
+                return weeks * self._times_said(before, value.start)
+            if self.words.length("next_but_one", texts, value.end):
+                return 2
+            if behind.length(texts, value.end):
+                return weeks
+        return self._offset("week_words")
+
+    def _times_said(self, before: PhraseSet, at: int) -> int:
+        """How often a word stands before a day: "下下周一" is of the week after next."""
+        texts, n = self.reading.texts, 0
+        while at > n and before.length(texts, at - n - 1) == 1 and texts[at - n - 1] == texts[at - 1]:
+            n += 1
+        return max(1, n)
+
+    def _offset(self, unit: str) -> int | None:
+        """Weeks or months from this one: "next week", "tuần sau", "через неделю"; None: none is named."""
+        texts = self.reading.texts
+        for at in range(len(texts)):
+            length = self.words.length(unit, texts, at)
+            if not length:
+                continue
+            for name, offset in (("next", 1), ("this", 0), ("last", -1)):
+                before, behind = self.words.lists[f"{name}_words"], self.words.lists[f"{name}_behind"]
+                if any(before.length(texts, at - n) == n for n in (1, 2, 3) if at >= n):
+                    return offset * self._times_said(before, at)
+                if self.words.length("next_but_one", texts, at + length):
+                    return 2
+                if behind.length(texts, at + length):
+                    return offset
+        return None
+
+    def _is_beside(self, unit: str, name: str, value: Value) -> bool:
+        texts = self.reading.texts
+        for at in range(len(texts)):
+            length = self.words.length(unit, texts, at)
+            if length and (
+                self.words.lists[f"{name}_words"].length(texts, at - 1)
+                or self.words.lists[f"{name}_behind"].length(texts, at + length)
+            ):
+                return True
+        return False
+
+    def _week_or_month(self) -> _Found:
+        today = self.now.date()
+        weeks = self._offset("week_words")
+        if weeks is not None:
+            monday = today - timedelta(days=today.weekday()) + timedelta(days=weeks * DAYS_IN_WEEK)
+            return max(monday, today) if weeks == 0 else monday, monday + timedelta(days=6), None
+        months = self._offset("month_words")
+        if months is not None:
+            first = _months_on(today.replace(day=1), months)
+            return max(first, today) if months == 0 else first, _end_of_month(first), None
+        month = next((value for value in self.reading.values if value.kind is Kind.MONTH), None)
+        if month is not None:
+            year = today.year + (1 if int(month.number) < today.month else 0)
+            first = date(year, int(month.number), 1)
+            return max(first, today), _end_of_month(first), None
+        return None, None, None
+
+    # So much ahead
+
+    def _days_ahead(self) -> _Found | None:
+        """So many days, weeks or months from today: "in three days", "hai tuần nữa", "через неделю", "三天后"."""
+        today = self.now.date()
+        for count, unit, is_past in self._counted(("day_words", "week_words", "month_words")):
+            if is_past:
+                return None, None, Trouble.PAST
+            if unit == "day_words":
+                return today + timedelta(days=count), None, None
+            if unit == "week_words":
+                return today + timedelta(days=count * DAYS_IN_WEEK), None, None
+            first = _months_on(today.replace(day=1), count)
+            day = min(today.day, _end_of_month(first).day)
+            return first.replace(day=day), None, None
+        return None
+
+    def _after(self) -> datetime | None:
+        """So many hours or minutes from now: "in two hours", "30 phút nữa"."""
+        for value in self.reading.values:
+            if (
+                value.kind is Kind.DURATION
+                and 0 < value.number < MINUTES_IN_DAY
+                and self._is_ahead(value.start, value.end)
+            ):
+                return self.now + timedelta(minutes=float(value.number))
+        return None
+
+    def _counted(self, units: Sequence[str]) -> list[tuple[int, str, bool]]:
+        """Numbers of days, weeks or months that are said to lie ahead, or behind."""
+        texts = self.reading.texts
+        phrases = phrases_in(texts, self.words, value_words(self.language_code))
+        numbers = numbers_in(self.reading.tokens, phrases, self.language_code)
+        found = []
+        for at in range(len(texts)):
+            for unit in units:
+                length = self.words.length(unit, texts, at)
+                if not length:
+                    continue
+                number = next((n for n in numbers.values() if n.end == at), None)
+                start, count = (number.start, int(number.number)) if number else (at, 1)
+                if number is None and any(self.words.length("articles", texts, at - n) == n for n in (1, 2) if at >= n):
+                    start = at - 1
+                is_bare_one = number is None and start == at
+                if self._is_ahead(start, at + length) and not (is_bare_one and not self._opens_ahead(start)):
+                    found.append((count, unit, False))
+                    self.used = range(start, at + length)
+                elif number is not None and self.words.length("ago_behind", texts, at + length):
+                    found.append((count, unit, True))
+        return found
+
+    def _opens_ahead(self, start: int) -> bool:
+        texts = self.reading.texts
+        return any(self.words.length("in_before", texts, start - n) == n for n in (1, 2) if start >= n)
+
+    def _is_ahead(self, start: int, end: int) -> bool:
+        return self._opens_ahead(start) or self.words.length("in_behind", self.reading.texts, end) > 0
+
+    # Times
+
+    def _part(self) -> str:
+        for value in self.reading.values:
+            if not self._is_used(value) and value.part and value.kind in (Kind.PART, Kind.TIME):
+                return value.part
+        texts = self.reading.texts
+        for at in range(len(texts)):  # "tonight", "sáng nay", "明晚" name a day and a part of it
+            day = self.words.relative_days.at(texts, at)
+            if day is not None:
+                inner = self.words.day_parts.at(texts[: at + day[0]], at)
+                last = self.words.day_parts.at(texts[: at + day[0]], at + day[0] - 1)
+                if inner or last:
+                    return (inner or last or (0, ""))[1]
+        return ""
+
+    def _minute(self, value: Value, part: str) -> int:
+        """The minute of the day that is meant: in the part of the day that is said, else in the hours people keep."""
+        candidates = sorted(value.minutes)
+        if part in PARTS:
+            begin, end = PARTS[part][0] * 60, PARTS[part][1] * 60
+            fitting = [m for m in candidates if begin <= m < end] or [
+                m + MINUTES_IN_DAY for m in candidates if begin <= m + MINUTES_IN_DAY < end
+            ]
+            if fitting:
+                return fitting[0]
+        by_day = [minute for minute in candidates if _OFFICE_BEGINS_MIN <= minute < _OFFICE_ENDS_MIN]
+        return (by_day or candidates)[0]
+
+
+def _clock(minute: int) -> time:
+    return time(minute // 60 % 24, minute % 60)
+
+
+def _date(year: int, month: int, day: int) -> date | None:
+    try:
+        return date(year, month, day)
+    except ValueError:
+        return None
+
+
+def _months_on(first: date, months: int) -> date:
+    """The first day of the month so many behind another's first day."""
+    month = first.month - 1 + months
+    return date(first.year + month // MONTHS_IN_YEAR, month % MONTHS_IN_YEAR + 1, 1)
+
+
+def _end_of_month(day: date) -> date:
+    return _months_on(day.replace(day=1), 1) - timedelta(days=1)

@@ -1,0 +1,147 @@
+"""The parts that values are made of: whole phrases ("thursday", "noon"), and numbers in words and figures. Sans-IO."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
+
+from services.language.calendar_words import CalendarWords
+from services.language.numerals import find_numbers, number_words
+from services.language.phrases import Token
+from services.language.value import Kind, Value
+from services.language.value_words import ValueWords
+
+HALF_DAY = 12 * 60
+DAY = 24 * 60
+LONGEST_FIGURES = 18  # digits of a number; longer ones are dialled
+
+
+def phrases_in(texts: tuple[str, ...], words: CalendarWords, amounts: ValueWords) -> dict[int, Value]:
+    """Values that are whole phrases, by their first token; the longest at each place."""
+    found: dict[int, Value] = {}
+    at = 0
+    while at < len(texts):
+        best = _phrase_at(texts, at, words, amounts)
+        if best is None:
+            at += 1
+            continue
+        found[at] = best
+        at = best.end
+    return found
+
+
+def _phrase_at(texts: tuple[str, ...], at: int, words: CalendarWords, amounts: ValueWords) -> Value | None:
+    candidates: list[Value] = []
+    if hit := words.weekdays.at(texts, at):
+        candidates.append(Value(Kind.WEEKDAYS, at, at + hit[0], days=hit[1]))
+    if part := words.day_parts.at(texts, at):
+        candidates.append(Value(Kind.PART, at, at + part[0], part=part[1]))
+    if time := words.times.at(texts, at):
+        minutes = frozenset({time[1], time[1] + DAY}) if time[1] == 0 else frozenset({time[1]})
+        candidates.append(Value(Kind.TIME, at, at + time[0], minutes=minutes))
+    if holiday := words.holidays.at(texts, at):
+        candidates.append(Value(Kind.DATE, at, at + holiday[0], date=(None, *holiday[1])))
+    if length := words.length("any_holiday", texts, at):
+        candidates.append(Value(Kind.DATE, at, at + length, part="holiday"))
+    if day := words.relative_days.at(texts, at):
+        candidates.append(Value(Kind.DAY, at, at + day[0], number=Decimal(day[1])))
+    if month := words.months.at(texts, at):
+        candidates.append(Value(Kind.MONTH, at, at + month[0], number=Decimal(month[1])))
+    if ordinal := words.ordinals.at(texts, at):
+        candidates.append(Value(Kind.ORDINAL, at, at + ordinal[0], number=Decimal(ordinal[1])))
+    if length := words.length("half_units", texts, at):
+        candidates.append(Value(Kind.DURATION, at, at + length, number=Decimal(30)))
+    if length := amounts.free_of_charge.length(texts, at):
+        candidates.append(Value(Kind.MONEY, at, at + length))
+    if length := amounts.not_numbers.length(texts, at):
+        candidates.append(Value(Kind.NONE, at, at + length))
+    return max(candidates, key=lambda value: value.end, default=None)
+
+
+def numbers_in(tokens: Sequence[Token], calendar: Mapping[int, Value], language_code: str) -> dict[int, Value]:
+    """Numbers in words and figures between those phrases, by their first token."""
+    found: dict[int, Value] = {}
+    covered = {at for value in calendar.values() for at in range(value.start, value.end)}
+    at = 0
+    while at < len(tokens):
+        if at in covered or not _may_be_number(tokens[at]):
+            if at not in covered and tokens[at].kind in ("clock", "date", "figures"):
+                found |= {value.start: value for value in _written(tokens[at], at)}
+            at += 1
+            continue
+        end = at
+        while end < len(tokens) and end not in covered and _may_be_number(tokens[end]):
+            end += 1
+        found |= _numbers_in(tokens, at, end, language_code)
+        at = end
+    return found
+
+
+def _may_be_number(token: Token) -> bool:
+    return token.kind == "word" or (token.kind == "figures" and _whole(token.text) is not None)
+
+
+def _whole(figures: str) -> int | None:
+    """The value of figures with or without separators of groups; None for one with decimals."""
+    separators = {character for character in figures if character in ".,"}
+    parts = figures.replace(",", ".").split(".")
+    if len(parts) == 1:
+        return int(figures) if len(figures) <= LONGEST_FIGURES else None
+    if len(separators) == 1 and len(parts[0]) <= 3 and parts[0] != "0" and all(len(part) == 3 for part in parts[1:]):
+        return int("".join(parts))
+    return None
+
+
+def _written(token: Token, at: int) -> list[Value]:
+    """Values in figures with signs inside: 10:30, 25/12, 3.5."""
+    if token.kind == "clock":
+        hour, _, minute = token.text.replace("h", ":").partition(":")
+        return [clock(int(hour), int(minute), at, at + 1)] if int(hour) <= 24 else []
+    if token.kind == "date":
+        return [Value(Kind.DATE, at, at + 1, digits=token.text)]
+    whole, _, decimals = token.text.replace(",", ".").rpartition(".")
+    if whole and whole.isdecimal():
+        return [Value(Kind.NUMBER, at, at + 1, number=Decimal(f"{whole}.{decimals}"), digits=token.text)]
+    return [Value(Kind.DIGITS, at, at + 1, digits="".join(c for c in token.text if c.isdecimal()))]
+
+
+def clock(hour: int, minute: int, start: int, end: int) -> Value:
+    at = hour * 60 + minute
+    is_plain = hour > 12 or hour == 0
+    return Value(
+        Kind.TIME, start, end, minutes=frozenset({at % (DAY + 1)} if is_plain else {at, (at + HALF_DAY) % DAY})
+    )
+
+
+def _numbers_in(tokens: Sequence[Token], start: int, end: int, language_code: str) -> dict[int, Value]:
+    spoken = [str(_whole(t.text)) if t.kind == "figures" else t.text.replace("'", "") for t in tokens[start:end]]
+    found: list[Value] = []
+    for number in find_numbers(" ".join(spoken), language_code):
+        first, behind = start + number.start, start + number.end
+        written = tokens[first].text if tokens[first].kind == "figures" else ""
+        value = Value(Kind.NUMBER, first, behind, number=Decimal(number.value), digits=written)
+        before = found[-1] if found else None
+        if before and _goes_on(before, value, tokens):
+            found[-1] = replace(before, end=behind, number=before.number + value.number, digits="")
+        else:
+            found.append(value)
+    halves = number_words(language_code).halves
+    for at, value in enumerate(found):  # "3 triệu rưỡi"
+        if (
+            value.end < end
+            and tokens[value.end].text in halves
+            and value.number >= 1000
+            and value.end - value.start > 1
+        ):
+            times = 10 ** (len(str(int(value.number))) - len(str(int(value.number)).rstrip("0") or "1"))
+            unit = Decimal(1000 ** ((len(str(times)) - 1) // 3))
+            found[at] = replace(value, end=value.end + 1, number=value.number + unit / 2)
+    return {value.start: value for value in found}
+
+
+def _goes_on(before: Value, value: Value, tokens: Sequence[Token]) -> bool:
+    """Whether two numbers are one: "1 triệu 500 nghìn"."""
+    is_multiplied = before.number >= 1000 and not tokens[before.end - 1].text[:1].isdecimal()
+    unit = 1
+    while is_multiplied and before.number % (unit * 1000) == 0:
+        unit *= 1000
+    return before.end == value.start and unit > 1 and value.number < unit and value.end - value.start > 1

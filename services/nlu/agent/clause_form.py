@@ -1,0 +1,110 @@
+"""The form of a clause: a question, an answer of ignorance, a bare yes. Sans-IO."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from services.language.calendar_words import calendar_words
+from services.language.clauses import unfinished_by_a_dot
+from services.language.phrases import PhraseSet, words_of
+from services.language.value import Reading
+from services.nlu.agent.grounds import Grounds
+
+_SENTENCE_END = re.compile(r"[.!?…。！？]+[\"'”’)]*(?=\s|$)|[。！？\n]")
+_LAST_WORD = re.compile(r"[\w.]*\w$")
+_LONGEST_WORD = 40  # characters looked at behind a sentence
+_QUESTION = ("?", "？")
+
+
+@dataclass(frozen=True, slots=True)
+class ClauseForm:
+    """How something is said."""
+
+    is_question: bool = False
+    is_ignorance: bool = False  # "I don't know", "I can't"
+    is_echo: bool = False  # it says again what the caller said
+    affirms: bool = False  # nothing but "yes"
+    asks_yes_or_no: bool = False
+    ends_sentence: bool = False
+    is_claim_of_caller: bool = False  # what the caller asked, taken as a claim
+
+
+def sentences_of(text: str, language_code: str) -> list[str]:
+    """A text in its sentences. "2 p.m." ends one where a word in a capital follows that is no day or month."""
+    found, start = [], 0
+    for end in _sentence_ends(text, language_code):
+        found.append(text[start:end])
+        start = end
+    return [sentence.strip() for sentence in (*found, text[start:]) if sentence.strip()]
+
+
+def _sentence_ends(text: str, language_code: str) -> list[int]:
+    abbreviations, words = unfinished_by_a_dot(language_code), calendar_words(language_code)
+    ends = []
+    for end in _SENTENCE_END.finditer(text):
+        word = _LAST_WORD.search(text[: end.start()])
+        if word is not None and end.group()[0] == "." and word.group().lower() in abbreviations:
+            behind = words_of(text[end.end() : end.end() + _LONGEST_WORD])
+            is_month = words.months.at(behind, 0) and not words.length("doubtful_months", behind, 0)
+            is_day = bool(words.weekdays.at(behind, 0) or is_month)
+            if "." not in word.group() or not text[end.end() :].lstrip()[:1].isupper() or is_day:
+                continue
+        ends.append(end.end())
+    return ends
+
+
+def unit_of(reply: str, clause: str, language_code: str) -> str:
+    """The sentence that a clause belongs to, as far as it is written: what a clause leaves out stands before it."""
+    ends = _sentence_ends(reply, language_code)
+    start = ends[-1] if ends else 0
+    return (reply[start:] + " " + clause if reply[start:].strip() else clause).strip()
+
+
+def form_of(unit: str, reading: Reading, grounds: Grounds) -> ClauseForm:
+    """The form of a sentence, or of its beginning."""
+    lists, texts = grounds.words.lists, _without_stops(reading)
+    ends = unit.rstrip().rstrip("\"'”’)")
+    ends_sentence = ends.endswith((".", "!", "?", "…", "。", "！", "？"))
+    body = texts[_leading(texts, lists["yes"], lists["assents"]) :]
+    affirms = bool(texts) and not body and (_has(lists["yes"], texts) or ends_sentence)
+    opens_question = lists["asks_openings"].length(body, 0) > 0
+    is_question = ends.endswith(_QUESTION) or opens_question or _ends_with(lists["asks_endings"], texts)
+    return ClauseForm(
+        is_question=is_question,
+        is_ignorance=_has(lists["ignorance"], texts),
+        is_echo=_has(lists["echo"], texts),
+        affirms=affirms,
+        asks_yes_or_no=_asks_yes_or_no(reading, grounds),
+        ends_sentence=ends_sentence,
+    )
+
+
+def _asks_yes_or_no(reading: Reading, grounds: Grounds) -> bool:
+    lists = grounds.words.lists
+    texts = _without_stops(reading)
+    begins = [0, *(at + 1 for at, token in enumerate(reading.tokens) if token.kind == "stop")]
+    if any(lists["question_openings"].length(reading.texts, at) for at in begins):
+        return True
+    body_start = _leading(texts, lists["assents"], lists["name_is_asked"])
+    return lists["question_openings"].length(texts, body_start) > 0 or _ends_with(lists["yes_no_endings"], texts)
+
+
+def _without_stops(reading: Reading) -> tuple[str, ...]:
+    return tuple(token.text for token in reading.tokens if token.kind != "stop")
+
+
+def _leading(texts: tuple[str, ...], *lists: PhraseSet) -> int:
+    """How many tokens at the beginning belong to phrases of the lists."""
+    at = 0
+    while at < len(texts) and (length := max(phrases.length(texts, at) for phrases in lists)):
+        at += length
+    return at
+
+
+def _has(phrases: PhraseSet, texts: tuple[str, ...]) -> bool:
+    return phrases.are_in(texts)
+
+
+def _ends_with(phrases: PhraseSet, texts: tuple[str, ...]) -> bool:
+    return any(phrases.length(texts, at) == len(texts) - at for at in range(max(0, len(texts) - 4), len(texts)))

@@ -1,0 +1,34 @@
+"""Whether what a clause says was done, or will be, is so. Sans-IO."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from services.language.value import Reading
+from services.nlu.agent.acts import ACT_NAMES
+from services.nlu.agent.clause_form import ClauseForm
+from services.nlu.agent.deeds import Tense, claimed_deeds
+from services.nlu.agent.evidence import Evidence, Verdict
+from services.nlu.agent.grounds import Grounds
+
+
+def broken_deed(
+    reading: Reading, form: ClauseForm, grounds: Grounds, evidence: Evidence, can: frozenset[str]
+) -> Verdict | None:
+    """The first deed that nothing speaks for; None: there is none. `can`: tools and acts that the agent has."""
+    is_question = form.is_question and not form.is_claim_of_caller
+    for claim in claimed_deeds(reading.texts, grounds.words, is_question=is_question):
+        acts = grounds.words.acts[claim.deed]
+        speaks_for_it = {
+            Tense.DONE: evidence.done,
+            Tense.PROMISED: evidence.done | evidence.asked,
+            Tense.POSSIBLE: evidence.done | evidence.asked | can,
+        }[claim.tense]
+        if not _is_named(acts, speaks_for_it):
+            return Verdict(False, claim.tense.value, " ".join(reading.texts[claim.start : claim.end]))
+    return None
+
+
+def _is_named(acts: Iterable[str], names: Iterable[str]) -> bool:
+    acts = tuple(acts)
+    return any(name in acts if name in ACT_NAMES else any(part in name.lower() for part in acts) for name in names)

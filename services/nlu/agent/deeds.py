@@ -1,0 +1,80 @@
+"""Finds words that claim a deed: done ("you are booked"), promised ("I'll send it"), possible ("I can book you").
+
+The words are deeds.toml's of each language. Sans-IO.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from services.language.claims import ClaimWords
+from services.language.phrases import PhraseSet
+
+_REACH = 4  # tokens between a marker and its verb
+
+
+class Tense(Enum):
+    """How a deed is claimed."""
+
+    DONE = "deed"
+    PROMISED = "promise"
+    POSSIBLE = "ability"
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedDeed:
+    """A claim, and where its verb stands."""
+
+    deed: str
+    tense: Tense
+    start: int
+    end: int
+
+
+def claimed_deeds(texts: tuple[str, ...], words: ClaimWords, *, is_question: bool) -> list[ClaimedDeed]:
+    """The deeds that a clause claims; a question claims none."""
+    if is_question:
+        return []
+    found: list[ClaimedDeed] = []
+    at = 0
+    while at < len(texts):
+        done, verb = words.done.at(texts, at), words.verbs.at(texts, at)
+        longest = max((hit[0] for hit in (done, verb) if hit), default=0)
+        is_other = words.deed_lists["not_behind"].length(texts, at + longest) > 0  # "gửi xe" is to park, not to send
+        if longest and not is_other and not _is_unsaid(texts, at, words):
+            if done and done[0] == longest:
+                found.append(ClaimedDeed(done[1], Tense.DONE, at, at + longest))
+            elif verb and (tense := _tense(texts, at, at + verb[0], words)):
+                found.append(ClaimedDeed(verb[1], tense, at, at + verb[0]))
+        at += longest or 1
+    return found
+
+
+def _is_unsaid(texts: tuple[str, ...], at: int, words: ClaimWords) -> bool:
+    """Whether something before takes the claim back: "not booked", "once you are booked"."""
+    return _is_before(words.deed_lists["not_before"], texts, at, reach=_REACH)
+
+
+def _tense(texts: tuple[str, ...], start: int, end: int, words: ClaimWords) -> Tense | None:
+    lists = words.deed_lists
+    has_agent = _is_before(lists["agents"], texts, start, reach=_REACH + 1)
+    if _is_before(lists["ability_before"], texts, start, reach=_REACH):
+        return Tense.POSSIBLE if has_agent else None
+    if _is_before(lists["done_before"], texts, start, reach=_REACH) or _is_behind(lists["done_behind"], texts, end):
+        return Tense.DONE
+    if has_agent and _is_before(lists["promise_before"], texts, start, reach=_REACH):
+        return Tense.PROMISED
+    return None
+
+
+def _is_before(phrases: PhraseSet, texts: tuple[str, ...], at: int, *, reach: int) -> bool:
+    return any(_ends_by(phrases.length(texts, start), start, at) for start in range(max(0, at - reach), at))
+
+
+def _ends_by(length: int, start: int, at: int) -> bool:
+    return length > 0 and start + length <= at
+
+
+def _is_behind(phrases: PhraseSet, texts: tuple[str, ...], end: int) -> bool:
+    return any(phrases.length(texts, at) for at in range(end, min(len(texts), end + 2 * _REACH)))

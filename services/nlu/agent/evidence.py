@@ -1,0 +1,34 @@
+"""What speaks for a clause beside the agent's facts. Sans-IO."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The call up to a clause. Texts are in order, the newest last."""
+
+    caller: tuple[str, ...] = ()  # what the caller said; the last is what is being answered
+    reply: str = ""  # what this turn has said before the clause
+    earlier: tuple[str, ...] = ()  # the agent's replies of earlier turns, as heard
+    tools: tuple[str, ...] = ()  # results of tools in this call, as JSON
+    done: frozenset[str] = frozenset()  # names of tools and acts that have done what they were asked to
+    asked: frozenset[str] = frozenset()  # names of tools and acts asked for in this turn
+    computed: tuple[Decimal, ...] = ()  # sums and differences from a calculating node
+    now: datetime | None = None  # by the tenant's clock
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a clause may be spoken; else the rule that it breaks and the words that break it."""
+
+    ok: bool
+    rule: str = ""
+    offending: str = ""
+    may_mend: bool = False  # what the sentence says next may make it right: "it's 20 dollars" "for a check-up"
+
+
+PASSED = Verdict(True)

@@ -1,0 +1,198 @@
+"""The agent `graph`: understand, look up, then answer, ask, confirm or hand over, and act.
+
+Every word it says comes from the agent's file or from what the caller said; the engine is asked for nothing but a
+letter where the examples leave a sentence in doubt. The graph is LangGraph's; what belongs to one turn rides in its
+context, so that checkpoints hold nothing but strings.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import END, START, StateGraph
+from langgraph.runtime import Runtime
+from langgraph.types import Command
+
+from services.language.data import LanguageDataError
+from services.nlu.agent.courtesies import courtesy, user_text
+from services.nlu.agent.graph.answers import Answers, Finding, Next
+from services.nlu.agent.graph.asking import examples_of
+from services.nlu.agent.graph.choosing import ModelChooser
+from services.nlu.agent.graph.dialogue import Dialogue, as_state, read_dialogue
+from services.nlu.agent.graph.reading import Part, Reader
+from services.nlu.agent.graph.running import CallState, steps_of_graph
+from services.nlu.agent.graph.slots import SlotFinder
+from services.nlu.agent.graph.wording import Wording
+from services.nlu.agent.interface import Act, AgentState, AgentTurn, Call, Say, Step
+from services.nlu.agent.profile import AgentProfile
+from services.nlu.agent.prompt_agent import PromptAgent
+from services.nlu.agent.understanding import ExampleUnderstanding, Understanding
+from services.nlu.engine import NluEngine
+from services.nlu.history import Entry
+from services.nlu.inputs import Dtmf
+from services.nlu.outputs import Act as CallAct
+from services.nlu.outputs import HangUp, SwitchLanguage, Transfer
+from services.nlu.settings import NluSettings
+from services.runtime.errors import StartupError
+
+ACTING = ("act",)  # the nodes with side effects: a draft stops before them
+
+
+@dataclass(slots=True, eq=False)
+class Work:
+    """One turn on its way through the graph."""
+
+    text: str
+    language_code: str
+    now: datetime
+    dialogue: Dialogue
+    parts: tuple[Part, ...] = ()
+    finding: Finding | None = None
+    said: str = ""
+
+
+class GraphAgent:
+    """Serves the calls of one agent whose file has facts."""
+
+    def __init__(
+        self,
+        profile: AgentProfile,
+        engine: NluEngine,
+        settings: NluSettings,
+        *,
+        clock: Callable[[], datetime] | None = None,
+        understanding: Understanding | None = None,
+    ) -> None:
+        """`clock` gives the time in the tenant's zone; `understanding` stands in place of the examples'.
+
+        Raises StartupError where a language of the agent has no words for questions or answers.
+        """
+        self._profile = profile
+        self._clock = clock or (lambda: datetime.now(profile.zone))
+        self._prompted = PromptAgent(profile, engine, settings)
+        try:
+            self._finders = {tag: SlotFinder(profile.facts, tag) for tag in profile.language_codes}
+            self._answers = {tag: Answers(profile, tag, self._finders[tag]) for tag in profile.language_codes}
+            examples = examples_of(profile)
+        except (LanguageDataError, KeyError) as error:
+            raise StartupError(f"agent {profile.agent_id}: kind 'graph': {error}") from error
+        self._understanding = understanding or ExampleUnderstanding(
+            examples, cache_dir=settings.understanding_cache_dir
+        )
+        chooser = ModelChooser(engine, examples, limit_s=settings.choice_limit_s) if settings.choice_limit_s else None
+        self._reader = Reader(self._understanding, self._finders, chooser)
+        self._saver = InMemorySaver()
+        self._committed_graph = self._built().compile()
+        self._draft_graph = self._built().compile(checkpointer=self._saver)
+
+    async def load(self) -> None:
+        await self._understanding.load()
+
+    async def prepare(self, call: Call, history: Sequence[Entry], *, language_code: str, state: AgentState) -> None:
+        if call.instructions:
+            await self._prompted.prepare(call, history, language_code=language_code, state=state)
+
+    async def respond(
+        self, turn: AgentTurn, history: Sequence[Entry], *, committed: asyncio.Event
+    ) -> AsyncGenerator[Step, None]:
+        if turn.call.instructions:  # a persona of the client's: the agent's facts are not its own
+            async for step in self._prompted.respond(turn, history, committed=committed):
+                yield step
+            return
+        if reply := courtesy(self._profile, turn.input, history, language_code=turn.language_code):
+            yield Say(reply.text, is_from_facts=True)
+            if reply.ends_call:
+                yield Act(HangUp())
+            return
+        if turn.objection:  # what the facts gave must not be said: then it is not known
+            yield Say(Wording(turn.language_code).say("unknown"))
+            return
+        work = Work(_words_of(turn), turn.language_code, self._clock(), read_dialogue(turn.state))
+        thread = f"{turn.call.conversation}/{turn.turn_id}"
+        is_draft = not committed.is_set()
+        graph = self._draft_graph if is_draft else self._committed_graph
+        try:
+            steps = steps_of_graph(
+                graph,
+                {"said": work.text},
+                thread=thread,
+                committed=committed,
+                interrupt_before=ACTING if is_draft else (),
+                context=work,
+                is_from_facts=True,
+            )
+            async for step in steps:
+                yield step
+        finally:
+            if is_draft:
+                await self._saver.adelete_thread(thread)
+
+    def _built(self) -> StateGraph[CallState, Work, CallState, CallState]:
+        built = StateGraph(CallState, context_schema=Work)
+        built.add_node("understand", self._understand)
+        built.add_node("look_up", self._look_up, destinations=tuple(step.value for step in Next))
+        for step in Next:
+            built.add_node(step.value, self._say, destinations=("act", "look_up", END))
+        built.add_node("act", self._act, destinations=("look_up", END))
+        built.add_edge(START, "understand")
+        built.add_edge("understand", "look_up")
+        return built
+
+    async def _understand(self, state: CallState, runtime: Runtime[Work]) -> CallState:
+        work = runtime.context
+        work.parts = await self._reader.read(work.text, work.language_code, work.dialogue, work.now)
+        return {}
+
+    async def _look_up(self, state: CallState, runtime: Runtime[Work]) -> Command[str]:
+        work = runtime.context
+        part, *rest = work.parts
+        work.parts = tuple(rest)
+        work.finding = self._answers[work.language_code].answer(part, work.dialogue, work.now)
+        work.dialogue = work.finding.dialogue
+        return Command(goto=work.finding.next.value)
+
+    async def _say(self, state: CallState, runtime: Runtime[Work]) -> Command[str]:
+        """Word the finding. Answer, ask, confirm and hand over differ in what was looked up, and in what comes next."""
+        work = runtime.context
+        text = work.finding.text if work.finding else ""
+        work.said = f"{work.said} {text}".strip()
+        if work.finding and work.finding.act:
+            return Command(update={"say": text}, goto="act")
+        return self._go_on(work, text)
+
+    async def _act(self, state: CallState, runtime: Runtime[Work]) -> Command[str]:
+        work = runtime.context
+        command = self._go_on(work, "")
+        if work.finding and work.finding.act:
+            command = replace(command, update={**dict(command.update or {}), "act": _written(work.finding.act)})
+        return command
+
+    def _go_on(self, work: Work, text: str) -> Command[str]:
+        """To the next part; behind the last one come back to a question that was interrupted, and remember."""
+        if work.parts:
+            return Command(update={"say": text}, goto="look_up")
+        pending = self._answers[work.language_code].pending(work.dialogue)
+        dialogue = work.dialogue
+        if dialogue.kind != "repeat":
+            dialogue = replace(dialogue, reply=f"{work.said} {pending}".strip())
+        said = f"{text} {pending}".strip()
+        return Command(update={"say": said, "memory": as_state(dialogue)}, goto=END)
+
+
+def _written(act: CallAct) -> dict[str, str]:
+    match act:
+        case Transfer(destination):
+            return {"name": "transfer", "destination": destination}
+        case SwitchLanguage(code):
+            return {"name": "switch_language", "language_code": code, "when": "NOW"}
+        case _:
+            return {"name": "hang_up"}
+
+
+def _words_of(turn: AgentTurn) -> str:
+    """What the caller said; pressed keys are digits that they say."""
+    return turn.input.digits if isinstance(turn.input, Dtmf) else user_text(turn.input)

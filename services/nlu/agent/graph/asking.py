@@ -1,0 +1,100 @@
+"""What callers ask, by the asking.toml of each language: examples of every kind, and the small words around them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from services.language import data
+from services.language.data import primary
+from services.language.words import normalise
+from services.nlu.agent.facts import Person, Service, Topic, names_in
+from services.nlu.agent.profile import AgentProfile
+
+FILE = "asking"
+TEXT_KIND = "text:"  # and the id of a text of the agent's file
+_SLOTS = ("service", "person", "topic")
+_NAMES_A_SLOT = 2  # of the agent's, in each example with a slot
+
+Words = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """One language's words around questions, as `normalise` leaves them."""
+
+    holidays: tuple[Words, ...]
+    follow_ups: tuple[Words, ...]  # the longest first, as the others are
+    pronouns: tuple[Words, ...]
+    person_pronouns: tuple[Words, ...]
+    question_words: tuple[Words, ...]  # with one of these a sentence asks by itself
+    places: tuple[Words, ...]  # what the business is called: no service is named in it
+    joints: tuple[Words, ...]
+    name_leads: tuple[Words, ...]
+    name_trails: tuple[Words, ...]
+    never_names: tuple[Words, ...]
+    common: frozenset[str]
+
+
+def asking(language_code: str) -> Asking:
+    """The words of a language. Raises LanguageDataError where it has no asking.toml."""
+    return _read(primary(language_code))
+
+
+@data.cached
+def _read(language: str) -> Asking:
+    def listed(key: str) -> tuple[Words, ...]:
+        found = (normalise(text) for text in data.words(language, FILE, key))
+        return tuple(sorted(found, key=len, reverse=True))
+
+    return Asking(
+        holidays=listed("holidays.words"),
+        follow_ups=listed("follow_ups.words"),
+        pronouns=listed("follow_ups.pronouns"),
+        person_pronouns=listed("follow_ups.person_pronouns"),
+        question_words=listed("follow_ups.question_words"),
+        places=listed("words.places"),
+        joints=listed("parts.joints"),
+        name_leads=listed("names.lead"),
+        name_trails=listed("names.trail"),
+        never_names=listed("names.never"),
+        common=frozenset(word for words in listed("words.common") for word in words),
+    )
+
+
+def examples_of(profile: AgentProfile) -> dict[str, dict[str, list[str]]]:
+    """Examples by kind and language: the language's own with the agent's names in them, and those of its file."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for tag in profile.language_codes:
+        for kind in data.table(primary(tag), FILE, "kinds"):
+            texts = data.words(primary(tag), FILE, f"kinds.{kind}")
+            own = [filled for text in texts for filled in _filled(text, _names(profile, tag))]
+            found.setdefault(kind, {})[tag] = own
+        for fact in profile.facts.texts:
+            found.setdefault(TEXT_KIND + fact.id, {})[tag] = list(names_in(fact.examples, tag))
+    return found
+
+
+def _names(profile: AgentProfile, tag: str) -> dict[str, list[str]]:
+    facts = profile.facts
+    lists: dict[str, Sequence[Service | Person | Topic]] = {
+        "service": facts.services,
+        "person": facts.people,
+        "topic": facts.topics,
+    }
+    return {slot: [names_in(thing.names, tag)[0] for thing in lists[slot]] for slot in _SLOTS}
+
+
+def _filled(text: str, names: Mapping[str, list[str]]) -> list[str]:
+    """An example with names of the agent's in its slots; none where it has no such thing. Which names, the text says,
+    so that each of them stands in some examples.
+    """
+    texts = [text]
+    for slot, known in names.items():
+        mark = f"{{{slot}}}"
+        if mark not in text:
+            continue
+        first = sum(map(ord, text))
+        chosen = [known[(first + i) % len(known)] for i in range(min(_NAMES_A_SLOT, len(known)))]
+        texts = [filled.replace(mark, name) for filled in texts for name in chosen]
+    return texts

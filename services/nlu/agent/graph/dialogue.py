@@ -1,0 +1,59 @@
+"""What the agent remembers of a call from turn to turn: what was spoken of and asked, the caller's wish. Sans-IO."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, TypeVar
+
+MAX_REMEMBERED_CHARS = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the caller wants noted, as far as they have said it."""
+
+    kind: str = ""  # book, change, cancel; empty: none
+    service: str = ""  # an id
+    person: str = ""  # an id
+    when: str = ""  # in words
+    name: str = ""
+    phone: str = ""
+    is_noted: bool = False  # all of it was confirmed
+
+
+@dataclass(frozen=True, slots=True)
+class Dialogue:
+    """The state of one call."""
+
+    kind: str = ""  # of the last question
+    service: str = ""  # that was spoken of last
+    person: str = ""
+    topic: str = ""
+    asked: str = ""  # what the agent asked last: a key of answering.toml's [ask]
+    reply: str = ""  # the last one
+    n_unknown: int = 0  # questions in a row that no fact covers
+    wish: Wish = field(default_factory=Wish)
+
+    def with_wish(self, **changes: object) -> Dialogue:
+        return replace(self, wish=replace(self.wish, **changes))  # type: ignore[arg-type] # the fields' own types
+
+
+def as_state(dialogue: Dialogue) -> dict[str, object]:
+    """What goes into the conversation's state."""
+    return asdict(replace(dialogue, reply=dialogue.reply[:MAX_REMEMBERED_CHARS]))
+
+
+def read_dialogue(state: Mapping[str, object]) -> Dialogue:
+    """The dialogue of a state; what it does not have, or has otherwise, is as at the beginning."""
+    wish = state.get("wish")
+    return replace(_read(Dialogue(), state), wish=_read(Wish(), wish if isinstance(wish, Mapping) else {}))
+
+
+T = TypeVar("T", Dialogue, Wish)
+
+
+def _read(default: T, state: Mapping[str, object]) -> T:
+    known = {each.name: getattr(default, each.name) for each in fields(default)}
+    same: dict[str, Any] = {name: state[name] for name, value in known.items() if type(state.get(name)) is type(value)}
+    return replace(default, **same)

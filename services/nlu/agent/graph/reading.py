@@ -1,0 +1,193 @@
+"""A turn of the caller's as its questions: each with its kind and what it names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Protocol
+
+from services.language.clauses import is_abbreviated
+from services.language.words import normalise
+from services.nlu.agent.graph.asking import TEXT_KIND, Words
+from services.nlu.agent.graph.dialogue import Dialogue
+from services.nlu.agent.graph.slots import SlotFinder, Slots, has_any, unexplained
+from services.nlu.agent.understanding import Guess, Understanding
+
+UNKNOWN = "unknown"
+COURTESIES = frozenset({"hello", "thanks", "unclear", "chat", "bye"})
+_ANSWERS = frozenset({"yes", "no", "name", "number"})  # to questions of the agent's
+_SURE_SCORE = 0.45
+_SURE_MARGIN = 0.1
+_CLEAR_SCORE = 0.6  # a short sentence means what it says, whatever was spoken of before
+_LEAST_SCORE = 0.16  # below it no example speaks for any kind
+_SURE_PART = 0.4  # of each of two questions in one sentence
+_LEAST_PART_WORDS = 2
+_MAX_PARTS = 4
+_SHORT = 4  # words that may be no more than what was left out of the question before
+_N_CHOICES = 3
+_SENTENCE_END = re.compile(r"[?!…]+\s*|[。？！]+|(?<=(\w))\.+(?:\s+|$)")
+_LAST_WORD = re.compile(r"[\w.]*\w$")
+_FITTING = 0.12  # for a kind that asks about what was named
+_FOLLOWS = {  # by what is named: the kinds that go on with it, and the kind where the one before does not
+    "services": (("price", "duration", "offered", "who", "book"), "price"),
+    "people": (("who", "book"), "who"),
+    "topics": (("who",), "who"),
+    "when": (("hours", "free", "book"), "hours"),
+}
+_ABOUT = {
+    "services": ("price", "duration", "offered", "book"),
+    "people": ("who", "book"),
+    "topics": ("who",),
+    "when": ("hours", "free", "book"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One question or remark."""
+
+    text: str
+    kind: str
+    slots: Slots
+    score: float = 1.0  # of its kind
+    doubts: tuple[str, ...] = ()  # kinds it may be as well, where that is not clear
+    is_follow_up: bool = False  # its kind is that of the question before
+
+
+class Chooser(Protocol):
+    """Chooses among kinds that a sentence may be of; None: it cannot say."""
+
+    async def choose(self, text: str, kinds: Sequence[str], *, asked: str, language_code: str) -> str | None: ...
+
+
+class Reader:
+    """Reads turns of one agent's callers."""
+
+    def __init__(
+        self, understanding: Understanding, finders: Mapping[str, SlotFinder], chooser: Chooser | None
+    ) -> None:
+        """`finders` by language tag."""
+        self._understanding, self._finders, self._chooser = understanding, finders, chooser
+
+    async def read(self, text: str, language_code: str, dialogue: Dialogue, now: datetime) -> tuple[Part, ...]:
+        """The parts of a turn in their order, courtesies left out where there is more; at least one."""
+        parts: list[Part] = []
+        context = dialogue
+        for sentence in _sentences(text):
+            for piece in await self._pieces(sentence, language_code, now):
+                part = await self._part(piece, language_code, context, now)
+                context = Dialogue(kind=part.kind, service=context.service, asked=context.asked)
+                parts.append(part)
+        matters = [part for part in parts if self._matters(part, parts)] or parts[:1]
+        if refused := [part for part in matters if part.kind == "tampering"]:
+            return tuple(refused[:1])  # nothing beside an attempt to turn the agent is answered
+        sure = [part for part in matters if not part.doubts]
+        return tuple((sure or matters[:1])[:_MAX_PARTS])
+
+    def _matters(self, part: Part, parts: Sequence[Part]) -> bool:
+        if part.kind in COURTESIES:
+            return False
+        is_remark = part.kind == UNKNOWN and not part.text.rstrip().endswith(("?", "？"))
+        return not is_remark or all(other.kind == UNKNOWN or other.kind in COURTESIES for other in parts)
+
+    async def _pieces(self, sentence: str, language_code: str, now: datetime) -> tuple[str, ...]:
+        """A sentence in two where both halves ask something, and not the same."""
+        for left, right in _splits(sentence, self._finders[language_code].words.joints):
+            kinds = []
+            for half in (left, right):
+                first = (await self._understanding.understand(half, language_code))[0]
+                if first.score < _SURE_PART or first.kind in COURTESIES | _ANSWERS:
+                    break
+                kinds.append(first.kind)
+            if len(set(kinds)) == 2:
+                return left, *await self._pieces(right, language_code, now)
+        return (sentence,)
+
+    async def _part(self, text: str, language_code: str, dialogue: Dialogue, now: datetime) -> Part:
+        finder = self._finders[language_code]
+        slots = finder.find(text, now)
+        if kind := follow_up_kind(slots, finder, dialogue):
+            return Part(text, kind, slots, is_follow_up=True)
+        guesses = _weighed(await self._understanding.understand(text, language_code), slots)
+        kind, doubts = _decide(guesses)
+        if guesses[0].score < _CLEAR_SCORE and _names_another(slots, finder, dialogue):
+            return Part(text, dialogue.kind, slots, is_follow_up=True)
+        if doubts and self._chooser:
+            chosen = await self._chooser.choose(text, doubts, asked=dialogue.reply, language_code=language_code)
+            if chosen:
+                kind, doubts = chosen, ()
+        return Part(text, kind, slots, guesses[0].score, doubts)
+
+
+def follow_up_kind(slots: Slots, finder: SlotFinder, dialogue: Dialogue) -> str:
+    """The kind of a sentence that only names something else for the question before: "and on Saturday?". Empty: it says
+    more than that.
+    """
+    words, lead = slots.words, _lead(slots.words, finder.words.follow_ups)
+    named = (*slots.services, *slots.people, *slots.topics)
+    if not (named or slots.when) or (not lead and len(words) > _SHORT):
+        return ""
+    if has_any(words[len(lead) :], finder.words.question_words):
+        return ""
+    known = finder.words.common | {word for phrase in finder.words.follow_ups for word in phrase}
+    if unexplained(slots, named, known):
+        return ""
+    same, usual = _FOLLOWS[next(slot for slot in _FOLLOWS if getattr(slots, slot))]
+    return dialogue.kind if dialogue.kind in same else usual
+
+
+def _names_another(slots: Slots, finder: SlotFinder, dialogue: Dialogue) -> bool:
+    """Whether a sentence only asks the question before of a thing that the agent does not know: "and braces?"."""
+    lead = _lead(slots.words, finder.words.follow_ups)
+    rest = slots.words[len(lead) :]
+    is_short = bool(lead) and 0 < len(rest) <= _SHORT - 1 and not has_any(rest, finder.words.question_words)
+    return is_short and dialogue.kind in ("price", "duration", "offered")
+
+
+def _weighed(guesses: Sequence[Guess], slots: Slots) -> list[Guess]:
+    """The guesses with those before that ask about what the sentence names."""
+    fitting = {kind for slot, kinds in _ABOUT.items() if getattr(slots, slot) for kind in kinds}
+    weighed = [replace(one, score=one.score + _FITTING * (one.kind in fitting)) for one in guesses]
+    return sorted(weighed, key=lambda one: -one.score)
+
+
+def _decide(guesses: Sequence[Guess]) -> tuple[str, tuple[str, ...]]:
+    """The kind, and where it is in doubt those it may be."""
+    first, second = guesses[0], guesses[1]
+    if first.score >= _SURE_SCORE or first.score - second.score >= _SURE_MARGIN:
+        return first.kind, ()
+    if first.score < _LEAST_SCORE:
+        return UNKNOWN, ()
+    return first.kind, tuple(guess.kind for guess in guesses[:_N_CHOICES])
+
+
+def _lead(words: Words, phrases: Sequence[Words]) -> Words:
+    return next((phrase for phrase in phrases if words[: len(phrase)] == phrase), ())
+
+
+def _sentences(text: str) -> list[str]:
+    found, start = [], 0
+    for end in _SENTENCE_END.finditer(text):
+        word = _LAST_WORD.search(text[: end.start()])
+        after = text[end.end() :]
+        if end.group().startswith(".") and word and (is_abbreviated(word.group(), after) or len(word.group()) == 1):
+            continue
+        found.append(text[start : end.end()].strip())
+        start = end.end()
+    found.append(text[start:].strip())
+    return [sentence for sentence in found if normalise(sentence)] or [text]
+
+
+def _splits(sentence: str, joints: Sequence[Words]) -> list[tuple[str, str]]:
+    """The ways to cut a sentence at a joining word or a comma."""
+    pattern = "|".join(re.escape(" ".join(joint)) for joint in joints)
+    cuts = re.compile(rf"\s*[,，;；、]?\s*\b(?:{pattern})\s+|[，；、]", re.IGNORECASE)
+    halves = [(sentence[: cut.start()], sentence[cut.end() :]) for cut in cuts.finditer(sentence)]
+    return [half for half in halves if all(len(normalise(text)) >= _LEAST_PART_WORDS for text in half)]
+
+
+def is_text(kind: str) -> bool:
+    """Tell if a kind is a text of the agent's file."""
+    return kind.startswith(TEXT_KIND)

@@ -1,0 +1,254 @@
+"""What a sentence names: services, people and topics of the agent's, days, times and numbers. Sans-IO.
+
+Names are found word by word: equal, of one stem ("whitened", "whitening"), or nearly the same as a recogniser writes
+them; common words may stand between ("trám một cái răng"). What stands beside a name and is neither a common word nor
+one that the question's examples have makes another thing of it: "gold crown", "khám mắt".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date as Date  # noqa: N812 - a field is called date
+from datetime import datetime, time, timedelta
+from difflib import SequenceMatcher
+
+from services.language.value import Kind
+from services.language.values import read_values
+from services.language.words import normalise
+from services.nlu.agent.facts import Facts, Names, names_in
+from services.nlu.agent.graph.asking import Asking, Words, asking
+
+_LEAST_STEM = 4  # letters that words of one stem share
+_STEM_SHARE = 0.6  # of the longer word
+_LEAST_FUZZY = 5  # letters of a word that may be written otherwise
+_LEAST_LIKE = 0.88  # difflib's ratio: "whitning" is whitening, "sealing" is not scaling
+_LONGEST_GAP = 2  # common words inside a name
+_LONGEST_HOUR = 12
+_FEWEST_DIALLED = 7  # digits of a number in figures that is one to be dialled
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A thing of the agent's that was named, and where."""
+
+    id: str
+    start: int  # words
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """A day, a time, or both, as they were said."""
+
+    date: Date | None = None
+    weekdays: tuple[int, ...] = ()  # where no date was said
+    times: tuple[time, ...] = ()  # each that may be meant, the likeliest first
+    part: str = ""  # of the day: a key of calendar_words.PARTS
+    is_impossible: bool = False  # there is no such date
+    holiday: Date | None = None  # an exception of the opening hours, by its name
+
+    def __bool__(self) -> bool:
+        """Tell if anything was said."""
+        return bool(self.date or self.weekdays or self.times or self.part or self.is_impossible)
+
+    @property
+    def has_day(self) -> bool:
+        return bool(self.date or self.weekdays)
+
+
+@dataclass(frozen=True, slots=True)
+class Slots:
+    """Everything a sentence names."""
+
+    words: Words
+    services: tuple[Found, ...] = ()
+    people: tuple[Found, ...] = ()
+    topics: tuple[Found, ...] = ()
+    when: When = When()
+    digits: str = ""  # a number to be dialled
+    value_words: frozenset[int] = frozenset()  # places of the words that are days, times and numbers
+    is_other_holiday: bool = False  # a holiday that is no exception of the opening hours
+
+
+class SlotFinder:
+    """Finds what sentences of one language name."""
+
+    def __init__(self, facts: Facts, language_code: str) -> None:
+        self._language = language_code
+        self.words: Asking = asking(language_code)
+        self._services = [(each.id, _forms(each.names, language_code)) for each in facts.services]
+        self._people = [(each.id, _forms(each.names, language_code)) for each in facts.people]
+        self._topics = [(each.id, _forms(each.names, language_code)) for each in facts.topics]
+        exceptions = facts.hours.exceptions.values() if facts.hours else ()
+        self._holidays = [(each.date.isoformat(), _forms(each.names, language_code)) for each in exceptions]
+
+    def find(self, text: str, now: datetime) -> Slots:
+        """`now` in the tenant's zone: what "tomorrow" is."""
+        words = normalise(text)
+        holidays = self._named(words, self._holidays)
+        when, digits, places = self._values(text, now)
+        if holidays:
+            day = min(Date.fromisoformat(found.id) for found in holidays)
+            when = When(date=day, times=when.times, part=when.part, holiday=day)
+        people = self._named(words, self._people)
+        taken = {place for found in people for place in range(found.start, found.end)}
+        is_known = bool(holidays) or (when.date is not None and when.date in self._exception_days)
+        return Slots(
+            words=words,
+            services=tuple(one for one in self._named(words, self._services) if one.start not in taken),
+            people=people,
+            topics=tuple(one for one in self._named(words, self._topics) if one.start not in taken),
+            when=when,
+            digits=digits,
+            value_words=places,
+            is_other_holiday=not is_known and has_any(words, self.words.holidays),
+        )
+
+    @property
+    def _exception_days(self) -> set[Date]:
+        return {Date.fromisoformat(day) for day, _ in self._holidays}
+
+    def _named(self, words: Words, things: Sequence[tuple[str, tuple[Words, ...]]]) -> tuple[Found, ...]:
+        """The things named, in the order of the words; of two that overlap the longer."""
+        found = [
+            Found(thing_id, start, end)
+            for thing_id, forms in things
+            for form in forms
+            for start, end in _places(words, form, self.words.common)
+        ]
+        places = {place for start, end in self._spans(words, self.words.places) for place in range(start, end)}
+        found = [one for one in found if not places & set(range(one.start, one.end))]
+        found.sort(key=lambda one: (one.start - one.end, one.start))
+        kept: list[Found] = []
+        for one in found:
+            if all(one.end <= other.start or one.start >= other.end for other in kept):
+                kept.append(one)
+        unique = {one.id: one for one in sorted(kept, key=lambda one: -one.start)}
+        return tuple(sorted(unique.values(), key=lambda one: one.start))
+
+    def _spans(self, words: Words, phrases: Sequence[Words]) -> list[tuple[int, int]]:
+        return [
+            (at, at + len(phrase))
+            for phrase in phrases
+            for at in range(len(words))
+            if words[at : at + len(phrase)] == phrase
+        ]
+
+    def _values(self, text: str, now: datetime) -> tuple[When, str, frozenset[int]]:
+        reading = read_values(text, self._language)
+        days: list[int] = []
+        times: list[time] = []
+        day: Date | None = None
+        part, digits, is_impossible = "", "", False
+        places: set[int] = set()
+        for value in reading.values:
+            places.update(range(value.start, value.end))
+            match value.kind:
+                case Kind.WEEKDAYS:
+                    days += sorted(value.days - set(days))
+                case Kind.DAY:
+                    day, part = now.date() + timedelta(days=int(value.number)), value.part or part
+                case Kind.DATE:
+                    day = _next_date(value.date, now.date())
+                    is_impossible = is_impossible or day is None
+                case Kind.TIME:
+                    times += [_time(minute) for minute in _by_likelihood(value.minutes)]
+                    part = value.part or part
+                case Kind.PART:
+                    part = value.part
+                case Kind.DIGITS:
+                    digits = value.digits
+                case Kind.NUMBER if len(value.digits) >= _FEWEST_DIALLED:
+                    digits = value.digits
+                case Kind.NUMBER if days or day:
+                    hour = int(value.number)
+                    if 1 <= hour <= _LONGEST_HOUR and not times:
+                        times += [_time(minute) for minute in _by_likelihood({hour * 60, (hour + 12) % 24 * 60})]
+        return When(day, () if day else tuple(days), tuple(times), part, is_impossible), digits, frozenset(places)
+
+
+def has_any(words: Words, phrases: Sequence[Words]) -> bool:
+    """Whether any of the phrases stands in the words."""
+    return any(words[at : at + len(phrase)] == phrase for phrase in phrases for at in range(len(words)))
+
+
+def unexplained(slots: Slots, found: Sequence[Found], known: frozenset[str]) -> frozenset[int]:
+    """Places of words that are in no name found, no value and no word of `known`."""
+    named = {place for one in found for place in range(one.start, one.end)}
+    return frozenset(
+        place
+        for place, word in enumerate(slots.words)
+        if place not in named and place not in slots.value_words and word not in known and not word.isdecimal()
+    )
+
+
+def _forms(names: Names, language_code: str) -> tuple[Words, ...]:
+    return tuple(words for words in map(normalise, names_in(names, language_code)) if words)
+
+
+def _places(words: Words, form: Words, common: frozenset[str]) -> list[tuple[int, int]]:
+    found = []
+    for start in range(len(words)):
+        if words[start][0] != form[0][0]:
+            continue  # most names: this is asked of every word of every sentence
+        end = _match(words, start, form, common)
+        if end:
+            found.append((start, end))
+    return found
+
+
+def _match(words: Words, start: int, form: Words, common: frozenset[str]) -> int:
+    """Where a name that begins at a word ends; 0: it does not stand there."""
+    at = start
+    for number, wanted in enumerate(form):
+        gap = 0
+        while number and at < len(words) and gap < _LONGEST_GAP and not _is_like(words[at], wanted):
+            if words[at] not in common:
+                return 0
+            at, gap = at + 1, gap + 1
+        if at >= len(words) or not _is_like(words[at], wanted):
+            return 0
+        at += 1
+    return at
+
+
+def _is_like(word: str, wanted: str) -> bool:
+    word = word.removesuffix("'s")
+    if word == wanted:
+        return True
+    longer = max(len(word), len(wanted))
+    if min(len(word), len(wanted)) < _LEAST_FUZZY or word[0] != wanted[0] or not word.isalpha():
+        return False
+    shared = next((i for i, (one, other) in enumerate(zip(word, wanted, strict=False)) if one != other), None)
+    stem = min(len(word), len(wanted)) if shared is None else shared
+    if stem >= max(_LEAST_STEM, _STEM_SHARE * longer):
+        return True
+    return SequenceMatcher(None, word, wanted, autojunk=False).ratio() >= _LEAST_LIKE
+
+
+def _by_likelihood(minutes: frozenset[int] | set[int]) -> list[int]:
+    """Of two halves of the day the one a business is more likely open in first."""
+    return sorted({minute % 1440 for minute in minutes}, key=lambda minute: (not 420 <= minute < 1140, minute))
+
+
+def _time(minute: int) -> time:
+    return time(minute // 60 % 24, minute % 60)
+
+
+def _next_date(said: tuple[int | None, int | None, int | None], today: Date) -> Date | None:
+    """The date that is meant: in the year that was said, else the next one. None: there is no such date."""
+    year, month, day = said
+    if day is None:
+        return None
+    for n in range(14):
+        first = today.replace(day=1) + timedelta(days=31 * n)
+        try:
+            found = Date(year or first.year, month or first.month, day)
+        except ValueError:
+            if month and year:
+                return None
+            continue
+        if found >= today or year:
+            return found
+    return None

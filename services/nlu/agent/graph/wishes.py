@@ -1,0 +1,276 @@
+"""What an agent without tools does about a booking: it takes the caller's wish down and says that nothing is fixed.
+
+Sans-IO.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import date, datetime, time, timedelta
+
+from services.language.calendar_words import PARTS
+from services.language.script import script_of
+from services.language.words import normalise
+from services.nlu.agent.facts import FreeTime, names_in
+from services.nlu.agent.graph.dialogue import Dialogue, Wish
+from services.nlu.agent.graph.reading import Part
+from services.nlu.agent.graph.slots import SlotFinder, When
+from services.nlu.agent.graph.wording import Wording
+from services.nlu.agent.opening_hours import DAYS_IN_WEEK
+from services.nlu.agent.profile import AgentProfile
+
+WISHES = frozenset({"book", "change", "cancel"})
+_OTHER_KINDS = frozenset(  # that are answered first, whatever was asked
+    {"hours", "price", "duration", "address", "who", "offered", "free", "private", "tampering", "advice", "robot"}
+    | {"about", "repeat", "today", "language", "handover", "callback", "complaint", "check"}
+)
+_LONGEST_NAME = 5  # words
+_CLEAR_SCORE = 0.6  # of a kind: what scores more is no name
+_QUESTION_MARKS = ("?", "？")
+
+Taken = tuple[str, str, Dialogue]  # what is said, what is asked, and the dialogue behind it
+
+
+class Wishes:
+    """Wishes of one agent's callers in one language."""
+
+    def __init__(self, profile: AgentProfile, language_code: str, finder: SlotFinder, wording: Wording) -> None:
+        self._facts, self._language, self._finder, self._words = profile.facts, language_code, finder, wording
+
+    def is_open(self, dialogue: Dialogue) -> bool:
+        """Tell if a wish is being taken down."""
+        return bool(dialogue.wish.kind) and not dialogue.wish.is_noted
+
+    def question(self, dialogue: Dialogue) -> str:
+        """What must still be asked; empty where no wish is open."""
+        return self._question(dialogue.wish)[0] if self.is_open(dialogue) else ""
+
+    def asked(self, dialogue: Dialogue) -> str:
+        """The key of that question."""
+        return self._question(dialogue.wish)[1] if self.is_open(dialogue) else ""
+
+    def take(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
+        """A turn that begins a wish or answers what was asked for it; None: it is about something else."""
+        if part.kind == "yes" and dialogue.asked == "appointment":
+            return self._begin(Wish("book", service=dialogue.service), dialogue)
+        if part.kind in WISHES and not (self.is_open(dialogue) and part.slots.when):
+            return self._begin(self._filled(Wish(part.kind, service=dialogue.service), part, now), dialogue, part)
+        if not self.is_open(dialogue):
+            return None
+        if self._is_answer(part, self.asked(dialogue)):
+            return self._answered(part, dialogue, now)
+        if part.kind in _OTHER_KINDS and not part.is_follow_up and not part.doubts:
+            return None
+        return self._answered(part, dialogue, now)
+
+    def _is_answer(self, part: Part, asked: str) -> bool:
+        """Whether a sentence gives just what was asked for, whatever it sounds like."""
+        if asked in ("name", "phone") and part.slots.digits:
+            return True
+        return asked == "name" and part.score < _CLEAR_SCORE and bool(self.name_in(part.text, is_asked=True))
+
+    def _begin(self, wish: Wish, dialogue: Dialogue, part: Part | None = None) -> Taken:
+        texts = [self._words.say("wish_start")]
+        if part and part.slots.when.is_impossible:
+            texts.append(self._words.say("no_such_date"))
+        elif wish.when:
+            texts.append(self._words.say("wish_time", when=wish.when))
+        return self._next(texts, wish, dialogue)
+
+    def _answered(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
+        """An answer to the question that is open."""
+        wish, asked = dialogue.wish, self.asked(dialogue)
+        if part.kind == "no" and asked != "confirm":
+            return self._drop(dialogue)
+        match asked:
+            case "when" | "when_free":
+                return self._answered_when(part, dialogue, now)
+            case "name" | "phone" if part.slots.digits:
+                filled = replace(
+                    wish, phone=part.slots.digits, name=self.name_in(part.text, is_asked=False) or wish.name
+                )
+                return self._next([], filled, dialogue)
+            case "name":
+                return self._answered_name(part, dialogue)
+            case "confirm":
+                return self._confirmed(part, dialogue, now)
+        return None
+
+    def _answered_name(self, part: Part, dialogue: Dialogue) -> Taken | None:
+        name = self.name_in(part.text, is_asked=True)
+        if not name:
+            return None
+        return self._next([self._words.say("noted_name", name=name)], replace(dialogue.wish, name=name), dialogue)
+
+    def _answered_when(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
+        when, wish = part.slots.when, dialogue.wish
+        if when.is_impossible:
+            return self._next([self._words.say("no_such_date")], wish, dialogue)
+        if not when:
+            return None
+        free = self.fitting(when, now)
+        times = self.free_times(now)
+        if times and not free and dialogue.asked == "when_free" and dialogue.kind == "book":
+            said = self._said(when, now)
+        elif times and not free:
+            text = self._words.say("free_no", times=self._words.all_of(text for text, _ in times))
+            return text + " " + self._words.ask("when"), "when_free", dialogue.with_wish(when="")
+        else:
+            said = free[0] if free else self._said(when, now)
+        return self._next([self._words.say("wish_time", when=said)], replace(wish, when=said), dialogue)
+
+    def _confirmed(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
+        if part.kind == "yes":
+            text = f"{self._words.say('wish_done')} {self._words.ask('more')}"
+            return text, "more", dialogue.with_wish(is_noted=True)
+        changed = self._filled(dialogue.wish, part, now)
+        if changed != dialogue.wish:
+            return self._next([], changed, dialogue)
+        if part.kind == "no":
+            wish = Wish(dialogue.wish.kind, service=dialogue.wish.service, person=dialogue.wish.person)
+            return self._next([self._words.say("fine")], wish, dialogue)
+        return None
+
+    def _drop(self, dialogue: Dialogue) -> Taken:
+        text = f"{self._words.say('wish_dropped')} {self._words.ask('more')}"
+        return text, "more", replace(dialogue, wish=Wish())
+
+    def _next(self, texts: list[str], wish: Wish, dialogue: Dialogue) -> Taken:
+        question, asked = self._question(wish)
+        return " ".join([*texts, question]), asked, replace(dialogue, wish=wish)
+
+    def _question(self, wish: Wish) -> tuple[str, str]:
+        """The first thing that is missing, as a question and its key."""
+        words = self._words
+        if wish.kind == "book" and not wish.when:
+            times = [self._free_text(free) for free in self._facts.free_times]
+            return (
+                (words.ask("when_free", times=words.one_of(times)), "when_free")
+                if times
+                else (words.ask("when"), "when")
+            )
+        if not wish.name:
+            return words.ask("name"), "name"
+        if not wish.phone:
+            return words.ask("phone"), "phone"
+        things = [self._name(wish.service), self._name(wish.person), wish.when, wish.name, spoken(wish.phone)]
+        return words.ask("confirm", wish=", ".join(thing for thing in things if thing)), "confirm"
+
+    def _filled(self, wish: Wish, part: Part, now: datetime) -> Wish:
+        """The wish with what a sentence says for it."""
+        slots = part.slots
+        when = wish.when
+        if slots.when and not slots.when.is_impossible:
+            fitting = self.fitting(slots.when, now) if wish.kind == "book" else []
+            if len(fitting) == 1 or (slots.when.has_day and (wish.kind != "book" or not self._facts.free_times)):
+                when = fitting[0] if fitting else self._said(slots.when, now)
+        return replace(
+            wish,
+            service=slots.services[-1].id if slots.services else wish.service,
+            person=slots.people[-1].id if slots.people else wish.person,
+            when=when,
+            name=self.name_in(part.text, is_asked=False) or wish.name,
+            phone=slots.digits or wish.phone,
+        )
+
+    # Times
+
+    def free_times(self, now: datetime) -> list[tuple[str, FreeTime]]:
+        """The free times that are not past, in words."""
+        return [
+            (self._free_text(free), free) for free in self._facts.free_times if not free.date or free.date >= now.date()
+        ]
+
+    def fitting(self, when: When, now: datetime) -> list[str]:
+        """The free times that fit what was said."""
+        return [text for text, free in self.free_times(now) if _fits(free, when)]
+
+    def _free_text(self, free: FreeTime) -> str:
+        day = self._words.date(free.date) if free.date else self._words.weekday(free.weekday or 0)
+        return self._words.at(day, free.time)
+
+    def _said(self, when: When, now: datetime) -> str:
+        """A day and a time as the caller said them."""
+        if when.date:
+            is_near = timedelta(0) <= when.date - now.date() < timedelta(days=DAYS_IN_WEEK)
+            day = self._words.weekday(when.date.weekday()) if is_near else self._words.date(when.date)
+        else:
+            day = self._words.all_of(self._words.weekday(one) for one in when.weekdays)
+        if not when.times:
+            return day
+        return self._words.at(day, when.times[0]) if day else self._words.time(when.times[0])
+
+    # Names
+
+    def name_in(self, text: str, *, is_asked: bool) -> str:
+        """A caller's name: behind words that announce one, or where it was asked for what a short answer has left."""
+        words, lists = self._words_of(text), self._finder.words
+        plain = [" ".join(normalise(word)) for word in words]
+        start = 0
+        for lead in lists.name_leads:
+            found = next((at for at in range(len(plain)) if tuple(plain[at : at + len(lead)]) == lead), None)
+            if found is not None and (is_asked or len(lead) > 1):
+                start = found + len(lead)
+                break
+        if not start and not is_asked:
+            return ""
+        kept: list[str] = []
+        for word, said in zip(words[start:], plain[start:], strict=True):
+            is_small = any((said,) == trail for trail in lists.name_trails)
+            if not is_small and said and not any(c.isdigit() for c in said):
+                kept.append(word.strip(".,;:!?\"'，。！？"))
+            elif kept:
+                break
+            if word[-1:] in ".,;!?" and kept:
+                break
+        said_name = tuple(normalise(" ".join(kept)))
+        is_none = any(said_name[: len(never)] == never for never in lists.never_names)
+        if not kept or len(kept) > _LONGEST_NAME or is_none or text.rstrip().endswith(_QUESTION_MARKS):
+            return ""
+        return self._border.join(word[:1].upper() + word[1:] for word in kept)
+
+    @property
+    def _border(self) -> str:
+        return " " if script_of(self._language).is_spaced else ""
+
+    def _words_of(self, text: str) -> list[str]:
+        """The words as written; signs of a script without spaces by themselves."""
+        return (
+            text.split()
+            if self._border
+            else [word for word in re.split(r"(?<=[\W\u3000-\u9fff])|\s+", text) if word.strip()]
+        )
+
+    def _name(self, thing_id: str) -> str:
+        thing = self._facts.find(thing_id) if thing_id else None
+        names = names_in(getattr(thing, "names", {}), self._language)
+        return names[0] if names else ""
+
+
+def spoken(digits: str) -> str:
+    """A number in groups, as it is read aloud."""
+    head, rest = digits[: len(digits) % 3 or 3], digits[len(digits) % 3 or 3 :]
+    return " ".join([head, *(rest[at : at + 3] for at in range(0, len(rest), 3))])
+
+
+def _fits(free: FreeTime, when: When) -> bool:
+    day_fits = (
+        when.date.weekday() == free.weekday
+        if when.date and free.date is None and free.weekday is not None
+        else when.date == free.date
+        if when.date
+        else not when.weekdays or (_weekday(free) in when.weekdays)
+    )
+    return day_fits and (not when.times or free.time in when.times) and _part_fits(free.time, when)
+
+
+def _part_fits(at: time, when: When) -> bool:
+    if when.times or when.part not in PARTS:
+        return True
+    first, last = PARTS[when.part]
+    return first <= at.hour < last
+
+
+def _weekday(free: FreeTime) -> int:
+    return free.date.weekday() if isinstance(free.date, date) else free.weekday or 0

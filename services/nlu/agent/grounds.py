@@ -1,0 +1,154 @@
+"""The facts of an agent in one language, made ready to hold clauses against them. Sans-IO."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time
+from functools import lru_cache
+
+from services.language.claims import ClaimWords, claim_words
+from services.language.phrases import PhraseTable, tokens_of, words_of
+from services.language.value import Reading
+from services.language.values import read_values
+from services.nlu.agent.facts import Facts, Person, Service, Topic, names_in, price_in, text_in
+from services.nlu.agent.facts import Money as Price
+
+_ISO_MOMENT = re.compile(r"(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2})")
+_KEPT_READINGS = 128  # of texts, which a turn's clauses are held against again and again
+_STEM = 4  # letters that two words must share to be one word in two forms
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A time that can be booked."""
+
+    weekday: int
+    minute: int  # of the day
+    date: date | None = None  # None: of any week
+
+
+@dataclass(frozen=True, slots=True)
+class Authored:
+    """A text that its author wrote to be said: its words, and where a clause of it may begin."""
+
+    texts: tuple[str, ...]
+    beginnings: frozenset[int]
+
+
+class Grounds:
+    """What an agent may say in one language."""
+
+    def __init__(self, facts: Facts, language_code: str, *, texts: Iterable[str] = (), prose: str = "") -> None:
+        """`texts` are said as they stand: greeting, farewell, prompts. `prose` is what an agent without facts knows."""
+        self.facts, self.language_code = facts, language_code
+        self.words: ClaimWords = claim_words(language_code)
+        self.hours = facts.hours
+        self.services: PhraseTable[Service] = PhraseTable(
+            {name: each for each in facts.services for name in names_in(each.names, language_code)}
+        )
+        done: tuple[Service | Topic, ...] = (*facts.services, *facts.topics)
+        self.doable: PhraseTable[Service | Topic] = PhraseTable(
+            {name: each for each in done for name in names_in(each.names, language_code)}
+        )
+        self.people: PhraseTable[Person] = PhraseTable(
+            {name: each for each in facts.people for name in _forms(names_in(each.names, language_code), self.words)}
+        )
+        spoken = [text_in(each.spoken, language_code) for each in facts.addresses]
+        said = [text_in(each.say, language_code) for each in facts.texts]
+        self.authored = tuple(_authored(text) for text in (*said, *spoken, *texts) if text)
+        self.fragments = tuple(words_of(text) for text in (*said, *spoken, *texts, prose) if text)
+        self.address_words = frozenset(word for text in spoken for word in words_of(text))
+        self.prose = words_of(prose)
+        self.vocabulary = self._vocabulary()
+        self.phones = frozenset("".join(c for c in each.number if c.isdecimal()) for each in facts.phones)
+        self.slots = tuple(
+            Slot(free.date.weekday() if free.date else free.weekday or 0, _minute(free.time), free.date)
+            for free in facts.free_times
+        )
+        self.holidays: PhraseTable[date] = PhraseTable(
+            {
+                name: each.date
+                for each in (facts.hours.exceptions.values() if facts.hours else ())
+                for name in names_in(each.names, language_code)
+            }
+        )
+
+    def price(self, service: Service) -> Price | None:
+        return price_in(service, self.language_code)
+
+    def without_names(self, reading: Reading) -> Reading:
+        """The reading without values that are names of people: "Mai" is tomorrow too, in Vietnamese."""
+        names = self.people.find(reading.texts)
+        if not names:
+            return reading
+        kept = [v for v in reading.values if not any(start <= v.start and v.end <= end for start, end, _ in names)]
+        return replace(reading, values=tuple(kept))
+
+    def knows(self, word: str) -> bool:
+        """Whether a word is the language's, or the facts' in any of its forms."""
+        if any(form in self.words.common or form in self.words.listed for form in self.words.forms(word)):
+            return True
+        if word in self.vocabulary:
+            return True
+        stem = word[: max(_STEM, len(word) - 3)]
+        return len(word) > _STEM and stem in self._stems
+
+    def _vocabulary(self) -> frozenset[str]:
+        facts, code = self.facts, self.language_code
+        named = [fact.names for fact in facts.services] + [fact.names for fact in facts.topics]
+        named += [fact.names for fact in facts.people] + [fact.names for fact in facts.phones]
+        found = [name for names in named for name in names_in(names, code)]
+        found += [question for each in facts.texts for question in each.examples.get(code, ())]
+        exceptions = facts.hours.exceptions.values() if facts.hours else ()
+        found += [name for each in exceptions for name in names_in(each.names, code)]
+        words = {word for name in found for word in words_of(name)}
+        words |= {word for fragment in self.fragments for word in fragment}
+        self._stems = frozenset(word[:n] for word in words if len(word) > _STEM for n in range(_STEM, len(word) + 1))
+        return frozenset(words)
+
+
+@lru_cache(maxsize=_KEPT_READINGS)
+def read(text: str, language_code: str) -> Reading:
+    """The values of a text."""
+    return read_values(text, language_code)
+
+
+def slots_in(results: Iterable[str]) -> tuple[Slot, ...]:
+    """The moments in results of tools."""
+    found = []
+    for result in results:
+        for day, clock in _ISO_MOMENT.findall(result):
+            try:
+                moment = datetime.fromisoformat(f"{day}T{clock}")
+            except ValueError:
+                continue
+            found.append(Slot(moment.weekday(), moment.hour * 60 + moment.minute, moment.date()))
+    return tuple(found)
+
+
+def _authored(text: str) -> Authored:
+    texts: list[str] = []
+    beginnings = {0}
+    for token in tokens_of(text):
+        if token.kind == "stop":
+            beginnings.add(len(texts))
+        else:
+            texts.append(token.text)
+    return Authored(tuple(texts), frozenset(beginnings))
+
+
+def _forms(names: Iterable[str], words: ClaimWords) -> Iterable[str]:
+    """Names, and each without the title before it, and its last word behind every title: "Doctor Mai", "Dr. Mai"."""
+    for name in names:
+        yield name
+        parts = words_of(name)
+        titles = next((n for n in range(1, len(parts)) if words.lists["persons"].length(parts, 0) == n), 0)
+        is_other_word = len(parts) == titles + 1 and parts[-1] in words.common  # "Mai" is tomorrow too
+        if titles and len(parts) > titles and not is_other_word:
+            yield " ".join(parts[titles:])
+
+
+def _minute(at: time) -> int:
+    return at.hour * 60 + at.minute

@@ -1,0 +1,108 @@
+"""Guard before the voice: holds a clause against the agent's facts before it is spoken. Sans-IO.
+
+Each amount, time, day, number and name in a clause must stand in the facts, in a tool's result, or in what the caller
+said, and where it is bound to something (a price to a service, a time to a day, a person to what they do) that pair
+must stand there. A deed needs a result that says so, a promise its act. Of a thing that no fact covers nothing is
+claimed, neither that it is there nor that it is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from services.language.value import Reading
+from services.nlu.agent.clause_form import ClauseForm, form_of, sentences_of, unit_of
+from services.nlu.agent.deed_rules import broken_deed
+from services.nlu.agent.evidence import PASSED, Evidence, Verdict
+from services.nlu.agent.facts import Facts
+from services.nlu.agent.grounds import Grounds, read
+from services.nlu.agent.language import find_language
+from services.nlu.agent.value_rules import ValueRules
+from services.nlu.agent.word_rules import WordRules
+
+_MENDED_BY_MORE = ("hours", "price", "number", "free_time", "time", "day", "duration")
+
+
+class Guard:
+    """Checks the clauses of one agent, whatever made them."""
+
+    def __init__(
+        self,
+        facts: Facts,
+        *,
+        languages: Iterable[str],
+        texts: Mapping[str, Iterable[str]] | None = None,
+        prose: Mapping[str, str] | None = None,
+        can: Iterable[str] = (),
+    ) -> None:
+        """`texts`: by language, said as they stand. `prose`: by language, what an agent goes by that has
+        no facts, or besides them. `can`:
+        names of the tools and acts that the agent has.
+        """
+        texts, prose = texts or {}, prose or {}
+        self._languages = tuple(languages)
+        self._has_facts = bool(facts)
+        self._can = frozenset(can)
+        self._grounds = {
+            code: Grounds(facts, code, texts=texts.get(code, ()), prose=prose.get(code, "")) for code in self._languages
+        }
+
+    def check(self, clause: str, *, language: str, evidence: Evidence) -> Verdict:
+        """Whether a clause may be spoken after what this turn has said so far."""
+        code = find_language(language, self._languages) or self._languages[0]
+        grounds = self._grounds[code]
+        verdict, reply = PASSED, evidence.reply
+        sentences = sentences_of(unit_of(reply, clause, code), code)
+        for sentence in sentences:
+            verdict = self._check(sentence, code, grounds, replace(evidence, reply=reply))
+            if not verdict.ok:
+                return verdict
+            reply = f"{reply} {sentence}"
+        return verdict
+
+    def _check(self, unit: str, code: str, grounds: Grounds, evidence: Evidence) -> Verdict:
+        reading = grounds.without_names(read(unit, code))
+        if not reading.texts or _is_authored(reading.texts, grounds):
+            return PASSED
+        form = form_of(unit, reading, grounds)
+        for rule in (self._deeds, self._values, self._words, self._affirmation):
+            verdict = rule(reading, form, grounds, evidence)
+            if verdict is not None:
+                return replace(verdict, may_mend=not form.ends_sentence and verdict.rule in _MENDED_BY_MORE)
+        return PASSED
+
+    def _deeds(self, reading: Reading, form: ClauseForm, grounds: Grounds, evidence: Evidence) -> Verdict | None:
+        return broken_deed(reading, form, grounds, evidence, self._can)
+
+    def _values(self, reading: Reading, form: ClauseForm, grounds: Grounds, evidence: Evidence) -> Verdict | None:
+        caller = tuple(grounds.without_names(read(text, grounds.language_code)) for text in evidence.caller)
+        rules = ValueRules(grounds, evidence, caller=caller, has_facts=self._has_facts)
+        return rules.check(reading, form)
+
+    def _words(self, reading: Reading, form: ClauseForm, grounds: Grounds, evidence: Evidence) -> Verdict | None:
+        return WordRules(grounds, evidence).check(reading, form)
+
+    def _affirmation(self, reading: Reading, form: ClauseForm, grounds: Grounds, evidence: Evidence) -> Verdict | None:
+        """A bare "yes" claims what the caller asked: it passes where that would."""
+        if not form.affirms or not evidence.caller:
+            return None
+        asked = grounds.without_names(read(evidence.caller[-1], grounds.language_code))
+        question = form_of(evidence.caller[-1], asked, grounds)
+        if not question.asks_yes_or_no:
+            return None
+        claimed = ClauseForm(is_claim_of_caller=True)
+        alone = Evidence(tools=evidence.tools, done=evidence.done, computed=evidence.computed, now=evidence.now)
+        for rule in (self._deeds, self._values, self._words):
+            if verdict := rule(asked, claimed, grounds, alone):
+                return Verdict(False, f"affirmed_{verdict.rule}", verdict.offending)
+        return None
+
+
+def _is_authored(texts: tuple[str, ...], grounds: Grounds) -> bool:
+    """Whether the words stand so, from the beginning of a clause on, in a text that was written to be said."""
+    for authored in grounds.authored:
+        for start in authored.beginnings:
+            if authored.texts[start : start + len(texts)] == texts:
+                return True
+    return False

@@ -1,0 +1,69 @@
+"""How an agent's words are guarded: the guard made of its profile, the tenant's clock, and the honest sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from services.language.claims import honest_sentence
+from services.nlu.agent.acts import ACT_NAMES
+from services.nlu.agent.ending import offer
+from services.nlu.agent.guard import Guard
+from services.nlu.agent.outcomes import OutcomeKind
+from services.nlu.agent.profile import AgentProfile
+
+
+@dataclass(frozen=True, slots=True)
+class Guarding:
+    """One agent's."""
+
+    guard: Guard
+    profile: AgentProfile
+    clock: Callable[[], datetime]  # by the tenant's zone
+
+    def honest(self, language_code: str) -> str:
+        """What is said where nothing else may be."""
+        persona = self.profile.personas.get(language_code)
+        return (persona.unknown if persona else "") or honest_sentence(language_code)
+
+
+def guarding_of(profile: AgentProfile, *, instructions: str = "") -> Guarding:
+    """How the calls of an agent are guarded; `instructions` of a client stand in place of the personas' own."""
+    zone = profile.zone
+    return Guarding(guard_of(profile, instructions=instructions), profile, lambda: datetime.now(zone))
+
+
+def guard_of(profile: AgentProfile, *, instructions: str = "") -> Guard:
+    """The guard of a profile; what `instructions` of a client name is known besides."""
+    codes = profile.language_codes
+    prose = {code: instructions for code in codes}
+    if not instructions and not profile.facts:
+        prose = {code: "\n".join(_prose(profile, code)) for code in codes}
+    return Guard(
+        profile.facts,
+        languages=codes,
+        texts={code: tuple(_texts(profile, code)) for code in codes},
+        prose=prose,
+        can=(*profile.tools, *ACT_NAMES),
+    )
+
+
+def _texts(profile: AgentProfile, code: str) -> Iterator[str]:
+    """What is said as it stands."""
+    persona = profile.personas[code]
+    yield persona.greeting
+    yield persona.farewell
+    yield persona.unknown or honest_sentence(code)
+    yield offer(code)
+    for prompt in profile.prompts:
+        yield profile.prompt(prompt, code)
+    for outcome in OutcomeKind:
+        yield profile.outcome(outcome, code)
+
+
+def _prose(profile: AgentProfile, code: str) -> Iterator[str]:
+    persona = profile.personas[code]
+    yield persona.instructions
+    for example in persona.examples:
+        yield example.agent

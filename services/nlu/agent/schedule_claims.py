@@ -1,0 +1,350 @@
+"""What a clause claims of days and times, held against opening hours and free times. Sans-IO.
+
+A clause is cut into parts of one day, or set of days, each with its times and its verb: "open Monday to Friday from 8
+to 6 and closed on Sunday" has two. What a part leaves out comes from the part before, then from the question.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from enum import Enum
+
+from services.language.calendar_words import PARTS, calendar_words
+from services.language.value import Kind, Reading, Value
+from services.nlu.agent.evidence import Evidence
+from services.nlu.agent.grounds import Grounds, Slot
+from services.nlu.agent.opening_hours import DAYS_IN_WEEK, MINUTES_IN_DAY, Interval
+
+_NEGATION_REACH = 4  # tokens before a verb
+_CLOCK_TOLERANCE_MIN = 1
+_DAY_BEGINS_MIN = 6 * 60
+
+
+class Verb(Enum):
+    """What is said of a time; the names are those of the lists in claims.toml."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+    CLOSE = "close"
+    FREE = "free"
+    TAKEN = "taken"
+    COME = "come"
+
+
+@dataclass(frozen=True, slots=True)
+class Days:
+    """Weekdays of any week, or single dates; `is_unknown`: a date that nobody can tell."""
+
+    weekdays: frozenset[int] = frozenset()
+    dates: tuple[date, ...] = ()
+    is_unknown: bool = False
+
+    def holds(self, slot: Slot) -> bool:
+        return slot.weekday in self.weekdays or any(_is_on(slot, day) for day in self.dates)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One day, or set of days, with what is said of it."""
+
+    days: Days | None = None
+    times: tuple[Value, ...] = ()
+    day_parts: tuple[str, ...] = ()
+    verb: Verb | None = None
+    is_negated: bool = False
+    has_own_verb: bool = False
+    words: tuple[Value, ...] = field(default_factory=tuple)
+
+
+def parts_of(reading: Reading, grounds: Grounds, evidence: Evidence) -> list[Part]:
+    """The parts of a text, in order."""
+    found: list[Part] = []
+    part = Part()
+    values = {value.start: value for value in reading.values}
+    silent = _inside_values(reading, grounds)
+    for at in range(len(reading.texts)):
+        value = values.get(at)
+        if value is not None and (days := days_of(value, reading, grounds, evidence)) is not None:
+            part = _with_days(found, part, days, value)
+        elif value is not None and value.kind is Kind.TIME:
+            if (
+                part.times
+                and part.days is None
+                and part.has_own_verb
+                and not _joined(part.times[-1], value, reading, grounds)
+            ):
+                found.append(part)
+                part = Part(verb=part.verb, is_negated=part.is_negated)
+            part = replace(part, times=(*part.times, value), words=(*part.words, value))
+        elif value is not None and value.kind is Kind.PART:
+            part = replace(part, day_parts=(*part.day_parts, value.part), words=(*part.words, value))
+        elif at not in silent and (verb := _verb_at(reading.texts, at, values, grounds)) is not None:
+            is_negated = _is_negated(reading, at, grounds)
+            if part.days is not None and _days_follow(reading, at):
+                found.append(part)
+                part = Part(verb=verb, is_negated=is_negated, has_own_verb=True)
+            else:
+                part = _with_verb(found, part, verb, is_negated=is_negated)
+    if part != Part():
+        found.append(part)
+    return found
+
+
+def _inside_values(reading: Reading, grounds: Grounds) -> frozenset[int]:
+    """Tokens of values, and words between the ends of a range: no verb stands there."""
+    words = calendar_words(grounds.language_code)
+    found: set[int] = set()
+    for value in reading.values:
+        found |= set(range(value.start, value.end))
+        found |= set(range(value.end, value.end + words.length("range_words", reading.texts, value.end)))
+    return frozenset(found)
+
+
+def days_of(value: Value, reading: Reading, grounds: Grounds, evidence: Evidence) -> Days | None:
+    """The days that a value names; None: it names none."""
+    if value.kind is Kind.WEEKDAYS:
+        return Days(weekdays=value.days)
+    if value.kind is Kind.DAY:
+        if evidence.now is None:
+            return Days(is_unknown=True)
+        return Days(dates=(evidence.now.date() + timedelta(days=int(value.number)),))
+    if value.kind is Kind.DATE:
+        found = _date_of(value, evidence)
+        holiday = grounds.holidays.at(reading.texts, value.start)
+        if found is None and holiday is not None:
+            return Days(dates=(holiday[1],))
+        return Days(dates=(found,)) if found else Days(is_unknown=True)
+    return None
+
+
+def _date_of(value: Value, evidence: Evidence) -> date | None:
+    year, month, day = value.date
+    if day is None or evidence.now is None:
+        return None
+    today = evidence.now.date()
+    month = month or today.month
+    for candidate in (year,) if year else (today.year, today.year + 1):
+        try:
+            found = date(candidate, month, day)
+        except ValueError:
+            continue
+        if year or found >= today:
+            return found
+    return None
+
+
+def _with_days(found: list[Part], part: Part, days: Days, value: Value) -> Part:
+    if part.days is None:
+        return replace(part, days=days, words=(*part.words, value))
+    is_same_day = len(part.words) > 0 and part.words[-1].end + 1 >= value.start and not part.times
+    if is_same_day and (merged := _same_day(part.days, days)):
+        return replace(part, days=merged, words=(*part.words, value))
+    if not part.times and not part.day_parts:
+        merged = Days(
+            part.days.weekdays | days.weekdays,
+            part.days.dates + days.dates,
+            part.days.is_unknown or days.is_unknown,
+        )
+        return replace(part, days=merged, words=(*part.words, value))
+    found.append(part)
+    return Part(days=days, verb=part.verb, is_negated=part.is_negated, words=(value,))
+
+
+def _same_day(first: Days, second: Days) -> Days | None:
+    """One day named twice, as "tomorrow, Monday"; None: they are two."""
+    for dated, named in ((first, second), (second, first)):
+        if len(dated.dates) == 1 and not dated.weekdays and len(named.weekdays) == 1 and not named.dates:
+            fits = dated.dates[0].weekday() in named.weekdays
+            return dated if fits else Days(is_unknown=True)
+    if len(first.dates) == len(second.dates) == 1 and not (first.weekdays or second.weekdays):
+        return first if first.dates == second.dates else Days(is_unknown=True)
+    return None
+
+
+def _with_verb(found: list[Part], part: Part, verb: Verb, *, is_negated: bool) -> Part:
+    if part.has_own_verb and part.days is not None and part.verb is not verb:
+        found.append(part)
+        return Part(verb=verb, is_negated=is_negated, has_own_verb=True)
+    is_less_exact = verb is Verb.COME or (part.verb is not Verb.COME and verb is Verb.OPEN)
+    if part.has_own_verb and part.days is None and not part.times and is_less_exact:
+        return part  # "closed, come tomorrow": the first counts
+    return replace(part, verb=verb, is_negated=is_negated, has_own_verb=True)
+
+
+def _verb_at(texts: tuple[str, ...], at: int, values: Mapping[int, Value], grounds: Grounds) -> Verb | None:
+    if _is_until(texts, at, values, grounds):
+        return None
+    hit = grounds.words.time_verbs.at(texts, at)
+    return Verb(hit[1]) if hit else None
+
+
+def _is_negated(reading: Reading, at: int, grounds: Grounds) -> bool:
+    negations = grounds.words.lists["negations"]
+    for before in range(at - 1, max(-1, at - _NEGATION_REACH - 1), -1):
+        if reading.tokens[before].kind == "stop":  # "No, we are closed" denies nothing of that
+            return False
+        if negations.length(reading.texts, before):
+            return True
+    return False
+
+
+def _days_follow(reading: Reading, at: int) -> bool:
+    """Whether days are the next thing named behind a verb: it is theirs then."""
+    behind = next((value for value in reading.values if value.start > at), None)
+    return behind is not None and behind.kind in (Kind.WEEKDAYS, Kind.DAY, Kind.DATE)
+
+
+def _is_until(texts: tuple[str, ...], at: int, values: Mapping[int, Value], grounds: Grounds) -> bool:
+    """Whether the word leads to a time: "làm việc đến 6 giờ", where it means to come elsewhere."""
+    length = grounds.words.lists["until"].length(texts, at)
+    behind = values.get(at + length)
+    return length > 0 and behind is not None and behind.kind is Kind.TIME
+
+
+def _joined(first: Value, second: Value, reading: Reading, grounds: Grounds) -> bool:
+    """Whether two times are the ends of one stretch."""
+    length = calendar_words(grounds.language_code).length("range_words", reading.texts, first.end)
+    return length > 0 and first.end + length == second.start
+
+
+def intervals_of(part: Part, reading: Reading, grounds: Grounds) -> tuple[list[tuple[Value, Value]], list[Value]]:
+    """The stretches of a part, and the times that stand alone."""
+    stretches: list[tuple[Value, Value]] = []
+    alone: list[Value] = []
+    at = 0
+    times = part.times
+    while at < len(times):
+        if at + 1 < len(times) and _joined(times[at], times[at + 1], reading, grounds):
+            stretches.append((times[at], times[at + 1]))
+            at += 2
+        else:
+            alone.append(times[at])
+            at += 1
+    return stretches, alone
+
+
+class Schedule:
+    """Hours and free times, asked whether a part of a clause is so."""
+
+    def __init__(self, grounds: Grounds, slots: Sequence[Slot]) -> None:
+        self._grounds, self._hours, self._slots = grounds, grounds.hours, tuple(slots)
+
+    def hours_of(self, days: Days | None) -> list[tuple[Interval, ...]]:
+        """The hours of each day; of those of most weekdays, where no day is named."""
+        if self._hours is None:
+            return []
+        if days is None:
+            most = [self._hours.weekdays[day] for day in range(DAYS_IN_WEEK)]
+            return [max(most, key=most.count)]
+        named = [self._hours.weekdays[day] for day in sorted(days.weekdays)]
+        return named + [self._hours.on(day) for day in days.dates]
+
+    def is_open(self, days: Days | None, day_parts: Sequence[str]) -> bool | None:
+        """Whether it is open on each day, in that part of it; None: on some."""
+        states = {any(_overlaps(interval, day_parts) for interval in hours) for hours in self.hours_of(days)}
+        return states.pop() if len(states) == 1 else None
+
+    def has_hours(self, days: Days | None, first: Value, last: Value) -> bool:
+        """Whether each day has exactly this stretch."""
+        hours = self.hours_of(days)
+        return bool(hours) and all(
+            any(
+                each.opens_min in first.minutes
+                and each.closes_min % MINUTES_IN_DAY in {m % MINUTES_IN_DAY for m in last.minutes}
+                for each in day
+            )
+            for day in hours
+        )
+
+    def is_within(self, days: Days | None, first: Value, last: Value) -> bool:
+        """Whether a stretch lies in the hours of each day."""
+        hours = self.hours_of(days)
+        return bool(hours) and all(
+            any(each.opens_min <= a < b <= each.closes_min for each in day for a in first.minutes for b in last.minutes)
+            for day in hours
+        )
+
+    def is_outside(self, days: Days | None, first: Value, last: Value) -> bool:
+        """Whether a stretch lies between the hours of each day."""
+        hours = self.hours_of(days)
+        return bool(hours) and all(
+            any(
+                a < b and _is_by_day(a) and all(b <= each.opens_min or a >= each.closes_min for each in day)
+                for a in first.minutes
+                for b in last.minutes
+            )
+            for day in hours
+        )
+
+    def opens_at(self, days: Days | None, time: Value) -> bool:
+        hours = self.hours_of(days)
+        return bool(hours) and all(bool(day) and any(each.opens_min in time.minutes for each in day) for day in hours)
+
+    def closes_at(self, days: Days | None, time: Value) -> bool:
+        hours = self.hours_of(days)
+        minutes = {minute % MINUTES_IN_DAY for minute in time.minutes}
+        return bool(hours) and all(
+            bool(day) and any(each.closes_min % MINUTES_IN_DAY in minutes for each in day) for day in hours
+        )
+
+    def is_open_at(self, days: Days | None, time: Value) -> bool:
+        hours = self.hours_of(days)
+        return bool(hours) and all(any(each.holds(minute) for each in day for minute in time.minutes) for day in hours)
+
+    def free(self, days: Days | None, time: Value | None, day_parts: Sequence[str]) -> list[Slot]:
+        """The free times there."""
+        return [
+            slot
+            for slot in self._slots
+            if (days is None or days.holds(slot))
+            and (time is None or slot.minute in time.minutes)
+            and (time is not None or _is_in(slot.minute, day_parts))
+        ]
+
+    def has_free_on_each(self, days: Days, day_parts: Sequence[str]) -> bool:
+        singles = [Days(weekdays=frozenset({day})) for day in days.weekdays]
+        singles += [Days(dates=(day,)) for day in days.dates]
+        return bool(singles) and all(self.free(day, None, day_parts) for day in singles)
+
+
+def is_now(time: Value, evidence: Evidence) -> bool:
+    """Whether it is the time of the tenant's clock."""
+    if evidence.now is None:
+        return False
+    minute = evidence.now.hour * 60 + evidence.now.minute
+    return any(abs(minute - said % MINUTES_IN_DAY) <= _CLOCK_TOLERANCE_MIN for said in time.minutes)
+
+
+def said_times(readings: Iterable[Reading]) -> frozenset[int]:
+    """The minutes of the day that were said, in either half of it."""
+    return frozenset(
+        minute
+        for reading in readings
+        for value in reading.values
+        if value.kind is Kind.TIME
+        for minute in value.minutes
+    )
+
+
+def _is_by_day(minute: int) -> bool:
+    """Whether a time is one that people mean where they leave out the half of the day."""
+    return minute >= _DAY_BEGINS_MIN
+
+
+def _is_on(slot: Slot, day: date) -> bool:
+    return slot.date == day if slot.date else slot.weekday == day.weekday()
+
+
+def _is_in(minute: int, day_parts: Sequence[str]) -> bool:
+    return not day_parts or any(PARTS[part][0] * 60 <= minute < PARTS[part][1] * 60 for part in day_parts)
+
+
+def _overlaps(interval: Interval, day_parts: Sequence[str]) -> bool:
+    if not day_parts:
+        return True
+    return any(
+        min(interval.closes_min, PARTS[part][1] * 60) - max(interval.opens_min, PARTS[part][0] * 60) > 60
+        for part in day_parts
+    )

@@ -1,0 +1,159 @@
+"""Whether the names and things in a clause are known: people with what they do, proper names, things. Sans-IO."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from services.language.phrases import words_of
+from services.language.value import Kind, Reading
+from services.nlu.agent.clause_form import ClauseForm
+from services.nlu.agent.evidence import Evidence, Verdict
+from services.nlu.agent.facts import Person, Service, Topic
+from services.nlu.agent.grounds import Grounds
+
+_INSIDE_SENTENCES = ",，、"
+
+
+class WordRules:
+    """One clause's names and things against the facts and the call."""
+
+    def __init__(self, grounds: Grounds, evidence: Evidence) -> None:
+        self._grounds, self._evidence = grounds, evidence
+
+    def check(self, reading: Reading, form: ClauseForm) -> Verdict | None:
+        """The first name or thing that is not known; None: there is none."""
+        for rule in (self._check_human, self._check_names, self._check_people, self._check_things):
+            if (verdict := rule(reading, form)) is not None:
+                return verdict
+        return None
+
+    def _check_human(self, reading: Reading, form: ClauseForm) -> Verdict | None:
+        lists, texts = self._grounds.words.lists, reading.texts
+        if form.is_question:
+            return None
+        for at in range(len(texts)):
+            length = lists["human"].length(texts, at)
+            denies = any(lists["negations"].length(texts, before) for before in range(max(0, at - 3), at))
+            if length and not (denies and not lists["negations"].length(texts, at)):
+                return Verdict(False, "human", " ".join(texts[at : at + length]))
+        return None
+
+    def _check_names(self, reading: Reading, form: ClauseForm) -> Verdict | None:
+        """A name in capitals, or behind a title, that neither the facts nor the caller gave."""
+        lists = self._grounds.words.lists
+        said = self._said()
+        begins = True
+        for at, token in enumerate(reading.tokens):
+            if token.kind == "stop":
+                begins = token.text[-1] not in _INSIDE_SENTENCES
+                continue
+            title = any(lists["persons"].length(reading.texts, at - n) == n for n in (1, 2) if at >= n)
+            is_name = token.is_capital and (not begins or title)
+            begins = False
+            word = token.text.removesuffix("'s")
+            is_known = self._grounds.knows(word) or word in said or lists["capitals"].length((word,), 0)
+            is_strange = title and self._is_staff_unknown(reading, at) and not (form.is_question or form.is_ignorance)
+            if is_strange and token.is_capital:
+                return Verdict(False, "name", token.text)
+            if is_name and not is_known and not form.is_ignorance and not self._is_value(reading, at):
+                return Verdict(False, "name", token.text)
+        return None
+
+    def _is_staff_unknown(self, reading: Reading, at: int) -> bool:
+        """Whether a name behind a title of staff is nobody's here."""
+        staff = self._grounds.words.lists["staff"]
+        is_staff = any(staff.length(reading.texts, at - n) == n for n in (1, 2) if at >= n)
+        people = self._grounds.people.find(reading.texts)
+        return is_staff and not any(start <= at < end for start, end, _ in people)
+
+    def _is_value(self, reading: Reading, at: int) -> bool:
+        kinds = (Kind.WEEKDAYS, Kind.DATE, Kind.MONTH, Kind.MONEY, Kind.PART, Kind.TIME, Kind.DAY)
+        return any(value.start <= at < value.end and value.kind in kinds for value in reading.values)
+
+    def _check_people(self, reading: Reading, form: ClauseForm) -> Verdict | None:
+        """A person beside what they do not do; a person named for what nobody is known to do."""
+        texts = reading.texts
+        people = self._grounds.people.find(texts)
+        if not people or form.is_question or form.is_ignorance:
+            return None
+        negations = self._grounds.words.lists["negations"]
+        if negations.are_in(texts) and not form.is_claim_of_caller:
+            return self._check_denied(reading, people)
+        done = [hit for hit in self._grounds.doable.find(texts) if not _is_inside(hit, people)]
+        if not done:
+            return self._check_asked_for(people)
+        forward = _pairs(people, done, people_first=True)
+        backward = _pairs(people, done, people_first=False)
+        for pairs in (forward, backward):
+            if pairs and all(thing in person.does for person, thing in pairs) and len(pairs) >= len(done):
+                return None
+        return Verdict(False, "person", " ".join(texts[people[0][0] : people[0][1]]))
+
+    def _check_denied(self, reading: Reading, people: list[tuple[int, int, Person]]) -> Verdict | None:
+        done = [hit for hit in self._grounds.doable.find(reading.texts) if not _is_inside(hit, people)]
+        denied = [(person, each[2].id) for _, _, person in people for each in done]
+        if done and len(people) == 1 and not any(thing in person.does for person, thing in denied):
+            return None
+        return Verdict(False, "person", " ".join(reading.texts[people[0][0] : people[0][1]])) if done else None
+
+    def _check_asked_for(self, people: list[tuple[int, int, Person]]) -> Verdict | None:
+        """A name alone answers what the caller asked: that must be something the person does."""
+        said = words_of(self._evidence.reply)
+        has_answered = self._grounds.doable.find(said) or self._grounds.words.lists["ignorance"].are_in(said)
+        if not self._evidence.caller or has_answered or len({person.id for _, _, person in people}) > 1:
+            return None
+        asked = words_of(self._evidence.caller[-1])
+        if self._grounds.people.find(asked):
+            return None
+        wanted = self._grounds.doable.find(asked)
+        if not wanted:
+            unknown = [word for word in asked if word.isalpha() and not self._grounds.knows(word)]
+            is_strange = self._grounds.words.is_closed_world and unknown
+            return Verdict(False, "person", " ".join(unknown)) if is_strange else None
+        names = {each[2].id for each in wanted}
+        if any(names & set(person.does) for _, _, person in people):
+            return None
+        return Verdict(False, "person", " ".join(asked[wanted[0][0] : wanted[0][1]]))
+
+    def _check_things(self, reading: Reading, form: ClauseForm) -> Verdict | None:
+        """A thing that no fact covers, of which something is claimed."""
+        words = self._grounds.words
+        if not words.is_closed_world or form.is_ignorance:
+            return None
+        if form.is_question and not form.is_claim_of_caller:
+            return None
+        claims = words.lists["claiming"].are_in(reading.texts) or form.is_claim_of_caller
+        if not claims or (form.is_echo and not form.is_claim_of_caller):
+            return None
+        said = self._said() if not form.is_claim_of_caller else frozenset()
+        may_name = words.lists["name_is_asked"].are_in(reading.texts)
+        for at, token in enumerate(reading.tokens):
+            if token.kind != "word" or len(token.text) < 2 or self._grounds.knows(token.text.removesuffix("'s")):
+                continue
+            if any(value.start <= at < value.end for value in reading.values):
+                continue
+            if token.is_capital and may_name and token.text in said:
+                continue  # "Thank you, Peter"
+            return Verdict(False, "thing", token.text)
+        return None
+
+    def _said(self) -> frozenset[str]:
+        return frozenset(word for text in self._evidence.caller for word in words_of(text))
+
+
+def _is_inside(hit: tuple[int, int, object], others: Iterable[tuple[int, int, object]]) -> bool:
+    return any(start <= hit[0] and hit[1] <= end for start, end, _ in others)
+
+
+def _pairs(
+    people: Sequence[tuple[int, int, Person]], done: Sequence[tuple[int, int, Service | Topic]], *, people_first: bool
+) -> list[tuple[Person, str]]:
+    """Each thing with the person before it, or with the one behind it."""
+    pairs: list[tuple[Person, str]] = []
+    for start, _, thing in done:
+        before = [person for at, _, person in people if at < start]
+        behind = [person for at, _, person in people if at > start]
+        person = (before[-1] if before else None) if people_first else (behind[0] if behind else None)
+        if person is not None:
+            pairs.append((person, thing.id))
+    return pairs

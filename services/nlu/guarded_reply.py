@@ -1,0 +1,84 @@
+"""What a turn has to show for its words: builds the evidence, asks the guard, counts and tells what it withheld."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from prometheus_client import Counter
+
+from services.nlu.agent.evidence import Evidence, Verdict
+from services.nlu.agent.facts import Facts
+from services.nlu.agent.guard import Guard
+from services.nlu.agent.objection import known_facts, objection_to
+from services.nlu.history import Entry, ToolCall
+from services.nlu.outputs import WithheldClause
+from services.runtime.logs import get_logger
+
+log = get_logger(__name__)
+
+_WITHHELD = Counter(
+    "voice_nlu_withheld_clauses_total", "Clauses the guard did not let be spoken, by the rule they broke.", ["rule"]
+)
+_FAILED = ('"error"', '"failed"', '"cancelled"')  # in a result: what was asked for was not done
+
+
+@dataclass(slots=True)
+class GuardedReply:
+    """One turn's words before the guard."""
+
+    guard: Guard
+    language_code: str
+    evidence: Evidence
+    turn_id: int
+    facts: Facts
+    withheld: list[WithheldClause] = field(default_factory=list)
+
+    def check(self, clause: str, *, reply: str) -> Verdict:
+        """Whether a clause may be spoken behind what the turn has said."""
+        return self.guard.check(clause, language=self.language_code, evidence=replace(self.evidence, reply=reply))
+
+    def withhold(self, clause: str, verdict: Verdict) -> None:
+        """Count and tell a clause that is not spoken."""
+        self.withheld.append(WithheldClause(verdict.rule, clause.strip()))
+        _WITHHELD.labels(verdict.rule).inc()
+        log.warning(
+            "clause_withheld",
+            turn_id=self.turn_id,
+            rule=verdict.rule,
+            **{"pii.clause": clause.strip(), "pii.offending": verdict.offending},
+        )
+
+    def objection(self, clause: str, verdict: Verdict, *, said: str) -> str:
+        """What the agent is told when it is asked once more."""
+        return objection_to(clause, verdict, said=said, facts=known_facts(self.facts, self.language_code))
+
+    def ask(self, name: str) -> None:
+        """A tool or an act is asked for."""
+        self.evidence = replace(self.evidence, asked=self.evidence.asked | {name})
+
+    def note(self, call: ToolCall) -> None:
+        """A tool of this turn has its result."""
+        self.evidence = _with_results(self.evidence, [call])
+
+
+def evidence_of(history: Iterable[Entry], *, user_text: str, clock: Callable[[], datetime]) -> Evidence:
+    """What a turn begins with: what was said and done before, and what the caller says now."""
+    entries = list(history)
+    caller = [entry.user_text for entry in entries if entry.user_text]
+    evidence = Evidence(
+        caller=tuple([*caller, user_text] if user_text else caller),
+        earlier=tuple(entry.heard_text for entry in entries if entry.heard_text),
+        now=clock(),
+    )
+    return _with_results(evidence, [call for entry in entries for call in entry.tool_calls])
+
+
+def _with_results(evidence: Evidence, calls: Iterable[ToolCall]) -> Evidence:
+    ended = [call for call in calls if call.result_json and not any(sign in call.result_json for sign in _FAILED)]
+    return replace(
+        evidence,
+        tools=(*evidence.tools, *(call.result_json for call in ended)),
+        done=evidence.done | {call.name for call in ended},
+    )

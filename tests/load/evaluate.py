@@ -1,0 +1,393 @@
+"""Puts questions and dialogues to an agent and says how it did: python -m tests.load.evaluate (or `make evaluate`).
+
+Reads tests/data/dialogues; its README.md describes the files. A reply is *right* when it has everything that its file
+asks for, *false* when it has a figure that stands neither in the agent's facts nor in what the caller said, or claims a
+deed that was not done, and *wrong* otherwise. Agent, engine and guard run in this process as in the service.
+
+    AGENT_KIND=graph,prompt  ENGINE=none,llama_cpp  MODEL=qwen2.5-1.5b-instruct  PART=test,dev  LANGUAGES=en,vi  SHOW=1
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import sys
+import time
+from collections.abc import AsyncGenerator, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from services.language.value import Kind
+from services.language.values import read_values
+from services.nlu.__main__ import openings
+from services.nlu.agent.facts import names_in
+from services.nlu.agent.farewell_lists import load_farewells
+from services.nlu.agent.guarding import guarding_of
+from services.nlu.agent.interface import Call
+from services.nlu.agent.kinds import open_agent
+from services.nlu.agent.profile import AgentProfile, read_agents
+from services.nlu.agent.prompt_agent import PromptAgent
+from services.nlu.agent.wording import load_languages
+from services.nlu.conversation import Conversation
+from services.nlu.engine import Message, NluEngine, ReplyPart, ReplyRequest, TextMade, open_engine
+from services.nlu.inputs import CallActionResult, Config, PlayoutReport, Text, UserTurn
+from services.nlu.outputs import ActionOutcome, CallAction, Output, ReplyText, TurnEnd
+from services.nlu.settings import NluSettings
+from services.runtime.metrics import StageMetrics
+
+FOLDER = Path(__file__).parents[1] / "data" / "dialogues"
+FIGURES = frozenset({Kind.MONEY, Kind.TIME, Kind.DIGITS, Kind.PERCENT, Kind.DURATION, Kind.DATE})
+DEEDS = ("booked", "cancelled", "changed", "transferred", "promise")
+_REPLY_LIMIT_S = 60.0
+_VALUE = re.compile(r"(?P<time>\d{2}:\d{2})|(?P<amount>[\d.]+) (?P<unit>[A-Z]{3}|min)")
+
+Phrases = dict[str, dict[str, list[str]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """One turn of a file."""
+
+    caller: str
+    all: tuple[str, ...] = ()
+    any: tuple[str, ...] = ()
+    never: tuple[str, ...] = ()
+    acts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """One call: what the caller says, turn by turn."""
+
+    name: str
+    agent: str
+    language: str
+    part: str
+    turns: tuple[Expected, ...]
+
+
+@dataclass(slots=True)
+class Heard:
+    """What came of one turn."""
+
+    text: str = ""
+    acts: list[str] = field(default_factory=list)
+    first_clause_s: float = 0.0
+    withheld: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Score:
+    """How the turns went, by language or altogether."""
+
+    right: int = 0
+    wrong: int = 0
+    false: int = 0
+    acts_right: int = 0
+    acts_wrong: int = 0
+    withheld: int = 0
+    tokens: int = 0
+    first_clauses_s: list[float] = field(default_factory=list)
+
+
+def read_scripts(folder: Path = FOLDER) -> list[Script]:
+    """Every call of the folder: a question is a call of one turn."""
+    scripts = []
+    for path in sorted(folder.glob("*.yaml")):
+        content: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+        shared = {key: content.get(key, "") for key in ("agent", "language", "part")}
+        for number, question in enumerate(content.get("questions", ()), start=1):
+            scripts.append(Script(f"{path.stem}.{number}", **shared, turns=(_expected(question),)))
+        if "turns" in content:
+            scripts.append(Script(path.stem, **shared, turns=tuple(_expected(turn) for turn in content["turns"])))
+    return scripts
+
+
+def _expected(turn: dict[str, Any]) -> Expected:
+    lists = {key: tuple(map(str, turn.get(key, ()))) for key in ("all", "any", "never", "acts")}
+    return Expected(str(turn.get("say", turn.get("caller"))), **lists)
+
+
+def read_phrases() -> Phrases:
+    """Regular expressions by language and name."""
+    phrases: Phrases = yaml.safe_load((FOLDER / "phrases.yaml").read_text(encoding="utf-8"))
+    return phrases
+
+
+class Judge:
+    """Judges replies of one agent in one language."""
+
+    def __init__(self, profile: AgentProfile, language: str, phrases: dict[str, list[str]], now: datetime) -> None:
+        self._language, self._phrases = language, phrases
+        self._known = set(_known_figures(profile, language)) | set(_now_figures(now))
+
+    def outcome(self, heard: Heard, turn: Expected, said: str) -> str:
+        """Right, wrong or false; `said` is everything the caller has said."""
+        if any(self._has(heard.text, name) for name in turn.never) or self._false_figures(heard.text, said):
+            return "false"
+        if any(self._has(heard.text, deed) for deed in DEEDS if deed in self._phrases):
+            return "false"
+        has_all = all(self._has(heard.text, wanted) for wanted in turn.all)
+        has_any = not turn.any or any(self._has(heard.text, wanted) for wanted in turn.any)
+        return "right" if heard.text and has_all and has_any else "wrong"
+
+    def _has(self, reply: str, wanted: str) -> bool:
+        plain = reply.lower()
+        if wanted in self._phrases:
+            return any(re.search(pattern, plain) for pattern in self._phrases[wanted])
+        if found := _VALUE.fullmatch(wanted):
+            return _figure_of(found) in {figure for one in _figures(reply, self._language) for figure in one}
+        return wanted.lower() in plain
+
+    def _false_figures(self, reply: str, said: str) -> list[str]:
+        """Figures of a reply that nothing supports."""
+        caller = {figure for one in _figures(said, self._language) for figure in one}
+        return [str(one) for one in _figures(reply, self._language) if not (set(one) & (self._known | caller))]
+
+
+def _figure_of(found: re.Match[str]) -> str:
+    if found["time"]:
+        hour, minute = map(int, found["time"].split(":"))
+        return f"time {hour * 60 + minute}"
+    unit = found["unit"]
+    amount = Decimal(found["amount"])
+    return f"minutes {amount.normalize()}" if unit == "min" else f"{unit} {amount.normalize()}"
+
+
+def _figures(text: str, language: str) -> list[list[str]]:
+    """The figures of a text, each as all that it may be."""
+    found = []
+    for value in read_values(text, language).values:
+        match value.kind:
+            case Kind.MONEY:
+                found.append([f"{value.currency} {value.number.normalize()}"])
+            case Kind.TIME:
+                found.append([f"time {minute}" for minute in sorted(value.minutes)])
+            case Kind.DURATION:
+                found.append([f"minutes {value.number.normalize()}"])
+            case Kind.DIGITS:
+                found.append([f"digits {value.digits}"])
+            case Kind.PERCENT:
+                found.append([f"percent {value.number.normalize()}"])
+            case Kind.DATE if value.date[2]:
+                found.append([f"date {value.date[1]}-{value.date[2]}"])
+    return found
+
+
+def _known_figures(profile: AgentProfile, language: str) -> Iterator[str]:
+    facts = profile.facts
+    for service in facts.services:
+        if money := service.price.get(language):
+            yield f"{money.currency} {money.amount.normalize()}"
+        if service.minutes:
+            yield f"minutes {Decimal(service.minutes).normalize()}"
+    intervals = [one for each in facts.hours.weekdays.values() for one in each] if facts.hours else []
+    exceptions = list(facts.hours.exceptions.values()) if facts.hours else []
+    for interval in (*intervals, *(one for each in exceptions for one in each.intervals)):
+        yield from (f"time {interval.opens_min}", f"time {interval.closes_min}")
+    for exception in exceptions:
+        yield f"date {exception.date.month}-{exception.date.day}"
+        for name in names_in(exception.names, language):
+            yield from (figure for one in _figures(name, language) for figure in one)
+    for free in facts.free_times:
+        yield f"time {free.time.hour * 60 + free.time.minute}"
+    authored = [*(text.say[language] for text in facts.texts), *(each.spoken[language] for each in facts.addresses)]
+    persona = profile.personas[language]
+    for text in (*authored, persona.greeting, persona.farewell):
+        yield from (figure for one in _figures(text, language) for figure in one)
+
+
+def _now_figures(now: datetime) -> Iterator[str]:
+    for minute in (-1, 0, 1, 2, 3):
+        yield f"time {(now.hour * 60 + now.minute + minute) % 1440}"
+    yield f"date {now.month}-{now.day}"
+
+
+class CountingEngine:
+    """An engine whose tokens are counted: each piece of a model's text is one."""
+
+    def __init__(self, engine: NluEngine) -> None:
+        self._engine = engine
+        self.continues = engine.continues
+        self.name, self.model = engine.name, engine.model
+        self.tokens = 0
+
+    async def load(self, prompts: tuple[tuple[Message, ...], ...]) -> None:
+        await self._engine.load(prompts)
+
+    async def reply(self, request: ReplyRequest) -> AsyncGenerator[ReplyPart, None]:
+        async for part in self._engine.reply(request):
+            self.tokens += isinstance(part, TextMade)
+            yield part
+
+    async def commit(self, conversation: str, turn_id: int) -> None:
+        await self._engine.commit(conversation, turn_id)
+
+    async def prepare(self, conversation: str, messages: tuple[Message, ...]) -> None:
+        await self._engine.prepare(conversation, messages)
+
+    async def forget(self, conversation: str) -> None:
+        await self._engine.forget(conversation)
+
+    async def close(self) -> None:
+        await self._engine.close()
+
+
+class Caller:
+    """Plays one call."""
+
+    def __init__(self, script: Script, conversation: Conversation) -> None:
+        self._conversation = conversation
+        self._language = script.language
+        self._heard = Heard()
+        self._asked_at = 0.0
+        self._ended = asyncio.Event()
+
+    async def emit(self, output: Output) -> None:
+        match output:
+            case ReplyText(text=text):
+                if not self._heard.text:
+                    self._heard.first_clause_s = time.perf_counter() - self._asked_at
+                self._heard.text += text
+            case CallAction(act=act):
+                self._heard.acts.append(re.sub(r"(?<!^)(?=[A-Z])", "_", type(act).__name__).lower())
+                await self._conversation.handle(CallActionResult(output.action_id, ActionOutcome.DONE))
+            case TurnEnd(withheld=withheld):
+                self._heard.withheld = [f"{one.rule}: {one.text}" for one in withheld]
+                self._ended.set()
+
+    def takes(self, conversation: Conversation) -> None:
+        self._conversation = conversation
+
+    async def say(self, turn_id: int, text: str) -> Heard:
+        """Say it, and hear the reply to its end."""
+        self._heard, self._ended = Heard(), asyncio.Event()
+        self._asked_at = time.perf_counter()
+        await self._conversation.handle(UserTurn(turn_id, Text(text), language_code=self._language))
+        async with asyncio.timeout(_REPLY_LIMIT_S):
+            await self._ended.wait()
+        await self._conversation.handle(PlayoutReport(turn_id, len(self._heard.text), is_final=True))
+        return self._heard
+
+
+async def evaluate(kind: str, engine_name: str, scripts: list[Script], *, shows: bool) -> dict[str, Score]:
+    """Play the scripts; the scores by language, and of all as "all"."""
+    changes = {"engine": "script" if engine_name == "none" else engine_name, "agent_kind": kind}
+    if "MODEL" in os.environ and engine_name == "llama_cpp":
+        changes["model"] = os.environ["MODEL"]
+    settings = NluSettings.model_validate(changes)
+    load_languages()
+    load_farewells()
+    profiles = read_agents(settings.agents_dir)
+    engine = CountingEngine(open_engine(settings))
+    agents = {name: open_agent(profiles[name], engine, settings) for name in {script.agent for script in scripts}}
+    for agent in agents.values():
+        await agent.load()
+    await engine.load(openings([profiles[name] for name, agent in agents.items() if isinstance(agent, PromptAgent)]))
+    phrases, metrics = read_phrases(), StageMetrics("nlu")
+    scores: dict[str, Score] = {}
+    for script in scripts:
+        profile = profiles[script.agent]
+        judge = Judge(profile, script.language, phrases[script.language], datetime.now(profile.zone))
+        call = Call(script.name, (script.language,))
+        caller: Caller | None = None
+
+        async def emit(output: Output) -> None:
+            assert caller is not None  # noqa: B023 - of this round: the conversation ends with it
+            await caller.emit(output)  # noqa: B023
+
+        async with asyncio.TaskGroup() as tasks:
+            config = Config(call_id=script.name, agent_id=script.agent, language_codes=(script.language,))
+            conversation = Conversation(
+                config,
+                agent=agents[script.agent],
+                call=call,
+                guarding=guarding_of(profile),
+                engine=engine,
+                settings=settings,
+                metrics=metrics,
+                emit=emit,
+                tasks=tasks,
+            )
+            caller = Caller(script, conversation)
+            said = ""
+            for turn_id, turn in enumerate(script.turns, start=1):
+                said += f"{turn.caller}\n"
+                before = engine.tokens
+                heard = await caller.say(turn_id, turn.caller)
+                outcome = judge.outcome(heard, turn, said)
+                for name in (script.language, "all"):
+                    _count(scores.setdefault(name, Score()), outcome, heard, turn, engine.tokens - before)
+                if shows and (heard.withheld or outcome != "right" or "ALL" in os.environ):
+                    more = [*heard.acts, *heard.withheld] or ""
+                    print(f"{outcome:5} {script.name}: {turn.caller}\n      {heard.text} {more}")
+            await conversation.finish()
+        await engine.forget(script.name)
+    await engine.close()
+    return scores
+
+
+def _count(score: Score, outcome: str, heard: Heard, turn: Expected, tokens: int) -> None:
+    setattr(score, outcome, getattr(score, outcome) + 1)
+    acts = sorted(act for act in heard.acts if act != "switch_language" or "switch_language" in turn.acts)
+    if acts == sorted(turn.acts):
+        score.acts_right += bool(turn.acts)
+    else:
+        score.acts_wrong += 1
+    score.tokens += tokens
+    score.withheld += len(heard.withheld)
+    score.first_clauses_s.append(heard.first_clause_s)
+
+
+def _row(name: str, score: Score) -> str:
+    n = score.right + score.wrong + score.false
+    times = sorted(score.first_clauses_s)
+    p50, p95 = (times[min(int(share * len(times)), len(times) - 1)] * 1000 for share in (0.5, 0.95))
+    figures = (
+        n,
+        score.right,
+        score.wrong,
+        score.false,
+        score.acts_right,
+        score.acts_wrong,
+        score.withheld,
+        score.tokens,
+    )
+    return f"{name:<34}" + "".join(f"{figure:>8}" for figure in figures) + f"{p50:>9.0f}{p95:>8.0f}"
+
+
+async def _main() -> int:
+    chosen = {key: (os.environ.get(key) or default).split(",") for key, default in (
+        ("AGENT_KIND", "graph"), ("ENGINE", "none"), ("PART", "test"), ("LANGUAGES", "en,vi"), ("AGENT", ""),
+    )}  # fmt: skip
+    scripts = [
+        script
+        for script in read_scripts()
+        if script.part in chosen["PART"]
+        and script.language in chosen["LANGUAGES"]
+        and (chosen["AGENT"] == [""] or script.agent in chosen["AGENT"])
+    ]
+    rows, n_false = [], 0
+    for engine in chosen["ENGINE"]:
+        for kind in chosen["AGENT_KIND"]:
+            scores = await evaluate(kind, engine, scripts, shows="SHOW" in os.environ)
+            rows += [_row(f"{kind}, {engine}, {language}", score) for language, score in sorted(scores.items())]
+            n_false += scores["all"].false
+    names = ("turns", "right", "wrong", "false", "acts", "bad", "guarded", "tokens")
+    print(f"{'agent, engine, language':<34}" + "".join(f"{name:>8}" for name in names) + "  first ms p50, p95")
+    print("\n".join(rows))
+    return 1 if n_false else 0
+
+
+def main() -> None:
+    sys.exit(asyncio.run(_main()))
+
+
+if __name__ == "__main__":
+    main()

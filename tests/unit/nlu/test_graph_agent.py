@@ -1,0 +1,256 @@
+"""The agent `graph`: what it makes of turns, from the clinic's facts, with and without a sure understanding."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+import pytest
+
+from services.nlu.agent.graph.agent import GraphAgent
+from services.nlu.agent.graph.own import OwnGraphAgent
+from services.nlu.agent.interface import Act, AgentTurn, AwaitCommit, Call, Remember, Say
+from services.nlu.agent.profile import AgentProfile, read_agents
+from services.nlu.agent.understanding import Guess
+from services.nlu.engine import open_engine
+from services.nlu.inputs import Dtmf, Text, TurnInput
+from services.nlu.outputs import SwitchLanguage, Transfer
+from services.nlu.settings import NluSettings
+from services.runtime.errors import TurnFailed
+from tests.conformance import survey_graph
+from tests.conformance.servers import ROOT
+
+SETTINGS = NluSettings.model_validate({"engine": "script"})
+
+
+class Told:
+    """Understands as the test says: the first of `kinds` whose words stand in the text."""
+
+    def __init__(self, kinds: Mapping[str, str]) -> None:
+        self._kinds = kinds
+
+    async def load(self) -> None: ...
+
+    async def understand(self, text: str, language_code: str) -> tuple[Guess, ...]:
+        kind = next((kind for words, kind in self._kinds.items() if words in text.lower()), "unknown")
+        return Guess(kind, 0.9), Guess("chat", 0.1)
+
+
+KINDS = {
+    "how much": "price",
+    "cost": "price",
+    "how long": "duration",
+    "open": "hours",
+    "where": "address",
+    "who": "who",
+    "do you do": "offered",
+    "book": "book",
+    "appointment": "book",
+    "free": "free",
+    "person": "handover",
+    "speak": "language",
+    "repeat": "repeat",
+    "that's right": "yes",
+    "no": "no",
+    "wrong": "no",
+}
+
+
+@pytest.fixture(scope="module")
+def clinic() -> AgentProfile:
+    return read_agents(SETTINGS.agents_dir)["clinic"]
+
+
+def agent_of(profile: AgentProfile, at: str = "2026-11-30T10:30") -> GraphAgent:
+    now = datetime.fromisoformat(at).replace(tzinfo=profile.zone)
+    return GraphAgent(profile, open_engine(SETTINGS), SETTINGS, clock=lambda: now, understanding=Told(KINDS))
+
+
+class Talk:
+    """A call with an agent, without a stream."""
+
+    def __init__(self, agent: GraphAgent | OwnGraphAgent, language: str = "en") -> None:
+        self._agent, self._language = agent, language
+        self.state: Mapping[str, object] = {}
+        self.acts: list[object] = []
+        self.turn_id = 0
+
+    async def say(self, said: str | TurnInput, *, commit: Callable[[], bool] = lambda: True) -> str:
+        """One turn; as a draft it is committed when the agent waits for that, if `commit` says so."""
+        self.turn_id += 1
+        turn_input = Text(said) if isinstance(said, str) else said
+        committed, text = asyncio.Event(), ""
+        turn = AgentTurn(Call("call", ("en", "vi")), self.turn_id, turn_input, self._language, self.state)
+        async for step in self._agent.respond(turn, [], committed=committed):
+            match step:
+                case Say():
+                    text += step.text
+                case Remember(state):
+                    self.state = state
+                case Act(act):
+                    self.acts.append(act)
+                case AwaitCommit() if not commit():
+                    break
+                case AwaitCommit():
+                    committed.set()
+        return text.strip()
+
+
+async def answers(profile: AgentProfile, *said: str, at: str = "2026-11-30T10:30") -> list[str]:
+    talk = Talk(agent_of(profile, at))
+    return [await talk.say(one) for one in said]
+
+
+@pytest.mark.parametrize(
+    ("said", "answer"),
+    [
+        ("How much is a crown?", "A crown costs 250 dollars."),
+        ("How much is an implant?", "I'm sorry, I don't know the price of an implant."),
+        ("How much is a filling and a cleaning?", "A filling costs 50 dollars. A cleaning costs 35 dollars."),
+        ("How long does a cleaning take?", "A cleaning takes 30 minutes."),
+        ("How long is a crown?", "I'm sorry, I don't know how long a crown takes."),
+        ("Are you open on Sunday?", "I'm sorry, we are closed on Sunday."),
+        ("Are you open on Friday?", "On Friday, we are open from 8 a.m. to 6 p.m."),
+        ("Are you open on Saturday at 11 a.m.?", "Yes, on Saturday we are open from 9 a.m. to 1 p.m."),
+        ("Are you open on December 25?", "I'm sorry, we are closed on Christmas Day."),
+        ("Are you open on February 30?", "I'm sorry, there is no such date."),
+        ("Are you open now?", "Yes, we are open now, until 6 p.m."),
+        ("Who does implants?", "For implant it is Doctor David Lee."),
+        ("Can I speak to a person?", "I'm sorry, I can't put you through from here. How can I help you?"),
+    ],
+)
+async def test_answers_are_made_of_the_facts(clinic: AgentProfile, said: str, answer: str) -> None:
+    assert await answers(clinic, said) == [answer]
+
+
+async def test_of_a_thing_that_no_fact_covers_no_price_is_said(clinic: AgentProfile) -> None:
+    (answer,) = await answers(clinic, "How much is a root canal?")
+    assert answer.startswith("I'm sorry, I don't know the price of that.")
+    assert not any(c.isdigit() for c in answer)
+
+
+async def test_a_thing_of_the_clinics_with_a_strange_word_beside_it_is_another_thing(clinic: AgentProfile) -> None:
+    (answer,) = await answers(clinic, "How much is a platinum crown?")
+    assert answer == "I don't know exactly that. What I do know is this. A crown costs 250 dollars."
+
+
+@pytest.mark.parametrize(
+    "said", ["How much for removing a crown?", "How much is a sealing?", "How much is a crown for a dog?"]
+)
+async def test_no_price_is_given_as_that_of_another_thing(clinic: AgentProfile, said: str) -> None:
+    (answer,) = await answers(clinic, said)
+    assert "don't know" in answer
+
+
+async def test_a_name_that_is_nearly_heard_right_is_found(clinic: AgentProfile) -> None:
+    assert await answers(clinic, "How much is whitning?") == ["A whitening costs 120 dollars."]
+
+
+async def test_follow_ups_are_about_what_was_spoken_of(clinic: AgentProfile) -> None:
+    said = (
+        "How much is a filling?",
+        "And a crown?",
+        "How long does it take?",
+        "Are you open on Friday?",
+        "And on Sunday?",
+    )
+    assert await answers(clinic, *said) == [
+        "A filling costs 50 dollars.",
+        "A crown costs 250 dollars.",
+        "I'm sorry, I don't know how long a crown takes.",
+        "On Friday, we are open from 8 a.m. to 6 p.m.",
+        "I'm sorry, we are closed on Sunday.",
+    ]
+
+
+async def test_two_questions_in_one_sentence_are_both_answered(clinic: AgentProfile) -> None:
+    (answer,) = await answers(clinic, "How much is a check-up and where are you?")
+    assert answer == (
+        "A check-up costs 20 dollars. We are at 25 Nguyen Hue Street, District 1, beside the post office."
+    )
+
+
+async def test_a_wish_is_taken_down_and_nothing_is_said_to_be_booked(clinic: AgentProfile) -> None:
+    said = (
+        "I want to book a cleaning.",
+        "Wednesday, please.",
+        "My name is Anna.",
+        "It's 0912 345 678.",
+        "That's right.",
+    )
+    first, second, third, fourth, last = await answers(clinic, *said)
+    assert "I can't book" in first
+    assert second == "I have noted Wednesday at 3 p.m. May I have your name, please?"
+    assert third == "Thank you, Anna. What is your telephone number?"
+    assert fourth == "I have cleaning, Wednesday at 3 p.m., Anna, 0 912 345 678. Is that right?"
+    assert "Nothing is fixed yet" in last
+
+
+async def test_a_question_in_between_is_answered_and_the_open_one_asked_again(clinic: AgentProfile) -> None:
+    _, answer = await answers(clinic, "I want to book a cleaning for Wednesday.", "How much is a crown?")
+    assert answer == "A crown costs 250 dollars. May I have your name, please?"
+
+
+async def test_what_no_fact_covers_is_not_known_ten_times_in_a_row(clinic: AgentProfile) -> None:
+    said = await answers(clinic, *(["Do you have wifi?"] * 10))
+    assert all("don't know" in answer for answer in said)
+
+
+async def test_keys_are_a_number_that_was_asked_for(clinic: AgentProfile) -> None:
+    talk = Talk(agent_of(clinic))
+    for said in ("I want to book a cleaning for Wednesday.", "My name is Anna."):
+        await talk.say(said)
+    assert "0 912 345 678" in await talk.say(Dtmf("0912345678"))
+
+
+async def test_a_draft_is_interrupted_before_it_acts_and_goes_on_at_the_commit(clinic: AgentProfile) -> None:
+    talk = Talk(agent_of(clinic.model_copy(update={"handover": "200"})))
+    assert await talk.say("I want a person.", commit=lambda: False) == "One moment, please, I'll put you through."
+    assert talk.acts == []
+    await talk.say("I want a person.")
+    assert talk.acts == [Transfer("200")]
+
+
+async def test_another_language_of_the_agents_is_switched_to(clinic: AgentProfile) -> None:
+    talk = Talk(agent_of(clinic))
+    assert await talk.say("Can we speak Vietnamese?") == "Yes, just go on in Vietnamese."
+    assert talk.acts == [SwitchLanguage("vi")]
+    assert await talk.say("Can we speak Chinese?") == "I'm sorry, I only speak English and Vietnamese."
+
+
+async def test_what_was_said_is_repeated(clinic: AgentProfile) -> None:
+    first, second = await answers(clinic, "How much is a crown?", "Could you repeat that?")
+    assert first == second
+
+
+@pytest.mark.parametrize("state", [{"wish": 3}, {"asked": 7, "n_unknown": "x"}, {"wish": {"kind": ["book"]}}])
+async def test_a_state_of_another_shape_begins_anew(clinic: AgentProfile, state: dict[str, object]) -> None:
+    talk = Talk(agent_of(clinic))
+    talk.state = state
+    assert await talk.say("How much is a crown?") == "A crown costs 250 dollars."
+
+
+@pytest.fixture
+def survey() -> Talk:
+    return Talk(OwnGraphAgent(read_agents(ROOT / "tests/data/agents")["survey"]))
+
+
+async def test_a_graph_of_ones_own_speaks_remembers_and_acts(survey: Talk) -> None:
+    assert await survey.say("I like it.") == "Thank you, I see."
+    assert await survey.say("That is enough.") == "Thank you, I see. That was everything. Goodbye!"
+    assert survey.state == {"n_answers": 2}
+    assert len(survey.acts) == 1
+
+
+async def test_a_graph_of_ones_own_has_no_side_effect_before_the_commit(survey: Talk) -> None:
+    survey_graph.complaints.clear()
+    await survey.say("I complain about the noise.", commit=lambda: False)
+    assert survey_graph.complaints == []
+    await survey.say("I complain about the noise.")
+    assert survey_graph.complaints == ["I complain about the noise."]
+
+
+@pytest.mark.parametrize(("said", "why"), [("Go in a circle.", "more than 25 nodes"), ("Be broken.", "RuntimeError")])
+async def test_a_graph_that_loops_or_raises_fails_its_turn_alone(survey: Talk, said: str, why: str) -> None:
+    with pytest.raises(TurnFailed, match=why):
+        await survey.say(said)
+    assert await survey.say("I like it.") == "Thank you, I see."

@@ -1,0 +1,140 @@
+"""A clause is spoken when the facts, a tool or the caller speaks for it."""
+
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+
+import pytest
+
+from services.nlu.agent.evidence import Evidence
+from services.nlu.agent.facts import NO_FACTS
+from services.nlu.agent.guard import Guard
+from tests.load.guard import clinic_guard
+
+GUARD = clinic_guard()
+MONDAY = datetime(2026, 11, 30, 9)
+
+
+def rule(clause: str, question: str = "", language: str = "en", **evidence: object) -> str:
+    """The rule that a clause breaks; empty: it is spoken."""
+    given = replace(Evidence(caller=(question,) if question else (), now=MONDAY), **evidence)  # type: ignore[arg-type] # as given
+    return GUARD.check(clause, language=language, evidence=given).rule
+
+
+@pytest.mark.parametrize(
+    ("clause", "broken"),
+    [
+        ("A root canal costs 250 dollars.", "price"),
+        ("A crown costs 250 dollars.", ""),
+        ("A crown costs two hundred and fifty dollars.", ""),
+        ("A crown costs 250 euros.", "price"),
+        ("We are open on Sunday.", "hours"),
+        ("We are closed on Sunday.", ""),
+        ("We are closed on Monday.", "hours"),
+        ("We are not open on Monday.", "hours"),
+        ("Thursday at two is free.", "free_time"),
+        ("Friday at nine is free.", ""),
+        ("Friday at nine is taken.", "free_time"),
+        ("Doctor Tran Mai does crowns.", "person"),
+        ("Doctor Lee does crowns.", ""),
+        ("Doctor Lee works on Monday.", "person_day"),
+        ("Yes, we have a sauna.", "thing"),
+        ("We don't have a sauna.", "thing"),
+        ("I don't know whether we have Wi-Fi.", ""),
+        ("Ask for Mister Brown.", "name"),
+        ("We are at 52 Nguyen Hue Street.", "number"),
+        ("We are at 25 Nguyen Hue Street.", ""),
+        ("We have 25 dentists.", "number"),
+        ("You are booked.", "deed"),
+        ("You are not booked.", ""),
+        ("Would you like to be booked?", ""),
+        ("I'll send you a message.", "promise"),
+        ("I can send you a message.", "ability"),
+        ("I am a real person.", "human"),
+        ("I am not a real person.", ""),
+    ],
+)
+def test_claims_are_held_against_the_facts(clause: str, broken: str):
+    assert rule(clause) == broken
+
+
+@pytest.mark.parametrize(
+    ("clause", "language", "broken"),
+    [
+        ("Пломба стоит 60 долларов.", "ru", "money"),
+        ("Вы записаны на вторник.", "ru", "deed"),
+        ("Я вас соединяю.", "ru", "promise"),
+        ("已经帮您预约好了。", "zh", "deed"),
+        ("我帮您转接。", "zh", "promise"),
+    ],
+)
+def test_deeds_and_figures_are_seen_in_other_languages_too(clause: str, language: str, broken: str):
+    guard = Guard(NO_FACTS, languages=(language,))
+    found = guard.check(clause, language=language, evidence=Evidence(now=MONDAY)).rule
+    assert found == broken
+
+
+def test_a_deed_passes_with_a_result_that_says_so():
+    assert rule("You are booked.", done=frozenset({"book_appointment"})) == ""
+    assert rule("You are booked.", asked=frozenset({"book_appointment"})) == "deed"
+    assert rule("You are booked.", done=frozenset({"send_sms"})) == "deed"
+
+
+def test_a_promise_passes_with_its_act():
+    assert rule("I'll put you through.", asked=frozenset({"transfer"})) == ""
+
+
+def test_what_the_caller_said_may_be_said_again_but_not_claimed():
+    assert rule("Your number is 0912 345 678, is that right?", "It's 0912 345 678.") == ""
+    assert rule("Your number is 0912 345 679, is that right?", "It's 0912 345 678.") == "digits"
+    assert rule("You'd like Thursday at two, is that right?", "Thursday at two.") == ""
+    assert rule("A filling is 60 dollars.", "Is a filling 60 dollars?") == "price"
+
+
+@pytest.mark.parametrize(
+    ("asked", "broken"),
+    [
+        ("Do you have a sauna?", "affirmed_thing"),
+        ("Are you open on Sunday?", "affirmed_hours"),
+        ("Is a filling 60 dollars?", "affirmed_price"),
+        ("Is Thursday at two free?", "affirmed_free_time"),
+        ("Am I booked already?", "affirmed_deed"),
+        ("Is a filling 50 dollars?", ""),
+        ("Are you open on Monday?", ""),
+        ("I need an appointment.", ""),
+    ],
+)
+def test_a_bare_yes_claims_what_was_asked(asked: str, broken: str):
+    assert rule("Yes.", asked) == broken
+
+
+def test_a_price_belongs_to_what_was_asked():
+    assert rule("It costs 250 dollars.", "How much is a crown?") == ""
+    assert rule("It costs 250 dollars.", "How much is a filling?") == "price"
+    assert rule("It costs 250 dollars.", "How much is a root canal?") == "price"
+
+
+def test_a_clause_is_judged_with_the_sentence_it_stands_in():
+    assert rule("from 9 a.m. to 1 p.m.", reply="On Saturday we are open ") == ""
+    assert rule("from 9 a.m. to 1 p.m.", reply="On Friday we are open ") == "hours"
+    assert rule("from 9 a.m. to 1 p.m.", "What time do you close on Fridays?") == "hours"
+
+
+def test_results_of_tools_and_sums_are_known():
+    free = '{"free": ["2026-12-03T14:00"]}'
+    assert rule("Thursday at two is free.", tools=(free,)) == ""
+    assert rule("Thursday at three is free.", tools=(free,)) == "free_time"
+    assert rule("That makes 85 dollars.", computed=(Decimal(85),)) == ""
+
+
+def test_an_agent_without_facts_goes_by_its_instructions():
+    guard = Guard(NO_FACTS, languages=("en",), prose={"en": "We are a hotel. A room costs 90 dollars."})
+    evidence = Evidence(now=MONDAY)
+    assert guard.check("A room costs 90 dollars.", language="en", evidence=evidence).ok
+    assert not guard.check("A room costs 80 dollars.", language="en", evidence=evidence).ok
+
+
+@pytest.mark.parametrize("clause", ["", "?!", "…", "9" * 500, "\u202e1\u0301", "a" * 3000, "và " * 400, "一" * 300])
+def test_nothing_breaks_the_guard(clause: str):
+    for language in ("en", "vi", "ru", "zh"):
+        GUARD.check(clause, language=language, evidence=Evidence(caller=(clause,), reply=clause))

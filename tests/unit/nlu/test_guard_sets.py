@@ -1,0 +1,20 @@
+"""The guard stops next to nothing that is right and lets next to nothing through that is false."""
+
+from tests.load.guard import MOST_STOPPED, cases, clinic_guard, judge
+
+LEAST_RIGHT_CLAUSES = 500
+LEAST_FALSE_REPLIES = 200
+MOST_LET_THROUGH = 0.02
+
+
+def test_right_clauses_are_spoken_and_false_ones_are_not():
+    guard = clinic_guard()
+    judged = [judge(guard, case) for case in cases()]
+    n_right = sum(each.n_clauses for each in judged if each.case.is_right)
+    stopped = [clause for each in judged if each.case.is_right for clause in each.stopped]
+    false = [each for each in judged if not each.case.is_right]
+    let_through = [each.case.reply for each in false if not each.stopped]
+    assert n_right >= LEAST_RIGHT_CLAUSES
+    assert len(false) >= LEAST_FALSE_REPLIES
+    assert len(stopped) <= n_right * MOST_STOPPED, stopped
+    assert len(let_through) <= len(false) * MOST_LET_THROUGH, let_through
