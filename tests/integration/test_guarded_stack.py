@@ -41,7 +41,10 @@ async def test_a_stack_with_tls_and_tokens_starts_is_probed_and_called(tmp_path:
         "GATEWAY_STAGE_TOKEN": TOKEN,
         "STT_SCRIPT_TEXTS": "When are you open?",
     }
-    with Command(**settings) as command:
+    command = Command(**settings)
+    for name, port in zip(("STT", "NLU", "TTS"), command.ports[::2], strict=False):
+        command.environment[f"GATEWAY_{name}_TARGET"] = f"127.0.0.1:{port}"
+    with command:
         command.wait_for("The stack serves")
         for service in ("stt_proxy", "nlu", "tts", "call_gateway"):
             probe = [sys.executable, "-m", "deploy.probe", service, "ready"]
