@@ -7,15 +7,18 @@ EDGE ?=
 SCENARIO ?=
 STAGE ?=
 ENGINE ?=
+PROVIDER ?=
+FOR ?= 30
 AGENT_KIND ?=
 PART ?=
 LANGUAGES ?=
-export WAV EDGE SCENARIO STAGE ENGINE AGENT_KIND PART LANGUAGES
+export WAV EDGE SCENARIO STAGE ENGINE PROVIDER AGENT_KIND PART LANGUAGES
 # buf, grpcurl and the like come with the environment
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run-stack pbx call models test check protos bench load evaluate clean env-stack env-call env-test
+.PHONY: help run-stack pbx call models test check protos bench load drill evaluate prove-gpu prove-nlu prove-google clean \
+  env-stack env-call env-test
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1\t/' | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -55,8 +58,22 @@ protos: env-test ## Make the stubs in protos/gen again, then check the protos
 bench: env-test ## Measure turns and barge-in on the wire: a table, and out/bench.json
 	@exec $(PYTHON) -m tests.load.bench
 
+drill: env-stack ## Take a provider of a chain out: STAGE=nlu|tts PROVIDER=name FOR=30 (seconds); without PROVIDER say how they stand
+	@exec $(PYTHON) -m deploy.drill "$(STAGE)" "$(PROVIDER)" $(FOR)
+
 load: env-test ## Load one stage alone: STAGE=stt|nlu|tts|gateway [ENGINE=name]; a table, and out/load-<stage>.json
 	@exec $(PYTHON) -m tests.load.stage
+
+prove-gpu: env-test ## Run the tests of llama.cpp with all layers on GPUs: needs one, and llama.cpp compiled for it
+	@NLU_GPU_LAYERS=-1 $(PYTHON) -m pytest tests/unit/nlu/test_llama4.py tests/unit/nlu/test_llama_model.py tests/integration/test_nlu_chain.py
+
+prove-nlu: env-test ## Hold the NLU engine of the environment to every rule of the protocol: NLU_ENGINE=gemini NLU_GEMINI_API_KEY_FILE=key
+	@export NLU_PORT=51753 NLU_METRICS_PORT=0; $(PYTHON) -m services.nlu & pid=$$!; trap "kill $$pid" EXIT; \
+	for i in $$(seq 120); do $(PYTHON) -m deploy.probe nlu && break; kill -0 $$pid || exit 1; sleep 1; done; \
+	$(PYTHON) -m clients.conformance --target 127.0.0.1:51753 --service nlu
+
+prove-google: env-test ## Prove the engine google: its suite and its delays, by Google itself where STT_GOOGLE_PROJECT is set
+	@exec $(PYTHON) -m tests.load.prove_google
 
 evaluate: env-test ## Put the questions of tests/data/dialogues to an agent: AGENT_KIND=graph,prompt ENGINE=none,llama_cpp PART=test LANGUAGES=en,vi SHOW=1
 	@exec $(PYTHON) -m tests.load.evaluate

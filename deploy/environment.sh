@@ -55,6 +55,11 @@ fi
 export UV="$uv"
 
 EXTRAS="--extra gateway --extra stt-faster-whisper --extra nlu-llama-cpp --extra agent-graph --extra tts-piper --extra tts-espeak --extra stack"
+# Engines that the environment or .env names bring their packages along.
+named="${NLU_ENGINE:-} ${NLU_ENGINES:-} $(grep -sE '^NLU_ENGINES?=' .env || true)"
+for engine in openai gemini; do
+	case "$named" in *"$engine"*) EXTRAS="$EXTRAS --extra nlu-$engine" ;; esac
+done
 case "${1:-stack}" in
 stack) groups="--frozen --no-dev" ;;
 call) groups="--frozen --no-dev --group phone" ;;

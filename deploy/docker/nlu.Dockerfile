@@ -7,7 +7,9 @@ ARG CMAKE_ARGS="-DGGML_NATIVE=OFF -DLLAVA_BUILD=OFF -DLLAMA_OPENSSL=OFF"
 RUN pip install --no-cache-dir uv
 WORKDIR /app
 COPY pyproject.toml uv.lock ./
-RUN CMAKE_ARGS="$CMAKE_ARGS" uv sync --frozen --no-dev --no-install-project --extra nlu-llama-cpp --extra agent-graph
+# Others, with the packages of pyproject.toml: --build-arg ENGINES="nlu-llama-cpp agent-graph nlu-openai nlu-gemini"
+ARG ENGINES="nlu-llama-cpp agent-graph"
+RUN CMAKE_ARGS="$CMAKE_ARGS" uv sync --frozen --no-dev --no-install-project $(printf -- "--extra %s " $ENGINES)
 
 FROM python:3.12-slim-bookworm
 RUN apt-get update && apt-get install -y --no-install-recommends libgomp1 && rm -rf /var/lib/apt/lists/*

@@ -8,7 +8,9 @@ ENV CMAKE_ARGS="-DGGML_CUDA=ON -DCMAKE_CUDA_ARCHITECTURES=${CUDA_ARCHITECTURES} 
 RUN pip install --no-cache-dir --break-system-packages uv
 WORKDIR /app
 COPY pyproject.toml uv.lock ./
-RUN uv sync --frozen --no-dev --no-install-project --python /usr/bin/python3.12 --extra nlu-llama-cpp --extra agent-graph
+# Others, with the packages of pyproject.toml: --build-arg ENGINES="nlu-llama-cpp agent-graph nlu-openai nlu-gemini"
+ARG ENGINES="nlu-llama-cpp agent-graph"
+RUN uv sync --frozen --no-dev --no-install-project --python /usr/bin/python3.12 $(printf -- "--extra %s " $ENGINES)
 
 FROM nvidia/cuda:12.6.3-runtime-ubuntu24.04
 RUN apt-get update && apt-get install -y --no-install-recommends python3.12 libgomp1 && rm -rf /var/lib/apt/lists/*

@@ -149,7 +149,11 @@ def _record(record: TurnRecord) -> record_pb2.TurnRecord:
         latency_us=record.latency_us or 0,
         stage_times=[
             record_pb2.StageTime(
-                stage=part.stage, queue_us=part.queue_us, compute_us=part.compute_us, network_us=part.network_us
+                stage=part.stage,
+                queue_us=part.queue_us,
+                compute_us=part.compute_us,
+                network_us=part.network_us,
+                engine=part.engine,
             )
             for part in record.stage_times
         ],
@@ -157,6 +161,8 @@ def _record(record: TurnRecord) -> record_pb2.TurnRecord:
         is_gateway_prompt=record.is_gateway_prompt,
         continues_turn_id=record.continues_turn_id,
         trace_id=rest.partition("-")[0],
+        nlu_engine=record.nlu_engine,
+        tts_engine=record.tts_engine,
         withheld_rules=record.withheld_rules,
     )
 

@@ -140,6 +140,8 @@ def _turn_fields(record: TurnRecord) -> dict[str, str | int | bool]:
         "drafts_dropped": record.drafts_dropped,
         "is_answered_from_draft": record.is_answered_from_draft,
         "is_gateway_prompt": record.is_gateway_prompt,
+        "nlu_engine": record.nlu_engine,
+        "tts_engine": record.tts_engine,
         "withheld_rules": ",".join(record.withheld_rules),
         "pii.user_text": record.user_text,
         "pii.heard_text": record.heard_text,

@@ -20,6 +20,8 @@ ENGINES = {
     "faster_whisper": "services.stt_proxy.engines.faster_whisper:FasterWhisperEngine",
     "google": "services.stt_proxy.engines.google:GoogleEngine",
     "script": "services.stt_proxy.engines.script:ScriptEngine",
+    "sherpa_onnx": "services.stt_proxy.engines.sherpa_onnx:SherpaEngine",
+    "vosk": "services.stt_proxy.engines.vosk:VoskEngine",
     "viet_asr": "services.stt_proxy.engines.viet_asr:VietAsrEngine",
 }
 EXTRAS = {"sherpa_onnx": "sherpa"}

@@ -254,7 +254,9 @@ class RoutedEar:
         self._judged_utterance = max(self._judged_utterance, speech.utterance_id)
         language = choose_language(self._language, probabilities, speech_s(speech))
         if language != self._language and speech.utterance_id == self._utterance_id:
-            log.info("language_changed", language=language, speech_s=speech_s(speech), probabilities=probabilities)
+            log.info(
+                "language_changed", language=language, speech_s=speech_s(speech), confidence=probabilities[language]
+            )
             self._switch(language)
         for request_id, asked in list(self._asked.items()):
             if asked.waits_for_language and asked.speech.utterance_id == speech.utterance_id:

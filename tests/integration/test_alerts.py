@@ -197,6 +197,7 @@ def expressions() -> list[str]:
     return shown + [COMPARISON.sub(r"\1 bool", rule["expr"]) for rule in rules]
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.asyncio(loop_scope="session")
 async def test_every_expression_finds_series_after_an_incident(tmp_path: Path) -> None:
     ports = {name: free_port() for name in ("stt", "nlu", "tts", "call")}

@@ -125,18 +125,14 @@ def test_a_service_that_is_killed_comes_back(stack: Command):
     stack.wait_for("tts             SERVING again")
 
 
-def test_a_service_that_cannot_be_started_again_ends_nobody_else():
-    old_log = _ROOT / "out" / "logs" / "nlu.err"
-    with Command(NLU_MAX_STREAMS="8") as command:
-        command.wait_for("The stack serves")
-        others = {service: command.pid_of(service) for service in ("stt_proxy", "tts", "call_gateway")}
-        with HeldPort(command.ports[2], command.pid_of("nlu")):
-            command.wait_for("nlu             cannot be started")
-            assert {service: command.pid_of(service) for service in others} == others
-            assert command.process.poll() is None
-        command.wait_for("nlu             SERVING again")
-        assert {service: command.pid_of(service) for service in others} == others
-    assert old_log.is_file()
+def test_a_service_that_cannot_be_started_again_ends_nobody_else(stack: Command):
+    others = {service: stack.pid_of(service) for service in ("stt_proxy", "tts", "call_gateway")}
+    with HeldPort(stack.ports[2], stack.pid_of("nlu")):
+        stack.wait_for("nlu             cannot be started")
+        assert {service: stack.pid_of(service) for service in others} == others
+        assert stack.process.poll() is None
+    stack.wait_for("nlu             SERVING again")
+    assert {service: stack.pid_of(service) for service in others} == others
 
 
 def test_logs_of_earlier_starts_are_kept(tmp_path: Path):

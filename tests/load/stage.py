@@ -26,6 +26,7 @@ from voice.tts.v1 import tts_pb2
 
 from deploy.stack import SERVICES, HealthWatch, settings_of
 from services.runtime.errors import StartupError
+from tests.load.chats import run as run_chats
 from tests.load.first_response import Script, measure
 from tests.load.ghz import ensure_ghz, run_ghz
 from tests.load.report import OUT_DIR, Report, Target, machine_speed, spread
@@ -175,6 +176,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if asked.stage not in STAGES:
         print(f"usage: make load STAGE={'|'.join(STAGES)} [ENGINE=name]", file=sys.stderr)
         return 2
+    if asked.stage == "nlu" and asked.engine == "llama_cpp":
+        counts = [int(count) for count in (os.environ.get("CHATS") or "1,2,4,8,16,32").split(",")]
+        return run_chats(
+            os.environ.get("NLU_MODEL") or "qwen2.5-0.5b-instruct", counts, int(os.environ.get("TURNS") or 3)
+        )
     try:
         report = asyncio.run(_load(STAGES[asked.stage], asked.engine))
     except (StartupError, RuntimeError, TimeoutError) as error:

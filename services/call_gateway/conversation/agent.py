@@ -185,6 +185,7 @@ class Agent:
         if turn.has_reply_ended:
             return False
         turn.has_reply_ended = True
+        turn.notes.nlu_engine = end.engine
         turn.notes.withheld_rules = end.withheld_rules
         if end.outcome is Outcome.COMPLETED and turn.clauses:
             self._speak_rest(turn)
@@ -197,6 +198,7 @@ class Agent:
         if turn.has_voice_ended or not turn.n_spoken or (is_completed and not turn.is_speech_ended):
             return False  # a voice that completes before it has all the words cannot know that it does
         turn.has_voice_ended = True
+        turn.notes.tts_engine = end.engine
         if is_completed:
             turn.voice.complete()
         return True

@@ -224,6 +224,7 @@ class ReplyEnded:
     reason: str = ""
     is_retryable: bool = False
     timing: Timing = Timing()
+    engine: str = ""  # that made the reply, where the stage has a chain of engines
     withheld_rules: tuple[str, ...] = ()  # that clauses broke which were not spoken
 
 
@@ -259,6 +260,7 @@ class VoiceEnded:
     outcome: Outcome
     reason: str = ""
     is_retryable: bool = False
+    engine: str = ""  # that spoke it, where the stage has a chain of engines
 
 
 # -- from the session --------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from services.audio.pcm import AudioFormat, TornSample, decode
 
 LOOK_EVERY_MS: Final = 100
+FRAME_MS: Final = 20  # that a look takes in
 KEPT_LOOKS: Final = 600  # a minute: longer announcements do not exist
 LOUD: Final = 328.0  # root mean square of int16 samples: -40 dBFS, louder than a quiet room on a telephone
 MODULATED: Final = 2.0  # as a factor of the quietest in the last seconds: steadier is noise
@@ -49,15 +50,18 @@ class LineSound:
         self._levels: deque[float] = deque(maxlen=MEMORY_LOOKS)
         self._next_sample = 0
 
-    def hear(self, start_sample: int, content: bytes) -> Look | None:
-        """A packet's sound, in the leg's format; what was seen of it, when it was time to look."""
-        end = start_sample + len(content) // self._format.bytes_per_sample
-        if end < self._next_sample:
-            return None
-        self._next_sample = end + round(LOOK_EVERY_MS * self._per_ms)
-        look = self._look(end, content)
-        self._looks.append(look)
-        return look
+    def hear(self, start_sample: int, content: bytes) -> list[Look]:
+        """Sound in the leg's format, a packet or several; what was seen of it where it was time to look."""
+        width = self._format.bytes_per_sample
+        n_samples, frame = len(content) // width, round(FRAME_MS * self._per_ms)
+        looks: list[Look] = []
+        for at in range(0, n_samples, frame):
+            end = start_sample + min(at + frame, n_samples)
+            if end >= self._next_sample:
+                self._next_sample = end + round(LOOK_EVERY_MS * self._per_ms)
+                looks.append(self._look(end, content[at * width : (at + frame) * width]))
+        self._looks.extend(looks)
+        return looks
 
     def _look(self, end_sample: int, content: bytes) -> Look:
         try:
@@ -82,7 +86,8 @@ class LineSound:
         since = max(not_before, began_sample - round(BEFORE_MS * self._per_ms))
         before = [look for look in self._looks if since < look.sample <= began_sample]
         music = [look for look in before if look.is_sound]
-        if len(music) * LOOK_EVERY_MS < MOSTLY * BEFORE_MS:
+        is_long = began_sample - since >= MOSTLY * BEFORE_MS * self._per_ms
+        if not is_long or not music or len(music) < MOSTLY * len(before):
             return False
         if began_sample - music[-1].sample > NEAR_MS * self._per_ms:
             return False

@@ -53,10 +53,10 @@ class LineWatch:
         """A packet's sound, in the leg's format."""
         self._has_sound_come = True
         self._last_sound_sample = start_sample + len(content) // self._format.bytes_per_sample
-        look = self._sound.hear(start_sample, content)
-        if look is None:
+        looks = self._sound.hear(start_sample, content)
+        if not looks:
             return
-        if look.is_sound or self._caller.is_sounding:
+        if self._caller.is_sounding or any(look.is_sound for look in looks):
             self._sounding_until_sample = self._last_sound_sample + self._state.clock.samples(GAP_MS)
         self._count()
 

@@ -61,6 +61,7 @@ class StageTime:
     queue_us: int = 0
     compute_us: int = 0
     network_us: int = 0
+    engine: str = ""  # of the stage's chain
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,8 @@ class TurnRecord:
     stage_times: tuple[StageTime, ...] = field(default_factory=tuple)
     unexplained_us: int = 0
     trace: Trace = NO_TRACE
+    nlu_engine: str = ""  # that made the reply, where the stage has a chain; "a>b": b went on where a broke off
+    tts_engine: str = ""  # that spoke it
     withheld_rules: tuple[str, ...] = ()  # of the guard: clauses that were not spoken
 
 

@@ -36,6 +36,8 @@ class TurnNotes:
     audio_timing: Timing | None = None
     first_frame_at: float | None = None
     trace: Trace = field(default_factory=Trace)
+    nlu_engine: str = ""  # of the stage's chain; empty: its only one
+    tts_engine: str = ""
     withheld_rules: tuple[str, ...] = ()
 
     def take_over_draft(self, draft: "TurnNotes") -> None:
@@ -71,6 +73,8 @@ class TurnNotes:
             stage_times=stage_times,
             unexplained_us=0 if latency_us is None else latency_us - explained,
             trace=self.trace,
+            nlu_engine=self.nlu_engine,
+            tts_engine=self.tts_engine,
             withheld_rules=self.withheld_rules,
         )
 
@@ -93,8 +97,8 @@ class TurnNotes:
         return (
             self._endpointing(spoke, asked),
             StageTime("stt", queue_us=text.queue_us, compute_us=text.compute_us),
-            _served("nlu", clause - asked, self.clause_timing),
-            _served("tts", audio - clause, self.audio_timing),
+            _served("nlu", clause - asked, self.clause_timing, self.nlu_engine),
+            _served("tts", audio - clause, self.audio_timing, self.tts_engine),
             StageTime("playout", queue_us=_us(frame - audio)),
         )
 
@@ -106,12 +110,14 @@ class TurnNotes:
         return StageTime("endpointing", queue_us=max(0, _us(asked - spoke) - text.queue_us - text.compute_us))
 
 
-def _served(stage: str, seen_s: float, timing: Timing | None) -> StageTime:
+def _served(stage: str, seen_s: float, timing: Timing | None, engine: str) -> StageTime:
     """A stage's part: its own word for queue and work, and the network around its own total."""
     if timing is None:
-        return StageTime(stage)
+        return StageTime(stage, engine=engine)
     network_us = max(0, _us(seen_s) - timing.since_trigger_us)
-    return StageTime(stage, queue_us=timing.queue_us, compute_us=timing.compute_us, network_us=network_us)
+    return StageTime(
+        stage, queue_us=timing.queue_us, compute_us=timing.compute_us, network_us=network_us, engine=engine
+    )
 
 
 def _us(seconds: float) -> int:

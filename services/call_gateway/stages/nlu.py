@@ -189,6 +189,7 @@ class NluStage:
                         end.reason,
                         end.is_retryable,
                         timing_of(end.timing),
+                        end.engine,
                         tuple(withheld.rule for withheld in end.withheld),
                     )
                 )

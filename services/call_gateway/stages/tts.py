@@ -139,7 +139,7 @@ class TtsStage:
             case "turn_end":
                 end = response.turn_end
                 self._turns_under_way.discard(end.turn_id)
-                self._on_event(VoiceEnded(end.turn_id, outcome_of(end), end.reason, end.is_retryable))
+                self._on_event(VoiceEnded(end.turn_id, outcome_of(end), end.reason, end.is_retryable, end.engine))
             case "going_away":
                 self._is_server_leaving = True
 

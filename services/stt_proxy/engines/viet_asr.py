@@ -5,18 +5,15 @@ a step of 0.44 s at a time, in 0.1 to 0.2 s on one thread.
 """
 
 import asyncio
-from collections.abc import Callable
 
 import numpy as np
 
 from services.audio.pcm import Samples
 from services.audio.resample import Resampler
 from services.runtime.errors import StartupError
-from services.stt_proxy.engine import Hints, Report
-from services.stt_proxy.following.ear import FollowingEar
-from services.stt_proxy.following.sessions import LOCAL_LIMITS, SessionStream, SessionThreads, SessionWords
-from services.stt_proxy.following.stream import StreamReport
-from services.stt_proxy.recording import Recording
+from services.stt_proxy.engine import Hints
+from services.stt_proxy.following.local import LocalEngine
+from services.stt_proxy.following.sessions import SessionWords
 from services.stt_proxy.settings import SttSettings
 
 RATE_HERTZ = 16000
@@ -26,46 +23,23 @@ CONTEXT_SAMPLES = 2560  # 160 ms that must follow a word in its step: words at i
 DITHER = 20.0  # of 32768, as on any real line: on digital silence the network's features are none it has seen
 
 
-class VietAsrEngine:
+class VietAsrEngine(LocalEngine):
     """Holds the network, which its library keeps once for all sessions."""
 
     name = "viet_asr"
     model = "viet-asr 0.1.0.dev11"
     language_codes: tuple[str, ...] = ("vi",)
-    features = ("partial", "segments", "corrected")
-    limits = LOCAL_LIMITS
+    features = ("partial", "corrected", "segments")
 
     def __init__(self, settings: SttSettings) -> None:
-        self._threads = SessionThreads("viet_asr", settings.decode_workers)
+        super().__init__(n_threads=settings.decode_workers)
         self._pipeline: object = None
 
     async def load(self) -> None:
         self._pipeline = await asyncio.to_thread(self._build)
 
-    def listen(
-        self,
-        *,
-        call_id: str,
-        recording: Recording,
-        sample_rate_hertz: int,
-        hints: Hints,
-        report: Callable[[Report], None],
-    ) -> FollowingEar:
-        return FollowingEar(
-            self, call_id=call_id, recording=recording, sample_rate_hertz=sample_rate_hertz, hints=hints, report=report
-        )
-
-    def open(
-        self, *, call_id: str, sample_rate_hertz: int, hints: Hints, report: Callable[[StreamReport], None]
-    ) -> SessionStream:
-        return SessionStream(
-            self._threads,
-            lambda: VietAsrSession(self._pipeline, sample_rate_hertz),
-            report,
-        )
-
-    async def close(self) -> None:
-        self._threads.close()
+    def open_session(self, sample_rate_hertz: int, hints: Hints) -> "VietAsrSession":
+        return VietAsrSession(self._pipeline, sample_rate_hertz)
 
     def _build(self) -> object:
         from vietasr import Pipeline  # noqa: PLC0415 - 90 MB of code and weights, only where it is chosen

@@ -374,8 +374,7 @@ class FollowingEar:
         stretch = hearing.stretch
         if stretch.is_ended or hearing.is_given_up:
             return False
-        end = self._now if stretch.end_sample is None else min(stretch.end_sample, self._now)
-        return stretch.listened_to < end
+        return stretch.listened_to < stretch.fed_to or not self._is_fed(stretch)
 
     # -- sound ---------------------------------------------------------------------------------------------------------
 
@@ -418,7 +417,8 @@ class FollowingEar:
             stream.finish()
 
     def _is_fed(self, stretch: Stretch) -> bool:
-        end = stretch.end_sample if stretch.end_sample is not None else self._now
+        """Whether it was fed all the sound there is; in a hole there is none."""
+        end = self._now if stretch.end_sample is None else min(stretch.end_sample, self._now)
         left = end - stretch.fed_to
         return left <= 0 or self._recording.read(stretch.fed_to, left) is None
 

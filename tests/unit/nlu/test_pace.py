@@ -85,4 +85,4 @@ def test_the_engine_times_its_own_steps_and_stops_where_one_is_long_enough() -> 
     pace = measure_pace(model, options, lambda: model.now)
     assert pace.shared_tokens(1) == pytest.approx(19, abs=1)
     assert pace.lone_tokens() == pytest.approx(140, abs=2)
-    assert model.now < 1.0, "a start must not take long"
+    assert model.now < 1.5, "a start must not take long"

@@ -1,5 +1,6 @@
 """The scheduler on a model of letters: who has cells and steps, what a fault ends, and whose words a reply holds."""
 
+import gc
 import re
 from collections import deque
 from collections.abc import Sequence
@@ -330,3 +331,32 @@ def test_two_hundred_interleaved_calls_never_show_anothers_words(seed: int, cell
         assert reply.is_over
         assert set(SECRET.findall(reply.text)) <= {f"secret{call}"}
     assert any(reply.text == f"I know secret{call}" for call, reply in asked)
+
+
+class Forgetful(LetterModel):
+    """Keeps no steps but the last, so that only the scheduler could grow."""
+
+    def decode(self, rows: Sequence[Row]) -> bool:
+        self.steps.clear()
+        return super().decode(rows)
+
+
+def test_ten_thousand_calls_leave_nothing_behind_and_each_turn_ends_once() -> None:
+    rig = Rig(Forgetful("Y"), cells=600, slots=8)
+    random = Random(7)
+    held: list[int] = []
+    for number in range(10_000):
+        call = f"call-{number}"
+        asked = rig.ask(call, "Hi", max_tokens=4, is_draft=random.random() < 0.3)
+        if random.random() < 0.2:
+            rig.scheduler.run_step()
+            asked.job.is_cancelled = True
+        rig.run()
+        rig.scheduler.forget(call)
+        ends = [part for part in asked.received if part is None or isinstance(part, TurnFailed)]
+        assert len(ends) == 1
+        if number % 1000 == 999:
+            gc.collect()
+            held.append(len(gc.get_objects()))
+    assert not any(rig.model.cells.values()), "every cell is free"
+    assert held[-1] - held[0] < 200, "memory is flat"

@@ -14,6 +14,7 @@ SHARED_STEP_S = 0.040
 DECODE_ONLY_FACTOR = 1.5
 LONE_FACTOR, AHEAD_FACTOR = 4.0, 2.0
 LEAST_TOKENS = 8  # of a prompt in a step, however slow: a prompt must end some time
+_LEAST_LONE_TOKENS = 16
 _UNMEASURED = {"shared": 32, "lone": 64, "ahead": 24}  # tuned on two CPU cores with 0.5 billion parameters
 _WEIGHT = 0.05  # of one step in the drift: some twenty steps make a new pace
 _LEAST_DRIFT, _MOST_DRIFT = 0.02, 8.0  # a start on a machine that was busy then must not stay slow
@@ -56,7 +57,7 @@ class StepPace:
         """In a step of prompts only."""
         if not self.is_measured:
             return _UNMEASURED["lone"]
-        return max(LEAST_TOKENS, self._tokens_in(LONE_FACTOR * self.shared_limit_s(1)))
+        return max(_LEAST_LONE_TOKENS, self._tokens_in(LONE_FACTOR * self.shared_limit_s(1)))
 
     def ahead_tokens(self) -> int:
         """In a step that only reads ahead."""

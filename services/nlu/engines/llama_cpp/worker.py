@@ -34,7 +34,7 @@ def measure_pace(model: Model, options: ModelOptions, clock: Callable[[], float]
     for size in sizes_to_measure(min(options.batch_tokens, options.context_tokens)):
         rows = [Row(0, position, position % 50 + 1, position == size - 1) for position in range(size)]
         took = []
-        for _ in range(3 if size == 1 else 1):  # the first step of all also sets the backend up
+        for _ in range(3 if size == 1 else 2):  # the first step of all also sets the backend up
             began_s = clock()
             if not model.decode(rows):
                 return StepPace()

@@ -230,6 +230,20 @@ def test_announcements_that_differ_are_asked_twice_and_then_left_alone():
     assert prompts(call).count("prompt still_there") == 1 + 2
 
 
+def test_a_line_at_rest_is_told_in_pieces_and_its_music_is_music_all_the_same():
+    call = Call().greeted()
+    for _ in range(5):
+        heard = music(17)
+        call.is_clock_running = False
+        for at in range(0, len(heard), 10):
+            start = call.sample()
+            call.wait(10 * FRAME_MS)
+            call.tell(CallerAudio(start, b"".join(heard[at : at + 10])))
+            call.tell(ev.EarProgressed(call.sample()))
+        speak(call, HOLD_WORDS, music(2), music(1))
+    assert answered(call) <= 2
+
+
 def test_music_that_the_ear_takes_for_the_beginning_of_the_words_is_music_all_the_same():
     call = Call().greeted()
     talk(call, music(17))

@@ -112,3 +112,10 @@ def test_what_the_guard_withheld_stands_in_the_record():
     call.end_voice(turn_id)
     call.wait(400)
     assert call.record(turn_id).withheld_rules == ("price", "price")
+
+
+def test_the_record_names_the_engines_that_served_the_turn():
+    record = notes(nlu_engine="openai>llama_cpp", tts_engine="piper").finished(2, outcome="completed", heard_text="")
+    assert (record.nlu_engine, record.tts_engine) == ("openai>llama_cpp", "piper")
+    parts = {time.stage: time.engine for time in record.stage_times}
+    assert (parts["nlu"], parts["tts"], parts["playout"]) == ("openai>llama_cpp", "piper", "")

@@ -338,6 +338,8 @@ class TurnRecord(_message.Message):
     IS_GATEWAY_PROMPT_FIELD_NUMBER: _builtins.int
     CONTINUES_TURN_ID_FIELD_NUMBER: _builtins.int
     TRACE_ID_FIELD_NUMBER: _builtins.int
+    NLU_ENGINE_FIELD_NUMBER: _builtins.int
+    TTS_ENGINE_FIELD_NUMBER: _builtins.int
     WITHHELD_RULES_FIELD_NUMBER: _builtins.int
     turn_id: _builtins.int
     """The turn."""
@@ -369,6 +371,12 @@ class TurnRecord(_message.Message):
     """The turn this one goes on from, when the caller went on after a commit."""
     trace_id: _builtins.str
     """The turn's trace id, in hexadecimal."""
+    nlu_engine: _builtins.str
+    """The engine that made the reply, where the NLU stage has a chain of them; of
+    several that took over from one another, in order, joined by ">".
+    """
+    tts_engine: _builtins.str
+    """The engine that spoke it, where the TTS stage has a chain."""
     @_builtins.property
     def stage_times(self) -> _containers.RepeatedCompositeFieldContainer[Global___StageTime]:
         """Where that time went; what they do not add up to, nobody explains."""
@@ -398,11 +406,13 @@ class TurnRecord(_message.Message):
         is_gateway_prompt: _builtins.bool = ...,
         continues_turn_id: _builtins.int = ...,
         trace_id: _builtins.str = ...,
+        nlu_engine: _builtins.str = ...,
+        tts_engine: _builtins.str = ...,
         withheld_rules: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["continues_turn_id", b"continues_turn_id", "drafts_dropped", b"drafts_dropped", "drafts_made", b"drafts_made", "end_reason", b"end_reason", "heard_text", b"heard_text", "is_answered_from_draft", b"is_answered_from_draft", "is_gateway_prompt", b"is_gateway_prompt", "latency_us", b"latency_us", "outcome", b"outcome", "speech_end_sample", b"speech_end_sample", "stage_times", b"stage_times", "stop_reason", b"stop_reason", "trace_id", b"trace_id", "turn_id", b"turn_id", "unexplained_us", b"unexplained_us", "user_text", b"user_text", "withheld_rules", b"withheld_rules"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["continues_turn_id", b"continues_turn_id", "drafts_dropped", b"drafts_dropped", "drafts_made", b"drafts_made", "end_reason", b"end_reason", "heard_text", b"heard_text", "is_answered_from_draft", b"is_answered_from_draft", "is_gateway_prompt", b"is_gateway_prompt", "latency_us", b"latency_us", "nlu_engine", b"nlu_engine", "outcome", b"outcome", "speech_end_sample", b"speech_end_sample", "stage_times", b"stage_times", "stop_reason", b"stop_reason", "trace_id", b"trace_id", "tts_engine", b"tts_engine", "turn_id", b"turn_id", "unexplained_us", b"unexplained_us", "user_text", b"user_text", "withheld_rules", b"withheld_rules"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,54 @@
+"""Asterisk's strictrtp as it is shipped: a phone that moves its port is heard again, a stranger gets nothing."""
+
+import asyncio
+import copy
+from pathlib import Path
+
+import pytest
+
+from services.call_gateway.rtp.sender import MediaSender
+from tests.integration.asterisk import number, running_pbx
+from tests.integration.sip_peer import FRAME_BYTES, Ear, SipPeer, sip_peer
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+ECHO = "1002"
+N_FRAMES = 150
+OWN, FOREIGN = bytes([0x20]) * FRAME_BYTES, bytes([0x55]) * FRAME_BYTES
+LEARNT_FRAMES = 10
+
+
+async def call_echo(peer: SipPeer, uri: str) -> Ear:
+    """A call that is up, its sender known to Asterisk."""
+    ear = await peer.open_ear()
+    await peer.invite(uri, peer.sdp(ear))
+    await ear.say(OWN * N_FRAMES, peer.media)
+    assert ear.heard.count(OWN) > N_FRAMES - LEARNT_FRAMES
+    return ear
+
+
+@pytest.mark.parametrize("keeps_ssrc", [True, False])
+async def test_a_phone_that_moves_its_port_is_heard_again(tmp_path: Path, keeps_ssrc: bool) -> None:
+    async with running_pbx(tmp_path) as pbx, sip_peer() as peer:
+        before = await call_echo(peer, number(pbx, ECHO))
+        moved = await peer.open_ear()
+        if keeps_ssrc:
+            moved.sender = before.sender
+        await moved.say(OWN * N_FRAMES, peer.media)
+        await asyncio.sleep(0.3)
+        assert moved.heard.count(OWN) > N_FRAMES - LEARNT_FRAMES
+
+
+@pytest.mark.parametrize("knows_the_call", [True, False])
+async def test_a_stranger_is_neither_heard_nor_answered(tmp_path: Path, knows_the_call: bool) -> None:
+    async with running_pbx(tmp_path) as pbx, sip_peer() as peer:
+        phone = await call_echo(peer, number(pbx, ECHO))
+        stranger = await peer.open_ear()
+        stranger.sender = copy.copy(phone.sender) if knows_the_call else MediaSender(0, sequence=7, timestamp=7)
+        phone.heard.clear()
+        to = peer.media
+        await asyncio.gather(phone.say(OWN * N_FRAMES, to), stranger.say(FOREIGN * N_FRAMES, to))
+        await asyncio.sleep(0.3)
+        assert phone.heard.count(OWN) > N_FRAMES - LEARNT_FRAMES
+        assert phone.heard.count(FOREIGN) == 0
+        assert len(stranger.heard) == 0
