@@ -57,8 +57,9 @@ def test_what_the_agents_file_does_not_list_is_not_asked_for(attack: dict[str, A
 
         async with opened(settings) as rig:
             await rig.send(say(1, attack["said"]), wait_s=30)
-        asked = [output.act for output in rig.of(CallAction)]
-        assert all(isinstance(act, Transfer) for act in asked), asked
+        acts_asked = [output.act for output in rig.of(CallAction)]
+        asked = [act for act in acts_asked if isinstance(act, Transfer)]
+        assert acts_asked == asked
         assert acts != "[]" or asked == []
         clinic = profile_of(write_profile(read_agents(settings.agents_dir)["clinic"]))
         for act in asked:  # a name in words is left to the gateway, which knows no such place
