@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
-from tests.conformance.replies import ask, draft, ends, reply
-from tests.conformance.streams import kind_of, opened
 
+from clients.conformance.replies import ask, draft, ends, reply
+from clients.conformance.streams import kind_of, opened
 from tests.conformance.servers import NLU, ROOT, Server, running
 
 SURVEY = {"NLU_AGENT_KIND": "", "NLU_AGENTS_DIR": str(ROOT / "tests/data/agents"), "NLU_DEFAULT_AGENT": "survey"}
