@@ -20,9 +20,10 @@ SENTENCES: Final = frozenset({"allowed_by", "complaint", "exposure", "fault", "h
 CODES: Final = frozenset(
     {
         "action", "action_id", "advertised", "after", "agent_id", "agents", "app", "before", "cause", "channel", "code",
-        "codec", "edge", "end_reason", "engine", "expected_from", "failure", "field", "foreign_from", "kind",
-        "language", "listening_on", "outcome", "path", "peer", "phase", "provider", "reason", "stage", "state",
-        "stop_reason", "target", "tenant_id", "thread", "to", "tool", "url", "was", "watched_call_id", "what", "who",
+        "codec", "date", "edge", "end_reason", "engine", "expected_from", "failure", "field", "file", "foreign_from",
+        "kind", "language", "listening_on", "outcome", "path", "peer", "phase", "provider", "reason", "rule", "stage",
+        "state", "stop_reason", "target", "tenant_id", "thread", "to", "tool", "url", "was", "watched_call_id", "what",
+        "who",
     }
 )  # fmt: skip
 """Names, ids and addresses: no blank in them, and not long."""
@@ -32,11 +33,11 @@ NUMBERS: Final = frozenset(
         "attempt", "calls", "concealed_ms", "confidence", "drafts_dropped", "drafts_made", "drain_s", "duplicate",
         "duration_ms", "echo_vetoes", "end_sample", "epochs", "foreign", "foreign_packets", "found", "hole_ms",
         "is_answered_from_draft", "is_echo_suspected", "is_gateway_prompt", "is_held", "is_settled", "is_to_hang_up",
-        "jitter_ms", "lasted_ms", "late", "latency_ms", "lost", "n_jobs", "next_try_s", "nlu_ms", "nlu_streams",
-        "orphan_bridges", "orphan_channels", "payload_changes", "processes", "received", "reordered", "sample", "sent",
-        "setting", "since_trigger_us", "skipped_ms", "speech_s", "stalled_s", "status", "stt_ms", "stt_streams",
-        "text_chars", "tts_ms", "tts_streams", "turns", "unexplained_ms", "unknown_payload", "utterance_id", "vanished",
-        "wrong_steps",
+        "jitter_ms", "lasted_ms", "late", "latency_ms", "lost", "n_bytes", "n_jobs", "next_try_s", "nlu_ms",
+        "nlu_streams", "orphan_bridges", "orphan_channels", "payload_changes", "processes", "received", "reordered",
+        "sample", "sent", "setting", "since_trigger_us", "skipped_ms", "speech_s", "stalled_s", "status", "stt_ms",
+        "stt_streams", "text_chars", "tts_ms", "tts_streams", "turns", "unexplained_ms", "unknown_payload",
+        "utterance_id", "vanished", "wrong_steps",
     }
 )  # fmt: skip
 

@@ -74,7 +74,7 @@ SAYS = [f"Say {what}, {CANARIES['speech']}." for what in ("clock", "keys", "else
 @pytest_asyncio.fixture(loop_scope="session")
 async def collector() -> AsyncIterator[Collector]:
     collector, server = Collector(), grpc.aio.server()
-    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(collector, server)
+    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(collector, server)  # type: ignore[no-untyped-call]  # no types
     collector.target = f"http://127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
     await server.start()
     yield collector

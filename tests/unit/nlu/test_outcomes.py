@@ -22,7 +22,7 @@ FAILED = ActionOutcome.FAILED
 
 
 def changed(**changes: Any) -> AgentProfile:
-    return AgentProfile.model_validate(CLINIC.model_dump() | changes)
+    return AgentProfile.model_validate(dict(CLINIC) | changes)
 
 
 def said(act: Act, outcome: ActionOutcome, reason: str = "", *, agent: AgentProfile = CLINIC, code: str = "en") -> str:

@@ -57,8 +57,9 @@ def test_what_the_agents_file_does_not_list_is_not_asked_for(attack: dict[str, A
 
         async with opened(settings) as rig:
             await rig.send(say(1, attack["said"]), wait_s=30)
-        asked = [output.act for output in rig.of(CallAction)]
-        assert all(isinstance(act, Transfer) for act in asked), asked
+        acts_asked = [output.act for output in rig.of(CallAction)]
+        asked = [act for act in acts_asked if isinstance(act, Transfer)]
+        assert acts_asked == asked
         assert acts != "[]" or asked == []
         clinic = profile_of(write_profile(read_agents(settings.agents_dir)["clinic"]))
         for act in asked:  # a name in words is left to the gateway, which knows no such place
@@ -81,7 +82,7 @@ def test_the_gateway_sends_nobody_where_the_file_does_not_list(attack: dict[str,
 def clinic(**changes: Any) -> AgentProfile:
     """The clinic's file, with changes."""
     profile = read_agents(CLINIC.parent)["clinic"]
-    return AgentProfile.model_validate(profile.model_dump() | changes)
+    return AgentProfile.model_validate(dict(profile) | changes)
 
 
 @pytest.mark.parametrize("destination", ["reception", "Lễ tân", "200", "front desk"])
@@ -100,7 +101,7 @@ def test_a_number_is_known_however_it_is_written() -> None:
 
 
 def test_an_agent_whose_file_says_nothing_calls_and_presses_nothing() -> None:
-    fields = clinic().model_dump()
+    fields = dict(clinic())
     del fields["acts"]
     assert AgentProfile.model_validate(fields).acts == ("hang_up", "switch_language")
 

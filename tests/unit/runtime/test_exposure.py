@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -11,11 +12,10 @@ from services.call_gateway.settings import GatewaySettings
 from services.nlu.settings import NluSettings
 from services.runtime import exposure
 from services.runtime.exposure import is_loopback, is_loopback_target
-from services.runtime.settings import ServiceSettings
 from services.stt_proxy.settings import SttSettings
 from services.tts.settings import TtsSettings
 
-KINDS = (SttSettings, NluSettings, TtsSettings, GatewaySettings)
+KINDS: tuple[Any, ...] = (SttSettings, NluSettings, TtsSettings, GatewaySettings)
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - nothing is bound
 TLS = {"tls_certificate_file": Path("server.pem"), "tls_key_file": Path("server.key")}
 
@@ -74,20 +74,20 @@ def test_a_target_is_loopback_when_all_of_it_is(target: str, is_near: bool) -> N
     ],
 )
 def test_a_service_off_loopback_needs_tls_and_to_know_its_clients(
-    kind: type[ServiceSettings], given: dict[str, Path], named: str
+    kind: Any, given: dict[str, Path], named: str
 ) -> None:
     with pytest.raises(ValidationError, match=named):
-        kind(host=EVERYWHERE, **given)  # type: ignore[arg-type]  # pydantic checks them
+        kind(host=EVERYWHERE, **given)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("knows", [{"auth_tokens_file": Path("t.toml")}, {"tls_client_ca_file": Path("ca.pem")}])
-def test_with_both_it_may(kind: type[ServiceSettings], knows: dict[str, Path]) -> None:
-    assert kind(host=EVERYWHERE, **TLS, **knows).exposures() == []  # type: ignore[arg-type]  # pydantic checks them
+def test_with_both_it_may(kind: Any, knows: dict[str, Path]) -> None:
+    assert kind(host=EVERYWHERE, **TLS, **knows).exposures() == []
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_operator_may_allow_it(kind: type[ServiceSettings], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_operator_may_allow_it(kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TONG_DAI_ALLOW_INSECURE", "1")
     assert kind(host=EVERYWHERE).exposures()
 
@@ -95,10 +95,10 @@ def test_an_operator_may_allow_it(kind: type[ServiceSettings], monkeypatch: pyte
 @pytest.mark.parametrize("stage", ["stt", "nlu", "tts"])
 def test_calls_and_tokens_do_not_go_to_stages_over_plain_text(stage: str) -> None:
     with pytest.raises(ValidationError, match="bearer token"):
-        GatewaySettings(**{f"{stage}_target": "dns:///elsewhere:5000", "stage_token": "secret"})
+        GatewaySettings.model_validate({f"{stage}_target": "dns:///elsewhere:5000", "stage_token": "secret"})
     with pytest.raises(ValidationError, match="plain text"):
-        GatewaySettings(**{f"{stage}_target": "dns:///elsewhere:5000"})
-    GatewaySettings(**{f"{stage}_target": "dns:///elsewhere:5000", "stage_tls_ca_file": "ca.pem"})
+        GatewaySettings.model_validate({f"{stage}_target": "dns:///elsewhere:5000"})
+    GatewaySettings.model_validate({f"{stage}_target": "dns:///elsewhere:5000", "stage_tls_ca_file": "ca.pem"})
 
 
 def test_a_call_cannot_outlast_its_connection() -> None:
@@ -116,12 +116,13 @@ def test_a_call_cannot_outlast_its_connection() -> None:
 )
 def test_ari_off_loopback_needs_tls_and_a_password(given: dict[str, object], named: str) -> None:
     with pytest.raises(ValidationError, match=named):
-        AriSettings(**given)  # type: ignore[arg-type]  # pydantic checks them
-    assert AriSettings(**given, allow_insecure=True).exposures()  # type: ignore[arg-type]  # as above
+        AriSettings.model_validate(given)
+    assert AriSettings.model_validate(given | {"allow_insecure": True}).exposures()
 
 
 def test_ari_with_both_may_be_anywhere() -> None:
-    assert AriSettings(url="https://pbx.example:8089", password="long and secret").exposures() == []  # type: ignore[arg-type]  # noqa: S106
+    given = {"url": "https://pbx.example:8089", "password": "long and secret"}
+    assert AriSettings.model_validate(given).exposures() == []
 
 
 async def test_what_was_allowed_is_said_each_minute(

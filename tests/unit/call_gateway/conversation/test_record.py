@@ -108,3 +108,14 @@ def test_the_record_names_the_engines_that_served_the_turn():
     assert (record.nlu_engine, record.tts_engine) == ("openai>llama_cpp", "piper")
     parts = {time.stage: time.engine for time in record.stage_times}
     assert (parts["nlu"], parts["tts"], parts["playout"]) == ("openai>llama_cpp", "piper", "")
+
+
+def test_what_the_guard_withheld_stands_in_the_record():
+    call = Call().greeted()
+    turn_id = call.ask("how much is a crown")
+    call.clause(turn_id, "I don't know that.")
+    call.end_reply(turn_id, withheld_rules=("price", "price"))
+    call.voice(turn_id, 100)
+    call.end_voice(turn_id)
+    call.wait(400)
+    assert call.record(turn_id).withheld_rules == ("price", "price")
