@@ -20,6 +20,8 @@ from services.runtime.logs import get_logger
 
 log = get_logger(__name__)
 
+NOT_NOTED = "it could not be noted, and will not be done"
+
 _FIRST_WAIT_S = 1.0
 _LONGEST_WAIT_S = 300.0
 _LOOK_S = 1.0  # between two looks for deeds that are due
@@ -142,7 +144,7 @@ class OutboxTool:
         try:
             decided = await self._outbox.do(self.spec.name, arguments, tenant_id=self._tenant_id, key=idempotency_key)
         except NotReached as error:
-            raise ToolRefused("it could not be noted, and will not be done") from error
+            raise ToolRefused(NOT_NOTED) from error
         if decided.state is DeedState.FAILED:
             raise ToolRefused(json.loads(decided.result_json)["error"])
         return decided.result_json or json.dumps({"status": decided.state.value})

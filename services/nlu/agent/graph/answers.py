@@ -51,10 +51,13 @@ class Finding:
 class Answers:
     """One agent's answers in one language."""
 
-    def __init__(self, profile: AgentProfile, language_code: str, finder: SlotFinder) -> None:
+    def __init__(
+        self, profile: AgentProfile, language_code: str, finder: SlotFinder, wishes: Wishes | None = None
+    ) -> None:
+        """`wishes` in place of those that are only noted."""
         self._profile, self._facts, self._language, self._finder = profile, profile.facts, language_code, finder
         self._words = Wording(language_code)
-        self._wishes = Wishes(profile, language_code, finder, self._words)
+        self._wishes = wishes or Wishes(profile, language_code, finder, self._words)
         named: tuple[Service | Topic | Person, ...] = (*self._facts.services, *self._facts.topics, *self._facts.people)
         self._names = {one.id: names_in(one.names, language_code)[0] for one in named}
         self._services_by_id = {one.id: one for one in self._facts.services}

@@ -184,7 +184,7 @@ class Wishes:
 
     def fitting(self, when: When, now: datetime) -> list[str]:
         """The free times that fit what was said."""
-        return [text for text, free in self.free_times(now) if _fits(free, when)]
+        return [text for text, free in self.free_times(now) if fits(free, when)]
 
     def _free_text(self, free: FreeTime) -> str:
         day = self._words.date(free.date) if free.date else self._words.weekday(free.weekday or 0)
@@ -254,7 +254,8 @@ def spoken(digits: str) -> str:
     return " ".join([head, *(rest[at : at + 3] for at in range(0, len(rest), 3))])
 
 
-def _fits(free: FreeTime, when: When) -> bool:
+def fits(free: FreeTime, when: When) -> bool:
+    """Whether a free time is one that was asked for."""
     day_fits = (
         when.date.weekday() == free.weekday
         if when.date and free.date is None and free.weekday is not None

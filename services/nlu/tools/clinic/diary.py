@@ -13,6 +13,7 @@ from services.nlu.agent.tools import ToolRefused
 from services.nlu.tools.sqlite_thread import open_file
 
 TAKEN = "that time is taken"
+NOT_GIVEN = "no appointment can begin"
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS appointments (

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from services.nlu.agent.facts import Facts
 from services.nlu.agent.tools import ToolRefused
 from services.nlu.engine import ToolSpec
-from services.nlu.tools.clinic.diary import Diary, dialled
+from services.nlu.tools.clinic.diary import NOT_GIVEN, Diary, dialled
 from services.nlu.tools.sqlite_thread import Worker
 
 AHEAD = timedelta(weeks=4)  # how far appointments are given
@@ -93,7 +93,7 @@ class Times:
     def check(self, starts: datetime) -> None:
         """Raises ToolRefused where no appointment can begin then."""
         if starts not in self.all():
-            raise ToolRefused(f"no appointment can begin at {starts:%Y-%m-%d %H:%M}")
+            raise ToolRefused(f"{NOT_GIVEN} at {starts:%Y-%m-%d %H:%M}")
 
     def _on(self, day: date) -> Iterator[datetime]:
         hours = self._facts.hours
