@@ -201,6 +201,16 @@ async def test_a_booking_before_a_kill_is_not_made_again_and_told_as_it_is(tmp_p
     assert booked(tmp_path) == [ANNAS]
 
 
+async def test_a_booking_nobody_heard_of_is_told_again_once(tmp_path: Path) -> None:
+    async with call(tmp_path) as rig:
+        caller = Caller(rig)
+        await caller.come_to_the_question()
+        assert await caller.say("Yes", hears=0.0) == BOOKED
+        assert (await caller.say("How much is it?")).startswith("Your appointment is booked: Tuesday")
+        assert "booked" not in await caller.say("How much is it?")
+    assert booked(tmp_path) == [ANNAS]
+
+
 async def test_a_booking_that_was_talked_over_is_told_in_the_next_turn(tmp_path: Path) -> None:
     async with call(tmp_path) as rig:
         caller = Caller(rig)

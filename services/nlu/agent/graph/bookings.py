@@ -145,12 +145,17 @@ def arguments_of(wish: Wish) -> str:
 
 
 def is_owed(wish: Wish, history: Sequence[Entry]) -> bool:
-    """Whether the deed of a wish was asked for in an earlier turn that did not tell how it went."""
-    if not wish.at or wish.is_noted:
+    """Whether the deed of a wish was asked for in an earlier turn, and how it went has not been heard."""
+    if not wish.at:
         return False
+    if wish.is_noted:  # it was told: nobody may have heard it
+        return bool(history) and _has_asked(wish, history[-1]) and not history[-1].heard_text.strip()
+    return wish.is_confirmed or any(_has_asked(wish, entry) for entry in history)
+
+
+def _has_asked(wish: Wish, entry: Entry) -> bool:
     arguments = arguments_of(wish)
-    calls = (call for entry in history for call in entry.tool_calls)
-    return wish.is_confirmed or any(call.name == BOOK and call.arguments_json == arguments for call in calls)
+    return any(call.name == BOOK and call.arguments_json == arguments for call in entry.tool_calls)
 
 
 def _as_free(moments: Sequence[datetime]) -> list[FreeTime]:
