@@ -20,6 +20,7 @@ class SettledWords:
     start_offset: int | None = None
     confidence: float | None = None  # 0 to 1
     language_code: str = ""  # empty: that of the hints
+    closes_open: bool = False  # they are what became of the open words, however little alike; else it is judged
 
 
 @dataclass(frozen=True, slots=True)
