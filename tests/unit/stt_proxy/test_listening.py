@@ -67,9 +67,9 @@ async def test_progress_of_a_slow_recogniser_is_told_in_steps_of_half_a_second_t
 
 
 async def test_ends_are_answered_in_order_though_the_later_utterance_holds_no_speech():
-    call = await spoken(Call())
+    call = Call()
     call.ear.text = None
-    await call.speak(640)
+    await spoken(call)
     await call.end()
     await call.be_silent(320)
     await call.end()
