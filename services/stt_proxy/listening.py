@@ -328,7 +328,7 @@ class Listening:
 
     def _tell_progress(self) -> None:
         """What both the detector and the engine have listened to; a recogniser that catches up does so step by step."""
-        engine_at = self._ear.listened_to
+        engine_at = None if self.is_done else self._ear.listened_to  # what is settled needs no listening to
         reached = self._processed if engine_at is None else min(self._processed, engine_at)
         step = PROGRESS_MS * self._per_ms
         longest = MOST_PROGRESS_MS * self._per_ms

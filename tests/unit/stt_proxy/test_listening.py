@@ -66,6 +66,15 @@ async def test_progress_of_a_slow_recogniser_is_told_in_steps_of_half_a_second_t
     assert told[-1] > 500 * MS
 
 
+async def test_a_stream_whose_words_are_settled_ends_with_its_progress_though_the_recogniser_lags():
+    call = Call()
+    call.ear.listened_to = 0
+    await call.be_silent(1000)
+    call.listening.finish()
+    await call.settle()
+    assert call.at - call.told(Progress)[-1].processed_sample <= 500 * MS
+
+
 async def test_ends_are_answered_in_order_though_the_later_utterance_holds_no_speech():
     call = Call()
     call.ear.text = None
