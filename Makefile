@@ -58,7 +58,7 @@ protos: env-test ## Make the stubs in protos/gen again, then check the protos
 bench: env-test ## Measure turns and barge-in on the wire: a table, and out/bench.json
 	@exec $(PYTHON) -m tests.load.bench
 
-drill: env-stack ## Take a provider of a chain out: STAGE=nlu|tts PROVIDER=name FOR=30 (seconds); without PROVIDER say how they stand
+drill: env-stack ## Take a provider of a chain out: STAGE=stt|nlu|tts PROVIDER=name FOR=30 (seconds); without PROVIDER say how they stand
 	@exec $(PYTHON) -m deploy.drill "$(STAGE)" "$(PROVIDER)" $(FOR)
 
 load: env-test ## Load one stage alone: STAGE=stt|nlu|tts|gateway [ENGINE=name]; a table, and out/load-<stage>.json
