@@ -179,9 +179,9 @@ async def test_a_wish_is_taken_down_and_nothing_is_said_to_be_booked(clinic: Age
     )
     first, second, third, fourth, last = await answers(clinic, *said)
     assert "I can't book" in first
-    assert second == "I have noted Wednesday at 3 p.m. May I have your name, please?"
+    assert second == "You'd like Wednesday at 3 p.m. May I have your name, please?"
     assert third == "Thank you, Anna. What is your telephone number?"
-    assert fourth == "I have cleaning, Wednesday at 3 p.m., Anna, 0 912 345 678. Is that right?"
+    assert fourth == "You'd like cleaning, Wednesday at 3 p.m., Anna, 0 912 345 678. Is that right?"
     assert "Nothing is fixed yet" in last
 
 

@@ -125,6 +125,10 @@ class Answers:
         labels = [self._words.kinds.get(kind, "") for kind in part.doubts[:2]]
         return self._words.ask("which", kinds=self._words.one_of(labels)) if all(labels) else ""
 
+    def plain(self, text: str) -> str:
+        """An answer without the "yes" before it."""
+        return self._words.plain(text)
+
     def pending(self, dialogue: Dialogue) -> str:
         """The question that still waits for its answer when another one was answered in between."""
         return self._wishes.question(dialogue) if not dialogue.asked else ""
