@@ -10,6 +10,7 @@ from enum import Enum
 from services.language import data
 from services.language.calendar_words import PARTS
 from services.language.data import primary
+from services.language.dates import Trouble
 from services.language.words import normalise
 from services.nlu.agent.facts import Person, Service, Topic, names_in, price_in, text_in
 from services.nlu.agent.graph.asking import FILE, TEXT_KIND
@@ -168,7 +169,7 @@ class Answers:
         hours, when = self._facts.hours, part.slots.when
         if part.slots.people:
             return self._schedule(part.slots.people, dialogue)
-        if hours is None or (when.date and when.date < now.date()):
+        if hours is None or when.trouble is Trouble.PAST:
             return self._unknown(part, dialogue)
         if part.slots.is_other_holiday:
             text = self._words.say("hours_unsure", week=self._words.week(hours))
@@ -177,8 +178,10 @@ class Answers:
 
     def _hours_text(self, hours: OpeningHours, part: Part, now: datetime) -> str:
         when, words = part.slots.when, self._words
-        if when.is_impossible:
-            return words.say("no_such_date")
+        if when.trouble is not None:
+            return words.say(when.trouble.value)
+        if when.date and when.last_date:
+            return self._hours_between(hours, when.date, when.last_date)
         if when.date:
             return self._hours_on(hours, when, now)
         if when.weekdays and len(when.weekdays) <= _DAYS_BY_WEEKDAY:  # as they are in most weeks
@@ -186,6 +189,16 @@ class Answers:
         if self._asks_now(part):
             return self._open_now(hours, now)
         return words.say("hours_week", week=words.week(hours))
+
+    def _hours_between(self, hours: OpeningHours, first: date, last: date) -> str:
+        """The week, and the dates of the stretch that are otherwise."""
+        texts = [self._words.say("hours_week", week=self._words.week(hours))]
+        for day, exception in sorted(hours.exceptions.items()):
+            names = names_in(exception.names, self._language)
+            if first <= day <= last and names:
+                key = "hours_holiday" if exception.intervals else "closed_holiday"
+                texts.append(self._words.say(key, holiday=names[0], spans=self._words.spans(exception.intervals)))
+        return " ".join(texts)
 
     def _hours_on(self, hours: OpeningHours, when: When, now: datetime) -> str:
         words, day = self._words, when.date or now.date()
@@ -375,8 +388,8 @@ class Answers:
         words, times = self._words, self._wishes.free_times(now)
         if not times:
             return self._not_known(words.say("free_unknown"), dialogue, "free")
-        if part.slots.when.is_impossible:
-            return self._said(words.say("no_such_date"), dialogue, "free")
+        if part.slots.when.trouble is not None:
+            return self._said(words.say(part.slots.when.trouble.value), dialogue, "free")
         every = words.all_of(text for text, _ in times)
         if not part.slots.when:
             return self._said(words.say("free", times=every), dialogue, "free")
