@@ -106,6 +106,15 @@ async def answers(profile: AgentProfile, *said: str, at: str = "2026-11-30T10:30
         ("How much is a crown?", "A crown costs 250 dollars."),
         ("How much is an implant?", "I'm sorry, I don't know the price of an implant."),
         ("How much is a filling and a cleaning?", "A filling costs 50 dollars. A cleaning costs 35 dollars."),
+        (
+            "How much are two fillings and a cleaning together?",
+            "A filling costs 50 dollars. A cleaning costs 35 dollars. Together that is 135 dollars.",
+        ),
+        ("How much are three crowns altogether?", "A crown costs 250 dollars. Together that is 750 dollars."),
+        (
+            "How much are a filling and an implant together?",
+            "A filling costs 50 dollars. I'm sorry, I don't know the price of an implant.",
+        ),
         ("How long does a cleaning take?", "A cleaning takes 30 minutes."),
         ("How long is a crown?", "I'm sorry, I don't know how long a crown takes."),
         ("Are you open on Sunday?", "I'm sorry, we are closed on Sunday."),
