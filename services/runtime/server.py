@@ -8,8 +8,8 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -104,15 +104,19 @@ async def _run(services: Sequence["_Service"]) -> None:
     loop_watch = LoopWatch(_end_with_loop)
     loop_watch.start(asyncio.get_running_loop())
     try:
-        async with asyncio.TaskGroup() as tasks:
-            running = {service: tasks.create_task(service.run()) for service in services}
-            beside = [
-                tasks.create_task(_end_with_engine(services)),
-                tasks.create_task(_pass_on(signals, running)),
-            ]
-            await asyncio.wait(running.values())
-            for task in beside:
-                task.cancel()
+        async with AsyncExitStack() as started:
+            for service in services:  # one after the other: where one fails, no other is left half started
+                await service.start()
+                started.push_async_callback(service.stop)
+            async with asyncio.TaskGroup() as tasks:
+                running = {service: tasks.create_task(service.run()) for service in services}
+                beside = [
+                    tasks.create_task(_end_with_engine(services)),
+                    tasks.create_task(_pass_on(signals, running)),
+                ]
+                await asyncio.wait(running.values())
+                for task in beside:
+                    task.cancel()
     finally:
         loop_watch.close()
 
@@ -143,57 +147,81 @@ class _Service:
         self.metrics = StageMetrics(definition.stage)
         self.signals = _Signals()
         self.server: ServiceServer | None = None
+        self._monitoring = MonitoringServer(Probes(definition.lifecycle, service=definition.stage))
+        self._is_stopped = False
+
+    async def start(self) -> None:
+        """Hold the ports, NOT_SERVING. Raises StartupError, and holds nothing then."""
+        own = self.definition
+        with self._named():
+            server = ServiceServer(
+                own.settings,
+                full_name=own.full_name,
+                add=own.add,
+                lifecycle=own.lifecycle,
+                scopes=own.scopes,
+                socket_path=own.socket_path,
+            )
+            await server.start()
+            self.server = server
+            try:
+                await _start_monitoring(own.settings, self.metrics, self._monitoring)
+            except StartupError:
+                await self.stop()
+                raise
+            log.info("listening", target=server.target)
 
     async def run(self) -> None:
-        """Serve until a signal has arrived and the drain is over. What a StartupError says begins with the stage."""
+        """Load and serve until a signal has arrived and the drain is over. Raises StartupError."""
+        own, server = self.definition, self.server
+        if server is None:
+            raise RuntimeError("run before start")
+        with self._named():
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    beside = [
+                        tasks.create_task(watch_loop_lag(self.metrics)),
+                        tasks.create_task(server.tell_parts()),
+                        tasks.create_task(server.reload_credentials()),
+                        tasks.create_task(warn_of_exposures(own.settings.exposures())),
+                    ]
+                    if await _until(_load(own.load), self.signals):
+                        _spare_collector()
+                        await server.serve()
+                        log.info("serving", target=server.target)
+                        if own.background is not None:
+                            beside.append(tasks.create_task(own.background()))
+                        await self.signals.next()
+                        log.info("draining", drain_s=own.settings.drain_s)
+                        await _until(_drain(server, own.settings.drain_s, own.drain), self.signals)
+                    for task in beside:
+                        task.cancel()
+            finally:
+                await self.stop()
+
+    async def stop(self) -> None:
+        """Cut what is open and close. Once only."""
+        if self._is_stopped or self.server is None:
+            return
+        self._is_stopped = True
+        with in_service(self.definition.stage):
+            await self.server.stop(0)
+            await self.definition.close()
+            await self._monitoring.close()
+            log.info("stopped")
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """The body's log lines carry the stage, and what its StartupError says begins with it."""
         stage = self.definition.stage
         with in_service(stage):
             try:
-                await self._run()
+                yield
             except (StartupError, BaseExceptionGroup) as error:
                 cause = root_cause(error)
                 if not isinstance(cause, StartupError):
                     raise
                 raise StartupError(f"{stage}: {cause}") from error
-
-    async def _run(self) -> None:
-        own, settings = self.definition, self.definition.settings
-        self.server = server = ServiceServer(
-            settings,
-            full_name=own.full_name,
-            add=own.add,
-            lifecycle=own.lifecycle,
-            scopes=own.scopes,
-            socket_path=own.socket_path,
-        )
-        monitoring = MonitoringServer(Probes(own.lifecycle, service=own.stage))
-        await server.start()
-        try:
-            await _start_monitoring(settings, self.metrics, monitoring)
-            log.info("listening", target=server.target)
-            async with asyncio.TaskGroup() as tasks:
-                beside = [
-                    tasks.create_task(watch_loop_lag(self.metrics)),
-                    tasks.create_task(server.tell_parts()),
-                    tasks.create_task(server.reload_credentials()),
-                    tasks.create_task(warn_of_exposures(settings.exposures())),
-                ]
-                if await _until(_load(own.load), self.signals):
-                    _spare_collector()
-                    await server.serve()
-                    log.info("serving", target=server.target)
-                    if own.background is not None:
-                        beside.append(tasks.create_task(own.background()))
-                    await self.signals.next()
-                    log.info("draining", drain_s=settings.drain_s)
-                    await _until(_drain(server, settings.drain_s, own.drain), self.signals)
-                for task in beside:
-                    task.cancel()
-        finally:
-            await server.stop(0)
-            await own.close()
-            await monitoring.close()
-            log.info("stopped")
 
 
 async def _load(load: Step) -> None:

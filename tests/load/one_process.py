@@ -74,18 +74,13 @@ async def measure(modules: Sequence[str], settings: Mapping[str, str], log: Path
     own = {f"{prefix}_PORT": str(port) for prefix, port in ports.items()}
     own |= {f"GATEWAY_{name}_TARGET": f"127.0.0.1:{ports[name]}" for name in ("STT", "NLU", "TTS")}
     own |= {f"{prefix}_METRICS_PORT": "0" for prefix in ports} | {"GATEWAY_EDGES": "program"}
+    environment = {**os.environ, **own, **settings}
     began = time.monotonic()
     processes = []
     with log.open("wb") as lines:
         for module in modules:
             process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                module,
-                cwd=ROOT,
-                env={**os.environ, **own, **settings},
-                stdout=lines,
-                stderr=lines,
+                sys.executable, "-m", module, cwd=ROOT, env=environment, stdout=lines, stderr=lines
             )
             processes.append(process)
     try:
@@ -115,7 +110,7 @@ async def run(*, is_scripted: bool, n_rounds: int) -> None:
     for number in range(n_rounds):
         for name, modules in stacks.items():
             log = OUT_DIR / f"one-process-{len(modules)}.log"
-            report.add({"scenario": name, "round": number + 1, **await measure(modules, settings, log)})
+            report.add({"scenario": name, "calls": 1, "round": number + 1, **await measure(modules, settings, log)})
     print(f"wrote {report.write()}")
 
 
