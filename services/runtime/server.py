@@ -229,7 +229,7 @@ async def _load(load: Step) -> None:
     try:
         await load()
     except NotServing as reason:
-        log.error("not_serving", why=str(reason))
+        log.error("not_serving", fault=str(reason))
         await asyncio.Event().wait()
 
 
@@ -238,7 +238,7 @@ async def _end_with_engine(services: Sequence[_Service]) -> None:
     that hangs, so neither runs.
     """
     lost = await watch_engines()
-    log.error("engine_lost", engine=lost.engine, thread=lost.thread, cause=lost.cause)
+    log.error("engine_lost", engine=lost.engine, thread=lost.thread, fault=lost.cause)
     servers = [service.server for service in services if service.server is not None]
     for service in services:
         if lost.service in ("", service.definition.stage):
