@@ -12,6 +12,7 @@ FOR ?= 30
 AGENT_KIND ?=
 PART ?=
 LANGUAGES ?=
+ONE_PROCESS ?=
 export WAV EDGE SCENARIO STAGE ENGINE PROVIDER AGENT_KIND PART LANGUAGES
 # buf, grpcurl and the like come with the environment
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -23,8 +24,8 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1\t/' | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
 
-run-stack: env-stack ## Start the services, from nothing; Ctrl-C drains and stops; GATEWAY_PROCESSES=n gateways
-	@exec $(PYTHON) -m deploy.run_stack
+run-stack: env-stack ## Start the services, from nothing; Ctrl-C drains and stops; GATEWAY_PROCESSES=n gateways; ONE_PROCESS=1
+	@exec $(PYTHON) -m deploy.run_stack $(if $(filter-out 0,$(ONE_PROCESS)),--one-process)
 
 pbx: env-stack ## Start a private Asterisk that sends its calls to the stack; needs no root
 	@exec $(PYTHON) -m deploy.asterisk.pbx
