@@ -27,7 +27,7 @@ from tests.unit.nlu.rig import Rig, opened
 
 NOW = datetime.fromisoformat("2026-11-30T10:30")  # a Monday
 KINDS = {"no wait": "no", "appointment": "book", "how much": "price", "yes": "yes", "vâng": "yes", "hẹn": "book"}
-READ_BACK = "I have cleaning, Tuesday, December 1 at 10 a.m., Anna Bell, 0 912 345 678. Shall I book it?"
+READ_BACK = "You'd like cleaning, Tuesday, December 1 at 10 a.m., Anna Bell, 0 912 345 678. Shall I book it?"
 BOOKED = "Your appointment is booked: Tuesday, December 1 at 10 a.m. Is there anything else?"
 
 
@@ -78,7 +78,7 @@ class Caller:
 
 @asynccontextmanager
 async def call(
-    tmp_path: Path, *, visit: str = "1" * 32, state: bytes = b"", history: tuple[Entry, ...] = ()
+    tmp_path: Path | None, *, visit: str = "1" * 32, state: bytes = b"", history: tuple[Entry, ...] = ()
 ) -> AsyncIterator[Rig]:
     settings = NluSettings.model_validate({"engine": "script", "data_dir": tmp_path})
     config = Config(call_id="call", visit_id=visit, tenant_id="tenant", state=state, history=history)
@@ -117,6 +117,14 @@ async def test_a_yes_into_the_question_is_no_confirmation(tmp_path: Path, hears:
     assert booked(tmp_path) == [ANNAS]
 
 
+async def test_without_a_diary_nothing_is_told_as_booked() -> None:
+    async with call(None) as rig:
+        caller = Caller(rig)
+        assert "Shall I book it?" not in await caller.come_to_the_question()
+        assert (await caller.say("Yes, please")).startswith("Thank you. Nothing is fixed yet")
+        assert not rig.of(ToolActivity)
+
+
 async def test_a_draft_books_nothing_before_its_commit(tmp_path: Path) -> None:
     async with call(tmp_path) as rig:
         caller = Caller(rig)
@@ -127,7 +135,9 @@ async def test_a_draft_books_nothing_before_its_commit(tmp_path: Path) -> None:
     assert booked(tmp_path) == [ANNAS]
 
 
-@pytest.mark.parametrize("said", ["Yes. No wait.", "Yes, but on Friday", "How much is it?"])
+@pytest.mark.parametrize(
+    "said", ["Yes. No wait.", "Yes, but on Friday", "Yes, but on Sunday", "Yes. But on Thursday.", "How much is it?"]
+)
 async def test_what_is_no_clear_yes_books_nothing(tmp_path: Path, said: str) -> None:
     async with call(tmp_path) as rig:
         caller = Caller(rig)
@@ -170,7 +180,7 @@ async def test_what_is_taken_is_not_offered_and_not_told_as_booked(tmp_path: Pat
     assert [row[2] for row in booked(tmp_path)] == ["B"]
 
 
-async def test_a_diary_that_does_not_answer_is_told_as_noted_and_booked_later(
+async def test_a_diary_that_does_not_answer_is_told_as_open_and_booked_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def locked(*args: object, **options: object) -> str:
@@ -182,7 +192,7 @@ async def test_a_diary_that_does_not_answer_is_told_as_noted_and_booked_later(
         with monkeypatch.context() as patch:
             patch.setattr(Diary, "book", locked)
             said = await caller.say("Yes")
-        assert said.startswith("Thank you, I have noted your wish. Nothing is fixed yet")
+        assert said.startswith("Thank you. Nothing is fixed yet")
         async with asyncio.timeout(10):
             while not booked(tmp_path):
                 await asyncio.sleep(0.05)

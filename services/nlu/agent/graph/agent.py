@@ -61,6 +61,7 @@ class Work:
     parts: tuple[Part, ...] = ()  # that are still to be answered
     finding: Finding | None = None
     said: str = ""
+    is_plain: bool = False
 
 
 class GraphAgent:
@@ -131,12 +132,9 @@ class GraphAgent:
                 yield step
             return
         if reply := courtesy(self._profile, turn.input, history, language_code=turn.language_code):
-            yield Say(reply.text, is_from_facts=True)
+            yield Say(reply.text)
             if reply.ends_call:
                 yield Act(HangUp())
-            return
-        if turn.objection:  # what the facts gave must not be said: then it is not known
-            yield Say(Wording(turn.language_code).say("unknown"))
             return
         work = Work(
             _words_of(turn),
@@ -145,6 +143,7 @@ class GraphAgent:
             read_dialogue(turn.state),
             tenant_id=turn.call.tenant_id,
             history=history,
+            is_plain=bool(turn.objection),  # the question held more than was looked up: no bare "yes" to it
         )
         if self._clinic and is_owed(work.dialogue.wish, history):
             async for step in self._book(work):
@@ -160,7 +159,6 @@ class GraphAgent:
                 committed=committed,
                 interrupt_before=ACTING if is_draft else (),
                 context=work,
-                is_from_facts=True,
             )
             async for step in steps:
                 yield step
@@ -179,8 +177,8 @@ class GraphAgent:
         bookings.see(seen_by(await self._free(work), work.history, ()))
         state = outcome_of(call.result)
         text, question, work.dialogue = bookings.told(state, work.dialogue)
-        yield Say(text + " ", is_from_facts=state != "done")
-        yield Say(question + " ", is_from_facts=True)
+        yield Say(text + " ")
+        yield Say(question + " ")
         work.dialogue = replace(work.dialogue, reply=f"{work.said} {text} {question}".strip())
         yield Remember(as_state(work.dialogue))
 
@@ -219,10 +217,16 @@ class GraphAgent:
         """Word the finding. Answer, ask, confirm and hand over differ in what was looked up, and in what comes next."""
         work = runtime.context
         text = work.finding.text if work.finding else ""
+        if work.is_plain:
+            text = self._answers[work.language_code].plain(text)
         work.said = f"{work.said} {text}".strip()
         if work.finding and work.finding.act:
             return Command(update={"say": text}, goto="act")
-        return self._go_on(work, text)
+        command = self._go_on(work, text)
+        if work.finding and work.finding.computed:
+            computed = [str(number) for number in work.finding.computed]
+            command = replace(command, update={**dict(command.update or {}), "computed": computed})
+        return command
 
     async def _act(self, state: CallState, runtime: Runtime[Work]) -> Command[str]:
         work = runtime.context

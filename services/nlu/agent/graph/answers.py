@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from enum import Enum
 
 from services.language import data
 from services.language.calendar_words import PARTS
 from services.language.data import primary
+from services.language.dates import Trouble
 from services.language.words import normalise
-from services.nlu.agent.facts import Person, Service, Topic, names_in, price_in, text_in
+from services.nlu.agent.facts import Money, Person, Service, Topic, names_in, price_in, text_in
 from services.nlu.agent.graph.asking import FILE, TEXT_KIND
 from services.nlu.agent.graph.dialogue import Dialogue
 from services.nlu.agent.graph.reading import UNKNOWN, Part, is_text
@@ -46,6 +48,7 @@ class Finding:
     dialogue: Dialogue
     next: Next = Next.ANSWER
     act: Act | None = None
+    computed: tuple[Decimal, ...] = ()  # what was reckoned for it
 
 
 class Answers:
@@ -54,7 +57,7 @@ class Answers:
     def __init__(
         self, profile: AgentProfile, language_code: str, finder: SlotFinder, wishes: Wishes | None = None
     ) -> None:
-        """`wishes` in place of those that are only noted."""
+        """`wishes` in place of those of which nothing is booked."""
         self._profile, self._facts, self._language, self._finder = profile, profile.facts, language_code, finder
         self._words = Wording(language_code)
         self._wishes = wishes or Wishes(profile, language_code, finder, self._words)
@@ -91,7 +94,9 @@ class Answers:
             "hello": ("listening", "help"),
         }
         self._known = {
-            kind: finder.words.common | _words_of(language_code, kind)
+            kind: finder.words.common
+            | _words_of(language_code, kind)
+            | {word for words in finder.words.sums for word in words}
             for kind in ("price", "duration", "offered", "who", "hours", "free")
         }
 
@@ -127,6 +132,10 @@ class Answers:
             return self._words.ask("again")
         labels = [self._words.kinds.get(kind, "") for kind in part.doubts[:2]]
         return self._words.ask("which", kinds=self._words.one_of(labels)) if all(labels) else ""
+
+    def plain(self, text: str) -> str:
+        """An answer without the "yes" before it."""
+        return self._words.plain(text)
 
     def pending(self, dialogue: Dialogue) -> str:
         """The question that still waits for its answer when another one was answered in between."""
@@ -167,7 +176,7 @@ class Answers:
         hours, when = self._facts.hours, part.slots.when
         if part.slots.people:
             return self._schedule(part.slots.people, dialogue)
-        if hours is None or (when.date and when.date < now.date()):
+        if hours is None or when.trouble is Trouble.PAST:
             return self._unknown(part, dialogue)
         if part.slots.is_other_holiday:
             text = self._words.say("hours_unsure", week=self._words.week(hours))
@@ -176,8 +185,10 @@ class Answers:
 
     def _hours_text(self, hours: OpeningHours, part: Part, now: datetime) -> str:
         when, words = part.slots.when, self._words
-        if when.is_impossible:
-            return words.say("no_such_date")
+        if when.trouble is not None:
+            return words.say(when.trouble.value)
+        if when.date and when.last_date:
+            return self._hours_between(hours, when.date, when.last_date)
         if when.date:
             return self._hours_on(hours, when, now)
         if when.weekdays and len(when.weekdays) <= _DAYS_BY_WEEKDAY:  # as they are in most weeks
@@ -185,6 +196,16 @@ class Answers:
         if self._asks_now(part):
             return self._open_now(hours, now)
         return words.say("hours_week", week=words.week(hours))
+
+    def _hours_between(self, hours: OpeningHours, first: date, last: date) -> str:
+        """The week, and the dates of the stretch that are otherwise."""
+        texts = [self._words.say("hours_week", week=self._words.week(hours))]
+        for day, exception in sorted(hours.exceptions.items()):
+            names = names_in(exception.names, self._language)
+            if first <= day <= last and names:
+                key = "hours_holiday" if exception.intervals else "closed_holiday"
+                texts.append(self._words.say(key, holiday=names[0], spans=self._words.spans(exception.intervals)))
+        return " ".join(texts)
 
     def _hours_on(self, hours: OpeningHours, when: When, now: datetime) -> str:
         words, day = self._words, when.date or now.date()
@@ -257,7 +278,24 @@ class Answers:
         if not services:
             return self._unknown(part, dialogue)
         texts = [self._price_of(service) for service in services]
-        return self._found(texts, services, dialogue, "price", is_exact=is_exact)
+        found = self._found(texts, services, dialogue, "price", is_exact=is_exact)
+        counts = {one.id: one.count for one in part.slots.services}
+        total = self._total(services, counts) if self._asks_for_a_sum(part, counts) else None
+        if total is None:
+            return found
+        text = f"{found.text} {self._words.say('sum', price=self._words.money(total))}"
+        return replace(found, text=text, computed=(total.amount,))
+
+    def _asks_for_a_sum(self, part: Part, counts: Mapping[str, int]) -> bool:
+        return sum(counts.values()) > 1 and has_any(part.slots.words, self._finder.words.sums)
+
+    def _total(self, services: Sequence[Service], counts: Mapping[str, int]) -> Money | None:
+        """The prices together; None: one is not known, or they are in more than one currency."""
+        prices = [(price_in(one, self._language), counts.get(one.id, 1)) for one in services]
+        known = [(price, count) for price, count in prices if price is not None]
+        if len(known) < len(prices) or len({price.currency for price, _ in known}) != 1:
+            return None
+        return Money(sum((price.amount * count for price, count in known), Decimal(0)), known[0][0].currency)
 
     def _price_of(self, service: Service) -> str:
         price, name = price_in(service, self._language), self._words.thing(self._name(service.id))
@@ -374,8 +412,8 @@ class Answers:
         words, times = self._words, self._wishes.free_times(now)
         if not times:
             return self._not_known(words.say("free_unknown"), dialogue, "free")
-        if part.slots.when.is_impossible:
-            return self._said(words.say("no_such_date"), dialogue, "free")
+        if part.slots.when.trouble is not None:
+            return self._said(words.say(part.slots.when.trouble.value), dialogue, "free")
         every = words.all_of(text for text, _ in times)
         if not part.slots.when:
             return self._said(words.say("free", times=every), dialogue, "free")
@@ -420,7 +458,7 @@ class Answers:
 
     def _check(self, part: Part, dialogue: Dialogue, now: datetime) -> Finding:
         texts = [self._words.say("check")]
-        if dialogue.wish.is_noted:
+        if dialogue.wish.is_noted and not dialogue.wish.at:  # what the diary was asked for may be fixed
             texts.append(self._words.say("check_wish"))
         return self._not_known(" ".join(texts), dialogue, "check")
 

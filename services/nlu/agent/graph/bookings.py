@@ -64,17 +64,18 @@ class Bookings(Wishes):
         fitting = [free for free in _as_free(self._seen.free) if fits(free, when)]
         return [self._free_text(free) for free in _first_of_each(fitting)]
 
-    def _begin(self, wish: Wish, dialogue: Dialogue, part: Part | None = None) -> Taken:
+    def _begin(self, wish: Wish, dialogue: Dialogue, now: datetime, part: Part | None = None) -> Taken:
         if wish.kind != "book" or not self._seen.free:
-            return super()._begin(wish, dialogue, part)
+            return super()._begin(wish, dialogue, now, part)
         texts = [self._words.say("booking_start")]
-        if part and part.slots.when.is_impossible:
-            texts.append(self._words.say("no_such_date"))
+        if part and (refused := self._refused(part.slots.when, now)):
+            texts.append(refused)
         return self._next(texts, wish, dialogue)
 
     def _answered_when(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
         when = part.slots.when
-        if dialogue.wish.kind != "book" or not self._seen.free or not when or when.is_impossible:
+        is_plain = bool(when) and not when.last_date and not self._refused(when, now)
+        if dialogue.wish.kind != "book" or not self._seen.free or not is_plain:
             return super()._answered_when(part, dialogue, now)
         if fitting := self.fitting(when, now):
             return self._next([], replace(dialogue.wish, when=fitting[0]), dialogue)
@@ -108,6 +109,8 @@ class Bookings(Wishes):
         changed = self._filled(wish, part, now)
         if changed != wish:
             return self._next([], changed, dialogue)
+        if part.slots.when and wish.when not in self.fitting(part.slots.when, now):
+            return self._answered_when(part, dialogue, now)  # "yes, but on Sunday"
         if part.kind != "yes" or part.doubts:
             return super()._confirmed(part, dialogue, now) if part.kind == "no" else None
         if not self._seen.is_clear or not covers(self._seen.heard, self._question(wish)[0]):
@@ -120,7 +123,8 @@ class Bookings(Wishes):
 
 def seen_by(free: Sequence[datetime] | None, history: Sequence[Entry], parts: Sequence[Part]) -> Seen:
     """What a turn sees: `history` is what came before it, as it was heard."""
-    return Seen(tuple(free or ()), heard_last(history), not any(part.kind in _UNDOING for part in parts))
+    takes_back = any(part.kind in _UNDOING or (part.kind != "yes" and part.slots.when) for part in parts)
+    return Seen(tuple(free or ()), heard_last(history), not takes_back)
 
 
 def heard_last(history: Sequence[Entry]) -> str:
