@@ -86,6 +86,10 @@ class Answers:
             "unclear": ("take_your_time", ""),
             "chat": ("chat", "help"),
             "hello": ("listening", "help"),
+            "name": ("listening", "help"),  # these four where nothing was asked
+            "number": ("listening", "help"),
+            "yes": ("fine", "help"),
+            "no": ("fine", "more"),
         }
         self._known = {
             kind: finder.words.common | _words_of(language_code, kind)
@@ -140,7 +144,9 @@ class Answers:
             text = self._words.say("unknown")
         else:
             text = self._words.say("unknown_again", topics=self._words.all_of(self._topics()))
-        if n_unknown == 1 and not self._wishes.is_open(dialogue):
+        if self._wishes.is_open(dialogue):
+            return Finding(text, replace(dialogue, kind=UNKNOWN, n_unknown=n_unknown))
+        if n_unknown == 1:
             text += f" {self._words.ask('more')}"
         return Finding(text, replace(dialogue, kind=UNKNOWN, n_unknown=n_unknown, asked="more"))
 
@@ -254,6 +260,7 @@ class Answers:
         if not services:
             return self._unknown(part, dialogue)
         texts = [self._price_of(service) for service in services]
+        is_exact = is_exact or all(price_in(one, self._language) is None for one in services)
         return self._found(texts, services, dialogue, "price", is_exact=is_exact)
 
     def _price_of(self, service: Service) -> str:
@@ -267,6 +274,7 @@ class Answers:
         if is_foreign or not services:
             return self._not_known(self._words.say("duration_of_that_unknown"), dialogue, "duration")
         texts = [self._duration_of(service) for service in services]
+        is_exact = is_exact or all(one.minutes is None for one in services)
         return self._found(texts, services, dialogue, "duration", is_exact=is_exact)
 
     def _duration_of(self, service: Service) -> str:

@@ -94,7 +94,12 @@ class Reader:
 
     async def _pieces(self, sentence: str, language_code: str, now: datetime) -> tuple[str, ...]:
         """A sentence in two where both halves ask something, and not the same."""
-        for left, right in _splits(sentence, self._finders[language_code].words.joints):
+        finder = self._finders[language_code]
+        splits = _splits(sentence, finder.words.joints)
+        named = finder.find(sentence, now).services if splits else ()
+        for left, right in splits:
+            if any(one.start < len(normalise(left)) < one.end for one in named):
+                continue  # the joint is a name's own: "bed and breakfast"
             kinds = []
             for half in (left, right):
                 first = (await self._understanding.understand(half, language_code))[0]

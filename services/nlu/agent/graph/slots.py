@@ -77,8 +77,8 @@ class SlotFinder:
     def __init__(self, facts: Facts, language_code: str) -> None:
         self._language = language_code
         self.words: Asking = asking(language_code)
-        self._services = [(each.id, _forms(each.names, language_code)) for each in facts.services]
-        self._people = [(each.id, _forms(each.names, language_code)) for each in facts.people]
+        self._services = [(each.id, _forms_in_all(each.names, language_code)) for each in facts.services]
+        self._people = [(each.id, _forms_in_all(each.names, language_code)) for each in facts.people]
         self._topics = [(each.id, _forms(each.names, language_code)) for each in facts.topics]
         exceptions = facts.hours.exceptions.values() if facts.hours else ()
         self._holidays = [(each.date.isoformat(), _forms(each.names, language_code)) for each in exceptions]
@@ -93,10 +93,12 @@ class SlotFinder:
             when = When(date=day, times=when.times, part=when.part, holiday=day)
         people = self._named(words, self._people)
         taken = {place for found in people for place in range(found.start, found.end)}
+        services = tuple(one for one in self._named(words, self._services) if one.start not in taken)
+        taken |= {place for found in services for place in range(found.start, found.end)}
         is_known = bool(holidays) or (when.date is not None and when.date in self._exception_days)
         return Slots(
             words=words,
-            services=tuple(one for one in self._named(words, self._services) if one.start not in taken),
+            services=services,
             people=people,
             topics=tuple(one for one in self._named(words, self._topics) if one.start not in taken),
             when=when,
@@ -185,6 +187,11 @@ def unexplained(slots: Slots, found: Sequence[Found], known: frozenset[str]) -> 
 
 def _forms(names: Names, language_code: str) -> tuple[Words, ...]:
     return tuple(words for words in map(normalise, names_in(names, language_code)) if words)
+
+
+def _forms_in_all(names: Names, language_code: str) -> tuple[Words, ...]:
+    """The names in the caller's language and in the agent's others, which callers mix: "how much is cạo vôi?"."""
+    return tuple(dict.fromkeys(form for code in (language_code, *names) for form in _forms(names, code)))
 
 
 def _places(words: Words, form: Words, common: frozenset[str]) -> list[tuple[int, int]]:
