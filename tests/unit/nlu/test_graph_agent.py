@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import date, datetime
 
 import pytest
 
 from services.nlu.agent.graph.agent import GraphAgent
 from services.nlu.agent.graph.own import OwnGraphAgent
+from services.nlu.agent.graph.slots import SlotFinder
 from services.nlu.agent.interface import Act, AgentTurn, AwaitCommit, Call, Remember, Say
 from services.nlu.agent.profile import AgentProfile, read_agents
 from services.nlu.agent.understanding import Guess
@@ -113,6 +114,9 @@ async def answers(profile: AgentProfile, *said: str, at: str = "2026-11-30T10:30
         ("Are you open on Saturday at 11 a.m.?", "Yes, on Saturday we are open from 9 a.m. to 1 p.m."),
         ("Are you open on December 25?", "I'm sorry, we are closed on Christmas Day."),
         ("Are you open on February 30?", "I'm sorry, there is no such date."),
+        ("Are you open on Saturday afternoon?", "On Saturday, we are open from 9 a.m. to 1 p.m."),
+        ("Are you open on Saturday morning?", "Yes, on Saturday we are open from 9 a.m. to 1 p.m."),
+        ("I come for the crown on February 30", "I'm sorry, there is no such date."),
         ("Are you open now?", "Yes, we are open now, until 6 p.m."),
         ("Who does implants?", "For implant it is Doctor David Lee."),
         ("Can I speak to a person?", "I'm sorry, I can't put you through from here. How can I help you?"),
@@ -227,6 +231,12 @@ async def test_what_does_not_answer_an_open_question_has_it_asked_again(clinic: 
 
 async def test_a_thing_is_found_by_its_name_in_the_other_language(clinic: AgentProfile) -> None:
     assert await answers(clinic, "How much is cạo vôi răng?") == ["A cleaning costs 35 dollars."]
+
+
+async def test_a_doctor_whose_name_is_tomorrow_too_is_no_day(clinic: AgentProfile) -> None:
+    finder = SlotFinder(clinic.facts, "vi")
+    assert not finder.find("cho xin số của bác sĩ Mai", datetime(2026, 11, 30)).when
+    assert finder.find("mai gặp bác sĩ Mai", datetime(2026, 11, 30)).when.date == date(2026, 12, 1)
 
 
 async def test_a_sentence_is_not_cut_inside_a_name(clinic: AgentProfile) -> None:

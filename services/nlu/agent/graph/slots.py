@@ -7,6 +7,7 @@ one that the question's examples have makes another thing of it: "gold crown", "
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date as Date  # noqa: N812 - a field is called date
@@ -25,6 +26,7 @@ _LEAST_FUZZY = 5  # letters of a word that may be written otherwise
 _LEAST_LIKE = 0.88  # difflib's ratio: "whitning" is whitening, "sealing" is not scaling
 _LONGEST_GAP = 2  # common words inside a name
 _LONGEST_HOUR = 12
+_CLITIC = re.compile(r"['’](s|d|ll|re|ve|m)$")  # "how long's that"
 _FEWEST_DIALLED = 7  # digits of a number in figures that is one to be dialled
 
 
@@ -87,12 +89,12 @@ class SlotFinder:
         """`now` in the tenant's zone: what "tomorrow" is."""
         words = normalise(text)
         holidays = self._named(words, self._holidays)
-        when, digits, places = self._values(text, now)
+        people = self._named(words, self._people)
+        taken = {place for found in people for place in range(found.start, found.end)}
+        when, digits, places = self._values(text, now, taken)
         if holidays:
             day = min(Date.fromisoformat(found.id) for found in holidays)
             when = When(date=day, times=when.times, part=when.part, holiday=day)
-        people = self._named(words, self._people)
-        taken = {place for found in people for place in range(found.start, found.end)}
         services = tuple(one for one in self._named(words, self._services) if one.start not in taken)
         taken |= {place for found in services for place in range(found.start, found.end)}
         is_known = bool(holidays) or (when.date is not None and when.date in self._exception_days)
@@ -137,7 +139,8 @@ class SlotFinder:
             if words[at : at + len(phrase)] == phrase
         ]
 
-    def _values(self, text: str, now: datetime) -> tuple[When, str, frozenset[int]]:
+    def _values(self, text: str, now: datetime, taken: set[int]) -> tuple[When, str, frozenset[int]]:
+        """`taken`: places of words that are people: Doctor Mai is not tomorrow."""
         reading = read_values(text, self._language)
         days: list[int] = []
         times: list[time] = []
@@ -145,6 +148,8 @@ class SlotFinder:
         part, digits, is_impossible = "", "", False
         places: set[int] = set()
         for value in reading.values:
+            if taken.issuperset(range(value.start, value.end)):
+                continue
             places.update(range(value.start, value.end))
             match value.kind:
                 case Kind.WEEKDAYS:
@@ -181,7 +186,10 @@ def unexplained(slots: Slots, found: Sequence[Found], known: frozenset[str]) -> 
     return frozenset(
         place
         for place, word in enumerate(slots.words)
-        if place not in named and place not in slots.value_words and word not in known and not word.isdecimal()
+        if place not in named
+        and place not in slots.value_words
+        and not word.isdecimal()
+        and not {word, _CLITIC.sub("", word)} & known
     )
 
 
