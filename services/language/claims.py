@@ -14,6 +14,7 @@ LISTS = (
         "open",
         "closed",
         "close",
+        "then",
         "come",
         "until",
         "free",

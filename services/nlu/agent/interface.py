@@ -50,7 +50,6 @@ class Say:
 
     text: str
     is_written_by_model: bool = False
-    is_from_facts: bool = False  # code made it of the agent's file and of what was said: the guard need not be asked
     is_enough: bool = False  # set before the next step is asked for: what a model writes behind it is not spoken
 
 

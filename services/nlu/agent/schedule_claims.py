@@ -293,6 +293,13 @@ class Schedule:
         hours = self.hours_of(days)
         return bool(hours) and all(any(each.holds(minute) for each in day for minute in time.minutes) for day in hours)
 
+    def may_be(self, days: Days | None, time: Value, *, is_open: bool) -> bool:
+        """Whether it is open, or closed, on each day at a moment that the time may mean."""
+        hours = self.hours_of(days)
+        return bool(hours) and all(
+            any(any(each.holds(minute) for each in day) is is_open for minute in time.minutes) for day in hours
+        )
+
     def free(self, days: Days | None, time: Value | None, day_parts: Sequence[str]) -> list[Slot]:
         """The free times there."""
         return [

@@ -63,13 +63,32 @@ class ValueRules:
         asked = self._context_part(self._evidence.caller[-1]) if self._evidence.caller else None
         for part in parts:
             whole = _filled(part, before, asked)
-            rule = self._broken_part(part, whole, reading, form)
+            if self._is_of_the_times_asked(part, reading, form):
+                rule = self._broken_then(whole)
+            else:
+                rule = self._broken_part(part, whole, reading, form)
             if rule:
                 offending = reading.words(part.words[0]) if part.words else " ".join(reading.texts)
                 if len(part.words) > 1:
                     offending = " ".join(reading.texts[part.words[0].start : part.words[-1].end])
                 return Verdict(False, rule, offending)
         return None
+
+    def _is_of_the_times_asked(self, part: Part, reading: Reading, form: ClauseForm) -> bool:
+        """Whether it is said of the times that the caller named: "we are closed then"."""
+        is_of_hours = part.verb in (Verb.OPEN, Verb.CLOSED) and part.days is None and not part.times
+        has_word = self._grounds.words.lists["then"].are_in(reading.texts)
+        return is_of_hours and has_word and bool(self._caller) and not form.is_question
+
+    def _broken_then(self, part: Part) -> str:
+        times = [value for value in self._caller[-1].values if value.kind is Kind.TIME]
+        day_parts = [value.part for value in self._caller[-1].values if value.kind is Kind.PART]
+        is_open = (part.verb is Verb.OPEN) is not part.is_negated
+        if times:
+            fits = all(self._schedule.may_be(part.days, time, is_open=is_open) for time in times)
+        else:
+            fits = bool(part.days or day_parts) and self._schedule.is_open(part.days, day_parts) is is_open
+        return "" if fits else "hours"
 
     def _context_part(self, text: str) -> Part | None:
         """The last days and the last verb of a text."""
@@ -86,7 +105,7 @@ class ValueRules:
         """The rule that a part breaks; empty: none. `part` is `own` with what the words before it fill in."""
         if own.days is None and not own.times and not (own.has_own_verb and form.ends_sentence):
             return ""
-        if form.is_ignorance and self._is_said(own):
+        if form.is_ignorance and (self._is_said(own) or (own.days is not None and own.days.is_unknown)):
             return ""
         if part.days is not None and part.days.is_unknown:
             return "" if self._is_said(own) and (form.is_question or form.is_echo) else "date"
@@ -406,8 +425,8 @@ class ValueRules:
     def _is_in_texts(self, value: Value, reading: Reading) -> bool:
         """Whether the words of a value stand in a text that was written to be said, with a word beside them."""
         said = reading.texts[value.start : value.end]
-        before = reading.texts[value.start - _NEIGHBOURS : value.start] if value.start else ()
-        behind = reading.texts[value.end : value.end + _NEIGHBOURS]
+        before = _words(reading, range(value.start))[-_NEIGHBOURS:]
+        behind = _words(reading, range(value.end, len(reading.texts)))[:_NEIGHBOURS]
         runs = [run for run in ((*before, *said) if before else (), (*said, *behind) if behind else ()) if run]
         return any(
             _holds(fragment, run) for fragment in self._grounds.fragments for run in runs if len(run) > len(said)
@@ -448,6 +467,10 @@ def _same(value: Value, other: Value) -> bool:
 def _amounts(value: Value, other: Value) -> bool:
     is_alike = value.number == other.number and other.kind in (value.kind, Kind.NUMBER, Kind.MONEY)
     return is_alike and (not value.currency or other.currency in ("", value.currency))
+
+
+def _words(reading: Reading, places: range) -> tuple[str, ...]:
+    return tuple(reading.texts[at] for at in places if reading.tokens[at].kind != "stop")
 
 
 def _holds(words: tuple[str, ...], run: tuple[str, ...]) -> bool:

@@ -183,15 +183,15 @@ async def test_a_wish_is_taken_down_and_nothing_is_said_to_be_booked(clinic: Age
     )
     first, second, third, fourth, last = await answers(clinic, *said)
     assert "I can't book" in first
-    assert second == "I have noted Wednesday at 3 p.m. May I have your name, please?"
+    assert second == "You'd like Wednesday at 3 p.m. May I have your name, please?"
     assert third == "Thank you, Anna. What is your telephone number?"
-    assert fourth == "I have cleaning, Wednesday at 3 p.m., Anna, 0 912 345 678. Is that right?"
+    assert fourth == "You'd like cleaning, Wednesday at 3 p.m., Anna, 0 912 345 678. Is that right?"
     assert "Nothing is fixed yet" in last
 
 
 async def test_a_time_that_comes_where_a_name_was_asked_for_is_no_name(clinic: AgentProfile) -> None:
     *_, third, fourth = await answers(clinic, "I want to book a cleaning.", "Tuesday", "Ten o'clock", "Tom Baker")
-    assert third == "I have noted Tuesday at 10 a.m. May I have your name, please?"
+    assert third == "You'd like Tuesday at 10 a.m. May I have your name, please?"
     assert fourth == "Thank you, Tom Baker. What is your telephone number?"
 
 
@@ -217,7 +217,7 @@ async def test_what_a_wish_is_for_may_come_late_and_is_not_a_new_wish(clinic: Ag
         "0912 345 678",
     )
     assert second.startswith("All right. Which of these suits you")
-    assert third == "I have noted Wednesday at 3 p.m. May I have your name, please?"
+    assert third == "You'd like Wednesday at 3 p.m. May I have your name, please?"
     assert last.startswith("I have cleaning, Wednesday at 3 p.m., Anna Bell")
 
 
@@ -253,6 +253,73 @@ async def test_a_price_that_is_not_known_is_not_announced_as_known(clinic: Agent
 async def test_a_question_in_between_is_answered_and_the_open_one_asked_again(clinic: AgentProfile) -> None:
     _, answer = await answers(clinic, "I want to book a cleaning for Wednesday.", "How much is a crown?")
     assert answer == "A crown costs 250 dollars. May I have your name, please?"
+
+
+@pytest.mark.parametrize(
+    ("at", "said", "answer"),
+    [  # the clinic's clock: 23:30 UTC of a Monday is Tuesday morning in Ho Chi Minh City
+        ("2026-11-30T23:30+00:00", "Are you open tomorrow?", "On Wednesday, we are open from 8 a.m. to 6 p.m."),
+        (
+            "2026-11-30T23:30+00:00",
+            "Are you open next Sunday?",
+            "closed on Sunday, December 13. The next time we open is ",
+        ),
+        ("2026-12-20T10:00+07:00", "Are you open next Friday?", "we are closed on Christmas Day."),
+        ("2026-12-31T23:30+07:00", "Are you open tomorrow?", "we are closed on New Year's Day."),
+        ("2028-02-28T10:00+07:00", "Are you open tomorrow?", "On Tuesday, we are open from 8 a.m. to 6 p.m."),
+        ("2028-02-01T10:00+07:00", "Are you open on February 29?", "On Tuesday, February 29, we are open from 8 a.m."),
+        ("2026-02-01T10:00+07:00", "Are you open on February 30?", "there is no such date."),
+        (
+            "2026-12-22T10:00+07:00",
+            "Are you open next week?",
+            "Saturday from 9 a.m. to 1 p.m. I'm sorry, we are closed on New",
+        ),
+        ("2026-11-30T10:00+07:00", "Is the 3rd of December free?", "I have no such free time."),
+        ("2026-11-30T10:00+07:00", "Is next Tuesday at ten free?", "Yes, Tuesday, December 8 at 10 a.m. is free"),
+        ("2026-12-01T11:00+07:00", "Is today at ten free?", "That day or time is past."),
+    ],
+)
+async def test_dates_are_reckoned_by_the_tenants_clock(clinic: AgentProfile, at: str, said: str, answer: str) -> None:
+    now = datetime.fromisoformat(at).astimezone(clinic.zone)
+    agent = GraphAgent(clinic, open_engine(SETTINGS), SETTINGS, clock=lambda: now, understanding=Told(KINDS))
+    assert answer in await Talk(agent).say(said)
+
+
+@pytest.mark.parametrize(
+    ("said", "refused"),
+    [
+        ("Yesterday at ten.", "That day or time is past."),
+        ("On February 30.", "there is no such date."),
+        ("On Sunday.", "we are closed on Sunday. The nearest times we open are Saturday at 9 a.m. and Monday,"),
+        ("On Christmas Day.", "we are closed on Christmas Day. The nearest times we open are"),
+        ("Tuesday at 9 p.m.", "we are closed then. On Tuesday, we are open from 8 a.m. to 6 p.m."),
+    ],
+)
+async def test_a_wish_for_a_time_that_cannot_be_is_refused_with_the_nearest(
+    clinic: AgentProfile, said: str, refused: str
+) -> None:
+    _, answer = await answers(clinic, "I want to book a cleaning.", said, at="2026-11-30T10:30")
+    assert refused in answer
+    assert answer.endswith("?")
+
+
+async def test_a_date_of_another_week_is_kept_in_the_wish(clinic: AgentProfile) -> None:
+    said = (
+        "I want to book a cleaning.",
+        "Next week.",
+        "Next Tuesday at ten.",
+        "My name is Anna.",
+        "It's 0912 345 678.",
+    )
+    *_, week, day, _, confirm = await answers(clinic, *said)
+    assert week.startswith("Which of these suits you")
+    assert day.startswith("You'd like Tuesday, December 8 at 10 a.m.")
+    assert "Tuesday, December 8 at 10 a.m." in confirm
+
+
+async def test_a_doctor_whose_name_is_a_day_is_no_day(clinic: AgentProfile) -> None:
+    talk = Talk(GraphAgent(clinic, open_engine(SETTINGS), SETTINGS, understanding=Told({"mai": "who"})), "vi")
+    assert "phụ trách" in await talk.say("Còn bác sĩ Mai?")
 
 
 async def test_what_no_fact_covers_is_not_known_ten_times_in_a_row(clinic: AgentProfile) -> None:

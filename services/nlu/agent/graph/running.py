@@ -44,10 +44,9 @@ async def steps_of_graph(
     committed: asyncio.Event,
     interrupt_before: tuple[str, ...] = (),
     context: object = None,
-    is_from_facts: bool = False,
 ) -> AsyncGenerator[Step, None]:
     """The steps of one turn. `thread` keys the graph's checkpoints, where it keeps them; `interrupt_before` are nodes
-    with side effects beside those the graph was compiled with; `is_from_facts`: its words need no guard.
+    with side effects beside those the graph was compiled with.
 
     Raises TurnFailed where the graph raises, or runs in a circle.
     """
@@ -64,7 +63,7 @@ async def steps_of_graph(
             async with aclosing(graph.astream(graph_input, config, **options)) as updates:
                 async for update in updates:
                     is_interrupted = is_interrupted or "__interrupt__" in update
-                    for step in _steps(update, is_from_facts=is_from_facts):
+                    for step in _steps(update):
                         yield step
             if not is_interrupted:
                 return
@@ -79,13 +78,13 @@ async def steps_of_graph(
         raise TurnFailed("ENGINE_FAILED", f"the agent's graph broke: {type(error).__name__}") from error
 
 
-def _steps(update: Mapping[str, Any], *, is_from_facts: bool) -> list[Step]:
+def _steps(update: Mapping[str, Any]) -> list[Step]:
     steps: list[Step] = []
     for node, values in update.items():
         if node == "__interrupt__" or not isinstance(values, Mapping):
             continue
         if said := values.get("say"):
-            steps.append(Say(str(said).rstrip() + " ", is_from_facts=is_from_facts))
+            steps.append(Say(str(said).rstrip() + " "))
         if act := values.get("act"):
             wanted = read_act(str(act.get("name")), json.dumps(act))
             if isinstance(wanted, WantedAct):

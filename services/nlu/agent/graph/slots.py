@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date as Date  # noqa: N812 - a field is called date
-from datetime import datetime, time, timedelta
+from datetime import datetime, time
 from difflib import SequenceMatcher
 
-from services.language.value import Kind
+from services.language.dates import Moment, Trouble, moment_in
+from services.language.phrases import PhraseSet
+from services.language.value import Kind, Reading
 from services.language.values import read_values
 from services.language.words import normalise
 from services.nlu.agent.facts import Facts, Names, names_in
@@ -27,6 +29,7 @@ _LEAST_LIKE = 0.88  # difflib's ratio: "whitning" is whitening, "sealing" is not
 _LONGEST_GAP = 2  # common words inside a name
 _LONGEST_HOUR = 12
 _CLITIC = re.compile(r"['’](s|d|ll|re|ve|m)$")  # "how long's that"
+_MASK = "\u00b7"  # in place of a word that is a name
 _FEWEST_DIALLED = 7  # digits of a number in figures that is one to be dialled
 
 
@@ -44,15 +47,16 @@ class When:
     """A day, a time, or both, as they were said."""
 
     date: Date | None = None
-    weekdays: tuple[int, ...] = ()  # where no date was said
+    last_date: Date | None = None  # of a stretch of days: "next week"
+    weekdays: tuple[int, ...] = ()  # where no date was said, nor which week
     times: tuple[time, ...] = ()  # each that may be meant, the likeliest first
     part: str = ""  # of the day: a key of calendar_words.PARTS
-    is_impossible: bool = False  # there is no such date
+    trouble: Trouble | None = None  # it is no day that can be had
     holiday: Date | None = None  # an exception of the opening hours, by its name
 
     def __bool__(self) -> bool:
         """Tell if anything was said."""
-        return bool(self.date or self.weekdays or self.times or self.part or self.is_impossible)
+        return bool(self.date or self.weekdays or self.times or self.part or self.trouble)
 
     @property
     def has_day(self) -> bool:
@@ -81,6 +85,7 @@ class SlotFinder:
         self.words: Asking = asking(language_code)
         self._services = [(each.id, _forms_in_all(each.names, language_code)) for each in facts.services]
         self._people = [(each.id, _forms_in_all(each.names, language_code)) for each in facts.people]
+        self._person_names = PhraseSet(name for each in facts.people for name in names_in(each.names, language_code))
         self._topics = [(each.id, _forms(each.names, language_code)) for each in facts.topics]
         exceptions = facts.hours.exceptions.values() if facts.hours else ()
         self._holidays = [(each.date.isoformat(), _forms(each.names, language_code)) for each in exceptions]
@@ -91,7 +96,7 @@ class SlotFinder:
         holidays = self._named(words, self._holidays)
         people = self._named(words, self._people)
         taken = {place for found in people for place in range(found.start, found.end)}
-        when, digits, places = self._values(text, now, taken)
+        when, digits, places = self._values(text, now)
         if holidays:
             day = min(Date.fromisoformat(found.id) for found in holidays)
             when = When(date=day, times=when.times, part=when.part, holiday=day)
@@ -139,40 +144,50 @@ class SlotFinder:
             if words[at : at + len(phrase)] == phrase
         ]
 
-    def _values(self, text: str, now: datetime, taken: set[int]) -> tuple[When, str, frozenset[int]]:
-        """`taken`: places of words that are people: Doctor Mai is not tomorrow."""
-        reading = read_values(text, self._language)
+    def _values(self, text: str, now: datetime) -> tuple[When, str, frozenset[int]]:
+        reading = self._without_people(read_values(text, self._language))
         days: list[int] = []
         times: list[time] = []
-        day: Date | None = None
-        part, digits, is_impossible = "", "", False
+        part, digits = "", ""
         places: set[int] = set()
+        moment = moment_in(reading, self._language, now=now) or Moment()
         for value in reading.values:
-            if taken.issuperset(range(value.start, value.end)):
-                continue
             places.update(range(value.start, value.end))
             match value.kind:
                 case Kind.WEEKDAYS:
                     days += sorted(value.days - set(days))
-                case Kind.DAY:
-                    day, part = now.date() + timedelta(days=int(value.number)), value.part or part
-                case Kind.DATE:
-                    day = _next_date(value.date, now.date())
-                    is_impossible = is_impossible or day is None
                 case Kind.TIME:
                     times += [_time(minute) for minute in _by_likelihood(value.minutes)]
                     part = value.part or part
-                case Kind.PART:
-                    part = value.part
+                case Kind.PART | Kind.DAY:
+                    part = value.part or part
                 case Kind.DIGITS:
                     digits = value.digits
                 case Kind.NUMBER if len(value.digits) >= _FEWEST_DIALLED:
                     digits = value.digits
-                case Kind.NUMBER if days or day:
+                case Kind.NUMBER if days or moment.day:
                     hour = int(value.number)
                     if 1 <= hour <= _LONGEST_HOUR and not times:
                         times += [_time(minute) for minute in _by_likelihood({hour * 60, (hour + 12) % 24 * 60})]
-        return When(day, () if day else tuple(days), tuple(times), part, is_impossible), digits, frozenset(places)
+        if moment.at is not None and (moment.part or not times):
+            times = [moment.at]
+        when = When(times=tuple(times), part=moment.part or part, trouble=moment.trouble)
+        is_weekly = bool(days) and (moment.day is None or moment.is_any_week)
+        if is_weekly:
+            when = replace(when, weekdays=tuple(days))
+        elif moment.day:
+            when = replace(when, date=moment.day, last_date=moment.last_day)
+        return when, digits, frozenset(places)
+
+    def _without_people(self, reading: Reading) -> Reading:
+        """The reading without names of people: "Mai" is tomorrow too, in Vietnamese."""
+        names = self._person_names.find(reading.texts)
+        if not names:
+            return reading
+        taken = {at for start, end, _ in names for at in range(start, end)}
+        texts = tuple(_MASK if at in taken else text for at, text in enumerate(reading.texts))
+        values = tuple(value for value in reading.values if not taken & set(range(value.start, value.end)))
+        return replace(reading, texts=texts, values=values)
 
 
 def has_any(words: Words, phrases: Sequence[Words]) -> bool:
@@ -249,21 +264,3 @@ def _by_likelihood(minutes: frozenset[int] | set[int]) -> list[int]:
 
 def _time(minute: int) -> time:
     return time(minute // 60 % 24, minute % 60)
-
-
-def _next_date(said: tuple[int | None, int | None, int | None], today: Date) -> Date | None:
-    """The date that is meant: in the year that was said, else the next one. None: there is no such date."""
-    year, month, day = said
-    if day is None:
-        return None
-    for n in range(14):
-        first = today.replace(day=1) + timedelta(days=31 * n)
-        try:
-            found = Date(year or first.year, month or first.month, day)
-        except ValueError:
-            if month and year:
-                return None
-            continue
-        if found >= today or year:
-            return found
-    return None
