@@ -246,6 +246,12 @@ class Schedule:
         states = {any(_overlaps(interval, day_parts) for interval in hours) for hours in self.hours_of(days)}
         return states.pop() if len(states) == 1 else None
 
+    def is_always_open(self) -> bool:
+        """Whether it never closes."""
+        hours = self.hours_of(Days(weekdays=frozenset(range(DAYS_IN_WEEK))))
+        whole = (Interval(0, MINUTES_IN_DAY),)
+        return bool(hours) and all(tuple(day) == whole for day in hours)
+
     def has_hours(self, days: Days | None, first: Value, last: Value) -> bool:
         """Whether each day has exactly this stretch."""
         hours = self.hours_of(days)

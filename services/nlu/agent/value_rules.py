@@ -10,6 +10,7 @@ from services.nlu.agent.clause_form import ClauseForm
 from services.nlu.agent.evidence import Evidence, Verdict
 from services.nlu.agent.facts import Service
 from services.nlu.agent.grounds import Grounds, read, slots_in
+from services.nlu.agent.opening_hours import DAYS_IN_WEEK
 from services.nlu.agent.schedule_claims import (
     Days,
     Part,
@@ -22,6 +23,7 @@ from services.nlu.agent.schedule_claims import (
     said_times,
 )
 
+_EVERY_DAY = Days(weekdays=frozenset(range(DAYS_IN_WEEK)))
 _NEIGHBOURS = 1  # tokens beside a number that must stand beside it in a text too
 
 
@@ -58,6 +60,8 @@ class ValueRules:
     # Days and times
 
     def _check_days(self, reading: Reading, form: ClauseForm) -> Verdict | None:
+        if broken := self._broken_always(reading, form):
+            return broken
         parts = parts_of(reading, self._grounds, self._evidence)
         before = self._context_part(self._evidence.reply) if self._evidence.reply else None
         asked = self._context_part(self._evidence.caller[-1]) if self._evidence.caller else None
@@ -72,6 +76,22 @@ class ValueRules:
                 if len(part.words) > 1:
                     offending = " ".join(reading.texts[part.words[0].start : part.words[-1].end])
                 return Verdict(False, rule, offending)
+        return None
+
+    def _broken_always(self, reading: Reading, form: ClauseForm) -> Verdict | None:
+        """Of every hour or of every day: "come at any time", "open every morning"."""
+        lists, texts = self._grounds.words.lists, reading.texts
+        if form.is_ignorance or (form.is_question and not form.is_claim_of_caller):
+            return None
+        for at in range(len(texts)):
+            if (length := lists["any_time"].length(texts, at)) and not self._schedule.is_always_open():
+                return Verdict(False, "hours", " ".join(texts[at : at + length]))
+        if any(value.kind in (Kind.WEEKDAYS, Kind.DAY, Kind.DATE) for value in reading.values):
+            return None
+        for value in reading.values:
+            is_each = value.start > 0 and lists["each"].length(texts, value.start - 1) > 0
+            if value.kind is Kind.PART and is_each and not self._schedule.is_open(_EVERY_DAY, (value.part,)):
+                return Verdict(False, "hours", " ".join(texts[value.start - 1 : value.end]))
         return None
 
     def _is_of_the_times_asked(self, part: Part, reading: Reading, form: ClauseForm) -> bool:
@@ -210,7 +230,7 @@ class ValueRules:
         for time in alone:
             if is_now(time, self._evidence) or schedule.free(part.days, time, ()):
                 continue
-            if part.verb is Verb.COME and part.days is not None and self._is_until(time, reading):
+            if part.verb in (Verb.COME, None) and part.days is not None and self._is_until(time, reading):
                 if not schedule.closes_at(part.days, time):
                     return "hours"
                 continue

@@ -107,6 +107,15 @@ async def answers(profile: AgentProfile, *said: str, at: str = "2026-11-30T10:30
         ("How much is a crown?", "A crown costs 250 dollars."),
         ("How much is an implant?", "I'm sorry, I don't know the price of an implant."),
         ("How much is a filling and a cleaning?", "A filling costs 50 dollars. A cleaning costs 35 dollars."),
+        (
+            "How much are two fillings and a cleaning together?",
+            "A filling costs 50 dollars. A cleaning costs 35 dollars. Together that is 135 dollars.",
+        ),
+        ("How much are three crowns altogether?", "A crown costs 250 dollars. Together that is 750 dollars."),
+        (
+            "How much are a filling and an implant together?",
+            "A filling costs 50 dollars. I'm sorry, I don't know the price of an implant.",
+        ),
         ("How long does a cleaning take?", "A cleaning takes 30 minutes."),
         ("How long is a crown?", "I'm sorry, I don't know how long a crown takes."),
         ("Are you open on Sunday?", "I'm sorry, we are closed on Sunday."),
@@ -218,7 +227,7 @@ async def test_what_a_wish_is_for_may_come_late_and_is_not_a_new_wish(clinic: Ag
     )
     assert second.startswith("All right. Which of these suits you")
     assert third == "You'd like Wednesday at 3 p.m. May I have your name, please?"
-    assert last.startswith("I have cleaning, Wednesday at 3 p.m., Anna Bell")
+    assert last.startswith("You'd like cleaning, Wednesday at 3 p.m., Anna Bell")
 
 
 async def test_what_does_not_answer_an_open_question_has_it_asked_again(clinic: AgentProfile) -> None:

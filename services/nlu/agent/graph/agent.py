@@ -166,7 +166,11 @@ class GraphAgent:
         work.said = f"{work.said} {text}".strip()
         if work.finding and work.finding.act:
             return Command(update={"say": text}, goto="act")
-        return self._go_on(work, text)
+        command = self._go_on(work, text)
+        if work.finding and work.finding.computed:
+            computed = [str(number) for number in work.finding.computed]
+            command = replace(command, update={**dict(command.update or {}), "computed": computed})
+        return command
 
     async def _act(self, state: CallState, runtime: Runtime[Work]) -> Command[str]:
         work = runtime.context

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from enum import Enum
 
 from services.language import data
@@ -12,7 +13,7 @@ from services.language.calendar_words import PARTS
 from services.language.data import primary
 from services.language.dates import Trouble
 from services.language.words import normalise
-from services.nlu.agent.facts import Person, Service, Topic, names_in, price_in, text_in
+from services.nlu.agent.facts import Money, Person, Service, Topic, names_in, price_in, text_in
 from services.nlu.agent.graph.asking import FILE, TEXT_KIND
 from services.nlu.agent.graph.dialogue import Dialogue
 from services.nlu.agent.graph.reading import UNKNOWN, Part, is_text
@@ -49,6 +50,7 @@ class Finding:
     dialogue: Dialogue
     next: Next = Next.ANSWER
     act: Act | None = None
+    computed: tuple[Decimal, ...] = ()  # what was reckoned for it
 
 
 class Answers:
@@ -95,7 +97,9 @@ class Answers:
             "no": ("fine", "more"),
         }
         self._known = {
-            kind: finder.words.common | _words_of(language_code, kind)
+            kind: finder.words.common
+            | _words_of(language_code, kind)
+            | {word for words in finder.words.sums for word in words}
             for kind in ("price", "duration", "offered", "who", "hours", "free")
         }
 
@@ -306,7 +310,24 @@ class Answers:
             return self._unknown(part, dialogue)
         texts = [self._price_of(service) for service in services]
         is_exact = is_exact or all(price_in(one, self._language) is None for one in services)
-        return self._found(texts, services, dialogue, "price", is_exact=is_exact)
+        found = self._found(texts, services, dialogue, "price", is_exact=is_exact)
+        counts = {one.id: one.count for one in part.slots.services}
+        total = self._total(services, counts) if self._asks_for_a_sum(part, counts) else None
+        if total is None:
+            return found
+        text = f"{found.text} {self._words.say('sum', price=self._words.money(total))}"
+        return replace(found, text=text, computed=(total.amount,))
+
+    def _asks_for_a_sum(self, part: Part, counts: Mapping[str, int]) -> bool:
+        return sum(counts.values()) > 1 and has_any(part.slots.words, self._finder.words.sums)
+
+    def _total(self, services: Sequence[Service], counts: Mapping[str, int]) -> Money | None:
+        """The prices together; None: one is not known, or they are in more than one currency."""
+        prices = [(price_in(one, self._language), counts.get(one.id, 1)) for one in services]
+        known = [(price, count) for price, count in prices if price is not None]
+        if len(known) < len(prices) or len({price.currency for price, _ in known}) != 1:
+            return None
+        return Money(sum((price.amount * count for price, count in known), Decimal(0)), known[0][0].currency)
 
     def _price_of(self, service: Service) -> str:
         price, name = price_in(service, self._language), self._words.thing(self._name(service.id))

@@ -10,6 +10,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
+from decimal import Decimal
 from typing import Any, TypedDict
 
 from langgraph.errors import GraphRecursionError
@@ -33,6 +34,7 @@ class CallState(TypedDict, total=False):
     objection: str  # why an earlier reply to this turn was not spoken
     memory: dict[str, Any]  # as the turn before left it; what JSON can hold
     say: str  # more of the reply
+    computed: list[str]  # numbers in `say` that the node has reckoned: sums and differences
     act: dict[str, Any]  # {"name": "hang_up"}, {"name": "transfer", "destination": "200"}; see agent/acts.py
 
 
@@ -84,7 +86,9 @@ def _steps(update: Mapping[str, Any]) -> list[Step]:
         if node == "__interrupt__" or not isinstance(values, Mapping):
             continue
         if said := values.get("say"):
-            steps.append(Say(str(said).rstrip() + " "))
+            steps.append(
+                Say(str(said).rstrip() + " ", computed=tuple(Decimal(number) for number in values.get("computed", ())))
+            )
         if act := values.get("act"):
             wanted = read_act(str(act.get("name")), json.dumps(act))
             if isinstance(wanted, WantedAct):

@@ -29,6 +29,7 @@ _LEAST_LIKE = 0.88  # difflib's ratio: "whitning" is whitening, "sealing" is not
 _LONGEST_GAP = 2  # common words inside a name
 _LONGEST_HOUR = 12
 _CLITIC = re.compile(r"['’](s|d|ll|re|ve|m)$")  # "how long's that"
+_COUNTS = range(2, 21)  # of a thing that somebody asks the price of
 _MASK = "\u00b7"  # in place of a word that is a name
 _FEWEST_DIALLED = 7  # digits of a number in figures that is one to be dialled
 
@@ -40,6 +41,7 @@ class Found:
     id: str
     start: int  # words
     end: int
+    count: int = 1  # how many of it were named: "two fillings"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,7 @@ class SlotFinder:
         is_known = bool(holidays) or (when.date is not None and when.date in self._exception_days)
         return Slots(
             words=words,
-            services=services,
+            services=self._counted(text, services),
             people=people,
             topics=tuple(one for one in self._named(words, self._topics) if one.start not in taken),
             when=when,
@@ -179,6 +181,18 @@ class SlotFinder:
             when = replace(when, date=moment.day, last_date=moment.last_day)
         return when, digits, frozenset(places)
 
+    def _counted(self, text: str, services: tuple[Found, ...]) -> tuple[Found, ...]:
+        """The services with the numbers that stand before them."""
+        reading = read_values(text, self._language)
+        numbers = [value for value in reading.values if value.kind is Kind.NUMBER and value.number in _COUNTS]
+        words = _without_stops(reading)
+        counted = []
+        for one in services:
+            places = (one.start, *range(one.start + 1, one.end))  # "trám hai cái răng" has it inside
+            number = next((v for v in numbers if words[v.end - 1] + 1 == one.start or words[v.start] in places), None)
+            counted.append(replace(one, count=int(number.number)) if number else one)
+        return tuple(counted)
+
     def _without_people(self, reading: Reading) -> Reading:
         """The reading without names of people: "Mai" is tomorrow too, in Vietnamese."""
         names = self._person_names.find(reading.texts)
@@ -188,6 +202,16 @@ class SlotFinder:
         texts = tuple(_MASK if at in taken else text for at, text in enumerate(reading.texts))
         values = tuple(value for value in reading.values if not taken & set(range(value.start, value.end)))
         return replace(reading, texts=texts, values=values)
+
+
+def _without_stops(reading: Reading) -> dict[int, int]:
+    """The place of each token among those that are no stops."""
+    places: dict[int, int] = {}
+    n = 0
+    for at, token in enumerate(reading.tokens):
+        places[at] = n
+        n += token.kind != "stop"
+    return places
 
 
 def has_any(words: Words, phrases: Sequence[Words]) -> bool:
