@@ -136,7 +136,15 @@ async def test_a_draft_books_nothing_before_its_commit(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "said", ["Yes. No wait.", "Yes, but on Friday", "Yes, but on Sunday", "Yes. But on Thursday.", "How much is it?"]
+    "said",
+    [
+        "Yes. No wait.",
+        "Yes, but on Friday",
+        "Yes, but on Sunday",
+        "Yes. But on Thursday.",
+        "Yes. Forget it.",
+        "How much is it?",
+    ],
 )
 async def test_what_is_no_clear_yes_books_nothing(tmp_path: Path, said: str) -> None:
     async with call(tmp_path) as rig:

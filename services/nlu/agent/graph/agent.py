@@ -174,7 +174,7 @@ class GraphAgent:
         call = CallTool(BOOK, arguments_of(work.dialogue.wish))
         yield call
         bookings = self._bookings[work.language_code]
-        bookings.see(seen_by(await self._free(work), work.history, ()))
+        bookings.see(seen_by(await self._free(work), work.history))
         state = outcome_of(call.result)
         text, question, work.dialogue = bookings.told(state, work.dialogue)
         yield Say(text + " ")
@@ -208,7 +208,7 @@ class GraphAgent:
         part, *rest = work.parts
         work.parts = tuple(rest)
         if bookings := self._bookings.get(work.language_code):
-            bookings.see(seen_by(work.free, work.history, work.all_parts))
+            bookings.see(seen_by(work.free, work.history, work.text, work.all_parts))
         work.finding = self._answers[work.language_code].answer(part, work.dialogue, work.now)
         work.dialogue = work.finding.dialogue
         return Command(goto=work.finding.next.value)

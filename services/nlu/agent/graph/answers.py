@@ -28,6 +28,8 @@ _DAYS_BY_WEEKDAY = 2  # more of them are answered with the whole week
 _SAID_BY_WEEKDAY = timedelta(days=DAYS_IN_WEEK)  # a date within these is called by its weekday
 _LONGEST_LIST = 6
 _MINUTES_IN_HOUR = 60
+_OF_DATES = frozenset({"hours", "free", "tampering"})  # that say themselves what an impossible date is answered with
+_LEAST_OPEN_MIN = 120  # of an afternoon, for a yes to "are you open in the afternoon?"
 _FEW_STRANGE = 2  # unknown words that make another question of "who sees children?"
 
 
@@ -92,6 +94,10 @@ class Answers:
             "unclear": ("take_your_time", ""),
             "chat": ("chat", "help"),
             "hello": ("listening", "help"),
+            "name": ("listening", "help"),  # these four where nothing was asked
+            "number": ("listening", "help"),
+            "yes": ("fine", "help"),
+            "no": ("fine", "more"),
         }
         self._known = {
             kind: finder.words.common
@@ -111,11 +117,20 @@ class Answers:
         if question := self._asks_back(part):
             return Finding(question, replace(before, asked="which"), Next.ASK)
         dialogue = _speaking_of(part, dialogue)
-        if part.doubts and part.slots.people and part.slots.when:
-            return self._schedule(part.slots.people, dialogue)
+        if finding := self._whatever_the_kind(part, dialogue):
+            return finding
         if is_text(part.kind):
             return self._text(part, dialogue)
         return self._by_kind.get(part.kind, self._otherwise)(part, dialogue, now)
+
+    def _whatever_the_kind(self, part: Part, dialogue: Dialogue) -> Finding | None:
+        """What is answered before the kind is looked at."""
+        slots = part.slots
+        if slots.when.trouble is Trouble.NO_SUCH_DATE and part.kind not in _OF_DATES:
+            return self._said(self._words.say(slots.when.trouble.value), dialogue, "free")
+        if part.doubts and slots.people and slots.when:
+            return self._schedule(slots.people, dialogue)
+        return self._unknown(part, dialogue) if self._is_about_another_thing(part) else None
 
     def _otherwise(self, part: Part, dialogue: Dialogue, now: datetime) -> Finding:
         """Kinds with one answer, and what no kind covers."""
@@ -124,9 +139,26 @@ class Answers:
             return self._unknown(part, dialogue)
         return self._said(self._words.say(key), dialogue, part.kind, ask=question)
 
+    def _is_about_another_thing(self, part: Part) -> bool:
+        """Whether a sentence names nothing that is known, and words that no question it may be has."""
+        slots = part.slots
+        are_questions = all(kind in self._by_kind or is_text(kind) for kind in part.doubts[:2])
+        if not part.doubts or not are_questions or slots.services or slots.people or slots.topics or slots.when:
+            return False
+        known = self._finder.words.common.union(*(self._example_words(kind) for kind in part.doubts[:2]))
+        return len(unexplained(slots, (), known)) >= _FEW_STRANGE
+
+    def _example_words(self, kind: str) -> frozenset[str]:
+        if not is_text(kind):
+            return self._known.get(kind) or _words_of(self._language, kind)
+        fact = next((one for one in self._facts.texts if TEXT_KIND + one.id == kind), None)
+        texts = names_in(fact.examples, self._language) if fact else ()
+        return frozenset(word for text in texts for word in normalise(text))
+
     def _asks_back(self, part: Part) -> str:
         """The question what is meant, where that is in doubt and both kinds can be named."""
-        if not part.doubts or (part.slots.people and part.slots.when):
+        is_answered = bool(part.slots.people and part.slots.when) or part.slots.when.trouble is Trouble.NO_SUCH_DATE
+        if not part.doubts or is_answered or self._is_about_another_thing(part):
             return ""
         if is_text(part.kind):
             return self._words.ask("again")
@@ -152,7 +184,9 @@ class Answers:
             text = self._words.say("unknown")
         else:
             text = self._words.say("unknown_again", topics=self._words.all_of(self._topics()))
-        if n_unknown == 1 and not self._wishes.is_open(dialogue):
+        if self._wishes.is_open(dialogue):
+            return Finding(text, replace(dialogue, kind=UNKNOWN, n_unknown=n_unknown))
+        if n_unknown == 1:
             text += f" {self._words.ask('more')}"
         return Finding(text, replace(dialogue, kind=UNKNOWN, n_unknown=n_unknown, asked="more"))
 
@@ -232,8 +266,8 @@ class Answers:
             key = "open_yes" if any(one.holds(at) for at in minutes for one in intervals) else "open_no"
         elif when.part in PARTS:
             first, last = (hour * _MINUTES_IN_HOUR for hour in PARTS[when.part])
-            overlaps = any(one.opens_min < last and one.closes_min > first for one in intervals)
-            key = "open_yes" if overlaps else "open_no"
+            open_min = sum(max(min(one.closes_min, last) - max(one.opens_min, first), 0) for one in intervals)
+            key = "open_yes" if open_min >= _LEAST_OPEN_MIN else "hours_on" if open_min else "open_no"
         on_day = words.on(day)
         return words.say(
             key, on_day=on_day[:1].upper() + on_day[1:] if key == "open_no" else on_day, spans=words.spans(intervals)
@@ -278,6 +312,7 @@ class Answers:
         if not services:
             return self._unknown(part, dialogue)
         texts = [self._price_of(service) for service in services]
+        is_exact = is_exact or all(price_in(one, self._language) is None for one in services)
         found = self._found(texts, services, dialogue, "price", is_exact=is_exact)
         counts = {one.id: one.count for one in part.slots.services}
         total = self._total(services, counts) if self._asks_for_a_sum(part, counts) else None
@@ -308,6 +343,7 @@ class Answers:
         if is_foreign or not services:
             return self._not_known(self._words.say("duration_of_that_unknown"), dialogue, "duration")
         texts = [self._duration_of(service) for service in services]
+        is_exact = is_exact or all(one.minutes is None for one in services)
         return self._found(texts, services, dialogue, "duration", is_exact=is_exact)
 
     def _duration_of(self, service: Service) -> str:

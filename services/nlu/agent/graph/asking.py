@@ -34,6 +34,7 @@ class Asking:
     name_leads: tuple[Words, ...]
     name_trails: tuple[Words, ...]
     never_names: tuple[Words, ...]
+    take_backs: tuple[Words, ...]  # with one of these a wish that is open is dropped
     common: frozenset[str]
 
 
@@ -60,6 +61,7 @@ def _read(language: str) -> Asking:
         name_leads=listed("names.lead"),
         name_trails=listed("names.trail"),
         never_names=listed("names.never"),
+        take_backs=listed("wishes.take_backs"),
         common=frozenset(word for words in listed("words.common") for word in words),
     )
 

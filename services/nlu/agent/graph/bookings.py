@@ -13,7 +13,7 @@ from services.language.words import normalise
 from services.nlu.agent.facts import FreeTime
 from services.nlu.agent.graph.dialogue import Dialogue, Wish
 from services.nlu.agent.graph.reading import Part
-from services.nlu.agent.graph.slots import When
+from services.nlu.agent.graph.slots import When, has_any
 from services.nlu.agent.graph.wishes import Taken, Wishes, fits, spoken
 from services.nlu.history import Entry
 
@@ -27,7 +27,8 @@ class Seen:
 
     free: tuple[datetime, ...] = ()  # times that can be had; empty: none, or the diary cannot be read
     heard: str = ""  # what the agent said last, as far as it was heard
-    is_clear: bool = False  # nothing in the turn takes a yes back
+    said: str = ""  # the whole turn, and the parts of it that matter
+    parts: tuple[Part, ...] = ()
 
 
 class Bookings(Wishes):
@@ -113,18 +114,26 @@ class Bookings(Wishes):
             return self._answered_when(part, dialogue, now)  # "yes, but on Sunday"
         if part.kind != "yes" or part.doubts:
             return super()._confirmed(part, dialogue, now) if part.kind == "no" else None
-        if not self._seen.is_clear or not covers(self._seen.heard, self._question(wish)[0]):
+        if self._is_undone(wish, now) or not covers(self._seen.heard, self._question(wish)[0]):
             return self._next([], wish, dialogue)  # it was not heard, so it cannot have been meant
         return "", "more", dialogue.with_wish(is_confirmed=True)
+
+    def _is_undone(self, wish: Wish, now: datetime) -> bool:
+        """Whether something in the turn takes its yes back, or names another time."""
+        slots = self._finder.find(self._seen.said, now)
+        is_other_time = bool(slots.when) and wish.when not in self.fitting(slots.when, now)
+        is_taken_back = has_any(slots.words, self._finder.words.take_backs)
+        return is_other_time or is_taken_back or any(part.kind in _UNDOING for part in self._seen.parts)
 
     def _text_of(self, moment: datetime) -> str:
         return self._free_text(FreeTime(moment.time(), date=moment.date()))
 
 
-def seen_by(free: Sequence[datetime] | None, history: Sequence[Entry], parts: Sequence[Part]) -> Seen:
+def seen_by(
+    free: Sequence[datetime] | None, history: Sequence[Entry], said: str = "", parts: Sequence[Part] = ()
+) -> Seen:
     """What a turn sees: `history` is what came before it, as it was heard."""
-    takes_back = any(part.kind in _UNDOING or (part.kind != "yes" and part.slots.when) for part in parts)
-    return Seen(tuple(free or ()), heard_last(history), not takes_back)
+    return Seen(tuple(free or ()), heard_last(history), said, tuple(parts))
 
 
 def heard_last(history: Sequence[Entry]) -> str:

@@ -97,7 +97,11 @@ class Reader:
         finder = self._finders[language_code]
         if has_any(normalise(sentence), finder.words.sums) and len(finder.find(sentence, now).services) > 1:
             return (sentence,)
-        for left, right in _splits(sentence, self._finders[language_code].words.joints):
+        splits = _splits(sentence, finder.words.joints)
+        named = finder.find(sentence, now).services if splits else ()
+        for left, right in splits:
+            if any(one.start < len(normalise(left)) < one.end for one in named):
+                continue  # the joint is a name's own: "bed and breakfast"
             kinds = []
             for half in (left, right):
                 first = (await self._understanding.understand(half, language_code))[0]

@@ -7,6 +7,7 @@ one that the question's examples have makes another thing of it: "gold crown", "
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date as Date  # noqa: N812 - a field is called date
@@ -27,6 +28,7 @@ _LEAST_FUZZY = 5  # letters of a word that may be written otherwise
 _LEAST_LIKE = 0.88  # difflib's ratio: "whitning" is whitening, "sealing" is not scaling
 _LONGEST_GAP = 2  # common words inside a name
 _LONGEST_HOUR = 12
+_CLITIC = re.compile(r"['’](s|d|ll|re|ve|m)$")  # "how long's that"
 _COUNTS = range(2, 21)  # of a thing that somebody asks the price of
 _MASK = "\u00b7"  # in place of a word that is a name
 _FEWEST_DIALLED = 7  # digits of a number in figures that is one to be dialled
@@ -83,8 +85,8 @@ class SlotFinder:
     def __init__(self, facts: Facts, language_code: str) -> None:
         self._language = language_code
         self.words: Asking = asking(language_code)
-        self._services = [(each.id, _forms(each.names, language_code)) for each in facts.services]
-        self._people = [(each.id, _forms(each.names, language_code)) for each in facts.people]
+        self._services = [(each.id, _forms_in_all(each.names, language_code)) for each in facts.services]
+        self._people = [(each.id, _forms_in_all(each.names, language_code)) for each in facts.people]
         self._person_names = PhraseSet(name for each in facts.people for name in names_in(each.names, language_code))
         self._topics = [(each.id, _forms(each.names, language_code)) for each in facts.topics]
         exceptions = facts.hours.exceptions.values() if facts.hours else ()
@@ -94,18 +96,18 @@ class SlotFinder:
         """`now` in the tenant's zone: what "tomorrow" is."""
         words = normalise(text)
         holidays = self._named(words, self._holidays)
+        people = self._named(words, self._people)
+        taken = {place for found in people for place in range(found.start, found.end)}
         when, digits, places = self._values(text, now)
         if holidays:
             day = min(Date.fromisoformat(found.id) for found in holidays)
             when = When(date=day, times=when.times, part=when.part, holiday=day)
-        people = self._named(words, self._people)
-        taken = {place for found in people for place in range(found.start, found.end)}
+        services = tuple(one for one in self._named(words, self._services) if one.start not in taken)
+        taken |= {place for found in services for place in range(found.start, found.end)}
         is_known = bool(holidays) or (when.date is not None and when.date in self._exception_days)
         return Slots(
             words=words,
-            services=self._counted(
-                text, tuple(one for one in self._named(words, self._services) if one.start not in taken)
-            ),
+            services=self._counted(text, services),
             people=people,
             topics=tuple(one for one in self._named(words, self._topics) if one.start not in taken),
             when=when,
@@ -223,12 +225,20 @@ def unexplained(slots: Slots, found: Sequence[Found], known: frozenset[str]) -> 
     return frozenset(
         place
         for place, word in enumerate(slots.words)
-        if place not in named and place not in slots.value_words and word not in known and not word.isdecimal()
+        if place not in named
+        and place not in slots.value_words
+        and not word.isdecimal()
+        and not {word, _CLITIC.sub("", word)} & known
     )
 
 
 def _forms(names: Names, language_code: str) -> tuple[Words, ...]:
     return tuple(words for words in map(normalise, names_in(names, language_code)) if words)
+
+
+def _forms_in_all(names: Names, language_code: str) -> tuple[Words, ...]:
+    """The names in the caller's language and in the agent's others, which callers mix: "how much is cạo vôi?"."""
+    return tuple(dict.fromkeys(form for code in (language_code, *names) for form in _forms(names, code)))
 
 
 def _places(words: Words, form: Words, common: frozenset[str]) -> list[tuple[int, int]]:

@@ -17,7 +17,7 @@ from services.nlu.agent.appointments import Refusal, weigh
 from services.nlu.agent.facts import FreeTime, names_in
 from services.nlu.agent.graph.dialogue import Dialogue, Wish
 from services.nlu.agent.graph.reading import Part
-from services.nlu.agent.graph.slots import SlotFinder, When
+from services.nlu.agent.graph.slots import SlotFinder, When, has_any, unexplained
 from services.nlu.agent.graph.wording import Wording
 from services.nlu.agent.opening_hours import DAYS_IN_WEEK
 from services.nlu.agent.profile import AgentProfile
@@ -56,13 +56,14 @@ class Wishes:
         """A turn that begins a wish or answers what was asked for it; None: it is about something else."""
         if part.kind == "yes" and dialogue.asked == "appointment":
             return self._begin(Wish("book", service=dialogue.service), dialogue, now)
+        if self.is_open(dialogue) and (taken := self._gone_on(part, dialogue, now)):
+            return taken
         if part.kind in WISHES and not (self.is_open(dialogue) and part.slots.when):
             return self._begin(self._filled(Wish(part.kind, service=dialogue.service), part, now), dialogue, now, part)
         if not self.is_open(dialogue):
             return None
-        if self._is_answer(part, self.asked(dialogue)):
-            return self._answered(part, dialogue, now)
-        if part.kind in _OTHER_KINDS and not part.is_follow_up and not part.doubts:
+        is_other = part.kind in _OTHER_KINDS and not part.is_follow_up and not part.doubts
+        if is_other and not self._is_answer(part, self.asked(dialogue)):
             return None
         return self._answered(part, dialogue, now)
 
@@ -71,6 +72,43 @@ class Wishes:
         if asked in ("name", "phone") and part.slots.digits:
             return True
         return asked == "name" and part.score < _CLEAR_SCORE and bool(self.name_in(part.text, is_asked=True))
+
+    def _gone_on(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
+        """What says more of an open wish than was asked for: that it is dropped, another time, what it is for."""
+        asked = self.asked(dialogue)
+        if self._is_taken_back(part):
+            return self._drop(dialogue)
+        if asked in ("name", "phone") and self._is_time(part):
+            return self._other_time(part, dialogue, now)
+        is_name = (asked == "phone" or part.kind == "name") and asked != "name" and not part.slots.digits
+        if is_name and (name := self.name_in(part.text, is_asked=False)):  # too early, or it was taken down wrong
+            said = self._words.say("noted_name", name=name)
+            return self._next([said], replace(dialogue.wish, name=name), dialogue)
+        if part.kind == dialogue.wish.kind and not part.slots.when:
+            return self._next([self._words.say("fine")], self._filled(dialogue.wish, part, now), dialogue)
+        return None
+
+    def _is_taken_back(self, part: Part) -> bool:
+        slots = part.slots
+        return has_any(slots.words, self._finder.words.take_backs) and not (slots.when or slots.digits)
+
+    def _is_time(self, part: Part) -> bool:
+        """Whether a sentence says a day or a time and nothing else. "Mai" alone, tomorrow, is a name too."""
+        slots, lists = part.slots, self._finder.words
+        small = lists.common | {word for phrase in (*lists.name_trails, *lists.follow_ups) for word in phrase}
+        is_sure = bool(slots.when.times or slots.when.weekdays) or len(slots.value_words) > 1
+        return bool(slots.when) and is_sure and not unexplained(slots, (), small)
+
+    def _other_time(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
+        """A day or a time that comes when another thing was asked for."""
+        wish, when = dialogue.wish, part.slots.when
+        before = self._finder.find(wish.when, now).when
+        if not when.has_day and not when.trouble:
+            when = replace(when, date=before.date, weekdays=before.weekdays)
+        if wish.kind != "book" and not when.trouble:
+            said = self._said(when, now)
+            return self._next([self._words.say("wish_time", when=said)], replace(wish, when=said), dialogue)
+        return self._answered_when(replace(part, slots=replace(part.slots, when=when)), dialogue, now)
 
     def _begin(self, wish: Wish, dialogue: Dialogue, now: datetime, part: Part | None = None) -> Taken:
         texts = [self._words.say("wish_start")]
@@ -271,6 +309,7 @@ class Wishes:
                 break
         said_name = tuple(normalise(" ".join(kept)))
         is_none = any(said_name[: len(never)] == never for never in lists.never_names)
+        is_none = is_none or (not start and bool(self._border) and has_any(said_name, lists.never_names))
         if not kept or len(kept) > _LONGEST_NAME or is_none or text.rstrip().endswith(_QUESTION_MARKS):
             return ""
         return self._border.join(word[:1].upper() + word[1:] for word in kept)
