@@ -66,6 +66,7 @@ class Desk:
 def write_agent(folder: Path, sip_uri: str) -> Path:
     """The quick agent, who may transfer to the front desk."""
     agent = yaml.safe_load((HERE / "agents/quick.yaml").read_text(encoding="utf-8"))
+    agent["acts"] = ["transfer", "hang_up"]
     agent["destinations"] = [{"name": "front desk", "aliases": ["the desk"], "sip": sip_uri}]
     agents = folder / "agents"
     agents.mkdir()
