@@ -87,7 +87,7 @@ def main() -> int:
     except WavError as error:
         print(f"{given.program}: {error}", file=sys.stderr)
     except OSError as error:
-        print(f"{given.program}: {error.filename}: {error.strerror}", file=sys.stderr)
+        print(f"{given.program}: {error.filename}: cannot be opened\n  {error.strerror}", file=sys.stderr)
     except KeyboardInterrupt:
         return 130
     return 2

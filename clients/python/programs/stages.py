@@ -120,7 +120,8 @@ async def chat(connection: Connection, given: argparse.Namespace) -> int:
 async def next_line() -> str:
     """The next line of stdin that is not empty; empty at the end."""
     while read := await asyncio.to_thread(sys.stdin.readline):
-        if stripped := read.strip():
+        stripped: str = read.strip()
+        if stripped:
             return stripped
     return ""
 
@@ -134,4 +135,4 @@ def act_of(action: nlu_pb2.CallAction) -> str:
             return f"send_dtmf {action.send_dtmf.digits}"
         case "switch_language":
             return f"switch_language {action.switch_language.language_code}"
-    return str(action.WhichOneof("action"))
+    return str(action.WhichOneof("action") or "unknown")
