@@ -59,6 +59,13 @@ protos: env-test ## Make the stubs in protos/gen again, then check the protos
 clients: env-test ## Generate and build the clients in Go, TypeScript and Java; needs their tool chains, and says which
 	@clients/build.sh
 
+test-clients: env-test ## Clients in every language: code from the protos, lint, and every program against running services
+	@clients/build.sh check
+	@clients/build.sh
+	@clients/lint.sh
+	@echo "== tests"
+	@$(PYTHON) -m pytest tests/clients
+
 bench: env-test ## Measure turns and barge-in on the wire: a table, and out/bench.json
 	@exec $(PYTHON) -m tests.load.bench
 
