@@ -33,6 +33,8 @@ class Conversed:
     cause: str = ""
     answer_s: float | None = None
     """Seconds from the last frame of the caller's sound to the first audible one of the answer."""
+    latency_ms: float = 0.0
+    """The last turn's latency, as the gateway has it in the turn's record."""
 
 
 async def call(connection: Connection, given: argparse.Namespace) -> int:
@@ -59,12 +61,13 @@ async def call_often(connection: Connection, wav: Wav, given: argparse.Namespace
     done = [result for result in results if isinstance(result, Conversed)]
     if done:
         write_wav(given.output, Wav(wav.sample_rate_hertz, done[0].heard))
-    answers = sorted(round(1000 * result.answer_s, 1) for result in done if result.answer_s is not None)
+    answered = [result for result in done if result.answer_s is not None]
     usage = resource.getrusage(resource.RUSAGE_SELF)
     figures = {
         "calls": given.calls,
         "failed": given.calls - len(done),
-        "answer_ms": answers,
+        "answer_ms": [round(1000 * (result.answer_s or 0.0), 1) for result in answered],
+        "latency_ms": [result.latency_ms for result in answered],
         "cpu_s": round(usage.ru_utime + usage.ru_stime, 3),
     }
     print(json.dumps(figures, separators=(",", ":")))
@@ -113,6 +116,8 @@ async def converse(connection: Connection, wav: Wav, given: argparse.Namespace, 
                 change = response.event.floor_change
                 if response.event.WhichOneof("event") == "floor_change" and change.to == record_pb2.FLOOR_LISTENING:
                     is_greeted.set()
+                if response.event.WhichOneof("event") == "turn":
+                    done.latency_ms = round(response.event.turn.latency_us / 1000, 1)
                 for line in lines_of(response.event):
                     tell(line)
             elif kind == "end":

@@ -8,7 +8,6 @@ import (
 	"io"
 	"math"
 	"os"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -30,6 +29,7 @@ type conversed struct {
 	heard    []byte
 	cause    string
 	answerMs float64 // from the caller's last frame to the first audible one of the answer; below 0: none
+	latency  float64 // the last turn's, in ms, as the gateway has it in the turn's record
 }
 
 func call(ctx context.Context, connection *tongdai.Connection, given *options) (int, error) {
@@ -66,11 +66,12 @@ func callOften(ctx context.Context, connection *tongdai.Connection, wav tongdai.
 	}
 	calls.Wait()
 	figures := struct {
-		Calls    int       `json:"calls"`
-		Failed   int       `json:"failed"`
-		AnswerMs []float64 `json:"answer_ms"`
-		CPUS     float64   `json:"cpu_s"`
-	}{Calls: given.calls, AnswerMs: []float64{}}
+		Calls     int       `json:"calls"`
+		Failed    int       `json:"failed"`
+		AnswerMs  []float64 `json:"answer_ms"`
+		LatencyMs []float64 `json:"latency_ms"`
+		CPUS      float64   `json:"cpu_s"`
+	}{Calls: given.calls, AnswerMs: []float64{}, LatencyMs: []float64{}}
 	var first *conversed
 	for number, result := range results {
 		var failed *tongdai.Error
@@ -84,9 +85,9 @@ func callOften(ctx context.Context, connection *tongdai.Connection, wav tongdai.
 		}
 		if result.answerMs >= 0 {
 			figures.AnswerMs = append(figures.AnswerMs, result.answerMs)
+			figures.LatencyMs = append(figures.LatencyMs, result.latency)
 		}
 	}
-	slices.Sort(figures.AnswerMs)
 	var usage syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
 		return 2, err
@@ -159,6 +160,9 @@ func converse(
 		case *callv1.ConnectCallResponse_Event:
 			if kind.Event.GetFloorChange().GetTo() == callv1.Floor_FLOOR_LISTENING {
 				greet.Do(func() { close(greeted) })
+			}
+			if turn := kind.Event.GetTurn(); turn != nil {
+				done.latency = math.Round(float64(turn.GetLatencyUs())/100) / 10
 			}
 			if line := lineOf(kind.Event); line != "" {
 				tell(line)

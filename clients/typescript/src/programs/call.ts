@@ -24,6 +24,8 @@ interface Conversed {
   cause: string;
   /** From the caller's last frame to the first audible one of the answer. */
   answerMs?: number;
+  /** The last turn's latency, as the gateway has it in the turn's record. */
+  latencyMs: number;
 }
 
 export async function call(connection: Connection, given: Given): Promise<number> {
@@ -59,7 +61,8 @@ async function callOften(
   const figures = {
     calls: count,
     failed: count - done.length,
-    answer_ms: done.flatMap(({ answerMs }) => (answerMs === undefined ? [] : [answerMs])).sort((a, b) => a - b),
+    answer_ms: done.flatMap(({ answerMs }) => answerMs ?? []),
+    latency_ms: done.flatMap(({ answerMs, latencyMs }) => (answerMs === undefined ? [] : latencyMs)),
     cpu_s: Math.round((user + system) / 1000) / 1000,
   };
   console.log(JSON.stringify(figures));
@@ -90,7 +93,7 @@ async function converse(connection: Connection, wav: Wav, given: Given, isPrinte
     call.halfClose();
   };
   void speak();
-  const done: Conversed = { heard: new Uint8Array(), cause: "" };
+  const done: Conversed = { heard: new Uint8Array(), cause: "", latencyMs: 0 };
   try {
     for await (const { response } of call.responses()) {
       if (response.case === "audio") {
@@ -100,6 +103,7 @@ async function converse(connection: Connection, wav: Wav, given: Given, isPrinte
       } else if (response.case === "event") {
         const { event } = response.value;
         if (event.case === "floorChange" && event.value.to === Floor.LISTENING) isGreeted = true;
+        if (event.case === "turn") done.latencyMs = Math.round(Number(event.value.latencyUs) / 100) / 10;
         const line = lineOf(event);
         if (line) tell(line);
       } else if (response.case === "end") {

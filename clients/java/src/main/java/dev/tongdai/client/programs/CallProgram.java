@@ -39,8 +39,11 @@ final class CallProgram {
   /** The smallest sample of a voice: -40 dBFS. */
   private static final int AUDIBLE = 330;
 
-  /** What happened on one call; answerMs is from the caller's last frame to the first audible one of the answer. */
-  private record Conversed(byte[] heard, String cause, double answerMs) {}
+  /**
+   * What happened on one call: answerMs is from the caller's last frame to the first audible one of the answer, latencyMs
+   * the last turn's, as the gateway has it in the turn's record.
+   */
+  private record Conversed(byte[] heard, String cause, double answerMs, double latencyMs) {}
 
   private CallProgram() {}
 
@@ -67,7 +70,8 @@ final class CallProgram {
       Thread.sleep(STAGGER_MS);
     }
     threads.shutdown();
-    List<Double> answers = new ArrayList<>();
+    List<String> answers = new ArrayList<>();
+    List<String> latencies = new ArrayList<>();
     byte[] first = null;
     int failed = 0;
     for (Future<Conversed> call : calls) {
@@ -75,7 +79,8 @@ final class CallProgram {
         Conversed done = call.get();
         first = first == null ? done.heard() : first;
         if (done.answerMs() >= 0) {
-          answers.add(done.answerMs());
+          answers.add(String.valueOf(done.answerMs()));
+          latencies.add(String.valueOf(done.latencyMs()));
         }
       } catch (ExecutionException thrown) {
         failed++;
@@ -83,14 +88,14 @@ final class CallProgram {
         ERR.println("call: " + why);
       }
     }
-    answers.sort(null);
     var system = (com.sun.management.OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
     OUT.printf(
         Locale.ROOT,
-        "{\"calls\":%d,\"failed\":%d,\"answer_ms\":[%s],\"cpu_s\":%.3f}%n",
+        "{\"calls\":%d,\"failed\":%d,\"answer_ms\":[%s],\"latency_ms\":[%s],\"cpu_s\":%.3f}%n",
         count,
         failed,
-        String.join(",", answers.stream().map(String::valueOf).toList()),
+        String.join(",", answers),
+        String.join(",", latencies),
         system.getProcessCpuTime() / 1e9);
     if (first != null) {
       new Wav(wav.sampleRateHertz(), first).write(output);
@@ -122,6 +127,7 @@ final class CallProgram {
       speaking.setDaemon(true);
       speaking.start();
       double answerMs = -1;
+      double latencyMs = 0;
       String cause = "";
       try {
         ConnectCallResponse response;
@@ -137,6 +143,9 @@ final class CallProgram {
               CallEvent event = response.getEvent();
               if (event.getFloorChange().getTo() == Floor.FLOOR_LISTENING) {
                 isGreeted.set(true);
+              }
+              if (event.hasTurn()) {
+                latencyMs = Math.round(event.getTurn().getLatencyUs() / 100.0) / 10.0;
               }
               String line = lineOf(event);
               if (!line.isEmpty()) {
@@ -155,7 +164,7 @@ final class CallProgram {
       } finally {
         speaking.interrupt();
       }
-      return new Conversed(call.heard(), cause, answerMs);
+      return new Conversed(call.heard(), cause, answerMs, latencyMs);
     }
   }
 
