@@ -8,6 +8,7 @@ import sys
 import grpc
 from voice.nlu.v1.nlu_pb2_grpc import add_NluServiceServicer_to_server
 
+from services.language.data import LanguageDataError
 from services.nlu.agent.farewell_lists import load_farewells
 from services.nlu.agent.kinds import open_agent
 from services.nlu.agent.outcomes import load_outcomes
@@ -58,7 +59,7 @@ def main() -> None:
     settings = read_settings(NluSettings)
     try:
         definition = define(settings)
-    except StartupError as error:
+    except (StartupError, LanguageDataError) as error:
         raise SystemExit(f"nlu: {error}") from None
     run_services(definition)
 

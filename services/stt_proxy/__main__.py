@@ -5,6 +5,7 @@ import asyncio
 import grpc
 from voice.stt.v1 import stt_pb2_grpc
 
+from services.language import numerals
 from services.runtime.lifecycle import Lifecycle
 from services.runtime.models import model_dir
 from services.runtime.server import ServiceDefinition, run_services
@@ -40,6 +41,7 @@ def define(settings: SttSettings) -> ServiceDefinition:
         await end_of_turn.load()
         await asyncio.to_thread(load_phrasebooks)
         await asyncio.to_thread(load_grammars)
+        await asyncio.to_thread(numerals.load)
         await asyncio.to_thread(load_inventions)
         await asyncio.to_thread(load_ending_models)
 

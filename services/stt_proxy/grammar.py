@@ -10,6 +10,7 @@ from services.language.words import normalise
 from services.stt_proxy.patterns import PatternError, Patterns, compile_patterns
 
 FILE = "sentence_ends"
+PATTERNS = ("open", "closed", "concluded")
 _SENTENCE_END = re.compile(r"[.!?]\s+|[。！？]")
 
 
@@ -73,6 +74,10 @@ def grammar_of(language: str) -> Grammar:
     written = {name: data.words(language, FILE, f"classes.{name}") for name in data.table(language, FILE, "classes")}
     classes = {name: tuple(_phrases(name, written, gap, language)) for name in written}
     patterns = data.table(language, FILE, "patterns")
+    if unknown := patterns.keys() - PATTERNS:
+        raise data.LanguageDataError(
+            f"{data.where(language, FILE)}: {min(unknown)!r} in 'patterns' is none of {', '.join(PATTERNS)}"
+        )
 
     def phrases(name: str) -> tuple[tuple[str, ...], ...]:
         split = {tuple(one.split() if is_spaced else one) for one in classes.get(name, ())}

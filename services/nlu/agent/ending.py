@@ -77,7 +77,7 @@ def was_offered(last_heard: str, *, language_code: str) -> bool:
 def offer(language_code: str) -> str:
     """The question whether there is anything else; empty where the language has no words of its own."""
     language = data.primary(language_code)
-    return data.words(language, FILE, "anything_else")[0] if has_file(language) else ""
+    return data.first(language, FILE, "anything_else") if has_file(language) else ""
 
 
 def agent_ends(reply: str, *, language_code: str) -> bool:
@@ -167,8 +167,10 @@ def _judge_hint(kinds: Kind, *, is_asked: bool) -> Ending:
 
 def _judge_behind_lead(lead: Words, text: str, lists: Lists, kinds: Kind, *, is_asked: bool, offered: bool) -> Ending:
     """`lead`: the words before a farewell at the end; `is_asked`: they may answer a question of the agent's."""
+    if len(lead) > _LONGEST_LEAD:
+        return Ending.NONE
     said = lists.left_to_do(lead)
-    if len(lead) > _LONGEST_LEAD or lists.is_wanted(said) or lists.goes_on(said):
+    if lists.is_wanted(said) or lists.goes_on(said):
         return Ending.NONE
     if len(lead) not in _places(_SENTENCE_ENDS, text) and ends_with(said, lists.negators):
         return Ending.NONE
@@ -185,7 +187,12 @@ def _judge_behind_lead(lead: Words, text: str, lists: Lists, kinds: Kind, *, is_
 
 def _places(breaks: re.Pattern[str], text: str) -> set[int]:
     """After how many words of the text there is one of the marks."""
-    return {len(normalise(text[: found.start()])) for found in breaks.finditer(text)}
+    places, n_words, start = set(), 0, 0
+    for found in breaks.finditer(text):  # no word goes on behind a mark, so that each part is counted once
+        n_words += len(normalise(text[start : found.start()]))
+        start = found.end()
+        places.add(n_words)
+    return places
 
 
 def _asks(text: str) -> bool:

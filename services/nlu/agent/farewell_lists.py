@@ -156,6 +156,7 @@ def load_farewells() -> None:
     """Read the lists of every language, so that no call waits for it. Raises LanguageDataError."""
     for language in data.languages():
         _read(language)
+        data.first(language, FILE, "anything_else")
 
 
 def lists_of(language_code: str) -> Lists:
@@ -172,7 +173,7 @@ def _read(language: str) -> Lists:
     shared = phrases_of(language)
 
     def listed(key: str) -> tuple[Words, ...]:
-        return tuple(map(_phrase, data.words(language, FILE, key))) if has_file(language) else ()
+        return tuple(map(_phrase, data.phrases(language, FILE, key))) if has_file(language) else ()
 
     greetings = listed("greetings")
     offers = tuple(map(normalise, shared.offers))
