@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import Enum, auto
 
 from services.language import data
@@ -10,7 +10,6 @@ from services.language.words import normalise
 from services.stt_proxy.patterns import PatternError, Patterns, compile_patterns
 
 FILE = "sentence_ends"
-PATTERNS = ("open", "closed", "concluded")
 _SENTENCE_END = re.compile(r"[.!?]\s+|[。！？]")
 
 
@@ -53,6 +52,10 @@ class Grammar:
         while aside := next((one for one in self.asides if rest[: len(one)] == one), None):
             rest = rest[len(aside) :]
         return rest
+
+
+PATTERNS = tuple(field.name for field in fields(Grammar) if field.type is Patterns)
+"""The lists of patterns that a language may have."""
 
 
 def _last_sentence(text: str) -> str:
