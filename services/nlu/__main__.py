@@ -38,9 +38,7 @@ def define(settings: NluSettings) -> ServiceDefinition:
         add_NluServiceServicer_to_server(service, server)
 
     async def load() -> None:
-        await asyncio.to_thread(load_languages)
-        await asyncio.to_thread(load_farewells)
-        await asyncio.to_thread(load_outcomes)
+        await asyncio.to_thread(load_knowledge)
         for agent in agents.values():
             await agent.load()
         await engine.load(
@@ -48,6 +46,13 @@ def define(settings: NluSettings) -> ServiceDefinition:
         )
 
     return ServiceDefinition(settings, full_name=FULL_NAME, add=add, load=load, close=engine.close, lifecycle=lifecycle)
+
+
+def load_knowledge() -> None:
+    """Read what this stage knows of every language, so that no call waits for it. Raises LanguageDataError."""
+    load_languages()
+    load_farewells()
+    load_outcomes()
 
 
 def main() -> None:

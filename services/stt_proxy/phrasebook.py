@@ -196,7 +196,7 @@ def _read(language: str) -> Phrasebook:
     if not isinstance(lengths, list) or not all(isinstance(length, int) for length in lengths):
         raise data.LanguageDataError(f"{data.where(language, FILE)}: 'whole_number_lengths' is a list of whole numbers")
     return Phrasebook(
-        language=data.text(language, FILE, "language"),
+        language=language,
         is_spaced=is_spaced,
         yes_no=frozenset(phrases("yes_no")),
         courtesies=frozenset(phrases("courtesies")),

@@ -33,6 +33,7 @@ _SENTENCE_ENDS = re.compile(r"[.;!…。；！]")
 _SENTENCES = re.compile(r"[.;!?…。；！？]+")
 _BREAKS = re.compile(r"[.,;!:…—。，；！：、]")
 _LONGEST_LEAD = 12  # words before a farewell that stands apart; more say something that wants an answer
+_LONGEST_TURN = 400  # words or Han signs of a turn that may end a call
 _LONGEST_ADDRESS = 3  # words behind the agent's goodbye: "Goodbye, Mr Lee"
 _LONGEST_CLAUSE = 4  # of those words, where only a comma sets the farewell apart: a recogniser guesses commas
 
@@ -58,7 +59,7 @@ def caller_ends(
     `last_heard` is what the caller heard of the agent's last reply; `confidence` that of the text, 0 to 1, None where
     it is not known; `has_spoken` whether the caller had said something before in this call.
     """
-    if _asks(text):
+    if _asks(text) or len(normalise(text)) > _LONGEST_TURN:
         return Ending.NONE
     lists = lists_of(language_code)
     offered = _offered(last_heard, lists)

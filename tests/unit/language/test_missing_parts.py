@@ -61,7 +61,7 @@ PARTS = {
         *("meetings", "moments", "requests", "sayings", "endings", "offer_words", "closing_words"),
     ),
     "answers": (
-        *("language", "is_spaced", "yes_no", "courtesies", "fillers", "unfinished_endings", "linking_words"),
+        *("is_spaced", "yes_no", "courtesies", "fillers", "unfinished_endings", "linking_words"),
         *("linked_subjects", "number_nouns", "whole_endings", "digit_words", "tens_words", "repeat_words"),
         *("letter_words", "whole_number_lengths"),
     ),
