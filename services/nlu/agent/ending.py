@@ -34,6 +34,7 @@ _SENTENCES = re.compile(r"[.;!?…。；！？]+")
 _BREAKS = re.compile(r"[.,;!:…—。，；！：、]")
 _LONGEST_LEAD = 12  # words before a farewell that stands apart; more say something that wants an answer
 _LONGEST_TURN = 400  # words or Han signs of a turn that may end a call
+_LONGEST_GOODBYE = 60  # words at the end of a sentence of the agent's among which its goodbye stands
 _LONGEST_ADDRESS = 3  # words behind the agent's goodbye: "Goodbye, Mr Lee"
 _LONGEST_CLAUSE = 4  # of those words, where only a comma sets the farewell apart: a recogniser guesses commas
 
@@ -95,6 +96,7 @@ def agent_ends(reply: str, *, language_code: str) -> bool:
 def _is_goodbye(sentence: Words, lists: Lists, language_code: str) -> bool:
     """Whether a sentence of the agent's has a goodbye near its end that is not negated, wished for or reported."""
     kinds = Kind.FAREWELL | Kind.GREETING | Kind.MEETING
+    sentence = sentence[-_LONGEST_GOODBYE:]
     for at in range(len(sentence)):
         for n in range(min(lists.longest, len(sentence) - at), 0, -1):
             if not lists.kind_of(sentence[at : at + n]) & kinds:

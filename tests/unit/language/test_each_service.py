@@ -12,13 +12,13 @@ import services.stt_proxy.__main__ as stt_proxy
 import services.tts.__main__ as tts
 from services.call_gateway.conversation.backchannels import backchannels
 from services.language import data
+from services.language.claims import honest_sentence
 from services.language.numerals import find_numbers
 from services.language.reading.normalizer import Normalizer, Pronunciation
 from services.language.values import read_values
 from services.language.words import normalise
 from services.nlu.agent.ending import agent_ends, caller_ends, offer
 from services.nlu.agent.expecting import expected_after
-from services.nlu.agent.guarding import honest_sentence
 from services.nlu.agent.language import reply_language
 from services.nlu.agent.outcomes import OutcomeKind, words_of
 from services.nlu.clauses import ClauseCutter
@@ -79,8 +79,17 @@ def done(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     data.forget()
     read, compile_ = tomllib.loads, re._compiler.compile  # type: ignore[attr-defined]  # beneath re's own cache
     found: list[str] = []
-    monkeypatch.setattr(tomllib, "loads", lambda text: found.append(text[:40]) or read(text))
-    monkeypatch.setattr(re._compiler, "compile", lambda *args: found.append(str(args[0])[:40]) or compile_(*args))  # type: ignore[attr-defined]
+
+    def loads(text: str) -> dict[str, object]:
+        found.append(text[:40])
+        return read(text)
+
+    def compiled(pattern: object, flags: int = 0) -> object:
+        found.append(str(pattern)[:40])
+        return compile_(pattern, flags)
+
+    monkeypatch.setattr(tomllib, "loads", loads)
+    monkeypatch.setattr(re._compiler, "compile", compiled)  # type: ignore[attr-defined]
     re.purge()
     yield found
     monkeypatch.undo()

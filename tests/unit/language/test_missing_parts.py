@@ -19,9 +19,11 @@ from services.nlu.agent.graph.wording import Wording
 from services.nlu.agent.wording import load_languages, phrases_of
 from services.nlu.clauses import ClauseCutter
 from services.stt_proxy.endings.model import load_ending_models
+from services.stt_proxy.engine import Hints
 from services.stt_proxy.grammar import grammar_of, load_grammars
 from services.stt_proxy.inventions import load_inventions
 from services.stt_proxy.phrasebook import load_phrasebooks, phrasebook_of
+from services.stt_proxy.prediction import PausingHabit, Reason, Waits, judge
 
 READING_TABLES = Path(__file__).parents[2] / "data" / "reading"
 
@@ -190,6 +192,17 @@ def test_a_fifth_language_is_one_folder_for_every_service(folder: Path) -> None:
     assert script_of("eo").letters is not None
     assert Normalizer().speak("5 км", "eo").text == "kvin километров"  # CLDR knows it
     assert [clause.text for clause in ClauseCutter().push("Bone, ")] == ["Bone, "]
+
+
+def test_endings_of_a_language_without_learnt_weights_are_heard(folder: Path) -> None:
+    shutil.copytree(data.PACKAGED / "en", folder / "eo")
+    (folder / "eo" / "ending_weights.tsv").unlink()
+    data.forget()
+    heard = {
+        text: judge(text, phrasebook_of("eo-XX"), Hints(), Waits(), PausingHabit()).reason
+        for text in ("I would come tomorrow or maybe", "I would come tomorrow")
+    }
+    assert list(heard.values()) == [Reason.UNFINISHED, Reason.COMPLETE]
 
 
 READING = """
