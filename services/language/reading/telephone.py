@@ -22,7 +22,10 @@ _SHORTEST_MOBILE = 10  # digits
 
 
 def telephone_rules(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
-    """`phone_groups` has the groups of an unbroken number by its beginning, "84" or "" for any, and its length."""
+    """`phone_groups` has the groups of an unbroken number by its beginning, "84" or "" for any, and its length.
+
+    Three groups and more with dashes between them are no range, whatever they number: "978-3-16-148410-0".
+    """
     groups: Mapping[str, Mapping[str, list[int]]] = words.get("phone_groups", {})
     beginnings = sorted(groups, key=len, reverse=True)
     plus: str = words["plus"]
@@ -74,4 +77,10 @@ def telephone_rules(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
             return None
         return said(cut(text), has_plus=has_plus)
 
-    return [Rule(groups_apart, parted), Rule(in_one, unbroken)]
+    def chain(match: re.Match[str]) -> str:
+        parts = match[0].split("-")
+        is_short = all(len(part) < _FEWEST_ZEROS and (part == "0" or part[0] != "0") for part in parts)
+        return ", ".join(map(numbers.whole if is_short else numbers.digits, parts))
+
+    dashed = re.compile(rf"(?<!{word})(?<![.,/$€£¥₽₫-])\d+(?:-\d+){{2,}}+(?!{word}|[-/%°]|[.,:]\d)")
+    return [Rule(groups_apart, parted), Rule(in_one, unbroken), Rule(dashed, chain)]
