@@ -180,7 +180,8 @@ class _English:
             Rule(re.compile(rf"(?<=[\w$€£])/(?P<unit>{any_of(per)})(?!\w)"), lambda match: f" {per[match['unit']]}"),
             Rule(
                 re.compile(
-                    rf"(?P<before>(?<!\w)(?i:{pressure})(?:\s(?:is|was|of))?\s)?(?<![\w/.,-])(?P<upper>\d{{2,3}})/(?P<lower>\d{{2,3}})(?!\d)"
+                    rf"(?P<before>(?<!\w)(?i:{pressure})(?:\s(?:{any_of([*words['copulas'], words['of']])}))?\s)?"
+                    rf"(?<![\w/.,-])(?P<upper>\d{{2,3}})/(?P<lower>\d{{2,3}})(?!\d)"
                     rf"(?:\s?(?P<unit>{any_of(words['pressure_units'])})(?!\w))?"
                 ),
                 self._pressure,

@@ -73,7 +73,8 @@ def words_of(language: str) -> Mapping[str, Any]:
             for word, forms in found.items():
                 if not word.strip() and key not in _WITHOUT_WORDS:
                     raise LanguageDataError(f"{file}: {key!r} has an empty word")
-                _check_forms(file, f"{key}.{word}", forms, is_counted=key in _COUNTED)
+                if key in _COUNTED:
+                    _check_forms(f"{file}: {f'{key}.{word}'!r}", forms, table.get("genitive"))
                 if key in _SAID and not isinstance(forms, str):
                     raise LanguageDataError(f"{file}: {key!r} says of {word!r} no words, but {forms!r}")
     for key in ("code_links", "number_spelling"):
@@ -103,9 +104,15 @@ def _check_list(file: str, key: str, found: list[Any]) -> None:
         raise LanguageDataError(f"{file}: 'months' has twelve words")
 
 
-def _check_forms(file: str, key: str, forms: object, *, is_counted: bool) -> None:
-    if is_counted and isinstance(forms, list) and len(forms) not in _FORMS:
-        raise LanguageDataError(f"{file}: {key!r} has one, two or four forms")
+def _check_forms(named: str, forms: object, genders: Mapping[str, Any] | None) -> None:
+    if isinstance(forms, str):
+        return
+    if not isinstance(forms, list) or not all(isinstance(form, str) for form in forms):
+        raise LanguageDataError(f"{named} is a word or a list of its forms, not {forms!r}")
+    if len(forms) not in _FORMS:
+        raise LanguageDataError(f"{named} has one, two or four forms")
+    if genders is not None and len(forms) == _FORMS[-1] and forms[-1] not in genders:
+        raise LanguageDataError(f"{named} has the gender {forms[-1]!r}, which 'genitive' lacks")
 
 
 def any_of(words: Iterable[str]) -> str:
