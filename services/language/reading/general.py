@@ -31,7 +31,7 @@ from services.language.reading.rule import (
 from services.language.reading.telephone import telephone_rules
 
 _WHOLE = r"(?P<whole>\d{1,3}(?:[ \u00a0\u202f]\d{3})+(?!\d)|\d{1,3}(?:,\d{3})+(?!\d)|\d+)"
-_HOUR = r"(?P<hour>[01]?\d|2[0-3])"
+_HOUR = r"(?P<hour>[01]?\d|2[0-3]|24(?=[:：]00))"
 
 _REQUIRED = ("range", "minus", "hash", "point_signs")
 _LARGEST_DENOMINATOR = 10  # of what is said as a fraction
@@ -73,7 +73,7 @@ def rules(language_code: str) -> Sequence[Rewriter]:
         *times_rules(words.get("times_sign", words["signs"].get("×", "×"))),
         *_fractions(words, numbers),
         *_chains(words, numbers),
-        Rule(re.compile(rf"{_apart(words)}{number}(?!\d)|\d+"), lambda match: _number(match, numbers)),
+        Rule(re.compile(rf"(?:{_apart(words)}|(?<=\dx)){number}(?!\d)|\d+"), lambda match: _number(match, numbers)),
         sign_rule(words["signs"], gap=words.get("gap", " ")),
     )
 

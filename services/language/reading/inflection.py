@@ -15,7 +15,7 @@ def inflected_rules(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
     return [
         *(_dates(words["dates"], numbers) if "days" in words.get("dates", {}) else ()),
         *(_years(words["years"], numbers) if "years" in words else ()),
-        *(_centuries(words["centuries"], numbers) if "centuries" in words else ()),
+        *(_ordinal_nouns(words["ordinal_nouns"], numbers) if "ordinal_nouns" in words else ()),
         *(_ordinals(words["ordinals"], words.get("decades", {}), numbers) if "ordinals" in words else ()),
         *(_genitives(words, numbers) if "genitive" in words else ()),
         *(_genders(row, numbers) for row in words.get("genders", ())),
@@ -108,9 +108,19 @@ def _years(years: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
         noun = years["alone"] if match["noun"] == years["short"] else match["noun"]
         return f"{match['from']} {first} {match['to']} {last} {noun}"
 
+    def pair(match: re.Match[str]) -> str:
+        ruleset = forms[years["alone"]][0]
+        first, last = (numbers.spelled(int(match[key]), ruleset) for key in ("first", "last"))
+        return f"{first} — {last} {years['many']}"
+
     nouns = any_of([*forms, years["short"]])
     starts, ends = (any_of(row[at] for row in years["spans"]) for at in (0, 1))
+    pairs = any_of(years.get("short_many", ()))
     return [
+        Rule(
+            re.compile(rf"(?<![\w.,:/-])(?P<first>[12]\d{{3}})\s?[-–—]\s?(?P<last>[12]\d{{3}})\s?(?:{pairs})(?!\w)"),
+            pair,
+        ),
         Rule(
             re.compile(
                 rf"(?<!\w)(?P<from>(?i:{starts}))\s(?P<first>[12]\d{{3}})\s(?P<to>(?i:{ends}))\s(?P<last>[12]\d{{3}})\s?(?P<noun>{nouns})(?!\w)"
@@ -126,20 +136,22 @@ def _years(years: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
     ]
 
 
-def _centuries(forms: Mapping[str, str], numbers: Numbers) -> list[Rule]:
-    """A century, in Roman numerals or in figures: "XXI век", "в 21 веке". A few of them are counted: "2 века"."""
+def _ordinal_nouns(forms: Mapping[str, str], numbers: Numbers) -> list[Rule]:
+    """Nouns of which a number tells which one: "XXI век", "на 2 этаже". In the genitive a few are counted: "2 века"."""
 
     def say(match: re.Match[str]) -> str | None:
         number = roman(match["roman"]) if match["roman"] else int(match["number"])
-        if match["number"] and number < _FEWEST_OF_MANY:
+        ruleset = forms[match["noun"]]
+        if match["number"] and number < _FEWEST_OF_MANY and ruleset.endswith(_GENITIVE):
             return None
-        return f"{numbers.spelled(number, forms[match['noun']])} {match['noun']}"
+        return f"{numbers.spelled(number, ruleset)} {match['noun']}"
 
-    century = rf"(?:(?P<roman>{ROMAN})|(?P<number>\d{{1,2}}))"
-    return [Rule(re.compile(rf"(?<![\w.,:/-]){century}\s(?P<noun>{any_of(forms)})(?!\w)"), say)]
+    which = rf"(?:(?P<roman>{ROMAN})|(?P<number>\d{{1,3}}))"
+    return [Rule(re.compile(rf"(?<![\w.,:/-]){which}\s(?P<noun>{any_of(forms)})(?!\w)"), say)]
 
 
 _FEWEST_OF_MANY = 5
+_GENITIVE = "-genitive"
 _LAST_DAY = 31
 
 

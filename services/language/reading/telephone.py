@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from services.language.reading.numbers import Numbers, in_groups, in_threes
-from services.language.reading.rule import Rule, letter_or_digit
+from services.language.reading.rule import Rule, any_of, letter_or_digit
 
+_DASH = re.compile(r"(?<=\d)-(?=\d)")
 _DIGITS = re.compile(r"\d+")
 _THOUSANDS = re.compile(r"\d{1,3}(?:\.\d{3})+")
 _SHAPES = {
@@ -58,6 +59,17 @@ def telephone_rules(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
         spoken = ", ".join(numbers.digits(part) for part in parts)
         return f"{plus} {spoken}" if has_plus else spoken
 
+    counted = any_of(
+        [*words["units"], *words["currencies"], *words.get("scales", ()), *words.get("counted_things", ())]
+    )
+    behind = re.compile(rf"\s?(?:{counted})(?!{word})")
+
+    def is_range(match: re.Match[str], found: list[str]) -> bool:
+        """Two that rise and that a unit follows, or that are round: "1500-2000 руб."."""
+        if len(found) != 2 or not _DASH.search(match[0]) or len(found[0]) > len(found[1]) or found[0] >= found[1]:
+            return False
+        return all(number.endswith("00") for number in found) or behind.match(match.string, match.end()) is not None
+
     def parted(match: re.Match[str]) -> str | None:
         text = match[0]
         found = _DIGITS.findall(text)
@@ -66,6 +78,8 @@ def telephone_rules(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
         if len(found) == 1 or not _FEWEST_DIGITS <= n_digits <= _MOST_DIGITS:
             return None
         if not is_marked and (tuple(map(len, found)) not in _SHAPES or _THOUSANDS.fullmatch(text)):
+            return None
+        if not is_marked and is_range(match, found):
             return None
         parts = [part for group in found for part in (cut(group) if len(group) > _LONGEST_GROUP else [group])]
         return said(parts, has_plus="+" in text)
