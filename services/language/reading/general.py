@@ -216,13 +216,15 @@ def _quantities(words: Mapping[str, Any], numbers: Numbers, number: str) -> list
         return numbers.counted(match["whole"], match["fraction"] or "", words["percent"])
 
     def percents(match: re.Match[str]) -> str:
-        before = words.get("percent_before", "") and f"{words['percent_before']}{gap}"
         low = numbers.decimal(match["low"], match["part"] or "")
-        return f"{before}{low}{gap}{words['range'].strip()}{gap}{percent(match)}"
+        return f"{words['percent_before']}{gap}{low}{gap}{words['range'].strip()}{gap}{percent(match)}"
 
-    low = number.replace("<whole>", "<low>").replace("<fraction>", "<part>")
+    ranges = []
+    if "percent_before" in words:
+        low = number.replace("<whole>", "<low>").replace("<fraction>", "<part>")
+        ranges.append(Rule(re.compile(rf"{_apart(words)}{low}\s?%?\s?[-–—~～]\s?{number}\s?%"), percents))
     return [
-        Rule(re.compile(rf"{_apart(words)}{low}\s?%?\s?[-–—~～]\s?{number}\s?%"), percents),
+        *ranges,
         Rule(re.compile(rf"{_apart(words)}{number}\s?%"), percent),
         Rule(
             re.compile(

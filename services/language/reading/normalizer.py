@@ -139,9 +139,14 @@ _COUNTED = ("units", "currencies", "scales")
 
 
 def _try_out(rules: Sequence[Rewriter], language: str) -> None:
-    """Read one of everything that the data names, so that what is wrong in it shows at start and not in a call."""
+    """Read one of each kind that the data names, so that what is wrong in it shows at start and not in a call."""
     words = words_of(language)
-    lines = [*_TRIED.split(), *sorted({f"2{word}" for key in _COUNTED for word in words.get(key, ())})]
+    kinds = {  # one of each table by the number of its forms
+        (key, "" if isinstance(forms, str) else len(forms)): f"2{word}"
+        for key in _COUNTED
+        for word, forms in words.get(key, {}).items()
+    }
+    lines = [*_TRIED.split(), *kinds.values()]
     for rule in rules:
         if _fault(rule, "\n".join(lines)) is None:  # all at once takes a tenth of the time
             continue

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -207,49 +207,54 @@ _LONGEST_UNIT = 16  # code points of a number's end and its unit
 DASH = r"\s?[-–—~～]\s?"
 
 
+_ENDS_OF_RANGE = re.compile(r"(?:\d(?:[^\W\d_]{1,2})?|[%°])\.?$")
+_RATES = re.compile(r"(?:/[^\W\d_]+\.?)+$")
+_COUNTED_BEHIND = re.compile(r"\d\s?[^\W\d_]+[.²³]?(?:\s[^\W\d_]+)?(?:/[^\W\d_]+\.?)*$")
+_PRICE = re.compile(rf"[$€£¥₽₫]\s?[\d.,]+(?:{DASH}[$€£¥₽₫]?[\d.,]+)?$")
+
+
+def _ends_counted(text: str, units: tuple[str, ...]) -> bool:
+    """A number and one of the units stand at its end. No pattern: one of all units takes a millisecond to compile."""
+    return text.endswith(units) and any(
+        text.endswith(unit) and text[: len(text) - len(unit)].rstrip()[-1:].isdecimal() for unit in units
+    )
+
+
 def range_rule(to: str, units: Iterable[str]) -> Rule:
     """A dash or a swung dash between two numbers, each with its unit or without: "5-7", "2tr-3tr", "5 kg – 10 kg"."""
-    ends = re.compile(rf"(?:\d(?:\s?(?:{any_of(units)}))?|\d[^\W\d_]{{1,2}}|[%°])\.?$")
+    known = tuple(units)
 
     def say(match: re.Match[str]) -> str | None:
         if match[0].strip() in "~～" and match[0][0].isspace() and not match[0][-1].isspace():
             return None  # "5, ~7": about
         before = match.string[max(0, match.start() - _LONGEST_UNIT) : match.start()]
-        return to if ends.search(before) else None
+        return to if _ENDS_OF_RANGE.search(before) or _ends_counted(before, known) else None
 
     return Rule(re.compile(rf"(?<=[\w%°²³$€£¥₽₫.]){DASH}(?=[$€£¥₽₫]?\d)"), say)
 
 
-def per_rule(per: Mapping[str, str], priced: Sequence[str], *, gap: str = " ", others: str = "") -> Rule:
+def per_rule(per: Mapping[str, str], priced: Iterable[str], *, gap: str = " ", others: str = "") -> Rule:
     """The stroke of a price and of a rate: "$5/month", "2 times/day", "10 mg/kg/day".
 
     `per` has what is said for the stroke and a word that measures; it holds behind any word that is counted. Behind the
     units and currencies `priced` `others` are said of every other word, where given: "one" in "50k/dish".
     """
-    counted = re.compile(r"\d\s?[^\W\d_]+[.²³]?(?:\s[^\W\d_]+)?(?:/[^\W\d_]+\.?)*$")
-    measured = re.compile(
-        rf"(?:\d\s?(?:{any_of(priced)})(?:/[^\W\d_]+\.?)*|[$€£¥₽₫]\s?[\d.,]+(?:{DASH}[$€£¥₽₫]?[\d.,]+)?)$"
-    )
-    in_one = [unit for unit in priced if "/" in unit]  # "km/h" has its own words
+    known = tuple(priced)
+    in_one = [unit for unit in known if "/" in unit]  # "km/h" has its own words
 
     def say(match: re.Match[str]) -> str | None:
         before = match.string[max(0, match.start() - 2 * _LONGEST_UNIT) : match.start()]
         unit, end = match["unit"], match.end()
         if any(match.string.startswith(one, end - len(one)) for one in in_one):
             return None
-        if unit in per and (counted.search(before) or measured.search(before)):
+        is_measured = _ends_counted(_RATES.sub("", before), known) or _PRICE.search(before) is not None
+        if unit in per and (is_measured or _COUNTED_BEHIND.search(before)):
             return f"{gap}{per[unit]}"
-        return f"{gap}{others}{gap}{unit}" if others and measured.search(before) else None
+        return f"{gap}{others}{gap}{unit}" if others and is_measured else None
 
     every = rf"{any_of(per)}|[^\W\d_]+" if others else any_of(per)
     end = r"(?!\w)" if gap else r"(?![A-Za-z])"
     return Rule(re.compile(rf"(?<=\S)/(?P<unit>{every}){end}"), say)
-
-
-def gap_of_score(match: re.Match[str], gap: str = " ") -> str:
-    """What parts the two numbers of a score: "10:1" is not to be heard as eleven."""
-    is_one_number = match["one"][-1] == "0" and len(match["one"]) > 1 and len(match["other"]) == 1
-    return ", " if is_one_number else gap
 
 
 def full_year(written: int) -> int:
@@ -258,6 +263,12 @@ def full_year(written: int) -> int:
 
 
 _FIRST_OF_LAST_CENTURY = 50
+
+
+def gap_of_score(match: re.Match[str], gap: str = " ") -> str:
+    """What parts the two numbers of a score: "10:1" is not to be heard as eleven."""
+    is_one_number = match["one"][-1] == "0" and len(match["one"]) > 1 and len(match["other"]) == 1
+    return ", " if is_one_number else gap
 
 
 def sign_rule(signs: Mapping[str, str], *, gap: str = " ") -> Rule:

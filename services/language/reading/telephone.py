@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from services.language.reading.numbers import Numbers, in_groups, in_threes
-from services.language.reading.rule import Rule, any_of, letter_or_digit
+from services.language.reading.rule import Rule, letter_or_digit
 
 _DASH = re.compile(r"(?<=\d)-(?=\d)")
 _DIGITS = re.compile(r"\d+")
@@ -59,16 +59,20 @@ def telephone_rules(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
         spoken = ", ".join(numbers.digits(part) for part in parts)
         return f"{plus} {spoken}" if has_plus else spoken
 
-    counted = any_of(
-        [*words["units"], *words["currencies"], *words.get("scales", ()), *words.get("counted_things", ())]
-    )
-    behind = re.compile(rf"\s?(?:{counted})(?!{word})")
+    counted = tuple([*words["units"], *words["currencies"], *words.get("scales", ()), *words.get("counted_things", ())])
+    a_word = re.compile(word)
+
+    def is_counted(text: str, at: int) -> bool:
+        at += text[at : at + 1].isspace()
+        return text.startswith(counted, at) and any(
+            text.startswith(one, at) and not a_word.match(text, at + len(one)) for one in counted
+        )
 
     def is_range(match: re.Match[str], found: list[str]) -> bool:
         """Two that rise and that a unit follows, or that are round: "1500-2000 руб."."""
         if len(found) != 2 or not _DASH.search(match[0]) or len(found[0]) > len(found[1]) or found[0] >= found[1]:
             return False
-        return all(number.endswith("00") for number in found) or behind.match(match.string, match.end()) is not None
+        return all(number.endswith("00") for number in found) or is_counted(match.string, match.end())
 
     def parted(match: re.Match[str]) -> str | None:
         text = match[0]
