@@ -11,6 +11,7 @@ from services.nlu.agent.evidence import Evidence, Verdict
 from services.nlu.agent.facts import Person, Service, Topic
 from services.nlu.agent.grounds import Grounds
 
+_SMALL_VALUES = (Kind.NUMBER,)
 _NEGATION_REACH = 4  # tokens before what is denied
 _INSIDE_SENTENCES = ",，、"
 
@@ -25,7 +26,9 @@ class WordRules:
         """The first name or thing that is not known; None: there is none."""
         for rule in (
             self._check_human,
+            self._check_superlatives,
             self._check_assurances,
+            self._check_denials,
             self._check_names,
             self._check_people,
             self._check_things,
@@ -56,8 +59,42 @@ class WordRules:
                 start, end = self._negated_from(reading, at), at + length
                 if start == at and not form.is_claim_of_caller:
                     continue
+            is_superlative = any(lists[name].length(texts, at) for name in ("cheapest", "dearest"))
+            if is_superlative and self._grounds.services.find(texts):
+                continue  # held against the prices by a rule of its own
             if end > at and not self._is_in_a_text(texts[start:end]):
                 return Verdict(False, "assurance", " ".join(texts[start:end]))
+        return None
+
+    def _check_superlatives(self, reading: Reading, form: ClauseForm) -> Verdict | None:
+        """A service that is said to be the cheapest or the dearest, and is not."""
+        lists, texts = self._grounds.words.lists, reading.texts
+        if form.is_ignorance or (form.is_question and not form.is_claim_of_caller):
+            return None
+        named = [each[2] for each in self._grounds.services.find(texts)]
+        prices = [price.amount for each in self._grounds.facts.services if (price := self._grounds.price(each))]
+        for name, best in (("cheapest", min), ("dearest", max)):
+            at = next((at for at in range(len(texts)) if lists[name].length(texts, at)), None)
+            if at is None or not named or not prices:
+                continue
+            said = [price.amount if (price := self._grounds.price(each)) else None for each in named]
+            if any(amount != best(prices) for amount in said):
+                return Verdict(False, "superlative", " ".join(texts[at : at + lists[name].length(texts, at)]))
+        return None
+
+    def _check_denials(self, reading: Reading, form: ClauseForm) -> Verdict | None:
+        """A service, a topic or a text of the facts that is said not to be there."""
+        texts = reading.texts
+        if form.is_ignorance or form.is_question or form.is_claim_of_caller or form.is_echo or not form.ends_sentence:
+            return None
+        if self._grounds.people.find(texts) or any(value.kind not in _SMALL_VALUES for value in reading.values):
+            return None
+        done = [start for start, _, _ in self._grounds.doable.find(texts)]
+        spoken_of = [at for at, text in enumerate(texts) if self._grounds.is_key(text)]
+        for at in sorted((*done, *spoken_of)):
+            start = self._negated_from(reading, at)
+            if start < at and not self._grounds.words.lists["negations"].length(texts, at):
+                return Verdict(False, "denial", " ".join(texts[start : at + 1]))
         return None
 
     def _negated_from(self, reading: Reading, at: int) -> int:

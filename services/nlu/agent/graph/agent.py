@@ -20,7 +20,7 @@ from langgraph.types import Command
 from services.language.data import LanguageDataError
 from services.nlu.agent.courtesies import courtesy, user_text
 from services.nlu.agent.graph.answers import Answers, Finding, Next
-from services.nlu.agent.graph.asking import examples_of
+from services.nlu.agent.graph.asking import examples_of, spelling_of
 from services.nlu.agent.graph.bookings import BOOK, Bookings, arguments_of, is_owed, seen_by
 from services.nlu.agent.graph.choosing import ModelChooser
 from services.nlu.agent.graph.dialogue import Dialogue, as_state, read_dialogue
@@ -101,7 +101,11 @@ class GraphAgent:
             examples, cache_dir=settings.understanding_cache_dir
         )
         chooser = ModelChooser(engine, examples, limit_s=settings.choice_limit_s) if settings.choice_limit_s else None
-        self._reader = Reader(self._understanding, self._finders, chooser)
+        spellings = {
+            tag: spelling_of(profile, tag, [text for kind in examples.values() for text in kind.get(tag, ())])
+            for tag in profile.language_codes
+        }
+        self._reader = Reader(self._understanding, self._finders, chooser, spellings)
         self._saver = InMemorySaver()
         self._committed_graph = self._built().compile()
         self._draft_graph = self._built().compile(checkpointer=self._saver)
