@@ -221,8 +221,8 @@ class Answers:
 
     def _hours(self, part: Part, dialogue: Dialogue, now: datetime) -> Finding:
         hours, when = self._facts.hours, part.slots.when
-        if part.slots.people:
-            return self._schedule(part.slots.people, dialogue)
+        if people := part.slots.people or self._meant(part, dialogue):
+            return self._schedule(people, dialogue)
         if hours is not None and when.trouble is Trouble.PAST and when.weekdays:
             when = replace(when, trouble=None)  # "this Saturday", on a Sunday: as on every Saturday
             part = replace(part, slots=replace(part.slots, when=when))
@@ -232,6 +232,14 @@ class Answers:
             text = self._words.say("hours_unsure", week=self._words.week(hours))
             return self._not_known(text, dialogue, "hours")
         return self._said(self._hours_text(hours, part, now), dialogue, "hours")
+
+    def _meant(self, part: Part, dialogue: Dialogue) -> tuple[Found, ...]:
+        """Who is meant by "is she there on Saturday?": the person spoken of, not the house that is open."""
+        words, compares = part.slots.words, self._finder.words.compares
+        is_of_house = has_any(words, (*compares["opening"], *compares["closing"]))
+        if is_of_house or not dialogue.person or not has_any(words, self._finder.words.person_pronouns):
+            return ()
+        return (Found(dialogue.person, 0, 0),)
 
     def _hours_text(self, hours: OpeningHours, part: Part, now: datetime) -> str:
         when, words = part.slots.when, self._words

@@ -144,17 +144,22 @@ class Comparing:
     def _affordable(self, part: Part, said: set[str], strange: Callable[[str], int]) -> Compared | None:
         """What can be had for an amount that the caller names."""
         amount = part.slots.amount
-        if amount is None or part.slots.services or not said & {"cheaper", "dearer", "afford"}:
+        if amount is None or part.slots.services or not said & {"cheaper", "dearer", "at_most", "afford"}:
             return None
         if strange("price") >= _FEW_STRANGE:
             return None
-        is_above = "dearer" in said and not said & {"cheaper", "afford"}
+        is_above = "dearer" in said and not said & {"cheaper", "at_most", "afford"}
+        is_within = bool(said & {"at_most", "afford"}) and "cheaper" not in said  # the amount itself is no less than it
         priced = [(price, one) for one in self._facts.services if (price := price_in(one, self._language))]
         fitting = [
             one
             for price, one in priced
             if amount.currency in ("", price.currency)
-            and (price.amount > amount.amount if is_above else price.amount <= amount.amount)
+            and (
+                price.amount > amount.amount
+                if is_above
+                else price.amount < amount.amount or (is_within and price.amount == amount.amount)
+            )
         ]
         if not priced:
             return None

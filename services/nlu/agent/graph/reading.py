@@ -37,6 +37,7 @@ _N_CHOICES = 3
 _SENTENCE_END = re.compile(r"[?!…]+\s*|[。？！]+|(?<=(\w))\.+(?:\s+|$)")
 _COMMA = re.compile(r",\s+")
 _LAST_WORD = re.compile(r"[\w.]*\w$")
+_OF_PERSON = 0.15  # for who does what, where a person and a thing are named
 _OF_ADDRESS = 0.4  # for the address, where its words are said
 _FITTING = 0.12  # for a kind that asks about what was named
 _FOLLOWS = {  # by what is named: the kinds that go on with it, and the kind where the one before does not
@@ -125,6 +126,10 @@ class Reader:
                 first = (await self._understanding.understand(half, language_code))[0]
                 if first.score < _SURE_PART or first.kind in COURTESIES | _ANSWERS:
                     break
+                named = (*slots.services, *slots.people, *slots.topics)
+                asks = has_any(slots.words, finder.words.question_words) or not named
+                if not asks and (first.kind == UNKNOWN or first.score < _CLEAR_SCORE):
+                    break  # "and a check-up": one more thing of the same question
                 if slots.when and first.kind == "book" and not unexplained(slots, (), finder.words.common):
                     break
                 if (left, right) in bare and not self._asks_for_a_fact(first):
@@ -183,6 +188,8 @@ def _weighed(guesses: Sequence[Guess], slots: Slots) -> list[Guess]:
     """The guesses with those before that ask about what the sentence names."""
     fitting = {kind for slot, kinds in _ABOUT.items() if getattr(slots, slot) for kind in kinds}
     weighed = [replace(one, score=one.score + _FITTING * (one.kind in fitting)) for one in guesses]
+    if slots.people and (slots.topics or slots.services) and not slots.when:
+        weighed = [replace(one, score=one.score + _OF_PERSON * (one.kind == "who")) for one in weighed]
     if slots.is_of_address:
         weighed = [replace(one, score=one.score + _OF_ADDRESS * (one.kind == "address")) for one in weighed]
     return sorted(weighed, key=lambda one: -one.score)
