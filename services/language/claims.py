@@ -20,6 +20,8 @@ LISTS = (
         "assured",
         "cheapest",
         "dearest",
+        "cheaper",
+        "dearer",
         "denied",
         "come",
         "until",

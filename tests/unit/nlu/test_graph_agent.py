@@ -106,7 +106,10 @@ async def answers(profile: AgentProfile, *said: str, at: str = "2026-11-30T10:30
     [
         ("How much is a crown?", "A crown costs 250 dollars."),
         ("How much is an implant?", "I'm sorry, I don't know the price of an implant."),
-        ("How much is a filling and a cleaning?", "A filling costs 50 dollars. A cleaning costs 35 dollars."),
+        (
+            "How much is a filling and a cleaning?",
+            "A filling costs 50 dollars. A cleaning costs 35 dollars. Together that is 85 dollars.",
+        ),
         (
             "How much are two fillings and a cleaning together?",
             "A filling costs 50 dollars. A cleaning costs 35 dollars. Together that is 135 dollars.",

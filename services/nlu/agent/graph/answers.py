@@ -431,7 +431,9 @@ class Answers:
             return self._not_known(words.say("who_unknown", people=everyone), dialogue, "who")
         if things:
             texts = [words.say("only_know")] if len(strange) >= _FEW_STRANGE else []
-            texts += [self._who_does(one.id, [each.id for each in slots.people]) for one in things]
+            is_count = has_any(slots.words, self._finder.words.compares["how_many"])  # no question of yes or no
+            asked = () if is_count else [each.id for each in slots.people]
+            texts += [self._who_does(one.id, asked) for one in things]
             if len(things) == 1 and len(does := self._facts.who_does(things[0].id)) == 1:
                 dialogue = replace(dialogue, person=does[0].id)
         elif slots.people:

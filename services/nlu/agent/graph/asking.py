@@ -60,8 +60,10 @@ def _read(language: str) -> Asking:
 
     for kind in data.table(REFERENCE, FILE, "kinds"):  # named here, before the first call
         data.first(language, FILE, f"kinds.{kind}")
+    for kind in data.table(language, FILE, "more"):
+        data.value(language, FILE, f"kinds.{kind}")
+        data.phrases(language, FILE, f"more.{kind}")
     listed("now.words")
-    data.text(language, FILE, "choosing.instructions")
     return Asking(
         holidays=listed("holidays.words"),
         follow_ups=listed("follow_ups.words"),
@@ -78,7 +80,7 @@ def _read(language: str) -> Asking:
         name_trails=listed("names.trail"),
         never_names=listed("names.never"),
         take_backs=listed("wishes.take_backs"),
-        compares={name: listed(f"compare.{name}") for name in data.table(language, FILE, "compare")},
+        compares={name: listed(f"compare.{name}") for name in data.table(REFERENCE, FILE, "compare")},
         counters=frozenset(word for words in listed("words.counters") for word in words),
         before=listed("words.before"),
         after=listed("words.after"),

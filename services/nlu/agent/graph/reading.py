@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import pairwise
-from typing import Protocol
 
 from services.language.clauses import is_abbreviated
 from services.language.spelling import Spelling
@@ -33,7 +32,7 @@ _LEAST_ASKED = 3  # words that are left behind a preamble
 _LONGEST_PREAMBLE = 8
 _MAX_PARTS = 4
 _SHORT = 4  # words that may be no more than what was left out of the question before
-_N_CHOICES = 3
+_N_DOUBTS = 3
 _SENTENCE_END = re.compile(r"[?!…]+\s*|[。？！]+|(?<=(\w))\.+(?:\s+|$)")
 _COMMA = re.compile(r",\s+")
 _LAST_WORD = re.compile(r"[\w.]*\w$")
@@ -66,12 +65,6 @@ class Part:
     is_follow_up: bool = False  # its kind is that of the question before
 
 
-class Chooser(Protocol):
-    """Chooses among kinds that a sentence may be of; None: it cannot say."""
-
-    async def choose(self, text: str, kinds: Sequence[str], *, asked: str, language_code: str) -> str | None: ...
-
-
 class Reader:
     """Reads turns of one agent's callers."""
 
@@ -79,11 +72,10 @@ class Reader:
         self,
         understanding: Understanding,
         finders: Mapping[str, SlotFinder],
-        chooser: Chooser | None,
         spellings: Mapping[str, Spelling],
     ) -> None:
         """`finders` and `spellings` by language tag."""
-        self._understanding, self._finders, self._chooser = understanding, finders, chooser
+        self._understanding, self._finders = understanding, finders
         self._spellings = spellings
 
     async def read(self, text: str, language_code: str, dialogue: Dialogue, now: datetime) -> tuple[Part, ...]:
@@ -152,10 +144,6 @@ class Reader:
         kind, doubts = _decide(guesses)
         if guesses[0].score < _CLEAR_SCORE and _names_another(slots, finder, dialogue):
             return Part(text, dialogue.kind, slots, is_follow_up=True)
-        if doubts and self._chooser:
-            chosen = await self._chooser.choose(text, doubts, asked=dialogue.reply, language_code=language_code)
-            if chosen:
-                kind, doubts = chosen, ()
         return Part(text, kind, slots, guesses[0].score, doubts)
 
 
@@ -202,7 +190,7 @@ def _decide(guesses: Sequence[Guess]) -> tuple[str, tuple[str, ...]]:
         return first.kind, ()
     if first.score < _LEAST_SCORE:
         return UNKNOWN, ()
-    return first.kind, tuple(guess.kind for guess in guesses[:_N_CHOICES])
+    return first.kind, tuple(guess.kind for guess in guesses[:_N_DOUBTS])
 
 
 def _without_preamble(text: str, preambles: Sequence[Words]) -> str:
