@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from services.language import data
-from services.language.data import primary
+from services.language.data import LanguageDataError, primary
 from services.language.spelling import Spelling
 from services.language.words import normalise
 from services.nlu.agent.facts import Person, Service, Topic, names_in
@@ -61,7 +61,8 @@ def _read(language: str) -> Asking:
     for kind in data.table(REFERENCE, FILE, "kinds"):  # named here, before the first call
         data.first(language, FILE, f"kinds.{kind}")
     for kind in data.table(language, FILE, "more"):
-        data.value(language, FILE, f"kinds.{kind}")
+        if kind not in data.table(language, FILE, "kinds"):
+            raise LanguageDataError(f"{data.where(language, FILE)}: 'more.{kind}' is no kind of question")
         data.phrases(language, FILE, f"more.{kind}")
     listed("now.words")
     return Asking(
