@@ -16,11 +16,12 @@ from services.runtime.metrics import StageMetrics
 from services.runtime.providers import ProviderBoard
 from services.runtime.streams import Outbox, exchange, first_config, later_requests
 from services.runtime.tracing import trace_context_of
+from services.stt_proxy.call_profile import CallProfile
 from services.stt_proxy.end_of_turn import EndOfTurnModel
 from services.stt_proxy.engine import SttEngine
 from services.stt_proxy.errors import BadSample, UtteranceFailed
 from services.stt_proxy.events import Evidence, SpeechActivity, TextStage, Transcript, UtteranceSettled
-from services.stt_proxy.listening import CallProfile, Listening
+from services.stt_proxy.listening import Listening
 from services.stt_proxy.metrics import CONCEALED_SAMPLES_TOTAL
 from services.stt_proxy.settings import SttSettings
 from services.stt_proxy.voice_activity import Detector

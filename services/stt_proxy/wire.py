@@ -6,6 +6,7 @@ from voice.stt.v1 import stt_pb2
 from voice.type.v1 import audio_pb2, engine_pb2, expectation_pb2, turn_pb2
 
 from services.audio.pcm import AudioFormat, Encoding
+from services.stt_proxy.call_profile import CallProfile
 from services.stt_proxy.engine import ExpectedKind, Hints, SttEngine
 from services.stt_proxy.errors import (
     BadEndpointing,
@@ -26,7 +27,7 @@ from services.stt_proxy.events import (
     UtteranceSettled,
 )
 from services.stt_proxy.intake import DETECTOR_RATE_HERTZ, LATEST_SAMPLE, MAX_CHUNK_MS, WINDOW_SAMPLES, IdleReason
-from services.stt_proxy.listening import CallProfile
+from services.stt_proxy.line_sounds.detector import LineSound, LineSoundKind
 from services.stt_proxy.prediction import Waits
 from services.stt_proxy.settings import SttSettings
 from services.stt_proxy.steps import HintsUpdate
@@ -39,6 +40,7 @@ LONGEST_DRAFT_SPEECH_MS = 120_000
 MOST_DRAFTS = 100
 FEATURES = (
     "media_idle", "update", "utterance_end", "utterance_discard", "speech_activity", "drafts", "turn_prediction",
+    "line_event",
 )  # fmt: skip
 
 _ENCODINGS = {
@@ -55,6 +57,15 @@ _EXPECTED = {
     expectation_pb2.ExpectedInput.KIND_YES_NO: ExpectedKind.YES_NO,
     expectation_pb2.ExpectedInput.KIND_DIGITS: ExpectedKind.DIGITS,
     expectation_pb2.ExpectedInput.KIND_SPELLING: ExpectedKind.SPELLING,
+}
+_LINE_EVENTS = {
+    LineSoundKind.DTMF: stt_pb2.LineEvent.KIND_DTMF,
+    LineSoundKind.RING_BACK: stt_pb2.LineEvent.KIND_RING_BACK,
+    LineSoundKind.BUSY: stt_pb2.LineEvent.KIND_BUSY,
+    LineSoundKind.DIAL_TONE: stt_pb2.LineEvent.KIND_DIAL_TONE,
+    LineSoundKind.FAX_CALLING: stt_pb2.LineEvent.KIND_FAX_CALLING,
+    LineSoundKind.BEEP: stt_pb2.LineEvent.KIND_BEEP,
+    LineSoundKind.MUSIC: stt_pb2.LineEvent.KIND_MUSIC,
 }
 _STAGES = {
     TextStage.PARTIAL: stt_pb2.Transcript.STAGE_PARTIAL,
@@ -207,6 +218,15 @@ def write_evidence(
                     reason=evidence.reason,
                     message=evidence.message,
                     timing=_write_cost(evidence.cost),
+                )
+            )
+        case LineSound():
+            return stt_pb2.StreamingRecognizeResponse(
+                line_event=stt_pb2.LineEvent(
+                    kind=_LINE_EVENTS[evidence.kind],
+                    start_sample=evidence.start_sample,
+                    end_sample=evidence.end_sample,
+                    key=evidence.key,
                 )
             )
         case Progress(processed_sample):
