@@ -62,7 +62,7 @@ bench: env-test ## Measure turns and barge-in on the wire: a table, and out/benc
 drill: env-stack ## Take a provider of a chain out: STAGE=stt|nlu|tts PROVIDER=name FOR=30 (seconds); without PROVIDER say how they stand
 	@exec $(PYTHON) -m deploy.drill "$(STAGE)" "$(PROVIDER)" $(FOR)
 
-load: env-test ## Load one stage alone: STAGE=stt|nlu|tts|gateway [ENGINE=name]; a table, and out/load-<stage>.json
+load: env-test ## Load one stage alone: STAGE=stt|nlu|tts|gateway [ENGINE=name] [STREAMS=1,4]; a table, and out/load-<stage>.json
 	@exec $(PYTHON) -m tests.load.stage
 
 prove-gpu: env-test ## Run the tests of llama.cpp with all layers on GPUs: needs one, and llama.cpp compiled for it

@@ -91,6 +91,7 @@ class Listening:
             fail=fail,
         )
         self._ear = self._wording.listen(engine, call_id=profile.call_id)
+        self._prepare_every = (getattr(self._ear, "prepare_every_ms", None) or PREPARE_EVERY_MS) * self._per_ms
         self._watch = detector.watch(self._scored, fail)  # last: an engine that refuses leaves no place taken
 
     # -- what the client says ------------------------------------------------------------------------------------------
@@ -163,8 +164,7 @@ class Listening:
 
     def _check_not_far_ahead(self, sample: int, limit_ms: int, field: str) -> None:
         """Sound before an utterance's end belongs to that utterance, so an end far ahead would deafen the call."""
-        latest = self._intake.next_sample + limit_ms * self._per_ms
-        if sample > latest:
+        if sample > self._intake.next_sample + limit_ms * self._per_ms:
             raise BadSample(
                 f"{field} {sample} lies more than {limit_ms} ms ahead of {self._intake.next_sample}, "
                 "the end of the sound sent so far",
@@ -238,7 +238,7 @@ class Listening:
         window = step.window
         self._apply_updates(window.start_sample)
         self._turn(self._gate.hear(window.start_sample, window.end_sample, score), step.arrived_ns)
-        if self._gate.is_open and window.end_sample - self._prepared_to >= PREPARE_EVERY_MS * self._per_ms:
+        if self._gate.is_open and window.end_sample - self._prepared_to >= self._prepare_every:
             self._prepared_to = window.end_sample
             self._wording.prepare(window.end_sample)
         self._reach(window.end_sample)
@@ -294,7 +294,6 @@ class Listening:
         self._ear.end(utterance_id, end_sample)
 
     def _turn(self, edge: Edge | None, trigger_ns: int) -> None:
-        """An edge of speech."""
         if edge is None:
             return
         self._ear.speech(self._utterances.utterance_id, edge.sample, is_begin=isinstance(edge, SpeechBegan))

@@ -260,6 +260,11 @@ class RoutedEar:
         wanted += [max(0, one.onset - self._lead_in) for one in self._wanted().values()]
         return min(wanted, default=None)
 
+    @property
+    def prepare_every_ms(self) -> int | None:
+        """How often the first engine wants to guess while the caller speaks."""
+        return getattr(self._ear, "prepare_every_ms", None)
+
     def hear(self, start_sample: int, samples: Samples) -> None:
         for use in self._uses:
             use.ear.hear(start_sample, samples)

@@ -16,6 +16,7 @@ from services.runtime.metrics import StageMetrics
 from services.runtime.providers import ProviderBoard
 from services.runtime.streams import Outbox, exchange, first_config, later_requests
 from services.runtime.tracing import trace_context_of
+from services.stt_proxy.admission import Admission
 from services.stt_proxy.call_profile import CallProfile
 from services.stt_proxy.end_of_turn import EndOfTurnModel
 from services.stt_proxy.engine import SttEngine
@@ -60,10 +61,21 @@ class SttService(stt_pb2_grpc.SttServiceServicer):
         self._lifecycle = lifecycle
         self._metrics = StageMetrics("stt")
         self._board: ProviderBoard | None = getattr(engine, "board", None)  # a chain has one
+        self._admission = Admission(0)
 
     async def StreamingRecognize(  # noqa: N802 - protobuf's name
         self, request_iterator: _Requests, context: _Context
     ) -> _Responses:
+        if self._settings.measured_admission:
+            self._admission.most = getattr(self._engine, "capacity", 0)  # known once the engine is loaded
+        self._admission.enter()
+        try:
+            async for response in self._recognize(request_iterator, context):
+                yield response
+        finally:
+            self._admission.leave()
+
+    async def _recognize(self, request_iterator: _Requests, context: _Context) -> _Responses:
         config = (await first_config(request_iterator)).config
         check_tenant(context, config.tenant_id)
         call_id = bind_call(config.call_id)

@@ -175,12 +175,19 @@ def write_engine(
         language_codes=engine.language_codes,
         audio_formats=formats,
         limits=engine_pb2.EngineLimits(
-            max_streams=settings.max_streams, max_chunk_bytes=2 * max(RATES_HERTZ) * MAX_CHUNK_MS // 1000
+            max_streams=min(settings.max_streams, _capacity(engine, settings)),
+            max_chunk_bytes=2 * max(RATES_HERTZ) * MAX_CHUNK_MS // 1000,
         ),
         features=(*FEATURES, *engine.features),
         audio_step_ms=WINDOW_SAMPLES * 1000 // DETECTOR_RATE_HERTZ,
         providers=providers,
     )
+
+
+def _capacity(engine: SttEngine, settings: SttSettings) -> int:
+    """Calls the engine was measured to serve; where it was not, as many as the settings let in."""
+    measured = int(getattr(engine, "capacity", 0)) if settings.measured_admission else 0
+    return measured or settings.max_streams
 
 
 def write_evidence(
@@ -248,6 +255,15 @@ def _write_transcript(transcript: Transcript, trace_context: turn_pb2.TraceConte
                 start_sample=segment.start_sample,
                 end_sample=segment.end_sample,
                 confidence=segment.confidence,
+                words=[
+                    stt_pb2.Word(
+                        text=word.text,
+                        start_sample=word.start_sample,
+                        end_sample=word.end_sample,
+                        confidence=word.confidence,
+                    )
+                    for word in segment.words
+                ],
             )
             for segment in transcript.segments
         ],

@@ -63,6 +63,7 @@ class SherpaEngine(LocalEngine):
 
     async def load(self) -> None:
         self._recogniser = await asyncio.to_thread(self._open)
+        await asyncio.to_thread(self.measure)
 
     def listen(
         self,

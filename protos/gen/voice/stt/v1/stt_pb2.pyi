@@ -677,12 +677,54 @@ class Segment(_message.Message):
     START_SAMPLE_FIELD_NUMBER: _builtins.int
     END_SAMPLE_FIELD_NUMBER: _builtins.int
     CONFIDENCE_FIELD_NUMBER: _builtins.int
+    WORDS_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """The words."""
     start_sample: _builtins.int
     """Their first sample."""
     end_sample: _builtins.int
     """First sample after them."""
+    confidence: _builtins.float
+    """0 to 1; absent when the engine does not say."""
+    @_builtins.property
+    def words(self) -> _containers.RepeatedCompositeFieldContainer[Global___Word]:
+        """Its words with their places, where the engine has feature "words"."""
+
+    def __init__(
+        self,
+        *,
+        text: _builtins.str = ...,
+        start_sample: _builtins.int = ...,
+        end_sample: _builtins.int = ...,
+        confidence: _builtins.float | None = ...,
+        words: _abc.Iterable[Global___Word] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_confidence", b"_confidence", "confidence", b"confidence"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_confidence", b"_confidence", "confidence", b"confidence", "end_sample", b"end_sample", "start_sample", b"start_sample", "text", b"text", "words", b"words"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__confidence: _TypeAlias = _typing.Literal["confidence"]  # noqa: Y015
+    _WhichOneofArgType__confidence: _TypeAlias = _typing.Literal["_confidence", b"_confidence"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__confidence) -> _WhichOneofReturnType__confidence | None: ...
+
+Global___Segment: _TypeAlias = Segment  # noqa: Y015
+
+@_typing.final
+class Word(_message.Message):
+    """A word of a segment with its place."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: _builtins.int
+    START_SAMPLE_FIELD_NUMBER: _builtins.int
+    END_SAMPLE_FIELD_NUMBER: _builtins.int
+    CONFIDENCE_FIELD_NUMBER: _builtins.int
+    text: _builtins.str
+    """The word with its signs."""
+    start_sample: _builtins.int
+    """Its first sample."""
+    end_sample: _builtins.int
+    """First sample after it."""
     confidence: _builtins.float
     """0 to 1; absent when the engine does not say."""
     def __init__(
@@ -701,7 +743,7 @@ class Segment(_message.Message):
     _WhichOneofArgType__confidence: _TypeAlias = _typing.Literal["_confidence", b"_confidence"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__confidence) -> _WhichOneofReturnType__confidence | None: ...
 
-Global___Segment: _TypeAlias = Segment  # noqa: Y015
+Global___Word: _TypeAlias = Word  # noqa: Y015
 
 @_typing.final
 class TurnPrediction(_message.Message):
