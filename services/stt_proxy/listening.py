@@ -210,10 +210,10 @@ class Listening:
                 self._take_step(step)
                 continue
             window = step.window
-            is_fresh = self._foreign.hear(window.samples, is_speech=self._gate.is_open) or window.is_fresh
             self._tell_line_sounds(
                 self._line_sounds.feed(window.samples, window.end_sample, is_speech=self._gate.is_open)
             )
+            is_fresh = self._foreign.hear(self._line_sounds.rms, is_speech=self._gate.is_open) or window.is_fresh
             is_quiet = self._quiet.hear(window.samples, is_fresh=is_fresh)
             if self._line_sounds.is_tone:
                 self._recording.mute(window.start_sample, window.end_sample)

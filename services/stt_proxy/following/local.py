@@ -7,7 +7,7 @@ import numpy as np
 from services.runtime.logs import get_logger
 from services.stt_proxy.admission import Stopwatch, calls_by_pace
 from services.stt_proxy.engine import Ear, Hints, Report
-from services.stt_proxy.following.ear import FollowingEar
+from services.stt_proxy.following.call import FollowedCall
 from services.stt_proxy.following.sessions import LOCAL_LIMITS, Session, SessionStream, SessionThreads
 from services.stt_proxy.following.stream import StreamLimits, StreamReport
 from services.stt_proxy.recording import Recording
@@ -54,7 +54,7 @@ class LocalEngine:
         hints: Hints,
         report: Callable[[Report], None],
     ) -> Ear:
-        return FollowingEar(
+        return FollowedCall(
             self, call_id=call_id, recording=recording, sample_rate_hertz=sample_rate_hertz, hints=hints, report=report
         )
 

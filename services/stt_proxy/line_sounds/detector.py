@@ -55,6 +55,7 @@ class LineSoundDetector:
         self._progress = CallProgress()
         self._music = MusicDetector()
         self._position = 0
+        self.rms = 0.0  # of the newest window, of 32768
 
     @property
     def is_tone(self) -> bool:
@@ -67,6 +68,7 @@ class LineSoundDetector:
         """
         self._position = end_sample // self._factor
         frame = self._frames.feed(samples, end_position=self._position)
+        self.rms = frame.rms
         found = [self._sound(LineSoundKind.DTMF, key.start, key.end, key.key) for key in self._keys.feed(frame)]
         burst = self._tones.feed(frame)
         if self._keys.is_held or found:

@@ -98,7 +98,7 @@ def tones_in(power: Power) -> tuple[float, ...]:
         first, last = max(0, at - HALF_WIDTH), min(len(rest), at + HALF_WIDTH + 1)
         around = rest[first:last]
         held = float(around.sum())
-        if found and held < LEAST_SECOND * total:
+        if held < (LEAST_SECOND if found else LEAST_SHARE / 2) * total:
             break
         hertz = (LOWEST_BIN + float(around @ np.arange(first, last)) / held) * LONG_BIN_HERTZ
         found.append((hertz, held / total))

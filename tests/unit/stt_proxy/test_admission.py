@@ -15,7 +15,7 @@ def test_a_quicker_engine_serves_more_calls_and_a_slow_one_some():
     assert calls_by_decode(0.25, 2) == 28
     assert calls_by_decode(0.125, 2) == 56
     assert calls_by_decode(100.0, 2) == 4
-    assert calls_by_pace(0.2, 2) == 18
+    assert calls_by_pace(0.2, 2) == 17
 
 
 def test_beyond_what_is_served_a_call_is_told_when_to_try_again():
