@@ -36,6 +36,7 @@ class ExpectedKind(Enum):
     YES_NO = "yes_no"
     DIGITS = "digits"
     SPELLING = "spelling"
+    ANSWER = "answer"  # to a question, of no shape of its own
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,7 @@ _EXPECTED = {
     expectation_pb2.ExpectedInput.KIND_YES_NO: ExpectedKind.YES_NO,
     expectation_pb2.ExpectedInput.KIND_DIGITS: ExpectedKind.DIGITS,
     expectation_pb2.ExpectedInput.KIND_SPELLING: ExpectedKind.SPELLING,
+    expectation_pb2.ExpectedInput.KIND_ANSWER: ExpectedKind.ANSWER,
 }
 _LINE_EVENTS = {
     LineSoundKind.DTMF: stt_pb2.LineEvent.KIND_DTMF,

@@ -42,6 +42,7 @@ class ExpectedKind(Enum):
     YES_NO = "yes_no"
     DIGITS = "digits"
     SPELLING = "spelling"
+    ANSWER = "answer"
 
 
 class PromptKind(Enum):
