@@ -14,16 +14,18 @@ META: Final = frozenset(
 )
 """What the log itself puts on a line."""
 
-SENTENCES: Final = frozenset({"allowed_by", "complaint", "exposure", "fault", "hint", "remedy", "where"})
-"""Texts of our own, or about files and addresses of the operator."""
+SENTENCES: Final = frozenset({"allowed_by", "complaint", "exposure", "fault", "hint", "remedy", "where", "who"})
+"""Texts of our own, or about files and addresses of the operator; `who` is the name that the operator gave a token, or
+that a certificate of theirs carries.
+"""
 
 CODES: Final = frozenset(
     {
         "action", "action_id", "advertised", "after", "agent_id", "agents", "app", "before", "cause", "channel", "code",
         "codec", "date", "edge", "end_reason", "engine", "expected_from", "failure", "field", "file", "foreign_from",
-        "kind", "language", "listening_on", "outcome", "path", "peer", "phase", "provider", "reason", "rule", "stage",
-        "state", "stop_reason", "target", "tenant_id", "thread", "to", "tool", "url", "was", "watched_call_id", "what",
-        "who",
+        "kind", "language", "listening_on", "nlu_engine", "outcome", "path", "peer", "phase", "provider", "reason",
+        "rule", "stage", "state", "stop_reason", "target", "tenant_id", "thread", "to", "tool", "tts_engine", "url", "was",
+        "watched_call_id", "what", "withheld_rules",
     }
 )  # fmt: skip
 """Names, ids and addresses: no blank in them, and not long."""
@@ -33,7 +35,7 @@ NUMBERS: Final = frozenset(
         "attempt", "calls", "concealed_ms", "confidence", "drafts_dropped", "drafts_made", "drain_s", "duplicate",
         "duration_ms", "echo_vetoes", "end_sample", "epochs", "foreign", "foreign_packets", "found", "hole_ms",
         "is_answered_from_draft", "is_echo_suspected", "is_gateway_prompt", "is_held", "is_settled", "is_to_hang_up",
-        "jitter_ms", "lasted_ms", "late", "latency_ms", "lost", "n_bytes", "n_jobs", "next_try_s", "nlu_ms",
+        "jitter_ms", "lasted_ms", "late", "latency_ms", "lost", "n_bytes", "n_jobs", "n_tries", "next_try_s", "nlu_ms",
         "nlu_streams", "orphan_bridges", "orphan_channels", "payload_changes", "processes", "received", "reordered",
         "sample", "sent", "setting", "since_trigger_us", "skipped_ms", "speech_s", "stalled_s", "status", "stt_ms",
         "stt_streams", "text_chars", "tts_ms", "tts_streams", "turns", "unexplained_ms", "unknown_payload",
@@ -47,7 +49,7 @@ COUNTERS: Final = "n."
 FREE_TEXT: Final = frozenset({"error", "message", "why"})
 """Texts of libraries and peers, in which anything may stand: always personal."""
 
-_CODE: Final = re.compile(r"[^\s\"'<>]{0,128}")
+_CODE: Final = re.compile(r"[^\s\"'<>]{0,128}|[\w.-]{1,64}(>[\w.-]{1,64}){1,7}")  # or a chain: "openai>llama_cpp"
 _REASON: Final = re.compile(r"[A-Za-z_]{0,64}")
 
 
