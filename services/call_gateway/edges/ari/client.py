@@ -1,7 +1,6 @@
 """Asterisk's REST interface: the few requests a gateway needs, each with a limit."""
 
 import base64
-import json
 from types import TracebackType
 from typing import Any, Final, Self
 from urllib.parse import quote
@@ -11,6 +10,7 @@ from yarl import URL
 
 from services.call_gateway.edges.ari.settings import AriSettings
 from services.call_gateway.edges.edge import LegFailed
+from services.runtime.json_text import read_json
 
 _NOT_FOUND: Final = 404
 _FIRST_ERROR: Final = 300
@@ -117,7 +117,7 @@ class AriClient:
         if response.status >= _FIRST_ERROR:
             raise AriRefused(f"{method} {address}", response.status, _message(text))
         try:
-            return json.loads(text) if text else None
+            return read_json(text) if text else None
         except ValueError as error:
             raise AriRefused(f"{method} {address}", response.status, "the answer is no JSON") from error
 
@@ -134,6 +134,6 @@ def _basic(user: str, password: str) -> str:
 
 def _message(text: str) -> str:
     try:
-        return str(json.loads(text)["message"])[:200]
+        return str(read_json(text)["message"])[:200]
     except (ValueError, KeyError, TypeError):
         return text[:200]
