@@ -93,6 +93,13 @@ async def test_an_agent_of_another_tenant_reads_as_one_that_does_not_exist(stack
     assert "red-desk" in others.message
 
 
+async def test_a_language_that_the_agent_does_not_speak_is_the_callers_fault(stack: ScriptedStack) -> None:
+    async with desk(stack, "red") as red:
+        refused = await failure_of(call(red, "red", language_codes=["sw-KE"]))
+    assert (refused.code, refused.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "CALL_REFUSED")
+    assert "UNKNOWN_LANGUAGE" in refused.message
+
+
 async def test_engines_are_described_with_the_askers_own_agents(stack: ScriptedStack) -> None:
     async def agents(who: str, **asked: str) -> Any:
         async with open_channel(stack.servers["nlu"].target, ChannelSettings(token=TOKENS[who])) as channel:
