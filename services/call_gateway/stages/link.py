@@ -135,9 +135,7 @@ class StageLink(Generic[Request, Response]):
         self._report(failure, was_open=True)
 
     def _report(self, failure: StreamFailure, *, was_open: bool) -> None:
-        is_request_at_fault = (
-            failure.is_request_at_fault and not was_open
-        )  # later it is this gateway's fault
+        is_request_at_fault = failure.is_request_at_fault and not was_open  # later it is this gateway's fault
         count = metrics.client_errors_total if is_request_at_fault else metrics.errors_total
         count(failure.reason).inc()
         log.warning("stage_failed", stage=self._stage.value, reason=failure.reason, **{"pii.message": failure.message})

@@ -163,3 +163,14 @@ def test_dashboards_and_alerts_speak_of_metrics_that_exist():
 def test_the_lock_file_names_no_folder_of_one_machine():
     lock = (_ROOT / "uv.lock").read_text(encoding="utf-8")
     assert not re.search(r'source = \{ registry = "(?!https://)', lock)
+
+
+def test_uv_is_installed_by_hash_wherever_it_is():
+    pinned = (_DEPLOY / "uv.txt").read_text(encoding="utf-8")
+    (version,) = re.findall(r"^uv==([\d.]+)", pinned, re.MULTILINE)
+    assert len(re.findall(r"--hash=sha256:[0-9a-f]{64}", pinned)) == 2
+    script = (_DEPLOY / "environment.sh").read_text(encoding="utf-8")
+    assert f"UV_VERSION={version} " in script
+    for path in [_DEPLOY / "environment.sh", *(_DEPLOY / "docker").iterdir()]:
+        for line in path.read_text(encoding="utf-8").splitlines():
+            assert "pip install" not in line or "--require-hashes" in line, f"{path.name}: {line}"

@@ -1,6 +1,8 @@
 """Asterisk's REST interface: the few requests a gateway needs, each with a limit."""
 
 import base64
+import ssl
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 from urllib.parse import quote
@@ -10,6 +12,8 @@ from yarl import URL
 
 from services.call_gateway.edges.ari.settings import AriSettings
 from services.call_gateway.edges.edge import LegFailed
+from services.runtime.credentials import WatchedFiles
+from services.runtime.errors import StartupError
 from services.runtime.json_text import read_json
 
 _NOT_FOUND: Final = 404
@@ -35,6 +39,23 @@ class AriRefused(LegFailed):
         return self.status == _NOT_FOUND
 
 
+class _AuthorityFile(WatchedFiles[str]):
+    """The PEM certificates Asterisk's is verified with, as they stand in their file."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises StartupError."""
+        super().__init__("ari_authorities", (path,), lambda: _read_authorities(path))
+
+
+def _read_authorities(path: Path) -> str:
+    try:
+        text = path.read_text(encoding="ascii")
+        ssl.create_default_context(cadata=text)
+    except (OSError, ValueError) as error:
+        raise StartupError(f"GATEWAY_ARI_TLS_CA_FILE {path}: {error}") from error
+    return text
+
+
 class AriClient:
     """One HTTP session with one Asterisk. Use as a context manager. Every request raises AriUnreachable, AriRefused."""
 
@@ -42,6 +63,7 @@ class AriClient:
         self._settings = settings
         self._base = f"{settings.url}/ari"
         self._tls = settings.tls()
+        self._ca = None if settings.tls_ca_file is None else _AuthorityFile(settings.tls_ca_file)
         self._http: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -58,6 +80,12 @@ class AriClient:
         if self._http is not None:
             await self._http.close()
             self._http = None
+
+    async def renew_authorities(self) -> None:
+        """Believe those too whom the file names anew; connections that are open go on. Until cancelled."""
+        if self._ca is not None and isinstance(self._tls, ssl.SSLContext):
+            context, authorities = self._tls, self._ca
+            await authorities.watch(lambda: context.load_verify_locations(cadata=authorities.current))
 
     async def open_events(self) -> aiohttp.ClientWebSocketResponse:
         """The socket our application's events come by. Opening it is what subscribes; the caller closes it."""
