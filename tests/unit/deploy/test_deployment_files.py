@@ -174,3 +174,12 @@ def test_uv_is_installed_by_hash_wherever_it_is():
     for path in [_DEPLOY / "environment.sh", *(_DEPLOY / "docker").iterdir()]:
         for line in path.read_text(encoding="utf-8").splitlines():
             assert "pip install" not in line or "--require-hashes" in line, f"{path.name}: {line}"
+
+
+def test_the_dialplan_puts_nothing_of_a_callers_into_its_words():
+    """What a caller writes (name, number, headers, what was dialled) is in no argument: it could hold a comma."""
+    text = (_DEPLOY / "asterisk" / "production" / "extensions.conf").read_text(encoding="utf-8")
+    used = set(re.findall(r"\$\{(\w+)", text.replace("not ${EXTEN}", "")))
+    own = {name for name in used if name.startswith("TONG_DAI_")}
+    assert used - own == {"CHANNEL", "CUT", "DIALSTATUS", "FIELDQTY", "GLOBAL", "STASISSTATUS"}
+    assert "TONG_DAI_DESTINATION" in own, "the gateway sets it, to what the agent's file lists"
