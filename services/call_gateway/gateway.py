@@ -50,6 +50,7 @@ class Gateway:
         self._pace = StagePace()
         self._max_calls = settings.max_calls
         self._pacer: Pacer
+        self._is_loaded = False
         self._renewed: RenewedChannels
         self._channels: StageChannels
         self._agents: AgentBook
@@ -66,6 +67,7 @@ class Gateway:
             nlu=renewed.open(self._settings.nlu_target, health_service=SERVICE_NAMES[Stage.NLU]),
             tts=renewed.open(self._settings.tts_target, health_service=SERVICE_NAMES[Stage.TTS]),
         )
+        self._is_loaded = True
         self._agents = AgentBook(self._channels.nlu, PromptLibrary(self._channels.tts, shipped))
         self._pacer = Pacer()
         self.program = ProgramEdge(self._pacer)
@@ -116,8 +118,9 @@ class Gateway:
         )
 
     async def close(self) -> None:
-        """The process ends."""
-        await self._channels.close()
+        """The process ends, perhaps before it has loaded."""
+        if self._is_loaded:
+            await self._channels.close()
 
     async def check_agent(self, agent_id: str, *, tenant_id: str) -> None:
         """Raise UnknownAgent when an agent is named that the NLU stage does not know, or not for the tenant."""

@@ -180,3 +180,29 @@ async def test_a_token_does_not_leave_the_machine_over_plain_text() -> None:
         open_channel("stt.example:50052", ChannelSettings(token=OLD))
     async with open_channel("stt.example:50052", ChannelSettings(token=OLD, allow_insecure=True)):
         pass
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"GATEWAY_STAGE_TOKEN_FILE": "/nowhere"}, "/nowhere"),
+        ({"GATEWAY_STAGE_TLS_CA_FILE": "/nowhere"}, "/nowhere"),
+        (
+            {
+                "GATEWAY_EDGES": "ari",
+                "GATEWAY_ARI_URL": "https://127.0.0.1:1",
+                "GATEWAY_ARI_TLS_CA_FILE": "/nowhere",
+            },
+            "GATEWAY_ARI_TLS_CA_FILE /nowhere",
+        ),
+    ],
+)
+async def test_credentials_that_are_not_there_end_a_gateway_in_one_line(
+    settings: dict[str, str], named: str, tmp_path: Path
+) -> None:
+    with running(CALL, "script", tmp_path, settings=settings, is_awaited=False) as gateway:
+        assert await asyncio.to_thread(gateway.process.wait, 60) == 1
+        (line,) = [line for line in gateway.log().splitlines() if not line.startswith("{")]
+        assert "Traceback" not in gateway.log()
+    assert line.startswith("call: ")
+    assert named in line

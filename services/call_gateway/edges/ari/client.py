@@ -62,8 +62,8 @@ class AriClient:
     def __init__(self, settings: AriSettings) -> None:
         self._settings = settings
         self._base = f"{settings.url}/ari"
-        self._tls = settings.tls()
         self._ca = None if settings.tls_ca_file is None else _AuthorityFile(settings.tls_ca_file)
+        self._tls = settings.tls()
         self._http: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
