@@ -19,7 +19,7 @@ export WAV EDGE SCENARIO STAGE ENGINE PROVIDER AGENT_KIND PART LANGUAGES
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run-stack pbx call models test check protos bench load drill evaluate prove-gpu prove-nlu prove-google clean \
+.PHONY: help run-stack pbx call models test check protos bench load drill evaluate prove-gpu prove-nlu prove-google clean clients test-clients \
   env-stack env-call env-test
 
 help: ## Say what can be made
@@ -58,6 +58,16 @@ check: env-test ## Protos, style, types, imports: what can be told without runni
 protos: env-test ## Make the stubs in protos/gen again, then check the protos
 	@protos/generate.sh
 	@protos/check.sh
+
+clients: env-test ## Generate and build the clients in Go, TypeScript and Java; needs their tool chains, and says which
+	@clients/build.sh
+
+test-clients: env-test ## Clients in every language: code from the protos, lint, and every program against running services
+	@clients/build.sh check
+	@clients/build.sh
+	@clients/lint.sh
+	@echo "== tests"
+	@$(PYTHON) -m pytest tests/clients
 
 bench: env-test ## Measure turns and barge-in on the wire: a table, and out/bench.json
 	@exec $(PYTHON) -m tests.load.bench

@@ -9,7 +9,7 @@ from opentelemetry.trace import Span
 from voice.stt.v1 import stt_pb2, stt_pb2_grpc
 from voice.type.v1 import engine_pb2, turn_pb2
 
-from services.runtime.identity import check_tenant
+from services.runtime.identity import check_every_tenant, check_tenant
 from services.runtime.lifecycle import Lifecycle
 from services.runtime.logs import bind_call, get_logger
 from services.runtime.metrics import StageMetrics
@@ -121,6 +121,7 @@ class SttService(stt_pb2_grpc.SttServiceServicer):
         request: stt_pb2.TripProviderRequest,
         context: grpc.aio.ServicerContext[stt_pb2.TripProviderRequest, stt_pb2.TripProviderResponse],
     ) -> stt_pb2.TripProviderResponse:
+        check_every_tenant()
         board = self._board or ProviderBoard(self._metrics)
         providers = board.trip(request.provider, request.duration_ms, is_allowed=self._settings.drills)
         return stt_pb2.TripProviderResponse(providers=providers)
