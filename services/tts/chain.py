@@ -37,8 +37,10 @@ class TurnVoice:
         """The engines of chains that have sounded, in order, joined by ">"; empty: none is one of a chain."""
         return ">".join(dict.fromkeys(speaker.provider.name for speaker in self._sounded if speaker.provider))
 
-    async def synthesize(self, line: Line, begin: Callable[[EngineDescription], None]) -> AsyncGenerator[Speech, None]:
-        """Say a line; `begin` is called with the engine's description before each attempt.
+    async def synthesize(
+        self, line: Line, begin: Callable[[EngineDescription, str], None]
+    ) -> AsyncGenerator[Speech, None]:
+        """Say a line; `begin` is called with the engine's description and the voice before each attempt.
 
         Raises EngineFailed, UnknownLanguage, UnknownVoice.
         """
@@ -64,13 +66,13 @@ class TurnVoice:
         speaker: Speaker,
         permit: Permit | None,
         line: Line,
-        begin: Callable[[EngineDescription], None],
+        begin: Callable[[EngineDescription, str], None],
         waiting: list[Speaker],
     ) -> AsyncGenerator[Speech, None]:
         provider, asked_s = speaker.provider, self._clock()
         has_sound = is_settled = False
         try:
-            begin(speaker.engine.describe())
+            begin(speaker.engine.describe(), speaker.voice)
             async with aclosing(speaker.engine.synthesize(replace(line, voice=speaker.voice))) as speech:
                 while True:
                     limit_s = None if has_sound or not waiting else self._first_audio_limit_s

@@ -29,6 +29,7 @@ class Voice:
 
     name: str
     language_codes: tuple[str, ...]  # BCP-47; empty: any
+    level_dbov: float | None = None  # active speech level (ITU-T P.56) of its own sound; None: learnt as it speaks
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,7 @@ class Speech:
     word_ends: tuple[WordEnd, ...] = ()
     queue_us: int = 0  # waited for a worker, a batch or a slot
     compute_us: int = 0  # worked
+    is_whole: bool = False  # the line's first and only piece
 
 
 class TtsEngine(Protocol):

@@ -15,6 +15,7 @@ from services.runtime.metrics import StageMetrics
 from services.runtime.streams import Outbox, exchange, first_config, later_requests
 from services.tts.call_voice import CallVoice, Output
 from services.tts.errors import BadLead
+from services.tts.levels import VoiceLevels
 from services.tts.manners import Manners
 from services.tts.router import Router
 from services.tts.settings import TtsSettings
@@ -53,6 +54,7 @@ class TtsService(tts_pb2_grpc.TtsServiceServicer):
         self._router = router
         self._lifecycle = lifecycle
         self._metrics = StageMetrics("tts")
+        self._levels = VoiceLevels()
 
     async def DescribeEngine(  # noqa: N802 - the proto's name
         self,
@@ -139,6 +141,7 @@ class TtsService(tts_pb2_grpc.TtsServiceServicer):
             ),
             max_lead_ms=max_lead_ms,
             first_audio_limit_s=self._settings.first_audio_limit_s,
+            levels=self._levels,
         )
 
     async def _say_going_away(self, outbox: Outbox[Response]) -> None:

@@ -11,6 +11,7 @@ from services.audio.pcm import AudioFormat
 from services.language.reading.normalizer import Normalizer
 from services.tts.chain import TurnVoice
 from services.tts.engine import EngineDescription, Line
+from services.tts.levels import VoiceLevels
 from services.tts.pacing import Pacer
 from services.tts.router import Router
 from services.tts.sentences import Clause
@@ -50,7 +51,9 @@ class TurnSpeaker:
         pauses: Pauses,
         max_lead_ms: int,
         first_audio_limit_s: float = 1.5,
+        levels: VoiceLevels | None = None,
     ) -> None:
+        """`levels`: what all calls have learnt of the voices."""
         self._router = router
         self._normalizer = normalizer
         self._format = audio_format
@@ -58,6 +61,7 @@ class TurnSpeaker:
         self._pauses = pauses
         self._max_lead_ms = max_lead_ms
         self._first_audio_limit_s = first_audio_limit_s
+        self._levels = levels or VoiceLevels()
 
     async def speak(self, turn: Turn) -> AsyncGenerator[Mark | Chunk, None]:
         """Everything of a turn, chunks no earlier than the lead allows. Closing the iterator stops the engine.
@@ -97,13 +101,17 @@ class TurnSpeaker:
             due_s=partial(pacer.due_s, asked_s=time.monotonic()),
         )
 
-        def begin(description: EngineDescription) -> None:
+        spoken_by: list[tuple[EngineDescription, str]] = []
+
+        def begin(description: EngineDescription, voice: str) -> None:
+            spoken_by[:] = [(description, voice)]
             track.begin_clause(
                 clause,
                 spoken,
                 sample_rate_hertz=description.sample_rate_hertz,
                 measures_words=description.measures_words,
                 pause_ms=pause_ms,
+                expected_dbov=self._levels.expected(description, voice, manner.language_code),
             )
 
         async with aclosing(choice.synthesize(line, begin)) as speech:
@@ -114,6 +122,8 @@ class TurnSpeaker:
                     yield output
         for output in track.end_clause():
             yield output
+        for description, voice in spoken_by:
+            self._levels.learn(description, voice, manner.language_code, track.measured())
 
     async def _keep_pace(self, pacer: Pacer, output: Mark | Chunk) -> None:
         if isinstance(output, Mark):

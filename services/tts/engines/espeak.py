@@ -43,7 +43,7 @@ class EspeakEngine:
 
         done = await self._workers.run(speak, due_s=line.due_s())
         samples, words = done.result
-        yield Speech(samples, _word_ends(words, len(samples)), done.queue_us, done.compute_us)
+        yield Speech(samples, _word_ends(words, len(samples)), done.queue_us, done.compute_us, is_whole=True)
 
     async def close(self) -> None:
         self._workers.close()
