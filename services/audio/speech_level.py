@@ -1,7 +1,7 @@
 """Active speech level, ITU-T P.56 method B. Sans-IO.
 
-Levels are in dBov, as ITU-T G.100.1 counts them: 0 dBov is the power of a square wave that fills 16 bits, so a sine that
-fills them has -3 dBov.
+Levels are in dBov, as ITU-T G.100.1 counts them: 0 dBov is the power of a square wave that fills 16 bits, and a sine
+that fills them has -3 dBov.
 """
 
 import math
