@@ -109,9 +109,9 @@ class Conversation:
                 await self._hear(received)
             case TranscriptCorrection(turn_id, text):
                 if not is_clean(text, max_chars=self._settings.max_turn_text_chars):
-                    log.warning("correction_ignored", turn_id=turn_id, why="too long, or control characters")
+                    log.warning("correction_ignored", turn_id=turn_id, fault="too long, or control characters")
                 elif not self._history.correct(turn_id, text):
-                    log.info("correction_ignored", turn_id=turn_id, why="no such turn, or its text went into another")
+                    log.info("correction_ignored", turn_id=turn_id, fault="no such turn, or its text went into another")
             case CallActionResult(action_id, outcome, reason):
                 self._note_act(action_id, outcome, reason)
 

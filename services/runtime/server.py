@@ -145,7 +145,7 @@ async def _load(load: Step) -> None:
     try:
         await load()
     except NotServing as reason:
-        log.error("not_serving", why=str(reason))
+        log.error("not_serving", fault=str(reason))
         await asyncio.Event().wait()
 
 
@@ -154,7 +154,7 @@ async def _end_with_engine(server: ServiceServer, metrics: StageMetrics) -> None
     that hangs, so neither runs.
     """
     lost = await watch_engines()
-    log.error("engine_lost", engine=lost.engine, thread=lost.thread, cause=lost.cause)
+    log.error("engine_lost", engine=lost.engine, thread=lost.thread, fault=lost.cause)
     metrics.errors_total("ENGINE_LOST").inc()
     with suppress(TimeoutError):
         async with asyncio.timeout(_LAST_WORDS_S):

@@ -31,7 +31,7 @@ def table(name: str, token: str, tenants: str, scopes: str = "connect") -> str:
     )
 
 
-TOKENS = table("clinic", CLINIC, "clinic") + table("operator", OPERATOR, "*")
+TOKENS = table("clinic", CLINIC, "clinic") + table("operator", OPERATOR, "*", 'connect", "watch')
 
 
 @pytest.fixture(params=list(STAGES))

@@ -320,5 +320,5 @@ def _read(path: Path) -> AgentProfile:
         raise StartupError(f"{path}: {' '.join(str(error).split())}") from error
     today = datetime.now(agent.zone).date()
     for day in past_exceptions(agent.facts, today):
-        log.warning("exception_past", file=str(path), date=str(day), why="it changes nothing any more")
+        log.warning("exception_past", file=str(path), date=str(day), hint="it changes nothing any more")
     return agent

@@ -168,7 +168,7 @@ def _keep(path: Path, vectors: Mapping[str, Vectors]) -> None:
         np.savez(part, keys=np.array(list(vectors)), vectors=np.stack(list(vectors.values())))
         part.replace(path)
     except OSError as error:
-        log.warning("cache_not_written", file=str(path), why=str(error))
+        log.warning("cache_not_written", file=str(path), fault=str(error))
 
 
 def key_of(text: str) -> str:

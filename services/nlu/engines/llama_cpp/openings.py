@@ -60,7 +60,7 @@ class KeptOpenings:
             for old in files[:-_MOST_FILES]:
                 old.unlink(missing_ok=True)
         except OSError as error:
-            log.warning("opening_not_kept", path=str(path), why=str(error))
+            log.warning("opening_not_kept", path=str(path), fault=str(error))
 
     def _file(self, tokens: Sequence[int]) -> Path:
         digest = hashlib.sha256(f"{self._model}:{list(tokens)}".encode()).hexdigest()
