@@ -59,7 +59,8 @@ class PolyphaseResampler:
         keep_from = end * self._down // self._up - self._half + 1
         self._held = self._held[keep_from - self._held_from :]
         self._held_from = keep_from
-        return np.clip(np.rint(values), -32768, 32767).astype(np.int16)
+        ready: Samples = np.clip(np.rint(values), -32768, 32767).astype(np.int16)
+        return ready
 
 
 @lru_cache(maxsize=32)
@@ -72,4 +73,5 @@ def _phases(from_hertz: int, to_hertz: int, up: int) -> NDArray[np.float32]:
     distances = np.arange(-half + 1, half + 1)[None, :] - np.arange(up)[:, None] / up
     window = np.i0(beta * np.sqrt(np.clip(1 - (distances / half) ** 2, 0, None))) / np.i0(beta)
     weights = lower * np.sinc(lower * distances) * window
-    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+    phases: NDArray[np.float32] = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+    return phases
