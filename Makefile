@@ -12,6 +12,7 @@ FOR ?= 30
 AGENT_KIND ?=
 PART ?=
 LANGUAGES ?=
+ONE_PROCESS ?=
 export WAV EDGE SCENARIO STAGE ENGINE PROVIDER AGENT_KIND PART LANGUAGES
 # buf, grpcurl and the like come with the environment
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -23,8 +24,8 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1\t/' | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
 
-run-stack: env-stack ## Start the services, from nothing; Ctrl-C drains and stops; GATEWAY_PROCESSES=n gateways
-	@exec $(PYTHON) -m deploy.run_stack
+run-stack: env-stack ## Start the services, from nothing; Ctrl-C drains and stops; GATEWAY_PROCESSES=n gateways; ONE_PROCESS=1
+	@exec $(PYTHON) -m deploy.run_stack $(if $(filter-out 0,$(ONE_PROCESS)),--one-process)
 
 pbx: env-stack ## Start a private Asterisk that sends its calls to the stack; needs no root
 	@exec $(PYTHON) -m deploy.asterisk.pbx
@@ -58,7 +59,7 @@ protos: env-test ## Make the stubs in protos/gen again, then check the protos
 bench: env-test ## Measure turns and barge-in on the wire: a table, and out/bench.json
 	@exec $(PYTHON) -m tests.load.bench
 
-drill: env-stack ## Take a provider of a chain out: STAGE=nlu|tts PROVIDER=name FOR=30 (seconds); without PROVIDER say how they stand
+drill: env-stack ## Take a provider of a chain out: STAGE=stt|nlu|tts PROVIDER=name FOR=30 (seconds); without PROVIDER say how they stand
 	@exec $(PYTHON) -m deploy.drill "$(STAGE)" "$(PROVIDER)" $(FOR)
 
 load: env-test ## Load one stage alone: STAGE=stt|nlu|tts|gateway [ENGINE=name]; a table, and out/load-<stage>.json

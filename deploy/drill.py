@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import grpc
 from voice.nlu.v1 import nlu_pb2, nlu_pb2_grpc
+from voice.stt.v1 import stt_pb2, stt_pb2_grpc
 from voice.tts.v1 import tts_pb2, tts_pb2_grpc
 from voice.type.v1 import engine_pb2
 
@@ -20,7 +21,7 @@ from services.runtime.channels import open_channel
 from services.runtime.errors import rpc_failure
 
 _LIMIT_S = 5.0
-_STAGES = ("nlu", "tts")
+_STAGES = ("stt", "nlu", "tts")
 
 
 async def _providers(stage: str, target: str) -> Sequence[engine_pb2.Provider]:
@@ -28,6 +29,9 @@ async def _providers(stage: str, target: str) -> Sequence[engine_pb2.Provider]:
         if stage == "nlu":
             nlu = nlu_pb2_grpc.NluServiceStub(channel)
             return (await nlu.DescribeEngine(nlu_pb2.DescribeEngineRequest(), timeout=_LIMIT_S)).engine.providers
+        if stage == "stt":
+            stt = stt_pb2_grpc.SttServiceStub(channel)
+            return (await stt.DescribeEngine(stt_pb2.DescribeEngineRequest(), timeout=_LIMIT_S)).engine.providers
         tts = tts_pb2_grpc.TtsServiceStub(channel)
         return (await tts.DescribeEngine(tts_pb2.DescribeEngineRequest(), timeout=_LIMIT_S)).engine.providers
 
@@ -38,6 +42,10 @@ async def _trip(stage: str, target: str, provider: str, duration_ms: int) -> Seq
             nlu = nlu_pb2_grpc.NluServiceStub(channel)
             asked = nlu_pb2.TripProviderRequest(provider=provider, duration_ms=duration_ms)
             return (await nlu.TripProvider(asked, timeout=_LIMIT_S)).providers
+        if stage == "stt":
+            stt = stt_pb2_grpc.SttServiceStub(channel)
+            tripped = stt_pb2.TripProviderRequest(provider=provider, duration_ms=duration_ms)
+            return (await stt.TripProvider(tripped, timeout=_LIMIT_S)).providers
         tts = tts_pb2_grpc.TtsServiceStub(channel)
         request = tts_pb2.TripProviderRequest(provider=provider, duration_ms=duration_ms)
         return (await tts.TripProvider(request, timeout=_LIMIT_S)).providers

@@ -2,7 +2,7 @@
 
 Says how far each is until all serve, then where they are; says when one dies and when it is back. A service that cannot
 start at first ends the command with that service's own line and exit status 1; one that fails later on does not end the
-calls of the others.
+calls of the others. With --one-process the four are one process, which lives and dies as a whole.
 """
 
 import signal
@@ -14,10 +14,10 @@ from pathlib import Path
 from types import FrameType
 
 from deploy.fetch_models import fetch_models
-from deploy.processes import Process, stack_processes
+from deploy.processes import STACK, Process, one_process, stack_processes
 from deploy.settings import read_stack_settings
 from deploy.stack import HealthWatch, check_ports
-from deploy.supervision import ProcessState, Supervision
+from deploy.supervision import FOUR_PROCESSES, ONE_PROCESS, ProcessState, Supervision
 from services.runtime.errors import StartupError
 from services.runtime.models import read_models
 
@@ -44,12 +44,17 @@ class Watched:
     def name(self) -> str:
         return self.process.name
 
+    @property
+    def process_name(self) -> str:
+        """Of the whole process, for people."""
+        return STACK if self.process.supervised_name == STACK else self.name
+
 
 def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
     try:
-        _run()
+        _run(is_one_process="--one-process" in sys.argv[1:])
     except StartupError as error:
         print(error, file=sys.stderr)
         return 1
@@ -58,18 +63,20 @@ def main() -> int:
     return 0
 
 
-def _run() -> None:
+def _run(*, is_one_process: bool) -> None:
     began = time.monotonic()
-    processes = stack_processes()
+    processes = one_process() if is_one_process else stack_processes()
     for process in processes:
         check_ports(process.service, process.settings)
     fetch_models(_wanted_models(processes), read_stack_settings(), _say)
     drain_s = max(each.settings.drain_s for each in processes)
     watched = [Watched(each, HealthWatch(each.service, each.settings)) for each in processes]
     n_gateways = sum(each.service.name == "call_gateway" for each in processes)
-    with Supervision(_LOGS, drain_s, n_gateways=n_gateways) as supervision:
+    config = ONE_PROCESS if is_one_process else FOUR_PROCESSES
+    stop_s = 2 * drain_s if is_one_process else drain_s  # the gateway drains before the stages
+    with Supervision(_LOGS, stop_s, n_gateways=n_gateways, config=config) as supervision:
         try:
-            _say(f"starting {len(watched)} processes; logs in {_LOGS}")
+            _say(f"starting {_counted(processes)}; logs in {_LOGS}")
             _wait_until_serving(supervision, watched, began)
             _show_addresses(processes, time.monotonic() - began)
             _keep_watch(supervision, watched)
@@ -89,10 +96,10 @@ def _wait_until_serving(supervision: Supervision, watched: Sequence[Watched], be
     next_word = time.monotonic() + 5.0
     while not all(each.is_serving for each in watched):
         for state in supervision.states():
-            each = _of(watched, state)
-            each.pid = each.pid or state.pid
-            if state.state in {"BACKOFF", "EXITED", "FATAL"} or state.pid not in {0, each.pid}:
-                raise StartupError(f"{each.name} does not start: {_why_it_ended(supervision, each, state)}")
+            for each in _of(watched, state):
+                each.pid = each.pid or state.pid
+                if state.state in {"BACKOFF", "EXITED", "FATAL"} or state.pid not in {0, each.pid}:
+                    raise StartupError(f"{each.process_name} does not start: {_why_it_ended(supervision, each, state)}")
         if not supervision.is_alive:
             raise StartupError(f"supervisor does not start: {supervision.last_word('supervisor')}")
         for each in watched:
@@ -117,13 +124,15 @@ def _keep_watch(supervision: Supervision, watched: Sequence[Watched]) -> None:
     tried_at: dict[str, float] = {}
     while supervision.is_alive:
         for state in supervision.states():
-            each = _of(watched, state)
+            each, *_ = here = _of(watched, state)
             if state.state == "FATAL" and time.monotonic() - tried_at.get(state.name, -_TRY_AGAIN_S) >= _TRY_AGAIN_S:
                 tried_at[state.name] = time.monotonic()
                 why = _why_it_ended(supervision, each, state)
-                _say(f"{each.name:<15} cannot be started: {why}; the others go on, and it is tried again")
+                others = "the others go on, and " if len(here) < len(watched) else ""
+                _say(f"{each.process_name:<15} cannot be started: {why}; {others}it is tried again")
                 supervision.restart(state.name)
-            _note_change(each, state)
+            for each in here:
+                _note_change(each, state)
         time.sleep(2 * _LOOK_EVERY_S)
     raise StartupError(f"supervisor is gone; see {_LOGS}")
 
@@ -145,13 +154,20 @@ def _why_it_ended(supervision: Supervision, each: Watched, state: ProcessState) 
 
 
 def _last_word(supervision: Supervision, each: Watched) -> str:
-    """The last line of a process, without the stage it begins with."""
+    """The last line of a process, without the stage it begins with where the process is that stage's alone."""
+    said = supervision.last_word(each.process.supervised_name)
     stage = each.process.service.full_name.split(".")[1]
-    return supervision.last_word(each.process.supervised_name).removeprefix(f"{stage}: ")
+    return said if each.process_name == STACK else said.removeprefix(f"{stage}: ")
 
 
-def _of(watched: Sequence[Watched], state: ProcessState) -> Watched:
-    return next(each for each in watched if each.process.supervised_name == state.name)
+def _of(watched: Sequence[Watched], state: ProcessState) -> list[Watched]:
+    """What the process holds: a service, or all of them."""
+    return [each for each in watched if each.process.supervised_name == state.name]
+
+
+def _counted(processes: Sequence[Process]) -> str:
+    n_processes = len({each.supervised_name for each in processes})
+    return "one process" if n_processes == 1 else f"{n_processes} processes"
 
 
 def _show_addresses(processes: Sequence[Process], took_s: float) -> None:

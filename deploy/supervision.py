@@ -13,7 +13,8 @@ from types import TracebackType
 
 from supervisor.xmlrpc import SupervisorTransport  # type: ignore[import-untyped]
 
-_CONFIG = Path(__file__).with_name("supervisord.conf")
+FOUR_PROCESSES = Path(__file__).with_name("supervisord.conf")
+ONE_PROCESS = Path(__file__).with_name("supervisord_one.conf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +28,14 @@ class ProcessState:
 
 
 class Supervision:
-    """Runs `deploy/supervisord.conf` as a child, in a session of its own so that Ctrl-C reaches us alone.
+    """Runs supervisor on one of the two files as a child, in a session of its own so that Ctrl-C reaches us alone.
 
     A context: leaving it stops every process, waiting as long as they may drain, and then some.
     """
 
-    def __init__(self, logs_dir: Path, drain_s: float, *, n_gateways: int = 1) -> None:
+    def __init__(self, logs_dir: Path, drain_s: float, *, n_gateways: int = 1, config: Path = FOUR_PROCESSES) -> None:
         self._logs_dir = logs_dir
+        self._config = config
         self._n_gateways = n_gateways
         self._stop_s = round(drain_s) + 5
 
@@ -49,7 +51,7 @@ class Supervision:
             "TONG_DAI_STOP_S": str(self._stop_s),
             "TONG_DAI_GATEWAYS": str(self._n_gateways),
         }
-        command = [sys.executable, "-m", "supervisor.supervisord", "--configuration", str(_CONFIG)]
+        command = [sys.executable, "-m", "supervisor.supervisord", "--configuration", str(self._config)]
         self._process = subprocess.Popen(command, env=environment, start_new_session=True)  # noqa: S603
         return self
 

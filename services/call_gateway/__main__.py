@@ -7,18 +7,17 @@ from services.call_gateway.gateway import Gateway
 from services.call_gateway.service import FULL_NAME, SCOPES, CallGatewayService
 from services.call_gateway.settings import GatewaySettings
 from services.runtime.lifecycle import Lifecycle
-from services.runtime.server import run_service
+from services.runtime.server import ServiceDefinition, run_services
 from services.runtime.settings import read_settings
 
 
-def main() -> None:
-    """Read the settings and serve until told to stop."""
-    settings = read_settings(GatewaySettings)
+def define(settings: GatewaySettings) -> ServiceDefinition:
+    """The gateway, ready to run. The settings of its edges are checked, and a bad one ends the program."""
     check_edge_settings(settings.edge_names)
     lifecycle = Lifecycle()
     gateway = Gateway(settings, lifecycle)
     service = CallGatewayService(gateway, lifecycle)
-    run_service(
+    return ServiceDefinition(
         settings,
         full_name=FULL_NAME,
         add=lambda server: add_CallGatewayServiceServicer_to_server(service, server),
@@ -28,7 +27,13 @@ def main() -> None:
         background=gateway.serve,
         drain=gateway.calls.emptied,
         scopes=SCOPES,
+        ends_first=True,
     )
+
+
+def main() -> None:
+    """Read the settings and serve until told to stop."""
+    run_services(define(read_settings(GatewaySettings)))
 
 
 if __name__ == "__main__":

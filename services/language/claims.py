@@ -14,6 +14,11 @@ LISTS = (
         "open",
         "closed",
         "close",
+        "then",
+        "each",
+        "any_time",
+        "assured",
+        "denied",
         "come",
         "until",
         "free",
@@ -29,6 +34,7 @@ LISTS = (
     *("human", "machine", "claiming", "persons", "counted_people", "counts", "capitals", "yes_no_endings", "staff"),
 )
 SHORTEST_STEM = 3
+UNFOUNDED = ("any_time", "assured", "denied")  # lists that are looked for, and make no word known
 TIME_VERBS = ("open", "closed", "close", "free", "taken", "come")
 DEED_LISTS = ("done_before", "done_behind", "promise_before", "ability_before", "not_before", "not_behind", "agents")
 
@@ -83,6 +89,7 @@ def _read(language: str) -> ClaimWords:
     common = str(data.value(language, FILE, "common"))
     lists = {name: PhraseSet(data.words(language, FILE, name)) for name in LISTS}
     deed_lists = {name: PhraseSet(data.words(language, DEEDS, name)) for name in DEED_LISTS}
+    known = [phrases for name, phrases in lists.items() if name not in UNFOUNDED]
     return ClaimWords(
         lists=lists,
         time_verbs=PhraseTable(
@@ -92,7 +99,7 @@ def _read(language: str) -> ClaimWords:
                 for phrase in data.words(language, FILE, name)
             }
         ),
-        listed=frozenset().union(*(phrases.vocabulary for phrases in (*lists.values(), *deed_lists.values()))),
+        listed=frozenset().union(*(phrases.vocabulary for phrases in (*known, *deed_lists.values()))),
         common=frozenset(word for word in common.split() for word in words_of(word)),
         endings=data.words(language, FILE, "endings"),
         is_closed_world=data.flag(language, FILE, "is_closed_world"),

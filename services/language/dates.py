@@ -44,6 +44,7 @@ class Moment:
     at: time | None = None
     part: str = ""  # of the day, a key of calendar_words.PARTS
     trouble: Trouble | None = None
+    is_any_week: bool = False  # a weekday, or some of them, and no week: `day` is the next
 
     @property
     def iso(self) -> str:
@@ -57,7 +58,11 @@ class Moment:
 
 def read_moment(text: str, language_code: str, *, now: datetime) -> Moment | None:
     """The day and the time that a text names; None: none. `now` is aware of the tenant's zone."""
-    reading = read_values(text, language_code)
+    return moment_in(read_values(text, language_code), language_code, now=now)
+
+
+def moment_in(reading: Reading, language_code: str, *, now: datetime) -> Moment | None:
+    """As `read_moment`, of a text that has been read."""
     finder = _Finder(reading, calendar_words(language_code), language_code, now)
     return finder.moment()
 
@@ -73,6 +78,7 @@ class _Finder:
     words: CalendarWords
     language_code: str
     now: datetime
+    is_any_week: bool = False
     used: range = range(0)  # tokens of days that were counted: "через три дня" names no afternoon
 
     def _is_used(self, value: Value) -> bool:
@@ -93,7 +99,8 @@ class _Finder:
         minute = self._minute(time_value, part) if time_value else None
         if day is None and (minute is not None or part in ("evening", "noon", "afternoon", "morning")):
             return self._time_alone(minute, part)
-        return self._checked(Moment(day, last, None if minute is None else _clock(minute), part), minute)
+        at = None if minute is None else _clock(minute)
+        return self._checked(Moment(day, last, at, part, is_any_week=self.is_any_week), minute)
 
     def _time_alone(self, minute: int | None, part: str) -> Moment:
         return Moment(at=None if minute is None else _clock(minute), part=part)
@@ -109,6 +116,8 @@ class _Finder:
         if last < today:
             return Moment(trouble=Trouble.PAST)
         if moment.day == today and moment.at is not None and moment.at <= self.now.time().replace(tzinfo=None):
+            if moment.is_any_week:
+                return replace(moment, day=today + timedelta(days=DAYS_IN_WEEK))
             return Moment(trouble=Trouble.PAST)
         if moment.day is not None and (moment.day - today).days > _LONGEST_DAYS:
             return Moment(trouble=Trouble.TOO_FAR)
@@ -183,6 +192,7 @@ class _Finder:
         today = self.now.date()
         monday = today - timedelta(days=today.weekday())
         offset = self._weekday_offset(value)
+        self.is_any_week = offset is None
         if len(value.days) > 1:  # the weekend, the working days
             first, last = min(value.days), max(value.days)
             week = offset if offset is not None else (1 if last < today.weekday() else 0)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from services.language.calendar_words import CalendarWords
-from services.language.numerals import find_numbers, number_words
+from services.language.numerals import NumberWords, find_numbers, number_words
 from services.language.phrases import Token
 from services.language.value import Kind, Value
 from services.language.value_words import ValueWords
@@ -18,15 +18,22 @@ LONGEST_FIGURES = 18  # digits of a number; longer ones are dialled
 def phrases_in(texts: tuple[str, ...], words: CalendarWords, amounts: ValueWords) -> dict[int, Value]:
     """Values that are whole phrases, by their first token; the longest at each place."""
     found: dict[int, Value] = {}
-    at = 0
+    at = behind = 0
     while at < len(texts):
         best = _phrase_at(texts, at, words, amounts)
-        if best is None:
+        if best is None or (at > behind and _ends_number(texts, best, amounts.numbers)):
             at += 1
             continue
         found[at] = best
-        at = best.end
+        at = behind = best.end
     return found
+
+
+def _ends_number(texts: tuple[str, ...], phrase: Value, numbers: NumberWords) -> bool:
+    """Whether a day is the last word of a number: "mốt", the day after tomorrow, is the one of "ba mươi mốt"."""
+    word, before = texts[phrase.start], texts[phrase.start - 1]
+    is_one_word = phrase.kind is Kind.DAY and phrase.end - phrase.start == 1
+    return is_one_word and word in numbers.after_tens and before in numbers.units.keys() | numbers.multipliers.keys()
 
 
 def _phrase_at(texts: tuple[str, ...], at: int, words: CalendarWords, amounts: ValueWords) -> Value | None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from services.language import data
+from services.language.numerals import NumberWords, number_words
 from services.language.phrases import PhraseSet, PhraseTable
 
 FILE = "values"
@@ -20,6 +21,7 @@ class ValueWords:
     free_of_charge: PhraseSet
     not_numbers: PhraseSet
     is_large_money: bool
+    numbers: NumberWords
 
 
 def value_words(language_code: str) -> ValueWords:
@@ -50,4 +52,5 @@ def _read(language: str) -> ValueWords:
         free_of_charge=listed("free_of_charge"),
         not_numbers=listed("not_numbers"),
         is_large_money=data.flag(language, FILE, "large_is_money"),
+        numbers=number_words(language),
     )

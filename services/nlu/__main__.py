@@ -19,24 +19,17 @@ from services.nlu.service import FULL_NAME, NluService
 from services.nlu.settings import NluSettings
 from services.runtime.errors import StartupError
 from services.runtime.lifecycle import Lifecycle
-from services.runtime.server import run_service
+from services.runtime.server import ServiceDefinition, run_services
 from services.runtime.settings import read_settings
 
 
-def main() -> None:
-    if sys.argv[1:2] == ["plan"]:
-        from services.nlu.plan.command import main as plan  # noqa: PLC0415 - needs a package that not every engine has
-
-        raise SystemExit(plan(sys.argv[2:]))
-    settings = read_settings(NluSettings)
-    try:
-        profiles = read_agents(settings.agents_dir)
-        if settings.default_agent not in profiles:
-            raise StartupError(f"NLU_DEFAULT_AGENT={settings.default_agent}: there are {', '.join(sorted(profiles))}")
-        engine = open_engine(settings)
-        agents = {agent_id: open_agent(profile, engine, settings) for agent_id, profile in profiles.items()}
-    except StartupError as error:
-        raise SystemExit(f"nlu: {error}") from None
+def define(settings: NluSettings) -> ServiceDefinition:
+    """The thinking stage, ready to run. Raises StartupError: an agent or an engine is not as it should be."""
+    profiles = read_agents(settings.agents_dir)
+    if settings.default_agent not in profiles:
+        raise StartupError(f"NLU_DEFAULT_AGENT={settings.default_agent}: there are {', '.join(sorted(profiles))}")
+    engine = open_engine(settings)
+    agents = {agent_id: open_agent(profile, engine, settings) for agent_id, profile in profiles.items()}
     lifecycle = Lifecycle()
     service = NluService(settings, engine, profiles, agents, lifecycle)
 
@@ -53,7 +46,21 @@ def main() -> None:
             openings([profiles[name] for name, agent in agents.items() if isinstance(agent, PromptAgent)])
         )
 
-    run_service(settings, full_name=FULL_NAME, add=add, load=load, close=engine.close, lifecycle=lifecycle)
+    return ServiceDefinition(settings, full_name=FULL_NAME, add=add, load=load, close=engine.close, lifecycle=lifecycle)
+
+
+def main() -> None:
+    """Read the settings and serve until told to stop; with `plan`, plan instead."""
+    if sys.argv[1:2] == ["plan"]:
+        from services.nlu.plan.command import main as plan  # noqa: PLC0415 - needs a package that not every engine has
+
+        raise SystemExit(plan(sys.argv[2:]))
+    settings = read_settings(NluSettings)
+    try:
+        definition = define(settings)
+    except StartupError as error:
+        raise SystemExit(f"nlu: {error}") from None
+    run_services(definition)
 
 
 def openings(profiles: list[AgentProfile]) -> tuple[tuple[Message, ...], ...]:

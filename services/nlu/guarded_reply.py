@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from decimal import Decimal
 
 from prometheus_client import Counter
 
@@ -57,6 +58,11 @@ class GuardedReply:
     def ask(self, name: str) -> None:
         """A tool or an act is asked for."""
         self.evidence = replace(self.evidence, asked=self.evidence.asked | {name})
+
+    def reckon(self, numbers: tuple[Decimal, ...]) -> None:
+        """Code has reckoned numbers of the reply."""
+        if numbers:
+            self.evidence = replace(self.evidence, computed=(*self.evidence.computed, *numbers))
 
     def note(self, call: ToolCall) -> None:
         """A tool of this turn has its result."""

@@ -15,7 +15,7 @@ from services.nlu.agent.acts import act_name
 from services.nlu.agent.courtesies import user_text
 from services.nlu.agent.deeds import Tense
 from services.nlu.agent.ending import agent_ends
-from services.nlu.agent.evidence import PASSED, Verdict
+from services.nlu.agent.evidence import Verdict
 from services.nlu.agent.expecting import expected_after
 from services.nlu.agent.interface import Act, AgentState, AwaitCommit, CallTool, Expect, Remember, Say, Step
 from services.nlu.agent.outcomes import kind_of
@@ -117,13 +117,13 @@ class TurnRun:
         self._held: list[str] = []  # clauses from a promise on, until its act is asked for
         self._unclear = ""  # the beginning of a sentence that is right or wrong by what follows
         self._is_second = False  # the agent has been asked once more
+        self._spoken: set[tuple[str, ...]] = set()  # clauses; a second reply leaves them out
         self._done: list[CallAct] = []
         self._cutter = ClauseCutter(first_phrase_words=limits.first_phrase_words)
         self._plain = PlainSpeech()
         self._acts = 0
         self._sentences = 0  # written by a model
         self._has_written = False
-        self._is_from_facts = False  # what is in the cutter
         self._expects = False
         self._goes_on_after_pause = False  # the text before an act has lost the space at its end
         self._asked_ns = 0
@@ -212,9 +212,7 @@ class TurnRun:
         if say.is_written_by_model and self._sentences >= self._limits.max_sentences:
             say.is_enough = True
             return
-        if say.is_from_facts is not self._is_from_facts:
-            await self._send_rest()
-            self._is_from_facts = say.is_from_facts
+        self._guarded.reckon(say.computed)
         self._has_written = self._has_written or not say.text.isspace()
         clauses = self._cutter.push(self._plain.push(say.text))
         await self._send(clauses)
@@ -273,8 +271,7 @@ class TurnRun:
                 self._held += [clause.text] if self._held else []
                 continue
             text, self._unclear = self._unclear + clause.text, ""
-            checks = not self._is_from_facts
-            verdict = self._guarded.check(text, reply=self._turn.reply) if checks else PASSED
+            verdict = self._guarded.check(text, reply=self._turn.reply)
             if verdict.rule == PROMISE:
                 self._held.append(text)
             elif verdict.ok:
@@ -299,8 +296,8 @@ class TurnRun:
             await self._emit_clause(self._held.pop(0))
 
     def _is_said(self, text: str) -> bool:
-        """Whether the reply has begun so already: a second try begins with "Sure," again."""
-        return bool(normalise(text)) and normalise(self._turn.reply) == normalise(text)
+        """Whether the first reply got as far as this: a second one begins with "Sure," again."""
+        return bool(normalise(text)) and normalise(text) in self._spoken
 
     async def _emit_clause(self, text: str) -> None:
         turn, timing = self._turn, None
@@ -311,6 +308,8 @@ class TurnRun:
             text = f" {text}" if turn.reply else text
         self._goes_on_after_pause = False
         turn.reply += text
+        if not self._is_second:
+            self._spoken.add(normalise(text))
         await self._emit(ReplyText(turn.turn_id, text, turn.language_code, timing))
 
     async def _expect(self) -> None:

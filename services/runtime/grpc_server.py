@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -43,12 +44,15 @@ class ServiceServer:
         add: Callable[[grpc.aio.Server], None],
         lifecycle: Lifecycle,
         scopes: Mapping[str, Scope] | None = None,
+        socket_path: Path | None = None,
     ) -> None:
         """`full_name` as in "voice.tts.v1.TtsService"; `add` puts the servicer on the server; `scopes`: see Door.
-        Raises StartupError.
+        `socket_path`: a UNIX socket to listen on too, in a folder that only this user enters; tokens are asked for
+        there as well. Raises StartupError.
         """
         self._settings = settings
         self._full_name = full_name
+        self._socket_path = socket_path
         self._lifecycle = lifecycle
         self._tokens = TokenFile(settings.auth_tokens_file) if settings.auth_tokens_file else None
         self._certificate: ServerCertificate | None = None
@@ -87,6 +91,8 @@ class ServiceServer:
                 self.port = self._server.add_insecure_port(address)
             else:
                 self.port = self._server.add_secure_port(address, credentials)
+            if self._socket_path is not None:
+                self._server.add_insecure_port(f"unix:{self._socket_path}")
         except RuntimeError as error:
             raise StartupError(f"cannot listen on {address}: {error}") from error
         await self._say(HealthCheckResponse.NOT_SERVING)

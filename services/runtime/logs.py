@@ -8,6 +8,7 @@ import uuid
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
+from services.runtime.current_service import current_service
 from services.runtime.log_fields import PII_PREFIX, is_allowed
 
 MAX_CALL_ID_CHARS = 128
@@ -18,7 +19,8 @@ def configure_logs(*, level: str, log_format: str, log_pii: bool, service: str) 
     """Set up logging for the process. Without `log_pii` every key that begins with `pii.` is dropped, and with it what
     is not in the list of `log_fields`: so are the texts of exceptions and of libraries, in which anything may stand.
 
-    What libraries log by themselves comes out in the same form, from WARNING up.
+    `service` stands on the lines of tasks that work for no service of their own: on all where the process is one
+    service. What libraries log by themselves comes out in the same form, from WARNING up.
     """
     processors: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -129,7 +131,7 @@ def _trace(error: BaseException, seen: frozenset[int] = frozenset()) -> str:
 
 def _add_service(service: str) -> Processor:
     def add(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-        event["service"] = service
+        event["service"] = current_service() or service
         return event
 
     return add

@@ -33,15 +33,15 @@ class Answer:
 class Probes:
     """Whether the service serves, and what is not ready."""
 
-    def __init__(self, lifecycle: Lifecycle, threads: EngineThreads = ENGINE_THREADS) -> None:
-        self._lifecycle, self._threads = lifecycle, threads
+    def __init__(self, lifecycle: Lifecycle, threads: EngineThreads = ENGINE_THREADS, *, service: str = "") -> None:
+        self._lifecycle, self._threads, self._service = lifecycle, threads, service
 
     def faults(self, *, with_parts: bool) -> list[str]:
         """Why no call should be sent here now, one line each; empty: all is well."""
         found = []
         if self._lifecycle.state is not State.SERVING:
             found.append(f"state: {self._lifecycle.state.name.lower()}")
-        if late := self._threads.find_late():
+        if late := self._threads.find_late(self._service):
             found.append(f"engine {late.engine}: thread {late.thread} {late.cause}")
         if with_parts:
             found += [f"{name}: not ready" for name, is_ready in self._lifecycle.parts.items() if not is_ready]

@@ -1,4 +1,4 @@
-"""The process around a service: what all four do between `python -m` and the last stream."""
+"""The process around a service, or around several: what all do between `python -m` and the last stream."""
 
 import asyncio
 import gc
@@ -8,14 +8,17 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 import grpc
 import uvloop
 
+from services.runtime.current_service import in_service
 from services.runtime.errors import NotServing, StartupError, root_cause
 from services.runtime.exposure import warn_of_exposures
 from services.runtime.grpc_server import ServiceServer
@@ -42,102 +45,183 @@ async def nothing() -> None:
     """The step of a service that has nothing to load or to close."""
 
 
-def run_service(
-    settings: ServiceSettings,
-    *,
-    full_name: str,
-    add: Callable[[grpc.aio.Server], None],
-    lifecycle: Lifecycle,
-    load: Step = nothing,
-    close: Step = nothing,
-    background: Callable[[], Coroutine[Any, Any, None]] | None = None,
-    drain: Step = nothing,
-    scopes: Mapping[str, Scope] | None = None,
-) -> None:
-    """Run one service until SIGTERM or SIGINT, then drain it; a second signal cuts the drain short.
+@dataclass(frozen=True, slots=True)
+class ServiceDefinition:
+    """What one service consists of.
 
     `load` runs once the port is held; until it returns, health says NOT_SERVING and streams are refused with LOADING.
     `background` runs beside the streams from then on and is cancelled after the last one; if it fails, the process
     ends. `drain` returns when work that no stream of this server carries has come to its end: it is waited for beside
-    the streams, as long as for them. `close` runs last. A StartupError becomes one line on stderr and exit code 1.
-    `scopes`: what a token needs for a method, by its name.
-    An engine's thread that has ended or hangs makes health say NOT_SERVING and ends the process with EXIT_ENGINE_LOST;
-    an event loop that stands still ends it with the same.
+    the streams, as long as for them. `close` runs last.
     """
-    stage = stage_of(full_name)
-    configure_logs(level=settings.log_level, log_format=settings.log_format, log_pii=settings.log_pii, service=stage)
-    tracing = configure_tracing(endpoint=settings.otlp_endpoint, service=f"tong-dai-{stage}")
+
+    settings: ServiceSettings
+    full_name: str  # as in "voice.tts.v1.TtsService"
+    add: Callable[[grpc.aio.Server], None]  # puts the servicer on the server
+    lifecycle: Lifecycle
+    load: Step = nothing
+    close: Step = nothing
+    background: Callable[[], Coroutine[Any, Any, None]] | None = None
+    drain: Step = nothing
+    scopes: Mapping[str, Scope] | None = None  # what a token needs for a method, by its name
+    ends_first: bool = False  # it uses the other services of its process: they end when it has
+    socket_path: Path | None = None  # a UNIX socket to listen on, beside the port
+
+    @property
+    def stage(self) -> str:
+        """As "tts"."""
+        return stage_of(self.full_name)
+
+
+def run_services(*definitions: ServiceDefinition) -> None:
+    """Run one service, or several in one event loop, until SIGTERM or SIGINT, then drain; a second signal cuts the
+    drain short.
+
+    A StartupError of any becomes one line on stderr and exit code 1, and ends all. An engine's thread that has ended or
+    hangs makes health say NOT_SERVING and ends the process with EXIT_ENGINE_LOST; an event loop that stands still ends
+    it with the same. What is of the process (the log, the tracer) is set up by the settings of the first.
+    """
+    settings = definitions[0].settings
+    name = definitions[0].stage if len(definitions) == 1 else "stack"
+    configure_logs(level=settings.log_level, log_format=settings.log_format, log_pii=settings.log_pii, service=name)
+    tracing = configure_tracing(endpoint=settings.otlp_endpoint, service=f"tong-dai-{name}")
     try:
-        uvloop.run(
-            _run(
-                settings,
-                full_name,
-                add,
-                lifecycle,
-                load=load,
-                close=close,
-                background=background,
-                drain=drain,
-                scopes=scopes,
-            )
-        )
+        uvloop.run(_run([_Service(each) for each in definitions]))
     except (StartupError, BaseExceptionGroup) as error:
         cause = root_cause(error)
         if not isinstance(cause, StartupError):
             raise
-        print(f"{stage}: {cause}", file=sys.stderr)
+        print(cause, file=sys.stderr)
         raise SystemExit(1) from None
     finally:
         tracing.shutdown()
 
 
-async def _run(
-    settings: ServiceSettings,
-    full_name: str,
-    add: Callable[[grpc.aio.Server], None],
-    lifecycle: Lifecycle,
-    *,
-    load: Step,
-    close: Step,
-    background: Callable[[], Coroutine[Any, Any, None]] | None,
-    drain: Step,
-    scopes: Mapping[str, Scope] | None,
-) -> None:
-    stop_signal = _Signals()
-    server = ServiceServer(settings, full_name=full_name, add=add, lifecycle=lifecycle, scopes=scopes)
-    monitoring = MonitoringServer(Probes(lifecycle))
-    metrics = StageMetrics(stage_of(full_name))
+async def _run(services: Sequence["_Service"]) -> None:
+    signals = _Signals()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, signals.arrive)
     loop_watch = LoopWatch(_end_with_loop)
     loop_watch.start(asyncio.get_running_loop())
-    await server.start()
     try:
-        await _start_monitoring(settings, metrics, monitoring)
-        log.info("listening", target=server.target)
-        async with asyncio.TaskGroup() as tasks:
-            beside = [
-                tasks.create_task(watch_loop_lag(metrics)),
-                tasks.create_task(_end_with_engine(server, metrics)),
-                tasks.create_task(server.tell_parts()),
-                tasks.create_task(server.reload_credentials()),
-                tasks.create_task(warn_of_exposures(settings.exposures())),
-            ]
-            if await _until(_load(load), stop_signal):
-                _spare_collector()
-                await server.serve()
-                log.info("serving", target=server.target)
-                if background is not None:
-                    beside.append(tasks.create_task(background()))
-                await stop_signal.next()
-                log.info("draining", drain_s=settings.drain_s)
-                await _until(_drain(server, settings.drain_s, drain), stop_signal)
-            for task in beside:
-                task.cancel()
+        async with AsyncExitStack() as started:
+            for service in services:  # one after the other: where one fails, no other is left half started
+                await service.start()
+                started.push_async_callback(service.stop)
+            async with asyncio.TaskGroup() as tasks:
+                running = {service: tasks.create_task(service.run()) for service in services}
+                beside = [
+                    tasks.create_task(_end_with_engine(services)),
+                    tasks.create_task(_pass_on(signals, running)),
+                ]
+                await asyncio.wait(running.values())
+                for task in beside:
+                    task.cancel()
     finally:
-        await server.stop(0)
-        await close()
-        await monitoring.close()
         loop_watch.close()
-        log.info("stopped")
+
+
+async def _pass_on(signals: "_Signals", running: Mapping["_Service", "asyncio.Task[None]"]) -> None:
+    """Hand signals on: the first to the services that end first, and to the others once those have ended; the second,
+    whenever it comes, to all.
+    """
+    await signals.next()
+    first = [service for service in running if service.definition.ends_first]
+    for service in first:
+        service.signals.arrive()
+    has_ended = not first or await _until(asyncio.wait([running[service] for service in first]), signals)
+    for service in running:
+        if service not in first:
+            service.signals.arrive()
+    if has_ended:
+        await signals.next()
+    for service in running:
+        service.signals.arrive()
+
+
+class _Service:
+    """One service of the process, from its port to its last stream."""
+
+    def __init__(self, definition: ServiceDefinition) -> None:
+        self.definition = definition
+        self.metrics = StageMetrics(definition.stage)
+        self.signals = _Signals()
+        self.server: ServiceServer | None = None
+        self._monitoring = MonitoringServer(Probes(definition.lifecycle, service=definition.stage))
+        self._is_stopped = False
+
+    async def start(self) -> None:
+        """Hold the ports, NOT_SERVING. Raises StartupError, and holds nothing then."""
+        own = self.definition
+        with self._named():
+            server = ServiceServer(
+                own.settings,
+                full_name=own.full_name,
+                add=own.add,
+                lifecycle=own.lifecycle,
+                scopes=own.scopes,
+                socket_path=own.socket_path,
+            )
+            await server.start()
+            self.server = server
+            try:
+                await _start_monitoring(own.settings, self.metrics, self._monitoring)
+            except StartupError:
+                await self.stop()
+                raise
+            log.info("listening", target=server.target)
+
+    async def run(self) -> None:
+        """Load and serve until a signal has arrived and the drain is over. Raises StartupError."""
+        own, server = self.definition, self.server
+        if server is None:
+            raise RuntimeError("run before start")
+        with self._named():
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    beside = [
+                        tasks.create_task(watch_loop_lag(self.metrics)),
+                        tasks.create_task(server.tell_parts()),
+                        tasks.create_task(server.reload_credentials()),
+                        tasks.create_task(warn_of_exposures(own.settings.exposures())),
+                    ]
+                    if await _until(_load(own.load), self.signals):
+                        _spare_collector()
+                        await server.serve()
+                        log.info("serving", target=server.target)
+                        if own.background is not None:
+                            beside.append(tasks.create_task(own.background()))
+                        await self.signals.next()
+                        log.info("draining", drain_s=own.settings.drain_s)
+                        await _until(_drain(server, own.settings.drain_s, own.drain), self.signals)
+                    for task in beside:
+                        task.cancel()
+            finally:
+                await self.stop()
+
+    async def stop(self) -> None:
+        """Cut what is open and close. Once only."""
+        if self._is_stopped or self.server is None:
+            return
+        self._is_stopped = True
+        with in_service(self.definition.stage):
+            await self.server.stop(0)
+            await self.definition.close()
+            await self._monitoring.close()
+            log.info("stopped")
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """The body's log lines carry the stage, and what its StartupError says begins with it."""
+        stage = self.definition.stage
+        with in_service(stage):
+            try:
+                yield
+            except (StartupError, BaseExceptionGroup) as error:
+                cause = root_cause(error)
+                if not isinstance(cause, StartupError):
+                    raise
+                raise StartupError(f"{stage}: {cause}") from error
 
 
 async def _load(load: Step) -> None:
@@ -149,16 +233,19 @@ async def _load(load: Step) -> None:
         await asyncio.Event().wait()
 
 
-async def _end_with_engine(server: ServiceServer, metrics: StageMetrics) -> None:
+async def _end_with_engine(services: Sequence[_Service]) -> None:
     """End the process when a thread of an engine is lost. `close` and the interpreter's own end would wait for a thread
     that hangs, so neither runs.
     """
     lost = await watch_engines()
     log.error("engine_lost", engine=lost.engine, thread=lost.thread, fault=lost.cause)
-    metrics.errors_total("ENGINE_LOST").inc()
+    servers = [service.server for service in services if service.server is not None]
+    for service in services:
+        if lost.service in ("", service.definition.stage):
+            service.metrics.errors_total("ENGINE_LOST").inc()
     with suppress(TimeoutError):
         async with asyncio.timeout(_LAST_WORDS_S):
-            await server.stop(0)
+            await asyncio.gather(*(server.stop(0) for server in servers))
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(EXIT_ENGINE_LOST)
@@ -187,8 +274,6 @@ class _Signals:
 
     def __init__(self) -> None:
         self._arrived: asyncio.Queue[None] = asyncio.Queue(maxsize=2)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, self.arrive)
 
     def arrive(self) -> None:
         if not self._arrived.full():
@@ -198,7 +283,7 @@ class _Signals:
         await self._arrived.get()
 
 
-async def _until(step: Awaitable[None], stop_signal: _Signals) -> bool:
+async def _until(step: Awaitable[object], stop_signal: _Signals) -> bool:
     """Run a step to its end, or cancel it at a signal. True when it ended by itself; what it raises is raised."""
     working = asyncio.ensure_future(step)
     waiting = asyncio.ensure_future(stop_signal.next())

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from services.runtime.current_service import current_service
+
 HANG_MULTIPLE = 3
 """A call hangs when it takes this many times its longest legitimate duration."""
 
@@ -33,6 +35,7 @@ class LostThread:
     engine: str
     thread: str
     cause: str  # "ended", or "hangs" with the number of seconds
+    service: str = ""  # the stage the engine is of, where the process holds more than one
 
 
 @dataclass(slots=True)
@@ -52,6 +55,7 @@ class EngineWatch:
     longest_call_s: float  # the longest legitimate call
     _registry: "EngineThreads"
     on_lost: Callable[[LostThread], bool] | None = None  # told once; True: the service goes on without the engine
+    service: str = field(default_factory=current_service)
     _threads: dict[threading.Thread, _Watched] = field(default_factory=dict)
 
     def enter(self) -> None:
@@ -87,16 +91,16 @@ class EngineWatch:
         """
         for thread, watched in list(self._threads.items()):
             if not watched.is_alive():
-                return LostThread(self.engine, thread.name, "ended")
+                return LostThread(self.engine, thread.name, "ended", self.service)
             if watched.n_begun != watched.n_ended and watched.age_s > self.longest_call_s:
-                return LostThread(self.engine, thread.name, f"is {watched.age_s:.0f} s in one call")
+                return LostThread(self.engine, thread.name, f"is {watched.age_s:.0f} s in one call", self.service)
         return None
 
     def find_lost(self, elapsed_s: float) -> LostThread | None:
         """The first lost thread; `elapsed_s` is the time since the last look."""
         for thread, watched in list(self._threads.items()):
             if not watched.is_alive():
-                return LostThread(self.engine, thread.name, "ended")
+                return LostThread(self.engine, thread.name, "ended", self.service)
             begun = watched.n_begun
             if begun == watched.n_ended:
                 watched.age_s = 0.0
@@ -105,7 +109,9 @@ class EngineWatch:
             else:
                 watched.age_s += elapsed_s
                 if watched.age_s > HANG_MULTIPLE * self.longest_call_s:
-                    return LostThread(self.engine, thread.name, f"hangs for {watched.age_s:.0f} s in one call")
+                    return LostThread(
+                        self.engine, thread.name, f"hangs for {watched.age_s:.0f} s in one call", self.service
+                    )
         return None
 
 
@@ -141,9 +147,12 @@ class EngineThreads:
                 self.remove(watch)
         return None
 
-    def find_late(self) -> LostThread | None:
-        """The first thread that serves nobody at present: readiness goes before the process does."""
-        return next((late for watch in list(self._watches) if (late := watch.find_late())), None)
+    def find_late(self, service: str = "") -> LostThread | None:
+        """The first thread that serves nobody at present: readiness goes before the process does. `service`: only
+        engines of that stage, and those that belong to none; empty: every engine.
+        """
+        watches = [each for each in self._watches if not service or each.service in ("", service)]
+        return next((late for watch in watches if (late := watch.find_late())), None)
 
 
 ENGINE_THREADS = EngineThreads()

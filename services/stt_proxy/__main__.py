@@ -7,7 +7,7 @@ from voice.stt.v1 import stt_pb2_grpc
 
 from services.runtime.lifecycle import Lifecycle
 from services.runtime.models import model_dir
-from services.runtime.server import run_service
+from services.runtime.server import ServiceDefinition, run_services
 from services.runtime.settings import read_settings
 from services.stt_proxy.end_of_turn import make_end_of_turn_model
 from services.stt_proxy.endings.model import load_ending_models
@@ -22,9 +22,8 @@ from services.stt_proxy.voice_activity import SileroDetector
 DETECTOR_FILE = "silero_vad.onnx"
 
 
-def main() -> None:
-    """Serve until told to stop."""
-    settings = read_settings(SttSettings)
+def define(settings: SttSettings) -> ServiceDefinition:
+    """The hearing stage, ready to run."""
     lifecycle = Lifecycle()
     detector = SileroDetector(n_slots=settings.max_streams, batch_wait_s=settings.vad_batch_ms / 1000)
     engine = make_engine(settings)
@@ -49,7 +48,12 @@ def main() -> None:
         await end_of_turn.close()
         detector.close()
 
-    run_service(settings, full_name=FULL_NAME, add=add, lifecycle=lifecycle, load=load, close=close)
+    return ServiceDefinition(settings, full_name=FULL_NAME, add=add, lifecycle=lifecycle, load=load, close=close)
+
+
+def main() -> None:
+    """Read the settings and serve until told to stop."""
+    run_services(define(read_settings(SttSettings)))
 
 
 if __name__ == "__main__":

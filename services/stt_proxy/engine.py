@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import Protocol, cast
 
 from services.audio.pcm import Samples
+from services.runtime.engine_chains import engine_names
 from services.runtime.errors import StartupError
 from services.stt_proxy.recording import Clip, Recording
 from services.stt_proxy.settings import SttSettings
@@ -235,12 +236,11 @@ def make_engine(settings: SttSettings) -> SttEngine:
     """The engine the settings name, or those for each language. Raises StartupError."""
     if not settings.engines:
         return _make(settings.engine, settings, f"STT_ENGINE={settings.engine}")
-    names = dict.fromkeys(settings.engines.values())
-    engines = {name: _make(name, settings, f"{name} in STT_ENGINES") for name in names}
+    engines = {name: _make(name, settings, f"{name} in STT_ENGINES") for name in engine_names(settings.engines)}
     if len(engines) == 1:
         return next(iter(engines.values()))
-    routed = import_module("services.stt_proxy.routing").RoutedEngine
-    return cast(SttEngine, routed({language: engines[name] for language, name in settings.engines.items()}))
+    make_routed = import_module("services.stt_proxy.routing").make_routed
+    return cast(SttEngine, make_routed(settings.engines, engines))
 
 
 def _make(name: str, settings: SttSettings, said: str) -> SttEngine:

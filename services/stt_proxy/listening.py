@@ -31,6 +31,7 @@ from services.stt_proxy.utterance import Endpointing, Utterances
 from services.stt_proxy.voice_activity import Detector
 from services.stt_proxy.wording import LEAD_IN_MS, Wording
 
+MOST_PROGRESS_MS = 500  # between two messages, as the protocol allows
 PROGRESS_MS = 400  # a window or a recogniser's step more than this is still within the 500 ms the protocol allows
 CAUGHT_UP_STEPS = 50  # 20 s; a jump of the clock is longer
 MAX_STEPS = 64  # about two seconds
@@ -327,12 +328,11 @@ class Listening:
 
     def _tell_progress(self) -> None:
         """What both the detector and the engine have listened to; a recogniser that catches up does so step by step."""
-        engine_at = self._ear.listened_to
+        engine_at = None if self.is_done else self._ear.listened_to  # what is settled needs no listening to
         reached = self._processed if engine_at is None else min(self._processed, engine_at)
         step = PROGRESS_MS * self._per_ms
-        while self._told_progress > 0 and step <= reached - self._told_progress <= CAUGHT_UP_STEPS * step:
-            if reached - self._told_progress < 2 * step:
-                break
+        longest = MOST_PROGRESS_MS * self._per_ms
+        while longest < reached - self._told_progress <= CAUGHT_UP_STEPS * step:
             self._told_progress += step
             self._tell(Progress(self._told_progress))
         if reached - self._told_progress >= step:

@@ -13,6 +13,7 @@ from services.runtime.identity import check_tenant
 from services.runtime.lifecycle import Lifecycle
 from services.runtime.logs import bind_call, get_logger
 from services.runtime.metrics import StageMetrics
+from services.runtime.providers import ProviderBoard
 from services.runtime.streams import Outbox, exchange, first_config, later_requests
 from services.runtime.tracing import trace_context_of
 from services.stt_proxy.end_of_turn import EndOfTurnModel
@@ -57,6 +58,7 @@ class SttService(stt_pb2_grpc.SttServiceServicer):
         self._end_of_turn = end_of_turn
         self._lifecycle = lifecycle
         self._metrics = StageMetrics("stt")
+        self._board: ProviderBoard | None = getattr(engine, "board", None)  # a chain has one
 
     async def StreamingRecognize(  # noqa: N802 - protobuf's name
         self, request_iterator: _Requests, context: _Context
@@ -66,7 +68,7 @@ class SttService(stt_pb2_grpc.SttServiceServicer):
         call_id = bind_call(config.call_id)
         profile = read_config(config, call_id=call_id, settings=self._settings, engine=self._engine)
         outbox: Outbox[stt_pb2.StreamingRecognizeResponse] = Outbox(_OUTBOX_LIMIT)
-        outbox.post(stt_pb2.StreamingRecognizeResponse(engine=write_engine(self._engine, self._settings)))
+        outbox.post(stt_pb2.StreamingRecognizeResponse(engine=self._engine_info()))
         stream = _Stream(profile, outbox, self._metrics, fails_with_its_turn=config.fail_stream_on_turn_failure)
 
         async def hear(requests: _Requests) -> None:
@@ -99,7 +101,20 @@ class SttService(stt_pb2_grpc.SttServiceServicer):
         request: stt_pb2.DescribeEngineRequest,
         context: grpc.aio.ServicerContext[stt_pb2.DescribeEngineRequest, stt_pb2.DescribeEngineResponse],
     ) -> stt_pb2.DescribeEngineResponse:
-        return stt_pb2.DescribeEngineResponse(engine=write_engine(self._engine, self._settings))
+        return stt_pb2.DescribeEngineResponse(engine=self._engine_info())
+
+    async def TripProvider(  # noqa: N802 - protobuf's name
+        self,
+        request: stt_pb2.TripProviderRequest,
+        context: grpc.aio.ServicerContext[stt_pb2.TripProviderRequest, stt_pb2.TripProviderResponse],
+    ) -> stt_pb2.TripProviderResponse:
+        board = self._board or ProviderBoard(self._metrics)
+        providers = board.trip(request.provider, request.duration_ms, is_allowed=self._settings.drills)
+        return stt_pb2.TripProviderResponse(providers=providers)
+
+    def _engine_info(self) -> engine_pb2.EngineInfo:
+        providers = self._board.describe() if self._board else ()
+        return write_engine(self._engine, self._settings, providers)
 
     async def _read(
         self, requests: _Requests, listening: Listening, outbox: Outbox[stt_pb2.StreamingRecognizeResponse]

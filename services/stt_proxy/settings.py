@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
 
+from services.runtime.engine_chains import Chains, parse_chains
 from services.runtime.settings import ServiceSettings, service_config
 
 
@@ -21,9 +22,9 @@ class SttSettings(ServiceSettings):
         "faster_whisper",
         description="Who puts speech into words: faster_whisper, viet_asr, google, vosk, sherpa_onnx or script.",
     )
-    engines: Annotated[dict[str, str], NoDecode] = Field(
+    engines: Annotated[Chains, NoDecode] = Field(
         {},
-        description="An engine for each language, in place of engine: vi=viet_asr,en=faster_whisper,*=faster_whisper.",
+        description="Engines by language with their fallbacks, not engine: vi=viet_asr,*=google>faster_whisper.",
     )
 
     vad_batch_ms: float = Field(
@@ -129,10 +130,5 @@ class SttSettings(ServiceSettings):
 
     @field_validator("engines", mode="before")
     @classmethod
-    def _engines_are_pairs(cls, value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        pairs = [pair.strip().partition("=") for pair in value.split(",") if pair.strip()]
-        if any(not language.strip() or not engine.strip() for language, _, engine in pairs):
-            raise ValueError("write language=engine, separated by commas, as in vi=viet_asr,*=faster_whisper")
-        return {language.strip().lower(): engine.strip() for language, _, engine in pairs}
+    def _engines_are_chains(cls, value: object) -> object:
+        return (parse_chains(value) if value.strip() else {}) if isinstance(value, str) else value

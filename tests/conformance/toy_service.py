@@ -20,7 +20,7 @@ from services.runtime.errors import StartupError
 from services.runtime.identity import check_tenant
 from services.runtime.lifecycle import Lifecycle
 from services.runtime.metrics import StageMetrics
-from services.runtime.server import run_service
+from services.runtime.server import ServiceDefinition, run_services
 from services.runtime.settings import ServiceSettings, read_settings, service_config
 from services.runtime.streams import Outbox, exchange, first_config, later_requests
 from services.runtime.watchdog import ENGINE_THREADS
@@ -113,12 +113,14 @@ def main() -> None:
         if settings.load_failure:
             raise StartupError(settings.load_failure)
 
-    run_service(
-        settings,
-        full_name=FULL_NAME,
-        add=lambda server: tts_pb2_grpc.add_TtsServiceServicer_to_server(ToyService(lifecycle, engine), server),
-        load=load,
-        lifecycle=lifecycle,
+    run_services(
+        ServiceDefinition(
+            settings,
+            full_name=FULL_NAME,
+            add=lambda server: tts_pb2_grpc.add_TtsServiceServicer_to_server(ToyService(lifecycle, engine), server),
+            load=load,
+            lifecycle=lifecycle,
+        )
     )
 
 

@@ -95,6 +95,11 @@ class GoogleSpeech:
     opened: list[v2.StreamingRecognizeRequest] = field(default_factory=list)
     sent: list[tuple[float, str, bool]] = field(default_factory=list)  # when, which words, whether final
     target: str = ""
+    server: Any = None
+
+    async def kill(self) -> None:
+        """Break every stream off and take no more, as a server that dies does."""
+        await self.server.stop(0)
 
     async def recognize(self, requests: AsyncIterator[bytes], context: Any) -> AsyncIterator[bytes]:
         """StreamingRecognize."""
@@ -216,7 +221,7 @@ class _Stream:
 async def google_speech(reader: Reader, faults: Faults | None = None) -> AsyncIterator[GoogleSpeech]:
     """The server on a free port for the time of the body."""
     speech = GoogleSpeech(reader, faults or Faults())
-    server = grpc.aio.server()
+    server = speech.server = grpc.aio.server()
     handler = grpc.stream_stream_rpc_method_handler(speech.recognize)
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, {METHOD: handler}),))
     speech.target = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"

@@ -24,7 +24,8 @@ _LIMIT_S = 90.0
 class Command:
     """`python -m deploy.run_stack` with scripted engines on free ports, and what it has printed."""
 
-    def __init__(self, **environment: str) -> None:
+    def __init__(self, *arguments: str, **environment: str) -> None:
+        self._arguments = arguments
         self.ports = free_ports(2 * len(SERVICES))
         ours = {
             "STT_ENGINE": "script",
@@ -41,7 +42,7 @@ class Command:
 
     def __enter__(self) -> "Command":
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "deploy.run_stack"],
+            [sys.executable, "-m", "deploy.run_stack", *self._arguments],
             cwd=_ROOT, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
         threading.Thread(target=self._read, daemon=True).start()
@@ -214,3 +215,25 @@ def test_a_corrupt_model_ends_it_with_one_line_that_says_what_to_do(tmp_path: Pa
         assert command.end() == 1
     assert command.printed[-1].startswith("stt_proxy does not start: model silero-vad")
     assert command.printed[-1].endswith("make models MODELS=silero-vad")
+
+
+def test_one_process_serves_comes_back_and_drains():
+    with Command("--one-process") as command:
+        command.wait_for("The stack serves")
+        assert "  starting one process; logs in" in " ".join(command.printed)
+        for service in SERVICES:
+            assert any(line.strip().startswith(service.name) and "SERVING on" in line for line in command.printed)
+        (pid,) = [pid for pid in descendants(command.process.pid) if "deploy.one_process" in command_line(pid)]
+        os.kill(pid, signal.SIGKILL)
+        for service in SERVICES:
+            command.wait_for(f"{service.name:<15} SERVING again")
+        command.process.send_signal(signal.SIGINT)
+        assert command.end() == 0
+    assert command.printed[-1] == "  stopped"
+
+
+def test_of_one_process_a_service_that_does_not_start_is_one_line():
+    with Command("--one-process", STT_SCRIPT_FILE="/nowhere", NLU_SCRIPT_FILE="/nowhere") as command:
+        assert command.end() == 1
+    assert command.printed[-1].startswith("stack does not start: ")
+    assert "/nowhere" in command.printed[-1]

@@ -104,6 +104,9 @@ def read_scripts(folder: Path = FOLDER) -> list[Script]:
         shared = {key: content.get(key, "") for key in ("agent", "language", "part")}
         for number, question in enumerate(content.get("questions", ()), start=1):
             scripts.append(Script(f"{path.stem}.{number}", **shared, turns=(_expected(question),)))
+        for number, turns in enumerate(content.get("dialogues", ()), start=1):
+            name = f"{path.stem}.dialogue-{number}"
+            scripts.append(Script(name, **shared, turns=tuple(_expected(turn) for turn in turns)))
         if "turns" in content:
             scripts.append(Script(path.stem, **shared, turns=tuple(_expected(turn) for turn in content["turns"])))
     return scripts

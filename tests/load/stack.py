@@ -50,7 +50,8 @@ class Running:
         return 0.0
 
 
-async def _is_serving(target: str) -> bool:
+async def is_serving(target: str) -> bool:
+    """Whether health says so."""
     async with grpc.aio.insecure_channel(target) as channel:
         try:
             check = channel.unary_unary(
@@ -82,7 +83,7 @@ async def _start(service: Service, log_dir: Path) -> Running:
 
 async def _wait_until_serving(running: Running, log_dir: Path) -> None:
     begun_s = time.monotonic()
-    while not await _is_serving(running.service.target):
+    while not await is_serving(running.service.target):
         log = log_dir / f"{running.service.name}.log"
         if running.process.returncode is not None:
             last_words = log.read_text(errors="replace").strip().rpartition("\n")[2]

@@ -63,7 +63,7 @@ def unit_of(reply: str, clause: str, language_code: str) -> str:
 
 def form_of(unit: str, reading: Reading, grounds: Grounds) -> ClauseForm:
     """The form of a sentence, or of its beginning."""
-    lists, texts = grounds.words.lists, _without_stops(reading)
+    lists, texts = grounds.words.lists, without_stops(reading)
     ends = unit.rstrip().rstrip("\"'”’)")
     ends_sentence = ends.endswith((".", "!", "?", "…", "。", "！", "？"))
     body = texts[_leading(texts, lists["yes"], lists["assents"]) :]
@@ -82,7 +82,7 @@ def form_of(unit: str, reading: Reading, grounds: Grounds) -> ClauseForm:
 
 def _asks_yes_or_no(reading: Reading, grounds: Grounds) -> bool:
     lists = grounds.words.lists
-    texts = _without_stops(reading)
+    texts = without_stops(reading)
     begins = [0, *(at + 1 for at, token in enumerate(reading.tokens) if token.kind == "stop")]
     if any(lists["question_openings"].length(reading.texts, at) for at in begins):
         return True
@@ -90,7 +90,7 @@ def _asks_yes_or_no(reading: Reading, grounds: Grounds) -> bool:
     return lists["question_openings"].length(texts, body_start) > 0 or _ends_with(lists["yes_no_endings"], texts)
 
 
-def _without_stops(reading: Reading) -> tuple[str, ...]:
+def without_stops(reading: Reading) -> tuple[str, ...]:
     return tuple(token.text for token in reading.tokens if token.kind != "stop")
 
 

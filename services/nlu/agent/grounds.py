@@ -143,6 +143,7 @@ def _forms(names: Iterable[str], words: ClaimWords) -> Iterable[str]:
     """Names, and each without the title before it, and its last word behind every title: "Doctor Mai", "Dr. Mai"."""
     for name in names:
         yield name
+        yield f"{name}'s"
         parts = words_of(name)
         titles = next((n for n in range(1, len(parts)) if words.lists["persons"].length(parts, 0) == n), 0)
         is_other_word = len(parts) == titles + 1 and parts[-1] in words.common  # "Mai" is tomorrow too

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from services.language.value import Reading
-from services.nlu.agent.clause_form import ClauseForm, form_of, sentences_of, unit_of
+from services.nlu.agent.clause_form import ClauseForm, form_of, sentences_of, unit_of, without_stops
 from services.nlu.agent.deed_rules import broken_deed
 from services.nlu.agent.evidence import PASSED, Evidence, Verdict
 from services.nlu.agent.facts import Facts
@@ -21,7 +21,7 @@ from services.nlu.agent.language import find_language
 from services.nlu.agent.value_rules import ValueRules
 from services.nlu.agent.word_rules import WordRules
 
-_MENDED_BY_MORE = ("hours", "price", "number", "free_time", "time", "day", "duration")
+_MENDED_BY_MORE = ("hours", "price", "number", "free_time", "time", "day", "duration", "person")
 
 
 class Guard:
@@ -63,7 +63,7 @@ class Guard:
 
     def _check(self, unit: str, code: str, grounds: Grounds, evidence: Evidence) -> Verdict:
         reading = grounds.without_names(read(unit, code))
-        if not reading.texts or _is_authored(reading.texts, grounds):
+        if not reading.texts or _is_authored(without_stops(reading), grounds):
             return PASSED
         form = form_of(unit, reading, grounds)
         for rule in (self._deeds, self._values, self._words, self._affirmation):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from services.language import data
 from services.language.claims import honest_sentence
 from services.nlu.agent.acts import ACT_NAMES
 from services.nlu.agent.ending import offer
@@ -56,10 +57,22 @@ def _texts(profile: AgentProfile, code: str) -> Iterator[str]:
     yield persona.farewell
     yield persona.unknown or honest_sentence(code)
     yield offer(code)
+    yield from _language_names(profile, code)
     for prompt in profile.prompts:
         yield profile.prompt(prompt, code)
     for outcome in OutcomeKind:
         yield profile.outcome(outcome, code)
+
+
+def _language_names(profile: AgentProfile, code: str) -> Iterator[str]:
+    """What the agent speaks, as its answers name it."""
+    try:
+        names = data.table(data.primary(code), "answering", "languages")
+    except data.LanguageDataError:  # a language without answers is for agents of other kinds
+        return
+    for tag in profile.language_codes:
+        if name := names.get(data.primary(tag)):
+            yield str(name)
 
 
 def _prose(profile: AgentProfile, code: str) -> Iterator[str]:

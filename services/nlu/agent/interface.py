@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Protocol
 
 from services.nlu.engine import Began, CutShort, MadeBy
@@ -50,7 +51,7 @@ class Say:
 
     text: str
     is_written_by_model: bool = False
-    is_from_facts: bool = False  # code made it of the agent's file and of what was said: the guard need not be asked
+    computed: tuple[Decimal, ...] = ()  # numbers in it that code has reckoned: the guard takes them for so
     is_enough: bool = False  # set before the next step is asked for: what a model writes behind it is not spoken
 
 

@@ -246,6 +246,12 @@ class Schedule:
         states = {any(_overlaps(interval, day_parts) for interval in hours) for hours in self.hours_of(days)}
         return states.pop() if len(states) == 1 else None
 
+    def is_always_open(self) -> bool:
+        """Whether it never closes."""
+        hours = self.hours_of(Days(weekdays=frozenset(range(DAYS_IN_WEEK))))
+        whole = (Interval(0, MINUTES_IN_DAY),)
+        return bool(hours) and all(tuple(day) == whole for day in hours)
+
     def has_hours(self, days: Days | None, first: Value, last: Value) -> bool:
         """Whether each day has exactly this stretch."""
         hours = self.hours_of(days)
@@ -292,6 +298,13 @@ class Schedule:
     def is_open_at(self, days: Days | None, time: Value) -> bool:
         hours = self.hours_of(days)
         return bool(hours) and all(any(each.holds(minute) for each in day for minute in time.minutes) for day in hours)
+
+    def may_be(self, days: Days | None, time: Value, *, is_open: bool) -> bool:
+        """Whether it is open, or closed, on each day at a moment that the time may mean."""
+        hours = self.hours_of(days)
+        return bool(hours) and all(
+            any(any(each.holds(minute) for each in day) is is_open for minute in time.minutes) for day in hours
+        )
 
     def free(self, days: Days | None, time: Value | None, day_parts: Sequence[str]) -> list[Slot]:
         """The free times there."""

@@ -10,6 +10,7 @@ from services.nlu.agent.clause_form import ClauseForm
 from services.nlu.agent.evidence import Evidence, Verdict
 from services.nlu.agent.facts import Service
 from services.nlu.agent.grounds import Grounds, read, slots_in
+from services.nlu.agent.opening_hours import DAYS_IN_WEEK
 from services.nlu.agent.schedule_claims import (
     Days,
     Part,
@@ -22,6 +23,7 @@ from services.nlu.agent.schedule_claims import (
     said_times,
 )
 
+_EVERY_DAY = Days(weekdays=frozenset(range(DAYS_IN_WEEK)))
 _NEIGHBOURS = 1  # tokens beside a number that must stand beside it in a text too
 
 
@@ -58,18 +60,55 @@ class ValueRules:
     # Days and times
 
     def _check_days(self, reading: Reading, form: ClauseForm) -> Verdict | None:
+        if broken := self._broken_always(reading, form):
+            return broken
         parts = parts_of(reading, self._grounds, self._evidence)
         before = self._context_part(self._evidence.reply) if self._evidence.reply else None
         asked = self._context_part(self._evidence.caller[-1]) if self._evidence.caller else None
         for part in parts:
             whole = _filled(part, before, asked)
-            rule = self._broken_part(part, whole, reading, form)
+            if self._is_of_the_times_asked(part, reading, form):
+                rule = self._broken_then(whole)
+            else:
+                rule = self._broken_part(part, whole, reading, form)
             if rule:
                 offending = reading.words(part.words[0]) if part.words else " ".join(reading.texts)
                 if len(part.words) > 1:
                     offending = " ".join(reading.texts[part.words[0].start : part.words[-1].end])
                 return Verdict(False, rule, offending)
         return None
+
+    def _broken_always(self, reading: Reading, form: ClauseForm) -> Verdict | None:
+        """Of every hour or of every day: "come at any time", "open every morning"."""
+        lists, texts = self._grounds.words.lists, reading.texts
+        if form.is_ignorance or (form.is_question and not form.is_claim_of_caller):
+            return None
+        for at in range(len(texts)):
+            if (length := lists["any_time"].length(texts, at)) and not self._schedule.is_always_open():
+                return Verdict(False, "hours", " ".join(texts[at : at + length]))
+        if any(value.kind in (Kind.WEEKDAYS, Kind.DAY, Kind.DATE) for value in reading.values):
+            return None
+        for value in reading.values:
+            is_each = value.start > 0 and lists["each"].length(texts, value.start - 1) > 0
+            if value.kind is Kind.PART and is_each and not self._schedule.is_open(_EVERY_DAY, (value.part,)):
+                return Verdict(False, "hours", " ".join(texts[value.start - 1 : value.end]))
+        return None
+
+    def _is_of_the_times_asked(self, part: Part, reading: Reading, form: ClauseForm) -> bool:
+        """Whether it is said of the times that the caller named: "we are closed then"."""
+        is_of_hours = part.verb in (Verb.OPEN, Verb.CLOSED) and part.days is None and not part.times
+        has_word = self._grounds.words.lists["then"].are_in(reading.texts)
+        return is_of_hours and has_word and bool(self._caller) and not form.is_question
+
+    def _broken_then(self, part: Part) -> str:
+        times = [value for value in self._caller[-1].values if value.kind is Kind.TIME]
+        day_parts = [value.part for value in self._caller[-1].values if value.kind is Kind.PART]
+        is_open = (part.verb is Verb.OPEN) is not part.is_negated
+        if times:
+            fits = all(self._schedule.may_be(part.days, time, is_open=is_open) for time in times)
+        else:
+            fits = bool(part.days or day_parts) and self._schedule.is_open(part.days, day_parts) is is_open
+        return "" if fits else "hours"
 
     def _context_part(self, text: str) -> Part | None:
         """The last days and the last verb of a text."""
@@ -86,7 +125,7 @@ class ValueRules:
         """The rule that a part breaks; empty: none. `part` is `own` with what the words before it fill in."""
         if own.days is None and not own.times and not (own.has_own_verb and form.ends_sentence):
             return ""
-        if form.is_ignorance and self._is_said(own):
+        if form.is_ignorance and (self._is_said(own) or (own.days is not None and own.days.is_unknown)):
             return ""
         if part.days is not None and part.days.is_unknown:
             return "" if self._is_said(own) and (form.is_question or form.is_echo) else "date"
@@ -191,7 +230,7 @@ class ValueRules:
         for time in alone:
             if is_now(time, self._evidence) or schedule.free(part.days, time, ()):
                 continue
-            if part.verb is Verb.COME and part.days is not None and self._is_until(time, reading):
+            if part.verb in (Verb.COME, None) and part.days is not None and self._is_until(time, reading):
                 if not schedule.closes_at(part.days, time):
                     return "hours"
                 continue
@@ -406,8 +445,8 @@ class ValueRules:
     def _is_in_texts(self, value: Value, reading: Reading) -> bool:
         """Whether the words of a value stand in a text that was written to be said, with a word beside them."""
         said = reading.texts[value.start : value.end]
-        before = reading.texts[value.start - _NEIGHBOURS : value.start] if value.start else ()
-        behind = reading.texts[value.end : value.end + _NEIGHBOURS]
+        before = _words(reading, range(value.start))[-_NEIGHBOURS:]
+        behind = _words(reading, range(value.end, len(reading.texts)))[:_NEIGHBOURS]
         runs = [run for run in ((*before, *said) if before else (), (*said, *behind) if behind else ()) if run]
         return any(
             _holds(fragment, run) for fragment in self._grounds.fragments for run in runs if len(run) > len(said)
@@ -448,6 +487,10 @@ def _same(value: Value, other: Value) -> bool:
 def _amounts(value: Value, other: Value) -> bool:
     is_alike = value.number == other.number and other.kind in (value.kind, Kind.NUMBER, Kind.MONEY)
     return is_alike and (not value.currency or other.currency in ("", value.currency))
+
+
+def _words(reading: Reading, places: range) -> tuple[str, ...]:
+    return tuple(reading.texts[at] for at in places if reading.tokens[at].kind != "stop")
 
 
 def _holds(words: tuple[str, ...], run: tuple[str, ...]) -> bool:

@@ -11,6 +11,7 @@ from services.nlu.agent.evidence import Evidence, Verdict
 from services.nlu.agent.facts import Person, Service, Topic
 from services.nlu.agent.grounds import Grounds
 
+_NEGATION_REACH = 4  # tokens before what is denied
 _INSIDE_SENTENCES = ",，、"
 
 
@@ -22,7 +23,13 @@ class WordRules:
 
     def check(self, reading: Reading, form: ClauseForm) -> Verdict | None:
         """The first name or thing that is not known; None: there is none."""
-        for rule in (self._check_human, self._check_names, self._check_people, self._check_things):
+        for rule in (
+            self._check_human,
+            self._check_assurances,
+            self._check_names,
+            self._check_people,
+            self._check_things,
+        ):
             if (verdict := rule(reading, form)) is not None:
                 return verdict
         return None
@@ -37,6 +44,39 @@ class WordRules:
             if length and not (denies and not lists["negations"].length(texts, at)):
                 return Verdict(False, "human", " ".join(texts[at : at + length]))
         return None
+
+    def _check_assurances(self, reading: Reading, form: ClauseForm) -> Verdict | None:
+        """What no fact bears out: "guaranteed", "always", "it never hurts"."""
+        lists, texts = self._grounds.words.lists, reading.texts
+        if form.is_ignorance or (form.is_question and not form.is_claim_of_caller):
+            return None
+        for at in range(len(texts)):
+            start, end = at, at + lists["assured"].length(texts, at)
+            if end == at and (length := lists["denied"].length(texts, at)):
+                start, end = self._negated_from(reading, at), at + length
+                if start == at and not form.is_claim_of_caller:
+                    continue
+            if end > at and not self._is_in_a_text(texts[start:end]):
+                return Verdict(False, "assurance", " ".join(texts[start:end]))
+        return None
+
+    def _negated_from(self, reading: Reading, at: int) -> int:
+        """Where a negation of the word here stands before it in its clause; the word's own place: there is none."""
+        negations = self._grounds.words.lists["negations"]
+        for before in range(at - 1, max(-1, at - _NEGATION_REACH - 1), -1):
+            if reading.tokens[before].kind == "stop":
+                break
+            if negations.length(reading.texts, before):
+                return before
+        return at
+
+    def _is_in_a_text(self, run: tuple[str, ...]) -> bool:
+        """Whether a text that was written to be said has these words together."""
+        return any(
+            text[at : at + len(run)] == run
+            for text in self._grounds.fragments
+            for at in range(len(text) - len(run) + 1)
+        )
 
     def _check_names(self, reading: Reading, form: ClauseForm) -> Verdict | None:
         """A name in capitals, or behind a title, that neither the facts nor the caller gave."""
@@ -82,6 +122,10 @@ class WordRules:
         done = [hit for hit in self._grounds.doable.find(texts) if not _is_inside(hit, people)]
         if not done:
             return self._check_asked_for(people)
+        if len({person.id for _, _, person in people}) == 1:
+            does = people[0][2].does
+            is_so = all(each[2].id in does for each in done)
+            return None if is_so else Verdict(False, "person", " ".join(texts[people[0][0] : people[0][1]]))
         forward = _pairs(people, done, people_first=True)
         backward = _pairs(people, done, people_first=False)
         for pairs in (forward, backward):

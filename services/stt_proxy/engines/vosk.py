@@ -1,11 +1,13 @@
 """Engine `vosk`: Kaldi recognisers, any model by its folder, with words while the caller speaks and their places.
 
 A model knows one language, which the settings name: STT_VOSK_MODEL=/models/vosk-model-ru STT_VOSK_LANGUAGE=ru. Phrases
-are not favoured: Kaldi takes a grammar, which would exclude every other word.
+are not favoured: Kaldi takes a grammar, which would exclude every other word. Kaldi adds noise to the sound from a
+generator that all sessions share, so that the same call is heard differently each time; here each session adds its own.
 """
 
 import asyncio
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,8 @@ from services.stt_proxy.settings import SttSettings
 FLUSH_MS = 300  # what its networks look ahead, and some
 NEEDED = ("conf/mfcc.conf", "am/final.mdl")
 USUAL_RATE_HERTZ = 16000
+MFCC = Path("conf") / "mfcc.conf"
+DITHER = 1.0  # of 32768, as Kaldi's own
 
 
 class VoskEngine(LocalEngine):
@@ -55,10 +59,12 @@ class VoskEngine(LocalEngine):
         for name in NEEDED:
             if not (folder / name).is_file():
                 raise StartupError(f"STT_VOSK_MODEL={folder}: {name} is missing: name the folder of a whole Vosk model")
-        self._rate = _rate_of(folder / "conf" / "mfcc.conf")
+        self._rate = _rate_of(folder / MFCC)
         vosk.SetLogLevel(-1)
         try:
-            model = vosk.Model(str(folder))
+            with tempfile.TemporaryDirectory() as undithered:
+                _link_undithered(folder, Path(undithered))
+                model = vosk.Model(undithered)  # reads all of it
             VoskSession(model, self._rate, self._rate).accept(np.zeros(self._rate // 2, dtype=np.int16))
         except Exception as error:  # the library raises Exception itself
             raise StartupError(f"STT_VOSK_MODEL={folder} cannot be loaded: {error}") from error
@@ -69,6 +75,17 @@ class VoskEngine(LocalEngine):
         if named in read_models():
             return model_dir(self._settings.models_dir, named)
         return Path(named).expanduser()
+
+
+def _link_undithered(folder: Path, to: Path) -> None:
+    """The model's folder by links, with one setting changed."""
+    (to / "conf").mkdir()
+    for path in [*folder.iterdir(), *(folder / "conf").iterdir()]:
+        place = path.relative_to(folder)
+        if place not in (Path("conf"), MFCC):
+            (to / place).symlink_to(path.resolve())
+    options = (folder / MFCC).read_text(encoding="utf-8").rstrip("\n")
+    (to / MFCC).write_text(f"{options}\n--dither=0\n", encoding="utf-8")  # the last one counts
 
 
 def _rate_of(config: Path) -> int:
@@ -90,9 +107,12 @@ class VoskSession:
         self._recogniser.SetWords(True)
         self._resampler = Resampler(sample_rate_hertz, rate)
         self._call_rate = sample_rate_hertz
+        self._chance = np.random.default_rng(1)
 
     def accept(self, samples: Samples) -> SessionWords:
-        sound = self._resampler.push(samples)
+        resampled = self._resampler.push(samples)
+        dithered = resampled + self._chance.normal(0.0, DITHER, len(resampled))
+        sound = np.clip(np.rint(dithered), -32768, 32767).astype(np.int16)
         is_over = len(sound) > 0 and self._recogniser.AcceptWaveform(sound.tobytes())
         settled = self._settled(json.loads(self._recogniser.Result())) if is_over else ()
         return SessionWords(settled, json.loads(self._recogniser.PartialResult()).get("partial", ""))

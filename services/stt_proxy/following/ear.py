@@ -257,7 +257,8 @@ class FollowingEar:
     def _open(
         self, utterance_id: int, start_sample: int, end_sample: int | None = None, settled: Sequence[Segment] = ()
     ) -> None:
-        hearing = _Hearing(Stretch(utterance_id, start_sample, end_sample, list(settled)), Retrying())
+        retrying = Retrying(self._limits.most_tries, self._limits.longest_wait_s)
+        hearing = _Hearing(Stretch(utterance_id, start_sample, end_sample, list(settled)), retrying)
         self._hearings.append(hearing)
         self._hearings.sort(key=lambda one: one.stretch.start_sample)
         if self._look is None and self._limits.stall_s:

@@ -39,7 +39,12 @@ class LocalEngine:
     def open(
         self, *, call_id: str, sample_rate_hertz: int, hints: Hints, report: Callable[[StreamReport], None]
     ) -> SessionStream:
-        return SessionStream(self._threads, lambda: self.open_session(sample_rate_hertz, hints), report)
+        return SessionStream(
+            self._threads,
+            lambda: self.open_session(sample_rate_hertz, hints),
+            report,
+            sample_rate_hertz=sample_rate_hertz,
+        )
 
     async def close(self) -> None:
         self._threads.close()

@@ -1,7 +1,8 @@
 """Recognisers that run in this process: each session of one is worked on by one thread, in order.
 
 A library's session takes sound and says what it hears so far. It is hurried at a pause by a moment of silence, which
-the real silence of the pause would have brought, only later.
+the real silence of the pause would have brought, only later. It gets its sound in blocks of one length whatever the
+pieces are that arrive, since some libraries hear other words in other pieces: a file is heard as a call is.
 """
 
 import asyncio
@@ -11,6 +12,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
+
+import numpy as np
 
 from services.audio.pcm import Samples
 from services.runtime.cpu import usable_cpus
@@ -28,6 +31,7 @@ from services.stt_proxy.following.stream import (
 )
 from services.stt_proxy.metrics import COMPUTE_SECONDS_TOTAL
 
+BLOCK_MS = 100
 LONGEST_STEP_S = 10.0  # a tenth of a second of sound on a machine that does much else
 
 log = get_logger(__name__)
@@ -103,7 +107,12 @@ class SessionStream:
         threads: SessionThreads,
         open_session: Callable[[], Session],
         report: Callable[[StreamReport], None],
+        *,
+        sample_rate_hertz: int,
     ) -> None:
+        self._block = BLOCK_MS * sample_rate_hertz // 1000
+        self._held: list[Samples] = []  # less than a block, not yet accepted
+        self._n_held = 0
         self._threads = threads
         self._thread = threads.take()
         self._open_session = open_session
@@ -117,24 +126,37 @@ class SessionStream:
         self._is_broken = False
 
     def feed(self, samples: Samples) -> None:
+        """What does not fill a block yet counts as taken all the same: the next sound or a pause brings it in."""
         self._n_fed += len(samples)
+        self._held.append(samples.copy())
+        self._n_held += len(samples)
+        n_taken = self._n_fed - self._n_held
+        ready = self._take_held(self._n_held - self._n_held % self._block)
         n_fed = self._n_fed
-        self._do(lambda: self._accept(samples, n_fed))
+        self._do(lambda: self._accept(ready, n_taken, n_fed))
 
     def flush(self) -> None:
-        n_fed = self._n_fed
-        self._do(lambda: self._pad(n_fed))
+        n_fed, rest = self._n_fed, self._take_held(self._n_held)
+        self._do(lambda: self._pad(rest, n_fed))
 
     def finish(self) -> None:
-        n_fed = self._n_fed
-        self._do(lambda: self._finish(n_fed))
+        n_fed, rest = self._n_fed, self._take_held(self._n_held)
+        self._do(lambda: self._finish(rest, n_fed))
 
     def close(self) -> None:
         if self._is_closed:
             return
         self._is_closed = True
+        self._held.clear()
         self._threads.leave(self._thread)
         self._threads.run(self._thread, self._free)
+
+    def _take_held(self, n_samples: int) -> Samples:
+        """The first of what is held; the rest stays."""
+        held = np.concatenate(self._held) if self._held else np.empty(0, dtype=np.int16)
+        taken, rest = held[:n_samples], held[n_samples:]
+        self._held, self._n_held = ([rest] if len(rest) else []), len(rest)
+        return taken
 
     # -- in the thread -------------------------------------------------------------------------------------------------
 
@@ -151,18 +173,20 @@ class SessionStream:
 
         self._threads.run(self._thread, guarded)
 
-    def _accept(self, samples: Samples, n_fed: int) -> None:
-        self._hear(samples, n_fed)
+    def _accept(self, ready: Samples, n_taken: int, n_fed: int) -> None:
+        """Whole blocks, the first of which begins at `n_taken`."""
+        for start in range(0, len(ready), self._block):
+            self._hear(ready[start : start + self._block], n_taken + start + self._block)
         self._tell(Listened(n_fed))
 
-    def _pad(self, n_fed: int) -> None:
+    def _pad(self, rest: Samples, n_fed: int) -> None:
         began = time.monotonic()
-        self._flush_session(n_fed)
+        self._flush_session(rest, n_fed)
         self._tell(Flushed(n_fed, round((time.monotonic() - began) * 1e6)))
 
-    def _finish(self, n_fed: int) -> None:
+    def _finish(self, rest: Samples, n_fed: int) -> None:
         if n_fed:
-            self._flush_session(n_fed)
+            self._flush_session(rest, n_fed)
         if self._open_text:
             self._tell(SettledWords(self._open_text, n_fed))
         self._tell(Ended())
@@ -171,7 +195,9 @@ class SessionStream:
         began = time.monotonic()
         self._say(self._opened().accept(samples), n_fed, time.monotonic() - began)
 
-    def _flush_session(self, n_fed: int) -> None:
+    def _flush_session(self, rest: Samples, n_fed: int) -> None:
+        if len(rest):
+            self._hear(rest, n_fed)
         began = time.monotonic()
         words, n_padded = self._opened().flush()
         self._say(words, n_fed, time.monotonic() - began)
@@ -194,7 +220,7 @@ class SessionStream:
         """Its place without the silence that was put in."""
         end = None if words.end_offset is None else min(words.end_offset - self._n_padded, n_fed)
         start = None if words.start_offset is None else min(words.start_offset - self._n_padded, n_fed)
-        return SettledWords(words.text, end, start, words.confidence, words.language_code)
+        return SettledWords(words.text, end, start, words.confidence, words.language_code, closes_open=True)
 
     def _free(self) -> None:
         if self._session is not None:

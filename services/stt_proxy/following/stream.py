@@ -3,6 +3,7 @@
 Offsets count the samples of one stream from its first. A stream keeps no sound: what it loses is fed to another.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -20,6 +21,7 @@ class SettledWords:
     start_offset: int | None = None
     confidence: float | None = None  # 0 to 1
     language_code: str = ""  # empty: that of the hints
+    closes_open: bool = False  # they are what became of the open words, however little alike; else it is judged
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,8 @@ class StreamLimits:
     silent_wait_ms: int = 0  # the same while not one word of the utterance is known
     most_reheard_s: float = 0.0  # of a stretch: it is heard again when a flush proves to have cut speech; 0: never
     stall_s: float = 3.0  # speech without any answer: the stream is taken for dead
+    most_tries: int = 5  # streams in a row that break and settle nothing before the engine is lost
+    longest_wait_s: float = math.inf  # before another try: a provider that asks for more is lost
 
 
 class Recogniser(Protocol):

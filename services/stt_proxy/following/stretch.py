@@ -80,7 +80,7 @@ class Stretch:
         if any(one.end_sample == end and one.text == words.text for one in self.settled):
             return False
         self.language_code = words.language_code or self.language_code
-        if self._answers_open(words.text, end):
+        if words.closes_open or self._answers_open(words.text, end):
             self.open_text, self.open_stability, self.open_confidence, self.open_end = "", None, None, None
         if words.text:
             self.settled.append(Segment(words.text, start, end, words.confidence))

@@ -30,6 +30,9 @@ def test_every_service_has_a_process_an_image_and_a_deployment():
     supervisor = configparser.RawConfigParser()
     supervisor.read(_DEPLOY / "supervisord.conf")
     assert {name.removeprefix("program:") for name in supervisor.sections() if name.startswith("program:")} == _NAMES
+    supervisor_of_one = configparser.RawConfigParser()
+    supervisor_of_one.read(_DEPLOY / "supervisord_one.conf")
+    assert supervisor_of_one["program:stack"]["command"].endswith("-m deploy.one_process")
     assert {path.name.removesuffix(".Dockerfile") for path in (_DEPLOY / "docker").iterdir()} >= _NAMES
     assert read_yaml(_DEPLOY / "compose.yaml")[0]["services"].keys() >= _NAMES
     for name in _NAMES:

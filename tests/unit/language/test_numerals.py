@@ -11,6 +11,8 @@ from services.language.numerals import find_numbers, read_number
 from services.language.reading.numbers import Numbers
 from services.language.reading.numbers_vietnamese import VietnameseNumbers
 from services.language.reading.rule import words_of
+from services.language.value import Kind
+from services.language.values import read_values
 from services.language.words import normalise
 
 CARDINALS = {
@@ -138,3 +140,15 @@ def test_numbers_found_in_any_text_follow_each_other(text: list[str], language: 
     found = find_numbers(" ".join(text), language)
     assert all(number.start < number.end <= len(normalise(" ".join(text))) for number in found)
     assert all(one.end <= other.start or one == other for one, other in pairwise(found))
+
+
+@pytest.mark.parametrize(("text", "day"), [("ba mươi mốt tháng mười một", 31), ("ngày hai mươi mốt tháng năm", 21)])
+def test_the_one_behind_tens_is_not_the_day_after_tomorrow(text: str, day: int) -> None:
+    (value,) = read_values(text, "vi").values
+    assert (value.kind, value.date[2]) == (Kind.DATE, day)
+
+
+def test_the_day_after_tomorrow_is_a_day_by_itself() -> None:
+    assert [value.kind for value in read_values("thứ hai mốt", "vi").values] == [Kind.WEEKDAYS, Kind.DAY]
+    (day,) = read_values("mốt tôi đến", "vi").values
+    assert (day.kind, day.number) == (Kind.DAY, 2)

@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import date, datetime
 
 import pytest
 
 from services.nlu.agent.graph.agent import GraphAgent
 from services.nlu.agent.graph.own import OwnGraphAgent
+from services.nlu.agent.graph.slots import SlotFinder
 from services.nlu.agent.interface import Act, AgentTurn, AwaitCommit, Call, Remember, Say
 from services.nlu.agent.profile import AgentProfile, read_agents
 from services.nlu.agent.understanding import Guess
@@ -106,6 +107,15 @@ async def answers(profile: AgentProfile, *said: str, at: str = "2026-11-30T10:30
         ("How much is a crown?", "A crown costs 250 dollars."),
         ("How much is an implant?", "I'm sorry, I don't know the price of an implant."),
         ("How much is a filling and a cleaning?", "A filling costs 50 dollars. A cleaning costs 35 dollars."),
+        (
+            "How much are two fillings and a cleaning together?",
+            "A filling costs 50 dollars. A cleaning costs 35 dollars. Together that is 135 dollars.",
+        ),
+        ("How much are three crowns altogether?", "A crown costs 250 dollars. Together that is 750 dollars."),
+        (
+            "How much are a filling and an implant together?",
+            "A filling costs 50 dollars. I'm sorry, I don't know the price of an implant.",
+        ),
         ("How long does a cleaning take?", "A cleaning takes 30 minutes."),
         ("How long is a crown?", "I'm sorry, I don't know how long a crown takes."),
         ("Are you open on Sunday?", "I'm sorry, we are closed on Sunday."),
@@ -113,6 +123,9 @@ async def answers(profile: AgentProfile, *said: str, at: str = "2026-11-30T10:30
         ("Are you open on Saturday at 11 a.m.?", "Yes, on Saturday we are open from 9 a.m. to 1 p.m."),
         ("Are you open on December 25?", "I'm sorry, we are closed on Christmas Day."),
         ("Are you open on February 30?", "I'm sorry, there is no such date."),
+        ("Are you open on Saturday afternoon?", "On Saturday, we are open from 9 a.m. to 1 p.m."),
+        ("Are you open on Saturday morning?", "Yes, on Saturday we are open from 9 a.m. to 1 p.m."),
+        ("I come for the crown on February 30", "I'm sorry, there is no such date."),
         ("Are you open now?", "Yes, we are open now, until 6 p.m."),
         ("Who does implants?", "For implant it is Doctor David Lee."),
         ("Can I speak to a person?", "I'm sorry, I can't put you through from here. How can I help you?"),
@@ -179,15 +192,143 @@ async def test_a_wish_is_taken_down_and_nothing_is_said_to_be_booked(clinic: Age
     )
     first, second, third, fourth, last = await answers(clinic, *said)
     assert "I can't book" in first
-    assert second == "I have noted Wednesday at 3 p.m. May I have your name, please?"
+    assert second == "You'd like Wednesday at 3 p.m. May I have your name, please?"
     assert third == "Thank you, Anna. What is your telephone number?"
-    assert fourth == "I have cleaning, Wednesday at 3 p.m., Anna, 0 912 345 678. Is that right?"
+    assert fourth == "You'd like cleaning, Wednesday at 3 p.m., Anna, 0 912 345 678. Is that right?"
     assert "Nothing is fixed yet" in last
+
+
+async def test_a_time_that_comes_where_a_name_was_asked_for_is_no_name(clinic: AgentProfile) -> None:
+    *_, third, fourth = await answers(clinic, "I want to book a cleaning.", "Tuesday", "Ten o'clock", "Tom Baker")
+    assert third == "You'd like Tuesday at 10 a.m. May I have your name, please?"
+    assert fourth == "Thank you, Tom Baker. What is your telephone number?"
+
+
+async def test_a_time_that_is_not_free_is_not_noted_in_place_of_one_that_is(clinic: AgentProfile) -> None:
+    *_, third = await answers(clinic, "I want to book a cleaning.", "Tuesday", "Four o'clock")
+    assert third.startswith("I'm sorry, I have no such free time.")
+
+
+@pytest.mark.parametrize("said", ["Wait, don't cancel it.", "Never mind.", "I'll call you back."])
+async def test_a_wish_that_is_taken_back_is_dropped(clinic: AgentProfile, said: str) -> None:
+    _, answer, after = await answers(clinic, "Please book me in.", said, "How much is a crown?")
+    assert answer == "All right, I'll leave it. Is there anything else?"
+    assert after == "A crown costs 250 dollars."
+
+
+async def test_what_a_wish_is_for_may_come_late_and_is_not_a_new_wish(clinic: AgentProfile) -> None:
+    _, second, third, *_, last = await answers(
+        clinic,
+        "I want to book.",
+        "Book a cleaning.",
+        "Wednesday",
+        "Anna Bell",
+        "0912 345 678",
+    )
+    assert second.startswith("All right. Which of these suits you")
+    assert third == "You'd like Wednesday at 3 p.m. May I have your name, please?"
+    assert last.startswith("You'd like cleaning, Wednesday at 3 p.m., Anna Bell")
+
+
+async def test_what_does_not_answer_an_open_question_has_it_asked_again(clinic: AgentProfile) -> None:
+    *_, unknown, yes = await answers(
+        clinic, "I want to book a cleaning for Wednesday.", "Anna Bell", "Blue as the sky", "That's right."
+    )
+    assert unknown == "I'm sorry, I don't know that. What is your telephone number?"
+    assert yes == "All right. What is your telephone number?"
+
+
+async def test_a_thing_is_found_by_its_name_in_the_other_language(clinic: AgentProfile) -> None:
+    assert await answers(clinic, "How much is cạo vôi răng?") == ["A cleaning costs 35 dollars."]
+
+
+async def test_a_doctor_whose_name_is_tomorrow_too_is_no_day(clinic: AgentProfile) -> None:
+    finder = SlotFinder(clinic.facts, "vi")
+    assert not finder.find("cho xin số của bác sĩ Mai", datetime(2026, 11, 30)).when
+    assert finder.find("mai gặp bác sĩ Mai", datetime(2026, 11, 30)).when.date == date(2026, 12, 1)
+
+
+async def test_a_sentence_is_not_cut_inside_a_name(clinic: AgentProfile) -> None:
+    (answer,) = await answers(clinic, "How much is scale and polish and are you open on Saturday?")
+    assert answer == "A cleaning costs 35 dollars. On Saturday, we are open from 9 a.m. to 1 p.m."
+
+
+async def test_a_price_that_is_not_known_is_not_announced_as_known(clinic: AgentProfile) -> None:
+    assert await answers(clinic, "How much is an implant in euros?") == [
+        "I'm sorry, I don't know the price of an implant."
+    ]
 
 
 async def test_a_question_in_between_is_answered_and_the_open_one_asked_again(clinic: AgentProfile) -> None:
     _, answer = await answers(clinic, "I want to book a cleaning for Wednesday.", "How much is a crown?")
     assert answer == "A crown costs 250 dollars. May I have your name, please?"
+
+
+@pytest.mark.parametrize(
+    ("at", "said", "answer"),
+    [  # the clinic's clock: 23:30 UTC of a Monday is Tuesday morning in Ho Chi Minh City
+        ("2026-11-30T23:30+00:00", "Are you open tomorrow?", "On Wednesday, we are open from 8 a.m. to 6 p.m."),
+        (
+            "2026-11-30T23:30+00:00",
+            "Are you open next Sunday?",
+            "closed on Sunday, December 13. The next time we open is ",
+        ),
+        ("2026-12-20T10:00+07:00", "Are you open next Friday?", "we are closed on Christmas Day."),
+        ("2026-12-31T23:30+07:00", "Are you open tomorrow?", "we are closed on New Year's Day."),
+        ("2028-02-28T10:00+07:00", "Are you open tomorrow?", "On Tuesday, we are open from 8 a.m. to 6 p.m."),
+        ("2028-02-01T10:00+07:00", "Are you open on February 29?", "On Tuesday, February 29, we are open from 8 a.m."),
+        ("2026-02-01T10:00+07:00", "Are you open on February 30?", "there is no such date."),
+        (
+            "2026-12-22T10:00+07:00",
+            "Are you open next week?",
+            "Saturday from 9 a.m. to 1 p.m. I'm sorry, we are closed on New",
+        ),
+        ("2026-11-30T10:00+07:00", "Is the 3rd of December free?", "I have no such free time."),
+        ("2026-11-30T10:00+07:00", "Is next Tuesday at ten free?", "Yes, Tuesday, December 8 at 10 a.m. is free"),
+        ("2026-12-01T11:00+07:00", "Is today at ten free?", "That day or time is past."),
+    ],
+)
+async def test_dates_are_reckoned_by_the_tenants_clock(clinic: AgentProfile, at: str, said: str, answer: str) -> None:
+    now = datetime.fromisoformat(at).astimezone(clinic.zone)
+    agent = GraphAgent(clinic, open_engine(SETTINGS), SETTINGS, clock=lambda: now, understanding=Told(KINDS))
+    assert answer in await Talk(agent).say(said)
+
+
+@pytest.mark.parametrize(
+    ("said", "refused"),
+    [
+        ("Yesterday at ten.", "That day or time is past."),
+        ("On February 30.", "there is no such date."),
+        ("On Sunday.", "we are closed on Sunday. The nearest times we open are Saturday at 9 a.m. and Monday,"),
+        ("On Christmas Day.", "we are closed on Christmas Day. The nearest times we open are"),
+        ("Tuesday at 9 p.m.", "we are closed then. On Tuesday, we are open from 8 a.m. to 6 p.m."),
+    ],
+)
+async def test_a_wish_for_a_time_that_cannot_be_is_refused_with_the_nearest(
+    clinic: AgentProfile, said: str, refused: str
+) -> None:
+    _, answer = await answers(clinic, "I want to book a cleaning.", said, at="2026-11-30T10:30")
+    assert refused in answer
+    assert answer.endswith("?")
+
+
+async def test_a_date_of_another_week_is_kept_in_the_wish(clinic: AgentProfile) -> None:
+    said = (
+        "I want to book a cleaning.",
+        "Next week.",
+        "Next Tuesday at ten.",
+        "My name is Anna.",
+        "It's 0912 345 678.",
+    )
+    *_, week, day, _, confirm = await answers(clinic, *said)
+    assert week.startswith("Which of these suits you")
+    assert day.startswith("You'd like Tuesday, December 8 at 10 a.m.")
+    assert "Tuesday, December 8 at 10 a.m." in confirm
+
+
+async def test_a_doctor_whose_name_is_a_day_is_no_day(clinic: AgentProfile) -> None:
+    talk = Talk(GraphAgent(clinic, open_engine(SETTINGS), SETTINGS, understanding=Told({"mai": "who"})), "vi")
+    assert "phụ trách" in await talk.say("Còn bác sĩ Mai?")
 
 
 async def test_what_no_fact_covers_is_not_known_ten_times_in_a_row(clinic: AgentProfile) -> None:

@@ -5,6 +5,7 @@ import sys
 import threading
 from collections.abc import Callable
 
+from services.runtime.current_service import in_service
 from services.runtime.server import EXIT_ENGINE_LOST
 from services.runtime.watchdog import HANG_MULTIPLE, EngineThreads, LoopWatch, LostThread
 
@@ -41,6 +42,19 @@ class WorkingThread:
 def looked_at(threads: EngineThreads, seconds: float, *, start: float = 0.0) -> LostThread | None:
     """What is lost after looking ten times a second for so long."""
     return next((lost for i in range(int(seconds * 10) + 1) if (lost := threads.find_lost(start + i / 10))), None)
+
+
+def test_an_engine_that_is_late_is_one_service_s_alone() -> None:
+    threads = EngineThreads()
+    with in_service("nlu"):
+        working = WorkingThread(threads, longest_call_s=0.2)
+    looked_at(threads, 0.5)
+    assert threads.find_late("tts") is None
+    late, late_anywhere = threads.find_late("nlu"), threads.find_late()
+    assert late is not None
+    assert late == late_anywhere
+    assert late.service == "nlu"
+    working.end()
 
 
 def test_a_long_legitimate_call_is_no_hang() -> None:

@@ -326,6 +326,15 @@ async def test_settled_words_that_come_twice_or_late_keep_their_order():
     line.ear.close()
 
 
+async def test_settled_words_unlike_the_open_ones_replace_them_where_the_recogniser_says_so():
+    line = Line()
+    await line.play(0, line.spans[0].end_sample + 100 * MS)
+    await line.settle()
+    line.reading.opened[-1].report(streams.SettledWords("quite other words", 900 * MS, None, 0.9, closes_open=True))
+    assert [one.text for one in line.told(Corrected)] == ["quite other words"]
+    line.ear.close()
+
+
 async def test_discarded_sound_was_never_said_and_what_lies_around_it_was():
     line = Line()
     await line.play(0, line.spans[5].end_sample + 200 * MS)

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from services.stt_proxy.engine import Corrected, ExpectedKind, Partial
+from services.stt_proxy.engine import Corrected, ExpectedKind, Listened, Partial
 from services.stt_proxy.errors import BadSample
 from services.stt_proxy.events import Progress, SpeechActivity, TextStage, Transcript, TurnPrediction, UtteranceSettled
 from services.stt_proxy.intake import IdleReason
@@ -52,6 +52,39 @@ async def test_progress_is_told_at_least_every_half_second():
     told = [each.processed_sample for each in call.told(Progress)]
     assert all(later - earlier <= 500 * MS for earlier, later in zip([0, *told], told, strict=False))
     assert told[-1] > 4500 * MS
+
+
+async def test_progress_of_a_slow_recogniser_is_told_in_steps_of_half_a_second_too():
+    call = Call()
+    call.ear.listened_to = 0
+    await call.be_silent(1000)
+    for listened_to in (700 * MS, 900 * MS, 1000 * MS):
+        call.ear.listened_to = listened_to
+        call.ear.report(Listened())
+    told = [each.processed_sample for each in call.told(Progress)]
+    assert all(later - earlier <= 500 * MS for earlier, later in zip([0, *told], told, strict=False))
+    assert told[-1] > 500 * MS
+
+
+async def test_a_stream_whose_words_are_settled_ends_with_its_progress_though_the_recogniser_lags():
+    call = Call()
+    call.ear.listened_to = 0
+    await call.be_silent(1000)
+    call.listening.finish()
+    await call.settle()
+    assert call.at - call.told(Progress)[-1].processed_sample <= 500 * MS
+
+
+async def test_ends_are_answered_in_order_though_the_later_utterance_holds_no_speech():
+    call = Call()
+    call.ear.text = None
+    await spoken(call)
+    await call.end()
+    await call.be_silent(320)
+    await call.end()
+    assert call.told(UtteranceSettled) == []
+    call.ear.answer("And when, please?")
+    assert [each.utterance_id for each in call.told(UtteranceSettled)] == [1, 2]
 
 
 async def test_progress_stops_when_the_detector_does():

@@ -26,7 +26,6 @@ from services.nlu.agent.graph.dialogue import Dialogue, as_state, read_dialogue
 from services.nlu.agent.graph.reading import Part, Reader
 from services.nlu.agent.graph.running import CallState, steps_of_graph
 from services.nlu.agent.graph.slots import SlotFinder
-from services.nlu.agent.graph.wording import Wording
 from services.nlu.agent.interface import Act, AgentState, AgentTurn, Call, Say, Step
 from services.nlu.agent.profile import AgentProfile
 from services.nlu.agent.prompt_agent import PromptAgent
@@ -53,6 +52,7 @@ class Work:
     parts: tuple[Part, ...] = ()
     finding: Finding | None = None
     said: str = ""
+    is_plain: bool = False
 
 
 class GraphAgent:
@@ -104,14 +104,17 @@ class GraphAgent:
                 yield step
             return
         if reply := courtesy(self._profile, turn.input, history, language_code=turn.language_code):
-            yield Say(reply.text, is_from_facts=True)
+            yield Say(reply.text)
             if reply.ends_call:
                 yield Act(HangUp())
             return
-        if turn.objection:  # what the facts gave must not be said: then it is not known
-            yield Say(Wording(turn.language_code).say("unknown"))
-            return
-        work = Work(_words_of(turn), turn.language_code, self._clock(), read_dialogue(turn.state))
+        work = Work(
+            _words_of(turn),
+            turn.language_code,
+            self._clock(),
+            read_dialogue(turn.state),
+            is_plain=bool(turn.objection),  # the question held more than was looked up: no bare "yes" to it
+        )
         thread = f"{turn.call.conversation}/{turn.turn_id}"
         is_draft = not committed.is_set()
         graph = self._draft_graph if is_draft else self._committed_graph
@@ -123,7 +126,6 @@ class GraphAgent:
                 committed=committed,
                 interrupt_before=ACTING if is_draft else (),
                 context=work,
-                is_from_facts=True,
             )
             async for step in steps:
                 yield step
@@ -159,10 +161,16 @@ class GraphAgent:
         """Word the finding. Answer, ask, confirm and hand over differ in what was looked up, and in what comes next."""
         work = runtime.context
         text = work.finding.text if work.finding else ""
+        if work.is_plain:
+            text = self._answers[work.language_code].plain(text)
         work.said = f"{work.said} {text}".strip()
         if work.finding and work.finding.act:
             return Command(update={"say": text}, goto="act")
-        return self._go_on(work, text)
+        command = self._go_on(work, text)
+        if work.finding and work.finding.computed:
+            computed = [str(number) for number in work.finding.computed]
+            command = replace(command, update={**dict(command.update or {}), "computed": computed})
+        return command
 
     async def _act(self, state: CallState, runtime: Runtime[Work]) -> Command[str]:
         work = runtime.context

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from enum import Enum
 
 from services.language import data
 from services.language.calendar_words import PARTS
 from services.language.data import primary
+from services.language.dates import Trouble
 from services.language.words import normalise
-from services.nlu.agent.facts import Person, Service, Topic, names_in, price_in, text_in
+from services.nlu.agent.facts import Money, Person, Service, Topic, names_in, price_in, text_in
 from services.nlu.agent.graph.asking import FILE, TEXT_KIND
 from services.nlu.agent.graph.dialogue import Dialogue
 from services.nlu.agent.graph.reading import UNKNOWN, Part, is_text
@@ -26,6 +28,8 @@ _DAYS_BY_WEEKDAY = 2  # more of them are answered with the whole week
 _SAID_BY_WEEKDAY = timedelta(days=DAYS_IN_WEEK)  # a date within these is called by its weekday
 _LONGEST_LIST = 6
 _MINUTES_IN_HOUR = 60
+_OF_DATES = frozenset({"hours", "free", "tampering"})  # that say themselves what an impossible date is answered with
+_LEAST_OPEN_MIN = 120  # of an afternoon, for a yes to "are you open in the afternoon?"
 _FEW_STRANGE = 2  # unknown words that make another question of "who sees children?"
 
 
@@ -46,6 +50,7 @@ class Finding:
     dialogue: Dialogue
     next: Next = Next.ANSWER
     act: Act | None = None
+    computed: tuple[Decimal, ...] = ()  # what was reckoned for it
 
 
 class Answers:
@@ -86,9 +91,15 @@ class Answers:
             "unclear": ("take_your_time", ""),
             "chat": ("chat", "help"),
             "hello": ("listening", "help"),
+            "name": ("listening", "help"),  # these four where nothing was asked
+            "number": ("listening", "help"),
+            "yes": ("fine", "help"),
+            "no": ("fine", "more"),
         }
         self._known = {
-            kind: finder.words.common | _words_of(language_code, kind)
+            kind: finder.words.common
+            | _words_of(language_code, kind)
+            | {word for words in finder.words.sums for word in words}
             for kind in ("price", "duration", "offered", "who", "hours", "free")
         }
 
@@ -103,11 +114,20 @@ class Answers:
         if question := self._asks_back(part):
             return Finding(question, replace(before, asked="which"), Next.ASK)
         dialogue = _speaking_of(part, dialogue)
-        if part.doubts and part.slots.people and part.slots.when:
-            return self._schedule(part.slots.people, dialogue)
+        if finding := self._whatever_the_kind(part, dialogue):
+            return finding
         if is_text(part.kind):
             return self._text(part, dialogue)
         return self._by_kind.get(part.kind, self._otherwise)(part, dialogue, now)
+
+    def _whatever_the_kind(self, part: Part, dialogue: Dialogue) -> Finding | None:
+        """What is answered before the kind is looked at."""
+        slots = part.slots
+        if slots.when.trouble is Trouble.NO_SUCH_DATE and part.kind not in _OF_DATES:
+            return self._said(self._words.say(slots.when.trouble.value), dialogue, "free")
+        if part.doubts and slots.people and slots.when:
+            return self._schedule(slots.people, dialogue)
+        return self._unknown(part, dialogue) if self._is_about_another_thing(part) else None
 
     def _otherwise(self, part: Part, dialogue: Dialogue, now: datetime) -> Finding:
         """Kinds with one answer, and what no kind covers."""
@@ -116,14 +136,35 @@ class Answers:
             return self._unknown(part, dialogue)
         return self._said(self._words.say(key), dialogue, part.kind, ask=question)
 
+    def _is_about_another_thing(self, part: Part) -> bool:
+        """Whether a sentence names nothing that is known, and words that no question it may be has."""
+        slots = part.slots
+        are_questions = all(kind in self._by_kind or is_text(kind) for kind in part.doubts[:2])
+        if not part.doubts or not are_questions or slots.services or slots.people or slots.topics or slots.when:
+            return False
+        known = self._finder.words.common.union(*(self._example_words(kind) for kind in part.doubts[:2]))
+        return len(unexplained(slots, (), known)) >= _FEW_STRANGE
+
+    def _example_words(self, kind: str) -> frozenset[str]:
+        if not is_text(kind):
+            return self._known.get(kind) or _words_of(self._language, kind)
+        fact = next((one for one in self._facts.texts if TEXT_KIND + one.id == kind), None)
+        texts = names_in(fact.examples, self._language) if fact else ()
+        return frozenset(word for text in texts for word in normalise(text))
+
     def _asks_back(self, part: Part) -> str:
         """The question what is meant, where that is in doubt and both kinds can be named."""
-        if not part.doubts or (part.slots.people and part.slots.when):
+        is_answered = bool(part.slots.people and part.slots.when) or part.slots.when.trouble is Trouble.NO_SUCH_DATE
+        if not part.doubts or is_answered or self._is_about_another_thing(part):
             return ""
         if is_text(part.kind):
             return self._words.ask("again")
         labels = [self._words.kinds.get(kind, "") for kind in part.doubts[:2]]
         return self._words.ask("which", kinds=self._words.one_of(labels)) if all(labels) else ""
+
+    def plain(self, text: str) -> str:
+        """An answer without the "yes" before it."""
+        return self._words.plain(text)
 
     def pending(self, dialogue: Dialogue) -> str:
         """The question that still waits for its answer when another one was answered in between."""
@@ -140,7 +181,9 @@ class Answers:
             text = self._words.say("unknown")
         else:
             text = self._words.say("unknown_again", topics=self._words.all_of(self._topics()))
-        if n_unknown == 1 and not self._wishes.is_open(dialogue):
+        if self._wishes.is_open(dialogue):
+            return Finding(text, replace(dialogue, kind=UNKNOWN, n_unknown=n_unknown))
+        if n_unknown == 1:
             text += f" {self._words.ask('more')}"
         return Finding(text, replace(dialogue, kind=UNKNOWN, n_unknown=n_unknown, asked="more"))
 
@@ -164,7 +207,7 @@ class Answers:
         hours, when = self._facts.hours, part.slots.when
         if part.slots.people:
             return self._schedule(part.slots.people, dialogue)
-        if hours is None or (when.date and when.date < now.date()):
+        if hours is None or when.trouble is Trouble.PAST:
             return self._unknown(part, dialogue)
         if part.slots.is_other_holiday:
             text = self._words.say("hours_unsure", week=self._words.week(hours))
@@ -173,8 +216,10 @@ class Answers:
 
     def _hours_text(self, hours: OpeningHours, part: Part, now: datetime) -> str:
         when, words = part.slots.when, self._words
-        if when.is_impossible:
-            return words.say("no_such_date")
+        if when.trouble is not None:
+            return words.say(when.trouble.value)
+        if when.date and when.last_date:
+            return self._hours_between(hours, when.date, when.last_date)
         if when.date:
             return self._hours_on(hours, when, now)
         if when.weekdays and len(when.weekdays) <= _DAYS_BY_WEEKDAY:  # as they are in most weeks
@@ -182,6 +227,16 @@ class Answers:
         if self._asks_now(part):
             return self._open_now(hours, now)
         return words.say("hours_week", week=words.week(hours))
+
+    def _hours_between(self, hours: OpeningHours, first: date, last: date) -> str:
+        """The week, and the dates of the stretch that are otherwise."""
+        texts = [self._words.say("hours_week", week=self._words.week(hours))]
+        for day, exception in sorted(hours.exceptions.items()):
+            names = names_in(exception.names, self._language)
+            if first <= day <= last and names:
+                key = "hours_holiday" if exception.intervals else "closed_holiday"
+                texts.append(self._words.say(key, holiday=names[0], spans=self._words.spans(exception.intervals)))
+        return " ".join(texts)
 
     def _hours_on(self, hours: OpeningHours, when: When, now: datetime) -> str:
         words, day = self._words, when.date or now.date()
@@ -208,8 +263,8 @@ class Answers:
             key = "open_yes" if any(one.holds(at) for at in minutes for one in intervals) else "open_no"
         elif when.part in PARTS:
             first, last = (hour * _MINUTES_IN_HOUR for hour in PARTS[when.part])
-            overlaps = any(one.opens_min < last and one.closes_min > first for one in intervals)
-            key = "open_yes" if overlaps else "open_no"
+            open_min = sum(max(min(one.closes_min, last) - max(one.opens_min, first), 0) for one in intervals)
+            key = "open_yes" if open_min >= _LEAST_OPEN_MIN else "hours_on" if open_min else "open_no"
         on_day = words.on(day)
         return words.say(
             key, on_day=on_day[:1].upper() + on_day[1:] if key == "open_no" else on_day, spans=words.spans(intervals)
@@ -254,7 +309,25 @@ class Answers:
         if not services:
             return self._unknown(part, dialogue)
         texts = [self._price_of(service) for service in services]
-        return self._found(texts, services, dialogue, "price", is_exact=is_exact)
+        is_exact = is_exact or all(price_in(one, self._language) is None for one in services)
+        found = self._found(texts, services, dialogue, "price", is_exact=is_exact)
+        counts = {one.id: one.count for one in part.slots.services}
+        total = self._total(services, counts) if self._asks_for_a_sum(part, counts) else None
+        if total is None:
+            return found
+        text = f"{found.text} {self._words.say('sum', price=self._words.money(total))}"
+        return replace(found, text=text, computed=(total.amount,))
+
+    def _asks_for_a_sum(self, part: Part, counts: Mapping[str, int]) -> bool:
+        return sum(counts.values()) > 1 and has_any(part.slots.words, self._finder.words.sums)
+
+    def _total(self, services: Sequence[Service], counts: Mapping[str, int]) -> Money | None:
+        """The prices together; None: one is not known, or they are in more than one currency."""
+        prices = [(price_in(one, self._language), counts.get(one.id, 1)) for one in services]
+        known = [(price, count) for price, count in prices if price is not None]
+        if len(known) < len(prices) or len({price.currency for price, _ in known}) != 1:
+            return None
+        return Money(sum((price.amount * count for price, count in known), Decimal(0)), known[0][0].currency)
 
     def _price_of(self, service: Service) -> str:
         price, name = price_in(service, self._language), self._words.thing(self._name(service.id))
@@ -267,6 +340,7 @@ class Answers:
         if is_foreign or not services:
             return self._not_known(self._words.say("duration_of_that_unknown"), dialogue, "duration")
         texts = [self._duration_of(service) for service in services]
+        is_exact = is_exact or all(one.minutes is None for one in services)
         return self._found(texts, services, dialogue, "duration", is_exact=is_exact)
 
     def _duration_of(self, service: Service) -> str:
@@ -371,8 +445,8 @@ class Answers:
         words, times = self._words, self._wishes.free_times(now)
         if not times:
             return self._not_known(words.say("free_unknown"), dialogue, "free")
-        if part.slots.when.is_impossible:
-            return self._said(words.say("no_such_date"), dialogue, "free")
+        if part.slots.when.trouble is not None:
+            return self._said(words.say(part.slots.when.trouble.value), dialogue, "free")
         every = words.all_of(text for text, _ in times)
         if not part.slots.when:
             return self._said(words.say("free", times=every), dialogue, "free")

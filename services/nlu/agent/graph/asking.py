@@ -30,9 +30,11 @@ class Asking:
     question_words: tuple[Words, ...]  # with one of these a sentence asks by itself
     places: tuple[Words, ...]  # what the business is called: no service is named in it
     joints: tuple[Words, ...]
+    sums: tuple[Words, ...]  # ask for one price of all that is named
     name_leads: tuple[Words, ...]
     name_trails: tuple[Words, ...]
     never_names: tuple[Words, ...]
+    take_backs: tuple[Words, ...]  # with one of these a wish that is open is dropped
     common: frozenset[str]
 
 
@@ -55,9 +57,11 @@ def _read(language: str) -> Asking:
         question_words=listed("follow_ups.question_words"),
         places=listed("words.places"),
         joints=listed("parts.joints"),
+        sums=listed("sum.words"),
         name_leads=listed("names.lead"),
         name_trails=listed("names.trail"),
         never_names=listed("names.never"),
+        take_backs=listed("wishes.take_backs"),
         common=frozenset(word for words in listed("words.common") for word in words),
     )
 

@@ -93,8 +93,15 @@ class Reader:
         return not is_remark or all(other.kind == UNKNOWN or other.kind in COURTESIES for other in parts)
 
     async def _pieces(self, sentence: str, language_code: str, now: datetime) -> tuple[str, ...]:
-        """A sentence in two where both halves ask something, and not the same."""
-        for left, right in _splits(sentence, self._finders[language_code].words.joints):
+        """A sentence in two where both halves ask something, and not the same. What asks for a sum is one."""
+        finder = self._finders[language_code]
+        if has_any(normalise(sentence), finder.words.sums) and len(finder.find(sentence, now).services) > 1:
+            return (sentence,)
+        splits = _splits(sentence, finder.words.joints)
+        named = finder.find(sentence, now).services if splits else ()
+        for left, right in splits:
+            if any(one.start < len(normalise(left)) < one.end for one in named):
+                continue  # the joint is a name's own: "bed and breakfast"
             kinds = []
             for half in (left, right):
                 first = (await self._understanding.understand(half, language_code))[0]

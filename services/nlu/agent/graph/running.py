@@ -10,6 +10,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
+from decimal import Decimal
 from typing import Any, TypedDict
 
 from langgraph.errors import GraphRecursionError
@@ -33,6 +34,7 @@ class CallState(TypedDict, total=False):
     objection: str  # why an earlier reply to this turn was not spoken
     memory: dict[str, Any]  # as the turn before left it; what JSON can hold
     say: str  # more of the reply
+    computed: list[str]  # numbers in `say` that the node has reckoned: sums and differences
     act: dict[str, Any]  # {"name": "hang_up"}, {"name": "transfer", "destination": "200"}; see agent/acts.py
 
 
@@ -44,10 +46,9 @@ async def steps_of_graph(
     committed: asyncio.Event,
     interrupt_before: tuple[str, ...] = (),
     context: object = None,
-    is_from_facts: bool = False,
 ) -> AsyncGenerator[Step, None]:
     """The steps of one turn. `thread` keys the graph's checkpoints, where it keeps them; `interrupt_before` are nodes
-    with side effects beside those the graph was compiled with; `is_from_facts`: its words need no guard.
+    with side effects beside those the graph was compiled with.
 
     Raises TurnFailed where the graph raises, or runs in a circle.
     """
@@ -64,7 +65,7 @@ async def steps_of_graph(
             async with aclosing(graph.astream(graph_input, config, **options)) as updates:
                 async for update in updates:
                     is_interrupted = is_interrupted or "__interrupt__" in update
-                    for step in _steps(update, is_from_facts=is_from_facts):
+                    for step in _steps(update):
                         yield step
             if not is_interrupted:
                 return
@@ -79,13 +80,15 @@ async def steps_of_graph(
         raise TurnFailed("ENGINE_FAILED", f"the agent's graph broke: {type(error).__name__}") from error
 
 
-def _steps(update: Mapping[str, Any], *, is_from_facts: bool) -> list[Step]:
+def _steps(update: Mapping[str, Any]) -> list[Step]:
     steps: list[Step] = []
     for node, values in update.items():
         if node == "__interrupt__" or not isinstance(values, Mapping):
             continue
         if said := values.get("say"):
-            steps.append(Say(str(said).rstrip() + " ", is_from_facts=is_from_facts))
+            steps.append(
+                Say(str(said).rstrip() + " ", computed=tuple(Decimal(number) for number in values.get("computed", ())))
+            )
         if act := values.get("act"):
             wanted = read_act(str(act.get("name")), json.dumps(act))
             if isinstance(wanted, WantedAct):

@@ -7,13 +7,16 @@ one that the question's examples have makes another thing of it: "gold crown", "
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date as Date  # noqa: N812 - a field is called date
-from datetime import datetime, time, timedelta
+from datetime import datetime, time
 from difflib import SequenceMatcher
 
-from services.language.value import Kind
+from services.language.dates import Moment, Trouble, moment_in
+from services.language.phrases import PhraseSet
+from services.language.value import Kind, Reading
 from services.language.values import read_values
 from services.language.words import normalise
 from services.nlu.agent.facts import Facts, Names, names_in
@@ -25,6 +28,9 @@ _LEAST_FUZZY = 5  # letters of a word that may be written otherwise
 _LEAST_LIKE = 0.88  # difflib's ratio: "whitning" is whitening, "sealing" is not scaling
 _LONGEST_GAP = 2  # common words inside a name
 _LONGEST_HOUR = 12
+_CLITIC = re.compile(r"['’](s|d|ll|re|ve|m)$")  # "how long's that"
+_COUNTS = range(2, 21)  # of a thing that somebody asks the price of
+_MASK = "\u00b7"  # in place of a word that is a name
 _FEWEST_DIALLED = 7  # digits of a number in figures that is one to be dialled
 
 
@@ -35,6 +41,7 @@ class Found:
     id: str
     start: int  # words
     end: int
+    count: int = 1  # how many of it were named: "two fillings"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +49,16 @@ class When:
     """A day, a time, or both, as they were said."""
 
     date: Date | None = None
-    weekdays: tuple[int, ...] = ()  # where no date was said
+    last_date: Date | None = None  # of a stretch of days: "next week"
+    weekdays: tuple[int, ...] = ()  # where no date was said, nor which week
     times: tuple[time, ...] = ()  # each that may be meant, the likeliest first
     part: str = ""  # of the day: a key of calendar_words.PARTS
-    is_impossible: bool = False  # there is no such date
+    trouble: Trouble | None = None  # it is no day that can be had
     holiday: Date | None = None  # an exception of the opening hours, by its name
 
     def __bool__(self) -> bool:
         """Tell if anything was said."""
-        return bool(self.date or self.weekdays or self.times or self.part or self.is_impossible)
+        return bool(self.date or self.weekdays or self.times or self.part or self.trouble)
 
     @property
     def has_day(self) -> bool:
@@ -77,8 +85,9 @@ class SlotFinder:
     def __init__(self, facts: Facts, language_code: str) -> None:
         self._language = language_code
         self.words: Asking = asking(language_code)
-        self._services = [(each.id, _forms(each.names, language_code)) for each in facts.services]
-        self._people = [(each.id, _forms(each.names, language_code)) for each in facts.people]
+        self._services = [(each.id, _forms_in_all(each.names, language_code)) for each in facts.services]
+        self._people = [(each.id, _forms_in_all(each.names, language_code)) for each in facts.people]
+        self._person_names = PhraseSet(name for each in facts.people for name in names_in(each.names, language_code))
         self._topics = [(each.id, _forms(each.names, language_code)) for each in facts.topics]
         exceptions = facts.hours.exceptions.values() if facts.hours else ()
         self._holidays = [(each.date.isoformat(), _forms(each.names, language_code)) for each in exceptions]
@@ -87,16 +96,18 @@ class SlotFinder:
         """`now` in the tenant's zone: what "tomorrow" is."""
         words = normalise(text)
         holidays = self._named(words, self._holidays)
+        people = self._named(words, self._people)
+        taken = {place for found in people for place in range(found.start, found.end)}
         when, digits, places = self._values(text, now)
         if holidays:
             day = min(Date.fromisoformat(found.id) for found in holidays)
             when = When(date=day, times=when.times, part=when.part, holiday=day)
-        people = self._named(words, self._people)
-        taken = {place for found in people for place in range(found.start, found.end)}
+        services = tuple(one for one in self._named(words, self._services) if one.start not in taken)
+        taken |= {place for found in services for place in range(found.start, found.end)}
         is_known = bool(holidays) or (when.date is not None and when.date in self._exception_days)
         return Slots(
             words=words,
-            services=tuple(one for one in self._named(words, self._services) if one.start not in taken),
+            services=self._counted(text, services),
             people=people,
             topics=tuple(one for one in self._named(words, self._topics) if one.start not in taken),
             when=when,
@@ -136,36 +147,71 @@ class SlotFinder:
         ]
 
     def _values(self, text: str, now: datetime) -> tuple[When, str, frozenset[int]]:
-        reading = read_values(text, self._language)
+        reading = self._without_people(read_values(text, self._language))
         days: list[int] = []
         times: list[time] = []
-        day: Date | None = None
-        part, digits, is_impossible = "", "", False
+        part, digits = "", ""
         places: set[int] = set()
+        moment = moment_in(reading, self._language, now=now) or Moment()
         for value in reading.values:
             places.update(range(value.start, value.end))
             match value.kind:
                 case Kind.WEEKDAYS:
                     days += sorted(value.days - set(days))
-                case Kind.DAY:
-                    day, part = now.date() + timedelta(days=int(value.number)), value.part or part
-                case Kind.DATE:
-                    day = _next_date(value.date, now.date())
-                    is_impossible = is_impossible or day is None
                 case Kind.TIME:
                     times += [_time(minute) for minute in _by_likelihood(value.minutes)]
                     part = value.part or part
-                case Kind.PART:
-                    part = value.part
+                case Kind.PART | Kind.DAY:
+                    part = value.part or part
                 case Kind.DIGITS:
                     digits = value.digits
                 case Kind.NUMBER if len(value.digits) >= _FEWEST_DIALLED:
                     digits = value.digits
-                case Kind.NUMBER if days or day:
+                case Kind.NUMBER if days or moment.day:
                     hour = int(value.number)
                     if 1 <= hour <= _LONGEST_HOUR and not times:
                         times += [_time(minute) for minute in _by_likelihood({hour * 60, (hour + 12) % 24 * 60})]
-        return When(day, () if day else tuple(days), tuple(times), part, is_impossible), digits, frozenset(places)
+        if moment.at is not None and (moment.part or not times):
+            times = [moment.at]
+        when = When(times=tuple(times), part=moment.part or part, trouble=moment.trouble)
+        is_weekly = bool(days) and (moment.day is None or moment.is_any_week)
+        if is_weekly:
+            when = replace(when, weekdays=tuple(days))
+        elif moment.day:
+            when = replace(when, date=moment.day, last_date=moment.last_day)
+        return when, digits, frozenset(places)
+
+    def _counted(self, text: str, services: tuple[Found, ...]) -> tuple[Found, ...]:
+        """The services with the numbers that stand before them."""
+        reading = read_values(text, self._language)
+        numbers = [value for value in reading.values if value.kind is Kind.NUMBER and value.number in _COUNTS]
+        words = _without_stops(reading)
+        counted = []
+        for one in services:
+            places = (one.start, *range(one.start + 1, one.end))  # "trám hai cái răng" has it inside
+            number = next((v for v in numbers if words[v.end - 1] + 1 == one.start or words[v.start] in places), None)
+            counted.append(replace(one, count=int(number.number)) if number else one)
+        return tuple(counted)
+
+    def _without_people(self, reading: Reading) -> Reading:
+        """The reading without names of people: "Mai" is tomorrow too, in Vietnamese."""
+        names = self._person_names.find(reading.texts)
+        if not names:
+            return reading
+        taken = {at for start, end, _ in names for at in range(start, end)}
+        texts = tuple(_MASK if at in taken else text for at, text in enumerate(reading.texts))
+        values = tuple(value for value in reading.values if not taken & set(range(value.start, value.end)))
+        return replace(reading, texts=texts, values=values)
+
+
+def _without_stops(reading: Reading) -> dict[int, int]:
+    """The place of each token among those that are no stops."""
+    places: dict[int, int] = {}
+    n = 0
+    for at, token in enumerate(reading.tokens):
+        places[at] = n
+        n += token.kind != "stop"
+    return places
 
 
 def has_any(words: Words, phrases: Sequence[Words]) -> bool:
@@ -179,12 +225,20 @@ def unexplained(slots: Slots, found: Sequence[Found], known: frozenset[str]) -> 
     return frozenset(
         place
         for place, word in enumerate(slots.words)
-        if place not in named and place not in slots.value_words and word not in known and not word.isdecimal()
+        if place not in named
+        and place not in slots.value_words
+        and not word.isdecimal()
+        and not {word, _CLITIC.sub("", word)} & known
     )
 
 
 def _forms(names: Names, language_code: str) -> tuple[Words, ...]:
     return tuple(words for words in map(normalise, names_in(names, language_code)) if words)
+
+
+def _forms_in_all(names: Names, language_code: str) -> tuple[Words, ...]:
+    """The names in the caller's language and in the agent's others, which callers mix: "how much is cạo vôi?"."""
+    return tuple(dict.fromkeys(form for code in (language_code, *names) for form in _forms(names, code)))
 
 
 def _places(words: Words, form: Words, common: frozenset[str]) -> list[tuple[int, int]]:
@@ -234,21 +288,3 @@ def _by_likelihood(minutes: frozenset[int] | set[int]) -> list[int]:
 
 def _time(minute: int) -> time:
     return time(minute // 60 % 24, minute % 60)
-
-
-def _next_date(said: tuple[int | None, int | None, int | None], today: Date) -> Date | None:
-    """The date that is meant: in the year that was said, else the next one. None: there is no such date."""
-    year, month, day = said
-    if day is None:
-        return None
-    for n in range(14):
-        first = today.replace(day=1) + timedelta(days=31 * n)
-        try:
-            found = Date(year or first.year, month or first.month, day)
-        except ValueError:
-            if month and year:
-                return None
-            continue
-        if found >= today or year:
-            return found
-    return None

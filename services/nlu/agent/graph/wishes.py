@@ -10,12 +10,14 @@ from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 
 from services.language.calendar_words import PARTS
+from services.language.dates import Moment
 from services.language.script import script_of
 from services.language.words import normalise
+from services.nlu.agent.appointments import Refusal, weigh
 from services.nlu.agent.facts import FreeTime, names_in
 from services.nlu.agent.graph.dialogue import Dialogue, Wish
 from services.nlu.agent.graph.reading import Part
-from services.nlu.agent.graph.slots import SlotFinder, When
+from services.nlu.agent.graph.slots import SlotFinder, When, has_any, unexplained
 from services.nlu.agent.graph.wording import Wording
 from services.nlu.agent.opening_hours import DAYS_IN_WEEK
 from services.nlu.agent.profile import AgentProfile
@@ -53,14 +55,15 @@ class Wishes:
     def take(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
         """A turn that begins a wish or answers what was asked for it; None: it is about something else."""
         if part.kind == "yes" and dialogue.asked == "appointment":
-            return self._begin(Wish("book", service=dialogue.service), dialogue)
+            return self._begin(Wish("book", service=dialogue.service), dialogue, now)
+        if self.is_open(dialogue) and (taken := self._gone_on(part, dialogue, now)):
+            return taken
         if part.kind in WISHES and not (self.is_open(dialogue) and part.slots.when):
-            return self._begin(self._filled(Wish(part.kind, service=dialogue.service), part, now), dialogue, part)
+            return self._begin(self._filled(Wish(part.kind, service=dialogue.service), part, now), dialogue, now, part)
         if not self.is_open(dialogue):
             return None
-        if self._is_answer(part, self.asked(dialogue)):
-            return self._answered(part, dialogue, now)
-        if part.kind in _OTHER_KINDS and not part.is_follow_up and not part.doubts:
+        is_other = part.kind in _OTHER_KINDS and not part.is_follow_up and not part.doubts
+        if is_other and not self._is_answer(part, self.asked(dialogue)):
             return None
         return self._answered(part, dialogue, now)
 
@@ -70,10 +73,47 @@ class Wishes:
             return True
         return asked == "name" and part.score < _CLEAR_SCORE and bool(self.name_in(part.text, is_asked=True))
 
-    def _begin(self, wish: Wish, dialogue: Dialogue, part: Part | None = None) -> Taken:
+    def _gone_on(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
+        """What says more of an open wish than was asked for: that it is dropped, another time, what it is for."""
+        asked = self.asked(dialogue)
+        if self._is_taken_back(part):
+            return self._drop(dialogue)
+        if asked in ("name", "phone") and self._is_time(part):
+            return self._other_time(part, dialogue, now)
+        is_name = (asked == "phone" or part.kind == "name") and asked != "name" and not part.slots.digits
+        if is_name and (name := self.name_in(part.text, is_asked=False)):  # too early, or it was taken down wrong
+            said = self._words.say("noted_name", name=name)
+            return self._next([said], replace(dialogue.wish, name=name), dialogue)
+        if part.kind == dialogue.wish.kind and not part.slots.when:
+            return self._next([self._words.say("fine")], self._filled(dialogue.wish, part, now), dialogue)
+        return None
+
+    def _is_taken_back(self, part: Part) -> bool:
+        slots = part.slots
+        return has_any(slots.words, self._finder.words.take_backs) and not (slots.when or slots.digits)
+
+    def _is_time(self, part: Part) -> bool:
+        """Whether a sentence says a day or a time and nothing else. "Mai" alone, tomorrow, is a name too."""
+        slots, lists = part.slots, self._finder.words
+        small = lists.common | {word for phrase in (*lists.name_trails, *lists.follow_ups) for word in phrase}
+        is_sure = bool(slots.when.times or slots.when.weekdays) or len(slots.value_words) > 1
+        return bool(slots.when) and is_sure and not unexplained(slots, (), small)
+
+    def _other_time(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
+        """A day or a time that comes when another thing was asked for."""
+        wish, when = dialogue.wish, part.slots.when
+        before = self._finder.find(wish.when, now).when
+        if not when.has_day and not when.trouble:
+            when = replace(when, date=before.date, weekdays=before.weekdays)
+        if wish.kind != "book" and not when.trouble:
+            said = self._said(when, now)
+            return self._next([self._words.say("wish_time", when=said)], replace(wish, when=said), dialogue)
+        return self._answered_when(replace(part, slots=replace(part.slots, when=when)), dialogue, now)
+
+    def _begin(self, wish: Wish, dialogue: Dialogue, now: datetime, part: Part | None = None) -> Taken:
         texts = [self._words.say("wish_start")]
-        if part and part.slots.when.is_impossible:
-            texts.append(self._words.say("no_such_date"))
+        if part and (refused := self._refused(part.slots.when, now)):
+            texts.append(refused)
         elif wish.when:
             texts.append(self._words.say("wish_time", when=wish.when))
         return self._next(texts, wish, dialogue)
@@ -105,11 +145,15 @@ class Wishes:
 
     def _answered_when(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
         when, wish = part.slots.when, dialogue.wish
-        if when.is_impossible:
-            return self._next([self._words.say("no_such_date")], wish, dialogue)
+        if refused := self._refused(when, now):
+            return self._next([refused], wish, dialogue)
         if not when:
             return None
         free = self.fitting(when, now)
+        if when.last_date:  # "next week" is no day yet
+            times_of_it = self._words.ask("when_free", times=self._words.one_of(free)) if free else ""
+            asked = "when_free" if free else "when"
+            return times_of_it or self._words.ask("when"), asked, dialogue
         times = self.free_times(now)
         if times and not free and dialogue.asked == "when_free" and dialogue.kind == "book":
             said = self._said(when, now)
@@ -161,7 +205,7 @@ class Wishes:
         """The wish with what a sentence says for it."""
         slots = part.slots
         when = wish.when
-        if slots.when and not slots.when.is_impossible:
+        if slots.when and not slots.when.last_date and not self._refused(slots.when, now):
             fitting = self.fitting(slots.when, now) if wish.kind == "book" else []
             if len(fitting) == 1 or (slots.when.has_day and (wish.kind != "book" or not self._facts.free_times)):
                 when = fitting[0] if fitting else self._said(slots.when, now)
@@ -184,22 +228,61 @@ class Wishes:
 
     def fitting(self, when: When, now: datetime) -> list[str]:
         """The free times that fit what was said."""
-        return [text for text, free in self.free_times(now) if _fits(free, when)]
+        is_past = when.date == now.date() and when.last_date is None
+        day = when.date if when.last_date is None else None
+        return [
+            self._free_text(free, self._day(day, now) if day else "")
+            for _, free in self.free_times(now)
+            if _fits(free, when) and not (is_past and free.time <= now.time())
+        ]
 
-    def _free_text(self, free: FreeTime) -> str:
-        day = self._words.date(free.date) if free.date else self._words.weekday(free.weekday or 0)
+    def _refused(self, when: When, now: datetime) -> str:
+        """Why nobody can come then, and the nearest times at which the place is open; empty: they can, or it is not
+        known.
+        """
+        words, hours = self._words, self._facts.hours
+        if when.trouble is not None:
+            return words.say(when.trouble.value)
+        if hours is None or not when.has_day or len(when.weekdays) > 1:
+            return ""
+        day = when.date or now.date() + timedelta(days=(when.weekdays[0] - now.weekday()) % DAYS_IN_WEEK)
+        weighed = [
+            weigh(Moment(day, when.last_date, at, when.part), hours, now=now, language_code=self._language)
+            for at in when.times or (None,)
+        ]
+        if any(one.refusal is None for one in weighed):
+            return ""
+        first, said = weighed[0], self._day(day, now)
+        if first.refusal is Refusal.HOLIDAY and first.holiday_names:
+            text = words.say("closed_holiday", holiday=first.holiday_names[0])
+        elif first.refusal is Refusal.CLOSED_HOUR:
+            on_day = words.on(said)
+            spans = words.spans(hours.on(day))
+            text = words.say("open_no", on_day=on_day[:1].upper() + on_day[1:], spans=spans)
+        else:
+            text = words.say("closed_on", on_day=words.on(said))
+        nearest = [words.at(self._day(one.date(), now), one.time()) for one in first.nearest]
+        if first.refusal is Refusal.CLOSED_HOUR or not nearest:
+            return text
+        return f"{text} {words.say('nearest_open', times=words.all_of(nearest))}"
+
+    def _free_text(self, free: FreeTime, day: str = "") -> str:
+        day = day or (self._words.date(free.date) if free.date else self._words.weekday(free.weekday or 0))
         return self._words.at(day, free.time)
 
     def _said(self, when: When, now: datetime) -> str:
         """A day and a time as the caller said them."""
         if when.date:
-            is_near = timedelta(0) <= when.date - now.date() < timedelta(days=DAYS_IN_WEEK)
-            day = self._words.weekday(when.date.weekday()) if is_near else self._words.date(when.date)
+            day = self._day(when.date, now)
         else:
             day = self._words.all_of(self._words.weekday(one) for one in when.weekdays)
         if not when.times:
             return day
         return self._words.at(day, when.times[0]) if day else self._words.time(when.times[0])
+
+    def _day(self, day: date, now: datetime) -> str:
+        is_near = timedelta(0) <= day - now.date() < timedelta(days=DAYS_IN_WEEK)
+        return self._words.weekday(day.weekday()) if is_near else self._words.date(day)
 
     # Names
 
@@ -226,6 +309,7 @@ class Wishes:
                 break
         said_name = tuple(normalise(" ".join(kept)))
         is_none = any(said_name[: len(never)] == never for never in lists.never_names)
+        is_none = is_none or (not start and bool(self._border) and has_any(said_name, lists.never_names))
         if not kept or len(kept) > _LONGEST_NAME or is_none or text.rstrip().endswith(_QUESTION_MARKS):
             return ""
         return self._border.join(word[:1].upper() + word[1:] for word in kept)
@@ -255,6 +339,9 @@ def spoken(digits: str) -> str:
 
 
 def _fits(free: FreeTime, when: When) -> bool:
+    if when.date and when.last_date:
+        days = (when.date + timedelta(days=n) for n in range((when.last_date - when.date).days + 1))
+        return any(day in (free.date,) or day.weekday() == free.weekday for day in days) and _part_fits(free.time, when)
     day_fits = (
         when.date.weekday() == free.weekday
         if when.date and free.date is None and free.weekday is not None

@@ -41,6 +41,14 @@ class Wording:
         """A question."""
         return self._filled(self._ask[key], parts)
 
+    def plain(self, text: str) -> str:
+        """A sentence without the "yes" that it opens with."""
+        opening = self._text("yes")
+        if not text.startswith(opening):
+            return text
+        rest = self._text("plain") + text.removeprefix(opening)
+        return rest[:1].upper() + rest[1:]
+
     def _filled(self, template: str, parts: Mapping[str, str]) -> str:
         text = _TWO_STOPS.sub(".", template.format_map(parts))
         return text[:1].upper() + text[1:]
@@ -70,7 +78,7 @@ class Wording:
         whole = money.amount == money.amount.to_integral_value()
         digits = f"{money.amount:,.0f}" if whole else f"{money.amount:,.2f}"
         mark = self._text("group_mark")
-        decimal = "," if mark in (".", " ") else "."
+        decimal = "." if mark == "," else ","
         digits = digits.translate({ord(","): mark, ord("."): decimal})
         forms = self._currencies.get(money.currency, [money.currency])
         return self._text("money").format(amount=digits, currency=forms[self._form(money.amount, len(forms))])

@@ -789,3 +789,53 @@ class DescribeEngineResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DescribeEngineResponse: _TypeAlias = DescribeEngineResponse  # noqa: Y015
+
+@_typing.final
+class TripProviderRequest(_message.Message):
+    """Which provider is taken out, and for how long."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    DURATION_MS_FIELD_NUMBER: _builtins.int
+    provider: _builtins.str
+    """Its name, as in EngineInfo.providers."""
+    duration_ms: _builtins.int
+    """How long, in milliseconds; at most an hour. 0 ends a drill."""
+    def __init__(
+        self,
+        *,
+        provider: _builtins.str = ...,
+        duration_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["duration_ms", b"duration_ms", "provider", b"provider"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TripProviderRequest: _TypeAlias = TripProviderRequest  # noqa: Y015
+
+@_typing.final
+class TripProviderResponse(_message.Message):
+    """How the providers stand now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROVIDERS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def providers(self) -> _containers.RepeatedCompositeFieldContainer[_engine_pb2.Provider]:
+        """Every provider of the stage."""
+
+    def __init__(
+        self,
+        *,
+        providers: _abc.Iterable[_engine_pb2.Provider] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["providers", b"providers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TripProviderResponse: _TypeAlias = TripProviderResponse  # noqa: Y015

@@ -46,6 +46,11 @@ class SttServiceStub:
                 request_serializer=voice_dot_stt_dot_v1_dot_stt__pb2.DescribeEngineRequest.SerializeToString,
                 response_deserializer=voice_dot_stt_dot_v1_dot_stt__pb2.DescribeEngineResponse.FromString,
                 _registered_method=True)
+        self.TripProvider = channel.unary_unary(
+                '/voice.stt.v1.SttService/TripProvider',
+                request_serializer=voice_dot_stt_dot_v1_dot_stt__pb2.TripProviderRequest.SerializeToString,
+                response_deserializer=voice_dot_stt_dot_v1_dot_stt__pb2.TripProviderResponse.FromString,
+                _registered_method=True)
 
 
 class SttServiceServicer:
@@ -69,6 +74,14 @@ class SttServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def TripProvider(self, request, context):
+        """A drill: takes a provider of a chain out of service for a while. Refused
+        with DRILLS_OFF unless the server's settings allow drills.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SttServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -81,6 +94,11 @@ def add_SttServiceServicer_to_server(servicer, server):
                     servicer.DescribeEngine,
                     request_deserializer=voice_dot_stt_dot_v1_dot_stt__pb2.DescribeEngineRequest.FromString,
                     response_serializer=voice_dot_stt_dot_v1_dot_stt__pb2.DescribeEngineResponse.SerializeToString,
+            ),
+            'TripProvider': grpc.unary_unary_rpc_method_handler(
+                    servicer.TripProvider,
+                    request_deserializer=voice_dot_stt_dot_v1_dot_stt__pb2.TripProviderRequest.FromString,
+                    response_serializer=voice_dot_stt_dot_v1_dot_stt__pb2.TripProviderResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -139,6 +157,33 @@ class SttService:
             '/voice.stt.v1.SttService/DescribeEngine',
             voice_dot_stt_dot_v1_dot_stt__pb2.DescribeEngineRequest.SerializeToString,
             voice_dot_stt_dot_v1_dot_stt__pb2.DescribeEngineResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TripProvider(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/voice.stt.v1.SttService/TripProvider',
+            voice_dot_stt_dot_v1_dot_stt__pb2.TripProviderRequest.SerializeToString,
+            voice_dot_stt_dot_v1_dot_stt__pb2.TripProviderResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -42,6 +42,10 @@ class SttServiceStub:
     """
     DescribeEngine: _grpc.UnaryUnaryMultiCallable[_stt_pb2.DescribeEngineRequest, _stt_pb2.DescribeEngineResponse]
     """Says which engine answers, with its languages, formats and limits."""
+    TripProvider: _grpc.UnaryUnaryMultiCallable[_stt_pb2.TripProviderRequest, _stt_pb2.TripProviderResponse]
+    """A drill: takes a provider of a chain out of service for a while. Refused
+    with DRILLS_OFF unless the server's settings allow drills.
+    """
 
 @_typing.type_check_only
 class SttServiceAsyncStub(SttServiceStub):
@@ -57,6 +61,10 @@ class SttServiceAsyncStub(SttServiceStub):
     """
     DescribeEngine: _aio.UnaryUnaryMultiCallable[_stt_pb2.DescribeEngineRequest, _stt_pb2.DescribeEngineResponse]  # type: ignore[assignment]
     """Says which engine answers, with its languages, formats and limits."""
+    TripProvider: _aio.UnaryUnaryMultiCallable[_stt_pb2.TripProviderRequest, _stt_pb2.TripProviderResponse]  # type: ignore[assignment]
+    """A drill: takes a provider of a chain out of service for a while. Refused
+    with DRILLS_OFF unless the server's settings allow drills.
+    """
 
 class SttServiceServicer(metaclass=_abc_1.ABCMeta):
     """Hears the caller: says when they speak, what they said so far and how likely
@@ -81,5 +89,15 @@ class SttServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_stt_pb2.DescribeEngineResponse, _abc.Awaitable[_stt_pb2.DescribeEngineResponse]]:
         """Says which engine answers, with its languages, formats and limits."""
+
+    @_abc_1.abstractmethod
+    def TripProvider(
+        self,
+        request: _stt_pb2.TripProviderRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_stt_pb2.TripProviderResponse, _abc.Awaitable[_stt_pb2.TripProviderResponse]]:
+        """A drill: takes a provider of a chain out of service for a while. Refused
+        with DRILLS_OFF unless the server's settings allow drills.
+        """
 
 def add_SttServiceServicer_to_server(servicer: SttServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
