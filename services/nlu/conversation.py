@@ -13,7 +13,7 @@ from services.nlu.agent.acts import act_name
 from services.nlu.agent.guarding import Guarding
 from services.nlu.agent.interface import MAX_STATE_BYTES, Agent, AgentState, AgentTurn, Call, Step
 from services.nlu.agent.language import CallLanguage
-from services.nlu.agent.tools import TOOLS
+from services.nlu.agent.tools import TOOLS, HasTools
 from services.nlu.checks import check_input, is_clean
 from services.nlu.engine import NluEngine, ToolWanted
 from services.nlu.errors import BadTurnId, as_stream_error
@@ -79,8 +79,9 @@ class Conversation:
         self._limits = TurnLimits(
             settings.turn_limit_s, settings.draft_limit_s, settings.max_reply_sentences, settings.first_phrase_words
         )
+        own = agent.tools_of(call.tenant_id) if isinstance(agent, HasTools) else {}
         self._tool_runs = ToolRuns(
-            tools={name: TOOLS[name] for name in guarding.profile.tools},
+            tools={**{name: TOOLS[name] for name in guarding.profile.tools if name in TOOLS}, **own},
             key_fields=(config.tenant_id, config.visit_id or config.call_id),
             history=self._history,
             emit=emit,

@@ -22,7 +22,7 @@ log = get_logger(__name__)
 _WITHHELD = Counter(
     "voice_nlu_withheld_clauses_total", "Clauses the guard did not let be spoken, by the rule they broke.", ["rule"]
 )
-_FAILED = ('"error"', '"failed"', '"cancelled"')  # in a result: what was asked for was not done
+_FAILED = ('"error"', '"failed"', '"cancelled"', '"pending"')  # in a result: what was asked for was not done
 
 
 @dataclass(slots=True)

@@ -123,6 +123,10 @@ class NluSettings(ServiceSettings):
         description="graph: longest time for the model to settle a doubt, in seconds; 0: it is not asked.",
     )
 
+    data_dir: Annotated[Path | None, AfterValidator(lambda path: path and path.expanduser())] = Field(
+        None, description="graph: folder of what agents' tools write (diary, outbox); unset: those tools are not there."
+    )
+
     openai_base_url: str = Field(
         "https://api.openai.com/v1",
         pattern="^https?://",

@@ -21,7 +21,7 @@ from services.nlu.agent.facts import NO_FACTS, Facts
 from services.nlu.agent.facts_file import AgentFileError, load_facts, past_exceptions
 from services.nlu.agent.language import find_language
 from services.nlu.agent.outcomes import OutcomeKind, words_of
-from services.nlu.agent.tools import TOOLS
+from services.nlu.agent.tools import PACKAGES, TOOLS
 from services.nlu.agent.yaml_lines import RepeatedKey, line_of, read_yaml
 from services.nlu.outputs import Act, Transfer
 from services.runtime.errors import StartupError
@@ -255,9 +255,11 @@ class AgentProfile(_Part):
 
     @model_validator(mode="after")
     def _every_tool_is_known(self) -> AgentProfile:
-        unknown = [name for name in self.tools if name not in TOOLS]
+        unknown = [name for name in self.tools if name not in TOOLS and name not in PACKAGES]
         if unknown:
-            raise ValueError(f"tools: no tool is called {', '.join(unknown)}; there are {', '.join(TOOLS)}")
+            raise ValueError(
+                f"tools: no tool is called {', '.join(unknown)}; there are {', '.join([*TOOLS, *PACKAGES])}"
+            )
         return self
 
     @model_validator(mode="after")

@@ -83,7 +83,7 @@ class PromptAgent:
 
     @property
     def tools(self) -> tuple[ToolSpec, ...]:
-        return tuple(TOOLS[name].spec for name in self._profile.tools)
+        return tuple(TOOLS[name].spec for name in self._profile.tools if name in TOOLS)
 
     def messages(self, history: Iterable[Entry], *, language_code: str, instructions: str = "") -> tuple[Message, ...]:
         """The prompt up to the present turn; `instructions` stand in place of the profile's, with its examples."""

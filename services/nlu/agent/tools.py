@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from services.nlu.engine import ToolSpec
@@ -26,6 +26,14 @@ class Tool(Protocol):
         The same key means the same deed: it may come twice when a turn is
         tried again, and must be done once.
         """
+
+
+@runtime_checkable
+class HasTools(Protocol):
+    """An agent that brings tools of its own, beside those its file names."""
+
+    def tools_of(self, tenant_id: str) -> Mapping[str, Tool]:
+        """By name, for one tenant's calls."""
 
 
 class CurrentTime:
@@ -49,3 +57,5 @@ class CurrentTime:
 
 
 TOOLS: dict[str, Tool] = {tool.spec.name: tool for tool in (CurrentTime(),)}
+PACKAGES = frozenset({"clinic"})
+"""Names of what `kind: graph` opens itself: several tools on a store of the tenant's."""

@@ -25,7 +25,7 @@ CLINIC = (NluSettings().agents_dir / "clinic.yaml").read_text(encoding="utf-8")
         ("    farewell: Thank you for", "    fare_well: Thank you for", "personas.en.farewell"),
         ("    vi: Anh chị còn nghe máy không ạ?\n", "", "prompts.still_there: no text for vi"),
         ("en: { rate: 1.0 }", "en: { rate: 9 }", "voices.en.rate"),
-        ("tools: [current_time]", "tools: [teleport]", "tools"),
+        ("tools: [current_time, clinic]", "tools: [teleport]", "tools"),
         ("agent_id: clinic", "agent_id: [", "clinic.yaml"),
     ],
 )

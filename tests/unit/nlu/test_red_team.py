@@ -111,7 +111,9 @@ def test_a_tool_that_is_there_and_not_listed_is_not_run(tmp_path: Path) -> None:
     script = '[[reply]]\nname = "sure"\nwhen = []\nparts = [{ tool = "current_time" }, { text = "So be it." }]\n'
     folder = agents_dir(tmp_path, acts="[hang_up]")
     file = folder / "clinic.yaml"
-    file.write_text(file.read_text(encoding="utf-8").replace("tools: [current_time]", "tools: []"), encoding="utf-8")
+    file.write_text(
+        file.read_text(encoding="utf-8").replace("tools: [current_time, clinic]", "tools: []"), encoding="utf-8"
+    )
 
     async def main() -> None:
         from tests.unit.nlu.test_conversation import say

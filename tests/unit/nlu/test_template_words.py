@@ -27,6 +27,7 @@ ASKED = {  # what the caller said, by language: templates that say it again
 }
 NAME = {"en": "Anna Bell", "vi": "Lan", "ru": "Анна", "zh": "安娜"}
 DONE = {"handover": "transfer", "language_yes": "switch_language"}  # promises whose act is asked for in the turn
+RESULTS = {"booked": "clinic_book"}  # deeds, by the tool whose result speaks for them
 NIGHT = {
     "en": "Are you open on Monday at 3 a.m.?",
     "vi": "Thứ Hai lúc 3 giờ sáng có mở cửa không?",
@@ -109,12 +110,13 @@ def test_a_template_with_what_is_so_passes_the_guard(agent: str, code: str, key:
         said = [NIGHT[code]]
     computed = (Decimal(total),) if name == "sum" else ()
     asked = frozenset({DONE[name]} if name in DONE else ())
+    done = frozenset({RESULTS[name]} if name in RESULTS else ())
     cutter = ClauseCutter()
     reply = waiting = ""
     clauses = [clause.text for clause in cutter.push(text + " ") + cutter.finish()]
     for at, clause in enumerate(clauses):
         whole, waiting = waiting + clause, ""
-        evidence = Evidence(caller=tuple(said), reply=reply, asked=asked, computed=computed, now=now)
+        evidence = Evidence(caller=tuple(said), reply=reply, asked=asked, done=done, computed=computed, now=now)
         verdict = GUARDS[agent].check(whole, language=code, evidence=evidence)
         if not verdict.ok and verdict.may_mend and at + 1 < len(clauses):
             waiting = whole

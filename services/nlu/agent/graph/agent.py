@@ -8,7 +8,7 @@ context, so that checkpoints hold nothing but strings.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -21,14 +21,17 @@ from services.language.data import LanguageDataError
 from services.nlu.agent.courtesies import courtesy, user_text
 from services.nlu.agent.graph.answers import Answers, Finding, Next
 from services.nlu.agent.graph.asking import examples_of
+from services.nlu.agent.graph.bookings import BOOK, Bookings, arguments_of, is_owed, seen_by
 from services.nlu.agent.graph.choosing import ModelChooser
 from services.nlu.agent.graph.dialogue import Dialogue, as_state, read_dialogue
 from services.nlu.agent.graph.reading import Part, Reader
 from services.nlu.agent.graph.running import CallState, steps_of_graph
 from services.nlu.agent.graph.slots import SlotFinder
-from services.nlu.agent.interface import Act, AgentState, AgentTurn, Call, Say, Step
+from services.nlu.agent.graph.wording import Wording
+from services.nlu.agent.interface import Act, AgentState, AgentTurn, Call, CallTool, Remember, Say, Step
 from services.nlu.agent.profile import AgentProfile
 from services.nlu.agent.prompt_agent import PromptAgent
+from services.nlu.agent.tools import Tool
 from services.nlu.agent.understanding import ExampleUnderstanding, Understanding
 from services.nlu.engine import NluEngine
 from services.nlu.history import Entry
@@ -36,6 +39,8 @@ from services.nlu.inputs import Dtmf
 from services.nlu.outputs import Act as CallAct
 from services.nlu.outputs import HangUp, SwitchLanguage, Transfer
 from services.nlu.settings import NluSettings
+from services.nlu.tools.clinic.package import ClinicPackage
+from services.nlu.tools.outcome import outcome_of
 from services.runtime.errors import StartupError
 
 ACTING = ("act",)  # the nodes with side effects: a draft stops before them
@@ -49,7 +54,11 @@ class Work:
     language_code: str
     now: datetime
     dialogue: Dialogue
-    parts: tuple[Part, ...] = ()
+    tenant_id: str = ""
+    history: Sequence[Entry] = ()
+    free: Sequence[datetime] | None = None  # times that can be booked
+    all_parts: tuple[Part, ...] = ()
+    parts: tuple[Part, ...] = ()  # that are still to be answered
     finding: Finding | None = None
     said: str = ""
     is_plain: bool = False
@@ -76,7 +85,15 @@ class GraphAgent:
         self._prompted = PromptAgent(profile, engine, settings)
         try:
             self._finders = {tag: SlotFinder(profile.facts, tag) for tag in profile.language_codes}
-            self._answers = {tag: Answers(profile, tag, self._finders[tag]) for tag in profile.language_codes}
+            self._clinic = self._opened_clinic(settings)
+            self._bookings = {
+                tag: Bookings(profile, tag, self._finders[tag], Wording(tag))
+                for tag in (profile.language_codes if self._clinic else ())
+            }
+            self._answers = {
+                tag: Answers(profile, tag, self._finders[tag], self._bookings.get(tag))
+                for tag in profile.language_codes
+            }
             examples = examples_of(profile)
         except (LanguageDataError, KeyError) as error:
             raise StartupError(f"agent {profile.agent_id}: kind 'graph': {error}") from error
@@ -91,6 +108,17 @@ class GraphAgent:
 
     async def load(self) -> None:
         await self._understanding.load()
+        if self._clinic:
+            self._clinic.start()
+
+    def tools_of(self, tenant_id: str) -> Mapping[str, Tool]:
+        """Those of the packages that the agent's file names."""
+        return self._clinic.tools(tenant_id) if self._clinic else {}
+
+    def _opened_clinic(self, settings: NluSettings) -> ClinicPackage | None:
+        if "clinic" not in self._profile.tools or settings.data_dir is None:
+            return None
+        return ClinicPackage(self._profile.facts, self._profile.agent_id, settings.data_dir, clock=self._clock)
 
     async def prepare(self, call: Call, history: Sequence[Entry], *, language_code: str, state: AgentState) -> None:
         if call.instructions:
@@ -113,8 +141,13 @@ class GraphAgent:
             turn.language_code,
             self._clock(),
             read_dialogue(turn.state),
+            tenant_id=turn.call.tenant_id,
+            history=history,
             is_plain=bool(turn.objection),  # the question held more than was looked up: no bare "yes" to it
         )
+        if self._clinic and is_owed(work.dialogue.wish, history):
+            async for step in self._book(work):
+                yield step
         thread = f"{turn.call.conversation}/{turn.turn_id}"
         is_draft = not committed.is_set()
         graph = self._draft_graph if is_draft else self._committed_graph
@@ -132,6 +165,25 @@ class GraphAgent:
         finally:
             if is_draft:
                 await self._saver.adelete_thread(thread)
+        if self._clinic and work.dialogue.wish.is_confirmed:
+            async for step in self._book(work):
+                yield step
+
+    async def _book(self, work: Work) -> AsyncGenerator[Step, None]:
+        """Book what was confirmed, and say how that went. That it is booked passes the guard, which has the result."""
+        call = CallTool(BOOK, arguments_of(work.dialogue.wish))
+        yield call
+        bookings = self._bookings[work.language_code]
+        bookings.see(seen_by(await self._free(work), work.history))
+        state = outcome_of(call.result)
+        text, question, work.dialogue = bookings.told(state, work.dialogue)
+        yield Say(text + " ")
+        yield Say(question + " ")
+        work.dialogue = replace(work.dialogue, reply=f"{work.said} {text} {question}".strip())
+        yield Remember(as_state(work.dialogue))
+
+    async def _free(self, work: Work) -> Sequence[datetime] | None:
+        return await self._clinic.free(work.tenant_id) if self._clinic else None
 
     def _built(self) -> StateGraph[CallState, Work, CallState, CallState]:
         built = StateGraph(CallState, context_schema=Work)
@@ -147,12 +199,16 @@ class GraphAgent:
     async def _understand(self, state: CallState, runtime: Runtime[Work]) -> CallState:
         work = runtime.context
         work.parts = await self._reader.read(work.text, work.language_code, work.dialogue, work.now)
+        work.free = await self._free(work)
+        work.all_parts = work.parts
         return {}
 
     async def _look_up(self, state: CallState, runtime: Runtime[Work]) -> Command[str]:
         work = runtime.context
         part, *rest = work.parts
         work.parts = tuple(rest)
+        if bookings := self._bookings.get(work.language_code):
+            bookings.see(seen_by(work.free, work.history, work.text, work.all_parts))
         work.finding = self._answers[work.language_code].answer(part, work.dialogue, work.now)
         work.dialogue = work.finding.dialogue
         return Command(goto=work.finding.next.value)

@@ -56,10 +56,13 @@ class Finding:
 class Answers:
     """One agent's answers in one language."""
 
-    def __init__(self, profile: AgentProfile, language_code: str, finder: SlotFinder) -> None:
+    def __init__(
+        self, profile: AgentProfile, language_code: str, finder: SlotFinder, wishes: Wishes | None = None
+    ) -> None:
+        """`wishes` in place of those of which nothing is booked."""
         self._profile, self._facts, self._language, self._finder = profile, profile.facts, language_code, finder
         self._words = Wording(language_code)
-        self._wishes = Wishes(profile, language_code, finder, self._words)
+        self._wishes = wishes or Wishes(profile, language_code, finder, self._words)
         named: tuple[Service | Topic | Person, ...] = (*self._facts.services, *self._facts.topics, *self._facts.people)
         self._names = {one.id: names_in(one.names, language_code)[0] for one in named}
         self._services_by_id = {one.id: one for one in self._facts.services}
@@ -491,7 +494,7 @@ class Answers:
 
     def _check(self, part: Part, dialogue: Dialogue, now: datetime) -> Finding:
         texts = [self._words.say("check")]
-        if dialogue.wish.is_noted:
+        if dialogue.wish.is_noted and not dialogue.wish.at:  # what the diary was asked for may be fixed
             texts.append(self._words.say("check_wish"))
         return self._not_known(" ".join(texts), dialogue, "check")
 

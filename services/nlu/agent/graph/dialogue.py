@@ -20,6 +20,8 @@ class Wish:
     name: str = ""
     phone: str = ""
     is_noted: bool = False  # all of it was confirmed
+    at: str = ""  # when, as the diary has it: 2026-12-01T10:00; empty: it cannot be booked
+    is_confirmed: bool = False  # to be booked; the caller has not been told how that went
 
 
 @dataclass(frozen=True, slots=True)

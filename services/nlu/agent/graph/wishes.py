@@ -233,7 +233,7 @@ class Wishes:
         return [
             self._free_text(free, self._day(day, now) if day else "")
             for _, free in self.free_times(now)
-            if _fits(free, when) and not (is_past and free.time <= now.time())
+            if fits(free, when) and not (is_past and free.time <= now.time())
         ]
 
     def _refused(self, when: When, now: datetime) -> str:
@@ -338,7 +338,8 @@ def spoken(digits: str) -> str:
     return " ".join([head, *(rest[at : at + 3] for at in range(0, len(rest), 3))])
 
 
-def _fits(free: FreeTime, when: When) -> bool:
+def fits(free: FreeTime, when: When) -> bool:
+    """Whether a free time is one that was asked for."""
     if when.date and when.last_date:
         days = (when.date + timedelta(days=n) for n in range((when.last_date - when.date).days + 1))
         return any(day in (free.date,) or day.weekday() == free.weekday for day in days) and _part_fits(free.time, when)

@@ -1,0 +1,1 @@
+"""What an agent can do outside the call: deeds of tenants' own systems, each done once."""

@@ -1,0 +1,1 @@
+"""The tools of a practice that gives appointments, on an SQLite file."""

@@ -1,0 +1,56 @@
+"""The package `clinic` of one agent: its diary and outbox opened, and its tools for one tenant's calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+
+from services.nlu.agent.facts import Facts
+from services.nlu.agent.tools import Tool
+from services.nlu.tools.clinic.diary import Diary
+from services.nlu.tools.clinic.tools import Book, Cancel, Find, FreeTimes, Move, Times
+from services.nlu.tools.deed import NotReached
+from services.nlu.tools.look_up import LookUpTool
+from services.nlu.tools.outbox import Outbox, OutboxTool
+from services.nlu.tools.outbox_file import OutboxFile
+from services.nlu.tools.sqlite_thread import SqliteThread
+from services.runtime.errors import StartupError
+
+BOOK = Book.spec.name
+
+
+class ClinicPackage:
+    """One agent's. `<data_dir>/<agent_id>/` holds diary.sqlite and outbox.sqlite, of all its tenants."""
+
+    def __init__(self, facts: Facts, agent_id: str, data_dir: Path, *, clock: Callable[[], datetime]) -> None:
+        """`clock` gives the time in the practice's zone. Raises StartupError where the files cannot be opened."""
+        folder = data_dir / agent_id
+        try:
+            diary, outbox_file = Diary(folder / "diary.sqlite"), OutboxFile(folder / "outbox.sqlite")
+        except Exception as error:
+            raise StartupError(f"agent {agent_id}: tools: clinic: {folder} cannot be used: {error}") from error
+        worker, times = SqliteThread(f"diary-{agent_id}"), Times(facts, clock)
+        self.free_times = FreeTimes(diary, worker, times)
+        self._find = Find(diary, worker, times)
+        self._deeds = (Book(diary, worker, times), Move(diary, worker, times), Cancel(diary, worker, times))
+        self.outbox = Outbox(outbox_file, SqliteThread(f"outbox-{agent_id}"))
+        for deed in self._deeds:
+            self.outbox.add(deed)
+
+    def start(self) -> None:
+        """Do what an earlier process has decided and not done. Needs a running loop."""
+        self.outbox.start()
+
+    def tools(self, tenant_id: str) -> Mapping[str, Tool]:
+        """By name."""
+        deeds = {deed.spec.name: OutboxTool(deed, self.outbox, tenant_id) for deed in self._deeds}
+        look_ups = {each.spec.name: LookUpTool(each, tenant_id) for each in (self.free_times, self._find)}
+        return {**deeds, **look_ups}
+
+    async def free(self, tenant_id: str) -> list[datetime] | None:
+        """Times that can be had; None: the diary cannot be read."""
+        try:
+            return await self.free_times.free(tenant_id)
+        except NotReached:
+            return None

@@ -1,0 +1,34 @@
+"""What a tool must offer that changes something outside the call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Protocol
+
+from services.nlu.engine import ToolSpec
+
+
+class NotReached(Exception):
+    """The system did not answer, so nobody knows whether the deed is done. It is tried again with the same key."""
+
+
+class DeedState(StrEnum):
+    """How far a deed has come."""
+
+    PENDING = "pending"  # it will be tried again
+    DONE = "done"
+    FAILED = "failed"  # it was refused, and is not tried again
+
+
+class Deed(Protocol):
+    """A tool that writes. The outbox stands before it: deeds are decided there, and done here."""
+
+    spec: ToolSpec
+    timeout_s: float
+
+    async def do(self, arguments: Mapping[str, object], *, tenant_id: str, key: str) -> str:
+        """Do it once for each key: a key that was done gives the same result, as JSON.
+
+        Raises ToolRefused where it cannot be done and nothing was, NotReached where that is not known.
+        """

@@ -1,0 +1,88 @@
+"""The deeds that were decided, on disk: each under its key, with its state and its result."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from services.nlu.tools.deed import DeedState
+from services.nlu.tools.sqlite_thread import open_file
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS deeds (
+    key TEXT PRIMARY KEY,
+    tenant_id TEXT NOT NULL,
+    tool TEXT NOT NULL,
+    arguments_json TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('pending', 'done', 'failed')),
+    result_json TEXT NOT NULL DEFAULT '',
+    n_tries INTEGER NOT NULL DEFAULT 0,
+    due REAL NOT NULL
+);
+CREATE INDEX IF NOT EXISTS pending_deeds ON deeds (due) WHERE state = 'pending';
+"""
+_SELECT = "SELECT key, tenant_id, tool, arguments_json, state, result_json, n_tries FROM deeds"
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """One deed as it stands in the outbox."""
+
+    key: str
+    tenant_id: str
+    tool: str
+    arguments_json: str
+    state: DeedState = DeedState.PENDING
+    result_json: str = ""  # empty while it is pending
+    n_tries: int = 0
+
+
+class OutboxFile:
+    """Blocking; one thread at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self._connection = open_file(path, _SCHEMA)
+
+    def put(self, decided: Decided, *, due: float) -> Decided:
+        """Note a deed before it is done. Of a key that is there already the first note holds; returns it."""
+        self._connection.execute(
+            "INSERT INTO deeds (key, tenant_id, tool, arguments_json, state, due) VALUES (?, ?, ?, ?, 'pending', ?)"
+            " ON CONFLICT (key) DO NOTHING",
+            (decided.key, decided.tenant_id, decided.tool, decided.arguments_json, due),
+        )
+        return self.find(decided.key) or decided
+
+    def settle(self, key: str, state: DeedState, result_json: str) -> None:
+        """The deed has ended. What has ended once stays as it is."""
+        self._connection.execute(
+            "UPDATE deeds SET state = ?, result_json = ? WHERE key = ? AND state = 'pending'",
+            (state.value, result_json, key),
+        )
+
+    def put_off(self, key: str, *, due: float) -> None:
+        """It was tried and is not known to be done: try again then."""
+        self._connection.execute(
+            "UPDATE deeds SET n_tries = n_tries + 1, due = ? WHERE key = ? AND state = 'pending'", (due, key)
+        )
+
+    def find(self, key: str) -> Decided | None:
+        rows = self._connection.execute(_SELECT + " WHERE key = ?", (key,)).fetchall()
+        return next(iter(_decided(rows)), None)
+
+    def due(self, now: float, *, limit: int) -> list[Decided]:
+        """Pending deeds whose time has come, the longest due first."""
+        rows = self._connection.execute(
+            _SELECT + " WHERE state = 'pending' AND due <= ? ORDER BY due LIMIT ?", (now, limit)
+        ).fetchall()
+        return _decided(rows)
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def _decided(rows: Sequence[tuple[str, str, str, str, str, str, int]]) -> list[Decided]:
+    return [
+        Decided(key, tenant_id, tool, arguments, DeedState(state), result, n_tries)
+        for key, tenant_id, tool, arguments, state, result, n_tries in rows
+    ]

@@ -1,0 +1,26 @@
+"""What the result of a writing tool lets one say."""
+
+from __future__ import annotations
+
+import json
+
+from services.nlu.history import ToolCall
+from services.nlu.tools.clinic.diary import NOT_GIVEN, TAKEN
+from services.nlu.tools.outbox import NOT_NOTED
+
+
+def outcome_of(call: ToolCall | None) -> str:
+    """done, taken, failed; anything else, a result that never came too, is pending: it may yet be done."""
+    try:
+        result = json.loads(call.result_json) if call else {}
+    except ValueError:
+        result = {}
+    match result:
+        case {"status": "done"}:
+            return "done"
+        case {"error": str(why)} if why == TAKEN or why.startswith(NOT_GIVEN):
+            return "taken"
+        case {"error": str(why)} if why == NOT_NOTED:
+            return "failed"
+        case _:
+            return "pending"

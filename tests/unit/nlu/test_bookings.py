@@ -1,0 +1,270 @@
+"""A booking through a conversation: read back, heard to its end, confirmed, done once, told as it is."""
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from services.nlu.agent.evidence import Evidence
+from services.nlu.agent.graph.agent import GraphAgent
+from services.nlu.agent.graph.wording import Wording
+from services.nlu.agent.guarding import guard_of
+from services.nlu.agent.profile import AgentProfile, read_agents
+from services.nlu.agent.understanding import Guess
+from services.nlu.engine import NluEngine
+from services.nlu.history import Entry
+from services.nlu.inputs import Commit, Config, PlayoutReport, Text, UserTurn
+from services.nlu.outputs import Outcome, ToolActivity, TurnEnd
+from services.nlu.settings import NluSettings
+from services.nlu.tools.clinic.diary import Diary
+from services.nlu.tools.deed import NotReached
+from tests.unit.nlu.rig import Rig, opened
+
+NOW = datetime.fromisoformat("2026-11-30T10:30")  # a Monday
+KINDS = {"no wait": "no", "appointment": "book", "how much": "price", "yes": "yes", "vâng": "yes", "hẹn": "book"}
+READ_BACK = "You'd like cleaning, Tuesday, December 1 at 10 a.m., Anna Bell, 0 912 345 678. Shall I book it?"
+BOOKED = "Your appointment is booked: Tuesday, December 1 at 10 a.m. Is there anything else?"
+
+
+class Told:
+    """Understands the words of these tests."""
+
+    async def load(self) -> None: ...
+
+    async def understand(self, text: str, language_code: str) -> tuple[Guess, ...]:
+        kind = next((kind for words, kind in KINDS.items() if words in text.lower()), "unknown")
+        return Guess(kind, 0.9 if kind != "unknown" else 0.1), Guess("chat", 0.05)
+
+
+def make(profile: AgentProfile, engine: NluEngine, settings: NluSettings) -> GraphAgent:
+    now = NOW.replace(tzinfo=profile.zone)
+    return GraphAgent(profile, engine, settings, clock=lambda: now, understanding=Told())
+
+
+class Caller:
+    """Says things, and hears the replies as far as they let them be played."""
+
+    def __init__(self, rig: Rig, turn_id: int = 0) -> None:
+        self.rig, self.turn_id = rig, turn_id
+
+    async def say(self, text: str, *, hears: float | None = 1.0, is_draft: bool = False, commits: bool = True) -> str:
+        self.turn_id += 1
+        await self.rig.send(UserTurn(self.turn_id, Text(text), "", is_draft=is_draft))
+        if is_draft:
+            await asyncio.sleep(0.2)
+            if not commits:
+                return self.rig.said(self.turn_id)
+            await self.rig.send(Commit(self.turn_id))
+        async with asyncio.timeout(10):
+            while not self.rig.of(TurnEnd, self.turn_id):
+                await asyncio.sleep(0.005)
+        assert self.rig.end(self.turn_id).outcome is Outcome.COMPLETED
+        said = self.rig.said(self.turn_id)
+        if hears is not None:
+            await self.rig.send(PlayoutReport(self.turn_id, int(len(said) * hears), is_final=True))
+        return said
+
+    async def come_to_the_question(self, *, hears: float | None = 1.0) -> str:
+        await self.say("I want an appointment for a cleaning")
+        await self.say("Tuesday")
+        await self.say("Anna Bell")
+        return await self.say("0912 345 678", hears=hears)
+
+
+@asynccontextmanager
+async def call(
+    tmp_path: Path | None, *, visit: str = "1" * 32, state: bytes = b"", history: tuple[Entry, ...] = ()
+) -> AsyncIterator[Rig]:
+    settings = NluSettings.model_validate({"engine": "script", "data_dir": tmp_path})
+    config = Config(call_id="call", visit_id=visit, tenant_id="tenant", state=state, history=history)
+    async with opened(settings, config, factory=make) as rig:
+        yield rig
+
+
+def booked(tmp_path: Path) -> list[tuple[str, str, str, str]]:
+    connection = sqlite3.connect(tmp_path / "clinic" / "diary.sqlite")
+    return connection.execute("SELECT starts, service, name, phone FROM appointments WHERE state = 'booked'").fetchall()
+
+
+ANNAS = ("2026-12-01T10:00", "cleaning", "Anna Bell", "0912345678")
+
+
+async def test_a_yes_to_what_was_heard_books_it_once(tmp_path: Path) -> None:
+    async with call(tmp_path) as rig:
+        caller = Caller(rig)
+        assert await caller.come_to_the_question() == READ_BACK
+        assert booked(tmp_path) == []
+        assert await caller.say("Yes, please") == BOOKED
+        assert booked(tmp_path) == [ANNAS]
+        assert not rig.end(caller.turn_id).withheld
+        assert "booked" not in await caller.say("Yes")
+    assert booked(tmp_path) == [ANNAS]
+
+
+@pytest.mark.parametrize("hears", [None, 0.0, 0.5, 0.93])
+async def test_a_yes_into_the_question_is_no_confirmation(tmp_path: Path, hears: float | None) -> None:
+    async with call(tmp_path) as rig:
+        caller = Caller(rig)
+        await caller.come_to_the_question(hears=hears)
+        assert await caller.say("Yes") == READ_BACK
+        assert booked(tmp_path) == []
+        assert await caller.say("Yes") == BOOKED
+    assert booked(tmp_path) == [ANNAS]
+
+
+async def test_without_a_diary_nothing_is_told_as_booked() -> None:
+    async with call(None) as rig:
+        caller = Caller(rig)
+        assert "Shall I book it?" not in await caller.come_to_the_question()
+        assert (await caller.say("Yes, please")).startswith("Thank you. Nothing is fixed yet")
+        assert not rig.of(ToolActivity)
+
+
+async def test_a_draft_books_nothing_before_its_commit(tmp_path: Path) -> None:
+    async with call(tmp_path) as rig:
+        caller = Caller(rig)
+        await caller.come_to_the_question()
+        await caller.say("Yes", is_draft=True, commits=False)
+        assert booked(tmp_path) == []
+        assert await caller.say("Yes", is_draft=True) == BOOKED
+    assert booked(tmp_path) == [ANNAS]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Yes. No wait.",
+        "Yes, but on Friday",
+        "Yes, but on Sunday",
+        "Yes. But on Thursday.",
+        "Yes. Forget it.",
+        "How much is it?",
+    ],
+)
+async def test_what_is_no_clear_yes_books_nothing(tmp_path: Path, said: str) -> None:
+    async with call(tmp_path) as rig:
+        caller = Caller(rig)
+        await caller.come_to_the_question()
+        await caller.say(said)
+        assert not rig.of(ToolActivity)
+    assert booked(tmp_path) == []
+
+
+async def test_a_yes_to_the_gateways_own_words_books_nothing(tmp_path: Path) -> None:
+    async with call(tmp_path) as rig:
+        caller = Caller(rig)
+        await caller.come_to_the_question()
+        question = "Are you still there?"
+        await rig.send(PlayoutReport(caller.turn_id, len(question), gateway_text=question))
+        assert await caller.say("Yes") == READ_BACK
+    assert booked(tmp_path) == []
+
+
+async def test_a_changed_day_is_read_back_anew(tmp_path: Path) -> None:
+    async with call(tmp_path) as rig:
+        caller = Caller(rig)
+        await caller.come_to_the_question()
+        assert "Friday, December 4 at 9 a.m." in await caller.say("Friday")
+        await caller.say("Yes")
+    assert [row[0] for row in booked(tmp_path)] == ["2026-12-04T09:00"]
+
+
+async def test_what_is_taken_is_not_offered_and_not_told_as_booked(tmp_path: Path) -> None:
+    async with call(tmp_path) as rig:
+        caller = Caller(rig)
+        await caller.come_to_the_question()
+        diary = Diary(tmp_path / "clinic" / "diary.sqlite")
+        starts = datetime.fromisoformat(ANNAS[0])
+        diary.book("", starts, service="", name="B", phone="1234567", key="b", check=lambda _: None)
+        said = await caller.say("Yes")
+        assert said.startswith("I'm sorry, that time has just been taken.")
+        assert "December 1" not in said
+        assert "December 8 at 10 a.m." in said
+    assert [row[2] for row in booked(tmp_path)] == ["B"]
+
+
+async def test_a_diary_that_does_not_answer_is_told_as_open_and_booked_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def locked(*args: object, **options: object) -> str:
+        raise NotReached("locked")
+
+    async with call(tmp_path) as rig:
+        caller = Caller(rig)
+        await caller.come_to_the_question()
+        with monkeypatch.context() as patch:
+            patch.setattr(Diary, "book", locked)
+            said = await caller.say("Yes")
+        assert said.startswith("Thank you. Nothing is fixed yet")
+        async with asyncio.timeout(10):
+            while not booked(tmp_path):
+                await asyncio.sleep(0.05)
+    assert booked(tmp_path) == [ANNAS]
+
+
+async def test_a_booking_before_a_kill_is_not_made_again_and_told_as_it_is(tmp_path: Path) -> None:
+    async with call(tmp_path) as rig:
+        caller = Caller(rig)
+        await caller.come_to_the_question()
+        before, history = rig.end(caller.turn_id).state, tuple(rig.conversation._history.entries())
+        await caller.say("Yes", hears=0.0)
+    assert booked(tmp_path) == [ANNAS]
+    async with call(tmp_path, state=before, history=history) as rig:  # the answer was lost: the turn is tried again
+        assert await Caller(rig, turn_id=10).say("Yes") == BOOKED
+    assert booked(tmp_path) == [ANNAS]
+
+
+async def test_a_booking_nobody_heard_of_is_told_again_once(tmp_path: Path) -> None:
+    async with call(tmp_path) as rig:
+        caller = Caller(rig)
+        await caller.come_to_the_question()
+        assert await caller.say("Yes", hears=0.0) == BOOKED
+        assert (await caller.say("How much is it?")).startswith("Your appointment is booked: Tuesday")
+        assert "booked" not in await caller.say("How much is it?")
+    assert booked(tmp_path) == [ANNAS]
+
+
+async def test_a_booking_that_was_talked_over_is_told_in_the_next_turn(tmp_path: Path) -> None:
+    async with call(tmp_path) as rig:
+        caller = Caller(rig)
+        await caller.come_to_the_question()
+        before = rig.end(caller.turn_id).state
+        await caller.say("Yes", hears=0.0)
+        history = tuple(rig.conversation._history.entries())
+    async with call(tmp_path, state=before, history=history) as rig:
+        assert (await Caller(rig, turn_id=10).say("How much is it?")).startswith("Your appointment is booked: Tuesday")
+    assert booked(tmp_path) == [ANNAS]
+
+
+async def test_vietnamese(tmp_path: Path) -> None:
+    async with call(tmp_path) as rig:
+        caller = Caller(rig)
+        await caller.say("Tôi muốn đặt hẹn lấy cao răng")
+        await caller.say("Thứ Ba")
+        await caller.say("Tôi tên là Lan")
+        question = await caller.say("Số của tôi là 0912 345 678")
+        assert "thứ Ba ngày 1 tháng 12 lúc 10 giờ sáng" in question
+        assert (await caller.say("Vâng")).startswith(
+            "Dạ, lịch hẹn đã được đặt: thứ Ba ngày 1 tháng 12 lúc 10 giờ sáng ạ."
+        )
+    assert [row[:3] for row in booked(tmp_path)] == [("2026-12-01T10:00", "cleaning", "Lan")]
+
+
+@pytest.mark.parametrize("language", ["en", "vi", "ru", "zh"])
+@pytest.mark.parametrize("starts", ["2026-12-01T10:00", "2026-12-02T15:00", "2026-12-23T15:00", "2026-12-18T09:00"])
+def test_the_guard_lets_it_be_told_by_the_result_alone(language: str, starts: str) -> None:
+    profile = read_agents(NluSettings.model_validate({"engine": "script"}).agents_dir)["hotel"]
+    guard, words = guard_of(profile), Wording(language)
+    moment = datetime.fromisoformat(starts)
+    clause = words.say("booked", when=words.at(words.date(moment.date()), moment.time()))
+    now = NOW.replace(tzinfo=profile.zone)
+    result = json.dumps({"status": "done", "booked": starts, "service": "", "name": "A", "phone": "0912345678"})
+    done = Evidence(caller=("yes",), tools=(result,), done=frozenset({"clinic_book"}), now=now)
+    assert not guard.check(clause, language=language, evidence=Evidence(caller=("yes",), now=now)).ok
+    verdict = guard.check(clause, language=language, evidence=done)
+    assert verdict.ok, verdict
