@@ -176,7 +176,11 @@ def _engine_and_agent(features: tuple[str, ...]) -> nlu_pb2.ConversationEngine:
 
 def agent_profile() -> agent_pb2.AgentProfile:
     """Who the fake agent is."""
-    return agent_pb2.AgentProfile(agent_id="fake", language_codes=["en-US"])
+    return agent_pb2.AgentProfile(
+        agent_id="fake",
+        language_codes=["en-US"],
+        allowed_acts={"acts": ["hang_up", "transfer", "send_dtmf", "switch_language"]},
+    )
 
 
 @asynccontextmanager

@@ -1,7 +1,7 @@
 """A stand-in for the gateway: the ARI edge, and for each call a session that beeps and then says back what it hears.
 
 What happens is told as one JSON object a line on stdout. Keys make it act: 9 hangs up, 8 transfers to the reception,
-6 transfers to where the caller comes again, and takes
+6 has the caller sent to where they come again, and takes
 two seconds more to end; 7 presses 4 and 2 towards the caller. SIGUSR1 lets it take no more calls.
 """
 
@@ -19,6 +19,7 @@ import uvloop
 from services.audio.pcm import AudioFormat, encode
 from services.call_gateway.conversation.line import CallerAudio, EndCause, KeyPressed, LegEnded, LegEvent, MediaIdle
 from services.call_gateway.edges.ari.edge import AriEdge
+from services.call_gateway.edges.ari.leg import AriLeg
 from services.call_gateway.edges.ari.settings import AriSettings
 from services.call_gateway.edges.edge import Leg
 from services.call_gateway.edges.pacing import Pacer
@@ -100,6 +101,12 @@ async def take_call(leg: Leg) -> None:
     tell("over", call_id=call.call_id, visit_id=call.visit_id)
 
 
+async def sent_away(leg: Leg) -> None:
+    """The channel goes to the dialplan without a transfer of the leg's, as when an operator redirects it."""
+    assert isinstance(leg, AriLeg)
+    await leg.line.send_on(AriSettings().transfer_context, "again")
+
+
 async def act_on_keys(leg: Leg, session: EchoSession) -> None:
     while True:
         match await session.keys.get():
@@ -109,7 +116,7 @@ async def act_on_keys(leg: Leg, session: EchoSession) -> None:
                 await leg.transfer("reception")
             case "6":
                 session.lingers = True
-                await leg.transfer("again")
+                await sent_away(leg)
             case "7":
                 await leg.send_dtmf("42")
 

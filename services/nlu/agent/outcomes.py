@@ -15,7 +15,7 @@ class OutcomeKind(StrEnum):
 
     TRANSFER_BUSY = "transfer_busy"
     TRANSFER_NO_ANSWER = "transfer_no_answer"
-    TRANSFER_UNKNOWN = "transfer_unknown"  # there is no such destination
+    TRANSFER_UNKNOWN = "transfer_unknown"  # there is no such destination, or it is not this agent's
     TRANSFER_FAILED = "transfer_failed"
     KEYS_FAILED = "keys_failed"
     LANGUAGE_FAILED = "language_failed"
@@ -27,6 +27,7 @@ _TRANSFER_REASONS = {
     "BUSY": OutcomeKind.TRANSFER_BUSY,
     "NO_ANSWER": OutcomeKind.TRANSFER_NO_ANSWER,
     "UNKNOWN_DESTINATION": OutcomeKind.TRANSFER_UNKNOWN,
+    "NOT_ALLOWED": OutcomeKind.TRANSFER_UNKNOWN,  # the agent's file does not list it
 }
 
 
