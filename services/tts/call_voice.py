@@ -15,6 +15,7 @@ from services.runtime.tracing import turn_span
 from services.runtime.turns import TurnLedger
 from services.tts.errors import BadStartOffset, BadTurnId, TextAfterTextEnd
 from services.tts.manners import Manners
+from services.tts.sentences import Caching
 from services.tts.speaker import TurnSpeaker
 from services.tts.track import Chunk, Mark
 from services.tts.turn import Outcome, TextLimits, Turn, TurnText
@@ -32,6 +33,7 @@ class TextPiece:
     voice: str = ""  # from here on for the turn
     language_code: str = ""
     rate: float = 0.0
+    caching: Caching | None = None  # None: the stream's
     start_offset: int = 0  # counts in the first piece only
     trace_context: TraceContext | None = None
 
@@ -136,7 +138,11 @@ class CallVoice:
         if piece.start_offset < 0:
             raise BadStartOffset("text.start_offset is negative; send 0 or heard_offset", field="text.start_offset")
         manner = self._manners.of(
-            language_code=piece.language_code, voice=piece.voice, rate=piece.rate, turn_voice=turn.voice
+            language_code=piece.language_code,
+            voice=piece.voice,
+            rate=piece.rate,
+            turn_voice=turn.voice,
+            caching=piece.caching,
         )
         turn.voice = piece.voice or turn.voice
         turn.text.append(piece.text, manner, flush=piece.flush)

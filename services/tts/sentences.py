@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from enum import Enum
 
 from services.language.clauses import is_abbreviated
 
@@ -27,13 +28,22 @@ _END = re.compile(
 _LAST_WORD = re.compile(r"(\S+)$")
 
 
+class Caching(Enum):
+    """What may be done with the sound of a text."""
+
+    FREQUENT = "frequent"  # looked up; kept once several calls have asked for it
+    KEPT = "kept"  # looked up; kept at once: a fixed text
+    FORBIDDEN = "forbidden"  # neither looked up nor kept
+
+
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """How a text is to be said."""
+    """How a text is to be said, and whether its sound is kept."""
 
     language_code: str
     voice: str
     rate: float
+    caching: Caching = Caching.FREQUENT
 
 
 @dataclass(frozen=True, slots=True)

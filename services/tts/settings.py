@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import NoDecode
 
 from services.runtime.engine_chains import Chains, parse_chains
@@ -36,6 +36,21 @@ class TtsSettings(ServiceSettings):
     max_lead_ms: int = Field(
         5000, ge=0, description="How far audio runs ahead of real time where config says nothing; 0 is no limit."
     )
+    cache_dir: Path = Field(
+        Path("~/.cache/tong-dai/speech"), validate_default=True, description="Folder of the speech that is kept."
+    )
+    cache_mb: int = Field(256, ge=0, description="Most speech kept in cache_dir, in megabytes; 0 keeps none.")
+    cache_after_calls: int = Field(
+        3,
+        ge=1,
+        description="So many calls must have asked for a clause before its speech is kept; fixed texts at once.",
+    )
+    recording_engines: Annotated[Chains, NoDecode] = Field(
+        {},
+        description="Engines for what is recorded ahead and played by itself, as the gateway's prompts are: en=piper; "
+        "one a language, where better ones than TTS_ENGINES are at hand.",
+    )
+
     sentence_pause_ms: int = Field(220, ge=0, le=2000, description="Pause between two sentences, in milliseconds.")
     phrase_pause_ms: int = Field(110, ge=0, le=2000, description="Pause behind a comma or colon, in milliseconds.")
     joint_pause_ms: int = Field(30, ge=0, le=2000, description="Pause between clauses without a mark, in milliseconds.")
@@ -51,9 +66,23 @@ class TtsSettings(ServiceSettings):
     tone_first_audio_ms: int = Field(60, ge=0, description="When a tone's first audio is ready, after its clause.")
     tone_ms_per_char: int = Field(60, ge=1, description="Length of a tone for each code point of its clause.")
 
-    @field_validator("engines", mode="before")
+    @field_validator("engines", "recording_engines", mode="before")
     @classmethod
-    def _engines_are_chains(cls, value: object) -> object:
+    def _engines_are_chains(cls, value: object, info: ValidationInfo) -> object:
         if not isinstance(value, str):
             return value
+        if info.field_name == "recording_engines" and not value.strip():
+            return {}
         return parse_chains(value)
+
+    @field_validator("recording_engines")
+    @classmethod
+    def _one_engine_records_a_language(cls, chains: Chains) -> Chains:
+        if any(len(chain) > 1 for chain in chains.values()):
+            raise ValueError("name one engine a language, as in en=piper")
+        return chains
+
+    @field_validator("cache_dir")
+    @classmethod
+    def _cache_dir_is_expanded(cls, path: Path) -> Path:
+        return path.expanduser()

@@ -15,8 +15,12 @@ from services.tts.levels import VoiceLevels
 from services.tts.pacing import Pacer
 from services.tts.router import Router
 from services.tts.sentences import Clause
+from services.tts.speech_cache import CallCache
 from services.tts.track import Chunk, ChunkLengths, Mark, Track
 from services.tts.turn import Turn
+
+WAITS_S = 60.0
+"""How long sound that is made ahead lets calls go before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +56,12 @@ class TurnSpeaker:
         max_lead_ms: int,
         first_audio_limit_s: float = 1.5,
         levels: VoiceLevels | None = None,
+        cache: CallCache | None = None,
+        is_awaited: bool = True,
     ) -> None:
-        """`levels`: what all calls have learnt of the voices."""
+        """`levels`: what all calls have learnt of the voices. `cache`: the speech that is kept for the call.
+        `is_awaited`: somebody listens; else those who do go before it.
+        """
         self._router = router
         self._normalizer = normalizer
         self._format = audio_format
@@ -62,6 +70,8 @@ class TurnSpeaker:
         self._max_lead_ms = max_lead_ms
         self._first_audio_limit_s = first_audio_limit_s
         self._levels = levels or VoiceLevels()
+        self._cache = cache
+        self._is_awaited = is_awaited
 
     async def speak(self, turn: Turn) -> AsyncGenerator[Mark | Chunk, None]:
         """Everything of a turn, chunks no earlier than the lead allows. Closing the iterator stops the engine.
@@ -69,7 +79,11 @@ class TurnSpeaker:
         The stopwatch of the turn's text gets what the engine waited and worked. Raises NothingToSpeak, EngineFailed.
         """
         track = Track(self._format, self._lengths)
-        choice = TurnVoice(self._router, first_audio_limit_s=self._first_audio_limit_s)
+        choice = TurnVoice(
+            self._router,
+            first_audio_limit_s=self._first_audio_limit_s if self._is_awaited else None,
+            cache=self._cache,
+        )
         pacer = Pacer(self._max_lead_ms)
         pause_ms = 0
         async for clause in turn.text.clauses():
@@ -98,7 +112,7 @@ class TurnSpeaker:
             manner.rate,
             turn.turn_id,
             is_first=not track.n_samples,
-            due_s=partial(pacer.due_s, asked_s=time.monotonic()),
+            due_s=partial(pacer.due_s, asked_s=time.monotonic()) if self._is_awaited else _due_last,
         )
 
         spoken_by: list[tuple[EngineDescription, str]] = []
@@ -114,7 +128,7 @@ class TurnSpeaker:
                 expected_dbov=self._levels.expected(description, voice, manner.language_code),
             )
 
-        async with aclosing(choice.synthesize(line, begin)) as speech:
+        async with aclosing(choice.synthesize(line, begin, manner.caching)) as speech:
             async for piece in speech:
                 stopwatch.add_queue(piece.queue_us * 1000)
                 stopwatch.add_compute(piece.compute_us * 1000)
@@ -133,3 +147,8 @@ class TurnSpeaker:
         if wait_s > 0:
             await asyncio.sleep(wait_s)
         pacer.sent(chunk_s, now=time.monotonic())
+
+
+def _due_last() -> float:
+    """When sound is needed that nobody waits for: behind all that somebody does, in the order of asking."""
+    return time.monotonic() + WAITS_S

@@ -125,6 +125,7 @@ def _services_of(stage: Stage, engine: str) -> list[Service]:
                 f"{each.prefix}_PORT": str(ports[each.name]),
                 f"{each.prefix}_METRICS_PORT": "0",
                 f"{each.prefix}_LOG_LEVEL": "warning",
+                "TTS_CACHE_MB": "0",  # the same text again and again: the engine is measured, not what is kept
                 **scripted[each.name],
             },
         )

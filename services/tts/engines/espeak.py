@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Callable
 from itertools import pairwise
 
 from services.audio.pcm import Samples
-from services.tts.engine import EngineDescription, Line, Speech, Voice, WordEnd
+from services.tts.engine import EngineDescription, Line, Speech, Voice, WordEnd, sound_id
 from services.tts.espeak.process import EspeakProcess, SpokenWord
 from services.tts.settings import TtsSettings
 from services.tts.workers import Workers
@@ -26,12 +26,14 @@ class EspeakEngine:
 
     async def load(self) -> None:
         await self._workers.run(self._process.start, due_s=0.0)
+        sound = await self._workers.run(lambda: sound_id((self._process.library, *self._process.data_files)), due_s=0.0)
         self._description = EngineDescription(
             name="espeak",
             model="espeak-ng",
             sample_rate_hertz=self._process.sample_rate_hertz,
             voices=tuple(Voice(f"{PREFIX}{voice.name}", voice.language_codes) for voice in self._process.voices),
             measures_words=True,
+            sound_id=sound.result,
         )
 
     def describe(self) -> EngineDescription:

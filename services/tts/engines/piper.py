@@ -14,7 +14,7 @@ from services.audio.speech_level import SpeechLevelMeter
 from services.runtime.cpu import usable_cpus
 from services.runtime.errors import StartupError
 from services.runtime.models import find_model, model_dir
-from services.tts.engine import EngineDescription, Line, Speech, Voice, WordEnd
+from services.tts.engine import EngineDescription, Line, Speech, Voice, WordEnd, sound_id
 from services.tts.espeak.process import EspeakProcess
 from services.tts.settings import TtsSettings
 from services.tts.vits.network import Scales, Utterance, VitsNetwork
@@ -55,6 +55,7 @@ class PiperEngine:
         self._workers = Workers(settings.piper_workers or usable_cpus(), "piper")
         self._loaded: tuple[_VoiceFile, VitsNetwork] | None = None
         self._level_dbov: float | None = None
+        self._sound_id = ""
 
     def report_lost(self, on_lost: Callable[[str], bool]) -> None:
         """Before `load`: have a lost thread told to `on_lost`; True: others speak in its place, the process lives."""
@@ -71,6 +72,7 @@ class PiperEngine:
             sample_rate_hertz=voice.sample_rate_hertz,
             voices=(Voice(voice.name, (voice.language_code,), self._level_dbov),),
             measures_words=True,
+            sound_id=self._sound_id,
         )
 
     async def synthesize(self, line: Line) -> AsyncGenerator[Speech, None]:
@@ -101,6 +103,7 @@ class PiperEngine:
         if self._settings.piper_seed:
             onnxruntime.set_seed(self._settings.piper_seed)  # read when a session is made
         self._loaded = (voice, VitsNetwork(path, threads=self._settings.piper_threads))
+        self._sound_id = sound_id((path, Path(f"{path}.json"), self._espeak.library))
         meter = SpeechLevelMeter(voice.sample_rate_hertz)
         for text in WARM_UP:
             line = Line(text, voice.language_code, voice.name, 1.0, turn_id=0, is_first=True)

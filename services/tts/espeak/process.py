@@ -58,6 +58,16 @@ class EspeakProcess:
         self.voices: tuple[EspeakVoice, ...] = ()
 
     @property
+    def library(self) -> Path:
+        """The libespeak-ng that speaks."""
+        return self._library
+
+    @property
+    def data_files(self) -> list[Path]:
+        """Its voices and dictionaries, where it is known where they lie."""
+        return [path for path in Path(self._data_dir).rglob("*") if path.is_file()] if self._data_dir else []
+
+    @property
     def pid(self) -> int | None:
         """The process now running, if any."""
         return self._child.process.pid if self._child else None

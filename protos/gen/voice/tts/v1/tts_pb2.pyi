@@ -22,6 +22,72 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _SpeechCaching:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SpeechCachingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SpeechCaching.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SPEECH_CACHING_UNSPECIFIED: _SpeechCaching.ValueType  # 0
+    """As for FREQUENT."""
+    SPEECH_CACHING_FREQUENT: _SpeechCaching.ValueType  # 1
+    """A clause that several calls have asked for is kept."""
+    SPEECH_CACHING_KEPT: _SpeechCaching.ValueType  # 2
+    """A fixed text: kept as soon as it is made."""
+    SPEECH_CACHING_FORBIDDEN: _SpeechCaching.ValueType  # 3
+    """Neither looked up nor kept."""
+
+class SpeechCaching(_SpeechCaching, metaclass=_SpeechCachingEnumTypeWrapper):
+    """Whether sound that was made once is kept and used again. Kept sound belongs
+    to the tenant of `config`.
+    """
+
+SPEECH_CACHING_UNSPECIFIED: SpeechCaching.ValueType  # 0
+"""As for FREQUENT."""
+SPEECH_CACHING_FREQUENT: SpeechCaching.ValueType  # 1
+"""A clause that several calls have asked for is kept."""
+SPEECH_CACHING_KEPT: SpeechCaching.ValueType  # 2
+"""A fixed text: kept as soon as it is made."""
+SPEECH_CACHING_FORBIDDEN: SpeechCaching.ValueType  # 3
+"""Neither looked up nor kept."""
+Global___SpeechCaching: _TypeAlias = SpeechCaching  # noqa: Y015
+
+class _SynthesisPurpose:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SynthesisPurposeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SynthesisPurpose.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SYNTHESIS_PURPOSE_UNSPECIFIED: _SynthesisPurpose.ValueType  # 0
+    """As for LIVE."""
+    SYNTHESIS_PURPOSE_LIVE: _SynthesisPurpose.ValueType  # 1
+    """Somebody waits for it."""
+    SYNTHESIS_PURPOSE_AHEAD: _SynthesisPurpose.ValueType  # 2
+    """To be there when live turns say the same: calls go before it, and it is
+    kept unless `caching` says otherwise.
+    """
+    SYNTHESIS_PURPOSE_RECORDING: _SynthesisPurpose.ValueType  # 3
+    """The same for what is played by itself, never beside live sound: the server
+    may speak it with a better engine than it has for calls.
+    """
+
+class SynthesisPurpose(_SynthesisPurpose, metaclass=_SynthesisPurposeEnumTypeWrapper):
+    """What sound is for."""
+
+SYNTHESIS_PURPOSE_UNSPECIFIED: SynthesisPurpose.ValueType  # 0
+"""As for LIVE."""
+SYNTHESIS_PURPOSE_LIVE: SynthesisPurpose.ValueType  # 1
+"""Somebody waits for it."""
+SYNTHESIS_PURPOSE_AHEAD: SynthesisPurpose.ValueType  # 2
+"""To be there when live turns say the same: calls go before it, and it is
+kept unless `caching` says otherwise.
+"""
+SYNTHESIS_PURPOSE_RECORDING: SynthesisPurpose.ValueType  # 3
+"""The same for what is played by itself, never beside live sound: the server
+may speak it with a better engine than it has for calls.
+"""
+Global___SynthesisPurpose: _TypeAlias = SynthesisPurpose  # noqa: Y015
+
 @_typing.final
 class StreamingSynthesizeRequest(_message.Message):
     """One message to the voice."""
@@ -85,6 +151,8 @@ class SynthesisConfig(_message.Message):
     LONGEST_CHUNK_MS_FIELD_NUMBER: _builtins.int
     MARKS_IN_AUDIO_FIELD_NUMBER: _builtins.int
     VISIT_ID_FIELD_NUMBER: _builtins.int
+    CACHING_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
     call_id: _builtins.str
     """The call, for logs and traces; a label only. Empty: the server makes one."""
     tenant_id: _builtins.str
@@ -115,6 +183,10 @@ class SynthesisConfig(_message.Message):
     128 random bits that the client draws anew for each visit and gives to all
     its streams. Idempotency keys are made of it; empty: of call_id.
     """
+    caching: Global___SpeechCaching.ValueType
+    """Whether the sound of its texts is kept, for text that does not say."""
+    purpose: Global___SynthesisPurpose.ValueType
+    """What the sound is for."""
     @_builtins.property
     def language_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """BCP-47 tags; the first is the language of text that names none."""
@@ -143,10 +215,12 @@ class SynthesisConfig(_message.Message):
         longest_chunk_ms: _builtins.int | None = ...,
         marks_in_audio: _builtins.bool = ...,
         visit_id: _builtins.str = ...,
+        caching: Global___SpeechCaching.ValueType = ...,
+        purpose: Global___SynthesisPurpose.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_longest_chunk_ms", b"_longest_chunk_ms", "_max_lead_ms", b"_max_lead_ms", "audio_format", b"audio_format", "longest_chunk_ms", b"longest_chunk_ms", "max_lead_ms", b"max_lead_ms"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_longest_chunk_ms", b"_longest_chunk_ms", "_max_lead_ms", b"_max_lead_ms", "agent_id", b"agent_id", "audio_format", b"audio_format", "call_id", b"call_id", "fail_stream_on_turn_failure", b"fail_stream_on_turn_failure", "language_codes", b"language_codes", "lexicon", b"lexicon", "longest_chunk_ms", b"longest_chunk_ms", "marks_in_audio", b"marks_in_audio", "max_lead_ms", b"max_lead_ms", "rate", b"rate", "tenant_id", b"tenant_id", "visit_id", b"visit_id", "voice", b"voice"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_longest_chunk_ms", b"_longest_chunk_ms", "_max_lead_ms", b"_max_lead_ms", "agent_id", b"agent_id", "audio_format", b"audio_format", "caching", b"caching", "call_id", b"call_id", "fail_stream_on_turn_failure", b"fail_stream_on_turn_failure", "language_codes", b"language_codes", "lexicon", b"lexicon", "longest_chunk_ms", b"longest_chunk_ms", "marks_in_audio", b"marks_in_audio", "max_lead_ms", b"max_lead_ms", "purpose", b"purpose", "rate", b"rate", "tenant_id", b"tenant_id", "visit_id", b"visit_id", "voice", b"voice"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__longest_chunk_ms: _TypeAlias = _typing.Literal["longest_chunk_ms"]  # noqa: Y015
     _WhichOneofArgType__longest_chunk_ms: _TypeAlias = _typing.Literal["_longest_chunk_ms", b"_longest_chunk_ms"]  # noqa: Y015
@@ -203,6 +277,7 @@ class TurnText(_message.Message):
     RATE_FIELD_NUMBER: _builtins.int
     START_OFFSET_FIELD_NUMBER: _builtins.int
     TRACE_CONTEXT_FIELD_NUMBER: _builtins.int
+    CACHING_FIELD_NUMBER: _builtins.int
     turn_id: _builtins.int
     """The turn; ids strictly increase."""
     text: _builtins.str
@@ -219,6 +294,8 @@ class TurnText(_message.Message):
     """First text of a turn only: where in the turn's text it begins, in code
     points. Not 0 when a fresh stream goes on from heard_offset.
     """
+    caching: Global___SpeechCaching.ValueType
+    """Whether the sound of this text is kept; UNSPECIFIED: as `config` says."""
     @_builtins.property
     def trace_context(self) -> _turn_pb2.TraceContext:
         """First text of a turn only: the turn's trace."""
@@ -234,10 +311,11 @@ class TurnText(_message.Message):
         rate: _builtins.float = ...,
         start_offset: _builtins.int = ...,
         trace_context: _turn_pb2.TraceContext | None = ...,
+        caching: Global___SpeechCaching.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["trace_context", b"trace_context"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["flush", b"flush", "language_code", b"language_code", "rate", b"rate", "start_offset", b"start_offset", "text", b"text", "trace_context", b"trace_context", "turn_id", b"turn_id", "voice", b"voice"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caching", b"caching", "flush", b"flush", "language_code", b"language_code", "rate", b"rate", "start_offset", b"start_offset", "text", b"text", "trace_context", b"trace_context", "turn_id", b"turn_id", "voice", b"voice"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
