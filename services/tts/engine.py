@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 ENGINES = {
     "piper": "services.tts.engines.piper:PiperEngine",
     "espeak": "services.tts.engines.espeak:EspeakEngine",
+    "nemo": "services.tts.engines.nemo:NemoEngine",
     "tone": "services.tts.engines.tone:ToneEngine",
 }
 """Name in TTS_ENGINES -> where its class lives. Nothing imports an engine; only the ones asked for are loaded."""
@@ -58,6 +59,8 @@ class Line:
     turn_id: int
     is_first: bool  # of its turn: someone waits for its first sound
     due_s: Callable[[], float] = time.monotonic  # when the next piece is needed; asked before each step of the model
+    pitch: float = 0.0  # above the voice's own, -12 to 12 semitones; left alone by engines without a control for it
+    call: str = ""  # unique; an engine of several devices may keep a call on one
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 
-from services.tts.errors import RateOutOfRange, UnknownVoice
+from services.tts.errors import PitchOutOfRange, RateOutOfRange, UnknownVoice
 from services.tts.router import Router
+from services.tts.say_as import SayAs
 from services.tts.sentences import Caching, Manner
 
 SLOWEST, FASTEST = 0.5, 2.0
+LOWEST, HIGHEST = -12.0, 12.0  # semitones from the voice's own pitch
 
 
 class Manners:
@@ -38,23 +40,36 @@ class Manners:
             )
 
     def of(
-        self, *, language_code: str, voice: str, rate: float, turn_voice: str, caching: Caching | None = None
+        self,
+        *,
+        language_code: str,
+        voice: str,
+        rate: float,
+        turn_voice: str,
+        caching: Caching | None = None,
+        pitch: float = 0.0,
+        say_as: SayAs | None = None,
     ) -> Manner:
         """How a piece of text is said. `turn_voice` is what an earlier piece of its turn asked for.
 
         The voice of the turn, else of the stream, holds for the languages it speaks; others get their own. A voice the
-        piece itself asks for must speak its language. Raises UnknownLanguage, UnknownVoice, RateOutOfRange.
+        piece itself asks for must speak its language. Raises UnknownLanguage, UnknownVoice, RateOutOfRange,
+        PitchOutOfRange.
         """
         language_code = language_code or self._language_code
         rate = check_rate(rate or self._rate, field="text.rate")
-        caching = caching or self._caching
+        if not LOWEST <= pitch <= HIGHEST:
+            raise PitchOutOfRange(
+                f"text.pitch_semitones is {pitch:g}; it must be {LOWEST:g} to {HIGHEST:g}", field="text.pitch_semitones"
+            )
+        rest = (rate, caching or self._caching, pitch, say_as)
         if voice:
-            return Manner(language_code, self._router.choose(language_code, voice).voice, rate, caching)
+            return Manner(language_code, self._router.choose(language_code, voice).voice, *rest)
         speaker = self._router.choose(language_code)
         for wished in (turn_voice, self._voice):
             if wished and self._router.speaks(wished, language_code):
-                return Manner(language_code, wished, rate, caching)
-        return Manner(language_code, speaker.voice, rate, caching)
+                return Manner(language_code, wished, *rest)
+        return Manner(language_code, speaker.voice, *rest)
 
 
 def check_rate(rate: float, *, field: str) -> float:

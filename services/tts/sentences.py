@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from services.language.clauses import is_abbreviated
+from services.tts.say_as import SayAs
 
 WORDS_BEFORE_A_COMMA = (1, 4, 6)
 """While the end of a sentence is still to come, a clause ends at a comma with so many words: the first one early, for
@@ -44,6 +45,8 @@ class Manner:
     voice: str
     rate: float
     caching: Caching = Caching.FREQUENT
+    pitch: float = 0.0  # above the voice's own, in semitones
+    say_as: SayAs | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,7 @@ class Clause:
     text: str
     start_offset: int  # code points from the start of the turn's text
     manner: Manner
+    pause_ms: int | None = None  # before it; None: as the clause before it asks
 
     @property
     def end_offset(self) -> int:
@@ -77,6 +81,7 @@ class ClauseGatherer:
         self._held = ""
         self._held_from = start_offset
         self._manner: Manner | None = None
+        self._pause_ms: int | None = None  # before the next clause
         self._max_clause_chars = max_clause_chars
         self._n_clauses = 0
 
@@ -85,11 +90,12 @@ class ClauseGatherer:
         """Code points of the turn's text received."""
         return self._held_from + len(self._held)
 
-    def append(self, text: str, manner: Manner, *, flush: bool = False) -> list[Clause]:
+    def append(self, text: str, manner: Manner, *, flush: bool = False, pause_ms: int | None = None) -> list[Clause]:
         """Take a piece; give the clauses it completes, with `flush` all that can be spoken. Another manner ends the
-        clause before it.
+        clause before it, and so does `pause_ms`, the pause before this piece.
         """
-        clauses = self.flush() if self._manner not in (None, manner) else []
+        clauses = self.flush() if self._manner not in (None, manner) or pause_ms is not None else []
+        self._pause_ms = self._pause_ms if pause_ms is None else pause_ms
         self._manner = manner
         self._held += text
         return clauses + (self.flush() if flush else self._cut(manner, is_whole=False))
@@ -105,7 +111,8 @@ class ClauseGatherer:
         return clauses
 
     def _take(self, length: int, manner: Manner) -> Clause:
-        clause = Clause(self._held[:length], self._held_from, manner)
+        clause = Clause(self._held[:length], self._held_from, manner, self._pause_ms)
+        self._pause_ms = None
         self._held = self._held[length:]
         self._held_from += length
         self._n_clauses += 1

@@ -44,6 +44,9 @@ FEATURES = (
     "concurrent_turns",
     "caching",
     "purpose",
+    "pitch_semitones",
+    "pause_ms",
+    "say_as",
 )
 
 AHEAD = tts_pb2.SYNTHESIS_PURPOSE_AHEAD
@@ -151,6 +154,7 @@ class TtsService(tts_pb2_grpc.TtsServiceServicer):
         max_lead_ms = config.max_lead_ms if config.HasField("max_lead_ms") else self._settings.max_lead_ms
         if max_lead_ms < 0:
             raise BadLead("config.max_lead_ms is negative; 0 means no limit", field="config.max_lead_ms")
+        call = config.call_id or uuid4().hex
         longest_ms = longest_chunk_ms(config)
         if max_lead_ms:  # a chunk longer than the lead would come too late
             longest_ms = min(longest_ms, max(max_lead_ms // 2, self._settings.chunk_ms))
@@ -167,7 +171,8 @@ class TtsService(tts_pb2_grpc.TtsServiceServicer):
             max_lead_ms=max_lead_ms,
             first_audio_limit_s=self._settings.first_audio_limit_s,
             levels=self._levels,
-            cache=CallCache(self._cache, config.tenant_id, config.call_id or uuid4().hex) if self._cache else None,
+            cache=CallCache(self._cache, config.tenant_id, call) if self._cache else None,
+            call=call,
             is_awaited=is_awaited,
         )
 

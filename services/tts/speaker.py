@@ -14,6 +14,7 @@ from services.tts.engine import EngineDescription, Line
 from services.tts.levels import VoiceLevels
 from services.tts.pacing import Pacer
 from services.tts.router import Router
+from services.tts.say_as import read_as
 from services.tts.sentences import Clause
 from services.tts.speech_cache import CallCache
 from services.tts.track import Chunk, ChunkLengths, Mark, Track
@@ -58,9 +59,10 @@ class TurnSpeaker:
         levels: VoiceLevels | None = None,
         cache: CallCache | None = None,
         is_awaited: bool = True,
+        call: str = "",
     ) -> None:
         """`levels`: what all calls have learnt of the voices. `cache`: the speech that is kept for the call.
-        `is_awaited`: somebody listens; else those who do go before it.
+        `is_awaited`: somebody listens; else those who do go before it. `call`: unique.
         """
         self._router = router
         self._normalizer = normalizer
@@ -71,7 +73,7 @@ class TurnSpeaker:
         self._first_audio_limit_s = first_audio_limit_s
         self._levels = levels or VoiceLevels()
         self._cache = cache
-        self._is_awaited = is_awaited
+        self._is_awaited, self._call = is_awaited, call
 
     async def speak(self, turn: Turn) -> AsyncGenerator[Mark | Chunk, None]:
         """Everything of a turn, chunks no earlier than the lead allows. Closing the iterator stops the engine.
@@ -85,15 +87,16 @@ class TurnSpeaker:
             cache=self._cache,
         )
         pacer = Pacer(self._max_lead_ms)
-        pause_ms = 0
+        after_ms = 0
         async for clause in turn.text.clauses():
+            pause_ms = after_ms if clause.pause_ms is None else clause.pause_ms
             async with aclosing(
                 self._speak_clause(clause, turn, track, pacer, pause_ms=pause_ms, choice=choice)
             ) as outputs:
                 async for output in outputs:
                     await self._keep_pace(pacer, output)
                     yield output
-            pause_ms = self._pauses.after(clause)
+            after_ms = self._pauses.after(clause)
         for output in track.finish(turn.text.end_offset):
             await self._keep_pace(pacer, output)
             yield output
@@ -104,7 +107,8 @@ class TurnSpeaker:
     ) -> AsyncGenerator[Mark | Chunk, None]:
         manner, stopwatch = clause.manner, turn.text.stopwatch
         with stopwatch.computing():
-            spoken = self._normalizer.speak(clause.text, manner.language_code)
+            spoken = read_as(clause.text, manner.language_code, manner.say_as) if manner.say_as else None
+            spoken = spoken or self._normalizer.speak(clause.text, manner.language_code)
         line = Line(
             spoken.text,
             manner.language_code,
@@ -113,6 +117,8 @@ class TurnSpeaker:
             turn.turn_id,
             is_first=not track.n_samples,
             due_s=partial(pacer.due_s, asked_s=time.monotonic()) if self._is_awaited else _due_last,
+            call=self._call,
+            pitch=manner.pitch,
         )
 
         spoken_by: list[tuple[EngineDescription, str]] = []

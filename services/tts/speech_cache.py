@@ -84,6 +84,7 @@ def key_of(description: EngineDescription, line: Line, tenant_id: str) -> CacheK
         line.voice,
         line.language_code.lower().split("-")[0],
         round(line.rate, 3),
+        round(line.pitch, 3),
         line.text.strip(),
     )
     digest = hashlib.sha256(json.dumps(what, ensure_ascii=False).encode()).hexdigest()

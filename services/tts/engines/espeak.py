@@ -41,7 +41,9 @@ class EspeakEngine:
 
     async def synthesize(self, line: Line) -> AsyncGenerator[Speech, None]:
         def speak() -> tuple[Samples, list[SpokenWord]]:
-            return self._process.speak(line.text, voice=line.voice.removeprefix(PREFIX), rate=line.rate)
+            return self._process.speak(
+                line.text, voice=line.voice.removeprefix(PREFIX), rate=line.rate, pitch=line.pitch
+            )
 
         done = await self._workers.run(speak, due_s=line.due_s())
         samples, words = done.result

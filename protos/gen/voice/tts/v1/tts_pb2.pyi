@@ -88,6 +88,34 @@ may speak it with a better engine than it has for calls.
 """
 Global___SynthesisPurpose: _TypeAlias = SynthesisPurpose  # noqa: Y015
 
+class _SayAs:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SayAsEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SayAs.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SAY_AS_UNSPECIFIED: _SayAs.ValueType  # 0
+    """As its words and figures say."""
+    SAY_AS_DIGITS: _SayAs.ValueType  # 1
+    """Each digit by itself."""
+    SAY_AS_SPELLING: _SayAs.ValueType  # 2
+    """Letter by letter, digits by themselves."""
+    SAY_AS_TELEPHONE: _SayAs.ValueType  # 3
+    """A telephone number: digit by digit, in the groups it is written in."""
+
+class SayAs(_SayAs, metaclass=_SayAsEnumTypeWrapper):
+    """What a text is."""
+
+SAY_AS_UNSPECIFIED: SayAs.ValueType  # 0
+"""As its words and figures say."""
+SAY_AS_DIGITS: SayAs.ValueType  # 1
+"""Each digit by itself."""
+SAY_AS_SPELLING: SayAs.ValueType  # 2
+"""Letter by letter, digits by themselves."""
+SAY_AS_TELEPHONE: SayAs.ValueType  # 3
+"""A telephone number: digit by digit, in the groups it is written in."""
+Global___SayAs: _TypeAlias = SayAs  # noqa: Y015
+
 @_typing.final
 class StreamingSynthesizeRequest(_message.Message):
     """One message to the voice."""
@@ -278,6 +306,9 @@ class TurnText(_message.Message):
     START_OFFSET_FIELD_NUMBER: _builtins.int
     TRACE_CONTEXT_FIELD_NUMBER: _builtins.int
     CACHING_FIELD_NUMBER: _builtins.int
+    PITCH_SEMITONES_FIELD_NUMBER: _builtins.int
+    PAUSE_MS_FIELD_NUMBER: _builtins.int
+    SAY_AS_FIELD_NUMBER: _builtins.int
     turn_id: _builtins.int
     """The turn; ids strictly increase."""
     text: _builtins.str
@@ -296,6 +327,17 @@ class TurnText(_message.Message):
     """
     caching: Global___SpeechCaching.ValueType
     """Whether the sound of this text is kept; UNSPECIFIED: as `config` says."""
+    pitch_semitones: _builtins.float
+    """How much higher than the voice's own pitch, in semitones, -12 to 12. Heeded
+    by engines that have a control for it.
+    """
+    pause_ms: _builtins.int
+    """The pause before this text, in milliseconds, 0 to 10000, where the turn has
+    sounded already. Absent: as the marks before it ask. It ends the clause
+    before it.
+    """
+    say_as: Global___SayAs.ValueType
+    """What this text is, where its words alone do not say so."""
     @_builtins.property
     def trace_context(self) -> _turn_pb2.TraceContext:
         """First text of a turn only: the turn's trace."""
@@ -312,12 +354,17 @@ class TurnText(_message.Message):
         start_offset: _builtins.int = ...,
         trace_context: _turn_pb2.TraceContext | None = ...,
         caching: Global___SpeechCaching.ValueType = ...,
+        pitch_semitones: _builtins.float = ...,
+        pause_ms: _builtins.int | None = ...,
+        say_as: Global___SayAs.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["trace_context", b"trace_context"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_pause_ms", b"_pause_ms", "pause_ms", b"pause_ms", "trace_context", b"trace_context"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["caching", b"caching", "flush", b"flush", "language_code", b"language_code", "rate", b"rate", "start_offset", b"start_offset", "text", b"text", "trace_context", b"trace_context", "turn_id", b"turn_id", "voice", b"voice"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_pause_ms", b"_pause_ms", "caching", b"caching", "flush", b"flush", "language_code", b"language_code", "pause_ms", b"pause_ms", "pitch_semitones", b"pitch_semitones", "rate", b"rate", "say_as", b"say_as", "start_offset", b"start_offset", "text", b"text", "trace_context", b"trace_context", "turn_id", b"turn_id", "voice", b"voice"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__pause_ms: _TypeAlias = _typing.Literal["pause_ms"]  # noqa: Y015
+    _WhichOneofArgType__pause_ms: _TypeAlias = _typing.Literal["_pause_ms", b"_pause_ms"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__pause_ms) -> _WhichOneofReturnType__pause_ms | None: ...
 
 Global___TurnText: _TypeAlias = TurnText  # noqa: Y015
 
