@@ -32,8 +32,7 @@ def define(settings: TtsSettings) -> ServiceDefinition:
         add_TtsServiceServicer_to_server(service, server)
 
     async def load() -> None:
-        await asyncio.to_thread(normalizer.load)  # before the first call, never in one
-        await asyncio.to_thread(clauses.load)
+        await asyncio.to_thread(load_languages)
         await asyncio.to_thread(cache.open)
         live_names, recorder_names = engine_names(settings.engines), engine_names(settings.recording_engines)
         engines = {name: make_engine(name, settings) for name in dict.fromkeys((*live_names, *recorder_names))}
@@ -52,6 +51,12 @@ def define(settings: TtsSettings) -> ServiceDefinition:
         await asyncio.to_thread(cache.close)
 
     return ServiceDefinition(settings, full_name=FULL_NAME, add=add, lifecycle=lifecycle, load=load, close=close)
+
+
+def load_languages() -> None:
+    """Read what this stage knows of every language, so that no call waits for it. Raises LanguageDataError."""
+    normalizer.load()
+    clauses.load()
 
 
 def main() -> None:

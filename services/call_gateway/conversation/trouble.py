@@ -242,7 +242,8 @@ class Trouble:
             if due.stage is Stage.NLU and self._is_tool_running():
                 self._plead_for_patience()
                 return Prospect.GOES_ON
-            self._begin_wait(PromptKind.ONE_MOMENT)
+            is_away = due.stage not in self._state.open_stages
+            self._begin_wait(PromptKind.APOLOGY if is_away else PromptKind.ONE_MOMENT)
         return self._go_on_waiting(due)
 
     def watch_playout(self) -> None:
