@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
 
+from services.audio.fades import CutFader
 from services.call_gateway.alarm import Alarm
 from services.call_gateway.conversation.commands import (
     AskAgent,
@@ -91,6 +92,7 @@ class Session:
         """Where the caller's media clock stands."""
         self.end: LegEnded | None = None
         """How the call ended, once it has."""
+        self._cut_fader = CutFader(call.audio_format)
         self.conversation = Conversation(
             settings,
             language_codes=call.language_codes,
@@ -210,7 +212,7 @@ class Session:
             return None
         if commands:
             self._carry_out_all(commands)
-        return frame
+        return self._cut_fader.push(frame)
 
     # -- the conversation ----------------------------------------------------------------------------------------------
 

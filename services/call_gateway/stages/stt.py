@@ -20,7 +20,7 @@ from services.call_gateway.conversation.events import (
     TurnPredicted,
     UtteranceSettled,
 )
-from services.call_gateway.conversation.line import CallerAudio, MediaIdle
+from services.call_gateway.conversation.line import CallerAudio, KeyPressed, MediaIdle
 from services.call_gateway.conversation.profile import AgentProfile
 from services.call_gateway.stages.caller_sound import KEPT_S, CallerSound, Stretch
 from services.call_gateway.stages.facts import CallFacts
@@ -226,6 +226,8 @@ class SttStage:
                         reason=settled.reason,
                     )
                 )
+            case "line_event" if response.line_event.kind == stt_pb2.LineEvent.KIND_DTMF:
+                self._on_event(KeyPressed(response.line_event.key, duration_ms=0))
             case "going_away":
                 self._is_server_leaving = True
         if self._is_server_leaving and not self._has_unsettled_speech:
