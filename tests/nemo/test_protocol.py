@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.nemo.tiny import V1, write_bigvgan
+from tests.nemo.tiny import V1, fastpitch, write_bigvgan
 
 ROOT = Path(__file__).parents[2]
 PORT = 51771
@@ -19,9 +19,11 @@ START_LIMIT_S = 900  # NeMo takes 20 s to import, on an idle core
 
 @pytest.mark.timeout(1500)
 def test_the_stage_keeps_every_rule_of_the_protocol(settings: dict[str, str], tmp_path: Path) -> None:
+    fastpitch("en", n_frames=3).save_to(str(tmp_path / "en.nemo"))  # a turn of the kit is played within its 20 s
     environment = {
         **os.environ, **settings, "TTS_PORT": str(PORT), "TTS_METRICS_PORT": "0", "TTS_CACHE_MB": "0",
-        "OMP_NUM_THREADS": "1", "TTS_NEMO_VOCODER": str(write_bigvgan(tmp_path / "bigvgan", channels=16, rates=V1)),
+        "OMP_NUM_THREADS": "1", "TTS_NEMO_ACOUSTIC": f"en={tmp_path}/en.nemo",
+        "TTS_NEMO_VOCODER": str(write_bigvgan(tmp_path / "bigvgan", channels=16, rates=V1)),
         "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'protos/gen'}",
     }  # fmt: skip
     with (tmp_path / "tts.log").open("wb") as log:

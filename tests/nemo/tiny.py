@@ -27,9 +27,9 @@ MEL = {
 }  # fmt: skip
 
 
-def fastpitch(language: str, *, width: int = 32, n_speakers: int = 1, seed: int = 0) -> Any:
-    """A FastPitch of that language."""
-    torch.manual_seed(seed)
+def fastpitch(language: str, *, width: int = 32, n_speakers: int = 1, n_frames: int = FRAMES_A_TOKEN) -> Any:
+    """A FastPitch of that language. `n_frames`: of each token."""
+    torch.manual_seed(0)
     layers = {
         "n_layer": 2, "n_head": 1, "d_model": width, "d_head": width, "d_inner": 4 * width, "kernel_size": 3,
         "dropout": 0.1, "dropatt": 0.1, "dropemb": 0.0,
@@ -59,7 +59,7 @@ def fastpitch(language: str, *, width: int = 32, n_speakers: int = 1, seed: int 
     }  # fmt: skip
     model = FastPitchModel(cfg=OmegaConf.create(config)).eval()
     with torch.no_grad():  # random weights would make every token last no time
-        model.fastpitch.duration_predictor.fc.bias.fill_(math.log(FRAMES_A_TOKEN + 1))
+        model.fastpitch.duration_predictor.fc.bias.fill_(math.log(n_frames + 1))
     return model
 
 
