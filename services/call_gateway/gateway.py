@@ -9,13 +9,13 @@ from services.call_gateway.agents import AgentBook
 from services.call_gateway.calls import CallTable, LiveCall
 from services.call_gateway.conversation.backchannels import backchannels
 from services.call_gateway.conversation.events import Stage
-from services.call_gateway.conversation.line import EndCause, LegEnded
 from services.call_gateway.conversation.news import News, TurnFinished
 from services.call_gateway.conversation.pace import StagePace
 from services.call_gateway.edges import open_edge
 from services.call_gateway.edges.edge import Edge, IncomingCall, Leg
 from services.call_gateway.edges.pacing import Pacer
 from services.call_gateway.edges.program import ProgramEdge
+from services.call_gateway.line import EndCause, LegEnded
 from services.call_gateway.prompts.library import PromptLibrary
 from services.call_gateway.prompts.recorded import Shipped
 from services.call_gateway.reporting import Reporter

@@ -6,7 +6,6 @@ from opentelemetry import trace
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from prometheus_client import Counter, Gauge, Histogram
 
-from services.call_gateway.conversation.line import EndCause
 from services.call_gateway.conversation.news import (
     CallerHeard,
     FloorMoved,
@@ -16,6 +15,7 @@ from services.call_gateway.conversation.news import (
     TurnFinished,
     TurnRecord,
 )
+from services.call_gateway.line import EndCause
 from services.call_gateway.watching import CallBegan, CallNews, CallOver
 from services.runtime.log_fields import is_allowed
 from services.runtime.logs import get_logger

@@ -9,11 +9,11 @@ from voice.call.v1 import call_pb2, call_pb2_grpc
 
 from services.call_gateway.call_messages import audio_format_of, end_of, event_of, info_of
 from services.call_gateway.calls import CallNotFound, LiveCall
-from services.call_gateway.conversation.line import EndCause
 from services.call_gateway.conversation.news import TurnFinished
 from services.call_gateway.edges.edge import IncomingCall
 from services.call_gateway.edges.program import LAST_WORDS_S, ProgramLeg
 from services.call_gateway.gateway import Gateway
+from services.call_gateway.line import EndCause
 from services.call_gateway.watching import CallBegan, CallNews, CallOver, Watcher
 from services.runtime.errors import EngineFailed
 from services.runtime.identity import Scope, caller_may_act_for, caller_name, check_tenant

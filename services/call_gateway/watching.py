@@ -6,8 +6,8 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
-from services.call_gateway.conversation.line import EndCause
 from services.call_gateway.conversation.news import News
+from services.call_gateway.line import EndCause
 from services.runtime.metrics import StageMetrics
 
 MAX_WAITING_NEWS = 1024

@@ -7,9 +7,9 @@ from services.call_gateway.conversation.commands import DoAction, ReportAction, 
 from services.call_gateway.conversation.ending import Ending
 from services.call_gateway.conversation.events import ActionAsked, ActionEnded, HangUpCall, SwitchLanguage
 from services.call_gateway.conversation.history import History
-from services.call_gateway.conversation.line import EndCause
 from services.call_gateway.conversation.record import TurnNotes
 from services.call_gateway.conversation.turn import Floor, Move
+from services.call_gateway.line import EndCause
 
 
 class Actions:

@@ -4,13 +4,14 @@ Evidence on the utterance under way goes to `Endpointing`; `TurnTaking` makes tu
 over the agent's voice; `Corrections` takes what comes after the turn was taken.
 """
 
+from collections.abc import Callable
+
 from services.call_gateway.conversation.agent import Agent
 from services.call_gateway.conversation.announcer import Announcer
 from services.call_gateway.conversation.barge_in import Verdict
 from services.call_gateway.conversation.call_state import CallState
 from services.call_gateway.conversation.commands import DiscardUtterance
 from services.call_gateway.conversation.corrections import Corrections
-from services.call_gateway.conversation.echo import EchoGuard
 from services.call_gateway.conversation.endpointing import Endpointing
 from services.call_gateway.conversation.events import (
     EarProgressed,
@@ -22,15 +23,17 @@ from services.call_gateway.conversation.events import (
     TurnPredicted,
     UtteranceSettled,
 )
-from services.call_gateway.conversation.heard_sound import HeardSound
 from services.call_gateway.conversation.history import History
 from services.call_gateway.conversation.interruptions import Interruptions
 from services.call_gateway.conversation.playout import Playout
 from services.call_gateway.conversation.recordings import Recordings
-from services.call_gateway.conversation.stand_in_ear import StandInEar
 from services.call_gateway.conversation.turn import Floor
 from services.call_gateway.conversation.turn_taking import TurnTaking
+from services.call_gateway.line import EnergyFell, EnergyRose
 from services.language.words import has_words
+
+CLICK_MS = 60
+"""Loud sound that is shorter is no speech."""
 
 EarNews = SpeechBegan | SpeechStopped | TranscriptHeard | TurnPredicted | UtteranceSettled | EarProgressed
 
@@ -46,13 +49,12 @@ class Caller:
         announcer: Announcer,
         playout: Playout,
         history: History,
-        echo: EchoGuard,
-        heard: HeardSound,
+        is_echo: Callable[[int, int], bool],
         recordings: Recordings,
     ) -> None:
         self._state = state
-        self._heard = heard
-        self._stand_in = StandInEar(heard.audio_format)
+        self._loud_since: int | None = None  # in samples; None: the line is not loud
+        self._loud_until = 0  # in samples: where loud sound last ended
         self._was_unheard = False
         self._endpointing = Endpointing(state.settings, state.clock)
         self._corrections = Corrections(state, agent, history)
@@ -61,7 +63,6 @@ class Caller:
             agent,
             endpointing=self._endpointing,
             corrections=self._corrections,
-            heard=heard,
             announcer=announcer,
             recordings=recordings,
         )
@@ -70,7 +71,7 @@ class Caller:
             agent=agent,
             announcer=announcer,
             playout=playout,
-            echo=echo,
+            is_echo=is_echo,
             endpointing=self._endpointing,
             turns=self._turns,
         )
@@ -81,11 +82,6 @@ class Caller:
     def is_busy(self) -> bool:
         """The caller says something, or said something that no turn has taken yet."""
         return self._endpointing.is_open or self._turns.settlement is not None
-
-    @property
-    def is_at_rest(self) -> bool:
-        """Nothing depends on the caller's clock to the packet: nobody speaks or spoke, and the ear listens."""
-        return not self.is_busy and self._interruptions.overlap is None and Stage.STT in self._state.open_stages
 
     @property
     def is_sounding(self) -> bool:
@@ -176,19 +172,25 @@ class Caller:
         else:
             self._interruptions.hear_words(news)
 
-    def hear_sound(self, start_sample: int, content: bytes, *, is_invented: bool = False) -> None:
-        """The caller's sound itself, in the leg's format. Listened to only while the ear cannot. What was invented to
-        hide a loss is not kept.
-        """
-        if not is_invented:
-            self._heard.keep(start_sample, content)
-        if Stage.STT in self._state.open_stages:
+    def on_energy(self, event: EnergyRose | EnergyFell) -> None:
+        """The caller's line became loud, or quiet again. It stands for speech only while the STT stage is lost."""
+        is_rise = isinstance(event, EnergyRose)
+        if is_rise:
+            self._loud_since = event.sample
+        else:
+            self._loud_since, self._loud_until = None, event.sample
+        if Stage.STT in self._state.open_stages or self._state.floor is Floor.HELD:
             return
-        news = self._stand_in.hear(start_sample, content)
-        if isinstance(news, SpeechBegan) and self._state.floor is Floor.LISTENING:
+        if is_rise and self._state.floor is Floor.LISTENING:
             self._was_unheard = True  # there is nothing to silence, and no words will come
-        elif news is not None and self._state.floor is not Floor.HELD:
-            self._hear_speech(news)
+        else:
+            self._hear_speech(SpeechBegan(event.sample, 0.5) if is_rise else SpeechStopped(event.sample, 0.5))
+
+    @property
+    def _was_loud_unheard(self) -> bool:
+        """The line is loud, or was for longer than a click, since the STT stage last said how far it has listened."""
+        least = self._endpointing.heard_sample + self._state.clock.samples(CLICK_MS)
+        return self._loud_since is not None or self._loud_until > least
 
     # -- time ----------------------------------------------------------------------------------------------------------
 
@@ -246,7 +248,6 @@ class Caller:
 
     def ear_is_back(self) -> None:
         """A fresh ear hears again what the old one had not settled; what is judged by now it must not take for new."""
-        self._stand_in.rest()
         self._was_unheard = False
         self._endpointing.forget_evidence()
         if self.last_settled_sample > 0:
@@ -257,9 +258,6 @@ class Caller:
         """The ear died; what it knew of the utterance under way, and of one it had not settled, a fresh one will hear
         again.
         """
-        self._stand_in.rest()
-        self._stand_in.recall(self._heard.since(0))
-        looked_back = [self._stand_in.hear(*chunk) for chunk in self._heard.since(self._endpointing.heard_sample)]
-        self._was_unheard = self._endpointing.is_open or any(isinstance(news, SpeechBegan) for news in looked_back)
+        self._was_unheard = self._endpointing.is_open or self._was_loud_unheard
         self._endpointing.forget_evidence()
         self._turns.ear_was_lost()

@@ -6,8 +6,8 @@ Samples count from the call's first on the caller's media clock.
 from dataclasses import dataclass, field
 
 from services.call_gateway.conversation.events import NO_TRACE, Action, ActionEnded, InputExpected, Stage, Trace
-from services.call_gateway.conversation.line import EndCause
 from services.call_gateway.conversation.news import News
+from services.call_gateway.line import EndCause
 
 # -- to the ear -----------------------------------------------------------------------------------------------
 

@@ -10,18 +10,18 @@ silence is asked about (`SilenceWatch`), and the end is polite (`Ending`).
 Nothing here waits, sleeps or reads a clock: `now` is seconds, monotonic, and never goes back.
 """
 
+from collections.abc import Callable
+
 from services.audio.pcm import AudioFormat
+from services.call_gateway import line
 from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation import events as ev
-from services.call_gateway.conversation import line
 from services.call_gateway.conversation.actions import Actions
 from services.call_gateway.conversation.agent import Agent
 from services.call_gateway.conversation.announcer import Announcer
 from services.call_gateway.conversation.call_state import CallState
 from services.call_gateway.conversation.caller import Caller, EarNews
-from services.call_gateway.conversation.echo import EchoGuard
 from services.call_gateway.conversation.ending import Ending
-from services.call_gateway.conversation.heard_sound import HeardSound
 from services.call_gateway.conversation.history import HeardTurn, History
 from services.call_gateway.conversation.keys import Keypad
 from services.call_gateway.conversation.line_sound import LineSound
@@ -53,21 +53,20 @@ class Conversation:
         language_codes: tuple[str, ...],
         audio_format: AudioFormat,
         prompts: PromptBook,
+        is_echo: Callable[[int, int], bool],
         pace: StagePace | None = None,
         has_fallback: bool = False,
     ) -> None:
         """`language_codes`: BCP-47, what the caller may speak, likeliest first; empty: the agent's own, once known.
-        `audio_format` is the leg's, both ways. `pace` is shared by the calls of a process. `has_fallback`: somebody
-        else takes a caller whose call cannot go on.
+        `audio_format` is the leg's, both ways. `is_echo(from_sample, to_sample)`: whether the caller's line carried the
+        agent's own voice alone there. `pace` is shared by the calls of a process. `has_fallback`: somebody else takes
+        a caller whose call cannot go on.
         """
         clock = MediaClock(audio_format.sample_rate_hertz)
         state = CallState(settings, clock, language_codes[0] if language_codes else "")
         self._state = state
-        self._format = audio_format
         self._history = History(settings.history_turns)
         self._playout = Playout(audio_format, frame_ms=settings.frame_ms)
-        heard = HeardSound(audio_format)
-        echo = EchoGuard(heard, frame_ms=settings.frame_ms)
         self._announcer = Announcer(
             state, playout=self._playout, history=self._history, prompts=prompts, audio_format=audio_format
         )
@@ -78,7 +77,7 @@ class Conversation:
             announcer=self._announcer,
             audio_format=audio_format,
         )
-        sound = LineSound(audio_format)
+        sound = LineSound(clock)
         self._recordings = Recordings(state, sound)
         self._caller = Caller(
             state,
@@ -87,8 +86,7 @@ class Conversation:
             announcer=self._announcer,
             playout=self._playout,
             history=self._history,
-            echo=echo,
-            heard=heard,
+            is_echo=is_echo,
         )
         self._trouble = Trouble(
             state,
@@ -115,7 +113,6 @@ class Conversation:
             agent=self._agent,
             announcer=self._announcer,
             playout=self._playout,
-            echo=echo,
             trouble=self._trouble,
             ending=self._ending,
             actions=self._actions,
@@ -128,7 +125,6 @@ class Conversation:
             ending=self._ending,
             sound=sound,
             recordings=self._recordings,
-            audio_format=audio_format,
         )
         self._silence = SilenceWatch(
             state,
@@ -164,11 +160,6 @@ class Conversation:
         return self._history.turns
 
     @property
-    def last_settled_sample(self) -> int:
-        """Where a fresh STT stream must begin to listen."""
-        return self._caller.last_settled_sample
-
-    @property
     def is_over(self) -> bool:
         """Nothing more will be asked for: the line is gone, or has been told to hang up."""
         return self._ending.is_over
@@ -179,19 +170,9 @@ class Conversation:
         return {**self._state.counters, "underruns": self._playout.underruns}
 
     @property
-    def is_caller_at_rest(self) -> bool:
-        """The caller's clock need not be told packet by packet."""
-        return self._caller.is_at_rest
-
-    @property
     def is_echo_suspected(self) -> bool:
         """The line has returned the agent's own voice."""
         return self._state.counters["echoes"] > 0
-
-    def heard_offset(self, turn_id: int) -> int:
-        """Code points of a live turn's reply that were heard, for a fresh TTS stream; 0 for any other turn."""
-        turn = self._agent.find(turn_id)
-        return self._agent.heard_offset(turn) if turn is not None else 0
 
     def adopt(self, profile: AgentProfile) -> None:
         """Who the agent is has become known."""
@@ -216,7 +197,7 @@ class Conversation:
 
     def _hear(self, event: ev.Event) -> None:
         match event:
-            case line.CallerAudio() | ev.CallerAdvanced() | line.MediaIdle():  # fifty times a second: asked first
+            case ev.CallerAdvanced() | line.MediaIdle():  # fifty times a second: asked first
                 self._hear_line(event)
             case ev.SpeechBegan() | ev.SpeechStopped() | ev.TranscriptHeard() | ev.TurnPredicted():
                 self._hear_ear(event)
@@ -261,17 +242,18 @@ class Conversation:
         else:
             self._trouble.stage_worked(ev.Stage.NLU if isinstance(news, ev.ReplyEnded) else ev.Stage.TTS)
 
-    def _hear_line(self, event: line.LegEvent | ev.CallerAdvanced) -> None:
+    def _hear_line(self, event: ev.Event) -> None:
         match event:
             case ev.CallerAdvanced(to_sample):
                 self._advance(to_sample)
-            case line.CallerAudio(start_sample, content, concealed_samples):
-                self._advance(start_sample + len(content) // self._format.bytes_per_sample)
-                self._caller.hear_sound(start_sample, content, is_invented=concealed_samples > 0)
-                self._line_watch.hear_sound(start_sample, content)
+            case line.EnergyRose() | line.EnergyFell():
+                self._caller.on_energy(event)
+            case line.LineMeasured():
+                self._line_watch.on_measured(event)
+            case line.PacketsMissing():
+                self._line_watch.on_packets_missing(event)
             case line.MediaIdle(_, to_sample, reason):
                 self._advance(to_sample, is_silence=reason not in NO_SILENCE)
-                self._line_watch.hear_nothing(to_sample, reason)
             case line.PlayedUpTo(sample):
                 self._playout.played_up_to(sample)
             case line.KeyPressed(digit):
@@ -295,7 +277,9 @@ class Conversation:
                 self._history.note_tool(event)
             case ev.ActionEnded():
                 self._actions.ended(event)
-            case line.CallerAudio() | ev.CallerAdvanced() | line.MediaIdle() | ev.EarProgressed():
+            case ev.CallerAdvanced() | line.MediaIdle() | ev.EarProgressed():
+                pass  # the line and the ear go on until they are told
+            case line.EnergyRose() | line.EnergyFell() | line.LineMeasured() | line.PacketsMissing():
                 pass  # the line and the ear go on until they are told
             case _:
                 self._state.refuse(event)

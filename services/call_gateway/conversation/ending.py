@@ -6,9 +6,9 @@ from services.call_gateway.conversation.call_state import CallState
 from services.call_gateway.conversation.caller import Caller
 from services.call_gateway.conversation.commands import HangUp, SendOn
 from services.call_gateway.conversation.events import PromptKind
-from services.call_gateway.conversation.line import EndCause
 from services.call_gateway.conversation.playout import Playout
 from services.call_gateway.conversation.turn import Floor, Move
+from services.call_gateway.line import EndCause
 
 
 class Ending:

@@ -31,6 +31,7 @@ class Utterance:
 
     began_sample: int | None = None  # None: nothing heard yet
     stopped_sample: int | None = None  # None: still sounding, or nothing heard yet
+    speech_end_sample: int | None = None  # the same by the sound itself, where it was looked up
     prediction: TurnPredicted | None = None
     text: str = ""  # the latest, however firm
     draft_text: str = ""  # the latest at a pause
@@ -73,7 +74,7 @@ class Endpointing:
             return True
         if event.sample < self.ended_sample or utterance.began_sample is None or event.sample < utterance.began_sample:
             return False
-        utterance.stopped_sample = event.sample
+        utterance.stopped_sample, utterance.speech_end_sample = event.sample, event.speech_end_sample
         utterance.excused_samples = 0
         return True
 
@@ -101,7 +102,7 @@ class Endpointing:
         if utterance.prediction is None or event.end_sample != utterance.prediction.end_sample:
             utterance.excused_samples = 0
         utterance.prediction = event
-        utterance.stopped_sample = event.end_sample
+        utterance.stopped_sample, utterance.speech_end_sample = event.end_sample, event.speech_end_sample
         if utterance.began_sample is None:
             utterance.began_sample = event.end_sample
         return True

@@ -7,7 +7,16 @@ call's first on the caller's media clock unless a field says otherwise.
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 
-from services.call_gateway.conversation.line import EndCause, LegEvent
+from services.call_gateway.line import (
+    CallerStaysSilent,
+    EndCause,
+    HoldChanged,
+    KeyPressed,
+    LegEnded,
+    MediaIdle,
+    PlayedUpTo,
+    SoundEvent,
+)
 
 
 class Stage(StrEnum):
@@ -95,6 +104,7 @@ class SpeechStopped:
 
     sample: int
     score: float
+    speech_end_sample: int | None = None  # where it ended by the sound itself; None: not looked up
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +131,7 @@ class TurnPredicted:
     probability: float
     wait_ms: int
     reason: str
+    speech_end_sample: int | None = None  # where speech ended by the sound itself; None: not looked up
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,7 +333,13 @@ class CloseAsked:
 
 
 Event = (
-    LegEvent
+    MediaIdle
+    | KeyPressed
+    | HoldChanged
+    | PlayedUpTo
+    | CallerStaysSilent
+    | LegEnded
+    | SoundEvent
     | SpeechBegan
     | SpeechStopped
     | TranscriptHeard

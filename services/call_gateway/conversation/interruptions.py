@@ -4,12 +4,13 @@ An interruption stops the agent for good, and what the caller says becomes the n
 when that was taken too early. Anything else is forgotten, and the agent goes on at the start of the word it broke off.
 """
 
+from collections.abc import Callable
+
 from services.call_gateway.conversation.agent import Agent
 from services.call_gateway.conversation.announcer import Announcer
 from services.call_gateway.conversation.barge_in import Overlap, Verdict, judge_words
 from services.call_gateway.conversation.call_state import CallState
 from services.call_gateway.conversation.commands import DiscardSent, DiscardUtterance
-from services.call_gateway.conversation.echo import EchoGuard
 from services.call_gateway.conversation.endpointing import Endpointing
 from services.call_gateway.conversation.events import TranscriptHeard
 from services.call_gateway.conversation.news import LineCause, LineTroubled
@@ -33,7 +34,7 @@ class Interruptions:
         agent: Agent,
         announcer: Announcer,
         playout: Playout,
-        echo: EchoGuard,
+        is_echo: Callable[[int, int], bool],
         endpointing: Endpointing,
         turns: TurnTaking,
     ) -> None:
@@ -41,7 +42,7 @@ class Interruptions:
         self._agent = agent
         self._announcer = announcer
         self._playout = playout
-        self._echo = echo
+        self._find_echo = is_echo
         self._endpointing = endpointing
         self._turns = turns
         self.overlap: Overlap | None = None  # there while the floor is PAUSED
@@ -71,7 +72,7 @@ class Interruptions:
         return True
 
     def _is_echo(self, from_sample: int) -> bool:
-        if not self._echo.is_echo(from_sample):
+        if not self._find_echo(from_sample, self._state.clock.sample):
             return False
         if not self._state.counters["echoes"]:
             lasted = self._state.clock.sample - from_sample

@@ -7,17 +7,16 @@ gone on for minutes the call is ended.
 
 from typing import Final
 
-from services.audio.pcm import AudioFormat
 from services.call_gateway.conversation.announcer import Announcer
 from services.call_gateway.conversation.call_state import CallState
 from services.call_gateway.conversation.caller import Caller
 from services.call_gateway.conversation.ending import Ending
 from services.call_gateway.conversation.events import PromptKind
-from services.call_gateway.conversation.line import EndCause, IdleReason
 from services.call_gateway.conversation.line_sound import LineSound
 from services.call_gateway.conversation.news import LineCause, LineTroubled
 from services.call_gateway.conversation.recordings import Recordings
 from services.call_gateway.conversation.turn import Floor
+from services.call_gateway.line import EndCause, IdleReason, LineMeasured, PacketsMissing
 
 GAP_MS: Final = 4000  # a calling fax beeps for half a second in 3.5 (ITU-T T.30 section 4.1.1); music has pauses
 
@@ -34,7 +33,6 @@ class LineWatch:
         ending: Ending,
         sound: LineSound,
         recordings: Recordings,
-        audio_format: AudioFormat,
     ) -> None:
         self._state = state
         self._caller = caller
@@ -42,50 +40,42 @@ class LineWatch:
         self._ending = ending
         self._sound = sound
         self._recordings = recordings
-        self._format = audio_format
-        self._last_sound_sample = 0  # where the last packet's sound ended
-        self._has_sound_come = False
+        self._measured_sample = 0  # where the last measurement lies
         self._told: set[LineCause] = set()
         self._sounding_until_sample = 0  # sound is taken to go on up to here
-        self._watched_sample = 0
 
-    def hear_sound(self, start_sample: int, content: bytes) -> None:
-        """A packet's sound, in the leg's format."""
-        self._has_sound_come = True
-        self._last_sound_sample = start_sample + len(content) // self._format.bytes_per_sample
-        looks = self._sound.hear(start_sample, content)
-        if not looks:
-            return
-        if self._caller.is_sounding or any(look.is_sound for look in looks):
-            self._sounding_until_sample = self._last_sound_sample + self._state.clock.samples(GAP_MS)
-        self._count()
+    def on_measured(self, measured: LineMeasured) -> None:
+        """The line was measured, ten times a second."""
+        self._sound.on_measured(measured)
+        if self._caller.is_sounding or measured.is_sound:
+            self._sounding_until_sample = measured.sample + self._state.clock.samples(GAP_MS)
+        since, self._measured_sample = self._measured_sample, measured.sample
+        self._count(since)
 
-    def hear_nothing(self, to_sample: int, reason: IdleReason) -> None:
-        """The line's clock went on up to there, and no packet came."""
-        if to_sample > self._sounding_until_sample:
+    def on_packets_missing(self, missing: PacketsMissing) -> None:
+        """The line's clock went on, and no packet came."""
+        if missing.to_sample > self._sounding_until_sample:
             self._recordings.forget_sound()
-        silent_samples = to_sample - self._last_sound_sample
-        if silent_samples < self._state.clock.samples(self._state.settings.no_sound_limit_ms):
+        if missing.n_samples < self._state.clock.samples(self._state.settings.no_sound_limit_ms):
             return
-        if self._state.floor is Floor.HELD or reason is IdleReason.HOLD:
+        if self._state.floor is Floor.HELD or missing.reason is IdleReason.HOLD:
             cause = LineCause.HOLD
         else:
-            cause = LineCause.STOPPED if self._has_sound_come else LineCause.NEVER_CAME
-        self._tell(cause, silent_samples)
+            cause = LineCause.STOPPED if missing.has_packet_come else LineCause.NEVER_CAME
+        self._tell(cause, missing.n_samples)
 
-    def _count(self) -> None:
+    def _count(self, since: int) -> None:
         """Sound goes on: is anything said?"""
-        since, self._watched_sample = self._watched_sample, self._last_sound_sample
-        if self._last_sound_sample > self._sounding_until_sample:
+        if self._measured_sample > self._sounding_until_sample:
             self._recordings.forget_sound()
         elif self._state.floor is Floor.LISTENING and not self._announcer.is_speaking and not self._caller.has_words:
-            self._recordings.wordless_samples += self._last_sound_sample - since
+            self._recordings.wordless_samples += self._measured_sample - since
             if self._recordings.is_wordless:
                 self._leave_alone(self._recordings.wordless_samples)
 
     def _leave_alone(self, wordless_samples: int) -> None:
         """There is nobody to talk to, and in the end nobody to wait for."""
-        is_tone = self._sound.is_one_tone(self._last_sound_sample - wordless_samples)
+        is_tone = self._sound.is_one_tone(self._measured_sample - wordless_samples)
         cause = LineCause.TONE if is_tone else LineCause.NO_CONVERSATION
         if not self._told & {LineCause.TONE, LineCause.NO_CONVERSATION}:
             self._tell(cause, wordless_samples)

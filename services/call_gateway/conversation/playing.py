@@ -4,7 +4,6 @@ from services.call_gateway.conversation.actions import Actions
 from services.call_gateway.conversation.agent import Agent
 from services.call_gateway.conversation.announcer import Announcer
 from services.call_gateway.conversation.call_state import CallState
-from services.call_gateway.conversation.echo import EchoGuard
 from services.call_gateway.conversation.ending import Ending
 from services.call_gateway.conversation.playout import Playout
 from services.call_gateway.conversation.trouble import Trouble
@@ -22,7 +21,6 @@ class Playing:
         agent: Agent,
         announcer: Announcer,
         playout: Playout,
-        echo: EchoGuard,
         trouble: Trouble,
         ending: Ending,
         actions: Actions,
@@ -31,7 +29,6 @@ class Playing:
         self._agent = agent
         self._announcer = announcer
         self._playout = playout
-        self._echo = echo
         self._trouble = trouble
         self._ending = ending
         self._actions = actions
@@ -40,10 +37,8 @@ class Playing:
         """The frame that is due, None for comfort silence; and whether a voice began or ended with it."""
         if not self._may_play():
             self._playout.pass_silence()
-            self._echo.note_sent(None)
             return None, False
         pulled = self._playout.pull()
-        self._echo.note_sent(pulled.content)
         for voice in pulled.finished:
             self._was_heard(voice)
         if pulled.began is not None:

@@ -7,9 +7,9 @@ from services.call_gateway.conversation.caller import Caller
 from services.call_gateway.conversation.ending import Ending
 from services.call_gateway.conversation.events import PromptKind
 from services.call_gateway.conversation.keys import Keypad
-from services.call_gateway.conversation.line import EndCause
 from services.call_gateway.conversation.recordings import Recordings
 from services.call_gateway.conversation.turn import Floor
+from services.call_gateway.line import EndCause
 
 
 class SilenceWatch:

@@ -23,7 +23,6 @@ from services.call_gateway.conversation.events import (
     TranscriptHeard,
     UtteranceSettled,
 )
-from services.call_gateway.conversation.heard_sound import HeardSound
 from services.call_gateway.conversation.news import CallerHeard
 from services.call_gateway.conversation.record import TurnNotes
 from services.call_gateway.conversation.recordings import Origin, Recordings
@@ -61,12 +60,10 @@ class TurnTaking:
         *,
         endpointing: Endpointing,
         corrections: Corrections,
-        heard: HeardSound,
         announcer: Announcer,
         recordings: Recordings,
     ) -> None:
         self._state = state
-        self._heard = heard
         self._announcer = announcer
         self._recordings = recordings
         self._agent = agent
@@ -141,7 +138,7 @@ class TurnTaking:
         after_sample = self._endpointing.ended_sample
         utterance = self._endpointing.end(end.end_sample)
         settings, clock = self._state.settings, self._state.clock
-        voice_end = self._heard.voice_end(end.end_sample)
+        voice_end = end.end_sample if utterance.speech_end_sample is None else utterance.speech_end_sample
         ear_lag_ms = (end.end_sample - voice_end) * 1000 // clock.sample_rate_hertz
         best_text = utterance.draft_text or utterance.text
         uncovered = voice_end - utterance.covered_sample

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from services.audio.pcm import TELEPHONE, AudioFormat
-from services.call_gateway.conversation.line import EndCause, LegEvent
+from services.call_gateway.line import EndCause, LegEvent
 
 FRAME_MS = 20
 """The agent's voice leaves in frames of this length."""

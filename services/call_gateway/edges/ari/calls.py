@@ -6,7 +6,6 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
-from services.call_gateway.conversation.line import EndCause, HoldChanged, KeyPressed
 from services.call_gateway.edges.ari.client import AriClient, AriRefused
 from services.call_gateway.edges.ari.events import (
     AppReplaced,
@@ -27,6 +26,7 @@ from services.call_gateway.edges.ari.recovery import KnownVisit, Loss
 from services.call_gateway.edges.ari.settings import AriSettings
 from services.call_gateway.edges.edge import IncomingCall, LegFailed, TakeCall, new_visit_id
 from services.call_gateway.edges.pacing import Pacer
+from services.call_gateway.line import EndCause, HoldChanged, KeyPressed
 from services.call_gateway.rtp.codecs import PayloadCodec
 from services.runtime.errors import ServiceError
 from services.runtime.logs import bind_call, get_logger

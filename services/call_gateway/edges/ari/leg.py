@@ -5,7 +5,6 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from services.call_gateway.conversation.line import EndCause, HoldChanged, KeyPressed, LegEnded, LegEvent
 from services.call_gateway.edges.ari.line import Line, insist
 from services.call_gateway.edges.ari.listening import HoldDoubt, KeyHoles
 from services.call_gateway.edges.ari.recovery import KnownVisit
@@ -13,6 +12,7 @@ from services.call_gateway.edges.ari.settings import AriSettings
 from services.call_gateway.edges.edge import IncomingCall, LegFailed, LegListener, TransferFailed
 from services.call_gateway.edges.pacing import Pacer
 from services.call_gateway.edges.rtp_media import RtpMedia
+from services.call_gateway.line import EndCause, HoldChanged, KeyPressed, LegEnded, LegEvent
 from services.call_gateway.rtp.codecs import PayloadCodec
 from services.runtime.logs import get_logger
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from services.audio.pcm import AudioFormat
-from services.call_gateway.conversation.line import CallerAudio, IdleReason, KeyPressed, LegEvent, MediaIdle
+from services.call_gateway.line import CallerAudio, IdleReason, KeyPressed, LegEvent, MediaIdle
 
 KEY_LIMIT_MS: Final = 500  # a key is seldom held down for longer
 KEY_TAIL_MS: Final = 100  # from the news of a key to the first packet after it

@@ -1,8 +1,8 @@
 """Keys that leave holes, and holds nobody told of."""
 
 from services.audio.pcm import TELEPHONE
-from services.call_gateway.conversation.line import CallerAudio, IdleReason, KeyPressed, LegEvent, MediaIdle
 from services.call_gateway.edges.ari.listening import HoldDoubt, KeyHoles
+from services.call_gateway.line import CallerAudio, IdleReason, KeyPressed, LegEvent, MediaIdle
 
 FRAME = 160
 SOUND = b"\x55" * FRAME

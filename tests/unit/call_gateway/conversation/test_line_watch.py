@@ -7,7 +7,10 @@ from numpy.typing import NDArray
 from services.audio.pcm import TELEPHONE, AudioFormat, Encoding, encode
 from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation import events as ev
-from services.call_gateway.conversation.line import (
+from services.call_gateway.conversation.news import LineCause, LineTroubled
+from services.call_gateway.conversation.settings import ConversationSettings
+from services.call_gateway.conversation.turn import Floor
+from services.call_gateway.line import (
     CallerAudio,
     CallerStaysSilent,
     EndCause,
@@ -16,9 +19,6 @@ from services.call_gateway.conversation.line import (
     KeyPressed,
     MediaIdle,
 )
-from services.call_gateway.conversation.news import LineCause, LineTroubled
-from services.call_gateway.conversation.settings import ConversationSettings
-from services.call_gateway.conversation.turn import Floor
 from tests.unit.call_gateway.conversation.driver import FRAME_MS, Call
 from tests.unit.call_gateway.conversation.line_sound import FRAME, LOUD, QUIET, talk
 

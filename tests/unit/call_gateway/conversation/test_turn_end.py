@@ -2,8 +2,8 @@
 
 from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation import events as ev
-from services.call_gateway.conversation.line import IdleReason, MediaIdle
 from services.call_gateway.conversation.turn import Floor
+from services.call_gateway.line import IdleReason, MediaIdle
 from tests.unit.call_gateway.conversation.driver import Call
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from services.call_gateway.conversation.line import EndCause
+from services.call_gateway.line import EndCause
 from services.call_gateway.watching import CallBegan, CallNews, CallOver, NewsDesk, Watcher
 
 
