@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from services.call_gateway.agents import AgentBook
 from services.call_gateway.calls import CallTable, LiveCall
-from services.call_gateway.conversation.backchannels import backchannels
+from services.call_gateway.conversation.barge_in import backchannels
 from services.call_gateway.conversation.events import Stage
 from services.call_gateway.conversation.news import News, TurnFinished
 from services.call_gateway.conversation.pace import StagePace

@@ -11,8 +11,8 @@ from voice.stt.v1.stt_pb2_grpc import SttServiceStub
 from voice.tts.v1.tts_pb2_grpc import TtsServiceStub
 
 from services.call_gateway.conversation.events import Event, Stage
-from services.call_gateway.conversation.history import HeardTurn
 from services.call_gateway.conversation.profile import AgentProfile
+from services.call_gateway.conversation.record import HeardTurn
 from services.call_gateway.stages.facts import CallFacts
 from services.call_gateway.stages.nlu import NluStage
 from services.call_gateway.stages.stream import StreamLimits

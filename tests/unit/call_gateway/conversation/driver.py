@@ -14,10 +14,10 @@ from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation import events as ev
 from services.call_gateway.conversation import news
 from services.call_gateway.conversation.conversation import Conversation
+from services.call_gateway.conversation.floor import Floor
 from services.call_gateway.conversation.pace import StagePace
 from services.call_gateway.conversation.prompts import PromptBook, RenderedPrompt
 from services.call_gateway.conversation.settings import ConversationSettings
-from services.call_gateway.conversation.turn import Floor
 from services.call_gateway.sound.call_sound import CallSound
 
 FRAME_MS = 20

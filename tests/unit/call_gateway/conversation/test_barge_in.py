@@ -4,8 +4,8 @@ import pytest
 
 from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation import events as ev
+from services.call_gateway.conversation.floor import Floor
 from services.call_gateway.conversation.profile import AgentBargeIn, AgentProfile
-from services.call_gateway.conversation.turn import Floor
 from services.call_gateway.line import EndCause, LegEnded, PlayedUpTo
 from tests.unit.call_gateway.conversation.driver import FRAME_MS, Call, news_left_out
 

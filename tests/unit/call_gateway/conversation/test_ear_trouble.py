@@ -3,7 +3,7 @@
 from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation import events as ev
 from services.call_gateway.conversation import news
-from services.call_gateway.conversation.turn import Floor
+from services.call_gateway.conversation.floor import Floor
 from services.call_gateway.line import EndCause
 from tests.unit.call_gateway.conversation.driver import PROMPT_MS, Call
 from tests.unit.call_gateway.conversation.trouble_story import MAX_WAIT_MS, longest_silence_ms, prompts_heard

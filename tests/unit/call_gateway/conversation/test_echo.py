@@ -15,8 +15,8 @@ from services.audio.pcm import TELEPHONE, AudioFormat, Encoding, decode, encode
 from services.call_gateway import line
 from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation import events as ev
+from services.call_gateway.conversation.floor import Floor
 from services.call_gateway.conversation.news import LineCause, LineTroubled
-from services.call_gateway.conversation.turn import Floor
 from services.call_gateway.sound.echo import EchoGuard
 from services.call_gateway.sound.track import Track
 from tests.load.clips import Clip, load_clips

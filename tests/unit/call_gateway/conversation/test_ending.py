@@ -4,7 +4,7 @@ import pytest
 
 from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation import events as ev
-from services.call_gateway.conversation.turn import Floor
+from services.call_gateway.conversation.floor import Floor
 from services.call_gateway.line import EndCause, LegEnded
 from tests.unit.call_gateway.conversation.driver import Call
 

@@ -3,8 +3,8 @@
 from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation import events as ev
 from services.call_gateway.conversation import news
+from services.call_gateway.conversation.floor import Floor
 from services.call_gateway.conversation.settings import ConversationSettings
-from services.call_gateway.conversation.turn import Floor
 from services.call_gateway.line import EndCause, HoldChanged, IdleReason, KeyPressed, LegEnded, MediaIdle
 from tests.unit.call_gateway.conversation.driver import Call
 

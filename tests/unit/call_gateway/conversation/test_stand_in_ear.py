@@ -6,7 +6,7 @@ from services.audio.pcm import TELEPHONE, AudioFormat, Encoding, encode
 from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation import events as ev
 from services.call_gateway.conversation import news
-from services.call_gateway.conversation.turn import Floor
+from services.call_gateway.conversation.floor import Floor
 from services.call_gateway.line import CallerAudio, EnergyFell, EnergyRose
 from services.call_gateway.sound.call_sound import CallSound
 from tests.unit.call_gateway.conversation.driver import Call

@@ -2,7 +2,7 @@
 
 from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation import events as ev
-from services.call_gateway.conversation.turn import Floor
+from services.call_gateway.conversation.floor import Floor
 from services.call_gateway.line import IdleReason, MediaIdle
 from tests.unit.call_gateway.conversation.driver import Call
 
