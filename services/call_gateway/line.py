@@ -112,4 +112,5 @@ class PacketsMissing:
 
 
 SoundEvent = EnergyRose | EnergyFell | LineMeasured | PacketsMissing
-LegEvent = CallerAudio | MediaIdle | KeyPressed | HoldChanged | PlayedUpTo | CallerStaysSilent | LegEnded
+LineEvent = MediaIdle | KeyPressed | HoldChanged | PlayedUpTo | CallerStaysSilent | LegEnded
+LegEvent = CallerAudio | LineEvent

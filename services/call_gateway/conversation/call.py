@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from services.audio.pcm import AudioFormat
-from services.call_gateway.conversation.commands import Command, HangUp, SendOn
+from services.call_gateway.conversation.commands import Command, HangUp, ReopenStage, SendOn
 from services.call_gateway.conversation.endpointing import Endpointing
 from services.call_gateway.conversation.events import (
     Action,
@@ -215,3 +215,40 @@ class Call:
     def refuse(self, event: Event) -> None:
         """Count an event that came too late, twice or out of place, and was not acted on."""
         self.counters[f"late_{type(event).__name__}"] += 1
+
+
+def reopen(call: Call, stage: Stage) -> None:
+    """Give a stage's stream up for a fresh one: the first time at once, then after pauses that grow. Does nothing when
+    that is due already.
+    """
+    stream = call.stages[stage]
+    stream.has_incident = True
+    if stream.phase is StagePhase.OPEN:
+        stream.phase = StagePhase.LOST
+    if stream.due_at is not None:
+        return
+    if stream.tries:
+        reopen_later(call, stage)
+    else:
+        open_stream(call, stage)
+
+
+def reopen_later(call: Call, stage: Stage) -> None:
+    """The stage could not be reached: try after a pause, twice as long each time."""
+    stream, settings = call.stages[stage], call.settings
+    stream.has_incident = True
+    if stream.due_at is None:
+        doubled = settings.reopen_pause_ms << min(max(stream.tries - 1, 0), 8)
+        stream.due_at = call.clock.wall + min(doubled, settings.longest_reopen_pause_ms) / 1000
+    if stream.phase is not StagePhase.OPEN:
+        stream.phase = StagePhase.LOST
+
+
+def open_stream(call: Call, stage: Stage) -> None:
+    """Open a fresh stream now."""
+    stream = call.stages[stage]
+    stream.tries += 1
+    stream.due_at = None
+    if stream.phase is not StagePhase.OPEN:
+        stream.phase = StagePhase.REOPENING
+    call.command(ReopenStage(stage))

@@ -1,7 +1,7 @@
 """One call, from the first word to the last: every event goes in here, and what is to be done comes out.
 
 An event goes to the policies it concerns: `turn_taking` (with `endpointing` and `barge_in`), `keys`, `stage_health`
-(with `waiting`), `silence`, `line_watch`, `actions` and `ending`. A policy that decides something gives back a move. The
+(with `waiting`), `silence`, `line_watch`, `actions`, `ending`. A policy that decides something gives back a move. The
 table in `floor` says whether the move is possible now, where it leads, and which function of `effects` it calls. A
 policy says when, the table says what, an effect says how.
 
@@ -27,19 +27,12 @@ from services.call_gateway.conversation.pace import StagePace
 from services.call_gateway.conversation.profile import AgentProfile
 from services.call_gateway.conversation.prompts import PromptBook
 from services.call_gateway.conversation.record import HeardTurn, TurnNotes
-from services.call_gateway.conversation.replying import (
-    ReplyEvent,
-    finish_prompt,
-    finish_reply,
-    on_reply_event,
-    say,
-)
+from services.call_gateway.conversation.replying import on_reply_event, say
 from services.call_gateway.conversation.settings import ConversationSettings
 from services.call_gateway.conversation.silence import SilenceWatch
 from services.call_gateway.conversation.stage_health import StageHealth
-from services.call_gateway.conversation.turn_taking import SttEvent, TurnTaking
+from services.call_gateway.conversation.turn_taking import TurnTaking
 from services.call_gateway.conversation.user_turn import Verdict
-from services.call_gateway.conversation.voice import Voice
 
 NO_SILENCE = (line.IdleReason.HOLD, line.IdleReason.DTMF)
 
@@ -156,13 +149,10 @@ class Conversation:
         match event:
             case line.MediaIdle(_, to_sample, reason):
                 yield from self._on_advanced(to_sample, is_silence=reason not in NO_SILENCE)
-            case ev.SpeechBegan() | ev.SpeechStopped() | ev.TranscriptHeard() | ev.TurnPredicted():
-                yield from self._on_stt_event(event)
-            case ev.EarProgressed() | ev.UtteranceSettled():
-                yield from self._on_stt_event(event)
-            case ev.ReplyClause() | ev.VoiceAudio() | ev.VoiceMark() | ev.InputExpected():
-                yield from self._on_reply_event(event)
-            case ev.ReplyEnded() | ev.VoiceEnded():
+            case _ if isinstance(event, ev.SttEvent):
+                self._stage_health.on_stt_event(event)
+                yield from self._turn_taking.on_stt_event(event)
+            case _ if isinstance(event, ev.ReplyEvent):
                 yield from self._on_reply_event(event)
             case ev.ActionAsked():
                 yield from on_action_asked(call, event)
@@ -200,11 +190,7 @@ class Conversation:
             case line.LegEnded():
                 end_call(call)
 
-    def _on_stt_event(self, event: SttEvent) -> Iterator[Decision]:
-        self._stage_health.on_stt_event(event)
-        yield from self._turn_taking.on_stt_event(event)
-
-    def _on_reply_event(self, event: ReplyEvent) -> Iterator[Decision]:
+    def _on_reply_event(self, event: ev.ReplyEvent) -> Iterator[Decision]:
         reply = on_reply_event(self._call, event)
         if reply is None:
             return
@@ -225,12 +211,8 @@ class Conversation:
                 call.history.on_tool(event)
             case ev.ActionEnded():
                 on_action_ended(call, event)
-            case ev.CallerAdvanced() | line.MediaIdle() | ev.EarProgressed():
-                pass  # the line and the STT stage go on until they are told
-            case line.EnergyRose() | line.EnergyFell() | line.LineMeasured() | line.PacketsMissing():
-                pass
-            case _:
-                call.refuse(event)
+            case _ if not isinstance(event, ev.CallerAdvanced | line.MediaIdle | line.SoundEvent | ev.EarProgressed):
+                call.refuse(event)  # the others go on until the line and the STT stage are told
 
     # -- what goes out -------------------------------------------------------------------------------------------------
 
@@ -241,18 +223,18 @@ class Conversation:
         if not self._may_play():
             call.playout.pass_silence()
             return None, call.take_commands()
-        pulled = call.playout.pull()
+        waiting, pulled = self._stage_health.waiting, call.playout.pull()
         for voice in pulled.finished:
-            self._apply(self._on_heard(voice))
+            self._apply(waiting.on_heard(voice))
         if pulled.began is not None:
-            self._apply(self._on_first_frame(pulled.began))
+            self._apply(waiting.on_first_frame(pulled.began))
         if call.floor is Floor.CLOSING:
             watch_closing(call)
-        else:
-            self._stage_health.waiting.watch_playout()
+        elif waiting.watch_playout():
+            self._is_deadline_known = False
         if pulled.finished or pulled.began is not None:
             self._review()
-        self._is_deadline_known = False
+            self._is_deadline_known = False
         return pulled.content, call.take_commands()
 
     def _may_play(self) -> bool:
@@ -260,29 +242,6 @@ class Conversation:
         if call.is_over or call.answered_at is None or call.floor in (Floor.HELD, Floor.PAUSED):
             return False
         return call.clock.wall >= call.answered_at + call.settings.greeting_delay_ms / 1000
-
-    def _on_first_frame(self, voice: Voice) -> Iterator[Decision]:
-        """The first frame of a voice goes out. A prompt said while the agent thinks leaves the floor as it is."""
-        call, reply = self._call, self._call.reply
-        is_reply = reply is not None and reply.voice is voice
-        if reply is not None and is_reply and reply.notes.first_frame_at is None:
-            reply.notes.first_frame_at = call.clock.wall
-        if call.floor is Floor.LISTENING or (is_reply and call.floor is Floor.THINKING):
-            yield Decision(Move.REPLY_BEGAN)
-
-    def _on_heard(self, voice: Voice) -> Iterator[Decision]:
-        """A voice was heard to its end."""
-        call = self._call
-        if finish_prompt(call, voice):
-            if call.reply is None and call.floor is Floor.SPEAKING and not call.is_gateway_speaking:
-                yield Decision(Move.PROMPT_HEARD)
-        elif call.reply is None or call.reply.voice is not voice:
-            return
-        elif call.floor is Floor.CLOSING:
-            finish_reply(call, "interrupted")
-        else:
-            self._stage_health.waiting.on_reply_heard()
-            yield Decision(Move.REPLY_HEARD)
 
     # -- time ----------------------------------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from services.call_gateway.conversation.actions import do_action
-from services.call_gateway.conversation.call import Call, Closing
+from services.call_gateway.conversation.call import Call, Closing, reopen
 from services.call_gateway.conversation.commands import (
     CallerSaid,
     DiscardSent,
@@ -29,7 +29,6 @@ from services.call_gateway.conversation.replying import (
     finish_reply,
     give_up_reply,
     heard_text,
-    reopen,
     say,
     stop_making,
     stop_prompts,

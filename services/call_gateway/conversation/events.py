@@ -7,16 +7,7 @@ call's first on the caller's media clock unless a field says otherwise.
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 
-from services.call_gateway.line import (
-    CallerStaysSilent,
-    EndCause,
-    HoldChanged,
-    KeyPressed,
-    LegEnded,
-    MediaIdle,
-    PlayedUpTo,
-    SoundEvent,
-)
+from services.call_gateway import line
 
 
 class Stage(StrEnum):
@@ -328,37 +319,23 @@ class ActionEnded:
 class CloseAsked:
     """End the call politely: an operator asked, or the gateway drains."""
 
-    cause: EndCause
+    cause: line.EndCause
     message: str = ""
 
 
+SttEvent = SpeechBegan | SpeechStopped | TranscriptHeard | TurnPredicted | UtteranceSettled | EarProgressed
+ReplyEvent = ReplyClause | ReplyEnded | InputExpected | VoiceMark | VoiceAudio | VoiceEnded
+StageEvent = StageFailed | StageReady | StageAlive
 Event = (
-    MediaIdle
-    | KeyPressed
-    | HoldChanged
-    | PlayedUpTo
-    | CallerStaysSilent
-    | LegEnded
-    | SoundEvent
-    | SpeechBegan
-    | SpeechStopped
-    | TranscriptHeard
-    | TurnPredicted
-    | UtteranceSettled
-    | EarProgressed
-    | ReplyClause
+    line.LineEvent
+    | line.SoundEvent
+    | SttEvent
+    | ReplyEvent
+    | StageEvent
     | ActionAsked
-    | InputExpected
+    | ActionEnded
     | ToolUsed
-    | ReplyEnded
-    | VoiceMark
-    | VoiceAudio
-    | VoiceEnded
     | CallAnswered
     | CallerAdvanced
-    | StageFailed
-    | StageReady
-    | StageAlive
-    | ActionEnded
     | CloseAsked
 )

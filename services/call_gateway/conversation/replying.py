@@ -3,12 +3,11 @@
 At most one reply is committed and one speculative at a time. Events of any other turn are late and refused.
 """
 
-from services.call_gateway.conversation.call import Call, StagePhase
+from services.call_gateway.conversation.call import Call
 from services.call_gateway.conversation.commands import (
     CancelTurn,
     CommitTurn,
     DiscardSent,
-    ReopenStage,
     ReportAction,
     ReportPlayout,
     StopSpeech,
@@ -23,6 +22,7 @@ from services.call_gateway.conversation.events import (
     PromptKind,
     ReplyClause,
     ReplyEnded,
+    ReplyEvent,
     Stage,
     VoiceAudio,
     VoiceEnded,
@@ -32,8 +32,6 @@ from services.call_gateway.conversation.news import TurnFinished
 from services.call_gateway.conversation.record import HeardTurn, TurnNotes
 from services.call_gateway.conversation.reply import Reply, SpeechPhase, TextPhase
 from services.call_gateway.conversation.voice import Voice
-
-ReplyEvent = ReplyClause | ReplyEnded | InputExpected | VoiceMark | VoiceAudio | VoiceEnded
 
 # -- asked and committed -----------------------------------------------------------------------------------------------
 
@@ -305,43 +303,6 @@ def resend(call: Call, stage: Stage) -> None:
         _send(call, reply)
     if stage is Stage.TTS and reply.n_spoken == 0 and reply.clauses:
         call.command(*reply.speak_rest(start_offset=reply.voice.start_offset))
-
-
-def reopen(call: Call, stage: Stage) -> None:
-    """Give a stage's stream up for a fresh one: the first time at once, then after pauses that grow. Does nothing when
-    that is due already.
-    """
-    stream = call.stages[stage]
-    stream.has_incident = True
-    if stream.phase is StagePhase.OPEN:
-        stream.phase = StagePhase.LOST
-    if stream.due_at is not None:
-        return
-    if stream.tries:
-        reopen_later(call, stage)
-    else:
-        open_stream(call, stage)
-
-
-def reopen_later(call: Call, stage: Stage) -> None:
-    """The stage could not be reached: try after a pause, twice as long each time."""
-    stream, settings = call.stages[stage], call.settings
-    stream.has_incident = True
-    if stream.due_at is None:
-        doubled = settings.reopen_pause_ms << min(max(stream.tries - 1, 0), 8)
-        stream.due_at = call.clock.wall + min(doubled, settings.longest_reopen_pause_ms) / 1000
-    if stream.phase is not StagePhase.OPEN:
-        stream.phase = StagePhase.LOST
-
-
-def open_stream(call: Call, stage: Stage) -> None:
-    """Open a fresh stream now."""
-    stream = call.stages[stage]
-    stream.tries += 1
-    stream.due_at = None
-    if stream.phase is not StagePhase.OPEN:
-        stream.phase = StagePhase.REOPENING
-    call.command(ReopenStage(stage))
 
 
 # -- prompts: the gateway's own words, each a turn with an id of its own, reported with its text -----------------------

@@ -6,7 +6,7 @@ says something.
 
 from collections.abc import Iterator
 
-from services.call_gateway.conversation.call import Call, StagePhase
+from services.call_gateway.conversation.call import Call, StagePhase, open_stream, reopen, reopen_later
 from services.call_gateway.conversation.ending import close_for_failure
 from services.call_gateway.conversation.events import (
     PromptKind,
@@ -16,6 +16,7 @@ from services.call_gateway.conversation.events import (
     StageAlive,
     StageFailed,
     StageReady,
+    SttEvent,
     UtteranceSettled,
     VoiceAudio,
     VoiceEnded,
@@ -23,15 +24,8 @@ from services.call_gateway.conversation.events import (
 from services.call_gateway.conversation.floor import Decision, Floor
 from services.call_gateway.conversation.pace import StagePace
 from services.call_gateway.conversation.reply import Reply
-from services.call_gateway.conversation.replying import (
-    drop_speculation,
-    open_stream,
-    reopen,
-    reopen_later,
-    resend,
-    say,
-)
-from services.call_gateway.conversation.turn_taking import SttEvent, TurnTaking
+from services.call_gateway.conversation.replying import drop_speculation, resend, say
+from services.call_gateway.conversation.turn_taking import TurnTaking
 from services.call_gateway.conversation.waiting import STALLED, Waiting
 
 

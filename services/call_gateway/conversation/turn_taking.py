@@ -17,6 +17,7 @@ from services.call_gateway.conversation.events import (
     SpeechBegan,
     SpeechStopped,
     Stage,
+    SttEvent,
     TextStage,
     TranscriptHeard,
     TurnPredicted,
@@ -34,7 +35,6 @@ from services.language.words import joined, normalise, word_ends
 CLICK_MS = 60
 """Loud sound that is shorter is no speech."""
 
-SttEvent = SpeechBegan | SpeechStopped | TranscriptHeard | TurnPredicted | UtteranceSettled | EarProgressed
 Decisions = Iterator[Decision]
 
 

@@ -29,7 +29,8 @@ from services.call_gateway.conversation.floor import Decision, Floor, Move
 from services.call_gateway.conversation.news import StageTroubled
 from services.call_gateway.conversation.pace import StagePace
 from services.call_gateway.conversation.reply import Reply, SpeechPhase, TextPhase
-from services.call_gateway.conversation.replying import drop_speculation, say
+from services.call_gateway.conversation.replying import drop_speculation, finish_prompt, finish_reply, say
+from services.call_gateway.conversation.voice import Voice
 
 SLOW: Final = "SLOW"
 STALLED: Final = "STALLED"  # the reason where a stage gave none: it said nothing in its time
@@ -81,10 +82,28 @@ class Waiting:
         elif event.timing is not None and notes.first_clause_at is not None:
             self._pace.note(Stage.TTS, wall - notes.first_clause_at, now=wall)
 
-    def on_reply_heard(self) -> None:
-        """A turn went well."""
-        self._lost_turns = 0
-        self._waited_s = 0.0
+    def on_first_frame(self, voice: Voice) -> Iterator[Decision]:
+        """The first frame of a voice goes out. A prompt said while the agent thinks leaves the floor as it is."""
+        call, reply = self._call, self._call.reply
+        is_reply = reply is not None and reply.voice is voice
+        if reply is not None and is_reply and reply.notes.first_frame_at is None:
+            reply.notes.first_frame_at = call.clock.wall
+        if call.floor is Floor.LISTENING or (is_reply and call.floor is Floor.THINKING):
+            yield Decision(Move.REPLY_BEGAN)
+
+    def on_heard(self, voice: Voice) -> Iterator[Decision]:
+        """A voice was heard to its end."""
+        call = self._call
+        if finish_prompt(call, voice):
+            if call.reply is None and call.floor is Floor.SPEAKING and not call.is_gateway_speaking:
+                yield Decision(Move.PROMPT_HEARD)
+        elif call.reply is None or call.reply.voice is not voice:
+            return
+        elif call.floor is Floor.CLOSING:
+            finish_reply(call, "interrupted")
+        else:
+            self._lost_turns, self._waited_s = 0, 0.0  # a turn went well
+            yield Decision(Move.REPLY_HEARD)
 
     def on_turn_failed(self, reply: Reply, event: ReplyEnded | VoiceEnded) -> Iterator[Decision]:
         """A stage could not make its part of a turn."""
@@ -182,7 +201,7 @@ class Waiting:
                 if call.reply is not None:
                     call.reply.waits_since = call.clock.waiting + say(call, PromptKind.ONE_MOMENT)
                 return
-            self._begin_wait(PromptKind.ONE_MOMENT)
+            self._begin_wait(PromptKind.ONE_MOMENT if call.is_open(due.stage) else PromptKind.APOLOGY)
         if self._wait is not None:
             yield from self._go_on_waiting(self._wait, due)
 
@@ -192,9 +211,9 @@ class Waiting:
         due = self._due()
         return due is not None and (self._wait is not None or self._call.clock.waiting >= due.at)
 
-    def watch_playout(self) -> None:
-        """A frame was pulled: does the reply run dry?"""
-        call, reply = self._call, self._call.reply
+    def watch_playout(self) -> bool:
+        """A frame was pulled: does the reply run dry? Returns whether that changes what is due."""
+        call, reply, dry_since, wait = self._call, self._call.reply, self._dry_since, self._wait
         if reply is None or call.playout.current is not reply.voice:
             self._dry_since = None
         elif not call.playout.is_dry:
@@ -202,6 +221,7 @@ class Waiting:
             self._end_wait()
         elif self._dry_since is None:
             self._dry_since = call.clock.waiting
+        return self._dry_since != dry_since or self._wait is not wait
 
     def review(self) -> None:
         """After every event: is there still a reply to wait for?"""
