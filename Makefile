@@ -13,6 +13,7 @@ AGENT_KIND ?=
 PART ?=
 LANGUAGES ?=
 ONE_PROCESS ?=
+WORKERS ?= 2
 export WAV EDGE SCENARIO STAGE ENGINE PROVIDER AGENT_KIND PART LANGUAGES
 # buf, grpcurl and the like come with the environment
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -38,8 +39,10 @@ models: env-stack ## Fetch the embedded models and verify every byte: MODELS="na
 
 test: check ## Everything that can fail: make check, then the unit, conformance and integration tests
 	@$(PYTHON) -m deploy.fetch_models
-	@echo "== tests"
-	@$(PYTHON) -m pytest tests/unit tests/conformance tests/integration
+	@echo "== unit and conformance tests"
+	@$(PYTHON) -m pytest -n $(WORKERS) --dist loadgroup tests/unit tests/conformance; unit=$$?; \
+	echo "== integration tests"; \
+	$(PYTHON) -m pytest tests/integration && exit $$unit
 
 check: env-test ## Protos, style, types, imports: what can be told without running anything
 	@echo "== protos"

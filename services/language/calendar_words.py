@@ -8,6 +8,9 @@ from services.language import data
 from services.language.phrases import PhraseSet, PhraseTable
 
 FILE = "dates"
+_LAST_WEEKDAY = 6  # Monday is 0
+_LONGEST_MONTH = 31
+_FURTHEST_DAY = 366  # that a word like "tomorrow" names
 LISTS = (
     *("hour_words", "minute_words", "half_hours", "half_before", "half_towards", "quarter_past", "quarter_to"),
     *("minutes_past", "minutes_to", "time_openings", "range_words", "next_words", "this_words", "last_words"),
@@ -74,20 +77,23 @@ def load() -> None:
 
 @data.cached
 def _read(language: str) -> CalendarWords:
-    weekdays = {word: frozenset({day}) for word, day in data.numbers(language, FILE, "weekdays").items()}
-    for word, days in data.table(language, FILE, "weekday_groups").items():
-        weekdays[word] = frozenset(int(day) for day in days)
+    weekdays = {
+        word: frozenset({day}) for word, day in data.numbers(language, FILE, "weekdays", most=_LAST_WEEKDAY).items()
+    }
+    weekdays |= _weekday_groups(language)
     weekdays |= dict.fromkeys(data.words(language, FILE, "every_day"), frozenset(range(7)))
     lists = {name: PhraseSet(data.words(language, FILE, name)) for name in LISTS}
     return CalendarWords(
         lists=lists,
         value_openings=frozenset().union(*(lists[name].openings for name in _OPENINGS)),
         weekdays=PhraseTable(weekdays),
-        months=PhraseTable(data.numbers(language, FILE, "months")),
-        relative_days=PhraseTable(_offsets(language)),
+        months=PhraseTable(data.numbers(language, FILE, "months", least=1, most=12)),
+        relative_days=PhraseTable(
+            data.numbers(language, FILE, "relative_days", least=-_FURTHEST_DAY, most=_FURTHEST_DAY)
+        ),
         day_parts=PhraseTable(_parts(language)),
         times=PhraseTable({word: _minutes(language, time) for word, time in _table(language, "times").items()}),
-        ordinals=PhraseTable(data.numbers(language, FILE, "ordinals")),
+        ordinals=PhraseTable(data.numbers(language, FILE, "ordinals", least=1, most=_LONGEST_MONTH)),
         holidays=PhraseTable({word: _month_day(language, day) for word, day in _table(language, "holidays").items()}),
         has_ordinals=bool(data.table(language, FILE, "ordinals")),
         is_day_first=data.flag(language, FILE, "day_first"),
@@ -98,29 +104,35 @@ def _table(language: str, key: str) -> Mapping[str, Any]:
     return data.table(language, FILE, key)
 
 
-def _offsets(language: str) -> dict[str, int]:
-    found = _table(language, "relative_days")
-    if wrong := [word for word, days in found.items() if not isinstance(days, int)]:
-        raise data.LanguageDataError(f"{data.where(language, FILE)}: {wrong[0]!r} in 'relative_days' has no number")
-    return dict(found)
+def _weekday_groups(language: str) -> dict[str, frozenset[int]]:
+    groups = {}
+    for word, days in _table(language, "weekday_groups").items():
+        if not isinstance(days, list) or not days or not all(type(day) is int and 0 <= day < 7 for day in days):
+            raise data.LanguageDataError(
+                f"{data.where(language, FILE)}: {word!r} in 'weekday_groups' is no list of weekdays, 0 to 6"
+            )
+        groups[word] = frozenset(days)
+    return groups
 
 
 def _parts(language: str) -> dict[str, str]:
     found = _table(language, "day_parts")
-    if wrong := [word for word, part in found.items() if part not in PARTS]:
-        raise data.LanguageDataError(f"{data.where(language, FILE)}: {wrong[0]!r} in 'day_parts' names none of {PARTS}")
+    if wrong := [word for word, part in found.items() if not isinstance(part, str) or part not in PARTS]:
+        raise data.LanguageDataError(
+            f"{data.where(language, FILE)}: {wrong[0]!r} in 'day_parts' names none of {', '.join(PARTS)}"
+        )
     return dict(found)
 
 
 def _minutes(language: str, written: object) -> int:
     hour, _, minute = str(written).partition(":")
-    if not (hour.isdecimal() and minute.isdecimal()):
+    if not (hour.isdecimal() and minute.isdecimal() and int(hour) <= 24 and int(minute) < 60):
         raise data.LanguageDataError(f"{data.where(language, FILE)}: {written!r} in 'times' is no time")
     return int(hour) * 60 + int(minute)
 
 
 def _month_day(language: str, written: object) -> tuple[int, int]:
     month, _, day = str(written).partition("-")
-    if not (month.isdecimal() and day.isdecimal()):
+    if not (month.isdecimal() and day.isdecimal() and 1 <= int(month) <= 12 and 1 <= int(day) <= _LONGEST_MONTH):
         raise data.LanguageDataError(f"{data.where(language, FILE)}: {written!r} in 'holidays' is no month and day")
     return int(month), int(day)

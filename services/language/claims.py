@@ -74,19 +74,22 @@ def claim_words(language_code: str) -> ClaimWords:
 def honest_sentence(language_code: str) -> str:
     """What an agent says where it does not know; English where the language has none."""
     language = data.known(language_code)
-    return str(data.value("en" if language == data.FALLBACK else language, FILE, "honest"))
+    return data.text("en" if language == data.FALLBACK else language, FILE, "honest")
 
 
 def load() -> None:
     """Read every language, so that no call waits for it."""
     for language in (*data.languages(), data.FALLBACK):
         _read(language)
+    for language in data.languages():
+        if not honest_sentence(language).strip():
+            raise data.LanguageDataError(f"{data.where(language, FILE)}: 'honest' is empty")
 
 
 @data.cached
 def _read(language: str) -> ClaimWords:
     deeds = data.table(language, DEEDS, "deeds")
-    common = str(data.value(language, FILE, "common"))
+    common = data.text(language, FILE, "common")
     lists = {name: PhraseSet(data.words(language, FILE, name)) for name in LISTS}
     deed_lists = {name: PhraseSet(data.words(language, DEEDS, name)) for name in DEED_LISTS}
     known = [phrases for name, phrases in lists.items() if name not in UNFOUNDED]

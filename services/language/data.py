@@ -10,9 +10,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast
 
+from services.language.words import has_words
+
 PACKAGED = Path(__file__).parent / "data"
 FALLBACK = "other"
 LONGEST_LANGUAGE = 8  # letters of a primary language subtag (RFC 5646, section 2.1)
+
+_STOPS = " .!?…。！？,;:，；：、"
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -81,13 +85,28 @@ def folder_of(language: str) -> Path:
 @cached
 def read(language: str, name: str) -> Mapping[str, Any]:
     """The tables of `<language>/<name>.toml`. Raises LanguageDataError when the file is missing or no TOML."""
-    path = folder_of(language) / f"{name}.toml"
+    text = read_text(language, f"{name}.toml")
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise LanguageDataError(f"{path.parent.name}/{path.name} is missing: see docs/LANGUAGES.md") from None
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise LanguageDataError(f"{path.parent.name}/{path.name} is no TOML: {error}") from error
+        raise LanguageDataError(f"{where(language, name)} is no TOML: {error}") from error
+    except RecursionError:
+        raise LanguageDataError(f"{where(language, name)} is no TOML: nested too deeply") from None
+
+
+def read_text(language: str, file: str) -> str:
+    """What a file of the language's folder holds. Raises LanguageDataError when it is missing, or no text in UTF-8."""
+    path = folder_of(language) / file
+    named = f"{path.parent.name}/{path.name}"
+    try:
+        return path.read_text(encoding="utf-8-sig")  # with the mark that some editors begin a file with, or without
+    except FileNotFoundError:
+        raise LanguageDataError(f"{named} is missing: see docs/LANGUAGES.md") from None
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise LanguageDataError(f"{named} is not written in UTF-8: line {line}") from error
+    except OSError as error:
+        raise LanguageDataError(f"{named} cannot be read: {error.strerror}") from error
 
 
 def words(language: str, name: str, key: str) -> tuple[str, ...]:
@@ -96,7 +115,33 @@ def words(language: str, name: str, key: str) -> tuple[str, ...]:
     if not isinstance(found, list) or not all(isinstance(word, str) and word.strip() for word in found):
         raise LanguageDataError(f"{where(language, name)}: {key!r} is a list of words, none of them empty")
     refuse_doubles(found, f"{where(language, name)}: {{!r}} stands twice in {key!r}")
+    if silent := [word for word in found if not word.strip(_STOPS)]:
+        raise LanguageDataError(f"{where(language, name)}: {silent[0]!r} in {key!r} is no word")
     return tuple(unicodedata.normalize("NFC", word) for word in found)
+
+
+def phrases(language: str, name: str, key: str) -> tuple[str, ...]:
+    """A list of what is said: each of it has letters or digits. Raises LanguageDataError."""
+    found = words(language, name, key)
+    if silent := [phrase for phrase in found if not has_words(phrase)]:
+        raise LanguageDataError(f"{where(language, name)}: {silent[0]!r} in {key!r} has no word")
+    return found
+
+
+def first(language: str, name: str, key: str) -> str:
+    """The first of a list that is not empty. Raises LanguageDataError."""
+    found = words(language, name, key)
+    if not found:
+        raise LanguageDataError(f"{where(language, name)}: {key!r} is empty")
+    return found[0]
+
+
+def text(language: str, name: str, key: str) -> str:
+    """A text. Raises LanguageDataError."""
+    found = value(language, name, key)
+    if not isinstance(found, str):
+        raise LanguageDataError(f"{where(language, name)}: {key!r} is a text")
+    return found
 
 
 def table(language: str, name: str, key: str) -> Mapping[str, Any]:
@@ -105,15 +150,29 @@ def table(language: str, name: str, key: str) -> Mapping[str, Any]:
     if not isinstance(found, Mapping):
         raise LanguageDataError(f"{where(language, name)}: {key!r} is a table")
     refuse_doubles(found, f"{where(language, name)}: {{!r}} stands twice in {key!r}")
+    if silent := [word for word in found if not word.strip(_STOPS)]:
+        raise LanguageDataError(f"{where(language, name)}: {silent[0]!r} in {key!r} is no word")
     return {unicodedata.normalize("NFC", word): meant for word, meant in found.items()}
 
 
-def numbers(language: str, name: str, key: str) -> Mapping[str, int]:
-    """A table of whole numbers by word. Raises LanguageDataError."""
+def numbers(language: str, name: str, key: str, *, least: int = 0, most: int | None = None) -> Mapping[str, int]:
+    """A table of whole numbers from `least` to `most` by word. Raises LanguageDataError."""
     found = table(language, name, key)
     if wrong := [word for word, number in found.items() if not _is_whole(number)]:
         raise LanguageDataError(f"{where(language, name)}: {wrong[0]!r} in {key!r} has no whole number")
-    return {word: int(number) for word, number in found.items()}
+    numbers = {word: int(number) for word, number in found.items()}
+    if wrong := [word for word, number in numbers.items() if number < least or (most is not None and number > most)]:
+        bounds = f"{least} to {most}" if most is not None else f"{least} or more"
+        raise LanguageDataError(f"{where(language, name)}: {wrong[0]!r} in {key!r} is no number from {bounds}")
+    return numbers
+
+
+def texts(language: str, name: str, key: str) -> Mapping[str, str]:
+    """A table of texts by word, none of them empty. Raises LanguageDataError."""
+    found = table(language, name, key)
+    if wrong := [word for word, meant in found.items() if not isinstance(meant, str) or not meant.strip()]:
+        raise LanguageDataError(f"{where(language, name)}: {wrong[0]!r} in {key!r} has no text")
+    return found
 
 
 def flag(language: str, name: str, key: str) -> bool:
@@ -151,4 +210,6 @@ def refuse_doubles(found: Iterable[str], message: str, *, folded: bool = True) -
 
 
 def _is_whole(number: object) -> bool:
-    return isinstance(number, int) or (isinstance(number, str) and number.isdecimal())
+    if isinstance(number, str):
+        return number.isdecimal()
+    return isinstance(number, int) and not isinstance(number, bool)

@@ -83,7 +83,7 @@ def _read(language: str) -> NumberWords:
         return {"".join(normalise(word)): value for word, value in data.numbers(language, FILE, key).items()}
 
     def words(key: str) -> frozenset[str]:
-        return frozenset("".join(normalise(word)) for word in data.words(language, FILE, key))
+        return frozenset("".join(normalise(word)) for word in data.phrases(language, FILE, key))
 
     return NumberWords(
         units=values("units"),

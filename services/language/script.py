@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 from services.language import data
@@ -52,17 +53,33 @@ def _read(language: str) -> Script:
         table = table.get("languages", {}).get(language, {})
     return Script(
         language=language,
-        is_spaced=bool(table.get("is_spaced", True)),
+        is_spaced=_is_spaced(language, table),
         letters=_pattern(language, table, "letters"),
         likely_letters=_pattern(language, table, "likely_letters"),
-        tokens_per_s=float(table.get("tokens_per_s", DEFAULT_TOKENS_PER_S)),
+        tokens_per_s=_tokens_per_s(language, table),
     )
+
+
+def _is_spaced(language: str, table: Mapping[str, Any]) -> bool:
+    found = table.get("is_spaced", True)
+    if not isinstance(found, bool):
+        raise data.LanguageDataError(f"{language}/language.toml: 'is_spaced' is true or false")
+    return found
+
+
+def _tokens_per_s(language: str, table: Mapping[str, Any]) -> float:
+    found = table.get("tokens_per_s", DEFAULT_TOKENS_PER_S)
+    if isinstance(found, bool) or not isinstance(found, int | float) or not 0 < found < inf:
+        raise data.LanguageDataError(f"{language}/language.toml: 'tokens_per_s' is a number above 0")
+    return float(found)
 
 
 def _pattern(language: str, table: Mapping[str, Any], key: str) -> re.Pattern[str] | None:
     if key not in table:
         return None
+    if not isinstance(table[key], str) or not table[key]:
+        raise data.LanguageDataError(f"{language}/language.toml: {key!r} is no pattern")
     try:
-        return re.compile(str(table[key]), re.IGNORECASE)
+        return re.compile(table[key], re.IGNORECASE)
     except re.error as error:
         raise data.LanguageDataError(f"{language}/language.toml: {key!r} is no pattern: {error}") from error

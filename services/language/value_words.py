@@ -41,7 +41,7 @@ def _read(language: str) -> ValueWords:
         return PhraseSet(data.words(language, FILE, key))
 
     def currencies(key: str) -> PhraseTable[str]:
-        return PhraseTable({word: str(code) for word, code in data.table(language, FILE, key).items()})
+        return PhraseTable(data.texts(language, FILE, key))
 
     return ValueWords(
         currencies=currencies("currencies"),

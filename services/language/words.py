@@ -26,6 +26,9 @@ _HAN_OR_KANA = (
 _MARK = f"[{''.join(_marks())}]"
 _SIGN = rf"[{_HAN_OR_KANA}]{_MARK}*+"
 _LETTERS = rf"(?:[^\W_{_HAN_OR_KANA}]++{_MARK}*+)++"
+HIDDEN = "\ufffc"
+"""A mark that is no word."""
+
 _IS_SIGN = re.compile(f"[{_HAN_OR_KANA}]")
 _WRITTEN = re.compile(rf"{_SIGN}|{_LETTERS}(?:['’\-.,]{_LETTERS})*")  # don't, 9-1-1, 3.50
 _SAID = re.compile(rf"{_SIGN}|{_LETTERS}(?:'{_LETTERS})*")
@@ -37,8 +40,8 @@ def is_sign(character: str) -> bool:
 
 
 def with_signs_hidden(text: str) -> str:
-    """The text with a mark that is no word (U+FFFC) in place of each such sign."""
-    return text if text.isascii() else _IS_SIGN.sub("\ufffc", text)
+    """The text with `HIDDEN` in place of each such sign."""
+    return text if text.isascii() else _IS_SIGN.sub(HIDDEN, text)
 
 
 def word_ends(text: str) -> list[int]:

@@ -8,6 +8,7 @@ import sys
 import grpc
 from voice.nlu.v1.nlu_pb2_grpc import add_NluServiceServicer_to_server
 
+from services.language.data import LanguageDataError
 from services.nlu.agent.farewell_lists import load_farewells
 from services.nlu.agent.kinds import open_agent
 from services.nlu.agent.outcomes import load_outcomes
@@ -37,9 +38,7 @@ def define(settings: NluSettings) -> ServiceDefinition:
         add_NluServiceServicer_to_server(service, server)
 
     async def load() -> None:
-        await asyncio.to_thread(load_languages)
-        await asyncio.to_thread(load_farewells)
-        await asyncio.to_thread(load_outcomes)
+        await asyncio.to_thread(load_knowledge)
         for agent in agents.values():
             await agent.load()
         await engine.load(
@@ -47,6 +46,13 @@ def define(settings: NluSettings) -> ServiceDefinition:
         )
 
     return ServiceDefinition(settings, full_name=FULL_NAME, add=add, load=load, close=engine.close, lifecycle=lifecycle)
+
+
+def load_knowledge() -> None:
+    """Read what this stage knows of every language, so that no call waits for it. Raises LanguageDataError."""
+    load_languages()
+    load_farewells()
+    load_outcomes()
 
 
 def main() -> None:
@@ -58,7 +64,7 @@ def main() -> None:
     settings = read_settings(NluSettings)
     try:
         definition = define(settings)
-    except StartupError as error:
+    except (StartupError, LanguageDataError) as error:
         raise SystemExit(f"nlu: {error}") from None
     run_services(definition)
 

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 
 from services.language.clauses import is_abbreviated, joints, phrase_openings
-from services.language.words import is_sign
+from services.language.words import HIDDEN, is_sign, with_signs_hidden
 
 _SENTENCE_ENDS = ".!?…。！？\n"
 _PHRASE_ENDS = ",;:，；："
@@ -26,6 +26,7 @@ FIRST_PHRASE_WORDS = 4
 _LATER_PHRASE_WORDS = 8
 _LATER_JOINT_WORDS = 14
 _MAX_CHARS = 220
+_LONGEST_RUN = 64  # characters of marks, or of white space behind a dot, that are looked at together
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,19 +76,21 @@ class ClauseCutter:
     def _find_cut(self) -> tuple[int, bool] | None:
         """Where the first whole clause ends, and whether a sentence ends there."""
         held = self._held
-        for run in _ENDS.finditer(held):
-            end = self._end_of(run)
+        near = held[: _MAX_CHARS + 1]  # no clause is longer, so that a long reply costs no more for each
+        speakable = _SPEAKABLE.search(near)
+        for run in _ENDS.finditer(held, 0, _MAX_CHARS + _LONGEST_RUN):
+            end = self._end_of(run) if run.start() <= _MAX_CHARS else None
             if end is None:
                 break  # the next character decides
-            if end == 0 or not _SPEAKABLE.search(held, 0, run.start()):
+            if end == 0 or speakable is None or speakable.start() >= run.start():
                 continue
             ends_sentence = run.group()[-1] in _SENTENCE_ENDS
             if ends_sentence or self._is_first or _words(held[:end]) >= _LATER_PHRASE_WORDS:
                 return _before(joints(), held[:end], _LATER_JOINT_WORDS) or (end, ends_sentence)
         is_early = self._words_given < self._first_phrase_words  # "Sure," is spoken before much more is written
-        if is_early and (cut := _before(phrase_openings(), held, self._first_phrase_words)):
+        if is_early and (cut := _before(phrase_openings(), near, self._first_phrase_words)):
             return cut  # the rest of the clause is not written yet: this much can be spoken meanwhile
-        return _before(joints(), held, _LATER_JOINT_WORDS) or self._forced()
+        return _before(joints(), near, _LATER_JOINT_WORDS) or self._forced()
 
     def _end_of(self, run: re.Match[str]) -> int | None:
         """Where the clause ends that this run of marks closes. 0: it closes none. None: not known yet."""
@@ -100,7 +103,10 @@ class ClauseCutter:
             is_plain = before[-1:].isalpha() and marks != "."
             if is_last and not is_plain:
                 return None  # 3.5, 10:30, 1,000, Dr. or the end of a sentence
-            if marks == "." and (is_inside := _is_inside_word(before, held[run.end() :])) is not False:
+            if (
+                marks == "."
+                and (is_inside := _is_inside_word(before, held[run.end() : run.end() + _LONGEST_RUN])) is not False
+            ):
                 return 0 if is_inside else None
         elif is_last and marks[-1] in ".…":
             return None  # more dots may come: "Wait..." is one sentence
@@ -151,5 +157,5 @@ def _is_inside_word(before: str, after: str) -> bool | None:
 
 def _words(text: str) -> int:
     """How many: a character of a script without spaces counts as half a word."""
-    n_signs = sum(is_sign(character) for character in text)
-    return n_signs // 2 + len("".join(" " if is_sign(c) else c for c in text).split())
+    hidden = with_signs_hidden(text)
+    return hidden.count(HIDDEN) // 2 + len(hidden.replace(HIDDEN, " ").split())

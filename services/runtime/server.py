@@ -18,6 +18,7 @@ from typing import Any
 import grpc
 import uvloop
 
+from services.language.data import LanguageDataError
 from services.runtime.current_service import in_service
 from services.runtime.errors import NotServing, StartupError, root_cause
 from services.runtime.exposure import warn_of_exposures
@@ -228,6 +229,8 @@ async def _load(load: Step) -> None:
     """Load; where a person must mend something first, say so in one line and stay NOT_SERVING until told to stop."""
     try:
         await load()
+    except LanguageDataError as error:  # the message names file, key and fault
+        raise StartupError(str(error)) from error
     except NotServing as reason:
         log.error("not_serving", fault=str(reason))
         await asyncio.Event().wait()

@@ -5,6 +5,7 @@ import asyncio
 import grpc
 from voice.stt.v1 import stt_pb2_grpc
 
+from services.language import numerals
 from services.runtime.lifecycle import Lifecycle
 from services.runtime.models import model_dir
 from services.runtime.server import ServiceDefinition, run_services
@@ -38,10 +39,7 @@ def define(settings: SttSettings) -> ServiceDefinition:
         await detector.load(folder / DETECTOR_FILE)
         await engine.load()
         await end_of_turn.load()
-        await asyncio.to_thread(load_phrasebooks)
-        await asyncio.to_thread(load_grammars)
-        await asyncio.to_thread(load_inventions)
-        await asyncio.to_thread(load_ending_models)
+        await asyncio.to_thread(load_languages)
 
     async def close() -> None:
         await engine.close()
@@ -49,6 +47,15 @@ def define(settings: SttSettings) -> ServiceDefinition:
         detector.close()
 
     return ServiceDefinition(settings, full_name=FULL_NAME, add=add, lifecycle=lifecycle, load=load, close=close)
+
+
+def load_languages() -> None:
+    """Read what this stage knows of every language, so that no call waits for it. Raises LanguageDataError."""
+    load_phrasebooks()
+    load_grammars()
+    numerals.load()
+    load_inventions()
+    load_ending_models()
 
 
 def main() -> None:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import Enum, auto
 
 from services.language import data
@@ -54,6 +54,10 @@ class Grammar:
         return rest
 
 
+PATTERNS = tuple(field.name for field in fields(Grammar) if field.type is Patterns)
+"""The lists of patterns that a language may have."""
+
+
 def _last_sentence(text: str) -> str:
     sentences = [sentence for sentence in _SENTENCE_END.split(text) if normalise(sentence)]
     return sentences[-1] if sentences else ""
@@ -73,6 +77,10 @@ def grammar_of(language: str) -> Grammar:
     written = {name: data.words(language, FILE, f"classes.{name}") for name in data.table(language, FILE, "classes")}
     classes = {name: tuple(_phrases(name, written, gap, language)) for name in written}
     patterns = data.table(language, FILE, "patterns")
+    if unknown := patterns.keys() - PATTERNS:
+        raise data.LanguageDataError(
+            f"{data.where(language, FILE)}: {min(unknown)!r} in 'patterns' is none of {', '.join(PATTERNS)}"
+        )
 
     def phrases(name: str) -> tuple[tuple[str, ...], ...]:
         split = {tuple(one.split() if is_spaced else one) for one in classes.get(name, ())}

@@ -65,4 +65,4 @@ def load_inventions() -> None:
 
 @data.cached
 def _listed(language: str, key: str) -> frozenset[str]:
-    return frozenset(" ".join(normalise(phrase)) for phrase in data.words(language, "inventions", key))
+    return frozenset(" ".join(normalise(phrase)) for phrase in data.phrases(language, "inventions", key))

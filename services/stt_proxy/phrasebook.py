@@ -186,7 +186,7 @@ def _read(language: str) -> Phrasebook:
     gap = " " if is_spaced else ""
 
     def phrases(key: str) -> tuple[str, ...]:
-        return tuple(gap.join(normalise(phrase)) for phrase in data.words(language, FILE, key))
+        return tuple(gap.join(normalise(phrase)) for phrase in data.phrases(language, FILE, key))
 
     def digits(key: str) -> dict[str, str]:
         data.numbers(language, FILE, key)
@@ -196,7 +196,7 @@ def _read(language: str) -> Phrasebook:
     if not isinstance(lengths, list) or not all(isinstance(length, int) for length in lengths):
         raise data.LanguageDataError(f"{data.where(language, FILE)}: 'whole_number_lengths' is a list of whole numbers")
     return Phrasebook(
-        language=str(data.value(language, FILE, "language")),
+        language=language,
         is_spaced=is_spaced,
         yes_no=frozenset(phrases("yes_no")),
         courtesies=frozenset(phrases("courtesies")),

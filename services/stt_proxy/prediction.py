@@ -193,11 +193,12 @@ def _by_ending(text: str, phrasebook: Phrasebook) -> tuple[Reason, float | None]
     closure = grammar_of(phrasebook.language).closure(text)
     if closure is Closure.OPEN and not phrasebook.has_whole_ending(words):
         return Reason.UNFINISHED, None
-    model = ending_model_of(phrasebook.language)
-    if model is None:
-        return Reason.COMPLETE, None
     tokens = phrasebook.tokens(text)
-    probability = model.probability(tokens, leads_on=phrasebook.leads_on(tokens))
+    leads_on = phrasebook.leads_on(tokens)
+    model = ending_model_of(phrasebook.language)
+    if model is None:  # nothing was learnt: the lists of the language decide alone
+        return (Reason.UNFINISHED if leads_on else Reason.COMPLETE), None
+    probability = model.probability(tokens, leads_on=leads_on)
     is_answer = phrasebook.is_yes_or_no(words)
     is_concluded = closure is Closure.CONCLUDED or is_answer
     if probability >= SURELY_OVER or (is_concluded and probability >= OVER):

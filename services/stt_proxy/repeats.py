@@ -1,5 +1,8 @@
 """Cuts a decoder's loop: the same words over and over, where the decoder ran on past the end of the speech."""
 
+from collections.abc import Iterable
+from itertools import accumulate
+
 from services.language.numerals import NumberWords, number_words
 from services.language.words import normalise
 from services.stt_proxy.phrasebook import Phrasebook, phrasebook_of
@@ -18,28 +21,38 @@ def cut_repeats(text: str, language: str) -> str:
     bare = ["".join(normalise(word)) for word in words]
     phrasebook, numbers = phrasebook_of(language), number_words(language)
     fewest_words = MOST_REPEATS + 2
+    loops_from = [_loops_from(bare, length) for length in range(1, len(words) // (MOST_REPEATS + 1) + 1)]
+    n_numbers = _counted(_is_number_or_letter(word, phrasebook, numbers) for word in bare)
+    n_longer = _counted(len(word) != 1 for word in bare)
+    n_changes = _counted(word != bare[at - 1] for at, word in enumerate(bare))
     for start in range(max(0, len(words) - fewest_words + 1)):
         for length in range(1, (len(words) - start) // (MOST_REPEATS + 1) + 1):
-            if _is_loop(bare[start:], length) and not _says_number_or_letter(
-                bare[start : start + length], phrasebook, numbers
-            ):
-                return " ".join(words[: start + length])
+            if start < loops_from[length - 1]:
+                continue
+            end = start + length
+            is_single = n_changes[end] == n_changes[start + 1]
+            fewest = MOST_SINGLE_REPEATS + 2 if is_single else fewest_words * length
+            says_number = n_numbers[end] > n_numbers[start] or n_longer[end] == n_longer[start]
+            if len(words) - start >= fewest and not says_number:
+                return " ".join(words[:end])
     return text
 
 
-def _is_loop(bare: list[str], length: int) -> bool:
-    """Whether the words are their first `length` over and over, more often than anybody says them."""
-    most_repeats = MOST_SINGLE_REPEATS if len(set(bare[:length])) == 1 else MOST_REPEATS
-    n_said = 1 if most_repeats == MOST_SINGLE_REPEATS else length
-    if len(bare) < (most_repeats + 2) * n_said:
-        return False
-    return all(word == bare[index % length] for index, word in enumerate(bare))
+def _loops_from(bare: list[str], length: int) -> int:
+    """The first word from which on the words are the same `length` of them over and over."""
+    at = len(bare) - length
+    while at > 0 and bare[at - 1] == bare[at - 1 + length]:
+        at -= 1
+    return at
 
 
-def _says_number_or_letter(bare: list[str], phrasebook: Phrasebook, numbers: NumberWords) -> bool:
-    if all(len(word) == 1 for word in bare):
-        return True
-    return any(
+def _counted(found: Iterable[bool]) -> list[int]:
+    """How many there are before each word, and before the end."""
+    return [0, *accumulate(found)]
+
+
+def _is_number_or_letter(word: str, phrasebook: Phrasebook, numbers: NumberWords) -> bool:
+    return (
         any(sign.isdecimal() for sign in word)
         or word in phrasebook.digit_words
         or word in phrasebook.tens_words
@@ -49,5 +62,4 @@ def _says_number_or_letter(bare: list[str], phrasebook: Phrasebook, numbers: Num
         or word in numbers.multipliers
         or word in numbers.after_tens
         or word in numbers.halves
-        for word in bare
     )

@@ -27,8 +27,7 @@ def define(settings: TtsSettings) -> ServiceDefinition:
         add_TtsServiceServicer_to_server(TtsService(settings, router, lifecycle), server)
 
     async def load() -> None:
-        await asyncio.to_thread(normalizer.load)  # before the first call, never in one
-        await asyncio.to_thread(clauses.load)
+        await asyncio.to_thread(load_languages)
         engines = {name: make_engine(name, settings) for name in engine_names(settings.engines)}
         for language, names in settings.engines.items():
             router.add(language, tuple(engines[name] for name in names), names)
@@ -39,6 +38,12 @@ def define(settings: TtsSettings) -> ServiceDefinition:
             await engine.close()
 
     return ServiceDefinition(settings, full_name=FULL_NAME, add=add, lifecycle=lifecycle, load=load, close=close)
+
+
+def load_languages() -> None:
+    """Read what this stage knows of every language, so that no call waits for it. Raises LanguageDataError."""
+    normalizer.load()
+    clauses.load()
 
 
 def main() -> None:

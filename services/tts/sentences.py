@@ -24,6 +24,7 @@ _END = re.compile(
     rf"|(?P<weak>[,;:—–][{_CLOSERS}]*+)\s+"
     r"|(?P<line>)[ \t]*[\r\n]\s*"
 )
+_SPEAKABLE = re.compile(r"[^\W_]")
 _LAST_WORD = re.compile(r"(\S+)$")
 
 
@@ -52,7 +53,7 @@ class Clause:
 
 def is_speakable(text: str) -> bool:
     """Whether there is a letter or a digit in it."""
-    return any(character.isalnum() for character in text)
+    return _SPEAKABLE.search(text) is not None
 
 
 class ClauseGatherer:
@@ -66,6 +67,7 @@ class ClauseGatherer:
         """`start_offset`: where in the turn's text the first piece begins, in code points."""
         self._held = ""
         self._held_from = start_offset
+        self._n_silent = 0  # characters held in which nothing was found to speak
         self._manner: Manner | None = None
         self._max_clause_chars = max_clause_chars
         self._n_clauses = 0
@@ -98,14 +100,17 @@ class ClauseGatherer:
         clause = Clause(self._held[:length], self._held_from, manner)
         self._held = self._held[length:]
         self._held_from += length
+        self._n_silent = 0
         self._n_clauses += 1
         return clause
 
     def _next_end(self, language_code: str, *, is_whole: bool) -> int | None:
         """Where the next clause ends, or None while that cannot be said. `is_whole`: nothing follows what is held."""
-        begin = next((at for at, character in enumerate(self._held) if character.isalnum()), None)
-        if begin is None:
+        found = _SPEAKABLE.search(self._held, self._n_silent)
+        if found is None:
+            self._n_silent = len(self._held)
             return None
+        begin = found.start()
         limit = begin + self._max_clause_chars  # what cannot be spoken costs nothing
         marks = [
             mark

@@ -13,14 +13,25 @@ from tests.conformance.servers import ENGINES, SCRIPTED, Server, running
 
 streams.LIMIT_S = 60.0  # the model engines share two cores with the rest of the suite
 Start = Callable[[str, str], Server]
+SERVER_FIXTURES = ("server", "scripted_server", "stt", "nlu", "tts")
+"""Those whose parameter is a stage and its engine."""
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One event loop for all: gRPC's poller outlives a test."""
+    """One event loop for all, since gRPC's poller outlives a test; and one process for the tests of one server."""
     here = Path(__file__).parent
     for item in items:
-        if here in item.path.parents and inspect.iscoroutinefunction(getattr(item, "function", None)):
+        if here not in item.path.parents:
+            continue
+        if inspect.iscoroutinefunction(getattr(item, "function", None)):
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+        parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+        asked = next((parameters[name] for name in SERVER_FIXTURES if name in parameters), None)
+        if asked is None and "gateway" in getattr(item, "fixturenames", ()):
+            asked = (CALL.name, SCRIPTED[CALL.name])
+        if asked is not None:
+            item.add_marker(pytest.mark.xdist_group(str(asked)))
 
 
 def engine_params(stage: str) -> list[object]:

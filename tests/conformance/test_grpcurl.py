@@ -7,7 +7,7 @@ from pathlib import Path
 
 from clients.conformance.stages import STAGES
 from services.runtime.reflection import PACKAGES
-from tests.conformance.servers import Server
+from tests.conformance.servers import LANGUAGES, Server
 
 EXAMPLES = Path(__file__).parents[2] / "clients" / "grpcurl"
 LIMIT_S = 60
@@ -71,8 +71,10 @@ def test_the_unary_method_is_called(scripted_server: Server) -> None:
 
 
 def run_example(server: Server) -> list[dict[str, object]]:
-    """Send the service's example and return what it answers, up to an OK end."""
+    """Send the service's example, in a language of the engine, and return what it answers, up to an OK end."""
     lines = (EXAMPLES / f"{server.stage.name}.jsonl").read_text(encoding="utf-8")
+    if server.stage.name == "stt":
+        lines = lines.replace('"en-US"', f'"{LANGUAGES.get(server.engine, "en-US")}"')
     return messages(grpcurl(server, "-d", "@", f"{server.stage.full_name}/{server.stage.method}", stdin=lines))
 
 
@@ -87,7 +89,8 @@ def test_the_example_of_hearing_gives_a_transcript(stt: Server) -> None:
     answers = run_example(stt)
     assert "engine" in answers[0]
     texts = [answer["transcript"] for answer in answers if "transcript" in answer]
-    assert any(text["stage"] == "STAGE_SETTLED" and "appointment" in text["text"] for text in texts)  # type: ignore[index]
+    if stt.engine not in LANGUAGES:  # one that knows English words
+        assert any(text["stage"] == "STAGE_SETTLED" and "appointment" in text["text"] for text in texts)  # type: ignore[index]
     assert "utterance_settled" in answers[-1] or "utterance_settled" in answers[-2]
 
 

@@ -38,7 +38,7 @@ async def health_of(server: Server, service: str = TOY.full_name) -> int:
 
 
 async def test_while_loading_a_server_is_up_and_refuses_streams(tmp_path: Path) -> None:
-    with running(TOY, "tone", tmp_path, settings={"TTS_LOAD_S": "2"}, is_awaited=False) as server:
+    with running(TOY, "tone", tmp_path, settings={"TTS_LOAD_S": "20"}, is_awaited=False) as server:
         assert await health_of(server) == health_pb2.HealthCheckResponse.NOT_SERVING
         async with connected(server.target) as channel:
             failure = await start_stream(TOY, channel).failure()
@@ -48,7 +48,7 @@ async def test_while_loading_a_server_is_up_and_refuses_streams(tmp_path: Path) 
 
 
 async def test_while_loading_nothing_is_described(tmp_path: Path) -> None:
-    with running(TOY, "tone", tmp_path, settings={"TTS_LOAD_S": "2"}, is_awaited=False) as server:
+    with running(TOY, "tone", tmp_path, settings={"TTS_LOAD_S": "20"}, is_awaited=False) as server:
         assert await health_of(server) == health_pb2.HealthCheckResponse.NOT_SERVING
         async with connected(server.target) as channel:
             describe = channel.unary_unary(

@@ -180,7 +180,7 @@ async def test_stages_that_die_while_nobody_needs_them_are_reopened_without_a_wo
         await greeted(caller)
         for stage in ("nlu", "tts"):
             stack.kill(stage)
-            await asyncio.to_thread(stack.bring_back, stage)
+        await asyncio.gather(*(asyncio.to_thread(stack.bring_back, stage) for stage in ("nlu", "tts")))
         await asyncio.sleep(2.5)  # between two attempts to connect
         await caller.say(clip())
         await answered(caller, 2)

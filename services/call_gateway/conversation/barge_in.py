@@ -26,7 +26,7 @@ def backchannels() -> frozenset[tuple[str, ...]]:
     """What a listener says without a wish to speak ("uh-huh"), as normalised words. Those of every language at once:
     "mhm" means the same in a Vietnamese call.
     """
-    lists = (data.words(language, "conversation", "backchannels") for language in data.languages())
+    lists = (data.phrases(language, "conversation", "backchannels") for language in data.languages())
     return frozenset(normalise(phrase) for phrases in lists for phrase in phrases)
 
 

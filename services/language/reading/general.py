@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from services.language.data import primary
+from services.language.data import primary, where
 from services.language.reading.addresses import address_rules
 from services.language.reading.codes import AnnouncedCodes, bare_codes, dialled
 from services.language.reading.inflection import inflected_rules
@@ -25,12 +25,12 @@ from services.language.reading.rule import (
     with_lost_dot,
     words_of,
 )
+from services.language.reading.shape import check_shape
 from services.language.reading.telephone import telephone_rules
 
 _WHOLE = r"(?P<whole>\d{1,3}(?:[ \u00a0\u202f]\d{3})+(?!\d)|\d{1,3}(?:,\d{3})+(?!\d)|\d+)"
 _HOUR = r"(?P<hour>[01]?\d|2[0-3])"
 
-_REQUIRED = ("range", "minus", "hash", "point_signs")
 _LONGEST_UNIT = 16  # code points of a number's end and its unit
 _LARGEST_DENOMINATOR = 10  # of what is said as a fraction
 
@@ -39,10 +39,7 @@ def rules(language_code: str) -> Sequence[Rewriter]:
     """The rules of a language by its data alone, in the order in which they are asked."""
     language = primary(language_code)
     words = words_of(language)
-    for key in _REQUIRED:  # asked for here, so that what is missing is named at start and not in a call
-        words[key]
-    for key in ("plain", "low", "sharp"):
-        words["times"][key]
+    check_shape(where(language, "reading"), words)  # here, so that what is wrong is named at start and not in a call
     if "percent_before" not in words:
         words["percent"]
     numbers = Numbers(language, words)

@@ -116,6 +116,12 @@ def _rules(variant: str) -> Sequence[Rewriter]:
         return ()
     try:
         return tuple(RULES.get(language, general.rules)(variant))
+    except LanguageDataError:
+        raise
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise LanguageDataError(
+            f"{where(language, 'reading')} has a value of a wrong type, or lacks one: {error!r}"
+        ) from error
     except re.error as error:
         raise LanguageDataError(f"{where(language, 'reading')}: {error.pattern!r} does not compile: {error}") from error
 

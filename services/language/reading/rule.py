@@ -73,7 +73,10 @@ def words_of(language: str) -> Mapping[str, Any]:
             for word, forms in found.items():
                 _check_forms(file, f"{key}.{word}", forms, is_counted=key in _COUNTED)
     for key in ("code_links", "number_spelling"):
-        for pattern in table.get(key, ()):
+        found = table.get(key, ())
+        for pattern in found if isinstance(found, list | tuple | dict) else (found,):
+            if not isinstance(pattern, str):
+                raise LanguageDataError(f"{file}: {key!r} holds what is no pattern")
             try:
                 re.compile(pattern)
             except re.error as error:

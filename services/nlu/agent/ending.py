@@ -33,6 +33,8 @@ _SENTENCE_ENDS = re.compile(r"[.;!…。；！]")
 _SENTENCES = re.compile(r"[.;!?…。；！？]+")
 _BREAKS = re.compile(r"[.,;!:…—。，；！：、]")
 _LONGEST_LEAD = 12  # words before a farewell that stands apart; more say something that wants an answer
+_LONGEST_TURN = 400  # words or Han signs of a turn that may end a call
+_LONGEST_GOODBYE = 60  # words at the end of a sentence of the agent's among which its goodbye stands
 _LONGEST_ADDRESS = 3  # words behind the agent's goodbye: "Goodbye, Mr Lee"
 _LONGEST_CLAUSE = 4  # of those words, where only a comma sets the farewell apart: a recogniser guesses commas
 
@@ -58,7 +60,7 @@ def caller_ends(
     `last_heard` is what the caller heard of the agent's last reply; `confidence` that of the text, 0 to 1, None where
     it is not known; `has_spoken` whether the caller had said something before in this call.
     """
-    if _asks(text):
+    if _asks(text) or len(normalise(text)) > _LONGEST_TURN:
         return Ending.NONE
     lists = lists_of(language_code)
     offered = _offered(last_heard, lists)
@@ -77,7 +79,7 @@ def was_offered(last_heard: str, *, language_code: str) -> bool:
 def offer(language_code: str) -> str:
     """The question whether there is anything else; empty where the language has no words of its own."""
     language = data.primary(language_code)
-    return data.words(language, FILE, "anything_else")[0] if has_file(language) else ""
+    return data.first(language, FILE, "anything_else") if has_file(language) else ""
 
 
 def agent_ends(reply: str, *, language_code: str) -> bool:
@@ -94,6 +96,7 @@ def agent_ends(reply: str, *, language_code: str) -> bool:
 def _is_goodbye(sentence: Words, lists: Lists, language_code: str) -> bool:
     """Whether a sentence of the agent's has a goodbye near its end that is not negated, wished for or reported."""
     kinds = Kind.FAREWELL | Kind.GREETING | Kind.MEETING
+    sentence = sentence[-_LONGEST_GOODBYE:]
     for at in range(len(sentence)):
         for n in range(min(lists.longest, len(sentence) - at), 0, -1):
             if not lists.kind_of(sentence[at : at + n]) & kinds:
@@ -167,8 +170,10 @@ def _judge_hint(kinds: Kind, *, is_asked: bool) -> Ending:
 
 def _judge_behind_lead(lead: Words, text: str, lists: Lists, kinds: Kind, *, is_asked: bool, offered: bool) -> Ending:
     """`lead`: the words before a farewell at the end; `is_asked`: they may answer a question of the agent's."""
+    if len(lead) > _LONGEST_LEAD:
+        return Ending.NONE
     said = lists.left_to_do(lead)
-    if len(lead) > _LONGEST_LEAD or lists.is_wanted(said) or lists.goes_on(said):
+    if lists.is_wanted(said) or lists.goes_on(said):
         return Ending.NONE
     if len(lead) not in _places(_SENTENCE_ENDS, text) and ends_with(said, lists.negators):
         return Ending.NONE
@@ -185,7 +190,12 @@ def _judge_behind_lead(lead: Words, text: str, lists: Lists, kinds: Kind, *, is_
 
 def _places(breaks: re.Pattern[str], text: str) -> set[int]:
     """After how many words of the text there is one of the marks."""
-    return {len(normalise(text[: found.start()])) for found in breaks.finditer(text)}
+    places, n_words, start = set(), 0, 0
+    for found in breaks.finditer(text):  # no word goes on behind a mark, so that each part is counted once
+        n_words += len(normalise(text[start : found.start()]))
+        start = found.end()
+        places.add(n_words)
+    return places
 
 
 def _asks(text: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Flag, auto
 from functools import reduce
@@ -43,7 +43,7 @@ class Lists:
 
     is_spaced: bool
     kinds: dict[Words, Kind]
-    patterns: tuple[tuple[Words, Kind], ...]  # phrases with any word where `*` stands: "have a * day"
+    patterns: Mapping[int, Sequence[tuple[Words, Kind]]]  # by length: any word where `*` stands, "have a * day"
     longest: int  # words in a phrase
     closing: frozenset[Words]  # with these alone a no to the offer stays a no
     requests: tuple[Words, ...]
@@ -62,7 +62,9 @@ class Lists:
         """What the words do as one phrase; nothing where they are none."""
         found = self.kinds.get(words)
         if found is None:
-            found = next((kind for pattern, kind in self.patterns if _matches(words, pattern)), NOTHING)
+            found = next(
+                (kind for pattern, kind in self.patterns.get(len(words), ()) if _matches(words, pattern)), NOTHING
+            )
         return found
 
     def is_leaving(self, words: Words) -> bool:
@@ -115,7 +117,7 @@ def cover(words: Words, lists: Lists, *, breaks: set[int], is_answer: bool = Fal
 
 
 def _matches(words: Words, pattern: Words) -> bool:
-    return len(words) == len(pattern) and all(part in ("*", word) for word, part in zip(words, pattern, strict=True))
+    return all(part in ("*", word) for word, part in zip(words, pattern, strict=True))
 
 
 def has(words: Words, phrases: Sequence[Words]) -> bool:
@@ -156,6 +158,7 @@ def load_farewells() -> None:
     """Read the lists of every language, so that no call waits for it. Raises LanguageDataError."""
     for language in data.languages():
         _read(language)
+        data.first(language, FILE, "anything_else")
 
 
 def lists_of(language_code: str) -> Lists:
@@ -167,12 +170,19 @@ def _phrase(text: str) -> Words:
     return tuple(word for part in re.split(r"([*])", text) for word in (normalise(part) if part != "*" else ("*",)))
 
 
+def _by_length(patterns: Mapping[Words, Kind]) -> dict[int, list[tuple[Words, Kind]]]:
+    found: dict[int, list[tuple[Words, Kind]]] = {}
+    for pattern, kind in patterns.items():
+        found.setdefault(len(pattern), []).append((pattern, kind))
+    return found
+
+
 @data.cached
 def _read(language: str) -> Lists:
     shared = phrases_of(language)
 
     def listed(key: str) -> tuple[Words, ...]:
-        return tuple(map(_phrase, data.words(language, FILE, key))) if has_file(language) else ()
+        return tuple(map(_phrase, data.phrases(language, FILE, key))) if has_file(language) else ()
 
     greetings = listed("greetings")
     offers = tuple(map(normalise, shared.offers))
@@ -197,7 +207,7 @@ def _read(language: str) -> Lists:
     return Lists(
         is_spaced=shared.is_spaced,
         kinds=kinds,
-        patterns=tuple((phrase, kind) for phrase, kind in kinds.items() if "*" in phrase),
+        patterns=_by_length({phrase: kind for phrase, kind in kinds.items() if "*" in phrase}),
         longest=max(map(len, (*kinds, *closing))),
         closing=closing,
         requests=listed("requests"),

@@ -49,7 +49,7 @@ def kind_of(act: Act, outcome: ActionOutcome, reason: str) -> OutcomeKind:
 def words_of(kind: OutcomeKind, language_code: str) -> str:
     """The language's own words; English where it has none."""
     language = data.primary(language_code)
-    return data.words(language if _has_file(language) else "en", FILE, kind.value)[0]
+    return data.first(language if _has_file(language) else "en", FILE, kind.value)
 
 
 def load_outcomes() -> None:

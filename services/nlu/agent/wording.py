@@ -62,7 +62,7 @@ def _read(language: str) -> Phrases:
     is_spaced = script.script_of(language).is_spaced
 
     def listed(key: str, name: str = FILE) -> tuple[str, ...]:
-        return tuple((" " if is_spaced else "").join(normalise(phrase)) for phrase in data.words(language, name, key))
+        return tuple((" " if is_spaced else "").join(normalise(phrase)) for phrase in data.phrases(language, name, key))
 
     return Phrases(
         is_spaced=is_spaced,

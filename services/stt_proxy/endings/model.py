@@ -38,7 +38,7 @@ def ending_model_of(language: str) -> EndingModel | None:
     file = data.folder_of(language) / FILE
     if not file.is_file():
         return None
-    lines = file.read_text(encoding="utf-8").splitlines()
+    lines = data.read_text(language, FILE).splitlines()
     try:
         return EndingModel({feature: float(weight) for feature, weight in (line.split("\t") for line in lines)})
     except ValueError:

@@ -2,7 +2,7 @@
 
 import shutil
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -14,12 +14,16 @@ from services.language.reading import normalizer
 from services.language.reading.normalizer import RULES, Normalizer
 from services.language.script import script_of
 from services.nlu.agent.farewell_lists import load_farewells
+from services.nlu.agent.graph.asking import asking
+from services.nlu.agent.graph.wording import Wording
 from services.nlu.agent.wording import load_languages, phrases_of
 from services.nlu.clauses import ClauseCutter
 from services.stt_proxy.endings.model import load_ending_models
+from services.stt_proxy.engine import Hints
 from services.stt_proxy.grammar import grammar_of, load_grammars
 from services.stt_proxy.inventions import load_inventions
 from services.stt_proxy.phrasebook import load_phrasebooks, phrasebook_of
+from services.stt_proxy.prediction import PausingHabit, Reason, Waits, judge
 
 READING_TABLES = Path(__file__).parents[2] / "data" / "reading"
 
@@ -52,14 +56,14 @@ PARTS = {
         "backchannels",
         "negations",
         "negated_verbs",
-        "expectation",
+        *("expectation.requests", "expectation.digits", "expectation.spelling", "expectation.yes_no"),
     ),
     "farewells": (
         *("anything_else", "farewells", "greetings", "finished", "refusals", "fillers", "leavings", "affirmations"),
         *("meetings", "moments", "requests", "sayings", "endings", "offer_words", "closing_words"),
     ),
     "answers": (
-        *("language", "is_spaced", "yes_no", "courtesies", "fillers", "unfinished_endings", "linking_words"),
+        *("is_spaced", "yes_no", "courtesies", "fillers", "unfinished_endings", "linking_words"),
         *("linked_subjects", "number_nouns", "whole_endings", "digit_words", "tens_words", "repeat_words"),
         *("letter_words", "whole_number_lengths"),
     ),
@@ -81,24 +85,46 @@ PARTS = {
     ),
 }
 
-BY_DATA_ALONE = ("point_signs", "times")  # without a module of its own
+BY_DATA_ALONE = ("point_signs", "times.plain", "times.low", "times.sharp")  # without a module of its own
+
+
+def keys_of(table: Mapping[str, object], but: tuple[str, ...] = ()) -> Iterator[str]:
+    """Every key of a file, "say.price" of what stands in a table; of those in `but` the table alone."""
+    for key, value in table.items():
+        if isinstance(value, Mapping) and key not in but:
+            yield from (f"{key}.{name}" for name in value)
+        else:
+            yield key
+
+
+def graph_parts() -> dict[str, tuple[str, ...]]:
+    """What an agent of kind graph needs besides: what English has."""
+    names_things = ("currencies", "languages")
+    return {name: tuple(keys_of(data.read("en", name), names_things)) for name in ("asking", "answering")}
 
 
 def missing_parts(language: str) -> list[str]:
     """Files and keys that a language's folder lacks."""
     missing = []
-    for name, keys in PARTS.items():
+    for name, keys in (PARTS | graph_parts()).items():
+        by_data_alone = BY_DATA_ALONE if name == "reading" and language not in RULES else ()
         try:
-            table = data.read(language, name)
+            data.read(language, name)
         except data.LanguageDataError as error:
             missing.append(str(error))
         else:
-            missing += [f"{language}/{name}.toml: {key}" for key in keys if key not in table]
-    if language not in RULES and not any("reading.toml is" in line for line in missing):
-        missing += [
-            f"{language}/reading.toml: {key}" for key in BY_DATA_ALONE if key not in data.read(language, "reading")
-        ]
+            missing += [
+                f"{language}/{name}.toml: {key}" for key in (*keys, *by_data_alone) if lacks(language, name, key)
+            ]
     return missing
+
+
+def lacks(language: str, name: str, key: str) -> bool:
+    try:
+        data.value(language, name, key)
+    except data.LanguageDataError:
+        return True
+    return False
 
 
 def test_no_language_lacks_a_part() -> None:
@@ -117,7 +143,25 @@ def test_every_missing_file_and_key_is_named(folder: Path) -> None:
     (folder / "eo" / "language.toml").write_text('name = "Esperanto"\nis_spaced = true\n', encoding="utf-8")
     missing = missing_parts("eo")
     assert "eo/language.toml: tokens_per_s" in missing
-    assert sum("is missing" in line for line in missing) == len(PARTS) - 1
+    assert sum("is missing" in line for line in missing) == len(PARTS | graph_parts()) - 1
+
+
+def test_a_key_that_a_call_would_miss_is_named(folder: Path) -> None:
+    shutil.copytree(data.PACKAGED / "en", folder / "eo")
+    for name, key in (("answering", "closed_on"), ("asking", "take_backs"), ("conversation", "spelling")):
+        path = folder / "eo" / f"{name}.toml"
+        path.write_text(path.read_text(encoding="utf-8").replace(f"\n{key} =", f"\n{key}_ =", 1), encoding="utf-8")
+    data.forget()
+    lines = [line for line in missing_parts("eo") if "reading" not in line]
+    assert lines == [
+        "eo/conversation.toml: expectation.spelling",
+        "eo/asking.toml: wishes.take_backs",
+        "eo/answering.toml: say.closed_on",
+    ]
+    with pytest.raises(data.LanguageDataError, match=r"eo/answering\.toml: 'say\.closed_on' is missing"):
+        Wording("eo")
+    with pytest.raises(data.LanguageDataError, match=r"eo/asking\.toml: 'wishes\.take_backs' is missing"):
+        asking("eo")
 
 
 def test_a_fifth_language_is_one_folder_for_every_service(folder: Path) -> None:
@@ -148,6 +192,17 @@ def test_a_fifth_language_is_one_folder_for_every_service(folder: Path) -> None:
     assert script_of("eo").letters is not None
     assert Normalizer().speak("5 км", "eo").text == "kvin километров"  # CLDR knows it
     assert [clause.text for clause in ClauseCutter().push("Bone, ")] == ["Bone, "]
+
+
+def test_endings_of_a_language_without_learnt_weights_are_heard(folder: Path) -> None:
+    shutil.copytree(data.PACKAGED / "en", folder / "eo")
+    (folder / "eo" / "ending_weights.tsv").unlink()
+    data.forget()
+    heard = {
+        text: judge(text, phrasebook_of("eo-XX"), Hints(), Waits(), PausingHabit()).reason
+        for text in ("I would come tomorrow or maybe", "I would come tomorrow")
+    }
+    assert list(heard.values()) == [Reason.UNFINISHED, Reason.COMPLETE]
 
 
 READING = """

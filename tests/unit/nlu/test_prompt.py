@@ -26,6 +26,17 @@ def test_messages_become_the_models_template() -> None:
     assert tokens == letters("<user>Hi</><assistant>")
 
 
+def test_reasoning_that_the_template_opens_is_closed_before_the_reply() -> None:
+    class Reasoner(LetterModel):
+        def render(self, messages: Sequence[tuple[str, str]], *, opens_reply: bool) -> str:
+            return super().render(messages, opens_reply=opens_reply) + ("<think>\n" if opens_reply else "")
+
+    prompt = PromptTokens(Reasoner())
+    assert prompt.up_to_reply([CALLER]) == letters("<user>Hi</><assistant><think>\n\n</think>\n\n")
+    said = Message(Role.CALLER, "<think>")  # what people say opens nothing
+    assert PromptTokens(LetterModel()).up_to_reply([said]) == letters("<user><think></><assistant>")
+
+
 def test_up_to_the_caller_is_the_beginning_of_what_they_will_say() -> None:
     prompt = PromptTokens(LetterModel())
     ahead = prompt.up_to_caller([CALLER, AGENT])

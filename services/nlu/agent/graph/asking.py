@@ -12,6 +12,7 @@ from services.nlu.agent.facts import Person, Service, Topic, names_in
 from services.nlu.agent.profile import AgentProfile
 
 FILE = "asking"
+REFERENCE = "en"  # the language whose kinds of questions every other has too
 TEXT_KIND = "text:"  # and the id of a text of the agent's file
 _SLOTS = ("service", "person", "topic")
 _NAMES_A_SLOT = 2  # of the agent's, in each example with a slot
@@ -46,9 +47,13 @@ def asking(language_code: str) -> Asking:
 @data.cached
 def _read(language: str) -> Asking:
     def listed(key: str) -> tuple[Words, ...]:
-        found = (normalise(text) for text in data.words(language, FILE, key))
+        found = (normalise(text) for text in data.phrases(language, FILE, key))
         return tuple(sorted(found, key=len, reverse=True))
 
+    for kind in data.table(REFERENCE, FILE, "kinds"):  # named here, before the first call
+        data.first(language, FILE, f"kinds.{kind}")
+    listed("now.words")
+    data.text(language, FILE, "choosing.instructions")
     return Asking(
         holidays=listed("holidays.words"),
         follow_ups=listed("follow_ups.words"),

@@ -3,20 +3,64 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from datetime import time as ClockTime  # noqa: N812 - the methods here are named for what they word
 from decimal import Decimal
 from itertools import groupby
+from string import Formatter
 
 from services.language import data
 from services.language.data import primary
 from services.nlu.agent.facts import Money
-from services.nlu.agent.opening_hours import Interval, OpeningHours
+from services.nlu.agent.opening_hours import DAYS_IN_WEEK, Interval, OpeningHours
 
 FILE = "answering"
+REFERENCE = "en"  # the language whose sentences every other has too
+_FILLED = ("say", "ask", "kinds")  # tables of sentences
+_MONTHS_IN_YEAR = 12
+_N_ARTICLES = 2
 _LAST_AFTERNOON_HOUR = 18
 _TWO_STOPS = re.compile(r"\.\.(?!\.)")  # an abbreviation at the end of a sentence
+
+
+def _check(language: str) -> None:
+    """Refuse words that a sentence would miss in a call: each key of the reference is there, and fills with its parts.
+
+    Raises LanguageDataError.
+    """
+    for key in _texts_of(REFERENCE):
+        text = data.text(language, FILE, key)
+        try:
+            parts = _parts_of(text)
+        except ValueError as error:
+            raise data.LanguageDataError(f"{data.where(language, FILE)}: {key!r}: {error}") from error
+        if unknown := parts - _parts_of(data.text(REFERENCE, FILE, key)):
+            raise data.LanguageDataError(f"{data.where(language, FILE)}: {key!r} has no part {{{min(unknown)}}}")
+    for key, n_words in (("weekdays", DAYS_IN_WEEK), ("months", _MONTHS_IN_YEAR)):
+        if len(data.words(language, FILE, key)) != n_words:
+            raise data.LanguageDataError(f"{data.where(language, FILE)}: {key!r} has {n_words} words")
+    data.texts(language, FILE, "languages")
+    for currency in data.table(language, FILE, "currencies"):
+        data.first(language, FILE, f"currencies.{currency}")
+    articles = data.value(language, FILE, "articles")
+    if articles and len(data.words(language, FILE, "articles")) != _N_ARTICLES:
+        raise data.LanguageDataError(f"{data.where(language, FILE)}: 'articles' has two words, or none")
+    if data.text(language, FILE, "clock") == "12":
+        data.first(language, FILE, "halves")
+
+
+def _texts_of(language: str) -> Iterator[str]:
+    """The keys under which a text stands, "say.price" in a table."""
+    for key, value in data.read(language, FILE).items():
+        if isinstance(value, str):
+            yield key
+        elif isinstance(value, Mapping) and key in _FILLED:
+            yield from (f"{key}.{name}" for name in value)
+
+
+def _parts_of(text: str) -> set[str]:
+    return {name for _, name, _, _ in Formatter().parse(text) if name is not None}
 
 
 class Wording:
@@ -25,6 +69,7 @@ class Wording:
     def __init__(self, language_code: str) -> None:
         """Raises LanguageDataError where the language has no answering.toml, or a key of it is missing."""
         self.language = primary(language_code)
+        _check(self.language)
         self._currencies: Mapping[str, list[str]] = data.table(self.language, FILE, "currencies")
         self._weekdays = data.words(self.language, FILE, "weekdays")
         self._months = data.words(self.language, FILE, "months")

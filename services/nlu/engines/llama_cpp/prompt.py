@@ -12,6 +12,7 @@ from services.nlu.engine import Message, Role
 _REMEMBERED_REPLIES = 64
 _MARK = "\ue000{}\ue001"  # stands for a message's text in the template; private use, never spoken
 _MARKED = re.compile("\ue000(\\d+)\ue001")
+_OPEN_REASONING = re.compile(r"<((?:think|reason|thought)\w*)>\s*$", re.IGNORECASE)
 
 
 class Tokenizer(Protocol):
@@ -50,8 +51,15 @@ class PromptTokens:
             self._replies.popitem(last=False)
 
     def up_to_reply(self, messages: Sequence[Message]) -> list[int]:
-        """The tokens of the messages, up to where the reply begins."""
-        return self._of(messages, self._render([message.role for message in messages], opens_reply=True))
+        """The tokens of the messages, up to where the reply begins.
+
+        A template that opens a block of reasoning for the model (DeepSeek-R1, QwQ) has it closed at once: a caller
+        does not wait for reasoning, and a block whose beginning is not in the reply would be taken for speech.
+        """
+        rendered = self._render([message.role for message in messages], opens_reply=True)
+        if opened := _OPEN_REASONING.search(rendered):
+            rendered += f"\n</{opened.group(1)}>\n\n"
+        return self._of(messages, rendered)
 
     def up_to_caller(self, messages: Sequence[Message]) -> list[int]:
         """The tokens of the messages, up to where the caller's next words begin."""
