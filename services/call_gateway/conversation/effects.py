@@ -142,6 +142,10 @@ def _await_words(call: Call, end: TurnEnd) -> Decisions:
         clock.now + limit_ms / 1000,
         is_whole=is_whole,
     )
+    if is_whole and call.speculation.answers(joined(turn.prefix, turn.ended.best_text)):
+        turn.ended.settled_text = (
+            turn.ended.best_text
+        )  # it need not come back: a text of other meaning revises the turn
     turn.awaited_end = end.end_sample
     call.command(EndUtterance(end.end_sample))
     yield from ()
@@ -175,6 +179,8 @@ def _take_late_words(call: Call, late: LateWords) -> Decisions:
 def _forget_turn(call: Call, nobody: NobodySpoke | None) -> Decisions:
     call.user_turn.ended = None
     drop_speculation(call)
+    if call.reply is not None:
+        give_up_reply(call, "interrupted", Move.NOTHING_SAID.value)
     if nobody is None:
         call.speculation.begin_turn()
     else:

@@ -116,6 +116,7 @@ RULES: Final[Mapping[tuple[Floor, Move], Rule]] = {
     (Floor.THINKING, Move.CLOSED): Rule(Floor.CLOSING, Effect.CLOSE),
     # The agent speaks, or the gateway does.
     (Floor.SPEAKING, Move.REPLY_HEARD): Rule(Floor.LISTENING, Effect.FINISH_REPLY),
+    (Floor.SPEAKING, Move.NOTHING_SAID): Rule(Floor.LISTENING, Effect.FORGET_TURN),  # the words were withdrawn
     (Floor.SPEAKING, Move.PROMPT_HEARD): Rule(Floor.LISTENING, Effect.NOTHING),
     (Floor.SPEAKING, Move.REPLY_LOST): Rule(Floor.LISTENING, Effect.ABANDON_REPLY),
     (Floor.SPEAKING, Move.REPLY_BROKEN): Rule(Floor.THINKING, Effect.RETRY_REPLY),

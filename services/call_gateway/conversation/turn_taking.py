@@ -26,9 +26,8 @@ from services.call_gateway.conversation.events import (
 from services.call_gateway.conversation.floor import Decision, Floor, Move
 from services.call_gateway.conversation.line_watch import Origin, Recordings
 from services.call_gateway.conversation.news import CallerHeard
-from services.call_gateway.conversation.reply import Reply
 from services.call_gateway.conversation.replying import drop_speculation, heard_text, say
-from services.call_gateway.conversation.user_turn import EndedTurn, TurnPhase, Wait
+from services.call_gateway.conversation.user_turn import EndedTurn, TakenTurn, TurnPhase, Wait
 from services.call_gateway.line import EnergyFell, EnergyRose
 from services.language.words import joined, normalise, word_ends
 
@@ -161,9 +160,8 @@ class TurnTaking:
         """Take the turn whose words are known, unless a sound of the caller is being judged, and end the one that is
         over. While the STT stage is lost none ends: a fresh stream will hear it again.
         """
-        call, ended = self._call, self._turn.ended
-        if ended is not None and ended.settled_text is not None and call.floor is not Floor.PAUSED:
-            yield self._decide_on_words(ended, ended.settled_text)
+        call = self._call
+        yield from self._take_turn()
         if call.floor is Floor.LISTENING and call.is_open(Stage.STT):
             end = self._turn.evidence.decide()
             if end is not None:
@@ -171,6 +169,12 @@ class TurnTaking:
                 if unheard is not None and unheard.wait is Wait.ASKED_AGAIN:
                     self._turn.unheard = None  # they have said it once more
                 yield Decision(Move.TURN_ENDED, end)
+                yield from self._take_turn()
+
+    def _take_turn(self) -> Decisions:
+        ended = self._turn.ended
+        if ended is not None and ended.settled_text is not None and self._call.floor is not Floor.PAUSED:
+            yield self._decide_on_words(ended, ended.settled_text)
 
     def _decide_on_words(self, ended: EndedTurn, text: str) -> Decision:
         if self._turn.prefix:
@@ -233,27 +237,36 @@ class TurnTaking:
         """
         call, words = self._call, normalise(event.text)
         taken = next((turn for turn in reversed(self._turn.taken) if turn.owns(event)), None)
+        reply = call.reply
         if taken is None or not words:
-            call.refuse(event)
+            if taken is not None and event.stage is TextStage.SETTLED and self._is_revisable(taken):
+                yield Decision(Move.NOTHING_SAID)
+            else:
+                call.refuse(event)
             return
-        if words == normalise(taken.text):
-            return
+        if event.stage is TextStage.SETTLED:
+            call.command(CallerHeard(event.utterance_id, event.text, is_settled=True))
+        has_other_words = words != normalise(taken.text)
         self._turn.taken.remove(taken)
         self._turn.taken.append(replace(taken, text=event.text))
         whole = joined(taken.prefix, event.text)
-        call.command(CorrectTurn(taken.turn_id, whole))
-        reply = call.reply
+        if has_other_words:
+            call.command(CorrectTurn(taken.turn_id, whole))
         if reply is None or reply.turn_id != taken.turn_id:
             call.history.correct(taken.turn_id, whole)
-        elif self._comes_at_once(reply):
+        elif has_other_words and self._is_revisable(taken):
             yield Decision(Move.TEXT_REVISED, Revision(whole))
         else:
             reply.notes.user_text = whole
 
-    def _comes_at_once(self, reply: Reply) -> bool:
-        call, taken_at = self._call, reply.notes.taken_at
+    def _is_revisable(self, taken: TakenTurn) -> bool:
+        """The turn is being answered, was taken a moment ago, and a word of the reply was heard at most."""
+        call, reply = self._call, self._call.reply
+        taken_at = None if reply is None else reply.notes.taken_at
         return (
-            call.floor in (Floor.THINKING, Floor.SPEAKING)
+            reply is not None
+            and reply.turn_id == taken.turn_id
+            and call.floor in (Floor.THINKING, Floor.SPEAKING)
             and taken_at is not None
             and call.clock.wall - taken_at <= call.settings.recovery_window_ms / 1000
             and len(word_ends(heard_text(call, reply))) <= 1

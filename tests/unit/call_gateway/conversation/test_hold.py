@@ -54,7 +54,7 @@ def test_no_stage_is_late_on_hold():
     call = Call().greeted()
     turn_id = call.ask("hello")
     call.forget()
-    call.wait(1000)
+    call.wait(900)
     hold(call, 10_000)
     call.wait(800)
     assert not call.all(news.StageTroubled)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
+from services.call_gateway import line
 from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation import events as ev
 from services.call_gateway.conversation import news
@@ -95,7 +96,7 @@ def held() -> Call:
 
 def closing() -> Call:
     call = speaking()
-    call.tell(ev.CloseAsked(ev.EndCause.OPERATOR))
+    call.tell(ev.CloseAsked(line.EndCause.OPERATOR))
     return call
 
 

@@ -410,7 +410,7 @@ def test_a_call_that_is_closed_before_it_was_answered_is_hung_up():
 def test_what_the_callers_own_sound_takes_is_no_silence_of_a_stage():
     call = Call().greeted()
     call.ask("hello")
-    call.wait(1500)
+    call.wait(1400)
     call.begin_speech()
     call.wait(500)
     assert call.floor is Floor.PAUSED
