@@ -30,10 +30,9 @@ from services.call_gateway.conversation.commands import (
     SendOn,
     Speak,
     StopSpeech,
-    UpdateEar,
+    UpdateStt,
 )
 from services.call_gateway.conversation.conversation import Conversation
-from services.call_gateway.conversation.destinations import listed_target, normalised, region_of
 from services.call_gateway.conversation.events import (
     ActionEnded,
     CallAnswered,
@@ -54,6 +53,7 @@ from services.call_gateway.conversation.pace import StagePace
 from services.call_gateway.conversation.profile import AgentProfile
 from services.call_gateway.conversation.prompts import PromptBook
 from services.call_gateway.conversation.settings import ConversationSettings
+from services.call_gateway.destinations import listed_target, normalised, region_of
 from services.call_gateway.edges.edge import IncomingCall, Leg, LegFailed, TransferFailed
 from services.call_gateway.line import CallerAudio, EndCause, LegEnded, LegEvent, MediaIdle
 from services.call_gateway.opening import Opening
@@ -179,7 +179,7 @@ class Session:
                     self._on_audio(event)
                 case MediaIdle():
                     self.sample = event.to_sample
-                    self._stages.ear.send_idle(event)
+                    self._stages.stt.send_idle(event)
                     self._tell(event, self._sound.on_idle(event))
                 case LegEnded():
                     self._tell(event)
@@ -194,7 +194,7 @@ class Session:
         """A packet of the caller's: to the STT stage, and what was measured in it to the conversation."""
         self.sample = audio.start_sample + self.call.audio_format.samples_in(audio.content)
         frames, found = self._sound.on_audio(audio)
-        self._stages.ear.send_audio(frames)
+        self._stages.stt.send_audio(frames)
         self._tell(CallerAdvanced(self.sample), *found)
 
     def next_frame(self) -> bytes | None:
@@ -242,12 +242,12 @@ class Session:
 
     def _carry_out(self, command: Command) -> None:
         match command:
-            case EndUtterance() | DiscardUtterance() | UpdateEar():
-                self._stages.ear.perform(command)
+            case EndUtterance() | DiscardUtterance() | UpdateStt():
+                self._stages.stt.perform(command)
             case AskAgent() | CommitTurn() | CancelTurn() | CorrectTurn() | ReportPlayout() | ReportAction():
-                self._stages.agent.perform(command)
+                self._stages.nlu.perform(command)
             case Speak() | EndSpeech() | StopSpeech():
-                self._stages.voice.perform(command)
+                self._stages.tts.perform(command)
             case ReopenStage(stage):
                 self._stages.reopen(stage)
             case DiscardSent():

@@ -8,7 +8,7 @@ of the agent's own as soon as the line is silent; a turn of the caller's goes be
 from collections.abc import Iterator
 
 from services.call_gateway.conversation.call import Call
-from services.call_gateway.conversation.commands import DoAction, ReportAction, UpdateEar
+from services.call_gateway.conversation.commands import DoAction, ReportAction, UpdateStt
 from services.call_gateway.conversation.ending import close
 from services.call_gateway.conversation.events import ActionAsked, ActionEnded, HangUpCall, SwitchLanguage
 from services.call_gateway.conversation.floor import Decision, Floor
@@ -41,7 +41,7 @@ def do_action(call: Call, asked: ActionAsked) -> Iterator[Decision]:
             yield close(EndCause.AGENT, None)
         case SwitchLanguage(language_code) if call.speaks(language_code):
             call.language_code = language_code
-            call.command(UpdateEar(call.clock.sample, language_codes=(language_code,)))
+            call.command(UpdateStt(call.clock.sample, language_codes=(language_code,)))
             _end(call, asked)
         case SwitchLanguage():
             _end(call, asked, reason="LANGUAGE_NOT_SPOKEN")

@@ -211,7 +211,7 @@ class Conversation:
                 call.history.on_tool(event)
             case ev.ActionEnded():
                 on_action_ended(call, event)
-            case _ if not isinstance(event, ev.CallerAdvanced | line.MediaIdle | line.SoundEvent | ev.EarProgressed):
+            case _ if not isinstance(event, ev.CallerAdvanced | line.MediaIdle | line.SoundEvent | ev.SttProgressed):
                 call.refuse(event)  # the others go on until the line and the STT stage are told
 
     # -- what goes out -------------------------------------------------------------------------------------------------
@@ -310,7 +310,7 @@ class Conversation:
         agent_speaks = call.floor in (Floor.SPEAKING, Floor.PAUSED) or call.is_gateway_speaking
         if agent_speaks is not self._stt_knows_agent_speaks:
             self._stt_knows_agent_speaks = agent_speaks
-            call.command(cmd.UpdateEar(call.clock.sample, agent_is_speaking=agent_speaks))
+            call.command(cmd.UpdateStt(call.clock.sample, agent_is_speaking=agent_speaks))
         self._apply(self._silence.review())
 
     # -- the call's own story ------------------------------------------------------------------------------------------

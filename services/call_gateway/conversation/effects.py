@@ -224,8 +224,8 @@ def forget_sound(call: Call, from_sample: int, to_sample: int) -> None:
 
 
 def _cancel_reply(call: Call, interruption: Interruption) -> Decisions:
-    verdict, turn = interruption.verdict, call.user_turn
-    overlap, call.overlap = call.overlap, None
+    verdict, turn, overlap = interruption.verdict, call.user_turn, call.overlap
+    call.overlap = None
     if interruption.is_by_keys:
         give_up_reply(call, "interrupted", verdict.value)
         return
@@ -327,12 +327,8 @@ def _close(call: Call, closing: Closing) -> Decisions:
     yield from ()
 
 
-def _nothing(_call: Call, _detail: None) -> Decisions:
-    yield from ()
-
-
 EFFECTS: Final[dict[Effect, Callable[[Call, Any], Decisions]]] = {
-    Effect.NOTHING: _nothing,
+    Effect.NOTHING: lambda _call, _detail: iter(()),
     Effect.SPECULATE: _speculate,
     Effect.DROP_SPECULATION: _drop_speculation,
     Effect.AWAIT_WORDS: _await_words,

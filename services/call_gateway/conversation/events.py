@@ -78,7 +78,7 @@ class Trace:
 NO_TRACE = Trace()
 
 
-# -- from the ear ------------------------------------------------------------------------------------------------------
+# -- from the STT stage ------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,13 +136,13 @@ class UtteranceSettled:
 
 
 @dataclass(frozen=True, slots=True)
-class EarProgressed:
-    """How far the ear has listened."""
+class SttProgressed:
+    """How far the STT stage has listened."""
 
     processed_sample: int
 
 
-# -- from the agent ----------------------------------------------------------------------------------------------------
+# -- from the NLU stage ------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +230,7 @@ class ReplyEnded:
     withheld_rules: tuple[str, ...] = ()  # that clauses broke which were not spoken
 
 
-# -- from the voice ----------------------------------------------------------------------------------------------------
+# -- from the TTS stage ------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,7 +323,7 @@ class CloseAsked:
     message: str = ""
 
 
-SttEvent = SpeechBegan | SpeechStopped | TranscriptHeard | TurnPredicted | UtteranceSettled | EarProgressed
+SttEvent = SpeechBegan | SpeechStopped | TranscriptHeard | TurnPredicted | UtteranceSettled | SttProgressed
 ReplyEvent = ReplyClause | ReplyEnded | InputExpected | VoiceMark | VoiceAudio | VoiceEnded
 StageEvent = StageFailed | StageReady | StageAlive
 Event = (

@@ -24,7 +24,7 @@ class TurnNotes:
     stop_reason: str = ""
     speech_end_sample: int = 0
     spoke_last_at: float | None = None  # that sample on the wire; None: the caller said nothing to answer
-    draft_pause_ms: int = 0  # after that sample, until the ear makes text: its lag and the silence it needs
+    draft_pause_ms: int = 0  # after that sample, until the STT stage makes text: its lag and the silence it needs
     drafts_made: int = 0
     drafts_dropped: int = 0
     is_from_draft: bool = False

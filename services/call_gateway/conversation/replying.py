@@ -12,7 +12,7 @@ from services.call_gateway.conversation.commands import (
     ReportPlayout,
     StopSpeech,
     TurnInput,
-    UpdateEar,
+    UpdateStt,
 )
 from services.call_gateway.conversation.events import (
     ActionAsked,
@@ -121,7 +121,7 @@ def _send(call: Call, reply: Reply, provisional_playout: ReportPlayout | None = 
 
 def _expect(call: Call, expected: InputExpected) -> None:
     call.expected = expected
-    call.command(UpdateEar(call.clock.sample, expected=expected))
+    call.command(UpdateStt(call.clock.sample, expected=expected))
 
 
 # -- written and spoken ------------------------------------------------------------------------------------------------

@@ -12,12 +12,12 @@ from services.call_gateway.conversation.call import Call
 from services.call_gateway.conversation.commands import CorrectTurn, DiscardUtterance, EndUtterance
 from services.call_gateway.conversation.effects import LateWords, NobodySpoke, Pause, Revision
 from services.call_gateway.conversation.events import (
-    EarProgressed,
     PromptKind,
     SpeechBegan,
     SpeechStopped,
     Stage,
     SttEvent,
+    SttProgressed,
     TextStage,
     TranscriptHeard,
     TurnPredicted,
@@ -59,7 +59,7 @@ class TurnTaking:
     def on_stt_event(self, event: SttEvent) -> Decisions:
         """Take in what the STT stage says."""
         match event:
-            case EarProgressed(processed_sample):
+            case SttProgressed(processed_sample):
                 self._turn.evidence.on_progress(processed_sample)
             case SpeechBegan() | SpeechStopped():
                 yield from self._on_speech(event)

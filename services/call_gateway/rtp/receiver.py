@@ -19,8 +19,8 @@ from services.call_gateway.arrival_clock import ArrivalClock
 from services.call_gateway.line import CallerAudio, IdleReason, KeyPressed, LegEvent, MediaIdle
 from services.call_gateway.rtp.codecs import FRAME_TICKS, RTP_CLOCK_HERTZ, PayloadCodec, codec_for
 from services.call_gateway.rtp.dtmf import Key, Keypad, parse_event
-from services.call_gateway.rtp.jitter import OrderCounts, OrderedPacket, Reorderer
 from services.call_gateway.rtp.packet import is_rtcp, parse_packet, timestamp_distance
+from services.call_gateway.rtp.reorderer import OrderCounts, OrderedPacket, Reorderer
 
 _TICKS_PER_MS: Final = RTP_CLOCK_HERTZ // 1000
 _IDLE_AFTER_TICKS: Final = 60 * _TICKS_PER_MS  # a packet this late leaves a hole
@@ -156,7 +156,7 @@ class MediaReceiver:
             if payload_type == self._event_payload_type:
                 self._key_until_tick = self._clock.tick_at(placed.arrival) + _KEY_REPORT_TICKS
                 event = parse_event(placed.packet.payload)
-                events += map(_key_sound, self._keypad.hear(event, timestamp=placed.packet.timestamp))
+                events += map(_key_sound, self._keypad.on_event(event, timestamp=placed.packet.timestamp))
             elif (codec := self._codec_of(payload_type)) is not None:
                 events += self._take_sound(placed, codec)
             else:

@@ -1,10 +1,9 @@
 """Echo guard: tells the caller's voice from the agent's own, returned by the line.
 
-A telephone line returns part of what it is sent: fainter, some 20 to 300 ms later. The guard keeps the last of what was
-sent and looks only when the ear says that speech began: is there a way for the line to have made the heard sound from
-the sent one? A way that was found once is remembered, since a line hardly changes: the next look is cheap and needs
-little sound. What the way does not explain decides: near nothing, and it was an echo; more, and a caller speaks over
-it.
+A telephone line returns part of what it is sent: fainter, some 20 to 300 ms later. The guard looks only when the STT
+stage says that speech began: is there a path by which the line can have made the heard sound from the sent one? A path
+that was found once is remembered, since a line hardly changes: the next look is cheap and needs little sound. What the
+path does not explain decides: near nothing, and it was an echo; more, and a caller speaks over it.
 """
 
 from dataclasses import dataclass, replace
@@ -29,7 +28,7 @@ from services.call_gateway.sound.track import Frame, Track
 
 COMPARED: Final = 500 * PER_MS  # of heard sound, laid beside the sent
 SHORTEST: Final = 50 * PER_MS  # of it, that is judged
-LEAD_IN: Final = 20 * PER_MS  # before the ear's begin, which the first sound precedes
+LEAD_IN: Final = 20 * PER_MS  # before the STT stage's begin, which the first sound precedes
 NOISE_MS: Final = 600  # the quietest tenth of these is the line's noise
 FRAME: Final = 20 * PER_MS
 

@@ -47,7 +47,7 @@ class StageChannels:
 
 
 class Stages:
-    """Ear, agent and voice of one call. None of them waits for another."""
+    """The STT, NLU and TTS stages of one call. None of them waits for another."""
 
     def __init__(
         self,
@@ -63,10 +63,10 @@ class Stages:
     ) -> None:
         """`profile` is what is known of the agent beforehand; `on_profile` hears what its own stream says."""
         self._channels = {Stage.STT: channels.stt, Stage.NLU: channels.nlu, Stage.TTS: channels.tts}
-        self.ear = SttStage(
+        self.stt = SttStage(
             SttServiceStub(channels.stt), facts, profile=profile, tasks=tasks, on_event=on_event, limits=limits
         )
-        self.agent = NluStage(
+        self.nlu = NluStage(
             NluServiceStub(channels.nlu),
             facts,
             past=past,
@@ -75,25 +75,25 @@ class Stages:
             on_profile=on_profile,
             limits=limits,
         )
-        self.voice = TtsStage(
+        self.tts = TtsStage(
             TtsServiceStub(channels.tts), facts, profile=profile, tasks=tasks, on_event=on_event, limits=limits
         )
 
     def open(self) -> None:
         """Open all three streams at once."""
-        self.ear.open()
-        self.agent.open()
-        self.voice.open()
+        self.stt.open()
+        self.nlu.open()
+        self.tts.open()
 
     def reopen(self, stage: Stage) -> None:
         """Give one stage's stream up for a fresh one."""
         match stage:
             case Stage.STT:
-                self.ear.open()
+                self.stt.open()
             case Stage.NLU:
-                self.agent.open()
+                self.nlu.open()
             case Stage.TTS:
-                self.voice.open()
+                self.tts.open()
 
     async def is_alive(self, stage: Stage) -> bool:
         """Whether the stage's server says, within the limit, that it serves."""
@@ -101,12 +101,12 @@ class Stages:
 
     def adopt(self, profile: AgentProfile) -> None:
         """Who the agent is has become known."""
-        self.ear.adopt(profile)
-        self.voice.adopt(profile)
+        self.stt.adopt(profile)
+        self.tts.adopt(profile)
 
     async def finish(self) -> None:
         """End the streams in good order, each within its limit."""
-        await asyncio.gather(self.ear.finish(), self.agent.finish(), self.voice.finish())
+        await asyncio.gather(self.stt.finish(), self.nlu.finish(), self.tts.finish())
 
 
 async def is_stage_alive(channel: grpc.aio.Channel, stage: Stage) -> bool:

@@ -1,4 +1,4 @@
-"""The ear: one StreamingRecognize stream, as commands in and events out."""
+"""The STT stage: one StreamingRecognize stream, as commands in and events out."""
 
 import asyncio
 import time
@@ -8,14 +8,14 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from voice.stt.v1 import stt_pb2, stt_pb2_grpc
 from voice.type.v1 import audio_pb2
 
-from services.call_gateway.conversation.commands import DiscardUtterance, EndUtterance, UpdateEar
+from services.call_gateway.conversation.commands import DiscardUtterance, EndUtterance, UpdateStt
 from services.call_gateway.conversation.events import (
-    EarProgressed,
     Event,
     InputExpected,
     SpeechBegan,
     SpeechStopped,
     Stage,
+    SttProgressed,
     TextStage,
     TranscriptHeard,
     TurnPredicted,
@@ -31,11 +31,11 @@ from services.call_gateway.stages.outbox import SoundOutbox
 from services.call_gateway.stages.shapes import expected_message, format_message, timing_of, trace_of
 from services.call_gateway.stages.stream import StreamLimits
 
-EarCommand = EndUtterance | DiscardUtterance | UpdateEar
+SttCommand = EndUtterance | DiscardUtterance | UpdateStt
 
 OPTIONAL_KINDS = frozenset({"media_idle", "update", "utterance_discard"})
 MAX_AHEAD_S = 3
-"""How far writing may run ahead of what the ear has listened to; over 2 s the conversation takes it for stalled."""
+"""How far writing may run ahead of what the STT stage has heard; over 2 s the conversation takes it for stalled."""
 
 _TEXT_STAGES = {
     stt_pb2.Transcript.STAGE_PARTIAL: TextStage.PARTIAL,
@@ -79,7 +79,7 @@ class SttStage:
         self._chunker = Chunker(call.audio_format)
         self._settled_sample = 0
         self._has_unsettled_speech = False
-        self._is_voice_heard = False  # by the ear, at this moment
+        self._is_voice_heard = False  # by the STT stage, at this moment
         self._is_server_leaving = False
         self._last_utterance_id = 0
         self._utterance_id_base = 0
@@ -104,7 +104,7 @@ class SttStage:
         self._utterance_id_base = self._last_utterance_id
         self._outbox = self._fresh_outbox(start_sample=start_sample)
         if start_sample and (self._expected or self._is_agent_speaking):
-            update = UpdateEar(start_sample, expected=self._expected, agent_is_speaking=self._is_agent_speaking)
+            update = UpdateStt(start_sample, expected=self._expected, agent_is_speaking=self._is_agent_speaking)
             self._outbox.push(_update(update))
         for chunk in kept:
             self._push(chunk)
@@ -133,7 +133,7 @@ class SttStage:
         self._send_chunk(self._chunker.flush())
         self._send_chunk(self._chunker.on_idle(idle))
 
-    def perform(self, command: EarCommand) -> None:
+    def perform(self, command: SttCommand) -> None:
         """Carry out one of the conversation's commands."""
         self._send_chunk(self._chunker.flush())
         match command:
@@ -145,7 +145,7 @@ class SttStage:
                 self._link.send(stt_pb2.StreamingRecognizeRequest(utterance_discard=discard))
                 self._is_voice_heard = False  # it was none, and its end may never be told
                 self._settled_until(to_sample)
-            case UpdateEar():
+            case UpdateStt():
                 self._language_codes = command.language_codes or self._language_codes
                 self._expected = command.expected or self._expected
                 if command.agent_is_speaking is not None:
@@ -210,7 +210,7 @@ class SttStage:
                 self._outbox.listened(response.progress.processed_sample)
                 if len(self._outbox):
                     self._link.wake()
-                self._on_event(EarProgressed(response.progress.processed_sample))
+                self._on_event(SttProgressed(response.progress.processed_sample))
             case "speech_activity":
                 self._has_unsettled_speech = True
                 self._is_voice_heard = response.speech_activity.kind == stt_pb2.SpeechActivity.KIND_BEGIN
@@ -285,7 +285,7 @@ def _activity(activity: stt_pb2.SpeechActivity) -> SpeechBegan | SpeechStopped:
     return SpeechStopped(activity.sample, activity.score)
 
 
-def _update(update: UpdateEar) -> stt_pb2.StreamingRecognizeRequest:
+def _update(update: UpdateStt) -> stt_pb2.StreamingRecognizeRequest:
     message = stt_pb2.RecognitionUpdate(
         language_codes=update.language_codes,
         effective_sample=update.effective_sample,

@@ -159,7 +159,7 @@ class AriCalls:
         for leg in list(self._media_legs.values()):
             leg.abandon(message)
 
-    def hear(self, event: AriEvent) -> None:
+    def on_event(self, event: AriEvent) -> None:
         """Hand an event to the call it is about. News of calls that are over is for nobody."""
         if isinstance(event, ChannelEntered):
             self._channel_entered(event)
@@ -173,9 +173,9 @@ class AriCalls:
                 case DialAnswered():
                     leg.transfer_taken()
                 case DtmfReceived(_, digit, duration_ms):
-                    leg.hear(KeyPressed(digit, duration_ms))
+                    leg.on_event(KeyPressed(digit, duration_ms))
                 case HoldSet(_, is_held):
-                    leg.hear(HoldChanged(is_held))
+                    leg.on_event(HoldChanged(is_held))
 
     def _hear_going(self, event: ChannelLeft | ChannelGone) -> None:
         """A channel left the application, for the dialplan or for good."""

@@ -31,7 +31,7 @@ class KeyHoles:
         self._n_unexplained = 0
         self._is_unexplained = False  # the hole that goes on now was told, and counted
 
-    def hear(self, event: LegEvent) -> list[LegEvent]:
+    def on_event(self, event: LegEvent) -> list[LegEvent]:
         """The events to pass on, in order."""
         match event:
             case CallerAudio(start_sample, content):
@@ -96,7 +96,7 @@ class HoldDoubt:
             self._patience_ms = DOUBT_AFTER_MS
         return is_news
 
-    def hear(self, event: LegEvent) -> bool:
+    def observe(self, event: LegEvent) -> bool:
         """Whether Asterisk should be asked now: for three seconds what came has spoken against what is believed."""
         match event:
             case CallerAudio(_, content):

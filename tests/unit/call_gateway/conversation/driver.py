@@ -87,7 +87,7 @@ class Call:
             if self.is_clock_running:
                 self.tell(ev.CallerAdvanced(self.sample()))
                 if self.is_ear_alive and self.ms % 500 == 0:
-                    self.tell(ev.EarProgressed(self.sample()))
+                    self.tell(ev.SttProgressed(self.sample()))
             self._pull()
         return self.commands[since:]
 

@@ -19,4 +19,4 @@ def talk(call: Call, heard: list[bytes]) -> None:
         start = call.sample()
         call.wait(FRAME_MS)
         call.tell(CallerAudio(start, content))
-        call.tell(ev.EarProgressed(call.sample()))
+        call.tell(ev.SttProgressed(call.sample()))

@@ -35,7 +35,7 @@ def test_an_ear_that_is_behind_and_comes_forward_is_not():
     base = call.sample()
     call.tell(ev.CallerAdvanced(base + 10 * 8000))
     for second in range(8):
-        call.tell(ev.EarProgressed(base + second * 8000))
+        call.tell(ev.SttProgressed(base + second * 8000))
         call.ms += 500
         call.tell(ev.CallerAdvanced(base + 10 * 8000 + second))
     assert not call.all(news.StageTroubled)

@@ -94,7 +94,7 @@ def test_another_language_is_listened_for_and_prompted_in():
     call = Call().greeted()
     turn_id = call.ask("tiếng Việt được không")
     call.tell(ev.ActionAsked("act-1", turn_id, False, ev.SwitchLanguage("vi")))
-    assert call.last(cmd.UpdateEar).language_codes == ("vi",)
+    assert call.last(cmd.UpdateStt).language_codes == ("vi",)
     assert cmd.ReportAction("act-1", is_done=True) in call.commands
     assert call.conversation.language_code == "vi"
 

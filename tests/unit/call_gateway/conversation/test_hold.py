@@ -17,7 +17,7 @@ def hold(call: Call, ms: int, *, is_clock_running: bool = True) -> None:
     call.wait(ms)
     if is_clock_running:
         call.tell(MediaIdle(start, call.sample(), IdleReason.HOLD))
-        call.tell(ev.EarProgressed(call.sample()))
+        call.tell(ev.SttProgressed(call.sample()))
     call.is_clock_running = running
     call.tell(HoldChanged(False))
 

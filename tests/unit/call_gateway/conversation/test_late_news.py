@@ -48,7 +48,7 @@ def stale_evidence(sample: int) -> list[ev.Event]:
         ev.TurnPredicted(1, sample, 0.99, 0, "COMPLETE"),
         ev.UtteranceSettled(1, sample, True),
         ev.UtteranceSettled(1, sample, False, "ENGINE_FAILED"),
-        ev.EarProgressed(sample),
+        ev.SttProgressed(sample),
     ]
 
 

@@ -117,7 +117,7 @@ def test_a_call_does_not_end_before_the_ear_has_heard_everything():
     call.tell(CallerStaysSilent())
     call.wait(400)
     assert not call.all(cmd.HangUp)
-    call.tell(ev.EarProgressed(call.sample() + 16_000))
+    call.tell(ev.SttProgressed(call.sample() + 16_000))
     call.wait(400)
     assert call.all(cmd.HangUp)
 

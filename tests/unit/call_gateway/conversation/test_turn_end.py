@@ -89,7 +89,7 @@ def test_a_pressed_key_is_no_silence():
     call.is_clock_running = False
     start = call.sample()
     call.tell(MediaIdle(start, start + 8000, IdleReason.DTMF))
-    call.tell(ev.EarProgressed(start + 8000))
+    call.tell(ev.SttProgressed(start + 8000))
     assert not call.all(cmd.EndUtterance)
     call.tell(MediaIdle(start + 8000, start + 8000 + 160 * 8, IdleReason.UNKNOWN))
     assert call.all(cmd.EndUtterance)

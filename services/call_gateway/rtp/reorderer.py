@@ -1,7 +1,7 @@
 """Puts packets in order. A missing one is awaited for a while, then given up (RFC 3550 appendix A.1).
 
 There is no playout delay: a packet that is next goes on at once. Only behind a gap does sound wait, and then it comes
-in one burst, which an ear does not mind.
+in one burst, which an STT stage does not mind.
 """
 
 from collections import deque
