@@ -27,6 +27,7 @@ class LineMonitor:
         self._step_samples = MEASURE_EVERY_MS * audio_format.sample_rate_hertz // 1000
         self._levels: deque[float] = deque(maxlen=MEMORY)
         self._next_sample = 0
+        self._window = np.hanning(0)
         self._last_packet_sample = 0  # where the last packet's sound ended
         self._has_packet_come = False
 
@@ -41,7 +42,9 @@ class LineMonitor:
         if frame.level < LOUD:
             return LineMeasured(frame.end_sample, frame.level, is_sound=False, peak_hertz=0)
         samples = decode(self._format, frame.content).astype(np.float32)
-        powers = np.abs(np.fft.rfft(samples * np.hanning(len(samples)))) ** 2
+        if len(samples) != len(self._window):
+            self._window = np.hanning(len(samples))
+        powers = np.abs(np.fft.rfft(samples * self._window)) ** 2
         peak = int(powers.argmax())
         hertz = peak * self._format.sample_rate_hertz // len(samples)
         is_sound = frame.level >= MODULATED * min(self._levels) or _is_tone(powers, peak)

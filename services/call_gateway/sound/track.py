@@ -54,22 +54,30 @@ class Track:
 
     def add_received(self, audio: CallerAudio) -> tuple[Frame, ...]:
         """Add a packet of the caller's, of any length; returns its frames. Concealed sound is not kept."""
-        content, step = audio.content, self._frame_bytes
-        pieces = [content] if len(content) <= step else [content[at : at + step] for at in range(0, len(content), step)]
+        start, content, concealed = audio
+        step, width = self._frame_bytes, self.audio_format.bytes_per_sample
+        if len(content) <= step:
+            frames = [Frame(start, start + len(content) // width, content, self._level(content), concealed)]
+        else:
+            frames = self._cut(audio)
+        if not concealed:
+            self._received.extend(frames)
+            oldest = start - self._kept_samples
+            while self._received and self._received[0].start_sample < oldest:
+                self._received.popleft()
+        return tuple(frames)
+
+    def _cut(self, audio: CallerAudio) -> list[Frame]:
+        start, content, concealed = audio
+        step, width = self._frame_bytes, self.audio_format.bytes_per_sample
+        pieces = [content[at : at + step] for at in range(0, len(content), step)]
         frames: list[Frame] = []
-        start, width = audio.start_sample, self.audio_format.bytes_per_sample
-        concealed = audio.concealed_samples
         for piece in pieces:
             end = start + len(piece) // width
             frames.append(Frame(start, end, piece, self._level(piece), min(concealed, end - start)))
             concealed -= frames[-1].concealed_samples
             start = end
-        if not audio.concealed_samples:
-            self._received.extend(frames)
-            oldest = audio.start_sample - self._kept_samples
-            while self._received and self._received[0].start_sample < oldest:
-                self._received.popleft()
-        return tuple(frames)
+        return frames
 
     def add_sent(self, content: bytes | None) -> None:
         """Add a frame that went out to the caller; None: comfort silence."""
@@ -119,7 +127,7 @@ class Track:
         if not content or len(content) % self.audio_format.bytes_per_sample:
             return 0.0
         if self._squares is not None:
-            return sqrt(float(self._squares[np.frombuffer(content, np.uint8)].sum()) / len(content))
+            return sqrt(float(np.add.reduce(self._squares.take(np.frombuffer(content, np.uint8)))) / len(content))
         samples = np.frombuffer(content, dtype="<i2").astype(np.float32)
         return sqrt(float(samples @ samples) / len(samples))
 
