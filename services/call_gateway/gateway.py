@@ -22,9 +22,8 @@ from services.call_gateway.reporting import Reporter
 from services.call_gateway.session import Session
 from services.call_gateway.settings import GatewaySettings, SharedStages
 from services.call_gateway.stage_limits import find_call_limit
-from services.call_gateway.stages.directory import check_agent
-from services.call_gateway.stages.stages import SERVICE_NAMES, StageChannels, is_stage_alive
-from services.call_gateway.watching import CallBegan, CallNews, CallOver, NewsDesk
+from services.call_gateway.stages.stages import SERVICE_NAMES, StageChannels, check_agent, is_stage_alive
+from services.call_gateway.watching import CallBegan, CallNews, CallOver, EventBus
 from services.runtime.channels import open_channel
 from services.runtime.errors import CapacityError, Draining, ServiceError
 from services.runtime.lifecycle import Lifecycle
@@ -44,7 +43,7 @@ class Gateway:
 
     def __init__(self, settings: GatewaySettings, lifecycle: Lifecycle) -> None:
         self.calls = CallTable()
-        self.news = NewsDesk()
+        self.news = EventBus()
         self._settings = settings
         self._lifecycle = lifecycle
         self._pace = StagePace()

@@ -61,7 +61,7 @@ log = get_logger(__name__)
 
 
 class Reporter:
-    """A listener of the news desk."""
+    """A listener of the event bus: log, metrics and trace."""
 
     def __init__(self) -> None:
         self._edges: dict[str, str] = {}  # of calls that are up, by call id

@@ -62,7 +62,7 @@ class CallGatewayService(call_pb2_grpc.CallGatewayServiceServicer):
         incoming = self._incoming(config)
         await self._gateway.check_agent(config.agent_id, tenant_id=config.tenant_id)
         leg = self._gateway.program.leg(incoming)
-        told = _Told(self._gateway, leg, fails_with_turn=config.fail_stream_on_turn_failure)
+        told = _CallEvents(self._gateway, leg, fails_with_turn=config.fail_stream_on_turn_failure)
 
         async def handle(requests: AsyncIterator[Request]) -> None:
             self._gateway.news.subscribe(told)
@@ -164,8 +164,8 @@ class CallGatewayService(call_pb2_grpc.CallGatewayServiceServicer):
         return call
 
 
-class _Told:
-    """A listener of the news desk: tells a program caller what happens on its own call."""
+class _CallEvents:
+    """A listener of the event bus: tells a program caller what happens on its own call."""
 
     def __init__(self, gateway: Gateway, leg: ProgramLeg, *, fails_with_turn: bool) -> None:
         self.last_words: Response | None = None

@@ -51,8 +51,8 @@ Listener = Callable[[CallNews], None]
 """Hears news at once, on the event loop; must return at once."""
 
 
-class NewsDesk:
-    """Passes news on, in order."""
+class EventBus:
+    """Event bus: passes events of calls on to its listeners, in order."""
 
     def __init__(self) -> None:
         self._listeners: dict[Listener, None] = {}

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import grpc
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+from voice.nlu.v1.nlu_pb2 import DescribeEngineRequest
 from voice.nlu.v1.nlu_pb2_grpc import NluServiceStub
 from voice.stt.v1.stt_pb2_grpc import SttServiceStub
 from voice.tts.v1.tts_pb2_grpc import TtsServiceStub
@@ -18,6 +19,7 @@ from services.call_gateway.stages.nlu import NluStage
 from services.call_gateway.stages.stream import StreamLimits
 from services.call_gateway.stages.stt import SttStage
 from services.call_gateway.stages.tts import TtsStage
+from services.runtime.errors import RequestError
 
 PROBE_LIMIT_S = 0.8
 """Less than the conversation waits for it."""
@@ -123,3 +125,27 @@ async def is_stage_alive(channel: grpc.aio.Channel, stage: Stage) -> bool:
     except grpc.aio.AioRpcError as error:
         return error.code() in (grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.NOT_FOUND)
     return bool(answer.status == HealthCheckResponse.SERVING)
+
+
+class UnknownAgent(RequestError):
+    """No agent has this name."""
+
+    reason = "UNKNOWN_AGENT"
+
+
+async def check_agent(nlu: grpc.aio.Channel, agent_id: str, *, tenant_id: str, limit_s: float) -> None:
+    """Raise UnknownAgent when the stage does not know the agent, or has it for other tenants. A stage that cannot be
+    asked is no reason to refuse: the call then apologises as any call does.
+    """
+    try:
+        described = await NluServiceStub(nlu).DescribeEngine(
+            DescribeEngineRequest(tenant_id=tenant_id), timeout=limit_s
+        )
+    except grpc.aio.AioRpcError:
+        return
+    known = sorted(agent.agent_id for agent in described.agents)
+    if agent_id not in known:
+        raise UnknownAgent(
+            f"no agent is called {agent_id[:64]!r}; there are {', '.join(known[:20]) or 'none for this tenant'}",
+            field="config.agent_id",
+        )

@@ -20,7 +20,7 @@ from services.call_gateway.edges.ari.events import (
     HoldSet,
 )
 from services.call_gateway.edges.ari.leg import FALLBACK_EXTENSION, AriLeg
-from services.call_gateway.edges.ari.line import Line, insist
+from services.call_gateway.edges.ari.line import Line, retry
 from services.call_gateway.edges.ari.names import Names
 from services.call_gateway.edges.ari.recovery import KnownVisit, Loss
 from services.call_gateway.edges.ari.settings import AriSettings
@@ -148,9 +148,9 @@ class AriCalls:
 
         async def work() -> None:
             way_on = {"context": self._settings.fallback_context, "extension": FALLBACK_EXTENSION, "priority": "1"}
-            await insist(partial(self._ari.post, "channels", channel_id, "continue", **way_on))
+            await retry(partial(self._ari.post, "channels", channel_id, "continue", **way_on))
             if bridge_id:
-                await insist(partial(self._ari.delete, "bridges", bridge_id))
+                await retry(partial(self._ari.delete, "bridges", bridge_id))
 
         self._tasks.create_task(work())
 
@@ -196,7 +196,7 @@ class AriCalls:
         if channel_id in self._media_legs:
             self._media_legs[channel_id].line.media_has_entered()
         elif self._names.call_of_media(channel_id) is not None:
-            self._tasks.create_task(insist(partial(self._ari.delete, "channels", channel_id)))
+            self._tasks.create_task(retry(partial(self._ari.delete, "channels", channel_id)))
         elif replaced_channel_id in self._legs and not self._legs[replaced_channel_id].is_over:
             leg = self._legs.pop(replaced_channel_id)
             self._legs[channel_id] = leg

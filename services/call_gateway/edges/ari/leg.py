@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from services.call_gateway.edges.ari.line import Line, insist
+from services.call_gateway.edges.ari.line import Line, retry
 from services.call_gateway.edges.ari.listening import HoldDoubt, KeyHoles
 from services.call_gateway.edges.ari.recovery import KnownVisit
 from services.call_gateway.edges.ari.settings import AriSettings
@@ -286,7 +286,7 @@ class AriLeg:
             return
         if self._is_caller_there:
             log.warning("caller_left_over", is_to_hang_up=self._wanted_end is not None)
-            await insist(self.send_on if self._wanted_end is None else self._hang_up_caller)
+            await retry(self.send_on if self._wanted_end is None else self._hang_up_caller)
         await self.line.remove()
 
     async def _hang_up_caller(self) -> None:
