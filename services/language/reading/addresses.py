@@ -7,11 +7,14 @@ from typing import Any
 from services.language.reading.numbers import Numbers
 from services.language.reading.rule import Rule
 
-_EMAIL = re.compile(r"(?<![\w.])[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
-_WEB = re.compile(
-    r"(?<![\w.@])(?:https?://)?(?:www\.)?(?:[a-z0-9-]+\.)+"
+_EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]++@[\w-]++(?:\.[\w-]++)+")
+_KNOWN = (
     r"(?:com|org|net|edu|gov|io|ai|app|dev|info|biz|clinic|shop|store|online|site|tech|health|dental|hotel|care|me|co|tv"
-    r"|vn|uk|us|ru|cn|de|fr|eu|au|ca|jp|kr|sg)\b(?::\d{2,5}\b)?(?:/[\w./-]*\w)?/?(?:\?[\w=&%.+-]*[\w=])?(?:#[\w-]*\w)?",
+    r"|vn|uk|us|ru|cn|de|fr|eu|au|ca|jp|kr|sg)"
+)
+_PATH = r"\b(?::\d{2,5}\b)?(?:/[\w./-]*\w)?/?(?:\?[\w=&%.+-]*[\w=])?(?:#[\w-]*\w)?"
+_WEB = re.compile(
+    rf"(?<![\w.@-])(?:(?:https?://(?:www\.)?|www\.)(?:[a-z0-9-]++\.)+[a-z]{{2,24}}|(?:[a-z0-9-]++\.)+{_KNOWN}){_PATH}",
     re.IGNORECASE,
 )
 

@@ -154,7 +154,7 @@ def bare_codes(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
         Rule(re.compile(r"[#№]\s?(?P<code>(?=[A-Z-]*+\d)[A-Z\d]+(?:-[A-Z\d]+)*+)(?![\w.]\w|\w)"), behind_hash),
         Rule(
             re.compile(
-                rf"(?<!{word})(?<![#$€£₫-])(?P<code>[A-Z]{{1,4}}-?\d{{3,}}[A-Z]?|\d{{2,}}[A-Z]{{2,3}}\d+)(?![\w-])"
+                rf"(?<!{word})(?<![#$€£₫-])(?P<code>[A-Z]{{1,4}}-?\d{{3,}}[A-Z]?|[A-Z]{{1,4}}\d+(?:-\d{{3,}})+|\d{{2,}}[A-Z]{{2,3}}\d+)(?![\w-])"
             ),
             lambda match: characters(match["code"], numbers),
         ),

@@ -7,6 +7,7 @@ from typing import Any
 from services.language.reading.addresses import address_rules
 from services.language.reading.codes import AnnouncedCodes, bare_codes, characters, dialled, with_extension
 from services.language.reading.english_dates import EnglishDates
+from services.language.reading.english_money import NUMBER, EnglishMoney
 from services.language.reading.english_places import house_number_rules, weekday_rules
 from services.language.reading.numbers import Numbers
 from services.language.reading.rule import (
@@ -18,6 +19,7 @@ from services.language.reading.rule import (
     apart,
     idiom_rule,
     key_rules,
+    range_rule,
     roman,
     short_word_rules,
     sign_rule,
@@ -28,13 +30,13 @@ from services.language.reading.rule import (
 )
 from services.language.reading.telephone import telephone_rules
 
-_NUMBER = r"(?P<whole>\d{1,3}(?:,\d{3})+|\d{1,3}(?:[\u00a0\u202f]\d{3})+|\d+)(?:\.(?P<fraction>\d+))?"
 _HALF_DAY = r"(?P<half>[aApP])\.?\s?[mM]\b\.?"
 _DASH = r"\s?[-–—]\s?"
 _WITHIN = r"(?:\.(?=\s[a-z\d(]))?"
 """The dot of an abbreviation within a sentence."""
 
 _SIGN = "[$€£]"
+_OPEN_DOUBLE_QUOTE = re.compile(r"(?<!\w)[\"“](?=\S)[^\"”]*$")
 _OPEN_QUOTE = re.compile(r"(?<!\w)['‘]")
 
 
@@ -51,11 +53,9 @@ class _English:
         self._announced = AnnouncedCodes(words, self._numbers)
         self._to: str = words["range"]
         self._and: str = words["and"]
-        self._scales: Mapping[str, str] = words["scales"]
         self._units: Mapping[str, list[str]] = words["units"]
-        self._scale = rf"(?:\s?(?P<scale>{any_of(self._scales)})\b)?"
-        self._currency = any_of(words["currencies"])
         self._unit = any_of(self._units)
+        self._measured = re.compile(rf"\s(?:{any_of(words['measured_things'])})\b")
 
     def rules(self) -> Sequence[Rewriter]:
         return (
@@ -67,7 +67,8 @@ class _English:
             *self._dates.rules(),
             *telephone_rules(self._words, self._numbers),
             *self._times(),
-            *self._money(),
+            idiom_rule(self._words["idioms"]),
+            *EnglishMoney(self._words, self._numbers).rules(),
             *self._quantities(),
             self._announced.far(),
             *weekday_rules(self._words),
@@ -78,7 +79,7 @@ class _English:
     def _codes(self) -> list[Rewriter]:
         vanity = (
             r"(?<![\w-])(?<![.,]\d)(?:\+?1[- .])?(?:[2-9]\d\d[-.]|\([2-9]\d\d\)\s?)[A-Z]{3,7}"
-            r"(?:[- ]?\d{1,4}(?:-[A-Z]{3,7})?)?(?![\w])"
+            r"(?:[- ]?\d{1,4}(?:-[A-Z]{3,7})?|-[A-Z]{2,7})?(?![\w])"
         )
         plus = f"{self._words['plus']} "
         return [
@@ -87,6 +88,10 @@ class _English:
                 lambda match: (plus if match[0].startswith("+") else "") + characters(match[0], self._numbers),
             ),
             Rule(re.compile(r"(?<![\w-])1-8\d\d(?![\w-]|[.,]\d)"), lambda match: characters(match[0], self._numbers)),
+            Rule(
+                re.compile(r"(?<=,\s[A-Z]{2}\s)\d{5}(?:-\d{4})?(?![\w-]|[.,]\d)"),
+                lambda match: characters(match[0], self._numbers),
+            ),
             self._announced,
             *bare_codes(self._words, self._numbers),
         ]
@@ -98,10 +103,20 @@ class _English:
         return [
             Rule(re.compile(before + score), self._score),
             Rule(re.compile(rf"{clock}(?:\s?{_HALF_DAY})?"), self._time),
+            Rule(re.compile(rf"(?<![\d:.])(?P<hour>1[0-2]|0?[1-9])\.(?P<minute>[0-5]\d)\s?{_HALF_DAY}"), self._time),
+            Rule(re.compile(r"(?<![\w:.,])(?P<whole>\d{1,2})h\s?(?P<minutes>[0-5]?\d)(?:m|min)?(?!\w)"), self._lasting),
             Rule(re.compile(r"(?<![\d:.])24:00(?![\d:])"), lambda _: str(self._words["midnight"])),
             Rule(re.compile(rf"(?<![\w:.,])(?P<before>){score}"), self._score),
             Rule(re.compile(rf"(?<![\d:.])(?P<hour>1[0-2]|[1-9])\s?{_HALF_DAY}"), self._time),
         ]
+
+    def _lasting(self, match: re.Match[str]) -> str:
+        """Hours and minutes: "1h30m"."""
+        hours, minutes = (
+            self._numbers.counted(match[key].lstrip("0") or "0", "", self._units[unit])
+            for key, unit in (("whole", "hr"), ("minutes", "min"))
+        )
+        return f"{hours} {minutes}"
 
     def _score(self, match: re.Match[str]) -> str:
         return f"{match['before']}{self._numbers.whole(match['one'])} {self._to} {self._numbers.whole(match['other'])}"
@@ -121,68 +136,8 @@ class _English:
             words += f" {self._and} {self._numbers.counted(str(int(parts['second'])), '', self._units['s'])}"
         return with_lost_dot(match, words + half)
 
-    def _money(self) -> list[Rule]:
-        dotted = r"(?P<whole>\d{1,3}(?:\.\d{3})+)(?P<fraction>)(?P<scale>)(?![\d.]\d)"
-        continental = r"(?P<whole>\d{1,3}(?:\.\d{3})+|\d+),(?P<fraction>\d\d)(?P<scale>)(?!\d|[.,]\d)"
-        side = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d\d?)?"
-        low_scale = self._scale.replace("<scale>", "<low_scale>")
-        of_dots = any_of(self._words["dotted_currencies"])
-        return [
-            Rule(
-                re.compile(rf"(?P<currency>{self._currency})(?P<whole>\d[\d,]*)(?=-[a-z])"),
-                lambda match: (
-                    f"{self._numbers.whole(match['whole'])} {self._words['currencies'][match['currency']][0]}"
-                ),
-            ),
-            Rule(re.compile(rf"(?P<currency>{self._currency})\s?{continental}"), self._sum),
-            Rule(re.compile(rf"(?<![\w.,]){continental}\s?(?P<currency>{self._currency})(?!\w)"), self._sum),
-            Rule(
-                re.compile(
-                    rf"(?P<currency>{self._currency})\s?(?P<low>{side}){low_scale}{_DASH}(?P=currency)?"
-                    rf"(?P<high>{side})(?![\d.]\d){self._scale}(?!\w)"
-                ),
-                self._range_of_sums,
-            ),
-            Rule(re.compile(rf"(?P<currency>{of_dots})\s?{dotted}"), self._sum),
-            Rule(re.compile(rf"(?P<currency>{self._currency})\s?{_NUMBER}{self._scale}"), self._sum),
-            Rule(re.compile(rf"(?<![\w.,]){dotted}\s?(?P<currency>{of_dots})(?!\w)"), self._sum),
-            Rule(re.compile(rf"(?<![\w.,]){_NUMBER}{self._scale}\s?(?P<currency>{self._currency})(?!\w)"), self._sum),
-            Rule(
-                re.compile(rf"(?<![\w.,]){_NUMBER}(?P<scale>{any_of(self._words['short_scales'])})(?!\w)"),
-                lambda match: f"{self._decimal(match)} {self._scales[match['scale']]}",
-            ),
-        ]
-
     def _decimal(self, match: re.Match[str]) -> str:
         return self._numbers.decimal(match["whole"], match["fraction"] or "")
-
-    def _range_of_sums(self, match: re.Match[str]) -> str:
-        forms = self._words["currencies"][match["currency"]]
-        scale, low_scale = (f" {self._scales[match[key]]}" if match[key] else "" for key in ("scale", "low_scale"))
-
-        def side(text: str) -> str:
-            whole, _, fraction = text.partition(".")
-            if len(fraction) == 2 and int(fraction):
-                cents = self._numbers.counted(fraction, "", forms[2:])
-                return f"{self._numbers.whole(whole)} {forms[1]} {self._and} {cents}"
-            return self._numbers.decimal(whole, fraction.rstrip("0"))
-
-        has_cents = "." in match["high"].replace(".00", "")
-        return f"{side(match['low'])}{low_scale} {self._to} {side(match['high'])}{scale}" + (
-            "" if has_cents else f" {forms[1]}"
-        )
-
-    def _sum(self, match: re.Match[str]) -> str:
-        forms = self._words["currencies"][match["currency"]]
-        whole, fraction = match["whole"].replace(",", "").replace(".", ""), match["fraction"] or ""
-        if match["scale"]:
-            return f"{self._numbers.decimal(whole, fraction)} {self._scales[match['scale']]} {forms[1]}"
-        if len(fraction) != 2:
-            return self._numbers.counted(whole, fraction, forms[:2])
-        parts = [self._numbers.counted(whole, "", forms[:2])] if whole.strip("0") else []
-        if int(fraction):
-            parts.append(self._numbers.counted(str(int(fraction)), "", forms[2:]))
-        return f" {self._and} ".join(parts) or self._numbers.counted("0", "", forms[:2])
 
     def _quantities(self) -> list[Rule]:
         words, numbers = self._words, self._numbers
@@ -193,7 +148,7 @@ class _English:
         return [
             Rule(
                 re.compile(
-                    rf"(?<![\w.,]){_NUMBER}[\s-]?(?P<unit>{self._unit})\.?[\s-](?={any_of(words['measured_things'])}\b)"
+                    rf"(?<![\w.,]){NUMBER}[\s-]?(?P<unit>{self._unit})\.?[\s-](?={any_of(words['measured_things'])}\b)"
                 ),
                 lambda match: f"{self._decimal(match)} {self._units[match['unit']][0]} ",
             ),
@@ -210,6 +165,12 @@ class _English:
                 ),
             ),
             Rule(
+                re.compile(
+                    r"(?:(?<![\w.,])|(?<=[\"”″]x))(?P<whole>\d{1,3})(?:\.(?P<fraction>\d{1,2}))?[\"”″](?=x\d|\W|$)"
+                ),
+                self._inches,
+            ),
+            Rule(
                 re.compile(rf"(?<![\w.,])(?P<feet>\d{{1,3}})\s?ft\.?\s(?P<inches>\d|1[01])\s?in\b{_WITHIN}"),
                 lambda match: (
                     f"{numbers.counted(match['feet'], '', words['units']['ft'])} "
@@ -218,17 +179,21 @@ class _English:
             ),
             Rule(re.compile(rf"(?<=[\w$€£])/(?P<unit>{any_of(per)})(?!\w)"), lambda match: f" {per[match['unit']]}"),
             Rule(
-                re.compile(rf"(?:(?<![\w.,])|(?<=\dx)){_NUMBER}(?P<gap>\s?)(?P<unit>{self._unit})(?!\w){_WITHIN}"),
+                re.compile(
+                    rf"(?P<before>(?<!\w)(?i:{pressure})(?:\s(?:{any_of([*words['copulas'], words['of']])}))?\s)?"
+                    rf"(?<![\w/.,-])(?P<upper>\d{{2,3}})/(?P<lower>\d{{2,3}})(?!\d)"
+                    rf"(?:\s?(?P<unit>{any_of(words['pressure_units'])})(?!\w))?"
+                ),
+                self._pressure,
+            ),
+            Rule(
+                re.compile(rf"(?<![\w.,])(?P<whole>\d+),(?P<fraction>\d\d?)(?P<gap>\s?)(?P<unit>{self._unit})(?!\w)"),
                 self._quantity,
             ),
-            idiom_rule(words["idioms"]),
+            Rule(re.compile(rf"\b(?P<tens>10+)s(?=\s{words['of']}\b)"), self._hundreds),
             Rule(
-                re.compile(
-                    rf"(?P<before>(?i:{pressure})(?:\s(?:is|was|of))?\s)(?P<upper>\d{{2,3}})/(?P<lower>\d{{2,3}})(?!\d)"
-                ),
-                lambda match: (
-                    f"{match['before']}{numbers.whole(match['upper'])} {words['over']} {numbers.whole(match['lower'])}"
-                ),
+                re.compile(rf"(?:(?<![\w.,])|(?<=\dx)){NUMBER}(?P<gap>\s?)(?P<unit>{self._unit})(?!\w){_WITHIN}"),
+                self._quantity,
             ),
             Rule(
                 re.compile(
@@ -240,17 +205,41 @@ class _English:
                 re.compile(rf"(?<![\w/])(?P<before>\d{{1,15}} |\d{{1,15}}(?={VULGAR}))?{fraction}(?![\w/])"),
                 self._fraction,
             ),
-            Rule(
-                re.compile(
-                    rf"(?:(?<=\d)|(?<=\d[^\W\d_])|(?<=\d[^\W\d_]{{2}})|(?<=\d[°%])|(?<=\.m\.)|(?<=\s[ap]m)){_DASH}(?={_SIGN}?\d)"
-                ),
-                lambda _: f" {self._to} ",
-            ),
+            Rule(re.compile(rf"(?:(?<=\.m\.)|(?<=\s[ap]m)){_DASH}(?=\d)"), lambda _: f" {self._to} "),
+            Rule(re.compile(rf"(?<=\d)\s?−\s?(?={_SIGN}?\d)"), lambda _: f" {words['minus']} "),
+            range_rule(f" {self._to} ", [*self._units, *words["currencies"], *words["scales"]]),
             Rule(re.compile(rf"(?<![\w)])[-−](?={_SIGN}?\d)"), lambda _: f"{words['minus']} "),
             *times_rules(words["by"], words["times"]),
             *key_rules(words["keys"]),
+            Rule(
+                re.compile(rf"\b[Nn]o\.(?=:|\s(?:{any_of(words['copulas'])})\b)"),
+                lambda _: str(words["hash"]),
+            ),
             Rule(re.compile(r"(?:#|\bNo\.\s?|\bno\.\s?)(?=\d)"), lambda _: f"{words['hash']} "),
         ]
+
+    def _inches(self, match: re.Match[str]) -> str | None:
+        """A sign for inches that closes no quotation; a thing behind them is measured: "a 32-inch TV"."""
+        before, behind = match.string[: match.start()], match.string[match.end() :]
+        opening = _OPEN_DOUBLE_QUOTE.search(before)
+        if opening and match[0][-1] in '"”':
+            return None
+        inches: list[str] = self._units["in"]
+        is_measured = self._measured.match(behind) is not None
+        return self._numbers.counted(match["whole"], match["fraction"] or "", inches[:1] if is_measured else inches)
+
+    def _pressure(self, match: re.Match[str]) -> str | None:
+        """A blood pressure, which a word before it or its unit tells: "BP 120/80", "120/80 mmHg"."""
+        if not match["before"] and not match["unit"]:
+            return None
+        upper, lower = (self._numbers.whole(match[key]) for key in ("upper", "lower"))
+        unit = f" {self._units[match['unit']][-1]}" if match["unit"] else ""
+        return f"{match['before'] or ''}{upper} {self._words['over']} {lower}{unit}"
+
+    def _hundreds(self, match: re.Match[str]) -> str:
+        """Many of them: "100s of people"."""
+        words = self._numbers.whole(match["tens"]).removeprefix(f"{self._words['digits'][1]} ")
+        return f"{words}{self._words['plurals']['']}"
 
     def _quantity(self, match: re.Match[str]) -> str | None:
         unit = match["unit"]
@@ -304,6 +293,10 @@ class _English:
                 ),
             ),
             Rule(
+                re.compile(r"(?<![\w.])(?:[A-Z]\.){2,9}+(?!\w)"),
+                lambda match: with_lost_dot(match, " ".join(match[0].replace(".", ""))),
+            ),
+            Rule(
                 re.compile(r"(?<=[A-Z]\w )St\.|(?<=[a-z] )St\.(?!\s[A-Z])|(?<=\w\w )St\.(?=\s?[,;]|\s*$)"),
                 lambda match: with_lost_dot(match, words["street"]),
             ),
@@ -332,11 +325,7 @@ class _English:
                 lambda match: f"{numbers.whole(match[1])} {self._words['stroke']} {numbers.whole(match[2])}",
             ),
             Rule(re.compile(r"(?<=\d)/(?=\d)"), lambda _: f" {self._words['stroke']} "),
-            Rule(
-                re.compile(r"(?<=,\s[A-Z]{2}\s)\d{5}(?:-\d{4})?(?![\w-]|[.,]\d)"),
-                lambda match: characters(match[0], numbers),
-            ),
-            Rule(re.compile(_NUMBER), self._number),
+            Rule(re.compile(NUMBER), self._number),
             sign_rule(self._words["signs"]),
         ]
 

@@ -5,11 +5,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from services.language.reading.numbers import Numbers
-from services.language.reading.rule import Rule, any_of
+from services.language.reading.rule import Rule, any_of, full_year, with_lost_dot
 
 _DAY = r"(?P<day>[0-3]?\d)(?:st|nd|rd|th)?\b"
 _YEAR = r"(?P<year>[12]\d{3})\b"
 _RECENT = r"(?:19|20)\d\d"
+_DASH = r"\s?[-–—]\s?"
+_LONGEST_SPAN = 20  # years whose second is written with two digits
 _LONGEST_BEFORE = 40  # code points in which a date is announced
 
 
@@ -29,6 +31,8 @@ class EnglishDates:
         self._of: str = words["of"]
         day = any_of([*words["date_words"], *words["weekdays"], *words["weekdays"].values()])
         joiners = any_of([*words["list_words"], words["range"]])
+        self._joiners = joiners
+        self._the: str = words["the"]
         self._announcing = re.compile(
             rf"(?<!\w)(?:{day})\.?(?:\s(?:{any_of(words['date_links'])}))*[\s,:]+"
             rf"(?:\d{{1,2}}/\d{{1,2}}\s?(?:[-–,]|\b(?:{joiners})\b)\s?)*$",
@@ -44,7 +48,14 @@ class EnglishDates:
     def rules(self) -> list[Rule]:
         """In the order in which they are asked."""
         plain = self._figures.replace("[/.-]", "/")
+        joiners = self._joiners
         return [
+            Rule(
+                re.compile(
+                    rf"\b{self._month}{_DASH}(?P<last>{any_of(self._month_numbers)})\b(?!\.?\s\d{{1,2}}(?!\d))\.?(?:\s(?P<year>{_RECENT})\b)?"
+                ),
+                self._months_between,
+            ),
             Rule(re.compile(rf"\b{self._month}\s+(?P<first>[0-3]?\d)\s?[-–—]\s?{_DAY}(?:,?\s+{_YEAR})?"), self._date),
             Rule(re.compile(rf"\b{self._month}\s+{_DAY}(?:,?\s+{_YEAR})?"), self._date),
             Rule(
@@ -72,6 +83,12 @@ class EnglishDates:
                 re.compile(rf"\b(?P<before>(?i:{self._year_prefix}))-(?P<year>[12]\d\d0)'?s\b"),
                 lambda match: f"{match['before']} {self._plural(match['year'])}",
             ),
+            Rule(
+                re.compile(
+                    rf"(?<![\w.,])(?P<tens>[1-9]0)'?s(?P<joint>\s(?:{joiners})\s|{_DASH})(?P<the>{self._the}\s)?['’]?(?P<others>[1-9]0)'?s\b"
+                ),
+                self._decades,
+            ),
             Rule(re.compile(r"(?<![\w.,])(?P<year>[12]\d\d0)'?s\b"), lambda match: self._plural(match["year"])),
             Rule(
                 re.compile(r"(?<!\w)['’](?P<tens>[2-9]0)s\b"),
@@ -94,6 +111,10 @@ class EnglishDates:
                 self._years,
             ),
             Rule(
+                re.compile(rf"(?<![\w./,$€£-])(?P<year>{_RECENT})(?:/|{_DASH})(?P<last>\d\d)(?![\w/%-]|[.,:]\d)"),
+                self._short_years,
+            ),
+            Rule(
                 re.compile(rf"\b(?P<before>(?i:{self._year_word})\s+)(?P<year>{_RECENT})\b(?![-.,:/]\d|%|\s?[€£°])"),
                 self._year,
             ),
@@ -109,6 +130,26 @@ class EnglishDates:
     def _years(self, match: re.Match[str]) -> str | None:
         first, last = int(match["year"]), int(match["last"])
         return f"{self._numbers.year(first)} {self._to} {self._numbers.year(last)}" if first < last else None
+
+    def _short_years(self, match: re.Match[str]) -> str | None:
+        """The second of two years without its century: "1990-95", "2020/21"."""
+        first, last = int(match["year"]), int(match["last"])
+        if not first % 100 < last <= first % 100 + _LONGEST_SPAN:
+            return None
+        return f"{self._numbers.year(first)} {self._to} {self._numbers.whole(match['last'])}"
+
+    def _months_between(self, match: re.Match[str]) -> str:
+        first, last = (self._months[self._month_numbers[match[key]] - 1] for key in ("month", "last"))
+        year = f" {self._numbers.year(int(match['year']))}" if match["year"] else ""
+        return with_lost_dot(match, f"{first} {self._to} {last}{year}")
+
+    def _decades(self, match: re.Match[str]) -> str | None:
+        """Two that follow each other are no seconds: "70s and 80s"."""
+        if int(match["tens"]) + 10 != int(match["others"]):
+            return None
+        first, others = (self._in_plural(self._numbers.whole(match[key])) for key in ("tens", "others"))
+        joint = match["joint"] if match["joint"].strip("-–— ") else f" {self._to} "
+        return f"{first}{joint}{match['the'] or ''}{others}"
 
     def _short_year(self, match: re.Match[str]) -> str:
         year = int(match["year"])
@@ -137,5 +178,5 @@ class EnglishDates:
             words = f"{self._numbers.ordinal(day)} {self._of} {self._months[month - 1]}"
         if parts.get("year"):
             written = int(parts["year"])
-            words += f", {self._numbers.year(written if written >= 100 else 2000 + written)}"
+            words += f", {self._numbers.year(full_year(written))}"
         return (parts.get("before") or "") + words

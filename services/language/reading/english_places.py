@@ -7,22 +7,28 @@ from typing import Any
 from services.language.reading.numbers import Numbers
 from services.language.reading.rule import Rule, any_of, with_lost_dot
 
-_DASH = re.compile(r"\s?[-–—]\s?")
+_BETWEEN = r"\s?[-–—]\s?"
+_DASH = re.compile(_BETWEEN)
+_NUMBERED_STREET = re.compile(r"\d(?:st|nd|rd|th)\s$")  # "5th Ave", but not "the 3rd Dr. Lee sees"
+_NAME = re.compile(r"\s[A-Z]")
 _LONGEST_ADDRESS = 60  # code points before the word for the street
 
 
 def house_number_rules(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
     """Numbers of four digits are said as two of two: "sixteen hundred Oak Street"."""
     streets, compass = words["streets"], words["compass"]
-    name = rf"(?:\s(?:{any_of(compass)})\.?)?(?:\s[A-Z][\w'’.]*){{1,3}}?\s(?:{any_of(streets)})(?!\w)"
-    before = re.compile(rf"\d\w*(?:\s(?:{any_of(compass)})\.?)?(?:\s[A-Z][\w'’.]*){{1,3}}\s$")
+    word = r"\s(?:[A-Z][\w'’.]*|\d{1,3}(?:st|nd|rd|th)(?!\w))"
+    name = rf"(?:\s(?:{any_of(compass)})\.?)?(?:{word}){{1,3}}?\s(?:{any_of(streets)})(?!\w)"
+    before = re.compile(rf"\d\w*(?:\s(?:{any_of(compass)})\.?)?(?:{word}){{1,3}}\s$")
 
     def number(match: re.Match[str]) -> str:
         text = match["number"]
         return numbers.year(int(text)) if len(text) == 4 and text[0] != "0" else numbers.digits(text)
 
     def street(match: re.Match[str]) -> str | None:
-        if not before.search(match.string[max(0, match.start() - _LONGEST_ADDRESS) : match.start()]):
+        text = match.string[max(0, match.start() - _LONGEST_ADDRESS) : match.start()]
+        is_numbered = _NUMBERED_STREET.search(text) and not _NAME.match(match.string, match.end())
+        if not before.search(text) and not is_numbered:
             return None
         words = f"{streets[match['street']]} {compass[match['side']]}" if match["side"] else streets[match["street"]]
         return with_lost_dot(match, words)
@@ -30,6 +36,10 @@ def house_number_rules(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]
     side = rf"(?:\s(?P<side>{any_of(compass)})(?!\w)\.?)?"
     return [
         Rule(re.compile(rf"(?<![\w#$€£.,/-])(?P<number>\d{{4,5}})(?={name})"), number),
+        Rule(
+            re.compile(rf"(?<=\d )(?P<side>{any_of(compass)})\.?(?=(?:{word}){{1,3}}?\s(?:{any_of(streets)})(?!\w))"),
+            lambda match: str(compass[match["side"]]),
+        ),
         Rule(re.compile(rf"(?<=\s)(?P<street>{any_of(streets)})(?!\w)\.?{side}"), street),
     ]
 
@@ -40,6 +50,7 @@ def weekday_rules(words: Mapping[str, Any]) -> list[Rule]:
     known: Mapping[str, str] = words["weekdays"]
     doubtful = any_of(words["doubtful_weekdays"])
     weekday, joiners = any_of(known), any_of([*words["list_words"], to])
+    every = any_of([*known, *known.values()])
     name = re.compile(rf"({weekday})\b\.?")
 
     def days(match: re.Match[str]) -> str:
@@ -47,6 +58,7 @@ def weekday_rules(words: Mapping[str, Any]) -> list[Rule]:
         return with_lost_dot(match, _DASH.sub(f" {to} ", said).replace("&", words["and"]))
 
     return [
+        Rule(re.compile(rf"\b(?:{every}){_BETWEEN}(?:{every})\b"), days),
         Rule(re.compile(rf"\b(?:{weekday})\b\.?(?:(?:\s?[-–—,/&]\s?|\s(?:{joiners})\s)(?:{weekday})\b\.?)+"), days),
         Rule(
             re.compile(rf"\b(?!(?:{doubtful})\b(?!\.|\s\d))(?P<day>{weekday})\b\.?"),

@@ -15,9 +15,12 @@ from services.language.reading.rule import (
     Rule,
     any_of,
     apart,
+    gap_of_score,
     idiom_rule,
     key_rules,
     letter,
+    per_rule,
+    range_rule,
     short_word_rules,
     sign_rule,
     times_rules,
@@ -29,7 +32,7 @@ from services.language.reading.shape import check_shape
 from services.language.reading.telephone import telephone_rules
 
 _WHOLE = r"(?P<whole>\d{1,3}(?:[ \u00a0\u202f]\d{3})+(?!\d)|\d{1,3}(?:,\d{3})+(?!\d)|\d+)"
-_HOUR = r"(?P<hour>[01]?\d|2[0-3])"
+_HOUR = r"(?P<hour>[01]?\d|2[0-3]|24(?=[:：]00))"
 
 _LONGEST_UNIT = 16  # code points of a number's end and its unit
 _LARGEST_DENOMINATOR = 10  # of what is said as a fraction
@@ -58,16 +61,17 @@ def rules(language_code: str) -> Sequence[Rewriter]:
         announced,
         *bare_codes(words, phone_numbers),
         *_times(words, numbers),
+        *_weekdays(words),
         *_sums(words, numbers, number, scale),
         idiom_rule(words.get("idioms", {})),
         *_quantities(words, numbers, number),
         announced.far(),
         *short_word_rules(words),
-        *key_rules(words["keys"]),
+        *key_rules(words["keys"], gap=words.get("gap", " ")),
         *times_rules(words.get("times_sign", words["signs"].get("×", "×"))),
         *_fractions(words, numbers),
         *_chains(words, numbers),
-        Rule(re.compile(rf"{_apart(words)}{number}(?!\d)|\d+"), lambda match: _number(match, numbers)),
+        Rule(re.compile(rf"(?:{_apart(words)}|(?<=\dx)){number}(?!\d)|\d+"), lambda match: _number(match, numbers)),
         sign_rule(words["signs"], gap=words.get("gap", " ")),
     )
 
@@ -113,24 +117,49 @@ def _times(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
         key = "sharp" if minute == 0 else "low" if minute < 10 else "plain"
         ruleset = rulesets.get((match["before"] or "").strip().lower(), "")
         said: str = times.get("hours", {}).get(str(hour), "")
-        return (match["before"] or "") + str(times[key]).format(
+        spoken = str(times[key]).format(
             hour=said or numbers.whole(match["hour"], ruleset),
             minute=numbers.whole(match["minute"], ruleset if key == "plain" else ""),
         )
+        if match["second"]:
+            second = str(int(match["second"]))
+            seconds = numbers.counted(second, "", times["second"]) if "second" in times else numbers.whole(second)
+            spoken += f"{words.get('gap', ' ')}{seconds}"
+        return (match["before"] or "") + spoken
 
     gap: str = words.get("gap", " ")
 
     def score(match: re.Match[str]) -> str:
-        return f"{numbers.whole(match['one'])}{words.get('ratio', gap)}{numbers.whole(match['other'])}"
+        ratio: str = words.get("ratio", gap)
+        parted = ratio if ratio.strip() else gap_of_score(match, ratio)
+        return f"{numbers.whole(match['one'])}{parted}{numbers.whole(match['other'])}"
 
     return [
         Rule(
             re.compile(
-                rf"(?P<before>(?<!\w)(?i:{before})\s)?(?<![\d:.,]){_HOUR}[:：](?P<minute>[0-5]\d)(?::[0-5]\d)?(?![\d:])"
+                rf"(?P<before>(?<!\w)(?i:{before})\s)?(?<![\d:.,]){_HOUR}[:：](?P<minute>[0-5]\d)(?:[:：](?P<second>[0-5]\d))?(?![\d:])"
             ),
             clock,
         ),
         Rule(re.compile(rf"(?<!{letter(words)})(?<![\d:.,])(?P<one>\d{{1,2}}):(?P<other>\d{{1,2}})(?![\d:])"), score),
+    ]
+
+
+def _weekdays(words: Mapping[str, Any]) -> list[Rule]:
+    """Weekdays written short, and a dash between two of them."""
+    known: Mapping[str, str] = words.get("weekdays", {})
+    if not known:
+        return []
+    name = rf"(?i:{any_of(known)})"
+
+    def between(match: re.Match[str]) -> str:
+        first, last = (known[match[key].lower()] for key in ("first", "last"))
+        return with_lost_dot(match, f"{first}{words['range']}{last}")
+
+    start, end = rf"(?<!{letter(words)})", rf"(?!{letter(words)})"
+    return [
+        Rule(re.compile(rf"{start}(?P<first>{name})\.?\s?[-–—~～]\s?(?P<last>{name}){end}\.?"), between),
+        Rule(re.compile(rf"{start}{name}{end}"), lambda match: known[match[0].lower()]),
     ]
 
 
@@ -177,20 +206,23 @@ def _quantities(words: Mapping[str, Any], numbers: Numbers, number: str) -> list
     gap: str = words.get("gap", " ")
     of_two = words.get("two", {"before": [], "not_behind": [], "spoken": ""})
     split = any_of(words.get("split_units", ()))
-    per: Mapping[str, str] = words.get("per", {})
-    spoken_units = any_of([*units, *words["currencies"]])
-    priced = re.compile(rf"\d\s?(?:{spoken_units})$")
-
-    def one_of(match: re.Match[str]) -> str | None:
-        before = match.string[max(0, match.start() - _LONGEST_UNIT) : match.start()]
-        return f"{gap}{per[match['per']]}" if priced.search(before) else None
+    priced = [*units, *words["currencies"]]
 
     def percent(match: re.Match[str]) -> str:
         if "percent_before" in words:
             return f"{words['percent_before']}{gap}{numbers.decimal(match['whole'], match['fraction'] or '')}"
         return numbers.counted(match["whole"], match["fraction"] or "", words["percent"])
 
+    def percents(match: re.Match[str]) -> str:
+        low = numbers.decimal(match["low"], match["part"] or "")
+        return f"{words['percent_before']}{gap}{low}{gap}{words['range'].strip()}{gap}{percent(match)}"
+
+    ranges = []
+    if "percent_before" in words:
+        low = number.replace("<whole>", "<low>").replace("<fraction>", "<part>")
+        ranges.append(Rule(re.compile(rf"{_apart(words)}{low}\s?%?\s?[-–—~～]\s?{number}\s?%"), percents))
     return [
+        *ranges,
         Rule(re.compile(rf"{_apart(words)}{number}\s?%"), percent),
         Rule(
             re.compile(
@@ -206,19 +238,13 @@ def _quantities(words: Mapping[str, Any], numbers: Numbers, number: str) -> list
                 match, _counted(match["whole"], match["fraction"] or "", units[match["unit"]], words, numbers)
             ),
         ),
-        Rule(
-            re.compile(rf"(?<=[^\W\d]|[₽¥$€.])/(?P<per>{any_of(per)})(?!{letter(words)})"),
-            lambda match: (
-                f"{gap}{per[match['per']]}"
-                if priced.search(match.string[max(0, match.start() - 16) : match.start()])
-                else None
-            ),
-        ),
+        per_rule(words.get("per", {}), priced, gap=gap),
         Rule(
             re.compile(rf"{_apart(words)}(?<!{any_of(of_two['not_behind'])})2(?=\s?(?:{any_of(of_two['before'])}))"),
             lambda _: of_two["spoken"],
         ),
-        Rule(re.compile(r"(?:(?<=\d)|(?<=\d[%°]))\s?[-–—]\s?(?=[$€£¥]?\d)"), lambda _: words["range"]),
+        Rule(re.compile(r"(?<=\d)\s?−\s?(?=[$€£¥]?\d)"), lambda _: f"{gap}{words['minus']}{gap}"),
+        range_rule(words["range"], priced),
         Rule(re.compile(r"(?<![\w)%°])[-−](?=[$€£¥]?\d)"), lambda _: f"{words['minus']}{gap}"),
     ]
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from services.language.reading.numbers import Numbers
-from services.language.reading.rule import ROMAN, Rule, any_of, roman
+from services.language.reading.rule import ROMAN, Rule, any_of, full_year, roman
 
 _BEHIND = r"(?![\w/]|[.,:]\d)"
 
@@ -15,8 +15,8 @@ def inflected_rules(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
     return [
         *(_dates(words["dates"], numbers) if "days" in words.get("dates", {}) else ()),
         *(_years(words["years"], numbers) if "years" in words else ()),
-        *(_centuries(words["centuries"], numbers) if "centuries" in words else ()),
-        *(_ordinals(words["ordinals"], numbers) if "ordinals" in words else ()),
+        *(_ordinal_nouns(words["ordinal_nouns"], numbers) if "ordinal_nouns" in words else ()),
+        *(_ordinals(words["ordinals"], words.get("decades", {}), numbers) if "ordinals" in words else ()),
         *(_genitives(words, numbers) if "genitive" in words else ()),
         *(_genders(row, numbers) for row in words.get("genders", ())),
     ]
@@ -41,8 +41,7 @@ def _dates(dates: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
     def year_of(written: str | None) -> str:
         if not written:
             return ""
-        number = int(written) if len(written) == 4 else 2000 + int(written)
-        return f" {numbers.spelled(number, dates['years'])} {dates['year']}"
+        return f" {numbers.spelled(full_year(int(written)), dates['years'])} {dates['year']}"
 
     def figures(match: re.Match[str]) -> str | None:
         day, month = int(match["day"]), int(match["month"])
@@ -109,9 +108,19 @@ def _years(years: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
         noun = years["alone"] if match["noun"] == years["short"] else match["noun"]
         return f"{match['from']} {first} {match['to']} {last} {noun}"
 
+    def pair(match: re.Match[str]) -> str:
+        ruleset = forms[years["alone"]][0]
+        first, last = (numbers.spelled(int(match[key]), ruleset) for key in ("first", "last"))
+        return f"{first} — {last} {years['many']}"
+
     nouns = any_of([*forms, years["short"]])
     starts, ends = (any_of(row[at] for row in years["spans"]) for at in (0, 1))
+    pairs = any_of(years.get("short_many", ()))
     return [
+        Rule(
+            re.compile(rf"(?<![\w.,:/-])(?P<first>[12]\d{{3}})\s?[-–—]\s?(?P<last>[12]\d{{3}})\s?(?:{pairs})(?!\w)"),
+            pair,
+        ),
         Rule(
             re.compile(
                 rf"(?<!\w)(?P<from>(?i:{starts}))\s(?P<first>[12]\d{{3}})\s(?P<to>(?i:{ends}))\s(?P<last>[12]\d{{3}})\s?(?P<noun>{nouns})(?!\w)"
@@ -127,33 +136,49 @@ def _years(years: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
     ]
 
 
-def _centuries(forms: Mapping[str, str], numbers: Numbers) -> list[Rule]:
-    """A century in Roman numerals: "XXI век"."""
-    return [
-        Rule(
-            re.compile(rf"(?<!\w)(?P<roman>{ROMAN})\s(?P<noun>{any_of(forms)})(?!\w)"),
-            lambda match: f"{numbers.spelled(roman(match['roman']), forms[match['noun']])} {match['noun']}",
-        )
-    ]
+def _ordinal_nouns(forms: Mapping[str, str], numbers: Numbers) -> list[Rule]:
+    """Nouns of which a number tells which one: "XXI век", "на 2 этаже". In the genitive a few are counted: "2 века"."""
+
+    def say(match: re.Match[str]) -> str | None:
+        number = roman(match["roman"]) if match["roman"] else int(match["number"])
+        ruleset = forms[match["noun"]]
+        if match["number"] and number < _FEWEST_OF_MANY and ruleset.endswith(_GENITIVE):
+            return None
+        return f"{numbers.spelled(number, ruleset)} {match['noun']}"
+
+    which = rf"(?:(?P<roman>{ROMAN})|(?P<number>\d{{1,3}}))"
+    return [Rule(re.compile(rf"(?<![\w.,:/-]){which}\s(?P<noun>{any_of(forms)})(?!\w)"), say)]
 
 
-def _ordinals(endings: Mapping[str, str], numbers: Numbers) -> list[Rule]:
-    """Figures with an ending: "5-го"."""
+_FEWEST_OF_MANY = 5
+_GENITIVE = "-genitive"
+_LAST_DAY = 31
+
+
+def _ordinals(endings: Mapping[str, str], decades: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
+    """Figures with an ending: "5-го". Behind some of them tens are decades: "1990-е", "20-е годы"; a day is "20-е"."""
+    plurals: Mapping[str, str] = decades.get("endings", {})
+    behind = re.compile(rf"\s(?:{any_of(decades.get('nouns', ()))})(?!\w)")
+
+    def say(match: re.Match[str]) -> str:
+        number, ending = int(match["number"]), match["ending"]
+        is_decade = number % 10 == 0 and (number > _LAST_DAY or behind.match(match.string, match.end()))
+        return numbers.spelled(number, plurals[ending] if is_decade and ending in plurals else endings[ending])
+
     return [
-        Rule(
-            re.compile(rf"(?<![\w.,:/-])(?P<number>\d{{1,15}})-(?P<ending>{any_of(endings)})(?!\w)"),
-            lambda match: numbers.spelled(int(match["number"]), endings[match["ending"]]),
-        )
+        Rule(re.compile(rf"(?<![\w.,:/-])(?P<number>\d{{1,15}})-(?P<ending>{any_of(endings)})(?!\w)"), say),
     ]
 
 
 def _genitives(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
     """Behind "до" and its like a number is in the genitive, and what it counts with it."""
     genitive: Mapping[str, Any] = words["genitive"]
+    signs: Mapping[str, str] = genitive.get("signs", {})
     units: Mapping[str, Sequence[str]] = {**words["units"], **words["currencies"], **words.get("scales", {})}
 
     def say(match: re.Match[str]) -> str:
-        before, number = match["before"], match["number"]
+        number = match["number"]
+        before = f"{signs[match['sign']]} " if match["sign"] else match["before"]
         if match["unit"]:
             return before + numbers.counted(number, "", units[match["unit"]], genitive=genitive)
         return before + numbers.whole(number, genitive["m"])
@@ -161,7 +186,8 @@ def _genitives(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
     return [
         Rule(
             re.compile(
-                rf"(?P<before>(?<!\w)(?i:{any_of(genitive['before'])})\s)(?P<number>\d{{1,6}})"
+                rf"(?:(?P<before>(?<!\w)(?i:{any_of(genitive['before'])})\s)|(?<![\w<>=-])(?P<sign>{any_of(signs)})\s?)"
+                rf"(?P<number>\d{{1,6}})"
                 rf"(?:\s?(?P<unit>{any_of(units)})(?!\w)|(?![\w%₽$€/-]|[.,:]\d|\s\d))"
             ),
             say,

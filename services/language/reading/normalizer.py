@@ -40,7 +40,8 @@ class Normalizer:
         for word in sorted(lexicon, key=lambda word: len(word.written), reverse=True):
             written = unicodedata.normalize("NFC", word.written)
             if written:
-                self._lexicon.setdefault(written[0].lower(), []).append(replace(word, written=written))
+                written = _lowered(written)
+                self._lexicon.setdefault(written[0], []).append(replace(word, written=written))
 
     def speak(self, text: str, language_code: str) -> Spoken:
         """What to say for `text`."""
@@ -55,16 +56,14 @@ class Normalizer:
         yield from self._lexicon_rewrites(text, primary(language_code))
         if is_spaced(language_code):
             text = with_signs_hidden(text)
-        for rule in (*_rules(_variant(language_code)), UNSAID):
+        for rule in (*_rules_for(language_code), UNSAID):
             yield from rule.apply(text)
 
     def _lexicon_rewrites(self, text: str, language: str) -> Iterator[Rewrite]:
         """Whole words of the lexicon, in any case."""
         if not self._lexicon:
             return
-        lowered = text.lower()
-        if len(lowered) != len(text):  # a letter whose small form is two: offsets would slip
-            lowered = text
+        lowered = _lowered(text)
         for at, letter in enumerate(lowered):
             if at and _is_word(lowered[at - 1]) and _is_word(letter):
                 continue
@@ -72,7 +71,7 @@ class Normalizer:
                 end = at + len(word.written)
                 is_whole = not (_is_word(lowered[at - 1 : at]) or _is_word(lowered[end : end + 1]))
                 is_meant = primary(word.language_code) in ("", language)
-                if is_meant and is_whole and lowered[at:end] == word.written.lower():
+                if is_meant and is_whole and lowered.startswith(word.written, at):
                     yield Rewrite(at, end, word.spoken)
                     break
 
@@ -99,6 +98,14 @@ def is_spaced(language_code: str) -> bool:
     return language in languages() and bool(words_of(language).get("gap", " "))
 
 
+def _lowered(text: str) -> str:
+    """In lower case, code point by code point, so that places stay: the small form of "İ" is two."""
+    lowered = text.lower()
+    if len(lowered) == len(text):
+        return lowered
+    return "".join(small if len(small := letter.lower()) == 1 else letter for letter in text)
+
+
 def _is_word(character: str) -> bool:
     return character.isalnum() or character == "_"
 
@@ -109,13 +116,17 @@ def _variant(language_code: str) -> str:
     return "en-gb" if language == "en" and language_code.lower() not in ("en", "en-us") else language
 
 
+def _rules_for(language_code: str) -> Sequence[Rewriter]:
+    """None for a language without a folder; of tags that callers make up nothing is kept."""
+    variant = _variant(language_code)
+    return _rules(variant) if primary(variant) in languages() else ()
+
+
 @cached
 def _rules(variant: str) -> Sequence[Rewriter]:
     language = primary(variant)
-    if language not in languages():
-        return ()
     try:
-        return tuple(RULES.get(language, general.rules)(variant))
+        rules = tuple(RULES.get(language, general.rules)(variant))
     except LanguageDataError:
         raise
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
@@ -124,9 +135,41 @@ def _rules(variant: str) -> Sequence[Rewriter]:
         ) from error
     except re.error as error:
         raise LanguageDataError(f"{where(language, 'reading')}: {error.pattern!r} does not compile: {error}") from error
+    _try_out(rules, language)
+    return rules
+
+
+_TRIED = "0:00 9:05 12:30:45 3:2 1/2 5/8 ½ 1.2.3 1,5 -5% 1-2 2,345 #12 No. 5 +1 555 123 4567 5/6/2024 2024-05-06 "
+"""One of each kind of number, whose words stand in the data."""
+_COUNTED = ("units", "currencies", "scales")
+
+
+def _try_out(rules: Sequence[Rewriter], language: str) -> None:
+    """Read one of each kind that the data names, so that what is wrong in it shows at start and not in a call."""
+    words = words_of(language)
+    kinds = {  # one of each table by the number of its forms
+        (key, "" if isinstance(forms, str) else len(forms)): f"2{word}"
+        for key in _COUNTED
+        for word, forms in words.get(key, {}).items()
+    }
+    lines = [*_TRIED.split(), *kinds.values()]
+    for rule in rules:
+        if _fault(rule, "\n".join(lines)) is None:  # all at once takes a tenth of the time
+            continue
+        for line in lines:
+            if fault := _fault(rule, line):
+                raise LanguageDataError(f"{where(language, 'reading')}: {line!r} cannot be read: {fault!r}") from fault
+
+
+def _fault(rule: Rewriter, text: str) -> Exception | None:
+    try:
+        "".join(rewrite.spoken for rewrite in rule.apply(text))
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        return error
+    return None
 
 
 def load() -> None:
     """Compile the rules of every language, so that no call waits for it."""
     for variant in (*languages(), "en-gb"):
-        _rules(variant)
+        _rules_for(variant)

@@ -79,6 +79,8 @@ class Numbers:
         """A number as written, with what is behind its point: "twelve point zero five"."""
         if not fraction:
             return self.whole(whole)
+        if not whole:  # ".5"
+            return f"{self._point}{self._gap}{self.fraction(fraction)}"
         if self._decimals and len(fraction) <= len(self._decimals["parts"]):
             return self._in_parts(whole, fraction)
         return f"{self.whole(whole)}{self._gap}{self._point}{self._gap}{self.fraction(fraction)}"

@@ -71,7 +71,12 @@ def words_of(language: str) -> Mapping[str, Any]:
         elif isinstance(found, dict):
             refuse_doubles(found, f"{file}: {{!r}} stands twice in {key!r}", folded=False)
             for word, forms in found.items():
-                _check_forms(file, f"{key}.{word}", forms, is_counted=key in _COUNTED)
+                if not word.strip() and key not in _WITHOUT_WORDS:
+                    raise LanguageDataError(f"{file}: {key!r} has an empty word")
+                if key in _COUNTED:
+                    _check_forms(f"{file}: {f'{key}.{word}'!r}", forms, table.get("genitive"))
+                if key in _SAID and not isinstance(forms, str):
+                    raise LanguageDataError(f"{file}: {key!r} says of {word!r} no words, but {forms!r}")
     for key in ("code_links", "number_spelling"):
         found = table.get(key, ())
         for pattern in found if isinstance(found, list | tuple | dict) else (found,):
@@ -85,6 +90,8 @@ def words_of(language: str) -> Mapping[str, Any]:
 
 
 _COUNTED = ("units", "currencies", "scales", "cents")
+_SAID = ("abbreviations", "numbered", "named", "idioms", "per", "keys", "signs", "address_signs")
+_WITHOUT_WORDS = ("phone_groups", "plurals")  # "" is any number, and a word without an ending of its own
 _FORMS = (1, 2, 4)  # a word; one and many; one, few, many and the gender, or one and many with one and many hundredths
 
 
@@ -100,9 +107,15 @@ def _check_list(file: str, key: str, found: list[Any]) -> None:
         raise LanguageDataError(f"{file}: 'months' has twelve words")
 
 
-def _check_forms(file: str, key: str, forms: object, *, is_counted: bool) -> None:
-    if is_counted and isinstance(forms, list) and len(forms) not in _FORMS:
-        raise LanguageDataError(f"{file}: {key!r} has one, two or four forms")
+def _check_forms(named: str, forms: object, genders: Mapping[str, Any] | None) -> None:
+    if isinstance(forms, str):
+        return
+    if not isinstance(forms, list) or not all(isinstance(form, str) for form in forms):
+        raise LanguageDataError(f"{named} is a word or a list of its forms, not {forms!r}")
+    if len(forms) not in _FORMS:
+        raise LanguageDataError(f"{named} has one, two or four forms")
+    if genders is not None and len(forms) == _FORMS[-1] and forms[-1] not in genders:
+        raise LanguageDataError(f"{named} has the gender {forms[-1]!r}, which 'genitive' lacks")
 
 
 def any_of(words: Iterable[str]) -> str:
@@ -143,20 +156,26 @@ def times_rules(by: str, times: str = "") -> list[Rule]:
 
     def say(match: re.Match[str]) -> str:
         before, after = match[0][0].isspace(), match[0][-1].isspace()
-        return f"{' ' if before else ''}{by}{' ' if after else ''}"
+        is_behind_a_sign = not match.string[: match.start()][-1:].isalnum()
+        return f"{' ' if before or is_behind_a_sign else ''}{by}{' ' if after or is_behind_a_sign else ''}"
 
+    places = (
+        r"(?<=\d)\s?x\s?(?=\d)",
+        r"(?<=\d\w)\sx\s(?=\d)",
+        r"(?<=\d\w\w)\sx\s(?=\d)",
+        r"(?<=[^\W\d])\sx\s(?=\d)",
+        r"(?<=\d[\"”″'’′])\s?x\s?(?=\d)",
+    )
     return [
-        Rule(
-            re.compile(r"(?<=\d)\s?x\s?(?=\d)|(?<=\d\w)\sx\s(?=\d)|(?<=\d\w\w)\sx\s(?=\d)|(?<=[^\W\d])\sx\s(?=\d)"), say
-        ),
+        Rule(re.compile("|".join(places)), say),
         *([Rule(re.compile(r"(?<=\d)x(?!\w)"), lambda _: times)] if times else []),
     ]
 
 
-def apart(match: re.Match[str], words: str) -> str:
+def apart(match: re.Match[str], words: str, *, gap: str = " ") -> str:
     """The words, kept apart from a letter or digit written right beside them: "A12" is "A twelve"."""
     before, after = match.string[: match.start()][-1:], match.string[match.end() :][:1]
-    return f"{' ' if _is_word(before) else ''}{words}{' ' if _is_word(after) else ''}"
+    return f"{gap if _is_word(before) else ''}{words}{gap if _is_word(after) else ''}"
 
 
 def _is_word(character: str) -> bool:
@@ -169,14 +188,90 @@ def with_lost_dot(match: re.Match[str], words: str) -> str:
     return f"{words}." if match[0].endswith(".") and not match.string[match.end() :].strip() else words
 
 
-def key_rules(keys: Mapping[str, str]) -> list[Rule]:
-    """The keys # and * and the sign ^ where they are meant: beside a digit, or alone within a sentence."""
+def key_rules(keys: Mapping[str, str], *, gap: str = " ") -> list[Rule]:
+    """The keys # and * and the signs ^ ★ < > ~ where they are meant: beside a digit, or a key alone in a sentence."""
     places = {
         "#": r"(?<=\d)#(?![\w#])|(?<=\S\s)#(?=[\s,.;]|$)",
         "*": r"(?<=\d)\*(?=[\d\s,.;#]|$)|(?<=\S\s)\*(?=[\s,.;]|$)|(?<!\S)\*(?=\d+[#*])",
         "^": r"(?<=[\w)])\^(?=\w)",
+        "★": r"(?<=\d)\s?[★⭐]\ufe0f?",
+        "<": r"(?<![\w<>=-])<\s?(?=[$€£¥₽]?\d)|(?<=\d)\s<\s(?=\d)",
+        ">": r"(?<![\w<>=-])>\s?(?=[$€£¥₽]?\d)|(?<=\d)\s>\s(?=\d)",
+        "~": r"(?<![\w~～])[~～]\s?(?=[$€£¥₽]?\d)",
     }
-    return [Rule(re.compile(places[key]), _saying(spoken)) for key, spoken in keys.items()]
+
+    def saying(spoken: str, end: str) -> Callable[[re.Match[str]], str]:
+        return lambda match: apart(match, spoken, gap=gap).rstrip() + end if end else apart(match, spoken, gap=gap)
+
+    return [Rule(re.compile(places[key]), saying(spoken, gap if key in "<>~" else "")) for key, spoken in keys.items()]
+
+
+_LONGEST_UNIT = 16  # code points of a number's end and its unit
+DASH = r"\s?[-–—~～]\s?"
+
+
+_ENDS_OF_RANGE = re.compile(r"(?:\d(?:[^\W\d_]{1,2})?|[%°])\.?$")
+_RATES = re.compile(r"(?:/[^\W\d_]+\.?)+$")
+_COUNTED_BEHIND = re.compile(r"\d\s?[^\W\d_]+[.²³]?(?:\s[^\W\d_]+)?(?:/[^\W\d_]+\.?)*$")
+_PRICE = re.compile(rf"[$€£¥₽₫]\s?[\d.,]+(?:{DASH}[$€£¥₽₫]?[\d.,]+)?$")
+
+
+def _ends_counted(text: str, units: tuple[str, ...]) -> bool:
+    """A number and one of the units stand at its end. No pattern: one of all units takes a millisecond to compile."""
+    return text.endswith(units) and any(
+        text.endswith(unit) and text[: len(text) - len(unit)].rstrip()[-1:].isdecimal() for unit in units
+    )
+
+
+def range_rule(to: str, units: Iterable[str]) -> Rule:
+    """A dash or a swung dash between two numbers, each with its unit or without: "5-7", "2tr-3tr", "5 kg – 10 kg"."""
+    known = tuple(units)
+
+    def say(match: re.Match[str]) -> str | None:
+        if match[0].strip() in "~～" and match[0][0].isspace() and not match[0][-1].isspace():
+            return None  # "5, ~7": about
+        before = match.string[max(0, match.start() - _LONGEST_UNIT) : match.start()]
+        return to if _ENDS_OF_RANGE.search(before) or _ends_counted(before, known) else None
+
+    return Rule(re.compile(rf"(?<=[\w%°²³$€£¥₽₫.]){DASH}(?=[$€£¥₽₫]?\d)"), say)
+
+
+def per_rule(per: Mapping[str, str], priced: Iterable[str], *, gap: str = " ", others: str = "") -> Rule:
+    """The stroke of a price and of a rate: "$5/month", "2 times/day", "10 mg/kg/day".
+
+    `per` has what is said for the stroke and a word that measures; it holds behind any word that is counted. Behind the
+    units and currencies `priced` `others` are said of every other word, where given: "one" in "50k/dish".
+    """
+    known = tuple(priced)
+    in_one = [unit for unit in known if "/" in unit]  # "km/h" has its own words
+
+    def say(match: re.Match[str]) -> str | None:
+        before = match.string[max(0, match.start() - 2 * _LONGEST_UNIT) : match.start()]
+        unit, end = match["unit"], match.end()
+        if any(match.string.startswith(one, end - len(one)) for one in in_one):
+            return None
+        is_measured = _ends_counted(_RATES.sub("", before), known) or _PRICE.search(before) is not None
+        if unit in per and (is_measured or _COUNTED_BEHIND.search(before)):
+            return f"{gap}{per[unit]}"
+        return f"{gap}{others}{gap}{unit}" if others and is_measured else None
+
+    every = rf"{any_of(per)}|[^\W\d_]+" if others else any_of(per)
+    end = r"(?!\w)" if gap else r"(?![A-Za-z])"
+    return Rule(re.compile(rf"(?<=\S)/(?P<unit>{every}){end}"), say)
+
+
+def full_year(written: int) -> int:
+    """A year written with two digits: 85 is 1985, 24 is 2024."""
+    return written if written >= 100 else written + (2000 if written < _FIRST_OF_LAST_CENTURY else 1900)
+
+
+_FIRST_OF_LAST_CENTURY = 50
+
+
+def gap_of_score(match: re.Match[str], gap: str = " ") -> str:
+    """What parts the two numbers of a score: "10:1" is not to be heard as eleven."""
+    is_one_number = match["one"][-1] == "0" and len(match["one"]) > 1 and len(match["other"]) == 1
+    return ", " if is_one_number else gap
 
 
 def sign_rule(signs: Mapping[str, str], *, gap: str = " ") -> Rule:
@@ -197,7 +292,10 @@ def short_word_rules(words: Mapping[str, Any]) -> list[Rule]:
     """Words written short: `numbered` where a number follows, `named` where a name does, `abbreviations` anywhere."""
     numbered, named, known = (words.get(key, {}) for key in ("numbered", "named", "abbreviations"))
     return [
-        Rule(re.compile(rf"(?<!\w)(?P<word>{any_of(numbered)})\s?(?=\d)"), lambda match: f"{numbered[match['word']]} "),
+        Rule(
+            re.compile(rf"(?<!\w)(?P<word>{any_of(numbered)})\s?(?=\d)"),
+            lambda match: numbered[match["word"]] + ("" if _is_word(match[0][-1]) else " "),
+        ),
         Rule(
             re.compile(rf"(?<!\w)(?P<word>{any_of(named)})\s?(?=[^\W\d_][^\W_])"),
             lambda match: f"{named[match['word']]} " if match.string[match.end()].isupper() else None,
@@ -207,7 +305,3 @@ def short_word_rules(words: Mapping[str, Any]) -> list[Rule]:
             lambda match: with_lost_dot(match, apart(match, known[match[0]])),
         ),
     ]
-
-
-def _saying(spoken: str) -> Callable[[re.Match[str]], str]:
-    return lambda match: apart(match, spoken)

@@ -7,6 +7,7 @@ from typing import Any
 from services.language.reading.numbers import Numbers, in_groups, in_threes
 from services.language.reading.rule import Rule, letter_or_digit
 
+_DASH = re.compile(r"(?<=\d)-(?=\d)")
 _DIGITS = re.compile(r"\d+")
 _THOUSANDS = re.compile(r"\d{1,3}(?:\.\d{3})+")
 _SHAPES = {
@@ -22,7 +23,10 @@ _SHORTEST_MOBILE = 10  # digits
 
 
 def telephone_rules(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
-    """`phone_groups` has the groups of an unbroken number by its beginning, "84" or "" for any, and its length."""
+    """`phone_groups` has the groups of an unbroken number by its beginning, "84" or "" for any, and its length.
+
+    Three groups and more with dashes between them are no range, whatever they number: "978-3-16-148410-0".
+    """
     groups: Mapping[str, Mapping[str, list[int]]] = words.get("phone_groups", {})
     beginnings = sorted(groups, key=len, reverse=True)
     plus: str = words["plus"]
@@ -55,6 +59,21 @@ def telephone_rules(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
         spoken = ", ".join(numbers.digits(part) for part in parts)
         return f"{plus} {spoken}" if has_plus else spoken
 
+    counted = tuple([*words["units"], *words["currencies"], *words.get("scales", ()), *words.get("counted_things", ())])
+    a_word = re.compile(word)
+
+    def is_counted(text: str, at: int) -> bool:
+        at += text[at : at + 1].isspace()
+        return text.startswith(counted, at) and any(
+            text.startswith(one, at) and not a_word.match(text, at + len(one)) for one in counted
+        )
+
+    def is_range(match: re.Match[str], found: list[str]) -> bool:
+        """Two that rise and that a unit follows, or that are round: "1500-2000 руб."."""
+        if len(found) != 2 or not _DASH.search(match[0]) or len(found[0]) > len(found[1]) or found[0] >= found[1]:
+            return False
+        return all(number.endswith("00") for number in found) or is_counted(match.string, match.end())
+
     def parted(match: re.Match[str]) -> str | None:
         text = match[0]
         found = _DIGITS.findall(text)
@@ -63,6 +82,8 @@ def telephone_rules(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
         if len(found) == 1 or not _FEWEST_DIGITS <= n_digits <= _MOST_DIGITS:
             return None
         if not is_marked and (tuple(map(len, found)) not in _SHAPES or _THOUSANDS.fullmatch(text)):
+            return None
+        if not is_marked and is_range(match, found):
             return None
         parts = [part for group in found for part in (cut(group) if len(group) > _LONGEST_GROUP else [group])]
         return said(parts, has_plus="+" in text)
@@ -74,4 +95,10 @@ def telephone_rules(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
             return None
         return said(cut(text), has_plus=has_plus)
 
-    return [Rule(groups_apart, parted), Rule(in_one, unbroken)]
+    def chain(match: re.Match[str]) -> str:
+        parts = match[0].split("-")
+        is_short = all(len(part) < _FEWEST_ZEROS and (part == "0" or part[0] != "0") for part in parts)
+        return ", ".join(map(numbers.whole if is_short else numbers.digits, parts))
+
+    dashed = re.compile(rf"(?<!{word})(?<![.,/$€£¥₽₫-])\d+(?:-\d+){{2,}}+(?!{word}|[-/%°]|[.,:]\d)")
+    return [Rule(groups_apart, parted), Rule(in_one, unbroken), Rule(dashed, chain)]

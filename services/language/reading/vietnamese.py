@@ -14,8 +14,11 @@ from services.language.reading.rule import (
     Rule,
     any_of,
     apart,
+    gap_of_score,
     idiom_rule,
     key_rules,
+    per_rule,
+    range_rule,
     roman,
     short_word_rules,
     sign_rule,
@@ -31,8 +34,6 @@ _NUMBER = (
     rf"(?P<whole>{_ENGLISH}|\d{{1,3}}(?:\.\d{{3}})+|\d{{1,3}}(?:,\d{{3}}){{2,}}(?!\d)|\d+)(?:[.,](?P<fraction>\d+))?"
 )
 _AMOUNT = rf"(?P<whole>{_ENGLISH}|\d{{1,3}}(?:\.\d{{3}})+|\d{{1,3}}(?:,\d{{3}})+(?!\d)|\d+)(?:[.,](?P<fraction>\d+))?"
-
-_LONGEST_UNIT = 12  # code points of a number's end and its unit
 
 
 def rules(_language_code: str) -> Sequence[Rewriter]:
@@ -77,7 +78,8 @@ class _Vietnamese:
         hour = r"(?<![\d:.,])(?P<hour>[01]?\d|2[0-4])"
         minute = rf"(?P<minute>[0-5]\d)(?:\s?(?P<sign>{minutes})(?!\w))?"
         told = any_of(self._words["score_words"])
-        score = rf"(?P<before>(?<!\w)(?i:{told})\s)(?P<one>\d{{1,2}})[-–:](?P<other>\d{{1,2}})"
+        told = rf"(?i:{told})\s(?:(?i:{any_of(self._words['copulas'])})\s)?"
+        score = rf"(?P<before>(?<!\w){told})(?P<one>\d{{1,2}})[-–:](?P<other>\d{{1,2}})"
         return [
             Rule(re.compile(rf"{score}(?![\d/:-])"), self._score),
             Rule(
@@ -85,12 +87,19 @@ class _Vietnamese:
                 self._time,
             ),
             Rule(re.compile(rf"{hour}(?::|\s?(?:{hours})\s?){minute}(?![\d:])"), self._time),
+            Rule(
+                re.compile(
+                    rf"{hour}(?:{any_of(self._words['short_hour_signs'])})(?P<minute>[1-9])(?:{minutes})?(?!\w)"
+                ),
+                self._time,
+            ),
             Rule(re.compile(rf"{hour}\s?(?:{any_of(self._words['short_hour_signs'])})(?!\w)"), self._time),
             Rule(re.compile(r"(?<![\w:.,])(?P<before>)(?P<one>\d{1,2}):(?P<other>\d{1,2})(?![\w:])"), self._score),
         ]
 
     def _score(self, match: re.Match[str]) -> str:
-        return f"{match['before']}{self._numbers.whole(match['one'])} {self._numbers.whole(match['other'])}"
+        one, other = self._numbers.whole(match["one"]), self._numbers.whole(match["other"])
+        return f"{match['before']}{one}{gap_of_score(match)}{other}"
 
     def _time(self, match: re.Match[str]) -> str:
         parts = match.groupdict()
@@ -108,14 +117,15 @@ class _Vietnamese:
         words = self._words
         scale = rf"(?:\s?(?P<scale>{any_of(self._scales)})\b)?"
         currency = any_of(words["currencies"])
-        per: Mapping[str, str] = {**self._units, **words["per"]}
-        priced = re.compile(rf"\d\s?(?P<unit>{any_of([*self._units, *words['currencies'], *self._scales, '%'])})$")
-
-        def one_of(match: re.Match[str]) -> str | None:
-            priced_by = priced.search(match.string[max(0, match.start() - _LONGEST_UNIT) : match.start()])
-            if not priced_by or priced_by["unit"] + match[0] in self._units:  # "km/h"
-                return None
-            return f" {self._numbers.cardinal(1)} {per.get(match['unit'], match['unit'])}"
+        one = self._numbers.cardinal(1)
+        per = {
+            **{unit: f"{one} {said}" for unit, said in self._units.items()},
+            **{word: f"{one} {said}" for word, said in words["currencies"].items() if word.isalpha()},
+            **{word: f"{one} {said}" for word, said in words["per"].items()},
+        }
+        priced = [*self._units, *words["currencies"], *self._scales, "%"]
+        codes = any_of(word for word in words["currencies"] if word.isalpha() and word.isupper() and len(word) > 2)
+        high = _AMOUNT.replace("<whole>", "<high>").replace("<fraction>", "<part>")
 
         return [
             Rule(
@@ -124,8 +134,16 @@ class _Vietnamese:
                 ),
                 self._short_sum,
             ),
-            Rule(re.compile(r"(?<=\S)/(?P<unit>[^\W\d_]+[2²]?)(?!\w)"), one_of),
+            per_rule(per, priced, others=one),
+            Rule(
+                re.compile(
+                    rf"(?P<currency>[$€₫])\s?{_AMOUNT}{scale}\s?[-–—]\s?(?P=currency)?{high}"
+                    rf"{scale.replace('<scale>', '<high_scale>')}(?!\w|[.,/:]\d|-)"
+                ),
+                self._range_of_sums,
+            ),
             Rule(re.compile(rf"(?P<currency>[$€₫])\s?{_AMOUNT}{scale}"), self._sum),
+            Rule(re.compile(rf"(?<!\w)(?P<currency>{codes})\s?{_AMOUNT}{scale}(?!\w)"), self._sum),
             Rule(re.compile(rf"(?<![\w.,]){_AMOUNT}{scale}\s?(?P<currency>{currency})(?!\w)"), self._sum),
             Rule(re.compile(rf"(?<![\w.,]){_NUMBER}\s?(?P<scale>{any_of(self._scales)})(?!\w)"), self._scaled),
         ]
@@ -147,6 +165,11 @@ class _Vietnamese:
     def _sum(self, match: re.Match[str]) -> str:
         return f"{self._scaled(match)} {self._words['currencies'][match['currency']]}"
 
+    def _range_of_sums(self, match: re.Match[str]) -> str:
+        high = self._numbers.decimal(match["high"], match["part"] or "")
+        scale = f" {self._scales[match['high_scale']]}" if match["high_scale"] else ""
+        return f"{self._scaled(match)} {self._to} {high}{scale} {self._words['currencies'][match['currency']]}"
+
     def _quantities(self) -> list[Rule]:
         words, numbers = self._words, self._numbers
         range_, minus = f" {self._to} ", f"{words['minus']} "
@@ -164,7 +187,8 @@ class _Vietnamese:
                 re.compile(rf"(?:(?<![\w.,])|(?<=\dx)){_NUMBER}(?P<gap>\s?)(?P<unit>{any_of(self._units)})(?!\w)"),
                 self._quantity,
             ),
-            Rule(re.compile(r"(?:(?<=\d)|(?<=\d[hgkKđ₫$%m]))\s?[-–—]\s?(?=[$€]?\d)"), lambda _: range_),
+            Rule(re.compile(r"(?<=\d)\s?−\s?(?=[$€]?\d)"), lambda _: f" {words['minus_between']} "),
+            range_rule(range_, [*self._units, *words["currencies"], *self._scales, *words["hour_signs"]]),
             Rule(re.compile(r"(?<![\w)])[-−](?=[$€]?\d)"), lambda _: minus),
             *times_rules(words["times"]),
             idiom_rule(words["idioms"]),
@@ -187,6 +211,8 @@ class _Vietnamese:
             Rule(re.compile(VULGAR), self._vulgar),
             Rule(re.compile(r"(?<=\d)/(?=\d)"), lambda _: f" {self._words['over']} "),
             Rule(re.compile(r"(?<=\d)/(?=[^\W\d_])"), lambda _: f" {self._words['over']} "),
+            Rule(re.compile(r"(?<=[^\W\d_]{2})/(?=[^\W\d_]{2})"), _gap_between_words),
+            Rule(re.compile(r"(?<=[^\W\d_])/(?=\d+ [^\W\d_])"), lambda _: " "),
             Rule(
                 re.compile(r"(?<![\d.])(?!\d{1,3}(?:\.\d{3})++(?:,|(?!\.?\d)))\d+(?:\.\d+){2,}+(?!\d)"),
                 lambda match: point.join(map(self._numbers.whole, match[0].split("."))),
@@ -199,7 +225,7 @@ class _Vietnamese:
         """A small fraction as one, "hai phần ba"; anything else with the sign between."""
         is_fraction = len(match[2]) < 3 and int(match[1]) < int(match[2]) <= 10
         between = self._words["part_of" if is_fraction else "over"]
-        return f"{self._numbers.whole(match[1])} {between} {self._numbers.whole(match[2])}"
+        return apart(match, f"{self._numbers.whole(match[1])} {between} {self._numbers.whole(match[2])}")
 
     def _vulgar(self, match: re.Match[str]) -> str:
         upper, lower = vulgar_fraction(match[0])
@@ -210,3 +236,9 @@ class _Vietnamese:
         text = match[0]
         is_code = len(text) > 1 and text.startswith("0") and text.isdecimal()
         return apart(match, self._numbers.digits(text) if is_code else self._decimal(match))
+
+
+def _gap_between_words(match: re.Match[str]) -> str | None:
+    """Two words to choose from, "anh/chị", are said one behind the other; a name in capitals is spelled by engines."""
+    before, after = match.string[: match.start()][-2:], match.string[match.end() :][:2]
+    return " " if before.islower() and after[1].islower() else None

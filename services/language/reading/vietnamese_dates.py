@@ -5,10 +5,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from services.language.reading.numbers_vietnamese import VietnameseNumbers
-from services.language.reading.rule import Rule, any_of
+from services.language.reading.rule import Rule, any_of, full_year
 
 _WEEKDAY = re.compile("[2-7]")
 _DASH = r"\s?[-–]\s?"
+_NUMBER = re.compile(r"\d+")
+_DAY_AND_MONTH = re.compile(r"(\d+)/(\d+)")
 _PART_OF_A_HOUSE_NUMBER = re.compile(r"(\d+)([A-Za-z]?)")
 
 
@@ -21,12 +23,21 @@ class VietnameseDates:
         self._day, self._weekday, self._month, self._quarter, self._year, self._to, self._over, self._sunday = (
             str(words[key]) for key in ("day", "weekday", "month", "quarter", "year", "range", "over", "sunday")
         )
+        self._day_word = said
         self._said = re.compile(rf"(?<!\w)(?:{said})\s*$", re.IGNORECASE)
         announcing, links = any_of(words["date_words"]), any_of(words["date_links"])
         self._joined = any_of(words["list_words"])
         self._announcing = re.compile(
-            rf"(?<!\w)(?:{announcing})(?:\s(?:{links}))*[\s,:]*(?:(?:{said})\s+)?$", re.IGNORECASE
+            rf"(?<!\w)(?:{announcing}|{self._weekday}\s?[2-7])(?:\s(?:{links}))*[\s,:]*(?:(?:{said})\s+)?$",
+            re.IGNORECASE,
         )
+        pair = r"\d{1,2}/\d{1,2}"
+        joint = rf"\s?(?:,\s?|&\s?|\b(?:{self._joined})\s)"
+        self._told = re.compile(rf"\s(?:{any_of(words['date_words_behind'])})(?!\w)", re.IGNORECASE)
+        days = [word for word in words["date_words"] if word == self._sunday or word.startswith(f"{self._weekday} ")]
+        self._named_day = any_of(days)
+        self._pairs_behind = re.compile(rf"(?:{joint}{pair}(?![\d/])){{1,4}}")
+        self._pairs_before = re.compile(rf"(?<![\d/.-])(?:{pair}{joint}){{1,4}}$")
         self._counted = any_of([*words["counted_things"], *words["hour_signs"]])
         self._longest_before = 2 * max(map(len, words["date_words"]))
 
@@ -43,6 +54,13 @@ class VietnameseDates:
                 self._house,
             ),
             Rule(re.compile(rf"(?<![\d/.-])(?P<first>[0-3]?\d){_DASH}{plain}"), self._days),
+            Rule(
+                re.compile(
+                    rf"(?P<before>(?<!\w)(?i:{self._day_word})\s(?:[0-3]?\d(?:,\s?|\s(?:{self._joined})\s)){{1,9}})"
+                    rf"(?:(?i:{self._day_word})\s)?{plain}"
+                ),
+                self._list_of_days,
+            ),
             Rule(re.compile(rf"(?<![\d/.-])(?P<first>[0-3]?\d/[01]?\d){_DASH}{plain}"), self._dates),
             Rule(
                 re.compile(
@@ -57,7 +75,18 @@ class VietnameseDates:
             Rule(re.compile(r"(?<!\d)(?P<year>[12]\d{3})-(?P<month>\d{2})-(?P<day>\d{2})(?!\d)"), self._date),
             Rule(re.compile(rf"{figures.replace('[/.-]', '/')}/(?P<year>\d\d)(?![\d/])"), self._if_announced),
             Rule(re.compile(rf"{figures.replace('[/.-]', '/')}(?![\d/])"), self._if_announced),
+            Rule(
+                re.compile(r"(?<![\w/.,-])(?P<day>[0-3]?\d)-(?P<month>0?[1-9]|1[0-2])(?![\w/%°-]|[.,:]\d)"),
+                self._dashed,
+            ),
+            Rule(
+                re.compile(rf"(?<!\w)(?P<first>(?i:{self._named_day})){_DASH}(?=(?i:{self._named_day})(?!\w))"),
+                self._days_between,
+            ),
             Rule(re.compile(r"(?<![\w/.-])(?P<parts>\d+[A-Z]?(?:/\d+[A-Z]?){2,})(?![\w/])"), self._house),
+            Rule(
+                re.compile(r"(?<![\w/.-])T(?P<month>0?[1-9]|1[0-2])/(?P<year>[12]\d{3})(?![\d/])"), self._month_of_year
+            ),
             Rule(re.compile(rf"(?<!\w)T(?P<first>[2-7]){_DASH}(?:T(?P<last>[2-7])|CN)(?!\w)"), self._weekdays),
             Rule(re.compile(rf"{weekday}{_DASH}(?:(?i:{self._weekday})\s?)?(?P<last>[2-7])(?!\w)"), self._weekdays),
             Rule(re.compile(rf"{weekday}{_DASH}(?i:{self._sunday}|CN)(?!\w)"), self._weekdays),
@@ -98,11 +127,46 @@ class VietnameseDates:
         if not parts.get("year"):
             return words
         year = int(parts["year"])
-        return f"{words} {self._year} {self._numbers.cardinal(year if year >= 100 else 2000 + year)}"
+        return f"{words} {self._year} {self._numbers.cardinal(full_year(year))}"
 
     def _if_announced(self, match: re.Match[str]) -> str | None:
         before = match.string[max(0, match.start() - self._longest_before) : match.start()]
-        return self._date(match) if self._announcing.search(before) else None
+        is_date = (
+            self._announcing.search(before)
+            or self._told.match(match.string, match.end())
+            or self._is_beside_a_date(match)
+        )
+        return self._date(match) if is_date else None
+
+    def _dashed(self, match: re.Match[str]) -> str | None:
+        """A day and its month with a dash, where the numbers fall and are no range: "ngày 8-3"."""
+        return self._if_announced(match) if int(match["day"]) > int(match["month"]) else None
+
+    def _days_between(self, match: re.Match[str]) -> str:
+        return f"{match['first']} {self._to} "
+
+    def _is_beside_a_date(self, match: re.Match[str]) -> bool:
+        """Joined with a date that is announced or can be no fraction: "30/4 và 1/5", but not "1/2 và 1/3"."""
+        if match.groupdict().get("year"):
+            return False
+        text = match.string
+        before = text[max(0, match.start() - 2 * self._longest_before) : match.start()]
+        others = self._pairs_before.search(before)
+        if others and self._announcing.search(before[: others.start()]):
+            return True
+        behind = self._pairs_behind.match(text, match.end())
+        joined = f"{others[0] if others else ''}{match[0]}{behind[0] if behind else ''}"
+        dates = [(int(day), int(month)) for day, month in _DAY_AND_MONTH.findall(joined)]
+        are_dates = all(1 <= day <= 31 and 1 <= month <= 12 for day, month in dates)
+        return len(dates) > 1 and are_dates and any(day > month for day, month in dates)
+
+    def _list_of_days(self, match: re.Match[str]) -> str | None:
+        """The days of one month: "ngày 5, 6, 7/9"."""
+        last = self._date(match)
+        if last is None:
+            return None
+        before = _NUMBER.sub(lambda number: self._numbers.cardinal(int(number[0])), match["before"])
+        return before + (last if last.startswith(f"{self._day} ") else f"{self._day} {last}")
 
     def _street(self, match: re.Match[str]) -> str | None:
         """A street named after a day: "đường ba tháng hai"."""
@@ -134,11 +198,11 @@ class VietnameseDates:
         return f"{before}{first} {self._to} {self._day} {last.removeprefix(f'{self._day} ')}"
 
     def _month_of_year(self, match: re.Match[str]) -> str:
-        before = match.string[: match.start()].rstrip().lower()[-len(self._month) :]
+        before = match.string[max(0, match.start() - 2 * len(self._month)) : match.start()].rstrip().lower()
         words = (
             f"{self._numbers.ordinal(int(match['month']))} {self._year} {self._numbers.cardinal(int(match['year']))}"
         )
-        return words if before == self._month else f"{self._month} {words}"
+        return words if before.endswith(self._month) else f"{self._month} {words}"
 
     def _quarter_of_year(self, match: re.Match[str]) -> str | None:
         if not match["year"]:

@@ -73,3 +73,7 @@ def test_made_up_tags_leave_nothing_behind() -> None:
     assert len({id(phrasebook_of(f"x{number}")) for number in range(100)}) == 1
     assert len({id(script_of(f"x{number}")) for number in range(100)}) == 1
     assert len({id(numerals.number_words(f"x{number}")) for number in range(100)}) == 1
+    kept = normalizer._rules.cache_info().currsize  # type: ignore[attr-defined]  # of functools.cache
+    for number in range(100):
+        normalizer.Normalizer().speak("5 km", f"x{number}")
+    assert normalizer._rules.cache_info().currsize == kept  # type: ignore[attr-defined]

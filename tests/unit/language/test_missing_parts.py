@@ -309,6 +309,16 @@ BAD = [
     ("reading", '"км" = ["', '"км" = ["a", "', r"reading\.toml: 'units.км' has one, two or four forms"),
     ("reading", 'digits = ["ноль", ', "digits = [", r"reading\.toml: 'digits' has ten words"),
     ("reading", "[units]", '[units]\n"км" = ["x", "y"]', r"reading\.toml is no TOML"),
+    ("reading", "[units]", '[units]\n"" = ["x"]', r"reading\.toml: 'units' has an empty word"),
+    ("reading", '"№" = "номер"\n"&"', '"№" = 5\n"&"', r"reading\.toml: 'signs' says of '№' no words, but 5"),
+    (
+        "reading",
+        'plain = "{hour} {minute}"',
+        'plain = "{hour} {minuet}"',
+        r"reading\.toml: times.plain has no part {minuet}",
+    ),
+    ("reading", 'километров", "m"]', 'километров", "x"]', r"reading\.toml: 'units.км' has the gender 'x', which"),
+    ("reading", "[units]", '[units]\n"эл" = 7', r"reading\.toml: 'units.эл' is a word or a list of its forms, not 7"),
 ]
 
 

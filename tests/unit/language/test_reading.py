@@ -1,3 +1,5 @@
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -95,6 +97,31 @@ def test_the_lexicon_comes_first_and_holds_for_its_language() -> None:
     normalizer = Normalizer([Pronunciation("9:30", "half nine", "en"), Pronunciation("NHS", "N H S")])
     assert normalizer.speak("At 9:30, nhs", "en-GB").text == "At half nine, N H S"
     assert normalizer.speak("Lúc 9:30, NHSX", "vi-VN").text == "Lúc chín giờ ba mươi, NHSX"
+
+
+def test_a_word_of_the_lexicon_is_found_beside_letters_without_a_small_form_of_their_own() -> None:
+    normalizer = Normalizer([Pronunciation("\u0130zmir", "iz meer"), Pronunciation("nhs", "N H S")])
+    assert normalizer.speak("In \u0130ZMIR the NHS", "en").text == "In iz meer the N H S"
+
+
+@pytest.mark.parametrize("language", ["en-US", "vi-VN", "ru-RU", "zh-CN"])
+@pytest.mark.parametrize(
+    "part", ["-", "a-", "A-", "1-", "1 ", "1/2 ", "a.", "a@", "5 min ", "1:2:", "ngày 1/2, ", '"1']
+)
+def test_a_text_made_to_be_slow_is_read_in_time_that_grows_with_it(language: str, part: str) -> None:
+    normalizer = Normalizer()
+
+    def cpu_s(length: int) -> float:
+        text = (part * length)[:length]
+        times = []
+        for _ in range(3):
+            begun = time.process_time()
+            normalizer.speak(text, language)
+            times.append(time.process_time() - begun)
+        return min(times)
+
+    normalizer.speak(part, language)
+    assert cpu_s(4000) < 10 * cpu_s(1000) + 0.02  # four times the text
 
 
 def test_accents_are_joined_with_their_letters() -> None:

@@ -1,0 +1,92 @@
+"""How English sums of money are read aloud."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from services.language.reading.numbers import Numbers
+from services.language.reading.rule import Rule, any_of
+
+NUMBER = (
+    r"(?P<whole>\d{1,3}(?:,\d{3})+|\d{1,3}(?: \d{3})*(?: 000)++(?!\d)|\d{1,3}(?:[\u00a0\u202f]\d{3})+|\d+"
+    r"|(?<![\w.,)])(?=\.\d))(?:\.(?P<fraction>\d+))?"
+)
+"""Thousands parted by commas or narrow spaces, and ".5"."""
+_DASH = r"\s?[-–—]\s?"
+
+
+class EnglishMoney:
+    """Rules for sums, and for numbers with a scale."""
+
+    def __init__(self, words: Mapping[str, Any], numbers: Numbers) -> None:
+        self._words = words
+        self._numbers = numbers
+        self._to: str = words["range"]
+        self._and: str = words["and"]
+        self._scales: Mapping[str, str] = words["scales"]
+        self._scale = rf"(?:\s?(?P<scale>{any_of(self._scales)})\b)?"
+        self._currency = any_of(words["currencies"])
+
+    def rules(self) -> list[Rule]:
+        """In the order in which they are asked."""
+        dotted = r"(?P<whole>\d{1,3}(?:\.\d{3})+)(?P<fraction>)(?P<scale>)(?![\d.]\d)"
+        continental = r"(?P<whole>\d{1,3}(?:\.\d{3})+|\d+),(?P<fraction>\d\d)(?P<scale>)(?!\d|[.,]\d)"
+        side = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d\d?)?"
+        low_scale = self._scale.replace("<scale>", "<low_scale>")
+        of_dots = any_of(self._words["dotted_currencies"])
+        return [
+            Rule(
+                re.compile(rf"(?P<currency>{self._currency})(?P<whole>\d[\d,]*)(?=-[a-z])"),
+                lambda match: (
+                    f"{self._numbers.whole(match['whole'])} {self._words['currencies'][match['currency']][0]}"
+                ),
+            ),
+            Rule(re.compile(rf"(?P<currency>{self._currency})\s?{continental}"), self._sum),
+            Rule(re.compile(rf"(?<![\w.,]){continental}\s?(?P<currency>{self._currency})(?!\w)"), self._sum),
+            Rule(
+                re.compile(
+                    rf"(?P<currency>{self._currency})\s?(?P<low>{side}){low_scale}{_DASH}(?P=currency)?"
+                    rf"(?P<high>{side})(?![\d.]\d){self._scale}(?!\w)"
+                ),
+                self._range_of_sums,
+            ),
+            Rule(re.compile(rf"(?P<currency>{of_dots})\s?{dotted}"), self._sum),
+            Rule(re.compile(rf"(?P<currency>{self._currency})\s?{NUMBER}{self._scale}"), self._sum),
+            Rule(re.compile(rf"(?<![\w.,]){dotted}\s?(?P<currency>{of_dots})(?!\w)"), self._sum),
+            Rule(re.compile(rf"(?<![\w.,]){NUMBER}{self._scale}\s?(?P<currency>{self._currency})(?!\w)"), self._sum),
+            Rule(
+                re.compile(rf"(?<![\w.,]){NUMBER}(?P<scale>{any_of(self._words['short_scales'])})(?!\w)"),
+                self._scaled,
+            ),
+        ]
+
+    def _range_of_sums(self, match: re.Match[str]) -> str:
+        forms = self._words["currencies"][match["currency"]]
+        scale, low_scale = (f" {self._scales[match[key]]}" if match[key] else "" for key in ("scale", "low_scale"))
+
+        def side(text: str) -> str:
+            whole, _, fraction = text.partition(".")
+            if len(fraction) == 2 and int(fraction):
+                cents = self._numbers.counted(fraction, "", forms[2:])
+                return f"{self._numbers.whole(whole)} {forms[1]} {self._and} {cents}"
+            return self._numbers.decimal(whole, fraction.rstrip("0"))
+
+        has_cents = "." in match["high"].replace(".00", "")
+        return f"{side(match['low'])}{low_scale} {self._to} {side(match['high'])}{scale}" + (
+            "" if has_cents else f" {forms[1]}"
+        )
+
+    def _sum(self, match: re.Match[str]) -> str:
+        forms = self._words["currencies"][match["currency"]]
+        whole, fraction = match["whole"].replace(",", "").replace(".", ""), match["fraction"] or ""
+        if match["scale"]:
+            return f"{self._numbers.decimal(whole, fraction)} {self._scales[match['scale']]} {forms[1]}"
+        if len(fraction) != 2:
+            return self._numbers.counted(whole, fraction, forms[:2])
+        parts = [self._numbers.counted(whole, "", forms[:2])] if whole.strip("0") else []
+        if int(fraction):
+            parts.append(self._numbers.counted(str(int(fraction)), "", forms[2:]))
+        return f" {self._and} ".join(parts) or self._numbers.counted("0", "", forms[:2])
+
+    def _scaled(self, match: re.Match[str]) -> str:
+        return f"{self._numbers.decimal(match['whole'], match['fraction'] or '')} {self._scales[match['scale']]}"
