@@ -52,8 +52,8 @@ class BargeIn:
         return clause is not None and not clause.is_interruptible
 
     def is_vetoed(self, from_sample: int) -> bool:
-        """Whether the sound that began there is the agent's own voice coming back; then it is forgotten. What goes on
-        with an utterance is no echo.
+        """Return whether the sound that began there is the agent's own voice coming back; then it is forgotten. What
+        goes on with an utterance is no echo.
         """
         began = self._call.user_turn.evidence.utterance.began_sample
         if began is None or began < from_sample or not self._is_echo(from_sample):

@@ -44,7 +44,7 @@ _KINDS: dict[type[Action], str] = {
 class CallClock(MediaClock):
     """The time of one call, in seconds: by the wall, without holds, and without holds and pauses. And its media clock.
 
-    A deadline is kept on the reading that stands still while nobody can act, so that none is ever shifted.
+    A deadline is kept on the reading that stands still while the caller cannot act, so that none is ever shifted.
     """
 
     def __init__(self, sample_rate_hertz: int) -> None:
@@ -161,7 +161,7 @@ class Call:
         return bool(self.prompt_voices)
 
     def is_open(self, stage: Stage) -> bool:
-        """Whether the stage can be spoken to."""
+        """Return whether the stage can be spoken to."""
         return self.stages[stage].phase is StagePhase.OPEN
 
     def adopt(self, profile: AgentProfile) -> None:
@@ -174,12 +174,12 @@ class Call:
             self.language_code = profile.language_codes[0]
 
     def speaks(self, language_code: str) -> bool:
-        """Whether the agent has the language, in whichever country's form."""
+        """Return whether the agent has the language, in whichever country's form."""
         primary = language_code.partition("-")[0].lower()
         return not self.spoken or any(code.partition("-")[0].lower() == primary for code in self.spoken)
 
     def allows(self, action: Action) -> bool:
-        """Whether the agent's file allows the kind of act."""
+        """Return whether the agent's file allows the kind of act."""
         return _KINDS[type(action)] in self.acts
 
     def find_reply(self, turn_id: int) -> Reply | None:

@@ -181,7 +181,7 @@ class Conversation:
             case line.PlayedUpTo(sample):
                 call.playout.played_up_to(sample)
             case line.KeyPressed(digit):
-                self._line_watch.recordings.reset()  # somebody is there
+                self._line_watch.recordings.reset()  # a person is there
                 yield from self._keypad.on_key(digit)
             case line.HoldChanged(is_held):
                 yield from self._hold(is_held=is_held)

@@ -69,7 +69,7 @@ class LateWords:
 class NobodySpoke:
     """The words were a recording's (NOTHING_SAID)."""
 
-    is_doubtful: bool  # ask whether anybody is there
+    is_doubtful: bool  # ask whether a person is there
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ class Floor(Enum):
     """Whose turn it is to make a sound."""
 
     LISTENING = "listening"  # the caller may speak
-    HELD = "held"  # the call is on hold: nobody
+    HELD = "held"  # the call is on hold: neither side
     THINKING = "thinking"  # the caller's turn is over, the reply is being made
     SPEAKING = "speaking"  # the agent or the gateway speaks
     PAUSED = "paused"  # the caller made a sound: is it an interruption?
@@ -29,7 +29,7 @@ class Move(Enum):
     REPLY_DUE = "reply_due"  # there is something to say without words of the caller: a greeting, keys, an outcome
     WORDS_KNOWN = "words_known"  # the words of the ended turn are settled, or will not become better
     LATE_WORDS = "late_words"  # words that were given up came after all
-    NOTHING_SAID = "nothing_said"  # the ended turn had no words, or nobody had said them
+    NOTHING_SAID = "nothing_said"  # the ended turn had no words, or no person had said them
     REPLY_BEGAN = "answer_began"  # the first frame of the agent or the gateway goes out
     REPLY_HEARD = "answer_done"  # the reply was heard to its end
     PROMPT_HEARD = "prompt_heard"  # the gateway's own words were heard to their end

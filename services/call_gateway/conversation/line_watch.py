@@ -45,7 +45,7 @@ class Origin(Enum):
     """Who probably said something."""
 
     PERSON = "person"
-    DOUBT = "doubt"  # ask whether anybody is there
+    DOUBT = "doubt"  # ask whether a person is there
     RECORDING = "recording"
 
 
@@ -61,8 +61,8 @@ class LineSound:
         self._looks.append(measured)
 
     def is_music_around(self, began_sample: int, end_sample: int, *, not_before: int) -> bool:
-        """Whether words that were said there came out of music as loud as they: an announcement. What was heard up to
-        `not_before` were words too.
+        """Return whether words that were said there came out of music as loud as they: an announcement. What was heard
+        up to `not_before` were words too.
         """
         since = max(not_before, began_sample - self._clock.samples(BEFORE_MS))
         before = [look for look in self._looks if since < look.sample <= began_sample]
@@ -76,14 +76,14 @@ class LineSound:
         return _loudness(music) >= BACKGROUND * _loudness(words)
 
     def sounds_since(self, end_sample: int) -> bool:
-        """Whether the line has been sounding since words ended there."""
+        """Return whether the line has been sounding since words ended there."""
         since = end_sample + self._clock.samples(AFTER_MS)
         after = [look.is_sound for look in self._looks if look.sample > since]
         after = after or [look.is_sound for look in list(self._looks)[-1:]]
         return sum(after) >= MOSTLY * max(1, len(after))
 
     def is_one_tone(self, since_sample: int) -> bool:
-        """Whether all that has been heard since then is the same tone: a machine's."""
+        """Return whether all that has been heard since then is the same tone: a machine's."""
         looks = [look for look in self._looks if look.is_sound and look.sample > since_sample]
         if not looks:
             return False
@@ -112,8 +112,8 @@ class Recordings:
 
     Sound that has gone on without a word is no conversation, and an announcement in it does not make it one. Words that
     come out of such sound and are followed by it, or that were heard before, are not answered. Since a person may speak
-    over music too, new words are first asked, twice a call, whether anybody is there: whoever answers that is a person.
-    Words after which the line is quiet, or that come out of quiet, are a person's.
+    over music too, new words are first asked, twice a call, whether a person is there: whoever answers that is a
+    person. Words after which the line is quiet, or that come out of quiet, are a person's.
     """
 
     def __init__(self, call: Call, sound: LineSound) -> None:
@@ -135,7 +135,7 @@ class Recordings:
         return self.is_wordless and self._sound.sounds_since(end_sample)
 
     def reset(self) -> None:
-        """The line is quiet, or somebody is there: what was counted is void."""
+        """The line is quiet, or a person is there: what was counted is void."""
         self.wordless_samples = 0
 
     def judge(self, text: str, began_sample: int, end_sample: int) -> Origin:
@@ -216,7 +216,7 @@ class LineWatch:
         self._tell(cause, missing.n_samples)
 
     def _leave_alone(self, wordless_samples: int) -> Iterator[Decision]:
-        """There is nobody to talk to, and in the end nobody to wait for."""
+        """There is no person to talk to; after the limit the call is ended."""
         call = self._call
         is_tone = self._sound.is_one_tone(self._measured_sample - wordless_samples)
         if not self._told & {LineCause.TONE, LineCause.NO_CONVERSATION}:

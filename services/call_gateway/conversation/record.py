@@ -3,7 +3,7 @@
 The wait runs from the caller's last speech sample on the wire to the first sample of the answer on the wire. It is
 told along the path that decided it: with an answer that was ready before the turn was taken, that is the end of the
 turn and the playout; otherwise the text, the agent and the voice, one after the other. A stage's own clock says what
-it waited and worked; what the gateway saw beyond the stage's own total is the network; what is left, nobody explains.
+it waited and worked; what the gateway saw beyond the stage's own total is the network; the rest is unexplained.
 """
 
 from collections import deque
@@ -191,11 +191,11 @@ class History:
         self._replace(turn_id, user_text=user_text)
 
     def has_tools(self, turn_id: int) -> bool:
-        """Whether that turn called any tool."""
+        """Return whether that turn called any tool."""
         return turn_id in self._tools
 
     def runs_tool(self, turn_id: int) -> bool:
-        """Whether a tool of that turn has begun and not ended."""
+        """Return whether a tool of that turn has begun and not ended."""
         return any(running == turn_id for running, _ in self._running)
 
     def _replace(self, turn_id: int, **changes: object) -> None:

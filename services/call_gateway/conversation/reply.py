@@ -165,7 +165,7 @@ class Speculation:
         return Advice.REPLACE if is_worth_it else Advice.DROP
 
     def answers(self, text: str) -> bool:
-        """Whether the speculative reply answers the same words."""
+        """Return whether the speculative reply answers the same words."""
         return self.reply is not None and self.words == normalise(text)
 
     def make(self, reply: Reply, text: str) -> None:

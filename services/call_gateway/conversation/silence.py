@@ -22,14 +22,14 @@ class SilenceWatch:
         self._recordings = recordings
         self._n_asked = 0
         self._left_at_sample: int | None = None
-        self.deadline: float | None = None  # by the wall: when the silence is long enough; None: nobody is silent
+        self.deadline: float | None = None  # by the wall: when it has lasted long enough; None: no silence
 
     def on_caller_left(self) -> None:
         """A program caller closed its half: it will say nothing more, and hears the reply to what it said."""
         self._left_at_sample = self._call.clock.sample
 
     def review(self) -> Iterator[Decision]:
-        """After every event: is anybody still doing something?"""
+        """After every event: does the caller or the agent still do something?"""
         call = self._call
         if call.reply is not None and not call.reply.is_greeting:
             self._n_asked = 0  # the caller took part
@@ -46,7 +46,7 @@ class SilenceWatch:
             call.is_gateway_speaking
             or call.user_turn.phase is not TurnPhase.SILENT
             or self._keypad.is_waiting
-            or self._recordings.is_wordless  # music or a fax: there is nobody to ask
+            or self._recordings.is_wordless  # music or a fax: there is no person to ask
         )
 
     def on_timer(self) -> Iterator[Decision]:

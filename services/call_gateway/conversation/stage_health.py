@@ -1,4 +1,4 @@
-"""Stages that fail or stall: each is opened again, with pauses that grow, for as long as somebody waits for it.
+"""Stages that fail or stall: each is opened again, with pauses that grow, for as long as it is waited for.
 
 A stage that fails while it is not needed is opened again without a word. The STT stage is missed only once the caller
 says something.

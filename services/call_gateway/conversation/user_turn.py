@@ -45,7 +45,7 @@ class EndedTurn:
     settled_text: str | None = None
 
     def owns(self, event: TranscriptHeard) -> bool:
-        """Whether the text is about this turn's speech."""
+        """Return whether the text is about this turn's speech."""
         return self.after_sample < event.end_sample <= self.end_sample
 
 
@@ -60,7 +60,7 @@ class TakenTurn:
     prefix: str  # of the turn it continued
 
     def owns(self, event: TranscriptHeard) -> bool:
-        """Whether the text is about this turn's utterance."""
+        """Return whether the text is about this turn's utterance."""
         if event.stage is TextStage.SETTLED:
             return event.end_sample == self.end_sample
         return event.utterance_id == self.utterance_id

@@ -58,7 +58,7 @@ class ProgramClock:
 
     @property
     def has_waiting(self) -> bool:
-        """Whether sound waits for its time."""
+        """Return whether sound waits for its time."""
         return bool(self._waiting)
 
     def receive(self, start_sample: int, content: bytes, concealed_samples: int, *, now: float) -> None:

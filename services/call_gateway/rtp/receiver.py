@@ -229,7 +229,7 @@ class MediaReceiver:
         self._begin_epoch(begin, ticks, placed.arrival)
 
     def _is_refuted(self, gap_ticks: int, waited_ticks: int) -> bool:
-        """Whether sequence and arrival agree with the payload's length against the timestamps.
+        """Return whether sequence and arrival agree with the payload's length against the timestamps.
 
         Jitter makes one packet late, never early: a gap in time delays a packet at least by its own length. Once a step
         was wrong, the sender is believed again from its first right step on.
@@ -256,7 +256,7 @@ class MediaReceiver:
         return self._lost_packets * self._packet_ticks
 
     def _is_credible(self, gap_ticks: int, waited_ticks: int) -> bool:
-        """Whether a gap in the timestamps agrees with the packets known lost, or with the time that passed."""
+        """Return whether a gap in the timestamps agrees with the packets known lost, or with the time that passed."""
         if gap_ticks <= self._lost_packets * _LONGEST_PACKET_TICKS:
             return True
         return abs(gap_ticks - waited_ticks) <= _GAP_TOLERANCE_TICKS

@@ -40,7 +40,7 @@ class CallSound:
         self.track.add_sent(content)
 
     def is_echo(self, from_sample: int, to_sample: int) -> bool:
-        """Whether what came from the caller between those samples is the agent's own voice alone."""
+        """Return whether what came from the caller between those samples is the agent's own voice alone."""
         return self._echo.is_echo(from_sample, to_sample)
 
     def speech_end(self, sample: int) -> int:

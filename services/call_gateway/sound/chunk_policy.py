@@ -46,7 +46,7 @@ class ChunkPolicy:
         self._end_until = 0
 
     def observe(self, frame: Frame, *, is_voice_heard: bool, is_agent_speaking: bool) -> Urgency:
-        """Take the next frame. `is_voice_heard`: the STT stage hears a voice, as far as it has said. While the agent
+        """Take the next frame. `is_voice_heard`: the STT stage has said that it hears a voice. While the agent
         speaks any sound may be an interruption.
         """
         level_db = _DB_PER_DOUBLING * log2(1 + frame.level / _FLATTENED_BELOW)
@@ -85,6 +85,6 @@ class ChunkPolicy:
             self._onset_until = 0
 
     def on_pause_judged(self) -> None:
-        """The STT stage has found the end of the voice and its words: nobody waits for the silence behind it."""
+        """The STT stage has found the end of the voice and its words: the silence behind it is not urgent."""
         self._end_until = 0
         self._is_pause_judged = True

@@ -33,7 +33,7 @@ NOISE_MS: Final = 600  # the quietest tenth of these is the line's noise
 FRAME: Final = 20 * PER_MS
 
 UNEXPLAINED: Final = 0.35  # of the heard power: more is a caller. One as loud as the echo leaves half
-NOISE_FACTOR: Final = 6.0  # of the noise's power: less is nobody
+NOISE_FACTOR: Final = 6.0  # of the noise's power: less is no caller
 MIN_NOISE_POWER: Final = 7.0**2  # of G.711's own steps, on a line without noise
 MAX_NOISE_POWER: Final = 100.0**2  # louder noise is not taken for noise: about -50 dBFS
 HOLE: Final = 5 * PER_MS  # a shorter one is none
@@ -78,7 +78,7 @@ class EchoGuard:
         self._known: _KnownPath | None = None
 
     def is_echo(self, from_sample: int, to_sample: int) -> bool:
-        """Whether what is heard between those samples is the agent's own voice alone."""
+        """Return whether what is heard between those samples is the agent's own voice alone."""
         frames = [frame for frame in self._track.received_last(NOISE_MS) if frame.start_sample < to_sample]
         if not frames:
             return False
@@ -185,8 +185,8 @@ def _counted(heard: Signal) -> Signal:
 def _explains(
     path: EchoPath, heard: Signal, sent: Signal, counted: Signal, noise_power: float, *, least_share: float = 0.0
 ) -> bool:
-    """Whether the path leaves next to nothing of the heard sound that counts. Of sound that is louder than noise the
-    echo must be `least_share`.
+    """Return whether the path leaves next to nothing of the heard sound that counts. Of sound that is louder than noise
+    the echo must be `least_share`.
     """
     skip = len(heard) - len(counted)
     n_counted = float(counted.sum()) + 1e-9

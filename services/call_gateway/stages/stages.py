@@ -98,7 +98,7 @@ class Stages:
                 self.tts.open()
 
     async def is_alive(self, stage: Stage) -> bool:
-        """Whether the stage's server says, within the limit, that it serves."""
+        """Return whether the stage's server says, within the limit, that it serves."""
         return await is_stage_alive(self._channels[stage], stage)
 
     def adopt(self, profile: AgentProfile) -> None:
@@ -112,8 +112,8 @@ class Stages:
 
 
 async def is_stage_alive(channel: grpc.aio.Channel, stage: Stage) -> bool:
-    """Whether a stage's server says, within the limit, that it serves. One that answers and does not know the question
-    lives too.
+    """Return whether a stage's server says, within the limit, that it serves. One that answers and does not know the
+    question lives too.
     """
     check = channel.unary_unary(
         "/grpc.health.v1.Health/Check",

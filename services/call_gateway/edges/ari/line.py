@@ -99,7 +99,9 @@ class Line:
         await self._ari.delete("channels", self.caller_id, reason="normal")
 
     async def is_held(self) -> bool | None:
-        """Whether the far side has put the call on hold. None: Asterisk cannot say, as of a channel not of SIP."""
+        """Return whether the far side has put the call on hold. None: Asterisk cannot say, as of a channel not of
+        SIP.
+        """
         answer = await self._ari.variable(self.caller_id, "CHANNEL(rtp,hold,audio)")
         return {"0": False, "1": True}.get(answer.strip())
 

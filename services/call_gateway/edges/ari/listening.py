@@ -97,7 +97,9 @@ class HoldDoubt:
         return is_news
 
     def observe(self, event: LegEvent) -> bool:
-        """Whether Asterisk should be asked now: for three seconds what came has spoken against what is believed."""
+        """Return whether Asterisk should be asked now: for three seconds what came has spoken against what is
+        believed.
+        """
         match event:
             case CallerAudio(_, content):
                 speaks_against, n_samples = self.is_held, self._format.samples_in(content)
