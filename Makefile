@@ -19,7 +19,7 @@ export WAV EDGE SCENARIO STAGE ENGINE PROVIDER AGENT_KIND PART LANGUAGES
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run-stack pbx call models test check protos bench load drill evaluate prove-gpu prove-nlu prove-google clean \
+.PHONY: help run-stack pbx call models test check protos bench load drill evaluate prove-gpu prove-nlu prove-google clean clients test-clients \
   env-stack env-call env-test
 
 help: ## Say what can be made
@@ -59,13 +59,23 @@ protos: env-test ## Make the stubs in protos/gen again, then check the protos
 	@protos/generate.sh
 	@protos/check.sh
 
+clients: env-test ## Generate and build the clients in Go, TypeScript and Java; needs their tool chains, and says which
+	@clients/build.sh
+
+test-clients: env-test ## Clients in every language: code from the protos, lint, and every program against running services
+	@clients/build.sh check
+	@clients/build.sh
+	@clients/lint.sh
+	@echo "== tests"
+	@$(PYTHON) -m pytest tests/clients
+
 bench: env-test ## Measure turns and barge-in on the wire: a table, and out/bench.json
 	@exec $(PYTHON) -m tests.load.bench
 
 drill: env-stack ## Take a provider of a chain out: STAGE=stt|nlu|tts PROVIDER=name FOR=30 (seconds); without PROVIDER say how they stand
 	@exec $(PYTHON) -m deploy.drill "$(STAGE)" "$(PROVIDER)" $(FOR)
 
-load: env-test ## Load one stage alone: STAGE=stt|nlu|tts|gateway [ENGINE=name]; a table, and out/load-<stage>.json
+load: env-test ## Load one stage alone: STAGE=stt|nlu|tts|gateway [ENGINE=name] [STREAMS=1,4]; a table, and out/load-<stage>.json
 	@exec $(PYTHON) -m tests.load.stage
 
 prove-gpu: env-test ## Run the tests of llama.cpp with all layers on GPUs: needs one, and llama.cpp compiled for it

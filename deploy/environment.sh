@@ -5,7 +5,7 @@
 # call   that, and a phone
 # test   that, and what tests and checks need
 #
-# uv is used from PATH, or fetched with pip into .cache/uv. llama-cpp-python is left to deploy/llama_wheel.py, since it
+# uv is used from PATH, or fetched with pip into .cache/uv, by hash. llama-cpp-python is left to deploy/llama_wheel.py, since it
 # may have to be compiled.
 set -eu
 cd "$(dirname "$0")/.."
@@ -38,9 +38,9 @@ fetch_uv() {
 	say "uv is missing: fetching it with pip into .cache/uv" >&2
 	rm -rf .cache/uv
 	if "$python" -m pip --version >/dev/null 2>&1; then
-		"$python" -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --target .cache/uv "uv>=$UV_VERSION" >&2
+		"$python" -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --target .cache/uv --require-hashes -r deploy/uv.txt >&2
 	elif "$python" -c 'import ensurepip' 2>/dev/null; then
-		"$python" -m venv .cache/uv >&2 && .cache/uv/bin/pip install --quiet "uv>=$UV_VERSION" >&2
+		"$python" -m venv .cache/uv >&2 && .cache/uv/bin/pip install --quiet --require-hashes -r deploy/uv.txt >&2
 	else
 		die "pip is missing: apt-get install python3-venv (or install uv)"
 	fi || die "uv could not be fetched: see above; or install uv by hand"

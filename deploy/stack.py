@@ -32,11 +32,16 @@ SERVICES = (
 )
 
 
-def settings_of(service: Service) -> ServiceSettings:
-    """The service's own settings, read as the service will read them. A bad one ends the program with a line."""
+def settings_kind(service: Service) -> type[ServiceSettings]:
+    """The class of the service's settings."""
     module = importlib.import_module(f"services.{service.name}.settings")
     kind: type[ServiceSettings] = getattr(module, service.settings_class)
-    return read_settings(kind)
+    return kind
+
+
+def settings_of(service: Service) -> ServiceSettings:
+    """The service's own settings, read as the service will read them. A bad one ends the program with a line."""
+    return read_settings(settings_kind(service))
 
 
 def check_ports(service: Service, settings: ServiceSettings) -> None:

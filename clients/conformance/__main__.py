@@ -84,6 +84,9 @@ def main() -> int:
     except OSError as error:
         print(f"conformance: {error.filename}: {error.strerror}", file=sys.stderr)
         return 2
+    except ValueError as error:
+        print(f"conformance: {error}", file=sys.stderr)
+        return 2
     except (grpc.aio.AioRpcError, TimeoutError) as error:
         said = rpc_failure(error) if isinstance(error, grpc.aio.AioRpcError) else None
         why = f"{said.code.name} {said.reason} {said.message}" if said else "no answer in time"

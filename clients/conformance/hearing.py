@@ -9,12 +9,14 @@ import numpy as np
 from voice.stt.v1.stt_pb2 import Transcript
 
 from clients.conformance.streams import Stream, kind_of
-from services.audio.pcm import AudioFormat, Encoding, Samples, decode
+from services.audio.pcm import AudioFormat, Encoding, Samples, decode, encode
 
 EXAMPLE = Path(__file__).parents[2] / "clients" / "grpcurl" / "stt.jsonl"
 RATE = 8000
 SILENCE = b"\xff"  # mu-law
 CHUNK = 160  # 20 ms
+KEYPAD = ("123A", "456B", "789C", "*0#D")
+KEY_ROWS_HERTZ, KEY_COLUMNS_HERTZ = (697, 770, 852, 941), (1209, 1336, 1477, 1633)
 AUDIBLE = 500  # of 32768: -36 dBFS
 
 
@@ -36,6 +38,19 @@ def _audible() -> tuple[int, int]:
 
 SPEECH_START, SPEECH_END = _audible()
 """Where the speaker of the example begins and ends: half a second of silence before, more than a second after."""
+
+
+def pressed(keys: str) -> bytes:
+    """Keys as they sound (ITU-T Q.23), 100 ms each and 100 ms apart, between silences; mu-law."""
+    at = np.arange(RATE // 10) / RATE
+    gap = np.zeros(RATE // 10)
+    parts = [np.zeros(RATE // 2)]
+    for key in keys:
+        row = next(number for number, row in enumerate(KEYPAD) if key in row)
+        tones = (KEY_ROWS_HERTZ[row], KEY_COLUMNS_HERTZ[KEYPAD[row].index(key)])
+        parts += [sum((4000 * np.sin(2 * np.pi * hertz * at) for hertz in tones), np.zeros(len(at))), gap]
+    sound = np.concatenate([*parts, np.zeros(RATE)]).astype(np.int16)
+    return encode(AudioFormat(Encoding.MULAW, RATE), sound)
 
 
 async def play(stream: Stream, sound: bytes, start_sample: int = 0, *, chunk: int = CHUNK) -> int:

@@ -47,14 +47,22 @@ async def run(settings: PhoneSettings) -> int:
                     _say("the gateway did not tell how the call ended")
         except GatewayAway as error:
             raise CallFailed(
-                f"no gateway answers at {', '.join(settings.gateways)} ({error}): start it with `make run-stack`, "
-                "or set PHONE_GATEWAY"
+                f"no gateway answers at {', '.join(settings.gateways)} ({error}): {_remedy(str(error), settings)}"
             ) from error
     if settings.shown is not None:
         return _report_scenario(settings, caller, watch, answered_at_ns)
     _report(caller.asked, watch)
     _keep_recordings(settings, line)
     return 0 if len(caller.asked) == len(questions) and has_gone_well(caller.asked, watch.events) else 1
+
+
+def _remedy(code: str, settings: PhoneSettings) -> str:
+    """What to do when a gateway refuses with a status."""
+    if code in ("UNAUTHENTICATED", "PERMISSION_DENIED"):
+        return "set PHONE_TOKEN to a token with the scopes connect and watch"
+    is_plain = settings.tls_ca_file is None
+    tls = "; with TLS on, set PHONE_TLS_CA_FILE" if is_plain else "; PHONE_TLS_CA_FILE must have signed its certificate"
+    return f"start it with `make run-stack`, or set PHONE_GATEWAY{tls}"
 
 
 @asynccontextmanager

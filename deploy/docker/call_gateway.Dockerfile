@@ -1,7 +1,8 @@
 # call_gateway: takes calls and decides who has the floor.
 # docker build -f deploy/docker/call_gateway.Dockerfile -t tong-dai/call-gateway .
 FROM python:3.12-slim-bookworm AS build
-RUN pip install --no-cache-dir uv
+COPY deploy/uv.txt /tmp/uv.txt
+RUN pip install --no-cache-dir --require-hashes -r /tmp/uv.txt
 WORKDIR /app
 COPY pyproject.toml uv.lock ./
 RUN uv sync --frozen --no-dev --no-install-project --extra gateway

@@ -1,7 +1,8 @@
 # Fetches and verifies the embedded models into the volume /models, then ends.
 # docker build -f deploy/docker/models.Dockerfile -t tong-dai/models .
 FROM python:3.12-slim-bookworm
-RUN pip install --no-cache-dir uv && useradd --uid 10001 --create-home tong-dai && install -d -o tong-dai /models
+COPY deploy/uv.txt /tmp/uv.txt
+RUN pip install --no-cache-dir --require-hashes -r /tmp/uv.txt && useradd --uid 10001 --create-home tong-dai && install -d -o tong-dai /models
 WORKDIR /app
 COPY pyproject.toml uv.lock ./
 RUN uv sync --frozen --no-dev --no-install-project

@@ -4,7 +4,8 @@ FROM python:3.12-slim-bookworm AS build
 RUN apt-get update && apt-get install -y --no-install-recommends g++ && rm -rf /var/lib/apt/lists/*
 # For any x86-64 with AVX2; the V100 server's image is nlu_cuda.Dockerfile.
 ARG CMAKE_ARGS="-DGGML_NATIVE=OFF -DLLAVA_BUILD=OFF -DLLAMA_OPENSSL=OFF"
-RUN pip install --no-cache-dir uv
+COPY deploy/uv.txt /tmp/uv.txt
+RUN pip install --no-cache-dir --require-hashes -r /tmp/uv.txt
 WORKDIR /app
 COPY pyproject.toml uv.lock ./
 # Others, with the packages of pyproject.toml: --build-arg ENGINES="nlu-llama-cpp agent-graph nlu-openai nlu-gemini"

@@ -5,7 +5,8 @@ RUN apt-get update && apt-get install -y --no-install-recommends g++ python3.12-
     && rm -rf /var/lib/apt/lists/*
 ARG CUDA_ARCHITECTURES=70
 ENV CMAKE_ARGS="-DGGML_CUDA=ON -DCMAKE_CUDA_ARCHITECTURES=${CUDA_ARCHITECTURES} -DGGML_NATIVE=OFF -DLLAVA_BUILD=OFF -DLLAMA_OPENSSL=OFF"
-RUN pip install --no-cache-dir --break-system-packages uv
+COPY deploy/uv.txt /tmp/uv.txt
+RUN pip install --no-cache-dir --break-system-packages --require-hashes -r /tmp/uv.txt
 WORKDIR /app
 COPY pyproject.toml uv.lock ./
 # Others, with the packages of pyproject.toml: --build-arg ENGINES="nlu-llama-cpp agent-graph nlu-openai nlu-gemini"

@@ -1,7 +1,8 @@
 # stt_proxy: hears the caller.
 # docker build -f deploy/docker/stt_proxy.Dockerfile -t tong-dai/stt-proxy .
 FROM python:3.12-slim-bookworm AS build
-RUN pip install --no-cache-dir uv
+COPY deploy/uv.txt /tmp/uv.txt
+RUN pip install --no-cache-dir --require-hashes -r /tmp/uv.txt
 WORKDIR /app
 COPY pyproject.toml uv.lock ./
 RUN uv sync --frozen --no-dev --no-install-project --extra stt-faster-whisper

@@ -1,7 +1,8 @@
 # tts: speaks. Holds espeak-ng (GPL-3), in a process of its own; leave --extra tts-espeak out for an image without it.
 # docker build -f deploy/docker/tts.Dockerfile -t tong-dai/tts .
 FROM python:3.12-slim-bookworm AS build
-RUN pip install --no-cache-dir uv
+COPY deploy/uv.txt /tmp/uv.txt
+RUN pip install --no-cache-dir --require-hashes -r /tmp/uv.txt
 WORKDIR /app
 COPY pyproject.toml uv.lock ./
 RUN uv sync --frozen --no-dev --no-install-project --extra tts-piper --extra tts-espeak

@@ -24,10 +24,10 @@ from services.call_gateway.settings import GatewaySettings, SharedStages
 from services.call_gateway.stage_limits import find_call_limit
 from services.call_gateway.stages.stages import SERVICE_NAMES, StageChannels, check_agent, is_stage_alive
 from services.call_gateway.watching import CallBegan, CallNews, CallOver, EventBus
-from services.runtime.channels import open_channel
 from services.runtime.errors import CapacityError, Draining, ServiceError
 from services.runtime.lifecycle import Lifecycle
 from services.runtime.logs import bind_call, get_logger
+from services.runtime.renewed_channels import RenewedChannels
 
 MAX_LABEL_CHARS = 64
 LOOK_AT_DOORS_S = 0.5
@@ -49,6 +49,8 @@ class Gateway:
         self._pace = StagePace()
         self._max_calls = settings.max_calls
         self._pacer: Pacer
+        self._is_loaded = False
+        self._renewed: RenewedChannels
         self._channels: StageChannels
         self._agents: AgentBook
         self.program: ProgramEdge
@@ -58,12 +60,13 @@ class Gateway:
         """Open what all calls share. The stages need not be up: a call that finds one down apologises."""
         shipped = await asyncio.to_thread(Shipped)
         await asyncio.to_thread(backchannels)  # read before the first call, never in one
-        channel = self._settings.stage_channel
+        self._renewed = renewed = await asyncio.to_thread(RenewedChannels, self._settings.stage_channel)
         self._channels = StageChannels(
-            stt=open_channel(self._settings.stt_target, channel, health_service=SERVICE_NAMES[Stage.STT]),
-            nlu=open_channel(self._settings.nlu_target, channel, health_service=SERVICE_NAMES[Stage.NLU]),
-            tts=open_channel(self._settings.tts_target, channel, health_service=SERVICE_NAMES[Stage.TTS]),
+            stt=renewed.open(self._settings.stt_target, health_service=SERVICE_NAMES[Stage.STT]),
+            nlu=renewed.open(self._settings.nlu_target, health_service=SERVICE_NAMES[Stage.NLU]),
+            tts=renewed.open(self._settings.tts_target, health_service=SERVICE_NAMES[Stage.TTS]),
         )
+        self._is_loaded = True
         self._agents = AgentBook(self._channels.nlu, PromptLibrary(self._channels.tts, shipped))
         self._pacer = Pacer()
         self.program = ProgramEdge(self._pacer)
@@ -76,6 +79,7 @@ class Gateway:
             tasks.create_task(self._pacer.run())
             tasks.create_task(self._agents.run())
             tasks.create_task(self._find_limit())
+            tasks.create_task(self._renewed.watch())
             for edge in self._edges:
                 tasks.create_task(edge.serve(self.take_call))
             watching = [tasks.create_task(self._watch_doors()), tasks.create_task(self._watch_stages())]
@@ -113,8 +117,9 @@ class Gateway:
         )
 
     async def close(self) -> None:
-        """The process ends."""
-        await self._channels.close()
+        """The process ends, perhaps before it has loaded."""
+        if self._is_loaded:
+            await self._channels.close()
 
     async def check_agent(self, agent_id: str, *, tenant_id: str) -> None:
         """Raise UnknownAgent when an agent is named that the NLU stage does not know, or not for the tenant."""

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Final
 
 from services.call_gateway.conversation.events import Stage, StageFailed
-from services.runtime.errors import CapacityError, ServiceError, UnavailableError
+from services.runtime.errors import CapacityError, RequestError, ServiceError, UnavailableError
 
 RING_LIMIT_S: Final = 3.0
 """A stage that restarts may come back while the caller hears the telephone ring."""
@@ -16,6 +16,12 @@ class StageAway(UnavailableError):
     """A stage cannot be reached, or will not take this call."""
 
     reason = "STAGE_AWAY"
+
+
+class CallRefused(RequestError):
+    """A stage does not serve what the call asks for."""
+
+    reason = "CALL_REFUSED"
 
 
 class Opening:
@@ -52,6 +58,8 @@ class Opening:
                     for failure in tuple(self._failures.values()):
                         if failure.reason == CapacityError.reason:
                             return CapacityError(f"{failure.stage.value} is full: call another gateway")
+                        if failure.is_request_at_fault:
+                            return CallRefused(f"{failure.stage.value} does not serve this call: {failure.reason}")
                         if not failure.is_retryable:
                             return StageAway(f"{failure.stage.value} does not take the call: {failure.reason}")
                     await self._again(reopen)

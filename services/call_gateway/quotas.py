@@ -44,7 +44,11 @@ class Quotas:
 
 
 def _number(call: IncomingCall) -> str:
-    """The caller's number, one way however it is written."""
+    """The caller's number, one way however it is written; empty where none is shown: what stands in the place of a
+    withheld one ("anonymous" in RFC 3323) has no digit in it.
+    """
+    if not any(char.isdecimal() for char in call.caller):
+        return ""
     language_code = call.language_codes[0] if call.language_codes else ""
     return normalised(call.caller, region_of(call.caller, language_code)).casefold()
 

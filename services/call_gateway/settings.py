@@ -49,6 +49,9 @@ class GatewaySettings(ServiceSettings):
     stage_tls_certificate_file: Path | None = Field(None, description="PEM certificate chain for the stages (mTLS).")
     stage_tls_key_file: Path | None = Field(None, description="PEM private key that belongs to it.")
     stage_token: SecretStr = Field(SecretStr(""), description="Bearer token sent to the stages; empty sends none.")
+    stage_token_file: Path | None = Field(
+        None, description="A file with that token in its place, as secrets are mounted; read again when it changes."
+    )
     first_response_s: float = Field(
         1.0, gt=0, le=10, description="Longest wait for a stage to open a call's stream, in seconds."
     )
@@ -107,6 +110,16 @@ class GatewaySettings(ServiceSettings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _credentials_for_the_stages_make_sense(self) -> "GatewaySettings":
+        if (self.stage_tls_certificate_file is None) != (self.stage_tls_key_file is None):
+            raise ValueError("stage_tls_certificate_file and stage_tls_key_file go together: set both or neither")
+        if self.stage_tls_certificate_file is not None and self.stage_tls_ca_file is None:
+            raise ValueError("stage_tls_certificate_file needs stage_tls_ca_file, which turns TLS to the stages on")
+        if self.stage_token.get_secret_value() and self.stage_token_file is not None:
+            raise ValueError("stage_token and stage_token_file: set one of them")
+        return self
+
     def exposures(self) -> list[str]:
         """Those of every service, and what leaves for the stages over plain text."""
         found = super().exposures()
@@ -115,7 +128,8 @@ class GatewaySettings(ServiceSettings):
         for name in ("stt_target", "nlu_target", "tts_target"):
             target = getattr(self, name)
             if not is_loopback_target(target):
-                what = "the bearer token and calls go" if self.stage_token.get_secret_value() else "calls go"
+                has_token = self.stage_token.get_secret_value() or self.stage_token_file
+                what = "the bearer token and calls go" if has_token else "calls go"
                 found.append(f"{name} {target}: {what} there over plain text: set GATEWAY_STAGE_TLS_CA_FILE")
         return found
 
@@ -135,6 +149,8 @@ class GatewaySettings(ServiceSettings):
             tls_certificate_file=self.stage_tls_certificate_file,
             tls_key_file=self.stage_tls_key_file,
             token=self.stage_token.get_secret_value(),
+            token_file=self.stage_token_file,
+            allow_insecure=self.allow_insecure,
         )
 
     @property

@@ -92,6 +92,7 @@ class ExpectedKind(Enum):
     YES_NO = 2
     DIGITS = 3
     SPELLING = 4
+    ANSWER = 5  # to a question, of no shape of its own
 
 
 @dataclass(frozen=True, slots=True)

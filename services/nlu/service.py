@@ -22,7 +22,7 @@ from services.nlu.outputs import Output
 from services.nlu.settings import NluSettings
 from services.nlu.tool_runs import key_of
 from services.nlu.wire import read_config, read_request, write_output, write_profile
-from services.runtime.identity import caller_may_act_for, check_tenant
+from services.runtime.identity import caller_may_act_for, check_every_tenant, check_tenant
 from services.runtime.lifecycle import Lifecycle
 from services.runtime.logs import bind_call, get_logger
 from services.runtime.metrics import StageMetrics
@@ -92,6 +92,8 @@ class NluService(nlu_pb2_grpc.NluServiceServicer):
         request: nlu_pb2.DescribeEngineRequest,
         context: grpc.aio.ServicerContext[nlu_pb2.DescribeEngineRequest, nlu_pb2.DescribeEngineResponse],
     ) -> nlu_pb2.DescribeEngineResponse:
+        if request.tenant_id:
+            check_tenant(context, request.tenant_id, field="tenant_id")
         agents = [
             write_profile(profile, tenants=[each for each in profile.tenants if caller_may_act_for(each)])
             for profile in self._profiles.values()
@@ -104,6 +106,7 @@ class NluService(nlu_pb2_grpc.NluServiceServicer):
         request: nlu_pb2.TripProviderRequest,
         context: grpc.aio.ServicerContext[nlu_pb2.TripProviderRequest, nlu_pb2.TripProviderResponse],
     ) -> nlu_pb2.TripProviderResponse:
+        check_every_tenant()
         board = self._board or ProviderBoard(self._metrics)
         providers = board.trip(request.provider, request.duration_ms, is_allowed=self._settings.drills)
         return nlu_pb2.TripProviderResponse(providers=providers)

@@ -10,6 +10,7 @@ from pydantic_settings import NoDecode
 
 from services.runtime.engine_chains import ANY, Chains, parse_chains
 from services.runtime.errors import NotServing
+from services.runtime.exposure import is_plain_and_far, without_userinfo
 from services.runtime.settings import ServiceSettings, service_config
 
 _ROOT = Path(__file__).parents[2]
@@ -187,6 +188,17 @@ class NluSettings(ServiceSettings):
         if self.type_v not in {"f32", "f16", "bf16"} and not has_flash:
             raise ValueError(f"NLU_TYPE_V={self.type_v} needs flash attention: set NLU_FLASH_ATTN=on")
         return self
+
+    def exposures(self) -> list[str]:
+        """Those of every service, and keys that leave for a provider over plain text."""
+        found = super().exposures()
+        for name, url, key in (
+            ("openai", self.openai_base_url, self.openai_api_key.get_secret_value() or self.openai_api_key_file),
+            ("gemini", self.gemini_base_url, self.gemini_api_key.get_secret_value() or self.gemini_api_key_file),
+        ):
+            if key and is_plain_and_far(url):
+                found.append(f"{name}_base_url {without_userinfo(url)}: the key goes there over plain text: use https")
+        return found
 
     @model_validator(mode="after")
     def _a_step_has_room_for_every_slot(self) -> NluSettings:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
 from services.nlu.errors import BadState
+from services.runtime.json_text import read_json
 
 _VERSION = 1
 
@@ -29,7 +30,7 @@ def read_state(content: bytes) -> State:
     if not content:
         return State()
     try:
-        parsed = json.loads(content)
+        parsed = read_json(content)
         if parsed["version"] > _VERSION:
             return State()
         agent = parsed.get("agent", {})

@@ -14,6 +14,18 @@ def usable_cpus(cgroups: Path = _CGROUPS, own_cgroup: Path = _OWN_CGROUP) -> int
     return max(1, min(n_allowed, *(int(quota) for quota in quotas)) if quotas else n_allowed)
 
 
+def has_busy_cores(load: Path = Path("/proc/loadavg")) -> bool:
+    """Whether as many threads run or wait to run on the machine as the process has cores, the caller's own included.
+
+    Where the kernel does not say so the cores count as busy.
+    """
+    try:
+        n_running = int(load.read_text(encoding="ascii").split()[3].partition("/")[0])
+    except (OSError, ValueError, IndexError):
+        return True
+    return n_running >= usable_cpus()
+
+
 def _quotas(cgroups: Path, own_cgroup: Path) -> list[float]:
     """The quotas, in CPUs, of the process's cgroup and of those around it."""
     quotas = []

@@ -28,24 +28,26 @@ class WatchedFiles(Generic[Content]):
         self._seen = self._stamp()
         self.current = read()
 
-    def look(self) -> None:
-        """Read the files again where they have changed. Blocks for as long as that takes."""
+    def look(self) -> bool:
+        """Read the files again where they have changed. Returns whether `current` is new. Blocks meanwhile."""
         stamp = self._stamp()
         if stamp == self._seen:
-            return
+            return False
         self._seen = stamp
         try:
             self.current = self._read()
         except StartupError as error:
             log.error("credentials_kept", what=self._what, complaint=str(error))
-        else:
-            log.info("credentials_reloaded", what=self._what)
+            return False
+        log.info("credentials_reloaded", what=self._what)
+        return True
 
-    async def watch(self) -> None:
+    async def watch(self, on_change: Callable[[], None] = lambda: None) -> None:
         """Look every two seconds, until cancelled."""
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
-            await asyncio.to_thread(self.look)
+            if await asyncio.to_thread(self.look):
+                on_change()
 
     def _stamp(self) -> tuple[tuple[int, int, int], ...]:
         """Kubernetes replaces a mounted secret by moving a symbolic link: the inode changes with it."""

@@ -2,12 +2,16 @@
 
 import asyncio
 import ipaddress
+import re
 from collections.abc import Sequence
+from urllib.parse import urlsplit
 
 from services.runtime.logs import get_logger
 
 ALLOW_INSECURE = "TONG_DAI_ALLOW_INSECURE"
 WARN_EVERY_S = 60.0
+
+_USERINFO = re.compile(r"(\w://)[^/?#\s]*@")
 
 log = get_logger(__name__)
 
@@ -34,6 +38,17 @@ def is_loopback_target(target: str) -> bool:
         target = rest.removeprefix("//").rpartition("/")[2] if rest.startswith("//") else rest
     hosts = [_host_of(address) for address in target.split(",")]
     return all(is_loopback(host) for host in hosts)
+
+
+def is_plain_and_far(url: str) -> bool:
+    """Whether what is sent to a URL goes over plain text to another machine."""
+    parts = urlsplit(url)
+    return parts.scheme == "http" and not is_loopback(parts.hostname or "")
+
+
+def without_userinfo(text: str) -> str:
+    """A text with the user and password of every URL in it left out (RFC 3986 section 3.2.1)."""
+    return _USERINFO.sub(r"\1***@", text)
 
 
 def _host_of(address: str) -> str:

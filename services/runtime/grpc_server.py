@@ -28,6 +28,8 @@ HEALTH_NAME = "grpc.health.v1.Health"
 MIN_CLIENT_PING_MS = 10_000
 KEEPALIVE_MS = 20_000
 KEEPALIVE_TIMEOUT_MS = 10_000
+HANDSHAKE_MS = 10_000
+"""For TLS and HTTP/2 to begin on a connection; gRPC's own limit is two minutes."""
 PROBE_STREAMS = 64
 """Health, reflection and unary calls on one connection beside its streams."""
 CUT_GRACE_S = 0.2  # for the statuses of what is cut to reach their clients
@@ -148,6 +150,7 @@ def server_options(settings: ServiceSettings) -> list[tuple[str, Any]]:
         ("grpc.keepalive_time_ms", KEEPALIVE_MS),  # a client that is dead without a word is noticed
         ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MS),
         ("grpc.http2.max_pings_without_data", 0),
+        ("grpc.server_handshake_timeout_ms", HANDSHAKE_MS),
         ("grpc.max_connection_age_ms", round(settings.connection_age_s * 1000)),
         ("grpc.max_connection_age_grace_ms", round(settings.connection_grace_s * 1000)),
         # Above what the door itself lets in, which answers with a status: gRPC queues silently at this bound.

@@ -85,13 +85,22 @@ def is_caller_known() -> bool:
     return _caller.get() is not None
 
 
-def check_tenant(context: "grpc.aio.ServicerContext[Any, Any]", tenant_id: str) -> None:
-    """Raise PermissionDeniedError when tokens are on and the caller's is not for that tenant."""
+def check_tenant(
+    context: "grpc.aio.ServicerContext[Any, Any]", tenant_id: str, *, field: str = "config.tenant_id"
+) -> None:
+    """Raise PermissionDeniedError, which names `field`, when tokens are on and the caller's is not for that tenant."""
     if not caller_may_act_for(tenant_id):
         log.warning("tenant_refused", tenant_id=tenant_id, who=caller_name(), peer=context.peer())
-        raise PermissionDeniedError(
-            f"this token is not for tenant {tenant_id!r}: use one of its tokens", field="config.tenant_id"
-        )
+        raise PermissionDeniedError(f"this token is not for tenant {tenant_id!r}: use one of its tokens", field=field)
+
+
+def check_every_tenant() -> None:
+    """Raise PermissionDeniedError when tokens are on and the caller's is for some tenants only: what it asks for
+    concerns all of them.
+    """
+    identity = _caller.get()
+    if identity is not None and ANY_TENANT not in identity.tenants:
+        raise PermissionDeniedError("this concerns every tenant: use a token for all of them")
 
 
 def check_scope(scope: Scope | None) -> None:

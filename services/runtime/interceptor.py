@@ -33,7 +33,7 @@ from services.runtime.identity import Scope, check_scope, set_caller
 from services.runtime.lifecycle import Lifecycle, State
 from services.runtime.logs import get_logger
 from services.runtime.metrics import StageMetrics
-from services.runtime.requests import FirstMessages, StreamRequests, checked, tolerant
+from services.runtime.requests import FirstMessages, StreamRequests, checked, ended_when_idle, tolerant
 
 log = get_logger(__name__)
 
@@ -43,32 +43,42 @@ Continuation: TypeAlias = Callable[[grpc.HandlerCallDetails], Awaitable[Handler]
 
 PROBE_IDLE_S: Final = 60.0
 """Reflection on which nobody asks for so long is ended."""
-MAX_PROBES_A_PEER: Final = 16
+MAX_PROBES_A_CONNECTION: Final = 16
+MAX_PROBES_A_HOST: Final = 256
 MAX_PROBES: Final = 1024
-"""Streams of health's Watch, and of reflection, from one connection and altogether."""
+"""Streams of health's Watch, and of reflection, from one connection, from one address, and altogether: clients that
+balance by health send nothing to a server that refuses them a Watch, so no one machine may take all the places.
+"""
 
 
 class ProbeStreams:
     """Streams that need no token and no slot, and are bounded all the same."""
 
-    def __init__(self, *, of_a_peer: int = MAX_PROBES_A_PEER, in_all: int = MAX_PROBES) -> None:
-        self._of_a_peer = of_a_peer
-        self._in_all = in_all
+    def __init__(
+        self,
+        *,
+        of_a_connection: int = MAX_PROBES_A_CONNECTION,
+        of_a_host: int = MAX_PROBES_A_HOST,
+        in_all: int = MAX_PROBES,
+    ) -> None:
+        self._of_a_connection, self._of_a_host, self._in_all = of_a_connection, of_a_host, in_all
         self._open: Counter[tuple[str, str]] = Counter()
 
     @contextmanager
     def place(self, method: str, peer: str) -> Iterator[None]:
-        """Hold a place inside the body. Raises CapacityError."""
-        if self._open[method, ""] >= self._in_all or self._open[method, peer] >= self._of_a_peer:
+        """Hold a place inside the body. `peer` as gRPC writes it: "ipv4:10.0.0.1:55555". Raises CapacityError."""
+        host = peer.rpartition(":")[0] or peer
+        bounds = {(method, ""): self._in_all, (method, host): self._of_a_host, (method, peer): self._of_a_connection}
+        if any(self._open[key] >= bound for key, bound in bounds.items()):
             raise CapacityError(f"too many streams of {method}: end those you have")
-        keys = ((method, ""), (method, peer))
-        self._open.update(keys)
+        self._open.update(bounds.keys())
         try:
             yield
         finally:
-            self._open.subtract(keys)
-            if not self._open[method, peer]:
-                del self._open[method, peer]
+            self._open.subtract(bounds.keys())
+            for key in bounds:
+                if not self._open[key]:
+                    del self._open[key]
 
 
 class Door(grpc.aio.ServerInterceptor):
@@ -157,7 +167,7 @@ class Door(grpc.aio.ServerInterceptor):
                 self._identify(method, Scope.CONNECT, context)
                 with self._slot(method):
                     async with aclosing(behaviour(checked(request), context)) as responses:
-                        async for response in responses:
+                        async for response in ended_when_idle(responses, self._idle_s):
                             yield response
             except Exception as error:
                 await self._fail(context, error)

@@ -14,16 +14,18 @@ META: Final = frozenset(
 )
 """What the log itself puts on a line."""
 
-SENTENCES: Final = frozenset({"allowed_by", "complaint", "exposure", "fault", "hint", "remedy", "where"})
-"""Texts of our own, or about files and addresses of the operator."""
+SENTENCES: Final = frozenset({"allowed_by", "complaint", "exposure", "fault", "hint", "remedy", "where", "who"})
+"""Texts of our own, or about files and addresses of the operator; `who` is the name that the operator gave a token, or
+that a certificate of theirs carries.
+"""
 
 CODES: Final = frozenset(
     {
         "action", "action_id", "advertised", "after", "agent_id", "agents", "app", "before", "cause", "channel", "code",
         "codec", "date", "edge", "end_reason", "engine", "expected_from", "failure", "field", "file", "foreign_from",
-        "kind", "language", "listening_on", "outcome", "path", "peer", "phase", "provider", "reason", "rule", "stage",
-        "state", "stop_reason", "target", "tenant_id", "thread", "to", "tool", "url", "was", "watched_call_id", "what",
-        "who",
+        "kind", "language", "listening_on", "nlu_engine", "outcome", "path", "peer", "phase", "provider", "reason",
+        "rule", "stage", "state", "stop_reason", "target", "tenant_id", "thread", "to", "tool", "tts_engine", "url",
+        "was", "watched_call_id", "what", "withheld_rules",
     }
 )  # fmt: skip
 """Names, ids and addresses: no blank in them, and not long."""
@@ -47,7 +49,7 @@ COUNTERS: Final = "n."
 FREE_TEXT: Final = frozenset({"error", "message", "why"})
 """Texts of libraries and peers, in which anything may stand: always personal."""
 
-_CODE: Final = re.compile(r"[^\s\"'<>]{0,128}")
+_CODE: Final = re.compile(r"[^\s\"'<>]{0,128}|[\w.-]{1,64}(>[\w.-]{1,64}){1,7}")  # or a chain: "openai>llama_cpp"
 _REASON: Final = re.compile(r"[A-Za-z_]{0,64}")
 
 

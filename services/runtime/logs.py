@@ -2,8 +2,10 @@
 
 import logging
 import sys
+import threading
 import traceback
 import uuid
+from types import TracebackType
 
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
@@ -54,6 +56,16 @@ def configure_logs(*, level: str, log_format: str, log_pii: bool, service: str) 
     logging.basicConfig(level=logging.WARNING, handlers=[foreign], force=True)
 
 
+def log_uncaught() -> None:
+    """Have exceptions that nobody catches, and warnings, logged as any other: Python's own hooks write what they say to
+    stderr.
+    """
+    logging.captureWarnings(True)
+    sys.excepthook = _tell_uncaught
+    threading.excepthook = lambda told: _tell_uncaught(told.exc_type, told.exc_value, told.exc_traceback)
+    sys.unraisablehook = lambda told: _tell_uncaught(told.exc_type, told.exc_value, told.exc_traceback)
+
+
 def get_logger(name: str = "") -> FilteringBoundLogger:
     """A logger: `log.info("turn_ended", outcome="cancelled")`. `name` is kept as `module`."""
     initial = {"module": name} if name else {}
@@ -99,6 +111,14 @@ def _tell_library_from_text(_logger: WrappedLogger, _method: str, event: EventDi
         event["event"] = template
         event["logger"] = record.name
     return event
+
+
+def _tell_uncaught(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
+    """A line for an exception that nobody has caught: in the main thread, in another, or where none can be raised."""
+    if issubclass(kind, KeyboardInterrupt | SystemExit):
+        return
+    shown = kind() if error is None else error.with_traceback(trace)
+    get_logger(__name__).critical("exception_uncaught", exc_info=shown)
 
 
 def _describe_exception(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

@@ -60,6 +60,22 @@ def checked(request: Any) -> Any:
     return request
 
 
+async def ended_when_idle(responses: AsyncIterator[Any], idle_s: float) -> AsyncIterator[Any]:
+    """The responses of a method that takes one request. Raises StreamIdle when none comes for `idle_s`."""
+    while True:
+        limit = asyncio.timeout(idle_s)
+        try:
+            async with limit:
+                response = await anext(responses)
+        except StopAsyncIteration:
+            return
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise StreamIdle(f"nothing has passed for {idle_s:g} s: open a fresh stream") from None
+        yield response
+
+
 class FirstMessages:
     """Waits for the first message of streams that hold no slot yet; bounded, so that silent streams cost little."""
 

@@ -25,7 +25,7 @@ from services.runtime.exposure import warn_of_exposures
 from services.runtime.grpc_server import ServiceServer
 from services.runtime.identity import Scope
 from services.runtime.lifecycle import Lifecycle
-from services.runtime.logs import configure_logs, get_logger
+from services.runtime.logs import configure_logs, get_logger, log_uncaught
 from services.runtime.loop_lag import watch_loop_lag
 from services.runtime.metrics import StageMetrics, stage_of
 from services.runtime.monitoring import MonitoringServer, Probes
@@ -85,6 +85,7 @@ def run_services(*definitions: ServiceDefinition) -> None:
     settings = definitions[0].settings
     name = definitions[0].stage if len(definitions) == 1 else "stack"
     configure_logs(level=settings.log_level, log_format=settings.log_format, log_pii=settings.log_pii, service=name)
+    log_uncaught()
     tracing = configure_tracing(endpoint=settings.otlp_endpoint, service=f"tong-dai-{name}")
     try:
         uvloop.run(_run([_Service(each) for each in definitions]))

@@ -18,7 +18,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from services.runtime.exposure import ALLOW_INSECURE, is_loopback
+from services.runtime.exposure import ALLOW_INSECURE, is_loopback, without_userinfo
 
 SHARED_PREFIX = "TONG_DAI_"
 
@@ -160,7 +160,8 @@ def _complaints(kind: type[BaseSettings], error: ValidationError) -> list[str]:
         name = str(problem["loc"][0])
         field = kind.model_fields.get(name)
         meaning = f" ({field.description})" if field is not None and field.description else ""
-        lines.append(f"{_variable(prefix, name)}={problem['input']!r}: {problem['msg']}{meaning}")
+        given = without_userinfo(repr(problem["input"]))
+        lines.append(f"{_variable(prefix, name)}={given}: {problem['msg']}{meaning}")
     return lines
 
 

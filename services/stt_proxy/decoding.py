@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -21,6 +21,8 @@ T = TypeVar("T")
 
 FIRST_GUESS_S = 0.25  # what a job takes, before any has been measured
 LONGEST_DECODE_S = 30.0  # thirty seconds of speech on a slow core
+LONGEST_UNFAIR_S = 1.0  # a job that has waited so long is done next, whoever else has had less
+FADES_AFTER_S = 10.0  # of work a worker: then what calls have had counts half
 GUESS_WEIGHT = 0.2  # of the newest measurement in the running mean
 
 log = get_logger(__name__)
@@ -93,6 +95,8 @@ class DecodingPool(Generic[T]):
         self._waiting: dict[Purpose, deque[Job[T]]] = {purpose: deque() for purpose in ORDER}
         self._running: set[Job[T]] = set()  # abandoned ones too, until their thread is free
         self._mean_s = FIRST_GUESS_S
+        self._spent_s: defaultdict[Hashable, float] = defaultdict(float)  # by owner, halved as a whole now and then
+        self._all_spent_s = 0.0
 
     def submit(
         self,
@@ -118,6 +122,11 @@ class DecodingPool(Generic[T]):
         self._start_next()
         return job
 
+    @property
+    def has_idle_worker(self) -> bool:
+        """Whether work that is submitted now begins at once."""
+        return len(self._running) < self.n_workers and not self._all_waiting()
+
     def is_busy_for(self, owner: Hashable) -> bool:
         """Whether something of this owner waits or runs and is still awaited."""
         return any(job.owner == owner for job in self._all_waiting()) or self._is_running_for(owner)
@@ -136,6 +145,7 @@ class DecodingPool(Generic[T]):
         for job in [*self._all_waiting(), *self._running]:
             if job.owner == owner:
                 self.cancel(job)
+        self._spent_s.pop(owner, None)
 
     def close(self) -> None:
         """Begin nothing more."""
@@ -225,11 +235,17 @@ class DecodingPool(Generic[T]):
         running.add_done_callback(lambda future: _call_on(loop, self._finish, job, future))
 
     def _take_next(self) -> Job[T] | None:
+        """Of the most urgent purpose, the job of the call that has had the least work done; a long wait goes first."""
+        now_ns = time.monotonic_ns()
         for purpose in ORDER:
-            for job in self._waiting[purpose]:
-                if not self._is_running_for(job.owner):
-                    self._waiting[purpose].remove(job)
-                    return job
+            ready = [job for job in self._waiting[purpose] if not self._is_running_for(job.owner)]
+            if not ready:
+                continue
+            oldest = min(ready, key=lambda job: job.submitted_ns)
+            is_overdue = now_ns - oldest.submitted_ns > LONGEST_UNFAIR_S * 1e9
+            job = oldest if is_overdue else min(ready, key=lambda job: (self._spent_s[job.owner], job.submitted_ns))
+            self._waiting[purpose].remove(job)
+            return job
         return None
 
     def _finish(self, job: Job[T], future: "Future[tuple[T, float]]") -> None:
@@ -240,6 +256,8 @@ class DecodingPool(Generic[T]):
         if error is None:
             value, compute_s = future.result()
             self._mean_s += GUESS_WEIGHT * (compute_s - self._mean_s)
+            if not job.is_answered:
+                self._spend(job.owner, compute_s)
             COMPUTE_SECONDS_TOTAL.labels(job.purpose.value).inc(compute_s)
             self._answer(job, Done(value, job.queue_us, round(compute_s * 1e6)))
         elif not isinstance(error, Stopped):
@@ -247,6 +265,15 @@ class DecodingPool(Generic[T]):
         elif not job.is_answered:
             self._answer(job, Refused("DECODING_FAILED", "the decode stopped although nobody asked it to"))
         self._start_next()
+
+    def _spend(self, owner: Hashable, compute_s: float) -> None:
+        """Note what a call's work has cost. Old costs fade, so that a new call has no lead for ever."""
+        self._spent_s[owner] += compute_s
+        self._all_spent_s += compute_s
+        if self._all_spent_s >= FADES_AFTER_S * self.n_workers:
+            self._all_spent_s = 0.0
+            for each in self._spent_s:
+                self._spent_s[each] /= 2
 
     def _timed(self, work: Callable[[Event], T], stop: Event) -> tuple[T, float]:
         if stop.is_set():

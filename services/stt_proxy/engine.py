@@ -36,6 +36,7 @@ class ExpectedKind(Enum):
     YES_NO = "yes_no"
     DIGITS = "digits"
     SPELLING = "spelling"
+    ANSWER = "answer"  # to a question, of no shape of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +76,24 @@ class Speech:
 
 
 @dataclass(frozen=True, slots=True)
+class Word:
+    """A word with its signs, and its place on the call's clock."""
+
+    text: str
+    start_sample: int
+    end_sample: int
+    confidence: float | None = None  # 0 to 1
+
+
+@dataclass(frozen=True, slots=True)
 class Segment:
     """A part of an utterance with its place on the call's clock."""
 
     text: str
     start_sample: int
     end_sample: int
-    confidence: float | None = None
+    confidence: float | None = None  # 0 to 1
+    words: tuple[Word, ...] = ()  # of engines with feature "words"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from services.stt_proxy.engine import Segment
+from services.stt_proxy.line_sounds.detector import LineSound
 
 
 class TextStage(Enum):
@@ -82,4 +83,4 @@ class Progress:
     processed_sample: int
 
 
-Evidence = SpeechActivity | Transcript | TurnPrediction | UtteranceSettled | Progress
+Evidence = SpeechActivity | Transcript | TurnPrediction | UtteranceSettled | Progress | LineSound

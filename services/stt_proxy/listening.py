@@ -9,53 +9,38 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 
-from services.audio.pcm import AudioFormat
+from services.stt_proxy.call_profile import CallProfile
 from services.stt_proxy.end_of_turn import EndOfTurnModel
-from services.stt_proxy.engine import Hints, SttEngine
+from services.stt_proxy.engine import SttEngine
 from services.stt_proxy.errors import BadSample
-from services.stt_proxy.events import Evidence, Progress
-from services.stt_proxy.intake import Break, IdleReason, Intake, Silence, Skip, Taken, Window
+from services.stt_proxy.events import Evidence, SpeechActivity
+from services.stt_proxy.intake import DETECTOR_RATE_HERTZ, Break, IdleReason, Intake, Silence, Skip, Taken, Window
+from services.stt_proxy.line_sounds.detector import LineSound, LineSoundDetector, LineSoundKind
 from services.stt_proxy.metrics import (
     CONCEALED_SAMPLES_TOTAL,
     DRAFTS_TOTAL,
+    LINE_SOUNDS_TOTAL,
     RECORDING_DROPPED_SAMPLES_TOTAL,
     VAD_LAG_SECONDS,
 )
+from services.stt_proxy.progress_steps import ProgressSteps
 from services.stt_proxy.quiet_line import ForeignSound, QuietLine
 from services.stt_proxy.recording import Recording
 from services.stt_proxy.speech_gate import Edge, GateThresholds, SpeechBegan, SpeechGate
 from services.stt_proxy.steps import Discard, EndOfSound, EndOfUtterance, HeardWindow, HintsUpdate, Step
-from services.stt_proxy.utterance import Endpointing, Utterances
+from services.stt_proxy.utterance import Utterances
 from services.stt_proxy.voice_activity import Detector
 from services.stt_proxy.wording import LEAD_IN_MS, Wording
 
-MOST_PROGRESS_MS = 500  # between two messages, as the protocol allows
-PROGRESS_MS = 400  # a window or a recogniser's step more than this is still within the 500 ms the protocol allows
-CAUGHT_UP_STEPS = 50  # 20 s; a jump of the clock is longer
 MAX_STEPS = 64  # about two seconds
 MAX_SETTLING = 4
 MAX_UPDATES = 16  # waiting for their sample; of more the oldest takes effect at once
 MAX_END_AHEAD_MS = 2000  # of an utterance's end before the sound that was sent
 MAX_UPDATE_AHEAD_MS = 60_000  # of an update's effective sample
 PREPARE_EVERY_MS = 2000  # of speech that goes on
+ONSET_MS = 40  # before a key's first certain moment in which the voice detector may have taken it for speech
 AHEAD_S = 1.0  # a client further ahead of real time than this sends a file
-
-
-@dataclass(frozen=True, slots=True)
-class CallProfile:
-    """What is fixed for the stream."""
-
-    call_id: str
-    audio_format: AudioFormat
-    start_sample: int
-    hints: Hints
-    endpointing: Endpointing
-    draft_pause_ms: int
-    max_gap_ms: int
-    max_utterance_s: int
-    settle_limit_s: float
 
 
 class Listening:
@@ -82,11 +67,12 @@ class Listening:
         self._gate = SpeechGate(pause_samples=profile.draft_pause_ms * self._per_ms, thresholds=GateThresholds())
         self._quiet = QuietLine()
         self._foreign = ForeignSound()
+        self._line_sounds = LineSoundDetector(factor=rate // DETECTOR_RATE_HERTZ)
         self._utterances = Utterances(profile.endpointing, sample_rate_hertz=rate)
         self._steps: deque[Step] = deque()
         self._is_scoring = False
         self._processed = profile.start_sample
-        self._told_progress = profile.start_sample
+        self._progress = ProgressSteps(profile.start_sample, samples_per_ms=rate // 1000)
         self._prepared_to = profile.start_sample
         self._ended_at = profile.start_sample
         self._began_ns = 0
@@ -105,6 +91,7 @@ class Listening:
             fail=fail,
         )
         self._ear = self._wording.listen(engine, call_id=profile.call_id)
+        self._prepare_every = (getattr(self._ear, "prepare_every_ms", None) or PREPARE_EVERY_MS) * self._per_ms
         self._watch = detector.watch(self._scored, fail)  # last: an engine that refuses leaves no place taken
 
     # -- what the client says ------------------------------------------------------------------------------------------
@@ -177,8 +164,7 @@ class Listening:
 
     def _check_not_far_ahead(self, sample: int, limit_ms: int, field: str) -> None:
         """Sound before an utterance's end belongs to that utterance, so an end far ahead would deafen the call."""
-        latest = self._intake.next_sample + limit_ms * self._per_ms
-        if sample > latest:
+        if sample > self._intake.next_sample + limit_ms * self._per_ms:
             raise BadSample(
                 f"{field} {sample} lies more than {limit_ms} ms ahead of {self._intake.next_sample}, "
                 "the end of the sound sent so far",
@@ -224,8 +210,14 @@ class Listening:
                 self._take_step(step)
                 continue
             window = step.window
-            is_fresh = self._foreign.hear(window.samples, is_speech=self._gate.is_open) or window.is_fresh
-            if not self._quiet.hear(window.samples, is_fresh=is_fresh) or self._gate.is_open:
+            self._tell_line_sounds(
+                self._line_sounds.feed(window.samples, window.end_sample, is_speech=self._gate.is_open)
+            )
+            is_fresh = self._foreign.hear(self._line_sounds.rms, is_speech=self._gate.is_open) or window.is_fresh
+            is_quiet = self._quiet.hear(window.samples, is_fresh=is_fresh)
+            if self._line_sounds.is_tone:
+                self._recording.mute(window.start_sample, window.end_sample)
+            elif not is_quiet or self._gate.is_open:
                 self._is_scoring = True
                 self._watch.score(window.samples, is_fresh=is_fresh)
                 return
@@ -246,7 +238,7 @@ class Listening:
         window = step.window
         self._apply_updates(window.start_sample)
         self._turn(self._gate.hear(window.start_sample, window.end_sample, score), step.arrived_ns)
-        if self._gate.is_open and window.end_sample - self._prepared_to >= PREPARE_EVERY_MS * self._per_ms:
+        if self._gate.is_open and window.end_sample - self._prepared_to >= self._prepare_every:
             self._prepared_to = window.end_sample
             self._wording.prepare(window.end_sample)
         self._reach(window.end_sample)
@@ -255,13 +247,16 @@ class Listening:
         now_ns = time.monotonic_ns()
         match step:
             case Silence(start, end):
+                self._tell_line_sounds(self._line_sounds.rest(end))
                 self._turn(self._gate.rest(end - start), now_ns)
                 self._reach(end)
             case Skip(end):
+                self._line_sounds.reset()
                 self._gate.skip()
                 self._utterances.skip()
                 self._reach(end)
             case Break(end):
+                self._line_sounds.reset()
                 self._turn(self._gate.shut(), now_ns)
                 self._utterances.skip()
                 self._reach(end)
@@ -299,7 +294,6 @@ class Listening:
         self._ear.end(utterance_id, end_sample)
 
     def _turn(self, edge: Edge | None, trigger_ns: int) -> None:
-        """An edge of speech."""
         if edge is None:
             return
         self._ear.speech(self._utterances.utterance_id, edge.sample, is_begin=isinstance(edge, SpeechBegan))
@@ -309,6 +303,22 @@ class Listening:
             self._wording.do(
                 self._utterances.pause(edge.sample, edge.score, self._hints, trigger_ns=trigger_ns, wants_draft=True)
             )
+
+    def _tell_line_sounds(self, sounds: list[LineSound]) -> None:
+        for sound in sounds:
+            LINE_SOUNDS_TOTAL.labels(sound.kind.value).inc()
+            if sound.kind is LineSoundKind.DTMF:
+                self._recording.mute(sound.start_sample, sound.end_sample)
+                self._take_back_speech(sound.start_sample - ONSET_MS * self._per_ms, sound.end_sample)
+            self._tell(sound)
+
+    def _take_back_speech(self, from_sample: int, to_sample: int) -> None:
+        """What began as speech there was a key's first moment."""
+        if self._utterances.discard(from_sample, to_sample):
+            self._gate.shut()
+            self._ear.speech(self._utterances.utterance_id, to_sample, is_begin=False)
+            self._ear.forget(max(0, from_sample), to_sample)
+            self._tell(SpeechActivity(self._utterances.utterance_id, False, to_sample, 0.0))
 
     def _apply_updates(self, sample: int) -> None:
         while self._updates and (self._updates[0].effective_sample <= sample or len(self._updates) > MAX_UPDATES):
@@ -330,17 +340,11 @@ class Listening:
         """What both the detector and the engine have listened to; a recogniser that catches up does so step by step."""
         engine_at = None if self.is_done else self._ear.listened_to  # what is settled needs no listening to
         reached = self._processed if engine_at is None else min(self._processed, engine_at)
-        step = PROGRESS_MS * self._per_ms
-        longest = MOST_PROGRESS_MS * self._per_ms
-        while longest < reached - self._told_progress <= CAUGHT_UP_STEPS * step:
-            self._told_progress += step
-            self._tell(Progress(self._told_progress))
-        if reached - self._told_progress >= step:
-            self._told_progress = reached
-            self._tell(Progress(reached))
+        for progress in self._progress.due(reached):
+            self._tell(progress)
 
     def _wake(self) -> None:
-        if self._processed > self._told_progress:
+        if self._processed > self._progress.told:
             self._tell_progress()
         if self._moved is not None and not self._moved.done():
             self._moved.set_result(None)

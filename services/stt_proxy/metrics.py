@@ -27,3 +27,4 @@ STREAMS_TOTAL = Counter(
     "Recogniser streams that ended, by why: utterance, silence, hole, limit, discard, finish, break or its reason.",
     ["why"],
 )
+LINE_SOUNDS_TOTAL = Counter("voice_stt_line_sounds_total", "Sounds of the line that were told, by kind.", ["kind"])

@@ -9,6 +9,7 @@ from services.language.words import normalise
 FILE = "answers"
 _OPEN_END = re.compile(r"(?:[,;:、，；：…]|\.\.\.|[-–—])\s*$")
 _CLOSED_END = re.compile(r"[.?!。？！]['\"”’)]*\s*$")
+_ASKED_END = re.compile(r"[?？]['\"”’)]*\s*$")
 _NO_LIMIT = 1 << 30
 FEWEST_PIECES = 3
 GROUP_DIGITS = 3  # the first group of a telephone number
@@ -39,6 +40,10 @@ class Phrasebook:
         """Whether that is all the text says."""
         return _is_made_of(self._joined(words), self.yes_no, self.yes_no | self.courtesies, self._gap)
 
+    def is_courtesy(self, words: tuple[str, ...]) -> bool:
+        """Whether the text only greets, thanks or the like, and answers nothing."""
+        return _is_made_of(self._joined(words), self.courtesies, self.courtesies, self._gap)
+
     def trails_off(self, words: tuple[str, ...]) -> bool:
         """Whether the caller is thinking: nothing was said, or the last of it is such a sound as "um"."""
         said = self._joined(words)
@@ -51,6 +56,10 @@ class Phrasebook:
     def is_left_hanging(self, text: str) -> bool:
         """Whether the text closes with a comma, a dash, or another mark that leads on."""
         return _OPEN_END.search(text) is not None
+
+    def is_question(self, text: str) -> bool:
+        """Whether the text closes with a question mark."""
+        return _ASKED_END.search(text) is not None
 
     def is_left_open(self, text: str) -> bool:
         """Whether the text closes with no mark at all."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from services.language.words import normalise
+from services.stt_proxy.conversation_context import log_odds_of_context, shifted
 from services.stt_proxy.endings.model import ending_model_of
 from services.stt_proxy.engine import ExpectedKind, Hints
 from services.stt_proxy.grammar import Closure, grammar_of
@@ -160,7 +161,8 @@ def judge(
     reason = _plain_reason(text, phrasebook, hints)
     probability = None
     if reason is None:
-        reason, probability = _by_ending(text or "", phrasebook)
+        context = log_odds_of_context(text or "", phrasebook, hints, is_left_open=doubt.is_left_open)
+        reason, probability = _by_ending(text or "", phrasebook, context)
     if reason in (Reason.COMPLETE, Reason.CONCLUDED) and doubt.is_reasonable:
         reason, probability = Reason.UNSURE, None
     if probability is None:
@@ -185,9 +187,9 @@ def _plain_reason(text: str | None, phrasebook: Phrasebook, hints: Hints) -> Rea
     return _dictated(text, phrasebook, hints.region)
 
 
-def _by_ending(text: str, phrasebook: Phrasebook) -> tuple[Reason, float | None]:
+def _by_ending(text: str, phrasebook: Phrasebook, context: float) -> tuple[Reason, float | None]:
     """What the patterns of the language and its model make of it: one finds what is open, the other weighs the rest.
-    With the model's probability of an end, where it was asked.
+    With the model's probability of an end, where it was asked, to whose log odds `context` is added.
     """
     words = normalise(text)
     closure = grammar_of(phrasebook.language).closure(text)
@@ -198,7 +200,7 @@ def _by_ending(text: str, phrasebook: Phrasebook) -> tuple[Reason, float | None]
     model = ending_model_of(phrasebook.language)
     if model is None:  # nothing was learnt: the lists of the language decide alone
         return (Reason.UNFINISHED if leads_on else Reason.COMPLETE), None
-    probability = model.probability(tokens, leads_on=leads_on)
+    probability = shifted(model.probability(tokens, leads_on=leads_on), context)
     is_answer = phrasebook.is_yes_or_no(words)
     is_concluded = closure is Closure.CONCLUDED or is_answer
     if probability >= SURELY_OVER or (is_concluded and probability >= OVER):

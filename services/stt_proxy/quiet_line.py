@@ -49,9 +49,8 @@ class ForeignSound:
         self._loudest_rms = 0.0  # of the last loud windows, falling by a quarter each second
         self._n_quieter = 0
 
-    def hear(self, window: Samples, *, is_speech: bool) -> bool:
-        """The next window, (n_samples,) int16. True: such a sound has just ended."""
-        rms = float(np.sqrt(np.mean(window.astype(np.float32) ** 2)))
+    def hear(self, rms: float, *, is_speech: bool) -> bool:
+        """The next window's level, of 32768. True: such a sound has just ended."""
         self._loudest_rms = max(rms, self._loudest_rms * 0.991)
         if is_speech:
             self._n_loud = self._n_quieter = 0

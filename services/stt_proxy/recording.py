@@ -44,6 +44,18 @@ class Recording:
         while self._held and self._held[0].start_sample + len(self._held[0].samples) <= before_sample:
             self._drop_oldest()
 
+    def mute(self, from_sample: int, to_sample: int) -> None:
+        """What lies in [from_sample, to_sample) is no speech: engines read silence there."""
+        for number in range(len(self._held) - 1, -1, -1):
+            piece = self._held[number]
+            first, last = max(from_sample, piece.start_sample), min(to_sample, piece.start_sample + len(piece.samples))
+            if piece.start_sample + len(piece.samples) <= from_sample:
+                break
+            if first < last:
+                samples = piece.samples.copy()
+                samples[first - piece.start_sample : last - piece.start_sample] = 0
+                self._held[number] = Clip(piece.start_sample, samples)
+
     def read(self, from_sample: int, n_samples: int) -> Clip | None:
         """The first unbroken sound at or behind `from_sample`, at most `n_samples` of it; None when there is none."""
         found: Clip | None = None

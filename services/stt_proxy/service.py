@@ -9,18 +9,20 @@ from opentelemetry.trace import Span
 from voice.stt.v1 import stt_pb2, stt_pb2_grpc
 from voice.type.v1 import engine_pb2, turn_pb2
 
-from services.runtime.identity import check_tenant
+from services.runtime.identity import check_every_tenant, check_tenant
 from services.runtime.lifecycle import Lifecycle
 from services.runtime.logs import bind_call, get_logger
 from services.runtime.metrics import StageMetrics
 from services.runtime.providers import ProviderBoard
 from services.runtime.streams import Outbox, exchange, first_config, later_requests
 from services.runtime.tracing import trace_context_of
+from services.stt_proxy.admission import Admission
+from services.stt_proxy.call_profile import CallProfile
 from services.stt_proxy.end_of_turn import EndOfTurnModel
 from services.stt_proxy.engine import SttEngine
 from services.stt_proxy.errors import BadSample, UtteranceFailed
 from services.stt_proxy.events import Evidence, SpeechActivity, TextStage, Transcript, UtteranceSettled
-from services.stt_proxy.listening import CallProfile, Listening
+from services.stt_proxy.listening import Listening
 from services.stt_proxy.metrics import CONCEALED_SAMPLES_TOTAL
 from services.stt_proxy.settings import SttSettings
 from services.stt_proxy.voice_activity import Detector
@@ -59,10 +61,21 @@ class SttService(stt_pb2_grpc.SttServiceServicer):
         self._lifecycle = lifecycle
         self._metrics = StageMetrics("stt")
         self._board: ProviderBoard | None = getattr(engine, "board", None)  # a chain has one
+        self._admission = Admission(0)
 
     async def StreamingRecognize(  # noqa: N802 - protobuf's name
         self, request_iterator: _Requests, context: _Context
     ) -> _Responses:
+        if self._settings.measured_admission:
+            self._admission.most = getattr(self._engine, "capacity", 0)  # known once the engine is loaded
+        self._admission.enter()
+        try:
+            async for response in self._recognize(request_iterator, context):
+                yield response
+        finally:
+            self._admission.leave()
+
+    async def _recognize(self, request_iterator: _Requests, context: _Context) -> _Responses:
         config = (await first_config(request_iterator)).config
         check_tenant(context, config.tenant_id)
         call_id = bind_call(config.call_id)
@@ -108,6 +121,7 @@ class SttService(stt_pb2_grpc.SttServiceServicer):
         request: stt_pb2.TripProviderRequest,
         context: grpc.aio.ServicerContext[stt_pb2.TripProviderRequest, stt_pb2.TripProviderResponse],
     ) -> stt_pb2.TripProviderResponse:
+        check_every_tenant()
         board = self._board or ProviderBoard(self._metrics)
         providers = board.trip(request.provider, request.duration_ms, is_allowed=self._settings.drills)
         return stt_pb2.TripProviderResponse(providers=providers)

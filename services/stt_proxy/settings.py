@@ -57,10 +57,39 @@ class SttSettings(ServiceSettings):
         120, ge=10, le=600, description="Sound kept of one utterance; of a longer one the beginning is lost."
     )
 
-    whisper_model: str = Field("whisper-base", description="Name of the Whisper model in deploy/models.toml.")
+    whisper_model: str = Field(
+        "whisper-base",
+        description="Engine faster_whisper: a Whisper model of deploy/models.toml, or the folder of any other.",
+    )
+    whisper_device: Literal["cpu", "cuda"] = Field("cpu", description="Engine faster_whisper: cpu or cuda.")
+    whisper_compute_type: str = Field(
+        "", description="Engine faster_whisper: CTranslate2's type; empty is int8 on cpu and float16 on cuda."
+    )
+    whisper_beam_size: int = Field(
+        1, ge=1, le=10, description="Engine faster_whisper: texts weighed at once; 1 takes the likeliest token."
+    )
+    whisper_words: bool = Field(
+        False, description="Engine faster_whisper: say where each word lies; costs some 50 ms a text."
+    )
+    whisper_lone_threads: int = Field(
+        2,
+        ge=1,
+        le=16,
+        description="Engine faster_whisper: threads of a text while cores idle; more than 1 loads the model twice.",
+    )
+    whisper_live_ms: int = Field(
+        0,
+        ge=0,
+        le=5000,
+        description="Engine faster_whisper: a partial each so many ms while the caller speaks, if cores idle; 0: none.",
+    )
     vad_model: str = Field("silero-vad", description="Name of the voice detector in deploy/models.toml.")
     decode_workers: int = Field(
         0, ge=0, le=256, description="Speech decoded at once, one thread each; 0 means one a core."
+    )
+
+    measured_admission: bool = Field(
+        True, description="Refuse calls beyond what the engine was measured to serve at its start, under max_streams."
     )
 
     vosk_model: str = Field("", description="Engine vosk: a model of deploy/models.toml, or the folder of any other.")

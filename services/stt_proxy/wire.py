@@ -6,6 +6,7 @@ from voice.stt.v1 import stt_pb2
 from voice.type.v1 import audio_pb2, engine_pb2, expectation_pb2, turn_pb2
 
 from services.audio.pcm import AudioFormat, Encoding
+from services.stt_proxy.call_profile import CallProfile
 from services.stt_proxy.engine import ExpectedKind, Hints, SttEngine
 from services.stt_proxy.errors import (
     BadEndpointing,
@@ -26,7 +27,7 @@ from services.stt_proxy.events import (
     UtteranceSettled,
 )
 from services.stt_proxy.intake import DETECTOR_RATE_HERTZ, LATEST_SAMPLE, MAX_CHUNK_MS, WINDOW_SAMPLES, IdleReason
-from services.stt_proxy.listening import CallProfile
+from services.stt_proxy.line_sounds.detector import LineSound, LineSoundKind
 from services.stt_proxy.prediction import Waits
 from services.stt_proxy.settings import SttSettings
 from services.stt_proxy.steps import HintsUpdate
@@ -39,6 +40,7 @@ LONGEST_DRAFT_SPEECH_MS = 120_000
 MOST_DRAFTS = 100
 FEATURES = (
     "media_idle", "update", "utterance_end", "utterance_discard", "speech_activity", "drafts", "turn_prediction",
+    "line_event",
 )  # fmt: skip
 
 _ENCODINGS = {
@@ -55,6 +57,16 @@ _EXPECTED = {
     expectation_pb2.ExpectedInput.KIND_YES_NO: ExpectedKind.YES_NO,
     expectation_pb2.ExpectedInput.KIND_DIGITS: ExpectedKind.DIGITS,
     expectation_pb2.ExpectedInput.KIND_SPELLING: ExpectedKind.SPELLING,
+    expectation_pb2.ExpectedInput.KIND_ANSWER: ExpectedKind.ANSWER,
+}
+_LINE_EVENTS = {
+    LineSoundKind.DTMF: stt_pb2.LineEvent.KIND_DTMF,
+    LineSoundKind.RING_BACK: stt_pb2.LineEvent.KIND_RING_BACK,
+    LineSoundKind.BUSY: stt_pb2.LineEvent.KIND_BUSY,
+    LineSoundKind.DIAL_TONE: stt_pb2.LineEvent.KIND_DIAL_TONE,
+    LineSoundKind.FAX_CALLING: stt_pb2.LineEvent.KIND_FAX_CALLING,
+    LineSoundKind.BEEP: stt_pb2.LineEvent.KIND_BEEP,
+    LineSoundKind.MUSIC: stt_pb2.LineEvent.KIND_MUSIC,
 }
 _STAGES = {
     TextStage.PARTIAL: stt_pb2.Transcript.STAGE_PARTIAL,
@@ -164,12 +176,19 @@ def write_engine(
         language_codes=engine.language_codes,
         audio_formats=formats,
         limits=engine_pb2.EngineLimits(
-            max_streams=settings.max_streams, max_chunk_bytes=2 * max(RATES_HERTZ) * MAX_CHUNK_MS // 1000
+            max_streams=min(settings.max_streams, _capacity(engine, settings)),
+            max_chunk_bytes=2 * max(RATES_HERTZ) * MAX_CHUNK_MS // 1000,
         ),
         features=(*FEATURES, *engine.features),
         audio_step_ms=WINDOW_SAMPLES * 1000 // DETECTOR_RATE_HERTZ,
         providers=providers,
     )
+
+
+def _capacity(engine: SttEngine, settings: SttSettings) -> int:
+    """Calls the engine was measured to serve; where it was not, as many as the settings let in."""
+    measured = int(getattr(engine, "capacity", 0)) if settings.measured_admission else 0
+    return measured or settings.max_streams
 
 
 def write_evidence(
@@ -209,6 +228,15 @@ def write_evidence(
                     timing=_write_cost(evidence.cost),
                 )
             )
+        case LineSound():
+            return stt_pb2.StreamingRecognizeResponse(
+                line_event=stt_pb2.LineEvent(
+                    kind=_LINE_EVENTS[evidence.kind],
+                    start_sample=evidence.start_sample,
+                    end_sample=evidence.end_sample,
+                    key=evidence.key,
+                )
+            )
         case Progress(processed_sample):
             return stt_pb2.StreamingRecognizeResponse(progress=stt_pb2.Progress(processed_sample=processed_sample))
 
@@ -228,6 +256,15 @@ def _write_transcript(transcript: Transcript, trace_context: turn_pb2.TraceConte
                 start_sample=segment.start_sample,
                 end_sample=segment.end_sample,
                 confidence=segment.confidence,
+                words=[
+                    stt_pb2.Word(
+                        text=word.text,
+                        start_sample=word.start_sample,
+                        end_sample=word.end_sample,
+                        confidence=word.confidence,
+                    )
+                    for word in segment.words
+                ],
             )
             for segment in transcript.segments
         ],

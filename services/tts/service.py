@@ -8,7 +8,7 @@ from voice.tts.v1 import tts_pb2, tts_pb2_grpc
 from voice.type.v1 import engine_pb2
 
 from services.language.reading.normalizer import Normalizer
-from services.runtime.identity import check_tenant
+from services.runtime.identity import check_every_tenant, check_tenant
 from services.runtime.lifecycle import Lifecycle
 from services.runtime.logs import bind_call
 from services.runtime.metrics import StageMetrics
@@ -68,6 +68,7 @@ class TtsService(tts_pb2_grpc.TtsServiceServicer):
         context: grpc.aio.ServicerContext[tts_pb2.TripProviderRequest, tts_pb2.TripProviderResponse],
     ) -> tts_pb2.TripProviderResponse:
         """A drill: take a voice of a chain out for a while."""
+        check_every_tenant()
         board = self._router.board
         providers = board.trip(request.provider, request.duration_ms, is_allowed=self._settings.drills)
         return tts_pb2.TripProviderResponse(providers=providers)

@@ -16,6 +16,7 @@ from grpc_reflection.v1alpha import reflection_pb2
 from clients.conformance.stages import STAGES, Stage
 from clients.conformance.streams import connected, start_stream
 from services.runtime.errors import rpc_failure
+from services.runtime.grpc_server import HANDSHAKE_MS
 from services.runtime.reflection import PACKAGES
 from tests.conformance.conftest import Start
 from tests.conformance.servers import SCRIPTED, TTS, Server, running
@@ -140,6 +141,15 @@ async def test_silent_streams_take_no_slots_and_are_ended(tmp_path: Path) -> Non
         (grpc.StatusCode.RESOURCE_EXHAUSTED, "CAPACITY"),
     }
     assert "CONFIG_TIMEOUT" in {failure.reason for failure in failures}
+
+
+async def test_a_connection_on_which_nothing_begins_is_closed(scripted_server: Server) -> None:
+    host, _, port = scripted_server.target.rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    async with asyncio.timeout(HANDSHAKE_MS / 1000 + 10):
+        while await reader.read(1024):
+            pass
+    writer.close()
 
 
 async def test_a_stream_on_which_nothing_passes_is_ended(tmp_path: Path) -> None:

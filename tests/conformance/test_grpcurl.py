@@ -1,13 +1,21 @@
 """Every service by hand: what a person with grpcurl and no proto files can do, with the documented examples."""
 
 import json
+import os
+import re
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
-from clients.conformance.stages import STAGES
+import grpc
+import pytest
+
+from clients.conformance.stages import CALL, NLU, STAGES, STT, TTS
 from services.runtime.reflection import PACKAGES
-from tests.conformance.servers import LANGUAGES, Server
+from tests.conformance.servers import LANGUAGES, SCRIPTED, Server, running, wait_until_serving
+from tests.conformance.test_identity import Certificates, table
 
 EXAMPLES = Path(__file__).parents[2] / "clients" / "grpcurl"
 LIMIT_S = 60
@@ -114,3 +122,74 @@ def test_the_example_of_a_call_is_answered_and_ends(gateway: Server) -> None:
     assert "call" in answers[0]
     assert any("audio" in answer for answer in answers)
     assert "end" in answers[-1]
+
+
+README = (EXAMPLES.parents[1] / "README.md").read_text(encoding="utf-8")
+DOCUMENTED = re.findall(r"^grpcurl -plaintext (.*?)\s*(?:#.*)?$", README, re.MULTILINE)
+GUARDED = re.findall(r"`(-cacert [^`]+)` takes the place of `-plaintext`", README.replace("\n", " "))
+ASKS_FOREVER = "WatchCalls"
+TOKEN = "by-hand-0123456789abcdef"  # noqa: S105 - a test's own
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[str, Server]]]:
+    """All four with TLS and tokens on, by the ports of the documentation; and the folder with ca.pem."""
+    folder = tmp_path_factory.mktemp("guarded")
+    own = Certificates(folder)
+    tokens = folder / "tokens.toml"
+    tokens.write_text(table("by hand", TOKEN, "*", 'connect", "watch'))
+    settings = {
+        "TONG_DAI_TLS_CERTIFICATE_FILE": str(own.server),
+        "TONG_DAI_TLS_KEY_FILE": str(own.server_key),
+        "TONG_DAI_AUTH_TOKENS_FILE": str(tokens),
+    }
+    to_stages = {"GATEWAY_STAGE_TLS_CA_FILE": str(own.authority), "GATEWAY_STAGE_TOKEN": TOKEN}
+    credentials = grpc.ssl_channel_credentials(own.authority.read_bytes())
+    with ExitStack() as stack:
+        stages = [
+            stack.enter_context(running(kind, SCRIPTED[kind.name], folder, settings=settings, is_awaited=False))
+            for kind in (STT, NLU, TTS)
+        ]
+        gateway = running(
+            CALL, "script", folder, settings=settings | to_stages, backing=tuple(stages), is_awaited=False
+        )
+        servers = [stack.enter_context(gateway), *stages]
+        for server in servers:
+            wait_until_serving(server, credentials)
+        yield folder, dict(zip(("50051", "50052", "50053", "50054"), servers, strict=True))
+
+
+def test_there_are_documented_commands() -> None:
+    assert len(DOCUMENTED) > 5
+    assert len(GUARDED) == 1
+
+
+@pytest.mark.parametrize("line", DOCUMENTED)
+def test_a_documented_command_works_with_tls_and_a_token(line: str, guarded: tuple[Path, dict[str, Server]]) -> None:
+    folder, servers = guarded
+    ran = by_hand(line, folder, servers, GUARDED[0])
+    if ASKS_FOREVER in line:  # it was let in, and ended by our own limit
+        assert "DeadlineExceeded" in ran.stderr, ran.stderr
+    else:
+        assert (ran.returncode, ran.stdout != "") == (0, True), ran.stderr
+
+
+@pytest.mark.parametrize("options", ["-cacert ca.pem", "-plaintext", "-cacert ca.pem -H 'authorization: Bearer no'"])
+def test_without_tls_or_the_token_it_does_not(options: str, guarded: tuple[Path, dict[str, Server]]) -> None:
+    folder, servers = guarded
+    for line in DOCUMENTED:
+        if "voice." in line and "describe" not in line:
+            assert by_hand(line, folder, servers, options).returncode != 0, line
+
+
+def by_hand(line: str, folder: Path, servers: dict[str, Server], options: str) -> "subprocess.CompletedProcess[str]":
+    """A command of the documentation, as a shell runs it in the project's folder."""
+    found = re.search(r"127\.0\.0\.1:(\d+)", line)
+    assert found is not None, line
+    line = line.replace(found[0], servers[found[1]].target)
+    options = f"-max-time {3 if ASKS_FOREVER in line else LIMIT_S} {options.replace('ca.pem', str(folder / 'ca.pem'))}"
+    return subprocess.run(
+        ["/bin/sh", "-c", f"grpcurl {options} {line}"],
+        cwd=EXAMPLES.parents[1], env=os.environ | {"TOKEN": TOKEN}, capture_output=True, text=True, check=False,
+        timeout=LIMIT_S + 10,
+    )  # fmt: skip

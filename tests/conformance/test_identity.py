@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import grpc
@@ -187,6 +188,22 @@ async def test_a_token_is_replaced_without_a_restart_and_old_streams_live(start:
             async with opened(TTS, server.target, ChannelSettings(token=NEW), tenant_id="clinic") as new:
                 await new.rest()
             assert await old.rest() == []
+
+
+async def test_a_token_that_expires_lets_nobody_in_and_its_open_streams_live(start: Start, tmp_path: Path) -> None:
+    tokens = tmp_path / "tokens.toml"
+    ends = datetime.now(UTC) + timedelta(seconds=8)
+    tokens.write_text(table("clinic", CLINIC, "clinic").replace("2999-01-01", ends.isoformat()))
+    with running(TTS, "tone", tmp_path, settings={"TTS_AUTH_TOKENS_FILE": str(tokens)}) as server:
+        async with opened(TTS, server.target, ChannelSettings(token=CLINIC), tenant_id="clinic") as old:
+            async with connected(server.target, ChannelSettings(token=CLINIC)) as channel, asyncio.timeout(30):
+                while (failure := await refusal(channel)) is None:
+                    await asyncio.sleep(0.5)
+            assert (failure.code, failure.reason) == (grpc.StatusCode.UNAUTHENTICATED, "TOKEN_EXPIRED")
+            assert datetime.now(UTC) >= ends
+            await old.send(text={"turn_id": 1, "text": "Good morning.", "flush": True})
+            await old.send(text_end={"turn_id": 1})
+            assert "turn_end" in [kind_of(one) for one in await old.rest()]
 
 
 async def refusal(channel: grpc.aio.Channel) -> RpcFailure | None:

@@ -230,6 +230,14 @@ class IsSurerThanSure(Faithful):
 
 
 @wrong
+class HearsNoKeys(Faithful):
+    stage, breaks = STT, 20
+
+    def response(self, response: Any) -> Iterable[Any]:
+        return [] if kind_of(response) == "line_event" else [response]
+
+
+@wrong
 class SettlesTwice(Faithful):
     stage, breaks = STT, 21
 

@@ -89,3 +89,24 @@ async def test_asterisks_certificate_is_verified_by_setting(tmp_path: Path):
         async with AriClient(AriSettings(url=url)) as ari:
             with pytest.raises(AriUnreachable, match="certificate"):
                 await ari.get("channels")
+
+
+async def test_a_new_authority_of_asterisks_certificate_is_believed_without_a_restart(tmp_path: Path):
+    file = tmp_path / "ca.pem"
+    trustme.CA().cert_pem.write_to_path(str(file))
+    renewed = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    renewed.issue_cert("localhost").configure_cert(context)
+    async with running_server(context) as url, AriClient(AriSettings(url=url, tls_ca_file=file)) as ari:
+        watching = asyncio.create_task(ari.renew_authorities())
+        with pytest.raises(AriUnreachable, match="certificate"):
+            await ari.get("channels")
+        renewed.cert_pem.write_to_path(str(file))
+        async with asyncio.timeout(20):
+            while True:
+                try:
+                    assert await ari.get("channels") == []
+                    break
+                except AriUnreachable:
+                    await asyncio.sleep(0.2)
+        watching.cancel()

@@ -24,6 +24,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 CANARIES = {
     "speech": "kanarsprache",
+    "digits that are spoken": "4929 1234 5678",
     "reply": "kanarantwort",
     "tool": "Kanar/Zeitzone",
     "destination": "+84987650001",
@@ -68,7 +69,8 @@ name = "transfer"
 when = ["say transfer"]
 parts = [{{ text = "I put you through." }}, {{ {TRANSFER} = {{ destination = "{CANARIES["agent's name"]}" }} }}]
 """
-SAYS = [f"Say {what}, {CANARIES['speech']}." for what in ("clock", "keys", "elsewhere", *["transfer"] * 9)]
+SPOKEN = f"{CANARIES['speech']} {CANARIES['digits that are spoken']}"
+SAYS = [f"Say {what}, {SPOKEN}." for what in ("clock", "keys", "elsewhere", *["transfer"] * 9)]
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -1,8 +1,9 @@
-"""`make load STAGE=stt|nlu|tts|gateway`: one stage alone, at 1, 4 and 16 streams at once.
+"""`make load STAGE=stt|nlu|tts|gateway`: one stage alone, at 1, 4 and 16 streams at once; stt at 64 too (STREAMS=...).
 
 Two figures a row: the whole stream by ghz, and the time to the first response by our own driver. A stream that fails
-counts as infinite. What serves on the stage's default port is measured as it is; else the stage is started here, with
-scripted engines, or with the engine ENGINE names.
+counts as infinite. The stt stage is loaded twice: with sound as it is spoken, and as fast as it goes. What serves on
+the stage's default port is measured as it is; else the stage is started here, with scripted engines, or with the engine
+ENGINE names.
 """
 
 import argparse
@@ -13,7 +14,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,8 @@ from tests.load.stack import Service, run_stack
 
 _ROOT = Path(__file__).parents[2]
 _STREAMS = (1, 4, 16)
+_STT_STREAMS = (1, 4, 16, 64)
+_FEWEST_ROUNDS = 2
 _FIRST_PORT = 51650  # of services started here
 _SILENCE = b"\xff\x7f"  # mu-law
 
@@ -146,6 +149,13 @@ async def _target(stage: Stage, engine: str) -> AsyncIterator[tuple[str, str]]:
         yield running[stage.service].service.target, engine or stage.scripted_engine
 
 
+def _streams_of(stage: Stage) -> Sequence[int]:
+    """How many at once, one row each; STREAMS=1,8,32 says others."""
+    if asked := os.environ.get("STREAMS"):
+        return tuple(int(count) for count in asked.split(","))
+    return _STT_STREAMS if stage.name == "stt" else _STREAMS
+
+
 async def _load(stage: Stage, engine: str) -> Report:
     ghz = ensure_ghz()
     data = _ROOT / "deploy" / "load" / f"{stage.name}.json"
@@ -154,17 +164,22 @@ async def _load(stage: Stage, engine: str) -> Report:
     async with _target(stage, engine) as (target, what):
         print(f"  {stage.method} on {target}, engine {what}", flush=True)
         targets = [Target("first_ms", "p95", stage.first_p95_ms)] if what == stage.scripted_engine else []
-        for streams, rounds in zip(_STREAMS, stage.rounds, strict=True):
-            first_s = await measure(script, target, streams=streams, rounds=rounds)
-            whole = await asyncio.to_thread(
-                run_ghz, ghz, target, proto=stage.proto, method=stage.method.replace("/", "."), data=data,
-                interval_ms=stage.interval_ms, streams=streams, total=streams * rounds,
-            )  # fmt: skip
-            failed = sum(math.isinf(second) for second in [*first_s, *whole.seconds])
-            row = {"scenario": f"load-{stage.name}", "calls": streams, "engine": what, "failed": failed}
-            report.add({**row, "first_ms": spread(first_s), "stream_ms": spread(list(whole.seconds))}, targets)
-            for error, count in whole.errors.items():
-                print(f"{'':<34}{count} x {error}", flush=True)
+        paces = (("", stage.interval_ms), ("-as-fast", 0)) if stage.name == "stt" else (("", stage.interval_ms),)
+        for suffix, interval_ms in paces:
+            paced = replace(script, interval_s=interval_ms / 1000)
+            for number, streams in enumerate(_streams_of(stage)):
+                rounds = stage.rounds[number] if number < len(stage.rounds) else _FEWEST_ROUNDS
+                first_s = await measure(paced, target, streams=streams, rounds=rounds)
+                whole = await asyncio.to_thread(
+                    run_ghz, ghz, target, proto=stage.proto, method=stage.method.replace("/", "."), data=data,
+                    interval_ms=interval_ms, streams=streams, total=streams * rounds,
+                )  # fmt: skip
+                failed = sum(math.isinf(second) for second in [*first_s, *whole.seconds])
+                row = {"scenario": f"load-{stage.name}{suffix}", "calls": streams, "engine": what, "failed": failed}
+                measured = {**row, "first_ms": spread(first_s), "stream_ms": spread(list(whole.seconds))}
+                report.add(measured, [] if suffix else targets)
+                for error, count in whole.errors.items():
+                    print(f"{'':<34}{count} x {error}", flush=True)
     return report
 
 

@@ -5,7 +5,7 @@ import time
 
 import grpc
 import numpy as np
-from voice.stt.v1.stt_pb2 import MediaIdle, SpeechActivity, Transcript, UtteranceSettled
+from voice.stt.v1.stt_pb2 import LineEvent, MediaIdle, SpeechActivity, Transcript, UtteranceSettled
 from voice.type.v1 import audio_pb2
 
 from clients.conformance.hearing import (
@@ -19,6 +19,7 @@ from clients.conformance.hearing import (
     example,
     example_samples,
     play,
+    pressed,
     progress,
     settle,
     transcripts,
@@ -81,6 +82,18 @@ async def the_ear_says_how_likely_the_caller_has_finished(stt: Target) -> None:
         assert prediction.wait_ms > 0
         assert prediction.reason.isupper()
         assert prediction.end_sample == approx(SPEECH_END, abs=EDGE_TOLERANCE)
+
+
+@check(STT, 20, needs=("line_event",))
+async def keys_in_the_sound_are_told_once_and_are_no_speech(stt: Target) -> None:
+    async with stt.opened() as stream:
+        await settle(stream, await play(stream, pressed("4711#")))
+        await stream.rest()
+    told = [one.line_event for one in stream.heard if kind_of(one) == "line_event"]
+    assert "".join(one.key for one in told if one.kind == LineEvent.KIND_DTMF) == "4711#"
+    assert all(0 <= one.start_sample < one.end_sample for one in told)
+    assert "speech_activity" not in kinds(stream.heard)
+    assert "".join(text.text for text in transcripts(stream)) == ""
 
 
 @check(STT, 20)

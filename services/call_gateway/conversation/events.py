@@ -42,6 +42,7 @@ class ExpectedKind(Enum):
     YES_NO = "yes_no"
     DIGITS = "digits"
     SPELLING = "spelling"
+    ANSWER = "answer"
 
 
 class PromptKind(Enum):
@@ -289,6 +290,8 @@ class StageFailed:
     stage: Stage
     reason: str
     is_retryable: bool
+    is_request_at_fault: bool = False
+    """The stage does not serve what the call asks for: no other process will either."""
 
 
 @dataclass(frozen=True, slots=True)

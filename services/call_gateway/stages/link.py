@@ -124,7 +124,7 @@ class StageLink(Generic[Request, Response]):
         if stream is self._stream:
             self._stream = None
             if failure is not None:
-                self._report(failure)
+                self._report(failure, was_open=stream.is_open)
         elif failure is not None:
             log.info("replaced_stream_failed", stage=self._stage.value, reason=failure.reason)
 
@@ -132,12 +132,14 @@ class StageLink(Generic[Request, Response]):
         if self._serving is not None:
             self._serving.cancel()
         self._stream = None
-        self._report(failure)
+        self._report(failure, was_open=True)
 
-    def _report(self, failure: StreamFailure) -> None:
-        metrics.errors_total(failure.reason).inc()
+    def _report(self, failure: StreamFailure, *, was_open: bool) -> None:
+        is_request_at_fault = failure.is_request_at_fault and not was_open  # later it is this gateway's fault
+        count = metrics.client_errors_total if is_request_at_fault else metrics.errors_total
+        count(failure.reason).inc()
         log.warning("stage_failed", stage=self._stage.value, reason=failure.reason, **{"pii.message": failure.message})
-        self._on_event(StageFailed(self._stage, failure.reason, failure.is_retryable))
+        self._on_event(StageFailed(self._stage, failure.reason, failure.is_retryable, is_request_at_fault))
 
     def _opened(self, stream: StageStream[Request, Response], response: Response) -> Iterable[str]:
         features = self._on_engine(response)

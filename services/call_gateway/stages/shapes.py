@@ -15,6 +15,7 @@ _EXPECTED_KINDS = {
     ExpectedKind.YES_NO: expectation_pb2.ExpectedInput.KIND_YES_NO,
     ExpectedKind.DIGITS: expectation_pb2.ExpectedInput.KIND_DIGITS,
     ExpectedKind.SPELLING: expectation_pb2.ExpectedInput.KIND_SPELLING,
+    ExpectedKind.ANSWER: expectation_pb2.ExpectedInput.KIND_ANSWER,
 }
 _KINDS_EXPECTED = {value: kind for kind, value in _EXPECTED_KINDS.items()}
 _OUTCOMES = {

@@ -32,6 +32,8 @@ _FINAL_CODES = frozenset(
     }
 )
 """Statuses that the same request would meet again."""
+_REQUEST_CODES = frozenset({grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND})
+"""Of those, the ones that a better request would not meet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,7 @@ class StreamFailure:
     message: str
     is_retryable: bool  # whether a fresh stream may fare better
     is_elsewhere_worthwhile: bool = False  # whether the same request, sent at once, may reach a better replica
+    is_request_at_fault: bool = False  # the stage does not serve what was asked for
 
 
 class StageStream(Generic[Request, Response]):
@@ -165,7 +168,12 @@ class StageStream(Generic[Request, Response]):
     async def _ending(self, call: StageCall[Request, Response]) -> StreamFailure | None:
         code = await call.code()
         if code is not grpc.StatusCode.OK:
-            return StreamFailure(code.name, await call.details() or "", is_retryable=code not in _FINAL_CODES)
+            return StreamFailure(
+                code.name,
+                await call.details() or "",
+                is_retryable=code not in _FINAL_CODES,
+                is_request_at_fault=code in _REQUEST_CODES,
+            )
         if self._is_finishing:
             return None
         return StreamFailure("ENDED_EARLY", "the server ended the stream before the call did", is_retryable=True)
@@ -178,4 +186,5 @@ def _failure(error: grpc.aio.AioRpcError) -> StreamFailure:
         failure.message,
         is_retryable=failure.code not in _FINAL_CODES,
         is_elsewhere_worthwhile=failure.is_elsewhere_worthwhile,
+        is_request_at_fault=failure.code in _REQUEST_CODES,
     )

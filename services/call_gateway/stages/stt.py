@@ -22,7 +22,7 @@ from services.call_gateway.conversation.events import (
     UtteranceSettled,
 )
 from services.call_gateway.conversation.profile import AgentProfile
-from services.call_gateway.line import IdleReason, MediaIdle
+from services.call_gateway.line import IdleReason, KeyPressed, MediaIdle
 from services.call_gateway.sound.chunks import KEPT_S, Chunk, Chunker
 from services.call_gateway.sound.track import Frame
 from services.call_gateway.stages.facts import CallFacts
@@ -232,6 +232,8 @@ class SttStage:
                         reason=settled.reason,
                     )
                 )
+            case "line_event" if response.line_event.kind == stt_pb2.LineEvent.KIND_DTMF:
+                self._on_event(KeyPressed(response.line_event.key, duration_ms=0))
             case "going_away":
                 self._is_server_leaving = True
         if self._is_server_leaving and not self._has_unsettled_speech:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from services.nlu.outputs import Act, ExpectedKind, HangUp, SendDtmf, SwitchLanguage, Transfer
 from services.runtime.errors import TurnFailed
+from services.runtime.json_text import read_json
 
 DIGITS = re.compile(r"[0-9A-D*#]{1,64}")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
@@ -48,7 +48,7 @@ def act_name(act: Act) -> str:
 def read_arguments(name: str, arguments_json: str) -> Mapping[str, object]:
     """The arguments of a tool. Raises TurnFailed when they are no JSON object."""
     try:
-        arguments = json.loads(arguments_json or "{}")
+        arguments = read_json(arguments_json or "{}")
     except ValueError:
         arguments = None
     if not isinstance(arguments, dict):

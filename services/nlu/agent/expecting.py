@@ -22,4 +22,4 @@ def expected_after(reply: str, *, language_code: str) -> ExpectedKind:
         return ExpectedKind.DIGITS
     if asks and phrases.has(question, phrases.asks_yes_no):
         return ExpectedKind.YES_NO
-    return ExpectedKind.OPEN
+    return ExpectedKind.ANSWER if asks else ExpectedKind.OPEN

@@ -9,6 +9,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from services.runtime.breaker import ErrorClass
+from services.runtime.json_text import read_json
 from services.runtime.providers import ProviderFailed
 
 _MAX_MESSAGE_CHARS = 200
@@ -47,7 +48,7 @@ def from_error_event(provider: str, error: Any) -> ProviderFailed:
 def said_in(body: bytes) -> str:
     """The message of an error's body, in one line: OpenAI's and Google's shape, or the text itself."""
     try:
-        content = json.loads(body)
+        content = read_json(body)
     except ValueError:
         return " ".join(body[:_MAX_MESSAGE_CHARS].decode(errors="replace").split())
     if isinstance(content, list) and content:

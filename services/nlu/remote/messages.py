@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from services.runtime.json_text import read_json
 
 CONTINUE = "(The line broke off there. Go on with that answer from the very next word; repeat nothing of it.)"
 """Asked of a model that goes on with an answer another one began."""
@@ -15,7 +15,7 @@ def split_tool(text: str) -> tuple[str, str, str]:
     if not colon or not name.replace("_", "").replace("-", "").replace(".", "").isalnum():
         return "tool", "{}", text
     try:
-        json.loads(arguments or "{}")
+        read_json(arguments or "{}")
     except ValueError:
         arguments = "{}"
     return name, arguments or "{}", result

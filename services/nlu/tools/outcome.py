@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
-
 from services.nlu.history import ToolCall
 from services.nlu.tools.clinic.diary import NOT_GIVEN, TAKEN
 from services.nlu.tools.outbox import NOT_NOTED
+from services.runtime.json_text import read_json
 
 
 def outcome_of(call: ToolCall | None) -> str:
     """done, taken, failed; anything else, a result that never came too, is pending: it may yet be done."""
     try:
-        result = json.loads(call.result_json) if call else {}
+        result = read_json(call.result_json) if call else {}
     except ValueError:
         result = {}
     match result:

@@ -3,21 +3,25 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
 from services.audio.pcm import Samples
 from services.runtime.logs import get_logger
 from services.runtime.metrics import StageMetrics
-from services.runtime.models import model_dir
+from services.runtime.models import model_dir, read_models
+from services.stt_proxy.admission import Stopwatch, calls_by_decode
 from services.stt_proxy.decoding import DecodingPool, Done, Job, Purpose, Refused
-from services.stt_proxy.engine import Heard, Hints, Report, Span, Speech, Unheard
+from services.stt_proxy.engine import Heard, Hints, Partial, Report, Span, Speech, Unheard
 from services.stt_proxy.long_speech import DecodedPieces
 from services.stt_proxy.recording import Clip, Recording
 from services.stt_proxy.settings import SttSettings
-from services.stt_proxy.whisper_decoding import LONGEST_PIECE_S, Decoded, ShortContextWhisper
+from services.stt_proxy.whisper_decoding import Decoded, ShortContextWhisper, WhisperOptions
+from services.stt_proxy.whisper_pieces import LONGEST_PIECE_S
 
-WARM_UP_SAMPLES = 8000
+WARM_UP_SAMPLES = 24_000  # three seconds, as admission.py takes an utterance to be
+WARM_UPS = 3  # the quickest counts: the first reads the weights
 
 log = get_logger(__name__)
 
@@ -26,11 +30,13 @@ class FasterWhisperEngine:
     """Holds the model and its workers."""
 
     name = "faster_whisper"
-    features = ("language_detection", "punctuation", "segments")
 
     def __init__(self, settings: SttSettings) -> None:
-        self.model = settings.whisper_model
+        self.model = Path(settings.whisper_model).name
+        self.features: tuple[str, ...] = ("language_detection", "punctuation", "segments")
+        self.features += ("words",) * settings.whisper_words + ("partial",) * bool(settings.whisper_live_ms)
         self.language_codes: tuple[str, ...] = ()
+        self.capacity = 0  # calls it can serve here; 0 until it is loaded
         self._settings = settings
         self._pool = DecodingPool[Decoded | dict[str, float] | None](
             n_workers=settings.decode_workers,
@@ -53,7 +59,7 @@ class FasterWhisperEngine:
         report: Callable[[Report], None],
     ) -> "WhisperEar":
         assert self._whisper is not None, "load comes first"  # noqa: S101 - an invariant, for the reader
-        return WhisperEar(self._whisper, self._pool, hints, report)
+        return WhisperEar(self._whisper, self._pool, hints, report, live_ms=self._settings.whisper_live_ms)
 
     def detect(
         self, speech: Speech, languages: tuple[str, ...], deliver: Callable[[Mapping[str, float]], None]
@@ -76,11 +82,23 @@ class FasterWhisperEngine:
         self._pool.close()
 
     def _open(self) -> ShortContextWhisper:
-        folder = model_dir(self._settings.models_dir, self.model)
-        whisper = ShortContextWhisper(folder, n_workers=self._pool.n_workers)
+        settings = self._settings
+        is_listed = settings.whisper_model in read_models()
+        folder = model_dir(settings.models_dir, settings.whisper_model) if is_listed else Path(settings.whisper_model)
+        options = WhisperOptions(
+            settings.whisper_device, settings.whisper_compute_type, settings.whisper_beam_size,
+            settings.whisper_words, settings.whisper_lone_threads,
+        )  # fmt: skip
+        whisper = ShortContextWhisper(folder.expanduser(), n_workers=self._pool.n_workers, options=options)
         hiss = np.random.default_rng(1).integers(-300, 300, WARM_UP_SAMPLES, dtype=np.int16)
         speech = Speech(0, 0, (Span(0, WARM_UP_SAMPLES),), (Clip(0, hiss),), 8000)
-        whisper.decode(speech, ("en",))
+        took_s = []
+        for _ in range(WARM_UPS):
+            with Stopwatch() as watch:
+                whisper.write(speech, "en")
+            took_s.append(watch.compute_s)
+        self.capacity = calls_by_decode(min(took_s), self._pool.n_workers)
+        log.info("engine_measured", engine=self.name, calls=self.capacity)
         return whisper
 
 
@@ -95,7 +113,12 @@ class WhisperEar:
         pool: DecodingPool[Decoded | dict[str, float] | None],
         hints: Hints,
         report: Callable[[Report], None],
+        *,
+        live_ms: int = 0,
     ) -> None:
+        """`live_ms`: a partial each so many milliseconds of speech that goes on; 0: none."""
+        self.prepare_every_ms = live_ms or None
+        self._live: Job[Decoded | dict[str, float] | None] | None = None
         self._whisper = whisper
         self._pool = pool
         self._hints = hints
@@ -135,6 +158,8 @@ class WhisperEar:
             pieces=self._pieces,
             current=self._language,
         )
+        if self._live is not None:
+            self._pool.cancel(self._live)  # what is asked for now holds all of it
         self._jobs[speech.request_id] = self._pool.submit(
             self,
             Purpose.SETTLED if is_final else Purpose.DRAFT,
@@ -145,6 +170,8 @@ class WhisperEar:
         self._jobs = {request_id: job for request_id, job in self._jobs.items() if not job.is_answered}
 
     def prepare(self, speech: Speech) -> None:
+        if self.prepare_every_ms is not None:
+            self._guess(speech)
         known = self._pieces.within(speech)
         begins = known[-1].end_sample if known else speech.clips[0].start_sample if speech.clips else 0
         if speech.end_sample - begins <= LONGEST_PIECE_S * speech.sample_rate_hertz:
@@ -160,6 +187,25 @@ class WhisperEar:
         self._pool.submit(
             self, Purpose.AHEAD, lambda stop: ahead(stop=stop), self._note_ahead, about=speech.utterance_id
         )
+
+    def _guess(self, speech: Speech) -> None:
+        """A partial of what was said so far, if no other work waits. Its complete pieces are kept for the draft."""
+        if (self._live is not None and not self._live.is_answered) or not self._pool.has_idle_worker:
+            return
+        decode = partial(
+            self._whisper.decode, speech, self._languages, phrases=(), pieces=self._pieces, current=self._language
+        )
+        self._live = self._pool.submit(
+            self, Purpose.AHEAD, lambda stop: decode(stop=stop), partial(self._guessed, speech),
+            about=("live", speech.utterance_id),
+        )  # fmt: skip
+
+    def _guessed(self, speech: Speech, done: Done[Decoded | dict[str, float] | None] | Refused) -> None:
+        if self._is_closed or isinstance(done, Refused):
+            return
+        if isinstance(done.value, Decoded) and done.value.text:
+            decoded = done.value
+            self._report(Partial(decoded.text, speech.end_sample, self._tag(decoded.language), decoded.confidence))
 
     def cancel(self, request_id: int) -> None:
         if (job := self._jobs.pop(request_id, None)) is not None:

@@ -25,7 +25,7 @@ from services.audio.pcm import Samples
 from services.runtime.errors import StartupError
 from services.runtime.logs import get_logger
 from services.stt_proxy.engine import Hints, Report
-from services.stt_proxy.following.ear import FollowingEar
+from services.stt_proxy.following.call import FollowedCall
 from services.stt_proxy.following.stream import (
     Broken,
     Ended,
@@ -111,8 +111,8 @@ class GoogleEngine:
         sample_rate_hertz: int,
         hints: Hints,
         report: Callable[[Report], None],
-    ) -> FollowingEar:
-        return FollowingEar(
+    ) -> FollowedCall:
+        return FollowedCall(
             self, call_id=call_id, recording=recording, sample_rate_hertz=sample_rate_hertz, hints=hints, report=report
         )
 

@@ -19,6 +19,7 @@ from services.audio.pcm import Samples
 from services.audio.resample import Resampler
 from services.runtime.errors import StartupError
 from services.runtime.metrics import StageMetrics
+from services.stt_proxy.admission import UTTERANCE_S, Stopwatch, calls_by_decode
 from services.stt_proxy.decoding import DecodingPool, Done, Job, Purpose, Refused
 from services.stt_proxy.engine import Ear, Heard, Hints, Report, Speech, Unheard
 from services.stt_proxy.following.local import LocalEngine
@@ -63,6 +64,7 @@ class SherpaEngine(LocalEngine):
 
     async def load(self) -> None:
         self._recogniser = await asyncio.to_thread(self._open)
+        await asyncio.to_thread(self.measure)
 
     def listen(
         self,
@@ -81,6 +83,15 @@ class SherpaEngine(LocalEngine):
 
     def open_session(self, sample_rate_hertz: int, hints: Hints) -> "OnlineSession":
         return OnlineSession(self._recogniser, sample_rate_hertz)
+
+    def measure(self) -> None:
+        if self._is_online:
+            super().measure()
+            return
+        hiss = np.random.default_rng(1).integers(-300, 300, int(UTTERANCE_S * RATE_HERTZ), dtype=np.int16)
+        with Stopwatch() as watch:
+            decode_offline(self._recogniser, hiss)
+        self.capacity = calls_by_decode(watch.compute_s, self._pool.n_workers)
 
     async def close(self) -> None:
         await super().close()

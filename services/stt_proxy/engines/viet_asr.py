@@ -37,6 +37,7 @@ class VietAsrEngine(LocalEngine):
 
     async def load(self) -> None:
         self._pipeline = await asyncio.to_thread(self._build)
+        await asyncio.to_thread(self.measure)
 
     def open_session(self, sample_rate_hertz: int, hints: Hints) -> "VietAsrSession":
         return VietAsrSession(self._pipeline, sample_rate_hertz)

@@ -46,6 +46,7 @@ class VoskEngine(LocalEngine):
 
     async def load(self) -> None:
         self._model = await asyncio.to_thread(self._open)
+        await asyncio.to_thread(self.measure)
 
     def open_session(self, sample_rate_hertz: int, hints: Hints) -> "VoskSession":
         return VoskSession(self._model, self._rate, sample_rate_hertz)

@@ -73,6 +73,9 @@ class SessionThreads:
         ]
         self._n_sessions = [0] * len(self._threads)
 
+    def __len__(self) -> int:
+        return len(self._threads)
+
     def take(self) -> int:
         """The number of the thread for a new session."""
         number = min(range(len(self._threads)), key=self._n_sessions.__getitem__)

@@ -16,6 +16,8 @@ import ctypes
 import json
 import struct
 import sys
+import traceback
+from types import TracebackType
 from typing import IO, Any
 
 SYNCHRONOUS = 2  # AUDIO_OUTPUT_SYNCHRONOUS: the callback runs inside espeak_Synth
@@ -167,8 +169,14 @@ def write_frame(stream: IO[bytes], message: dict[str, Any], sound: bytes = b"") 
     stream.flush()
 
 
+def _show_uncaught(kind: type[BaseException], _error: object, trace: TracebackType | None) -> None:
+    """Where and of which kind, on stderr; what the exception says may be what is spoken on a call."""
+    print("".join(traceback.format_tb(trace)) + kind.__qualname__, file=sys.stderr)
+
+
 def main() -> None:
     """Serve until stdin ends."""
+    sys.excepthook = _show_uncaught
     replies = sys.stdout.buffer
     try:
         espeak = Espeak(*sys.argv[1:3])

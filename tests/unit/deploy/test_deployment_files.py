@@ -85,19 +85,59 @@ def test_deployments_expose_nothing_and_take_secrets_by_reference(service: Any, 
     settings = settings_of(service)
     assert settings.exposures() == []
     assert settings.host not in ("127.0.0.1", "localhost"), "what is tested leaves loopback"
-    head = path.read_text(encoding="utf-8").splitlines()[:3]
-    assert all(any(name in line for line in head) for name in secrets.values()), "the file says where its secrets are"
     if service.name == "call_gateway":
         assert AriSettings().exposures() == []
 
 
-def test_compose_mounts_secrets_and_names_none():
-    compose = (_DEPLOY / "compose.yaml").read_text(encoding="utf-8")
-    services = yaml.safe_load(compose)["services"]
+MANIFESTS = sorted([*(_DEPLOY / "kubernetes").rglob("*.yaml"), *_DEPLOY.glob("compose*.yaml")])
+
+
+@pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: str(path.relative_to(_DEPLOY)))
+def test_every_manifest_says_where_its_secrets_come_from(path: Path):
+    text = path.read_text(encoding="utf-8")
+    head = "".join(line for line in text.splitlines(keepends=True) if line.startswith("#"))
+    (said,) = re.findall(r"^# Secrets: (.*)", head, re.MULTILINE)
+    used = set(re.findall(r"secretName: ([\w-]+)|secretKeyRef: \{ name: ([\w-]+)", text))
+    names = {name for pair in used for name in pair if name}
+    assert set(re.findall(r"[a-z-]+", said.partition(";")[0])) == names or not names, said
+    assert names or said != "", said
+
+
+@pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: str(path.relative_to(_DEPLOY)))
+def test_no_manifest_holds_a_secret(path: Path):
+    for document in read_yaml(path):
+        assert document.get("kind") != "Secret"
+        for name, value in assignments(document):
+            assert not re.search(r"(TOKEN|PASSWORD|KEY|SECRET)$", name) or value in ("", None), name
+
+
+def assignments(node: Any) -> list[tuple[str, Any]]:
+    """Every variable with a value of its own that a manifest sets, however deep."""
+    if isinstance(node, list):
+        return [found for each in node for found in assignments(each)]
+    if not isinstance(node, dict):
+        return []
+    found = [(node["name"], node["value"])] if {"name", "value"} <= node.keys() else []
+    environment = node.get("environment")
+    found += list(environment.items()) if isinstance(environment, dict) else []
+    return found + [each for value in node.values() for each in assignments(value)]
+
+
+def test_a_container_sees_the_secrets_of_its_own_service_alone():
+    services = read_yaml(_DEPLOY / "compose.yaml")[0]["services"]
     for name in _NAMES:
-        assert any(":/secrets:ro" in volume for volume in services[name]["volumes"]), name
+        mounted = [volume for volume in services[name]["volumes"] if ":/secrets:" in volume]
+        assert mounted == [f"${{TONG_DAI_SECRETS_DIR:-../secrets}}/{name}:/secrets:ro"]
         assert "environment" not in services[name]
-    assert "Secrets come by reference" in compose
+    own = [service for service, about in services.items() if "secrets.env" in str(about.get("env_file", ""))]
+    assert own == ["call_gateway"]
+
+
+def test_no_pod_is_given_a_token_of_the_cluster():
+    for path in (_DEPLOY / "kubernetes" / "stack").glob("*.yaml"):
+        for document in read_yaml(path):
+            pod = document.get("spec", {}).get("template", {}).get("spec")
+            assert pod is None or pod["automountServiceAccountToken"] is False, path.name
 
 
 def test_settings_named_in_deployments_exist():
@@ -123,3 +163,23 @@ def test_dashboards_and_alerts_speak_of_metrics_that_exist():
 def test_the_lock_file_names_no_folder_of_one_machine():
     lock = (_ROOT / "uv.lock").read_text(encoding="utf-8")
     assert not re.search(r'source = \{ registry = "(?!https://)', lock)
+
+
+def test_uv_is_installed_by_hash_wherever_it_is():
+    pinned = (_DEPLOY / "uv.txt").read_text(encoding="utf-8")
+    (version,) = re.findall(r"^uv==([\d.]+)", pinned, re.MULTILINE)
+    assert len(re.findall(r"--hash=sha256:[0-9a-f]{64}", pinned)) == 2
+    script = (_DEPLOY / "environment.sh").read_text(encoding="utf-8")
+    assert f"UV_VERSION={version} " in script
+    for path in [_DEPLOY / "environment.sh", *(_DEPLOY / "docker").iterdir()]:
+        for line in path.read_text(encoding="utf-8").splitlines():
+            assert "pip install" not in line or "--require-hashes" in line, f"{path.name}: {line}"
+
+
+def test_the_dialplan_puts_nothing_of_a_callers_into_its_words():
+    """What a caller writes (name, number, headers, what was dialled) is in no argument: it could hold a comma."""
+    text = (_DEPLOY / "asterisk" / "production" / "extensions.conf").read_text(encoding="utf-8")
+    used = set(re.findall(r"\$\{(\w+)", text.replace("not ${EXTEN}", "")))
+    own = {name for name in used if name.startswith("TONG_DAI_")}
+    assert used - own == {"CHANNEL", "CUT", "DIALSTATUS", "FIELDQTY", "GLOBAL", "STASISSTATUS"}
+    assert "TONG_DAI_DESTINATION" in own, "the gateway sets it, to what the agent's file lists"

@@ -199,7 +199,7 @@ def test_a_model_says_goodbye_only_with_the_words_for_it() -> None:
         ("en", "Our phone number is on the door.", ExpectedKind.OPEN),
         ("en", "How do you spell your name?", ExpectedKind.SPELLING),
         ("en", "Wednesday at three. Is that right?", ExpectedKind.YES_NO),
-        ("en", "How can I help you?", ExpectedKind.OPEN),
+        ("en", "How can I help you?", ExpectedKind.ANSWER),
         ("vi", "Dạ, chị cho em xin số điện thoại ạ?", ExpectedKind.DIGITS),
         ("vi", "Anh chị có muốn đặt hẹn không ạ?", ExpectedKind.YES_NO),
         ("zh", "要预约吗？", ExpectedKind.YES_NO),

@@ -12,6 +12,7 @@ from services.call_gateway.settings import GatewaySettings
 from services.nlu.settings import NluSettings
 from services.runtime import exposure
 from services.runtime.exposure import is_loopback, is_loopback_target
+from services.runtime.settings import read_settings
 from services.stt_proxy.settings import SttSettings
 from services.tts.settings import TtsSettings
 
@@ -134,3 +135,41 @@ async def test_what_was_allowed_is_said_each_minute(
             await exposure.warn_of_exposures(["host 0.0.0.0 is not loopback"])
     out, err = capsys.readouterr()
     assert (out + err).count("host 0.0.0.0 is not loopback") > 2
+
+
+@pytest.mark.parametrize("provider", ["openai", "gemini"])
+def test_a_providers_key_does_not_go_over_plain_text(provider: str) -> None:
+    far = {f"{provider}_base_url": "http://models.example/v1"}
+    with pytest.raises(ValidationError, match="https"):
+        NluSettings.model_validate(far | {f"{provider}_api_key": "secret"})
+    with pytest.raises(ValidationError, match="https"):
+        NluSettings.model_validate(far | {f"{provider}_api_key_file": "key"})
+    assert NluSettings.model_validate(far).exposures() == []
+    near = {f"{provider}_base_url": "http://127.0.0.1:8000/v1", f"{provider}_api_key": "secret"}
+    assert NluSettings.model_validate(near).exposures() == []
+
+
+def test_a_password_in_the_url_of_ari_is_refused_and_not_shown(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GATEWAY_ARI_URL", "https://user:geheim@pbx.example:8089")
+    with pytest.raises(SystemExit):
+        read_settings(AriSettings)
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "GATEWAY_ARI_URL" in said
+    assert "geheim" not in said
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"stage_token": "a", "stage_token_file": "b"}, "one of them"),
+        ({"stage_tls_certificate_file": "a"}, "go together"),
+        ({"stage_tls_certificate_file": "a", "stage_tls_key_file": "b"}, "stage_tls_ca_file"),
+        ({"nlu_target": "dns:///elsewhere:5000", "stage_token_file": "b"}, "bearer token"),
+    ],
+)
+def test_credentials_for_the_stages_make_sense(given: dict[str, str], named: str) -> None:
+    with pytest.raises(ValidationError, match=named):
+        GatewaySettings.model_validate(given)

@@ -3,6 +3,9 @@
 import ast
 import json
 import logging
+import sys
+import threading
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,9 +13,10 @@ import pytest
 import structlog
 
 from services.runtime import log_fields
-from services.runtime.logs import bind_call, bind_turn, configure_logs, get_logger
+from services.runtime.logs import bind_call, bind_turn, configure_logs, get_logger, log_uncaught
 
 ROOT = Path(__file__).parents[3]
+WORD = "kanar" + "wort"  # of a caller; a traceback shows source lines, so no line has it whole
 
 
 @pytest.fixture(autouse=True)
@@ -141,3 +145,48 @@ def test_a_call_without_an_id_gets_one() -> None:
 def test_a_call_id_cannot_forge_a_log_line() -> None:
     assert bind_call("a\nb\x1b[31m" + "c" * 500).startswith("ab[31mccc")
     assert len(bind_call("x" * 500)) == 128
+
+
+@pytest.mark.parametrize("name", ["desk", "the front desk", "Lễ tân", "x" * 200])
+def test_who_watches_or_ends_is_logged_whatever_the_operator_calls_them(
+    capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    configure_logs(level="info", log_format="json", log_pii=False, service="call")
+    get_logger("demo").info("watch_began", who=name)
+    assert json.loads(capsys.readouterr().err)["who"] == name
+
+
+class _Unruly:
+    def __del__(self) -> None:
+        raise ValueError(WORD)
+
+
+def test_what_nobody_catches_is_a_line_without_what_it_says(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module, hook in ((sys, "excepthook"), (threading, "excepthook"), (sys, "unraisablehook")):
+        monkeypatch.setattr(module, hook, getattr(module, hook))  # given back at the end
+    configure_logs(level="info", log_format="json", log_pii=False, service="tts")
+    with warnings.catch_warnings():
+        log_uncaught()
+        try:
+            raise ValueError(WORD)
+        except ValueError as error:
+            sys.excepthook(ValueError, error, error.__traceback__)
+
+        def fail() -> None:
+            raise RuntimeError(WORD)
+
+        thread = threading.Thread(target=fail)
+        thread.start()
+        thread.join()
+        _Unruly()
+        warnings.simplefilter("always")
+        warnings.warn(WORD, stacklevel=1)
+        sys.excepthook(KeyboardInterrupt, KeyboardInterrupt(), None)
+        logging.captureWarnings(False)
+    lines = capsys.readouterr().err.splitlines()
+    assert [json.loads(line)["event"] for line in lines[:3]] == ["exception_uncaught"] * 3
+    assert [json.loads(line)["logger"] for line in lines[3:]] == ["py.warnings"]
+    assert WORD not in "".join(lines)
+    assert "RuntimeError" in json.loads(lines[1])["exception"]

@@ -2,11 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 from voice.tts.v1.tts_pb2 import StreamingSynthesizeRequest
 
+from services.runtime.errors import CapacityError
+from services.runtime.interceptor import ProbeStreams
 from services.runtime.requests import (
     ConfigTimeout,
     FirstMessages,
@@ -14,6 +17,7 @@ from services.runtime.requests import (
     StreamRequests,
     UndecodableMessage,
     checked,
+    ended_when_idle,
     tolerant,
 )
 
@@ -84,3 +88,43 @@ async def test_a_cancelled_stream_is_not_taken_for_an_idle_one() -> None:
         reading.cancel()
         with pytest.raises(asyncio.CancelledError):
             await reading
+
+
+async def test_responses_that_no_longer_come_end_their_stream() -> None:
+    async def talking() -> AsyncIterator[int]:
+        yield 1
+        await asyncio.sleep(0.02)
+        yield 2
+        await asyncio.Event().wait()
+
+    responses = ended_when_idle(talking(), 0.1)
+    assert [await anext(responses), await anext(responses)] == [1, 2]
+    with pytest.raises(StreamIdle):
+        await anext(responses)
+    assert [response async for response in ended_when_idle(these(1, 2), 0.1)] == [1, 2]
+
+
+async def test_a_time_limit_of_the_method_is_not_taken_for_idleness() -> None:
+    async def slow() -> AsyncIterator[int]:
+        raise TimeoutError("its own")
+        yield 1
+
+    with pytest.raises(TimeoutError, match="its own"):
+        await anext(ended_when_idle(slow(), 5.0))
+
+
+def test_no_host_takes_the_places_of_all_probes() -> None:
+    probes = ProbeStreams(of_a_connection=2, of_a_host=3, in_all=5)
+    with ExitStack() as held:
+        for peer in ("ipv4:10.0.0.1:1", "ipv4:10.0.0.1:1", "ipv4:10.0.0.1:2"):
+            held.enter_context(probes.place("Watch", peer))
+        for peer in ("ipv4:10.0.0.1:2", "ipv4:10.0.0.1:3"):
+            with pytest.raises(CapacityError), probes.place("Watch", peer):
+                pass
+        held.enter_context(probes.place("Watch", "ipv6:%5Bfd00::1%5D:1"))
+        held.enter_context(probes.place("Watch", "ipv6:%5Bfd00::1%5D:1"))
+        with pytest.raises(CapacityError), probes.place("Watch", "ipv4:10.0.0.2:1"):
+            pass
+        with probes.place("Reflection", "ipv4:10.0.0.1:1"):
+            pass
+    assert not probes._open, "what nobody holds is not remembered"

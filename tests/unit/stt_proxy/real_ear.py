@@ -10,11 +10,12 @@ import numpy as np
 
 from services.audio.pcm import AudioFormat, Encoding, Samples, encode
 from services.runtime.models import model_dir
+from services.stt_proxy.call_profile import CallProfile
 from services.stt_proxy.end_of_turn import NoModel
 from services.stt_proxy.engine import Hints
 from services.stt_proxy.engines.faster_whisper import FasterWhisperEngine
 from services.stt_proxy.events import Evidence, TextStage, Transcript
-from services.stt_proxy.listening import CallProfile, Listening
+from services.stt_proxy.listening import Listening
 from services.stt_proxy.settings import SttSettings
 from services.stt_proxy.utterance import Endpointing
 from services.stt_proxy.voice_activity import SileroDetector

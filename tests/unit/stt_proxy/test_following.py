@@ -11,7 +11,7 @@ import pytest
 from services.audio.pcm import Samples
 from services.stt_proxy.engine import Corrected, Heard, Hints, Lost, Partial, Report, Span, Speech, Unheard
 from services.stt_proxy.following import stream as streams
-from services.stt_proxy.following.ear import FollowingEar
+from services.stt_proxy.following.call import FollowedCall
 from services.stt_proxy.recording import Recording
 
 RATE = 8000
@@ -145,7 +145,7 @@ class Line:
         self.reading = reading or Reading()
         self.reports: list[Report] = []
         self.recording = Recording(limit_samples=120 * RATE)
-        self.ear = FollowingEar(
+        self.ear = FollowedCall(
             self.reading, call_id="test", recording=self.recording, sample_rate_hertz=RATE,
             hints=Hints(language_codes=("en",)), report=self.reports.append,
         )  # fmt: skip

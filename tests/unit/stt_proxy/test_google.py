@@ -48,7 +48,7 @@ class GoogleLine(Line):
     async def settle(self) -> None:
         await asyncio.sleep(self.pace_s)
         for _ in range(2000):
-            if (self.ear.listened_to or self.ear._now) >= self.ear._now - 300 * MS or self.ear._lost:
+            if (self.ear.listened_to or self.ear._state.now) >= self.ear._state.now - 300 * MS or self.ear._lost:
                 return
             await asyncio.sleep(0.002)
 

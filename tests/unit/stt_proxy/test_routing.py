@@ -29,9 +29,10 @@ from services.stt_proxy.engine import (
 from services.stt_proxy.engines.google import GoogleEngine
 from services.stt_proxy.errors import EngineLost
 from services.stt_proxy.following import stream as streams
-from services.stt_proxy.following.ear import FollowingEar
+from services.stt_proxy.following.call import FollowedCall
 from services.stt_proxy.recording import Clip, Recording
-from services.stt_proxy.routing import POLICY, RoutedEar, RoutedEngine
+from services.stt_proxy.routed_call import RoutedCall
+from services.stt_proxy.routing import POLICY, RoutedEngine
 from services.stt_proxy.settings import SttSettings
 from tests.fakes.google_speech import Faults, GoogleSpeech, Levels, google_speech
 
@@ -85,7 +86,7 @@ class Rig:
         self.board = ProviderBoard(StageMetrics("stt"), POLICY, self.clock)
         self.routed = RoutedEngine(chains, self.engines, self.board)
         self.reports: list[Report] = []
-        self.ear: RoutedEar
+        self.ear: RoutedCall
 
     async def begin(self, *codes: str) -> None:
         await self.routed.load()
@@ -398,8 +399,8 @@ class ReadingEngine(Reading):
     async def load(self) -> None:
         """Nothing to load."""
 
-    def listen(self, **how: object) -> FollowingEar:
-        return FollowingEar(self, **how)  # type: ignore[arg-type]
+    def listen(self, **how: object) -> FollowedCall:
+        return FollowedCall(self, **how)  # type: ignore[arg-type]
 
     async def close(self) -> None:
         """Nothing is held."""

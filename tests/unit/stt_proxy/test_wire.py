@@ -3,11 +3,11 @@ from voice.stt.v1 import stt_pb2
 from voice.type.v1 import audio_pb2, expectation_pb2, turn_pb2
 
 from services.runtime.errors import RequestError
+from services.stt_proxy.call_profile import CallProfile
 from services.stt_proxy.engine import ExpectedKind, Hints, Segment
 from services.stt_proxy.errors import UnknownRegion
 from services.stt_proxy.events import Cost, TextStage, Transcript, UtteranceSettled
 from services.stt_proxy.intake import IdleReason
-from services.stt_proxy.listening import CallProfile
 from services.stt_proxy.settings import SttSettings
 from services.stt_proxy.wire import read_config, read_idle_reason, read_update, write_engine, write_evidence
 

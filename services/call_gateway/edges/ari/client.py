@@ -1,7 +1,8 @@
 """Asterisk's REST interface: the few requests a gateway needs, each with a limit."""
 
 import base64
-import json
+import ssl
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 from urllib.parse import quote
@@ -11,6 +12,9 @@ from yarl import URL
 
 from services.call_gateway.edges.ari.settings import AriSettings
 from services.call_gateway.edges.edge import LegFailed
+from services.runtime.credentials import WatchedFiles
+from services.runtime.errors import StartupError
+from services.runtime.json_text import read_json
 
 _NOT_FOUND: Final = 404
 _FIRST_ERROR: Final = 300
@@ -35,12 +39,30 @@ class AriRefused(LegFailed):
         return self.status == _NOT_FOUND
 
 
+class _AuthorityFile(WatchedFiles[str]):
+    """The PEM certificates Asterisk's is verified with, as they stand in their file."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises StartupError."""
+        super().__init__("ari_authorities", (path,), lambda: _read_authorities(path))
+
+
+def _read_authorities(path: Path) -> str:
+    try:
+        text = path.read_text(encoding="ascii")
+        ssl.create_default_context(cadata=text)
+    except (OSError, ValueError) as error:
+        raise StartupError(f"GATEWAY_ARI_TLS_CA_FILE {path}: {error}") from error
+    return text
+
+
 class AriClient:
     """One HTTP session with one Asterisk. Use as a context manager. Every request raises AriUnreachable, AriRefused."""
 
     def __init__(self, settings: AriSettings) -> None:
         self._settings = settings
         self._base = f"{settings.url}/ari"
+        self._ca = None if settings.tls_ca_file is None else _AuthorityFile(settings.tls_ca_file)
         self._tls = settings.tls()
         self._http: aiohttp.ClientSession | None = None
 
@@ -58,6 +80,12 @@ class AriClient:
         if self._http is not None:
             await self._http.close()
             self._http = None
+
+    async def renew_authorities(self) -> None:
+        """Believe those too whom the file names anew; connections that are open go on. Until cancelled."""
+        if self._ca is not None and isinstance(self._tls, ssl.SSLContext):
+            context, authorities = self._tls, self._ca
+            await authorities.watch(lambda: context.load_verify_locations(cadata=authorities.current))
 
     async def open_events(self) -> aiohttp.ClientWebSocketResponse:
         """The socket our application's events come by. Opening it is what subscribes; the caller closes it."""
@@ -117,7 +145,7 @@ class AriClient:
         if response.status >= _FIRST_ERROR:
             raise AriRefused(f"{method} {address}", response.status, _message(text))
         try:
-            return json.loads(text) if text else None
+            return read_json(text) if text else None
         except ValueError as error:
             raise AriRefused(f"{method} {address}", response.status, "the answer is no JSON") from error
 
@@ -134,6 +162,6 @@ def _basic(user: str, password: str) -> str:
 
 def _message(text: str) -> str:
     try:
-        return str(json.loads(text)["message"])[:200]
+        return str(read_json(text)["message"])[:200]
     except (ValueError, KeyError, TypeError):
         return text[:200]

@@ -67,6 +67,7 @@ class AriEdge:
             )
             self._calls.is_taking = self._is_taking
             tasks.create_task(warn_of_exposures(self._settings.exposures()))
+            tasks.create_task(self._ari.renew_authorities())
             try:
                 await self._stay_connected(self._calls)
             except asyncio.CancelledError:

@@ -70,6 +70,8 @@ class AriSettings(BaseSettings):
     def _url_is_http(cls, url: str) -> str:
         if not url.startswith(("http://", "https://")):
             raise ValueError("must begin with http:// or https://")
+        if urlsplit(url).username is not None:
+            raise ValueError("user and password have settings of their own, and would be logged with the URL")
         return url.rstrip("/")
 
     @model_validator(mode="after")

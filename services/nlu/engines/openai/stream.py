@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
 from services.nlu.engine import CutShort, ReplyPart, TextMade, ToolWanted
 from services.nlu.remote.failures import from_error_event
 from services.runtime.breaker import ErrorClass
+from services.runtime.json_text import read_json
 from services.runtime.providers import ProviderFailed
 
 DONE = "[DONE]"
@@ -43,7 +43,7 @@ class CompletionReader:
             self.is_whole = True
             return self.end()
         try:
-            chunk = json.loads(event)
+            chunk = read_json(event)
         except ValueError:
             raise self._broken("sent an event that is no JSON") from None
         if not isinstance(chunk, dict):
@@ -115,7 +115,7 @@ class CompletionReader:
 
     def _wanted(self, call: _Call) -> ToolWanted:
         try:
-            is_object = isinstance(json.loads(call.arguments or "{}"), dict)
+            is_object = isinstance(read_json(call.arguments or "{}"), dict)
         except ValueError:
             is_object = False
         if not call.name or not is_object:

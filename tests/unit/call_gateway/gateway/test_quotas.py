@@ -35,6 +35,8 @@ def test_a_number_is_one_however_it_is_written(written: str) -> None:
 def test_callers_without_a_number_are_not_taken_for_one() -> None:
     Quotas({}, 1).check(call(), [call(), call()])
     Quotas({}, 1).check(call(caller="+84901234568"), [call(caller=NUMBER)])
+    for withheld in ("anonymous", "Anonymous", "sip:anonymous@anonymous.invalid", "unavailable"):
+        Quotas({}, 1).check(call(caller=withheld), [call(caller=withheld)] * 3)
 
 
 @pytest.mark.parametrize("text", ["clinic", "clinic=many", "=", "clinic=-1"])

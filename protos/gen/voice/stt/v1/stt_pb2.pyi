@@ -381,6 +381,7 @@ class StreamingRecognizeResponse(_message.Message):
     UTTERANCE_SETTLED_FIELD_NUMBER: _builtins.int
     PROGRESS_FIELD_NUMBER: _builtins.int
     GOING_AWAY_FIELD_NUMBER: _builtins.int
+    LINE_EVENT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def engine(self) -> _engine_pb2.EngineInfo:
         """First message only."""
@@ -409,6 +410,10 @@ class StreamingRecognizeResponse(_message.Message):
     def going_away(self) -> _engine_pb2.GoingAway:
         """Open the next utterance elsewhere."""
 
+    @_builtins.property
+    def line_event(self) -> Global___LineEvent:
+        """A key, or another sound of the line that is not speech."""
+
     def __init__(
         self,
         *,
@@ -419,16 +424,96 @@ class StreamingRecognizeResponse(_message.Message):
         utterance_settled: Global___UtteranceSettled | None = ...,
         progress: Global___Progress | None = ...,
         going_away: _engine_pb2.GoingAway | None = ...,
+        line_event: Global___LineEvent | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["engine", b"engine", "going_away", b"going_away", "progress", b"progress", "response", b"response", "speech_activity", b"speech_activity", "transcript", b"transcript", "turn_prediction", b"turn_prediction", "utterance_settled", b"utterance_settled"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["engine", b"engine", "going_away", b"going_away", "line_event", b"line_event", "progress", b"progress", "response", b"response", "speech_activity", b"speech_activity", "transcript", b"transcript", "turn_prediction", b"turn_prediction", "utterance_settled", b"utterance_settled"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["engine", b"engine", "going_away", b"going_away", "progress", b"progress", "response", b"response", "speech_activity", b"speech_activity", "transcript", b"transcript", "turn_prediction", b"turn_prediction", "utterance_settled", b"utterance_settled"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["engine", b"engine", "going_away", b"going_away", "line_event", b"line_event", "progress", b"progress", "response", b"response", "speech_activity", b"speech_activity", "transcript", b"transcript", "turn_prediction", b"turn_prediction", "utterance_settled", b"utterance_settled"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_response: _TypeAlias = _typing.Literal["engine", "speech_activity", "transcript", "turn_prediction", "utterance_settled", "progress", "going_away"]  # noqa: Y015
+    _WhichOneofReturnType_response: _TypeAlias = _typing.Literal["engine", "speech_activity", "transcript", "turn_prediction", "utterance_settled", "progress", "going_away", "line_event"]  # noqa: Y015
     _WhichOneofArgType_response: _TypeAlias = _typing.Literal["response", b"response"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_response) -> _WhichOneofReturnType_response | None: ...
 
 Global___StreamingRecognizeResponse: _TypeAlias = StreamingRecognizeResponse  # noqa: Y015
+
+@_typing.final
+class LineEvent(_message.Message):
+    """A sound of the line: told once, as soon as it is certain. Such sound is never
+    speech.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Kind:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _KindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[LineEvent._Kind.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        KIND_UNSPECIFIED: LineEvent._Kind.ValueType  # 0
+        """Never sent."""
+        KIND_DTMF: LineEvent._Kind.ValueType  # 1
+        """A key in the sound (ITU-T Q.23), named by `key`."""
+        KIND_RING_BACK: LineEvent._Kind.ValueType  # 2
+        """Ring-back: the far telephone rings (ITU-T E.180)."""
+        KIND_BUSY: LineEvent._Kind.ValueType  # 3
+        """Busy or congestion: on as long as off."""
+        KIND_DIAL_TONE: LineEvent._Kind.ValueType  # 4
+        """A tone that does not stop: nobody is on the line."""
+        KIND_FAX_CALLING: LineEvent._Kind.ValueType  # 5
+        """The calling tone of a fax machine (ITU-T T.30, CNG)."""
+        KIND_BEEP: LineEvent._Kind.ValueType  # 6
+        """One lone tone, as an answering machine's behind its greeting."""
+        KIND_MUSIC: LineEvent._Kind.ValueType  # 7
+        """Music, as on hold."""
+
+    class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
+        """What it is."""
+
+    KIND_UNSPECIFIED: LineEvent.Kind.ValueType  # 0
+    """Never sent."""
+    KIND_DTMF: LineEvent.Kind.ValueType  # 1
+    """A key in the sound (ITU-T Q.23), named by `key`."""
+    KIND_RING_BACK: LineEvent.Kind.ValueType  # 2
+    """Ring-back: the far telephone rings (ITU-T E.180)."""
+    KIND_BUSY: LineEvent.Kind.ValueType  # 3
+    """Busy or congestion: on as long as off."""
+    KIND_DIAL_TONE: LineEvent.Kind.ValueType  # 4
+    """A tone that does not stop: nobody is on the line."""
+    KIND_FAX_CALLING: LineEvent.Kind.ValueType  # 5
+    """The calling tone of a fax machine (ITU-T T.30, CNG)."""
+    KIND_BEEP: LineEvent.Kind.ValueType  # 6
+    """One lone tone, as an answering machine's behind its greeting."""
+    KIND_MUSIC: LineEvent.Kind.ValueType  # 7
+    """Music, as on hold."""
+
+    KIND_FIELD_NUMBER: _builtins.int
+    START_SAMPLE_FIELD_NUMBER: _builtins.int
+    END_SAMPLE_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    kind: Global___LineEvent.Kind.ValueType
+    """What it is. A client ignores a kind it does not know."""
+    start_sample: _builtins.int
+    """Its first sample."""
+    end_sample: _builtins.int
+    """First sample after it as far as it was heard; it may go on."""
+    key: _builtins.str
+    """KIND_DTMF: one of 0-9, A-D, * or #."""
+    def __init__(
+        self,
+        *,
+        kind: Global___LineEvent.Kind.ValueType = ...,
+        start_sample: _builtins.int = ...,
+        end_sample: _builtins.int = ...,
+        key: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_sample", b"end_sample", "key", b"key", "kind", b"kind", "start_sample", b"start_sample"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LineEvent: _TypeAlias = LineEvent  # noqa: Y015
 
 @_typing.final
 class SpeechActivity(_message.Message):
@@ -592,12 +677,54 @@ class Segment(_message.Message):
     START_SAMPLE_FIELD_NUMBER: _builtins.int
     END_SAMPLE_FIELD_NUMBER: _builtins.int
     CONFIDENCE_FIELD_NUMBER: _builtins.int
+    WORDS_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """The words."""
     start_sample: _builtins.int
     """Their first sample."""
     end_sample: _builtins.int
     """First sample after them."""
+    confidence: _builtins.float
+    """0 to 1; absent when the engine does not say."""
+    @_builtins.property
+    def words(self) -> _containers.RepeatedCompositeFieldContainer[Global___Word]:
+        """Its words with their places, where the engine has feature "words"."""
+
+    def __init__(
+        self,
+        *,
+        text: _builtins.str = ...,
+        start_sample: _builtins.int = ...,
+        end_sample: _builtins.int = ...,
+        confidence: _builtins.float | None = ...,
+        words: _abc.Iterable[Global___Word] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_confidence", b"_confidence", "confidence", b"confidence"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_confidence", b"_confidence", "confidence", b"confidence", "end_sample", b"end_sample", "start_sample", b"start_sample", "text", b"text", "words", b"words"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__confidence: _TypeAlias = _typing.Literal["confidence"]  # noqa: Y015
+    _WhichOneofArgType__confidence: _TypeAlias = _typing.Literal["_confidence", b"_confidence"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__confidence) -> _WhichOneofReturnType__confidence | None: ...
+
+Global___Segment: _TypeAlias = Segment  # noqa: Y015
+
+@_typing.final
+class Word(_message.Message):
+    """A word of a segment with its place."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: _builtins.int
+    START_SAMPLE_FIELD_NUMBER: _builtins.int
+    END_SAMPLE_FIELD_NUMBER: _builtins.int
+    CONFIDENCE_FIELD_NUMBER: _builtins.int
+    text: _builtins.str
+    """The word with its signs."""
+    start_sample: _builtins.int
+    """Its first sample."""
+    end_sample: _builtins.int
+    """First sample after it."""
     confidence: _builtins.float
     """0 to 1; absent when the engine does not say."""
     def __init__(
@@ -616,7 +743,7 @@ class Segment(_message.Message):
     _WhichOneofArgType__confidence: _TypeAlias = _typing.Literal["_confidence", b"_confidence"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__confidence) -> _WhichOneofReturnType__confidence | None: ...
 
-Global___Segment: _TypeAlias = Segment  # noqa: Y015
+Global___Word: _TypeAlias = Word  # noqa: Y015
 
 @_typing.final
 class TurnPrediction(_message.Message):

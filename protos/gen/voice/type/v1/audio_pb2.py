@@ -24,13 +24,14 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19voice/type/v1/audio.proto\x12\rvoice.type.v1\"X\n\x0b\x41udioFormat\x12.\n\x08\x65ncoding\x18\x01 \x01(\x0e\x32\x1c.voice.type.v1.AudioEncoding\x12\x19\n\x11sample_rate_hertz\x18\x02 \x01(\x05\"N\n\nAudioChunk\x12\x14\n\x0cstart_sample\x18\x01 \x01(\x03\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\x0c\x12\x19\n\x11\x63oncealed_samples\x18\x03 \x01(\x05*\x7f\n\rAudioEncoding\x12\x1e\n\x1a\x41UDIO_ENCODING_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x41UDIO_ENCODING_LINEAR16\x10\x01\x12\x18\n\x14\x41UDIO_ENCODING_MULAW\x10\x02\x12\x17\n\x13\x41UDIO_ENCODING_ALAW\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19voice/type/v1/audio.proto\x12\rvoice.type.v1\"X\n\x0b\x41udioFormat\x12.\n\x08\x65ncoding\x18\x01 \x01(\x0e\x32\x1c.voice.type.v1.AudioEncoding\x12\x19\n\x11sample_rate_hertz\x18\x02 \x01(\x05\"N\n\nAudioChunk\x12\x14\n\x0cstart_sample\x18\x01 \x01(\x03\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\x0c\x12\x19\n\x11\x63oncealed_samples\x18\x03 \x01(\x05*\x7f\n\rAudioEncoding\x12\x1e\n\x1a\x41UDIO_ENCODING_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x41UDIO_ENCODING_LINEAR16\x10\x01\x12\x18\n\x14\x41UDIO_ENCODING_MULAW\x10\x02\x12\x17\n\x13\x41UDIO_ENCODING_ALAW\x10\x03\x42_\n\x19\x64\x65v.tongdai.voice.type.v1P\x01Z@github.com/tong-dai/tong-dai/clients/go/gen/voice/type/v1;typev1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'voice.type.v1.audio_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\031dev.tongdai.voice.type.v1P\001Z@github.com/tong-dai/tong-dai/clients/go/gen/voice/type/v1;typev1'
   _globals['_AUDIOENCODING']._serialized_start=214
   _globals['_AUDIOENCODING']._serialized_end=341
   _globals['_AUDIOFORMAT']._serialized_start=44

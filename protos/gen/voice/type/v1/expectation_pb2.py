@@ -24,15 +24,16 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fvoice/type/v1/expectation.proto\x12\rvoice.type.v1\"\xc3\x01\n\rExpectedInput\x12/\n\x04kind\x18\x01 \x01(\x0e\x32!.voice.type.v1.ExpectedInput.Kind\x12\x0e\n\x06length\x18\x02 \x01(\x05\x12\x0f\n\x07phrases\x18\x03 \x03(\t\"`\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\r\n\tKIND_OPEN\x10\x01\x12\x0f\n\x0bKIND_YES_NO\x10\x02\x12\x0f\n\x0bKIND_DIGITS\x10\x03\x12\x11\n\rKIND_SPELLING\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fvoice/type/v1/expectation.proto\x12\rvoice.type.v1\"\xd4\x01\n\rExpectedInput\x12/\n\x04kind\x18\x01 \x01(\x0e\x32!.voice.type.v1.ExpectedInput.Kind\x12\x0e\n\x06length\x18\x02 \x01(\x05\x12\x0f\n\x07phrases\x18\x03 \x03(\t\"q\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\r\n\tKIND_OPEN\x10\x01\x12\x0f\n\x0bKIND_YES_NO\x10\x02\x12\x0f\n\x0bKIND_DIGITS\x10\x03\x12\x11\n\rKIND_SPELLING\x10\x04\x12\x0f\n\x0bKIND_ANSWER\x10\x05\x42_\n\x19\x64\x65v.tongdai.voice.type.v1P\x01Z@github.com/tong-dai/tong-dai/clients/go/gen/voice/type/v1;typev1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'voice.type.v1.expectation_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\031dev.tongdai.voice.type.v1P\001Z@github.com/tong-dai/tong-dai/clients/go/gen/voice/type/v1;typev1'
   _globals['_EXPECTEDINPUT']._serialized_start=51
-  _globals['_EXPECTEDINPUT']._serialized_end=246
+  _globals['_EXPECTEDINPUT']._serialized_end=263
   _globals['_EXPECTEDINPUT_KIND']._serialized_start=150
-  _globals['_EXPECTEDINPUT_KIND']._serialized_end=246
+  _globals['_EXPECTEDINPUT_KIND']._serialized_end=263
 # @@protoc_insertion_point(module_scope)

@@ -43,6 +43,10 @@ class ExpectedInput(_message.Message):
         """A number said or keyed digit by digit."""
         KIND_SPELLING: ExpectedInput._Kind.ValueType  # 4
         """A name or code spelled letter by letter."""
+        KIND_ANSWER: ExpectedInput._Kind.ValueType  # 5
+        """An answer to a question, of no shape of its own: a day, a name. A server
+        that does not know this kind takes it for KIND_OPEN.
+        """
 
     class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
         """The shape of an answer."""
@@ -57,6 +61,10 @@ class ExpectedInput(_message.Message):
     """A number said or keyed digit by digit."""
     KIND_SPELLING: ExpectedInput.Kind.ValueType  # 4
     """A name or code spelled letter by letter."""
+    KIND_ANSWER: ExpectedInput.Kind.ValueType  # 5
+    """An answer to a question, of no shape of its own: a day, a name. A server
+    that does not know this kind takes it for KIND_OPEN.
+    """
 
     KIND_FIELD_NUMBER: _builtins.int
     LENGTH_FIELD_NUMBER: _builtins.int

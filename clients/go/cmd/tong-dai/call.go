@@ -1,0 +1,254 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	tongdai "github.com/tong-dai/tong-dai/clients/go"
+	callv1 "github.com/tong-dai/tong-dai/clients/go/gen/voice/call/v1"
+)
+
+const (
+	greetingLimit = 10 * time.Second       // then the caller speaks without having been greeted
+	stagger       = 100 * time.Millisecond // between the beginnings of several calls
+	audible       = 330                    // the smallest sample of a voice: -40 dBFS
+)
+
+// conversed is what happened on one call.
+type conversed struct {
+	heard    []byte
+	cause    string
+	answerMs float64 // from the caller's last frame to the first audible one of the answer; below 0: none
+	latency  float64 // the last turn's, in ms, as the gateway has it in the turn's record
+}
+
+func call(ctx context.Context, connection *tongdai.Connection, given *options) (int, error) {
+	wav, err := tongdai.ReadWav(given.positionals[0])
+	if err != nil {
+		return 2, err
+	}
+	if given.calls > 0 {
+		return callOften(ctx, connection, wav, given)
+	}
+	done, err := converse(ctx, connection, wav, given, true)
+	if err != nil {
+		return 1, err
+	}
+	if err := tongdai.WriteWav(given.positionals[1], tongdai.Wav{SampleRateHertz: wav.SampleRateHertz, Samples: done.heard}); err != nil {
+		return 2, err
+	}
+	if done.cause == "FAILURE" {
+		return 1, nil
+	}
+	return 0, nil
+}
+
+// callOften makes several calls at once and prints their figures.
+func callOften(ctx context.Context, connection *tongdai.Connection, wav tongdai.Wav, given *options) (int, error) {
+	results := make([]*conversed, given.calls)
+	failures := make([]error, given.calls)
+	var calls sync.WaitGroup
+	for number := range given.calls {
+		calls.Go(func() {
+			time.Sleep(time.Duration(number) * stagger)
+			results[number], failures[number] = converse(ctx, connection, wav, given, false)
+		})
+	}
+	calls.Wait()
+	figures := struct {
+		Calls     int       `json:"calls"`
+		Failed    int       `json:"failed"`
+		AnswerMs  []float64 `json:"answer_ms"`
+		LatencyMs []float64 `json:"latency_ms"`
+		CPUS      float64   `json:"cpu_s"`
+	}{Calls: given.calls, AnswerMs: []float64{}, LatencyMs: []float64{}}
+	var first *conversed
+	for number, result := range results {
+		var failed *tongdai.Error
+		if errors.As(failures[number], &failed) {
+			figures.Failed++
+			fmt.Fprintf(os.Stderr, "call: %s\n", summary(failed))
+			continue
+		}
+		if first == nil {
+			first = result
+		}
+		if result.answerMs >= 0 {
+			figures.AnswerMs = append(figures.AnswerMs, result.answerMs)
+			figures.LatencyMs = append(figures.LatencyMs, result.latency)
+		}
+	}
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		return 2, err
+	}
+	cpu := time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+	figures.CPUS = math.Round(cpu.Seconds()*1000) / 1000
+	line, err := json.Marshal(figures)
+	if err != nil {
+		return 2, err
+	}
+	fmt.Println(string(line))
+	if first != nil {
+		out := tongdai.Wav{SampleRateHertz: wav.SampleRateHertz, Samples: first.heard}
+		if err := tongdai.WriteWav(given.positionals[1], out); err != nil {
+			return 2, err
+		}
+	}
+	return min(1, figures.Failed), nil
+}
+
+// converse makes one call from its beginning to its end.
+func converse(
+	ctx context.Context, connection *tongdai.Connection, wav tongdai.Wav, given *options, isPrinted bool,
+) (*conversed, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	up, err := tongdai.OpenCall(ctx, connection, wav.SampleRateHertz, &callv1.CallConfig{
+		TenantId: given.tenant, AgentId: given.agent, LanguageCodes: given.languages(), Caller: given.caller,
+	})
+	if err != nil {
+		return nil, err
+	}
+	began := time.Now()
+	tell := func(line string) {
+		if isPrinted {
+			fmt.Printf("%8.3f %s\n", time.Since(began).Seconds(), line)
+		}
+	}
+	tell(fmt.Sprintf("answered agent=%s language=%s rate=%d",
+		up.Info.GetAgentId(), up.Info.GetLanguageCode(), up.SampleRateHertz))
+	greeted := make(chan struct{})
+	var greet sync.Once
+	var spokeLast atomic.Pointer[time.Time]
+	go func() {
+		if !given.isAtOnce && up.SpeakSilence(ctx, greeted, greetingLimit) != nil {
+			return
+		}
+		if up.Speak(ctx, wav.Samples) != nil {
+			return
+		}
+		now := time.Now()
+		spokeLast.Store(&now)
+		up.HalfClose()
+	}()
+	done := &conversed{answerMs: -1}
+	for {
+		response, err := up.Recv()
+		if errors.Is(err, io.EOF) {
+			done.heard = up.Heard
+			return done, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		switch kind := response.GetResponse().(type) {
+		case *callv1.ConnectCallResponse_Audio:
+			if last := spokeLast.Load(); last != nil && done.answerMs < 0 && isAudible(kind.Audio.GetContent()) {
+				done.answerMs = math.Round(float64(time.Since(*last).Microseconds())/100) / 10
+			}
+		case *callv1.ConnectCallResponse_Event:
+			if kind.Event.GetFloorChange().GetTo() == callv1.Floor_FLOOR_LISTENING {
+				greet.Do(func() { close(greeted) })
+			}
+			if turn := kind.Event.GetTurn(); turn != nil {
+				done.latency = math.Round(float64(turn.GetLatencyUs())/100) / 10
+			}
+			if line := lineOf(kind.Event); line != "" {
+				tell(line)
+			}
+		case *callv1.ConnectCallResponse_End:
+			done.cause = strings.TrimPrefix(kind.End.GetCause().String(), "CAUSE_")
+			tell(fmt.Sprintf("ended %s turns=%d", done.cause, kind.End.GetTurnCount()))
+		}
+	}
+}
+
+// lineOf is what the transcript says of an event; empty: nothing.
+func lineOf(event *callv1.CallEvent) string {
+	switch kind := event.GetEvent().(type) {
+	case *callv1.CallEvent_CallerText:
+		if kind.CallerText.GetIsSettled() && kind.CallerText.GetText() != "" {
+			return "caller: " + kind.CallerText.GetText()
+		}
+	case *callv1.CallEvent_Turn:
+		line := "agent: " + kind.Turn.GetHeardText()
+		if kind.Turn.GetIsGatewayPrompt() {
+			line = "gateway: " + kind.Turn.GetHeardText()
+		}
+		if kind.Turn.GetOutcome() != callv1.TurnRecord_OUTCOME_COMPLETED {
+			line += " [" + outcomeOf(kind.Turn) + "]"
+		}
+		return line
+	case *callv1.CallEvent_StageTrouble:
+		trouble := kind.StageTrouble
+		return fmt.Sprintf("trouble %s %s %s", trouble.GetStage(), trouble.GetReason(), trouble.GetRemedy())
+	case *callv1.CallEvent_LineTrouble:
+		return "line " + kind.LineTrouble.GetCause()
+	}
+	return ""
+}
+
+func outcomeOf(turn *callv1.TurnRecord) string {
+	return strings.TrimPrefix(turn.GetOutcome().String(), "OUTCOME_")
+}
+
+func isAudible(content []byte) bool {
+	for at := 0; at+1 < len(content); at += 2 {
+		sample := int16(uint16(content[at]) | uint16(content[at+1])<<8)
+		if sample > audible || sample < -audible {
+			return true
+		}
+	}
+	return false
+}
+
+func watch(ctx context.Context, connection *tongdai.Connection, given *options) (int, error) {
+	turns := 0
+	lines := json.NewEncoder(os.Stdout)
+	lines.SetEscapeHTML(false)
+	for response, err := range tongdai.Watch(ctx, connection, given.callID) {
+		if err != nil {
+			return 1, err
+		}
+		if lost := response.GetDroppedEvents(); lost > 0 {
+			fmt.Fprintf(os.Stderr, "watch: %d events lost\n", lost)
+		}
+		turn := response.GetEvent().GetTurn()
+		if turn == nil {
+			continue
+		}
+		err := lines.Encode(struct {
+			CallID          string `json:"call_id"`
+			TurnID          int64  `json:"turn_id"`
+			Outcome         string `json:"outcome"`
+			UserText        string `json:"user_text"`
+			HeardText       string `json:"heard_text"`
+			EndReason       string `json:"end_reason"`
+			StopReason      string `json:"stop_reason"`
+			IsGatewayPrompt bool   `json:"is_gateway_prompt"`
+			LatencyMs       int64  `json:"latency_ms"`
+		}{
+			response.GetEvent().GetCallId(), turn.GetTurnId(), outcomeOf(turn), turn.GetUserText(),
+			turn.GetHeardText(), turn.GetEndReason(), turn.GetStopReason(), turn.GetIsGatewayPrompt(),
+			turn.GetLatencyUs() / 1000,
+		})
+		if err != nil {
+			return 2, err
+		}
+		if turns++; turns == given.count {
+			return 0, nil
+		}
+	}
+	return 0, nil
+}

@@ -1,0 +1,172 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"google.golang.org/protobuf/proto"
+
+	tongdai "github.com/tong-dai/tong-dai/clients/go"
+	nluv1 "github.com/tong-dai/tong-dai/clients/go/gen/voice/nlu/v1"
+	sttv1 "github.com/tong-dai/tong-dai/clients/go/gen/voice/stt/v1"
+	ttsv1 "github.com/tong-dai/tong-dai/clients/go/gen/voice/tts/v1"
+)
+
+func say(ctx context.Context, connection *tongdai.Connection, given *options) (int, error) {
+	speech, err := tongdai.OpenSpeech(ctx, connection, given.sampleRate, &ttsv1.SynthesisConfig{
+		TenantId: given.tenant, AgentId: given.agent, LanguageCodes: given.languages(),
+		Voice: given.voice, Rate: float32(given.rate), MaxLeadMs: proto.Int32(0),
+	})
+	if err != nil {
+		return 1, err
+	}
+	fmt.Printf("engine %s %s\n", speech.Engine.GetName(), speech.Engine.GetModel())
+	wav := tongdai.Wav{SampleRateHertz: given.sampleRate}
+	for response, err := range speech.Say(given.positionals[0]) {
+		if err != nil {
+			return 1, err
+		}
+		wav.Samples = append(wav.Samples, response.GetAudio().GetChunk().GetContent()...)
+	}
+	if err := speech.Close(); err != nil {
+		return 1, err
+	}
+	if err := tongdai.WriteWav(given.positionals[1], wav); err != nil {
+		return 2, err
+	}
+	fmt.Printf("spoken %d samples at %d Hz\n", len(wav.Samples)/2, given.sampleRate)
+	return 0, nil
+}
+
+func hear(ctx context.Context, connection *tongdai.Connection, given *options) (int, error) {
+	wav, err := tongdai.ReadWav(given.positionals[0])
+	if err != nil {
+		return 2, err
+	}
+	ear, err := tongdai.OpenRecognition(ctx, connection, wav.SampleRateHertz, &sttv1.RecognitionConfig{
+		TenantId: given.tenant, AgentId: given.agent, LanguageCodes: given.languages(),
+	})
+	if err != nil {
+		return 1, err
+	}
+	defer ear.Close()
+	fmt.Printf("engine %s %s\n", ear.Engine.GetName(), ear.Engine.GetModel())
+	go func() {
+		if ear.Hear(ctx, wav.Samples, !given.isFast) == nil {
+			ear.HalfClose()
+		}
+	}()
+	at := func(sample int64) float64 { return float64(sample) / float64(wav.SampleRateHertz) }
+	for {
+		response, err := ear.Recv()
+		if errors.Is(err, io.EOF) {
+			return 0, nil
+		}
+		if err != nil {
+			return 1, err
+		}
+		switch kind := response.GetResponse().(type) {
+		case *sttv1.StreamingRecognizeResponse_SpeechActivity:
+			edge := strings.TrimPrefix(kind.SpeechActivity.GetKind().String(), "KIND_")
+			fmt.Printf("%8.3f speech %s\n", at(kind.SpeechActivity.GetSample()), strings.ToLower(edge))
+		case *sttv1.StreamingRecognizeResponse_Transcript:
+			text := kind.Transcript
+			stage := strings.ToLower(strings.TrimPrefix(text.GetStage().String(), "STAGE_"))
+			fmt.Printf("%8.3f %s: %s\n", at(text.GetEndSample()), stage, text.GetText())
+		case *sttv1.StreamingRecognizeResponse_UtteranceSettled:
+			settled := kind.UtteranceSettled
+			if settled.GetOutcome() == sttv1.UtteranceSettled_OUTCOME_FAILED {
+				return 1, &tongdai.Error{
+					Kind: tongdai.ErrServer, Code: "FAILED", Reason: settled.GetReason(), Message: settled.GetMessage(),
+				}
+			}
+		}
+	}
+}
+
+func chat(ctx context.Context, connection *tongdai.Connection, given *options) (int, error) {
+	talk, err := tongdai.OpenConversation(ctx, connection, &nluv1.ConversationConfig{
+		TenantId: given.tenant, AgentId: given.agent, LanguageCodes: given.languages(),
+	})
+	if err != nil {
+		return 1, err
+	}
+	fmt.Printf("engine %s %s agent=%s\n", talk.Engine.GetName(), talk.Engine.GetModel(), talk.Agent.GetAgentId())
+	input := bufio.NewScanner(os.Stdin)
+	input.Buffer(nil, 1<<20)
+	reply := talk.Greet()
+	for {
+		var acts []string
+		hasBegun := false
+		for response, err := range reply {
+			var failed *tongdai.Error
+			if errors.As(err, &failed) && failed.Code == "FAILED" {
+				if hasBegun {
+					fmt.Println()
+				}
+				fmt.Println("failed: " + failed.Reason)
+				hasBegun = false
+				break
+			}
+			if err != nil {
+				return 1, err
+			}
+			switch kind := response.GetResponse().(type) {
+			case *nluv1.StreamingConverseResponse_ReplyText:
+				if !hasBegun {
+					fmt.Print("agent: ")
+				}
+				hasBegun = true
+				fmt.Print(kind.ReplyText.GetText())
+			case *nluv1.StreamingConverseResponse_CallAction:
+				acts = append(acts, actOf(kind.CallAction))
+			}
+		}
+		if hasBegun {
+			fmt.Println()
+		}
+		isOver := false
+		for _, act := range acts {
+			fmt.Println("action: " + act)
+			isOver = isOver || act == "hang_up"
+		}
+		if isOver {
+			break
+		}
+		line := nextLine(input)
+		if line == "" {
+			break
+		}
+		reply = talk.Say(line)
+	}
+	return 0, talk.Close()
+}
+
+// nextLine is the next line that is not empty; empty at the end.
+func nextLine(input *bufio.Scanner) string {
+	for input.Scan() {
+		if line := strings.TrimSpace(input.Text()); line != "" {
+			return line
+		}
+	}
+	return ""
+}
+
+func actOf(action *nluv1.CallAction) string {
+	switch kind := action.GetAction().(type) {
+	case *nluv1.CallAction_HangUp:
+		return "hang_up"
+	case *nluv1.CallAction_Transfer:
+		return "transfer " + kind.Transfer.GetDestination()
+	case *nluv1.CallAction_SendDtmf:
+		return "send_dtmf " + kind.SendDtmf.GetDigits()
+	case *nluv1.CallAction_SwitchLanguage:
+		return "switch_language " + kind.SwitchLanguage.GetLanguageCode()
+	}
+	return "unknown"
+}

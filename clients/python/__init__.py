@@ -1,0 +1,36 @@
+"""Client of the four services for asyncio: a call, speech, hearing and a conversation. docs/CLIENTS.md tells how."""
+
+from clients.python.call import Call
+from clients.python.connection import Connection, Options, Stream
+from clients.python.conversation import Conversation
+from clients.python.errors import (
+    BadRequestError,
+    CapacityError,
+    ServerError,
+    TokenError,
+    TongDaiError,
+    UnavailableError,
+)
+from clients.python.recognition import Recognition
+from clients.python.speech import Speech
+from clients.python.wav import Wav, WavError, read_wav, write_wav
+
+__all__ = [
+    "BadRequestError",
+    "Call",
+    "CapacityError",
+    "Connection",
+    "Conversation",
+    "Options",
+    "Recognition",
+    "ServerError",
+    "Speech",
+    "Stream",
+    "TokenError",
+    "TongDaiError",
+    "UnavailableError",
+    "Wav",
+    "WavError",
+    "read_wav",
+    "write_wav",
+]

@@ -1,0 +1,138 @@
+"""`say`, `hear` and `chat`: one stage each, without the gateway."""
+
+import argparse
+import asyncio
+import sys
+
+from voice.nlu.v1 import nlu_pb2
+from voice.stt.v1 import stt_pb2
+
+from clients.python.connection import Connection
+from clients.python.conversation import Conversation
+from clients.python.errors import ServerError, TongDaiError
+from clients.python.recognition import Recognition
+from clients.python.speech import Speech
+from clients.python.wav import Wav, read_wav, write_wav
+
+
+def languages(given: argparse.Namespace) -> list[str]:
+    """The BCP-47 tags of --language."""
+    return [tag for tag in given.language.split(",") if tag]
+
+
+async def say(connection: Connection, given: argparse.Namespace) -> int:
+    """Text to a WAV."""
+    speech = await Speech.open(
+        connection,
+        sample_rate_hertz=given.sample_rate,
+        tenant_id=given.tenant,
+        agent_id=given.agent,
+        language_codes=languages(given),
+        voice=given.voice,
+        rate=given.rate,
+        max_lead_ms=0,
+    )
+    print(f"engine {speech.engine.name} {speech.engine.model}", flush=True)
+    samples = bytearray()
+    async for response in speech.say(given.text):
+        if response.WhichOneof("response") == "audio":
+            samples += response.audio.chunk.content
+    await speech.close()
+    write_wav(given.output, Wav(given.sample_rate, bytes(samples)))
+    print(f"spoken {len(samples) // 2} samples at {given.sample_rate} Hz")
+    return 0
+
+
+async def hear(connection: Connection, given: argparse.Namespace) -> int:
+    """A WAV to text, with drafts and partials."""
+    wav = read_wav(given.input)
+    rate = wav.sample_rate_hertz
+    ear = await Recognition.open(
+        connection,
+        sample_rate_hertz=rate,
+        tenant_id=given.tenant,
+        agent_id=given.agent,
+        language_codes=languages(given),
+    )
+    print(f"engine {ear.engine.name} {ear.engine.model}", flush=True)
+
+    async def send() -> None:
+        await ear.hear(wav.samples, rate, is_paced=not given.fast)
+        await ear.half_close()
+
+    sending = asyncio.create_task(send())
+    try:
+        async for response in ear.responses():
+            match response.WhichOneof("response"):
+                case "speech_activity":
+                    activity = response.speech_activity
+                    edge = stt_pb2.SpeechActivity.Kind.Name(activity.kind).removeprefix("KIND_").lower()
+                    print(f"{activity.sample / rate:8.3f} speech {edge}", flush=True)
+                case "transcript":
+                    text = response.transcript
+                    stage = stt_pb2.Transcript.Stage.Name(text.stage).removeprefix("STAGE_").lower()
+                    print(f"{text.end_sample / rate:8.3f} {stage}: {text.text}", flush=True)
+                case "utterance_settled":
+                    settled = response.utterance_settled
+                    if settled.outcome == stt_pb2.UtteranceSettled.OUTCOME_FAILED:
+                        raise ServerError("FAILED", settled.reason, settled.message)
+    finally:
+        sending.cancel()
+    return 0
+
+
+async def chat(connection: Connection, given: argparse.Namespace) -> int:
+    """Talk to the agent: a line of stdin is a turn."""
+    talk = await Conversation.open(
+        connection, tenant_id=given.tenant, agent_id=given.agent, language_codes=languages(given)
+    )
+    print(f"engine {talk.engine.name} {talk.engine.model} agent={talk.agent.agent_id}", flush=True)
+    line = ""
+    while True:
+        acts: list[str] = []
+        is_begun = False
+        try:
+            async for response in talk.say(line) if line else talk.greet():
+                match response.WhichOneof("response"):
+                    case "reply_text":
+                        print(("" if is_begun else "agent: ") + response.reply_text.text, end="", flush=True)
+                        is_begun = True
+                    case "call_action":
+                        acts.append(act_of(response.call_action))
+        except TongDaiError as error:
+            if error.code != "FAILED":
+                raise
+            print(f"{chr(10) if is_begun else ''}failed: {error.reason}", flush=True)
+            is_begun = False
+        if is_begun:
+            print(flush=True)
+        for act in acts:
+            print(f"action: {act}", flush=True)
+        if "hang_up" in acts:
+            break
+        line = await next_line()
+        if not line:
+            break
+    await talk.close()
+    return 0
+
+
+async def next_line() -> str:
+    """The next line of stdin that is not empty; empty at the end."""
+    while read := await asyncio.to_thread(sys.stdin.readline):
+        stripped: str = read.strip()
+        if stripped:
+            return stripped
+    return ""
+
+
+def act_of(action: nlu_pb2.CallAction) -> str:
+    """An act and where it goes, as one word or two."""
+    match action.WhichOneof("action"):
+        case "transfer":
+            return f"transfer {action.transfer.destination}"
+        case "send_dtmf":
+            return f"send_dtmf {action.send_dtmf.digits}"
+        case "switch_language":
+            return f"switch_language {action.switch_language.language_code}"
+    return str(action.WhichOneof("action") or "unknown")

@@ -1,0 +1,6 @@
+import tseslint from "typescript-eslint";
+
+export default tseslint.config(
+  { ignores: ["dist/", "src/gen/", "eslint.config.js"] },
+  ...tseslint.configs.strict,
+);

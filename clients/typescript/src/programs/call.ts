@@ -1,0 +1,172 @@
+/** `call`: a WAV in, the agent's WAV and a timed transcript out. `watch`: every turn as it ends, one JSON line each. */
+
+import { setTimeout as sleep } from "node:timers/promises";
+
+import {
+  CallEnd_Cause,
+  Floor,
+  TurnRecord_Outcome,
+  type CallEvent,
+  type TurnRecord,
+} from "../gen/voice/call/v1/record_pb.js";
+import { Call, readWav, TongDaiError, watch as watchCalls, writeWav, type Connection, type Wav } from "../index.js";
+import type { Given } from "./main.js";
+
+/** After that the caller speaks without having been greeted. */
+const GREETING_LIMIT_S = 10;
+/** Between the beginnings of several calls. */
+const STAGGER_MS = 100;
+/** The smallest sample of a voice: -40 dBFS. */
+const AUDIBLE = 330;
+
+interface Conversed {
+  heard: Uint8Array;
+  cause: string;
+  /** From the caller's last frame to the first audible one of the answer. */
+  answerMs?: number;
+  /** The last turn's latency, as the gateway has it in the turn's record. */
+  latencyMs: number;
+}
+
+export async function call(connection: Connection, given: Given): Promise<number> {
+  const [input = "", output = ""] = given.operands;
+  const wav = readWav(input);
+  const count = given.number("calls");
+  if (count > 0) return callOften(connection, wav, given, count, output);
+  const done = await converse(connection, wav, given, true);
+  writeWav(output, { ...wav, samples: done.heard });
+  return done.cause === "FAILURE" ? 1 : 0;
+}
+
+async function callOften(
+  connection: Connection,
+  wav: Wav,
+  given: Given,
+  count: number,
+  output: string,
+): Promise<number> {
+  const one = async (number: number): Promise<Conversed | TongDaiError> => {
+    await sleep(number * STAGGER_MS);
+    try {
+      return await converse(connection, wav, given, false);
+    } catch (error) {
+      if (error instanceof TongDaiError) return error;
+      throw error;
+    }
+  };
+  const results = await Promise.all(Array.from({ length: count }, (_, number) => one(number)));
+  const done = results.filter((result): result is Conversed => !(result instanceof TongDaiError));
+  if (done[0]) writeWav(output, { ...wav, samples: done[0].heard });
+  const { user, system } = process.cpuUsage();
+  const figures = {
+    calls: count,
+    failed: count - done.length,
+    answer_ms: done.flatMap(({ answerMs }) => answerMs ?? []),
+    latency_ms: done.flatMap(({ answerMs, latencyMs }) => (answerMs === undefined ? [] : latencyMs)),
+    cpu_s: Math.round((user + system) / 1000) / 1000,
+  };
+  console.log(JSON.stringify(figures));
+  for (const result of results) if (result instanceof TongDaiError) console.error(`call: ${result.summary}`);
+  return done.length === count ? 0 : 1;
+}
+
+/** One call from its beginning to its end. Throws TongDaiError. */
+async function converse(connection: Connection, wav: Wav, given: Given, isPrinted: boolean): Promise<Conversed> {
+  const call = await Call.open(connection, wav.sampleRateHertz, {
+    tenantId: given.text("tenant"),
+    agentId: given.text("agent"),
+    languageCodes: given.languages,
+    caller: given.text("caller"),
+  });
+  const began = performance.now();
+  const tell = (line: string) => {
+    if (isPrinted) console.log(`${((performance.now() - began) / 1000).toFixed(3).padStart(8)} ${line}`);
+  };
+  tell(`answered agent=${call.info.agentId} language=${call.info.languageCode} rate=${call.sampleRateHertz}`);
+  let isGreeted = given.is("at-once");
+  let isOver = false;
+  let spokeLastAt = Infinity;
+  const speak = async () => {
+    await call.speakSilence(() => isGreeted || isOver, GREETING_LIMIT_S);
+    await call.speak(wav.samples);
+    spokeLastAt = performance.now();
+    call.halfClose();
+  };
+  void speak();
+  const done: Conversed = { heard: new Uint8Array(), cause: "", latencyMs: 0 };
+  try {
+    for await (const { response } of call.responses()) {
+      if (response.case === "audio") {
+        const waitedMs = performance.now() - spokeLastAt;
+        if (waitedMs >= 0 && done.answerMs === undefined && isAudible(response.value.content))
+          done.answerMs = Math.round(waitedMs * 10) / 10;
+      } else if (response.case === "event") {
+        const { event } = response.value;
+        if (event.case === "floorChange" && event.value.to === Floor.LISTENING) isGreeted = true;
+        if (event.case === "turn") done.latencyMs = Math.round(Number(event.value.latencyUs) / 100) / 10;
+        const line = lineOf(event);
+        if (line) tell(line);
+      } else if (response.case === "end") {
+        done.cause = CallEnd_Cause[response.value.cause] ?? "";
+        tell(`ended ${done.cause} turns=${response.value.turnCount}`);
+      }
+    }
+  } finally {
+    isOver = true;
+    call.cancel();
+  }
+  done.heard = call.heard;
+  return done;
+}
+
+/** What the transcript says of an event; empty: nothing. */
+function lineOf(event: CallEvent["event"]): string {
+  switch (event.case) {
+    case "callerText":
+      return event.value.isSettled && event.value.text ? `caller: ${event.value.text}` : "";
+    case "turn": {
+      const line = `${event.value.isGatewayPrompt ? "gateway" : "agent"}: ${event.value.heardText}`;
+      return event.value.outcome === TurnRecord_Outcome.COMPLETED ? line : `${line} [${outcomeOf(event.value)}]`;
+    }
+    case "stageTrouble":
+      return `trouble ${event.value.stage} ${event.value.reason} ${event.value.remedy}`;
+    case "lineTrouble":
+      return `line ${event.value.cause}`;
+    default:
+      return "";
+  }
+}
+
+function outcomeOf(turn: TurnRecord): string {
+  return TurnRecord_Outcome[turn.outcome] ?? "";
+}
+
+function isAudible(content: Uint8Array): boolean {
+  const view = new DataView(content.buffer, content.byteOffset, content.byteLength);
+  for (let at = 0; at + 1 < content.length; at += 2) if (Math.abs(view.getInt16(at, true)) > AUDIBLE) return true;
+  return false;
+}
+
+export async function watch(connection: Connection, given: Given): Promise<number> {
+  const count = given.number("count");
+  let turns = 0;
+  for await (const { event, droppedEvents } of watchCalls(connection, given.text("call"))) {
+    if (droppedEvents > 0n) console.error(`watch: ${droppedEvents} events lost`);
+    if (event?.event.case !== "turn") continue;
+    const turn = event.event.value;
+    const line = {
+      call_id: event.callId,
+      turn_id: Number(turn.turnId),
+      outcome: outcomeOf(turn),
+      user_text: turn.userText,
+      heard_text: turn.heardText,
+      end_reason: turn.endReason,
+      stop_reason: turn.stopReason,
+      is_gateway_prompt: turn.isGatewayPrompt,
+      latency_ms: Number(turn.latencyUs / 1000n),
+    };
+    console.log(JSON.stringify(line));
+    if (++turns === count) return 0;
+  }
+  return 0;
+}

@@ -1,0 +1,99 @@
+/** `say`, `hear` and `chat`: one stage each, without the gateway. */
+
+import { createInterface } from "node:readline";
+
+import type { CallAction } from "../gen/voice/nlu/v1/nlu_pb.js";
+import { SpeechActivity_Kind, Transcript_Stage, UtteranceSettled_Outcome } from "../gen/voice/stt/v1/stt_pb.js";
+import { Conversation, readWav, Recognition, ServerError, Speech, writeWav, type Connection } from "../index.js";
+import type { Given } from "./main.js";
+
+function whose(given: Given) {
+  return { tenantId: given.text("tenant"), agentId: given.text("agent"), languageCodes: given.languages };
+}
+
+export async function say(connection: Connection, given: Given): Promise<number> {
+  const [text = "", output = ""] = given.operands;
+  const sampleRateHertz = given.number("sample-rate");
+  const config = { ...whose(given), voice: given.text("voice"), rate: given.number("rate"), maxLeadMs: 0 };
+  const speech = await Speech.open(connection, sampleRateHertz, config);
+  console.log(`engine ${speech.engine.name} ${speech.engine.model}`);
+  const chunks: Uint8Array[] = [];
+  for await (const { case: kind, value } of speech.say(text))
+    if (kind === "audio" && value.chunk) chunks.push(value.chunk.content);
+  await speech.close();
+  const samples = Buffer.concat(chunks);
+  writeWav(output, { sampleRateHertz, samples });
+  console.log(`spoken ${samples.length / 2} samples at ${sampleRateHertz} Hz`);
+  return 0;
+}
+
+export async function hear(connection: Connection, given: Given): Promise<number> {
+  const [input = ""] = given.operands;
+  const { sampleRateHertz, samples } = readWav(input);
+  const ear = await Recognition.open(connection, sampleRateHertz, whose(given));
+  console.log(`engine ${ear.engine.name} ${ear.engine.model}`);
+  void ear.hear(samples, !given.is("fast")).then(() => ear.halfClose());
+  const tell = (sample: bigint, line: string) =>
+    console.log(`${(Number(sample) / sampleRateHertz).toFixed(3).padStart(8)} ${line}`);
+  for await (const { case: kind, value } of ear.responses()) {
+    if (kind === "speechActivity")
+      tell(value.sample, `speech ${(SpeechActivity_Kind[value.kind] ?? "").toLowerCase()}`);
+    if (kind === "transcript")
+      tell(value.endSample, `${(Transcript_Stage[value.stage] ?? "").toLowerCase()}: ${value.text}`);
+    if (kind === "utteranceSettled" && value.outcome === UtteranceSettled_Outcome.FAILED)
+      throw new ServerError({ code: "FAILED", reason: value.reason, message: value.message });
+  }
+  return 0;
+}
+
+export async function chat(connection: Connection, given: Given): Promise<number> {
+  const talk = await Conversation.open(connection, whose(given));
+  console.log(`engine ${talk.engine?.name ?? ""} ${talk.engine?.model ?? ""} agent=${talk.agent?.agentId ?? ""}`);
+  const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+  for (let reply = talk.greet(); ;) {
+    const acts: string[] = [];
+    let hasBegun = false;
+    try {
+      for await (const { case: kind, value } of reply) {
+        if (kind === "replyText") {
+          process.stdout.write((hasBegun ? "" : "agent: ") + value.text);
+          hasBegun = true;
+        }
+        if (kind === "callAction") acts.push(actOf(value.action));
+      }
+    } catch (error) {
+      if (!(error instanceof ServerError) || error.code !== "FAILED") throw error;
+      console.log(`${hasBegun ? "\n" : ""}failed: ${error.reason}`);
+      hasBegun = false;
+    }
+    if (hasBegun) console.log();
+    for (const act of acts) console.log(`action: ${act}`);
+    if (acts.includes("hang_up")) break;
+    const line = await nextLine(lines);
+    if (line === "") break;
+    reply = talk.say(line);
+  }
+  await talk.close();
+  return 0;
+}
+
+/** The next line that is not empty; empty at the end. */
+async function nextLine(lines: AsyncIterator<string>): Promise<string> {
+  for (let read; !(read = await lines.next()).done;) if (read.value.trim()) return read.value.trim();
+  return "";
+}
+
+function actOf(action: CallAction["action"]): string {
+  switch (action.case) {
+    case "hangUp":
+      return "hang_up";
+    case "transfer":
+      return `transfer ${action.value.destination}`;
+    case "sendDtmf":
+      return `send_dtmf ${action.value.digits}`;
+    case "switchLanguage":
+      return `switch_language ${action.value.languageCode}`;
+    default:
+      return "unknown";
+  }
+}

@@ -1,0 +1,76 @@
+"""What is known of a call that a recogniser follows: its stretches, what is asked of them, and the detector's news."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from services.stt_proxy.engine import Hints, Report, Speech
+from services.stt_proxy.following import stream as streams
+from services.stt_proxy.following.retrying import Retrying
+from services.stt_proxy.following.stretch import Stretch
+from services.stt_proxy.recording import Recording
+
+
+@dataclass(slots=True)
+class Hearing:
+    """A stretch and the stream that hears it."""
+
+    stretch: Stretch
+    retrying: Retrying
+    stream: streams.RecogniserStream | None = None
+    is_finishing: bool = False
+    is_given_up: bool = False
+    flush_at: int | None = None  # its stream is to be hurried when it was fed so far
+    flushed_at: int | None = None  # the sound fed when its stream was last hurried
+    waits: asyncio.TimerHandle | None = None  # for another try
+    answered_to: int = 0  # sound fed when the recogniser last said anything of it
+    said_at: float = 0.0  # when it last said anything, on the loop's clock
+    moved_at: float = 0.0  # when it last took sound, on the loop's clock
+    finished_at: float = 0.0  # when it was told that no more comes
+
+
+@dataclass(slots=True)
+class Asked:
+    """A Speech whose words are awaited."""
+
+    speech: Speech
+    is_final: bool
+    is_overdue: bool = False
+    timers: list[asyncio.TimerHandle] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class FollowedState:
+    """One call. Whoever holds it may change it; all of it happens on the event loop."""
+
+    limits: streams.StreamLimits
+    rate: int  # of the call's clock, in hertz
+    hints: Hints
+    recording: Recording
+    report: Callable[[Report], None]
+    hearings: list[Hearing] = field(default_factory=list)  # in order; only the last one of an utterance goes on
+    asked: dict[int, Asked] = field(default_factory=dict)  # by request
+    said: dict[int, str] = field(default_factory=dict)  # by utterance: the newest text told as more than a guess
+    utterance_id: int = 1
+    now: int = 0  # the call's clock
+    is_speaking: bool = False
+    paused_at: int = 0  # where speech last ended
+
+    @property
+    def per_ms(self) -> int:
+        """Samples a millisecond."""
+        return self.rate // 1000
+
+    @property
+    def current(self) -> Hearing | None:
+        """The stretch that goes on, if any."""
+        last = self.hearings[-1] if self.hearings else None
+        return last if last is not None and last.stretch.end_sample is None else None
+
+    def of(self, utterance_id: int) -> list[Hearing]:
+        """The stretches of an utterance, in order."""
+        return [hearing for hearing in self.hearings if hearing.stretch.utterance_id == utterance_id]
+
+    def is_awaited(self, utterance_id: int) -> bool:
+        """Whether words of the utterance are asked for."""
+        return any(one.speech.utterance_id == utterance_id for one in self.asked.values())

@@ -1,0 +1,90 @@
+"""Spectra of a call's sound, computed once a window for every detector of line sounds.
+
+Two resolutions of short-time Fourier transform with Hann windows: 64 ms (15.6 Hz a bin) for steady tones and music,
+24 ms in steps of 8 ms for keys, which ITU-T Q.24 lets be as short as 40 ms.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.audio.pcm import Samples
+
+RATE_HERTZ = 8000
+WINDOW_SAMPLES = 256  # what is fed at once: 32 ms
+LONG_SAMPLES = 512
+LONG_BIN_HERTZ = RATE_HERTZ / LONG_SAMPLES
+SHORT_SAMPLES = 192
+SHORT_STEP = 64
+SHORT_FFT = 256
+SHORT_BIN_HERTZ = RATE_HERTZ / SHORT_FFT
+QUIET_RMS = 60.0  # of 32768: -55 dBFS; tones of a line are louder
+
+Power = NDArray[np.float64]
+
+_LONG_WINDOW = np.hanning(LONG_SAMPLES)
+_SHORT_WINDOW = np.hanning(SHORT_SAMPLES)
+_FULL_SCALE_DB = 20 * np.log10(32768.0)
+_SHORT_STARTS = WINDOW_SAMPLES + SHORT_STEP - SHORT_SAMPLES + SHORT_STEP * np.arange(WINDOW_SAMPLES // SHORT_STEP)
+_SHORT_INDEX = _SHORT_STARTS[:, np.newaxis] + np.arange(SHORT_SAMPLES)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The sound up to the end of one window. `position` counts samples at 8 kHz on the call's clock."""
+
+    position: int  # first sample after it
+    sound: NDArray[np.float64]  # (512,), the newest 64 ms
+    rms: float  # of the newest 32 ms
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing is to be looked for in it."""
+        return self.rms < QUIET_RMS
+
+    @property
+    def level_dbfs(self) -> float:
+        """Level of the newest 32 ms."""
+        return 20 * float(np.log10(max(self.rms, 1e-3))) - float(_FULL_SCALE_DB)
+
+    @cached_property
+    def power(self) -> Power:
+        """Power spectrum of the 64 ms, (257,)."""
+        return _power(np.fft.rfft(self.sound * _LONG_WINDOW))
+
+    @cached_property
+    def short_powers(self) -> Power:
+        """Power spectra of the four pieces of 24 ms that end in the window, (4, 129), the oldest first."""
+        return _power(np.fft.rfft(self.sound[_SHORT_INDEX] * _SHORT_WINDOW, n=SHORT_FFT))
+
+    @property
+    def short_ends(self) -> tuple[int, ...]:
+        """Positions where those pieces end."""
+        n_pieces = len(_SHORT_STARTS)
+        return tuple(self.position - SHORT_STEP * (n_pieces - 1 - number) for number in range(n_pieces))
+
+
+class Frames:
+    """One call's sound as frames that overlap by half."""
+
+    def __init__(self) -> None:
+        self._before = np.zeros(WINDOW_SAMPLES)
+
+    def feed(self, samples: Samples, *, end_position: int) -> Frame:
+        """The next window, (256,) int16 at 8 kHz, which ends at `end_position`."""
+        newest = samples.astype(np.float64)
+        frame = Frame(
+            end_position, np.concatenate((self._before, newest)), float(np.sqrt(newest @ newest / len(newest)))
+        )
+        self._before = newest
+        return frame
+
+    def reset(self) -> None:
+        """What comes next does not follow on what came before."""
+        self._before = np.zeros(WINDOW_SAMPLES)
+
+
+def _power(spectrum: NDArray[np.complex128]) -> Power:
+    return np.asarray(spectrum.real**2 + spectrum.imag**2, dtype=np.float64)

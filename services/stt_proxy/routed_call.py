@@ -1,0 +1,348 @@
+"""A call on engines by language that stand in for one another: one hears it, another takes over within the utterance.
+
+The one that takes over hears everything behind the last settled utterance again, from the replay ring, so that no word
+is lost and none comes twice. So does the engine of another language. Those before may still correct what they heard.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+
+from services.audio.pcm import Samples
+from services.runtime.breaker import Permit
+from services.runtime.logs import get_logger
+from services.stt_proxy.engine import Corrected, Ear, Heard, Hints, Lost, Partial, Report, Speech, SttEngine, Unheard
+from services.stt_proxy.errors import EngineLost
+from services.stt_proxy.following.call import LEAD_IN_MS
+from services.stt_proxy.language_choice import choose_language, may_change
+from services.stt_proxy.routed_members import Member, Routing, Use, failure_of, language_of, speech_s
+from services.stt_proxy.routed_utterances import RoutedAsk, RoutedUtterances
+
+DETECTION_LIMIT_S = 0.4  # a draft waits no longer to learn in which language it was spoken
+MOST_EARS = 3  # of a call: the one that hears it, and some that may yet correct what they heard
+FAILURES = ("DECODING_FAILED", "ENGINE_FAILED")
+"""Why a Speech is Unheard where the engine is at fault, and another may do better."""
+
+log = get_logger(__name__)
+
+
+class RoutedCall:
+    """One call. One engine hears it at a time; those before it may still correct what they heard."""
+
+    def __init__(
+        self,
+        routed: Routing,
+        open_ear: Callable[[SttEngine, Hints, Callable[[Report], None]], Ear],
+        hints: Hints,
+        report: Callable[[Report], None],
+        *,
+        sample_rate_hertz: int,
+    ) -> None:
+        self._lead_in = LEAD_IN_MS * sample_rate_hertz // 1000
+        self._routed = routed
+        self._open_ear = open_ear
+        self._hints = hints
+        self._report = report
+        self._uses: list[Use] = []  # the last one hears the call
+        self._lost: dict[int, Lost] = {}  # by the member's id: those that this utterance has lost
+        self._refusing: dict[int, Lost] = {}  # those that will not hear this call at all
+        self._language = language_of(hints.language_codes[0]) if hints.language_codes else ""
+        self._judged_utterance = 0  # whose language is known
+        self._detecting_utterance = 0
+        self._asked: dict[int, RoutedAsk] = {}
+        self._utterances = RoutedUtterances()
+        self._utterance_id = 1
+        self._reached = 0
+        self._is_speaking = False
+        self._is_finished = False
+        self._is_closed = False
+        if (chosen := self._admitted()) is None:
+            raise EngineLost(f"no engine that understands {self._language} has loaded", retry_delay_ms=1000)
+        self._take_up(*chosen)
+
+    @property
+    def is_busy(self) -> bool:
+        return bool(self._asked) or self._ear.is_busy
+
+    @property
+    def listened_to(self) -> int | None:
+        return self._ear.listened_to
+
+    @property
+    def wanted_from(self) -> int | None:
+        """Another engine may have to hear what is open, and what is owed."""
+        wanted = [one for use in self._uses if (one := use.ear.wanted_from) is not None]
+        wanted += [
+            max(0, one.onset - self._lead_in)
+            for one in self._utterances.wanted(self._asked.values(), self._utterance_id).values()
+        ]
+        return min(wanted, default=None)
+
+    @property
+    def prepare_every_ms(self) -> int | None:
+        """How often the first engine wants to guess while the caller speaks."""
+        return getattr(self._ear, "prepare_every_ms", None)
+
+    def hear(self, start_sample: int, samples: Samples) -> None:
+        for use in self._uses:
+            use.ear.hear(start_sample, samples)
+
+    def rest(self, to_sample: int) -> None:
+        for use in self._uses:
+            use.ear.rest(to_sample)
+
+    def reach(self, sample: int) -> None:
+        self._reached = max(self._reached, sample)
+        for use in list(self._uses):
+            use.ear.reach(sample)
+
+    def speech(self, utterance_id: int, sample: int, *, is_begin: bool) -> None:
+        self._utterance_id, self._is_speaking = utterance_id, is_begin
+        if self._utterances.edge(utterance_id, sample, is_begin=is_begin) and not self._asked:
+            self._choose()
+        self._ear.speech(utterance_id, sample, is_begin=is_begin)
+
+    def end(self, utterance_id: int, end_sample: int) -> None:
+        self._utterances.end(utterance_id, end_sample)
+        self._utterance_id = utterance_id + 1
+        if self._is_speaking:
+            self._utterances.begin(utterance_id + 1, end_sample)
+        for use in list(self._uses):
+            use.ear.end(utterance_id, end_sample)
+
+    def recognize(self, speech: Speech, *, is_final: bool) -> None:
+        waits = self._detect(speech)
+        asked = self._asked[speech.request_id] = RoutedAsk(speech, is_final, waits)
+        if waits:
+            loop = asyncio.get_running_loop()
+            asked.limit = loop.call_later(DETECTION_LIMIT_S, self._go_on_without, speech.request_id)
+        self._ear.recognize(speech, is_final=is_final)
+
+    def prepare(self, speech: Speech) -> None:
+        self._detect(speech)
+        self._ear.prepare(speech)
+
+    def cancel(self, request_id: int) -> None:
+        self._drop(request_id)
+        self._ear.cancel(request_id)
+
+    def forget(self, from_sample: int, to_sample: int) -> None:
+        self._utterances.forget(from_sample, to_sample)
+        for use in self._uses:
+            use.ear.forget(from_sample, to_sample)
+
+    def attend(self, hints: Hints) -> None:
+        codes = {language_of(code) for code in hints.language_codes}
+        self._hints = hints
+        if codes and self._language not in codes:
+            self._switch(language_of(hints.language_codes[0]))
+        self._ear.attend(self._own_hints)
+
+    def finish(self) -> None:
+        self._is_finished = True
+        for use in list(self._uses):
+            use.ear.finish()
+
+    def close(self) -> None:
+        self._is_closed = True
+        for request_id in list(self._asked):
+            self._drop(request_id)
+        for use in self._uses:
+            if use.permit is not None:
+                use.member.provider.released(use.permit)
+            use.ear.close()
+
+    @property
+    def _languages(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(language_of(code) for code in self._hints.language_codes))
+
+    @property
+    def _own_hints(self) -> Hints:
+        """The hints with only the language that is spoken, where it is known."""
+        codes = tuple(code for code in self._hints.language_codes if language_of(code) == self._language)
+        return replace(self._hints, language_codes=codes or ((self._language,) if self._language else ()))
+
+    def _detect(self, speech: Speech) -> bool:
+        """Have the language of the utterance found, if it may be another one. True: it is not known yet."""
+        detector = self._routed.detector
+        if detector is None or len(self._languages) < 2 or not may_change(speech_s(speech)):
+            return False
+        if self._judged_utterance >= speech.utterance_id:
+            return False
+        if self._detecting_utterance < speech.utterance_id:
+            self._detecting_utterance = speech.utterance_id
+            detector.detect(speech, self._languages, partial(self._detected, speech))
+        return True
+
+    def _detected(self, speech: Speech, probabilities: Mapping[str, float]) -> None:
+        if self._is_closed:
+            return
+        self._judged_utterance = max(self._judged_utterance, speech.utterance_id)
+        language = choose_language(self._language, probabilities, speech_s(speech))
+        if language != self._language and speech.utterance_id == self._utterance_id:
+            log.info(
+                "language_changed", language=language, speech_s=speech_s(speech), confidence=probabilities[language]
+            )
+            self._switch(language)
+        for request_id, asked in list(self._asked.items()):
+            if asked.waits_for_language and asked.speech.utterance_id == speech.utterance_id:
+                asked.waits_for_language = False
+                self._release(request_id)
+
+    def _go_on_without(self, request_id: int) -> None:
+        if (asked := self._asked.get(request_id)) is not None:
+            asked.waits_for_language = False
+            self._release(request_id)
+
+    def _switch(self, language: str) -> None:
+        """The utterance that is open is heard anew, as the other language."""
+        self._language = language
+        if (chosen := self._admitted()) is None:
+            return
+        member, permit = chosen
+        if member is self._use.member:
+            self._give_back(self._use)
+            self._use.permit = permit
+            self._ear.attend(self._own_hints)
+            for asked in list(self._asked.values()):
+                asked.answer = None
+                self._ear.cancel(asked.speech.request_id)
+                self._ear.recognize(asked.speech, is_final=asked.is_final)
+            return
+        for asked in self._asked.values():
+            self._ear.cancel(asked.speech.request_id)
+        self._take_up(member, permit)
+        self._tell_all()
+
+    @property
+    def _use(self) -> Use:
+        return self._uses[-1]
+
+    @property
+    def _ear(self) -> Ear:
+        return self._use.ear
+
+    def _admitted(self) -> tuple[Member, Permit | None] | None:
+        """The first engine of the language that does well. Where all of them rest, the first is better than none."""
+        usable = [
+            member
+            for member in self._routed.members_for(self._language)
+            if member.is_loaded and id(member) not in self._lost and id(member) not in self._refusing
+        ]
+        for member in usable:
+            if (permit := member.provider.admit()) is not None:
+                return member, permit
+        return (usable[0], None) if usable else None
+
+    def _choose(self) -> None:
+        """An utterance begins, and nothing is owed of those before: it is heard by the first engine that does well."""
+        self._lost.clear()
+        self._give_back(self._use)
+        chosen = self._admitted()
+        if chosen is None:
+            return
+        member, permit = chosen
+        if member is self._use.member:
+            self._use.permit = permit
+            return
+        self._take_up(member, permit)
+        self._ear.reach(self._reached)
+        if self._utterances.last_end:
+            self._ear.end(self._utterance_id - 1, self._utterances.last_end)
+
+    def _take_up(self, member: Member, permit: Permit | None) -> None:
+        """From now on this engine hears the call, by an ear that knows nothing yet."""
+        use = Use(
+            member, self._open_ear(member.engine, self._own_hints, lambda report: self._take(use, report)), permit
+        )
+        self._uses.append(use)
+        while len(self._uses) > MOST_EARS:
+            self._retire(self._uses[0])
+
+    def _tell_all(self) -> None:
+        """The ear that has just been taken up is told what is open and what is owed."""
+        self._utterances.tell(self._ear, self._asked, self._utterance_id, self._reached)
+        if self._is_finished:
+            self._ear.finish()
+
+    def _give_back(self, use: Use) -> None:
+        if use.permit is not None:
+            use.member.provider.released(use.permit)
+            use.permit = None
+
+    def _retire(self, use: Use) -> None:
+        self._give_back(use)
+        self._uses.remove(use)
+        use.ear.close()
+
+    def _take(self, use: Use, report: Report) -> None:
+        if self._is_closed or use not in self._uses:
+            return
+        is_current = use is self._use
+        match report:
+            case Lost():
+                if is_current:
+                    self._lose(use, report)
+                else:
+                    self._retire(use)
+            case Heard() | Unheard():
+                if is_current and report.request_id in self._asked:
+                    self._answer(use, report)
+            case Partial():
+                if is_current:
+                    self._report(report)
+            case Corrected():
+                if is_current or report.utterance_id < self._utterance_id:
+                    self._report(report)
+            case _:
+                self._report(report)
+
+    def _answer(self, use: Use, report: Heard | Unheard) -> None:
+        if isinstance(report, Unheard) and report.reason == "ENGINE_LOST":
+            return  # Lost follows, and the next engine is asked
+        if isinstance(report, Unheard) and report.reason in FAILURES and self._has_another(use.member):
+            self._lose(use, Lost(self._utterances.last_end, report.reason, report.message, is_retryable=True))
+            return
+        if isinstance(report, Heard):
+            if use.permit is not None:
+                use.member.provider.succeeded(use.permit, took_s=0.0)
+                use.permit = None
+            report = replace(report, is_punctuated="punctuation" in use.member.engine.features)
+        self._asked[report.request_id].answer = report
+        self._release(report.request_id)
+
+    def _lose(self, use: Use, lost: Lost) -> None:
+        """Another engine hears again what is open, and what is owed."""
+        member = use.member
+        permit, use.permit = use.permit or member.provider.admit(), None
+        member.provider.failed(permit, failure_of(lost))
+        log.warning("engine_lost", engine=member.engine.name, reason=lost.reason, error=lost.message)
+        self._lost[id(member)] = lost
+        if not lost.is_retryable:
+            self._refusing[id(member)] = lost
+        if (chosen := self._admitted()) is None:
+            self._report(lost)
+            return
+        member.provider.handed_over(chosen[0].provider, f"{lost.reason}: {lost.message}")
+        self._take_up(*chosen)
+        if use in self._uses:
+            self._retire(use)
+        self._tell_all()
+
+    def _has_another(self, member: Member) -> bool:
+        others = [one for one in self._routed.members_for(self._language) if one is not member and one.is_loaded]
+        return any(id(one) not in self._lost and id(one) not in self._refusing for one in others)
+
+    def _release(self, request_id: int) -> None:
+        """Give the answer, if it is there and in the right language."""
+        asked = self._asked[request_id]
+        if asked.answer is None or asked.waits_for_language:
+            return
+        self._drop(request_id)
+        self._report(asked.answer)
+
+    def _drop(self, request_id: int) -> None:
+        asked = self._asked.pop(request_id, None)
+        if asked is not None and asked.limit is not None:
+            asked.limit.cancel()

@@ -1,0 +1,74 @@
+"""Engines as members of the chains by language, and what a call knows of those it uses."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from services.runtime.breaker import ErrorClass, Permit
+from services.runtime.providers import Provider, ProviderFailed
+from services.stt_proxy.engine import Ear, Lost, Speech, SttEngine
+
+
+def language_of(tag: str) -> str:
+    """The first part of a tag: "vi" of "vi-VN"."""
+    return tag.split("-", maxsplit=1)[0].lower()
+
+
+def speech_s(speech: Speech) -> float:
+    """How much speech there is, in seconds."""
+    return sum(span.end_sample - span.start_sample for span in speech.spans) / speech.sample_rate_hertz
+
+
+@runtime_checkable
+class LanguageDetector(Protocol):
+    """An engine that can tell languages apart."""
+
+    def detect(
+        self, speech: Speech, languages: tuple[str, ...], deliver: Callable[[Mapping[str, float]], None]
+    ) -> None:
+        """How likely each of `languages` (first parts of tags) is; an empty mapping where it cannot tell. `deliver` is
+        called on the event loop, once.
+        """
+
+
+@dataclass(slots=True, eq=False)
+class Member:
+    """An engine of the chains, and what is known of it as a provider."""
+
+    engine: SttEngine
+    provider: Provider
+    is_loaded: bool = False
+    failure: Exception | None = None  # why it did not load
+
+
+class Routing(Protocol):
+    """The engines of the chains, as far as a call needs them."""
+
+    @property
+    def detector(self) -> LanguageDetector | None:
+        """The engine that tells languages apart, if there is one."""
+
+    def members_for(self, language: str) -> list[Member]:
+        """Those that understand it, in the order they are tried."""
+
+
+@dataclass(slots=True, eq=False)
+class Use:
+    """An ear of the call on one engine."""
+
+    member: Member
+    ear: Ear
+    permit: Permit | None
+
+
+def failure_of(lost: Lost) -> ProviderFailed:
+    """What the loss says of the provider."""
+    if lost.reason == "INVALID_ARGUMENT":
+        error_class = ErrorClass.REQUEST
+    elif not lost.is_retryable:
+        error_class = ErrorClass.FATAL
+    elif lost.retry_after_s:
+        error_class = ErrorClass.OVERLOADED
+    else:
+        error_class = ErrorClass.TRANSIENT
+    return ProviderFailed(lost.reason, lost.message, error_class, retry_after_s=lost.retry_after_s)

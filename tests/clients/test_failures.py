@@ -1,0 +1,201 @@
+"""Every language says the same of what goes wrong, with a typed error and an exit code."""
+
+import asyncio
+import struct
+import time
+import wave
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.clients import odd_servers
+from tests.clients.conftest import LANGUAGES, finish, run, run_all, start
+from tests.clients.odd_servers import Behaviour, LeavingAgent
+from tests.clients.stack import GuardedStack
+from tests.clients.test_programs import CLIP, REPLY
+
+
+@asynccontextmanager
+async def served(behaviour: Behaviour) -> AsyncIterator[str]:
+    """The target of an odd server, for the time of the body."""
+    server, target = await odd_servers.serve(behaviour)
+    try:
+        yield target
+    finally:
+        await server.stop(None)
+
+
+def test_a_token_that_is_refused(stack: GuardedStack, tmp_path: Path) -> None:
+    flags = ["--tls-ca", str(stack.papers.ca), "--token-file", str(stack.papers.wrong_token)]
+    for program, target in ((["say", "Hello.", "OUT"], stack.tts.target), (["watch"], stack.gateway.target)):
+        ran = run_all([*program, "--target", target, *flags], tmp_path)
+        assert {one.code for one in ran.values()} == {1}, ran
+        assert {one.error for one in ran.values()} == {f"{program[0]}: UNAUTHENTICATED TOKEN_INVALID"}, ran
+
+
+def test_a_server_that_another_authority_signed(stack: GuardedStack, tmp_path: Path) -> None:
+    ran = run_all(
+        ["say", "Hello.", "OUT", "--target", stack.tts.target, "--tls-ca", str(stack.papers.client_chain)], tmp_path
+    )
+    assert {(one.code, one.error) for one in ran.values()} == {(1, "say: UNAVAILABLE")}, ran
+
+
+def test_a_gateway_that_is_killed_in_mid_call(stack: GuardedStack, tmp_path: Path) -> None:
+    gateway = stack.start_gateway()
+    flags = stack.flags(gateway.target)
+    calling = {
+        language: start(language, ["call", str(CLIP), str(tmp_path / f"{language}.wav"), *flags])
+        for language in LANGUAGES
+    }
+    for process in calling.values():
+        assert process.stdout is not None
+        assert "answered" in process.stdout.readline()
+    gateway.process.kill()
+    killed_at = time.monotonic()
+    ran = {language: finish(process) for language, process in calling.items()}
+    assert time.monotonic() - killed_at < 10
+    assert {(one.code, one.error) for one in ran.values()} == {(1, "call: UNAVAILABLE")}, ran
+
+
+def test_a_full_gateway_and_another_one(stack: GuardedStack, tmp_path: Path) -> None:
+    full = stack.start_gateway(GATEWAY_MAX_CALLS="1")
+    holding = start("go", ["call", str(CLIP), str(tmp_path / "held.wav"), *stack.flags(full.target)])
+    assert holding.stdout is not None
+    assert "answered" in holding.stdout.readline()
+    holding.send_signal(19)  # SIGSTOP: the place stays taken
+    try:
+        ran = run_all(["call", str(CLIP), "OUT", *stack.flags(full.target)], tmp_path)
+        assert {(one.code, one.error) for one in ran.values()} == {(1, "call: RESOURCE_EXHAUSTED CAPACITY")}, ran
+        assert all("try again in 1.0 s" in one.err for one in ran.values()), ran
+        either = f"{full.target},{stack.gateway.target}"
+        ran = run_all(["call", str(CLIP), "OUT", *stack.flags(either)], tmp_path)
+        assert {one.code for one in ran.values()} == {0}, ran
+        assert all(f"agent: {REPLY}" in one.out for one in ran.values())
+        waiting = {
+            language: start(
+                language, ["call", str(CLIP), str(tmp_path / "w.wav"), "--rounds", "9", *stack.flags(full.target)]
+            )
+            for language in ("python", "java")
+        }
+        time.sleep(3)
+    finally:
+        holding.kill()
+        holding.wait()
+    ended = [finish(process) for process in waiting.values()]
+    assert [one.code for one in ended].count(0) >= 1, ended
+    assert {one.error for one in ended} <= {"", "call: RESOURCE_EXHAUSTED CAPACITY"}
+
+
+def test_a_client_that_does_not_read_is_not_the_servers_problem(stack: GuardedStack, tmp_path: Path) -> None:
+    flags = stack.flags(stack.gateway.target)
+    deaf = [start(language, ["watch", *flags]) for language in LANGUAGES]
+    deaf += [start(language, ["call", str(CLIP), str(tmp_path / "d.wav"), *flags]) for language in LANGUAGES]
+    for process in deaf[len(LANGUAGES) :]:
+        assert process.stdout is not None
+        assert "answered" in process.stdout.readline()
+    for process in deaf:
+        process.send_signal(19)  # SIGSTOP
+    try:
+        ran = run("go", ["call", str(CLIP), str(tmp_path / "out.wav"), *flags])
+        assert ran.code == 0, ran
+        assert f"agent: {REPLY}" in ran.out
+    finally:
+        for process in deaf:
+            process.kill()
+            process.wait()
+    assert stack.gateway.process.poll() is None
+
+
+async def test_a_server_of_a_newer_contract(tmp_path: Path) -> None:
+    async with served(odd_servers.newer_gateway) as target:
+        ran = await asyncio.to_thread(run_all, ["call", str(CLIP), "OUT", "--target", target], tmp_path)
+    assert {(one.code, one.err) for one in ran.values()} == {(0, "")}, ran
+    assert {one.untimed for one in ran.values()} == {
+        "answered agent=later language=en rate=8000\nagent: Later.\nended CALLER turns=1\n"
+    }
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "arguments", "error"),
+    [
+        (odd_servers.gateway_that_ends_early, ["call", str(CLIP), "OUT"], "call: UNAVAILABLE ENDED_EARLY"),
+        (odd_servers.gateway_that_fails, ["call", str(CLIP), "OUT"], "call: INTERNAL"),
+        (odd_servers.voice_that_is_cut, ["say", "Hello.", "OUT"], "say: UNAVAILABLE ENDED_EARLY"),
+    ],
+    ids=["ends early", "fails", "voice is cut"],
+)
+async def test_a_stream_that_is_cut(behaviour: Behaviour, arguments: list[str], error: str, tmp_path: Path) -> None:
+    async with served(behaviour) as target:
+        ran = await asyncio.to_thread(run_all, [*arguments, "--target", target], tmp_path)
+    assert {(one.code, one.error) for one in ran.values()} == {(1, error)}, ran
+
+
+async def test_late_news_of_other_turns_is_dropped(tmp_path: Path) -> None:
+    async with served(odd_servers.voice_of_old_turns) as target:
+        ran = await asyncio.to_thread(run_all, ["say", "Hello.", "OUT", "--target", target], tmp_path)
+    assert {(one.code, one.out) for one in ran.values()} == {(0, "engine late late\nspoken 800 samples at 8000 Hz\n")}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_a_conversation_goes_on_elsewhere(language: str) -> None:
+    agent = LeavingAgent()
+    async with served(agent.behave) as target:
+        ran = await asyncio.to_thread(run, language, ["chat", "--target", target], "One.\nTwo.\n")
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.splitlines()[1:] == ["agent: Answer 1 👋.", "agent: Answer 2 👋.", "agent: Answer 3 👋."]
+    assert [turn.turn_id for turn in agent.turns] == [1, 2, 2, 3, 3], "a failed turn is tried once more, by its id"
+    assert len(agent.configs) == 5, "each turn on a fresh stream, and each retry"
+    last = agent.configs[-1]
+    assert last.state == b"state of 2"
+    assert [(turn.turn_id, turn.user_text, turn.heard_text) for turn in last.history] == [
+        (1, "", "Answer 1 👋."),
+        (2, "One.", "Answer 2 👋."),
+    ]
+
+
+def bad_wavs(folder: Path) -> dict[str, Path]:
+    """Files that cannot be sent, by what is wrong."""
+    for name, channels, width, rate, n_samples in (
+        ("rate", 1, 2, 44100, 100),
+        ("stereo", 2, 2, 8000, 100),
+        ("bytes", 1, 1, 8000, 100),
+        ("empty", 1, 2, 8000, 0),
+    ):
+        with wave.open(str(folder / f"{name}.wav"), "wb") as sound:
+            sound.setparams((channels, width, rate, 0, "NONE", ""))
+            sound.writeframes(bytes(channels * width * n_samples))
+    (folder / "text.wav").write_text("this is no sound at all")
+    (folder / "headless.wav").write_bytes(b"RIFF\x24\x00\x00\x00WAVEdata\x04\x00\x00\x00\x00\x00\x00\x00")
+    (folder / "odd.wav").write_bytes((folder / "empty.wav").read_bytes()[:40] + struct.pack("<I", 1) + b"\0")
+    (folder / "nothing.wav").write_bytes(b"")
+    return {path.stem: path for path in folder.glob("*.wav")} | {"missing": folder / "missing.wav"}
+
+
+def test_a_wav_that_cannot_be_sent_is_refused_with_the_mend(tmp_path: Path) -> None:
+    for name, path in bad_wavs(tmp_path).items():
+        with ThreadPoolExecutor() as pool:
+            ran = list(pool.map(lambda one: run(one, ["hear", str(path), "--target", "127.0.0.1:9"]), LANGUAGES))  # noqa: B023 - run here
+        assert {one.code for one in ran} == {2}, (name, ran)
+        assert len({one.error for one in ran}) == 1, (name, ran)
+        assert ran[0].error.startswith(f"hear: {path}: "), (name, ran)
+        if name in ("rate", "stereo", "bytes"):
+            assert "ffmpeg" in ran[0].error
+        if name in ("empty", "odd"):
+            assert "no samples" in ran[0].error
+
+
+def test_nobody_listens(tmp_path: Path) -> None:
+    ran = run_all(["say", "Hello.", "OUT", "--target", "127.0.0.1:9,127.0.0.1:10"], tmp_path)
+    assert {(one.code, one.error) for one in ran.values()} == {(1, "say: UNAVAILABLE")}, ran
+
+
+def test_what_the_server_refuses_names_the_field(stack: GuardedStack, tmp_path: Path) -> None:
+    flags = stack.flags(stack.tts.target)
+    ran = run_all(["say", "Hello.", "OUT", "--voice", "nobody", *flags], tmp_path)
+    assert {(one.code, one.error) for one in ran.values()} == {(1, "say: INVALID_ARGUMENT UNKNOWN_VOICE")}, ran
+    assert len({one.err for one in ran.values()}) == 1
+    ran = run_all(["say", "...", "OUT", *flags], tmp_path)
+    assert {(one.code, one.error) for one in ran.values()} == {(1, "say: FAILED NOTHING_TO_SPEAK")}, ran

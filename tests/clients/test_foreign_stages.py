@@ -1,0 +1,65 @@
+"""Stages in other languages: they keep the rules, and carry a whole call that the gateway does not know them from."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.clients.conftest import run_all
+from tests.clients.stack import ROOT, SAYS, GuardedStack, environment
+from tests.clients.test_programs import CLIP
+
+TONE_TTS = [str(ROOT / "clients/go/bin/tone-tts")]
+ECHO_NLU = ["node", str(ROOT / "clients/typescript/dist/echo-nlu.js")]
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(("service", "command"), [("tts", TONE_TTS), ("nlu", ECHO_NLU)], ids=["tts", "nlu"])
+def test_it_keeps_the_rules_for_what_it_lists(
+    stack: GuardedStack, tmp_path: Path, service: str, command: list[str]
+) -> None:
+    target = stack.start_program(command, "listens on")
+    kit = [sys.executable, "-m", "clients.conformance", "--target", target, "--service", service]
+    ran = subprocess.run(
+        [*kit, "--tls", str(stack.papers.ca)],
+        env=environment(),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert " 0 fail" in ran.stdout
+
+
+def test_both_carry_a_whole_call(stack: GuardedStack, tmp_path: Path) -> None:
+    tts = stack.start_program(TONE_TTS, "listens on")
+    nlu = stack.start_program(ECHO_NLU, "listens on")
+    gateway = stack.start_gateway(tts=tts, nlu=nlu)
+    ran = run_all(["call", str(CLIP), "OUT", *stack.flags(gateway.target)], tmp_path)
+    for language, one in ran.items():
+        assert (one.code, one.err) == (0, ""), (language, one)
+        assert one.untimed.splitlines() == [
+            "answered agent=echo language=en rate=8000",
+            "agent: Hello, this is the echo. Say something.",
+            f"caller: {SAYS}",
+            f"agent: You said: {SAYS}",
+            "ended CALLER turns=2",
+        ], (language, one)
+
+
+@pytest.mark.parametrize("command", [TONE_TTS, ECHO_NLU], ids=["tts", "nlu"])
+def test_it_does_not_listen_off_loopback_in_plain_text(command: list[str]) -> None:
+    ran = subprocess.run([*command, "--address", "0.0.0.0:0"], capture_output=True, text=True, timeout=20, check=False)
+    assert ran.returncode == 1
+    assert "--tls-cert" in ran.stderr
+
+
+def test_a_stage_that_is_full_says_capacity(stack: GuardedStack, tmp_path: Path) -> None:
+    target = stack.start_program([*TONE_TTS, "--max-streams", "0"], "listens on")
+    ran = run_all(["say", "Hello.", "OUT", *stack.flags(target)], tmp_path)
+    assert {(one.code, one.error) for one in ran.values()} == {(1, "say: RESOURCE_EXHAUSTED CAPACITY")}, ran
+    target = stack.start_program([*ECHO_NLU, "--max-streams", "0"], "listens on")
+    ran = run_all(["chat", *stack.flags(target)], tmp_path)
+    assert {(one.code, one.error) for one in ran.values()} == {(1, "chat: RESOURCE_EXHAUSTED CAPACITY")}, ran

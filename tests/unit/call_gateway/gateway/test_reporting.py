@@ -1,0 +1,17 @@
+"""What is said of a turn in the log: what tells how it went is shown, what people said is personal."""
+
+from dataclasses import replace
+
+from services.call_gateway.conversation.news import TurnRecord
+from services.call_gateway.reporting import _turn_fields
+from services.runtime.log_fields import PII_PREFIX, is_allowed
+
+RECORD = TurnRecord(2, "completed", "hello", "hello there", "complete", "", 1, 0, False, False, 0, 800, 412_000)
+
+
+def test_everything_of_a_turn_that_is_no_words_is_shown() -> None:
+    record = replace(RECORD, nlu_engine="openai>llama_cpp", tts_engine="piper", withheld_rules=("price", "date"))
+    fields = _turn_fields(record)
+    held_back = {key for key, value in fields.items() if not key.startswith(PII_PREFIX) and not is_allowed(key, value)}
+    assert held_back == set()
+    assert {"pii.user_text", "pii.heard_text"} <= fields.keys()
