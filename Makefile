@@ -1,6 +1,7 @@
 # The commands of a working day. `make` alone lists them.
 SHELL := /bin/bash
 PYTHON := .venv/bin/python
+NEMO_PYTHON := .cache/nemo-venv/bin/python
 MODELS ?=
 WAV ?=
 EDGE ?=
@@ -19,7 +20,8 @@ export WAV EDGE SCENARIO STAGE ENGINE PROVIDER AGENT_KIND PART LANGUAGES
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run-stack pbx call models test check protos bench load drill evaluate prove-gpu prove-nlu prove-google clean clients test-clients \
+.PHONY: help run-stack pbx call models test check protos bench load drill evaluate prove-gpu test-nemo prove-nlu prove-google clean \
+  clients test-clients \
   env-stack env-call env-test
 
 help: ## Say what can be made
@@ -75,11 +77,16 @@ bench: env-test ## Measure turns and barge-in on the wire: a table, and out/benc
 drill: env-stack ## Take a provider of a chain out: STAGE=stt|nlu|tts PROVIDER=name FOR=30 (seconds); without PROVIDER say how they stand
 	@exec $(PYTHON) -m deploy.drill "$(STAGE)" "$(PROVIDER)" $(FOR)
 
-load: env-test ## Load one stage alone: STAGE=stt|nlu|tts|gateway [ENGINE=name] [STREAMS=1,4]; a table, and out/load-<stage>.json
+load: env-test ## Load one stage alone: STAGE=stt|nlu|tts|gateway [ENGINE=name] [STREAMS=1,4]; tts with ENGINE: 1 to 32 calls in real time
 	@exec $(PYTHON) -m tests.load.stage
 
-prove-gpu: env-test ## Run the tests of llama.cpp with all layers on GPUs: needs one, and llama.cpp compiled for it
+prove-gpu: env-test ## The tests of llama.cpp with all layers on GPUs, and of NeMo: needs one, and llama.cpp compiled for it
 	@NLU_GPU_LAYERS=-1 $(PYTHON) -m pytest tests/unit/nlu/test_llama4.py tests/unit/nlu/test_llama_model.py tests/integration/test_nlu_chain.py
+	@$(MAKE) test-nemo
+
+test-nemo: ## NeMo's and BigVGAN's own code on tiny weights, in an environment of its own (5.6 GB); on a GPU where one is
+	@deploy/nemo/environment.sh
+	@PYTHONPATH=.:protos/gen $(NEMO_PYTHON) -m pytest tests/nemo
 
 prove-nlu: env-test ## Hold the NLU engine of the environment to every rule of the protocol: NLU_ENGINE=gemini NLU_GEMINI_API_KEY_FILE=key
 	@export NLU_PORT=51753 NLU_METRICS_PORT=0; $(PYTHON) -m services.nlu & pid=$$!; trap "kill $$pid" EXIT; \

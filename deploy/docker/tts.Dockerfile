@@ -18,7 +18,8 @@ COPY services/audio services/audio
 COPY services/language services/language
 COPY services/tts services/tts
 COPY deploy/__init__.py deploy/models.toml deploy/probe.py deploy/stack.py deploy/
-ENV PATH=/app/.venv/bin:$PATH PYTHONPATH=/app:/app/protos/gen PYTHONUNBUFFERED=1 TONG_DAI_MODELS_DIR=/models
+ENV PATH=/app/.venv/bin:$PATH PYTHONPATH=/app:/app/protos/gen PYTHONUNBUFFERED=1 TONG_DAI_MODELS_DIR=/models \
+    TTS_CACHE_DIR=/tmp/speech
 USER tong-dai
 EXPOSE 50054 9104
 HEALTHCHECK --interval=10s --timeout=3s --start-period=60s CMD ["python", "-m", "deploy.probe", "tts"]

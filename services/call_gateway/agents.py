@@ -1,6 +1,7 @@
 """Who the agents are, as far as the gateway has heard: asked at the start, and learned from every call."""
 
 import asyncio
+from dataclasses import replace
 
 import grpc
 from voice.nlu.v1 import nlu_pb2
@@ -46,7 +47,7 @@ class AgentBook:
         self._profiles[key] = profile
         if len(self._profiles) > MAX_AGENTS:
             del self._profiles[next(iter(self._profiles))]
-        self._prompts.learn(key, profile)
+        self._prompts.learn(key, replace(profile, tenants=(key[0],)) if key[0] else profile)
 
     def _known(self, key: AgentKey) -> AgentKey:
         """Where a tenant's agent has not been seen, one of that name that any tenant may have."""

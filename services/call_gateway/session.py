@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import replace
 
+from services.audio.fades import CutFader
 from services.call_gateway.alarm import Alarm
 from services.call_gateway.conversation.commands import (
     AskAgent,
@@ -97,6 +98,7 @@ class Session:
         self.end: LegEnded | None = None
         """How the call ended, once it has."""
         self._sound = CallSound(call.audio_format)
+        self._cut_fader = CutFader(call.audio_format)
         self.conversation = Conversation(
             settings,
             language_codes=call.language_codes,
@@ -209,7 +211,7 @@ class Session:
             return None
         if commands:
             self._carry_out_all(commands)
-        return frame
+        return self._cut_fader.push(frame)
 
     # -- the conversation ----------------------------------------------------------------------------------------------
 

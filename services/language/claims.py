@@ -18,6 +18,10 @@ LISTS = (
         "each",
         "any_time",
         "assured",
+        "cheapest",
+        "dearest",
+        "cheaper",
+        "dearer",
         "denied",
         "come",
         "until",
@@ -30,13 +34,31 @@ LISTS = (
         "echo",
         "yes",
     ),
-    *("name_is_asked", "assents", "question_openings", "asks_openings", "asks_endings", "caller_subjects", "ignorance"),
+    *(
+        "name_is_asked",
+        "assents",
+        "question_openings",
+        "asks_openings",
+        "asks_endings",
+        "denial_endings",
+        "caller_subjects",
+        "ignorance",
+    ),
     *("human", "machine", "claiming", "persons", "counted_people", "counts", "capitals", "yes_no_endings", "staff"),
 )
 SHORTEST_STEM = 3
-UNFOUNDED = ("any_time", "assured", "denied")  # lists that are looked for, and make no word known
+UNFOUNDED = (
+    "any_time",
+    "assured",
+    "cheapest",
+    "dearest",
+    "denied",
+)  # lists that are looked for, and make no word known
 TIME_VERBS = ("open", "closed", "close", "free", "taken", "come")
-DEED_LISTS = ("done_before", "done_behind", "promise_before", "ability_before", "not_before", "not_behind", "agents")
+DEED_LISTS = (
+    *("done_before", "done_behind", "promise_before", "ability_before", "not_before", "not_behind", "agents"),
+    *("past_subjects", "past_marks", "past_ends", "past_verbs", "past_exempt"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +69,7 @@ class ClaimWords:
     time_verbs: PhraseTable[str]  # what is said of a time, by the name of its list
     common: frozenset[str]  # words that claim nothing by themselves
     listed: frozenset[str]  # words of the lists, which claim times, not things
+    past_endings: tuple[str, ...]  # of verbs in the past
     endings: tuple[str, ...]  # of words in another form: "slowly"
     is_closed_world: bool  # the list above is long enough to tell what is not in it
     deed_lists: Mapping[str, PhraseSet]
@@ -104,6 +127,7 @@ def _read(language: str) -> ClaimWords:
         ),
         listed=frozenset().union(*(phrases.vocabulary for phrases in (*known, *deed_lists.values()))),
         common=frozenset(word for word in common.split() for word in words_of(word)),
+        past_endings=data.words(language, DEEDS, "past_endings"),
         endings=data.words(language, FILE, "endings"),
         is_closed_world=data.flag(language, FILE, "is_closed_world"),
         deed_lists=deed_lists,

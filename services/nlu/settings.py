@@ -118,11 +118,6 @@ class NluSettings(ServiceSettings):
         validate_default=True,
         description="graph: folder where the vectors of the agents' examples are kept from start to start.",
     )
-    choice_limit_s: float = Field(
-        0.0,
-        ge=0,
-        description="graph: longest time for the model to settle a doubt, in seconds; 0: it is not asked.",
-    )
 
     data_dir: Annotated[Path | None, AfterValidator(lambda path: path and path.expanduser())] = Field(
         None, description="graph: folder of what agents' tools write (diary, outbox); unset: those tools are not there."

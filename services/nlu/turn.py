@@ -247,10 +247,19 @@ class TurnRun:
                 if not (self._is_second and act in self._done):
                     self._done.append(act)
                     if not await self._act(act, is_now=is_now):
+                        self._drop_promise()
                         await self._say_refusal(act)
             case Expect(kind, length, phrases):
                 self._expects = True
                 await self._emit(Expectation(self._turn.turn_id, kind, length, phrases))
+
+    def _drop_promise(self) -> None:
+        """What was promised behind an act that is refused is not said: the refusal stands in its place."""
+        for text in self._held:
+            verdict = self._guarded.check(text, reply=self._turn.reply)
+            if not verdict.ok:
+                self._guarded.withhold(text, verdict)
+        self._held.clear()
 
     async def _say_refusal(self, act: CallAct) -> None:
         """The caller may have been promised it, so they hear that it cannot be."""

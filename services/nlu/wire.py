@@ -146,6 +146,11 @@ def write_profile(profile: AgentProfile, *, tenants: Iterable[str] = ()) -> agen
         destinations=[_write_destination(destination) for destination in profile.destinations],
         allowed_acts=agent_pb2.AllowedActs(acts=profile.acts),
         tenants=tenants,
+        fixed_texts=[
+            agent_pb2.FixedText(language_code=code, text=text)
+            for code, persona in profile.personas.items()
+            for text in (persona.greeting, persona.farewell)
+        ],
     )
 
 

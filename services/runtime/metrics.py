@@ -41,6 +41,12 @@ _PROVIDER_SWITCHES = Counter(
     "Turns or streams one provider handed over to another.",
     ["stage", "provider", "to"],
 )
+_SPEECH_CACHE = Counter(
+    "voice_speech_cache_total",
+    "Clauses by what the cache of speech had of them: hit, miss, forbidden, or off where none may be kept.",
+    ["stage", "outcome"],
+)
+_SPEECH_CACHE_BYTES = Gauge("voice_speech_cache_bytes", "Size of the cache of speech.", ["stage"])
 _LOOP_LAG = Histogram(
     "voice_event_loop_lag_seconds", "How late the event loop woke a timer.", ["stage"], buckets=LAG_BUCKETS_S
 )
@@ -64,6 +70,7 @@ class StageMetrics:
         self.open_streams = _OPEN_STREAMS.labels(stage)
         self.unknown_requests_total = _UNKNOWN_REQUESTS.labels(stage)
         self.fenced_messages_total = _FENCED_MESSAGES.labels(stage)
+        self.speech_cache_bytes = _SPEECH_CACHE_BYTES.labels(stage)
         self.event_loop_lag_seconds = _LOOP_LAG.labels(stage)
         self.event_loop_lag_last_seconds = _LOOP_LAG_NOW.labels(stage)
 
@@ -78,6 +85,10 @@ class StageMetrics:
     def queue_dropped_total(self, queue: str) -> Counter:
         """The counter of one bounded queue."""
         return _QUEUE_DROPPED.labels(self.stage, queue)
+
+    def speech_cache_total(self, outcome: str) -> Counter:
+        """The counter of what the cache of speech had: "hit", "miss", "forbidden" or "off"."""
+        return _SPEECH_CACHE.labels(self.stage, outcome)
 
     def provider_state(self, provider: str) -> Gauge:
         """The state of one provider's breaker."""

@@ -16,26 +16,39 @@ from services.tts.engine import make_engine
 from services.tts.router import Router
 from services.tts.service import FULL_NAME, TtsService
 from services.tts.settings import TtsSettings
+from services.tts.speech_cache import SpeechCache
 
 
 def define(settings: TtsSettings) -> ServiceDefinition:
     """The speaking stage, ready to run."""
     lifecycle = Lifecycle()
-    router = Router()
+    router, recorders = Router(), Router()
+    cache = SpeechCache(
+        settings.cache_dir, max_bytes=settings.cache_mb * 1_000_000, after_calls=settings.cache_after_calls
+    )
 
     def add(server: grpc.aio.Server) -> None:
-        add_TtsServiceServicer_to_server(TtsService(settings, router, lifecycle), server)
+        service = TtsService(settings, router, lifecycle, recorders=recorders, cache=cache)
+        add_TtsServiceServicer_to_server(service, server)
 
     async def load() -> None:
         await asyncio.to_thread(load_languages)
-        engines = {name: make_engine(name, settings) for name in engine_names(settings.engines)}
+        await asyncio.to_thread(cache.open)
+        live_names, recorder_names = engine_names(settings.engines), engine_names(settings.recording_engines)
+        engines = {name: make_engine(name, settings) for name in dict.fromkeys((*live_names, *recorder_names))}
         for language, names in settings.engines.items():
             router.add(language, tuple(engines[name] for name in names), names)
         await load_engines(router)
+        for language, names in settings.recording_engines.items():
+            recorders.add(language, (engines[names[0]],), names)
+        for name in recorder_names:
+            if name not in live_names:
+                await engines[name].load()
 
     async def close() -> None:
-        for engine in router.every_engine:
+        for engine in dict.fromkeys((*router.every_engine, *recorders.every_engine)):
             await engine.close()
+        await asyncio.to_thread(cache.close)
 
     return ServiceDefinition(settings, full_name=FULL_NAME, add=add, lifecycle=lifecycle, load=load, close=close)
 

@@ -13,11 +13,15 @@ from services.runtime.logs import bind_turn, get_logger
 from services.runtime.metrics import StageMetrics
 from services.runtime.tracing import turn_span
 from services.runtime.turns import TurnLedger
-from services.tts.errors import BadStartOffset, BadTurnId, TextAfterTextEnd
+from services.tts.errors import BadStartOffset, BadTurnId, PauseOutOfRange, TextAfterTextEnd
 from services.tts.manners import Manners
+from services.tts.say_as import SayAs
+from services.tts.sentences import Caching
 from services.tts.speaker import TurnSpeaker
 from services.tts.track import Chunk, Mark
 from services.tts.turn import Outcome, TextLimits, Turn, TurnText
+
+LONGEST_PAUSE_MS = 10_000
 
 log = get_logger(__name__)
 
@@ -32,6 +36,10 @@ class TextPiece:
     voice: str = ""  # from here on for the turn
     language_code: str = ""
     rate: float = 0.0
+    caching: Caching | None = None  # None: the stream's
+    pitch: float = 0.0  # above the voice's own, in semitones
+    pause_ms: int | None = None  # before it; None: as the text before it asks
+    say_as: SayAs | None = None
     start_offset: int = 0  # counts in the first piece only
     trace_context: TraceContext | None = None
 
@@ -136,10 +144,20 @@ class CallVoice:
         if piece.start_offset < 0:
             raise BadStartOffset("text.start_offset is negative; send 0 or heard_offset", field="text.start_offset")
         manner = self._manners.of(
-            language_code=piece.language_code, voice=piece.voice, rate=piece.rate, turn_voice=turn.voice
+            language_code=piece.language_code,
+            voice=piece.voice,
+            rate=piece.rate,
+            turn_voice=turn.voice,
+            caching=piece.caching,
+            pitch=piece.pitch,
+            say_as=piece.say_as,
         )
+        if piece.pause_ms is not None and not 0 <= piece.pause_ms <= LONGEST_PAUSE_MS:
+            raise PauseOutOfRange(
+                f"text.pause_ms is {piece.pause_ms}; it must be 0 to {LONGEST_PAUSE_MS}", field="text.pause_ms"
+            )
         turn.voice = piece.voice or turn.voice
-        turn.text.append(piece.text, manner, flush=piece.flush)
+        turn.text.append(piece.text, manner, flush=piece.flush, pause_ms=piece.pause_ms)
 
     async def _begin(self, turn_id: int, start_offset: int, trace_context: TraceContext | None) -> Turn:
         if turn_id < 1:

@@ -19,6 +19,8 @@ from services.runtime.errors import EngineFailed, StartupError
 from services.runtime.logs import get_logger
 from services.tts.engine import EngineDescription, Line, Speech, TtsEngine
 from services.tts.router import Router, Speaker
+from services.tts.sentences import Caching
+from services.tts.speech_cache import CallCache, Recording
 
 log = get_logger(__name__)
 
@@ -27,9 +29,16 @@ class TurnVoice:
     """The engines of one turn: one for each chain that its text needs."""
 
     def __init__(
-        self, router: Router, *, first_audio_limit_s: float, clock: Callable[[], float] = time.monotonic
+        self,
+        router: Router,
+        *,
+        first_audio_limit_s: float | None,
+        clock: Callable[[], float] = time.monotonic,
+        cache: CallCache | None = None,
     ) -> None:
+        """`first_audio_limit_s`: None for what may take its time. `cache`: the speech that is kept for the call."""
         self._router, self._first_audio_limit_s, self._clock = router, first_audio_limit_s, clock
+        self._cache = cache
         self._sounded: list[Speaker] = []
 
     @property
@@ -37,20 +46,34 @@ class TurnVoice:
         """The engines of chains that have sounded, in order, joined by ">"; empty: none is one of a chain."""
         return ">".join(dict.fromkeys(speaker.provider.name for speaker in self._sounded if speaker.provider))
 
-    async def synthesize(self, line: Line, begin: Callable[[EngineDescription], None]) -> AsyncGenerator[Speech, None]:
-        """Say a line; `begin` is called with the engine's description before each attempt.
+    async def synthesize(
+        self, line: Line, begin: Callable[[EngineDescription, str], None], caching: Caching = Caching.FREQUENT
+    ) -> AsyncGenerator[Speech, None]:
+        """Say a line; `begin` is called with the engine's description and the voice before each attempt.
 
         Raises EngineFailed, UnknownLanguage, UnknownVoice.
         """
         waiting = self._candidates(line)
         while True:
             speaker, permit = self._admit(waiting)
+            line = replace(line, voice=speaker.voice)
+            kept, recording = await self._look_up(speaker, permit, line, caching)
+            begin(speaker.engine.describe(), speaker.voice)
+            if kept:
+                self._has_sounded(speaker)
+                for piece in kept:
+                    yield piece
+                return
             has_sound = False
             try:
-                async with aclosing(self._attempt(speaker, permit, line, begin, waiting)) as pieces:
+                async with aclosing(self._attempt(speaker, permit, line, waiting)) as pieces:
                     async for piece in pieces:
                         has_sound = has_sound or bool(len(piece.samples))
+                        if recording is not None:
+                            recording.add(piece)
                         yield piece
+                if recording is not None and self._cache is not None:
+                    self._cache.keep(recording)
                 return
             except (EngineFailed, TimeoutError) as error:
                 failure = error if isinstance(error, EngineFailed) else EngineFailed(f"no sound: {error}")
@@ -60,18 +83,12 @@ class TurnVoice:
                     speaker.provider.handed_over(waiting[0].provider, failure.message)
 
     async def _attempt(
-        self,
-        speaker: Speaker,
-        permit: Permit | None,
-        line: Line,
-        begin: Callable[[EngineDescription], None],
-        waiting: list[Speaker],
+        self, speaker: Speaker, permit: Permit | None, line: Line, waiting: list[Speaker]
     ) -> AsyncGenerator[Speech, None]:
         provider, asked_s = speaker.provider, self._clock()
         has_sound = is_settled = False
         try:
-            begin(speaker.engine.describe())
-            async with aclosing(speaker.engine.synthesize(replace(line, voice=speaker.voice))) as speech:
+            async with aclosing(speaker.engine.synthesize(line)) as speech:
                 while True:
                     limit_s = None if has_sound or not waiting else self._first_audio_limit_s
                     async with asyncio.timeout(limit_s):
@@ -80,8 +97,7 @@ class TurnVoice:
                         break
                     if len(piece.samples) and not has_sound:
                         has_sound = True
-                        if speaker not in self._sounded:
-                            self._sounded.append(speaker)
+                        self._has_sounded(speaker)
                         if provider is not None:
                             is_settled = True
                             provider.succeeded(permit, took_s=self._clock() - asked_s)
@@ -102,6 +118,25 @@ class TurnVoice:
         finally:
             if provider is not None and not is_settled:
                 provider.released(permit)
+
+    async def _look_up(
+        self, speaker: Speaker, permit: Permit | None, line: Line, caching: Caching
+    ) -> tuple[list[Speech], Recording | None]:
+        """The line's kept sound, if there is some: the engine is then not asked, which says nothing of its health."""
+        if self._cache is None:
+            return [], None
+        is_asked = False
+        try:
+            kept, recording = await self._cache.find(speaker.engine.describe(), line, caching)
+            is_asked = not kept
+        finally:
+            if not is_asked and speaker.provider is not None:
+                speaker.provider.released(permit)
+        return kept, recording
+
+    def _has_sounded(self, speaker: Speaker) -> None:
+        if speaker not in self._sounded:
+            self._sounded.append(speaker)
 
     def _candidates(self, line: Line) -> list[Speaker]:
         candidates = self._router.candidates(line.language_code, line.voice)

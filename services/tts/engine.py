@@ -1,9 +1,11 @@
 """What a voice engine is, and the table of those there are."""
 
+import hashlib
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from services.audio.pcm import Samples
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 ENGINES = {
     "piper": "services.tts.engines.piper:PiperEngine",
     "espeak": "services.tts.engines.espeak:EspeakEngine",
+    "nemo": "services.tts.engines.nemo:NemoEngine",
     "tone": "services.tts.engines.tone:ToneEngine",
 }
 """Name in TTS_ENGINES -> where its class lives. Nothing imports an engine; only the ones asked for are loaded."""
@@ -29,6 +32,7 @@ class Voice:
 
     name: str
     language_codes: tuple[str, ...]  # BCP-47; empty: any
+    level_dbov: float | None = None  # active speech level (ITU-T P.56) of its own sound; None: learnt as it speaks
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,8 @@ class EngineDescription:
     sample_rate_hertz: int  # of every Speech it yields
     voices: tuple[Voice, ...]  # the first one that speaks a language is its default
     measures_words: bool  # whether its Speech carries word ends
+    sound_id: str = ""
+    """Hash of all that its sound depends on beside the Line: weights, data, settings. Empty: its sound is not kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +59,8 @@ class Line:
     turn_id: int
     is_first: bool  # of its turn: someone waits for its first sound
     due_s: Callable[[], float] = time.monotonic  # when the next piece is needed; asked before each step of the model
+    pitch: float = 0.0  # above the voice's own, -12 to 12 semitones; left alone by engines without a control for it
+    call: str = ""  # unique; an engine of several devices may keep a call on one
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +83,7 @@ class Speech:
     word_ends: tuple[WordEnd, ...] = ()
     queue_us: int = 0  # waited for a worker, a batch or a slot
     compute_us: int = 0  # worked
+    is_whole: bool = False  # the line's first and only piece
 
 
 class TtsEngine(Protocol):
@@ -116,3 +125,12 @@ def make_engine(name: str, settings: "TtsSettings") -> TtsEngine:
         raise StartupError(f"the {name} engine needs the package {error.name}: pip install '.[{extra}]'") from error
     engine: TtsEngine = getattr(module, class_name)(settings)
     return engine
+
+
+def sound_id(files: Iterable[Path], *settings: object) -> str:
+    """A hash of files' content and of settings, for EngineDescription. Takes some 3 s a gigabyte. Raises OSError."""
+    whole = hashlib.sha256(repr(settings).encode())
+    for path in sorted(files):
+        with path.open("rb") as file:
+            whole.update(hashlib.file_digest(file, "sha256").digest())
+    return whole.hexdigest()

@@ -66,6 +66,18 @@ class TextAfterTextEnd(RequestError):
     reason = "TEXT_AFTER_TEXT_END"
 
 
+class PitchOutOfRange(RequestError):
+    """A pitch more than an octave from the voice's own."""
+
+    reason = "PITCH_OUT_OF_RANGE"
+
+
+class PauseOutOfRange(RequestError):
+    """A pause of less than nothing, or of over ten seconds."""
+
+    reason = "PAUSE_OUT_OF_RANGE"
+
+
 class EmptyText(RequestError):
     """A piece of text with nothing in it."""
 

@@ -2,17 +2,27 @@
 
 from collections.abc import Sequence
 
-from services.tts.errors import RateOutOfRange, UnknownVoice
+from services.tts.errors import PitchOutOfRange, RateOutOfRange, UnknownVoice
 from services.tts.router import Router
-from services.tts.sentences import Manner
+from services.tts.say_as import SayAs
+from services.tts.sentences import Caching, Manner
 
 SLOWEST, FASTEST = 0.5, 2.0
+LOWEST, HIGHEST = -12.0, 12.0  # semitones from the voice's own pitch
 
 
 class Manners:
-    """The language, voice and rate of one stream."""
+    """The language, voice, rate and caching of one stream."""
 
-    def __init__(self, router: Router, *, language_codes: Sequence[str], voice: str, rate: float) -> None:
+    def __init__(
+        self,
+        router: Router,
+        *,
+        language_codes: Sequence[str],
+        voice: str,
+        rate: float,
+        caching: Caching = Caching.FREQUENT,
+    ) -> None:
         """The first language is that of text that names none; an empty voice and rate 0 mean the engine's own.
 
         Raises UnknownLanguage, UnknownVoice, RateOutOfRange.
@@ -20,6 +30,7 @@ class Manners:
         self._router = router
         self._language_code = language_codes[0]
         self._voice = voice
+        self._caching = caching
         self._rate = check_rate(rate or 1.0, field="config.rate")
         for language_code in language_codes:
             router.choose(language_code, field="config.language_codes")
@@ -28,21 +39,37 @@ class Manners:
                 f"config.voice: there is no voice {voice!r}; DescribeEngine lists them", field="config.voice"
             )
 
-    def of(self, *, language_code: str, voice: str, rate: float, turn_voice: str) -> Manner:
+    def of(
+        self,
+        *,
+        language_code: str,
+        voice: str,
+        rate: float,
+        turn_voice: str,
+        caching: Caching | None = None,
+        pitch: float = 0.0,
+        say_as: SayAs | None = None,
+    ) -> Manner:
         """How a piece of text is said. `turn_voice` is what an earlier piece of its turn asked for.
 
         The voice of the turn, else of the stream, holds for the languages it speaks; others get their own. A voice the
-        piece itself asks for must speak its language. Raises UnknownLanguage, UnknownVoice, RateOutOfRange.
+        piece itself asks for must speak its language. Raises UnknownLanguage, UnknownVoice, RateOutOfRange,
+        PitchOutOfRange.
         """
         language_code = language_code or self._language_code
         rate = check_rate(rate or self._rate, field="text.rate")
+        if not LOWEST <= pitch <= HIGHEST:
+            raise PitchOutOfRange(
+                f"text.pitch_semitones is {pitch:g}; it must be {LOWEST:g} to {HIGHEST:g}", field="text.pitch_semitones"
+            )
+        rest = (rate, caching or self._caching, pitch, say_as)
         if voice:
-            return Manner(language_code, self._router.choose(language_code, voice).voice, rate)
+            return Manner(language_code, self._router.choose(language_code, voice).voice, *rest)
         speaker = self._router.choose(language_code)
         for wished in (turn_voice, self._voice):
             if wished and self._router.speaks(wished, language_code):
-                return Manner(language_code, wished, rate)
-        return Manner(language_code, speaker.voice, rate)
+                return Manner(language_code, wished, *rest)
+        return Manner(language_code, speaker.voice, *rest)
 
 
 def check_rate(rate: float, *, field: str) -> float:

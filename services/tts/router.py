@@ -63,6 +63,10 @@ class Router:
         """The engine as a provider, where it is one of a chain."""
         return self._providers.get(engine)
 
+    def speaks_language(self, language_code: str) -> bool:
+        """Whether anybody here speaks it."""
+        return bool(self._chain(language_code))
+
     def voices(self) -> list[Voice]:
         """Every voice a client may name."""
         return [voice for engine in self.engines for voice in engine.describe().voices]

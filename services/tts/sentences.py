@@ -2,8 +2,10 @@
 
 import re
 from dataclasses import dataclass
+from enum import Enum
 
 from services.language.clauses import is_abbreviated
+from services.tts.say_as import SayAs
 
 WORDS_BEFORE_A_COMMA = (1, 4, 6)
 """While the end of a sentence is still to come, a clause ends at a comma with so many words: the first one early, for
@@ -28,13 +30,24 @@ _SPEAKABLE = re.compile(r"[^\W_]")
 _LAST_WORD = re.compile(r"(\S+)$")
 
 
+class Caching(Enum):
+    """What may be done with the sound of a text."""
+
+    FREQUENT = "frequent"  # looked up; kept once several calls have asked for it
+    KEPT = "kept"  # looked up; kept at once: a fixed text
+    FORBIDDEN = "forbidden"  # neither looked up nor kept
+
+
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """How a text is to be said."""
+    """How a text is to be said, and whether its sound is kept."""
 
     language_code: str
     voice: str
     rate: float
+    caching: Caching = Caching.FREQUENT
+    pitch: float = 0.0  # above the voice's own, in semitones
+    say_as: SayAs | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +57,7 @@ class Clause:
     text: str
     start_offset: int  # code points from the start of the turn's text
     manner: Manner
+    pause_ms: int | None = None  # before it; None: as the clause before it asks
 
     @property
     def end_offset(self) -> int:
@@ -69,6 +83,7 @@ class ClauseGatherer:
         self._held_from = start_offset
         self._n_silent = 0  # characters held in which nothing was found to speak
         self._manner: Manner | None = None
+        self._pause_ms: int | None = None  # before the next clause
         self._max_clause_chars = max_clause_chars
         self._n_clauses = 0
 
@@ -77,11 +92,12 @@ class ClauseGatherer:
         """Code points of the turn's text received."""
         return self._held_from + len(self._held)
 
-    def append(self, text: str, manner: Manner, *, flush: bool = False) -> list[Clause]:
+    def append(self, text: str, manner: Manner, *, flush: bool = False, pause_ms: int | None = None) -> list[Clause]:
         """Take a piece; give the clauses it completes, with `flush` all that can be spoken. Another manner ends the
-        clause before it.
+        clause before it, and so does `pause_ms`, the pause before this piece.
         """
-        clauses = self.flush() if self._manner not in (None, manner) else []
+        clauses = self.flush() if self._manner not in (None, manner) or pause_ms is not None else []
+        self._pause_ms = self._pause_ms if pause_ms is None else pause_ms
         self._manner = manner
         self._held += text
         return clauses + (self.flush() if flush else self._cut(manner, is_whole=False))
@@ -97,7 +113,8 @@ class ClauseGatherer:
         return clauses
 
     def _take(self, length: int, manner: Manner) -> Clause:
-        clause = Clause(self._held[:length], self._held_from, manner)
+        clause = Clause(self._held[:length], self._held_from, manner, self._pause_ms)
+        self._pause_ms = None
         self._held = self._held[length:]
         self._held_from += length
         self._n_silent = 0

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from uuid import uuid4
 
 import grpc
 from voice.tts.v1 import tts_pb2, tts_pb2_grpc
@@ -15,13 +16,16 @@ from services.runtime.metrics import StageMetrics
 from services.runtime.streams import Outbox, exchange, first_config, later_requests
 from services.tts.call_voice import CallVoice, Output
 from services.tts.errors import BadLead
+from services.tts.levels import VoiceLevels
 from services.tts.manners import Manners
 from services.tts.router import Router
+from services.tts.sentences import Caching
 from services.tts.settings import TtsSettings
 from services.tts.speaker import Pauses, TurnSpeaker
+from services.tts.speech_cache import CallCache, SpeechCache
 from services.tts.track import ChunkLengths
 from services.tts.turn import TextLimits
-from services.tts.wire import audio_format, audio_formats, lexicon, longest_chunk_ms, responses, text_piece
+from services.tts.wire import audio_format, audio_formats, caching, lexicon, longest_chunk_ms, responses, text_piece
 
 FULL_NAME = "voice.tts.v1.TtsService"
 OUTBOX_LIMIT = 16  # responses that wait for the wire; a full outbox holds the voice
@@ -38,7 +42,15 @@ FEATURES = (
     "start_offset",
     "spoken_text",
     "concurrent_turns",
+    "caching",
+    "purpose",
+    "pitch_semitones",
+    "pause_ms",
+    "say_as",
 )
+
+AHEAD = tts_pb2.SYNTHESIS_PURPOSE_AHEAD
+RECORDING = tts_pb2.SYNTHESIS_PURPOSE_RECORDING
 
 Request = tts_pb2.StreamingSynthesizeRequest
 Response = tts_pb2.StreamingSynthesizeResponse
@@ -47,12 +59,25 @@ Response = tts_pb2.StreamingSynthesizeResponse
 class TtsService(tts_pb2_grpc.TtsServiceServicer):
     """Serves `voice.tts.v1.TtsService` with the engines of a router."""
 
-    def __init__(self, settings: TtsSettings, router: Router, lifecycle: Lifecycle) -> None:
-        """The router's engines must be loaded before the first stream comes."""
+    def __init__(
+        self,
+        settings: TtsSettings,
+        router: Router,
+        lifecycle: Lifecycle,
+        *,
+        recorders: Router | None = None,
+        cache: SpeechCache | None = None,
+    ) -> None:
+        """The routers' engines must be loaded before the first stream comes. `recorders`: who speaks what is recorded
+        ahead and played by itself, where they know the language.
+        """
         self._settings = settings
         self._router = router
+        self._recorders = recorders or Router()
+        self._cache = cache
         self._lifecycle = lifecycle
         self._metrics = StageMetrics("tts")
+        self._levels = VoiceLevels()
 
     async def DescribeEngine(  # noqa: N802 - the proto's name
         self,
@@ -60,7 +85,7 @@ class TtsService(tts_pb2_grpc.TtsServiceServicer):
         context: grpc.aio.ServicerContext[tts_pb2.DescribeEngineRequest, tts_pb2.DescribeEngineResponse],
     ) -> tts_pb2.DescribeEngineResponse:
         """Say which engines answer."""
-        return tts_pb2.DescribeEngineResponse(engine=self._engine_info())
+        return tts_pb2.DescribeEngineResponse(engine=self._engine_info(self._router))
 
     async def TripProvider(  # noqa: N802 - the proto's name
         self,
@@ -91,14 +116,19 @@ class TtsService(tts_pb2_grpc.TtsServiceServicer):
     async def _serve(
         self, config: tts_pb2.SynthesisConfig, requests: AsyncIterator[Request], outbox: Outbox[Response]
     ) -> None:
-        speaker = self._speaker(config)
+        language_codes = config.language_codes or [self._settings.default_language_code]
+        is_awaited = config.purpose not in (AHEAD, RECORDING)
+        is_recorded = config.purpose == RECORDING and all(map(self._recorders.speaks_language, language_codes))
+        router = self._recorders if is_recorded else self._router
+        speaker = self._speaker(config, router, is_awaited=is_awaited)
         manners = Manners(
-            self._router,
-            language_codes=config.language_codes or [self._settings.default_language_code],
+            router,
+            language_codes=language_codes,
             voice=config.voice,
             rate=config.rate,
+            caching=caching(config.caching) or (Caching.FREQUENT if is_awaited else Caching.KEPT),
         )
-        await outbox.put(Response(engine=self._engine_info()))
+        await outbox.put(Response(engine=self._engine_info(router)))
 
         async def emit(output: Output) -> None:
             for message in responses(output, marks_in_audio=config.marks_in_audio):
@@ -121,15 +151,16 @@ class TtsService(tts_pb2_grpc.TtsServiceServicer):
                 call.end_all_text()
             going_away.cancel()
 
-    def _speaker(self, config: tts_pb2.SynthesisConfig) -> TurnSpeaker:
+    def _speaker(self, config: tts_pb2.SynthesisConfig, router: Router, *, is_awaited: bool) -> TurnSpeaker:
         max_lead_ms = config.max_lead_ms if config.HasField("max_lead_ms") else self._settings.max_lead_ms
         if max_lead_ms < 0:
             raise BadLead("config.max_lead_ms is negative; 0 means no limit", field="config.max_lead_ms")
+        call = config.call_id or uuid4().hex
         longest_ms = longest_chunk_ms(config)
         if max_lead_ms:  # a chunk longer than the lead would come too late
             longest_ms = min(longest_ms, max(max_lead_ms // 2, self._settings.chunk_ms))
         return TurnSpeaker(
-            self._router,
+            router,
             Normalizer(lexicon(config.lexicon)),
             audio_format(config.audio_format),
             lengths=ChunkLengths(
@@ -140,6 +171,10 @@ class TtsService(tts_pb2_grpc.TtsServiceServicer):
             ),
             max_lead_ms=max_lead_ms,
             first_audio_limit_s=self._settings.first_audio_limit_s,
+            levels=self._levels,
+            cache=CallCache(self._cache, config.tenant_id, call) if self._cache else None,
+            call=call,
+            is_awaited=is_awaited,
         )
 
     async def _say_going_away(self, outbox: Outbox[Response]) -> None:
@@ -147,22 +182,21 @@ class TtsService(tts_pb2_grpc.TtsServiceServicer):
         deadline_ms = self._lifecycle.drain_deadline_ms
         await outbox.put(Response(going_away=engine_pb2.GoingAway(deadline_ms=deadline_ms)))
 
-    def _engine_info(self) -> engine_pb2.EngineInfo:
-        engines = [engine.describe() for engine in self._router.engines]
+    def _engine_info(self, router: Router) -> engine_pb2.EngineInfo:
+        engines = [engine.describe() for engine in router.engines]
         return engine_pb2.EngineInfo(
             name="+".join(engine.name for engine in engines),
             model="+".join(engine.model for engine in engines),
-            language_codes=self._router.language_codes(),
+            language_codes=router.language_codes(),
             voices=[
-                engine_pb2.Voice(name=voice.name, language_codes=voice.language_codes)
-                for voice in self._router.voices()
+                engine_pb2.Voice(name=voice.name, language_codes=voice.language_codes) for voice in router.voices()
             ],
             audio_formats=audio_formats(),
             limits=engine_pb2.EngineLimits(
                 max_streams=self._settings.max_streams, max_turn_text_chars=self._settings.max_turn_text_chars
             ),
             features=FEATURES,
-            providers=self._router.board.describe(),
+            providers=router.board.describe(),
         )
 
 

@@ -11,11 +11,17 @@ from services.audio.pcm import AudioFormat
 from services.language.reading.normalizer import Normalizer
 from services.tts.chain import TurnVoice
 from services.tts.engine import EngineDescription, Line
+from services.tts.levels import VoiceLevels
 from services.tts.pacing import Pacer
 from services.tts.router import Router
+from services.tts.say_as import read_as
 from services.tts.sentences import Clause
+from services.tts.speech_cache import CallCache
 from services.tts.track import Chunk, ChunkLengths, Mark, Track
 from services.tts.turn import Turn
+
+WAITS_S = 60.0
+"""How long sound that is made ahead lets calls go before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +56,14 @@ class TurnSpeaker:
         pauses: Pauses,
         max_lead_ms: int,
         first_audio_limit_s: float = 1.5,
+        levels: VoiceLevels | None = None,
+        cache: CallCache | None = None,
+        is_awaited: bool = True,
+        call: str = "",
     ) -> None:
+        """`levels`: what all calls have learnt of the voices. `cache`: the speech that is kept for the call.
+        `is_awaited`: somebody listens; else those who do go before it. `call`: unique.
+        """
         self._router = router
         self._normalizer = normalizer
         self._format = audio_format
@@ -58,6 +71,9 @@ class TurnSpeaker:
         self._pauses = pauses
         self._max_lead_ms = max_lead_ms
         self._first_audio_limit_s = first_audio_limit_s
+        self._levels = levels or VoiceLevels()
+        self._cache = cache
+        self._is_awaited, self._call = is_awaited, call
 
     async def speak(self, turn: Turn) -> AsyncGenerator[Mark | Chunk, None]:
         """Everything of a turn, chunks no earlier than the lead allows. Closing the iterator stops the engine.
@@ -65,17 +81,22 @@ class TurnSpeaker:
         The stopwatch of the turn's text gets what the engine waited and worked. Raises NothingToSpeak, EngineFailed.
         """
         track = Track(self._format, self._lengths)
-        choice = TurnVoice(self._router, first_audio_limit_s=self._first_audio_limit_s)
+        choice = TurnVoice(
+            self._router,
+            first_audio_limit_s=self._first_audio_limit_s if self._is_awaited else None,
+            cache=self._cache,
+        )
         pacer = Pacer(self._max_lead_ms)
-        pause_ms = 0
+        after_ms = 0
         async for clause in turn.text.clauses():
+            pause_ms = after_ms if clause.pause_ms is None else clause.pause_ms
             async with aclosing(
                 self._speak_clause(clause, turn, track, pacer, pause_ms=pause_ms, choice=choice)
             ) as outputs:
                 async for output in outputs:
                     await self._keep_pace(pacer, output)
                     yield output
-            pause_ms = self._pauses.after(clause)
+            after_ms = self._pauses.after(clause)
         for output in track.finish(turn.text.end_offset):
             await self._keep_pace(pacer, output)
             yield output
@@ -86,7 +107,8 @@ class TurnSpeaker:
     ) -> AsyncGenerator[Mark | Chunk, None]:
         manner, stopwatch = clause.manner, turn.text.stopwatch
         with stopwatch.computing():
-            spoken = self._normalizer.speak(clause.text, manner.language_code)
+            spoken = read_as(clause.text, manner.language_code, manner.say_as) if manner.say_as else None
+            spoken = spoken or self._normalizer.speak(clause.text, manner.language_code)
         line = Line(
             spoken.text,
             manner.language_code,
@@ -94,19 +116,25 @@ class TurnSpeaker:
             manner.rate,
             turn.turn_id,
             is_first=not track.n_samples,
-            due_s=partial(pacer.due_s, asked_s=time.monotonic()),
+            due_s=partial(pacer.due_s, asked_s=time.monotonic()) if self._is_awaited else _due_last,
+            call=self._call,
+            pitch=manner.pitch,
         )
 
-        def begin(description: EngineDescription) -> None:
+        spoken_by: list[tuple[EngineDescription, str]] = []
+
+        def begin(description: EngineDescription, voice: str) -> None:
+            spoken_by[:] = [(description, voice)]
             track.begin_clause(
                 clause,
                 spoken,
                 sample_rate_hertz=description.sample_rate_hertz,
                 measures_words=description.measures_words,
                 pause_ms=pause_ms,
+                expected_dbov=self._levels.expected(description, voice, manner.language_code),
             )
 
-        async with aclosing(choice.synthesize(line, begin)) as speech:
+        async with aclosing(choice.synthesize(line, begin, manner.caching)) as speech:
             async for piece in speech:
                 stopwatch.add_queue(piece.queue_us * 1000)
                 stopwatch.add_compute(piece.compute_us * 1000)
@@ -114,6 +142,8 @@ class TurnSpeaker:
                     yield output
         for output in track.end_clause():
             yield output
+        for description, voice in spoken_by:
+            self._levels.learn(description, voice, manner.language_code, track.measured())
 
     async def _keep_pace(self, pacer: Pacer, output: Mark | Chunk) -> None:
         if isinstance(output, Mark):
@@ -123,3 +153,8 @@ class TurnSpeaker:
         if wait_s > 0:
             await asyncio.sleep(wait_s)
         pacer.sent(chunk_s, now=time.monotonic())
+
+
+def _due_last() -> float:
+    """When sound is needed that nobody waits for: behind all that somebody does, in the order of asking."""
+    return time.monotonic() + WAITS_S

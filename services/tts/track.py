@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from services.audio.leveller import Leveller
 from services.audio.pcm import AudioFormat, Samples, encode
-from services.audio.resample import Resampler
+from services.audio.polyphase import PolyphaseResampler
+from services.audio.speech_level import SpeechLevelMeter
 from services.language.reading.spoken import Spoken
 from services.tts.engine import Speech
 from services.tts.marks import ClauseMarks
@@ -62,6 +64,7 @@ class Track:
         self._n_padding = 0  # silence at the end of what was sent, which counts as part of a pause
         self._last_offset = 0
         self._clause: _ClauseSound | None = None
+        self._measured: tuple[float, float] | None = None
         self._seconds_per_char = 1 / FIRST_GUESS_CHARS_A_SECOND
 
     @property
@@ -70,22 +73,38 @@ class Track:
         return self._n_sent + self._n_ready
 
     def begin_clause(
-        self, clause: Clause, spoken: Spoken, *, sample_rate_hertz: int, measures_words: bool, pause_ms: int
+        self,
+        clause: Clause,
+        spoken: Spoken,
+        *,
+        sample_rate_hertz: int,
+        measures_words: bool,
+        pause_ms: int,
+        expected_dbov: float | None = None,
     ) -> None:
-        """Open a clause: `pause_ms` of silence lies before it, if there is sound before that."""
+        """Open a clause: `pause_ms` of silence lies before it, if there is sound before that.
+
+        `expected_dbov`: the active speech level of the engine's own sound, where it is known.
+        """
         if self.n_samples:
             self._add(np.zeros(max(0, self._samples(pause_ms) - self._n_padding), dtype=np.int16))
         marks = ClauseMarks(clause, spoken)
         if not measures_words:
             marks.spread(self._seconds_per_char * sample_rate_hertz / clause.manner.rate)
         rates = (sample_rate_hertz, self._format.sample_rate_hertz)
-        self._clause = _ClauseSound(clause, marks, rates, start_sample=self.n_samples, n_chars=len(spoken.text))
+        self._clause = _ClauseSound(
+            clause, marks, rates, start_sample=self.n_samples, n_chars=len(spoken.text), expected_dbov=expected_dbov
+        )
 
     def push(self, speech: Speech) -> list[Mark | Chunk]:
         """Take a piece of the open clause's sound."""
         sound = self._open_clause()
         self._add(sound.push(speech))
         return self._cut()
+
+    def measured(self) -> tuple[float, float] | None:
+        """The own level of the clause spoken last, in dBov, and its seconds of speech; None when it had no sound."""
+        return self._measured
 
     def end_clause(self) -> list[Mark | Chunk]:
         """Close the clause and send all of it."""
@@ -99,6 +118,7 @@ class Track:
         out.append(self._mark(Mark(sound.clause.end_offset, end, is_measured=True)))
         out += self._send_rest()
         self._learn(sound, end)
+        self._measured = sound.measured()
         self._clause = None
         return out
 
@@ -173,23 +193,40 @@ class _ClauseSound:
     """One clause between the engine's samples and the wire's."""
 
     def __init__(
-        self, clause: Clause, marks: ClauseMarks, rates: tuple[int, int], *, start_sample: int, n_chars: int
+        self,
+        clause: Clause,
+        marks: ClauseMarks,
+        rates: tuple[int, int],
+        *,
+        start_sample: int,
+        n_chars: int,
+        expected_dbov: float | None,
     ) -> None:
         self.clause = clause
         self.start_sample = start_sample
         self.n_chars = n_chars
         self._marks = marks
         self._from_hertz, self._to_hertz = rates
-        self._trimmer = SilenceTrimmer(self._from_hertz)
-        self._resampler = Resampler(*rates)
+        self._is_level_known = expected_dbov is not None
+        self._trimmer = SilenceTrimmer(self._from_hertz, level_dbov=expected_dbov)
+        self._resampler = PolyphaseResampler(*rates)
+        self._leveller = Leveller(self._to_hertz, expected_dbov=expected_dbov)
 
     def push(self, speech: Speech) -> Samples:
         self._marks.add(speech.word_ends)
-        return self._resampler.push(self._trimmer.push(speech.samples))
+        if speech.is_whole and not self._is_level_known:
+            meter = SpeechLevelMeter(self._from_hertz)
+            meter.push(speech.samples)
+            self._trimmer = SilenceTrimmer(self._from_hertz, level_dbov=meter.level_dbov)
+        ready = self._resampler.push(self._trimmer.push(speech.samples))
+        return self._leveller.push(ready, is_whole=speech.is_whole)
 
     def finish(self) -> Samples:
         tail = self._resampler.push(self._trimmer.finish())
-        return np.concatenate((tail, self._resampler.finish()))
+        return self._leveller.push(np.concatenate((tail, self._resampler.finish())))
+
+    def measured(self) -> tuple[float, float] | None:
+        return self._leveller.measured()
 
     def take_marks(self, sample: int) -> list[Mark]:
         """The marks at or before a sample of the turn."""

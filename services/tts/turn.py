@@ -52,8 +52,11 @@ class TurnText:
         """Code points of the turn's text, as sent."""
         return self._gatherer.end_offset
 
-    def append(self, text: str, manner: Manner, *, flush: bool) -> None:
-        """Take a piece; `flush` says speak what is held. Raises EmptyText, TextTooLong, ControlCharacters."""
+    def append(self, text: str, manner: Manner, *, flush: bool, pause_ms: int | None = None) -> None:
+        """Take a piece; `flush` says speak what is held, `pause_ms` how long to pause before it.
+
+        Raises EmptyText, TextTooLong, ControlCharacters.
+        """
         if not text:
             raise EmptyText("text.text is empty; send at least one character", field="text.text")
         self._n_chars += len(text)
@@ -63,7 +66,7 @@ class TurnText:
                 field="text.text",
             )
         check_characters(text)
-        self._give(self._gatherer.append(text, manner, flush=flush))
+        self._give(self._gatherer.append(text, manner, flush=flush, pause_ms=pause_ms))
 
     def end(self) -> None:
         """The text is whole."""

@@ -9,6 +9,8 @@ from services.audio.pcm import G711_RATE_HERTZ, AudioFormat, Encoding
 from services.language.reading.normalizer import Pronunciation
 from services.tts.call_voice import Output, TextPiece, TurnEnded, TurnSound
 from services.tts.errors import BadChunkLength, BadLexicon, UnknownEncoding, UnknownSampleRate
+from services.tts.say_as import SayAs
+from services.tts.sentences import Caching
 from services.tts.track import Mark
 from services.tts.turn import Outcome
 
@@ -29,7 +31,23 @@ _OUTCOMES = {
     Outcome.FAILED: turn_pb2.TurnEnd.OUTCOME_FAILED,
 }
 
+_SAY_AS = {
+    tts_pb2.SAY_AS_DIGITS: SayAs.DIGITS,
+    tts_pb2.SAY_AS_SPELLING: SayAs.SPELLING,
+    tts_pb2.SAY_AS_TELEPHONE: SayAs.TELEPHONE,
+}
+_CACHING = {
+    tts_pb2.SPEECH_CACHING_FREQUENT: Caching.FREQUENT,
+    tts_pb2.SPEECH_CACHING_KEPT: Caching.KEPT,
+    tts_pb2.SPEECH_CACHING_FORBIDDEN: Caching.FORBIDDEN,
+}
+
 Response = tts_pb2.StreamingSynthesizeResponse
+
+
+def caching(asked: tts_pb2.SpeechCaching.ValueType) -> Caching | None:
+    """What a message asks for; None where it leaves that open, or asks for what this server does not know."""
+    return _CACHING.get(asked)
 
 
 def text_piece(text: tts_pb2.TurnText) -> TextPiece:
@@ -41,6 +59,10 @@ def text_piece(text: tts_pb2.TurnText) -> TextPiece:
         voice=text.voice,
         language_code=text.language_code,
         rate=text.rate,
+        caching=caching(text.caching),
+        pitch=text.pitch_semitones,
+        pause_ms=text.pause_ms if text.HasField("pause_ms") else None,
+        say_as=_SAY_AS.get(text.say_as),
         start_offset=text.start_offset,
         trace_context=text.trace_context if text.HasField("trace_context") else None,
     )

@@ -96,7 +96,7 @@ def environment(stage: Stage, port: int, settings: Mapping[str, str]) -> dict[st
         for name, value in os.environ.items()
         if not name.startswith(("TONG_DAI_", "STT_", "NLU_", "TTS_", "GATEWAY_")) or name == "TONG_DAI_MODELS_DIR"
     }
-    own = {f"{prefix}_PORT": str(port), f"{prefix}_METRICS_PORT": "0", "TONG_DAI_LOG_PII": "false"}
+    own = {f"{prefix}_PORT": str(port), f"{prefix}_METRICS_PORT": "0", "TONG_DAI_LOG_PII": "false", "TTS_CACHE_MB": "0"}
     return inherited | own | dict(settings)
 
 

@@ -5,7 +5,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from services.audio.pcm import TELEPHONE, AudioFormat
+import numpy as np
+
+from services.audio.pcm import TELEPHONE, AudioFormat, encode
 from services.call_gateway.conversation.events import PromptKind
 from services.call_gateway.conversation.news import News, StageTroubled, TurnFinished, TurnRecord
 from services.call_gateway.conversation.profile import AgentProfile
@@ -19,14 +21,24 @@ from services.runtime.errors import ServiceError
 from tests.fakes.line import FakeLeg
 from tests.fakes.stage_servers import FakeStages, FakeStream, completed, fake_stages
 
-PROMPT_BYTE = 0x11
+QUIET_STEP = 8  # between two neighbours of the codes of mu-law around silence
+"""The sounds of these calls are so quiet that no fade changes them where they begin and break off
+(`services.audio.fades.QUIET`): every byte that is heard says what it belongs to."""
+PROMPT_BYTE = encode(TELEPHONE, np.array([-QUIET_STEP], dtype=np.int16))[0]
 PROMPT_SAMPLES = 1600
 LIMIT_S = 5.0
 
 
 def voice_of(turn_id: int, n_samples: int = 800) -> bytes:
-    """Sound that tells which turn it belongs to."""
-    return bytes([0x40 + turn_id]) * n_samples
+    """Sound that tells which turn it belongs to, of 1 to 9, in mu-law."""
+    levels = (0, 1, 2, 3, 4, 5, 6, 7, 8, -2)  # in steps
+    return encode(TELEPHONE, np.full(n_samples, QUIET_STEP * levels[turn_id], dtype=np.int16))
+
+
+def loud_hum(n_samples: int = 8000) -> bytes:
+    """A voice that is cut wherever it breaks off, in mu-law: 190 Hz at -12 dBov."""
+    wave = 8000 * np.sin(2 * np.pi * 190 * np.arange(n_samples) / TELEPHONE.sample_rate_hertz)
+    return encode(TELEPHONE, np.rint(wave).astype(np.int16))
 
 
 @dataclass(slots=True)

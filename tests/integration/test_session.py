@@ -5,9 +5,10 @@ from dataclasses import replace
 from itertools import pairwise
 from unittest.mock import patch
 
+import numpy as np
 import pytest
 
-from services.audio.pcm import AudioFormat, Encoding
+from services.audio.pcm import TELEPHONE, AudioFormat, Encoding, decode
 from services.call_gateway.conversation.commands import Command
 from services.call_gateway.conversation.events import CallerAdvanced, Event
 from services.call_gateway.conversation.settings import ConversationSettings
@@ -16,7 +17,7 @@ from services.call_gateway.stages.stages import StageChannels
 from services.call_gateway.stages.stream import StreamLimits
 from services.runtime.channels import open_channel
 from services.runtime.errors import CapacityError, EngineFailed, RequestError, UnavailableError
-from tests.fakes.sessions import PROMPT_BYTE, FakeCall, fake_call, voice_of
+from tests.fakes.sessions import PROMPT_BYTE, FakeCall, fake_call, loud_hum, voice_of
 from tests.fakes.stage_servers import completed, fake_stages
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 def heard(call: FakeCall) -> bytes:
     """What the caller heard, told by one letter a stretch: the turn's digit, or P for the gateway's own words."""
-    names = {voice_of(turn_id, 1)[0]: str(turn_id).encode() for turn_id in range(10)} | {PROMPT_BYTE: b"P"}
+    names = {voice_of(turn_id, 1)[0]: str(turn_id).encode() for turn_id in range(1, 10)} | {PROMPT_BYTE: b"P"}
     story = b""
     for byte in call.leg.heard():
         name = names.get(byte, b"")
@@ -119,12 +120,12 @@ async def test_torn_samples_are_not_played():
         nlu.send(reply_text={"turn_id": 1, "text": "Hello.", "language_code": "en"})
         nlu.send(turn_end=completed(1))
         await tts.expect("text")
-        tts.send(audio={"turn_id": 1, "chunk": {"start_sample": 0, "content": b"\x22" * 801}})
-        tts.send(audio={"turn_id": 1, "chunk": {"start_sample": 0, "content": b"\x33" * 800}})
+        tts.send(audio={"turn_id": 1, "chunk": {"start_sample": 0, "content": b"\x22\x00" * 400 + b"\x22"}})
+        tts.send(audio={"turn_id": 1, "chunk": {"start_sample": 0, "content": b"\x33\x00" * 400}})
         tts.send(turn_end=completed(1))
         await call.until(lambda: call.turns)
         assert b"\x22" not in call.leg.heard()
-        assert call.leg.heard().count(b"\x33") == 800
+        assert call.leg.heard().count(b"\x33\x00") == 400
 
 
 async def test_words_nobody_asked_for_make_no_turn():
@@ -245,6 +246,30 @@ async def test_a_voice_lost_in_mid_answer_goes_on_behind_the_last_word_heard():
         assert piece.turn_id == asked.turn_id
         assert text[piece.start_offset :] == piece.text
         assert 3 < piece.start_offset <= 7
+
+
+async def test_a_voice_that_breaks_off_fades_and_a_line_without_one_is_silent():
+    async with fake_call() as call:
+        _, nlu, tts = await call.greet()
+        call.leg.tell(KeyPressed("1", 80))
+        call.leg.tell(KeyPressed("#", 80))
+        asked = await nlu.expect("user_turn", lambda turn: turn.dtmf != "")
+        nlu.send(reply_text={"turn_id": asked.turn_id, "text": "One two three four.", "language_code": "en"})
+        nlu.send(turn_end=completed(asked.turn_id))
+        await tts.expect("text", lambda piece: piece.turn_id == asked.turn_id)
+        begin = len(call.leg.frames)
+        tts.send(audio={"turn_id": asked.turn_id, "chunk": {"start_sample": 0, "content": loud_hum()}})
+        await call.until(lambda: sum(frame is not None for frame in call.leg.frames[begin:]) >= 10)
+        stt = call.stages.stt.streams[0]
+        stt.send(speech_activity={"kind": "KIND_BEGIN", "sample": call.leg.sample, "score": 0.9})
+        await call.until(lambda: call.leg.frames[-5:] == [None] * 5)
+        frames = [frame or b"\xff" * 160 for frame in call.leg.frames[begin:]]
+        samples = decode(TELEPHONE, b"".join(frames)).astype(int)
+        hum = decode(TELEPHONE, loud_hum()).astype(int)
+        assert np.abs(np.diff(samples)).max() <= 1.3 * np.abs(np.diff(hum)).max(), "a click"
+        whole = [number for number, frame in enumerate(frames) if np.abs(decode(TELEPHONE, frame)).max() > 64]
+        tail = decode(TELEPHONE, frames[whole[-1]]).astype(int)
+        assert np.abs(tail[40:]).max() <= 64, "5 ms of fade, then silence"
 
 
 async def test_a_lost_ear_is_opened_again_where_it_had_settled_and_hears_what_it_missed():

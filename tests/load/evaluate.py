@@ -132,7 +132,9 @@ class Judge:
 
     def outcome(self, heard: Heard, turn: Expected, said: str) -> str:
         """Right, wrong or false; `said` is everything the caller has said."""
-        if any(self._has(heard.text, name) for name in turn.never) or self._false_figures(heard.text, said):
+        asked_for = {_figure_of(found) for wanted in (*turn.all, *turn.any) if (found := _VALUE.fullmatch(wanted))}
+        is_false = any(not (set(one) & asked_for) for one in self._false_figures(heard.text, said))
+        if any(self._has(heard.text, name) for name in turn.never) or is_false:
             return "false"
         if any(self._has(heard.text, deed) for deed in DEEDS if deed in self._phrases):
             return "false"
@@ -148,10 +150,10 @@ class Judge:
             return _figure_of(found) in {figure for one in _figures(reply, self._language) for figure in one}
         return wanted.lower() in plain
 
-    def _false_figures(self, reply: str, said: str) -> list[str]:
-        """Figures of a reply that nothing supports."""
+    def _false_figures(self, reply: str, said: str) -> list[list[str]]:
+        """Figures of a reply that neither facts nor caller support, each as all that it may be."""
         caller = {figure for one in _figures(said, self._language) for figure in one}
-        return [str(one) for one in _figures(reply, self._language) if not (set(one) & (self._known | caller))]
+        return [one for one in _figures(reply, self._language) if not (set(one) & (self._known | caller))]
 
 
 def _figure_of(found: re.Match[str]) -> str:
@@ -190,6 +192,7 @@ def _known_figures(profile: AgentProfile, language: str) -> Iterator[str]:
             yield f"{money.currency} {money.amount.normalize()}"
         if service.minutes:
             yield f"minutes {Decimal(service.minutes).normalize()}"
+    yield from _reckoned(profile, language)
     intervals = [one for each in facts.hours.weekdays.values() for one in each] if facts.hours else []
     exceptions = list(facts.hours.exceptions.values()) if facts.hours else []
     for interval in (*intervals, *(one for each in exceptions for one in each.intervals)):
@@ -204,6 +207,15 @@ def _known_figures(profile: AgentProfile, language: str) -> Iterator[str]:
     persona = profile.personas[language]
     for text in (*authored, persona.greeting, persona.farewell):
         yield from (figure for one in _figures(text, language) for figure in one)
+
+
+def _reckoned(profile: AgentProfile, language: str) -> Iterator[str]:
+    """What prices come to together, and how far they are apart."""
+    prices = [price for service in profile.facts.services if (price := service.price.get(language))]
+    for one in prices:
+        for other in prices:
+            for amount in (one.amount + other.amount, 2 * one.amount + other.amount, abs(one.amount - other.amount)):
+                yield f"{one.currency} {amount.normalize()}"
 
 
 def _now_figures(now: datetime) -> Iterator[str]:

@@ -4,9 +4,9 @@
 
 tests/data/guard/ has both sets, a line a reply: "asked|reply". `right_*.txt` and `false_*.txt` are written by hand, and
 the rules were mended on them; `model_*.txt` are replies of a model, labelled by hand ("right|asked|reply"), and
-`unseen_*.txt` were written after the rules and five of them mended rules since. `blind_*.txt` and then `fresh_*.txt`
-were written last: docs/AGENTS.md has what the guard made of them at first sight, the rates to expect of what nobody has
-seen; both have mended rules since. Exit status 1 past the limits.
+`unseen_*.txt` were written after the rules and five of them mended rules since. `blind_*.txt`, `fresh_*.txt`,
+`sight_*.txt` and `second_*.txt` were written last, one after the other: docs/AGENTS.md has what the guard made of them
+at first sight, the rates to expect of what nobody has seen; all have mended rules since. Exit status 1 past the limits.
 """
 
 from __future__ import annotations

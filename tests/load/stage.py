@@ -32,6 +32,7 @@ from tests.load.first_response import Script, measure
 from tests.load.ghz import ensure_ghz, run_ghz
 from tests.load.report import OUT_DIR, Report, Target, machine_speed, spread
 from tests.load.stack import Service, run_stack
+from tests.load.voices import run as run_voices
 
 _ROOT = Path(__file__).parents[2]
 _STREAMS = (1, 4, 16)
@@ -128,6 +129,7 @@ def _services_of(stage: Stage, engine: str) -> list[Service]:
                 f"{each.prefix}_PORT": str(ports[each.name]),
                 f"{each.prefix}_METRICS_PORT": "0",
                 f"{each.prefix}_LOG_LEVEL": "warning",
+                "TTS_CACHE_MB": "0",  # the same text again and again: the engine is measured, not what is kept
                 **scripted[each.name],
             },
         )
@@ -196,6 +198,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return run_chats(
             os.environ.get("NLU_MODEL") or "qwen2.5-0.5b-instruct", counts, int(os.environ.get("TURNS") or 3)
         )
+    if asked.stage == "tts" and asked.engine:
+        return run_voices(asked.engine)
     try:
         report = asyncio.run(_load(STAGES[asked.stage], asked.engine))
     except (StartupError, RuntimeError, TimeoutError) as error:

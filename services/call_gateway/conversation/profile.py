@@ -64,6 +64,14 @@ class AgentDestination:
 
 
 @dataclass(frozen=True, slots=True)
+class FixedText:
+    """Words that the agent says in every call: its greeting, its goodbye."""
+
+    language_code: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class AgentProfile:
     """Who the agent is: the session hands its voices to TTS and its timing to STT, the conversation keeps the rest."""
 
@@ -71,6 +79,7 @@ class AgentProfile:
     voices: tuple[AgentVoice, ...] = ()
     language_codes: tuple[str, ...] = ()  # BCP-47, its own language first
     prompts: tuple[AgentPrompt, ...] = ()
+    fixed_texts: tuple[FixedText, ...] = ()  # said word for word in every call
     lexicon: tuple[Pronunciation, ...] = ()
     endpointing: AgentEndpointing = AgentEndpointing()
     barge_in: AgentBargeIn = AgentBargeIn()

@@ -5,14 +5,14 @@ from collections import deque
 from collections.abc import Hashable, Iterable
 
 import grpc
+from voice.tts.v1.tts_pb2 import SYNTHESIS_PURPOSE_AHEAD
 from voice.tts.v1.tts_pb2_grpc import TtsServiceStub
 
 from services.audio.pcm import TELEPHONE, AudioFormat
 from services.call_gateway.conversation.events import PromptKind
-from services.call_gateway.conversation.profile import AgentProfile, AgentPrompt
+from services.call_gateway.conversation.profile import AgentProfile, AgentPrompt, FixedText
 from services.call_gateway.conversation.prompts import PromptBook, RenderedPrompt
 from services.call_gateway.prompts.recorded import Recording, Shipped, rendered
-from services.call_gateway.stages.agent_profile import voice_for
 from services.call_gateway.stages.rendering import NotRendered, render
 from services.runtime.logs import get_logger
 from services.runtime.metrics import StageMetrics
@@ -21,8 +21,6 @@ MAX_WAITING_PROFILES = 32
 """Profiles to be rendered. One more is left out until it is seen again: its calls have the recorded prompts."""
 MAX_AGENTS = 256
 """Agents whose prompts are kept."""
-MAX_SPOKEN = 1024
-"""Sentences kept as sound, about 25 kB each."""
 RETRY_S = 10.0
 
 log = get_logger(__name__)
@@ -37,7 +35,7 @@ class PromptLibrary:
         self._stub = TtsServiceStub(tts)
         self._shipped = shipped or Shipped()
         self._shelves: dict[Hashable, _Shelf] = {}  # the one seen last at the end
-        self._spoken: dict[Hashable, bytes] = {}  # what was rendered, for agents that say the same
+        self._made_ahead: dict[Hashable, tuple[FixedText, ...]] = {}  # by agent: the voice has them
         self._waiting: deque[tuple[Hashable, AgentProfile]] = deque()
         self._arrived = asyncio.Event()
 
@@ -47,7 +45,7 @@ class PromptLibrary:
 
     def learn(self, agent: Hashable, profile: AgentProfile) -> None:
         """An agent has shown itself: what it wants the gateway to say is rendered beside the calls."""
-        if not self._shelf(agent).lacks(profile.prompts):
+        if not self._shelf(agent).lacks(profile.prompts) and self._made_ahead.get(agent, ()) == profile.fixed_texts:
             return
         if len(self._waiting) >= MAX_WAITING_PROFILES:
             metrics.queue_dropped_total("prompts").inc()
@@ -85,20 +83,30 @@ class PromptLibrary:
                     self._shelf(agent).leave_out(prompt)
                 continue
             self._shelf(agent).put(Recording(prompt.kind, prompt.language_code, prompt.text, content))
+        if self._made_ahead.get(agent, ()) != profile.fixed_texts:
+            is_done = await self._make_ahead(agent, profile) and is_done
+        return is_done
+
+    async def _make_ahead(self, agent: Hashable, profile: AgentProfile) -> bool:
+        """Have the voice keep what the agent says in every call, as calls will ask for it."""
+        is_done = True
+        for fixed in profile.fixed_texts:
+            try:
+                await render(self._stub, fixed.text, fixed.language_code, profile, purpose=SYNTHESIS_PURPOSE_AHEAD)
+            except NotRendered as failed:
+                log.info("fixed_text_not_made_ahead", agent_id=profile.agent_id, reason=failed.reason)
+                is_done = is_done and not failed.is_retryable
+        if is_done:
+            self._made_ahead.pop(agent, None)
+            self._made_ahead[agent] = profile.fixed_texts
+            if len(self._made_ahead) > MAX_AGENTS:
+                del self._made_ahead[next(iter(self._made_ahead))]
         return is_done
 
     async def _speak(self, prompt: AgentPrompt, profile: AgentProfile) -> bytes:
-        voice = voice_for(profile, prompt.language_code)
-        key = (prompt.text, prompt.language_code, voice, profile.lexicon)
-        if key not in self._spoken:
-            content = await render(self._stub, prompt.text, prompt.language_code, profile)
-            if len(self._spoken) >= MAX_SPOKEN:
-                del self._spoken[next(iter(self._spoken))]
-            self._spoken[key] = content
-            log.info(
-                "prompt_rendered", agent_id=profile.agent_id, kind=prompt.kind.value, language=prompt.language_code
-            )
-        return self._spoken[key]
+        content = await render(self._stub, prompt.text, prompt.language_code, profile)
+        log.info("prompt_rendered", agent_id=profile.agent_id, kind=prompt.kind.value, language=prompt.language_code)
+        return content
 
     def _shelf(self, agent: Hashable) -> "_Shelf":
         shelf = self._shelves.pop(agent, None) or _Shelf(self._shipped)

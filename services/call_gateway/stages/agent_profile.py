@@ -11,6 +11,7 @@ from services.call_gateway.conversation.profile import (
     AgentProfile,
     AgentPrompt,
     AgentVoice,
+    FixedText,
     Pronunciation,
 )
 
@@ -39,6 +40,7 @@ def profile_of(message: agent_pb2.AgentProfile) -> AgentProfile:
             for prompt in message.prompts
             if prompt.kind in _PROMPT_KINDS
         ),
+        fixed_texts=tuple(FixedText(fixed.language_code, fixed.text) for fixed in message.fixed_texts),
         destinations=tuple(
             AgentDestination((place.name, *place.aliases), str(getattr(place, target)))
             for place in message.destinations

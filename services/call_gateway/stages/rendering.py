@@ -27,10 +27,20 @@ class NotRendered(Exception):
 
 
 async def render(
-    stub: "tts_pb2_grpc.TtsServiceAsyncStub", text: str, language_code: str, profile: AgentProfile
+    stub: "tts_pb2_grpc.TtsServiceAsyncStub",
+    text: str,
+    language_code: str,
+    profile: AgentProfile,
+    *,
+    purpose: tts_pb2.SynthesisPurpose.ValueType = tts_pb2.SYNTHESIS_PURPOSE_RECORDING,
 ) -> bytes:
-    """The sentence as 8 kHz mu-law, in the agent's voice for the language. Raises NotRendered."""
+    """The sentence as 8 kHz mu-law, in the agent's voice for the language. Raises NotRendered.
+
+    The voice keeps what it has made: the same sentence costs nothing when it is asked for again.
+    """
     config = tts_pb2.SynthesisConfig(
+        tenant_id=profile.tenants[0] if profile.tenants else "",
+        purpose=purpose,
         agent_id=profile.agent_id,
         language_codes=[language_code],
         audio_format=format_message(TELEPHONE),

@@ -69,7 +69,9 @@ def form_of(unit: str, reading: Reading, grounds: Grounds) -> ClauseForm:
     body = texts[_leading(texts, lists["yes"], lists["assents"]) :]
     affirms = bool(texts) and not body and (_has(lists["yes"], texts) or ends_sentence)
     opens_question = lists["asks_openings"].length(body, 0) > 0
-    is_question = ends.endswith(_QUESTION) or opens_question or _ends_with(lists["asks_endings"], texts)
+    denies = _ends_with(lists["denial_endings"], texts) and _has(lists["negations"], texts)
+    ends_question = _ends_with(lists["asks_endings"], texts) and not denies
+    is_question = ends.endswith(_QUESTION) or opens_question or ends_question
     return ClauseForm(
         is_question=is_question,
         is_ignorance=_has(lists["ignorance"], texts),

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from services.language.value import Reading
 from services.nlu.agent.acts import ACT_NAMES
 from services.nlu.agent.clause_form import ClauseForm
-from services.nlu.agent.deeds import Tense, claimed_deeds
+from services.nlu.agent.deeds import Tense, claimed_deeds, claims_past
 from services.nlu.agent.evidence import Evidence, Verdict
 from services.nlu.agent.grounds import Grounds
 
@@ -26,6 +26,9 @@ def broken_deed(
         }[claim.tense]
         if not _is_named(acts, speaks_for_it):
             return Verdict(False, claim.tense.value, " ".join(reading.texts[claim.start : claim.end]))
+    past = claims_past(reading, grounds.words) if not (is_question or form.is_ignorance or evidence.done) else None
+    if past is not None and not form.is_claim_of_caller:
+        return Verdict(False, Tense.DONE.value, " ".join(reading.texts[past[0] : past[1]]))
     return None
 
 

@@ -10,6 +10,7 @@ from enum import Enum
 
 from services.language.claims import ClaimWords
 from services.language.phrases import PhraseSet
+from services.language.value import Reading
 
 _REACH = 4  # tokens between a marker and its verb
 
@@ -49,6 +50,29 @@ def claimed_deeds(texts: tuple[str, ...], words: ClaimWords, *, is_question: boo
                 found.append(ClaimedDeed(verb[1], tense, at, at + verb[0]))
         at += longest or 1
     return found
+
+
+def claims_past(reading: Reading, words: ClaimWords) -> tuple[int, int] | None:
+    """Where a clause says that the agent, or one of its house, has done something, whatever that is; None: nowhere."""
+    texts, lists = reading.texts, words.deed_lists
+    for at in range(len(texts)):
+        if not (length := lists["past_subjects"].length(texts, at)) or _is_unsaid(texts, at + length, words):
+            continue
+        verb = at + length + lists["past_marks"].length(texts, at + length)
+        if verb >= len(texts) or lists["past_exempt"].length(texts, verb):
+            continue
+        is_past = verb > at + length or lists["past_verbs"].length(texts, verb) > 0
+        if is_past or texts[verb].endswith(words.past_endings) or _is_ended(reading, verb, words):
+            return at, verb + 1
+    return None
+
+
+def _is_ended(reading: Reading, verb: int, words: ClaimWords) -> bool:
+    """Whether the piece of the clause that a verb stands in ends with a mark of the past."""
+    stops = (at for at in range(verb, len(reading.texts)) if reading.tokens[at].kind == "stop")
+    piece = reading.texts[verb : next(stops, len(reading.texts))]
+    ends = words.deed_lists["past_ends"]
+    return any(0 < ends.length(piece, at) == len(piece) - at for at in range(1, len(piece)))
 
 
 def _is_unsaid(texts: tuple[str, ...], at: int, words: ClaimWords) -> bool:

@@ -147,7 +147,10 @@ def _judge_without_goodbye(kinds: Kind, *, offered: bool, is_asked: bool, has_sp
     """Of a turn that is made up of such phrases and has no goodbye in it."""
     if offered:
         return _judge_answer_to_offer(kinds)
-    return _judge_hint(kinds, is_asked=is_asked) if has_spoken else Ending.NONE
+    is_clear = Kind.GREETING in kinds and Kind.THANKS in kinds and bool(kinds & (Kind.FINISHED | Kind.LEAVING))
+    if not has_spoken and not is_clear:
+        return Ending.NONE  # a call may begin with a greeting, but not with thanks and an end besides
+    return _judge_hint(kinds, is_asked=is_asked)
 
 
 def _judge_answer_to_offer(kinds: Kind) -> Ending:

@@ -17,6 +17,8 @@ from services.nlu.agent.facts import Money as Price
 
 _ISO_MOMENT = re.compile(r"(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2})")
 _KEPT_READINGS = 128  # of texts, which a turn's clauses are held against again and again
+_LEAST_ASKED = 3  # examples of a text that have a word of it
+_SHORT = 2  # letters: a word of no more is none by itself
 _STEM = 4  # letters that two words must share to be one word in two forms
 
 
@@ -62,6 +64,7 @@ class Grounds:
         self.address_words = frozenset(word for text in spoken for word in words_of(text))
         self.prose = words_of(prose)
         self.vocabulary = self._vocabulary()
+        self._keys = self._text_keys()
         self.phones = frozenset("".join(c for c in each.number if c.isdecimal()) for each in facts.phones)
         self.slots = tuple(
             Slot(free.date.weekday() if free.date else free.weekday or 0, _minute(free.time), free.date)
@@ -74,6 +77,23 @@ class Grounds:
                 for name in names_in(each.names, language_code)
             }
         )
+
+    def is_key(self, word: str) -> bool:
+        """Whether a text of the facts affirms what a word names: it stands in the text and in its examples."""
+        return any(word == key or (len(key) >= _STEM and word[:_STEM] == key[:_STEM]) for key in self._keys)
+
+    def _text_keys(self) -> frozenset[str]:
+        keys: set[str] = set()
+        for each in self.facts.texts:
+            said = words_of(text_in(each.say, self.language_code))
+            if self.words.lists["negations"].are_in(said):
+                continue  # it denies something itself
+            asked = [words_of(question) for question in each.examples.get(self.language_code, ())]
+            for word in said:
+                n_asked = sum(any(_is_form(word, other) for other in question) for question in asked)
+                if n_asked >= _LEAST_ASKED and len(word) > _SHORT and word not in self.words.common:
+                    keys.add(word)
+        return frozenset(keys)
 
     def price(self, service: Service) -> Price | None:
         return price_in(service, self.language_code)
@@ -149,6 +169,11 @@ def _forms(names: Iterable[str], words: ClaimWords) -> Iterable[str]:
         is_other_word = len(parts) == titles + 1 and parts[-1] in words.common  # "Mai" is tomorrow too
         if titles and len(parts) > titles and not is_other_word:
             yield " ".join(parts[titles:])
+
+
+def _is_form(one: str, other: str) -> bool:
+    """Whether two words may be one in two forms."""
+    return one == other or (len(one) >= _STEM and one[:_STEM] == other[:_STEM])
 
 
 def _minute(at: time) -> int:

@@ -24,6 +24,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
+from services.language.spelling import Spelling
 from services.language.words import normalise
 from services.runtime.logs import get_logger
 
@@ -33,6 +34,7 @@ Examples = Mapping[str, Mapping[str, Sequence[str]]]
 
 _REGULARISATION = 0.5
 _WORDS_WEIGHT = 0.7  # of the kernel of shared words, beside that of the embeddings
+_CLEAR_SCORE = 0.5  # below it a sentence is read in its right spelling too
 _REMEMBERED_TEXTS = 512
 _MOST_KEPT = 20_000  # vectors in the cache: 30 MB
 PACKAGED = Path(__file__).parent / "vectors"  # of the examples that come with the languages and agents
@@ -121,6 +123,9 @@ class ExampleUnderstanding:
         of_language = {language: np.array([language == own for _, own, _ in self._examples]) for language in languages}
         self._means = {language: vectors[rows].mean(0) for language, rows in of_language.items()}
         self._vectors = _unit(np.stack([vectors[i] - self._means[own] for i, (_, own, _) in enumerate(self._examples)]))
+        self._spelling = {
+            language: Spelling(text for _, own, text in self._examples if own == language) for language in languages
+        }
         features = [_features(text) for _, _, text in self._examples]
         self._words = _Words(features)
         kernel = self._vectors @ self._vectors.T + _WORDS_WEIGHT * self._words.kernel
@@ -132,10 +137,23 @@ class ExampleUnderstanding:
         if self._embedder is None:
             raise RuntimeError("load() comes first")
         language = language_code if language_code in self._means else next(iter(self._means))
+        scores = self._scores(text, language)
+        right = self._spelling[language].corrected(text)
+        if (
+            right != text
+            and scores.max() < _CLEAR_SCORE
+            and (other := self._scores(right, language)).max() > scores.max()
+        ):
+            scores = other
+        return tuple(Guess(self.kinds[i], round(float(scores[i]), 3)) for i in np.argsort(-scores))
+
+    def _scores(self, text: str, language: str) -> NDArray[np.float64]:
+        if self._embedder is None:
+            raise RuntimeError("load() comes first")
         vector = _unit(self._embedder.embed([text]) - self._means[language])[0]
         near = self._vectors @ vector + _WORDS_WEIGHT * self._words.against(_features(text))
-        scores = near @ self._weights + self._base
-        return tuple(Guess(self.kinds[i], round(float(scores[i]), 3)) for i in np.argsort(-scores))
+        scores: NDArray[np.float64] = near @ self._weights + self._base
+        return scores
 
     def _embedded(self, embedder: Embedder) -> Vectors:
         """The examples' vectors, from the cache where they are in it."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import date
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime, timedelta
+from functools import lru_cache
 
+from services.language.dates import Moment, moment_in
 from services.language.value import Kind, Reading, Value
 from services.nlu.agent.clause_form import ClauseForm
 from services.nlu.agent.evidence import Evidence, Verdict
@@ -24,6 +26,8 @@ from services.nlu.agent.schedule_claims import (
 )
 
 _EVERY_DAY = Days(weekdays=frozenset(range(DAYS_IN_WEEK)))
+_KEPT_MOMENTS = 128  # of what callers said, which a turn's clauses are held against again and again
+_MOST_DAYS = 31  # of a stretch that the caller named
 _NEIGHBOURS = 1  # tokens beside a number that must stand beside it in a text too
 
 
@@ -276,8 +280,20 @@ class ValueRules:
                     weekdays |= said.weekdays
                     dates |= set(said.dates)
                     has_unknown |= said.is_unknown
+            dates |= set(self._resolved(reading))
+        weekdays |= {day.weekday() for day in dates}
         covers = all(day in dates or day.weekday() in weekdays for day in days.dates)
         return days.weekdays <= weekdays and covers and (has_unknown or not days.is_unknown)
+
+    def _resolved(self, reading: Reading) -> Iterator[date]:
+        """The days that code makes of what the caller said: "next Tuesday", "mồng ba"."""
+        now = self._evidence.now
+        moment = _moment(reading, self._grounds.language_code, now) if now is not None else None
+        if moment is None or moment.day is None or moment.trouble is not None:
+            return
+        last = moment.last_day or moment.day
+        for n in range(min((last - moment.day).days, _MOST_DAYS) + 1):
+            yield moment.day + timedelta(days=n)
 
     # Money
 
@@ -457,6 +473,11 @@ class ValueRules:
             return False
         known = [read(result, self._grounds.language_code) for result in self._evidence.tools]
         return any(_amounts(value, other) for text in known for other in text.values)
+
+
+@lru_cache(maxsize=_KEPT_MOMENTS)
+def _moment(reading: Reading, language_code: str, now: datetime) -> Moment | None:
+    return moment_in(reading, language_code, now=now)
 
 
 def _filled(part: Part, before: Part | None, asked: Part | None) -> Part:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 from services.language.phrases import words_of
 from services.language.value import Kind, Reading
@@ -11,6 +12,8 @@ from services.nlu.agent.evidence import Evidence, Verdict
 from services.nlu.agent.facts import Person, Service, Topic
 from services.nlu.agent.grounds import Grounds
 
+_COMPARED = ("cheapest", "dearest", "cheaper", "dearer")  # lists of claims.toml
+_SMALL_VALUES = (Kind.NUMBER,)
 _NEGATION_REACH = 4  # tokens before what is denied
 _INSIDE_SENTENCES = ",，、"
 
@@ -25,7 +28,9 @@ class WordRules:
         """The first name or thing that is not known; None: there is none."""
         for rule in (
             self._check_human,
+            self._check_superlatives,
             self._check_assurances,
+            self._check_denials,
             self._check_names,
             self._check_people,
             self._check_things,
@@ -56,8 +61,61 @@ class WordRules:
                 start, end = self._negated_from(reading, at), at + length
                 if start == at and not form.is_claim_of_caller:
                     continue
+            is_superlative = any(lists[name].length(texts, at) for name in ("cheapest", "dearest"))
+            if is_superlative and self._grounds.services.find(texts):
+                continue  # held against the prices by a rule of its own
             if end > at and not self._is_in_a_text(texts[start:end]):
                 return Verdict(False, "assurance", " ".join(texts[start:end]))
+        return None
+
+    def _check_superlatives(self, reading: Reading, form: ClauseForm) -> Verdict | None:
+        """A service that is said to be the cheapest or the dearest, and is not."""
+        lists, texts = self._grounds.words.lists, reading.texts
+        if form.is_ignorance or (form.is_question and not form.is_claim_of_caller):
+            return None
+        if not any(lists[name].are_in(texts) for name in _COMPARED):
+            return None
+        named = [each[2] for each in self._grounds.services.find(texts)]
+        prices = [price.amount for each in self._grounds.facts.services if (price := self._grounds.price(each))]
+        if broken := self._broken_comparative(texts):
+            return broken
+        for name, best in (("cheapest", min), ("dearest", max)):
+            at = next((at for at in range(len(texts)) if lists[name].length(texts, at)), None)
+            if at is None or not named or not prices:
+                continue
+            said = [price.amount if (price := self._grounds.price(each)) else None for each in named]
+            if any(amount != best(prices) for amount in said):
+                return Verdict(False, "superlative", " ".join(texts[at : at + lists[name].length(texts, at)]))
+        return None
+
+    def _broken_comparative(self, texts: tuple[str, ...]) -> Verdict | None:
+        """A word between two services that says which costs less, and it is the other."""
+        lists, found = self._grounds.words.lists, self._grounds.services.find(texts)
+        for (_, end, first), (start, _, second) in pairwise(found):
+            one, other = self._grounds.price(first), self._grounds.price(second)
+            for name, sign in (("cheaper", 1), ("dearer", -1)):
+                at = next((at for at in range(end, start) if lists[name].length(texts, at)), None)
+                if at is None:
+                    continue
+                if one is None or other is None or sign * (other.amount - one.amount) <= 0:
+                    return Verdict(False, "superlative", " ".join(texts[end:start]))
+        return None
+
+    def _check_denials(self, reading: Reading, form: ClauseForm) -> Verdict | None:
+        """A service, a topic or a text of the facts that is said not to be there."""
+        texts = reading.texts
+        if form.is_ignorance or form.is_question or form.is_claim_of_caller or form.is_echo or not form.ends_sentence:
+            return None
+        if not self._grounds.words.lists["negations"].are_in(texts):
+            return None
+        if self._grounds.people.find(texts) or any(value.kind not in _SMALL_VALUES for value in reading.values):
+            return None
+        done = [start for start, _, _ in self._grounds.doable.find(texts)]
+        spoken_of = [at for at, text in enumerate(texts) if self._grounds.is_key(text)]
+        for at in sorted((*done, *spoken_of)):
+            start = self._negated_from(reading, at)
+            if start < at and not self._grounds.words.lists["negations"].length(texts, at):
+                return Verdict(False, "denial", " ".join(texts[start : at + 1]))
         return None
 
     def _negated_from(self, reading: Reading, at: int) -> int:

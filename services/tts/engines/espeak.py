@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Callable
 from itertools import pairwise
 
 from services.audio.pcm import Samples
-from services.tts.engine import EngineDescription, Line, Speech, Voice, WordEnd
+from services.tts.engine import EngineDescription, Line, Speech, Voice, WordEnd, sound_id
 from services.tts.espeak.process import EspeakProcess, SpokenWord
 from services.tts.settings import TtsSettings
 from services.tts.workers import Workers
@@ -26,12 +26,14 @@ class EspeakEngine:
 
     async def load(self) -> None:
         await self._workers.run(self._process.start, due_s=0.0)
+        sound = await self._workers.run(lambda: sound_id((self._process.library, *self._process.data_files)), due_s=0.0)
         self._description = EngineDescription(
             name="espeak",
             model="espeak-ng",
             sample_rate_hertz=self._process.sample_rate_hertz,
             voices=tuple(Voice(f"{PREFIX}{voice.name}", voice.language_codes) for voice in self._process.voices),
             measures_words=True,
+            sound_id=sound.result,
         )
 
     def describe(self) -> EngineDescription:
@@ -39,11 +41,13 @@ class EspeakEngine:
 
     async def synthesize(self, line: Line) -> AsyncGenerator[Speech, None]:
         def speak() -> tuple[Samples, list[SpokenWord]]:
-            return self._process.speak(line.text, voice=line.voice.removeprefix(PREFIX), rate=line.rate)
+            return self._process.speak(
+                line.text, voice=line.voice.removeprefix(PREFIX), rate=line.rate, pitch=line.pitch
+            )
 
         done = await self._workers.run(speak, due_s=line.due_s())
         samples, words = done.result
-        yield Speech(samples, _word_ends(words, len(samples)), done.queue_us, done.compute_us)
+        yield Speech(samples, _word_ends(words, len(samples)), done.queue_us, done.compute_us, is_whole=True)
 
     async def close(self) -> None:
         self._workers.close()

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
+from services.audio.speech_level import SpeechLevelMeter
 from services.runtime.cpu import usable_cpus
 from services.runtime.errors import StartupError
 from services.runtime.models import find_model, model_dir
-from services.tts.engine import EngineDescription, Line, Speech, Voice, WordEnd
+from services.tts.engine import EngineDescription, Line, Speech, Voice, WordEnd, sound_id
 from services.tts.espeak.process import EspeakProcess
 from services.tts.settings import TtsSettings
 from services.tts.vits.network import Scales, Utterance, VitsNetwork
@@ -23,7 +24,13 @@ from services.tts.workers import Workers
 CHUNK_FRAMES = (16, 32, 64)
 """How much is decoded in one step: little at first, so that it is heard soon; the last figure holds for the rest."""
 
-WARM_UP = ("Hello.", "Your appointment is confirmed for Tuesday morning at nine thirty with Doctor Lee.")
+WARM_UP = (
+    "Hello.",
+    "Your appointment is confirmed for Tuesday morning at nine thirty with Doctor Lee.",
+    "One moment, please.",
+    "I'm sorry, I didn't catch that. Could you say it again?",
+)
+"""Spoken at the start; the voice's own level is measured on them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +54,8 @@ class PiperEngine:
         self._espeak = EspeakProcess(settings.espeak_library, settings.espeak_data_dir)
         self._workers = Workers(settings.piper_workers or usable_cpus(), "piper")
         self._loaded: tuple[_VoiceFile, VitsNetwork] | None = None
+        self._level_dbov: float | None = None
+        self._sound_id = ""
 
     def report_lost(self, on_lost: Callable[[str], bool]) -> None:
         """Before `load`: have a lost thread told to `on_lost`; True: others speak in its place, the process lives."""
@@ -61,8 +70,9 @@ class PiperEngine:
             name="piper",
             model=voice.name,
             sample_rate_hertz=voice.sample_rate_hertz,
-            voices=(Voice(voice.name, (voice.language_code,)),),
+            voices=(Voice(voice.name, (voice.language_code,), self._level_dbov),),
             measures_words=True,
+            sound_id=self._sound_id,
         )
 
     async def synthesize(self, line: Line) -> AsyncGenerator[Speech, None]:
@@ -93,11 +103,16 @@ class PiperEngine:
         if self._settings.piper_seed:
             onnxruntime.set_seed(self._settings.piper_seed)  # read when a session is made
         self._loaded = (voice, VitsNetwork(path, threads=self._settings.piper_threads))
+        self._sound_id = sound_id((path, Path(f"{path}.json"), self._espeak.library))
+        meter = SpeechLevelMeter(voice.sample_rate_hertz)
         for text in WARM_UP:
             line = Line(text, voice.language_code, voice.name, 1.0, turn_id=0, is_first=True)
             utterance, _ = self._begin(line)
             for n_frames in CHUNK_FRAMES:
-                utterance.decode(n_frames)
+                meter.push(utterance.decode(n_frames))
+            while not utterance.is_done:
+                meter.push(utterance.decode(CHUNK_FRAMES[-1]))
+        self._level_dbov = meter.level_dbov
 
     def _begin(self, line: Line) -> tuple[Utterance, PhonemeIds]:
         voice, network = self._use()

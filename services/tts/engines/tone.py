@@ -52,7 +52,7 @@ class ToneEngine:
         tone = _tone(tone_hertz(line.turn_id), len(text) * samples_per_char)
         if line.is_first:
             await asyncio.sleep(max(0.0, asked_at + self._first_audio_s - time.monotonic()))
-        yield Speech(tone, words, compute_us=round((time.monotonic() - asked_at) * 1e6))
+        yield Speech(tone, words, compute_us=round((time.monotonic() - asked_at) * 1e6), is_whole=True)
 
     async def close(self) -> None:
         """Nothing to close."""

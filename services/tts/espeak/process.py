@@ -58,6 +58,16 @@ class EspeakProcess:
         self.voices: tuple[EspeakVoice, ...] = ()
 
     @property
+    def library(self) -> Path:
+        """The libespeak-ng that speaks."""
+        return self._library
+
+    @property
+    def data_files(self) -> list[Path]:
+        """Its voices and dictionaries, where it is known where they lie."""
+        return [path for path in Path(self._data_dir).rglob("*") if path.is_file()] if self._data_dir else []
+
+    @property
     def pid(self) -> int | None:
         """The process now running, if any."""
         return self._child.process.pid if self._child else None
@@ -76,9 +86,11 @@ class EspeakProcess:
         reply, _ = self._ask({"do": "phonemes", "voice": voice, "texts": list(texts)})
         return [str(phonemes) for phonemes in reply["phonemes"]]
 
-    def speak(self, text: str, *, voice: str, rate: float) -> tuple[Samples, list[SpokenWord]]:
-        """The sound of a text at `sample_rate_hertz`, and where its words begin. Raises EngineFailed."""
-        reply, sound = self._ask({"do": "speak", "voice": voice, "text": text, "rate": rate})
+    def speak(self, text: str, *, voice: str, rate: float, pitch: float = 0.0) -> tuple[Samples, list[SpokenWord]]:
+        """The sound of a text at `sample_rate_hertz`, and where its words begin. `pitch`: in semitones. Raises
+        EngineFailed.
+        """
+        reply, sound = self._ask({"do": "speak", "voice": voice, "text": text, "rate": rate, "pitch": pitch})
         return np.frombuffer(sound, dtype="<i2"), [SpokenWord(*word) for word in reply["words"]]
 
     def close(self) -> None:

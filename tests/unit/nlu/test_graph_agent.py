@@ -106,7 +106,10 @@ async def answers(profile: AgentProfile, *said: str, at: str = "2026-11-30T10:30
     [
         ("How much is a crown?", "A crown costs 250 dollars."),
         ("How much is an implant?", "I'm sorry, I don't know the price of an implant."),
-        ("How much is a filling and a cleaning?", "A filling costs 50 dollars. A cleaning costs 35 dollars."),
+        (
+            "How much is a filling and a cleaning?",
+            "A filling costs 50 dollars. A cleaning costs 35 dollars. Together that is 85 dollars.",
+        ),
         (
             "How much are two fillings and a cleaning together?",
             "A filling costs 50 dollars. A cleaning costs 35 dollars. Together that is 135 dollars.",
@@ -395,3 +398,16 @@ async def test_a_graph_that_loops_or_raises_fails_its_turn_alone(survey: Talk, s
     with pytest.raises(TurnFailed, match=why):
         await survey.say(said)
     assert await survey.say("I like it.") == "Thank you, I see."
+
+
+async def test_a_caller_who_names_a_place_of_the_file_is_put_through_to_it(clinic: AgentProfile) -> None:
+    talk = Talk(agent_of(clinic))
+    assert (
+        await talk.say("I want to talk to a person at the front desk.") == "One moment, please, I'll put you through."
+    )
+    assert talk.acts == [Transfer("reception")]
+
+
+async def test_thanks_with_an_end_and_a_greeting_ends_a_call_at_once(clinic: AgentProfile) -> None:
+    talk = Talk(agent_of(clinic), "vi")
+    assert "chào anh chị" in await talk.say("dạ thôi được rồi cảm ơn em nhé chào em")

@@ -138,3 +138,27 @@ def test_an_agent_without_facts_goes_by_its_instructions():
 def test_nothing_breaks_the_guard(clause: str):
     for language in ("en", "vi", "ru", "zh"):
         GUARD.check(clause, language=language, evidence=Evidence(caller=(clause,), reply=clause))
+
+
+def test_a_deed_in_any_words_needs_a_result():
+    said = "I dropped her a line just now."
+    assert rule(said, "Can you tell the doctor?") == "deed"
+    assert rule(said, "Can you tell the doctor?", done=frozenset({"send_message"})) == ""
+    assert rule("I understand.", "Can you tell the doctor?") == ""
+
+
+def test_what_is_there_is_not_denied():
+    assert rule("There is no parking here at all.", "Is there parking?") == "denial"
+    assert rule("We don't do crowns.", "Do you do crowns?") == "denial"
+    assert rule("I don't know the price of an implant.", "How much is an implant?") == ""
+
+
+def test_a_superlative_is_of_the_price_that_is_so():
+    assert rule("The cheapest is a check-up at 20 dollars.", "What is the cheapest?") == ""
+    assert rule("The cheapest is a filling at 50 dollars.", "What is the cheapest?") == "superlative"
+    assert rule("A crown is the most expensive.", "Which is the dearest?") == ""
+
+
+def test_days_that_code_makes_of_what_the_caller_said_are_known():
+    assert rule("You'd like Tuesday.", "I want to cancel my appointment tomorrow.") == ""  # it is Monday
+    assert rule("You'd like Thursday.", "I want to cancel my appointment tomorrow.") == "day"

@@ -103,3 +103,12 @@ def test_what_was_withheld_is_no_part_of_the_reply(tmp_path: Path) -> None:
             assert not any("300" in clause.text for clause in rig.of(ReplyText))
 
     run(main())
+
+
+def test_a_transfer_that_is_refused_is_told_once(tmp_path: Path) -> None:
+    parts = ('{ text = "Sure, I will put you through." }', '{ tool = "transfer", arguments = { destination = "911" } }')
+    said, end, acts, n_asked = replies(tmp_path, *parts, text="Put me through to the police.")
+    assert acts == []
+    assert UNKNOWN not in said
+    assert "will put you through" not in said
+    assert (end.outcome, n_asked) == (Outcome.COMPLETED, 1)

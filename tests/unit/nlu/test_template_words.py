@@ -67,6 +67,7 @@ def fillings(profile: AgentProfile, code: str) -> dict[str, str]:
             names_in(one.names, code)[0] for one in facts.services if one.id in person.does and one.id != "general"
         ),
         "times": words.all_of(free),
+        **compared(profile, code),
         "topics": words.all_of(list(words.kinds.values())[:3]),
         "languages": words.all_of(words.languages[tag] for tag in profile.language_codes),
         "language": words.languages[code],
@@ -76,6 +77,50 @@ def fillings(profile: AgentProfile, code: str) -> dict[str, str]:
         "name": NAME[code],
         "wish": f"{named[0]}, {words.weekday(3)}, {NAME[code]}, 0 912 345 678",
     }
+
+
+def compared(profile: AgentProfile, code: str) -> dict[str, str]:
+    """What comparisons are filled with."""
+    facts, words = profile.facts, Wording(code)
+    prices = {one.id: price for one in facts.services if (price := price_in(one, code))}
+    by_price = sorted((one for one in facts.services if one.id in prices), key=lambda one: prices[one.id].amount)
+    things = {one.id: words.thing(names_in(one.names, code)[0]) for one in facts.services}
+    cheapest, dearest = by_price[0], by_price[-1]
+    return {
+        "n": str(len(facts.people)),
+        "a": things[dearest.id],
+        "b": things[cheapest.id],
+        "more": words.money(prices[dearest.id]),
+        "less": words.money(prices[cheapest.id]),
+        "items": things[cheapest.id],
+        "on_days": words.on(words.weekday(0)),
+    }
+
+
+def of_comparison(  # noqa: PLR0911 - a table
+    name: str, profile: AgentProfile, code: str, given: dict[str, str]
+) -> dict[str, str]:
+    """The fillings of one comparison's template, so that what it says is so."""
+    words, facts = Wording(code), profile.facts
+    assert facts.hours is not None
+    lengths = sorted((one for one in facts.services if one.minutes), key=lambda one: one.minutes or 0)
+    thing = {one.id: words.thing(names_in(one.names, code)[0]) for one in facts.services}
+    match name:
+        case "opens_first":
+            return {"time": words.time(facts.hours.weekdays[0][0].opens)}
+        case "dearest":
+            return {"items": given["a"], "price": given["more"]}
+        case "cheapest":
+            return {"price": given["less"]}
+        case "prices_same":
+            return {"a": given["b"], "price": given["less"]}
+        case "takes_longest" | "takes_shortest":
+            return {"items": thing[lengths[-1].id], "minutes": str(lengths[-1].minutes)}
+        case "takes_longer" | "lengths_same":
+            longest, shortest = lengths[-1], lengths[0] if name == "takes_longer" else lengths[-1]
+            pair = {"a": thing[longest.id], "b": thing[shortest.id]}
+            return pair | {"more": str(longest.minutes), "less": str(shortest.minutes)}
+    return {}
 
 
 def templates() -> Iterator[tuple[str, str, str]]:
@@ -97,6 +142,7 @@ def test_a_template_with_what_is_so_passes_the_guard(agent: str, code: str, key:
         given["time"] = Wording(code).time(NOW.time())
     if name in ("closed_on", "closed_holiday", "hours_holiday") or (name.startswith("free") and not given["times"]):
         return  # no such day or time in every file: test_graph_agent has them
+    given |= of_comparison(name, profile, code, given)
     if "duration" in name:
         given["a_service"] = given["timed"]
     total = given.pop("total")
@@ -108,7 +154,11 @@ def test_a_template_with_what_is_so_passes_the_guard(agent: str, code: str, key:
     text = wording.say(name, **given) if table == "say" else wording.ask(name, **given)
     if name == "open_no":
         said = [NIGHT[code]]
-    computed = (Decimal(total),) if name == "sum" else ()
+    computed = {
+        "sum": (Decimal(total),),
+        "gap": (Decimal(total),),
+        "count_people": (Decimal(len(profile.facts.people)),),
+    }.get(name, ())
     asked = frozenset({DONE[name]} if name in DONE else ())
     done = frozenset({RESULTS[name]} if name in RESULTS else ())
     cutter = ClauseCutter()

@@ -63,7 +63,7 @@ class Rig:
 
     async def say(self, turn: TurnVoice, text: str = "Hello there, caller.") -> list[Speech]:
         line = Line(text, "en-US", "first-voice", 1.0, 1, is_first=True)
-        return [piece async for piece in turn.synthesize(line, lambda description: None)]
+        return [piece async for piece in turn.synthesize(line, lambda description, voice: None)]
 
 
 async def test_a_voice_that_fails_before_it_sounds_hands_over() -> None:
@@ -150,7 +150,7 @@ async def test_a_voice_that_does_not_load_is_lost_and_the_other_speaks() -> None
     await load_engines(rig.router)
     assert [provider.state for provider in rig.board.describe()] == [4, 1]
     line = Line("Hello.", "en-US", rig.router.choose("en-US").voice, 1.0, 1, is_first=True)
-    assert [piece async for piece in rig.turn().synthesize(line, lambda description: None)]
+    assert [piece async for piece in rig.turn().synthesize(line, lambda description, voice: None)]
     rig.second.fault = StartupError("nor this one")
     with pytest.raises(StartupError, match="no voice file"):
         await load_engines(rig.router)
@@ -161,5 +161,5 @@ async def test_an_engine_alone_is_no_provider() -> None:
     router = Router({"en": engine})
     turn = TurnVoice(router, first_audio_limit_s=0.05)
     line = Line("Hello.", "en-US", "alone-voice", 1.0, 1, is_first=True)
-    assert [piece async for piece in turn.synthesize(line, lambda description: None)]
+    assert [piece async for piece in turn.synthesize(line, lambda description, voice: None)]
     assert (turn.used, len(router.board)) == ("", 0)

@@ -1,8 +1,7 @@
 """The agent `graph`: understand, look up, then answer, ask, confirm or hand over, and act.
 
-Every word it says comes from the agent's file or from what the caller said; the engine is asked for nothing but a
-letter where the examples leave a sentence in doubt. The graph is LangGraph's; what belongs to one turn rides in its
-context, so that checkpoints hold nothing but strings.
+Every word it says comes from the agent's file or from what the caller said; the engine is asked for nothing. The graph
+is LangGraph's; what belongs to one turn rides in its context, so that checkpoints hold nothing but strings.
 """
 
 from __future__ import annotations
@@ -20,9 +19,8 @@ from langgraph.types import Command
 from services.language.data import LanguageDataError
 from services.nlu.agent.courtesies import courtesy, user_text
 from services.nlu.agent.graph.answers import Answers, Finding, Next
-from services.nlu.agent.graph.asking import examples_of
+from services.nlu.agent.graph.asking import examples_of, spelling_of
 from services.nlu.agent.graph.bookings import BOOK, Bookings, arguments_of, is_owed, seen_by
-from services.nlu.agent.graph.choosing import ModelChooser
 from services.nlu.agent.graph.dialogue import Dialogue, as_state, read_dialogue
 from services.nlu.agent.graph.reading import Part, Reader
 from services.nlu.agent.graph.running import CallState, steps_of_graph
@@ -100,8 +98,11 @@ class GraphAgent:
         self._understanding = understanding or ExampleUnderstanding(
             examples, cache_dir=settings.understanding_cache_dir
         )
-        chooser = ModelChooser(engine, examples, limit_s=settings.choice_limit_s) if settings.choice_limit_s else None
-        self._reader = Reader(self._understanding, self._finders, chooser)
+        spellings = {
+            tag: spelling_of(profile, tag, [text for kind in examples.values() for text in kind.get(tag, ())])
+            for tag in profile.language_codes
+        }
+        self._reader = Reader(self._understanding, self._finders, spellings)
         self._saver = InMemorySaver()
         self._committed_graph = self._built().compile()
         self._draft_graph = self._built().compile(checkpointer=self._saver)

@@ -15,6 +15,7 @@ from services.language.dates import Trouble
 from services.language.words import normalise
 from services.nlu.agent.facts import Money, Person, Service, Topic, names_in, price_in, text_in
 from services.nlu.agent.graph.asking import FILE, TEXT_KIND
+from services.nlu.agent.graph.comparing import Comparing
 from services.nlu.agent.graph.dialogue import Dialogue
 from services.nlu.agent.graph.reading import UNKNOWN, Part, is_text
 from services.nlu.agent.graph.slots import Found, SlotFinder, When, has_any, unexplained
@@ -30,6 +31,7 @@ _LONGEST_LIST = 6
 _MINUTES_IN_HOUR = 60
 _OF_DATES = frozenset({"hours", "free", "tampering"})  # that say themselves what an impossible date is answered with
 _LEAST_OPEN_MIN = 120  # of an afternoon, for a yes to "are you open in the afternoon?"
+_SHIFTS = {"before": -1, "after": 1}  # minutes: open "before nine" is open just before it
 _FEW_STRANGE = 2  # unknown words that make another question of "who sees children?"
 
 
@@ -67,6 +69,7 @@ class Answers:
         self._names = {one.id: names_in(one.names, language_code)[0] for one in named}
         self._services_by_id = {one.id: one for one in self._facts.services}
         self._people = {one.id: one for one in self._facts.people}
+        self._comparing = Comparing(self._facts, language_code, finder.words, self._words)
         self._by_kind: dict[str, Callable[[Part, Dialogue, datetime], Finding]] = {
             "hours": self._hours,
             "price": self._price,
@@ -103,6 +106,7 @@ class Answers:
             kind: finder.words.common
             | _words_of(language_code, kind)
             | {word for words in finder.words.sums for word in words}
+            | {word for listed in finder.words.compares.values() for words in listed for word in words}
             for kind in ("price", "duration", "offered", "who", "hours", "free")
         }
 
@@ -114,6 +118,10 @@ class Answers:
             step = Next.CONFIRM if asked == "confirm" else Next.ASK
             return Finding(text, replace(after, kind="book", asked=asked, n_unknown=0), step)
         before, dialogue = dialogue, replace(dialogue, asked="")
+        if compared := self._comparing.answer(part, lambda kind: self._n_strange(part, kind)):
+            service = compared.service or dialogue.service
+            found = self._said(compared.text, replace(_speaking_of(part, dialogue), service=service), compared.kind)
+            return replace(found, computed=compared.computed)
         if question := self._asks_back(part):
             return Finding(question, replace(before, asked="which"), Next.ASK)
         dialogue = _speaking_of(part, dialogue)
@@ -147,6 +155,11 @@ class Answers:
             return False
         known = self._finder.words.common.union(*(self._example_words(kind) for kind in part.doubts[:2]))
         return len(unexplained(slots, (), known)) >= _FEW_STRANGE
+
+    def _n_strange(self, part: Part, kind: str) -> int:
+        """How many words of a part no question of the kind has."""
+        slots = part.slots
+        return len(unexplained(slots, (*slots.services, *slots.people, *slots.topics), self._known[kind]))
 
     def _example_words(self, kind: str) -> frozenset[str]:
         if not is_text(kind):
@@ -208,14 +221,25 @@ class Answers:
 
     def _hours(self, part: Part, dialogue: Dialogue, now: datetime) -> Finding:
         hours, when = self._facts.hours, part.slots.when
-        if part.slots.people:
-            return self._schedule(part.slots.people, dialogue)
+        if people := part.slots.people or self._meant(part, dialogue):
+            return self._schedule(people, dialogue)
+        if hours is not None and when.trouble is Trouble.PAST and when.weekdays:
+            when = replace(when, trouble=None)  # "this Saturday", on a Sunday: as on every Saturday
+            part = replace(part, slots=replace(part.slots, when=when))
         if hours is None or when.trouble is Trouble.PAST:
             return self._unknown(part, dialogue)
         if part.slots.is_other_holiday:
             text = self._words.say("hours_unsure", week=self._words.week(hours))
             return self._not_known(text, dialogue, "hours")
         return self._said(self._hours_text(hours, part, now), dialogue, "hours")
+
+    def _meant(self, part: Part, dialogue: Dialogue) -> tuple[Found, ...]:
+        """Who is meant by "is she there on Saturday?": the person spoken of, not the house that is open."""
+        words, compares = part.slots.words, self._finder.words.compares
+        is_of_house = has_any(words, (*compares["opening"], *compares["closing"]))
+        if is_of_house or not dialogue.person or not has_any(words, self._finder.words.person_pronouns):
+            return ()
+        return (Found(dialogue.person, 0, 0),)
 
     def _hours_text(self, hours: OpeningHours, part: Part, now: datetime) -> str:
         when, words = part.slots.when, self._words
@@ -262,7 +286,8 @@ class Answers:
             return words.say("closed_on", on_day=words.on(day))
         key = "hours_on"
         if when.times:
-            minutes = [at.hour * _MINUTES_IN_HOUR + at.minute for at in when.times]
+            shift = _SHIFTS.get(when.relation, 0)
+            minutes = [at.hour * _MINUTES_IN_HOUR + at.minute + shift for at in when.times]
             key = "open_yes" if any(one.holds(at) for at in minutes for one in intervals) else "open_no"
         elif when.part in PARTS:
             first, last = (hour * _MINUTES_IN_HOUR for hour in PARTS[when.part])
@@ -322,7 +347,9 @@ class Answers:
         return replace(found, text=text, computed=(total.amount,))
 
     def _asks_for_a_sum(self, part: Part, counts: Mapping[str, int]) -> bool:
-        return sum(counts.values()) > 1 and has_any(part.slots.words, self._finder.words.sums)
+        """Whether the price of all that is named may be wanted: not where it is one thing or the other."""
+        is_choice = has_any(part.slots.words, self._finder.words.choices)
+        return sum(counts.values()) > 1 and (not is_choice or has_any(part.slots.words, self._finder.words.sums))
 
     def _total(self, services: Sequence[Service], counts: Mapping[str, int]) -> Money | None:
         """The prices together; None: one is not known, or they are in more than one currency."""
@@ -404,7 +431,9 @@ class Answers:
             return self._not_known(words.say("who_unknown", people=everyone), dialogue, "who")
         if things:
             texts = [words.say("only_know")] if len(strange) >= _FEW_STRANGE else []
-            texts += [self._who_does(one.id) for one in things]
+            is_count = has_any(slots.words, self._finder.words.compares["how_many"])  # no question of yes or no
+            asked = () if is_count else [each.id for each in slots.people]
+            texts += [self._who_does(one.id, asked) for one in things]
             if len(things) == 1 and len(does := self._facts.who_does(things[0].id)) == 1:
                 dialogue = replace(dialogue, person=does[0].id)
         elif slots.people:
@@ -418,12 +447,16 @@ class Answers:
             texts = [self._does(one.id) for one in self._facts.people]
         return self._said(" ".join(texts), dialogue, "who")
 
-    def _who_does(self, thing_id: str) -> str:
-        people = self._facts.who_does(thing_id) or self._facts.people
-        names = self._words.all_of(self._name(one.id) for one in people)
-        if not self._facts.who_does(thing_id):
+    def _who_does(self, thing_id: str, asked: Sequence[str] = ()) -> str:
+        """Who does a thing; yes or no, where one person was `asked` about."""
+        does = self._facts.who_does(thing_id)
+        names = self._words.all_of(self._name(one.id) for one in does or self._facts.people)
+        if not does:
             return self._words.say("who_unknown", people=names)
-        return self._words.say("for_thing", thing=self._name(thing_id), people=names)
+        if len(asked) != 1:
+            return self._words.say("for_thing", thing=self._name(thing_id), people=names)
+        key = "does_yes" if asked[0] in [one.id for one in does] else "does_no"
+        return self._words.say(key, thing=self._name(thing_id), person=self._name(asked[0]), people=names)
 
     def _does(self, person_id: str) -> str:
         things = self._words.all_of(self._name(thing) for thing in self._people[person_id].does)
@@ -479,11 +512,17 @@ class Answers:
         return self._said(self._words.say("language_no", languages=languages), dialogue, "language")
 
     def _handover(self, part: Part, dialogue: Dialogue, now: datetime) -> Finding:
-        destination = self._profile.handover
+        destination = self._destination(part) or self._profile.handover
         if not destination:
             return self._said(self._words.say("no_handover"), dialogue, "handover", ask="help")
         said = self._said(self._words.say("handover"), dialogue, "handover")
         return replace(said, next=Next.HAND_OVER, act=Transfer(destination))
+
+    def _destination(self, part: Part) -> str:
+        """Where the caller wants to be put through to by a name of the agent's file; empty: it lists no such place."""
+        places = [one for one in self._profile.destinations if self._profile.may(Transfer(one.target))]
+        named = (one for one in places if has_any(part.slots.words, [normalise(name) for name in one.names]))
+        return next((one.target for one in named), "")
 
     def _repeat(self, part: Part, dialogue: Dialogue, now: datetime) -> Finding:
         text = dialogue.reply or self._words.say("repeat_nothing")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from services.language import data
-from services.language.data import primary
+from services.language.data import LanguageDataError, primary
+from services.language.spelling import Spelling
 from services.language.words import normalise
 from services.nlu.agent.facts import Person, Service, Topic, names_in
 from services.nlu.agent.profile import AgentProfile
@@ -31,11 +32,18 @@ class Asking:
     question_words: tuple[Words, ...]  # with one of these a sentence asks by itself
     places: tuple[Words, ...]  # what the business is called: no service is named in it
     joints: tuple[Words, ...]
+    preambles: tuple[Words, ...]  # begin any question: "I'd like to know"
+    cues: tuple[Words, ...]  # a second one in a sentence may begin, or end, another question
+    choices: tuple[Words, ...]  # between things of which one is wanted
     sums: tuple[Words, ...]  # ask for one price of all that is named
     name_leads: tuple[Words, ...]
     name_trails: tuple[Words, ...]
     never_names: tuple[Words, ...]
     take_backs: tuple[Words, ...]  # with one of these a wish that is open is dropped
+    compares: Mapping[str, tuple[Words, ...]]  # words that compare, by the names of comparing.py
+    counters: frozenset[str]  # stand between a number and what is counted
+    before: tuple[Words, ...]  # before a time: earlier than it
+    after: tuple[Words, ...]
     common: frozenset[str]
 
 
@@ -52,8 +60,11 @@ def _read(language: str) -> Asking:
 
     for kind in data.table(REFERENCE, FILE, "kinds"):  # named here, before the first call
         data.first(language, FILE, f"kinds.{kind}")
+    for kind in data.table(language, FILE, "more"):
+        if kind not in data.table(language, FILE, "kinds"):
+            raise LanguageDataError(f"{data.where(language, FILE)}: 'more.{kind}' is no kind of question")
+        data.phrases(language, FILE, f"more.{kind}")
     listed("now.words")
-    data.text(language, FILE, "choosing.instructions")
     return Asking(
         holidays=listed("holidays.words"),
         follow_ups=listed("follow_ups.words"),
@@ -62,13 +73,28 @@ def _read(language: str) -> Asking:
         question_words=listed("follow_ups.question_words"),
         places=listed("words.places"),
         joints=listed("parts.joints"),
+        preambles=listed("parts.preambles"),
+        cues=listed("parts.cues"),
+        choices=listed("sum.choices"),
         sums=listed("sum.words"),
         name_leads=listed("names.lead"),
         name_trails=listed("names.trail"),
         never_names=listed("names.never"),
         take_backs=listed("wishes.take_backs"),
+        compares={name: listed(f"compare.{name}") for name in data.table(REFERENCE, FILE, "compare")},
+        counters=frozenset(word for words in listed("words.counters") for word in words),
+        before=listed("words.before"),
+        after=listed("words.after"),
         common=frozenset(word for words in listed("words.common") for word in words),
     )
+
+
+def spelling_of(profile: AgentProfile, tag: str, texts: Iterable[str]) -> Spelling:
+    """How a language is spelt: by the examples and by the agent's names."""
+    facts = profile.facts
+    things: tuple[Service | Topic | Person, ...] = (*facts.services, *facts.topics, *facts.people)
+    names = [name for thing in things for name in names_in(thing.names, tag)]
+    return Spelling((*texts, *names), known=asking(tag).common)
 
 
 def examples_of(profile: AgentProfile) -> dict[str, dict[str, list[str]]]:
@@ -78,6 +104,8 @@ def examples_of(profile: AgentProfile) -> dict[str, dict[str, list[str]]]:
         for kind in data.table(primary(tag), FILE, "kinds"):
             texts = data.words(primary(tag), FILE, f"kinds.{kind}")
             own = [filled for text in texts for filled in _filled(text, _names(profile, tag))]
+            further = data.table(primary(tag), FILE, "more")
+            own += data.words(primary(tag), FILE, f"more.{kind}") if kind in further else ()
             found.setdefault(kind, {})[tag] = own
         for fact in profile.facts.texts:
             found.setdefault(TEXT_KIND + fact.id, {})[tag] = list(names_in(fact.examples, tag))

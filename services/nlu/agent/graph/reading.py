@@ -6,9 +6,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Protocol
+from itertools import pairwise
 
 from services.language.clauses import is_abbreviated
+from services.language.spelling import Spelling
 from services.language.words import normalise
 from services.nlu.agent.graph.asking import TEXT_KIND, Words
 from services.nlu.agent.graph.dialogue import Dialogue
@@ -23,12 +24,20 @@ _SURE_MARGIN = 0.1
 _CLEAR_SCORE = 0.6  # a short sentence means what it says, whatever was spoken of before
 _LEAST_SCORE = 0.16  # below it no example speaks for any kind
 _SURE_PART = 0.4  # of each of two questions in one sentence
+_SURE_BARE_PART = 0.5  # where no word joins them
+_FACT_KINDS = frozenset({"hours", "price", "duration", "address", "who", "offered", "free"})
+_MAX_BARE_SPLITS = 3
 _LEAST_PART_WORDS = 2
+_LEAST_ASKED = 3  # words that are left behind a preamble
+_LONGEST_PREAMBLE = 8
 _MAX_PARTS = 4
 _SHORT = 4  # words that may be no more than what was left out of the question before
-_N_CHOICES = 3
+_N_DOUBTS = 3
 _SENTENCE_END = re.compile(r"[?!…]+\s*|[。？！]+|(?<=(\w))\.+(?:\s+|$)")
+_COMMA = re.compile(r",\s+")
 _LAST_WORD = re.compile(r"[\w.]*\w$")
+_OF_PERSON = 0.15  # for who does what, where a person and a thing are named
+_OF_ADDRESS = 0.4  # for the address, where its words are said
 _FITTING = 0.12  # for a kind that asks about what was named
 _FOLLOWS = {  # by what is named: the kinds that go on with it, and the kind where the one before does not
     "services": (("price", "duration", "offered", "who", "book"), "price"),
@@ -56,25 +65,24 @@ class Part:
     is_follow_up: bool = False  # its kind is that of the question before
 
 
-class Chooser(Protocol):
-    """Chooses among kinds that a sentence may be of; None: it cannot say."""
-
-    async def choose(self, text: str, kinds: Sequence[str], *, asked: str, language_code: str) -> str | None: ...
-
-
 class Reader:
     """Reads turns of one agent's callers."""
 
     def __init__(
-        self, understanding: Understanding, finders: Mapping[str, SlotFinder], chooser: Chooser | None
+        self,
+        understanding: Understanding,
+        finders: Mapping[str, SlotFinder],
+        spellings: Mapping[str, Spelling],
     ) -> None:
-        """`finders` by language tag."""
-        self._understanding, self._finders, self._chooser = understanding, finders, chooser
+        """`finders` and `spellings` by language tag."""
+        self._understanding, self._finders = understanding, finders
+        self._spellings = spellings
 
     async def read(self, text: str, language_code: str, dialogue: Dialogue, now: datetime) -> tuple[Part, ...]:
         """The parts of a turn in their order, courtesies left out where there is more; at least one."""
         parts: list[Part] = []
         context = dialogue
+        text = self._spellings[language_code].restored(text)
         for sentence in _sentences(text):
             for piece in await self._pieces(sentence, language_code, now):
                 part = await self._part(piece, language_code, context, now)
@@ -97,34 +105,45 @@ class Reader:
         finder = self._finders[language_code]
         if has_any(normalise(sentence), finder.words.sums) and len(finder.find(sentence, now).services) > 1:
             return (sentence,)
-        splits = _splits(sentence, finder.words.joints)
-        named = finder.find(sentence, now).services if splits else ()
-        for left, right in splits:
+        joined, bare = _splits(sentence, finder.words.joints), _bare_splits(sentence, finder.words.cues)
+        named = finder.find(sentence, now).services if joined or bare else ()
+        for left, right in (*joined, *bare):
             if any(one.start < len(normalise(left)) < one.end for one in named):
                 continue  # the joint is a name's own: "bed and breakfast"
             kinds = []
             for half in (left, right):
+                slots = finder.find(half, now)
+                if len(slots.value_words) == len(slots.words):
+                    break  # "next Wednesday" asks nothing by itself
                 first = (await self._understanding.understand(half, language_code))[0]
                 if first.score < _SURE_PART or first.kind in COURTESIES | _ANSWERS:
+                    break
+                named = (*slots.services, *slots.people, *slots.topics)
+                asks = has_any(slots.words, finder.words.question_words) or not named
+                if not asks and (first.kind == UNKNOWN or first.score < _CLEAR_SCORE):
+                    break  # "and a check-up": one more thing of the same question
+                if slots.when and first.kind == "book" and not unexplained(slots, (), finder.words.common):
+                    break
+                if (left, right) in bare and not self._asks_for_a_fact(first):
                     break
                 kinds.append(first.kind)
             if len(set(kinds)) == 2:
                 return left, *await self._pieces(right, language_code, now)
         return (sentence,)
 
+    def _asks_for_a_fact(self, guess: Guess) -> bool:
+        return guess.score >= _SURE_BARE_PART and (guess.kind in _FACT_KINDS or is_text(guess.kind))
+
     async def _part(self, text: str, language_code: str, dialogue: Dialogue, now: datetime) -> Part:
         finder = self._finders[language_code]
         slots = finder.find(text, now)
         if kind := follow_up_kind(slots, finder, dialogue):
             return Part(text, kind, slots, is_follow_up=True)
-        guesses = _weighed(await self._understanding.understand(text, language_code), slots)
+        asked = _without_preamble(text, finder.words.preambles)
+        guesses = _weighed(await self._understanding.understand(asked, language_code), slots)
         kind, doubts = _decide(guesses)
         if guesses[0].score < _CLEAR_SCORE and _names_another(slots, finder, dialogue):
             return Part(text, dialogue.kind, slots, is_follow_up=True)
-        if doubts and self._chooser:
-            chosen = await self._chooser.choose(text, doubts, asked=dialogue.reply, language_code=language_code)
-            if chosen:
-                kind, doubts = chosen, ()
         return Part(text, kind, slots, guesses[0].score, doubts)
 
 
@@ -157,6 +176,10 @@ def _weighed(guesses: Sequence[Guess], slots: Slots) -> list[Guess]:
     """The guesses with those before that ask about what the sentence names."""
     fitting = {kind for slot, kinds in _ABOUT.items() if getattr(slots, slot) for kind in kinds}
     weighed = [replace(one, score=one.score + _FITTING * (one.kind in fitting)) for one in guesses]
+    if slots.people and (slots.topics or slots.services) and not slots.when:
+        weighed = [replace(one, score=one.score + _OF_PERSON * (one.kind == "who")) for one in weighed]
+    if slots.is_of_address:
+        weighed = [replace(one, score=one.score + _OF_ADDRESS * (one.kind == "address")) for one in weighed]
     return sorted(weighed, key=lambda one: -one.score)
 
 
@@ -167,7 +190,20 @@ def _decide(guesses: Sequence[Guess]) -> tuple[str, tuple[str, ...]]:
         return first.kind, ()
     if first.score < _LEAST_SCORE:
         return UNKNOWN, ()
-    return first.kind, tuple(guess.kind for guess in guesses[:_N_CHOICES])
+    return first.kind, tuple(guess.kind for guess in guesses[:_N_DOUBTS])
+
+
+def _without_preamble(text: str, preambles: Sequence[Words]) -> str:
+    """What is asked behind "I'd like to know": words by which callers begin anything."""
+    words = text.split()
+    at = 0
+    while True:
+        plain = tuple(" ".join(normalise(word)) for word in words[at : at + _LONGEST_PREAMBLE])
+        lead = next((phrase for phrase in preambles if plain[: len(phrase)] == phrase), ())
+        if not lead:
+            break
+        at += len(lead)
+    return " ".join(words[at:]) if len(words) - at >= _LEAST_ASKED else text
 
 
 def _lead(words: Words, phrases: Sequence[Words]) -> Words:
@@ -193,6 +229,26 @@ def _splits(sentence: str, joints: Sequence[Words]) -> list[tuple[str, str]]:
     cuts = re.compile(rf"\s*[,，;；、]?\s*\b(?:{pattern})\s+|[，；、]", re.IGNORECASE)
     halves = [(sentence[: cut.start()], sentence[cut.end() :]) for cut in cuts.finditer(sentence)]
     return [half for half in halves if all(len(normalise(text)) >= _LEAST_PART_WORDS for text in half)]
+
+
+def _bare_splits(sentence: str, cues: Sequence[Words]) -> list[tuple[str, str]]:
+    """The ways to cut a sentence at a comma, or between two words that ask, where none joins them: as a recogniser
+    writes it down.
+    """
+    halves = [(sentence[: cut.start()], sentence[cut.end() :]) for cut in _COMMA.finditer(sentence)]
+    words = sentence.split()
+    spans: list[tuple[int, int]] = []
+    at = 0
+    plain = [" ".join(normalise(word)) for word in words]
+    while at < len(words):
+        cue = next((cue for cue in cues if tuple(plain[at : at + len(cue)]) == cue), ())
+        if cue:
+            spans.append((at, at + len(cue)))
+        at += len(cue) or 1
+    for (_, end), (start, _) in pairwise(spans):
+        halves += [(" ".join(words[:at]), " ".join(words[at:])) for at in dict.fromkeys((start, end, end + 1))]
+    fitting = [half for half in halves if all(len(normalise(text)) >= _LEAST_PART_WORDS for text in half)]
+    return list(dict.fromkeys(fitting))[:_MAX_BARE_SPLITS]
 
 
 def is_text(kind: str) -> bool:

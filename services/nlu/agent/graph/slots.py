@@ -13,22 +13,30 @@ from dataclasses import dataclass, replace
 from datetime import date as Date  # noqa: N812 - a field is called date
 from datetime import datetime, time
 from difflib import SequenceMatcher
+from itertools import pairwise
 
 from services.language.dates import Moment, Trouble, moment_in
 from services.language.phrases import PhraseSet
 from services.language.value import Kind, Reading
 from services.language.values import read_values
-from services.language.words import normalise
-from services.nlu.agent.facts import Facts, Names, names_in
+from services.language.words import normalise, without_marks
+from services.nlu.agent.facts import Facts, Money, Names, names_in
 from services.nlu.agent.graph.asking import Asking, Words, asking
 
 _LEAST_STEM = 4  # letters that words of one stem share
 _STEM_SHARE = 0.6  # of the longer word
 _LEAST_FUZZY = 5  # letters of a word that may be written otherwise
 _LEAST_LIKE = 0.88  # difflib's ratio: "whitning" is whitening, "sealing" is not scaling
+_LEAST_LIKE_BESIDE = 0.8  # beside a word of the same name that is equal: "teeth whiting"
 _LONGEST_GAP = 2  # common words inside a name
 _LONGEST_HOUR = 12
+_LONGEST_RELATION = 3  # words of "no later than"
+_LEAST_AMOUNT = 5  # a bare number below it is no amount of money
 _CLITIC = re.compile(r"['’](s|d|ll|re|ve|m)$")  # "how long's that"
+_ALIKE = {"tr": "ch", "s": "x", "gi": "d", "gh": "g", "ngh": "ng", "k": "c", "qu": "w"}
+_ALIKE_AT_END = {"ng": "n", "nh": "n", "ch": "t", "c": "t", "y": "i"}
+_BEGINS_ALIKE = re.compile("^(?:ngh|tr|gi|gh|qu|s|k(?!h))")
+_ENDS_ALIKE = re.compile("(?:ng|nh|ch|c|y)$")
 _COUNTS = range(2, 21)  # of a thing that somebody asks the price of
 _MASK = "\u00b7"  # in place of a word that is a name
 _FEWEST_DIALLED = 7  # digits of a number in figures that is one to be dialled
@@ -54,6 +62,7 @@ class When:
     times: tuple[time, ...] = ()  # each that may be meant, the likeliest first
     part: str = ""  # of the day: a key of calendar_words.PARTS
     trouble: Trouble | None = None  # it is no day that can be had
+    relation: str = ""  # "before" or "after" the time
     holiday: Date | None = None  # an exception of the opening hours, by its name
 
     def __bool__(self) -> bool:
@@ -75,7 +84,9 @@ class Slots:
     topics: tuple[Found, ...] = ()
     when: When = When()
     digits: str = ""  # a number to be dialled
+    amount: Money | None = None  # of money; without a currency where none was said
     value_words: frozenset[int] = frozenset()  # places of the words that are days, times and numbers
+    is_of_address: bool = False  # words of an address of the agent's
     is_other_holiday: bool = False  # a holiday that is no exception of the opening hours
 
 
@@ -86,11 +97,35 @@ class SlotFinder:
         self._language = language_code
         self.words: Asking = asking(language_code)
         self._services = [(each.id, _forms_in_all(each.names, language_code)) for each in facts.services]
+        self._heard = self._names_as_heard(facts)
+        spoken = [normalise(text) for each in facts.addresses for text in each.spoken.values()]
+        self._address_pairs = {
+            pair
+            for text in spoken
+            for pair in pairwise(text)
+            if not set(pair) & self.words.common and not _has_digit(pair)
+        }
         self._people = [(each.id, _forms_in_all(each.names, language_code)) for each in facts.people]
         self._person_names = PhraseSet(name for each in facts.people for name in names_in(each.names, language_code))
         self._topics = [(each.id, _forms(each.names, language_code)) for each in facts.topics]
         exceptions = facts.hours.exceptions.values() if facts.hours else ()
         self._holidays = [(each.date.isoformat(), _forms(each.names, language_code)) for each in exceptions]
+
+    def _names_as_heard(self, facts: Facts) -> list[tuple[str, tuple[Words, ...]]]:
+        """The services' names of several syllables as they sound without tones, where the language writes these and no
+        other service's sound the same: what a recogniser mishears is most often one of them.
+        """
+        forms = [(each.id, [_as_heard(form) for form in _forms(each.names, self._language)]) for each in facts.services]
+        if all(form.isascii() for _, found in self._services for name in found for form in name):
+            return []
+        owners: dict[Words, set[str]] = {}
+        for service_id, found in forms:
+            for form in found:
+                owners.setdefault(form, set()).add(service_id)
+        return [
+            (service_id, tuple(form for form in found if len(form) > 1 and owners[form] == {service_id}))
+            for service_id, found in forms
+        ]
 
     def find(self, text: str, now: datetime) -> Slots:
         """`now` in the tenant's zone: what "tomorrow" is."""
@@ -101,8 +136,10 @@ class SlotFinder:
         when, digits, places = self._values(text, now)
         if holidays:
             day = min(Date.fromisoformat(found.id) for found in holidays)
-            when = When(date=day, times=when.times, part=when.part, holiday=day)
+            when = When(date=day, times=when.times, part=when.part, relation=when.relation, holiday=day)
         services = tuple(one for one in self._named(words, self._services) if one.start not in taken)
+        if not services and self._heard:
+            services = tuple(one for one in self._named(_as_heard(words), self._heard) if one.start not in taken)
         taken |= {place for found in services for place in range(found.start, found.end)}
         is_known = bool(holidays) or (when.date is not None and when.date in self._exception_days)
         return Slots(
@@ -112,7 +149,9 @@ class SlotFinder:
             topics=tuple(one for one in self._named(words, self._topics) if one.start not in taken),
             when=when,
             digits=digits,
+            amount=self._amount(text),
             value_words=places,
+            is_of_address=any(pair in self._address_pairs for pair in pairwise(words)),
             is_other_holiday=not is_known and has_any(words, self.words.holidays),
         )
 
@@ -173,7 +212,12 @@ class SlotFinder:
                         times += [_time(minute) for minute in _by_likelihood({hour * 60, (hour + 12) % 24 * 60})]
         if moment.at is not None and (moment.part or not times):
             times = [moment.at]
-        when = When(times=tuple(times), part=moment.part or part, trouble=moment.trouble)
+        when = When(
+            times=tuple(times),
+            part=moment.part or part,
+            trouble=moment.trouble,
+            relation=self._relation(reading) if times else "",
+        )
         is_weekly = bool(days) and (moment.day is None or moment.is_any_week)
         if is_weekly:
             when = replace(when, weekdays=tuple(days))
@@ -181,17 +225,51 @@ class SlotFinder:
             when = replace(when, date=moment.day, last_date=moment.last_day)
         return when, digits, frozenset(places)
 
+    def _relation(self, reading: Reading) -> str:
+        """What stands right before a time: "before nine", "after six"."""
+        for value in (value for value in reading.values if value.kind in (Kind.TIME, Kind.NUMBER)):
+            lead = tuple(reading.texts[max(0, value.start - _LONGEST_RELATION) : value.start])
+            for relation, phrases in (("before", self.words.before), ("after", self.words.after)):
+                if any(lead[-len(phrase) :] == phrase for phrase in phrases):
+                    return relation
+        return ""
+
+    def _amount(self, text: str) -> Money | None:
+        values = read_values(text, self._language).values
+        found = next((value for value in values if value.kind is Kind.MONEY), None)
+        found = found or next((v for v in values if v.kind is Kind.NUMBER and v.number >= _LEAST_AMOUNT), None)
+        return Money(found.number, found.currency) if found else None
+
     def _counted(self, text: str, services: tuple[Found, ...]) -> tuple[Found, ...]:
         """The services with the numbers that stand before them."""
         reading = read_values(text, self._language)
         numbers = [value for value in reading.values if value.kind is Kind.NUMBER and value.number in _COUNTS]
         words = _without_stops(reading)
         counted = []
+        said = normalise(text)
         for one in services:
             places = (one.start, *range(one.start + 1, one.end))  # "trám hai cái răng" has it inside
-            number = next((v for v in numbers if words[v.end - 1] + 1 == one.start or words[v.start] in places), None)
+            number = next(
+                (
+                    v
+                    for v in numbers
+                    if self._counts(said, words[v.end - 1] + 1, one.start)
+                    or words[v.start] in places
+                    or (words[v.start] == one.end and said[one.end + 1 : one.end + 2] in self._counters)
+                ),
+                None,
+            )
             counted.append(replace(one, count=int(number.number)) if number else one)
         return tuple(counted)
+
+    def _counts(self, words: Words, behind: int, start: int) -> bool:
+        """Whether a number that ends at `behind` counts what begins at `start`: next to it, or "two of the"."""
+        between = words[behind:start]
+        return behind <= start and len(between) <= _LONGEST_GAP and all(word in self.words.counters for word in between)
+
+    @property
+    def _counters(self) -> frozenset[Words]:
+        return frozenset((word,) for word in self.words.counters)
 
     def _without_people(self, reading: Reading) -> Reading:
         """The reading without names of people: "Mai" is tomorrow too, in Vietnamese."""
@@ -232,6 +310,19 @@ def unexplained(slots: Slots, found: Sequence[Found], known: frozenset[str]) -> 
     )
 
 
+def _as_heard(words: Words) -> Words:
+    """Words without their marks, and with one letter for those that sound alike in most mouths of Vietnam."""
+    return tuple(_ENDS_ALIKE.sub(_ending, _BEGINS_ALIKE.sub(_beginning, without_marks(word))) for word in words)
+
+
+def _beginning(found: re.Match[str]) -> str:
+    return _ALIKE[found.group()]
+
+
+def _ending(found: re.Match[str]) -> str:
+    return _ALIKE_AT_END[found.group()]
+
+
 def _forms(names: Names, language_code: str) -> tuple[Words, ...]:
     return tuple(words for words in map(normalise, names_in(names, language_code)) if words)
 
@@ -255,21 +346,23 @@ def _places(words: Words, form: Words, common: frozenset[str]) -> list[tuple[int
 def _match(words: Words, start: int, form: Words, common: frozenset[str]) -> int:
     """Where a name that begins at a word ends; 0: it does not stand there."""
     at = start
+    n_equal = sum(word in words[start : start + len(form) + _LONGEST_GAP] for word in form)
+    least = _LEAST_LIKE_BESIDE if n_equal else _LEAST_LIKE
     for number, wanted in enumerate(form):
         gap = 0
-        while number and at < len(words) and gap < _LONGEST_GAP and not _is_like(words[at], wanted):
+        while number and at < len(words) and gap < _LONGEST_GAP and not _is_like(words[at], wanted, least):
             if words[at] not in common:
                 return 0
             at, gap = at + 1, gap + 1
-        if at >= len(words) or not _is_like(words[at], wanted):
+        if at >= len(words) or not _is_like(words[at], wanted, least):
             return 0
         at += 1
     return at
 
 
-def _is_like(word: str, wanted: str) -> bool:
+def _is_like(word: str, wanted: str, least: float) -> bool:
     word = word.removesuffix("'s")
-    if word == wanted:
+    if word == wanted or (f"{word}s" == wanted and len(word) > 2) or word == f"{wanted}s":
         return True
     longer = max(len(word), len(wanted))
     if min(len(word), len(wanted)) < _LEAST_FUZZY or word[0] != wanted[0] or not word.isalpha():
@@ -278,7 +371,11 @@ def _is_like(word: str, wanted: str) -> bool:
     stem = min(len(word), len(wanted)) if shared is None else shared
     if stem >= max(_LEAST_STEM, _STEM_SHARE * longer):
         return True
-    return SequenceMatcher(None, word, wanted, autojunk=False).ratio() >= _LEAST_LIKE
+    return SequenceMatcher(None, word, wanted, autojunk=False).ratio() >= least
+
+
+def _has_digit(words: Words) -> bool:
+    return any(word.isdecimal() for word in words)
 
 
 def _by_likelihood(minutes: frozenset[int] | set[int]) -> list[int]:

@@ -182,6 +182,16 @@ class Wording:
         parts = [f"{self._days(days)} {self.spans(intervals)}" for intervals, days in groups if intervals]
         return self.all_of(parts)
 
+    def days(self, days: Sequence[int]) -> str:
+        """Weekdays (0 is Monday, rising), those in a row together: "Monday to Friday and Sunday"."""
+        runs: list[list[int]] = []
+        for day in days:
+            if runs and day == runs[-1][-1] + 1:
+                runs[-1].append(day)
+            else:
+                runs.append([day])
+        return self.all_of(self._days(run) for run in runs)
+
     def _days(self, days: Sequence[int]) -> str:
         if len(days) > 2:
             return self._text("day_range").format(first=self._weekdays[days[0]], last=self._weekdays[days[-1]])

@@ -5,10 +5,11 @@ import threading
 
 import grpc
 import pytest
+from voice.tts.v1.tts_pb2 import SYNTHESIS_PURPOSE_AHEAD as AHEAD
 
 from services.audio.pcm import TELEPHONE, AudioFormat, Encoding, decode
 from services.call_gateway.conversation.events import PromptKind
-from services.call_gateway.conversation.profile import AgentProfile, AgentPrompt
+from services.call_gateway.conversation.profile import AgentProfile, AgentPrompt, FixedText
 from services.call_gateway.prompts.library import PromptLibrary
 from services.call_gateway.prompts.recorded import recordings, rendered
 from services.call_gateway.stages.rendering import NotRendered
@@ -72,3 +73,27 @@ async def test_no_prompt_is_resampled_on_the_event_loop(monkeypatch):
     for rate in (8_000, 16_000, 24_000, 48_000):
         assert library.book("agent", AudioFormat(Encoding.LINEAR16, rate)).find(PromptKind.APOLOGY, "vi") is not None
     assert threading.current_thread() not in converted_in
+
+
+async def test_the_voice_makes_ahead_what_an_agent_says_in_every_call_once_and_again_when_it_changes(monkeypatch):
+    asked = []
+
+    async def speak(_stub: object, text: str, language: str, _profile: object, *, purpose: int = 0) -> bytes:
+        if text == "Good day." and ("refused" not in asked):
+            asked.append("refused")
+            raise NotRendered("NO_RESPONSE", is_retryable=True)
+        asked.append((text, language, purpose))
+        return b"\x10" * 800
+
+    monkeypatch.setattr("services.call_gateway.prompts.library.render", speak)
+    monkeypatch.setattr("services.call_gateway.prompts.library.RETRY_S", 0.01)
+    library = PromptLibrary(grpc.aio.insecure_channel("127.0.0.1:1"))
+    running = asyncio.create_task(library.run())
+    async with asyncio.timeout(5):
+        for text, n_asked in (("Hello.", 1), ("Hello.", 1), ("Good day.", 3)):
+            library.learn("agent", AgentProfile(agent_id="agent", fixed_texts=(FixedText("en", text),)))
+            while len(asked) < n_asked:
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.05)
+    running.cancel()
+    assert asked == [("Hello.", "en", AHEAD), "refused", ("Good day.", "en", AHEAD)]

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18voice/nlu/v1/agent.proto\x12\x0cvoice.nlu.v1\"\xad\x03\n\x0c\x41gentProfile\x12\x10\n\x08\x61gent_id\x18\x01 \x01(\t\x12(\n\x06voices\x18\x02 \x03(\x0b\x32\x18.voice.nlu.v1.AgentVoice\x12\x16\n\x0elanguage_codes\x18\x03 \x03(\t\x12%\n\x07prompts\x18\x04 \x03(\x0b\x32\x14.voice.nlu.v1.Prompt\x12+\n\x07lexicon\x18\x05 \x03(\x0b\x32\x1a.voice.nlu.v1.LexiconEntry\x12\x33\n\x0b\x65ndpointing\x18\x06 \x01(\x0b\x32\x1e.voice.nlu.v1.AgentEndpointing\x12,\n\x08\x62\x61rge_in\x18\x07 \x01(\x0b\x32\x1a.voice.nlu.v1.AgentBargeIn\x12\x0f\n\x07phrases\x18\x08 \x03(\t\x12\x0e\n\x06region\x18\x0b \x01(\t\x12/\n\x0c\x64\x65stinations\x18\x0c \x03(\x0b\x32\x19.voice.nlu.v1.Destination\x12/\n\x0c\x61llowed_acts\x18\r \x01(\x0b\x32\x19.voice.nlu.v1.AllowedActs\x12\x0f\n\x07tenants\x18\x0e \x03(\t\"\x1b\n\x0b\x41llowedActs\x12\x0c\n\x04\x61\x63ts\x18\x01 \x03(\t\"p\n\x0b\x44\x65stination\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x61liases\x18\x02 \x03(\t\x12\x10\n\x06number\x18\x03 \x01(\tH\x00\x12\x11\n\x07sip_uri\x18\x04 \x01(\tH\x00\x12\x13\n\textension\x18\x05 \x01(\tH\x00\x42\x08\n\x06target\"@\n\nAgentVoice\x12\x15\n\rlanguage_code\x18\x01 \x01(\t\x12\r\n\x05voice\x18\x02 \x01(\t\x12\x0c\n\x04rate\x18\x03 \x01(\x02\"\xb9\x02\n\x06Prompt\x12\'\n\x04kind\x18\x01 \x01(\x0e\x32\x19.voice.nlu.v1.Prompt.Kind\x12\x15\n\rlanguage_code\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\"\xe0\x01\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x10\n\x0cKIND_APOLOGY\x10\x01\x12\x10\n\x0cKIND_GOODBYE\x10\x02\x12\x14\n\x10KIND_STILL_THERE\x10\x03\x12\x18\n\x14KIND_SILENCE_GOODBYE\x10\x04\x12\x12\n\x0eKIND_RECOVERED\x10\x05\x12\x13\n\x0fKIND_ONE_MOMENT\x10\x06\x12\x17\n\x13KIND_STILL_WITH_YOU\x10\x07\x12\x12\n\x0eKIND_SAY_AGAIN\x10\x08\x12\x18\n\x14KIND_TRANSFER_FAILED\x10\t\"F\n\x0cLexiconEntry\x12\x0f\n\x07written\x18\x01 \x01(\t\x12\x0e\n\x06spoken\x18\x02 \x01(\t\x12\x15\n\rlanguage_code\x18\x03 \x01(\t\"{\n\x10\x41gentEndpointing\x12\x16\n\x0e\x64raft_pause_ms\x18\x01 \x01(\x05\x12\x18\n\x10\x63omplete_wait_ms\x18\x02 \x01(\x05\x12\x1a\n\x12unfinished_wait_ms\x18\x03 \x01(\x05\x12\x19\n\x11silence_prompt_ms\x18\x04 \x01(\x05\"W\n\x0c\x41gentBargeIn\x12\x15\n\rmin_speech_ms\x18\x01 \x01(\x05\x12\x11\n\tmin_words\x18\x02 \x01(\x05\x12\x1d\n\x15protected_greeting_ms\x18\x03 \x01(\x05\x42\\\n\x18\x64\x65v.tongdai.voice.nlu.v1P\x01Z>github.com/tong-dai/tong-dai/clients/go/gen/voice/nlu/v1;nluv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18voice/nlu/v1/agent.proto\x12\x0cvoice.nlu.v1\"\xdb\x03\n\x0c\x41gentProfile\x12\x10\n\x08\x61gent_id\x18\x01 \x01(\t\x12(\n\x06voices\x18\x02 \x03(\x0b\x32\x18.voice.nlu.v1.AgentVoice\x12\x16\n\x0elanguage_codes\x18\x03 \x03(\t\x12%\n\x07prompts\x18\x04 \x03(\x0b\x32\x14.voice.nlu.v1.Prompt\x12+\n\x07lexicon\x18\x05 \x03(\x0b\x32\x1a.voice.nlu.v1.LexiconEntry\x12\x33\n\x0b\x65ndpointing\x18\x06 \x01(\x0b\x32\x1e.voice.nlu.v1.AgentEndpointing\x12,\n\x08\x62\x61rge_in\x18\x07 \x01(\x0b\x32\x1a.voice.nlu.v1.AgentBargeIn\x12\x0f\n\x07phrases\x18\x08 \x03(\t\x12\x0e\n\x06region\x18\x0b \x01(\t\x12/\n\x0c\x64\x65stinations\x18\x0c \x03(\x0b\x32\x19.voice.nlu.v1.Destination\x12/\n\x0c\x61llowed_acts\x18\r \x01(\x0b\x32\x19.voice.nlu.v1.AllowedActs\x12\x0f\n\x07tenants\x18\x0e \x03(\t\x12,\n\x0b\x66ixed_texts\x18\x0f \x03(\x0b\x32\x17.voice.nlu.v1.FixedText\"0\n\tFixedText\x12\x15\n\rlanguage_code\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\"\x1b\n\x0b\x41llowedActs\x12\x0c\n\x04\x61\x63ts\x18\x01 \x03(\t\"p\n\x0b\x44\x65stination\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x61liases\x18\x02 \x03(\t\x12\x10\n\x06number\x18\x03 \x01(\tH\x00\x12\x11\n\x07sip_uri\x18\x04 \x01(\tH\x00\x12\x13\n\textension\x18\x05 \x01(\tH\x00\x42\x08\n\x06target\"@\n\nAgentVoice\x12\x15\n\rlanguage_code\x18\x01 \x01(\t\x12\r\n\x05voice\x18\x02 \x01(\t\x12\x0c\n\x04rate\x18\x03 \x01(\x02\"\xb9\x02\n\x06Prompt\x12\'\n\x04kind\x18\x01 \x01(\x0e\x32\x19.voice.nlu.v1.Prompt.Kind\x12\x15\n\rlanguage_code\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\"\xe0\x01\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x10\n\x0cKIND_APOLOGY\x10\x01\x12\x10\n\x0cKIND_GOODBYE\x10\x02\x12\x14\n\x10KIND_STILL_THERE\x10\x03\x12\x18\n\x14KIND_SILENCE_GOODBYE\x10\x04\x12\x12\n\x0eKIND_RECOVERED\x10\x05\x12\x13\n\x0fKIND_ONE_MOMENT\x10\x06\x12\x17\n\x13KIND_STILL_WITH_YOU\x10\x07\x12\x12\n\x0eKIND_SAY_AGAIN\x10\x08\x12\x18\n\x14KIND_TRANSFER_FAILED\x10\t\"F\n\x0cLexiconEntry\x12\x0f\n\x07written\x18\x01 \x01(\t\x12\x0e\n\x06spoken\x18\x02 \x01(\t\x12\x15\n\rlanguage_code\x18\x03 \x01(\t\"{\n\x10\x41gentEndpointing\x12\x16\n\x0e\x64raft_pause_ms\x18\x01 \x01(\x05\x12\x18\n\x10\x63omplete_wait_ms\x18\x02 \x01(\x05\x12\x1a\n\x12unfinished_wait_ms\x18\x03 \x01(\x05\x12\x19\n\x11silence_prompt_ms\x18\x04 \x01(\x05\"W\n\x0c\x41gentBargeIn\x12\x15\n\rmin_speech_ms\x18\x01 \x01(\x05\x12\x11\n\tmin_words\x18\x02 \x01(\x05\x12\x1d\n\x15protected_greeting_ms\x18\x03 \x01(\x05\x42\\\n\x18\x64\x65v.tongdai.voice.nlu.v1P\x01Z>github.com/tong-dai/tong-dai/clients/go/gen/voice/nlu/v1;nluv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,21 +33,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\030dev.tongdai.voice.nlu.v1P\001Z>github.com/tong-dai/tong-dai/clients/go/gen/voice/nlu/v1;nluv1'
   _globals['_AGENTPROFILE']._serialized_start=43
-  _globals['_AGENTPROFILE']._serialized_end=472
-  _globals['_ALLOWEDACTS']._serialized_start=474
-  _globals['_ALLOWEDACTS']._serialized_end=501
-  _globals['_DESTINATION']._serialized_start=503
-  _globals['_DESTINATION']._serialized_end=615
-  _globals['_AGENTVOICE']._serialized_start=617
-  _globals['_AGENTVOICE']._serialized_end=681
-  _globals['_PROMPT']._serialized_start=684
-  _globals['_PROMPT']._serialized_end=997
-  _globals['_PROMPT_KIND']._serialized_start=773
-  _globals['_PROMPT_KIND']._serialized_end=997
-  _globals['_LEXICONENTRY']._serialized_start=999
-  _globals['_LEXICONENTRY']._serialized_end=1069
-  _globals['_AGENTENDPOINTING']._serialized_start=1071
-  _globals['_AGENTENDPOINTING']._serialized_end=1194
-  _globals['_AGENTBARGEIN']._serialized_start=1196
-  _globals['_AGENTBARGEIN']._serialized_end=1283
+  _globals['_AGENTPROFILE']._serialized_end=518
+  _globals['_FIXEDTEXT']._serialized_start=520
+  _globals['_FIXEDTEXT']._serialized_end=568
+  _globals['_ALLOWEDACTS']._serialized_start=570
+  _globals['_ALLOWEDACTS']._serialized_end=597
+  _globals['_DESTINATION']._serialized_start=599
+  _globals['_DESTINATION']._serialized_end=711
+  _globals['_AGENTVOICE']._serialized_start=713
+  _globals['_AGENTVOICE']._serialized_end=777
+  _globals['_PROMPT']._serialized_start=780
+  _globals['_PROMPT']._serialized_end=1093
+  _globals['_PROMPT_KIND']._serialized_start=869
+  _globals['_PROMPT_KIND']._serialized_end=1093
+  _globals['_LEXICONENTRY']._serialized_start=1095
+  _globals['_LEXICONENTRY']._serialized_end=1165
+  _globals['_AGENTENDPOINTING']._serialized_start=1167
+  _globals['_AGENTENDPOINTING']._serialized_end=1290
+  _globals['_AGENTBARGEIN']._serialized_start=1292
+  _globals['_AGENTBARGEIN']._serialized_end=1379
 # @@protoc_insertion_point(module_scope)

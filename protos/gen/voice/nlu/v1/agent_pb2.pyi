@@ -39,6 +39,7 @@ class AgentProfile(_message.Message):
     DESTINATIONS_FIELD_NUMBER: _builtins.int
     ALLOWED_ACTS_FIELD_NUMBER: _builtins.int
     TENANTS_FIELD_NUMBER: _builtins.int
+    FIXED_TEXTS_FIELD_NUMBER: _builtins.int
     agent_id: _builtins.str
     """The name a `config` uses."""
     region: _builtins.str
@@ -87,6 +88,12 @@ class AgentProfile(_message.Message):
     def tenants(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The tenants it belongs to, of those the asker may act for. Empty: any."""
 
+    @_builtins.property
+    def fixed_texts(self) -> _containers.RepeatedCompositeFieldContainer[Global___FixedText]:
+        """What it says word for word in every call: its greeting, its goodbye. A
+        voice can make them ahead.
+        """
+
     def __init__(
         self,
         *,
@@ -102,14 +109,41 @@ class AgentProfile(_message.Message):
         destinations: _abc.Iterable[Global___Destination] | None = ...,
         allowed_acts: Global___AllowedActs | None = ...,
         tenants: _abc.Iterable[_builtins.str] | None = ...,
+        fixed_texts: _abc.Iterable[Global___FixedText] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["allowed_acts", b"allowed_acts", "barge_in", b"barge_in", "endpointing", b"endpointing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "allowed_acts", b"allowed_acts", "barge_in", b"barge_in", "destinations", b"destinations", "endpointing", b"endpointing", "language_codes", b"language_codes", "lexicon", b"lexicon", "phrases", b"phrases", "prompts", b"prompts", "region", b"region", "tenants", b"tenants", "voices", b"voices"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "allowed_acts", b"allowed_acts", "barge_in", b"barge_in", "destinations", b"destinations", "endpointing", b"endpointing", "fixed_texts", b"fixed_texts", "language_codes", b"language_codes", "lexicon", b"lexicon", "phrases", b"phrases", "prompts", b"prompts", "region", b"region", "tenants", b"tenants", "voices", b"voices"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AgentProfile: _TypeAlias = AgentProfile  # noqa: Y015
+
+@_typing.final
+class FixedText(_message.Message):
+    """Words that never change."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LANGUAGE_CODE_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    language_code: _builtins.str
+    """The language they are in, BCP-47."""
+    text: _builtins.str
+    """The words."""
+    def __init__(
+        self,
+        *,
+        language_code: _builtins.str = ...,
+        text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["language_code", b"language_code", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FixedText: _TypeAlias = FixedText  # noqa: Y015
 
 @_typing.final
 class AllowedActs(_message.Message):

@@ -22,6 +22,100 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _SpeechCaching:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SpeechCachingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SpeechCaching.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SPEECH_CACHING_UNSPECIFIED: _SpeechCaching.ValueType  # 0
+    """As for FREQUENT."""
+    SPEECH_CACHING_FREQUENT: _SpeechCaching.ValueType  # 1
+    """A clause that several calls have asked for is kept."""
+    SPEECH_CACHING_KEPT: _SpeechCaching.ValueType  # 2
+    """A fixed text: kept as soon as it is made."""
+    SPEECH_CACHING_FORBIDDEN: _SpeechCaching.ValueType  # 3
+    """Neither looked up nor kept."""
+
+class SpeechCaching(_SpeechCaching, metaclass=_SpeechCachingEnumTypeWrapper):
+    """Whether sound that was made once is kept and used again. Kept sound belongs
+    to the tenant of `config`.
+    """
+
+SPEECH_CACHING_UNSPECIFIED: SpeechCaching.ValueType  # 0
+"""As for FREQUENT."""
+SPEECH_CACHING_FREQUENT: SpeechCaching.ValueType  # 1
+"""A clause that several calls have asked for is kept."""
+SPEECH_CACHING_KEPT: SpeechCaching.ValueType  # 2
+"""A fixed text: kept as soon as it is made."""
+SPEECH_CACHING_FORBIDDEN: SpeechCaching.ValueType  # 3
+"""Neither looked up nor kept."""
+Global___SpeechCaching: _TypeAlias = SpeechCaching  # noqa: Y015
+
+class _SynthesisPurpose:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SynthesisPurposeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SynthesisPurpose.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SYNTHESIS_PURPOSE_UNSPECIFIED: _SynthesisPurpose.ValueType  # 0
+    """As for LIVE."""
+    SYNTHESIS_PURPOSE_LIVE: _SynthesisPurpose.ValueType  # 1
+    """Somebody waits for it."""
+    SYNTHESIS_PURPOSE_AHEAD: _SynthesisPurpose.ValueType  # 2
+    """To be there when live turns say the same: calls go before it, and it is
+    kept unless `caching` says otherwise.
+    """
+    SYNTHESIS_PURPOSE_RECORDING: _SynthesisPurpose.ValueType  # 3
+    """The same for what is played by itself, never beside live sound: the server
+    may speak it with a better engine than it has for calls.
+    """
+
+class SynthesisPurpose(_SynthesisPurpose, metaclass=_SynthesisPurposeEnumTypeWrapper):
+    """What sound is for."""
+
+SYNTHESIS_PURPOSE_UNSPECIFIED: SynthesisPurpose.ValueType  # 0
+"""As for LIVE."""
+SYNTHESIS_PURPOSE_LIVE: SynthesisPurpose.ValueType  # 1
+"""Somebody waits for it."""
+SYNTHESIS_PURPOSE_AHEAD: SynthesisPurpose.ValueType  # 2
+"""To be there when live turns say the same: calls go before it, and it is
+kept unless `caching` says otherwise.
+"""
+SYNTHESIS_PURPOSE_RECORDING: SynthesisPurpose.ValueType  # 3
+"""The same for what is played by itself, never beside live sound: the server
+may speak it with a better engine than it has for calls.
+"""
+Global___SynthesisPurpose: _TypeAlias = SynthesisPurpose  # noqa: Y015
+
+class _SayAs:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SayAsEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SayAs.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SAY_AS_UNSPECIFIED: _SayAs.ValueType  # 0
+    """As its words and figures say."""
+    SAY_AS_DIGITS: _SayAs.ValueType  # 1
+    """Each digit by itself."""
+    SAY_AS_SPELLING: _SayAs.ValueType  # 2
+    """Letter by letter, digits by themselves."""
+    SAY_AS_TELEPHONE: _SayAs.ValueType  # 3
+    """A telephone number: digit by digit, in the groups it is written in."""
+
+class SayAs(_SayAs, metaclass=_SayAsEnumTypeWrapper):
+    """What a text is."""
+
+SAY_AS_UNSPECIFIED: SayAs.ValueType  # 0
+"""As its words and figures say."""
+SAY_AS_DIGITS: SayAs.ValueType  # 1
+"""Each digit by itself."""
+SAY_AS_SPELLING: SayAs.ValueType  # 2
+"""Letter by letter, digits by themselves."""
+SAY_AS_TELEPHONE: SayAs.ValueType  # 3
+"""A telephone number: digit by digit, in the groups it is written in."""
+Global___SayAs: _TypeAlias = SayAs  # noqa: Y015
+
 @_typing.final
 class StreamingSynthesizeRequest(_message.Message):
     """One message to the voice."""
@@ -85,6 +179,8 @@ class SynthesisConfig(_message.Message):
     LONGEST_CHUNK_MS_FIELD_NUMBER: _builtins.int
     MARKS_IN_AUDIO_FIELD_NUMBER: _builtins.int
     VISIT_ID_FIELD_NUMBER: _builtins.int
+    CACHING_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
     call_id: _builtins.str
     """The call, for logs and traces; a label only. Empty: the server makes one."""
     tenant_id: _builtins.str
@@ -115,6 +211,10 @@ class SynthesisConfig(_message.Message):
     128 random bits that the client draws anew for each visit and gives to all
     its streams. Idempotency keys are made of it; empty: of call_id.
     """
+    caching: Global___SpeechCaching.ValueType
+    """Whether the sound of its texts is kept, for text that does not say."""
+    purpose: Global___SynthesisPurpose.ValueType
+    """What the sound is for."""
     @_builtins.property
     def language_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """BCP-47 tags; the first is the language of text that names none."""
@@ -143,10 +243,12 @@ class SynthesisConfig(_message.Message):
         longest_chunk_ms: _builtins.int | None = ...,
         marks_in_audio: _builtins.bool = ...,
         visit_id: _builtins.str = ...,
+        caching: Global___SpeechCaching.ValueType = ...,
+        purpose: Global___SynthesisPurpose.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_longest_chunk_ms", b"_longest_chunk_ms", "_max_lead_ms", b"_max_lead_ms", "audio_format", b"audio_format", "longest_chunk_ms", b"longest_chunk_ms", "max_lead_ms", b"max_lead_ms"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_longest_chunk_ms", b"_longest_chunk_ms", "_max_lead_ms", b"_max_lead_ms", "agent_id", b"agent_id", "audio_format", b"audio_format", "call_id", b"call_id", "fail_stream_on_turn_failure", b"fail_stream_on_turn_failure", "language_codes", b"language_codes", "lexicon", b"lexicon", "longest_chunk_ms", b"longest_chunk_ms", "marks_in_audio", b"marks_in_audio", "max_lead_ms", b"max_lead_ms", "rate", b"rate", "tenant_id", b"tenant_id", "visit_id", b"visit_id", "voice", b"voice"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_longest_chunk_ms", b"_longest_chunk_ms", "_max_lead_ms", b"_max_lead_ms", "agent_id", b"agent_id", "audio_format", b"audio_format", "caching", b"caching", "call_id", b"call_id", "fail_stream_on_turn_failure", b"fail_stream_on_turn_failure", "language_codes", b"language_codes", "lexicon", b"lexicon", "longest_chunk_ms", b"longest_chunk_ms", "marks_in_audio", b"marks_in_audio", "max_lead_ms", b"max_lead_ms", "purpose", b"purpose", "rate", b"rate", "tenant_id", b"tenant_id", "visit_id", b"visit_id", "voice", b"voice"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__longest_chunk_ms: _TypeAlias = _typing.Literal["longest_chunk_ms"]  # noqa: Y015
     _WhichOneofArgType__longest_chunk_ms: _TypeAlias = _typing.Literal["_longest_chunk_ms", b"_longest_chunk_ms"]  # noqa: Y015
@@ -203,6 +305,10 @@ class TurnText(_message.Message):
     RATE_FIELD_NUMBER: _builtins.int
     START_OFFSET_FIELD_NUMBER: _builtins.int
     TRACE_CONTEXT_FIELD_NUMBER: _builtins.int
+    CACHING_FIELD_NUMBER: _builtins.int
+    PITCH_SEMITONES_FIELD_NUMBER: _builtins.int
+    PAUSE_MS_FIELD_NUMBER: _builtins.int
+    SAY_AS_FIELD_NUMBER: _builtins.int
     turn_id: _builtins.int
     """The turn; ids strictly increase."""
     text: _builtins.str
@@ -219,6 +325,19 @@ class TurnText(_message.Message):
     """First text of a turn only: where in the turn's text it begins, in code
     points. Not 0 when a fresh stream goes on from heard_offset.
     """
+    caching: Global___SpeechCaching.ValueType
+    """Whether the sound of this text is kept; UNSPECIFIED: as `config` says."""
+    pitch_semitones: _builtins.float
+    """How much higher than the voice's own pitch, in semitones, -12 to 12. Heeded
+    by engines that have a control for it.
+    """
+    pause_ms: _builtins.int
+    """The pause before this text, in milliseconds, 0 to 10000, where the turn has
+    sounded already. Absent: as the marks before it ask. It ends the clause
+    before it.
+    """
+    say_as: Global___SayAs.ValueType
+    """What this text is, where its words alone do not say so."""
     @_builtins.property
     def trace_context(self) -> _turn_pb2.TraceContext:
         """First text of a turn only: the turn's trace."""
@@ -234,12 +353,18 @@ class TurnText(_message.Message):
         rate: _builtins.float = ...,
         start_offset: _builtins.int = ...,
         trace_context: _turn_pb2.TraceContext | None = ...,
+        caching: Global___SpeechCaching.ValueType = ...,
+        pitch_semitones: _builtins.float = ...,
+        pause_ms: _builtins.int | None = ...,
+        say_as: Global___SayAs.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["trace_context", b"trace_context"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_pause_ms", b"_pause_ms", "pause_ms", b"pause_ms", "trace_context", b"trace_context"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["flush", b"flush", "language_code", b"language_code", "rate", b"rate", "start_offset", b"start_offset", "text", b"text", "trace_context", b"trace_context", "turn_id", b"turn_id", "voice", b"voice"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_pause_ms", b"_pause_ms", "caching", b"caching", "flush", b"flush", "language_code", b"language_code", "pause_ms", b"pause_ms", "pitch_semitones", b"pitch_semitones", "rate", b"rate", "say_as", b"say_as", "start_offset", b"start_offset", "text", b"text", "trace_context", b"trace_context", "turn_id", b"turn_id", "voice", b"voice"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__pause_ms: _TypeAlias = _typing.Literal["pause_ms"]  # noqa: Y015
+    _WhichOneofArgType__pause_ms: _TypeAlias = _typing.Literal["_pause_ms", b"_pause_ms"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__pause_ms) -> _WhichOneofReturnType__pause_ms | None: ...
 
 Global___TurnText: _TypeAlias = TurnText  # noqa: Y015
 

@@ -1,0 +1,49 @@
+"""How loud each voice speaks by itself, learnt from what it has said. Sans-IO."""
+
+from dataclasses import dataclass
+
+from services.tts.engine import EngineDescription
+
+MAX_VOICES = 1024
+MOST_SECONDS = 30.0  # so much speech is remembered; what is older counts less and less
+
+
+@dataclass(slots=True)
+class _Learnt:
+    level_dbov: float
+    seconds: float
+
+
+class VoiceLevels:
+    """Active speech levels (ITU-T P.56) by engine, voice and language, shared by all calls of a process."""
+
+    def __init__(self) -> None:
+        self._learnt: dict[tuple[str, str, str, str], _Learnt] = {}  # the one learnt longest ago first
+
+    def expected(self, description: EngineDescription, voice: str, language_code: str) -> float | None:
+        """What a clause is likely to have, in dBov, before it is brought to the level of all; None: not known."""
+        learnt = self._learnt.get(_key(description, voice, language_code))
+        if learnt is not None:
+            return learnt.level_dbov
+        return next((known.level_dbov for known in description.voices if known.name == voice), None)
+
+    def learn(
+        self, description: EngineDescription, voice: str, language_code: str, measured: tuple[float, float] | None
+    ) -> None:
+        """A clause has been spoken. `measured`: its own level in dBov and its seconds of speech."""
+        if measured is None:
+            return
+        level_dbov, seconds = measured
+        key = _key(description, voice, language_code)
+        learnt = self._learnt.pop(key, None) or _Learnt(level_dbov, 0.0)
+        whole = learnt.seconds + seconds
+        if whole > 0:
+            learnt.level_dbov += (level_dbov - learnt.level_dbov) * seconds / whole
+            learnt.seconds = min(whole, MOST_SECONDS)
+        self._learnt[key] = learnt
+        if len(self._learnt) > MAX_VOICES:
+            del self._learnt[next(iter(self._learnt))]
+
+
+def _key(description: EngineDescription, voice: str, language_code: str) -> tuple[str, str, str, str]:
+    return description.name, description.model, voice, language_code.lower().split("-")[0]

@@ -1,0 +1,1 @@
+"""NVIDIA NeMo's FastPitch with a vocoder, on several GPUs, batched over calls."""

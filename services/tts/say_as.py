@@ -1,0 +1,63 @@
+"""Text whose kind is known: read as digits, letter by letter or as a telephone number, whatever stands around it."""
+
+import re
+from collections.abc import Callable, Mapping
+from enum import Enum
+from typing import Any
+
+from services.language.data import languages, primary
+from services.language.reading.codes import characters
+from services.language.reading.numbers import Numbers, in_threes
+from services.language.reading.rule import words_of
+from services.language.reading.spoken import Rewrite, Spoken
+
+LONGEST_GROUP = 4  # digits of a telephone number said in one breath
+
+_RUN = re.compile(r"[^\W_]+(?:[^\w\s]*[^\W_]+)*")
+_DIGITS = re.compile(r"\d+")
+_NUMBER = re.compile(r"\+?\(?\d[\d\s().\-/]*\d|\d")
+
+
+class SayAs(Enum):
+    """What a text is."""
+
+    DIGITS = "digits"  # each digit by itself; other words as they are
+    SPELLING = "spelling"  # letter by letter, digits by themselves
+    TELEPHONE = "telephone"  # digits in the groups they are written in, or in threes
+
+
+def read_as(text: str, language_code: str, say_as: SayAs) -> Spoken | None:
+    """What to say for a text of that kind; None in a language that has no reading data."""
+    language = primary(language_code)
+    if language not in languages():
+        return None
+    words = words_of(language)
+    numbers = Numbers(language, words)
+    phone_numbers = numbers.with_digits(words.get("phone_digits", words["digits"]))
+    ways: dict[SayAs, tuple[re.Pattern[str], Callable[[str], str]]] = {
+        SayAs.DIGITS: (_DIGITS, numbers.digits),
+        SayAs.SPELLING: (_RUN, _letters(numbers)),
+        SayAs.TELEPHONE: (_NUMBER, _telephone(words, phone_numbers)),
+    }
+    pattern, say = ways[say_as]
+    return Spoken(text, [Rewrite(match.start(), match.end(), say(match[0])) for match in pattern.finditer(text)])
+
+
+def _letters(numbers: Numbers) -> Callable[[str], str]:
+    def say(run: str) -> str:  # commas between all: letters without them may be read as a word
+        return ", ".join(characters(character, numbers) for character in run if character.isalnum())
+
+    return say
+
+
+def _telephone(words: Mapping[str, Any], numbers: Numbers) -> Callable[[str], str]:
+    def say(found: str) -> str:
+        groups = [
+            part
+            for group in _DIGITS.findall(found)
+            for part in ([group] if len(group) <= LONGEST_GROUP else in_threes(group))
+        ]
+        spoken = ", ".join(numbers.digits(group) for group in groups)
+        return f"{words['plus']} {spoken}" if "+" in found else spoken
+
+    return say
