@@ -99,7 +99,7 @@ func (x Prompt_Kind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Prompt_Kind.Descriptor instead.
 func (Prompt_Kind) EnumDescriptor() ([]byte, []int) {
-	return file_voice_nlu_v1_agent_proto_rawDescGZIP(), []int{4, 0}
+	return file_voice_nlu_v1_agent_proto_rawDescGZIP(), []int{5, 0}
 }
 
 // Who the agent is, as far as the other stages must know: the gateway hands
@@ -131,7 +131,10 @@ type AgentProfile struct {
 	// allows hang_up and switch_language.
 	AllowedActs *AllowedActs `protobuf:"bytes,13,opt,name=allowed_acts,json=allowedActs,proto3" json:"allowed_acts,omitempty"`
 	// The tenants it belongs to, of those the asker may act for. Empty: any.
-	Tenants       []string `protobuf:"bytes,14,rep,name=tenants,proto3" json:"tenants,omitempty"`
+	Tenants []string `protobuf:"bytes,14,rep,name=tenants,proto3" json:"tenants,omitempty"`
+	// What it says word for word in every call: its greeting, its goodbye. A
+	// voice can make them ahead.
+	FixedTexts    []*FixedText `protobuf:"bytes,15,rep,name=fixed_texts,json=fixedTexts,proto3" json:"fixed_texts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -250,6 +253,68 @@ func (x *AgentProfile) GetTenants() []string {
 	return nil
 }
 
+func (x *AgentProfile) GetFixedTexts() []*FixedText {
+	if x != nil {
+		return x.FixedTexts
+	}
+	return nil
+}
+
+// Words that never change.
+type FixedText struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The language they are in, BCP-47.
+	LanguageCode string `protobuf:"bytes,1,opt,name=language_code,json=languageCode,proto3" json:"language_code,omitempty"`
+	// The words.
+	Text          string `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FixedText) Reset() {
+	*x = FixedText{}
+	mi := &file_voice_nlu_v1_agent_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FixedText) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FixedText) ProtoMessage() {}
+
+func (x *FixedText) ProtoReflect() protoreflect.Message {
+	mi := &file_voice_nlu_v1_agent_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FixedText.ProtoReflect.Descriptor instead.
+func (*FixedText) Descriptor() ([]byte, []int) {
+	return file_voice_nlu_v1_agent_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *FixedText) GetLanguageCode() string {
+	if x != nil {
+		return x.LanguageCode
+	}
+	return ""
+}
+
+func (x *FixedText) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
 // The acts on the call that an agent may ask for, whatever its model says.
 type AllowedActs struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -262,7 +327,7 @@ type AllowedActs struct {
 
 func (x *AllowedActs) Reset() {
 	*x = AllowedActs{}
-	mi := &file_voice_nlu_v1_agent_proto_msgTypes[1]
+	mi := &file_voice_nlu_v1_agent_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -274,7 +339,7 @@ func (x *AllowedActs) String() string {
 func (*AllowedActs) ProtoMessage() {}
 
 func (x *AllowedActs) ProtoReflect() protoreflect.Message {
-	mi := &file_voice_nlu_v1_agent_proto_msgTypes[1]
+	mi := &file_voice_nlu_v1_agent_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -287,7 +352,7 @@ func (x *AllowedActs) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AllowedActs.ProtoReflect.Descriptor instead.
 func (*AllowedActs) Descriptor() ([]byte, []int) {
-	return file_voice_nlu_v1_agent_proto_rawDescGZIP(), []int{1}
+	return file_voice_nlu_v1_agent_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *AllowedActs) GetActs() []string {
@@ -318,7 +383,7 @@ type Destination struct {
 
 func (x *Destination) Reset() {
 	*x = Destination{}
-	mi := &file_voice_nlu_v1_agent_proto_msgTypes[2]
+	mi := &file_voice_nlu_v1_agent_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -330,7 +395,7 @@ func (x *Destination) String() string {
 func (*Destination) ProtoMessage() {}
 
 func (x *Destination) ProtoReflect() protoreflect.Message {
-	mi := &file_voice_nlu_v1_agent_proto_msgTypes[2]
+	mi := &file_voice_nlu_v1_agent_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -343,7 +408,7 @@ func (x *Destination) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Destination.ProtoReflect.Descriptor instead.
 func (*Destination) Descriptor() ([]byte, []int) {
-	return file_voice_nlu_v1_agent_proto_rawDescGZIP(), []int{2}
+	return file_voice_nlu_v1_agent_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Destination) GetName() string {
@@ -434,7 +499,7 @@ type AgentVoice struct {
 
 func (x *AgentVoice) Reset() {
 	*x = AgentVoice{}
-	mi := &file_voice_nlu_v1_agent_proto_msgTypes[3]
+	mi := &file_voice_nlu_v1_agent_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -446,7 +511,7 @@ func (x *AgentVoice) String() string {
 func (*AgentVoice) ProtoMessage() {}
 
 func (x *AgentVoice) ProtoReflect() protoreflect.Message {
-	mi := &file_voice_nlu_v1_agent_proto_msgTypes[3]
+	mi := &file_voice_nlu_v1_agent_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -459,7 +524,7 @@ func (x *AgentVoice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AgentVoice.ProtoReflect.Descriptor instead.
 func (*AgentVoice) Descriptor() ([]byte, []int) {
-	return file_voice_nlu_v1_agent_proto_rawDescGZIP(), []int{3}
+	return file_voice_nlu_v1_agent_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *AgentVoice) GetLanguageCode() string {
@@ -498,7 +563,7 @@ type Prompt struct {
 
 func (x *Prompt) Reset() {
 	*x = Prompt{}
-	mi := &file_voice_nlu_v1_agent_proto_msgTypes[4]
+	mi := &file_voice_nlu_v1_agent_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -510,7 +575,7 @@ func (x *Prompt) String() string {
 func (*Prompt) ProtoMessage() {}
 
 func (x *Prompt) ProtoReflect() protoreflect.Message {
-	mi := &file_voice_nlu_v1_agent_proto_msgTypes[4]
+	mi := &file_voice_nlu_v1_agent_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -523,7 +588,7 @@ func (x *Prompt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Prompt.ProtoReflect.Descriptor instead.
 func (*Prompt) Descriptor() ([]byte, []int) {
-	return file_voice_nlu_v1_agent_proto_rawDescGZIP(), []int{4}
+	return file_voice_nlu_v1_agent_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Prompt) GetKind() Prompt_Kind {
@@ -562,7 +627,7 @@ type LexiconEntry struct {
 
 func (x *LexiconEntry) Reset() {
 	*x = LexiconEntry{}
-	mi := &file_voice_nlu_v1_agent_proto_msgTypes[5]
+	mi := &file_voice_nlu_v1_agent_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -574,7 +639,7 @@ func (x *LexiconEntry) String() string {
 func (*LexiconEntry) ProtoMessage() {}
 
 func (x *LexiconEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_voice_nlu_v1_agent_proto_msgTypes[5]
+	mi := &file_voice_nlu_v1_agent_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -587,7 +652,7 @@ func (x *LexiconEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LexiconEntry.ProtoReflect.Descriptor instead.
 func (*LexiconEntry) Descriptor() ([]byte, []int) {
-	return file_voice_nlu_v1_agent_proto_rawDescGZIP(), []int{5}
+	return file_voice_nlu_v1_agent_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *LexiconEntry) GetWritten() string {
@@ -628,7 +693,7 @@ type AgentEndpointing struct {
 
 func (x *AgentEndpointing) Reset() {
 	*x = AgentEndpointing{}
-	mi := &file_voice_nlu_v1_agent_proto_msgTypes[6]
+	mi := &file_voice_nlu_v1_agent_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -640,7 +705,7 @@ func (x *AgentEndpointing) String() string {
 func (*AgentEndpointing) ProtoMessage() {}
 
 func (x *AgentEndpointing) ProtoReflect() protoreflect.Message {
-	mi := &file_voice_nlu_v1_agent_proto_msgTypes[6]
+	mi := &file_voice_nlu_v1_agent_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -653,7 +718,7 @@ func (x *AgentEndpointing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AgentEndpointing.ProtoReflect.Descriptor instead.
 func (*AgentEndpointing) Descriptor() ([]byte, []int) {
-	return file_voice_nlu_v1_agent_proto_rawDescGZIP(), []int{6}
+	return file_voice_nlu_v1_agent_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *AgentEndpointing) GetDraftPauseMs() int32 {
@@ -699,7 +764,7 @@ type AgentBargeIn struct {
 
 func (x *AgentBargeIn) Reset() {
 	*x = AgentBargeIn{}
-	mi := &file_voice_nlu_v1_agent_proto_msgTypes[7]
+	mi := &file_voice_nlu_v1_agent_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -711,7 +776,7 @@ func (x *AgentBargeIn) String() string {
 func (*AgentBargeIn) ProtoMessage() {}
 
 func (x *AgentBargeIn) ProtoReflect() protoreflect.Message {
-	mi := &file_voice_nlu_v1_agent_proto_msgTypes[7]
+	mi := &file_voice_nlu_v1_agent_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -724,7 +789,7 @@ func (x *AgentBargeIn) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AgentBargeIn.ProtoReflect.Descriptor instead.
 func (*AgentBargeIn) Descriptor() ([]byte, []int) {
-	return file_voice_nlu_v1_agent_proto_rawDescGZIP(), []int{7}
+	return file_voice_nlu_v1_agent_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *AgentBargeIn) GetMinSpeechMs() int32 {
@@ -752,7 +817,7 @@ var File_voice_nlu_v1_agent_proto protoreflect.FileDescriptor
 
 const file_voice_nlu_v1_agent_proto_rawDesc = "" +
 	"\n" +
-	"\x18voice/nlu/v1/agent.proto\x12\fvoice.nlu.v1\"\xaa\x04\n" +
+	"\x18voice/nlu/v1/agent.proto\x12\fvoice.nlu.v1\"\xe4\x04\n" +
 	"\fAgentProfile\x12\x19\n" +
 	"\bagent_id\x18\x01 \x01(\tR\aagentId\x120\n" +
 	"\x06voices\x18\x02 \x03(\v2\x18.voice.nlu.v1.AgentVoiceR\x06voices\x12%\n" +
@@ -765,7 +830,12 @@ const file_voice_nlu_v1_agent_proto_rawDesc = "" +
 	"\x06region\x18\v \x01(\tR\x06region\x12=\n" +
 	"\fdestinations\x18\f \x03(\v2\x19.voice.nlu.v1.DestinationR\fdestinations\x12<\n" +
 	"\fallowed_acts\x18\r \x01(\v2\x19.voice.nlu.v1.AllowedActsR\vallowedActs\x12\x18\n" +
-	"\atenants\x18\x0e \x03(\tR\atenants\"!\n" +
+	"\atenants\x18\x0e \x03(\tR\atenants\x128\n" +
+	"\vfixed_texts\x18\x0f \x03(\v2\x17.voice.nlu.v1.FixedTextR\n" +
+	"fixedTexts\"D\n" +
+	"\tFixedText\x12#\n" +
+	"\rlanguage_code\x18\x01 \x01(\tR\flanguageCode\x12\x12\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text\"!\n" +
 	"\vAllowedActs\x12\x12\n" +
 	"\x04acts\x18\x01 \x03(\tR\x04acts\"\x9a\x01\n" +
 	"\vDestination\x12\x12\n" +
@@ -823,32 +893,34 @@ func file_voice_nlu_v1_agent_proto_rawDescGZIP() []byte {
 }
 
 var file_voice_nlu_v1_agent_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_voice_nlu_v1_agent_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_voice_nlu_v1_agent_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_voice_nlu_v1_agent_proto_goTypes = []any{
 	(Prompt_Kind)(0),         // 0: voice.nlu.v1.Prompt.Kind
 	(*AgentProfile)(nil),     // 1: voice.nlu.v1.AgentProfile
-	(*AllowedActs)(nil),      // 2: voice.nlu.v1.AllowedActs
-	(*Destination)(nil),      // 3: voice.nlu.v1.Destination
-	(*AgentVoice)(nil),       // 4: voice.nlu.v1.AgentVoice
-	(*Prompt)(nil),           // 5: voice.nlu.v1.Prompt
-	(*LexiconEntry)(nil),     // 6: voice.nlu.v1.LexiconEntry
-	(*AgentEndpointing)(nil), // 7: voice.nlu.v1.AgentEndpointing
-	(*AgentBargeIn)(nil),     // 8: voice.nlu.v1.AgentBargeIn
+	(*FixedText)(nil),        // 2: voice.nlu.v1.FixedText
+	(*AllowedActs)(nil),      // 3: voice.nlu.v1.AllowedActs
+	(*Destination)(nil),      // 4: voice.nlu.v1.Destination
+	(*AgentVoice)(nil),       // 5: voice.nlu.v1.AgentVoice
+	(*Prompt)(nil),           // 6: voice.nlu.v1.Prompt
+	(*LexiconEntry)(nil),     // 7: voice.nlu.v1.LexiconEntry
+	(*AgentEndpointing)(nil), // 8: voice.nlu.v1.AgentEndpointing
+	(*AgentBargeIn)(nil),     // 9: voice.nlu.v1.AgentBargeIn
 }
 var file_voice_nlu_v1_agent_proto_depIdxs = []int32{
-	4, // 0: voice.nlu.v1.AgentProfile.voices:type_name -> voice.nlu.v1.AgentVoice
-	5, // 1: voice.nlu.v1.AgentProfile.prompts:type_name -> voice.nlu.v1.Prompt
-	6, // 2: voice.nlu.v1.AgentProfile.lexicon:type_name -> voice.nlu.v1.LexiconEntry
-	7, // 3: voice.nlu.v1.AgentProfile.endpointing:type_name -> voice.nlu.v1.AgentEndpointing
-	8, // 4: voice.nlu.v1.AgentProfile.barge_in:type_name -> voice.nlu.v1.AgentBargeIn
-	3, // 5: voice.nlu.v1.AgentProfile.destinations:type_name -> voice.nlu.v1.Destination
-	2, // 6: voice.nlu.v1.AgentProfile.allowed_acts:type_name -> voice.nlu.v1.AllowedActs
-	0, // 7: voice.nlu.v1.Prompt.kind:type_name -> voice.nlu.v1.Prompt.Kind
-	8, // [8:8] is the sub-list for method output_type
-	8, // [8:8] is the sub-list for method input_type
-	8, // [8:8] is the sub-list for extension type_name
-	8, // [8:8] is the sub-list for extension extendee
-	0, // [0:8] is the sub-list for field type_name
+	5, // 0: voice.nlu.v1.AgentProfile.voices:type_name -> voice.nlu.v1.AgentVoice
+	6, // 1: voice.nlu.v1.AgentProfile.prompts:type_name -> voice.nlu.v1.Prompt
+	7, // 2: voice.nlu.v1.AgentProfile.lexicon:type_name -> voice.nlu.v1.LexiconEntry
+	8, // 3: voice.nlu.v1.AgentProfile.endpointing:type_name -> voice.nlu.v1.AgentEndpointing
+	9, // 4: voice.nlu.v1.AgentProfile.barge_in:type_name -> voice.nlu.v1.AgentBargeIn
+	4, // 5: voice.nlu.v1.AgentProfile.destinations:type_name -> voice.nlu.v1.Destination
+	3, // 6: voice.nlu.v1.AgentProfile.allowed_acts:type_name -> voice.nlu.v1.AllowedActs
+	2, // 7: voice.nlu.v1.AgentProfile.fixed_texts:type_name -> voice.nlu.v1.FixedText
+	0, // 8: voice.nlu.v1.Prompt.kind:type_name -> voice.nlu.v1.Prompt.Kind
+	9, // [9:9] is the sub-list for method output_type
+	9, // [9:9] is the sub-list for method input_type
+	9, // [9:9] is the sub-list for extension type_name
+	9, // [9:9] is the sub-list for extension extendee
+	0, // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_voice_nlu_v1_agent_proto_init() }
@@ -856,7 +928,7 @@ func file_voice_nlu_v1_agent_proto_init() {
 	if File_voice_nlu_v1_agent_proto != nil {
 		return
 	}
-	file_voice_nlu_v1_agent_proto_msgTypes[2].OneofWrappers = []any{
+	file_voice_nlu_v1_agent_proto_msgTypes[3].OneofWrappers = []any{
 		(*Destination_Number)(nil),
 		(*Destination_SipUri)(nil),
 		(*Destination_Extension)(nil),
@@ -867,7 +939,7 @@ func file_voice_nlu_v1_agent_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_voice_nlu_v1_agent_proto_rawDesc), len(file_voice_nlu_v1_agent_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   8,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

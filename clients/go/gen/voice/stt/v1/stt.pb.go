@@ -84,6 +84,79 @@ func (MediaIdle_Reason) EnumDescriptor() ([]byte, []int) {
 	return file_voice_stt_v1_stt_proto_rawDescGZIP(), []int{3, 0}
 }
 
+// What it is.
+type LineEvent_Kind int32
+
+const (
+	// Never sent.
+	LineEvent_KIND_UNSPECIFIED LineEvent_Kind = 0
+	// A key in the sound (ITU-T Q.23), named by `key`.
+	LineEvent_KIND_DTMF LineEvent_Kind = 1
+	// Ring-back: the far telephone rings (ITU-T E.180).
+	LineEvent_KIND_RING_BACK LineEvent_Kind = 2
+	// Busy or congestion: on as long as off.
+	LineEvent_KIND_BUSY LineEvent_Kind = 3
+	// A tone that does not stop: nobody is on the line.
+	LineEvent_KIND_DIAL_TONE LineEvent_Kind = 4
+	// The calling tone of a fax machine (ITU-T T.30, CNG).
+	LineEvent_KIND_FAX_CALLING LineEvent_Kind = 5
+	// One lone tone, as an answering machine's behind its greeting.
+	LineEvent_KIND_BEEP LineEvent_Kind = 6
+	// Music, as on hold.
+	LineEvent_KIND_MUSIC LineEvent_Kind = 7
+)
+
+// Enum value maps for LineEvent_Kind.
+var (
+	LineEvent_Kind_name = map[int32]string{
+		0: "KIND_UNSPECIFIED",
+		1: "KIND_DTMF",
+		2: "KIND_RING_BACK",
+		3: "KIND_BUSY",
+		4: "KIND_DIAL_TONE",
+		5: "KIND_FAX_CALLING",
+		6: "KIND_BEEP",
+		7: "KIND_MUSIC",
+	}
+	LineEvent_Kind_value = map[string]int32{
+		"KIND_UNSPECIFIED": 0,
+		"KIND_DTMF":        1,
+		"KIND_RING_BACK":   2,
+		"KIND_BUSY":        3,
+		"KIND_DIAL_TONE":   4,
+		"KIND_FAX_CALLING": 5,
+		"KIND_BEEP":        6,
+		"KIND_MUSIC":       7,
+	}
+)
+
+func (x LineEvent_Kind) Enum() *LineEvent_Kind {
+	p := new(LineEvent_Kind)
+	*p = x
+	return p
+}
+
+func (x LineEvent_Kind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (LineEvent_Kind) Descriptor() protoreflect.EnumDescriptor {
+	return file_voice_stt_v1_stt_proto_enumTypes[1].Descriptor()
+}
+
+func (LineEvent_Kind) Type() protoreflect.EnumType {
+	return &file_voice_stt_v1_stt_proto_enumTypes[1]
+}
+
+func (x LineEvent_Kind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use LineEvent_Kind.Descriptor instead.
+func (LineEvent_Kind) EnumDescriptor() ([]byte, []int) {
+	return file_voice_stt_v1_stt_proto_rawDescGZIP(), []int{8, 0}
+}
+
 // Which edge.
 type SpeechActivity_Kind int32
 
@@ -121,11 +194,11 @@ func (x SpeechActivity_Kind) String() string {
 }
 
 func (SpeechActivity_Kind) Descriptor() protoreflect.EnumDescriptor {
-	return file_voice_stt_v1_stt_proto_enumTypes[1].Descriptor()
+	return file_voice_stt_v1_stt_proto_enumTypes[2].Descriptor()
 }
 
 func (SpeechActivity_Kind) Type() protoreflect.EnumType {
-	return &file_voice_stt_v1_stt_proto_enumTypes[1]
+	return &file_voice_stt_v1_stt_proto_enumTypes[2]
 }
 
 func (x SpeechActivity_Kind) Number() protoreflect.EnumNumber {
@@ -134,7 +207,7 @@ func (x SpeechActivity_Kind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use SpeechActivity_Kind.Descriptor instead.
 func (SpeechActivity_Kind) EnumDescriptor() ([]byte, []int) {
-	return file_voice_stt_v1_stt_proto_rawDescGZIP(), []int{8, 0}
+	return file_voice_stt_v1_stt_proto_rawDescGZIP(), []int{9, 0}
 }
 
 // How firm the text is.
@@ -182,11 +255,11 @@ func (x Transcript_Stage) String() string {
 }
 
 func (Transcript_Stage) Descriptor() protoreflect.EnumDescriptor {
-	return file_voice_stt_v1_stt_proto_enumTypes[2].Descriptor()
+	return file_voice_stt_v1_stt_proto_enumTypes[3].Descriptor()
 }
 
 func (Transcript_Stage) Type() protoreflect.EnumType {
-	return &file_voice_stt_v1_stt_proto_enumTypes[2]
+	return &file_voice_stt_v1_stt_proto_enumTypes[3]
 }
 
 func (x Transcript_Stage) Number() protoreflect.EnumNumber {
@@ -195,7 +268,7 @@ func (x Transcript_Stage) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Transcript_Stage.Descriptor instead.
 func (Transcript_Stage) EnumDescriptor() ([]byte, []int) {
-	return file_voice_stt_v1_stt_proto_rawDescGZIP(), []int{9, 0}
+	return file_voice_stt_v1_stt_proto_rawDescGZIP(), []int{10, 0}
 }
 
 // How it went.
@@ -235,11 +308,11 @@ func (x UtteranceSettled_Outcome) String() string {
 }
 
 func (UtteranceSettled_Outcome) Descriptor() protoreflect.EnumDescriptor {
-	return file_voice_stt_v1_stt_proto_enumTypes[3].Descriptor()
+	return file_voice_stt_v1_stt_proto_enumTypes[4].Descriptor()
 }
 
 func (UtteranceSettled_Outcome) Type() protoreflect.EnumType {
-	return &file_voice_stt_v1_stt_proto_enumTypes[3]
+	return &file_voice_stt_v1_stt_proto_enumTypes[4]
 }
 
 func (x UtteranceSettled_Outcome) Number() protoreflect.EnumNumber {
@@ -248,7 +321,7 @@ func (x UtteranceSettled_Outcome) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use UtteranceSettled_Outcome.Descriptor instead.
 func (UtteranceSettled_Outcome) EnumDescriptor() ([]byte, []int) {
-	return file_voice_stt_v1_stt_proto_rawDescGZIP(), []int{12, 0}
+	return file_voice_stt_v1_stt_proto_rawDescGZIP(), []int{14, 0}
 }
 
 // One message to the ear.
@@ -911,6 +984,7 @@ type StreamingRecognizeResponse struct {
 	//	*StreamingRecognizeResponse_UtteranceSettled
 	//	*StreamingRecognizeResponse_Progress
 	//	*StreamingRecognizeResponse_GoingAway
+	//	*StreamingRecognizeResponse_LineEvent
 	Response      isStreamingRecognizeResponse_Response `protobuf_oneof:"response"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1016,6 +1090,15 @@ func (x *StreamingRecognizeResponse) GetGoingAway() *v1.GoingAway {
 	return nil
 }
 
+func (x *StreamingRecognizeResponse) GetLineEvent() *LineEvent {
+	if x != nil {
+		if x, ok := x.Response.(*StreamingRecognizeResponse_LineEvent); ok {
+			return x.LineEvent
+		}
+	}
+	return nil
+}
+
 type isStreamingRecognizeResponse_Response interface {
 	isStreamingRecognizeResponse_Response()
 }
@@ -1055,6 +1138,11 @@ type StreamingRecognizeResponse_GoingAway struct {
 	GoingAway *v1.GoingAway `protobuf:"bytes,7,opt,name=going_away,json=goingAway,proto3,oneof"`
 }
 
+type StreamingRecognizeResponse_LineEvent struct {
+	// A key, or another sound of the line that is not speech.
+	LineEvent *LineEvent `protobuf:"bytes,8,opt,name=line_event,json=lineEvent,proto3,oneof"`
+}
+
 func (*StreamingRecognizeResponse_Engine) isStreamingRecognizeResponse_Response() {}
 
 func (*StreamingRecognizeResponse_SpeechActivity) isStreamingRecognizeResponse_Response() {}
@@ -1068,6 +1156,82 @@ func (*StreamingRecognizeResponse_UtteranceSettled) isStreamingRecognizeResponse
 func (*StreamingRecognizeResponse_Progress) isStreamingRecognizeResponse_Response() {}
 
 func (*StreamingRecognizeResponse_GoingAway) isStreamingRecognizeResponse_Response() {}
+
+func (*StreamingRecognizeResponse_LineEvent) isStreamingRecognizeResponse_Response() {}
+
+// A sound of the line: told once, as soon as it is certain. Such sound is never
+// speech.
+type LineEvent struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What it is. A client ignores a kind it does not know.
+	Kind LineEvent_Kind `protobuf:"varint,1,opt,name=kind,proto3,enum=voice.stt.v1.LineEvent_Kind" json:"kind,omitempty"`
+	// Its first sample.
+	StartSample int64 `protobuf:"varint,2,opt,name=start_sample,json=startSample,proto3" json:"start_sample,omitempty"`
+	// First sample after it as far as it was heard; it may go on.
+	EndSample int64 `protobuf:"varint,3,opt,name=end_sample,json=endSample,proto3" json:"end_sample,omitempty"`
+	// KIND_DTMF: one of 0-9, A-D, * or #.
+	Key           string `protobuf:"bytes,4,opt,name=key,proto3" json:"key,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LineEvent) Reset() {
+	*x = LineEvent{}
+	mi := &file_voice_stt_v1_stt_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LineEvent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LineEvent) ProtoMessage() {}
+
+func (x *LineEvent) ProtoReflect() protoreflect.Message {
+	mi := &file_voice_stt_v1_stt_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LineEvent.ProtoReflect.Descriptor instead.
+func (*LineEvent) Descriptor() ([]byte, []int) {
+	return file_voice_stt_v1_stt_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *LineEvent) GetKind() LineEvent_Kind {
+	if x != nil {
+		return x.Kind
+	}
+	return LineEvent_KIND_UNSPECIFIED
+}
+
+func (x *LineEvent) GetStartSample() int64 {
+	if x != nil {
+		return x.StartSample
+	}
+	return 0
+}
+
+func (x *LineEvent) GetEndSample() int64 {
+	if x != nil {
+		return x.EndSample
+	}
+	return 0
+}
+
+func (x *LineEvent) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
 
 // An edge of voice activity.
 type SpeechActivity struct {
@@ -1084,7 +1248,7 @@ type SpeechActivity struct {
 
 func (x *SpeechActivity) Reset() {
 	*x = SpeechActivity{}
-	mi := &file_voice_stt_v1_stt_proto_msgTypes[8]
+	mi := &file_voice_stt_v1_stt_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1096,7 +1260,7 @@ func (x *SpeechActivity) String() string {
 func (*SpeechActivity) ProtoMessage() {}
 
 func (x *SpeechActivity) ProtoReflect() protoreflect.Message {
-	mi := &file_voice_stt_v1_stt_proto_msgTypes[8]
+	mi := &file_voice_stt_v1_stt_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1109,7 +1273,7 @@ func (x *SpeechActivity) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpeechActivity.ProtoReflect.Descriptor instead.
 func (*SpeechActivity) Descriptor() ([]byte, []int) {
-	return file_voice_stt_v1_stt_proto_rawDescGZIP(), []int{8}
+	return file_voice_stt_v1_stt_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *SpeechActivity) GetKind() SpeechActivity_Kind {
@@ -1163,7 +1327,7 @@ type Transcript struct {
 
 func (x *Transcript) Reset() {
 	*x = Transcript{}
-	mi := &file_voice_stt_v1_stt_proto_msgTypes[9]
+	mi := &file_voice_stt_v1_stt_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1175,7 +1339,7 @@ func (x *Transcript) String() string {
 func (*Transcript) ProtoMessage() {}
 
 func (x *Transcript) ProtoReflect() protoreflect.Message {
-	mi := &file_voice_stt_v1_stt_proto_msgTypes[9]
+	mi := &file_voice_stt_v1_stt_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1188,7 +1352,7 @@ func (x *Transcript) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Transcript.ProtoReflect.Descriptor instead.
 func (*Transcript) Descriptor() ([]byte, []int) {
-	return file_voice_stt_v1_stt_proto_rawDescGZIP(), []int{9}
+	return file_voice_stt_v1_stt_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Transcript) GetUtteranceId() int64 {
@@ -1271,14 +1435,16 @@ type Segment struct {
 	// First sample after them.
 	EndSample int64 `protobuf:"varint,3,opt,name=end_sample,json=endSample,proto3" json:"end_sample,omitempty"`
 	// 0 to 1; absent when the engine does not say.
-	Confidence    *float32 `protobuf:"fixed32,4,opt,name=confidence,proto3,oneof" json:"confidence,omitempty"`
+	Confidence *float32 `protobuf:"fixed32,4,opt,name=confidence,proto3,oneof" json:"confidence,omitempty"`
+	// Its words with their places, where the engine has feature "words".
+	Words         []*Word `protobuf:"bytes,5,rep,name=words,proto3" json:"words,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Segment) Reset() {
 	*x = Segment{}
-	mi := &file_voice_stt_v1_stt_proto_msgTypes[10]
+	mi := &file_voice_stt_v1_stt_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1290,7 +1456,7 @@ func (x *Segment) String() string {
 func (*Segment) ProtoMessage() {}
 
 func (x *Segment) ProtoReflect() protoreflect.Message {
-	mi := &file_voice_stt_v1_stt_proto_msgTypes[10]
+	mi := &file_voice_stt_v1_stt_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1303,7 +1469,7 @@ func (x *Segment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Segment.ProtoReflect.Descriptor instead.
 func (*Segment) Descriptor() ([]byte, []int) {
-	return file_voice_stt_v1_stt_proto_rawDescGZIP(), []int{10}
+	return file_voice_stt_v1_stt_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Segment) GetText() string {
@@ -1334,6 +1500,86 @@ func (x *Segment) GetConfidence() float32 {
 	return 0
 }
 
+func (x *Segment) GetWords() []*Word {
+	if x != nil {
+		return x.Words
+	}
+	return nil
+}
+
+// A word of a segment with its place.
+type Word struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The word with its signs.
+	Text string `protobuf:"bytes,1,opt,name=text,proto3" json:"text,omitempty"`
+	// Its first sample.
+	StartSample int64 `protobuf:"varint,2,opt,name=start_sample,json=startSample,proto3" json:"start_sample,omitempty"`
+	// First sample after it.
+	EndSample int64 `protobuf:"varint,3,opt,name=end_sample,json=endSample,proto3" json:"end_sample,omitempty"`
+	// 0 to 1; absent when the engine does not say.
+	Confidence    *float32 `protobuf:"fixed32,4,opt,name=confidence,proto3,oneof" json:"confidence,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Word) Reset() {
+	*x = Word{}
+	mi := &file_voice_stt_v1_stt_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Word) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Word) ProtoMessage() {}
+
+func (x *Word) ProtoReflect() protoreflect.Message {
+	mi := &file_voice_stt_v1_stt_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Word.ProtoReflect.Descriptor instead.
+func (*Word) Descriptor() ([]byte, []int) {
+	return file_voice_stt_v1_stt_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *Word) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *Word) GetStartSample() int64 {
+	if x != nil {
+		return x.StartSample
+	}
+	return 0
+}
+
+func (x *Word) GetEndSample() int64 {
+	if x != nil {
+		return x.EndSample
+	}
+	return 0
+}
+
+func (x *Word) GetConfidence() float32 {
+	if x != nil && x.Confidence != nil {
+		return *x.Confidence
+	}
+	return 0
+}
+
 // Evidence on whether the caller has finished. The latest one holds.
 type TurnPrediction struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1354,7 +1600,7 @@ type TurnPrediction struct {
 
 func (x *TurnPrediction) Reset() {
 	*x = TurnPrediction{}
-	mi := &file_voice_stt_v1_stt_proto_msgTypes[11]
+	mi := &file_voice_stt_v1_stt_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1366,7 +1612,7 @@ func (x *TurnPrediction) String() string {
 func (*TurnPrediction) ProtoMessage() {}
 
 func (x *TurnPrediction) ProtoReflect() protoreflect.Message {
-	mi := &file_voice_stt_v1_stt_proto_msgTypes[11]
+	mi := &file_voice_stt_v1_stt_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1379,7 +1625,7 @@ func (x *TurnPrediction) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TurnPrediction.ProtoReflect.Descriptor instead.
 func (*TurnPrediction) Descriptor() ([]byte, []int) {
-	return file_voice_stt_v1_stt_proto_rawDescGZIP(), []int{11}
+	return file_voice_stt_v1_stt_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *TurnPrediction) GetUtteranceId() int64 {
@@ -1438,7 +1684,7 @@ type UtteranceSettled struct {
 
 func (x *UtteranceSettled) Reset() {
 	*x = UtteranceSettled{}
-	mi := &file_voice_stt_v1_stt_proto_msgTypes[12]
+	mi := &file_voice_stt_v1_stt_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1450,7 +1696,7 @@ func (x *UtteranceSettled) String() string {
 func (*UtteranceSettled) ProtoMessage() {}
 
 func (x *UtteranceSettled) ProtoReflect() protoreflect.Message {
-	mi := &file_voice_stt_v1_stt_proto_msgTypes[12]
+	mi := &file_voice_stt_v1_stt_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1463,7 +1709,7 @@ func (x *UtteranceSettled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UtteranceSettled.ProtoReflect.Descriptor instead.
 func (*UtteranceSettled) Descriptor() ([]byte, []int) {
-	return file_voice_stt_v1_stt_proto_rawDescGZIP(), []int{12}
+	return file_voice_stt_v1_stt_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *UtteranceSettled) GetUtteranceId() int64 {
@@ -1520,7 +1766,7 @@ type Progress struct {
 
 func (x *Progress) Reset() {
 	*x = Progress{}
-	mi := &file_voice_stt_v1_stt_proto_msgTypes[13]
+	mi := &file_voice_stt_v1_stt_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1532,7 +1778,7 @@ func (x *Progress) String() string {
 func (*Progress) ProtoMessage() {}
 
 func (x *Progress) ProtoReflect() protoreflect.Message {
-	mi := &file_voice_stt_v1_stt_proto_msgTypes[13]
+	mi := &file_voice_stt_v1_stt_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1545,7 +1791,7 @@ func (x *Progress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Progress.ProtoReflect.Descriptor instead.
 func (*Progress) Descriptor() ([]byte, []int) {
-	return file_voice_stt_v1_stt_proto_rawDescGZIP(), []int{13}
+	return file_voice_stt_v1_stt_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Progress) GetProcessedSample() int64 {
@@ -1564,7 +1810,7 @@ type DescribeEngineRequest struct {
 
 func (x *DescribeEngineRequest) Reset() {
 	*x = DescribeEngineRequest{}
-	mi := &file_voice_stt_v1_stt_proto_msgTypes[14]
+	mi := &file_voice_stt_v1_stt_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1576,7 +1822,7 @@ func (x *DescribeEngineRequest) String() string {
 func (*DescribeEngineRequest) ProtoMessage() {}
 
 func (x *DescribeEngineRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_voice_stt_v1_stt_proto_msgTypes[14]
+	mi := &file_voice_stt_v1_stt_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1589,7 +1835,7 @@ func (x *DescribeEngineRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DescribeEngineRequest.ProtoReflect.Descriptor instead.
 func (*DescribeEngineRequest) Descriptor() ([]byte, []int) {
-	return file_voice_stt_v1_stt_proto_rawDescGZIP(), []int{14}
+	return file_voice_stt_v1_stt_proto_rawDescGZIP(), []int{16}
 }
 
 // The engine behind this server.
@@ -1603,7 +1849,7 @@ type DescribeEngineResponse struct {
 
 func (x *DescribeEngineResponse) Reset() {
 	*x = DescribeEngineResponse{}
-	mi := &file_voice_stt_v1_stt_proto_msgTypes[15]
+	mi := &file_voice_stt_v1_stt_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1615,7 +1861,7 @@ func (x *DescribeEngineResponse) String() string {
 func (*DescribeEngineResponse) ProtoMessage() {}
 
 func (x *DescribeEngineResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_voice_stt_v1_stt_proto_msgTypes[15]
+	mi := &file_voice_stt_v1_stt_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1628,7 +1874,7 @@ func (x *DescribeEngineResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DescribeEngineResponse.ProtoReflect.Descriptor instead.
 func (*DescribeEngineResponse) Descriptor() ([]byte, []int) {
-	return file_voice_stt_v1_stt_proto_rawDescGZIP(), []int{15}
+	return file_voice_stt_v1_stt_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *DescribeEngineResponse) GetEngine() *v1.EngineInfo {
@@ -1651,7 +1897,7 @@ type TripProviderRequest struct {
 
 func (x *TripProviderRequest) Reset() {
 	*x = TripProviderRequest{}
-	mi := &file_voice_stt_v1_stt_proto_msgTypes[16]
+	mi := &file_voice_stt_v1_stt_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1663,7 +1909,7 @@ func (x *TripProviderRequest) String() string {
 func (*TripProviderRequest) ProtoMessage() {}
 
 func (x *TripProviderRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_voice_stt_v1_stt_proto_msgTypes[16]
+	mi := &file_voice_stt_v1_stt_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1676,7 +1922,7 @@ func (x *TripProviderRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TripProviderRequest.ProtoReflect.Descriptor instead.
 func (*TripProviderRequest) Descriptor() ([]byte, []int) {
-	return file_voice_stt_v1_stt_proto_rawDescGZIP(), []int{16}
+	return file_voice_stt_v1_stt_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *TripProviderRequest) GetProvider() string {
@@ -1704,7 +1950,7 @@ type TripProviderResponse struct {
 
 func (x *TripProviderResponse) Reset() {
 	*x = TripProviderResponse{}
-	mi := &file_voice_stt_v1_stt_proto_msgTypes[17]
+	mi := &file_voice_stt_v1_stt_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1716,7 +1962,7 @@ func (x *TripProviderResponse) String() string {
 func (*TripProviderResponse) ProtoMessage() {}
 
 func (x *TripProviderResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_voice_stt_v1_stt_proto_msgTypes[17]
+	mi := &file_voice_stt_v1_stt_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1729,7 +1975,7 @@ func (x *TripProviderResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TripProviderResponse.ProtoReflect.Descriptor instead.
 func (*TripProviderResponse) Descriptor() ([]byte, []int) {
-	return file_voice_stt_v1_stt_proto_rawDescGZIP(), []int{17}
+	return file_voice_stt_v1_stt_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *TripProviderResponse) GetProviders() []*v1.Provider {
@@ -1800,7 +2046,7 @@ const file_voice_stt_v1_stt_proto_rawDesc = "" +
 	"\x10UtteranceDiscard\x12\x1f\n" +
 	"\vfrom_sample\x18\x01 \x01(\x03R\n" +
 	"fromSample\x12\x1b\n" +
-	"\tto_sample\x18\x02 \x01(\x03R\btoSample\"\xeb\x03\n" +
+	"\tto_sample\x18\x02 \x01(\x03R\btoSample\"\xa5\x04\n" +
 	"\x1aStreamingRecognizeResponse\x123\n" +
 	"\x06engine\x18\x01 \x01(\v2\x19.voice.type.v1.EngineInfoH\x00R\x06engine\x12G\n" +
 	"\x0fspeech_activity\x18\x02 \x01(\v2\x1c.voice.stt.v1.SpeechActivityH\x00R\x0espeechActivity\x12:\n" +
@@ -1811,9 +2057,27 @@ const file_voice_stt_v1_stt_proto_rawDesc = "" +
 	"\x11utterance_settled\x18\x05 \x01(\v2\x1e.voice.stt.v1.UtteranceSettledH\x00R\x10utteranceSettled\x124\n" +
 	"\bprogress\x18\x06 \x01(\v2\x16.voice.stt.v1.ProgressH\x00R\bprogress\x129\n" +
 	"\n" +
-	"going_away\x18\a \x01(\v2\x18.voice.type.v1.GoingAwayH\x00R\tgoingAwayB\n" +
+	"going_away\x18\a \x01(\v2\x18.voice.type.v1.GoingAwayH\x00R\tgoingAway\x128\n" +
 	"\n" +
-	"\bresponse\"\xb1\x01\n" +
+	"line_event\x18\b \x01(\v2\x17.voice.stt.v1.LineEventH\x00R\tlineEventB\n" +
+	"\n" +
+	"\bresponse\"\xab\x02\n" +
+	"\tLineEvent\x120\n" +
+	"\x04kind\x18\x01 \x01(\x0e2\x1c.voice.stt.v1.LineEvent.KindR\x04kind\x12!\n" +
+	"\fstart_sample\x18\x02 \x01(\x03R\vstartSample\x12\x1d\n" +
+	"\n" +
+	"end_sample\x18\x03 \x01(\x03R\tendSample\x12\x10\n" +
+	"\x03key\x18\x04 \x01(\tR\x03key\"\x97\x01\n" +
+	"\x04Kind\x12\x14\n" +
+	"\x10KIND_UNSPECIFIED\x10\x00\x12\r\n" +
+	"\tKIND_DTMF\x10\x01\x12\x12\n" +
+	"\x0eKIND_RING_BACK\x10\x02\x12\r\n" +
+	"\tKIND_BUSY\x10\x03\x12\x12\n" +
+	"\x0eKIND_DIAL_TONE\x10\x04\x12\x14\n" +
+	"\x10KIND_FAX_CALLING\x10\x05\x12\r\n" +
+	"\tKIND_BEEP\x10\x06\x12\x0e\n" +
+	"\n" +
+	"KIND_MUSIC\x10\a\"\xb1\x01\n" +
 	"\x0eSpeechActivity\x125\n" +
 	"\x04kind\x18\x01 \x01(\x0e2!.voice.stt.v1.SpeechActivity.KindR\x04kind\x12\x16\n" +
 	"\x06sample\x18\x02 \x01(\x03R\x06sample\x12\x14\n" +
@@ -1845,8 +2109,18 @@ const file_voice_stt_v1_stt_proto_rawDesc = "" +
 	"\vSTAGE_DRAFT\x10\x02\x12\x11\n" +
 	"\rSTAGE_SETTLED\x10\x03\x12\x13\n" +
 	"\x0fSTAGE_CORRECTED\x10\x04B\r\n" +
-	"\v_confidence\"\x93\x01\n" +
+	"\v_confidence\"\xbd\x01\n" +
 	"\aSegment\x12\x12\n" +
+	"\x04text\x18\x01 \x01(\tR\x04text\x12!\n" +
+	"\fstart_sample\x18\x02 \x01(\x03R\vstartSample\x12\x1d\n" +
+	"\n" +
+	"end_sample\x18\x03 \x01(\x03R\tendSample\x12#\n" +
+	"\n" +
+	"confidence\x18\x04 \x01(\x02H\x00R\n" +
+	"confidence\x88\x01\x01\x12(\n" +
+	"\x05words\x18\x05 \x03(\v2\x12.voice.stt.v1.WordR\x05wordsB\r\n" +
+	"\v_confidence\"\x90\x01\n" +
+	"\x04Word\x12\x12\n" +
 	"\x04text\x18\x01 \x01(\tR\x04text\x12!\n" +
 	"\fstart_sample\x18\x02 \x01(\x03R\vstartSample\x12\x1d\n" +
 	"\n" +
@@ -1905,80 +2179,86 @@ func file_voice_stt_v1_stt_proto_rawDescGZIP() []byte {
 	return file_voice_stt_v1_stt_proto_rawDescData
 }
 
-var file_voice_stt_v1_stt_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_voice_stt_v1_stt_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_voice_stt_v1_stt_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
+var file_voice_stt_v1_stt_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
 var file_voice_stt_v1_stt_proto_goTypes = []any{
 	(MediaIdle_Reason)(0),              // 0: voice.stt.v1.MediaIdle.Reason
-	(SpeechActivity_Kind)(0),           // 1: voice.stt.v1.SpeechActivity.Kind
-	(Transcript_Stage)(0),              // 2: voice.stt.v1.Transcript.Stage
-	(UtteranceSettled_Outcome)(0),      // 3: voice.stt.v1.UtteranceSettled.Outcome
-	(*StreamingRecognizeRequest)(nil),  // 4: voice.stt.v1.StreamingRecognizeRequest
-	(*RecognitionConfig)(nil),          // 5: voice.stt.v1.RecognitionConfig
-	(*EndpointingConfig)(nil),          // 6: voice.stt.v1.EndpointingConfig
-	(*MediaIdle)(nil),                  // 7: voice.stt.v1.MediaIdle
-	(*RecognitionUpdate)(nil),          // 8: voice.stt.v1.RecognitionUpdate
-	(*UtteranceEnd)(nil),               // 9: voice.stt.v1.UtteranceEnd
-	(*UtteranceDiscard)(nil),           // 10: voice.stt.v1.UtteranceDiscard
-	(*StreamingRecognizeResponse)(nil), // 11: voice.stt.v1.StreamingRecognizeResponse
-	(*SpeechActivity)(nil),             // 12: voice.stt.v1.SpeechActivity
-	(*Transcript)(nil),                 // 13: voice.stt.v1.Transcript
-	(*Segment)(nil),                    // 14: voice.stt.v1.Segment
-	(*TurnPrediction)(nil),             // 15: voice.stt.v1.TurnPrediction
-	(*UtteranceSettled)(nil),           // 16: voice.stt.v1.UtteranceSettled
-	(*Progress)(nil),                   // 17: voice.stt.v1.Progress
-	(*DescribeEngineRequest)(nil),      // 18: voice.stt.v1.DescribeEngineRequest
-	(*DescribeEngineResponse)(nil),     // 19: voice.stt.v1.DescribeEngineResponse
-	(*TripProviderRequest)(nil),        // 20: voice.stt.v1.TripProviderRequest
-	(*TripProviderResponse)(nil),       // 21: voice.stt.v1.TripProviderResponse
-	(*v1.AudioChunk)(nil),              // 22: voice.type.v1.AudioChunk
-	(*v1.AudioFormat)(nil),             // 23: voice.type.v1.AudioFormat
-	(*timestamppb.Timestamp)(nil),      // 24: google.protobuf.Timestamp
-	(*v1.ExpectedInput)(nil),           // 25: voice.type.v1.ExpectedInput
-	(*v1.EngineInfo)(nil),              // 26: voice.type.v1.EngineInfo
-	(*v1.GoingAway)(nil),               // 27: voice.type.v1.GoingAway
-	(*v1.Timing)(nil),                  // 28: voice.type.v1.Timing
-	(*v1.TraceContext)(nil),            // 29: voice.type.v1.TraceContext
-	(*v1.Provider)(nil),                // 30: voice.type.v1.Provider
+	(LineEvent_Kind)(0),                // 1: voice.stt.v1.LineEvent.Kind
+	(SpeechActivity_Kind)(0),           // 2: voice.stt.v1.SpeechActivity.Kind
+	(Transcript_Stage)(0),              // 3: voice.stt.v1.Transcript.Stage
+	(UtteranceSettled_Outcome)(0),      // 4: voice.stt.v1.UtteranceSettled.Outcome
+	(*StreamingRecognizeRequest)(nil),  // 5: voice.stt.v1.StreamingRecognizeRequest
+	(*RecognitionConfig)(nil),          // 6: voice.stt.v1.RecognitionConfig
+	(*EndpointingConfig)(nil),          // 7: voice.stt.v1.EndpointingConfig
+	(*MediaIdle)(nil),                  // 8: voice.stt.v1.MediaIdle
+	(*RecognitionUpdate)(nil),          // 9: voice.stt.v1.RecognitionUpdate
+	(*UtteranceEnd)(nil),               // 10: voice.stt.v1.UtteranceEnd
+	(*UtteranceDiscard)(nil),           // 11: voice.stt.v1.UtteranceDiscard
+	(*StreamingRecognizeResponse)(nil), // 12: voice.stt.v1.StreamingRecognizeResponse
+	(*LineEvent)(nil),                  // 13: voice.stt.v1.LineEvent
+	(*SpeechActivity)(nil),             // 14: voice.stt.v1.SpeechActivity
+	(*Transcript)(nil),                 // 15: voice.stt.v1.Transcript
+	(*Segment)(nil),                    // 16: voice.stt.v1.Segment
+	(*Word)(nil),                       // 17: voice.stt.v1.Word
+	(*TurnPrediction)(nil),             // 18: voice.stt.v1.TurnPrediction
+	(*UtteranceSettled)(nil),           // 19: voice.stt.v1.UtteranceSettled
+	(*Progress)(nil),                   // 20: voice.stt.v1.Progress
+	(*DescribeEngineRequest)(nil),      // 21: voice.stt.v1.DescribeEngineRequest
+	(*DescribeEngineResponse)(nil),     // 22: voice.stt.v1.DescribeEngineResponse
+	(*TripProviderRequest)(nil),        // 23: voice.stt.v1.TripProviderRequest
+	(*TripProviderResponse)(nil),       // 24: voice.stt.v1.TripProviderResponse
+	(*v1.AudioChunk)(nil),              // 25: voice.type.v1.AudioChunk
+	(*v1.AudioFormat)(nil),             // 26: voice.type.v1.AudioFormat
+	(*timestamppb.Timestamp)(nil),      // 27: google.protobuf.Timestamp
+	(*v1.ExpectedInput)(nil),           // 28: voice.type.v1.ExpectedInput
+	(*v1.EngineInfo)(nil),              // 29: voice.type.v1.EngineInfo
+	(*v1.GoingAway)(nil),               // 30: voice.type.v1.GoingAway
+	(*v1.Timing)(nil),                  // 31: voice.type.v1.Timing
+	(*v1.TraceContext)(nil),            // 32: voice.type.v1.TraceContext
+	(*v1.Provider)(nil),                // 33: voice.type.v1.Provider
 }
 var file_voice_stt_v1_stt_proto_depIdxs = []int32{
-	5,  // 0: voice.stt.v1.StreamingRecognizeRequest.config:type_name -> voice.stt.v1.RecognitionConfig
-	22, // 1: voice.stt.v1.StreamingRecognizeRequest.audio:type_name -> voice.type.v1.AudioChunk
-	7,  // 2: voice.stt.v1.StreamingRecognizeRequest.media_idle:type_name -> voice.stt.v1.MediaIdle
-	8,  // 3: voice.stt.v1.StreamingRecognizeRequest.update:type_name -> voice.stt.v1.RecognitionUpdate
-	9,  // 4: voice.stt.v1.StreamingRecognizeRequest.utterance_end:type_name -> voice.stt.v1.UtteranceEnd
-	10, // 5: voice.stt.v1.StreamingRecognizeRequest.utterance_discard:type_name -> voice.stt.v1.UtteranceDiscard
-	23, // 6: voice.stt.v1.RecognitionConfig.audio_format:type_name -> voice.type.v1.AudioFormat
-	24, // 7: voice.stt.v1.RecognitionConfig.start_time:type_name -> google.protobuf.Timestamp
-	6,  // 8: voice.stt.v1.RecognitionConfig.endpointing:type_name -> voice.stt.v1.EndpointingConfig
+	6,  // 0: voice.stt.v1.StreamingRecognizeRequest.config:type_name -> voice.stt.v1.RecognitionConfig
+	25, // 1: voice.stt.v1.StreamingRecognizeRequest.audio:type_name -> voice.type.v1.AudioChunk
+	8,  // 2: voice.stt.v1.StreamingRecognizeRequest.media_idle:type_name -> voice.stt.v1.MediaIdle
+	9,  // 3: voice.stt.v1.StreamingRecognizeRequest.update:type_name -> voice.stt.v1.RecognitionUpdate
+	10, // 4: voice.stt.v1.StreamingRecognizeRequest.utterance_end:type_name -> voice.stt.v1.UtteranceEnd
+	11, // 5: voice.stt.v1.StreamingRecognizeRequest.utterance_discard:type_name -> voice.stt.v1.UtteranceDiscard
+	26, // 6: voice.stt.v1.RecognitionConfig.audio_format:type_name -> voice.type.v1.AudioFormat
+	27, // 7: voice.stt.v1.RecognitionConfig.start_time:type_name -> google.protobuf.Timestamp
+	7,  // 8: voice.stt.v1.RecognitionConfig.endpointing:type_name -> voice.stt.v1.EndpointingConfig
 	0,  // 9: voice.stt.v1.MediaIdle.reason:type_name -> voice.stt.v1.MediaIdle.Reason
-	25, // 10: voice.stt.v1.RecognitionUpdate.expected_input:type_name -> voice.type.v1.ExpectedInput
-	26, // 11: voice.stt.v1.StreamingRecognizeResponse.engine:type_name -> voice.type.v1.EngineInfo
-	12, // 12: voice.stt.v1.StreamingRecognizeResponse.speech_activity:type_name -> voice.stt.v1.SpeechActivity
-	13, // 13: voice.stt.v1.StreamingRecognizeResponse.transcript:type_name -> voice.stt.v1.Transcript
-	15, // 14: voice.stt.v1.StreamingRecognizeResponse.turn_prediction:type_name -> voice.stt.v1.TurnPrediction
-	16, // 15: voice.stt.v1.StreamingRecognizeResponse.utterance_settled:type_name -> voice.stt.v1.UtteranceSettled
-	17, // 16: voice.stt.v1.StreamingRecognizeResponse.progress:type_name -> voice.stt.v1.Progress
-	27, // 17: voice.stt.v1.StreamingRecognizeResponse.going_away:type_name -> voice.type.v1.GoingAway
-	1,  // 18: voice.stt.v1.SpeechActivity.kind:type_name -> voice.stt.v1.SpeechActivity.Kind
-	2,  // 19: voice.stt.v1.Transcript.stage:type_name -> voice.stt.v1.Transcript.Stage
-	14, // 20: voice.stt.v1.Transcript.segments:type_name -> voice.stt.v1.Segment
-	28, // 21: voice.stt.v1.Transcript.timing:type_name -> voice.type.v1.Timing
-	29, // 22: voice.stt.v1.Transcript.trace_context:type_name -> voice.type.v1.TraceContext
-	3,  // 23: voice.stt.v1.UtteranceSettled.outcome:type_name -> voice.stt.v1.UtteranceSettled.Outcome
-	28, // 24: voice.stt.v1.UtteranceSettled.timing:type_name -> voice.type.v1.Timing
-	26, // 25: voice.stt.v1.DescribeEngineResponse.engine:type_name -> voice.type.v1.EngineInfo
-	30, // 26: voice.stt.v1.TripProviderResponse.providers:type_name -> voice.type.v1.Provider
-	4,  // 27: voice.stt.v1.SttService.StreamingRecognize:input_type -> voice.stt.v1.StreamingRecognizeRequest
-	18, // 28: voice.stt.v1.SttService.DescribeEngine:input_type -> voice.stt.v1.DescribeEngineRequest
-	20, // 29: voice.stt.v1.SttService.TripProvider:input_type -> voice.stt.v1.TripProviderRequest
-	11, // 30: voice.stt.v1.SttService.StreamingRecognize:output_type -> voice.stt.v1.StreamingRecognizeResponse
-	19, // 31: voice.stt.v1.SttService.DescribeEngine:output_type -> voice.stt.v1.DescribeEngineResponse
-	21, // 32: voice.stt.v1.SttService.TripProvider:output_type -> voice.stt.v1.TripProviderResponse
-	30, // [30:33] is the sub-list for method output_type
-	27, // [27:30] is the sub-list for method input_type
-	27, // [27:27] is the sub-list for extension type_name
-	27, // [27:27] is the sub-list for extension extendee
-	0,  // [0:27] is the sub-list for field type_name
+	28, // 10: voice.stt.v1.RecognitionUpdate.expected_input:type_name -> voice.type.v1.ExpectedInput
+	29, // 11: voice.stt.v1.StreamingRecognizeResponse.engine:type_name -> voice.type.v1.EngineInfo
+	14, // 12: voice.stt.v1.StreamingRecognizeResponse.speech_activity:type_name -> voice.stt.v1.SpeechActivity
+	15, // 13: voice.stt.v1.StreamingRecognizeResponse.transcript:type_name -> voice.stt.v1.Transcript
+	18, // 14: voice.stt.v1.StreamingRecognizeResponse.turn_prediction:type_name -> voice.stt.v1.TurnPrediction
+	19, // 15: voice.stt.v1.StreamingRecognizeResponse.utterance_settled:type_name -> voice.stt.v1.UtteranceSettled
+	20, // 16: voice.stt.v1.StreamingRecognizeResponse.progress:type_name -> voice.stt.v1.Progress
+	30, // 17: voice.stt.v1.StreamingRecognizeResponse.going_away:type_name -> voice.type.v1.GoingAway
+	13, // 18: voice.stt.v1.StreamingRecognizeResponse.line_event:type_name -> voice.stt.v1.LineEvent
+	1,  // 19: voice.stt.v1.LineEvent.kind:type_name -> voice.stt.v1.LineEvent.Kind
+	2,  // 20: voice.stt.v1.SpeechActivity.kind:type_name -> voice.stt.v1.SpeechActivity.Kind
+	3,  // 21: voice.stt.v1.Transcript.stage:type_name -> voice.stt.v1.Transcript.Stage
+	16, // 22: voice.stt.v1.Transcript.segments:type_name -> voice.stt.v1.Segment
+	31, // 23: voice.stt.v1.Transcript.timing:type_name -> voice.type.v1.Timing
+	32, // 24: voice.stt.v1.Transcript.trace_context:type_name -> voice.type.v1.TraceContext
+	17, // 25: voice.stt.v1.Segment.words:type_name -> voice.stt.v1.Word
+	4,  // 26: voice.stt.v1.UtteranceSettled.outcome:type_name -> voice.stt.v1.UtteranceSettled.Outcome
+	31, // 27: voice.stt.v1.UtteranceSettled.timing:type_name -> voice.type.v1.Timing
+	29, // 28: voice.stt.v1.DescribeEngineResponse.engine:type_name -> voice.type.v1.EngineInfo
+	33, // 29: voice.stt.v1.TripProviderResponse.providers:type_name -> voice.type.v1.Provider
+	5,  // 30: voice.stt.v1.SttService.StreamingRecognize:input_type -> voice.stt.v1.StreamingRecognizeRequest
+	21, // 31: voice.stt.v1.SttService.DescribeEngine:input_type -> voice.stt.v1.DescribeEngineRequest
+	23, // 32: voice.stt.v1.SttService.TripProvider:input_type -> voice.stt.v1.TripProviderRequest
+	12, // 33: voice.stt.v1.SttService.StreamingRecognize:output_type -> voice.stt.v1.StreamingRecognizeResponse
+	22, // 34: voice.stt.v1.SttService.DescribeEngine:output_type -> voice.stt.v1.DescribeEngineResponse
+	24, // 35: voice.stt.v1.SttService.TripProvider:output_type -> voice.stt.v1.TripProviderResponse
+	33, // [33:36] is the sub-list for method output_type
+	30, // [30:33] is the sub-list for method input_type
+	30, // [30:30] is the sub-list for extension type_name
+	30, // [30:30] is the sub-list for extension extendee
+	0,  // [0:30] is the sub-list for field type_name
 }
 
 func init() { file_voice_stt_v1_stt_proto_init() }
@@ -2003,16 +2283,18 @@ func file_voice_stt_v1_stt_proto_init() {
 		(*StreamingRecognizeResponse_UtteranceSettled)(nil),
 		(*StreamingRecognizeResponse_Progress)(nil),
 		(*StreamingRecognizeResponse_GoingAway)(nil),
+		(*StreamingRecognizeResponse_LineEvent)(nil),
 	}
-	file_voice_stt_v1_stt_proto_msgTypes[9].OneofWrappers = []any{}
 	file_voice_stt_v1_stt_proto_msgTypes[10].OneofWrappers = []any{}
+	file_voice_stt_v1_stt_proto_msgTypes[11].OneofWrappers = []any{}
+	file_voice_stt_v1_stt_proto_msgTypes[12].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_voice_stt_v1_stt_proto_rawDesc), len(file_voice_stt_v1_stt_proto_rawDesc)),
-			NumEnums:      4,
-			NumMessages:   18,
+			NumEnums:      5,
+			NumMessages:   20,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

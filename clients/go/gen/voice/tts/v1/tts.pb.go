@@ -22,6 +22,180 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Whether sound that was made once is kept and used again. Kept sound belongs
+// to the tenant of `config`.
+type SpeechCaching int32
+
+const (
+	// As for FREQUENT.
+	SpeechCaching_SPEECH_CACHING_UNSPECIFIED SpeechCaching = 0
+	// A clause that several calls have asked for is kept.
+	SpeechCaching_SPEECH_CACHING_FREQUENT SpeechCaching = 1
+	// A fixed text: kept as soon as it is made.
+	SpeechCaching_SPEECH_CACHING_KEPT SpeechCaching = 2
+	// Neither looked up nor kept.
+	SpeechCaching_SPEECH_CACHING_FORBIDDEN SpeechCaching = 3
+)
+
+// Enum value maps for SpeechCaching.
+var (
+	SpeechCaching_name = map[int32]string{
+		0: "SPEECH_CACHING_UNSPECIFIED",
+		1: "SPEECH_CACHING_FREQUENT",
+		2: "SPEECH_CACHING_KEPT",
+		3: "SPEECH_CACHING_FORBIDDEN",
+	}
+	SpeechCaching_value = map[string]int32{
+		"SPEECH_CACHING_UNSPECIFIED": 0,
+		"SPEECH_CACHING_FREQUENT":    1,
+		"SPEECH_CACHING_KEPT":        2,
+		"SPEECH_CACHING_FORBIDDEN":   3,
+	}
+)
+
+func (x SpeechCaching) Enum() *SpeechCaching {
+	p := new(SpeechCaching)
+	*p = x
+	return p
+}
+
+func (x SpeechCaching) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (SpeechCaching) Descriptor() protoreflect.EnumDescriptor {
+	return file_voice_tts_v1_tts_proto_enumTypes[0].Descriptor()
+}
+
+func (SpeechCaching) Type() protoreflect.EnumType {
+	return &file_voice_tts_v1_tts_proto_enumTypes[0]
+}
+
+func (x SpeechCaching) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use SpeechCaching.Descriptor instead.
+func (SpeechCaching) EnumDescriptor() ([]byte, []int) {
+	return file_voice_tts_v1_tts_proto_rawDescGZIP(), []int{0}
+}
+
+// What sound is for.
+type SynthesisPurpose int32
+
+const (
+	// As for LIVE.
+	SynthesisPurpose_SYNTHESIS_PURPOSE_UNSPECIFIED SynthesisPurpose = 0
+	// Somebody waits for it.
+	SynthesisPurpose_SYNTHESIS_PURPOSE_LIVE SynthesisPurpose = 1
+	// To be there when live turns say the same: calls go before it, and it is
+	// kept unless `caching` says otherwise.
+	SynthesisPurpose_SYNTHESIS_PURPOSE_AHEAD SynthesisPurpose = 2
+	// The same for what is played by itself, never beside live sound: the server
+	// may speak it with a better engine than it has for calls.
+	SynthesisPurpose_SYNTHESIS_PURPOSE_RECORDING SynthesisPurpose = 3
+)
+
+// Enum value maps for SynthesisPurpose.
+var (
+	SynthesisPurpose_name = map[int32]string{
+		0: "SYNTHESIS_PURPOSE_UNSPECIFIED",
+		1: "SYNTHESIS_PURPOSE_LIVE",
+		2: "SYNTHESIS_PURPOSE_AHEAD",
+		3: "SYNTHESIS_PURPOSE_RECORDING",
+	}
+	SynthesisPurpose_value = map[string]int32{
+		"SYNTHESIS_PURPOSE_UNSPECIFIED": 0,
+		"SYNTHESIS_PURPOSE_LIVE":        1,
+		"SYNTHESIS_PURPOSE_AHEAD":       2,
+		"SYNTHESIS_PURPOSE_RECORDING":   3,
+	}
+)
+
+func (x SynthesisPurpose) Enum() *SynthesisPurpose {
+	p := new(SynthesisPurpose)
+	*p = x
+	return p
+}
+
+func (x SynthesisPurpose) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (SynthesisPurpose) Descriptor() protoreflect.EnumDescriptor {
+	return file_voice_tts_v1_tts_proto_enumTypes[1].Descriptor()
+}
+
+func (SynthesisPurpose) Type() protoreflect.EnumType {
+	return &file_voice_tts_v1_tts_proto_enumTypes[1]
+}
+
+func (x SynthesisPurpose) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use SynthesisPurpose.Descriptor instead.
+func (SynthesisPurpose) EnumDescriptor() ([]byte, []int) {
+	return file_voice_tts_v1_tts_proto_rawDescGZIP(), []int{1}
+}
+
+// What a text is.
+type SayAs int32
+
+const (
+	// As its words and figures say.
+	SayAs_SAY_AS_UNSPECIFIED SayAs = 0
+	// Each digit by itself.
+	SayAs_SAY_AS_DIGITS SayAs = 1
+	// Letter by letter, digits by themselves.
+	SayAs_SAY_AS_SPELLING SayAs = 2
+	// A telephone number: digit by digit, in the groups it is written in.
+	SayAs_SAY_AS_TELEPHONE SayAs = 3
+)
+
+// Enum value maps for SayAs.
+var (
+	SayAs_name = map[int32]string{
+		0: "SAY_AS_UNSPECIFIED",
+		1: "SAY_AS_DIGITS",
+		2: "SAY_AS_SPELLING",
+		3: "SAY_AS_TELEPHONE",
+	}
+	SayAs_value = map[string]int32{
+		"SAY_AS_UNSPECIFIED": 0,
+		"SAY_AS_DIGITS":      1,
+		"SAY_AS_SPELLING":    2,
+		"SAY_AS_TELEPHONE":   3,
+	}
+)
+
+func (x SayAs) Enum() *SayAs {
+	p := new(SayAs)
+	*p = x
+	return p
+}
+
+func (x SayAs) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (SayAs) Descriptor() protoreflect.EnumDescriptor {
+	return file_voice_tts_v1_tts_proto_enumTypes[2].Descriptor()
+}
+
+func (SayAs) Type() protoreflect.EnumType {
+	return &file_voice_tts_v1_tts_proto_enumTypes[2]
+}
+
+func (x SayAs) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use SayAs.Descriptor instead.
+func (SayAs) EnumDescriptor() ([]byte, []int) {
+	return file_voice_tts_v1_tts_proto_rawDescGZIP(), []int{2}
+}
+
 // How the place is known.
 type SpokenText_MarkTiming int32
 
@@ -59,11 +233,11 @@ func (x SpokenText_MarkTiming) String() string {
 }
 
 func (SpokenText_MarkTiming) Descriptor() protoreflect.EnumDescriptor {
-	return file_voice_tts_v1_tts_proto_enumTypes[0].Descriptor()
+	return file_voice_tts_v1_tts_proto_enumTypes[3].Descriptor()
 }
 
 func (SpokenText_MarkTiming) Type() protoreflect.EnumType {
-	return &file_voice_tts_v1_tts_proto_enumTypes[0]
+	return &file_voice_tts_v1_tts_proto_enumTypes[3]
 }
 
 func (x SpokenText_MarkTiming) Number() protoreflect.EnumNumber {
@@ -230,7 +404,11 @@ type SynthesisConfig struct {
 	// The visit of a caller that this stream is for, as 32 hexadecimal digits:
 	// 128 random bits that the client draws anew for each visit and gives to all
 	// its streams. Idempotency keys are made of it; empty: of call_id.
-	VisitId       string `protobuf:"bytes,15,opt,name=visit_id,json=visitId,proto3" json:"visit_id,omitempty"`
+	VisitId string `protobuf:"bytes,15,opt,name=visit_id,json=visitId,proto3" json:"visit_id,omitempty"`
+	// Whether the sound of its texts is kept, for text that does not say.
+	Caching SpeechCaching `protobuf:"varint,16,opt,name=caching,proto3,enum=voice.tts.v1.SpeechCaching" json:"caching,omitempty"`
+	// What the sound is for.
+	Purpose       SynthesisPurpose `protobuf:"varint,17,opt,name=purpose,proto3,enum=voice.tts.v1.SynthesisPurpose" json:"purpose,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -356,6 +534,20 @@ func (x *SynthesisConfig) GetVisitId() string {
 	return ""
 }
 
+func (x *SynthesisConfig) GetCaching() SpeechCaching {
+	if x != nil {
+		return x.Caching
+	}
+	return SpeechCaching_SPEECH_CACHING_UNSPECIFIED
+}
+
+func (x *SynthesisConfig) GetPurpose() SynthesisPurpose {
+	if x != nil {
+		return x.Purpose
+	}
+	return SynthesisPurpose_SYNTHESIS_PURPOSE_UNSPECIFIED
+}
+
 // How to say one word.
 type Pronunciation struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -439,7 +631,18 @@ type TurnText struct {
 	// points. Not 0 when a fresh stream goes on from heard_offset.
 	StartOffset int64 `protobuf:"varint,7,opt,name=start_offset,json=startOffset,proto3" json:"start_offset,omitempty"`
 	// First text of a turn only: the turn's trace.
-	TraceContext  *v1.TraceContext `protobuf:"bytes,8,opt,name=trace_context,json=traceContext,proto3" json:"trace_context,omitempty"`
+	TraceContext *v1.TraceContext `protobuf:"bytes,8,opt,name=trace_context,json=traceContext,proto3" json:"trace_context,omitempty"`
+	// Whether the sound of this text is kept; UNSPECIFIED: as `config` says.
+	Caching SpeechCaching `protobuf:"varint,9,opt,name=caching,proto3,enum=voice.tts.v1.SpeechCaching" json:"caching,omitempty"`
+	// How much higher than the voice's own pitch, in semitones, -12 to 12. Heeded
+	// by engines that have a control for it.
+	PitchSemitones float32 `protobuf:"fixed32,10,opt,name=pitch_semitones,json=pitchSemitones,proto3" json:"pitch_semitones,omitempty"`
+	// The pause before this text, in milliseconds, 0 to 10000, where the turn has
+	// sounded already. Absent: as the marks before it ask. It ends the clause
+	// before it.
+	PauseMs *int32 `protobuf:"varint,11,opt,name=pause_ms,json=pauseMs,proto3,oneof" json:"pause_ms,omitempty"`
+	// What this text is, where its words alone do not say so.
+	SayAs         SayAs `protobuf:"varint,12,opt,name=say_as,json=sayAs,proto3,enum=voice.tts.v1.SayAs" json:"say_as,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -528,6 +731,34 @@ func (x *TurnText) GetTraceContext() *v1.TraceContext {
 		return x.TraceContext
 	}
 	return nil
+}
+
+func (x *TurnText) GetCaching() SpeechCaching {
+	if x != nil {
+		return x.Caching
+	}
+	return SpeechCaching_SPEECH_CACHING_UNSPECIFIED
+}
+
+func (x *TurnText) GetPitchSemitones() float32 {
+	if x != nil {
+		return x.PitchSemitones
+	}
+	return 0
+}
+
+func (x *TurnText) GetPauseMs() int32 {
+	if x != nil && x.PauseMs != nil {
+		return *x.PauseMs
+	}
+	return 0
+}
+
+func (x *TurnText) GetSayAs() SayAs {
+	if x != nil {
+		return x.SayAs
+	}
+	return SayAs_SAY_AS_UNSPECIFIED
 }
 
 // The turn's text is whole: speak what is held, then end the turn.
@@ -1056,7 +1287,7 @@ const file_voice_tts_v1_tts_proto_rawDesc = "" +
 	"\x04text\x18\x02 \x01(\v2\x16.voice.tts.v1.TurnTextH\x00R\x04text\x122\n" +
 	"\btext_end\x18\x03 \x01(\v2\x15.voice.tts.v1.TextEndH\x00R\atextEnd\x12A\n" +
 	"\fcancellation\x18\x04 \x01(\v2\x1b.voice.type.v1.CancellationH\x00R\fcancellationB\t\n" +
-	"\arequest\"\xa1\x04\n" +
+	"\arequest\"\x92\x05\n" +
 	"\x0fSynthesisConfig\x12\x17\n" +
 	"\acall_id\x18\x01 \x01(\tR\x06callId\x12\x1b\n" +
 	"\ttenant_id\x18\x02 \x01(\tR\btenantId\x12\x19\n" +
@@ -1071,13 +1302,15 @@ const file_voice_tts_v1_tts_proto_rawDesc = "" +
 	" \x01(\bR\x17failStreamOnTurnFailure\x12-\n" +
 	"\x10longest_chunk_ms\x18\v \x01(\x05H\x01R\x0elongestChunkMs\x88\x01\x01\x12$\n" +
 	"\x0emarks_in_audio\x18\f \x01(\bR\fmarksInAudio\x12\x19\n" +
-	"\bvisit_id\x18\x0f \x01(\tR\avisitIdB\x0e\n" +
+	"\bvisit_id\x18\x0f \x01(\tR\avisitId\x125\n" +
+	"\acaching\x18\x10 \x01(\x0e2\x1b.voice.tts.v1.SpeechCachingR\acaching\x128\n" +
+	"\apurpose\x18\x11 \x01(\x0e2\x1e.voice.tts.v1.SynthesisPurposeR\apurposeB\x0e\n" +
 	"\f_max_lead_msB\x13\n" +
 	"\x11_longest_chunk_ms\"f\n" +
 	"\rPronunciation\x12\x18\n" +
 	"\awritten\x18\x01 \x01(\tR\awritten\x12\x16\n" +
 	"\x06spoken\x18\x02 \x01(\tR\x06spoken\x12#\n" +
-	"\rlanguage_code\x18\x03 \x01(\tR\flanguageCode\"\x81\x02\n" +
+	"\rlanguage_code\x18\x03 \x01(\tR\flanguageCode\"\xba\x03\n" +
 	"\bTurnText\x12\x17\n" +
 	"\aturn_id\x18\x01 \x01(\x03R\x06turnId\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x12\x14\n" +
@@ -1086,7 +1319,13 @@ const file_voice_tts_v1_tts_proto_rawDesc = "" +
 	"\rlanguage_code\x18\x05 \x01(\tR\flanguageCode\x12\x12\n" +
 	"\x04rate\x18\x06 \x01(\x02R\x04rate\x12!\n" +
 	"\fstart_offset\x18\a \x01(\x03R\vstartOffset\x12@\n" +
-	"\rtrace_context\x18\b \x01(\v2\x1b.voice.type.v1.TraceContextR\ftraceContext\"\"\n" +
+	"\rtrace_context\x18\b \x01(\v2\x1b.voice.type.v1.TraceContextR\ftraceContext\x125\n" +
+	"\acaching\x18\t \x01(\x0e2\x1b.voice.tts.v1.SpeechCachingR\acaching\x12'\n" +
+	"\x0fpitch_semitones\x18\n" +
+	" \x01(\x02R\x0epitchSemitones\x12\x1e\n" +
+	"\bpause_ms\x18\v \x01(\x05H\x00R\apauseMs\x88\x01\x01\x12*\n" +
+	"\x06say_as\x18\f \x01(\x0e2\x13.voice.tts.v1.SayAsR\x05sayAsB\v\n" +
+	"\t_pause_ms\"\"\n" +
 	"\aTextEnd\x12\x17\n" +
 	"\aturn_id\x18\x01 \x01(\x03R\x06turnId\"\xbc\x02\n" +
 	"\x1bStreamingSynthesizeResponse\x123\n" +
@@ -1124,7 +1363,22 @@ const file_voice_tts_v1_tts_proto_rawDesc = "" +
 	"\vduration_ms\x18\x02 \x01(\x05R\n" +
 	"durationMs\"M\n" +
 	"\x14TripProviderResponse\x125\n" +
-	"\tproviders\x18\x01 \x03(\v2\x17.voice.type.v1.ProviderR\tproviders2\xb0\x02\n" +
+	"\tproviders\x18\x01 \x03(\v2\x17.voice.type.v1.ProviderR\tproviders*\x83\x01\n" +
+	"\rSpeechCaching\x12\x1e\n" +
+	"\x1aSPEECH_CACHING_UNSPECIFIED\x10\x00\x12\x1b\n" +
+	"\x17SPEECH_CACHING_FREQUENT\x10\x01\x12\x17\n" +
+	"\x13SPEECH_CACHING_KEPT\x10\x02\x12\x1c\n" +
+	"\x18SPEECH_CACHING_FORBIDDEN\x10\x03*\x8f\x01\n" +
+	"\x10SynthesisPurpose\x12!\n" +
+	"\x1dSYNTHESIS_PURPOSE_UNSPECIFIED\x10\x00\x12\x1a\n" +
+	"\x16SYNTHESIS_PURPOSE_LIVE\x10\x01\x12\x1b\n" +
+	"\x17SYNTHESIS_PURPOSE_AHEAD\x10\x02\x12\x1f\n" +
+	"\x1bSYNTHESIS_PURPOSE_RECORDING\x10\x03*]\n" +
+	"\x05SayAs\x12\x16\n" +
+	"\x12SAY_AS_UNSPECIFIED\x10\x00\x12\x11\n" +
+	"\rSAY_AS_DIGITS\x10\x01\x12\x13\n" +
+	"\x0fSAY_AS_SPELLING\x10\x02\x12\x14\n" +
+	"\x10SAY_AS_TELEPHONE\x10\x032\xb0\x02\n" +
 	"\n" +
 	"TtsService\x12n\n" +
 	"\x13StreamingSynthesize\x12(.voice.tts.v1.StreamingSynthesizeRequest\x1a).voice.tts.v1.StreamingSynthesizeResponse(\x010\x01\x12[\n" +
@@ -1144,62 +1398,69 @@ func file_voice_tts_v1_tts_proto_rawDescGZIP() []byte {
 	return file_voice_tts_v1_tts_proto_rawDescData
 }
 
-var file_voice_tts_v1_tts_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_voice_tts_v1_tts_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
 var file_voice_tts_v1_tts_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_voice_tts_v1_tts_proto_goTypes = []any{
-	(SpokenText_MarkTiming)(0),          // 0: voice.tts.v1.SpokenText.MarkTiming
-	(*StreamingSynthesizeRequest)(nil),  // 1: voice.tts.v1.StreamingSynthesizeRequest
-	(*SynthesisConfig)(nil),             // 2: voice.tts.v1.SynthesisConfig
-	(*Pronunciation)(nil),               // 3: voice.tts.v1.Pronunciation
-	(*TurnText)(nil),                    // 4: voice.tts.v1.TurnText
-	(*TextEnd)(nil),                     // 5: voice.tts.v1.TextEnd
-	(*StreamingSynthesizeResponse)(nil), // 6: voice.tts.v1.StreamingSynthesizeResponse
-	(*TurnAudio)(nil),                   // 7: voice.tts.v1.TurnAudio
-	(*SpokenText)(nil),                  // 8: voice.tts.v1.SpokenText
-	(*DescribeEngineRequest)(nil),       // 9: voice.tts.v1.DescribeEngineRequest
-	(*DescribeEngineResponse)(nil),      // 10: voice.tts.v1.DescribeEngineResponse
-	(*TripProviderRequest)(nil),         // 11: voice.tts.v1.TripProviderRequest
-	(*TripProviderResponse)(nil),        // 12: voice.tts.v1.TripProviderResponse
-	(*v1.Cancellation)(nil),             // 13: voice.type.v1.Cancellation
-	(*v1.AudioFormat)(nil),              // 14: voice.type.v1.AudioFormat
-	(*v1.TraceContext)(nil),             // 15: voice.type.v1.TraceContext
-	(*v1.EngineInfo)(nil),               // 16: voice.type.v1.EngineInfo
-	(*v1.TurnEnd)(nil),                  // 17: voice.type.v1.TurnEnd
-	(*v1.GoingAway)(nil),                // 18: voice.type.v1.GoingAway
-	(*v1.AudioChunk)(nil),               // 19: voice.type.v1.AudioChunk
-	(*v1.Timing)(nil),                   // 20: voice.type.v1.Timing
-	(*v1.Provider)(nil),                 // 21: voice.type.v1.Provider
+	(SpeechCaching)(0),                  // 0: voice.tts.v1.SpeechCaching
+	(SynthesisPurpose)(0),               // 1: voice.tts.v1.SynthesisPurpose
+	(SayAs)(0),                          // 2: voice.tts.v1.SayAs
+	(SpokenText_MarkTiming)(0),          // 3: voice.tts.v1.SpokenText.MarkTiming
+	(*StreamingSynthesizeRequest)(nil),  // 4: voice.tts.v1.StreamingSynthesizeRequest
+	(*SynthesisConfig)(nil),             // 5: voice.tts.v1.SynthesisConfig
+	(*Pronunciation)(nil),               // 6: voice.tts.v1.Pronunciation
+	(*TurnText)(nil),                    // 7: voice.tts.v1.TurnText
+	(*TextEnd)(nil),                     // 8: voice.tts.v1.TextEnd
+	(*StreamingSynthesizeResponse)(nil), // 9: voice.tts.v1.StreamingSynthesizeResponse
+	(*TurnAudio)(nil),                   // 10: voice.tts.v1.TurnAudio
+	(*SpokenText)(nil),                  // 11: voice.tts.v1.SpokenText
+	(*DescribeEngineRequest)(nil),       // 12: voice.tts.v1.DescribeEngineRequest
+	(*DescribeEngineResponse)(nil),      // 13: voice.tts.v1.DescribeEngineResponse
+	(*TripProviderRequest)(nil),         // 14: voice.tts.v1.TripProviderRequest
+	(*TripProviderResponse)(nil),        // 15: voice.tts.v1.TripProviderResponse
+	(*v1.Cancellation)(nil),             // 16: voice.type.v1.Cancellation
+	(*v1.AudioFormat)(nil),              // 17: voice.type.v1.AudioFormat
+	(*v1.TraceContext)(nil),             // 18: voice.type.v1.TraceContext
+	(*v1.EngineInfo)(nil),               // 19: voice.type.v1.EngineInfo
+	(*v1.TurnEnd)(nil),                  // 20: voice.type.v1.TurnEnd
+	(*v1.GoingAway)(nil),                // 21: voice.type.v1.GoingAway
+	(*v1.AudioChunk)(nil),               // 22: voice.type.v1.AudioChunk
+	(*v1.Timing)(nil),                   // 23: voice.type.v1.Timing
+	(*v1.Provider)(nil),                 // 24: voice.type.v1.Provider
 }
 var file_voice_tts_v1_tts_proto_depIdxs = []int32{
-	2,  // 0: voice.tts.v1.StreamingSynthesizeRequest.config:type_name -> voice.tts.v1.SynthesisConfig
-	4,  // 1: voice.tts.v1.StreamingSynthesizeRequest.text:type_name -> voice.tts.v1.TurnText
-	5,  // 2: voice.tts.v1.StreamingSynthesizeRequest.text_end:type_name -> voice.tts.v1.TextEnd
-	13, // 3: voice.tts.v1.StreamingSynthesizeRequest.cancellation:type_name -> voice.type.v1.Cancellation
-	14, // 4: voice.tts.v1.SynthesisConfig.audio_format:type_name -> voice.type.v1.AudioFormat
-	3,  // 5: voice.tts.v1.SynthesisConfig.lexicon:type_name -> voice.tts.v1.Pronunciation
-	15, // 6: voice.tts.v1.TurnText.trace_context:type_name -> voice.type.v1.TraceContext
-	16, // 7: voice.tts.v1.StreamingSynthesizeResponse.engine:type_name -> voice.type.v1.EngineInfo
-	8,  // 8: voice.tts.v1.StreamingSynthesizeResponse.spoken_text:type_name -> voice.tts.v1.SpokenText
-	7,  // 9: voice.tts.v1.StreamingSynthesizeResponse.audio:type_name -> voice.tts.v1.TurnAudio
-	17, // 10: voice.tts.v1.StreamingSynthesizeResponse.turn_end:type_name -> voice.type.v1.TurnEnd
-	18, // 11: voice.tts.v1.StreamingSynthesizeResponse.going_away:type_name -> voice.type.v1.GoingAway
-	19, // 12: voice.tts.v1.TurnAudio.chunk:type_name -> voice.type.v1.AudioChunk
-	20, // 13: voice.tts.v1.TurnAudio.timing:type_name -> voice.type.v1.Timing
-	8,  // 14: voice.tts.v1.TurnAudio.marks:type_name -> voice.tts.v1.SpokenText
-	0,  // 15: voice.tts.v1.SpokenText.timing:type_name -> voice.tts.v1.SpokenText.MarkTiming
-	16, // 16: voice.tts.v1.DescribeEngineResponse.engine:type_name -> voice.type.v1.EngineInfo
-	21, // 17: voice.tts.v1.TripProviderResponse.providers:type_name -> voice.type.v1.Provider
-	1,  // 18: voice.tts.v1.TtsService.StreamingSynthesize:input_type -> voice.tts.v1.StreamingSynthesizeRequest
-	9,  // 19: voice.tts.v1.TtsService.DescribeEngine:input_type -> voice.tts.v1.DescribeEngineRequest
-	11, // 20: voice.tts.v1.TtsService.TripProvider:input_type -> voice.tts.v1.TripProviderRequest
-	6,  // 21: voice.tts.v1.TtsService.StreamingSynthesize:output_type -> voice.tts.v1.StreamingSynthesizeResponse
-	10, // 22: voice.tts.v1.TtsService.DescribeEngine:output_type -> voice.tts.v1.DescribeEngineResponse
-	12, // 23: voice.tts.v1.TtsService.TripProvider:output_type -> voice.tts.v1.TripProviderResponse
-	21, // [21:24] is the sub-list for method output_type
-	18, // [18:21] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	5,  // 0: voice.tts.v1.StreamingSynthesizeRequest.config:type_name -> voice.tts.v1.SynthesisConfig
+	7,  // 1: voice.tts.v1.StreamingSynthesizeRequest.text:type_name -> voice.tts.v1.TurnText
+	8,  // 2: voice.tts.v1.StreamingSynthesizeRequest.text_end:type_name -> voice.tts.v1.TextEnd
+	16, // 3: voice.tts.v1.StreamingSynthesizeRequest.cancellation:type_name -> voice.type.v1.Cancellation
+	17, // 4: voice.tts.v1.SynthesisConfig.audio_format:type_name -> voice.type.v1.AudioFormat
+	6,  // 5: voice.tts.v1.SynthesisConfig.lexicon:type_name -> voice.tts.v1.Pronunciation
+	0,  // 6: voice.tts.v1.SynthesisConfig.caching:type_name -> voice.tts.v1.SpeechCaching
+	1,  // 7: voice.tts.v1.SynthesisConfig.purpose:type_name -> voice.tts.v1.SynthesisPurpose
+	18, // 8: voice.tts.v1.TurnText.trace_context:type_name -> voice.type.v1.TraceContext
+	0,  // 9: voice.tts.v1.TurnText.caching:type_name -> voice.tts.v1.SpeechCaching
+	2,  // 10: voice.tts.v1.TurnText.say_as:type_name -> voice.tts.v1.SayAs
+	19, // 11: voice.tts.v1.StreamingSynthesizeResponse.engine:type_name -> voice.type.v1.EngineInfo
+	11, // 12: voice.tts.v1.StreamingSynthesizeResponse.spoken_text:type_name -> voice.tts.v1.SpokenText
+	10, // 13: voice.tts.v1.StreamingSynthesizeResponse.audio:type_name -> voice.tts.v1.TurnAudio
+	20, // 14: voice.tts.v1.StreamingSynthesizeResponse.turn_end:type_name -> voice.type.v1.TurnEnd
+	21, // 15: voice.tts.v1.StreamingSynthesizeResponse.going_away:type_name -> voice.type.v1.GoingAway
+	22, // 16: voice.tts.v1.TurnAudio.chunk:type_name -> voice.type.v1.AudioChunk
+	23, // 17: voice.tts.v1.TurnAudio.timing:type_name -> voice.type.v1.Timing
+	11, // 18: voice.tts.v1.TurnAudio.marks:type_name -> voice.tts.v1.SpokenText
+	3,  // 19: voice.tts.v1.SpokenText.timing:type_name -> voice.tts.v1.SpokenText.MarkTiming
+	19, // 20: voice.tts.v1.DescribeEngineResponse.engine:type_name -> voice.type.v1.EngineInfo
+	24, // 21: voice.tts.v1.TripProviderResponse.providers:type_name -> voice.type.v1.Provider
+	4,  // 22: voice.tts.v1.TtsService.StreamingSynthesize:input_type -> voice.tts.v1.StreamingSynthesizeRequest
+	12, // 23: voice.tts.v1.TtsService.DescribeEngine:input_type -> voice.tts.v1.DescribeEngineRequest
+	14, // 24: voice.tts.v1.TtsService.TripProvider:input_type -> voice.tts.v1.TripProviderRequest
+	9,  // 25: voice.tts.v1.TtsService.StreamingSynthesize:output_type -> voice.tts.v1.StreamingSynthesizeResponse
+	13, // 26: voice.tts.v1.TtsService.DescribeEngine:output_type -> voice.tts.v1.DescribeEngineResponse
+	15, // 27: voice.tts.v1.TtsService.TripProvider:output_type -> voice.tts.v1.TripProviderResponse
+	25, // [25:28] is the sub-list for method output_type
+	22, // [22:25] is the sub-list for method input_type
+	22, // [22:22] is the sub-list for extension type_name
+	22, // [22:22] is the sub-list for extension extendee
+	0,  // [0:22] is the sub-list for field type_name
 }
 
 func init() { file_voice_tts_v1_tts_proto_init() }
@@ -1214,6 +1475,7 @@ func file_voice_tts_v1_tts_proto_init() {
 		(*StreamingSynthesizeRequest_Cancellation)(nil),
 	}
 	file_voice_tts_v1_tts_proto_msgTypes[1].OneofWrappers = []any{}
+	file_voice_tts_v1_tts_proto_msgTypes[3].OneofWrappers = []any{}
 	file_voice_tts_v1_tts_proto_msgTypes[5].OneofWrappers = []any{
 		(*StreamingSynthesizeResponse_Engine)(nil),
 		(*StreamingSynthesizeResponse_SpokenText)(nil),
@@ -1226,7 +1488,7 @@ func file_voice_tts_v1_tts_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_voice_tts_v1_tts_proto_rawDesc), len(file_voice_tts_v1_tts_proto_rawDesc)),
-			NumEnums:      1,
+			NumEnums:      4,
 			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   1,

@@ -35,6 +35,9 @@ const (
 	ExpectedInput_KIND_DIGITS ExpectedInput_Kind = 3
 	// A name or code spelled letter by letter.
 	ExpectedInput_KIND_SPELLING ExpectedInput_Kind = 4
+	// An answer to a question, of no shape of its own: a day, a name. A server
+	// that does not know this kind takes it for KIND_OPEN.
+	ExpectedInput_KIND_ANSWER ExpectedInput_Kind = 5
 )
 
 // Enum value maps for ExpectedInput_Kind.
@@ -45,6 +48,7 @@ var (
 		2: "KIND_YES_NO",
 		3: "KIND_DIGITS",
 		4: "KIND_SPELLING",
+		5: "KIND_ANSWER",
 	}
 	ExpectedInput_Kind_value = map[string]int32{
 		"KIND_UNSPECIFIED": 0,
@@ -52,6 +56,7 @@ var (
 		"KIND_YES_NO":      2,
 		"KIND_DIGITS":      3,
 		"KIND_SPELLING":    4,
+		"KIND_ANSWER":      5,
 	}
 )
 
@@ -151,17 +156,18 @@ var File_voice_type_v1_expectation_proto protoreflect.FileDescriptor
 
 const file_voice_type_v1_expectation_proto_rawDesc = "" +
 	"\n" +
-	"\x1fvoice/type/v1/expectation.proto\x12\rvoice.type.v1\"\xda\x01\n" +
+	"\x1fvoice/type/v1/expectation.proto\x12\rvoice.type.v1\"\xeb\x01\n" +
 	"\rExpectedInput\x125\n" +
 	"\x04kind\x18\x01 \x01(\x0e2!.voice.type.v1.ExpectedInput.KindR\x04kind\x12\x16\n" +
 	"\x06length\x18\x02 \x01(\x05R\x06length\x12\x18\n" +
-	"\aphrases\x18\x03 \x03(\tR\aphrases\"`\n" +
+	"\aphrases\x18\x03 \x03(\tR\aphrases\"q\n" +
 	"\x04Kind\x12\x14\n" +
 	"\x10KIND_UNSPECIFIED\x10\x00\x12\r\n" +
 	"\tKIND_OPEN\x10\x01\x12\x0f\n" +
 	"\vKIND_YES_NO\x10\x02\x12\x0f\n" +
 	"\vKIND_DIGITS\x10\x03\x12\x11\n" +
-	"\rKIND_SPELLING\x10\x04B_\n" +
+	"\rKIND_SPELLING\x10\x04\x12\x0f\n" +
+	"\vKIND_ANSWER\x10\x05B_\n" +
 	"\x19dev.tongdai.voice.type.v1P\x01Z@github.com/tong-dai/tong-dai/clients/go/gen/voice/type/v1;typev1b\x06proto3"
 
 var (

@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file voice/nlu/v1/agent.proto.
  */
 export const file_voice_nlu_v1_agent: GenFile = /*@__PURE__*/
-  fileDesc("Chh2b2ljZS9ubHUvdjEvYWdlbnQucHJvdG8SDHZvaWNlLm5sdS52MSKtAwoMQWdlbnRQcm9maWxlEhAKCGFnZW50X2lkGAEgASgJEigKBnZvaWNlcxgCIAMoCzIYLnZvaWNlLm5sdS52MS5BZ2VudFZvaWNlEhYKDmxhbmd1YWdlX2NvZGVzGAMgAygJEiUKB3Byb21wdHMYBCADKAsyFC52b2ljZS5ubHUudjEuUHJvbXB0EisKB2xleGljb24YBSADKAsyGi52b2ljZS5ubHUudjEuTGV4aWNvbkVudHJ5EjMKC2VuZHBvaW50aW5nGAYgASgLMh4udm9pY2Uubmx1LnYxLkFnZW50RW5kcG9pbnRpbmcSLAoIYmFyZ2VfaW4YByABKAsyGi52b2ljZS5ubHUudjEuQWdlbnRCYXJnZUluEg8KB3BocmFzZXMYCCADKAkSDgoGcmVnaW9uGAsgASgJEi8KDGRlc3RpbmF0aW9ucxgMIAMoCzIZLnZvaWNlLm5sdS52MS5EZXN0aW5hdGlvbhIvCgxhbGxvd2VkX2FjdHMYDSABKAsyGS52b2ljZS5ubHUudjEuQWxsb3dlZEFjdHMSDwoHdGVuYW50cxgOIAMoCSIbCgtBbGxvd2VkQWN0cxIMCgRhY3RzGAEgAygJInAKC0Rlc3RpbmF0aW9uEgwKBG5hbWUYASABKAkSDwoHYWxpYXNlcxgCIAMoCRIQCgZudW1iZXIYAyABKAlIABIRCgdzaXBfdXJpGAQgASgJSAASEwoJZXh0ZW5zaW9uGAUgASgJSABCCAoGdGFyZ2V0IkAKCkFnZW50Vm9pY2USFQoNbGFuZ3VhZ2VfY29kZRgBIAEoCRINCgV2b2ljZRgCIAEoCRIMCgRyYXRlGAMgASgCIrkCCgZQcm9tcHQSJwoEa2luZBgBIAEoDjIZLnZvaWNlLm5sdS52MS5Qcm9tcHQuS2luZBIVCg1sYW5ndWFnZV9jb2RlGAIgASgJEgwKBHRleHQYAyABKAki4AEKBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEhAKDEtJTkRfQVBPTE9HWRABEhAKDEtJTkRfR09PREJZRRACEhQKEEtJTkRfU1RJTExfVEhFUkUQAxIYChRLSU5EX1NJTEVOQ0VfR09PREJZRRAEEhIKDktJTkRfUkVDT1ZFUkVEEAUSEwoPS0lORF9PTkVfTU9NRU5UEAYSFwoTS0lORF9TVElMTF9XSVRIX1lPVRAHEhIKDktJTkRfU0FZX0FHQUlOEAgSGAoUS0lORF9UUkFOU0ZFUl9GQUlMRUQQCSJGCgxMZXhpY29uRW50cnkSDwoHd3JpdHRlbhgBIAEoCRIOCgZzcG9rZW4YAiABKAkSFQoNbGFuZ3VhZ2VfY29kZRgDIAEoCSJ7ChBBZ2VudEVuZHBvaW50aW5nEhYKDmRyYWZ0X3BhdXNlX21zGAEgASgFEhgKEGNvbXBsZXRlX3dhaXRfbXMYAiABKAUSGgoSdW5maW5pc2hlZF93YWl0X21zGAMgASgFEhkKEXNpbGVuY2VfcHJvbXB0X21zGAQgASgFIlcKDEFnZW50QmFyZ2VJbhIVCg1taW5fc3BlZWNoX21zGAEgASgFEhEKCW1pbl93b3JkcxgCIAEoBRIdChVwcm90ZWN0ZWRfZ3JlZXRpbmdfbXMYAyABKAVCXAoYZGV2LnRvbmdkYWkudm9pY2Uubmx1LnYxUAFaPmdpdGh1Yi5jb20vdG9uZy1kYWkvdG9uZy1kYWkvY2xpZW50cy9nby9nZW4vdm9pY2Uvbmx1L3YxO25sdXYxYgZwcm90bzM");
+  fileDesc("Chh2b2ljZS9ubHUvdjEvYWdlbnQucHJvdG8SDHZvaWNlLm5sdS52MSLbAwoMQWdlbnRQcm9maWxlEhAKCGFnZW50X2lkGAEgASgJEigKBnZvaWNlcxgCIAMoCzIYLnZvaWNlLm5sdS52MS5BZ2VudFZvaWNlEhYKDmxhbmd1YWdlX2NvZGVzGAMgAygJEiUKB3Byb21wdHMYBCADKAsyFC52b2ljZS5ubHUudjEuUHJvbXB0EisKB2xleGljb24YBSADKAsyGi52b2ljZS5ubHUudjEuTGV4aWNvbkVudHJ5EjMKC2VuZHBvaW50aW5nGAYgASgLMh4udm9pY2Uubmx1LnYxLkFnZW50RW5kcG9pbnRpbmcSLAoIYmFyZ2VfaW4YByABKAsyGi52b2ljZS5ubHUudjEuQWdlbnRCYXJnZUluEg8KB3BocmFzZXMYCCADKAkSDgoGcmVnaW9uGAsgASgJEi8KDGRlc3RpbmF0aW9ucxgMIAMoCzIZLnZvaWNlLm5sdS52MS5EZXN0aW5hdGlvbhIvCgxhbGxvd2VkX2FjdHMYDSABKAsyGS52b2ljZS5ubHUudjEuQWxsb3dlZEFjdHMSDwoHdGVuYW50cxgOIAMoCRIsCgtmaXhlZF90ZXh0cxgPIAMoCzIXLnZvaWNlLm5sdS52MS5GaXhlZFRleHQiMAoJRml4ZWRUZXh0EhUKDWxhbmd1YWdlX2NvZGUYASABKAkSDAoEdGV4dBgCIAEoCSIbCgtBbGxvd2VkQWN0cxIMCgRhY3RzGAEgAygJInAKC0Rlc3RpbmF0aW9uEgwKBG5hbWUYASABKAkSDwoHYWxpYXNlcxgCIAMoCRIQCgZudW1iZXIYAyABKAlIABIRCgdzaXBfdXJpGAQgASgJSAASEwoJZXh0ZW5zaW9uGAUgASgJSABCCAoGdGFyZ2V0IkAKCkFnZW50Vm9pY2USFQoNbGFuZ3VhZ2VfY29kZRgBIAEoCRINCgV2b2ljZRgCIAEoCRIMCgRyYXRlGAMgASgCIrkCCgZQcm9tcHQSJwoEa2luZBgBIAEoDjIZLnZvaWNlLm5sdS52MS5Qcm9tcHQuS2luZBIVCg1sYW5ndWFnZV9jb2RlGAIgASgJEgwKBHRleHQYAyABKAki4AEKBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEhAKDEtJTkRfQVBPTE9HWRABEhAKDEtJTkRfR09PREJZRRACEhQKEEtJTkRfU1RJTExfVEhFUkUQAxIYChRLSU5EX1NJTEVOQ0VfR09PREJZRRAEEhIKDktJTkRfUkVDT1ZFUkVEEAUSEwoPS0lORF9PTkVfTU9NRU5UEAYSFwoTS0lORF9TVElMTF9XSVRIX1lPVRAHEhIKDktJTkRfU0FZX0FHQUlOEAgSGAoUS0lORF9UUkFOU0ZFUl9GQUlMRUQQCSJGCgxMZXhpY29uRW50cnkSDwoHd3JpdHRlbhgBIAEoCRIOCgZzcG9rZW4YAiABKAkSFQoNbGFuZ3VhZ2VfY29kZRgDIAEoCSJ7ChBBZ2VudEVuZHBvaW50aW5nEhYKDmRyYWZ0X3BhdXNlX21zGAEgASgFEhgKEGNvbXBsZXRlX3dhaXRfbXMYAiABKAUSGgoSdW5maW5pc2hlZF93YWl0X21zGAMgASgFEhkKEXNpbGVuY2VfcHJvbXB0X21zGAQgASgFIlcKDEFnZW50QmFyZ2VJbhIVCg1taW5fc3BlZWNoX21zGAEgASgFEhEKCW1pbl93b3JkcxgCIAEoBRIdChVwcm90ZWN0ZWRfZ3JlZXRpbmdfbXMYAyABKAVCXAoYZGV2LnRvbmdkYWkudm9pY2Uubmx1LnYxUAFaPmdpdGh1Yi5jb20vdG9uZy1kYWkvdG9uZy1kYWkvY2xpZW50cy9nby9nZW4vdm9pY2Uvbmx1L3YxO25sdXYxYgZwcm90bzM");
 
 /**
  * Who the agent is, as far as the other stages must know: the gateway hands
@@ -104,6 +104,14 @@ export type AgentProfile = Message<"voice.nlu.v1.AgentProfile"> & {
    * @generated from field: repeated string tenants = 14;
    */
   tenants: string[];
+
+  /**
+   * What it says word for word in every call: its greeting, its goodbye. A
+   * voice can make them ahead.
+   *
+   * @generated from field: repeated voice.nlu.v1.FixedText fixed_texts = 15;
+   */
+  fixedTexts: FixedText[];
 };
 
 /**
@@ -112,6 +120,34 @@ export type AgentProfile = Message<"voice.nlu.v1.AgentProfile"> & {
  */
 export const AgentProfileSchema: GenMessage<AgentProfile> = /*@__PURE__*/
   messageDesc(file_voice_nlu_v1_agent, 0);
+
+/**
+ * Words that never change.
+ *
+ * @generated from message voice.nlu.v1.FixedText
+ */
+export type FixedText = Message<"voice.nlu.v1.FixedText"> & {
+  /**
+   * The language they are in, BCP-47.
+   *
+   * @generated from field: string language_code = 1;
+   */
+  languageCode: string;
+
+  /**
+   * The words.
+   *
+   * @generated from field: string text = 2;
+   */
+  text: string;
+};
+
+/**
+ * Describes the message voice.nlu.v1.FixedText.
+ * Use `create(FixedTextSchema)` to create a new message.
+ */
+export const FixedTextSchema: GenMessage<FixedText> = /*@__PURE__*/
+  messageDesc(file_voice_nlu_v1_agent, 1);
 
 /**
  * The acts on the call that an agent may ask for, whatever its model says.
@@ -133,7 +169,7 @@ export type AllowedActs = Message<"voice.nlu.v1.AllowedActs"> & {
  * Use `create(AllowedActsSchema)` to create a new message.
  */
 export const AllowedActsSchema: GenMessage<AllowedActs> = /*@__PURE__*/
-  messageDesc(file_voice_nlu_v1_agent, 1);
+  messageDesc(file_voice_nlu_v1_agent, 2);
 
 /**
  * A place callers may be transferred to.
@@ -192,7 +228,7 @@ export type Destination = Message<"voice.nlu.v1.Destination"> & {
  * Use `create(DestinationSchema)` to create a new message.
  */
 export const DestinationSchema: GenMessage<Destination> = /*@__PURE__*/
-  messageDesc(file_voice_nlu_v1_agent, 2);
+  messageDesc(file_voice_nlu_v1_agent, 3);
 
 /**
  * The voice for one language.
@@ -227,7 +263,7 @@ export type AgentVoice = Message<"voice.nlu.v1.AgentVoice"> & {
  * Use `create(AgentVoiceSchema)` to create a new message.
  */
 export const AgentVoiceSchema: GenMessage<AgentVoice> = /*@__PURE__*/
-  messageDesc(file_voice_nlu_v1_agent, 3);
+  messageDesc(file_voice_nlu_v1_agent, 4);
 
 /**
  * A sentence the gateway says by itself.
@@ -262,7 +298,7 @@ export type Prompt = Message<"voice.nlu.v1.Prompt"> & {
  * Use `create(PromptSchema)` to create a new message.
  */
 export const PromptSchema: GenMessage<Prompt> = /*@__PURE__*/
-  messageDesc(file_voice_nlu_v1_agent, 4);
+  messageDesc(file_voice_nlu_v1_agent, 5);
 
 /**
  * When it is said.
@@ -345,7 +381,7 @@ export enum Prompt_Kind {
  * Describes the enum voice.nlu.v1.Prompt.Kind.
  */
 export const Prompt_KindSchema: GenEnum<Prompt_Kind> = /*@__PURE__*/
-  enumDesc(file_voice_nlu_v1_agent, 4, 0);
+  enumDesc(file_voice_nlu_v1_agent, 5, 0);
 
 /**
  * How to say one word.
@@ -380,7 +416,7 @@ export type LexiconEntry = Message<"voice.nlu.v1.LexiconEntry"> & {
  * Use `create(LexiconEntrySchema)` to create a new message.
  */
 export const LexiconEntrySchema: GenMessage<LexiconEntry> = /*@__PURE__*/
-  messageDesc(file_voice_nlu_v1_agent, 5);
+  messageDesc(file_voice_nlu_v1_agent, 6);
 
 /**
  * How long to wait for the caller.
@@ -422,7 +458,7 @@ export type AgentEndpointing = Message<"voice.nlu.v1.AgentEndpointing"> & {
  * Use `create(AgentEndpointingSchema)` to create a new message.
  */
 export const AgentEndpointingSchema: GenMessage<AgentEndpointing> = /*@__PURE__*/
-  messageDesc(file_voice_nlu_v1_agent, 6);
+  messageDesc(file_voice_nlu_v1_agent, 7);
 
 /**
  * When the caller may talk over the agent.
@@ -457,5 +493,5 @@ export type AgentBargeIn = Message<"voice.nlu.v1.AgentBargeIn"> & {
  * Use `create(AgentBargeInSchema)` to create a new message.
  */
 export const AgentBargeInSchema: GenMessage<AgentBargeIn> = /*@__PURE__*/
-  messageDesc(file_voice_nlu_v1_agent, 7);
+  messageDesc(file_voice_nlu_v1_agent, 8);
 

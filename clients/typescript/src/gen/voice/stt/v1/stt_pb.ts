@@ -20,7 +20,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file voice/stt/v1/stt.proto.
  */
 export const file_voice_stt_v1_stt: GenFile = /*@__PURE__*/
-  fileDesc("ChZ2b2ljZS9zdHQvdjEvc3R0LnByb3RvEgx2b2ljZS5zdHQudjEi2QIKGVN0cmVhbWluZ1JlY29nbml6ZVJlcXVlc3QSMQoGY29uZmlnGAEgASgLMh8udm9pY2Uuc3R0LnYxLlJlY29nbml0aW9uQ29uZmlnSAASKgoFYXVkaW8YAiABKAsyGS52b2ljZS50eXBlLnYxLkF1ZGlvQ2h1bmtIABItCgptZWRpYV9pZGxlGAMgASgLMhcudm9pY2Uuc3R0LnYxLk1lZGlhSWRsZUgAEjEKBnVwZGF0ZRgEIAEoCzIfLnZvaWNlLnN0dC52MS5SZWNvZ25pdGlvblVwZGF0ZUgAEjMKDXV0dGVyYW5jZV9lbmQYBSABKAsyGi52b2ljZS5zdHQudjEuVXR0ZXJhbmNlRW5kSAASOwoRdXR0ZXJhbmNlX2Rpc2NhcmQYBiABKAsyHi52b2ljZS5zdHQudjEuVXR0ZXJhbmNlRGlzY2FyZEgAQgkKB3JlcXVlc3Qi5wIKEVJlY29nbml0aW9uQ29uZmlnEg8KB2NhbGxfaWQYASABKAkSEQoJdGVuYW50X2lkGAIgASgJEhAKCGFnZW50X2lkGAMgASgJEhYKDmxhbmd1YWdlX2NvZGVzGAQgAygJEjAKDGF1ZGlvX2Zvcm1hdBgFIAEoCzIaLnZvaWNlLnR5cGUudjEuQXVkaW9Gb3JtYXQSDwoHcGhyYXNlcxgGIAMoCRIUCgxzdGFydF9zYW1wbGUYByABKAMSLgoKc3RhcnRfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASIwobZmFpbF9zdHJlYW1fb25fdHVybl9mYWlsdXJlGAkgASgIEjQKC2VuZHBvaW50aW5nGAogASgLMh8udm9pY2Uuc3R0LnYxLkVuZHBvaW50aW5nQ29uZmlnEhAKCHZpc2l0X2lkGA8gASgJEg4KBnJlZ2lvbhgLIAEoCSKSAQoRRW5kcG9pbnRpbmdDb25maWcSFgoOZHJhZnRfcGF1c2VfbXMYASABKAUSGAoQY29tcGxldGVfd2FpdF9tcxgCIAEoBRIaChJ1bmZpbmlzaGVkX3dhaXRfbXMYAyABKAUSEgoKbWF4X2RyYWZ0cxgEIAEoBRIbChNtYXhfZHJhZnRfc3BlZWNoX21zGAUgASgFIswBCglNZWRpYUlkbGUSEwoLZnJvbV9zYW1wbGUYASABKAMSEQoJdG9fc2FtcGxlGAIgASgDEi4KBnJlYXNvbhgDIAEoDjIeLnZvaWNlLnN0dC52MS5NZWRpYUlkbGUuUmVhc29uImcKBlJlYXNvbhIWChJSRUFTT05fVU5TUEVDSUZJRUQQABISCg5SRUFTT05fVU5LTk9XThABEg8KC1JFQVNPTl9MT1NTEAISDwoLUkVBU09OX0RUTUYQAxIPCgtSRUFTT05fSE9MRBAEItIBChFSZWNvZ25pdGlvblVwZGF0ZRIWCg5sYW5ndWFnZV9jb2RlcxgBIAMoCRIPCgdwaHJhc2VzGAIgAygJEjQKDmV4cGVjdGVkX2lucHV0GAMgASgLMhwudm9pY2UudHlwZS52MS5FeHBlY3RlZElucHV0Eh4KEWFnZW50X2lzX3NwZWFraW5nGAQgASgISACIAQESGAoQZWZmZWN0aXZlX3NhbXBsZRgFIAEoAxIOCgZyZWdpb24YBiABKAlCFAoSX2FnZW50X2lzX3NwZWFraW5nIiIKDFV0dGVyYW5jZUVuZBISCgplbmRfc2FtcGxlGAEgASgDIjoKEFV0dGVyYW5jZURpc2NhcmQSEwoLZnJvbV9zYW1wbGUYASABKAMSEQoJdG9fc2FtcGxlGAIgASgDIpADChpTdHJlYW1pbmdSZWNvZ25pemVSZXNwb25zZRIrCgZlbmdpbmUYASABKAsyGS52b2ljZS50eXBlLnYxLkVuZ2luZUluZm9IABI3Cg9zcGVlY2hfYWN0aXZpdHkYAiABKAsyHC52b2ljZS5zdHQudjEuU3BlZWNoQWN0aXZpdHlIABIuCgp0cmFuc2NyaXB0GAMgASgLMhgudm9pY2Uuc3R0LnYxLlRyYW5zY3JpcHRIABI3Cg90dXJuX3ByZWRpY3Rpb24YBCABKAsyHC52b2ljZS5zdHQudjEuVHVyblByZWRpY3Rpb25IABI7ChF1dHRlcmFuY2Vfc2V0dGxlZBgFIAEoCzIeLnZvaWNlLnN0dC52MS5VdHRlcmFuY2VTZXR0bGVkSAASKgoIcHJvZ3Jlc3MYBiABKAsyFi52b2ljZS5zdHQudjEuUHJvZ3Jlc3NIABIuCgpnb2luZ19hd2F5GAcgASgLMhgudm9pY2UudHlwZS52MS5Hb2luZ0F3YXlIAEIKCghyZXNwb25zZSKcAQoOU3BlZWNoQWN0aXZpdHkSLwoEa2luZBgBIAEoDjIhLnZvaWNlLnN0dC52MS5TcGVlY2hBY3Rpdml0eS5LaW5kEg4KBnNhbXBsZRgCIAEoAxINCgVzY29yZRgDIAEoAiI6CgRLaW5kEhQKEEtJTkRfVU5TUEVDSUZJRUQQABIOCgpLSU5EX0JFR0lOEAESDAoIS0lORF9FTkQQAiK4AwoKVHJhbnNjcmlwdBIUCgx1dHRlcmFuY2VfaWQYASABKAMSLQoFc3RhZ2UYAiABKA4yHi52b2ljZS5zdHQudjEuVHJhbnNjcmlwdC5TdGFnZRIMCgR0ZXh0GAMgASgJEhIKCmVuZF9zYW1wbGUYBCABKAMSFwoKY29uZmlkZW5jZRgFIAEoAkgAiAEBEhUKDWxhbmd1YWdlX2NvZGUYBiABKAkSJwoIc2VnbWVudHMYByADKAsyFS52b2ljZS5zdHQudjEuU2VnbWVudBIlCgZ0aW1pbmcYCCABKAsyFS52b2ljZS50eXBlLnYxLlRpbWluZxIyCg10cmFjZV9jb250ZXh0GAkgASgLMhsudm9pY2UudHlwZS52MS5UcmFjZUNvbnRleHQSFAoMc3RhcnRfc2FtcGxlGAogASgDImoKBVN0YWdlEhUKEVNUQUdFX1VOU1BFQ0lGSUVEEAASEQoNU1RBR0VfUEFSVElBTBABEg8KC1NUQUdFX0RSQUZUEAISEQoNU1RBR0VfU0VUVExFRBADEhMKD1NUQUdFX0NPUlJFQ1RFRBAEQg0KC19jb25maWRlbmNlImkKB1NlZ21lbnQSDAoEdGV4dBgBIAEoCRIUCgxzdGFydF9zYW1wbGUYAiABKAMSEgoKZW5kX3NhbXBsZRgDIAEoAxIXCgpjb25maWRlbmNlGAQgASgCSACIAQFCDQoLX2NvbmZpZGVuY2UicAoOVHVyblByZWRpY3Rpb24SFAoMdXR0ZXJhbmNlX2lkGAEgASgDEhIKCmVuZF9zYW1wbGUYAiABKAMSEwoLcHJvYmFiaWxpdHkYAyABKAISDwoHd2FpdF9tcxgEIAEoBRIOCgZyZWFzb24YBSABKAkihQIKEFV0dGVyYW5jZVNldHRsZWQSFAoMdXR0ZXJhbmNlX2lkGAEgASgDEhIKCmVuZF9zYW1wbGUYAiABKAMSNwoHb3V0Y29tZRgDIAEoDjImLnZvaWNlLnN0dC52MS5VdHRlcmFuY2VTZXR0bGVkLk91dGNvbWUSDgoGcmVhc29uGAQgASgJEg8KB21lc3NhZ2UYBSABKAkSJQoGdGltaW5nGAYgASgLMhUudm9pY2UudHlwZS52MS5UaW1pbmciRgoHT3V0Y29tZRIXChNPVVRDT01FX1VOU1BFQ0lGSUVEEAASDgoKT1VUQ09NRV9PSxABEhIKDk9VVENPTUVfRkFJTEVEEAIiJAoIUHJvZ3Jlc3MSGAoQcHJvY2Vzc2VkX3NhbXBsZRgBIAEoAyIXChVEZXNjcmliZUVuZ2luZVJlcXVlc3QiQwoWRGVzY3JpYmVFbmdpbmVSZXNwb25zZRIpCgZlbmdpbmUYASABKAsyGS52b2ljZS50eXBlLnYxLkVuZ2luZUluZm8iPAoTVHJpcFByb3ZpZGVyUmVxdWVzdBIQCghwcm92aWRlchgBIAEoCRITCgtkdXJhdGlvbl9tcxgCIAEoBSJCChRUcmlwUHJvdmlkZXJSZXNwb25zZRIqCglwcm92aWRlcnMYASADKAsyFy52b2ljZS50eXBlLnYxLlByb3ZpZGVyMq0CCgpTdHRTZXJ2aWNlEmsKElN0cmVhbWluZ1JlY29nbml6ZRInLnZvaWNlLnN0dC52MS5TdHJlYW1pbmdSZWNvZ25pemVSZXF1ZXN0Gigudm9pY2Uuc3R0LnYxLlN0cmVhbWluZ1JlY29nbml6ZVJlc3BvbnNlKAEwARJbCg5EZXNjcmliZUVuZ2luZRIjLnZvaWNlLnN0dC52MS5EZXNjcmliZUVuZ2luZVJlcXVlc3QaJC52b2ljZS5zdHQudjEuRGVzY3JpYmVFbmdpbmVSZXNwb25zZRJVCgxUcmlwUHJvdmlkZXISIS52b2ljZS5zdHQudjEuVHJpcFByb3ZpZGVyUmVxdWVzdBoiLnZvaWNlLnN0dC52MS5UcmlwUHJvdmlkZXJSZXNwb25zZUJcChhkZXYudG9uZ2RhaS52b2ljZS5zdHQudjFQAVo+Z2l0aHViLmNvbS90b25nLWRhaS90b25nLWRhaS9jbGllbnRzL2dvL2dlbi92b2ljZS9zdHQvdjE7c3R0djFiBnByb3RvMw", [file_google_protobuf_timestamp, file_voice_type_v1_audio, file_voice_type_v1_engine, file_voice_type_v1_expectation, file_voice_type_v1_turn]);
+  fileDesc("ChZ2b2ljZS9zdHQvdjEvc3R0LnByb3RvEgx2b2ljZS5zdHQudjEi2QIKGVN0cmVhbWluZ1JlY29nbml6ZVJlcXVlc3QSMQoGY29uZmlnGAEgASgLMh8udm9pY2Uuc3R0LnYxLlJlY29nbml0aW9uQ29uZmlnSAASKgoFYXVkaW8YAiABKAsyGS52b2ljZS50eXBlLnYxLkF1ZGlvQ2h1bmtIABItCgptZWRpYV9pZGxlGAMgASgLMhcudm9pY2Uuc3R0LnYxLk1lZGlhSWRsZUgAEjEKBnVwZGF0ZRgEIAEoCzIfLnZvaWNlLnN0dC52MS5SZWNvZ25pdGlvblVwZGF0ZUgAEjMKDXV0dGVyYW5jZV9lbmQYBSABKAsyGi52b2ljZS5zdHQudjEuVXR0ZXJhbmNlRW5kSAASOwoRdXR0ZXJhbmNlX2Rpc2NhcmQYBiABKAsyHi52b2ljZS5zdHQudjEuVXR0ZXJhbmNlRGlzY2FyZEgAQgkKB3JlcXVlc3Qi5wIKEVJlY29nbml0aW9uQ29uZmlnEg8KB2NhbGxfaWQYASABKAkSEQoJdGVuYW50X2lkGAIgASgJEhAKCGFnZW50X2lkGAMgASgJEhYKDmxhbmd1YWdlX2NvZGVzGAQgAygJEjAKDGF1ZGlvX2Zvcm1hdBgFIAEoCzIaLnZvaWNlLnR5cGUudjEuQXVkaW9Gb3JtYXQSDwoHcGhyYXNlcxgGIAMoCRIUCgxzdGFydF9zYW1wbGUYByABKAMSLgoKc3RhcnRfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASIwobZmFpbF9zdHJlYW1fb25fdHVybl9mYWlsdXJlGAkgASgIEjQKC2VuZHBvaW50aW5nGAogASgLMh8udm9pY2Uuc3R0LnYxLkVuZHBvaW50aW5nQ29uZmlnEhAKCHZpc2l0X2lkGA8gASgJEg4KBnJlZ2lvbhgLIAEoCSKSAQoRRW5kcG9pbnRpbmdDb25maWcSFgoOZHJhZnRfcGF1c2VfbXMYASABKAUSGAoQY29tcGxldGVfd2FpdF9tcxgCIAEoBRIaChJ1bmZpbmlzaGVkX3dhaXRfbXMYAyABKAUSEgoKbWF4X2RyYWZ0cxgEIAEoBRIbChNtYXhfZHJhZnRfc3BlZWNoX21zGAUgASgFIswBCglNZWRpYUlkbGUSEwoLZnJvbV9zYW1wbGUYASABKAMSEQoJdG9fc2FtcGxlGAIgASgDEi4KBnJlYXNvbhgDIAEoDjIeLnZvaWNlLnN0dC52MS5NZWRpYUlkbGUuUmVhc29uImcKBlJlYXNvbhIWChJSRUFTT05fVU5TUEVDSUZJRUQQABISCg5SRUFTT05fVU5LTk9XThABEg8KC1JFQVNPTl9MT1NTEAISDwoLUkVBU09OX0RUTUYQAxIPCgtSRUFTT05fSE9MRBAEItIBChFSZWNvZ25pdGlvblVwZGF0ZRIWCg5sYW5ndWFnZV9jb2RlcxgBIAMoCRIPCgdwaHJhc2VzGAIgAygJEjQKDmV4cGVjdGVkX2lucHV0GAMgASgLMhwudm9pY2UudHlwZS52MS5FeHBlY3RlZElucHV0Eh4KEWFnZW50X2lzX3NwZWFraW5nGAQgASgISACIAQESGAoQZWZmZWN0aXZlX3NhbXBsZRgFIAEoAxIOCgZyZWdpb24YBiABKAlCFAoSX2FnZW50X2lzX3NwZWFraW5nIiIKDFV0dGVyYW5jZUVuZBISCgplbmRfc2FtcGxlGAEgASgDIjoKEFV0dGVyYW5jZURpc2NhcmQSEwoLZnJvbV9zYW1wbGUYASABKAMSEQoJdG9fc2FtcGxlGAIgASgDIr8DChpTdHJlYW1pbmdSZWNvZ25pemVSZXNwb25zZRIrCgZlbmdpbmUYASABKAsyGS52b2ljZS50eXBlLnYxLkVuZ2luZUluZm9IABI3Cg9zcGVlY2hfYWN0aXZpdHkYAiABKAsyHC52b2ljZS5zdHQudjEuU3BlZWNoQWN0aXZpdHlIABIuCgp0cmFuc2NyaXB0GAMgASgLMhgudm9pY2Uuc3R0LnYxLlRyYW5zY3JpcHRIABI3Cg90dXJuX3ByZWRpY3Rpb24YBCABKAsyHC52b2ljZS5zdHQudjEuVHVyblByZWRpY3Rpb25IABI7ChF1dHRlcmFuY2Vfc2V0dGxlZBgFIAEoCzIeLnZvaWNlLnN0dC52MS5VdHRlcmFuY2VTZXR0bGVkSAASKgoIcHJvZ3Jlc3MYBiABKAsyFi52b2ljZS5zdHQudjEuUHJvZ3Jlc3NIABIuCgpnb2luZ19hd2F5GAcgASgLMhgudm9pY2UudHlwZS52MS5Hb2luZ0F3YXlIABItCgpsaW5lX2V2ZW50GAggASgLMhcudm9pY2Uuc3R0LnYxLkxpbmVFdmVudEgAQgoKCHJlc3BvbnNlIogCCglMaW5lRXZlbnQSKgoEa2luZBgBIAEoDjIcLnZvaWNlLnN0dC52MS5MaW5lRXZlbnQuS2luZBIUCgxzdGFydF9zYW1wbGUYAiABKAMSEgoKZW5kX3NhbXBsZRgDIAEoAxILCgNrZXkYBCABKAkilwEKBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEg0KCUtJTkRfRFRNRhABEhIKDktJTkRfUklOR19CQUNLEAISDQoJS0lORF9CVVNZEAMSEgoOS0lORF9ESUFMX1RPTkUQBBIUChBLSU5EX0ZBWF9DQUxMSU5HEAUSDQoJS0lORF9CRUVQEAYSDgoKS0lORF9NVVNJQxAHIpwBCg5TcGVlY2hBY3Rpdml0eRIvCgRraW5kGAEgASgOMiEudm9pY2Uuc3R0LnYxLlNwZWVjaEFjdGl2aXR5LktpbmQSDgoGc2FtcGxlGAIgASgDEg0KBXNjb3JlGAMgASgCIjoKBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEg4KCktJTkRfQkVHSU4QARIMCghLSU5EX0VORBACIrgDCgpUcmFuc2NyaXB0EhQKDHV0dGVyYW5jZV9pZBgBIAEoAxItCgVzdGFnZRgCIAEoDjIeLnZvaWNlLnN0dC52MS5UcmFuc2NyaXB0LlN0YWdlEgwKBHRleHQYAyABKAkSEgoKZW5kX3NhbXBsZRgEIAEoAxIXCgpjb25maWRlbmNlGAUgASgCSACIAQESFQoNbGFuZ3VhZ2VfY29kZRgGIAEoCRInCghzZWdtZW50cxgHIAMoCzIVLnZvaWNlLnN0dC52MS5TZWdtZW50EiUKBnRpbWluZxgIIAEoCzIVLnZvaWNlLnR5cGUudjEuVGltaW5nEjIKDXRyYWNlX2NvbnRleHQYCSABKAsyGy52b2ljZS50eXBlLnYxLlRyYWNlQ29udGV4dBIUCgxzdGFydF9zYW1wbGUYCiABKAMiagoFU3RhZ2USFQoRU1RBR0VfVU5TUEVDSUZJRUQQABIRCg1TVEFHRV9QQVJUSUFMEAESDwoLU1RBR0VfRFJBRlQQAhIRCg1TVEFHRV9TRVRUTEVEEAMSEwoPU1RBR0VfQ09SUkVDVEVEEARCDQoLX2NvbmZpZGVuY2UijAEKB1NlZ21lbnQSDAoEdGV4dBgBIAEoCRIUCgxzdGFydF9zYW1wbGUYAiABKAMSEgoKZW5kX3NhbXBsZRgDIAEoAxIXCgpjb25maWRlbmNlGAQgASgCSACIAQESIQoFd29yZHMYBSADKAsyEi52b2ljZS5zdHQudjEuV29yZEINCgtfY29uZmlkZW5jZSJmCgRXb3JkEgwKBHRleHQYASABKAkSFAoMc3RhcnRfc2FtcGxlGAIgASgDEhIKCmVuZF9zYW1wbGUYAyABKAMSFwoKY29uZmlkZW5jZRgEIAEoAkgAiAEBQg0KC19jb25maWRlbmNlInAKDlR1cm5QcmVkaWN0aW9uEhQKDHV0dGVyYW5jZV9pZBgBIAEoAxISCgplbmRfc2FtcGxlGAIgASgDEhMKC3Byb2JhYmlsaXR5GAMgASgCEg8KB3dhaXRfbXMYBCABKAUSDgoGcmVhc29uGAUgASgJIoUCChBVdHRlcmFuY2VTZXR0bGVkEhQKDHV0dGVyYW5jZV9pZBgBIAEoAxISCgplbmRfc2FtcGxlGAIgASgDEjcKB291dGNvbWUYAyABKA4yJi52b2ljZS5zdHQudjEuVXR0ZXJhbmNlU2V0dGxlZC5PdXRjb21lEg4KBnJlYXNvbhgEIAEoCRIPCgdtZXNzYWdlGAUgASgJEiUKBnRpbWluZxgGIAEoCzIVLnZvaWNlLnR5cGUudjEuVGltaW5nIkYKB091dGNvbWUSFwoTT1VUQ09NRV9VTlNQRUNJRklFRBAAEg4KCk9VVENPTUVfT0sQARISCg5PVVRDT01FX0ZBSUxFRBACIiQKCFByb2dyZXNzEhgKEHByb2Nlc3NlZF9zYW1wbGUYASABKAMiFwoVRGVzY3JpYmVFbmdpbmVSZXF1ZXN0IkMKFkRlc2NyaWJlRW5naW5lUmVzcG9uc2USKQoGZW5naW5lGAEgASgLMhkudm9pY2UudHlwZS52MS5FbmdpbmVJbmZvIjwKE1RyaXBQcm92aWRlclJlcXVlc3QSEAoIcHJvdmlkZXIYASABKAkSEwoLZHVyYXRpb25fbXMYAiABKAUiQgoUVHJpcFByb3ZpZGVyUmVzcG9uc2USKgoJcHJvdmlkZXJzGAEgAygLMhcudm9pY2UudHlwZS52MS5Qcm92aWRlcjKtAgoKU3R0U2VydmljZRJrChJTdHJlYW1pbmdSZWNvZ25pemUSJy52b2ljZS5zdHQudjEuU3RyZWFtaW5nUmVjb2duaXplUmVxdWVzdBooLnZvaWNlLnN0dC52MS5TdHJlYW1pbmdSZWNvZ25pemVSZXNwb25zZSgBMAESWwoORGVzY3JpYmVFbmdpbmUSIy52b2ljZS5zdHQudjEuRGVzY3JpYmVFbmdpbmVSZXF1ZXN0GiQudm9pY2Uuc3R0LnYxLkRlc2NyaWJlRW5naW5lUmVzcG9uc2USVQoMVHJpcFByb3ZpZGVyEiEudm9pY2Uuc3R0LnYxLlRyaXBQcm92aWRlclJlcXVlc3QaIi52b2ljZS5zdHQudjEuVHJpcFByb3ZpZGVyUmVzcG9uc2VCXAoYZGV2LnRvbmdkYWkudm9pY2Uuc3R0LnYxUAFaPmdpdGh1Yi5jb20vdG9uZy1kYWkvdG9uZy1kYWkvY2xpZW50cy9nby9nZW4vdm9pY2Uvc3R0L3YxO3N0dHYxYgZwcm90bzM", [file_google_protobuf_timestamp, file_voice_type_v1_audio, file_voice_type_v1_engine, file_voice_type_v1_expectation, file_voice_type_v1_turn]);
 
 /**
  * One message to the ear.
@@ -501,6 +501,14 @@ export type StreamingRecognizeResponse = Message<"voice.stt.v1.StreamingRecogniz
      */
     value: GoingAway;
     case: "goingAway";
+  } | {
+    /**
+     * A key, or another sound of the line that is not speech.
+     *
+     * @generated from field: voice.stt.v1.LineEvent line_event = 8;
+     */
+    value: LineEvent;
+    case: "lineEvent";
   } | { case: undefined; value?: undefined };
 };
 
@@ -510,6 +518,118 @@ export type StreamingRecognizeResponse = Message<"voice.stt.v1.StreamingRecogniz
  */
 export const StreamingRecognizeResponseSchema: GenMessage<StreamingRecognizeResponse> = /*@__PURE__*/
   messageDesc(file_voice_stt_v1_stt, 7);
+
+/**
+ * A sound of the line: told once, as soon as it is certain. Such sound is never
+ * speech.
+ *
+ * @generated from message voice.stt.v1.LineEvent
+ */
+export type LineEvent = Message<"voice.stt.v1.LineEvent"> & {
+  /**
+   * What it is. A client ignores a kind it does not know.
+   *
+   * @generated from field: voice.stt.v1.LineEvent.Kind kind = 1;
+   */
+  kind: LineEvent_Kind;
+
+  /**
+   * Its first sample.
+   *
+   * @generated from field: int64 start_sample = 2;
+   */
+  startSample: bigint;
+
+  /**
+   * First sample after it as far as it was heard; it may go on.
+   *
+   * @generated from field: int64 end_sample = 3;
+   */
+  endSample: bigint;
+
+  /**
+   * KIND_DTMF: one of 0-9, A-D, * or #.
+   *
+   * @generated from field: string key = 4;
+   */
+  key: string;
+};
+
+/**
+ * Describes the message voice.stt.v1.LineEvent.
+ * Use `create(LineEventSchema)` to create a new message.
+ */
+export const LineEventSchema: GenMessage<LineEvent> = /*@__PURE__*/
+  messageDesc(file_voice_stt_v1_stt, 8);
+
+/**
+ * What it is.
+ *
+ * @generated from enum voice.stt.v1.LineEvent.Kind
+ */
+export enum LineEvent_Kind {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * A key in the sound (ITU-T Q.23), named by `key`.
+   *
+   * @generated from enum value: KIND_DTMF = 1;
+   */
+  DTMF = 1,
+
+  /**
+   * Ring-back: the far telephone rings (ITU-T E.180).
+   *
+   * @generated from enum value: KIND_RING_BACK = 2;
+   */
+  RING_BACK = 2,
+
+  /**
+   * Busy or congestion: on as long as off.
+   *
+   * @generated from enum value: KIND_BUSY = 3;
+   */
+  BUSY = 3,
+
+  /**
+   * A tone that does not stop: nobody is on the line.
+   *
+   * @generated from enum value: KIND_DIAL_TONE = 4;
+   */
+  DIAL_TONE = 4,
+
+  /**
+   * The calling tone of a fax machine (ITU-T T.30, CNG).
+   *
+   * @generated from enum value: KIND_FAX_CALLING = 5;
+   */
+  FAX_CALLING = 5,
+
+  /**
+   * One lone tone, as an answering machine's behind its greeting.
+   *
+   * @generated from enum value: KIND_BEEP = 6;
+   */
+  BEEP = 6,
+
+  /**
+   * Music, as on hold.
+   *
+   * @generated from enum value: KIND_MUSIC = 7;
+   */
+  MUSIC = 7,
+}
+
+/**
+ * Describes the enum voice.stt.v1.LineEvent.Kind.
+ */
+export const LineEvent_KindSchema: GenEnum<LineEvent_Kind> = /*@__PURE__*/
+  enumDesc(file_voice_stt_v1_stt, 8, 0);
 
 /**
  * An edge of voice activity.
@@ -544,7 +664,7 @@ export type SpeechActivity = Message<"voice.stt.v1.SpeechActivity"> & {
  * Use `create(SpeechActivitySchema)` to create a new message.
  */
 export const SpeechActivitySchema: GenMessage<SpeechActivity> = /*@__PURE__*/
-  messageDesc(file_voice_stt_v1_stt, 8);
+  messageDesc(file_voice_stt_v1_stt, 9);
 
 /**
  * Which edge.
@@ -578,7 +698,7 @@ export enum SpeechActivity_Kind {
  * Describes the enum voice.stt.v1.SpeechActivity.Kind.
  */
 export const SpeechActivity_KindSchema: GenEnum<SpeechActivity_Kind> = /*@__PURE__*/
-  enumDesc(file_voice_stt_v1_stt, 8, 0);
+  enumDesc(file_voice_stt_v1_stt, 9, 0);
 
 /**
  * What was said in one utterance, as far as it is known. Each replaces the one
@@ -663,7 +783,7 @@ export type Transcript = Message<"voice.stt.v1.Transcript"> & {
  * Use `create(TranscriptSchema)` to create a new message.
  */
 export const TranscriptSchema: GenMessage<Transcript> = /*@__PURE__*/
-  messageDesc(file_voice_stt_v1_stt, 9);
+  messageDesc(file_voice_stt_v1_stt, 10);
 
 /**
  * How firm the text is.
@@ -711,7 +831,7 @@ export enum Transcript_Stage {
  * Describes the enum voice.stt.v1.Transcript.Stage.
  */
 export const Transcript_StageSchema: GenEnum<Transcript_Stage> = /*@__PURE__*/
-  enumDesc(file_voice_stt_v1_stt, 9, 0);
+  enumDesc(file_voice_stt_v1_stt, 10, 0);
 
 /**
  * A part of an utterance with its place.
@@ -746,6 +866,13 @@ export type Segment = Message<"voice.stt.v1.Segment"> & {
    * @generated from field: optional float confidence = 4;
    */
   confidence?: number | undefined;
+
+  /**
+   * Its words with their places, where the engine has feature "words".
+   *
+   * @generated from field: repeated voice.stt.v1.Word words = 5;
+   */
+  words: Word[];
 };
 
 /**
@@ -753,7 +880,49 @@ export type Segment = Message<"voice.stt.v1.Segment"> & {
  * Use `create(SegmentSchema)` to create a new message.
  */
 export const SegmentSchema: GenMessage<Segment> = /*@__PURE__*/
-  messageDesc(file_voice_stt_v1_stt, 10);
+  messageDesc(file_voice_stt_v1_stt, 11);
+
+/**
+ * A word of a segment with its place.
+ *
+ * @generated from message voice.stt.v1.Word
+ */
+export type Word = Message<"voice.stt.v1.Word"> & {
+  /**
+   * The word with its signs.
+   *
+   * @generated from field: string text = 1;
+   */
+  text: string;
+
+  /**
+   * Its first sample.
+   *
+   * @generated from field: int64 start_sample = 2;
+   */
+  startSample: bigint;
+
+  /**
+   * First sample after it.
+   *
+   * @generated from field: int64 end_sample = 3;
+   */
+  endSample: bigint;
+
+  /**
+   * 0 to 1; absent when the engine does not say.
+   *
+   * @generated from field: optional float confidence = 4;
+   */
+  confidence?: number | undefined;
+};
+
+/**
+ * Describes the message voice.stt.v1.Word.
+ * Use `create(WordSchema)` to create a new message.
+ */
+export const WordSchema: GenMessage<Word> = /*@__PURE__*/
+  messageDesc(file_voice_stt_v1_stt, 12);
 
 /**
  * Evidence on whether the caller has finished. The latest one holds.
@@ -803,7 +972,7 @@ export type TurnPrediction = Message<"voice.stt.v1.TurnPrediction"> & {
  * Use `create(TurnPredictionSchema)` to create a new message.
  */
 export const TurnPredictionSchema: GenMessage<TurnPrediction> = /*@__PURE__*/
-  messageDesc(file_voice_stt_v1_stt, 11);
+  messageDesc(file_voice_stt_v1_stt, 13);
 
 /**
  * The answer to an utterance_end: every transcript of it has been sent.
@@ -859,7 +1028,7 @@ export type UtteranceSettled = Message<"voice.stt.v1.UtteranceSettled"> & {
  * Use `create(UtteranceSettledSchema)` to create a new message.
  */
 export const UtteranceSettledSchema: GenMessage<UtteranceSettled> = /*@__PURE__*/
-  messageDesc(file_voice_stt_v1_stt, 12);
+  messageDesc(file_voice_stt_v1_stt, 14);
 
 /**
  * How it went.
@@ -893,7 +1062,7 @@ export enum UtteranceSettled_Outcome {
  * Describes the enum voice.stt.v1.UtteranceSettled.Outcome.
  */
 export const UtteranceSettled_OutcomeSchema: GenEnum<UtteranceSettled_Outcome> = /*@__PURE__*/
-  enumDesc(file_voice_stt_v1_stt, 12, 0);
+  enumDesc(file_voice_stt_v1_stt, 14, 0);
 
 /**
  * A sign of life, at least every 500 ms of audio. An ear that is more than 2 s
@@ -915,7 +1084,7 @@ export type Progress = Message<"voice.stt.v1.Progress"> & {
  * Use `create(ProgressSchema)` to create a new message.
  */
 export const ProgressSchema: GenMessage<Progress> = /*@__PURE__*/
-  messageDesc(file_voice_stt_v1_stt, 13);
+  messageDesc(file_voice_stt_v1_stt, 15);
 
 /**
  * Asks which engine answers.
@@ -930,7 +1099,7 @@ export type DescribeEngineRequest = Message<"voice.stt.v1.DescribeEngineRequest"
  * Use `create(DescribeEngineRequestSchema)` to create a new message.
  */
 export const DescribeEngineRequestSchema: GenMessage<DescribeEngineRequest> = /*@__PURE__*/
-  messageDesc(file_voice_stt_v1_stt, 14);
+  messageDesc(file_voice_stt_v1_stt, 16);
 
 /**
  * The engine behind this server.
@@ -951,7 +1120,7 @@ export type DescribeEngineResponse = Message<"voice.stt.v1.DescribeEngineRespons
  * Use `create(DescribeEngineResponseSchema)` to create a new message.
  */
 export const DescribeEngineResponseSchema: GenMessage<DescribeEngineResponse> = /*@__PURE__*/
-  messageDesc(file_voice_stt_v1_stt, 15);
+  messageDesc(file_voice_stt_v1_stt, 17);
 
 /**
  * Which provider is taken out, and for how long.
@@ -979,7 +1148,7 @@ export type TripProviderRequest = Message<"voice.stt.v1.TripProviderRequest"> & 
  * Use `create(TripProviderRequestSchema)` to create a new message.
  */
 export const TripProviderRequestSchema: GenMessage<TripProviderRequest> = /*@__PURE__*/
-  messageDesc(file_voice_stt_v1_stt, 16);
+  messageDesc(file_voice_stt_v1_stt, 18);
 
 /**
  * How the providers stand now.
@@ -1000,7 +1169,7 @@ export type TripProviderResponse = Message<"voice.stt.v1.TripProviderResponse"> 
  * Use `create(TripProviderResponseSchema)` to create a new message.
  */
 export const TripProviderResponseSchema: GenMessage<TripProviderResponse> = /*@__PURE__*/
-  messageDesc(file_voice_stt_v1_stt, 17);
+  messageDesc(file_voice_stt_v1_stt, 19);
 
 /**
  * Hears the caller: says when they speak, what they said so far and how likely

@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file voice/tts/v1/tts.proto.
  */
 export const file_voice_tts_v1_tts: GenFile = /*@__PURE__*/
-  fileDesc("ChZ2b2ljZS90dHMvdjEvdHRzLnByb3RvEgx2b2ljZS50dHMudjEi4AEKGlN0cmVhbWluZ1N5bnRoZXNpemVSZXF1ZXN0Ei8KBmNvbmZpZxgBIAEoCzIdLnZvaWNlLnR0cy52MS5TeW50aGVzaXNDb25maWdIABImCgR0ZXh0GAIgASgLMhYudm9pY2UudHRzLnYxLlR1cm5UZXh0SAASKQoIdGV4dF9lbmQYAyABKAsyFS52b2ljZS50dHMudjEuVGV4dEVuZEgAEjMKDGNhbmNlbGxhdGlvbhgEIAEoCzIbLnZvaWNlLnR5cGUudjEuQ2FuY2VsbGF0aW9uSABCCQoHcmVxdWVzdCKJAwoPU3ludGhlc2lzQ29uZmlnEg8KB2NhbGxfaWQYASABKAkSEQoJdGVuYW50X2lkGAIgASgJEhAKCGFnZW50X2lkGAMgASgJEhYKDmxhbmd1YWdlX2NvZGVzGAQgAygJEjAKDGF1ZGlvX2Zvcm1hdBgFIAEoCzIaLnZvaWNlLnR5cGUudjEuQXVkaW9Gb3JtYXQSDQoFdm9pY2UYBiABKAkSDAoEcmF0ZRgHIAEoAhIYCgttYXhfbGVhZF9tcxgIIAEoBUgAiAEBEiwKB2xleGljb24YCSADKAsyGy52b2ljZS50dHMudjEuUHJvbnVuY2lhdGlvbhIjChtmYWlsX3N0cmVhbV9vbl90dXJuX2ZhaWx1cmUYCiABKAgSHQoQbG9uZ2VzdF9jaHVua19tcxgLIAEoBUgBiAEBEhYKDm1hcmtzX2luX2F1ZGlvGAwgASgIEhAKCHZpc2l0X2lkGA8gASgJQg4KDF9tYXhfbGVhZF9tc0ITChFfbG9uZ2VzdF9jaHVua19tcyJHCg1Qcm9udW5jaWF0aW9uEg8KB3dyaXR0ZW4YASABKAkSDgoGc3Bva2VuGAIgASgJEhUKDWxhbmd1YWdlX2NvZGUYAyABKAkitgEKCFR1cm5UZXh0Eg8KB3R1cm5faWQYASABKAMSDAoEdGV4dBgCIAEoCRINCgVmbHVzaBgDIAEoCBINCgV2b2ljZRgEIAEoCRIVCg1sYW5ndWFnZV9jb2RlGAUgASgJEgwKBHJhdGUYBiABKAISFAoMc3RhcnRfb2Zmc2V0GAcgASgDEjIKDXRyYWNlX2NvbnRleHQYCCABKAsyGy52b2ljZS50eXBlLnYxLlRyYWNlQ29udGV4dCIaCgdUZXh0RW5kEg8KB3R1cm5faWQYASABKAMijQIKG1N0cmVhbWluZ1N5bnRoZXNpemVSZXNwb25zZRIrCgZlbmdpbmUYASABKAsyGS52b2ljZS50eXBlLnYxLkVuZ2luZUluZm9IABIvCgtzcG9rZW5fdGV4dBgCIAEoCzIYLnZvaWNlLnR0cy52MS5TcG9rZW5UZXh0SAASKAoFYXVkaW8YAyABKAsyFy52b2ljZS50dHMudjEuVHVybkF1ZGlvSAASKgoIdHVybl9lbmQYBCABKAsyFi52b2ljZS50eXBlLnYxLlR1cm5FbmRIABIuCgpnb2luZ19hd2F5GAUgASgLMhgudm9pY2UudHlwZS52MS5Hb2luZ0F3YXlIAEIKCghyZXNwb25zZSKWAQoJVHVybkF1ZGlvEg8KB3R1cm5faWQYASABKAMSKAoFY2h1bmsYAiABKAsyGS52b2ljZS50eXBlLnYxLkF1ZGlvQ2h1bmsSJQoGdGltaW5nGAMgASgLMhUudm9pY2UudHlwZS52MS5UaW1pbmcSJwoFbWFya3MYBCADKAsyGC52b2ljZS50dHMudjEuU3Bva2VuVGV4dCLiAQoKU3Bva2VuVGV4dBIPCgd0dXJuX2lkGAEgASgDEhcKD3RleHRfZW5kX29mZnNldBgCIAEoAxISCgplbmRfc2FtcGxlGAMgASgDEjMKBnRpbWluZxgEIAEoDjIjLnZvaWNlLnR0cy52MS5TcG9rZW5UZXh0Lk1hcmtUaW1pbmciYQoKTWFya1RpbWluZxIbChdNQVJLX1RJTUlOR19VTlNQRUNJRklFRBAAEhgKFE1BUktfVElNSU5HX01FQVNVUkVEEAESHAoYTUFSS19USU1JTkdfSU5URVJQT0xBVEVEEAIiFwoVRGVzY3JpYmVFbmdpbmVSZXF1ZXN0IkMKFkRlc2NyaWJlRW5naW5lUmVzcG9uc2USKQoGZW5naW5lGAEgASgLMhkudm9pY2UudHlwZS52MS5FbmdpbmVJbmZvIjwKE1RyaXBQcm92aWRlclJlcXVlc3QSEAoIcHJvdmlkZXIYASABKAkSEwoLZHVyYXRpb25fbXMYAiABKAUiQgoUVHJpcFByb3ZpZGVyUmVzcG9uc2USKgoJcHJvdmlkZXJzGAEgAygLMhcudm9pY2UudHlwZS52MS5Qcm92aWRlcjKwAgoKVHRzU2VydmljZRJuChNTdHJlYW1pbmdTeW50aGVzaXplEigudm9pY2UudHRzLnYxLlN0cmVhbWluZ1N5bnRoZXNpemVSZXF1ZXN0Gikudm9pY2UudHRzLnYxLlN0cmVhbWluZ1N5bnRoZXNpemVSZXNwb25zZSgBMAESWwoORGVzY3JpYmVFbmdpbmUSIy52b2ljZS50dHMudjEuRGVzY3JpYmVFbmdpbmVSZXF1ZXN0GiQudm9pY2UudHRzLnYxLkRlc2NyaWJlRW5naW5lUmVzcG9uc2USVQoMVHJpcFByb3ZpZGVyEiEudm9pY2UudHRzLnYxLlRyaXBQcm92aWRlclJlcXVlc3QaIi52b2ljZS50dHMudjEuVHJpcFByb3ZpZGVyUmVzcG9uc2VCXAoYZGV2LnRvbmdkYWkudm9pY2UudHRzLnYxUAFaPmdpdGh1Yi5jb20vdG9uZy1kYWkvdG9uZy1kYWkvY2xpZW50cy9nby9nZW4vdm9pY2UvdHRzL3YxO3R0c3YxYgZwcm90bzM", [file_voice_type_v1_audio, file_voice_type_v1_engine, file_voice_type_v1_turn]);
+  fileDesc("ChZ2b2ljZS90dHMvdjEvdHRzLnByb3RvEgx2b2ljZS50dHMudjEi4AEKGlN0cmVhbWluZ1N5bnRoZXNpemVSZXF1ZXN0Ei8KBmNvbmZpZxgBIAEoCzIdLnZvaWNlLnR0cy52MS5TeW50aGVzaXNDb25maWdIABImCgR0ZXh0GAIgASgLMhYudm9pY2UudHRzLnYxLlR1cm5UZXh0SAASKQoIdGV4dF9lbmQYAyABKAsyFS52b2ljZS50dHMudjEuVGV4dEVuZEgAEjMKDGNhbmNlbGxhdGlvbhgEIAEoCzIbLnZvaWNlLnR5cGUudjEuQ2FuY2VsbGF0aW9uSABCCQoHcmVxdWVzdCLoAwoPU3ludGhlc2lzQ29uZmlnEg8KB2NhbGxfaWQYASABKAkSEQoJdGVuYW50X2lkGAIgASgJEhAKCGFnZW50X2lkGAMgASgJEhYKDmxhbmd1YWdlX2NvZGVzGAQgAygJEjAKDGF1ZGlvX2Zvcm1hdBgFIAEoCzIaLnZvaWNlLnR5cGUudjEuQXVkaW9Gb3JtYXQSDQoFdm9pY2UYBiABKAkSDAoEcmF0ZRgHIAEoAhIYCgttYXhfbGVhZF9tcxgIIAEoBUgAiAEBEiwKB2xleGljb24YCSADKAsyGy52b2ljZS50dHMudjEuUHJvbnVuY2lhdGlvbhIjChtmYWlsX3N0cmVhbV9vbl90dXJuX2ZhaWx1cmUYCiABKAgSHQoQbG9uZ2VzdF9jaHVua19tcxgLIAEoBUgBiAEBEhYKDm1hcmtzX2luX2F1ZGlvGAwgASgIEhAKCHZpc2l0X2lkGA8gASgJEiwKB2NhY2hpbmcYECABKA4yGy52b2ljZS50dHMudjEuU3BlZWNoQ2FjaGluZxIvCgdwdXJwb3NlGBEgASgOMh4udm9pY2UudHRzLnYxLlN5bnRoZXNpc1B1cnBvc2VCDgoMX21heF9sZWFkX21zQhMKEV9sb25nZXN0X2NodW5rX21zIkcKDVByb251bmNpYXRpb24SDwoHd3JpdHRlbhgBIAEoCRIOCgZzcG9rZW4YAiABKAkSFQoNbGFuZ3VhZ2VfY29kZRgDIAEoCSLGAgoIVHVyblRleHQSDwoHdHVybl9pZBgBIAEoAxIMCgR0ZXh0GAIgASgJEg0KBWZsdXNoGAMgASgIEg0KBXZvaWNlGAQgASgJEhUKDWxhbmd1YWdlX2NvZGUYBSABKAkSDAoEcmF0ZRgGIAEoAhIUCgxzdGFydF9vZmZzZXQYByABKAMSMgoNdHJhY2VfY29udGV4dBgIIAEoCzIbLnZvaWNlLnR5cGUudjEuVHJhY2VDb250ZXh0EiwKB2NhY2hpbmcYCSABKA4yGy52b2ljZS50dHMudjEuU3BlZWNoQ2FjaGluZxIXCg9waXRjaF9zZW1pdG9uZXMYCiABKAISFQoIcGF1c2VfbXMYCyABKAVIAIgBARIjCgZzYXlfYXMYDCABKA4yEy52b2ljZS50dHMudjEuU2F5QXNCCwoJX3BhdXNlX21zIhoKB1RleHRFbmQSDwoHdHVybl9pZBgBIAEoAyKNAgobU3RyZWFtaW5nU3ludGhlc2l6ZVJlc3BvbnNlEisKBmVuZ2luZRgBIAEoCzIZLnZvaWNlLnR5cGUudjEuRW5naW5lSW5mb0gAEi8KC3Nwb2tlbl90ZXh0GAIgASgLMhgudm9pY2UudHRzLnYxLlNwb2tlblRleHRIABIoCgVhdWRpbxgDIAEoCzIXLnZvaWNlLnR0cy52MS5UdXJuQXVkaW9IABIqCgh0dXJuX2VuZBgEIAEoCzIWLnZvaWNlLnR5cGUudjEuVHVybkVuZEgAEi4KCmdvaW5nX2F3YXkYBSABKAsyGC52b2ljZS50eXBlLnYxLkdvaW5nQXdheUgAQgoKCHJlc3BvbnNlIpYBCglUdXJuQXVkaW8SDwoHdHVybl9pZBgBIAEoAxIoCgVjaHVuaxgCIAEoCzIZLnZvaWNlLnR5cGUudjEuQXVkaW9DaHVuaxIlCgZ0aW1pbmcYAyABKAsyFS52b2ljZS50eXBlLnYxLlRpbWluZxInCgVtYXJrcxgEIAMoCzIYLnZvaWNlLnR0cy52MS5TcG9rZW5UZXh0IuIBCgpTcG9rZW5UZXh0Eg8KB3R1cm5faWQYASABKAMSFwoPdGV4dF9lbmRfb2Zmc2V0GAIgASgDEhIKCmVuZF9zYW1wbGUYAyABKAMSMwoGdGltaW5nGAQgASgOMiMudm9pY2UudHRzLnYxLlNwb2tlblRleHQuTWFya1RpbWluZyJhCgpNYXJrVGltaW5nEhsKF01BUktfVElNSU5HX1VOU1BFQ0lGSUVEEAASGAoUTUFSS19USU1JTkdfTUVBU1VSRUQQARIcChhNQVJLX1RJTUlOR19JTlRFUlBPTEFURUQQAiIXChVEZXNjcmliZUVuZ2luZVJlcXVlc3QiQwoWRGVzY3JpYmVFbmdpbmVSZXNwb25zZRIpCgZlbmdpbmUYASABKAsyGS52b2ljZS50eXBlLnYxLkVuZ2luZUluZm8iPAoTVHJpcFByb3ZpZGVyUmVxdWVzdBIQCghwcm92aWRlchgBIAEoCRITCgtkdXJhdGlvbl9tcxgCIAEoBSJCChRUcmlwUHJvdmlkZXJSZXNwb25zZRIqCglwcm92aWRlcnMYASADKAsyFy52b2ljZS50eXBlLnYxLlByb3ZpZGVyKoMBCg1TcGVlY2hDYWNoaW5nEh4KGlNQRUVDSF9DQUNISU5HX1VOU1BFQ0lGSUVEEAASGwoXU1BFRUNIX0NBQ0hJTkdfRlJFUVVFTlQQARIXChNTUEVFQ0hfQ0FDSElOR19LRVBUEAISHAoYU1BFRUNIX0NBQ0hJTkdfRk9SQklEREVOEAMqjwEKEFN5bnRoZXNpc1B1cnBvc2USIQodU1lOVEhFU0lTX1BVUlBPU0VfVU5TUEVDSUZJRUQQABIaChZTWU5USEVTSVNfUFVSUE9TRV9MSVZFEAESGwoXU1lOVEhFU0lTX1BVUlBPU0VfQUhFQUQQAhIfChtTWU5USEVTSVNfUFVSUE9TRV9SRUNPUkRJTkcQAypdCgVTYXlBcxIWChJTQVlfQVNfVU5TUEVDSUZJRUQQABIRCg1TQVlfQVNfRElHSVRTEAESEwoPU0FZX0FTX1NQRUxMSU5HEAISFAoQU0FZX0FTX1RFTEVQSE9ORRADMrACCgpUdHNTZXJ2aWNlEm4KE1N0cmVhbWluZ1N5bnRoZXNpemUSKC52b2ljZS50dHMudjEuU3RyZWFtaW5nU3ludGhlc2l6ZVJlcXVlc3QaKS52b2ljZS50dHMudjEuU3RyZWFtaW5nU3ludGhlc2l6ZVJlc3BvbnNlKAEwARJbCg5EZXNjcmliZUVuZ2luZRIjLnZvaWNlLnR0cy52MS5EZXNjcmliZUVuZ2luZVJlcXVlc3QaJC52b2ljZS50dHMudjEuRGVzY3JpYmVFbmdpbmVSZXNwb25zZRJVCgxUcmlwUHJvdmlkZXISIS52b2ljZS50dHMudjEuVHJpcFByb3ZpZGVyUmVxdWVzdBoiLnZvaWNlLnR0cy52MS5UcmlwUHJvdmlkZXJSZXNwb25zZUJcChhkZXYudG9uZ2RhaS52b2ljZS50dHMudjFQAVo+Z2l0aHViLmNvbS90b25nLWRhaS90b25nLWRhaS9jbGllbnRzL2dvL2dlbi92b2ljZS90dHMvdjE7dHRzdjFiBnByb3RvMw", [file_voice_type_v1_audio, file_voice_type_v1_engine, file_voice_type_v1_turn]);
 
 /**
  * One message to the voice.
@@ -173,6 +173,20 @@ export type SynthesisConfig = Message<"voice.tts.v1.SynthesisConfig"> & {
    * @generated from field: string visit_id = 15;
    */
   visitId: string;
+
+  /**
+   * Whether the sound of its texts is kept, for text that does not say.
+   *
+   * @generated from field: voice.tts.v1.SpeechCaching caching = 16;
+   */
+  caching: SpeechCaching;
+
+  /**
+   * What the sound is for.
+   *
+   * @generated from field: voice.tts.v1.SynthesisPurpose purpose = 17;
+   */
+  purpose: SynthesisPurpose;
 };
 
 /**
@@ -279,6 +293,37 @@ export type TurnText = Message<"voice.tts.v1.TurnText"> & {
    * @generated from field: voice.type.v1.TraceContext trace_context = 8;
    */
   traceContext?: TraceContext | undefined;
+
+  /**
+   * Whether the sound of this text is kept; UNSPECIFIED: as `config` says.
+   *
+   * @generated from field: voice.tts.v1.SpeechCaching caching = 9;
+   */
+  caching: SpeechCaching;
+
+  /**
+   * How much higher than the voice's own pitch, in semitones, -12 to 12. Heeded
+   * by engines that have a control for it.
+   *
+   * @generated from field: float pitch_semitones = 10;
+   */
+  pitchSemitones: number;
+
+  /**
+   * The pause before this text, in milliseconds, 0 to 10000, where the turn has
+   * sounded already. Absent: as the marks before it ask. It ends the clause
+   * before it.
+   *
+   * @generated from field: optional int32 pause_ms = 11;
+   */
+  pauseMs?: number | undefined;
+
+  /**
+   * What this text is, where its words alone do not say so.
+   *
+   * @generated from field: voice.tts.v1.SayAs say_as = 12;
+   */
+  sayAs: SayAs;
 };
 
 /**
@@ -574,6 +619,132 @@ export type TripProviderResponse = Message<"voice.tts.v1.TripProviderResponse"> 
  */
 export const TripProviderResponseSchema: GenMessage<TripProviderResponse> = /*@__PURE__*/
   messageDesc(file_voice_tts_v1_tts, 11);
+
+/**
+ * Whether sound that was made once is kept and used again. Kept sound belongs
+ * to the tenant of `config`.
+ *
+ * @generated from enum voice.tts.v1.SpeechCaching
+ */
+export enum SpeechCaching {
+  /**
+   * As for FREQUENT.
+   *
+   * @generated from enum value: SPEECH_CACHING_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * A clause that several calls have asked for is kept.
+   *
+   * @generated from enum value: SPEECH_CACHING_FREQUENT = 1;
+   */
+  FREQUENT = 1,
+
+  /**
+   * A fixed text: kept as soon as it is made.
+   *
+   * @generated from enum value: SPEECH_CACHING_KEPT = 2;
+   */
+  KEPT = 2,
+
+  /**
+   * Neither looked up nor kept.
+   *
+   * @generated from enum value: SPEECH_CACHING_FORBIDDEN = 3;
+   */
+  FORBIDDEN = 3,
+}
+
+/**
+ * Describes the enum voice.tts.v1.SpeechCaching.
+ */
+export const SpeechCachingSchema: GenEnum<SpeechCaching> = /*@__PURE__*/
+  enumDesc(file_voice_tts_v1_tts, 0);
+
+/**
+ * What sound is for.
+ *
+ * @generated from enum voice.tts.v1.SynthesisPurpose
+ */
+export enum SynthesisPurpose {
+  /**
+   * As for LIVE.
+   *
+   * @generated from enum value: SYNTHESIS_PURPOSE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Somebody waits for it.
+   *
+   * @generated from enum value: SYNTHESIS_PURPOSE_LIVE = 1;
+   */
+  LIVE = 1,
+
+  /**
+   * To be there when live turns say the same: calls go before it, and it is
+   * kept unless `caching` says otherwise.
+   *
+   * @generated from enum value: SYNTHESIS_PURPOSE_AHEAD = 2;
+   */
+  AHEAD = 2,
+
+  /**
+   * The same for what is played by itself, never beside live sound: the server
+   * may speak it with a better engine than it has for calls.
+   *
+   * @generated from enum value: SYNTHESIS_PURPOSE_RECORDING = 3;
+   */
+  RECORDING = 3,
+}
+
+/**
+ * Describes the enum voice.tts.v1.SynthesisPurpose.
+ */
+export const SynthesisPurposeSchema: GenEnum<SynthesisPurpose> = /*@__PURE__*/
+  enumDesc(file_voice_tts_v1_tts, 1);
+
+/**
+ * What a text is.
+ *
+ * @generated from enum voice.tts.v1.SayAs
+ */
+export enum SayAs {
+  /**
+   * As its words and figures say.
+   *
+   * @generated from enum value: SAY_AS_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Each digit by itself.
+   *
+   * @generated from enum value: SAY_AS_DIGITS = 1;
+   */
+  DIGITS = 1,
+
+  /**
+   * Letter by letter, digits by themselves.
+   *
+   * @generated from enum value: SAY_AS_SPELLING = 2;
+   */
+  SPELLING = 2,
+
+  /**
+   * A telephone number: digit by digit, in the groups it is written in.
+   *
+   * @generated from enum value: SAY_AS_TELEPHONE = 3;
+   */
+  TELEPHONE = 3,
+}
+
+/**
+ * Describes the enum voice.tts.v1.SayAs.
+ */
+export const SayAsSchema: GenEnum<SayAs> = /*@__PURE__*/
+  enumDesc(file_voice_tts_v1_tts, 2);
 
 /**
  * Speaks text while it is being written, and says which words lie where.

@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file voice/type/v1/expectation.proto.
  */
 export const file_voice_type_v1_expectation: GenFile = /*@__PURE__*/
-  fileDesc("Ch92b2ljZS90eXBlL3YxL2V4cGVjdGF0aW9uLnByb3RvEg12b2ljZS50eXBlLnYxIsMBCg1FeHBlY3RlZElucHV0Ei8KBGtpbmQYASABKA4yIS52b2ljZS50eXBlLnYxLkV4cGVjdGVkSW5wdXQuS2luZBIOCgZsZW5ndGgYAiABKAUSDwoHcGhyYXNlcxgDIAMoCSJgCgRLaW5kEhQKEEtJTkRfVU5TUEVDSUZJRUQQABINCglLSU5EX09QRU4QARIPCgtLSU5EX1lFU19OTxACEg8KC0tJTkRfRElHSVRTEAMSEQoNS0lORF9TUEVMTElORxAEQl8KGWRldi50b25nZGFpLnZvaWNlLnR5cGUudjFQAVpAZ2l0aHViLmNvbS90b25nLWRhaS90b25nLWRhaS9jbGllbnRzL2dvL2dlbi92b2ljZS90eXBlL3YxO3R5cGV2MWIGcHJvdG8z");
+  fileDesc("Ch92b2ljZS90eXBlL3YxL2V4cGVjdGF0aW9uLnByb3RvEg12b2ljZS50eXBlLnYxItQBCg1FeHBlY3RlZElucHV0Ei8KBGtpbmQYASABKA4yIS52b2ljZS50eXBlLnYxLkV4cGVjdGVkSW5wdXQuS2luZBIOCgZsZW5ndGgYAiABKAUSDwoHcGhyYXNlcxgDIAMoCSJxCgRLaW5kEhQKEEtJTkRfVU5TUEVDSUZJRUQQABINCglLSU5EX09QRU4QARIPCgtLSU5EX1lFU19OTxACEg8KC0tJTkRfRElHSVRTEAMSEQoNS0lORF9TUEVMTElORxAEEg8KC0tJTkRfQU5TV0VSEAVCXwoZZGV2LnRvbmdkYWkudm9pY2UudHlwZS52MVABWkBnaXRodWIuY29tL3RvbmctZGFpL3RvbmctZGFpL2NsaWVudHMvZ28vZ2VuL3ZvaWNlL3R5cGUvdjE7dHlwZXYxYgZwcm90bzM");
 
 /**
  * What the caller is expected to say next. It shapes how the ear listens and
@@ -88,6 +88,14 @@ export enum ExpectedInput_Kind {
    * @generated from enum value: KIND_SPELLING = 4;
    */
   SPELLING = 4,
+
+  /**
+   * An answer to a question, of no shape of its own: a day, a name. A server
+   * that does not know this kind takes it for KIND_OPEN.
+   *
+   * @generated from enum value: KIND_ANSWER = 5;
+   */
+  ANSWER = 5,
 }
 
 /**
