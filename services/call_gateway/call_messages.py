@@ -6,7 +6,6 @@ from voice.type.v1 import audio_pb2
 
 from services.audio.pcm import TELEPHONE, AudioFormat, Encoding
 from services.call_gateway.calls import LiveCall
-from services.call_gateway.conversation.line import EndCause
 from services.call_gateway.conversation.news import (
     CallerHeard,
     FloorMoved,
@@ -15,6 +14,7 @@ from services.call_gateway.conversation.news import (
     TurnFinished,
     TurnRecord,
 )
+from services.call_gateway.line import EndCause
 from services.call_gateway.stages.shapes import format_message
 from services.call_gateway.watching import CallBegan, CallNews, CallOver
 from services.runtime.errors import RequestError

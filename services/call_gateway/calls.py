@@ -2,15 +2,26 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from prometheus_client import Counter
+
 from services.call_gateway.session import Session
-from services.call_gateway.tally import CallTally
 from services.runtime.errors import NotFoundError, RequestError
 
 DEFAULT_PAGE_SIZE = 50
 MAX_PAGE_SIZE = 1000
+
+
+_COUNTED: dict[str, tuple[Counter, float]] = {  # by the conversation's name: the metric, and one in its unit
+    "echoes": (Counter("voice_echo_vetoes_total", "Sounds on callers' lines that were the agent's own voice."), 1),
+    "underruns": (Counter("voice_underruns_total", "Frames due in mid-answer that no sound had come for."), 1),
+    "drafts_wasted_us": (
+        Counter("voice_drafts_wasted_seconds_total", "What agents computed for drafts that were dropped."),
+        1e-6,
+    ),
+}
 
 
 class CallNotFound(NotFoundError):
@@ -28,6 +39,20 @@ class BadPageToken(RequestError):
     """A page token that this gateway did not give."""
 
     reason = "BAD_PAGE_TOKEN"
+
+
+class CallTally:
+    """One call's counters as they were last passed on."""
+
+    def __init__(self) -> None:
+        self._told: dict[str, int] = {}
+
+    def tell(self, counters: Mapping[str, int]) -> None:
+        """Pass on what was counted since the last time."""
+        for name, (metric, unit) in _COUNTED.items():
+            now = counters.get(name, 0)
+            metric.inc((now - self._told.get(name, 0)) * unit)
+            self._told[name] = now
 
 
 @dataclass(slots=True)

@@ -7,24 +7,23 @@ from dataclasses import replace
 
 from services.call_gateway.agents import AgentBook
 from services.call_gateway.calls import CallTable, LiveCall
-from services.call_gateway.conversation.backchannels import backchannels
+from services.call_gateway.conversation.barge_in import backchannels
 from services.call_gateway.conversation.events import Stage
-from services.call_gateway.conversation.line import EndCause, LegEnded
 from services.call_gateway.conversation.news import News, TurnFinished
 from services.call_gateway.conversation.pace import StagePace
 from services.call_gateway.edges import open_edge
 from services.call_gateway.edges.edge import Edge, IncomingCall, Leg
 from services.call_gateway.edges.pacing import Pacer
 from services.call_gateway.edges.program import ProgramEdge
+from services.call_gateway.line import EndCause, LegEnded
 from services.call_gateway.prompts.library import PromptLibrary
 from services.call_gateway.prompts.recorded import Shipped
 from services.call_gateway.reporting import Reporter
 from services.call_gateway.session import Session
 from services.call_gateway.settings import GatewaySettings, SharedStages
 from services.call_gateway.stage_limits import find_call_limit
-from services.call_gateway.stages.directory import check_agent
-from services.call_gateway.stages.stages import SERVICE_NAMES, StageChannels, is_stage_alive
-from services.call_gateway.watching import CallBegan, CallNews, CallOver, NewsDesk
+from services.call_gateway.stages.stages import SERVICE_NAMES, StageChannels, check_agent, is_stage_alive
+from services.call_gateway.watching import CallBegan, CallNews, CallOver, EventBus
 from services.runtime.errors import CapacityError, Draining, ServiceError
 from services.runtime.lifecycle import Lifecycle
 from services.runtime.logs import bind_call, get_logger
@@ -44,7 +43,7 @@ class Gateway:
 
     def __init__(self, settings: GatewaySettings, lifecycle: Lifecycle) -> None:
         self.calls = CallTable()
-        self.news = NewsDesk()
+        self.news = EventBus()
         self._settings = settings
         self._lifecycle = lifecycle
         self._pace = StagePace()

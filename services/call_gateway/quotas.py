@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from services.call_gateway.conversation.destinations import normalised, region_of
+from services.call_gateway.destinations import normalised, region_of
 from services.call_gateway.edges.edge import IncomingCall
 from services.runtime.errors import CapacityError
 

@@ -6,7 +6,6 @@ from opentelemetry import trace
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from prometheus_client import Counter, Gauge, Histogram
 
-from services.call_gateway.conversation.line import EndCause
 from services.call_gateway.conversation.news import (
     CallerHeard,
     FloorMoved,
@@ -16,6 +15,7 @@ from services.call_gateway.conversation.news import (
     TurnFinished,
     TurnRecord,
 )
+from services.call_gateway.line import EndCause
 from services.call_gateway.watching import CallBegan, CallNews, CallOver
 from services.runtime.log_fields import is_allowed
 from services.runtime.logs import get_logger
@@ -61,7 +61,7 @@ log = get_logger(__name__)
 
 
 class Reporter:
-    """A listener of the news desk."""
+    """A listener of the event bus: log, metrics and trace."""
 
     def __init__(self) -> None:
         self._edges: dict[str, str] = {}  # of calls that are up, by call id

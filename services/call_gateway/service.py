@@ -9,11 +9,11 @@ from voice.call.v1 import call_pb2, call_pb2_grpc
 
 from services.call_gateway.call_messages import audio_format_of, end_of, event_of, info_of
 from services.call_gateway.calls import CallNotFound, LiveCall
-from services.call_gateway.conversation.line import EndCause
 from services.call_gateway.conversation.news import TurnFinished
 from services.call_gateway.edges.edge import IncomingCall
 from services.call_gateway.edges.program import LAST_WORDS_S, ProgramLeg
 from services.call_gateway.gateway import Gateway
+from services.call_gateway.line import EndCause
 from services.call_gateway.watching import CallBegan, CallNews, CallOver, Watcher
 from services.runtime.errors import EngineFailed
 from services.runtime.identity import Scope, caller_may_act_for, caller_name, check_tenant
@@ -62,7 +62,7 @@ class CallGatewayService(call_pb2_grpc.CallGatewayServiceServicer):
         incoming = self._incoming(config)
         await self._gateway.check_agent(config.agent_id, tenant_id=config.tenant_id)
         leg = self._gateway.program.leg(incoming)
-        told = _Told(self._gateway, leg, fails_with_turn=config.fail_stream_on_turn_failure)
+        told = _CallEvents(self._gateway, leg, fails_with_turn=config.fail_stream_on_turn_failure)
 
         async def handle(requests: AsyncIterator[Request]) -> None:
             self._gateway.news.subscribe(told)
@@ -164,8 +164,8 @@ class CallGatewayService(call_pb2_grpc.CallGatewayServiceServicer):
         return call
 
 
-class _Told:
-    """A listener of the news desk: tells a program caller what happens on its own call."""
+class _CallEvents:
+    """A listener of the event bus: tells a program caller what happens on its own call."""
 
     def __init__(self, gateway: Gateway, leg: ProgramLeg, *, fails_with_turn: bool) -> None:
         self.last_words: Response | None = None

@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import replace
 
 from services.audio.fades import CutFader
 from services.call_gateway.alarm import Alarm
@@ -30,30 +31,34 @@ from services.call_gateway.conversation.commands import (
     SendOn,
     Speak,
     StopSpeech,
-    UpdateEar,
+    UpdateStt,
 )
 from services.call_gateway.conversation.conversation import Conversation
-from services.call_gateway.conversation.destinations import listed_target, normalised, region_of
 from services.call_gateway.conversation.events import (
     ActionEnded,
     CallAnswered,
+    CallerAdvanced,
     CloseAsked,
     Event,
     PressKeys,
+    SpeechStopped,
     Stage,
     StageAlive,
     StageFailed,
     StageReady,
     TransferCall,
+    TurnPredicted,
 )
-from services.call_gateway.conversation.line import CallerAudio, EndCause, LegEnded, LegEvent, MediaIdle, joined
 from services.call_gateway.conversation.news import News
 from services.call_gateway.conversation.pace import StagePace
 from services.call_gateway.conversation.profile import AgentProfile
 from services.call_gateway.conversation.prompts import PromptBook
 from services.call_gateway.conversation.settings import ConversationSettings
+from services.call_gateway.destinations import listed_target, normalised, region_of
 from services.call_gateway.edges.edge import IncomingCall, Leg, LegFailed, TransferFailed
+from services.call_gateway.line import CallerAudio, EndCause, LegEnded, LegEvent, MediaIdle
 from services.call_gateway.opening import Opening
+from services.call_gateway.sound.call_sound import CallSound
 from services.call_gateway.stages.facts import CallFacts
 from services.call_gateway.stages.stages import StageChannels, Stages
 from services.call_gateway.stages.stream import StreamLimits
@@ -92,12 +97,14 @@ class Session:
         """Where the caller's media clock stands."""
         self.end: LegEnded | None = None
         """How the call ended, once it has."""
+        self._sound = CallSound(call.audio_format)
         self._cut_fader = CutFader(call.audio_format)
         self.conversation = Conversation(
             settings,
             language_codes=call.language_codes,
             audio_format=call.audio_format,
             prompts=prompts,
+            is_echo=self._sound.is_echo,
             pace=pace,
             has_fallback=leg.has_fallback,
         )
@@ -112,7 +119,6 @@ class Session:
         self._tasks: asyncio.TaskGroup | None = None
         self._stages: Stages
         self._pending: deque[Event] = deque()  # events that came while another was being handled
-        self._untold: list[CallerAudio] = []  # which the conversation, at rest, need not know at once
         self._is_handling = False
         self._alarm = Alarm(self._on_alarm)
         self._ended = asyncio.Event()
@@ -170,36 +176,28 @@ class Session:
         if self._is_over:
             return
         try:
-            is_news = self._let_hear(event)
+            match event:
+                case CallerAudio():
+                    self._on_audio(event)
+                case MediaIdle():
+                    self.sample = event.to_sample
+                    self._stages.stt.send_idle(event)
+                    self._tell(event, self._sound.on_idle(event))
+                case LegEnded():
+                    self._tell(event)
+                    self.end = event
+                    self._finish()
+                case _:
+                    self._tell(event)
         except Exception as error:
             self._break(error)
-            return
-        self._tell_of_line(event, is_news=is_news)
-        if isinstance(event, LegEnded):
-            self.end = event
-            self._finish()
 
-    def _let_hear(self, event: LegEvent) -> bool:
-        match event:
-            case CallerAudio():
-                self.sample = event.start_sample + self.call.audio_format.samples_in(event.content)
-                return self._stages.ear.hear(event)
-            case MediaIdle():
-                self.sample = event.to_sample
-                self._stages.ear.idle(event)
-        return True
-
-    def _tell_of_line(self, event: LegEvent, *, is_news: bool) -> None:
-        """Sound that the ear can wait for is told to a conversation at rest together with what follows it."""
-        if isinstance(event, CallerAudio) and not event.concealed_samples:
-            self._untold.append(event)
-            if not is_news and self.conversation.is_caller_at_rest:
-                return
-            event = joined(self._untold)
-        elif self._untold:
-            self._tell(joined(self._untold))
-        self._untold.clear()
-        self._tell(event)
+    def _on_audio(self, audio: CallerAudio) -> None:
+        """A packet of the caller's: to the STT stage, and what was measured in it to the conversation."""
+        self.sample = audio.start_sample + self.call.audio_format.samples_in(audio.content)
+        frames, found = self._sound.on_audio(audio)
+        self._stages.stt.send_audio(frames)
+        self._tell(CallerAdvanced(self.sample), *found)
 
     def next_frame(self) -> bytes | None:
         """The next 20 ms for the caller."""
@@ -207,6 +205,7 @@ class Session:
             return None
         try:
             frame, commands = self.conversation.next_frame(now=time.monotonic())
+            self._sound.on_sent(frame)
         except Exception as error:
             self._break(error)
             return None
@@ -220,8 +219,8 @@ class Session:
         assert self._tasks is not None  # noqa: S101  a call that runs has its tasks
         self._tasks.create_task(act)
 
-    def _tell(self, event: Event) -> None:
-        self._pending.append(event)
+    def _tell(self, *events: Event) -> None:
+        self._pending.extend(events)
         if not self._is_handling:
             self._carry_out_all(())
 
@@ -245,12 +244,12 @@ class Session:
 
     def _carry_out(self, command: Command) -> None:
         match command:
-            case EndUtterance() | DiscardUtterance() | UpdateEar():
-                self._stages.ear.perform(command)
+            case EndUtterance() | DiscardUtterance() | UpdateStt():
+                self._stages.stt.perform(command)
             case AskAgent() | CommitTurn() | CancelTurn() | CorrectTurn() | ReportPlayout() | ReportAction():
-                self._stages.agent.perform(command)
+                self._stages.nlu.perform(command)
             case Speak() | EndSpeech() | StopSpeech():
-                self._stages.voice.perform(command)
+                self._stages.tts.perform(command)
             case ReopenStage(stage):
                 self._stages.reopen(stage)
             case DiscardSent():
@@ -380,6 +379,10 @@ class Session:
                 return
             if isinstance(event, StageReady):
                 self._opening.ready(event.stage)
+        if isinstance(event, SpeechStopped):
+            event = replace(event, speech_end_sample=self._sound.speech_end(event.sample))
+        elif isinstance(event, TurnPredicted):
+            event = replace(event, speech_end_sample=self._sound.speech_end(event.end_sample))
         self._tell(event)
 
     def _adopt(self, profile: AgentProfile) -> None:

@@ -6,8 +6,8 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
-from services.call_gateway.conversation.line import EndCause
 from services.call_gateway.conversation.news import News
+from services.call_gateway.line import EndCause
 from services.runtime.metrics import StageMetrics
 
 MAX_WAITING_NEWS = 1024
@@ -51,8 +51,8 @@ Listener = Callable[[CallNews], None]
 """Hears news at once, on the event loop; must return at once."""
 
 
-class NewsDesk:
-    """Passes news on, in order."""
+class EventBus:
+    """Event bus: passes events of calls on to its listeners, in order."""
 
     def __init__(self) -> None:
         self._listeners: dict[Listener, None] = {}

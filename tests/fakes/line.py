@@ -3,8 +3,8 @@
 import asyncio
 from dataclasses import dataclass, field
 
-from services.call_gateway.conversation.line import CallerAudio, EndCause, LegEnded, LegEvent
 from services.call_gateway.edges.edge import IncomingCall, LegFailed, LegListener
+from services.call_gateway.line import CallerAudio, EndCause, LegEnded, LegEvent
 
 FRAME_S = 0.02
 FRAME_SAMPLES = 160

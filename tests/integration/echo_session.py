@@ -17,12 +17,12 @@ import structlog
 import uvloop
 
 from services.audio.pcm import AudioFormat, encode
-from services.call_gateway.conversation.line import CallerAudio, EndCause, KeyPressed, LegEnded, LegEvent, MediaIdle
 from services.call_gateway.edges.ari.edge import AriEdge
 from services.call_gateway.edges.ari.leg import AriLeg
 from services.call_gateway.edges.ari.settings import AriSettings
 from services.call_gateway.edges.edge import Leg
 from services.call_gateway.edges.pacing import Pacer
+from services.call_gateway.line import CallerAudio, EndCause, KeyPressed, LegEnded, LegEvent, MediaIdle
 from services.runtime.logs import configure_logs
 
 GREETING_HERTZ = 1000

@@ -10,7 +10,7 @@ import pytest
 from voice.nlu.v1 import agent_pb2, nlu_pb2
 from voice.type.v1 import engine_pb2
 
-from services.call_gateway.conversation.line import KeyPressed
+from services.call_gateway.line import KeyPressed
 from tests.fakes.sessions import FakeCall, fake_call
 from tests.fakes.stage_servers import FakeStream, fake_stages
 

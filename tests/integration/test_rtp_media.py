@@ -11,12 +11,12 @@ import pytest
 import uvloop
 
 from services.audio import g711
-from services.call_gateway.conversation.line import CallerAudio, LegEvent
 from services.call_gateway.edges import pacing
 from services.call_gateway.edges.edge import LegFailed
 from services.call_gateway.edges.pacing import Pacer
 from services.call_gateway.edges.rtp_media import RtpMedia
 from services.call_gateway.edges.rtp_socket import RtpSocket
+from services.call_gateway.line import CallerAudio, LegEvent
 from services.call_gateway.rtp.codecs import CODECS
 from services.call_gateway.rtp.packet import RtpPacket, parse_packet, sequence_distance, timestamp_distance
 from services.call_gateway.rtp.sender import MediaSender

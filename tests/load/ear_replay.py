@@ -121,7 +121,7 @@ class _Call:
             while waiting and waiting[0]["at"] <= sample:
                 self._hear(self._worded(waiting.pop(0), heard), rule)
             if sample > heard.sent_sample:
-                rule.hear_progress(sample)
+                rule.on_progress(sample)
             if end is None and (end := rule.decide()) is not None:
                 taken_sample, text = sample, rule.utterance.text
         self._utterances.end(heard.sent_sample, trigger_ns=0)
@@ -147,9 +147,9 @@ class _Call:
         match said["kind"]:
             case "begin":
                 self._tell(self._utterances.begin(said["sample"], said["score"], nothing), rule)
-                rule.hear_speech(gateway.SpeechBegan(said["sample"], said["score"]))
+                rule.on_speech(gateway.SpeechBegan(said["sample"], said["score"]))
             case "end":
-                rule.hear_speech(gateway.SpeechStopped(said["sample"], said["score"]))
+                rule.on_speech(gateway.SpeechStopped(said["sample"], said["score"]))
                 outputs = self._utterances.pause(
                     said["sample"], said["score"], nothing, trigger_ns=0, wants_draft=self._setting.uses_text
                 )
@@ -158,13 +158,13 @@ class _Call:
                 words = ear.Heard(ask.request_id, said["text"], said["language"], said["confidence"])
                 self._tell(self._utterances.heard(ask, words, nothing, now_ns=0), rule)
             case "prediction" if self._setting.uses_served_predictions:
-                rule.hear_prediction(
+                rule.on_prediction(
                     gateway.TurnPredicted(
                         0, said["end"], said["probability"], said["wait_ms"], said["reason"]
                     )
                 )  # fmt: skip
             case "progress":
-                rule.hear_progress(said["sample"])
+                rule.on_progress(said["sample"])
 
     def _tell(self, outputs: Sequence[Output], rule: GatewayRule) -> None:
         for output in outputs:
@@ -173,11 +173,11 @@ class _Call:
             elif isinstance(output, Transcript):
                 is_draft = output.stage is TextStage.DRAFT
                 stage = gateway.TextStage.DRAFT if is_draft else gateway.TextStage.PARTIAL
-                rule.hear_text(
+                rule.on_text(
                     gateway.TranscriptHeard(0, stage, output.text, output.start_sample, output.end_sample),
                     is_draft=is_draft,
                 )
             elif isinstance(output, TurnPrediction) and not self._setting.uses_served_predictions:
-                rule.hear_prediction(
+                rule.on_prediction(
                     gateway.TurnPredicted(0, output.end_sample, output.probability, output.wait_ms, output.reason)
                 )

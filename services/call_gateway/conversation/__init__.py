@@ -1,9 +1,8 @@
 """The conversation with one caller, without input or output: events and `now` come in, commands come out.
 
-Read in this order: `conversation` tells the story of a call. `turn` is the floor: its states and every move between
-them. `caller` is the caller's side: `endpointing` (when a turn is over), `turn_taking` (`drafts`, the end, the words),
-`interruptions` (`barge_in` judges, `echo` vetoes), `corrections`. `agent` is the agent's side: one `agent_turn` each,
-spoken by a `voice`, put on the line by `playout`, which is the ledger of what was heard. `trouble` and `ear_watch` mend
-stages; `keys`, `silence`, `actions`, `announcer` and `ending` do what their names say; `record` and `history` write it
-down. `line` and `events` are what it is told, `commands` what it asks for, `news` what watchers learn.
+Read in this order. `floor` is the table: who has the floor, and what each move does. `conversation` gives each event to
+the policies it concerns and makes the moves they decide on. `call` is what one call is at a moment: `user_turn` (with
+`endpointing`), `reply` (with `voice`), `playout`, `record`. `effects` and `replying` are what moves do to it. The
+policies: `turn_taking`, `barge_in`, `keys`, `stage_health`, `waiting`, `silence`, `line_watch`, `actions`, `ending`.
+`events` and `line` are what the conversation is told, `commands` what it asks for, `news` what watchers learn.
 """

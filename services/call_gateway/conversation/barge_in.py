@@ -1,108 +1,157 @@
-"""The caller made a sound while the agent has the floor: an interruption, or a cough?
+"""Barge-in: the caller makes a sound while the agent has the floor. Is it an interruption, or a cough?
 
-The agent is silent while this is decided. Sound that lasts, or confident words that are no backchannel, stop it for
-good; a cough, noise or "uh-huh" lets it go on, and when nothing can be told it goes on too.
+The sound pauses the agent at once, then it is judged. Sound that lasts, or confident words that are no backchannel,
+stop the agent for good, and what the caller says becomes the next turn, or goes on with the last one when that was
+taken too early. A cough, noise or "uh-huh" is forgotten, and the agent goes on at the start of the word it broke off.
 """
 
-from dataclasses import dataclass, field
-from enum import Enum
+from collections.abc import Callable, Iterator
 
-from services.call_gateway.conversation.backchannels import backchannels
-from services.call_gateway.conversation.settings import ConversationSettings
+from services.call_gateway.conversation.call import Call
+from services.call_gateway.conversation.effects import Interruption, Pause, forget_sound
+from services.call_gateway.conversation.events import TranscriptHeard
+from services.call_gateway.conversation.floor import Decision, Floor, Move
+from services.call_gateway.conversation.news import LineCause, LineTroubled
+from services.call_gateway.conversation.user_turn import Overlap, Verdict
+from services.language import data
 from services.language.words import normalise
 
-
-class Verdict(Enum):
-    """What the sound was. The values are the reasons in the turn record."""
-
-    SUSTAINED_SPEECH = "sustained_speech"
-    WORDS = "words"
-    KEY = "key"
-    BACKCHANNEL = "backchannel"
-    NO_WORDS = "no_words"
-    LOW_CONFIDENCE = "low_confidence"
-    TOO_FEW_WORDS = "too_few_words"
-    PAUSE_LIMIT = "pause_limit"
-    HOLD = "hold"
-    ECHO = "echo"
-
-    @property
-    def stops_agent(self) -> bool:
-        return self in (Verdict.SUSTAINED_SPEECH, Verdict.WORDS, Verdict.KEY)
+ECHO_LOOKS_MS = (100, 140, 180, 240, 300, 360)
+"""Of sound, to look again: its first moment may be too short to tell an echo."""
+QUESTION_MARKS = ("?", "？", "؟")
 
 
-def judge_words(
-    text: str,
-    confidence: float | None,
-    settings: ConversationSettings,
-    *,
-    min_words: int,
-    is_answer_awaited: bool,
-) -> Verdict:
-    """What a text said over the agent's voice amounts to. An engine that gives no confidence is trusted. Where an
-    answer is awaited, a backchannel is one.
+@data.cached
+def backchannels() -> frozenset[tuple[str, ...]]:
+    """What a listener says without a wish to speak ("uh-huh"), as normalised words. Those of every language at once:
+    "mhm" means the same in a Vietnamese call.
     """
-    words = normalise(text)
-    if not words:
-        return Verdict.NO_WORDS
-    if is_answer_awaited and words in backchannels():
-        return Verdict.WORDS
-    if words in backchannels():
-        return Verdict.BACKCHANNEL
-    if confidence is not None and confidence < settings.barge_in_min_confidence:
-        return Verdict.LOW_CONFIDENCE
-    if len(words) < min_words:
-        return Verdict.TOO_FEW_WORDS
-    return Verdict.WORDS
+    lists = (data.phrases(language, "conversation", "backchannels") for language in data.languages())
+    return frozenset(normalise(phrase) for phrases in lists for phrase in phrases)
 
 
-@dataclass(slots=True)
-class Overlap:
-    """One stretch of doubt: from the sound that silenced the agent to the verdict."""
+class BargeIn:
+    """The policy from the sound that pauses the agent to the verdict on it."""
 
-    settings: ConversationSettings
-    began_sample: int
-    paused_at: float  # seconds
-    samples_per_ms: float
-    echo_looks: int = 0  # how often it was compared with our own voice since it began
-    _sounding_since: int | None = field(init=False)
-    _sounded: int = field(init=False, default=0)  # samples of speech in bursts that are over
+    def __init__(self, call: Call, *, is_echo: Callable[[int, int], bool]) -> None:
+        self._call = call
+        self._find_echo = is_echo
 
-    def __post_init__(self) -> None:
-        self._sounding_since = self.began_sample
+    # -- the sound -----------------------------------------------------------------------------------------------------
 
     @property
-    def is_sounding(self) -> bool:
-        return self._sounding_since is not None
+    def is_agent_protected(self) -> bool:
+        """What the agent says now must not be interrupted by a sound."""
+        reply = self._call.reply
+        if reply is None or self._call.playout.current is not reply.voice:
+            return False
+        position = reply.voice.position
+        if reply.is_greeting and position < self._call.clock.samples(self._call.settings.protected_greeting_ms):
+            return True
+        clause = reply.clause_at(reply.voice.offset_at(position))
+        return clause is not None and not clause.is_interruptible
 
-    def speech_began(self, sample: int) -> None:
-        """Another burst."""
-        if self._sounding_since is None:
-            self._sounding_since = sample
-
-    def speech_stopped(self, sample: int) -> None:
-        """The burst is over."""
-        if self._sounding_since is not None:
-            self._sounded += max(0, sample - self._sounding_since)
-            self._sounding_since = None
-
-    def by_clock(self, sample: int) -> Verdict | None:
-        """The verdict of the caller's media clock: speech that lasts."""
-        sounded = self._sounded
-        if self._sounding_since is not None:
-            sounded += max(0, sample - self._sounding_since)
-        lasts = sounded >= self.settings.barge_in_min_speech_ms * self.samples_per_ms
-        return Verdict.SUSTAINED_SPEECH if lasts else None
-
-    def by_wall(self, now: float) -> Verdict | None:
-        """The verdict when time is up. While the sound goes on, its length decides; should the caller's clock stand
-        still meanwhile, it gets as long again and no longer.
+    def is_vetoed(self, from_sample: int) -> bool:
+        """Return whether the sound that began there is the agent's own voice coming back; then it is forgotten. What
+        goes on with an utterance is no echo.
         """
-        limit = self.deadline
-        return Verdict.PAUSE_LIMIT if now >= limit else None
+        began = self._call.user_turn.evidence.utterance.began_sample
+        if began is None or began < from_sample or not self._is_echo(from_sample):
+            return False
+        forget_sound(self._call, from_sample, self._call.clock.sample)
+        return True
+
+    def _is_echo(self, from_sample: int) -> bool:
+        call = self._call
+        if not self._find_echo(from_sample, call.clock.sample):
+            return False
+        if not call.counters["echoes"]:
+            lasted = call.clock.sample - from_sample
+            call.command(LineTroubled(LineCause.ECHO, lasted * 1000 // call.clock.sample_rate_hertz))
+        call.counters["echoes"] += 1
+        return True
+
+    def on_sound(self) -> Iterator[Decision]:
+        """The caller sounds over the agent."""
+        if self._call.user_turn.evidence.is_open and not self.is_agent_protected:
+            yield Decision(Move.CALLER_SPOKE)
+
+    # -- the evidence --------------------------------------------------------------------------------------------------
+
+    def on_time(self) -> Iterator[Decision]:
+        """The caller's media clock went on: sound that lasts is an interruption; protection may have ended."""
+        call = self._call
+        if call.overlap is not None:
+            yield from self._judge_sound(call.overlap)
+        elif call.floor in (Floor.THINKING, Floor.SPEAKING) and call.user_turn.evidence.is_sounding:
+            yield from self.on_sound()
+
+    def _judge_sound(self, overlap: Overlap) -> Iterator[Decision]:
+        clock, settings = self._call.clock, self._call.settings
+        lasted = clock.sample - overlap.began_sample
+        looks_due = sum(lasted >= clock.samples(ms) for ms in ECHO_LOOKS_MS)
+        if looks_due > overlap.echo_looks:
+            overlap.echo_looks = looks_due
+            if self._is_echo(overlap.began_sample):
+                yield Decision(Move.FALSE_ALARM, Verdict.ECHO)
+                return
+        if overlap.speech_samples(clock.sample) >= clock.samples(settings.barge_in_min_speech_ms):
+            yield Decision(Move.CALLER_INTERRUPTED, Interruption(Verdict.SUSTAINED_SPEECH))
+
+    def on_words(self, event: TranscriptHeard) -> Iterator[Decision]:
+        """Words said over the agent, at a pause."""
+        call, overlap = self._call, self._call.overlap
+        verdict = self._verdict_on_words(event)
+        if overlap is None:  # they began while the agent was protected, or come late
+            if call.floor is Floor.SPEAKING and not self.is_agent_protected and verdict.stops_agent:
+                yield Decision(Move.CALLER_INTERRUPTED, Interruption(verdict))
+        elif event.end_sample <= overlap.began_sample:
+            return
+        elif verdict.stops_agent:
+            yield Decision(Move.CALLER_INTERRUPTED, Interruption(verdict))
+        elif verdict is Verdict.TOO_FEW_WORDS:  # in case there are no more
+            yield Decision(Move.PAUSE_HEARD, Pause(event.text, event.start_sample, event.end_sample))
+        elif not overlap.is_sounding:
+            yield Decision(Move.FALSE_ALARM, verdict)
+
+    def _verdict_on_words(self, event: TranscriptHeard) -> Verdict:
+        """An STT engine that gives no confidence is trusted. Where an answer is awaited, a backchannel is one."""
+        call, settings = self._call, self._call.settings
+        is_reply_heard = Floor.SPEAKING in (call.floor, call.table.covered)
+        words = normalise(event.text)
+        if not words:
+            return Verdict.NO_WORDS
+        if words in backchannels():
+            return Verdict.WORDS if self._is_answer_awaited else Verdict.BACKCHANNEL
+        if event.confidence is not None and event.confidence < settings.barge_in_min_confidence:
+            return Verdict.LOW_CONFIDENCE
+        if len(words) < (settings.barge_in_min_words if is_reply_heard else 1):
+            return Verdict.TOO_FEW_WORDS
+        return Verdict.WORDS
 
     @property
-    def deadline(self) -> float:
-        """When `by_wall` speaks, in seconds."""
-        limit_s = self.settings.pause_limit_ms / 1000
-        return self.paused_at + (2 * limit_s if self.is_sounding else limit_s)
+    def _is_answer_awaited(self) -> bool:
+        """The agent has all but asked its question, or only the gateway speaks: then "mhm" is an answer."""
+        reply = self._call.reply
+        if reply is None:
+            return True
+        voice = reply.voice
+        rest = voice.received - voice.position
+        is_ending = voice.is_complete and rest <= self._call.clock.samples(self._call.settings.question_tail_ms)
+        return is_ending and voice.text.rstrip().endswith(QUESTION_MARKS)
+
+    # -- time ----------------------------------------------------------------------------------------------------------
+
+    @property
+    def deadline(self) -> float | None:
+        """When `on_timer` has something to decide, by the wall."""
+        overlap = self._call.overlap
+        if overlap is None:
+            return None
+        return self._call.clock.wall_of(overlap.deadline(self._call.settings.pause_limit_ms / 1000))
+
+    def on_timer(self) -> Iterator[Decision]:
+        """The time for a verdict may be up."""
+        call, overlap = self._call, self._call.overlap
+        if overlap is not None and call.clock.now >= overlap.deadline(call.settings.pause_limit_ms / 1000):
+            yield Decision(Move.FALSE_ALARM, Verdict.PAUSE_LIMIT)

@@ -6,10 +6,10 @@ Samples count from the call's first on the caller's media clock.
 from dataclasses import dataclass, field
 
 from services.call_gateway.conversation.events import NO_TRACE, Action, ActionEnded, InputExpected, Stage, Trace
-from services.call_gateway.conversation.line import EndCause
 from services.call_gateway.conversation.news import News
+from services.call_gateway.line import EndCause
 
-# -- to the ear -----------------------------------------------------------------------------------------------
+# -- to the STT stage --------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class DiscardUtterance:
 
 
 @dataclass(frozen=True, slots=True)
-class UpdateEar:
+class UpdateStt:
     """Listen differently from here on. A field that is None or empty changes nothing."""
 
     effective_sample: int
@@ -37,7 +37,7 @@ class UpdateEar:
     agent_is_speaking: bool | None = None
 
 
-# -- to the agent ---------------------------------------------------------------------------------------------
+# -- to the NLU stage --------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +60,7 @@ class CallerKeyed:
     digits: str
 
 
-@dataclass(frozen=True, slots=True)
-class CallerSilent:
-    """They said nothing."""
-
-    duration_ms: int
-    count: int  # how often in a row, from 1
-
-
-TurnInput = CallerSaid | CallOpened | CallerKeyed | CallerSilent | ActionEnded
+TurnInput = CallerSaid | CallOpened | CallerKeyed | ActionEnded
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +118,7 @@ class ReportAction:
     reason: str = ""
 
 
-# -- to the voice ---------------------------------------------------------------------------------------------
+# -- to the TTS stage --------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +128,7 @@ class Speak:
     turn_id: int
     text: str
     language_code: str
-    start_offset: int = 0  # on the first text after a stream was opened anew: where in the turn's text it begins
+    start_offset: int = 0  # on the first text after a stream was opened again: where in the turn's text it begins
     trace: Trace = NO_TRACE
 
 
@@ -155,7 +147,7 @@ class StopSpeech:
     only: bool = False
 
 
-# -- to the session and the line ------------------------------------------------------------------------------
+# -- to the session and the line ---------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +195,7 @@ class SendOn:
 Command = (
     EndUtterance
     | DiscardUtterance
-    | UpdateEar
+    | UpdateStt
     | ReportPlayout
     | AskAgent
     | CommitTurn

@@ -1,50 +1,44 @@
 """One call, from the first word to the last: every event goes in here, and what is to be done comes out.
 
-A call goes like this. It is answered, and the agent greets (`_open`). The floor is the caller's: what they say is tried
-as drafts at its pauses, and becomes a turn when it is over (`Caller`). The agent is asked, its clauses are given to the
-voice, and the voice's sound is played as the line pulls it (`Agent`, `Playout`). A sound of the caller's silences the
-agent until it is clear whether it was an interruption (`Caller` again). When the answer has been heard, what had to
-wait for that is done (`Actions`), and the floor is the caller's once more. Stages that fail are mended (`Trouble`),
-silence is asked about (`SilenceWatch`), and the end is polite (`Ending`).
+An event goes to the policies it concerns: `turn_taking` (with `endpointing` and `barge_in`), `keys`, `stage_health`
+(with `waiting`), `silence`, `line_watch`, `actions`, `ending`. A policy that decides something gives back a move. The
+table in `floor` says whether the move is possible now, where it leads, and which function of `effects` it calls. A
+policy says when, the table says what, an effect says how.
 
 Nothing here waits, sleeps or reads a clock: `now` is seconds, monotonic, and never goes back.
 """
 
+from collections.abc import Callable, Iterable, Iterator
+
 from services.audio.pcm import AudioFormat
+from services.call_gateway import line
 from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation import events as ev
-from services.call_gateway.conversation import line
-from services.call_gateway.conversation.actions import Actions
-from services.call_gateway.conversation.agent import Agent
-from services.call_gateway.conversation.announcer import Announcer
-from services.call_gateway.conversation.call_state import CallState
-from services.call_gateway.conversation.caller import Caller, EarNews
-from services.call_gateway.conversation.echo import EchoGuard
-from services.call_gateway.conversation.ending import Ending
-from services.call_gateway.conversation.heard_sound import HeardSound
-from services.call_gateway.conversation.history import HeardTurn, History
+from services.call_gateway.conversation.actions import on_action_asked, on_action_ended, outcome_due
+from services.call_gateway.conversation.barge_in import BargeIn
+from services.call_gateway.conversation.call import Call
+from services.call_gateway.conversation.effects import EFFECTS, NextTurn
+from services.call_gateway.conversation.ending import close, close_after_word, end_call, watch_closing
+from services.call_gateway.conversation.floor import Decision, Floor, Move
 from services.call_gateway.conversation.keys import Keypad
-from services.call_gateway.conversation.line_sound import LineSound
 from services.call_gateway.conversation.line_watch import LineWatch
-from services.call_gateway.conversation.media_clock import MediaClock
+from services.call_gateway.conversation.news import FloorMoved
 from services.call_gateway.conversation.pace import StagePace
-from services.call_gateway.conversation.playing import Playing
-from services.call_gateway.conversation.playout import Playout
 from services.call_gateway.conversation.profile import AgentProfile
 from services.call_gateway.conversation.prompts import PromptBook
-from services.call_gateway.conversation.prospect import Prospect
-from services.call_gateway.conversation.record import TurnNotes
-from services.call_gateway.conversation.recordings import Recordings
+from services.call_gateway.conversation.record import HeardTurn, TurnNotes
+from services.call_gateway.conversation.replying import on_reply_event, say
 from services.call_gateway.conversation.settings import ConversationSettings
 from services.call_gateway.conversation.silence import SilenceWatch
-from services.call_gateway.conversation.trouble import Trouble
-from services.call_gateway.conversation.turn import Floor, Move
+from services.call_gateway.conversation.stage_health import StageHealth
+from services.call_gateway.conversation.turn_taking import TurnTaking
+from services.call_gateway.conversation.user_turn import Verdict
 
 NO_SILENCE = (line.IdleReason.HOLD, line.IdleReason.DTMF)
 
 
 class Conversation:
-    """The one state machine of a call."""
+    """The state machine of one call."""
 
     def __init__(
         self,
@@ -53,344 +47,292 @@ class Conversation:
         language_codes: tuple[str, ...],
         audio_format: AudioFormat,
         prompts: PromptBook,
+        is_echo: Callable[[int, int], bool],
         pace: StagePace | None = None,
         has_fallback: bool = False,
     ) -> None:
         """`language_codes`: BCP-47, what the caller may speak, likeliest first; empty: the agent's own, once known.
-        `audio_format` is the leg's, both ways. `pace` is shared by the calls of a process. `has_fallback`: somebody
-        else takes a caller whose call cannot go on.
+        `audio_format` is the leg's, both ways. `is_echo(from_sample, to_sample)`: whether the caller's line carried the
+        agent's own voice alone there. `pace` is shared by the calls of a process. `has_fallback`: somebody else takes
+        a caller whose call cannot go on.
         """
-        clock = MediaClock(audio_format.sample_rate_hertz)
-        state = CallState(settings, clock, language_codes[0] if language_codes else "")
-        self._state = state
-        self._format = audio_format
-        self._history = History(settings.history_turns)
-        self._playout = Playout(audio_format, frame_ms=settings.frame_ms)
-        heard = HeardSound(audio_format)
-        echo = EchoGuard(heard, frame_ms=settings.frame_ms)
-        self._announcer = Announcer(
-            state, playout=self._playout, history=self._history, prompts=prompts, audio_format=audio_format
-        )
-        self._agent = Agent(
-            state,
-            playout=self._playout,
-            history=self._history,
-            announcer=self._announcer,
-            audio_format=audio_format,
-        )
-        sound = LineSound(audio_format)
-        self._recordings = Recordings(state, sound)
-        self._caller = Caller(
-            state,
-            recordings=self._recordings,
-            agent=self._agent,
-            announcer=self._announcer,
-            playout=self._playout,
-            history=self._history,
-            echo=echo,
-            heard=heard,
-        )
-        self._trouble = Trouble(
-            state,
-            agent=self._agent,
-            caller=self._caller,
-            announcer=self._announcer,
-            playout=self._playout,
-            history=self._history,
-            pace=pace or StagePace(),
-        )
-        self._ending = Ending(
-            state,
-            agent=self._agent,
-            caller=self._caller,
-            announcer=self._announcer,
-            playout=self._playout,
-            has_fallback=has_fallback,
-        )
-        self._actions = Actions(
-            state, agent=self._agent, caller=self._caller, history=self._history, ending=self._ending
-        )
-        self._playing = Playing(
-            state,
-            agent=self._agent,
-            announcer=self._announcer,
-            playout=self._playout,
-            echo=echo,
-            trouble=self._trouble,
-            ending=self._ending,
-            actions=self._actions,
-        )
-        self._keypad = Keypad(state, agent=self._agent, caller=self._caller)
-        self._line_watch = LineWatch(
-            state,
-            caller=self._caller,
-            announcer=self._announcer,
-            ending=self._ending,
-            sound=sound,
-            recordings=self._recordings,
-            audio_format=audio_format,
-        )
-        self._silence = SilenceWatch(
-            state,
-            agent=self._agent,
-            announcer=self._announcer,
-            caller=self._caller,
-            keypad=self._keypad,
-            ending=self._ending,
-            recordings=self._recordings,
-        )
-        self._held_at = 0.0
-        self._ear_knows_agent_speaks = False
+        code = language_codes[0] if language_codes else ""
+        self._call = call = Call(settings, code, audio_format=audio_format, prompts=prompts)
+        call.has_fallback = has_fallback
+        self._line_watch = LineWatch(call)
+        self._turn_taking = TurnTaking(call, BargeIn(call, is_echo=is_echo), self._line_watch.recordings)
+        self._stage_health = StageHealth(call, self._turn_taking, pace or StagePace())
+        self._keypad = Keypad(call)
+        self._silence = SilenceWatch(call, self._keypad, self._line_watch.recordings)
+        self._stt_knows_agent_speaks = False
+        self._deadline: float | None = None
+        self._is_deadline_known = False
 
     # -- what the session asks -----------------------------------------------------------------------------------------
 
     @property
     def floor(self) -> Floor:
-        return self._state.floor
+        """Who has the floor."""
+        return self._call.floor
 
     @property
     def turn_id(self) -> int:
         """The last turn begun; 0 before the greeting."""
-        return self._state.turn_id
+        return self._call.turn_id
 
     @property
     def language_code(self) -> str:
         """BCP-47, spoken now; empty when not known."""
-        return self._state.language_code
+        return self._call.language_code
 
     @property
     def history(self) -> tuple[HeardTurn, ...]:
         """The turns that are over, oldest first, for a fresh NLU stream."""
-        return self._history.turns
-
-    @property
-    def last_settled_sample(self) -> int:
-        """Where a fresh STT stream must begin to listen."""
-        return self._caller.last_settled_sample
+        return self._call.history.turns
 
     @property
     def is_over(self) -> bool:
         """Nothing more will be asked for: the line is gone, or has been told to hang up."""
-        return self._ending.is_over
+        return self._call.is_over
 
     @property
     def counters(self) -> dict[str, int]:
-        """What happened how often on this call: drafts, late news, false alarms, underruns."""
-        return {**self._state.counters, "underruns": self._playout.underruns}
-
-    @property
-    def is_caller_at_rest(self) -> bool:
-        """The caller's clock need not be told packet by packet."""
-        return self._caller.is_at_rest
+        """What happened how often on this call: speculative replies, late events, illegal moves, underruns."""
+        return {**self._call.counters, "underruns": self._call.playout.underruns}
 
     @property
     def is_echo_suspected(self) -> bool:
         """The line has returned the agent's own voice."""
-        return self._state.counters["echoes"] > 0
-
-    def heard_offset(self, turn_id: int) -> int:
-        """Code points of a live turn's reply that were heard, for a fresh TTS stream; 0 for any other turn."""
-        turn = self._agent.find(turn_id)
-        return self._agent.heard_offset(turn) if turn is not None else 0
+        return self._call.counters["echoes"] > 0
 
     def adopt(self, profile: AgentProfile) -> None:
         """Who the agent is has become known."""
-        self._state.settings = self._state.settings.adapted(profile)
-        self._state.spoken = profile.language_codes
-        self._state.acts = profile.acts
-        self._caller.adapt()
-        if not self._state.language_code and profile.language_codes:
-            self._state.language_code = profile.language_codes[0]
+        self._call.adopt(profile)
+        self._is_deadline_known = False
 
     # -- what goes in --------------------------------------------------------------------------------------------------
 
     def handle(self, event: ev.Event, *, now: float) -> list[cmd.Command]:
         """Take in one event; returns what is to be done, in order."""
-        self._state.now = now
-        if self._ending.is_over or self._ending.is_begun:
-            self._hear_last_words(event)
+        call = self._call
+        call.clock.set(now)
+        if call.is_over or call.floor is Floor.CLOSING:
+            self._on_last_event(event)
+        elif type(event) is ev.CallerAdvanced:  # fifty times a second
+            is_changed = self._apply(self._on_advanced(event.to_sample))
+            if not is_changed and not call.has_commands:
+                return []
+            self._review()
         else:
-            self._hear(event)
-            self._look_around()
-        return self._state.take_commands()
+            self._apply(self._on_event(event))
+            self._review()
+        self._is_deadline_known = False
+        return call.take_commands()
 
-    def _hear(self, event: ev.Event) -> None:
+    def _apply(self, decisions: Iterable[Decision]) -> bool:
+        """Make the moves that were decided on, each before the next is asked for. Returns whether there was one."""
+        call, is_changed = self._call, False
+        for decision in decisions:
+            is_changed = True
+            moved = call.table.move(decision.move)
+            if moved is None:
+                call.counters[f"illegal_{decision.move.value}"] += 1
+                continue
+            if moved.before is not moved.after:
+                call.clock.follow(moved.after)
+                call.command(FloorMoved(moved.before.value, moved.after.value, decision.move.cause, call.turn_id))
+            self._apply(EFFECTS[moved.effect](call, decision.detail))
+        return is_changed
+
+    def _on_event(self, event: ev.Event) -> Iterator[Decision]:
+        call = self._call
         match event:
-            case line.CallerAudio() | ev.CallerAdvanced() | line.MediaIdle():  # fifty times a second: asked first
-                self._hear_line(event)
-            case ev.SpeechBegan() | ev.SpeechStopped() | ev.TranscriptHeard() | ev.TurnPredicted():
-                self._hear_ear(event)
-            case ev.EarProgressed() | ev.UtteranceSettled():
-                self._hear_ear(event)
-            case ev.ReplyClause() | ev.VoiceAudio() | ev.VoiceMark() | ev.InputExpected():
-                self._hear_agent(event)
-            case ev.ReplyEnded() | ev.VoiceEnded():
-                self._hear_ended(event)
-            case ev.ActionAsked():
-                self._actions.hear(event)
-            case ev.ActionEnded():
-                self._actions.ended(event)
-            case ev.ToolUsed():
-                self._history.note_tool(event)
-            case ev.StageFailed() | ev.StageReady() | ev.StageAlive():
-                self._consider(self._trouble.hear(event))
-            case ev.CallAnswered(is_recovered):
-                self._open(is_recovered=is_recovered)
-            case ev.CloseAsked(cause, message):
-                self._ending.begin_after_word(cause, message)
-            case _:
-                self._hear_line(event)
-
-    def _hear_ear(self, news: EarNews) -> None:
-        self._trouble.ear.gave_sign()
-        if isinstance(news, ev.UtteranceSettled) and news.is_ok:
-            self._trouble.ear.understood()
-        self._caller.hear(news)
-
-    def _hear_agent(self, news: ev.ReplyClause | ev.VoiceAudio | ev.VoiceMark | ev.InputExpected) -> None:
-        turn = self._agent.hear(news)
-        if turn is not None and isinstance(news, ev.ReplyClause | ev.VoiceAudio):
-            self._trouble.stage_answered(turn, news)
-
-    def _hear_ended(self, news: ev.ReplyEnded | ev.VoiceEnded) -> None:
-        turn = self._agent.hear(news)
-        if turn is None:
-            return
-        if news.outcome is not ev.Outcome.COMPLETED:
-            self._consider(self._trouble.turn_failed(turn, news))
-        else:
-            self._trouble.stage_worked(ev.Stage.NLU if isinstance(news, ev.ReplyEnded) else ev.Stage.TTS)
-
-    def _hear_line(self, event: line.LegEvent | ev.CallerAdvanced) -> None:
-        match event:
-            case ev.CallerAdvanced(to_sample):
-                self._advance(to_sample)
-            case line.CallerAudio(start_sample, content, concealed_samples):
-                self._advance(start_sample + len(content) // self._format.bytes_per_sample)
-                self._caller.hear_sound(start_sample, content, is_invented=concealed_samples > 0)
-                self._line_watch.hear_sound(start_sample, content)
             case line.MediaIdle(_, to_sample, reason):
-                self._advance(to_sample, is_silence=reason not in NO_SILENCE)
-                self._line_watch.hear_nothing(to_sample, reason)
-            case line.PlayedUpTo(sample):
-                self._playout.played_up_to(sample)
-            case line.KeyPressed(digit):
-                self._recordings.forget_sound()  # somebody is there
-                self._keypad.press(digit)
-            case line.HoldChanged(is_held):
-                self._hold(is_held=is_held)
-            case line.CallerStaysSilent():
-                self._silence.caller_left()
-            case line.LegEnded():
-                self._ending.finish()
+                yield from self._on_advanced(to_sample, is_silence=reason not in NO_SILENCE)
+            case _ if isinstance(event, ev.SttEvent):
+                self._stage_health.on_stt_event(event)
+                yield from self._turn_taking.on_stt_event(event)
+            case _ if isinstance(event, ev.ReplyEvent):
+                yield from self._on_reply_event(event)
+            case ev.ActionAsked():
+                yield from on_action_asked(call, event)
+            case ev.ActionEnded():
+                on_action_ended(call, event)
+            case ev.ToolUsed():
+                call.history.on_tool(event)
+            case ev.StageFailed() | ev.StageReady() | ev.StageAlive():
+                yield from self._stage_health.on_stage_event(event)
+            case _:
+                yield from self._on_call_event(event)
 
-    def _hear_last_words(self, event: ev.Event) -> None:
+    def _on_call_event(self, event: ev.Event) -> Iterator[Decision]:
+        call = self._call
+        match event:
+            case line.EnergyRose() | line.EnergyFell():
+                yield from self._turn_taking.on_energy(event)
+            case line.LineMeasured():
+                yield from self._line_watch.on_measured(event)
+            case line.PacketsMissing():
+                self._line_watch.on_packets_missing(event)
+            case ev.CallAnswered(is_recovered):
+                yield from self._open(is_recovered=is_recovered)
+            case ev.CloseAsked(cause, message):
+                yield close_after_word(call, cause, message)
+            case line.PlayedUpTo(sample):
+                call.playout.played_up_to(sample)
+            case line.KeyPressed(digit):
+                self._line_watch.recordings.reset()  # a person is there
+                yield from self._keypad.on_key(digit)
+            case line.HoldChanged(is_held):
+                yield from self._hold(is_held=is_held)
+            case line.CallerStaysSilent():
+                self._silence.on_caller_left()
+            case line.LegEnded():
+                end_call(call)
+
+    def _on_reply_event(self, event: ev.ReplyEvent) -> Iterator[Decision]:
+        reply = on_reply_event(self._call, event)
+        if reply is None:
+            return
+        if isinstance(event, ev.ReplyEnded | ev.VoiceEnded) and event.outcome is not ev.Outcome.COMPLETED:
+            yield from self._stage_health.waiting.on_turn_failed(reply, event)
+        elif isinstance(event, ev.ReplyEnded | ev.VoiceEnded | ev.ReplyClause | ev.VoiceAudio):
+            self._stage_health.on_reply_event(reply, event)
+
+    def _on_last_event(self, event: ev.Event) -> None:
         """The call is ending or over: only the line and the tools still have something to tell."""
+        call = self._call
         match event:
             case line.LegEnded():
-                self._ending.finish()
+                end_call(call)
             case line.PlayedUpTo(sample):
-                self._playout.played_up_to(sample)
+                call.playout.played_up_to(sample)
             case ev.ToolUsed():
-                self._history.note_tool(event)
+                call.history.on_tool(event)
             case ev.ActionEnded():
-                self._actions.ended(event)
-            case line.CallerAudio() | ev.CallerAdvanced() | line.MediaIdle() | ev.EarProgressed():
-                pass  # the line and the ear go on until they are told
-            case _:
-                self._state.refuse(event)
+                on_action_ended(call, event)
+            case _ if not isinstance(event, ev.CallerAdvanced | line.MediaIdle | line.SoundEvent | ev.SttProgressed):
+                call.refuse(event)  # the others go on until the line and the STT stage are told
 
     # -- what goes out -------------------------------------------------------------------------------------------------
 
     def next_frame(self, *, now: float) -> tuple[bytes | None, list[cmd.Command]]:
         """The frame that is due on the line, in the leg's format; None: comfort silence. Pulled every 20 ms."""
-        self._state.now = now
-        frame, is_news = self._playing.next_frame()
-        if is_news:
-            self._look_around()
-        return frame, self._state.take_commands()
+        call = self._call
+        call.clock.set(now)
+        if not self._may_play():
+            call.playout.pass_silence()
+            return None, call.take_commands()
+        waiting, pulled = self._stage_health.waiting, call.playout.pull()
+        for voice in pulled.finished:
+            self._apply(waiting.on_heard(voice))
+        if pulled.began is not None:
+            self._apply(waiting.on_first_frame(pulled.began))
+        if call.floor is Floor.CLOSING:
+            watch_closing(call)
+        elif waiting.watch_playout():
+            self._is_deadline_known = False
+        if pulled.finished or pulled.began is not None:
+            self._review()
+            self._is_deadline_known = False
+        return pulled.content, call.take_commands()
+
+    def _may_play(self) -> bool:
+        call = self._call
+        if call.is_over or call.answered_at is None or call.floor in (Floor.HELD, Floor.PAUSED):
+            return False
+        return call.clock.wall >= call.answered_at + call.settings.greeting_delay_ms / 1000
 
     # -- time ----------------------------------------------------------------------------------------------------------
 
     def next_deadline(self) -> float | None:
         """When `on_timer` is to be called, in seconds; None: not before something else happens."""
-        if self._ending.is_over:
+        if not self._is_deadline_known:
+            self._deadline, self._is_deadline_known = self._soonest_deadline(), True
+        return self._deadline
+
+    def _soonest_deadline(self) -> float | None:
+        call = self._call
+        if call.is_over:
             return None
-        if self._ending.is_begun:
-            return self._ending.deadline
-        if self._state.answered_at is None:
+        if call.closing is not None:
+            return call.closing.deadline
+        if call.answered_at is None:
             return None
-        soonest = self._state.answered_at + self._state.settings.max_call_s
-        if self._state.floor is not Floor.HELD:
-            for part in (self._caller, self._trouble, self._keypad, self._silence):
-                deadline = part.deadline
-                if deadline is not None and deadline < soonest:
-                    soonest = deadline
-        return soonest
+        deadlines = [call.answered_at + call.settings.max_call_s]
+        if call.floor is not Floor.HELD:
+            parts = (self._turn_taking, self._stage_health, self._keypad, self._silence)
+            deadlines += [at for part in parts if (at := part.deadline) is not None]
+        return min(deadlines)
 
     def on_timer(self, *, now: float) -> list[cmd.Command]:
         """Call when `next_deadline` has come, or at any other time."""
-        self._state.now = now
-        if self._ending.is_begun or self._ending.is_over:
-            self._ending.watch()
-        elif self._state.answered_at is not None:
-            if now >= self._state.answered_at + self._state.settings.max_call_s:
-                self._ending.begin(line.EndCause.MAX_DURATION, ev.PromptKind.GOODBYE)
-            elif self._state.floor is not Floor.HELD:
-                self._caller.on_timer()
-                self._consider(self._trouble.on_timer())
-                self._keypad.on_timer()
-                self._silence.on_timer()
-                self._look_around()
-        return self._state.take_commands()
+        call = self._call
+        call.clock.set(now)
+        if call.closing is not None:
+            watch_closing(call)
+        elif call.answered_at is not None and not call.is_over:
+            self._apply(self._on_time())
+            self._review()
+        self._is_deadline_known = False
+        return call.take_commands()
 
-    def _look_around(self) -> None:
-        """After every event: what depends on the whole picture."""
-        if self._ending.is_begun or self._state.answered_at is None:
+    def _on_time(self) -> Iterator[Decision]:
+        call = self._call
+        if call.answered_at is not None and call.clock.wall >= call.answered_at + call.settings.max_call_s:
+            yield close(line.EndCause.MAX_DURATION, ev.PromptKind.GOODBYE)
+        elif call.floor is not Floor.HELD:
+            for part in (self._turn_taking, self._stage_health, self._keypad, self._silence):
+                if call.floor is not Floor.CLOSING:
+                    yield from part.on_timer()
+
+    def _on_advanced(self, to_sample: int, *, is_silence: bool = True) -> Iterator[Decision]:
+        """The caller's media clock went on."""
+        call = self._call
+        before = call.clock.sample
+        if not call.clock.advance(to_sample, now=call.clock.wall):
             return
-        self._trouble.look_around()
-        self._actions.look_around()
-        agent_speaks = self._state.floor in (Floor.SPEAKING, Floor.PAUSED) or self._announcer.is_speaking
-        if agent_speaks is not self._ear_knows_agent_speaks:
-            self._ear_knows_agent_speaks = agent_speaks
-            self._state.command(cmd.UpdateEar(self._state.clock.sample, agent_is_speaking=agent_speaks))
-        self._silence.look_around()
+        if call.floor is Floor.HELD or not is_silence:
+            call.user_turn.evidence.exclude(to_sample - before)
+        if call.floor is not Floor.HELD:
+            yield from self._turn_taking.on_time()
+            yield from self._stage_health.on_time()
+
+    def _review(self) -> None:
+        """After every event: what depends on the whole picture."""
+        call = self._call
+        if call.answered_at is None or call.is_over or call.floor is Floor.CLOSING:
+            return
+        self._stage_health.review()
+        outcome = outcome_due(call)
+        if outcome is not None:
+            self._apply([Decision(Move.REPLY_DUE, NextTurn(outcome, TurnNotes(end_reason="action_ended")))])
+        agent_speaks = call.floor in (Floor.SPEAKING, Floor.PAUSED) or call.is_gateway_speaking
+        if agent_speaks is not self._stt_knows_agent_speaks:
+            self._stt_knows_agent_speaks = agent_speaks
+            call.command(cmd.UpdateStt(call.clock.sample, agent_is_speaking=agent_speaks))
+        self._apply(self._silence.review())
 
     # -- the call's own story ------------------------------------------------------------------------------------------
 
-    def _open(self, *, is_recovered: bool) -> None:
+    def _open(self, *, is_recovered: bool) -> Iterator[Decision]:
         """Media flow: greet, or say sorry for having been away."""
-        if self._state.answered_at is not None:
+        call = self._call
+        if call.answered_at is not None:
             return
-        self._state.answered_at = self._state.now
+        call.answered_at = call.clock.wall
         if is_recovered:
-            self._announcer.say(ev.PromptKind.RECOVERED)
-            return
-        self._state.move(Move.TURN_ENDED)
-        self._agent.ask(cmd.CallOpened(), TurnNotes(end_reason="open"))
+            say(call, ev.PromptKind.RECOVERED)
+        else:
+            yield Decision(Move.REPLY_DUE, NextTurn(cmd.CallOpened(), TurnNotes(end_reason="open")))
 
-    def _advance(self, to_sample: int, *, is_silence: bool = True) -> None:
-        """The caller's clock went on."""
-        before = self._state.clock.sample
-        if not self._state.clock.advance(to_sample, now=self._state.now):
-            return
-        if self._state.floor is Floor.HELD or not is_silence:
-            self._caller.excuse(to_sample - before)
-        if self._state.floor is not Floor.HELD:
-            self._caller.advance()
-            self._consider(self._trouble.ear.check())
-
-    def _hold(self, *, is_held: bool) -> None:
-        """Nothing is played and no limit runs while the call is on hold."""
-        if is_held and self._state.floor is not Floor.HELD:
-            self._caller.put_on_hold()
-            self._held_at = self._state.now
-            self._state.move(Move.PUT_ON_HOLD)
-        elif not is_held and self._state.floor is Floor.HELD:
-            self._state.move(Move.TAKEN_BACK)
-            for part in (self._caller, self._trouble, self._keypad):
-                part.shift(self._state.now - self._held_at)
-
-    def _consider(self, prospect: Prospect) -> None:
-        if prospect is Prospect.HOPELESS:
-            self._ending.begin_for_failure()
+    def _hold(self, *, is_held: bool) -> Iterator[Decision]:
+        """Nothing is played and no limit runs while the call is on hold. A doubt cannot be settled on hold."""
+        call = self._call
+        if is_held and call.floor is not Floor.HELD:
+            if call.floor is Floor.PAUSED:
+                yield Decision(Move.FALSE_ALARM, Verdict.HOLD)
+                yield from self._turn_taking.review()
+            yield Decision(Move.PUT_ON_HOLD)
+        elif not is_held and call.floor is Floor.HELD:
+            yield Decision(Move.TAKEN_BACK)

@@ -1,92 +1,61 @@
 """How a call ends: the last words are heard, then a short tail, then the line is hung up, each within its limit."""
 
-from services.call_gateway.conversation.agent import Agent
-from services.call_gateway.conversation.announcer import Announcer
-from services.call_gateway.conversation.call_state import CallState
-from services.call_gateway.conversation.caller import Caller
+from services.call_gateway.conversation.call import Call, Closing
 from services.call_gateway.conversation.commands import HangUp, SendOn
 from services.call_gateway.conversation.events import PromptKind
-from services.call_gateway.conversation.line import EndCause
-from services.call_gateway.conversation.playout import Playout
-from services.call_gateway.conversation.turn import Floor, Move
+from services.call_gateway.conversation.floor import Decision, Floor, Move
+from services.call_gateway.conversation.replying import drop_speculation, give_up_reply
+from services.call_gateway.line import EndCause
 
 
-class Ending:
-    """Not begun, begun, or over."""
+def close(cause: EndCause, prompt: PromptKind | None, message: str = "") -> Decision:
+    """Break off what is being said; the prompt is the last word."""
+    return Decision(Move.CLOSED, Closing(cause, HangUp(cause, message), prompt))
 
-    def __init__(
-        self,
-        state: CallState,
-        *,
-        agent: Agent,
-        caller: Caller,
-        announcer: Announcer,
-        playout: Playout,
-        has_fallback: bool,
-    ) -> None:
-        self._state = state
-        self._has_fallback = has_fallback
-        self._agent = agent
-        self._caller = caller
-        self._announcer = announcer
-        self._playout = playout
-        self._why: HangUp | SendOn = HangUp(EndCause.CALLER)
-        self._is_all_heard = False
-        self.deadline: float | None = None  # seconds; None: not begun
-        self.is_begun = False
-        self.is_over = False
 
-    def begin(self, cause: EndCause, prompt: PromptKind | None, message: str = "") -> None:
-        """What is being said is broken off; the prompt is the last word."""
-        if self.is_begun:
-            return
-        self._caller.abandon_turn()
-        self._agent.give_up_answer("failed" if cause is EndCause.FAILURE else "interrupted", cause.value)
-        self._close(cause, message)
-        if prompt is not None:
-            self._announcer.say(prompt)
-        self.watch()
+def close_after_word(call: Call, cause: EndCause, message: str) -> Decision:
+    """End the call politely: the word being spoken is the last."""
+    is_speaking = call.playout.current is not None and call.floor is Floor.SPEAKING
+    return Decision(Move.CLOSED, Closing(cause, HangUp(cause, message), is_after_word=is_speaking))
 
-    def begin_for_failure(self) -> None:
-        """The stages cannot hold the call. It goes to whoever else takes it; where nobody does, goodbye is said."""
-        if not self._has_fallback:
-            self.begin(EndCause.FAILURE, PromptKind.GOODBYE)
-        elif not self.is_begun:
-            self.begin(EndCause.FAILURE, None, "a stage stays away")
-            self._why = SendOn("a stage stays away")
 
-    def begin_after_word(self, cause: EndCause, message: str) -> None:
-        """The word being spoken is the last."""
-        voice = self._playout.current
-        if voice is None or self._state.floor is not Floor.SPEAKING:
-            self.begin(cause, None, message)
-        elif not self.is_begun:
-            self._caller.abandon_turn()
-            self._agent.stop_making()
-            voice.cut(voice.word_end(voice.position))
-            self._close(cause, message)
+def close_for_failure(call: Call) -> Decision:
+    """The stages cannot hold the call. It goes to whoever else takes it; where there is none, goodbye is said."""
+    if not call.has_fallback:
+        return close(EndCause.FAILURE, PromptKind.GOODBYE)
+    return Decision(Move.CLOSED, Closing(EndCause.FAILURE, SendOn("a stage stays away")))
 
-    def _close(self, cause: EndCause, message: str) -> None:
-        self._why = HangUp(cause, message)
-        self.is_begun = True
-        self.deadline = self._state.now + self._state.settings.closing_limit_ms / 1000
-        self._state.move(Move.CLOSED)
 
-    def watch(self) -> None:
-        """Time has passed, or a frame went out."""
-        if self.deadline is None or self.is_over:
-            return
-        if not self._is_all_heard and self._playout.current is None:
-            self._is_all_heard = True
-            self.deadline = self._state.now + self._state.settings.tail_ms / 1000
-        elif self._state.now >= self.deadline:
-            self._state.command(self._why)
-            self.finish()
+def watch_closing(call: Call) -> None:
+    """Time has passed, or a frame went out, while the call closes."""
+    closing = call.closing
+    if closing is None or call.is_over:
+        return
+    if not closing.is_all_heard and call.playout.current is None:
+        closing.is_all_heard = True
+        closing.deadline = call.clock.wall + call.settings.tail_ms / 1000
+    elif call.clock.wall >= closing.deadline:
+        call.command(closing.why)
+        end_call(call)
 
-    def finish(self) -> None:
-        """The line is gone, or given up: the last reports, then nothing."""
-        if self.is_over:
-            return
-        self._caller.abandon_turn()
-        self._agent.give_up_answer("interrupted", "call_ended")
-        self.is_over = True
+
+def end_call(call: Call) -> None:
+    """The line is gone, or given up: the last reports, then nothing."""
+    if call.is_over:
+        return
+    abandon_user_turn(call)
+    give_up_reply(call, "interrupted", "call_ended")
+    call.is_over = True
+
+
+def abandon_user_turn(call: Call) -> None:
+    """Something else became the turn: what was being said is void."""
+    call.overlap = call.user_turn.ended = None
+    drop_speculation(call)
+    begin_next_turn(call)
+
+
+def begin_next_turn(call: Call) -> None:
+    """What the caller says next is a turn of its own, with speculative replies of its own."""
+    call.user_turn.begin_next()
+    call.speculation.begin_turn()

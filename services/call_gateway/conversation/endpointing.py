@@ -1,8 +1,9 @@
-"""When the caller's turn is over: the ear's evidence, judged by the caller's media clock.
+"""Endpointing: decides when the caller's turn is over, from the STT stage's evidence and the caller's media clock.
 
-The ear says where speech stopped and how much silence would make the end certain enough; the silence is counted here,
-in samples, so that a file sent faster than real time gets the same answer. Silence that is none (hold, a pressed key)
-does not count. A turn does not end before the text covers its speech, but a late text is not waited for long.
+The STT stage says where speech stopped and how much silence would make the end certain enough; the silence is counted
+here, in samples, so that a file sent faster than real time gets the same answer. Time without packets that is no
+silence (hold, a pressed key) does not count. A turn does not end before the text covers its speech, but a late text is
+not waited for long.
 """
 
 from dataclasses import dataclass
@@ -12,9 +13,9 @@ from services.call_gateway.conversation.media_clock import MediaClock
 from services.call_gateway.conversation.settings import ConversationSettings
 
 FAST_FEED_MS = 1000
-"""Further ahead of the ear, the caller's sound comes faster than real time: then the ear's own clock rules."""
-EAR_WINDOW_MS = 40
-"""The ear listens in windows: speech that goes on beyond a forgotten stretch is told from up to one before its end."""
+"""Further ahead of the STT stage, the caller's sound comes faster than real time: then that stage's clock counts."""
+WINDOW_MS = 40
+"""A detector listens in windows: speech that goes on beyond a forgotten stretch is told from one before its end on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class TurnEnd:
     """The caller's turn is over."""
 
     end_sample: int
-    reason: str  # the ear's, in lower case, or "silence"; with "_late_text" when the text did not come in time
+    reason: str  # the STT stage's, in lower case, or "silence"; with "_late_text" when the text did not come in time
 
 
 @dataclass(slots=True)
@@ -31,11 +32,12 @@ class Utterance:
 
     began_sample: int | None = None  # None: nothing heard yet
     stopped_sample: int | None = None  # None: still sounding, or nothing heard yet
+    speech_end_sample: int | None = None  # the same by the sound itself, where it was looked up
     prediction: TurnPredicted | None = None
     text: str = ""  # the latest, however firm
     draft_text: str = ""  # the latest at a pause
     covered_sample: int = 0  # the text covers the sound up to here
-    excused_samples: int = 0  # silence since the speech stopped that is none
+    excluded_samples: int = 0  # since the speech stopped, without packets and no silence
 
 
 class Endpointing:
@@ -44,7 +46,7 @@ class Endpointing:
     def __init__(self, settings: ConversationSettings, clock: MediaClock) -> None:
         self.settings = settings
         self._clock = clock
-        self.heard_sample = 0  # how far the ear has come, as far as it has said
+        self.heard_sample = 0  # how far the STT stage has listened, by its own word
         self.ended_sample = 0  # everything before is judged
         self.utterance = Utterance()
 
@@ -60,12 +62,12 @@ class Endpointing:
 
     # -- evidence ------------------------------------------------------------------------------------------------------
 
-    def hear_speech(self, event: SpeechBegan | SpeechStopped) -> bool:
+    def on_speech(self, event: SpeechBegan | SpeechStopped) -> bool:
         """Speech began or stopped. False: late news."""
-        self.hear_progress(event.sample)
+        self.on_progress(event.sample)
         utterance = self.utterance
         if isinstance(event, SpeechBegan):
-            if event.sample < self.ended_sample - self._clock.samples(EAR_WINDOW_MS):
+            if event.sample < self.ended_sample - self._clock.samples(WINDOW_MS):
                 return False
             if utterance.began_sample is None:
                 utterance.began_sample = max(event.sample, self.ended_sample)
@@ -73,17 +75,17 @@ class Endpointing:
             return True
         if event.sample < self.ended_sample or utterance.began_sample is None or event.sample < utterance.began_sample:
             return False
-        utterance.stopped_sample = event.sample
-        utterance.excused_samples = 0
+        utterance.stopped_sample, utterance.speech_end_sample = event.sample, event.speech_end_sample
+        utterance.excluded_samples = 0
         return True
 
-    def hear_text(self, event: TranscriptHeard, *, is_draft: bool) -> bool:
+    def on_text(self, event: TranscriptHeard, *, is_draft: bool) -> bool:
         """Text of the utterance under way. False: late news."""
-        self.hear_progress(event.end_sample)
+        self.on_progress(event.end_sample)
         utterance = self.utterance
         if event.end_sample <= max(self.ended_sample, utterance.covered_sample - 1):
             return False
-        if utterance.began_sample is None:  # words without speech: the ear has said less than it heard
+        if utterance.began_sample is None:  # words without speech: the STT stage has told less than it heard
             utterance.began_sample, utterance.stopped_sample = event.start_sample, event.end_sample
         utterance.text = event.text
         utterance.covered_sample = event.end_sample
@@ -91,33 +93,33 @@ class Endpointing:
             utterance.draft_text = event.text
         return True
 
-    def hear_prediction(self, event: TurnPredicted) -> bool:
-        """The ear's view of whether the turn is over. False: late news, or refuted by speech since."""
+    def on_prediction(self, event: TurnPredicted) -> bool:
+        """The STT stage's view of whether the turn is over. False: late news, or refuted by speech since."""
         utterance = self.utterance
         began = utterance.began_sample or 0
         if event.end_sample <= self.ended_sample or (self.is_sounding and event.end_sample <= began):
             return False
-        self.hear_progress(event.end_sample)
+        self.on_progress(event.end_sample)
         if utterance.prediction is None or event.end_sample != utterance.prediction.end_sample:
-            utterance.excused_samples = 0
+            utterance.excluded_samples = 0
         utterance.prediction = event
-        utterance.stopped_sample = event.end_sample
+        utterance.stopped_sample, utterance.speech_end_sample = event.end_sample, event.speech_end_sample
         if utterance.began_sample is None:
             utterance.began_sample = event.end_sample
         return True
 
-    def hear_progress(self, sample: int) -> None:
-        """The ear has listened up to there."""
+    def on_progress(self, sample: int) -> None:
+        """The STT stage has listened up to there."""
         self.heard_sample = max(self.heard_sample, sample)
 
-    def excuse(self, n_samples: int) -> None:
+    def exclude(self, n_samples: int) -> None:
         """So much of the media clock was hold or a pressed key: no silence."""
-        self.utterance.excused_samples += n_samples
+        self.utterance.excluded_samples += n_samples
 
     # -- the decision --------------------------------------------------------------------------------------------------
 
     def decide(self) -> TurnEnd | None:
-        """Whether the turn is over by now."""
+        """The end of the turn, if it is over by now."""
         utterance = self.utterance
         if utterance.stopped_sample is None or utterance.began_sample is None:
             return None
@@ -125,7 +127,7 @@ class Endpointing:
         wait_ms = self.settings.unfinished_wait_ms if prediction is None else prediction.wait_ms
         reason = "silence" if prediction is None else prediction.reason.lower()
         end = utterance.stopped_sample
-        waited = self._now_sample() - utterance.excused_samples - end - self._clock.samples(wait_ms)
+        waited = self._now_sample() - utterance.excluded_samples - end - self._clock.samples(wait_ms)
         if waited < 0:
             return None
         if self._is_covered(end) or reason == "no_text":
@@ -149,7 +151,7 @@ class Endpointing:
         return ended
 
     def forget_evidence(self) -> None:
-        """A fresh ear will hear it all again."""
+        """A fresh STT stream will hear it all again."""
         self.utterance = Utterance()
 
     def forget(self, to_sample: int) -> None:

@@ -7,7 +7,7 @@ call's first on the caller's media clock unless a field says otherwise.
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 
-from services.call_gateway.conversation.line import EndCause, LegEvent
+from services.call_gateway import line
 
 
 class Stage(StrEnum):
@@ -79,7 +79,7 @@ class Trace:
 NO_TRACE = Trace()
 
 
-# -- from the ear ------------------------------------------------------------------------------------------------------
+# -- from the STT stage ------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +96,7 @@ class SpeechStopped:
 
     sample: int
     score: float
+    speech_end_sample: int | None = None  # where it ended by the sound itself; None: not looked up
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +123,7 @@ class TurnPredicted:
     probability: float
     wait_ms: int
     reason: str
+    speech_end_sample: int | None = None  # where speech ended by the sound itself; None: not looked up
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,13 +137,13 @@ class UtteranceSettled:
 
 
 @dataclass(frozen=True, slots=True)
-class EarProgressed:
-    """How far the ear has listened."""
+class SttProgressed:
+    """How far the STT stage has listened."""
 
     processed_sample: int
 
 
-# -- from the agent ----------------------------------------------------------------------------------------------------
+# -- from the NLU stage ------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +231,7 @@ class ReplyEnded:
     withheld_rules: tuple[str, ...] = ()  # that clauses broke which were not spoken
 
 
-# -- from the voice ----------------------------------------------------------------------------------------------------
+# -- from the TTS stage ------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,31 +322,23 @@ class ActionEnded:
 class CloseAsked:
     """End the call politely: an operator asked, or the gateway drains."""
 
-    cause: EndCause
+    cause: line.EndCause
     message: str = ""
 
 
+SttEvent = SpeechBegan | SpeechStopped | TranscriptHeard | TurnPredicted | UtteranceSettled | SttProgressed
+ReplyEvent = ReplyClause | ReplyEnded | InputExpected | VoiceMark | VoiceAudio | VoiceEnded
+StageEvent = StageFailed | StageReady | StageAlive
 Event = (
-    LegEvent
-    | SpeechBegan
-    | SpeechStopped
-    | TranscriptHeard
-    | TurnPredicted
-    | UtteranceSettled
-    | EarProgressed
-    | ReplyClause
+    line.LineEvent
+    | line.SoundEvent
+    | SttEvent
+    | ReplyEvent
+    | StageEvent
     | ActionAsked
-    | InputExpected
+    | ActionEnded
     | ToolUsed
-    | ReplyEnded
-    | VoiceMark
-    | VoiceAudio
-    | VoiceEnded
     | CallAnswered
     | CallerAdvanced
-    | StageFailed
-    | StageReady
-    | StageAlive
-    | ActionEnded
     | CloseAsked
 )

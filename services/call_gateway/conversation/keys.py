@@ -3,53 +3,64 @@
 A number is whole at #, at its expected length, or when no key follows.
 """
 
-from services.call_gateway.conversation.agent import Agent
-from services.call_gateway.conversation.barge_in import Verdict
-from services.call_gateway.conversation.call_state import CallState
-from services.call_gateway.conversation.caller import Caller
-from services.call_gateway.conversation.commands import CallerKeyed
-from services.call_gateway.conversation.record import TurnNotes
-from services.call_gateway.conversation.turn import Floor, Move
+from collections.abc import Iterator
+from typing import Final
 
-TERMINATOR = "#"
-MAX_KEYS = 64  # more is a stuck key
+from services.call_gateway.conversation.call import Call
+from services.call_gateway.conversation.commands import CallerKeyed, DiscardUtterance
+from services.call_gateway.conversation.effects import Interruption, NextTurn
+from services.call_gateway.conversation.ending import abandon_user_turn
+from services.call_gateway.conversation.floor import Decision, Floor, Move
+from services.call_gateway.conversation.record import TurnNotes
+from services.call_gateway.conversation.user_turn import Verdict
+
+TERMINATOR: Final = "#"
+MAX_KEYS: Final = 64  # more is a stuck key
 
 
 class Keypad:
     """Gathers keys until they make a number."""
 
-    def __init__(self, state: CallState, *, agent: Agent, caller: Caller) -> None:
-        self._state = state
-        self._agent = agent
-        self._caller = caller
+    def __init__(self, call: Call) -> None:
+        self._call = call
         self._digits = ""
-        self.deadline: float | None = None  # seconds: when the keys so far are whole; None: no key waits
+        self._whole_at: float | None = None  # on CallClock.now: when the keys so far are whole; None: no key waits
 
-    def press(self, digit: str) -> None:
+    @property
+    def is_waiting(self) -> bool:
+        """Keys were pressed that make no turn yet."""
+        return self._whole_at is not None
+
+    @property
+    def deadline(self) -> float | None:
+        """When `on_timer` has something to do, by the wall."""
+        return None if self._whole_at is None else self._call.clock.wall_of(self._whole_at)
+
+    def on_key(self, digit: str) -> Iterator[Decision]:
         """A key was let go of. A lone # is a key, one after others ends them."""
-        if self._state.floor in (Floor.SPEAKING, Floor.PAUSED):
-            self._caller.stop_agent_for_key()
-        self.deadline = self._state.now + self._state.settings.key_gap_ms / 1000
+        call = self._call
+        if call.floor in (Floor.SPEAKING, Floor.PAUSED):
+            yield Decision(Move.CALLER_INTERRUPTED, Interruption(Verdict.KEY))
+        self._whole_at = call.clock.now + call.settings.key_gap_ms / 1000
         if digit != TERMINATOR or not self._digits:
             self._digits += digit
-        if digit == TERMINATOR or len(self._digits) >= (self._agent.expected_length or MAX_KEYS):
-            self._take_turn()
+        if digit == TERMINATOR or len(self._digits) >= (call.expected.length or MAX_KEYS):
+            yield from self._take_turn()
 
-    def on_timer(self) -> None:
+    def on_timer(self) -> Iterator[Decision]:
         """No key may have followed."""
-        if self.deadline is not None and self._state.now >= self.deadline:
-            self._take_turn()
+        if self._whole_at is not None and self._call.clock.now >= self._whole_at:
+            yield from self._take_turn()
 
-    def _take_turn(self) -> None:
-        digits, self._digits, self.deadline = self._digits, "", None
-        self._caller.give_way_to_keys()
-        if self._state.floor is not Floor.LISTENING:
-            self._agent.give_up_answer("interrupted", Verdict.KEY.value)
-            self._state.move(Move.CALLER_INSISTED)
-        self._state.move(Move.TURN_ENDED)
-        self._agent.ask(CallerKeyed(digits), TurnNotes(user_text=digits, end_reason="keys"))
-
-    def shift(self, held_s: float) -> None:
-        """The call was on hold for so long: nobody could press."""
-        if self.deadline is not None:
-            self.deadline += held_s
+    def _take_turn(self) -> Iterator[Decision]:
+        """The keys become the turn: what was being said is void, and must not become the next."""
+        call, evidence = self._call, self._call.user_turn.evidence
+        digits, self._digits, self._whole_at = self._digits, "", None
+        abandon_user_turn(call)
+        began = evidence.utterance.began_sample
+        if began is not None:
+            evidence.forget(call.clock.sample)
+            call.command(DiscardUtterance(began, call.clock.sample))
+        if call.resting_floor is not Floor.LISTENING:
+            yield Decision(Move.CALLER_INTERRUPTED, Interruption(Verdict.KEY, is_by_keys=True))
+        yield Decision(Move.REPLY_DUE, NextTurn(CallerKeyed(digits), TurnNotes(user_text=digits, end_reason="keys")))

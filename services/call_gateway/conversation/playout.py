@@ -48,7 +48,7 @@ class Playout:
 
     # -- what goes out -------------------------------------------------------------------------------------------------
 
-    def air(self, voice: Voice, *, first: bool = False) -> None:
+    def enqueue(self, voice: Voice, *, first: bool = False) -> None:
         """Let a voice be heard: after the others, or before them."""
         if voice in self._on_air:
             return
@@ -57,7 +57,7 @@ class Playout:
         else:
             self._on_air.append(voice)
 
-    def take_off(self, voice: Voice) -> None:
+    def remove(self, voice: Voice) -> None:
         """Let nothing more of it be heard."""
         if voice in self._on_air:
             self._on_air.remove(voice)

@@ -1,4 +1,4 @@
-"""Who the agent is, as far as the gateway must know. The NLU stage says it when its stream opens."""
+"""The agent's profile: what the gateway must know of it. The NLU stage sends it when its stream opens."""
 
 from dataclasses import dataclass
 

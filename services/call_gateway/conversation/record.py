@@ -1,14 +1,15 @@
-"""The record of one turn: why it ended, what it cost, how long the caller waited, and for what.
+"""Call record: one turn with what it cost and how long the caller waited for what, and the history as it was heard.
 
 The wait runs from the caller's last speech sample on the wire to the first sample of the answer on the wire. It is
 told along the path that decided it: with an answer that was ready before the turn was taken, that is the end of the
 turn and the playout; otherwise the text, the agent and the voice, one after the other. A stage's own clock says what
-it waited and worked; what the gateway saw beyond the stage's own total is the network; what is left, nobody explains.
+it waited and worked; what the gateway saw beyond the stage's own total is the network; the rest is unexplained.
 """
 
-from dataclasses import dataclass, field
+from collections import deque
+from dataclasses import dataclass, field, replace
 
-from services.call_gateway.conversation.events import Timing, Trace
+from services.call_gateway.conversation.events import Timing, ToolUsed, Trace
 from services.call_gateway.conversation.news import StageTime, TurnRecord
 
 MICROSECONDS = 1_000_000
@@ -23,7 +24,7 @@ class TurnNotes:
     stop_reason: str = ""
     speech_end_sample: int = 0
     spoke_last_at: float | None = None  # that sample on the wire; None: the caller said nothing to answer
-    draft_pause_ms: int = 0  # after that sample, until the ear makes text: its lag and the silence it needs
+    draft_pause_ms: int = 0  # after that sample, until the STT stage makes text: its lag and the silence it needs
     drafts_made: int = 0
     drafts_dropped: int = 0
     is_from_draft: bool = False
@@ -122,3 +123,82 @@ def _served(stage: str, seen_s: float, timing: Timing | None, engine: str) -> St
 
 def _us(seconds: float) -> int:
     return round(seconds * MICROSECONDS)
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A tool the agent called."""
+
+    tool_call_id: str
+    name: str
+    arguments_json: str = ""
+    result_json: str = ""  # empty while it runs
+
+
+@dataclass(frozen=True, slots=True)
+class HeardTurn:
+    """One turn as it was. Texts are personal data."""
+
+    turn_id: int
+    user_text: str  # what the caller said or keyed; empty for a greeting
+    heard_text: str  # of the reply, what was played
+    is_gateway: bool = False  # who made the words: the agent, or the gateway itself
+    tool_calls: tuple[ToolCall, ...] = ()
+
+
+class History:
+    """The last turns, oldest first. Beyond its bound the oldest are forgotten."""
+
+    def __init__(self, max_turns: int) -> None:
+        self._turns: deque[HeardTurn] = deque(maxlen=max_turns)
+        self._tools: dict[int, dict[str, ToolCall]] = {}  # of turns that may still get news of them
+        self._running: set[tuple[int, str]] = set()
+
+    @property
+    def turns(self) -> tuple[HeardTurn, ...]:
+        return tuple(self._turns)
+
+    def heard_of(self, turn_id: int) -> str:
+        """What the caller heard of a turn that is over."""
+        return "".join(turn.heard_text for turn in self._turns if turn.turn_id == turn_id)
+
+    def add(self, turn: HeardTurn) -> None:
+        """A turn is over. Its tools so far are added here."""
+        tools = tuple(self._tools.get(turn.turn_id, {}).values())
+        self._turns.append(replace(turn, tool_calls=tools))
+        oldest = self._turns[0].turn_id
+        self._tools = {turn_id: tools for turn_id, tools in self._tools.items() if turn_id >= oldest}
+        self._running = {(turn_id, tool) for turn_id, tool in self._running if turn_id >= oldest}
+
+    def on_tool(self, event: ToolUsed) -> None:
+        """A tool began or ended; its turn may be over already."""
+        tools = self._tools.setdefault(event.turn_id, {})
+        known = tools.get(event.tool_call_id)
+        tools[event.tool_call_id] = ToolCall(
+            event.tool_call_id,
+            event.name or (known.name if known else ""),
+            event.arguments_json or (known.arguments_json if known else ""),
+            event.result_json or (known.result_json if known else ""),
+        )
+        if event.phase == "started":
+            self._running.add((event.turn_id, event.tool_call_id))
+        else:
+            self._running.discard((event.turn_id, event.tool_call_id))
+        self._replace(event.turn_id, tool_calls=tuple(tools.values()))
+
+    def correct(self, turn_id: int, user_text: str) -> None:
+        """A better text of what the caller said."""
+        self._replace(turn_id, user_text=user_text)
+
+    def has_tools(self, turn_id: int) -> bool:
+        """Return whether that turn called any tool."""
+        return turn_id in self._tools
+
+    def runs_tool(self, turn_id: int) -> bool:
+        """Return whether a tool of that turn has begun and not ended."""
+        return any(running == turn_id for running, _ in self._running)
+
+    def _replace(self, turn_id: int, **changes: object) -> None:
+        for index, turn in enumerate(self._turns):
+            if turn.turn_id == turn_id:
+                self._turns[index] = replace(turn, **changes)  # type: ignore[arg-type]

@@ -18,8 +18,7 @@ class ConversationSettings:
 
     # Ending the caller's turn (caller's clock)
     draft_pause_ms: int = 64  # two windows of voice detection; speech has six such pauses a minute, each a spare draft
-    complete_wait_ms: int = 224  # a sentence that is whole
-    unfinished_wait_ms: int = 1200  # one that is not; also the rule when the ear predicts nothing
+    unfinished_wait_ms: int = 1200  # one that is not; also the rule when the STT stage predicts nothing
     max_drafts: int = 4  # a turn; each costs the models a prompt
     max_draft_speech_ms: int = 15_000  # longer speech rarely ends at the next pause
     text_margin_ms: int = 200  # the text must cover the speech to within a syllable
@@ -37,7 +36,7 @@ class ConversationSettings:
     question_tail_ms: int = 1000  # of a question still to be said; people answer before it is over
 
     # Trouble: first clause and first audio together stay under three seconds, then the caller hears why it takes longer
-    ear_stall_ms: int = 2000  # how far behind the caller's clock the ear may be
+    ear_stall_ms: int = 2000  # how far behind the caller's clock the STT stage may be
     first_clause_limit_ms: int = 1900  # from the moment the turn is taken
     first_audio_limit_ms: int = 900  # from the first clause, or the moment the turn is taken
     dead_air_limit_ms: int = 2900  # from the caller's last word, when its end was found late
@@ -72,7 +71,6 @@ class ConversationSettings:
         return replace(
             self,
             draft_pause_ms=timing.draft_pause_ms or self.draft_pause_ms,
-            complete_wait_ms=timing.complete_wait_ms or self.complete_wait_ms,
             unfinished_wait_ms=timing.unfinished_wait_ms or self.unfinished_wait_ms,
             silence_prompt_ms=timing.silence_prompt_ms or self.silence_prompt_ms,
             barge_in_min_speech_ms=barge_in.min_speech_ms or self.barge_in_min_speech_ms,

@@ -1,349 +1,315 @@
-"""How what the caller says becomes a turn.
+"""Turn-taking: makes turns of what the STT stage hears, and revises them when it thinks better of its words.
 
-Drafts are tried at the pauses of an utterance. Its end is decided by the caller's clock and told to the ear; the ear
-settles the words, and the turn is taken: the draft is committed when it has the same words, else the agent is asked
-anew. A turn that was taken too early is opened again: its words go before what the caller says next.
+The end of a turn is decided by the caller's media clock and told to the STT stage, which settles the words; then the
+turn is taken. A turn that was taken too early is opened again: its words go before what the caller says next.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import replace
 
-from services.call_gateway.conversation.agent import Agent
-from services.call_gateway.conversation.announcer import Announcer
-from services.call_gateway.conversation.call_state import CallState
-from services.call_gateway.conversation.commands import CallerSaid, EndUtterance
-from services.call_gateway.conversation.corrections import Corrections
-from services.call_gateway.conversation.drafts import DraftAdvice, DraftDesk
-from services.call_gateway.conversation.endpointing import Endpointing, TurnEnd
+from services.call_gateway.conversation.barge_in import BargeIn
+from services.call_gateway.conversation.call import Call
+from services.call_gateway.conversation.commands import CorrectTurn, DiscardUtterance, EndUtterance
+from services.call_gateway.conversation.effects import LateWords, NobodySpoke, Pause, Revision
 from services.call_gateway.conversation.events import (
     PromptKind,
+    SpeechBegan,
+    SpeechStopped,
     Stage,
+    SttEvent,
+    SttProgressed,
     TextStage,
-    Timing,
-    Trace,
     TranscriptHeard,
+    TurnPredicted,
     UtteranceSettled,
 )
-from services.call_gateway.conversation.heard_sound import HeardSound
+from services.call_gateway.conversation.floor import Decision, Floor, Move
+from services.call_gateway.conversation.line_watch import Origin, Recordings
 from services.call_gateway.conversation.news import CallerHeard
-from services.call_gateway.conversation.record import TurnNotes
-from services.call_gateway.conversation.recordings import Origin, Recordings
-from services.call_gateway.conversation.turn import Floor, Move
-from services.language.words import joined, normalise
+from services.call_gateway.conversation.replying import drop_speculation, heard_text, say
+from services.call_gateway.conversation.user_turn import EndedTurn, TakenTurn, TurnPhase, Wait
+from services.call_gateway.line import EnergyFell, EnergyRose
+from services.language.words import joined, normalise, word_ends
 
+CLICK_MS = 60
+"""Loud sound that is shorter is no speech."""
 
-@dataclass(slots=True)
-class Settlement:
-    """An utterance that was ended and whose words are awaited."""
-
-    end_sample: int
-    after_sample: int  # where the one before ended
-    began_sample: int  # where the speech began
-    best_text: str  # so far; it stands when the ear takes too long
-    notes: TurnNotes
-    deadline: float  # seconds
-    is_whole: bool = True  # the best text covers all that was said
-    is_late: bool = False  # the caller has been told to wait
-    is_asked_again: bool = False  # the caller has been asked to say it once more
-    settled_text: str | None = None  # known, but a sound of the caller keeps the turn from being taken
-
-    @property
-    def is_awaited(self) -> bool:
-        return self.settled_text is None
+Decisions = Iterator[Decision]
 
 
 class TurnTaking:
-    """Drafts, ends, settlements."""
+    """The policy of the caller's turns."""
 
-    def __init__(
-        self,
-        state: CallState,
-        agent: Agent,
-        *,
-        endpointing: Endpointing,
-        corrections: Corrections,
-        heard: HeardSound,
-        announcer: Announcer,
-        recordings: Recordings,
-    ) -> None:
-        self._state = state
-        self._heard = heard
-        self._announcer = announcer
+    def __init__(self, call: Call, barge_in: BargeIn, recordings: Recordings) -> None:
+        self._call = call
+        self._turn = call.user_turn
+        self._barge_in = barge_in
         self._recordings = recordings
-        self._agent = agent
-        self._endpointing = endpointing
-        self._corrections = corrections
-        self.desk = DraftDesk(state.settings)
-        self.settlement: Settlement | None = None
-        self._unheard: Settlement | None = None  # the last one whose words never came, while they may be taken
-        self._awaited_end: int | None = None  # of the utterance the ear still owes its one answer for
-        self._prefix = ""  # said before, of a turn that was taken too early
-        self._continues_turn_id = 0
-        self._utterance_id: int | None = None  # of the latest text
-        self._text_timing = Timing()
-        self._confidences: dict[int, float] = {}  # of the turn's texts, by utterance
-        self._trace = Trace()
+        self._loud_since: int | None = None  # in samples; None: the line is not loud
+        self._loud_until = 0  # in samples: where loud sound last ended
+        self._was_unheard = False
 
-    def note_text(self, event: TranscriptHeard) -> None:
-        """Words of the utterance under way, however firm."""
-        self._utterance_id = event.utterance_id
-        if event.stage is not TextStage.PARTIAL:
-            self._text_timing, self._trace = event.timing, event.trace
-            self._confidences.pop(event.utterance_id, None)
-            if event.text and event.confidence is not None:
-                self._confidences[event.utterance_id] = event.confidence
-            if event.language_code and event.text:
-                self._state.language_code = event.language_code
-        self._state.command(CallerHeard(event.utterance_id, event.text, event.stage is TextStage.SETTLED))
+    @property
+    def was_unheard(self) -> bool:
+        """The caller has said something since the STT stage was lost, or as it was lost."""
+        return self._was_unheard or self._turn.evidence.is_open
 
-    # -- drafts --------------------------------------------------------------------------------------------------------
+    # -- events of the STT stage ---------------------------------------------------------------------------------------
 
-    def try_draft(self, text: str, start_sample: int, end_sample: int) -> None:
-        """The ear's text at a pause: worth an answer ahead?"""
-        if self._endpointing.is_sounding:
-            return  # they go on already
-        whole = joined(self._prefix, text)
-        speech_ms = (end_sample - start_sample) * 1000 / self._state.clock.sample_rate_hertz
-        can_make = {Stage.NLU, Stage.TTS} <= self._state.open_stages
-        advice = self.desk.consider(whole, speech_ms=speech_ms, can_make=can_make)
-        if advice in (DraftAdvice.REPLACE, DraftAdvice.DROP):
-            self.drop_draft()
-        if advice in (DraftAdvice.REPLACE, DraftAdvice.MAKE):
-            self.desk.note_made(whole)
-            notes = TurnNotes(user_text=whole, text_timing=self._text_timing, trace=self._trace)
-            self._agent.ask_draft(self._said(whole), notes, continues_turn_id=self._continues_turn_id)
+    def on_stt_event(self, event: SttEvent) -> Decisions:
+        """Take in what the STT stage says."""
+        match event:
+            case SttProgressed(processed_sample):
+                self._turn.evidence.on_progress(processed_sample)
+            case SpeechBegan() | SpeechStopped():
+                yield from self._on_speech(event)
+            case TranscriptHeard(stage=TextStage.CORRECTED):
+                yield from self._revise(event)
+            case TranscriptHeard(stage=TextStage.SETTLED):
+                yield from self._on_settled_text(event)
+            case TranscriptHeard():
+                yield from self._on_text(event)
+            case TurnPredicted():
+                if not self._turn.evidence.on_prediction(event):
+                    self._call.refuse(event)
+            case UtteranceSettled():
+                self._on_settled(event)
+        yield from self.review()
 
-    def _said(self, whole: str) -> CallerSaid:
-        return CallerSaid(whole, min(self._confidences.values(), default=None))
-
-    def try_draft_of_utterance(self) -> None:
-        """The same with what is known of the utterance under way."""
-        utterance = self._endpointing.utterance
-        if utterance.draft_text and utterance.began_sample is not None:
-            self.try_draft(utterance.draft_text, utterance.began_sample, utterance.covered_sample)
-
-    def drop_draft(self) -> None:
-        """The draft is void, if there is one."""
-        if self.desk.live_words is not None:
-            self.desk.note_dropped()
-        self._agent.drop_draft()
-
-    # -- the end of the turn -------------------------------------------------------------------------------------------
-
-    def decide(self) -> None:
-        """End the turn if it is over. While the ear is lost none ends: a fresh one will hear it again."""
-        if self._state.floor is not Floor.LISTENING or Stage.STT not in self._state.open_stages:
+    def _on_speech(self, event: SpeechBegan | SpeechStopped) -> Decisions:
+        call, overlap = self._call, self._call.overlap
+        if call.floor is Floor.HELD or not self._turn.evidence.on_speech(event):
+            call.refuse(event)
+        elif isinstance(event, SpeechStopped):
+            if overlap is not None:
+                overlap.on_speech_stopped(event.sample)
+        elif overlap is not None:
+            overlap.on_speech_began(event.sample)
+        elif self._barge_in.is_vetoed(event.sample):
             return
-        end = self._endpointing.decide()
-        if end is not None:
-            self._end(end)
-
-    def _end(self, end: TurnEnd) -> None:
-        after_sample = self._endpointing.ended_sample
-        utterance = self._endpointing.end(end.end_sample)
-        settings, clock = self._state.settings, self._state.clock
-        voice_end = self._heard.voice_end(end.end_sample)
-        ear_lag_ms = (end.end_sample - voice_end) * 1000 // clock.sample_rate_hertz
-        best_text = utterance.draft_text or utterance.text
-        uncovered = voice_end - utterance.covered_sample
-        is_whole = bool(utterance.draft_text) and uncovered <= clock.samples(settings.text_margin_ms)
-        limit_ms = settings.settle_limit_ms if is_whole else settings.settle_hard_limit_ms
-        if self._unheard is not None and self._unheard.is_asked_again:
-            self._unheard = None  # they have said it once more
-        self.settlement = Settlement(
-            end.end_sample,
-            after_sample,
-            after_sample if utterance.began_sample is None else utterance.began_sample,
-            best_text,
-            TurnNotes(
-                end_reason=end.reason,
-                speech_end_sample=voice_end,
-                spoke_last_at=clock.wall_time(voice_end),
-                draft_pause_ms=settings.draft_pause_ms + ear_lag_ms,
-            ),
-            self._state.now + limit_ms / 1000,
-            is_whole=is_whole,
-        )
-        self._awaited_end = end.end_sample
-        self._state.command(EndUtterance(end.end_sample))
-        self._state.move(Move.TURN_ENDED)
-
-    def hear_settled_text(self, event: TranscriptHeard) -> None:
-        """The words of an ended utterance; when they come too late they are a correction."""
-        settlement = self.settlement
-        if settlement is not None and settlement.after_sample < event.end_sample <= settlement.end_sample:
-            self.note_text(event)
-            self.settle(event.text)
-        elif self._is_of_unheard(event):
-            self._take_unheard(event)
+        elif call.floor is Floor.LISTENING:
+            yield Decision(Move.CALLER_SPOKE)
         else:
-            self._corrections.hear(event)
+            yield from self._barge_in.on_sound()
 
-    def _is_of_unheard(self, event: TranscriptHeard) -> bool:
-        lost = self._unheard
-        return lost is not None and lost.after_sample < event.end_sample <= lost.end_sample
+    def _on_text(self, event: TranscriptHeard) -> Decisions:
+        is_at_pause = event.stage is TextStage.DRAFT
+        if not self._turn.evidence.on_text(event, is_draft=is_at_pause):
+            self._call.refuse(event)
+            return
+        self._note_text(event)
+        if is_at_pause and self._call.floor is Floor.LISTENING:
+            yield Decision(Move.PAUSE_HEARD, Pause(event.text, event.start_sample, event.end_sample))
+        elif is_at_pause:
+            yield from self._barge_in.on_words(event)
 
-    def _take_unheard(self, event: TranscriptHeard) -> None:
+    def _note_text(self, event: TranscriptHeard) -> None:
+        self._turn.on_text(event)
+        if event.stage is not TextStage.PARTIAL and event.language_code and event.text:
+            self._call.language_code = event.language_code
+        self._call.command(CallerHeard(event.utterance_id, event.text, event.stage is TextStage.SETTLED))
+
+    def _on_settled_text(self, event: TranscriptHeard) -> Decisions:
+        """The words of an ended turn; when they come too late they revise it."""
+        ended, unheard = self._turn.ended, self._turn.unheard
+        if ended is not None and ended.owns(event):
+            self._note_text(event)
+            ended.settled_text = event.text
+        elif unheard is not None and unheard.owns(event):
+            yield from self._take_unheard(unheard, event)
+        else:
+            yield from self._revise(event)
+
+    def _take_unheard(self, unheard: EndedTurn, event: TranscriptHeard) -> Decisions:
         """Words that were given up come after all. They make the turn while nothing else has been said, and begin it
         when the caller has gone on.
         """
-        lost, self._unheard = self._unheard, None
-        if lost is None or not normalise(event.text):
+        self._turn.unheard = None
+        if not normalise(event.text):
             return
-        self.note_text(event)
-        if self.settlement is not None or self._endpointing.is_open:
-            if not lost.is_asked_again:
-                self._prefix = joined(event.text, self._prefix)
-                self.drop_draft()
-        elif self._agent.answer is None:
-            self._announcer.hush()
-            self._state.move(Move.ANSWER_DONE)
-            self._state.move(Move.TURN_ENDED)
-            self.settlement = lost
-            lost.settled_text = None
-            self.settle(event.text)
+        self._note_text(event)
+        if self._turn.phase is not TurnPhase.SILENT:
+            if unheard.wait is not Wait.ASKED_AGAIN:
+                self._turn.prefix = joined(event.text, self._turn.prefix)
+                drop_speculation(self._call)
+        elif self._call.reply is None:
+            yield Decision(Move.LATE_WORDS, LateWords(unheard, event.text))
 
-    def hear_settled(self, event: UtteranceSettled) -> None:
-        """The ear has said all it will say of an ended utterance."""
-        settlement = self.settlement
-        if event.end_sample != self._awaited_end:
-            self._state.refuse(event)
+    def _on_settled(self, event: UtteranceSettled) -> None:
+        """The STT stage has said all it will say of an ended turn."""
+        if event.end_sample != self._turn.awaited_end:
+            self._call.refuse(event)
             return
-        self._awaited_end = None
-        if settlement is None or not settlement.is_awaited:
+        self._turn.awaited_end = None
+        ended = self._turn.ended
+        if ended is None or ended.settled_text is not None:
             return
         if event.is_ok:
-            self.settle("")
+            ended.settled_text = ""
         else:
-            self._ask_again()
+            self._settle_without(ended)
 
-    def give_up_waiting(self) -> None:
-        """The words of the ended utterance do not come in time. A text that covers it stands; what was said and not
+    # -- the end of the turn -------------------------------------------------------------------------------------------
+
+    def on_time(self) -> Decisions:
+        """The caller's media clock went on."""
+        yield from self._barge_in.on_time()
+        yield from self.review()
+
+    def review(self) -> Decisions:
+        """Take the turn whose words are known, unless a sound of the caller is being judged, and end the one that is
+        over. While the STT stage is lost none ends: a fresh stream will hear it again.
+        """
+        call = self._call
+        yield from self._take_turn()
+        if call.floor is Floor.LISTENING and call.is_open(Stage.STT):
+            end = self._turn.evidence.decide()
+            if end is not None:
+                unheard = self._turn.unheard
+                if unheard is not None and unheard.wait is Wait.ASKED_AGAIN:
+                    self._turn.unheard = None  # they have said it once more
+                yield Decision(Move.TURN_ENDED, end)
+                yield from self._take_turn()
+
+    def _take_turn(self) -> Decisions:
+        ended = self._turn.ended
+        if ended is not None and ended.settled_text is not None and self._call.floor is not Floor.PAUSED:
+            yield self._decide_on_words(ended, ended.settled_text)
+
+    def _decide_on_words(self, ended: EndedTurn, text: str) -> Decision:
+        if self._turn.prefix:
+            return Decision(Move.WORDS_KNOWN)
+        if not normalise(text):
+            return Decision(Move.NOTHING_SAID)
+        speech_end = min(ended.notes.speech_end_sample, ended.end_sample)
+        origin = self._recordings.judge(text, ended.began_sample, speech_end)
+        if origin is Origin.PERSON:
+            return Decision(Move.WORDS_KNOWN)
+        self._call.counters[f"words_of_{origin.value}"] += 1
+        return Decision(Move.NOTHING_SAID, NobodySpoke(is_doubtful=origin is Origin.DOUBT))
+
+    @property
+    def deadline(self) -> float | None:
+        """When `on_timer` has something to decide, by the wall."""
+        verdict_at = self._barge_in.deadline
+        if self._turn.phase is not TurnPhase.ENDED or self._turn.ended is None:
+            return verdict_at
+        words_at = self._call.clock.wall_of(self._turn.ended.deadline)
+        return words_at if verdict_at is None else min(words_at, verdict_at)
+
+    def on_timer(self) -> Decisions:
+        """The words of the ended turn may not have come in time. A text that covers it stands; what was said and not
         written down is waited for, and then asked for again: it is never taken for silence.
         """
-        settlement = self.settlement
-        if settlement is None:
+        yield from self._barge_in.on_timer()
+        yield from self.review()
+        ended, call = self._turn.ended, self._call
+        if ended is None or ended.settled_text is not None or call.clock.now < ended.deadline:
             return
-        if settlement.is_whole:
-            self.settle(settlement.best_text)
-        elif settlement.is_late:
-            self._ask_again()
+        if ended.is_whole:
+            ended.settled_text = ended.best_text
+        elif ended.wait is Wait.LATE:
+            self._settle_without(ended)
         else:
-            settlement.is_late = True
-            settlement.deadline = self._state.now + self._state.settings.late_text_limit_ms / 1000
-            if not self._recordings.is_left_alone(settlement.end_sample):
-                self._announcer.say(PromptKind.ONE_MOMENT)
+            ended.wait = Wait.LATE
+            ended.deadline = call.clock.now + call.settings.late_text_limit_ms / 1000
+            if not self._recordings.is_left_alone(ended.end_sample):
+                say(call, PromptKind.ONE_MOMENT)
+        yield from self.review()
 
-    def _ask_again(self) -> None:
-        """The ear will not say what was said: what is known of it stands, or the caller says it once more."""
-        settlement = self.settlement
-        if settlement is None:
+    def _settle_without(self, ended: EndedTurn) -> None:
+        """The STT stage will not say what was said: what is known of it stands, or the caller says it once more."""
+        if normalise(ended.best_text) or self._turn.prefix:
+            ended.settled_text = ended.best_text
             return
-        if normalise(settlement.best_text) or self._prefix:
-            self.settle(settlement.best_text)
-            return
-        self._unheard = settlement
-        is_left_alone = self._recordings.is_left_alone(settlement.end_sample)
-        settlement.is_asked_again = not is_left_alone
-        self.settle("")
-        if not is_left_alone:
-            self._state.counters["asked_again"] += 1
-            self._announcer.say(PromptKind.SAY_AGAIN)
+        self._turn.unheard = ended
+        ended.settled_text = ""
+        if not self._recordings.is_left_alone(ended.end_sample):
+            ended.wait = Wait.ASKED_AGAIN
+            self._call.counters["asked_again"] += 1
+            say(self._call, PromptKind.SAY_AGAIN)
 
-    def ear_was_lost(self) -> None:
-        """It will not settle what it was asked to. A text that covers it stands; else a fresh ear hears it again."""
-        settlement = self.settlement
-        if settlement is None or not settlement.is_awaited:
-            return
-        if settlement.is_whole:
-            self.settle(settlement.best_text)
-        else:
-            limit_s = self._state.settings.first_clause_limit_ms / 1000
-            settlement.deadline = max(settlement.deadline, self._state.now + limit_s)
+    # -- better texts of past turns ------------------------------------------------------------------------------------
 
-    def ear_is_back(self) -> None:
-        """A fresh ear is asked for the words the old one still owed."""
-        settlement = self.settlement
-        if settlement is not None and settlement.is_awaited:
-            self._state.command(EndUtterance(settlement.end_sample))
-
-    def settle(self, text: str) -> None:
-        """The words of the ended utterance are known, or will not become better."""
-        if self.settlement is None:
-            return
-        self.settlement.settled_text = text
-        if self._state.floor is not Floor.PAUSED:
-            self.take_settled_turn()
-
-    def take_settled_turn(self) -> None:
-        """Make the settled words the turn. Does nothing when none are settled."""
-        settlement = self.settlement
-        if settlement is None or settlement.settled_text is None:
-            return
-        self.settlement = None
-        text = settlement.settled_text
-        if not normalise(text) and not self._prefix:
-            self.drop_draft()
-            self.desk.begin_turn()
-            self._state.move(Move.NOTHING_SAID)
-            return
-        if not self._prefix and self._is_of_a_recording(settlement, text):
-            return
-        whole = joined(self._prefix, text)
-        notes = settlement.notes
-        notes.user_text, notes.text_timing, notes.trace = whole, self._text_timing, self._trace
-        if self._agent.draft is not None and self.desk.matches(whole):
-            turn = self._agent.commit(notes)
-        else:
-            self.drop_draft()
-            turn = self._agent.ask(self._said(whole), notes, continues_turn_id=self._continues_turn_id)
-        notes.drafts_made, notes.drafts_dropped = self.desk.made, self.desk.dropped
-        self._corrections.note_turn(turn, settlement.end_sample, self._utterance_id, text=text, prefix=self._prefix)
-        self.begin_anew()
-
-    def _is_of_a_recording(self, settlement: Settlement, text: str) -> bool:
-        """Nobody said it: no turn comes of it, and perhaps the question whether anybody is there."""
-        speech_end = min(settlement.notes.speech_end_sample, settlement.end_sample)
-        origin = self._recordings.judge(text, settlement.began_sample, speech_end)
-        if origin is Origin.PERSON:
-            return False
-        self._state.counters[f"words_of_{origin.value}"] += 1
-        self.drop_draft()
-        self.begin_anew()
-        self._state.move(Move.NOTHING_SAID)
-        if origin is Origin.DOUBT:
-            self._announcer.say(PromptKind.STILL_THERE)
-        return True
-
-    # -- opened again, or given up -------------------------------------------------------------------------------------
-
-    def reopen_settlement(self) -> bool:
-        """The caller goes on before their turn was taken: no turn was begun, its words are simply not all. False when
-        there is none to reopen.
+    def _revise(self, event: TranscriptHeard) -> Decisions:
+        """A better text changes history and record. It changes the reply too when it changes the meaning, comes at
+        once, and the caller has heard a word of the reply at most.
         """
-        settlement, self.settlement = self.settlement, None
-        if settlement is None:
-            return False
-        text = settlement.best_text if settlement.settled_text is None else settlement.settled_text
-        if not normalise(text):
-            self._unheard = settlement  # its words go before the rest, should they still come
-        self._prefix = joined(self._prefix, text)
-        self.drop_draft()
-        return True
+        call, words = self._call, normalise(event.text)
+        taken = next((turn for turn in reversed(self._turn.taken) if turn.owns(event)), None)
+        reply = call.reply
+        if taken is None or not words:
+            if taken is not None and event.stage is TextStage.SETTLED and self._is_revisable(taken):
+                yield Decision(Move.NOTHING_SAID)
+            else:
+                call.refuse(event)
+            return
+        if event.stage is TextStage.SETTLED:
+            call.command(CallerHeard(event.utterance_id, event.text, is_settled=True))
+        has_other_words = words != normalise(taken.text)
+        self._turn.taken.remove(taken)
+        self._turn.taken.append(replace(taken, text=event.text))
+        whole = joined(taken.prefix, event.text)
+        if has_other_words:
+            call.command(CorrectTurn(taken.turn_id, whole))
+        if reply is None or reply.turn_id != taken.turn_id:
+            call.history.correct(taken.turn_id, whole)
+        elif has_other_words and self._is_revisable(taken):
+            yield Decision(Move.TEXT_REVISED, Revision(whole))
+        else:
+            reply.notes.user_text = whole
 
-    def go_on_from(self, user_text: str, turn_id: int) -> None:
-        """The caller goes on after their turn was taken: what they say next is the rest of it."""
-        self._prefix, self._continues_turn_id = user_text, turn_id
-        self.drop_draft()
+    def _is_revisable(self, taken: TakenTurn) -> bool:
+        """The turn is being answered, was taken a moment ago, and a word of the reply was heard at most."""
+        call, reply = self._call, self._call.reply
+        taken_at = None if reply is None else reply.notes.taken_at
+        return (
+            reply is not None
+            and reply.turn_id == taken.turn_id
+            and call.floor in (Floor.THINKING, Floor.SPEAKING)
+            and taken_at is not None
+            and call.clock.wall - taken_at <= call.settings.recovery_window_ms / 1000
+            and len(word_ends(heard_text(call, reply))) <= 1
+        )
 
-    def begin_anew(self) -> None:
-        """What comes next is a turn of its own."""
-        self._unheard = None
-        self._prefix, self._continues_turn_id = "", 0
-        self._confidences.clear()
-        self.desk.begin_turn()
+    # -- while the STT stage is lost -----------------------------------------------------------------------------------
 
-    def abandon(self) -> None:
-        """Something else became the turn: what was being said is void."""
-        self.settlement = self._unheard = None
-        self.drop_draft()
-        self.begin_anew()
+    def on_energy(self, event: EnergyRose | EnergyFell) -> Decisions:
+        """The caller's line became loud, or quiet again. It stands for speech only while the STT stage is lost."""
+        is_rise = isinstance(event, EnergyRose)
+        if is_rise:
+            self._loud_since = event.sample
+        else:
+            self._loud_since, self._loud_until = None, event.sample
+        if self._call.is_open(Stage.STT) or self._call.floor is Floor.HELD:
+            return
+        if is_rise and self._call.floor is Floor.LISTENING:
+            self._was_unheard = True  # there is nothing to pause, and no words will come
+        else:
+            yield from self._on_speech(SpeechBegan(event.sample, 0.5) if is_rise else SpeechStopped(event.sample, 0.5))
+
+    def on_stt_lost(self) -> None:
+        """What the STT stage knew of the utterance under way, and of one it had not settled, a fresh stream will hear
+        again. A text that covers an ended turn stands.
+        """
+        call, evidence, ended = self._call, self._turn.evidence, self._turn.ended
+        least = evidence.heard_sample + call.clock.samples(CLICK_MS)
+        self._was_unheard = evidence.is_open or self._loud_since is not None or self._loud_until > least
+        evidence.forget_evidence()
+        if ended is None or ended.settled_text is not None:
+            return
+        if ended.is_whole:
+            ended.settled_text = ended.best_text
+        else:
+            ended.deadline = max(ended.deadline, call.clock.now + call.settings.first_clause_limit_ms / 1000)
+
+    def on_stt_back(self) -> None:
+        """A fresh stream hears again what the old one had not settled; what is judged by now it must not take for new,
+        and the words the old one still owed it is asked for.
+        """
+        self._was_unheard = False
+        self._turn.evidence.forget_evidence()
+        if self._turn.settled_sample > 0:
+            self._call.command(DiscardUtterance(0, self._turn.settled_sample))
+        if self._turn.phase is TurnPhase.ENDED and self._turn.ended is not None:
+            self._call.command(EndUtterance(self._turn.ended.end_sample))

@@ -63,7 +63,7 @@ class Voice:
         self._marks.append(mark)
         self._is_measured = news.is_measured
 
-    def sound(self, news: VoiceAudio) -> bool:
+    def add_audio(self, news: VoiceAudio) -> bool:
         """More sound of the turn. False when it cannot be used: late, torn, or beyond the bound."""
         try:
             n_samples = self._format.samples_in(news.content)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from services.audio.pcm import TELEPHONE, AudioFormat
-from services.call_gateway.conversation.line import EndCause, LegEvent
+from services.call_gateway.line import EndCause, LegEvent
 
 FRAME_MS = 20
 """The agent's voice leaves in frames of this length."""
@@ -109,7 +109,7 @@ class Edge(Protocol):
     """A door through which calls come."""
 
     is_ready: bool
-    """Whether calls can come through it now: its far side is connected, and gives its calls to this process."""
+    """Return whether calls can come through it now: its far side is connected, and gives its calls to this process."""
 
     async def serve(self, take_call: TakeCall) -> None:
         """Run until cancelled; each call in a task of its own. Raises StartupError when it cannot begin."""

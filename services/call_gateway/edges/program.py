@@ -9,16 +9,16 @@ from voice.type.v1 import audio_pb2
 
 from services.audio.pcm import TornSample
 from services.audio.timeline import Overlap
-from services.call_gateway.conversation.line import (
+from services.call_gateway.edges.edge import FRAME_MS, IncomingCall, LegFailed, LegListener, TakeCall
+from services.call_gateway.edges.pacing import Pacer
+from services.call_gateway.edges.program_clock import ProgramClock
+from services.call_gateway.line import (
     CallerStaysSilent,
     EndCause,
     KeyPressed,
     LegEnded,
     PlayedUpTo,
 )
-from services.call_gateway.edges.edge import FRAME_MS, IncomingCall, LegFailed, LegListener, TakeCall
-from services.call_gateway.edges.pacing import Pacer
-from services.call_gateway.edges.program_clock import ProgramClock
 from services.runtime.errors import Draining, RequestError, ServiceError
 from services.runtime.logs import get_logger
 from services.runtime.metrics import StageMetrics

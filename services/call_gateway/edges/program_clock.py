@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from services.audio.pcm import AudioFormat
 from services.audio.timeline import Timeline
-from services.call_gateway.conversation.line import CallerAudio, IdleReason, KeyPressed, LegEvent, MediaIdle
+from services.call_gateway.line import CallerAudio, IdleReason, KeyPressed, LegEvent, MediaIdle
 
 LEAD_MS = 120
 """How early sound may come through: a live sender's chunks, with their jitter, are not held up."""
@@ -58,7 +58,7 @@ class ProgramClock:
 
     @property
     def has_waiting(self) -> bool:
-        """Whether sound waits for its time."""
+        """Return whether sound waits for its time."""
         return bool(self._waiting)
 
     def receive(self, start_sample: int, content: bytes, concealed_samples: int, *, now: float) -> None:

@@ -7,12 +7,11 @@ from typing import Final
 
 from prometheus_client import Counter, Histogram
 
-from services.call_gateway.conversation.line import CallerAudio, IdleReason, KeyPressed, LegEvent, MediaIdle
 from services.call_gateway.edges.edge import LegListener
 from services.call_gateway.edges.pacing import Pacer
 from services.call_gateway.edges.rtp_socket import Address, RtpSocket, written
+from services.call_gateway.line import LegEvent
 from services.call_gateway.rtp.codecs import FRAME_MS, FRAME_TICKS, PayloadCodec
-from services.call_gateway.rtp.media import Hole, KeySound, MediaEvent, Sound
 from services.call_gateway.rtp.packet import SEQUENCE_MODULUS, TIMESTAMP_MODULUS, MalformedPacket
 from services.call_gateway.rtp.receiver import MediaReceiver
 from services.call_gateway.rtp.sender import MediaSender
@@ -138,11 +137,11 @@ class RtpMedia:
         """The far side's clock went on while nothing was sent."""
         self._sender.skip(n_frames * FRAME_TICKS)
 
-    def _deliver(self, events: list[MediaEvent]) -> None:
+    def _deliver(self, events: list[LegEvent]) -> None:
         for event in events:
             if self._listener is None:
                 return
-            self._listener.on_leg_event(_leg_event(event))
+            self._listener.on_leg_event(event)
 
     def _fail(self, error: Exception) -> None:
         self.close()
@@ -205,16 +204,6 @@ def _sender(codec: PayloadCodec) -> MediaSender:
     return MediaSender(
         codec.payload_type, sequence=frames % SEQUENCE_MODULUS, timestamp=frames * FRAME_TICKS % TIMESTAMP_MODULUS
     )
-
-
-def _leg_event(event: MediaEvent) -> LegEvent:
-    match event:
-        case Sound(start_sample, content, concealed_samples):
-            return CallerAudio(start_sample, content, concealed_samples)
-        case Hole(from_sample, to_sample, cause):
-            return MediaIdle(from_sample, to_sample, IdleReason[cause.name])
-        case KeySound(digit, duration_ms):
-            return KeyPressed(digit, duration_ms)
 
 
 def _ignore(_error: Exception) -> None:

@@ -22,7 +22,7 @@ class CodecMissing(RuntimeError):
 
 
 class PayloadCodec(Protocol):
-    """One direction pair of one call: coders that remember are made anew for each."""
+    """One direction pair of one call: coders that remember are made again for each."""
 
     @property
     def name(self) -> str:

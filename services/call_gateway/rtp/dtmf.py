@@ -51,7 +51,7 @@ class Keypad:
     def is_down(self) -> bool:
         return self._start is not None and not self._is_told
 
-    def hear(self, event: TelephoneEvent, *, timestamp: int) -> list[Key]:
+    def on_event(self, event: TelephoneEvent, *, timestamp: int) -> list[Key]:
         """Keys let go by this report: none, one, or two when the end of the one before was lost."""
         keys = []
         if timestamp != self._start:

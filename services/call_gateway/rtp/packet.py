@@ -40,7 +40,7 @@ class RtpPacket(NamedTuple):
 
 
 def is_rtcp(datagram: bytes) -> bool:
-    """Whether RTCP shares the port (RFC 5761 section 4: packet types 192-223)."""
+    """Return whether RTCP shares the port (RFC 5761 section 4: packet types 192-223)."""
     return len(datagram) >= 2 and datagram[0] >> 6 == _VERSION and 192 <= datagram[1] <= 223
 
 

@@ -15,12 +15,12 @@ from typing import Final
 
 from services.audio.concealment import Concealer
 from services.audio.pcm import decode, encode
-from services.call_gateway.rtp.arrival import ArrivalClock
+from services.call_gateway.arrival_clock import ArrivalClock
+from services.call_gateway.line import CallerAudio, IdleReason, KeyPressed, LegEvent, MediaIdle
 from services.call_gateway.rtp.codecs import FRAME_TICKS, RTP_CLOCK_HERTZ, PayloadCodec, codec_for
 from services.call_gateway.rtp.dtmf import Key, Keypad, parse_event
-from services.call_gateway.rtp.jitter import OrderCounts, OrderedPacket, Reorderer
-from services.call_gateway.rtp.media import Hole, HoleCause, KeySound, MediaEvent, Sound
 from services.call_gateway.rtp.packet import is_rtcp, parse_packet, timestamp_distance
+from services.call_gateway.rtp.reorderer import OrderCounts, OrderedPacket, Reorderer
 
 _TICKS_PER_MS: Final = RTP_CLOCK_HERTZ // 1000
 _IDLE_AFTER_TICKS: Final = 60 * _TICKS_PER_MS  # a packet this late leaves a hole
@@ -78,7 +78,7 @@ class MediaReceiver:
         self._lost_packets = 0  # given up since the last sound
         self._transit: float | None = None
         self._is_idle = False  # what was told last is a hole
-        self._idle_cause = HoleCause.UNKNOWN  # of that hole
+        self._idle_cause = IdleReason.UNKNOWN  # of that hole
         self._is_held = False
         self._key_until_tick = 0
         self._now = 0.0
@@ -110,7 +110,7 @@ class MediaReceiver:
         """Sample 0 is now."""
         self._clock.restart(0, arrival=now)
 
-    def receive(self, datagram: bytes, *, now: float) -> list[MediaEvent]:
+    def receive(self, datagram: bytes, *, now: float) -> list[LegEvent]:
         """Raises MalformedPacket, and then nothing has changed."""
         self._now = now
         if is_rtcp(datagram):
@@ -131,7 +131,7 @@ class MediaReceiver:
         gap_deadline = self._order.next_deadline()
         return self._clock.time_of(self._idle_tick()) if gap_deadline is None else gap_deadline
 
-    def on_timer(self, now: float) -> list[MediaEvent]:
+    def on_timer(self, now: float) -> list[LegEvent]:
         """Give up missing packets, and let the clock go on where none come."""
         self._now = now
         if now < self._quiet_until and not self._order.is_waiting:
@@ -140,15 +140,15 @@ class MediaReceiver:
         if not self._order.is_waiting:
             now_tick = self._clock.tick_at(now)
             if now_tick >= self._idle_tick():
-                events.append(self._leave_hole(now_tick - self._next_tick, self._hole_cause(HoleCause.UNKNOWN)))
+                events.append(self._leave_hole(now_tick - self._next_tick, self._hole_cause(IdleReason.UNKNOWN)))
         return events
 
     def _idle_tick(self) -> int:
         """Once the arrival clock is here, a hole begins or goes on."""
         return self._next_tick + (FRAME_TICKS if self._is_idle else self._packet_ticks + _IDLE_AFTER_TICKS)
 
-    def _take_all(self, ordered: list[OrderedPacket]) -> list[MediaEvent]:
-        events: list[MediaEvent] = []
+    def _take_all(self, ordered: list[OrderedPacket]) -> list[LegEvent]:
+        events: list[LegEvent] = []
         for placed in ordered:
             self._lost_packets += placed.lost_before
             payload_type = placed.packet.payload_type
@@ -156,7 +156,7 @@ class MediaReceiver:
             if payload_type == self._event_payload_type:
                 self._key_until_tick = self._clock.tick_at(placed.arrival) + _KEY_REPORT_TICKS
                 event = parse_event(placed.packet.payload)
-                events += map(_key_sound, self._keypad.hear(event, timestamp=placed.packet.timestamp))
+                events += map(_key_sound, self._keypad.on_event(event, timestamp=placed.packet.timestamp))
             elif (codec := self._codec_of(payload_type)) is not None:
                 events += self._take_sound(placed, codec)
             else:
@@ -179,11 +179,11 @@ class MediaReceiver:
                 self.counts.payload_changes += 1
         return codec
 
-    def _take_sound(self, placed: OrderedPacket, codec: PayloadCodec) -> list[MediaEvent]:
+    def _take_sound(self, placed: OrderedPacket, codec: PayloadCodec) -> list[LegEvent]:
         payload = placed.packet.payload
         if not payload:
             return []
-        events: list[MediaEvent] = []
+        events: list[LegEvent] = []
         ticks = len(payload)
         self._place(placed, ticks)
         gap_ticks = self._true_tick - self._next_tick
@@ -201,7 +201,7 @@ class MediaReceiver:
         self._true_tick += ticks
         self._packet_ticks = min(ticks, _LONGEST_PACKET_TICKS)
         self._lost_packets = 0
-        self._clock.hear(self._true_tick, arrival=placed.arrival)
+        self._clock.observe(self._true_tick, arrival=placed.arrival)
         on_time = self._clock.time_of(self._true_tick)
         self._quiet_until = on_time + (self._idle_tick() - 1 - self._true_tick) / RTP_CLOCK_HERTZ
         self._measure_delay(on_time)
@@ -229,7 +229,7 @@ class MediaReceiver:
         self._begin_epoch(begin, ticks, placed.arrival)
 
     def _is_refuted(self, gap_ticks: int, waited_ticks: int) -> bool:
-        """Whether sequence and arrival agree with the payload's length against the timestamps.
+        """Return whether sequence and arrival agree with the payload's length against the timestamps.
 
         Jitter makes one packet late, never early: a gap in time delays a packet at least by its own length. Once a step
         was wrong, the sender is believed again from its first right step on.
@@ -256,7 +256,7 @@ class MediaReceiver:
         return self._lost_packets * self._packet_ticks
 
     def _is_credible(self, gap_ticks: int, waited_ticks: int) -> bool:
-        """Whether a gap in the timestamps agrees with the packets known lost, or with the time that passed."""
+        """Return whether a gap in the timestamps agrees with the packets known lost, or with the time that passed."""
         if gap_ticks <= self._lost_packets * _LONGEST_PACKET_TICKS:
             return True
         return abs(gap_ticks - waited_ticks) <= _GAP_TOLERANCE_TICKS
@@ -268,22 +268,22 @@ class MediaReceiver:
         self._transit = None
         self._clock.restart(begin + ticks, arrival=arrival)
 
-    def _fill(self, gap_ticks: int, placed: OrderedPacket) -> list[MediaEvent]:
-        """Sound or a hole for the stretch before a packet."""
+    def _fill(self, gap_ticks: int, placed: OrderedPacket) -> list[LegEvent]:
+        """CallerAudio or a hole for the stretch before a packet."""
         is_loss = self._lost_packets > 0
         if is_loss:
-            cause = HoleCause.LOSS
+            cause = IdleReason.LOSS
         else:
-            cause = self._idle_cause if self._is_idle else self._hole_cause(HoleCause.UNKNOWN)
+            cause = self._idle_cause if self._is_idle else self._hole_cause(IdleReason.UNKNOWN)
         is_silence_by_design = placed.packet.is_marked and not is_loss  # RFC 3551 section 4.1
-        if self._is_idle or is_silence_by_design or self._next_tick == 0 or cause in (HoleCause.HOLD, HoleCause.DTMF):
+        if self._is_idle or is_silence_by_design or self._next_tick == 0 or cause in (IdleReason.HOLD, IdleReason.DTMF):
             return [self._leave_hole(gap_ticks, cause)]
         events = self._conceal(min(gap_ticks, _MAX_CONCEALED_TICKS))
         if gap_ticks > _MAX_CONCEALED_TICKS:
-            events.append(self._leave_hole(gap_ticks - _MAX_CONCEALED_TICKS, self._hole_cause(HoleCause.LOSS)))
+            events.append(self._leave_hole(gap_ticks - _MAX_CONCEALED_TICKS, self._hole_cause(IdleReason.LOSS)))
         return events
 
-    def _conceal(self, ticks: int) -> list[MediaEvent]:
+    def _conceal(self, ticks: int) -> list[LegEvent]:
         audio_format = self._audio_format
         if self._unheard:
             self._concealer.hear(decode(audio_format, b"".join(self._unheard)))
@@ -292,30 +292,30 @@ class MediaReceiver:
         content = encode(audio_format, self._concealer.conceal(ticks * self._samples_per_tick))
         return self._chunks(content, concealed=True)
 
-    def _chunks(self, content: bytes, *, concealed: bool) -> list[MediaEvent]:
+    def _chunks(self, content: bytes, *, concealed: bool) -> list[LegEvent]:
         """Content that is next, in pieces of at most 100 ms; moves the call's clock."""
         bytes_per_tick = self._samples_per_tick * self._audio_format.bytes_per_sample
         step = _MAX_CHUNK_TICKS * bytes_per_tick
-        chunks: list[MediaEvent] = []
+        chunks: list[LegEvent] = []
         for start in range(0, len(content), step):
             piece = content[start : start + step]
             n_ticks = len(piece) // bytes_per_tick
             n_samples = n_ticks * self._samples_per_tick
-            chunks.append(Sound(self.next_sample, piece, n_samples if concealed else 0))
+            chunks.append(CallerAudio(self.next_sample, piece, n_samples if concealed else 0))
             self._next_tick += n_ticks
         return chunks
 
-    def _leave_hole(self, ticks: int, cause: HoleCause) -> Hole:
+    def _leave_hole(self, ticks: int, cause: IdleReason) -> MediaIdle:
         from_sample = self.next_sample
         self._next_tick += ticks
         self.counts.hole_ticks += ticks
         self._is_idle, self._idle_cause = True, cause
-        return Hole(from_sample, self.next_sample, cause)
+        return MediaIdle(from_sample, self.next_sample, cause)
 
-    def _hole_cause(self, otherwise: HoleCause) -> HoleCause:
+    def _hole_cause(self, otherwise: IdleReason) -> IdleReason:
         if self._is_held:
-            return HoleCause.HOLD
-        return HoleCause.DTMF if self._next_tick < self._key_until_tick else otherwise
+            return IdleReason.HOLD
+        return IdleReason.DTMF if self._next_tick < self._key_until_tick else otherwise
 
     def _measure_delay(self, on_time: float) -> None:
         delay_s = self._now - on_time
@@ -329,5 +329,5 @@ class MediaReceiver:
         self._transit = transit
 
 
-def _key_sound(key: Key) -> KeySound:
-    return KeySound(key.digit, key.duration_ticks // _TICKS_PER_MS)
+def _key_sound(key: Key) -> KeyPressed:
+    return KeyPressed(key.digit, key.duration_ticks // _TICKS_PER_MS)

@@ -23,8 +23,8 @@ from services.call_gateway.conversation.events import (
     ReplyEnded,
     Stage,
 )
-from services.call_gateway.conversation.history import HeardTurn
 from services.call_gateway.conversation.profile import AgentProfile
+from services.call_gateway.conversation.record import HeardTurn
 from services.call_gateway.stages.agent_profile import profile_of
 from services.call_gateway.stages.facts import CallFacts
 from services.call_gateway.stages.link import StageLink
@@ -41,7 +41,7 @@ from services.call_gateway.stages.past import history_messages
 from services.call_gateway.stages.shapes import cancellation, expected_of, outcome_of, timing_of
 from services.call_gateway.stages.stream import StreamLimits
 
-AgentCommand = AskAgent | CommitTurn | CancelTurn | CorrectTurn | ReportPlayout | ReportAction
+NluCommand = AskAgent | CommitTurn | CancelTurn | CorrectTurn | ReportPlayout | ReportAction
 
 DRAFTS = "commit"
 """The feature without which a server takes no drafts."""
@@ -91,7 +91,7 @@ class NluStage:
         self._begin_afresh()
         self._link.open(self._config(), Outbox())
 
-    def perform(self, command: AgentCommand) -> None:
+    def perform(self, command: NluCommand) -> None:
         """Carry out one of the conversation's commands."""
         match command:
             case AskAgent():

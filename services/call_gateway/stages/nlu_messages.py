@@ -6,7 +6,6 @@ from services.call_gateway.conversation.commands import (
     AskAgent,
     CallerKeyed,
     CallerSaid,
-    CallerSilent,
     CallOpened,
     ReportAction,
     ReportPlayout,
@@ -49,8 +48,6 @@ def turn_message(ask: AskAgent) -> nlu_pb2.UserTurn:
             turn.open.SetInParent()
         case CallerKeyed(digits):
             turn.dtmf = digits
-        case CallerSilent(duration_ms, count):
-            turn.silence.CopyFrom(nlu_pb2.Silence(duration_ms=duration_ms, count=count))
         case ActionEnded(action_id, action, is_done, reason):
             turn.action_ended.action.CopyFrom(_action_message(action_id, action))
             turn.action_ended.result.CopyFrom(result_message(ReportAction(action_id, is_done, reason)))

@@ -37,7 +37,7 @@ class SoundOutbox(Outbox[Request]):
     """Caller audio among other requests.
 
     Two bounds: when more than `max_waiting_samples` of sound wait, the oldest sound is dropped, and its place shows as
-    a gap in `start_sample`; and no sound is written more than `max_ahead_samples` beyond what the ear says it has
+    a gap in `start_sample`; and no sound is written more than `max_ahead_samples` beyond what the STT stage says it has
     listened to, since HTTP/2 itself would let minutes of it pile up at a stalled server.
     """
 
@@ -73,7 +73,7 @@ class SoundOutbox(Outbox[Request]):
         return super().pop()
 
     def listened(self, sample: int) -> None:
-        """The ear has come so far."""
+        """The STT stage has come so far."""
         self._listened_sample = max(self._listened_sample, sample)
 
     def _drop_oldest_sound(self) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from voice.nlu.v1 import nlu_pb2
 
-from services.call_gateway.conversation.history import HeardTurn
+from services.call_gateway.conversation.record import HeardTurn
 
 DEFAULT_MAX_BYTES = 64 << 10
 """Where the server names no bound."""

@@ -6,18 +6,20 @@ from dataclasses import dataclass
 
 import grpc
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+from voice.nlu.v1.nlu_pb2 import DescribeEngineRequest
 from voice.nlu.v1.nlu_pb2_grpc import NluServiceStub
 from voice.stt.v1.stt_pb2_grpc import SttServiceStub
 from voice.tts.v1.tts_pb2_grpc import TtsServiceStub
 
 from services.call_gateway.conversation.events import Event, Stage
-from services.call_gateway.conversation.history import HeardTurn
 from services.call_gateway.conversation.profile import AgentProfile
+from services.call_gateway.conversation.record import HeardTurn
 from services.call_gateway.stages.facts import CallFacts
 from services.call_gateway.stages.nlu import NluStage
 from services.call_gateway.stages.stream import StreamLimits
 from services.call_gateway.stages.stt import SttStage
 from services.call_gateway.stages.tts import TtsStage
+from services.runtime.errors import RequestError
 
 PROBE_LIMIT_S = 0.8
 """Less than the conversation waits for it."""
@@ -47,7 +49,7 @@ class StageChannels:
 
 
 class Stages:
-    """Ear, agent and voice of one call. None of them waits for another."""
+    """The STT, NLU and TTS stages of one call. None of them waits for another."""
 
     def __init__(
         self,
@@ -63,10 +65,10 @@ class Stages:
     ) -> None:
         """`profile` is what is known of the agent beforehand; `on_profile` hears what its own stream says."""
         self._channels = {Stage.STT: channels.stt, Stage.NLU: channels.nlu, Stage.TTS: channels.tts}
-        self.ear = SttStage(
+        self.stt = SttStage(
             SttServiceStub(channels.stt), facts, profile=profile, tasks=tasks, on_event=on_event, limits=limits
         )
-        self.agent = NluStage(
+        self.nlu = NluStage(
             NluServiceStub(channels.nlu),
             facts,
             past=past,
@@ -75,43 +77,43 @@ class Stages:
             on_profile=on_profile,
             limits=limits,
         )
-        self.voice = TtsStage(
+        self.tts = TtsStage(
             TtsServiceStub(channels.tts), facts, profile=profile, tasks=tasks, on_event=on_event, limits=limits
         )
 
     def open(self) -> None:
         """Open all three streams at once."""
-        self.ear.open()
-        self.agent.open()
-        self.voice.open()
+        self.stt.open()
+        self.nlu.open()
+        self.tts.open()
 
     def reopen(self, stage: Stage) -> None:
         """Give one stage's stream up for a fresh one."""
         match stage:
             case Stage.STT:
-                self.ear.open()
+                self.stt.open()
             case Stage.NLU:
-                self.agent.open()
+                self.nlu.open()
             case Stage.TTS:
-                self.voice.open()
+                self.tts.open()
 
     async def is_alive(self, stage: Stage) -> bool:
-        """Whether the stage's server says, within the limit, that it serves."""
+        """Return whether the stage's server says, within the limit, that it serves."""
         return await is_stage_alive(self._channels[stage], stage)
 
     def adopt(self, profile: AgentProfile) -> None:
         """Who the agent is has become known."""
-        self.ear.adopt(profile)
-        self.voice.adopt(profile)
+        self.stt.adopt(profile)
+        self.tts.adopt(profile)
 
     async def finish(self) -> None:
         """End the streams in good order, each within its limit."""
-        await asyncio.gather(self.ear.finish(), self.agent.finish(), self.voice.finish())
+        await asyncio.gather(self.stt.finish(), self.nlu.finish(), self.tts.finish())
 
 
 async def is_stage_alive(channel: grpc.aio.Channel, stage: Stage) -> bool:
-    """Whether a stage's server says, within the limit, that it serves. One that answers and does not know the question
-    lives too.
+    """Return whether a stage's server says, within the limit, that it serves. One that answers and does not know the
+    question lives too.
     """
     check = channel.unary_unary(
         "/grpc.health.v1.Health/Check",
@@ -123,3 +125,27 @@ async def is_stage_alive(channel: grpc.aio.Channel, stage: Stage) -> bool:
     except grpc.aio.AioRpcError as error:
         return error.code() in (grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.NOT_FOUND)
     return bool(answer.status == HealthCheckResponse.SERVING)
+
+
+class UnknownAgent(RequestError):
+    """No agent has this name."""
+
+    reason = "UNKNOWN_AGENT"
+
+
+async def check_agent(nlu: grpc.aio.Channel, agent_id: str, *, tenant_id: str, limit_s: float) -> None:
+    """Raise UnknownAgent when the stage does not know the agent, or has it for other tenants. A stage that cannot be
+    asked is no reason to refuse: the call then apologises as any call does.
+    """
+    try:
+        described = await NluServiceStub(nlu).DescribeEngine(
+            DescribeEngineRequest(tenant_id=tenant_id), timeout=limit_s
+        )
+    except grpc.aio.AioRpcError:
+        return
+    known = sorted(agent.agent_id for agent in described.agents)
+    if agent_id not in known:
+        raise UnknownAgent(
+            f"no agent is called {agent_id[:64]!r}; there are {', '.join(known[:20]) or 'none for this tenant'}",
+            field="config.agent_id",
+        )

@@ -93,7 +93,7 @@ class StageStream(Generic[Request, Response]):
         self._idle: asyncio.Future[None] | None = None  # the writer waits on it for something to write
         self._is_finishing = False
         self.is_open = False
-        """Whether the server has answered with its engine."""
+        """Return whether the server has answered with its engine."""
 
     def wake(self) -> None:
         """The outbox holds something new, or lets something go."""

@@ -1,45 +1,53 @@
-"""The ear: one StreamingRecognize stream, as commands in and events out."""
+"""The STT stage: one StreamingRecognize stream, as commands in and events out."""
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from voice.stt.v1 import stt_pb2, stt_pb2_grpc
+from voice.type.v1 import audio_pb2
 
-from services.call_gateway.conversation.commands import DiscardUtterance, EndUtterance, UpdateEar
+from services.call_gateway.conversation.commands import DiscardUtterance, EndUtterance, UpdateStt
 from services.call_gateway.conversation.events import (
-    EarProgressed,
     Event,
     InputExpected,
     SpeechBegan,
     SpeechStopped,
     Stage,
+    SttProgressed,
     TextStage,
     TranscriptHeard,
     TurnPredicted,
     UtteranceSettled,
 )
-from services.call_gateway.conversation.line import CallerAudio, KeyPressed, MediaIdle
 from services.call_gateway.conversation.profile import AgentProfile
-from services.call_gateway.stages.caller_sound import KEPT_S, CallerSound, Stretch
+from services.call_gateway.line import IdleReason, KeyPressed, MediaIdle
+from services.call_gateway.sound.chunks import KEPT_S, Chunk, Chunker
+from services.call_gateway.sound.track import Frame
 from services.call_gateway.stages.facts import CallFacts
 from services.call_gateway.stages.link import StageLink, metrics
 from services.call_gateway.stages.outbox import SoundOutbox
 from services.call_gateway.stages.shapes import expected_message, format_message, timing_of, trace_of
 from services.call_gateway.stages.stream import StreamLimits
 
-EarCommand = EndUtterance | DiscardUtterance | UpdateEar
+SttCommand = EndUtterance | DiscardUtterance | UpdateStt
 
 OPTIONAL_KINDS = frozenset({"media_idle", "update", "utterance_discard"})
 MAX_AHEAD_S = 3
-"""How far writing may run ahead of what the ear has listened to; over 2 s the conversation takes it for stalled."""
+"""How far writing may run ahead of what the STT stage has heard; over 2 s the conversation takes it for stalled."""
 
 _TEXT_STAGES = {
     stt_pb2.Transcript.STAGE_PARTIAL: TextStage.PARTIAL,
     stt_pb2.Transcript.STAGE_DRAFT: TextStage.DRAFT,
     stt_pb2.Transcript.STAGE_SETTLED: TextStage.SETTLED,
     stt_pb2.Transcript.STAGE_CORRECTED: TextStage.CORRECTED,
+}
+_IDLE_REASONS = {
+    IdleReason.UNKNOWN: stt_pb2.MediaIdle.REASON_UNKNOWN,
+    IdleReason.LOSS: stt_pb2.MediaIdle.REASON_LOSS,
+    IdleReason.DTMF: stt_pb2.MediaIdle.REASON_DTMF,
+    IdleReason.HOLD: stt_pb2.MediaIdle.REASON_HOLD,
 }
 
 
@@ -68,10 +76,10 @@ class SttStage:
         self._is_agent_speaking = False
         self._start_time = Timestamp()
         self._start_time.FromNanoseconds(time.time_ns())
-        self._sound = CallerSound(call.audio_format)
+        self._chunker = Chunker(call.audio_format)
         self._settled_sample = 0
         self._has_unsettled_speech = False
-        self._is_voice_heard = False  # by the ear, at this moment
+        self._is_voice_heard = False  # by the STT stage, at this moment
         self._is_server_leaving = False
         self._last_utterance_id = 0
         self._utterance_id_base = 0
@@ -89,47 +97,45 @@ class SttStage:
 
     def open(self) -> None:
         """Open a stream, or give the present one up for a fresh one, which hears again what was not settled."""
-        kept = self._sound.kept_since(self._settled_sample)
-        start_sample = kept[0].from_sample if kept else self._sound.next_sample
+        kept = self._chunker.kept_since(self._settled_sample)
+        start_sample = kept[0].from_sample if kept else self._chunker.next_sample
         self._is_server_leaving = False
         self._is_voice_heard = False
         self._utterance_id_base = self._last_utterance_id
         self._outbox = self._fresh_outbox(start_sample=start_sample)
         if start_sample and (self._expected or self._is_agent_speaking):
-            update = UpdateEar(start_sample, expected=self._expected, agent_is_speaking=self._is_agent_speaking)
+            update = UpdateStt(start_sample, expected=self._expected, agent_is_speaking=self._is_agent_speaking)
             self._outbox.push(_update(update))
-        for stretch in kept:
-            self._push(stretch)
-        self._sound.begin(start_sample)
+        for chunk in kept:
+            self._push(chunk)
+        self._chunker.begin(start_sample)
         self._link.open(self._config(start_sample), self._outbox)
 
     def adopt(self, profile: AgentProfile) -> None:
         """Who the agent is has become known: listen for its languages and its names."""
         self._profile = profile
         update = stt_pb2.RecognitionUpdate(
-            phrases=profile.phrases, region=profile.region, effective_sample=self._sound.next_sample
+            phrases=profile.phrases, region=profile.region, effective_sample=self._chunker.next_sample
         )
         if not self._language_codes:
             update.language_codes.extend(profile.language_codes)
         if update.phrases or update.language_codes or update.region:
             self._link.send(stt_pb2.StreamingRecognizeRequest(update=update))
 
-    def hear(self, audio: CallerAudio) -> bool:
-        """Pass the caller's sound on: at once where delay is felt, in longer chunks elsewhere. False: it is held."""
-        stretch = self._sound.hear(
-            audio, is_agent_speaking=self._is_agent_speaking, is_voice_heard=self._is_voice_heard
+    def send_audio(self, frames: Sequence[Frame]) -> None:
+        """Pass a packet of the caller's on: at once where delay is felt, in longer chunks elsewhere."""
+        self._send_chunk(
+            self._chunker.feed(frames, is_agent_speaking=self._is_agent_speaking, is_voice_heard=self._is_voice_heard)
         )
-        self._send_sound(stretch)
-        return stretch is not None
 
-    def idle(self, idle: MediaIdle) -> None:
+    def send_idle(self, idle: MediaIdle) -> None:
         """Pass on that the clock went on without sound."""
-        self._send_sound(self._sound.flush())
-        self._send_sound(self._sound.idle(idle))
+        self._send_chunk(self._chunker.flush())
+        self._send_chunk(self._chunker.on_idle(idle))
 
-    def perform(self, command: EarCommand) -> None:
+    def perform(self, command: SttCommand) -> None:
         """Carry out one of the conversation's commands."""
-        self._send_sound(self._sound.flush())
+        self._send_chunk(self._chunker.flush())
         match command:
             case EndUtterance(end_sample):
                 end = stt_pb2.UtteranceEnd(end_sample=end_sample)
@@ -139,7 +145,7 @@ class SttStage:
                 self._link.send(stt_pb2.StreamingRecognizeRequest(utterance_discard=discard))
                 self._is_voice_heard = False  # it was none, and its end may never be told
                 self._settled_until(to_sample)
-            case UpdateEar():
+            case UpdateStt():
                 self._language_codes = command.language_codes or self._language_codes
                 self._expected = command.expected or self._expected
                 if command.agent_is_speaking is not None:
@@ -148,7 +154,7 @@ class SttStage:
 
     async def finish(self) -> None:
         """No more sound comes: end the stream in good order, within the limit."""
-        self._send_sound(self._sound.flush())
+        self._send_chunk(self._chunker.flush())
         await self._link.finish()
 
     def _config(self, start_sample: int) -> stt_pb2.StreamingRecognizeRequest:
@@ -179,14 +185,14 @@ class SttStage:
             max_ahead_samples=MAX_AHEAD_S * self._rate,
         )
 
-    def _send_sound(self, stretch: Stretch | None) -> None:
-        if stretch is not None:
-            self._push(stretch)
+    def _send_chunk(self, chunk: Chunk | None) -> None:
+        if chunk is not None:
+            self._push(chunk)
             self._link.wake()
 
-    def _push(self, stretch: Stretch) -> None:
+    def _push(self, chunk: Chunk) -> None:
         before = self._outbox.dropped_chunks
-        self._outbox.push_sound(stretch.request, end_sample=stretch.to_sample, n_samples=stretch.sound_samples)
+        self._outbox.push_sound(audio_message(chunk), end_sample=chunk.to_sample, n_samples=chunk.sound_samples)
         if self._outbox.dropped_chunks > before:
             metrics.queue_dropped_total("caller_audio").inc(self._outbox.dropped_chunks - before)
 
@@ -195,7 +201,7 @@ class SttStage:
         self._has_unsettled_speech = False
 
     def _on_engine(self, first: stt_pb2.StreamingRecognizeResponse) -> Iterable[str]:
-        self._sound.follow_steps(first.engine.audio_step_ms)
+        self._chunker.follow_steps(first.engine.audio_step_ms)
         return first.engine.features
 
     def _on_response(self, response: stt_pb2.StreamingRecognizeResponse) -> None:
@@ -204,14 +210,14 @@ class SttStage:
                 self._outbox.listened(response.progress.processed_sample)
                 if len(self._outbox):
                     self._link.wake()
-                self._on_event(EarProgressed(response.progress.processed_sample))
+                self._on_event(SttProgressed(response.progress.processed_sample))
             case "speech_activity":
                 self._has_unsettled_speech = True
                 self._is_voice_heard = response.speech_activity.kind == stt_pb2.SpeechActivity.KIND_BEGIN
                 self._on_event(_activity(response.speech_activity))
             case "transcript":
                 if response.transcript.stage == stt_pb2.Transcript.STAGE_DRAFT and not self._is_voice_heard:
-                    self._sound.pause_is_judged()
+                    self._chunker.on_pause_judged()
                 self._on_event(self._transcript(response.transcript))
             case "turn_prediction":
                 self._on_event(self._prediction(response.turn_prediction))
@@ -261,13 +267,27 @@ class SttStage:
         )
 
 
+def audio_message(chunk: Chunk) -> stt_pb2.StreamingRecognizeRequest:
+    """A chunk of the caller's audio, or of idle time."""
+    idle = chunk.idle
+    if idle is not None:
+        message = stt_pb2.MediaIdle(
+            from_sample=idle.from_sample, to_sample=idle.to_sample, reason=_IDLE_REASONS[idle.reason]
+        )
+        return stt_pb2.StreamingRecognizeRequest(media_idle=message)
+    audio = audio_pb2.AudioChunk(
+        start_sample=chunk.from_sample, content=chunk.content, concealed_samples=chunk.concealed_samples
+    )
+    return stt_pb2.StreamingRecognizeRequest(audio=audio)
+
+
 def _activity(activity: stt_pb2.SpeechActivity) -> SpeechBegan | SpeechStopped:
     if activity.kind == stt_pb2.SpeechActivity.KIND_BEGIN:
         return SpeechBegan(activity.sample, activity.score)
     return SpeechStopped(activity.sample, activity.score)
 
 
-def _update(update: UpdateEar) -> stt_pb2.StreamingRecognizeRequest:
+def _update(update: UpdateStt) -> stt_pb2.StreamingRecognizeRequest:
     message = stt_pb2.RecognitionUpdate(
         language_codes=update.language_codes,
         effective_sample=update.effective_sample,

@@ -16,7 +16,7 @@ from services.call_gateway.stages.outbox import Outbox
 from services.call_gateway.stages.shapes import cancellation, format_message, outcome_of, timing_of, trace_message
 from services.call_gateway.stages.stream import StreamLimits
 
-VoiceCommand = Speak | EndSpeech | StopSpeech
+TtsCommand = Speak | EndSpeech | StopSpeech
 
 OPTIONAL_KINDS: frozenset[str] = frozenset()
 LONGEST_CHUNK_MS = 400
@@ -66,7 +66,7 @@ class TtsStage:
             self._begin_afresh()
             self._link.succeed(self._config(), Outbox())
 
-    def perform(self, command: VoiceCommand) -> None:
+    def perform(self, command: TtsCommand) -> None:
         """Carry out one of the conversation's commands."""
         match command:
             case Speak():

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from services.call_gateway.conversation.backchannels import backchannels
+from services.call_gateway.conversation.barge_in import backchannels
 from services.language import calendar_words, claims, clauses, data, numerals, script, value_words
 from services.language.reading import normalizer
 from services.nlu.agent.farewell_lists import load_farewells

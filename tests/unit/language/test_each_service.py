@@ -10,7 +10,7 @@ import pytest
 import services.nlu.__main__ as nlu
 import services.stt_proxy.__main__ as stt_proxy
 import services.tts.__main__ as tts
-from services.call_gateway.conversation.backchannels import backchannels
+from services.call_gateway.conversation.barge_in import backchannels
 from services.language import data
 from services.language.claims import honest_sentence
 from services.language.numerals import find_numbers

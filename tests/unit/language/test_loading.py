@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from services.call_gateway.conversation.backchannels import backchannels
+from services.call_gateway.conversation.barge_in import backchannels
 from services.language import clauses, data, numerals
 from services.language.clauses import unfinished_by_a_dot
 from services.language.reading import normalizer

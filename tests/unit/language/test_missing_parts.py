@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from services.call_gateway.conversation.backchannels import backchannels
+from services.call_gateway.conversation.barge_in import backchannels
 from services.language import calendar_words, claims, clauses, data, numerals
 from services.language.numerals import read_number
 from services.language.reading import normalizer

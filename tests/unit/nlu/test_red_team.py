@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from services.call_gateway.conversation.destinations import listed_target
+from services.call_gateway.destinations import listed_target
 from services.call_gateway.stages.agent_profile import profile_of
 from services.nlu.agent.acts import read_act
 from services.nlu.agent.profile import AgentProfile, read_agents

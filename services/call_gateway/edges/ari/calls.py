@@ -6,7 +6,6 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
-from services.call_gateway.conversation.line import EndCause, HoldChanged, KeyPressed
 from services.call_gateway.edges.ari.client import AriClient, AriRefused
 from services.call_gateway.edges.ari.events import (
     AppReplaced,
@@ -21,12 +20,13 @@ from services.call_gateway.edges.ari.events import (
     HoldSet,
 )
 from services.call_gateway.edges.ari.leg import FALLBACK_EXTENSION, AriLeg
-from services.call_gateway.edges.ari.line import Line, insist
+from services.call_gateway.edges.ari.line import Line, retry
 from services.call_gateway.edges.ari.names import Names
 from services.call_gateway.edges.ari.recovery import KnownVisit, Loss
 from services.call_gateway.edges.ari.settings import AriSettings
 from services.call_gateway.edges.edge import IncomingCall, LegFailed, TakeCall, new_visit_id
 from services.call_gateway.edges.pacing import Pacer
+from services.call_gateway.line import EndCause, HoldChanged, KeyPressed
 from services.call_gateway.rtp.codecs import PayloadCodec
 from services.runtime.errors import ServiceError
 from services.runtime.logs import bind_call, get_logger
@@ -148,9 +148,9 @@ class AriCalls:
 
         async def work() -> None:
             way_on = {"context": self._settings.fallback_context, "extension": FALLBACK_EXTENSION, "priority": "1"}
-            await insist(partial(self._ari.post, "channels", channel_id, "continue", **way_on))
+            await retry(partial(self._ari.post, "channels", channel_id, "continue", **way_on))
             if bridge_id:
-                await insist(partial(self._ari.delete, "bridges", bridge_id))
+                await retry(partial(self._ari.delete, "bridges", bridge_id))
 
         self._tasks.create_task(work())
 
@@ -159,7 +159,7 @@ class AriCalls:
         for leg in list(self._media_legs.values()):
             leg.abandon(message)
 
-    def hear(self, event: AriEvent) -> None:
+    def on_event(self, event: AriEvent) -> None:
         """Hand an event to the call it is about. News of calls that are over is for nobody."""
         if isinstance(event, ChannelEntered):
             self._channel_entered(event)
@@ -173,9 +173,9 @@ class AriCalls:
                 case DialAnswered():
                     leg.transfer_taken()
                 case DtmfReceived(_, digit, duration_ms):
-                    leg.hear(KeyPressed(digit, duration_ms))
+                    leg.on_event(KeyPressed(digit, duration_ms))
                 case HoldSet(_, is_held):
-                    leg.hear(HoldChanged(is_held))
+                    leg.on_event(HoldChanged(is_held))
 
     def _hear_going(self, event: ChannelLeft | ChannelGone) -> None:
         """A channel left the application, for the dialplan or for good."""
@@ -196,7 +196,7 @@ class AriCalls:
         if channel_id in self._media_legs:
             self._media_legs[channel_id].line.media_has_entered()
         elif self._names.call_of_media(channel_id) is not None:
-            self._tasks.create_task(insist(partial(self._ari.delete, "channels", channel_id)))
+            self._tasks.create_task(retry(partial(self._ari.delete, "channels", channel_id)))
         elif replaced_channel_id in self._legs and not self._legs[replaced_channel_id].is_over:
             leg = self._legs.pop(replaced_channel_id)
             self._legs[channel_id] = leg

@@ -134,7 +134,7 @@ class AriEdge:
             if isinstance(event, AppReplaced):
                 return True
             if event is not None:
-                calls.hear(event)
+                calls.on_event(event)
         return False
 
     async def _filter_events(self) -> None:

@@ -5,14 +5,14 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from services.call_gateway.conversation.line import EndCause, HoldChanged, KeyPressed, LegEnded, LegEvent
-from services.call_gateway.edges.ari.line import Line, insist
+from services.call_gateway.edges.ari.line import Line, retry
 from services.call_gateway.edges.ari.listening import HoldDoubt, KeyHoles
 from services.call_gateway.edges.ari.recovery import KnownVisit
 from services.call_gateway.edges.ari.settings import AriSettings
 from services.call_gateway.edges.edge import IncomingCall, LegFailed, LegListener, TransferFailed
 from services.call_gateway.edges.pacing import Pacer
 from services.call_gateway.edges.rtp_media import RtpMedia
+from services.call_gateway.line import EndCause, HoldChanged, KeyPressed, LegEnded, LegEvent
 from services.call_gateway.rtp.codecs import PayloadCodec
 from services.runtime.logs import get_logger
 
@@ -141,7 +141,7 @@ class AriLeg:
             self._away = None
             raise
         self._is_caller_there = False
-        self.hear(HoldChanged(is_held=True))
+        self.on_event(HoldChanged(is_held=True))
         try:
             async with asyncio.timeout(self._settings.transfer_limit_s):
                 reason = await away
@@ -191,10 +191,10 @@ class AriLeg:
 
     def on_leg_event(self, event: LegEvent) -> None:
         """Sound, a hole, or a key came by RTP. What the listener raises ends the call by way of the media."""
-        if self._hold.hear(event):
+        if self._hold.observe(event):
             self._ask_hold(self)
         if self._listener is not None:
-            for told in self._key_holes.hear(event):
+            for told in self._key_holes.on_event(event):
                 self._listener.on_leg_event(told)
 
     def next_frame(self) -> bytes | None:
@@ -203,7 +203,7 @@ class AriLeg:
 
     # -- the edge's side -----------------------------------------------------------------------------------------------
 
-    def hear(self, event: KeyPressed | HoldChanged) -> None:
+    def on_event(self, event: KeyPressed | HoldChanged) -> None:
         """The caller pressed a key, or put the call on hold. A hold that is known already is no news."""
         if isinstance(event, HoldChanged):
             if not self._hold.believe(is_held=event.is_held):
@@ -211,7 +211,7 @@ class AriLeg:
             if self._media is not None:
                 self._media.set_held(event.is_held)
         if not self._is_over:
-            for told in self._key_holes.hear(event):
+            for told in self._key_holes.on_event(event):
                 self._tell(told)
 
     def transfer_taken(self) -> None:
@@ -228,7 +228,7 @@ class AriLeg:
         except LegFailed as error:
             self._fail(error)
             return
-        self.hear(HoldChanged(is_held=False))
+        self.on_event(HoldChanged(is_held=False))
         self._end_transfer(reason)
 
     def _end_transfer(self, reason: str) -> None:
@@ -239,7 +239,7 @@ class AriLeg:
         """Another channel came in the caller's place (attended transfer): the hold of the one before is not its own."""
         self.line.caller_id = channel_id
         self.is_hanging_up = False
-        self.hear(HoldChanged(is_held=False))
+        self.on_event(HoldChanged(is_held=False))
         self._ask_hold(self)
 
     async def check_hold(self) -> None:
@@ -255,7 +255,7 @@ class AriLeg:
         if is_held is not None and caller_id == self.line.caller_id:
             if is_held != self._hold.is_held:
                 log.warning("hold_event_missed", is_held=is_held)
-            self.hear(HoldChanged(is_held))
+            self.on_event(HoldChanged(is_held))
 
     def caller_left(self, cause: EndCause, message: str) -> None:
         """The caller's channel is not ours any more."""
@@ -286,7 +286,7 @@ class AriLeg:
             return
         if self._is_caller_there:
             log.warning("caller_left_over", is_to_hang_up=self._wanted_end is not None)
-            await insist(self.send_on if self._wanted_end is None else self._hang_up_caller)
+            await retry(self.send_on if self._wanted_end is None else self._hang_up_caller)
         await self.line.remove()
 
     async def _hang_up_caller(self) -> None:

@@ -89,7 +89,7 @@ class Line:
     async def drop_events(self) -> None:
         """Somebody else has the caller now. Does not raise LegFailed."""
         source = f"channel:{self.caller_id}"
-        await insist(lambda: self._ari.delete("applications", self._app, "subscription", eventSource=source))
+        await retry(lambda: self._ari.delete("applications", self._app, "subscription", eventSource=source))
 
     async def rejoin(self) -> None:
         """The caller, who was away, stands in the bridge again."""
@@ -99,14 +99,16 @@ class Line:
         await self._ari.delete("channels", self.caller_id, reason="normal")
 
     async def is_held(self) -> bool | None:
-        """Whether the far side has put the call on hold. None: Asterisk cannot say, as of a channel not of SIP."""
+        """Return whether the far side has put the call on hold. None: Asterisk cannot say, as of a channel not of
+        SIP.
+        """
         answer = await self._ari.variable(self.caller_id, "CHANNEL(rtp,hold,audio)")
         return {"0": False, "1": True}.get(answer.strip())
 
     async def remove(self) -> None:
         """Delete media channel and bridge, however long Asterisk takes to come back. Does not raise."""
-        await insist(lambda: self._ari.delete("channels", self.media_id))
-        await insist(lambda: self._ari.delete("bridges", self.bridge_id))
+        await retry(lambda: self._ari.delete("channels", self.media_id))
+        await retry(lambda: self._ari.delete("bridges", self.bridge_id))
 
     async def _make_bridge(self) -> None:
         try:
@@ -125,7 +127,7 @@ class Line:
         return host, int(port)
 
 
-async def insist(request: Callable[[], Awaitable[object]]) -> None:
+async def retry(request: Callable[[], Awaitable[object]]) -> None:
     """Ask until Asterisk answers, ten seconds at least. A refusal is an answer. Does not raise LegFailed."""
     for attempt in range(1, _TRIES + 1):
         try:

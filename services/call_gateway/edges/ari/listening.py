@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from services.audio.pcm import AudioFormat
-from services.call_gateway.conversation.line import CallerAudio, IdleReason, KeyPressed, LegEvent, MediaIdle
+from services.call_gateway.line import CallerAudio, IdleReason, KeyPressed, LegEvent, MediaIdle
 
 KEY_LIMIT_MS: Final = 500  # a key is seldom held down for longer
 KEY_TAIL_MS: Final = 100  # from the news of a key to the first packet after it
@@ -31,7 +31,7 @@ class KeyHoles:
         self._n_unexplained = 0
         self._is_unexplained = False  # the hole that goes on now was told, and counted
 
-    def hear(self, event: LegEvent) -> list[LegEvent]:
+    def on_event(self, event: LegEvent) -> list[LegEvent]:
         """The events to pass on, in order."""
         match event:
             case CallerAudio(start_sample, content):
@@ -96,8 +96,10 @@ class HoldDoubt:
             self._patience_ms = DOUBT_AFTER_MS
         return is_news
 
-    def hear(self, event: LegEvent) -> bool:
-        """Whether Asterisk should be asked now: for three seconds what came has spoken against what is believed."""
+    def observe(self, event: LegEvent) -> bool:
+        """Return whether Asterisk should be asked now: for three seconds what came has spoken against what is
+        believed.
+        """
         match event:
             case CallerAudio(_, content):
                 speaks_against, n_samples = self.is_held, self._format.samples_in(content)

@@ -58,4 +58,4 @@ class Ownership:
                     return
                 log.info("application_unknown", error=str(refusal))
             except LegFailed:
-                return  # Asterisk itself is gone: connect anew once it is back
+                return  # Asterisk itself is gone: connect again once it is back

@@ -1,8 +1,8 @@
 """Keys that leave holes, and holds nobody told of."""
 
 from services.audio.pcm import TELEPHONE
-from services.call_gateway.conversation.line import CallerAudio, IdleReason, KeyPressed, LegEvent, MediaIdle
 from services.call_gateway.edges.ari.listening import HoldDoubt, KeyHoles
+from services.call_gateway.line import CallerAudio, IdleReason, KeyPressed, LegEvent, MediaIdle
 
 FRAME = 160
 SOUND = b"\x55" * FRAME
@@ -18,16 +18,16 @@ class Line:
 
     def sound(self, milliseconds: int) -> None:
         for _ in range(milliseconds // 20):
-            self.told += self.holes.hear(CallerAudio(self.sample, SOUND))
+            self.told += self.holes.on_event(CallerAudio(self.sample, SOUND))
             self.sample += FRAME
 
     def hole(self, milliseconds: int) -> None:
         for _ in range(milliseconds // 20):
-            self.told += self.holes.hear(MediaIdle(self.sample, self.sample + FRAME, IdleReason.UNKNOWN))
+            self.told += self.holes.on_event(MediaIdle(self.sample, self.sample + FRAME, IdleReason.UNKNOWN))
             self.sample += FRAME
 
     def key(self) -> None:
-        self.told += self.holes.hear(KeyPressed("5", 200))
+        self.told += self.holes.on_event(KeyPressed("5", 200))
 
     @property
     def reasons(self) -> list[IdleReason]:
@@ -88,7 +88,7 @@ def test_a_line_that_suppresses_silence_is_told_of_at_once():
 
 
 def doubts(doubt: HoldDoubt, event: LegEvent, seconds: float) -> int:
-    return sum(doubt.hear(event) for _ in range(round(seconds * 50)))
+    return sum(doubt.observe(event) for _ in range(round(seconds * 50)))
 
 
 def test_three_seconds_of_sound_from_a_held_caller_raise_a_doubt():

@@ -5,18 +5,20 @@ sample the agent says is made from its turn id, so that a frame tells whose it i
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from services.audio.pcm import TELEPHONE, AudioFormat
+from services.call_gateway import line
 from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation import events as ev
-from services.call_gateway.conversation import line, news
+from services.call_gateway.conversation import news
 from services.call_gateway.conversation.conversation import Conversation
+from services.call_gateway.conversation.floor import Floor
 from services.call_gateway.conversation.pace import StagePace
 from services.call_gateway.conversation.prompts import PromptBook, RenderedPrompt
 from services.call_gateway.conversation.settings import ConversationSettings
-from services.call_gateway.conversation.turn import Floor
+from services.call_gateway.sound.call_sound import CallSound
 
 FRAME_MS = 20
 START_S = 1000.0  # the wall's clock begins somewhere else than the call's
@@ -46,11 +48,13 @@ class Call:
     has_fallback: bool = False
 
     def __post_init__(self) -> None:
+        self.sound = CallSound(self.audio_format)
         self.conversation = Conversation(
             self.settings,
             language_codes=self.language_codes,
             audio_format=self.audio_format,
             prompts=self.prompts,
+            is_echo=self.sound.is_echo,
             pace=self.pace,
             has_fallback=self.has_fallback,
         )
@@ -83,7 +87,7 @@ class Call:
             if self.is_clock_running:
                 self.tell(ev.CallerAdvanced(self.sample()))
                 if self.is_ear_alive and self.ms % 500 == 0:
-                    self.tell(ev.EarProgressed(self.sample()))
+                    self.tell(ev.SttProgressed(self.sample()))
             self._pull()
         return self.commands[since:]
 
@@ -94,12 +98,30 @@ class Call:
 
     def _pull(self) -> None:
         content, commands = self.conversation.next_frame(now=self.now)
+        self.sound.on_sent(content)
         self.frames.append((self.ms, content))
         self._note(commands)
 
-    def tell(self, event: ev.Event) -> list[cmd.Command]:
-        """One event, now."""
-        return self._note(self.conversation.handle(event, now=self.now))
+    def tell(self, event: ev.Event | line.CallerAudio) -> list[cmd.Command]:
+        """One event, now, as a session passes it on."""
+        commands: list[cmd.Command] = []
+        for told in self._as_a_session_tells(event):
+            commands += self._note(self.conversation.handle(told, now=self.now))
+        return commands
+
+    def _as_a_session_tells(self, event: ev.Event | line.CallerAudio) -> list[ev.Event]:
+        match event:
+            case line.CallerAudio(start_sample, content):
+                _, found = self.sound.on_audio(event)
+                end_sample = start_sample + len(content) // self.audio_format.bytes_per_sample
+                return [ev.CallerAdvanced(end_sample), *found]
+            case line.MediaIdle():
+                return [event, self.sound.on_idle(event)]
+            case ev.SpeechStopped(sample):
+                return [replace(event, speech_end_sample=self.sound.speech_end(sample))]
+            case ev.TurnPredicted():
+                return [replace(event, speech_end_sample=self.sound.speech_end(event.end_sample))]
+        return [event]
 
     def _note(self, commands: list[cmd.Command]) -> list[cmd.Command]:
         self.commands += commands

@@ -4,7 +4,7 @@ import numpy as np
 
 from services.audio.pcm import TELEPHONE, encode
 from services.call_gateway.conversation import events as ev
-from services.call_gateway.conversation.line import CallerAudio
+from services.call_gateway.line import CallerAudio
 from tests.unit.call_gateway.conversation.driver import FRAME_MS, Call
 
 FRAME = 160  # samples of 20 ms
@@ -19,4 +19,4 @@ def talk(call: Call, heard: list[bytes]) -> None:
         start = call.sample()
         call.wait(FRAME_MS)
         call.tell(CallerAudio(start, content))
-        call.tell(ev.EarProgressed(call.sample()))
+        call.tell(ev.SttProgressed(call.sample()))

@@ -1,7 +1,7 @@
 """The answer: spoken as it comes, heard to its end, reported and remembered."""
 
 from services.call_gateway.conversation import commands as cmd
-from services.call_gateway.conversation.turn import Floor
+from services.call_gateway.conversation.floor import Floor
 from tests.unit.call_gateway.conversation.driver import Call
 
 

@@ -3,10 +3,11 @@
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from services.call_gateway import line
 from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation import events as ev
-from services.call_gateway.conversation import line, news
-from services.call_gateway.conversation.turn import Floor
+from services.call_gateway.conversation import news
+from services.call_gateway.conversation.floor import Floor
 from tests.unit.call_gateway.conversation.driver import Call
 
 TEXTS = st.sampled_from(["", "yes", "uh-huh", "a table for two", "a table for ten", "wait", "…"])

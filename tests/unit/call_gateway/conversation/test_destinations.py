@@ -2,8 +2,8 @@
 
 import pytest
 
-from services.call_gateway.conversation.destinations import listed_target, normalised, region_of
 from services.call_gateway.conversation.profile import AgentDestination
+from services.call_gateway.destinations import listed_target, normalised, region_of
 
 
 @pytest.mark.parametrize(

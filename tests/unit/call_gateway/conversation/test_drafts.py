@@ -2,7 +2,7 @@
 
 from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation import events as ev
-from services.call_gateway.conversation.turn import Floor
+from services.call_gateway.conversation.floor import Floor
 from tests.unit.call_gateway.conversation.driver import Call
 
 
@@ -48,11 +48,14 @@ def test_a_draft_that_settles_to_other_words_is_dropped_and_the_agent_asked_anew
     call.clause(draft, "For two, ")
     call.voice(draft, 300)
     call.wait(260)
+    assert call.last(cmd.CommitTurn).turn_id == draft, "its words cover the speech: the end was waited for, no more"
     call.settle("a table for ten")
-    assert cmd.CancelTurn(draft, only=True) in call.commands
-    assert cmd.StopSpeech(draft, only=True) in call.commands
+    assert cmd.CancelTurn(draft) in call.commands
+    assert cmd.StopSpeech(draft) in call.commands
     ask = call.last(cmd.AskAgent)
     assert (ask.input, ask.is_draft) == (cmd.CallerSaid("a table for ten"), False)
+    assert ask.continues_turn_id == draft
+    call.forget()
     call.wait(100)
     assert call.heard_bytes() == set()
 

@@ -3,8 +3,8 @@
 from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation import events as ev
 from services.call_gateway.conversation import news
-from services.call_gateway.conversation.line import EndCause
-from services.call_gateway.conversation.turn import Floor
+from services.call_gateway.conversation.floor import Floor
+from services.call_gateway.line import EndCause
 from tests.unit.call_gateway.conversation.driver import PROMPT_MS, Call
 from tests.unit.call_gateway.conversation.trouble_story import MAX_WAIT_MS, longest_silence_ms, prompts_heard
 
@@ -35,7 +35,7 @@ def test_an_ear_that_is_behind_and_comes_forward_is_not():
     base = call.sample()
     call.tell(ev.CallerAdvanced(base + 10 * 8000))
     for second in range(8):
-        call.tell(ev.EarProgressed(base + second * 8000))
+        call.tell(ev.SttProgressed(base + second * 8000))
         call.ms += 500
         call.tell(ev.CallerAdvanced(base + 10 * 8000 + second))
     assert not call.all(news.StageTroubled)
@@ -184,13 +184,14 @@ def test_a_stale_draft_never_stands_for_speech_it_does_not_cover():
 def test_a_fresh_ear_begins_where_the_last_turn_ended():
     call = Call().greeted()
     turn_id = call.ask("hello")
-    end = call.all(cmd.EndUtterance)[-1].end_sample if call.all(cmd.EndUtterance) else None
-    assert end == call.conversation.last_settled_sample
+    end = call.last(cmd.EndUtterance).end_sample
     call.reply(turn_id, "Yes.", ms=100)
     call.wait(200)
     call.begin_speech()
     call.wait(200)
-    assert call.conversation.last_settled_sample == end
+    call.tell(ev.StageFailed(STT, "UNAVAILABLE", is_retryable=True))
+    call.tell(ev.StageReady(STT))
+    assert call.last(cmd.DiscardUtterance) == cmd.DiscardUtterance(0, end)
 
 
 def test_a_fresh_ear_is_told_what_is_judged_already():

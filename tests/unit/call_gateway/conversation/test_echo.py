@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 
 from services.audio.pcm import TELEPHONE, AudioFormat, Encoding, decode, encode
+from services.call_gateway import line
 from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation import events as ev
-from services.call_gateway.conversation import line
-from services.call_gateway.conversation.echo import EchoGuard
-from services.call_gateway.conversation.heard_sound import HeardSound
+from services.call_gateway.conversation.floor import Floor
 from services.call_gateway.conversation.news import LineCause, LineTroubled
-from services.call_gateway.conversation.turn import Floor
+from services.call_gateway.sound.echo import EchoGuard
+from services.call_gateway.sound.track import Track
 from tests.load.clips import Clip, load_clips
 from tests.load.line_echo import Reflector, Signal, response, returned
 from tests.unit.call_gateway.conversation.driver import Call
@@ -85,21 +85,21 @@ class Line:
     ahead: int = 0  # frames that have left and whose place on the heard clock has not come yet
 
     def __post_init__(self) -> None:
-        self._memory = HeardSound(TELEPHONE)
+        self._track = Track(TELEPHONE)
         self._left = 0
-        self.guard = EchoGuard(self._memory, frame_ms=20)
+        self.guard = EchoGuard(self._track)
 
     def is_echo(self, began: int, *, told_after_ms: int = 80) -> bool:
         """What the guard makes of speech that began there, once it is told."""
         now = min((began + told_after_ms * 8) // FRAME * FRAME + FRAME, len(self.sent) // FRAME * FRAME)
         for index, back in enumerate(frames(self.heard[self.at : now])):
-            self._memory.keep(self.at + index * FRAME, back)
+            self._track.add_received(line.CallerAudio(self.at + index * FRAME, back))
         self.at = now
         until = min(len(self.sent) // FRAME * FRAME, max(self._left, now + self.ahead * FRAME))
         for out in frames(self.sent[self._left : until]):
-            self.guard.note_sent(out)
+            self._track.add_sent(out)
         self._left = until
-        return self.guard.is_echo(began)
+        return self.guard.is_echo(began, now)
 
 
 def rises(signal: Signal, *, after: int = 4000) -> Iterator[int]:
@@ -267,28 +267,28 @@ def test_an_echo_is_known_in_any_format(audio_format: AudioFormat):
     factor = audio_format.sample_rate_hertz // 8000
     sent = np.repeat(agent_speech(chance, 4), factor)
     echo = np.concatenate((np.zeros(960 * factor), sent))[: len(sent)] * 0.25
-    memory = HeardSound(audio_format)
-    guard = EchoGuard(memory, frame_ms=20)
+    track = Track(audio_format)
+    guard = EchoGuard(track)
     frame = FRAME * factor
     for at in range(0, len(sent) - frame + 1, frame):
-        guard.note_sent(encode(audio_format, sent[at : at + frame].astype(np.int16)))
-        memory.keep(at, encode(audio_format, echo[at : at + frame].astype(np.int16)))
-    assert guard.is_echo(len(sent) - 12 * frame)
+        track.add_sent(encode(audio_format, sent[at : at + frame].astype(np.int16)))
+        track.add_received(line.CallerAudio(at, encode(audio_format, echo[at : at + frame].astype(np.int16))))
+    assert guard.is_echo(len(sent) - 12 * frame, len(sent))
 
 
 def test_holes_in_the_heard_sound_are_left_as_they_are():
     chance = np.random.default_rng(7)
     sent = agent_speech(chance, 4)
     echo = returned(sent, delay_ms=120, db=-12)
-    memory = HeardSound(TELEPHONE)
-    guard = EchoGuard(memory, frame_ms=20)
+    track = Track(TELEPHONE)
+    guard = EchoGuard(track)
     began = next(rises(echo, after=16_000))
     now = (began + 960) // FRAME * FRAME
     for index, (out, back) in enumerate(zip(frames(sent[:now]), frames(echo[:now]), strict=True)):
-        guard.note_sent(out)
+        track.add_sent(out)
         if index % 7:
-            memory.keep(index * FRAME, back)
-    assert guard.is_echo(began)
+            track.add_received(line.CallerAudio(index * FRAME, back))
+    assert guard.is_echo(began, now)
 
 
 def test_a_hole_in_the_echo_makes_no_caller():
@@ -307,17 +307,16 @@ def test_a_hole_in_the_echo_makes_no_caller():
 
 
 def test_torn_sound_is_passed_over():
-    memory = HeardSound(AudioFormat(Encoding.LINEAR16, 8000))
-    guard = EchoGuard(memory, frame_ms=20)
-    guard.note_sent(bytes([1, 20]) * 160)
-    memory.keep(0, bytes(319))
-    assert not guard.is_echo(0)
+    track = Track(AudioFormat(Encoding.LINEAR16, 8000))
+    track.add_sent(bytes([1, 20]) * 160)
+    track.add_received(line.CallerAudio(0, bytes(319)))
+    assert not EchoGuard(track).is_echo(0, 160)
 
 
 def test_nothing_heard_is_no_echo():
-    guard = EchoGuard(HeardSound(TELEPHONE), frame_ms=20)
-    guard.note_sent(wire(agent_speech(np.random.default_rng(8), 1)))
-    assert not guard.is_echo(0)
+    track = Track(TELEPHONE)
+    track.add_sent(wire(agent_speech(np.random.default_rng(8), 1)))
+    assert not EchoGuard(track).is_echo(0, 160)
 
 
 # -- in a conversation -------------------------------------------------------------------------------------------------

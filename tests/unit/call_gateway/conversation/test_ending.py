@@ -4,8 +4,8 @@ import pytest
 
 from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation import events as ev
-from services.call_gateway.conversation.line import EndCause, LegEnded
-from services.call_gateway.conversation.turn import Floor
+from services.call_gateway.conversation.floor import Floor
+from services.call_gateway.line import EndCause, LegEnded
 from tests.unit.call_gateway.conversation.driver import Call
 
 
@@ -94,7 +94,7 @@ def test_another_language_is_listened_for_and_prompted_in():
     call = Call().greeted()
     turn_id = call.ask("tiếng Việt được không")
     call.tell(ev.ActionAsked("act-1", turn_id, False, ev.SwitchLanguage("vi")))
-    assert call.last(cmd.UpdateEar).language_codes == ("vi",)
+    assert call.last(cmd.UpdateStt).language_codes == ("vi",)
     assert cmd.ReportAction("act-1", is_done=True) in call.commands
     assert call.conversation.language_code == "vi"
 

@@ -4,8 +4,8 @@ import pytest
 
 from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation import events as ev
+from services.call_gateway.conversation.floor import Floor
 from services.call_gateway.conversation.profile import AgentEndpointing, AgentProfile
-from services.call_gateway.conversation.turn import Floor
 from tests.unit.call_gateway.conversation.driver import Call
 
 
@@ -80,7 +80,7 @@ def test_what_the_agent_expects_shapes_the_ear(kind: ev.ExpectedKind):
     turn_id = call.ask("hello")
     expected = ev.InputExpected(turn_id, kind, length=4)
     call.tell(expected)
-    assert call.last(cmd.UpdateEar).expected == expected
+    assert call.last(cmd.UpdateStt).expected == expected
 
 
 def test_what_a_draft_expects_shapes_the_ear_when_it_is_committed():
@@ -88,10 +88,10 @@ def test_what_a_draft_expects_shapes_the_ear_when_it_is_committed():
     call.say("hello")
     draft = call.last(cmd.AskAgent).turn_id
     call.tell(ev.InputExpected(draft, ev.ExpectedKind.YES_NO))
-    assert not [update for update in call.all(cmd.UpdateEar) if update.expected]
+    assert not [update for update in call.all(cmd.UpdateStt) if update.expected]
     call.wait(260)
     call.settle("hello")
-    assert call.last(cmd.UpdateEar).expected == ev.InputExpected(draft, ev.ExpectedKind.YES_NO)
+    assert call.last(cmd.UpdateStt).expected == ev.InputExpected(draft, ev.ExpectedKind.YES_NO)
 
 
 def test_the_ear_knows_when_the_agent_speaks():
@@ -100,4 +100,4 @@ def test_the_ear_knows_when_the_agent_speaks():
     call.forget()
     call.reply(turn_id, "Yes.", ms=100)
     call.wait(200)
-    assert [update.agent_is_speaking for update in call.all(cmd.UpdateEar)] == [True, False]
+    assert [update.agent_is_speaking for update in call.all(cmd.UpdateStt)] == [True, False]

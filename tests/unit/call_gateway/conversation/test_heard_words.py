@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from services.audio.pcm import AudioFormat, Encoding
 from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation import events as ev
-from services.call_gateway.conversation.line import EndCause, HoldChanged, LegEnded, PlayedUpTo
-from services.call_gateway.conversation.turn import Floor
+from services.call_gateway.conversation.floor import Floor
+from services.call_gateway.line import EndCause, HoldChanged, LegEnded, PlayedUpTo
 from tests.unit.call_gateway.conversation.driver import FRAME_MS, Call
 
 LINEAR16 = AudioFormat(Encoding.LINEAR16, 8000)

@@ -3,9 +3,9 @@
 from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation import events as ev
 from services.call_gateway.conversation import news
-from services.call_gateway.conversation.line import EndCause, HoldChanged, IdleReason, KeyPressed, LegEnded, MediaIdle
+from services.call_gateway.conversation.floor import Floor
 from services.call_gateway.conversation.settings import ConversationSettings
-from services.call_gateway.conversation.turn import Floor
+from services.call_gateway.line import EndCause, HoldChanged, IdleReason, KeyPressed, LegEnded, MediaIdle
 from tests.unit.call_gateway.conversation.driver import Call
 
 
@@ -17,7 +17,7 @@ def hold(call: Call, ms: int, *, is_clock_running: bool = True) -> None:
     call.wait(ms)
     if is_clock_running:
         call.tell(MediaIdle(start, call.sample(), IdleReason.HOLD))
-        call.tell(ev.EarProgressed(call.sample()))
+        call.tell(ev.SttProgressed(call.sample()))
     call.is_clock_running = running
     call.tell(HoldChanged(False))
 
@@ -54,7 +54,7 @@ def test_no_stage_is_late_on_hold():
     call = Call().greeted()
     turn_id = call.ask("hello")
     call.forget()
-    call.wait(1000)
+    call.wait(900)
     hold(call, 10_000)
     call.wait(800)
     assert not call.all(news.StageTroubled)

@@ -2,8 +2,8 @@
 
 from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation import events as ev
-from services.call_gateway.conversation.line import KeyPressed
-from services.call_gateway.conversation.turn import Floor
+from services.call_gateway.conversation.floor import Floor
+from services.call_gateway.line import KeyPressed
 from tests.unit.call_gateway.conversation.driver import Call
 
 

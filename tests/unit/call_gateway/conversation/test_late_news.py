@@ -5,11 +5,12 @@ from collections.abc import Callable
 
 import pytest
 
+from services.call_gateway import line
 from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation import events as ev
 from services.call_gateway.conversation import news
-from services.call_gateway.conversation.line import HoldChanged
-from services.call_gateway.conversation.turn import Floor
+from services.call_gateway.conversation.floor import Floor
+from services.call_gateway.line import HoldChanged
 from tests.unit.call_gateway.conversation.driver import Call
 
 STALE_BYTE = 0x55
@@ -47,7 +48,7 @@ def stale_evidence(sample: int) -> list[ev.Event]:
         ev.TurnPredicted(1, sample, 0.99, 0, "COMPLETE"),
         ev.UtteranceSettled(1, sample, True),
         ev.UtteranceSettled(1, sample, False, "ENGINE_FAILED"),
-        ev.EarProgressed(sample),
+        ev.SttProgressed(sample),
     ]
 
 
@@ -95,7 +96,7 @@ def held() -> Call:
 
 def closing() -> Call:
     call = speaking()
-    call.tell(ev.CloseAsked(ev.EndCause.OPERATOR))
+    call.tell(ev.CloseAsked(line.EndCause.OPERATOR))
     return call
 
 

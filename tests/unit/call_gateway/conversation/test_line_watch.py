@@ -7,7 +7,10 @@ from numpy.typing import NDArray
 from services.audio.pcm import TELEPHONE, AudioFormat, Encoding, encode
 from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation import events as ev
-from services.call_gateway.conversation.line import (
+from services.call_gateway.conversation.floor import Floor
+from services.call_gateway.conversation.news import LineCause, LineTroubled
+from services.call_gateway.conversation.settings import ConversationSettings
+from services.call_gateway.line import (
     CallerAudio,
     CallerStaysSilent,
     EndCause,
@@ -16,9 +19,6 @@ from services.call_gateway.conversation.line import (
     KeyPressed,
     MediaIdle,
 )
-from services.call_gateway.conversation.news import LineCause, LineTroubled
-from services.call_gateway.conversation.settings import ConversationSettings
-from services.call_gateway.conversation.turn import Floor
 from tests.unit.call_gateway.conversation.driver import FRAME_MS, Call
 from tests.unit.call_gateway.conversation.line_sound import FRAME, LOUD, QUIET, talk
 
@@ -65,7 +65,7 @@ def no_packets(call: Call, ms: int, reason: IdleReason = IdleReason.UNKNOWN) -> 
         start = call.sample()
         call.wait(FRAME_MS)
         call.tell(MediaIdle(start, call.sample(), reason))
-        call.tell(ev.EarProgressed(call.sample()))
+        call.tell(ev.SttProgressed(call.sample()))
 
 
 def troubles(call: Call) -> list[LineCause]:
@@ -239,7 +239,7 @@ def test_a_line_at_rest_is_told_in_pieces_and_its_music_is_music_all_the_same():
             start = call.sample()
             call.wait(10 * FRAME_MS)
             call.tell(CallerAudio(start, b"".join(heard[at : at + 10])))
-            call.tell(ev.EarProgressed(call.sample()))
+            call.tell(ev.SttProgressed(call.sample()))
         speak(call, HOLD_WORDS, music(2), music(1))
     assert answered(call) <= 2
 

@@ -11,7 +11,7 @@ FRAME = 160
 def voice_of(turn_id: int, ms: int, *, is_complete: bool = True) -> Voice:
     voice = Voice(turn_id, TELEPHONE, max_held_ms=60_000)
     voice.write("one two three")
-    voice.sound(VoiceAudio(turn_id, 0, bytes([turn_id]) * ms * 8))
+    voice.add_audio(VoiceAudio(turn_id, 0, bytes([turn_id]) * ms * 8))
     if is_complete:
         voice.complete()
     return voice
@@ -20,7 +20,7 @@ def voice_of(turn_id: int, ms: int, *, is_complete: bool = True) -> Voice:
 def playing(*voices: Voice) -> Playout:
     playout = Playout(TELEPHONE, frame_ms=20)
     for voice in voices:
-        playout.air(voice)
+        playout.enqueue(voice)
     return playout
 
 
@@ -36,7 +36,7 @@ def test_voices_are_heard_one_after_the_other():
 
 def test_a_voice_may_go_first():
     playout = playing(voice_of(1, 40))
-    playout.air(voice_of(2, 20), first=True)
+    playout.enqueue(voice_of(2, 20), first=True)
     assert [(pulled.content or b"?")[0] for pulled in (playout.pull() for _ in range(3))] == [2, 1, 1]
 
 
@@ -60,7 +60,7 @@ def test_the_first_frame_and_the_end_are_told():
 def test_a_voice_that_was_taken_off_is_not_heard():
     voice = voice_of(1, 40)
     playout = playing(voice)
-    playout.take_off(voice)
+    playout.remove(voice)
     assert playout.pull().content is None
 
 
@@ -97,7 +97,7 @@ def test_silence_counts_on_the_line_and_not_in_the_voice():
     playout = playing()
     playout.played_up_to(0)
     pull(playout, 5)
-    playout.air(voice)
+    playout.enqueue(voice)
     pull(playout, 2)
     playout.played_up_to(5 * FRAME + 100)
     assert playout.played(voice) == 100

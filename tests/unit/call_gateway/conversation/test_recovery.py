@@ -2,7 +2,8 @@
 
 from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation import events as ev
-from services.call_gateway.conversation.turn import Floor
+from services.call_gateway.conversation.floor import Floor
+from services.call_gateway.conversation.settings import ConversationSettings
 from tests.unit.call_gateway.conversation.driver import Call
 
 
@@ -58,19 +59,36 @@ def test_after_a_second_word_it_is_an_interruption():
 
 
 def test_speech_before_the_words_were_settled_begins_no_turn_in_between():
+    call = Call(ConversationSettings(max_drafts=0)).greeted()
+    call.say("I would like")
+    call.wait(160)
+    call.begin_speech()
+    call.settle("I would like")
+    assert not call.all(cmd.AskAgent)
+    call.wait(1000)
+    call.stop_speech()
+    call.draft("an appointment")
+    call.predict()
+    call.wait(300)
+    call.settle("an appointment")
+    ask = call.last(cmd.AskAgent)
+    assert (ask.input, ask.continues_turn_id) == (cmd.CallerSaid("I would like an appointment"), 0)
+
+
+def test_speech_after_the_words_were_answered_ahead_goes_on_with_the_turn_that_was_taken():
     call = Call().greeted()
     call.say("I would like")
     draft = call.last(cmd.AskAgent).turn_id
     call.wait(160)
+    assert call.last(cmd.CommitTurn).turn_id == draft, "its words cover the speech"
     call.begin_speech()
     call.settle("I would like")
-    assert not call.all(cmd.CommitTurn)
     call.wait(300)
     call.stop_speech()
     call.draft("an appointment")
-    assert cmd.CancelTurn(draft, only=True) in call.commands
+    assert cmd.CancelTurn(draft) in call.commands
     ask = call.last(cmd.AskAgent)
-    assert (ask.input, ask.continues_turn_id) == (cmd.CallerSaid("I would like an appointment"), 0)
+    assert (ask.input, ask.continues_turn_id) == (cmd.CallerSaid("I would like an appointment"), draft)
 
 
 def test_a_cough_before_the_words_were_settled_delays_the_turn_and_no_more():

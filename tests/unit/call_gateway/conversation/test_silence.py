@@ -2,10 +2,10 @@
 
 from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation import events as ev
-from services.call_gateway.conversation.line import CallerStaysSilent, EndCause
+from services.call_gateway.conversation.floor import Floor
 from services.call_gateway.conversation.profile import AgentEndpointing, AgentProfile
 from services.call_gateway.conversation.settings import ConversationSettings
-from services.call_gateway.conversation.turn import Floor
+from services.call_gateway.line import CallerStaysSilent, EndCause
 from tests.unit.call_gateway.conversation.driver import PROMPT_MS, Call
 
 ASK_MS = 8000 + PROMPT_MS + 60
@@ -117,7 +117,7 @@ def test_a_call_does_not_end_before_the_ear_has_heard_everything():
     call.tell(CallerStaysSilent())
     call.wait(400)
     assert not call.all(cmd.HangUp)
-    call.tell(ev.EarProgressed(call.sample() + 16_000))
+    call.tell(ev.SttProgressed(call.sample() + 16_000))
     call.wait(400)
     assert call.all(cmd.HangUp)
 

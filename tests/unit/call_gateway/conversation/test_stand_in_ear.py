@@ -6,9 +6,9 @@ from services.audio.pcm import TELEPHONE, AudioFormat, Encoding, encode
 from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation import events as ev
 from services.call_gateway.conversation import news
-from services.call_gateway.conversation.line import CallerAudio
-from services.call_gateway.conversation.stand_in_ear import StandInEar
-from services.call_gateway.conversation.turn import Floor
+from services.call_gateway.conversation.floor import Floor
+from services.call_gateway.line import CallerAudio, EnergyFell, EnergyRose
+from services.call_gateway.sound.call_sound import CallSound
 from tests.unit.call_gateway.conversation.driver import Call
 from tests.unit.call_gateway.conversation.line_sound import FRAME, LOUD, QUIET, talk
 
@@ -97,10 +97,12 @@ def test_the_noise_of_the_line_before_the_ear_was_lost_is_no_speech():
 
 
 def test_noise_that_sets_in_later_is_learnt():
-    ear = StandInEar(TELEPHONE)
-    told = [ear.hear(index * FRAME, content) for index, content in enumerate(noise_frames(400, 650))]
-    assert [type(news) for news in told[300:] if news is not None] == []
+    sound = CallSound(TELEPHONE)
+    noise = noise_frames(400, 650)
+    told = [sound.on_audio(CallerAudio(index * FRAME, content))[1] for index, content in enumerate(noise)]
+    assert not [found for events in told[300:] for found in events if isinstance(found, EnergyRose | EnergyFell)]
 
 
 def test_torn_sound_is_passed_over():
-    assert StandInEar(AudioFormat(Encoding.LINEAR16, 8000)).hear(0, bytes(319)) is None
+    _, found = CallSound(AudioFormat(Encoding.LINEAR16, 8000)).on_audio(CallerAudio(0, bytes(319)))
+    assert not [event for event in found if isinstance(event, EnergyRose | EnergyFell)]

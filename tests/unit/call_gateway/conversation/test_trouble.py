@@ -5,10 +5,10 @@ import pytest
 from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation import events as ev
 from services.call_gateway.conversation import news
-from services.call_gateway.conversation.line import EndCause
+from services.call_gateway.conversation.floor import Floor
 from services.call_gateway.conversation.pace import StagePace
 from services.call_gateway.conversation.prompts import PromptBook
-from services.call_gateway.conversation.turn import Floor
+from services.call_gateway.line import EndCause
 from tests.unit.call_gateway.conversation.driver import PROMPT_BYTE, PROMPT_MS, START_S, Call
 from tests.unit.call_gateway.conversation.trouble_story import (
     MAX_DEAD_AIR_MS,
@@ -287,7 +287,6 @@ def test_a_voice_that_dies_in_mid_answer_goes_on_from_the_last_word_heard():
     call.wait(800)  # 780 ms played: "one two"
     call.forget()
     call.tell(ev.StageFailed(TTS, "UNAVAILABLE", is_retryable=True))
-    assert call.conversation.heard_offset(turn_id) == 7
     call.wait(PROMPT_MS + 20)
     assert prompts_heard(call) == ["prompt apology"]
     call.tell(ev.StageReady(TTS))
@@ -411,7 +410,7 @@ def test_a_call_that_is_closed_before_it_was_answered_is_hung_up():
 def test_what_the_callers_own_sound_takes_is_no_silence_of_a_stage():
     call = Call().greeted()
     call.ask("hello")
-    call.wait(1500)
+    call.wait(1400)
     call.begin_speech()
     call.wait(500)
     assert call.floor is Floor.PAUSED

@@ -2,8 +2,8 @@
 
 from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation import events as ev
-from services.call_gateway.conversation.line import IdleReason, MediaIdle
-from services.call_gateway.conversation.turn import Floor
+from services.call_gateway.conversation.floor import Floor
+from services.call_gateway.line import IdleReason, MediaIdle
 from tests.unit.call_gateway.conversation.driver import Call
 
 
@@ -89,7 +89,7 @@ def test_a_pressed_key_is_no_silence():
     call.is_clock_running = False
     start = call.sample()
     call.tell(MediaIdle(start, start + 8000, IdleReason.DTMF))
-    call.tell(ev.EarProgressed(start + 8000))
+    call.tell(ev.SttProgressed(start + 8000))
     assert not call.all(cmd.EndUtterance)
     call.tell(MediaIdle(start + 8000, start + 8000 + 160 * 8, IdleReason.UNKNOWN))
     assert call.all(cmd.EndUtterance)
@@ -110,7 +110,7 @@ def test_a_draft_is_dropped_when_nothing_was_said_after_all():
     draft = call.last(cmd.AskAgent).turn_id
     call.wait(260)
     call.settle("")
-    assert cmd.CancelTurn(draft, only=True) in call.commands
+    assert cmd.CancelTurn(draft) in call.commands
     assert call.floor is Floor.LISTENING
 
 

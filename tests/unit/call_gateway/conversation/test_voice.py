@@ -14,7 +14,7 @@ def spoken(text: str, marks: list[tuple[int, int]], n_samples: int, *, is_comple
     voice.write(text)
     for offset, sample in marks:
         voice.mark(VoiceMark(2, offset, sample, is_measured=True))
-    voice.sound(VoiceAudio(2, 0, bytes(n_samples)))
+    voice.add_audio(VoiceAudio(2, 0, bytes(n_samples)))
     if is_complete:
         voice.complete()
     return voice
@@ -51,7 +51,7 @@ def test_while_a_measured_mark_is_awaited_no_further_word_has_ended():
 def test_where_marks_are_no_measurements_words_are_guessed_from_an_ordinary_pace():
     voice = spoken("one two three four five six seven eight nine ten", [], 0, is_complete=False)
     voice.mark(VoiceMark(2, 3, 1600, is_measured=False))
-    voice.sound(VoiceAudio(2, 0, bytes(9600)))
+    voice.add_audio(VoiceAudio(2, 0, bytes(9600)))
     assert 13 < voice.offset_at(9600) < 48
 
 
@@ -78,41 +78,41 @@ def test_the_last_frame_is_padded_with_silence():
 def test_a_part_of_a_frame_waits_for_the_rest():
     voice = spoken("one", [], 100, is_complete=False)
     assert voice.pull(FRAME) is None
-    voice.sound(VoiceAudio(2, 100, bytes(60)))
+    voice.add_audio(VoiceAudio(2, 100, bytes(60)))
     assert voice.pull(FRAME) == bytes(160)
 
 
 def test_sound_that_came_twice_is_played_once():
     voice = spoken("one", [], 320, is_complete=False)
-    assert not voice.sound(VoiceAudio(2, 0, bytes(320)))
+    assert not voice.add_audio(VoiceAudio(2, 0, bytes(320)))
     assert voice.received == 320
 
 
 def test_sound_that_overlaps_is_joined_on_where_it_is_new():
     voice = spoken("one", [], 320, is_complete=False)
-    voice.sound(VoiceAudio(2, 160, bytes(160) + bytes([7]) * 160))
+    voice.add_audio(VoiceAudio(2, 160, bytes(160) + bytes([7]) * 160))
     assert voice.received == 480
     assert voice.pull(480) == bytes(320) + bytes([7]) * 160
 
 
 def test_a_small_hole_is_silence_and_a_large_one_is_refused():
     voice = spoken("one", [], 160, is_complete=False)
-    assert voice.sound(VoiceAudio(2, 240, bytes(80)))
+    assert voice.add_audio(VoiceAudio(2, 240, bytes(80)))
     assert voice.pull(320) == bytes(160) + TELEPHONE.silence(80) + bytes(80)
-    assert not voice.sound(VoiceAudio(2, 100_000, bytes(80)))
+    assert not voice.add_audio(VoiceAudio(2, 100_000, bytes(80)))
 
 
 def test_torn_samples_are_refused():
     voice = Voice(2, AudioFormat(Encoding.LINEAR16, 16_000), max_held_ms=1000)
-    assert not voice.sound(VoiceAudio(2, 0, bytes(3)))
+    assert not voice.add_audio(VoiceAudio(2, 0, bytes(3)))
 
 
 def test_what_is_held_is_bounded_and_cut_at_the_end():
     voice = Voice(2, TELEPHONE, max_held_ms=100)
-    assert voice.sound(VoiceAudio(2, 0, bytes(800)))
-    assert not voice.sound(VoiceAudio(2, 800, bytes(1)))
+    assert voice.add_audio(VoiceAudio(2, 0, bytes(800)))
+    assert not voice.add_audio(VoiceAudio(2, 800, bytes(1)))
     voice.pull(FRAME)
-    assert not voice.sound(VoiceAudio(2, 801, bytes(1))), "a hole would be played"
+    assert not voice.add_audio(VoiceAudio(2, 801, bytes(1))), "a hole would be played"
 
 
 def test_a_broken_word_is_played_again_from_its_start():
@@ -143,7 +143,7 @@ def test_a_fresh_stream_goes_on_from_the_last_word_heard():
     voice.pull(1120)
     voice.go_on_from(voice.offset_at(voice.furthest))
     assert voice.start_offset == 3
-    voice.sound(VoiceAudio(2, 0, bytes(1600)))
+    voice.add_audio(VoiceAudio(2, 0, bytes(1600)))
     voice.mark(VoiceMark(2, 7, 800, is_measured=True))
     voice.mark(VoiceMark(2, 13, 1600, is_measured=True))
     voice.complete()
@@ -162,7 +162,7 @@ def test_words_never_come_back_unsaid_as_time_goes_on(sample: int):
 def test_sound_played_long_ago_is_forgotten_and_the_count_goes_on():
     voice = Voice(2, TELEPHONE, max_held_ms=60_000)
     for second in range(40):
-        voice.sound(VoiceAudio(2, second * 8000, bytes([second]) * 8000))
+        voice.add_audio(VoiceAudio(2, second * 8000, bytes([second]) * 8000))
         for _ in range(50):
             frame = voice.pull(FRAME)
             assert frame == bytes([second]) * FRAME

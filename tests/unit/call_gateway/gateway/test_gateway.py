@@ -2,9 +2,9 @@
 
 import pytest
 
-from services.call_gateway.conversation.line import EndCause
 from services.call_gateway.edges.edge import IncomingCall
 from services.call_gateway.gateway import Gateway
+from services.call_gateway.line import EndCause
 from services.call_gateway.session import Session
 from services.call_gateway.settings import GatewaySettings
 from services.call_gateway.watching import CallBegan, CallNews, CallOver

@@ -4,8 +4,8 @@ import pytest
 
 from services.audio.pcm import TELEPHONE, AudioFormat, Encoding, TornSample
 from services.audio.timeline import Overlap
-from services.call_gateway.conversation.line import CallerAudio, IdleReason, KeyPressed, MediaIdle
 from services.call_gateway.edges.program_clock import IDLE_AFTER_MS, LEAD_MS, MAX_WAITING_MS, ProgramClock
+from services.call_gateway.line import CallerAudio, IdleReason, KeyPressed, MediaIdle
 
 FRAME = 160
 SOUND = b"\x80" * FRAME

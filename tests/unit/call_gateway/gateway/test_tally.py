@@ -2,7 +2,7 @@
 
 from prometheus_client import REGISTRY
 
-from services.call_gateway.tally import CallTally
+from services.call_gateway.calls import CallTally
 
 
 def value(name: str) -> float:

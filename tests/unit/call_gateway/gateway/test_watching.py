@@ -2,8 +2,8 @@
 
 import asyncio
 
-from services.call_gateway.conversation.line import EndCause
-from services.call_gateway.watching import CallBegan, CallNews, CallOver, NewsDesk, Watcher
+from services.call_gateway.line import EndCause
+from services.call_gateway.watching import CallBegan, CallNews, CallOver, EventBus, Watcher
 
 
 def news(call_id: str = "a", number: int = 0) -> CallNews:
@@ -51,7 +51,7 @@ async def test_a_watcher_waits_for_news():
 
 
 def test_the_desk_tells_everyone_until_they_leave():
-    desk, heard = NewsDesk(), []
+    desk, heard = EventBus(), []
     desk.subscribe(heard.append)
     desk.publish(news(number=1))
     desk.unsubscribe(heard.append)

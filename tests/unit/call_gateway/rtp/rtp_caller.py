@@ -1,7 +1,7 @@
 """A sender of RTP for tests: makes datagrams, and says when they would arrive."""
 
+from services.call_gateway.line import CallerAudio, MediaIdle
 from services.call_gateway.rtp.codecs import CODECS
-from services.call_gateway.rtp.media import Hole, Sound
 from services.call_gateway.rtp.packet import RtpPacket, build_packet
 from services.call_gateway.rtp.receiver import MediaReceiver
 
@@ -62,11 +62,11 @@ class Caller:
 
     @property
     def sounds(self):
-        return [event for event in self.events if isinstance(event, Sound)]
+        return [event for event in self.events if isinstance(event, CallerAudio)]
 
     @property
     def holes(self):
-        return [event for event in self.events if isinstance(event, Hole)]
+        return [event for event in self.events if isinstance(event, MediaIdle)]
 
     @property
     def concealed_samples(self):
@@ -76,11 +76,11 @@ class Caller:
         """Every event begins where the last one ended."""
         at = 0
         for event in self.events:
-            if isinstance(event, Sound):
+            if isinstance(event, CallerAudio):
                 assert event.start_sample == at
                 assert 0 < len(event.content) * samples_per_byte <= 800 * max(1, samples_per_byte) * 2
                 at += int(len(event.content) * samples_per_byte)
-            elif isinstance(event, Hole):
+            elif isinstance(event, MediaIdle):
                 assert event.from_sample == at
                 assert event.to_sample > at
                 at = event.to_sample

@@ -32,7 +32,7 @@ def test_dialling_911_gives_three_keys():
     ]
     keypad, keys = Keypad(), []
     for timestamp, code, is_end, duration in reports:
-        keys += keypad.hear(TelephoneEvent(code, is_end, 7, duration), timestamp=timestamp)
+        keys += keypad.on_event(TelephoneEvent(code, is_end, 7, duration), timestamp=timestamp)
     assert keys == [Key("9", 1600), Key("1", 2000)]
     assert keypad.is_down
     assert keypad.release() == [Key("1", 400)]
@@ -41,11 +41,11 @@ def test_dialling_911_gives_three_keys():
 
 def test_a_key_whose_end_was_lost_is_told_when_the_next_begins():
     keypad = Keypad()
-    assert keypad.hear(TelephoneEvent(5, False, 7, 400), timestamp=0) == []
-    assert keypad.hear(TelephoneEvent(6, False, 7, 160), timestamp=4000) == [Key("5", 400)]
+    assert keypad.on_event(TelephoneEvent(5, False, 7, 400), timestamp=0) == []
+    assert keypad.on_event(TelephoneEvent(6, False, 7, 160), timestamp=4000) == [Key("5", 400)]
 
 
 def test_an_event_that_is_no_key_is_left_alone():
     keypad = Keypad()
     flash = 16
-    assert keypad.hear(TelephoneEvent(flash, True, 7, 400), timestamp=0) == []
+    assert keypad.on_event(TelephoneEvent(flash, True, 7, 400), timestamp=0) == []

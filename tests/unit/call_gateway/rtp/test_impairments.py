@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from services.call_gateway.conversation.media_clock import MediaClock
+from services.call_gateway.line import CallerAudio, IdleReason, LegEvent, MediaIdle
 from services.call_gateway.rtp.codecs import CODECS
-from services.call_gateway.rtp.media import Hole, HoleCause, MediaEvent, Sound
 from services.call_gateway.rtp.packet import RtpPacket, build_packet
 from services.call_gateway.rtp.receiver import MediaReceiver
 from tests.load.impairment import BadNetwork, Impairment
@@ -56,18 +56,18 @@ class Heard:
     """What the receiver gave out."""
 
     far_side: FarSide
-    events: list[tuple[float, MediaEvent]] = field(default_factory=list)  # (when, what)
+    events: list[tuple[float, LegEvent]] = field(default_factory=list)  # (when, what)
     delays_s: list[tuple[float, float]] = field(default_factory=list)  # (when, delay) of each packet's sound
     places: dict[int, int] = field(default_factory=dict)  # by packet: its first sample on the call's clock
     wall_errors_s: list[float] = field(default_factory=list)  # by how much the call's clock is mistaken about the wall
     clock: MediaClock = field(default_factory=lambda: MediaClock(TICKS_PER_S))
 
-    def note(self, events: list[MediaEvent], now: float) -> None:
+    def note(self, events: list[LegEvent], now: float) -> None:
         for event in events:
             self.events.append((now, event))
-            if isinstance(event, Hole):
+            if isinstance(event, MediaIdle):
                 self.clock.advance(event.to_sample, now=now)
-            elif isinstance(event, Sound):
+            elif isinstance(event, CallerAudio):
                 end = event.start_sample + len(event.content)
                 self.clock.advance(end, now=now)
                 if not event.concealed_samples:
@@ -87,20 +87,20 @@ class Heard:
 
     @property
     def concealed_ticks(self) -> int:
-        return sum(event.concealed_samples for _, event in self.events if isinstance(event, Sound))
+        return sum(event.concealed_samples for _, event in self.events if isinstance(event, CallerAudio))
 
     @property
-    def holes(self) -> list[Hole]:
-        return [event for _, event in self.events if isinstance(event, Hole)]
+    def holes(self) -> list[MediaIdle]:
+        return [event for _, event in self.events if isinstance(event, MediaIdle)]
 
     def assert_whole(self) -> None:
         """The call's clock has no hole, no overlap and never goes back."""
         at = 0
         for _, event in self.events:
-            if isinstance(event, Sound):
+            if isinstance(event, CallerAudio):
                 assert event.start_sample == at
                 at += len(event.content)
-            elif isinstance(event, Hole):
+            elif isinstance(event, MediaIdle):
                 assert event.from_sample == at
                 at = event.to_sample
 
@@ -230,14 +230,14 @@ def test_a_network_that_is_gone_for_two_seconds_leaves_no_delay_behind():
     )
     assert heard.concealed_ticks <= 160 * 8
     assert heard.worst_delay_s(since_s=12.5) <= 0.021
-    told = next(when for when, event in heard.events if isinstance(event, Hole))
+    told = next(when for when, event in heard.events if isinstance(event, MediaIdle))
     assert told - (BEGAN_S + 10) <= 0.100, "a turn still ends"
 
 
 def test_a_far_side_that_stops_for_two_seconds_is_told_within_100_ms_and_goes_on_in_its_place():
     call = Call(Impairment()).send(10).stop_sending(2).send(10)
     heard = call.run()
-    told = next(when for when, event in heard.events if isinstance(event, Hole))
+    told = next(when for when, event in heard.events if isinstance(event, MediaIdle))
     assert told - (BEGAN_S + 10) <= 0.100
     assert max(heard.offsets_ms()) <= 20, "the clock had gone on by a packet at most when the sound came"
     assert heard.concealed_ticks == 0
@@ -248,7 +248,7 @@ def test_hold_is_named_and_leaves_no_delay_behind():
     call = Call(Impairment(jitter_s=0.02)).send(10).stop_sending(30, timestamps_go_on=False)
     call.far_side.timestamp += 8160
     heard = call.send(10).run(hold=(10.0, 40.0))
-    held = [hole for hole in heard.holes if hole.cause is HoleCause.HOLD]
+    held = [hole for hole in heard.holes if hole.reason is IdleReason.HOLD]
     assert sum(hole.to_sample - hole.from_sample for hole in held) >= 29.8 * TICKS_PER_S
     assert heard.worst_delay_s(since_s=40) <= 0.021
     assert heard.wall_errors_s[-1] == pytest.approx(0.0, abs=0.030)

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.audio.pcm import decode, encode
+from services.call_gateway.line import CallerAudio, IdleReason, KeyPressed, MediaIdle
 from services.call_gateway.rtp.codecs import CODECS, codec_for
-from services.call_gateway.rtp.media import Hole, HoleCause, KeySound, Sound
 from services.call_gateway.rtp.packet import MalformedPacket
 from tests.unit.call_gateway.rtp.rtp_caller import MS, Caller
 
@@ -63,14 +63,14 @@ def test_a_burst_of_loss_is_concealed_for_160_ms_and_the_rest_is_a_hole():
     caller.wait(61)
     caller.assert_clock_never_stops()
     assert caller.concealed_samples == 160 * MS
-    assert caller.holes[0] == Hole(10 * 160 + 160 * MS, 30 * 160, HoleCause.LOSS)
+    assert caller.holes[0] == MediaIdle(10 * 160 + 160 * MS, 30 * 160, IdleReason.LOSS)
 
 
 def test_a_silent_line_says_so_before_100_ms_and_keeps_saying_it():
     caller = Caller()
     caller.speak(5)
     caller.wait(90)
-    assert [hole.cause for hole in caller.holes] == [HoleCause.UNKNOWN]
+    assert [hole.reason for hole in caller.holes] == [IdleReason.UNKNOWN]
     assert caller.receiver.next_sample * 1000 / 8000 == pytest.approx(180, abs=20)
     caller.wait(500)
     assert caller.receiver.next_sample * 1000 / 8000 == pytest.approx(690, abs=25)
@@ -212,7 +212,7 @@ def test_hold_is_named_and_time_goes_on():
     caller.timestamp += 8160  # as Asterisk resumes
     caller.speak(5)
     caller.assert_clock_never_stops()
-    on_hold = [hole for hole in caller.holes if hole.cause is HoleCause.HOLD]
+    on_hold = [hole for hole in caller.holes if hole.reason is IdleReason.HOLD]
     assert sum(hole.to_sample - hole.from_sample for hole in on_hold) == pytest.approx(8000, abs=160)
     assert caller.receiver.next_sample == pytest.approx(10 * 160 + 8000, abs=320)
 
@@ -228,8 +228,8 @@ def test_a_key_leaves_a_hole_that_says_so():
     caller.timestamp = start + 1440
     caller.speak(5)
     caller.assert_clock_never_stops()
-    assert [event for event in caller.events if isinstance(event, KeySound)] == [KeySound("5", 180)]
-    assert {hole.cause for hole in caller.holes} == {HoleCause.DTMF}
+    assert [event for event in caller.events if isinstance(event, KeyPressed)] == [KeyPressed("5", 180)]
+    assert {hole.reason for hole in caller.holes} == {IdleReason.DTMF}
     assert caller.concealed_samples == 0
 
 
@@ -346,7 +346,7 @@ def test_a_stopped_process_catches_up_without_lasting_delay():
         caller.hear(datagram)
     caller.speak(20)
     caller.wait(100)
-    assert isinstance(caller.events[-1], Hole), "the next silence is seen as soon as ever"
+    assert isinstance(caller.events[-1], MediaIdle), "the next silence is seen as soon as ever"
     caller.assert_clock_never_stops()
 
 
@@ -363,7 +363,7 @@ def test_ten_minutes_of_drift_do_not_grow_into_delay(ppm):
     assert caller.holes == []
     assert caller.receiver.next_sample == 30_000 * 160
     caller.clock_s = began + 30_000 * frame_s + 0.090
-    assert isinstance(caller.receiver.on_timer(caller.clock_s)[0], Hole)
+    assert isinstance(caller.receiver.on_timer(caller.clock_s)[0], MediaIdle)
 
 
 @settings(max_examples=60)
@@ -408,4 +408,4 @@ def test_nothing_the_size_of_a_jump_is_made():
     caller.assert_clock_never_stops()
     assert sum(len(sound.content) for sound in caller.sounds) < 8000
     assert caller.receiver.next_sample == pytest.approx(3600 * 8000, abs=2000)
-    assert isinstance(caller.events[-1], Sound)
+    assert isinstance(caller.events[-1], CallerAudio)

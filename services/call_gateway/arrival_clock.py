@@ -1,4 +1,4 @@
-"""The pace of a sender's clock, told from when its packets arrive."""
+"""Clock recovery: the pace of a sender's clock, told from when its packets arrive."""
 
 from collections import deque
 from typing import Final
@@ -21,9 +21,9 @@ class ArrivalClock:
     def restart(self, tick: int, *, arrival: float) -> None:
         """Forget what was known: `tick` arrived just now."""
         self._least.clear()
-        self.hear(tick, arrival=arrival)
+        self.observe(tick, arrival=arrival)
 
-    def hear(self, tick: int, *, arrival: float) -> None:
+    def observe(self, tick: int, *, arrival: float) -> None:
         """The packet that ends at `tick` arrived."""
         offset_s = arrival - tick / self._rate_hertz
         second = int(arrival)
@@ -41,4 +41,4 @@ class ArrivalClock:
 
     def time_of(self, tick: int) -> float:
         """When an undelayed packet that ends at `tick` arrives."""
-        return self._least[0][1] + tick / self._rate_hertz
+        return (self._least[0][1] if self._least else 0.0) + tick / self._rate_hertz

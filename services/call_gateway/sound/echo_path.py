@@ -3,7 +3,7 @@
 The two are laid beside each other at every delay that can be (cross-correlation, by FFT). Where they agree best, a
 short filter is fitted that makes the heard sound from the sent one (least squares by the autocorrelation method): a
 hybrid's reflection is a delay and a few taps, a loudspeaker in a room some twenty milliseconds of them. What the filter
-cannot explain is noise, or somebody who speaks.
+cannot explain is noise, or a caller who speaks.
 
 All signals are at 8 kHz, whitened: without the slope of speech two vowels look less alike, and a delay is sharper.
 """

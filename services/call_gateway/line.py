@@ -1,6 +1,5 @@
-"""What happens on a caller's line, whichever edge it came through."""
+"""Events of a caller's line, the same for every edge, and of its sound. Samples count on the caller's media clock."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
@@ -33,14 +32,6 @@ class CallerAudio(NamedTuple):
     start_sample: int  # from the call's first sample, at the leg's rate
     content: bytes  # in the leg's format
     concealed_samples: int = 0  # how many of them were invented to hide a loss
-
-
-def joined(pieces: Sequence[CallerAudio]) -> CallerAudio:
-    """Pieces that follow one another, at least one, as one."""
-    if len(pieces) == 1:
-        return pieces[0]
-    content = b"".join([piece.content for piece in pieces])
-    return CallerAudio(pieces[0].start_sample, content, sum([piece.concealed_samples for piece in pieces]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,4 +78,39 @@ class LegEnded:
     message: str = ""
 
 
-LegEvent = CallerAudio | MediaIdle | KeyPressed | HoldChanged | PlayedUpTo | CallerStaysSilent | LegEnded
+@dataclass(frozen=True, slots=True)
+class EnergyRose:
+    """Loud sound, perhaps speech, began. Found by energy alone, without the STT stage."""
+
+    sample: int
+
+
+@dataclass(frozen=True, slots=True)
+class EnergyFell:
+    """That sound ended."""
+
+    sample: int
+
+
+class LineMeasured(NamedTuple):
+    """What the line carried in one frame, measured ten times a second."""
+
+    sample: int  # where the frame ends
+    level: float  # root mean square of 16-bit samples
+    is_sound: bool  # music, a tone or a voice; not the steady noise of a street
+    peak_hertz: int  # where the most energy lies; 0 where the frame is not loud
+
+
+@dataclass(frozen=True, slots=True)
+class PacketsMissing:
+    """The media clock went on and no packet came. Follows each MediaIdle."""
+
+    to_sample: int
+    n_samples: int  # since the last packet
+    has_packet_come: bool  # ever, on this call
+    reason: IdleReason
+
+
+SoundEvent = EnergyRose | EnergyFell | LineMeasured | PacketsMissing
+LineEvent = MediaIdle | KeyPressed | HoldChanged | PlayedUpTo | CallerStaysSilent | LegEnded
+LegEvent = CallerAudio | LineEvent

@@ -1,20 +1,18 @@
-"""Is it the caller, or our own voice coming back?
+"""Echo guard: tells the caller's voice from the agent's own, returned by the line.
 
-A telephone line returns part of what it is sent: fainter, some 20 to 300 ms later. The guard keeps the last of what was
-sent and looks only when the ear says that speech began: is there a way for the line to have made the heard sound from
-the sent one? A way that was found once is remembered, since a line hardly changes: the next look is cheap and needs
-little sound. What the way does not explain decides: near nothing, and it was an echo; more, and a caller speaks over
-it.
+A telephone line returns part of what it is sent: fainter, some 20 to 300 ms later. The guard looks only when the STT
+stage says that speech began: is there a path by which the line can have made the heard sound from the sent one? A path
+that was found once is remembered, since a line hardly changes: the next look is cheap and needs little sound. What the
+path does not explain decides: near nothing, and it was an echo; more, and a caller speaks over it.
 """
 
-from collections import deque
 from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
 from services.audio.pcm import decode
-from services.call_gateway.conversation.echo_path import (
+from services.call_gateway.sound.echo_path import (
     MARGIN,
     MAX_LEAD,
     PER_MS,
@@ -26,16 +24,16 @@ from services.call_gateway.conversation.echo_path import (
     span_of,
     whitened,
 )
-from services.call_gateway.conversation.heard_sound import HeardSound
+from services.call_gateway.sound.track import Frame, Track
 
 COMPARED: Final = 500 * PER_MS  # of heard sound, laid beside the sent
 SHORTEST: Final = 50 * PER_MS  # of it, that is judged
-LEAD_IN: Final = 20 * PER_MS  # before the ear's begin, which the first sound precedes
+LEAD_IN: Final = 20 * PER_MS  # before the STT stage's begin, which the first sound precedes
 NOISE_MS: Final = 600  # the quietest tenth of these is the line's noise
 FRAME: Final = 20 * PER_MS
 
 UNEXPLAINED: Final = 0.35  # of the heard power: more is a caller. One as loud as the echo leaves half
-NOISE_FACTOR: Final = 6.0  # of the noise's power: less is nobody
+NOISE_FACTOR: Final = 6.0  # of the noise's power: less is no caller
 MIN_NOISE_POWER: Final = 7.0**2  # of G.711's own steps, on a line without noise
 MAX_NOISE_POWER: Final = 100.0**2  # louder noise is not taken for noise: about -50 dBFS
 HOLE: Final = 5 * PER_MS  # a shorter one is none
@@ -70,52 +68,41 @@ class _KnownPath:
 
 
 class EchoGuard:
-    """Knows what went out on one line and, from `heard`, what came in; both at the same rate."""
+    """Looks for the agent's own voice in what the line returns."""
 
-    def __init__(self, heard: HeardSound, *, frame_ms: int) -> None:
-        """The rate must be a multiple of 8 kHz."""
-        self._format = heard.audio_format
-        self._heard = heard
+    def __init__(self, track: Track) -> None:
+        """`track` holds both directions at one rate, a multiple of 8 kHz."""
+        self._format = track.audio_format
+        self._track = track
         self._per_tick = self._format.sample_rate_hertz // (1000 * PER_MS)  # samples to one at 8 kHz
-        self._silence = self._format.silence(frame_ms * self._format.sample_rate_hertz // 1000)
-        self._sent: deque[bytes] = deque(maxlen=span_of(COMPARED) // (frame_ms * PER_MS) + 1)
-        self._frame = frame_ms * PER_MS
-        self._sent_end = 0  # at 8 kHz, from the first frame
-        self._sounding_end = 0  # the same of the last frame with sound
         self._known: _KnownPath | None = None
 
-    def note_sent(self, content: bytes | None) -> None:
-        """A frame left; None: comfort silence."""
-        self._sent.append(self._silence if content is None else content)
-        self._sent_end += self._frame
-        if content is not None:
-            self._sounding_end = self._sent_end
-
-    def is_echo(self, from_sample: int) -> bool:
-        """Whether what is heard since then is our own voice alone."""
-        chunks = self._heard.last(NOISE_MS)
-        if not chunks:
+    def is_echo(self, from_sample: int, to_sample: int) -> bool:
+        """Return whether what is heard between those samples is the agent's own voice alone."""
+        frames = [frame for frame in self._track.received_last(NOISE_MS) if frame.start_sample < to_sample]
+        if not frames:
             return False
-        newest = chunks[-1][0] + self._samples_in(chunks[-1][1])
+        newest = frames[-1].end_sample
         judged = max(SHORTEST, (newest - from_sample) // self._per_tick + LEAD_IN)
-        if self._sent_end - self._sounding_end > span_of(judged):
+        if (self._track.sent_samples - self._track.sent_sound_samples) // self._per_tick > span_of(judged):
             return False  # what could come back has come back
-        return self._came_back(chunks, newest, judged)
+        return self._came_back(frames, newest, judged)
 
-    def _came_back(self, chunks: list[tuple[int, bytes]], newest: int, judged: int) -> bool:
+    def _came_back(self, frames: list[Frame], newest: int, judged: int) -> bool:
         """The last `judged` ticks up to the sample `newest`."""
         sent = self._sent_beside()
         if float(sent @ sent) < FAINTEST_POWER * len(sent):
             return False
-        heard = self._laid_out(chunks, newest)
-        n_known = (newest - chunks[0][0]) // self._per_tick  # less, when the call has just begun
+        heard = self._laid_out(frames, newest)
+        n_known = (newest - frames[0].start_sample) // self._per_tick  # less, when the call has just begun
         noise_power = _noise_power(heard[-n_known:])
         heard = heard[-COMPARED:]
         if float(heard @ heard) < FAINTEST_POWER * COMPARED:
             return False
         counted = _counted(heard)[max(0, COMPARED - judged) :]
         # How far the two clocks are apart at this moment; frames leave and arrive in bursts.
-        apart = self._sent_end - span_of(COMPARED) + 2 * MARGIN + MAX_LEAD - newest // self._per_tick + COMPARED
+        sent_end = self._track.sent_samples // self._per_tick
+        apart = sent_end - span_of(COMPARED) + 2 * MARGIN + MAX_LEAD - newest // self._per_tick + COMPARED
         known = self._known
         if known is not None and 0 <= known.offset - apart <= PLACES:
             path = EchoPath(known.offset - apart, known.taps)
@@ -158,30 +145,28 @@ class EchoGuard:
         """What may lie beneath the heard sound; what has not been sent yet is silence."""
         ahead = MAX_LEAD + MARGIN
         n_ticks = span_of(COMPARED) - ahead
-        ticks = self._ticks(b"".join(self._sent))[-n_ticks:]
+        ticks = self._ticks(self._track.last_sent())[-n_ticks:]
         return whitened(np.concatenate((np.zeros(n_ticks - len(ticks)), ticks, np.zeros(ahead))))
 
-    def _laid_out(self, chunks: list[tuple[int, bytes]], newest: int) -> Signal:
+    def _laid_out(self, frames: list[Frame], newest: int) -> Signal:
         """The heard sound up to `newest`, every chunk in its place; holes are silence."""
         n_ticks = NOISE_MS * PER_MS
         first = newest - n_ticks * self._per_tick
-        is_contiguous = sum(self._samples_in(content) for _, content in chunks) == newest - chunks[0][0]
-        if is_contiguous:
-            chunks = [(chunks[0][0], b"".join(content for _, content in chunks))]
+        pieces = [(frame.start_sample, frame.content) for frame in frames]
+        if sum([frame.end_sample - frame.start_sample for frame in frames]) == newest - frames[0].start_sample:
+            pieces = [(frames[0].start_sample, b"".join([frame.content for frame in frames]))]  # without holes
         ticks = np.zeros(n_ticks)
-        for start_sample, content in chunks:
+        for start_sample, content in pieces:
             at = (start_sample - first) // self._per_tick
             part = self._ticks(content)[max(0, -at) :]
             at = max(0, at)
             ticks[at : at + len(part)] = part[: n_ticks - at]
         return whitened(ticks)
 
-    def _samples_in(self, content: bytes) -> int:
-        return len(content) // self._format.bytes_per_sample
-
     def _ticks(self, content: bytes) -> Signal:
         """Samples at 8 kHz; what is torn off at the end is left out."""
-        whole = content[: self._samples_in(content) * self._format.bytes_per_sample]
+        width = self._format.bytes_per_sample
+        whole = content[: len(content) // width * width]
         samples = decode(self._format, whole).astype(np.float64)
         if self._per_tick == 1:
             return samples
@@ -200,8 +185,8 @@ def _counted(heard: Signal) -> Signal:
 def _explains(
     path: EchoPath, heard: Signal, sent: Signal, counted: Signal, noise_power: float, *, least_share: float = 0.0
 ) -> bool:
-    """Whether the path leaves next to nothing of the heard sound that counts. Of sound that is louder than noise the
-    echo must be `least_share`.
+    """Return whether the path leaves next to nothing of the heard sound that counts. Of sound that is louder than noise
+    the echo must be `least_share`.
     """
     skip = len(heard) - len(counted)
     n_counted = float(counted.sum()) + 1e-9

@@ -5,8 +5,8 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.call_gateway.rtp.jitter import OrderedPacket, Reorderer
 from services.call_gateway.rtp.packet import RtpPacket
+from services.call_gateway.rtp.reorderer import OrderedPacket, Reorderer
 
 FRAME_S = 0.020
 

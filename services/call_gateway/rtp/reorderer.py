@@ -1,7 +1,7 @@
-"""Puts packets in order. A missing one is awaited for a while, then given up (RFC 3550 appendix A.1).
+"""Reorder buffer, RFC 3550 appendix A.1: puts packets in order; a missing one is awaited for a while, then given up.
 
 There is no playout delay: a packet that is next goes on at once. Only behind a gap does sound wait, and then it comes
-in one burst, which an ear does not mind.
+in one burst, which does the STT stage no harm.
 """
 
 from collections import deque
@@ -54,7 +54,7 @@ class Reorderer:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether packets are held behind a gap."""
+        """Return whether packets are held behind a gap."""
         return bool(self._pending)
 
     def next_deadline(self) -> float | None:
@@ -93,8 +93,8 @@ class Reorderer:
         return ordered
 
     def _goes_on(self, packet: RtpPacket, distance: int) -> bool:
-        """Whether a packet of the known SSRC can be one of its sequence. A step back that is too short to tell is told
-        by the timestamps: what comes late or twice was made before what is there.
+        """Return whether a packet of the known SSRC can be one of its sequence. A step back that is too short to tell
+        is told by the timestamps: what comes late or twice was made before what is there.
         """
         if distance >= 0:
             return distance < _MAX_DROPOUT

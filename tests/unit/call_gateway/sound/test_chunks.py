@@ -5,9 +5,11 @@ import pytest
 from voice.stt.v1 import stt_pb2
 
 from services.audio.pcm import TELEPHONE, AudioFormat, Encoding, encode
-from services.call_gateway.conversation.line import CallerAudio, IdleReason, MediaIdle
-from services.call_gateway.stages.caller_sound import KEPT_S, CallerSound, Stretch
-from services.call_gateway.stages.loudness import Loudness
+from services.call_gateway.line import CallerAudio, IdleReason, MediaIdle
+from services.call_gateway.sound.chunk_policy import ChunkPolicy, Urgency
+from services.call_gateway.sound.chunks import KEPT_S, Chunk, Chunker
+from services.call_gateway.sound.track import Track
+from services.call_gateway.stages.stt import audio_message
 
 FRAME = 160
 SILENCE = TELEPHONE.silence(FRAME)
@@ -16,6 +18,18 @@ SILENCE = TELEPHONE.silence(FRAME)
 def voice(amplitude: int, audio_format: AudioFormat = TELEPHONE) -> bytes:
     wave = amplitude * np.sin(np.arange(FRAME) * 2 * np.pi * 300 / 8000)
     return encode(audio_format, wave.astype(np.int16))
+
+
+class CallerSound(Chunker):
+    """Cuts what a track makes of each packet."""
+
+    def __init__(self, audio_format: AudioFormat) -> None:
+        super().__init__(audio_format)
+        self._track = Track(audio_format)
+
+    def hear(self, audio: CallerAudio, *, is_agent_speaking: bool, is_voice_heard: bool = False) -> Chunk | None:
+        frames = self._track.add_received(audio)
+        return self.feed(frames, is_agent_speaking=is_agent_speaking, is_voice_heard=is_voice_heard)
 
 
 def quiet_sound() -> tuple[CallerSound, int]:
@@ -27,7 +41,7 @@ def quiet_sound() -> tuple[CallerSound, int]:
     return sound, 50 * FRAME
 
 
-def lengths(stretches: list[Stretch | None]) -> list[int]:
+def lengths(stretches: list[Chunk | None]) -> list[int]:
     return [0 if stretch is None else stretch.to_sample - stretch.from_sample for stretch in stretches]
 
 
@@ -109,7 +123,7 @@ def test_after_idle_time_steps_are_counted_anew():
     sound = CallerSound(TELEPHONE)
     sound.follow_steps(32)
     over_the_agent(sound, 0, 2)
-    sound.idle(MediaIdle(320, 1600, IdleReason.UNKNOWN))
+    sound.on_idle(MediaIdle(320, 1600, IdleReason.UNKNOWN))
     assert over_the_agent(sound, 1600, 5) == [0, 320, 0, 320, 160]
 
 
@@ -117,7 +131,7 @@ def test_after_a_loss_they_go_on():
     sound = CallerSound(TELEPHONE)
     sound.follow_steps(32)
     over_the_agent(sound, 0, 2)
-    sound.idle(MediaIdle(320, 480, IdleReason.LOSS))
+    sound.on_idle(MediaIdle(320, 480, IdleReason.LOSS))
     assert over_the_agent(sound, 480, 4) == [160, 160, 0, 320]
 
 
@@ -164,7 +178,7 @@ def test_once_the_ear_has_judged_the_pause_nobody_waits_for_more_of_it():
     sound.flush()
     start += 40 * FRAME
     assert silence(sound, start, 7) == [160] * 7
-    sound.pause_is_judged()
+    sound.on_pause_judged()
     assert silence(sound, start + 7 * FRAME, 10) == [0] * 9 + [1600]
 
 
@@ -243,7 +257,7 @@ def test_flushing_gives_what_is_held_once():
     sound.hear(CallerAudio(start, SILENCE, concealed_samples=40), is_agent_speaking=False)
     held = sound.flush()
     assert held is not None
-    assert held.request.audio.concealed_samples == 40
+    assert audio_message(held).audio.concealed_samples == 40
     assert sound.flush() is None
 
 
@@ -266,25 +280,23 @@ def test_no_more_than_the_last_seconds_are_kept():
 
 def test_idle_time_keeps_its_reason():
     sound = CallerSound(TELEPHONE)
-    stretch = sound.idle(MediaIdle(0, 800, IdleReason.HOLD))
-    assert stretch.request.media_idle.reason == stt_pb2.MediaIdle.REASON_HOLD
+    stretch = sound.on_idle(MediaIdle(0, 800, IdleReason.HOLD))
+    assert audio_message(stretch).media_idle.reason == stt_pb2.MediaIdle.REASON_HOLD
     assert stretch.sound_samples == 0
 
 
 @pytest.mark.parametrize("encoding", list(Encoding))
 def test_loudness_is_followed_in_every_encoding(encoding: Encoding):
     audio_format = AudioFormat(encoding, 8000)
-    loudness = Loudness(audio_format)
+    track, policy = Track(audio_format), ChunkPolicy(8000)
 
-    def change(amplitude: int) -> tuple[bool, bool]:
-        loudness.hear(voice(amplitude, audio_format))
-        return loudness.has_risen, loudness.has_fallen
+    def urgency(amplitude: int, at: int) -> Urgency:
+        (frame,) = track.add_received(CallerAudio(at * FRAME, voice(amplitude, audio_format)))
+        return policy.observe(frame, is_voice_heard=False, is_agent_speaking=False)
 
-    assert not any(any(change(500)) for _ in range(20))
-    assert change(4000) == (True, False)
-    for _ in range(20):
-        change(4000)
-    assert change(4000) == (False, False)
-    assert change(2000) == (False, False)
-    assert change(0) == (False, True)
-    assert loudness.is_quiet
+    assert [urgency(500, at) for at in range(20)][6:] == [Urgency.SOON] * 14
+    assert urgency(4000, 20) is Urgency.AT_ONCE
+    assert [urgency(4000, at) for at in range(21, 41)][-1] is Urgency.SOON
+    assert urgency(2000, 41) is Urgency.SOON
+    assert urgency(0, 42) is Urgency.AT_ONCE
+    assert [urgency(0, at) for at in range(43, 83)][-1] is Urgency.QUIET

@@ -4,38 +4,39 @@ import numpy as np
 import pytest
 
 from services.audio.pcm import TELEPHONE, encode
-from services.call_gateway.conversation.heard_sound import HeardSound
+from services.call_gateway.line import CallerAudio
+from services.call_gateway.sound.track import Track
 
 FRAME = 160
 RATE = 8000
 END = 12_000  # of the voice: a second and a half
 
 
-def heard(*, noise: float = 0.0, without: int | None = None) -> HeardSound:
+def heard(*, noise: float = 0.0, without: int | None = None) -> Track:
     """A voice that swells up and down, then a second of what is left; `without`: that frame never came."""
     chance = np.random.default_rng(1)
     at = np.arange(2 * RATE + 4000)
     sound = 8000 * np.sin(at) * (0.6 + 0.4 * np.sin(at / 700)) * (at < END) + noise * chance.standard_normal(len(at))
-    memory = HeardSound(TELEPHONE)
+    track = Track(TELEPHONE)
     for index, start in enumerate(range(0, len(sound), FRAME)):
         if index != without:
-            memory.keep(start, encode(TELEPHONE, sound[start : start + FRAME].astype(np.int16)))
-    return memory
+            track.add_received(CallerAudio(start, encode(TELEPHONE, sound[start : start + FRAME].astype(np.int16))))
+    return track
 
 
 @pytest.mark.parametrize("noise", [0.0, 30.0, 300.0])
 def test_the_end_of_a_voice_is_found_to_within_5_ms_in_what_the_ear_took_for_it(noise: float):
-    assert abs(heard(noise=noise).voice_end(END + 500) - END) <= 40
+    assert abs(heard(noise=noise).speech_end(END + 500) - END) <= 40
 
 
 def test_an_ear_that_is_right_is_believed():
-    assert abs(heard().voice_end(END) - END) <= 40
+    assert abs(heard().speech_end(END) - END) <= 40
 
 
 def test_without_the_sound_the_ear_is_believed():
-    assert HeardSound(TELEPHONE).voice_end(END) == END
-    assert heard(without=80).voice_end(END + 500) == END + 500
+    assert Track(TELEPHONE).speech_end(END) == END
+    assert heard(without=80).speech_end(END + 500) == END + 500
 
 
 def test_what_was_noise_all_along_has_the_end_the_ear_says():
-    assert heard(noise=6000.0).voice_end(END + 500) > END
+    assert heard(noise=6000.0).speech_end(END + 500) > END

@@ -1,0 +1,254 @@
+"""What one call is at this moment: the time, the floor, what is playing, the reply, the user's turn, the history."""
+
+from collections import Counter
+from dataclasses import dataclass
+from enum import Enum
+
+from services.audio.pcm import AudioFormat
+from services.call_gateway.conversation.commands import Command, HangUp, ReopenStage, SendOn
+from services.call_gateway.conversation.endpointing import Endpointing
+from services.call_gateway.conversation.events import (
+    Action,
+    ActionAsked,
+    ActionEnded,
+    Event,
+    ExpectedKind,
+    HangUpCall,
+    InputExpected,
+    PressKeys,
+    PromptKind,
+    Stage,
+    SwitchLanguage,
+    TransferCall,
+)
+from services.call_gateway.conversation.floor import Floor, FloorTable
+from services.call_gateway.conversation.media_clock import MediaClock
+from services.call_gateway.conversation.playout import Playout
+from services.call_gateway.conversation.profile import ALL_ACTS, AgentProfile
+from services.call_gateway.conversation.prompts import PromptBook
+from services.call_gateway.conversation.record import History
+from services.call_gateway.conversation.reply import Reply, Speculation
+from services.call_gateway.conversation.settings import ConversationSettings
+from services.call_gateway.conversation.user_turn import Overlap, UserTurn
+from services.call_gateway.conversation.voice import Voice
+from services.call_gateway.line import EndCause
+
+_KINDS: dict[type[Action], str] = {
+    HangUpCall: "hang_up",
+    TransferCall: "transfer",
+    PressKeys: "send_dtmf",
+    SwitchLanguage: "switch_language",
+}
+
+
+class CallClock(MediaClock):
+    """The time of one call, in seconds: by the wall, without holds, and without holds and pauses. And its media clock.
+
+    A deadline is kept on the reading that stands still while the caller cannot act, so that none is ever shifted.
+    """
+
+    def __init__(self, sample_rate_hertz: int) -> None:
+        super().__init__(sample_rate_hertz)
+        self.wall = 0.0  # monotonic
+        self.now = 0.0  # stands still on hold
+        self.waiting = 0.0  # stands still on hold, and while the caller makes a sound over the agent
+        self._floor = Floor.LISTENING
+        self._held_s = 0.0  # in all
+        self._stopped_s = 0.0  # the same, with pauses
+
+    def set(self, wall: float) -> None:
+        """Let time go on to `wall`."""
+        passed, self.wall = wall - self.wall, wall
+        if self._floor is Floor.HELD:
+            self._held_s += passed
+        if self._floor in (Floor.HELD, Floor.PAUSED):
+            self._stopped_s += passed
+        self.now, self.waiting = wall - self._held_s, wall - self._stopped_s
+
+    def follow(self, floor: Floor) -> None:
+        """The floor has changed."""
+        self._floor = floor
+
+    def wall_of(self, deadline: float) -> float:
+        """When the wall will show what `now` is to reach; the call is not on hold."""
+        return deadline + self._held_s
+
+    def wall_of_waiting(self, deadline: float) -> float:
+        """When the wall will show what `waiting` is to reach; nothing is on hold or paused."""
+        return deadline + self._stopped_s
+
+
+class StagePhase(Enum):
+    """What the stream to a stage is."""
+
+    OPEN = "open"
+    REOPENING = "reopening"  # a fresh one is being opened
+    LOST = "lost"  # a fresh one will be opened later
+
+
+@dataclass(slots=True)
+class StageStream:
+    """The stream to one stage. Without an incident the stage has done its work since it last failed."""
+
+    phase: StagePhase = StagePhase.OPEN
+    has_incident: bool = False
+    tries: int = 0  # streams opened in this incident
+    due_at: float | None = None  # when the next is opened, by the wall; None: one is open or being opened
+
+    def end_incident(self) -> None:
+        """The stage works again."""
+        self.has_incident, self.tries, self.due_at = False, 0, None
+
+
+@dataclass(slots=True)
+class Closing:
+    """How the call ends."""
+
+    cause: EndCause
+    why: HangUp | SendOn  # the last command
+    prompt: PromptKind | None = None  # the last words
+    is_after_word: bool = False  # the word being spoken is the last
+    deadline: float = 0.0  # by the wall: for the last words, then for the tail behind them
+    is_all_heard: bool = False
+
+
+class Call:
+    """One call's facts. It decides nothing."""
+
+    def __init__(
+        self, settings: ConversationSettings, language_code: str, *, audio_format: AudioFormat, prompts: PromptBook
+    ) -> None:
+        self.settings = settings
+        self.audio_format = audio_format
+        self.prompts = prompts
+        self.has_fallback = False  # somebody else takes a caller whose call cannot go on
+        self.clock = CallClock(audio_format.sample_rate_hertz)
+        self.table = FloorTable()
+        self.playout = Playout(audio_format, frame_ms=settings.frame_ms)
+        self.history = History(settings.history_turns)
+        self.user_turn = UserTurn(Endpointing(settings, self.clock))
+        self.overlap: Overlap | None = None  # there while the floor is PAUSED
+        self.closing: Closing | None = None  # there while the floor is CLOSING
+        self.reply: Reply | None = None  # the committed one
+        self.speculation = Speculation()
+        self.prompt_voices: list[Voice] = []  # the gateway's own words, being said or about to be
+        self.expected = InputExpected(0, ExpectedKind.OPEN)  # from the caller
+        self.actions: dict[str, ActionAsked] = {}  # on the call, being done, by id
+        self.outcome: tuple[ActionAsked, ActionEnded] | None = None  # of an action, which the caller was not told
+        self.stages = {stage: StageStream() for stage in Stage}  # the first opening is the session's own business
+        self.language_code = language_code  # BCP-47, spoken now
+        self.spoken: tuple[str, ...] = ()  # BCP-47 tags of the agent's languages; empty: not known
+        self.acts = ALL_ACTS  # what the agent may do to the call; its profile comes before anything it asks for
+        self.answered_at: float | None = None  # when media began to flow, by the wall
+        self.is_over = False
+        self.turn_id = 0  # the last one begun
+        self.counters: Counter[str] = Counter()
+        self._commands: list[Command] = []
+
+    @property
+    def floor(self) -> Floor:
+        """Who has the floor; only the table changes it."""
+        return self.table.floor
+
+    @property
+    def resting_floor(self) -> Floor:
+        """The floor, or the one that a pause or a hold leads back to."""
+        return self.table.covered if self.table.floor in (Floor.PAUSED, Floor.HELD) else self.table.floor
+
+    @property
+    def is_gateway_speaking(self) -> bool:
+        """A prompt is being said, or about to be."""
+        return bool(self.prompt_voices)
+
+    def is_open(self, stage: Stage) -> bool:
+        """Return whether the stage can be spoken to."""
+        return self.stages[stage].phase is StagePhase.OPEN
+
+    def adopt(self, profile: AgentProfile) -> None:
+        """Who the agent is has become known."""
+        self.settings = self.settings.adapted(profile)
+        self.user_turn.evidence.settings = self.settings
+        self.spoken = profile.language_codes
+        self.acts = profile.acts
+        if not self.language_code and profile.language_codes:
+            self.language_code = profile.language_codes[0]
+
+    def speaks(self, language_code: str) -> bool:
+        """Return whether the agent has the language, in whichever country's form."""
+        primary = language_code.partition("-")[0].lower()
+        return not self.spoken or any(code.partition("-")[0].lower() == primary for code in self.spoken)
+
+    def allows(self, action: Action) -> bool:
+        """Return whether the agent's file allows the kind of act."""
+        return _KINDS[type(action)] in self.acts
+
+    def find_reply(self, turn_id: int) -> Reply | None:
+        """The live reply of that id, committed or speculative."""
+        for reply in (self.reply, self.speculation.reply):
+            if reply is not None and reply.turn_id == turn_id:
+                return reply
+        return None
+
+    def new_turn_id(self) -> int:
+        """Ids rise by one: of replies, of speculative ones and of the gateway's own words alike."""
+        self.turn_id += 1
+        return self.turn_id
+
+    def new_voice(self, turn_id: int) -> Voice:
+        """Speech of that turn, still empty."""
+        return Voice(turn_id, self.audio_format, max_held_ms=self.settings.max_held_audio_ms)
+
+    def command(self, *commands: Command) -> None:
+        """Have these carried out, in order."""
+        self._commands.extend(commands)
+
+    @property
+    def has_commands(self) -> bool:
+        """Something is to be done."""
+        return bool(self._commands)
+
+    def take_commands(self) -> list[Command]:
+        """Everything since the last time."""
+        commands, self._commands = self._commands, []
+        return commands
+
+    def refuse(self, event: Event) -> None:
+        """Count an event that came too late, twice or out of place, and was not acted on."""
+        self.counters[f"late_{type(event).__name__}"] += 1
+
+
+def reopen(call: Call, stage: Stage) -> None:
+    """Give a stage's stream up for a fresh one: the first time at once, then after pauses that grow. Does nothing when
+    that is due already.
+    """
+    stream = call.stages[stage]
+    stream.has_incident = True
+    if stream.phase is StagePhase.OPEN:
+        stream.phase = StagePhase.LOST
+    if stream.due_at is not None:
+        return
+    if stream.tries:
+        reopen_later(call, stage)
+    else:
+        open_stream(call, stage)
+
+
+def reopen_later(call: Call, stage: Stage) -> None:
+    """The stage could not be reached: try after a pause, twice as long each time."""
+    stream, settings = call.stages[stage], call.settings
+    stream.has_incident = True
+    if stream.due_at is None:
+        doubled = settings.reopen_pause_ms << min(max(stream.tries - 1, 0), 8)
+        stream.due_at = call.clock.wall + min(doubled, settings.longest_reopen_pause_ms) / 1000
+    if stream.phase is not StagePhase.OPEN:
+        stream.phase = StagePhase.LOST
+
+
+def open_stream(call: Call, stage: Stage) -> None:
+    """Open a fresh stream now."""
+    stream = call.stages[stage]
+    stream.tries += 1
+    stream.due_at = None
+    if stream.phase is not StagePhase.OPEN:
+        stream.phase = StagePhase.REOPENING
+    call.command(ReopenStage(stage))

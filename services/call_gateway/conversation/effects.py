@@ -1,0 +1,347 @@
+"""What each move does. Every function here is the effect of one or more rows of the table in `floor.py`."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from services.call_gateway.conversation.actions import do_action
+from services.call_gateway.conversation.call import Call, Closing, reopen
+from services.call_gateway.conversation.commands import (
+    CallerSaid,
+    DiscardSent,
+    DiscardUtterance,
+    EndUtterance,
+    TurnInput,
+)
+from services.call_gateway.conversation.ending import abandon_user_turn, begin_next_turn, watch_closing
+from services.call_gateway.conversation.endpointing import TurnEnd
+from services.call_gateway.conversation.events import PromptKind, Stage
+from services.call_gateway.conversation.floor import Decision, Effect, Move
+from services.call_gateway.conversation.record import TurnNotes
+from services.call_gateway.conversation.reply import Advice
+from services.call_gateway.conversation.replying import (
+    ask,
+    ask_ahead,
+    begin_speech_again,
+    begin_text_again,
+    commit,
+    drop_speculation,
+    finish_reply,
+    give_up_reply,
+    heard_text,
+    say,
+    stop_making,
+    stop_prompts,
+)
+from services.call_gateway.conversation.user_turn import EndedTurn, Overlap, TakenTurn, Verdict
+from services.call_gateway.line import EndCause
+from services.language.words import joined, normalise, word_ends
+
+Decisions = Iterator[Decision]
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Words at a pause of the caller's (PAUSE_HEARD)."""
+
+    text: str
+    start_sample: int
+    end_sample: int
+
+
+@dataclass(frozen=True, slots=True)
+class NextTurn:
+    """What the agent is to be asked (REPLY_DUE)."""
+
+    input: TurnInput
+    notes: TurnNotes
+
+
+@dataclass(frozen=True, slots=True)
+class LateWords:
+    """Words of a turn that was given up (LATE_WORDS)."""
+
+    turn: EndedTurn
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class NobodySpoke:
+    """The words were a recording's (NOTHING_SAID)."""
+
+    is_doubtful: bool  # ask whether a person is there
+
+
+@dataclass(frozen=True, slots=True)
+class Interruption:
+    """Why the agent is stopped (CALLER_INTERRUPTED)."""
+
+    verdict: Verdict
+    is_by_keys: bool = False  # keys are the next turn: nothing that was said goes on
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Why there will be no reply (REPLY_LOST)."""
+
+    reason: str
+    prompt: PromptKind | None  # that tells the caller
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """A better text of the turn that is being answered (TEXT_REVISED)."""
+
+    text: str
+
+
+# -- the caller's turn -------------------------------------------------------------------------------------------------
+
+
+def _speculate(call: Call, pause: Pause) -> Decisions:
+    turn = call.user_turn
+    if not turn.evidence.is_sounding:  # else they go on already
+        whole = joined(turn.prefix, pause.text)
+        speech_ms = (pause.end_sample - pause.start_sample) * 1000 / call.clock.sample_rate_hertz
+        can_make = call.is_open(Stage.NLU) and call.is_open(Stage.TTS)
+        advice = call.speculation.advice(whole, call.settings, speech_ms=speech_ms, can_make=can_make)
+        if advice in (Advice.REPLACE, Advice.DROP):
+            drop_speculation(call)
+        if advice in (Advice.REPLACE, Advice.MAKE):
+            notes = TurnNotes(user_text=whole, text_timing=turn.text_timing, trace=turn.trace)
+            reply = ask_ahead(call, turn.said(whole), notes, continues_turn_id=turn.continues_turn_id)
+            call.speculation.make(reply, whole)
+    yield from ()
+
+
+def _drop_speculation(call: Call, _detail: None) -> Decisions:
+    drop_speculation(call)
+    yield from ()
+
+
+def _await_words(call: Call, end: TurnEnd) -> Decisions:
+    turn, settings, clock = call.user_turn, call.settings, call.clock
+    after_sample = turn.evidence.ended_sample
+    utterance = turn.evidence.end(end.end_sample)
+    speech_end = end.end_sample if utterance.speech_end_sample is None else utterance.speech_end_sample
+    detector_lag_ms = (end.end_sample - speech_end) * 1000 // clock.sample_rate_hertz
+    is_covered = speech_end - utterance.covered_sample <= clock.samples(settings.text_margin_ms)
+    is_whole = bool(utterance.draft_text) and is_covered
+    limit_ms = settings.settle_limit_ms if is_whole else settings.settle_hard_limit_ms
+    turn.ended = EndedTurn(
+        end.end_sample,
+        after_sample,
+        after_sample if utterance.began_sample is None else utterance.began_sample,
+        utterance.draft_text or utterance.text,
+        TurnNotes(
+            end_reason=end.reason,
+            speech_end_sample=speech_end,
+            spoke_last_at=clock.wall_time(speech_end),
+            draft_pause_ms=settings.draft_pause_ms + detector_lag_ms,
+        ),
+        clock.now + limit_ms / 1000,
+        is_whole=is_whole,
+    )
+    if is_whole and call.speculation.answers(joined(turn.prefix, turn.ended.best_text)):
+        turn.ended.settled_text = (
+            turn.ended.best_text
+        )  # it need not come back: a text of other meaning revises the turn
+    turn.awaited_end = end.end_sample
+    call.command(EndUtterance(end.end_sample))
+    yield from ()
+
+
+def _take_turn(call: Call, _detail: None) -> Decisions:
+    turn = call.user_turn
+    ended, turn.ended = turn.ended, None
+    if ended is None or ended.settled_text is None:
+        return
+    whole, notes = joined(turn.prefix, ended.settled_text), ended.notes
+    notes.user_text, notes.text_timing, notes.trace = whole, turn.text_timing, turn.trace
+    reply = commit(call, notes) if call.speculation.answers(whole) else None
+    if reply is None:
+        drop_speculation(call)
+        reply = ask(call, turn.said(whole), notes, continues_turn_id=turn.continues_turn_id)
+    notes.drafts_made, notes.drafts_dropped = call.speculation.made, call.speculation.dropped
+    taken = TakenTurn(reply.turn_id, ended.end_sample, turn.utterance_id, ended.settled_text, turn.prefix)
+    turn.taken.append(taken)
+    begin_next_turn(call)
+    yield from ()
+
+
+def _take_late_words(call: Call, late: LateWords) -> Decisions:
+    stop_prompts(call)
+    call.user_turn.ended = late.turn
+    late.turn.settled_text = late.text
+    yield from ()
+
+
+def _forget_turn(call: Call, nobody: NobodySpoke | None) -> Decisions:
+    call.user_turn.ended = None
+    drop_speculation(call)
+    if call.reply is not None:
+        give_up_reply(call, "interrupted", Move.NOTHING_SAID.value)
+    if nobody is None:
+        call.speculation.begin_turn()
+    else:
+        begin_next_turn(call)
+        if nobody.is_doubtful:
+            say(call, PromptKind.STILL_THERE)
+    yield from ()
+
+
+# -- the caller over the agent -----------------------------------------------------------------------------------------
+
+
+def _pause_playout(call: Call, _detail: None) -> Decisions:
+    began = call.user_turn.evidence.utterance.began_sample
+    call.overlap = Overlap(call.clock.sample if began is None else began, call.clock.now)
+    if call.playout.discard_sent():
+        call.command(DiscardSent())
+    yield from ()
+
+
+def _resume_playout(call: Call, verdict: Verdict) -> Decisions:
+    overlap, call.overlap = call.overlap, None
+    evidence = call.user_turn.evidence
+    call.counters[f"resumed_{verdict.value}"] += 1
+    stopped = evidence.utterance.stopped_sample
+    to_sample = call.clock.sample if stopped is None else stopped
+    forget_sound(call, to_sample if overlap is None else overlap.began_sample, to_sample)
+    if call.user_turn.ended is None:
+        drop_speculation(call)
+    if (voice := call.playout.current) is not None:
+        voice.rewind(voice.word_start(voice.position))
+    if call.reply is not None:
+        call.reply.notes.stop_reason = verdict.value
+    yield from ()
+
+
+def forget_sound(call: Call, from_sample: int, to_sample: int) -> None:
+    """That stretch was no speech. Should it go on, the STT stage says so at once."""
+    call.user_turn.evidence.forget(to_sample)
+    call.command(DiscardUtterance(from_sample, to_sample))
+
+
+def _cancel_reply(call: Call, interruption: Interruption) -> Decisions:
+    verdict, turn, overlap = interruption.verdict, call.user_turn, call.overlap
+    call.overlap = None
+    if interruption.is_by_keys:
+        give_up_reply(call, "interrupted", verdict.value)
+        return
+    call.counters[f"stopped_{verdict.value}"] += 1
+    reply, ended = call.reply, turn.ended
+    if ended is not None:
+        text = ended.best_text if ended.settled_text is None else ended.settled_text
+        turn.reopen(ended, has_text=bool(normalise(text)))
+        drop_speculation(call)
+        stop_prompts(call)
+    elif reply is not None and _was_taken_too_early(call, overlap):
+        turn.go_on_from(reply.user_text, reply.turn_id)
+        drop_speculation(call)
+        give_up_reply(call, "continued", verdict.value)
+    else:
+        give_up_reply(call, "interrupted", verdict.value)
+    utterance = turn.evidence.utterance
+    if utterance.draft_text and utterance.began_sample is not None:
+        pause = Pause(utterance.draft_text, utterance.began_sample, utterance.covered_sample)
+        yield Decision(Move.PAUSE_HEARD, pause)
+
+
+def _was_taken_too_early(call: Call, overlap: Overlap | None) -> bool:
+    """Nothing was heard of the reply yet, or one word at most and the caller went on at once."""
+    reply = call.reply
+    if reply is None or not reply.is_to_speech or len(word_ends(heard_text(call, reply))) > 1:
+        return False
+    if reply.notes.first_frame_at is None:
+        return True
+    began = call.clock.wall if overlap is None else call.clock.wall_time(overlap.began_sample)
+    return began - reply.notes.first_frame_at <= call.settings.recovery_window_ms / 1000
+
+
+# -- the reply ---------------------------------------------------------------------------------------------------------
+
+
+def _ask_agent(call: Call, turn: NextTurn) -> Decisions:
+    ask(call, turn.input, turn.notes)
+    yield from ()
+
+
+def _ask_again(call: Call, revision: Revision) -> Decisions:
+    old = call.reply
+    if old is None:
+        return
+    notes = TurnNotes(
+        user_text=revision.text,
+        end_reason="corrected",
+        speech_end_sample=old.notes.speech_end_sample,
+        spoke_last_at=old.notes.spoke_last_at,
+    )
+    give_up_reply(call, "continued", "corrected")
+    ask(call, CallerSaid(revision.text), notes, continues_turn_id=old.turn_id)
+    yield from ()
+
+
+def _finish_reply(call: Call, _detail: None) -> Decisions:
+    for asked in finish_reply(call, "completed"):
+        yield from do_action(call, asked)
+
+
+def _abandon_reply(call: Call, loss: Loss) -> Decisions:
+    give_up_reply(call, "failed", loss.reason.lower())
+    if loss.prompt is not None:
+        say(call, loss.prompt)
+    yield from ()
+
+
+def _retry_reply(call: Call, stage: Stage) -> Decisions:
+    reply = call.reply
+    if reply is None:
+        return
+    reply.retries += 1
+    reopen(call, stage)
+    if stage is Stage.TTS:
+        begin_speech_again(call, reply)
+    elif begin_text_again(call, reply):
+        reopen(call, Stage.TTS)
+    reply.waits_since = call.clock.waiting
+    yield from ()
+
+
+# -- the end -----------------------------------------------------------------------------------------------------------
+
+
+def _close(call: Call, closing: Closing) -> Decisions:
+    call.closing = closing
+    closing.deadline = call.clock.wall + call.settings.closing_limit_ms / 1000
+    abandon_user_turn(call)
+    voice = call.playout.current
+    if closing.is_after_word and voice is not None:
+        stop_making(call)
+        voice.cut(voice.word_end(voice.position))
+        return
+    give_up_reply(call, "failed" if closing.cause is EndCause.FAILURE else "interrupted", closing.cause.value)
+    if closing.prompt is not None:
+        say(call, closing.prompt)
+    watch_closing(call)
+    yield from ()
+
+
+EFFECTS: Final[dict[Effect, Callable[[Call, Any], Decisions]]] = {
+    Effect.NOTHING: lambda _call, _detail: iter(()),
+    Effect.SPECULATE: _speculate,
+    Effect.DROP_SPECULATION: _drop_speculation,
+    Effect.AWAIT_WORDS: _await_words,
+    Effect.TAKE_TURN: _take_turn,
+    Effect.TAKE_LATE_WORDS: _take_late_words,
+    Effect.FORGET_TURN: _forget_turn,
+    Effect.PAUSE_PLAYOUT: _pause_playout,
+    Effect.RESUME_PLAYOUT: _resume_playout,
+    Effect.CANCEL_REPLY: _cancel_reply,
+    Effect.ASK_AGENT: _ask_agent,
+    Effect.ASK_AGAIN: _ask_again,
+    Effect.FINISH_REPLY: _finish_reply,
+    Effect.ABANDON_REPLY: _abandon_reply,
+    Effect.RETRY_REPLY: _retry_reply,
+    Effect.CLOSE: _close,
+}

@@ -1,0 +1,186 @@
+"""The table of the conversation: who has the floor, every move that changes that, and what each move does.
+
+Policies decide on a move; the conversation looks it up here, changes the floor and carries out the effect. A move that
+has no row where the conversation stands is counted, and does nothing at all.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Final
+
+
+class Floor(Enum):
+    """Whose turn it is to make a sound."""
+
+    LISTENING = "listening"  # the caller may speak
+    HELD = "held"  # the call is on hold: neither side
+    THINKING = "thinking"  # the caller's turn is over, the reply is being made
+    SPEAKING = "speaking"  # the agent or the gateway speaks
+    PAUSED = "paused"  # the caller made a sound: is it an interruption?
+    CLOSING = "closing"  # the last words are being heard
+
+
+class Move(Enum):
+    """What changes the floor, or what is done where the floor stays. The values name the cause in logs and metrics."""
+
+    PAUSE_HEARD = "pause_heard"  # words of a turn that may not be over
+    TURN_ENDED = "turn_ended"  # the caller has finished; the words of the turn may still be awaited
+    REPLY_DUE = "reply_due"  # there is something to say without words of the caller: a greeting, keys, an outcome
+    WORDS_KNOWN = "words_known"  # the words of the ended turn are settled, or will not become better
+    LATE_WORDS = "late_words"  # words that were given up came after all
+    NOTHING_SAID = "nothing_said"  # the ended turn had no words, or no person had said them
+    REPLY_BEGAN = "answer_began"  # the first frame of the agent or the gateway goes out
+    REPLY_HEARD = "answer_done"  # the reply was heard to its end
+    PROMPT_HEARD = "prompt_heard"  # the gateway's own words were heard to their end
+    REPLY_LOST = "reply_lost"  # the reply cannot be made, nor be tried again
+    REPLY_BROKEN = "answer_broken"  # a stage failed in mid-reply: it is made again
+    TEXT_REVISED = "text_revised"  # a better text of the turn that is being answered has another meaning
+    CALLER_SPOKE = "caller_sounded"
+    FALSE_ALARM = "false_alarm"  # a cough, a backchannel, the agent's own echo
+    CALLER_INTERRUPTED = "caller_insisted"
+    PUT_ON_HOLD = "put_on_hold"
+    TAKEN_BACK = "taken_back"
+    CLOSED = "closed"  # nothing but the last words from here on
+
+    @property
+    def cause(self) -> str:
+        """The name in logs and metrics."""
+        return _CAUSES.get(self, self).value
+
+
+_CAUSES: Final = {
+    Move.REPLY_DUE: Move.TURN_ENDED,
+    Move.LATE_WORDS: Move.TURN_ENDED,
+    Move.PROMPT_HEARD: Move.REPLY_HEARD,
+    Move.REPLY_LOST: Move.REPLY_HEARD,
+}
+
+
+class Effect(Enum):
+    """What a move does. `effects.py` has a function for each."""
+
+    NOTHING = "nothing"
+    SPECULATE = "speculate"  # have the words answered ahead, if that is worth it
+    AWAIT_WORDS = "await_words"  # end the utterance, and wait for the words of it
+    ASK_AGENT = "ask_agent"  # begin a turn of the agent
+    TAKE_TURN = "take_turn"  # commit the speculative reply if it answers the words, else ask the agent
+    TAKE_LATE_WORDS = "take_late_words"
+    FORGET_TURN = "forget_turn"  # the turn was none: whatever was made for it is void
+    PAUSE_PLAYOUT = "pause_playout"
+    RESUME_PLAYOUT = "resume_playout"  # from the start of the word that was broken off
+    CANCEL_REPLY = "cancel_reply"  # the caller's words are the next turn, or the rest of the last one
+    FINISH_REPLY = "finish_reply"  # report it, and do what had to wait for it
+    ABANDON_REPLY = "abandon_reply"  # and say why
+    RETRY_REPLY = "retry_reply"
+    ASK_AGAIN = "ask_again"  # with the better text, as a turn that continues the one it cancels
+    DROP_SPECULATION = "drop_speculation"  # it answers less than the caller will have said
+    CLOSE = "close"  # break off what is being said, and say the last words
+
+
+class Covered(Enum):
+    """Where PAUSED and HELD lead back to."""
+
+    FLOOR = "the floor that was covered"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One row: where a move leads, and what it does."""
+
+    after: Floor | Covered
+    effect: Effect
+
+
+RULES: Final[Mapping[tuple[Floor, Move], Rule]] = {
+    # The caller may speak.
+    (Floor.LISTENING, Move.PAUSE_HEARD): Rule(Floor.LISTENING, Effect.SPECULATE),
+    (Floor.LISTENING, Move.TURN_ENDED): Rule(Floor.THINKING, Effect.AWAIT_WORDS),
+    (Floor.LISTENING, Move.REPLY_DUE): Rule(Floor.THINKING, Effect.ASK_AGENT),
+    (Floor.LISTENING, Move.LATE_WORDS): Rule(Floor.THINKING, Effect.TAKE_LATE_WORDS),
+    (Floor.LISTENING, Move.REPLY_BEGAN): Rule(Floor.SPEAKING, Effect.NOTHING),  # the gateway speaks by itself
+    (Floor.LISTENING, Move.CALLER_SPOKE): Rule(Floor.LISTENING, Effect.DROP_SPECULATION),
+    (Floor.LISTENING, Move.PUT_ON_HOLD): Rule(Floor.HELD, Effect.NOTHING),
+    (Floor.LISTENING, Move.CLOSED): Rule(Floor.CLOSING, Effect.CLOSE),
+    # The words of the turn are awaited, then the reply is being made.
+    (Floor.THINKING, Move.WORDS_KNOWN): Rule(Floor.THINKING, Effect.TAKE_TURN),
+    (Floor.THINKING, Move.NOTHING_SAID): Rule(Floor.LISTENING, Effect.FORGET_TURN),
+    (Floor.THINKING, Move.TEXT_REVISED): Rule(Floor.THINKING, Effect.ASK_AGAIN),
+    (Floor.THINKING, Move.REPLY_BROKEN): Rule(Floor.THINKING, Effect.RETRY_REPLY),
+    (Floor.THINKING, Move.REPLY_BEGAN): Rule(Floor.SPEAKING, Effect.NOTHING),
+    (Floor.THINKING, Move.REPLY_HEARD): Rule(Floor.LISTENING, Effect.FINISH_REPLY),  # it had no words
+    (Floor.THINKING, Move.REPLY_LOST): Rule(Floor.LISTENING, Effect.ABANDON_REPLY),
+    (Floor.THINKING, Move.CALLER_SPOKE): Rule(Floor.PAUSED, Effect.PAUSE_PLAYOUT),
+    (Floor.THINKING, Move.CALLER_INTERRUPTED): Rule(Floor.LISTENING, Effect.CANCEL_REPLY),
+    (Floor.THINKING, Move.PUT_ON_HOLD): Rule(Floor.HELD, Effect.NOTHING),
+    (Floor.THINKING, Move.CLOSED): Rule(Floor.CLOSING, Effect.CLOSE),
+    # The agent speaks, or the gateway does.
+    (Floor.SPEAKING, Move.REPLY_HEARD): Rule(Floor.LISTENING, Effect.FINISH_REPLY),
+    (Floor.SPEAKING, Move.NOTHING_SAID): Rule(Floor.LISTENING, Effect.FORGET_TURN),  # the words were withdrawn
+    (Floor.SPEAKING, Move.PROMPT_HEARD): Rule(Floor.LISTENING, Effect.NOTHING),
+    (Floor.SPEAKING, Move.REPLY_LOST): Rule(Floor.LISTENING, Effect.ABANDON_REPLY),
+    (Floor.SPEAKING, Move.REPLY_BROKEN): Rule(Floor.THINKING, Effect.RETRY_REPLY),
+    (Floor.SPEAKING, Move.TEXT_REVISED): Rule(Floor.THINKING, Effect.ASK_AGAIN),
+    (Floor.SPEAKING, Move.LATE_WORDS): Rule(Floor.THINKING, Effect.TAKE_LATE_WORDS),
+    (Floor.SPEAKING, Move.CALLER_SPOKE): Rule(Floor.PAUSED, Effect.PAUSE_PLAYOUT),
+    (Floor.SPEAKING, Move.CALLER_INTERRUPTED): Rule(Floor.LISTENING, Effect.CANCEL_REPLY),
+    (Floor.SPEAKING, Move.PUT_ON_HOLD): Rule(Floor.HELD, Effect.NOTHING),
+    (Floor.SPEAKING, Move.CLOSED): Rule(Floor.CLOSING, Effect.CLOSE),
+    # The caller makes a sound over the agent, and nothing is played.
+    (Floor.PAUSED, Move.PAUSE_HEARD): Rule(Floor.PAUSED, Effect.SPECULATE),
+    (Floor.PAUSED, Move.FALSE_ALARM): Rule(Covered.FLOOR, Effect.RESUME_PLAYOUT),
+    (Floor.PAUSED, Move.CALLER_INTERRUPTED): Rule(Floor.LISTENING, Effect.CANCEL_REPLY),
+    (Floor.PAUSED, Move.PUT_ON_HOLD): Rule(Floor.HELD, Effect.NOTHING),
+    (Floor.PAUSED, Move.CLOSED): Rule(Floor.CLOSING, Effect.CLOSE),
+    # The call is on hold, and nothing is played.
+    (Floor.HELD, Move.TAKEN_BACK): Rule(Covered.FLOOR, Effect.NOTHING),
+    (Floor.HELD, Move.CLOSED): Rule(Floor.CLOSING, Effect.CLOSE),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A move that a policy decides on, with what its effect must know."""
+
+    move: Move
+    detail: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A move was made. `before` and `after` are the same where the floor stays, or changed only beneath."""
+
+    before: Floor
+    after: Floor
+    effect: Effect
+
+
+class FloorTable:
+    """Holds the floor, and lets it change only as the rules say.
+
+    PAUSED and HELD cover the floor they came from. A move that is not theirs but has a row on the covered floor changes
+    what they lead back to: a reply that ends during a hold leaves the floor to the caller afterwards.
+    """
+
+    def __init__(self) -> None:
+        self.floor = Floor.LISTENING
+        self.covered = Floor.LISTENING  # meaningful under PAUSED and HELD
+
+    def move(self, move: Move) -> Moved | None:
+        """Make a move. None: there is no row for it here."""
+        before = self.floor
+        rule = RULES.get((before, move))
+        if rule is None:
+            return self._move_beneath(move)
+        after = self.covered if isinstance(rule.after, Covered) else rule.after
+        if after in (Floor.PAUSED, Floor.HELD) and before is not Floor.PAUSED:
+            self.covered = before
+        self.floor = after
+        return Moved(before, after, rule.effect)
+
+    def _move_beneath(self, move: Move) -> Moved | None:
+        rule = RULES.get((self.covered, move)) if self.floor in (Floor.PAUSED, Floor.HELD) else None
+        if rule is None or isinstance(rule.after, Covered) or rule.after in (Floor.PAUSED, Floor.HELD):
+            return None
+        self.covered = rule.after
+        return Moved(self.floor, self.floor, rule.effect)

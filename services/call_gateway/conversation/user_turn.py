@@ -1,0 +1,192 @@
+"""The caller's turn: what is known of it, from the first sound to the settled words."""
+
+from collections import deque
+from dataclasses import dataclass, field
+from enum import Enum
+
+from services.call_gateway.conversation.commands import CallerSaid
+from services.call_gateway.conversation.endpointing import Endpointing
+from services.call_gateway.conversation.events import TextStage, Timing, Trace, TranscriptHeard
+from services.call_gateway.conversation.record import TurnNotes
+from services.language.words import has_words, joined
+
+REMEMBERED_TURNS = 16
+
+
+class TurnPhase(Enum):
+    """How far the caller's turn is."""
+
+    SILENT = "silent"
+    SPEAKING = "speaking"  # an utterance is under way that no turn has taken yet
+    ENDED = "ended"  # the STT stage owes the words
+    SETTLED = "settled"  # the words are known; a sound of the caller may keep the turn from being taken
+
+
+class Wait(Enum):
+    """How the words of an ended turn are waited for."""
+
+    USUAL = "usual"
+    LATE = "late"  # the caller has been told to wait
+    ASKED_AGAIN = "asked_again"  # the caller has been asked to say it once more
+
+
+@dataclass(slots=True)
+class EndedTurn:
+    """A turn whose end is decided and whose words are awaited."""
+
+    end_sample: int
+    after_sample: int  # where the one before ended
+    began_sample: int  # where the speech began
+    best_text: str  # so far; it stands when the STT stage takes too long
+    notes: TurnNotes
+    deadline: float  # on CallClock.now
+    is_whole: bool  # the best text covers all that was said
+    wait: Wait = Wait.USUAL
+    settled_text: str | None = None
+
+    def owns(self, event: TranscriptHeard) -> bool:
+        """Return whether the text is about this turn's speech."""
+        return self.after_sample < event.end_sample <= self.end_sample
+
+
+@dataclass(frozen=True, slots=True)
+class TakenTurn:
+    """Which words made which turn."""
+
+    turn_id: int
+    end_sample: int
+    utterance_id: int | None
+    text: str  # of the utterance alone
+    prefix: str  # of the turn it continued
+
+    def owns(self, event: TranscriptHeard) -> bool:
+        """Return whether the text is about this turn's utterance."""
+        if event.stage is TextStage.SETTLED:
+            return event.end_sample == self.end_sample
+        return event.utterance_id == self.utterance_id
+
+
+@dataclass(slots=True)
+class UserTurn:
+    """The caller's turn under way, and which words made the last ones."""
+
+    evidence: Endpointing
+    ended: EndedTurn | None = None
+    unheard: EndedTurn | None = None  # the last one whose words never came, while they may still be taken
+    awaited_end: int | None = None  # of the utterance the STT stage still owes its one answer for
+    prefix: str = ""  # said before, of a turn that was taken too early
+    continues_turn_id: int = 0
+    utterance_id: int | None = None  # of the latest text
+    text_timing: Timing = field(default_factory=Timing)
+    trace: Trace = field(default_factory=Trace)
+    taken: deque[TakenTurn] = field(default_factory=lambda: deque(maxlen=REMEMBERED_TURNS))
+    _confidences: dict[int, float] = field(default_factory=dict)  # of the turn's texts, by utterance
+
+    @property
+    def phase(self) -> TurnPhase:
+        """How far the turn is. An ended turn comes before what is said meanwhile."""
+        if self.ended is not None:
+            return TurnPhase.ENDED if self.ended.settled_text is None else TurnPhase.SETTLED
+        return TurnPhase.SPEAKING if self.evidence.is_open else TurnPhase.SILENT
+
+    @property
+    def has_words(self) -> bool:
+        """Something in the utterance under way, or in the ended turn, was understood."""
+        return has_words(self.evidence.utterance.text) or (self.ended is not None and has_words(self.ended.best_text))
+
+    @property
+    def settled_sample(self) -> int:
+        """Everything before needs no listening to any more."""
+        return self.evidence.ended_sample if self.ended is None else self.ended.after_sample
+
+    def on_text(self, event: TranscriptHeard) -> None:
+        """Words of the turn, however firm."""
+        self.utterance_id = event.utterance_id
+        if event.stage is not TextStage.PARTIAL:
+            self.text_timing, self.trace = event.timing, event.trace
+            self._confidences.pop(event.utterance_id, None)
+            if event.text and event.confidence is not None:
+                self._confidences[event.utterance_id] = event.confidence
+
+    def said(self, whole_text: str) -> CallerSaid:
+        """The turn as the agent is asked it, with the confidence of the least sure utterance."""
+        return CallerSaid(whole_text, min(self._confidences.values(), default=None))
+
+    def go_on_from(self, user_text: str, turn_id: int) -> None:
+        """The caller goes on after their turn was taken: what they say next is the rest of it."""
+        self.prefix, self.continues_turn_id = user_text, turn_id
+
+    def reopen(self, ended: EndedTurn, *, has_text: bool) -> None:
+        """The caller goes on before their turn was taken: its words are simply not all."""
+        text = ended.best_text if ended.settled_text is None else ended.settled_text
+        self.ended = None
+        if not has_text:
+            self.unheard = ended  # its words go before the rest, should they still come
+        self.prefix = joined(self.prefix, text)
+
+    def begin_next(self) -> None:
+        """What comes next is a turn of its own."""
+        self.unheard = None
+        self.prefix, self.continues_turn_id = "", 0
+        self._confidences.clear()
+
+
+class Verdict(Enum):
+    """What a sound of the caller over the agent was. The values are the reasons in the turn record."""
+
+    SUSTAINED_SPEECH = "sustained_speech"
+    WORDS = "words"
+    KEY = "key"
+    BACKCHANNEL = "backchannel"
+    NO_WORDS = "no_words"
+    LOW_CONFIDENCE = "low_confidence"
+    TOO_FEW_WORDS = "too_few_words"
+    PAUSE_LIMIT = "pause_limit"
+    HOLD = "hold"
+    ECHO = "echo"
+
+    @property
+    def stops_agent(self) -> bool:
+        """It is an interruption."""
+        return self in (Verdict.SUSTAINED_SPEECH, Verdict.WORDS, Verdict.KEY)
+
+
+@dataclass(slots=True)
+class Overlap:
+    """A stretch of doubt: from the sound that paused the agent to the verdict on it."""
+
+    began_sample: int
+    paused_at: float  # on CallClock.now
+    echo_looks: int = 0  # how often it was compared with the agent's own voice since it began
+    _sounding_since: int | None = field(init=False)
+    _sounded: int = field(init=False, default=0)  # samples of speech in bursts that are over
+
+    def __post_init__(self) -> None:
+        self._sounding_since = self.began_sample
+
+    @property
+    def is_sounding(self) -> bool:
+        """The caller makes speech now."""
+        return self._sounding_since is not None
+
+    def on_speech_began(self, sample: int) -> None:
+        """Another burst."""
+        if self._sounding_since is None:
+            self._sounding_since = sample
+
+    def on_speech_stopped(self, sample: int) -> None:
+        """The burst is over."""
+        if self._sounding_since is not None:
+            self._sounded += max(0, sample - self._sounding_since)
+            self._sounding_since = None
+
+    def speech_samples(self, sample: int) -> int:
+        """How much speech there was in it up to that sample."""
+        going_on = 0 if self._sounding_since is None else max(0, sample - self._sounding_since)
+        return self._sounded + going_on
+
+    def deadline(self, pause_limit_s: float) -> float:
+        """When the time for a verdict is up, on CallClock.now. While the sound goes on its length decides; should the
+        media clock stand still meanwhile, it gets as long again and no longer.
+        """
+        return self.paused_at + (2 * pause_limit_s if self.is_sounding else pause_limit_s)
