@@ -1,7 +1,8 @@
 # tts with the engine nemo, on NVIDIA GPUs: torch brings CUDA, the host its driver (docs/GPU.md). Some 8 GB.
 # docker build -f deploy/docker/tts_nemo.Dockerfile -t tong-dai/tts:nemo .
 FROM python:3.11-slim-bookworm AS build
-RUN pip install --no-cache-dir uv
+COPY deploy/uv.txt /tmp/uv.txt
+RUN pip install --no-cache-dir --require-hashes -r /tmp/uv.txt
 WORKDIR /app
 # CUDA 12.6: version 13 dropped the V100 (compute capability 7.0).
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cu126

@@ -110,13 +110,20 @@ def test_a_service_that_has_loaded_reads_and_compiles_nothing_in_a_call(name: st
 
 
 LONGEST_TEXT = 4000  # code points, which NLU_MAX_TURN_TEXT_CHARS lets through
-MOST_CPU_S = 0.4  # of one thread; what grew with the square of a text took up to 30 s
+MOST_CPU_S = 0.4  # of one thread, the best of three; what grew with the square of a text took up to 30 s
 HOSTILE = (
     *("a", "7", ".", "…", "。", "?!", ",", '")', " ", "\n", "\u0301", "_", "一", "— ", "1.", "A.", "a.", "1:", "1/"),
     *("1-", "a'", "a-", "$1", "1%", "+1", "(1)", "no ", "7 ", ". ", "bye ", "bye, ", "one hundred ", "www.", "a@"),
     *("5😀", "1h", "10:30 ", "1,000", "a=b&", "http://a", "và ", "not "),
 )
 LONGEST_SPEECH = 1200  # code points that a recogniser writes of half a minute
+
+
+def cpu_s(use: Use, text: str, tag: str) -> float:
+    """What one use costs, in seconds of the processor."""
+    began = time.thread_time()
+    use(text, tag)
+    return time.thread_time() - began
 
 
 @pytest.mark.parametrize(
@@ -134,9 +141,8 @@ def test_no_text_costs_more_than_in_proportion_to_its_length(name: str, use: Use
     slow = {}
     for unit in HOSTILE:
         text = (unit * length)[: length - 1] + "n"  # no whole number of times
-        began = time.thread_time()
-        use(text, tag)
-        if (took_s := time.thread_time() - began) > MOST_CPU_S:
+        took_s = min(cpu_s(use, text, tag) for _ in range(3))  # a collection of garbage is not the text's fault
+        if took_s > MOST_CPU_S:
             slow[unit] = round(took_s, 2)
     assert slow == {}
 

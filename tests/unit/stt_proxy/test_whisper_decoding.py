@@ -88,7 +88,12 @@ def test_the_beginning_of_long_speech_is_decoded_once(whisper, monkeypatch):
     assert known
     lengths: list[float] = []
     encode = whisper._encode
-    monkeypatch.setattr(whisper, "_encode", lambda sound: lengths.append(len(sound) / 16_000) or encode(sound))
+
+    def encoding(model: object, sound: np.ndarray) -> object:
+        lengths.append(len(sound) / 16_000)
+        return encode(model, sound)
+
+    monkeypatch.setattr(whisper, "_encode", encoding)
     decoded = whisper.decode(asked, ("en",), pieces=pieces)
     assert sum(lengths) <= 15
     assert decoded.text.startswith(known[0].text)
