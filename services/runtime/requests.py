@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 from google.protobuf.message import DecodeError
@@ -89,7 +89,8 @@ class FirstMessages:
         if len(self._waiting) >= self._waiting_limit:
             longest = next(iter(self._waiting))
             del self._waiting[longest]
-            longest.reschedule(asyncio.get_running_loop().time())
+            with suppress(RuntimeError):  # its own limit has just expired: it is about to leave
+                longest.reschedule(asyncio.get_running_loop().time())
         limit = asyncio.timeout(self._limit_s)
         try:
             async with limit:

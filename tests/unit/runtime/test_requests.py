@@ -59,6 +59,19 @@ async def test_silent_streams_beyond_the_bound_end_the_one_that_waited_longest()
         task.cancel()
 
 
+async def test_a_newcomer_is_not_hurt_by_a_limit_that_expires_as_it_comes() -> None:
+    messages = FirstMessages(60, waiting_limit=1)
+    silent = asyncio.create_task(messages.receive(never()))
+    await asyncio.sleep(0)
+    [limit] = messages._waiting
+    limit.reschedule(asyncio.get_running_loop().time())
+    come = asyncio.create_task(messages.receive(these("config")))
+    await asyncio.sleep(0)
+    with pytest.raises(ConfigTimeout):
+        await silent
+    assert await come == "config"
+
+
 async def test_the_first_message_comes_first() -> None:
     assert [one async for one in StreamRequests("a", these("b", "c"), idle_s=1)] == ["a", "b", "c"]
 
