@@ -39,6 +39,9 @@ class WatchedFiles(Generic[Content]):
         except StartupError as error:
             log.error("credentials_kept", what=self._what, complaint=str(error))
             return False
+        except Exception as error:  # a file may hold anything, and none of it may end the calls that are up
+            self._log_unexpected(error)
+            return False
         log.info("credentials_reloaded", what=self._what)
         return True
 
@@ -47,7 +50,14 @@ class WatchedFiles(Generic[Content]):
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
             if await asyncio.to_thread(self.look):
-                on_change()
+                try:
+                    on_change()
+                except Exception as error:  # as in `look`
+                    self._log_unexpected(error)
+
+    def _log_unexpected(self, error: Exception) -> None:
+        """Only the type: the text of an error that nobody foresaw may hold what stands in the file."""
+        log.error("credentials_kept", what=self._what, complaint=f"unexpected {type(error).__name__}")
 
     def _stamp(self) -> tuple[tuple[int, int, int], ...]:
         """Kubernetes replaces a mounted secret by moving a symbolic link: the inode changes with it."""

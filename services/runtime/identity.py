@@ -138,7 +138,7 @@ def read_tokens(path: Path) -> Tokens:
     """
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8")).get("tokens", [])
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise StartupError(f"auth_tokens_file {path}: {_without_content(error)}") from error
     if not isinstance(tables, list) or not tables:
         raise StartupError(f"auth_tokens_file {path}: no [[tokens]] table in it")
@@ -184,11 +184,14 @@ def _sha256(where: str, value: object) -> bytes:
 
 def _expiry(where: str, value: object) -> float:
     """Seconds since 1970; a day without a time lasts to its end. A time without an offset is UTC."""
-    if isinstance(value, datetime):
-        aware = value if value.tzinfo is not None else value.replace(tzinfo=UTC)
-        return aware.timestamp()
-    if isinstance(value, date):
-        return (datetime(value.year, value.month, value.day, tzinfo=UTC) + timedelta(days=1)).timestamp()
+    try:
+        if isinstance(value, datetime):
+            aware = value if value.tzinfo is not None else value.replace(tzinfo=UTC)
+            return aware.timestamp()
+        if isinstance(value, date):
+            return (datetime(value.year, value.month, value.day, tzinfo=UTC) + timedelta(days=1)).timestamp()
+    except OverflowError:  # the last day of the calendar has no day after it
+        return float("inf")
     raise StartupError(f"{where}: `expires` must be a date, as 2027-06-30, or a time, as 2027-06-30T12:00:00Z")
 
 
@@ -196,6 +199,8 @@ def _without_content(error: Exception) -> str:
     """What is wrong, without what stands in the file."""
     if isinstance(error, OSError):
         return error.strerror or type(error).__name__
+    if isinstance(error, RecursionError):
+        return "it nests too deeply"
     return f"no TOML: {error}" if isinstance(error, tomllib.TOMLDecodeError) else "it is not UTF-8"
 
 

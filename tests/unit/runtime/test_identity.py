@@ -1,5 +1,6 @@
 """Who may call for whom."""
 
+import asyncio
 import hashlib
 from datetime import UTC, datetime
 from pathlib import Path
@@ -7,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from services.runtime.credentials import TokenFile
+from services.runtime import credentials
+from services.runtime.credentials import TokenFile, WatchedFiles
 from services.runtime.errors import PermissionDeniedError, StartupError, UnauthenticatedError
 from services.runtime.identity import (
     Identity,
@@ -169,6 +171,65 @@ def test_a_changed_file_is_read_again_and_a_broken_one_is_not(tmp_path: Path) ->
     path.write_text("tokens = [")
     file.look()
     assert file.current.identify(f"Bearer {TOKEN}").name == "surgery"
+
+
+@pytest.mark.parametrize(
+    "expires", ["9999-12-31", "9999-12-31T23:59:59Z", "9999-12-31T23:59:59-23:59", "9999-12-31T23:59:59"]
+)
+def test_the_last_day_of_the_calendar_is_a_day(tmp_path: Path, expires: str) -> None:
+    path = tmp_path / "tokens.toml"
+    path.write_text(FILE.replace("2999-01-01T00:00:00Z", expires))
+    assert read_tokens(path).identify(f"Bearer {TOKEN}").name == "clinic"
+
+
+def test_a_file_that_nests_without_end_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "tokens.toml"
+    path.write_text("tokens = " + 100_000 * "[")
+    with pytest.raises(StartupError, match="nests too deeply"):
+        read_tokens(path)
+
+
+def test_an_error_that_nobody_foresaw_keeps_what_was_read_and_says_no_content(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "file"
+    path.write_text("a")
+
+    def read() -> str:
+        if (content := path.read_text()) == "a":
+            return content
+        raise OverflowError(content)
+
+    files = WatchedFiles("thing", (path,), read)
+    path.write_text("a secret")
+    assert not files.look()
+    assert files.current == "a"
+    said = caplog.text + "".join(capsys.readouterr())
+    assert "OverflowError" in said
+    assert "secret" not in said
+
+
+async def test_a_change_that_cannot_be_carried_out_does_not_end_the_watch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(credentials, "LOOK_EVERY_S", 0.01)
+    path = tmp_path / "file"
+    path.write_text("a")
+    files = WatchedFiles("thing", (path,), path.read_text)
+    seen: list[str] = []
+
+    def change() -> None:
+        seen.append(files.current)
+        raise ValueError("no channel")
+
+    watching = asyncio.create_task(files.watch(change))
+    for content in ("two", "three"):
+        path.write_text(content)
+        async with asyncio.timeout(5):
+            while content not in seen and not watching.done():
+                await asyncio.sleep(0.01)
+    assert not watching.done()
+    watching.cancel()
 
 
 def test_a_missing_file_says_which(tmp_path: Path) -> None:
