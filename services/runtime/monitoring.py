@@ -6,6 +6,7 @@ are taken; `/ready` that every part (Asterisk, the stages) is there as well. Not
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -49,11 +50,13 @@ class Probes:
 
 
 class MonitoringServer:
-    """The HTTP server. Each connection carries one request; too many are closed unread."""
+    """The HTTP server. Each connection carries one request. When there are too many, the one that has waited longest is
+    closed: connections without a request do not keep out those who have one.
+    """
 
     def __init__(self, probes: Probes) -> None:
         self._probes = probes
-        self._n_open = 0
+        self._open: dict[asyncio.Timeout, None] = {}  # the one that waits longest first
         self._server: asyncio.Server | None = None
 
     async def start(self, host: str, port: int) -> None:
@@ -66,16 +69,26 @@ class MonitoringServer:
             self._server.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._n_open += 1
+        if len(self._open) >= MAX_CONNECTIONS:
+            longest = next(iter(self._open))
+            del self._open[longest]
+            with suppress(RuntimeError):  # its own limit has just expired: it is about to leave
+                longest.reschedule(asyncio.get_running_loop().time())
+        limit = asyncio.timeout(LIMIT_S)
+        is_answered = False
         try:
-            if self._n_open <= MAX_CONNECTIONS:
-                async with asyncio.timeout(LIMIT_S):
-                    await self._answer(reader, writer)
+            async with limit:
+                self._open[limit] = None
+                await self._answer(reader, writer)
+            is_answered = True
         except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             pass  # a prober that left or sent no request is nobody's trouble
         finally:
-            self._n_open -= 1
-            writer.close()
+            self._open.pop(limit, None)
+            if is_answered:
+                writer.close()
+            else:
+                writer.transport.abort()  # `close` would wait for a client that does not read
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
