@@ -123,5 +123,10 @@ def _said(faults: list[str]) -> Answer:
 
 
 def _metrics(accept: str) -> Answer:
-    encode, content_type = choose_encoder(accept)
-    return Answer("200 OK", encode(REGISTRY), content_type)
+    try:
+        encode, content_type = choose_encoder(accept)
+        body = encode(REGISTRY)
+    except Exception:  # the library parses versions and escaping unchecked: the default format suits everybody
+        encode, content_type = choose_encoder("")
+        body = encode(REGISTRY)
+    return Answer("200 OK", body, content_type)

@@ -60,3 +60,23 @@ async def test_when_there_are_too_many_connections_those_that_waited_longest_are
         for reader, writer in held[2:]:
             assert (await reader.read()).startswith(b"HTTP/1.1 200 OK")
             writer.close()
+
+
+@pytest.mark.parametrize(
+    "accept",
+    [
+        "text/plain;version=x.y",
+        "application/openmetrics-text;version=x.y",
+        "text/plain;version=1.0.0;escaping=nonsense",
+        "application/openmetrics-text;version=1.0.0;escaping=nonsense",
+        "text/plain;version=",
+        "text/plain;;;=",
+        "*/*",
+        "",
+    ],
+)
+async def test_whatever_format_is_asked_for_the_figures_come(accept: str) -> None:
+    async with serving() as port:
+        answer = await ask(port, "/metrics", f"Accept: {accept}")
+    assert answer.startswith(b"HTTP/1.1 200 OK")
+    assert b"python_info" in answer
