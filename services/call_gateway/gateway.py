@@ -16,9 +16,10 @@ from services.call_gateway.edges.edge import Edge, IncomingCall, Leg
 from services.call_gateway.edges.pacing import Pacer
 from services.call_gateway.edges.program import ProgramEdge
 from services.call_gateway.line import EndCause, LegEnded
+from services.call_gateway.opening import CallRefused, StageAway
 from services.call_gateway.prompts.library import PromptLibrary
 from services.call_gateway.prompts.recorded import Shipped
-from services.call_gateway.reporting import Reporter
+from services.call_gateway.reporting import Reporter, count_failed_call
 from services.call_gateway.session import Session
 from services.call_gateway.settings import GatewaySettings, SharedStages
 from services.call_gateway.stage_limits import find_call_limit
@@ -158,11 +159,18 @@ class Gateway:
             pace=self._pace,
         )
         call = self.calls.add(session)
+        failure: Exception | None = None
         try:
             await session.run()
+            failure = session.failure
+        except Exception as error:
+            failure = error
+            raise
         finally:
             self.calls.remove(call)
             self._over(call)
+            if not call.is_answered and _is_ours(failure, incoming.edge):
+                count_failed_call()
 
     def new_call_id(self, label: str = "") -> str:
         """An id that no other call has or had, from the caller's own name for it."""
@@ -206,3 +214,12 @@ class Gateway:
         if isinstance(news, TurnFinished | CallOver):
             call.tally.tell(call.session.conversation.counters)
         self.news.publish(CallNews(call.call_id, call.tenant_id, call.session.sample, news))
+
+
+def _is_ours(failure: Exception | None, edge: str) -> bool:
+    """Whether something of ours kept a call from being answered: a stage that is away, a fault of the gateway, or an
+    agent or language that no stage serves, unless a program asked for it. Being full or about to leave is no failure.
+    """
+    if isinstance(failure, CallRefused):
+        return edge != "program"
+    return isinstance(failure, StageAway) or (failure is not None and not isinstance(failure, ServiceError))

@@ -60,6 +60,11 @@ _W3C = TraceContextTextMapPropagator()
 log = get_logger(__name__)
 
 
+def count_failed_call() -> None:
+    """Count a call that something of ours kept from being answered. The reporter counts those that were answered."""
+    _CALLS.labels(EndCause.FAILURE.value).inc()
+
+
 class Reporter:
     """A listener of the event bus: log, metrics and trace."""
 
@@ -91,7 +96,7 @@ class Reporter:
                 line.info("turn_ended", **_turn_fields(record))
             case CallOver() as over:
                 edge = self._edges.pop(call_news.call_id, "")
-                if edge:  # else it was never answered
+                if edge:  # else it was never answered: whose fault that is, the gateway knows (`count_failed_call`)
                     _CALLS_UP.labels(edge).dec()
                     _CALLS.labels(over.cause.value).inc()
                 line.info(

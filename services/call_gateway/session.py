@@ -156,6 +156,11 @@ class Session:
             await self._ended.wait()
 
     @property
+    def failure(self) -> Exception | None:
+        """What broke the session, where something did that it outlived."""
+        return self._failure
+
+    @property
     def duration_ms(self) -> int:
         """How long the call has lasted, in milliseconds of the caller's audio."""
         return self.sample * 1000 // self.call.audio_format.sample_rate_hertz
