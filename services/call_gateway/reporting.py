@@ -15,6 +15,7 @@ from services.call_gateway.conversation.news import (
     TurnFinished,
     TurnRecord,
 )
+from services.call_gateway.edges.edge import EDGES
 from services.call_gateway.line import EndCause
 from services.call_gateway.watching import CallBegan, CallNews, CallOver
 from services.runtime.log_fields import is_allowed
@@ -45,6 +46,8 @@ _CALLS = Counter("voice_calls_total", "Calls that are over, by who or what ended
 
 for _cause in EndCause:  # a series that begins at its first call has no rate
     _CALLS.labels(_cause.value)
+for _edge in EDGES:  # without its series, no call is not the same as 0
+    _CALLS_UP.labels(_edge)
 
 _LINE_HINTS = {
     LineCause.NEVER_CAME: "no packet ever came: a firewall or NAT before this machine, or a wrong media address there",

@@ -79,6 +79,22 @@ INCIDENTS: dict[str, tuple[dict[str, str], str, set[str]]] = {
         "1h40m",
         {"NoCalls"},
     ),
+    "calls stop coming at a restart": (  # what was shown of the process before ends, and none of it is up
+        steady(
+            **{
+                'voice_calls_total{cause="caller"}': "0+10x60 stale",
+                'voice_calls_total{cause="failure"}': "0x60 stale",
+                'voice_calls_up{edge="ari"}': "3x60 stale",
+                'voice_calls_total{cause="caller", instance="new"}': "_x60 0x120",
+                'voice_calls_total{cause="failure", instance="new"}': "_x60 0x120",
+                'voice_turn_latency_seconds_bucket{le="0.4"}': "0+60x60 3600x120",
+                'voice_turn_latency_seconds_bucket{le="0.5"}': "0+60x60 3600x120",
+                'voice_turn_latency_seconds_bucket{le="+Inf"}': "0+60x60 3600x120",
+            }
+        ),
+        "1h40m",
+        {"NoCalls"},
+    ),
     "a quiet night goes on": (
         steady(**{'voice_calls_total{cause="caller"}': "5x600", 'voice_calls_up{edge="ari"}': "0x600"}),
         "3h",

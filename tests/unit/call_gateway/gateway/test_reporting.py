@@ -2,7 +2,11 @@
 
 from dataclasses import replace
 
+import pytest
+from prometheus_client import REGISTRY
+
 from services.call_gateway.conversation.news import TurnRecord
+from services.call_gateway.edges.edge import EDGES
 from services.call_gateway.reporting import _turn_fields
 from services.runtime.log_fields import PII_PREFIX, is_allowed
 
@@ -15,3 +19,8 @@ def test_everything_of_a_turn_that_is_no_words_is_shown() -> None:
     held_back = {key for key, value in fields.items() if not key.startswith(PII_PREFIX) and not is_allowed(key, value)}
     assert held_back == set()
     assert {"pii.user_text", "pii.heard_text"} <= fields.keys()
+
+
+@pytest.mark.parametrize("edge", list(EDGES))
+def test_no_call_is_shown_as_none_from_the_start(edge: str) -> None:
+    assert REGISTRY.get_sample_value("voice_calls_up", {"edge": edge}) is not None
