@@ -6,6 +6,7 @@ from opentelemetry import trace
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from prometheus_client import Counter, Gauge, Histogram
 
+from services.call_gateway.conversation.events import Stage
 from services.call_gateway.conversation.news import (
     CallerHeard,
     FloorMoved,
@@ -39,6 +40,9 @@ _UNEXPLAINED = Histogram(
 _TURNS = Counter("voice_turns_total", "Turns that are over, by how they ended.", ["outcome"])
 _DRAFTS = Counter("voice_drafts_total", "Answers begun before the turn was over, by what became of them.", ["fate"])
 _TROUBLE = Counter("voice_stage_trouble_total", "Stages that failed or stalled.", ["stage", "reason", "remedy"])
+_STAGE_FAILURES = Counter(
+    "voice_stage_failures_total", "Times a stage failed or stalled on a call, whatever the reason.", ["stage"]
+)
 _LINE_TROUBLE = Counter("voice_line_trouble_total", "Callers' lines that misbehaved, by cause.", ["cause"])
 _FLOOR_MOVES = Counter("voice_floor_moves_total", "Times the floor changed hands, by what moved it.", ["cause"])
 _CALLS_UP = Gauge("voice_calls_up", "Calls that are up.", ["edge"])
@@ -46,6 +50,8 @@ _CALLS = Counter("voice_calls_total", "Calls that are over, by who or what ended
 
 for _cause in EndCause:  # a series that begins at its first call has no rate
     _CALLS.labels(_cause.value)
+for _stage in Stage:  # reasons are many, and each begins a series at its first
+    _STAGE_FAILURES.labels(_stage.value)
 for _edge in EDGES:  # without its series, no call is not the same as 0
     _CALLS_UP.labels(_edge)
 
@@ -89,6 +95,7 @@ class Reporter:
                 line.debug("caller_heard", utterance_id=utterance_id, is_settled=is_settled, **{"pii.text": text})
             case StageTroubled(stage, reason, remedy):
                 _TROUBLE.labels(stage.value, reason, remedy).inc()
+                _STAGE_FAILURES.labels(stage.value).inc()
                 line.warning("stage_troubled", stage=stage.value, reason=reason, remedy=remedy)
             case LineTroubled(cause, lasted_ms):
                 _LINE_TROUBLE.labels(cause.value).inc()

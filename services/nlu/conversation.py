@@ -275,8 +275,7 @@ class Conversation:
 
     async def _fail(self, turn_id: int, stopwatch: Stopwatch, failed: TurnFailed) -> None:
         log.warning("turn_failed", turn_id=turn_id, reason=failed.reason, why=failed.message)
-        count = self._metrics.errors_total if failed.is_retryable else self._metrics.client_errors_total
-        count(failed.reason).inc()
+        self._metrics.count_error(failed.reason, is_client_fault=not failed.is_retryable)
         await self._end(turn_id, stopwatch, Outcome.FAILED, failed)
         if self._fails_stream:
             raise as_stream_error(failed)

@@ -270,8 +270,7 @@ class Door(grpc.aio.ServerInterceptor):
         else:
             log.info("refused", reason=cause.reason, field=cause.field)
         is_client_fault = isinstance(cause, RequestError | NotFoundError | UnauthenticatedError | PermissionDeniedError)
-        count = self._metrics.client_errors_total if is_client_fault else self._metrics.errors_total
-        count(cause.reason).inc()
+        self._metrics.count_error(cause.reason, is_client_fault=is_client_fault)
         # The tracer's own context would write the message on the span, and it may repeat what a client sent.
         trace.get_current_span().set_status(StatusCode.ERROR)
         await errors.abort(getattr(context, "__wrapped__", context), cause, self._full_name)

@@ -3,6 +3,8 @@
 from prometheus_client import Counter, Gauge, Histogram
 
 LATENCY_BUCKETS_S = (0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.13, 0.16, 0.2, 0.25, 0.3, 0.4, 0.5, 0.7, 1, 2, 5, 10)
+EXPLAINED_REASONS = frozenset({"CAPACITY", "TENANT_QUOTA", "CALLER_QUOTA", "DRAINING", "LOADING", "STREAM_IDLE"})
+"""Why a healthy server refuses or ends what it could serve at another time."""
 LAG_BUCKETS_S = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1)
 
 _FIRST_OUTPUT = Histogram(
@@ -18,6 +20,11 @@ _COMPUTE = Histogram("voice_compute_seconds", "Working, a turn.", ["stage"], buc
 _OPEN_STREAMS = Gauge("voice_open_streams", "Streams open now.", ["stage"])
 _ERRORS = Counter(
     "voice_errors_total", "Streams, unary calls and turns that failed here, by reason.", ["stage", "reason"]
+)
+_FAILURES = Counter(
+    "voice_failures_total",
+    "Of voice_errors_total those that neither load, a quota, a start, a drain nor a quiet stream explains.",
+    ["stage"],
 )
 _CLIENT_ERRORS = Counter(
     "voice_client_errors_total",
@@ -67,6 +74,7 @@ class StageMetrics:
         self.first_output_seconds = _FIRST_OUTPUT.labels(stage)
         self.queue_seconds = _QUEUE.labels(stage)
         self.compute_seconds = _COMPUTE.labels(stage)
+        self.failures_total = _FAILURES.labels(stage)
         self.open_streams = _OPEN_STREAMS.labels(stage)
         self.unknown_requests_total = _UNKNOWN_REQUESTS.labels(stage)
         self.fenced_messages_total = _FENCED_MESSAGES.labels(stage)
@@ -77,6 +85,15 @@ class StageMetrics:
     def errors_total(self, reason: str) -> Counter:
         """The counter of one ErrorInfo or turn_end reason, where the fault is the server's."""
         return _ERRORS.labels(self.stage, reason)
+
+    def count_error(self, reason: str, *, is_client_fault: bool = False) -> None:
+        """Count a failed stream, unary call or turn by its reason."""
+        if is_client_fault:
+            self.client_errors_total(reason).inc()
+            return
+        self.errors_total(reason).inc()
+        if reason not in EXPLAINED_REASONS:
+            self.failures_total.inc()
 
     def client_errors_total(self, reason: str) -> Counter:
         """The same where the fault is the client's: nobody is woken up for it."""

@@ -246,7 +246,7 @@ async def _end_with_engine(services: Sequence[_Service]) -> None:
     servers = [service.server for service in services if service.server is not None]
     for service in services:
         if lost.service in ("", service.definition.stage):
-            service.metrics.errors_total("ENGINE_LOST").inc()
+            service.metrics.count_error("ENGINE_LOST")
     with suppress(TimeoutError):
         async with asyncio.timeout(_LAST_WORDS_S):
             await asyncio.gather(*(server.stop(0) for server in servers))

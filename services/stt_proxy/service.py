@@ -253,6 +253,6 @@ class _Stream:
             since_trigger_us=settled.cost.since_trigger_us,
         )
         if not settled.is_ok:
-            self._metrics.errors_total(settled.reason).inc()
+            self._metrics.count_error(settled.reason)
             if self._fails_with_its_turn:
                 self.lose(UtteranceFailed(f"utterance {settled.utterance_id}: {settled.reason}: {settled.message}"))

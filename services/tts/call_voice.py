@@ -217,9 +217,7 @@ class CallVoice:
         self._metrics.compute_seconds.observe(timing.compute_us / 1e6)
         reason = failure.reason if failure else ""
         if failure:
-            is_client_fault = isinstance(failure, RequestError)
-            count = self._metrics.client_errors_total if is_client_fault else self._metrics.errors_total
-            count(reason).inc()
+            self._metrics.count_error(reason, is_client_fault=isinstance(failure, RequestError))
         log.info("turn_ended", outcome=outcome.value, reason=reason, text_chars=turn.text.end_offset)
         await self._emit(TurnEnded(turn.turn_id, outcome, timing, failure, turn.engine))
         if failure and self._fail_on_turn_failure:

@@ -40,11 +40,11 @@ def steady(**changes: str) -> dict[str, str]:
         'voice_turn_latency_seconds_bucket{le="+Inf"}': "0+60x600",
         'voice_event_loop_lag_seconds_bucket{stage="call", le="0.01"}': "0+600x600",
         'voice_event_loop_lag_seconds_bucket{stage="call", le="+Inf"}': "0+600x600",
-        'voice_errors_total{stage="nlu", reason="INTERNAL"}': "0x600",
+        'voice_failures_total{stage="nlu"}': "0x600",
         'voice_errors_total{stage="tts", reason="CAPACITY"}': "0x600",
         'voice_client_errors_total{stage="tts", reason="EMPTY_TEXT"}': "0+1x600",
         'voice_queue_dropped_total{stage="call", queue="watcher"}': "0x600",
-        'voice_stage_trouble_total{stage="tts", reason="STALLED", remedy="retry"}': "0x600",
+        'voice_stage_failures_total{stage="tts"}': "0x600",
         'voice_rtp_foreign_packets_total{instance="gw"}': "0x600",
     }
     return well | changes
@@ -112,13 +112,34 @@ INCIDENTS: dict[str, tuple[dict[str, str], str, set[str]]] = {
         {"AnswersAreSlow"},
     ),
     "a stage is in trouble": (
-        steady(**{'voice_stage_trouble_total{stage="tts", reason="STALLED", remedy="retry"}': "0x60 0+6x60"}),
+        steady(**{'voice_stage_failures_total{stage="tts"}': "0x60 0+6x60"}),
         "1h15m",
         {"StagesAreInTrouble"},
     ),
+    "every call loses a stage at once, after a start": (
+        steady(
+            **{
+                'voice_stage_trouble_total{stage="tts", reason="STALLED", remedy="retry"}': "_x60 60x60",
+                'voice_stage_failures_total{stage="tts"}': "0x60 60x60",
+            }
+        ),
+        "1h4m",
+        {"StagesAreInTrouble"},
+    ),
     "turns fail": (
-        steady(**{'voice_errors_total{stage="nlu", reason="INTERNAL"}': "0x60 0+10x60"}),
+        steady(**{'voice_failures_total{stage="nlu"}': "0x60 0+10x60"}),
         "1h20m",
+        {"TurnsFail"},
+    ),
+    "turns fail by reasons that have not been there before": (
+        steady(
+            **{
+                'voice_errors_total{stage="nlu", reason="ENGINE_FAILED"}': "_x60 100x60",
+                'voice_errors_total{stage="nlu", reason="OUT_OF_MEMORY"}': "_x64 100x60",
+                'voice_failures_total{stage="nlu"}': "0x60 100x3 200x60",
+            }
+        ),
+        "1h8m",
         {"TurnsFail"},
     ),
     "strangers send RTP": (

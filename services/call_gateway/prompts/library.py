@@ -25,6 +25,7 @@ RETRY_S = 10.0
 
 log = get_logger(__name__)
 metrics = StageMetrics("call")
+metrics.queue_dropped_total("prompts")  # there from the start: a series that begins at its first drop has no rate
 
 
 class PromptLibrary:

@@ -136,8 +136,7 @@ class StageLink(Generic[Request, Response]):
 
     def _report(self, failure: StreamFailure, *, was_open: bool) -> None:
         is_request_at_fault = failure.is_request_at_fault and not was_open  # later it is this gateway's fault
-        count = metrics.client_errors_total if is_request_at_fault else metrics.errors_total
-        count(failure.reason).inc()
+        metrics.count_error(failure.reason, is_client_fault=is_request_at_fault)
         log.warning("stage_failed", stage=self._stage.value, reason=failure.reason, **{"pii.message": failure.message})
         self._on_event(StageFailed(self._stage, failure.reason, failure.is_retryable, is_request_at_fault))
 

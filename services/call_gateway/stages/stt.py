@@ -33,6 +33,8 @@ from services.call_gateway.stages.stream import StreamLimits
 
 SttCommand = EndUtterance | DiscardUtterance | UpdateStt
 
+metrics.queue_dropped_total("caller_audio")  # there from the start: a series that begins at its first drop has no rate
+
 OPTIONAL_KINDS = frozenset({"media_idle", "update", "utterance_discard"})
 MAX_AHEAD_S = 3
 """How far writing may run ahead of what the STT stage has heard; over 2 s the conversation takes it for stalled."""

@@ -8,7 +8,7 @@ from voice.type.v1.turn_pb2 import TraceContext
 
 from services.runtime import tracing
 from services.runtime.clock import Stopwatch, Timing
-from services.runtime.metrics import StageMetrics, stage_of
+from services.runtime.metrics import EXPLAINED_REASONS, StageMetrics, stage_of
 from services.runtime.tracing import trace_context_of, trace_id_of, turn_span
 
 PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -23,6 +23,21 @@ def test_two_of_one_stage_share_their_figures() -> None:
     StageMetrics("shared").errors_total("UNKNOWN_VOICE").inc()
     labels = {"stage": "shared", "reason": "UNKNOWN_VOICE"}
     assert REGISTRY.get_sample_value("voice_errors_total", labels) == 2
+
+
+def test_failures_are_counted_from_nought_whatever_their_reason() -> None:
+    def read(name: str, **labels: str) -> float | None:
+        return REGISTRY.get_sample_value(f"voice_{name}_total", {"stage": "failing", **labels})
+
+    metrics = StageMetrics("failing")
+    assert read("failures") == 0
+    metrics.count_error("ENGINE_FAILED")
+    for reason in EXPLAINED_REASONS:
+        metrics.count_error(reason)
+    metrics.count_error("EMPTY_TEXT", is_client_fault=True)
+    assert read("failures") == 1
+    assert read("errors", reason="ENGINE_FAILED") == read("errors", reason="CAPACITY") == 1
+    assert (read("client_errors", reason="EMPTY_TEXT"), read("errors", reason="EMPTY_TEXT")) == (1, None)
 
 
 def shown(name: str, **labels: str) -> float | None:

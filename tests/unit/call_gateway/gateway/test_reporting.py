@@ -1,13 +1,16 @@
 """What is said of a turn in the log: what tells how it went is shown, what people said is personal."""
 
 from dataclasses import replace
+from importlib import import_module
 
 import pytest
 from prometheus_client import REGISTRY
 
-from services.call_gateway.conversation.news import TurnRecord
+from services.call_gateway.conversation.events import Stage
+from services.call_gateway.conversation.news import StageTroubled, TurnRecord
 from services.call_gateway.edges.edge import EDGES
-from services.call_gateway.reporting import _turn_fields
+from services.call_gateway.reporting import Reporter, _turn_fields
+from services.call_gateway.watching import CallNews
 from services.runtime.log_fields import PII_PREFIX, is_allowed
 
 RECORD = TurnRecord(2, "completed", "hello", "hello there", "complete", "", 1, 0, False, False, 0, 800, 412_000)
@@ -24,3 +27,25 @@ def test_everything_of_a_turn_that_is_no_words_is_shown() -> None:
 @pytest.mark.parametrize("edge", list(EDGES))
 def test_no_call_is_shown_as_none_from_the_start(edge: str) -> None:
     assert REGISTRY.get_sample_value("voice_calls_up", {"edge": edge}) is not None
+
+
+@pytest.mark.parametrize("stage", list(Stage))
+def test_the_first_trouble_of_a_stage_has_a_sample_before_it(stage: Stage) -> None:
+    before = REGISTRY.get_sample_value("voice_stage_failures_total", {"stage": stage.value})
+    assert before is not None
+    Reporter()(CallNews("a", "clinic", 0, StageTroubled(stage, "NEVER_SEEN_BEFORE", "retry")))
+    assert REGISTRY.get_sample_value("voice_stage_failures_total", {"stage": stage.value}) == before + 1
+
+
+@pytest.mark.parametrize(
+    ("module", "queue"),
+    [
+        ("services.call_gateway.stages.stt", "caller_audio"),
+        ("services.call_gateway.prompts.library", "prompts"),
+        ("services.call_gateway.edges.program", "agent_audio"),
+        ("services.call_gateway.watching", "watcher"),
+    ],
+)
+def test_the_first_drop_of_a_queue_has_a_sample_before_it(module: str, queue: str) -> None:
+    import_module(module)
+    assert REGISTRY.get_sample_value("voice_queue_dropped_total", {"stage": "call", "queue": queue}) is not None
