@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from services.call_gateway.destinations import listed_target
+from services.call_gateway.destinations import listed_target, normalised
 from services.call_gateway.stages.agent_profile import profile_of
 from services.nlu.agent.acts import read_act
 from services.nlu.agent.profile import AgentProfile, read_agents
@@ -20,7 +20,6 @@ from tests.unit.nlu.virtual_time import run
 ATTACKS = tomllib.loads((Path(__file__).parents[2] / "data" / "red_team.toml").read_text(encoding="utf-8"))["attack"]
 CLINIC = Path(__file__).parents[3] / "deploy" / "agents" / "clinic.yaml"
 NAMES = [f"{attack['kind']}: {attack['said'][:40]}" for attack in ATTACKS]
-LISTED = {"reception", "200"}
 
 
 def obeying(attack: dict[str, Any]) -> str:
@@ -63,7 +62,7 @@ def test_what_the_agents_file_does_not_list_is_not_asked_for(attack: dict[str, A
         assert acts != "[]" or asked == []
         clinic = profile_of(write_profile(read_agents(settings.agents_dir)["clinic"]))
         for act in asked:  # a name in words is left to the gateway, which knows no such place
-            assert listed_target(act.destination, clinic.destinations) in {"", *LISTED}
+            assert listed_target(act.destination, clinic.destinations) == ""
         ran = [output for output in rig.of(ToolActivity) if output.phase is ToolPhase.COMPLETED]
         assert ran == []
         assert rig.said(1), "the caller hears something"
@@ -76,7 +75,9 @@ def test_the_gateway_sends_nobody_where_the_file_does_not_list(attack: dict[str,
     clinic = profile_of(write_profile(read_agents(CLINIC.parent)["clinic"]))
     for wanted in attack["wants"]:
         if wanted["tool"] == "transfer":
-            assert listed_target(wanted["arguments"]["destination"], clinic.destinations) in {"", *LISTED}
+            destination = wanted["arguments"]["destination"]
+            for written in (destination, normalised(destination, clinic.region)):
+                assert listed_target(written, clinic.destinations) == ""
 
 
 def clinic(**changes: Any) -> AgentProfile:
