@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from services.call_gateway.destinations import normalised, region_of
 from services.call_gateway.edges.edge import IncomingCall
+from services.language.destinations import normalised, region_of
 from services.runtime.errors import CapacityError
 
 ANY_TENANT: Final = "*"
