@@ -15,6 +15,7 @@ PART ?=
 LANGUAGES ?=
 ONE_PROCESS ?=
 WORKERS ?= 2
+CALL_WORKERS ?= 3
 export WAV EDGE SCENARIO STAGE ENGINE PROVIDER AGENT_KIND PART LANGUAGES
 # buf, grpcurl and the like come with the environment
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -42,9 +43,12 @@ models: env-stack ## Fetch the embedded models and verify every byte: MODELS="na
 test: check ## Everything that can fail: make check, then the unit, conformance and integration tests
 	@$(PYTHON) -m deploy.fetch_models
 	@echo "== unit and conformance tests"
-	@$(PYTHON) -m pytest -n $(WORKERS) --dist loadgroup tests/unit tests/conformance; unit=$$?; \
-	echo "== integration tests"; \
-	$(PYTHON) -m pytest tests/integration && exit $$unit
+	@$(PYTHON) -m pytest -n $(WORKERS) --dist loadgroup tests/unit tests/conformance; failed=$$?; \
+	echo "== integration tests: calls, which mostly wait"; \
+	$(PYTHON) -m pytest -n $(CALL_WORKERS) --dist loadfile -m "not models" tests/integration || failed=1; \
+	echo "== integration tests with models"; \
+	$(PYTHON) -m pytest -m models tests/integration || failed=1; \
+	exit $$failed
 
 check: env-test ## Protos, style, types, imports: what can be told without running anything
 	@echo "== protos"

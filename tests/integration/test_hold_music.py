@@ -1,5 +1,6 @@
 """Hold music with announcements, heard by the real recogniser: it does not become a conversation again and again."""
 
+import asyncio
 import dataclasses
 from collections.abc import Iterator
 
@@ -53,14 +54,19 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScriptedStack]:
         yield running
 
 
-@pytest.mark.parametrize("is_repeated", [True, False], ids=["the-same", "different-ones"])
-async def test_announcements_in_hold_music_are_left_alone(stack: ScriptedStack, is_repeated: bool) -> None:
-    async with calling(stack.gateway) as caller:
-        await caller.until_floor(record_pb2.FLOOR_LISTENING)
-        for nth in range(6):
-            words = speech(ANNOUNCEMENTS[0 if is_repeated else nth])
-            await caller.say(as_clip(np.concatenate([music(14.0), words, music(2.0)])))
-        story = "\n".join(" ".join(str(turn).split()) for turn in caller.turns())
-        assert len(answered(caller)) <= 2, story
-        prompts = [turn.heard_text for turn in caller.turns(by_gateway=True)]
-        assert prompts.count("Are you still there?") <= 4, story
+async def hear_announcements(caller: ProgramCaller, *, is_repeated: bool) -> None:
+    await caller.until_floor(record_pb2.FLOOR_LISTENING)
+    for nth in range(6):
+        words = speech(ANNOUNCEMENTS[0 if is_repeated else nth])
+        await caller.say(as_clip(np.concatenate([music(14.0), words, music(2.0)])))
+    story = "\n".join(" ".join(str(turn).split()) for turn in caller.turns())
+    assert len(answered(caller)) <= 2, story
+    prompts = [turn.heard_text for turn in caller.turns(by_gateway=True)]
+    assert prompts.count("Are you still there?") <= 4, story
+
+
+async def test_announcements_in_hold_music_are_left_alone(stack: ScriptedStack) -> None:
+    """In two calls at once: the same announcement again and again, and different ones."""
+    async with calling(stack.gateway) as first, calling(stack.gateway) as second, asyncio.TaskGroup() as tasks:
+        tasks.create_task(hear_announcements(first, is_repeated=True))
+        tasks.create_task(hear_announcements(second, is_repeated=False))

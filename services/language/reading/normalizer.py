@@ -135,7 +135,8 @@ def _rules(variant: str) -> Sequence[Rewriter]:
         ) from error
     except re.error as error:
         raise LanguageDataError(f"{where(language, 'reading')}: {error.pattern!r} does not compile: {error}") from error
-    _try_out(rules, language)
+    if language in RULES:  # the shape of the others is checked
+        _try_out(rules, language)
     return rules
 
 
