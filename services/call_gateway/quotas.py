@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from services.call_gateway.destinations import normalised, region_of
 from services.call_gateway.edges.edge import IncomingCall
+from services.language.destinations import normalised, region_of
 from services.runtime.errors import CapacityError
 
 ANY_TENANT: Final = "*"
@@ -31,10 +31,12 @@ class Quotas:
     of_a_caller: int = 0
 
     def check(self, call: IncomingCall, up: Iterable[IncomingCall]) -> None:
-        """Raise CapacityError when one more call is too much. Callers who show no number are not counted together."""
-        calls = list(up)
+        """Raise CapacityError when one more call is too much. Only calls of the same tenant count: a tenant names its
+        callers itself, and could else have another's refused. Callers who show no number are not counted together.
+        """
+        calls = [other for other in up if other.tenant_id == call.tenant_id]
         most = self.of_tenants.get(call.tenant_id, self.of_tenants.get(ANY_TENANT, 0))
-        if most and sum(other.tenant_id == call.tenant_id for other in calls) >= most:
+        if most and len(calls) >= most:
             raise TenantQuota(f"the tenant has {most} calls up, which is its quota: try again when one has ended")
         number = _number(call)
         if self.of_a_caller and number and sum(_number(other) == number for other in calls) >= self.of_a_caller:

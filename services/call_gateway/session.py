@@ -54,7 +54,6 @@ from services.call_gateway.conversation.pace import StagePace
 from services.call_gateway.conversation.profile import AgentProfile
 from services.call_gateway.conversation.prompts import PromptBook
 from services.call_gateway.conversation.settings import ConversationSettings
-from services.call_gateway.destinations import listed_target, normalised, region_of
 from services.call_gateway.edges.edge import IncomingCall, Leg, LegFailed, TransferFailed
 from services.call_gateway.line import CallerAudio, EndCause, LegEnded, LegEvent, MediaIdle
 from services.call_gateway.opening import Opening
@@ -62,6 +61,7 @@ from services.call_gateway.sound.call_sound import CallSound
 from services.call_gateway.stages.facts import CallFacts
 from services.call_gateway.stages.stages import StageChannels, Stages
 from services.call_gateway.stages.stream import StreamLimits
+from services.language.destinations import allowed_target, region_of
 from services.runtime.logs import get_logger
 
 HANG_UP_LIMIT_S = 10.0
@@ -318,8 +318,7 @@ class Session:
         still here.
         """
         region = self._profile.region or region_of(self.call.caller, self.conversation.language_code)
-        places = self._profile.destinations
-        listed = listed_target(wanted, places) or listed_target(normalised(wanted, region), places)
+        listed = allowed_target(wanted, self._profile.destinations, region=region)
         if not listed:
             raise TransferFailed("NOT_ALLOWED", "the agent's file does not list the destination")
         await self._leg.transfer(listed, is_listed=True)

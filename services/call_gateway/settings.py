@@ -34,7 +34,9 @@ class GatewaySettings(ServiceSettings):
         "",
         description="Most calls up at once of each tenant, as in clinic=20,*=50; * is each other one; empty: none.",
     )
-    caller_calls: int = Field(0, ge=0, description="Most calls up at once of one caller's number; 0: no quota.")
+    caller_calls: int = Field(
+        0, ge=0, description="Most calls up at once of one caller's number to one tenant; 0: no quota."
+    )
     agent_id: str = Field("", description="Agent of calls that name none; empty: the NLU stage's default.")
     language_codes: str = Field(
         "", description="BCP-47 tags callers may speak, likeliest first, by comma; empty: the agent's own."

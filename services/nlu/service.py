@@ -158,7 +158,9 @@ class NluService(nlu_pb2_grpc.NluServiceServicer):
         if profile is None or not profile.is_for(config.tenant_id):
             own = sorted(name for name, each in self._profiles.items() if each.is_for(config.tenant_id))
             known = ", ".join(own[:20]) or "none for this tenant"
-            raise UnknownAgent(f"no agent is called {agent_id[:64]!r}; there are {known}", field="config.agent_id")
+            # The default agent's name stands in no answer: it may be another tenant's.
+            said = f"no agent is called {config.agent_id[:64]!r}" if config.agent_id else "no agent is named"
+            raise UnknownAgent(f"{said}; there are {known}", field="config.agent_id")
         language_codes = speakable_languages(profile, config.language_codes)
         if config.language_codes and not language_codes:
             spoken = ", ".join(profile.language_codes)

@@ -5,10 +5,12 @@ Health and reflection need no token and no slot: probes and tools ask them.
 
 import asyncio
 import inspect
+import ipaddress
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import aclosing, contextmanager
 from typing import Any, Final, TypeAlias
+from urllib.parse import unquote
 
 import grpc
 import structlog
@@ -67,7 +69,7 @@ class ProbeStreams:
     @contextmanager
     def place(self, method: str, peer: str) -> Iterator[None]:
         """Hold a place inside the body. `peer` as gRPC writes it: "ipv4:10.0.0.1:55555". Raises CapacityError."""
-        host = peer.rpartition(":")[0] or peer
+        host = _network(peer)
         bounds = {(method, ""): self._in_all, (method, host): self._of_a_host, (method, peer): self._of_a_connection}
         if any(self._open[key] >= bound for key, bound in bounds.items()):
             raise CapacityError(f"too many streams of {method}: end those you have")
@@ -79,6 +81,22 @@ class ProbeStreams:
             for key in bounds:
                 if not self._open[key]:
                     del self._open[key]
+
+
+def _network(peer: str) -> str:
+    """What one host has of the net: an IPv4 address, or the 64 bits of an IPv6 network, in which any host may give
+    itself as many addresses as it likes (RFC 8981). A peer that is neither stands for itself, without its port.
+    """
+    host = unquote(peer).rpartition(":")[0] or peer
+    try:
+        address = ipaddress.ip_address(host.partition(":")[2].strip("[]"))
+    except ValueError:
+        return host
+    if isinstance(address, ipaddress.IPv4Address):
+        return str(address)
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return f"{int(address) >> 64:x}%{address.scope_id or ''}"
 
 
 class Door(grpc.aio.ServerInterceptor):

@@ -1,11 +1,13 @@
 """Logs as events, one JSON object a line on stderr, with the call and the turn on each."""
 
 import logging
+import re
 import sys
 import threading
 import traceback
 import uuid
 from types import TracebackType
+from typing import Final
 
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
@@ -15,6 +17,12 @@ from services.runtime.log_fields import PII_PREFIX, is_allowed
 
 MAX_CALL_ID_CHARS = 128
 MAX_ERRORS_SHOWN = 8  # of a chain or a group
+
+_OWN_WORDS: Final = re.compile(r"Exception in callback|(?:[A-Za-z_.]+(?:\(\))?[!,.:]?(?=\s|$)[ ]?)*")
+"""What asyncio itself says at the start of a line. Behind "Exception in callback", and in what is no plain word, it
+shows callbacks, tasks and transports with their arguments.
+"""
+_PLACEHOLDER: Final = re.compile(r"%(?:\(\w*\))?[-#0 +*.\d]*[a-zA-Z%]")
 
 
 def configure_logs(*, level: str, log_format: str, log_pii: bool, service: str) -> None:
@@ -49,6 +57,7 @@ def configure_logs(*, level: str, log_format: str, log_pii: bool, service: str) 
     foreign = logging.StreamHandler(sys.stderr)
     foreign.setFormatter(
         structlog.stdlib.ProcessorFormatter(
+            pass_foreign_args=True,  # the record itself has lost them by then
             foreign_pre_chain=[*processors, structlog.stdlib.add_logger_name],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         )
@@ -101,14 +110,21 @@ def drop_pii(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDic
 
 
 def _tell_library_from_text(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Of a library's line the template is the event; what was put into it is personal."""
+    """Of a library's line the template is the event; what was put into it is personal. A line without arguments is all
+    text; of asyncio's the first words are its own.
+    """
     record = event.get("_record")
     if isinstance(record, logging.LogRecord):
         event[f"{PII_PREFIX}text"] = event["event"]
-        template = str(record.msg)
-        if not record.args:  # asyncio's first line is its own, what stands below it shows whatever was under way
-            template = template.partition("\n")[0] if record.name == "asyncio" else "library_message"
-        event["event"] = template
+        shown = ""
+        if not isinstance(record.msg, str):
+            pass  # an object, such as an exception, that writes itself
+        elif event.pop("positional_args", None):
+            shown = record.msg if any(map(str.isalpha, _PLACEHOLDER.sub("", record.msg))) else ""
+        elif record.name == "asyncio" and (own := _OWN_WORDS.match(record.msg.partition("\n")[0])):
+            shown = own[0].strip()
+        event.pop("positional_args", None)
+        event["event"] = shown or "library_message"
         event["logger"] = record.name
     return event
 

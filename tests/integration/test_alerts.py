@@ -64,6 +64,16 @@ INCIDENTS: dict[str, tuple[dict[str, str], str, set[str]]] = {
         set(),
     ),
     "a service is gone": (steady(**{'up{job="tong-dai", service="tts"}': "1x60 0x60"}), "1h5m", {"ServiceIsGone"}),
+    "no service is a target any more": (
+        steady(**{'up{job="tong-dai", service="tts"}': "1x60 stale"}),
+        "1h5m",
+        {"ServiceIsGone"},
+    ),
+    "the job has another name": (
+        {key.replace("tong-dai", "voice"): values for key, values in steady().items()},
+        "1h5m",
+        {"ServiceIsGone"},
+    ),
     "Asterisk is lost": (steady(**{'voice_ari_connected{instance="gw"}': "1x60 0x60"}), "1h5m", {"AsteriskIsLost"}),
     "Asterisk restarts": (steady(**{'voice_ari_connected{instance="gw"}': "1x60 0 1x60"}), "1h5m", set()),
     "calls stop coming": (

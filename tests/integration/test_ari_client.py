@@ -110,3 +110,27 @@ async def test_a_new_authority_of_asterisks_certificate_is_believed_without_a_re
                 except AriUnreachable:
                     await asyncio.sleep(0.2)
         watching.cancel()
+
+
+async def test_an_authority_that_the_file_names_no_more_is_not_believed(tmp_path: Path):
+    file = tmp_path / "ca.pem"
+    withdrawn = trustme.CA()
+    withdrawn.cert_pem.write_to_path(str(file))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    withdrawn.issue_cert("localhost").configure_cert(context)
+    async with running_server(context) as url, AriClient(AriSettings(url=url, tls_ca_file=file)) as ari:
+        watching = asyncio.create_task(ari.renew_authorities())
+        assert await ari.get("channels") == []
+        trustme.CA().cert_pem.write_to_path(str(file))
+
+        async def ask_until_refused() -> None:
+            async with asyncio.timeout(20):
+                while True:
+                    assert await ari.get("channels") == []
+                    await asyncio.sleep(0.2)
+
+        with pytest.raises(AriUnreachable, match="certificate"):
+            await ask_until_refused()
+        with pytest.raises(AriUnreachable, match="certificate"):
+            await ari.open_events()
+        watching.cancel()

@@ -15,6 +15,7 @@ import yaml
 from phonenumbers import SUPPORTED_REGIONS
 from pydantic import BaseModel, ConfigDict, Field, InstanceOf, ValidationError, model_validator
 
+from services.language.destinations import allowed_target
 from services.language.words import normalise
 from services.nlu.agent.acts import ACT_NAMES, act_name
 from services.nlu.agent.facts import NO_FACTS, Facts
@@ -154,7 +155,7 @@ class AgentProfile(_Part):
     phrases: tuple[str, ...] = ()  # to favour when listening: names, products
     region: str = ""  # whose telephone numbers callers give: ISO 3166-1, "VN"; empty: not known
     tenants: tuple[str, ...] = ()  # whose it is: for others it does not exist; empty: everybody's
-    handover: str = ""  # where callers who ask for a person are put through: an extension, E.164 or a SIP URI
+    handover: str = ""  # where callers who ask for a person are put through: one of the destinations
     graph: str = ""  # kind graph: a compiled LangGraph graph of one's own, "package.module:name"
     tools: tuple[str, ...] = ()  # those it may run, by name, from agent/tools.py
     acts: tuple[str, ...] = HARMLESS_ACTS  # those it may do to the call, by name, whatever its model says
@@ -186,19 +187,12 @@ class AgentProfile(_Part):
         return not self.tenants or tenant_id in self.tenants
 
     def may(self, act: Act) -> bool:
-        """Whether the file allows an act: by its kind, and of transfers by where they go. A name in words is left to
-        the gateway, which looks it up among the destinations.
-        """
-        if isinstance(act, Transfer) and self.handover and act.destination == self.handover:
-            return True
+        """Whether the file allows an act: by its kind, and of transfers by where they go."""
         if act_name(act) not in self.acts:
             return False
         if not isinstance(act, Transfer):
             return True
-        wanted = act.destination
-        is_name = any(char.isalpha() for char in wanted) and not any(char in ":@" for char in wanted)
-        listed = {_plain(target) for place in self.destinations for target in (*place.names, place.target)}
-        return bool(listed) and (is_name or _plain(wanted) in listed or _national(wanted, self.region) in listed)
+        return bool(allowed_target(act.destination, self.destinations, region=self.region))
 
     def prompt(self, kind: PromptKind, language_code: str) -> str:
         """What is said then, in the language or else in the agent's own."""
@@ -270,19 +264,14 @@ class AgentProfile(_Part):
             raise ValueError(f"acts: no act is called {', '.join(unknown)}; there are {', '.join(sorted(known))}")
         return self
 
-
-def _plain(text: str) -> str:
-    """A name or number without its notation."""
-    return "".join(char for char in text.casefold() if char not in " .-/()\u00a0\u2011\u2013")
-
-
-def _national(text: str, region: str) -> str:
-    """A number written as in its country, in E.164; empty when it is none."""
-    try:
-        number = phonenumbers.parse(text, region or None)
-    except phonenumbers.NumberParseException:
-        return ""
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    @model_validator(mode="after")
+    def _handover_is_allowed(self) -> AgentProfile:
+        if self.handover and not self.may(Transfer(self.handover)):
+            raise AgentFileError(
+                ("handover",),
+                f"{self.handover!r} cannot be reached: list it under destinations, and transfer under acts",
+            )
+        return self
 
 
 def _is_number(text: str) -> bool:

@@ -128,9 +128,39 @@ def test_a_container_sees_the_secrets_of_its_own_service_alone():
     for name in _NAMES:
         mounted = [volume for volume in services[name]["volumes"] if ":/secrets:" in volume]
         assert mounted == [f"${{TONG_DAI_SECRETS_DIR:-../secrets}}/{name}:/secrets:ro"]
-        assert "environment" not in services[name]
     own = [service for service, about in services.items() if "secrets.env" in str(about.get("env_file", ""))]
     assert own == ["call_gateway"]
+
+
+SECRET = re.compile(r"^#([A-Z_]+_(?:API_KEY|TOKEN|PASSWORD|SECRET))=", re.MULTILINE)
+
+
+def test_a_secret_in_the_settings_file_reaches_its_own_service_alone():
+    """Compose hands .env to every container; what `environment` says goes before it, and an empty setting is unset."""
+    secrets = set(SECRET.findall((_ROOT / ".env.example").read_text(encoding="utf-8")))
+    assert {"NLU_OPENAI_API_KEY", "GATEWAY_STAGE_TOKEN", "GATEWAY_ARI_PASSWORD"} <= secrets
+    prefixes = {service.name: f"{service.prefix}_" for service in SERVICES}
+    given = {
+        name: about
+        for name, about in read_yaml(_DEPLOY / "compose.yaml")[0]["services"].items()
+        if "../.env" in str(about.get("env_file"))
+    }
+    assert given.keys() == {*_NAMES, "models"}
+    for name, about in given.items():
+        others = {secret for secret in secrets if not secret.startswith(prefixes.get(name, "NOBODYS_"))}
+        assert about["environment"] == dict.fromkeys(others, ""), name
+
+
+@pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
+def test_a_pod_sees_of_a_secret_of_several_services_its_own_part_alone(service: Any):
+    path = _DEPLOY / "kubernetes" / "stack" / f"{service.name.replace('_', '-')}.yaml"
+    pod = read_yaml(path)[1]["spec"]["template"]["spec"]
+    mounts = {mount["name"]: mount["mountPath"] for mount in pod["containers"][0]["volumeMounts"]}
+    named = {entry.get("value", "") for entry in pod["containers"][0]["env"]}
+    for volume in (volume for volume in pod["volumes"] if "secret" in volume):
+        secret = volume["secret"]
+        if secret["secretName"] != f"{service.name.replace('_', '-')}-tls":
+            assert {f"{mounts[volume['name']]}/{item['path']}" for item in secret["items"]} <= named
 
 
 def test_no_pod_is_given_a_token_of_the_cluster():

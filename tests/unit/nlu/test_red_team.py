@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
-from services.call_gateway.destinations import listed_target
 from services.call_gateway.stages.agent_profile import profile_of
+from services.language.destinations import allowed_target
 from services.nlu.agent.acts import read_act
 from services.nlu.agent.profile import AgentProfile, read_agents
 from services.nlu.agent.tools import TOOLS
@@ -20,7 +21,6 @@ from tests.unit.nlu.virtual_time import run
 ATTACKS = tomllib.loads((Path(__file__).parents[2] / "data" / "red_team.toml").read_text(encoding="utf-8"))["attack"]
 CLINIC = Path(__file__).parents[3] / "deploy" / "agents" / "clinic.yaml"
 NAMES = [f"{attack['kind']}: {attack['said'][:40]}" for attack in ATTACKS]
-LISTED = {"reception", "200"}
 
 
 def obeying(attack: dict[str, Any]) -> str:
@@ -58,12 +58,7 @@ def test_what_the_agents_file_does_not_list_is_not_asked_for(attack: dict[str, A
         async with opened(settings) as rig:
             await rig.send(say(1, attack["said"]), wait_s=30)
         acts_asked = [output.act for output in rig.of(CallAction)]
-        asked = [act for act in acts_asked if isinstance(act, Transfer)]
-        assert acts_asked == asked
-        assert acts != "[]" or asked == []
-        clinic = profile_of(write_profile(read_agents(settings.agents_dir)["clinic"]))
-        for act in asked:  # a name in words is left to the gateway, which knows no such place
-            assert listed_target(act.destination, clinic.destinations) in {"", *LISTED}
+        assert acts_asked == []
         ran = [output for output in rig.of(ToolActivity) if output.phase is ToolPhase.COMPLETED]
         assert ran == []
         assert rig.said(1), "the caller hears something"
@@ -76,7 +71,8 @@ def test_the_gateway_sends_nobody_where_the_file_does_not_list(attack: dict[str,
     clinic = profile_of(write_profile(read_agents(CLINIC.parent)["clinic"]))
     for wanted in attack["wants"]:
         if wanted["tool"] == "transfer":
-            assert listed_target(wanted["arguments"]["destination"], clinic.destinations) in {"", *LISTED}
+            destination = wanted["arguments"]["destination"]
+            assert allowed_target(destination, clinic.destinations, region=clinic.region) == ""
 
 
 def clinic(**changes: Any) -> AgentProfile:
@@ -91,6 +87,49 @@ def test_what_the_file_lists_is_asked_for(destination: str) -> None:
     assert clinic().may(wanted.act)  # type: ignore[union-attr]  # a transfer is an act
     assert not clinic(acts=("hang_up",)).may(wanted.act)  # type: ignore[union-attr]  # as above
     assert not clinic(destinations=()).may(wanted.act)  # type: ignore[union-attr]  # as above
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    ["PJSIP/trunk/0900123456", "1-800-FLOWERS", "${SHELL(id)}", "sip-address", "900,1&Dial(PJSIP/9@trunk)", "the bank"],
+)
+def test_letters_make_no_place_of_what_is_not_listed(wanted: str) -> None:
+    assert not clinic().may(Transfer(wanted))
+
+
+def test_the_agent_asks_for_a_place_where_the_gateway_finds_it_and_nowhere_else() -> None:
+    places = (
+        {"name": "office", "number": "+84 28 3822 0000"},
+        {"name": "front desk", "extension": "2-00"},
+        {"name": "on-call doctor", "sip": "sip:doctor@example.com"},
+    )
+    profile = clinic(destinations=places)
+    sent = profile_of(write_profile(profile))
+    for wanted, is_listed in {
+        "028 3822 0000": True,
+        "+842838220000": True,
+        "+84 28 3822 0000": True,
+        "200": True,
+        "the front desk, please": True,
+        "frontdesk": True,
+        "SIP:Doctor@example.com": True,
+        "sip:doctor@attacker.example": False,
+        "office or front desk": False,
+        "+842838220001": False,
+        "2": False,
+    }.items():
+        assert profile.may(Transfer(wanted)) == is_listed, wanted
+        assert bool(allowed_target(wanted, sent.destinations, region=sent.region)) == is_listed, wanted
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"acts": ()}, {"acts": ("hang_up",)}, {"destinations": ()}, {"handover": "+19005550123"}, {"handover": "bank"}],
+)
+def test_a_handover_that_the_gateway_would_refuse_is_refused_at_the_start(changes: dict[str, Any]) -> None:
+    assert clinic(handover="200").may(Transfer("200"))
+    with pytest.raises(ValidationError, match=r"handover|cannot be reached"):
+        clinic(**{"handover": "200"} | changes)
 
 
 def test_a_number_is_known_however_it_is_written() -> None:

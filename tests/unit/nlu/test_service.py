@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -149,6 +150,21 @@ async def test_a_bad_stream_names_its_field(requests: list[Request], error: type
     cause = root_cause(raised.value)
     assert isinstance(cause, error)
     assert cause.field == field
+
+
+async def test_a_tenant_that_names_no_agent_does_not_learn_the_name_of_anothers(tmp_path: Path) -> None:
+    clinic = (FAST.agents_dir / "clinic.yaml").read_text(encoding="utf-8")
+    for name, tenant in (("blue-desk", "blue"), ("red-desk", "red")):
+        own = clinic.replace("agent_id: clinic", f"agent_id: {name}\ntenants: [{tenant}]")
+        (tmp_path / f"{name}.yaml").write_text(own, encoding="utf-8")
+    service = await opened(FAST.model_copy(update={"agents_dir": tmp_path, "default_agent": "blue-desk"}))
+    assert await converse(service, [config(tenant_id="blue")])
+    for tenant_id in ("red", "grey", ""):
+        with pytest.raises(UnknownAgent) as raised:
+            await converse(service, [config(tenant_id=tenant_id)])
+        assert "blue" not in str(raised.value)
+        assert ("red-desk" in str(raised.value)) == (tenant_id == "red")
+        assert raised.value.field == "config.agent_id"
 
 
 async def test_the_history_of_a_stream_opened_in_mid_call_is_read() -> None:

@@ -1,6 +1,8 @@
 """Logs: one JSON object an event, the call on each, and nobody's words."""
 
 import ast
+import asyncio
+import functools
 import json
 import logging
 import sys
@@ -102,6 +104,54 @@ def test_of_a_library_s_line_only_the_template_is_shown(capsys: pytest.CaptureFi
         ("error", "tts", "http"),
     ]
     assert "caller" not in json.dumps(told)
+
+
+def test_a_library_s_template_is_shown_without_what_was_put_into_it(capsys: pytest.CaptureFixture[str]) -> None:
+    for log_pii in (False, True):
+        configure_logs(level="info", log_format="json", log_pii=log_pii, service="tts")
+        library = logging.getLogger("http")
+        library.warning("retry %d of %s", 2, WORD)
+        library.warning("lost %(who)s", {"who": WORD})
+        library.warning("%s", WORD)
+        library.error(ValueError(WORD))
+        told = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+        assert [event["event"] for event in told] == [
+            "retry %d of %s",
+            "lost %(who)s",
+            "library_message",
+            "library_message",
+        ]
+        assert (WORD in json.dumps(told)) == log_pii
+        assert not any("args" in key for event in told for key in event)
+
+
+class _Spoken:
+    def __call__(self, *_said: str) -> None:
+        raise ValueError(WORD)
+
+    def __repr__(self) -> str:
+        return f"heard {WORD}"
+
+
+def test_of_asyncio_s_lines_no_argument_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        loop.call_soon(functools.partial(_Spoken(), WORD))
+        loop.call_soon(_Spoken(), WORD)
+        loop.call_soon(functools.partial(print, WORD, sep=7))
+        loop.call_exception_handler({"message": f"Task <Task name={WORD!r}> has errored out"})
+        loop.call_exception_handler({"message": "socket.send() raised exception.", "data": WORD})
+        await asyncio.sleep(0.01)
+
+    configure_logs(level="info", log_format="json", log_pii=False, service="tts")
+    asyncio.run(main())
+    lines = capsys.readouterr().err
+    assert WORD not in lines
+    assert sorted(json.loads(line)["event"] for line in lines.splitlines()) == [
+        *["Exception in callback"] * 3,
+        "Task",
+        "socket.send() raised exception.",
+    ]
 
 
 def test_a_field_that_is_not_in_the_list_is_held_back(capsys: pytest.CaptureFixture[str]) -> None:

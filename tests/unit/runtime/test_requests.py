@@ -126,6 +126,26 @@ async def test_a_time_limit_of_the_method_is_not_taken_for_idleness() -> None:
         await anext(ended_when_idle(slow(), 5.0))
 
 
+@pytest.mark.parametrize(
+    "peers",
+    [
+        [f"ipv6:%5B2001:db8::{n:x}%5D:1" for n in range(1, 4)],
+        [f"ipv6:[2001:db8:0:0:{n:x}::1]:1" for n in range(1, 4)],
+        [f"ipv6:[fe80::{n:x}%25eth0]:1" for n in range(1, 4)],
+        ["ipv4:10.0.0.1:1", "ipv6:[::ffff:10.0.0.1]:2", "ipv6:%5B::ffff:a00:1%5D:3"],
+    ],
+)
+def test_one_hosts_addresses_count_as_one(peers: list[str]) -> None:
+    probes = ProbeStreams(of_a_connection=2, of_a_host=2, in_all=9)
+    with ExitStack() as held:
+        for peer in peers[:2]:
+            held.enter_context(probes.place("Watch", peer))
+        with pytest.raises(CapacityError), probes.place("Watch", peers[2]):
+            pass
+        for other in ("ipv6:[2001:db8:0:1::1]:1", "ipv6:[::ffff:10.0.0.2]:1", "unix:/tmp/socket", "ipv6:[fe80::1]:1"):
+            held.enter_context(probes.place("Watch", other))
+
+
 def test_no_host_takes_the_places_of_all_probes() -> None:
     probes = ProbeStreams(of_a_connection=2, of_a_host=3, in_all=5)
     with ExitStack() as held:

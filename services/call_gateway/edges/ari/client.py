@@ -70,7 +70,7 @@ class AriClient:
         self._http = aiohttp.ClientSession(
             headers={"Authorization": _basic(self._settings.user, self._settings.password.get_secret_value())},
             timeout=aiohttp.ClientTimeout(total=self._settings.request_limit_s),
-            connector=aiohttp.TCPConnector(limit=64, ssl=self._tls),
+            connector=aiohttp.TCPConnector(limit=64),
         )
         return self
 
@@ -82,10 +82,17 @@ class AriClient:
             self._http = None
 
     async def renew_authorities(self) -> None:
-        """Believe those too whom the file names anew; connections that are open go on. Until cancelled."""
-        if self._ca is not None and isinstance(self._tls, ssl.SSLContext):
-            context, authorities = self._tls, self._ca
-            await authorities.watch(lambda: context.load_verify_locations(cadata=authorities.current))
+        """Believe those whom the file names now, and nobody else; the events' socket goes on while it is open. Until
+        cancelled.
+        """
+        if self._ca is None or not isinstance(self._tls, ssl.SSLContext):
+            return
+        authorities = self._ca
+
+        def renew() -> None:  # a context forgets nobody; and with a new one no connection is used again
+            self._tls = ssl.create_default_context(cadata=authorities.current)
+
+        await authorities.watch(renew)
 
     async def open_events(self) -> aiohttp.ClientWebSocketResponse:
         """The socket our application's events come by. Opening it is what subscribes; the caller closes it."""
@@ -95,6 +102,7 @@ class AriClient:
                 params={"app": self._settings.app},
                 heartbeat=_HEARTBEAT_S,
                 max_msg_size=_MAX_EVENT_BYTES,
+                ssl=self._tls,
                 timeout=aiohttp.ClientWSTimeout(ws_close=1.0),
             )
         except aiohttp.WSServerHandshakeError as error:
@@ -137,7 +145,7 @@ class AriClient:
         address = "/".join(quote(part, safe="") for part in path)
         try:
             async with self._session().request(
-                method, URL(f"{self._base}/{address}", encoded=True), params=query, json=body
+                method, URL(f"{self._base}/{address}", encoded=True), params=query, json=body, ssl=self._tls
             ) as response:
                 text = await response.text()
         except (aiohttp.ClientError, OSError, TimeoutError) as error:

@@ -29,7 +29,13 @@ def test_where_nothing_is_set_nobody_is_refused() -> None:
 @pytest.mark.parametrize("written", ["+84901234567", "+84 90 1234567", "+84-90-123-45-67"])
 def test_a_number_is_one_however_it_is_written(written: str) -> None:
     with pytest.raises(CallerQuota):
-        Quotas({}, 1).check(call("another", written), [call(caller=NUMBER)])
+        Quotas({}, 1).check(call(caller=written), [call(caller=NUMBER)])
+
+
+def test_calls_of_one_tenant_use_up_no_quota_of_a_caller_of_another() -> None:
+    Quotas({}, 1).check(call("bank", NUMBER), [call("clinic", NUMBER), call("", NUMBER)])
+    with pytest.raises(CallerQuota):
+        Quotas({}, 1).check(call("bank", NUMBER), [call("clinic", NUMBER), call("bank", NUMBER)])
 
 
 def test_callers_without_a_number_are_not_taken_for_one() -> None:

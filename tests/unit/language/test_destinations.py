@@ -3,7 +3,7 @@
 import pytest
 
 from services.call_gateway.conversation.profile import AgentDestination
-from services.call_gateway.destinations import listed_target, normalised, region_of
+from services.language.destinations import listed_target, normalised, region_of
 
 
 @pytest.mark.parametrize(

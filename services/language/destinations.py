@@ -1,12 +1,14 @@
-"""Where a transfer goes, from what the agent's model wrote: a number in any notation, an extension, an address."""
+"""Where a transfer goes, from what the agent's model wrote: a number in any notation, an extension, an address.
+
+Both the agent's server and the gateway ask here, each on its own: neither has to trust the other's check.
+"""
 
 from collections.abc import Iterable
 from difflib import SequenceMatcher
-from typing import Final
+from typing import Final, Protocol
 
 import phonenumbers
 
-from services.call_gateway.conversation.profile import AgentDestination
 from services.language.words import normalise
 
 LIKE: Final = 0.85  # of 1: "receptoin" is 0.89 of "reception", "building" 0.80 of "billing"
@@ -15,7 +17,27 @@ _KEPT: Final = frozenset("+*#0123456789")
 _NOTATION: Final = frozenset(" .-/()\u00a0\u2011\u2013")
 
 
-def listed_target(wanted: str, destinations: Iterable[AgentDestination]) -> str:
+class Place(Protocol):
+    """A place that callers may be transferred to."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What it is called."""
+
+    @property
+    def target(self) -> str:
+        """A number in E.164, a SIP URI or an extension of the dialplan."""
+
+
+def allowed_target(wanted: str, places: Iterable[Place], *, region: str) -> str:
+    """Where the transfer goes that is wanted: as it is written, else as a number of the region (ISO 3166-1, two
+    letters; empty: unknown). Empty where the list has no such place, or more than one may be meant.
+    """
+    listed = tuple(places)
+    return listed_target(wanted, listed) or listed_target(normalised(wanted, region), listed)
+
+
+def listed_target(wanted: str, destinations: Iterable[Place]) -> str:
     """Where the destination lies that is meant, by its names or its address; empty: none is, or more than one may be.
 
     Names are compared by their words in any case: the same words, then a name within what is wanted ("the front desk,
@@ -24,14 +46,15 @@ def listed_target(wanted: str, destinations: Iterable[AgentDestination]) -> str:
     listed = tuple(destinations)
     words = normalise(wanted)
     for place in listed:
-        if wanted.strip().casefold() == place.target.casefold() or words in map(normalise, place.names):
+        addresses = (place.target.casefold(), normalised(place.target, "").casefold())
+        if wanted.strip().casefold() in addresses or words in map(normalise, place.names):
             return place.target
     if not any(char.isalpha() for char in wanted) or ":" in wanted or "@" in wanted:
         return ""
     return _within(words, listed) or _part_of(words, listed) or _like(words, listed)
 
 
-def _within(words: tuple[str, ...], listed: tuple[AgentDestination, ...]) -> str:
+def _within(words: tuple[str, ...], listed: tuple[Place, ...]) -> str:
     """The place whose name stands in what is wanted, and not only as a part of another's."""
     found = [
         (at, at + len(name), place.target)
@@ -49,12 +72,12 @@ def _within(words: tuple[str, ...], listed: tuple[AgentDestination, ...]) -> str
     )
 
 
-def _part_of(words: tuple[str, ...], listed: tuple[AgentDestination, ...]) -> str:
+def _part_of(words: tuple[str, ...], listed: tuple[Place, ...]) -> str:
     """The place in one of whose names all the words stand."""
     return _only({place.target for place in listed for name in place.names if set(words) <= set(normalise(name))})
 
 
-def _like(words: tuple[str, ...], listed: tuple[AgentDestination, ...]) -> str:
+def _like(words: tuple[str, ...], listed: tuple[Place, ...]) -> str:
     """The place with a name that is spelt almost so, spaces left out."""
     written = "".join(words)
     found = [
