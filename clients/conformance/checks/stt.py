@@ -161,7 +161,7 @@ async def a_file_is_heard_as_a_call_is(stt: Target) -> None:
             await asyncio.sleep(max(0.0, began + offset / RATE - time.monotonic()))
             await play(call, sound[offset : offset + CHUNK], offset)
         await settle(call, len(sound))
-    assert evidence(call) == evidence(file)
+    assert evidence(call) == evidence(file), f"as a call: {evidence(call)}; as a file: {evidence(file)}"
 
 
 @check(STT, 10, cases=FORMATS)
