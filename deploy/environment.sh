@@ -56,9 +56,9 @@ export UV="$uv"
 
 EXTRAS="--extra gateway --extra stt-faster-whisper --extra nlu-llama-cpp --extra agent-graph --extra tts-piper --extra tts-espeak --extra stack"
 # Engines that the environment or .env names bring their packages along.
-named="${NLU_ENGINE:-} ${NLU_ENGINES:-} $(grep -sE '^NLU_ENGINES?=' .env || true)"
-for engine in openai gemini; do
-	case "$named" in *"$engine"*) EXTRAS="$EXTRAS --extra nlu-$engine" ;; esac
+named="${NLU_ENGINE:-} ${NLU_ENGINES:-} ${STT_ENGINE:-} ${STT_ENGINES:-} $(grep -sE '^(NLU|STT)_ENGINES?=' .env || true)"
+for engine in openai:nlu-openai gemini:nlu-gemini viet_asr:stt-viet-asr vosk:stt-vosk sherpa_onnx:stt-sherpa google:stt-google; do
+	case "$named" in *"${engine%:*}"*) EXTRAS="$EXTRAS --extra ${engine#*:}" ;; esac
 done
 case "${1:-stack}" in
 stack) groups="--frozen --no-dev" ;;

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Protocol, cast
 
 from services.audio.pcm import Samples
@@ -27,6 +28,8 @@ ENGINES = {
 }
 EXTRAS = {"sherpa_onnx": "sherpa"}
 """The extra of pyproject.toml that brings an engine's package, where it is not called as the engine is."""
+LATE_IMPORTS = {"sherpa_onnx": "sherpa_onnx", "vosk": "vosk", "viet_asr": "vietasr"}
+"""Packages that an engine imports when it loads, not when its module is imported."""
 
 
 class ExpectedKind(Enum):
@@ -262,6 +265,8 @@ def _make(name: str, settings: SttSettings, said: str) -> SttEngine:
     module_name, class_name = where.split(":")
     try:
         engine_class = getattr(import_module(module_name), class_name)
+        if (package := LATE_IMPORTS.get(name)) and find_spec(package) is None:
+            raise ModuleNotFoundError(name=package)
     except ModuleNotFoundError as missing:
         extra = EXTRAS.get(name, name.replace("_", "-"))
         raise StartupError(f"{said} needs the package {missing.name}: pip install 'tong-dai[stt-{extra}]'") from missing

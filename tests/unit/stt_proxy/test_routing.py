@@ -530,3 +530,13 @@ async def lose_google(sentence: int, spoil: Callable[[GoogleSpeech], object]) ->
         finally:
             line.ear.close()
             await routed.close()
+
+
+@pytest.mark.parametrize(("name", "extra"), [("viet_asr", "viet-asr"), ("vosk", "vosk"), ("sherpa_onnx", "sherpa")])
+def test_an_engine_whose_package_is_missing_names_the_extra(
+    monkeypatch: pytest.MonkeyPatch, name: str, extra: str
+) -> None:
+    monkeypatch.setattr("services.stt_proxy.engine.find_spec", lambda package: None)
+    settings = SttSettings(engine=name)
+    with pytest.raises(StartupError, match=rf"needs the package \w+: pip install 'tong-dai\[stt-{extra}\]'"):
+        make_engine(settings)
