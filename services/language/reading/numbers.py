@@ -9,9 +9,11 @@ from typing import Any
 from xml.etree import ElementTree
 
 from unicode_rbnf import RbnfEngine
+from unicode_rbnf.engine import RbnfRule, RbnfRuleSet, TextRulePart
 
 _DIGITS = re.compile(r"\d+")
 _RULESET = re.compile(r"%+([\w-]+)")
+_A_WORD = re.compile(r"[\w\u00ad -]+;")
 
 CARDINAL, ORDINAL, YEAR = "spellout-cardinal", "spellout-ordinal", "spellout-numbering-year"
 NUMBERING = "spellout-numbering"
@@ -157,9 +159,24 @@ def _engine(language: str, wanted: Iterable[str]) -> RbnfEngine | None:
         for each in list(group):
             if each.attrib.get("type") not in reached:
                 group.remove(each)
+    words = [(ruleset, rule) for ruleset in rulesets.values() for rule in list(ruleset) if _is_a_word(rule)]
+    for ruleset, rule in words:
+        ruleset.remove(rule)
     engine = RbnfEngine(language)
     engine.load_xml(root)
+    for ruleset, rule in words:
+        if (name := ruleset.attrib["type"]) in reached:
+            rules = engine.rulesets.setdefault(
+                name, RbnfRuleSet(name, is_private=ruleset.attrib.get("access") == "private")
+            )
+            value = int(rule.attrib["value"])
+            rules.numeric_rules[value] = RbnfRule(value, [TextRulePart((rule.text or "").rstrip(";"))])
     return engine
+
+
+def _is_a_word(rule: ElementTree.Element) -> bool:
+    """A rule that is a number's word and nothing else: half of them, which the engine would read sign by sign."""
+    return _A_WORD.fullmatch(rule.text or "") is not None and rule.attrib["value"].isdigit()
 
 
 def _named_rulesets(words: object) -> Iterator[str]:
