@@ -42,12 +42,14 @@ models: env-stack ## Fetch the embedded models and verify every byte: MODELS="na
 
 test: check ## Everything that can fail: make check, then the unit, conformance and integration tests
 	@$(PYTHON) -m deploy.fetch_models
-	@echo "== unit and conformance tests"
-	@$(PYTHON) -m pytest -n $(WORKERS) --dist loadgroup -m "not models" tests/unit tests/conformance; failed=$$?; \
+	@echo "== unit tests"
+	@failed=0; $(PYTHON) -m pytest -n $(WORKERS) tests/unit || failed=1; \
+	echo "== conformance tests"; \
+	$(PYTHON) -m pytest -n $(WORKERS) --dist loadgroup -m "not models" tests/conformance || failed=1; \
 	echo "== integration tests: calls, which mostly wait"; \
 	$(PYTHON) -m pytest -n $(CALL_WORKERS) --dist loadfile -m "not models" tests/integration || failed=1; \
-	echo "== tests with models, which have the machine to themselves"; \
-	$(PYTHON) -m pytest -m models tests/unit tests/conformance tests/integration || failed=1; \
+	echo "== servers with models, which have the machine to themselves"; \
+	$(PYTHON) -m pytest -m models tests/conformance tests/integration || failed=1; \
 	exit $$failed
 
 check: env-test ## Protos, style, types, imports: what can be told without running anything

@@ -9,7 +9,7 @@ import pytest
 
 from clients.conformance import streams
 from clients.conformance.stages import CALL, NLU, STAGES, STT, TTS
-from tests.conformance.servers import ENGINES, SCRIPTED, Server, running
+from tests.conformance.servers import ENGINES, SCRIPTED, WITH_MODELS, Server, running
 
 streams.LIMIT_S = 60.0  # the model engines share two cores with the rest of the suite
 Start = Callable[[str, str], Server]
@@ -28,6 +28,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
         parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
         asked = next((parameters[name] for name in SERVER_FIXTURES if name in parameters), None)
+        if asked is None and "engine" in parameters:
+            asked = (parameters["stage"], parameters["engine"])
         if asked is None and "gateway" in getattr(item, "fixturenames", ()):
             asked = (CALL.name, SCRIPTED[CALL.name])
         if asked is not None:
@@ -37,9 +39,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def engine_params(stage: str) -> list[object]:
     """Every engine of a stage; those that load a model carry the mark `models`."""
     return [
-        pytest.param(
-            (stage, engine), id=f"{stage}-{engine}", marks=[] if engine == SCRIPTED[stage] else pytest.mark.models
-        )
+        pytest.param((stage, engine), id=f"{stage}-{engine}", marks=pytest.mark.models if engine in WITH_MODELS else [])
         for engine in ENGINES[stage]
     ]
 

@@ -8,7 +8,7 @@ from clients.conformance.kit import Check, NotApplicableError, Target, checks_of
 from clients.conformance.rules import RULES
 from clients.conformance.stages import STAGES
 from tests.conformance.conftest import Start
-from tests.conformance.servers import ENGINES, LANGUAGES, ROOT, SCRIPTED
+from tests.conformance.servers import ENGINES, LANGUAGES, ROOT, SCRIPTED, WITH_MODELS
 
 
 def on_every_engine() -> list[object]:
@@ -19,7 +19,7 @@ def on_every_engine() -> list[object]:
             stage,
             engine,
             id=f"{stage}-{engine}-{one.name}",
-            marks=[] if engine == SCRIPTED[stage] else pytest.mark.models,
+            marks=pytest.mark.models if engine in WITH_MODELS else [],
         )
         for stage in STAGES
         for one in checks_of(stage)
