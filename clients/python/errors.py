@@ -57,16 +57,10 @@ KINDS: dict[str, type[TongDaiError]] = {
     "UNAVAILABLE": UnavailableError,
 }
 
-WRITE_FAILED = "Internal error from Core"
-"""What grpc.aio puts in the place of the status where a write meets the end of the stream."""
-
 
 def error_of(error: grpc.aio.AioRpcError) -> TongDaiError:
     """The typed error of a status, with or without details."""
     failure = rpc_failure(error)
-    if failure.code is grpc.StatusCode.INTERNAL and failure.message == WRITE_FAILED:
-        message = "the stream ended while a request was on its way"
-        return UnavailableError("UNAVAILABLE", "ENDED_EARLY", message)
     kind = KINDS.get(failure.code.name, ServerError)
     if failure.code is grpc.StatusCode.RESOURCE_EXHAUSTED and failure.retry_delay_ms:
         kind = CapacityError

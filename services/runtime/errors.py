@@ -209,8 +209,19 @@ class RpcFailure:
         return self.code is grpc.StatusCode.UNAVAILABLE
 
 
+WRITE_FAILED = "Internal error from Core"
+"""What grpc.aio's client puts in the place of the server's status where a write meets the end of the stream."""
+
+
 def rpc_failure(error: grpc.aio.AioRpcError) -> RpcFailure:
-    """Read a status, with or without details, well-formed or not."""
+    """Read a status, with or without details, well-formed or not.
+
+    A stream that ended while a request was being written is UNAVAILABLE, ENDED_EARLY: why it ended is lost in grpc.aio,
+    and a fresh stream says it again.
+    """
+    if error.code() is grpc.StatusCode.INTERNAL and error.details() == WRITE_FAILED:
+        message = "the stream ended while a request was on its way"
+        return RpcFailure(grpc.StatusCode.UNAVAILABLE, "ENDED_EARLY", message, 0)
     status = Status()
     for key, value in error.trailing_metadata() or ():
         if key == DETAILS_KEY and isinstance(value, bytes):

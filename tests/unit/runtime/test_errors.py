@@ -7,6 +7,7 @@ from google.rpc.status_pb2 import Status
 
 from services.runtime import errors
 from services.runtime.errors import (
+    WRITE_FAILED,
     CapacityError,
     Draining,
     EngineFailed,
@@ -116,3 +117,10 @@ def test_a_startup_error_is_found_in_a_group() -> None:
 def test_without_a_domain_error_the_first_failure_counts() -> None:
     first = ValueError("first")
     assert root_cause(ExceptionGroup("tasks", [first, KeyError("second")])) is first
+
+
+def test_a_write_that_met_the_end_of_its_stream_is_worth_another_stream() -> None:
+    nothing = grpc.aio.Metadata()
+    failure = rpc_failure(grpc.aio.AioRpcError(grpc.StatusCode.INTERNAL, nothing, nothing, WRITE_FAILED))
+    assert (failure.code, failure.reason) == (grpc.StatusCode.UNAVAILABLE, "ENDED_EARLY")
+    assert failure.is_elsewhere_worthwhile
