@@ -122,6 +122,12 @@ class NluSettings(ServiceSettings):
     data_dir: Annotated[Path | None, AfterValidator(lambda path: path and path.expanduser())] = Field(
         None, description="graph: folder of what agents' tools write (diary, outbox); unset: those tools are not there."
     )
+    tenant_secrets_dir: Annotated[Path | None, AfterValidator(lambda path: path and path.expanduser())] = Field(
+        None, description="Folder of the credentials of agents' tools: TENANT/PACKAGE/FIELD, a file each."
+    )
+    tenant_secrets: SecretStr = Field(
+        SecretStr(""), description='The same as JSON: {"TENANT": {"PACKAGE": {"FIELD": "value"}}}; the folder wins.'
+    )
 
     openai_base_url: str = Field(
         "https://api.openai.com/v1",
