@@ -14,6 +14,7 @@ from services.nlu.agent.kinds import open_agent
 from services.nlu.agent.outcomes import load_outcomes
 from services.nlu.agent.profile import AgentProfile, read_agents
 from services.nlu.agent.prompt_agent import PromptAgent, opening
+from services.nlu.agent.tools import HoldsOpen
 from services.nlu.agent.wording import load_languages
 from services.nlu.engine import Message, Role, open_engine
 from services.nlu.service import FULL_NAME, NluService
@@ -45,7 +46,13 @@ def define(settings: NluSettings) -> ServiceDefinition:
             openings([profiles[name] for name, agent in agents.items() if isinstance(agent, PromptAgent)])
         )
 
-    return ServiceDefinition(settings, full_name=FULL_NAME, add=add, load=load, close=engine.close, lifecycle=lifecycle)
+    async def close() -> None:
+        for agent in agents.values():
+            if isinstance(agent, HoldsOpen):
+                await agent.close()
+        await engine.close()
+
+    return ServiceDefinition(settings, full_name=FULL_NAME, add=add, load=load, close=close, lifecycle=lifecycle)
 
 
 def load_knowledge() -> None:

@@ -48,7 +48,9 @@ class ToolSpec:
     name: str
     description: str
     parameters_json: str  # a JSON schema of its arguments
-    writes: bool = True  # it changes something outside the call, so it waits for the turn's commit; False: it only reads
+    writes: bool = (
+        True  # it changes something outside the call, so it waits for the turn's commit; False: it only reads
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing
 
 from services.nlu.agent.acts import ACT_NAMES, WantedAct, read_act
@@ -11,11 +11,12 @@ from services.nlu.agent.courtesies import courtesy, user_text
 from services.nlu.agent.interface import Act, AgentState, AgentTurn, Call, CallTool, Expect, Say, Step
 from services.nlu.agent.profile import AgentProfile
 from services.nlu.agent.prompt_history import within
-from services.nlu.agent.tools import TOOLS
+from services.nlu.agent.tools import TOOLS, Tool
 from services.nlu.engine import Began, Message, NluEngine, ReplyRequest, Role, TextMade, ToolSpec, ToolWanted
 from services.nlu.history import Entry, ToolCall
 from services.nlu.outputs import HangUp
 from services.nlu.settings import NluSettings
+from services.nlu.tools.packages import AgentPackages
 
 _MAX_TOOL_ROUNDS = 4
 
@@ -28,9 +29,18 @@ class PromptAgent:
     def __init__(self, profile: AgentProfile, engine: NluEngine, settings: NluSettings) -> None:
         self._profile, self._engine = profile, engine
         self._max_prompt_chars = settings.max_prompt_chars
+        self._packages = AgentPackages(profile, settings)
 
     async def load(self) -> None:
-        """Nothing to do: the engine reads the openings when it is loaded."""
+        """Open the packages of tools; the engine reads the openings when it is loaded."""
+        await self._packages.load()
+
+    def tools_of(self, tenant_id: str) -> Mapping[str, Tool]:
+        """Those of the packages that the agent's file names."""
+        return self._packages.tools(tenant_id)
+
+    async def close(self) -> None:
+        await self._packages.close()
 
     async def prepare(self, call: Call, history: Sequence[Entry], *, language_code: str, state: AgentState) -> None:
         del state
@@ -58,7 +68,7 @@ class PromptAgent:
                 messages=messages,
                 language_code=turn.language_code,
                 is_draft=not committed.is_set(),
-                tools=self.tools,
+                tools=self.tools(turn.call.tenant_id),
             )
             async with aclosing(self._engine.reply(request)) as parts:
                 async for part in parts:
@@ -81,9 +91,9 @@ class PromptAgent:
             messages += (Message(Role.AGENT, said.strip()),) if said.strip() else ()
             messages += tuple(Message(Role.TOOL, f"{call.name}: {call.result_json}") for call in results)
 
-    @property
-    def tools(self) -> tuple[ToolSpec, ...]:
-        return tuple(TOOLS[name].spec for name in self._profile.tools if name in TOOLS)
+    def tools(self, tenant_id: str) -> tuple[ToolSpec, ...]:
+        own = tuple(TOOLS[name].spec for name in self._profile.tools if name in TOOLS)
+        return (*own, *self._packages.specs(tenant_id))
 
     def messages(self, history: Iterable[Entry], *, language_code: str, instructions: str = "") -> tuple[Message, ...]:
         """The prompt up to the present turn; `instructions` stand in place of the profile's, with its examples."""

@@ -42,6 +42,14 @@ class HasTools(Protocol):
         """By name, for one tenant's calls."""
 
 
+@runtime_checkable
+class HoldsOpen(Protocol):
+    """An agent with connections of its tools."""
+
+    async def close(self) -> None:
+        """Let go of them when the service ends."""
+
+
 class CurrentTime:
     """Says what time it is, which no model knows."""
 

@@ -38,7 +38,7 @@ def by_model(model: type[ArgumentsModel]) -> Callable[[Mapping[str, Any]], Mappi
 
 
 def by_schema(schema: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], Mapping[str, Any]]:
-    """A check by JSON schema. References lead within the schema and nowhere else. Raises ValueError: it is no schema."""
+    """A check by JSON schema; references lead within it and nowhere else. Raises ValueError: it is no schema."""
     from jsonschema import Draft202012Validator  # noqa: PLC0415 - only packages with schemas of others need it
     from jsonschema.exceptions import SchemaError, best_match  # noqa: PLC0415
     from referencing import Registry  # noqa: PLC0415

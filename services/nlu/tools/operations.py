@@ -26,8 +26,6 @@ _NOTE = "note:"
 class OperationLookUp:
     """Runs one operation that changes nothing."""
 
-    writes = False
-
     def __init__(self, operation: Operation, prefix: str, tenant_id: str) -> None:
         self.spec = operation.spec(prefix)
         self._operation, self._tenant_id = operation, tenant_id
@@ -43,11 +41,9 @@ class OperationLookUp:
 
 
 class OperationDeed:
-    """Does one operation that writes. A system that does not know a key again is asked once for each: where that came to
-    nothing certain, the deed is refused, and says so.
+    """Does one operation that writes. A system that does not know a key again is asked once for each: where that came
+    to nothing certain, the deed is refused, and says so.
     """
-
-    writes = True
 
     def __init__(self, operation: Operation, prefix: str, journal: Journal) -> None:
         self.spec = operation.spec(prefix)

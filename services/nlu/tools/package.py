@@ -40,7 +40,7 @@ class Operation:
     tenants: tuple[str, ...] | None = None  # whose it is; None: everybody's
 
     def spec(self, prefix: str) -> ToolSpec:
-        return ToolSpec(f"{prefix}_{self.name}", self.description, self.parameters_json)
+        return ToolSpec(f"{prefix}_{self.name}", self.description, self.parameters_json, writes=self.writes)
 
 
 class NoOptions(BaseModel):

@@ -26,64 +26,57 @@ log = get_logger(__name__)
 _CLOSE_S = 5.0
 
 
-class WritingTool(OutboxTool):
-    """A deed as a tool: it is marked, since it needs the caller's confirmation."""
-
-    writes = True
-
-
 class AgentPackages:
     """Those that one agent's file names. `<data_dir>/<agent_id>/` holds tools.sqlite, their outbox, and sent.sqlite."""
 
     def __init__(self, profile: AgentProfile, settings: NluSettings) -> None:
-        """Raises StartupError, NotServing where credentials are missing: one line each."""
-        self._uses = profile.packages
-        self._agent_id = profile.agent_id
-        self._data_dir = settings.data_dir
+        self._profile, self._settings = profile, settings
         self._packages: list[tuple[PackageUse, Package]] = []
         self._journal: Journal | None = None
         self._outbox: Outbox | None = None
         self._deeds: dict[str, OperationDeed] = {}
-        if not self._uses:
+
+    async def load(self) -> None:
+        """Connect, and do what an earlier process has decided and not done.
+
+        Raises StartupError, NotServing where credentials are missing: one line each.
+        """
+        if not self._profile.packages:
             return
+        settings = self._settings
         secrets = open_secrets(settings.tenant_secrets_dir, settings.tenant_secrets.get_secret_value())
-        for use in self._uses:
+        if settings.data_dir is not None:
+            self._open_files(settings.data_dir / self._profile.agent_id)
+        for use in self._profile.packages:
             context = PackageContext(
-                agent_id=profile.agent_id,
+                agent_id=self._profile.agent_id,
                 name=use.name,
-                timezone=profile.timezone,
-                region=profile.region,
-                tenants=self._tenants(profile, use, secrets),
+                timezone=self._profile.timezone,
+                region=self._profile.region,
+                tenants=self._tenants(use, secrets),
                 secrets=secrets,
                 data_dir=settings.data_dir,
             )
-            self._packages.append((use, use.kind(use.options, context)))
-        for use, package in self._packages:
-            self._check_allowed(use, package)
-        if settings.data_dir is not None:
-            self._open_files(settings.data_dir / profile.agent_id)
-
-    async def load(self) -> None:
-        """Connect, and do what an earlier process has decided and not done. Raises StartupError."""
-        for use, package in self._packages:
+            package: Package = use.kind(use.options, context)
+            self._packages.append((use, package))
             await package.open()
             self._check_allowed(use, package)
-        for _ in self._operations():
-            pass  # the outbox knows its deeds before it begins
+        self._put_behind_outbox()
         if self._outbox is not None:
             self._outbox.start()
 
     def tools(self, tenant_id: str) -> Mapping[str, Tool]:
         """By name, for one tenant's calls."""
+        self._put_behind_outbox()
         found: dict[str, Tool] = {}
         for use, operation in self._operations():
             if operation.tenants is not None and tenant_id not in operation.tenants:
                 continue
-            spec = operation.spec(use.name)
+            name = operation.spec(use.name).name
             if not operation.writes:
-                found[spec.name] = OperationLookUp(operation, use.name, tenant_id)
+                found[name] = OperationLookUp(operation, use.name, tenant_id)
             elif self._outbox is not None:
-                found[spec.name] = WritingTool(self._deeds[spec.name], self._outbox, tenant_id)
+                found[name] = OutboxTool(self._deeds[name], self._outbox, tenant_id)
         return found
 
     def specs(self, tenant_id: str) -> tuple[ToolSpec, ...]:
@@ -101,22 +94,23 @@ class AgentPackages:
                 log.warning("tools_not_closed", what=use.name, why=f"{type(error).__name__}: {error}")
 
     def _operations(self) -> Iterator[tuple[PackageUse, Operation]]:
-        """Those that are allowed; deeds that have come to be known are put behind the outbox."""
         for use, package in self._packages:
             for operation in package.operations():
-                if use.allow and operation.name not in use.allow:
-                    continue
-                name = operation.spec(use.name).name
-                if operation.writes and self._outbox is not None and self._journal is not None:
-                    if name not in self._deeds:
-                        self._deeds[name] = OperationDeed(operation, use.name, self._journal)
-                        self._outbox.add(self._deeds[name])
-                elif operation.writes and self._data_dir is None:
-                    continue
-                yield use, operation
+                if not use.allow or operation.name in use.allow:
+                    yield use, operation
+
+    def _put_behind_outbox(self) -> None:
+        """Deeds that have come to be known; a server of tools may say them late."""
+        if self._outbox is None or self._journal is None:
+            return
+        for use, operation in self._operations():
+            name = operation.spec(use.name).name
+            if operation.writes and name not in self._deeds:
+                self._deeds[name] = OperationDeed(operation, use.name, self._journal)
+                self._outbox.add(self._deeds[name])
 
     def _check_allowed(self, use: PackageUse, package: Package) -> None:
-        where = f"agent {self._agent_id}: tools: {use.name}"
+        where = f"agent {self._profile.agent_id}: tools: {use.name}"
         known = {operation.name: operation for operation in package.operations()}
         if not known:
             return  # not known before it is open, or while its server does not answer
@@ -124,27 +118,25 @@ class AgentPackages:
         if unknown:
             raise StartupError(f"{where}: allow: no tool is called {', '.join(unknown)}; there are {', '.join(known)}")
         writing = [name for name in (use.allow or known) if known[name].writes]
-        if writing and self._data_dir is None:
+        if writing and self._outbox is None:
             raise NotServing(
                 f"{where}: {', '.join(writing)} write: set NLU_DATA_DIR for their outbox, or `allow` the others only"
             )
 
-    def _tenants(self, profile: AgentProfile, use: PackageUse, secrets: TenantSecrets) -> tuple[str, ...]:
+    def _tenants(self, use: PackageUse, secrets: TenantSecrets) -> tuple[str, ...]:
         """Those that are served, each with its credentials checked. Raises NotServing."""
-        tenants = profile.tenants or secrets.tenants(use.name)
-        if use.kind.Secrets is None:
-            return tenants or ("",)
-        for tenant_id in tenants or ("",):
+        tenants = self._profile.tenants or secrets.tenants(use.name) or ("",)
+        for tenant_id in tenants if use.kind.Secrets is not None else ():
             try:
                 secrets.read(tenant_id, use.name, use.kind.Secrets)
             except NoSecrets as missing:
-                raise NotServing(f"agent {profile.agent_id}: tools: {missing}") from missing
-        return tenants or ("",)
+                raise NotServing(f"agent {self._profile.agent_id}: tools: {missing}") from missing
+        return tenants
 
     def _open_files(self, folder: Path) -> None:
         try:
-            self._journal = Journal(folder / "sent.sqlite", f"sent-{self._agent_id}")
+            self._journal = Journal(folder / "sent.sqlite", f"sent-{self._profile.agent_id}")
             file = OutboxFile(folder / "tools.sqlite")
         except Exception as error:
-            raise StartupError(f"agent {self._agent_id}: tools: {folder} cannot be used: {error}") from error
-        self._outbox = Outbox(file, SqliteThread(f"tools-{self._agent_id}"))
+            raise StartupError(f"agent {self._profile.agent_id}: tools: {folder} cannot be used: {error}") from error
+        self._outbox = Outbox(file, SqliteThread(f"tools-{self._profile.agent_id}"))

@@ -109,12 +109,17 @@ class GraphAgent:
 
     async def load(self) -> None:
         await self._understanding.load()
+        await self._prompted.load()
         if self._clinic:
             self._clinic.start()
 
+    async def close(self) -> None:
+        await self._prompted.close()
+
     def tools_of(self, tenant_id: str) -> Mapping[str, Tool]:
         """Those of the packages that the agent's file names."""
-        return self._clinic.tools(tenant_id) if self._clinic else {}
+        clinic = self._clinic.tools(tenant_id) if self._clinic else {}
+        return {**self._prompted.tools_of(tenant_id), **clinic}
 
     def _opened_clinic(self, settings: NluSettings) -> ClinicPackage | None:
         if "clinic" not in self._profile.tools or settings.data_dir is None:

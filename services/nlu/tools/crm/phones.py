@@ -12,7 +12,7 @@ def digits_of(text: str) -> str:
 
 
 def significant(phone: str, region: str) -> str:
-    """The digits that every notation of a number shares: without country code and trunk prefix, where they are known."""
+    """The digits that every notation of a number shares: without country code and trunk prefix where they are known."""
     try:
         number = phonenumbers.parse(phone, region or None)
     except phonenumbers.NumberParseException:

@@ -7,7 +7,7 @@ administrator makes that field (text, 32 characters, unique, external id) on Lea
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from pydantic import Field
 
@@ -84,9 +84,8 @@ class SalesforcePackage:
         client, secrets = await self._sites.of(asked.tenant_id)
         phone, region = arguments["phone"], self._context.region
         pattern = "%" + "%".join(significant(phone, region))  # digits only; whatever stands between them
-        soql = (
-            f"SELECT {', '.join(_FIELDS)} FROM Contact WHERE Phone LIKE '{pattern}' OR MobilePhone LIKE '{pattern}'"
-        )
+        fields = ", ".join(_FIELDS)
+        soql = f"SELECT {fields} FROM Contact WHERE Phone LIKE '{pattern}' OR MobilePhone LIKE '{pattern}'"  # noqa: S608
 
         async def page(url: str) -> tuple[list[Any], str | None]:
             params = {"q": soql} if url.endswith("/query/") else None

@@ -55,6 +55,7 @@ class _Wanted:
     expected: frozenset[int]
     arguments: Mapping[str, Any]
     headers: Mapping[str, str]
+    wants_json: bool
 
 
 class RestClient:
@@ -67,15 +68,18 @@ class RestClient:
         *,
         limits: Limits | None = None,
         fault: Fault = lambda answer: None,
+        token_field: str = "",
         breaker: Breaker | None = None,
         clock: Callable[[], float] = time.monotonic,
         chance: Callable[[], float] = random.random,
     ) -> None:
         """`who` names the system and the tenant in messages; `fault` reads what the system says in its own way;
-        `chance` gives a number from 0 to 1 for the jitter.
+        `token_field` is where the token goes in the JSON body, for systems that want it there; `chance` gives a number
+        from 0 to 1 for the jitter.
         """
         self.who, self.limits = who, limits or Limits()
         self._credentials, self._fault, self._clock, self._chance = credentials, fault, clock, chance
+        self._token_field = token_field
         self.breaker = breaker or Breaker(_POLICY)
         self._session: aiohttp.ClientSession | None = None
 
@@ -91,15 +95,17 @@ class RestClient:
         headers: Mapping[str, str] | None = None,
         is_repeatable: bool | None = None,
         expected: frozenset[int] = frozenset(),
+        wants_json: bool = True,
     ) -> Answer:
-        """The answer of a success, or of a status in `expected`. Raises CallFailed.
+        """The answer of a success, or of a status in `expected`. Raises CallFailed; BadAnswer where a success should be
+        JSON and is not.
 
         A request that `is_repeatable` (left out: by its method) is sent again after any failure that may pass; another
         one only where nothing was done.
         """
         repeats = method in IDEMPOTENT if is_repeatable is None else is_repeatable
         arguments = {"params": params, "json": json, "data": form if form is not None else data}
-        wanted = _Wanted(method, url, repeats, expected, arguments, headers or {})
+        wanted = _Wanted(method, url, repeats, expected, arguments, headers or {}, wants_json)
         try:
             async with asyncio.timeout(self.limits.whole_s):
                 return await self._tries(wanted)
@@ -168,12 +174,20 @@ class RestClient:
     def _judged(self, answer: Answer, wanted: _Wanted) -> CallFailed | None:
         if failure := self._fault(answer):
             return failure
-        if 200 <= answer.status < 300 or answer.status in wanted.expected:
+        if 200 <= answer.status < 300:
+            if wanted.wants_json and answer.body:
+                answer.json()
+            return None
+        if answer.status in wanted.expected:
             return None
         return failure_of(answer, now=datetime.now(UTC))
 
     async def _send(self, wanted: _Wanted, used: Mapping[str, str]) -> Answer:
         """Messages hold no URL: in one a secret may stand."""
+        arguments = dict(wanted.arguments)
+        if self._token_field:
+            token = used.get("Authorization", "").rpartition(" ")[2]
+            used, arguments["json"] = {}, {**(arguments["json"] or {}), self._token_field: token}
         try:
             async with self._opened().request(
                 wanted.method,
@@ -181,7 +195,7 @@ class RestClient:
                 headers={"Accept": "application/json", **wanted.headers, **used},
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(total=self.limits.try_s),
-                **wanted.arguments,
+                **arguments,
             ) as response:
                 return Answer(self.who, response.status, response.headers, await self._read(response))
         except aiohttp.ClientConnectorCertificateError as error:

@@ -150,7 +150,9 @@ class OAuthTokens:
         try:
             async with (
                 aiohttp.ClientSession(timeout=timeout) as session,
-                session.post(grant.url, allow_redirects=False, headers={"Accept": "application/json"}, **body) as response,
+                session.post(
+                    grant.url, allow_redirects=False, headers={"Accept": "application/json"}, **body
+                ) as response,
             ):
                 content = await response.content.read(_MAX_BYTES)
                 return Answer(who, response.status, response.headers, content)

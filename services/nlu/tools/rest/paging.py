@@ -14,7 +14,7 @@ MAX_ITEMS = 1000
 async def all_pages(
     first: Cursor, page: Callable[[Cursor], Awaitable[tuple[Sequence[Any], Cursor | None]]]
 ) -> list[Any]:
-    """The items of all pages, at most 10 pages and 1000 items. `page` gives the items of one, and where the next one is;
+    """The items of all pages, at most 10 pages and 1000 items. `page` gives the items of one, and where the next is;
     None: there is none.
     """
     found: list[Any] = []

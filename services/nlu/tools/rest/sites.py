@@ -11,6 +11,9 @@ from services.nlu.tools.package import PackageContext
 from services.nlu.tools.rest.client import RestClient, close_all
 from services.nlu.tools.rest.token_file import TokenFile
 from services.nlu.tools.secrets import NO_TENANT, NoSecrets, SecretFields
+from services.runtime.logs import get_logger
+
+log = get_logger(__name__)
 
 Fields = TypeVar("Fields", bound=SecretFields)
 
@@ -18,9 +21,7 @@ Fields = TypeVar("Fields", bound=SecretFields)
 class Sites(Generic[Fields]):
     """By tenant."""
 
-    def __init__(
-        self, context: PackageContext, kind: type[Fields], make: Callable[[str, Fields], RestClient]
-    ) -> None:
+    def __init__(self, context: PackageContext, kind: type[Fields], make: Callable[[str, Fields], RestClient]) -> None:
         self._context, self._kind, self._make = context, kind, make
         self._clients: dict[str, tuple[RestClient, Fields]] = {}
         self._closing: set[asyncio.Task[None]] = set()
@@ -34,7 +35,8 @@ class Sites(Generic[Fields]):
         try:
             secrets = await asyncio.to_thread(read, tenant_id, self._context.name, self._kind)
         except NoSecrets as missing:
-            raise ToolRefused(str(missing)) from missing
+            log.warning("tool_failed", tool=self._context.name, complaint=str(missing))
+            raise ToolRefused(f"{self._context.name}: there are no credentials for this tenant") from missing
         known = self._clients.get(tenant_id)
         if known is not None and known[1] == secrets:
             return known
