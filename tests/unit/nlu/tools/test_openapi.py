@@ -2,15 +2,18 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from services.nlu.agent.tools import ToolRefused
+from services.nlu.tools.packages import AgentPackages
 from services.runtime.errors import NotServing, StartupError
 from tests.unit.nlu.tools.opening import KEY, opened, run
-from tests.unit.nlu.tools.rest_server import BUSY, CUT_JSON, DOWN, HTML, HUGE, SLOW, Reply, Seen, serving
+from tests.unit.nlu.tools.rest_server import BUSY, CUT_JSON, DOWN, HTML, HUGE, SLOW, Reply, RestServer, Seen, serving
 
 DESCRIPTION = """
 openapi: 3.0.3
@@ -109,31 +112,40 @@ def described(tmp_path: Path, url: str, text: str = DESCRIPTION) -> str:
 SECRETS = {"api_key": "k3y"}
 
 
-async def test_an_operation_is_asked_as_its_description_says(tmp_path: Path) -> None:
+@asynccontextmanager
+async def rooms_tools(tmp_path: Path, **options: Any) -> AsyncIterator[tuple[RestServer, AgentPackages]]:
     async with serving(Rooms()) as server:
-        async with opened(tmp_path, package(described(tmp_path, server.url)), SECRETS) as tools:
-            specs = {spec.name: spec for spec in tools.specs("acme")}
-            assert [spec.writes for spec in specs.values()] == [False, True, True]
-            schema = json.loads(specs["rooms_book"].parameters_json)
-            assert schema["properties"]["body"] == {"$ref": "#/$defs/Booking"}
-            found = await run(
-                tools, "rooms_listRooms", hotel="a/b ?", beds=2, view=["sea", "garden"], **{"X-Language": "vi"}
-            )
-            assert found == {"rooms": [{"number": 12, "next": None}]}
-            (seen,) = server.seen
-            assert seen.path == "/v1/hotels/a/b ?/rooms"  # as aiohttp's server unescapes it
-            assert seen.query["beds"] == "2"
-            assert seen.headers["X-Language"] == "vi"
-            booked = await run(tools, "rooms_book", body={"guest": "Anna", "wish": None})
-            assert booked["result"] == {"id": "0"}
-            assert server.seen[-1].json == {"guest": "Anna", "wish": None}
-            assert (await run(tools, "rooms_cancel", key="b" * 32, id="0"))["status"] == "done"
+        where = described(tmp_path, server.url)
+        async with opened(tmp_path, package(where, **options), SECRETS) as tools:
+            yield server, tools
+
+
+async def test_an_operation_is_asked_as_its_description_says(tmp_path: Path) -> None:
+    async with rooms_tools(tmp_path) as (server, tools):
+        specs = {spec.name: spec for spec in tools.specs("acme")}
+        assert [spec.writes for spec in specs.values()] == [False, True, True]
+        schema = json.loads(specs["rooms_book"].parameters_json)
+        assert schema["properties"]["body"] == {"$ref": "#/$defs/Booking"}
+        found = await run(
+            tools, "rooms_listRooms", hotel="a/b ?", beds=2, view=["sea", "garden"], **{"X-Language": "vi"}
+        )
+        assert found == {"rooms": [{"number": 12, "next": None}]}
+        (seen,) = server.seen
+        assert seen.path == "/v1/hotels/a/b ?/rooms"  # as aiohttp's server unescapes it
+        assert seen.query["beds"] == "2"
+        assert seen.headers["X-Language"] == "vi"
+        booked = await run(tools, "rooms_book", body={"guest": "Anna", "wish": None})
+        assert booked["result"] == {"id": "0"}
+        assert server.seen[-1].json == {"guest": "Anna", "wish": None}
+        assert (await run(tools, "rooms_cancel", key="b" * 32, id="0"))["status"] == "done"
 
 
 async def test_a_description_is_fetched_and_its_server_may_be_relative(tmp_path: Path) -> None:
-    async with serving(Rooms()) as server:
-        async with opened(tmp_path, package(f"{server.url}/openapi.yaml"), SECRETS) as tools:
-            assert (await run(tools, "rooms_listRooms", hotel="h"))["rooms"]
+    async with (
+        serving(Rooms()) as server,
+        opened(tmp_path, package(f"{server.url}/openapi.yaml"), SECRETS) as tools,
+    ):
+        assert (await run(tools, "rooms_listRooms", hotel="h"))["rooms"]
 
 
 @pytest.mark.parametrize(
@@ -150,11 +162,10 @@ async def test_a_description_is_fetched_and_its_server_may_be_relative(tmp_path:
     ],
 )
 async def test_wrong_arguments_are_told_and_nothing_is_asked(tmp_path: Path, arguments: Any, why: str) -> None:
-    async with serving(Rooms()) as server:
-        async with opened(tmp_path, package(described(tmp_path, server.url)), SECRETS) as tools:
-            with pytest.raises(ToolRefused, match=why):
-                await run(tools, "rooms_listRooms", **arguments)
-            assert server.seen == []
+    async with rooms_tools(tmp_path) as (server, tools):
+        with pytest.raises(ToolRefused, match=why):
+            await run(tools, "rooms_listRooms", **arguments)
+        assert server.seen == []
 
 
 @pytest.mark.parametrize(
@@ -172,11 +183,10 @@ async def test_wrong_arguments_are_told_and_nothing_is_asked(tmp_path: Path, arg
     ],
 )
 async def test_what_cannot_be_used_is_told_with_its_reason(tmp_path: Path, fault: Reply, why: str) -> None:
-    async with serving(Rooms()) as server:
-        async with opened(tmp_path, package(described(tmp_path, server.url), timeout_s=1), SECRETS) as tools:
-            server.faults = [fault] * 5
-            with pytest.raises(ToolRefused, match=why):
-                await run(tools, "rooms_listRooms", hotel="h")
+    async with rooms_tools(tmp_path, timeout_s=1) as (server, tools):
+        server.faults = [fault] * 5
+        with pytest.raises(ToolRefused, match=why):
+            await run(tools, "rooms_listRooms", hotel="h")
 
 
 async def test_a_post_with_a_key_header_is_sent_again_and_one_without_is_not(tmp_path: Path) -> None:
