@@ -18,10 +18,11 @@ from langgraph.types import Command
 
 from services.language.data import LanguageDataError
 from services.nlu.agent.courtesies import courtesy, user_text
-from services.nlu.agent.graph.answers import Answers, Finding, Next
+from services.nlu.agent.graph.answers import Answers
 from services.nlu.agent.graph.asking import examples_of, spelling_of
 from services.nlu.agent.graph.bookings import BOOK, Bookings, arguments_of, is_owed, seen_by
 from services.nlu.agent.graph.dialogue import Dialogue, as_state, read_dialogue
+from services.nlu.agent.graph.finding import Finding, Next
 from services.nlu.agent.graph.reading import Part, Reader
 from services.nlu.agent.graph.running import CallState, steps_of_graph
 from services.nlu.agent.graph.slots import SlotFinder
