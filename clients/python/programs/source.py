@@ -43,7 +43,9 @@ async def lines() -> AsyncIterator[str]:
 
 
 async def source(given: Given, path: str) -> tuple[bytes | AsyncIterable[bytes], int]:
-    """The sound of a WAV, or of stdin where the path is "-", and its rate in Hz. Raises OSError, UsageError, WavError."""
+    """The sound of a WAV, or of stdin where the path is "-", and its rate in Hz. Raises OSError, UsageError, WavError
+    for a file that cannot be used.
+    """
     if path != "-":
         wav = read_wav(path)
         return wav.samples, wav.sample_rate_hertz

@@ -13,7 +13,7 @@ import {
   type TurnRecord,
 } from "../gen/voice/call/v1/record_pb.js";
 import { Call, errorOf, readWav, TongDaiError, writeWav, type Connection, type Sound, type Wav } from "../index.js";
-import { UsageError, type Given } from "./flags.js";
+import { named, UsageError, type Given } from "./flags.js";
 import { source } from "./source.js";
 
 /** After that the caller speaks without having been greeted. */
@@ -36,10 +36,17 @@ export async function call(connection: Connection, given: Given): Promise<number
   const [input = "", output = ""] = given.operands;
   const count = given.number("calls");
   if (input === "-" && given.is("calls")) throw new UsageError("--calls needs a file");
-  if (count > 0) return callOften(connection, readWav(input), given, count, output);
+  if (count > 0)
+    return callOften(
+      connection,
+      named(input, () => readWav(input)),
+      given,
+      count,
+      output,
+    );
   const { sound, rate } = await source(given, input);
   const done = await converse(connection, sound, rate, given, true);
-  writeWav(output, { sampleRateHertz: rate, samples: done.heard });
+  named(output, () => writeWav(output, { sampleRateHertz: rate, samples: done.heard }));
   return done.cause === "FAILURE" ? 1 : 0;
 }
 
@@ -61,7 +68,8 @@ async function callOften(
   };
   const results = await Promise.all(Array.from({ length: count }, (_, number) => one(number)));
   const done = results.filter((result): result is Conversed => !(result instanceof TongDaiError));
-  if (done[0]) writeWav(output, { ...wav, samples: done[0].heard });
+  const heard = done[0]?.heard;
+  if (heard) named(output, () => writeWav(output, { ...wav, samples: heard }));
   const { user, system } = process.cpuUsage();
   const figures = {
     calls: count,

@@ -97,13 +97,13 @@ export class Given {
     return { tenantId: this.text("tenant"), agentId: this.text("agent"), languageCodes };
   }
 
-  /** How to reach the service. Throws UsageError, and what node:fs throws. */
+  /** How to reach the service. Throws UsageError. */
   get options(): Options {
     if (this.is("tls-cert") !== this.is("tls-key") || (this.is("tls-cert") && !this.is("tls-ca")))
       throw new UsageError("--tls-cert and --tls-key go together, with --tls-ca");
     for (const path of ["tls-ca", "tls-cert", "tls-key"].map((flag) => this.text(flag)))
-      if (path && !readFileSync(path, "latin1").includes("-----BEGIN ")) throw new UsageError(`${path}: no PEM file`);
-    const token = this.is("token-file") ? readFileSync(this.text("token-file"), "utf8").trim() : "";
+      if (path && !read(path).includes("-----BEGIN ")) throw new UsageError(`${path}: no PEM file`);
+    const token = this.is("token-file") ? read(this.text("token-file")).trim() : "";
     if (this.is("token-file") && !TOKEN.test(token)) throw new UsageError(`${this.text("token-file")}: holds no token`);
     return {
       targets: this.text("target").split(","),
@@ -114,6 +114,20 @@ export class Given {
       openLimitS: this.number("deadline"),
       rounds: this.number("rounds"),
     };
+  }
+}
+
+function read(path: string): string {
+  return named(path, () => readFileSync(path, "latin1"));
+}
+
+/** Do something with a file. Throws UsageError: an error of the file system names no directory by itself. */
+export function named<Result>(path: string, act: () => Result): Result {
+  try {
+    return act();
+  } catch (error) {
+    if (!(error instanceof Error) || !("syscall" in error)) throw error;
+    throw new UsageError(`${path}: cannot be opened\n  ${error.message}`);
   }
 }
 

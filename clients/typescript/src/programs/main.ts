@@ -47,12 +47,8 @@ function explain(name: string, error: unknown): number {
     console.error(`${name}: ${error.summary}\n  ${error.message}${retry}`);
     return 1;
   }
-  const file = error as NodeJS.ErrnoException;
-  if (error instanceof WavError || error instanceof UsageError || error instanceof RangeError)
-    console.error(`${name}: ${error.message}`);
-  else if (file.syscall !== undefined)
-    console.error(`${name}: ${file.path ?? ""}: cannot be opened\n  ${file.message}`);
-  else throw error;
+  if (!(error instanceof WavError || error instanceof UsageError || error instanceof RangeError)) throw error;
+  console.error(`${name}: ${error.message}`);
   return 2;
 }
 

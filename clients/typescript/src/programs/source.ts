@@ -1,12 +1,12 @@
 /** Where a program's sound comes from: a WAV, or stdin as it comes. */
 
 import { readWav, type Sound } from "../index.js";
-import { UsageError, type Given } from "./flags.js";
+import { named, UsageError, type Given } from "./flags.js";
 
 /** The sound of a WAV, or of stdin where the path is "-", and its rate in Hz. Throws UsageError, WavError. */
 export async function source(given: Given, path: string): Promise<{ sound: Sound; rate: number }> {
   if (path !== "-") {
-    const { samples, sampleRateHertz } = readWav(path);
+    const { samples, sampleRateHertz } = named(path, () => readWav(path));
     return { sound: samples, rate: sampleRateHertz };
   }
   const pieces = process.stdin[Symbol.asyncIterator]() as AsyncIterator<Buffer>;

@@ -5,7 +5,7 @@ import { createInterface } from "node:readline";
 import type { CallAction } from "../gen/voice/nlu/v1/nlu_pb.js";
 import { SpeechActivity_Kind, Transcript_Stage, UtteranceSettled_Outcome } from "../gen/voice/stt/v1/stt_pb.js";
 import { Conversation, Recognition, ServerError, Speech, writeWav, type Connection } from "../index.js";
-import type { Given } from "./flags.js";
+import { named, type Given } from "./flags.js";
 import { source } from "./source.js";
 
 export async function say(connection: Connection, given: Given): Promise<number> {
@@ -19,7 +19,7 @@ export async function say(connection: Connection, given: Given): Promise<number>
     if (kind === "audio" && value.chunk) chunks.push(value.chunk.content);
   await speech.close();
   const samples = Buffer.concat(chunks);
-  writeWav(output, { sampleRateHertz, samples });
+  named(output, () => writeWav(output, { sampleRateHertz, samples }));
   console.log(`spoken ${samples.length / 2} samples at ${sampleRateHertz} Hz`);
   return 0;
 }

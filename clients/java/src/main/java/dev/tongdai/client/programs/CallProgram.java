@@ -62,7 +62,7 @@ final class CallProgram {
       throw new Given.UsageException("--calls needs a file");
     }
     if (given.whole("calls") > 0) {
-      return callOften(connection, Wav.read(Path.of(input)), given, output);
+      return callOften(connection, Wav.read(Given.file(input)), given, output);
     }
     Main.Source source = Main.source(given, input);
     Conversed done = converse(connection, source, given, true);

@@ -3,6 +3,7 @@ package dev.tongdai.client.programs;
 import dev.tongdai.client.Options;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -182,6 +183,14 @@ final class Given {
   }
 
   private String read(String flag) throws IOException {
-    return new String(Files.readAllBytes(Path.of(text(flag))), StandardCharsets.ISO_8859_1);
+    return new String(Files.readAllBytes(file(text(flag))), StandardCharsets.ISO_8859_1);
+  }
+
+  /** The path of a file that is to be read; the error of a directory would not name it. */
+  static Path file(String name) throws FileSystemException {
+    if (Files.isDirectory(Path.of(name))) {
+      throw new FileSystemException(name, null, "is a directory");
+    }
+    return Path.of(name);
   }
 }

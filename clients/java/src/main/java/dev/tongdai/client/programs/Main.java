@@ -12,7 +12,6 @@ import java.io.InputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.FileSystemException;
-import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Locale;
@@ -82,7 +81,7 @@ public final class Main {
   /** The sound of a WAV, or of stdin where the path is "-". */
   static Source source(Given given, String path) throws IOException {
     if (!path.equals("-")) {
-      Wav wav = Wav.read(Path.of(path));
+      Wav wav = Wav.read(Given.file(path));
       return new Source(new ByteArrayInputStream(wav.samples()), wav.sampleRateHertz());
     }
     InputStream stdin = new BufferedInputStream(System.in);
