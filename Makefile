@@ -25,6 +25,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 .DEFAULT_GOAL := help
 .PHONY: help run-stack pbx call models test check protos bench load drill evaluate prove-gpu test-nemo prove-nlu prove-google clean \
   clients test-clients images docker-start docker-stop compose-up compose-call compose-kills compose-down compose-test \
+  test-kustomize \
   env-stack env-call env-test env-deploy
 
 help: ## Say what can be made
@@ -132,6 +133,9 @@ compose-down: env-deploy ## Remove the containers; VOLUMES=1 the models, secrets
 compose-test: images ## Build the images, start the stack in containers, call it, and remove it
 	@$(PYTHON) -m deploy.containers.stack up && $(PYTHON) -m deploy.containers.stack call; failed=$$?; \
 	$(PYTHON) -m deploy.containers.stack down && exit $$failed
+
+test-kustomize: env-test ## Hold the overlays of Kubernetes to what kustomize makes of them; builds it with Go where it is not on PATH
+	@$(PYTHON) -m pytest tests/kustomize
 
 clean: ## Remove the environment and what was made here; models and wheels stay in ~/.cache/tong-dai
 	rm -rf .venv .cache out .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -6,7 +6,7 @@ WORKDIR /app
 COPY pyproject.toml uv.lock ./
 COPY deploy/uv.txt deploy/
 COPY deploy/docker/packages.sh deploy/docker/
-RUN apt-get update && apt-get install -y --no-install-recommends g++ && rm -rf /var/lib/apt/lists/*
+RUN apt-get update && apt-get install -y --no-install-recommends g++ && rm -rf /var/lib/apt/lists/* /var/cache/apt/*
 COPY deploy/llama_cpp.cmake deploy/
 # For any x86-64 with AVX2; the V100 server's image is nlu_cuda.Dockerfile.
 ARG CMAKE_ARGS="-DGGML_NATIVE=OFF -DLLAVA_BUILD=OFF -DLLAMA_OPENSSL=OFF -DCMAKE_PROJECT_llama_cpp_INCLUDE=/app/deploy/llama_cpp.cmake"
@@ -16,7 +16,7 @@ RUN --mount=type=cache,target=/root/.cache --mount=type=secret,id=ca \
     CMAKE_ARGS="$CMAKE_ARGS" deploy/docker/packages.sh $(printf -- "--extra %s " $ENGINES)
 
 FROM ${BASE}
-RUN apt-get update && apt-get install -y --no-install-recommends libgomp1 && rm -rf /var/lib/apt/lists/*
+RUN apt-get update && apt-get install -y --no-install-recommends libgomp1 && rm -rf /var/lib/apt/lists/* /var/cache/apt/*
 RUN useradd --uid 10001 --create-home tong-dai && install -d -o 10001 /var/lib/tong-dai
 WORKDIR /app
 COPY --from=build /app/.venv .venv

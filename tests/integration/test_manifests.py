@@ -184,8 +184,7 @@ def patched(documents: list[Any], patches: list[dict[str, Any]]) -> list[Any]:
     return documents
 
 
-@pytest.fixture(scope="module")
-def kubernetes() -> dict[str, list[Any]]:
+def read_kustomizations() -> dict[str, list[Any]]:
     """Every resource of both kustomizations."""
     folder = ROOT / "deploy" / "kubernetes"
     listed = yaml.safe_load((folder / "stack" / "kustomization.yaml").read_text(encoding="utf-8"))["resources"]
@@ -196,6 +195,12 @@ def kubernetes() -> dict[str, list[Any]]:
         return [document for text in texts for document in yaml.safe_load_all(text) if document]
 
     return {"stack": read(), "gpu": patched(read(), gpu["patches"])}
+
+
+@pytest.fixture(scope="module")
+def kubernetes() -> dict[str, list[Any]]:
+    """What `read_kustomizations` gives."""
+    return read_kustomizations()
 
 
 @pytest.mark.timeout(300)
