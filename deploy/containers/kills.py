@@ -16,6 +16,7 @@ import time
 import wave
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -64,13 +65,18 @@ class CallerOutput:
         return found
 
 
-def silences(samples: "np.ndarray[Any, np.dtype[np.int16]]", *, from_s: float) -> list[tuple[float, float]]:
-    """Silences of a second and more in a recording of 8 kHz, from `from_s` on: (beginning, length), in seconds."""
-    whole = np.abs(samples[: len(samples) // _WINDOW * _WINDOW].astype(np.int32)).reshape(-1, _WINDOW).max(axis=1)
+def silences(sound: "np.ndarray[Any, np.dtype[np.int16]]", *, from_s: float) -> list[tuple[float, float]]:
+    """Silences of a second and more in a recording of 8 kHz, from `from_s` on: (beginning, length), in seconds.
+
+    `sound` has the shape (n_samples, n_channels): a window is silent when all channels are, so that the caller's own
+    speech is nobody's silence.
+    """
+    whole = np.abs(sound[: len(sound) // _WINDOW * _WINDOW].astype(np.int32)).max(axis=1)
+    loudest = whole.reshape(-1, _WINDOW).max(axis=1)
     found: list[tuple[float, float]] = []
     began: int | None = None
-    for at, loudest in enumerate([*whole.tolist(), _AUDIBLE + 1]):
-        if loudest <= _AUDIBLE:
+    for at, level in enumerate([*loudest.tolist(), _AUDIBLE + 1]):
+        if level <= _AUDIBLE:
             began = at if began is None else began
         elif began is not None:
             start, length = began * _WINDOW / 8000, (at - began) * _WINDOW / 8000
@@ -78,6 +84,13 @@ def silences(samples: "np.ndarray[Any, np.dtype[np.int16]]", *, from_s: float) -
                 found.append((start, length))
             began = None
     return found
+
+
+def read_recording(path: Path) -> "np.ndarray[Any, np.dtype[np.int16]]":
+    """The samples of a WAV file, (n_samples, n_channels)."""
+    with wave.open(str(path), "rb") as recording:
+        samples = np.frombuffer(recording.readframes(recording.getnframes()), dtype=np.int16)
+        return samples.reshape(-1, recording.getnchannels())
 
 
 def strike(fault: str) -> None:
@@ -145,12 +158,10 @@ def try_fault(fault: str) -> None:
             process.terminate()
         follower.join(timeout=5.0)
     print(*(f"  {line}" for line in output.lines), sep="\n")
-    heard = folder / "heard.wav"
-    if heard.is_file():
-        with wave.open(str(heard), "rb") as recording:
-            samples = np.frombuffer(recording.readframes(recording.getnframes()), dtype=np.int16)
-        for start, length in silences(samples, from_s=struck_s):
-            print(f"  silence heard: {length:.1f} s from {start:.1f} s on")
+    both = folder / "both.wav"
+    if both.is_file():
+        for start, length in silences(read_recording(both), from_s=struck_s):
+            print(f"  nobody was heard for {length:.1f} s from {start:.1f} s on")
     print(
         f"  all containers healthy again {back_s:.1f} s after the fault; the caller ended with {process.returncode}\n",
         flush=True,

@@ -12,12 +12,14 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from deploy import healthcheck, trial_secrets
 from deploy.containers import sbom
-from deploy.containers.docker import DockerFault, check_daemon
+from deploy.containers.docker import DockerFault, advice, check_daemon
 from deploy.containers.images import layers_of, over_budget, read_table
+from deploy.containers.kills import silences
 from deploy.stack import SERVICES, settings_of
 from tests.unit.deploy.test_deployment_files import read_yaml
 
@@ -195,3 +197,20 @@ def test_a_machine_without_docker_is_told_what_to_install(monkeypatch: pytest.Mo
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/docker.sock")
     with pytest.raises(DockerFault, match="no Docker daemon runs"):
         check_daemon()
+
+
+def test_silences_are_those_in_which_neither_party_is_heard() -> None:
+    second = 8000
+    sound = np.zeros((10 * second, 2), dtype=np.int16)
+    sound[: 2 * second, 1] = 5000  # the agent
+    sound[4 * second : 5 * second, 0] = 5000  # the caller
+    sound[5 * second + second // 2 :, 1] = 5000
+    assert silences(sound, from_s=0.0) == [(2.0, 2.0)]
+    assert silences(sound, from_s=4.5) == []
+    assert silences(sound[: 4 * second], from_s=3.0) == [(2.0, 2.0)], "the call ended in silence"
+
+
+def test_last_words_of_a_daemon_are_turned_into_advice() -> None:
+    assert "docker system prune" in advice("write /x: no space left on device")
+    assert "stop it, or set" in advice("listen udp4 0.0.0.0:5060: bind: address already in use")
+    assert advice("something else") == "something else"
