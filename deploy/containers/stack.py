@@ -54,16 +54,19 @@ def service_of(container: dict[str, Any]) -> str:
 def faults(since: float) -> list[str]:
     """A line for each container that was killed for memory since then (seconds since 1970), or does not serve."""
     said = []
-    for name in killed_for_memory(since):
+    killed = killed_for_memory(since)
+    for name in killed:
         variable = f"TONG_DAI_{_MEMORY[name]}_MEMORY" if name in _MEMORY else "mem_limit"
         said.append(
             f"{name} was killed because it needed more memory than its limit: raise {variable} or take a smaller model"
         )
     for container in containers():
         name, state = service_of(container), container["State"]
-        health = state.get("Health", {}).get("Status", "")
-        if state["Status"] == "exited" and state["ExitCode"] == 0:
+        if name in killed:
             continue
+        health = state.get("Health", {}).get("Status", "")
+        if state["Status"] == "created" or (state["Status"] == "exited" and state["ExitCode"] == 0):
+            continue  # it waits for another, or has done its work
         if state["Status"] != "running" or health == "unhealthy" or container["RestartCount"]:
             how = f"ended with {state['ExitCode']}" if state["Status"] != "running" else health or "started again"
             said.append(
@@ -92,7 +95,8 @@ def last_words(container: str) -> str:
         entry = json.loads(line)
         if entry.get("level") in ("error", "critical"):
             return " ".join(str(entry[key]) for key in ("event", "fault", "error") if key in entry)[:300]
-    return last_line("\n".join(lines))[:300]
+    plain = [line for line in lines if not line.startswith("{")]
+    return last_line("\n".join(plain))[:300]
 
 
 def check_before_up() -> None:

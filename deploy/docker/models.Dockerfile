@@ -18,6 +18,7 @@ COPY services/runtime services/runtime
 COPY services/language services/language
 COPY deploy/__init__.py deploy/models.toml deploy/fetch_models.py deploy/model_sources.py deploy/settings.py deploy/uv.py \
     deploy/trial_secrets.py deploy/
-ENV PATH=/app/.venv/bin:$PATH PYTHONPATH=/app PYTHONUNBUFFERED=1 TONG_DAI_MODELS_DIR=/models
+ENV PATH=/app/.venv/bin:$PATH PYTHONPATH=/app PYTHONUNBUFFERED=1 TONG_DAI_MODELS_DIR=/models HOME=/tmp \
+    SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt
 USER 10001
 ENTRYPOINT ["python", "-m", "deploy.fetch_models"]
