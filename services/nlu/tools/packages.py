@@ -126,7 +126,8 @@ class AgentPackages:
     def _tenants(self, use: PackageUse, secrets: TenantSecrets) -> tuple[str, ...]:
         """Those that are served, each with its credentials checked. Raises NotServing."""
         tenants = self._profile.tenants or secrets.tenants(use.name) or ("",)
-        for tenant_id in tenants if use.kind.Secrets is not None else ():
+        needs = use.kind.Secrets is not None and getattr(use.options, "needs_credentials", True)
+        for tenant_id in tenants if needs else ():
             try:
                 secrets.read(tenant_id, use.name, use.kind.Secrets)
             except NoSecrets as missing:
