@@ -81,10 +81,12 @@ class Diary:
     def __init__(self, folder: Path) -> None:
         self._folder = folder / "data" / "clinic"
 
-    def rows(self) -> list[tuple[str, str, str, str]]:
+    def rows(self) -> list[tuple[str, ...]]:
+        """When each begins, its name and number, and whether it stands."""
         return self._read("diary.sqlite", "SELECT starts, name, phone, state FROM appointments")
 
-    def decided(self) -> list[tuple[str, str]]:
+    def decided(self) -> list[tuple[str, ...]]:
+        """The tool and the state of each deed."""
         return self._read("outbox.sqlite", "SELECT tool, state FROM deeds")
 
     def _read(self, name: str, question: str) -> list[tuple[str, ...]]:
@@ -139,7 +141,9 @@ async def until(is_so: Callable[[], bool], limit_s: float) -> None:
 
 
 @pytest.mark.parametrize("language", ["en", "vi"])
-async def test_a_call_books_an_appointment_that_is_in_the_diary_once(pbx: PrivatePbx, tmp_path: Path, language: str):
+async def test_a_call_books_an_appointment_that_is_in_the_diary_once(
+    pbx: PrivatePbx, tmp_path: Path, language: str
+) -> None:
     diary = Diary(tmp_path)
     with clinic_stack(pbx, tmp_path, CALLERS[language]) as stack:
         async with (
@@ -165,7 +169,7 @@ async def test_a_call_books_an_appointment_that_is_in_the_diary_once(pbx: Privat
 
 
 @pytest.mark.parametrize("moment", ["decided", "done", "thinking"])
-async def test_a_kill_at_the_confirmation_books_it_once(pbx: PrivatePbx, tmp_path: Path, moment: str):
+async def test_a_kill_at_the_confirmation_books_it_once(pbx: PrivatePbx, tmp_path: Path, moment: str) -> None:
     diary = Diary(tmp_path)
     with clinic_stack(pbx, tmp_path, [*CALLERS["en"], "Yes, please."]) as stack:
         async with (

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,6 +75,24 @@ class OutboxFile:
         """Pending deeds whose time has come, the longest due first."""
         rows = self._connection.execute(
             _SELECT + " WHERE state = 'pending' AND due <= ? ORDER BY due LIMIT ?", (now, limit)
+        ).fetchall()
+        return _decided(rows)
+
+    def earlier(self, decided: Decided, tools: Collection[str], argument: str) -> list[Decided]:
+        """Pending deeds of these tools that were decided before this one, for its tenant and with its `argument`."""
+        rows = self._connection.execute(
+            "SELECT key, tenant_id, tool, arguments_json, state, result_json, n_tries FROM deeds"
+            " WHERE state = 'pending' AND tenant_id = ? AND tool IN (SELECT value FROM json_each(?))"
+            " AND json_extract(arguments_json, ?) = json_extract(?, ?)"
+            " AND rowid < (SELECT rowid FROM deeds WHERE key = ?) ORDER BY rowid",
+            (
+                decided.tenant_id,
+                json.dumps(list(tools)),
+                f"$.{argument}",
+                decided.arguments_json,
+                f"$.{argument}",
+                decided.key,
+            ),
         ).fetchall()
         return _decided(rows)
 

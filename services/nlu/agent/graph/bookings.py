@@ -11,6 +11,7 @@ from datetime import datetime
 
 from services.language.words import normalise
 from services.nlu.agent.facts import FreeTime
+from services.nlu.agent.graph.asking import Words
 from services.nlu.agent.graph.dialogue import Dialogue, Wish
 from services.nlu.agent.graph.reading import Part
 from services.nlu.agent.graph.slots import When, has_any
@@ -98,8 +99,22 @@ class Bookings(Wishes):
         is_for_it = part.kind in ("yes", "name", "number", "book") and not when
         if dialogue.asked != "appointment" or not wish.when or wish.kind or not is_for_it:
             return None
-        kept = Wish("book", service=dialogue.service, when=wish.when)
+        name = self.name_in(part.text, is_asked=part.kind == "name" and not part.slots.digits)
+        kept = Wish("book", service=dialogue.service, when=wish.when, name=name)
         return self._next([], self._filled(kept, part, now), dialogue)
+
+    def name_in(self, text: str, *, is_asked: bool) -> str:
+        name = super().name_in(text, is_asked=is_asked)
+        return "" if self._is_agreement(normalise(name)) else name
+
+    def _is_agreement(self, words: Words) -> bool:
+        """Whether words only agree: "all right, yes" is no name."""
+        while words:
+            lead = next((phrase for phrase in self._finder.words.agreements if words[: len(phrase)] == phrase), ())
+            if not lead:
+                return False
+            words = words[len(lead) :]
+        return True
 
     def _gone_on(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
         wish = dialogue.wish
