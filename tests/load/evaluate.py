@@ -250,7 +250,7 @@ async def evaluate(kind: str, engine_name: str, scripts: list[Script], *, shows:
     agents = {name: open_agent(profiles[name], engine, settings) for name in {script.agent for script in scripts}}
     for agent in agents.values():
         await agent.load()
-    await engine.load(openings([profiles[name] for name, agent in agents.items() if isinstance(agent, PromptAgent)]))
+    await engine.load(openings([agent for agent in agents.values() if isinstance(agent, PromptAgent)]))
     phrases, metrics = read_phrases(), StageMetrics("nlu")
     scores: dict[str, Score] = {}
     for script in scripts:

@@ -18,10 +18,11 @@ from langgraph.types import Command
 
 from services.language.data import LanguageDataError
 from services.nlu.agent.courtesies import courtesy, user_text
-from services.nlu.agent.graph.answers import Answers, Finding, Next
+from services.nlu.agent.graph.answers import Answers
 from services.nlu.agent.graph.asking import examples_of, spelling_of
 from services.nlu.agent.graph.bookings import deed_of, is_owed, seen_by
 from services.nlu.agent.graph.dialogue import Dialogue, as_state, read_dialogue
+from services.nlu.agent.graph.finding import Finding, Next
 from services.nlu.agent.graph.reading import Part, Reader
 from services.nlu.agent.graph.running import CallState, steps_of_graph
 from services.nlu.agent.graph.slots import SlotFinder
@@ -115,12 +116,17 @@ class GraphAgent:
 
     async def load(self) -> None:
         await self._understanding.load()
+        await self._prompted.load()
         if self._clinic:
             self._clinic.start()
 
+    async def close(self) -> None:
+        await self._prompted.close()
+
     def tools_of(self, tenant_id: str) -> Mapping[str, Tool]:
         """Those of the packages that the agent's file names."""
-        return self._clinic.tools(tenant_id) if self._clinic else {}
+        clinic = self._clinic.tools(tenant_id) if self._clinic else {}
+        return {**self._prompted.tools_of(tenant_id), **clinic}
 
     def _opened_clinic(self, settings: NluSettings) -> ClinicPackage | None:
         if "clinic" not in self._profile.tools or settings.data_dir is None:
