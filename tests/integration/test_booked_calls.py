@@ -28,7 +28,7 @@ from tests.integration.asterisk import number, running_pbx, wait_empty
 from tests.integration.phones import running_phones
 from tests.integration.scripted_stack import ScriptedStack, scripted_stack
 
-pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(600)]
 
 ROOT = Path(__file__).parents[2]
 CLIP = ROOT / "tests/data/clips/000-plain.wav"

@@ -10,7 +10,8 @@ import asyncio
 import json
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 
 from services.nlu.agent.tools import ToolRefused
 from services.nlu.tools.deed import Deed, DeedState, NotReached
@@ -26,6 +27,10 @@ _FIRST_WAIT_S = 1.0
 _LONGEST_WAIT_S = 300.0
 _LOOK_S = 1.0  # between two looks for deeds that are due
 _MOST_AT_ONCE = 16
+
+
+Tell = Callable[[Decided, str], Awaitable[None]]
+"""Tells a caller, in a language, how their deed ended. The same deed may come twice. Raises ToolRefused."""
 
 
 class Outbox:
@@ -45,6 +50,32 @@ class Outbox:
         self._orders: dict[str, tuple[tuple[str, ...], str]] = {}  # by name: the names of its order, and the argument
         self._trying: dict[str, asyncio.Task[Decided]] = {}
         self._retries: asyncio.Task[None] | None = None
+        self._tell: Tell | None = None
+
+    def tell_by(self, tell: Tell) -> None:
+        """Have those told how their deed ended who were promised it."""
+        self._tell = tell
+
+    async def promise(self, key: str, language_code: str) -> bool:
+        """Note that the caller is told, in a language, how a deed ends. False: nobody tells, or it was not noted."""
+        if self._tell is None:
+            return False
+        try:
+            await self._worker.run(lambda: self._file.promise(key, language_code))
+        except NotReached:
+            return False
+        return True
+
+    async def keep_promises(self) -> None:
+        """Tell those whose deeds have ended. What fails is tried again."""
+        if self._tell is None:
+            return
+        for decided, language_code in await self._worker.run(lambda: self._file.to_tell(limit=_MOST_AT_ONCE)):
+            try:
+                await self._tell(decided, language_code)
+            except ToolRefused as refused:
+                log.warning("message_refused", tool=decided.tool, why=str(refused))
+            await self._worker.run(partial(self._file.keep_promise, decided.key))
 
     def add(self, deed: Deed) -> None:
         """Deeds of this name are done by it, those that an earlier process has decided too."""
@@ -153,6 +184,7 @@ class Outbox:
         while True:
             try:
                 n_tried = await self.try_due()
+                await self.keep_promises()
             except NotReached as error:
                 log.warning("outbox_unreadable", why=str(error))
                 n_tried = 0
@@ -174,4 +206,4 @@ class OutboxTool:
             raise ToolRefused(NOT_NOTED) from error
         if decided.state is DeedState.FAILED:
             raise ToolRefused(json.loads(decided.result_json)["error"])
-        return decided.result_json or json.dumps({"status": decided.state.value})
+        return decided.result_json or json.dumps({"status": decided.state.value, "reference": decided.key})

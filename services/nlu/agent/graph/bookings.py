@@ -5,7 +5,7 @@ what the caller says yes to once they have heard that question to its end. Sans-
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -21,6 +21,7 @@ from services.nlu.tools.clinic.diary import Appointment
 
 TOOLS = {"book": "clinic_book", "change": "clinic_move", "cancel": "clinic_cancel"}
 """What does a wish, by its kind."""
+LATER = {"noted": "deed_noted", "promised": "deed_noted_message"}
 _OTHERS = frozenset({"change", "cancel", "check", "private", "tampering", "handover", "callback"})
 _UNDOING = frozenset({"no", "change", "cancel", "book"})  # kinds that take a yes back in the same breath
 
@@ -50,18 +51,26 @@ class Bookings(Wishes):
         return super().is_open(dialogue) and not dialogue.wish.is_confirmed
 
     def told(self, state: str, dialogue: Dialogue) -> tuple[str, str, Dialogue]:
-        """How the deed stands, what is asked behind that, and the dialogue then. `state`: done, taken, failed, else it
-        is pending.
+        """How the deed stands, what is asked behind that, and the dialogue then. `state`: done, taken, failed, noted
+        (it will be done later), promised (and the caller gets a message then), else nothing is known of it.
         """
         wish, words = replace(dialogue.wish, is_confirmed=False), self._words
         if state == "taken":
             wish = replace(wish, when="", at="")
             question, asked = self._question(wish)
             return words.say("booking_taken"), question, replace(dialogue, wish=wish, asked=asked)
-        keys = {"done": "booked", "failed": "booking_failed"}
+        keys = {"done": "booked", "failed": "booking_failed", **LATER}
         text = words.say(keys.get(state, "wish_done"), when=wish.when)
         noted = replace(wish, is_noted=True) if state != "failed" else Wish()
         return text, words.ask("more"), replace(dialogue, wish=noted, asked="more", kind="book")
+
+    def ended(self, tool: str, arguments: Mapping[str, object], *, is_done: bool) -> str:
+        """A message that tells how a deed ended."""
+        at = str(arguments.get("new_starts") or arguments.get("starts", ""))
+        if not is_done:
+            return self._words.say("booking_failed" if tool == TOOLS["book"] else "deed_failed")
+        key = {TOOLS["book"]: "booked", TOOLS["change"]: "moved", TOOLS["cancel"]: "cancelled"}[tool]
+        return self._words.say(key, when=self._text_of(datetime.fromisoformat(at)))
 
     def free_times(self, now: datetime) -> list[tuple[str, FreeTime]]:
         """The next free one of each weekday and time of day."""
