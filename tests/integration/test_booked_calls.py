@@ -158,10 +158,10 @@ class PhoneCaller:
         return "\n".join(transcript(self._watch.events))
 
 
-async def until(is_so: Callable[[], bool], limit_s: float) -> None:
+async def until(is_so: Callable[[], bool], limit_s: float, story: Callable[[], str] = str) -> None:
     deadline = time.monotonic() + limit_s
     while not is_so():
-        assert time.monotonic() < deadline, "it did not come to pass"
+        assert time.monotonic() < deadline, f"it did not come to pass\n{story()}"
         await asyncio.sleep(0.001)
 
 
@@ -216,7 +216,7 @@ async def test_a_kill_at_the_confirmation_books_it_once(pbx: PrivatePbx, tmp_pat
                     if moment == "done":
                         unlock()
                     await caller.speak()
-                    await until(lambda: _has_come(moment, diary, watch.events[n_seen:]), 15)
+                    await until(lambda: _has_come(moment, diary, watch.events[n_seen:]), 30, caller.story)
                     serving.process.kill()
                     serving.process.wait()
                 await caller.listen(limit_s=30)
