@@ -100,6 +100,16 @@ func clauseEnd(text []rune) int {
 	return 0
 }
 
+// clauseAfter is where the clause that begins at an offset ends.
+func clauseAfter(text []rune, from int) int {
+	for at := from + 1; at < len(text); at++ {
+		if unicode.IsSpace(text[at]) && unicode.IsPunct(text[at-1]) {
+			return at
+		}
+	}
+	return len(text)
+}
+
 // finishText says that no more text comes.
 func (t *turn) finishText() {
 	t.isWhole = true
@@ -163,8 +173,9 @@ func (t *turn) speak() {
 			return
 		}
 		if spoken < len(text) && (hasWords(text) || isDone) {
-			t.speakPart(text, rates, spoken)
-			spoken = len(text)
+			end := clauseAfter(text, spoken) // one by one: espeak-ng speaks two at once otherwise than each
+			t.speakPart(text[:end], rates[:end], spoken)
+			spoken = end
 			continue
 		}
 		if isDone {
