@@ -14,7 +14,9 @@ from services.nlu.agent.facts_file import AgentFileError
 
 EXTRA = "nlu-tools"
 TOOL_PACKAGES = {
-    "calendar": "services.nlu.tools.calendar.package:CalendarPackage",
+    "calendar.caldav": "services.nlu.tools.calendar.package:CalDavPackage",
+    "calendar.google": "services.nlu.tools.calendar.package:GooglePackage",
+    "calendar.microsoft": "services.nlu.tools.calendar.package:GraphPackage",
     "crm.amocrm": "services.nlu.tools.crm.amocrm:AmoCrmPackage",
     "crm.bitrix24": "services.nlu.tools.crm.bitrix24:Bitrix24Package",
     "crm.salesforce": "services.nlu.tools.crm.salesforce:SalesforcePackage",
@@ -66,8 +68,8 @@ def _read(fields: Mapping[str, Any], at: tuple[str | int, ...]) -> PackageUse:
     if not isinstance(package, str) or not package:
         raise AgentFileError(at, f"which package? There are {', '.join(sorted(TOOL_PACKAGES))}")
     kind = _kind(package, (*at, "package"))
-    default = re.sub(r"[^A-Za-z0-9_-]", "_", package.rpartition(":")[2].rpartition(".")[2])
-    name = fields.get("name", default)
+    last_part = re.sub(r"[^A-Za-z0-9_-]", "_", package.rpartition(":")[2].rpartition(".")[2])
+    name = fields.get("name", getattr(kind, "default_name", last_part))
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise AgentFileError((*at, "name"), f"{name!r}: use letters, digits, _ and -, 32 at most")
     allow = fields.get("allow", ())

@@ -56,7 +56,7 @@ class AmoCrmPackage:
 
     def __init__(self, options: Options, context: PackageContext) -> None:
         self._options, self._context = options, context
-        self._sites: Sites[AmoCrmPackage.Secrets] = Sites(context, self.Secrets, self._client)
+        self._sites: Sites[AmoCrmPackage.Secrets, RestClient] = Sites(context, self.Secrets, self._client)
 
     async def open(self) -> None:
         """Nothing to do: the first request connects."""

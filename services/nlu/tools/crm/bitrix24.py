@@ -80,7 +80,7 @@ class Bitrix24Package:
 
     def __init__(self, options: Options, context: PackageContext) -> None:
         self._options, self._context = options, context
-        self._sites: Sites[Bitrix24Package.Secrets] = Sites(context, self.Secrets, self._client)
+        self._sites: Sites[Bitrix24Package.Secrets, RestClient] = Sites(context, self.Secrets, self._client)
 
     async def open(self) -> None:
         """Nothing to do: the first request connects."""

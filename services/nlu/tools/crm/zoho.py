@@ -44,7 +44,7 @@ class ZohoPackage:
 
     def __init__(self, options: Options, context: PackageContext) -> None:
         self._options, self._context = options, context
-        self._sites: Sites[ZohoPackage.Secrets] = Sites(context, self.Secrets, self._client)
+        self._sites: Sites[ZohoPackage.Secrets, RestClient] = Sites(context, self.Secrets, self._client)
 
     async def open(self) -> None:
         """Nothing to do: the first request connects."""

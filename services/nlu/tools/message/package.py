@@ -77,7 +77,7 @@ class MessagePackage:
 
     def __init__(self, options: Options, context: PackageContext) -> None:
         self._options, self._context = options, context
-        self._sites: Sites[MessagePackage.Secrets] = Sites(context, self.Secrets, self._client)
+        self._sites: Sites[MessagePackage.Secrets, RestClient] = Sites(context, self.Secrets, self._client)
 
     async def open(self) -> None:
         """Nothing to do: each message connects."""

@@ -6,7 +6,6 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -221,10 +220,3 @@ class RestClient:
         if self._session is None or self._session.closed:
             self._session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
         return self._session
-
-
-async def close_all(clients: list[RestClient]) -> None:
-    """Close each, whatever the others do."""
-    for client in clients:
-        with suppress(aiohttp.ClientError, OSError):
-            await client.close()
