@@ -36,7 +36,8 @@ class PackageUse:
     """One place in an agent's file that names a package."""
 
     package: str
-    name: str  # prefix of its tools, and where its credentials lie
+    name: str  # prefix of its tools
+    place: str  # where its credentials lie: the name that the file gives, else the package's
     allow: tuple[str, ...]  # operations that may be called; empty: all
     options: BaseModel
     kind: Any  # the package's class
@@ -75,7 +76,8 @@ def _read(fields: Mapping[str, Any], at: tuple[str | int, ...]) -> PackageUse:
     allow = fields.get("allow", ())
     if not isinstance(allow, list | tuple) or not all(isinstance(each, str) for each in allow):
         raise AgentFileError((*at, "allow"), "list the names of operations")
-    return PackageUse(package, name, tuple(allow), _options(kind, fields.get("options"), (*at, "options")), kind)
+    place = package if "name" not in fields and package in TOOL_PACKAGES else name
+    return PackageUse(package, name, place, tuple(allow), _options(kind, fields.get("options"), (*at, "options")), kind)
 
 
 def _kind(package: str, at: tuple[str | int, ...]) -> Any:

@@ -51,6 +51,7 @@ class AgentPackages:
             context = PackageContext(
                 agent_id=self._profile.agent_id,
                 name=use.name,
+                place=use.place,
                 timezone=self._profile.timezone,
                 region=self._profile.region,
                 tenants=self._tenants(use, secrets),
@@ -125,11 +126,11 @@ class AgentPackages:
 
     def _tenants(self, use: PackageUse, secrets: TenantSecrets) -> tuple[str, ...]:
         """Those that are served, each with its credentials checked. Raises NotServing."""
-        tenants = self._profile.tenants or secrets.tenants(use.name) or ("",)
+        tenants = self._profile.tenants or secrets.tenants(use.place) or ("",)
         needs = use.kind.Secrets is not None and getattr(use.options, "needs_credentials", True)
         for tenant_id in tenants if needs else ():
             try:
-                secrets.read(tenant_id, use.name, use.kind.Secrets)
+                secrets.read(tenant_id, use.place, use.kind.Secrets)
             except NoSecrets as missing:
                 raise NotServing(f"agent {self._profile.agent_id}: tools: {missing}") from missing
         return tenants

@@ -24,7 +24,7 @@ from services.nlu.tools.secrets import SecretFields
 _WHEN = "2026-12-01T10:00, by the tenant's clock, or with an offset; or a day, 2026-12-01"
 _STARTS = Field(min_length=10, max_length=32, description=_WHEN)
 _ENDS = Field(min_length=10, max_length=32, description="As the beginning; of days the last one.")
-_ID = Field(min_length=1, max_length=1024, pattern=r"^[A-Za-z0-9_=+@.-]+$", description="From create.")
+_ID = Field(min_length=1, max_length=1024, pattern=r"^[A-Za-z0-9_=+@.-]+$", description="From book.")
 
 
 class FreeBusy(ArgumentsModel):
@@ -34,8 +34,8 @@ class FreeBusy(ArgumentsModel):
     ends: str = _ENDS
 
 
-class Create(ArgumentsModel):
-    """Arguments of create."""
+class Book(ArgumentsModel):
+    """Arguments of book."""
 
     title: str = Field(min_length=1, max_length=200)
     starts: str = _STARTS
@@ -52,8 +52,8 @@ class Move(ArgumentsModel):
     ends: str = _ENDS
 
 
-class Delete(ArgumentsModel):
-    """Arguments of delete."""
+class Cancel(ArgumentsModel):
+    """Arguments of cancel."""
 
     event_id: str = _ID
 
@@ -83,9 +83,9 @@ class _CalendarPackage:
     def operations(self) -> Sequence[Operation]:
         return (
             self._made("free_busy", "When the calendar is busy.", FreeBusy, self._free_busy, writes=False),
-            self._made("create", "Makes an event in the calendar.", Create, self._create),
+            self._made("book", "Makes an event in the calendar.", Book, self._book),
             self._made("move", "Gives an event of the calendar another time.", Move, self._move),
-            self._made("delete", "Deletes an event of the calendar.", Delete, self._delete),
+            self._made("cancel", "Deletes an event of the calendar.", Cancel, self._cancel),
         )
 
     def _made(
@@ -113,7 +113,7 @@ class _CalendarPackage:
             "timezone": self._zone.key,
         }
 
-    async def _create(self, arguments: Mapping[str, Any], asked: Asked) -> object:
+    async def _book(self, arguments: Mapping[str, Any], asked: Asked) -> object:
         span = self._span(arguments)
         calendar, _ = await self._sites.of(asked.tenant_id)
         event = NewEvent(arguments["title"], span, asked.key, arguments["text"], arguments["place"])
@@ -125,7 +125,7 @@ class _CalendarPackage:
         await calendar.move(arguments["event_id"], span)
         return {"event_id": arguments["event_id"], "starts": self._told(span.starts)}
 
-    async def _delete(self, arguments: Mapping[str, Any], asked: Asked) -> object:
+    async def _cancel(self, arguments: Mapping[str, Any], asked: Asked) -> object:
         """Of a second try under its key "not there" says that the first one has done it."""
         calendar, _ = await self._sites.of(asked.tenant_id)
         if asked.note is not None and not asked.noted:

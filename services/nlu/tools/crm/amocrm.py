@@ -31,6 +31,8 @@ _PAGE = 250
 class AmoCrmPackage:
     """Contacts, leads, tasks and calls of an amoCRM account."""
 
+    default_name = "crm"
+
     class Options(NoOptions):
         """Of the agent's file."""
 

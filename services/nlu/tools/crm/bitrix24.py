@@ -55,6 +55,8 @@ _OVER = ("CALL_NOT_FOUND", "NOT FOUND", "ALREADY")  # how a second end of a call
 class Bitrix24Package:
     """Contacts, leads, tasks and calls of a Bitrix24."""
 
+    default_name = "crm"
+
     class Options(NoOptions):
         """Of the agent's file."""
 
@@ -94,7 +96,7 @@ class Bitrix24Package:
             create_lead=self._create_lead,
             create_task=self._create_task,
             log_call=self._log_call,
-            repeatable=frozenset({"create_lead", "log_call"}),
+            repeatable=frozenset({"create_lead", "note_conversation"}),
             timeout_s=2 * self._options.timeout_s,
         )
 

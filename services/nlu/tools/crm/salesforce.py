@@ -28,6 +28,8 @@ _FIELDS = ("Id", "Name", "Phone", "MobilePhone", "Email")
 class SalesforcePackage:
     """Contacts, leads and tasks of a Salesforce organisation."""
 
+    default_name = "crm"
+
     class Options(NoOptions):
         """Of the agent's file."""
 
@@ -61,7 +63,9 @@ class SalesforcePackage:
             create_lead=self._create_lead,
             create_task=self._create_task,
             log_call=self._log_call,
-            repeatable=frozenset({"create_lead", "create_task", "log_call"} if self._options.key_field else ()),
+            repeatable=frozenset(
+                {"create_lead", "create_task", "note_conversation"} if self._options.key_field else ()
+            ),
             timeout_s=self._options.timeout_s + 1.0,
         )
 

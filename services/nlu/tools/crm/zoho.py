@@ -27,6 +27,8 @@ _FIELDS = "id,Full_Name,Phone,Mobile,Email"
 class ZohoPackage:
     """Contacts, leads, tasks and calls of a Zoho CRM organisation."""
 
+    default_name = "crm"
+
     class Options(NoOptions):
         """Of the agent's file."""
 
@@ -58,7 +60,9 @@ class ZohoPackage:
             create_lead=self._create_lead,
             create_task=self._create_task,
             log_call=self._log_call,
-            repeatable=frozenset({"create_lead", "create_task", "log_call"} if self._options.key_field else ()),
+            repeatable=frozenset(
+                {"create_lead", "create_task", "note_conversation"} if self._options.key_field else ()
+            ),
             timeout_s=self._options.timeout_s + 1.0,
         )
 

@@ -86,7 +86,7 @@ class McpPackage:
     def _secrets(self, tenant_id: str) -> SecretFields | None:
         if not self._options.needs_credentials:
             return None
-        return self._context.secrets.read(tenant_id, self._context.name, self.Secrets)
+        return self._context.secrets.read(tenant_id, self._context.place, self.Secrets)
 
     def _connection(self, tenant_id: str, secrets: SecretFields | None) -> McpConnection:
         options, values = self._options, secrets.model_dump() if secrets else {}

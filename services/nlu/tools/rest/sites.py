@@ -46,10 +46,10 @@ class Sites(Generic[Fields, Asks]):
         """The client, and the credentials as they are now. Raises ToolRefused where the tenant has none."""
         read = self._context.secrets.read
         try:
-            secrets = await asyncio.to_thread(read, tenant_id, self._context.name, self._kind)
+            secrets = await asyncio.to_thread(read, tenant_id, self._context.place, self._kind)
         except NoSecrets as missing:
             log.warning("tool_failed", tool=self._context.name, complaint=str(missing))
-            raise ToolRefused(f"{self._context.name}: there are no credentials for this tenant") from missing
+            raise ToolRefused(f"{self._context.place}: there are no credentials for this tenant") from missing
         known = self._clients.get(tenant_id)
         if known is not None and known[1] == secrets:
             return known
@@ -84,4 +84,4 @@ def token_file(context: PackageContext, tenant_id: str) -> TokenFile | None:
     """Where refresh tokens are kept that the server changes; None: nowhere."""
     if context.data_dir is None:
         return None
-    return TokenFile(context.data_dir / "tokens" / (tenant_id or NO_TENANT) / f"{context.name}.json")
+    return TokenFile(context.data_dir / "tokens" / (tenant_id or NO_TENANT) / f"{context.place}.json")

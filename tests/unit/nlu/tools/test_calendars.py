@@ -195,7 +195,7 @@ async def test_busy_times_are_told_by_the_tenants_clock(tmp_path: Path, vendor: 
 
 async def test_an_event_is_made_moved_and_deleted(tmp_path: Path, vendor: Vendor) -> None:
     async with calendar(tmp_path, vendor) as (_, tools):
-        made = await run(tools, "calendar_create", title="Phòng 12", **TIMES, place="Huế")
+        made = await run(tools, "calendar_book", title="Phòng 12", **TIMES, place="Huế")
         (event_id,) = vendor.events
         assert made["result"] == {"event_id": event_id, "starts": "2026-12-01T10:00+07:00"}
         assert KEY in event_id
@@ -205,10 +205,10 @@ async def test_an_event_is_made_moved_and_deleted(tmp_path: Path, vendor: Vendor
         assert normal(vendor.times()) == [("2026-12-02T08:00:00+00:00", "2026-12-02T08:30:00+00:00")]
         await run(tools, "calendar_move", key="c" * 32, event_id=event_id, starts="2026-12-24", ends="2026-12-26")
         assert vendor.days() == [("2026-12-24", "2026-12-27")]
-        await run(tools, "calendar_delete", key="d" * 32, event_id=event_id)
+        await run(tools, "calendar_cancel", key="d" * 32, event_id=event_id)
         assert vendor.events == {}
         with pytest.raises(ToolRefused, match="no such event"):
-            await run(tools, "calendar_delete", key="e" * 32, event_id=event_id)
+            await run(tools, "calendar_cancel", key="e" * 32, event_id=event_id)
 
 
 @pytest.mark.parametrize("fault", [BUSY, DOWN, Reply({}, is_cut=True)])
@@ -224,7 +224,7 @@ async def test_a_fault_leaves_one_event(tmp_path: Path, vendor: Vendor, fault: R
         return fault if n_asked == 1 else reply  # it is done, and the answer is lost
 
     async with calendar(tmp_path, vendor, lose) as (_, tools):
-        assert (await run(tools, "calendar_create", title="x", **TIMES))["status"] == "done"
+        assert (await run(tools, "calendar_book", title="x", **TIMES))["status"] == "done"
     assert len(vendor.events) == 1
 
 
@@ -236,14 +236,14 @@ async def test_a_delete_whose_answer_is_lost_is_done(tmp_path: Path, vendor: Ven
         return Reply({}, is_cut=True) if seen.method == "DELETE" and is_lost else reply
 
     async with calendar(tmp_path, vendor, lose) as (_, tools):
-        made = await run(tools, "calendar_create", title="x", **TIMES)
+        made = await run(tools, "calendar_book", title="x", **TIMES)
         event_id = made["result"]["event_id"]
         is_lost = True
-        assert (await run(tools, "calendar_delete", key="b" * 32, event_id=event_id))["status"] == "pending"
+        assert (await run(tools, "calendar_cancel", key="b" * 32, event_id=event_id))["status"] == "pending"
         is_lost = False
         told = {"status": "pending"}
         while told["status"] == "pending":
-            told = await run(tools, "calendar_delete", key="b" * 32, event_id=event_id)
+            told = await run(tools, "calendar_cancel", key="b" * 32, event_id=event_id)
         assert told["status"] == "done"
 
 
@@ -270,16 +270,16 @@ async def test_what_cannot_be_read_is_told(tmp_path: Path, vendor: Vendor, fault
 async def test_times_that_are_none_are_told(tmp_path: Path, times: tuple[str, str], why: str) -> None:
     async with calendar(tmp_path, Google()) as (_, tools):
         with pytest.raises(ToolRefused, match=why):
-            await run(tools, "calendar_create", title="x", starts=times[0], ends=times[1])
+            await run(tools, "calendar_book", title="x", starts=times[0], ends=times[1])
 
 
 async def test_the_clock_of_a_zone_with_summer_time_is_followed(tmp_path: Path, vendor: Vendor) -> None:
     async with calendar(tmp_path, vendor, timezone="Europe/Berlin") as (_, tools):
-        await run(tools, "calendar_create", title="x", starts="2026-10-25T01:30", ends="2026-10-25T03:30")
+        await run(tools, "calendar_book", title="x", starts="2026-10-25T01:30", ends="2026-10-25T03:30")
         assert normal(vendor.times()) == [("2026-10-24T23:30:00+00:00", "2026-10-25T02:30:00+00:00")]
         with pytest.raises(ToolRefused, match="put forward over this time"):
             await run(
-                tools, "calendar_create", key="b" * 32, title="x", starts="2026-03-29T02:30", ends="2026-03-29T04:00"
+                tools, "calendar_book", key="b" * 32, title="x", starts="2026-03-29T02:30", ends="2026-03-29T04:00"
             )
 
 
@@ -297,7 +297,7 @@ async def test_a_service_account_signs_for_its_token(tmp_path: Path) -> None:
         account = json.dumps({"client_email": "desk@project.example", "private_key": pem})
         secrets = {"service_account_json": account, "token_url": f"{server.url}/token", "api_url": server.url}
         async with opened(tmp_path, {**google.package, "name": "calendar"}, secrets) as tools:
-            await run(tools, "calendar_create", title="x", **TIMES)
+            await run(tools, "calendar_book", title="x", **TIMES)
         form = server.of("POST", "token")[0].form
     claims = jwt.decode(form["assertion"], private.public_key(), algorithms=["RS256"], audience=f"{server.url}/token")
     assert claims["iss"] == "desk@project.example"

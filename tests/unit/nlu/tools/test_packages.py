@@ -32,7 +32,7 @@ FIELDS = {"client_id": "c", "client_secret": "s", "refresh_token": "r"}
         ([{**ZOHO, "options": [1]}], "options:", "write a mapping"),
         ([{**ZOHO, "name": "a b"}], "name: a b", "use letters, digits"),
         ([{**ZOHO, "allow": "create_lead"}], "allow: create_lead", "list the names"),
-        ([ZOHO, ZOHO], "tools:", "two packages are named 'zoho'"),
+        ([ZOHO, ZOHO], "tools:", "two packages are named 'crm'"),
         ([{"package": "no_such_module:X"}], "package: no_such_module:X", "needs the Python package no_such_module"),
         ([{"package": "json:X"}], "package: json:X", "json has no X"),
         ([{"package": "mcp"}], "package: mcp", "either `command` or `url`"),
@@ -79,9 +79,9 @@ async def loaded(tmp_path: Path, tools: Any, settings: NluSettings, **fields: An
 @pytest.mark.parametrize(
     ("secrets", "why"),
     [
-        (None, "zoho of tenant 'acme': there are no credentials"),
-        ({"acme": {"zoho": {"client_id": "c", "client_secret": "s3cr3t"}}}, "refresh_token: Field required"),
-        ({"acme": {"zoho": {**FIELDS, "api_url": "s3cr3t"}}}, "api_url: String should match"),
+        (None, "crm.zoho of tenant 'acme': there are no credentials"),
+        ({"acme": {"crm.zoho": {"client_id": "c", "client_secret": "s3cr3t"}}}, "refresh_token: Field required"),
+        ({"acme": {"crm.zoho": {**FIELDS, "api_url": "s3cr3t"}}}, "api_url: String should match"),
     ],
 )
 async def test_missing_credentials_keep_it_from_serving_in_one_line(tmp_path: Path, secrets: Any, why: str) -> None:
@@ -93,16 +93,16 @@ async def test_missing_credentials_keep_it_from_serving_in_one_line(tmp_path: Pa
 
 
 async def test_deeds_need_a_place_for_their_outbox(tmp_path: Path) -> None:
-    settings = settings_of(tmp_path, {"acme": {"zoho": FIELDS}}).model_copy(update={"data_dir": None})
-    with pytest.raises(NotServing, match="create_lead, create_task, log_call write: set NLU_DATA_DIR"):
+    settings = settings_of(tmp_path, {"acme": {"crm.zoho": FIELDS}}).model_copy(update={"data_dir": None})
+    with pytest.raises(NotServing, match="create_lead, create_task, note_conversation write: set NLU_DATA_DIR"):
         await loaded(tmp_path, [ZOHO], settings)
     packages = await loaded(tmp_path, [{**ZOHO, "allow": ["find_contact"]}], settings)
-    assert list(packages.tools("acme")) == ["zoho_find_contact"]
+    assert list(packages.tools("acme")) == ["crm_find_contact"]
     await packages.close()
 
 
 async def test_an_allowed_name_that_is_none_is_told(tmp_path: Path) -> None:
-    settings = settings_of(tmp_path, {"acme": {"zoho": FIELDS}})
+    settings = settings_of(tmp_path, {"acme": {"crm.zoho": FIELDS}})
     with pytest.raises(StartupError, match="no tool is called sing; there are find_contact"):
         await loaded(tmp_path, [{**ZOHO, "allow": ["sing"]}], settings)
 
@@ -111,10 +111,10 @@ async def test_reading_tools_and_deeds_are_marked(tmp_path: Path) -> None:
     async with opened(tmp_path, ZOHO, FIELDS) as packages:
         writes = {spec.name: spec.writes for spec in packages.specs("acme")}
     assert writes == {
-        "zoho_find_contact": False,
-        "zoho_create_lead": True,
-        "zoho_create_task": True,
-        "zoho_log_call": True,
+        "crm_find_contact": False,
+        "crm_create_lead": True,
+        "crm_create_task": True,
+        "crm_note_conversation": True,
     }
 
 
@@ -214,7 +214,7 @@ def test_a_service_without_credentials_stays_up_and_serves_nothing(tmp_path: Pat
     try:
         assert process.stdout is not None
         line = next(line for line in process.stdout if "no credentials" in line)
-        assert "zoho of tenant 'acme'" in line
+        assert "crm.zoho of tenant 'acme'" in line
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(2)
     finally:
