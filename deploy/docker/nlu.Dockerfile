@@ -8,7 +8,7 @@ COPY deploy/uv.txt /tmp/uv.txt
 RUN pip install --no-cache-dir --require-hashes -r /tmp/uv.txt
 WORKDIR /app
 COPY pyproject.toml uv.lock ./
-# Others, with the packages of pyproject.toml: --build-arg ENGINES="nlu-llama-cpp agent-graph nlu-openai nlu-gemini"
+# Others, with the packages of pyproject.toml: --build-arg ENGINES="nlu-llama-cpp agent-graph nlu-openai nlu-tools"
 ARG ENGINES="nlu-llama-cpp agent-graph"
 RUN CMAKE_ARGS="$CMAKE_ARGS" uv sync --frozen --no-dev --no-install-project $(printf -- "--extra %s " $ENGINES)
 

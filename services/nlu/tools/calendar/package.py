@@ -73,6 +73,12 @@ class _CalendarPackage:
         self._zone = ZoneInfo(context.timezone)
         self._limits = Limits(whole_s=options.timeout_s)
         self._sites: Sites[Any, Calendar] = Sites(context, self.Secrets, self._calendar)
+        self._operations = (
+            self._made("free_busy", "When the calendar is busy.", FreeBusy, self._free_busy, writes=False),
+            self._made("book", "Makes an event in the calendar.", Book, self._book),
+            self._made("move", "Gives an event of the calendar another time.", Move, self._move),
+            self._made("cancel", "Deletes an event of the calendar.", Cancel, self._cancel),
+        )
 
     async def open(self) -> None:
         """Nothing to do: the first request connects."""
@@ -81,12 +87,7 @@ class _CalendarPackage:
         await self._sites.close()
 
     def operations(self) -> Sequence[Operation]:
-        return (
-            self._made("free_busy", "When the calendar is busy.", FreeBusy, self._free_busy, writes=False),
-            self._made("book", "Makes an event in the calendar.", Book, self._book),
-            self._made("move", "Gives an event of the calendar another time.", Move, self._move),
-            self._made("cancel", "Deletes an event of the calendar.", Cancel, self._cancel),
-        )
+        return self._operations
 
     def _made(
         self, name: str, description: str, model: type[ArgumentsModel], run: Run, *, writes: bool = True

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 
@@ -28,7 +28,11 @@ from services.runtime.logs import get_logger
 
 log = get_logger(__name__)
 
+Cursor = TypeVar("Cursor")
+
 MAX_BYTES = 1 << 20
+MAX_PAGES = 10
+MAX_ITEMS = 1000
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "PROPFIND", "REPORT"})
 """Methods that may be sent again whatever became of the first (RFC 9110, 9.2.2; RFC 4918; RFC 3253)."""
 
@@ -220,3 +224,19 @@ class RestClient:
         if self._session is None or self._session.closed:
             self._session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
         return self._session
+
+
+async def all_pages(
+    first: Cursor, page: Callable[[Cursor], Awaitable[tuple[Sequence[Any], Cursor | None]]]
+) -> list[Any]:
+    """The items of all pages, at most 10 pages and 1000 items. `page` gives the items of one, and where the next is;
+    None: there is none.
+    """
+    found: list[Any] = []
+    cursor: Cursor | None = first
+    for _ in range(MAX_PAGES):
+        if cursor is None or len(found) >= MAX_ITEMS:
+            break
+        items, cursor = await page(cursor)
+        found += items
+    return found[:MAX_ITEMS]
