@@ -19,6 +19,7 @@ from services.nlu.tools.rest.failures import (
     BrokenOff,
     CallFailed,
     CredentialsRefused,
+    NoToken,
     Resting,
     TooSlow,
     Unreachable,
@@ -29,6 +30,7 @@ from services.runtime.logs import get_logger
 log = get_logger(__name__)
 
 Cursor = TypeVar("Cursor")
+Given = TypeVar("Given")
 
 MAX_BYTES = 1 << 20
 MAX_PAGES = 10
@@ -36,6 +38,7 @@ MAX_ITEMS = 1000
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "PROPFIND", "REPORT"})
 """Methods that may be sent again whatever became of the first (RFC 9110, 9.2.2; RFC 4918; RFC 3253)."""
 
+_MOST_RENEWALS = 2  # the first may take a token of another process that is refused too
 _POLICY = BreakerPolicy(least_failures=4, slow_s=6.0)
 
 
@@ -120,15 +123,16 @@ class RestClient:
             await self._session.close()
 
     async def _tries(self, wanted: _Wanted) -> Answer:
-        ends, has_renewed, n_failed = self._clock() + self.limits.whole_s, False, 0
+        ends, n_renewed, n_failed = self._clock() + self.limits.whole_s, 0, 0
         while True:
-            used = await self._credentials.current()
+            used: Mapping[str, str] = {}
             try:
+                used = await self._token(self._credentials.current())
                 return await self._try(wanted, used)
             except CredentialsRefused:
-                if has_renewed or not await self._credentials.renew(used):
+                if n_renewed >= _MOST_RENEWALS or not used or not await self._token(self._credentials.renew(used)):
                     raise
-                has_renewed = True
+                n_renewed += 1
             except CallFailed as failure:
                 n_failed += 1
                 wait_s = self._wait_s(n_failed, failure)
@@ -142,6 +146,15 @@ class RestClient:
                 ):
                     raise
                 await asyncio.sleep(wait_s)
+
+    async def _token(self, asked: Awaitable[Given]) -> Given:
+        """What goes wrong with a token's renewal has not touched the request."""
+        try:
+            return await asked
+        except CredentialsRefused:
+            raise
+        except CallFailed as failure:
+            raise NoToken(str(failure), retry_after_s=failure.retry_after_s, status=failure.status) from failure
 
     def _wait_s(self, n_failed: int, failure: CallFailed) -> float:
         """What the system asked for, else twice as long each time; with jitter on top."""
