@@ -61,6 +61,9 @@ named="${NLU_ENGINE:-} ${NLU_ENGINES:-} ${STT_ENGINE:-} ${STT_ENGINES:-} $(grep 
 for engine in openai:nlu-openai gemini:nlu-gemini viet_asr:stt-viet-asr vosk:stt-vosk sherpa_onnx:stt-sherpa google:stt-google; do
 	case "$named" in *"${engine%:*}"*) EXTRAS="$EXTRAS --extra ${engine#*:}" ;; esac
 done
+# So do agents' files that name packages of tools.
+agents="${NLU_AGENTS_DIR:-$(sed -n 's/^NLU_AGENTS_DIR=//p' .env 2>/dev/null || true)}"
+if grep -qs 'package:' "${agents:-deploy/agents}"/*.yaml; then EXTRAS="$EXTRAS --extra nlu-tools"; fi
 case "${1:-stack}" in
 deploy) groups="--frozen --no-dev" EXTRAS="" ;;
 stack) groups="--frozen --no-dev" ;;

@@ -9,7 +9,7 @@ COPY deploy/uv.txt /tmp/uv.txt
 RUN pip install --no-cache-dir --break-system-packages --require-hashes -r /tmp/uv.txt
 WORKDIR /app
 COPY pyproject.toml uv.lock ./
-# Others, with the packages of pyproject.toml: --build-arg ENGINES="nlu-llama-cpp agent-graph nlu-openai nlu-gemini"
+# Others, with the packages of pyproject.toml: --build-arg ENGINES="nlu-llama-cpp agent-graph nlu-openai nlu-tools"
 ARG ENGINES="nlu-llama-cpp agent-graph"
 RUN uv sync --frozen --no-dev --no-install-project --python /usr/bin/python3.12 $(printf -- "--extra %s " $ENGINES)
 
