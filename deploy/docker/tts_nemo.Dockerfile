@@ -3,6 +3,9 @@
 ARG BASE=tong-dai/base
 FROM ${BASE} AS build
 WORKDIR /app
+# Some of NeMo's packages are source alone.
+RUN apt-get update && apt-get install -y --no-install-recommends g++ python3-dev \
+    && rm -rf /var/lib/apt/lists/* /var/cache/apt/*
 COPY deploy/uv.txt deploy/
 RUN --mount=type=cache,target=/root/.cache --mount=type=secret,id=ca \
     if [ -s /run/secrets/ca ]; then export PIP_CERT=/run/secrets/ca; fi; \
