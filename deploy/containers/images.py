@@ -167,7 +167,7 @@ def report(image: ImagePlan, base_mb: float, seconds: float) -> str:
     print(f"  {base_mb:8.1f} MB  base: {image.parts['base']}")
     for layer in reversed(layers_of(history)):
         if layer.size_mb >= _SMALL_MB and layer.size_mb != base_mb:
-            because = f": {image.parts['packages']}" if ".venv" in layer.cause else ""
+            because = f": {image.parts['packages']}" if "venv" in layer.cause else ""
             print(f"  {layer.size_mb:8.1f} MB  {layer.cause[:70]}{because}")
     return over_budget(image, size_mb)
 

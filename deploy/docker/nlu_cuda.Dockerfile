@@ -15,8 +15,8 @@ COPY deploy/docker/packages.sh deploy/docker/
 ARG CUDA_ARCHITECTURES=70
 # Link against the driver's stub: libcuda itself comes with the host's driver.
 ARG CMAKE_ARGS="-DGGML_CUDA=ON -DCMAKE_CUDA_ARCHITECTURES=${CUDA_ARCHITECTURES} -DGGML_NATIVE=OFF -DLLAVA_BUILD=OFF -DLLAMA_OPENSSL=OFF -DCMAKE_PROJECT_llama_cpp_INCLUDE=/app/deploy/llama_cpp.cmake"
-# Others, with the packages of pyproject.toml: --build-arg ENGINES="nlu-llama-cpp agent-graph nlu-openai nlu-gemini"
-ARG ENGINES="nlu-llama-cpp agent-graph"
+# Others, with the packages of pyproject.toml: --build-arg ENGINES="nlu-llama-cpp agent-graph nlu-tools nlu-openai"
+ARG ENGINES="nlu-llama-cpp agent-graph nlu-tools"
 RUN --mount=type=cache,target=/root/.cache --mount=type=secret,id=ca \
     CMAKE_ARGS="$CMAKE_ARGS" deploy/docker/packages.sh $(printf -- "--extra %s " $ENGINES)
 
