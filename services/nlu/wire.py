@@ -50,6 +50,7 @@ def read_config(config: nlu_pb2.ConversationConfig, *, call_id: str) -> Config:
         visit_id=config.visit_id,
         tenant_id=config.tenant_id,
         agent_id=config.agent_id,
+        caller=config.caller,
         language_codes=tuple(config.language_codes),
         instructions=config.instructions.strip(),
         history=tuple(_read_entry(turn) for turn in config.history),
