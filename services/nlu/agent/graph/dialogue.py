@@ -32,6 +32,7 @@ class Dialogue:
     service: str = ""  # that was spoken of last
     person: str = ""
     topic: str = ""
+    day: str = ""  # that was spoken of last, in ISO 8601
     asked: str = ""  # what the agent asked last: a key of answering.toml's [ask]
     reply: str = ""  # the last one
     n_unknown: int = 0  # questions in a row that no fact covers
