@@ -55,7 +55,7 @@ if [ -z "$uv" ]; then
 fi
 export UV="$uv"
 
-EXTRAS="--extra gateway --extra stt-faster-whisper --extra nlu-llama-cpp --extra agent-graph --extra tts-piper --extra tts-espeak --extra stack"
+EXTRAS="--extra gateway --extra stt-faster-whisper --extra nlu-llama-cpp --extra agent-graph --extra nlu-tools --extra tts-piper --extra tts-espeak --extra stack"
 # Engines that the environment or .env names bring their packages along.
 named="${NLU_ENGINE:-} ${NLU_ENGINES:-} ${STT_ENGINE:-} ${STT_ENGINES:-} $(grep -sE '^(NLU|STT)_ENGINES?=' .env || true)"
 for engine in openai:nlu-openai gemini:nlu-gemini viet_asr:stt-viet-asr vosk:stt-vosk sherpa_onnx:stt-sherpa google:stt-google; do

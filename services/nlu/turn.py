@@ -40,6 +40,7 @@ from services.nlu.outputs import (
 )
 from services.nlu.plain_speech import PlainSpeech
 from services.nlu.tool_waits import CompanyTimes, in_company
+from services.nlu.tools.outcome import is_pending
 from services.runtime.clock import Stopwatch
 from services.runtime.errors import TurnFailed
 from services.runtime.logs import get_logger
@@ -276,6 +277,8 @@ class TurnRun:
         for call, result in zip(calls, results, strict=True):
             call.result = result
             self._guarded.note(result)
+            if is_pending(result):
+                self._guarded.put_down()
 
     async def _results_of(self, calls: list[CallTool]) -> list[ToolCall]:
         return await asyncio.gather(*(self._tools.run(ToolWanted(call.name, call.arguments_json)) for call in calls))

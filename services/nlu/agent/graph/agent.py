@@ -7,6 +7,7 @@ is LangGraph's; what belongs to one turn rides in its context, so that checkpoin
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -31,7 +32,7 @@ from services.nlu.agent.graph.wording import Wording
 from services.nlu.agent.interface import Act, AgentState, AgentTurn, Call, CallTool, Remember, Say, Step
 from services.nlu.agent.profile import AgentProfile
 from services.nlu.agent.prompt_agent import PromptAgent
-from services.nlu.agent.tools import Tool
+from services.nlu.agent.tools import Tool, ToolRefused
 from services.nlu.agent.understanding import ExampleUnderstanding, Understanding
 from services.nlu.engine import NluEngine
 from services.nlu.history import Entry
@@ -39,12 +40,17 @@ from services.nlu.inputs import Dtmf
 from services.nlu.outputs import Act as CallAct
 from services.nlu.outputs import HangUp, SwitchLanguage, Transfer
 from services.nlu.settings import NluSettings
+from services.nlu.tool_runs import key_of
 from services.nlu.tools.clinic.diary import Appointment
 from services.nlu.tools.clinic.package import ClinicPackage
 from services.nlu.tools.clinic.whose import number_of
-from services.nlu.tools.outcome import outcome_of
+from services.nlu.tools.deed import DeedState
+from services.nlu.tools.outbox_file import Decided
+from services.nlu.tools.outcome import outcome_of, reference_of
 from services.runtime.errors import StartupError
 
+SMS = "message_sms"
+"""The tool that tells callers how a deed of theirs ended."""
 ACTING = ("act",)  # the nodes with side effects: a draft stops before them
 
 
@@ -118,6 +124,7 @@ class GraphAgent:
         await self._understanding.load()
         await self._prompted.load()
         if self._clinic:
+            self._clinic.outbox.tell_by(self._tell)
             self._clinic.start()
 
     async def close(self) -> None:
@@ -194,11 +201,29 @@ class GraphAgent:
         work.free = await self._free(work)
         bookings.see(seen_by(work.free, work.history, own=await self._standing(work, work.caller)))
         state = outcome_of(call.result)
+        if reference := reference_of(call.result):
+            state = "promised" if await self._is_promised(work, reference) else "noted"
         text, question, work.dialogue = bookings.told(state, work.dialogue)
         yield Say(text + " ")
         yield Say(question + " ")
         work.dialogue = replace(work.dialogue, reply=f"{work.said} {text} {question}".strip())
         yield Remember(as_state(work.dialogue))
+
+    async def _is_promised(self, work: Work, reference: str) -> bool:
+        """Whether the caller gets a message when a deed has ended, by the agent's own tool for messages."""
+        if self._clinic is None or SMS not in self._prompted.tools_of(work.tenant_id):
+            return False
+        return await self._clinic.outbox.promise(reference, work.language_code)
+
+    async def _tell(self, decided: Decided, language_code: str) -> None:
+        """Send a caller how their deed ended, once whatever is killed in between: the key is made of the deed's own."""
+        sms = self._prompted.tools_of(decided.tenant_id).get(SMS)
+        bookings = self._bookings.get(language_code)
+        if sms is None or bookings is None:
+            raise ToolRefused("the agent has no tool for messages")
+        arguments = json.loads(decided.arguments_json)
+        text = bookings.ended(decided.tool, arguments, is_done=decided.state is DeedState.DONE)
+        await sms.run({"to": arguments["phone"], "text": text}, idempotency_key=key_of(decided.key, SMS))
 
     async def _free(self, work: Work) -> Sequence[datetime] | None:
         return await self._clinic.free(work.tenant_id) if self._clinic else None
