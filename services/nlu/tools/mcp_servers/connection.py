@@ -13,7 +13,6 @@ import anyio
 import httpx2
 from mcp import Client, MCPError, StdioServerParameters, stdio_client
 from mcp.client import Transport
-from mcp.client._transport import TransportStreams as Streams
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CallToolResult, RequestParamsMeta, Tool
 from pydantic import ValidationError
@@ -24,6 +23,8 @@ from services.runtime.errors import root_cause
 from services.runtime.logs import get_logger
 
 log = get_logger(__name__)
+
+Streams = Any  # of a transport; their type is the client's own
 
 _CONNECT_S = 20.0
 _FIRST_WAIT_S = 0.5
