@@ -9,8 +9,8 @@ from services.stt_proxy.engine import Speech
 from services.stt_proxy.settings import SttSettings
 
 MODELS = {
-    "none": "services.stt_proxy.end_of_turn:NoModel",
-    "smart_turn": "services.stt_proxy.acoustics.smart_turn:SmartTurn",
+    "none": "services.stt_proxy.end_of_turn.sound:NoModel",
+    "smart_turn": "services.stt_proxy.end_of_turn.smart_turn:SmartTurn",
 }
 
 

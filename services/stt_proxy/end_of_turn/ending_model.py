@@ -1,14 +1,12 @@
-"""A language's model: logistic regression over the features of a text."""
+"""A language's model of how turns end: logistic regression over the features of a text."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from math import exp
 
 from services.language import data
-from services.stt_proxy.endings.features import features_of
+from services.stt_proxy.end_of_turn.features import LEADS_ON
 
 BIAS = "bias"
-LONGEST_TEXT_WORDS = 60  # of a longer one the end is looked at: the time it takes stays bounded
 FILE = "ending_weights.tsv"
 
 
@@ -18,12 +16,14 @@ class EndingModel:
 
     weights: Mapping[str, float]
 
-    def probability(self, words: Sequence[str], *, leads_on: bool) -> float:
-        """How likely a caller who pauses behind these words is through, 0 to 1. See `features_of`."""
+    def log_odds(self, features: Collection[str]) -> float:
+        """The log odds that a caller who pauses behind a text with these features is through."""
         weights = self.weights
-        found = features_of(words[-LONGEST_TEXT_WORDS:], leads_on=leads_on)
-        logit = weights.get(BIAS, 0.0) + sum(weights.get(feature, 0.0) for feature in found)
-        return 1.0 / (1.0 + exp(-max(-30.0, min(30.0, logit))))
+        return weights.get(BIAS, 0.0) + sum(weights.get(feature, 0.0) for feature in features)
+
+
+UNLEARNT = EndingModel({BIAS: 1.5, LEADS_ON: -4.0})
+"""For a language without talk: its lists alone decide."""
 
 
 def load_ending_models() -> None:

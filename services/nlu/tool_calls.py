@@ -9,11 +9,12 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import AsyncGenerator, Collection, Iterator, Sequence
+from contextlib import aclosing
 from typing import Any
 
-from services.nlu.engine import TextMade, ToolWanted
-from services.nlu.engines.tool_form import CALL_BEGINS, CALL_ENDS
+from services.nlu.engine import ReplyPart, TextMade, ToolSpec, ToolWanted
+from services.nlu.tool_form import CALL_BEGINS, CALL_ENDS
 from services.runtime.json_text import read_json
 
 _MARKS = ("<|python_start|>", "<|python_tag|>", "<|python_end|>")
@@ -36,7 +37,8 @@ class ToolCallReader:
         """`names`: of the tools there are. Another name counts as one where the text can be nothing but a call."""
         self._names = frozenset(names)
         named = "|".join(re.escape(name) for name in sorted(self._names, key=len, reverse=True))
-        bare = rf"|(?<![\w.])(?:{named})\(" if named else ""
+        bare = rf"|(?<![\w.])(?:{named})\((?=\s*(?:\)|[A-Za-z_]\w*\s*=))" if named else ""
+        self._bare_beginning = re.compile(rf"(?<![\w.])(?:{named or '(?!)'})\(\s*(?:[A-Za-z_]\w*\s*)?\Z")
         marks = "|".join(re.escape(mark) for mark in (CALL_BEGINS, *_MARKS))
         self._start = re.compile(rf"{marks}|\{{|\[(?=\s*\{{)|{_LIST}{bare}")
         self._beginnings = (CALL_BEGINS, *_MARKS, *(f"{name}(" for name in self._names))
@@ -69,7 +71,7 @@ class ToolCallReader:
     def _n_held_back(self) -> int:
         """How many characters at the end may be the beginning of a call."""
         held = self._held
-        if found := _LIST_BEGINNING.search(held):
+        if found := _LIST_BEGINNING.search(held) or self._bare_beginning.search(held):
             return len(held) - found.start()
         longest = max(map(len, self._beginnings))
         for n in range(min(longest, len(held)), 0, -1):
@@ -134,6 +136,26 @@ class ToolCallReader:
 
     def _is_plain_json(self, text: str) -> bool:
         return not any(f'"{name}"' in text for name in self._names)
+
+
+async def with_calls(
+    parts: AsyncGenerator[ReplyPart, None], tools: Sequence[ToolSpec]
+) -> AsyncGenerator[ReplyPart, None]:
+    """The parts of a reply with the calls that its text holds taken out of it. Closing this closes `parts`."""
+    reader = ToolCallReader([tool.name for tool in tools]) if tools else None
+    async with aclosing(parts):
+        async for part in parts:
+            if reader is None:
+                yield part
+            elif isinstance(part, TextMade):
+                for each in reader.push(part.text):
+                    yield each
+            else:
+                for rest in reader.finish():
+                    yield rest
+                yield part
+    for rest in reader.finish() if reader is not None else ():
+        yield rest
 
 
 def _end_of(text: str, start: int) -> int | None:

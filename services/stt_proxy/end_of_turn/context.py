@@ -6,8 +6,6 @@ decides. The amounts are set, not learnt: no recorded dialogues are at hand. The
 whole, and leave words that lead on where they are.
 """
 
-from math import exp, log
-
 from services.language.words import normalise
 from services.stt_proxy.engine import ExpectedKind, Hints
 from services.stt_proxy.phrasebook import Phrasebook
@@ -17,7 +15,6 @@ ANSWER_WORDS = 4  # "the second one", a day, a name
 ASKING_BACK = 3.5  # log odds, of a short question: "Hello?", "Sorry?", "What was that?"
 ASKING_BACK_WORDS = 3
 CHARACTERS_A_WORD = 2  # in scripts without spaces
-LEAST = 1e-6  # a probability's distance from 0 and 1
 ANSWERED = frozenset((ExpectedKind.ANSWER, ExpectedKind.YES_NO))
 
 
@@ -32,11 +29,3 @@ def log_odds_of_context(text: str, phrasebook: Phrasebook, hints: Hints, *, is_l
     if not words or is_left_open or phrasebook.leads_on(words) or phrasebook.is_courtesy(normalise(text)):
         return 0.0
     return ANSWER if hints.expected_kind in ANSWERED and n_words <= ANSWER_WORDS else 0.0
-
-
-def shifted(probability: float, log_odds: float) -> float:
-    """The probability with so much added to its log odds."""
-    if not log_odds:
-        return probability
-    bounded = min(max(probability, LEAST), 1 - LEAST)
-    return 1.0 / (1.0 + exp(-(log(bounded / (1 - bounded)) + log_odds)))
