@@ -158,6 +158,8 @@ def _turn_fields(record: TurnRecord) -> dict[str, str | int | bool]:
         "nlu_engine": record.nlu_engine,
         "tts_engine": record.tts_engine,
         "withheld_rules": ",".join(record.withheld_rules),
+        "n_tools": len(record.tools),
+        "n_tools_failed": sum(tool.state == "failed" for tool in record.tools),
         "pii.user_text": record.user_text,
         "pii.heard_text": record.heard_text,
     }

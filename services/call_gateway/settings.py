@@ -54,6 +54,10 @@ class GatewaySettings(ServiceSettings):
     stage_token_file: Path | None = Field(
         None, description="A file with that token in its place, as secrets are mounted; read again when it changes."
     )
+    standby_lock_file: Path | None = Field(
+        None,
+        description="Of the processes that name the same file one serves; the others wait, loaded, until it is gone.",
+    )
     first_response_s: float = Field(
         1.0, gt=0, le=10, description="Longest wait for a stage to open a call's stream, in seconds."
     )

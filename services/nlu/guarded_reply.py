@@ -22,6 +22,7 @@ log = get_logger(__name__)
 _WITHHELD = Counter(
     "voice_nlu_withheld_clauses_total", "Clauses the guard did not let be spoken, by the rule they broke.", ["rule"]
 )
+PUT_DOWN = "note_for_later"
 _FAILED = ('"error"', '"failed"', '"cancelled"', '"pending"')  # in a result: what was asked for was not done
 
 
@@ -68,6 +69,15 @@ class GuardedReply:
         """Code has reckoned numbers of the reply."""
         if numbers:
             self.evidence = replace(self.evidence, computed=(*self.evidence.computed, *numbers))
+
+    def look_up(self, results: tuple[str, ...]) -> None:
+        """Code has looked something up for the reply. It speaks for times and names, for no deed."""
+        if results:
+            self.evidence = replace(self.evidence, tools=(*self.evidence.tools, *results))
+
+    def put_down(self) -> None:
+        """A deed is noted that will be done later: that it is noted may be said."""
+        self.evidence = replace(self.evidence, done=self.evidence.done | {PUT_DOWN})
 
     def note(self, call: ToolCall) -> None:
         """A tool of this turn has its result."""

@@ -14,6 +14,7 @@ from services.nlu.agent.courtesies import speakable_languages
 from services.nlu.agent.guarding import guarding_of
 from services.nlu.agent.interface import Agent, Call
 from services.nlu.agent.profile import AgentProfile
+from services.nlu.agent.tools import tools_of
 from services.nlu.conversation import Conversation
 from services.nlu.engine import NluEngine
 from services.nlu.errors import HistoryTooLong, InstructionsTooLong, UnknownAgent, UnknownLanguage
@@ -101,6 +102,26 @@ class NluService(nlu_pb2_grpc.NluServiceServicer):
         ]
         return nlu_pb2.DescribeEngineResponse(engine=self._engine_info(), agents=agents)
 
+    async def ListTools(  # noqa: N802 - protobuf's name
+        self,
+        request: nlu_pb2.ListToolsRequest,
+        context: grpc.aio.ServicerContext[nlu_pb2.ListToolsRequest, nlu_pb2.ListToolsResponse],
+    ) -> nlu_pb2.ListToolsResponse:
+        check_tenant(context, request.tenant_id, field="tenant_id")
+        profile = self._profile_of(request.agent_id, request.tenant_id, field="agent_id")
+        tools = tools_of(self._agents[profile.agent_id], profile.tools, request.tenant_id)
+        return nlu_pb2.ListToolsResponse(
+            tools=[
+                nlu_pb2.Tool(
+                    name=tool.spec.name,
+                    description=tool.spec.description,
+                    parameters_json=tool.spec.parameters_json,
+                    writes=tool.spec.writes,
+                )
+                for tool in tools.values()
+            ]
+        )
+
     async def TripProvider(  # noqa: N802 - protobuf's name
         self,
         request: nlu_pb2.TripProviderRequest,
@@ -153,14 +174,7 @@ class NluService(nlu_pb2_grpc.NluServiceServicer):
 
     def _call(self, config: Config) -> tuple[AgentProfile, Call]:
         """Whose call it is, and what the agent is told of it."""
-        agent_id = config.agent_id or self._settings.default_agent
-        profile = self._profiles.get(agent_id)
-        if profile is None or not profile.is_for(config.tenant_id):
-            own = sorted(name for name, each in self._profiles.items() if each.is_for(config.tenant_id))
-            known = ", ".join(own[:20]) or "none for this tenant"
-            # The default agent's name stands in no answer: it may be another tenant's.
-            said = f"no agent is called {config.agent_id[:64]!r}" if config.agent_id else "no agent is named"
-            raise UnknownAgent(f"{said}; there are {known}", field="config.agent_id")
+        profile = self._profile_of(config.agent_id, config.tenant_id, field="config.agent_id")
         language_codes = speakable_languages(profile, config.language_codes)
         if config.language_codes and not language_codes:
             spoken = ", ".join(profile.language_codes)
@@ -179,8 +193,20 @@ class NluService(nlu_pb2_grpc.NluServiceServicer):
             language_codes=language_codes or profile.language_codes,
             instructions=config.instructions,
             tenant_id=config.tenant_id,
+            caller=config.caller,
         )
         return profile, call
+
+    def _profile_of(self, agent_id: str, tenant_id: str, *, field: str) -> AgentProfile:
+        """The agent of that name, or the default one. Raises UnknownAgent, also where it is not this tenant's."""
+        profile = self._profiles.get(agent_id or self._settings.default_agent)
+        if profile is None or not profile.is_for(tenant_id):
+            own = sorted(name for name, each in self._profiles.items() if each.is_for(tenant_id))
+            known = ", ".join(own[:20]) or "none for this tenant"
+            # The default agent's name stands in no answer: it may be another tenant's.
+            said = f"no agent is called {agent_id[:64]!r}" if agent_id else "no agent is named"
+            raise UnknownAgent(f"{said}; there are {known}", field=field)
+        return profile
 
     def _may_list(self, profile: AgentProfile, request: nlu_pb2.DescribeEngineRequest) -> bool:
         """Whether the asker may know of an agent: those of the tenant it names, else of any it may act for."""

@@ -50,6 +50,7 @@ def read_config(config: nlu_pb2.ConversationConfig, *, call_id: str) -> Config:
         visit_id=config.visit_id,
         tenant_id=config.tenant_id,
         agent_id=config.agent_id,
+        caller=config.caller,
         language_codes=tuple(config.language_codes),
         instructions=config.instructions.strip(),
         history=tuple(_read_entry(turn) for turn in config.history),
@@ -96,6 +97,7 @@ def write_output(output: Output) -> nlu_pb2.StreamingConverseResponse:
                 phase=nlu_pb2.ToolActivity.Phase.Value(f"PHASE_{output.phase.name}"),
                 arguments_json=output.arguments_json,
                 result_json=output.result_json,
+                took_us=output.took_us,
             )
             return nlu_pb2.StreamingConverseResponse(tool_activity=activity)
         case CallAction():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Protocol, runtime_checkable
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -16,12 +16,18 @@ class ToolRefused(Exception):
 
 
 class Tool(Protocol):
-    """Something the agent can do outside the call."""
+    """Something the agent can do outside the call. It is one tenant's: who calls is known when it is made.
+
+    `spec` holds its name, its description, the JSON schema of its arguments, and whether it writes.
+    """
 
     spec: ToolSpec
 
     async def run(self, arguments: Mapping[str, object], *, idempotency_key: str) -> str:
-        """Do it; returns the result as JSON. Raises ToolRefused.
+        """Do it; returns the result as JSON. Raises ToolRefused, whose message the model is told.
+
+        The arguments have been held against the schema. A tool that only reads (`spec.writes` is False) may run for a
+        draft that is never committed; one that writes runs for committed turns alone.
 
         The same key means the same deed: it may come twice when a turn is
         tried again, and must be done once.
@@ -36,6 +42,14 @@ class HasTools(Protocol):
         """By name, for one tenant's calls."""
 
 
+@runtime_checkable
+class HoldsOpen(Protocol):
+    """An agent with connections of its tools."""
+
+    async def close(self) -> None:
+        """Let go of them when the service ends."""
+
+
 class CurrentTime:
     """Says what time it is, which no model knows."""
 
@@ -45,6 +59,7 @@ class CurrentTime:
         parameters_json=json.dumps(
             {"type": "object", "properties": {"time_zone": {"type": "string"}}, "required": ["time_zone"]}
         ),
+        writes=False,
     )
 
     async def run(self, arguments: Mapping[str, object], *, idempotency_key: str) -> str:
@@ -59,3 +74,9 @@ class CurrentTime:
 TOOLS: dict[str, Tool] = {tool.spec.name: tool for tool in (CurrentTime(),)}
 PACKAGES = frozenset({"clinic"})
 """Names of what `kind: graph` opens itself: several tools on a store of the tenant's."""
+
+
+def tools_of(agent: object, names: Iterable[str], tenant_id: str) -> dict[str, Tool]:
+    """What an agent may call in one tenant's calls, by name: those that its file names, and those it brings itself."""
+    own = agent.tools_of(tenant_id) if isinstance(agent, HasTools) else {}
+    return {**{name: TOOLS[name] for name in names if name in TOOLS}, **own}

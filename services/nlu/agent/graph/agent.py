@@ -7,6 +7,7 @@ is LangGraph's; what belongs to one turn rides in its context, so that checkpoin
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -20,17 +21,18 @@ from services.language.data import LanguageDataError
 from services.nlu.agent.courtesies import courtesy, user_text
 from services.nlu.agent.graph.answers import Answers
 from services.nlu.agent.graph.asking import TEXT_KIND, examples_of, spelling_of
-from services.nlu.agent.graph.bookings import BOOK, Bookings, arguments_of, is_owed, seen_by
+from services.nlu.agent.graph.bookings import deed_of, is_owed, seen_by
 from services.nlu.agent.graph.dialogue import Dialogue, as_state, read_dialogue
 from services.nlu.agent.graph.finding import Finding, Next
 from services.nlu.agent.graph.reading import UNKNOWN, Part, Reader
 from services.nlu.agent.graph.running import CallState, steps_of_graph
 from services.nlu.agent.graph.slots import SlotFinder
+from services.nlu.agent.graph.standing import StandingBookings
 from services.nlu.agent.graph.wording import Wording
 from services.nlu.agent.interface import Act, AgentState, AgentTurn, Call, CallTool, Remember, Say, Step
 from services.nlu.agent.profile import AgentProfile
 from services.nlu.agent.prompt_agent import PromptAgent
-from services.nlu.agent.tools import Tool
+from services.nlu.agent.tools import Tool, ToolRefused
 from services.nlu.agent.understanding import ExampleUnderstanding, Understanding
 from services.nlu.engine import NluEngine
 from services.nlu.history import Entry
@@ -38,10 +40,17 @@ from services.nlu.inputs import Dtmf, Text
 from services.nlu.outputs import Act as CallAct
 from services.nlu.outputs import HangUp, SwitchLanguage, Transfer
 from services.nlu.settings import NluSettings
+from services.nlu.tool_runs import key_of
+from services.nlu.tools.clinic.diary import Appointment
 from services.nlu.tools.clinic.package import ClinicPackage
-from services.nlu.tools.outcome import outcome_of
+from services.nlu.tools.clinic.whose import number_of
+from services.nlu.tools.deed import DeedState
+from services.nlu.tools.outbox_file import Decided
+from services.nlu.tools.outcome import outcome_of, reference_of
 from services.runtime.errors import StartupError
 
+SMS = "message_sms"
+"""The tool that tells callers how a deed of theirs ended."""
 ACTING = ("act",)  # the nodes with side effects: a draft stops before them
 
 
@@ -54,8 +63,11 @@ class Work:
     now: datetime
     dialogue: Dialogue
     tenant_id: str = ""
+    caller: str = ""  # the number that calls; empty: not known
     history: Sequence[Entry] = ()
     free: Sequence[datetime] | None = None  # times that can be booked
+    own: Sequence[Appointment] | None = None  # what stands for the number that calls
+    looked_up: tuple[str, ...] = ()  # appointments of the caller's, as JSON
     all_parts: tuple[Part, ...] = ()
     parts: tuple[Part, ...] = ()  # that are still to be answered
     finding: Finding | None = None
@@ -87,7 +99,7 @@ class GraphAgent:
             self._finders = {tag: SlotFinder(profile.facts, tag) for tag in profile.language_codes}
             self._clinic = self._opened_clinic(settings)
             self._bookings = {
-                tag: Bookings(profile, tag, self._finders[tag], Wording(tag))
+                tag: StandingBookings(profile, tag, self._finders[tag], Wording(tag))
                 for tag in (profile.language_codes if self._clinic else ())
             }
             self._answers = {
@@ -111,17 +123,26 @@ class GraphAgent:
 
     async def load(self) -> None:
         await self._understanding.load()
+        await self._prompted.load()
         if self._clinic:
+            self._clinic.outbox.tell_by(self._tell)
             self._clinic.start()
+
+    async def close(self) -> None:
+        await self._prompted.close()
 
     def tools_of(self, tenant_id: str) -> Mapping[str, Tool]:
         """Those of the packages that the agent's file names."""
-        return self._clinic.tools(tenant_id) if self._clinic else {}
+        clinic = self._clinic.tools(tenant_id) if self._clinic else {}
+        return {**self._prompted.tools_of(tenant_id), **clinic}
 
     def _opened_clinic(self, settings: NluSettings) -> ClinicPackage | None:
         if "clinic" not in self._profile.tools or settings.data_dir is None:
             return None
-        return ClinicPackage(self._profile.facts, self._profile.agent_id, settings.data_dir, clock=self._clock)
+        profile = self._profile
+        return ClinicPackage(
+            profile.facts, profile.agent_id, settings.data_dir, clock=self._clock, region=profile.region
+        )
 
     async def prepare(self, call: Call, history: Sequence[Entry], *, language_code: str, state: AgentState) -> None:
         if call.instructions:
@@ -145,12 +166,13 @@ class GraphAgent:
             self._clock(),
             read_dialogue(turn.state),
             tenant_id=turn.call.tenant_id,
+            caller=number_of(turn.call.caller),
             history=history,
             is_plain=bool(turn.objection),  # the question held more than was looked up: no bare "yes" to it
             confidence=turn.input.confidence if isinstance(turn.input, Text) else None,
         )
         if self._clinic and is_owed(work.dialogue.wish, history):
-            async for step in self._book(work):
+            async for step in self._carry_out(work):
                 yield step
         thread = f"{turn.call.conversation}/{turn.turn_id}"
         is_draft = not committed.is_set()
@@ -170,24 +192,49 @@ class GraphAgent:
             if is_draft:
                 await self._saver.adelete_thread(thread)
         if self._clinic and work.dialogue.wish.is_confirmed:
-            async for step in self._book(work):
+            async for step in self._carry_out(work):
                 yield step
 
-    async def _book(self, work: Work) -> AsyncGenerator[Step, None]:
-        """Book what was confirmed, and say how that went. That it is booked passes the guard, which has the result."""
-        call = CallTool(BOOK, arguments_of(work.dialogue.wish))
+    async def _carry_out(self, work: Work) -> AsyncGenerator[Step, None]:
+        """Do what was confirmed, and say how that went. That it is done passes the guard, which has the result."""
+        call = CallTool(*deed_of(work.dialogue.wish))
         yield call
         bookings = self._bookings[work.language_code]
-        bookings.see(seen_by(await self._free(work), work.history))
+        work.free = await self._free(work)
+        bookings.see(seen_by(work.free, work.history, own=await self._standing(work, work.caller)))
         state = outcome_of(call.result)
+        if reference := reference_of(call.result):
+            state = "promised" if await self._is_promised(work, reference) else "noted"
         text, question, work.dialogue = bookings.told(state, work.dialogue)
         yield Say(text + " ")
         yield Say(question + " ")
         work.dialogue = replace(work.dialogue, reply=f"{work.said} {text} {question}".strip())
         yield Remember(as_state(work.dialogue))
 
+    async def _is_promised(self, work: Work, reference: str) -> bool:
+        """Whether the caller gets a message when a deed has ended, by the agent's own tool for messages."""
+        if self._clinic is None or SMS not in self._prompted.tools_of(work.tenant_id):
+            return False
+        return await self._clinic.outbox.promise(reference, work.language_code)
+
+    async def _tell(self, decided: Decided, language_code: str) -> None:
+        """Send a caller how their deed ended, once whatever is killed in between: the key is made of the deed's own."""
+        sms = self._prompted.tools_of(decided.tenant_id).get(SMS)
+        bookings = self._bookings.get(language_code)
+        if sms is None or bookings is None:
+            raise ToolRefused("the agent has no tool for messages")
+        arguments = json.loads(decided.arguments_json)
+        text = bookings.ended(decided.tool, arguments, is_done=decided.state is DeedState.DONE)
+        await sms.run({"to": arguments["phone"], "text": text}, idempotency_key=key_of(decided.key, SMS))
+
     async def _free(self, work: Work) -> Sequence[datetime] | None:
         return await self._clinic.free(work.tenant_id) if self._clinic else None
+
+    async def _standing(self, work: Work, phone: str) -> Sequence[Appointment] | None:
+        """What stands for a number; None: the diary cannot be read."""
+        if self._clinic is None:
+            return None
+        return await self._clinic.standing(work.tenant_id, phone) if phone else ()
 
     def _built(self) -> StateGraph[CallState, Work, CallState, CallState]:
         built = StateGraph(CallState, context_schema=Work)
@@ -205,7 +252,9 @@ class GraphAgent:
         work.parts = await self._reader.read(
             work.text, work.language_code, work.dialogue, work.now, confidence=work.confidence
         )
-        work.free = await self._free(work)
+        work.free, work.own = await self._free(work), await self._standing(work, work.caller)
+        if bookings := self._bookings.get(work.language_code):
+            work.parts = bookings.as_one(work.text, work.parts, work.dialogue, work.now)
         work.all_parts = work.parts
         return {}
 
@@ -214,7 +263,9 @@ class GraphAgent:
         part, *rest = work.parts
         work.parts = tuple(rest)
         if bookings := self._bookings.get(work.language_code):
-            bookings.see(seen_by(work.free, work.history, work.text, work.all_parts))
+            found = await self._standing(work, part.slots.digits or work.dialogue.wish.phone) or ()
+            bookings.see(seen_by(work.free, work.history, work.text, work.all_parts, own=work.own, found=found))
+            work.looked_up = bookings.shown
         work.finding = self._answers[work.language_code].answer(part, work.dialogue, work.now)
         work.dialogue = work.finding.dialogue
         return Command(goto=work.finding.next.value)
@@ -232,6 +283,8 @@ class GraphAgent:
         if work.finding and work.finding.computed:
             computed = [str(number) for number in work.finding.computed]
             command = replace(command, update={**dict(command.update or {}), "computed": computed})
+        if work.looked_up:
+            command = replace(command, update={**dict(command.update or {}), "looked_up": list(work.looked_up)})
         return command
 
     async def _act(self, state: CallState, runtime: Runtime[Work]) -> Command[str]:

@@ -35,6 +35,7 @@ class CallState(TypedDict, total=False):
     memory: dict[str, Any]  # as the turn before left it; what JSON can hold
     say: str  # more of the reply
     computed: list[str]  # numbers in `say` that the node has reckoned: sums and differences
+    looked_up: list[str]  # what the node has looked up for `say`, as JSON
     act: dict[str, Any]  # {"name": "hang_up"}, {"name": "transfer", "destination": "200"}; see agent/acts.py
 
 
@@ -86,9 +87,9 @@ def _steps(update: Mapping[str, Any]) -> list[Step]:
         if node == "__interrupt__" or not isinstance(values, Mapping):
             continue
         if said := values.get("say"):
-            steps.append(
-                Say(str(said).rstrip() + " ", computed=tuple(Decimal(number) for number in values.get("computed", ())))
-            )
+            computed = tuple(Decimal(number) for number in values.get("computed", ()))
+            looked_up = tuple(map(str, values.get("looked_up", ())))
+            steps.append(Say(str(said).rstrip() + " ", computed=computed, looked_up=looked_up))
         if act := values.get("act"):
             wanted = read_act(str(act.get("name")), json.dumps(act))
             if isinstance(wanted, WantedAct):

@@ -308,6 +308,8 @@ class Wishes:
         kept: list[str] = []
         for word, said in zip(words[start:], plain[start:], strict=True):
             is_small = any((said,) == trail for trail in lists.name_trails)
+            if kept and any((said,) == joint for joint in lists.joints):
+                break
             if not is_small and said and not any(c.isdigit() for c in said):
                 kept.append(word.strip(".,;:!?\"'，。！？"))
             elif kept:
