@@ -64,6 +64,11 @@ class GuardedReply:
         if numbers:
             self.evidence = replace(self.evidence, computed=(*self.evidence.computed, *numbers))
 
+    def capture(self, said: str) -> None:
+        """Code has put together what the caller gave by the letter, in several turns and with corrections."""
+        if said and said not in self.evidence.caller:
+            self.evidence = replace(self.evidence, caller=(said, *self.evidence.caller))
+
     def note(self, call: ToolCall) -> None:
         """A tool of this turn has its result."""
         self.evidence = _with_results(self.evidence, [call])

@@ -179,6 +179,7 @@ class NluService(nlu_pb2_grpc.NluServiceServicer):
             language_codes=language_codes or profile.language_codes,
             instructions=config.instructions,
             tenant_id=config.tenant_id,
+            caller=config.caller,
         )
         return profile, call
 

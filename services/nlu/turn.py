@@ -213,6 +213,7 @@ class TurnRun:
             say.is_enough = True
             return
         self._guarded.reckon(say.computed)
+        self._guarded.capture(say.captured)
         self._has_written = self._has_written or not say.text.isspace()
         clauses = self._cutter.push(self._plain.push(say.text))
         await self._send(clauses)

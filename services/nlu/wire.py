@@ -49,6 +49,7 @@ def read_config(config: nlu_pb2.ConversationConfig, *, call_id: str) -> Config:
         call_id=call_id,
         visit_id=config.visit_id,
         tenant_id=config.tenant_id,
+        caller=config.caller,
         agent_id=config.agent_id,
         language_codes=tuple(config.language_codes),
         instructions=config.instructions.strip(),

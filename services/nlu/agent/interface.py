@@ -31,6 +31,7 @@ class Call:
     language_codes: tuple[str, ...]  # those of the agent's to speak here, likeliest first
     instructions: str = ""  # of the client, in place of the agent's own
     tenant_id: str = ""
+    caller: str = ""  # E.164 or a SIP URI; empty: withheld
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,7 @@ class Say:
     text: str
     is_written_by_model: bool = False
     computed: tuple[Decimal, ...] = ()  # numbers in it that code has reckoned: the guard takes them for so
+    captured: str = ""  # what callers gave by the letter, as `text` says it again: the guard takes it for said
     is_enough: bool = False  # set before the next step is asked for: what a model writes behind it is not spoken
 
 

@@ -27,7 +27,7 @@ from tests.unit.nlu.rig import Rig, opened
 
 NOW = datetime.fromisoformat("2026-11-30T10:30")  # a Monday
 KINDS = {"no wait": "no", "appointment": "book", "how much": "price", "yes": "yes", "vâng": "yes", "hẹn": "book"}
-READ_BACK = "You'd like cleaning, Tuesday, December 1 at 10 a.m., Anna Bell, 0 912 345 678. Shall I book it?"
+READ_BACK = "You'd like cleaning, Tuesday, December 1 at 10 a.m., Anna Bell, 0912 345 678. Shall I book it?"
 BOOKED = "Your appointment is booked: Tuesday, December 1 at 10 a.m. Is there anything else?"
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from langgraph.checkpoint.memory import InMemorySaver
@@ -17,14 +17,17 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command
 
 from services.language.data import LanguageDataError
+from services.nlu.agent.capture.slots import as_mapping
 from services.nlu.agent.courtesies import courtesy, user_text
 from services.nlu.agent.graph.answers import Answers, Finding, Next
 from services.nlu.agent.graph.asking import examples_of, spelling_of
 from services.nlu.agent.graph.bookings import BOOK, Bookings, arguments_of, is_owed, seen_by
+from services.nlu.agent.graph.captures import Captures, Heard, SlotTaken, captures_of
 from services.nlu.agent.graph.dialogue import Dialogue, as_state, read_dialogue
 from services.nlu.agent.graph.reading import Part, Reader
 from services.nlu.agent.graph.running import CallState, steps_of_graph
 from services.nlu.agent.graph.slots import SlotFinder
+from services.nlu.agent.graph.wishes import Wishes
 from services.nlu.agent.graph.wording import Wording
 from services.nlu.agent.interface import Act, AgentState, AgentTurn, Call, CallTool, Remember, Say, Step
 from services.nlu.agent.profile import AgentProfile
@@ -33,7 +36,7 @@ from services.nlu.agent.tools import Tool
 from services.nlu.agent.understanding import ExampleUnderstanding, Understanding
 from services.nlu.engine import NluEngine
 from services.nlu.history import Entry
-from services.nlu.inputs import Dtmf
+from services.nlu.inputs import Dtmf, Text
 from services.nlu.outputs import Act as CallAct
 from services.nlu.outputs import HangUp, SwitchLanguage, Transfer
 from services.nlu.settings import NluSettings
@@ -60,6 +63,9 @@ class Work:
     finding: Finding | None = None
     said: str = ""
     is_plain: bool = False
+    heard: Heard = field(default_factory=lambda: Heard(""))
+    caller: str = ""  # whose number they call from
+    taken: SlotTaken | None = None  # of a turn about a slot that is captured by the letter
 
 
 class GraphAgent:
@@ -88,10 +94,14 @@ class GraphAgent:
                 tag: Bookings(profile, tag, self._finders[tag], Wording(tag))
                 for tag in (profile.language_codes if self._clinic else ())
             }
-            self._answers = {
-                tag: Answers(profile, tag, self._finders[tag], self._bookings.get(tag))
+            self._wishes = {
+                tag: self._bookings.get(tag) or Wishes(profile, tag, self._finders[tag], Wording(tag))
                 for tag in profile.language_codes
             }
+            self._answers = {
+                tag: Answers(profile, tag, self._finders[tag], self._wishes[tag]) for tag in profile.language_codes
+            }
+            self._captures = {tag: captures_of(profile, tag, self._wishes[tag]) for tag in profile.language_codes}
             examples = examples_of(profile)
         except (LanguageDataError, KeyError) as error:
             raise StartupError(f"agent {profile.agent_id}: kind 'graph': {error}") from error
@@ -144,6 +154,8 @@ class GraphAgent:
             read_dialogue(turn.state),
             tenant_id=turn.call.tenant_id,
             history=history,
+            heard=_heard(turn),
+            caller=turn.call.caller,
             is_plain=bool(turn.objection),  # the question held more than was looked up: no bare "yes" to it
         )
         if self._clinic and is_owed(work.dialogue.wish, history):
@@ -202,10 +214,18 @@ class GraphAgent:
         work.parts = await self._reader.read(work.text, work.language_code, work.dialogue, work.now)
         work.free = await self._free(work)
         work.all_parts = work.parts
+        if captures := self._captures[work.language_code]:
+            if bookings := self._bookings.get(work.language_code):
+                bookings.see(seen_by(work.free, work.history, work.text, work.parts))
+            work.taken = captures.take(replace(work.heard, parts=work.parts), work.dialogue)
         return {}
 
     async def _look_up(self, state: CallState, runtime: Runtime[Work]) -> Command[str]:
         work = runtime.context
+        if work.taken:
+            work.finding, work.taken, work.parts = self._finding_of(work.taken, work.language_code), None, ()
+            work.dialogue = work.finding.dialogue
+            return Command(goto=work.finding.next.value)
         part, *rest = work.parts
         work.parts = tuple(rest)
         if bookings := self._bookings.get(work.language_code):
@@ -213,6 +233,17 @@ class GraphAgent:
         work.finding = self._answers[work.language_code].answer(part, work.dialogue, work.now)
         work.dialogue = work.finding.dialogue
         return Command(goto=work.finding.next.value)
+
+    def _finding_of(self, taken: SlotTaken, language_code: str) -> Finding:
+        """What is said of a slot. One that nobody could capture goes to a person, where callers may be put through."""
+        dialogue = replace(taken.dialogue, kind="book", asked=taken.asked, n_unknown=0)
+        if not taken.is_for_human:
+            return Finding(taken.text, dialogue, Next.CONFIRM if taken.asked == "confirm" else Next.ASK)
+        words = Wording(language_code)
+        if self._profile.handover:
+            text = f"{taken.text} {words.say('handover')}"
+            return Finding(text, dialogue, Next.HAND_OVER, act=Transfer(self._profile.handover))
+        return Finding(f"{taken.text} {words.ask('more')}", dialogue, Next.ASK)
 
     async def _say(self, state: CallState, runtime: Runtime[Work]) -> Command[str]:
         """Word the finding. Answer, ask, confirm and hand over differ in what was looked up, and in what comes next."""
@@ -242,10 +273,34 @@ class GraphAgent:
             return Command(update={"say": text}, goto="look_up")
         pending = self._answers[work.language_code].pending(work.dialogue)
         dialogue = work.dialogue
+        update: dict[str, object] = {}
+        if captures := self._captures[work.language_code]:
+            text, pending, dialogue = self._asked_by(captures, work, text, pending)
+            update["captured"] = captures.read_back(dialogue)
+            if expected := captures.expected(dialogue):
+                update["expect"] = {
+                    "kind": expected.kind.name,
+                    "length": expected.length,
+                    "phrases": list(expected.phrases),
+                }
         if dialogue.kind != "repeat":
             dialogue = replace(dialogue, reply=f"{work.said} {pending}".strip())
         said = f"{text} {pending}".strip()
-        return Command(update={"say": said, "memory": as_state(dialogue)}, goto=END)
+        return Command(update={**update, "say": said, "memory": as_state(dialogue)}, goto=END)
+
+    def _asked_by(self, captures: Captures, work: Work, text: str, pending: str) -> tuple[str, str, Dialogue]:
+        """The question for a slot in the words of its capture: the number they call from is offered first, and a
+        capture that was interrupted goes on where it was.
+        """
+        dialogue = work.dialogue
+        asked = captures.ask(dialogue, caller=work.caller)
+        if asked is None or (dialogue.capture and not pending):
+            return text, pending, dialogue
+        usual = self._wishes[work.language_code].question(dialogue)
+        dialogue = replace(dialogue, capture=as_mapping(asked.state))
+        if pending:
+            return text, asked.text, dialogue
+        return text.removesuffix(usual) + asked.text, pending, dialogue
 
 
 def _written(act: CallAct) -> dict[str, str]:
@@ -256,6 +311,12 @@ def _written(act: CallAct) -> dict[str, str]:
             return {"name": "switch_language", "language_code": code, "when": "NOW"}
         case _:
             return {"name": "hang_up"}
+
+
+def _heard(turn: AgentTurn) -> Heard:
+    if isinstance(turn.input, Dtmf):
+        return Heard(turn.input.digits, is_keys=True)
+    return Heard(_words_of(turn), confidence=turn.input.confidence if isinstance(turn.input, Text) else None)
 
 
 def _words_of(turn: AgentTurn) -> str:
