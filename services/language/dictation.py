@@ -119,9 +119,10 @@ class Dictation:
 
     def _with_unit(self, texts: Sequence[str], tens: int, at: int) -> tuple[str, int]:
         """Tens with the unit behind them, unless that begins a number of its own."""
-        unit = self._unit(texts, at)
-        if unit and not self._multiplier(texts, at + 1):
-            return str(tens + unit), at + 1
+        joined = at + (at < len(texts) and texts[at] == "-")  # "thirty-four"
+        unit = self._unit(texts, joined)
+        if unit and not self._multiplier(texts, joined + 1):
+            return str(tens + unit), joined + 1
         return str(tens), at
 
     def _thousands(self, texts: Sequence[str], value: int, at: int) -> tuple[str, int]:

@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from prometheus_client import Counter
 
+from services.language.values import read_values
 from services.nlu.agent.evidence import Evidence, Verdict
 from services.nlu.agent.facts import Facts
 from services.nlu.agent.guard import Guard
@@ -66,8 +67,10 @@ class GuardedReply:
 
     def capture(self, said: str) -> None:
         """Code has put together what the caller gave by the letter, in several turns and with corrections."""
-        if said and said not in self.evidence.caller:
-            self.evidence = replace(self.evidence, caller=(said, *self.evidence.caller))
+        if not said or said in self.evidence.caller:
+            return
+        self.evidence = replace(self.evidence, caller=(said, *self.evidence.caller))
+        self.reckon(tuple(value.number for value in read_values(said, self.language_code).values))
 
     def note(self, call: ToolCall) -> None:
         """A tool of this turn has its result."""

@@ -100,7 +100,7 @@ async def opened(
     profile = read_agents(settings.agents_dir)["clinic"]
     agent: Agent = factory(profile, engine, settings)
     await agent.load()
-    call = Call("conversation", profile.language_codes, instructions=config.instructions)
+    call = Call("conversation", profile.language_codes, instructions=config.instructions, caller=config.caller)
     outputs: list[tuple[float, Output]] = []
 
     async def emit(output: Output) -> None:

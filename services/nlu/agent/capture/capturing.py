@@ -52,7 +52,7 @@ class Captured:
     state: CaptureState
     text: str
     expected: Expected
-    read_back: str = ""  # the part of `text` that says again what the caller gave
+    read_back: str = ""  # what `text` says again of what the caller gave, and how many signs it asks for
 
     @property
     def value(self) -> str:
@@ -74,8 +74,9 @@ class Capture:
         self._words = self._dictation.words
         self.form: Form = _form_of(slot, self._dictation, language_code, region)
         has_letters = slot.kind is not SlotKind.PHONE and not slot.is_numeric
+        is_name = slot.kind is SlotKind.NAME
         self._corrections = Corrections(
-            self._dictation, with_letters=has_letters, with_digits=slot.kind is not SlotKind.NAME
+            self._dictation, with_letters=has_letters, with_digits=not is_name, is_plain=not is_name
         )
         self._ladder = (*_LADDERS[slot.kind][:-1], Step.KEYS) if slot.is_numeric else _LADDERS[slot.kind]
 
@@ -87,7 +88,7 @@ class Capture:
         if known and self.form.extent(known) is Extent.WHOLE:
             state = replace(state, value=self.form.final(known), is_known=True)
             return self._read_back(state, key="phone_known" if self._is_phone else "confirm")
-        return Captured(state, self._question(state), self._expected(state))
+        return self._ask(state)
 
     def doubt(self, value: str) -> Captured:
         """Read a value back that was badly heard."""
@@ -97,7 +98,7 @@ class Capture:
         """The open question once more."""
         if state.is_confirming:
             return self._read_back(state)
-        return Captured(state, self._question(state), self._expected(state))
+        return self._ask(state)
 
     def said(self, value: str) -> str:
         """A value as it is read back in a sentence of the agent's."""
@@ -132,7 +133,7 @@ class Capture:
             return self._took(replace(state, value=""), [text.strip("*#")])
         if self._holds(self._tokens(text), "restarts"):
             state = replace(state, value="", pending="", is_confirming=False, n_pieces=0)
-            return Captured(state, self._question(state), self._expected(state))
+            return self._ask(state)
         if state.is_confirming:
             return self._answered(state, text)
         return self._dictated(state, text)
@@ -260,13 +261,17 @@ class Capture:
         if at >= len(self._ladder):
             return self._ended(state, Ended.HUMAN)
         state = CaptureState(self.slot.name, step=self._ladder[at], rejected=state.rejected)
-        return Captured(state, self._question(state), self._expected(state))
+        return self._ask(state)
 
     def _ended(self, state: CaptureState, how: Ended) -> Captured:
         text = self._words.says["human" if how is Ended.HUMAN else "taken"]
         return Captured(replace(state, ended=how, is_confirming=False), text, Expected(ExpectedKind.OPEN))
 
     # Words
+
+    def _ask(self, state: CaptureState) -> Captured:
+        size = str(self.form.sizes[0]) if state.step is Step.GROUPS and self.form.sizes else ""
+        return Captured(state, self._question(state), self._expected(state), read_back=size)
 
     def _question(self, state: CaptureState) -> str:
         asks = self._words.asks

@@ -8,7 +8,7 @@ from itertools import product
 
 from services.language.capture_words import plain_letter
 from services.language.dictation import Dictation, Kind, Sign
-from services.nlu.agent.capture.form import Extent, groups_of, segments
+from services.nlu.agent.capture.form import Extent, after_leads, best, groups_of, repaired, segments
 from services.nlu.agent.capture.slots import Slot
 from services.nlu.outputs import ExpectedKind
 
@@ -37,8 +37,8 @@ class CodeForm:
     def read(self, text: str) -> tuple[str, ...]:
         value = ""
         for segment in segments(text, self._dictation):
-            found = "".join(self._signs(segment))
-            value = found if len(found) >= len(value) else value[: len(value) - len(found)] + found
+            found = "".join(self._signs(after_leads(segment, self._dictation)))
+            value = best(self, repaired(value, found)) if found else value
         return tuple(dict.fromkeys(self._alike(value))) if value else ()
 
     def extent(self, value: str) -> Extent:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from services.language.capture_words import Words
+from services.language.capture_words import Words, plain_letter
 from services.language.dictation import Dictation, Kind, Sign, starts_with
 
 _MOST_COUNTED = 6  # of "the last six"
@@ -28,8 +28,12 @@ class _Place:
 class Corrections:
     """Reads corrections of one kind of value in one language."""
 
-    def __init__(self, dictation: Dictation, *, with_letters: bool, with_digits: bool = True) -> None:
+    def __init__(
+        self, dictation: Dictation, *, with_letters: bool, with_digits: bool = True, is_plain: bool = True
+    ) -> None:
+        """`is_plain`: letters have no marks, as those of codes and addresses."""
         self._dictation, self._with_letters, self._with_digits = dictation, with_letters, with_digits
+        self._is_plain = is_plain
 
     def of(self, text: str, value: str, groups: Sequence[str]) -> tuple[str, ...]:
         """What the value may be after a correction, the likeliest first; empty: the text names no part of it."""
@@ -67,9 +71,13 @@ class Corrections:
                 left = self._text(signs, opens + len(opening), middle)
                 right = self._text(signs, middle + len(between), len(tokens))
                 wrong, new = (left, right) if is_wrong_first else (right, left)
-                if wrong and new and value.lower().count(wrong.lower()) == 1:
+                if not wrong or not new:
+                    continue
+                if value.lower().count(wrong.lower()) == 1:
                     at = value.lower().index(wrong.lower())
                     yield value[:at] + _cased(new, value[at]) + value[at + len(wrong) :]
+                if len(new) != len(wrong):
+                    yield from self.aligned(new, value)
 
     # "the last two are four two"
 
@@ -90,14 +98,19 @@ class Corrections:
         if place.is_group:
             yield from self._in_group(new, place.position, groups)
             return
+        for one in dict.fromkeys((self._without_soft(signs, new), new)):
+            yield from self._put(one, value, place.position, count)
+
+    def _put(self, new: str, value: str, position: int, count: int) -> Iterator[str]:
+        """The value with signs at a place; `count` of those that stand there go, or as many as come."""
         places = [at for at, sign in enumerate(value) if not sign.isspace()]
         n = min(count or len(new), len(places))
-        if place.position == -1:
+        if position == -1:
             first = len(places) - n
-        elif place.position < 0:
-            first = len(places) + place.position
+        elif position < 0:
+            first = len(places) + position
         else:
-            first = place.position - 1
+            first = position - 1
         if not 0 <= first < len(places):
             return
         at, last = places[first], places[min(first + n, len(places)) - 1]
@@ -153,10 +166,22 @@ class Corrections:
         return 0
 
     def _text(self, signs: Sequence[Sign], start: int, end: int) -> str:
-        """What is dictated between two tokens."""
-        kinds = {Kind.LETTER} if self._with_letters else set()
-        kinds |= {Kind.DIGIT} if self._with_digits else set()
-        return "".join(sign.text for sign in signs if sign.kind in kinds and start <= sign.start and sign.end <= end)
+        """What is dictated between two tokens; of what is put right in there the last."""
+        tokens = _tokens(signs)
+        begun = next((sign.end for sign in signs if sign.start >= start and self._is_wanted(sign)), end)
+        for at in range(begun, end):
+            if length := starts_with(tokens, at, self._dictation.words.lists["repairs"]):
+                start = at + length
+        said = "".join(sign.text for sign in signs if self._is_wanted(sign) and start <= sign.start and sign.end <= end)
+        return "".join(map(plain_letter, said)) if self._is_plain else said
+
+    def _is_wanted(self, sign: Sign) -> bool:
+        return (sign.kind is Kind.LETTER and self._with_letters) or (sign.kind is Kind.DIGIT and self._with_digits)
+
+    def _without_soft(self, signs: Sequence[Sign], new: str) -> str:
+        """Signs without a first one that may be a word: "the last is a nine"."""
+        first = next((sign for sign in signs if self._is_wanted(sign) and new.startswith(sign.text)), None)
+        return new[len(first.text) :] if first and first.is_soft and len(first.text) < len(new) else new
 
     def _find(self, tokens: Words, phrase: Words, *, start: int = 0) -> int | None:
         found = (at for at in range(start, len(tokens) - len(phrase) + 1) if tokens[at : at + len(phrase)] == phrase)

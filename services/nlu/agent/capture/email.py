@@ -6,14 +6,15 @@ import re
 from collections.abc import Sequence
 
 from services.language.capture_words import cut, plain_letter
-from services.language.dictation import Dictation, Kind, Sign, starts_with
-from services.nlu.agent.capture.form import Extent, segments
+from services.language.dictation import Dictation, Kind, Sign
+from services.nlu.agent.capture.form import Extent, after_leads, segments
 from services.nlu.outputs import ExpectedKind
 
 _WRITTEN = re.compile(r"[A-Za-z0-9._+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
 _LOCAL = r"[a-z0-9](?:[a-z0-9_+-]|\.(?=[a-z0-9_+-])){0,63}"
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _WHOLE = re.compile(rf"{_LOCAL}@(?:{_LABEL}\.)+[a-z]{{2,24}}")  # RFC 5321 in what people have and can say
+_LONGEST_LOCAL = 64
 _PART = re.compile(r"[a-z0-9._+-]*@?[a-z0-9.-]*")
 _MOST = 254
 _RUN = re.compile(r"[a-z]+|\d+|.")
@@ -43,7 +44,8 @@ class EmailForm:
         if _WHOLE.fullmatch(value) and len(value) <= _MOST:
             return Extent.WHOLE
         is_part = _PART.fullmatch(value) and ".." not in value and not value.startswith((".", "@"))
-        return Extent.PART if is_part else Extent.WRONG
+        is_short = len(value.partition("@")[0]) <= _LONGEST_LOCAL and len(value) <= _MOST
+        return Extent.PART if is_part and is_short else Extent.WRONG
 
     def joined(self, before: str, new: str) -> tuple[str, ...]:
         if not before:
@@ -76,30 +78,25 @@ class EmailForm:
         return words.letters_said.get(sign, sign.upper()) if is_spelled else sign.upper()
 
     def _address(self, text: str) -> str:
-        signs = self._without_lead(self._dictation.signs(self._with_domains(text)))
+        dictated = after_leads(self._with_domains(text), self._dictation)
+        signs = self._without_trail(self._dictation.signs(dictated))
         if not any(sign.kind in (Kind.MARK, Kind.LETTER, Kind.DIGIT) for sign in signs):
             return ""
         written = "".join(sign.text for sign in signs if sign.kind not in (Kind.STOP, Kind.TONE))
         return "".join(plain_letter(letter) for letter in written)
 
-    def _without_lead(self, signs: Sequence[Sign]) -> list[Sign]:
-        """What is dictated: behind the last words that lead to it, and before those that close."""
+    def _without_trail(self, signs: Sequence[Sign]) -> list[Sign]:
+        """What is dictated, without the words that close it."""
         lists = self._dictation.words.lists
         texts = [sign.text.casefold() for sign in signs]
-        first = next((at for at, sign in enumerate(signs) if sign.kind is Kind.MARK), len(signs))
-        start = 0
-        for at in range(first):
-            start = max(start, at + n if (n := starts_with(texts, at, lists["leads"])) else 0)
-        while n := starts_with(texts, start, (*lists["fillers"], (",",))):
-            start += n
         end = len(signs)
-        while end > start:
+        while end:
             closing = (*lists["trails"], (",",), (".",))
             n = next((len(words) for words in closing if tuple(texts[end - len(words) : end]) == words), 0)
-            if not n or end - n <= start:
+            if not n or end == n:
                 break
             end -= n
-        return list(signs[start:end])
+        return list(signs[:end])
 
     def _with_domains(self, text: str) -> str:
         """The text with names of providers as they are written."""

@@ -11,6 +11,8 @@ from services.language.dictation import Dictation, starts_with
 from services.language.phrases import fold
 from services.nlu.outputs import ExpectedKind
 
+_LIKE_NOTHING = 0.4  # how alike a repair must be to what it stands in place of, to be none of what comes behind it
+
 
 class Extent(Enum):
     """How much of it a value is."""
@@ -59,6 +61,38 @@ def segments(text: str, dictation: Dictation) -> list[str]:
             start = pieces[at + length].start
         at += length or 1
     return [*parts, plain[start:]]
+
+
+def repaired(before: str, new: str) -> tuple[str, ...]:
+    """What a value may be whose end is said anew, from the place on where the new end is most like the old one."""
+    if not before:
+        return (new,)
+
+    def likeness(at: int) -> float:
+        if at == len(before):
+            return _LIKE_NOTHING
+        return sum(one == other for one, other in zip(before[at:], new, strict=False)) / (len(before) - at)
+
+    places = sorted(range(len(before), -1, -1), key=lambda at: -likeness(at))
+    return tuple(before[:at] + new for at in places)
+
+
+def after_leads(text: str, dictation: Dictation) -> str:
+    """A text without the words that lead to what is dictated: "um, it should be"."""
+    plain, pieces, lists = fold(text), cut(text), dictation.words.lists
+    texts = [piece.text for piece in pieces]
+    marks = [words for words, _ in dictation.words.marks]
+    start, at = 0, 0
+    while at < len(texts):
+        if length := starts_with(texts, at, lists["leads"]):
+            start = at = at + length
+        elif texts[at].isdecimal() or (len(texts[at]) == 1 and texts[at].isalpha()) or starts_with(texts, at, marks):
+            break
+        else:
+            at += 1
+    while start < len(texts) and (length := starts_with(texts, start, (*lists["fillers"], (",",)))):
+        start += length
+    return plain[pieces[start].start :] if start < len(pieces) else ""
 
 
 def best(form: Form, values: Sequence[str]) -> str:

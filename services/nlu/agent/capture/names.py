@@ -12,13 +12,14 @@ from services.language.dictation import Dictation, Kind, Sign, starts_with, tone
 from services.language.phrases import fold
 from services.language.script import script_of
 from services.language.words import normalise, without_marks
-from services.nlu.agent.capture.form import Extent
+from services.nlu.agent.capture.form import Extent, after_leads
 from services.nlu.agent.graph.asking import Asking
 from services.nlu.outputs import ExpectedKind
 
 LONGEST_NAME = 5  # words
 _QUESTION_MARKS = ("?", "？")
 _FEWEST_SPELLED = 2  # letters of a run that is a spelled word
+_LEAST_SAME = 0.7  # of one word of a name that is said again by itself
 _LEAST_LIKE = 0.5  # of a word and the same word spelled
 
 
@@ -82,6 +83,7 @@ class NameForm:
         if spelled:
             pieces = cut(text)
             before = before[: pieces[first].start].rstrip(" ,.:;-")
+            before = before if after_leads(before, self._dictation) else ""  # "it's spelled"
         name = self._finder.name_in(before, is_asked=True) if before else ""
         if not spelled:
             return (name,) if name else ()
@@ -92,8 +94,11 @@ class NameForm:
         return Extent.WHOLE if is_name else Extent.WRONG
 
     def joined(self, before: str, new: str) -> tuple[str, ...]:
-        """A new name; one that was spelled in one run has the words of the one before it."""
+        """A new name, or one word of it anew; one that was spelled in one run has the words of the one before it."""
         words = before.split()
+        likeness = [_alike(word, new) for word in words]
+        if len(words) > 1 and " " not in new and max(likeness) >= _LEAST_SAME:
+            return (" ".join([*words[: (at := likeness.index(max(likeness)))], new, *words[at + 1 :]]),)
         if len(words) != 2 or " " in new or _alike(words[0], new) > _alike("".join(words), new):
             return (new,)
         cuts = range(1, len(new))

@@ -11,7 +11,7 @@ import phonenumbers
 from phonenumbers import PhoneNumberFormat, PhoneNumberType, ValidationResult
 
 from services.language.dictation import Dictation, Kind
-from services.nlu.agent.capture.form import Extent, best, groups_of, segments
+from services.nlu.agent.capture.form import Extent, best, groups_of, repaired, segments
 from services.nlu.outputs import ExpectedKind
 
 _FEWEST = 7  # digits of a number where no region tells
@@ -82,8 +82,9 @@ class PhoneForm:
         return tuple(groups_of(value, self.sizes))
 
     def said(self, value: str, *, is_spelled: bool) -> str:
-        plus = self._dictation.words.marks_said["+"]
-        return ", ".join(" ".join(group.replace("+", f"{plus} ")).replace("  ", " ") for group in self.groups(value))
+        plus = [self._dictation.words.marks_said["+"]]
+        signs = ([*(plus if "+" in group else []), *group.lstrip("+")] for group in self.groups(value))
+        return ", ".join(" ".join(group) for group in signs)
 
     def _digits(self, text: str) -> tuple[str, ...]:
         """The digits of a text, and those without a first one that may be a word."""
@@ -98,12 +99,11 @@ class PhoneForm:
         return tuple(found)
 
     def _repaired(self, before: str, new: str) -> str:
-        """What is said behind "no, sorry": all of it again, or as much as is put right."""
-        if not before:
-            return new
-        if self.extent(new) is Extent.WHOLE:
-            return new
-        return best(self, (before[: max(0, len(before) - len(new))] + new, before + new, new))
+        """What is said behind "no, sorry": all of it again, or from the place on that is put right."""
+        return best(self, (new, *repaired(before, new))) if self._is_whole(new) else best(self, repaired(before, new))
+
+    def _is_whole(self, value: str) -> bool:
+        return self.extent(value) is Extent.WHOLE
 
     def _may_become_valid(self, value: str) -> bool:
         longer = (_parsed(value + digit * n, self._region) for n in range(1, _MOST_LEFT + 1) for digit in _PROBES)

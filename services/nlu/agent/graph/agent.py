@@ -66,6 +66,7 @@ class Work:
     heard: Heard = field(default_factory=lambda: Heard(""))
     caller: str = ""  # whose number they call from
     taken: SlotTaken | None = None  # of a turn about a slot that is captured by the letter
+    read_back: str = ""  # what is said again of it
 
 
 class GraphAgent:
@@ -223,6 +224,7 @@ class GraphAgent:
     async def _look_up(self, state: CallState, runtime: Runtime[Work]) -> Command[str]:
         work = runtime.context
         if work.taken:
+            work.read_back = work.taken.read_back
             work.finding, work.taken, work.parts = self._finding_of(work.taken, work.language_code), None, ()
             work.dialogue = work.finding.dialogue
             return Command(goto=work.finding.next.value)
@@ -276,7 +278,7 @@ class GraphAgent:
         update: dict[str, object] = {}
         if captures := self._captures[work.language_code]:
             text, pending, dialogue = self._asked_by(captures, work, text, pending)
-            update["captured"] = captures.read_back(dialogue)
+            update["captured"] = f"{work.read_back}. {captures.read_back(dialogue)}".strip(". ")
             if expected := captures.expected(dialogue):
                 update["expect"] = {
                     "kind": expected.kind.name,
@@ -296,6 +298,7 @@ class GraphAgent:
         asked = captures.ask(dialogue, caller=work.caller)
         if asked is None or (dialogue.capture and not pending):
             return text, pending, dialogue
+        work.read_back = f"{work.read_back}. {asked.read_back}"
         usual = self._wishes[work.language_code].question(dialogue)
         dialogue = replace(dialogue, capture=as_mapping(asked.state))
         if pending:

@@ -18,7 +18,7 @@ from services.nlu.agent.graph.wishes import SLOT_KEY, Wishes
 from services.nlu.agent.profile import AgentProfile
 from services.nlu.outputs import ExpectedKind
 
-_OWN = (Slot(name="phone", kind=SlotKind.PHONE), Slot(name="name", kind=SlotKind.NAME))  # that every wish needs
+_OWN = (Slot(name="name", kind=SlotKind.NAME), Slot(name="phone", kind=SlotKind.PHONE))  # that every wish needs
 _LEAST_SURE = 0.5  # of a recogniser: below it a name is read back letter by letter
 _FEWEST_SPELLED = 3  # letters of a name that is spelled without being asked for
 _WHOLE_NUMBER = 7  # digits beside which a time in the same turn is none
@@ -43,6 +43,7 @@ class SlotTaken:
     dialogue: Dialogue
     asked: str
     is_for_human: bool = False
+    read_back: str = ""  # what `text` says again of what the caller gave
 
 
 class Captures:
@@ -137,10 +138,17 @@ class Captures:
             return None
         wish = dialogue.wish
         values = {"phone": wish.phone, "name": wish.name, **wish.slots}
-        for name, capture in self._captures.items():
-            if values.get(name) and (new := capture.corrected(heard.text, values[name])):
+        for name, capture in reversed(self._captures.items()):  # what was read back last is what they mean
+            is_plain_name = capture.slot.kind is SlotKind.NAME and not self._may_be_spelled(capture, heard.text)
+            if not values.get(name) or is_plain_name:
+                continue
+            if new := capture.corrected(heard.text, values[name]):
                 return self._gone_on(filled(wish, name, new), dialogue)
         return None
+
+    def _may_be_spelled(self, capture: Capture, text: str) -> bool:
+        """Whether a text gives letters of a name; any other words may be about something else."""
+        return capture.spells(text) > 1 or capture.names_sign(text)
 
     def _names_sign(self, heard: Heard) -> bool:
         return any(capture.names_sign(heard.text) for capture in self._captures.values())
@@ -156,7 +164,7 @@ class Captures:
                 return SlotTaken(taken.text, dropped, "more", is_for_human=True)
         is_refused = dialogue.is_caller_refused or (not state.is_known and not state.value)
         going_on = replace(dialogue, capture=as_mapping(state), is_caller_refused=is_refused)
-        return SlotTaken(taken.text, going_on, key)
+        return SlotTaken(taken.text, going_on, key, read_back=taken.read_back)
 
     def _gone_on(self, wish: Wish, dialogue: Dialogue) -> SlotTaken:
         text, asked, after = self._wishes.go_on(wish, replace(dialogue, capture={}))
