@@ -31,7 +31,7 @@ class Call:
     language_codes: tuple[str, ...]  # those of the agent's to speak here, likeliest first
     instructions: str = ""  # of the client, in place of the agent's own
     tenant_id: str = ""
-    caller: str = ""  # E.164 or a SIP URI; empty: withheld
+    caller: str = ""  # who calls: E.164, or a SIP URI; empty: withheld
 
 
 @dataclass(frozen=True, slots=True)

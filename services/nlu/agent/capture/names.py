@@ -44,6 +44,8 @@ class NameFinder:
             return ""
         kept: list[str] = []
         for word, said in zip(words[start:], plain[start:], strict=True):
+            if kept and any((said,) == joint for joint in lists.joints):
+                break
             is_small = any((said,) == trail for trail in lists.name_trails)
             if not is_small and said and not any(c.isdigit() for c in said):
                 kept.append(word.strip(".,;:!?\"'，。！？"))
