@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from uuid import uuid4
 
 import grpc
@@ -14,6 +14,8 @@ from services.nlu.agent.courtesies import speakable_languages
 from services.nlu.agent.guarding import guarding_of
 from services.nlu.agent.interface import Agent, Call
 from services.nlu.agent.profile import AgentProfile
+from services.nlu.analysis.analyst import Analyst
+from services.nlu.analysis_wire import read_past, write_analysis
 from services.nlu.conversation import Conversation
 from services.nlu.engine import NluEngine
 from services.nlu.errors import HistoryTooLong, InstructionsTooLong, UnknownAgent, UnknownLanguage
@@ -67,6 +69,7 @@ class NluService(nlu_pb2_grpc.NluServiceServicer):
         self._profiles, self._agents = profiles, agents
         self._guardings = {agent_id: guarding_of(profile) for agent_id, profile in profiles.items()}
         self._metrics = StageMetrics("nlu")
+        self._analyst = Analyst(engine, limit_s=settings.analysis_limit_s)
         self._board: ProviderBoard | None = getattr(engine, "board", None)  # a chain has one
 
     async def StreamingConverse(  # noqa: N802 - protobuf's name
@@ -100,6 +103,19 @@ class NluService(nlu_pb2_grpc.NluServiceServicer):
             if self._may_list(profile, request)
         ]
         return nlu_pb2.DescribeEngineResponse(engine=self._engine_info(), agents=agents)
+
+    async def AnalyzeCall(  # noqa: N802 - protobuf's name
+        self,
+        request: nlu_pb2.AnalyzeCallRequest,
+        context: grpc.aio.ServicerContext[nlu_pb2.AnalyzeCallRequest, nlu_pb2.AnalyzeCallResponse],
+    ) -> nlu_pb2.AnalyzeCallResponse:
+        check_tenant(context, request.tenant_id, field="tenant_id")
+        bind_call(request.call_id)
+        self._check_bytes(request.state, request.history, field="history")
+        profile = self._profile_of(request.agent_id, request.tenant_id, field="agent_id")
+        past = read_past(request, language_code=request.language_code or profile.language_codes[0])
+        analysis = await self._analyst.analyse(past, self._agents[profile.agent_id], profile)
+        return nlu_pb2.AnalyzeCallResponse(analysis=write_analysis(analysis))
 
     async def TripProvider(  # noqa: N802 - protobuf's name
         self,
@@ -153,14 +169,7 @@ class NluService(nlu_pb2_grpc.NluServiceServicer):
 
     def _call(self, config: Config) -> tuple[AgentProfile, Call]:
         """Whose call it is, and what the agent is told of it."""
-        agent_id = config.agent_id or self._settings.default_agent
-        profile = self._profiles.get(agent_id)
-        if profile is None or not profile.is_for(config.tenant_id):
-            own = sorted(name for name, each in self._profiles.items() if each.is_for(config.tenant_id))
-            known = ", ".join(own[:20]) or "none for this tenant"
-            # The default agent's name stands in no answer: it may be another tenant's.
-            said = f"no agent is called {config.agent_id[:64]!r}" if config.agent_id else "no agent is named"
-            raise UnknownAgent(f"{said}; there are {known}", field="config.agent_id")
+        profile = self._profile_of(config.agent_id, config.tenant_id, field="config.agent_id")
         language_codes = speakable_languages(profile, config.language_codes)
         if config.language_codes and not language_codes:
             spoken = ", ".join(profile.language_codes)
@@ -183,6 +192,17 @@ class NluService(nlu_pb2_grpc.NluServiceServicer):
         )
         return profile, call
 
+    def _profile_of(self, wanted: str, tenant_id: str, *, field: str) -> AgentProfile:
+        """The agent of that name, or the default one. Raises UnknownAgent."""
+        profile = self._profiles.get(wanted or self._settings.default_agent)
+        if profile is not None and profile.is_for(tenant_id):
+            return profile
+        own = sorted(name for name, each in self._profiles.items() if each.is_for(tenant_id))
+        known = ", ".join(own[:20]) or "none for this tenant"
+        # The default agent's name stands in no answer: it may be another tenant's.
+        said = f"no agent is called {wanted[:64]!r}" if wanted else "no agent is named"
+        raise UnknownAgent(f"{said}; there are {known}", field=field)
+
     def _may_list(self, profile: AgentProfile, request: nlu_pb2.DescribeEngineRequest) -> bool:
         """Whether the asker may know of an agent: those of the tenant it names, else of any it may act for."""
         if request.HasField("tenant_id"):
@@ -190,10 +210,13 @@ class NluService(nlu_pb2_grpc.NluServiceServicer):
         return not profile.tenants or any(caller_may_act_for(tenant_id) for tenant_id in profile.tenants)
 
     def _check_size(self, config: nlu_pb2.ConversationConfig) -> None:
+        field = "config.state" if len(config.state) > self._settings.max_history_bytes else "config.history"
+        self._check_bytes(config.state, config.history, field=field)
+
+    def _check_bytes(self, state: bytes, history: Iterable[nlu_pb2.HistoryTurn], *, field: str) -> None:
         limit = self._settings.max_history_bytes
-        n_bytes = len(config.state) + sum(turn.ByteSize() for turn in config.history)
+        n_bytes = len(state) + sum(turn.ByteSize() for turn in history)
         if n_bytes > limit:
-            field = "config.state" if len(config.state) > limit else "config.history"
             raise HistoryTooLong(
                 f"history and state have {n_bytes} bytes: send the newest turns, at most {limit} bytes", field=field
             )

@@ -24,16 +24,18 @@ from services.nlu.agent.graph.asking import examples_of, spelling_of
 from services.nlu.agent.graph.bookings import BOOK, Bookings, arguments_of, is_owed, seen_by
 from services.nlu.agent.graph.captures import Captures, Heard, SlotTaken, captures_of
 from services.nlu.agent.graph.dialogue import Dialogue, as_state, read_dialogue
-from services.nlu.agent.graph.reading import Part, Reader
+from services.nlu.agent.graph.reading import COURTESIES, UNKNOWN, Part, Reader
 from services.nlu.agent.graph.running import CallState, steps_of_graph
 from services.nlu.agent.graph.slots import SlotFinder
 from services.nlu.agent.graph.wishes import Wishes
 from services.nlu.agent.graph.wording import Wording
 from services.nlu.agent.interface import Act, AgentState, AgentTurn, Call, CallTool, Remember, Say, Step
+from services.nlu.agent.language import find_language
 from services.nlu.agent.profile import AgentProfile
 from services.nlu.agent.prompt_agent import PromptAgent
 from services.nlu.agent.tools import Tool
 from services.nlu.agent.understanding import ExampleUnderstanding, Understanding
+from services.nlu.analysis.analysis import Known, Past
 from services.nlu.engine import NluEngine
 from services.nlu.history import Entry
 from services.nlu.inputs import Dtmf, Text
@@ -44,6 +46,7 @@ from services.nlu.tools.clinic.package import ClinicPackage
 from services.nlu.tools.outcome import outcome_of
 from services.runtime.errors import StartupError
 
+NO_INTENTS = COURTESIES | {UNKNOWN, "yes", "no", "name", "number", "repeat"}  # kinds that are no wish of a caller's
 ACTING = ("act",)  # the nodes with side effects: a draft stops before them
 
 
@@ -131,6 +134,25 @@ class GraphAgent:
         if "clinic" not in self._profile.tools or settings.data_dir is None:
             return None
         return ClinicPackage(self._profile.facts, self._profile.agent_id, settings.data_dir, clock=self._clock)
+
+    async def known_of(self, past: Past) -> Known:
+        """What the callers wanted, by the kinds that their sentences are of, and what they gave."""
+        tag = find_language(past.language_code, self._profile.language_codes) or self._profile.language_codes[0]
+        kinds: list[str] = []
+        n_unanswered = 0
+        for text in (entry.user_text for entry in past.history if entry.user_text):
+            parts = await self._reader.read(text, tag, Dialogue(), self._clock())
+            found = [part.kind for part in parts if part.kind not in NO_INTENTS and not part.doubts]
+            kinds += found
+            n_unanswered += all(part.kind == UNKNOWN for part in parts) and text.rstrip().endswith(("?", "？"))
+        wish = read_dialogue(past.state).wish
+        values = (wish.when, wish.name, self._wishes[tag].spoken(wish.phone) if wish.phone else "")
+        return Known(
+            intents=tuple(dict.fromkeys(kinds)),
+            n_unanswered=n_unanswered,
+            values=tuple(value for value in (*values, *wish.slots.values()) if value),
+            is_pending=wish.is_noted and not wish.at,
+        )
 
     async def prepare(self, call: Call, history: Sequence[Entry], *, language_code: str, state: AgentState) -> None:
         if call.instructions:
