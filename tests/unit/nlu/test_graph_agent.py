@@ -361,6 +361,12 @@ async def test_another_language_of_the_agents_is_switched_to(clinic: AgentProfil
     assert await talk.say("Can we speak Chinese?") == "I'm sorry, I only speak English and Vietnamese."
 
 
+async def test_who_asks_for_a_language_in_that_language_is_listened_to_in_it(clinic: AgentProfile) -> None:
+    talk = Talk(agent_of(clinic))  # the turn was recognised as English; the call may have been in Vietnamese until now
+    assert await talk.say("Can we speak English?") == "Yes, just go on in English."
+    assert talk.acts == [SwitchLanguage("en")]
+
+
 async def test_what_was_said_is_repeated(clinic: AgentProfile) -> None:
     first, second = await answers(clinic, "How much is a crown?", "Could you repeat that?")
     assert first == second
