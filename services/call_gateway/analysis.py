@@ -22,6 +22,7 @@ from services.runtime.metrics import StageMetrics
 
 log = get_logger(__name__)
 
+CALLBACK = "callback"  # the deed of a caller who is to be called back
 MOST_WAITING = 64
 WORKERS = 2
 _metrics = StageMetrics("call")
@@ -109,6 +110,13 @@ class CallAnalyser:
                 log.warning("analysis_failed", call_id=wanted.call_id, code=error.code().name)
             return None
         return response.analysis
+
+
+def event_of(wanted: Wanted, analysis: analysis_pb2.CallAnalysis) -> str:
+    """Why an analysis is posted: somebody has to act on the first two."""
+    if not wanted.is_over:
+        return "hand_over"
+    return "callback_requested" if any(deed.name == CALLBACK for deed in analysis.deeds) else "call_analysed"
 
 
 def content_of(wanted: Wanted, analysis: analysis_pb2.CallAnalysis) -> dict[str, object]:

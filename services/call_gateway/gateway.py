@@ -9,7 +9,7 @@ from voice.nlu.v1.nlu_pb2_grpc import NluServiceStub
 from voice.type.v1 import analysis_pb2
 
 from services.call_gateway.agents import AgentBook
-from services.call_gateway.analysis import CallAnalyser, Wanted, content_of
+from services.call_gateway.analysis import CallAnalyser, Wanted, content_of, event_of
 from services.call_gateway.calls import CallTable, LiveCall
 from services.call_gateway.conversation.barge_in import backchannels
 from services.call_gateway.conversation.events import Stage
@@ -258,7 +258,7 @@ class Gateway:
             CallNews(wanted.call_id, wanted.tenant_id, wanted.sample, CallAnalysed(analysis, is_last=wanted.is_over))
         )
         if analysis is not None and self._webhook is not None:
-            self._webhook.post("call_analysed" if wanted.is_over else "hand_over", content_of(wanted, analysis))
+            self._webhook.post(event_of(wanted, analysis), content_of(wanted, analysis))
 
     def _tell(self, call: LiveCall, news: News | CallBegan | CallOver) -> None:
         if isinstance(news, TurnFinished) and not news.record.is_gateway_prompt:

@@ -42,7 +42,7 @@ _metrics.queue_dropped_total("webhook")
 class Delivery:
     """One post."""
 
-    event: str  # "call_analysed", "hand_over"
+    event: str  # "call_analysed", "hand_over", "callback_requested"
     body: bytes
     id: str = field(default_factory=lambda: uuid4().hex)
 

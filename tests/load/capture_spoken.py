@@ -1,9 +1,9 @@
 """How much is captured when it is spoken: python -m tests.load.capture_spoken [--languages en,vi] [--show]
 
-Voices (Piper in English, espeak-ng in Vietnamese) dictate numbers, addresses, names and codes at 8 kHz to an STT service
-with Whisper. The caller answers as a caller does: yes to what was read back rightly, else no, and then what is asked for:
-a group, one sign, the spelling, the keys. Printed are the captures at the first read-back, those at the end without keys
-and with them, those that went to a person, and those that were confirmed wrongly, with the machine's load.
+Voices of espeak-ng dictate numbers, addresses, names and codes at 8 kHz to an STT
+service with Whisper. The caller answers as a caller does: yes to what was read back rightly, else no, and then what is
+asked for: a group, one sign, the spelling, the keys. Printed are the captures at the first read-back, those at the end
+without keys and with them, those that went to a person, and those that were confirmed wrongly, with the machine's load.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class SpokenListener(Listener):
 
     def __init__(self, target: str, language: str, speaker: Speaker, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(target, language, "spoken", "VN")
-        self._speaker, self._voice, self._loop = speaker, VOICES[language][0], loop
+        self._speaker, self._voice, self._loop = speaker, VOICES[language][-1], loop
 
     def sound_of(self, text: str) -> Samples:
         return asyncio.run_coroutine_threadsafe(self._speaker.speak(self._voice, text), self._loop).result()
@@ -135,7 +135,7 @@ async def main() -> None:
     loop = asyncio.get_running_loop()
     async with AsyncExitStack() as open_things:
         folder = Path(open_things.enter_context(tempfile.TemporaryDirectory()))
-        voices = running(TTS, "piper", folder, settings={"TTS_ENGINES": "en=piper,*=espeak"})
+        voices = running(TTS, "espeak", folder, settings={"TTS_ENGINES": "*=espeak"})
         server = await asyncio.to_thread(voices.__enter__)
         open_things.callback(voices.__exit__, None, None, None)
         speaker = Speaker(tts_pb2_grpc.TtsServiceStub(open_channel(server.target, ChannelSettings())))

@@ -157,6 +157,7 @@ class AgentProfile(_Part):
     region: str = ""  # whose telephone numbers callers give: ISO 3166-1, "VN"; empty: not known
     tenants: tuple[str, ...] = ()  # whose it is: for others it does not exist; empty: everybody's
     handover: str = ""  # where callers who ask for a person are put through: one of the destinations
+    callbacks: bool = False  # takes requests to be called back; those who watch calls, or the webhook, hear of them
     graph: str = ""  # kind graph: a compiled LangGraph graph of one's own, "package.module:name"
     slots: tuple[Slot, ...] = ()  # what callers are asked for by the letter, beside name and number
     tools: tuple[str, ...] = ()  # those it may run, by name, from agent/tools.py

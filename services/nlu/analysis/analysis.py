@@ -76,6 +76,7 @@ class Known:
     intents: tuple[str, ...] = ()
     n_unanswered: int = 0  # of the turns, that no fact covered
     values: tuple[str, ...] = ()  # names, numbers: personal data
+    deeds: tuple[CallDeed, ...] = ()  # that no tool did: a call back that was asked for
     is_pending: bool = False  # a person has to settle a wish that was taken down
 
 

@@ -33,7 +33,7 @@ _FAILED = frozenset({"failed", "cancelled", "error"})
 
 def analysis_of(past: Past, known: Known, *, reads: Iterable[str] = ()) -> CallAnalysis:
     """The analysis of a conversation; `reads` names tools that only look something up."""
-    deeds = deeds_of(past.history, reads=frozenset(reads))
+    deeds = (*deeds_of(past.history, reads=frozenset(reads)), *known.deeds)
     sentiment = sentiment_of(past.history, past.language_code)
     said = [entry.user_text for entry in past.history if entry.user_text]
     return CallAnalysis(

@@ -9,12 +9,15 @@ import pytest
 from services.nlu.agent.capture.slots import Slot, SlotKind
 from services.nlu.agent.graph.agent import GraphAgent
 from services.nlu.agent.profile import AgentProfile
+from services.nlu.analysis.analysis import CallOutcome, DeedStanding, Past
+from services.nlu.analysis.rules import analysis_of
 from services.nlu.engine import NluEngine
+from services.nlu.history import Entry
 from services.nlu.inputs import Config, Dtmf, Text, UserTurn
 from services.nlu.outputs import CallAction, Expectation, ExpectedKind, TurnEnd
 from services.nlu.settings import NluSettings
 from tests.unit.nlu.rig import opened
-from tests.unit.nlu.test_bookings import Caller, booked, make
+from tests.unit.nlu.test_bookings import KINDS, Caller, booked, make
 
 SLOTS = (
     Slot(name="email", kind=SlotKind.EMAIL),
@@ -120,3 +123,26 @@ async def test_a_name_that_was_badly_heard_is_read_back_letter_by_letter(tmp_pat
         await caller.rig.send(UserTurn(caller.turn_id, Text("Mai", confidence=0.3)), wait_s=0.5)
         assert caller.rig.said(caller.turn_id).startswith("Mai: M as in Mike, A as in Alfa, I as in India.")
         assert "telephone number" in await caller.say("Yes")
+
+
+def calling_back(profile: AgentProfile, engine: NluEngine, settings: NluSettings) -> GraphAgent:
+    return make(profile.model_copy(update={"callbacks": True}), engine, settings)
+
+
+async def test_a_call_back_is_taken_down_and_is_a_deed_that_is_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(KINDS, "call me back", "callback")
+    async with call(tmp_path, factory=calling_back) as caller:
+        assert await caller.say("Can someone call me back?") == "All right. May I have your name, please?"
+        await caller.say("Anna Bell")
+        read_back = await caller.say("oh nine one two, three four five, six seven eight")
+        assert read_back == "You'd like a call back, Anna Bell, 0912 345 678. Is that right?"
+        assert (await caller.say("Yes")).startswith("Thank you. Nothing is fixed yet")
+        agent = caller.rig.conversation._agent
+        state = caller.rig.conversation._states.last
+        known = await agent.known_of(Past("en", (), state=state))
+        found = analysis_of(Past("en", (Entry(1, "Can someone call me back?"),)), known)
+    assert [(deed.name, deed.standing) for deed in found.deeds] == [("callback", DeedStanding.PENDING)]
+    assert found.outcome is CallOutcome.FOLLOW_UP
+    assert "0912 345 678" in found.summary

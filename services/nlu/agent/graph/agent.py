@@ -27,7 +27,7 @@ from services.nlu.agent.graph.dialogue import Dialogue, as_state, read_dialogue
 from services.nlu.agent.graph.reading import COURTESIES, UNKNOWN, Part, Reader
 from services.nlu.agent.graph.running import CallState, steps_of_graph
 from services.nlu.agent.graph.slots import SlotFinder
-from services.nlu.agent.graph.wishes import Wishes
+from services.nlu.agent.graph.wishes import CALLBACK, Wishes
 from services.nlu.agent.graph.wording import Wording
 from services.nlu.agent.interface import Act, AgentState, AgentTurn, Call, CallTool, Remember, Say, Step
 from services.nlu.agent.language import find_language
@@ -35,7 +35,7 @@ from services.nlu.agent.profile import AgentProfile
 from services.nlu.agent.prompt_agent import PromptAgent
 from services.nlu.agent.tools import Tool
 from services.nlu.agent.understanding import ExampleUnderstanding, Understanding
-from services.nlu.analysis.analysis import Known, Past
+from services.nlu.analysis.analysis import CallDeed, DeedStanding, Known, Past
 from services.nlu.engine import NluEngine
 from services.nlu.history import Entry
 from services.nlu.inputs import Dtmf, Text
@@ -151,6 +151,7 @@ class GraphAgent:
             intents=tuple(dict.fromkeys(kinds)),
             n_unanswered=n_unanswered,
             values=tuple(value for value in (*values, *wish.slots.values()) if value),
+            deeds=(CallDeed(CALLBACK, DeedStanding.PENDING),) if wish.kind == CALLBACK and wish.is_noted else (),
             is_pending=wish.is_noted and not wish.at,
         )
 

@@ -24,6 +24,7 @@ from services.nlu.agent.opening_hours import DAYS_IN_WEEK
 from services.nlu.agent.profile import AgentProfile
 
 WISHES = frozenset({"book", "change", "cancel"})
+CALLBACK = "callback"
 _OTHER_KINDS = frozenset(  # that are answered first, whatever was asked
     {"hours", "price", "duration", "address", "who", "offered", "free", "private", "tampering", "advice", "robot"}
     | {"about", "repeat", "today", "language", "handover", "callback", "complaint", "check"}
@@ -42,6 +43,7 @@ class Wishes:
         self._facts, self._language, self._finder, self._words = profile.facts, language_code, finder, wording
         self._names = NameFinder(language_code, finder.words)
         self._region, self._slots = profile.region, profile.slots
+        self._kinds = WISHES | {CALLBACK} if profile.callbacks else WISHES
 
     def is_open(self, dialogue: Dialogue) -> bool:
         """Tell if a wish is being taken down."""
@@ -61,7 +63,7 @@ class Wishes:
             return self._begin(Wish("book", service=dialogue.service), dialogue, now)
         if self.is_open(dialogue) and (taken := self._gone_on(part, dialogue, now)):
             return taken
-        if part.kind in WISHES and not (self.is_open(dialogue) and part.slots.when):
+        if part.kind in self._kinds and not (self.is_open(dialogue) and part.slots.when):
             return self._begin(self._filled(Wish(part.kind, service=dialogue.service), part, now), dialogue, now, part)
         if not self.is_open(dialogue):
             return None
@@ -115,7 +117,7 @@ class Wishes:
         return self._answered_when(replace(part, slots=replace(part.slots, when=when)), dialogue, now)
 
     def _begin(self, wish: Wish, dialogue: Dialogue, now: datetime, part: Part | None = None) -> Taken:
-        texts = [self._words.say("wish_start")]
+        texts = [self._words.say("fine" if wish.kind == CALLBACK else "wish_start")]
         if part and (refused := self._refused(part.slots.when, now)):
             texts.append(refused)
         elif wish.when:
@@ -217,7 +219,9 @@ class Wishes:
 
     def _said_of(self, wish: Wish) -> str:
         """All of a wish, as it is read back."""
-        things = [self._name(wish.service), self._name(wish.person), wish.when, wish.name, self.spoken(wish.phone)]
+        kind = self._words.kinds[CALLBACK] if wish.kind == CALLBACK else ""
+        things = [kind, self._name(wish.service), self._name(wish.person), wish.when, wish.name]
+        things.append(self.spoken(wish.phone))
         given = [(slot, wish.slots[slot.name]) for slot in self._slots if slot.name in wish.slots]
         things += [Capture(slot, self._language, region=self._region).said(value) for slot, value in given]
         return ", ".join(thing for thing in things if thing)
