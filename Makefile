@@ -16,14 +16,17 @@ LANGUAGES ?=
 ONE_PROCESS ?=
 WORKERS ?= 2
 CALL_WORKERS ?= 3
+IMAGE ?=
+VOLUMES ?=
 export WAV EDGE SCENARIO STAGE ENGINE PROVIDER AGENT_KIND PART LANGUAGES
 # buf, grpcurl and the like come with the environment
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
 .PHONY: help run-stack pbx call models test check protos bench load drill evaluate prove-gpu test-nemo prove-nlu prove-google clean \
-  clients test-clients \
-  env-stack env-call env-test
+  clients test-clients images docker-start docker-stop compose-up compose-call compose-kills compose-down compose-test \
+  test-kustomize \
+  env-stack env-call env-test env-deploy
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1\t/' | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -105,11 +108,43 @@ prove-google: env-test ## Prove the engine google: its suite and its delays, by 
 evaluate: env-test ## Put the questions of tests/data/dialogues to an agent: AGENT_KIND=graph,prompt ENGINE=none,llama_cpp PART=test LANGUAGES=en,vi SHOW=1
 	@exec $(PYTHON) -m tests.load.evaluate
 
+docker-start: ## Start a Docker daemon where no service manager does; as root
+	@deploy/docker/daemon.sh start
+
+docker-stop: ## End the Docker daemon that make docker-start began
+	@deploy/docker/daemon.sh stop
+
+images: env-deploy ## Build the container images, with sizes, times and bills of materials: IMAGE=name for one
+	@deploy/docker/daemon.sh ensure
+	@exec $(PYTHON) -m deploy.containers.images $(IMAGE)
+
+compose-up: env-deploy ## Start the stack and an Asterisk in containers, from nothing, with TLS and tokens
+	@exec $(PYTHON) -m deploy.containers.stack up
+
+compose-call: env-deploy ## Call the stack in containers by gRPC and by SIP: two transcripts
+	@exec $(PYTHON) -m deploy.containers.stack call
+
+compose-kills: env-deploy ## Kill each container in mid-call and print what the caller heard; as root
+	@exec $(PYTHON) -m deploy.containers.kills
+
+compose-down: env-deploy ## Remove the containers; VOLUMES=1 the models, secrets and caches in volumes too
+	@exec $(PYTHON) -m deploy.containers.stack down $(if $(filter-out 0,$(VOLUMES)),--volumes)
+
+compose-test: images ## Build the images, start the stack in containers, call it, and remove it
+	@$(PYTHON) -m deploy.containers.stack up && $(PYTHON) -m deploy.containers.stack call; failed=$$?; \
+	$(PYTHON) -m deploy.containers.stack down && exit $$failed
+
+test-kustomize: env-test ## Hold the overlays of Kubernetes to what kustomize makes of them; builds it with Go where it is not on PATH
+	@$(PYTHON) -m pytest tests/kustomize
+
 clean: ## Remove the environment and what was made here; models and wheels stay in ~/.cache/tong-dai
 	rm -rf .venv .cache out .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 env-stack:
 	@deploy/environment.sh stack
+
+env-deploy:
+	@deploy/environment.sh deploy
 
 env-call:
 	@deploy/environment.sh call

@@ -1,6 +1,7 @@
 #!/bin/sh
-# Make .venv ready: deploy/environment.sh stack | call | test
+# Make .venv ready: deploy/environment.sh deploy | stack | call | test
 #
+# deploy what the commands around containers need: nothing is compiled
 # stack  what `make run-stack` runs, and no more
 # call   that, and a phone
 # test   that, and what tests and checks need
@@ -61,10 +62,11 @@ for engine in openai:nlu-openai gemini:nlu-gemini viet_asr:stt-viet-asr vosk:stt
 	case "$named" in *"${engine%:*}"*) EXTRAS="$EXTRAS --extra ${engine#*:}" ;; esac
 done
 case "${1:-stack}" in
+deploy) groups="--frozen --no-dev" EXTRAS="" ;;
 stack) groups="--frozen --no-dev" ;;
 call) groups="--frozen --no-dev --group phone" ;;
 test) groups="--locked --group dev" EXTRAS=--all-extras ;;
-*) die "usage: deploy/environment.sh stack|call|test" ;;
+*) die "usage: deploy/environment.sh deploy|stack|call|test" ;;
 esac
 
 # Compiled once: else every start of every service compiles what it imports, where Python may not write (3 s, once).
@@ -74,4 +76,4 @@ esac
 # shellcheck disable=SC2086 # the options are words
 UV_FIND_LINKS='' "$uv" sync --quiet --inexact $groups $EXTRAS --no-install-package llama-cpp-python ||
 	die "the Python environment could not be made: see above"
-.venv/bin/python -m deploy.llama_wheel
+[ "${1:-stack}" = deploy ] || .venv/bin/python -m deploy.llama_wheel

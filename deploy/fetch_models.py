@@ -4,6 +4,7 @@ Every file comes from the first source that answers and is put in place, by one 
 """
 
 import argparse
+import errno
 import fcntl
 import sys
 from collections.abc import Iterator, Sequence
@@ -91,7 +92,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 1
     except OSError as error:
-        print(f"the models could not be written to {settings.models_dir}: {error}", file=sys.stderr)
+        default = [file.size_bytes for model in read_models().values() if model.is_default for file in model.files]
+        advice = f": it needs {2 * sum(default) / 1e6:.0f} MB" if error.errno == errno.ENOSPC else ""
+        print(f"the models could not be written to {settings.models_dir}: {error}{advice}", file=sys.stderr)
         return 1
     print(f"  models are in {settings.models_dir}")
     return 0

@@ -29,6 +29,11 @@ class GatewayProcesses(BaseSettings):
         le=16,
         description="Gateway processes of make run-stack, one a core; make pbx divides its calls among them.",
     )
+    standby: bool = Field(
+        default=True,
+        description="Whether make run-stack keeps a second process ready beside each gateway (90 MB), "
+        "which takes its calls over as soon as that one is gone.",
+    )
 
 
 class Listening(Protocol):

@@ -9,22 +9,25 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
 from deploy.fetch_models import fetch_models
+from deploy.gateways import GatewayProcesses
 from deploy.processes import STACK, Process, one_process, stack_processes
 from deploy.settings import read_stack_settings
 from deploy.stack import HealthWatch, check_ports
-from deploy.supervision import FOUR_PROCESSES, ONE_PROCESS, ProcessState, Supervision
+from deploy.supervision import FOUR_PROCESSES, ONE_PROCESS, STANDBY, ProcessState, Supervision
 from services.runtime.errors import StartupError
 from services.runtime.models import read_models
+from services.runtime.settings import read_settings
 
 _LOGS = Path(__file__).parents[1] / "out" / "logs"
 _START_LIMIT_S = 180.0
 _LOOK_EVERY_S = 0.25
 _TRY_AGAIN_S = 15.0
+_STARTS = 4  # as supervisor's startretries: the first and three more
 
 
 class Stopped(Exception):
@@ -38,7 +41,8 @@ class Watched:
     process: Process
     health: HealthWatch
     is_serving: bool = False
-    pid: int = 0
+    pids: dict[str, int] = field(default_factory=dict)  # of the process, and of its standby
+    n_failed_starts: int = 0  # since it last served
 
     @property
     def name(self) -> str:
@@ -74,7 +78,8 @@ def _run(*, is_one_process: bool) -> None:
     n_gateways = sum(each.service.name == "call_gateway" for each in processes)
     config = ONE_PROCESS if is_one_process else FOUR_PROCESSES
     stop_s = 2 * drain_s if is_one_process else drain_s  # the gateway drains before the stages
-    with Supervision(_LOGS, stop_s, n_gateways=n_gateways, config=config) as supervision:
+    has_standby = read_settings(GatewayProcesses).standby
+    with Supervision(_LOGS, stop_s, n_gateways=n_gateways, has_standby=has_standby, config=config) as supervision:
         try:
             _say(f"starting {_counted(processes)}; logs in {_LOGS}")
             _wait_until_serving(supervision, watched, began)
@@ -97,8 +102,9 @@ def _wait_until_serving(supervision: Supervision, watched: Sequence[Watched], be
     while not all(each.is_serving for each in watched):
         for state in supervision.states():
             for each in _of(watched, state):
-                each.pid = each.pid or state.pid
-                if state.state in {"BACKOFF", "EXITED", "FATAL"} or state.pid not in {0, each.pid}:
+                first_pid = each.pids.setdefault(state.name, state.pid) or state.pid
+                each.pids[state.name] = first_pid
+                if state.state in {"BACKOFF", "EXITED", "FATAL"} or state.pid not in {0, first_pid}:
                     raise StartupError(f"{each.process_name} does not start: {_why_it_ended(supervision, each, state)}")
         if not supervision.is_alive:
             raise StartupError(f"supervisor does not start: {supervision.last_word('supervisor')}")
@@ -125,12 +131,15 @@ def _keep_watch(supervision: Supervision, watched: Sequence[Watched]) -> None:
     while supervision.is_alive:
         for state in supervision.states():
             each, *_ = here = _of(watched, state)
-            if state.state == "FATAL" and time.monotonic() - tried_at.get(state.name, -_TRY_AGAIN_S) >= _TRY_AGAIN_S:
+            # One that takes long to fail is never given up by supervisor, which thinks that it had started.
+            has_failed = state.state == "FATAL" or each.n_failed_starts >= _STARTS
+            if has_failed and time.monotonic() - tried_at.get(state.name, -_TRY_AGAIN_S) >= _TRY_AGAIN_S:
                 tried_at[state.name] = time.monotonic()
                 why = _why_it_ended(supervision, each, state)
                 others = "the others go on, and " if len(here) < len(watched) else ""
                 _say(f"{each.process_name:<15} cannot be started: {why}; {others}it is tried again")
-                supervision.restart(state.name)
+                if state.state == "FATAL":
+                    supervision.restart(state.name)
             for each in here:
                 _note_change(each, state)
         time.sleep(2 * _LOOK_EVERY_S)
@@ -138,11 +147,17 @@ def _keep_watch(supervision: Supervision, watched: Sequence[Watched]) -> None:
 
 
 def _note_change(each: Watched, state: ProcessState) -> None:
-    if each.is_serving and state.pid != each.pid:
-        each.is_serving = False
-        _say(f"{each.name:<15} died; supervisor starts it again")
+    """A standby serves as soon as the other is gone, and the other is the standby then."""
+    known_pid = each.pids.get(state.name)
+    standby = STANDBY if state.name.endswith(STANDBY) else ""
+    if known_pid and state.pid != known_pid and (each.is_serving or standby):
+        each.is_serving, each.pids[state.name] = False, 0
+        _say(f"{each.name + standby:<15} died; supervisor starts it again")
+    if state.pid:
+        each.n_failed_starts += state.pid != known_pid
+        each.pids[state.name] = state.pid
     if not each.is_serving and state.pid and each.health.is_serving():
-        each.is_serving, each.pid = True, state.pid
+        each.is_serving, each.n_failed_starts = True, 0
         _say(f"{each.name:<15} SERVING again")
 
 
@@ -162,7 +177,7 @@ def _last_word(supervision: Supervision, each: Watched) -> str:
 
 def _of(watched: Sequence[Watched], state: ProcessState) -> list[Watched]:
     """What the process holds: a service, or all of them."""
-    return [each for each in watched if each.process.supervised_name == state.name]
+    return [each for each in watched if each.process.supervised_name == state.name.removesuffix(STANDBY)]
 
 
 def _counted(processes: Sequence[Process]) -> str:

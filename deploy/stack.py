@@ -75,7 +75,7 @@ class HealthWatch:
 
     def faults(self, page: str) -> str:
         """What a page of the monitoring server, "live", "serving" or "ready", finds wrong; empty: nothing."""
-        host = _reachable(self._settings.metrics_host)
+        host = reachable(self._settings.metrics_host)
         connection = http.client.HTTPConnection(host, self._settings.metrics_port, timeout=_LIMIT_S)
         try:
             connection.request("GET", f"/{page}")
@@ -110,7 +110,7 @@ class HealthWatch:
             self._channel.close()
 
 
-def _reachable(host: str) -> str:
+def reachable(host: str) -> str:
     """An address of this machine where what listens on `host` is reached."""
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - what a service was told, not bound here
 

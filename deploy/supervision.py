@@ -14,6 +14,7 @@ from types import TracebackType
 from supervisor.xmlrpc import SupervisorTransport  # type: ignore[import-untyped]
 
 FOUR_PROCESSES = Path(__file__).with_name("supervisord.conf")
+STANDBY = "-standby"  # behind the name of the process that it stands by
 ONE_PROCESS = Path(__file__).with_name("supervisord_one.conf")
 
 
@@ -33,10 +34,19 @@ class Supervision:
     A context: leaving it stops every process, waiting as long as they may drain, and then some.
     """
 
-    def __init__(self, logs_dir: Path, drain_s: float, *, n_gateways: int = 1, config: Path = FOUR_PROCESSES) -> None:
+    def __init__(
+        self,
+        logs_dir: Path,
+        drain_s: float,
+        *,
+        n_gateways: int = 1,
+        has_standby: bool = False,
+        config: Path = FOUR_PROCESSES,
+    ) -> None:
         self._logs_dir = logs_dir
         self._config = config
         self._n_gateways = n_gateways
+        self._has_standby = has_standby
         self._stop_s = round(drain_s) + 5
 
     def __enter__(self) -> "Supervision":
@@ -50,6 +60,7 @@ class Supervision:
             "TONG_DAI_RUN": self._run_dir.name,
             "TONG_DAI_STOP_S": str(self._stop_s),
             "TONG_DAI_GATEWAYS": str(self._n_gateways),
+            "TONG_DAI_STANDBY": str(self._has_standby).lower(),
         }
         command = [sys.executable, "-m", "supervisor.supervisord", "--configuration", str(self._config)]
         self._process = subprocess.Popen(command, env=environment, start_new_session=True)  # noqa: S603
@@ -81,7 +92,11 @@ class Supervision:
         finally:
             transport.close()
         assert isinstance(answer, list)  # noqa: S101 (supervisor's interface)
-        return [ProcessState(each["name"], each["statename"], each["pid"], each["exitstatus"]) for each in answer]
+        return [
+            ProcessState(each["name"], each["statename"], each["pid"], each["exitstatus"])
+            for each in answer
+            if each["statename"] != "STOPPED" or not each["name"].endswith(STANDBY)
+        ]
 
     def ended_by(self, name: str) -> str:
         """The signal that ended a process the last time it ended; empty when none did. Only the log tells: of a

@@ -1,14 +1,20 @@
+// Package tongdai is the client of the four services of Tổng Đài: a call
+// through the gateway, speech, recognition and a conversation with the agent.
+//
+// OpenCall, OpenSpeech, OpenRecognition and OpenConversation open a stream on
+// the first replica of a Connection that serves. Every error of a stream is an
+// *Error. The rules of the streams are in protos/README.md.
 package tongdai
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
+	"net"
 	"os"
-	"sync"
 	"time"
 
 	"google.golang.org/grpc"
@@ -29,7 +35,8 @@ type Options struct {
 	TLSCAFile string
 	// TLSCertificateFile and TLSKeyFile are PEM files of this client, for mTLS.
 	TLSCertificateFile, TLSKeyFile string
-	// Token is a bearer token; empty sends none.
+	// Token is a bearer token; empty sends none. Without TLS it goes to
+	// loopback addresses only.
 	Token string
 	// OpenLimit is how long a replica may take for its first response; 0: 10 s.
 	OpenLimit time.Duration
@@ -40,12 +47,14 @@ type Options struct {
 
 // Connection holds the replicas of one service. Close it when done.
 type Connection struct {
+	// Clients are the connections to them, for what is called by generated code.
+	Clients []*grpc.ClientConn
 	options Options
-	clients []*grpc.ClientConn
 }
 
 // Connect prepares connections; none is made before a stream is opened. The
-// error is of a file of the options or of a target that is none.
+// error is of a file of the options, of a target that is none, or of a token
+// that would leave this machine in plain text.
 func Connect(options Options) (*Connection, error) {
 	if options.OpenLimit == 0 {
 		options.OpenLimit = 10 * time.Second
@@ -71,11 +80,15 @@ func Connect(options Options) (*Connection, error) {
 	}
 	connection := &Connection{options: options}
 	for _, target := range options.Targets {
+		if options.Token != "" && options.TLSCAFile == "" && !isLoopback(target) {
+			err = fmt.Errorf("the bearer token would go to %s over plain text: use TLS", target)
+			return nil, errors.Join(err, connection.Close())
+		}
 		client, err := grpc.NewClient(target, dial...)
 		if err != nil {
 			return nil, errors.Join(err, connection.Close())
 		}
-		connection.clients = append(connection.clients, client)
+		connection.Clients = append(connection.Clients, client)
 	}
 	return connection, nil
 }
@@ -83,7 +96,7 @@ func Connect(options Options) (*Connection, error) {
 // Close closes the connections; streams that are open break.
 func (c *Connection) Close() error {
 	var failed []error
-	for _, client := range c.clients {
+	for _, client := range c.Clients {
 		failed = append(failed, client.Close())
 	}
 	return errors.Join(failed...)
@@ -111,108 +124,41 @@ func (o Options) security() (credentials.TransportCredentials, error) {
 	return credentials.NewTLS(config), nil
 }
 
+func isLoopback(target string) bool {
+	host, _, _ := net.SplitHostPort(target)
+	ip := net.ParseIP(host)
+	return host == "localhost" || (ip != nil && ip.IsLoopback())
+}
+
 type bearer string
 
 func (b bearer) GetRequestMetadata(context.Context, ...string) (map[string]string, error) {
 	return map[string]string{"authorization": "Bearer " + string(b)}, nil
 }
 
-func (b bearer) RequireTransportSecurity() bool { return false }
+func (b bearer) RequireTransportSecurity() bool { return false } // Connect has seen to it
 
-// stream is a bidirectional stream that is open.
-type stream[Request, Response any] struct {
-	wire   grpc.BidiStreamingClient[Request, Response]
-	first  *Response
-	cancel context.CancelFunc
-	mutex  sync.Mutex // gRPC allows one sender at a time
-}
-
-// send sends a request. Once the stream is over nothing is sent: recv says why.
-func (s *stream[Request, Response]) send(request *Request) {
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	_ = s.wire.Send(request)
-}
-
-func (s *stream[Request, Response]) halfClose() {
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	_ = s.wire.CloseSend()
-}
-
-// recv gives the next response, io.EOF at a good end, else an *Error.
-func (s *stream[Request, Response]) recv() (*Response, error) {
-	response, err := s.wire.Recv()
-	if err == nil || errors.Is(err, io.EOF) {
-		return response, err
-	}
-	return nil, errorOf(err)
-}
-
-// open opens a stream on the first replica that serves: it sends the config
-// and waits for the first response. Replicas that are full or away are passed
-// over. The stream lives as long as ctx.
-func open[Request, Response any](
-	ctx context.Context,
-	c *Connection,
-	method func(context.Context, grpc.ClientConnInterface) (grpc.BidiStreamingClient[Request, Response], error),
-	config *Request,
-) (*stream[Request, Response], error) {
-	refusal := unavailable("", "no target was given")
+// OnReplica tries a method of generated code on the replicas in turn until one
+// serves. Those that are full or away are passed over, and tried again as Rounds
+// and RetryInfo say. The error is an *Error.
+func (c *Connection) OnReplica(ctx context.Context, try func(*grpc.ClientConn) error) error {
+	failure := unavailable("", "no target was given")
 	for round := range max(1, c.options.Rounds) {
 		if round > 0 {
-			wait := refusal.RetryDelay
-			if wait == 0 {
-				wait = time.Second
-			}
-			select {
-			case <-ctx.Done():
-				return nil, errorOf(ctx.Err())
-			case <-time.After(min(wait, longestWait)):
+			wait := min(cmp.Or(failure.RetryDelay, time.Second), longestWait)
+			if err := sleep(ctx, wait); err != nil {
+				return ErrorOf(err)
 			}
 		}
-		for _, client := range c.clients {
-			opened, err := openOn(ctx, c.options.OpenLimit, client, method, config)
+		for _, client := range c.Clients {
+			err := try(client)
 			if err == nil {
-				return opened, nil
+				return nil
 			}
-			if refusal = err; !refusal.IsElsewhereWorthwhile() {
-				return nil, refusal
+			if failure = ErrorOf(err); !failure.IsElsewhereWorthwhile() {
+				return failure
 			}
 		}
 	}
-	return nil, refusal
-}
-
-func openOn[Request, Response any](
-	ctx context.Context,
-	limit time.Duration,
-	client *grpc.ClientConn,
-	method func(context.Context, grpc.ClientConnInterface) (grpc.BidiStreamingClient[Request, Response], error),
-	config *Request,
-) (*stream[Request, Response], *Error) {
-	alive, cancel := context.WithCancel(ctx)
-	late := time.AfterFunc(limit, cancel)
-	wire, err := method(alive, client)
-	if err == nil {
-		_ = wire.Send(config) // where it is refused already, Recv says why
-		var first *Response
-		if first, err = wire.Recv(); err == nil {
-			if late.Stop() {
-				return &stream[Request, Response]{wire: wire, first: first, cancel: cancel}, nil
-			}
-			err = context.Canceled
-		}
-	}
-	wasLate := !late.Stop()
-	cancel()
-	switch {
-	case ctx.Err() != nil:
-		return nil, errorOf(ctx.Err())
-	case wasLate:
-		return nil, unavailable("OPEN_TIMEOUT", fmt.Sprintf("no response within %v", limit))
-	case errors.Is(err, io.EOF):
-		return nil, unavailable("ENDED_EARLY", "the stream ended before its first response")
-	}
-	return nil, errorOf(err)
+	return failure
 }

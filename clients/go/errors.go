@@ -7,32 +7,28 @@ import (
 	"strings"
 	"time"
 
+	"google.golang.org/genproto/googleapis/rpc/code"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	typev1 "github.com/tong-dai/tong-dai/clients/go/gen/voice/type/v1"
 )
 
 // What a caller can do about an error: errors.Is(err, ErrCapacity).
 var (
-	// ErrBadRequest: mend the request; no retry helps.
-	ErrBadRequest = errors.New("bad request")
-	// ErrToken: another token, tenant or scope is needed.
-	ErrToken = errors.New("token refused")
-	// ErrCapacity: the server is full. Another replica, or a wait of
-	// RetryDelay, may help.
-	ErrCapacity = errors.New("no capacity")
-	// ErrUnavailable: loading, draining, gone, or the connection broke.
-	// Another replica may serve.
-	ErrUnavailable = errors.New("unavailable")
-	// ErrServer: the server or a turn failed. A turn may be tried once more on
-	// a fresh stream.
-	ErrServer = errors.New("server failed")
+	ErrBadRequest  = errors.New("bad request")   // mend the request; no retry helps
+	ErrToken       = errors.New("token refused") // another token, tenant or scope is needed
+	ErrCapacity    = errors.New("no capacity")   // full: another replica or a wait of RetryDelay may help
+	ErrUnavailable = errors.New("unavailable")   // loading, draining, gone, or the connection broke
+	ErrServer      = errors.New("server failed") // or a turn; it may be tried once more on a fresh stream
 )
 
 // Error is how a stream or a turn failed: its status with the google.rpc
 // details ErrorInfo, BadRequest and RetryInfo.
 type Error struct {
-	// Kind is one of the Err values above; errors.Is finds it.
+	// Kind is one of the Err values above, or the error of a context that is
+	// over; errors.Is finds it.
 	Kind error
 	// Code is the name of the gRPC code, or FAILED of a turn.
 	Code string
@@ -58,33 +54,24 @@ func (e *Error) IsElsewhereWorthwhile() bool {
 	return e.Kind == ErrCapacity || e.Kind == ErrUnavailable
 }
 
-var codeNames = map[codes.Code]string{
-	codes.Canceled: "CANCELLED", codes.Unknown: "UNKNOWN", codes.InvalidArgument: "INVALID_ARGUMENT",
-	codes.DeadlineExceeded: "DEADLINE_EXCEEDED", codes.NotFound: "NOT_FOUND", codes.AlreadyExists: "ALREADY_EXISTS",
-	codes.PermissionDenied: "PERMISSION_DENIED", codes.ResourceExhausted: "RESOURCE_EXHAUSTED",
-	codes.FailedPrecondition: "FAILED_PRECONDITION", codes.Aborted: "ABORTED", codes.OutOfRange: "OUT_OF_RANGE",
-	codes.Unimplemented: "UNIMPLEMENTED", codes.Internal: "INTERNAL", codes.Unavailable: "UNAVAILABLE",
-	codes.DataLoss: "DATA_LOSS", codes.Unauthenticated: "UNAUTHENTICATED",
-}
-
-// errorOf makes the typed error of a status, with or without details.
-func errorOf(err error) *Error {
+// ErrorOf makes the typed error of what generated code returned.
+func ErrorOf(err error) *Error {
 	var known *Error
 	if errors.As(err, &known) {
 		return known
 	}
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return &Error{Kind: ErrServer, Code: "CANCELLED", Message: err.Error()}
+		return &Error{Kind: err, Code: "CANCELLED", Message: err.Error()}
 	}
 	found := status.Convert(err)
-	made := &Error{Kind: ErrServer, Code: codeNames[found.Code()], Message: found.Message()}
+	made := &Error{Kind: ErrServer, Code: code.Code(found.Code()).String(), Message: found.Message()}
 	for _, detail := range found.Details() {
 		switch detail := detail.(type) {
 		case *errdetails.ErrorInfo:
 			made.Reason = detail.GetReason()
 		case *errdetails.BadRequest:
-			for _, violation := range detail.GetFieldViolations()[:min(1, len(detail.GetFieldViolations()))] {
-				made.Field = violation.GetField()
+			if violations := detail.GetFieldViolations(); len(violations) > 0 {
+				made.Field = violations[0].GetField()
 			}
 		case *errdetails.RetryInfo:
 			made.RetryDelay = detail.GetRetryDelay().AsDuration()
@@ -108,4 +95,11 @@ func errorOf(err error) *Error {
 
 func unavailable(reason, message string) *Error {
 	return &Error{Kind: ErrUnavailable, Code: "UNAVAILABLE", Reason: reason, Message: message}
+}
+
+func turnFailed(end *typev1.TurnEnd) *Error {
+	return &Error{
+		Kind: ErrServer, Code: "FAILED", Reason: end.GetReason(), Message: end.GetMessage(),
+		RetryDelay: time.Duration(end.GetRetryDelayMs()) * time.Millisecond,
+	}
 }

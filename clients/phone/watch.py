@@ -19,12 +19,17 @@ class GatewayAway(Exception):
 
 
 class CallWatch:
-    """Collects the events of the first call that begins after it was opened, at whichever gateway process."""
+    """Collects the events of the first call that begins after it was opened, at whichever gateway process.
+
+    When a gateway's news break off in mid-call, the call that is told of next is taken for the same one, under the name
+    that the gateway which took it on has given it.
+    """
 
     def __init__(self, *channels: grpc.aio.Channel) -> None:
         self.events: list[record_pb2.CallEvent] = []
         self._stubs = [call_pb2_grpc.CallGatewayServiceStub(channel) for channel in channels]
         self._call_id = ""
+        self._is_broken_off = False
         self._ended = asyncio.Event()
         self._tasks = asyncio.TaskGroup()
 
@@ -63,15 +68,23 @@ class CallWatch:
         while True:
             try:
                 async for response in stub.WatchCalls(call_pb2.WatchCallsRequest(), wait_for_ready=True):
-                    self._take(response)
+                    self.take(response)
             except grpc.aio.AioRpcError as error:
                 print(f"* the gateway's news broke off: {error.code().name} {error.details()}")
+                self.break_off()
             await asyncio.sleep(_RECONNECT_PAUSE_S)
 
-    def _take(self, response: call_pb2.WatchCallsResponse) -> None:
+    def break_off(self) -> None:
+        """The news have ended in mid-call: another gateway process may tell of it under another name."""
+        self._is_broken_off = bool(self._call_id)
+
+    def take(self, response: call_pb2.WatchCallsResponse) -> None:
+        """Keep what is told of the call that is watched."""
         event = response.event
         if event.HasField("began") and not self._call_id:
             self._call_id = event.call_id
+        if self._is_broken_off and event.call_id:
+            self._call_id, self._is_broken_off = event.call_id, False
         if event.call_id != self._call_id or len(self.events) >= _MAX_EVENTS:
             return
         self.events.append(event)

@@ -1,7 +1,7 @@
 """Client of the four services for asyncio: a call, speech, hearing and a conversation. docs/CLIENTS.md tells how."""
 
 from clients.python.call import Call
-from clients.python.connection import Connection, Options, Stream
+from clients.python.connection import Connection, Options
 from clients.python.conversation import Conversation
 from clients.python.errors import (
     BadRequestError,
@@ -13,6 +13,7 @@ from clients.python.errors import (
 )
 from clients.python.recognition import Recognition
 from clients.python.speech import Speech
+from clients.python.stream import Stream
 from clients.python.wav import Wav, WavError, read_wav, write_wav
 
 __all__ = [

@@ -1,20 +1,18 @@
-"""Channels to the replicas of one service, and streams that are opened on the first replica that serves."""
+"""Channels to the replicas of one service: the first one that serves is used."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import Self, TypeVar
 
 import grpc
 
 from clients.python.errors import TongDaiError, UnavailableError, error_of
 from services.runtime.channels import ChannelSettings, open_channel
 
-Request = TypeVar("Request")
-Response = TypeVar("Response")
+Result = TypeVar("Result")
 LONGEST_WAIT_S = 30.0
 """A server's wish to wait longer than that is not followed."""
 
@@ -29,53 +27,21 @@ class Options:
     tls_certificate_file: Path | None = None
     tls_key_file: Path | None = None
     token: str = ""
+    """A bearer token; empty sends none. Without TLS it goes to loopback addresses only."""
     open_limit_s: float = 10.0
     """Seconds a replica may take for its first response."""
     rounds: int = 1
     """How often the replicas are tried, with the wait of RetryInfo in between."""
 
 
-class Stream(Generic[Request, Response]):
-    """A bidirectional stream that is open. Iterate over its responses at all times: a server bounds what it holds."""
-
-    def __init__(self, call: Any, first: Response) -> None:
-        self.first = first
-        """The first response: who answers."""
-        self._call = call
-
-    async def send(self, request: Request) -> None:
-        """Send a request. Once the stream is over nothing is sent: iterating says why."""
-        try:
-            await self._call.write(request)
-        except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
-            return
-
-    async def half_close(self) -> None:
-        """Say that nothing more comes; the server finishes what it was sent."""
-        try:
-            await self._call.done_writing()
-        except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
-            return
-
-    def cancel(self) -> None:
-        """Give the stream up."""
-        self._call.cancel()
-
-    async def __aiter__(self) -> AsyncIterator[Response]:
-        """The responses behind the first. Raises TongDaiError."""
-        try:
-            while (response := await self._call.read()) is not grpc.aio.EOF:
-                yield response
-        except grpc.aio.AioRpcError as error:
-            raise error_of(error) from None
-
-
 class Connection:
     """The replicas of one service. Use as an asynchronous context manager."""
 
     def __init__(self, options: Options) -> None:
-        """Raises OSError: a file of the options cannot be read."""
-        self._options = options
+        """Raises OSError: a file of the options cannot be read. Raises ValueError: the token would leave this machine
+        in plain text.
+        """
+        self.options = options
         settings = ChannelSettings(
             options.tls_ca_file, options.tls_certificate_file, options.tls_key_file, options.token
         )
@@ -90,37 +56,19 @@ class Connection:
         for channel in self.channels:
             await channel.close()
 
-    async def open(self, method: Callable[[grpc.aio.Channel], Any], config: Request) -> Stream[Request, Any]:
-        """Open a stream: send `config` and wait for the first response. `method` gives the stub's method of a channel.
-
-        Replicas that are full or away are passed over, up to `rounds` times. Raises TongDaiError.
+    async def on_replica(self, do: Callable[[grpc.aio.Channel], Awaitable[Result]]) -> Result:
+        """Do something on the first replica that serves. Those that are full or away are passed over, and tried again
+        as `rounds` and RetryInfo say. Raises TongDaiError.
         """
         refusal: TongDaiError = UnavailableError("UNAVAILABLE", "", "no target was given")
-        for turn in range(max(1, self._options.rounds)):
+        for turn in range(max(1, self.options.rounds)):
             if turn:
                 await asyncio.sleep(min(LONGEST_WAIT_S, refusal.retry_delay_s or 1.0))
             for channel in self.channels:
                 try:
-                    return await self._open_on(method(channel), config)
-                except TongDaiError as error:
-                    refusal = error
-                    if not error.is_elsewhere_worthwhile:
-                        raise
+                    return await do(channel)
+                except (TongDaiError, grpc.aio.AioRpcError) as error:
+                    refusal = error if isinstance(error, TongDaiError) else error_of(error)
+                    if not refusal.is_elsewhere_worthwhile:
+                        raise refusal from None
         raise refusal
-
-    async def _open_on(self, start: Any, config: Request) -> Stream[Request, Any]:
-        call = start()
-        try:
-            async with asyncio.timeout(self._options.open_limit_s):
-                with suppress(asyncio.InvalidStateError):  # it is refused already: reading says why
-                    await call.write(config)
-                first = await call.read()
-        except grpc.aio.AioRpcError as error:
-            raise error_of(error) from None
-        except TimeoutError:
-            call.cancel()
-            limit = f"no response within {self._options.open_limit_s:g} s"
-            raise UnavailableError("UNAVAILABLE", "OPEN_TIMEOUT", limit) from None
-        if first is grpc.aio.EOF:
-            raise UnavailableError("UNAVAILABLE", "ENDED_EARLY", "the stream ended before its first response")
-        return Stream(call, first)

@@ -20,7 +20,12 @@ class TongDaiError(Exception):
         self.retry_delay_s = retry_delay_s
 
     def __str__(self) -> str:
-        return f"{self.code} {self.reason}".rstrip() + f": {self.message}"
+        return f"{self.summary}: {self.message}"
+
+    @property
+    def summary(self) -> str:
+        """Code and reason: the same in every language."""
+        return f"{self.code} {self.reason}".rstrip()
 
     @property
     def is_elsewhere_worthwhile(self) -> bool:

@@ -1,65 +1,52 @@
 """Speech to text (voice.stt.v1.SttService): sound in, what was said out."""
 
-import asyncio
-import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterable
 from typing import Any, Self
 
 from voice.stt.v1 import stt_pb2, stt_pb2_grpc
-from voice.type.v1 import audio_pb2
+from voice.type.v1 import engine_pb2
 
-from clients.python.connection import Connection, Stream
+from clients.python.connection import Connection
+from clients.python.stream import Outgoing, Stream, linear16
 
-FRAME_S = 0.02
 
+class Recognition(Stream[stt_pb2.StreamingRecognizeRequest, stt_pb2.StreamingRecognizeResponse]):
+    """A recogniser. Iterate over what is heard at all times, up to the end of the stream."""
 
-class Recognition:
-    """An ear. Samples are counted here."""
-
-    def __init__(self, stream: Stream[stt_pb2.StreamingRecognizeRequest, stt_pb2.StreamingRecognizeResponse]) -> None:
-        self.engine = stream.first.engine
-        """voice.type.v1.EngineInfo."""
-        self.is_server_leaving = False
-        """True once the server asked to open the next utterance elsewhere (going_away)."""
-        self.next_sample = 0
-        """The first sample not sent yet."""
-        self._stream = stream
+    is_server_leaving = False
+    """True once the server asked to open the next utterance elsewhere (going_away)."""
+    _sound: Outgoing
 
     @classmethod
-    async def open(cls, connection: Connection, *, sample_rate_hertz: int, **config: Any) -> Self:
+    async def open(cls, connection: Connection, *, sample_rate_hertz: int = 8000, **config: Any) -> Self:
         """Open a stream that takes int16 samples. `config`: more fields of RecognitionConfig. Raises TongDaiError."""
-        audio_format = audio_pb2.AudioFormat(
-            encoding=audio_pb2.AUDIO_ENCODING_LINEAR16, sample_rate_hertz=sample_rate_hertz
+        fields = stt_pb2.RecognitionConfig(audio_format=linear16(sample_rate_hertz), **config)
+        recognition = await cls._open(
+            connection,
+            lambda one: stt_pb2_grpc.SttServiceStub(one).StreamingRecognize,
+            stt_pb2.StreamingRecognizeRequest,
+            fields,
         )
-        fields = stt_pb2.RecognitionConfig(audio_format=audio_format, **config)
-        request = stt_pb2.StreamingRecognizeRequest(config=fields)
-        return cls(await connection.open(lambda one: stt_pb2_grpc.SttServiceStub(one).StreamingRecognize, request))
+        recognition._sound = Outgoing(recognition, sample_rate_hertz, fields.start_sample)
+        return recognition
 
-    async def hear(self, samples: bytes, sample_rate_hertz: int, *, is_paced: bool = True) -> None:
-        """Send int16 little-endian samples in frames of 20 ms, in real time unless `is_paced` is False."""
-        frame_bytes = 2 * (sample_rate_hertz // 50)
-        due = time.monotonic()
-        for at in range(0, len(samples), frame_bytes):
-            if is_paced:
-                await asyncio.sleep(max(0.0, due - time.monotonic()))
-                due += FRAME_S
-            content = samples[at : at + frame_bytes]
-            chunk = audio_pb2.AudioChunk(start_sample=self.next_sample, content=content)
-            self.next_sample += len(content) // 2
-            await self._stream.send(stt_pb2.StreamingRecognizeRequest(audio=chunk))
+    @property
+    def engine(self) -> engine_pb2.EngineInfo:
+        """Who listens."""
+        return self.first.engine
+
+    async def hear(self, sound: bytes | AsyncIterable[bytes], *, is_paced: bool = True) -> None:
+        """Send int16 little-endian samples of a file or a microphone up to their end, in frames of 20 ms, no faster
+        than real time unless `is_paced` is False.
+        """
+        await self._sound.speak(sound, is_paced=is_paced)
 
     async def end_utterance(self) -> None:
-        """The turn is over: settle everything sent so far."""
-        end = stt_pb2.UtteranceEnd(end_sample=self.next_sample)
-        await self._stream.send(stt_pb2.StreamingRecognizeRequest(utterance_end=end))
+        """The turn is over: settle everything that `hear` has sent."""
+        await self.put(utterance_end=stt_pb2.UtteranceEnd(end_sample=self._sound.next_sample))
 
-    async def half_close(self) -> None:
-        """No more sound comes: what is open is settled, then the stream ends."""
-        await self._stream.half_close()
-
-    async def responses(self) -> AsyncIterator[stt_pb2.StreamingRecognizeResponse]:
-        """Everything that is heard, to the end of the stream; iterate at all times. Raises TongDaiError."""
-        async for response in self._stream:
-            if response.WhichOneof("response") == "going_away":
-                self.is_server_leaving = True
-            yield response
+    async def __anext__(self) -> stt_pb2.StreamingRecognizeResponse:
+        """The next thing that was heard. Raises TongDaiError."""
+        response = await super().__anext__()
+        self.is_server_leaving |= response.HasField("going_away")
+        return response

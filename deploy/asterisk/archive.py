@@ -174,7 +174,7 @@ def _private_apt(source: _Source, scratch: Path) -> list[str]:
     signed = f" signed-by={keyring}" if keyring.exists() else ""
     architecture = _run(["dpkg", "--print-architecture"]).stdout.strip()
     sources = scratch / "etc/apt/sources.list"
-    sources.write_text(f"deb [arch={architecture}{signed}] {_mirror()} {source.suite} main\n", encoding="utf-8")
+    sources.write_text(f"deb [arch={architecture}{signed}] {debian_mirror()} {source.suite} main\n", encoding="utf-8")
     options = {
         "Dir::State": scratch,
         "Dir::State::lists": scratch / "lists",
@@ -196,7 +196,7 @@ def _private_apt(source: _Source, scratch: Path) -> list[str]:
     return ["apt-get", "-q", *(part for name, value in options.items() for part in ("-o", f"{name}={value}"))]
 
 
-def _mirror() -> str:
+def debian_mirror() -> str:
     """The Debian mirror this machine already uses, else the archive's own address."""
     for listing in (*Path("/etc/apt/sources.list.d").glob("*"), Path("/etc/apt/sources.list")):
         if listing.suffix not in {".list", ".sources"} or not listing.is_file():

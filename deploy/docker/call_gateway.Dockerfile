@@ -1,13 +1,13 @@
-# call_gateway: takes calls and decides who has the floor.
-# docker build -f deploy/docker/call_gateway.Dockerfile -t tong-dai/call-gateway .
-FROM python:3.12-slim-bookworm AS build
-COPY deploy/uv.txt /tmp/uv.txt
-RUN pip install --no-cache-dir --require-hashes -r /tmp/uv.txt
+# call_gateway: takes calls and decides who has the floor. Built by `make images`, which makes tong-dai/base first.
+ARG BASE=tong-dai/base
+FROM ${BASE} AS build
 WORKDIR /app
 COPY pyproject.toml uv.lock ./
-RUN uv sync --frozen --no-dev --no-install-project --extra gateway
+COPY deploy/uv.txt deploy/
+COPY deploy/docker/packages.sh deploy/docker/
+RUN --mount=type=cache,target=/root/.cache --mount=type=secret,id=ca deploy/docker/packages.sh --extra gateway
 
-FROM python:3.12-slim-bookworm
+FROM ${BASE}
 RUN useradd --uid 10001 --create-home tong-dai
 WORKDIR /app
 COPY --from=build /app/.venv .venv
@@ -17,9 +17,9 @@ COPY services/runtime services/runtime
 COPY services/audio services/audio
 COPY services/language services/language
 COPY services/call_gateway services/call_gateway
-COPY deploy/__init__.py deploy/models.toml deploy/probe.py deploy/stack.py deploy/
+COPY deploy/__init__.py deploy/models.toml deploy/probe.py deploy/stack.py deploy/healthcheck.py deploy/
 ENV PATH=/app/.venv/bin:$PATH PYTHONPATH=/app:/app/protos/gen PYTHONUNBUFFERED=1 TONG_DAI_MODELS_DIR=/models
-USER tong-dai
+USER 10001
 EXPOSE 50051 9101
-HEALTHCHECK --interval=10s --timeout=3s --start-period=60s CMD ["python", "-m", "deploy.probe", "call_gateway"]
+HEALTHCHECK --interval=5s --timeout=3s --start-period=120s --retries=3 CMD ["python", "-I", "/app/deploy/healthcheck.py", "call_gateway"]
 ENTRYPOINT ["python", "-m", "services.call_gateway"]

@@ -1,15 +1,24 @@
-# Fetches and verifies the embedded models into the volume /models, then ends.
-# docker build -f deploy/docker/models.Dockerfile -t tong-dai/models .
-FROM python:3.12-slim-bookworm
-COPY deploy/uv.txt /tmp/uv.txt
-RUN pip install --no-cache-dir --require-hashes -r /tmp/uv.txt && useradd --uid 10001 --create-home tong-dai && install -d -o tong-dai /models
+# One-shot jobs: fetches and verifies the models in the volume /models; makes the secrets of a trial.
+# Built by `make images`, which makes tong-dai/base first.
+ARG BASE=tong-dai/base
+FROM ${BASE} AS build
 WORKDIR /app
 COPY pyproject.toml uv.lock ./
-RUN uv sync --frozen --no-dev --no-install-project
+COPY deploy/uv.txt deploy/
+COPY deploy/docker/packages.sh deploy/docker/
+RUN --mount=type=cache,target=/root/.cache --mount=type=secret,id=ca deploy/docker/packages.sh && install -m 755 /tmp/uv/bin/uv .venv/bin/uv
+
+FROM ${BASE}
+RUN useradd --uid 10001 --create-home tong-dai \
+    && install -d -o 10001 -m 700 /models /secrets /secrets/stt_proxy /secrets/nlu /secrets/tts /secrets/call_gateway /secrets/caller
+WORKDIR /app
+COPY --from=build /app/.venv .venv
 COPY services/__init__.py services/__init__.py
 COPY services/runtime services/runtime
-COPY deploy/__init__.py deploy/models.toml deploy/fetch_models.py deploy/model_sources.py deploy/settings.py deploy/uv.py deploy/
-ENV PATH=/app/.venv/bin:$PATH PYTHONPATH=/app PYTHONUNBUFFERED=1 TONG_DAI_MODELS_DIR=/models
-VOLUME /models
-USER tong-dai
+COPY services/language services/language
+COPY deploy/__init__.py deploy/models.toml deploy/fetch_models.py deploy/model_sources.py deploy/settings.py deploy/uv.py \
+    deploy/trial_secrets.py deploy/
+ENV PATH=/app/.venv/bin:$PATH PYTHONPATH=/app PYTHONUNBUFFERED=1 TONG_DAI_MODELS_DIR=/models HOME=/tmp \
+    SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt
+USER 10001
 ENTRYPOINT ["python", "-m", "deploy.fetch_models"]

@@ -1,11 +1,19 @@
 """Run the gateway: `python -m services.call_gateway`."""
 
+import fcntl
+import os
+import sys
+from pathlib import Path
+
 from voice.call.v1.call_pb2_grpc import add_CallGatewayServiceServicer_to_server
 
+from services.call_gateway.conversation.barge_in import backchannels
 from services.call_gateway.edges import check_edge_settings
 from services.call_gateway.gateway import Gateway
+from services.call_gateway.prompts.recorded import shipped
 from services.call_gateway.service import FULL_NAME, SCOPES, CallGatewayService
 from services.call_gateway.settings import GatewaySettings
+from services.runtime.errors import StartupError
 from services.runtime.lifecycle import Lifecycle
 from services.runtime.server import ServiceDefinition, run_services
 from services.runtime.settings import read_settings
@@ -32,8 +40,28 @@ def define(settings: GatewaySettings) -> ServiceDefinition:
 
 
 def main() -> None:
-    """Read the settings and serve until told to stop."""
-    run_services(define(read_settings(GatewaySettings)))
+    """Read the settings and serve until told to stop; as a standby, not before the process that serves is gone."""
+    settings = read_settings(GatewaySettings)
+    definition = define(settings)
+    if settings.standby_lock_file is not None:
+        try:
+            hold(settings.standby_lock_file)
+        except StartupError as error:
+            sys.exit(str(error))
+    run_services(definition)
+
+
+def hold(lock_file: Path) -> None:
+    """Wait until no other process holds the file, and hold it until this one ends: the kernel lets go of it then.
+
+    What takes a gateway long to start is done before, so that callers wait for none of it. Raises StartupError.
+    """
+    backchannels()
+    shipped()
+    try:
+        fcntl.flock(os.open(lock_file, os.O_CREAT | os.O_RDWR, 0o600), fcntl.LOCK_EX)  # never closed
+    except OSError as error:
+        raise StartupError(f"GATEWAY_STANDBY_LOCK_FILE={lock_file} cannot be locked: {error.strerror}") from None
 
 
 if __name__ == "__main__":

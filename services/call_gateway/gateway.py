@@ -22,7 +22,7 @@ from services.call_gateway.edges.program import ProgramEdge
 from services.call_gateway.line import EndCause, LegEnded
 from services.call_gateway.opening import CallRefused, StageAway
 from services.call_gateway.prompts.library import PromptLibrary
-from services.call_gateway.prompts.recorded import Shipped
+from services.call_gateway.prompts.recorded import shipped
 from services.call_gateway.reporting import Reporter, count_failed_call
 from services.call_gateway.session import Session
 from services.call_gateway.settings import GatewaySettings, SharedStages
@@ -66,7 +66,7 @@ class Gateway:
 
     async def load(self) -> None:
         """Open what all calls share. The stages need not be up: a call that finds one down apologises."""
-        shipped = await asyncio.to_thread(Shipped)
+        recorded = await asyncio.to_thread(shipped)
         await asyncio.to_thread(backchannels)  # read before the first call, never in one
         self._renewed = renewed = await asyncio.to_thread(RenewedChannels, self._settings.stage_channel)
         self._channels = StageChannels(
@@ -81,7 +81,7 @@ class Gateway:
         if self._settings.webhook_url:
             secret = await asyncio.to_thread(self._settings.read_webhook_secret)
             self._webhook = Webhook(self._settings.webhook_url, secret)
-        self._agents = AgentBook(self._channels.nlu, PromptLibrary(self._channels.tts, shipped))
+        self._agents = AgentBook(self._channels.nlu, PromptLibrary(self._channels.tts, recorded))
         self._pacer = Pacer()
         self.program = ProgramEdge(self._pacer)
         self._edges = [self._open_edge(name) for name in self._settings.edge_names]

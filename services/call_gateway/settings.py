@@ -66,6 +66,10 @@ class GatewaySettings(ServiceSettings):
     )
     webhook_secret: SecretStr = Field(SecretStr(""), description="Secret by which posts are signed (HMAC-SHA256).")
     webhook_secret_file: Path | None = Field(None, description="A file with that secret in its place.")
+    standby_lock_file: Path | None = Field(
+        None,
+        description="Of the processes that name the same file one serves; the others wait, loaded, until it is gone.",
+    )
     first_response_s: float = Field(
         1.0, gt=0, le=10, description="Longest wait for a stage to open a call's stream, in seconds."
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Sequence
 
 import grpc
 from voice.nlu.v1.nlu_pb2_grpc import add_NluServiceServicer_to_server
@@ -12,10 +13,12 @@ from services.language.data import LanguageDataError
 from services.nlu.agent.farewell_lists import load_farewells
 from services.nlu.agent.kinds import open_agent
 from services.nlu.agent.outcomes import load_outcomes
-from services.nlu.agent.profile import AgentProfile, read_agents
-from services.nlu.agent.prompt_agent import PromptAgent, opening
+from services.nlu.agent.profile import read_agents
+from services.nlu.agent.prompt_agent import PromptAgent
+from services.nlu.agent.tools import HoldsOpen
+from services.nlu.agent.waiting_words import load_waiting_words
 from services.nlu.agent.wording import load_languages
-from services.nlu.engine import Message, Role, open_engine
+from services.nlu.engine import Message, open_engine
 from services.nlu.service import FULL_NAME, NluService
 from services.nlu.settings import NluSettings
 from services.runtime.errors import StartupError
@@ -41,11 +44,15 @@ def define(settings: NluSettings) -> ServiceDefinition:
         await asyncio.to_thread(load_knowledge)
         for agent in agents.values():
             await agent.load()
-        await engine.load(
-            openings([profiles[name] for name, agent in agents.items() if isinstance(agent, PromptAgent)])
-        )
+        await engine.load(openings([agent for agent in agents.values() if isinstance(agent, PromptAgent)]))
 
-    return ServiceDefinition(settings, full_name=FULL_NAME, add=add, load=load, close=engine.close, lifecycle=lifecycle)
+    async def close() -> None:
+        for agent in agents.values():
+            if isinstance(agent, HoldsOpen):
+                await agent.close()
+        await engine.close()
+
+    return ServiceDefinition(settings, full_name=FULL_NAME, add=add, load=load, close=close, lifecycle=lifecycle)
 
 
 def load_knowledge() -> None:
@@ -53,6 +60,7 @@ def load_knowledge() -> None:
     load_languages()
     load_farewells()
     load_outcomes()
+    load_waiting_words()
 
 
 def main() -> None:
@@ -69,16 +77,9 @@ def main() -> None:
     run_services(definition)
 
 
-def openings(profiles: list[AgentProfile]) -> tuple[tuple[Message, ...], ...]:
+def openings(agents: Sequence[PromptAgent]) -> tuple[tuple[Message, ...], ...]:
     """How conversations begin, greeting heard: what an engine does well to have read before the first call."""
-    return tuple(
-        (
-            *opening(profile, language_code),
-            Message(Role.AGENT, profile.personas[language_code].greeting),
-        )
-        for profile in profiles
-        for language_code in profile.language_codes
-    )
+    return tuple(messages for agent in agents for messages in agent.openings())
 
 
 if __name__ == "__main__":

@@ -14,8 +14,9 @@ from services.nlu.agent.guarding import Guarding
 from services.nlu.agent.interface import MAX_STATE_BYTES, Agent, AgentState, AgentTurn, Call, Step
 from services.nlu.agent.language import CallLanguage
 from services.nlu.agent.tools import TOOLS, HasTools
+from services.nlu.agent.waiting_words import waiting_words
 from services.nlu.checks import check_input, is_clean
-from services.nlu.engine import NluEngine, ToolWanted
+from services.nlu.engine import NluEngine
 from services.nlu.errors import BadTurnId, as_stream_error
 from services.nlu.guarded_reply import GuardedReply, evidence_of
 from services.nlu.history import Entry, History, ToolCall
@@ -33,8 +34,9 @@ from services.nlu.inputs import (
 from services.nlu.outputs import ActionOutcome, CallAction, Outcome, Output, ReplyText, SwitchLanguage, TurnEnd
 from services.nlu.settings import NluSettings
 from services.nlu.state import State, read_state, write_state
-from services.nlu.tool_runs import ToolRuns
-from services.nlu.turn import Turn, TurnLimits, TurnRun
+from services.nlu.tool_runs import ToolLimits, ToolRuns
+from services.nlu.tool_waits import CompanyTimes
+from services.nlu.turn import Turn, TurnLimits, TurnRun, TurnTools
 from services.runtime.clock import Stopwatch
 from services.runtime.errors import TurnFailed
 from services.runtime.logs import bind_turn, get_logger
@@ -77,7 +79,11 @@ class Conversation:
         self._turns: dict[int, Turn] = {}
         self._families: dict[int, tuple[int, ...]] = {}  # of turns that continue another
         self._limits = TurnLimits(
-            settings.turn_limit_s, settings.draft_limit_s, settings.max_reply_sentences, settings.first_phrase_words
+            settings.turn_limit_s,
+            settings.draft_limit_s,
+            settings.max_reply_sentences,
+            settings.first_phrase_words,
+            CompanyTimes(settings.tool_filler_ms / 1000, settings.tool_patience_ms / 1000),
         )
         own = agent.tools_of(call.tenant_id) if isinstance(agent, HasTools) else {}
         self._tool_runs = ToolRuns(
@@ -86,7 +92,7 @@ class Conversation:
             history=self._history,
             emit=emit,
             tasks=tasks,
-            limit_s=settings.tool_limit_s,
+            limits=ToolLimits(settings.tool_limit_s, settings.tool_result_chars),
         )
 
     async def prepare(self) -> None:
@@ -182,6 +188,7 @@ class Conversation:
             await self._cancel(earlier)
         if self._ledger.is_live(turn_id):
             self._stand(turn)
+            await self._tool_runs.stand(turn_id)
             await self._engine.commit(self._call.conversation, turn_id)
 
     def _stand(self, turn: Turn) -> None:
@@ -221,7 +228,11 @@ class Conversation:
                 run = TurnRun(
                     turn,
                     emit=lambda output: self._send(turn, output),
-                    run_tool=self._run_tool,
+                    tools=TurnTools(
+                        run=lambda wanted: self._tool_runs.run(wanted, family=turn.family),
+                        writes=self._tool_runs.writes,
+                        words=waiting_words(self._guarding.profile, turn.language_code),
+                    ),
                     remember=self._remember,
                     limits=self._limits,
                     profile=self._guarding.profile,
@@ -254,9 +265,6 @@ class Conversation:
                 self._language.switch(output.act.language_code)
         await self._emit(output)
 
-    async def _run_tool(self, turn: Turn, wanted: ToolWanted) -> ToolCall:
-        return await self._tool_runs.run(wanted, family=turn.family)
-
     # Ends
 
     async def _time_out(self, turn: Turn) -> None:
@@ -285,6 +293,7 @@ class Conversation:
     ) -> None:
         """Send the turn's one end, if it has not been sent."""
         turn = self._turns.pop(turn_id, None)
+        self._tool_runs.drop(turn_id)
         if not self._ledger.end(turn_id, is_failed=failed is not None):
             return
         timing = stopwatch.timing()

@@ -8,6 +8,7 @@ from enum import Enum
 from importlib import import_module
 from typing import Protocol
 
+from services.nlu.history import ToolCall
 from services.nlu.settings import NluSettings
 from services.runtime.breaker import BreakerPolicy
 from services.runtime.engine_chains import engine_names
@@ -34,20 +35,27 @@ class Role(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
-    """One message of the prompt."""
-
-    role: Role
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
 class ToolSpec:
     """A tool the engine may call."""
 
     name: str
     description: str
     parameters_json: str  # a JSON schema of its arguments
+    writes: bool = True  # changes something outside the call: waits for the turn's commit; False: it only reads
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of the prompt.
+
+    The SYSTEM message carries the tools that the engine may call: they are part of the prompt's opening, and are read
+    ahead with it. A TOOL message is one call with its result; `text` is the same for an engine that knows no calls.
+    """
+
+    role: Role
+    text: str
+    tools: tuple[ToolSpec, ...] = ()
+    called: ToolCall | None = None  # None in a TOOL message: a remark of ours to the model
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +71,12 @@ class ReplyRequest:
     messages: tuple[Message, ...]  # ends with what must be answered
     language_code: str  # BCP-47 tag the reply should be in
     is_draft: bool = False  # a guess: committed turns go first
-    tools: tuple[ToolSpec, ...] = ()
     begun: str = ""  # the answer's first words, made by another engine and sent out: go on from the next one
+
+    @property
+    def tools(self) -> tuple[ToolSpec, ...]:
+        """Those the engine may call."""
+        return next((message.tools for message in self.messages if message.tools), ())
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,6 +72,11 @@ class GuardedReply:
         self.evidence = replace(self.evidence, caller=(said, *self.evidence.caller))
         self.reckon(tuple(value.number for value in read_values(said, self.language_code).values))
 
+    def look_up(self, results: tuple[str, ...]) -> None:
+        """Code has looked something up for the reply. It speaks for times and names, for no deed."""
+        if results:
+            self.evidence = replace(self.evidence, tools=(*self.evidence.tools, *results))
+
     def note(self, call: ToolCall) -> None:
         """A tool of this turn has its result."""
         self.evidence = _with_results(self.evidence, [call])

@@ -115,8 +115,8 @@ class Config:
     call_id: str = ""
     visit_id: str = ""  # which visit of a caller, the same on every stream of it; empty: call_id stands for it
     tenant_id: str = ""
-    caller: str = ""  # who calls: E.164 or a SIP URI; empty: withheld
     agent_id: str = ""
+    caller: str = ""  # who calls: E.164 or a SIP URI; empty: withheld
     language_codes: tuple[str, ...] = ()
     instructions: str = ""
     history: tuple[Entry, ...] = ()

@@ -42,6 +42,8 @@ _ENTITY = re.compile(r"&(?:[A-Za-z]{2,8}|#\d{2,5}|#x[0-9A-Fa-f]{2,5});")
 _ENTITY_BEGINNING = re.compile(r"&(?:[A-Za-z]{0,8}|#\d{0,5}|#x[0-9A-Fa-f]{0,5})")
 _NEVER = re.compile(r"(?!)")
 _JSON_LIST = re.compile(r"\[\s*(.?)", re.DOTALL)
+_PYTHON_CALL = re.compile(r"\[\s*[A-Za-z_][\w.]{0,64}\(")  # Llama's form of a tool call: [name(argument="value")]
+_PYTHON_CALL_BEGINNING = re.compile(r"\[\s*(?:[A-Za-z_][\w.]{0,64})?")
 _LONGEST_CLOSING_TAG = 64
 _UNSPOKEN = frozenset("<>~{}\\`|")
 _SPOKEN_SYMBOLS = frozenset("°℃℉№^")  # in categories of which everything else is a picture or an accent alone
@@ -189,11 +191,15 @@ class Markup:
             return found.end(), ""
         if not is_whole and _BRACKET_TAG_BEGINNING.fullmatch(held):
             return 0, ""
-        if held[0] != "[":
-            return 1, ""
+        return self._square(held, is_whole) if held[0] == "[" else (1, "")
+
+    def _square(self, held: str, is_whole: bool) -> tuple[int, str]:
+        """What a list of JSON or of calls begins with, or only a bracket."""
+        if _PYTHON_CALL.match(held):
+            return self._hide_json(held)
         found = _JSON_LIST.match(held)
         inside = found.group(1) if found else ""
-        if not inside and not is_whole:
+        if not is_whole and (not inside or _PYTHON_CALL_BEGINNING.fullmatch(held)):
             return 0, ""
         return self._hide_json(held) if inside and inside in '{"' else self._speak("[")
 

@@ -59,6 +59,13 @@ class NluSettings(ServiceSettings):
     turn_limit_s: float = Field(20.0, gt=0, description="Longest time a reply may take to make, in seconds.")
     draft_limit_s: float = Field(30.0, gt=0, description="Longest time a draft waits for its commit, in seconds.")
     tool_limit_s: float = Field(10.0, gt=0, description="Longest time one tool may run, in seconds.")
+    tool_filler_ms: int = Field(
+        600, ge=0, description="A tool slower than this has the agent say that it takes a moment."
+    )
+    tool_patience_ms: int = Field(5000, ge=500, description="Time between two phrases while a tool works on.")
+    tool_result_chars: int = Field(
+        2000, ge=200, description="Most characters of a tool's result that the model is shown; more is cut."
+    )
     max_reply_sentences: int = Field(3, ge=1, description="Sentences after which a model's reply is ended.")
     first_phrase_words: int = Field(
         4, ge=0, description="Words after which an early clause may be cut before a phrase; 0: it is spoken whole."
@@ -80,6 +87,9 @@ class NluSettings(ServiceSettings):
     slots: int = Field(48, ge=4, le=256, description="llama_cpp: token sequences kept apart; two a call and some.")
     batch_tokens: int = Field(512, ge=64, description="llama_cpp: most tokens in one step.")
     max_reply_tokens: int = Field(96, ge=8, description="llama_cpp: most tokens of one reply.")
+    max_call_tokens: int = Field(
+        256, ge=16, description="llama_cpp: most tokens of the calls of tools in one reply, beside its words."
+    )
     temperature: float = Field(0.0, ge=0, le=2, description="0 always takes the likeliest token.")
     split_mode: Literal["layer", "row", "none"] = Field(
         "layer", description="llama_cpp: how the model is divided over GPUs; none: all on main_gpu."
@@ -121,6 +131,12 @@ class NluSettings(ServiceSettings):
 
     data_dir: Annotated[Path | None, AfterValidator(lambda path: path and path.expanduser())] = Field(
         None, description="graph: folder of what agents' tools write (diary, outbox); unset: those tools are not there."
+    )
+    tenant_secrets_dir: Annotated[Path | None, AfterValidator(lambda path: path and path.expanduser())] = Field(
+        None, description="Folder of the credentials of agents' tools: TENANT/PACKAGE/FIELD, a file each."
+    )
+    tenant_secrets: SecretStr = Field(
+        SecretStr(""), description='The same as JSON: {"TENANT": {"PACKAGE": {"FIELD": "value"}}}; the folder wins.'
     )
 
     openai_base_url: str = Field(

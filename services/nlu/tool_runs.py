@@ -4,17 +4,38 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import itertools
 import json
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 
-from services.nlu.agent.acts import read_arguments
+from services.nlu.agent.argument_check import ArgumentsRefused, read_call
+from services.nlu.agent.tool_results import ResultUnreadable, fit_result
 from services.nlu.agent.tools import Tool, ToolRefused
 from services.nlu.engine import ToolWanted
 from services.nlu.history import History, ToolCall
 from services.nlu.outputs import Output, ToolActivity, ToolPhase
 from services.runtime.logs import get_logger
+from services.runtime.tracing import step_span
 
 log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ToolLimits:
+    """How long one tool may run, and how much of its result is kept."""
+
+    run_s: float
+    result_chars: int
+
+
+@dataclass(slots=True)
+class _Unsaid:
+    """What tools of a draft did: nothing of it is told before the commit."""
+
+    calls: dict[str, ToolCall] = field(default_factory=dict)
+    activities: list[ToolActivity] = field(default_factory=list)
 
 
 class ToolRuns:
@@ -23,19 +44,25 @@ class ToolRuns:
     def __init__(
         self,
         *,
-        tools: dict[str, Tool],
+        tools: Mapping[str, Tool],
         key_fields: tuple[str, ...],
         history: History,
         emit: Callable[[Output], Awaitable[None]],
         tasks: asyncio.TaskGroup,
-        limit_s: float,
+        limits: ToolLimits,
     ) -> None:
         """`tools`: those the agent may run. `key_fields`: tenant and visit, which with turn and ordinal make the
         idempotency key.
         """
         self._tools, self._key_fields, self._history = tools, key_fields, history
-        self._emit, self._tasks, self._limit_s = emit, tasks, limit_s
+        self._emit, self._tasks, self._limits = emit, tasks, limits
         self._running: dict[str, asyncio.Task[ToolCall]] = {}
+        self._unsaid: dict[int, _Unsaid] = {}  # by draft
+
+    def writes(self, name: str) -> bool:
+        """Whether calling it waits for the commit. A tool that nobody has changes nothing."""
+        tool = self._tools.get(name)
+        return tool is not None and tool.spec.writes
 
     async def run(self, wanted: ToolWanted, *, family: tuple[int, ...]) -> ToolCall:
         """Run a tool, or wait for the same one begun before; returns it with its result.
@@ -44,45 +71,89 @@ class ToolRuns:
         last; together they do a thing once. Cancelling this leaves the tool
         running.
         """
-        calls = self._history.tool_calls(family)
+        calls = [*self._history.tool_calls(family), *self._unsaid_of(family[0]).calls.values()]
         begun = next((call for call in calls if _is_same(call, wanted)), None)
         if begun is not None and begun.result_json:
             return begun
-        call_id = begun.tool_call_id if begun else f"{family[-1]}.{len(calls) + 1}"
+        call_id = begun.tool_call_id if begun else self._new_id(family, len(calls))
         task = self._running.get(call_id)
         if task is None:
-            task = self._tasks.create_task(self._run(call_id, wanted, family[0]))
+            call = ToolCall(call_id, wanted.name, wanted.arguments_json)
+            if not self._history.stands(family[0]):
+                self._unsaid.setdefault(family[0], _Unsaid())
+            self._note(family[0], call)
+            task = self._tasks.create_task(self._run(call, family[0]))
             self._running[call_id] = task
+            task.add_done_callback(lambda _: self._running.pop(call_id, None))
         return await asyncio.shield(task)
 
-    async def _run(self, call_id: str, wanted: ToolWanted, turn_id: int) -> ToolCall:
-        name, arguments_json = wanted.name, wanted.arguments_json
-        self._history.note_tool(turn_id, ToolCall(call_id, name, arguments_json))
-        await self._emit(ToolActivity(turn_id, call_id, name, ToolPhase.STARTED, arguments_json))
-        phase, result_json = await self._result(call_id, wanted)
-        call = ToolCall(call_id, name, arguments_json, result_json)
-        self._history.note_tool(turn_id, call)
-        await self._emit(ToolActivity(turn_id, call_id, name, phase, arguments_json, result_json))
+    async def stand(self, turn_id: int) -> None:
+        """The turn is part of the conversation: tell what its draft's tools did."""
+        unsaid = self._unsaid.pop(turn_id, None)
+        if unsaid is None:
+            return
+        for call in unsaid.calls.values():
+            self._history.note_tool(turn_id, call)
+        for activity in unsaid.activities:
+            await self._emit(activity)
+
+    def drop(self, turn_id: int) -> None:
+        """The turn has ended: what its tools did as a draft is not told any more."""
+        self._unsaid.pop(turn_id, None)
+
+    async def _run(self, begun: ToolCall, turn_id: int) -> ToolCall:
+        name, arguments_json = begun.name, begun.arguments_json
+        await self._tell(ToolActivity(turn_id, begun.tool_call_id, name, ToolPhase.STARTED, arguments_json))
         known = name if name in self._tools else ""  # what a model makes up may be anything
-        log.info("tool_ended", tool=known, phase=phase.name, turn_id=turn_id)
+        began_s = time.monotonic()
+        with step_span("nlu.tool", {"tool.name": known, "tool.call_id": begun.tool_call_id}) as span:
+            phase, result_json = await self._result(begun)
+            took_ms = round((time.monotonic() - began_s) * 1000)
+            span.set_attributes({"tool.phase": phase.name, "tool.took_ms": took_ms})
+        call = ToolCall(begun.tool_call_id, name, arguments_json, result_json)
+        self._note(turn_id, call)
+        await self._tell(ToolActivity(turn_id, call.tool_call_id, name, phase, arguments_json, result_json))
+        log.info("tool_ended", tool=known, phase=phase.name, turn_id=turn_id, took_ms=took_ms)
         return call
 
-    async def _result(self, call_id: str, wanted: ToolWanted) -> tuple[ToolPhase, str]:
-        tool = self._tools.get(wanted.name)
+    async def _result(self, call: ToolCall) -> tuple[ToolPhase, str]:
+        tool = self._tools.get(call.name)
         if tool is None:
-            return ToolPhase.FAILED, json.dumps({"error": f"there is no tool {wanted.name}"})
+            there_are = f"; there are {', '.join(self._tools)}" if self._tools else ""
+            return _failed(f"there is no tool {call.name[:64]}{there_are}")
         try:
-            arguments = read_arguments(wanted.name, wanted.arguments_json)
-            async with asyncio.timeout(self._limit_s):
-                result = await tool.run(arguments, idempotency_key=key_of(*self._key_fields, call_id))
+            arguments = read_call(call.arguments_json, tool.spec.parameters_json)
+            async with asyncio.timeout(self._limits.run_s):
+                result = await tool.run(arguments, idempotency_key=key_of(*self._key_fields, call.tool_call_id))
+            return ToolPhase.COMPLETED, fit_result(result, most_chars=self._limits.result_chars)
         except TimeoutError:
-            return ToolPhase.FAILED, json.dumps({"error": f"no result after {self._limit_s:g} s"})
-        except ToolRefused as refused:
-            return ToolPhase.FAILED, json.dumps({"error": str(refused)})
+            return _failed(f"no result after {self._limits.run_s:g} s")
+        except (ToolRefused, ArgumentsRefused, ResultUnreadable) as refused:
+            return _failed(str(refused)[: self._limits.result_chars])
         except Exception:
-            log.exception("tool_broke", tool=wanted.name)
-            return ToolPhase.FAILED, json.dumps({"error": "the tool broke"})
-        return ToolPhase.COMPLETED, result
+            log.exception("tool_broke", tool=call.name)
+            return _failed("the tool broke")
+
+    def _new_id(self, family: tuple[int, ...], n_calls: int) -> str:
+        """Of the first turn of the family. A tool of a draft that came to nothing may still run under its id."""
+        return next(
+            call_id for n in itertools.count(n_calls + 1) if (call_id := f"{family[-1]}.{n}") not in self._running
+        )
+
+    def _unsaid_of(self, turn_id: int) -> _Unsaid:
+        return self._unsaid.get(turn_id, _Unsaid())
+
+    def _note(self, turn_id: int, call: ToolCall) -> None:
+        if self._history.stands(turn_id):
+            self._history.note_tool(turn_id, call)
+        elif unsaid := self._unsaid.get(turn_id):
+            unsaid.calls[call.tool_call_id] = call
+
+    async def _tell(self, activity: ToolActivity) -> None:
+        if self._history.stands(activity.turn_id):
+            await self._emit(activity)
+        elif unsaid := self._unsaid.get(activity.turn_id):
+            unsaid.activities.append(activity)
 
 
 def key_of(*fields: str) -> str:
@@ -90,10 +161,14 @@ def key_of(*fields: str) -> str:
     what a client puts into one never reads as another.
     """
     digest = hashlib.sha256()
-    for field in fields:
-        content = field.encode()
+    for each in fields:
+        content = each.encode()
         digest.update(len(content).to_bytes(8, "big") + content)
     return digest.hexdigest()[:32]
+
+
+def _failed(why: str) -> tuple[ToolPhase, str]:
+    return ToolPhase.FAILED, json.dumps({"error": why}, ensure_ascii=False)
 
 
 def _is_same(call: ToolCall, wanted: ToolWanted) -> bool:

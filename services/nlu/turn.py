@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from typing import Any
 
 from prometheus_client import Counter
 
@@ -17,9 +18,10 @@ from services.nlu.agent.deeds import Tense
 from services.nlu.agent.ending import agent_ends
 from services.nlu.agent.evidence import Verdict
 from services.nlu.agent.expecting import expected_after
-from services.nlu.agent.interface import Act, AgentState, AwaitCommit, CallTool, Expect, Remember, Say, Step
+from services.nlu.agent.interface import Act, AgentState, AwaitCommit, CallTool, CallTools, Expect, Remember, Say, Step
 from services.nlu.agent.outcomes import kind_of
 from services.nlu.agent.profile import AgentProfile
+from services.nlu.agent.waiting_words import WaitingWords
 from services.nlu.clauses import Clause, ClauseCutter
 from services.nlu.engine import Began, CutShort, MadeBy, ToolWanted
 from services.nlu.guarded_reply import GuardedReply
@@ -37,6 +39,7 @@ from services.nlu.outputs import (
     SwitchLanguage,
 )
 from services.nlu.plain_speech import PlainSpeech
+from services.nlu.tool_waits import CompanyTimes, in_company
 from services.runtime.clock import Stopwatch
 from services.runtime.errors import TurnFailed
 from services.runtime.logs import get_logger
@@ -83,6 +86,18 @@ class TurnLimits:
     draft_s: float
     max_sentences: int
     first_phrase_words: int  # see ClauseCutter
+    company: CompanyTimes  # while tools work
+
+
+@dataclass(frozen=True, slots=True)
+class TurnTools:
+    """The tools of one turn. `run` runs one, or finds the result of the same one; `writes` says whether it may not run
+    for a draft; `words` are said while one works.
+    """
+
+    run: Callable[[ToolWanted], Coroutine[Any, Any, ToolCall]]
+    writes: Callable[[str], bool]
+    words: WaitingWords
 
 
 class Withheld(Exception):
@@ -101,18 +116,18 @@ class TurnRun:
         turn: Turn,
         *,
         emit: Callable[[Output], Awaitable[None]],
-        run_tool: Callable[[Turn, ToolWanted], Awaitable[ToolCall]],
+        tools: TurnTools,
         remember: Callable[[Turn], None],
         limits: TurnLimits,
         profile: AgentProfile,
         guarded: GuardedReply,
         honest: str,
     ) -> None:
-        """`emit` sends; `run_tool` runs a tool, or finds the result of the same one; `remember` is told when the agent
+        """`emit` sends; `remember` is told when the agent
         has said what it remembers. `guarded` checks every clause; `honest` is said where the agent twice says what
         nothing speaks for.
         """
-        self._turn, self._emit, self._run_tool, self._remember = turn, emit, run_tool, remember
+        self._turn, self._emit, self._tools, self._remember = turn, emit, tools, remember
         self._limits, self._profile, self._guarded, self._honest = limits, profile, guarded, honest
         self._held: list[str] = []  # clauses from a promise on, until its act is asked for
         self._unclear = ""  # the beginning of a sentence that is right or wrong by what follows
@@ -198,9 +213,13 @@ class TurnRun:
             case Remember(state):
                 self._turn.remembered = state
                 self._remember(self._turn)
+            case CallTool():
+                await self._call_tools((step,))
+            case CallTools(calls):
+                await self._call_tools(calls)
             case _:  # what has an effect outside the reply
-                if not isinstance(step, Expect | AwaitCommit):
-                    self._ask(step)
+                if isinstance(step, Act):
+                    self._ask(step.act)
                 await self._send_rest()
                 await self._release()
                 await self._wait_for_commit()
@@ -214,6 +233,7 @@ class TurnRun:
             return
         self._guarded.reckon(say.computed)
         self._guarded.capture(say.captured)
+        self._guarded.look_up(say.looked_up)
         self._has_written = self._has_written or not say.text.isspace()
         clauses = self._cutter.push(self._plain.push(say.text))
         await self._send(clauses)
@@ -229,21 +249,52 @@ class TurnRun:
         if self._has_written and not (self._turn.reply or self._acts or self._plain.wants_hang_up):
             raise TurnFailed("ENGINE_FAILED", "the model wrote nothing that can be spoken", is_retryable=True)
 
-    def _ask(self, step: Act | CallTool) -> None:
-        """What is asked for speaks for its promise, unless the agent's file does not allow it."""
-        if isinstance(step, CallTool):
-            self._guarded.ask(step.name)
-        elif self._profile.may(step.act):
-            self._guarded.ask(act_name(step.act))
+    async def _call_tools(self, calls: tuple[CallTool, ...]) -> None:
+        """Run tools that only read, then at the commit those that write; those of a kind at the same time."""
+        for call in calls:
+            self._guarded.ask(call.name)
+        await self._send_rest()
+        await self._release()
+        reading = [call for call in calls if not self._tools.writes(call.name)]
+        await self._run_tools(reading)
+        if len(reading) < len(calls):
+            await self._wait_for_commit()
+            await self._run_tools([call for call in calls if call not in reading])
+        self._work_begins()
 
-    async def _do(self, step: Act | CallTool | Expect | AwaitCommit) -> None:
+    async def _run_tools(self, calls: list[CallTool]) -> None:
+        """The time that tools take is theirs, not the reply's: each has its own limit."""
+        if not calls:
+            return
+        self._rest()
+        began_s = asyncio.get_running_loop().time()
+        self._timeout.reschedule(None)
+        results = await in_company(
+            self._results_of(calls), say=self._keep_company, committed=self._turn.committed, times=self._limits.company
+        )
+        self._deadline += asyncio.get_running_loop().time() - began_s
+        self._timeout.reschedule(self._deadline)
+        for call, result in zip(calls, results, strict=True):
+            call.result = result
+            self._guarded.note(result)
+
+    async def _results_of(self, calls: list[CallTool]) -> list[ToolCall]:
+        return await asyncio.gather(*(self._tools.run(ToolWanted(call.name, call.arguments_json)) for call in calls))
+
+    async def _keep_company(self, n_said: int) -> None:
+        self._goes_on_after_pause = True
+        await self._emit_clause(self._tools.words.phrase(n_said, reply=self._turn.reply))
+        self._goes_on_after_pause = True
+
+    def _ask(self, act: CallAct) -> None:
+        """What is asked for speaks for its promise, unless the agent's file does not allow it."""
+        if self._profile.may(act):
+            self._guarded.ask(act_name(act))
+
+    async def _do(self, step: Act | Expect | AwaitCommit) -> None:
         match step:
             case AwaitCommit():
                 pass
-            case CallTool(name, arguments_json):
-                self._rest()
-                step.result = await self._run_tool(self._turn, ToolWanted(name, arguments_json))
-                self._guarded.note(step.result)
             case Act(act, is_now):
                 if not (self._is_second and act in self._done):
                     self._done.append(act)

@@ -73,6 +73,8 @@ async def voice_of_old_turns(requests: AsyncIterator[bytes], _: Any) -> AsyncIte
     yield engine.SerializeToString()
     await anext(requests)
     yield FUTURE_KIND
+    other = tts_pb2.TurnAudio(turn_id=7, chunk=audio_pb2.AudioChunk(content=bytes(320)))
+    yield tts_pb2.StreamingSynthesizeResponse(audio=other).SerializeToString()
     late = turn_pb2.TurnEnd(turn_id=7, outcome=turn_pb2.TurnEnd.OUTCOME_CANCELLED)
     yield tts_pb2.StreamingSynthesizeResponse(turn_end=late).SerializeToString()
     audio = tts_pb2.TurnAudio(turn_id=1, chunk=audio_pb2.AudioChunk(content=bytes(1600)))
@@ -84,7 +86,7 @@ async def voice_of_old_turns(requests: AsyncIterator[bytes], _: Any) -> AsyncIte
 
 
 class LeavingAgent:
-    """Each stream answers one turn and then asks to go elsewhere; the first turn with text fails once, retryably."""
+    """Each stream answers one turn and asks to go elsewhere; what comes late of another turn stands in between."""
 
     def __init__(self) -> None:
         self.configs: list[nlu_pb2.ConversationConfig] = []
@@ -107,14 +109,12 @@ class LeavingAgent:
     def _answer(self, turn: nlu_pb2.UserTurn) -> list[nlu_pb2.StreamingConverseResponse]:
         end = turn_pb2.TurnEnd(turn_id=turn.turn_id, outcome=turn_pb2.TurnEnd.OUTCOME_COMPLETED)
         end.state = b"state of %d" % turn.turn_id
-        if turn.text and [one.turn_id for one in self.turns].count(turn.turn_id) == 1:
-            end.outcome, end.reason, end.is_retryable = turn_pb2.TurnEnd.OUTCOME_FAILED, "ENGINE_FAILED", True
-            return [nlu_pb2.StreamingConverseResponse(turn_end=end)]
         leaving = nlu_pb2.StreamingConverseResponse()
         leaving.going_away.deadline_ms = 1000
         text = nlu_pb2.ReplyText(turn_id=turn.turn_id, text=f"Answer {turn.turn_id} 👋.")
         return [
             leaving,
+            nlu_pb2.StreamingConverseResponse(reply_text=nlu_pb2.ReplyText(turn_id=turn.turn_id - 1, text="Late.")),
             nlu_pb2.StreamingConverseResponse(reply_text=text),
             nlu_pb2.StreamingConverseResponse(turn_end=end),
         ]

@@ -2,6 +2,7 @@
 
 import signal
 import subprocess
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from tests.conformance.servers import (
     ENGINES,
     NLU,
     SCRIPTED,
+    START_LIMIT_S,
     STT,
     TTS,
     Server,
@@ -32,6 +34,7 @@ class ScriptedStack:
     settings: Mapping[str, Mapping[str, str]]
     folder: Path
     returned: list[subprocess.Popen[bytes]]
+    standby: subprocess.Popen[bytes] | None = None  # a second gateway, which waits for the end of the first
 
     @property
     def gateway(self) -> str:
@@ -57,24 +60,51 @@ class ScriptedStack:
 
     def bring_back(self, name: str) -> None:
         """A fresh process in the place of a killed one; returns when it serves."""
+        old, standby = self.servers[name], self.standby
+        if name == "call" and standby is not None:
+            self.servers[name] = Server(old.stage, old.engine, old.target, standby, old.log_file, old.backing)
+            self.standby = self._spawn(name)
+        else:
+            log_file = self._log(name)
+            self.servers[name] = Server(old.stage, old.engine, old.target, self._spawn(name), log_file, old.backing)
+        wait_until_serving(self.servers[name])
+
+    def start_standby(self) -> None:
+        """A second gateway, which waits for the end of the first; returns when it waits."""
+        self.standby = self._spawn("call")
+        waiting = f" {self.standby.pid} "
+        give_up_s = time.monotonic() + START_LIMIT_S
+        while not any("->" in line and waiting in line for line in Path("/proc/locks").read_text().splitlines()):
+            assert self.standby.poll() is None, "the standby ended"
+            assert time.monotonic() < give_up_s, "the standby does not wait"
+            time.sleep(0.05)
+
+    def _spawn(self, name: str) -> subprocess.Popen[bytes]:
+        """One more process of the same service with the same settings."""
         old = self.servers[name]
         port = int(old.target.rpartition(":")[2])
         targets = {f"GATEWAY_{server.stage.name.upper()}_TARGET": server.target for server in old.backing}
         settings = dict(ENGINES[name][SCRIPTED[name]]) | targets | dict(self.settings.get(name, {}))
-        log_file = self.folder / f"{name}-again-{len(self.returned)}.log"
-        _, process = spawn(STAGES[name], settings, log_file, port=port)
+        _, process = spawn(STAGES[name], settings, self._log(name), port=port)
         self.returned.append(process)
-        self.servers[name] = Server(old.stage, old.engine, old.target, process, log_file, old.backing)
-        wait_until_serving(self.servers[name])
+        return process
+
+    def _log(self, name: str) -> Path:
+        return self.folder / f"{name}-again-{len(self.returned)}.log"
 
 
 @contextmanager
 def scripted_stack(
-    folder: Path, caller_says: Sequence[str], settings: Mapping[str, Mapping[str, str]] | None = None
+    folder: Path,
+    caller_says: Sequence[str],
+    settings: Mapping[str, Mapping[str, str]] | None = None,
+    *,
+    has_standby: bool = False,
 ) -> Iterator[ScriptedStack]:
     """Start all four; every caller says the same texts in the same order, whatever they really say.
 
-    `settings`: more environment, by "stt", "nlu", "tts", "call".
+    `settings`: more environment, by "stt", "nlu", "tts", "call". `has_standby`: a second gateway beside the first, as
+    `make run-stack` has one.
     """
     all_settings: dict[str, Mapping[str, str]] = dict(settings or {})
     script = folder / "caller.txt"
@@ -97,7 +127,10 @@ def scripted_stack(
             for name in ("stt", "nlu", "tts")
         ]
         targets = {f"GATEWAY_{server.stage.name.upper()}_TARGET": server.target for server in backing}
-        all_settings["call"] = {"GATEWAY_EDGES": "program"} | targets | dict(all_settings.get("call", {}))
+        own = {"GATEWAY_EDGES": "program"}
+        if has_standby:
+            own["GATEWAY_STANDBY_LOCK_FILE"] = str(folder / "gateway.lock")
+        all_settings["call"] = own | targets | dict(all_settings.get("call", {}))
         gateway = running_services.enter_context(
             running(CALL, "script", folder, settings=all_settings["call"], backing=tuple(backing))
         )
@@ -105,6 +138,8 @@ def scripted_stack(
             wait_until_serving(server)
         servers = dict(zip(("stt", "nlu", "tts", "call"), [*backing, gateway], strict=True))
         stack = ScriptedStack(servers, all_settings, folder, [])
+        if has_standby:
+            stack.start_standby()
         try:
             yield stack
         finally:

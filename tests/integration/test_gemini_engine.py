@@ -14,11 +14,15 @@ from services.runtime.errors import NotServing
 from services.runtime.providers import ProviderFailed
 from tests.fakes.chat_server import Action, Answer, ChatServer, Cut, Finish, Raw, Status, Text, Tool, Wait, chat_server
 
-MESSAGES = (Message(Role.SYSTEM, "Be kind."), Message(Role.AGENT, "Hello!"), Message(Role.CALLER, "What time is it?"))
 CLOCK = ToolSpec(
     "current_time", "Says the time.", '{"type": "object", "properties": {"time_zone": {"type": "string"}}}'
 )
-REQUEST = ReplyRequest("a", 1, MESSAGES, "en", tools=(CLOCK,))
+MESSAGES = (
+    Message(Role.SYSTEM, "Be kind.", tools=(CLOCK,)),
+    Message(Role.AGENT, "Hello!"),
+    Message(Role.CALLER, "What time is it?"),
+)
+REQUEST = ReplyRequest("a", 1, MESSAGES, "en")
 
 
 @asynccontextmanager
@@ -45,7 +49,7 @@ async def test_an_answer_comes_piece_by_piece() -> None:
 async def test_persona_history_and_tools_are_sent_as_the_api_has_them() -> None:
     history = (*MESSAGES, Message(Role.TOOL, 'current_time({"time_zone": "UTC"}): {"time": "10:00"}'))
     async with chat_server([Text("Ten."), Finish()]) as server, engine_at(server) as engine:
-        _ = [part async for part in engine.reply(ReplyRequest("a", 1, history, "en", tools=(CLOCK,)))]
+        _ = [part async for part in engine.reply(ReplyRequest("a", 1, history, "en"))]
         asked, headers, path = server.requests[0], server.headers[-1], server.paths[-1]
     assert path.endswith("models/gemini-2.5-flash:streamGenerateContent?alt=sse")
     assert headers["x-goog-api-key"] == "key-1"

@@ -14,7 +14,7 @@ import trustme
 import yaml
 from pydantic import ValidationError
 
-from deploy.asterisk.archive import unpack_package
+from deploy.containers.docker import find_program
 from deploy.stack import SERVICES, settings_kind
 from deploy.uv import find_uv
 from services.runtime.identity import digest_of
@@ -25,17 +25,6 @@ TOKEN = "compose-0123456789abcdef"  # noqa: S105 - a test's own
 VALIDATOR = "kubernetes-validate==1.37.0"
 NAMES = [service.name for service in SERVICES]
 OVERLAY = ROOT / "deploy" / "compose.tls.yaml"
-
-
-def find_compose() -> str:
-    """Docker Compose as a program: on PATH, else unpacked into .cache/compose."""
-    if found := shutil.which("docker-compose"):
-        return found
-    unpacked = ROOT / ".cache" / "compose" / "root"
-    program = unpacked / "usr/libexec/docker/cli-plugins/docker-compose"
-    if not program.is_file():
-        unpack_package("trixie", "docker-compose", unpacked)
-    return str(program)
 
 
 @pytest.fixture
@@ -50,7 +39,7 @@ def resolved(project: Path, *files: str) -> dict[str, Any]:
     """What Compose makes of the files, and nothing of the developer's own settings."""
     named = [part for file in files for part in ("-f", str(project / "deploy" / file))]
     inherited = {key: value for key, value in os.environ.items() if not key.startswith(("TONG_DAI_", "COMPOSE_"))}
-    command = [find_compose(), *named, "--profile", "observe", "config", "--format", "json"]
+    command = [find_program("docker-compose"), *named, "--profile", "observe", "config", "--format", "json"]
     ran = subprocess.run(command, capture_output=True, text=True, check=False, env=inherited)
     assert ran.returncode == 0, ran.stderr
     assert TOKEN not in ran.stdout
@@ -68,6 +57,39 @@ def exposures(name: str, services: dict[str, Any], monkeypatch: pytest.MonkeyPat
             patch.setenv(key, str(value))
         service = next(each for each in SERVICES if each.name == name)
         return settings_kind(service)().exposures()
+
+
+OVERLAYS = [
+    ("compose.yaml", "compose.tls.yaml", "compose.trial.yaml"),
+    ("compose.yaml", "compose.tls.yaml", "compose.bridge.yaml"),
+    ("compose.yaml", "compose.tls.yaml", "compose.trial.yaml", "compose.bridge.yaml"),
+    ("compose.yaml", "compose.gpu.yaml"),
+    ("compose.yaml", "compose.gpu-nlu.yaml"),
+    ("compose.yaml", "compose.gpu.yaml", "compose.mps.yaml"),
+]
+
+
+@pytest.mark.parametrize("files", OVERLAYS, ids="+".join)
+def test_compose_takes_every_overlay_and_each_service_keeps_its_limits(files: tuple[str, ...], project: Path) -> None:
+    services = resolved(project, *files)
+    for name in NAMES:
+        about = services[name]
+        assert int(about["mem_limit"]) >= 256 * 2**20
+        assert about["read_only"] is True
+        assert ("networks" in about) == ("compose.bridge.yaml" in files)
+        assert about["logging"]["options"]["max-file"] == "3"
+
+
+def test_on_a_bridge_the_gateway_alone_is_published_and_the_stages_reach_nothing(project: Path) -> None:
+    services = resolved(project, "compose.yaml", "compose.tls.yaml", "compose.bridge.yaml")
+    assert [name for name in NAMES if services[name].get("ports")] == ["call_gateway"]
+    for name in set(NAMES) - {"call_gateway"}:
+        assert list(services[name]["networks"]) == ["stack"]
+    gateway = services["call_gateway"]
+    port = int(gateway["environment"]["GATEWAY_ARI_RTP_FIRST_PORT"])
+    last = int(gateway["environment"]["GATEWAY_ARI_RTP_LAST_PORT"])
+    published = {int(each["published"]) for each in gateway["ports"] if each["protocol"] == "udp"}
+    assert published == set(range(port, last + 1))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -162,8 +184,7 @@ def patched(documents: list[Any], patches: list[dict[str, Any]]) -> list[Any]:
     return documents
 
 
-@pytest.fixture(scope="module")
-def kubernetes() -> dict[str, list[Any]]:
+def read_kustomizations() -> dict[str, list[Any]]:
     """Every resource of both kustomizations."""
     folder = ROOT / "deploy" / "kubernetes"
     listed = yaml.safe_load((folder / "stack" / "kustomization.yaml").read_text(encoding="utf-8"))["resources"]
@@ -174,6 +195,12 @@ def kubernetes() -> dict[str, list[Any]]:
         return [document for text in texts for document in yaml.safe_load_all(text) if document]
 
     return {"stack": read(), "gpu": patched(read(), gpu["patches"])}
+
+
+@pytest.fixture(scope="module")
+def kubernetes() -> dict[str, list[Any]]:
+    """What `read_kustomizations` gives."""
+    return read_kustomizations()
 
 
 @pytest.mark.timeout(300)

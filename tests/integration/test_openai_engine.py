@@ -20,11 +20,11 @@ from services.runtime.errors import NotServing
 from services.runtime.providers import ProviderFailed
 from tests.fakes.chat_server import Action, Answer, ChatServer, Cut, Finish, Raw, Status, Text, Tool, Wait, chat_server
 
-MESSAGES = (Message(Role.SYSTEM, "Be kind."), Message(Role.CALLER, "Hello?"))
 CLOCK = ToolSpec(
     "current_time", "Says the time.", '{"type": "object", "properties": {"time_zone": {"type": "string"}}}'
 )
-REQUEST = ReplyRequest("a", 1, MESSAGES, "en", tools=(CLOCK,))
+MESSAGES = (Message(Role.SYSTEM, "Be kind.", tools=(CLOCK,)), Message(Role.CALLER, "Hello?"))
+REQUEST = ReplyRequest("a", 1, MESSAGES, "en")
 
 
 @asynccontextmanager
@@ -63,7 +63,7 @@ async def test_what_is_sent_is_a_chat_completion() -> None:
         Message(Role.CALLER, "And?"),
     )
     async with chat_server([Text("Ten."), Finish()]) as server, engine_at(server, openai_api_key="sk-1") as engine:
-        _ = [part async for part in engine.reply(ReplyRequest("a", 1, history, "en", tools=(CLOCK,)))]
+        _ = [part async for part in engine.reply(ReplyRequest("a", 1, history, "en"))]
         asked, headers = server.requests[0], server.headers[-1]
     assert (asked["model"], asked["stream"], asked["max_tokens"]) == ("stand-in", True, 96)
     assert headers["authorization"] == "Bearer sk-1"

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,17 @@ class Command:
         """The process of one service."""
         return next(pid for pid in descendants(self.process.pid) if f"services.{service}" in command_line(pid))
 
+    def pids_when_there(self, service: str, count: int) -> set[int]:
+        """Its processes, as soon as there are so many."""
+        give_up_s = time.monotonic() + _LIMIT_S
+        while time.monotonic() < give_up_s:
+            with suppress(FileNotFoundError):  # one that has just ended
+                pids = {pid for pid in descendants(self.process.pid) if f"services.{service}" in command_line(pid)}
+                if len(pids) == count:
+                    return pids
+            time.sleep(0.05)
+        raise AssertionError(f"there were never {count} of {service}: {self.printed}")
+
     def pid_when_there(self, service: str) -> int:
         """The same while the stack is still starting."""
         give_up_s = time.monotonic() + _LIMIT_S
@@ -99,6 +111,19 @@ def descendants(pid: int) -> Iterator[int]:
 
 def command_line(pid: int) -> list[str]:
     return Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+
+
+def holder(port: int) -> int:
+    """The process that listens on a port of the loopback."""
+    sockets = [
+        line.split() for path in ("tcp", "tcp6") for line in Path("/proc/net", path).read_text().splitlines()[1:]
+    ]
+    listening = {each[9] for each in sockets if int(each[1].rpartition(":")[2], 16) == port and each[3] == "0A"}
+    for link in Path("/proc").glob("[0-9]*/fd/*"):
+        with suppress(OSError):
+            if link.readlink().name.removeprefix("socket:[").removesuffix("]") in listening:
+                return int(link.parts[2])
+    raise AssertionError(f"nobody listens on {port}")
 
 
 def free_ports(count: int) -> list[int]:
@@ -124,6 +149,15 @@ def test_it_says_where_each_service_is(stack: Command):
 def test_a_service_that_is_killed_comes_back(stack: Command):
     os.kill(stack.pid_of("tts"), signal.SIGKILL)
     stack.wait_for("tts             SERVING again")
+
+
+def test_the_standby_of_a_killed_gateway_serves_before_another_could_start(stack: Command):
+    gateway = stack.pid_of("call_gateway")
+    standby = next(each for each in stack.pids_when_there("call_gateway", 2) if each != gateway)
+    os.kill(gateway, signal.SIGKILL)
+    stack.wait_for("call_gateway    SERVING again")
+    assert standby in stack.pids_when_there("call_gateway", 2), "one of them is the old standby"
+    assert holder(stack.ports[-2]) == standby
 
 
 def test_a_service_that_cannot_be_started_again_ends_nobody_else(stack: Command):

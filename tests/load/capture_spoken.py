@@ -31,7 +31,7 @@ MOST_TURNS = 40
 CODE = {"pattern": "[A-Z]{2}[0-9]{4}", "min_length": 6, "max_length": 6}
 WANTED: dict[str, tuple[tuple[SlotKind, str], ...]] = {
     "en": (
-        *((SlotKind.PHONE, number) for number in ("0912345678", "0987206143", "0369558017", "0283822945")),
+        *((SlotKind.PHONE, number) for number in ("0912345678", "0987206143", "0369558017", "02838229451")),
         *((SlotKind.EMAIL, address) for address in ("anna.bell@gmail.com", "peter_99@yahoo.com")),
         *((SlotKind.NAME, name) for name in ("Anna Bell", "Peter Novak")),
         *((SlotKind.CODE, code) for code in ("AB1234", "TX7093")),
@@ -91,6 +91,8 @@ def answer(kind: SlotKind, wanted: str, now: Captured, capture: Capture, languag
         before = state.value.removesuffix(state.pending)
         rest = wanted.removeprefix(before) if wanted.startswith(before) else wanted
         return f"{words[1]} {dictated(kind, _piece(rest, now, capture), capture, language)}"
+    if not rest:
+        return words[1]  # all of it was said, and more is asked for
     if state.step is Step.SPELLING and kind is SlotKind.NAME:
         return ", ".join(capture.form.said(wanted, is_spelled=True).partition(": ")[2].split("; "))
     return dictated(kind, _piece(rest, now, capture), capture, language)

@@ -18,10 +18,6 @@ from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from pathlib import Path
-from typing import Any
-
-import yaml
 
 from services.language.value import Kind
 from services.language.values import read_values
@@ -40,36 +36,13 @@ from services.nlu.inputs import CallActionResult, Config, PlayoutReport, Text, U
 from services.nlu.outputs import ActionOutcome, CallAction, Output, ReplyText, TurnEnd
 from services.nlu.settings import NluSettings
 from services.runtime.metrics import StageMetrics
+from tests.load.deed_dialogues import DeedScore, play_deeds
+from tests.load.dialogue_files import Expected, Script, read_phrases, read_scripts
 
-FOLDER = Path(__file__).parents[1] / "data" / "dialogues"
 FIGURES = frozenset({Kind.MONEY, Kind.TIME, Kind.DIGITS, Kind.PERCENT, Kind.DURATION, Kind.DATE})
 DEEDS = ("booked", "cancelled", "changed", "transferred", "promise")
 _REPLY_LIMIT_S = 60.0
 _VALUE = re.compile(r"(?P<time>\d{2}:\d{2})|(?P<amount>[\d.]+) (?P<unit>[A-Z]{3}|min)")
-
-Phrases = dict[str, dict[str, list[str]]]
-
-
-@dataclass(frozen=True, slots=True)
-class Expected:
-    """One turn of a file."""
-
-    caller: str
-    all: tuple[str, ...] = ()
-    any: tuple[str, ...] = ()
-    never: tuple[str, ...] = ()
-    acts: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Script:
-    """One call: what the caller says, turn by turn."""
-
-    name: str
-    agent: str
-    language: str
-    part: str
-    turns: tuple[Expected, ...]
 
 
 @dataclass(slots=True)
@@ -94,33 +67,6 @@ class Score:
     withheld: int = 0
     tokens: int = 0
     first_clauses_s: list[float] = field(default_factory=list)
-
-
-def read_scripts(folder: Path = FOLDER) -> list[Script]:
-    """Every call of the folder: a question is a call of one turn."""
-    scripts = []
-    for path in sorted(folder.glob("*.yaml")):
-        content: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
-        shared = {key: content.get(key, "") for key in ("agent", "language", "part")}
-        for number, question in enumerate(content.get("questions", ()), start=1):
-            scripts.append(Script(f"{path.stem}.{number}", **shared, turns=(_expected(question),)))
-        for number, turns in enumerate(content.get("dialogues", ()), start=1):
-            name = f"{path.stem}.dialogue-{number}"
-            scripts.append(Script(name, **shared, turns=tuple(_expected(turn) for turn in turns)))
-        if "turns" in content:
-            scripts.append(Script(path.stem, **shared, turns=tuple(_expected(turn) for turn in content["turns"])))
-    return scripts
-
-
-def _expected(turn: dict[str, Any]) -> Expected:
-    lists = {key: tuple(map(str, turn.get(key, ()))) for key in ("all", "any", "never", "acts")}
-    return Expected(str(turn.get("say", turn.get("caller"))), **lists)
-
-
-def read_phrases() -> Phrases:
-    """Regular expressions by language and name."""
-    phrases: Phrases = yaml.safe_load((FOLDER / "phrases.yaml").read_text(encoding="utf-8"))
-    return phrases
 
 
 class Judge:
@@ -304,7 +250,7 @@ async def evaluate(kind: str, engine_name: str, scripts: list[Script], *, shows:
     agents = {name: open_agent(profiles[name], engine, settings) for name in {script.agent for script in scripts}}
     for agent in agents.values():
         await agent.load()
-    await engine.load(openings([profiles[name] for name, agent in agents.items() if isinstance(agent, PromptAgent)]))
+    await engine.load(openings([agent for agent in agents.values() if isinstance(agent, PromptAgent)]))
     phrases, metrics = read_phrases(), StageMetrics("nlu")
     scores: dict[str, Score] = {}
     for script in scripts:
@@ -388,16 +334,36 @@ async def _main() -> int:
         and script.language in chosen["LANGUAGES"]
         and (chosen["AGENT"] == [""] or script.agent in chosen["AGENT"])
     ]
+    with_deeds = [script for script in scripts if script.deeds is not None]
+    scripts = [script for script in scripts if script.deeds is None]
     rows, n_false = [], 0
     for engine in chosen["ENGINE"]:
-        for kind in chosen["AGENT_KIND"]:
+        for kind in chosen["AGENT_KIND"] if scripts else ():
             scores = await evaluate(kind, engine, scripts, shows="SHOW" in os.environ)
             rows += [_row(f"{kind}, {engine}, {language}", score) for language, score in sorted(scores.items())]
             n_false += scores["all"].false
-    names = ("turns", "right", "wrong", "false", "acts", "bad", "guarded", "tokens")
-    print(f"{'agent, engine, language':<34}" + "".join(f"{name:>8}" for name in names) + "  first ms p50, p95")
-    print("\n".join(rows))
+    if rows:
+        names = ("turns", "right", "wrong", "false", "acts", "bad", "guarded", "tokens")
+        print(f"{'agent, engine, language':<34}" + "".join(f"{name:>8}" for name in names) + "  first ms p50, p95")
+        print("\n".join(rows))
+    if with_deeds:
+        deeds = await play_deeds(with_deeds, read_phrases(), _script_engine(), shows="SHOW" in os.environ)
+        print(f"\n{'deeds, language':<34}{'calls':>8}{'reached':>9}{'share':>8}{'wrong':>8}{'untrue':>8}")
+        print("\n".join(_deed_row(language, score) for language, score in sorted(deeds.items())))
+        n_false += deeds["all"].wrong_deeds + deeds["all"].untrue
     return 1 if n_false else 0
+
+
+def _script_engine() -> NluEngine:
+    """Deeds are those of `graph`, which asks no model."""
+    return open_engine(NluSettings.model_validate({"engine": "script"}))
+
+
+def _deed_row(language: str, score: DeedScore) -> str:
+    share = f"{score.reached / score.calls:.0%}"
+    return (
+        f"{f'graph, {language}':<34}{score.calls:>8}{score.reached:>9}{share:>8}{score.wrong_deeds:>8}{score.untrue:>8}"
+    )
 
 
 def main() -> None:

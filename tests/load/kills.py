@@ -4,7 +4,7 @@ python -m tests.load.kills [--services nlu,tts] [--moments speaking] [--faults k
 
 `kill -9` of each of the four services at six moments of a call (24 cells), and SIGSTOP of the three model services at
 the same moments (18 more). Engines are scripted and speak in tones. A killed service is started again at once, as its
-supervisor would; a stopped one goes on after five seconds.
+supervisor would; beside the gateway a standby waits, as in `make run-stack`; a stopped one goes on after five seconds.
 
 A caller is owed sound from the fault until the agent has said what it was saying or asked for; on hold, from the moment
 it ends; while the agent listens, nothing. A busy machine starts processes late: a cell that is not as it should be is
@@ -339,7 +339,7 @@ async def _try(pbx: PrivatePbx, state: Path, *, fault: str, service: str, moment
     }
     says = CALLER_SAYS if moment != "closing" else (*["Say sure, please."] * 2, CALLER_SAYS[-1])
     for n_starts in range(MAX_STARTS):
-        with scripted_stack(state / str(n_starts), says, settings) as stack:
+        with scripted_stack(state / str(n_starts), says, settings, has_standby=True) as stack:
             try:
                 async with _called(stack.gateway, number(pbx)) as (call, told):
                     return await _cell(call, stack, told, fault=fault, service=service, moment=moment)

@@ -1,12 +1,12 @@
 """`call`: a WAV in, the agent's WAV and a timed transcript out."""
 
-import argparse
 import asyncio
 import json
 import resource
 import sys
 import time
 from array import array
+from collections.abc import AsyncIterable, AsyncIterator
 from dataclasses import dataclass, field
 
 from voice.call.v1 import record_pb2
@@ -14,6 +14,9 @@ from voice.call.v1 import record_pb2
 from clients.python.call import Call
 from clients.python.connection import Connection
 from clients.python.errors import TongDaiError
+from clients.python.programs.flags import Given, UsageError
+from clients.python.programs.source import source
+from clients.python.stream import FRAME_S
 from clients.python.wav import Wav, read_wav, write_wav
 
 GREETING_LIMIT_S = 10.0
@@ -37,35 +40,38 @@ class Conversed:
     """The last turn's latency, as the gateway has it in the turn's record."""
 
 
-async def call(connection: Connection, given: argparse.Namespace) -> int:
+async def call(connection: Connection, given: Given) -> int:
     """Run the program."""
-    wav = read_wav(given.input)
-    if given.calls:
-        return await call_often(connection, wav, given)
-    done = await converse(connection, wav, given, is_printed=True)
-    write_wav(given.output, Wav(wav.sample_rate_hertz, done.heard))
+    path, output = given.operands
+    if path == "-" and given.text("calls"):
+        raise UsageError("--calls needs a file")
+    if given.whole("calls"):
+        return await call_often(connection, read_wav(path), given)
+    sound, rate = await source(given, path)
+    done = await converse(connection, sound, rate, given, is_printed=True)
+    write_wav(output, Wav(rate, done.heard))
     return 1 if done.cause == "FAILURE" else 0
 
 
-async def call_often(connection: Connection, wav: Wav, given: argparse.Namespace) -> int:
+async def call_often(connection: Connection, wav: Wav, given: Given) -> int:
     """Several calls at once, and their figures."""
 
     async def one(number: int) -> Conversed | TongDaiError:
         await asyncio.sleep(number * STAGGER_S)
         try:
-            return await converse(connection, wav, given, is_printed=False)
+            return await converse(connection, wav.samples, wav.sample_rate_hertz, given, is_printed=False)
         except TongDaiError as error:
             return error
 
-    results = await asyncio.gather(*(one(number) for number in range(given.calls)))
+    results = await asyncio.gather(*(one(number) for number in range(given.whole("calls"))))
     done = [result for result in results if isinstance(result, Conversed)]
     if done:
-        write_wav(given.output, Wav(wav.sample_rate_hertz, done[0].heard))
+        write_wav(given.operands[1], Wav(wav.sample_rate_hertz, done[0].heard))
     answered = [result for result in done if result.answer_s is not None]
     usage = resource.getrusage(resource.RUSAGE_SELF)
     figures = {
-        "calls": given.calls,
-        "failed": given.calls - len(done),
+        "calls": given.whole("calls"),
+        "failed": given.whole("calls") - len(done),
         "answer_ms": [round(1000 * (result.answer_s or 0.0), 1) for result in answered],
         "latency_ms": [result.latency_ms for result in answered],
         "cpu_s": round(usage.ru_utime + usage.ru_stime, 3),
@@ -73,19 +79,19 @@ async def call_often(connection: Connection, wav: Wav, given: argparse.Namespace
     print(json.dumps(figures, separators=(",", ":")))
     for result in results:
         if isinstance(result, TongDaiError):
-            print(f"call: {result.code} {result.reason}".rstrip(), file=sys.stderr)
-    return 0 if len(done) == given.calls else 1
+            print(f"call: {result.summary}", file=sys.stderr)
+    return 0 if len(done) == given.whole("calls") else 1
 
 
-async def converse(connection: Connection, wav: Wav, given: argparse.Namespace, *, is_printed: bool) -> Conversed:
+async def converse(
+    connection: Connection, sound: bytes | AsyncIterable[bytes], rate: int, given: Given, *, is_printed: bool
+) -> Conversed:
     """One call from its beginning to its end. Raises TongDaiError."""
     call = await Call.open(
         connection,
-        sample_rate_hertz=wav.sample_rate_hertz,
-        tenant_id=given.tenant,
-        agent_id=given.agent,
-        language_codes=[tag for tag in given.language.split(",") if tag],
-        caller=given.caller,
+        sample_rate_hertz=rate,
+        caller=given.text("caller"),
+        **given.whose,
     )
     began = time.monotonic()
     done = Conversed()
@@ -93,9 +99,9 @@ async def converse(connection: Connection, wav: Wav, given: argparse.Namespace, 
     spoke_last_at: list[float] = []
 
     async def speak() -> None:
-        if not given.at_once:
-            await call.speak_silence(is_greeted, GREETING_LIMIT_S)
-        await call.speak(wav.samples)
+        if not given.text("at-once") and given.operands[0] != "-":
+            await call.speak(silence(rate, is_greeted))
+        await call.speak(sound)
         spoke_last_at.append(time.monotonic())
         await call.half_close()
 
@@ -105,10 +111,10 @@ async def converse(connection: Connection, wav: Wav, given: argparse.Namespace, 
             print(done.lines[-1], flush=True)
 
     info = call.info
-    tell(f"answered agent={info.agent_id} language={info.language_code} rate={call.sample_rate_hertz}")
+    tell(f"answered agent={info.agent_id} language={info.language_code} rate={rate}")
     speaking = asyncio.create_task(speak())
     try:
-        async for response in call.responses():
+        async for response in call:
             kind = response.WhichOneof("response")
             if kind == "audio" and spoke_last_at and done.answer_s is None and is_audible(response.audio.content):
                 done.answer_s = time.monotonic() - spoke_last_at[0]
@@ -128,6 +134,14 @@ async def converse(connection: Connection, wav: Wav, given: argparse.Namespace, 
         call.cancel()
     done.heard = bytes(call.heard)
     return done
+
+
+async def silence(rate: int, until: asyncio.Event) -> AsyncIterator[bytes]:
+    """Frames of zeros until something has happened, or a caller waits no longer."""
+    for _ in range(round(GREETING_LIMIT_S / FRAME_S)):
+        if until.is_set():
+            return
+        yield bytes(2 * (rate // 50))
 
 
 def lines_of(event: record_pb2.CallEvent) -> list[str]:

@@ -1,8 +1,6 @@
 """`say`, `hear` and `chat`: one stage each, without the gateway."""
 
-import argparse
 import asyncio
-import sys
 
 from voice.nlu.v1 import nlu_pb2
 from voice.stt.v1 import stt_pb2
@@ -10,59 +8,53 @@ from voice.stt.v1 import stt_pb2
 from clients.python.connection import Connection
 from clients.python.conversation import Conversation
 from clients.python.errors import ServerError, TongDaiError
+from clients.python.programs.flags import Given
+from clients.python.programs.source import lines, source
 from clients.python.recognition import Recognition
 from clients.python.speech import Speech
-from clients.python.wav import Wav, read_wav, write_wav
+from clients.python.wav import Wav, write_wav
 
 
-def languages(given: argparse.Namespace) -> list[str]:
-    """The BCP-47 tags of --language."""
-    return [tag for tag in given.language.split(",") if tag]
-
-
-async def say(connection: Connection, given: argparse.Namespace) -> int:
+async def say(connection: Connection, given: Given) -> int:
     """Text to a WAV."""
+    text, output = given.operands
+    rate = given.whole("sample-rate")
     speech = await Speech.open(
         connection,
-        sample_rate_hertz=given.sample_rate,
-        tenant_id=given.tenant,
-        agent_id=given.agent,
-        language_codes=languages(given),
-        voice=given.voice,
-        rate=given.rate,
+        sample_rate_hertz=rate,
+        **given.whose,
+        voice=given.text("voice"),
+        rate=given.number("rate"),
         max_lead_ms=0,
     )
     print(f"engine {speech.engine.name} {speech.engine.model}", flush=True)
     samples = bytearray()
-    async for response in speech.say(given.text):
+    async for response in speech.say(text):
         if response.WhichOneof("response") == "audio":
             samples += response.audio.chunk.content
     await speech.close()
-    write_wav(given.output, Wav(given.sample_rate, bytes(samples)))
-    print(f"spoken {len(samples) // 2} samples at {given.sample_rate} Hz")
+    write_wav(output, Wav(rate, bytes(samples)))
+    print(f"spoken {len(samples) // 2} samples at {rate} Hz")
     return 0
 
 
-async def hear(connection: Connection, given: argparse.Namespace) -> int:
+async def hear(connection: Connection, given: Given) -> int:
     """A WAV to text, with drafts and partials."""
-    wav = read_wav(given.input)
-    rate = wav.sample_rate_hertz
-    ear = await Recognition.open(
+    sound, rate = await source(given, given.operands[0])
+    recognition = await Recognition.open(
         connection,
         sample_rate_hertz=rate,
-        tenant_id=given.tenant,
-        agent_id=given.agent,
-        language_codes=languages(given),
+        **given.whose,
     )
-    print(f"engine {ear.engine.name} {ear.engine.model}", flush=True)
+    print(f"engine {recognition.engine.name} {recognition.engine.model}", flush=True)
 
     async def send() -> None:
-        await ear.hear(wav.samples, rate, is_paced=not given.fast)
-        await ear.half_close()
+        await recognition.hear(sound, is_paced=not given.text("fast"))
+        await recognition.half_close()
 
     sending = asyncio.create_task(send())
     try:
-        async for response in ear.responses():
+        async for response in recognition:
             match response.WhichOneof("response"):
                 case "speech_activity":
                     activity = response.speech_activity
@@ -81,12 +73,11 @@ async def hear(connection: Connection, given: argparse.Namespace) -> int:
     return 0
 
 
-async def chat(connection: Connection, given: argparse.Namespace) -> int:
+async def chat(connection: Connection, given: Given) -> int:
     """Talk to the agent: a line of stdin is a turn."""
-    talk = await Conversation.open(
-        connection, tenant_id=given.tenant, agent_id=given.agent, language_codes=languages(given)
-    )
+    talk = await Conversation.open(connection, **given.whose)
     print(f"engine {talk.engine.name} {talk.engine.model} agent={talk.agent.agent_id}", flush=True)
+    said = lines()
     line = ""
     while True:
         acts: list[str] = []
@@ -110,20 +101,11 @@ async def chat(connection: Connection, given: argparse.Namespace) -> int:
             print(f"action: {act}", flush=True)
         if "hang_up" in acts:
             break
-        line = await next_line()
+        line = await anext(said, "")
         if not line:
             break
     await talk.close()
     return 0
-
-
-async def next_line() -> str:
-    """The next line of stdin that is not empty; empty at the end."""
-    while read := await asyncio.to_thread(sys.stdin.readline):
-        stripped: str = read.strip()
-        if stripped:
-            return stripped
-    return ""
 
 
 def act_of(action: nlu_pb2.CallAction) -> str:

@@ -1,27 +1,42 @@
 """`watch`: every turn of every call as it ends, one JSON line each."""
 
-import argparse
 import json
 import sys
 
-from voice.call.v1 import record_pb2
+import grpc
+from voice.call.v1 import call_pb2, call_pb2_grpc, record_pb2
 
-from clients.python import call
 from clients.python.connection import Connection
+from clients.python.errors import TongDaiError, error_of
+from clients.python.programs.flags import Given
 
 
-async def watch(connection: Connection, given: argparse.Namespace) -> int:
+async def watch(connection: Connection, given: Given) -> int:
     """Run the program."""
     n_turns = 0
-    async for response in call.watch(connection, given.call):
-        if response.dropped_events:
-            print(f"watch: {response.dropped_events} events lost", file=sys.stderr)
-        if response.event.WhichOneof("event") != "turn":
-            continue
-        print(line_of(response.event), flush=True)
-        n_turns += 1
-        if n_turns == given.count:
-            return 0
+    has_begun = False
+
+    async def on(channel: grpc.aio.Channel) -> TongDaiError | None:
+        nonlocal n_turns, has_begun
+        request = call_pb2.WatchCallsRequest(call_id=given.text("call"))
+        try:
+            async for response in call_pb2_grpc.CallGatewayServiceStub(channel).WatchCalls(request):
+                has_begun = True
+                if response.dropped_events:
+                    print(f"watch: {response.dropped_events} events lost", file=sys.stderr)
+                if response.event.WhichOneof("event") == "turn":
+                    print(line_of(response.event), flush=True)
+                    n_turns += 1
+                    if n_turns == given.whole("count"):
+                        return None
+        except grpc.aio.AioRpcError as error:
+            if not has_begun:
+                raise
+            return error_of(error)  # what has been told is not told again by another replica
+        return None
+
+    if broken := await connection.on_replica(on):
+        raise broken
     return 0
 
 

@@ -1,34 +1,36 @@
 /** Speech to text (voice.stt.v1.SttService): sound in, what was said out. */
 
-import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import { createClient } from "@connectrpc/connect";
 
-import { linear16, paced } from "./call.js";
-import type { Connection, Stream } from "./connection.js";
+import type { Connection } from "./connection.js";
 import { unavailable } from "./errors.js";
 import {
-  RecognitionConfigSchema,
   StreamingRecognizeRequestSchema,
   SttService,
-  type StreamingRecognizeRequest,
+  type RecognitionConfigSchema,
   type StreamingRecognizeResponse,
 } from "./gen/voice/stt/v1/stt_pb.js";
 import type { EngineInfo } from "./gen/voice/type/v1/engine_pb.js";
+import { linear16, Outgoing, Stream, type Method, type Sound } from "./stream.js";
 
-/** An ear. Samples are counted here. */
+const METHOD: Method<typeof StreamingRecognizeRequestSchema, StreamingRecognizeResponse> = {
+  of: (transport) => createClient(SttService, transport).streamingRecognize,
+  request: StreamingRecognizeRequestSchema,
+};
+
+/** A recogniser. */
 export class Recognition {
-  readonly engine: EngineInfo;
   /** True once the server asked to open the next utterance elsewhere (going_away). */
   isServerLeaving = false;
 
   private constructor(
-    private readonly stream: Stream<StreamingRecognizeRequest, StreamingRecognizeResponse>,
-    private readonly sampleRateHertz: number,
-    private nextSample: bigint,
-  ) {
-    if (stream.first.response.case !== "engine") throw unavailable("ENDED_EARLY", "the first response is no engine");
-    this.engine = stream.first.response.value;
-  }
+    /** What carries it: for the half-close, which settles what is open, and to give it up. */
+    readonly stream: Stream<typeof StreamingRecognizeRequestSchema, StreamingRecognizeResponse>,
+    private readonly sound: Outgoing,
+    /** Who listens. */
+    readonly engine: EngineInfo,
+  ) {}
 
   /** Open a stream that takes 16-bit samples. Throws TongDaiError. */
   static async open(
@@ -36,35 +38,22 @@ export class Recognition {
     sampleRateHertz: number,
     config: MessageInitShape<typeof RecognitionConfigSchema> = {},
   ): Promise<Recognition> {
-    const value = create(RecognitionConfigSchema, { ...config, audioFormat: linear16(sampleRateHertz) });
-    const request = create(StreamingRecognizeRequestSchema, { request: { case: "config", value } });
-    const method = (on: Connection["transports"][number]) => createClient(SttService, on).streamingRecognize;
-    return new Recognition(await connection.open(method, request), sampleRateHertz, value.startSample);
+    const value = { ...config, audioFormat: linear16(sampleRateHertz) };
+    const stream = await Stream.open(connection, METHOD, { request: { case: "config", value } });
+    const { response } = stream.first;
+    if (response.case !== "engine") throw unavailable("", "the first response is no engine");
+    const send: Outgoing["send"] = (value) => stream.send({ request: { case: "audio", value } });
+    return new Recognition(stream, new Outgoing(sampleRateHertz, config.startSample ?? 0n, send), response.value);
   }
 
-  /** Send 16-bit little-endian samples in frames of 20 ms, in real time unless `isPaced` is false. */
-  async hear(samples: Uint8Array, isPaced = true): Promise<void> {
-    for await (const content of paced(samples, this.sampleRateHertz, isPaced)) {
-      const value = { startSample: this.nextSample, content };
-      this.nextSample += BigInt(content.length / 2);
-      await this.stream.send(create(StreamingRecognizeRequestSchema, { request: { case: "audio", value } }));
-    }
+  /** Send sound up to its end, in frames of 20 ms, no faster than real time unless `isPaced` is false. */
+  async hear(sound: Sound, isPaced = true): Promise<void> {
+    await this.sound.speak(sound, isPaced);
   }
 
-  /** The turn is over: settle everything sent so far. */
+  /** The turn is over: settle everything that `hear` has sent. */
   async endUtterance(): Promise<void> {
-    const value = { endSample: this.nextSample };
-    await this.stream.send(create(StreamingRecognizeRequestSchema, { request: { case: "utteranceEnd", value } }));
-  }
-
-  /** No more sound comes: what is open is settled, then the stream ends. */
-  halfClose(): void {
-    this.stream.halfClose();
-  }
-
-  /** Give the stream up. */
-  cancel(): void {
-    this.stream.cancel();
+    await this.stream.send({ request: { case: "utteranceEnd", value: { endSample: this.sound.nextSample } } });
   }
 
   /** Everything that is heard, to the end of the stream; iterate at all times. Throws TongDaiError. */

@@ -2,6 +2,7 @@
 
 import tomllib
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from services.audio.pcm import TELEPHONE, AudioFormat, Encoding, decode, encode
@@ -73,6 +74,12 @@ class Shipped:
 
     def _convert(self, audio_format: AudioFormat) -> dict[tuple[PromptKind, str], RenderedPrompt]:
         return {key: rendered(recording, audio_format) for key, recording in self.by_kind.items()}
+
+
+@lru_cache(1)
+def shipped() -> Shipped:
+    """The one of this process."""
+    return Shipped()
 
 
 def converted(content: bytes, audio_format: AudioFormat) -> bytes:

@@ -31,7 +31,6 @@ from services.language.reading.rule import (
 from services.language.reading.shape import check_shape
 from services.language.reading.telephone import telephone_rules
 
-_WHOLE = r"(?P<whole>\d{1,3}(?:[ \u00a0\u202f]\d{3})+(?!\d)|\d{1,3}(?:,\d{3})+(?!\d)|\d+)"
 _HOUR = r"(?P<hour>[01]?\d|2[0-3]|24(?=[:：]00))"
 
 _LONGEST_UNIT = 16  # code points of a number's end and its unit
@@ -47,8 +46,7 @@ def rules(language_code: str) -> Sequence[Rewriter]:
         words["percent"]
     numbers = Numbers(language, words)
     phone_numbers = numbers.with_digits(words.get("phone_digits", words["digits"]))
-    fraction = rf"(?:[{re.escape(words['point_signs'])}](?P<fraction>\d+))?"
-    number = f"{_WHOLE}{fraction}"
+    number = _number_pattern(words)
     announced = AnnouncedCodes(words, phone_numbers)
     done = rf"(?!{letter(words)})(?![\d:/]|[.,]\d)"
     scale = rf"(?:\s?(?P<scale>{any_of(words['scales'])}){done})?" if words.get("scales") else "(?P<scale>)"
@@ -74,6 +72,13 @@ def rules(language_code: str) -> Sequence[Rewriter]:
         Rule(re.compile(rf"(?:{_apart(words)}|(?<=\dx)){number}(?!\d)|\d+"), lambda match: _number(match, numbers)),
         sign_rule(words["signs"], gap=words.get("gap", " ")),
     )
+
+
+def _number_pattern(words: Mapping[str, Any]) -> str:
+    """A number, its thousands parted by a space or by the language's own sign: 1 500, 1,500.5, or 1.500,5 in German."""
+    thousands = re.escape(words.get("thousands_sign", ","))
+    groups = rf"\d{{1,3}}(?:[ \u00a0\u202f]\d{{3}})+(?!\d)|\d{{1,3}}(?:{thousands}\d{{3}})+(?!\d)"
+    return rf"(?P<whole>{groups}|\d+)(?:[{re.escape(words['point_signs'])}](?P<fraction>\d+))?"
 
 
 def _apart(words: Mapping[str, Any]) -> str:
@@ -288,9 +293,10 @@ def _chains(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
     """Numbers with several points: versions."""
     gap: str = words.get("gap", " ")
     point = f"{gap}{words['address_signs']['.']}{gap}"
+    is_sum = r"(?!\d{1,3}(?:\.\d{3})++(?!\.?\d))" if words.get("thousands_sign") == "." else ""
     return [
         Rule(
-            re.compile(r"(?<![\d.])\d+(?:\.\d+){2,}+(?!\d)"),
+            re.compile(rf"(?<![\d.]){is_sum}\d+(?:\.\d+){{2,}}+(?!\d)"),
             lambda match: point.join(map(numbers.whole, match[0].split("."))),
         )
     ]

@@ -9,11 +9,11 @@ from typing import Any
 from xml.etree import ElementTree
 
 from unicode_rbnf import RbnfEngine
-from unicode_rbnf.engine import RbnfRule, RbnfRuleSet, TextRulePart
+from unicode_rbnf.engine import RbnfRule, RbnfRulePart, RbnfRuleSet, TextRulePart
 
 _DIGITS = re.compile(r"\d+")
 _RULESET = re.compile(r"%+([\w-]+)")
-_A_WORD = re.compile(r"[\w\u00ad -]+;")
+_WORD = re.compile(r"\w*")
 
 CARDINAL, ORDINAL, YEAR = "spellout-cardinal", "spellout-ordinal", "spellout-numbering-year"
 NUMBERING = "spellout-numbering"
@@ -142,41 +142,47 @@ def in_groups(text: str, lengths: Iterable[int]) -> list[str]:
 
 
 def _engine(language: str, wanted: Iterable[str]) -> RbnfEngine | None:
-    """A language's rulesets, those that are wanted and those that they name: all 44 of Russian take 50 ms to read."""
+    """A language's rules for whole numbers: of the rulesets that are wanted, and of those that these name.
+
+    Everything CLDR has for Russian takes 50 ms to read; fractions, negative numbers and other rulesets are left out.
+    """
     path = files("unicode_rbnf") / "rbnf" / f"{language}.xml"
     if not path.is_file():
         return None
     root = ElementTree.fromstring(path.read_text(encoding="utf-8"))  # noqa: S314  # a file of the package
     rulesets = {each.attrib["type"]: each for each in root.iter("ruleset")}
-    reached: set[str] = set()
+    engine = RbnfEngine(language)
+    parts_of = lru_cache(None)(_parts)
     waiting = set(wanted)
     while waiting:
         name = waiting.pop()
-        if name in rulesets and name not in reached:
-            reached.add(name)
-            waiting.update(_RULESET.findall("".join(rulesets[name].itertext())))
-    for group in root.iter("rulesetGrouping"):
-        for each in list(group):
-            if each.attrib.get("type") not in reached:
-                group.remove(each)
-    words = [(ruleset, rule) for ruleset in rulesets.values() for rule in list(ruleset) if _is_a_word(rule)]
-    for ruleset, rule in words:
-        ruleset.remove(rule)
-    engine = RbnfEngine(language)
-    engine.load_xml(root)
-    for ruleset, rule in words:
-        if (name := ruleset.attrib["type"]) in reached:
-            rules = engine.rulesets.setdefault(
-                name, RbnfRuleSet(name, is_private=ruleset.attrib.get("access") == "private")
-            )
-            value = int(rule.attrib["value"])
-            rules.numeric_rules[value] = RbnfRule(value, [TextRulePart((rule.text or "").rstrip(";"))])
+        if name not in rulesets or name in engine.rulesets:
+            continue
+        rules = RbnfRuleSet(name, is_private=rulesets[name].attrib.get("access") == "private")
+        engine.rulesets[name] = rules
+        for rule in rulesets[name]:
+            value, text = rule.attrib.get("value", ""), rule.text or ""
+            if text and value.isdigit():
+                radix = int("".join(_DIGITS.findall(rule.attrib.get("radix", "10"))))
+                word = _WORD.match(text)[0]  # type: ignore[index]  # it may be empty
+                rest = text[len(word) :]
+                rules.numeric_rules[int(value)] = RbnfRule(int(value), _beginning_with(word, parts_of(rest)), radix)
+                waiting.update(_RULESET.findall(rest))
     return engine
 
 
-def _is_a_word(rule: ElementTree.Element) -> bool:
-    """A rule that is a number's word and nothing else: half of them, which the engine would read sign by sign."""
-    return _A_WORD.fullmatch(rule.text or "") is not None and rule.attrib["value"].isdigit()
+def _parts(rest: str) -> list[RbnfRulePart]:
+    """What a rule says behind its word: few texts, each of which the engine reads sign by sign."""
+    rule = RbnfRule.parse("0", f"x{rest}")
+    return rule.parts if rule is not None else []
+
+
+def _beginning_with(word: str, parts: list[RbnfRulePart]) -> list[RbnfRulePart]:
+    """The parts of "x" and what follows it, with the word in the place of the "x"."""
+    match parts:
+        case [TextRulePart(text), *others]:
+            return [TextRulePart(word + text[1:]), *others] if word + text[1:] else others
+    return parts
 
 
 def _named_rulesets(words: object) -> Iterator[str]:

@@ -2,8 +2,8 @@
 
 An agent is one object a process and serves many calls at once. It keeps nothing of a call: what it must know at the
 next turn it says by `Remember`, and is given back as `AgentTurn.state`, on another stream too. It acts only by its
-steps, so a draft has no side effects behind any agent: TurnRun takes the first Act or CallTool of a draft, and the
-steps behind it, when the draft is committed.
+steps, so a draft has no side effects behind any agent: TurnRun takes the first Act of a draft, or the first call of a
+tool that writes, and the steps behind it, when the draft is committed.
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ class Say:
     is_written_by_model: bool = False
     computed: tuple[Decimal, ...] = ()  # numbers in it that code has reckoned: the guard takes them for so
     captured: str = ""  # what callers gave by the letter, as `text` says it again: the guard takes it for said
+    looked_up: tuple[str, ...] = ()  # what code has looked up for it, as JSON: the guard takes it for a tool's result
     is_enough: bool = False  # set before the next step is asked for: what a model writes behind it is not spoken
 
 
@@ -67,11 +68,21 @@ class Act:
 
 @dataclass(slots=True, eq=False)
 class CallTool:
-    """Run a tool. `result` is set before the next step is asked for."""
+    """Run a tool. `result` is set before the next step is asked for; of one that writes not before the commit."""
 
     name: str
     arguments_json: str = "{}"
     result: ToolCall | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CallTools:
+    """Run several tools at the same time. Each has its `result` before the next step is asked for.
+
+    Those that only read run at once, for a draft too; those that write wait for the commit.
+    """
+
+    calls: tuple[CallTool, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +112,7 @@ class Remember:
 MAX_STATE_BYTES = 8 * 1024  # half of what a client must keep (protos/README.md, rule 33)
 
 # Began and CutShort are handed on from an engine: work on the reply begins; a reply that hit its bound in mid-sentence.
-Step = Say | Act | CallTool | Expect | AwaitCommit | Remember | Began | CutShort | MadeBy
+Step = Say | Act | CallTool | CallTools | Expect | AwaitCommit | Remember | Began | CutShort | MadeBy
 
 
 class Agent(Protocol):

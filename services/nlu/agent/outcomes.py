@@ -48,8 +48,13 @@ def kind_of(act: Act, outcome: ActionOutcome, reason: str) -> OutcomeKind:
 
 def words_of(kind: OutcomeKind, language_code: str) -> str:
     """The language's own words; English where it has none."""
+    return data.first(language_with_outcomes(language_code), FILE, kind.value)
+
+
+def language_with_outcomes(language_code: str) -> str:
+    """The language itself where it has the file of these words, else English."""
     language = data.primary(language_code)
-    return data.first(language if _has_file(language) else "en", FILE, kind.value)
+    return language if _has_file(language) else "en"
 
 
 def load_outcomes() -> None:

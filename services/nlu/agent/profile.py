@@ -23,6 +23,7 @@ from services.nlu.agent.facts import NO_FACTS, Facts
 from services.nlu.agent.facts_file import AgentFileError, load_facts, past_exceptions
 from services.nlu.agent.language import find_language
 from services.nlu.agent.outcomes import OutcomeKind, words_of
+from services.nlu.agent.tool_packages import PackageUse, split_tools
 from services.nlu.agent.tools import PACKAGES, TOOLS
 from services.nlu.agent.yaml_lines import RepeatedKey, line_of, read_yaml
 from services.nlu.outputs import Act, Transfer
@@ -161,6 +162,7 @@ class AgentProfile(_Part):
     graph: str = ""  # kind graph: a compiled LangGraph graph of one's own, "package.module:name"
     slots: tuple[Slot, ...] = ()  # what callers are asked for by the letter, beside name and number
     tools: tuple[str, ...] = ()  # those it may run, by name, from agent/tools.py
+    packages: tuple[InstanceOf[PackageUse], ...] = ()  # the mappings of the file's `tools`
     acts: tuple[str, ...] = HARMLESS_ACTS  # those it may do to the call, by name, whatever its model says
     destinations: tuple[Destination, ...] = ()  # where it may transfer to by name
     outcomes: dict[OutcomeKind, dict[str, str]] = {}  # how it says how an act ended; else the language's words
@@ -175,6 +177,14 @@ class AgentProfile(_Part):
         personas = fields.get("personas")
         languages = tuple(personas) if isinstance(personas, Mapping) else ()
         return {**fields, "facts": load_facts(fields.get("facts"), languages=languages)}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_packages(cls, fields: Any) -> Any:
+        if not isinstance(fields, Mapping) or "tools" not in fields or "packages" in fields:
+            return fields
+        names, packages = split_tools(fields["tools"])
+        return {**fields, "tools": names, "packages": packages}
 
     @property
     def zone(self) -> ZoneInfo:
@@ -262,7 +272,8 @@ class AgentProfile(_Part):
         unknown = [name for name in self.tools if name not in TOOLS and name not in PACKAGES]
         if unknown:
             raise ValueError(
-                f"tools: no tool is called {', '.join(unknown)}; there are {', '.join([*TOOLS, *PACKAGES])}"
+                f"tools: no tool is called {', '.join(unknown)}; there are {', '.join([*TOOLS, *PACKAGES])},"
+                " and packages, written as `package: NAME`"
             )
         return self
 

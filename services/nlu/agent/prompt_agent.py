@@ -1,23 +1,43 @@
-"""The agent `prompt`: a persona with examples, continued by a model."""
+"""The agent `prompt`: a persona with examples, continued by a model that may call tools."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass, field
+from datetime import datetime
 
+from services.language.claims import honest_sentence
 from services.nlu.agent.acts import ACT_NAMES, WantedAct, read_act
 from services.nlu.agent.courtesies import courtesy, user_text
-from services.nlu.agent.interface import Act, AgentState, AgentTurn, Call, CallTool, Expect, Say, Step
+from services.nlu.agent.interface import Act, AgentState, AgentTurn, Call, CallTool, CallTools, Expect, Say, Step
 from services.nlu.agent.profile import AgentProfile
 from services.nlu.agent.prompt_history import within
-from services.nlu.agent.tools import TOOLS
+from services.nlu.agent.tools import TOOLS, Tool
 from services.nlu.engine import Began, Message, NluEngine, ReplyRequest, Role, TextMade, ToolSpec, ToolWanted
 from services.nlu.history import Entry, ToolCall
 from services.nlu.outputs import HangUp
 from services.nlu.settings import NluSettings
+from services.nlu.tools.clinic.package import ClinicPackage
+from services.nlu.tools.packages import AgentPackages
+from services.runtime.logs import get_logger
 
-_MAX_TOOL_ROUNDS = 4
+log = get_logger(__name__)
+
+KIND = "prompt"
+MAX_TOOL_ROUNDS = 4
+MAX_CALLS_A_ROUND = 8
+_NO_MORE = "No more tools can be called in this turn. Answer the caller now with what is known."
+
+
+@dataclass(slots=True)
+class _Round:
+    """What the model wrote before it waits for results."""
+
+    said: str = ""
+    calls: list[CallTool] = field(default_factory=list)
+    is_enough: bool = False  # it may say no more in this turn
 
 
 class PromptAgent:
@@ -28,14 +48,28 @@ class PromptAgent:
     def __init__(self, profile: AgentProfile, engine: NluEngine, settings: NluSettings) -> None:
         self._profile, self._engine = profile, engine
         self._max_prompt_chars = settings.max_prompt_chars
+        self._packages = AgentPackages(profile, settings)
+        self._clinic = self._opened_clinic(settings)
 
     async def load(self) -> None:
-        """Nothing to do: the engine reads the openings when it is loaded."""
+        """Open the packages of tools; the engine reads the openings when it is loaded."""
+        await self._packages.load()
+        if self._clinic:
+            self._clinic.start()
+
+    def tools_of(self, tenant_id: str) -> Mapping[str, Tool]:
+        """Those of the packages that the agent's file names."""
+        clinic = self._clinic.tools(tenant_id) if self._clinic else {}
+        return {**self._packages.tools(tenant_id), **clinic}
+
+    async def close(self) -> None:
+        await self._packages.close()
+        if self._clinic:
+            await self._clinic.outbox.stop()
 
     async def prepare(self, call: Call, history: Sequence[Entry], *, language_code: str, state: AgentState) -> None:
         del state
-        messages = self.messages(history, language_code=language_code, instructions=call.instructions)
-        await self._engine.prepare(call.conversation, messages)
+        await self._engine.prepare(call.conversation, self._prompt(call, history, language_code))
 
     async def respond(
         self, turn: AgentTurn, history: Sequence[Entry], *, committed: asyncio.Event
@@ -46,54 +80,103 @@ class PromptAgent:
             if reply.ends_call:
                 yield Act(HangUp())
             return
-        messages = self.messages(history, language_code=turn.language_code, instructions=turn.call.instructions)
+        messages = self._prompt(turn.call, history, turn.language_code)
         messages += (Message(Role.CALLER, user_text(turn.input)),)
         if turn.objection:
             messages += (Message(Role.TOOL, f"objection: {turn.objection}"),)
-        for _ in range(_MAX_TOOL_ROUNDS):
-            said, results = "", list[ToolCall]()
-            request = ReplyRequest(
-                conversation=turn.call.conversation,
-                turn_id=turn.turn_id,
-                messages=messages,
-                language_code=turn.language_code,
-                is_draft=not committed.is_set(),
-                tools=self.tools,
-            )
-            async with aclosing(self._engine.reply(request)) as parts:
-                async for part in parts:
-                    match part:
-                        case TextMade(text):
-                            said += text
-                            say = Say(text, is_written_by_model=True)
-                            yield say
-                            if say.is_enough:
-                                return
-                        case ToolWanted() as wanted:
-                            step = step_of(wanted)
-                            yield step
-                            if isinstance(step, CallTool) and step.result is not None:
-                                results.append(step.result)
-                        case _:
-                            yield part
-            if not results:
+        has_said = False
+        for n_rounds in range(MAX_TOOL_ROUNDS + 1):
+            wrote = _Round()
+            async with aclosing(self._round(turn, messages, wrote, is_draft=not committed.is_set())) as steps:
+                async for step in steps:
+                    yield step
+            has_said = has_said or bool(wrote.said.strip())
+            if not wrote.calls:
                 return
-            messages += (Message(Role.AGENT, said.strip()),) if said.strip() else ()
-            messages += tuple(Message(Role.TOOL, f"{call.name}: {call.result_json}") for call in results)
+            if n_rounds == MAX_TOOL_ROUNDS:
+                log.warning("tool_rounds_exceeded", turn_id=turn.turn_id, agent_id=self._profile.agent_id)
+                break
+            yield CallTools(tuple(wrote.calls))
+            if wrote.is_enough:
+                return
+            messages += (Message(Role.AGENT, wrote.said.strip()),) if wrote.said.strip() else ()
+            messages += tuple(_result_message(call.result) for call in wrote.calls if call.result is not None)
+            if n_rounds == MAX_TOOL_ROUNDS - 1:
+                messages += (Message(Role.TOOL, _NO_MORE),)
+        if not has_said:  # the model went round in circles: the caller is told the truth of it
+            persona = self._profile.personas[turn.language_code]
+            yield Say(persona.unknown or honest_sentence(turn.language_code))
 
-    @property
-    def tools(self) -> tuple[ToolSpec, ...]:
-        return tuple(TOOLS[name].spec for name in self._profile.tools if name in TOOLS)
+    async def _round(
+        self, turn: AgentTurn, messages: tuple[Message, ...], wrote: _Round, *, is_draft: bool
+    ) -> AsyncGenerator[Step, None]:
+        """One request to the engine: what it says and does. The tools it calls are left in `wrote`."""
+        request = ReplyRequest(
+            conversation=turn.call.conversation,
+            turn_id=turn.turn_id,
+            messages=messages,
+            language_code=turn.language_code,
+            is_draft=is_draft,
+        )
+        async with aclosing(self._engine.reply(request)) as parts:
+            async for part in parts:
+                match part:
+                    case TextMade(text):
+                        wrote.said += text
+                        say = Say(text, is_written_by_model=True)
+                        yield say
+                        if say.is_enough:
+                            wrote.is_enough = True
+                            return
+                    case ToolWanted(name) if name in ACT_NAMES:
+                        yield act_of(part)
+                    case ToolWanted(name, arguments_json):
+                        if len(wrote.calls) < MAX_CALLS_A_ROUND:
+                            wrote.calls.append(CallTool(name, arguments_json))
+                    case _:
+                        yield part
 
-    def messages(self, history: Iterable[Entry], *, language_code: str, instructions: str = "") -> tuple[Message, ...]:
-        """The prompt up to the present turn; `instructions` stand in place of the profile's, with its examples."""
+    def tools(self, tenant_id: str) -> tuple[ToolSpec, ...]:
+        """What the model is told of, for one tenant's calls."""
+        own = tuple(TOOLS[name].spec for name in self._profile.tools if name in TOOLS)
+        return (*own, *(tool.spec for tool in self.tools_of(tenant_id).values()))
+
+    def messages(
+        self, history: Iterable[Entry], *, language_code: str, instructions: str = "", tenant_id: str = ""
+    ) -> tuple[Message, ...]:
+        """The prompt up to the present turn: the persona with the tools, its examples, the conversation.
+
+        `instructions` stand in place of the profile's, with its examples.
+        """
+        system, *examples = opening(self._profile, language_code, instructions=instructions)
         kept = within(list(history), max_chars=self._max_prompt_chars)
         said = [message for entry in kept for message in _messages_of(entry)]
-        return (*opening(self._profile, language_code, instructions=instructions), *said)
+        return (Message(system.role, system.text, tools=self.tools(tenant_id)), *examples, *said)
+
+    def openings(self) -> list[tuple[Message, ...]]:
+        """How prompts begin in each language, greeting heard."""
+        tenant_id = next(iter(self._profile.tenants), "")
+        return [
+            (*self.messages((), language_code=code, tenant_id=tenant_id), Message(Role.AGENT, persona.greeting))
+            for code, persona in self._profile.personas.items()
+        ]
+
+    def _prompt(self, call: Call, history: Iterable[Entry], language_code: str) -> tuple[Message, ...]:
+        return self.messages(
+            history, language_code=language_code, instructions=call.instructions, tenant_id=call.tenant_id
+        )
+
+    def _opened_clinic(self, settings: NluSettings) -> ClinicPackage | None:
+        """Of an agent of kind `graph` the graph opens it."""
+        profile = self._profile
+        if (settings.agent_kind or profile.kind) != KIND or "clinic" not in profile.tools or settings.data_dir is None:
+            return None
+        zone = profile.zone
+        return ClinicPackage(profile.facts, profile.agent_id, settings.data_dir, clock=lambda: datetime.now(zone))
 
 
 def opening(profile: AgentProfile, language_code: str, *, instructions: str = "") -> tuple[Message, ...]:
-    """How every prompt in a language begins."""
+    """The persona's messages; `instructions` stand in place of the profile's, with its examples."""
     if instructions:
         return (Message(Role.SYSTEM, instructions),)
     persona = profile.personas[language_code]
@@ -105,12 +188,14 @@ def opening(profile: AgentProfile, language_code: str, *, instructions: str = ""
     return (Message(Role.SYSTEM, persona.instructions.strip()), *examples)
 
 
-def step_of(wanted: ToolWanted) -> Step:
-    """What a model asked for, as a step of the reply. Raises TurnFailed when it makes no sense."""
-    if wanted.name not in ACT_NAMES:
-        return CallTool(wanted.name, wanted.arguments_json)
+def act_of(wanted: ToolWanted) -> Step:
+    """An act that a model asked for, as a step of the reply. Raises TurnFailed when it makes no sense."""
     act = read_act(wanted.name, wanted.arguments_json)
     return Act(act.act, act.is_now) if isinstance(act, WantedAct) else Expect(act.kind, act.length, act.phrases)
+
+
+def _result_message(call: ToolCall) -> Message:
+    return Message(Role.TOOL, f"{call.name}: {call.result_json}", called=call)
 
 
 def _messages_of(entry: Entry) -> Iterable[Message]:
@@ -118,7 +203,8 @@ def _messages_of(entry: Entry) -> Iterable[Message]:
         yield Message(Role.CALLER, entry.user_text)
     for call in entry.tool_calls:
         if call.name not in ACT_NAMES or '"failed"' in call.result_json:
-            yield Message(Role.TOOL, f"{call.name}({call.arguments_json}): {call.result_json or 'is still running'}")
+            text = f"{call.name}({call.arguments_json}): {call.result_json or 'is still running'}"
+            yield Message(Role.TOOL, text, called=call)
     for text in (entry.heard_text, entry.gateway_text):
         if text.strip():
             yield Message(Role.AGENT, text.strip())

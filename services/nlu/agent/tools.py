@@ -16,12 +16,18 @@ class ToolRefused(Exception):
 
 
 class Tool(Protocol):
-    """Something the agent can do outside the call."""
+    """Something the agent can do outside the call. It is one tenant's: who calls is known when it is made.
+
+    `spec` holds its name, its description, the JSON schema of its arguments, and whether it writes.
+    """
 
     spec: ToolSpec
 
     async def run(self, arguments: Mapping[str, object], *, idempotency_key: str) -> str:
-        """Do it; returns the result as JSON. Raises ToolRefused.
+        """Do it; returns the result as JSON. Raises ToolRefused, whose message the model is told.
+
+        The arguments have been held against the schema. A tool that only reads (`spec.writes` is False) may run for a
+        draft that is never committed; one that writes runs for committed turns alone.
 
         The same key means the same deed: it may come twice when a turn is
         tried again, and must be done once.
@@ -36,6 +42,14 @@ class HasTools(Protocol):
         """By name, for one tenant's calls."""
 
 
+@runtime_checkable
+class HoldsOpen(Protocol):
+    """An agent with connections of its tools."""
+
+    async def close(self) -> None:
+        """Let go of them when the service ends."""
+
+
 class CurrentTime:
     """Says what time it is, which no model knows."""
 
@@ -45,6 +59,7 @@ class CurrentTime:
         parameters_json=json.dumps(
             {"type": "object", "properties": {"time_zone": {"type": "string"}}, "required": ["time_zone"]}
         ),
+        writes=False,
     )
 
     async def run(self, arguments: Mapping[str, object], *, idempotency_key: str) -> str:

@@ -1,4 +1,4 @@
-"""Whether the values in a clause are so: prices of their services, times of their days, other numbers. Sans-IO."""
+"""Whether the values in a clause are so: days, times of their days, and by number_rules.py its numbers. Sans-IO."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from services.language.dates import Moment, moment_in
 from services.language.value import Kind, Reading, Value
 from services.nlu.agent.clause_form import ClauseForm
 from services.nlu.agent.evidence import Evidence, Verdict
-from services.nlu.agent.facts import Service
 from services.nlu.agent.grounds import Grounds, read, slots_in
+from services.nlu.agent.number_rules import NumberRules, amounts, broken
 from services.nlu.agent.opening_hours import DAYS_IN_WEEK
 from services.nlu.agent.schedule_claims import (
     Days,
@@ -28,7 +28,6 @@ from services.nlu.agent.schedule_claims import (
 _EVERY_DAY = Days(weekdays=frozenset(range(DAYS_IN_WEEK)))
 _KEPT_MOMENTS = 128  # of what callers said, which a turn's clauses are held against again and again
 _MOST_DAYS = 31  # of a stretch that the caller named
-_NEIGHBOURS = 1  # tokens beside a number that must stand beside it in a text too
 
 
 class ValueRules:
@@ -37,13 +36,15 @@ class ValueRules:
     def __init__(self, grounds: Grounds, evidence: Evidence, *, caller: Sequence[Reading], has_facts: bool) -> None:
         self._grounds, self._evidence, self._caller = grounds, evidence, caller
         self._has_facts = has_facts
+        self._numbers = NumberRules(grounds, evidence, caller)
         self._schedule = Schedule(grounds, (*grounds.slots, *slots_in(evidence.tools)))
 
     def check(self, reading: Reading, form: ClauseForm) -> Verdict | None:
         """The first value that is not so; None: there is none."""
         if not self._has_facts:
             return self._check_prose(reading)
-        for rule in (self._check_days, self._check_money, self._check_numbers):
+        numbers = self._numbers
+        for rule in (self._check_days, numbers.check_money, numbers.check_numbers):
             if (verdict := rule(reading, form)) is not None:
                 return verdict if not self._grounds.prose else self._check_prose(reading)
         return None
@@ -58,7 +59,7 @@ class ValueRules:
             if value.kind in (Kind.PART, Kind.DAY) or (value.kind is Kind.NUMBER and value.number == 1):
                 continue
             if not any(_same(value, other) for text in known for other in text.values):
-                return _broken(value.kind.value, value, reading)
+                return broken(value.kind.value, value, reading)
         return None
 
     # Days and times
@@ -295,185 +296,6 @@ class ValueRules:
         for n in range(min((last - moment.day).days, _MOST_DAYS) + 1):
             yield moment.day + timedelta(days=n)
 
-    # Money
-
-    def _check_money(self, reading: Reading, form: ClauseForm) -> Verdict | None:
-        prices = [value for value in reading.values if value.kind is Kind.MONEY]
-        prices += [
-            value for value in reading.values if value.kind is Kind.NUMBER and self._may_be_price(value, reading)
-        ]
-        prices.sort(key=lambda value: value.start)
-        if not prices:
-            return self._check_given_away(reading, form)
-        services = self._grounds.services.find(reading.texts)
-        pairings: list[list[Service | None]]
-        if services:
-            before = [self._nearest(services, price, prices, before=True) for price in prices]
-            behind = [self._nearest(services, price, prices, before=False) for price in prices]
-            pairings = [before, behind]
-        else:
-            subject = self._subject(form)
-            pairings = [[subject] * len(prices)] if subject is not None else []
-        for pairing in pairings:
-            if all(self._is_price(price, service) for price, service in zip(prices, pairing, strict=True)):
-                return None
-        wrong = next(
-            (price for price in prices if not any(self._is_price(price, each[2]) for each in services)), prices[0]
-        )
-        if all(self._is_computed(price) or self._is_in_texts(price, reading) for price in prices):
-            return None
-        if not self._grounds.services.find(reading.texts) and all(
-            self._is_free_text(price, reading) for price in prices
-        ):
-            return None
-        may_echo = (form.is_question or form.is_echo) and not form.is_claim_of_caller and not services
-        if may_echo and all(self._said_amount(price) for price in prices):
-            return None
-        return _broken("price", wrong, reading)
-
-    def _is_free_text(self, price: Value, reading: Reading) -> bool:
-        """Free of charge by a text of the facts that names the same thing."""
-        said = reading.texts[price.start : price.end]
-        others = set(reading.texts) - self._grounds.words.common - set(said)
-        return price.number == 0 and any(_holds(text, said) and others & set(text) for text in self._grounds.fragments)
-
-    def _may_be_price(self, value: Value, reading: Reading) -> bool:
-        """A bare number beside a service and a word for price: "a filling is fifty"."""
-        price = self._grounds.words.lists["price"]
-        before = any(price.length(reading.texts, value.start - n) for n in (1, 2) if value.start >= n)
-        before = before or price.length(reading.texts, value.end) > 0
-        return before and value.number > 1 and bool(self._grounds.services.find(reading.texts))
-
-    def _check_given_away(self, reading: Reading, form: ClauseForm) -> Verdict | None:
-        """Free of charge, where no time is named: "the check-up is free"."""
-        lists = self._grounds.words.lists
-        found = [at for at in range(len(reading.texts)) if lists["free_word"].length(reading.texts, at)]
-        is_asked = form.is_question and not form.is_claim_of_caller
-        if not found or is_asked or not (form.ends_sentence or form.is_claim_of_caller):
-            return None
-        kinds = (Kind.TIME, Kind.WEEKDAYS, Kind.DAY, Kind.DATE, Kind.PART)
-        has_time = any(value.kind in kinds for value in reading.values)
-        if has_time or lists["free_nouns"].are_in(reading.texts) or self._is_known_free(reading):
-            return None
-        return Verdict(False, "price", reading.texts[found[0]])
-
-    def _is_known_free(self, reading: Reading) -> bool:
-        """Whether a text of the facts calls free what the clause does: it has a word of the text beside."""
-        words = [word for word in reading.texts if len(word) > 3 and word not in self._grounds.words.common]
-        for fragment in self._grounds.fragments:
-            if self._grounds.words.lists["free_word"].are_in(fragment):
-                named = [word for word in fragment if len(word) > 3 and word not in self._grounds.words.common]
-                if any(word[:4] == other[:4] for word in words for other in named):
-                    return True
-        return False
-
-    def _nearest(
-        self, services: Sequence[tuple[int, int, Service]], price: Value, prices: Sequence[Value], *, before: bool
-    ) -> Service | None:
-        """The service that a price belongs to: the last before it or the first behind it, no other price between."""
-        if before:
-            bound = max((other.end for other in prices if other.end <= price.start), default=0)
-            fitting = [each for each in services if bound <= each[0] and each[1] <= price.start]
-            return fitting[-1][2] if fitting else None
-        bound = min((other.start for other in prices if other.start >= price.end), default=10**6)
-        fitting = [each for each in services if price.end <= each[0] and each[1] <= bound]
-        return fitting[0][2] if fitting else None
-
-    def _subject(self, form: ClauseForm) -> Service | None:
-        """The service that is talked of where the clause names none; None: none, or more than one."""
-        if form.is_claim_of_caller:
-            return None
-        reply = read(self._evidence.reply, self._grounds.language_code) if self._evidence.reply else None
-        if reply and (named := self._grounds.services.find(reply.texts)):
-            return named[-1][2]
-        for asked in reversed(self._caller):
-            named = self._grounds.services.find(asked.texts)
-            if named or asked is self._caller[-1]:
-                ids = {each[2].id for each in named}
-                unknown = [word for word in asked.texts if not self._grounds.knows(word) and word.isalpha()]
-                if len(ids) == 1 and not (unknown and self._grounds.words.is_closed_world):
-                    return named[0][2]
-                if named or unknown:
-                    return None
-        return None
-
-    def _is_price(self, value: Value, service: Service | None) -> bool:
-        price = self._grounds.price(service) if service else None
-        if price is None:
-            return False
-        return price.amount == value.number and value.currency in ("", price.currency)
-
-    def _is_computed(self, value: Value) -> bool:
-        return value.number in self._evidence.computed or self._is_in_tools(value)
-
-    def _said_amount(self, value: Value) -> bool:
-        return any(other.number == value.number for text in self._caller for other in text.values)
-
-    # Other numbers
-
-    def _check_numbers(self, reading: Reading, form: ClauseForm) -> Verdict | None:
-        for value in reading.values:
-            if value.kind in (Kind.NUMBER, Kind.PERCENT, Kind.DURATION, Kind.DIGITS) and not self._is_number_known(
-                value, reading, form
-            ):
-                return _broken(value.kind.value, value, reading)
-        return None
-
-    def _is_number_known(  # noqa: PLR0911 - a table of what may be said
-        self, value: Value, reading: Reading, form: ClauseForm
-    ) -> bool:
-        if self._is_in_texts(value, reading) or self._is_computed(value):
-            return True
-        if value.kind is Kind.DIGITS:
-            return value.digits in self._grounds.phones or value.digits in self._said_digits()
-        if value.kind is Kind.DURATION:
-            return self._is_length(value, reading, form)
-        if value.kind is Kind.NUMBER and value.number == 1 and not value.digits:
-            counts = self._grounds.words.lists["counts"]
-            counted = self._grounds.words.lists["counted_people"]
-            is_count = value.start > 0 and counts.length(reading.texts, value.start - 1)
-            return not (is_count and counted.length(reading.texts, value.end))
-        if value.kind is Kind.NUMBER and self._may_be_price(value, reading):
-            return True  # checked as a price
-        counted = self._grounds.words.lists["counted_people"]
-        if value.kind is Kind.NUMBER and value.number == len(self._grounds.facts.people):
-            return counted.length(reading.texts, value.end) > 0  # "two dentists"
-        may_echo = not form.is_claim_of_caller
-        return may_echo and self._is_said_number(value, reading, form)
-
-    def _is_said_number(self, value: Value, reading: Reading, form: ClauseForm) -> bool:
-        """What the caller gave by the way, as a number of people: said again, not claimed of the house."""
-        is_theirs = form.is_question or form.is_echo or form.is_ignorance
-        return is_theirs and self._said_amount(value)
-
-    def _is_length(self, value: Value, reading: Reading, form: ClauseForm) -> bool:
-        services = [each[2] for each in self._grounds.services.find(reading.texts)]
-        subject = self._subject(form) if not services else None
-        services += [subject] if subject else []
-        if any(service.minutes is not None and service.minutes == value.number for service in services):
-            return True
-        may_echo = (form.is_question or form.is_echo or form.is_ignorance) and not form.is_claim_of_caller
-        return may_echo and self._said_amount(value)
-
-    def _said_digits(self) -> str:
-        return " ".join(value.digits for text in self._caller for value in text.values if value.digits)
-
-    def _is_in_texts(self, value: Value, reading: Reading) -> bool:
-        """Whether the words of a value stand in a text that was written to be said, with a word beside them."""
-        said = reading.texts[value.start : value.end]
-        before = _words(reading, range(value.start))[-_NEIGHBOURS:]
-        behind = _words(reading, range(value.end, len(reading.texts)))[:_NEIGHBOURS]
-        runs = [run for run in ((*before, *said) if before else (), (*said, *behind) if behind else ()) if run]
-        return any(
-            _holds(fragment, run) for fragment in self._grounds.fragments for run in runs if len(run) > len(said)
-        )
-
-    def _is_in_tools(self, value: Value) -> bool:
-        if not self._evidence.tools or (value.kind is Kind.NUMBER and value.number < 2):
-            return False
-        known = [read(result, self._grounds.language_code) for result in self._evidence.tools]
-        return any(_amounts(value, other) for text in known for other in text.values)
-
 
 @lru_cache(maxsize=_KEPT_MOMENTS)
 def _moment(reading: Reading, language_code: str, now: datetime) -> Moment | None:
@@ -502,21 +324,4 @@ def _same(value: Value, other: Value) -> bool:
         return value.date == other.date
     if value.kind is Kind.DIGITS:
         return value.digits in other.digits
-    return _amounts(value, other)
-
-
-def _amounts(value: Value, other: Value) -> bool:
-    is_alike = value.number == other.number and other.kind in (value.kind, Kind.NUMBER, Kind.MONEY)
-    return is_alike and (not value.currency or other.currency in ("", value.currency))
-
-
-def _words(reading: Reading, places: range) -> tuple[str, ...]:
-    return tuple(reading.texts[at] for at in places if reading.tokens[at].kind != "stop")
-
-
-def _holds(words: tuple[str, ...], run: tuple[str, ...]) -> bool:
-    return any(words[at : at + len(run)] == run for at in range(len(words) - len(run) + 1))
-
-
-def _broken(rule: str, value: Value, reading: Reading) -> Verdict:
-    return Verdict(False, rule, reading.words(value))
+    return amounts(value, other)

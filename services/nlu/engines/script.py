@@ -80,7 +80,10 @@ class ScriptEngine:
         said = [message for message in request.messages if message.role is Role.CALLER]
         chosen = self._choose(said[-1].text if said else "", request.language_code)
         due = began + chosen.first_token_s
+        waits_for_results = False
         for part in _after_tools(chosen.parts, request.messages):
+            if waits_for_results and not _is_tool(part):
+                return  # the results come with the next request
             match part:
                 case Say(text):
                     for token in _TOKEN.findall(text):
@@ -96,8 +99,7 @@ class ScriptEngine:
                     raise TurnFailed(reason, f"the script's reply {chosen.name!r} fails here", is_retryable=True)
                 case ToolWanted():
                     yield part
-                    if part.name not in ACT_NAMES:
-                        return  # its result comes with the next request
+                    waits_for_results = _is_tool(part)
 
     async def commit(self, conversation: str, turn_id: int) -> None:
         """Nothing waits for anything here."""
@@ -167,13 +169,18 @@ def _after_tools(parts: tuple[Part, ...], messages: tuple[Message, ...]) -> tupl
     for message in reversed(messages):
         if message.role is Role.CALLER:
             break
-        results += message.role is Role.TOOL
+        results += message.called is not None
     for place, part in enumerate(parts):
-        if results and isinstance(part, ToolWanted) and part.name not in ACT_NAMES:
+        if results and _is_tool(part):
             results -= 1
             if not results:
                 return parts[place + 1 :]
     return parts
+
+
+def _is_tool(part: Part) -> bool:
+    """Tools in a row are called at the same time."""
+    return isinstance(part, ToolWanted) and part.name not in ACT_NAMES
 
 
 def _number(table: dict[str, object], key: str, default: float) -> float:

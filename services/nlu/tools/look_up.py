@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Protocol
 
 from services.nlu.agent.tools import ToolRefused
@@ -23,7 +24,7 @@ class LookUpTool:
     """It needs no outbox: it may run any number of times."""
 
     def __init__(self, look_up: LookUp, tenant_id: str) -> None:
-        self.spec = look_up.spec
+        self.spec = replace(look_up.spec, writes=False)
         self._look_up, self._tenant_id = look_up, tenant_id
 
     async def run(self, arguments: Mapping[str, object], *, idempotency_key: str) -> str:

@@ -2,6 +2,7 @@
 
 import configparser
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,16 @@ _DEPLOY = _ROOT / "deploy"
 _NAMES = {service.name for service in SERVICES}
 
 
+class ComposeLoader(yaml.SafeLoader):
+    """Reads Compose's own tags too."""
+
+
+ComposeLoader.add_constructor("!reset", lambda loader, node: None)
+
+
 def read_yaml(path: Path) -> list[Any]:
-    return [document for document in yaml.safe_load_all(path.read_text(encoding="utf-8")) if document]
+    text = path.read_text(encoding="utf-8")
+    return [document for document in yaml.load_all(text, Loader=ComposeLoader) if document]
 
 
 @pytest.mark.parametrize("path", sorted(_DEPLOY.rglob("*.y*ml")), ids=lambda path: str(path.relative_to(_DEPLOY)))
@@ -29,7 +38,8 @@ def test_every_yaml_file_parses(path: Path):
 def test_every_service_has_a_process_an_image_and_a_deployment():
     supervisor = configparser.RawConfigParser()
     supervisor.read(_DEPLOY / "supervisord.conf")
-    assert {name.removeprefix("program:") for name in supervisor.sections() if name.startswith("program:")} == _NAMES
+    programs = {name.removeprefix("program:") for name in supervisor.sections() if name.startswith("program:")}
+    assert programs == _NAMES | {"call_gateway_standby"}
     supervisor_of_one = configparser.RawConfigParser()
     supervisor_of_one.read(_DEPLOY / "supervisord_one.conf")
     assert supervisor_of_one["program:stack"]["command"].endswith("-m deploy.one_process")
@@ -60,6 +70,7 @@ def test_images_and_deployments_use_the_default_ports(service: Any):
 
 REFERENCES = {
     "status.hostIP": "10.1.2.3",
+    "metadata.name": "call-gateway-0",
     "stage-token": "from-a-secret",
     "ari-url": "https://pbx.example:8089",
     "ari-user": "tong-dai",
@@ -76,7 +87,8 @@ def test_deployments_expose_nothing_and_take_secrets_by_reference(service: Any, 
     for entry in pod["containers"][0]["env"]:
         source = entry.get("valueFrom", {})
         reference = source.get("secretKeyRef", {}).get("key") or source.get("fieldRef", {}).get("fieldPath")
-        monkeypatch.setenv(entry["name"], entry.get("value") or REFERENCES[reference])
+        value = entry.get("value") or REFERENCES[reference]
+        monkeypatch.setenv(entry["name"], re.sub(r"\$\((\w+)\)", lambda found: os.environ[found[1]], value))
         if entry["name"].endswith(("_TOKEN", "_PASSWORD")):
             assert "secretKeyRef" in source, entry["name"]
         if entry["name"].endswith("_FILE"):
@@ -87,6 +99,8 @@ def test_deployments_expose_nothing_and_take_secrets_by_reference(service: Any, 
     assert settings.host not in ("127.0.0.1", "localhost"), "what is tested leaves loopback"
     if service.name == "call_gateway":
         assert AriSettings().exposures() == []
+        assert AriSettings().app == REFERENCES["metadata.name"], "each pod has an ARI application of its own"
+        assert AriSettings().media_host == REFERENCES["status.hostIP"], "Asterisk sends RTP to the node"
 
 
 MANIFESTS = sorted([*(_DEPLOY / "kubernetes").rglob("*.yaml"), *_DEPLOY.glob("compose*.yaml")])
@@ -178,7 +192,7 @@ def test_settings_named_in_deployments_exist():
     known = set(re.findall(r"^#([A-Z_]+)=", example, re.MULTILINE))
     shared = {name.removeprefix("TONG_DAI_") for name in known if name.startswith("TONG_DAI_")}
     known |= {f"{service.prefix}_{name}" for service in SERVICES for name in shared}
-    assert named <= known
+    assert named - {"TONG_DAI_APP"} <= known  # that one is Asterisk's own variable
 
 
 def test_dashboards_and_alerts_speak_of_metrics_that_exist():
@@ -213,3 +227,22 @@ def test_the_dialplan_puts_nothing_of_a_callers_into_its_words():
     own = {name for name in used if name.startswith("TONG_DAI_")}
     assert used - own == {"CHANNEL", "CUT", "DIALSTATUS", "FIELDQTY", "GLOBAL", "STASISSTATUS"}
     assert "TONG_DAI_DESTINATION" in own, "the gateway sets it, to what the agent's file lists"
+
+
+def test_every_service_of_kubernetes_has_a_disruption_budget_and_is_spread():
+    folder = _DEPLOY / "kubernetes" / "stack"
+    budgets = {each["metadata"]["name"]: each["spec"] for each in read_yaml(folder / "disruption.yaml")}
+    assert budgets.keys() == {name.replace("_", "-") for name in _NAMES}
+    for name, budget in budgets.items():
+        workload = read_yaml(folder / f"{name}.yaml")[1]
+        pod = workload["spec"]["template"]
+        assert budget["selector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
+        assert budget["maxUnavailable"] == 1, "less would hold up every drain of a single replica"
+        spread = (
+            pod["spec"].get("topologySpreadConstraints")
+            or pod["spec"]["affinity"]["podAntiAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+        )
+        assert [each["topologyKey"] for each in spread] == ["kubernetes.io/hostname"]
+        assert spread[0]["labelSelector"]["matchLabels"] == budget["selector"]["matchLabels"]
+    listed = read_yaml(folder / "kustomization.yaml")[0]["resources"]
+    assert set(listed) == {path.name for path in folder.glob("*.yaml")} - {"kustomization.yaml"}

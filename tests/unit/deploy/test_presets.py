@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from services.call_gateway.settings import GatewaySettings
 from services.nlu.plan.command import parse_gpus, propose
 from services.nlu.plan.gguf_file import read_shape
 from services.nlu.plan.memory import Layout, make_plan
@@ -60,3 +61,42 @@ def test_compose_reads_a_preset_that_exists() -> None:
     nlu = yaml.safe_load((_DEPLOY / "compose.yaml").read_text(encoding="utf-8"))["services"]["nlu"]
     assert nlu["env_file"][0]["path"] == "presets/${TONG_DAI_PRESET:-cpu}.env"
     assert (_DEPLOY / "presets" / "cpu.env").is_file()
+
+
+def gpu_patches(name: str) -> dict[str, object]:
+    """What the GPU overlay of Kubernetes sets for a Deployment, by path."""
+    overlay = yaml.safe_load((_DEPLOY / "kubernetes" / "gpu" / "kustomization.yaml").read_text(encoding="utf-8"))
+    (patch,) = [each for each in overlay["patches"] if each["target"] == {"kind": "Deployment", "name": name}]
+    return {operation["path"]: operation["value"] for operation in yaml.safe_load(patch["patch"])}
+
+
+def compose_gpus(name: str) -> set[str]:
+    """The GPUs that compose.gpu.yaml gives a service where no variable says otherwise."""
+    overlay = yaml.safe_load((_DEPLOY / "compose.gpu.yaml").read_text(encoding="utf-8"))["services"]
+    value = overlay[name]["environment"]["NVIDIA_VISIBLE_DEVICES"]
+    return set(value.partition(":-")[2].rstrip("}").split(","))
+
+
+def test_gpus_are_shared_out_as_the_planner_has_it_and_none_twice(tmp_path: Path) -> None:
+    gpus = parse_gpus("6x32")
+    shape = read_shape(write_scout_header(tmp_path / "model.gguf"))
+    layout = Layout(gpu_bytes=gpus, has_flash_attention=True)
+    proposal = propose(shape, layout, n_calls=None, tokens_per_call=4096, n_openings=6)
+    n_gpus = len(proposal.settings["NLU_TENSOR_SPLIT"].split("/"))
+    limit = "/spec/template/spec/containers/0/resources/limits/nvidia.com~1gpu"
+    assert n_gpus == len(gpus) == len(compose_gpus("nlu")) == int(str(gpu_patches("nlu")[limit]))
+    assert len(compose_gpus("tts")) == int(str(gpu_patches("tts")[limit])) == 2
+    assert compose_gpus("nlu") | compose_gpus("tts") == {str(n) for n in range(8)}
+    assert not compose_gpus("nlu") & compose_gpus("tts")
+
+
+def test_a_gpu_server_takes_the_calls_of_a_gateway() -> None:
+    streams = int(read_preset("scout-6xv100")["NLU_MAX_STREAMS"])
+    assert streams >= GatewaySettings.model_fields["max_calls"].default
+
+
+def test_a_compose_overlay_shares_gpus_by_percent() -> None:
+    overlay = yaml.safe_load((_DEPLOY / "compose.mps.yaml").read_text(encoding="utf-8"))["services"]
+    assert overlay["tts"]["environment"]["CUDA_MPS_ACTIVE_THREAD_PERCENTAGE"] == "${TONG_DAI_TTS_MPS_PERCENT:-50}"
+    own, daemon = overlay["tts"]["environment"], overlay["mps"]["environment"]
+    assert own["CUDA_MPS_PIPE_DIRECTORY"] == daemon["CUDA_MPS_PIPE_DIRECTORY"]

@@ -253,6 +253,21 @@ def test_the_keys_that_are_asked_for_are_enough_to_read_any_text(folder: Path) -
     assert Normalizer().speak("2,5 km je 9:30", "eo").text == "du komo kvin kilometroj je naŭ kaj tridek"
 
 
+def test_a_language_says_which_sign_parts_its_thousands(folder: Path) -> None:
+    shutil.copytree(data.PACKAGED / "en", folder / "eo")
+    reading = READING.replace('point_signs = ","', 'point_signs = ","\nthousands_sign = "."')
+    (folder / "eo" / "reading.toml").write_text(reading, encoding="utf-8")
+    data.forget()
+    spoken = [Normalizer().speak(text, "eo").text for text in ("1.500", "1.500,5 km", "2.000.000", "9,50", "1.5.2")]
+    assert spoken == [
+        "mil kvincent",
+        "mil kvincent komo kvin kilometroj",
+        "du milionoj",
+        "naŭ komo kvin nul",
+        "unu punkto kvin punkto du",
+    ]
+
+
 def test_a_pattern_that_does_not_compile_is_named(folder: Path) -> None:
     (folder / "eo").mkdir()
     (folder / "eo" / "language.toml").write_text('name = "x"\nletters = "["\n', encoding="utf-8")

@@ -1,13 +1,20 @@
 """A model of letters: every character is a token, and it answers with a text it was given."""
 
+import json
 from collections import Counter, deque
 from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
+from string import printable
+from typing import Any
 
+from services.nlu.engine import ToolSpec
+from services.nlu.engines.llama_cpp.constrained import CallGrammar
 from services.nlu.engines.llama_cpp.model import DecodeFailed, Row
+from services.nlu.engines.tool_form import ToolForm
 
 END = 0
+_LETTERS = printable
 
 
 class LetterModel:
@@ -15,6 +22,8 @@ class LetterModel:
 
     It checks as llama.cpp does that every slot is computed in order, without a hole.
     """
+
+    tool_form: ToolForm | None = ToolForm.HERMES
 
     def __init__(self, answer: str = "Yes, we do.", *, max_cells: int = 10_000) -> None:
         self.answer, self.max_cells = answer, max_cells
@@ -35,6 +44,23 @@ class LetterModel:
 
     def piece(self, token: int) -> bytes:
         return chr(token).encode()
+
+    def spelled(self, token: int) -> bytes:
+        return self.piece(token)
+
+    def render_tools(self, messages: Sequence[dict[str, Any]], *, tools: Sequence[ToolSpec], opens_reply: bool) -> str:
+        named = f"<tools>{','.join(tool.name for tool in tools)}</>"
+        rendered = named + "".join(
+            f"<{m['role']}>{m['content']}{json.dumps(m['tool_calls']) if 'tool_calls' in m else ''}</>"
+            for m in messages
+        )
+        return rendered + ("<assistant>" if opens_reply else "")
+
+    def open_grammar(self, rules: str) -> CallGrammar:
+        raise ValueError("letters know no grammar")
+
+    def sample_allowed(self, row: int, grammar: CallGrammar) -> int | None:
+        return next((token for token in map(ord, _LETTERS) if grammar.allows(token)), None)
 
     def render(self, messages: Sequence[tuple[str, str]], *, opens_reply: bool) -> str:
         rendered = "".join(f"<{role}>{text}</>" for role, text in messages)

@@ -2,93 +2,24 @@
 
 import asyncio
 import json
-import sqlite3
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from services.nlu.agent.evidence import Evidence
-from services.nlu.agent.graph.agent import GraphAgent
 from services.nlu.agent.graph.wording import Wording
 from services.nlu.agent.guarding import guard_of
-from services.nlu.agent.profile import AgentProfile, read_agents
-from services.nlu.agent.understanding import Guess
-from services.nlu.engine import NluEngine
-from services.nlu.history import Entry
-from services.nlu.inputs import Commit, Config, PlayoutReport, Text, UserTurn
-from services.nlu.outputs import Outcome, ToolActivity, TurnEnd
+from services.nlu.agent.profile import read_agents
+from services.nlu.inputs import PlayoutReport
+from services.nlu.outputs import ToolActivity
 from services.nlu.settings import NluSettings
 from services.nlu.tools.clinic.diary import Diary
 from services.nlu.tools.deed import NotReached
-from tests.unit.nlu.rig import Rig, opened
+from tests.unit.nlu.desk import NOW, Caller, booked, call
 
-NOW = datetime.fromisoformat("2026-11-30T10:30")  # a Monday
-KINDS = {"no wait": "no", "appointment": "book", "how much": "price", "yes": "yes", "vâng": "yes", "hẹn": "book"}
 READ_BACK = "You'd like cleaning, Tuesday, December 1 at 10 a.m., Anna Bell, 0912 345 678. Shall I book it?"
 BOOKED = "Your appointment is booked: Tuesday, December 1 at 10 a.m. Is there anything else?"
-
-
-class Told:
-    """Understands the words of these tests."""
-
-    async def load(self) -> None: ...
-
-    async def understand(self, text: str, language_code: str) -> tuple[Guess, ...]:
-        kind = next((kind for words, kind in KINDS.items() if words in text.lower()), "unknown")
-        return Guess(kind, 0.9 if kind != "unknown" else 0.1), Guess("chat", 0.05)
-
-
-def make(profile: AgentProfile, engine: NluEngine, settings: NluSettings) -> GraphAgent:
-    now = NOW.replace(tzinfo=profile.zone)
-    return GraphAgent(profile, engine, settings, clock=lambda: now, understanding=Told())
-
-
-class Caller:
-    """Says things, and hears the replies as far as they let them be played."""
-
-    def __init__(self, rig: Rig, turn_id: int = 0) -> None:
-        self.rig, self.turn_id = rig, turn_id
-
-    async def say(self, text: str, *, hears: float | None = 1.0, is_draft: bool = False, commits: bool = True) -> str:
-        self.turn_id += 1
-        await self.rig.send(UserTurn(self.turn_id, Text(text), "", is_draft=is_draft))
-        if is_draft:
-            await asyncio.sleep(0.2)
-            if not commits:
-                return self.rig.said(self.turn_id)
-            await self.rig.send(Commit(self.turn_id))
-        async with asyncio.timeout(10):
-            while not self.rig.of(TurnEnd, self.turn_id):
-                await asyncio.sleep(0.005)
-        assert self.rig.end(self.turn_id).outcome is Outcome.COMPLETED
-        said = self.rig.said(self.turn_id)
-        if hears is not None:
-            await self.rig.send(PlayoutReport(self.turn_id, int(len(said) * hears), is_final=True))
-        return said
-
-    async def come_to_the_question(self, *, hears: float | None = 1.0) -> str:
-        await self.say("I want an appointment for a cleaning")
-        await self.say("Tuesday")
-        await self.say("Anna Bell")
-        return await self.say("0912 345 678", hears=hears)
-
-
-@asynccontextmanager
-async def call(
-    tmp_path: Path | None, *, visit: str = "1" * 32, state: bytes = b"", history: tuple[Entry, ...] = ()
-) -> AsyncIterator[Rig]:
-    settings = NluSettings.model_validate({"engine": "script", "data_dir": tmp_path})
-    config = Config(call_id="call", visit_id=visit, tenant_id="tenant", state=state, history=history)
-    async with opened(settings, config, factory=make) as rig:
-        yield rig
-
-
-def booked(tmp_path: Path) -> list[tuple[str, str, str, str]]:
-    connection = sqlite3.connect(tmp_path / "clinic" / "diary.sqlite")
-    return connection.execute("SELECT starts, service, name, phone FROM appointments WHERE state = 'booked'").fetchall()
 
 
 ANNAS = ("2026-12-01T10:00", "cleaning", "Anna Bell", "0912345678")

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -556,7 +557,9 @@ def test_no_two_calls_get_the_same_key_whatever_clients_write_into_their_fields(
     assert key_of("a", "b") == key_of("a", "b")
 
 
-def test_a_draft_pauses_before_its_first_tool() -> None:
+def test_a_draft_pauses_before_its_first_tool_that_writes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(CurrentTime, "spec", replace(CurrentTime.spec, writes=True))
+
     async def main() -> None:
         async with opened() as rig:
             await rig.send(say(1, "say clock", is_draft=True), wait_s=5)

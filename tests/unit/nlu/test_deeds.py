@@ -180,7 +180,9 @@ async def _happen(
                 process.restart()
         case ("cancel", str(starts), str(phone), int(number)):
             with suppress(ToolRefused):
-                process.diary.cancel("tenant", datetime.fromisoformat(starts), phone=phone, key=f"cancel {number}")
+                process.diary.cancel(
+                    "tenant", datetime.fromisoformat(starts), name="A", phones=(phone,), key=f"cancel {number}"
+                )
                 process.cancelled |= {key for key in process.done_keys() if process.wish(key) == (starts, phone)}
         case ("late",):
             process.let_late_arrive()
@@ -261,6 +263,7 @@ def clinic(tmp_path: Path) -> ClinicPackage:
 
 
 BOOK = {"starts": SLOTS[0], "name": "Lan", "phone": "091 234 5678"}
+LANS = {"name": "Lan", "phone": PHONES[0]}
 
 
 async def test_the_clinic_books_finds_moves_and_cancels(tmp_path: Path) -> None:
@@ -271,13 +274,13 @@ async def test_the_clinic_books_finds_moves_and_cancels(tmp_path: Path) -> None:
     assert json.loads(await tools["clinic_book"].run(BOOK, idempotency_key="1"))["booked"] == SLOTS[0]
     with pytest.raises(ToolRefused, match="taken"):
         await tools["clinic_book"].run({**BOOK, "phone": PHONES[1]}, idempotency_key="2")
-    found = json.loads(await tools["clinic_find"].run({"phone": PHONES[0]}, idempotency_key=""))
+    found = json.loads(await tools["clinic_find"].run(LANS, idempotency_key=""))
     assert [one["starts"] for one in found["appointments"]] == [SLOTS[0]]
     others = clinic(tmp_path).tools("another tenant")
-    assert json.loads(await others["clinic_find"].run({"phone": PHONES[0]}, idempotency_key="")) == {"appointments": []}
-    move = {"starts": SLOTS[0], "new_starts": SLOTS[1], "phone": PHONES[0]}
+    assert json.loads(await others["clinic_find"].run(LANS, idempotency_key="")) == {"appointments": []}
+    move = {"starts": SLOTS[0], "new_starts": SLOTS[1], **LANS}
     assert json.loads(await tools["clinic_move"].run(move, idempotency_key="3"))["moved_to"] == SLOTS[1]
-    cancel = {"starts": SLOTS[1], "phone": PHONES[0]}
+    cancel = {"starts": SLOTS[1], **LANS}
     with pytest.raises(ToolRefused, match="no such appointment"):
         await tools["clinic_cancel"].run({**cancel, "phone": PHONES[1]}, idempotency_key="4")
     assert json.loads(await tools["clinic_cancel"].run(cancel, idempotency_key="5"))["freed"] == SLOTS[1]
@@ -311,8 +314,6 @@ async def test_what_was_decided_before_a_kill_is_done_after_the_start(tmp_path: 
     )
     first.start()
     async with asyncio.timeout(5):
-        while not json.loads(await first.tools("t")["clinic_find"].run({"phone": PHONES[0]}, idempotency_key=""))[
-            "appointments"
-        ]:
+        while not json.loads(await first.tools("t")["clinic_find"].run(LANS, idempotency_key=""))["appointments"]:
             await asyncio.sleep(0.02)
     await first.outbox.stop()

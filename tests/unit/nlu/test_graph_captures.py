@@ -16,8 +16,8 @@ from services.nlu.history import Entry
 from services.nlu.inputs import Config, Dtmf, Text, UserTurn
 from services.nlu.outputs import CallAction, Expectation, ExpectedKind, TurnEnd
 from services.nlu.settings import NluSettings
+from tests.unit.nlu.desk import KINDS, Caller, booked, make
 from tests.unit.nlu.rig import opened
-from tests.unit.nlu.test_bookings import KINDS, Caller, booked, make
 
 SLOTS = (
     Slot(name="email", kind=SlotKind.EMAIL),

@@ -1,5 +1,6 @@
 """Every template of every language passes the guard where what is put into it is so: words of code are checked too."""
 
+import json
 import string
 from collections.abc import Iterator
 from datetime import datetime
@@ -27,7 +28,13 @@ ASKED = {  # what the caller said, by language: templates that say it again
 }
 NAME = {"en": "Anna Bell", "vi": "Lan", "ru": "Анна", "zh": "安娜"}
 DONE = {"handover": "transfer", "language_yes": "switch_language"}  # promises whose act is asked for in the turn
-RESULTS = {"booked": "clinic_book"}  # deeds, by the tool whose result speaks for them
+RESULTS = {
+    "booked": "clinic_book",
+    "moved": "clinic_move",
+    "cancelled": "clinic_cancel",
+}  # deeds, by the tool whose result speaks for them
+HELD = datetime(2026, 12, 4, 16, 30)  # an appointment
+LOOKED_UP = (json.dumps({"appointments": [f"{HELD:%Y-%m-%dT%H:%M}"]}),)
 NIGHT = {
     "en": "Are you open on Monday at 3 a.m.?",
     "vi": "Thứ Hai lúc 3 giờ sáng có mở cửa không?",
@@ -74,6 +81,7 @@ def fillings(profile: AgentProfile, code: str) -> dict[str, str]:
         "kinds": words.one_of(list(words.kinds.values())[:2]),
         "date": words.date(NOW.date()),
         "when": words.weekday(3),
+        "old": words.at(words.date(HELD.date()), HELD.time()),
         "name": NAME[code],
         "wish": f"{named[0]}, {words.weekday(3)}, {NAME[code]}, 0 912 345 678",
     }
@@ -166,7 +174,9 @@ def test_a_template_with_what_is_so_passes_the_guard(agent: str, code: str, key:
     clauses = [clause.text for clause in cutter.push(text + " ") + cutter.finish()]
     for at, clause in enumerate(clauses):
         whole, waiting = waiting + clause, ""
-        evidence = Evidence(caller=tuple(said), reply=reply, asked=asked, done=done, computed=computed, now=now)
+        evidence = Evidence(
+            caller=tuple(said), reply=reply, tools=LOOKED_UP, asked=asked, done=done, computed=computed, now=now
+        )
         verdict = GUARDS[agent].check(whole, language=code, evidence=evidence)
         if not verdict.ok and verdict.may_mend and at + 1 < len(clauses):
             waiting = whole

@@ -231,7 +231,7 @@ def test_the_job_of_a_draft_is_a_turns_once_it_is_committed() -> None:
 async def _commit_a_draft() -> None:
     engine, taken = LlamaCppEngine(NluSettings(_env_file=None)), TakenJobs()
     engine._worker = taken  # type: ignore[assignment] # the place of the thread that owns the model
-    request = ReplyRequest("call", 7, (Message(Role.CALLER, "Hello."),), "en", is_draft=True, tools=())
+    request = ReplyRequest("call", 7, (Message(Role.CALLER, "Hello."),), "en", is_draft=True)
     async with aclosing(engine.reply(request)) as reply:
         first = asyncio.ensure_future(anext(reply))
         await asyncio.sleep(0)

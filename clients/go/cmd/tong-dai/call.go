@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,6 +15,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"google.golang.org/grpc"
 
 	tongdai "github.com/tong-dai/tong-dai/clients/go"
 	callv1 "github.com/tong-dai/tong-dai/clients/go/gen/voice/call/v1"
@@ -32,19 +36,23 @@ type conversed struct {
 	latency  float64 // the last turn's, in ms, as the gateway has it in the turn's record
 }
 
-func call(ctx context.Context, connection *tongdai.Connection, given *options) (int, error) {
-	wav, err := tongdai.ReadWav(given.positionals[0])
+func call(ctx context.Context, connection *tongdai.Connection, given *given) (int, error) {
+	in, out := given.operands[0], given.operands[1]
+	if in == "-" && given.is("calls") {
+		return 2, errors.New("--calls needs a file")
+	}
+	if given.whole("calls") > 0 {
+		return callOften(ctx, connection, given)
+	}
+	sound, rate, err := given.source(in)
 	if err != nil {
 		return 2, err
 	}
-	if given.calls > 0 {
-		return callOften(ctx, connection, wav, given)
-	}
-	done, err := converse(ctx, connection, wav, given, true)
+	done, err := converse(ctx, connection, sound, rate, given, true)
 	if err != nil {
 		return 1, err
 	}
-	if err := tongdai.WriteWav(given.positionals[1], tongdai.Wav{SampleRateHertz: wav.SampleRateHertz, Samples: done.heard}); err != nil {
+	if err := tongdai.WriteWav(out, tongdai.Wav{SampleRateHertz: rate, Samples: done.heard}); err != nil {
 		return 2, err
 	}
 	if done.cause == "FAILURE" {
@@ -54,14 +62,19 @@ func call(ctx context.Context, connection *tongdai.Connection, given *options) (
 }
 
 // callOften makes several calls at once and prints their figures.
-func callOften(ctx context.Context, connection *tongdai.Connection, wav tongdai.Wav, given *options) (int, error) {
-	results := make([]*conversed, given.calls)
-	failures := make([]error, given.calls)
+func callOften(ctx context.Context, connection *tongdai.Connection, given *given) (int, error) {
+	wav, err := tongdai.ReadWav(given.operands[0])
+	if err != nil {
+		return 2, err
+	}
+	results := make([]*conversed, given.whole("calls"))
+	failures := make([]error, given.whole("calls"))
 	var calls sync.WaitGroup
-	for number := range given.calls {
+	for number := range given.whole("calls") {
 		calls.Go(func() {
 			time.Sleep(time.Duration(number) * stagger)
-			results[number], failures[number] = converse(ctx, connection, wav, given, false)
+			sound := bytes.NewReader(wav.Samples)
+			results[number], failures[number] = converse(ctx, connection, sound, wav.SampleRateHertz, given, false)
 		})
 	}
 	calls.Wait()
@@ -71,7 +84,7 @@ func callOften(ctx context.Context, connection *tongdai.Connection, wav tongdai.
 		AnswerMs  []float64 `json:"answer_ms"`
 		LatencyMs []float64 `json:"latency_ms"`
 		CPUS      float64   `json:"cpu_s"`
-	}{Calls: given.calls, AnswerMs: []float64{}, LatencyMs: []float64{}}
+	}{Calls: given.whole("calls"), AnswerMs: []float64{}, LatencyMs: []float64{}}
 	var first *conversed
 	for number, result := range results {
 		var failed *tongdai.Error
@@ -101,7 +114,7 @@ func callOften(ctx context.Context, connection *tongdai.Connection, wav tongdai.
 	fmt.Println(string(line))
 	if first != nil {
 		out := tongdai.Wav{SampleRateHertz: wav.SampleRateHertz, Samples: first.heard}
-		if err := tongdai.WriteWav(given.positionals[1], out); err != nil {
+		if err := tongdai.WriteWav(given.operands[1], out); err != nil {
 			return 2, err
 		}
 	}
@@ -110,12 +123,13 @@ func callOften(ctx context.Context, connection *tongdai.Connection, wav tongdai.
 
 // converse makes one call from its beginning to its end.
 func converse(
-	ctx context.Context, connection *tongdai.Connection, wav tongdai.Wav, given *options, isPrinted bool,
+	ctx context.Context, connection *tongdai.Connection, sound io.Reader, rate int, given *given, isPrinted bool,
 ) (*conversed, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	up, err := tongdai.OpenCall(ctx, connection, wav.SampleRateHertz, &callv1.CallConfig{
-		TenantId: given.tenant, AgentId: given.agent, LanguageCodes: given.languages(), Caller: given.caller,
+	up, err := tongdai.OpenCall(ctx, connection, rate, &callv1.CallConfig{
+		TenantId: given.text("tenant"), AgentId: given.text("agent"), LanguageCodes: given.languages(),
+		Caller: given.text("caller"),
 	})
 	if err != nil {
 		return nil, err
@@ -127,15 +141,16 @@ func converse(
 		}
 	}
 	tell(fmt.Sprintf("answered agent=%s language=%s rate=%d",
-		up.Info.GetAgentId(), up.Info.GetLanguageCode(), up.SampleRateHertz))
+		up.Info.GetAgentId(), up.Info.GetLanguageCode(), rate))
 	greeted := make(chan struct{})
 	var greet sync.Once
 	var spokeLast atomic.Pointer[time.Time]
 	go func() {
-		if !given.isAtOnce && up.SpeakSilence(ctx, greeted, greetingLimit) != nil {
-			return
+		if !given.is("at-once") && given.operands[0] != "-" {
+			silence := &silence{until: greeted, left: 2 * int(greetingLimit.Seconds()) * rate}
+			sound = io.MultiReader(silence, sound)
 		}
-		if up.Speak(ctx, wav.Samples) != nil {
+		if up.Speak(ctx, sound) != nil {
 			return
 		}
 		now := time.Now()
@@ -172,6 +187,26 @@ func converse(
 			tell(fmt.Sprintf("ended %s turns=%d", done.cause, kind.End.GetTurnCount()))
 		}
 	}
+}
+
+// silence is sound of zeros until something has happened, or so many bytes.
+type silence struct {
+	until <-chan struct{}
+	left  int
+}
+
+func (s *silence) Read(frame []byte) (int, error) {
+	select {
+	case <-s.until:
+		return 0, io.EOF
+	default:
+	}
+	size := min(len(frame), s.left)
+	if s.left -= size; size == 0 {
+		return 0, io.EOF
+	}
+	clear(frame[:size])
+	return size, nil
 }
 
 // lineOf is what the transcript says of an event; empty: nothing.
@@ -213,42 +248,60 @@ func isAudible(content []byte) bool {
 	return false
 }
 
-func watch(ctx context.Context, connection *tongdai.Connection, given *options) (int, error) {
-	turns := 0
+// watch prints every turn as it ends.
+func watch(ctx context.Context, connection *tongdai.Connection, given *given) (int, error) {
+	var broken error // by the program's own fault, or behind the first turn
+	err := connection.OnReplica(ctx, func(client *grpc.ClientConn) error {
+		request := &callv1.WatchCallsRequest{CallId: given.text("call")}
+		events, err := callv1.NewCallGatewayServiceClient(client).WatchCalls(ctx, request)
+		if err != nil {
+			return err
+		}
+		hasBegun := false
+		for turns := 0; turns == 0 || turns != given.whole("count"); {
+			response, err := events.Recv()
+			switch {
+			case errors.Is(err, io.EOF):
+				return nil
+			case err != nil && hasBegun: // what has been told is not told again by another replica
+				broken = tongdai.ErrorOf(err)
+				return nil
+			case err != nil:
+				return err
+			}
+			hasBegun = true
+			if lost := response.GetDroppedEvents(); lost > 0 {
+				fmt.Fprintf(os.Stderr, "watch: %d events lost\n", lost)
+			}
+			if response.GetEvent().GetTurn() == nil {
+				continue
+			}
+			if broken = printTurn(response.GetEvent()); broken != nil {
+				return nil
+			}
+			turns++
+		}
+		return nil
+	})
+	return 0, cmp.Or(err, broken)
+}
+
+func printTurn(event *callv1.CallEvent) error {
+	turn := event.GetTurn()
 	lines := json.NewEncoder(os.Stdout)
 	lines.SetEscapeHTML(false)
-	for response, err := range tongdai.Watch(ctx, connection, given.callID) {
-		if err != nil {
-			return 1, err
-		}
-		if lost := response.GetDroppedEvents(); lost > 0 {
-			fmt.Fprintf(os.Stderr, "watch: %d events lost\n", lost)
-		}
-		turn := response.GetEvent().GetTurn()
-		if turn == nil {
-			continue
-		}
-		err := lines.Encode(struct {
-			CallID          string `json:"call_id"`
-			TurnID          int64  `json:"turn_id"`
-			Outcome         string `json:"outcome"`
-			UserText        string `json:"user_text"`
-			HeardText       string `json:"heard_text"`
-			EndReason       string `json:"end_reason"`
-			StopReason      string `json:"stop_reason"`
-			IsGatewayPrompt bool   `json:"is_gateway_prompt"`
-			LatencyMs       int64  `json:"latency_ms"`
-		}{
-			response.GetEvent().GetCallId(), turn.GetTurnId(), outcomeOf(turn), turn.GetUserText(),
-			turn.GetHeardText(), turn.GetEndReason(), turn.GetStopReason(), turn.GetIsGatewayPrompt(),
-			turn.GetLatencyUs() / 1000,
-		})
-		if err != nil {
-			return 2, err
-		}
-		if turns++; turns == given.count {
-			return 0, nil
-		}
-	}
-	return 0, nil
+	return lines.Encode(struct {
+		CallID          string `json:"call_id"`
+		TurnID          int64  `json:"turn_id"`
+		Outcome         string `json:"outcome"`
+		UserText        string `json:"user_text"`
+		HeardText       string `json:"heard_text"`
+		EndReason       string `json:"end_reason"`
+		StopReason      string `json:"stop_reason"`
+		IsGatewayPrompt bool   `json:"is_gateway_prompt"`
+		LatencyMs       int64  `json:"latency_ms"`
+	}{
+		event.GetCallId(), turn.GetTurnId(), outcomeOf(turn), turn.GetUserText(), turn.GetHeardText(),
+		turn.GetEndReason(), turn.GetStopReason(), turn.GetIsGatewayPrompt(), turn.GetLatencyUs() / 1000,
+	})
 }

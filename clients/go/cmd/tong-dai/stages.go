@@ -17,17 +17,17 @@ import (
 	ttsv1 "github.com/tong-dai/tong-dai/clients/go/gen/voice/tts/v1"
 )
 
-func say(ctx context.Context, connection *tongdai.Connection, given *options) (int, error) {
-	speech, err := tongdai.OpenSpeech(ctx, connection, given.sampleRate, &ttsv1.SynthesisConfig{
-		TenantId: given.tenant, AgentId: given.agent, LanguageCodes: given.languages(),
-		Voice: given.voice, Rate: float32(given.rate), MaxLeadMs: proto.Int32(0),
+func say(ctx context.Context, connection *tongdai.Connection, given *given) (int, error) {
+	speech, err := tongdai.OpenSpeech(ctx, connection, given.whole("sample-rate"), &ttsv1.SynthesisConfig{
+		TenantId: given.text("tenant"), AgentId: given.text("agent"), LanguageCodes: given.languages(),
+		Voice: given.text("voice"), Rate: float32(given.number("rate")), MaxLeadMs: proto.Int32(0),
 	})
 	if err != nil {
 		return 1, err
 	}
 	fmt.Printf("engine %s %s\n", speech.Engine.GetName(), speech.Engine.GetModel())
-	wav := tongdai.Wav{SampleRateHertz: given.sampleRate}
-	for response, err := range speech.Say(given.positionals[0]) {
+	wav := tongdai.Wav{SampleRateHertz: given.whole("sample-rate")}
+	for response, err := range speech.Say(given.operands[0]) {
 		if err != nil {
 			return 1, err
 		}
@@ -36,34 +36,34 @@ func say(ctx context.Context, connection *tongdai.Connection, given *options) (i
 	if err := speech.Close(); err != nil {
 		return 1, err
 	}
-	if err := tongdai.WriteWav(given.positionals[1], wav); err != nil {
+	if err := tongdai.WriteWav(given.operands[1], wav); err != nil {
 		return 2, err
 	}
-	fmt.Printf("spoken %d samples at %d Hz\n", len(wav.Samples)/2, given.sampleRate)
+	fmt.Printf("spoken %d samples at %d Hz\n", len(wav.Samples)/2, given.whole("sample-rate"))
 	return 0, nil
 }
 
-func hear(ctx context.Context, connection *tongdai.Connection, given *options) (int, error) {
-	wav, err := tongdai.ReadWav(given.positionals[0])
+func hear(ctx context.Context, connection *tongdai.Connection, given *given) (int, error) {
+	sound, rate, err := given.source(given.operands[0])
 	if err != nil {
 		return 2, err
 	}
-	ear, err := tongdai.OpenRecognition(ctx, connection, wav.SampleRateHertz, &sttv1.RecognitionConfig{
-		TenantId: given.tenant, AgentId: given.agent, LanguageCodes: given.languages(),
+	recognition, err := tongdai.OpenRecognition(ctx, connection, rate, &sttv1.RecognitionConfig{
+		TenantId: given.text("tenant"), AgentId: given.text("agent"), LanguageCodes: given.languages(),
 	})
 	if err != nil {
 		return 1, err
 	}
-	defer ear.Close()
-	fmt.Printf("engine %s %s\n", ear.Engine.GetName(), ear.Engine.GetModel())
+	defer recognition.Cancel()
+	fmt.Printf("engine %s %s\n", recognition.Engine.GetName(), recognition.Engine.GetModel())
 	go func() {
-		if ear.Hear(ctx, wav.Samples, !given.isFast) == nil {
-			ear.HalfClose()
+		if recognition.Hear(ctx, sound, !given.is("fast")) == nil {
+			recognition.HalfClose()
 		}
 	}()
-	at := func(sample int64) float64 { return float64(sample) / float64(wav.SampleRateHertz) }
+	at := func(sample int64) float64 { return float64(sample) / float64(rate) }
 	for {
-		response, err := ear.Recv()
+		response, err := recognition.Recv()
 		if errors.Is(err, io.EOF) {
 			return 0, nil
 		}
@@ -89,16 +89,15 @@ func hear(ctx context.Context, connection *tongdai.Connection, given *options) (
 	}
 }
 
-func chat(ctx context.Context, connection *tongdai.Connection, given *options) (int, error) {
+func chat(ctx context.Context, connection *tongdai.Connection, given *given) (int, error) {
 	talk, err := tongdai.OpenConversation(ctx, connection, &nluv1.ConversationConfig{
-		TenantId: given.tenant, AgentId: given.agent, LanguageCodes: given.languages(),
+		TenantId: given.text("tenant"), AgentId: given.text("agent"), LanguageCodes: given.languages(),
 	})
 	if err != nil {
 		return 1, err
 	}
 	fmt.Printf("engine %s %s agent=%s\n", talk.Engine.GetName(), talk.Engine.GetModel(), talk.Agent.GetAgentId())
-	input := bufio.NewScanner(os.Stdin)
-	input.Buffer(nil, 1<<20)
+	input := bufio.NewReader(os.Stdin)
 	reply := talk.Greet()
 	for {
 		var acts []string
@@ -148,13 +147,13 @@ func chat(ctx context.Context, connection *tongdai.Connection, given *options) (
 }
 
 // nextLine is the next line that is not empty; empty at the end.
-func nextLine(input *bufio.Scanner) string {
-	for input.Scan() {
-		if line := strings.TrimSpace(input.Text()); line != "" {
+func nextLine(input *bufio.Reader) string {
+	for {
+		read, err := input.ReadString('\n')
+		if line := strings.TrimSpace(read); line != "" || err != nil {
 			return line
 		}
 	}
-	return ""
 }
 
 func actOf(action *nluv1.CallAction) string {

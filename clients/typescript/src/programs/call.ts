@@ -2,6 +2,9 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 
+import { createClient } from "@connectrpc/connect";
+
+import { CallGatewayService } from "../gen/voice/call/v1/call_pb.js";
 import {
   CallEnd_Cause,
   Floor,
@@ -9,8 +12,9 @@ import {
   type CallEvent,
   type TurnRecord,
 } from "../gen/voice/call/v1/record_pb.js";
-import { Call, readWav, TongDaiError, watch as watchCalls, writeWav, type Connection, type Wav } from "../index.js";
-import type { Given } from "./main.js";
+import { Call, errorOf, readWav, TongDaiError, writeWav, type Connection, type Sound, type Wav } from "../index.js";
+import { named, UsageError, type Given } from "./flags.js";
+import { source } from "./source.js";
 
 /** After that the caller speaks without having been greeted. */
 const GREETING_LIMIT_S = 10;
@@ -30,11 +34,19 @@ interface Conversed {
 
 export async function call(connection: Connection, given: Given): Promise<number> {
   const [input = "", output = ""] = given.operands;
-  const wav = readWav(input);
   const count = given.number("calls");
-  if (count > 0) return callOften(connection, wav, given, count, output);
-  const done = await converse(connection, wav, given, true);
-  writeWav(output, { ...wav, samples: done.heard });
+  if (input === "-" && given.is("calls")) throw new UsageError("--calls needs a file");
+  if (count > 0)
+    return callOften(
+      connection,
+      named(input, () => readWav(input)),
+      given,
+      count,
+      output,
+    );
+  const { sound, rate } = await source(given, input);
+  const done = await converse(connection, sound, rate, given, true);
+  named(output, () => writeWav(output, { sampleRateHertz: rate, samples: done.heard }));
   return done.cause === "FAILURE" ? 1 : 0;
 }
 
@@ -48,7 +60,7 @@ async function callOften(
   const one = async (number: number): Promise<Conversed | TongDaiError> => {
     await sleep(number * STAGGER_MS);
     try {
-      return await converse(connection, wav, given, false);
+      return await converse(connection, wav.samples, wav.sampleRateHertz, given, false);
     } catch (error) {
       if (error instanceof TongDaiError) return error;
       throw error;
@@ -56,7 +68,8 @@ async function callOften(
   };
   const results = await Promise.all(Array.from({ length: count }, (_, number) => one(number)));
   const done = results.filter((result): result is Conversed => !(result instanceof TongDaiError));
-  if (done[0]) writeWav(output, { ...wav, samples: done[0].heard });
+  const heard = done[0]?.heard;
+  if (heard) named(output, () => writeWav(output, { ...wav, samples: heard }));
   const { user, system } = process.cpuUsage();
   const figures = {
     calls: count,
@@ -71,31 +84,32 @@ async function callOften(
 }
 
 /** One call from its beginning to its end. Throws TongDaiError. */
-async function converse(connection: Connection, wav: Wav, given: Given, isPrinted: boolean): Promise<Conversed> {
-  const call = await Call.open(connection, wav.sampleRateHertz, {
-    tenantId: given.text("tenant"),
-    agentId: given.text("agent"),
-    languageCodes: given.languages,
-    caller: given.text("caller"),
-  });
+async function converse(
+  connection: Connection,
+  sound: Sound,
+  rate: number,
+  given: Given,
+  isPrinted: boolean,
+): Promise<Conversed> {
+  const call = await Call.open(connection, rate, { ...given.whose, caller: given.text("caller") });
   const began = performance.now();
   const tell = (line: string) => {
     if (isPrinted) console.log(`${((performance.now() - began) / 1000).toFixed(3).padStart(8)} ${line}`);
   };
-  tell(`answered agent=${call.info.agentId} language=${call.info.languageCode} rate=${call.sampleRateHertz}`);
-  let isGreeted = given.is("at-once");
+  tell(`answered agent=${call.info.agentId} language=${call.info.languageCode} rate=${rate}`);
+  let isGreeted = given.is("at-once") || given.operands[0] === "-";
   let isOver = false;
   let spokeLastAt = Infinity;
   const speak = async () => {
-    await call.speakSilence(() => isGreeted || isOver, GREETING_LIMIT_S);
-    await call.speak(wav.samples);
+    await call.speak(silence(rate, () => isGreeted || isOver));
+    await call.speak(sound);
     spokeLastAt = performance.now();
-    call.halfClose();
+    call.stream.halfClose();
   };
   void speak();
   const done: Conversed = { heard: new Uint8Array(), cause: "", latencyMs: 0 };
   try {
-    for await (const { response } of call.responses()) {
+    for await (const response of call.responses()) {
       if (response.case === "audio") {
         const waitedMs = performance.now() - spokeLastAt;
         if (waitedMs >= 0 && done.answerMs === undefined && isAudible(response.value.content))
@@ -113,10 +127,15 @@ async function converse(connection: Connection, wav: Wav, given: Given, isPrinte
     }
   } finally {
     isOver = true;
-    call.cancel();
+    call.stream.cancel();
   }
   done.heard = call.heard;
   return done;
+}
+
+/** Frames of zeros until something has happened, or a caller waits no longer. */
+async function* silence(rate: number, isOver: () => boolean): AsyncGenerator<Uint8Array> {
+  for (let frame = 0; frame < 50 * GREETING_LIMIT_S && !isOver(); frame++) yield new Uint8Array(2 * (rate / 50));
 }
 
 /** What the transcript says of an event; empty: nothing. */
@@ -147,26 +166,40 @@ function isAudible(content: Uint8Array): boolean {
   return false;
 }
 
+/** Every turn of every call as it ends. */
 export async function watch(connection: Connection, given: Given): Promise<number> {
-  const count = given.number("count");
+  let hasBegun = false;
   let turns = 0;
-  for await (const { event, droppedEvents } of watchCalls(connection, given.text("call"))) {
-    if (droppedEvents > 0n) console.error(`watch: ${droppedEvents} events lost`);
-    if (event?.event.case !== "turn") continue;
-    const turn = event.event.value;
-    const line = {
-      call_id: event.callId,
-      turn_id: Number(turn.turnId),
-      outcome: outcomeOf(turn),
-      user_text: turn.userText,
-      heard_text: turn.heardText,
-      end_reason: turn.endReason,
-      stop_reason: turn.stopReason,
-      is_gateway_prompt: turn.isGatewayPrompt,
-      latency_ms: Number(turn.latencyUs / 1000n),
-    };
-    console.log(JSON.stringify(line));
-    if (++turns === count) return 0;
-  }
+  const broken = await connection.onReplica(async (transport) => {
+    try {
+      const events = createClient(CallGatewayService, transport).watchCalls({ callId: given.text("call") });
+      for await (const { event, droppedEvents } of events) {
+        hasBegun = true;
+        if (droppedEvents > 0n) console.error(`watch: ${droppedEvents} events lost`);
+        if (event?.event.case !== "turn") continue;
+        console.log(jsonOf(event, event.event.value));
+        if (++turns === given.number("count")) return undefined;
+      }
+      return undefined;
+    } catch (error) {
+      if (!hasBegun) throw error;
+      return errorOf(error); // what has been told is not told again by another replica
+    }
+  });
+  if (broken) throw broken;
   return 0;
+}
+
+function jsonOf({ callId }: CallEvent, turn: TurnRecord): string {
+  return JSON.stringify({
+    call_id: callId,
+    turn_id: Number(turn.turnId),
+    outcome: outcomeOf(turn),
+    user_text: turn.userText,
+    heard_text: turn.heardText,
+    end_reason: turn.endReason,
+    stop_reason: turn.stopReason,
+    is_gateway_prompt: turn.isGatewayPrompt,
+    latency_ms: Number(turn.latencyUs / 1000n),
+  });
 }

@@ -4,17 +4,14 @@ import { createInterface } from "node:readline";
 
 import type { CallAction } from "../gen/voice/nlu/v1/nlu_pb.js";
 import { SpeechActivity_Kind, Transcript_Stage, UtteranceSettled_Outcome } from "../gen/voice/stt/v1/stt_pb.js";
-import { Conversation, readWav, Recognition, ServerError, Speech, writeWav, type Connection } from "../index.js";
-import type { Given } from "./main.js";
-
-function whose(given: Given) {
-  return { tenantId: given.text("tenant"), agentId: given.text("agent"), languageCodes: given.languages };
-}
+import { Conversation, Recognition, ServerError, Speech, writeWav, type Connection } from "../index.js";
+import { named, type Given } from "./flags.js";
+import { source } from "./source.js";
 
 export async function say(connection: Connection, given: Given): Promise<number> {
   const [text = "", output = ""] = given.operands;
   const sampleRateHertz = given.number("sample-rate");
-  const config = { ...whose(given), voice: given.text("voice"), rate: given.number("rate"), maxLeadMs: 0 };
+  const config = { ...given.whose, voice: given.text("voice"), rate: given.number("rate"), maxLeadMs: 0 };
   const speech = await Speech.open(connection, sampleRateHertz, config);
   console.log(`engine ${speech.engine.name} ${speech.engine.model}`);
   const chunks: Uint8Array[] = [];
@@ -22,20 +19,20 @@ export async function say(connection: Connection, given: Given): Promise<number>
     if (kind === "audio" && value.chunk) chunks.push(value.chunk.content);
   await speech.close();
   const samples = Buffer.concat(chunks);
-  writeWav(output, { sampleRateHertz, samples });
+  named(output, () => writeWav(output, { sampleRateHertz, samples }));
   console.log(`spoken ${samples.length / 2} samples at ${sampleRateHertz} Hz`);
   return 0;
 }
 
 export async function hear(connection: Connection, given: Given): Promise<number> {
   const [input = ""] = given.operands;
-  const { sampleRateHertz, samples } = readWav(input);
-  const ear = await Recognition.open(connection, sampleRateHertz, whose(given));
-  console.log(`engine ${ear.engine.name} ${ear.engine.model}`);
-  void ear.hear(samples, !given.is("fast")).then(() => ear.halfClose());
+  const { sound, rate } = await source(given, input);
+  const recognition = await Recognition.open(connection, rate, given.whose);
+  console.log(`engine ${recognition.engine.name} ${recognition.engine.model}`);
+  void recognition.hear(sound, !given.is("fast")).then(() => recognition.stream.halfClose());
   const tell = (sample: bigint, line: string) =>
-    console.log(`${(Number(sample) / sampleRateHertz).toFixed(3).padStart(8)} ${line}`);
-  for await (const { case: kind, value } of ear.responses()) {
+    console.log(`${(Number(sample) / rate).toFixed(3).padStart(8)} ${line}`);
+  for await (const { case: kind, value } of recognition.responses()) {
     if (kind === "speechActivity")
       tell(value.sample, `speech ${(SpeechActivity_Kind[value.kind] ?? "").toLowerCase()}`);
     if (kind === "transcript")
@@ -47,8 +44,9 @@ export async function hear(connection: Connection, given: Given): Promise<number
 }
 
 export async function chat(connection: Connection, given: Given): Promise<number> {
-  const talk = await Conversation.open(connection, whose(given));
-  console.log(`engine ${talk.engine?.name ?? ""} ${talk.engine?.model ?? ""} agent=${talk.agent?.agentId ?? ""}`);
+  const talk = await Conversation.open(connection, given.whose);
+  const { engine, agent } = talk.who;
+  console.log(`engine ${engine?.name ?? ""} ${engine?.model ?? ""} agent=${agent?.agentId ?? ""}`);
   const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
   for (let reply = talk.greet(); ;) {
     const acts: string[] = [];

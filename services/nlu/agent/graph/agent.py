@@ -19,14 +19,16 @@ from langgraph.types import Command
 from services.language.data import LanguageDataError
 from services.nlu.agent.capture.slots import as_mapping
 from services.nlu.agent.courtesies import courtesy, user_text
-from services.nlu.agent.graph.answers import Answers, Finding, Next
+from services.nlu.agent.graph.answers import Answers
 from services.nlu.agent.graph.asking import examples_of, spelling_of
-from services.nlu.agent.graph.bookings import BOOK, Bookings, arguments_of, is_owed, seen_by
+from services.nlu.agent.graph.bookings import deed_of, is_owed, seen_by
 from services.nlu.agent.graph.captures import Captures, Heard, SlotTaken, captures_of
 from services.nlu.agent.graph.dialogue import Dialogue, as_state, read_dialogue
+from services.nlu.agent.graph.finding import Finding, Next
 from services.nlu.agent.graph.reading import COURTESIES, UNKNOWN, Part, Reader
 from services.nlu.agent.graph.running import CallState, steps_of_graph
 from services.nlu.agent.graph.slots import SlotFinder
+from services.nlu.agent.graph.standing import StandingBookings
 from services.nlu.agent.graph.wishes import CALLBACK, Wishes
 from services.nlu.agent.graph.wording import Wording
 from services.nlu.agent.interface import Act, AgentState, AgentTurn, Call, CallTool, Remember, Say, Step
@@ -42,7 +44,9 @@ from services.nlu.inputs import Dtmf, Text
 from services.nlu.outputs import Act as CallAct
 from services.nlu.outputs import HangUp, SwitchLanguage, Transfer
 from services.nlu.settings import NluSettings
+from services.nlu.tools.clinic.diary import Appointment
 from services.nlu.tools.clinic.package import ClinicPackage
+from services.nlu.tools.clinic.whose import number_of
 from services.nlu.tools.outcome import outcome_of
 from services.runtime.errors import StartupError
 
@@ -59,15 +63,17 @@ class Work:
     now: datetime
     dialogue: Dialogue
     tenant_id: str = ""
+    caller: str = ""  # the number that calls; empty: not known
     history: Sequence[Entry] = ()
     free: Sequence[datetime] | None = None  # times that can be booked
+    own: Sequence[Appointment] | None = None  # what stands for the number that calls
+    looked_up: tuple[str, ...] = ()  # appointments of the caller's, as JSON
     all_parts: tuple[Part, ...] = ()
     parts: tuple[Part, ...] = ()  # that are still to be answered
     finding: Finding | None = None
     said: str = ""
     is_plain: bool = False
     heard: Heard = field(default_factory=lambda: Heard(""))
-    caller: str = ""  # whose number they call from
     taken: SlotTaken | None = None  # of a turn about a slot that is captured by the letter
     read_back: str = ""  # what is said again of it
 
@@ -95,7 +101,7 @@ class GraphAgent:
             self._finders = {tag: SlotFinder(profile.facts, tag) for tag in profile.language_codes}
             self._clinic = self._opened_clinic(settings)
             self._bookings = {
-                tag: Bookings(profile, tag, self._finders[tag], Wording(tag))
+                tag: StandingBookings(profile, tag, self._finders[tag], Wording(tag))
                 for tag in (profile.language_codes if self._clinic else ())
             }
             self._wishes = {
@@ -123,17 +129,25 @@ class GraphAgent:
 
     async def load(self) -> None:
         await self._understanding.load()
+        await self._prompted.load()
         if self._clinic:
             self._clinic.start()
 
+    async def close(self) -> None:
+        await self._prompted.close()
+
     def tools_of(self, tenant_id: str) -> Mapping[str, Tool]:
         """Those of the packages that the agent's file names."""
-        return self._clinic.tools(tenant_id) if self._clinic else {}
+        clinic = self._clinic.tools(tenant_id) if self._clinic else {}
+        return {**self._prompted.tools_of(tenant_id), **clinic}
 
     def _opened_clinic(self, settings: NluSettings) -> ClinicPackage | None:
         if "clinic" not in self._profile.tools or settings.data_dir is None:
             return None
-        return ClinicPackage(self._profile.facts, self._profile.agent_id, settings.data_dir, clock=self._clock)
+        profile = self._profile
+        return ClinicPackage(
+            profile.facts, profile.agent_id, settings.data_dir, clock=self._clock, region=profile.region
+        )
 
     async def known_of(self, past: Past) -> Known:
         """What the callers wanted, by the kinds that their sentences are of, and what they gave."""
@@ -177,13 +191,13 @@ class GraphAgent:
             self._clock(),
             read_dialogue(turn.state),
             tenant_id=turn.call.tenant_id,
+            caller=number_of(turn.call.caller),
             history=history,
             heard=_heard(turn),
-            caller=turn.call.caller,
             is_plain=bool(turn.objection),  # the question held more than was looked up: no bare "yes" to it
         )
         if self._clinic and is_owed(work.dialogue.wish, history):
-            async for step in self._book(work):
+            async for step in self._carry_out(work):
                 yield step
         thread = f"{turn.call.conversation}/{turn.turn_id}"
         is_draft = not committed.is_set()
@@ -203,15 +217,16 @@ class GraphAgent:
             if is_draft:
                 await self._saver.adelete_thread(thread)
         if self._clinic and work.dialogue.wish.is_confirmed:
-            async for step in self._book(work):
+            async for step in self._carry_out(work):
                 yield step
 
-    async def _book(self, work: Work) -> AsyncGenerator[Step, None]:
-        """Book what was confirmed, and say how that went. That it is booked passes the guard, which has the result."""
-        call = CallTool(BOOK, arguments_of(work.dialogue.wish))
+    async def _carry_out(self, work: Work) -> AsyncGenerator[Step, None]:
+        """Do what was confirmed, and say how that went. That it is done passes the guard, which has the result."""
+        call = CallTool(*deed_of(work.dialogue.wish))
         yield call
         bookings = self._bookings[work.language_code]
-        bookings.see(seen_by(await self._free(work), work.history))
+        work.free = await self._free(work)
+        bookings.see(seen_by(work.free, work.history, own=await self._standing(work, work.caller)))
         state = outcome_of(call.result)
         text, question, work.dialogue = bookings.told(state, work.dialogue)
         yield Say(text + " ")
@@ -221,6 +236,12 @@ class GraphAgent:
 
     async def _free(self, work: Work) -> Sequence[datetime] | None:
         return await self._clinic.free(work.tenant_id) if self._clinic else None
+
+    async def _standing(self, work: Work, phone: str) -> Sequence[Appointment] | None:
+        """What stands for a number; None: the diary cannot be read."""
+        if self._clinic is None:
+            return None
+        return await self._clinic.standing(work.tenant_id, phone) if phone else ()
 
     def _built(self) -> StateGraph[CallState, Work, CallState, CallState]:
         built = StateGraph(CallState, context_schema=Work)
@@ -236,12 +257,15 @@ class GraphAgent:
     async def _understand(self, state: CallState, runtime: Runtime[Work]) -> CallState:
         work = runtime.context
         work.parts = await self._reader.read(work.text, work.language_code, work.dialogue, work.now)
-        work.free = await self._free(work)
+        work.free, work.own = await self._free(work), await self._standing(work, work.caller)
+        if bookings := self._bookings.get(work.language_code):
+            work.parts = bookings.as_one(work.text, work.parts, work.dialogue, work.now)
         work.all_parts = work.parts
         if captures := self._captures[work.language_code]:
             if bookings := self._bookings.get(work.language_code):
-                bookings.see(seen_by(work.free, work.history, work.text, work.parts))
-            work.taken = captures.take(replace(work.heard, parts=work.parts), work.dialogue)
+                found = await self._standing(work, work.dialogue.wish.phone) or ()
+                bookings.see(seen_by(work.free, work.history, work.text, work.parts, own=work.own, found=found))
+            work.taken = captures.take(replace(work.heard, parts=work.parts, now=work.now), work.dialogue)
         return {}
 
     async def _look_up(self, state: CallState, runtime: Runtime[Work]) -> Command[str]:
@@ -254,7 +278,9 @@ class GraphAgent:
         part, *rest = work.parts
         work.parts = tuple(rest)
         if bookings := self._bookings.get(work.language_code):
-            bookings.see(seen_by(work.free, work.history, work.text, work.all_parts))
+            found = await self._standing(work, part.slots.digits or work.dialogue.wish.phone) or ()
+            bookings.see(seen_by(work.free, work.history, work.text, work.all_parts, own=work.own, found=found))
+            work.looked_up = bookings.shown
         work.finding = self._answers[work.language_code].answer(part, work.dialogue, work.now)
         work.dialogue = work.finding.dialogue
         return Command(goto=work.finding.next.value)
@@ -283,6 +309,8 @@ class GraphAgent:
         if work.finding and work.finding.computed:
             computed = [str(number) for number in work.finding.computed]
             command = replace(command, update={**dict(command.update or {}), "computed": computed})
+        if work.looked_up:
+            command = replace(command, update={**dict(command.update or {}), "looked_up": list(work.looked_up)})
         return command
 
     async def _act(self, state: CallState, runtime: Runtime[Work]) -> Command[str]:

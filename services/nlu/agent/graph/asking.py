@@ -40,6 +40,8 @@ class Asking:
     name_trails: tuple[Words, ...]
     never_names: tuple[Words, ...]
     take_backs: tuple[Words, ...]  # with one of these a wish that is open is dropped
+    agreements: tuple[Words, ...]  # with one of these an answer begins that agrees
+    reserves: tuple[Words, ...]  # with one of these it does not
     compares: Mapping[str, tuple[Words, ...]]  # words that compare, by the names of comparing.py
     counters: frozenset[str]  # stand between a number and what is counted
     before: tuple[Words, ...]  # before a time: earlier than it
@@ -81,6 +83,8 @@ def _read(language: str) -> Asking:
         name_trails=listed("names.trail"),
         never_names=listed("names.never"),
         take_backs=listed("wishes.take_backs"),
+        agreements=listed("wishes.agreements"),
+        reserves=listed("wishes.reserves"),
         compares={name: listed(f"compare.{name}") for name in data.table(REFERENCE, FILE, "compare")},
         counters=frozenset(word for words in listed("words.counters") for word in words),
         before=listed("words.before"),

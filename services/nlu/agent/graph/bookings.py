@@ -16,8 +16,11 @@ from services.nlu.agent.graph.reading import Part
 from services.nlu.agent.graph.slots import When, has_any
 from services.nlu.agent.graph.wishes import Taken, Wishes, fits
 from services.nlu.history import Entry
+from services.nlu.tools.clinic.diary import Appointment
 
-BOOK = "clinic_book"
+TOOLS = {"book": "clinic_book", "change": "clinic_move", "cancel": "clinic_cancel"}
+"""What does a wish, by its kind."""
+_OTHERS = frozenset({"change", "cancel", "check", "private", "tampering", "handover", "callback"})
 _UNDOING = frozenset({"no", "change", "cancel", "book"})  # kinds that take a yes back in the same breath
 
 
@@ -29,6 +32,8 @@ class Seen:
     heard: str = ""  # what the agent said last, as far as it was heard
     said: str = ""  # the whole turn, and the parts of it that matter
     parts: tuple[Part, ...] = ()
+    own: tuple[Appointment, ...] | None = None  # of the number that calls; None: the diary cannot be read
+    found: tuple[Appointment, ...] = ()  # of the number that was said, whoever's name they have
 
 
 class Bookings(Wishes):
@@ -64,6 +69,47 @@ class Bookings(Wishes):
     def fitting(self, when: When, now: datetime) -> list[str]:
         fitting = [free for free in _as_free(self._seen.free) if fits(free, when)]
         return [self._free_text(free) for free in _first_of_each(fitting)]
+
+    def take(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
+        if self._seen.free and not self.is_open(dialogue) and (offered := self._offered(part, dialogue, now)):
+            return offered
+        return super().take(part, dialogue, now)
+
+    def as_one(self, text: str, parts: tuple[Part, ...], dialogue: Dialogue, now: datetime) -> tuple[Part, ...]:
+        """The parts of a turn; one that wants a booking, where the turn says a time, a name and a number, and nothing
+        else is begun or asked in it.
+        """
+        text, slots = text.rstrip(" ?？"), self._finder.find(text, now)
+        says_all = bool(slots.when and slots.digits) and bool(self.name_in(text, is_asked=False))
+        kinds = {kind for part in parts for kind in (part.kind, *part.doubts)}
+        if not says_all or self.is_open(dialogue) or kinds & _OTHERS:
+            return parts
+        return (replace(parts[0], text=text, kind="book", slots=slots, doubts=(), is_follow_up=False),)
+
+    def _offered(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
+        """What is said about one time that is free: that it is, and whether they want it; then their answer."""
+        wish, when = dialogue.wish, part.slots.when
+        if part.kind == "free" and not part.doubts and not when.last_date and len(self.fitting(when, now)) == 1:
+            (time,) = self.fitting(when, now) if when else [""]
+            text = f"{self._words.say('free_yes', times=time)} {self._words.ask('appointment')}"
+            named = self._finder.find(self._seen.said, now).services
+            service = named[-1].id if named else dialogue.service
+            return text, "appointment", replace(dialogue, service=service, wish=Wish(when=time))
+        is_for_it = part.kind in ("yes", "name", "number", "book") and not when
+        if dialogue.asked != "appointment" or not wish.when or wish.kind or not is_for_it:
+            return None
+        kept = Wish("book", service=dialogue.service, when=wish.when)
+        return self._next([], self._filled(kept, part, now), dialogue)
+
+    def _gone_on(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
+        wish = dialogue.wish
+        if self.asked(dialogue) == "confirm" and wish.at and self._agrees(part, wish) and not self.is_taken_back(part):
+            return self._confirmed(part, dialogue, now)
+        return super()._gone_on(part, dialogue, now)
+
+    def _is_answer(self, part: Part, asked: str) -> bool:
+        is_time = asked in ("when", "when_free") and self._is_time(part)  # "could it be Friday morning?"
+        return is_time or super()._is_answer(part, asked)
 
     def _begin(self, wish: Wish, dialogue: Dialogue, now: datetime, part: Part | None = None) -> Taken:
         if wish.kind != "book" or not self._seen.free:
@@ -111,7 +157,7 @@ class Bookings(Wishes):
             return self._next([], changed, dialogue)
         if part.slots.when and wish.when not in self.fitting(part.slots.when, now):
             return self._answered_when(part, dialogue, now)  # "yes, but on Sunday"
-        if part.kind != "yes" or part.doubts:
+        if not self._agrees(part, wish):
             return super()._confirmed(part, dialogue, now) if part.kind == "no" else None
         if self._is_undone(wish, now) or not covers(self._seen.heard, self._question(wish)[0]):
             return self._next([], wish, dialogue)  # it was not heard, so it cannot have been meant
@@ -122,17 +168,36 @@ class Bookings(Wishes):
         slots = self._finder.find(self._seen.said, now)
         is_other_time = bool(slots.when) and wish.when not in self.fitting(slots.when, now)
         is_taken_back = has_any(slots.words, self._finder.words.take_backs)
-        return is_other_time or is_taken_back or any(part.kind in _UNDOING for part in self._seen.parts)
+        undoing = (part for part in self._seen.parts if part.kind in _UNDOING and not self._agrees(part, wish))
+        return is_other_time or is_taken_back or any(undoing)
+
+    def _agrees(self, part: Part, wish: Wish) -> bool:
+        """Whether an answer to the question that is read back says yes: "yes", or "yes, book it", and nothing that
+        holds back.
+        """
+        words, lists = part.slots.words, self._finder.words
+        begins = any(words[: len(phrase)] == phrase for phrase in lists.agreements)
+        holds_back = has_any(words, lists.reserves) or part.text.rstrip().endswith(("?", "？"))
+        if part.kind == "yes":
+            return not part.doubts
+        return begins and not holds_back and part.kind == wish.kind
 
     def _text_of(self, moment: datetime) -> str:
         return self._free_text(FreeTime(moment.time(), date=moment.date()))
 
 
 def seen_by(
-    free: Sequence[datetime] | None, history: Sequence[Entry], said: str = "", parts: Sequence[Part] = ()
+    free: Sequence[datetime] | None,
+    history: Sequence[Entry],
+    said: str = "",
+    parts: Sequence[Part] = (),
+    *,
+    own: Sequence[Appointment] | None = None,
+    found: Sequence[Appointment] = (),
 ) -> Seen:
     """What a turn sees: `history` is what came before it, as it was heard."""
-    return Seen(tuple(free or ()), heard_last(history), said, tuple(parts))
+    own = None if own is None else tuple(own)
+    return Seen(tuple(free or ()), heard_last(history), said, tuple(parts), own, tuple(found))
 
 
 def heard_last(history: Sequence[Entry]) -> str:
@@ -150,15 +215,23 @@ def covers(heard: str, question: str) -> bool:
     return bool(asked) and normalise(heard)[-len(asked) :] == asked
 
 
-def arguments_of(wish: Wish) -> str:
-    """The arguments of BOOK, always written the same way."""
-    arguments = {"starts": wish.at, "name": wish.name, "phone": wish.phone, "service": wish.service}
-    return json.dumps(arguments, ensure_ascii=False)
+def deed_of(wish: Wish) -> tuple[str, str]:
+    """The tool that does a wish and its arguments, always written the same way; empty: there is nothing to do."""
+    match wish.kind:
+        case "book" if wish.at:
+            arguments = {"starts": wish.at, "name": wish.name, "phone": wish.phone, "service": wish.service}
+        case "change" if wish.starts and wish.at:
+            arguments = {"starts": wish.starts, "new_starts": wish.at, "name": wish.name, "phone": wish.phone}
+        case "cancel" if wish.starts:
+            arguments = {"starts": wish.starts, "name": wish.name, "phone": wish.phone}
+        case _:
+            return "", ""
+    return TOOLS[wish.kind], json.dumps(arguments, ensure_ascii=False)
 
 
 def is_owed(wish: Wish, history: Sequence[Entry]) -> bool:
     """Whether the deed of a wish was asked for in an earlier turn, and how it went has not been heard."""
-    if not wish.at:
+    if not deed_of(wish)[0]:
         return False
     if wish.is_noted:  # it was told: nobody may have heard it
         return bool(history) and _has_asked(wish, history[-1]) and not history[-1].heard_text.strip()
@@ -166,8 +239,8 @@ def is_owed(wish: Wish, history: Sequence[Entry]) -> bool:
 
 
 def _has_asked(wish: Wish, entry: Entry) -> bool:
-    arguments = arguments_of(wish)
-    return any(call.name == BOOK and call.arguments_json == arguments for call in entry.tool_calls)
+    deed = deed_of(wish)
+    return any((call.name, call.arguments_json) == deed for call in entry.tool_calls)
 
 
 def _as_free(moments: Sequence[datetime]) -> list[FreeTime]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from services.language.capture_words import has_capture
 from services.nlu.agent.capture.capturing import Capture, Captured, Expected
@@ -19,6 +20,7 @@ from services.nlu.agent.profile import AgentProfile
 from services.nlu.outputs import ExpectedKind
 
 _OWN = (Slot(name="name", kind=SlotKind.NAME), Slot(name="phone", kind=SlotKind.PHONE))  # that every wish needs
+_OFFERED = frozenset({"book", "callback"})  # wishes of which the number they call from may be the one they leave
 _LEAST_SURE = 0.5  # of a recogniser: below it a name is read back letter by letter
 _FEWEST_SPELLED = 3  # letters of a name that is spelled without being asked for
 _WHOLE_NUMBER = 7  # digits beside which a time in the same turn is none
@@ -33,6 +35,7 @@ class Heard:
     is_keys: bool = False
     confidence: float | None = None
     parts: Sequence[Part] = ()
+    now: datetime = datetime.min  # in the tenant's zone
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +75,13 @@ class Captures:
         begun = self._state(dialogue, capture.slot.name)
         state = begun or CaptureState(capture.slot.name)
         if heard.is_keys and capture.slot.is_numeric:
-            return self._settled(capture.take(state, heard.text, is_keys=True), dialogue)
+            return self._settled(capture.take(state, heard.text, is_keys=True), dialogue, heard.now)
         if self._is_other(heard):
             return None
         if capture.slot.kind is SlotKind.NAME and begun is None:
             return self._name(heard, capture, state, dialogue)
         if self._is_about(heard, capture, state) or (asks_nothing(heard) and not heard.is_keys):
-            return self._settled(capture.take(state, heard.text), dialogue)
+            return self._settled(capture.take(state, heard.text), dialogue, heard.now)
         return None
 
     def ask(self, dialogue: Dialogue, *, caller: str) -> Captured | None:
@@ -90,7 +93,8 @@ class Captures:
             return None
         if state := self._state(dialogue, capture.slot.name):
             return capture.again(state)
-        if capture.slot.kind is SlotKind.PHONE and caller and not dialogue.is_caller_refused:
+        offers = dialogue.wish.kind in _OFFERED and not dialogue.is_caller_refused
+        if capture.slot.kind is SlotKind.PHONE and caller and offers:
             opened = capture.open(known=caller)
             return opened if opened.state.is_known else None
         return None
@@ -123,13 +127,13 @@ class Captures:
         """A name is captured by the letter where it is spelled, badly heard, or not heard at all."""
         found = capture.form.read(heard.text)
         if capture.spells(heard.text) >= _FEWEST_SPELLED and found:
-            return self._settled(capture.take(replace(state, is_doubtful=True), heard.text), dialogue)
+            return self._settled(capture.take(replace(state, is_doubtful=True), heard.text), dialogue, heard.now)
         name = self._wishes.name_in(heard.text, is_asked=True)
         is_doubtful = heard.confidence is not None and heard.confidence < _LEAST_SURE
         if name and is_doubtful and asks_nothing(heard):
-            return self._settled(capture.doubt(name), dialogue)
+            return self._settled(capture.doubt(name), dialogue, heard.now)
         if not name and asks_nothing(heard) and not any(part.slots.digits for part in heard.parts):
-            return self._settled(capture.take(state, heard.text), dialogue)
+            return self._settled(capture.take(state, heard.text), dialogue, heard.now)
         return None
 
     def _corrected(self, heard: Heard, dialogue: Dialogue) -> SlotTaken | None:
@@ -143,7 +147,7 @@ class Captures:
             if not values.get(name) or is_plain_name:
                 continue
             if new := capture.corrected(heard.text, values[name]):
-                return self._gone_on(filled(wish, name, new), dialogue)
+                return self._gone_on(filled(wish, name, new), dialogue, heard.now)
         return None
 
     def _may_be_spelled(self, capture: Capture, text: str) -> bool:
@@ -153,12 +157,12 @@ class Captures:
     def _names_sign(self, heard: Heard) -> bool:
         return any(capture.names_sign(heard.text) for capture in self._captures.values())
 
-    def _settled(self, taken: Captured, dialogue: Dialogue) -> SlotTaken:
+    def _settled(self, taken: Captured, dialogue: Dialogue, now: datetime) -> SlotTaken:
         state = taken.state
         key = self._wishes.asked(dialogue)
         match state.ended:
             case Ended.CAPTURED:
-                return self._gone_on(filled(dialogue.wish, state.slot, state.value), dialogue)
+                return self._gone_on(filled(dialogue.wish, state.slot, state.value), dialogue, now)
             case Ended.HUMAN:
                 dropped = replace(dialogue, wish=Wish(), capture={})
                 return SlotTaken(taken.text, dropped, "more", is_for_human=True)
@@ -166,8 +170,8 @@ class Captures:
         going_on = replace(dialogue, capture=as_mapping(state), is_caller_refused=is_refused)
         return SlotTaken(taken.text, going_on, key, read_back=taken.read_back)
 
-    def _gone_on(self, wish: Wish, dialogue: Dialogue) -> SlotTaken:
-        text, asked, after = self._wishes.go_on(wish, replace(dialogue, capture={}))
+    def _gone_on(self, wish: Wish, dialogue: Dialogue, now: datetime) -> SlotTaken:
+        text, asked, after = self._wishes.go_on(wish, replace(dialogue, capture={}), now)
         return SlotTaken(text, after, asked)
 
     def _state(self, dialogue: Dialogue, slot: str) -> CaptureState | None:

@@ -13,7 +13,7 @@ MAX_REMEMBERED_CHARS = 600
 class Wish:
     """What the caller wants noted, as far as they have said it."""
 
-    kind: str = ""  # book, change, cancel; empty: none
+    kind: str = ""  # book, change, cancel, find; empty: none
     service: str = ""  # an id
     person: str = ""  # an id
     when: str = ""  # in words
@@ -22,7 +22,10 @@ class Wish:
     slots: dict[str, str] = field(default_factory=dict)  # what the agent's file asks for besides, by name
     is_noted: bool = False  # all of it was confirmed
     at: str = ""  # when, as the diary has it: 2026-12-01T10:00; empty: it cannot be booked
-    is_confirmed: bool = False  # to be booked; the caller has not been told how that went
+    is_confirmed: bool = False  # to be done; the caller has not been told how that went
+    starts: str = ""  # of the appointment to be moved or cancelled, as the diary has it
+    said: str = ""  # of times, before that appointment was found
+    n_missed: int = 0  # how often none was found for a name and number
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,7 @@ class CallState(TypedDict, total=False):
     captured: str  # what callers gave by the letter, as `say` says it again
     expect: dict[str, Any]  # what they will say next: {"kind": "DIGITS", "length": 10, "phrases": []}
     computed: list[str]  # numbers in `say` that the node has reckoned: sums and differences
+    looked_up: list[str]  # what the node has looked up for `say`, as JSON
     act: dict[str, Any]  # {"name": "hang_up"}, {"name": "transfer", "destination": "200"}; see agent/acts.py
 
 
@@ -88,13 +89,10 @@ def _steps(update: Mapping[str, Any]) -> list[Step]:
         if node == "__interrupt__" or not isinstance(values, Mapping):
             continue
         if said := values.get("say"):
-            steps.append(
-                Say(
-                    str(said).rstrip() + " ",
-                    computed=tuple(Decimal(number) for number in values.get("computed", ())),
-                    captured=str(values.get("captured", "")),
-                )
-            )
+            computed = tuple(Decimal(number) for number in values.get("computed", ()))
+            looked_up = tuple(map(str, values.get("looked_up", ())))
+            captured = str(values.get("captured", ""))
+            steps.append(Say(str(said).rstrip() + " ", computed=computed, looked_up=looked_up, captured=captured))
         if act := values.get("act"):
             wanted = read_act(str(act.get("name")), json.dumps(act))
             if isinstance(wanted, WantedAct):

@@ -319,7 +319,7 @@ class Wishes:
         """A number in groups, as it is read aloud."""
         return grouped(digits, self._region)
 
-    def go_on(self, wish: Wish, dialogue: Dialogue) -> Taken:
+    def go_on(self, wish: Wish, dialogue: Dialogue, now: datetime) -> Taken:
         """What is asked next for a wish that has come further."""
         return self._next([], wish, dialogue)
 

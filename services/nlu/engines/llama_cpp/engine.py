@@ -7,11 +7,15 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from pathlib import Path
 
-from services.nlu.engine import Message, ReplyPart, ReplyRequest
+from services.nlu.engine import Message, ReplyPart, ReplyRequest, TextMade, ToolSpec
+from services.nlu.engines.llama_cpp.constrained import ConstrainedCalls
+from services.nlu.engines.llama_cpp.grammar import grammar_of
 from services.nlu.engines.llama_cpp.jobs import Job
 from services.nlu.engines.llama_cpp.model import LlamaModel, ModelOptions
 from services.nlu.engines.llama_cpp.openings import KeptOpenings
 from services.nlu.engines.llama_cpp.worker import Worker
+from services.nlu.engines.tool_calls import ToolCallReader
+from services.nlu.engines.tool_form import ToolForm, beginning_of
 from services.nlu.plan.checking import find_misfit_here
 from services.nlu.plan.gguf_file import read_shape
 from services.nlu.plan.host import host_memory
@@ -23,6 +27,8 @@ from services.runtime.logs import get_logger
 from services.runtime.models import model_dir, sha256_of
 
 log = get_logger(__name__)
+
+_KEPT_GRAMMARS = 64  # of sets of tools: agents times tenants whose tools differ
 
 
 class LlamaCppEngine:
@@ -37,6 +43,7 @@ class LlamaCppEngine:
         self._worker: Worker | None = None
         self._on_lost: Callable[[str], bool] = lambda why: False
         self._drafts: dict[tuple[str, int], Job] = {}  # under way
+        self._rules: dict[tuple[ToolSpec, ...], str] = {}  # grammars of sets of tools
 
     def report_lost(self, on_lost: Callable[[str], bool]) -> None:
         """Before `load`: have a lost thread told to `on_lost`; it returns True where others stand in for this engine,
@@ -68,10 +75,30 @@ class LlamaCppEngine:
             max_tokens=limit,
             draft_of=request.turn_id if request.is_draft else 0,
             begun=request.begun,
+            calls=await self._calls_of(request.tools),
         )
+        reader = ToolCallReader([tool.name for tool in request.tools]) if request.tools else None
         async with aclosing(run) as parts:
             async for part in parts:
-                yield part
+                if reader is None:
+                    yield part
+                    continue
+                for each in reader.push(part.text) if isinstance(part, TextMade) else (*reader.finish(), part):
+                    yield each
+        if reader is not None:
+            for each in reader.finish():
+                yield each
+
+    async def _calls_of(self, tools: tuple[ToolSpec, ...]) -> ConstrainedCalls | None:
+        """What holds the calls of one reply to the tools. None: there are no tools."""
+        if not tools:
+            return None
+        form = (self._worker.tool_form if self._worker else None) or ToolForm.HERMES
+        if tools not in self._rules:
+            while len(self._rules) >= _KEPT_GRAMMARS:
+                self._rules.pop(next(iter(self._rules)))
+            self._rules[tools] = await asyncio.to_thread(grammar_of, tools, form)
+        return ConstrainedCalls(self._rules[tools], beginning_of(form, [tool.name for tool in tools]))
 
     async def commit(self, conversation: str, turn_id: int) -> None:
         if job := self._drafts.get((conversation, turn_id)):
@@ -91,7 +118,14 @@ class LlamaCppEngine:
             await asyncio.to_thread(worker.stop)
 
     async def _run(
-        self, conversation: str, messages: tuple[Message, ...], *, max_tokens: int, draft_of: int = 0, begun: str = ""
+        self,
+        conversation: str,
+        messages: tuple[Message, ...],
+        *,
+        max_tokens: int,
+        draft_of: int = 0,
+        begun: str = "",
+        calls: ConstrainedCalls | None = None,
     ) -> AsyncGenerator[ReplyPart, None]:
         if self._worker is None:
             raise TurnFailed("ENGINE_STOPPED", "the server is stopping", is_retryable=True)
@@ -102,7 +136,8 @@ class LlamaCppEngine:
         def give(part: ReplyPart | TurnFailed | None) -> None:
             loop.call_soon_threadsafe(made.put_nowait, part)
 
-        job = Job(conversation, messages, max_tokens, draft_of > 0, give, begun=begun)
+        job = Job(conversation, messages, max_tokens, draft_of > 0, give, begun=begun, calls=calls)
+        job.max_call_tokens = self._settings.max_call_tokens if calls else 0
         if draft_of:
             self._drafts[conversation, draft_of] = job
         self._worker.submit(job)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from services.nlu.engine import Message, ReplyPart
+from services.nlu.engines.llama_cpp.constrained import ConstrainedCalls
 from services.nlu.engines.llama_cpp.model import Row
 from services.nlu.engines.llama_cpp.slots import Slot
 from services.runtime.errors import TurnFailed
@@ -32,6 +33,8 @@ class Job:
     is_draft: bool  # cleared from any thread when the draft is committed, seen before the next step
     give: Callable[[ReplyPart | TurnFailed | None], None]  # called in the worker's thread; None: the end
     begun: str = ""  # the answer's first words, made elsewhere: what is made follows them
+    calls: ConstrainedCalls | None = None  # where tools may be called
+    max_call_tokens: int = 0  # of calls, beside `max_tokens` of words
     is_cancelled: bool = False  # set from any thread, seen before the next step
     prompt: list[int] | None = None
     made: list[int] = field(default_factory=list)
@@ -42,6 +45,19 @@ class Job:
     @property
     def reads_ahead(self) -> bool:
         return self.max_tokens == 0
+
+    @property
+    def most_tokens(self) -> int:
+        """That the reply may take, words and calls."""
+        return self.max_tokens + self.max_call_tokens
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the words or the calls have come to their bound."""
+        n_call_tokens = self.calls.n_call_tokens if self.calls else 0
+        return len(self.made) - n_call_tokens >= self.max_tokens or (
+            self.max_call_tokens > 0 and n_call_tokens >= self.max_call_tokens
+        )
 
     @property
     def is_opening(self) -> bool:
@@ -80,3 +96,11 @@ def rows_of(fed: list[tuple[ActiveJob, list[int]]]) -> tuple[list[Row], list[int
             rows.append(Row(active.slot.index, start + i, token, completes and i == len(tokens) - 1))
         last_rows.append(len(rows) - 1)
     return rows, last_rows
+
+
+def busy() -> TurnFailed:
+    return TurnFailed("ENGINE_BUSY", "the model's memory is full of other calls", True, retry_delay_ms=500)
+
+
+def broken(error: Exception) -> TurnFailed:
+    return TurnFailed("ENGINE_FAILED", f"{type(error).__name__}: {error}", is_retryable=True)

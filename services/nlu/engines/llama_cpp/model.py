@@ -10,13 +10,19 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 # Spinning threads starve everything else on a shared machine; OpenMP reads this when the library loads.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import llama_cpp as llama
 
+from services.nlu.engine import ToolSpec
+from services.nlu.engines.llama_cpp.constrained import CallGrammar
+from services.nlu.engines.llama_cpp.prompt import TemplateRefuses
+from services.nlu.engines.llama_cpp.sampling import Grammar, open_chain, pick_allowed
 from services.nlu.engines.llama_cpp.template import ChatTemplate, TemplateUnusable
+from services.nlu.engines.tool_form import form_of
 from services.runtime.errors import StartupError
 
 _SILENT = llama.llama_log_callback(lambda *_: None)
@@ -100,9 +106,12 @@ class LlamaModel:
         self._template = llama.llama_model_chat_template(self._model, None)
         self._jinja: ChatTemplate | None = None  # in place of llama.cpp's own, where that does not know the template
         self._tool_role = "ipython" if b"ipython" in (self._template or b"") else "tool"  # as Llama 3 and 4 have it
-        self._sampler = _sampler(options.temperature)
+        self._sampler = open_chain(options.temperature)
+        self._n_vocab = llama.llama_vocab_n_tokens(self._vocab)
         self._batch_tokens = options.batch_tokens
         self._check_template(path)
+        self._tool_template = self._read_tool_template()
+        self.tool_form = form_of(self._tool_template) if self._tool_template else None
 
     def _check_template(self, path: Path) -> None:
         """Take the file's own template where llama.cpp does not know it. Raises StartupError."""
@@ -121,6 +130,13 @@ class LlamaModel:
                 raise StartupError(
                     f"{path}: {unknown}, and {error}: name a model with a template that works"
                 ) from error
+
+    def _read_tool_template(self) -> ChatTemplate | None:
+        """The file's template as Jinja, which knows tools. None: it does not compile here."""
+        try:
+            return self._jinja or ChatTemplate((self._template or b"").decode())
+        except (TemplateUnusable, UnicodeDecodeError):
+            return None
 
     def _apply_adapters(self, options: ModelOptions) -> None:
         """Raises StartupError. Adapters belong to the model and are freed with it."""
@@ -160,9 +176,16 @@ class LlamaModel:
         return [token] if token >= 0 and llama.llama_vocab_get_add_bos(self._vocab) else []
 
     def piece(self, token: int) -> bytes:
-        """The bytes of a token; they may end within a character."""
+        """The bytes of a token; they may end within a character. Special tokens have none."""
+        return self._bytes_of(token, is_special=False)
+
+    def spelled(self, token: int) -> bytes:
+        """The bytes of a token; special ones by their names, as `<|python_start|>`."""
+        return self._bytes_of(token, is_special=True)
+
+    def _bytes_of(self, token: int, *, is_special: bool) -> bytes:
         piece = ctypes.create_string_buffer(_PIECE_BYTES)
-        count = llama.llama_token_to_piece(self._vocab, token, piece, _PIECE_BYTES, 0, False)
+        count = llama.llama_token_to_piece(self._vocab, token, piece, _PIECE_BYTES, 0, is_special)
         return piece.raw[: max(count, 0)]
 
     def ends_reply(self, token: int) -> bool:
@@ -187,6 +210,15 @@ class LlamaModel:
         if not 0 <= count <= room:
             raise DecodeFailed("llama.cpp does not know the chat template of this model")
         return rendered.raw[:count].decode()
+
+    def render_tools(self, messages: Sequence[dict[str, Any]], *, tools: Sequence[ToolSpec], opens_reply: bool) -> str:
+        """Messages as OpenAI writes them, and the tools, in the file's own template. Raises TemplateRefuses."""
+        if self._tool_template is None:
+            raise TemplateRefuses("the chat template does not compile")
+        try:
+            return self._tool_template.render(messages, opens_reply=opens_reply, tools=tools)
+        except TemplateUnusable as error:
+            raise TemplateRefuses(str(error)) from error
 
     # The cache
 
@@ -244,6 +276,16 @@ class LlamaModel:
         """The token after a row of the last step that wanted one."""
         return int(llama.llama_sampler_sample(self._sampler, self._context, row))
 
+    def open_grammar(self, rules: str) -> Grammar:
+        """One pass through a grammar, for one call of a tool. Raises ValueError."""
+        return Grammar(self._vocab, rules, end_token=llama.llama_vocab_eos(self._vocab))
+
+    def sample_allowed(self, row: int, grammar: CallGrammar) -> int | None:
+        """The token after a row, among those that the grammar allows. None: it allows none."""
+        if not isinstance(grammar, Grammar):
+            raise TypeError("a grammar of this model is opened by open_grammar")
+        return pick_allowed(self._context, row, self._n_vocab, grammar, self._sampler)
+
 
 def _model_params(options: ModelOptions) -> tuple[llama.llama_model_params, object]:
     """The parameters, and the array that they point to: it must live as long as they are used."""
@@ -273,18 +315,3 @@ def _context_params(options: ModelOptions) -> llama.llama_context_params:
     params.type_k, params.type_v = _CACHE_TYPES[options.type_k], _CACHE_TYPES[options.type_v]
     params.no_perf = True
     return params
-
-
-def _sampler(temperature: float) -> llama.llama_sampler_p:
-    chain: llama.llama_sampler_p = llama.llama_sampler_chain_init(llama.llama_sampler_chain_default_params())
-    steps = [llama.llama_sampler_init_greedy()]
-    if temperature > 0:
-        steps = [
-            llama.llama_sampler_init_top_k(40),
-            llama.llama_sampler_init_top_p(0.95, 1),
-            llama.llama_sampler_init_temp(temperature),
-            llama.llama_sampler_init_dist(0),
-        ]
-    for step in steps:
-        llama.llama_sampler_chain_add(chain, step)
-    return chain

@@ -5,18 +5,27 @@ from __future__ import annotations
 import re
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
-from services.nlu.engine import Message, Role
+from services.nlu.engine import Message, Role, ToolSpec
+from services.nlu.engines.llama_cpp.tool_chat import chat_in_words, chat_of, fills_of, has_tools, plain_specs
+from services.nlu.engines.tool_form import ToolForm
 
 _REMEMBERED_REPLIES = 64
 _MARK = "\ue000{}\ue001"  # stands for a message's text in the template; private use, never spoken
 _MARKED = re.compile("\ue000(\\d+)\ue001")
+_SPECIAL_SIGNS = re.compile(r"<(?=\S)|\[(?=[A-Z/])")
 _OPEN_REASONING = re.compile(r"<((?:think|reason|thought)\w*)>\s*$", re.IGNORECASE)
+
+
+class TemplateRefuses(RuntimeError):
+    """The chat template does not take these messages."""
 
 
 class Tokenizer(Protocol):
     """The part of the model that knows tokens."""
+
+    tool_form: ToolForm | None  # in which its template writes calls; None: it knows no tools
 
     def tokenize(self, text: str, *, is_template: bool) -> list[int]:
         """Tokens of a text; special ones only in the template's."""
@@ -29,6 +38,9 @@ class Tokenizer(Protocol):
 
     def render(self, messages: Sequence[tuple[str, str]], *, opens_reply: bool) -> str:
         """Messages in the chat template."""
+
+    def render_tools(self, messages: Sequence[dict[str, Any]], *, tools: Sequence[ToolSpec], opens_reply: bool) -> str:
+        """Messages with the calls of tools, and the tools, in the chat template. Raises TemplateRefuses."""
 
 
 class PromptTokens:
@@ -56,29 +68,48 @@ class PromptTokens:
         A template that opens a block of reasoning for the model (DeepSeek-R1, QwQ) has it closed at once: a caller
         does not wait for reasoning, and a block whose beginning is not in the reply would be taken for speech.
         """
-        rendered = self._render([message.role for message in messages], opens_reply=True)
+        rendered = self._render(messages, opens_reply=True)
         if opened := _OPEN_REASONING.search(rendered):
             rendered += f"\n</{opened.group(1)}>\n\n"
         return self._of(messages, rendered)
 
     def up_to_caller(self, messages: Sequence[Message]) -> list[int]:
         """The tokens of the messages, up to where the caller's next words begin."""
-        roles = [*(message.role for message in messages), Role.CALLER]
-        rendered, _, _ = self._render(roles, opens_reply=False).partition(_MARK.format(len(messages)))
+        following = [*messages, Message(Role.CALLER, "")]
+        rendered, _, _ = self._render(following, opens_reply=False).partition(_mark(len(messages)))
         return self._of(messages, rendered)
 
-    def _render(self, roles: Sequence[Role], *, opens_reply: bool) -> str:
-        marked = [(role.value, _MARK.format(i)) for i, role in enumerate(roles)]
-        return self._tokenizer.render(marked, opens_reply=opens_reply)
+    def _render(self, messages: Sequence[Message], *, opens_reply: bool) -> str:
+        """The template with a mark in place of each message's text."""
+        if not has_tools(messages):
+            marked = [(message.role.value, _mark(i)) for i, message in enumerate(messages)]
+            return self._tokenizer.render(marked, opens_reply=opens_reply)
+        if self._tokenizer.tool_form is None:
+            in_words = chat_in_words(messages, mark=_mark, plain=self._plain)
+            return self._tokenizer.render(in_words, opens_reply=opens_reply)
+        tools = plain_specs(messages, self._plain)
+        try:
+            chat = chat_of(messages, mark=_mark, plain=self._plain)
+            return self._tokenizer.render_tools(chat, tools=tools, opens_reply=opens_reply)
+        except TemplateRefuses:
+            chat = chat_of(messages, mark=_mark, plain=self._plain, one_by_one=True)
+            return self._tokenizer.render_tools(chat, tools=tools, opens_reply=opens_reply)
+
+    def _plain(self, text: str) -> str:
+        """A text that stands in the template itself, without special tokens: arguments hold what a caller said."""
+        tokenize = self._tokenizer.tokenize
+        if tokenize(text, is_template=True) == tokenize(text, is_template=False):
+            return text
+        return _SPECIAL_SIGNS.sub(r"\g<0> ", text)
 
     def _of(self, messages: Sequence[Message], rendered: str) -> list[int]:
-        parts = _MARKED.split(rendered)
+        parts, texts = _MARKED.split(rendered), fills_of(messages)
         tokens: list[int] = []
         for i, part in enumerate(parts):
             if i % 2 == 0:
                 tokens += self._tokenizer.tokenize(part, is_template=True) if part else []
             else:
-                tokens += self._of_message(messages[int(part)])
+                tokens += self._of_message(texts[int(part)])
         bos = self._tokenizer.bos()  # few templates write it
         return tokens if tokens[: len(bos)] == bos else bos + tokens
 
@@ -99,3 +130,7 @@ class PromptTokens:
             kept.append(token)
             rest = rest[len(piece) :]
         return kept + (self._tokenizer.tokenize(rest.decode(errors="ignore"), is_template=False) if rest else [])
+
+
+def _mark(i: int) -> str:
+    return _MARK.format(i)

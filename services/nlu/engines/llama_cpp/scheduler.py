@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from services.nlu.engine import Began, CutShort, Message, ReplyPart, TextMade
-from services.nlu.engines.llama_cpp.jobs import ActiveJob, Job, rows_of
+from services.nlu.engines.llama_cpp.constrained import SamplingModel
+from services.nlu.engines.llama_cpp.jobs import ActiveJob, Job, broken, busy, rows_of
 from services.nlu.engines.llama_cpp.model import ModelOptions, Row
 from services.nlu.engines.llama_cpp.openings import KeptOpenings, Memory
 from services.nlu.engines.llama_cpp.pace import StepPace
@@ -26,7 +27,7 @@ _LEAST_CALL_TOKENS = 256  # of a call beside its opening and one reply
 _MOST_FAILED_STEPS = 8  # in a row; then the model itself is broken
 
 
-class Model(Tokenizer, Cache, Memory, Protocol):
+class Model(Tokenizer, Cache, Memory, SamplingModel, Protocol):
     """What the scheduler needs of a model; LlamaModel is one."""
 
     def ends_reply(self, token: int) -> bool:
@@ -35,11 +36,7 @@ class Model(Tokenizer, Cache, Memory, Protocol):
     def decode(self, rows: Sequence[Row]) -> bool:
         """Compute one step. False: no room. Raises DecodeFailed."""
 
-    def sample(self, row: int) -> int:
-        """The token after a row of the last step."""
-
-    def close(self) -> None:
-        """Let go of the memory."""
+    def close(self) -> None: ...
 
 
 class ModelBroken(RuntimeError):
@@ -108,7 +105,7 @@ class Scheduler:
         if self._active:
             self._step()
         elif self._waiting:  # the checks at the start rule this out; waiting for nothing would be for ever
-            self._refuse(self._waiting[0], _busy())
+            self._refuse(self._waiting[0], busy())
 
     def fail_all(self, failure: TurnFailed) -> None:
         for active in list(self._active):
@@ -136,7 +133,7 @@ class Scheduler:
                 self._refuse(job, failure)
             except Exception as error:
                 log.exception("job_broke")
-                self._refuse(job, _broken(error))
+                self._refuse(job, broken(error))
 
     def _admit_one(self, job: Job) -> bool:
         """False: it has to wait. Raises what ends this job alone."""
@@ -146,7 +143,7 @@ class Scheduler:
             job.prompt = self._prompt(job)
         self._end_voided_by(job)
         prompt = [*job.prompt, *job.made]
-        cells = len(job.prompt) + job.max_tokens - self._slots.n_shared_with_pinned(prompt)
+        cells = len(job.prompt) + job.most_tokens - self._slots.n_shared_with_pinned(prompt)
         if cells > self._options.context_tokens - self._slots.n_pinned_tokens:
             raise TurnFailed("HISTORY_TOO_LONG", "the conversation no longer fits the model's context")
         if not self._make_room_for(job, cells):
@@ -233,12 +230,13 @@ class Scheduler:
                 self._end(active)
                 continue
             try:
-                token = self._model.sample(last_row)
+                calls = active.job.calls
+                token = calls.sample(self._model, last_row) if calls else self._model.sample(last_row)
                 self.n_step_tokens = len(rows)
                 self._take_token(active, token)
             except Exception as error:
                 log.exception("job_broke")
-                self._end(active, _broken(error))
+                self._end(active, broken(error))
 
     def _feed(self) -> list[tuple[ActiveJob, list[int]]]:
         """The tokens of the next step: one of every reply under way, then of prompts: committed turns' before drafts',
@@ -272,11 +270,11 @@ class Scheduler:
             self._end(active)
             return
         job.made.append(token)
-        text = job.decoder.decode(self._model.piece(token))
+        text = job.decoder.decode(self._model.spelled(token) if job.calls else self._model.piece(token))
         if text:
             job.text += text
             self._give(job, TextMade(text))
-        if len(job.made) >= job.max_tokens:
+        if job.is_full:
             self._give(job, CutShort())
             self._end(active)
 
@@ -284,7 +282,7 @@ class Scheduler:
         """A step failed: its jobs end, and what the cache holds for them is not known any more."""
         log.error("step_failed", error=f"{type(error).__name__}: {error}", n_jobs=len(fed))
         for active, _ in fed:
-            self._end(active, _broken(error))
+            self._end(active, broken(error))
         self._n_failed_steps += 1
         if self._n_failed_steps >= _MOST_FAILED_STEPS:
             raise ModelBroken(f"{self._n_failed_steps} steps in a row failed") from error
@@ -298,12 +296,13 @@ class Scheduler:
             self._put_off(least)
             self._is_crowded = True
         else:
-            self._end(least, _busy())
+            self._end(least, busy())
 
     def _end(self, active: ActiveJob, failure: TurnFailed | None = None) -> None:
         self._active.remove(active)
         self._is_crowded = False
         job, slot = active.job, active.slot
+        self._close_calls(job)
         if job.made and not job.begun:
             self._prompts[job.conversation].remember(job.text, job.made)
         if failure is not None or (job.is_opening and active.unread):
@@ -336,7 +335,12 @@ class Scheduler:
     def _refuse(self, job: Job, failure: TurnFailed | None) -> None:
         """End a job that waits."""
         self._waiting.remove(job)
+        self._close_calls(job)
         self._give(job, failure)
+
+    def _close_calls(self, job: Job) -> None:
+        if job.calls is not None:
+            job.calls.close()
 
     def _give(self, job: Job, part: ReplyPart | TurnFailed | None) -> None:
         try:
@@ -344,11 +348,3 @@ class Scheduler:
         except Exception as error:  # nobody listens any more: the event loop is closed
             log.warning("reply_not_given", error=f"{type(error).__name__}: {error}")
             job.is_cancelled = True
-
-
-def _busy() -> TurnFailed:
-    return TurnFailed("ENGINE_BUSY", "the model's memory is full of other calls", True, retry_delay_ms=500)
-
-
-def _broken(error: Exception) -> TurnFailed:
-    return TurnFailed("ENGINE_FAILED", f"{type(error).__name__}: {error}", is_retryable=True)

@@ -54,7 +54,11 @@ class ChatTemplate:
         try:
             return str(
                 self._template.render(
-                    messages=list(messages), tools=specs or None, add_generation_prompt=opens_reply, **self._special
+                    messages=list(messages),
+                    tools=specs or None,
+                    tools_in_user_message=False,  # Llama 3: in the opening, which is computed once
+                    add_generation_prompt=opens_reply,
+                    **self._special,
                 )
             )
         except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, RecursionError) as error:

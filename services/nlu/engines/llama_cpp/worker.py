@@ -19,6 +19,7 @@ from services.nlu.engines.llama_cpp.pace import (
     sizes_to_measure,
 )
 from services.nlu.engines.llama_cpp.scheduler import Model, Scheduler
+from services.nlu.engines.tool_form import ToolForm
 from services.runtime.errors import TurnFailed
 from services.runtime.logs import get_logger
 from services.runtime.watchdog import ENGINE_THREADS, LostThread
@@ -75,6 +76,7 @@ class Worker:
         self._open_error: Exception | None = None
         self._openings: Sequence[Sequence[Message]] = ()
         self._max_reply_tokens = 0
+        self.tool_form: ToolForm | None = None  # of the model's template, once it is loaded
         self._end: TurnFailed | None = None  # what jobs fail with once the thread has ended
 
     def start(self, openings: Sequence[Sequence[Message]] = (), *, max_reply_tokens: int = 0) -> None:
@@ -112,6 +114,7 @@ class Worker:
         self._watch.enter()
         try:
             model = self._open_model()
+            self.tool_form = model.tool_form
             pace = measure_pace(model, self._options) if self._measures else StepPace()
             scheduler = Scheduler(model, self._options, self._kept, pace)
             scheduler.check_openings(self._openings, max_reply_tokens=self._max_reply_tokens)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from services.nlu.agent.tools import ToolRefused
+from services.nlu.tools.clinic.whose import dialled, is_same_name
 from services.nlu.tools.sqlite_thread import open_file
 
 TAKEN = "that time is taken"
 NOT_GIVEN = "no appointment can begin"
+NONE_SUCH = "there is no such appointment for that name and number"
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS appointments (
@@ -37,13 +39,14 @@ Check = Callable[[datetime], None]
 
 @dataclass(frozen=True, slots=True)
 class Appointment:
-    """One that stands. Times are by the practice's own clock."""
+    """One of a caller. Times are by the practice's own clock."""
 
     id: int
     starts: datetime
     service: str  # an id of the agent's file; empty: none was named
     name: str
     phone: str  # digits, with + before an international one
+    is_booked: bool = True  # else it was cancelled
 
 
 class Diary:
@@ -60,14 +63,21 @@ class Diary:
         )
         return frozenset(datetime.fromisoformat(starts) for (starts,) in rows)
 
-    def find(self, tenant_id: str, phone: str) -> list[Appointment]:
-        """What stands for a caller's number, the earliest first."""
+    def find(self, tenant_id: str, phones: Collection[str]) -> list[Appointment]:
+        """What stands for a number, the earliest first. `phones`: the ways to dial it."""
+        return [one for one in self._held(tenant_id, phones) if one.is_booked]
+
+    def _held(self, tenant_id: str, phones: Collection[str]) -> list[Appointment]:
+        """All that a number ever had."""
         rows = self._connection.execute(
-            "SELECT id, starts, service, name, phone FROM appointments"
-            " WHERE tenant_id = ? AND phone = ? AND state = 'booked' ORDER BY starts",
-            (tenant_id, dialled(phone)),
+            "SELECT id, starts, service, name, phone, state FROM appointments"
+            " WHERE tenant_id = ? AND phone IN (SELECT value FROM json_each(?)) ORDER BY starts",
+            (tenant_id, json.dumps(list(phones))),
         )
-        return [Appointment(number, datetime.fromisoformat(starts), *rest) for number, starts, *rest in rows]
+        return [
+            Appointment(number, datetime.fromisoformat(starts), service, name, phone, state == "booked")
+            for number, starts, service, name, phone, state in rows
+        ]
 
     def book(
         self, tenant_id: str, starts: datetime, *, service: str, name: str, phone: str, key: str, check: Check
@@ -90,34 +100,44 @@ class Diary:
         return self._once(key, change)
 
     def move(
-        self, tenant_id: str, starts: datetime, new_starts: datetime, *, phone: str, key: str, check: Check
+        self,
+        tenant_id: str,
+        starts: datetime,
+        new_starts: datetime,
+        *,
+        name: str,
+        phones: Collection[str],
+        key: str,
+        check: Check,
     ) -> str:
-        """Give a caller another time for theirs. Raises ToolRefused where they have none then, or the new one is
-        another's, or `check` refuses it.
+        """Give a caller another time for theirs. One that they have at the new time, and not at the old, is moved.
+
+        Raises ToolRefused where they have none then, or the new one is another's, or `check` refuses it.
         """
 
         def change() -> dict[str, object]:
-            check(new_starts)
-            moved = self._connection.execute(
-                "UPDATE appointments SET starts = ? WHERE tenant_id = ? AND starts = ? AND phone = ?"
-                " AND state = 'booked'",
-                (_text(new_starts), tenant_id, _text(starts), dialled(phone)),
-            )
-            _check_one(moved)
+            standing = {one.starts: one for one in self._theirs(tenant_id, phones, name) if one.is_booked}
+            if starts in standing:
+                check(new_starts)
+                moved = (_text(new_starts), standing[starts].id)
+                self._connection.execute("UPDATE appointments SET starts = ? WHERE id = ?", moved)
+            elif new_starts not in standing:
+                raise ToolRefused(NONE_SUCH)
             return {"moved_from": _text(starts), "moved_to": _text(new_starts)}
 
         return self._once(key, change)
 
-    def cancel(self, tenant_id: str, starts: datetime, *, phone: str, key: str) -> str:
-        """Take a caller's time back. Raises ToolRefused where they have none then."""
+    def cancel(self, tenant_id: str, starts: datetime, *, name: str, phones: Collection[str], key: str) -> str:
+        """Take a caller's time back; one that was taken back before stays so. Raises ToolRefused where they never had
+        one then.
+        """
 
         def change() -> dict[str, object]:
-            ended = self._connection.execute(
-                "UPDATE appointments SET state = 'cancelled' WHERE tenant_id = ? AND starts = ? AND phone = ?"
-                " AND state = 'booked'",
-                (tenant_id, _text(starts), dialled(phone)),
-            )
-            _check_one(ended)
+            held = [one for one in self._theirs(tenant_id, phones, name) if one.starts == starts]
+            if not held:
+                raise ToolRefused(NONE_SUCH)
+            for one in held:
+                self._connection.execute("UPDATE appointments SET state = 'cancelled' WHERE id = ?", (one.id,))
             return {"freed": _text(starts)}
 
         return self._once(key, change)
@@ -149,17 +169,11 @@ class Diary:
             return {"error": TAKEN if isinstance(error, sqlite3.IntegrityError) else str(error)}
 
     def _is_theirs(self, tenant_id: str, starts: datetime, phone: str) -> bool:
-        return any(one.starts == starts for one in self.find(tenant_id, phone))
+        return any(one.starts == starts for one in self.find(tenant_id, (dialled(phone),)))
 
-
-def dialled(phone: str) -> str:
-    """A number without its notation."""
-    return ("+" if phone.strip().startswith("+") else "") + "".join(char for char in phone if char.isdecimal())
-
-
-def _check_one(cursor: sqlite3.Cursor) -> None:
-    if cursor.rowcount != 1:
-        raise ToolRefused("there is no such appointment for that number")
+    def _theirs(self, tenant_id: str, phones: Collection[str], name: str) -> list[Appointment]:
+        """Those of a number that are held by a name."""
+        return [one for one in self._held(tenant_id, phones) if is_same_name(name, one.name)]
 
 
 def _text(moment: datetime) -> str:

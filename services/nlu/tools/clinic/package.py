@@ -8,7 +8,7 @@ from pathlib import Path
 
 from services.nlu.agent.facts import Facts
 from services.nlu.agent.tools import Tool
-from services.nlu.tools.clinic.diary import Diary
+from services.nlu.tools.clinic.diary import Appointment, Diary
 from services.nlu.tools.clinic.tools import Book, Cancel, Find, FreeTimes, Move, Times
 from services.nlu.tools.deed import NotReached
 from services.nlu.tools.look_up import LookUpTool
@@ -17,23 +17,33 @@ from services.nlu.tools.outbox_file import OutboxFile
 from services.nlu.tools.sqlite_thread import SqliteThread
 from services.runtime.errors import StartupError
 
-BOOK = Book.spec.name
+BOOK, MOVE, CANCEL = Book.spec.name, Move.spec.name, Cancel.spec.name
 
 
 class ClinicPackage:
     """One agent's. `<data_dir>/<agent_id>/` holds diary.sqlite and outbox.sqlite, of all its tenants."""
 
-    def __init__(self, facts: Facts, agent_id: str, data_dir: Path, *, clock: Callable[[], datetime]) -> None:
-        """`clock` gives the time in the practice's zone. Raises StartupError where the files cannot be opened."""
+    def __init__(
+        self, facts: Facts, agent_id: str, data_dir: Path, *, clock: Callable[[], datetime], region: str = ""
+    ) -> None:
+        """`clock` gives the time in the practice's zone; `region`: whose telephone numbers callers give.
+
+        Raises StartupError where the files cannot be opened.
+        """
         folder = data_dir / agent_id
         try:
             diary, outbox_file = Diary(folder / "diary.sqlite"), OutboxFile(folder / "outbox.sqlite")
         except Exception as error:
             raise StartupError(f"agent {agent_id}: tools: clinic: {folder} cannot be used: {error}") from error
         worker, times = SqliteThread(f"diary-{agent_id}"), Times(facts, clock)
+        self.region = region
         self.free_times = FreeTimes(diary, worker, times)
-        self._find = Find(diary, worker, times)
-        self._deeds = (Book(diary, worker, times), Move(diary, worker, times), Cancel(diary, worker, times))
+        self._find = Find(diary, worker, times, region)
+        self._deeds = (
+            Book(diary, worker, times),
+            Move(diary, worker, times, region),
+            Cancel(diary, worker, times, region),
+        )
         self.outbox = Outbox(outbox_file, SqliteThread(f"outbox-{agent_id}"))
         for deed in self._deeds:
             self.outbox.add(deed)
@@ -47,6 +57,13 @@ class ClinicPackage:
         deeds = {deed.spec.name: OutboxTool(deed, self.outbox, tenant_id) for deed in self._deeds}
         look_ups = {each.spec.name: LookUpTool(each, tenant_id) for each in (self.free_times, self._find)}
         return {**deeds, **look_ups}
+
+    async def standing(self, tenant_id: str, phone: str) -> list[Appointment] | None:
+        """What is to come for a number, whoever's name it has; None: the diary cannot be read."""
+        try:
+            return await self._find.standing(tenant_id, phone)
+        except NotReached:
+            return None
 
     async def free(self, tenant_id: str) -> list[datetime] | None:
         """Times that can be had; None: the diary cannot be read."""

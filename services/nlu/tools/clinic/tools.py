@@ -12,7 +12,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from services.nlu.agent.facts import Facts
 from services.nlu.agent.tools import ToolRefused
 from services.nlu.engine import ToolSpec
-from services.nlu.tools.clinic.diary import NOT_GIVEN, Diary, dialled
+from services.nlu.tools.clinic.diary import NOT_GIVEN, Appointment, Diary
+from services.nlu.tools.clinic.whose import dialled, forms_of, is_same_name
 from services.nlu.tools.sqlite_thread import Worker
 
 AHEAD = timedelta(weeks=4)  # how far appointments are given
@@ -34,6 +35,7 @@ def _clock_time(moment: datetime) -> datetime:
 
 
 Phone = Annotated[str, AfterValidator(_number)]
+Name = Annotated[str, Field(min_length=1, max_length=100)]
 Moment = Annotated[datetime, AfterValidator(_clock_time)]
 
 
@@ -46,12 +48,13 @@ class FreeArguments(_Arguments):
 
 
 class FindArguments(_Arguments):
+    name: Name
     phone: Phone
 
 
 class BookArguments(_Arguments):
     starts: Moment
-    name: str = Field(min_length=1, max_length=100)
+    name: Name
     phone: Phone
     service: str = Field("", max_length=64)
 
@@ -59,11 +62,13 @@ class BookArguments(_Arguments):
 class MoveArguments(_Arguments):
     starts: Moment
     new_starts: Moment
+    name: Name
     phone: Phone
 
 
 class CancelArguments(_Arguments):
     starts: Moment
+    name: Name
     phone: Phone
 
 
@@ -109,8 +114,9 @@ class _Clinic:
 
     timeout_s = _TIMEOUT_S
 
-    def __init__(self, diary: Diary, worker: Worker, times: Times) -> None:
-        self._diary, self._worker, self._times = diary, worker, times
+    def __init__(self, diary: Diary, worker: Worker, times: Times, region: str = "") -> None:
+        """`region`: whose telephone numbers callers give, ISO 3166-1."""
+        self._diary, self._worker, self._times, self._region = diary, worker, times, region
 
 
 class FreeTimes(_Clinic):
@@ -130,13 +136,19 @@ class FreeTimes(_Clinic):
 
 
 class Find(_Clinic):
-    """Looks up what stands for a telephone number; nothing is changed."""
+    """Looks up what stands for a name and a telephone number; nothing is changed."""
 
-    spec = _spec("clinic_find", "The appointments of a telephone number.", FindArguments)
+    spec = _spec("clinic_find", "The appointments of a caller, by the name and number they give.", FindArguments)
+
+    async def standing(self, tenant_id: str, phone: str) -> list[Appointment]:
+        """What is still to come for a number, whoever's name it has. Raises NotReached."""
+        forms, now = forms_of(phone, self._region), self._times.now()
+        found = await self._worker.run(lambda: self._diary.find(tenant_id, forms))
+        return [one for one in found if one.starts > now]
 
     async def look_up(self, arguments: Mapping[str, object], *, tenant_id: str) -> str:
         wanted = read_arguments(FindArguments, arguments)
-        found = await self._worker.run(lambda: self._diary.find(tenant_id, wanted.phone))
+        found = [one for one in await self.standing(tenant_id, wanted.phone) if is_same_name(wanted.name, one.name)]
         told = [{"starts": f"{one.starts:%Y-%m-%dT%H:%M}", "service": one.service, "name": one.name} for one in found]
         return json.dumps({"appointments": told}, ensure_ascii=False)
 
@@ -173,7 +185,13 @@ class Move(_Clinic):
 
         def move() -> str:
             return self._diary.move(
-                tenant_id, wanted.starts, wanted.new_starts, phone=wanted.phone, key=key, check=self._times.check
+                tenant_id,
+                wanted.starts,
+                wanted.new_starts,
+                name=wanted.name,
+                phones=forms_of(wanted.phone, self._region),
+                key=key,
+                check=self._times.check,
             )
 
         return await self._worker.run(move)
@@ -186,7 +204,10 @@ class Cancel(_Clinic):
 
     async def do(self, arguments: Mapping[str, object], *, tenant_id: str, key: str) -> str:
         wanted = read_arguments(CancelArguments, arguments)
-        return await self._worker.run(lambda: self._diary.cancel(tenant_id, wanted.starts, phone=wanted.phone, key=key))
+        phones = forms_of(wanted.phone, self._region)
+        return await self._worker.run(
+            lambda: self._diary.cancel(tenant_id, wanted.starts, name=wanted.name, phones=phones, key=key)
+        )
 
 
 def read_arguments(model: type[Model], arguments: Mapping[str, object]) -> Model:

@@ -1,43 +1,32 @@
 package dev.tongdai.client;
 
-import com.google.protobuf.ByteString;
 import dev.tongdai.voice.call.v1.CallConfig;
 import dev.tongdai.voice.call.v1.CallEnd;
 import dev.tongdai.voice.call.v1.CallGatewayServiceGrpc;
 import dev.tongdai.voice.call.v1.CallInfo;
 import dev.tongdai.voice.call.v1.ConnectCallRequest;
 import dev.tongdai.voice.call.v1.ConnectCallResponse;
-import dev.tongdai.voice.call.v1.Dtmf;
 import dev.tongdai.voice.call.v1.Hangup;
 import dev.tongdai.voice.call.v1.Played;
-import dev.tongdai.voice.call.v1.WatchCallsRequest;
-import dev.tongdai.voice.call.v1.WatchCallsResponse;
 import dev.tongdai.voice.type.v1.AudioChunk;
-import io.grpc.Channel;
-import io.grpc.StatusRuntimeException;
+import java.io.IOException;
+import java.io.InputStream;
 import java.util.Arrays;
-import java.util.Iterator;
-import java.util.List;
-import java.util.function.BooleanSupplier;
-import java.util.function.Predicate;
 
-/**
- * One call through the gateway; the program is the caller. Sound is 16-bit PCM, little-endian, and goes out paced in frames
- * of 20 ms. Speak in one thread and take responses in another.
- */
+/** One call through the gateway; the program is the caller. Speak in one thread and take responses in another. */
 public final class Call implements AutoCloseable {
   private final Stream<ConnectCallRequest, ConnectCallResponse> stream;
-  private final int sampleRateHertz;
+  private final Outgoing sound;
   private final boolean reportsPlayed;
   private byte[] heard = new byte[0];
   private int heardBytes;
-  private long nextSample;
   private CallEnd end;
 
-  private Call(
-      Stream<ConnectCallRequest, ConnectCallResponse> stream, int sampleRateHertz, boolean reportsPlayed) {
+  private Call(Stream<ConnectCallRequest, ConnectCallResponse> stream, int sampleRateHertz, boolean reportsPlayed) {
     this.stream = stream;
-    this.sampleRateHertz = sampleRateHertz;
+    this.sound =
+        new Outgoing(
+            sampleRateHertz, 0, chunk -> stream.send(ConnectCallRequest.newBuilder().setAudio(chunk).build()));
     this.reportsPlayed = reportsPlayed;
   }
 
@@ -48,12 +37,13 @@ public final class Call implements AutoCloseable {
    */
   public static Call open(Connection connection, int sampleRateHertz, CallConfig config, boolean reportsPlayed)
       throws TongDaiException, InterruptedException {
-    CallConfig whole = config.toBuilder().setAudioFormat(Sound.linear16(sampleRateHertz)).build();
-    ConnectCallRequest request = ConnectCallRequest.newBuilder().setConfig(whole).build();
-    return new Call(
-        connection.open((on, observer) -> CallGatewayServiceGrpc.newStub(on).connectCall(observer), request),
-        sampleRateHertz,
-        reportsPlayed);
+    CallConfig.Builder whole = config.toBuilder().setAudioFormat(Outgoing.linear16(sampleRateHertz));
+    Stream<ConnectCallRequest, ConnectCallResponse> stream =
+        Stream.open(
+            connection,
+            (on, to) -> CallGatewayServiceGrpc.newStub(on).withExecutor(Runnable::run).connectCall(to),
+            ConnectCallRequest.newBuilder().setConfig(whole).build());
+    return new Call(stream, sampleRateHertz, reportsPlayed);
   }
 
   /** The call as the gateway knows it. */
@@ -66,40 +56,19 @@ public final class Call implements AutoCloseable {
     return end;
   }
 
-  /** The agent's sound from the call's first sample on, silence included. */
+  /** The agent's sound from the call's first sample on, 16-bit little-endian, silence included. */
   public byte[] heard() {
     return Arrays.copyOf(heard, heardBytes);
   }
 
-  /** Send samples in real time; a last frame that is not full is filled with silence. */
-  public void speak(byte[] samples) throws InterruptedException {
-    int size = Sound.frameBytes(sampleRateHertz);
-    long began = System.nanoTime();
-    for (int at = 0; at < samples.length; at += size) {
-      Sound.waitForFrame(began, at / size);
-      sendFrame(Arrays.copyOfRange(samples, at, at + size));
-    }
+  /** Send the sound of a file or a microphone up to its end, in frames of 20 ms, no faster than real time. */
+  public void speak(InputStream samples) throws IOException, InterruptedException {
+    sound.speak(samples, true);
   }
 
-  /** Send silence in real time until {@code isOver} says so, or so many milliseconds have passed. */
-  public void speakSilence(BooleanSupplier isOver, long limitMs) throws InterruptedException {
-    byte[] frame = new byte[Sound.frameBytes(sampleRateHertz)];
-    long began = System.nanoTime();
-    for (long number = 0; number * 20 < limitMs && !isOver.getAsBoolean(); number++) {
-      Sound.waitForFrame(began, number);
-      sendFrame(frame);
-    }
-  }
-
-  private void sendFrame(byte[] frame) {
-    AudioChunk.Builder chunk = AudioChunk.newBuilder().setStartSample(nextSample).setContent(ByteString.copyFrom(frame));
-    nextSample += frame.length / 2;
-    stream.send(ConnectCallRequest.newBuilder().setAudio(chunk).build());
-  }
-
-  /** Press a key: 0-9, A-D, * or #. */
-  public void press(String digit) {
-    stream.send(ConnectCallRequest.newBuilder().setDtmf(Dtmf.newBuilder().setDigit(digit)).build());
+  /** Send a request, such as a key that was pressed. */
+  public void send(ConnectCallRequest request) throws InterruptedException {
+    stream.send(request);
   }
 
   /** Say nothing more and listen: the call ends after the reply to what was sent. */
@@ -107,38 +76,34 @@ public final class Call implements AutoCloseable {
     stream.halfClose();
   }
 
-  /** Hang up. */
-  public void hangUp() {
-    stream.send(ConnectCallRequest.newBuilder().setHangup(Hangup.getDefaultInstance()).build());
+  /** Hang up at once. */
+  public void hangUp() throws InterruptedException {
+    send(ConnectCallRequest.newBuilder().setHangup(Hangup.getDefaultInstance()).build());
   }
 
   /** Drop the call without a word, if it is still there. */
   @Override
   public void close() {
-    stream.cancel();
+    stream.close();
   }
 
   /** The next thing the gateway says; null when the call is over. Call it at all times, from one thread. */
   public ConnectCallResponse next() throws TongDaiException, InterruptedException {
     ConnectCallResponse response = stream.next();
-    if (response == null) {
-      if (end == null) {
-        throw TongDaiException.unavailable("ENDED_EARLY", "the stream ended before the call did");
-      }
-      return null;
+    if (response == null && end == null) {
+      throw TongDaiException.unavailable("ENDED_EARLY", "the stream ended before the call did");
     }
-    switch (response.getResponseCase()) {
-      case AUDIO -> play(response.getAudio());
-      case AUDIO_DISCARD -> heardBytes = (int) Math.min(heardBytes, 2 * response.getAudioDiscard().getFromSample());
-      case END -> end = response.getEnd();
-      default -> {
-        // the caller of this method knows what to do with it
-      }
+    if (response != null && response.hasAudio()) {
+      play(response.getAudio());
+    } else if (response != null && response.hasAudioDiscard()) {
+      heardBytes = (int) Math.min(heardBytes, 2 * response.getAudioDiscard().getFromSample());
+    } else if (response != null && response.hasEnd()) {
+      end = response.getEnd();
     }
     return response;
   }
 
-  private void play(AudioChunk audio) {
+  private void play(AudioChunk audio) throws InterruptedException {
     int at = (int) (2 * audio.getStartSample());
     int size = at + audio.getContent().size();
     if (size > heard.length) {
@@ -150,36 +115,7 @@ public final class Call implements AutoCloseable {
     audio.getContent().copyTo(heard, at);
     heardBytes = size;
     if (reportsPlayed) {
-      stream.send(ConnectCallRequest.newBuilder().setPlayed(Played.newBuilder().setSample(size / 2)).build());
-    }
-  }
-
-  /**
-   * Hand over what happens on one call, or on all with an empty id, from now on, until {@code onEvent} returns false. Before
-   * the first event the other replicas are tried. Blocks.
-   */
-  public static void watch(Connection connection, String callId, Predicate<WatchCallsResponse> onEvent)
-      throws TongDaiException {
-    WatchCallsRequest request = WatchCallsRequest.newBuilder().setCallId(callId).build();
-    List<Channel> channels = connection.channels();
-    for (Channel channel : channels) {
-      boolean hasBegun = false;
-      try {
-        Iterator<WatchCallsResponse> events =
-            CallGatewayServiceGrpc.newBlockingStub(channel).watchCalls(request);
-        while (events.hasNext()) {
-          hasBegun = true;
-          if (!onEvent.test(events.next())) {
-            return;
-          }
-        }
-        return;
-      } catch (StatusRuntimeException thrown) {
-        TongDaiException error = TongDaiException.of(thrown);
-        if (hasBegun || channel == channels.get(channels.size() - 1) || !error.isElsewhereWorthwhile()) {
-          throw error;
-        }
-      }
+      send(ConnectCallRequest.newBuilder().setPlayed(Played.newBuilder().setSample(size / 2)).build());
     }
   }
 }

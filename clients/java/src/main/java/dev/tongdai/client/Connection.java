@@ -7,17 +7,16 @@ import io.grpc.Grpc;
 import io.grpc.InsecureChannelCredentials;
 import io.grpc.ManagedChannel;
 import io.grpc.Metadata;
+import io.grpc.StatusRuntimeException;
 import io.grpc.TlsChannelCredentials;
 import io.grpc.stub.MetadataUtils;
-import io.grpc.stub.StreamObserver;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
-import java.util.function.BiFunction;
 
-/** The replicas of one service. Streams are opened on the first one that serves. Close it when done. */
+/** The replicas of one service: the first one that serves is used. Close it when done. */
 public final class Connection implements AutoCloseable {
   /** A server's wish to wait longer is not followed. */
   private static final Duration LONGEST_WAIT = Duration.ofSeconds(30);
@@ -26,7 +25,17 @@ public final class Connection implements AutoCloseable {
   private final List<ManagedChannel> managed = new ArrayList<>();
   private final List<Channel> channels = new ArrayList<>();
 
-  /** Throws IOException where a file of the options cannot be read. */
+  /** What is done with a replica. */
+  @FunctionalInterface
+  public interface Attempt<T> {
+    /** Throws TongDaiException or StatusRuntimeException where the replica fails. */
+    T on(Channel channel) throws TongDaiException, InterruptedException;
+  }
+
+  /**
+   * Throws IOException where a file of the options cannot be read, IllegalArgumentException where the token would leave this
+   * machine in plain text.
+   */
   public Connection(Options options) throws IOException {
     this.options = options;
     Metadata headers = new Metadata();
@@ -34,6 +43,10 @@ public final class Connection implements AutoCloseable {
       headers.put(Metadata.Key.of("authorization", Metadata.ASCII_STRING_MARSHALLER), "Bearer " + options.token());
     }
     for (String target : options.targets()) {
+      if (!options.token().isEmpty() && options.tlsCaFile() == null && !isLoopback(target)) {
+        close();
+        throw new IllegalArgumentException("the bearer token would go to " + target + " over plain text: use TLS");
+      }
       ManagedChannel channel =
           Grpc.newChannelBuilder(target, security(options))
               .disableRetry()
@@ -58,18 +71,24 @@ public final class Connection implements AutoCloseable {
     return tls.build();
   }
 
+  private static boolean isLoopback(String target) {
+    return target.matches("(localhost|127\\.[0-9.]+|\\[::1\\]):.*");
+  }
+
   /** A channel a replica, with the token on every call: for stubs of your own, blocking or asynchronous. */
   public List<Channel> channels() {
     return List.copyOf(channels);
   }
 
+  Options options() {
+    return options;
+  }
+
   /**
-   * Open a stream: send {@code config} and wait for the first response. Replicas that are full or away are passed over, up
-   * to {@code rounds} times.
+   * Try the replicas in turn until one serves. Those that are full or away are passed over, and tried again as
+   * {@code rounds} and RetryInfo say.
    */
-  <RequestT, ResponseT> Stream<RequestT, ResponseT> open(
-      BiFunction<Channel, StreamObserver<ResponseT>, StreamObserver<RequestT>> method, RequestT config)
-      throws TongDaiException, InterruptedException {
+  public <T> T onReplica(Attempt<T> attempt) throws TongDaiException, InterruptedException {
     TongDaiException refusal = TongDaiException.unavailable("", "no target was given");
     for (int round = 0; round < Math.max(1, options.rounds()); round++) {
       if (round > 0) {
@@ -78,11 +97,11 @@ public final class Connection implements AutoCloseable {
       }
       for (Channel channel : channels) {
         try {
-          return Stream.open(observer -> method.apply(channel, observer), config, options.openLimit());
-        } catch (TongDaiException error) {
-          refusal = error;
-          if (!error.isElsewhereWorthwhile()) {
-            throw error;
+          return attempt.on(channel);
+        } catch (TongDaiException | StatusRuntimeException error) {
+          refusal = TongDaiException.of(error);
+          if (!refusal.isElsewhereWorthwhile()) {
+            throw refusal;
           }
         }
       }
@@ -92,8 +111,6 @@ public final class Connection implements AutoCloseable {
 
   @Override
   public void close() {
-    for (ManagedChannel channel : managed) {
-      channel.shutdownNow();
-    }
+    managed.forEach(ManagedChannel::shutdownNow);
   }
 }

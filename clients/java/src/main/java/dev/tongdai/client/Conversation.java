@@ -12,55 +12,57 @@ import dev.tongdai.voice.nlu.v1.UserTurn;
 import dev.tongdai.voice.type.v1.Cancellation;
 import dev.tongdai.voice.type.v1.EngineInfo;
 import dev.tongdai.voice.type.v1.TurnEnd;
+import java.util.List;
 import java.util.function.Consumer;
 
-/**
- * A conversation with the agent, turn by turn. It counts turns, reports replies as heard, keeps history and state, and goes
- * on elsewhere where the server asks for it or a turn failed in a way that a fresh stream may mend.
- */
-public final class Conversation implements AutoCloseable {
-  /** History and state handed to a fresh stream; servers take 16 KiB, the oldest turns go first. */
+/** A conversation. It reports replies as heard, and goes on with history and state where the server asks for it. */
+public final class Conversation extends Turns<StreamingConverseRequest, StreamingConverseResponse> {
+  /** History and state handed to a stream opened anew; servers take 16 KiB, the oldest turns go first. */
   private static final int MAX_HISTORY_BYTES = 12 * 1024;
 
   private final Connection connection;
   private final ConversationConfig.Builder config;
-  private Stream<StreamingConverseRequest, StreamingConverseResponse> stream;
-  private long turnId;
-  private volatile long fencedThrough;
-  private boolean isServerLeaving;
+  private TurnEnd end;
 
-  private Conversation(Connection connection, ConversationConfig config) throws TongDaiException, InterruptedException {
+  private Conversation(Connection connection, ConversationConfig config) {
     this.connection = connection;
     this.config = config.toBuilder();
-    openAfresh();
   }
 
   /** Open a conversation. */
   public static Conversation open(Connection connection, ConversationConfig config)
       throws TongDaiException, InterruptedException {
-    return new Conversation(connection, config);
+    Conversation talk = new Conversation(connection, config);
+    talk.openAfresh();
+    return talk;
   }
 
-  private void openAfresh() throws TongDaiException, InterruptedException {
-    close();
-    isServerLeaving = false;
-    StreamingConverseRequest request = StreamingConverseRequest.newBuilder().setConfig(config).build();
-    stream = connection.open((on, observer) -> NluServiceGrpc.newStub(on).streamingConverse(observer), request);
+  @Override
+  Stream<StreamingConverseRequest, StreamingConverseResponse> reopen() throws TongDaiException, InterruptedException {
+    return Stream.open(
+        connection,
+        (on, to) -> NluServiceGrpc.newStub(on).withExecutor(Runnable::run).streamingConverse(to),
+        StreamingConverseRequest.newBuilder().setConfig(config).build());
+  }
+
+  @Override
+  StreamingConverseRequest cancellation(Cancellation turn) {
+    return StreamingConverseRequest.newBuilder().setCancellation(turn).build();
   }
 
   /** Who answers. */
   public EngineInfo engine() {
-    return stream.first().getEngine().getEngine();
+    return stream().first().getEngine().getEngine();
   }
 
   /** Who the agent is. */
   public AgentProfile agent() {
-    return stream.first().getEngine().getAgent();
+    return stream().first().getEngine().getAgent();
   }
 
   /** Hand over the agent's greeting, as {@link #say} does a reply. */
   public void greet(Consumer<StreamingConverseResponse> onResponse) throws TongDaiException, InterruptedException {
-    turn(UserTurn.newBuilder().setOpen(Open.getDefaultInstance()), onResponse);
+    converse(UserTurn.newBuilder().setOpen(Open.getDefaultInstance()), onResponse);
   }
 
   /**
@@ -69,101 +71,30 @@ public final class Conversation implements AutoCloseable {
    */
   public void say(String text, Consumer<StreamingConverseResponse> onResponse)
       throws TongDaiException, InterruptedException {
-    turn(UserTurn.newBuilder().setText(text), onResponse);
+    converse(UserTurn.newBuilder().setText(text), onResponse);
   }
 
-  /** Stop the reply; the turn still gets its end. */
-  public void cancelTurn() {
-    fencedThrough = turnId;
-    Cancellation.Builder cancellation = Cancellation.newBuilder().setTurnId(turnId);
-    stream.send(StreamingConverseRequest.newBuilder().setCancellation(cancellation).build());
-  }
-
-  /** End the stream in good order. */
-  public void finish() throws TongDaiException, InterruptedException {
-    stream.finish();
-  }
-
-  /** Give the stream up, if it is still there. */
-  @Override
-  public void close() {
-    if (stream != null) {
-      stream.cancel();
-    }
-  }
-
-  private void turn(UserTurn.Builder turn, Consumer<StreamingConverseResponse> onResponse)
+  private void converse(UserTurn.Builder turn, Consumer<StreamingConverseResponse> onResponse)
       throws TongDaiException, InterruptedException {
-    turn.setTurnId(++turnId);
-    if (isServerLeaving) {
-      openAfresh();
-    }
-    if (!attempt(turn, true, onResponse)) {
-      openAfresh();
-      attempt(turn, false, onResponse);
-    }
-  }
-
-  /** False: the turn failed before it did or said anything, and may be tried again. */
-  private boolean attempt(UserTurn.Builder turn, boolean mayRetry, Consumer<StreamingConverseResponse> onResponse)
-      throws TongDaiException, InterruptedException {
-    stream.send(StreamingConverseRequest.newBuilder().setUserTurn(turn).build());
     StringBuilder reply = new StringBuilder();
-    boolean hasActed = false;
-    StreamingConverseResponse response;
-    while ((response = stream.next()) != null) {
-      switch (response.getResponseCase()) {
-        case GOING_AWAY -> isServerLeaving = true;
-        case REPLY_TEXT -> {
-          if (response.getReplyText().getTurnId() > fencedThrough) {
-            reply.append(response.getReplyText().getText());
-            onResponse.accept(response);
-          }
-        }
-        case TOOL_ACTIVITY, CALL_ACTION -> {
-          hasActed = true;
+    turn(
+        id -> List.of(StreamingConverseRequest.newBuilder().setUserTurn(turn.setTurnId(id)).build()),
+        response -> {
+          reply.append(response.getReplyText().getText());
+          end = response.getTurnEnd();
           onResponse.accept(response);
-        }
-        case EXPECTATION -> onResponse.accept(response);
-        case TURN_END -> {
-          TurnEnd end = response.getTurnEnd();
-          if (end.getTurnId() == turn.getTurnId()) {
-            boolean hasFailed = end.getOutcome() == TurnEnd.Outcome.OUTCOME_FAILED;
-            if (hasFailed && end.getIsRetryable() && mayRetry && reply.isEmpty() && !hasActed) {
-              return false;
-            }
-            onResponse.accept(response);
-            if (hasFailed) {
-              throw TongDaiException.failed(end);
-            }
-            takeEnd(turn.getText(), reply.toString(), end);
-            return true;
-          }
-        }
-        default -> {
-          // a kind of a later version
-        }
-      }
-    }
-    throw TongDaiException.unavailable("ENDED_EARLY", "the stream ended in the middle of a turn");
-  }
-
-  private void takeEnd(String text, String reply, TurnEnd end) {
+        });
     if (!end.getState().isEmpty()) {
       config.setState(end.getState());
     }
-    config.addHistory(HistoryTurn.newBuilder().setTurnId(end.getTurnId()).setUserText(text).setHeardText(reply));
-    while (config.getHistoryCount() > 0 && historyBytes() > MAX_HISTORY_BYTES) {
+    HistoryTurn.Builder heard = HistoryTurn.newBuilder().setTurnId(end.getTurnId()).setUserText(turn.getText());
+    config.addHistory(heard.setHeardText(reply.toString()));
+    while (config.getHistoryCount() > 0 && config.build().getSerializedSize() > MAX_HISTORY_BYTES) {
       config.removeHistory(0);
     }
-    int codePoints = reply.codePointCount(0, reply.length());
+    int offset = reply.codePointCount(0, reply.length());
     PlayoutReport.Builder report =
-        PlayoutReport.newBuilder().setTurnId(end.getTurnId()).setHeardOffset(codePoints).setIsFinal(true);
-    stream.send(StreamingConverseRequest.newBuilder().setPlayoutReport(report).build());
-  }
-
-  private int historyBytes() {
-    return config.getState().size()
-        + config.getHistoryList().stream().mapToInt(HistoryTurn::getSerializedSize).sum();
+        PlayoutReport.newBuilder().setTurnId(end.getTurnId()).setHeardOffset(offset).setIsFinal(true);
+    stream().send(StreamingConverseRequest.newBuilder().setPlayoutReport(report).build());
   }
 }

@@ -1,37 +1,40 @@
 package dev.tongdai.client;
 
-import com.google.protobuf.ByteString;
 import dev.tongdai.voice.stt.v1.RecognitionConfig;
 import dev.tongdai.voice.stt.v1.StreamingRecognizeRequest;
 import dev.tongdai.voice.stt.v1.StreamingRecognizeResponse;
 import dev.tongdai.voice.stt.v1.SttServiceGrpc;
 import dev.tongdai.voice.stt.v1.UtteranceEnd;
-import dev.tongdai.voice.type.v1.AudioChunk;
 import dev.tongdai.voice.type.v1.EngineInfo;
+import java.io.IOException;
+import java.io.InputStream;
 
-/** An ear: sound in, what was said out. Samples are counted here. Send in one thread and take responses in another. */
+/** A recogniser. Send in one thread and take responses in another. */
 public final class Recognition implements AutoCloseable {
   private final Stream<StreamingRecognizeRequest, StreamingRecognizeResponse> stream;
-  private final int sampleRateHertz;
-  private long nextSample;
+  private final Outgoing sound;
   private boolean isServerLeaving;
 
   private Recognition(
       Stream<StreamingRecognizeRequest, StreamingRecognizeResponse> stream, int sampleRateHertz, long startSample) {
     this.stream = stream;
-    this.sampleRateHertz = sampleRateHertz;
-    this.nextSample = startSample;
+    this.sound =
+        new Outgoing(
+            sampleRateHertz,
+            startSample,
+            chunk -> stream.send(StreamingRecognizeRequest.newBuilder().setAudio(chunk).build()));
   }
 
   /** Open a stream that takes 16-bit samples; of {@code config} the audio format is filled in. */
   public static Recognition open(Connection connection, int sampleRateHertz, RecognitionConfig config)
       throws TongDaiException, InterruptedException {
-    RecognitionConfig whole = config.toBuilder().setAudioFormat(Sound.linear16(sampleRateHertz)).build();
-    StreamingRecognizeRequest request = StreamingRecognizeRequest.newBuilder().setConfig(whole).build();
-    return new Recognition(
-        connection.open((on, observer) -> SttServiceGrpc.newStub(on).streamingRecognize(observer), request),
-        sampleRateHertz,
-        config.getStartSample());
+    RecognitionConfig.Builder whole = config.toBuilder().setAudioFormat(Outgoing.linear16(sampleRateHertz));
+    Stream<StreamingRecognizeRequest, StreamingRecognizeResponse> stream =
+        Stream.open(
+            connection,
+            (on, to) -> SttServiceGrpc.newStub(on).withExecutor(Runnable::run).streamingRecognize(to),
+            StreamingRecognizeRequest.newBuilder().setConfig(whole).build());
+    return new Recognition(stream, sampleRateHertz, config.getStartSample());
   }
 
   /** Who listens. */
@@ -44,24 +47,17 @@ public final class Recognition implements AutoCloseable {
     return isServerLeaving;
   }
 
-  /** Send 16-bit little-endian samples in frames of 20 ms, in real time where {@code isPaced}. */
-  public void hear(byte[] samples, boolean isPaced) throws InterruptedException {
-    int size = Sound.frameBytes(sampleRateHertz);
-    long began = System.nanoTime();
-    for (int at = 0; at < samples.length; at += size) {
-      if (isPaced) {
-        Sound.waitForFrame(began, at / size);
-      }
-      ByteString content = ByteString.copyFrom(samples, at, Math.min(size, samples.length - at));
-      AudioChunk.Builder chunk = AudioChunk.newBuilder().setStartSample(nextSample).setContent(content);
-      nextSample += content.size() / 2;
-      stream.send(StreamingRecognizeRequest.newBuilder().setAudio(chunk).build());
-    }
+  /**
+   * Send 16-bit little-endian samples of a file or a microphone up to their end, in frames of 20 ms, no faster than real
+   * time where {@code isPaced}.
+   */
+  public void hear(InputStream samples, boolean isPaced) throws IOException, InterruptedException {
+    sound.speak(samples, isPaced);
   }
 
-  /** The turn is over: settle everything sent so far. */
-  public void endUtterance() {
-    UtteranceEnd.Builder end = UtteranceEnd.newBuilder().setEndSample(nextSample);
+  /** The turn is over: settle everything that {@link #hear} has sent. */
+  public void endUtterance() throws InterruptedException {
+    UtteranceEnd.Builder end = UtteranceEnd.newBuilder().setEndSample(sound.nextSample());
     stream.send(StreamingRecognizeRequest.newBuilder().setUtteranceEnd(end).build());
   }
 
@@ -80,6 +76,6 @@ public final class Recognition implements AutoCloseable {
   /** Give the stream up, if it is still there. */
   @Override
   public void close() {
-    stream.cancel();
+    stream.close();
   }
 }

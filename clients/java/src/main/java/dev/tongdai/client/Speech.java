@@ -8,37 +8,45 @@ import dev.tongdai.voice.tts.v1.TtsServiceGrpc;
 import dev.tongdai.voice.tts.v1.TurnText;
 import dev.tongdai.voice.type.v1.Cancellation;
 import dev.tongdai.voice.type.v1.EngineInfo;
-import dev.tongdai.voice.type.v1.TurnEnd;
+import java.util.List;
 import java.util.function.Consumer;
 
-/** A voice: one stream, turn after turn. Turn ids are counted here; what still comes of a cancelled turn is dropped. */
-public final class Speech implements AutoCloseable {
-  private final Stream<StreamingSynthesizeRequest, StreamingSynthesizeResponse> stream;
-  private long turnId;
-  private volatile long fencedThrough;
-  private boolean isServerLeaving;
+/** A voice that speaks one text a turn. */
+public final class Speech extends Turns<StreamingSynthesizeRequest, StreamingSynthesizeResponse> {
+  private final Connection connection;
+  private final SynthesisConfig config;
 
-  private Speech(Stream<StreamingSynthesizeRequest, StreamingSynthesizeResponse> stream) {
-    this.stream = stream;
+  private Speech(Connection connection, SynthesisConfig config) {
+    this.connection = connection;
+    this.config = config;
   }
 
   /** Open a stream that gives 16-bit samples; of {@code config} the audio format is filled in. */
   public static Speech open(Connection connection, int sampleRateHertz, SynthesisConfig config)
       throws TongDaiException, InterruptedException {
-    SynthesisConfig whole = config.toBuilder().setAudioFormat(Sound.linear16(sampleRateHertz)).build();
-    StreamingSynthesizeRequest request = StreamingSynthesizeRequest.newBuilder().setConfig(whole).build();
-    return new Speech(
-        connection.open((on, observer) -> TtsServiceGrpc.newStub(on).streamingSynthesize(observer), request));
+    SynthesisConfig.Builder whole = config.toBuilder().setAudioFormat(Outgoing.linear16(sampleRateHertz));
+    Speech speech = new Speech(connection, whole.build());
+    speech.openAfresh();
+    return speech;
+  }
+
+  @Override
+  Stream<StreamingSynthesizeRequest, StreamingSynthesizeResponse> reopen()
+      throws TongDaiException, InterruptedException {
+    return Stream.open(
+        connection,
+        (on, to) -> TtsServiceGrpc.newStub(on).withExecutor(Runnable::run).streamingSynthesize(to),
+        StreamingSynthesizeRequest.newBuilder().setConfig(config).build());
+  }
+
+  @Override
+  StreamingSynthesizeRequest cancellation(Cancellation turn) {
+    return StreamingSynthesizeRequest.newBuilder().setCancellation(turn).build();
   }
 
   /** Who speaks. */
   public EngineInfo engine() {
-    return stream.first().getEngine();
-  }
-
-  /** True once the server asked to open the next turn elsewhere (going_away). */
-  public boolean isServerLeaving() {
-    return isServerLeaving;
+    return stream().first().getEngine();
   }
 
   /**
@@ -47,56 +55,13 @@ public final class Speech implements AutoCloseable {
    */
   public void say(String text, Consumer<StreamingSynthesizeResponse> onResponse)
       throws TongDaiException, InterruptedException {
-    long id = ++turnId;
-    TurnText.Builder turn = TurnText.newBuilder().setTurnId(id).setText(text);
-    stream.send(StreamingSynthesizeRequest.newBuilder().setText(turn).build());
-    stream.send(StreamingSynthesizeRequest.newBuilder().setTextEnd(TextEnd.newBuilder().setTurnId(id)).build());
-    StreamingSynthesizeResponse response;
-    while ((response = stream.next()) != null) {
-      switch (response.getResponseCase()) {
-        case GOING_AWAY -> isServerLeaving = true;
-        case AUDIO -> {
-          if (response.getAudio().getTurnId() > fencedThrough) {
-            onResponse.accept(response);
-          }
-        }
-        case SPOKEN_TEXT -> {
-          if (response.getSpokenText().getTurnId() > fencedThrough) {
-            onResponse.accept(response);
-          }
-        }
-        case TURN_END -> {
-          if (response.getTurnEnd().getTurnId() == id) {
-            onResponse.accept(response);
-            if (response.getTurnEnd().getOutcome() == TurnEnd.Outcome.OUTCOME_FAILED) {
-              throw TongDaiException.failed(response.getTurnEnd());
-            }
-            return;
-          }
-        }
-        default -> {
-          // a kind of a later version
-        }
-      }
-    }
-    throw TongDaiException.unavailable("ENDED_EARLY", "the stream ended in the middle of a turn");
-  }
-
-  /** Stop speaking; the turn still gets its end. */
-  public void cancelTurn() {
-    fencedThrough = turnId;
-    Cancellation.Builder cancellation = Cancellation.newBuilder().setTurnId(turnId);
-    stream.send(StreamingSynthesizeRequest.newBuilder().setCancellation(cancellation).build());
-  }
-
-  /** End the stream in good order. */
-  public void finish() throws TongDaiException, InterruptedException {
-    stream.finish();
-  }
-
-  /** Give the stream up, if it is still there. */
-  @Override
-  public void close() {
-    stream.cancel();
+    turn(
+        id ->
+            List.of(
+                StreamingSynthesizeRequest.newBuilder()
+                    .setText(TurnText.newBuilder().setTurnId(id).setText(text))
+                    .build(),
+                StreamingSynthesizeRequest.newBuilder().setTextEnd(TextEnd.newBuilder().setTurnId(id)).build()),
+        onResponse);
   }
 }

@@ -1,5 +1,6 @@
 package dev.tongdai.client;
 
+import io.grpc.Channel;
 import io.grpc.stub.ClientCallStreamObserver;
 import io.grpc.stub.ClientResponseObserver;
 import io.grpc.stub.StreamObserver;
@@ -7,13 +8,13 @@ import java.time.Duration;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
-import java.util.function.Function;
+import java.util.function.BiFunction;
 
 /**
- * A bidirectional stream that is open. Responses are asked for one by one as they are taken, so that nothing piles up here;
- * take them at all times.
+ * A stream that is open. Any thread may send; one takes responses, at all times. They are asked for one by one as they are
+ * taken, and a sender waits until the server reads, so that nothing piles up here.
  */
-final class Stream<RequestT, ResponseT> {
+public final class Stream<RequestT, ResponseT> implements AutoCloseable {
   /** Marks the end: a good one without an error. */
   private record End(TongDaiException error) {}
 
@@ -25,25 +26,31 @@ final class Stream<RequestT, ResponseT> {
 
   private Stream() {}
 
+  /** Send {@code config} on the first replica that serves, and wait for the first response. */
   static <RequestT, ResponseT> Stream<RequestT, ResponseT> open(
-      Function<StreamObserver<ResponseT>, StreamObserver<RequestT>> method, RequestT config, Duration limit)
+      Connection connection,
+      BiFunction<Channel, StreamObserver<ResponseT>, StreamObserver<RequestT>> method,
+      RequestT config)
       throws TongDaiException, InterruptedException {
-    Stream<RequestT, ResponseT> stream = new Stream<>();
-    method.apply(stream.new Observer());
-    stream.send(config);
-    stream.first = stream.take(limit);
-    if (stream.first == null) {
-      throw TongDaiException.unavailable("ENDED_EARLY", "the stream ended before its first response");
-    }
-    return stream;
+    return connection.onReplica(
+        channel -> {
+          Stream<RequestT, ResponseT> stream = new Stream<>();
+          method.apply(channel, stream.new Observer()).onNext(config);
+          stream.first = stream.take(connection.options().openLimit());
+          if (stream.first == null) {
+            throw TongDaiException.unavailable("ENDED_EARLY", "the stream ended before its first response");
+          }
+          return stream;
+        });
   }
 
-  /** Puts what arrives into the queue, on gRPC's threads. */
+  /** Puts what arrives into the queue, on gRPC's own threads, which it never holds up. */
   private final class Observer implements ClientResponseObserver<RequestT, ResponseT> {
     @Override
     public void beforeStart(ClientCallStreamObserver<RequestT> call) {
       requests = call;
       call.disableAutoRequestWithInitial(1);
+      call.setOnReadyHandler(Stream.this::wake);
     }
 
     @Override
@@ -53,13 +60,25 @@ final class Stream<RequestT, ResponseT> {
 
     @Override
     public void onError(Throwable thrown) {
-      arrived.add(new End(TongDaiException.of(thrown)));
+      finish(new End(TongDaiException.of(thrown)));
     }
 
     @Override
     public void onCompleted() {
-      arrived.add(new End(null));
+      finish(new End(null));
     }
+
+    private void finish(End end) {
+      synchronized (Stream.this) {
+        isHalfClosed = true;
+      }
+      wake();
+      arrived.add(end);
+    }
+  }
+
+  private synchronized void wake() {
+    notifyAll();
   }
 
   ResponseT first() {
@@ -67,42 +86,36 @@ final class Stream<RequestT, ResponseT> {
   }
 
   /** Send a request. Once the stream is over nothing is sent: {@link #next} says why. */
-  synchronized void send(RequestT request) {
-    if (isHalfClosed) {
-      return;
+  public synchronized void send(RequestT request) throws InterruptedException {
+    while (!isHalfClosed && !requests.isReady()) {
+      wait();
     }
-    try {
+    if (!isHalfClosed) {
       requests.onNext(request);
-    } catch (IllegalStateException over) {
-      isHalfClosed = true;
     }
   }
 
   /** Say that nothing more comes; the server finishes what it was sent. */
-  synchronized void halfClose() {
-    if (isHalfClosed) {
-      return;
-    }
-    isHalfClosed = true;
-    try {
-      requests.onCompleted();
-    } catch (IllegalStateException over) {
+  public synchronized void halfClose() {
+    if (!isHalfClosed) {
       isHalfClosed = true;
+      requests.onCompleted();
     }
   }
 
-  /** Give the stream up. */
-  void cancel() {
+  /** Give the stream up, if it is still there. */
+  @Override
+  public void close() {
     requests.cancel("the client gave the stream up", null);
   }
 
-  /** The next response behind the first; null at a good end. Call it from one thread. */
-  ResponseT next() throws TongDaiException, InterruptedException {
+  /** The next response behind the first; null at a good end. */
+  public ResponseT next() throws TongDaiException, InterruptedException {
     return take(null);
   }
 
   /** End the stream in good order. */
-  void finish() throws TongDaiException, InterruptedException {
+  public void finish() throws TongDaiException, InterruptedException {
     halfClose();
     while (next() != null) {
       continue; // what still comes is of no more interest
@@ -114,7 +127,7 @@ final class Stream<RequestT, ResponseT> {
     if (end == null) {
       Object one = limit == null ? arrived.take() : arrived.poll(limit.toMillis(), TimeUnit.MILLISECONDS);
       if (one == null) {
-        cancel();
+        close();
         throw TongDaiException.unavailable("OPEN_TIMEOUT", "no response within " + limit.toMillis() + " ms");
       }
       if (!(one instanceof End)) {

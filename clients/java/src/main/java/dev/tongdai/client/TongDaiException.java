@@ -45,7 +45,7 @@ public final class TongDaiException extends Exception {
   }
 
   /** The typed error of whatever a call threw. */
-  static TongDaiException of(Throwable thrown) {
+  public static TongDaiException of(Throwable thrown) {
     if (thrown instanceof TongDaiException known) {
       return known;
     }

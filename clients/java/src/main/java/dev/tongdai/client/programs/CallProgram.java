@@ -1,7 +1,7 @@
 package dev.tongdai.client.programs;
 
 import static dev.tongdai.client.programs.Main.ERR;
-import static dev.tongdai.client.programs.Main.OUT;
+import static dev.tongdai.client.programs.Main.print;
 
 import com.google.protobuf.ByteString;
 import dev.tongdai.client.Call;
@@ -10,13 +10,21 @@ import dev.tongdai.client.TongDaiException;
 import dev.tongdai.client.Wav;
 import dev.tongdai.voice.call.v1.CallConfig;
 import dev.tongdai.voice.call.v1.CallEvent;
+import dev.tongdai.voice.call.v1.CallGatewayServiceGrpc;
 import dev.tongdai.voice.call.v1.ConnectCallResponse;
 import dev.tongdai.voice.call.v1.Floor;
 import dev.tongdai.voice.call.v1.TurnRecord;
+import dev.tongdai.voice.call.v1.WatchCallsRequest;
+import dev.tongdai.voice.call.v1.WatchCallsResponse;
+import io.grpc.StatusRuntimeException;
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
+import java.io.InputStream;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
@@ -31,7 +39,7 @@ import java.util.concurrent.atomic.AtomicLong;
 /** {@code call}: a WAV in, the agent's WAV and a timed transcript out. {@code watch}: every turn, one JSON line each. */
 final class CallProgram {
   /** After that the caller speaks without having been greeted. */
-  private static final long GREETING_LIMIT_MS = 10_000;
+  private static final int GREETING_LIMIT_S = 10;
 
   /** Between the beginnings of several calls. */
   private static final long STAGGER_MS = 100;
@@ -48,24 +56,29 @@ final class CallProgram {
   private CallProgram() {}
 
   static int call(Connection connection, Given given) throws TongDaiException, InterruptedException, IOException {
-    Wav wav = Wav.read(Path.of(given.operands().get(0)));
+    String input = given.operands().get(0);
     Path output = Path.of(given.operands().get(1));
-    if (given.number("calls") > 0) {
-      return callOften(connection, wav, given, output);
+    if (input.equals("-") && given.is("calls")) {
+      throw new Given.UsageException("--calls needs a file");
     }
-    Conversed done = converse(connection, wav, given, true);
-    new Wav(wav.sampleRateHertz(), done.heard()).write(output);
+    if (given.whole("calls") > 0) {
+      return callOften(connection, Wav.read(Given.file(input)), given, output);
+    }
+    Main.Source source = Main.source(given, input);
+    Conversed done = converse(connection, source, given, true);
+    new Wav(source.sampleRateHertz(), done.heard()).write(output);
     return done.cause().equals("FAILURE") ? 1 : 0;
   }
 
   /** Several calls at once, and their figures. */
   private static int callOften(Connection connection, Wav wav, Given given, Path output)
       throws InterruptedException, IOException {
-    int count = (int) given.number("calls");
+    int count = given.whole("calls");
     ExecutorService threads = Executors.newCachedThreadPool();
     List<Future<Conversed>> calls = new ArrayList<>();
     for (int number = 0; number < count; number++) {
-      Callable<Conversed> one = () -> converse(connection, wav, given, false);
+      Main.Source source = new Main.Source(new ByteArrayInputStream(wav.samples()), wav.sampleRateHertz());
+      Callable<Conversed> one = () -> converse(connection, source, given, false);
       calls.add(threads.submit(one));
       Thread.sleep(STAGGER_MS);
     }
@@ -89,14 +102,15 @@ final class CallProgram {
       }
     }
     var system = (com.sun.management.OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
-    OUT.printf(
-        Locale.ROOT,
-        "{\"calls\":%d,\"failed\":%d,\"answer_ms\":[%s],\"latency_ms\":[%s],\"cpu_s\":%.3f}%n",
-        count,
-        failed,
-        String.join(",", answers),
-        String.join(",", latencies),
-        system.getProcessCpuTime() / 1e9);
+    print(
+        String.format(
+            Locale.ROOT,
+            "{\"calls\":%d,\"failed\":%d,\"answer_ms\":[%s],\"latency_ms\":[%s],\"cpu_s\":%.3f}\n",
+            count,
+            failed,
+            String.join(",", answers),
+            String.join(",", latencies),
+            system.getProcessCpuTime() / 1e9));
     if (first != null) {
       new Wav(wav.sampleRateHertz(), first).write(output);
     }
@@ -104,7 +118,7 @@ final class CallProgram {
   }
 
   /** One call from its beginning to its end. */
-  private static Conversed converse(Connection connection, Wav wav, Given given, boolean isPrinted)
+  private static Conversed converse(Connection connection, Main.Source source, Given given, boolean isPrinted)
       throws TongDaiException, InterruptedException {
     CallConfig config =
         CallConfig.newBuilder()
@@ -113,17 +127,17 @@ final class CallProgram {
             .addAllLanguageCodes(given.languages())
             .setCaller(given.text("caller"))
             .build();
-    try (Call call = Call.open(connection, wav.sampleRateHertz(), config, false)) {
+    try (Call call = Call.open(connection, source.sampleRateHertz(), config, false)) {
       long began = System.nanoTime();
       tell(
           isPrinted,
           began,
           String.format(
               "answered agent=%s language=%s rate=%d",
-              call.info().getAgentId(), call.info().getLanguageCode(), wav.sampleRateHertz()));
-      AtomicBoolean isGreeted = new AtomicBoolean(given.is("at-once"));
+              call.info().getAgentId(), call.info().getLanguageCode(), source.sampleRateHertz()));
+      AtomicBoolean isGreeted = new AtomicBoolean(given.is("at-once") || given.operands().get(0).equals("-"));
       AtomicLong spokeLastAt = new AtomicLong();
-      Thread speaking = new Thread(() -> speak(call, wav, isGreeted, spokeLastAt));
+      Thread speaking = new Thread(() -> speak(call, source, isGreeted, spokeLastAt));
       speaking.setDaemon(true);
       speaking.start();
       double answerMs = -1;
@@ -168,20 +182,49 @@ final class CallProgram {
     }
   }
 
-  private static void speak(Call call, Wav wav, AtomicBoolean isGreeted, AtomicLong spokeLastAt) {
+  private static void speak(Call call, Main.Source source, AtomicBoolean isGreeted, AtomicLong spokeLastAt) {
     try {
-      call.speakSilence(isGreeted::get, GREETING_LIMIT_MS);
-      call.speak(wav.samples());
+      call.speak(new Silence(isGreeted, source.sampleRateHertz()));
+      call.speak(source.sound());
       spokeLastAt.set(System.nanoTime());
+      call.halfClose();
+    } catch (IOException gone) {
+      ERR.println("call: stdin: " + gone.getMessage());
       call.halfClose();
     } catch (InterruptedException over) {
       Thread.currentThread().interrupt();
     }
   }
 
+  /** Zeros until the caller is greeted, or waits no longer. */
+  private static final class Silence extends InputStream {
+    private final AtomicBoolean isGreeted;
+    private int left;
+
+    Silence(AtomicBoolean isGreeted, int sampleRateHertz) {
+      this.isGreeted = isGreeted;
+      this.left = 2 * GREETING_LIMIT_S * sampleRateHertz;
+    }
+
+    @Override
+    public int read() {
+      return isGreeted.get() || left-- <= 0 ? -1 : 0;
+    }
+
+    @Override
+    public int read(byte[] frame, int at, int size) {
+      if (isGreeted.get() || left <= 0) {
+        return -1;
+      }
+      Arrays.fill(frame, at, at + size, (byte) 0);
+      left -= size;
+      return size;
+    }
+  }
+
   private static void tell(boolean isPrinted, long began, String line) {
     if (isPrinted) {
-      OUT.println(String.format(Locale.ROOT, "%8.3f %s", (System.nanoTime() - began) / 1e9, line));
+      print(String.format(Locale.ROOT, "%8.3f %s\n", (System.nanoTime() - began) / 1e9, line));
     }
   }
 
@@ -224,23 +267,44 @@ final class CallProgram {
     return false;
   }
 
-  static int watch(Connection connection, Given given) throws TongDaiException {
-    int count = (int) given.number("count");
+  static int watch(Connection connection, Given given) throws TongDaiException, InterruptedException {
+    WatchCallsRequest request = WatchCallsRequest.newBuilder().setCallId(given.text("call")).build();
+    AtomicBoolean hasBegun = new AtomicBoolean();
     AtomicInteger turns = new AtomicInteger();
-    Call.watch(
-        connection,
-        given.text("call"),
-        response -> {
-          if (response.getDroppedEvents() > 0) {
-            ERR.println("watch: " + response.getDroppedEvents() + " events lost");
-          }
-          if (!response.getEvent().hasTurn()) {
-            return true;
-          }
-          OUT.println(jsonOf(response.getEvent()));
-          return turns.incrementAndGet() != count;
-        });
+    TongDaiException broken =
+        connection.onReplica(
+            channel -> {
+              try {
+                Iterator<WatchCallsResponse> events = CallGatewayServiceGrpc.newBlockingStub(channel).watchCalls(request);
+                while (events.hasNext()) {
+                  hasBegun.set(true);
+                  tell(events.next(), turns);
+                  if (turns.get() > 0 && turns.get() == given.whole("count")) {
+                    break; // closing the connection ends the stream
+                  }
+                }
+                return null;
+              } catch (StatusRuntimeException thrown) {
+                if (!hasBegun.get()) {
+                  throw thrown;
+                }
+                return TongDaiException.of(thrown); // what has been told is not told again by another replica
+              }
+            });
+    if (broken != null) {
+      throw broken;
+    }
     return 0;
+  }
+
+  private static void tell(WatchCallsResponse response, AtomicInteger turns) {
+    if (response.getDroppedEvents() > 0) {
+      ERR.println("watch: " + response.getDroppedEvents() + " events lost");
+    }
+    if (response.getEvent().hasTurn()) {
+      print(jsonOf(response.getEvent()) + "\n");
+      turns.incrementAndGet();
+    }
   }
 
   private static String jsonOf(CallEvent event) {

@@ -1,6 +1,6 @@
 package dev.tongdai.client.programs;
 
-import static dev.tongdai.client.programs.Main.OUT;
+import static dev.tongdai.client.programs.Main.print;
 
 import dev.tongdai.client.Connection;
 import dev.tongdai.client.Conversation;
@@ -15,9 +15,11 @@ import dev.tongdai.voice.stt.v1.RecognitionConfig;
 import dev.tongdai.voice.stt.v1.StreamingRecognizeResponse;
 import dev.tongdai.voice.stt.v1.UtteranceSettled;
 import dev.tongdai.voice.tts.v1.SynthesisConfig;
+import dev.tongdai.voice.type.v1.EngineInfo;
 import java.io.BufferedReader;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.InputStream;
 import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -31,7 +33,7 @@ final class StagePrograms {
   private StagePrograms() {}
 
   static int say(Connection connection, Given given) throws TongDaiException, InterruptedException, IOException {
-    int rate = (int) given.number("sample-rate");
+    int rate = given.whole("sample-rate");
     SynthesisConfig config =
         SynthesisConfig.newBuilder()
             .setTenantId(given.text("tenant"))
@@ -42,42 +44,43 @@ final class StagePrograms {
             .setMaxLeadMs(0)
             .build();
     try (Speech speech = Speech.open(connection, rate, config)) {
-      OUT.println("engine " + speech.engine().getName() + " " + speech.engine().getModel());
+      print("engine " + speech.engine().getName() + " " + speech.engine().getModel() + "\n");
       ByteArrayOutputStream samples = new ByteArrayOutputStream();
       speech.say(
           given.operands().get(0),
           response -> samples.writeBytes(response.getAudio().getChunk().getContent().toByteArray()));
       speech.finish();
       new Wav(rate, samples.toByteArray()).write(Path.of(given.operands().get(1)));
-      OUT.println("spoken " + samples.size() / 2 + " samples at " + rate + " Hz");
+      print("spoken " + samples.size() / 2 + " samples at " + rate + " Hz\n");
     }
     return 0;
   }
 
   static int hear(Connection connection, Given given) throws TongDaiException, InterruptedException, IOException {
-    Wav wav = Wav.read(Path.of(given.operands().get(0)));
+    Main.Source source = Main.source(given, given.operands().get(0));
+    int rate = source.sampleRateHertz();
     RecognitionConfig config =
         RecognitionConfig.newBuilder()
             .setTenantId(given.text("tenant"))
             .setAgentId(given.text("agent"))
             .addAllLanguageCodes(given.languages())
             .build();
-    try (Recognition ear = Recognition.open(connection, wav.sampleRateHertz(), config)) {
-      OUT.println("engine " + ear.engine().getName() + " " + ear.engine().getModel());
-      Thread sending = new Thread(() -> send(ear, wav, !given.is("fast")));
+    try (Recognition recognition = Recognition.open(connection, rate, config)) {
+      print("engine " + recognition.engine().getName() + " " + recognition.engine().getModel() + "\n");
+      Thread sending = new Thread(() -> send(recognition, source.sound(), !given.is("fast")));
       sending.setDaemon(true);
       sending.start();
       StreamingRecognizeResponse response;
-      while ((response = ear.next()) != null) {
+      while ((response = recognition.next()) != null) {
         switch (response.getResponseCase()) {
           case SPEECH_ACTIVITY -> {
             String edge = response.getSpeechActivity().getKind().name().replaceFirst("KIND_", "");
-            tell(wav, response.getSpeechActivity().getSample(), "speech " + edge.toLowerCase(Locale.ROOT));
+            tell(rate, response.getSpeechActivity().getSample(), "speech " + edge.toLowerCase(Locale.ROOT));
           }
           case TRANSCRIPT -> {
             String stage = response.getTranscript().getStage().name().replaceFirst("STAGE_", "");
             String text = stage.toLowerCase(Locale.ROOT) + ": " + response.getTranscript().getText();
-            tell(wav, response.getTranscript().getEndSample(), text);
+            tell(rate, response.getTranscript().getEndSample(), text);
           }
           case UTTERANCE_SETTLED -> {
             UtteranceSettled settled = response.getUtteranceSettled();
@@ -94,17 +97,19 @@ final class StagePrograms {
     return 0;
   }
 
-  private static void send(Recognition ear, Wav wav, boolean isPaced) {
+  private static void send(Recognition recognition, InputStream sound, boolean isPaced) {
     try {
-      ear.hear(wav.samples(), isPaced);
-      ear.halfClose();
+      recognition.hear(sound, isPaced);
+    } catch (IOException gone) {
+      Main.ERR.println("hear: stdin: " + gone.getMessage());
     } catch (InterruptedException over) {
       Thread.currentThread().interrupt();
     }
+    recognition.halfClose();
   }
 
-  private static void tell(Wav wav, long sample, String line) {
-    OUT.println(String.format(Locale.ROOT, "%8.3f %s", (double) sample / wav.sampleRateHertz(), line));
+  private static void tell(int rate, long sample, String line) {
+    print(String.format(Locale.ROOT, "%8.3f %s\n", (double) sample / rate, line));
   }
 
   static int chat(Connection connection, Given given) throws TongDaiException, InterruptedException, IOException {
@@ -116,8 +121,8 @@ final class StagePrograms {
             .build();
     BufferedReader input = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
     try (Conversation talk = Conversation.open(connection, config)) {
-      OUT.println(
-          "engine " + talk.engine().getName() + " " + talk.engine().getModel() + " agent=" + talk.agent().getAgentId());
+      EngineInfo engine = talk.engine();
+      print("engine " + engine.getName() + " " + engine.getModel() + " agent=" + talk.agent().getAgentId() + "\n");
       for (String line = ""; line != null; line = nextLine(input)) {
         Reply reply = new Reply();
         try {
@@ -130,13 +135,13 @@ final class StagePrograms {
           if (!error.code().equals("FAILED")) {
             throw error;
           }
-          OUT.println((reply.hasBegun ? "\n" : "") + "failed: " + error.reason());
+          print((reply.hasBegun ? "\n" : "") + "failed: " + error.reason() + "\n");
           reply.hasBegun = false;
         }
         if (reply.hasBegun) {
-          OUT.println();
+          print("\n");
         }
-        reply.acts.forEach(act -> OUT.println("action: " + act));
+        reply.acts.forEach(act -> print("action: " + act + "\n"));
         if (reply.acts.contains("hang_up")) {
           break;
         }
@@ -153,8 +158,7 @@ final class StagePrograms {
 
     void take(StreamingConverseResponse response) {
       if (response.hasReplyText()) {
-        OUT.print((hasBegun ? "" : "agent: ") + response.getReplyText().getText());
-        OUT.flush();
+        print((hasBegun ? "" : "agent: ") + response.getReplyText().getText());
         hasBegun = true;
       } else if (response.hasCallAction()) {
         acts.add(actOf(response.getCallAction()));

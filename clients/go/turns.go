@@ -1,0 +1,82 @@
+package tongdai
+
+import (
+	"errors"
+	"io"
+	"sync/atomic"
+
+	"google.golang.org/protobuf/proto"
+
+	typev1 "github.com/tong-dai/tong-dai/clients/go/gen/voice/type/v1"
+)
+
+// Turns are the turns of a stream, one after the other: their ids are counted,
+// what comes late for another one is dropped, and where the server asked for it
+// (going_away) the next one begins on a stream opened anew.
+type Turns[Q, S any] struct {
+	stream    *Stream[Q, S]
+	open      func() (*Stream[Q, S], error)
+	id        int64
+	cancelled atomic.Int64 // the highest id that was cancelled
+	isLeaving bool         // the server
+}
+
+// say begins a turn by sending what send sends, and yields what comes of it up
+// to its end; an error is the last value.
+func (t *Turns[Q, S]) say(send func(), yield func(*S, error) bool) {
+	if t.isLeaving {
+		opened, err := t.open()
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		t.stream.Cancel()
+		t.stream, t.isLeaving = opened, false
+	}
+	t.id++
+	send()
+	for {
+		response, err := t.stream.Recv()
+		if errors.Is(err, io.EOF) {
+			err = unavailable("ENDED_EARLY", "the stream ended in the middle of a turn")
+		}
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		switch kind := kindOf(response).(type) {
+		case *typev1.GoingAway:
+			t.isLeaving = true
+		case *typev1.TurnEnd:
+			if kind.GetTurnId() == t.id {
+				if yield(response, nil) && kind.GetOutcome() == typev1.TurnEnd_OUTCOME_FAILED {
+					yield(nil, turnFailed(kind))
+				}
+				return
+			}
+		case interface{ GetTurnId() int64 }:
+			if kind.GetTurnId() == t.id && t.id > t.cancelled.Load() && !yield(response, nil) {
+				return
+			}
+		}
+	}
+}
+
+// CancelTurn stops the turn, from any goroutine; it still gets its end.
+func (t *Turns[Q, S]) CancelTurn() {
+	t.cancelled.Store(t.id)
+	t.stream.put("cancellation", &typev1.Cancellation{TurnId: t.id})
+}
+
+// Close ends the stream in good order.
+func (t *Turns[Q, S]) Close() error { return t.stream.Close() }
+
+// kindOf gives the message that a response carries; nil: of a later version.
+func kindOf(response any) any {
+	message := response.(proto.Message).ProtoReflect()
+	field := message.WhichOneof(message.Descriptor().Oneofs().Get(0))
+	if field == nil {
+		return nil
+	}
+	return message.Get(field).Message().Interface()
+}

@@ -1,0 +1,91 @@
+package dev.tongdai.client;
+
+import com.google.protobuf.Descriptors.FieldDescriptor;
+import com.google.protobuf.Message;
+import dev.tongdai.voice.type.v1.Cancellation;
+import dev.tongdai.voice.type.v1.GoingAway;
+import dev.tongdai.voice.type.v1.TurnEnd;
+import java.util.function.Consumer;
+import java.util.function.LongFunction;
+
+/**
+ * The turns of a stream, one after the other: their ids are counted, what comes late for another one is dropped, and where
+ * the server asked for it (going_away) the next one begins on a stream opened anew.
+ */
+abstract class Turns<RequestT extends Message, ResponseT extends Message> implements AutoCloseable {
+  private Stream<RequestT, ResponseT> stream;
+  private long turnId;
+  private volatile long cancelled;
+  private boolean isServerLeaving;
+
+  /** Opens a stream, at first and again. */
+  abstract Stream<RequestT, ResponseT> reopen() throws TongDaiException, InterruptedException;
+
+  /** Makes the request that carries a cancellation. */
+  abstract RequestT cancellation(Cancellation turn);
+
+  Stream<RequestT, ResponseT> stream() {
+    return stream;
+  }
+
+  void openAfresh() throws TongDaiException, InterruptedException {
+    close();
+    stream = reopen();
+    isServerLeaving = false;
+  }
+
+  /** Begin a turn by sending its requests, and hand over what comes of it up to its end. */
+  void turn(LongFunction<Iterable<RequestT>> requests, Consumer<ResponseT> onResponse)
+      throws TongDaiException, InterruptedException {
+    if (isServerLeaving) {
+      openAfresh();
+    }
+    turnId++;
+    for (RequestT request : requests.apply(turnId)) {
+      stream.send(request);
+    }
+    for (ResponseT response; (response = stream.next()) != null; ) {
+      for (Object kind : response.getAllFields().values()) { // one at most
+        isServerLeaving |= kind instanceof GoingAway;
+        TurnEnd end = kind instanceof TurnEnd turnEnd ? turnEnd : null;
+        if (turnIdOf(kind) == turnId && (end != null || turnId > cancelled)) {
+          onResponse.accept(response);
+        }
+        if (end != null && end.getTurnId() == turnId) {
+          if (end.getOutcome() == TurnEnd.Outcome.OUTCOME_FAILED) {
+            throw TongDaiException.failed(end);
+          }
+          return;
+        }
+      }
+    }
+    throw TongDaiException.unavailable("ENDED_EARLY", "the stream ended in the middle of a turn");
+  }
+
+  private static long turnIdOf(Object kind) {
+    if (!(kind instanceof Message message)) {
+      return 0;
+    }
+    FieldDescriptor field = message.getDescriptorForType().findFieldByName("turn_id");
+    return field == null ? 0 : (long) message.getField(field);
+  }
+
+  /** Stop the turn, from any thread; it still gets its end. */
+  public void cancelTurn() throws InterruptedException {
+    cancelled = turnId;
+    stream.send(cancellation(Cancellation.newBuilder().setTurnId(turnId).build()));
+  }
+
+  /** End the stream in good order. */
+  public void finish() throws TongDaiException, InterruptedException {
+    stream.finish();
+  }
+
+  /** Give the stream up, if it is still there. */
+  @Override
+  public void close() {
+    if (stream != null) {
+      stream.close();
+    }
+  }
+}

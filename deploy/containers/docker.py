@@ -1,0 +1,123 @@
+"""Docker as the commands here use it: a daemon that answers, and the programs docker, docker-buildx, docker-compose.
+
+Every fault is a DockerFault whose message is one line that says what to do. BuildKit and Compose are plugins of the
+docker client; where they are not installed, their programs are unpacked from Debian's archive into .cache/docker.
+"""
+
+import json
+import os
+import shutil
+import socket
+import stat
+import subprocess
+from pathlib import Path
+from typing import Any, Final
+
+from deploy.asterisk.archive import unpack_package
+from services.runtime.errors import StartupError
+
+ROOT: Final = Path(__file__).parents[2]
+_UNPACKED: Final = ROOT / ".cache" / "docker"
+_PLUGINS: Final = "usr/libexec/docker/cli-plugins"
+_SUITE: Final = "trixie"  # Compose 2.26 and buildx 0.13: Debian 12's are older than the files here need
+_NEW_ENOUGH: Final = {"docker-compose": (2, 24), "docker-buildx": (0, 10)}
+_DISK_FULL: Final = "no space left on device"
+HOW_TO_START: Final = "as root: `apt-get install docker.io debootstrap`, then `make docker-start`"
+
+
+class DockerFault(Exception):
+    """Docker cannot do what was asked. The message is one line that says what to do."""
+
+
+def check_daemon() -> str:
+    """The version of the daemon that answers. Raises DockerFault: no docker, no daemon, or no permission."""
+    if shutil.which("docker") is None:
+        raise DockerFault(f"Docker is not installed: {HOW_TO_START}")
+    host = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
+    if host.startswith("unix://"):
+        _check_socket(Path(host.removeprefix("unix://")))
+    command = ["docker", "version", "--format", "{{.Server.Version}}"]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 (docker of PATH)
+    if ran.returncode != 0 or not ran.stdout.strip():
+        raise DockerFault(f"no Docker daemon answers at {host} ({last_line(ran.stderr)}): {HOW_TO_START}")
+    return ran.stdout.strip()
+
+
+def _check_socket(path: Path) -> None:
+    if not path.exists() or not stat.S_ISSOCK(path.stat().st_mode):
+        raise DockerFault(f"no Docker daemon runs: {path} is not there: {HOW_TO_START}")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(str(path))
+        except PermissionError:
+            raise DockerFault(
+                f"you may not use Docker at {path}: `sudo usermod -aG docker $USER` and log in anew, or use sudo"
+            ) from None
+        except OSError as error:
+            raise DockerFault(f"no Docker daemon answers at {path} ({error.strerror}): {HOW_TO_START}") from None
+
+
+def docker(*arguments: str, is_checked: bool = True) -> str:
+    """What a docker command printed. Raises DockerFault with its last line when it fails."""
+    ran = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)  # noqa: S603, S607 (docker of PATH)
+    if is_checked and ran.returncode != 0:
+        raise DockerFault(advice(f"docker {arguments[0]}: {last_line(ran.stderr)}"))
+    return ran.stdout.strip()
+
+
+def inspect(name: str) -> dict[str, Any]:
+    """What Docker knows of an image or a container. Raises DockerFault when there is none."""
+    found: list[dict[str, Any]] = json.loads(docker("inspect", name))
+    return found[0]
+
+
+def find_program(name: str) -> str:
+    """docker-compose or docker-buildx: on PATH or as a plugin, new enough, else unpacked. Raises DockerFault."""
+    places = [shutil.which(name)]
+    places += [str(Path(folder) / name) for folder in _plugin_folders()]
+    unpacked = _UNPACKED / name / "root"
+    places.append(str(unpacked / _PLUGINS / name))
+    for place in places:
+        if place and _version(place) >= _NEW_ENOUGH[name]:
+            return place
+    try:
+        unpack_package(_SUITE, name, unpacked)
+    except StartupError as error:
+        wanted = ".".join(map(str, _NEW_ENOUGH[name]))
+        raise DockerFault(f"{name} {wanted} or newer is missing: install it ({error})") from error
+    return str(unpacked / _PLUGINS / name)
+
+
+def _plugin_folders() -> list[Path]:
+    folders = [Path("/usr/local/lib"), Path("/usr/local/libexec"), Path("/usr/lib"), Path("/usr/libexec")]
+    return [Path.home() / ".docker/cli-plugins", *(folder / "docker/cli-plugins" for folder in folders)]
+
+
+def _version(program: str) -> tuple[int, ...]:
+    """As (2, 26, 1); empty: it is not there or does not run."""
+    try:
+        ran = subprocess.run([program, "version"], capture_output=True, text=True, check=False)  # noqa: S603 (found above)
+    except OSError:
+        return ()
+    words = [word.lstrip("v") for word in ran.stdout.split()]
+    numbers = next((word for word in words if word[:1].isdigit() and "." in word), "")
+    return tuple(int(part) for part in numbers.split("-")[0].split("+")[0].split(".") if part.isdigit())
+
+
+def advice(said: str) -> str:
+    """A line of Docker's, with what to do about it where that is known."""
+    if _DISK_FULL in said.lower():
+        return f"{said}: the disk is full: `docker system prune` frees what nothing uses, or give {_root()} more"
+    if "address already in use" in said or "port is already allocated" in said:
+        return f"{said}: another program has the port: stop it, or set the port's variable in .env"
+    return said
+
+
+def _root() -> str:
+    return docker("info", "--format", "{{.DockerRootDir}}", is_checked=False) or "/var/lib/docker"
+
+
+def last_line(text: str) -> str:
+    """The last line that says something."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else "it said nothing"

@@ -1,0 +1,139 @@
+"""Answers about opening hours, from the typed hours alone. Sans-IO."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+
+from services.language import data
+from services.language.calendar_words import PARTS
+from services.language.data import primary
+from services.language.dates import Trouble
+from services.language.words import normalise
+from services.nlu.agent.facts import names_in
+from services.nlu.agent.graph.asking import FILE
+from services.nlu.agent.graph.dialogue import Dialogue
+from services.nlu.agent.graph.finding import Finding, Findings
+from services.nlu.agent.graph.reading import UNKNOWN, Part
+from services.nlu.agent.graph.slots import Found, SlotFinder, When, has_any
+from services.nlu.agent.opening_hours import DAYS_IN_WEEK, Interval, OpeningHours
+
+_DAYS_BY_WEEKDAY = 2  # more of them are answered with the whole week
+_SAID_BY_WEEKDAY = timedelta(days=DAYS_IN_WEEK)  # a date within these is called by its weekday
+_MINUTES_IN_HOUR = 60
+_LEAST_OPEN_MIN = 120  # of an afternoon, for a yes to "are you open in the afternoon?"
+_SHIFTS = {"before": -1, "after": 1}  # minutes: open "before nine" is open just before it
+
+
+class HourAnswers:
+    """When one agent's house is open, in one language."""
+
+    def __init__(self, findings: Findings, finder: SlotFinder) -> None:
+        self._findings, self._finder = findings, finder
+        self._facts, self._language, self._words = findings.facts, findings.language, findings.words
+
+    def answer(self, part: Part, dialogue: Dialogue, now: datetime) -> Finding:
+        """The hours that a part asks for; `now` in the tenant's zone."""
+        hours, when = self._facts.hours, part.slots.when
+        if people := part.slots.people or self._meant(part, dialogue):
+            return self.schedule(people, dialogue)
+        if hours is not None and when.trouble is Trouble.PAST and when.weekdays:
+            when = replace(when, trouble=None)  # "this Saturday", on a Sunday: as on every Saturday
+            part = replace(part, slots=replace(part.slots, when=when))
+        if hours is None or when.trouble is Trouble.PAST:
+            return self._findings.unknown(dialogue)
+        if part.slots.is_other_holiday:
+            text = self._words.say("hours_unsure", week=self._words.week(hours))
+            return self._findings.not_known(text, dialogue, "hours")
+        return self._findings.said(self._hours_text(hours, part, now), dialogue, "hours")
+
+    def _meant(self, part: Part, dialogue: Dialogue) -> tuple[Found, ...]:
+        """Who is meant by "is she there on Saturday?": the person spoken of, not the house that is open."""
+        words, compares = part.slots.words, self._finder.words.compares
+        is_of_house = has_any(words, (*compares["opening"], *compares["closing"]))
+        if is_of_house or not dialogue.person or not has_any(words, self._finder.words.person_pronouns):
+            return ()
+        return (Found(dialogue.person, 0, 0),)
+
+    def _hours_text(self, hours: OpeningHours, part: Part, now: datetime) -> str:
+        when, words = part.slots.when, self._words
+        if when.trouble is not None:
+            return words.say(when.trouble.value)
+        if when.date and when.last_date:
+            return self._hours_between(hours, when.date, when.last_date)
+        if when.date:
+            return self._hours_on(hours, when, now)
+        if when.weekdays and len(when.weekdays) <= _DAYS_BY_WEEKDAY:  # as they are in most weeks
+            return " ".join(self._worded(hours.weekdays[day], words.weekday(day), when) for day in when.weekdays)
+        if self._asks_now(part):
+            return self._open_now(hours, now)
+        return words.say("hours_week", week=words.week(hours))
+
+    def _hours_between(self, hours: OpeningHours, first: date, last: date) -> str:
+        """The week, and the dates of the stretch that are otherwise."""
+        texts = [self._words.say("hours_week", week=self._words.week(hours))]
+        for day, exception in sorted(hours.exceptions.items()):
+            names = names_in(exception.names, self._language)
+            if first <= day <= last and names:
+                key = "hours_holiday" if exception.intervals else "closed_holiday"
+                texts.append(self._words.say(key, holiday=names[0], spans=self._words.spans(exception.intervals)))
+        return " ".join(texts)
+
+    def _hours_on(self, hours: OpeningHours, when: When, now: datetime) -> str:
+        words, day = self._words, when.date or now.date()
+        exception = hours.exceptions.get(day)
+        names = names_in(exception.names, self._language) if exception else ()
+        if exception and names:
+            if not exception.intervals:
+                return words.say("closed_holiday", holiday=names[0])
+            return words.say("hours_holiday", holiday=names[0], spans=words.spans(exception.intervals))
+        text = self._worded(hours.on(day), self._day(day, now), when)
+        following = hours.open_dates(day + timedelta(days=1), count=1)
+        if not hours.on(day) and following:
+            spans = words.spans(hours.on(following[0]))
+            text += " " + words.say("next_open", day=self._day(following[0], now), spans=spans)
+        return text
+
+    def _worded(self, intervals: Sequence[Interval], day: str, when: When) -> str:
+        words = self._words
+        if not intervals:
+            return words.say("closed_on", on_day=words.on(day))
+        key = "hours_on"
+        if when.times:
+            shift = _SHIFTS.get(when.relation, 0)
+            minutes = [at.hour * _MINUTES_IN_HOUR + at.minute + shift for at in when.times]
+            key = "open_yes" if any(one.holds(at) for at in minutes for one in intervals) else "open_no"
+        elif when.part in PARTS:
+            first, last = (hour * _MINUTES_IN_HOUR for hour in PARTS[when.part])
+            open_min = sum(max(min(one.closes_min, last) - max(one.opens_min, first), 0) for one in intervals)
+            key = "open_yes" if open_min >= _LEAST_OPEN_MIN else "hours_on" if open_min else "open_no"
+        on_day = words.on(day)
+        return words.say(
+            key, on_day=on_day[:1].upper() + on_day[1:] if key == "open_no" else on_day, spans=words.spans(intervals)
+        )
+
+    def _open_now(self, hours: OpeningHours, now: datetime) -> str:
+        words = self._words
+        minute = now.hour * _MINUTES_IN_HOUR + now.minute
+        interval = next((one for one in hours.on(now.date()) if one.holds(minute)), None)
+        if interval:
+            return words.say("open_now", time=words.time(interval.closes))
+        text, opens = words.say("closed_now"), hours.next_open(now)
+        if opens:
+            day = self._day(opens.date(), now)
+            text += " " + words.say("next_open", day=day, spans=words.spans(hours.on(opens.date())))
+        return text
+
+    def _asks_now(self, part: Part) -> bool:
+        now_words = [normalise(text) for text in data.words(primary(self._language), FILE, "now.words")]
+        return has_any(part.slots.words, now_words)
+
+    def _day(self, day: date, now: datetime) -> str:
+        is_near = timedelta(0) <= day - now.date() < _SAID_BY_WEEKDAY
+        return self._words.weekday(day.weekday()) if is_near else self._words.date(day)
+
+    def schedule(self, people: Sequence[Found], dialogue: Dialogue) -> Finding:
+        """When somebody is here, which no fact holds."""
+        person = self._findings.name(people[0].id)
+        return self._findings.not_known(self._words.say("schedule_unknown", person=person), dialogue, UNKNOWN)

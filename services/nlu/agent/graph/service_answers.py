@@ -1,0 +1,123 @@
+"""Answers about services: what they cost, alone and together, how long they take, and which there are. Sans-IO."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+
+from services.nlu.agent.facts import Money, Service, price_in
+from services.nlu.agent.graph.dialogue import Dialogue
+from services.nlu.agent.graph.finding import Finding, Findings
+from services.nlu.agent.graph.people_answers import PeopleAnswers
+from services.nlu.agent.graph.reading import Part
+from services.nlu.agent.graph.slots import SlotFinder, has_any, unexplained
+
+_LONGEST_LIST = 6
+
+
+class ServiceAnswers:
+    """What one agent's services are, in one language."""
+
+    def __init__(
+        self, findings: Findings, finder: SlotFinder, people: PeopleAnswers, known: Mapping[str, frozenset[str]]
+    ) -> None:
+        """`known`: the words of each kind's questions, beside which a name is just what it says."""
+        self._findings, self._finder, self._people, self._known = findings, finder, people, known
+        self._facts, self._language, self._words = findings.facts, findings.language, findings.words
+        self._services_by_id = {one.id: one for one in self._facts.services}
+
+    def price(self, part: Part, dialogue: Dialogue, now: datetime) -> Finding:
+        """What services cost, and together where that is asked."""
+        services, is_exact, is_foreign = self._services(part, dialogue, "price")
+        if is_foreign:
+            known = [self._findings.name(one.id) for one in self._facts.services if one.price][:_LONGEST_LIST]
+            if not known:
+                return self._findings.unknown(dialogue)
+            text = self._words.say("price_of_that_unknown", services=self._words.all_of(known))
+            return self._findings.not_known(text, dialogue, "price")
+        if not services:
+            services = [one for one in self._facts.services if one.price][:_LONGEST_LIST]
+        if not services:
+            return self._findings.unknown(dialogue)
+        texts = [self._price_of(service) for service in services]
+        is_exact = is_exact or all(price_in(one, self._language) is None for one in services)
+        found = self._found(texts, services, dialogue, "price", is_exact=is_exact)
+        counts = {one.id: one.count for one in part.slots.services}
+        total = self._total(services, counts) if self._asks_for_a_sum(part, counts) else None
+        if total is None:
+            return found
+        text = f"{found.text} {self._words.say('sum', price=self._words.money(total))}"
+        return replace(found, text=text, computed=(total.amount,))
+
+    def _asks_for_a_sum(self, part: Part, counts: Mapping[str, int]) -> bool:
+        """Whether the price of all that is named may be wanted: not where it is one thing or the other."""
+        is_choice = has_any(part.slots.words, self._finder.words.choices)
+        return sum(counts.values()) > 1 and (not is_choice or has_any(part.slots.words, self._finder.words.sums))
+
+    def _total(self, services: Sequence[Service], counts: Mapping[str, int]) -> Money | None:
+        """The prices together; None: one is not known, or they are in more than one currency."""
+        prices = [(price_in(one, self._language), counts.get(one.id, 1)) for one in services]
+        known = [(price, count) for price, count in prices if price is not None]
+        if len(known) < len(prices) or len({price.currency for price, _ in known}) != 1:
+            return None
+        return Money(sum((price.amount * count for price, count in known), Decimal(0)), known[0][0].currency)
+
+    def _price_of(self, service: Service) -> str:
+        price, name = price_in(service, self._language), self._words.thing(self._findings.name(service.id))
+        if price is None:
+            return self._words.say("price_unknown", a_service=name)
+        return self._words.say("price", a_service=name, price=self._words.money(price))
+
+    def duration(self, part: Part, dialogue: Dialogue, now: datetime) -> Finding:
+        """How long services take."""
+        services, is_exact, is_foreign = self._services(part, dialogue, "duration")
+        if is_foreign or not services:
+            return self._findings.not_known(self._words.say("duration_of_that_unknown"), dialogue, "duration")
+        texts = [self._duration_of(service) for service in services]
+        is_exact = is_exact or all(one.minutes is None for one in services)
+        return self._found(texts, services, dialogue, "duration", is_exact=is_exact)
+
+    def _duration_of(self, service: Service) -> str:
+        name = self._words.thing(self._findings.name(service.id))
+        if service.minutes is None:
+            return self._words.say("duration_unknown", a_service=name)
+        return self._words.say("duration", a_service=name, minutes=str(service.minutes))
+
+    def offered(self, part: Part, dialogue: Dialogue, now: datetime) -> Finding:
+        """Whether there is such a service, or which there are."""
+        services, is_exact, is_foreign = self._services(part, replace(dialogue, service=""), "offered")
+        if part.slots.topics and not services and is_exact:
+            return self._people.answer(part, dialogue, now)
+        every = self._words.all_of(self._findings.name(one.id) for one in self._facts.services)
+        if not every:
+            return self._findings.unknown(dialogue)
+        if is_foreign or (services and not is_exact):
+            return self._findings.not_known(self._words.say("offered_unknown", services=every), dialogue, "offered")
+        if not services:
+            return self._findings.said(self._words.say("offered_list", services=every), dialogue, "offered")
+        names = self._words.all_of(self._words.thing(self._findings.name(one.id)) for one in services)
+        return self._found([self._words.say("offered", services=names)], services, dialogue, "offered", is_exact=True)
+
+    def _services(self, part: Part, dialogue: Dialogue, kind: str) -> tuple[list[Service], bool, bool]:
+        """The services a question is about; whether it is about just these; and whether it is about another thing."""
+        found = part.slots.services
+        strange = unexplained(part.slots, (*found, *part.slots.people, *part.slots.topics), self._known[kind])
+        if found:
+            return [self._services_by_id[one.id] for one in found], not strange, False
+        if strange:
+            return [], not part.slots.topics and not strange, True
+        return (
+            ([self._services_by_id[dialogue.service]] if dialogue.service in self._services_by_id else []),
+            True,
+            False,
+        )
+
+    def _found(
+        self, texts: list[str], services: list[Service], dialogue: Dialogue, kind: str, *, is_exact: bool
+    ) -> Finding:
+        if not is_exact:
+            texts = [self._words.say("only_know"), *texts]
+        last = services[-1].id if len(services) == 1 else ""
+        return self._findings.said(" ".join(texts), replace(dialogue, service=last or dialogue.service), kind)

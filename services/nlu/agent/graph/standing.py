@@ -1,0 +1,246 @@
+"""What an agent with a diary does about an appointment that stands: it finds the caller's own, reads back what is
+wanted of it, and does that on a yes to the whole question. Sans-IO.
+
+Whose it is: that of the number which calls, or of a name and number that the caller gives. Of no other is anything
+told, not even that it is there.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from services.nlu.agent.facts import FreeTime
+from services.nlu.agent.graph.bookings import Bookings, covers
+from services.nlu.agent.graph.dialogue import Dialogue, Wish
+from services.nlu.agent.graph.reading import Part
+from services.nlu.agent.graph.slots import When
+from services.nlu.agent.graph.wishes import Taken, fits
+from services.nlu.tools.clinic.diary import Appointment
+from services.nlu.tools.clinic.whose import is_same_name
+
+_KINDS = {"change": "change", "cancel": "cancel", "check": "find"}  # of a sentence: the kind of wish that it begins
+STANDING = frozenset(_KINDS.values())
+_CONFIRMS = frozenset({"confirm_move", "confirm_cancel"})
+_MOST_MISSED = 2  # names and numbers without an appointment, before staff have to look
+_LONGEST_SAID = 200  # characters kept of what was said of times
+
+
+class StandingBookings(Bookings):
+    """Bookings, and what becomes of them later."""
+
+    def take(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
+        is_open = self.is_open(dialogue)
+        if self._seen.own is not None and is_open and dialogue.wish.kind in STANDING:
+            return self._go_on(part, dialogue, now)
+        if self._seen.own is not None and part.kind in _KINDS and not part.doubts:
+            if not is_open:
+                return self._look(part, dialogue, now)
+            if part.kind == "cancel" and not part.slots.when:
+                return self._drop(dialogue)
+            if part.kind == "check":
+                question, asked = self._question(dialogue.wish)
+                return f"{self._words.say('check_wish')} {question}", asked, dialogue
+        return super().take(part, dialogue, now)
+
+    def told(self, state: str, dialogue: Dialogue) -> tuple[str, str, Dialogue]:
+        wish, words = replace(dialogue.wish, is_confirmed=False), self._words
+        if wish.kind not in STANDING:
+            return super().told(state, dialogue)
+        if state == "taken":
+            wish = replace(wish, at="", when="")
+            question, asked = self._question(wish)
+            return words.say("booking_taken"), question, replace(dialogue, wish=wish, asked=asked)
+        when = self._spoken(wish.at or wish.starts)
+        keys = {"done": "moved" if wish.kind == "change" else "cancelled", "failed": "deed_failed"}
+        text = words.say(keys.get(state, "wish_done"), when=when)
+        noted = replace(wish, is_noted=True) if state != "failed" else Wish()
+        return text, words.ask("more"), replace(dialogue, wish=noted, asked="more", kind="book")
+
+    def go_on(self, wish: Wish, dialogue: Dialogue, now: datetime) -> Taken:
+        return self._next([], wish, dialogue, now)
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The appointments that a reply may name, as JSON for the guard."""
+        held = (*(self._seen.own or ()), *self._seen.found)
+        return (json.dumps({"appointments": [f"{one.starts:%Y-%m-%dT%H:%M}" for one in held]}),) if held else ()
+
+    # Taking it down
+
+    def _look(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken:
+        """A sentence that begins such a wish."""
+        kind, before = _KINDS[part.kind], dialogue.wish
+        is_known = bool(before.name and before.phone)  # given in this call, for a wish that is done with
+        wish = Wish(
+            kind,
+            name=before.name if is_known else "",
+            phone=before.phone if is_known else "",
+            said=part.text[:_LONGEST_SAID] if part.slots.when else "",
+        )
+        wish = self._with_whose(wish, part, asked="")
+        begins = [] if kind == "find" or self._mine(wish) else [self._words.say("change_start")]
+        return self._next(begins, wish, dialogue, now)
+
+    def _go_on(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
+        """A sentence while such a wish is open; None: it is about something else."""
+        wish = dialogue.wish
+        asked = self._question(wish)[1]
+        if self.is_taken_back(part):
+            return self._drop(dialogue)
+        if asked in _CONFIRMS and self._agrees(part, wish) and not part.slots.when:
+            return self._agreed(dialogue, now)
+        changed = self._with_whose(wish, part, asked)
+        if part.slots.when and (wish.kind == "change" or not wish.starts):
+            changed = replace(changed, said=part.text[:_LONGEST_SAID], at="", when="")
+        if part.kind == "no" and changed == wish:
+            return self._drop(dialogue)
+        is_of_it = changed != wish or part.kind == "yes" or _KINDS.get(part.kind) == wish.kind
+        return self._next([], changed, dialogue, now) if is_of_it else None
+
+    def _agreed(self, dialogue: Dialogue, now: datetime) -> Taken:
+        """A yes to what was read back: it counts where that was heard to its end and nothing takes it back."""
+        wish = dialogue.wish
+        if self._is_undone(wish, now) or not covers(self._seen.heard, self._question(wish)[0]):
+            return self._next([], wish, dialogue, now)
+        return "", "more", dialogue.with_wish(is_confirmed=True)
+
+    def _with_whose(self, wish: Wish, part: Part, asked: str) -> Wish:
+        """The wish with the number and the name that a sentence gives. Another number's name is yet to be given."""
+        digits = part.slots.digits
+        is_asked = asked == "name" or (asked == "phone" and part.kind == "name")
+        name = self.name_in(part.text, is_asked=is_asked and not digits and not part.slots.when)
+        if digits and digits != wish.phone:
+            wish = replace(wish, phone=digits, name="" if wish.starts else wish.name, starts="", at="", when="")
+        if name and name != wish.name:
+            wish = replace(wish, name=name, starts="", at="", when="")
+        return wish
+
+    def _next(self, texts: list[str], wish: Wish, dialogue: Dialogue, now: datetime | None = None) -> Taken:
+        if wish.kind not in STANDING or now is None:
+            return super()._next(texts, wish, dialogue)
+        mine = self._mine(wish)
+        if not wish.starts and not mine and wish.phone and wish.name:
+            return self._missed(wish, dialogue)
+        if not wish.starts and mine:
+            wish = self._chosen(wish, mine, now)
+        if wish.kind == "find" and mine:
+            return self._told_standing(mine, dialogue)
+        if wish.kind == "change" and wish.starts and wish.said:
+            text, wish = self._new_time(wish, now)
+            texts = [*texts, *([text] if text else [])]
+        question, asked = self._question(wish)
+        return " ".join([*texts, question]), asked, replace(dialogue, wish=wish)
+
+    def _missed(self, wish: Wish, dialogue: Dialogue) -> Taken:
+        """No appointment for a name and number: once more, then staff have to look."""
+        said = self._words.say("appointment_none")
+        if wish.n_missed + 1 >= _MOST_MISSED:
+            text = f"{said} {self._words.say('appointment_staff')} {self._words.ask('more')}"
+            return text, "more", replace(dialogue, wish=Wish())
+        again = Wish(wish.kind, said=wish.said, n_missed=wish.n_missed + 1)
+        return f"{said} {self._words.ask('phone')}", "phone", replace(dialogue, wish=again)
+
+    def _told_standing(self, mine: Sequence[Appointment], dialogue: Dialogue) -> Taken:
+        times = [self._text_of(one.starts) for one in mine]
+        if len(times) == 1:
+            said = self._words.say("appointment_is", when=times[0])
+        else:
+            said = self._words.say("appointments_are", times=self._words.all_of(times))
+        known = Wish(name=mine[0].name, phone=mine[0].phone)
+        return f"{said} {self._words.ask('more')}", "more", replace(dialogue, wish=known)
+
+    # Which one, and when
+
+    def _mine(self, wish: Wish) -> list[Appointment]:
+        """The appointments that the caller may hear of: those of the number that calls, or of the name and number that
+        they gave.
+        """
+        own = list(self._seen.own or ())
+        if not wish.phone or any(one.phone == wish.phone for one in own):
+            return own
+        return [one for one in self._seen.found if wish.name and is_same_name(wish.name, one.name)]
+
+    def _chosen(self, wish: Wish, mine: Sequence[Appointment], now: datetime) -> Wish:
+        """The wish with the appointment that is meant, where that is clear."""
+        when = self._finder.find(wish.said, now).when if wish.said else When()
+        meant = [one for one in mine if when and _is_at(one.starts, when)] if len(mine) > 1 else list(mine)
+        if len(meant) != 1:
+            return wish
+        one = meant[0]
+        is_its_own = wish.kind != "change" or (len(mine) > 1 and len(when.weekdays) < 2)
+        said = "" if is_its_own else wish.said
+        return replace(wish, starts=f"{one.starts:%Y-%m-%dT%H:%M}", name=one.name, phone=one.phone, said=said)
+
+    def _new_time(self, wish: Wish, now: datetime) -> tuple[str, Wish]:
+        """The new time that was said, as the diary has it; a text where there is none."""
+        when, old = self._finder.find(wish.said, now).when, datetime.fromisoformat(wish.starts)
+        if len(when.weekdays) > 1:  # "from Tuesday to Friday"
+            when = self._other_day(wish.said, old, now) or when
+        wish = replace(wish, said="")
+        if not when or (when.has_day and _is_at(old, replace(when, times=(), part=""))):
+            return "", wish  # the day that it is on now
+        if not when.has_day and not when.trouble:
+            when = replace(when, date=old.date())
+        if refused := self._refused(when, now):
+            return refused, wish
+        fitting = [moment for moment in self._seen.free if _is_at(moment, when)]
+        if not fitting:
+            times = self._words.all_of(text for text, _ in self.free_times(now))
+            return self._words.say("free_no", times=times), wish
+        if when.last_date and len({moment.weekday() for moment in fitting}) > 1:
+            return "", wish  # "next week" is no day yet
+        return "", replace(wish, at=f"{fitting[0]:%Y-%m-%dT%H:%M}", when=self._text_of(fitting[0]))
+
+    def _other_day(self, said: str, old: datetime, now: datetime) -> When | None:
+        """Of two days that are named, the one that an appointment is not on."""
+        words = said.split()
+        ends = [" ".join(words[at:]) for at in range(len(words) - 1, -1, -1)]
+        begins = [" ".join(words[:at]) for at in range(1, len(words))]
+        found = (self._finder.find(text, now).when for text in (*ends, *begins))
+        return next((one for one in found if len(one.weekdays) == 1 and one.weekdays[0] != old.weekday()), None)
+
+    def _question(self, wish: Wish) -> tuple[str, str]:
+        words = self._words
+        if wish.kind not in STANDING:
+            return super()._question(wish)
+        if not wish.starts:
+            mine = self._mine(wish)
+            if mine:
+                times = words.one_of(self._text_of(one.starts) for one in mine)
+                return words.ask("which_appointment", times=times), "which_appointment"
+            return (words.ask("name"), "name") if wish.phone else (words.ask("phone"), "phone")
+        if wish.kind == "cancel":
+            return words.ask("confirm_cancel", when=self._spoken(wish.starts)), "confirm_cancel"
+        if not wish.at:
+            free = [text for text, _ in self.free_times(datetime.fromisoformat(wish.starts))]
+            return (
+                (words.ask("when_free", times=words.one_of(free)), "when_free") if free else (words.ask("when"), "when")
+            )
+        old, new = self._spoken(wish.starts), self._spoken(wish.at)
+        return words.ask("confirm_move", old=old, when=new), "confirm_move"
+
+    def _is_undone(self, wish: Wish, now: datetime) -> bool:
+        if wish.kind not in STANDING:
+            return super()._is_undone(wish, now)
+        kinds = {part.kind for part in self._seen.parts if not self._agrees(part, wish)}
+        is_taken_back = self._takes_back(self._seen.said, now)
+        return is_taken_back or bool(kinds & {"no", "book", *(_KINDS.keys() - {"check"})})
+
+    def _takes_back(self, said: str, now: datetime) -> bool:
+        slots = self._finder.find(said, now)
+        return bool(slots.when) or any(
+            slots.words[at : at + len(phrase)] == phrase
+            for phrase in self._finder.words.take_backs
+            for at in range(len(slots.words))
+        )
+
+    def _spoken(self, starts: str) -> str:
+        """A time of the diary in words; empty: none."""
+        return self._text_of(datetime.fromisoformat(starts)) if starts else ""
+
+
+def _is_at(moment: datetime, when: When) -> bool:
+    return fits(FreeTime(moment.time(), date=moment.date()), when)

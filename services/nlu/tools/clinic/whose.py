@@ -1,0 +1,49 @@
+"""Whose an appointment is: by the number and the name it was given for. Sans-IO."""
+
+from __future__ import annotations
+
+from difflib import SequenceMatcher
+
+import phonenumbers
+
+from services.language.words import normalise, without_marks
+
+_LEAST_LIKE = 0.8  # difflib's ratio of two words of a name: "Smyth" is Smith
+_SIP = ("sips:", "sip:", "tel:")
+
+
+def dialled(phone: str) -> str:
+    """A number without its notation: digits, with + before an international one."""
+    return ("+" if phone.strip().startswith("+") else "") + "".join(char for char in phone if char.isdecimal())
+
+
+def number_of(caller: str) -> str:
+    """The number of a caller as the network tells it, E.164 or a SIP URI; empty: it has none."""
+    plain = caller.strip()
+    for scheme in _SIP:
+        plain = plain.removeprefix(scheme)
+    user = plain.partition("@")[0].partition(";")[0]
+    return dialled(user) if user.lstrip("+").replace("-", "").isdecimal() else ""
+
+
+def forms_of(phone: str, region: str = "") -> frozenset[str]:
+    """The ways to dial one number in a region (ISO 3166-1): 0912345678 and +84912345678 in VN."""
+    plain = dialled(phone)
+    try:
+        parsed = phonenumbers.parse(plain, region or None)
+    except phonenumbers.NumberParseException:
+        return frozenset({plain})
+    styles = (phonenumbers.PhoneNumberFormat.E164, phonenumbers.PhoneNumberFormat.NATIONAL)
+    return frozenset({plain, *(dialled(phonenumbers.format_number(parsed, style)) for style in styles)})
+
+
+def is_same_name(given: str, held: str) -> bool:
+    """Whether a name that a caller gave is the one an appointment is held by: each of its words is a word of that one,
+    in any case, with or without marks, or nearly.
+    """
+    words, known = (without_marks(" ".join(normalise(name))).split() for name in (given, held))
+    return bool(words) and all(any(_is_same_word(word, other) for other in known) for word in words)
+
+
+def _is_same_word(word: str, other: str) -> bool:
+    return word == other or SequenceMatcher(None, word, other).ratio() >= _LEAST_LIKE

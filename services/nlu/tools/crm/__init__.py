@@ -1,0 +1,1 @@
+"""CRMs: who calls, and what the call left to do."""

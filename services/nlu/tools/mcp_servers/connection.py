@@ -1,0 +1,134 @@
+"""A connection to one MCP server that is made anew when it is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager, suppress
+from typing import Any, cast
+
+import anyio
+import httpx2
+from mcp import Client, MCPError, StdioServerParameters, stdio_client
+from mcp.client import Transport
+from mcp.client.streamable_http import streamable_http_client
+from mcp_types import CallToolResult, RequestParamsMeta, Tool
+from pydantic import ValidationError
+
+from services.nlu.tools.rest.client import MAX_BYTES
+from services.nlu.tools.rest.failures import BadAnswer, BrokenOff, CallFailed, Refused, TooSlow, Unreachable
+from services.runtime.errors import root_cause
+from services.runtime.logs import get_logger
+
+log = get_logger(__name__)
+
+_CONNECT_S = 20.0
+_FIRST_WAIT_S = 0.5
+_LONGEST_WAIT_S = 60.0
+_MAX_PAGES = 20
+_REFUSALS = frozenset({-32600, -32601, -32602})  # JSON-RPC: the request is at fault
+_LATE = frozenset({-32001, 408})  # how the client says that no answer came in time
+
+Connect = Callable[[], AbstractAsyncContextManager[Client]]
+
+
+def over_stdio(command: str, arguments: list[str], environment: Mapping[str, str]) -> Transport:
+    """A server in a process of its own. It is given these variables, PATH, HOME and their like, and nothing else of
+    this process; what it writes to stderr is dropped.
+    """
+    parameters = StdioServerParameters(command=command, args=arguments, env=dict(environment))
+    return stdio_client(parameters, errlog=open(os.devnull, "w"))  # noqa: PTH123 - open as long as the process
+
+
+def over_http(url: str, headers: Mapping[str, str], *, limit_s: float) -> Transport:
+    """A server behind streamable HTTP."""
+    client = httpx2.AsyncClient(headers=dict(headers), timeout=httpx2.Timeout(limit_s, read=limit_s + 30.0))
+    return streamable_http_client(url, http_client=client, max_sse_event_size=MAX_BYTES)
+
+
+class McpConnection:
+    """One task holds it from its beginning to its end, as the client wants it."""
+
+    def __init__(self, who: str, transport: Callable[[], Transport], *, limit_s: float) -> None:
+        """`who` names the server in messages; `limit_s` bounds a call in seconds."""
+        self.who, self.tools = who, tuple[Tool, ...]()
+        self._transport, self._limit_s = transport, limit_s
+        self._client: Client | None = None
+        self._lost = asyncio.Event()
+        self._ready = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Returns when its tools are known, or after 20 s without: then it goes on trying."""
+        self._task = asyncio.create_task(self._keep())
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_CONNECT_S):
+                await self._ready.wait()
+
+    async def close(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def call(self, name: str, arguments: Mapping[str, Any], meta: Mapping[str, str]) -> CallToolResult:
+        """Raises CallFailed."""
+        client = self._client
+        if client is None:
+            raise Unreachable(f"{self.who} is not connected")
+        try:
+            async with asyncio.timeout(self._limit_s):
+                return await client.call_tool(name, dict(arguments), meta=cast(RequestParamsMeta, dict(meta)))
+        except TimeoutError as error:
+            raise TooSlow(f"{self.who} gave no answer within {self._limit_s:g} s") from error
+        except MCPError as error:
+            raise self._failure(error) from error
+        except (ValidationError, RuntimeError) as error:
+            raise BadAnswer(f"{self.who} answered otherwise than the protocol or its own schema says") from error
+        except (anyio.ClosedResourceError, anyio.BrokenResourceError, httpx2.HTTPError, OSError) as error:
+            self._lost.set()
+            raise BrokenOff(f"the connection to {self.who} broke: {type(error).__name__}") from error
+
+    def _failure(self, error: MCPError) -> CallFailed:
+        code = error.error.code
+        if code in _REFUSALS:
+            return Refused(f"{self.who}: {error.error.message[:200]}")
+        if code in _LATE:
+            return TooSlow(f"{self.who} gave no answer in time")
+        self._lost.set()
+        return BrokenOff(f"{self.who}: {error.error.message[:200]}")
+
+    async def _keep(self) -> None:
+        n_failed = 0
+        while True:
+            self._lost.clear()
+            try:
+                async with Client(self._transport(), read_timeout_seconds=self._limit_s) as client:
+                    self.tools = await self._listed(client)
+                    self._client, n_failed = client, 0
+                    self._ready.set()
+                    await self._lost.wait()
+                    log.warning("tool_server_lost", what=self.who)
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:  # whatever a server of others does, this one goes on
+                cause = root_cause(error)
+                log.warning("tool_server_lost", what=self.who, why=f"{type(cause).__name__}: {cause}")
+            finally:
+                self._client = None
+            n_failed += 1
+            wait_s = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2.0 ** min(n_failed - 1, 10))
+            await asyncio.sleep(wait_s * (0.5 + 0.5 * random.random()))
+
+    async def _listed(self, client: Client) -> tuple[Tool, ...]:
+        async with asyncio.timeout(_CONNECT_S):
+            found: list[Tool] = []
+            cursor: str | None = None
+            for _ in range(_MAX_PAGES):
+                page = await client.list_tools(cursor=cursor, cache_mode="refresh")
+                found += page.tools
+                cursor = page.next_cursor
+                if not cursor:
+                    break
+            return tuple(found)

@@ -1,0 +1,169 @@
+"""The package `mcp`: the tools of one MCP server, started as a process (stdio) or reached by streamable HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mcp.client import Transport
+from mcp_types import CallToolResult, TextContent, Tool
+from pydantic import ConfigDict, Field, model_validator
+
+from services.nlu.agent.tools import ToolRefused
+from services.nlu.tools.arguments import by_schema
+from services.nlu.tools.mcp_servers.connection import McpConnection, over_http, over_stdio
+from services.nlu.tools.package import Asked, NoOptions, Operation, PackageContext
+from services.nlu.tools.rest.client import MAX_BYTES
+from services.nlu.tools.rest.failures import BadAnswer, Unreachable
+from services.nlu.tools.secrets import NoSecrets, SecretFields
+from services.runtime.errors import NotServing
+from services.runtime.logs import get_logger
+
+log = get_logger(__name__)
+
+KEY_META = "tong-dai/idempotency-key"
+"""Of a call's `_meta`: the key of a deed, for servers that know it."""
+
+
+class McpPackage:
+    """Its tools write unless the agent's file says otherwise: what a server says of itself is a hint."""
+
+    class Options(NoOptions):
+        """Of the agent's file: `command` or `url`."""
+
+        command: tuple[str, ...] = Field((), description="Program and arguments of a server on stdio.")
+        url: str = Field("", pattern=r"^(https?://\S+)?$", description="Of a server on streamable HTTP.")
+        reads: tuple[str, ...] = Field((), description="Tools that change nothing.")
+        trusts_hints: bool = Field(False, description="Whether the server's readOnlyHint and idempotentHint count.")
+        key_argument: str = Field("", description="Argument in which its tools take an idempotency key.")
+        needs_credentials: bool = False
+        timeout_s: float = Field(8.0, gt=0, le=60)
+
+        @model_validator(mode="after")
+        def _has_one_place(self) -> McpPackage.Options:
+            if bool(self.command) == bool(self.url):
+                raise ValueError("write either `command` or `url`")
+            return self
+
+    class Secrets(SecretFields):
+        """On stdio each field is an environment variable of the server's; by HTTP `token` is the bearer token."""
+
+        model_config = ConfigDict(extra="allow")
+
+        token: str = ""
+
+    def __init__(self, options: Options, context: PackageContext) -> None:
+        self._options, self._context = options, context
+        self._connections: dict[str, McpConnection] = {}
+        self._checks: dict[str, tuple[str, Any]] = {}
+        self._refused: set[str] = set()
+
+    async def open(self) -> None:
+        for tenant_id in self._context.tenants if self._options.needs_credentials else ("",):
+            try:
+                secrets = self._secrets(tenant_id)
+            except NoSecrets as missing:
+                raise NotServing(f"agent {self._context.agent_id}: tools: {missing}") from missing
+            self._connections[tenant_id] = self._connection(tenant_id, secrets)
+        await asyncio.gather(*(each.open() for each in self._connections.values()))
+
+    def operations(self) -> Sequence[Operation]:
+        """Those of every connection; a tool is of the tenants whose servers list it."""
+        tools: dict[str, Tool] = {}
+        tenants: dict[str, list[str]] = {}
+        for tenant_id, connection in self._connections.items():
+            for tool in connection.tools:
+                tools.setdefault(tool.name, tool)
+                tenants.setdefault(tool.name, []).append(tenant_id)
+        made = [self._made(tool, tuple(tenants[name])) for name, tool in tools.items()]
+        return [operation for operation in made if operation is not None]
+
+    async def close(self) -> None:
+        await asyncio.gather(*(each.close() for each in self._connections.values()))
+
+    def _secrets(self, tenant_id: str) -> SecretFields | None:
+        if not self._options.needs_credentials:
+            return None
+        return self._context.secrets.read(tenant_id, self._context.name, self.Secrets)
+
+    def _connection(self, tenant_id: str, secrets: SecretFields | None) -> McpConnection:
+        options, values = self._options, secrets.model_dump() if secrets else {}
+        who = f"{self._context.name} of tenant {tenant_id!r}" if tenant_id else self._context.name
+
+        def transport() -> Transport:
+            if options.command:
+                environment = {name: str(value) for name, value in values.items() if value}
+                return over_stdio(options.command[0], list(options.command[1:]), environment)
+            token = values.get("token")
+            headers = {"Authorization": f"Bearer {token}"} if token else {}
+            return over_http(options.url, headers, limit_s=options.timeout_s)
+
+        return McpConnection(who, transport, limit_s=options.timeout_s)
+
+    def _made(self, tool: Tool, tenants: tuple[str, ...]) -> Operation | None:
+        """None: its schema is none."""
+        schema_json = json.dumps(tool.input_schema, sort_keys=True)
+        known = self._checks.get(tool.name)
+        if known is None or known[0] != schema_json:
+            try:
+                known = self._checks[tool.name] = (schema_json, by_schema(self._shown(tool.input_schema)))
+            except ValueError as error:
+                if tool.name not in self._refused:
+                    self._refused.add(tool.name)
+                    log.warning("tool_refused", tool=tool.name, why=str(error))
+                return None
+        hints = tool.annotations if self._options.trusts_hints else None
+        is_read = tool.name in self._options.reads or bool(hints and hints.read_only_hint)
+        takes_key = self._takes_key(tool.input_schema)
+
+        async def run(arguments: Mapping[str, Any], asked: Asked) -> object:
+            sent = {**arguments, self._options.key_argument: asked.key} if takes_key and asked.key else arguments
+            connection = self._connections.get(asked.tenant_id if self._options.needs_credentials else "")
+            if connection is None:
+                raise Unreachable(f"{self._context.name}: there is no server for this tenant")
+            result = await connection.call(tool.name, sent, {KEY_META: asked.key} if asked.key else {})
+            return _value_of(result, connection.who)
+
+        return Operation(
+            "".join(char if char.isascii() and (char.isalnum() or char in "_-") else "_" for char in tool.name)[:31],
+            (tool.description or tool.title or tool.name)[:500],
+            json.dumps(self._shown(tool.input_schema)),
+            known[1],
+            run,
+            writes=not is_read,
+            is_repeatable=is_read or takes_key or bool(hints and hints.idempotent_hint),
+            timeout_s=self._options.timeout_s + 1.0,
+            tenants=tenants if self._options.needs_credentials else None,
+        )
+
+    def _takes_key(self, schema: Mapping[str, Any]) -> bool:
+        properties = schema.get("properties")
+        return (
+            bool(self._options.key_argument)
+            and isinstance(properties, dict)
+            and (self._options.key_argument in properties)
+        )
+
+    def _shown(self, schema: Mapping[str, Any]) -> dict[str, Any]:
+        """The schema as the model sees it: the key is no matter of its own."""
+        if not self._takes_key(schema):
+            return dict(schema)
+        key = self._options.key_argument
+        properties = {name: each for name, each in schema["properties"].items() if name != key}
+        required = [name for name in schema.get("required", ()) if name != key]
+        return {**schema, "properties": properties, "required": required}
+
+
+def _value_of(result: CallToolResult, who: str) -> object:
+    """What a tool gives: its structured content, else its text. Raises ToolRefused, BadAnswer."""
+    texts = [part.text for part in result.content if isinstance(part, TextContent)]
+    if sum(len(text) for text in texts) > MAX_BYTES:
+        raise BadAnswer(f"{who} answered with more than {MAX_BYTES} characters")
+    text = "\n".join(texts)
+    if result.is_error:
+        raise ToolRefused(" ".join(text.split())[:500] or f"{who} refused, and did not say why")
+    if result.structured_content is not None:
+        return result.structured_content
+    return {"text": text}

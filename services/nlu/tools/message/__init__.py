@@ -1,0 +1,1 @@
+"""Messages to callers and staff: e-mail by SMTP, SMS by Twilio."""

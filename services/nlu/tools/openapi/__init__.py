@@ -1,0 +1,1 @@
+"""Operations of any HTTP API, by its OpenAPI 3 description."""

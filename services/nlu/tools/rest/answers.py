@@ -1,0 +1,105 @@
+"""Answers of REST services: a success to read, or the failure that a status means. Sans-IO."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from services.nlu.remote.failures import read_retry_after, said_in
+from services.nlu.tools.rest.failures import (
+    BadAnswer,
+    CallFailed,
+    CredentialsRefused,
+    NotAllowed,
+    Refused,
+    ServerFailed,
+    TooBusy,
+)
+from services.runtime.json_text import read_json
+
+Fault = Callable[["Answer"], CallFailed | None]
+"""What a system says in its own way with any status, a success too; None: nothing is wrong."""
+
+_RETRY_INFO = "type.googleapis.com/google.rpc.RetryInfo"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back, whole."""
+
+    who: str  # the system, for error messages
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        """Raises BadAnswer where it is no JSON."""
+        try:
+            return read_json(self.body)
+        except ValueError as error:
+            kind = self.headers.get("Content-Type", "no type").partition(";")[0]
+            message = f"{self.who} answered {self.status} with {len(self.body)} bytes of {kind} that are no JSON"
+            raise BadAnswer(message, status=self.status) from error
+
+    def object(self) -> dict[str, Any]:
+        """Raises BadAnswer where it is no JSON object."""
+        value = self.json()
+        if not isinstance(value, dict):
+            raise BadAnswer(f"{self.who} answered {self.status} with JSON that is no object", status=self.status)
+        return value
+
+
+def failure_of(answer: Answer, *, now: datetime) -> CallFailed:
+    """What a status that is no success means; `now` is aware, for a Retry-After that is a date."""
+    status, who = answer.status, answer.who
+    said = "" if _is_page(answer) else said_by(answer)
+    text = f"{who} answered {status}" + (f": {said}" if said else "")
+    retry_after_s = read_retry_after(answer.headers, now=now) or _retry_info_s(answer)
+    if status == 401:
+        return CredentialsRefused(f"{text}: its credentials have to be renewed by the operator", status=status)
+    if status in {403, 407}:
+        return NotAllowed(f"{text}: these credentials may not do this", status=status)
+    if status == 429:
+        return TooBusy(f"{text}: try again later", retry_after_s=retry_after_s, status=status)
+    if 300 <= status < 400:
+        return Refused(f"{who} answered {status}, a redirect: it is not followed; mend its URL", status=status)
+    if 400 <= status < 500 and status != 408:
+        return Refused(text, status=status)
+    return ServerFailed(f"{text}: try again later", retry_after_s=retry_after_s, status=status)
+
+
+def said_by(answer: Answer) -> str:
+    """The message of an error, in one line: of the shapes that the systems here have."""
+    try:
+        value = read_json(answer.body)
+    except ValueError:
+        return said_in(answer.body)
+    first = value[0] if isinstance(value, list) and value else value
+    if isinstance(first, dict):
+        for name in ("error_description", "message", "detail", "title", "error"):
+            if isinstance(first.get(name), str) and first[name]:
+                return " ".join(first[name].split())[:200]
+    return said_in(answer.body)
+
+
+def _is_page(answer: Answer) -> bool:
+    return answer.body.lstrip()[:1] == b"<"
+
+
+def _retry_info_s(answer: Answer) -> float:
+    """Seconds of a google.rpc.RetryInfo in the error's details; 0: there is none."""
+    try:
+        value = read_json(answer.body)
+    except ValueError:
+        return 0.0
+    error = value.get("error") if isinstance(value, dict) else None
+    details = error.get("details") if isinstance(error, dict) else None
+    for detail in details if isinstance(details, list) else ():
+        if isinstance(detail, dict) and detail.get("@type") == _RETRY_INFO:
+            try:
+                return max(0.0, float(str(detail.get("retryDelay", "0s")).removesuffix("s")))
+            except ValueError:
+                return 0.0
+    return 0.0

@@ -1,0 +1,103 @@
+"""Credentials of tenants, from a folder as secrets are mounted or from one variable. They enter no prompt and no log.
+
+`NLU_TENANT_SECRETS_DIR/<tenant>/<name>/<field>` holds one value; `NLU_TENANT_SECRETS` holds them all as JSON:
+{"<tenant>": {"<name>": {"<field>": "<value>"}}}. The tenant of calls that name none is `_`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from services.runtime.errors import NotServing
+from services.runtime.json_text import read_json
+
+NO_TENANT = "_"
+_TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_MAX_BYTES = 1 << 16
+
+
+class NoSecrets(Exception):
+    """A tenant has no credentials there, or some of them are missing; the message names fields and no values."""
+
+
+class SecretFields(BaseModel):
+    """The fields of one package's credentials: its messages hold no value."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", str_strip_whitespace=True, hide_input_in_errors=True)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(...)"
+
+    __str__ = __repr__
+
+
+Fields = TypeVar("Fields", bound=SecretFields)
+
+
+class TenantSecrets:
+    """Reads files at each use, so that renewed ones hold without a restart. Blocking."""
+
+    def __init__(self, folder: Path | None = None, values: Mapping[str, Mapping[str, Mapping[str, str]]] | None = None):
+        self._folder, self._values = folder, values or {}
+
+    def tenants(self, name: str) -> tuple[str, ...]:
+        """Those that have something under this name; "" is the tenant of calls that name none."""
+        found = {tenant for tenant, names in self._values.items() if name in names}
+        if self._folder is not None and self._folder.is_dir():
+            found |= {path.name for path in self._folder.iterdir() if (path / name).is_dir()}
+        return tuple(sorted("" if tenant == NO_TENANT else tenant for tenant in found))
+
+    def read(self, tenant_id: str, name: str, kind: type[Fields]) -> Fields:
+        """Raises NoSecrets."""
+        who = f"{name} of tenant {tenant_id!r}" if tenant_id else name
+        if not _NAME.fullmatch(name) or not (tenant_id == "" or _TENANT.fullmatch(tenant_id)):
+            raise NoSecrets(f"{who}: there are no credentials")
+        tenant = tenant_id or NO_TENANT
+        found = {**self._values.get(tenant, {}).get(name, {}), **self._files(tenant, name)}
+        if not found:
+            raise NoSecrets(f"{who}: there are no credentials: {self._where(tenant, name)}")
+        try:
+            return kind.model_validate(found)
+        except ValidationError as error:
+            first = error.errors(include_input=False)[0]
+            what = ".".join(str(part) for part in first["loc"])
+            why = first["msg"].removeprefix("Value error, ")
+            raise NoSecrets(f"{who}: {what + ': ' if what else ''}{why}: {self._where(tenant, name)}") from None
+
+    def _where(self, tenant: str, name: str) -> str:
+        if self._folder is not None:
+            return f"put its fields into {self._folder / tenant / name}"
+        return "set NLU_TENANT_SECRETS_DIR"
+
+    def _files(self, tenant: str, name: str) -> dict[str, str]:
+        if self._folder is None:
+            return {}
+        found = {}
+        try:
+            for path in sorted((self._folder / tenant / name).iterdir()):
+                if not path.name.startswith(".") and path.is_file() and path.stat().st_size <= _MAX_BYTES:
+                    found[path.name] = path.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError):
+            return found
+        return found
+
+
+def open_secrets(folder: Path | None, text: str) -> TenantSecrets:
+    """`text` is the JSON of NLU_TENANT_SECRETS; empty: there is none. Raises NotServing."""
+    if not text:
+        return TenantSecrets(folder)
+    try:
+        values = read_json(text)
+        read = {
+            str(tenant): {str(name): {str(k): str(v) for k, v in fields.items()} for name, fields in names.items()}
+            for tenant, names in values.items()
+        }
+    except (ValueError, AttributeError):
+        raise NotServing('NLU_TENANT_SECRETS is no JSON of {"tenant": {"name": {"field": "value"}}}') from None
+    return TenantSecrets(folder, read)

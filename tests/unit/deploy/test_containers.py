@@ -1,0 +1,216 @@
+"""The images and the stack in containers, as far as they can be told without Docker: sizes, limits, secrets, health."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from deploy import healthcheck, trial_secrets
+from deploy.containers import sbom
+from deploy.containers.docker import DockerFault, advice, check_daemon
+from deploy.containers.images import layers_of, over_budget, read_table
+from deploy.containers.kills import silences
+from deploy.stack import SERVICES, settings_of
+from tests.unit.deploy.test_deployment_files import read_yaml
+
+_ROOT = Path(__file__).parents[3]
+_DOCKER = _ROOT / "deploy" / "docker"
+BASE, IMAGES = read_table()
+TRIAL = ("compose.yaml", "compose.trial.yaml")
+
+
+def test_every_image_of_the_trial_has_a_row_and_a_reason_for_each_large_part() -> None:
+    named = {
+        found
+        for file in TRIAL
+        for about in read_yaml(_ROOT / "deploy" / file)[0]["services"].values()
+        for found in re.findall(r"tong-dai/[a-z-]+", str(about.get("image", "")))
+    }
+    assert named == {image.tag for image in IMAGES}
+    for image in IMAGES:
+        assert (_ROOT / image.dockerfile).is_file()
+        assert {"base", "packages"} <= image.parts.keys()
+        assert all(image.parts.values())
+    assert re.fullmatch(r"\S+@sha256:[0-9a-f]{64}", BASE.registry), "by digest"
+
+
+@pytest.mark.parametrize("image", IMAGES, ids=lambda image: image.name)
+def test_an_image_over_its_budget_is_told_of(image: Any) -> None:
+    assert image.budget_mb > 100, "first measured, plus 10 %"
+    assert over_budget(image, image.budget_mb) == ""
+    assert f"{image.budget_mb:.0f} MB" in over_budget(image, image.budget_mb + 0.1)
+
+
+@pytest.mark.parametrize("image", IMAGES, ids=lambda image: image.name)
+def test_an_image_is_built_from_the_one_base_and_runs_as_nobody_with_no_compiler(image: Any) -> None:
+    text = (_ROOT / image.dockerfile).read_text(encoding="utf-8")
+    assert set(re.findall(r"^FROM (\S+)", text, re.MULTILINE)) == {"${BASE}"}
+    final = text.rpartition("\nFROM ")[2]
+    assert re.findall(r"^USER (.*)", final, re.MULTILINE) == ["10001"]
+    assert not re.search(r"g\+\+|gcc|cmake|-dev\b|packages\.sh", final)
+
+
+def test_layers_are_read_with_their_causes() -> None:
+    history = "188200000\tCOPY /app/.venv .venv # buildkit\n0\tENV A=b\n124800000\t\n"
+    assert [(layer.size_mb, layer.cause) for layer in layers_of(history)] == [
+        (188.2, "COPY /app/.venv .venv"), (0.0, "ENV A=b"), (124.8, "the base"),
+    ]  # fmt: skip
+
+
+def test_a_bill_of_materials_lists_each_package_once_with_url_and_hash() -> None:
+    dpkg = (
+        "Package: libc6\nStatus: install ok installed\nArchitecture: amd64\nVersion: 2.36-9+deb12u10\n"
+        "Description: GNU C Library\n long text: with a colon\n\n"
+        "Package: gone\nStatus: deinstall ok config-files\nArchitecture: all\nVersion: 1\n"
+    )
+    python = [
+        {"name": "Typing_Extensions", "version": "4.1", "licence": "PSF-2.0"},
+        {"name": "Typing_Extensions", "version": "4.1", "licence": "PSF-2.0"},
+        {"name": "odd", "version": "1", "licence": "x" * 5000},
+    ]
+    packages = sbom.read_listing(json.dumps({"python": python, "dpkg": dpkg}))
+    assert [package.purl for package in packages] == [
+        "pkg:deb/debian/libc6@2.36-9%2Bdeb12u10?arch=amd64", "pkg:pypi/odd@1", "pkg:pypi/typing-extensions@4.1",
+    ]  # fmt: skip
+    document = sbom.make_sbom(
+        "tong-dai/x", "sha256:" + "a" * 64, "0.1.0", packages, {("typing-extensions", "4.1"): "b" * 64},
+        now=datetime(2026, 1, 2, tzinfo=UTC),
+    )  # fmt: skip
+    assert (document["bomFormat"], document["specVersion"]) == ("CycloneDX", "1.6")
+    assert re.fullmatch(r"urn:uuid:[0-9a-f-]{36}", document["serialNumber"])
+    last = document["components"][-1]
+    assert last["hashes"] == [{"alg": "SHA-256", "content": "b" * 64}]
+    assert last["licenses"] == [{"license": {"name": "PSF-2.0"}}]
+    assert "licenses" not in document["components"][1], "a whole text is no name"
+    assert json.loads(sbom.to_json(document)) == document
+
+
+def test_hashes_come_from_the_lock_file() -> None:
+    hashes = sbom.read_hashes(_ROOT / "uv.lock")
+    assert any(name == "llama-cpp-python" for name, _ in hashes), "its only archive is the source"
+    assert all(re.fullmatch("[0-9a-f]{64}", found) for found in hashes.values())
+
+
+@pytest.mark.parametrize("file", TRIAL)
+def test_every_container_has_limits_and_its_logs_are_rotated(file: str) -> None:
+    for name, about in read_yaml(_ROOT / "deploy" / file)[0]["services"].items():
+        if "image" not in about:
+            continue  # what another file has defined
+        assert about["mem_limit"], name
+        assert about["pids_limit"], name
+        assert {"max-size", "max-file"} <= about["logging"]["options"].keys(), name
+        if "tong-dai" in about["image"]:
+            assert about["read_only"] is True, name
+            assert about["cap_drop"] == ["ALL"], name
+            assert about["cpus"], name
+
+
+def test_the_secrets_that_are_made_are_the_ones_that_are_asked_for(tmp_path: Path) -> None:
+    overlay = read_yaml(_ROOT / "deploy" / "compose.tls.yaml")[0]["services"]
+    asked = {name: {Path(value).name for value in about["environment"].values()} for name, about in overlay.items()}
+    made = {name: set(files) for name, files in trial_secrets.FILES.items() if name != "caller"}
+    assert made == asked
+    trial = read_yaml(_ROOT / "deploy" / "compose.trial.yaml")[0]["services"]
+    mounted = {volume.split(":")[1] for volume in trial["secrets"]["volumes"]}
+    assert mounted == {f"/secrets/{name}" for name in trial_secrets.FILES}
+    for name in trial_secrets.FILES:
+        assert trial[name]["volumes"] == [f"secrets_{name}:/secrets:ro"], "its own and nobody else's"
+
+
+def test_secrets_are_made_once_and_half_of_them_are_refused(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "deploy.trial_secrets", str(tmp_path)]
+
+    def run() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(command, capture_output=True, text=True, check=False, cwd=_ROOT)
+
+    assert run().returncode == 0
+    key = tmp_path / "tts" / "tls.key"
+    assert key.stat().st_mode & 0o777 == 0o400
+    before = key.read_bytes()
+    assert run().returncode == 0
+    assert key.read_bytes() == before
+    (tmp_path / "caller" / "token").unlink()
+    refused = run()
+    assert refused.returncode == 1
+    assert "secrets are missing: caller/token" in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
+def test_the_health_check_asks_where_the_service_listens(service: Any) -> None:
+    settings = settings_of(service)
+    own = type(settings).model_fields["metrics_port"].default
+    assert healthcheck.address_of(service.name, {}) == ("127.0.0.1", own)
+    moved = {f"{service.prefix}_METRICS_PORT": "9999", "TONG_DAI_METRICS_HOST": "::"}
+    assert healthcheck.address_of(service.name, moved) == ("::1", 9999)
+    image = next(each for each in IMAGES if each.name == service.name.replace("_", "-"))
+    text = (_ROOT / image.dockerfile).read_text(encoding="utf-8")
+    assert f'CMD ["python", "-I", "/app/deploy/healthcheck.py", "{service.name}"]' in text
+
+
+class Page(BaseHTTPRequestHandler):
+    answers: tuple[int, bytes] = (200, b"ok\n")
+
+    def do_GET(self) -> None:
+        status, body = self.answers
+        self.send_response(status if self.path == "/serving" else 404)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    with HTTPServer(("127.0.0.1", 0), Page) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_port
+        server.shutdown()
+
+
+def test_the_health_check_says_what_the_engine_lacks(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert healthcheck.fault_of("127.0.0.1", port) == ""
+    monkeypatch.setattr(Page, "answers", (503, b"the engine is lost\n"))
+    assert healthcheck.fault_of("127.0.0.1", port) == "the engine is lost"
+    environment = os.environ | {"TTS_METRICS_PORT": str(port)}
+    command = [sys.executable, "-I", str(_ROOT / "deploy" / "healthcheck.py"), "tts"]
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout) == (1, "the engine is lost\n")
+
+
+def test_a_machine_without_docker_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(DockerFault, match="not installed: as root: `apt-get install"):
+        check_daemon()
+    (tmp_path / "docker").touch(mode=0o755)
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/docker.sock")
+    with pytest.raises(DockerFault, match="no Docker daemon runs"):
+        check_daemon()
+
+
+def test_silences_are_those_in_which_neither_party_is_heard() -> None:
+    second = 8000
+    sound = np.zeros((10 * second, 2), dtype=np.int16)
+    sound[: 2 * second, 1] = 5000  # the agent
+    sound[4 * second : 5 * second, 0] = 5000  # the caller
+    sound[5 * second + second // 2 :, 1] = 5000
+    assert silences(sound, from_s=0.0) == [(2.0, 2.0)]
+    assert silences(sound, from_s=4.5) == []
+    assert silences(sound[: 4 * second], from_s=3.0) == [(2.0, 2.0)], "the call ended in silence"
+
+
+def test_last_words_of_a_daemon_are_turned_into_advice() -> None:
+    assert "docker system prune" in advice("write /x: no space left on device")
+    assert "stop it, or set" in advice("listen udp4 0.0.0.0:5060: bind: address already in use")
+    assert advice("something else") == "something else"
