@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from prometheus_client import Counter
 
+from services.language.values import read_values
 from services.nlu.agent.evidence import Evidence, Verdict
 from services.nlu.agent.facts import Facts
 from services.nlu.agent.guard import Guard
@@ -72,6 +73,13 @@ class GuardedReply:
         """Code has reckoned numbers of the reply."""
         if numbers:
             self.evidence = replace(self.evidence, computed=(*self.evidence.computed, *numbers))
+
+    def capture(self, said: str) -> None:
+        """Code has put together what the caller gave by the letter, in several turns and with corrections."""
+        if not said or said in self.evidence.caller:
+            return
+        self.evidence = replace(self.evidence, caller=(said, *self.evidence.caller))
+        self.reckon(tuple(value.number for value in read_values(said, self.language_code).values))
 
     def look_up(self, results: tuple[str, ...]) -> None:
         """Code has looked something up for the reply. It speaks for times and names, for no deed."""

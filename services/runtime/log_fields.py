@@ -21,11 +21,12 @@ that a certificate of theirs carries.
 
 CODES: Final = frozenset(
     {
-        "action", "action_id", "advertised", "after", "agent_id", "agents", "app", "before", "cause", "channel", "code",
-        "codec", "date", "edge", "end_reason", "engine", "expected_from", "failure", "field", "file", "foreign_from",
-        "kind", "language", "listening_on", "nlu_engine", "outcome", "path", "peer", "phase", "provider", "reason",
-        "rule", "stage", "state", "stop_reason", "target", "tenant_id", "thread", "to", "tool", "tts_engine", "url",
-        "was", "watched_call_id", "what", "withheld_rules",
+        "action", "action_id", "advertised", "after", "agent_id", "agents", "app", "before", "cause", "channel",
+        "code", "codec", "date", "deeds", "edge", "end_reason", "engine", "event_name", "expected_from", "failure",
+        "field", "file", "foreign_from", "intents", "kind", "language", "listening_on", "nlu_engine", "outcome",
+        "path", "peer", "phase", "provider", "reason", "rule", "sentiment", "stage", "state", "stop_reason",
+        "target", "tenant_id", "thread", "to", "tool", "tts_engine", "url", "was", "watched_call_id", "what",
+        "withheld_rules",
     }
 )  # fmt: skip
 """Names, ids and addresses: no blank in them, and not long."""

@@ -7,6 +7,7 @@
 package callv1
 
 import (
+	v1 "github.com/tong-dai/tong-dai/clients/go/gen/voice/type/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
@@ -245,6 +246,7 @@ type CallEvent struct {
 	//	*CallEvent_StageTrouble
 	//	*CallEvent_End
 	//	*CallEvent_LineTrouble
+	//	*CallEvent_Analysis
 	Event         isCallEvent_Event `protobuf_oneof:"event"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -371,6 +373,15 @@ func (x *CallEvent) GetLineTrouble() *LineTrouble {
 	return nil
 }
 
+func (x *CallEvent) GetAnalysis() *v1.CallAnalysis {
+	if x != nil {
+		if x, ok := x.Event.(*CallEvent_Analysis); ok {
+			return x.Analysis
+		}
+	}
+	return nil
+}
+
 type isCallEvent_Event interface {
 	isCallEvent_Event()
 }
@@ -410,6 +421,13 @@ type CallEvent_LineTrouble struct {
 	LineTrouble *LineTrouble `protobuf:"bytes,10,opt,name=line_trouble,json=lineTrouble,proto3,oneof"`
 }
 
+type CallEvent_Analysis struct {
+	// What the call was about and what came of it. It comes after `end`, or
+	// before it where the caller is handed to a person; or never, where the NLU
+	// stage makes none. ConnectCall does not send it. Personal data.
+	Analysis *v1.CallAnalysis `protobuf:"bytes,11,opt,name=analysis,proto3,oneof"`
+}
+
 func (*CallEvent_Began) isCallEvent_Event() {}
 
 func (*CallEvent_FloorChange) isCallEvent_Event() {}
@@ -423,6 +441,8 @@ func (*CallEvent_StageTrouble) isCallEvent_Event() {}
 func (*CallEvent_End) isCallEvent_Event() {}
 
 func (*CallEvent_LineTrouble) isCallEvent_Event() {}
+
+func (*CallEvent_Analysis) isCallEvent_Event() {}
 
 // The call was answered.
 type CallBegan struct {
@@ -1118,7 +1138,7 @@ var File_voice_call_v1_record_proto protoreflect.FileDescriptor
 
 const file_voice_call_v1_record_proto_rawDesc = "" +
 	"\n" +
-	"\x1avoice/call/v1/record.proto\x12\rvoice.call.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x88\x04\n" +
+	"\x1avoice/call/v1/record.proto\x12\rvoice.call.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cvoice/type/v1/analysis.proto\"\xc3\x04\n" +
 	"\tCallEvent\x12\x17\n" +
 	"\acall_id\x18\x01 \x01(\tR\x06callId\x12.\n" +
 	"\x04time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x16\n" +
@@ -1131,7 +1151,8 @@ const file_voice_call_v1_record_proto_rawDesc = "" +
 	"\rstage_trouble\x18\b \x01(\v2\x1b.voice.call.v1.StageTroubleH\x00R\fstageTrouble\x12*\n" +
 	"\x03end\x18\t \x01(\v2\x16.voice.call.v1.CallEndH\x00R\x03end\x12?\n" +
 	"\fline_trouble\x18\n" +
-	" \x01(\v2\x1a.voice.call.v1.LineTroubleH\x00R\vlineTroubleB\a\n" +
+	" \x01(\v2\x1a.voice.call.v1.LineTroubleH\x00R\vlineTrouble\x129\n" +
+	"\banalysis\x18\v \x01(\v2\x1b.voice.type.v1.CallAnalysisH\x00R\banalysisB\a\n" +
 	"\x05event\":\n" +
 	"\tCallBegan\x12\x12\n" +
 	"\x04edge\x18\x01 \x01(\tR\x04edge\x12\x19\n" +
@@ -1254,6 +1275,7 @@ var file_voice_call_v1_record_proto_goTypes = []any{
 	(*StageTime)(nil),             // 10: voice.call.v1.StageTime
 	(*CallEnd)(nil),               // 11: voice.call.v1.CallEnd
 	(*timestamppb.Timestamp)(nil), // 12: google.protobuf.Timestamp
+	(*v1.CallAnalysis)(nil),       // 13: voice.type.v1.CallAnalysis
 }
 var file_voice_call_v1_record_proto_depIdxs = []int32{
 	12, // 0: voice.call.v1.CallEvent.time:type_name -> google.protobuf.Timestamp
@@ -1264,16 +1286,17 @@ var file_voice_call_v1_record_proto_depIdxs = []int32{
 	7,  // 5: voice.call.v1.CallEvent.stage_trouble:type_name -> voice.call.v1.StageTrouble
 	11, // 6: voice.call.v1.CallEvent.end:type_name -> voice.call.v1.CallEnd
 	8,  // 7: voice.call.v1.CallEvent.line_trouble:type_name -> voice.call.v1.LineTrouble
-	0,  // 8: voice.call.v1.FloorChange.from:type_name -> voice.call.v1.Floor
-	0,  // 9: voice.call.v1.FloorChange.to:type_name -> voice.call.v1.Floor
-	1,  // 10: voice.call.v1.TurnRecord.outcome:type_name -> voice.call.v1.TurnRecord.Outcome
-	10, // 11: voice.call.v1.TurnRecord.stage_times:type_name -> voice.call.v1.StageTime
-	2,  // 12: voice.call.v1.CallEnd.cause:type_name -> voice.call.v1.CallEnd.Cause
-	13, // [13:13] is the sub-list for method output_type
-	13, // [13:13] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	13, // 8: voice.call.v1.CallEvent.analysis:type_name -> voice.type.v1.CallAnalysis
+	0,  // 9: voice.call.v1.FloorChange.from:type_name -> voice.call.v1.Floor
+	0,  // 10: voice.call.v1.FloorChange.to:type_name -> voice.call.v1.Floor
+	1,  // 11: voice.call.v1.TurnRecord.outcome:type_name -> voice.call.v1.TurnRecord.Outcome
+	10, // 12: voice.call.v1.TurnRecord.stage_times:type_name -> voice.call.v1.StageTime
+	2,  // 13: voice.call.v1.CallEnd.cause:type_name -> voice.call.v1.CallEnd.Cause
+	14, // [14:14] is the sub-list for method output_type
+	14, // [14:14] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_voice_call_v1_record_proto_init() }
@@ -1289,6 +1312,7 @@ func file_voice_call_v1_record_proto_init() {
 		(*CallEvent_StageTrouble)(nil),
 		(*CallEvent_End)(nil),
 		(*CallEvent_LineTrouble)(nil),
+		(*CallEvent_Analysis)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{

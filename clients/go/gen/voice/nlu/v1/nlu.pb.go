@@ -2294,11 +2294,157 @@ func (x *TripProviderResponse) GetProviders() []*v1.Provider {
 	return nil
 }
 
+// A conversation to be analysed.
+type AnalyzeCallRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The call, for logs and traces; a label only.
+	CallId string `protobuf:"bytes,1,opt,name=call_id,json=callId,proto3" json:"call_id,omitempty"`
+	// Whose call it is; checked against the token where tokens are on.
+	TenantId string `protobuf:"bytes,2,opt,name=tenant_id,json=tenantId,proto3" json:"tenant_id,omitempty"`
+	// Which agent answered. Empty: the server's default.
+	AgentId string `protobuf:"bytes,3,opt,name=agent_id,json=agentId,proto3" json:"agent_id,omitempty"`
+	// The language spoken last, as a BCP-47 tag. Empty: the agent's own.
+	LanguageCode string `protobuf:"bytes,4,opt,name=language_code,json=languageCode,proto3" json:"language_code,omitempty"`
+	// The conversation, oldest turn first.
+	History []*HistoryTurn `protobuf:"bytes,5,rep,name=history,proto3" json:"history,omitempty"`
+	// The last `state` a turn_end gave.
+	State []byte `protobuf:"bytes,6,opt,name=state,proto3" json:"state,omitempty"`
+	// Whether the caller is, or was, put through to a person.
+	IsTransferred bool `protobuf:"varint,7,opt,name=is_transferred,json=isTransferred,proto3" json:"is_transferred,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AnalyzeCallRequest) Reset() {
+	*x = AnalyzeCallRequest{}
+	mi := &file_voice_nlu_v1_nlu_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AnalyzeCallRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AnalyzeCallRequest) ProtoMessage() {}
+
+func (x *AnalyzeCallRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_voice_nlu_v1_nlu_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AnalyzeCallRequest.ProtoReflect.Descriptor instead.
+func (*AnalyzeCallRequest) Descriptor() ([]byte, []int) {
+	return file_voice_nlu_v1_nlu_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *AnalyzeCallRequest) GetCallId() string {
+	if x != nil {
+		return x.CallId
+	}
+	return ""
+}
+
+func (x *AnalyzeCallRequest) GetTenantId() string {
+	if x != nil {
+		return x.TenantId
+	}
+	return ""
+}
+
+func (x *AnalyzeCallRequest) GetAgentId() string {
+	if x != nil {
+		return x.AgentId
+	}
+	return ""
+}
+
+func (x *AnalyzeCallRequest) GetLanguageCode() string {
+	if x != nil {
+		return x.LanguageCode
+	}
+	return ""
+}
+
+func (x *AnalyzeCallRequest) GetHistory() []*HistoryTurn {
+	if x != nil {
+		return x.History
+	}
+	return nil
+}
+
+func (x *AnalyzeCallRequest) GetState() []byte {
+	if x != nil {
+		return x.State
+	}
+	return nil
+}
+
+func (x *AnalyzeCallRequest) GetIsTransferred() bool {
+	if x != nil {
+		return x.IsTransferred
+	}
+	return false
+}
+
+// What came of it.
+type AnalyzeCallResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The analysis.
+	Analysis      *v1.CallAnalysis `protobuf:"bytes,1,opt,name=analysis,proto3" json:"analysis,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AnalyzeCallResponse) Reset() {
+	*x = AnalyzeCallResponse{}
+	mi := &file_voice_nlu_v1_nlu_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AnalyzeCallResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AnalyzeCallResponse) ProtoMessage() {}
+
+func (x *AnalyzeCallResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_voice_nlu_v1_nlu_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AnalyzeCallResponse.ProtoReflect.Descriptor instead.
+func (*AnalyzeCallResponse) Descriptor() ([]byte, []int) {
+	return file_voice_nlu_v1_nlu_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *AnalyzeCallResponse) GetAnalysis() *v1.CallAnalysis {
+	if x != nil {
+		return x.Analysis
+	}
+	return nil
+}
+
 var File_voice_nlu_v1_nlu_proto protoreflect.FileDescriptor
 
 const file_voice_nlu_v1_nlu_proto_rawDesc = "" +
 	"\n" +
-	"\x16voice/nlu/v1/nlu.proto\x12\fvoice.nlu.v1\x1a\x18voice/nlu/v1/agent.proto\x1a\x1avoice/type/v1/engine.proto\x1a\x1fvoice/type/v1/expectation.proto\x1a\x18voice/type/v1/turn.proto\"\xfc\x03\n" +
+	"\x16voice/nlu/v1/nlu.proto\x12\fvoice.nlu.v1\x1a\x18voice/nlu/v1/agent.proto\x1a\x1cvoice/type/v1/analysis.proto\x1a\x1avoice/type/v1/engine.proto\x1a\x1fvoice/type/v1/expectation.proto\x1a\x18voice/type/v1/turn.proto\"\xfc\x03\n" +
 	"\x18StreamingConverseRequest\x12:\n" +
 	"\x06config\x18\x01 \x01(\v2 .voice.nlu.v1.ConversationConfigH\x00R\x06config\x125\n" +
 	"\tuser_turn\x18\x02 \x01(\v2\x16.voice.nlu.v1.UserTurnH\x00R\buserTurn\x12.\n" +
@@ -2458,12 +2604,23 @@ const file_voice_nlu_v1_nlu_proto_rawDesc = "" +
 	"\vduration_ms\x18\x02 \x01(\x05R\n" +
 	"durationMs\"M\n" +
 	"\x14TripProviderResponse\x125\n" +
-	"\tproviders\x18\x01 \x03(\v2\x17.voice.type.v1.ProviderR\tproviders2\xaa\x02\n" +
+	"\tproviders\x18\x01 \x03(\v2\x17.voice.type.v1.ProviderR\tproviders\"\xfc\x01\n" +
+	"\x12AnalyzeCallRequest\x12\x17\n" +
+	"\acall_id\x18\x01 \x01(\tR\x06callId\x12\x1b\n" +
+	"\ttenant_id\x18\x02 \x01(\tR\btenantId\x12\x19\n" +
+	"\bagent_id\x18\x03 \x01(\tR\aagentId\x12#\n" +
+	"\rlanguage_code\x18\x04 \x01(\tR\flanguageCode\x123\n" +
+	"\ahistory\x18\x05 \x03(\v2\x19.voice.nlu.v1.HistoryTurnR\ahistory\x12\x14\n" +
+	"\x05state\x18\x06 \x01(\fR\x05state\x12%\n" +
+	"\x0eis_transferred\x18\a \x01(\bR\risTransferred\"N\n" +
+	"\x13AnalyzeCallResponse\x127\n" +
+	"\banalysis\x18\x01 \x01(\v2\x1b.voice.type.v1.CallAnalysisR\banalysis2\xfe\x02\n" +
 	"\n" +
 	"NluService\x12h\n" +
 	"\x11StreamingConverse\x12&.voice.nlu.v1.StreamingConverseRequest\x1a'.voice.nlu.v1.StreamingConverseResponse(\x010\x01\x12[\n" +
 	"\x0eDescribeEngine\x12#.voice.nlu.v1.DescribeEngineRequest\x1a$.voice.nlu.v1.DescribeEngineResponse\x12U\n" +
-	"\fTripProvider\x12!.voice.nlu.v1.TripProviderRequest\x1a\".voice.nlu.v1.TripProviderResponseB\\\n" +
+	"\fTripProvider\x12!.voice.nlu.v1.TripProviderRequest\x1a\".voice.nlu.v1.TripProviderResponse\x12R\n" +
+	"\vAnalyzeCall\x12 .voice.nlu.v1.AnalyzeCallRequest\x1a!.voice.nlu.v1.AnalyzeCallResponseB\\\n" +
 	"\x18dev.tongdai.voice.nlu.v1P\x01Z>github.com/tong-dai/tong-dai/clients/go/gen/voice/nlu/v1;nluv1b\x06proto3"
 
 var (
@@ -2479,7 +2636,7 @@ func file_voice_nlu_v1_nlu_proto_rawDescGZIP() []byte {
 }
 
 var file_voice_nlu_v1_nlu_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_voice_nlu_v1_nlu_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
+var file_voice_nlu_v1_nlu_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
 var file_voice_nlu_v1_nlu_proto_goTypes = []any{
 	(PlayoutReport_Origin)(0),         // 0: voice.nlu.v1.PlayoutReport.Origin
 	(ToolActivity_Phase)(0),           // 1: voice.nlu.v1.ToolActivity.Phase
@@ -2511,21 +2668,24 @@ var file_voice_nlu_v1_nlu_proto_goTypes = []any{
 	(*DescribeEngineResponse)(nil),    // 27: voice.nlu.v1.DescribeEngineResponse
 	(*TripProviderRequest)(nil),       // 28: voice.nlu.v1.TripProviderRequest
 	(*TripProviderResponse)(nil),      // 29: voice.nlu.v1.TripProviderResponse
-	(*v1.Cancellation)(nil),           // 30: voice.type.v1.Cancellation
-	(*v1.TraceContext)(nil),           // 31: voice.type.v1.TraceContext
-	(*v1.TurnEnd)(nil),                // 32: voice.type.v1.TurnEnd
-	(*v1.GoingAway)(nil),              // 33: voice.type.v1.GoingAway
-	(*v1.EngineInfo)(nil),             // 34: voice.type.v1.EngineInfo
-	(*AgentProfile)(nil),              // 35: voice.nlu.v1.AgentProfile
-	(*v1.Timing)(nil),                 // 36: voice.type.v1.Timing
-	(*v1.ExpectedInput)(nil),          // 37: voice.type.v1.ExpectedInput
-	(*v1.Provider)(nil),               // 38: voice.type.v1.Provider
+	(*AnalyzeCallRequest)(nil),        // 30: voice.nlu.v1.AnalyzeCallRequest
+	(*AnalyzeCallResponse)(nil),       // 31: voice.nlu.v1.AnalyzeCallResponse
+	(*v1.Cancellation)(nil),           // 32: voice.type.v1.Cancellation
+	(*v1.TraceContext)(nil),           // 33: voice.type.v1.TraceContext
+	(*v1.TurnEnd)(nil),                // 34: voice.type.v1.TurnEnd
+	(*v1.GoingAway)(nil),              // 35: voice.type.v1.GoingAway
+	(*v1.EngineInfo)(nil),             // 36: voice.type.v1.EngineInfo
+	(*AgentProfile)(nil),              // 37: voice.nlu.v1.AgentProfile
+	(*v1.Timing)(nil),                 // 38: voice.type.v1.Timing
+	(*v1.ExpectedInput)(nil),          // 39: voice.type.v1.ExpectedInput
+	(*v1.Provider)(nil),               // 40: voice.type.v1.Provider
+	(*v1.CallAnalysis)(nil),           // 41: voice.type.v1.CallAnalysis
 }
 var file_voice_nlu_v1_nlu_proto_depIdxs = []int32{
 	5,  // 0: voice.nlu.v1.StreamingConverseRequest.config:type_name -> voice.nlu.v1.ConversationConfig
 	8,  // 1: voice.nlu.v1.StreamingConverseRequest.user_turn:type_name -> voice.nlu.v1.UserTurn
 	12, // 2: voice.nlu.v1.StreamingConverseRequest.commit:type_name -> voice.nlu.v1.Commit
-	30, // 3: voice.nlu.v1.StreamingConverseRequest.cancellation:type_name -> voice.type.v1.Cancellation
+	32, // 3: voice.nlu.v1.StreamingConverseRequest.cancellation:type_name -> voice.type.v1.Cancellation
 	13, // 4: voice.nlu.v1.StreamingConverseRequest.playout_report:type_name -> voice.nlu.v1.PlayoutReport
 	14, // 5: voice.nlu.v1.StreamingConverseRequest.transcript_correction:type_name -> voice.nlu.v1.TranscriptCorrection
 	24, // 6: voice.nlu.v1.StreamingConverseRequest.call_action_result:type_name -> voice.nlu.v1.CallActionResult
@@ -2536,7 +2696,7 @@ var file_voice_nlu_v1_nlu_proto_depIdxs = []int32{
 	10, // 11: voice.nlu.v1.UserTurn.silence:type_name -> voice.nlu.v1.Silence
 	11, // 12: voice.nlu.v1.UserTurn.action_ended:type_name -> voice.nlu.v1.ActionEnded
 	13, // 13: voice.nlu.v1.UserTurn.provisional_playout:type_name -> voice.nlu.v1.PlayoutReport
-	31, // 14: voice.nlu.v1.UserTurn.trace_context:type_name -> voice.type.v1.TraceContext
+	33, // 14: voice.nlu.v1.UserTurn.trace_context:type_name -> voice.type.v1.TraceContext
 	19, // 15: voice.nlu.v1.ActionEnded.action:type_name -> voice.nlu.v1.CallAction
 	24, // 16: voice.nlu.v1.ActionEnded.result:type_name -> voice.nlu.v1.CallActionResult
 	0,  // 17: voice.nlu.v1.PlayoutReport.origin:type_name -> voice.nlu.v1.PlayoutReport.Origin
@@ -2545,11 +2705,11 @@ var file_voice_nlu_v1_nlu_proto_depIdxs = []int32{
 	18, // 20: voice.nlu.v1.StreamingConverseResponse.tool_activity:type_name -> voice.nlu.v1.ToolActivity
 	19, // 21: voice.nlu.v1.StreamingConverseResponse.call_action:type_name -> voice.nlu.v1.CallAction
 	25, // 22: voice.nlu.v1.StreamingConverseResponse.expectation:type_name -> voice.nlu.v1.Expectation
-	32, // 23: voice.nlu.v1.StreamingConverseResponse.turn_end:type_name -> voice.type.v1.TurnEnd
-	33, // 24: voice.nlu.v1.StreamingConverseResponse.going_away:type_name -> voice.type.v1.GoingAway
-	34, // 25: voice.nlu.v1.ConversationEngine.engine:type_name -> voice.type.v1.EngineInfo
-	35, // 26: voice.nlu.v1.ConversationEngine.agent:type_name -> voice.nlu.v1.AgentProfile
-	36, // 27: voice.nlu.v1.ReplyText.timing:type_name -> voice.type.v1.Timing
+	34, // 23: voice.nlu.v1.StreamingConverseResponse.turn_end:type_name -> voice.type.v1.TurnEnd
+	35, // 24: voice.nlu.v1.StreamingConverseResponse.going_away:type_name -> voice.type.v1.GoingAway
+	36, // 25: voice.nlu.v1.ConversationEngine.engine:type_name -> voice.type.v1.EngineInfo
+	37, // 26: voice.nlu.v1.ConversationEngine.agent:type_name -> voice.nlu.v1.AgentProfile
+	38, // 27: voice.nlu.v1.ReplyText.timing:type_name -> voice.type.v1.Timing
 	1,  // 28: voice.nlu.v1.ToolActivity.phase:type_name -> voice.nlu.v1.ToolActivity.Phase
 	2,  // 29: voice.nlu.v1.CallAction.when:type_name -> voice.nlu.v1.CallAction.When
 	20, // 30: voice.nlu.v1.CallAction.hang_up:type_name -> voice.nlu.v1.HangUp
@@ -2557,21 +2717,25 @@ var file_voice_nlu_v1_nlu_proto_depIdxs = []int32{
 	22, // 32: voice.nlu.v1.CallAction.send_dtmf:type_name -> voice.nlu.v1.SendDtmf
 	23, // 33: voice.nlu.v1.CallAction.switch_language:type_name -> voice.nlu.v1.SwitchLanguage
 	3,  // 34: voice.nlu.v1.CallActionResult.outcome:type_name -> voice.nlu.v1.CallActionResult.Outcome
-	37, // 35: voice.nlu.v1.Expectation.expected_input:type_name -> voice.type.v1.ExpectedInput
-	34, // 36: voice.nlu.v1.DescribeEngineResponse.engine:type_name -> voice.type.v1.EngineInfo
-	35, // 37: voice.nlu.v1.DescribeEngineResponse.agents:type_name -> voice.nlu.v1.AgentProfile
-	38, // 38: voice.nlu.v1.TripProviderResponse.providers:type_name -> voice.type.v1.Provider
-	4,  // 39: voice.nlu.v1.NluService.StreamingConverse:input_type -> voice.nlu.v1.StreamingConverseRequest
-	26, // 40: voice.nlu.v1.NluService.DescribeEngine:input_type -> voice.nlu.v1.DescribeEngineRequest
-	28, // 41: voice.nlu.v1.NluService.TripProvider:input_type -> voice.nlu.v1.TripProviderRequest
-	15, // 42: voice.nlu.v1.NluService.StreamingConverse:output_type -> voice.nlu.v1.StreamingConverseResponse
-	27, // 43: voice.nlu.v1.NluService.DescribeEngine:output_type -> voice.nlu.v1.DescribeEngineResponse
-	29, // 44: voice.nlu.v1.NluService.TripProvider:output_type -> voice.nlu.v1.TripProviderResponse
-	42, // [42:45] is the sub-list for method output_type
-	39, // [39:42] is the sub-list for method input_type
-	39, // [39:39] is the sub-list for extension type_name
-	39, // [39:39] is the sub-list for extension extendee
-	0,  // [0:39] is the sub-list for field type_name
+	39, // 35: voice.nlu.v1.Expectation.expected_input:type_name -> voice.type.v1.ExpectedInput
+	36, // 36: voice.nlu.v1.DescribeEngineResponse.engine:type_name -> voice.type.v1.EngineInfo
+	37, // 37: voice.nlu.v1.DescribeEngineResponse.agents:type_name -> voice.nlu.v1.AgentProfile
+	40, // 38: voice.nlu.v1.TripProviderResponse.providers:type_name -> voice.type.v1.Provider
+	6,  // 39: voice.nlu.v1.AnalyzeCallRequest.history:type_name -> voice.nlu.v1.HistoryTurn
+	41, // 40: voice.nlu.v1.AnalyzeCallResponse.analysis:type_name -> voice.type.v1.CallAnalysis
+	4,  // 41: voice.nlu.v1.NluService.StreamingConverse:input_type -> voice.nlu.v1.StreamingConverseRequest
+	26, // 42: voice.nlu.v1.NluService.DescribeEngine:input_type -> voice.nlu.v1.DescribeEngineRequest
+	28, // 43: voice.nlu.v1.NluService.TripProvider:input_type -> voice.nlu.v1.TripProviderRequest
+	30, // 44: voice.nlu.v1.NluService.AnalyzeCall:input_type -> voice.nlu.v1.AnalyzeCallRequest
+	15, // 45: voice.nlu.v1.NluService.StreamingConverse:output_type -> voice.nlu.v1.StreamingConverseResponse
+	27, // 46: voice.nlu.v1.NluService.DescribeEngine:output_type -> voice.nlu.v1.DescribeEngineResponse
+	29, // 47: voice.nlu.v1.NluService.TripProvider:output_type -> voice.nlu.v1.TripProviderResponse
+	31, // 48: voice.nlu.v1.NluService.AnalyzeCall:output_type -> voice.nlu.v1.AnalyzeCallResponse
+	45, // [45:49] is the sub-list for method output_type
+	41, // [41:45] is the sub-list for method input_type
+	41, // [41:41] is the sub-list for extension type_name
+	41, // [41:41] is the sub-list for extension extendee
+	0,  // [0:41] is the sub-list for field type_name
 }
 
 func init() { file_voice_nlu_v1_nlu_proto_init() }
@@ -2619,7 +2783,7 @@ func file_voice_nlu_v1_nlu_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_voice_nlu_v1_nlu_proto_rawDesc), len(file_voice_nlu_v1_nlu_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   26,
+			NumMessages:   28,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

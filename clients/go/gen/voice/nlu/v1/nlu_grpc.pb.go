@@ -22,6 +22,7 @@ const (
 	NluService_StreamingConverse_FullMethodName = "/voice.nlu.v1.NluService/StreamingConverse"
 	NluService_DescribeEngine_FullMethodName    = "/voice.nlu.v1.NluService/DescribeEngine"
 	NluService_TripProvider_FullMethodName      = "/voice.nlu.v1.NluService/TripProvider"
+	NluService_AnalyzeCall_FullMethodName       = "/voice.nlu.v1.NluService/AnalyzeCall"
 )
 
 // NluServiceClient is the client API for NluService service.
@@ -39,6 +40,10 @@ type NluServiceClient interface {
 	// A drill: takes a provider of a chain out of service for a while. Refused
 	// with DRILLS_OFF unless the server's settings allow drills.
 	TripProvider(ctx context.Context, in *TripProviderRequest, opts ...grpc.CallOption) (*TripProviderResponse, error)
+	// Says what a conversation was about and what came of it, from the history as
+	// it was heard. Asked for when a call is over or handed to a person, beside
+	// the stream and never in its way; it has no side effects.
+	AnalyzeCall(ctx context.Context, in *AnalyzeCallRequest, opts ...grpc.CallOption) (*AnalyzeCallResponse, error)
 }
 
 type nluServiceClient struct {
@@ -82,6 +87,16 @@ func (c *nluServiceClient) TripProvider(ctx context.Context, in *TripProviderReq
 	return out, nil
 }
 
+func (c *nluServiceClient) AnalyzeCall(ctx context.Context, in *AnalyzeCallRequest, opts ...grpc.CallOption) (*AnalyzeCallResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(AnalyzeCallResponse)
+	err := c.cc.Invoke(ctx, NluService_AnalyzeCall_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // NluServiceServer is the server API for NluService service.
 // All implementations must embed UnimplementedNluServiceServer
 // for forward compatibility.
@@ -97,6 +112,10 @@ type NluServiceServer interface {
 	// A drill: takes a provider of a chain out of service for a while. Refused
 	// with DRILLS_OFF unless the server's settings allow drills.
 	TripProvider(context.Context, *TripProviderRequest) (*TripProviderResponse, error)
+	// Says what a conversation was about and what came of it, from the history as
+	// it was heard. Asked for when a call is over or handed to a person, beside
+	// the stream and never in its way; it has no side effects.
+	AnalyzeCall(context.Context, *AnalyzeCallRequest) (*AnalyzeCallResponse, error)
 	mustEmbedUnimplementedNluServiceServer()
 }
 
@@ -115,6 +134,9 @@ func (UnimplementedNluServiceServer) DescribeEngine(context.Context, *DescribeEn
 }
 func (UnimplementedNluServiceServer) TripProvider(context.Context, *TripProviderRequest) (*TripProviderResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method TripProvider not implemented")
+}
+func (UnimplementedNluServiceServer) AnalyzeCall(context.Context, *AnalyzeCallRequest) (*AnalyzeCallResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method AnalyzeCall not implemented")
 }
 func (UnimplementedNluServiceServer) mustEmbedUnimplementedNluServiceServer() {}
 func (UnimplementedNluServiceServer) testEmbeddedByValue()                    {}
@@ -180,6 +202,24 @@ func _NluService_TripProvider_Handler(srv interface{}, ctx context.Context, dec 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _NluService_AnalyzeCall_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(AnalyzeCallRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(NluServiceServer).AnalyzeCall(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: NluService_AnalyzeCall_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(NluServiceServer).AnalyzeCall(ctx, req.(*AnalyzeCallRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // NluService_ServiceDesc is the grpc.ServiceDesc for NluService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -194,6 +234,10 @@ var NluService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "TripProvider",
 			Handler:    _NluService_TripProvider_Handler,
+		},
+		{
+			MethodName: "AnalyzeCall",
+			Handler:    _NluService_AnalyzeCall_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{
