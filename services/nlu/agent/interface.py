@@ -52,6 +52,7 @@ class Say:
 
     text: str
     is_written_by_model: bool = False
+    may_claim_anything: bool = False  # a model made it up, and no script: its statements are held to the facts' words
     computed: tuple[Decimal, ...] = ()  # numbers in it that code has reckoned: the guard takes them for so
     looked_up: tuple[str, ...] = ()  # what code has looked up for it, as JSON: the guard takes it for a tool's result
     is_enough: bool = False  # set before the next step is asked for: what a model writes behind it is not spoken
