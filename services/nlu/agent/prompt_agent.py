@@ -128,7 +128,7 @@ class PromptAgent:
                 match part:
                     case TextMade(text):
                         wrote.said += text
-                        say = Say(text, is_written_by_model=True)
+                        say = Say(text, is_written_by_model=True, may_claim_anything=self._engine.name != "script")
                         yield say
                         if say.is_enough:
                             wrote.is_enough = True
