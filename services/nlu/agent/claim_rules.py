@@ -11,6 +11,7 @@ from __future__ import annotations
 from services.language.phrases import words_of
 from services.language.value import Kind, Reading
 from services.nlu.agent.clause_form import ClauseForm
+from services.nlu.agent.deeds import claimed_deeds
 from services.nlu.agent.evidence import Evidence, Verdict
 from services.nlu.agent.facts import Service, Topic
 from services.nlu.agent.grounds import Grounds
@@ -27,6 +28,9 @@ def unentailed(reading: Reading, form: ClauseForm, grounds: Grounds, evidence: E
         return None
     if any(value.kind in _CHECKED for value in reading.values):
         return None  # the figures say what it is about, and they were held against the facts
+    if claimed_deeds(reading.texts, words, is_question=False):
+        return None  # deed_rules.py has let it pass: a result or an act speaks for it
+    resulted = frozenset(word for result in evidence.tools for word in words_of(result))
     told = _caller_words(evidence) if words.lists["sympathy"].are_in(reading.texts) else frozenset()
     named = _caller_words(evidence) if words.lists["name_is_asked"].are_in(reading.texts) else frozenset()
     small = {at for value in reading.values for at in range(value.start, value.end)}
@@ -34,7 +38,7 @@ def unentailed(reading: Reading, form: ClauseForm, grounds: Grounds, evidence: E
         word = token.text.removesuffix("'s")
         if token.kind != "word" or at in small or word in told or (token.is_capital and word in named):
             continue
-        if not any(form_ in words.frame or grounds.is_stated(form_) for form_ in words.forms(word)):
+        if not any(one in words.frame or one in resulted or grounds.is_stated(one) for one in words.forms(word)):
             return Verdict(False, "claim", token.text)
     return _unrelated(reading, form, grounds)
 

@@ -128,7 +128,9 @@ class Grounds:
         exceptions = facts.hours.exceptions.values() if facts.hours else ()
         found += [name for each in exceptions for name in names_in(each.names, code)]
         words = {word for name in found for word in words_of(name)}
-        self._stated = frozenset(words.union(*map(words_of, (*said_in(facts, code), *capitals_in(self._texts)))))
+        self._stated = frozenset(
+            words.union(self.prose, *map(words_of, (*said_in(facts, code), *capitals_in(self._texts))))
+        )
         words |= {word for fragment in self.fragments for word in fragment}
         words |= {word for each in facts.texts for text in each.examples.get(code, ()) for word in words_of(text)}
         self._stems = frozenset(word[:n] for word in words if len(word) > _STEM for n in range(_STEM, len(word) + 1))
