@@ -63,6 +63,11 @@ class GuardedReply:
             return
         self.evidence = replace(self.evidence, asked=self.evidence.asked | {name})
 
+    def hear(self, *, is_written_by_model: bool) -> None:
+        """Who writes the clauses that follow: a model's are held to more."""
+        if self.evidence.is_written_by_model is not is_written_by_model:
+            self.evidence = replace(self.evidence, is_written_by_model=is_written_by_model)
+
     def reckon(self, numbers: tuple[Decimal, ...]) -> None:
         """Code has reckoned numbers of the reply."""
         if numbers:

@@ -232,6 +232,7 @@ class TurnRun:
         if say.is_written_by_model and self._sentences >= self._limits.max_sentences:
             say.is_enough = True
             return
+        self._guarded.hear(is_written_by_model=say.is_written_by_model)
         self._guarded.reckon(say.computed)
         self._guarded.look_up(say.looked_up)
         self._has_written = self._has_written or not say.text.isspace()

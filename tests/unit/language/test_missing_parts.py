@@ -79,7 +79,7 @@ PARTS = {
         *("currencies", "small_currencies", "percent", "percent_before", "money_multipliers", "free_of_charge"),
         *("not_numbers", "large_is_money"),
     ),
-    "claims": (*claims.LISTS, "honest", "common", "endings", "is_closed_world"),
+    "claims": (*claims.LISTS, "honest", "common", "frame", "endings", "is_closed_world"),
     "deeds": (*claims.DEED_LISTS, "deeds"),
     "numbers": (
         *("units", "multipliers", "tails", "digit_words", "repeats", "ones", "one_and_halves", "joiners", "halves"),

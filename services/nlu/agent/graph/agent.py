@@ -20,11 +20,11 @@ from langgraph.types import Command
 from services.language.data import LanguageDataError
 from services.nlu.agent.courtesies import courtesy, user_text
 from services.nlu.agent.graph.answers import Answers
-from services.nlu.agent.graph.asking import examples_of, spelling_of
+from services.nlu.agent.graph.asking import TEXT_KIND, examples_of, spelling_of
 from services.nlu.agent.graph.bookings import deed_of, is_owed, seen_by
 from services.nlu.agent.graph.dialogue import Dialogue, as_state, read_dialogue
 from services.nlu.agent.graph.finding import Finding, Next
-from services.nlu.agent.graph.reading import Part, Reader
+from services.nlu.agent.graph.reading import UNKNOWN, Part, Reader
 from services.nlu.agent.graph.running import CallState, steps_of_graph
 from services.nlu.agent.graph.slots import SlotFinder
 from services.nlu.agent.graph.standing import StandingBookings
@@ -36,7 +36,7 @@ from services.nlu.agent.tools import Tool, ToolRefused
 from services.nlu.agent.understanding import ExampleUnderstanding, Understanding
 from services.nlu.engine import NluEngine
 from services.nlu.history import Entry
-from services.nlu.inputs import Dtmf
+from services.nlu.inputs import Dtmf, Text
 from services.nlu.outputs import Act as CallAct
 from services.nlu.outputs import HangUp, SwitchLanguage, Transfer
 from services.nlu.settings import NluSettings
@@ -73,6 +73,7 @@ class Work:
     finding: Finding | None = None
     said: str = ""
     is_plain: bool = False
+    confidence: float | None = None  # of the text, 0 to 1; None: not known
 
 
 class GraphAgent:
@@ -109,7 +110,7 @@ class GraphAgent:
         except (LanguageDataError, KeyError) as error:
             raise StartupError(f"agent {profile.agent_id}: kind 'graph': {error}") from error
         self._understanding = understanding or ExampleUnderstanding(
-            examples, cache_dir=settings.understanding_cache_dir
+            examples, cache_dir=settings.understanding_cache_dir, own_prefix=TEXT_KIND, yielding=UNKNOWN
         )
         spellings = {
             tag: spelling_of(profile, tag, [text for kind in examples.values() for text in kind.get(tag, ())])
@@ -168,6 +169,7 @@ class GraphAgent:
             caller=number_of(turn.call.caller),
             history=history,
             is_plain=bool(turn.objection),  # the question held more than was looked up: no bare "yes" to it
+            confidence=turn.input.confidence if isinstance(turn.input, Text) else None,
         )
         if self._clinic and is_owed(work.dialogue.wish, history):
             async for step in self._carry_out(work):
@@ -247,7 +249,9 @@ class GraphAgent:
 
     async def _understand(self, state: CallState, runtime: Runtime[Work]) -> CallState:
         work = runtime.context
-        work.parts = await self._reader.read(work.text, work.language_code, work.dialogue, work.now)
+        work.parts = await self._reader.read(
+            work.text, work.language_code, work.dialogue, work.now, confidence=work.confidence
+        )
         work.free, work.own = await self._free(work), await self._standing(work, work.caller)
         if bookings := self._bookings.get(work.language_code):
             work.parts = bookings.as_one(work.text, work.parts, work.dialogue, work.now)
