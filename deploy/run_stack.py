@@ -5,6 +5,7 @@ start at first ends the command with that service's own line and exit status 1; 
 calls of the others. With --one-process the four are one process, which lives and dies as a whole.
 """
 
+import os
 import signal
 import sys
 import time
@@ -19,11 +20,13 @@ from deploy.processes import STACK, Process, one_process, stack_processes
 from deploy.settings import read_stack_settings
 from deploy.stack import HealthWatch, check_ports
 from deploy.supervision import FOUR_PROCESSES, ONE_PROCESS, STANDBY, ProcessState, Supervision
+from services.nlu.settings import NluSettings
 from services.runtime.errors import StartupError
 from services.runtime.models import read_models
 from services.runtime.settings import read_settings
 
 _LOGS = Path(__file__).parents[1] / "out" / "logs"
+_DATA = Path(__file__).parents[1] / "out" / "data"
 _START_LIMIT_S = 180.0
 _LOOK_EVERY_S = 0.25
 _TRY_AGAIN_S = 15.0
@@ -69,6 +72,7 @@ def main() -> int:
 
 def _run(*, is_one_process: bool) -> None:
     began = time.monotonic()
+    _keep_data()
     processes = one_process() if is_one_process else stack_processes()
     for process in processes:
         check_ports(process.service, process.settings)
@@ -88,6 +92,12 @@ def _run(*, is_one_process: bool) -> None:
         except Stopped:
             _say(f"draining: calls may go on for {drain_s:g} s")
             raise
+
+
+def _keep_data() -> None:
+    """Give the agents' tools a folder to write in, where no setting names one: what is booked stays there."""
+    if read_settings(NluSettings).data_dir is None:
+        os.environ["NLU_DATA_DIR"] = str(_DATA)
 
 
 def _wanted_models(processes: Sequence[Process]) -> Sequence[str]:
@@ -192,11 +202,13 @@ def _show_addresses(processes: Sequence[Process], took_s: float) -> None:
         own = process.settings
         metrics = f"http://{own.metrics_host}:{own.metrics_port}/metrics" if own.metrics_port else "off"
         print(f"  {process.name:<15} {f'{own.host}:{own.port}':<22} {metrics}")
+    print(f"\n  What is booked is kept in {read_settings(NluSettings).data_dir}")
     print(
         "\n  In another terminal:\n"
         "    make pbx              a private Asterisk to call through\n"
         "    make call             a phone calls, speaks and prints what happened\n"
         "    make call EDGE=grpc   the same without Asterisk\n"
+        "    make call SCENARIO=booking   the phone books an appointment\n"
         "  Ctrl-C drains and stops.\n",
         flush=True,
     )

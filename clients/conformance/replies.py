@@ -10,6 +10,8 @@ from clients.conformance.streams import Stream, kind_of
 ASK = "What are your opening hours?"
 ASK_LONG = "Please tell me everything about the clinic."
 """A question both the script and a model answer at length."""
+ASK_TIME = "Please say clock: what time is it now in Ho Chi Minh City?"
+"""For it the script and most models call the tool `current_time`, where the agent has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,15 @@ class Reply:
     @property
     def actions(self) -> list[Any]:
         return [one.call_action for one in self.responses if kind_of(one) == "call_action"]
+
+    @property
+    def tools(self) -> dict[str, list[Any]]:
+        """News of the turn's tools, by their calls."""
+        found: dict[str, list[Any]] = {}
+        for one in self.responses:
+            if kind_of(one) == "tool_activity":
+                found.setdefault(one.tool_activity.tool_call_id, []).append(one.tool_activity)
+        return found
 
     @property
     def outcome(self) -> str:

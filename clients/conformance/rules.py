@@ -46,7 +46,7 @@ RULES: Final = (
     Rule(26, "spoken_text and playout_report"),
     Rule(27, "max_lead_ms and leading silence"),
     Rule(28, "start_offset"),
-    Rule(29, "tools and their keys", "a tool's effects and keys are not seen on this stream"),
+    Rule(29, "tools: told as they run, listed, held to their schemas"),
     Rule(30, "call_action and expectation"),
     Rule(31, "the agent's profile"),
     Rule(32, "failures and their details"),

@@ -39,6 +39,7 @@ async def run(settings: PhoneSettings) -> int:
             async with CallWatch(*channels) as watch, _line(settings, channels[0]) as line:
                 answered_at_ns = time.time_ns() - round(line.now_s() * 1e9)
                 caller = ScenarioCaller(line, settings.language, _say, watch.has_agent_floor)
+                caller.last_heard, caller.diary = watch.last_heard, settings.diary
                 if settings.shown is None:
                     caller.asked = await converse(line, questions, _say, has_agent_floor=watch.has_agent_floor)
                 else:
@@ -101,6 +102,7 @@ def _report_scenario(settings: PhoneSettings, caller: ScenarioCaller, watch: Cal
         agent=sounds_of(caller.line.heard),
         remarks=tuple(caller.remarks),
         asked=tuple(caller.asked),
+        booked=tuple(caller.booked),
     )
     print("\nWhat happened, in seconds since the answer:")
     print(*timeline(evidence), sep="\n")

@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 from voice.call.v1 import record_pb2
 
+from clients.phone.booking import Booked
 from clients.phone.caller import Asked
 from clients.phone.recording import Recording
 
@@ -62,6 +63,7 @@ class Evidence:
     agent: tuple[Sound, ...]  # as the phone heard it
     remarks: tuple[Remark, ...] = ()
     asked: tuple[Asked, ...] = ()
+    booked: tuple[Booked, ...] = ()  # what came into the diary
 
     def remark(self, name: str) -> Remark | None:
         """The first of that name; None: the call was over before it came to it."""

@@ -37,6 +37,10 @@ class CallerLine(Protocol):
         """From now on, what is heard comes back through `path`, beside what is said."""
         ...
 
+    async def press(self, digits: str) -> None:
+        """Press keys, one after the other."""
+        ...
+
     async def hang_up(self) -> None:
         """End the call. Does nothing when it is over."""
         ...

@@ -15,6 +15,7 @@ import numpy as np
 from voice.tts.v1 import tts_pb2, tts_pb2_grpc
 from voice.type.v1 import audio_pb2
 
+from clients.phone.booking import SAYINGS
 from clients.phone.recording import RATE_HERTZ, write_wav
 from services.audio.pcm import Samples
 
@@ -96,7 +97,8 @@ def _trimmed(samples: Samples) -> Samples:
 
 async def make_remarks(target: str) -> None:
     """Write what the scenarios say."""
-    for language_code, remarks in REMARKS.items():
+    sayings = {code: {**remarks, **SAYINGS[code]} for code, remarks in REMARKS.items()}
+    for language_code, remarks in sayings.items():
         for name, text in remarks.items():
             samples = await speak_with_pauses(target, language_code, text)
             write_wav(_HERE / f"remarks/{language_code}-{name}.wav", samples)

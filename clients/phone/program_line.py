@@ -17,6 +17,8 @@ from services.audio.pcm import Samples
 
 _FRAME_SAMPLES: Final = RATE_HERTZ // 50
 _SILENCE: Final = np.zeros(_FRAME_SAMPLES, dtype=np.int16)
+_KEY_MS: Final = 80
+_FRAMES_A_KEY: Final = 10  # from one key to the next
 _FORMAT: Final = audio_pb2.AudioFormat(encoding=audio_pb2.AUDIO_ENCODING_LINEAR16, sample_rate_hertz=RATE_HERTZ)
 
 
@@ -29,6 +31,7 @@ class ProgramLine:
         self._stub = call_pb2_grpc.CallGatewayServiceStub(channel)
         self._config = call_pb2.CallConfig(language_codes=language_codes, audio_format=_FORMAT, caller="make call")
         self._to_say = np.empty(0, dtype=np.int16)
+        self._to_press = ""
         self._echo: EchoPath | None = None
         self._answered = asyncio.Event()
         self._answered_at = time.monotonic()
@@ -75,6 +78,11 @@ class ProgramLine:
         """From now on, what is heard comes back through `path`, beside what is said."""
         self._echo = path
 
+    async def press(self, digits: str) -> None:
+        """Press keys, one after the other."""
+        self._to_press += digits
+        await asyncio.sleep(len(digits) * _FRAMES_A_KEY * 0.020)
+
     async def hang_up(self) -> None:
         """End the call. Does nothing when it is over."""
         self._over.set()
@@ -90,6 +98,9 @@ class ProgramLine:
             content = frame.astype("<i2").tobytes()
             chunk = audio_pb2.AudioChunk(start_sample=n * _FRAME_SAMPLES, content=content)
             yield call_pb2.ConnectCallRequest(audio=chunk)
+            if self._to_press and n % _FRAMES_A_KEY == 0:
+                digit, self._to_press = self._to_press[0], self._to_press[1:]
+                yield call_pb2.ConnectCallRequest(dtmf=call_pb2.Dtmf(digit=digit, duration_ms=_KEY_MS))
             n += 1
         yield call_pb2.ConnectCallRequest(hangup=call_pb2.Hangup())
 

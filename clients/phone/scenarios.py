@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from clients.phone.booking import KEYS, NUMBER, WISH, Booked, answer_to, booked_in, is_told
 from clients.phone.caller import Asked, Question, ask, hear_out, wait_until
 from clients.phone.echo_path import EchoPath
 from clients.phone.evidence import Remark, sounds_of
@@ -21,6 +22,8 @@ _HOLD_S: Final = 3.0
 _ECHO_GAIN_DB: Final = -12.0
 _ECHO_DELAY_MS: Final = 120
 _ANSWER_S: Final = 12.0
+_MOST_ANSWERS: Final = 12  # of a caller who books
+_IN_DIARY_S: Final = 3.0  # until what was told as booked can be read there
 
 
 @dataclass(slots=True)
@@ -32,7 +35,10 @@ class ScenarioCaller:
     say: Callable[[str], None]
     has_agent_floor: Callable[[], bool]  # as the gateway tells
     asked: list[Asked] = field(default_factory=list)
+    last_heard: Callable[[], str] = str  # what the agent said last, as the gateway tells
+    diary: Path | None = None  # of the agent, where it is on this machine
     remarks: list[Remark] = field(default_factory=list)
+    booked: list[Booked] = field(default_factory=list)  # what came into the diary in this call
 
     async def hear_greeting(self) -> None:
         await self._hear_out(from_s=0.0, limit_s=_GREETING_LIMIT_S)
@@ -73,6 +79,11 @@ class ScenarioCaller:
         start_s = self.line.said.first_sound_s(from_s=from_s) or from_s
         end_s = self.line.said.last_sound_s(from_s=from_s) or self.line.now_s()
         self.remarks.append(Remark(name, start_s, end_s, sounds_of(self.line.said, from_s=from_s)))
+
+    async def press(self, digits: str) -> None:
+        """Press keys, one after the other."""
+        self.say(f"pressing {digits}")
+        await self.line.press(digits)
 
     async def hear_answer(self, *, from_s: float) -> None:
         """Until the agent has finished."""
@@ -122,6 +133,28 @@ async def _hold(caller: ScenarioCaller) -> None:
     await caller.hear_answer(from_s=end_s)
 
 
+async def _booking(caller: ScenarioCaller) -> None:
+    """Ask for an appointment and answer what is asked, until it is told as booked."""
+    diary = caller.diary or Path()
+    before = booked_in(diary)
+    name, n_numbers = WISH, 0
+    for _ in range(_MOST_ANSWERS):
+        n_numbers += name == NUMBER
+        if name == NUMBER and n_numbers > 1:  # it was not understood
+            from_s = caller.line.now_s()
+            await caller.press(KEYS)
+        else:
+            asked = await caller.ask(name, _HERE / f"remarks/{caller.language}-{name}.wav")
+            from_s = asked.speech_end_s
+        await caller.hear_answer(from_s=from_s)
+        await asyncio.sleep(0.3)  # the record of the turn
+        if is_told(caller.last_heard(), caller.language) or caller.line.is_over:
+            break
+        name = answer_to(caller.last_heard(), caller.language) or name
+    await wait_until(lambda: booked_in(diary) != before, _IN_DIARY_S)
+    caller.booked += [each for each in booked_in(diary) if each not in before]
+
+
 @dataclass(frozen=True, slots=True)
 class Scenario:
     """What is shown, and how."""
@@ -140,6 +173,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
         f"the line returns the agent's voice ({_ECHO_GAIN_DB:g} dB, {_ECHO_DELAY_MS} ms)", _echo, has_echo=True
     ),
     "echo-barge-in": Scenario("the same line, and the caller interrupts: that is no echo", _barge_in, has_echo=True),
+    "booking": Scenario("the caller books an appointment, and the diary has it afterwards, once", _booking),
     "hold": Scenario("the caller puts the call on hold in mid-answer", _hold, needs_phone=True),
 }
 

@@ -48,6 +48,10 @@ class PhoneSettings(BaseSettings):
         SecretStr(""), description="Bearer token for the gateway, with the scopes connect and watch; empty sends none."
     )
     language: Literal["en-US", "vi-VN"] = Field("en-US", description="Language of the recorded questions.")
+    diary: Path = Field(
+        Path("out/data/clinic/diary.sqlite"),
+        description="Where SCENARIO=booking looks afterwards: the diary of the agent that answers, on this machine.",
+    )
     out: Path = Field(Path("out/call"), description="Folder of the recordings.")
     sip_port: int = Field(15070, ge=1024, le=65535, description="The phone's own SIP port, on loopback.")
     rtp_first: int = Field(32000, ge=1024, le=65534, description="First port of the phone's media.")

@@ -6,6 +6,7 @@ from typing import Final
 
 from voice.call.v1 import record_pb2
 
+from clients.phone.booking import TOLD, is_told
 from clients.phone.evidence import Evidence, Remark
 
 _Outcome = record_pb2.TurnRecord
@@ -126,12 +127,25 @@ def judge_hold(evidence: Evidence) -> Verdict:
     )
 
 
+def judge_booking(evidence: Evidence) -> Verdict:
+    """The caller booked: it must be told as booked, and stand in the diary once."""
+    told = [turn.heard_text.strip() for turn in evidence.turns() if any(is_told(turn.heard_text, tag) for tag in TOLD)]
+    if not told:
+        return Verdict(False, f"the agent never said that it is booked: {_ending(evidence.turns()[-1:])}")
+    if len(evidence.booked) != 1:
+        return Verdict(
+            False, f"{len(evidence.booked)} appointments came into the diary, and the agent said: {told[0]!r}"
+        )
+    return Verdict(True, f'the agent said "{told[0]}", and the diary has {evidence.booked[0]}')
+
+
 VERDICTS: Final[Mapping[str, Callable[[Evidence], Verdict]]] = {
     "barge-in": judge_barge_in,
     "backchannel": judge_backchannel,
     "pause": judge_pause,
     "echo": judge_echo,
     "echo-barge-in": judge_barge_in,
+    "booking": judge_booking,
     "hold": judge_hold,
 }
 

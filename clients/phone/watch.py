@@ -55,6 +55,11 @@ class CallWatch:
         floors = (event.floor_change.to for event in reversed(self.events) if event.HasField("floor_change"))
         return next(floors, record_pb2.FLOOR_UNSPECIFIED) in _AGENT_FLOORS
 
+    def last_heard(self) -> str:
+        """What was heard of the agent's last turn that is over."""
+        turns = (event.turn for event in reversed(self.events) if event.HasField("turn"))
+        return next((turn.heard_text for turn in turns if not turn.is_gateway_prompt), "")
+
     async def wait_ended(self) -> bool:
         """Whether the call's last event came, five seconds at most from now."""
         try:

@@ -41,6 +41,11 @@ _OUTCOMES = {
     "failed": record_pb2.TurnRecord.OUTCOME_FAILED,
     "continued": record_pb2.TurnRecord.OUTCOME_CONTINUED,
 }
+_TOOL_STATES = {
+    "running": record_pb2.ToolUse.STATE_RUNNING,
+    "completed": record_pb2.ToolUse.STATE_COMPLETED,
+    "failed": record_pb2.ToolUse.STATE_FAILED,
+}
 _CAUSES = {
     EndCause.CALLER: record_pb2.CallEnd.CAUSE_CALLER,
     EndCause.AGENT: record_pb2.CallEnd.CAUSE_AGENT,
@@ -166,6 +171,17 @@ def _record(record: TurnRecord) -> record_pb2.TurnRecord:
         nlu_engine=record.nlu_engine,
         tts_engine=record.tts_engine,
         withheld_rules=record.withheld_rules,
+        tools=[
+            record_pb2.ToolUse(
+                tool_call_id=tool.tool_call_id,
+                name=tool.name,
+                state=_TOOL_STATES.get(tool.state, record_pb2.ToolUse.STATE_UNSPECIFIED),
+                took_us=tool.took_us,
+                arguments_json=tool.arguments_json,
+                result_json=tool.result_json,
+            )
+            for tool in record.tools
+        ],
     )
 
 

@@ -164,11 +164,12 @@ def _trace(record: TurnRecord, call_id: str) -> None:
     span.end(ended_ns)
 
 
-def _turn_fields(record: TurnRecord) -> dict[str, str | int | bool]:
-    fields: dict[str, str | int | bool] = {
+def _turn_fields(record: TurnRecord) -> dict[str, str | int | float | bool]:
+    fields: dict[str, str | int | float | bool] = {
         "turn_id": record.turn_id,
         "outcome": record.outcome,
         "end_reason": record.end_reason,
+        "end_probability": round(record.end_probability, 2),
         "stop_reason": record.stop_reason,
         "drafts_made": record.drafts_made,
         "drafts_dropped": record.drafts_dropped,
@@ -177,6 +178,8 @@ def _turn_fields(record: TurnRecord) -> dict[str, str | int | bool]:
         "nlu_engine": record.nlu_engine,
         "tts_engine": record.tts_engine,
         "withheld_rules": ",".join(record.withheld_rules),
+        "n_tools": len(record.tools),
+        "n_tools_failed": sum(tool.state == "failed" for tool in record.tools),
         "pii.user_text": record.user_text,
         "pii.heard_text": record.heard_text,
     }

@@ -32,6 +32,7 @@ LISTS = (
         "negations",
         "price",
         "echo",
+        "sympathy",
         "yes",
     ),
     *(
@@ -68,6 +69,7 @@ class ClaimWords:
     lists: Mapping[str, PhraseSet]
     time_verbs: PhraseTable[str]  # what is said of a time, by the name of its list
     common: frozenset[str]  # words that claim nothing by themselves
+    frame: frozenset[str]  # words of statements that claim no property of the house
     listed: frozenset[str]  # words of the lists, which claim times, not things
     past_endings: tuple[str, ...]  # of verbs in the past
     endings: tuple[str, ...]  # of words in another form: "slowly"
@@ -128,6 +130,7 @@ def _read(language: str) -> ClaimWords:
         listed=frozenset().union(*(phrases.vocabulary for phrases in (*known, *deed_lists.values()))),
         common=frozenset(word for word in common.split() for word in words_of(word)),
         past_endings=data.words(language, DEEDS, "past_endings"),
+        frame=frozenset(word for word in data.text(language, FILE, "frame").split() for word in words_of(word)),
         endings=data.words(language, FILE, "endings"),
         is_closed_world=data.flag(language, FILE, "is_closed_world"),
         deed_lists=deed_lists,

@@ -2,7 +2,8 @@
 
 Sans-IO: the clock comes in as `now`, with the tenant's zone. Words stand in each language's dates.toml. Of a day
 without a month or a year the next one is meant, today included. Weeks begin on Monday: "next Tuesday" and "thứ ba tuần
-sau" are those of the next week, "this Friday" that of this one, and a bare weekday is the next to come.
+sau" are those of the next week, "this Friday" is that of this one or, where that is past, the one to come, as is a bare
+weekday.
 """
 
 from collections.abc import Sequence
@@ -199,7 +200,8 @@ class _Finder:
             begins = monday + timedelta(days=week * DAYS_IN_WEEK + first)
             return max(begins, today) if week == 0 else begins, begins + timedelta(days=last - first), None
         day = next(iter(value.days))
-        if offset is None:
+        is_coming = offset == 0 and self._offset("week_words") is None  # "this Wednesday", said on a Sunday
+        if offset is None or is_coming:
             return today + timedelta(days=(day - today.weekday()) % DAYS_IN_WEEK), None, None
         return monday + timedelta(days=offset * DAYS_IN_WEEK + day), None, None
 

@@ -48,15 +48,17 @@ class Spelling:
         right = [self._nearest(word) for word in words]
         return text if list(words) == right else " ".join(right)
 
-    def restored(self, text: str) -> str:
-        """The words of a text that was written without any marks, with those that fit; else the text as it is."""
+    def restored(self, text: str, *, least: float = _LEAST_RESTORED) -> str:
+        """The words of a text that was written without any marks, with those that fit; else the text as it is.
+        `least`: the share of its words that must be the language's.
+        """
         words = normalise(text)
         if not self._has_marks or len(words) < _LEAST_UNMARKED_WORDS or without_marks(text) != text:
             return text
         choices = [self._by_plain.get(word, [word]) for word in words]
         n_known = sum(word in self._by_plain for word in words)
         n_marked = sum(any(choice != word for choice in found) for word, found in zip(words, choices, strict=True))
-        if n_known < _LEAST_RESTORED * len(words) or not n_marked:
+        if n_known < least * len(words) or not n_marked:
             return text
         restored = " ".join(self._likeliest(choices))
         return restored + text[len(text.rstrip("?!.。？！")) :]

@@ -13,7 +13,7 @@ from services.nlu.agent.acts import act_name
 from services.nlu.agent.guarding import Guarding
 from services.nlu.agent.interface import MAX_STATE_BYTES, Agent, AgentState, AgentTurn, Call, Step
 from services.nlu.agent.language import CallLanguage
-from services.nlu.agent.tools import TOOLS, HasTools
+from services.nlu.agent.tools import tools_of
 from services.nlu.agent.waiting_words import waiting_words
 from services.nlu.checks import check_input, is_clean
 from services.nlu.engine import NluEngine
@@ -85,9 +85,8 @@ class Conversation:
             settings.first_phrase_words,
             CompanyTimes(settings.tool_filler_ms / 1000, settings.tool_patience_ms / 1000),
         )
-        own = agent.tools_of(call.tenant_id) if isinstance(agent, HasTools) else {}
         self._tool_runs = ToolRuns(
-            tools={**{name: TOOLS[name] for name in guarding.profile.tools if name in TOOLS}, **own},
+            tools=tools_of(agent, guarding.profile.tools, call.tenant_id),
             key_fields=(config.tenant_id, config.visit_id or config.call_id),
             history=self._history,
             emit=emit,
@@ -165,9 +164,10 @@ class Conversation:
             state=self._states.before(received.continues_turn_id or turn_id),
         )
         history = self._history_for(received)
-        evidence = evidence_of(history, user_text=turn.user_text, clock=self._guarding.clock)
+        reads = self._tool_runs.reads
+        evidence = evidence_of(history, user_text=turn.user_text, clock=self._guarding.clock, reads=reads)
         turn.guarded = GuardedReply(
-            self._guarding.guard, language_code, evidence, turn_id, self._guarding.profile.facts
+            self._guarding.guard, language_code, evidence, turn_id, self._guarding.profile.facts, reads
         )
 
         def respond(objection: str) -> AsyncGenerator[Step, None]:

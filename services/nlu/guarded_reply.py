@@ -23,6 +23,7 @@ log = get_logger(__name__)
 _WITHHELD = Counter(
     "voice_nlu_withheld_clauses_total", "Clauses the guard did not let be spoken, by the rule they broke.", ["rule"]
 )
+PUT_DOWN = "note_for_later"
 _FAILED = ('"error"', '"failed"', '"cancelled"', '"pending"')  # in a result: what was asked for was not done
 
 
@@ -35,6 +36,7 @@ class GuardedReply:
     evidence: Evidence
     turn_id: int
     facts: Facts
+    reads: Callable[[str], bool] = lambda name: False  # whether a tool only looks something up
     withheld: list[WithheldClause] = field(default_factory=list)
 
     def check(self, clause: str, *, reply: str) -> Verdict:
@@ -58,7 +60,14 @@ class GuardedReply:
 
     def ask(self, name: str) -> None:
         """A tool or an act is asked for."""
+        if self.reads(name):
+            return
         self.evidence = replace(self.evidence, asked=self.evidence.asked | {name})
+
+    def hear(self, *, is_written_by_model: bool) -> None:
+        """Who writes the clauses that follow: a model's are held to more."""
+        if self.evidence.is_written_by_model is not is_written_by_model:
+            self.evidence = replace(self.evidence, is_written_by_model=is_written_by_model)
 
     def reckon(self, numbers: tuple[Decimal, ...]) -> None:
         """Code has reckoned numbers of the reply."""
@@ -77,13 +86,25 @@ class GuardedReply:
         if results:
             self.evidence = replace(self.evidence, tools=(*self.evidence.tools, *results))
 
+    def put_down(self) -> None:
+        """A deed is noted that will be done later: that it is noted may be said."""
+        self.evidence = replace(self.evidence, done=self.evidence.done | {PUT_DOWN})
+
     def note(self, call: ToolCall) -> None:
         """A tool of this turn has its result."""
-        self.evidence = _with_results(self.evidence, [call])
+        self.evidence = _with_results(self.evidence, [call], self.reads)
 
 
-def evidence_of(history: Iterable[Entry], *, user_text: str, clock: Callable[[], datetime]) -> Evidence:
-    """What a turn begins with: what was said and done before, and what the caller says now."""
+def evidence_of(
+    history: Iterable[Entry],
+    *,
+    user_text: str,
+    clock: Callable[[], datetime],
+    reads: Callable[[str], bool] = lambda name: False,
+) -> Evidence:
+    """What a turn begins with: what was said and done before, and what the caller says now. Tools of which `reads` is
+    true have looked something up, and done nothing.
+    """
     entries = list(history)
     caller = [entry.user_text for entry in entries if entry.user_text]
     evidence = Evidence(
@@ -91,13 +112,13 @@ def evidence_of(history: Iterable[Entry], *, user_text: str, clock: Callable[[],
         earlier=tuple(entry.heard_text for entry in entries if entry.heard_text),
         now=clock(),
     )
-    return _with_results(evidence, [call for entry in entries for call in entry.tool_calls])
+    return _with_results(evidence, [call for entry in entries for call in entry.tool_calls], reads)
 
 
-def _with_results(evidence: Evidence, calls: Iterable[ToolCall]) -> Evidence:
+def _with_results(evidence: Evidence, calls: Iterable[ToolCall], reads: Callable[[str], bool]) -> Evidence:
     ended = [call for call in calls if call.result_json and not any(sign in call.result_json for sign in _FAILED)]
     return replace(
         evidence,
         tools=(*evidence.tools, *(call.result_json for call in ended)),
-        done=evidence.done | {call.name for call in ended},
+        done=evidence.done | {call.name for call in ended if not reads(call.name)},
     )

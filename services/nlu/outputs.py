@@ -36,6 +36,7 @@ class ToolActivity:
     phase: ToolPhase
     arguments_json: str
     result_json: str = ""
+    took_us: int = 0  # by the tool alone
 
 
 @dataclass(frozen=True, slots=True)

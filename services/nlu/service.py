@@ -14,6 +14,7 @@ from services.nlu.agent.courtesies import speakable_languages
 from services.nlu.agent.guarding import guarding_of
 from services.nlu.agent.interface import Agent, Call
 from services.nlu.agent.profile import AgentProfile
+from services.nlu.agent.tools import tools_of
 from services.nlu.analysis.analyst import Analyst
 from services.nlu.analysis_wire import read_past, write_analysis
 from services.nlu.conversation import Conversation
@@ -117,6 +118,26 @@ class NluService(nlu_pb2_grpc.NluServiceServicer):
         analysis = await self._analyst.analyse(past, self._agents[profile.agent_id], profile)
         return nlu_pb2.AnalyzeCallResponse(analysis=write_analysis(analysis))
 
+    async def ListTools(  # noqa: N802 - protobuf's name
+        self,
+        request: nlu_pb2.ListToolsRequest,
+        context: grpc.aio.ServicerContext[nlu_pb2.ListToolsRequest, nlu_pb2.ListToolsResponse],
+    ) -> nlu_pb2.ListToolsResponse:
+        check_tenant(context, request.tenant_id, field="tenant_id")
+        profile = self._profile_of(request.agent_id, request.tenant_id, field="agent_id")
+        tools = tools_of(self._agents[profile.agent_id], profile.tools, request.tenant_id)
+        return nlu_pb2.ListToolsResponse(
+            tools=[
+                nlu_pb2.Tool(
+                    name=tool.spec.name,
+                    description=tool.spec.description,
+                    parameters_json=tool.spec.parameters_json,
+                    writes=tool.spec.writes,
+                )
+                for tool in tools.values()
+            ]
+        )
+
     async def TripProvider(  # noqa: N802 - protobuf's name
         self,
         request: nlu_pb2.TripProviderRequest,
@@ -192,16 +213,16 @@ class NluService(nlu_pb2_grpc.NluServiceServicer):
         )
         return profile, call
 
-    def _profile_of(self, wanted: str, tenant_id: str, *, field: str) -> AgentProfile:
-        """The agent of that name, or the default one. Raises UnknownAgent."""
-        profile = self._profiles.get(wanted or self._settings.default_agent)
-        if profile is not None and profile.is_for(tenant_id):
-            return profile
-        own = sorted(name for name, each in self._profiles.items() if each.is_for(tenant_id))
-        known = ", ".join(own[:20]) or "none for this tenant"
-        # The default agent's name stands in no answer: it may be another tenant's.
-        said = f"no agent is called {wanted[:64]!r}" if wanted else "no agent is named"
-        raise UnknownAgent(f"{said}; there are {known}", field=field)
+    def _profile_of(self, agent_id: str, tenant_id: str, *, field: str) -> AgentProfile:
+        """The agent of that name, or the default one. Raises UnknownAgent, also where it is not this tenant's."""
+        profile = self._profiles.get(agent_id or self._settings.default_agent)
+        if profile is None or not profile.is_for(tenant_id):
+            own = sorted(name for name, each in self._profiles.items() if each.is_for(tenant_id))
+            known = ", ".join(own[:20]) or "none for this tenant"
+            # The default agent's name stands in no answer: it may be another tenant's.
+            said = f"no agent is called {agent_id[:64]!r}" if agent_id else "no agent is named"
+            raise UnknownAgent(f"{said}; there are {known}", field=field)
+        return profile
 
     def _may_list(self, profile: AgentProfile, request: nlu_pb2.DescribeEngineRequest) -> bool:
         """Whether the asker may know of an agent: those of the tenant it names, else of any it may act for."""

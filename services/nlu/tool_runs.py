@@ -64,6 +64,11 @@ class ToolRuns:
         tool = self._tools.get(name)
         return tool is not None and tool.spec.writes
 
+    def reads(self, name: str) -> bool:
+        """Whether it is a tool that only looks something up."""
+        tool = self._tools.get(name)
+        return tool is not None and not tool.spec.writes
+
     async def run(self, wanted: ToolWanted, *, family: tuple[int, ...]) -> ToolCall:
         """Run a tool, or wait for the same one begun before; returns it with its result.
 
@@ -108,12 +113,12 @@ class ToolRuns:
         began_s = time.monotonic()
         with step_span("nlu.tool", {"tool.name": known, "tool.call_id": begun.tool_call_id}) as span:
             phase, result_json = await self._result(begun)
-            took_ms = round((time.monotonic() - began_s) * 1000)
-            span.set_attributes({"tool.phase": phase.name, "tool.took_ms": took_ms})
+            took_us = round((time.monotonic() - began_s) * 1e6)
+            span.set_attributes({"tool.phase": phase.name, "tool.took_us": took_us})
         call = ToolCall(begun.tool_call_id, name, arguments_json, result_json)
         self._note(turn_id, call)
-        await self._tell(ToolActivity(turn_id, call.tool_call_id, name, phase, arguments_json, result_json))
-        log.info("tool_ended", tool=known, phase=phase.name, turn_id=turn_id, took_ms=took_ms)
+        await self._tell(ToolActivity(turn_id, call.tool_call_id, name, phase, arguments_json, result_json, took_us))
+        log.info("tool_ended", tool=known, phase=phase.name, turn_id=turn_id, took_us=took_us)
         return call
 
     async def _result(self, call: ToolCall) -> tuple[ToolPhase, str]:

@@ -40,6 +40,7 @@ from services.nlu.outputs import (
 )
 from services.nlu.plain_speech import PlainSpeech
 from services.nlu.tool_waits import CompanyTimes, in_company
+from services.nlu.tools.outcome import is_pending
 from services.runtime.clock import Stopwatch
 from services.runtime.errors import TurnFailed
 from services.runtime.logs import get_logger
@@ -231,6 +232,7 @@ class TurnRun:
         if say.is_written_by_model and self._sentences >= self._limits.max_sentences:
             say.is_enough = True
             return
+        self._guarded.hear(is_written_by_model=say.is_written_by_model)
         self._guarded.reckon(say.computed)
         self._guarded.capture(say.captured)
         self._guarded.look_up(say.looked_up)
@@ -277,6 +279,8 @@ class TurnRun:
         for call, result in zip(calls, results, strict=True):
             call.result = result
             self._guarded.note(result)
+            if is_pending(result):
+                self._guarded.put_down()
 
     async def _results_of(self, calls: list[CallTool]) -> list[ToolCall]:
         return await asyncio.gather(*(self._tools.run(ToolWanted(call.name, call.arguments_json)) for call in calls))

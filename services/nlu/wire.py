@@ -97,6 +97,7 @@ def write_output(output: Output) -> nlu_pb2.StreamingConverseResponse:
                 phase=nlu_pb2.ToolActivity.Phase.Value(f"PHASE_{output.phase.name}"),
                 arguments_json=output.arguments_json,
                 result_json=output.result_json,
+                took_us=output.took_us,
             )
             return nlu_pb2.StreamingConverseResponse(tool_activity=activity)
         case CallAction():

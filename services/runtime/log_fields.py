@@ -34,12 +34,14 @@ CODES: Final = frozenset(
 NUMBERS: Final = frozenset(
     {
         "attempt", "calls", "concealed_ms", "confidence", "drafts_dropped", "drafts_made", "drain_s", "duplicate",
-        "duration_ms", "echo_vetoes", "end_sample", "epochs", "foreign", "foreign_packets", "found", "hole_ms",
+        "duration_ms", "echo_vetoes", "end_probability",
+        "end_sample", "epochs", "foreign", "foreign_packets", "found", "hole_ms",
         "is_answered_from_draft", "is_echo_suspected", "is_gateway_prompt", "is_held", "is_settled", "is_to_hang_up",
-        "jitter_ms", "lasted_ms", "late", "latency_ms", "lost", "n_bytes", "n_jobs", "n_tries", "next_try_s", "nlu_ms",
+        "jitter_ms", "lasted_ms", "late", "latency_ms", "lost", "n_bytes", "n_jobs", "n_tools", "n_tools_failed",
+        "n_tries", "next_try_s", "nlu_ms",
         "nlu_streams", "orphan_bridges", "orphan_channels", "payload_changes", "processes", "received", "reordered",
         "sample", "sent", "setting", "since_trigger_us", "skipped_ms", "speech_s", "stalled_s", "status", "stt_ms",
-        "stt_streams", "text_chars", "tts_ms", "tts_streams", "turns", "unexplained_ms", "unknown_payload",
+        "stt_streams", "text_chars", "took_us", "tts_ms", "tts_streams", "turns", "unexplained_ms", "unknown_payload",
         "utterance_id", "vanished", "wrong_steps",
     }
 )  # fmt: skip

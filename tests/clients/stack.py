@@ -2,7 +2,7 @@
 
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,12 +122,20 @@ class GuardedStack:
         """One more voice. `settings`: more environment."""
         return self._start(TTS, ENGINES["tts"]["tone"] | settings)
 
-    def start_program(self, command: list[str], says: str) -> str:
-        """A server in another language, told by --address where to listen. Returns its target once it `says` so."""
+    def start_program(self, command: list[str], says: str, programs: Sequence[Path] = ()) -> str:
+        """A server in another language, told by --address where to listen, with TLS and the token. `programs`: folders
+        of programs that it finds before those of the machine. Returns its target once it `says` that it listens.
+        """
         target = f"127.0.0.1:{free_port()}"
         papers = ["--tls-cert", str(self.papers.chain), "--tls-key", str(self.papers.key)]
+        guarded = [*papers, "--token-file", str(self.papers.token)]
+        path = os.pathsep.join([*(str(folder) for folder in programs), os.environ["PATH"]])
         process = subprocess.Popen(
-            [*command, "--address", target, *papers], stdout=subprocess.PIPE, text=True, cwd=self._folder
+            [*command, "--address", target, *guarded],
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=self._folder,
+            env=environment() | {"PATH": path},
         )
         self._running.callback(stop, process)
         assert process.stdout is not None

@@ -2,6 +2,7 @@
 
 import asyncio
 import struct
+import subprocess
 import time
 import wave
 from collections.abc import AsyncIterator
@@ -11,11 +12,19 @@ from pathlib import Path
 
 import pytest
 
+from clients.python import Connection, Options, Speech
 from tests.clients import odd_servers
-from tests.clients.conftest import LANGUAGES, finish, run, run_all, start
+from tests.clients.conftest import LANGUAGES, environment, finish, out_file, run, run_all, start
 from tests.clients.odd_servers import Behaviour, LeavingAgent
-from tests.clients.stack import GuardedStack
+from tests.clients.stack import SAYS, TOKEN, GuardedStack
 from tests.clients.test_programs import CLIP, REPLY
+
+
+def say_nothing(process: "subprocess.Popen[str]") -> None:
+    """Half a second of silence on stdin."""
+    assert process.stdin is not None
+    process.stdin.write("\0" * 8000)
+    process.stdin.flush()
 
 
 @asynccontextmanager
@@ -47,10 +56,10 @@ def test_a_gateway_that_is_killed_in_mid_call(stack: GuardedStack, tmp_path: Pat
     gateway = stack.start_gateway()
     flags = stack.flags(gateway.target)
     calling = {
-        language: start(language, ["call", str(CLIP), str(tmp_path / f"{language}.wav"), *flags])
-        for language in LANGUAGES
+        language: start(language, ["call", "-", str(out_file(tmp_path, language)), *flags]) for language in LANGUAGES
     }
     for process in calling.values():
+        say_nothing(process)  # and stdin stays open, so that the call lasts
         assert process.stdout is not None
         assert "answered" in process.stdout.readline()
     gateway.process.kill()
@@ -185,6 +194,62 @@ def test_a_wav_that_cannot_be_sent_is_refused_with_the_mend(tmp_path: Path) -> N
             assert "ffmpeg" in ran[0].error
         if name in ("empty", "odd"):
             assert "no samples" in ran[0].error
+
+
+def test_sound_of_a_microphone_comes_on_stdin(stack: GuardedStack, tmp_path: Path) -> None:
+    with wave.open(str(CLIP)) as sound:
+        said = sound.readframes(sound.getnframes())
+    for language, command in LANGUAGES.items():
+        output = str(out_file(tmp_path, language))
+        for program, operands, target in (("hear", ["-"], stack.stt), ("call", ["-", output], stack.gateway)):
+            arguments = [*command, program, *operands, "--deadline", "60", *stack.flags(target.target)]
+            ran = subprocess.run(arguments, input=said, capture_output=True, env=environment(), check=False)
+            assert (ran.returncode, ran.stderr) == (0, b""), (language, ran)
+            assert SAYS.encode() in ran.stdout, (language, ran)
+            ran = subprocess.run(arguments, input=b"\0", capture_output=True, env=environment(), check=False)
+            assert (ran.returncode, ran.stderr) == (2, f"{program}: -: the file has no samples\n".encode()), ran
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (["hear", "/"], "hear: /: cannot be opened"),
+        (["hear", "IN.wav", "--loud=1"], "hear: unknown flag --loud"),
+        (["hear", "IN.wav", "--fast=1"], "hear: --fast takes no value"),
+        (["hear", "IN.wav", "--agent"], "hear: --agent needs a value"),
+        (["hear", "IN.wav", "more"], "hear: needed: hear IN.wav"),
+        (["watch", "--count", "-1"], "watch: --count wants a whole number: -1"),
+        (["say", "x", "OUT", "--rate", "1e3"], "say: --rate wants a number: 1e3"),
+        (["chat", "--target", "http://127.0.0.1:1"], "chat: --target wants HOST:PORT,...: http://127.0.0.1:1"),
+        (["call", "-", "OUT", "--calls", "2"], "call: --calls needs a file"),
+        (["chat", "--tls-key", "KEY"], "chat: --tls-cert and --tls-key go together, with --tls-ca"),
+        (["chat", "--tls-ca", "/dev/null"], "chat: /dev/null: no PEM file"),
+        (["chat", "--token-file", "/dev/null"], "chat: /dev/null: holds no token"),
+        (["chat", "--token-file", "/"], "chat: /: cannot be opened"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_wrong_command_line_is_refused_in_the_same_words(arguments: list[str], error: str, tmp_path: Path) -> None:
+    ran = run_all(arguments, tmp_path)
+    assert {(one.code, one.error) for one in ran.values()} == {(2, error)}, ran
+
+
+def test_a_token_does_not_leave_the_machine_in_plain_text(stack: GuardedStack, tmp_path: Path) -> None:
+    far = ["--target", "127.0.0.1:1,192.0.2.1:50053", "--token-file", str(stack.papers.token)]
+    ran = run_all(["chat", *far], tmp_path)
+    refused = "chat: the bearer token would go to 192.0.2.1:50053 over plain text: use TLS"
+    assert {(one.code, one.error) for one in ran.values()} == {(2, refused)}, ran
+
+
+async def test_what_is_left_of_a_turn_is_not_taken_for_the_next(stack: GuardedStack) -> None:
+    options = Options((stack.tts.target,), tls_ca_file=stack.papers.ca, token=TOKEN)
+    async with Connection(options) as connection:
+        speech = await Speech.open(connection, max_lead_ms=0)
+        async for _ in speech.say("This sentence is left in the middle."):
+            break
+        heard = [one async for one in speech.say("Hello.")]
+    assert {one.audio.turn_id for one in heard if one.HasField("audio")} == {2}
+    assert heard[-1].turn_end.turn_id == 2
 
 
 def test_nobody_listens(tmp_path: Path) -> None:

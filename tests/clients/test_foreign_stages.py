@@ -2,11 +2,14 @@
 
 import subprocess
 import sys
+import wave
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from tests.clients.conftest import run_all
+from tests.clients import espeak_ng
+from tests.clients.conftest import out_file, run_all
 from tests.clients.stack import ROOT, SAYS, GuardedStack, environment
 from tests.clients.test_programs import CLIP
 
@@ -22,7 +25,7 @@ def test_it_keeps_the_rules_for_what_it_lists(
     target = stack.start_program(command, "listens on")
     kit = [sys.executable, "-m", "clients.conformance", "--target", target, "--service", service]
     ran = subprocess.run(
-        [*kit, "--tls", str(stack.papers.ca)],
+        [*kit, "--tls", str(stack.papers.ca), "--token-file", str(stack.papers.token)],
         env=environment(),
         cwd=tmp_path,
         capture_output=True,
@@ -54,6 +57,32 @@ def test_it_does_not_listen_off_loopback_in_plain_text(command: list[str]) -> No
     ran = subprocess.run([*command, "--address", "0.0.0.0:0"], capture_output=True, text=True, timeout=20, check=False)
     assert ran.returncode == 1
     assert "--tls-cert" in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "program"), [(TONE_TTS, ["say", "Hello.", "OUT"]), (ECHO_NLU, ["chat"])], ids=["tts", "nlu"]
+)
+def test_a_wrong_token_is_refused(stack: GuardedStack, tmp_path: Path, command: list[str], program: list[str]) -> None:
+    target = stack.start_program(command, "listens on")
+    wrong = ["--token-file", str(stack.papers.wrong_token)]
+    for token in ([], wrong):
+        ran = run_all([*program, "--target", target, "--tls-ca", str(stack.papers.ca), *token], tmp_path)
+        refused = f"{program[0]}: UNAUTHENTICATED TOKEN_INVALID"
+        assert {(one.code, one.error) for one in ran.values()} == {(1, refused)}, ran
+
+
+def test_espeak_ng_speaks_where_it_is_installed(stack: GuardedStack, tmp_path: Path) -> None:
+    target = stack.start_program(TONE_TTS, "listens on", [espeak_ng.install(tmp_path / "bin")])
+    text, flags = "Hello there, how are you today?", stack.flags(target)
+    ran = run_all(["say", text, "OUT", "--voice", "espeak-ng", "--rate", "1.5", *flags], tmp_path)
+    assert {one.code for one in ran.values()} == {0}, ran
+    assert len({one.out for one in ran.values()}) == 1, ran
+    with wave.open(str(out_file(tmp_path, "go"))) as sound:
+        samples = np.frombuffer(sound.readframes(sound.getnframes()), "<i2").astype(float)
+    assert 0.7 < len(samples) / 8000 < 2.5, "as long as one says it"
+    assert np.abs(samples).max() > 5000
+    ran = run_all(["say", text, "OUT", "--voice", "espeak-ng", "--language", "qqq", *flags], tmp_path)
+    assert {(one.code, one.error) for one in ran.values()} == {(1, "say: FAILED ENGINE_FAILED")}, ran
 
 
 def test_a_stage_that_is_full_says_capacity(stack: GuardedStack, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import re
-import subprocess
 import time
 import wave
 from pathlib import Path
@@ -14,6 +13,8 @@ from tests.clients.conftest import LANGUAGES, finish, out_file, run, run_all, st
 from tests.clients.stack import ROOT, SAYS, GuardedStack
 
 CLIP = ROOT / "tests/data/clips/000-plain.wav"
+DOCUMENTED = re.compile(r"^\| (`--.*?) \| ([a-z, ]+) \|", re.MULTILINE)
+"""A row of the table of flags: the flags, and the programs that have them."""
 REPLY = "Sure, we have a free chair on Tuesday at ten."
 
 
@@ -123,21 +124,39 @@ def test_a_client_certificate_opens_a_server_that_asks_for_one(stack: GuardedSta
 
 
 def test_help_and_wrong_options(tmp_path: Path) -> None:
-    for arguments, code in (
-        (["call", "--help"], 0),
-        (["sing"], 2),
-        (["say", "only a text"], 2),
-        (["chat", "--loud"], 2),
-        (["say", "Hello.", str(tmp_path / "x.wav"), "--sample-rate", "high"], 2),
-    ):
-        ran = run_all(arguments, tmp_path)
-        assert {one.code for one in ran.values()} == {code}, ran
+    for program in ("call", "watch", "say", "hear", "chat"):
+        ran = run_all([program, "--help"], tmp_path)
+        assert {one.code for one in ran.values()} == {0}, ran
+        assert len({one.out for one in ran.values()}) == 1, ran
+        for row in DOCUMENTED.findall((ROOT / "docs/CLIENTS.md").read_text(encoding="utf-8")):
+            flags, programs = re.findall(r"--[a-z-]+", row[0]), row[1].split(", ")
+            has = programs == ["all"] or program in programs
+            assert {f"  {flag} " in ran["go"].out for flag in flags} == {has}, (program, row)
+    ran = run_all(["sing"], tmp_path)
+    assert {(one.code, one.err) for one in ran.values()} == {(2, "usage: tong-dai call|watch|say|hear|chat [--help]\n")}
 
 
 def test_a_program_of_every_language_is_interrupted(stack: GuardedStack) -> None:
-    flags = stack.flags(stack.gateway.target)
-    watching = {language: start(language, ["watch", *flags], stdin=subprocess.DEVNULL) for language in LANGUAGES}
-    time.sleep(4)
-    for process in watching.values():
+    talking = {language: start(language, ["chat", *stack.flags(stack.nlu.target)]) for language in LANGUAGES}
+    for process in talking.values():
+        assert process.stdout is not None
+        assert "engine" in process.stdout.readline()
+        assert "agent" in process.stdout.readline()
+    for process in talking.values():  # each waits for a line that does not come
         process.send_signal(2)
-    assert {language: process.wait(10) for language, process in watching.items()} == dict.fromkeys(LANGUAGES, 130)
+    assert {language: process.wait(30) for language, process in talking.items()} == dict.fromkeys(LANGUAGES, 130)
+
+
+def test_a_program_ends_when_nobody_reads_what_it_prints(stack: GuardedStack) -> None:
+    flags = stack.flags(stack.nlu.target)
+    talking = {language: start(language, ["chat", *flags]) for language in LANGUAGES}
+    codes = {}
+    for language, process in talking.items():
+        assert process.stdout is not None
+        assert process.stdin is not None
+        assert "engine" in process.stdout.readline()
+        process.stdout.close()
+        process.stdin.write("Please say sure.\n" * 3)
+        process.stdin.close()
+        codes[language] = process.wait(60)
+    assert set(codes.values()) <= {141, -13}, codes  # as a shell shows it, or the signal itself

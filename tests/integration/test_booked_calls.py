@@ -1,7 +1,8 @@
 """Appointments by telephone: a real phone, a real Asterisk, four real processes, and what is in the diary afterwards.
 
 The ear is scripted, so that each caller is understood; agent, gateway and diary are those of `make run-stack`. The NLU
-is killed around the confirmation: by SIGKILL, while the diary cannot be written and when it can.
+that serves a call is killed at the confirmation, by SIGKILL, while the diary cannot be written and when it can; another
+one goes on with the call.
 """
 
 import asyncio
@@ -22,11 +23,12 @@ from clients.phone.report import transcript
 from clients.phone.sip_phone import SipCall
 from clients.phone.watch import CallWatch
 from deploy.asterisk.private_pbx import PrivatePbx
+from tests.conformance.servers import NLU, Server, running, wait_until_serving
 from tests.integration.asterisk import number, running_pbx, wait_empty
 from tests.integration.phones import running_phones
 from tests.integration.scripted_stack import ScriptedStack, scripted_stack
 
-pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(600)]
 
 ROOT = Path(__file__).parents[2]
 CLIP = ROOT / "tests/data/clips/000-plain.wav"
@@ -58,21 +60,43 @@ async def pbx(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Private
         yield running
 
 
+def clinic(folder: Path) -> dict[str, str]:
+    """The settings of an NLU with the clinic's own agent and a diary in `folder`/data."""
+    return {
+        "NLU_AGENT_KIND": "graph",
+        "NLU_AGENTS_DIR": str(ROOT / "deploy/agents"),
+        "NLU_DEFAULT_AGENT": "clinic",
+        "NLU_DATA_DIR": str(folder / "data"),
+    }
+
+
 @contextmanager
-def clinic_stack(pbx: PrivatePbx, folder: Path, caller_says: Sequence[str]) -> Iterator[ScriptedStack]:
-    """The stack with the clinic's own agent and a diary in `folder`/data."""
+def clinic_stack(
+    pbx: PrivatePbx, folder: Path, caller_says: Sequence[str], target: str = ""
+) -> Iterator[ScriptedStack]:
+    """The stack with the clinic; `target`: where its NLUs are, in place of one of its own."""
     settings = {
         "call": {"GATEWAY_EDGES": "ari", "GATEWAY_ARI_URL": pbx.ari_url},
         "tts": {"TTS_TONE_MS_PER_CHAR": "12"},
-        "nlu": {
-            "NLU_AGENT_KIND": "graph",
-            "NLU_AGENTS_DIR": str(ROOT / "deploy/agents"),
-            "NLU_DEFAULT_AGENT": "clinic",
-            "NLU_DATA_DIR": str(folder / "data"),
-        },
+        "nlu": {} if target else clinic(folder),
     }
+    if target:
+        settings["call"]["GATEWAY_NLU_TARGET"] = target
     with scripted_stack(folder, caller_says, settings) as running:
         yield running
+
+
+@contextmanager
+def two_nlus(folder: Path) -> Iterator[tuple[Server, Server]]:
+    """Two NLUs on one diary: a call that one of them leaves is taken up by the other."""
+    with ExitStack() as stack:
+        first, second = (
+            stack.enter_context(running(NLU, "script", folder / name, settings=clinic(folder), is_awaited=False))
+            for name in ("one", "other")
+        )
+        for server in (first, second):
+            wait_until_serving(server)
+        yield first, second
 
 
 class Diary:
@@ -81,10 +105,12 @@ class Diary:
     def __init__(self, folder: Path) -> None:
         self._folder = folder / "data" / "clinic"
 
-    def rows(self) -> list[tuple[str, str, str, str]]:
+    def rows(self) -> list[tuple[str, ...]]:
+        """When each begins, its name and number, and whether it stands."""
         return self._read("diary.sqlite", "SELECT starts, name, phone, state FROM appointments")
 
-    def decided(self) -> list[tuple[str, str]]:
+    def decided(self) -> list[tuple[str, ...]]:
+        """The tool and the state of each deed."""
         return self._read("outbox.sqlite", "SELECT tool, state FROM deeds")
 
     def _read(self, name: str, question: str) -> list[tuple[str, ...]]:
@@ -115,6 +141,7 @@ class PhoneCaller:
         """Say something; the scripted ear knows what."""
         self._call.say(read_wav(CLIP))
         while self._call.is_saying:
+            assert not self._call.is_over, self.story()
             await asyncio.sleep(0.02)
         self._from_s = self._call.now_s()
 
@@ -131,15 +158,17 @@ class PhoneCaller:
         return "\n".join(transcript(self._watch.events))
 
 
-async def until(is_so: Callable[[], bool], limit_s: float) -> None:
+async def until(is_so: Callable[[], bool], limit_s: float, story: Callable[[], str] = str) -> None:
     deadline = time.monotonic() + limit_s
     while not is_so():
-        assert time.monotonic() < deadline, "it did not come to pass"
+        assert time.monotonic() < deadline, f"it did not come to pass\n{story()}"
         await asyncio.sleep(0.001)
 
 
 @pytest.mark.parametrize("language", ["en", "vi"])
-async def test_a_call_books_an_appointment_that_is_in_the_diary_once(pbx: PrivatePbx, tmp_path: Path, language: str):
+async def test_a_call_books_an_appointment_that_is_in_the_diary_once(
+    pbx: PrivatePbx, tmp_path: Path, language: str
+) -> None:
     diary = Diary(tmp_path)
     with clinic_stack(pbx, tmp_path, CALLERS[language]) as stack:
         async with (
@@ -165,37 +194,40 @@ async def test_a_call_books_an_appointment_that_is_in_the_diary_once(pbx: Privat
 
 
 @pytest.mark.parametrize("moment", ["decided", "done", "thinking"])
-async def test_a_kill_at_the_confirmation_books_it_once(pbx: PrivatePbx, tmp_path: Path, moment: str):
+async def test_a_kill_at_the_confirmation_books_it_once(pbx: PrivatePbx, tmp_path: Path, moment: str) -> None:
     diary = Diary(tmp_path)
-    with clinic_stack(pbx, tmp_path, [*CALLERS["en"], "Yes, please."]) as stack:
-        async with (
-            running_phones() as phones,
-            grpc.aio.insecure_channel(stack.gateway) as channel,
-            CallWatch(channel) as watch,
-        ):
-            call = await phones.call(number(pbx))
-            caller = PhoneCaller(call, watch)
-            await caller.greeted()
-            for _ in CALLERS["en"][:-1]:
-                await caller.speak()
-                await caller.listen()
-            n_seen = len(watch.events)
-            with diary.locked() as unlock:
-                if moment == "done":
-                    unlock()
-                await caller.speak()
-                await until(lambda: _has_come(moment, diary, watch.events[n_seen:]), 15)
-                stack.kill("nlu")
-            await asyncio.to_thread(stack.bring_back, "nlu")
-            await caller.listen(limit_s=30)
-            if not any(TOLD["en"] in said for said in caller.heard()):  # the confirmation is asked for anew
-                await caller.speak()
+    with two_nlus(tmp_path) as nlus:
+        target = f"ipv4:{','.join(nlu.target for nlu in nlus)}"
+        with clinic_stack(pbx, tmp_path, [*CALLERS["en"], "Yes, please."], target) as stack:
+            async with (
+                running_phones() as phones,
+                grpc.aio.insecure_channel(stack.gateway) as channel,
+                CallWatch(channel) as watch,
+            ):
+                call = await phones.call(number(pbx))
+                caller = PhoneCaller(call, watch)
+                await caller.greeted()
+                for _ in CALLERS["en"][:-1]:
+                    await caller.speak()
+                    await caller.listen()
+                n_seen = len(watch.events)
+                (serving,) = (nlu for nlu in nlus if "turn_ended" in nlu.log())
+                with diary.locked() as unlock:
+                    if moment == "done":
+                        unlock()
+                    await caller.speak()
+                    await until(lambda: _has_come(moment, diary, watch.events[n_seen:]), 30, caller.story)
+                    serving.process.kill()
+                    serving.process.wait()
                 await caller.listen(limit_s=30)
-            await call.hang_up()
-            await watch.wait_ended()
-            story = caller.story()
-        await wait_empty(pbx)
-        await until(lambda: all(state == "done" for _, state in diary.decided()) and bool(diary.rows()), 15)
+                if not any(TOLD["en"] in said for said in caller.heard()):  # the confirmation is asked for anew
+                    await caller.speak()
+                    await caller.listen(limit_s=30)
+                await call.hang_up()
+                await watch.wait_ended()
+                story = caller.story()
+            await wait_empty(pbx)
+            await until(lambda: all(state == "done" for _, state in diary.decided()) and bool(diary.rows()), 15)
     booked = [row for row in diary.rows() if row[3] == "booked"]
     assert len(booked) == 1, f"{story}\n{diary.rows()}"
     assert booked[0][1:3] == ("Anna Bell", "0912345678"), story

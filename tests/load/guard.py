@@ -6,7 +6,9 @@ tests/data/guard/ has both sets, a line a reply: "asked|reply". `right_*.txt` an
 the rules were mended on them; `model_*.txt` are replies of a model, labelled by hand ("right|asked|reply"), and
 `unseen_*.txt` were written after the rules and five of them mended rules since. `blind_*.txt`, `fresh_*.txt`,
 `sight_*.txt` and `second_*.txt` were written last, one after the other: docs/AGENTS.md has what the guard made of them
-at first sight, the rates to expect of what nobody has seen; all have mended rules since. Exit status 1 past the limits.
+at first sight, the rates to expect of what nobody has seen; all have mended rules since. `claims_*.txt` are claims
+without a figure, `half_*.txt` replies of Qwen2.5-0.5B-Instruct, `after_*.txt` and `polite_*.txt` were written after the
+rule for such claims. Exit status 1 past the limits.
 """
 
 from __future__ import annotations
@@ -84,7 +86,7 @@ def judge(guard: Guard, case: Case) -> Judged:
     clauses = case.clauses
     for at, clause in enumerate(clauses):
         text, waiting = waiting + clause, ""
-        evidence = Evidence(caller=(case.asked,), reply=reply, now=MONDAY)
+        evidence = Evidence(caller=(case.asked,), reply=reply, now=MONDAY, is_written_by_model=True)
         began = time.thread_time()
         verdict = guard.check(text, language=case.language, evidence=evidence)
         spent.append((time.thread_time() - began) * 1000)

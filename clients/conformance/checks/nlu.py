@@ -1,14 +1,19 @@
 """Checks of turns and replies, for an NLU service."""
 
 import time
+from collections.abc import Mapping
+from typing import Any
 
 import grpc
+from jsonschema import Draft202012Validator
+from voice.nlu.v1 import nlu_pb2
 from voice.type.v1.turn_pb2 import Cancellation
 
-from clients.conformance.kit import Target, check
-from clients.conformance.replies import ASK, ASK_LONG, Reply, ask, draft, ends, reply, turn_of
+from clients.conformance.kit import NotApplicableError, Target, check
+from clients.conformance.replies import ASK, ASK_LONG, ASK_TIME, Reply, ask, draft, ends, reply, turn_of
 from clients.conformance.stages import NLU
 from clients.conformance.streams import Stream, kind_of
+from services.runtime.json_text import read_json
 
 MAX_STATE_BYTES = 16 * 1024
 UNANSWERABLE = {
@@ -83,6 +88,58 @@ async def a_commit_may_come_before_the_reply(nlu: Target) -> None:
         await stream.send(user_turn={"turn_id": 1, "text": ASK, "is_draft": True})
         await stream.send(commit={"turn_id": 1})
         assert (await reply(stream, 1)).outcome == "COMPLETED"
+
+
+@check(NLU, 29)
+async def tools_are_listed_with_schemas_of_their_arguments(nlu: Target) -> None:
+    tools = await listed_tools(nlu)
+    for name, tool in tools.items():
+        assert name
+        assert tool.description
+        Draft202012Validator.check_schema(read_json(tool.parameters_json))
+
+
+@check(NLU, 16, 29, needs=("drafts",))
+async def a_tool_is_told_from_its_beginning_to_its_end_and_not_before_the_commit(nlu: Target) -> None:
+    tools = await listed_tools(nlu)
+    async with nlu.opened() as stream:
+        await stream.send(user_turn={"turn_id": 1, "text": ASK_TIME, "is_draft": True})
+        await stream.quiet(1.5)
+        assert not [one for one in stream.heard if kind_of(one) == "tool_activity"]
+        await stream.send(commit={"turn_id": 1})
+        answer = await reply(stream, 1)
+    assert answer.outcome == "COMPLETED"
+    for told in answer.tools.values():
+        first, last = told[0], told[-1]
+        assert [one.phase for one in told] in (
+            [nlu_pb2.ToolActivity.PHASE_STARTED, nlu_pb2.ToolActivity.PHASE_COMPLETED],
+            [nlu_pb2.ToolActivity.PHASE_STARTED, nlu_pb2.ToolActivity.PHASE_FAILED],
+        )
+        assert first.name == last.name
+        assert not first.result_json
+        read_json(last.result_json)
+        if last.phase == nlu_pb2.ToolActivity.PHASE_COMPLETED:
+            schema = read_json(tools[last.name].parameters_json)
+            assert Draft202012Validator(schema).is_valid(read_json(last.arguments_json))
+
+
+async def listed_tools(nlu: Target) -> Mapping[str, Any]:
+    """The default agent's tools by name. Raises NotApplicableError where the server does not list them."""
+    async with nlu.connected() as channel:
+        call = channel.unary_unary(
+            "/voice.nlu.v1.NluService/ListTools",
+            request_serializer=nlu_pb2.ListToolsRequest.SerializeToString,
+            response_deserializer=nlu_pb2.ListToolsResponse.FromString,
+        )
+        try:
+            response = await call(nlu_pb2.ListToolsRequest(), timeout=10)
+        except grpc.aio.AioRpcError as error:
+            if error.code() is grpc.StatusCode.UNIMPLEMENTED:
+                raise NotApplicableError("the server does not list tools") from error
+            raise
+    tools = {tool.name: tool for tool in response.tools}
+    assert len(tools) == len(response.tools), "each name once"
+    return tools
 
 
 @check(NLU, 15, needs=("drafts",))

@@ -5,13 +5,14 @@
  * `python -m clients.conformance --service nlu` for the features it lists.
  */
 
+import { createHash, timingSafeEqual } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createSecureServer, createServer } from "node:http2";
 import { isIP } from "node:net";
 import { parseArgs } from "node:util";
 
 import { create } from "@bufbuild/protobuf";
-import { Code, type ConnectRouter } from "@connectrpc/connect";
+import { Code, type ConnectRouter, type HandlerContext } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 
 import { EchoStream, refusal } from "./echo-stream.js";
@@ -53,10 +54,22 @@ const AGENT = create(AgentProfileSchema, {
 
 let openStreams = 0;
 
-const routes = (maxStreams: number) => (router: ConnectRouter) =>
+/** Refuses a call that does not show the token, where there is one. */
+function checkToken({ requestHeader }: HandlerContext, token: string): void {
+  const digest = (shown: string) => createHash("sha256").update(shown).digest();
+  const shown = requestHeader.get("authorization") ?? "";
+  if (token && !timingSafeEqual(digest(shown), digest(`Bearer ${token}`)))
+    throw refusal(Code.Unauthenticated, "TOKEN_INVALID", "", "the bearer token is missing or is not the one asked for");
+}
+
+const routes = (maxStreams: number, token: string) => (router: ConnectRouter) =>
   router.service(NluService, {
-    describeEngine: () => ({ engine: ENGINE, agents: [AGENT] }),
-    async *streamingConverse(requests) {
+    describeEngine: (_, context) => {
+      checkToken(context, token);
+      return { engine: ENGINE, agents: [AGENT] };
+    },
+    async *streamingConverse(requests, context) {
+      checkToken(context, token);
       const incoming = requests[Symbol.asyncIterator]();
       const first = await incoming.next();
       if (first.done || first.value.request.case !== "config")
@@ -98,6 +111,7 @@ function main(): void {
       address: { type: "string", default: "127.0.0.1:50053" },
       "tls-cert": { type: "string", default: "" },
       "tls-key": { type: "string", default: "" },
+      "token-file": { type: "string", default: "" },
       "max-streams": { type: "string", default: "200" },
     },
   });
@@ -108,7 +122,12 @@ function main(): void {
     console.error(`echo-nlu: ${values.address} is not a loopback address: it needs --tls-cert and --tls-key`);
     process.exit(1);
   }
-  const handler = connectNodeAdapter({ routes: routes(Number(values["max-streams"])) });
+  const token = values["token-file"] ? readFileSync(values["token-file"], "utf8").trim() : "";
+  if (values["token-file"] && !token) {
+    console.error(`echo-nlu: ${values["token-file"]} holds no token`);
+    process.exit(1);
+  }
+  const handler = connectNodeAdapter({ routes: routes(Number(values["max-streams"]), token) });
   const server = values["tls-cert"]
     ? createSecureServer({ cert: readFileSync(values["tls-cert"]), key: readFileSync(values["tls-key"]) }, handler)
     : createServer(handler);

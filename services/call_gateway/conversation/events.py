@@ -216,6 +216,7 @@ class ToolUsed:
     phase: str  # "started", "completed", "failed"
     arguments_json: str = ""
     result_json: str = ""
+    took_us: int = 0  # by the tool alone
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,18 @@ class StageTime:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolUse:
+    """A tool that the agent called for a turn. Arguments and result are personal data."""
+
+    tool_call_id: str
+    name: str  # as the model wrote it
+    state: str  # "running", "completed", "failed"
+    took_us: int
+    arguments_json: str
+    result_json: str
+
+
+@dataclass(frozen=True, slots=True)
 class TurnRecord:
     """One turn from the caller's last word to the last word of the answer. Texts are personal data."""
 
@@ -87,6 +99,8 @@ class TurnRecord:
     nlu_engine: str = ""  # that made the reply, where the stage has a chain; "a>b": b went on where a broke off
     tts_engine: str = ""  # that spoke it
     withheld_rules: tuple[str, ...] = ()  # of the guard: clauses that were not spoken
+    tools: tuple[ToolUse, ...] = ()  # as far as they had come by the turn's end
+    end_probability: float = 1.0  # that the caller was through, when the turn was taken
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 
 from services.call_gateway.conversation.events import Timing, ToolUsed, Trace
-from services.call_gateway.conversation.news import StageTime, TurnRecord
+from services.call_gateway.conversation.news import StageTime, ToolUse, TurnRecord
 
 MICROSECONDS = 1_000_000
 
@@ -21,6 +21,7 @@ class TurnNotes:
 
     user_text: str = ""
     end_reason: str = ""
+    end_probability: float = 1.0  # that the caller was through, as the STT stage saw it when the turn was taken
     stop_reason: str = ""
     speech_end_sample: int = 0
     spoke_last_at: float | None = None  # that sample on the wire; None: the caller said nothing to answer
@@ -51,7 +52,14 @@ class TurnNotes:
         self.withheld_rules = draft.withheld_rules
 
     def finished(
-        self, turn_id: int, *, outcome: str, heard_text: str, continues_turn_id: int = 0, is_gateway: bool = False
+        self,
+        turn_id: int,
+        *,
+        outcome: str,
+        heard_text: str,
+        continues_turn_id: int = 0,
+        is_gateway: bool = False,
+        tools: tuple[ToolUse, ...] = (),
     ) -> TurnRecord:
         """The record, once nothing more of the turn will be heard."""
         latency_us = self._latency_us()
@@ -63,6 +71,7 @@ class TurnNotes:
             user_text=self.user_text,
             heard_text=heard_text,
             end_reason=self.end_reason,
+            end_probability=self.end_probability,
             stop_reason=self.stop_reason,
             drafts_made=self.drafts_made,
             drafts_dropped=self.drafts_dropped,
@@ -77,6 +86,7 @@ class TurnNotes:
             nlu_engine=self.nlu_engine,
             tts_engine=self.tts_engine,
             withheld_rules=self.withheld_rules,
+            tools=tools,
         )
 
     def _latency_us(self) -> int | None:
@@ -133,6 +143,8 @@ class ToolCall:
     name: str
     arguments_json: str = ""
     result_json: str = ""  # empty while it runs
+    state: str = "running"  # then "completed" or "failed"
+    took_us: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +191,8 @@ class History:
             event.name or (known.name if known else ""),
             event.arguments_json or (known.arguments_json if known else ""),
             event.result_json or (known.result_json if known else ""),
+            "running" if event.phase == "started" else event.phase,
+            event.took_us,
         )
         if event.phase == "started":
             self._running.add((event.turn_id, event.tool_call_id))
@@ -189,6 +203,13 @@ class History:
     def correct(self, turn_id: int, user_text: str) -> None:
         """A better text of what the caller said."""
         self._replace(turn_id, user_text=user_text)
+
+    def uses_of(self, turn_id: int) -> tuple[ToolUse, ...]:
+        """The tools that a turn has called, as far as they have come."""
+        return tuple(
+            ToolUse(tool.tool_call_id, tool.name, tool.state, tool.took_us, tool.arguments_json, tool.result_json)
+            for tool in self._tools.get(turn_id, {}).values()
+        )
 
     def has_tools(self, turn_id: int) -> bool:
         """Return whether that turn called any tool."""

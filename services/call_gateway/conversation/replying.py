@@ -236,7 +236,11 @@ def finish_reply(call: Call, outcome: str) -> list[ActionAsked]:
     if outcome != "continued" or heard or call.history.has_tools(reply.turn_id):
         call.history.add(HeardTurn(reply.turn_id, reply.user_text, heard))  # else the next turn holds all of it
     record = reply.notes.finished(
-        reply.turn_id, outcome=outcome, heard_text=heard, continues_turn_id=reply.continues_turn_id
+        reply.turn_id,
+        outcome=outcome,
+        heard_text=heard,
+        continues_turn_id=reply.continues_turn_id,
+        tools=call.history.uses_of(reply.turn_id),
     )
     call.command(TurnFinished(record))
     call.counters["dropped_audio_chunks"] += reply.voice.dropped_chunks

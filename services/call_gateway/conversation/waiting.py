@@ -197,9 +197,7 @@ class Waiting:
             if call.clock.waiting < due.at:
                 return
             if due.stage is Stage.NLU and self._is_tool_running():
-                self.report(Stage.NLU, TOOL_RUNS, "wait")
-                if call.reply is not None:
-                    call.reply.waits_since = call.clock.waiting + say(call, PromptKind.ONE_MOMENT)
+                self._wait_for_tool(call.reply)
                 return
             self._begin_wait(PromptKind.ONE_MOMENT if call.is_open(due.stage) else PromptKind.APOLOGY)
         if self._wait is not None:
@@ -297,6 +295,19 @@ class Waiting:
             silent_long = reply.silent_since + settings.dead_air_limit_ms / 1000
             at = min(at, max(silent_long, reply.waits_since + settings.least_patience_ms / 1000))
         return Due(stage, at)
+
+    def _wait_for_tool(self, reply: Reply | None) -> None:
+        """Tell the caller that it takes a moment. An agent that has spoken says so itself, unless it falls silent."""
+        call = self._call
+        if reply is None:
+            return
+        if reply.clauses and self._dry_since is not None:
+            quiet_until = self._dry_since + call.settings.company_ms / 1000
+            if call.clock.waiting < quiet_until:
+                reply.waits_since = quiet_until - call.settings.dry_limit_ms / 1000
+                return
+        self.report(Stage.NLU, TOOL_RUNS, "wait")
+        reply.waits_since = call.clock.waiting + say(call, PromptKind.ONE_MOMENT)
 
     def _is_tool_running(self) -> bool:
         """The NLU stage is late because it waits for a tool, which has its own, longer limit."""

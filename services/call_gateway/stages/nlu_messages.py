@@ -111,6 +111,7 @@ def tool_used_of(activity: nlu_pb2.ToolActivity) -> ToolUsed:
         _PHASES.get(activity.phase, "started"),
         activity.arguments_json,
         activity.result_json,
+        activity.took_us,
     )
 
 

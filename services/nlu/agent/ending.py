@@ -78,7 +78,11 @@ def was_offered(last_heard: str, *, language_code: str) -> bool:
 
 def offer(language_code: str) -> str:
     """The question whether there is anything else; empty where the language has no words of its own."""
-    language = data.primary(language_code)
+    return _offer(data.primary(language_code))
+
+
+@data.cached
+def _offer(language: str) -> str:
     return data.first(language, FILE, "anything_else") if has_file(language) else ""
 
 

@@ -19,6 +19,7 @@ class Evidence:
     asked: frozenset[str] = frozenset()  # names of tools and acts asked for in this turn
     computed: tuple[Decimal, ...] = ()  # sums and differences from a calculating node
     now: datetime | None = None  # by the tenant's clock
+    is_written_by_model: bool = False  # the clause: it may claim what nobody thought of
 
 
 @dataclass(frozen=True, slots=True)

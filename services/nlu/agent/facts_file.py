@@ -21,7 +21,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, time
 from decimal import Decimal
 from itertools import pairwise
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -125,6 +125,7 @@ class _Service(_Named):
     names: _Names
     price: dict[str, _Money] = {}
     minutes: Annotated[int, Field(gt=0, le=MINUTES_IN_DAY, strict=True)] | None = None
+    per: Literal["", "night", "day", "hour", "person"] = ""
 
 
 class _Topic(_Named):
@@ -186,7 +187,7 @@ def load_facts(mapping: object, *, languages: Sequence[str]) -> Facts:
     _check_days(read)
     return Facts(
         hours=_hours(read.hours) if read.hours else None,
-        services=tuple(Service(each.id, each.names, _prices(each), each.minutes) for each in read.services),
+        services=tuple(Service(each.id, each.names, _prices(each), each.minutes, each.per) for each in read.services),
         topics=tuple(Topic(each.id, each.names) for each in read.topics),
         people=tuple(Person(each.id, each.names, each.does) for each in read.people),
         addresses=tuple(Address(each.id, each.spoken) for each in read.addresses),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from functools import lru_cache
@@ -59,8 +59,9 @@ class Grounds:
         )
         spoken = [text_in(each.spoken, language_code) for each in facts.addresses]
         said = [text_in(each.say, language_code) for each in facts.texts]
-        self.authored = tuple(_authored(text) for text in (*said, *spoken, *texts) if text)
-        self.fragments = tuple(words_of(text) for text in (*said, *spoken, *texts, prose) if text)
+        self._texts = tuple(texts)
+        self.authored = tuple(_authored(text) for text in (*said, *spoken, *self._texts) if text)
+        self.fragments = tuple(words_of(text) for text in (*said, *spoken, *self._texts, prose) if text)
         self.address_words = frozenset(word for text in spoken for word in words_of(text))
         self.prose = words_of(prose)
         self.vocabulary = self._vocabulary()
@@ -95,6 +96,10 @@ class Grounds:
                     keys.add(word)
         return frozenset(keys)
 
+    def is_stated(self, word: str) -> bool:
+        """Whether a word stands in a name, or in a text that was written to be said."""
+        return word in self._stated
+
     def price(self, service: Service) -> Price | None:
         return price_in(service, self.language_code)
 
@@ -120,11 +125,12 @@ class Grounds:
         named = [fact.names for fact in facts.services] + [fact.names for fact in facts.topics]
         named += [fact.names for fact in facts.people] + [fact.names for fact in facts.phones]
         found = [name for names in named for name in names_in(names, code)]
-        found += [question for each in facts.texts for question in each.examples.get(code, ())]
         exceptions = facts.hours.exceptions.values() if facts.hours else ()
         found += [name for each in exceptions for name in names_in(each.names, code)]
         words = {word for name in found for word in words_of(name)}
+        self._stated = frozenset(words.union(*map(words_of, (*said_in(facts, code), *capitals_in(self._texts)))))
         words |= {word for fragment in self.fragments for word in fragment}
+        words |= {word for each in facts.texts for text in each.examples.get(code, ()) for word in words_of(text)}
         self._stems = frozenset(word[:n] for word in words if len(word) > _STEM for n in range(_STEM, len(word) + 1))
         return frozenset(words)
 
@@ -133,6 +139,17 @@ class Grounds:
 def read(text: str, language_code: str) -> Reading:
     """The values of a text."""
     return read_values(text, language_code)
+
+
+def said_in(facts: Facts, code: str) -> Iterator[str]:
+    """The texts of the facts that are written to be said."""
+    yield from (text_in(each.spoken, code) for each in facts.addresses)
+    yield from (text_in(each.say, code) for each in facts.texts)
+
+
+def capitals_in(texts: Iterable[str]) -> Iterator[str]:
+    """The names in texts: words in a capital."""
+    yield from (token.text for text in texts for token in tokens_of(text) if token.is_capital)
 
 
 def slots_in(results: Iterable[str]) -> tuple[Slot, ...]:

@@ -3,7 +3,7 @@
 Each amount, time, day, number and name in a clause must stand in the facts, in a tool's result, or in what the caller
 said, and where it is bound to something (a price to a service, a time to a day, a person to what they do) that pair
 must stand there. A deed needs a result that says so, a promise its act. Of a thing that no fact covers nothing is
-claimed, neither that it is there nor that it is not.
+claimed, neither that it is there nor that it is not; what a model writes claims no property that no fact has.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from services.language.value import Reading
+from services.nlu.agent.claim_rules import unentailed
 from services.nlu.agent.clause_form import ClauseForm, form_of, sentences_of, unit_of, without_stops
 from services.nlu.agent.deed_rules import broken_deed
 from services.nlu.agent.evidence import PASSED, Evidence, Verdict
@@ -66,7 +67,7 @@ class Guard:
         if not reading.texts or _is_authored(without_stops(reading), grounds):
             return PASSED
         form = form_of(unit, reading, grounds)
-        for rule in (self._deeds, self._values, self._words, self._affirmation):
+        for rule in (self._deeds, self._values, self._words, self._affirmation, self._claims):
             verdict = rule(reading, form, grounds, evidence)
             if verdict is not None:
                 return replace(verdict, may_mend=not form.ends_sentence and verdict.rule in _MENDED_BY_MORE)
@@ -82,6 +83,9 @@ class Guard:
 
     def _words(self, reading: Reading, form: ClauseForm, grounds: Grounds, evidence: Evidence) -> Verdict | None:
         return WordRules(grounds, evidence).check(reading, form)
+
+    def _claims(self, reading: Reading, form: ClauseForm, grounds: Grounds, evidence: Evidence) -> Verdict | None:
+        return unentailed(reading, form, grounds, evidence) if self._has_facts else None
 
     def _affirmation(self, reading: Reading, form: ClauseForm, grounds: Grounds, evidence: Evidence) -> Verdict | None:
         """A bare "yes" claims what the caller asked: it passes where that would."""

@@ -269,12 +269,12 @@ class AgentProfile(_Part):
 
     @model_validator(mode="after")
     def _every_tool_is_known(self) -> AgentProfile:
-        unknown = [name for name in self.tools if name not in TOOLS and name not in PACKAGES]
-        if unknown:
-            raise ValueError(
-                f"tools: no tool is called {', '.join(unknown)}; there are {', '.join([*TOOLS, *PACKAGES])},"
-                " and packages, written as `package: NAME`"
-            )
+        for name in self.tools:
+            if name not in TOOLS and name not in PACKAGES:
+                known = ", ".join([*TOOLS, *PACKAGES])
+                raise AgentFileError(
+                    ("tools",), f"no tool is called {name}; there are {known}, and packages, as `package: NAME`"
+                )
         return self
 
     @model_validator(mode="after")

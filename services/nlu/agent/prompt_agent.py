@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from services.language.claims import honest_sentence
@@ -84,7 +84,7 @@ class PromptAgent:
         messages += (Message(Role.CALLER, user_text(turn.input)),)
         if turn.objection:
             messages += (Message(Role.TOOL, f"objection: {turn.objection}"),)
-        has_said = False
+        has_said, must_answer, made = False, False, set[tuple[str, str]]()
         for n_rounds in range(MAX_TOOL_ROUNDS + 1):
             wrote = _Round()
             async with aclosing(self._round(turn, messages, wrote, is_draft=not committed.is_set())) as steps:
@@ -93,16 +93,21 @@ class PromptAgent:
             has_said = has_said or bool(wrote.said.strip())
             if not wrote.calls:
                 return
-            if n_rounds == MAX_TOOL_ROUNDS:
+            if must_answer:
                 log.warning("tool_rounds_exceeded", turn_id=turn.turn_id, agent_id=self._profile.agent_id)
                 break
+            messages += (Message(Role.AGENT, wrote.said.strip()),) if wrote.said.strip() else ()
+            wanted = {(call.name, call.arguments_json) for call in wrote.calls}
+            if wanted <= made:  # a small model asks again for what it was given
+                messages, must_answer = _to_be_answered(messages), True
+                continue
+            made |= wanted
             yield CallTools(tuple(wrote.calls))
             if wrote.is_enough:
                 return
-            messages += (Message(Role.AGENT, wrote.said.strip()),) if wrote.said.strip() else ()
             messages += tuple(_result_message(call.result) for call in wrote.calls if call.result is not None)
             if n_rounds == MAX_TOOL_ROUNDS - 1:
-                messages += (Message(Role.TOOL, _NO_MORE),)
+                messages, must_answer = _to_be_answered(messages), True
         if not has_said:  # the model went round in circles: the caller is told the truth of it
             persona = self._profile.personas[turn.language_code]
             yield Say(persona.unknown or honest_sentence(turn.language_code))
@@ -192,6 +197,11 @@ def act_of(wanted: ToolWanted) -> Step:
     """An act that a model asked for, as a step of the reply. Raises TurnFailed when it makes no sense."""
     act = read_act(wanted.name, wanted.arguments_json)
     return Act(act.act, act.is_now) if isinstance(act, WantedAct) else Expect(act.kind, act.length, act.phrases)
+
+
+def _to_be_answered(messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    """The prompt without tools: the results stay, and there is nothing left to do but answer."""
+    return (replace(messages[0], tools=()), *messages[1:], Message(Role.TOOL, _NO_MORE))
 
 
 def _result_message(call: ToolCall) -> Message:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Protocol, runtime_checkable
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -74,3 +74,9 @@ class CurrentTime:
 TOOLS: dict[str, Tool] = {tool.spec.name: tool for tool in (CurrentTime(),)}
 PACKAGES = frozenset({"clinic"})
 """Names of what `kind: graph` opens itself: several tools on a store of the tenant's."""
+
+
+def tools_of(agent: object, names: Iterable[str], tenant_id: str) -> dict[str, Tool]:
+    """What an agent may call in one tenant's calls, by name: those that its file names, and those it brings itself."""
+    own = agent.tools_of(tenant_id) if isinstance(agent, HasTools) else {}
+    return {**{name: TOOLS[name] for name in names if name in TOOLS}, **own}

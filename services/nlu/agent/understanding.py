@@ -33,6 +33,8 @@ Examples = Mapping[str, Mapping[str, Sequence[str]]]
 """Sentences by kind and language."""
 
 _REGULARISATION = 0.5
+_REGULARISATION_OF_OWN = 0.2  # of the agent's own texts: a few examples stand beside a hundred of "hours"
+_SAME_QUESTION = 0.9  # of the kernel, 1.7 for one sentence: "can my dog come in" beside "Can I bring my dog?"
 _WORDS_WEIGHT = 0.7  # of the kernel of shared words, beside that of the embeddings
 _CLEAR_SCORE = 0.5  # below it a sentence is read in its right spelling too
 _REMEMBERED_TEXTS = 512
@@ -89,8 +91,21 @@ class E5Embedder:
 class ExampleUnderstanding:
     """Understands by examples. The embedder runs in a thread of its own, one sentence after the other."""
 
-    def __init__(self, examples: Examples, make_embedder: type[Embedder] = E5Embedder, *, cache_dir: Path) -> None:
-        """Raises ModuleNotFoundError where the embedder's package is missing."""
+    def __init__(
+        self,
+        examples: Examples,
+        make_embedder: type[Embedder] = E5Embedder,
+        *,
+        cache_dir: Path,
+        own_prefix: str = "",
+        yielding: str = "",
+    ) -> None:
+        """`own_prefix` begins the kinds that an agent's own file brings: they count for more, and an example of the
+        kind `yielding` (what businesses mostly do not know) that asks what they ask is not learnt.
+
+        Raises ModuleNotFoundError where the embedder's package is missing.
+        """
+        self._own_prefix, self._yielding = own_prefix, yielding
         self._examples = [
             (kind, language, text)
             for kind, languages in examples.items()
@@ -131,7 +146,20 @@ class ExampleUnderstanding:
         kernel = self._vectors @ self._vectors.T + _WORDS_WEIGHT * self._words.kernel
         targets = np.array([[float(kind == own) for kind in self.kinds] for own, _, _ in self._examples])
         self._base = np.zeros(len(self.kinds))
-        self._weights = np.linalg.solve(kernel + _REGULARISATION * np.eye(len(kernel)), targets - self._base)
+        self._weights = self._learnt(kernel, targets - self._base)
+
+    def _learnt(self, kernel: Vectors, targets: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The weight of each example for each kind, (n_examples, n_kinds)."""
+        kinds = [kind for kind, _, _ in self._examples]
+        is_own = np.array([bool(self._own_prefix) and kind.startswith(self._own_prefix) for kind in kinds])
+        is_yielding = np.array([kind == self._yielding for kind in kinds])
+        kept = np.ones(len(kinds), bool)
+        if is_own.any():
+            kept = ~(is_yielding & (kernel[:, is_own].max(1) > _SAME_QUESTION))
+        regularisation = np.where(is_own, _REGULARISATION_OF_OWN, _REGULARISATION)[kept]
+        weights = np.zeros_like(targets)
+        weights[kept] = np.linalg.solve(kernel[np.ix_(kept, kept)] + np.diag(regularisation), targets[kept])
+        return weights
 
     def _guess(self, text: str, language_code: str) -> tuple[Guess, ...]:
         if self._embedder is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 
@@ -27,6 +28,7 @@ from services.nlu.agent.schedule_claims import (
 
 _EVERY_DAY = Days(weekdays=frozenset(range(DAYS_IN_WEEK)))
 _KEPT_MOMENTS = 128  # of what callers said, which a turn's clauses are held against again and again
+_HALF_DAY_MIN = 12 * 60
 _MOST_DAYS = 31  # of a stretch that the caller named
 
 
@@ -106,7 +108,8 @@ class ValueRules:
         return is_of_hours and has_word and bool(self._caller) and not form.is_question
 
     def _broken_then(self, part: Part) -> str:
-        times = [value for value in self._caller[-1].values if value.kind is Kind.TIME]
+        values = self._caller[-1].values
+        times = [value for value in values if value.kind is Kind.TIME] or _bare_hours(values)
         day_parts = [value.part for value in self._caller[-1].values if value.kind is Kind.PART]
         is_open = (part.verb is Verb.OPEN) is not part.is_negated
         if times:
@@ -300,6 +303,16 @@ class ValueRules:
 @lru_cache(maxsize=_KEPT_MOMENTS)
 def _moment(reading: Reading, language_code: str, now: datetime) -> Moment | None:
     return moment_in(reading, language_code, now=now)
+
+
+def _bare_hours(values: Sequence[Value]) -> list[Value]:
+    """Numbers that may be hours, as times of either half of the day: "at half past eight", where a day is named."""
+    minutes = [(value, int(value.number * 60)) for value in values if value.kind is Kind.NUMBER]
+    return [
+        replace(value, kind=Kind.TIME, minutes=frozenset({minute, (minute + _HALF_DAY_MIN) % (2 * _HALF_DAY_MIN)}))
+        for value, minute in minutes
+        if 60 <= minute < _HALF_DAY_MIN + 60 and minute % 30 == 0
+    ]
 
 
 def _filled(part: Part, before: Part | None, asked: Part | None) -> Part:

@@ -7,14 +7,16 @@ import json
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from itertools import groupby
 from typing import Any
 
 from google import genai
 from google.genai import errors, types
 
 from services.nlu.engine import Began, CutShort, Message, ReplyPart, ReplyRequest, Role, TextMade, ToolWanted
+from services.nlu.history import ToolCall
 from services.nlu.remote.failures import from_status
-from services.nlu.remote.messages import CONTINUE, split_tool
+from services.nlu.remote.messages import CONTINUE, call_of
 from services.nlu.remote.transport import failure_of
 from services.nlu.settings import NluSettings, read_secret
 from services.runtime.breaker import ErrorClass
@@ -201,18 +203,14 @@ def write_contents(request: ReplyRequest) -> list[types.Content]:
     messages: Sequence[Message] = request.messages
     if request.begun:
         messages = (*messages, Message(Role.AGENT, request.begun), Message(Role.CALLER, CONTINUE))
-    for message in messages:
-        match message.role:
-            case Role.SYSTEM:
-                continue
-            case Role.TOOL:
-                name, arguments, result = split_tool(message.text)
-                call = types.FunctionCall(name=name, args=json.loads(arguments))
-                answer = types.FunctionResponse(name=name, response=_as_object(result))
-                _add(contents, "model", types.Part(function_call=call))
-                _add(contents, "user", types.Part(function_response=answer))
-            case role:
-                _add(contents, "model" if role is Role.AGENT else "user", types.Part(text=message.text))
+    for is_tool, group in groupby(messages, key=lambda message: message.role is Role.TOOL):
+        if is_tool:
+            _add_calls(contents, [call_of(message) for message in group])
+            continue
+        for message in group:
+            if message.role is not Role.SYSTEM:
+                role = "model" if message.role is Role.AGENT else "user"
+                _add(contents, role, types.Part(text=message.text))
     if not contents or contents[0].role == "model":  # a conversation begins with its user
         contents.insert(0, types.Content(role="user", parts=[types.Part(text="(The call begins.)")]))
     return contents
@@ -235,6 +233,16 @@ def write_config(request: ReplyRequest, settings: NluSettings) -> types.Generate
         automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True),
         thinking_config=types.ThinkingConfig(thinking_budget=0),
     )
+
+
+def _add_calls(contents: list[types.Content], calls: list[ToolCall]) -> None:
+    """Calls in a row are one turn of the model's, and their results one of the user's."""
+    for call in calls:
+        wanted = types.FunctionCall(name=call.name, args=json.loads(call.arguments_json))
+        _add(contents, "model", types.Part(function_call=wanted))
+    for call in calls:
+        answer = types.FunctionResponse(name=call.name, response=_as_object(call.result_json))
+        _add(contents, "user", types.Part(function_response=answer))
 
 
 def _add(contents: list[types.Content], role: str, part: types.Part) -> None:

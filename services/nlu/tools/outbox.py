@@ -10,7 +10,8 @@ import asyncio
 import json
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 
 from services.nlu.agent.tools import ToolRefused
 from services.nlu.tools.deed import Deed, DeedState, NotReached
@@ -28,6 +29,10 @@ _LOOK_S = 1.0  # between two looks for deeds that are due
 _MOST_AT_ONCE = 16
 
 
+Tell = Callable[[Decided, str], Awaitable[None]]
+"""Tells a caller, in a language, how their deed ended. The same deed may come twice. Raises ToolRefused."""
+
+
 class Outbox:
     """The deeds of all tenants of one process."""
 
@@ -42,12 +47,48 @@ class Outbox:
         """`clock` gives seconds since 1970, `chance` a number from 0 to 1 for the jitter."""
         self._file, self._worker, self._clock, self._chance = file, worker, clock, chance
         self._deeds: dict[str, Deed] = {}
+        self._orders: dict[str, tuple[tuple[str, ...], str]] = {}  # by name: the names of its order, and the argument
         self._trying: dict[str, asyncio.Task[Decided]] = {}
         self._retries: asyncio.Task[None] | None = None
+        self._tell: Tell | None = None
+
+    def tell_by(self, tell: Tell) -> None:
+        """Have those told how their deed ended who were promised it."""
+        self._tell = tell
+
+    async def promise(self, key: str, language_code: str) -> bool:
+        """Note that the caller is told, in a language, how a deed ends. False: nobody tells, or it was not noted."""
+        if self._tell is None:
+            return False
+        try:
+            await self._worker.run(lambda: self._file.promise(key, language_code))
+        except NotReached:
+            return False
+        return True
+
+    async def keep_promises(self) -> None:
+        """Tell those whose deeds have ended. What fails is tried again."""
+        if self._tell is None:
+            return
+        for decided, language_code in await self._worker.run(lambda: self._file.to_tell(limit=_MOST_AT_ONCE)):
+            try:
+                await self._tell(decided, language_code)
+            except ToolRefused as refused:
+                log.warning("message_refused", tool=decided.tool, why=str(refused))
+            await self._worker.run(partial(self._file.keep_promise, decided.key))
 
     def add(self, deed: Deed) -> None:
         """Deeds of this name are done by it, those that an earlier process has decided too."""
         self._deeds[deed.spec.name] = deed
+
+    def add_in_order(self, deeds: Sequence[Deed], argument: str) -> None:
+        """The same, for deeds that change one thing: those with the same value of an argument are done in the order
+        they were decided. While one of them is pending, the next ones wait.
+        """
+        names = tuple(deed.spec.name for deed in deeds)
+        for deed in deeds:
+            self.add(deed)
+            self._orders[deed.spec.name] = (names, argument)
 
     def start(self) -> None:
         """Try again what is pending, from here on. Needs a running loop."""
@@ -68,7 +109,7 @@ class Outbox:
         wanted = Decided(key, tenant_id, name, arguments_json)
         due = self._clock() + _FIRST_WAIT_S
         noted = await self._worker.run(lambda: self._file.put(wanted, due=due))
-        return noted if noted.state is not DeedState.PENDING else await self._try_once(noted)
+        return noted if noted.state is not DeedState.PENDING else await self._try_in_order(noted)
 
     async def state(self, key: str) -> Decided | None:
         """How a deed stands; None: it was never decided."""
@@ -79,8 +120,26 @@ class Outbox:
         due = await self._worker.run(lambda: self._file.due(self._clock(), limit=_MOST_AT_ONCE))
         known = [decided for decided in due if decided.tool in self._deeds]
         for decided in known:
-            await self._try_once(decided)
+            await self._try_in_order(decided)
         return len(known)
+
+    async def _try_in_order(self, decided: Decided) -> Decided:
+        """One try, behind those that must come before it. Where one of these is pending still, it is put off."""
+        try:
+            if decided.tool in self._orders:
+                names, argument = self._orders[decided.tool]
+                for earlier in await self._worker.run(lambda: self._file.earlier(decided, names, argument)):
+                    if (await self._try_once(earlier)).state is DeedState.PENDING:
+                        await self._put_off(decided)
+                        return decided
+        except NotReached as error:  # it is noted, so it will be tried again
+            log.warning("deed_unsettled", tool=decided.tool, why=str(error))
+            return decided
+        return await self._try_once(decided)
+
+    async def _put_off(self, decided: Decided) -> None:
+        due = self._clock() + self._wait_s(decided.n_tries)
+        await self._worker.run(lambda: self._file.put_off(decided.key, due=due))
 
     async def _try_once(self, decided: Decided) -> Decided:
         """One try, shared by all who wait for it; cancelling one of them leaves it running. A deed whose end cannot
@@ -109,8 +168,7 @@ class Outbox:
         except Exception as error:  # whatever broke, the deed may be done: only its key can tell
             why = str(error) if isinstance(error, NotReached) else type(error).__name__
             log.warning("deed_put_off", tool=decided.tool, n_tries=decided.n_tries + 1, why=why)
-            due = self._clock() + self._wait_s(decided.n_tries)
-            await self._worker.run(lambda: self._file.put_off(key, due=due))
+            await self._put_off(decided)
             return decided
         await self._worker.run(lambda: self._file.settle(key, state, result_json))
         log.info("deed_ended", tool=decided.tool, state=state.value)
@@ -126,6 +184,7 @@ class Outbox:
         while True:
             try:
                 n_tried = await self.try_due()
+                await self.keep_promises()
             except NotReached as error:
                 log.warning("outbox_unreadable", why=str(error))
                 n_tried = 0
@@ -147,4 +206,4 @@ class OutboxTool:
             raise ToolRefused(NOT_NOTED) from error
         if decided.state is DeedState.FAILED:
             raise ToolRefused(json.loads(decided.result_json)["error"])
-        return decided.result_json or json.dumps({"status": decided.state.value})
+        return decided.result_json or json.dumps({"status": decided.state.value, "reference": decided.key})

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,11 @@ CREATE TABLE IF NOT EXISTS deeds (
     due REAL NOT NULL
 );
 CREATE INDEX IF NOT EXISTS pending_deeds ON deeds (due) WHERE state = 'pending';
+CREATE TABLE IF NOT EXISTS promises (
+    key TEXT PRIMARY KEY,
+    language_code TEXT NOT NULL,
+    is_kept INTEGER NOT NULL DEFAULT 0
+);
 """
 _SELECT = "SELECT key, tenant_id, tool, arguments_json, state, result_json, n_tries FROM deeds"
 
@@ -74,6 +80,44 @@ class OutboxFile:
         """Pending deeds whose time has come, the longest due first."""
         rows = self._connection.execute(
             _SELECT + " WHERE state = 'pending' AND due <= ? ORDER BY due LIMIT ?", (now, limit)
+        ).fetchall()
+        return _decided(rows)
+
+    def promise(self, key: str, language_code: str) -> None:
+        """A caller is told that they will hear how a deed ended."""
+        self._connection.execute(
+            "INSERT INTO promises (key, language_code) VALUES (?, ?) ON CONFLICT (key) DO NOTHING", (key, language_code)
+        )
+
+    def to_tell(self, *, limit: int) -> list[tuple[Decided, str]]:
+        """Deeds that have ended and of which somebody is to hear, each with the language to tell it in."""
+        rows = self._connection.execute(
+            "SELECT deeds.key, tenant_id, tool, arguments_json, state, result_json, n_tries, language_code"
+            " FROM promises JOIN deeds ON deeds.key = promises.key"
+            " WHERE is_kept = 0 AND state != 'pending' ORDER BY deeds.rowid LIMIT ?",
+            (limit,),
+        ).fetchall()
+        return [(_decided([row[:-1]])[0], row[-1]) for row in rows]
+
+    def keep_promise(self, key: str) -> None:
+        """They have heard."""
+        self._connection.execute("UPDATE promises SET is_kept = 1 WHERE key = ?", (key,))
+
+    def earlier(self, decided: Decided, tools: Collection[str], argument: str) -> list[Decided]:
+        """Pending deeds of these tools that were decided before this one, for its tenant and with its `argument`."""
+        rows = self._connection.execute(
+            "SELECT key, tenant_id, tool, arguments_json, state, result_json, n_tries FROM deeds"
+            " WHERE state = 'pending' AND tenant_id = ? AND tool IN (SELECT value FROM json_each(?))"
+            " AND json_extract(arguments_json, ?) = json_extract(?, ?)"
+            " AND rowid < (SELECT rowid FROM deeds WHERE key = ?) ORDER BY rowid",
+            (
+                decided.tenant_id,
+                json.dumps(list(tools)),
+                f"$.{argument}",
+                decided.arguments_json,
+                f"$.{argument}",
+                decided.key,
+            ),
         ).fetchall()
         return _decided(rows)
 

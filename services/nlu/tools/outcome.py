@@ -23,3 +23,21 @@ def outcome_of(call: ToolCall | None) -> str:
             return "failed"
         case _:
             return "pending"
+
+
+def is_pending(call: ToolCall | None) -> bool:
+    """Whether a deed is noted and will be tried again."""
+    return bool(reference_of(call))
+
+
+def reference_of(call: ToolCall | None) -> str:
+    """The key of a deed that is noted and will be tried again; empty: it is not."""
+    try:
+        result = read_json(call.result_json) if call and call.result_json else {}
+    except ValueError:
+        return ""
+    match result:
+        case {"status": "pending", "reference": str(key)}:
+            return key
+        case _:
+            return ""

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from voice.call.v1 import record_pb2
 
+from clients.phone import scenarios
+from clients.phone.booking import SAYINGS, Booked, answer_to
 from clients.phone.caller import Asked
 from clients.phone.evidence import Evidence, Remark, Sound, Told, sounds_of
 from clients.phone.recording import Recording
@@ -15,6 +17,7 @@ from clients.phone.verdicts import (
     VERDICTS,
     judge_backchannel,
     judge_barge_in,
+    judge_booking,
     judge_echo,
     judge_hold,
     judge_pause,
@@ -215,3 +218,44 @@ def test_sound_is_parted_by_pauses_only():
         recording.add(beep[:length], end_s=n)
     assert sounds_of(recording) == (Sound(0.5, 1.0), Sound(1.5, 1.6), Sound(2.2, 2.4))
     assert sounds_of(Recording()) == ()
+
+
+TOLD = "Your appointment is booked: Tuesday, December 1 at 10 a.m. Is there anything else?"
+ANNAS = Booked(1, "2026-12-01T10:00", "cleaning", "Anna Bell", "0912345678")
+
+
+@pytest.mark.parametrize(
+    ("heard", "booked", "is_seen"),
+    [
+        (TOLD, (ANNAS,), True),
+        ("Dạ, lịch hẹn đã được đặt: thứ Ba ạ.", (ANNAS,), True),
+        (TOLD, (), False),
+        (TOLD, (ANNAS, ANNAS), False),
+        ("Shall I book it?", (ANNAS,), False),
+    ],
+)
+def test_a_booking_is_seen_where_it_is_told_and_in_the_diary_once(
+    heard: str, booked: tuple[Booked, ...], is_seen: bool
+) -> None:
+    verdict = judge_booking(Evidence((turn(9.0, heard=heard),), (), booked=booked))
+    assert verdict.is_seen is is_seen
+    assert not is_seen or "2026-12-01T10:00, cleaning, Anna Bell, 0912345678" in verdict.text
+
+
+@pytest.mark.parametrize(
+    ("said", "answer"),
+    [
+        ("Let's find a time. Which of these suits you: Wednesday, December 2 at 3 p.m.?", "wednesday"),
+        ("You'd like cleaning, Tuesday, Anna Bell, 0 912 345 678. Shall I book it?", "yes"),
+        ("Thank you, Anna Bell. What is your telephone number?", "number"),
+        ("How can I help you?", ""),
+    ],
+)
+def test_the_caller_who_books_answers_what_is_asked(said: str, answer: str) -> None:
+    assert answer_to(said, "en-US") == answer
+
+
+def test_every_answer_of_the_caller_who_books_is_recorded() -> None:
+    for language, sayings in SAYINGS.items():
+        for name in sayings:
+            assert (Path(scenarios.__file__).parent / f"remarks/{language}-{name}.wav").is_file()

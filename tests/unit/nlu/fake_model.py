@@ -11,7 +11,7 @@ from typing import Any
 from services.nlu.engine import ToolSpec
 from services.nlu.engines.llama_cpp.constrained import CallGrammar
 from services.nlu.engines.llama_cpp.model import DecodeFailed, Row
-from services.nlu.engines.tool_form import ToolForm
+from services.nlu.tool_form import ToolForm
 
 END = 0
 _LETTERS = printable

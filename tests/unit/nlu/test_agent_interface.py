@@ -69,7 +69,7 @@ def test_a_draft_of_any_agent_acts_only_after_its_commit() -> None:
     async def main() -> None:
         async with opened(factory=Counting) as rig:
             await rig.send(say(1, "act", is_draft=True), wait_s=1)
-            assert rig.said(1) == "Turn a."
+            assert rig.said(1) == "Turn a. It has a date.", "the tool only reads"
             assert rig.of(ToolActivity) == []
             assert rig.of(CallAction) == []
             await rig.send(Commit(1), wait_s=1)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -11,12 +12,14 @@ from services.nlu.agent.evidence import Evidence
 from services.nlu.agent.graph.wording import Wording
 from services.nlu.agent.guarding import guard_of
 from services.nlu.agent.profile import read_agents
+from services.nlu.agent.prompt_agent import PromptAgent
+from services.nlu.engine import ToolSpec
 from services.nlu.inputs import PlayoutReport
 from services.nlu.outputs import ToolActivity
 from services.nlu.settings import NluSettings
 from services.nlu.tools.clinic.diary import Diary
 from services.nlu.tools.deed import NotReached
-from tests.unit.nlu.desk import NOW, Caller, booked, call
+from tests.unit.nlu.desk import NOW, Caller, booked, call, stands
 
 READ_BACK = "You'd like cleaning, Tuesday, December 1 at 10 a.m., Anna Bell, 0912 345 678. Shall I book it?"
 BOOKED = "Your appointment is booked: Tuesday, December 1 at 10 a.m. Is there anything else?"
@@ -131,7 +134,7 @@ async def test_a_diary_that_does_not_answer_is_told_as_open_and_booked_later(
         with monkeypatch.context() as patch:
             patch.setattr(Diary, "book", locked)
             said = await caller.say("Yes")
-        assert said.startswith("Thank you. Nothing is fixed yet")
+        assert said.startswith("I have noted it, but it is not fixed yet. Is there anything else?")
         async with asyncio.timeout(10):
             while not booked(tmp_path):
                 await asyncio.sleep(0.05)
@@ -199,3 +202,49 @@ def test_the_guard_lets_it_be_told_by_the_result_alone(language: str, starts: st
     assert not guard.check(clause, language=language, evidence=Evidence(caller=("yes",), now=now)).ok
     verdict = guard.check(clause, language=language, evidence=done)
     assert verdict.ok, verdict
+
+
+class Messages:
+    """The agent's tool for messages."""
+
+    spec = ToolSpec("message_sms", "", "{}", writes=True)
+
+    def __init__(self) -> None:
+        self.sent: dict[str, Mapping[str, object]] = {}
+
+    async def run(self, arguments: Mapping[str, object], *, idempotency_key: str) -> str:
+        self.sent[idempotency_key] = arguments
+        return '{"status": "done"}'
+
+
+@pytest.mark.parametrize("is_taken", [False, True])
+async def test_who_was_promised_a_message_gets_one_with_how_it_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_taken: bool
+) -> None:
+    def locked(*args: object, **options: object) -> str:
+        raise NotReached("locked")
+
+    messages = Messages()
+    monkeypatch.setattr(PromptAgent, "tools_of", lambda *_: {"message_sms": messages})
+    async with call(tmp_path) as rig:
+        caller = Caller(rig)
+        await caller.come_to_the_question()
+        with monkeypatch.context() as patch:
+            patch.setattr(Diary, "book", locked)
+            said = await caller.say("Yes")
+            assert said.startswith("I have noted it, but it is not fixed yet. You will get a message.")
+            assert not rig.end(caller.turn_id).withheld
+            assert not messages.sent
+        if is_taken:
+            stands(tmp_path, ANNAS[0], name="B", phone="0900000000")
+        async with asyncio.timeout(15):
+            while not messages.sent:
+                await asyncio.sleep(0.05)
+        await asyncio.sleep(1.5)
+    text = (
+        "I'm sorry, I could not book that."
+        if is_taken
+        else "Your appointment is booked: Tuesday, December 1 at 10 a.m."
+    )
+    assert list(messages.sent.values()) == [{"to": "0912345678", "text": text}]
+    assert (ANNAS in booked(tmp_path)) is not is_taken

@@ -96,6 +96,72 @@ class Talk:
         return text.strip()
 
 
+class Guessed:
+    """Understands everything as one kind, as surely as the test says."""
+
+    def __init__(self, kind: str, score: float) -> None:
+        self._guess = Guess(kind, score)
+
+    async def load(self) -> None: ...
+
+    async def understand(self, text: str, language_code: str) -> tuple[Guess, ...]:
+        return self._guess, Guess("chat", self._guess.score - 0.2)
+
+
+@pytest.mark.parametrize(("confidence", "is_asked_again"), [(None, False), (0.9, False), (0.5, True), (0.2, True)])
+async def test_what_was_hardly_heard_and_is_hardly_understood_is_asked_again(
+    clinic: AgentProfile, confidence: float | None, is_asked_again: bool
+) -> None:
+    agent = GraphAgent(clinic, open_engine(SETTINGS), SETTINGS, understanding=Guessed("private", 0.47))
+    reply = await Talk(agent).say(Text("when or the mowing", confidence))
+    assert (reply == "I'm sorry, I didn't hear that well. Could you say it again, please?") is is_asked_again
+
+
+async def test_what_was_hardly_heard_and_is_clear_is_answered(clinic: AgentProfile) -> None:
+    agent = GraphAgent(clinic, open_engine(SETTINGS), SETTINGS, understanding=Guessed("address", 0.95))
+    assert (await Talk(agent).say(Text("where are you", 0.3))).startswith("We are at 25")
+
+
+async def test_what_was_said_instead_counts(clinic: AgentProfile) -> None:
+    (reply,) = await answers(clinic, "How much is a filling, no sorry, I mean a crown?")
+    assert reply == "A crown costs 250 dollars."
+
+
+async def test_the_day_after_the_one_spoken_of(clinic: AgentProfile) -> None:
+    replies = await answers(clinic, "Are you open on Friday?", "And the day after that?", "What about the day before?")
+    assert replies[1:] == [
+        "On Saturday, we are open from 9 a.m. to 1 p.m.",
+        "On Friday, we are open from 8 a.m. to 6 p.m.",
+    ]
+
+
+async def test_sooner_than_a_day_is_not_that_day(clinic: AgentProfile) -> None:
+    replies = await answers(
+        clinic, "Have you anything free sooner than Tuesday?", "Is anything free later than Tuesday?"
+    )
+    assert replies[0].startswith("I'm sorry, I have no such free time.")
+    assert replies[1] == "Yes, Wednesday at 3 p.m. and Friday at 9 a.m. is free as far as I know."
+
+
+async def test_this_wednesday_on_a_sunday_is_the_one_to_come(clinic: AgentProfile) -> None:
+    (reply,) = await answers(clinic, "What have you free this Wednesday?", at="2026-11-29T10:30")
+    assert reply == "Yes, Wednesday at 3 p.m. is free as far as I know."
+
+
+async def test_a_price_by_the_night_is_multiplied_by_the_nights() -> None:
+    hotel = read_agents(SETTINGS.agents_dir)["hotel"]
+    (reply,) = await answers(hotel, "How much is a double room for three nights?")
+    assert reply == "A double room costs 60 dollars. Together that is 180 dollars."
+
+
+async def test_a_day_with_one_free_time_is_offered_and_not_put_into_the_callers_mouth(clinic: AgentProfile) -> None:
+    first, second = await answers(clinic, "I'd like an appointment on Tuesday at 10 a.m.", "Anna Smith")
+    assert first.endswith("You'd like Tuesday at 10 a.m. May I have your name, please?")
+    assert second.startswith("Thank you, Anna Smith.")
+    (other,) = await answers(clinic, "I'd like an appointment on Tuesday.")
+    assert other.endswith("Tuesday at 10 a.m. is free as far as I know. May I have your name, please?")
+
+
 async def answers(profile: AgentProfile, *said: str, at: str = "2026-11-30T10:30") -> list[str]:
     talk = Talk(agent_of(profile, at))
     return [await talk.say(one) for one in said]
@@ -131,7 +197,7 @@ async def answers(profile: AgentProfile, *said: str, at: str = "2026-11-30T10:30
         ("I come for the crown on February 30", "I'm sorry, there is no such date."),
         ("Are you open now?", "Yes, we are open now, until 6 p.m."),
         ("Who does implants?", "For implant it is Doctor David Lee."),
-        ("Can I speak to a person?", "I'm sorry, I can't put you through from here. How can I help you?"),
+        ("Can I speak to a person?", "One moment, please, I'll put you through."),
     ],
 )
 async def test_answers_are_made_of_the_facts(clinic: AgentProfile, said: str, answer: str) -> None:
@@ -195,7 +261,7 @@ async def test_a_wish_is_taken_down_and_nothing_is_said_to_be_booked(clinic: Age
     )
     first, second, third, fourth, last = await answers(clinic, *said)
     assert "I can't book" in first
-    assert second == "You'd like Wednesday at 3 p.m. May I have your name, please?"
+    assert second == "Wednesday at 3 p.m. is free as far as I know. May I have your name, please?"
     assert third == "Thank you, Anna. What is your telephone number?"
     assert fourth == "You'd like cleaning, Wednesday at 3 p.m., Anna, 0912 345 678. Is that right?"
     assert "Nothing is fixed yet" in last
@@ -229,7 +295,7 @@ async def test_what_a_wish_is_for_may_come_late_and_is_not_a_new_wish(clinic: Ag
         "0912 345 678",
     )
     assert second.startswith("All right. Which of these suits you")
-    assert third == "You'd like Wednesday at 3 p.m. May I have your name, please?"
+    assert third == "Wednesday at 3 p.m. is free as far as I know. May I have your name, please?"
     assert last.startswith("You'd like cleaning, Wednesday at 3 p.m., Anna Bell")
 
 

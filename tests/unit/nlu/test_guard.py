@@ -22,6 +22,32 @@ def rule(clause: str, question: str = "", language: str = "en", **evidence: obje
 
 
 @pytest.mark.parametrize(
+    ("clause", "language", "broken"),
+    [
+        ("Most people feel nothing.", "en", "claim"),
+        ("You can keep your place if you are late.", "en", "claim"),
+        ("Children may have whitening.", "en", "claim"),
+        ("Dạ buổi sáng thường vắng ạ.", "vi", "claim"),
+        ("Dạ không tới thì mất phí ạ.", "vi", "claim"),
+        ("Sure, I can help you with that.", "en", ""),
+        ("Yes, we do whitening.", "en", ""),
+        ("Doctor Tran Mai sees children.", "en", ""),
+        ("You can park for free behind the building.", "en", ""),
+        ("I'm sorry to hear that your gums are bleeding.", "en", ""),
+        ("Dạ, bác sĩ Trần Mai khám cho trẻ em ạ.", "vi", ""),
+        ("Dạ, em có thể giúp anh chị đặt hẹn ạ.", "vi", ""),
+    ],
+)
+def test_a_models_statement_has_only_properties_that_a_fact_has(clause: str, language: str, broken: str) -> None:
+    asked = {"en": "My gums are bleeding. Is he any good?", "vi": "Bên em thế nào?"}[language]
+    assert rule(clause, asked, language, is_written_by_model=True) == broken
+
+
+def test_a_template_is_not_held_to_the_words_of_a_model() -> None:
+    assert rule("All right, I'll leave it.") == ""
+
+
+@pytest.mark.parametrize(
     ("clause", "broken"),
     [
         ("A root canal costs 250 dollars.", "price"),

@@ -15,6 +15,7 @@ from services.nlu.agent.graph.wording import FILE, Wording
 from services.nlu.agent.guarding import guard_of
 from services.nlu.agent.profile import AgentProfile, read_agents
 from services.nlu.clauses import ClauseCutter
+from services.nlu.guarded_reply import PUT_DOWN
 from services.nlu.settings import NluSettings
 
 PROFILES = read_agents(NluSettings().agents_dir)
@@ -32,6 +33,8 @@ RESULTS = {
     "booked": "clinic_book",
     "moved": "clinic_move",
     "cancelled": "clinic_cancel",
+    "deed_noted": PUT_DOWN,
+    "deed_noted_message": PUT_DOWN,
 }  # deeds, by the tool whose result speaks for them
 HELD = datetime(2026, 12, 4, 16, 30)  # an appointment
 LOOKED_UP = (json.dumps({"appointments": [f"{HELD:%Y-%m-%dT%H:%M}"]}),)

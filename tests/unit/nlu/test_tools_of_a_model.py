@@ -10,7 +10,7 @@ import pytest
 from services.nlu.agent.profile import AgentProfile
 from services.nlu.agent.prompt_agent import MAX_TOOL_ROUNDS, PromptAgent
 from services.nlu.agent.tools import Tool, ToolRefused
-from services.nlu.engine import NluEngine, ReplyPart, ReplyRequest, ToolSpec, ToolWanted
+from services.nlu.engine import NluEngine, ReplyPart, ReplyRequest, TextMade, ToolSpec, ToolWanted
 from services.nlu.inputs import Cancellation, Commit, Text, UserTurn
 from services.nlu.outputs import Outcome, ReplyText, ToolActivity, ToolPhase
 from services.nlu.settings import NluSettings
@@ -183,6 +183,32 @@ def test_a_model_that_goes_round_in_circles_is_stopped_after_four_rounds() -> No
         assert "No more tools" in asked[0].requests[-1].messages[-1].text
         assert rig.said(1), "the caller is told something"
         assert rig.end(1).outcome is Outcome.COMPLETED
+
+    run(scene())
+
+
+class Repeating(WatchedScript):
+    """Calls the same tool again as long as it is told of one."""
+
+    async def reply(self, request: ReplyRequest) -> AsyncGenerator[ReplyPart, None]:
+        self.requests.append(request)
+        yield ToolWanted("a") if request.tools else TextMade("It is seven.")
+
+
+def test_a_model_that_asks_again_for_what_it_was_given_is_made_to_answer() -> None:
+    tool, asked = Told("a", giving('{"n": 7}')), list[Repeating]()
+
+    def make(profile: AgentProfile, engine: NluEngine, settings: NluSettings) -> PromptAgent:
+        asked.append(Repeating(settings))
+        return with_tools(tool)(profile, asked[0], settings)
+
+    async def scene() -> None:
+        async with opened(factory=make) as rig:
+            await rig.send(said(), wait_s=5)
+        assert len(tool.runs) == 1
+        assert len(asked[0].requests) == 3
+        assert any('{"n": 7}' in message.text for message in asked[0].requests[-1].messages)
+        assert rig.said(1) == "It is seven."
 
     run(scene())
 

@@ -1,5 +1,5 @@
 // Command tone-tts is a minimal TTS server: it speaks a tone, 30 ms for each
-// code point. It shows that a stage may be written in any language: the gateway
+// code point, or with the voice espeak-ng where that program is installed. It shows that a stage may be written in any language: the gateway
 // uses it where GATEWAY_TTS_TARGET names it, and it passes
 // `python -m clients.conformance --service tts` for the features it lists.
 package main
@@ -11,6 +11,8 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -33,7 +35,8 @@ import (
 
 const (
 	serviceName   = "voice.tts.v1.TtsService"
-	voiceName     = "tone"
+	toneVoice     = "tone"
+	espeakVoice   = "espeak-ng"
 	maxTextChars  = 5000
 	goingAwayTime = 10 * time.Second // how long turns may finish once the server is told to stop
 )
@@ -47,12 +50,15 @@ type server struct {
 
 func engine(maxStreams int32) *typev1.EngineInfo {
 	info := &typev1.EngineInfo{
-		Name: "tone-go", Model: "tone", Voices: []*typev1.Voice{{Name: voiceName}},
+		Name: "tone-go", Model: "tone",
 		Limits: &typev1.EngineLimits{MaxStreams: maxStreams, MaxTurnTextChars: maxTextChars},
 		Features: []string{
 			"text_end", "cancellation", "flush", "rate", "start_offset", "max_lead_ms", "longest_chunk_ms",
 			"marks_in_audio", "spoken_text", "concurrent_turns",
 		},
+	}
+	for _, name := range voices() {
+		info.Voices = append(info.Voices, &typev1.Voice{Name: name})
 	}
 	for _, rate := range []int32{8000, 16000, 24000, 48000} {
 		info.AudioFormats = append(info.AudioFormats,
@@ -111,8 +117,8 @@ func checkConfig(config *ttsv1.SynthesisConfig) error {
 		return bad("UNKNOWN_ENCODING", "audio_format.encoding", "is none of LINEAR16, MULAW, ALAW")
 	case !isKnownRate:
 		return bad("UNKNOWN_SAMPLE_RATE", "audio_format.sample_rate_hertz", "is not served; DescribeEngine lists the rates")
-	case config.GetVoice() != "" && config.GetVoice() != voiceName:
-		return bad("UNKNOWN_VOICE", "voice", "is no voice of this engine; it has "+voiceName)
+	case config.GetVoice() != "" && !slices.Contains(voices(), config.GetVoice()):
+		return bad("UNKNOWN_VOICE", "voice", "is no voice of this engine; it has "+strings.Join(voices(), ", "))
 	case !isRate(config.GetRate()):
 		return bad("RATE_OUT_OF_RANGE", "rate", "is not 0.5 to 2.0")
 	case config.GetMaxLeadMs() < 0:
@@ -132,7 +138,7 @@ func refusal(code codes.Code, reason, field, message string) error {
 		violation := &errdetails.BadRequest_FieldViolation{Field: field, Description: message}
 		details = append(details, &errdetails.BadRequest{FieldViolations: []*errdetails.BadRequest_FieldViolation{violation}})
 	}
-	if code == codes.ResourceExhausted {
+	if code == codes.ResourceExhausted { // a place may be free in a second
 		details = append(details, &errdetails.RetryInfo{RetryDelay: durationpb.New(time.Second)})
 	}
 	made, err := status.New(code, message).WithDetails(details...)
@@ -145,16 +151,17 @@ func refusal(code codes.Code, reason, field, message string) error {
 func main() {
 	address := flag.String("address", "127.0.0.1:50054", "where to listen")
 	certificate := flag.String("tls-cert", "", "PEM chain of the server; off loopback it is needed")
+	tokenFile := flag.String("token-file", "", "holds the bearer token that every call must carry; health asks for none")
 	key := flag.String("tls-key", "", "PEM private key of it")
 	maxStreams := flag.Int("max-streams", 200, "calls at once")
 	flag.Parse()
-	if err := run(*address, *certificate, *key, int32(*maxStreams)); err != nil {
+	if err := run(*address, *certificate, *key, *tokenFile, int32(*maxStreams)); err != nil {
 		fmt.Fprintf(os.Stderr, "tone-tts: %v\n", err)
 		os.Exit(1)
 	}
 }
 
-func run(address, certificate, key string, maxStreams int32) error {
+func run(address, certificate, key, tokenFile string, maxStreams int32) error {
 	options := []grpc.ServerOption{grpc.KeepaliveEnforcementPolicy(
 		keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true},
 	)}
@@ -166,6 +173,13 @@ func run(address, certificate, key string, maxStreams int32) error {
 		options = append(options, grpc.Creds(security))
 	} else if host, _, err := net.SplitHostPort(address); err != nil || !isLoopback(host) {
 		return fmt.Errorf("%s is not a loopback address: it needs --tls-cert and --tls-key", address)
+	}
+	if tokenFile != "" {
+		guards, err := guardsOf(tokenFile)
+		if err != nil {
+			return err
+		}
+		options = append(options, guards...)
 	}
 	listener, err := net.Listen("tcp", address)
 	if err != nil {

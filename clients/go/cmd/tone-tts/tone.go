@@ -14,14 +14,22 @@ const (
 	amplitude   = 8000 // -12 dBFS
 )
 
-// tone gives samples of a turn's tone, encoded. The frequency says which turn is
-// heard: 400 + 25 * (id mod 64) Hz.
-func tone(format *typev1.AudioFormat, turnID int64, from, size int) []byte {
-	hertz := float64(lowestHertz + stepHertz*(turnID%tones))
-	step := 2 * math.Pi * hertz / float64(format.GetSampleRateHertz())
-	content := make([]byte, 0, 2*size)
-	for at := from; at < from+size; at++ {
-		sample := int16(math.Round(amplitude * math.Sin(step*float64(at))))
+// tone gives samples of a turn's tone, from one of the turn on. The frequency
+// says which turn is heard: 400 + 25 * (id mod 64) Hz.
+func tone(hertz int, turnID int64, from, size int) []int16 {
+	frequency := float64(lowestHertz + stepHertz*(turnID%tones))
+	step := 2 * math.Pi * frequency / float64(hertz)
+	samples := make([]int16, size)
+	for at := range samples {
+		samples[at] = int16(math.Round(amplitude * math.Sin(step*float64(from+at))))
+	}
+	return samples
+}
+
+// encode gives samples as a format has them.
+func encode(format *typev1.AudioFormat, samples []int16) []byte {
+	content := make([]byte, 0, 2*len(samples))
+	for _, sample := range samples {
 		switch format.GetEncoding() {
 		case typev1.AudioEncoding_AUDIO_ENCODING_MULAW:
 			content = append(content, mulaw(sample))

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"cmp"
+	"math"
+	"slices"
 	"sync"
 	"time"
 	"unicode"
@@ -19,16 +22,17 @@ const (
 	maxStartOffset = 1 << 30
 )
 
-// turn is one turn: its text as it comes, and the sound made of it. A sample
-// belongs to a code point by its number, so clauses need no account of their own.
+// turn is one turn: its text as it comes, and the sound made of it.
 type turn struct {
 	voice       *callVoice
+	speaker     string // the name of the voice that speaks it
 	id          int64
 	startOffset int
 	isWhole     bool // of the reading goroutine
 
 	mutex     sync.Mutex
 	text      []rune
+	language  string    // BCP-47; empty: not said
 	rates     []float32 // of each code point
 	speakable int       // code points that may be spoken
 	isDone    bool      // no more text comes
@@ -44,7 +48,7 @@ type turn struct {
 
 func newTurn(voice *callVoice, id int64, startOffset int) *turn {
 	return &turn{
-		voice: voice, id: id, startOffset: startOffset, began: time.Now(), changed: make(chan struct{}, 1),
+		voice: voice, language: voice.language(), id: id, startOffset: startOffset, began: time.Now(), changed: make(chan struct{}, 1),
 		over: make(chan struct{}), cancelled: make(chan struct{}),
 	}
 }
@@ -59,8 +63,8 @@ func (t *turn) add(text *ttsv1.TurnText) (reason, field, message string) {
 		return "EMPTY_TEXT", "text.text", "text.text is empty"
 	case len(t.text)+len(pieces) > maxTextChars:
 		return "TEXT_TOO_LONG", "text.text", "text.text: the turn is longer than engine.limits allows"
-	case text.GetVoice() != "" && text.GetVoice() != voiceName:
-		return "UNKNOWN_VOICE", "text.voice", "text.voice is no voice of this engine; it has " + voiceName
+	case text.GetVoice() != "" && !slices.Contains(voices(), text.GetVoice()):
+		return "UNKNOWN_VOICE", "text.voice", "text.voice is no voice of this engine; DescribeEngine lists them"
 	case !isRate(text.GetRate()):
 		return "RATE_OUT_OF_RANGE", "text.rate", "text.rate is not 0.5 to 2.0"
 	case t.startOffset < 0 || t.startOffset > maxStartOffset:
@@ -71,13 +75,9 @@ func (t *turn) add(text *ttsv1.TurnText) (reason, field, message string) {
 			return "CONTROL_CHARACTERS", "text.text", "text.text has control characters"
 		}
 	}
-	rate := text.GetRate()
-	if rate == 0 {
-		rate = t.voice.config.GetRate()
-	}
-	if rate == 0 {
-		rate = 1
-	}
+	rate := cmp.Or(text.GetRate(), t.voice.config.GetRate(), 1)
+	t.speaker = cmp.Or(text.GetVoice(), t.voice.config.GetVoice(), toneVoice)
+	t.language = cmp.Or(text.GetLanguageCode(), t.language)
 	for _, one := range pieces {
 		t.text = append(t.text, one)
 		t.rates = append(t.rates, rate)
@@ -100,6 +100,16 @@ func clauseEnd(text []rune) int {
 	return 0
 }
 
+// clauseAfter is where the clause that begins at an offset ends.
+func clauseAfter(text []rune, from int) int {
+	for at := from + 1; at < len(text); at++ {
+		if unicode.IsSpace(text[at]) && unicode.IsPunct(text[at-1]) {
+			return at
+		}
+	}
+	return len(text)
+}
+
 // finishText says that no more text comes.
 func (t *turn) finishText() {
 	t.isWhole = true
@@ -120,7 +130,7 @@ func (t *turn) cancel() {
 
 func (t *turn) fail(reason, field, message string) {
 	t.mutex.Lock()
-	t.failure = &typev1.TurnEnd{Reason: reason, Message: message}
+	t.failure = &typev1.TurnEnd{Reason: reason, Message: message, IsRetryable: reason == "ENGINE_FAILED"}
 	t.mutex.Unlock()
 	if t.voice.config.GetFailStreamOnTurnFailure() {
 		select {
@@ -163,8 +173,9 @@ func (t *turn) speak() {
 			return
 		}
 		if spoken < len(text) && (hasWords(text) || isDone) {
-			t.speakPart(text, rates, spoken)
-			spoken = len(text)
+			end := clauseAfter(text, spoken) // one by one: espeak-ng speaks two at once otherwise than each
+			t.speakPart(text[:end], rates[:end], spoken)
+			spoken = end
 			continue
 		}
 		if isDone {
@@ -192,21 +203,33 @@ func (t *turn) isCancelled() bool {
 // speakPart speaks the code points behind the first `from`.
 func (t *turn) speakPart(text []rune, rates []float32, from int) {
 	hertz := int(t.voice.config.GetAudioFormat().GetSampleRateHertz())
-	part := t.sent
+	samples, timing, err := t.synthesize(text[from:], rates[from:], hertz)
+	if err != nil && !t.isCancelled() {
+		t.fail("ENGINE_FAILED", "", err.Error())
+	}
+	if err != nil {
+		return
+	}
+	weight, began := 0.0, t.sent
+	for _, rate := range rates[from:] {
+		weight += 1 / float64(rate)
+	}
 	var marks []*ttsv1.SpokenText
+	spoken := 0.0
 	for at := from; at < len(text); at++ {
-		part += int(float32(hertz*msPerChar/1000) / rates[at])
+		spoken += 1 / float64(rates[at])
+		part := began + int(math.Round(float64(len(samples))*spoken/weight))
 		isWordEnd := !unicode.IsSpace(text[at]) && (at+1 == len(text) || unicode.IsSpace(text[at+1]))
 		if isWordEnd {
 			marks = append(marks, &ttsv1.SpokenText{
 				TurnId: t.id, TextEndOffset: int64(t.startOffset + at + 1), EndSample: int64(part),
-				Timing: ttsv1.SpokenText_MARK_TIMING_MEASURED,
+				Timing: timing,
 			})
 		}
 	}
 	longest := t.longestChunk() * hertz / 1000
-	for t.sent < part && !t.isCancelled() {
-		size := part - t.sent
+	for len(samples) > 0 && !t.isCancelled() {
+		size := len(samples)
 		if size > 2*longest {
 			size = longest
 		} else if size > longest {
@@ -219,7 +242,8 @@ func (t *turn) speakPart(text []rune, rates []float32, from int) {
 		for len(marks) > 0 && marks[0].GetEndSample() <= int64(t.sent+size) {
 			due, marks = append(due, marks[0]), marks[1:]
 		}
-		t.sendChunk(size, hertz, due)
+		t.sendChunk(samples[:size], due)
+		samples = samples[size:]
 	}
 }
 
@@ -262,9 +286,9 @@ func (t *turn) waitForLead(samples, hertz int) bool {
 	}
 }
 
-func (t *turn) sendChunk(size, hertz int, marks []*ttsv1.SpokenText) {
+func (t *turn) sendChunk(samples []int16, marks []*ttsv1.SpokenText) {
 	audio := &ttsv1.TurnAudio{TurnId: t.id, Chunk: &typev1.AudioChunk{
-		StartSample: int64(t.sent), Content: tone(t.voice.config.GetAudioFormat(), t.id, t.sent, size),
+		StartSample: int64(t.sent), Content: encode(t.voice.config.GetAudioFormat(), samples),
 	}}
 	for _, mark := range marks {
 		if t.voice.config.GetMarksInAudio() {
@@ -280,7 +304,7 @@ func (t *turn) sendChunk(size, hertz int, marks []*ttsv1.SpokenText) {
 		t.firstAudio = time.Now()
 		audio.Timing = t.timing()
 	}
-	t.sent += size
+	t.sent += len(samples)
 	t.voice.send(&ttsv1.StreamingSynthesizeResponse{Response: &ttsv1.StreamingSynthesizeResponse_Audio{Audio: audio}})
 }
 

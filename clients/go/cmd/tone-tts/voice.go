@@ -191,6 +191,14 @@ func (v *callVoice) begin(id int64, startOffset int) *turn {
 	return one
 }
 
+// language is the likeliest of the call's.
+func (v *callVoice) language() string {
+	if tags := v.config.GetLanguageCodes(); len(tags) > 0 {
+		return tags[0]
+	}
+	return ""
+}
+
 func (v *callVoice) find(id int64) *turn {
 	for _, one := range v.live {
 		if one.id == id {

@@ -7,6 +7,7 @@ is LangGraph's; what belongs to one turn rides in its context, so that checkpoin
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -20,7 +21,7 @@ from services.language.data import LanguageDataError
 from services.nlu.agent.capture.slots import as_mapping
 from services.nlu.agent.courtesies import courtesy, user_text
 from services.nlu.agent.graph.answers import Answers
-from services.nlu.agent.graph.asking import examples_of, spelling_of
+from services.nlu.agent.graph.asking import TEXT_KIND, examples_of, spelling_of
 from services.nlu.agent.graph.bookings import deed_of, is_owed, seen_by
 from services.nlu.agent.graph.captures import Captures, Heard, SlotTaken, captures_of
 from services.nlu.agent.graph.dialogue import Dialogue, as_state, read_dialogue
@@ -35,7 +36,7 @@ from services.nlu.agent.interface import Act, AgentState, AgentTurn, Call, CallT
 from services.nlu.agent.language import find_language
 from services.nlu.agent.profile import AgentProfile
 from services.nlu.agent.prompt_agent import PromptAgent
-from services.nlu.agent.tools import Tool
+from services.nlu.agent.tools import Tool, ToolRefused
 from services.nlu.agent.understanding import ExampleUnderstanding, Understanding
 from services.nlu.analysis.analysis import CallDeed, DeedStanding, Known, Past
 from services.nlu.engine import NluEngine
@@ -44,13 +45,19 @@ from services.nlu.inputs import Dtmf, Text
 from services.nlu.outputs import Act as CallAct
 from services.nlu.outputs import HangUp, SwitchLanguage, Transfer
 from services.nlu.settings import NluSettings
+from services.nlu.tool_runs import key_of
 from services.nlu.tools.clinic.diary import Appointment
 from services.nlu.tools.clinic.package import ClinicPackage
 from services.nlu.tools.clinic.whose import number_of
-from services.nlu.tools.outcome import outcome_of
+from services.nlu.tools.deed import DeedState
+from services.nlu.tools.outbox_file import Decided
+from services.nlu.tools.outcome import outcome_of, reference_of
 from services.runtime.errors import StartupError
 
 NO_INTENTS = COURTESIES | {UNKNOWN, "yes", "no", "name", "number", "repeat"}  # kinds that are no wish of a caller's
+
+SMS = "message_sms"
+"""The tool that tells callers how a deed of theirs ended."""
 ACTING = ("act",)  # the nodes with side effects: a draft stops before them
 
 
@@ -76,6 +83,7 @@ class Work:
     heard: Heard = field(default_factory=lambda: Heard(""))
     taken: SlotTaken | None = None  # of a turn about a slot that is captured by the letter
     read_back: str = ""  # what is said again of it
+    confidence: float | None = None  # of the text, 0 to 1; None: not known
 
 
 class GraphAgent:
@@ -116,7 +124,7 @@ class GraphAgent:
         except (LanguageDataError, KeyError) as error:
             raise StartupError(f"agent {profile.agent_id}: kind 'graph': {error}") from error
         self._understanding = understanding or ExampleUnderstanding(
-            examples, cache_dir=settings.understanding_cache_dir
+            examples, cache_dir=settings.understanding_cache_dir, own_prefix=TEXT_KIND, yielding=UNKNOWN
         )
         spellings = {
             tag: spelling_of(profile, tag, [text for kind in examples.values() for text in kind.get(tag, ())])
@@ -131,6 +139,7 @@ class GraphAgent:
         await self._understanding.load()
         await self._prompted.load()
         if self._clinic:
+            self._clinic.outbox.tell_by(self._tell)
             self._clinic.start()
 
     async def close(self) -> None:
@@ -195,6 +204,7 @@ class GraphAgent:
             history=history,
             heard=_heard(turn),
             is_plain=bool(turn.objection),  # the question held more than was looked up: no bare "yes" to it
+            confidence=turn.input.confidence if isinstance(turn.input, Text) else None,
         )
         if self._clinic and is_owed(work.dialogue.wish, history):
             async for step in self._carry_out(work):
@@ -228,11 +238,29 @@ class GraphAgent:
         work.free = await self._free(work)
         bookings.see(seen_by(work.free, work.history, own=await self._standing(work, work.caller)))
         state = outcome_of(call.result)
+        if reference := reference_of(call.result):
+            state = "promised" if await self._is_promised(work, reference) else "noted"
         text, question, work.dialogue = bookings.told(state, work.dialogue)
         yield Say(text + " ")
         yield Say(question + " ")
         work.dialogue = replace(work.dialogue, reply=f"{work.said} {text} {question}".strip())
         yield Remember(as_state(work.dialogue))
+
+    async def _is_promised(self, work: Work, reference: str) -> bool:
+        """Whether the caller gets a message when a deed has ended, by the agent's own tool for messages."""
+        if self._clinic is None or SMS not in self._prompted.tools_of(work.tenant_id):
+            return False
+        return await self._clinic.outbox.promise(reference, work.language_code)
+
+    async def _tell(self, decided: Decided, language_code: str) -> None:
+        """Send a caller how their deed ended, once whatever is killed in between: the key is made of the deed's own."""
+        sms = self._prompted.tools_of(decided.tenant_id).get(SMS)
+        bookings = self._bookings.get(language_code)
+        if sms is None or bookings is None:
+            raise ToolRefused("the agent has no tool for messages")
+        arguments = json.loads(decided.arguments_json)
+        text = bookings.ended(decided.tool, arguments, is_done=decided.state is DeedState.DONE)
+        await sms.run({"to": arguments["phone"], "text": text}, idempotency_key=key_of(decided.key, SMS))
 
     async def _free(self, work: Work) -> Sequence[datetime] | None:
         return await self._clinic.free(work.tenant_id) if self._clinic else None
@@ -256,7 +284,9 @@ class GraphAgent:
 
     async def _understand(self, state: CallState, runtime: Runtime[Work]) -> CallState:
         work = runtime.context
-        work.parts = await self._reader.read(work.text, work.language_code, work.dialogue, work.now)
+        work.parts = await self._reader.read(
+            work.text, work.language_code, work.dialogue, work.now, confidence=work.confidence
+        )
         work.free, work.own = await self._free(work), await self._standing(work, work.caller)
         if bookings := self._bookings.get(work.language_code):
             work.parts = bookings.as_one(work.text, work.parts, work.dialogue, work.now)

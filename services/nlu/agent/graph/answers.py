@@ -17,7 +17,7 @@ from services.nlu.agent.graph.dialogue import Dialogue
 from services.nlu.agent.graph.finding import Finding, Findings, Next, speaking_of
 from services.nlu.agent.graph.hour_answers import HourAnswers
 from services.nlu.agent.graph.people_answers import FEW_STRANGE, PeopleAnswers
-from services.nlu.agent.graph.reading import Part, is_text
+from services.nlu.agent.graph.reading import MISHEARD, Part, is_text
 from services.nlu.agent.graph.service_answers import ServiceAnswers
 from services.nlu.agent.graph.slots import SlotFinder, has_any, unexplained
 from services.nlu.agent.graph.wishes import Wishes
@@ -40,6 +40,8 @@ class Answers:
         self._wishes = wishes or Wishes(profile, language_code, finder, self._words)
         self._findings = Findings(self._facts, language_code, self._words, self._wishes)
         self._known = self._known_words()
+        names = (name for one in self._facts.services for name in names_in(one.names, language_code))
+        self._name_words = frozenset(word for name in names for word in normalise(name))
         self._hours = HourAnswers(self._findings, finder)
         self._people = PeopleAnswers(self._findings, finder, self._hours, self._known["who"])
         self._services = ServiceAnswers(self._findings, finder, self._people, self._known)
@@ -88,12 +90,12 @@ class Answers:
         if compared := self._comparing.answer(part, lambda kind: self._n_strange(part, kind)):
             service = compared.service or dialogue.service
             found = self._findings.said(
-                compared.text, replace(speaking_of(part, dialogue), service=service), compared.kind
+                compared.text, replace(speaking_of(part, dialogue, now), service=service), compared.kind
             )
             return replace(found, computed=compared.computed)
         if question := self._asks_back(part):
             return Finding(question, replace(before, asked="which"), Next.ASK)
-        dialogue = speaking_of(part, dialogue)
+        dialogue = speaking_of(part, dialogue, now)
         if finding := self._whatever_the_kind(part, dialogue):
             return finding
         if is_text(part.kind):
@@ -138,7 +140,8 @@ class Answers:
     def _n_strange(self, part: Part, kind: str) -> int:
         """How many words of a part no question of the kind has."""
         slots = part.slots
-        return len(unexplained(slots, (*slots.services, *slots.people, *slots.topics), self._known[kind]))
+        known = self._known[kind] | self._name_words
+        return len(unexplained(slots, (*slots.services, *slots.people, *slots.topics), known))
 
     def _example_words(self, kind: str) -> frozenset[str]:
         if not is_text(kind):
@@ -148,7 +151,9 @@ class Answers:
         return frozenset(word for text in texts for word in normalise(text))
 
     def _asks_back(self, part: Part) -> str:
-        """The question what is meant, where that is in doubt and both kinds can be named."""
+        """The question what is meant, where that is in doubt and both kinds can be named, or what was said."""
+        if part.kind == MISHEARD:
+            return self._words.ask("misheard")
         is_answered = bool(part.slots.people and part.slots.when) or part.slots.when.trouble is Trouble.NO_SUCH_DATE
         if not part.doubts or is_answered or self._is_about_another_thing(part):
             return ""

@@ -33,9 +33,11 @@ class Asking:
     places: tuple[Words, ...]  # what the business is called: no service is named in it
     joints: tuple[Words, ...]
     preambles: tuple[Words, ...]  # begin any question: "I'd like to know"
+    corrections: tuple[Words, ...]  # between what was said and what was said instead
     cues: tuple[Words, ...]  # a second one in a sentence may begin, or end, another question
     choices: tuple[Words, ...]  # between things of which one is wanted
     sums: tuple[Words, ...]  # ask for one price of all that is named
+    periods: Mapping[str, tuple[Words, ...]]  # behind a number: so many of what a price is for
     name_leads: tuple[Words, ...]
     name_trails: tuple[Words, ...]
     never_names: tuple[Words, ...]
@@ -46,6 +48,10 @@ class Asking:
     counters: frozenset[str]  # stand between a number and what is counted
     before: tuple[Words, ...]  # before a time: earlier than it
     after: tuple[Words, ...]
+    sooner: tuple[Words, ...]  # before a day: on a day before it
+    later: tuple[Words, ...]
+    day_before: tuple[Words, ...]  # the day before the one spoken of
+    day_after: tuple[Words, ...]
     common: frozenset[str]
 
 
@@ -76,9 +82,11 @@ def _read(language: str) -> Asking:
         places=listed("words.places"),
         joints=listed("parts.joints"),
         preambles=listed("parts.preambles"),
+        corrections=listed("parts.corrections"),
         cues=listed("parts.cues"),
         choices=listed("sum.choices"),
         sums=listed("sum.words"),
+        periods={name: listed(f"periods.{name}") for name in data.table(REFERENCE, FILE, "periods")},
         name_leads=listed("names.lead"),
         name_trails=listed("names.trail"),
         never_names=listed("names.never"),
@@ -89,6 +97,10 @@ def _read(language: str) -> Asking:
         counters=frozenset(word for words in listed("words.counters") for word in words),
         before=listed("words.before"),
         after=listed("words.after"),
+        sooner=listed("words.sooner"),
+        later=listed("words.later"),
+        day_before=listed("follow_ups.day_before"),
+        day_after=listed("follow_ups.day_after"),
         common=frozenset(word for words in listed("words.common") for word in words),
     )
 

@@ -5,12 +5,13 @@ what the caller says yes to once they have heard that question to its end. Sans-
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from services.language.words import normalise
 from services.nlu.agent.facts import FreeTime
+from services.nlu.agent.graph.asking import Words
 from services.nlu.agent.graph.dialogue import Dialogue, Wish
 from services.nlu.agent.graph.reading import Part
 from services.nlu.agent.graph.slots import When, has_any
@@ -20,6 +21,7 @@ from services.nlu.tools.clinic.diary import Appointment
 
 TOOLS = {"book": "clinic_book", "change": "clinic_move", "cancel": "clinic_cancel"}
 """What does a wish, by its kind."""
+LATER = {"noted": "deed_noted", "promised": "deed_noted_message"}
 _OTHERS = frozenset({"change", "cancel", "check", "private", "tampering", "handover", "callback"})
 _UNDOING = frozenset({"no", "change", "cancel", "book"})  # kinds that take a yes back in the same breath
 
@@ -49,18 +51,26 @@ class Bookings(Wishes):
         return super().is_open(dialogue) and not dialogue.wish.is_confirmed
 
     def told(self, state: str, dialogue: Dialogue) -> tuple[str, str, Dialogue]:
-        """How the deed stands, what is asked behind that, and the dialogue then. `state`: done, taken, failed, else it
-        is pending.
+        """How the deed stands, what is asked behind that, and the dialogue then. `state`: done, taken, failed, noted
+        (it will be done later), promised (and the caller gets a message then), else nothing is known of it.
         """
         wish, words = replace(dialogue.wish, is_confirmed=False), self._words
         if state == "taken":
             wish = replace(wish, when="", at="")
             question, asked = self._question(wish)
             return words.say("booking_taken"), question, replace(dialogue, wish=wish, asked=asked)
-        keys = {"done": "booked", "failed": "booking_failed"}
+        keys = {"done": "booked", "failed": "booking_failed", **LATER}
         text = words.say(keys.get(state, "wish_done"), when=wish.when)
         noted = replace(wish, is_noted=True) if state != "failed" else Wish()
         return text, words.ask("more"), replace(dialogue, wish=noted, asked="more", kind="book")
+
+    def ended(self, tool: str, arguments: Mapping[str, object], *, is_done: bool) -> str:
+        """A message that tells how a deed ended."""
+        at = str(arguments.get("new_starts") or arguments.get("starts", ""))
+        if not is_done:
+            return self._words.say("booking_failed" if tool == TOOLS["book"] else "deed_failed")
+        key = {TOOLS["book"]: "booked", TOOLS["change"]: "moved", TOOLS["cancel"]: "cancelled"}[tool]
+        return self._words.say(key, when=self._text_of(datetime.fromisoformat(at)))
 
     def free_times(self, now: datetime) -> list[tuple[str, FreeTime]]:
         """The next free one of each weekday and time of day."""
@@ -98,8 +108,22 @@ class Bookings(Wishes):
         is_for_it = part.kind in ("yes", "name", "number", "book") and not when
         if dialogue.asked != "appointment" or not wish.when or wish.kind or not is_for_it:
             return None
-        kept = Wish("book", service=dialogue.service, when=wish.when)
+        name = self.name_in(part.text, is_asked=part.kind == "name" and not part.slots.digits)
+        kept = Wish("book", service=dialogue.service, when=wish.when, name=name)
         return self._next([], self._filled(kept, part, now), dialogue)
+
+    def name_in(self, text: str, *, is_asked: bool) -> str:
+        name = super().name_in(text, is_asked=is_asked)
+        return "" if self._is_agreement(normalise(name)) else name
+
+    def _is_agreement(self, words: Words) -> bool:
+        """Whether words only agree: "all right, yes" is no name."""
+        while words:
+            lead = next((phrase for phrase in self._finder.words.agreements if words[: len(phrase)] == phrase), ())
+            if not lead:
+                return False
+            words = words[len(lead) :]
+        return True
 
     def _gone_on(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
         wish = dialogue.wish

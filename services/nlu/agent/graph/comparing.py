@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TypeVar
 
+from services.language.words import normalise
 from services.nlu.agent.facts import Facts, Money, Service, names_in, price_in
 from services.nlu.agent.graph.asking import Asking
 from services.nlu.agent.graph.reading import UNKNOWN, Part
@@ -190,7 +191,7 @@ class Comparing:
         found = [
             one
             for one in self._facts.services
-            if any(plain & set(name.lower().split()) for name in names_in(one.names, self._language))
+            if any(plain & set(normalise(name)) for name in names_in(one.names, self._language))
         ]
         return found if len(found) > 1 else []
 

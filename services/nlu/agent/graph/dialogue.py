@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeVar
 
 MAX_REMEMBERED_CHARS = 600
@@ -36,6 +36,7 @@ class Dialogue:
     service: str = ""  # that was spoken of last
     person: str = ""
     topic: str = ""
+    day: str = ""  # that was spoken of last, in ISO 8601
     asked: str = ""  # what the agent asked last: a key of answering.toml's [ask]
     reply: str = ""  # the last one
     n_unknown: int = 0  # questions in a row that no fact covers
@@ -47,9 +48,14 @@ class Dialogue:
         return replace(self, wish=replace(self.wish, **changes))  # type: ignore[arg-type] # the fields' own types
 
 
+_FIELDS, _WISH_FIELDS = (tuple(each.name for each in fields(kind)) for kind in (Dialogue, Wish))
+
+
 def as_state(dialogue: Dialogue) -> dict[str, object]:
     """What goes into the conversation's state."""
-    return asdict(replace(dialogue, reply=dialogue.reply[:MAX_REMEMBERED_CHARS]))
+    state = {name: getattr(dialogue, name) for name in _FIELDS}
+    wish = {name: getattr(dialogue.wish, name) for name in _WISH_FIELDS}
+    return state | {"reply": dialogue.reply[:MAX_REMEMBERED_CHARS], "wish": wish}
 
 
 def read_dialogue(state: Mapping[str, object]) -> Dialogue:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from decimal import Decimal
 from enum import Enum
 
@@ -82,12 +83,14 @@ class Findings:
         return [labels[kind] for kind, has in known.items() if has]
 
 
-def speaking_of(part: Part, dialogue: Dialogue) -> Dialogue:
-    """What is spoken of from here on."""
+def speaking_of(part: Part, dialogue: Dialogue, now: datetime) -> Dialogue:
+    """What is spoken of from here on; `now` in the tenant's zone."""
     slots = part.slots
+    day = slots.when.first_day(now.date())
     return replace(
         dialogue,
         service=slots.services[-1].id if slots.services else dialogue.service,
         person=slots.people[-1].id if slots.people else dialogue.person,
         topic=slots.topics[-1].id if slots.topics else dialogue.topic,
+        day=day.isoformat() if day else dialogue.day,
     )

@@ -6,9 +6,11 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 from itertools import pairwise
 
 from services.language.clauses import is_abbreviated
+from services.language.script import script_of
 from services.language.spelling import Spelling
 from services.language.words import normalise
 from services.nlu.agent.graph.asking import TEXT_KIND, Words
@@ -17,6 +19,7 @@ from services.nlu.agent.graph.slots import SlotFinder, Slots, has_any, unexplain
 from services.nlu.agent.understanding import Guess, Understanding
 
 UNKNOWN = "unknown"
+MISHEARD = "misheard"  # said so unclearly that no kind can be trusted
 COURTESIES = frozenset({"hello", "thanks", "unclear", "chat", "bye"})
 _ANSWERS = frozenset({"yes", "no", "name", "number"})  # to questions of the agent's
 _SURE_SCORE = 0.45
@@ -26,6 +29,7 @@ _LEAST_SCORE = 0.16  # below it no example speaks for any kind
 _SURE_PART = 0.4  # of each of two questions in one sentence
 _SURE_BARE_PART = 0.5  # where no word joins them
 _FACT_KINDS = frozenset({"hours", "price", "duration", "address", "who", "offered", "free"})
+_OF_A_THING = frozenset({"price", "duration"})
 _MAX_BARE_SPLITS = 3
 _LEAST_PART_WORDS = 2
 _LEAST_ASKED = 3  # words that are left behind a preamble
@@ -33,6 +37,10 @@ _LONGEST_PREAMBLE = 8
 _MAX_PARTS = 4
 _SHORT = 4  # words that may be no more than what was left out of the question before
 _N_DOUBTS = 3
+_CLEAR_CONFIDENCE = 0.6  # of the recogniser: below it a kind must be surer, the more so the lower it is
+_DOUBT_OF_HEARING = 0.6  # by how much surer for each point below
+_LEAST_SHARED = 0.4  # of its words, to be read in that language too
+_LEAST_FOREIGN = 2  # words of another of the agent's languages that make a sentence one of both
 _SENTENCE_END = re.compile(r"[?!…]+\s*|[。？！]+|(?<=(\w))\.+(?:\s+|$)")
 _COMMA = re.compile(r",\s+")
 _LAST_WORD = re.compile(r"[\w.]*\w$")
@@ -78,21 +86,31 @@ class Reader:
         self._understanding, self._finders = understanding, finders
         self._spellings = spellings
 
-    async def read(self, text: str, language_code: str, dialogue: Dialogue, now: datetime) -> tuple[Part, ...]:
-        """The parts of a turn in their order, courtesies left out where there is more; at least one."""
+    async def read(
+        self, text: str, language_code: str, dialogue: Dialogue, now: datetime, *, confidence: float | None = None
+    ) -> tuple[Part, ...]:
+        """The parts of a turn in their order, courtesies left out where there is more; at least one. `confidence`: the
+        recogniser's, 0 to 1; None: it gives none.
+        """
         parts: list[Part] = []
         context = dialogue
         text = self._spellings[language_code].restored(text)
         for sentence in _sentences(text):
+            if corrected := self._corrected(sentence, language_code, now):
+                taken_back, sentence = corrected  # noqa: PLW2901 - what counts is what they said instead
+                context = replace(context, kind=(await self._part(taken_back, language_code, context, now)).kind)
             for piece in await self._pieces(sentence, language_code, now):
                 part = await self._part(piece, language_code, context, now)
-                context = Dialogue(kind=part.kind, service=context.service, asked=context.asked)
+                context = Dialogue(kind=part.kind, service=context.service, asked=context.asked, day=context.day)
                 parts.append(part)
         matters = [part for part in parts if self._matters(part, parts)] or parts[:1]
         if refused := [part for part in matters if part.kind == "tampering"]:
             return tuple(refused[:1])  # nothing beside an attempt to turn the agent is answered
         sure = [part for part in matters if not part.doubts]
-        return tuple((sure or matters[:1])[:_MAX_PARTS])
+        chosen = tuple((sure or matters[:1])[:_MAX_PARTS])
+        if confidence is None or dialogue.wish.kind or any(_is_trusted(part, confidence) for part in chosen):
+            return chosen
+        return (replace(chosen[0], text=text, kind=MISHEARD, doubts=()),)
 
     def _matters(self, part: Part, parts: Sequence[Part]) -> bool:
         if part.kind in COURTESIES:
@@ -110,7 +128,7 @@ class Reader:
         for left, right in (*joined, *bare):
             if any(one.start < len(normalise(left)) < one.end for one in named):
                 continue  # the joint is a name's own: "bed and breakfast"
-            kinds = []
+            kinds: list[str] = []
             for half in (left, right):
                 slots = finder.find(half, now)
                 if len(slots.value_words) == len(slots.words):
@@ -126,6 +144,8 @@ class Reader:
                     break
                 if (left, right) in bare and not self._asks_for_a_fact(first):
                     break
+                if kinds and is_text(kinds[0]) and first.kind in _OF_A_THING and not (named or slots.when):
+                    break  # "and do I pay for it?" is of what was asked before
                 kinds.append(first.kind)
             if len(set(kinds)) == 2:
                 return left, *await self._pieces(right, language_code, now)
@@ -136,15 +156,51 @@ class Reader:
 
     async def _part(self, text: str, language_code: str, dialogue: Dialogue, now: datetime) -> Part:
         finder = self._finders[language_code]
-        slots = finder.find(text, now)
+        slots = finder.beside(finder.find(text, now), dialogue.day, now)
         if kind := follow_up_kind(slots, finder, dialogue):
             return Part(text, kind, slots, is_follow_up=True)
         asked = _without_preamble(text, finder.words.preambles)
-        guesses = _weighed(await self._understanding.understand(asked, language_code), slots)
+        guesses = _weighed(await self._understood(asked, language_code), slots)
         kind, doubts = _decide(guesses)
+        if kind == UNKNOWN and slots.services and slots.amount:
+            kind = "price"  # "your website says a cleaning is 25"
+        if kind == "name" and slots.when.has_day and not dialogue.asked:
+            kind = "book"  # "put me down for Tuesday"
         if guesses[0].score < _CLEAR_SCORE and _names_another(slots, finder, dialogue):
             return Part(text, dialogue.kind, slots, is_follow_up=True)
         return Part(text, kind, slots, guesses[0].score, doubts)
+
+    async def _understood(self, text: str, language_code: str) -> tuple[Guess, ...]:
+        """The kinds of a sentence; in words of another of the agent's languages too, by the better."""
+        guesses = await self._understanding.understand(text, language_code)
+        own = self._finders[language_code].words.common
+        for other, finder in self._finders.items():
+            if guesses[0].score >= _SURE_SCORE or other == language_code:
+                continue
+            restored = self._spellings[other].restored(text, least=_LEAST_SHARED)
+            known = finder.words.common | {word for phrase in finder.words.cues for word in phrase}
+            strange = [word for word in normalise(restored) if word in known and word not in own]
+            if len(strange) >= _LEAST_FOREIGN:
+                guesses = max(guesses, await self._understanding.understand(restored, other), key=lambda g: g[0].score)
+        return guesses
+
+    def _corrected(self, sentence: str, language_code: str, now: datetime) -> tuple[str, str] | None:
+        """What was said and what was said instead: "a filling, no sorry, I mean a crown". None: nothing was."""
+        finder = self._finders[language_code]
+        found = list(_phrase_pattern(finder.words.corrections, language_code).finditer(sentence))
+        if not found:
+            return None
+        said, instead = sentence[: found[0].start()], sentence[found[-1].end() :]
+        before, after = finder.find(said, now), finder.find(instead, now)
+        is_of_one = any(getattr(before, slot) and getattr(after, slot) for slot in _FOLLOWS)
+        return (said, instead) if is_of_one else None
+
+
+def _is_trusted(part: Part, confidence: float) -> bool:
+    """Whether a kind is sure enough for how well the turn was heard."""
+    if confidence >= _CLEAR_CONFIDENCE or part.is_follow_up:
+        return True
+    return part.score >= _SURE_SCORE + _DOUBT_OF_HEARING * (_CLEAR_CONFIDENCE - confidence)
 
 
 def follow_up_kind(slots: Slots, finder: SlotFinder, dialogue: Dialogue) -> str:
@@ -153,7 +209,8 @@ def follow_up_kind(slots: Slots, finder: SlotFinder, dialogue: Dialogue) -> str:
     """
     words, lead = slots.words, _lead(slots.words, finder.words.follow_ups)
     named = (*slots.services, *slots.people, *slots.topics)
-    if not (named or slots.when) or (not lead and len(words) > _SHORT):
+    is_long = not lead and len(words) > _SHORT and not slots.is_beside
+    if not (named or slots.when) or is_long:
         return ""
     if has_any(words[len(lead) :], finder.words.question_words):
         return ""
@@ -229,6 +286,14 @@ def _splits(sentence: str, joints: Sequence[Words]) -> list[tuple[str, str]]:
     cuts = re.compile(rf"\s*[,，;；、]?\s*\b(?:{pattern})\s+|[，；、]", re.IGNORECASE)
     halves = [(sentence[: cut.start()], sentence[cut.end() :]) for cut in cuts.finditer(sentence)]
     return [half for half in halves if all(len(normalise(text)) >= _LEAST_PART_WORDS for text in half)]
+
+
+@lru_cache(maxsize=32)
+def _phrase_pattern(phrases: Sequence[Words], language_code: str) -> re.Pattern[str]:
+    """Finds any of the phrases as they are written, with the commas around them."""
+    border = r"\b" if script_of(language_code).is_spaced else ""
+    texts = "|".join(re.escape(" ".join(phrase)).replace(r"\ ", r"\s*,?\s+" if border else "") for phrase in phrases)
+    return re.compile(rf"[,，]?\s*{border}(?:{texts}){border}\s*[,，]?\s*" if texts else r"(?!)", re.IGNORECASE)
 
 
 def _bare_splits(sentence: str, cues: Sequence[Words]) -> list[tuple[str, str]]:

@@ -8,10 +8,10 @@ one that the question's examples have makes another thing of it: "gold crown", "
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date as Date  # noqa: N812 - a field is called date
-from datetime import datetime, time
+from datetime import datetime, time, timedelta
 from difflib import SequenceMatcher
 from itertools import pairwise
 
@@ -22,6 +22,7 @@ from services.language.values import read_values
 from services.language.words import normalise, without_marks
 from services.nlu.agent.facts import Facts, Money, Names, names_in
 from services.nlu.agent.graph.asking import Asking, Words, asking
+from services.nlu.agent.opening_hours import DAYS_IN_WEEK
 
 _LEAST_STEM = 4  # letters that words of one stem share
 _STEM_SHARE = 0.6  # of the longer word
@@ -63,6 +64,8 @@ class When:
     part: str = ""  # of the day: a key of calendar_words.PARTS
     trouble: Trouble | None = None  # it is no day that can be had
     relation: str = ""  # "before" or "after" the time
+    day_relation: str = ""  # "sooner" or "later" than the day
+    since: Date | None = None  # the day on which it was said
     holiday: Date | None = None  # an exception of the opening hours, by its name
 
     def __bool__(self) -> bool:
@@ -72,6 +75,12 @@ class When:
     @property
     def has_day(self) -> bool:
         return bool(self.date or self.weekdays)
+
+    def first_day(self, today: Date) -> Date | None:
+        """The first day that is meant; None: none was said."""
+        if self.date or not self.weekdays:
+            return self.date
+        return today + timedelta(days=min((day - today.weekday()) % DAYS_IN_WEEK for day in self.weekdays))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +96,7 @@ class Slots:
     amount: Money | None = None  # of money; without a currency where none was said
     value_words: frozenset[int] = frozenset()  # places of the words that are days, times and numbers
     is_of_address: bool = False  # words of an address of the agent's
+    is_beside: bool = False  # the day is named by the one spoken of before: "the day after that"
     is_other_holiday: bool = False  # a holiday that is no exception of the opening hours
 
 
@@ -97,6 +107,7 @@ class SlotFinder:
         self._language = language_code
         self.words: Asking = asking(language_code)
         self._services = [(each.id, _forms_in_all(each.names, language_code)) for each in facts.services]
+        self._per = {each.id: each.per for each in facts.services if each.per}
         self._heard = self._names_as_heard(facts)
         spoken = [normalise(text) for each in facts.addresses for text in each.spoken.values()]
         self._address_pairs = {
@@ -141,19 +152,36 @@ class SlotFinder:
         if not services and self._heard:
             services = tuple(one for one in self._named(_as_heard(words), self._heard) if one.start not in taken)
         taken |= {place for found in services for place in range(found.start, found.end)}
+        services = self._counted(text, services)
+        services, periods = self._for_periods(text, words, services)
+        if periods & places:  # "hai đêm" is two nights here, and no time of day
+            when, places = replace(when, times=(), part=""), places - periods
         is_known = bool(holidays) or (when.date is not None and when.date in self._exception_days)
         return Slots(
             words=words,
-            services=self._counted(text, services),
+            services=services,
             people=people,
             topics=tuple(one for one in self._named(words, self._topics) if one.start not in taken),
             when=when,
             digits=digits,
             amount=self._amount(text),
-            value_words=places,
+            value_words=places | periods,
             is_of_address=any(pair in self._address_pairs for pair in pairwise(words)),
             is_other_holiday=not is_known and has_any(words, self.words.holidays),
         )
+
+    def beside(self, slots: Slots, day: str, now: datetime) -> Slots:
+        """The slots with "the day after that" resolved, where `day` (ISO 8601) was spoken of."""
+        for phrases, step in ((self.words.day_before, -1), (self.words.day_after, 1)):
+            spans = self._spans(slots.words, phrases) if day else []
+            if not spans or spans[0][1] in slots.value_words:  # "the day after tomorrow"
+                continue
+            found = Date.fromisoformat(day) + timedelta(days=step)
+            trouble = Trouble.PAST if found < now.date() else None
+            places = slots.value_words | {place for start, end in spans for place in range(start, end)}
+            when = replace(slots.when, date=found, last_date=None, weekdays=(), times=(), trouble=trouble)
+            return replace(slots, when=when, value_words=frozenset(places), is_beside=True)
+        return slots
 
     @property
     def _exception_days(self) -> set[Date]:
@@ -207,9 +235,9 @@ class SlotFinder:
                 case Kind.NUMBER if len(value.digits) >= _FEWEST_DIALLED:
                     digits = value.digits
                 case Kind.NUMBER if days or moment.day:
-                    hour = int(value.number)
-                    if 1 <= hour <= _LONGEST_HOUR and not times:
-                        times += [_time(minute) for minute in _by_likelihood({hour * 60, (hour + 12) % 24 * 60})]
+                    minute = int(value.number * 60)  # "tám rưỡi" is half past eight
+                    if 60 <= minute < (_LONGEST_HOUR + 1) * 60 and minute % 30 == 0 and not times:
+                        times += [_time(minute) for minute in _by_likelihood({minute, (minute + 720) % 1440})]
         if moment.at is not None and (moment.part or not times):
             times = [moment.at]
         when = When(
@@ -223,16 +251,19 @@ class SlotFinder:
             when = replace(when, weekdays=tuple(days))
         elif moment.day:
             when = replace(when, date=moment.day, last_date=moment.last_day)
+        if when.has_day:
+            when = replace(when, day_relation=self._day_relation(reading), since=now.date())
         return when, digits, frozenset(places)
 
     def _relation(self, reading: Reading) -> str:
         """What stands right before a time: "before nine", "after six"."""
-        for value in (value for value in reading.values if value.kind in (Kind.TIME, Kind.NUMBER)):
-            lead = tuple(reading.texts[max(0, value.start - _LONGEST_RELATION) : value.start])
-            for relation, phrases in (("before", self.words.before), ("after", self.words.after)):
-                if any(lead[-len(phrase) :] == phrase for phrase in phrases):
-                    return relation
-        return ""
+        phrases = {"before": self.words.before, "after": self.words.after}
+        return _related(reading, (Kind.TIME, Kind.NUMBER), phrases)
+
+    def _day_relation(self, reading: Reading) -> str:
+        """The same of a day: "sooner than Tuesday"."""
+        phrases = {"sooner": self.words.sooner, "later": self.words.later}
+        return _related(reading, (Kind.WEEKDAYS, Kind.DATE), phrases)
 
     def _amount(self, text: str) -> Money | None:
         values = read_values(text, self._language).values
@@ -262,6 +293,30 @@ class SlotFinder:
             counted.append(replace(one, count=int(number.number)) if number else one)
         return tuple(counted)
 
+    def _for_periods(
+        self, text: str, words: Words, services: tuple[Found, ...]
+    ) -> tuple[tuple[Found, ...], frozenset[int]]:
+        """The services times what their price is for one of ("two nights"), and the places of those words."""
+        wanted = {period for one in services if (period := self._per.get(one.id))}
+        if not wanted:
+            return services, frozenset()
+        counts: dict[str, int] = {}
+        places: set[int] = set()
+        for period in wanted:
+            for start, end in self._spans(words, self.words.periods[period]):
+                number = self._number_before(words, start)
+                if number:
+                    counts[period] = number
+                    places |= {start - 1, *range(start, end)}
+        counted = tuple(replace(one, count=one.count * counts.get(self._per.get(one.id, ""), 1)) for one in services)
+        return counted, frozenset(places)
+
+    def _number_before(self, words: Words, at: int) -> int:
+        """The whole number that one word right before a place says; 0: none."""
+        values = read_values(words[at - 1], self._language).values if at else ()
+        number = next((value.number for value in values if value.kind is Kind.NUMBER), None)
+        return int(number) if number is not None and number in _COUNTS else 0
+
     def _counts(self, words: Words, behind: int, start: int) -> bool:
         """Whether a number that ends at `behind` counts what begins at `start`: next to it, or "two of the"."""
         between = words[behind:start]
@@ -280,6 +335,16 @@ class SlotFinder:
         texts = tuple(_MASK if at in taken else text for at, text in enumerate(reading.texts))
         values = tuple(value for value in reading.values if not taken & set(range(value.start, value.end)))
         return replace(reading, texts=texts, values=values)
+
+
+def _related(reading: Reading, kinds: Sequence[Kind], relations: Mapping[str, Sequence[Words]]) -> str:
+    """The relation whose phrase stands right before a value of one of the kinds; empty: none."""
+    for value in (value for value in reading.values if value.kind in kinds):
+        lead = tuple(reading.texts[max(0, value.start - _LONGEST_RELATION) : value.start])
+        for relation, phrases in relations.items():
+            if any(lead[-len(phrase) :] == phrase for phrase in phrases):
+                return relation
+    return ""
 
 
 def _without_stops(reading: Reading) -> dict[int, int]:

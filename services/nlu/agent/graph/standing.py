@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from services.nlu.agent.facts import FreeTime
-from services.nlu.agent.graph.bookings import Bookings, covers
+from services.nlu.agent.graph.bookings import LATER, Bookings, covers
 from services.nlu.agent.graph.dialogue import Dialogue, Wish
 from services.nlu.agent.graph.reading import Part
 from services.nlu.agent.graph.slots import When
@@ -54,7 +54,7 @@ class StandingBookings(Bookings):
             question, asked = self._question(wish)
             return words.say("booking_taken"), question, replace(dialogue, wish=wish, asked=asked)
         when = self._spoken(wish.at or wish.starts)
-        keys = {"done": "moved" if wish.kind == "change" else "cancelled", "failed": "deed_failed"}
+        keys = {"done": "moved" if wish.kind == "change" else "cancelled", "failed": "deed_failed", **LATER}
         text = words.say(keys.get(state, "wish_done"), when=when)
         noted = replace(wish, is_noted=True) if state != "failed" else Wish()
         return text, words.ask("more"), replace(dialogue, wish=noted, asked="more", kind="book")

@@ -121,7 +121,9 @@ class Wishes:
         if part and (refused := self._refused(part.slots.when, now)):
             texts.append(refused)
         elif wish.when:
-            texts.append(self._words.say("wish_time", when=wish.when))
+            when = part.slots.when if part else When()
+            is_said = bool(when.times) or wish.when not in self.fitting(when, now)
+            texts.append(self._taken_down(wish.when, is_said=is_said))
         return self._next(texts, wish, dialogue)
 
     def _answered(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
@@ -168,7 +170,12 @@ class Wishes:
             return text + " " + self._words.ask("when"), "when_free", dialogue.with_wish(when="")
         else:
             said = free[0] if free else self._said(when, now)
-        return self._next([self._words.say("wish_time", when=said)], replace(wish, when=said), dialogue)
+        text = self._taken_down(said, is_said=bool(when.times) or not free)
+        return self._next([text], replace(wish, when=said), dialogue)
+
+    def _taken_down(self, when: str, *, is_said: bool) -> str:
+        """The time that is noted: what the caller said, or else what is free on the day that they named."""
+        return self._words.say("wish_time", when=when) if is_said else self._words.say("free_offer", times=when)
 
     def _confirmed(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
         if part.kind == "yes":
@@ -268,7 +275,7 @@ class Wishes:
         words, hours = self._words, self._facts.hours
         if when.trouble is not None:
             return words.say(when.trouble.value)
-        if hours is None or not when.has_day or len(when.weekdays) > 1:
+        if hours is None or not when.has_day or len(when.weekdays) > 1 or when.day_relation:
             return ""
         day = when.date or now.date() + timedelta(days=(when.weekdays[0] - now.weekday()) % DAYS_IN_WEEK)
         weighed = [
@@ -336,6 +343,9 @@ def filled_in(wish: Wish, slot: str) -> str:
 
 def fits(free: FreeTime, when: When) -> bool:
     """Whether a free time is one that was asked for."""
+    if when.day_relation and when.since and (bound := when.first_day(when.since)):
+        day = free.date or When(weekdays=(_weekday(free),)).first_day(when.since) or bound
+        return (day < bound if when.day_relation == "sooner" else day > bound) and _part_fits(free.time, when)
     if when.date and when.last_date:
         days = (when.date + timedelta(days=n) for n in range((when.last_date - when.date).days + 1))
         return any(day in (free.date,) or day.weekday() == free.weekday for day in days) and _part_fits(free.time, when)

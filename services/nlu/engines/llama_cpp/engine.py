@@ -7,20 +7,20 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from pathlib import Path
 
-from services.nlu.engine import Message, ReplyPart, ReplyRequest, TextMade, ToolSpec
+from services.nlu.engine import Message, ReplyPart, ReplyRequest, ToolSpec
 from services.nlu.engines.llama_cpp.constrained import ConstrainedCalls
 from services.nlu.engines.llama_cpp.grammar import grammar_of
 from services.nlu.engines.llama_cpp.jobs import Job
 from services.nlu.engines.llama_cpp.model import LlamaModel, ModelOptions
 from services.nlu.engines.llama_cpp.openings import KeptOpenings
 from services.nlu.engines.llama_cpp.worker import Worker
-from services.nlu.engines.tool_calls import ToolCallReader
-from services.nlu.engines.tool_form import ToolForm, beginning_of
 from services.nlu.plan.checking import find_misfit_here
 from services.nlu.plan.gguf_file import read_shape
 from services.nlu.plan.host import host_memory
 from services.nlu.plan.memory import Layout
 from services.nlu.settings import NluSettings
+from services.nlu.tool_calls import with_calls
+from services.nlu.tool_form import ToolForm, beginning_of
 from services.runtime.cpu import usable_cpus
 from services.runtime.errors import StartupError, TurnFailed
 from services.runtime.logs import get_logger
@@ -77,17 +77,9 @@ class LlamaCppEngine:
             begun=request.begun,
             calls=await self._calls_of(request.tools),
         )
-        reader = ToolCallReader([tool.name for tool in request.tools]) if request.tools else None
-        async with aclosing(run) as parts:
+        async with aclosing(with_calls(run, request.tools)) as parts:
             async for part in parts:
-                if reader is None:
-                    yield part
-                    continue
-                for each in reader.push(part.text) if isinstance(part, TextMade) else (*reader.finish(), part):
-                    yield each
-        if reader is not None:
-            for each in reader.finish():
-                yield each
+                yield part
 
     async def _calls_of(self, tools: tuple[ToolSpec, ...]) -> ConstrainedCalls | None:
         """What holds the calls of one reply to the tools. None: there are no tools."""

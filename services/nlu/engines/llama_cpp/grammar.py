@@ -13,7 +13,7 @@ from llama_cpp.llama_grammar import BuiltinRule, SchemaConverter
 
 from services.nlu.engine import ToolSpec
 from services.nlu.engines.llama_cpp.schemas import plain_schema
-from services.nlu.engines.tool_form import CALL_BEGINS, CALL_ENDS, ToolForm
+from services.nlu.tool_form import CALL_BEGINS, CALL_ENDS, ToolForm
 from services.runtime.json_text import read_json
 from services.runtime.logs import get_logger
 
@@ -84,7 +84,7 @@ class _Converter(_Base):  # type: ignore[misc] # see _Base
         try:
             return str(self.visit(dict(schema), name))
         except Exception as error:  # it asserts, and looks keys up
-            log.warning("schema_not_in_grammar", rule=name, error=f"{type(error).__name__}: {error}")
+            log.warning("schema_not_in_grammar", what=name, error=f"{type(error).__name__}: {error}")
             return str(self.visit({"type": "object"}, f"{name}-any"))
 
     def keywords(self, schema: Mapping[str, Any], name: str) -> str:
@@ -108,7 +108,7 @@ class _Converter(_Base):  # type: ignore[misc] # see _Base
         try:
             return str(self.visit(dict(schema), name))
         except Exception as error:
-            log.warning("schema_not_in_grammar", rule=name, error=f"{type(error).__name__}: {error}")
+            log.warning("schema_not_in_grammar", what=name, error=f"{type(error).__name__}: {error}")
             return str(self.visit({"type": "string"}, f"{name}-any"))
 
     def _format_literal(self, literal: str) -> str:

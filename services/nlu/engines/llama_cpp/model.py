@@ -22,7 +22,7 @@ from services.nlu.engines.llama_cpp.constrained import CallGrammar
 from services.nlu.engines.llama_cpp.prompt import TemplateRefuses
 from services.nlu.engines.llama_cpp.sampling import Grammar, open_chain, pick_allowed
 from services.nlu.engines.llama_cpp.template import ChatTemplate, TemplateUnusable
-from services.nlu.engines.tool_form import form_of
+from services.nlu.tool_form import form_of
 from services.runtime.errors import StartupError
 
 _SILENT = llama.llama_log_callback(lambda *_: None)

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from services.nlu.engine import Message, Role, ToolSpec
 from services.nlu.engines.llama_cpp.tool_chat import chat_in_words, chat_of, fills_of, has_tools, plain_specs
-from services.nlu.engines.tool_form import ToolForm
+from services.nlu.tool_form import ToolForm
 
 _REMEMBERED_REPLIES = 64
 _MARK = "\ue000{}\ue001"  # stands for a message's text in the template; private use, never spoken

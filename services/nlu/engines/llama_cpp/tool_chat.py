@@ -12,8 +12,8 @@ from itertools import groupby
 from typing import Any
 
 from services.nlu.engine import Message, Role, ToolSpec
-from services.nlu.engines.tool_form import CALL_BEGINS, CALL_ENDS
 from services.nlu.history import ToolCall
+from services.nlu.tool_form import CALL_BEGINS, CALL_ENDS
 from services.runtime.json_text import read_json
 
 STILL_RUNNING = '{"status": "still running"}'

@@ -19,7 +19,7 @@ from services.nlu.engines.llama_cpp.pace import (
     sizes_to_measure,
 )
 from services.nlu.engines.llama_cpp.scheduler import Model, Scheduler
-from services.nlu.engines.tool_form import ToolForm
+from services.nlu.tool_form import ToolForm
 from services.runtime.errors import TurnFailed
 from services.runtime.logs import get_logger
 from services.runtime.watchdog import ENGINE_THREADS, LostThread

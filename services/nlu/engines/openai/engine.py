@@ -10,7 +10,7 @@ import asyncio
 import json
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
@@ -23,6 +23,7 @@ from services.nlu.remote.failures import from_status
 from services.nlu.remote.sse import BadEvents, EventReader
 from services.nlu.remote.transport import failure_of
 from services.nlu.settings import NluSettings, read_secret
+from services.nlu.tool_calls import with_calls
 from services.runtime.breaker import ErrorClass
 from services.runtime.errors import NotServing, StartupError, TurnFailed
 from services.runtime.logs import get_logger
@@ -78,6 +79,12 @@ class OpenAiEngine:
         self._warming = asyncio.create_task(self._keep_warm())
 
     async def reply(self, request: ReplyRequest) -> AsyncGenerator[ReplyPart, None]:
+        # A server that does not know its model's form of calls sends them as text.
+        async with aclosing(with_calls(self._reply(request), request.tools)) as parts:
+            async for part in parts:
+                yield part
+
+    async def _reply(self, request: ReplyRequest) -> AsyncGenerator[ReplyPart, None]:
         client = self._client
         if client is None:
             raise TurnFailed("ENGINE_STOPPED", "the server is stopping", is_retryable=True)

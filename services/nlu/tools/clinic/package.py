@@ -45,8 +45,7 @@ class ClinicPackage:
             Cancel(diary, worker, times, region),
         )
         self.outbox = Outbox(outbox_file, SqliteThread(f"outbox-{agent_id}"))
-        for deed in self._deeds:
-            self.outbox.add(deed)
+        self.outbox.add_in_order(self._deeds, "phone")
 
     def start(self) -> None:
         """Do what an earlier process has decided and not done. Needs a running loop."""

@@ -351,6 +351,7 @@ class TurnRecord(_message.Message):
     NLU_ENGINE_FIELD_NUMBER: _builtins.int
     TTS_ENGINE_FIELD_NUMBER: _builtins.int
     WITHHELD_RULES_FIELD_NUMBER: _builtins.int
+    TOOLS_FIELD_NUMBER: _builtins.int
     turn_id: _builtins.int
     """The turn."""
     outcome: Global___TurnRecord.Outcome.ValueType
@@ -397,6 +398,12 @@ class TurnRecord(_message.Message):
         spoken.
         """
 
+    @_builtins.property
+    def tools(self) -> _containers.RepeatedCompositeFieldContainer[Global___ToolUse]:
+        """The tools that were called for the turn, in order, as far as they had come
+        by its end.
+        """
+
     def __init__(
         self,
         *,
@@ -419,14 +426,84 @@ class TurnRecord(_message.Message):
         nlu_engine: _builtins.str = ...,
         tts_engine: _builtins.str = ...,
         withheld_rules: _abc.Iterable[_builtins.str] | None = ...,
+        tools: _abc.Iterable[Global___ToolUse] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["continues_turn_id", b"continues_turn_id", "drafts_dropped", b"drafts_dropped", "drafts_made", b"drafts_made", "end_reason", b"end_reason", "heard_text", b"heard_text", "is_answered_from_draft", b"is_answered_from_draft", "is_gateway_prompt", b"is_gateway_prompt", "latency_us", b"latency_us", "nlu_engine", b"nlu_engine", "outcome", b"outcome", "speech_end_sample", b"speech_end_sample", "stage_times", b"stage_times", "stop_reason", b"stop_reason", "trace_id", b"trace_id", "tts_engine", b"tts_engine", "turn_id", b"turn_id", "unexplained_us", b"unexplained_us", "user_text", b"user_text", "withheld_rules", b"withheld_rules"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["continues_turn_id", b"continues_turn_id", "drafts_dropped", b"drafts_dropped", "drafts_made", b"drafts_made", "end_reason", b"end_reason", "heard_text", b"heard_text", "is_answered_from_draft", b"is_answered_from_draft", "is_gateway_prompt", b"is_gateway_prompt", "latency_us", b"latency_us", "nlu_engine", b"nlu_engine", "outcome", b"outcome", "speech_end_sample", b"speech_end_sample", "stage_times", b"stage_times", "stop_reason", b"stop_reason", "tools", b"tools", "trace_id", b"trace_id", "tts_engine", b"tts_engine", "turn_id", b"turn_id", "unexplained_us", b"unexplained_us", "user_text", b"user_text", "withheld_rules", b"withheld_rules"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___TurnRecord: _TypeAlias = TurnRecord  # noqa: Y015
+
+@_typing.final
+class ToolUse(_message.Message):
+    """A tool that was called."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _State:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _StateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[ToolUse._State.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        STATE_UNSPECIFIED: ToolUse._State.ValueType  # 0
+        """Never sent."""
+        STATE_RUNNING: ToolUse._State.ValueType  # 1
+        """It was still at work."""
+        STATE_COMPLETED: ToolUse._State.ValueType  # 2
+        """It gave a result."""
+        STATE_FAILED: ToolUse._State.ValueType  # 3
+        """It failed, or was not run."""
+
+    class State(_State, metaclass=_StateEnumTypeWrapper):
+        """How far a tool had come."""
+
+    STATE_UNSPECIFIED: ToolUse.State.ValueType  # 0
+    """Never sent."""
+    STATE_RUNNING: ToolUse.State.ValueType  # 1
+    """It was still at work."""
+    STATE_COMPLETED: ToolUse.State.ValueType  # 2
+    """It gave a result."""
+    STATE_FAILED: ToolUse.State.ValueType  # 3
+    """It failed, or was not run."""
+
+    TOOL_CALL_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    TOOK_US_FIELD_NUMBER: _builtins.int
+    ARGUMENTS_JSON_FIELD_NUMBER: _builtins.int
+    RESULT_JSON_FIELD_NUMBER: _builtins.int
+    tool_call_id: _builtins.str
+    """The call of the tool."""
+    name: _builtins.str
+    """The tool, as the model named it."""
+    state: Global___ToolUse.State.ValueType
+    """How far it had come."""
+    took_us: _builtins.int
+    """What the tool took, in microseconds."""
+    arguments_json: _builtins.str
+    """Its arguments, as a JSON object. Personal data."""
+    result_json: _builtins.str
+    """Its result or error, as JSON. Personal data."""
+    def __init__(
+        self,
+        *,
+        tool_call_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        state: Global___ToolUse.State.ValueType = ...,
+        took_us: _builtins.int = ...,
+        arguments_json: _builtins.str = ...,
+        result_json: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments_json", b"arguments_json", "name", b"name", "result_json", b"result_json", "state", b"state", "took_us", b"took_us", "tool_call_id", b"tool_call_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ToolUse: _TypeAlias = ToolUse  # noqa: Y015
 
 @_typing.final
 class StageTime(_message.Message):

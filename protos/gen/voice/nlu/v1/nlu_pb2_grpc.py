@@ -45,6 +45,11 @@ class NluServiceStub:
                 request_serializer=voice_dot_nlu_dot_v1_dot_nlu__pb2.DescribeEngineRequest.SerializeToString,
                 response_deserializer=voice_dot_nlu_dot_v1_dot_nlu__pb2.DescribeEngineResponse.FromString,
                 _registered_method=True)
+        self.ListTools = channel.unary_unary(
+                '/voice.nlu.v1.NluService/ListTools',
+                request_serializer=voice_dot_nlu_dot_v1_dot_nlu__pb2.ListToolsRequest.SerializeToString,
+                response_deserializer=voice_dot_nlu_dot_v1_dot_nlu__pb2.ListToolsResponse.FromString,
+                _registered_method=True)
         self.TripProvider = channel.unary_unary(
                 '/voice.nlu.v1.NluService/TripProvider',
                 request_serializer=voice_dot_nlu_dot_v1_dot_nlu__pb2.TripProviderRequest.SerializeToString,
@@ -72,6 +77,13 @@ class NluServiceServicer:
 
     def DescribeEngine(self, request, context):
         """Says which engine answers and which agents it knows.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListTools(self, request, context):
+        """Lists the tools that an agent may call.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -106,6 +118,11 @@ def add_NluServiceServicer_to_server(servicer, server):
                     servicer.DescribeEngine,
                     request_deserializer=voice_dot_nlu_dot_v1_dot_nlu__pb2.DescribeEngineRequest.FromString,
                     response_serializer=voice_dot_nlu_dot_v1_dot_nlu__pb2.DescribeEngineResponse.SerializeToString,
+            ),
+            'ListTools': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTools,
+                    request_deserializer=voice_dot_nlu_dot_v1_dot_nlu__pb2.ListToolsRequest.FromString,
+                    response_serializer=voice_dot_nlu_dot_v1_dot_nlu__pb2.ListToolsResponse.SerializeToString,
             ),
             'TripProvider': grpc.unary_unary_rpc_method_handler(
                     servicer.TripProvider,
@@ -173,6 +190,33 @@ class NluService:
             '/voice.nlu.v1.NluService/DescribeEngine',
             voice_dot_nlu_dot_v1_dot_nlu__pb2.DescribeEngineRequest.SerializeToString,
             voice_dot_nlu_dot_v1_dot_nlu__pb2.DescribeEngineResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTools(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/voice.nlu.v1.NluService/ListTools',
+            voice_dot_nlu_dot_v1_dot_nlu__pb2.ListToolsRequest.SerializeToString,
+            voice_dot_nlu_dot_v1_dot_nlu__pb2.ListToolsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -40,6 +40,8 @@ class NluServiceStub:
     """
     DescribeEngine: _grpc.UnaryUnaryMultiCallable[_nlu_pb2.DescribeEngineRequest, _nlu_pb2.DescribeEngineResponse]
     """Says which engine answers and which agents it knows."""
+    ListTools: _grpc.UnaryUnaryMultiCallable[_nlu_pb2.ListToolsRequest, _nlu_pb2.ListToolsResponse]
+    """Lists the tools that an agent may call."""
     TripProvider: _grpc.UnaryUnaryMultiCallable[_nlu_pb2.TripProviderRequest, _nlu_pb2.TripProviderResponse]
     """A drill: takes a provider of a chain out of service for a while. Refused
     with DRILLS_OFF unless the server's settings allow drills.
@@ -62,6 +64,8 @@ class NluServiceAsyncStub(NluServiceStub):
     """
     DescribeEngine: _aio.UnaryUnaryMultiCallable[_nlu_pb2.DescribeEngineRequest, _nlu_pb2.DescribeEngineResponse]  # type: ignore[assignment]
     """Says which engine answers and which agents it knows."""
+    ListTools: _aio.UnaryUnaryMultiCallable[_nlu_pb2.ListToolsRequest, _nlu_pb2.ListToolsResponse]  # type: ignore[assignment]
+    """Lists the tools that an agent may call."""
     TripProvider: _aio.UnaryUnaryMultiCallable[_nlu_pb2.TripProviderRequest, _nlu_pb2.TripProviderResponse]  # type: ignore[assignment]
     """A drill: takes a provider of a chain out of service for a while. Refused
     with DRILLS_OFF unless the server's settings allow drills.
@@ -93,6 +97,14 @@ class NluServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_nlu_pb2.DescribeEngineResponse, _abc.Awaitable[_nlu_pb2.DescribeEngineResponse]]:
         """Says which engine answers and which agents it knows."""
+
+    @_abc_1.abstractmethod
+    def ListTools(
+        self,
+        request: _nlu_pb2.ListToolsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_nlu_pb2.ListToolsResponse, _abc.Awaitable[_nlu_pb2.ListToolsResponse]]:
+        """Lists the tools that an agent may call."""
 
     @_abc_1.abstractmethod
     def TripProvider(

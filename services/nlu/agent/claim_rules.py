@@ -1,0 +1,55 @@
+"""Whether a statement that a model wrote is entailed: the words of a property in it stand in the facts. Sans-IO.
+
+Figures, names and deeds have rules of their own. What is left are claims without any of them: "the doctor is very
+experienced", "you can pay later", "there is another clinic". Their words are common ones, so no list of things finds
+them. Here the list is the other way round: in a statement without a figure only small words, courtesies and words of
+the facts' names and texts may be spoken.
+"""
+
+from __future__ import annotations
+
+from services.language.phrases import words_of
+from services.language.value import Kind, Reading
+from services.nlu.agent.clause_form import ClauseForm
+from services.nlu.agent.evidence import Evidence, Verdict
+from services.nlu.agent.facts import Service, Topic
+from services.nlu.agent.grounds import Grounds
+
+_CHECKED = frozenset({Kind.MONEY, Kind.TIME, Kind.WEEKDAYS, Kind.DATE, Kind.DURATION, Kind.DIGITS})
+
+
+def unentailed(reading: Reading, form: ClauseForm, grounds: Grounds, evidence: Evidence) -> Verdict | None:
+    """The first word of a model's statement that no fact has; None: there is none, or nothing is stated."""
+    words = grounds.words
+    if not (words.is_closed_world and evidence.is_written_by_model):
+        return None
+    if form.is_question or form.is_ignorance or form.is_echo or form.is_claim_of_caller or form.affirms:
+        return None
+    if any(value.kind in _CHECKED for value in reading.values):
+        return None  # the figures say what it is about, and they were held against the facts
+    told = _caller_words(evidence) if words.lists["sympathy"].are_in(reading.texts) else frozenset()
+    named = _caller_words(evidence) if words.lists["name_is_asked"].are_in(reading.texts) else frozenset()
+    small = {at for value in reading.values for at in range(value.start, value.end)}
+    for at, token in enumerate(reading.tokens):
+        word = token.text.removesuffix("'s")
+        if token.kind != "word" or at in small or word in told or (token.is_capital and word in named):
+            continue
+        if not any(form_ in words.frame or grounds.is_stated(form_) for form_ in words.forms(word)):
+            return Verdict(False, "claim", token.text)
+    return _unrelated(reading, form, grounds)
+
+
+def _unrelated(reading: Reading, form: ClauseForm, grounds: Grounds) -> Verdict | None:
+    """A service beside a topic, with nobody who does both: "children may have whitening"."""
+    found = [hit[2] for hit in grounds.doable.find(reading.texts)]
+    services, topics = (
+        [one for one in found if isinstance(one, Service)],
+        [one for one in found if isinstance(one, Topic)],
+    )
+    if services and topics and not grounds.people.find(reading.texts) and form.ends_sentence:
+        return Verdict(False, "claim", " ".join(reading.texts))
+    return None
+
+
+def _caller_words(evidence: Evidence) -> frozenset[str]:
+    return frozenset(word for text in evidence.caller for word in words_of(text))
