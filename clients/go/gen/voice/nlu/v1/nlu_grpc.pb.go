@@ -21,6 +21,7 @@ const _ = grpc.SupportPackageIsVersion9
 const (
 	NluService_StreamingConverse_FullMethodName = "/voice.nlu.v1.NluService/StreamingConverse"
 	NluService_DescribeEngine_FullMethodName    = "/voice.nlu.v1.NluService/DescribeEngine"
+	NluService_ListTools_FullMethodName         = "/voice.nlu.v1.NluService/ListTools"
 	NluService_TripProvider_FullMethodName      = "/voice.nlu.v1.NluService/TripProvider"
 	NluService_AnalyzeCall_FullMethodName       = "/voice.nlu.v1.NluService/AnalyzeCall"
 )
@@ -37,6 +38,8 @@ type NluServiceClient interface {
 	StreamingConverse(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[StreamingConverseRequest, StreamingConverseResponse], error)
 	// Says which engine answers and which agents it knows.
 	DescribeEngine(ctx context.Context, in *DescribeEngineRequest, opts ...grpc.CallOption) (*DescribeEngineResponse, error)
+	// Lists the tools that an agent may call.
+	ListTools(ctx context.Context, in *ListToolsRequest, opts ...grpc.CallOption) (*ListToolsResponse, error)
 	// A drill: takes a provider of a chain out of service for a while. Refused
 	// with DRILLS_OFF unless the server's settings allow drills.
 	TripProvider(ctx context.Context, in *TripProviderRequest, opts ...grpc.CallOption) (*TripProviderResponse, error)
@@ -77,6 +80,16 @@ func (c *nluServiceClient) DescribeEngine(ctx context.Context, in *DescribeEngin
 	return out, nil
 }
 
+func (c *nluServiceClient) ListTools(ctx context.Context, in *ListToolsRequest, opts ...grpc.CallOption) (*ListToolsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListToolsResponse)
+	err := c.cc.Invoke(ctx, NluService_ListTools_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *nluServiceClient) TripProvider(ctx context.Context, in *TripProviderRequest, opts ...grpc.CallOption) (*TripProviderResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(TripProviderResponse)
@@ -109,6 +122,8 @@ type NluServiceServer interface {
 	StreamingConverse(grpc.BidiStreamingServer[StreamingConverseRequest, StreamingConverseResponse]) error
 	// Says which engine answers and which agents it knows.
 	DescribeEngine(context.Context, *DescribeEngineRequest) (*DescribeEngineResponse, error)
+	// Lists the tools that an agent may call.
+	ListTools(context.Context, *ListToolsRequest) (*ListToolsResponse, error)
 	// A drill: takes a provider of a chain out of service for a while. Refused
 	// with DRILLS_OFF unless the server's settings allow drills.
 	TripProvider(context.Context, *TripProviderRequest) (*TripProviderResponse, error)
@@ -131,6 +146,9 @@ func (UnimplementedNluServiceServer) StreamingConverse(grpc.BidiStreamingServer[
 }
 func (UnimplementedNluServiceServer) DescribeEngine(context.Context, *DescribeEngineRequest) (*DescribeEngineResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method DescribeEngine not implemented")
+}
+func (UnimplementedNluServiceServer) ListTools(context.Context, *ListToolsRequest) (*ListToolsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListTools not implemented")
 }
 func (UnimplementedNluServiceServer) TripProvider(context.Context, *TripProviderRequest) (*TripProviderResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method TripProvider not implemented")
@@ -184,6 +202,24 @@ func _NluService_DescribeEngine_Handler(srv interface{}, ctx context.Context, de
 	return interceptor(ctx, in, info, handler)
 }
 
+func _NluService_ListTools_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListToolsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(NluServiceServer).ListTools(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: NluService_ListTools_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(NluServiceServer).ListTools(ctx, req.(*ListToolsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _NluService_TripProvider_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(TripProviderRequest)
 	if err := dec(in); err != nil {
@@ -230,6 +266,10 @@ var NluService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "DescribeEngine",
 			Handler:    _NluService_DescribeEngine_Handler,
+		},
+		{
+			MethodName: "ListTools",
+			Handler:    _NluService_ListTools_Handler,
 		},
 		{
 			MethodName: "TripProvider",
