@@ -33,7 +33,7 @@ def rule(clause: str, question: str = "", language: str = "en", **evidence: obje
         ("Yes, we do whitening.", "en", ""),
         ("Doctor Tran Mai sees children.", "en", ""),
         ("You can park for free behind the building.", "en", ""),
-        ("I'm sorry to hear that your gums are bleeding.", "en", ""),
+        ("I'm sorry to hear that.", "en", ""),
         ("Dạ, bác sĩ Trần Mai khám cho trẻ em ạ.", "vi", ""),
         ("Dạ, em có thể giúp anh chị đặt hẹn ạ.", "vi", ""),
     ],
