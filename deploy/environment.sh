@@ -55,12 +55,15 @@ if [ -z "$uv" ]; then
 fi
 export UV="$uv"
 
-EXTRAS="--extra gateway --extra stt-faster-whisper --extra nlu-llama-cpp --extra agent-graph --extra tts-piper --extra tts-espeak --extra stack"
+EXTRAS="--extra gateway --extra stt-faster-whisper --extra nlu-llama-cpp --extra agent-graph --extra nlu-tools --extra tts-piper --extra tts-espeak --extra stack"
 # Engines that the environment or .env names bring their packages along.
 named="${NLU_ENGINE:-} ${NLU_ENGINES:-} ${STT_ENGINE:-} ${STT_ENGINES:-} $(grep -sE '^(NLU|STT)_ENGINES?=' .env || true)"
 for engine in openai:nlu-openai gemini:nlu-gemini viet_asr:stt-viet-asr vosk:stt-vosk sherpa_onnx:stt-sherpa google:stt-google; do
 	case "$named" in *"${engine%:*}"*) EXTRAS="$EXTRAS --extra ${engine#*:}" ;; esac
 done
+# So do agents' files that name packages of tools.
+agents="${NLU_AGENTS_DIR:-$(sed -n 's/^NLU_AGENTS_DIR=//p' .env 2>/dev/null || true)}"
+if grep -qs 'package:' "${agents:-deploy/agents}"/*.yaml; then EXTRAS="$EXTRAS --extra nlu-tools"; fi
 case "${1:-stack}" in
 deploy) groups="--frozen --no-dev" EXTRAS="" ;;
 stack) groups="--frozen --no-dev" ;;

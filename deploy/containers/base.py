@@ -43,35 +43,35 @@ class BasePlan:
         return "registry-1.docker.io" if host == "docker.io" else host
 
 
-def ensure_base(plan: BasePlan, say: Say, *, is_fresh: bool = False) -> str:
-    """Have the image tong-dai/base, and say where it is from. Returns its id. Raises DockerFault."""
-    found = docker("image", "inspect", "--format", "{{.Id}}", NAME, is_checked=False)
+def ensure_base(plan: BasePlan, say: Say, *, is_fresh: bool = False, name: str = NAME) -> str:
+    """Have the image `name`, and say where it is from. Returns its id. Raises DockerFault."""
+    found = docker("image", "inspect", "--format", "{{.Id}}", name, is_checked=False)
     if found and not is_fresh:
         label = '{{index .Config.Labels "org.opencontainers.image.base.name"}}'
-        origin = docker("image", "inspect", "--format", label, NAME) or "pulled"
-        say(f"base: {NAME} is here ({origin})")
+        origin = docker("image", "inspect", "--format", label, name) or "pulled"
+        say(f"base: {name} is here ({origin})")
         return found
     began = time.monotonic()
-    if answers(f"https://{plan.host}/v2/", _ANSWER_LIMIT_S):
+    if plan.registry and answers(f"https://{plan.host}/v2/", _ANSWER_LIMIT_S):
         try:
             docker("pull", plan.registry)
         except DockerFault as fault:
             say(f"base: {plan.host} does not give {plan.registry} ({fault})")
         else:
-            docker("tag", plan.registry, NAME)
+            docker("tag", plan.registry, name)
             say(f"base: pulled {plan.registry} in {time.monotonic() - began:.0f} s")
-            return docker("image", "inspect", "--format", "{{.Id}}", NAME)
-    say(f"base: no registry of images is reached at {plan.host}: making it from Debian {plan.suite} with debootstrap")
-    made = _make(plan)
+            return docker("image", "inspect", "--format", "{{.Id}}", name)
+    say(f"base: {name}: no registry of images is reached: making it from Debian {plan.suite} with debootstrap")
+    made = _make(plan, name)
     say(f"base: made in {time.monotonic() - began:.0f} s")
     return made
 
 
-def _make(plan: BasePlan) -> str:
+def _make(plan: BasePlan, name: str) -> str:
     if shutil.which("debootstrap") is None:
         raise DockerFault("debootstrap is missing, and no registry of images is reached: apt-get install debootstrap")
     if os.geteuid() != 0:
-        raise DockerFault(f"debootstrap needs root: run `sudo make images` once; {NAME} is kept and serves everybody")
+        raise DockerFault(f"debootstrap needs root: run `sudo make images` once; {name} is kept and serves everybody")
     with tempfile.TemporaryDirectory(prefix="base-", dir="/var/tmp") as scratch:
         root = Path(scratch) / "root"
         packages = ",".join(plan.packages)
@@ -85,7 +85,7 @@ def _make(plan: BasePlan) -> str:
         label = f"debian:{plan.suite} by debootstrap from {debian_mirror()}"
         changes = ["ENV LANG=C.UTF-8", 'CMD ["python3"]', f'LABEL org.opencontainers.image.base.name="{label}"']
         options = [part for change in changes for part in ("--change", change)]
-        return docker("import", *options, str(archive), NAME)
+        return docker("import", *options, str(archive), name)
 
 
 def _trim(root: Path) -> None:

@@ -104,6 +104,21 @@ def _version(program: str) -> tuple[int, ...]:
     return tuple(int(part) for part in numbers.split("-")[0].split("+")[0].split(".") if part.isdigit())
 
 
+def run_logged(command: list[str], log: Path) -> str:
+    """Run a build with its output in `log`. Returns the line that says most when it fails, else nothing."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("w", encoding="utf-8") as out:
+        ran = subprocess.run(  # noqa: S603 (a program found by find_program)
+            command, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT, check=False,
+            env=os.environ | {"DOCKER_BUILDKIT": "1"},
+        )  # fmt: skip
+    if ran.returncode == 0:
+        return ""
+    lines = log.read_text(encoding="utf-8").splitlines()
+    telling = [line for line in lines if "ERROR" in line or "error:" in line or "No space left" in line]
+    return last_line("\n".join(telling or lines))
+
+
 def advice(said: str) -> str:
     """A line of Docker's, with what to do about it where that is known."""
     if _DISK_FULL in said.lower():

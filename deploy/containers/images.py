@@ -7,7 +7,6 @@ lies out/images/images.env with the id of every image: `docker compose --env-fil
 """
 
 import argparse
-import os
 import subprocess
 import sys
 import time
@@ -21,7 +20,8 @@ from typing import Any, Final
 from deploy.containers import sbom
 from deploy.containers.base import NAME as BASE
 from deploy.containers.base import BasePlan, ensure_base
-from deploy.containers.docker import ROOT, DockerFault, advice, check_daemon, docker, find_program, inspect, last_line
+from deploy.containers.docker import ROOT, DockerFault, advice, check_daemon, docker, find_program, inspect, run_logged
+from deploy.containers.gpu_images import build_args
 
 TABLE: Final = ROOT / "deploy" / "docker" / "images.toml"
 OUT: Final = ROOT / "out" / "images"
@@ -43,10 +43,8 @@ class ImagePlan:
     dockerfile: str
     budget_mb: float
     parts: dict[str, str]  # the large parts, and why they are there
-
-    @property
-    def tag(self) -> str:
-        return f"tong-dai/{self.name}"
+    tag: str = ""
+    is_for_gpus: bool = False  # built only when it is named
 
     @property
     def variable(self) -> str:
@@ -67,7 +65,7 @@ def read_table(path: Path = TABLE) -> tuple[BasePlan, list[ImagePlan]]:
     table = tomllib.loads(path.read_text(encoding="utf-8"))
     base = table["base"]
     return BasePlan(base["registry"], base["suite"], tuple(base["packages"])), [
-        ImagePlan(**each) for each in table["image"]
+        ImagePlan(**{"tag": f"tong-dai/{each['name']}", **each}) for each in table["image"]
     ]
 
 
@@ -75,6 +73,8 @@ def over_budget(image: ImagePlan, size_mb: float) -> str:
     """The complaint about an image that is too large; empty: it is not."""
     if size_mb <= image.budget_mb:
         return ""
+    if not image.budget_mb:
+        return f"{image.tag} has no budget yet: it is {size_mb:.0f} MB"
     return (
         f"{image.tag} is {size_mb:.0f} MB, its budget {image.budget_mb:.0f} MB: see which layer grew, "
         f"and take it out or say in {TABLE.relative_to(ROOT)} why it is needed"
@@ -109,40 +109,22 @@ def check_image(tag: str) -> None:
 
 def build(image: ImagePlan, buildx: str, labels: dict[str, str]) -> float:
     """Build one image with BuildKit. Returns the seconds it took. Raises DockerFault."""
-    command = [
-        buildx,
-        "build",
-        "--network",
-        "host",
-        "--file",
-        image.dockerfile,
-        "--tag",
-        image.tag,
-        "--progress",
-        "plain",
-    ]
-    command += ["--build-arg", f"BASE={BASE}", "--load"]
+    args = build_args(image.name, buildx, lambda line: print(line, flush=True)) if image.is_for_gpus else {}
+    if image.name != "nlu-cuda":
+        args["BASE"] = BASE
+    command = [buildx, "build", "--network", "host", "--file", image.dockerfile, "--tag", image.tag, "--load"]
+    command += ["--progress", "plain"]
+    for name, value in args.items():
+        command += ["--build-arg", f"{name}={value}"]
     for name, value in labels.items():
         command += ["--label", f"{name}={value}"]
     if _CA.is_file():
         command += ["--secret", f"id=ca,src={_CA}"]
-    OUT.mkdir(parents=True, exist_ok=True)
     log = OUT / f"{image.name}.log"
     began = time.monotonic()
-    with log.open("w", encoding="utf-8") as out:
-        ran = subprocess.run(  # noqa: S603 (a program found by find_program)
-            [*command, "."], cwd=ROOT, stdout=out, stderr=subprocess.STDOUT, check=False,
-            env=os.environ | {"DOCKER_BUILDKIT": "1"},
-        )  # fmt: skip
-    if ran.returncode != 0:
-        raise DockerFault(advice(f"{image.tag} cannot be built, see {log}: {_fault_in(log)}"))
+    if fault := run_logged([*command, "."], log):
+        raise DockerFault(advice(f"{image.tag} cannot be built, see {log}: {fault}"))
     return time.monotonic() - began
-
-
-def _fault_in(log: Path) -> str:
-    lines = log.read_text(encoding="utf-8").splitlines()
-    telling = [line for line in lines if "ERROR" in line or "error:" in line or "No space left" in line]
-    return last_line("\n".join(telling or lines))
 
 
 def labels_of(image: ImagePlan, base_id: str) -> dict[str, str]:
@@ -185,7 +167,7 @@ def report(image: ImagePlan, base_mb: float, seconds: float) -> str:
     print(f"  {base_mb:8.1f} MB  base: {image.parts['base']}")
     for layer in reversed(layers_of(history)):
         if layer.size_mb >= _SMALL_MB and layer.size_mb != base_mb:
-            because = f": {image.parts['packages']}" if ".venv" in layer.cause else ""
+            because = f": {image.parts['packages']}" if "venv" in layer.cause else ""
             print(f"  {layer.size_mb:8.1f} MB  {layer.cause[:70]}{because}")
     return over_budget(image, size_mb)
 
@@ -193,7 +175,7 @@ def report(image: ImagePlan, base_mb: float, seconds: float) -> str:
 def build_all(names: Sequence[str], *, is_base_fresh: bool) -> list[str]:
     """Build, check and report the images `names`; none: all. Returns the complaints. Raises DockerFault."""
     base, images = read_table()
-    wanted = [image for image in images if not names or image.name in names]
+    wanted = [image for image in images if image.name in names or not (names or image.is_for_gpus)]
     if unknown := set(names) - {image.name for image in images}:
         raise DockerFault(f"no such image: {', '.join(sorted(unknown))}: there are {', '.join(i.name for i in images)}")
     print(f"Docker {check_daemon()}", flush=True)

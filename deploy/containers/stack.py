@@ -102,8 +102,9 @@ def last_words(container: str) -> str:
 def check_before_up() -> None:
     """Raises DockerFault: no daemon, an image is not built, or a port is taken."""
     check_daemon()
-    _, images = read_table()
-    missing = [image.tag for image in images if not _is_here(image.tag) and image.variable not in os.environ]
+    _, table = read_table()
+    wanted = [image for image in table if not image.is_for_gpus and image.variable not in os.environ]
+    missing = [image.tag for image in wanted if not _is_here(image.tag)]
     if missing:
         raise DockerFault(f"not built yet: {', '.join(missing)}: `make images`")
     if containers():

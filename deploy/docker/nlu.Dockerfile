@@ -10,8 +10,8 @@ RUN apt-get update && apt-get install -y --no-install-recommends g++ && rm -rf /
 COPY deploy/llama_cpp.cmake deploy/
 # For any x86-64 with AVX2; the V100 server's image is nlu_cuda.Dockerfile.
 ARG CMAKE_ARGS="-DGGML_NATIVE=OFF -DLLAVA_BUILD=OFF -DLLAMA_OPENSSL=OFF -DCMAKE_PROJECT_llama_cpp_INCLUDE=/app/deploy/llama_cpp.cmake"
-# Others, with the packages of pyproject.toml: --build-arg ENGINES="nlu-llama-cpp agent-graph nlu-openai nlu-gemini"
-ARG ENGINES="nlu-llama-cpp agent-graph"
+# Others, with the packages of pyproject.toml: --build-arg ENGINES="nlu-llama-cpp agent-graph nlu-tools nlu-openai"
+ARG ENGINES="nlu-llama-cpp agent-graph nlu-tools"
 RUN --mount=type=cache,target=/root/.cache --mount=type=secret,id=ca \
     CMAKE_ARGS="$CMAKE_ARGS" deploy/docker/packages.sh $(printf -- "--extra %s " $ENGINES)
 

@@ -16,7 +16,7 @@ from services.call_gateway.conversation.news import (
 )
 from services.call_gateway.line import EndCause
 from services.call_gateway.stages.shapes import format_message
-from services.call_gateway.watching import CallBegan, CallNews, CallOver
+from services.call_gateway.watching import CallAnalysed, CallBegan, CallNews, CallOver
 from services.runtime.errors import RequestError
 
 MAX_RATE_HERTZ = 48_000
@@ -124,6 +124,8 @@ def event_of(call_news: CallNews) -> record_pb2.CallEvent:
             event.turn.CopyFrom(_record(record))
         case CallOver() as over:
             event.end.CopyFrom(end_of(over))
+        case CallAnalysed(analysis) if analysis is not None:
+            event.analysis.CopyFrom(analysis)
     return event
 
 

@@ -64,6 +64,7 @@ class LiveCall:
     start_time_ns: int = field(default_factory=time.time_ns)  # since 1970; when it was answered, once it was
     is_answered: bool = False
     turns_answered: int = 0
+    is_handed_over: bool = False  # its analysis was asked for when the caller was put through
     tally: CallTally = field(default_factory=CallTally)
 
     @property

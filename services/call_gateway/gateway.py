@@ -5,7 +5,11 @@ import time
 import uuid
 from dataclasses import replace
 
+from voice.nlu.v1.nlu_pb2_grpc import NluServiceStub
+from voice.type.v1 import analysis_pb2
+
 from services.call_gateway.agents import AgentBook
+from services.call_gateway.analysis import CallAnalyser, Wanted, content_of, event_of
 from services.call_gateway.calls import CallTable, LiveCall
 from services.call_gateway.conversation.barge_in import backchannels
 from services.call_gateway.conversation.events import Stage
@@ -24,7 +28,8 @@ from services.call_gateway.session import Session
 from services.call_gateway.settings import GatewaySettings, SharedStages
 from services.call_gateway.stage_limits import find_call_limit
 from services.call_gateway.stages.stages import SERVICE_NAMES, StageChannels, check_agent, is_stage_alive
-from services.call_gateway.watching import CallBegan, CallNews, CallOver, EventBus
+from services.call_gateway.watching import CallAnalysed, CallBegan, CallNews, CallOver, EventBus
+from services.call_gateway.webhook import Webhook
 from services.runtime.errors import CapacityError, Draining, ServiceError
 from services.runtime.lifecycle import Lifecycle
 from services.runtime.logs import bind_call, get_logger
@@ -51,6 +56,8 @@ class Gateway:
         self._max_calls = settings.max_calls
         self._pacer: Pacer
         self._is_loaded = False
+        self.analyser: CallAnalyser
+        self._webhook: Webhook | None = None
         self._renewed: RenewedChannels
         self._channels: StageChannels
         self._agents: AgentBook
@@ -68,6 +75,12 @@ class Gateway:
             tts=renewed.open(self._settings.tts_target, health_service=SERVICE_NAMES[Stage.TTS]),
         )
         self._is_loaded = True
+        self.analyser = CallAnalyser(
+            NluServiceStub(self._channels.nlu), on_answer=self._analysed, limit_s=self._settings.analysis_limit_s
+        )
+        if self._settings.webhook_url:
+            secret = await asyncio.to_thread(self._settings.read_webhook_secret)
+            self._webhook = Webhook(self._settings.webhook_url, secret)
         self._agents = AgentBook(self._channels.nlu, PromptLibrary(self._channels.tts, recorded))
         self._pacer = Pacer()
         self.program = ProgramEdge(self._pacer)
@@ -81,6 +94,9 @@ class Gateway:
             tasks.create_task(self._agents.run())
             tasks.create_task(self._find_limit())
             tasks.create_task(self._renewed.watch())
+            tasks.create_task(self.analyser.run())
+            if self._webhook is not None:
+                tasks.create_task(self._webhook.run())
             for edge in self._edges:
                 tasks.create_task(edge.serve(self.take_call))
             watching = [tasks.create_task(self._watch_doors()), tasks.create_task(self._watch_stages())]
@@ -156,6 +172,7 @@ class Gateway:
             on_answered=lambda: self._began(call),
             on_profile=lambda profile: self._agents.learn(agent, profile),
             on_news=lambda news: self._tell(call, news),
+            on_transfer=lambda: self._hand_over(call),
             pace=self._pace,
         )
         call = self.calls.add(session)
@@ -202,11 +219,46 @@ class Gateway:
     def _over(self, call: LiveCall) -> None:
         session, conversation = call.session, call.session.conversation
         end = session.end or LegEnded(EndCause.FAILURE, "the gateway failed" if call.is_answered else "never answered")
+        is_handed_over = call.is_handed_over and end.cause is EndCause.TRANSFER
+        is_to_be_analysed = call.is_answered and not is_handed_over and self._have_analysed(call)
         over = CallOver(
-            end.cause, end.message, session.duration_ms, call.turns_answered, conversation.is_echo_suspected
+            end.cause,
+            end.message,
+            session.duration_ms,
+            call.turns_answered,
+            conversation.is_echo_suspected,
+            is_to_be_analysed,
         )
         self._tell(call, over)
         log.info("call_counted", **{f"n.{name}": count for name, count in conversation.counters.items()})
+
+    def _hand_over(self, call: LiveCall) -> None:
+        """The caller is put through to a person, who is to have the summary."""
+        call.is_handed_over = self._have_analysed(call, is_handed_over=True)
+
+    def _have_analysed(self, call: LiveCall, *, is_handed_over: bool = False) -> bool:
+        """Ask for the analysis of a call as it stands. False: there will be none."""
+        session = call.session
+        wanted = Wanted(
+            call.call_id,
+            call.tenant_id,
+            session.call.agent_id,
+            session.call.caller,
+            session.conversation.language_code,
+            session.conversation.history,
+            session.nlu_state,
+            session.sample,
+            is_transferred=is_handed_over or (session.end is not None and session.end.cause is EndCause.TRANSFER),
+            is_over=not is_handed_over,
+        )
+        return bool(self._settings.analysis_limit_s) and self.analyser.submit(wanted)
+
+    def _analysed(self, wanted: Wanted, analysis: analysis_pb2.CallAnalysis | None) -> None:
+        self.news.publish(
+            CallNews(wanted.call_id, wanted.tenant_id, wanted.sample, CallAnalysed(analysis, is_last=wanted.is_over))
+        )
+        if analysis is not None and self._webhook is not None:
+            self._webhook.post(event_of(wanted, analysis), content_of(wanted, analysis))
 
     def _tell(self, call: LiveCall, news: News | CallBegan | CallOver) -> None:
         if isinstance(news, TurnFinished) and not news.record.is_gateway_prompt:

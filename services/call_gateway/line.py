@@ -49,6 +49,7 @@ class KeyPressed:
 
     digit: str  # one of 0-9, A-D, * and #
     duration_ms: int  # 0 when not known
+    is_in_band: bool = False  # heard in the sound, not told by the line
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ import time
 from opentelemetry import trace
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from prometheus_client import Counter, Gauge, Histogram
+from voice.type.v1 import analysis_pb2
 
 from services.call_gateway.conversation.events import Stage
 from services.call_gateway.conversation.news import (
@@ -18,7 +19,7 @@ from services.call_gateway.conversation.news import (
 )
 from services.call_gateway.edges.edge import EDGES
 from services.call_gateway.line import EndCause
-from services.call_gateway.watching import CallBegan, CallNews, CallOver
+from services.call_gateway.watching import CallAnalysed, CallBegan, CallNews, CallOver
 from services.runtime.log_fields import is_allowed
 from services.runtime.logs import get_logger
 from services.runtime.metrics import LATENCY_BUCKETS_S
@@ -47,6 +48,8 @@ _LINE_TROUBLE = Counter("voice_line_trouble_total", "Callers' lines that misbeha
 _FLOOR_MOVES = Counter("voice_floor_moves_total", "Times the floor changed hands, by what moved it.", ["cause"])
 _CALLS_UP = Gauge("voice_calls_up", "Calls that are up.", ["edge"])
 _CALLS = Counter("voice_calls_total", "Calls that are over, by who or what ended them.", ["cause"])
+
+_OUTCOMES = Counter("voice_call_outcomes_total", "Calls that were analysed, by what came of them.", ["outcome"])
 
 for _cause in EndCause:  # a series that begins at its first call has no rate
     _CALLS.labels(_cause.value)
@@ -104,6 +107,11 @@ class Reporter:
                 _observe(record)
                 _trace(record, call_news.call_id)
                 line.info("turn_ended", **_turn_fields(record))
+            case CallAnalysed(analysis):
+                if analysis is not None:
+                    fields = _analysis_fields(analysis)
+                    _OUTCOMES.labels(fields["outcome"]).inc()
+                    line.info("call_analysed", **fields)
             case CallOver() as over:
                 edge = self._edges.pop(call_news.call_id, "")
                 if edge:  # else it was never answered: whose fault that is, the gateway knows (`count_failed_call`)
@@ -117,6 +125,17 @@ class Reporter:
                     is_echo_suspected=over.is_echo_suspected,
                     **{"pii.message": over.message},
                 )
+
+
+def _analysis_fields(analysis: analysis_pb2.CallAnalysis) -> dict[str, object]:
+    return {
+        "outcome": analysis_pb2.CallAnalysis.Outcome.Name(analysis.outcome).removeprefix("OUTCOME_").lower(),
+        "sentiment": analysis_pb2.CallAnalysis.Sentiment.Name(analysis.sentiment).removeprefix("SENTIMENT_").lower(),
+        "intents": list(analysis.intents),
+        "language": analysis.language_code,
+        "deeds": [deed.name for deed in analysis.deeds],
+        "pii.summary": analysis.summary,
+    }
 
 
 def _observe(record: TurnRecord) -> None:
@@ -145,11 +164,12 @@ def _trace(record: TurnRecord, call_id: str) -> None:
     span.end(ended_ns)
 
 
-def _turn_fields(record: TurnRecord) -> dict[str, str | int | bool]:
-    fields: dict[str, str | int | bool] = {
+def _turn_fields(record: TurnRecord) -> dict[str, str | int | float | bool]:
+    fields: dict[str, str | int | float | bool] = {
         "turn_id": record.turn_id,
         "outcome": record.outcome,
         "end_reason": record.end_reason,
+        "end_probability": round(record.end_probability, 2),
         "stop_reason": record.stop_reason,
         "drafts_made": record.drafts_made,
         "drafts_dropped": record.drafts_dropped,

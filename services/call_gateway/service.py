@@ -14,7 +14,7 @@ from services.call_gateway.edges.edge import IncomingCall
 from services.call_gateway.edges.program import LAST_WORDS_S, ProgramLeg
 from services.call_gateway.gateway import Gateway
 from services.call_gateway.line import EndCause
-from services.call_gateway.watching import CallBegan, CallNews, CallOver, Watcher
+from services.call_gateway.watching import CallAnalysed, CallBegan, CallNews, CallOver, Watcher
 from services.runtime.errors import EngineFailed
 from services.runtime.identity import Scope, caller_may_act_for, caller_name, check_tenant
 from services.runtime.lifecycle import Lifecycle
@@ -125,7 +125,7 @@ class CallGatewayService(call_pb2_grpc.CallGatewayServiceServicer):
         asker = copy_context()  # news is published in other contexts, where somebody else is the caller
         watcher = Watcher(
             lambda news: request.call_id in ("", news.call_id) and asker.run(caller_may_act_for, news.tenant_id),
-            is_last=lambda news: bool(request.call_id) and isinstance(news.news, CallOver),
+            is_last=lambda news: bool(request.call_id) and _is_last(news.news),
         )
         self._gateway.news.subscribe(watcher)
         watched = {"watched_call_id": request.call_id, "who": caller_name(), "peer": context.peer()}
@@ -134,6 +134,8 @@ class CallGatewayService(call_pb2_grpc.CallGatewayServiceServicer):
         draining = asyncio.create_task(self._close_when_idle(watcher))
         try:
             async for news, dropped in watcher:
+                if isinstance(news.news, CallAnalysed) and news.news.analysis is None:
+                    continue
                 yield call_pb2.WatchCallsResponse(event=event_of(news), dropped_events=dropped)
         finally:
             draining.cancel()
@@ -144,6 +146,7 @@ class CallGatewayService(call_pb2_grpc.CallGatewayServiceServicer):
         """Watchers must not hold up a drain longer than the calls they watch."""
         await self._lifecycle.draining()
         await self._gateway.calls.emptied()
+        await self._gateway.analyser.emptied()
         watcher.close()
 
     def _incoming(self, config: call_pb2.CallConfig) -> IncomingCall:
@@ -164,6 +167,13 @@ class CallGatewayService(call_pb2_grpc.CallGatewayServiceServicer):
         return call
 
 
+def _is_last(news: object) -> bool:
+    """Whether nothing more is told of a call behind it."""
+    if isinstance(news, CallOver):
+        return not news.is_to_be_analysed
+    return isinstance(news, CallAnalysed) and news.is_last
+
+
 class _CallEvents:
     """A listener of the event bus: tells a program caller what happens on its own call."""
 
@@ -181,6 +191,8 @@ class _CallEvents:
             case CallOver() as over:
                 self.last_words = Response(end=end_of(over))
                 return
+            case CallAnalysed():
+                return  # for those who watch, not for the caller
             case CallBegan():
                 leg.respond(Response(call=info_of(self._gateway.calls.get(call_news.call_id))))
         leg.respond(Response(event=event_of(call_news)))

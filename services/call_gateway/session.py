@@ -86,11 +86,12 @@ class Session:
         on_answered: Callable[[], None],
         on_profile: Callable[[AgentProfile], None],
         on_news: Callable[[News], None],
+        on_transfer: Callable[[], None] = lambda: None,
         pace: StagePace | None = None,
     ) -> None:
         """`call`: the leg's own, with the gateway's defaults filled in. `profile` and `prompts`: what is known of the
-        agent before its stream is open. The callbacks tell whoever keeps the calls; they return at once. `pace`: how
-        fast the stages have answered all calls.
+        agent before its stream is open. The callbacks tell whoever keeps the calls; they return at once. `on_transfer`
+        is told just before the caller is put through. `pace`: how fast the stages have answered all calls.
         """
         self.call = call
         self.sample = 0
@@ -115,15 +116,21 @@ class Session:
         self._profile = profile
         self._on_answered = on_answered
         self._on_profile = on_profile
-        self._on_news = on_news
+        self._on_news, self._on_transfer = on_news, on_transfer
         self._tasks: asyncio.TaskGroup | None = None
         self._stages: Stages
+        self._nlu_state: Callable[[], bytes] = bytes
         self._pending: deque[Event] = deque()  # events that came while another was being handled
         self._is_handling = False
         self._alarm = Alarm(self._on_alarm)
         self._ended = asyncio.Event()
         self._is_over = False
         self._failure: Exception | None = None
+
+    @property
+    def nlu_state(self) -> bytes:
+        """What the NLU stage last gave to be handed back; empty before the call is answered."""
+        return self._nlu_state()
 
     async def run(self) -> None:
         """The whole call. Returns when everything is reported and closed. Raises ServiceError: it was not answered,
@@ -321,6 +328,7 @@ class Session:
         listed = allowed_target(wanted, self._profile.destinations, region=region)
         if not listed:
             raise TransferFailed("NOT_ALLOWED", "the agent's file does not list the destination")
+        self._on_transfer()
         await self._leg.transfer(listed, is_listed=True)
 
     async def _probe(self, stage: Stage) -> None:
@@ -372,6 +380,7 @@ class Session:
             limits=self._limits,
         )
         self.conversation.adopt(self._profile)
+        self._nlu_state = lambda: stages.nlu.state
         stages.open()
         return stages
 

@@ -10,7 +10,8 @@ from services.call_gateway.edges.edge import EDGES
 from services.call_gateway.quotas import Quotas, read_quotas
 from services.call_gateway.stages.stream import StreamLimits
 from services.runtime.channels import ChannelSettings
-from services.runtime.exposure import is_loopback_target
+from services.runtime.errors import StartupError
+from services.runtime.exposure import is_loopback_target, is_plain_and_far, without_userinfo
 from services.runtime.settings import ServiceSettings, service_config
 
 LEAST_SETTLING_MS = 100  # from the caller's last word to the turn that is taken, at the least
@@ -54,6 +55,17 @@ class GatewaySettings(ServiceSettings):
     stage_token_file: Path | None = Field(
         None, description="A file with that token in its place, as secrets are mounted; read again when it changes."
     )
+    analysis_limit_s: float = Field(
+        15.0,
+        ge=0,
+        le=120,
+        description="Longest wait for the analysis of a call that is over, in seconds; 0: no call is analysed.",
+    )
+    webhook_url: str = Field(
+        "", description="Where analyses of calls and summaries of hand-overs are posted; empty: nowhere."
+    )
+    webhook_secret: SecretStr = Field(SecretStr(""), description="Secret by which posts are signed (HMAC-SHA256).")
+    webhook_secret_file: Path | None = Field(None, description="A file with that secret in its place.")
     standby_lock_file: Path | None = Field(
         None,
         description="Of the processes that name the same file one serves; the others wait, loaded, until it is gone.",
@@ -126,9 +138,21 @@ class GatewaySettings(ServiceSettings):
             raise ValueError("stage_token and stage_token_file: set one of them")
         return self
 
+    @model_validator(mode="after")
+    def _webhook_makes_sense(self) -> "GatewaySettings":
+        if self.webhook_url and not self.webhook_url.startswith(("http://", "https://")):
+            raise ValueError("webhook_url: write it as https://host/path")
+        if self.webhook_url and not self.analysis_limit_s:
+            raise ValueError("webhook_url needs analyses: set analysis_limit_s above 0")
+        if self.webhook_secret.get_secret_value() and self.webhook_secret_file is not None:
+            raise ValueError("webhook_secret and webhook_secret_file: set one of them")
+        return self
+
     def exposures(self) -> list[str]:
-        """Those of every service, and what leaves for the stages over plain text."""
+        """Those of every service, and what leaves for the stages or the webhook over plain text."""
         found = super().exposures()
+        if self.webhook_url and is_plain_and_far(self.webhook_url):
+            found.append(f"webhook_url {without_userinfo(self.webhook_url)}: summaries go there unencrypted: use https")
         if self.stage_tls_ca_file is not None:
             return found
         for name in ("stt_target", "nlu_target", "tts_target"):
@@ -138,6 +162,15 @@ class GatewaySettings(ServiceSettings):
                 what = "the bearer token and calls go" if has_token else "calls go"
                 found.append(f"{name} {target}: {what} there over plain text: set GATEWAY_STAGE_TLS_CA_FILE")
         return found
+
+    def read_webhook_secret(self) -> str:
+        """The secret of the webhook, else that of its file; empty: there is none. Raises StartupError."""
+        if self.webhook_secret_file is None:
+            return self.webhook_secret.get_secret_value()
+        try:
+            return self.webhook_secret_file.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise StartupError(f"GATEWAY_WEBHOOK_SECRET_FILE={self.webhook_secret_file} cannot be read") from error
 
     @property
     def edge_names(self) -> tuple[str, ...]:

@@ -6,6 +6,8 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
+from voice.type.v1 import analysis_pb2
+
 from services.call_gateway.conversation.news import News
 from services.call_gateway.line import EndCause
 from services.runtime.metrics import StageMetrics
@@ -27,13 +29,22 @@ class CallBegan:
 
 @dataclass(frozen=True, slots=True)
 class CallOver:
-    """The call is over. The last news of it."""
+    """The call is over. The last news of it, but for its analysis."""
 
     cause: EndCause
     message: str
     duration_ms: int  # of audio
     turn_count: int  # turns the agent answered
     is_echo_suspected: bool = False  # the agent's own voice came back on the line
+    is_to_be_analysed: bool = False  # a CallAnalysed comes behind it
+
+
+@dataclass(frozen=True, slots=True)
+class CallAnalysed:
+    """What a call was about. The last news of a call that is over; None where nobody could tell."""
+
+    analysis: analysis_pb2.CallAnalysis | None
+    is_last: bool = True  # else the call goes on: it is handed to a person
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +54,7 @@ class CallNews:
     call_id: str
     tenant_id: str
     sample: int  # where on the caller's media clock
-    news: News | CallBegan | CallOver
+    news: News | CallBegan | CallOver | CallAnalysed
     time_ns: int = field(default_factory=time.time_ns)  # since 1970
 
 

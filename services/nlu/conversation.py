@@ -164,9 +164,10 @@ class Conversation:
             state=self._states.before(received.continues_turn_id or turn_id),
         )
         history = self._history_for(received)
-        evidence = evidence_of(history, user_text=turn.user_text, clock=self._guarding.clock)
+        reads = self._tool_runs.reads
+        evidence = evidence_of(history, user_text=turn.user_text, clock=self._guarding.clock, reads=reads)
         turn.guarded = GuardedReply(
-            self._guarding.guard, language_code, evidence, turn_id, self._guarding.profile.facts
+            self._guarding.guard, language_code, evidence, turn_id, self._guarding.profile.facts, reads
         )
 
         def respond(objection: str) -> AsyncGenerator[Step, None]:

@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from prometheus_client import Counter
 
+from services.language.values import read_values
 from services.nlu.agent.evidence import Evidence, Verdict
 from services.nlu.agent.facts import Facts
 from services.nlu.agent.guard import Guard
@@ -35,6 +36,7 @@ class GuardedReply:
     evidence: Evidence
     turn_id: int
     facts: Facts
+    reads: Callable[[str], bool] = lambda name: False  # whether a tool only looks something up
     withheld: list[WithheldClause] = field(default_factory=list)
 
     def check(self, clause: str, *, reply: str) -> Verdict:
@@ -58,6 +60,8 @@ class GuardedReply:
 
     def ask(self, name: str) -> None:
         """A tool or an act is asked for."""
+        if self.reads(name):
+            return
         self.evidence = replace(self.evidence, asked=self.evidence.asked | {name})
 
     def hear(self, *, is_written_by_model: bool) -> None:
@@ -70,6 +74,13 @@ class GuardedReply:
         if numbers:
             self.evidence = replace(self.evidence, computed=(*self.evidence.computed, *numbers))
 
+    def capture(self, said: str) -> None:
+        """Code has put together what the caller gave by the letter, in several turns and with corrections."""
+        if not said or said in self.evidence.caller:
+            return
+        self.evidence = replace(self.evidence, caller=(said, *self.evidence.caller))
+        self.reckon(tuple(value.number for value in read_values(said, self.language_code).values))
+
     def look_up(self, results: tuple[str, ...]) -> None:
         """Code has looked something up for the reply. It speaks for times and names, for no deed."""
         if results:
@@ -81,11 +92,19 @@ class GuardedReply:
 
     def note(self, call: ToolCall) -> None:
         """A tool of this turn has its result."""
-        self.evidence = _with_results(self.evidence, [call])
+        self.evidence = _with_results(self.evidence, [call], self.reads)
 
 
-def evidence_of(history: Iterable[Entry], *, user_text: str, clock: Callable[[], datetime]) -> Evidence:
-    """What a turn begins with: what was said and done before, and what the caller says now."""
+def evidence_of(
+    history: Iterable[Entry],
+    *,
+    user_text: str,
+    clock: Callable[[], datetime],
+    reads: Callable[[str], bool] = lambda name: False,
+) -> Evidence:
+    """What a turn begins with: what was said and done before, and what the caller says now. Tools of which `reads` is
+    true have looked something up, and done nothing.
+    """
     entries = list(history)
     caller = [entry.user_text for entry in entries if entry.user_text]
     evidence = Evidence(
@@ -93,13 +112,13 @@ def evidence_of(history: Iterable[Entry], *, user_text: str, clock: Callable[[],
         earlier=tuple(entry.heard_text for entry in entries if entry.heard_text),
         now=clock(),
     )
-    return _with_results(evidence, [call for entry in entries for call in entry.tool_calls])
+    return _with_results(evidence, [call for entry in entries for call in entry.tool_calls], reads)
 
 
-def _with_results(evidence: Evidence, calls: Iterable[ToolCall]) -> Evidence:
+def _with_results(evidence: Evidence, calls: Iterable[ToolCall], reads: Callable[[str], bool]) -> Evidence:
     ended = [call for call in calls if call.result_json and not any(sign in call.result_json for sign in _FAILED)]
     return replace(
         evidence,
         tools=(*evidence.tools, *(call.result_json for call in ended)),
-        done=evidence.done | {call.name for call in ended},
+        done=evidence.done | {call.name for call in ended if not reads(call.name)},
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from uuid import uuid4
 
 import grpc
@@ -15,6 +15,8 @@ from services.nlu.agent.guarding import guarding_of
 from services.nlu.agent.interface import Agent, Call
 from services.nlu.agent.profile import AgentProfile
 from services.nlu.agent.tools import tools_of
+from services.nlu.analysis.analyst import Analyst
+from services.nlu.analysis_wire import read_past, write_analysis
 from services.nlu.conversation import Conversation
 from services.nlu.engine import NluEngine
 from services.nlu.errors import HistoryTooLong, InstructionsTooLong, UnknownAgent, UnknownLanguage
@@ -68,6 +70,7 @@ class NluService(nlu_pb2_grpc.NluServiceServicer):
         self._profiles, self._agents = profiles, agents
         self._guardings = {agent_id: guarding_of(profile) for agent_id, profile in profiles.items()}
         self._metrics = StageMetrics("nlu")
+        self._analyst = Analyst(engine, limit_s=settings.analysis_limit_s)
         self._board: ProviderBoard | None = getattr(engine, "board", None)  # a chain has one
 
     async def StreamingConverse(  # noqa: N802 - protobuf's name
@@ -121,6 +124,19 @@ class NluService(nlu_pb2_grpc.NluServiceServicer):
                 for tool in tools.values()
             ]
         )
+
+    async def AnalyzeCall(  # noqa: N802 - protobuf's name
+        self,
+        request: nlu_pb2.AnalyzeCallRequest,
+        context: grpc.aio.ServicerContext[nlu_pb2.AnalyzeCallRequest, nlu_pb2.AnalyzeCallResponse],
+    ) -> nlu_pb2.AnalyzeCallResponse:
+        check_tenant(context, request.tenant_id, field="tenant_id")
+        bind_call(request.call_id)
+        self._check_bytes(request.state, request.history, field="history")
+        profile = self._profile_of(request.agent_id, request.tenant_id, field="agent_id")
+        past = read_past(request, language_code=request.language_code or profile.language_codes[0])
+        analysis = await self._analyst.analyse(past, self._agents[profile.agent_id], profile)
+        return nlu_pb2.AnalyzeCallResponse(analysis=write_analysis(analysis))
 
     async def TripProvider(  # noqa: N802 - protobuf's name
         self,
@@ -215,10 +231,13 @@ class NluService(nlu_pb2_grpc.NluServiceServicer):
         return not profile.tenants or any(caller_may_act_for(tenant_id) for tenant_id in profile.tenants)
 
     def _check_size(self, config: nlu_pb2.ConversationConfig) -> None:
+        field = "config.state" if len(config.state) > self._settings.max_history_bytes else "config.history"
+        self._check_bytes(config.state, config.history, field=field)
+
+    def _check_bytes(self, state: bytes, history: Iterable[nlu_pb2.HistoryTurn], *, field: str) -> None:
         limit = self._settings.max_history_bytes
-        n_bytes = len(config.state) + sum(turn.ByteSize() for turn in config.history)
+        n_bytes = len(state) + sum(turn.ByteSize() for turn in history)
         if n_bytes > limit:
-            field = "config.state" if len(config.state) > limit else "config.history"
             raise HistoryTooLong(
                 f"history and state have {n_bytes} bytes: send the newest turns, at most {limit} bytes", field=field
             )

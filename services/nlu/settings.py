@@ -164,6 +164,10 @@ class NluSettings(ServiceSettings):
     script_file: Path = Field(
         Path(__file__).parent / "engines" / "script.toml", description="script: the TOML file of its replies."
     )
+    analysis_limit_s: float = Field(
+        10.0, gt=0, le=120, description="Longest work on the analysis of a call that is over, in seconds."
+    )
+
     script_reply: str = Field("sure", description="script: the reply to a text that names none.")
     script_first_token_ms: float = Field(80.0, ge=0, description="script: time to the first token, in milliseconds.")
     script_tokens_per_s: float = Field(50.0, gt=0, description="script: tokens a second after the first.")

@@ -64,6 +64,11 @@ class ToolRuns:
         tool = self._tools.get(name)
         return tool is not None and tool.spec.writes
 
+    def reads(self, name: str) -> bool:
+        """Whether it is a tool that only looks something up."""
+        tool = self._tools.get(name)
+        return tool is not None and not tool.spec.writes
+
     async def run(self, wanted: ToolWanted, *, family: tuple[int, ...]) -> ToolCall:
         """Run a tool, or wait for the same one begun before; returns it with its result.
 

@@ -234,6 +234,7 @@ class TurnRun:
             return
         self._guarded.hear(is_written_by_model=say.may_claim_anything)
         self._guarded.reckon(say.computed)
+        self._guarded.capture(say.captured)
         self._guarded.look_up(say.looked_up)
         self._has_written = self._has_written or not say.text.isspace()
         clauses = self._cutter.push(self._plain.push(say.text))

@@ -53,7 +53,7 @@ def read_config(config: nlu_pb2.ConversationConfig, *, call_id: str) -> Config:
         caller=config.caller,
         language_codes=tuple(config.language_codes),
         instructions=config.instructions.strip(),
-        history=tuple(_read_entry(turn) for turn in config.history),
+        history=tuple(read_entry(turn) for turn in config.history),
         state=config.state,
         fails_stream_on_turn_failure=config.fail_stream_on_turn_failure,
     )
@@ -167,7 +167,8 @@ def _write_destination(destination: Destination) -> agent_pb2.Destination:
     return message
 
 
-def _read_entry(turn: nlu_pb2.HistoryTurn) -> Entry:
+def read_entry(turn: nlu_pb2.HistoryTurn) -> Entry:
+    """A turn of the conversation so far."""
     is_gateway = turn.origin == _ORIGIN_GATEWAY
     return Entry(
         turn_id=turn.turn_id,

@@ -21,11 +21,12 @@ that a certificate of theirs carries.
 
 CODES: Final = frozenset(
     {
-        "action", "action_id", "advertised", "after", "agent_id", "agents", "app", "before", "cause", "channel", "code",
-        "codec", "date", "edge", "end_reason", "engine", "expected_from", "failure", "field", "file", "foreign_from",
-        "kind", "language", "listening_on", "nlu_engine", "outcome", "path", "peer", "phase", "provider", "reason",
-        "rule", "stage", "state", "stop_reason", "target", "tenant_id", "thread", "to", "tool", "tts_engine", "url",
-        "was", "watched_call_id", "what", "withheld_rules",
+        "action", "action_id", "advertised", "after", "agent_id", "agents", "app", "before", "cause", "channel",
+        "code", "codec", "date", "deeds", "edge", "end_reason", "engine", "event_name", "expected_from", "failure",
+        "field", "file", "foreign_from", "intents", "kind", "language", "listening_on", "nlu_engine", "outcome",
+        "path", "peer", "phase", "provider", "reason", "rule", "sentiment", "stage", "state", "stop_reason",
+        "target", "tenant_id", "thread", "to", "tool", "tts_engine", "url", "was", "watched_call_id", "what",
+        "withheld_rules",
     }
 )  # fmt: skip
 """Names, ids and addresses: no blank in them, and not long."""
@@ -33,7 +34,8 @@ CODES: Final = frozenset(
 NUMBERS: Final = frozenset(
     {
         "attempt", "calls", "concealed_ms", "confidence", "drafts_dropped", "drafts_made", "drain_s", "duplicate",
-        "duration_ms", "echo_vetoes", "end_sample", "epochs", "foreign", "foreign_packets", "found", "hole_ms",
+        "duration_ms", "echo_vetoes", "end_probability",
+        "end_sample", "epochs", "foreign", "foreign_packets", "found", "hole_ms",
         "is_answered_from_draft", "is_echo_suspected", "is_gateway_prompt", "is_held", "is_settled", "is_to_hang_up",
         "jitter_ms", "lasted_ms", "late", "latency_ms", "lost", "n_bytes", "n_jobs", "n_tools", "n_tools_failed",
         "n_tries", "next_try_s", "nlu_ms",

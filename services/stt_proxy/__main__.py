@@ -10,8 +10,8 @@ from services.runtime.lifecycle import Lifecycle
 from services.runtime.models import model_dir
 from services.runtime.server import ServiceDefinition, run_services
 from services.runtime.settings import read_settings
-from services.stt_proxy.end_of_turn import make_end_of_turn_model
-from services.stt_proxy.endings.model import load_ending_models
+from services.stt_proxy.end_of_turn.ending_model import load_ending_models
+from services.stt_proxy.end_of_turn.sound import make_end_of_turn_model
 from services.stt_proxy.engine import make_engine
 from services.stt_proxy.grammar import load_grammars
 from services.stt_proxy.inventions import load_inventions

@@ -43,6 +43,11 @@ class Grammar:
         is_concluded = self.concluded.match(rest) or self.concluded.match(said)
         return Closure.CONCLUDED if is_concluded else Closure.UNDECIDED
 
+    def only_greets(self, text: str) -> bool:
+        """Whether the last sentence holds nothing but what may stand before a sentence: a greeting, "well"."""
+        said = self._words(_last_sentence(text))
+        return bool(said) and not self._without_asides(said)
+
     def _words(self, text: str) -> tuple[str, ...]:
         words = normalise(text)
         return words if self.is_spaced else tuple("".join(words))

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable
 
 from services.stt_proxy.call_profile import CallProfile
-from services.stt_proxy.end_of_turn import EndOfTurnModel
+from services.stt_proxy.end_of_turn.sound import EndOfTurnModel
 from services.stt_proxy.engine import SttEngine
 from services.stt_proxy.errors import BadSample
 from services.stt_proxy.events import Evidence, SpeechActivity

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from services.stt_proxy.end_of_turn.evidence import Judgement
 from services.stt_proxy.engine import Heard, Span
-from services.stt_proxy.prediction import Judgement
 
 
 @dataclass(frozen=True, slots=True)

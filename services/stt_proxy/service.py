@@ -18,7 +18,7 @@ from services.runtime.streams import Outbox, exchange, first_config, later_reque
 from services.runtime.tracing import trace_context_of
 from services.stt_proxy.admission import Admission
 from services.stt_proxy.call_profile import CallProfile
-from services.stt_proxy.end_of_turn import EndOfTurnModel
+from services.stt_proxy.end_of_turn.sound import EndOfTurnModel
 from services.stt_proxy.engine import SttEngine
 from services.stt_proxy.errors import BadSample, UtteranceFailed
 from services.stt_proxy.events import Evidence, SpeechActivity, TextStage, Transcript, UtteranceSettled

@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass, field, replace
 
+from services.stt_proxy.end_of_turn.evidence import LOOKS_WHOLE, Doubt, Evidence, Judgement, PausingHabit, Reason
+from services.stt_proxy.end_of_turn.judging import judge
+from services.stt_proxy.end_of_turn.wait_curve import Waits
 from services.stt_proxy.engine import Corrected, Heard, Hints, Partial, Span, Unheard
 from services.stt_proxy.events import Cost, SpeechActivity, TextStage, Transcript, TurnPrediction
 from services.stt_proxy.open_utterance import Ask, OpenUtterance
 from services.stt_proxy.phrasebook import phrasebook_of
-from services.stt_proxy.prediction import LOOKS_WHOLE, Doubt, Judgement, PausingHabit, Reason, Waits, judge
 from services.stt_proxy.settling import Output, Settlements, cost_of, transcript_of
 
 LONGEST_PAUSE_MS = 2000  # a longer one is a caller who waits, not one who pauses
@@ -248,7 +250,7 @@ class Utterances:
             punctuates = heard.is_punctuated
         is_left_open = punctuates and text is not None and phrasebook.is_left_open(text)
         doubt = Doubt(is_left_open, None if heard is None else heard.confidence, self._open.sounds_over)
-        judged = judge(text, phrasebook, hints, self._endpointing.waits, self._habit, doubt=doubt)
+        judged = judge(Evidence(text, phrasebook, hints, doubt, self._habit), self._endpointing.waits)
         if heard is not None:
             self._open.last_judgement = judged
         return judged

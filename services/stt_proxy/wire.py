@@ -7,6 +7,7 @@ from voice.type.v1 import audio_pb2, engine_pb2, expectation_pb2, turn_pb2
 
 from services.audio.pcm import AudioFormat, Encoding
 from services.stt_proxy.call_profile import CallProfile
+from services.stt_proxy.end_of_turn.wait_curve import Waits
 from services.stt_proxy.engine import ExpectedKind, Hints, SttEngine
 from services.stt_proxy.errors import (
     BadEndpointing,
@@ -28,7 +29,6 @@ from services.stt_proxy.events import (
 )
 from services.stt_proxy.intake import DETECTOR_RATE_HERTZ, LATEST_SAMPLE, MAX_CHUNK_MS, WINDOW_SAMPLES, IdleReason
 from services.stt_proxy.line_sounds.detector import LineSound, LineSoundKind
-from services.stt_proxy.prediction import Waits
 from services.stt_proxy.settings import SttSettings
 from services.stt_proxy.steps import HintsUpdate
 from services.stt_proxy.telephone import is_region

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from services.stt_proxy.end_of_turn import EndOfTurnModel
+from services.stt_proxy.end_of_turn.sound import EndOfTurnModel
 from services.stt_proxy.engine import (
     Corrected,
     Ear,

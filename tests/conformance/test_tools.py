@@ -4,7 +4,6 @@ import json
 
 import pytest
 from jsonschema import Draft202012Validator
-from voice.nlu.v1 import nlu_pb2
 
 from clients.conformance.checks.nlu import listed_tools
 from clients.conformance.kit import Target
@@ -29,7 +28,6 @@ async def test_a_tool_is_called_with_arguments_of_its_schema_and_nothing_of_the_
     assert answer.outcome == "COMPLETED"
     assert answer.tools, "no tool was called"
     for _, ended in answer.tools.values():
-        assert ended.phase == nlu_pb2.ToolActivity.PHASE_COMPLETED, ended.result_json
         schema = json.loads(tools[ended.name].parameters_json)
         assert Draft202012Validator(schema).is_valid(json.loads(ended.arguments_json))
     assert not any(sign in answer.text for sign in ("tool_call", "{", "current_time"))

@@ -50,6 +50,7 @@ class FakeCall:
     session: Session
     news: list[News] = field(default_factory=list)
     refusal: ServiceError | None = None
+    handed_over: list[bytes] = field(default_factory=list)  # the NLU state at each transfer that began
 
     async def run(self) -> None:
         """The session, to its end."""
@@ -152,6 +153,7 @@ async def fake_call(
     leg = FakeLeg(IncomingCall("call-1", "fake", language_codes=("en-US",), audio_format=audio_format))
     leg.has_fallback = has_fallback
     news: list[News] = []
+    handed_over: list[bytes] = []
     session = Session(
         leg,
         leg.call,
@@ -163,9 +165,11 @@ async def fake_call(
         on_answered=lambda: None,
         on_profile=lambda _profile: None,
         on_news=news.append,
+        on_transfer=lambda: handed_over.append(session.nlu_state),
     )
     async with asyncio.TaskGroup() as tasks:
         call = FakeCall(stages, leg, session, news)
+        call.handed_over = handed_over
         running = tasks.create_task(call.run())
         line = tasks.create_task(leg.run())
         try:

@@ -86,3 +86,4 @@ async def test_what_is_listed_is_done() -> None:
                 call_action={"action_id": "a1", "turn_id": asked.turn_id, "when": "WHEN_NOW", "transfer": transfer}
             )
             await call.until(lambda: "transfer 200 as listed" in call.leg.acts)
+            assert call.handed_over == [b""], "whoever takes the call over is to have its summary before they answer"

@@ -16,7 +16,7 @@ import numpy as np
 from services.audio.pcm import AudioFormat, Encoding
 from services.runtime.models import model_dir
 from services.stt_proxy.call_profile import CallProfile
-from services.stt_proxy.end_of_turn import NoModel
+from services.stt_proxy.end_of_turn.sound import NoModel
 from services.stt_proxy.engine import Hints, make_engine
 from services.stt_proxy.events import Evidence
 from services.stt_proxy.listening import Listening

@@ -18,9 +18,9 @@ from services.call_gateway.conversation.endpointing import TurnEnd
 from services.call_gateway.conversation.media_clock import MediaClock
 from services.call_gateway.conversation.settings import ConversationSettings
 from services.stt_proxy import engine as ear
+from services.stt_proxy.end_of_turn.wait_curve import Waits
 from services.stt_proxy.events import TextStage, Transcript, TurnPrediction
 from services.stt_proxy.open_utterance import Ask
-from services.stt_proxy.prediction import Waits
 from services.stt_proxy.settling import Output
 from services.stt_proxy.utterance import Endpointing, Utterances
 from tests.load.clips import Clip

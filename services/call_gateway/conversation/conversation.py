@@ -180,9 +180,9 @@ class Conversation:
                 yield close_after_word(call, cause, message)
             case line.PlayedUpTo(sample):
                 call.playout.played_up_to(sample)
-            case line.KeyPressed(digit):
+            case line.KeyPressed() as key:
                 self._line_watch.recordings.reset()  # a person is there
-                yield from self._keypad.on_key(digit)
+                yield from self._keypad.on_key(key.digit, is_in_band=key.is_in_band)
             case line.HoldChanged(is_held):
                 yield from self._hold(is_held=is_held)
             case line.CallerStaysSilent():

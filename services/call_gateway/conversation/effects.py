@@ -135,6 +135,7 @@ def _await_words(call: Call, end: TurnEnd) -> Decisions:
         utterance.draft_text or utterance.text,
         TurnNotes(
             end_reason=end.reason,
+            end_probability=end.probability,
             speech_end_sample=speech_end,
             spoke_last_at=clock.wall_time(speech_end),
             draft_pause_ms=settings.draft_pause_ms + detector_lag_ms,
@@ -249,14 +250,21 @@ def _cancel_reply(call: Call, interruption: Interruption) -> Decisions:
 
 
 def _was_taken_too_early(call: Call, overlap: Overlap | None) -> bool:
-    """Nothing was heard of the reply yet, or one word at most and the caller went on at once."""
-    reply = call.reply
-    if reply is None or not reply.is_to_speech or len(word_ends(heard_text(call, reply))) > 1:
+    """Nothing was heard of the reply yet, or one word at most and the caller went on at once. Behind an end that was
+    unlikely, and taken since nobody spoke any more, a caller who goes on is believed longer.
+    """
+    reply, settings = call.reply, call.settings
+    if reply is None or not reply.is_to_speech:
+        return False
+    is_doubtful = reply.notes.end_probability < settings.doubtful_end
+    max_words = settings.doubtful_recovery_words if is_doubtful else 1
+    window_ms = settings.doubtful_recovery_window_ms if is_doubtful else settings.recovery_window_ms
+    if len(word_ends(heard_text(call, reply))) > max_words:
         return False
     if reply.notes.first_frame_at is None:
         return True
     began = call.clock.wall if overlap is None else call.clock.wall_time(overlap.began_sample)
-    return began - reply.notes.first_frame_at <= call.settings.recovery_window_ms / 1000
+    return began - reply.notes.first_frame_at <= window_ms / 1000
 
 
 # -- the reply ---------------------------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ class TurnEnd:
 
     end_sample: int
     reason: str  # the STT stage's, in lower case, or "silence"; with "_late_text" when the text did not come in time
+    probability: float = 1.0  # of the end, as the STT stage saw it; 1 where it said nothing
 
 
 @dataclass(slots=True)
@@ -126,15 +127,16 @@ class Endpointing:
         prediction = utterance.prediction
         wait_ms = self.settings.unfinished_wait_ms if prediction is None else prediction.wait_ms
         reason = "silence" if prediction is None else prediction.reason.lower()
+        probability = 1.0 if prediction is None else prediction.probability
         end = utterance.stopped_sample
         waited = self._now_sample() - utterance.excluded_samples - end - self._clock.samples(wait_ms)
         if waited < 0:
             return None
         if self._is_covered(end) or reason == "no_text":
-            return TurnEnd(end, reason)
+            return TurnEnd(end, reason, probability)
         if waited < self._clock.samples(self.settings.text_wait_ms):
             return None
-        return TurnEnd(end, reason + "_late_text")
+        return TurnEnd(end, reason + "_late_text", probability)
 
     def _is_covered(self, end_sample: int) -> bool:
         return self.utterance.covered_sample >= end_sample - self._clock.samples(self.settings.text_margin_ms)

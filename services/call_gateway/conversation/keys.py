@@ -3,7 +3,9 @@
 A number is whole at #, at its expected length, or when no key follows.
 """
 
+from collections import deque
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final
 
 from services.call_gateway.conversation.call import Call
@@ -16,6 +18,16 @@ from services.call_gateway.conversation.user_turn import Verdict
 
 TERMINATOR: Final = "#"
 MAX_KEYS: Final = 64  # more is a stuck key
+SAME_KEY_S: Final = 1.0  # between the two reports of one key: a PBX tells at its end, the STT stage when it is certain
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """A key that was reported."""
+
+    digit: str
+    is_in_band: bool
+    at: float  # on CallClock.now
 
 
 class Keypad:
@@ -24,6 +36,7 @@ class Keypad:
     def __init__(self, call: Call) -> None:
         self._call = call
         self._digits = ""
+        self._told: deque[_Told] = deque(maxlen=MAX_KEYS)  # not yet told by the other way
         self._whole_at: float | None = None  # on CallClock.now: when the keys so far are whole; None: no key waits
 
     @property
@@ -36,9 +49,11 @@ class Keypad:
         """When `on_timer` has something to do, by the wall."""
         return None if self._whole_at is None else self._call.clock.wall_of(self._whole_at)
 
-    def on_key(self, digit: str) -> Iterator[Decision]:
-        """A key was let go of. A lone # is a key, one after others ends them."""
+    def on_key(self, digit: str, *, is_in_band: bool = False) -> Iterator[Decision]:
+        """A key was let go of. A lone # is a key, one after others ends them. `is_in_band`: heard in the sound."""
         call = self._call
+        if self._is_told_twice(digit, is_in_band=is_in_band):
+            return
         if call.floor in (Floor.SPEAKING, Floor.PAUSED):
             yield Decision(Move.CALLER_INTERRUPTED, Interruption(Verdict.KEY))
         self._whole_at = call.clock.now + call.settings.key_gap_ms / 1000
@@ -46,6 +61,20 @@ class Keypad:
             self._digits += digit
         if digit == TERMINATOR or len(self._digits) >= (call.expected.length or MAX_KEYS):
             yield from self._take_turn()
+
+    def _is_told_twice(self, digit: str, *, is_in_band: bool) -> bool:
+        """Whether the other way of telling keys has told this one: a PBX may report a key and let its tone pass.
+        Each report answers for one of the other's, so that a key pressed twice counts twice.
+        """
+        now = self._call.clock.now
+        while self._told and now - self._told[0].at > SAME_KEY_S:
+            self._told.popleft()
+        for told in self._told:
+            if told.digit == digit and told.is_in_band is not is_in_band:
+                self._told.remove(told)
+                return True
+        self._told.append(_Told(digit, is_in_band, now))
+        return False
 
     def on_timer(self) -> Iterator[Decision]:
         """No key may have followed."""

@@ -100,6 +100,7 @@ class TurnRecord:
     tts_engine: str = ""  # that spoke it
     withheld_rules: tuple[str, ...] = ()  # of the guard: clauses that were not spoken
     tools: tuple[ToolUse, ...] = ()  # as far as they had come by the turn's end
+    end_probability: float = 1.0  # that the caller was through, when the turn was taken
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ class TurnNotes:
 
     user_text: str = ""
     end_reason: str = ""
+    end_probability: float = 1.0  # that the caller was through, as the STT stage saw it when the turn was taken
     stop_reason: str = ""
     speech_end_sample: int = 0
     spoke_last_at: float | None = None  # that sample on the wire; None: the caller said nothing to answer
@@ -70,6 +71,7 @@ class TurnNotes:
             user_text=self.user_text,
             heard_text=heard_text,
             end_reason=self.end_reason,
+            end_probability=self.end_probability,
             stop_reason=self.stop_reason,
             drafts_made=self.drafts_made,
             drafts_dropped=self.drafts_dropped,

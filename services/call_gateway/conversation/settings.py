@@ -27,6 +27,9 @@ class ConversationSettings:
     settle_hard_limit_ms: int = 1000  # the same when the text does not cover the speech
     late_text_limit_ms: int = 4000  # after that and a word to the caller: then they are asked to say it again
     recovery_window_ms: int = 1000  # speech this soon after the answer began to be heard: it was taken too early
+    doubtful_end: float = 0.5  # below this probability of an end the turn was taken because nobody spoke any more
+    doubtful_recovery_window_ms: int = 2500  # the window behind such an end: the caller was thinking
+    doubtful_recovery_words: int = 5  # of the answer, heard meanwhile
 
     # The caller talks over the agent (caller's clock)
     barge_in_min_speech_ms: int = 600  # longer than coughs and backchannels

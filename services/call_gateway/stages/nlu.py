@@ -110,6 +110,11 @@ class NluStage:
             case ReportAction():
                 self._link.send(nlu_pb2.StreamingConverseRequest(call_action_result=result_message(command)))
 
+    @property
+    def state(self) -> bytes:
+        """What the server last gave to be handed back."""
+        return self._state
+
     async def finish(self) -> None:
         """No more turns come: end the stream in good order, within the limit."""
         await self._link.finish()

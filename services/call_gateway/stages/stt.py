@@ -235,7 +235,7 @@ class SttStage:
                     )
                 )
             case "line_event" if response.line_event.kind == stt_pb2.LineEvent.KIND_DTMF:
-                self._on_event(KeyPressed(response.line_event.key, duration_ms=0))
+                self._on_event(KeyPressed(response.line_event.key, duration_ms=0, is_in_band=True))
             case "going_away":
                 self._is_server_leaving = True
         if self._is_server_leaving and not self._has_unsettled_speech:

@@ -26,7 +26,8 @@ def broken_deed(
         }[claim.tense]
         if not _is_named(acts, speaks_for_it):
             return Verdict(False, claim.tense.value, " ".join(reading.texts[claim.start : claim.end]))
-    past = claims_past(reading, grounds.words) if not (is_question or form.is_ignorance or evidence.done) else None
+    has_acted = evidence.done or evidence.tools  # "I have looked it up" is so
+    past = claims_past(reading, grounds.words) if not (is_question or form.is_ignorance or has_acted) else None
     if past is not None and not form.is_claim_of_caller:
         return Verdict(False, Tense.DONE.value, " ".join(reading.texts[past[0] : past[1]]))
     return None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from services.language import data
+from services.language.capture_words import capture_words, has_capture
 from services.language.claims import honest_sentence
 from services.nlu.agent.acts import ACT_NAMES
 from services.nlu.agent.ending import offer
@@ -58,6 +59,10 @@ def _texts(profile: AgentProfile, code: str) -> Iterator[str]:
     yield persona.unknown or honest_sentence(code)
     yield offer(code)
     yield from _language_names(profile, code)
+    if has_capture(code):
+        words = capture_words(code)
+        yield from (text for text in (*words.asks.values(), *words.says.values()) if "{" not in text)
+    yield from (slot.ask[code] for slot in profile.slots if code in slot.ask)
     for prompt in profile.prompts:
         yield profile.prompt(prompt, code)
     for outcome in OutcomeKind:

@@ -54,6 +54,7 @@ class Say:
     is_written_by_model: bool = False
     may_claim_anything: bool = False  # a model made it up, and no script: its statements are held to the facts' words
     computed: tuple[Decimal, ...] = ()  # numbers in it that code has reckoned: the guard takes them for so
+    captured: str = ""  # what callers gave by the letter, as `text` says it again: the guard takes it for said
     looked_up: tuple[str, ...] = ()  # what code has looked up for it, as JSON: the guard takes it for a tool's result
     is_enough: bool = False  # set before the next step is asked for: what a model writes behind it is not spoken
 

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, InstanceOf, ValidationError, 
 from services.language.destinations import allowed_target
 from services.language.words import normalise
 from services.nlu.agent.acts import ACT_NAMES, act_name
+from services.nlu.agent.capture.slots import Slot
 from services.nlu.agent.facts import NO_FACTS, Facts
 from services.nlu.agent.facts_file import AgentFileError, load_facts, past_exceptions
 from services.nlu.agent.language import find_language
@@ -157,7 +158,9 @@ class AgentProfile(_Part):
     region: str = ""  # whose telephone numbers callers give: ISO 3166-1, "VN"; empty: not known
     tenants: tuple[str, ...] = ()  # whose it is: for others it does not exist; empty: everybody's
     handover: str = ""  # where callers who ask for a person are put through: one of the destinations
+    callbacks: bool = False  # takes requests to be called back; those who watch calls, or the webhook, hear of them
     graph: str = ""  # kind graph: a compiled LangGraph graph of one's own, "package.module:name"
+    slots: tuple[Slot, ...] = ()  # what callers are asked for by the letter, beside name and number
     tools: tuple[str, ...] = ()  # those it may run, by name, from agent/tools.py
     packages: tuple[InstanceOf[PackageUse], ...] = ()  # the mappings of the file's `tools`
     acts: tuple[str, ...] = HARMLESS_ACTS  # those it may do to the call, by name, whatever its model says
@@ -258,13 +261,20 @@ class AgentProfile(_Part):
         return self
 
     @model_validator(mode="after")
+    def _every_slot_has_a_name_of_its_own(self) -> AgentProfile:
+        names = [slot.name for slot in self.slots]
+        if twice := {name for name in names if names.count(name) > 1}:
+            raise ValueError(f"slots: {min(twice)!r} names two of them")
+        return self
+
+    @model_validator(mode="after")
     def _every_tool_is_known(self) -> AgentProfile:
-        unknown = [name for name in self.tools if name not in TOOLS and name not in PACKAGES]
-        if unknown:
-            raise ValueError(
-                f"tools: no tool is called {', '.join(unknown)}; there are {', '.join([*TOOLS, *PACKAGES])},"
-                " and packages, written as `package: NAME`"
-            )
+        for name in self.tools:
+            if name not in TOOLS and name not in PACKAGES:
+                known = ", ".join([*TOOLS, *PACKAGES])
+                raise AgentFileError(
+                    ("tools",), f"no tool is called {name}; there are {known}, and packages, as `package: NAME`"
+                )
         return self
 
     @model_validator(mode="after")

@@ -14,7 +14,9 @@ from services.nlu.agent.facts_file import AgentFileError
 
 EXTRA = "nlu-tools"
 TOOL_PACKAGES = {
-    "calendar": "services.nlu.tools.calendar.package:CalendarPackage",
+    "calendar.caldav": "services.nlu.tools.calendar.package:CalDavPackage",
+    "calendar.google": "services.nlu.tools.calendar.package:GooglePackage",
+    "calendar.microsoft": "services.nlu.tools.calendar.package:GraphPackage",
     "crm.amocrm": "services.nlu.tools.crm.amocrm:AmoCrmPackage",
     "crm.bitrix24": "services.nlu.tools.crm.bitrix24:Bitrix24Package",
     "crm.salesforce": "services.nlu.tools.crm.salesforce:SalesforcePackage",
@@ -34,7 +36,8 @@ class PackageUse:
     """One place in an agent's file that names a package."""
 
     package: str
-    name: str  # prefix of its tools, and where its credentials lie
+    name: str  # prefix of its tools
+    place: str  # where its credentials lie: the name that the file gives, else the package's
     allow: tuple[str, ...]  # operations that may be called; empty: all
     options: BaseModel
     kind: Any  # the package's class
@@ -66,14 +69,15 @@ def _read(fields: Mapping[str, Any], at: tuple[str | int, ...]) -> PackageUse:
     if not isinstance(package, str) or not package:
         raise AgentFileError(at, f"which package? There are {', '.join(sorted(TOOL_PACKAGES))}")
     kind = _kind(package, (*at, "package"))
-    default = re.sub(r"[^A-Za-z0-9_-]", "_", package.rpartition(":")[2].rpartition(".")[2])
-    name = fields.get("name", default)
+    last_part = re.sub(r"[^A-Za-z0-9_-]", "_", package.rpartition(":")[2].rpartition(".")[2])
+    name = fields.get("name", getattr(kind, "default_name", last_part))
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise AgentFileError((*at, "name"), f"{name!r}: use letters, digits, _ and -, 32 at most")
     allow = fields.get("allow", ())
     if not isinstance(allow, list | tuple) or not all(isinstance(each, str) for each in allow):
         raise AgentFileError((*at, "allow"), "list the names of operations")
-    return PackageUse(package, name, tuple(allow), _options(kind, fields.get("options"), (*at, "options")), kind)
+    place = package if "name" not in fields and package in TOOL_PACKAGES else name
+    return PackageUse(package, name, place, tuple(allow), _options(kind, fields.get("options"), (*at, "options")), kind)
 
 
 def _kind(package: str, at: tuple[str | int, ...]) -> Any:

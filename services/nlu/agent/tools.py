@@ -57,7 +57,17 @@ class CurrentTime:
         name="current_time",
         description="The date, weekday and time now, in a time zone.",
         parameters_json=json.dumps(
-            {"type": "object", "properties": {"time_zone": {"type": "string"}}, "required": ["time_zone"]}
+            {
+                "type": "object",
+                "properties": {
+                    "time_zone": {
+                        "type": "string",
+                        "description": "Its name in the IANA database, as Asia/Ho_Chi_Minh or Europe/London.",
+                        "pattern": "^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*$",
+                    }
+                },
+                "required": ["time_zone"],
+            }
         ),
         writes=False,
     )

@@ -54,7 +54,8 @@ class PackageContext:
     """What a package may know of its agent."""
 
     agent_id: str
-    name: str  # of this use: prefix of its tools, and where its credentials lie
+    name: str  # of this use: prefix of its tools
+    place: str  # where its credentials lie
     timezone: str = "UTC"
     region: str = ""  # whose telephone numbers callers give: ISO 3166-1
     tenants: tuple[str, ...] = ("",)  # those it must serve; "" is the tenant of calls that name none

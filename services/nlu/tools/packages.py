@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from services.nlu.agent.profile import AgentProfile
@@ -24,6 +24,7 @@ from services.runtime.logs import get_logger
 log = get_logger(__name__)
 
 _CLOSE_S = 5.0
+_MOST_KNOWN = 1000  # tenants
 
 
 class AgentPackages:
@@ -35,6 +36,7 @@ class AgentPackages:
         self._journal: Journal | None = None
         self._outbox: Outbox | None = None
         self._deeds: dict[str, OperationDeed] = {}
+        self._known: dict[str, tuple[list[Sequence[Operation]], Mapping[str, Tool]]] = {}  # by tenant
 
     async def load(self) -> None:
         """Connect, and do what an earlier process has decided and not done.
@@ -51,6 +53,7 @@ class AgentPackages:
             context = PackageContext(
                 agent_id=self._profile.agent_id,
                 name=use.name,
+                place=use.place,
                 timezone=self._profile.timezone,
                 region=self._profile.region,
                 tenants=self._tenants(use, secrets),
@@ -67,6 +70,17 @@ class AgentPackages:
 
     def tools(self, tenant_id: str) -> Mapping[str, Tool]:
         """By name, for one tenant's calls."""
+        known = self._known.get(tenant_id)
+        listed = [package.operations() for _, package in self._packages]
+        if known is not None and all(now is was for now, was in zip(listed, known[0], strict=True)):
+            return known[1]
+        tools = self._tools(tenant_id)
+        if len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
+        self._known[tenant_id] = (listed, tools)
+        return tools
+
+    def _tools(self, tenant_id: str) -> Mapping[str, Tool]:
         self._put_behind_outbox()
         found: dict[str, Tool] = {}
         for use, operation in self._operations():
@@ -125,11 +139,11 @@ class AgentPackages:
 
     def _tenants(self, use: PackageUse, secrets: TenantSecrets) -> tuple[str, ...]:
         """Those that are served, each with its credentials checked. Raises NotServing."""
-        tenants = self._profile.tenants or secrets.tenants(use.name) or ("",)
+        tenants = self._profile.tenants or secrets.tenants(use.place) or ("",)
         needs = use.kind.Secrets is not None and getattr(use.options, "needs_credentials", True)
         for tenant_id in tenants if needs else ():
             try:
-                secrets.read(tenant_id, use.name, use.kind.Secrets)
+                secrets.read(tenant_id, use.place, use.kind.Secrets)
             except NoSecrets as missing:
                 raise NotServing(f"agent {self._profile.agent_id}: tools: {missing}") from missing
         return tenants

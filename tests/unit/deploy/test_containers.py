@@ -25,7 +25,8 @@ from tests.unit.deploy.test_deployment_files import read_yaml
 
 _ROOT = Path(__file__).parents[3]
 _DOCKER = _ROOT / "deploy" / "docker"
-BASE, IMAGES = read_table()
+BASE, TABLE = read_table()
+IMAGES = [image for image in TABLE if not image.is_for_gpus]
 TRIAL = ("compose.yaml", "compose.trial.yaml")
 
 
@@ -58,6 +59,18 @@ def test_an_image_is_built_from_the_one_base_and_runs_as_nobody_with_no_compiler
     final = text.rpartition("\nFROM ")[2]
     assert re.findall(r"^USER (.*)", final, re.MULTILINE) == ["10001"]
     assert not re.search(r"g\+\+|gcc|cmake|-dev\b|packages\.sh", final)
+
+
+def test_images_for_gpus_are_those_that_compose_and_kubernetes_name() -> None:
+    named = re.findall(r"tong-dai/\w+:\w+", (_ROOT / "deploy" / "compose.gpu.yaml").read_text(encoding="utf-8"))
+    assert {image.tag for image in TABLE if image.is_for_gpus} == set(named)
+    overlay = read_yaml(_ROOT / "deploy" / "kubernetes" / "gpu" / "kustomization.yaml")[0]
+    assert {f"{each['name']}:{each['newTag']}" for each in overlay["images"]} == set(named)
+    for image in TABLE:
+        if image.is_for_gpus:
+            text = (_ROOT / image.dockerfile).read_text(encoding="utf-8")
+            assert re.findall(r"^USER (.*)", text, re.MULTILINE) == ["10001"]
+            assert all("@sha256:" in found for found in re.findall(r"^ARG CUDA_\w+=(nvidia\S+)", text, re.MULTILINE))
 
 
 def test_layers_are_read_with_their_causes() -> None:

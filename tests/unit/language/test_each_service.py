@@ -22,10 +22,12 @@ from services.nlu.agent.expecting import expected_after
 from services.nlu.agent.language import reply_language
 from services.nlu.agent.outcomes import OutcomeKind, words_of
 from services.nlu.clauses import ClauseCutter
+from services.stt_proxy.end_of_turn.evidence import Evidence
+from services.stt_proxy.end_of_turn.judging import judge
+from services.stt_proxy.end_of_turn.wait_curve import Waits
 from services.stt_proxy.engine import Hints
 from services.stt_proxy.inventions import is_invented
 from services.stt_proxy.phrasebook import phrasebook_of
-from services.stt_proxy.prediction import PausingHabit, Waits, judge
 from services.stt_proxy.repeats import cut_repeats
 from services.tts.sentences import ClauseGatherer, Manner
 
@@ -51,7 +53,7 @@ SERVICES: dict[str, tuple[Callable[[], object], list[Use]]] = {
     "stt_proxy": (
         stt_proxy.load_languages,
         [
-            lambda text, tag: judge(text, phrasebook_of(tag), Hints(), Waits(), PausingHabit()),
+            lambda text, tag: judge(Evidence(text, phrasebook_of(tag), Hints()), Waits()),
             lambda text, tag: is_invented(text, tag, 0.1, 0.1),
             cut_repeats,
         ],

@@ -17,12 +17,14 @@ from services.nlu.agent.farewell_lists import load_farewells
 from services.nlu.agent.language import reply_language
 from services.nlu.agent.wording import load_languages, phrases_of
 from services.nlu.clauses import ClauseCutter
-from services.stt_proxy.endings.model import load_ending_models
+from services.stt_proxy.end_of_turn.ending_model import load_ending_models
+from services.stt_proxy.end_of_turn.evidence import Evidence
+from services.stt_proxy.end_of_turn.judging import judge
+from services.stt_proxy.end_of_turn.wait_curve import Waits
 from services.stt_proxy.engine import Hints
 from services.stt_proxy.grammar import load_grammars
 from services.stt_proxy.inventions import is_invented, load_inventions
 from services.stt_proxy.phrasebook import load_phrasebooks, phrasebook_of
-from services.stt_proxy.prediction import PausingHabit, Waits, judge
 
 TAGS = ("en-US", "en-GB", "vi-VN", "ru-RU", "zh-CN", "VI", "ja-JP", "fr", "x-klingon", "a" * 200)
 TEXT = "Dr. Nguyễn said: wait... 我想预约明天, если можно, at 10/11 for $20? Mon-Fri, our FAQs, thứ 2, 4, ½ 3 мая"
@@ -54,7 +56,7 @@ def done(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
 @pytest.mark.parametrize("tag", TAGS)
 def test_a_call_reads_and_compiles_nothing(tag: str, done: list[str]) -> None:
-    judge(TEXT, phrasebook_of(tag), Hints(), Waits(), PausingHabit())
+    judge(Evidence(TEXT, phrasebook_of(tag), Hints()), Waits())
     caller_ends(TEXT, last_heard=TEXT, language_code=tag)
     expected_after(TEXT, language_code=tag)
     reply_language(TEXT, detected=tag, current="en-US", spoken=("en-US", "vi-VN"))

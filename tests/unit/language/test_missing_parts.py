@@ -18,12 +18,14 @@ from services.nlu.agent.graph.asking import asking
 from services.nlu.agent.graph.wording import Wording
 from services.nlu.agent.wording import load_languages, phrases_of
 from services.nlu.clauses import ClauseCutter
-from services.stt_proxy.endings.model import load_ending_models
+from services.stt_proxy.end_of_turn.ending_model import load_ending_models
+from services.stt_proxy.end_of_turn.evidence import Evidence, Reason
+from services.stt_proxy.end_of_turn.judging import judge
+from services.stt_proxy.end_of_turn.wait_curve import Waits
 from services.stt_proxy.engine import Hints
 from services.stt_proxy.grammar import grammar_of, load_grammars
 from services.stt_proxy.inventions import load_inventions
 from services.stt_proxy.phrasebook import load_phrasebooks, phrasebook_of
-from services.stt_proxy.prediction import PausingHabit, Reason, Waits, judge
 
 READING_TABLES = Path(__file__).parents[2] / "data" / "reading"
 
@@ -199,7 +201,7 @@ def test_endings_of_a_language_without_learnt_weights_are_heard(folder: Path) ->
     (folder / "eo" / "ending_weights.tsv").unlink()
     data.forget()
     heard = {
-        text: judge(text, phrasebook_of("eo-XX"), Hints(), Waits(), PausingHabit()).reason
+        text: judge(Evidence(text, phrasebook_of("eo-XX"), Hints()), Waits()).reason
         for text in ("I would come tomorrow or maybe", "I would come tomorrow")
     }
     assert list(heard.values()) == [Reason.UNFINISHED, Reason.COMPLETE]

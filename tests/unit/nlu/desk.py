@@ -88,7 +88,7 @@ async def call(
     history: tuple[Entry, ...] = (),
     caller: str = "",
 ) -> AsyncIterator[Rig]:
-    settings = NluSettings.model_validate({"engine": "script", "data_dir": tmp_path})
+    settings = NluSettings.model_validate({"engine": "script", "data_dir": tmp_path, "tool_filler_ms": 60_000})
     config = Config(call_id="call", visit_id=visit, tenant_id="tenant", state=state, history=history, caller=caller)
     async with opened(settings, config, factory=make) as rig:
         yield rig

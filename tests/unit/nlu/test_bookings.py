@@ -21,7 +21,7 @@ from services.nlu.tools.clinic.diary import Diary
 from services.nlu.tools.deed import NotReached
 from tests.unit.nlu.desk import NOW, Caller, booked, call, stands
 
-READ_BACK = "You'd like cleaning, Tuesday, December 1 at 10 a.m., Anna Bell, 0 912 345 678. Shall I book it?"
+READ_BACK = "You'd like cleaning, Tuesday, December 1 at 10 a.m., Anna Bell, 0912 345 678. Shall I book it?"
 BOOKED = "Your appointment is booked: Tuesday, December 1 at 10 a.m. Is there anything else?"
 
 

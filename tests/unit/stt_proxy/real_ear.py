@@ -11,7 +11,7 @@ import numpy as np
 from services.audio.pcm import AudioFormat, Encoding, Samples, encode
 from services.runtime.models import model_dir
 from services.stt_proxy.call_profile import CallProfile
-from services.stt_proxy.end_of_turn import NoModel
+from services.stt_proxy.end_of_turn.sound import NoModel
 from services.stt_proxy.engine import Hints
 from services.stt_proxy.engines.faster_whisper import FasterWhisperEngine
 from services.stt_proxy.events import Evidence, TextStage, Transcript

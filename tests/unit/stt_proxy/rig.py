@@ -7,10 +7,10 @@ import numpy as np
 
 from services.audio.pcm import AudioFormat, Encoding, Samples, encode
 from services.stt_proxy.call_profile import CallProfile
+from services.stt_proxy.end_of_turn.wait_curve import Waits
 from services.stt_proxy.engine import Heard, Hints, Report, Speech, Unheard
 from services.stt_proxy.events import Evidence
 from services.stt_proxy.listening import Listening
-from services.stt_proxy.prediction import Waits
 from services.stt_proxy.recording import Recording
 from services.stt_proxy.utterance import Endpointing
 

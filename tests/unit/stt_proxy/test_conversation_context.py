@@ -2,15 +2,16 @@
 
 import pytest
 
-from services.stt_proxy.conversation_context import shifted
+from services.stt_proxy.end_of_turn.evidence import Doubt, Evidence
+from services.stt_proxy.end_of_turn.judging import judge
+from services.stt_proxy.end_of_turn.wait_curve import Waits
 from services.stt_proxy.engine import ExpectedKind, Hints
 from services.stt_proxy.phrasebook import phrasebook_of
-from services.stt_proxy.prediction import Doubt, PausingHabit, Waits, judge
 
 
 def wait_ms(text: str, language: str, kind: ExpectedKind, doubt: Doubt = Doubt()) -> int:  # noqa: B008
     hints = Hints((language,), expected_kind=kind)
-    return judge(text, phrasebook_of(language), hints, Waits(), PausingHabit(), doubt=doubt).wait_ms
+    return judge(Evidence(text, phrasebook_of(language), hints, doubt), Waits()).wait_ms
 
 
 @pytest.mark.parametrize(
@@ -47,5 +48,3 @@ def test_a_greeting_answers_no_question(text: str) -> None:
 
 def test_nothing_is_added_where_nobody_asked() -> None:
     assert wait_ms("Anna.", "en", ExpectedKind.OPEN) > Waits().no_text_ms
-    assert shifted(0.3, 0.0) == 0.3
-    assert shifted(0.5, 2.0) == pytest.approx(0.881, abs=0.001)

@@ -6,8 +6,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from services.runtime.errors import StartupError
-from services.stt_proxy.acoustics.smart_turn import CONTEXT_S, MAX_WAITING, RATE_HERTZ, SmartTurn, last_seconds
-from services.stt_proxy.end_of_turn import NoModel, make_end_of_turn_model
+from services.stt_proxy.end_of_turn.smart_turn import CONTEXT_S, MAX_WAITING, RATE_HERTZ, SmartTurn, last_seconds
+from services.stt_proxy.end_of_turn.sound import NoModel, make_end_of_turn_model
 from services.stt_proxy.engine import Span, Speech
 from services.stt_proxy.recording import Clip
 from services.stt_proxy.settings import SttSettings

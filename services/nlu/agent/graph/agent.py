@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from langgraph.checkpoint.memory import InMemorySaver
@@ -18,22 +18,27 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command
 
 from services.language.data import LanguageDataError
+from services.nlu.agent.capture.slots import as_mapping
 from services.nlu.agent.courtesies import courtesy, user_text
 from services.nlu.agent.graph.answers import Answers
 from services.nlu.agent.graph.asking import TEXT_KIND, examples_of, spelling_of
 from services.nlu.agent.graph.bookings import deed_of, is_owed, seen_by
+from services.nlu.agent.graph.captures import Captures, Heard, SlotTaken, captures_of
 from services.nlu.agent.graph.dialogue import Dialogue, as_state, read_dialogue
 from services.nlu.agent.graph.finding import Finding, Next
-from services.nlu.agent.graph.reading import UNKNOWN, Part, Reader
+from services.nlu.agent.graph.reading import COURTESIES, UNKNOWN, Part, Reader
 from services.nlu.agent.graph.running import CallState, steps_of_graph
 from services.nlu.agent.graph.slots import SlotFinder
 from services.nlu.agent.graph.standing import StandingBookings
+from services.nlu.agent.graph.wishes import CALLBACK, Wishes
 from services.nlu.agent.graph.wording import Wording
 from services.nlu.agent.interface import Act, AgentState, AgentTurn, Call, CallTool, Remember, Say, Step
+from services.nlu.agent.language import find_language
 from services.nlu.agent.profile import AgentProfile
 from services.nlu.agent.prompt_agent import PromptAgent
 from services.nlu.agent.tools import Tool, ToolRefused
 from services.nlu.agent.understanding import ExampleUnderstanding, Understanding
+from services.nlu.analysis.analysis import CallDeed, DeedStanding, Known, Past
 from services.nlu.engine import NluEngine
 from services.nlu.history import Entry
 from services.nlu.inputs import Dtmf, Text
@@ -51,6 +56,7 @@ from services.runtime.errors import StartupError
 
 SMS = "message_sms"
 """The tool that tells callers how a deed of theirs ended."""
+NO_INTENTS = COURTESIES | {UNKNOWN, "yes", "no", "name", "number", "repeat"}  # kinds that are no wish of a caller's
 ACTING = ("act",)  # the nodes with side effects: a draft stops before them
 
 
@@ -74,6 +80,9 @@ class Work:
     said: str = ""
     is_plain: bool = False
     confidence: float | None = None  # of the text, 0 to 1; None: not known
+    heard: Heard = field(default_factory=lambda: Heard(""))
+    taken: SlotTaken | None = None  # of a turn about a slot that is captured by the letter
+    read_back: str = ""  # what is said again of it
 
 
 class GraphAgent:
@@ -102,10 +111,14 @@ class GraphAgent:
                 tag: StandingBookings(profile, tag, self._finders[tag], Wording(tag))
                 for tag in (profile.language_codes if self._clinic else ())
             }
-            self._answers = {
-                tag: Answers(profile, tag, self._finders[tag], self._bookings.get(tag))
+            self._wishes = {
+                tag: self._bookings.get(tag) or Wishes(profile, tag, self._finders[tag], Wording(tag))
                 for tag in profile.language_codes
             }
+            self._answers = {
+                tag: Answers(profile, tag, self._finders[tag], self._wishes[tag]) for tag in profile.language_codes
+            }
+            self._captures = {tag: captures_of(profile, tag, self._wishes[tag]) for tag in profile.language_codes}
             examples = examples_of(profile)
         except (LanguageDataError, KeyError) as error:
             raise StartupError(f"agent {profile.agent_id}: kind 'graph': {error}") from error
@@ -144,6 +157,26 @@ class GraphAgent:
             profile.facts, profile.agent_id, settings.data_dir, clock=self._clock, region=profile.region
         )
 
+    async def known_of(self, past: Past) -> Known:
+        """What the callers wanted, by the kinds that their sentences are of, and what they gave."""
+        tag = find_language(past.language_code, self._profile.language_codes) or self._profile.language_codes[0]
+        kinds: list[str] = []
+        n_unanswered = 0
+        for text in (entry.user_text for entry in past.history if entry.user_text):
+            parts = await self._reader.read(text, tag, Dialogue(), self._clock())
+            found = [part.kind for part in parts if part.kind not in NO_INTENTS and not part.doubts]
+            kinds += found
+            n_unanswered += all(part.kind == UNKNOWN for part in parts) and text.rstrip().endswith(("?", "？"))
+        wish = read_dialogue(past.state).wish
+        values = (wish.when, wish.name, self._wishes[tag].spoken(wish.phone) if wish.phone else "")
+        return Known(
+            intents=tuple(dict.fromkeys(kinds)),
+            n_unanswered=n_unanswered,
+            values=tuple(value for value in (*values, *wish.slots.values()) if value),
+            deeds=(CallDeed(CALLBACK, DeedStanding.PENDING),) if wish.kind == CALLBACK and wish.is_noted else (),
+            is_pending=wish.is_noted and not wish.at,
+        )
+
     async def prepare(self, call: Call, history: Sequence[Entry], *, language_code: str, state: AgentState) -> None:
         if call.instructions:
             await self._prompted.prepare(call, history, language_code=language_code, state=state)
@@ -168,6 +201,7 @@ class GraphAgent:
             tenant_id=turn.call.tenant_id,
             caller=number_of(turn.call.caller),
             history=history,
+            heard=_heard(turn),
             is_plain=bool(turn.objection),  # the question held more than was looked up: no bare "yes" to it
             confidence=turn.input.confidence if isinstance(turn.input, Text) else None,
         )
@@ -256,10 +290,20 @@ class GraphAgent:
         if bookings := self._bookings.get(work.language_code):
             work.parts = bookings.as_one(work.text, work.parts, work.dialogue, work.now)
         work.all_parts = work.parts
+        if captures := self._captures[work.language_code]:
+            if bookings := self._bookings.get(work.language_code):
+                found = await self._standing(work, work.dialogue.wish.phone) or ()
+                bookings.see(seen_by(work.free, work.history, work.text, work.parts, own=work.own, found=found))
+            work.taken = captures.take(replace(work.heard, parts=work.parts, now=work.now), work.dialogue)
         return {}
 
     async def _look_up(self, state: CallState, runtime: Runtime[Work]) -> Command[str]:
         work = runtime.context
+        if work.taken:
+            work.read_back = work.taken.read_back
+            work.finding, work.taken, work.parts = self._finding_of(work.taken, work.language_code), None, ()
+            work.dialogue = work.finding.dialogue
+            return Command(goto=work.finding.next.value)
         part, *rest = work.parts
         work.parts = tuple(rest)
         if bookings := self._bookings.get(work.language_code):
@@ -269,6 +313,17 @@ class GraphAgent:
         work.finding = self._answers[work.language_code].answer(part, work.dialogue, work.now)
         work.dialogue = work.finding.dialogue
         return Command(goto=work.finding.next.value)
+
+    def _finding_of(self, taken: SlotTaken, language_code: str) -> Finding:
+        """What is said of a slot. One that nobody could capture goes to a person, where callers may be put through."""
+        dialogue = replace(taken.dialogue, kind="book", asked=taken.asked, n_unknown=0)
+        if not taken.is_for_human:
+            return Finding(taken.text, dialogue, Next.CONFIRM if taken.asked == "confirm" else Next.ASK)
+        words = Wording(language_code)
+        if self._profile.handover:
+            text = f"{taken.text} {words.say('handover')}"
+            return Finding(text, dialogue, Next.HAND_OVER, act=Transfer(self._profile.handover))
+        return Finding(f"{taken.text} {words.ask('more')}", dialogue, Next.ASK)
 
     async def _say(self, state: CallState, runtime: Runtime[Work]) -> Command[str]:
         """Word the finding. Answer, ask, confirm and hand over differ in what was looked up, and in what comes next."""
@@ -300,10 +355,35 @@ class GraphAgent:
             return Command(update={"say": text}, goto="look_up")
         pending = self._answers[work.language_code].pending(work.dialogue)
         dialogue = work.dialogue
+        update: dict[str, object] = {}
+        if captures := self._captures[work.language_code]:
+            text, pending, dialogue = self._asked_by(captures, work, text, pending)
+            update["captured"] = f"{work.read_back}. {captures.read_back(dialogue)}".strip(". ")
+            if expected := captures.expected(dialogue):
+                update["expect"] = {
+                    "kind": expected.kind.name,
+                    "length": expected.length,
+                    "phrases": list(expected.phrases),
+                }
         if dialogue.kind != "repeat":
             dialogue = replace(dialogue, reply=f"{work.said} {pending}".strip())
         said = f"{text} {pending}".strip()
-        return Command(update={"say": said, "memory": as_state(dialogue)}, goto=END)
+        return Command(update={**update, "say": said, "memory": as_state(dialogue)}, goto=END)
+
+    def _asked_by(self, captures: Captures, work: Work, text: str, pending: str) -> tuple[str, str, Dialogue]:
+        """The question for a slot in the words of its capture: the number they call from is offered first, and a
+        capture that was interrupted goes on where it was.
+        """
+        dialogue = work.dialogue
+        asked = captures.ask(dialogue, caller=work.caller)
+        if asked is None or (dialogue.capture and not pending):
+            return text, pending, dialogue
+        work.read_back = f"{work.read_back}. {asked.read_back}"
+        usual = self._wishes[work.language_code].question(dialogue)
+        dialogue = replace(dialogue, capture=as_mapping(asked.state))
+        if pending:
+            return text, asked.text, dialogue
+        return text.removesuffix(usual) + asked.text, pending, dialogue
 
 
 def _written(act: CallAct) -> dict[str, str]:
@@ -314,6 +394,12 @@ def _written(act: CallAct) -> dict[str, str]:
             return {"name": "switch_language", "language_code": code, "when": "NOW"}
         case _:
             return {"name": "hang_up"}
+
+
+def _heard(turn: AgentTurn) -> Heard:
+    if isinstance(turn.input, Dtmf):
+        return Heard(turn.input.digits, is_keys=True)
+    return Heard(_words_of(turn), confidence=turn.input.confidence if isinstance(turn.input, Text) else None)
 
 
 def _words_of(turn: AgentTurn) -> str:

@@ -216,7 +216,7 @@ class Answers:
         wanted = next((code for code, name in names.items() if " ".join(normalise(name)) in said), "")
         if wanted in spoken:
             text = self._words.say("language_yes", language=names[wanted])
-            act = SwitchLanguage(spoken[wanted]) if wanted != primary(self._language) else None
+            act = SwitchLanguage(spoken[wanted])  # asked in it too: the recogniser may still listen for another
             return replace(self._findings.said(text, dialogue, "language"), act=act)
         languages = self._words.all_of(names[code] for code in spoken if code in names)
         return self._findings.said(self._words.say("language_no", languages=languages), dialogue, "language")

@@ -15,7 +15,7 @@ from services.nlu.agent.graph.asking import Words
 from services.nlu.agent.graph.dialogue import Dialogue, Wish
 from services.nlu.agent.graph.reading import Part
 from services.nlu.agent.graph.slots import When, has_any
-from services.nlu.agent.graph.wishes import Taken, Wishes, fits, spoken
+from services.nlu.agent.graph.wishes import Taken, Wishes, fits
 from services.nlu.history import Entry
 from services.nlu.tools.clinic.diary import Appointment
 
@@ -127,7 +127,7 @@ class Bookings(Wishes):
 
     def _gone_on(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
         wish = dialogue.wish
-        if self.asked(dialogue) == "confirm" and wish.at and self._agrees(part, wish) and not self._is_taken_back(part):
+        if self.asked(dialogue) == "confirm" and wish.at and self._agrees(part, wish) and not self.is_taken_back(part):
             return self._confirmed(part, dialogue, now)
         return super()._gone_on(part, dialogue, now)
 
@@ -168,9 +168,8 @@ class Bookings(Wishes):
         if wish.kind == "book" and not wish.when and self._seen.free:
             free = [self._free_text(one) for one in _first_of_each(_as_free(self._seen.free))]
             return words.ask("when_free", times=words.one_of(free)), "when_free"
-        if wish.at and wish.name and wish.phone:
-            things = [self._name(wish.service), self._name(wish.person), wish.when, wish.name, spoken(wish.phone)]
-            return words.ask("confirm_booking", wish=", ".join(thing for thing in things if thing)), "confirm"
+        if wish.at and wish.name and wish.phone and not self._missing_slot(wish):
+            return words.ask("confirm_booking", wish=self._said_of(wish)), "confirm"
         return super()._question(wish)
 
     def _confirmed(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:

@@ -19,6 +19,7 @@ class Wish:
     when: str = ""  # in words
     name: str = ""
     phone: str = ""
+    slots: dict[str, str] = field(default_factory=dict)  # what the agent's file asks for besides, by name
     is_noted: bool = False  # all of it was confirmed
     at: str = ""  # when, as the diary has it: 2026-12-01T10:00; empty: it cannot be booked
     is_confirmed: bool = False  # to be done; the caller has not been told how that went
@@ -40,6 +41,8 @@ class Dialogue:
     reply: str = ""  # the last one
     n_unknown: int = 0  # questions in a row that no fact covers
     wish: Wish = field(default_factory=Wish)
+    capture: dict[str, object] = field(default_factory=dict)  # of a slot that is asked for; empty: none is under way
+    is_caller_refused: bool = False  # the number they call from is not the one they leave
 
     def with_wish(self, **changes: object) -> Dialogue:
         return replace(self, wish=replace(self.wish, **changes))  # type: ignore[arg-type] # the fields' own types

@@ -15,8 +15,8 @@ from typing import Any, TypedDict
 
 from langgraph.errors import GraphRecursionError
 
-from services.nlu.agent.acts import WantedAct, read_act
-from services.nlu.agent.interface import Act, AwaitCommit, Remember, Say, Step
+from services.nlu.agent.acts import WantedAct, WantedEar, read_act
+from services.nlu.agent.interface import Act, AwaitCommit, Expect, Remember, Say, Step
 from services.runtime.errors import TurnFailed
 from services.runtime.logs import get_logger
 
@@ -34,6 +34,8 @@ class CallState(TypedDict, total=False):
     objection: str  # why an earlier reply to this turn was not spoken
     memory: dict[str, Any]  # as the turn before left it; what JSON can hold
     say: str  # more of the reply
+    captured: str  # what callers gave by the letter, as `say` says it again
+    expect: dict[str, Any]  # what they will say next: {"kind": "DIGITS", "length": 10, "phrases": []}
     computed: list[str]  # numbers in `say` that the node has reckoned: sums and differences
     looked_up: list[str]  # what the node has looked up for `say`, as JSON
     act: dict[str, Any]  # {"name": "hang_up"}, {"name": "transfer", "destination": "200"}; see agent/acts.py
@@ -89,11 +91,16 @@ def _steps(update: Mapping[str, Any]) -> list[Step]:
         if said := values.get("say"):
             computed = tuple(Decimal(number) for number in values.get("computed", ()))
             looked_up = tuple(map(str, values.get("looked_up", ())))
-            steps.append(Say(str(said).rstrip() + " ", computed=computed, looked_up=looked_up))
+            captured = str(values.get("captured", ""))
+            steps.append(Say(str(said).rstrip() + " ", computed=computed, looked_up=looked_up, captured=captured))
         if act := values.get("act"):
             wanted = read_act(str(act.get("name")), json.dumps(act))
             if isinstance(wanted, WantedAct):
                 steps.append(Act(wanted.act, wanted.is_now))
         if "memory" in values:
             steps.append(Remember(values["memory"]))
+        if expect := values.get("expect"):
+            expected = read_act("expect", json.dumps(expect))
+            if isinstance(expected, WantedEar):
+                steps.append(Expect(expected.kind, expected.length, expected.phrases))
     return steps

@@ -59,6 +59,9 @@ class StandingBookings(Bookings):
         noted = replace(wish, is_noted=True) if state != "failed" else Wish()
         return text, words.ask("more"), replace(dialogue, wish=noted, asked="more", kind="book")
 
+    def go_on(self, wish: Wish, dialogue: Dialogue, now: datetime) -> Taken:
+        return self._next([], wish, dialogue, now)
+
     @property
     def shown(self) -> tuple[str, ...]:
         """The appointments that a reply may name, as JSON for the guard."""
@@ -85,7 +88,7 @@ class StandingBookings(Bookings):
         """A sentence while such a wish is open; None: it is about something else."""
         wish = dialogue.wish
         asked = self._question(wish)[1]
-        if self._is_taken_back(part):
+        if self.is_taken_back(part):
             return self._drop(dialogue)
         if asked in _CONFIRMS and self._agrees(part, wish) and not part.slots.when:
             return self._agreed(dialogue, now)

@@ -5,15 +5,16 @@ Sans-IO.
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 
 from services.language.calendar_words import PARTS
+from services.language.capture_words import has_capture
 from services.language.dates import Moment
-from services.language.script import script_of
-from services.language.words import normalise
 from services.nlu.agent.appointments import Refusal, weigh
+from services.nlu.agent.capture.capturing import Capture
+from services.nlu.agent.capture.names import NameFinder
+from services.nlu.agent.capture.phone import grouped
 from services.nlu.agent.facts import FreeTime, names_in
 from services.nlu.agent.graph.dialogue import Dialogue, Wish
 from services.nlu.agent.graph.reading import Part
@@ -23,11 +24,12 @@ from services.nlu.agent.opening_hours import DAYS_IN_WEEK
 from services.nlu.agent.profile import AgentProfile
 
 WISHES = frozenset({"book", "change", "cancel"})
+CALLBACK = "callback"
 _OTHER_KINDS = frozenset(  # that are answered first, whatever was asked
     {"hours", "price", "duration", "address", "who", "offered", "free", "private", "tampering", "advice", "robot"}
     | {"about", "repeat", "today", "language", "handover", "callback", "complaint", "check"}
 )
-_LONGEST_NAME = 5  # words
+SLOT_KEY = "slot:"  # and the name of a slot of the agent's file: what was asked
 _CLEAR_SCORE = 0.6  # of a kind: what scores more is no name
 _QUESTION_MARKS = ("?", "？")
 
@@ -39,6 +41,9 @@ class Wishes:
 
     def __init__(self, profile: AgentProfile, language_code: str, finder: SlotFinder, wording: Wording) -> None:
         self._facts, self._language, self._finder, self._words = profile.facts, language_code, finder, wording
+        self._names = NameFinder(language_code, finder.words)
+        self._region, self._slots = profile.region, profile.slots
+        self._kinds = WISHES | {CALLBACK} if profile.callbacks else WISHES
 
     def is_open(self, dialogue: Dialogue) -> bool:
         """Tell if a wish is being taken down."""
@@ -58,7 +63,7 @@ class Wishes:
             return self._begin(Wish("book", service=dialogue.service), dialogue, now)
         if self.is_open(dialogue) and (taken := self._gone_on(part, dialogue, now)):
             return taken
-        if part.kind in WISHES and not (self.is_open(dialogue) and part.slots.when):
+        if part.kind in self._kinds and not (self.is_open(dialogue) and part.slots.when):
             return self._begin(self._filled(Wish(part.kind, service=dialogue.service), part, now), dialogue, now, part)
         if not self.is_open(dialogue):
             return None
@@ -76,7 +81,7 @@ class Wishes:
     def _gone_on(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
         """What says more of an open wish than was asked for: that it is dropped, another time, what it is for."""
         asked = self.asked(dialogue)
-        if self._is_taken_back(part):
+        if self.is_taken_back(part):
             return self._drop(dialogue)
         if asked in ("name", "phone") and self._is_time(part):
             return self._other_time(part, dialogue, now)
@@ -88,7 +93,8 @@ class Wishes:
             return self._next([self._words.say("fine")], self._filled(dialogue.wish, part, now), dialogue)
         return None
 
-    def _is_taken_back(self, part: Part) -> bool:
+    def is_taken_back(self, part: Part) -> bool:
+        """Whether a sentence drops the wish that is open."""
         slots = part.slots
         return has_any(slots.words, self._finder.words.take_backs) and not (slots.when or slots.digits)
 
@@ -111,7 +117,7 @@ class Wishes:
         return self._answered_when(replace(part, slots=replace(part.slots, when=when)), dialogue, now)
 
     def _begin(self, wish: Wish, dialogue: Dialogue, now: datetime, part: Part | None = None) -> Taken:
-        texts = [self._words.say("wish_start")]
+        texts = [self._words.say("fine" if wish.kind == CALLBACK else "wish_start")]
         if part and (refused := self._refused(part.slots.when, now)):
             texts.append(refused)
         elif wish.when:
@@ -205,8 +211,27 @@ class Wishes:
             return words.ask("name"), "name"
         if not wish.phone:
             return words.ask("phone"), "phone"
-        things = [self._name(wish.service), self._name(wish.person), wish.when, wish.name, spoken(wish.phone)]
-        return words.ask("confirm", wish=", ".join(thing for thing in things if thing)), "confirm"
+        if missing := self._missing_slot(wish):
+            return missing
+        return words.ask("confirm", wish=self._said_of(wish)), "confirm"
+
+    def _missing_slot(self, wish: Wish) -> tuple[str, str] | None:
+        """The question for the first slot of the agent's file that is missing."""
+        if not has_capture(self._language):
+            return None
+        missing = next((slot for slot in self._slots if not filled_in(wish, slot.name)), None)
+        if missing is None:
+            return None
+        return Capture(missing, self._language, region=self._region).open().text, f"{SLOT_KEY}{missing.name}"
+
+    def _said_of(self, wish: Wish) -> str:
+        """All of a wish, as it is read back."""
+        kind = self._words.kinds[CALLBACK] if wish.kind == CALLBACK else ""
+        things = [kind, self._name(wish.service), self._name(wish.person), wish.when, wish.name]
+        things.append(self.spoken(wish.phone))
+        given = [(slot, wish.slots[slot.name]) for slot in self._slots if slot.name in wish.slots]
+        things += [Capture(slot, self._language, region=self._region).said(value) for slot, value in given]
+        return ", ".join(thing for thing in things if thing)
 
     def _filled(self, wish: Wish, part: Part, now: datetime) -> Wish:
         """The wish with what a sentence says for it."""
@@ -291,49 +316,19 @@ class Wishes:
         is_near = timedelta(0) <= day - now.date() < timedelta(days=DAYS_IN_WEEK)
         return self._words.weekday(day.weekday()) if is_near else self._words.date(day)
 
-    # Names
+    # Names and numbers
 
     def name_in(self, text: str, *, is_asked: bool) -> str:
         """A caller's name: behind words that announce one, or where it was asked for what a short answer has left."""
-        words, lists = self._words_of(text), self._finder.words
-        plain = [" ".join(normalise(word)) for word in words]
-        start = 0
-        for lead in lists.name_leads:
-            found = next((at for at in range(len(plain)) if tuple(plain[at : at + len(lead)]) == lead), None)
-            if found is not None and (is_asked or len(lead) > 1):
-                start = found + len(lead)
-                break
-        if not start and not is_asked:
-            return ""
-        kept: list[str] = []
-        for word, said in zip(words[start:], plain[start:], strict=True):
-            is_small = any((said,) == trail for trail in lists.name_trails)
-            if kept and any((said,) == joint for joint in lists.joints):
-                break
-            if not is_small and said and not any(c.isdigit() for c in said):
-                kept.append(word.strip(".,;:!?\"'，。！？"))
-            elif kept:
-                break
-            if word[-1:] in ".,;!?" and kept:
-                break
-        said_name = tuple(normalise(" ".join(kept)))
-        is_none = any(said_name[: len(never)] == never for never in lists.never_names)
-        is_none = is_none or (not start and bool(self._border) and has_any(said_name, lists.never_names))
-        if not kept or len(kept) > _LONGEST_NAME or is_none or text.rstrip().endswith(_QUESTION_MARKS):
-            return ""
-        return self._border.join(word[:1].upper() + word[1:] for word in kept)
+        return self._names.name_in(text, is_asked=is_asked)
 
-    @property
-    def _border(self) -> str:
-        return " " if script_of(self._language).is_spaced else ""
+    def spoken(self, digits: str) -> str:
+        """A number in groups, as it is read aloud."""
+        return grouped(digits, self._region)
 
-    def _words_of(self, text: str) -> list[str]:
-        """The words as written; signs of a script without spaces by themselves."""
-        return (
-            text.split()
-            if self._border
-            else [word for word in re.split(r"(?<=[\W\u3000-\u9fff])|\s+", text) if word.strip()]
-        )
+    def go_on(self, wish: Wish, dialogue: Dialogue, now: datetime) -> Taken:
+        """What is asked next for a wish that has come further."""
+        return self._next([], wish, dialogue)
 
     def _name(self, thing_id: str) -> str:
         thing = self._facts.find(thing_id) if thing_id else None
@@ -341,10 +336,9 @@ class Wishes:
         return names[0] if names else ""
 
 
-def spoken(digits: str) -> str:
-    """A number in groups, as it is read aloud."""
-    head, rest = digits[: len(digits) % 3 or 3], digits[len(digits) % 3 or 3 :]
-    return " ".join([head, *(rest[at : at + 3] for at in range(0, len(rest), 3))])
+def filled_in(wish: Wish, slot: str) -> str:
+    """The value of a slot of the agent's file, which may be one that every wish has."""
+    return {"name": wish.name, "phone": wish.phone}.get(slot) or wish.slots.get(slot, "")
 
 
 def fits(free: FreeTime, when: When) -> bool:

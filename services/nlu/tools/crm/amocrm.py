@@ -16,10 +16,9 @@ from pydantic import Field, model_validator
 from services.nlu.tools.crm.arguments import crm_operations
 from services.nlu.tools.crm.phones import is_same, significant
 from services.nlu.tools.package import Asked, NoOptions, Operation, PackageContext
-from services.nlu.tools.rest.client import Limits, RestClient
+from services.nlu.tools.rest.client import Limits, RestClient, all_pages
 from services.nlu.tools.rest.credentials import Credentials, Grant, OAuthTokens, bearer
 from services.nlu.tools.rest.failures import BadAnswer, CallFailed, Refused
-from services.nlu.tools.rest.paging import all_pages
 from services.nlu.tools.rest.sites import Sites, token_file
 from services.nlu.tools.secrets import SecretFields
 
@@ -30,6 +29,8 @@ _PAGE = 250
 
 class AmoCrmPackage:
     """Contacts, leads, tasks and calls of an amoCRM account."""
+
+    default_name = "crm"
 
     class Options(NoOptions):
         """Of the agent's file."""
@@ -56,7 +57,15 @@ class AmoCrmPackage:
 
     def __init__(self, options: Options, context: PackageContext) -> None:
         self._options, self._context = options, context
-        self._sites: Sites[AmoCrmPackage.Secrets] = Sites(context, self.Secrets, self._client)
+        self._sites: Sites[AmoCrmPackage.Secrets, RestClient] = Sites(context, self.Secrets, self._client)
+        self._operations = crm_operations(
+            find_contact=self._find_contact,
+            create_lead=self._create_lead,
+            create_task=self._create_task,
+            log_call=self._log_call,
+            repeatable=frozenset({"create_lead"} if self._options.key_field_id else ()),
+            timeout_s=2 * self._options.timeout_s,
+        )
 
     async def open(self) -> None:
         """Nothing to do: the first request connects."""
@@ -65,14 +74,7 @@ class AmoCrmPackage:
         await self._sites.close()
 
     def operations(self) -> Sequence[Operation]:
-        return crm_operations(
-            find_contact=self._find_contact,
-            create_lead=self._create_lead,
-            create_task=self._create_task,
-            log_call=self._log_call,
-            repeatable=frozenset({"create_lead"} if self._options.key_field_id else ()),
-            timeout_s=2 * self._options.timeout_s,
-        )
+        return self._operations
 
     def _client(self, tenant_id: str, secrets: Secrets) -> RestClient:
         who = self._sites.who("amoCRM", tenant_id)

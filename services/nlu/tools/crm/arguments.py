@@ -61,7 +61,7 @@ class CreateTask(ArgumentsModel):
 
 
 class LogCall(ArgumentsModel):
-    """Arguments of log_call."""
+    """Arguments of note_conversation."""
 
     phone: Phone
     subject: str = Field(min_length=1, max_length=200)
@@ -98,5 +98,5 @@ def crm_operations(
         made("find_contact", "Contacts of the CRM by telephone number.", FindContact, find_contact, writes=False),
         made("create_lead", "Creates a lead for a new customer.", CreateLead, create_lead, writes=True),
         made("create_task", "Creates a task for staff.", CreateTask, create_task, writes=True),
-        made("log_call", "Notes a call that is over.", LogCall, log_call, writes=True),
+        made("note_conversation", "Notes a call with its summary.", LogCall, log_call, writes=True),
     )

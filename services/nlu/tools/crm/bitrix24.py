@@ -16,7 +16,7 @@ from services.nlu.tools.crm.arguments import crm_operations
 from services.nlu.tools.crm.phones import notations
 from services.nlu.tools.package import Asked, NoOptions, Operation, PackageContext
 from services.nlu.tools.rest.answers import Answer, said_by
-from services.nlu.tools.rest.client import Limits, RestClient
+from services.nlu.tools.rest.client import Limits, RestClient, all_pages
 from services.nlu.tools.rest.credentials import Credentials, FixedHeaders, Grant, OAuthTokens
 from services.nlu.tools.rest.failures import (
     BadAnswer,
@@ -27,7 +27,6 @@ from services.nlu.tools.rest.failures import (
     ServerFailed,
     TooBusy,
 )
-from services.nlu.tools.rest.paging import all_pages
 from services.nlu.tools.rest.sites import Sites, token_file
 from services.nlu.tools.secrets import SecretFields
 from services.runtime.json_text import read_json
@@ -55,6 +54,8 @@ _OVER = ("CALL_NOT_FOUND", "NOT FOUND", "ALREADY")  # how a second end of a call
 class Bitrix24Package:
     """Contacts, leads, tasks and calls of a Bitrix24."""
 
+    default_name = "crm"
+
     class Options(NoOptions):
         """Of the agent's file."""
 
@@ -80,7 +81,15 @@ class Bitrix24Package:
 
     def __init__(self, options: Options, context: PackageContext) -> None:
         self._options, self._context = options, context
-        self._sites: Sites[Bitrix24Package.Secrets] = Sites(context, self.Secrets, self._client)
+        self._sites: Sites[Bitrix24Package.Secrets, RestClient] = Sites(context, self.Secrets, self._client)
+        self._operations = crm_operations(
+            find_contact=self._find_contact,
+            create_lead=self._create_lead,
+            create_task=self._create_task,
+            log_call=self._log_call,
+            repeatable=frozenset({"create_lead", "note_conversation"}),
+            timeout_s=2 * self._options.timeout_s,
+        )
 
     async def open(self) -> None:
         """Nothing to do: the first request connects."""
@@ -89,14 +98,7 @@ class Bitrix24Package:
         await self._sites.close()
 
     def operations(self) -> Sequence[Operation]:
-        return crm_operations(
-            find_contact=self._find_contact,
-            create_lead=self._create_lead,
-            create_task=self._create_task,
-            log_call=self._log_call,
-            repeatable=frozenset({"create_lead", "log_call"}),
-            timeout_s=2 * self._options.timeout_s,
-        )
+        return self._operations
 
     def _client(self, tenant_id: str, secrets: Secrets) -> RestClient:
         who = self._sites.who("Bitrix24", tenant_id)

@@ -14,10 +14,9 @@ from pydantic import Field
 from services.nlu.tools.crm.arguments import crm_operations
 from services.nlu.tools.crm.phones import is_same, notations
 from services.nlu.tools.package import Asked, NoOptions, Operation, PackageContext
-from services.nlu.tools.rest.client import Limits, RestClient
+from services.nlu.tools.rest.client import Limits, RestClient, all_pages
 from services.nlu.tools.rest.credentials import Grant, OAuthTokens
 from services.nlu.tools.rest.failures import BadAnswer, Refused
-from services.nlu.tools.rest.paging import all_pages
 from services.nlu.tools.rest.sites import Sites, token_file
 from services.nlu.tools.secrets import SecretFields
 
@@ -26,6 +25,8 @@ _FIELDS = "id,Full_Name,Phone,Mobile,Email"
 
 class ZohoPackage:
     """Contacts, leads, tasks and calls of a Zoho CRM organisation."""
+
+    default_name = "crm"
 
     class Options(NoOptions):
         """Of the agent's file."""
@@ -44,7 +45,17 @@ class ZohoPackage:
 
     def __init__(self, options: Options, context: PackageContext) -> None:
         self._options, self._context = options, context
-        self._sites: Sites[ZohoPackage.Secrets] = Sites(context, self.Secrets, self._client)
+        self._sites: Sites[ZohoPackage.Secrets, RestClient] = Sites(context, self.Secrets, self._client)
+        self._operations = crm_operations(
+            find_contact=self._find_contact,
+            create_lead=self._create_lead,
+            create_task=self._create_task,
+            log_call=self._log_call,
+            repeatable=frozenset(
+                {"create_lead", "create_task", "note_conversation"} if self._options.key_field else ()
+            ),
+            timeout_s=self._options.timeout_s + 1.0,
+        )
 
     async def open(self) -> None:
         """Nothing to do: the first request connects."""
@@ -53,14 +64,7 @@ class ZohoPackage:
         await self._sites.close()
 
     def operations(self) -> Sequence[Operation]:
-        return crm_operations(
-            find_contact=self._find_contact,
-            create_lead=self._create_lead,
-            create_task=self._create_task,
-            log_call=self._log_call,
-            repeatable=frozenset({"create_lead", "create_task", "log_call"} if self._options.key_field else ()),
-            timeout_s=self._options.timeout_s + 1.0,
-        )
+        return self._operations
 
     def _client(self, tenant_id: str, secrets: Secrets) -> RestClient:
         who = self._sites.who("Zoho", tenant_id)

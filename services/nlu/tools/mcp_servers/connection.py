@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager, suppress
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from typing import Any, cast
 
 import anyio
@@ -24,6 +24,8 @@ from services.runtime.logs import get_logger
 
 log = get_logger(__name__)
 
+Streams = Any  # of a transport; their type is the client's own
+
 _CONNECT_S = 20.0
 _FIRST_WAIT_S = 0.5
 _LONGEST_WAIT_S = 60.0
@@ -31,21 +33,27 @@ _MAX_PAGES = 20
 _REFUSALS = frozenset({-32600, -32601, -32602})  # JSON-RPC: the request is at fault
 _LATE = frozenset({-32001, 408})  # how the client says that no answer came in time
 
-Connect = Callable[[], AbstractAsyncContextManager[Client]]
 
-
-def over_stdio(command: str, arguments: list[str], environment: Mapping[str, str]) -> Transport:
+@asynccontextmanager
+async def over_stdio(command: str, arguments: list[str], environment: Mapping[str, str]) -> AsyncIterator[Streams]:
     """A server in a process of its own. It is given these variables, PATH, HOME and their like, and nothing else of
     this process; what it writes to stderr is dropped.
     """
     parameters = StdioServerParameters(command=command, args=arguments, env=dict(environment))
-    return stdio_client(parameters, errlog=open(os.devnull, "w"))  # noqa: PTH123 - open as long as the process
+    with open(os.devnull, "w") as dropped:  # noqa: ASYNC230, PTH123 - no disk is waited for
+        async with stdio_client(parameters, errlog=dropped) as streams:
+            yield streams
 
 
-def over_http(url: str, headers: Mapping[str, str], *, limit_s: float) -> Transport:
+@asynccontextmanager
+async def over_http(url: str, headers: Mapping[str, str], *, limit_s: float) -> AsyncIterator[Streams]:
     """A server behind streamable HTTP."""
-    client = httpx2.AsyncClient(headers=dict(headers), timeout=httpx2.Timeout(limit_s, read=limit_s + 30.0))
-    return streamable_http_client(url, http_client=client, max_sse_event_size=MAX_BYTES)
+    timeout = httpx2.Timeout(limit_s, read=limit_s + 30.0)
+    async with (
+        httpx2.AsyncClient(headers=dict(headers), timeout=timeout) as client,
+        streamable_http_client(url, http_client=client, max_sse_event_size=MAX_BYTES) as streams,
+    ):
+        yield streams
 
 
 class McpConnection:
@@ -104,7 +112,7 @@ class McpConnection:
         while True:
             self._lost.clear()
             try:
-                async with Client(self._transport(), read_timeout_seconds=self._limit_s) as client:
+                async with Client(self._transport(), read_timeout_seconds=_CONNECT_S + self._limit_s) as client:
                     self.tools = await self._listed(client)
                     self._client, n_failed = client, 0
                     self._ready.set()

@@ -59,6 +59,8 @@ class McpPackage:
         self._connections: dict[str, McpConnection] = {}
         self._checks: dict[str, tuple[str, Any]] = {}
         self._refused: set[str] = set()
+        self._listed: list[tuple[Tool, ...]] = []
+        self._operations: tuple[Operation, ...] = ()
 
     async def open(self) -> None:
         for tenant_id in self._context.tenants if self._options.needs_credentials else ("",):
@@ -70,7 +72,15 @@ class McpPackage:
         await asyncio.gather(*(each.open() for each in self._connections.values()))
 
     def operations(self) -> Sequence[Operation]:
-        """Those of every connection; a tool is of the tenants whose servers list it."""
+        """Those of every connection; a tool is of the tenants whose servers list it. The same as long as those are."""
+        listed = [connection.tools for connection in self._connections.values()]
+        if len(listed) != len(self._listed) or any(
+            now is not was for now, was in zip(listed, self._listed, strict=True)
+        ):
+            self._listed, self._operations = listed, self._all()
+        return self._operations
+
+    def _all(self) -> tuple[Operation, ...]:
         tools: dict[str, Tool] = {}
         tenants: dict[str, list[str]] = {}
         for tenant_id, connection in self._connections.items():
@@ -78,7 +88,7 @@ class McpPackage:
                 tools.setdefault(tool.name, tool)
                 tenants.setdefault(tool.name, []).append(tenant_id)
         made = [self._made(tool, tuple(tenants[name])) for name, tool in tools.items()]
-        return [operation for operation in made if operation is not None]
+        return tuple(operation for operation in made if operation is not None)
 
     async def close(self) -> None:
         await asyncio.gather(*(each.close() for each in self._connections.values()))
@@ -86,7 +96,7 @@ class McpPackage:
     def _secrets(self, tenant_id: str) -> SecretFields | None:
         if not self._options.needs_credentials:
             return None
-        return self._context.secrets.read(tenant_id, self._context.name, self.Secrets)
+        return self._context.secrets.read(tenant_id, self._context.place, self.Secrets)
 
     def _connection(self, tenant_id: str, secrets: SecretFields | None) -> McpConnection:
         options, values = self._options, secrets.model_dump() if secrets else {}

@@ -77,7 +77,12 @@ class MessagePackage:
 
     def __init__(self, options: Options, context: PackageContext) -> None:
         self._options, self._context = options, context
-        self._sites: Sites[MessagePackage.Secrets] = Sites(context, self.Secrets, self._client)
+        self._sites: Sites[MessagePackage.Secrets, RestClient] = Sites(context, self.Secrets, self._client)
+        made = (
+            self._made("email", "Sends an e-mail.", Email, self._email),
+            self._made("sms", "Sends a text message to a mobile number.", Sms, self._sms),
+        )
+        self._operations = tuple(operation for operation in made if operation.name in options.channels)
 
     async def open(self) -> None:
         """Nothing to do: each message connects."""
@@ -86,11 +91,7 @@ class MessagePackage:
         await self._sites.close()
 
     def operations(self) -> Sequence[Operation]:
-        made = (
-            self._made("email", "Sends an e-mail.", Email, self._email),
-            self._made("sms", "Sends a text message to a mobile number.", Sms, self._sms),
-        )
-        return tuple(operation for operation in made if operation.name in self._options.channels)
+        return self._operations
 
     def _made(self, name: str, description: str, model: type[ArgumentsModel], run: Run) -> Operation:
         return Operation(

@@ -64,7 +64,7 @@ class OpenApiPackage:
 
     def __init__(self, options: Options, context: PackageContext) -> None:
         self._options, self._context = options, context
-        self._sites: Sites[OpenApiPackage.Secrets] = Sites(context, self.Secrets, self._client)
+        self._sites: Sites[OpenApiPackage.Secrets, RestClient] = Sites(context, self.Secrets, self._client)
         self._without: RestClient | None = None
         self._description = Description("", {}, {})
         self._operations: tuple[Operation, ...] = ()

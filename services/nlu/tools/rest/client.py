@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 
@@ -20,6 +19,7 @@ from services.nlu.tools.rest.failures import (
     BrokenOff,
     CallFailed,
     CredentialsRefused,
+    NoToken,
     Resting,
     TooSlow,
     Unreachable,
@@ -29,10 +29,16 @@ from services.runtime.logs import get_logger
 
 log = get_logger(__name__)
 
+Cursor = TypeVar("Cursor")
+Given = TypeVar("Given")
+
 MAX_BYTES = 1 << 20
+MAX_PAGES = 10
+MAX_ITEMS = 1000
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "PROPFIND", "REPORT"})
 """Methods that may be sent again whatever became of the first (RFC 9110, 9.2.2; RFC 4918; RFC 3253)."""
 
+_MOST_RENEWALS = 2  # the first may take a token of another process that is refused too
 _POLICY = BreakerPolicy(least_failures=4, slow_s=6.0)
 
 
@@ -117,15 +123,16 @@ class RestClient:
             await self._session.close()
 
     async def _tries(self, wanted: _Wanted) -> Answer:
-        ends, has_renewed, n_failed = self._clock() + self.limits.whole_s, False, 0
+        ends, n_renewed, n_failed = self._clock() + self.limits.whole_s, 0, 0
         while True:
-            used = await self._credentials.current()
+            used: Mapping[str, str] = {}
             try:
+                used = await self._token(self._credentials.current())
                 return await self._try(wanted, used)
             except CredentialsRefused:
-                if has_renewed or not await self._credentials.renew(used):
+                if n_renewed >= _MOST_RENEWALS or not used or not await self._token(self._credentials.renew(used)):
                     raise
-                has_renewed = True
+                n_renewed += 1
             except CallFailed as failure:
                 n_failed += 1
                 wait_s = self._wait_s(n_failed, failure)
@@ -139,6 +146,15 @@ class RestClient:
                 ):
                     raise
                 await asyncio.sleep(wait_s)
+
+    async def _token(self, asked: Awaitable[Given]) -> Given:
+        """What goes wrong with a token's renewal has not touched the request."""
+        try:
+            return await asked
+        except CredentialsRefused:
+            raise
+        except CallFailed as failure:
+            raise NoToken(str(failure), retry_after_s=failure.retry_after_s, status=failure.status) from failure
 
     def _wait_s(self, n_failed: int, failure: CallFailed) -> float:
         """What the system asked for, else twice as long each time; with jitter on top."""
@@ -223,8 +239,17 @@ class RestClient:
         return self._session
 
 
-async def close_all(clients: list[RestClient]) -> None:
-    """Close each, whatever the others do."""
-    for client in clients:
-        with suppress(aiohttp.ClientError, OSError):
-            await client.close()
+async def all_pages(
+    first: Cursor, page: Callable[[Cursor], Awaitable[tuple[Sequence[Any], Cursor | None]]]
+) -> list[Any]:
+    """The items of all pages, at most 10 pages and 1000 items. `page` gives the items of one, and where the next is;
+    None: there is none.
+    """
+    found: list[Any] = []
+    cursor: Cursor | None = first
+    for _ in range(MAX_PAGES):
+        if cursor is None or len(found) >= MAX_ITEMS:
+            break
+        items, cursor = await page(cursor)
+        found += items
+    return found[:MAX_ITEMS]

@@ -154,8 +154,12 @@ class OAuthTokens:
                     grant.url, allow_redirects=False, headers={"Accept": "application/json"}, **body
                 ) as response,
             ):
-                content = await response.content.read(_MAX_BYTES)
-                return Answer(who, response.status, response.headers, content)
+                content = bytearray()
+                async for chunk in response.content.iter_any():
+                    content += chunk
+                    if len(content) > _MAX_BYTES:
+                        raise BadAnswer(f"{who} answered with more than {_MAX_BYTES} bytes")
+                return Answer(who, response.status, response.headers, bytes(content))
         except (aiohttp.ClientConnectorError, aiohttp.InvalidURL) as error:
             raise Unreachable(f"no connection to {who} came about") from error
         except TimeoutError as error:

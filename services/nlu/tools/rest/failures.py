@@ -59,6 +59,12 @@ class Unreachable(CallFailed):
     is_untouched = True
 
 
+class NoToken(CallFailed):
+    """The server of tokens does not answer as it should: the request itself was not sent."""
+
+    is_untouched = True
+
+
 class Resting(CallFailed):
     """The breaker is open: nothing was asked."""
 

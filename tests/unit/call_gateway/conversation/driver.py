@@ -176,8 +176,10 @@ class Call:
             )
         )
 
-    def predict(self, wait_ms: int = 256, reason: str = "COMPLETE", *, end_ms: int | None = None) -> list[cmd.Command]:
-        return self.tell(ev.TurnPredicted(self.utterance_id, self.sample(end_ms), 0.9, wait_ms, reason))
+    def predict(
+        self, wait_ms: int = 256, reason: str = "COMPLETE", *, end_ms: int | None = None, probability: float = 0.9
+    ) -> list[cmd.Command]:
+        return self.tell(ev.TurnPredicted(self.utterance_id, self.sample(end_ms), probability, wait_ms, reason))
 
     def settle(self, text: str, *, is_ok: bool = True) -> list[cmd.Command]:
         """The ear's answer to the last EndUtterance."""

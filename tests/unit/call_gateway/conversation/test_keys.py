@@ -25,6 +25,53 @@ def test_keys_are_one_turn_when_no_key_follows():
     assert call.floor is Floor.THINKING
 
 
+def in_band(digit: str) -> KeyPressed:
+    return KeyPressed(digit, 0, is_in_band=True)
+
+
+def keys_taken(call: Call) -> cmd.CallerKeyed:
+    call.wait(1600)
+    taken = call.last(cmd.AskAgent).input
+    assert isinstance(taken, cmd.CallerKeyed)
+    return taken
+
+
+def test_a_key_that_the_line_reports_and_the_sound_holds_counts_once():
+    call = Call().greeted()
+    for digit in "4115":
+        call.tell(KeyPressed(digit, 100))
+        call.wait(60)
+        call.tell(in_band(digit))
+        call.wait(200)
+    assert keys_taken(call) == cmd.CallerKeyed("4115")
+
+
+def test_the_sound_may_be_first_and_a_key_ahead():
+    call = Call().greeted()
+    call.tell(in_band("2"))
+    call.tell(in_band("2"))
+    call.tell(KeyPressed("2", 80))
+    call.tell(in_band("7"))
+    call.tell(KeyPressed("2", 80))
+    call.tell(KeyPressed("7", 80))
+    assert keys_taken(call) == cmd.CallerKeyed("227")
+
+
+def test_keys_told_one_way_alone_all_count():
+    call = Call().greeted()
+    for digit in "99":
+        call.tell(in_band(digit))
+    assert keys_taken(call) == cmd.CallerKeyed("99")
+
+
+def test_the_same_key_told_the_other_way_much_later_is_another():
+    call = Call().greeted()
+    call.tell(KeyPressed("3", 100))
+    call.wait(1200)
+    call.tell(in_band("3"))
+    assert keys_taken(call) == cmd.CallerKeyed("33")
+
+
 def test_a_hash_ends_the_number():
     call = Call().greeted()
     press(call, "42#")

@@ -58,6 +58,36 @@ def test_after_a_second_word_it_is_an_interruption():
     assert (ask.input, ask.continues_turn_id) == (cmd.CallerSaid("an appointment"), 0)
 
 
+def _answered_behind_an_end_of(probability: float) -> tuple[Call, int]:
+    """A turn that was taken at an end of that probability, and 1.2 s of the answer to it."""
+    call = Call().greeted()
+    call.say("I would like")
+    call.predict(1200, "UNFINISHED", end_ms=call.ms - 100, probability=probability)
+    call.wait(1200)
+    call.settle("I would like")
+    first = call.conversation.turn_id
+    call.reply(first, "One two three four. ", ms=2000)
+    call.wait(1200)
+    call.begin_speech()
+    call.wait(300)
+    call.stop_speech()
+    call.draft("an appointment")
+    return call, first
+
+
+def test_behind_an_end_that_was_unlikely_the_caller_may_go_on_longer():
+    call, first = _answered_behind_an_end_of(0.1)
+    assert call.record(first).outcome == "continued"
+    assert call.record(first).end_probability == 0.1
+    assert call.last(cmd.AskAgent).input == cmd.CallerSaid("I would like an appointment")
+
+
+def test_the_same_words_behind_a_likely_end_are_a_turn_of_their_own():
+    call, first = _answered_behind_an_end_of(0.8)
+    assert call.record(first).outcome == "interrupted"
+    assert call.last(cmd.AskAgent).input == cmd.CallerSaid("an appointment")
+
+
 def test_speech_before_the_words_were_settled_begins_no_turn_in_between():
     call = Call(ConversationSettings(max_drafts=0)).greeted()
     call.say("I would like")

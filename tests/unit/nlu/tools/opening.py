@@ -48,8 +48,7 @@ async def opened(
     tmp_path: Path, package: Mapping[str, Any], secrets: Mapping[str, str] | None = None, **fields: Any
 ) -> AsyncIterator[AgentPackages]:
     """The tenant is acme."""
-    name = str(package.get("name", str(package["package"]).rpartition(".")[2]))
-    held = {"acme": {name: secrets}} if secrets else None
+    held = {"acme": {str(package.get("name", package["package"])): secrets}} if secrets else None
     packages = AgentPackages(profile_of(tmp_path, [package], **fields), settings_of(tmp_path, held))
     await packages.load()
     try:

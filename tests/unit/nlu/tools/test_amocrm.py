@@ -88,12 +88,12 @@ def said(seen: Seen) -> tuple[str, str, dict[str, str], Any]:
 async def test_every_request_is_the_oracles(tmp_path: Path) -> None:
     account = Account()
     async with serving(account) as server, opened(tmp_path, PACKAGE, secrets(server)) as tools:
-        found = await run(tools, "amocrm_find_contact", phone="0912345678")
+        found = await run(tools, "crm_find_contact", phone="0912345678")
         assert found["contacts"] == [{"id": "1", "name": "Anna 1", "phone": "+84912345678", "email": None}]
-        made = await run(tools, "amocrm_create_lead", **LEAD, note="A room")
+        made = await run(tools, "crm_create_lead", **LEAD, note="A room")
         assert made["result"] == {"lead_id": "10", "contact_id": "5", "note": "added"}
-        await run(tools, "amocrm_create_task", key="b" * 32, subject="Call back", due="2026-12-01", contact_id="1")
-        await run(tools, "amocrm_log_call", key="c" * 32, **CALL)
+        await run(tools, "crm_create_task", key="b" * 32, subject="Call back", due="2026-12-01", contact_id="1")
+        await run(tools, "crm_note_conversation", key="c" * 32, **CALL)
         ours = [said(seen) for seen in server.seen if "oauth2" not in seen.path]
         server.seen.clear()
         oracle = AmoOAuthClient(account.access, account.refresh, server.url, "c", "s", "https://example.com")
@@ -120,7 +120,7 @@ async def test_a_refresh_token_holds_once_and_the_next_one_is_kept(tmp_path: Pat
     for n_renewals in (1, 2):
         async with serving(account) as server, opened(tmp_path, PACKAGE, secrets(server)) as tools:
             account.access += " has ended" * (n_renewals - 1)
-            found = await asyncio.gather(*(run(tools, "amocrm_find_contact", phone="0912345678") for _ in range(5)))
+            found = await asyncio.gather(*(run(tools, "crm_find_contact", phone="0912345678") for _ in range(5)))
             assert all(each["contacts"] for each in found)
             assert account.n_renewals == n_renewals
 
@@ -134,11 +134,11 @@ async def test_with_a_key_field_a_lead_whose_answer_is_lost_is_found_again(tmp_p
         return fault if seen.path.endswith("complex") and len(account.leads) == 1 else reply
 
     async with serving(lose) as server, opened(tmp_path, WITH_KEY, secrets(server)) as tools:
-        made = await run(tools, "amocrm_create_lead", **LEAD)
+        made = await run(tools, "crm_create_lead", **LEAD)
         async with asyncio.timeout(10):
             while made["status"] != "done":
                 await asyncio.sleep(0.1)
-                made = await run(tools, "amocrm_create_lead", **LEAD)
+                made = await run(tools, "crm_create_lead", **LEAD)
     assert made["result"] == {"lead_id": "10"}
     assert [lead["custom_fields_values"][0]["values"][0]["value"] for lead in account.leads] == [KEY]
 
@@ -149,21 +149,21 @@ async def test_without_one_a_lead_of_unknown_fate_is_not_sent_again(tmp_path: Pa
         server.faults = [fault]
         for _ in range(2):
             with pytest.raises(ToolRefused, match="not known"):
-                await run(tools, "amocrm_create_lead", **LEAD)
+                await run(tools, "crm_create_lead", **LEAD)
         assert len(server.of("POST", "complex")) == 1
 
 
 async def test_a_call_of_an_unknown_number_is_refused(tmp_path: Path) -> None:
     async with serving(Account()) as server, opened(tmp_path, PACKAGE, secrets(server)) as tools:
         with pytest.raises(ToolRefused, match="Entity not found"):
-            await run(tools, "amocrm_log_call", **{**CALL, "phone": "+84900000000"})
+            await run(tools, "crm_note_conversation", **{**CALL, "phone": "+84900000000"})
 
 
 @pytest.mark.parametrize("fault", [BUSY, DOWN, HTML, CUT_JSON])
 async def test_a_look_up_outlasts_a_fault(tmp_path: Path, fault: Reply) -> None:
     async with serving(Account()) as server, opened(tmp_path, PACKAGE, secrets(server)) as tools:
         server.faults = [fault]
-        assert (await run(tools, "amocrm_find_contact", phone="0912345678"))["contacts"]
+        assert (await run(tools, "crm_find_contact", phone="0912345678"))["contacts"]
 
 
 async def test_a_slow_account_is_given_up(tmp_path: Path) -> None:
@@ -171,4 +171,4 @@ async def test_a_slow_account_is_given_up(tmp_path: Path) -> None:
     async with serving(Account()) as server, opened(tmp_path, package, secrets(server)) as tools:
         server.faults = [SLOW]
         with pytest.raises(ToolRefused, match="no answer within"):
-            await run(tools, "amocrm_find_contact", phone="0912345678")
+            await run(tools, "crm_find_contact", phone="0912345678")

@@ -107,11 +107,11 @@ def said(seen: Seen) -> tuple[str, str, Any]:
 async def test_every_request_is_the_oracles(tmp_path: Path) -> None:
     portal = Portal()
     async with serving(portal) as server, opened(tmp_path, PACKAGE, hook(server.url)) as tools:
-        found = await run(tools, "bitrix24_find_contact", phone="0912345678")
+        found = await run(tools, "crm_find_contact", phone="0912345678")
         assert [one["id"] for one in found["contacts"]] == ["11", "12", "13"]
-        made = await run(tools, "bitrix24_create_lead", **LEAD)
+        made = await run(tools, "crm_create_lead", **LEAD)
         assert made["result"] == {"lead_id": "100"}
-        await run(tools, "bitrix24_create_task", key="b" * 32, subject="Call back", contact_id="11")
+        await run(tools, "crm_create_task", key="b" * 32, subject="Call back", contact_id="11")
         ours = [said(seen) for seen in server.seen]
         first = portal.leads.pop(KEY)
         server.seen.clear()
@@ -133,9 +133,9 @@ async def test_a_lead_whose_answer_is_lost_is_found_again(tmp_path: Path, fault:
         return fault if seen.path.endswith("crm.lead.add") and len(portal.leads) == 1 else reply
 
     async with serving(lose) as server, opened(tmp_path, PACKAGE, hook(server.url)) as tools:
-        assert (await run(tools, "bitrix24_create_lead", **LEAD))["status"] == "pending"
+        assert (await run(tools, "crm_create_lead", **LEAD))["status"] == "pending"
         async with asyncio.timeout(10):
-            while (await run(tools, "bitrix24_create_lead", **LEAD))["status"] != "done":
+            while (await run(tools, "crm_create_lead", **LEAD))["status"] != "done":
                 await asyncio.sleep(0.1)
         assert len(server.of("POST", "crm.lead.add")) == 1
     assert len(portal.leads) == 1
@@ -144,7 +144,7 @@ async def test_a_lead_whose_answer_is_lost_is_found_again(tmp_path: Path, fault:
 async def test_a_limit_under_503_is_waited_for(tmp_path: Path) -> None:
     async with serving(Portal()) as server, opened(tmp_path, PACKAGE, hook(server.url)) as tools:
         server.faults = [LIMIT, LIMIT]
-        assert (await run(tools, "bitrix24_find_contact", phone="0912345678"))["contacts"]
+        assert (await run(tools, "crm_find_contact", phone="0912345678"))["contacts"]
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ async def test_a_failure_says_what_to_do(tmp_path: Path, fault: Reply, why: str)
     async with serving(Portal()) as server, opened(tmp_path, package, hook(server.url)) as tools:
         server.faults = [fault] * 4
         with pytest.raises(ToolRefused, match=why) as refused:
-            await run(tools, "bitrix24_find_contact", phone="0912345678")
+            await run(tools, "crm_find_contact", phone="0912345678")
         assert "s3cretHook" not in str(refused.value)
 
 
@@ -176,10 +176,10 @@ async def test_an_application_notes_a_call_in_telephony_once(tmp_path: Path) -> 
         return CUT_JSON if seen.path.endswith("finish") and len(server.of("POST", "finish")) == 1 else reply
 
     async with serving(lose) as server, opened(tmp_path, PACKAGE, app(server.url)) as tools:
-        noted = await run(tools, "bitrix24_log_call", **CALL, duration_s=95)
+        noted = await run(tools, "crm_note_conversation", **CALL, duration_s=95)
         while noted["status"] != "done":
             await asyncio.sleep(0.1)
-            noted = await run(tools, "bitrix24_log_call", **CALL, duration_s=95)
+            noted = await run(tools, "crm_note_conversation", **CALL, duration_s=95)
     assert noted["result"] == {"call_id": "externalCall.0"}
     assert portal.calls == {"externalCall.0": True}
 
@@ -188,8 +188,8 @@ async def test_a_webhook_notes_a_call_as_an_activity_once(tmp_path: Path) -> Non
     portal = Portal()
     async with serving(portal) as server, opened(tmp_path, PACKAGE, hook(server.url)) as tools:
         with pytest.raises(ToolRefused, match="contact_id"):
-            await run(tools, "bitrix24_log_call", **CALL)
-        noted = await run(tools, "bitrix24_log_call", key="d" * 32, **CALL, contact_id="11")
+            await run(tools, "crm_note_conversation", **CALL)
+        noted = await run(tools, "crm_note_conversation", key="d" * 32, **CALL, contact_id="11")
     assert noted["result"] == {"activity_id": "1"}
     assert portal.activities["d" * 32]["DIRECTION"] == 1
 
@@ -198,9 +198,9 @@ async def test_a_refresh_token_that_changes_is_kept_for_the_next_process(tmp_pat
     portal = Portal()
     for _ in range(2):
         async with serving(portal) as server, opened(tmp_path, PACKAGE, app(server.url)) as tools:
-            assert (await run(tools, "bitrix24_find_contact", phone="0912345678"))["contacts"]
+            assert (await run(tools, "crm_find_contact", phone="0912345678"))["contacts"]
             portal.token = "expired"  # noqa: S105
-            assert (await run(tools, "bitrix24_find_contact", phone="0912345678"))["contacts"]
+            assert (await run(tools, "crm_find_contact", phone="0912345678"))["contacts"]
     assert len(portal.refresh) > 2
     (kept,) = (tmp_path / "data/tokens/acme").iterdir()
     assert kept.stat().st_mode & 0o077 == 0

@@ -105,7 +105,7 @@ def said(seen: Seen) -> tuple[str, str, dict[str, str], Any]:
 async def test_a_contact_is_found_by_number_in_any_notation_over_all_pages(tmp_path: Path) -> None:
     org = Org()
     async with serving(org) as server, opened(tmp_path, PACKAGE, {**SECRETS, "instance_url": server.url}) as tools:
-        found = await run(tools, "salesforce_find_contact", phone="0912345678")
+        found = await run(tools, "crm_find_contact", phone="0912345678")
         assert [one["name"] for one in found["contacts"]] == ["Contact 0", "Contact 1"]
         assert len(server.of("GET")) == 3
         ours = [said(seen) for seen in server.of("GET")]
@@ -119,7 +119,7 @@ async def test_a_contact_is_found_by_number_in_any_notation_over_all_pages(tmp_p
 async def test_a_lead_is_what_the_oracle_creates(tmp_path: Path) -> None:
     org = Org()
     async with serving(org) as server, opened(tmp_path, PACKAGE, {**SECRETS, "instance_url": server.url}) as tools:
-        made = await run(tools, "salesforce_create_lead", **LEAD)
+        made = await run(tools, "crm_create_lead", **LEAD)
         assert made["status"] == "done"
         assert made["result"]["lead_id"].startswith("00Q")
         ours = server.of("POST", "sobjects")[0]
@@ -143,7 +143,7 @@ async def test_an_upsert_under_the_key_is_what_the_oracle_upserts_and_is_one_rec
     org = Org()
     async with serving(org) as server, opened(tmp_path, WITH_KEY, {**SECRETS, "instance_url": server.url}) as tools:
         server.faults = [CUT_JSON]  # after it was done there
-        await run(tools, "salesforce_create_lead", **LEAD)
+        await run(tools, "crm_create_lead", **LEAD)
         ours = server.of("PATCH")
         assert len(ours) == 2
         assert ours[0].path == f"/services/data/v60.0/sobjects/Lead/Tong_Dai_Key__c/{KEY}"
@@ -158,12 +158,10 @@ async def test_an_upsert_under_the_key_is_what_the_oracle_upserts_and_is_one_rec
 async def test_a_task_and_a_call_are_tasks(tmp_path: Path) -> None:
     org = Org()
     async with serving(org) as server, opened(tmp_path, WITH_KEY, {**SECRETS, "instance_url": server.url}) as tools:
-        await run(
-            tools, "salesforce_create_task", subject="Call back", due="2026-12-01", contact_id="0031", key="a" * 32
-        )
+        await run(tools, "crm_create_task", subject="Call back", due="2026-12-01", contact_id="0031", key="a" * 32)
         await run(
             tools,
-            "salesforce_log_call",
+            "crm_note_conversation",
             key="b" * 32,
             phone="+84912345678",
             subject="Asked for a room",
@@ -179,9 +177,9 @@ async def test_a_task_and_a_call_are_tasks(tmp_path: Path) -> None:
 async def test_a_token_that_has_run_out_is_renewed_once_for_all_who_wait(tmp_path: Path) -> None:
     org = Org()
     async with serving(org) as server, opened(tmp_path, PACKAGE, {**SECRETS, "instance_url": server.url}) as tools:
-        await run(tools, "salesforce_find_contact", phone="0912345678")
+        await run(tools, "crm_find_contact", phone="0912345678")
         org.token = "another one's"  # noqa: S105 - the session has ended
-        asked = [run(tools, "salesforce_find_contact", phone="0912345678") for _ in range(8)]
+        asked = [run(tools, "crm_find_contact", phone="0912345678") for _ in range(8)]
         assert all(len(found["contacts"]) == 2 for found in await asyncio.gather(*asked))
         assert org.n_tokens == 2
         assert server.of("POST", "token")[0].form["grant_type"] == "refresh_token"
@@ -191,7 +189,7 @@ async def test_a_token_that_has_run_out_is_renewed_once_for_all_who_wait(tmp_pat
 async def test_a_look_up_outlasts_a_fault(tmp_path: Path, fault: Reply) -> None:
     async with serving(Org()) as server, opened(tmp_path, PACKAGE, {**SECRETS, "instance_url": server.url}) as tools:
         server.faults = [fault]
-        assert len((await run(tools, "salesforce_find_contact", phone="0912345678"))["contacts"]) == 2
+        assert len((await run(tools, "crm_find_contact", phone="0912345678"))["contacts"]) == 2
         assert len(server.of("GET")) == 4
 
 
@@ -210,7 +208,7 @@ async def test_a_look_up_says_why_it_came_to_nothing(tmp_path: Path, fault: Repl
     async with serving(Org()) as server, opened(tmp_path, package, {**SECRETS, "instance_url": server.url}) as tools:
         server.faults = [fault] * 5
         with pytest.raises(ToolRefused, match=why):
-            await run(tools, "salesforce_find_contact", phone="0912345678")
+            await run(tools, "crm_find_contact", phone="0912345678")
 
 
 @pytest.mark.parametrize("fault", [DOWN, CUT_JSON, Reply({}, is_cut=True), HTML])
@@ -219,7 +217,7 @@ async def test_without_a_key_field_a_lead_of_unknown_fate_is_not_sent_again(tmp_
         server.faults = [fault]
         for _ in range(2):
             with pytest.raises(ToolRefused, match="not known"):
-                await run(tools, "salesforce_create_lead", **LEAD)
+                await run(tools, "crm_create_lead", **LEAD)
         assert len(server.of("POST", "sobjects")) == 1
 
 
@@ -227,7 +225,7 @@ async def test_a_lead_that_was_certainly_not_made_is_tried_again(tmp_path: Path)
     org = Org()
     async with serving(org) as server, opened(tmp_path, PACKAGE, {**SECRETS, "instance_url": server.url}) as tools:
         server.faults = [Reply({}, status=429, headers={"Retry-After": "60"})]
-        assert (await run(tools, "salesforce_create_lead", **LEAD))["status"] == "pending"
+        assert (await run(tools, "crm_create_lead", **LEAD))["status"] == "pending"
     assert org.records == {}
     async with serving(org) as server, opened(tmp_path, PACKAGE, {**SECRETS, "instance_url": server.url}) as tools:
         async with asyncio.timeout(10):
@@ -240,9 +238,9 @@ async def test_a_refused_lead_is_told_with_its_reason(tmp_path: Path) -> None:
     async with serving(Org()) as server, opened(tmp_path, PACKAGE, {**SECRETS, "instance_url": server.url}) as tools:
         server.faults = [Reply([{"message": "bad e-mail", "errorCode": "INVALID_EMAIL_ADDRESS"}], status=400)]
         with pytest.raises(ToolRefused, match="bad e-mail"):
-            await run(tools, "salesforce_create_lead", **LEAD)
+            await run(tools, "crm_create_lead", **LEAD)
         with pytest.raises(ToolRefused, match="phone"):
-            await run(tools, "salesforce_create_lead", key="c" * 32, last_name="Bell", phone="1")
+            await run(tools, "crm_create_lead", key="c" * 32, last_name="Bell", phone="1")
 
 
 async def test_credentials_that_are_refused_are_told_and_stand_in_no_message_or_log(
@@ -252,9 +250,9 @@ async def test_credentials_that_are_refused_are_told_and_stand_in_no_message_or_
     secrets = {**SECRETS, "client_secret": "wr0ng-and-secret"}
     async with serving(Org()) as server, opened(tmp_path, PACKAGE, {**secrets, "instance_url": server.url}) as tools:
         with pytest.raises(ToolRefused, match="renewed by the operator") as refused:
-            await run(tools, "salesforce_find_contact", phone="0912345678")
+            await run(tools, "crm_find_contact", phone="0912345678")
         with pytest.raises(ToolRefused, match="no credentials for this tenant"):
-            await run(tools, "salesforce_find_contact", tenant_id="other", phone="0912345678")
+            await run(tools, "crm_find_contact", tenant_id="other", phone="0912345678")
     written = str(refused.value) + caplog.text + "".join(capsys.readouterr())
     assert "wr0ng" not in written
     assert "5Aep" not in written
@@ -265,6 +263,6 @@ async def test_a_system_that_keeps_failing_is_left_alone(tmp_path: Path) -> None
         server.faults = [DOWN] * 20
         for _ in range(4):
             with pytest.raises(ToolRefused) as refused:
-                await run(tools, "salesforce_find_contact", phone="0912345678")
+                await run(tools, "crm_find_contact", phone="0912345678")
         assert "has failed often" in str(refused.value)
         assert len(server.of("GET")) <= 6

@@ -97,7 +97,7 @@ async def asked_by_sdk(server: RestServer, folder: Path, ask: Callable[[], Any])
 
 async def test_a_contact_is_found_over_all_pages_as_the_oracle_asks(tmp_path: Path) -> None:
     async with serving(Zoho()) as server, opened(tmp_path, PACKAGE, secrets(server)) as tools:
-        found = await run(tools, "zoho_find_contact", phone="0912345678")
+        found = await run(tools, "crm_find_contact", phone="0912345678")
         assert [one["name"] for one in found["contacts"]] == ["Anna 1", "Anna 2", "Anna 3"]
         ours = next(said(seen) for seen in server.of("GET") if seen.query["phone"].startswith("+"))
         server.seen.clear()
@@ -118,7 +118,7 @@ async def test_a_contact_is_found_over_all_pages_as_the_oracle_asks(tmp_path: Pa
 async def test_a_lead_is_what_the_oracle_creates(tmp_path: Path, package: dict[str, Any]) -> None:
     zoho = Zoho()
     async with serving(zoho) as server, opened(tmp_path, package, secrets(server)) as tools:
-        made = await run(tools, "zoho_create_lead", **LEAD)
+        made = await run(tools, "crm_create_lead", **LEAD)
         assert made["result"]["lead_id"].startswith("id-")
         (ours,) = server.of("POST", "Leads")
         server.seen.clear()
@@ -145,7 +145,7 @@ async def test_with_a_key_field_a_fault_leaves_one_record(tmp_path: Path, fault:
     zoho = Zoho()
     async with serving(zoho) as server, opened(tmp_path, WITH_KEY, secrets(server)) as tools:
         server.faults = [fault]
-        assert (await run(tools, "zoho_create_lead", **LEAD))["status"] == "done"
+        assert (await run(tools, "crm_create_lead", **LEAD))["status"] == "done"
         assert len(server.of("POST", "upsert")) == 2
     assert list(zoho.records) == [KEY]
 
@@ -154,9 +154,9 @@ async def test_a_task_and_a_call_have_zohos_fields(tmp_path: Path) -> None:
     zoho = Zoho()
     async with serving(zoho) as server, opened(tmp_path, WITH_KEY, secrets(server)) as tools:
         task = {"subject": "Call back", "due": "2026-12-01", "contact_id": "77"}
-        await run(tools, "zoho_create_task", key="a" * 32, **task)
+        await run(tools, "crm_create_task", key="a" * 32, **task)
         call = {"phone": "+84912345678", "subject": "Asked", "started": "2026-11-30T09:30:00+07:00", "duration_s": 95}
-        await run(tools, "zoho_log_call", key="b" * 32, **call)
+        await run(tools, "crm_note_conversation", key="b" * 32, **call)
         assert [seen.path for seen in server.of("POST", "upsert")] == ["/crm/v8/Tasks/upsert", "/crm/v8/Calls/upsert"]
     assert zoho.records["a" * 32]["Who_Id"] == {"id": "77"}
     assert zoho.records["b" * 32]["Call_Duration"] == "01:35"
@@ -176,28 +176,28 @@ async def test_a_failure_says_what_to_do(tmp_path: Path, fault: Reply, why: str)
     async with serving(Zoho()) as server, opened(tmp_path, package, secrets(server)) as tools:
         server.faults = [fault] * 4
         with pytest.raises(ToolRefused, match=why):
-            await run(tools, "zoho_find_contact", phone="0912345678")
+            await run(tools, "crm_find_contact", phone="0912345678")
 
 
 async def test_a_record_at_fault_and_a_token_refused_with_200_are_refusals(tmp_path: Path) -> None:
     async with serving(Zoho()) as server, opened(tmp_path, PACKAGE, secrets(server)) as tools:
         server.faults = [Reply({"data": [{"code": "INVALID_DATA", "message": "bad", "status": "error"}]}, status=202)]
         with pytest.raises(ToolRefused, match="INVALID_DATA"):
-            await run(tools, "zoho_create_lead", **LEAD)
+            await run(tools, "crm_create_lead", **LEAD)
     wrong = tmp_path / "wrong"
     async with (
         serving(Zoho()) as server,
         opened(wrong, PACKAGE, secrets(server, **{"refresh_token": "1000.x"})) as tools,
     ):
         with pytest.raises(ToolRefused, match="invalid_code"):
-            await run(tools, "zoho_find_contact", phone="0912345678")
+            await run(tools, "crm_find_contact", phone="0912345678")
 
 
 async def test_a_token_is_renewed_once_after_a_401(tmp_path: Path) -> None:
     zoho = Zoho()
     async with serving(zoho) as server, opened(tmp_path, PACKAGE, secrets(server)) as tools:
-        await run(tools, "zoho_find_contact", phone="0912345678")
+        await run(tools, "crm_find_contact", phone="0912345678")
         zoho.token = "gone"  # noqa: S105
-        found = await asyncio.gather(*(run(tools, "zoho_find_contact", phone="0912345678") for _ in range(5)))
+        found = await asyncio.gather(*(run(tools, "crm_find_contact", phone="0912345678") for _ in range(5)))
         assert all(len(each["contacts"]) == 3 for each in found)
     assert zoho.n_tokens == 2

@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from voice.type.v1 import analysis_pb2 as _analysis_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -76,6 +77,7 @@ class CallEvent(_message.Message):
     STAGE_TROUBLE_FIELD_NUMBER: _builtins.int
     END_FIELD_NUMBER: _builtins.int
     LINE_TROUBLE_FIELD_NUMBER: _builtins.int
+    ANALYSIS_FIELD_NUMBER: _builtins.int
     call_id: _builtins.str
     """The call."""
     sample: _builtins.int
@@ -112,6 +114,13 @@ class CallEvent(_message.Message):
     def line_trouble(self) -> Global___LineTrouble:
         """The caller's line is dead, no caller's, or returns the agent's voice."""
 
+    @_builtins.property
+    def analysis(self) -> _analysis_pb2.CallAnalysis:
+        """What the call was about and what came of it. It comes after `end`, or
+        before it where the caller is handed to a person; or never, where the NLU
+        stage makes none. ConnectCall does not send it. Personal data.
+        """
+
     def __init__(
         self,
         *,
@@ -125,12 +134,13 @@ class CallEvent(_message.Message):
         stage_trouble: Global___StageTrouble | None = ...,
         end: Global___CallEnd | None = ...,
         line_trouble: Global___LineTrouble | None = ...,
+        analysis: _analysis_pb2.CallAnalysis | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["began", b"began", "caller_text", b"caller_text", "end", b"end", "event", b"event", "floor_change", b"floor_change", "line_trouble", b"line_trouble", "stage_trouble", b"stage_trouble", "time", b"time", "turn", b"turn"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["analysis", b"analysis", "began", b"began", "caller_text", b"caller_text", "end", b"end", "event", b"event", "floor_change", b"floor_change", "line_trouble", b"line_trouble", "stage_trouble", b"stage_trouble", "time", b"time", "turn", b"turn"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["began", b"began", "call_id", b"call_id", "caller_text", b"caller_text", "end", b"end", "event", b"event", "floor_change", b"floor_change", "line_trouble", b"line_trouble", "sample", b"sample", "stage_trouble", b"stage_trouble", "time", b"time", "turn", b"turn"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["analysis", b"analysis", "began", b"began", "call_id", b"call_id", "caller_text", b"caller_text", "end", b"end", "event", b"event", "floor_change", b"floor_change", "line_trouble", b"line_trouble", "sample", b"sample", "stage_trouble", b"stage_trouble", "time", b"time", "turn", b"turn"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["began", "floor_change", "caller_text", "turn", "stage_trouble", "end", "line_trouble"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["began", "floor_change", "caller_text", "turn", "stage_trouble", "end", "line_trouble", "analysis"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 

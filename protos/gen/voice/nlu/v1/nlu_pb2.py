@@ -23,12 +23,13 @@ _sym_db = _symbol_database.Default()
 
 
 from voice.nlu.v1 import agent_pb2 as voice_dot_nlu_dot_v1_dot_agent__pb2
+from voice.type.v1 import analysis_pb2 as voice_dot_type_dot_v1_dot_analysis__pb2
 from voice.type.v1 import engine_pb2 as voice_dot_type_dot_v1_dot_engine__pb2
 from voice.type.v1 import expectation_pb2 as voice_dot_type_dot_v1_dot_expectation__pb2
 from voice.type.v1 import turn_pb2 as voice_dot_type_dot_v1_dot_turn__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16voice/nlu/v1/nlu.proto\x12\x0cvoice.nlu.v1\x1a\x18voice/nlu/v1/agent.proto\x1a\x1avoice/type/v1/engine.proto\x1a\x1fvoice/type/v1/expectation.proto\x1a\x18voice/type/v1/turn.proto\"\x9d\x03\n\x18StreamingConverseRequest\x12\x32\n\x06\x63onfig\x18\x01 \x01(\x0b\x32 .voice.nlu.v1.ConversationConfigH\x00\x12+\n\tuser_turn\x18\x02 \x01(\x0b\x32\x16.voice.nlu.v1.UserTurnH\x00\x12&\n\x06\x63ommit\x18\x03 \x01(\x0b\x32\x14.voice.nlu.v1.CommitH\x00\x12\x33\n\x0c\x63\x61ncellation\x18\x04 \x01(\x0b\x32\x1b.voice.type.v1.CancellationH\x00\x12\x35\n\x0eplayout_report\x18\x05 \x01(\x0b\x32\x1b.voice.nlu.v1.PlayoutReportH\x00\x12\x43\n\x15transcript_correction\x18\x06 \x01(\x0b\x32\".voice.nlu.v1.TranscriptCorrectionH\x00\x12<\n\x12\x63\x61ll_action_result\x18\x07 \x01(\x0b\x32\x1e.voice.nlu.v1.CallActionResultH\x00\x42\t\n\x07request\"\xfa\x01\n\x12\x43onversationConfig\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12\x10\n\x08\x61gent_id\x18\x03 \x01(\t\x12\x16\n\x0elanguage_codes\x18\x04 \x03(\t\x12\x14\n\x0cinstructions\x18\x05 \x01(\t\x12*\n\x07history\x18\x06 \x03(\x0b\x32\x19.voice.nlu.v1.HistoryTurn\x12\r\n\x05state\x18\x07 \x01(\x0c\x12\x0e\n\x06\x63\x61ller\x18\x08 \x01(\t\x12#\n\x1b\x66\x61il_stream_on_turn_failure\x18\t \x01(\x08\x12\x10\n\x08visit_id\x18\x0f \x01(\t\"\xa5\x01\n\x0bHistoryTurn\x12\x0f\n\x07turn_id\x18\x01 \x01(\x03\x12\x11\n\tuser_text\x18\x02 \x01(\t\x12\x12\n\nheard_text\x18\x03 \x01(\t\x12\x32\n\x06origin\x18\x04 \x01(\x0e\x32\".voice.nlu.v1.PlayoutReport.Origin\x12*\n\ntool_calls\x18\x05 \x03(\x0b\x32\x16.voice.nlu.v1.ToolCall\"[\n\x08ToolCall\x12\x14\n\x0ctool_call_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x16\n\x0e\x61rguments_json\x18\x03 \x01(\t\x12\x13\n\x0bresult_json\x18\x04 \x01(\t\"\xa8\x03\n\x08UserTurn\x12\x0f\n\x07turn_id\x18\x01 \x01(\x03\x12\x0e\n\x04text\x18\x02 \x01(\tH\x00\x12\"\n\x04open\x18\x03 \x01(\x0b\x32\x12.voice.nlu.v1.OpenH\x00\x12\x0e\n\x04\x64tmf\x18\x04 \x01(\tH\x00\x12(\n\x07silence\x18\x05 \x01(\x0b\x32\x15.voice.nlu.v1.SilenceH\x00\x12\x31\n\x0c\x61\x63tion_ended\x18\x0c \x01(\x0b\x32\x19.voice.nlu.v1.ActionEndedH\x00\x12\x1e\n\x16\x64\x65tected_language_code\x18\x06 \x01(\t\x12\x10\n\x08is_draft\x18\x07 \x01(\x08\x12\x19\n\x11\x63ontinues_turn_id\x18\x08 \x01(\x03\x12\x38\n\x13provisional_playout\x18\t \x01(\x0b\x32\x1b.voice.nlu.v1.PlayoutReport\x12\x32\n\rtrace_context\x18\n \x01(\x0b\x32\x1b.voice.type.v1.TraceContext\x12\x17\n\nconfidence\x18\x0b \x01(\x02H\x01\x88\x01\x01\x42\x07\n\x05inputB\r\n\x0b_confidence\"\x06\n\x04Open\"-\n\x07Silence\x12\x13\n\x0b\x64uration_ms\x18\x01 \x01(\x05\x12\r\n\x05\x63ount\x18\x02 \x01(\x05\"g\n\x0b\x41\x63tionEnded\x12(\n\x06\x61\x63tion\x18\x01 \x01(\x0b\x32\x18.voice.nlu.v1.CallAction\x12.\n\x06result\x18\x02 \x01(\x0b\x32\x1e.voice.nlu.v1.CallActionResult\"\x19\n\x06\x43ommit\x12\x0f\n\x07turn_id\x18\x01 \x01(\x03\"\xd2\x01\n\rPlayoutReport\x12\x0f\n\x07turn_id\x18\x01 \x01(\x03\x12\x14\n\x0cheard_offset\x18\x02 \x01(\x03\x12\x10\n\x08is_final\x18\x03 \x01(\x08\x12\x32\n\x06origin\x18\x04 \x01(\x0e\x32\".voice.nlu.v1.PlayoutReport.Origin\x12\x0c\n\x04text\x18\x05 \x01(\t\"F\n\x06Origin\x12\x16\n\x12ORIGIN_UNSPECIFIED\x10\x00\x12\x10\n\x0cORIGIN_AGENT\x10\x01\x12\x12\n\x0eORIGIN_GATEWAY\x10\x02\"5\n\x14TranscriptCorrection\x12\x0f\n\x07turn_id\x18\x01 \x01(\x03\x12\x0c\n\x04text\x18\x02 \x01(\t\"\xfe\x02\n\x19StreamingConverseResponse\x12\x32\n\x06\x65ngine\x18\x01 \x01(\x0b\x32 .voice.nlu.v1.ConversationEngineH\x00\x12-\n\nreply_text\x18\x02 \x01(\x0b\x32\x17.voice.nlu.v1.ReplyTextH\x00\x12\x33\n\rtool_activity\x18\x03 \x01(\x0b\x32\x1a.voice.nlu.v1.ToolActivityH\x00\x12/\n\x0b\x63\x61ll_action\x18\x04 \x01(\x0b\x32\x18.voice.nlu.v1.CallActionH\x00\x12\x30\n\x0b\x65xpectation\x18\x05 \x01(\x0b\x32\x19.voice.nlu.v1.ExpectationH\x00\x12*\n\x08turn_end\x18\x06 \x01(\x0b\x32\x16.voice.type.v1.TurnEndH\x00\x12.\n\ngoing_away\x18\x07 \x01(\x0b\x32\x18.voice.type.v1.GoingAwayH\x00\x42\n\n\x08response\"j\n\x12\x43onversationEngine\x12)\n\x06\x65ngine\x18\x01 \x01(\x0b\x32\x19.voice.type.v1.EngineInfo\x12)\n\x05\x61gent\x18\x02 \x01(\x0b\x32\x1a.voice.nlu.v1.AgentProfile\"\x9c\x01\n\tReplyText\x12\x0f\n\x07turn_id\x18\x01 \x01(\x03\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x15\n\rlanguage_code\x18\x03 \x01(\t\x12\x1d\n\x10is_interruptible\x18\x04 \x01(\x08H\x00\x88\x01\x01\x12%\n\x06timing\x18\x05 \x01(\x0b\x32\x15.voice.type.v1.TimingB\x13\n\x11_is_interruptible\"\x8c\x02\n\x0cToolActivity\x12\x0f\n\x07turn_id\x18\x01 \x01(\x03\x12\x14\n\x0ctool_call_id\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12/\n\x05phase\x18\x04 \x01(\x0e\x32 .voice.nlu.v1.ToolActivity.Phase\x12\x16\n\x0e\x61rguments_json\x18\x05 \x01(\t\x12\x13\n\x0bresult_json\x18\x06 \x01(\t\x12\x0f\n\x07took_us\x18\x07 \x01(\x03\"X\n\x05Phase\x12\x15\n\x11PHASE_UNSPECIFIED\x10\x00\x12\x11\n\rPHASE_STARTED\x10\x01\x12\x13\n\x0fPHASE_COMPLETED\x10\x02\x12\x10\n\x0cPHASE_FAILED\x10\x03\"\xe6\x02\n\nCallAction\x12\x11\n\taction_id\x18\x01 \x01(\t\x12\x0f\n\x07turn_id\x18\x02 \x01(\x03\x12+\n\x04when\x18\x03 \x01(\x0e\x32\x1d.voice.nlu.v1.CallAction.When\x12\'\n\x07hang_up\x18\x04 \x01(\x0b\x32\x14.voice.nlu.v1.HangUpH\x00\x12*\n\x08transfer\x18\x05 \x01(\x0b\x32\x16.voice.nlu.v1.TransferH\x00\x12+\n\tsend_dtmf\x18\x06 \x01(\x0b\x32\x16.voice.nlu.v1.SendDtmfH\x00\x12\x37\n\x0fswitch_language\x18\x07 \x01(\x0b\x32\x1c.voice.nlu.v1.SwitchLanguageH\x00\"B\n\x04When\x12\x14\n\x10WHEN_UNSPECIFIED\x10\x00\x12\x0c\n\x08WHEN_NOW\x10\x01\x12\x16\n\x12WHEN_AFTER_PLAYOUT\x10\x02\x42\x08\n\x06\x61\x63tion\"\x08\n\x06HangUp\"\x1f\n\x08Transfer\x12\x13\n\x0b\x64\x65stination\x18\x01 \x01(\t\"\x1a\n\x08SendDtmf\x12\x0e\n\x06\x64igits\x18\x01 \x01(\t\"\'\n\x0eSwitchLanguage\x12\x15\n\rlanguage_code\x18\x01 \x01(\t\"\xe0\x01\n\x10\x43\x61llActionResult\x12\x11\n\taction_id\x18\x01 \x01(\t\x12\x37\n\x07outcome\x18\x02 \x01(\x0e\x32&.voice.nlu.v1.CallActionResult.Outcome\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\"_\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x10\n\x0cOUTCOME_DONE\x10\x01\x12\x15\n\x11OUTCOME_CANCELLED\x10\x02\x12\x12\n\x0eOUTCOME_FAILED\x10\x03\"T\n\x0b\x45xpectation\x12\x0f\n\x07turn_id\x18\x01 \x01(\x03\x12\x34\n\x0e\x65xpected_input\x18\x02 \x01(\x0b\x32\x1c.voice.type.v1.ExpectedInput\"=\n\x15\x44\x65scribeEngineRequest\x12\x16\n\ttenant_id\x18\x01 \x01(\tH\x00\x88\x01\x01\x42\x0c\n\n_tenant_id\"o\n\x16\x44\x65scribeEngineResponse\x12)\n\x06\x65ngine\x18\x01 \x01(\x0b\x32\x19.voice.type.v1.EngineInfo\x12*\n\x06\x61gents\x18\x02 \x03(\x0b\x32\x1a.voice.nlu.v1.AgentProfile\"<\n\x13TripProviderRequest\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x13\n\x0b\x64uration_ms\x18\x02 \x01(\x05\"B\n\x14TripProviderResponse\x12*\n\tproviders\x18\x01 \x03(\x0b\x32\x17.voice.type.v1.Provider\"7\n\x10ListToolsRequest\x12\x10\n\x08\x61gent_id\x18\x01 \x01(\t\x12\x11\n\ttenant_id\x18\x02 \x01(\t\"6\n\x11ListToolsResponse\x12!\n\x05tools\x18\x01 \x03(\x0b\x32\x12.voice.nlu.v1.Tool\"R\n\x04Tool\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x17\n\x0fparameters_json\x18\x03 \x01(\t\x12\x0e\n\x06writes\x18\x04 \x01(\x08\x32\xf8\x02\n\nNluService\x12h\n\x11StreamingConverse\x12&.voice.nlu.v1.StreamingConverseRequest\x1a\'.voice.nlu.v1.StreamingConverseResponse(\x01\x30\x01\x12[\n\x0e\x44\x65scribeEngine\x12#.voice.nlu.v1.DescribeEngineRequest\x1a$.voice.nlu.v1.DescribeEngineResponse\x12L\n\tListTools\x12\x1e.voice.nlu.v1.ListToolsRequest\x1a\x1f.voice.nlu.v1.ListToolsResponse\x12U\n\x0cTripProvider\x12!.voice.nlu.v1.TripProviderRequest\x1a\".voice.nlu.v1.TripProviderResponseB\\\n\x18\x64\x65v.tongdai.voice.nlu.v1P\x01Z>github.com/tong-dai/tong-dai/clients/go/gen/voice/nlu/v1;nluv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16voice/nlu/v1/nlu.proto\x12\x0cvoice.nlu.v1\x1a\x18voice/nlu/v1/agent.proto\x1a\x1cvoice/type/v1/analysis.proto\x1a\x1avoice/type/v1/engine.proto\x1a\x1fvoice/type/v1/expectation.proto\x1a\x18voice/type/v1/turn.proto\"\x9d\x03\n\x18StreamingConverseRequest\x12\x32\n\x06\x63onfig\x18\x01 \x01(\x0b\x32 .voice.nlu.v1.ConversationConfigH\x00\x12+\n\tuser_turn\x18\x02 \x01(\x0b\x32\x16.voice.nlu.v1.UserTurnH\x00\x12&\n\x06\x63ommit\x18\x03 \x01(\x0b\x32\x14.voice.nlu.v1.CommitH\x00\x12\x33\n\x0c\x63\x61ncellation\x18\x04 \x01(\x0b\x32\x1b.voice.type.v1.CancellationH\x00\x12\x35\n\x0eplayout_report\x18\x05 \x01(\x0b\x32\x1b.voice.nlu.v1.PlayoutReportH\x00\x12\x43\n\x15transcript_correction\x18\x06 \x01(\x0b\x32\".voice.nlu.v1.TranscriptCorrectionH\x00\x12<\n\x12\x63\x61ll_action_result\x18\x07 \x01(\x0b\x32\x1e.voice.nlu.v1.CallActionResultH\x00\x42\t\n\x07request\"\xfa\x01\n\x12\x43onversationConfig\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12\x10\n\x08\x61gent_id\x18\x03 \x01(\t\x12\x16\n\x0elanguage_codes\x18\x04 \x03(\t\x12\x14\n\x0cinstructions\x18\x05 \x01(\t\x12*\n\x07history\x18\x06 \x03(\x0b\x32\x19.voice.nlu.v1.HistoryTurn\x12\r\n\x05state\x18\x07 \x01(\x0c\x12\x0e\n\x06\x63\x61ller\x18\x08 \x01(\t\x12#\n\x1b\x66\x61il_stream_on_turn_failure\x18\t \x01(\x08\x12\x10\n\x08visit_id\x18\x0f \x01(\t\"\xa5\x01\n\x0bHistoryTurn\x12\x0f\n\x07turn_id\x18\x01 \x01(\x03\x12\x11\n\tuser_text\x18\x02 \x01(\t\x12\x12\n\nheard_text\x18\x03 \x01(\t\x12\x32\n\x06origin\x18\x04 \x01(\x0e\x32\".voice.nlu.v1.PlayoutReport.Origin\x12*\n\ntool_calls\x18\x05 \x03(\x0b\x32\x16.voice.nlu.v1.ToolCall\"[\n\x08ToolCall\x12\x14\n\x0ctool_call_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x16\n\x0e\x61rguments_json\x18\x03 \x01(\t\x12\x13\n\x0bresult_json\x18\x04 \x01(\t\"\xa8\x03\n\x08UserTurn\x12\x0f\n\x07turn_id\x18\x01 \x01(\x03\x12\x0e\n\x04text\x18\x02 \x01(\tH\x00\x12\"\n\x04open\x18\x03 \x01(\x0b\x32\x12.voice.nlu.v1.OpenH\x00\x12\x0e\n\x04\x64tmf\x18\x04 \x01(\tH\x00\x12(\n\x07silence\x18\x05 \x01(\x0b\x32\x15.voice.nlu.v1.SilenceH\x00\x12\x31\n\x0c\x61\x63tion_ended\x18\x0c \x01(\x0b\x32\x19.voice.nlu.v1.ActionEndedH\x00\x12\x1e\n\x16\x64\x65tected_language_code\x18\x06 \x01(\t\x12\x10\n\x08is_draft\x18\x07 \x01(\x08\x12\x19\n\x11\x63ontinues_turn_id\x18\x08 \x01(\x03\x12\x38\n\x13provisional_playout\x18\t \x01(\x0b\x32\x1b.voice.nlu.v1.PlayoutReport\x12\x32\n\rtrace_context\x18\n \x01(\x0b\x32\x1b.voice.type.v1.TraceContext\x12\x17\n\nconfidence\x18\x0b \x01(\x02H\x01\x88\x01\x01\x42\x07\n\x05inputB\r\n\x0b_confidence\"\x06\n\x04Open\"-\n\x07Silence\x12\x13\n\x0b\x64uration_ms\x18\x01 \x01(\x05\x12\r\n\x05\x63ount\x18\x02 \x01(\x05\"g\n\x0b\x41\x63tionEnded\x12(\n\x06\x61\x63tion\x18\x01 \x01(\x0b\x32\x18.voice.nlu.v1.CallAction\x12.\n\x06result\x18\x02 \x01(\x0b\x32\x1e.voice.nlu.v1.CallActionResult\"\x19\n\x06\x43ommit\x12\x0f\n\x07turn_id\x18\x01 \x01(\x03\"\xd2\x01\n\rPlayoutReport\x12\x0f\n\x07turn_id\x18\x01 \x01(\x03\x12\x14\n\x0cheard_offset\x18\x02 \x01(\x03\x12\x10\n\x08is_final\x18\x03 \x01(\x08\x12\x32\n\x06origin\x18\x04 \x01(\x0e\x32\".voice.nlu.v1.PlayoutReport.Origin\x12\x0c\n\x04text\x18\x05 \x01(\t\"F\n\x06Origin\x12\x16\n\x12ORIGIN_UNSPECIFIED\x10\x00\x12\x10\n\x0cORIGIN_AGENT\x10\x01\x12\x12\n\x0eORIGIN_GATEWAY\x10\x02\"5\n\x14TranscriptCorrection\x12\x0f\n\x07turn_id\x18\x01 \x01(\x03\x12\x0c\n\x04text\x18\x02 \x01(\t\"\xfe\x02\n\x19StreamingConverseResponse\x12\x32\n\x06\x65ngine\x18\x01 \x01(\x0b\x32 .voice.nlu.v1.ConversationEngineH\x00\x12-\n\nreply_text\x18\x02 \x01(\x0b\x32\x17.voice.nlu.v1.ReplyTextH\x00\x12\x33\n\rtool_activity\x18\x03 \x01(\x0b\x32\x1a.voice.nlu.v1.ToolActivityH\x00\x12/\n\x0b\x63\x61ll_action\x18\x04 \x01(\x0b\x32\x18.voice.nlu.v1.CallActionH\x00\x12\x30\n\x0b\x65xpectation\x18\x05 \x01(\x0b\x32\x19.voice.nlu.v1.ExpectationH\x00\x12*\n\x08turn_end\x18\x06 \x01(\x0b\x32\x16.voice.type.v1.TurnEndH\x00\x12.\n\ngoing_away\x18\x07 \x01(\x0b\x32\x18.voice.type.v1.GoingAwayH\x00\x42\n\n\x08response\"j\n\x12\x43onversationEngine\x12)\n\x06\x65ngine\x18\x01 \x01(\x0b\x32\x19.voice.type.v1.EngineInfo\x12)\n\x05\x61gent\x18\x02 \x01(\x0b\x32\x1a.voice.nlu.v1.AgentProfile\"\x9c\x01\n\tReplyText\x12\x0f\n\x07turn_id\x18\x01 \x01(\x03\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x15\n\rlanguage_code\x18\x03 \x01(\t\x12\x1d\n\x10is_interruptible\x18\x04 \x01(\x08H\x00\x88\x01\x01\x12%\n\x06timing\x18\x05 \x01(\x0b\x32\x15.voice.type.v1.TimingB\x13\n\x11_is_interruptible\"\x8c\x02\n\x0cToolActivity\x12\x0f\n\x07turn_id\x18\x01 \x01(\x03\x12\x14\n\x0ctool_call_id\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12/\n\x05phase\x18\x04 \x01(\x0e\x32 .voice.nlu.v1.ToolActivity.Phase\x12\x16\n\x0e\x61rguments_json\x18\x05 \x01(\t\x12\x13\n\x0bresult_json\x18\x06 \x01(\t\x12\x0f\n\x07took_us\x18\x07 \x01(\x03\"X\n\x05Phase\x12\x15\n\x11PHASE_UNSPECIFIED\x10\x00\x12\x11\n\rPHASE_STARTED\x10\x01\x12\x13\n\x0fPHASE_COMPLETED\x10\x02\x12\x10\n\x0cPHASE_FAILED\x10\x03\"\xe6\x02\n\nCallAction\x12\x11\n\taction_id\x18\x01 \x01(\t\x12\x0f\n\x07turn_id\x18\x02 \x01(\x03\x12+\n\x04when\x18\x03 \x01(\x0e\x32\x1d.voice.nlu.v1.CallAction.When\x12\'\n\x07hang_up\x18\x04 \x01(\x0b\x32\x14.voice.nlu.v1.HangUpH\x00\x12*\n\x08transfer\x18\x05 \x01(\x0b\x32\x16.voice.nlu.v1.TransferH\x00\x12+\n\tsend_dtmf\x18\x06 \x01(\x0b\x32\x16.voice.nlu.v1.SendDtmfH\x00\x12\x37\n\x0fswitch_language\x18\x07 \x01(\x0b\x32\x1c.voice.nlu.v1.SwitchLanguageH\x00\"B\n\x04When\x12\x14\n\x10WHEN_UNSPECIFIED\x10\x00\x12\x0c\n\x08WHEN_NOW\x10\x01\x12\x16\n\x12WHEN_AFTER_PLAYOUT\x10\x02\x42\x08\n\x06\x61\x63tion\"\x08\n\x06HangUp\"\x1f\n\x08Transfer\x12\x13\n\x0b\x64\x65stination\x18\x01 \x01(\t\"\x1a\n\x08SendDtmf\x12\x0e\n\x06\x64igits\x18\x01 \x01(\t\"\'\n\x0eSwitchLanguage\x12\x15\n\rlanguage_code\x18\x01 \x01(\t\"\xe0\x01\n\x10\x43\x61llActionResult\x12\x11\n\taction_id\x18\x01 \x01(\t\x12\x37\n\x07outcome\x18\x02 \x01(\x0e\x32&.voice.nlu.v1.CallActionResult.Outcome\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\"_\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x10\n\x0cOUTCOME_DONE\x10\x01\x12\x15\n\x11OUTCOME_CANCELLED\x10\x02\x12\x12\n\x0eOUTCOME_FAILED\x10\x03\"T\n\x0b\x45xpectation\x12\x0f\n\x07turn_id\x18\x01 \x01(\x03\x12\x34\n\x0e\x65xpected_input\x18\x02 \x01(\x0b\x32\x1c.voice.type.v1.ExpectedInput\"=\n\x15\x44\x65scribeEngineRequest\x12\x16\n\ttenant_id\x18\x01 \x01(\tH\x00\x88\x01\x01\x42\x0c\n\n_tenant_id\"o\n\x16\x44\x65scribeEngineResponse\x12)\n\x06\x65ngine\x18\x01 \x01(\x0b\x32\x19.voice.type.v1.EngineInfo\x12*\n\x06\x61gents\x18\x02 \x03(\x0b\x32\x1a.voice.nlu.v1.AgentProfile\"<\n\x13TripProviderRequest\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x13\n\x0b\x64uration_ms\x18\x02 \x01(\x05\"B\n\x14TripProviderResponse\x12*\n\tproviders\x18\x01 \x03(\x0b\x32\x17.voice.type.v1.Provider\"7\n\x10ListToolsRequest\x12\x10\n\x08\x61gent_id\x18\x01 \x01(\t\x12\x11\n\ttenant_id\x18\x02 \x01(\t\"6\n\x11ListToolsResponse\x12!\n\x05tools\x18\x01 \x03(\x0b\x32\x12.voice.nlu.v1.Tool\"R\n\x04Tool\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x17\n\x0fparameters_json\x18\x03 \x01(\t\x12\x0e\n\x06writes\x18\x04 \x01(\x08\"\xb4\x01\n\x12\x41nalyzeCallRequest\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12\x10\n\x08\x61gent_id\x18\x03 \x01(\t\x12\x15\n\rlanguage_code\x18\x04 \x01(\t\x12*\n\x07history\x18\x05 \x03(\x0b\x32\x19.voice.nlu.v1.HistoryTurn\x12\r\n\x05state\x18\x06 \x01(\x0c\x12\x16\n\x0eis_transferred\x18\x07 \x01(\x08\"D\n\x13\x41nalyzeCallResponse\x12-\n\x08\x61nalysis\x18\x01 \x01(\x0b\x32\x1b.voice.type.v1.CallAnalysis2\xcc\x03\n\nNluService\x12h\n\x11StreamingConverse\x12&.voice.nlu.v1.StreamingConverseRequest\x1a\'.voice.nlu.v1.StreamingConverseResponse(\x01\x30\x01\x12[\n\x0e\x44\x65scribeEngine\x12#.voice.nlu.v1.DescribeEngineRequest\x1a$.voice.nlu.v1.DescribeEngineResponse\x12L\n\tListTools\x12\x1e.voice.nlu.v1.ListToolsRequest\x1a\x1f.voice.nlu.v1.ListToolsResponse\x12U\n\x0cTripProvider\x12!.voice.nlu.v1.TripProviderRequest\x1a\".voice.nlu.v1.TripProviderResponse\x12R\n\x0b\x41nalyzeCall\x12 .voice.nlu.v1.AnalyzeCallRequest\x1a!.voice.nlu.v1.AnalyzeCallResponseB\\\n\x18\x64\x65v.tongdai.voice.nlu.v1P\x01Z>github.com/tong-dai/tong-dai/clients/go/gen/voice/nlu/v1;nluv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,72 +37,76 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'voice.nlu.v1.nlu_pb2', _glo
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\030dev.tongdai.voice.nlu.v1P\001Z>github.com/tong-dai/tong-dai/clients/go/gen/voice/nlu/v1;nluv1'
-  _globals['_STREAMINGCONVERSEREQUEST']._serialized_start=154
-  _globals['_STREAMINGCONVERSEREQUEST']._serialized_end=567
-  _globals['_CONVERSATIONCONFIG']._serialized_start=570
-  _globals['_CONVERSATIONCONFIG']._serialized_end=820
-  _globals['_HISTORYTURN']._serialized_start=823
-  _globals['_HISTORYTURN']._serialized_end=988
-  _globals['_TOOLCALL']._serialized_start=990
-  _globals['_TOOLCALL']._serialized_end=1081
-  _globals['_USERTURN']._serialized_start=1084
-  _globals['_USERTURN']._serialized_end=1508
-  _globals['_OPEN']._serialized_start=1510
-  _globals['_OPEN']._serialized_end=1516
-  _globals['_SILENCE']._serialized_start=1518
-  _globals['_SILENCE']._serialized_end=1563
-  _globals['_ACTIONENDED']._serialized_start=1565
-  _globals['_ACTIONENDED']._serialized_end=1668
-  _globals['_COMMIT']._serialized_start=1670
-  _globals['_COMMIT']._serialized_end=1695
-  _globals['_PLAYOUTREPORT']._serialized_start=1698
-  _globals['_PLAYOUTREPORT']._serialized_end=1908
-  _globals['_PLAYOUTREPORT_ORIGIN']._serialized_start=1838
-  _globals['_PLAYOUTREPORT_ORIGIN']._serialized_end=1908
-  _globals['_TRANSCRIPTCORRECTION']._serialized_start=1910
-  _globals['_TRANSCRIPTCORRECTION']._serialized_end=1963
-  _globals['_STREAMINGCONVERSERESPONSE']._serialized_start=1966
-  _globals['_STREAMINGCONVERSERESPONSE']._serialized_end=2348
-  _globals['_CONVERSATIONENGINE']._serialized_start=2350
-  _globals['_CONVERSATIONENGINE']._serialized_end=2456
-  _globals['_REPLYTEXT']._serialized_start=2459
-  _globals['_REPLYTEXT']._serialized_end=2615
-  _globals['_TOOLACTIVITY']._serialized_start=2618
-  _globals['_TOOLACTIVITY']._serialized_end=2886
-  _globals['_TOOLACTIVITY_PHASE']._serialized_start=2798
-  _globals['_TOOLACTIVITY_PHASE']._serialized_end=2886
-  _globals['_CALLACTION']._serialized_start=2889
-  _globals['_CALLACTION']._serialized_end=3247
-  _globals['_CALLACTION_WHEN']._serialized_start=3171
-  _globals['_CALLACTION_WHEN']._serialized_end=3237
-  _globals['_HANGUP']._serialized_start=3249
-  _globals['_HANGUP']._serialized_end=3257
-  _globals['_TRANSFER']._serialized_start=3259
-  _globals['_TRANSFER']._serialized_end=3290
-  _globals['_SENDDTMF']._serialized_start=3292
-  _globals['_SENDDTMF']._serialized_end=3318
-  _globals['_SWITCHLANGUAGE']._serialized_start=3320
-  _globals['_SWITCHLANGUAGE']._serialized_end=3359
-  _globals['_CALLACTIONRESULT']._serialized_start=3362
-  _globals['_CALLACTIONRESULT']._serialized_end=3586
-  _globals['_CALLACTIONRESULT_OUTCOME']._serialized_start=3491
-  _globals['_CALLACTIONRESULT_OUTCOME']._serialized_end=3586
-  _globals['_EXPECTATION']._serialized_start=3588
-  _globals['_EXPECTATION']._serialized_end=3672
-  _globals['_DESCRIBEENGINEREQUEST']._serialized_start=3674
-  _globals['_DESCRIBEENGINEREQUEST']._serialized_end=3735
-  _globals['_DESCRIBEENGINERESPONSE']._serialized_start=3737
-  _globals['_DESCRIBEENGINERESPONSE']._serialized_end=3848
-  _globals['_TRIPPROVIDERREQUEST']._serialized_start=3850
-  _globals['_TRIPPROVIDERREQUEST']._serialized_end=3910
-  _globals['_TRIPPROVIDERRESPONSE']._serialized_start=3912
-  _globals['_TRIPPROVIDERRESPONSE']._serialized_end=3978
-  _globals['_LISTTOOLSREQUEST']._serialized_start=3980
-  _globals['_LISTTOOLSREQUEST']._serialized_end=4035
-  _globals['_LISTTOOLSRESPONSE']._serialized_start=4037
-  _globals['_LISTTOOLSRESPONSE']._serialized_end=4091
-  _globals['_TOOL']._serialized_start=4093
-  _globals['_TOOL']._serialized_end=4175
-  _globals['_NLUSERVICE']._serialized_start=4178
-  _globals['_NLUSERVICE']._serialized_end=4554
+  _globals['_STREAMINGCONVERSEREQUEST']._serialized_start=184
+  _globals['_STREAMINGCONVERSEREQUEST']._serialized_end=597
+  _globals['_CONVERSATIONCONFIG']._serialized_start=600
+  _globals['_CONVERSATIONCONFIG']._serialized_end=850
+  _globals['_HISTORYTURN']._serialized_start=853
+  _globals['_HISTORYTURN']._serialized_end=1018
+  _globals['_TOOLCALL']._serialized_start=1020
+  _globals['_TOOLCALL']._serialized_end=1111
+  _globals['_USERTURN']._serialized_start=1114
+  _globals['_USERTURN']._serialized_end=1538
+  _globals['_OPEN']._serialized_start=1540
+  _globals['_OPEN']._serialized_end=1546
+  _globals['_SILENCE']._serialized_start=1548
+  _globals['_SILENCE']._serialized_end=1593
+  _globals['_ACTIONENDED']._serialized_start=1595
+  _globals['_ACTIONENDED']._serialized_end=1698
+  _globals['_COMMIT']._serialized_start=1700
+  _globals['_COMMIT']._serialized_end=1725
+  _globals['_PLAYOUTREPORT']._serialized_start=1728
+  _globals['_PLAYOUTREPORT']._serialized_end=1938
+  _globals['_PLAYOUTREPORT_ORIGIN']._serialized_start=1868
+  _globals['_PLAYOUTREPORT_ORIGIN']._serialized_end=1938
+  _globals['_TRANSCRIPTCORRECTION']._serialized_start=1940
+  _globals['_TRANSCRIPTCORRECTION']._serialized_end=1993
+  _globals['_STREAMINGCONVERSERESPONSE']._serialized_start=1996
+  _globals['_STREAMINGCONVERSERESPONSE']._serialized_end=2378
+  _globals['_CONVERSATIONENGINE']._serialized_start=2380
+  _globals['_CONVERSATIONENGINE']._serialized_end=2486
+  _globals['_REPLYTEXT']._serialized_start=2489
+  _globals['_REPLYTEXT']._serialized_end=2645
+  _globals['_TOOLACTIVITY']._serialized_start=2648
+  _globals['_TOOLACTIVITY']._serialized_end=2916
+  _globals['_TOOLACTIVITY_PHASE']._serialized_start=2828
+  _globals['_TOOLACTIVITY_PHASE']._serialized_end=2916
+  _globals['_CALLACTION']._serialized_start=2919
+  _globals['_CALLACTION']._serialized_end=3277
+  _globals['_CALLACTION_WHEN']._serialized_start=3201
+  _globals['_CALLACTION_WHEN']._serialized_end=3267
+  _globals['_HANGUP']._serialized_start=3279
+  _globals['_HANGUP']._serialized_end=3287
+  _globals['_TRANSFER']._serialized_start=3289
+  _globals['_TRANSFER']._serialized_end=3320
+  _globals['_SENDDTMF']._serialized_start=3322
+  _globals['_SENDDTMF']._serialized_end=3348
+  _globals['_SWITCHLANGUAGE']._serialized_start=3350
+  _globals['_SWITCHLANGUAGE']._serialized_end=3389
+  _globals['_CALLACTIONRESULT']._serialized_start=3392
+  _globals['_CALLACTIONRESULT']._serialized_end=3616
+  _globals['_CALLACTIONRESULT_OUTCOME']._serialized_start=3521
+  _globals['_CALLACTIONRESULT_OUTCOME']._serialized_end=3616
+  _globals['_EXPECTATION']._serialized_start=3618
+  _globals['_EXPECTATION']._serialized_end=3702
+  _globals['_DESCRIBEENGINEREQUEST']._serialized_start=3704
+  _globals['_DESCRIBEENGINEREQUEST']._serialized_end=3765
+  _globals['_DESCRIBEENGINERESPONSE']._serialized_start=3767
+  _globals['_DESCRIBEENGINERESPONSE']._serialized_end=3878
+  _globals['_TRIPPROVIDERREQUEST']._serialized_start=3880
+  _globals['_TRIPPROVIDERREQUEST']._serialized_end=3940
+  _globals['_TRIPPROVIDERRESPONSE']._serialized_start=3942
+  _globals['_TRIPPROVIDERRESPONSE']._serialized_end=4008
+  _globals['_LISTTOOLSREQUEST']._serialized_start=4010
+  _globals['_LISTTOOLSREQUEST']._serialized_end=4065
+  _globals['_LISTTOOLSRESPONSE']._serialized_start=4067
+  _globals['_LISTTOOLSRESPONSE']._serialized_end=4121
+  _globals['_TOOL']._serialized_start=4123
+  _globals['_TOOL']._serialized_end=4205
+  _globals['_ANALYZECALLREQUEST']._serialized_start=4208
+  _globals['_ANALYZECALLREQUEST']._serialized_end=4388
+  _globals['_ANALYZECALLRESPONSE']._serialized_start=4390
+  _globals['_ANALYZECALLRESPONSE']._serialized_end=4458
+  _globals['_NLUSERVICE']._serialized_start=4461
+  _globals['_NLUSERVICE']._serialized_end=4921
 # @@protoc_insertion_point(module_scope)

@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from voice.nlu.v1 import agent_pb2 as _agent_pb2
+from voice.type.v1 import analysis_pb2 as _analysis_pb2
 from voice.type.v1 import engine_pb2 as _engine_pb2
 from voice.type.v1 import expectation_pb2 as _expectation_pb2
 from voice.type.v1 import turn_pb2 as _turn_pb2
@@ -1160,3 +1161,75 @@ class Tool(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Tool: _TypeAlias = Tool  # noqa: Y015
+
+@_typing.final
+class AnalyzeCallRequest(_message.Message):
+    """A conversation to be analysed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CALL_ID_FIELD_NUMBER: _builtins.int
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    AGENT_ID_FIELD_NUMBER: _builtins.int
+    LANGUAGE_CODE_FIELD_NUMBER: _builtins.int
+    HISTORY_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    IS_TRANSFERRED_FIELD_NUMBER: _builtins.int
+    call_id: _builtins.str
+    """The call, for logs and traces; a label only."""
+    tenant_id: _builtins.str
+    """Whose call it is; checked against the token where tokens are on."""
+    agent_id: _builtins.str
+    """Which agent answered. Empty: the server's default."""
+    language_code: _builtins.str
+    """The language spoken last, as a BCP-47 tag. Empty: the agent's own."""
+    state: _builtins.bytes
+    """The last `state` a turn_end gave."""
+    is_transferred: _builtins.bool
+    """Whether the caller is, or was, put through to a person."""
+    @_builtins.property
+    def history(self) -> _containers.RepeatedCompositeFieldContainer[Global___HistoryTurn]:
+        """The conversation, oldest turn first."""
+
+    def __init__(
+        self,
+        *,
+        call_id: _builtins.str = ...,
+        tenant_id: _builtins.str = ...,
+        agent_id: _builtins.str = ...,
+        language_code: _builtins.str = ...,
+        history: _abc.Iterable[Global___HistoryTurn] | None = ...,
+        state: _builtins.bytes = ...,
+        is_transferred: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "call_id", b"call_id", "history", b"history", "is_transferred", b"is_transferred", "language_code", b"language_code", "state", b"state", "tenant_id", b"tenant_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AnalyzeCallRequest: _TypeAlias = AnalyzeCallRequest  # noqa: Y015
+
+@_typing.final
+class AnalyzeCallResponse(_message.Message):
+    """What came of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ANALYSIS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def analysis(self) -> _analysis_pb2.CallAnalysis:
+        """The analysis."""
+
+    def __init__(
+        self,
+        *,
+        analysis: _analysis_pb2.CallAnalysis | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["analysis", b"analysis"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["analysis", b"analysis"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AnalyzeCallResponse: _TypeAlias = AnalyzeCallResponse  # noqa: Y015

@@ -55,6 +55,11 @@ class NluServiceStub:
                 request_serializer=voice_dot_nlu_dot_v1_dot_nlu__pb2.TripProviderRequest.SerializeToString,
                 response_deserializer=voice_dot_nlu_dot_v1_dot_nlu__pb2.TripProviderResponse.FromString,
                 _registered_method=True)
+        self.AnalyzeCall = channel.unary_unary(
+                '/voice.nlu.v1.NluService/AnalyzeCall',
+                request_serializer=voice_dot_nlu_dot_v1_dot_nlu__pb2.AnalyzeCallRequest.SerializeToString,
+                response_deserializer=voice_dot_nlu_dot_v1_dot_nlu__pb2.AnalyzeCallResponse.FromString,
+                _registered_method=True)
 
 
 class NluServiceServicer:
@@ -92,6 +97,15 @@ class NluServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AnalyzeCall(self, request, context):
+        """Says what a conversation was about and what came of it, from the history as
+        it was heard. Asked for when a call is over or handed to a person, beside
+        the stream and never in its way; it has no side effects.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_NluServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -114,6 +128,11 @@ def add_NluServiceServicer_to_server(servicer, server):
                     servicer.TripProvider,
                     request_deserializer=voice_dot_nlu_dot_v1_dot_nlu__pb2.TripProviderRequest.FromString,
                     response_serializer=voice_dot_nlu_dot_v1_dot_nlu__pb2.TripProviderResponse.SerializeToString,
+            ),
+            'AnalyzeCall': grpc.unary_unary_rpc_method_handler(
+                    servicer.AnalyzeCall,
+                    request_deserializer=voice_dot_nlu_dot_v1_dot_nlu__pb2.AnalyzeCallRequest.FromString,
+                    response_serializer=voice_dot_nlu_dot_v1_dot_nlu__pb2.AnalyzeCallResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -225,6 +244,33 @@ class NluService:
             '/voice.nlu.v1.NluService/TripProvider',
             voice_dot_nlu_dot_v1_dot_nlu__pb2.TripProviderRequest.SerializeToString,
             voice_dot_nlu_dot_v1_dot_nlu__pb2.TripProviderResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AnalyzeCall(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/voice.nlu.v1.NluService/AnalyzeCall',
+            voice_dot_nlu_dot_v1_dot_nlu__pb2.AnalyzeCallRequest.SerializeToString,
+            voice_dot_nlu_dot_v1_dot_nlu__pb2.AnalyzeCallResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -46,6 +46,11 @@ class NluServiceStub:
     """A drill: takes a provider of a chain out of service for a while. Refused
     with DRILLS_OFF unless the server's settings allow drills.
     """
+    AnalyzeCall: _grpc.UnaryUnaryMultiCallable[_nlu_pb2.AnalyzeCallRequest, _nlu_pb2.AnalyzeCallResponse]
+    """Says what a conversation was about and what came of it, from the history as
+    it was heard. Asked for when a call is over or handed to a person, beside
+    the stream and never in its way; it has no side effects.
+    """
 
 @_typing.type_check_only
 class NluServiceAsyncStub(NluServiceStub):
@@ -64,6 +69,11 @@ class NluServiceAsyncStub(NluServiceStub):
     TripProvider: _aio.UnaryUnaryMultiCallable[_nlu_pb2.TripProviderRequest, _nlu_pb2.TripProviderResponse]  # type: ignore[assignment]
     """A drill: takes a provider of a chain out of service for a while. Refused
     with DRILLS_OFF unless the server's settings allow drills.
+    """
+    AnalyzeCall: _aio.UnaryUnaryMultiCallable[_nlu_pb2.AnalyzeCallRequest, _nlu_pb2.AnalyzeCallResponse]  # type: ignore[assignment]
+    """Says what a conversation was about and what came of it, from the history as
+    it was heard. Asked for when a call is over or handed to a person, beside
+    the stream and never in its way; it has no side effects.
     """
 
 class NluServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -104,6 +114,17 @@ class NluServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_nlu_pb2.TripProviderResponse, _abc.Awaitable[_nlu_pb2.TripProviderResponse]]:
         """A drill: takes a provider of a chain out of service for a while. Refused
         with DRILLS_OFF unless the server's settings allow drills.
+        """
+
+    @_abc_1.abstractmethod
+    def AnalyzeCall(
+        self,
+        request: _nlu_pb2.AnalyzeCallRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_nlu_pb2.AnalyzeCallResponse, _abc.Awaitable[_nlu_pb2.AnalyzeCallResponse]]:
+        """Says what a conversation was about and what came of it, from the history as
+        it was heard. Asked for when a call is over or handed to a person, beside
+        the stream and never in its way; it has no side effects.
         """
 
 def add_NluServiceServicer_to_server(servicer: NluServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

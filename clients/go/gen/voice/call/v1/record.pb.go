@@ -7,6 +7,7 @@
 package callv1
 
 import (
+	v1 "github.com/tong-dai/tong-dai/clients/go/gen/voice/type/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
@@ -152,6 +153,63 @@ func (TurnRecord_Outcome) EnumDescriptor() ([]byte, []int) {
 	return file_voice_call_v1_record_proto_rawDescGZIP(), []int{6, 0}
 }
 
+// How far a tool had come.
+type ToolUse_State int32
+
+const (
+	// Never sent.
+	ToolUse_STATE_UNSPECIFIED ToolUse_State = 0
+	// It was still at work.
+	ToolUse_STATE_RUNNING ToolUse_State = 1
+	// It gave a result.
+	ToolUse_STATE_COMPLETED ToolUse_State = 2
+	// It failed, or was not run.
+	ToolUse_STATE_FAILED ToolUse_State = 3
+)
+
+// Enum value maps for ToolUse_State.
+var (
+	ToolUse_State_name = map[int32]string{
+		0: "STATE_UNSPECIFIED",
+		1: "STATE_RUNNING",
+		2: "STATE_COMPLETED",
+		3: "STATE_FAILED",
+	}
+	ToolUse_State_value = map[string]int32{
+		"STATE_UNSPECIFIED": 0,
+		"STATE_RUNNING":     1,
+		"STATE_COMPLETED":   2,
+		"STATE_FAILED":      3,
+	}
+)
+
+func (x ToolUse_State) Enum() *ToolUse_State {
+	p := new(ToolUse_State)
+	*p = x
+	return p
+}
+
+func (x ToolUse_State) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ToolUse_State) Descriptor() protoreflect.EnumDescriptor {
+	return file_voice_call_v1_record_proto_enumTypes[2].Descriptor()
+}
+
+func (ToolUse_State) Type() protoreflect.EnumType {
+	return &file_voice_call_v1_record_proto_enumTypes[2]
+}
+
+func (x ToolUse_State) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ToolUse_State.Descriptor instead.
+func (ToolUse_State) EnumDescriptor() ([]byte, []int) {
+	return file_voice_call_v1_record_proto_rawDescGZIP(), []int{7, 0}
+}
+
 // Who or what ended it.
 type CallEnd_Cause int32
 
@@ -209,11 +267,11 @@ func (x CallEnd_Cause) String() string {
 }
 
 func (CallEnd_Cause) Descriptor() protoreflect.EnumDescriptor {
-	return file_voice_call_v1_record_proto_enumTypes[2].Descriptor()
+	return file_voice_call_v1_record_proto_enumTypes[3].Descriptor()
 }
 
 func (CallEnd_Cause) Type() protoreflect.EnumType {
-	return &file_voice_call_v1_record_proto_enumTypes[2]
+	return &file_voice_call_v1_record_proto_enumTypes[3]
 }
 
 func (x CallEnd_Cause) Number() protoreflect.EnumNumber {
@@ -222,7 +280,7 @@ func (x CallEnd_Cause) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use CallEnd_Cause.Descriptor instead.
 func (CallEnd_Cause) EnumDescriptor() ([]byte, []int) {
-	return file_voice_call_v1_record_proto_rawDescGZIP(), []int{8, 0}
+	return file_voice_call_v1_record_proto_rawDescGZIP(), []int{9, 0}
 }
 
 // Something that happened on a call.
@@ -245,6 +303,7 @@ type CallEvent struct {
 	//	*CallEvent_StageTrouble
 	//	*CallEvent_End
 	//	*CallEvent_LineTrouble
+	//	*CallEvent_Analysis
 	Event         isCallEvent_Event `protobuf_oneof:"event"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -371,6 +430,15 @@ func (x *CallEvent) GetLineTrouble() *LineTrouble {
 	return nil
 }
 
+func (x *CallEvent) GetAnalysis() *v1.CallAnalysis {
+	if x != nil {
+		if x, ok := x.Event.(*CallEvent_Analysis); ok {
+			return x.Analysis
+		}
+	}
+	return nil
+}
+
 type isCallEvent_Event interface {
 	isCallEvent_Event()
 }
@@ -410,6 +478,13 @@ type CallEvent_LineTrouble struct {
 	LineTrouble *LineTrouble `protobuf:"bytes,10,opt,name=line_trouble,json=lineTrouble,proto3,oneof"`
 }
 
+type CallEvent_Analysis struct {
+	// What the call was about and what came of it. It comes after `end`, or
+	// before it where the caller is handed to a person; or never, where the NLU
+	// stage makes none. ConnectCall does not send it. Personal data.
+	Analysis *v1.CallAnalysis `protobuf:"bytes,11,opt,name=analysis,proto3,oneof"`
+}
+
 func (*CallEvent_Began) isCallEvent_Event() {}
 
 func (*CallEvent_FloorChange) isCallEvent_Event() {}
@@ -423,6 +498,8 @@ func (*CallEvent_StageTrouble) isCallEvent_Event() {}
 func (*CallEvent_End) isCallEvent_Event() {}
 
 func (*CallEvent_LineTrouble) isCallEvent_Event() {}
+
+func (*CallEvent_Analysis) isCallEvent_Event() {}
 
 // The call was answered.
 type CallBegan struct {
@@ -782,6 +859,9 @@ type TurnRecord struct {
 	// The rules of the guard that clauses of the reply broke; they were not
 	// spoken.
 	WithheldRules []string `protobuf:"bytes,19,rep,name=withheld_rules,json=withheldRules,proto3" json:"withheld_rules,omitempty"`
+	// The tools that were called for the turn, in order, as far as they had come
+	// by its end.
+	Tools         []*ToolUse `protobuf:"bytes,20,rep,name=tools,proto3" json:"tools,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -949,6 +1029,104 @@ func (x *TurnRecord) GetWithheldRules() []string {
 	return nil
 }
 
+func (x *TurnRecord) GetTools() []*ToolUse {
+	if x != nil {
+		return x.Tools
+	}
+	return nil
+}
+
+// A tool that was called.
+type ToolUse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The call of the tool.
+	ToolCallId string `protobuf:"bytes,1,opt,name=tool_call_id,json=toolCallId,proto3" json:"tool_call_id,omitempty"`
+	// The tool, as the model named it.
+	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	// How far it had come.
+	State ToolUse_State `protobuf:"varint,3,opt,name=state,proto3,enum=voice.call.v1.ToolUse_State" json:"state,omitempty"`
+	// What the tool took, in microseconds.
+	TookUs int64 `protobuf:"varint,4,opt,name=took_us,json=tookUs,proto3" json:"took_us,omitempty"`
+	// Its arguments, as a JSON object. Personal data.
+	ArgumentsJson string `protobuf:"bytes,5,opt,name=arguments_json,json=argumentsJson,proto3" json:"arguments_json,omitempty"`
+	// Its result or error, as JSON. Personal data.
+	ResultJson    string `protobuf:"bytes,6,opt,name=result_json,json=resultJson,proto3" json:"result_json,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ToolUse) Reset() {
+	*x = ToolUse{}
+	mi := &file_voice_call_v1_record_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ToolUse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ToolUse) ProtoMessage() {}
+
+func (x *ToolUse) ProtoReflect() protoreflect.Message {
+	mi := &file_voice_call_v1_record_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ToolUse.ProtoReflect.Descriptor instead.
+func (*ToolUse) Descriptor() ([]byte, []int) {
+	return file_voice_call_v1_record_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *ToolUse) GetToolCallId() string {
+	if x != nil {
+		return x.ToolCallId
+	}
+	return ""
+}
+
+func (x *ToolUse) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ToolUse) GetState() ToolUse_State {
+	if x != nil {
+		return x.State
+	}
+	return ToolUse_STATE_UNSPECIFIED
+}
+
+func (x *ToolUse) GetTookUs() int64 {
+	if x != nil {
+		return x.TookUs
+	}
+	return 0
+}
+
+func (x *ToolUse) GetArgumentsJson() string {
+	if x != nil {
+		return x.ArgumentsJson
+	}
+	return ""
+}
+
+func (x *ToolUse) GetResultJson() string {
+	if x != nil {
+		return x.ResultJson
+	}
+	return ""
+}
+
 // One stage's part of a turn.
 type StageTime struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -969,7 +1147,7 @@ type StageTime struct {
 
 func (x *StageTime) Reset() {
 	*x = StageTime{}
-	mi := &file_voice_call_v1_record_proto_msgTypes[7]
+	mi := &file_voice_call_v1_record_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -981,7 +1159,7 @@ func (x *StageTime) String() string {
 func (*StageTime) ProtoMessage() {}
 
 func (x *StageTime) ProtoReflect() protoreflect.Message {
-	mi := &file_voice_call_v1_record_proto_msgTypes[7]
+	mi := &file_voice_call_v1_record_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -994,7 +1172,7 @@ func (x *StageTime) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StageTime.ProtoReflect.Descriptor instead.
 func (*StageTime) Descriptor() ([]byte, []int) {
-	return file_voice_call_v1_record_proto_rawDescGZIP(), []int{7}
+	return file_voice_call_v1_record_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *StageTime) GetStage() string {
@@ -1051,7 +1229,7 @@ type CallEnd struct {
 
 func (x *CallEnd) Reset() {
 	*x = CallEnd{}
-	mi := &file_voice_call_v1_record_proto_msgTypes[8]
+	mi := &file_voice_call_v1_record_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1063,7 +1241,7 @@ func (x *CallEnd) String() string {
 func (*CallEnd) ProtoMessage() {}
 
 func (x *CallEnd) ProtoReflect() protoreflect.Message {
-	mi := &file_voice_call_v1_record_proto_msgTypes[8]
+	mi := &file_voice_call_v1_record_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1076,7 +1254,7 @@ func (x *CallEnd) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CallEnd.ProtoReflect.Descriptor instead.
 func (*CallEnd) Descriptor() ([]byte, []int) {
-	return file_voice_call_v1_record_proto_rawDescGZIP(), []int{8}
+	return file_voice_call_v1_record_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *CallEnd) GetCause() CallEnd_Cause {
@@ -1118,7 +1296,7 @@ var File_voice_call_v1_record_proto protoreflect.FileDescriptor
 
 const file_voice_call_v1_record_proto_rawDesc = "" +
 	"\n" +
-	"\x1avoice/call/v1/record.proto\x12\rvoice.call.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x88\x04\n" +
+	"\x1avoice/call/v1/record.proto\x12\rvoice.call.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cvoice/type/v1/analysis.proto\"\xc3\x04\n" +
 	"\tCallEvent\x12\x17\n" +
 	"\acall_id\x18\x01 \x01(\tR\x06callId\x12.\n" +
 	"\x04time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x16\n" +
@@ -1131,7 +1309,8 @@ const file_voice_call_v1_record_proto_rawDesc = "" +
 	"\rstage_trouble\x18\b \x01(\v2\x1b.voice.call.v1.StageTroubleH\x00R\fstageTrouble\x12*\n" +
 	"\x03end\x18\t \x01(\v2\x16.voice.call.v1.CallEndH\x00R\x03end\x12?\n" +
 	"\fline_trouble\x18\n" +
-	" \x01(\v2\x1a.voice.call.v1.LineTroubleH\x00R\vlineTroubleB\a\n" +
+	" \x01(\v2\x1a.voice.call.v1.LineTroubleH\x00R\vlineTrouble\x129\n" +
+	"\banalysis\x18\v \x01(\v2\x1b.voice.type.v1.CallAnalysisH\x00R\banalysisB\a\n" +
 	"\x05event\":\n" +
 	"\tCallBegan\x12\x12\n" +
 	"\x04edge\x18\x01 \x01(\tR\x04edge\x12\x19\n" +
@@ -1153,7 +1332,7 @@ const file_voice_call_v1_record_proto_rawDesc = "" +
 	"\x06remedy\x18\x03 \x01(\tR\x06remedy\"@\n" +
 	"\vLineTrouble\x12\x14\n" +
 	"\x05cause\x18\x01 \x01(\tR\x05cause\x12\x1b\n" +
-	"\tlasted_ms\x18\x02 \x01(\x03R\blastedMs\"\xdf\x06\n" +
+	"\tlasted_ms\x18\x02 \x01(\x03R\blastedMs\"\x8d\a\n" +
 	"\n" +
 	"TurnRecord\x12\x17\n" +
 	"\aturn_id\x18\x01 \x01(\x03R\x06turnId\x12;\n" +
@@ -1183,13 +1362,28 @@ const file_voice_call_v1_record_proto_rawDesc = "" +
 	"nlu_engine\x18\x11 \x01(\tR\tnluEngine\x12\x1d\n" +
 	"\n" +
 	"tts_engine\x18\x12 \x01(\tR\tttsEngine\x12%\n" +
-	"\x0ewithheld_rules\x18\x13 \x03(\tR\rwithheldRules\"}\n" +
+	"\x0ewithheld_rules\x18\x13 \x03(\tR\rwithheldRules\x12,\n" +
+	"\x05tools\x18\x14 \x03(\v2\x16.voice.call.v1.ToolUseR\x05tools\"}\n" +
 	"\aOutcome\x12\x17\n" +
 	"\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11OUTCOME_COMPLETED\x10\x01\x12\x17\n" +
 	"\x13OUTCOME_INTERRUPTED\x10\x02\x12\x12\n" +
 	"\x0eOUTCOME_FAILED\x10\x03\x12\x15\n" +
-	"\x11OUTCOME_CONTINUED\x10\x04\"\x92\x01\n" +
+	"\x11OUTCOME_CONTINUED\x10\x04\"\xae\x02\n" +
+	"\aToolUse\x12 \n" +
+	"\ftool_call_id\x18\x01 \x01(\tR\n" +
+	"toolCallId\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x122\n" +
+	"\x05state\x18\x03 \x01(\x0e2\x1c.voice.call.v1.ToolUse.StateR\x05state\x12\x17\n" +
+	"\atook_us\x18\x04 \x01(\x03R\x06tookUs\x12%\n" +
+	"\x0earguments_json\x18\x05 \x01(\tR\rargumentsJson\x12\x1f\n" +
+	"\vresult_json\x18\x06 \x01(\tR\n" +
+	"resultJson\"X\n" +
+	"\x05State\x12\x15\n" +
+	"\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n" +
+	"\rSTATE_RUNNING\x10\x01\x12\x13\n" +
+	"\x0fSTATE_COMPLETED\x10\x02\x12\x10\n" +
+	"\fSTATE_FAILED\x10\x03\"\x92\x01\n" +
 	"\tStageTime\x12\x14\n" +
 	"\x05stage\x18\x01 \x01(\tR\x05stage\x12\x19\n" +
 	"\bqueue_us\x18\x02 \x01(\x03R\aqueueUs\x12\x1d\n" +
@@ -1238,42 +1432,48 @@ func file_voice_call_v1_record_proto_rawDescGZIP() []byte {
 	return file_voice_call_v1_record_proto_rawDescData
 }
 
-var file_voice_call_v1_record_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_voice_call_v1_record_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_voice_call_v1_record_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
+var file_voice_call_v1_record_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_voice_call_v1_record_proto_goTypes = []any{
 	(Floor)(0),                    // 0: voice.call.v1.Floor
 	(TurnRecord_Outcome)(0),       // 1: voice.call.v1.TurnRecord.Outcome
-	(CallEnd_Cause)(0),            // 2: voice.call.v1.CallEnd.Cause
-	(*CallEvent)(nil),             // 3: voice.call.v1.CallEvent
-	(*CallBegan)(nil),             // 4: voice.call.v1.CallBegan
-	(*FloorChange)(nil),           // 5: voice.call.v1.FloorChange
-	(*CallerText)(nil),            // 6: voice.call.v1.CallerText
-	(*StageTrouble)(nil),          // 7: voice.call.v1.StageTrouble
-	(*LineTrouble)(nil),           // 8: voice.call.v1.LineTrouble
-	(*TurnRecord)(nil),            // 9: voice.call.v1.TurnRecord
-	(*StageTime)(nil),             // 10: voice.call.v1.StageTime
-	(*CallEnd)(nil),               // 11: voice.call.v1.CallEnd
-	(*timestamppb.Timestamp)(nil), // 12: google.protobuf.Timestamp
+	(ToolUse_State)(0),            // 2: voice.call.v1.ToolUse.State
+	(CallEnd_Cause)(0),            // 3: voice.call.v1.CallEnd.Cause
+	(*CallEvent)(nil),             // 4: voice.call.v1.CallEvent
+	(*CallBegan)(nil),             // 5: voice.call.v1.CallBegan
+	(*FloorChange)(nil),           // 6: voice.call.v1.FloorChange
+	(*CallerText)(nil),            // 7: voice.call.v1.CallerText
+	(*StageTrouble)(nil),          // 8: voice.call.v1.StageTrouble
+	(*LineTrouble)(nil),           // 9: voice.call.v1.LineTrouble
+	(*TurnRecord)(nil),            // 10: voice.call.v1.TurnRecord
+	(*ToolUse)(nil),               // 11: voice.call.v1.ToolUse
+	(*StageTime)(nil),             // 12: voice.call.v1.StageTime
+	(*CallEnd)(nil),               // 13: voice.call.v1.CallEnd
+	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
+	(*v1.CallAnalysis)(nil),       // 15: voice.type.v1.CallAnalysis
 }
 var file_voice_call_v1_record_proto_depIdxs = []int32{
-	12, // 0: voice.call.v1.CallEvent.time:type_name -> google.protobuf.Timestamp
-	4,  // 1: voice.call.v1.CallEvent.began:type_name -> voice.call.v1.CallBegan
-	5,  // 2: voice.call.v1.CallEvent.floor_change:type_name -> voice.call.v1.FloorChange
-	6,  // 3: voice.call.v1.CallEvent.caller_text:type_name -> voice.call.v1.CallerText
-	9,  // 4: voice.call.v1.CallEvent.turn:type_name -> voice.call.v1.TurnRecord
-	7,  // 5: voice.call.v1.CallEvent.stage_trouble:type_name -> voice.call.v1.StageTrouble
-	11, // 6: voice.call.v1.CallEvent.end:type_name -> voice.call.v1.CallEnd
-	8,  // 7: voice.call.v1.CallEvent.line_trouble:type_name -> voice.call.v1.LineTrouble
-	0,  // 8: voice.call.v1.FloorChange.from:type_name -> voice.call.v1.Floor
-	0,  // 9: voice.call.v1.FloorChange.to:type_name -> voice.call.v1.Floor
-	1,  // 10: voice.call.v1.TurnRecord.outcome:type_name -> voice.call.v1.TurnRecord.Outcome
-	10, // 11: voice.call.v1.TurnRecord.stage_times:type_name -> voice.call.v1.StageTime
-	2,  // 12: voice.call.v1.CallEnd.cause:type_name -> voice.call.v1.CallEnd.Cause
-	13, // [13:13] is the sub-list for method output_type
-	13, // [13:13] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	14, // 0: voice.call.v1.CallEvent.time:type_name -> google.protobuf.Timestamp
+	5,  // 1: voice.call.v1.CallEvent.began:type_name -> voice.call.v1.CallBegan
+	6,  // 2: voice.call.v1.CallEvent.floor_change:type_name -> voice.call.v1.FloorChange
+	7,  // 3: voice.call.v1.CallEvent.caller_text:type_name -> voice.call.v1.CallerText
+	10, // 4: voice.call.v1.CallEvent.turn:type_name -> voice.call.v1.TurnRecord
+	8,  // 5: voice.call.v1.CallEvent.stage_trouble:type_name -> voice.call.v1.StageTrouble
+	13, // 6: voice.call.v1.CallEvent.end:type_name -> voice.call.v1.CallEnd
+	9,  // 7: voice.call.v1.CallEvent.line_trouble:type_name -> voice.call.v1.LineTrouble
+	15, // 8: voice.call.v1.CallEvent.analysis:type_name -> voice.type.v1.CallAnalysis
+	0,  // 9: voice.call.v1.FloorChange.from:type_name -> voice.call.v1.Floor
+	0,  // 10: voice.call.v1.FloorChange.to:type_name -> voice.call.v1.Floor
+	1,  // 11: voice.call.v1.TurnRecord.outcome:type_name -> voice.call.v1.TurnRecord.Outcome
+	12, // 12: voice.call.v1.TurnRecord.stage_times:type_name -> voice.call.v1.StageTime
+	11, // 13: voice.call.v1.TurnRecord.tools:type_name -> voice.call.v1.ToolUse
+	2,  // 14: voice.call.v1.ToolUse.state:type_name -> voice.call.v1.ToolUse.State
+	3,  // 15: voice.call.v1.CallEnd.cause:type_name -> voice.call.v1.CallEnd.Cause
+	16, // [16:16] is the sub-list for method output_type
+	16, // [16:16] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_voice_call_v1_record_proto_init() }
@@ -1289,14 +1489,15 @@ func file_voice_call_v1_record_proto_init() {
 		(*CallEvent_StageTrouble)(nil),
 		(*CallEvent_End)(nil),
 		(*CallEvent_LineTrouble)(nil),
+		(*CallEvent_Analysis)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_voice_call_v1_record_proto_rawDesc), len(file_voice_call_v1_record_proto_rawDesc)),
-			NumEnums:      3,
-			NumMessages:   9,
+			NumEnums:      4,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

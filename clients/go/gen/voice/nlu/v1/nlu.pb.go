@@ -1562,7 +1562,9 @@ type ToolActivity struct {
 	// Its arguments, as a JSON object. Personal data.
 	ArgumentsJson string `protobuf:"bytes,5,opt,name=arguments_json,json=argumentsJson,proto3" json:"arguments_json,omitempty"`
 	// Its result or error, as JSON. Personal data.
-	ResultJson    string `protobuf:"bytes,6,opt,name=result_json,json=resultJson,proto3" json:"result_json,omitempty"`
+	ResultJson string `protobuf:"bytes,6,opt,name=result_json,json=resultJson,proto3" json:"result_json,omitempty"`
+	// What the tool took, in microseconds; 0 while it runs.
+	TookUs        int64 `protobuf:"varint,7,opt,name=took_us,json=tookUs,proto3" json:"took_us,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1637,6 +1639,13 @@ func (x *ToolActivity) GetResultJson() string {
 		return x.ResultJson
 	}
 	return ""
+}
+
+func (x *ToolActivity) GetTookUs() int64 {
+	if x != nil {
+		return x.TookUs
+	}
+	return 0
 }
 
 // An act on the call. Answered by one call_action_result.
@@ -2294,11 +2303,332 @@ func (x *TripProviderResponse) GetProviders() []*v1.Provider {
 	return nil
 }
 
+// A conversation to be analysed.
+type AnalyzeCallRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The call, for logs and traces; a label only.
+	CallId string `protobuf:"bytes,1,opt,name=call_id,json=callId,proto3" json:"call_id,omitempty"`
+	// Whose call it is; checked against the token where tokens are on.
+	TenantId string `protobuf:"bytes,2,opt,name=tenant_id,json=tenantId,proto3" json:"tenant_id,omitempty"`
+	// Which agent answered. Empty: the server's default.
+	AgentId string `protobuf:"bytes,3,opt,name=agent_id,json=agentId,proto3" json:"agent_id,omitempty"`
+	// The language spoken last, as a BCP-47 tag. Empty: the agent's own.
+	LanguageCode string `protobuf:"bytes,4,opt,name=language_code,json=languageCode,proto3" json:"language_code,omitempty"`
+	// The conversation, oldest turn first.
+	History []*HistoryTurn `protobuf:"bytes,5,rep,name=history,proto3" json:"history,omitempty"`
+	// The last `state` a turn_end gave.
+	State []byte `protobuf:"bytes,6,opt,name=state,proto3" json:"state,omitempty"`
+	// Whether the caller is, or was, put through to a person.
+	IsTransferred bool `protobuf:"varint,7,opt,name=is_transferred,json=isTransferred,proto3" json:"is_transferred,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AnalyzeCallRequest) Reset() {
+	*x = AnalyzeCallRequest{}
+	mi := &file_voice_nlu_v1_nlu_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AnalyzeCallRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AnalyzeCallRequest) ProtoMessage() {}
+
+func (x *AnalyzeCallRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_voice_nlu_v1_nlu_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AnalyzeCallRequest.ProtoReflect.Descriptor instead.
+func (*AnalyzeCallRequest) Descriptor() ([]byte, []int) {
+	return file_voice_nlu_v1_nlu_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *AnalyzeCallRequest) GetCallId() string {
+	if x != nil {
+		return x.CallId
+	}
+	return ""
+}
+
+func (x *AnalyzeCallRequest) GetTenantId() string {
+	if x != nil {
+		return x.TenantId
+	}
+	return ""
+}
+
+func (x *AnalyzeCallRequest) GetAgentId() string {
+	if x != nil {
+		return x.AgentId
+	}
+	return ""
+}
+
+func (x *AnalyzeCallRequest) GetLanguageCode() string {
+	if x != nil {
+		return x.LanguageCode
+	}
+	return ""
+}
+
+func (x *AnalyzeCallRequest) GetHistory() []*HistoryTurn {
+	if x != nil {
+		return x.History
+	}
+	return nil
+}
+
+func (x *AnalyzeCallRequest) GetState() []byte {
+	if x != nil {
+		return x.State
+	}
+	return nil
+}
+
+func (x *AnalyzeCallRequest) GetIsTransferred() bool {
+	if x != nil {
+		return x.IsTransferred
+	}
+	return false
+}
+
+// What came of it.
+type AnalyzeCallResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The analysis.
+	Analysis      *v1.CallAnalysis `protobuf:"bytes,1,opt,name=analysis,proto3" json:"analysis,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AnalyzeCallResponse) Reset() {
+	*x = AnalyzeCallResponse{}
+	mi := &file_voice_nlu_v1_nlu_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AnalyzeCallResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AnalyzeCallResponse) ProtoMessage() {}
+
+func (x *AnalyzeCallResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_voice_nlu_v1_nlu_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AnalyzeCallResponse.ProtoReflect.Descriptor instead.
+func (*AnalyzeCallResponse) Descriptor() ([]byte, []int) {
+	return file_voice_nlu_v1_nlu_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *AnalyzeCallResponse) GetAnalysis() *v1.CallAnalysis {
+	if x != nil {
+		return x.Analysis
+	}
+	return nil
+}
+
+// Which agent's tools.
+type ListToolsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The agent; empty: the one that answers when a config names none.
+	AgentId string `protobuf:"bytes,1,opt,name=agent_id,json=agentId,proto3" json:"agent_id,omitempty"`
+	// For whose calls; checked against the token where tokens are on.
+	TenantId      string `protobuf:"bytes,2,opt,name=tenant_id,json=tenantId,proto3" json:"tenant_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListToolsRequest) Reset() {
+	*x = ListToolsRequest{}
+	mi := &file_voice_nlu_v1_nlu_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListToolsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListToolsRequest) ProtoMessage() {}
+
+func (x *ListToolsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_voice_nlu_v1_nlu_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListToolsRequest.ProtoReflect.Descriptor instead.
+func (*ListToolsRequest) Descriptor() ([]byte, []int) {
+	return file_voice_nlu_v1_nlu_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *ListToolsRequest) GetAgentId() string {
+	if x != nil {
+		return x.AgentId
+	}
+	return ""
+}
+
+func (x *ListToolsRequest) GetTenantId() string {
+	if x != nil {
+		return x.TenantId
+	}
+	return ""
+}
+
+// Its tools, in the order in which its model is told of them.
+type ListToolsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The tools.
+	Tools         []*Tool `protobuf:"bytes,1,rep,name=tools,proto3" json:"tools,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListToolsResponse) Reset() {
+	*x = ListToolsResponse{}
+	mi := &file_voice_nlu_v1_nlu_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListToolsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListToolsResponse) ProtoMessage() {}
+
+func (x *ListToolsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_voice_nlu_v1_nlu_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListToolsResponse.ProtoReflect.Descriptor instead.
+func (*ListToolsResponse) Descriptor() ([]byte, []int) {
+	return file_voice_nlu_v1_nlu_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *ListToolsResponse) GetTools() []*Tool {
+	if x != nil {
+		return x.Tools
+	}
+	return nil
+}
+
+// Something an agent can do outside the call.
+type Tool struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What the model calls it.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// What it does, for the model.
+	Description string `protobuf:"bytes,2,opt,name=description,proto3" json:"description,omitempty"`
+	// A JSON schema of its arguments.
+	ParametersJson string `protobuf:"bytes,3,opt,name=parameters_json,json=parametersJson,proto3" json:"parameters_json,omitempty"`
+	// Whether it changes something: then it runs for committed turns alone. One
+	// that only reads may run for a draft.
+	Writes        bool `protobuf:"varint,4,opt,name=writes,proto3" json:"writes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Tool) Reset() {
+	*x = Tool{}
+	mi := &file_voice_nlu_v1_nlu_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Tool) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Tool) ProtoMessage() {}
+
+func (x *Tool) ProtoReflect() protoreflect.Message {
+	mi := &file_voice_nlu_v1_nlu_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Tool.ProtoReflect.Descriptor instead.
+func (*Tool) Descriptor() ([]byte, []int) {
+	return file_voice_nlu_v1_nlu_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *Tool) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Tool) GetDescription() string {
+	if x != nil {
+		return x.Description
+	}
+	return ""
+}
+
+func (x *Tool) GetParametersJson() string {
+	if x != nil {
+		return x.ParametersJson
+	}
+	return ""
+}
+
+func (x *Tool) GetWrites() bool {
+	if x != nil {
+		return x.Writes
+	}
+	return false
+}
+
 var File_voice_nlu_v1_nlu_proto protoreflect.FileDescriptor
 
 const file_voice_nlu_v1_nlu_proto_rawDesc = "" +
 	"\n" +
-	"\x16voice/nlu/v1/nlu.proto\x12\fvoice.nlu.v1\x1a\x18voice/nlu/v1/agent.proto\x1a\x1avoice/type/v1/engine.proto\x1a\x1fvoice/type/v1/expectation.proto\x1a\x18voice/type/v1/turn.proto\"\xfc\x03\n" +
+	"\x16voice/nlu/v1/nlu.proto\x12\fvoice.nlu.v1\x1a\x18voice/nlu/v1/agent.proto\x1a\x1cvoice/type/v1/analysis.proto\x1a\x1avoice/type/v1/engine.proto\x1a\x1fvoice/type/v1/expectation.proto\x1a\x18voice/type/v1/turn.proto\"\xfc\x03\n" +
 	"\x18StreamingConverseRequest\x12:\n" +
 	"\x06config\x18\x01 \x01(\v2 .voice.nlu.v1.ConversationConfigH\x00R\x06config\x125\n" +
 	"\tuser_turn\x18\x02 \x01(\v2\x16.voice.nlu.v1.UserTurnH\x00R\buserTurn\x12.\n" +
@@ -2397,7 +2727,7 @@ const file_voice_nlu_v1_nlu_proto_rawDesc = "" +
 	"\rlanguage_code\x18\x03 \x01(\tR\flanguageCode\x12.\n" +
 	"\x10is_interruptible\x18\x04 \x01(\bH\x00R\x0fisInterruptible\x88\x01\x01\x12-\n" +
 	"\x06timing\x18\x05 \x01(\v2\x15.voice.type.v1.TimingR\x06timingB\x13\n" +
-	"\x11_is_interruptible\"\xb7\x02\n" +
+	"\x11_is_interruptible\"\xd0\x02\n" +
 	"\fToolActivity\x12\x17\n" +
 	"\aturn_id\x18\x01 \x01(\x03R\x06turnId\x12 \n" +
 	"\ftool_call_id\x18\x02 \x01(\tR\n" +
@@ -2406,7 +2736,8 @@ const file_voice_nlu_v1_nlu_proto_rawDesc = "" +
 	"\x05phase\x18\x04 \x01(\x0e2 .voice.nlu.v1.ToolActivity.PhaseR\x05phase\x12%\n" +
 	"\x0earguments_json\x18\x05 \x01(\tR\rargumentsJson\x12\x1f\n" +
 	"\vresult_json\x18\x06 \x01(\tR\n" +
-	"resultJson\"X\n" +
+	"resultJson\x12\x17\n" +
+	"\atook_us\x18\a \x01(\x03R\x06tookUs\"X\n" +
 	"\x05Phase\x12\x15\n" +
 	"\x11PHASE_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rPHASE_STARTED\x10\x01\x12\x13\n" +
@@ -2458,12 +2789,34 @@ const file_voice_nlu_v1_nlu_proto_rawDesc = "" +
 	"\vduration_ms\x18\x02 \x01(\x05R\n" +
 	"durationMs\"M\n" +
 	"\x14TripProviderResponse\x125\n" +
-	"\tproviders\x18\x01 \x03(\v2\x17.voice.type.v1.ProviderR\tproviders2\xaa\x02\n" +
+	"\tproviders\x18\x01 \x03(\v2\x17.voice.type.v1.ProviderR\tproviders\"\xfc\x01\n" +
+	"\x12AnalyzeCallRequest\x12\x17\n" +
+	"\acall_id\x18\x01 \x01(\tR\x06callId\x12\x1b\n" +
+	"\ttenant_id\x18\x02 \x01(\tR\btenantId\x12\x19\n" +
+	"\bagent_id\x18\x03 \x01(\tR\aagentId\x12#\n" +
+	"\rlanguage_code\x18\x04 \x01(\tR\flanguageCode\x123\n" +
+	"\ahistory\x18\x05 \x03(\v2\x19.voice.nlu.v1.HistoryTurnR\ahistory\x12\x14\n" +
+	"\x05state\x18\x06 \x01(\fR\x05state\x12%\n" +
+	"\x0eis_transferred\x18\a \x01(\bR\risTransferred\"N\n" +
+	"\x13AnalyzeCallResponse\x127\n" +
+	"\banalysis\x18\x01 \x01(\v2\x1b.voice.type.v1.CallAnalysisR\banalysis\"J\n" +
+	"\x10ListToolsRequest\x12\x19\n" +
+	"\bagent_id\x18\x01 \x01(\tR\aagentId\x12\x1b\n" +
+	"\ttenant_id\x18\x02 \x01(\tR\btenantId\"=\n" +
+	"\x11ListToolsResponse\x12(\n" +
+	"\x05tools\x18\x01 \x03(\v2\x12.voice.nlu.v1.ToolR\x05tools\"}\n" +
+	"\x04Tool\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12 \n" +
+	"\vdescription\x18\x02 \x01(\tR\vdescription\x12'\n" +
+	"\x0fparameters_json\x18\x03 \x01(\tR\x0eparametersJson\x12\x16\n" +
+	"\x06writes\x18\x04 \x01(\bR\x06writes2\xcc\x03\n" +
 	"\n" +
 	"NluService\x12h\n" +
 	"\x11StreamingConverse\x12&.voice.nlu.v1.StreamingConverseRequest\x1a'.voice.nlu.v1.StreamingConverseResponse(\x010\x01\x12[\n" +
-	"\x0eDescribeEngine\x12#.voice.nlu.v1.DescribeEngineRequest\x1a$.voice.nlu.v1.DescribeEngineResponse\x12U\n" +
-	"\fTripProvider\x12!.voice.nlu.v1.TripProviderRequest\x1a\".voice.nlu.v1.TripProviderResponseB\\\n" +
+	"\x0eDescribeEngine\x12#.voice.nlu.v1.DescribeEngineRequest\x1a$.voice.nlu.v1.DescribeEngineResponse\x12L\n" +
+	"\tListTools\x12\x1e.voice.nlu.v1.ListToolsRequest\x1a\x1f.voice.nlu.v1.ListToolsResponse\x12U\n" +
+	"\fTripProvider\x12!.voice.nlu.v1.TripProviderRequest\x1a\".voice.nlu.v1.TripProviderResponse\x12R\n" +
+	"\vAnalyzeCall\x12 .voice.nlu.v1.AnalyzeCallRequest\x1a!.voice.nlu.v1.AnalyzeCallResponseB\\\n" +
 	"\x18dev.tongdai.voice.nlu.v1P\x01Z>github.com/tong-dai/tong-dai/clients/go/gen/voice/nlu/v1;nluv1b\x06proto3"
 
 var (
@@ -2479,7 +2832,7 @@ func file_voice_nlu_v1_nlu_proto_rawDescGZIP() []byte {
 }
 
 var file_voice_nlu_v1_nlu_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_voice_nlu_v1_nlu_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
+var file_voice_nlu_v1_nlu_proto_msgTypes = make([]protoimpl.MessageInfo, 31)
 var file_voice_nlu_v1_nlu_proto_goTypes = []any{
 	(PlayoutReport_Origin)(0),         // 0: voice.nlu.v1.PlayoutReport.Origin
 	(ToolActivity_Phase)(0),           // 1: voice.nlu.v1.ToolActivity.Phase
@@ -2511,21 +2864,27 @@ var file_voice_nlu_v1_nlu_proto_goTypes = []any{
 	(*DescribeEngineResponse)(nil),    // 27: voice.nlu.v1.DescribeEngineResponse
 	(*TripProviderRequest)(nil),       // 28: voice.nlu.v1.TripProviderRequest
 	(*TripProviderResponse)(nil),      // 29: voice.nlu.v1.TripProviderResponse
-	(*v1.Cancellation)(nil),           // 30: voice.type.v1.Cancellation
-	(*v1.TraceContext)(nil),           // 31: voice.type.v1.TraceContext
-	(*v1.TurnEnd)(nil),                // 32: voice.type.v1.TurnEnd
-	(*v1.GoingAway)(nil),              // 33: voice.type.v1.GoingAway
-	(*v1.EngineInfo)(nil),             // 34: voice.type.v1.EngineInfo
-	(*AgentProfile)(nil),              // 35: voice.nlu.v1.AgentProfile
-	(*v1.Timing)(nil),                 // 36: voice.type.v1.Timing
-	(*v1.ExpectedInput)(nil),          // 37: voice.type.v1.ExpectedInput
-	(*v1.Provider)(nil),               // 38: voice.type.v1.Provider
+	(*AnalyzeCallRequest)(nil),        // 30: voice.nlu.v1.AnalyzeCallRequest
+	(*AnalyzeCallResponse)(nil),       // 31: voice.nlu.v1.AnalyzeCallResponse
+	(*ListToolsRequest)(nil),          // 32: voice.nlu.v1.ListToolsRequest
+	(*ListToolsResponse)(nil),         // 33: voice.nlu.v1.ListToolsResponse
+	(*Tool)(nil),                      // 34: voice.nlu.v1.Tool
+	(*v1.Cancellation)(nil),           // 35: voice.type.v1.Cancellation
+	(*v1.TraceContext)(nil),           // 36: voice.type.v1.TraceContext
+	(*v1.TurnEnd)(nil),                // 37: voice.type.v1.TurnEnd
+	(*v1.GoingAway)(nil),              // 38: voice.type.v1.GoingAway
+	(*v1.EngineInfo)(nil),             // 39: voice.type.v1.EngineInfo
+	(*AgentProfile)(nil),              // 40: voice.nlu.v1.AgentProfile
+	(*v1.Timing)(nil),                 // 41: voice.type.v1.Timing
+	(*v1.ExpectedInput)(nil),          // 42: voice.type.v1.ExpectedInput
+	(*v1.Provider)(nil),               // 43: voice.type.v1.Provider
+	(*v1.CallAnalysis)(nil),           // 44: voice.type.v1.CallAnalysis
 }
 var file_voice_nlu_v1_nlu_proto_depIdxs = []int32{
 	5,  // 0: voice.nlu.v1.StreamingConverseRequest.config:type_name -> voice.nlu.v1.ConversationConfig
 	8,  // 1: voice.nlu.v1.StreamingConverseRequest.user_turn:type_name -> voice.nlu.v1.UserTurn
 	12, // 2: voice.nlu.v1.StreamingConverseRequest.commit:type_name -> voice.nlu.v1.Commit
-	30, // 3: voice.nlu.v1.StreamingConverseRequest.cancellation:type_name -> voice.type.v1.Cancellation
+	35, // 3: voice.nlu.v1.StreamingConverseRequest.cancellation:type_name -> voice.type.v1.Cancellation
 	13, // 4: voice.nlu.v1.StreamingConverseRequest.playout_report:type_name -> voice.nlu.v1.PlayoutReport
 	14, // 5: voice.nlu.v1.StreamingConverseRequest.transcript_correction:type_name -> voice.nlu.v1.TranscriptCorrection
 	24, // 6: voice.nlu.v1.StreamingConverseRequest.call_action_result:type_name -> voice.nlu.v1.CallActionResult
@@ -2536,7 +2895,7 @@ var file_voice_nlu_v1_nlu_proto_depIdxs = []int32{
 	10, // 11: voice.nlu.v1.UserTurn.silence:type_name -> voice.nlu.v1.Silence
 	11, // 12: voice.nlu.v1.UserTurn.action_ended:type_name -> voice.nlu.v1.ActionEnded
 	13, // 13: voice.nlu.v1.UserTurn.provisional_playout:type_name -> voice.nlu.v1.PlayoutReport
-	31, // 14: voice.nlu.v1.UserTurn.trace_context:type_name -> voice.type.v1.TraceContext
+	36, // 14: voice.nlu.v1.UserTurn.trace_context:type_name -> voice.type.v1.TraceContext
 	19, // 15: voice.nlu.v1.ActionEnded.action:type_name -> voice.nlu.v1.CallAction
 	24, // 16: voice.nlu.v1.ActionEnded.result:type_name -> voice.nlu.v1.CallActionResult
 	0,  // 17: voice.nlu.v1.PlayoutReport.origin:type_name -> voice.nlu.v1.PlayoutReport.Origin
@@ -2545,11 +2904,11 @@ var file_voice_nlu_v1_nlu_proto_depIdxs = []int32{
 	18, // 20: voice.nlu.v1.StreamingConverseResponse.tool_activity:type_name -> voice.nlu.v1.ToolActivity
 	19, // 21: voice.nlu.v1.StreamingConverseResponse.call_action:type_name -> voice.nlu.v1.CallAction
 	25, // 22: voice.nlu.v1.StreamingConverseResponse.expectation:type_name -> voice.nlu.v1.Expectation
-	32, // 23: voice.nlu.v1.StreamingConverseResponse.turn_end:type_name -> voice.type.v1.TurnEnd
-	33, // 24: voice.nlu.v1.StreamingConverseResponse.going_away:type_name -> voice.type.v1.GoingAway
-	34, // 25: voice.nlu.v1.ConversationEngine.engine:type_name -> voice.type.v1.EngineInfo
-	35, // 26: voice.nlu.v1.ConversationEngine.agent:type_name -> voice.nlu.v1.AgentProfile
-	36, // 27: voice.nlu.v1.ReplyText.timing:type_name -> voice.type.v1.Timing
+	37, // 23: voice.nlu.v1.StreamingConverseResponse.turn_end:type_name -> voice.type.v1.TurnEnd
+	38, // 24: voice.nlu.v1.StreamingConverseResponse.going_away:type_name -> voice.type.v1.GoingAway
+	39, // 25: voice.nlu.v1.ConversationEngine.engine:type_name -> voice.type.v1.EngineInfo
+	40, // 26: voice.nlu.v1.ConversationEngine.agent:type_name -> voice.nlu.v1.AgentProfile
+	41, // 27: voice.nlu.v1.ReplyText.timing:type_name -> voice.type.v1.Timing
 	1,  // 28: voice.nlu.v1.ToolActivity.phase:type_name -> voice.nlu.v1.ToolActivity.Phase
 	2,  // 29: voice.nlu.v1.CallAction.when:type_name -> voice.nlu.v1.CallAction.When
 	20, // 30: voice.nlu.v1.CallAction.hang_up:type_name -> voice.nlu.v1.HangUp
@@ -2557,21 +2916,28 @@ var file_voice_nlu_v1_nlu_proto_depIdxs = []int32{
 	22, // 32: voice.nlu.v1.CallAction.send_dtmf:type_name -> voice.nlu.v1.SendDtmf
 	23, // 33: voice.nlu.v1.CallAction.switch_language:type_name -> voice.nlu.v1.SwitchLanguage
 	3,  // 34: voice.nlu.v1.CallActionResult.outcome:type_name -> voice.nlu.v1.CallActionResult.Outcome
-	37, // 35: voice.nlu.v1.Expectation.expected_input:type_name -> voice.type.v1.ExpectedInput
-	34, // 36: voice.nlu.v1.DescribeEngineResponse.engine:type_name -> voice.type.v1.EngineInfo
-	35, // 37: voice.nlu.v1.DescribeEngineResponse.agents:type_name -> voice.nlu.v1.AgentProfile
-	38, // 38: voice.nlu.v1.TripProviderResponse.providers:type_name -> voice.type.v1.Provider
-	4,  // 39: voice.nlu.v1.NluService.StreamingConverse:input_type -> voice.nlu.v1.StreamingConverseRequest
-	26, // 40: voice.nlu.v1.NluService.DescribeEngine:input_type -> voice.nlu.v1.DescribeEngineRequest
-	28, // 41: voice.nlu.v1.NluService.TripProvider:input_type -> voice.nlu.v1.TripProviderRequest
-	15, // 42: voice.nlu.v1.NluService.StreamingConverse:output_type -> voice.nlu.v1.StreamingConverseResponse
-	27, // 43: voice.nlu.v1.NluService.DescribeEngine:output_type -> voice.nlu.v1.DescribeEngineResponse
-	29, // 44: voice.nlu.v1.NluService.TripProvider:output_type -> voice.nlu.v1.TripProviderResponse
-	42, // [42:45] is the sub-list for method output_type
-	39, // [39:42] is the sub-list for method input_type
-	39, // [39:39] is the sub-list for extension type_name
-	39, // [39:39] is the sub-list for extension extendee
-	0,  // [0:39] is the sub-list for field type_name
+	42, // 35: voice.nlu.v1.Expectation.expected_input:type_name -> voice.type.v1.ExpectedInput
+	39, // 36: voice.nlu.v1.DescribeEngineResponse.engine:type_name -> voice.type.v1.EngineInfo
+	40, // 37: voice.nlu.v1.DescribeEngineResponse.agents:type_name -> voice.nlu.v1.AgentProfile
+	43, // 38: voice.nlu.v1.TripProviderResponse.providers:type_name -> voice.type.v1.Provider
+	6,  // 39: voice.nlu.v1.AnalyzeCallRequest.history:type_name -> voice.nlu.v1.HistoryTurn
+	44, // 40: voice.nlu.v1.AnalyzeCallResponse.analysis:type_name -> voice.type.v1.CallAnalysis
+	34, // 41: voice.nlu.v1.ListToolsResponse.tools:type_name -> voice.nlu.v1.Tool
+	4,  // 42: voice.nlu.v1.NluService.StreamingConverse:input_type -> voice.nlu.v1.StreamingConverseRequest
+	26, // 43: voice.nlu.v1.NluService.DescribeEngine:input_type -> voice.nlu.v1.DescribeEngineRequest
+	32, // 44: voice.nlu.v1.NluService.ListTools:input_type -> voice.nlu.v1.ListToolsRequest
+	28, // 45: voice.nlu.v1.NluService.TripProvider:input_type -> voice.nlu.v1.TripProviderRequest
+	30, // 46: voice.nlu.v1.NluService.AnalyzeCall:input_type -> voice.nlu.v1.AnalyzeCallRequest
+	15, // 47: voice.nlu.v1.NluService.StreamingConverse:output_type -> voice.nlu.v1.StreamingConverseResponse
+	27, // 48: voice.nlu.v1.NluService.DescribeEngine:output_type -> voice.nlu.v1.DescribeEngineResponse
+	33, // 49: voice.nlu.v1.NluService.ListTools:output_type -> voice.nlu.v1.ListToolsResponse
+	29, // 50: voice.nlu.v1.NluService.TripProvider:output_type -> voice.nlu.v1.TripProviderResponse
+	31, // 51: voice.nlu.v1.NluService.AnalyzeCall:output_type -> voice.nlu.v1.AnalyzeCallResponse
+	47, // [47:52] is the sub-list for method output_type
+	42, // [42:47] is the sub-list for method input_type
+	42, // [42:42] is the sub-list for extension type_name
+	42, // [42:42] is the sub-list for extension extendee
+	0,  // [0:42] is the sub-list for field type_name
 }
 
 func init() { file_voice_nlu_v1_nlu_proto_init() }
@@ -2619,7 +2985,7 @@ func file_voice_nlu_v1_nlu_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_voice_nlu_v1_nlu_proto_rawDesc), len(file_voice_nlu_v1_nlu_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   26,
+			NumMessages:   31,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -21,7 +21,9 @@ const _ = grpc.SupportPackageIsVersion9
 const (
 	NluService_StreamingConverse_FullMethodName = "/voice.nlu.v1.NluService/StreamingConverse"
 	NluService_DescribeEngine_FullMethodName    = "/voice.nlu.v1.NluService/DescribeEngine"
+	NluService_ListTools_FullMethodName         = "/voice.nlu.v1.NluService/ListTools"
 	NluService_TripProvider_FullMethodName      = "/voice.nlu.v1.NluService/TripProvider"
+	NluService_AnalyzeCall_FullMethodName       = "/voice.nlu.v1.NluService/AnalyzeCall"
 )
 
 // NluServiceClient is the client API for NluService service.
@@ -36,9 +38,15 @@ type NluServiceClient interface {
 	StreamingConverse(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[StreamingConverseRequest, StreamingConverseResponse], error)
 	// Says which engine answers and which agents it knows.
 	DescribeEngine(ctx context.Context, in *DescribeEngineRequest, opts ...grpc.CallOption) (*DescribeEngineResponse, error)
+	// Lists the tools that an agent may call.
+	ListTools(ctx context.Context, in *ListToolsRequest, opts ...grpc.CallOption) (*ListToolsResponse, error)
 	// A drill: takes a provider of a chain out of service for a while. Refused
 	// with DRILLS_OFF unless the server's settings allow drills.
 	TripProvider(ctx context.Context, in *TripProviderRequest, opts ...grpc.CallOption) (*TripProviderResponse, error)
+	// Says what a conversation was about and what came of it, from the history as
+	// it was heard. Asked for when a call is over or handed to a person, beside
+	// the stream and never in its way; it has no side effects.
+	AnalyzeCall(ctx context.Context, in *AnalyzeCallRequest, opts ...grpc.CallOption) (*AnalyzeCallResponse, error)
 }
 
 type nluServiceClient struct {
@@ -72,10 +80,30 @@ func (c *nluServiceClient) DescribeEngine(ctx context.Context, in *DescribeEngin
 	return out, nil
 }
 
+func (c *nluServiceClient) ListTools(ctx context.Context, in *ListToolsRequest, opts ...grpc.CallOption) (*ListToolsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListToolsResponse)
+	err := c.cc.Invoke(ctx, NluService_ListTools_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *nluServiceClient) TripProvider(ctx context.Context, in *TripProviderRequest, opts ...grpc.CallOption) (*TripProviderResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(TripProviderResponse)
 	err := c.cc.Invoke(ctx, NluService_TripProvider_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *nluServiceClient) AnalyzeCall(ctx context.Context, in *AnalyzeCallRequest, opts ...grpc.CallOption) (*AnalyzeCallResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(AnalyzeCallResponse)
+	err := c.cc.Invoke(ctx, NluService_AnalyzeCall_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -94,9 +122,15 @@ type NluServiceServer interface {
 	StreamingConverse(grpc.BidiStreamingServer[StreamingConverseRequest, StreamingConverseResponse]) error
 	// Says which engine answers and which agents it knows.
 	DescribeEngine(context.Context, *DescribeEngineRequest) (*DescribeEngineResponse, error)
+	// Lists the tools that an agent may call.
+	ListTools(context.Context, *ListToolsRequest) (*ListToolsResponse, error)
 	// A drill: takes a provider of a chain out of service for a while. Refused
 	// with DRILLS_OFF unless the server's settings allow drills.
 	TripProvider(context.Context, *TripProviderRequest) (*TripProviderResponse, error)
+	// Says what a conversation was about and what came of it, from the history as
+	// it was heard. Asked for when a call is over or handed to a person, beside
+	// the stream and never in its way; it has no side effects.
+	AnalyzeCall(context.Context, *AnalyzeCallRequest) (*AnalyzeCallResponse, error)
 	mustEmbedUnimplementedNluServiceServer()
 }
 
@@ -113,8 +147,14 @@ func (UnimplementedNluServiceServer) StreamingConverse(grpc.BidiStreamingServer[
 func (UnimplementedNluServiceServer) DescribeEngine(context.Context, *DescribeEngineRequest) (*DescribeEngineResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method DescribeEngine not implemented")
 }
+func (UnimplementedNluServiceServer) ListTools(context.Context, *ListToolsRequest) (*ListToolsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListTools not implemented")
+}
 func (UnimplementedNluServiceServer) TripProvider(context.Context, *TripProviderRequest) (*TripProviderResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method TripProvider not implemented")
+}
+func (UnimplementedNluServiceServer) AnalyzeCall(context.Context, *AnalyzeCallRequest) (*AnalyzeCallResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method AnalyzeCall not implemented")
 }
 func (UnimplementedNluServiceServer) mustEmbedUnimplementedNluServiceServer() {}
 func (UnimplementedNluServiceServer) testEmbeddedByValue()                    {}
@@ -162,6 +202,24 @@ func _NluService_DescribeEngine_Handler(srv interface{}, ctx context.Context, de
 	return interceptor(ctx, in, info, handler)
 }
 
+func _NluService_ListTools_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListToolsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(NluServiceServer).ListTools(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: NluService_ListTools_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(NluServiceServer).ListTools(ctx, req.(*ListToolsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _NluService_TripProvider_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(TripProviderRequest)
 	if err := dec(in); err != nil {
@@ -180,6 +238,24 @@ func _NluService_TripProvider_Handler(srv interface{}, ctx context.Context, dec 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _NluService_AnalyzeCall_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(AnalyzeCallRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(NluServiceServer).AnalyzeCall(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: NluService_AnalyzeCall_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(NluServiceServer).AnalyzeCall(ctx, req.(*AnalyzeCallRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // NluService_ServiceDesc is the grpc.ServiceDesc for NluService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -192,8 +268,16 @@ var NluService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _NluService_DescribeEngine_Handler,
 		},
 		{
+			MethodName: "ListTools",
+			Handler:    _NluService_ListTools_Handler,
+		},
+		{
 			MethodName: "TripProvider",
 			Handler:    _NluService_TripProvider_Handler,
+		},
+		{
+			MethodName: "AnalyzeCall",
+			Handler:    _NluService_AnalyzeCall_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

@@ -6,13 +6,15 @@ import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2"
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { CallAnalysis } from "../../type/v1/analysis_pb.js";
+import { file_voice_type_v1_analysis } from "../../type/v1/analysis_pb.js";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file voice/call/v1/record.proto.
  */
 export const file_voice_call_v1_record: GenFile = /*@__PURE__*/
-  fileDesc("Chp2b2ljZS9jYWxsL3YxL3JlY29yZC5wcm90bxINdm9pY2UuY2FsbC52MSKsAwoJQ2FsbEV2ZW50Eg8KB2NhbGxfaWQYASABKAkSKAoEdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGc2FtcGxlGAMgASgDEikKBWJlZ2FuGAQgASgLMhgudm9pY2UuY2FsbC52MS5DYWxsQmVnYW5IABIyCgxmbG9vcl9jaGFuZ2UYBSABKAsyGi52b2ljZS5jYWxsLnYxLkZsb29yQ2hhbmdlSAASMAoLY2FsbGVyX3RleHQYBiABKAsyGS52b2ljZS5jYWxsLnYxLkNhbGxlclRleHRIABIpCgR0dXJuGAcgASgLMhkudm9pY2UuY2FsbC52MS5UdXJuUmVjb3JkSAASNAoNc3RhZ2VfdHJvdWJsZRgIIAEoCzIbLnZvaWNlLmNhbGwudjEuU3RhZ2VUcm91YmxlSAASJQoDZW5kGAkgASgLMhYudm9pY2UuY2FsbC52MS5DYWxsRW5kSAASMgoMbGluZV90cm91YmxlGAogASgLMhoudm9pY2UuY2FsbC52MS5MaW5lVHJvdWJsZUgAQgcKBWV2ZW50IisKCUNhbGxCZWdhbhIMCgRlZGdlGAEgASgJEhAKCGFnZW50X2lkGAIgASgJInMKC0Zsb29yQ2hhbmdlEiIKBGZyb20YASABKA4yFC52b2ljZS5jYWxsLnYxLkZsb29yEiAKAnRvGAIgASgOMhQudm9pY2UuY2FsbC52MS5GbG9vchINCgVjYXVzZRgDIAEoCRIPCgd0dXJuX2lkGAQgASgDIkQKCkNhbGxlclRleHQSFAoMdXR0ZXJhbmNlX2lkGAEgASgDEgwKBHRleHQYAiABKAkSEgoKaXNfc2V0dGxlZBgDIAEoCCI9CgxTdGFnZVRyb3VibGUSDQoFc3RhZ2UYASABKAkSDgoGcmVhc29uGAIgASgJEg4KBnJlbWVkeRgDIAEoCSIvCgtMaW5lVHJvdWJsZRINCgVjYXVzZRgBIAEoCRIRCglsYXN0ZWRfbXMYAiABKAMi6wQKClR1cm5SZWNvcmQSDwoHdHVybl9pZBgBIAEoAxIyCgdvdXRjb21lGAIgASgOMiEudm9pY2UuY2FsbC52MS5UdXJuUmVjb3JkLk91dGNvbWUSEQoJdXNlcl90ZXh0GAMgASgJEhIKCmhlYXJkX3RleHQYBCABKAkSEgoKZW5kX3JlYXNvbhgFIAEoCRITCgtzdG9wX3JlYXNvbhgGIAEoCRITCgtkcmFmdHNfbWFkZRgHIAEoBRIWCg5kcmFmdHNfZHJvcHBlZBgIIAEoBRIeChZpc19hbnN3ZXJlZF9mcm9tX2RyYWZ0GAkgASgIEhkKEXNwZWVjaF9lbmRfc2FtcGxlGAogASgDEhIKCmxhdGVuY3lfdXMYCyABKAMSLQoLc3RhZ2VfdGltZXMYDCADKAsyGC52b2ljZS5jYWxsLnYxLlN0YWdlVGltZRIWCg51bmV4cGxhaW5lZF91cxgNIAEoAxIZChFpc19nYXRld2F5X3Byb21wdBgOIAEoCBIZChFjb250aW51ZXNfdHVybl9pZBgPIAEoAxIQCgh0cmFjZV9pZBgQIAEoCRISCgpubHVfZW5naW5lGBEgASgJEhIKCnR0c19lbmdpbmUYEiABKAkSFgoOd2l0aGhlbGRfcnVsZXMYEyADKAkifQoHT3V0Y29tZRIXChNPVVRDT01FX1VOU1BFQ0lGSUVEEAASFQoRT1VUQ09NRV9DT01QTEVURUQQARIXChNPVVRDT01FX0lOVEVSUlVQVEVEEAISEgoOT1VUQ09NRV9GQUlMRUQQAxIVChFPVVRDT01FX0NPTlRJTlVFRBAEImQKCVN0YWdlVGltZRINCgVzdGFnZRgBIAEoCRIQCghxdWV1ZV91cxgCIAEoAxISCgpjb21wdXRlX3VzGAMgASgDEhIKCm5ldHdvcmtfdXMYBCABKAMSDgoGZW5naW5lGAUgASgJIrUCCgdDYWxsRW5kEisKBWNhdXNlGAEgASgOMhwudm9pY2UuY2FsbC52MS5DYWxsRW5kLkNhdXNlEg8KB21lc3NhZ2UYAiABKAkSEwoLZHVyYXRpb25fbXMYAyABKAMSEgoKdHVybl9jb3VudBgEIAEoBRIZChFpc19lY2hvX3N1c3BlY3RlZBgFIAEoCCKnAQoFQ2F1c2USFQoRQ0FVU0VfVU5TUEVDSUZJRUQQABIQCgxDQVVTRV9DQUxMRVIQARIPCgtDQVVTRV9BR0VOVBACEhIKDkNBVVNFX1RSQU5TRkVSEAMSEQoNQ0FVU0VfRkFJTFVSRRAEEhEKDUNBVVNFX1NJTEVOQ0UQBRIWChJDQVVTRV9NQVhfRFVSQVRJT04QBhISCg5DQVVTRV9PUEVSQVRPUhAHKpABCgVGbG9vchIVChFGTE9PUl9VTlNQRUNJRklFRBAAEhMKD0ZMT09SX0xJU1RFTklORxABEg4KCkZMT09SX0hFTEQQAhISCg5GTE9PUl9USElOS0lORxADEhIKDkZMT09SX1NQRUFLSU5HEAQSEAoMRkxPT1JfUEFVU0VEEAUSEQoNRkxPT1JfQ0xPU0lORxAGQl8KGWRldi50b25nZGFpLnZvaWNlLmNhbGwudjFQAVpAZ2l0aHViLmNvbS90b25nLWRhaS90b25nLWRhaS9jbGllbnRzL2dvL2dlbi92b2ljZS9jYWxsL3YxO2NhbGx2MWIGcHJvdG8z", [file_google_protobuf_timestamp]);
+  fileDesc("Chp2b2ljZS9jYWxsL3YxL3JlY29yZC5wcm90bxINdm9pY2UuY2FsbC52MSLdAwoJQ2FsbEV2ZW50Eg8KB2NhbGxfaWQYASABKAkSKAoEdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGc2FtcGxlGAMgASgDEikKBWJlZ2FuGAQgASgLMhgudm9pY2UuY2FsbC52MS5DYWxsQmVnYW5IABIyCgxmbG9vcl9jaGFuZ2UYBSABKAsyGi52b2ljZS5jYWxsLnYxLkZsb29yQ2hhbmdlSAASMAoLY2FsbGVyX3RleHQYBiABKAsyGS52b2ljZS5jYWxsLnYxLkNhbGxlclRleHRIABIpCgR0dXJuGAcgASgLMhkudm9pY2UuY2FsbC52MS5UdXJuUmVjb3JkSAASNAoNc3RhZ2VfdHJvdWJsZRgIIAEoCzIbLnZvaWNlLmNhbGwudjEuU3RhZ2VUcm91YmxlSAASJQoDZW5kGAkgASgLMhYudm9pY2UuY2FsbC52MS5DYWxsRW5kSAASMgoMbGluZV90cm91YmxlGAogASgLMhoudm9pY2UuY2FsbC52MS5MaW5lVHJvdWJsZUgAEi8KCGFuYWx5c2lzGAsgASgLMhsudm9pY2UudHlwZS52MS5DYWxsQW5hbHlzaXNIAEIHCgVldmVudCIrCglDYWxsQmVnYW4SDAoEZWRnZRgBIAEoCRIQCghhZ2VudF9pZBgCIAEoCSJzCgtGbG9vckNoYW5nZRIiCgRmcm9tGAEgASgOMhQudm9pY2UuY2FsbC52MS5GbG9vchIgCgJ0bxgCIAEoDjIULnZvaWNlLmNhbGwudjEuRmxvb3ISDQoFY2F1c2UYAyABKAkSDwoHdHVybl9pZBgEIAEoAyJECgpDYWxsZXJUZXh0EhQKDHV0dGVyYW5jZV9pZBgBIAEoAxIMCgR0ZXh0GAIgASgJEhIKCmlzX3NldHRsZWQYAyABKAgiPQoMU3RhZ2VUcm91YmxlEg0KBXN0YWdlGAEgASgJEg4KBnJlYXNvbhgCIAEoCRIOCgZyZW1lZHkYAyABKAkiLwoLTGluZVRyb3VibGUSDQoFY2F1c2UYASABKAkSEQoJbGFzdGVkX21zGAIgASgDIpIFCgpUdXJuUmVjb3JkEg8KB3R1cm5faWQYASABKAMSMgoHb3V0Y29tZRgCIAEoDjIhLnZvaWNlLmNhbGwudjEuVHVyblJlY29yZC5PdXRjb21lEhEKCXVzZXJfdGV4dBgDIAEoCRISCgpoZWFyZF90ZXh0GAQgASgJEhIKCmVuZF9yZWFzb24YBSABKAkSEwoLc3RvcF9yZWFzb24YBiABKAkSEwoLZHJhZnRzX21hZGUYByABKAUSFgoOZHJhZnRzX2Ryb3BwZWQYCCABKAUSHgoWaXNfYW5zd2VyZWRfZnJvbV9kcmFmdBgJIAEoCBIZChFzcGVlY2hfZW5kX3NhbXBsZRgKIAEoAxISCgpsYXRlbmN5X3VzGAsgASgDEi0KC3N0YWdlX3RpbWVzGAwgAygLMhgudm9pY2UuY2FsbC52MS5TdGFnZVRpbWUSFgoOdW5leHBsYWluZWRfdXMYDSABKAMSGQoRaXNfZ2F0ZXdheV9wcm9tcHQYDiABKAgSGQoRY29udGludWVzX3R1cm5faWQYDyABKAMSEAoIdHJhY2VfaWQYECABKAkSEgoKbmx1X2VuZ2luZRgRIAEoCRISCgp0dHNfZW5naW5lGBIgASgJEhYKDndpdGhoZWxkX3J1bGVzGBMgAygJEiUKBXRvb2xzGBQgAygLMhYudm9pY2UuY2FsbC52MS5Ub29sVXNlIn0KB091dGNvbWUSFwoTT1VUQ09NRV9VTlNQRUNJRklFRBAAEhUKEU9VVENPTUVfQ09NUExFVEVEEAESFwoTT1VUQ09NRV9JTlRFUlJVUFRFRBACEhIKDk9VVENPTUVfRkFJTEVEEAMSFQoRT1VUQ09NRV9DT05USU5VRUQQBCLyAQoHVG9vbFVzZRIUCgx0b29sX2NhbGxfaWQYASABKAkSDAoEbmFtZRgCIAEoCRIrCgVzdGF0ZRgDIAEoDjIcLnZvaWNlLmNhbGwudjEuVG9vbFVzZS5TdGF0ZRIPCgd0b29rX3VzGAQgASgDEhYKDmFyZ3VtZW50c19qc29uGAUgASgJEhMKC3Jlc3VsdF9qc29uGAYgASgJIlgKBVN0YXRlEhUKEVNUQVRFX1VOU1BFQ0lGSUVEEAASEQoNU1RBVEVfUlVOTklORxABEhMKD1NUQVRFX0NPTVBMRVRFRBACEhAKDFNUQVRFX0ZBSUxFRBADImQKCVN0YWdlVGltZRINCgVzdGFnZRgBIAEoCRIQCghxdWV1ZV91cxgCIAEoAxISCgpjb21wdXRlX3VzGAMgASgDEhIKCm5ldHdvcmtfdXMYBCABKAMSDgoGZW5naW5lGAUgASgJIrUCCgdDYWxsRW5kEisKBWNhdXNlGAEgASgOMhwudm9pY2UuY2FsbC52MS5DYWxsRW5kLkNhdXNlEg8KB21lc3NhZ2UYAiABKAkSEwoLZHVyYXRpb25fbXMYAyABKAMSEgoKdHVybl9jb3VudBgEIAEoBRIZChFpc19lY2hvX3N1c3BlY3RlZBgFIAEoCCKnAQoFQ2F1c2USFQoRQ0FVU0VfVU5TUEVDSUZJRUQQABIQCgxDQVVTRV9DQUxMRVIQARIPCgtDQVVTRV9BR0VOVBACEhIKDkNBVVNFX1RSQU5TRkVSEAMSEQoNQ0FVU0VfRkFJTFVSRRAEEhEKDUNBVVNFX1NJTEVOQ0UQBRIWChJDQVVTRV9NQVhfRFVSQVRJT04QBhISCg5DQVVTRV9PUEVSQVRPUhAHKpABCgVGbG9vchIVChFGTE9PUl9VTlNQRUNJRklFRBAAEhMKD0ZMT09SX0xJU1RFTklORxABEg4KCkZMT09SX0hFTEQQAhISCg5GTE9PUl9USElOS0lORxADEhIKDkZMT09SX1NQRUFLSU5HEAQSEAoMRkxPT1JfUEFVU0VEEAUSEQoNRkxPT1JfQ0xPU0lORxAGQl8KGWRldi50b25nZGFpLnZvaWNlLmNhbGwudjFQAVpAZ2l0aHViLmNvbS90b25nLWRhaS90b25nLWRhaS9jbGllbnRzL2dvL2dlbi92b2ljZS9jYWxsL3YxO2NhbGx2MWIGcHJvdG8z", [file_google_protobuf_timestamp, file_voice_type_v1_analysis]);
 
 /**
  * Something that happened on a call.
@@ -102,6 +104,16 @@ export type CallEvent = Message<"voice.call.v1.CallEvent"> & {
      */
     value: LineTrouble;
     case: "lineTrouble";
+  } | {
+    /**
+     * What the call was about and what came of it. It comes after `end`, or
+     * before it where the caller is handed to a person; or never, where the NLU
+     * stage makes none. ConnectCall does not send it. Personal data.
+     *
+     * @generated from field: voice.type.v1.CallAnalysis analysis = 11;
+     */
+    value: CallAnalysis;
+    case: "analysis";
   } | { case: undefined; value?: undefined };
 };
 
@@ -424,6 +436,14 @@ export type TurnRecord = Message<"voice.call.v1.TurnRecord"> & {
    * @generated from field: repeated string withheld_rules = 19;
    */
   withheldRules: string[];
+
+  /**
+   * The tools that were called for the turn, in order, as far as they had come
+   * by its end.
+   *
+   * @generated from field: repeated voice.call.v1.ToolUse tools = 20;
+   */
+  tools: ToolUse[];
 };
 
 /**
@@ -482,6 +502,103 @@ export const TurnRecord_OutcomeSchema: GenEnum<TurnRecord_Outcome> = /*@__PURE__
   enumDesc(file_voice_call_v1_record, 6, 0);
 
 /**
+ * A tool that was called.
+ *
+ * @generated from message voice.call.v1.ToolUse
+ */
+export type ToolUse = Message<"voice.call.v1.ToolUse"> & {
+  /**
+   * The call of the tool.
+   *
+   * @generated from field: string tool_call_id = 1;
+   */
+  toolCallId: string;
+
+  /**
+   * The tool, as the model named it.
+   *
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * How far it had come.
+   *
+   * @generated from field: voice.call.v1.ToolUse.State state = 3;
+   */
+  state: ToolUse_State;
+
+  /**
+   * What the tool took, in microseconds.
+   *
+   * @generated from field: int64 took_us = 4;
+   */
+  tookUs: bigint;
+
+  /**
+   * Its arguments, as a JSON object. Personal data.
+   *
+   * @generated from field: string arguments_json = 5;
+   */
+  argumentsJson: string;
+
+  /**
+   * Its result or error, as JSON. Personal data.
+   *
+   * @generated from field: string result_json = 6;
+   */
+  resultJson: string;
+};
+
+/**
+ * Describes the message voice.call.v1.ToolUse.
+ * Use `create(ToolUseSchema)` to create a new message.
+ */
+export const ToolUseSchema: GenMessage<ToolUse> = /*@__PURE__*/
+  messageDesc(file_voice_call_v1_record, 7);
+
+/**
+ * How far a tool had come.
+ *
+ * @generated from enum voice.call.v1.ToolUse.State
+ */
+export enum ToolUse_State {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: STATE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * It was still at work.
+   *
+   * @generated from enum value: STATE_RUNNING = 1;
+   */
+  RUNNING = 1,
+
+  /**
+   * It gave a result.
+   *
+   * @generated from enum value: STATE_COMPLETED = 2;
+   */
+  COMPLETED = 2,
+
+  /**
+   * It failed, or was not run.
+   *
+   * @generated from enum value: STATE_FAILED = 3;
+   */
+  FAILED = 3,
+}
+
+/**
+ * Describes the enum voice.call.v1.ToolUse.State.
+ */
+export const ToolUse_StateSchema: GenEnum<ToolUse_State> = /*@__PURE__*/
+  enumDesc(file_voice_call_v1_record, 7, 0);
+
+/**
  * One stage's part of a turn.
  *
  * @generated from message voice.call.v1.StageTime
@@ -529,7 +646,7 @@ export type StageTime = Message<"voice.call.v1.StageTime"> & {
  * Use `create(StageTimeSchema)` to create a new message.
  */
 export const StageTimeSchema: GenMessage<StageTime> = /*@__PURE__*/
-  messageDesc(file_voice_call_v1_record, 7);
+  messageDesc(file_voice_call_v1_record, 8);
 
 /**
  * Why a call is over.
@@ -578,7 +695,7 @@ export type CallEnd = Message<"voice.call.v1.CallEnd"> & {
  * Use `create(CallEndSchema)` to create a new message.
  */
 export const CallEndSchema: GenMessage<CallEnd> = /*@__PURE__*/
-  messageDesc(file_voice_call_v1_record, 8);
+  messageDesc(file_voice_call_v1_record, 9);
 
 /**
  * Who or what ended it.
@@ -647,7 +764,7 @@ export enum CallEnd_Cause {
  * Describes the enum voice.call.v1.CallEnd.Cause.
  */
 export const CallEnd_CauseSchema: GenEnum<CallEnd_Cause> = /*@__PURE__*/
-  enumDesc(file_voice_call_v1_record, 8, 0);
+  enumDesc(file_voice_call_v1_record, 9, 0);
 
 /**
  * Who has the floor.

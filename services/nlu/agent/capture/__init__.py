@@ -1,0 +1,1 @@
+"""Exact capture of telephone numbers, e-mail addresses, names and codes. Sans-IO."""

@@ -1,0 +1,343 @@
+"""Capture of one slot, from its question to a value that the caller has heard and confirmed. Sans-IO.
+
+The caller is asked for the whole, then for groups, then for one sign at a time, then for keys or the spelling; what
+fails there too is left to a person. A step that fails twice is never asked a third time, so no capture goes on for
+ever. A piece that is not the whole is kept, and the next one is joined to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from services.language.capture_words import cut
+from services.language.dictation import Dictation, Kind, starts_with
+from services.language.phrases import fold
+from services.nlu.agent.capture.code import CodeForm
+from services.nlu.agent.capture.correcting import Corrections
+from services.nlu.agent.capture.email import EmailForm
+from services.nlu.agent.capture.form import Extent, Form, best
+from services.nlu.agent.capture.names import NameFinder, NameForm
+from services.nlu.agent.capture.phone import PhoneForm
+from services.nlu.agent.capture.slots import CaptureState, Ended, Slot, SlotKind, Step
+from services.nlu.agent.graph.asking import asking
+from services.nlu.outputs import ExpectedKind
+
+_MOST_FAILURES = 2  # in one step
+_QUESTION_MARKS = ("?", "？")
+_FEWEST_BEGUN = 3  # digits
+_MOST_PIECES = 20
+_MOST_CORRECTIONS = 4  # of one value that was read back
+_LADDERS: Mapping[SlotKind, tuple[Step, ...]] = {
+    SlotKind.PHONE: (Step.WHOLE, Step.GROUPS, Step.SINGLES, Step.KEYS),
+    SlotKind.CODE: (Step.WHOLE, Step.GROUPS, Step.SINGLES, Step.SPELLING),
+    SlotKind.EMAIL: (Step.WHOLE, Step.GROUPS, Step.SPELLING),
+    SlotKind.NAME: (Step.WHOLE, Step.SPELLING),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What the caller will probably say next, for the STT stage."""
+
+    kind: ExpectedKind
+    length: int = 0
+    phrases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """What comes of a turn: the state behind it, what is said, and what is expected next."""
+
+    state: CaptureState
+    text: str
+    expected: Expected
+    read_back: str = ""  # what `text` says again of what the caller gave, and how many signs it asks for
+
+    @property
+    def value(self) -> str:
+        """The value, once it is captured."""
+        return self.state.value if self.state.ended is Ended.CAPTURED else ""
+
+
+class Capture:
+    """Captures one slot in one language."""
+
+    def __init__(self, slot: Slot, language_code: str, *, region: str = "", is_confirmed: bool = True) -> None:
+        """`region` is that of telephone numbers (ISO 3166-1). Without `is_confirmed` a value that was taken at once is
+        not read back here: the agent has a question of its own that holds it.
+
+        Raises LanguageDataError where the language has no capture.toml.
+        """
+        self.slot, self._language, self._is_confirmed = slot, language_code, is_confirmed
+        self._dictation = Dictation(language_code)
+        self._words = self._dictation.words
+        self.form: Form = _form_of(slot, self._dictation, language_code, region)
+        has_letters = slot.kind is not SlotKind.PHONE and not slot.is_numeric
+        is_name = slot.kind is SlotKind.NAME
+        self._corrections = Corrections(
+            self._dictation, with_letters=has_letters, with_digits=not is_name, is_plain=not is_name
+        )
+        self._ladder = (*_LADDERS[slot.kind][:-1], Step.KEYS) if slot.is_numeric else _LADDERS[slot.kind]
+
+    # Asking
+
+    def open(self, *, known: str = "", is_doubtful: bool = False) -> Captured:
+        """Ask for the slot; `known` is a value that has come another way, and is only confirmed."""
+        state = CaptureState(self.slot.name, is_doubtful=is_doubtful)
+        if known and self.form.extent(known) is Extent.WHOLE:
+            state = replace(state, value=self.form.final(known), is_known=True)
+            return self._read_back(state, key="phone_known" if self._is_phone else "confirm")
+        return self._ask(state)
+
+    def doubt(self, value: str) -> Captured:
+        """Read a value back that was badly heard."""
+        return self._read_back(CaptureState(self.slot.name, value=value, is_doubtful=True))
+
+    def again(self, state: CaptureState) -> Captured:
+        """The open question once more."""
+        if state.is_confirming:
+            return self._read_back(state)
+        return self._ask(state)
+
+    def said(self, value: str) -> str:
+        """A value as it is read back in a sentence of the agent's."""
+        return self.form.said(value, is_spelled=False)
+
+    # Taking
+
+    def spells(self, text: str) -> int:
+        """How many letters of a text are spelled one by one."""
+        return sum(len(sign.text) for sign in self._dictation.signs(text) if sign.kind is Kind.LETTER)
+
+    def names_digits(self, text: str) -> bool:
+        """Whether a text has so many digits that it begins a number."""
+        return len(self._dictation.digits(text)) >= _FEWEST_BEGUN
+
+    def names_sign(self, text: str) -> bool:
+        """Whether a text speaks of digits or letters: "the last digit is two"."""
+        tokens = self._tokens(text)
+        return any(starts_with(tokens, at, self._words.lists["units"]) for at in range(len(tokens)))
+
+    def is_about(self, text: str, state: CaptureState) -> bool:
+        """Whether a text says anything that belongs to the slot."""
+        plain = self._tokens(text)
+        if self._holds(plain, "restarts") or self.form.read(text) or self._corrections.of(text, state.value, ()):
+            return True
+        answer, _ = self._answer(text)
+        return bool(answer) and (state.is_confirming or bool(state.value))
+
+    def take(self, state: CaptureState, text: str, *, is_keys: bool = False) -> Captured:
+        """What the caller says, or keys in, to the open question."""
+        if is_keys:
+            return self._took(replace(state, value=""), [text.strip("*#")])
+        if self._holds(self._tokens(text), "restarts"):
+            state = replace(state, value="", pending="", is_confirming=False, n_pieces=0)
+            return self._ask(state)
+        if state.is_confirming:
+            return self._answered(state, text)
+        return self._dictated(state, text)
+
+    def corrected(self, text: str, value: str) -> str:
+        """A value that was read back as part of a larger question, with what the text puts right; empty: nothing."""
+        _, rest = self._answer(text)
+        found = self._corrected(rest, text, value)
+        return self.form.final(found) if found and self.form.extent(found) is Extent.WHOLE and found != value else ""
+
+    def _dictated(self, state: CaptureState, text: str) -> Captured:
+        """More of the value, or all of it."""
+        answer, rest = self._answer(text)
+        if answer == "no" and (state.value or not self.form.read(text)):
+            return self._taken_back(state, rest)
+        values = [self.form.final(one) if self._is_whole(one) else one for one in self.form.read(text)]
+        if not values:
+            return self._unclear(state)
+        joined = [one for new in values for one in self.form.joined(state.value, new)]
+        if self.slot.kind is SlotKind.NAME:
+            joined = [one for new in values for one in self.form.joined(state.rejected, new)]
+        return self._took(state, joined, pieces=values)
+
+    def _taken_back(self, state: CaptureState, rest: str) -> Captured:
+        """A no in the middle: the last piece was wrong."""
+        before = state.value.removesuffix(state.pending) if state.pending else ""
+        if not before and not state.pending and not self.form.read(rest):
+            return self._failed(state)
+        values = self.form.read(rest)
+        if not values:
+            return self._unclear(replace(state, value=before, pending=""))
+        mended = self._corrections.of(rest, state.value, self.form.groups(state.value))
+        joined = [*mended, *(one for new in values for one in self.form.joined(before, new))]
+        return self._took(replace(state, value=before, pending=""), joined, pieces=values)
+
+    def _took(self, state: CaptureState, values: Sequence[str], *, pieces: Sequence[str] = ()) -> Captured:
+        """The value may be one of these now."""
+        value = best(self.form, values)
+        match self.form.extent(value) if value else Extent.WRONG:
+            case Extent.WHOLE:
+                value = self.form.final(value)
+                state = replace(state, value=value, pending="", n_failures=0)
+                needs_yes = self._is_confirmed or state.is_doubtful or state.step is not Step.WHOLE
+                return self._read_back(state) if needs_yes else self._ended(state, Ended.CAPTURED)
+            case Extent.PART if state.n_pieces < _MOST_PIECES:
+                new = value.removeprefix(state.value) if value.startswith(state.value) else value
+                state = replace(state, value=value, pending=new, n_pieces=state.n_pieces + 1, n_failures=0)
+                return self._go_on(state)
+        return self._wrong(state, value or next(iter(pieces), ""))
+
+    def _go_on(self, state: CaptureState) -> Captured:
+        """Ask for the next piece."""
+        asks, said = self._words.asks, ""
+        if state.step is Step.WHOLE or not state.pending:
+            text = asks["go_on"]
+        else:
+            said = self._piece(state.pending)
+            is_local = self.slot.kind is SlotKind.EMAIL and "@" not in state.value
+            key = "email_domain" if is_local else "single_next" if state.step is Step.SINGLES else "group_next"
+            text = asks[key].format(value=said)
+        return Captured(state, text, self._expected(state), said)
+
+    # The read-back
+
+    def _answered(self, state: CaptureState, text: str) -> Captured:
+        """The answer to a value that was read back."""
+        answer, rest = self._answer(text)
+        found = self._corrected(rest, text, state.value)
+        if found == state.value and answer != "no":
+            return self._ended(state, Ended.CAPTURED)
+        if found and found != state.value and state.n_failures < _MOST_CORRECTIONS:
+            if self.form.extent(found) is Extent.WHOLE:
+                value = self.form.final(found)
+                return self._read_back(replace(state, value=value, n_failures=state.n_failures + 1))
+            return self._wrong(replace(state, is_confirming=False), found)
+        if answer == "yes" and not found and not text.rstrip().endswith(_QUESTION_MARKS):
+            return self._ended(state, Ended.CAPTURED)
+        if answer == "no" or found:
+            return self._failed(replace(state, value="", rejected=state.value, is_confirming=False))
+        return self._unclear(state)
+
+    def _corrected(self, rest: str, text: str, value: str) -> str:
+        """What a value becomes by what was said of it: a part put right, a piece without its place, or all of it."""
+        if not rest:
+            return ""
+        named = self._corrections.of(rest, value, self.form.groups(value))
+        if named:
+            return best(self.form, named)
+        new = [one for said in (rest, text) for one in self.form.read(said)]
+        if self.slot.kind is SlotKind.NAME:
+            return best(self.form, [one for each in new for one in self.form.joined(value, each)])
+        whole = [self.form.final(one) for one in new if self._is_whole(one)]
+        longer = [one for one in (value + each for each in new) if self._is_whole(one)]
+        aligned = [one for each in new for one in self._corrections.aligned(each, value) if self._is_whole(one)]
+        return next(iter([*whole, *longer, *aligned]), next(iter(new), ""))
+
+    def _read_back(self, state: CaptureState, *, key: str = "confirm") -> Captured:
+        state = replace(state, is_confirming=True, pending="")
+        is_spelled = state.is_doubtful or state.step in (Step.SINGLES, Step.SPELLING)
+        said = self.form.said(state.value, is_spelled=is_spelled)
+        return Captured(state, self._words.asks[key].format(value=said), Expected(ExpectedKind.YES_NO), said)
+
+    # Failures
+
+    def _wrong(self, state: CaptureState, value: str) -> Captured:
+        """What was said cannot be the value: the caller hears what was understood, and is asked otherwise."""
+        said = self._piece(value) if value else ""
+        text = self._words.says[f"no_{self.slot.kind}"].format(value=said) if said else ""
+        after = self._failed(replace(state, value="", pending=""))
+        return replace(after, text=f"{text} {after.text}".strip(), read_back=" ".join([said, after.read_back]).strip())
+
+    def _unclear(self, state: CaptureState) -> Captured:
+        """Nothing of what was said belongs here: the question is asked once more, then otherwise."""
+        failures = state.n_failures + 1
+        if failures >= _MOST_FAILURES:
+            return self._failed(replace(state, is_confirming=False))
+        after = self.again(replace(state, n_failures=failures))
+        if state.value and not state.is_confirming:
+            after = self._go_on(after.state)
+        return replace(after, text=f"{self._words.says['not_understood']} {after.text}")
+
+    def _failed(self, state: CaptureState) -> Captured:
+        """The next step; behind the last a person. A value that came another way costs no step."""
+        at = self._ladder.index(state.step) + (0 if state.is_known else 1)
+        if at >= len(self._ladder):
+            return self._ended(state, Ended.HUMAN)
+        state = CaptureState(self.slot.name, step=self._ladder[at], rejected=state.rejected)
+        return self._ask(state)
+
+    def _ended(self, state: CaptureState, how: Ended) -> Captured:
+        text = self._words.says["human" if how is Ended.HUMAN else "taken"]
+        return Captured(replace(state, ended=how, is_confirming=False), text, Expected(ExpectedKind.OPEN))
+
+    # Words
+
+    def _ask(self, state: CaptureState) -> Captured:
+        size = str(self.form.sizes[0]) if state.step is Step.GROUPS and self.form.sizes else ""
+        return Captured(state, self._question(state), self._expected(state), read_back=size)
+
+    def _question(self, state: CaptureState) -> str:
+        asks = self._words.asks
+        match state.step:
+            case Step.WHOLE:
+                return self.slot.ask.get(self._language) or asks[str(self.slot.kind)]
+            case Step.GROUPS if self.slot.kind is SlotKind.EMAIL:
+                return asks["email_local"]
+            case Step.GROUPS:
+                return asks["groups"].format(n=self.form.sizes[0])
+            case _:
+                return asks[str(state.step)]
+
+    def _expected(self, state: CaptureState) -> Expected:
+        form, kind = self.form, self.form.expects
+        if state.step in (Step.SPELLING, Step.SINGLES) and kind is not ExpectedKind.DIGITS:
+            kind = ExpectedKind.SPELLING
+        length = form.length
+        if state.step is Step.GROUPS and form.sizes:
+            length = form.sizes[min(state.n_pieces, len(form.sizes) - 1)]
+        elif state.step is Step.SINGLES:
+            length = 1
+        elif length and state.value:
+            length = max(0, length - len(state.value))
+        return Expected(kind, length, form.phrases)
+
+    def _piece(self, piece: str) -> str:
+        return self.form.said(piece, is_spelled=False)
+
+    def _is_whole(self, value: str) -> bool:
+        return self.form.extent(value) is Extent.WHOLE
+
+    @property
+    def _is_phone(self) -> bool:
+        return self.slot.kind is SlotKind.PHONE
+
+    def _tokens(self, text: str) -> tuple[str, ...]:
+        return tuple(piece.text for piece in cut(text))
+
+    def _holds(self, tokens: Sequence[str], key: str) -> bool:
+        return any(starts_with(tokens, at, self._words.lists[key]) for at in range(len(tokens)))
+
+    def _answer(self, text: str) -> tuple[str, str]:
+        """The yes or no that a text begins with, and what it says behind that."""
+        pieces, lists = cut(text), self._words.lists
+        tokens, at, answer = [piece.text for piece in pieces], 0, ""
+        while at < len(tokens):
+            if tokens[at] in ",.!;":
+                at += 1
+            elif n := starts_with(tokens, at, lists["no"]):
+                answer, at = "no", at + n
+            elif n := starts_with(tokens, at, lists["yes"]):
+                answer, at = answer or "yes", at + n
+            elif n := starts_with(tokens, at, lists["fillers"]):
+                at += n
+            else:
+                break
+        return answer, fold(text)[pieces[at].start :] if at < len(pieces) else ""
+
+
+def _form_of(slot: Slot, dictation: Dictation, language_code: str, region: str) -> Form:
+    match slot.kind:
+        case SlotKind.PHONE:
+            return PhoneForm(dictation, region)
+        case SlotKind.EMAIL:
+            return EmailForm(dictation)
+        case SlotKind.NAME:
+            return NameForm(dictation, NameFinder(language_code, asking(language_code)))
+    return CodeForm(dictation, slot)

@@ -1,0 +1,215 @@
+"""What a wish needs by the letter: the caller's number and name, and the slots that the agent's file adds. Sans-IO.
+
+A turn belongs here where it answers the question for a slot, or puts right what was read back; everything else (another
+question, another day, a wish that is dropped) is left to the rest of the graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from services.language.capture_words import has_capture
+from services.nlu.agent.capture.capturing import Capture, Captured, Expected
+from services.nlu.agent.capture.slots import CaptureState, Ended, Slot, SlotKind, Step, as_mapping, read_capture
+from services.nlu.agent.graph.dialogue import Dialogue, Wish
+from services.nlu.agent.graph.reading import UNKNOWN, Part
+from services.nlu.agent.graph.wishes import SLOT_KEY, Wishes
+from services.nlu.agent.profile import AgentProfile
+from services.nlu.outputs import ExpectedKind
+
+_OWN = (Slot(name="name", kind=SlotKind.NAME), Slot(name="phone", kind=SlotKind.PHONE))  # that every wish needs
+_OFFERED = frozenset({"book", "callback"})  # wishes of which the number they call from may be the one they leave
+_LEAST_SURE = 0.5  # of a recogniser: below it a name is read back letter by letter
+_FEWEST_SPELLED = 3  # letters of a name that is spelled without being asked for
+_WHOLE_NUMBER = 7  # digits beside which a time in the same turn is none
+_EMPTY_KINDS = frozenset({UNKNOWN, "unclear", "number", "name", "chat", "yes", "hello"})  # that ask nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """One turn as the captures see it."""
+
+    text: str
+    is_keys: bool = False
+    confidence: float | None = None
+    parts: Sequence[Part] = ()
+    now: datetime = datetime.min  # in the tenant's zone
+
+
+@dataclass(frozen=True, slots=True)
+class SlotTaken:
+    """What comes of a turn that was about a slot."""
+
+    text: str
+    dialogue: Dialogue
+    asked: str
+    is_for_human: bool = False
+    read_back: str = ""  # what `text` says again of what the caller gave
+
+
+class Captures:
+    """Those of one agent's wishes in one language."""
+
+    def __init__(self, profile: AgentProfile, language_code: str, wishes: Wishes) -> None:
+        self._wishes = wishes
+        own = [slot for slot in _OWN if slot.name not in {each.name for each in profile.slots}]
+        self._captures = {
+            slot.name: Capture(slot, language_code, region=profile.region, is_confirmed=False)
+            for slot in (*own, *profile.slots)
+        }
+
+    def take(self, heard: Heard, dialogue: Dialogue) -> SlotTaken | None:
+        """A turn about the slot that is asked for, or one that was read back; None: it is about something else."""
+        if not self._wishes.is_open(dialogue):
+            return None
+        asked = self._wishes.asked(dialogue)
+        if asked == "confirm":
+            return self._corrected(heard, dialogue)
+        capture = self._captures.get(asked.removeprefix(SLOT_KEY))
+        return self._answered(heard, capture, dialogue) if capture else None
+
+    def _answered(self, heard: Heard, capture: Capture, dialogue: Dialogue) -> SlotTaken | None:
+        """An answer to the question for a slot."""
+        begun = self._state(dialogue, capture.slot.name)
+        state = begun or CaptureState(capture.slot.name)
+        if heard.is_keys and capture.slot.is_numeric:
+            return self._settled(capture.take(state, heard.text, is_keys=True), dialogue, heard.now)
+        if self._is_other(heard):
+            return None
+        if capture.slot.kind is SlotKind.NAME and begun is None:
+            return self._name(heard, capture, state, dialogue)
+        if self._is_about(heard, capture, state) or (asks_nothing(heard) and not heard.is_keys):
+            return self._settled(capture.take(state, heard.text), dialogue, heard.now)
+        return None
+
+    def ask(self, dialogue: Dialogue, *, caller: str) -> Captured | None:
+        """The question for the slot that is missing now, where it is another than the graph's own."""
+        if not self._wishes.is_open(dialogue):
+            return None
+        capture = self._captures.get(self._wishes.asked(dialogue).removeprefix(SLOT_KEY))
+        if capture is None:
+            return None
+        if state := self._state(dialogue, capture.slot.name):
+            return capture.again(state)
+        offers = dialogue.wish.kind in _OFFERED and not dialogue.is_caller_refused
+        if capture.slot.kind is SlotKind.PHONE and caller and offers:
+            opened = capture.open(known=caller)
+            return opened if opened.state.is_known else None
+        return None
+
+    def expected(self, dialogue: Dialogue) -> Expected | None:
+        """What answers the slot that is asked for now."""
+        if not self._wishes.is_open(dialogue):
+            return None
+        capture = self._captures.get(self._wishes.asked(dialogue).removeprefix(SLOT_KEY))
+        if capture is None:
+            return None
+        state = self._state(dialogue, capture.slot.name)
+        return capture.again(state).expected if state else capture.open().expected
+
+    def read_back(self, dialogue: Dialogue) -> str:
+        """Everything that callers gave by the letter, as it may be said again."""
+        wish = dialogue.wish
+        values = [wish.name, wish.phone, *wish.slots.values(), self._wishes.spoken(wish.phone)]
+        said = [capture.said(wish.slots[name]) for name, capture in self._captures.items() if name in wish.slots]
+        state = read_capture(dialogue.capture) if dialogue.capture else None
+        capture = self._captures.get(state.slot) if state else None
+        if state and capture:
+            both = (state.value, state.pending)
+            said += [
+                capture.form.said(value, is_spelled=spelled) for value in both if value for spelled in (True, False)
+            ]
+        return ". ".join(one for one in (*values, *said) if one)
+
+    def _name(self, heard: Heard, capture: Capture, state: CaptureState, dialogue: Dialogue) -> SlotTaken | None:
+        """A name is captured by the letter where it is spelled, badly heard, or not heard at all."""
+        found = capture.form.read(heard.text)
+        if capture.spells(heard.text) >= _FEWEST_SPELLED and found:
+            return self._settled(capture.take(replace(state, is_doubtful=True), heard.text), dialogue, heard.now)
+        name = self._wishes.name_in(heard.text, is_asked=True)
+        is_doubtful = heard.confidence is not None and heard.confidence < _LEAST_SURE
+        if name and is_doubtful and asks_nothing(heard):
+            return self._settled(capture.doubt(name), dialogue, heard.now)
+        if not name and asks_nothing(heard) and not any(part.slots.digits for part in heard.parts):
+            return self._settled(capture.take(state, heard.text), dialogue, heard.now)
+        return None
+
+    def _corrected(self, heard: Heard, dialogue: Dialogue) -> SlotTaken | None:
+        """A part of what the last question read back is put right."""
+        if any(part.slots.when for part in heard.parts) and not self._names_sign(heard):
+            return None
+        wish = dialogue.wish
+        values = {"phone": wish.phone, "name": wish.name, **wish.slots}
+        for name, capture in reversed(self._captures.items()):  # what was read back last is what they mean
+            is_plain_name = capture.slot.kind is SlotKind.NAME and not self._may_be_spelled(capture, heard.text)
+            if not values.get(name) or is_plain_name:
+                continue
+            if new := capture.corrected(heard.text, values[name]):
+                return self._gone_on(filled(wish, name, new), dialogue, heard.now)
+        return None
+
+    def _may_be_spelled(self, capture: Capture, text: str) -> bool:
+        """Whether a text gives letters of a name; any other words may be about something else."""
+        return capture.spells(text) > 1 or capture.names_sign(text)
+
+    def _names_sign(self, heard: Heard) -> bool:
+        return any(capture.names_sign(heard.text) for capture in self._captures.values())
+
+    def _settled(self, taken: Captured, dialogue: Dialogue, now: datetime) -> SlotTaken:
+        state = taken.state
+        key = self._wishes.asked(dialogue)
+        match state.ended:
+            case Ended.CAPTURED:
+                return self._gone_on(filled(dialogue.wish, state.slot, state.value), dialogue, now)
+            case Ended.HUMAN:
+                dropped = replace(dialogue, wish=Wish(), capture={})
+                return SlotTaken(taken.text, dropped, "more", is_for_human=True)
+        is_refused = dialogue.is_caller_refused or (not state.is_known and not state.value)
+        going_on = replace(dialogue, capture=as_mapping(state), is_caller_refused=is_refused)
+        return SlotTaken(taken.text, going_on, key, read_back=taken.read_back)
+
+    def _gone_on(self, wish: Wish, dialogue: Dialogue, now: datetime) -> SlotTaken:
+        text, asked, after = self._wishes.go_on(wish, replace(dialogue, capture={}), now)
+        return SlotTaken(text, after, asked)
+
+    def _state(self, dialogue: Dialogue, slot: str) -> CaptureState | None:
+        state = read_capture(dialogue.capture) if dialogue.capture else None
+        return state if state is not None and state.slot == slot else None
+
+    def _is_about(self, heard: Heard, capture: Capture, state: CaptureState) -> bool:
+        if heard.text.rstrip().endswith(("?", "？")):
+            return False
+        is_begun = bool(state.value) or state.is_confirming or state.step is not Step.WHOLE
+        if capture.form.expects is ExpectedKind.DIGITS and not is_begun and not capture.names_digits(heard.text):
+            return False
+        return capture.is_about(heard.text, state)
+
+    def _is_other(self, heard: Heard) -> bool:
+        """Whether a turn says another day or time, or drops the wish."""
+        if any(self._wishes.is_taken_back(part) for part in heard.parts):
+            return True
+        has_day = any(part.slots.when.has_day or part.slots.when.part for part in heard.parts)
+        return has_day and max((len(part.slots.digits) for part in heard.parts), default=0) < _WHOLE_NUMBER
+
+
+def captures_of(profile: AgentProfile, language_code: str, wishes: Wishes) -> Captures | None:
+    """The captures of a language; None where it has no words for them."""
+    return Captures(profile, language_code, wishes) if has_capture(language_code) else None
+
+
+def filled(wish: Wish, slot: str, value: str) -> Wish:
+    """The wish with the value of a slot."""
+    match slot:
+        case "phone":
+            return replace(wish, phone=value)
+        case "name":
+            return replace(wish, name=value)
+    return replace(wish, slots={**wish.slots, slot: value})
+
+
+def asks_nothing(heard: Heard) -> bool:
+    """Whether nothing in the turn asks for an answer of another kind."""
+    is_question = heard.text.rstrip().endswith(("?", "？"))
+    return not is_question and all(part.kind in _EMPTY_KINDS or part.doubts for part in heard.parts)

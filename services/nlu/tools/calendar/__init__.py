@@ -1,0 +1,1 @@
+"""Calendars: when somebody is busy, and events made, moved and deleted."""

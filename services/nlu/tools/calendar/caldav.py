@@ -1,0 +1,125 @@
+"""A calendar behind CalDAV (RFC 4791): Nextcloud, Radicale, Apple, Fastmail and others. Its URL is the collection's.
+
+An event's file is named by the key and is put where no such file is (RFC 9110, If-None-Match: *).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from urllib.parse import quote
+from xml.etree import ElementTree
+from zoneinfo import ZoneInfo
+
+from pydantic import Field
+
+from services.nlu.agent.tools import ToolRefused
+from services.nlu.tools.calendar.events import busy_in, event_text, moved_event
+from services.nlu.tools.calendar.provider import NewEvent
+from services.nlu.tools.calendar.times import Span
+from services.nlu.tools.rest.client import Limits, RestClient
+from services.nlu.tools.rest.credentials import basic
+from services.nlu.tools.rest.failures import BadAnswer, Refused
+from services.nlu.tools.secrets import SecretFields
+
+_DAV, _CALDAV = "DAV:", "urn:ietf:params:xml:ns:caldav"
+_GONE = frozenset({404, 410})
+_THERE = frozenset({412})
+
+
+class CalDavSecrets(SecretFields):
+    """Name and password; where the provider has them, an app's own password."""
+
+    url: str = Field(pattern=r"^https?://\S+$", description="Of the calendar's collection.")
+    username: str = Field(min_length=1)
+    password: str = Field(min_length=1)
+
+
+class CalDavCalendar:
+    """One collection."""
+
+    def __init__(self, who: str, secrets: CalDavSecrets, *, limits: Limits, zone: ZoneInfo) -> None:
+        """`zone` is that of events which name none."""
+        self._who, self._url, self._zone = who, secrets.url.rstrip("/"), zone
+        self._client = RestClient(who, basic(secrets.username, secrets.password), limits=limits)
+
+    async def close(self) -> None:
+        await self._client.close()
+
+    async def busy(self, span: Span) -> Sequence[tuple[datetime, datetime]]:
+        starts, ends = _utc(span.starts), _utc(span.ends)
+        query = (
+            f'<?xml version="1.0" encoding="utf-8"?><C:calendar-query xmlns:D="{_DAV}" xmlns:C="{_CALDAV}"><D:prop>'
+            f'<C:calendar-data><C:expand start="{starts}" end="{ends}"/></C:calendar-data></D:prop><C:filter>'
+            '<C:comp-filter name="VCALENDAR"><C:comp-filter name="VEVENT">'
+            f'<C:time-range start="{starts}" end="{ends}"/></C:comp-filter></C:comp-filter></C:filter>'
+            "</C:calendar-query>"
+        )
+        answer = await self._client.ask(
+            "REPORT",
+            f"{self._url}/",
+            data=query.encode(),
+            headers={"Depth": "1", "Content-Type": "application/xml; charset=utf-8", "Accept": "application/xml"},
+            wants_json=False,
+        )
+        busy: list[tuple[datetime, datetime]] = []
+        for text in self._calendars(answer.body):
+            try:
+                busy += busy_in(text, span, self._zone)
+            except ValueError as error:
+                raise BadAnswer(f"{self._who} answered an event that cannot be read") from error
+        return busy
+
+    async def create(self, event: NewEvent) -> str:
+        headers = {"If-None-Match": "*", "Content-Type": "text/calendar; charset=utf-8"}
+        await self._client.ask(
+            "PUT",
+            self._file(event.key),
+            data=event_text(event),
+            headers=headers,
+            wants_json=False,
+            expected=_THERE,
+        )
+        return event.key
+
+    async def move(self, event_id: str, span: Span) -> None:
+        """Only where nobody has changed it in between (If-Match)."""
+        there = await self._client.ask("GET", self._file(event_id), wants_json=False)
+        try:
+            moved = moved_event(there.body, span)
+        except ValueError as error:
+            raise BadAnswer(f"{self._who} answered an event that cannot be read") from error
+        if moved is None:
+            return  # it has these times already
+        headers = {"Content-Type": "text/calendar; charset=utf-8"}
+        if tag := there.headers.get("ETag"):
+            headers["If-Match"] = tag
+        answer = await self._client.ask(
+            "PUT", self._file(event_id), data=moved, headers=headers, wants_json=False, expected=_THERE
+        )
+        if answer.status in _THERE:
+            raise Refused(f"{self._who}: somebody has changed this event in between: look again")
+
+    async def delete(self, event_id: str) -> bool:
+        answer = await self._client.ask("DELETE", self._file(event_id), wants_json=False, expected=_GONE)
+        return answer.status not in _GONE
+
+    def _file(self, event_id: str) -> str:
+        if event_id in {"", ".", ".."}:
+            raise ToolRefused("event_id: there is no such event")
+        return f"{self._url}/{quote(event_id, safe='')}.ics"
+
+    def _calendars(self, body: bytes) -> list[str]:
+        if b"<!DOCTYPE" in body or b"<!ENTITY" in body:
+            raise BadAnswer(f"{self._who} answered XML with a document type: it is not read")
+        try:
+            tree = ElementTree.fromstring(body)  # noqa: S314 - it has no entities of its own, and at most 1 MB
+        except ElementTree.ParseError as error:
+            raise BadAnswer(f"{self._who} answered what is no XML") from error
+        if tree.tag != f"{{{_DAV}}}multistatus":
+            raise BadAnswer(f"{self._who} answered no list of events")
+        return [node.text or "" for node in tree.iter(f"{{{_CALDAV}}}calendar-data")]
+
+
+def _utc(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y%m%dT%H%M%SZ}"

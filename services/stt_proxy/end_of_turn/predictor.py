@@ -1,0 +1,121 @@
+"""The predictor of the end of a turn: evidence in, one probability out.
+
+`SumOfLogOdds` adds what each member says, so that every kind of evidence moves the same probability and none has a
+threshold of its own. The words are weighed by weights that were learnt; what the other members add is set, since no
+recorded dialogues are at hand to learn it from.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import exp
+from typing import Protocol
+
+from services.language.words import normalise
+from services.stt_proxy.end_of_turn.context import log_odds_of_context
+from services.stt_proxy.end_of_turn.ending_model import UNLEARNT, ending_model_of
+from services.stt_proxy.end_of_turn.evidence import Evidence
+from services.stt_proxy.end_of_turn.features import text_features
+from services.stt_proxy.grammar import Closure, grammar_of
+
+PATTERN_OPEN = -5.0  # a pattern of the language says that the sentence lacks something
+PATTERN_CONCLUDED = 1.2  # ... that no more comes: thanks, a question, a closing particle
+ONLY_GREETS = -1.0  # whoever greets says next what the call is about
+HESITATION = -5.0  # "um", a comma: hardly anybody is through
+LEFT_OPEN = -1.2  # an engine that writes punctuation closed the sentence with no mark
+UNCERTAIN_WORDS = 0.76  # Whisper's score: half of the sentences it hears broken off lie below, a seventh of whole ones
+UNCERTAIN = -1.2
+SOUNDS_UNFINISHED = 0.3
+SOUNDS_OPEN = -1.2
+MOST = 30.0  # of log odds: what is beyond is certain
+
+
+class Predictor(Protocol):
+    """Weighs all evidence on one pause."""
+
+    def probability(self, evidence: Evidence) -> float:
+        """The probability that the caller is through, 0 to 1."""
+
+
+class Member(Protocol):
+    """One kind of evidence."""
+
+    def log_odds(self, evidence: Evidence) -> float:
+        """What to add to the log odds of an end; 0 where this evidence says nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class SumOfLogOdds:
+    """A predictor of several members."""
+
+    members: Sequence[Member]
+
+    def probability(self, evidence: Evidence) -> float:
+        total = sum(member.log_odds(evidence) for member in self.members)
+        return 1.0 / (1.0 + exp(-max(-MOST, min(MOST, total))))
+
+
+class Words:
+    """How a text of these words ends, by what was learnt from callers' talk."""
+
+    def log_odds(self, evidence: Evidence) -> float:
+        model = ending_model_of(evidence.phrasebook.language) or UNLEARNT
+        return model.log_odds(text_features(evidence.text or "", evidence.phrasebook))
+
+
+class Patterns:
+    """How a sentence of such words is built, by the patterns of the language."""
+
+    def log_odds(self, evidence: Evidence) -> float:
+        text, phrasebook = evidence.text or "", evidence.phrasebook
+        grammar = grammar_of(phrasebook.language)
+        match grammar.closure(text):
+            case Closure.OPEN if not phrasebook.has_whole_ending(normalise(text)):
+                return PATTERN_OPEN
+            case Closure.CONCLUDED:
+                return PATTERN_CONCLUDED
+        return ONLY_GREETS if grammar.only_greets(text) and not phrasebook.is_question(text) else 0.0
+
+
+class Hesitation:
+    """The text trails off: a sound of thinking, or a mark that leads on."""
+
+    def log_odds(self, evidence: Evidence) -> float:
+        text, phrasebook = evidence.text or "", evidence.phrasebook
+        is_open = phrasebook.is_left_hanging(text) or phrasebook.trails_off(normalise(text))
+        return HESITATION if is_open else 0.0
+
+
+class Conversation:
+    """The words answer a question of the agent's, or ask back."""
+
+    def log_odds(self, evidence: Evidence) -> float:
+        is_left_open = evidence.doubt.is_left_open
+        return log_odds_of_context(evidence.text or "", evidence.phrasebook, evidence.hints, is_left_open=is_left_open)
+
+
+class Punctuation:
+    """The engine writes punctuation, and closed this sentence with none."""
+
+    def log_odds(self, evidence: Evidence) -> float:
+        return LEFT_OPEN if evidence.doubt.is_left_open else 0.0
+
+
+class Confidence:
+    """The engine scored its words low: a sentence that is broken off is often heard as a whole one."""
+
+    def log_odds(self, evidence: Evidence) -> float:
+        confidence = evidence.doubt.confidence
+        return UNCERTAIN if confidence is not None and confidence < UNCERTAIN_WORDS else 0.0
+
+
+class Voice:
+    """How the voice sounded at the end, by a model of `sound`."""
+
+    def log_odds(self, evidence: Evidence) -> float:
+        sounds_over = evidence.doubt.sounds_over
+        return SOUNDS_OPEN if sounds_over is not None and sounds_over < SOUNDS_UNFINISHED else 0.0
+
+
+DEFAULT: Predictor = SumOfLogOdds(
+    (Words(), Patterns(), Hesitation(), Conversation(), Punctuation(), Confidence(), Voice())
+)
