@@ -33,9 +33,9 @@ def rule(clause: str, question: str = "", language: str = "en", **evidence: obje
         ("Yes, we do whitening.", "en", ""),
         ("Doctor Tran Mai sees children.", "en", ""),
         ("You can park for free behind the building.", "en", ""),
-        ("I'm sorry to hear that your gums are bleeding.", "en", ""),
+        ("I'm sorry to hear that.", "en", ""),
         ("Dạ, bác sĩ Trần Mai khám cho trẻ em ạ.", "vi", ""),
-        ("Dạ, em có thể giúp anh chị đặt hẹn ạ.", "vi", ""),
+        ("Dạ, em hiểu ạ.", "vi", ""),
     ],
 )
 def test_a_models_statement_has_only_properties_that_a_fact_has(clause: str, language: str, broken: str) -> None:
