@@ -17,6 +17,7 @@ from services.nlu.agent.farewell_lists import load_farewells
 from services.nlu.agent.graph.asking import asking
 from services.nlu.agent.graph.wording import Wording
 from services.nlu.agent.outcomes import load_outcomes
+from services.nlu.agent.waiting_words import load_waiting_words
 from services.nlu.agent.wording import phrases_of
 from services.stt_proxy.grammar import load_grammars
 from services.stt_proxy.inventions import load_inventions
@@ -39,7 +40,7 @@ LOADS: dict[str, Callable[[], object]] = {
     "claims": claims.load,
     "deeds": claims.load,
     "numbers": numerals.load,
-    "call_actions": load_outcomes,
+    "call_actions": lambda: (load_outcomes(), load_waiting_words()),
     "asking": lambda: asking("eo"),
     "answering": lambda: Wording("eo"),
 }

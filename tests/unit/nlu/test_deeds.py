@@ -48,7 +48,7 @@ async def test_a_deed_without_an_answer_is_pending_and_tried_again(tmp_path: Pat
     outbox, slow = Outbox(OutboxFile(tmp_path / "outbox"), SqliteThread("test"), clock=lambda: now), Slow()
     outbox.add(slow)
     tool = OutboxTool(slow, outbox, "tenant")
-    assert json.loads(await tool.run({}, idempotency_key="key")) == {"status": "pending"}
+    assert json.loads(await tool.run({}, idempotency_key="key")) == {"status": "pending", "reference": "key"}
     assert await outbox.try_due() == 0
     now = 400.0
     assert await outbox.try_due() == 1

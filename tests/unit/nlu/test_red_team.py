@@ -37,8 +37,8 @@ def inline(table: dict[str, Any]) -> str:
 
 
 def agents_dir(tmp_path: Path, *, acts: str) -> Path:
-    """The clinic, with these acts."""
-    text = CLINIC.read_text(encoding="utf-8")
+    """The clinic, with these acts, and nobody who takes callers over."""
+    text = CLINIC.read_text(encoding="utf-8").replace("\nhandover: reception\n", "\n")
     before, _, behind = text.partition("\nacts: ")
     (tmp_path / "agents").mkdir()
     (tmp_path / "agents" / "clinic.yaml").write_text(
@@ -78,7 +78,7 @@ def test_the_gateway_sends_nobody_where_the_file_does_not_list(attack: dict[str,
 def clinic(**changes: Any) -> AgentProfile:
     """The clinic's file, with changes."""
     profile = read_agents(CLINIC.parent)["clinic"]
-    return AgentProfile.model_validate(dict(profile) | changes)
+    return AgentProfile.model_validate(dict(profile) | {"handover": ""} | changes)
 
 
 @pytest.mark.parametrize("destination", ["reception", "Lễ tân", "200", "front desk"])

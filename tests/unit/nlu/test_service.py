@@ -9,6 +9,7 @@ import pytest
 from voice.nlu.v1 import nlu_pb2
 from voice.type.v1 import expectation_pb2, turn_pb2
 
+from services.nlu.__main__ import load_knowledge
 from services.nlu.agent.kinds import open_agent
 from services.nlu.agent.profile import read_agents
 from services.nlu.engine import open_engine
@@ -28,6 +29,7 @@ NOBODY: Any = None  # where tokens are off nobody looks at the context
 
 
 async def opened(settings: NluSettings = FAST, lifecycle: Lifecycle | None = None) -> NluService:
+    load_knowledge()
     engine = open_engine(settings)
     await engine.load(())
     profiles = read_agents(settings.agents_dir)

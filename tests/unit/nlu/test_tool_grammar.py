@@ -123,11 +123,11 @@ def test_a_schema_that_is_none_still_gives_a_grammar(model: LlamaModel, text: st
 
 
 def test_llamas_two_forms(model: LlamaModel) -> None:
-    call = {"name": "clinic_find", "parameters": {"phone": "0912"}}
+    call = {"name": "clinic_find", "parameters": {"name": "Lan", "phone": "0912"}}
     assert accepts(model, ToolForm.LLAMA_JSON, json.dumps(call))
     assert accepts(model, ToolForm.LLAMA_JSON, f"<|python_start|>{json.dumps(call)}")
     assert not accepts(model, ToolForm.LLAMA_JSON, json.dumps({"name": "clinic_find", "parameters": {}}))
-    pythonic = '[clinic_find(phone="0912"), odd(kind="ủ", on=True)]'
+    pythonic = '[clinic_find(name="Lan", phone="0912"), odd(kind="ủ", on=True)]'
     assert accepts(model, ToolForm.PYTHONIC, pythonic)
     assert accepts(model, ToolForm.PYTHONIC, f"<|python_start|>{pythonic}")
     assert accepts(model, ToolForm.PYTHONIC, "[clinic_free_times()]")

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, model_validator
 
-from services.nlu.tools.crm.arguments import crm_operations
+from services.nlu.tools.crm.arguments import contact, crm_operations
 from services.nlu.tools.crm.phones import is_same, significant
 from services.nlu.tools.package import Asked, NoOptions, Operation, PackageContext
 from services.nlu.tools.rest.client import Limits, RestClient, all_pages
@@ -96,12 +96,12 @@ class AmoCrmPackage:
         phone, region = arguments["phone"], self._context.region
         found = await self._listed("contacts", significant(phone, region), asked)
         contacts = [
-            {
-                "id": str(one.get("id")),
-                "name": one.get("name"),
-                "phone": next(iter(_values(one, "PHONE")), None),
-                "email": next(iter(_values(one, "EMAIL")), None),
-            }
+            contact(
+                str(one.get("id")),
+                one.get("name"),
+                next(iter(_values(one, "PHONE")), None),
+                next(iter(_values(one, "EMAIL")), None),
+            )
             for one in found
             if any(is_same(value, phone, region) for value in _values(one, "PHONE"))
         ]

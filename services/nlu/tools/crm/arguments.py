@@ -34,6 +34,11 @@ Moment = Annotated[datetime, AfterValidator(_with_zone), Field(description="ISO 
 Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 
 
+def contact(contact_id: object, name: object, phone: object, email: object) -> dict[str, Any]:
+    """A contact as every CRM's tool tells of it."""
+    return dict(id=contact_id, name=name, phone=phone, email=email)
+
+
 class FindContact(ArgumentsModel):
     """Arguments of find_contact."""
 

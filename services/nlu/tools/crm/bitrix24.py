@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from services.nlu.agent.tools import ToolRefused
-from services.nlu.tools.crm.arguments import crm_operations
+from services.nlu.tools.crm.arguments import contact, crm_operations
 from services.nlu.tools.crm.phones import notations
 from services.nlu.tools.package import Asked, NoOptions, Operation, PackageContext
 from services.nlu.tools.rest.answers import Answer, said_by
@@ -238,9 +238,9 @@ class Bitrix24Package:
         return (await self._call(asked.tenant_id, method, {"fields": fields}, is_repeatable=False))["result"]
 
 
-def _told(contact: Mapping[str, Any]) -> dict[str, Any]:
-    name = " ".join(str(contact[part]) for part in ("NAME", "LAST_NAME") if contact.get(part))
-    return {"id": contact.get("ID"), "name": name, "phone": _first(contact, "PHONE"), "email": _first(contact, "EMAIL")}
+def _told(found: Mapping[str, Any]) -> dict[str, Any]:
+    name = " ".join(str(found[part]) for part in ("NAME", "LAST_NAME") if found.get(part))
+    return contact(found.get("ID"), name, _first(found, "PHONE"), _first(found, "EMAIL"))
 
 
 def _first(contact: Mapping[str, Any], field: str) -> str | None:

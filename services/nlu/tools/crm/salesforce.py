@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import Field
 
-from services.nlu.tools.crm.arguments import crm_operations
+from services.nlu.tools.crm.arguments import contact, crm_operations
 from services.nlu.tools.crm.phones import is_same, significant
 from services.nlu.tools.package import Asked, NoOptions, Operation, PackageContext
 from services.nlu.tools.rest.answers import Answer
@@ -102,7 +102,7 @@ class SalesforcePackage:
 
         records = await all_pages(self._url(secrets, "query/"), page)
         contacts = [
-            {"id": one.get("Id"), "name": one.get("Name"), "phone": one.get("Phone"), "email": one.get("Email")}
+            contact(one.get("Id"), one.get("Name"), one.get("Phone"), one.get("Email"))
             for one in records
             if isinstance(one, dict)
             and any(is_same(one.get(field), phone, region) for field in ("Phone", "MobilePhone"))

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import Field
 
-from services.nlu.tools.crm.arguments import crm_operations
+from services.nlu.tools.crm.arguments import contact, crm_operations
 from services.nlu.tools.crm.phones import is_same, notations
 from services.nlu.tools.package import Asked, NoOptions, Operation, PackageContext
 from services.nlu.tools.rest.client import Limits, RestClient, all_pages
@@ -99,8 +99,7 @@ class ZohoPackage:
                 ):
                     found[str(one.get("id"))] = one
         contacts = [
-            {"id": number, "name": one.get("Full_Name"), "phone": one.get("Phone"), "email": one.get("Email")}
-            for number, one in found.items()
+            contact(number, one.get("Full_Name"), one.get("Phone"), one.get("Email")) for number, one in found.items()
         ]
         return {"contacts": contacts[:10]}
 

@@ -25,7 +25,7 @@ from services.nlu.tools.rest.failures import (
     Unreachable,
 )
 from services.nlu.tools.rest.token_file import KeptToken, TokenFile
-from tests.unit.nlu.tools.rest_server import CUT_JSON, DOWN, HTML_502, SLOW, Reply, RestServer, Seen, serving
+from tests.integration.tools.rest_server import CUT_JSON, DOWN, HTML_502, SLOW, Reply, RestServer, Seen, serving
 
 LIMITS = Limits(whole_s=3.0, try_s=1.0, first_wait_s=0.02)
 

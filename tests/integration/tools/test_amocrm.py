@@ -9,8 +9,8 @@ from amocrm_api import AmoOAuthClient
 from yarl import URL
 
 from services.nlu.agent.tools import ToolRefused
-from tests.unit.nlu.tools.opening import KEY, opened, run
-from tests.unit.nlu.tools.rest_server import (
+from tests.integration.tools.opening import KEY, opened, run
+from tests.integration.tools.rest_server import (
     BUSY,
     CUT_JSON,
     DOWN,

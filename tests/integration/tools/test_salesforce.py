@@ -12,8 +12,8 @@ from requests.adapters import HTTPAdapter
 from simple_salesforce import Salesforce
 
 from services.nlu.agent.tools import ToolRefused
-from tests.unit.nlu.tools.opening import KEY, opened, run
-from tests.unit.nlu.tools.rest_server import (
+from tests.integration.tools.opening import KEY, opened, run
+from tests.integration.tools.rest_server import (
     BUSY,
     CUT_JSON,
     DOWN,

@@ -12,8 +12,8 @@ import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword
 
 from services.nlu.agent.tools import ToolRefused
-from tests.unit.nlu.tools.opening import KEY, opened, run
-from tests.unit.nlu.tools.rest_server import BUSY, CUT_JSON, DOWN, Reply, RestServer, Seen, serving
+from tests.integration.tools.opening import KEY, opened, run
+from tests.integration.tools.rest_server import BUSY, CUT_JSON, DOWN, Reply, RestServer, Seen, serving
 
 PACKAGE: dict[str, Any] = {"package": "message", "options": {"timeout_s": 3}}
 MAIL = {"to": "anna@example.com", "subject": "Phòng của chị", "text": "Chào chị Anna,\nhẹn gặp chị."}

@@ -12,8 +12,8 @@ from icalendar import Calendar
 
 from services.nlu.agent.tools import ToolRefused
 from services.nlu.tools.packages import AgentPackages
-from tests.unit.nlu.tools.opening import KEY, opened, run
-from tests.unit.nlu.tools.rest_server import BUSY, CUT_JSON, DOWN, HTML, SLOW, Reply, RestServer, Seen, serving
+from tests.integration.tools.opening import KEY, opened, run
+from tests.integration.tools.rest_server import BUSY, CUT_JSON, DOWN, HTML, SLOW, Reply, RestServer, Seen, serving
 
 TIMES = {"starts": "2026-12-01T10:00", "ends": "2026-12-01T10:30"}
 

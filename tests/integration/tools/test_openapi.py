@@ -12,8 +12,8 @@ import pytest
 from services.nlu.agent.tools import ToolRefused
 from services.nlu.tools.packages import AgentPackages
 from services.runtime.errors import NotServing, StartupError
-from tests.unit.nlu.tools.opening import KEY, opened, run
-from tests.unit.nlu.tools.rest_server import BUSY, CUT_JSON, DOWN, HTML, HUGE, SLOW, Reply, RestServer, Seen, serving
+from tests.integration.tools.opening import KEY, opened, run
+from tests.integration.tools.rest_server import BUSY, CUT_JSON, DOWN, HTML, HUGE, SLOW, Reply, RestServer, Seen, serving
 
 DESCRIPTION = """
 openapi: 3.0.3

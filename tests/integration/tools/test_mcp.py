@@ -13,7 +13,7 @@ import pytest
 from services.nlu.agent.tools import ToolRefused
 from services.nlu.tools.packages import AgentPackages
 from services.runtime.errors import NotServing, StartupError
-from tests.unit.nlu.tools.opening import KEY, opened, run
+from tests.integration.tools.opening import KEY, opened, run
 
 pytestmark = pytest.mark.timeout(240)
 SERVER = str(Path(__file__).with_name("mcp_server.py"))

@@ -14,7 +14,7 @@ from services.nlu.settings import NluSettings
 from services.nlu.tools.packages import AgentPackages
 from services.nlu.tools.secrets import NoSecrets, SecretFields, TenantSecrets, open_secrets
 from services.runtime.errors import NotServing, StartupError
-from tests.unit.nlu.tools.opening import opened, profile_of, run, settings_of, write_agent
+from tests.integration.tools.opening import opened, profile_of, run, settings_of, write_agent
 
 ZOHO = {"package": "crm.zoho"}
 FIELDS = {"client_id": "c", "client_secret": "s", "refresh_token": "r"}

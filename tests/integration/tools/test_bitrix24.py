@@ -8,8 +8,8 @@ import pytest
 from fast_bitrix24 import BitrixAsync
 
 from services.nlu.agent.tools import ToolRefused
-from tests.unit.nlu.tools.opening import KEY, opened, run
-from tests.unit.nlu.tools.rest_server import CUT_JSON, HTML, HTML_502, SLOW, Reply, Seen, serving
+from tests.integration.tools.opening import KEY, opened, run
+from tests.integration.tools.rest_server import CUT_JSON, HTML, HTML_502, SLOW, Reply, Seen, serving
 
 PACKAGE: dict[str, Any] = {"package": "crm.bitrix24", "options": {"timeout_s": 3, "user_id": 7}}
 LIMIT = Reply({"error": "QUERY_LIMIT_EXCEEDED", "error_description": "Too many requests"}, status=503)

@@ -18,8 +18,8 @@ from zohocrmsdk.src.com.zoho.crm.api.record import BodyWrapper, Record, RecordOp
 from zohocrmsdk.src.com.zoho.crm.api.sdk_config import SDKConfig
 
 from services.nlu.agent.tools import ToolRefused
-from tests.unit.nlu.tools.opening import KEY, opened, run
-from tests.unit.nlu.tools.rest_server import CUT_JSON, DOWN, HTML, HTML_502, SLOW, Reply, RestServer, Seen, serving
+from tests.integration.tools.opening import KEY, opened, run
+from tests.integration.tools.rest_server import CUT_JSON, DOWN, HTML, HTML_502, SLOW, Reply, RestServer, Seen, serving
 
 PACKAGE: dict[str, Any] = {"package": "crm.zoho", "options": {"timeout_s": 3}}
 WITH_KEY: dict[str, Any] = {"package": "crm.zoho", "options": {"timeout_s": 3, "key_field": "Tong_Dai_Key"}}

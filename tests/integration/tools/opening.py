@@ -14,7 +14,7 @@ from services.nlu.agent.profile import AgentProfile, read_agents
 from services.nlu.settings import NluSettings
 from services.nlu.tools.packages import AgentPackages
 
-ROOT = Path(__file__).parents[4]
+ROOT = Path(__file__).parents[3]
 KEY = "00112233445566778899aabbccddeeff"
 
 
