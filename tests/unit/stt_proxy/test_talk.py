@@ -45,9 +45,7 @@ def test_the_sentences_it_is_measured_on_are_found():
     }  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "language", ["ru", "zh"]
-)  # the others are older than the talk as it stands (docs/ENDPOINTING.md)
+@pytest.mark.parametrize("language", ["ru", "zh"])  # the others are older than the talk, see docs/ENDPOINTING.md
 def test_the_weights_are_those_the_command_learns(language: str):
     model = ending_model_of(language)
     assert model is not None
