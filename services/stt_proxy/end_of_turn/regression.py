@@ -1,4 +1,4 @@
-"""Logistic regression with L1 and L2 penalties over features that are there or not, by FISTA (Beck and Teboulle, 2009).
+"""Logistic regression with an L2 penalty over features that are there or not, by accelerated gradients (Nesterov).
 
 Written out so that the weights can be learnt wherever the service runs: nothing but numpy is needed.
 """
@@ -47,13 +47,12 @@ class Design:
         return np.asarray(np.bincount(self.columns, values[self.rows], self.n_columns), dtype=np.float64)
 
 
-def fit(design: Design, is_true: NDArray[np.bool_], importance: Floats, *, l1: float, l2: float) -> Floats:
+def fit(design: Design, is_true: NDArray[np.bool_], importance: Floats, *, l2: float) -> Floats:
     """Weights by column, (n_columns,). `importance`: of each row. The bias is not penalised."""
     penalised = np.ones(design.n_columns)
     penalised[-1] = 0.0
     scale = 1.0 / np.sqrt(design.dot_transposed(importance * CURVATURE) + l2 + 1e-3)
     limit = MARGIN * _largest_eigenvalue(design, importance, scale) + l2 * float((scale**2).max())
-    shrink = l1 * penalised * scale / limit
     found = ahead = np.zeros(design.n_columns)
     momentum = 1.0
     for _ in range(ITERATIONS):
@@ -61,7 +60,6 @@ def fit(design: Design, is_true: NDArray[np.bool_], importance: Floats, *, l1: f
         chance = 1.0 / (1.0 + np.exp(-np.clip(design.dot(weights), -30.0, 30.0)))
         gradient = design.dot_transposed(importance * (chance - is_true)) + l2 * penalised * weights
         moved = ahead - scale * gradient / limit
-        moved = np.sign(moved) * np.maximum(np.abs(moved) - shrink, 0.0)
         if float((moved - found) @ (ahead - moved)) > 0.0:
             momentum = 1.0
         following = (1.0 + np.sqrt(1.0 + 4.0 * momentum**2)) / 2.0

@@ -1,4 +1,4 @@
-"""What the weights are learnt from, and that they are what the command makes of it."""
+"""What weights are learnt from, and, where they are what the command makes of it, that they are."""
 
 import tomllib
 from collections.abc import Iterator
@@ -6,15 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from services.language import data
 from services.language.words import normalise
-from services.stt_proxy.end_of_turn.ending_model import FILE, ending_model_of
+from services.stt_proxy.end_of_turn.ending_model import ending_model_of
 from services.stt_proxy.end_of_turn.train import PAUSE, TALK, read_talk, train
 
 DATA = Path(__file__).parents[2] / "data"
 LANGUAGES = sorted(file.stem for file in TALK.glob("*.txt"))
 RUN_WORDS = 5
-MOST_WEIGHTS = 2000  # a language: what somebody can read
 SAME_WEIGHT = 0.06  # another processor may round the last sums another way
 
 
@@ -47,12 +45,7 @@ def test_the_sentences_it_is_measured_on_are_found():
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_the_weights_are_few_enough_to_be_read(language: str):
-    assert len(data.read_text(language, FILE).splitlines()) <= MOST_WEIGHTS
-
-
-@pytest.mark.parametrize("language", ["ru", "zh"])  # those that are learnt in seconds
+@pytest.mark.parametrize("language", ["ru", "zh"])  # the others are older than the talk, see docs/ENDPOINTING.md
 def test_the_weights_are_those_the_command_learns(language: str):
     model = ending_model_of(language)
     assert model is not None
