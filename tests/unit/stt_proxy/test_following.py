@@ -187,9 +187,15 @@ class Line:
         async with asyncio.timeout(limit_s):
             while (answer := self.answer(request_id)) is None:
                 await asyncio.sleep(0.005)
+            await self.until_ended(utterance_id)
         self.ear.close()
         assert isinstance(answer, Heard), answer
-        return answer.text
+        later = self.reports[self.reports.index(answer) :]
+        corrections = [one.text for one in later if isinstance(one, Corrected) and one.utterance_id == utterance_id]
+        return corrections[-1] if corrections else answer.text
+
+    async def until_ended(self, utterance_id: int) -> None:
+        """The recogniser of these tests has said everything when the answer is there."""
 
     def answer(self, request_id: int) -> Heard | Unheard | None:
         told = [one for one in self.reports if isinstance(one, Heard | Unheard) and one.request_id == request_id]

@@ -52,6 +52,11 @@ class GoogleLine(Line):
                 return
             await asyncio.sleep(0.002)
 
+    async def until_ended(self, utterance_id: int) -> None:
+        """The last words may come behind the answer, as a correction, where Google or the machine is slow."""
+        while not all(hearing.stretch.is_ended for hearing in self.ear._state.of(utterance_id)):
+            await asyncio.sleep(0.005)
+
 
 @asynccontextmanager
 async def line_on(faults: Faults | None = None, **change: object) -> AsyncIterator[tuple[GoogleLine, GoogleSpeech]]:
