@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import grpc
+from voice.nlu.v1.nlu_pb2 import ToolActivity
 from voice.stt.v1.stt_pb2 import MediaIdle
 from voice.type.v1.turn_pb2 import TurnEnd
 
@@ -67,6 +68,15 @@ class KnowsAnyAgent(Faithful):
         if asks(request) == "config":
             request.config.agent_id = ""
         return [request]
+
+
+@wrong
+class TellsNoEndOfItsTools(Faithful):
+    stage, breaks = NLU, 29
+
+    def response(self, response: Any) -> Iterable[Any]:
+        is_end = kind_of(response) == "tool_activity" and response.tool_activity.phase != ToolActivity.PHASE_STARTED
+        return [] if is_end else [response]
 
 
 @wrong
