@@ -267,9 +267,12 @@ async def test_operators_watch_list_and_end_calls(stack: ScriptedStack):
             assert caller.end.message == "test"
         kinds = []
         async for response in watching:
+            kind = response.event.WhichOneof("event")
+            if kind == "analysis" and response.event.call_id != caller.call_id:
+                continue  # of a call before, which has just been analysed
             assert response.event.call_id == caller.call_id
-            kinds.append(response.event.WhichOneof("event"))
-            if kinds[-1] == "end":
+            kinds.append(kind)
+            if kind == "end":
                 break
         assert kinds[0] == "began"
         assert {"floor_change", "caller_text", "turn"} <= set(kinds)
