@@ -2303,6 +2303,181 @@ func (x *TripProviderResponse) GetProviders() []*v1.Provider {
 	return nil
 }
 
+// Which agent's tools.
+type ListToolsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The agent; empty: the one that answers when a config names none.
+	AgentId string `protobuf:"bytes,1,opt,name=agent_id,json=agentId,proto3" json:"agent_id,omitempty"`
+	// For whose calls; checked against the token where tokens are on.
+	TenantId      string `protobuf:"bytes,2,opt,name=tenant_id,json=tenantId,proto3" json:"tenant_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListToolsRequest) Reset() {
+	*x = ListToolsRequest{}
+	mi := &file_voice_nlu_v1_nlu_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListToolsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListToolsRequest) ProtoMessage() {}
+
+func (x *ListToolsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_voice_nlu_v1_nlu_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListToolsRequest.ProtoReflect.Descriptor instead.
+func (*ListToolsRequest) Descriptor() ([]byte, []int) {
+	return file_voice_nlu_v1_nlu_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *ListToolsRequest) GetAgentId() string {
+	if x != nil {
+		return x.AgentId
+	}
+	return ""
+}
+
+func (x *ListToolsRequest) GetTenantId() string {
+	if x != nil {
+		return x.TenantId
+	}
+	return ""
+}
+
+// Its tools, in the order in which its model is told of them.
+type ListToolsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The tools.
+	Tools         []*Tool `protobuf:"bytes,1,rep,name=tools,proto3" json:"tools,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListToolsResponse) Reset() {
+	*x = ListToolsResponse{}
+	mi := &file_voice_nlu_v1_nlu_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListToolsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListToolsResponse) ProtoMessage() {}
+
+func (x *ListToolsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_voice_nlu_v1_nlu_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListToolsResponse.ProtoReflect.Descriptor instead.
+func (*ListToolsResponse) Descriptor() ([]byte, []int) {
+	return file_voice_nlu_v1_nlu_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *ListToolsResponse) GetTools() []*Tool {
+	if x != nil {
+		return x.Tools
+	}
+	return nil
+}
+
+// Something an agent can do outside the call.
+type Tool struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What the model calls it.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// What it does, for the model.
+	Description string `protobuf:"bytes,2,opt,name=description,proto3" json:"description,omitempty"`
+	// A JSON schema of its arguments.
+	ParametersJson string `protobuf:"bytes,3,opt,name=parameters_json,json=parametersJson,proto3" json:"parameters_json,omitempty"`
+	// Whether it changes something: then it runs for committed turns alone. One
+	// that only reads may run for a draft.
+	Writes        bool `protobuf:"varint,4,opt,name=writes,proto3" json:"writes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Tool) Reset() {
+	*x = Tool{}
+	mi := &file_voice_nlu_v1_nlu_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Tool) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Tool) ProtoMessage() {}
+
+func (x *Tool) ProtoReflect() protoreflect.Message {
+	mi := &file_voice_nlu_v1_nlu_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Tool.ProtoReflect.Descriptor instead.
+func (*Tool) Descriptor() ([]byte, []int) {
+	return file_voice_nlu_v1_nlu_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *Tool) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Tool) GetDescription() string {
+	if x != nil {
+		return x.Description
+	}
+	return ""
+}
+
+func (x *Tool) GetParametersJson() string {
+	if x != nil {
+		return x.ParametersJson
+	}
+	return ""
+}
+
+func (x *Tool) GetWrites() bool {
+	if x != nil {
+		return x.Writes
+	}
+	return false
+}
+
 // A conversation to be analysed.
 type AnalyzeCallRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2326,7 +2501,7 @@ type AnalyzeCallRequest struct {
 
 func (x *AnalyzeCallRequest) Reset() {
 	*x = AnalyzeCallRequest{}
-	mi := &file_voice_nlu_v1_nlu_proto_msgTypes[26]
+	mi := &file_voice_nlu_v1_nlu_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2338,7 +2513,7 @@ func (x *AnalyzeCallRequest) String() string {
 func (*AnalyzeCallRequest) ProtoMessage() {}
 
 func (x *AnalyzeCallRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_voice_nlu_v1_nlu_proto_msgTypes[26]
+	mi := &file_voice_nlu_v1_nlu_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2351,7 +2526,7 @@ func (x *AnalyzeCallRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AnalyzeCallRequest.ProtoReflect.Descriptor instead.
 func (*AnalyzeCallRequest) Descriptor() ([]byte, []int) {
-	return file_voice_nlu_v1_nlu_proto_rawDescGZIP(), []int{26}
+	return file_voice_nlu_v1_nlu_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *AnalyzeCallRequest) GetCallId() string {
@@ -2414,7 +2589,7 @@ type AnalyzeCallResponse struct {
 
 func (x *AnalyzeCallResponse) Reset() {
 	*x = AnalyzeCallResponse{}
-	mi := &file_voice_nlu_v1_nlu_proto_msgTypes[27]
+	mi := &file_voice_nlu_v1_nlu_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2426,7 +2601,7 @@ func (x *AnalyzeCallResponse) String() string {
 func (*AnalyzeCallResponse) ProtoMessage() {}
 
 func (x *AnalyzeCallResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_voice_nlu_v1_nlu_proto_msgTypes[27]
+	mi := &file_voice_nlu_v1_nlu_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2439,7 +2614,7 @@ func (x *AnalyzeCallResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AnalyzeCallResponse.ProtoReflect.Descriptor instead.
 func (*AnalyzeCallResponse) Descriptor() ([]byte, []int) {
-	return file_voice_nlu_v1_nlu_proto_rawDescGZIP(), []int{27}
+	return file_voice_nlu_v1_nlu_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *AnalyzeCallResponse) GetAnalysis() *v1.CallAnalysis {
@@ -2447,181 +2622,6 @@ func (x *AnalyzeCallResponse) GetAnalysis() *v1.CallAnalysis {
 		return x.Analysis
 	}
 	return nil
-}
-
-// Which agent's tools.
-type ListToolsRequest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The agent; empty: the one that answers when a config names none.
-	AgentId string `protobuf:"bytes,1,opt,name=agent_id,json=agentId,proto3" json:"agent_id,omitempty"`
-	// For whose calls; checked against the token where tokens are on.
-	TenantId      string `protobuf:"bytes,2,opt,name=tenant_id,json=tenantId,proto3" json:"tenant_id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *ListToolsRequest) Reset() {
-	*x = ListToolsRequest{}
-	mi := &file_voice_nlu_v1_nlu_proto_msgTypes[28]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *ListToolsRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*ListToolsRequest) ProtoMessage() {}
-
-func (x *ListToolsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_voice_nlu_v1_nlu_proto_msgTypes[28]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use ListToolsRequest.ProtoReflect.Descriptor instead.
-func (*ListToolsRequest) Descriptor() ([]byte, []int) {
-	return file_voice_nlu_v1_nlu_proto_rawDescGZIP(), []int{28}
-}
-
-func (x *ListToolsRequest) GetAgentId() string {
-	if x != nil {
-		return x.AgentId
-	}
-	return ""
-}
-
-func (x *ListToolsRequest) GetTenantId() string {
-	if x != nil {
-		return x.TenantId
-	}
-	return ""
-}
-
-// Its tools, in the order in which its model is told of them.
-type ListToolsResponse struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The tools.
-	Tools         []*Tool `protobuf:"bytes,1,rep,name=tools,proto3" json:"tools,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *ListToolsResponse) Reset() {
-	*x = ListToolsResponse{}
-	mi := &file_voice_nlu_v1_nlu_proto_msgTypes[29]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *ListToolsResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*ListToolsResponse) ProtoMessage() {}
-
-func (x *ListToolsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_voice_nlu_v1_nlu_proto_msgTypes[29]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use ListToolsResponse.ProtoReflect.Descriptor instead.
-func (*ListToolsResponse) Descriptor() ([]byte, []int) {
-	return file_voice_nlu_v1_nlu_proto_rawDescGZIP(), []int{29}
-}
-
-func (x *ListToolsResponse) GetTools() []*Tool {
-	if x != nil {
-		return x.Tools
-	}
-	return nil
-}
-
-// Something an agent can do outside the call.
-type Tool struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// What the model calls it.
-	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// What it does, for the model.
-	Description string `protobuf:"bytes,2,opt,name=description,proto3" json:"description,omitempty"`
-	// A JSON schema of its arguments.
-	ParametersJson string `protobuf:"bytes,3,opt,name=parameters_json,json=parametersJson,proto3" json:"parameters_json,omitempty"`
-	// Whether it changes something: then it runs for committed turns alone. One
-	// that only reads may run for a draft.
-	Writes        bool `protobuf:"varint,4,opt,name=writes,proto3" json:"writes,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Tool) Reset() {
-	*x = Tool{}
-	mi := &file_voice_nlu_v1_nlu_proto_msgTypes[30]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Tool) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Tool) ProtoMessage() {}
-
-func (x *Tool) ProtoReflect() protoreflect.Message {
-	mi := &file_voice_nlu_v1_nlu_proto_msgTypes[30]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Tool.ProtoReflect.Descriptor instead.
-func (*Tool) Descriptor() ([]byte, []int) {
-	return file_voice_nlu_v1_nlu_proto_rawDescGZIP(), []int{30}
-}
-
-func (x *Tool) GetName() string {
-	if x != nil {
-		return x.Name
-	}
-	return ""
-}
-
-func (x *Tool) GetDescription() string {
-	if x != nil {
-		return x.Description
-	}
-	return ""
-}
-
-func (x *Tool) GetParametersJson() string {
-	if x != nil {
-		return x.ParametersJson
-	}
-	return ""
-}
-
-func (x *Tool) GetWrites() bool {
-	if x != nil {
-		return x.Writes
-	}
-	return false
 }
 
 var File_voice_nlu_v1_nlu_proto protoreflect.FileDescriptor
@@ -2789,17 +2789,7 @@ const file_voice_nlu_v1_nlu_proto_rawDesc = "" +
 	"\vduration_ms\x18\x02 \x01(\x05R\n" +
 	"durationMs\"M\n" +
 	"\x14TripProviderResponse\x125\n" +
-	"\tproviders\x18\x01 \x03(\v2\x17.voice.type.v1.ProviderR\tproviders\"\xfc\x01\n" +
-	"\x12AnalyzeCallRequest\x12\x17\n" +
-	"\acall_id\x18\x01 \x01(\tR\x06callId\x12\x1b\n" +
-	"\ttenant_id\x18\x02 \x01(\tR\btenantId\x12\x19\n" +
-	"\bagent_id\x18\x03 \x01(\tR\aagentId\x12#\n" +
-	"\rlanguage_code\x18\x04 \x01(\tR\flanguageCode\x123\n" +
-	"\ahistory\x18\x05 \x03(\v2\x19.voice.nlu.v1.HistoryTurnR\ahistory\x12\x14\n" +
-	"\x05state\x18\x06 \x01(\fR\x05state\x12%\n" +
-	"\x0eis_transferred\x18\a \x01(\bR\risTransferred\"N\n" +
-	"\x13AnalyzeCallResponse\x127\n" +
-	"\banalysis\x18\x01 \x01(\v2\x1b.voice.type.v1.CallAnalysisR\banalysis\"J\n" +
+	"\tproviders\x18\x01 \x03(\v2\x17.voice.type.v1.ProviderR\tproviders\"J\n" +
 	"\x10ListToolsRequest\x12\x19\n" +
 	"\bagent_id\x18\x01 \x01(\tR\aagentId\x12\x1b\n" +
 	"\ttenant_id\x18\x02 \x01(\tR\btenantId\"=\n" +
@@ -2809,7 +2799,17 @@ const file_voice_nlu_v1_nlu_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12 \n" +
 	"\vdescription\x18\x02 \x01(\tR\vdescription\x12'\n" +
 	"\x0fparameters_json\x18\x03 \x01(\tR\x0eparametersJson\x12\x16\n" +
-	"\x06writes\x18\x04 \x01(\bR\x06writes2\xcc\x03\n" +
+	"\x06writes\x18\x04 \x01(\bR\x06writes\"\xfc\x01\n" +
+	"\x12AnalyzeCallRequest\x12\x17\n" +
+	"\acall_id\x18\x01 \x01(\tR\x06callId\x12\x1b\n" +
+	"\ttenant_id\x18\x02 \x01(\tR\btenantId\x12\x19\n" +
+	"\bagent_id\x18\x03 \x01(\tR\aagentId\x12#\n" +
+	"\rlanguage_code\x18\x04 \x01(\tR\flanguageCode\x123\n" +
+	"\ahistory\x18\x05 \x03(\v2\x19.voice.nlu.v1.HistoryTurnR\ahistory\x12\x14\n" +
+	"\x05state\x18\x06 \x01(\fR\x05state\x12%\n" +
+	"\x0eis_transferred\x18\a \x01(\bR\risTransferred\"N\n" +
+	"\x13AnalyzeCallResponse\x127\n" +
+	"\banalysis\x18\x01 \x01(\v2\x1b.voice.type.v1.CallAnalysisR\banalysis2\xcc\x03\n" +
 	"\n" +
 	"NluService\x12h\n" +
 	"\x11StreamingConverse\x12&.voice.nlu.v1.StreamingConverseRequest\x1a'.voice.nlu.v1.StreamingConverseResponse(\x010\x01\x12[\n" +
@@ -2864,11 +2864,11 @@ var file_voice_nlu_v1_nlu_proto_goTypes = []any{
 	(*DescribeEngineResponse)(nil),    // 27: voice.nlu.v1.DescribeEngineResponse
 	(*TripProviderRequest)(nil),       // 28: voice.nlu.v1.TripProviderRequest
 	(*TripProviderResponse)(nil),      // 29: voice.nlu.v1.TripProviderResponse
-	(*AnalyzeCallRequest)(nil),        // 30: voice.nlu.v1.AnalyzeCallRequest
-	(*AnalyzeCallResponse)(nil),       // 31: voice.nlu.v1.AnalyzeCallResponse
-	(*ListToolsRequest)(nil),          // 32: voice.nlu.v1.ListToolsRequest
-	(*ListToolsResponse)(nil),         // 33: voice.nlu.v1.ListToolsResponse
-	(*Tool)(nil),                      // 34: voice.nlu.v1.Tool
+	(*ListToolsRequest)(nil),          // 30: voice.nlu.v1.ListToolsRequest
+	(*ListToolsResponse)(nil),         // 31: voice.nlu.v1.ListToolsResponse
+	(*Tool)(nil),                      // 32: voice.nlu.v1.Tool
+	(*AnalyzeCallRequest)(nil),        // 33: voice.nlu.v1.AnalyzeCallRequest
+	(*AnalyzeCallResponse)(nil),       // 34: voice.nlu.v1.AnalyzeCallResponse
 	(*v1.Cancellation)(nil),           // 35: voice.type.v1.Cancellation
 	(*v1.TraceContext)(nil),           // 36: voice.type.v1.TraceContext
 	(*v1.TurnEnd)(nil),                // 37: voice.type.v1.TurnEnd
@@ -2920,19 +2920,19 @@ var file_voice_nlu_v1_nlu_proto_depIdxs = []int32{
 	39, // 36: voice.nlu.v1.DescribeEngineResponse.engine:type_name -> voice.type.v1.EngineInfo
 	40, // 37: voice.nlu.v1.DescribeEngineResponse.agents:type_name -> voice.nlu.v1.AgentProfile
 	43, // 38: voice.nlu.v1.TripProviderResponse.providers:type_name -> voice.type.v1.Provider
-	6,  // 39: voice.nlu.v1.AnalyzeCallRequest.history:type_name -> voice.nlu.v1.HistoryTurn
-	44, // 40: voice.nlu.v1.AnalyzeCallResponse.analysis:type_name -> voice.type.v1.CallAnalysis
-	34, // 41: voice.nlu.v1.ListToolsResponse.tools:type_name -> voice.nlu.v1.Tool
+	32, // 39: voice.nlu.v1.ListToolsResponse.tools:type_name -> voice.nlu.v1.Tool
+	6,  // 40: voice.nlu.v1.AnalyzeCallRequest.history:type_name -> voice.nlu.v1.HistoryTurn
+	44, // 41: voice.nlu.v1.AnalyzeCallResponse.analysis:type_name -> voice.type.v1.CallAnalysis
 	4,  // 42: voice.nlu.v1.NluService.StreamingConverse:input_type -> voice.nlu.v1.StreamingConverseRequest
 	26, // 43: voice.nlu.v1.NluService.DescribeEngine:input_type -> voice.nlu.v1.DescribeEngineRequest
-	32, // 44: voice.nlu.v1.NluService.ListTools:input_type -> voice.nlu.v1.ListToolsRequest
+	30, // 44: voice.nlu.v1.NluService.ListTools:input_type -> voice.nlu.v1.ListToolsRequest
 	28, // 45: voice.nlu.v1.NluService.TripProvider:input_type -> voice.nlu.v1.TripProviderRequest
-	30, // 46: voice.nlu.v1.NluService.AnalyzeCall:input_type -> voice.nlu.v1.AnalyzeCallRequest
+	33, // 46: voice.nlu.v1.NluService.AnalyzeCall:input_type -> voice.nlu.v1.AnalyzeCallRequest
 	15, // 47: voice.nlu.v1.NluService.StreamingConverse:output_type -> voice.nlu.v1.StreamingConverseResponse
 	27, // 48: voice.nlu.v1.NluService.DescribeEngine:output_type -> voice.nlu.v1.DescribeEngineResponse
-	33, // 49: voice.nlu.v1.NluService.ListTools:output_type -> voice.nlu.v1.ListToolsResponse
+	31, // 49: voice.nlu.v1.NluService.ListTools:output_type -> voice.nlu.v1.ListToolsResponse
 	29, // 50: voice.nlu.v1.NluService.TripProvider:output_type -> voice.nlu.v1.TripProviderResponse
-	31, // 51: voice.nlu.v1.NluService.AnalyzeCall:output_type -> voice.nlu.v1.AnalyzeCallResponse
+	34, // 51: voice.nlu.v1.NluService.AnalyzeCall:output_type -> voice.nlu.v1.AnalyzeCallResponse
 	47, // [47:52] is the sub-list for method output_type
 	42, // [42:47] is the sub-list for method input_type
 	42, // [42:42] is the sub-list for extension type_name

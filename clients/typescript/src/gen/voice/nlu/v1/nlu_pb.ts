@@ -20,7 +20,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file voice/nlu/v1/nlu.proto.
  */
 export const file_voice_nlu_v1_nlu: GenFile = /*@__PURE__*/
-  fileDesc("ChZ2b2ljZS9ubHUvdjEvbmx1LnByb3RvEgx2b2ljZS5ubHUudjEinQMKGFN0cmVhbWluZ0NvbnZlcnNlUmVxdWVzdBIyCgZjb25maWcYASABKAsyIC52b2ljZS5ubHUudjEuQ29udmVyc2F0aW9uQ29uZmlnSAASKwoJdXNlcl90dXJuGAIgASgLMhYudm9pY2Uubmx1LnYxLlVzZXJUdXJuSAASJgoGY29tbWl0GAMgASgLMhQudm9pY2Uubmx1LnYxLkNvbW1pdEgAEjMKDGNhbmNlbGxhdGlvbhgEIAEoCzIbLnZvaWNlLnR5cGUudjEuQ2FuY2VsbGF0aW9uSAASNQoOcGxheW91dF9yZXBvcnQYBSABKAsyGy52b2ljZS5ubHUudjEuUGxheW91dFJlcG9ydEgAEkMKFXRyYW5zY3JpcHRfY29ycmVjdGlvbhgGIAEoCzIiLnZvaWNlLm5sdS52MS5UcmFuc2NyaXB0Q29ycmVjdGlvbkgAEjwKEmNhbGxfYWN0aW9uX3Jlc3VsdBgHIAEoCzIeLnZvaWNlLm5sdS52MS5DYWxsQWN0aW9uUmVzdWx0SABCCQoHcmVxdWVzdCL6AQoSQ29udmVyc2F0aW9uQ29uZmlnEg8KB2NhbGxfaWQYASABKAkSEQoJdGVuYW50X2lkGAIgASgJEhAKCGFnZW50X2lkGAMgASgJEhYKDmxhbmd1YWdlX2NvZGVzGAQgAygJEhQKDGluc3RydWN0aW9ucxgFIAEoCRIqCgdoaXN0b3J5GAYgAygLMhkudm9pY2Uubmx1LnYxLkhpc3RvcnlUdXJuEg0KBXN0YXRlGAcgASgMEg4KBmNhbGxlchgIIAEoCRIjChtmYWlsX3N0cmVhbV9vbl90dXJuX2ZhaWx1cmUYCSABKAgSEAoIdmlzaXRfaWQYDyABKAkipQEKC0hpc3RvcnlUdXJuEg8KB3R1cm5faWQYASABKAMSEQoJdXNlcl90ZXh0GAIgASgJEhIKCmhlYXJkX3RleHQYAyABKAkSMgoGb3JpZ2luGAQgASgOMiIudm9pY2Uubmx1LnYxLlBsYXlvdXRSZXBvcnQuT3JpZ2luEioKCnRvb2xfY2FsbHMYBSADKAsyFi52b2ljZS5ubHUudjEuVG9vbENhbGwiWwoIVG9vbENhbGwSFAoMdG9vbF9jYWxsX2lkGAEgASgJEgwKBG5hbWUYAiABKAkSFgoOYXJndW1lbnRzX2pzb24YAyABKAkSEwoLcmVzdWx0X2pzb24YBCABKAkiqAMKCFVzZXJUdXJuEg8KB3R1cm5faWQYASABKAMSDgoEdGV4dBgCIAEoCUgAEiIKBG9wZW4YAyABKAsyEi52b2ljZS5ubHUudjEuT3BlbkgAEg4KBGR0bWYYBCABKAlIABIoCgdzaWxlbmNlGAUgASgLMhUudm9pY2Uubmx1LnYxLlNpbGVuY2VIABIxCgxhY3Rpb25fZW5kZWQYDCABKAsyGS52b2ljZS5ubHUudjEuQWN0aW9uRW5kZWRIABIeChZkZXRlY3RlZF9sYW5ndWFnZV9jb2RlGAYgASgJEhAKCGlzX2RyYWZ0GAcgASgIEhkKEWNvbnRpbnVlc190dXJuX2lkGAggASgDEjgKE3Byb3Zpc2lvbmFsX3BsYXlvdXQYCSABKAsyGy52b2ljZS5ubHUudjEuUGxheW91dFJlcG9ydBIyCg10cmFjZV9jb250ZXh0GAogASgLMhsudm9pY2UudHlwZS52MS5UcmFjZUNvbnRleHQSFwoKY29uZmlkZW5jZRgLIAEoAkgBiAEBQgcKBWlucHV0Qg0KC19jb25maWRlbmNlIgYKBE9wZW4iLQoHU2lsZW5jZRITCgtkdXJhdGlvbl9tcxgBIAEoBRINCgVjb3VudBgCIAEoBSJnCgtBY3Rpb25FbmRlZBIoCgZhY3Rpb24YASABKAsyGC52b2ljZS5ubHUudjEuQ2FsbEFjdGlvbhIuCgZyZXN1bHQYAiABKAsyHi52b2ljZS5ubHUudjEuQ2FsbEFjdGlvblJlc3VsdCIZCgZDb21taXQSDwoHdHVybl9pZBgBIAEoAyLSAQoNUGxheW91dFJlcG9ydBIPCgd0dXJuX2lkGAEgASgDEhQKDGhlYXJkX29mZnNldBgCIAEoAxIQCghpc19maW5hbBgDIAEoCBIyCgZvcmlnaW4YBCABKA4yIi52b2ljZS5ubHUudjEuUGxheW91dFJlcG9ydC5PcmlnaW4SDAoEdGV4dBgFIAEoCSJGCgZPcmlnaW4SFgoST1JJR0lOX1VOU1BFQ0lGSUVEEAASEAoMT1JJR0lOX0FHRU5UEAESEgoOT1JJR0lOX0dBVEVXQVkQAiI1ChRUcmFuc2NyaXB0Q29ycmVjdGlvbhIPCgd0dXJuX2lkGAEgASgDEgwKBHRleHQYAiABKAki/gIKGVN0cmVhbWluZ0NvbnZlcnNlUmVzcG9uc2USMgoGZW5naW5lGAEgASgLMiAudm9pY2Uubmx1LnYxLkNvbnZlcnNhdGlvbkVuZ2luZUgAEi0KCnJlcGx5X3RleHQYAiABKAsyFy52b2ljZS5ubHUudjEuUmVwbHlUZXh0SAASMwoNdG9vbF9hY3Rpdml0eRgDIAEoCzIaLnZvaWNlLm5sdS52MS5Ub29sQWN0aXZpdHlIABIvCgtjYWxsX2FjdGlvbhgEIAEoCzIYLnZvaWNlLm5sdS52MS5DYWxsQWN0aW9uSAASMAoLZXhwZWN0YXRpb24YBSABKAsyGS52b2ljZS5ubHUudjEuRXhwZWN0YXRpb25IABIqCgh0dXJuX2VuZBgGIAEoCzIWLnZvaWNlLnR5cGUudjEuVHVybkVuZEgAEi4KCmdvaW5nX2F3YXkYByABKAsyGC52b2ljZS50eXBlLnYxLkdvaW5nQXdheUgAQgoKCHJlc3BvbnNlImoKEkNvbnZlcnNhdGlvbkVuZ2luZRIpCgZlbmdpbmUYASABKAsyGS52b2ljZS50eXBlLnYxLkVuZ2luZUluZm8SKQoFYWdlbnQYAiABKAsyGi52b2ljZS5ubHUudjEuQWdlbnRQcm9maWxlIpwBCglSZXBseVRleHQSDwoHdHVybl9pZBgBIAEoAxIMCgR0ZXh0GAIgASgJEhUKDWxhbmd1YWdlX2NvZGUYAyABKAkSHQoQaXNfaW50ZXJydXB0aWJsZRgEIAEoCEgAiAEBEiUKBnRpbWluZxgFIAEoCzIVLnZvaWNlLnR5cGUudjEuVGltaW5nQhMKEV9pc19pbnRlcnJ1cHRpYmxlIowCCgxUb29sQWN0aXZpdHkSDwoHdHVybl9pZBgBIAEoAxIUCgx0b29sX2NhbGxfaWQYAiABKAkSDAoEbmFtZRgDIAEoCRIvCgVwaGFzZRgEIAEoDjIgLnZvaWNlLm5sdS52MS5Ub29sQWN0aXZpdHkuUGhhc2USFgoOYXJndW1lbnRzX2pzb24YBSABKAkSEwoLcmVzdWx0X2pzb24YBiABKAkSDwoHdG9va191cxgHIAEoAyJYCgVQaGFzZRIVChFQSEFTRV9VTlNQRUNJRklFRBAAEhEKDVBIQVNFX1NUQVJURUQQARITCg9QSEFTRV9DT01QTEVURUQQAhIQCgxQSEFTRV9GQUlMRUQQAyLmAgoKQ2FsbEFjdGlvbhIRCglhY3Rpb25faWQYASABKAkSDwoHdHVybl9pZBgCIAEoAxIrCgR3aGVuGAMgASgOMh0udm9pY2Uubmx1LnYxLkNhbGxBY3Rpb24uV2hlbhInCgdoYW5nX3VwGAQgASgLMhQudm9pY2Uubmx1LnYxLkhhbmdVcEgAEioKCHRyYW5zZmVyGAUgASgLMhYudm9pY2Uubmx1LnYxLlRyYW5zZmVySAASKwoJc2VuZF9kdG1mGAYgASgLMhYudm9pY2Uubmx1LnYxLlNlbmREdG1mSAASNwoPc3dpdGNoX2xhbmd1YWdlGAcgASgLMhwudm9pY2Uubmx1LnYxLlN3aXRjaExhbmd1YWdlSAAiQgoEV2hlbhIUChBXSEVOX1VOU1BFQ0lGSUVEEAASDAoIV0hFTl9OT1cQARIWChJXSEVOX0FGVEVSX1BMQVlPVVQQAkIICgZhY3Rpb24iCAoGSGFuZ1VwIh8KCFRyYW5zZmVyEhMKC2Rlc3RpbmF0aW9uGAEgASgJIhoKCFNlbmREdG1mEg4KBmRpZ2l0cxgBIAEoCSInCg5Td2l0Y2hMYW5ndWFnZRIVCg1sYW5ndWFnZV9jb2RlGAEgASgJIuABChBDYWxsQWN0aW9uUmVzdWx0EhEKCWFjdGlvbl9pZBgBIAEoCRI3CgdvdXRjb21lGAIgASgOMiYudm9pY2Uubmx1LnYxLkNhbGxBY3Rpb25SZXN1bHQuT3V0Y29tZRIOCgZyZWFzb24YAyABKAkSDwoHbWVzc2FnZRgEIAEoCSJfCgdPdXRjb21lEhcKE09VVENPTUVfVU5TUEVDSUZJRUQQABIQCgxPVVRDT01FX0RPTkUQARIVChFPVVRDT01FX0NBTkNFTExFRBACEhIKDk9VVENPTUVfRkFJTEVEEAMiVAoLRXhwZWN0YXRpb24SDwoHdHVybl9pZBgBIAEoAxI0Cg5leHBlY3RlZF9pbnB1dBgCIAEoCzIcLnZvaWNlLnR5cGUudjEuRXhwZWN0ZWRJbnB1dCI9ChVEZXNjcmliZUVuZ2luZVJlcXVlc3QSFgoJdGVuYW50X2lkGAEgASgJSACIAQFCDAoKX3RlbmFudF9pZCJvChZEZXNjcmliZUVuZ2luZVJlc3BvbnNlEikKBmVuZ2luZRgBIAEoCzIZLnZvaWNlLnR5cGUudjEuRW5naW5lSW5mbxIqCgZhZ2VudHMYAiADKAsyGi52b2ljZS5ubHUudjEuQWdlbnRQcm9maWxlIjwKE1RyaXBQcm92aWRlclJlcXVlc3QSEAoIcHJvdmlkZXIYASABKAkSEwoLZHVyYXRpb25fbXMYAiABKAUiQgoUVHJpcFByb3ZpZGVyUmVzcG9uc2USKgoJcHJvdmlkZXJzGAEgAygLMhcudm9pY2UudHlwZS52MS5Qcm92aWRlciK0AQoSQW5hbHl6ZUNhbGxSZXF1ZXN0Eg8KB2NhbGxfaWQYASABKAkSEQoJdGVuYW50X2lkGAIgASgJEhAKCGFnZW50X2lkGAMgASgJEhUKDWxhbmd1YWdlX2NvZGUYBCABKAkSKgoHaGlzdG9yeRgFIAMoCzIZLnZvaWNlLm5sdS52MS5IaXN0b3J5VHVybhINCgVzdGF0ZRgGIAEoDBIWCg5pc190cmFuc2ZlcnJlZBgHIAEoCCJEChNBbmFseXplQ2FsbFJlc3BvbnNlEi0KCGFuYWx5c2lzGAEgASgLMhsudm9pY2UudHlwZS52MS5DYWxsQW5hbHlzaXMiNwoQTGlzdFRvb2xzUmVxdWVzdBIQCghhZ2VudF9pZBgBIAEoCRIRCgl0ZW5hbnRfaWQYAiABKAkiNgoRTGlzdFRvb2xzUmVzcG9uc2USIQoFdG9vbHMYASADKAsyEi52b2ljZS5ubHUudjEuVG9vbCJSCgRUb29sEgwKBG5hbWUYASABKAkSEwoLZGVzY3JpcHRpb24YAiABKAkSFwoPcGFyYW1ldGVyc19qc29uGAMgASgJEg4KBndyaXRlcxgEIAEoCDLMAwoKTmx1U2VydmljZRJoChFTdHJlYW1pbmdDb252ZXJzZRImLnZvaWNlLm5sdS52MS5TdHJlYW1pbmdDb252ZXJzZVJlcXVlc3QaJy52b2ljZS5ubHUudjEuU3RyZWFtaW5nQ29udmVyc2VSZXNwb25zZSgBMAESWwoORGVzY3JpYmVFbmdpbmUSIy52b2ljZS5ubHUudjEuRGVzY3JpYmVFbmdpbmVSZXF1ZXN0GiQudm9pY2Uubmx1LnYxLkRlc2NyaWJlRW5naW5lUmVzcG9uc2USTAoJTGlzdFRvb2xzEh4udm9pY2Uubmx1LnYxLkxpc3RUb29sc1JlcXVlc3QaHy52b2ljZS5ubHUudjEuTGlzdFRvb2xzUmVzcG9uc2USVQoMVHJpcFByb3ZpZGVyEiEudm9pY2Uubmx1LnYxLlRyaXBQcm92aWRlclJlcXVlc3QaIi52b2ljZS5ubHUudjEuVHJpcFByb3ZpZGVyUmVzcG9uc2USUgoLQW5hbHl6ZUNhbGwSIC52b2ljZS5ubHUudjEuQW5hbHl6ZUNhbGxSZXF1ZXN0GiEudm9pY2Uubmx1LnYxLkFuYWx5emVDYWxsUmVzcG9uc2VCXAoYZGV2LnRvbmdkYWkudm9pY2Uubmx1LnYxUAFaPmdpdGh1Yi5jb20vdG9uZy1kYWkvdG9uZy1kYWkvY2xpZW50cy9nby9nZW4vdm9pY2Uvbmx1L3YxO25sdXYxYgZwcm90bzM", [file_voice_nlu_v1_agent, file_voice_type_v1_analysis, file_voice_type_v1_engine, file_voice_type_v1_expectation, file_voice_type_v1_turn]);
+  fileDesc("ChZ2b2ljZS9ubHUvdjEvbmx1LnByb3RvEgx2b2ljZS5ubHUudjEinQMKGFN0cmVhbWluZ0NvbnZlcnNlUmVxdWVzdBIyCgZjb25maWcYASABKAsyIC52b2ljZS5ubHUudjEuQ29udmVyc2F0aW9uQ29uZmlnSAASKwoJdXNlcl90dXJuGAIgASgLMhYudm9pY2Uubmx1LnYxLlVzZXJUdXJuSAASJgoGY29tbWl0GAMgASgLMhQudm9pY2Uubmx1LnYxLkNvbW1pdEgAEjMKDGNhbmNlbGxhdGlvbhgEIAEoCzIbLnZvaWNlLnR5cGUudjEuQ2FuY2VsbGF0aW9uSAASNQoOcGxheW91dF9yZXBvcnQYBSABKAsyGy52b2ljZS5ubHUudjEuUGxheW91dFJlcG9ydEgAEkMKFXRyYW5zY3JpcHRfY29ycmVjdGlvbhgGIAEoCzIiLnZvaWNlLm5sdS52MS5UcmFuc2NyaXB0Q29ycmVjdGlvbkgAEjwKEmNhbGxfYWN0aW9uX3Jlc3VsdBgHIAEoCzIeLnZvaWNlLm5sdS52MS5DYWxsQWN0aW9uUmVzdWx0SABCCQoHcmVxdWVzdCL6AQoSQ29udmVyc2F0aW9uQ29uZmlnEg8KB2NhbGxfaWQYASABKAkSEQoJdGVuYW50X2lkGAIgASgJEhAKCGFnZW50X2lkGAMgASgJEhYKDmxhbmd1YWdlX2NvZGVzGAQgAygJEhQKDGluc3RydWN0aW9ucxgFIAEoCRIqCgdoaXN0b3J5GAYgAygLMhkudm9pY2Uubmx1LnYxLkhpc3RvcnlUdXJuEg0KBXN0YXRlGAcgASgMEg4KBmNhbGxlchgIIAEoCRIjChtmYWlsX3N0cmVhbV9vbl90dXJuX2ZhaWx1cmUYCSABKAgSEAoIdmlzaXRfaWQYDyABKAkipQEKC0hpc3RvcnlUdXJuEg8KB3R1cm5faWQYASABKAMSEQoJdXNlcl90ZXh0GAIgASgJEhIKCmhlYXJkX3RleHQYAyABKAkSMgoGb3JpZ2luGAQgASgOMiIudm9pY2Uubmx1LnYxLlBsYXlvdXRSZXBvcnQuT3JpZ2luEioKCnRvb2xfY2FsbHMYBSADKAsyFi52b2ljZS5ubHUudjEuVG9vbENhbGwiWwoIVG9vbENhbGwSFAoMdG9vbF9jYWxsX2lkGAEgASgJEgwKBG5hbWUYAiABKAkSFgoOYXJndW1lbnRzX2pzb24YAyABKAkSEwoLcmVzdWx0X2pzb24YBCABKAkiqAMKCFVzZXJUdXJuEg8KB3R1cm5faWQYASABKAMSDgoEdGV4dBgCIAEoCUgAEiIKBG9wZW4YAyABKAsyEi52b2ljZS5ubHUudjEuT3BlbkgAEg4KBGR0bWYYBCABKAlIABIoCgdzaWxlbmNlGAUgASgLMhUudm9pY2Uubmx1LnYxLlNpbGVuY2VIABIxCgxhY3Rpb25fZW5kZWQYDCABKAsyGS52b2ljZS5ubHUudjEuQWN0aW9uRW5kZWRIABIeChZkZXRlY3RlZF9sYW5ndWFnZV9jb2RlGAYgASgJEhAKCGlzX2RyYWZ0GAcgASgIEhkKEWNvbnRpbnVlc190dXJuX2lkGAggASgDEjgKE3Byb3Zpc2lvbmFsX3BsYXlvdXQYCSABKAsyGy52b2ljZS5ubHUudjEuUGxheW91dFJlcG9ydBIyCg10cmFjZV9jb250ZXh0GAogASgLMhsudm9pY2UudHlwZS52MS5UcmFjZUNvbnRleHQSFwoKY29uZmlkZW5jZRgLIAEoAkgBiAEBQgcKBWlucHV0Qg0KC19jb25maWRlbmNlIgYKBE9wZW4iLQoHU2lsZW5jZRITCgtkdXJhdGlvbl9tcxgBIAEoBRINCgVjb3VudBgCIAEoBSJnCgtBY3Rpb25FbmRlZBIoCgZhY3Rpb24YASABKAsyGC52b2ljZS5ubHUudjEuQ2FsbEFjdGlvbhIuCgZyZXN1bHQYAiABKAsyHi52b2ljZS5ubHUudjEuQ2FsbEFjdGlvblJlc3VsdCIZCgZDb21taXQSDwoHdHVybl9pZBgBIAEoAyLSAQoNUGxheW91dFJlcG9ydBIPCgd0dXJuX2lkGAEgASgDEhQKDGhlYXJkX29mZnNldBgCIAEoAxIQCghpc19maW5hbBgDIAEoCBIyCgZvcmlnaW4YBCABKA4yIi52b2ljZS5ubHUudjEuUGxheW91dFJlcG9ydC5PcmlnaW4SDAoEdGV4dBgFIAEoCSJGCgZPcmlnaW4SFgoST1JJR0lOX1VOU1BFQ0lGSUVEEAASEAoMT1JJR0lOX0FHRU5UEAESEgoOT1JJR0lOX0dBVEVXQVkQAiI1ChRUcmFuc2NyaXB0Q29ycmVjdGlvbhIPCgd0dXJuX2lkGAEgASgDEgwKBHRleHQYAiABKAki/gIKGVN0cmVhbWluZ0NvbnZlcnNlUmVzcG9uc2USMgoGZW5naW5lGAEgASgLMiAudm9pY2Uubmx1LnYxLkNvbnZlcnNhdGlvbkVuZ2luZUgAEi0KCnJlcGx5X3RleHQYAiABKAsyFy52b2ljZS5ubHUudjEuUmVwbHlUZXh0SAASMwoNdG9vbF9hY3Rpdml0eRgDIAEoCzIaLnZvaWNlLm5sdS52MS5Ub29sQWN0aXZpdHlIABIvCgtjYWxsX2FjdGlvbhgEIAEoCzIYLnZvaWNlLm5sdS52MS5DYWxsQWN0aW9uSAASMAoLZXhwZWN0YXRpb24YBSABKAsyGS52b2ljZS5ubHUudjEuRXhwZWN0YXRpb25IABIqCgh0dXJuX2VuZBgGIAEoCzIWLnZvaWNlLnR5cGUudjEuVHVybkVuZEgAEi4KCmdvaW5nX2F3YXkYByABKAsyGC52b2ljZS50eXBlLnYxLkdvaW5nQXdheUgAQgoKCHJlc3BvbnNlImoKEkNvbnZlcnNhdGlvbkVuZ2luZRIpCgZlbmdpbmUYASABKAsyGS52b2ljZS50eXBlLnYxLkVuZ2luZUluZm8SKQoFYWdlbnQYAiABKAsyGi52b2ljZS5ubHUudjEuQWdlbnRQcm9maWxlIpwBCglSZXBseVRleHQSDwoHdHVybl9pZBgBIAEoAxIMCgR0ZXh0GAIgASgJEhUKDWxhbmd1YWdlX2NvZGUYAyABKAkSHQoQaXNfaW50ZXJydXB0aWJsZRgEIAEoCEgAiAEBEiUKBnRpbWluZxgFIAEoCzIVLnZvaWNlLnR5cGUudjEuVGltaW5nQhMKEV9pc19pbnRlcnJ1cHRpYmxlIowCCgxUb29sQWN0aXZpdHkSDwoHdHVybl9pZBgBIAEoAxIUCgx0b29sX2NhbGxfaWQYAiABKAkSDAoEbmFtZRgDIAEoCRIvCgVwaGFzZRgEIAEoDjIgLnZvaWNlLm5sdS52MS5Ub29sQWN0aXZpdHkuUGhhc2USFgoOYXJndW1lbnRzX2pzb24YBSABKAkSEwoLcmVzdWx0X2pzb24YBiABKAkSDwoHdG9va191cxgHIAEoAyJYCgVQaGFzZRIVChFQSEFTRV9VTlNQRUNJRklFRBAAEhEKDVBIQVNFX1NUQVJURUQQARITCg9QSEFTRV9DT01QTEVURUQQAhIQCgxQSEFTRV9GQUlMRUQQAyLmAgoKQ2FsbEFjdGlvbhIRCglhY3Rpb25faWQYASABKAkSDwoHdHVybl9pZBgCIAEoAxIrCgR3aGVuGAMgASgOMh0udm9pY2Uubmx1LnYxLkNhbGxBY3Rpb24uV2hlbhInCgdoYW5nX3VwGAQgASgLMhQudm9pY2Uubmx1LnYxLkhhbmdVcEgAEioKCHRyYW5zZmVyGAUgASgLMhYudm9pY2Uubmx1LnYxLlRyYW5zZmVySAASKwoJc2VuZF9kdG1mGAYgASgLMhYudm9pY2Uubmx1LnYxLlNlbmREdG1mSAASNwoPc3dpdGNoX2xhbmd1YWdlGAcgASgLMhwudm9pY2Uubmx1LnYxLlN3aXRjaExhbmd1YWdlSAAiQgoEV2hlbhIUChBXSEVOX1VOU1BFQ0lGSUVEEAASDAoIV0hFTl9OT1cQARIWChJXSEVOX0FGVEVSX1BMQVlPVVQQAkIICgZhY3Rpb24iCAoGSGFuZ1VwIh8KCFRyYW5zZmVyEhMKC2Rlc3RpbmF0aW9uGAEgASgJIhoKCFNlbmREdG1mEg4KBmRpZ2l0cxgBIAEoCSInCg5Td2l0Y2hMYW5ndWFnZRIVCg1sYW5ndWFnZV9jb2RlGAEgASgJIuABChBDYWxsQWN0aW9uUmVzdWx0EhEKCWFjdGlvbl9pZBgBIAEoCRI3CgdvdXRjb21lGAIgASgOMiYudm9pY2Uubmx1LnYxLkNhbGxBY3Rpb25SZXN1bHQuT3V0Y29tZRIOCgZyZWFzb24YAyABKAkSDwoHbWVzc2FnZRgEIAEoCSJfCgdPdXRjb21lEhcKE09VVENPTUVfVU5TUEVDSUZJRUQQABIQCgxPVVRDT01FX0RPTkUQARIVChFPVVRDT01FX0NBTkNFTExFRBACEhIKDk9VVENPTUVfRkFJTEVEEAMiVAoLRXhwZWN0YXRpb24SDwoHdHVybl9pZBgBIAEoAxI0Cg5leHBlY3RlZF9pbnB1dBgCIAEoCzIcLnZvaWNlLnR5cGUudjEuRXhwZWN0ZWRJbnB1dCI9ChVEZXNjcmliZUVuZ2luZVJlcXVlc3QSFgoJdGVuYW50X2lkGAEgASgJSACIAQFCDAoKX3RlbmFudF9pZCJvChZEZXNjcmliZUVuZ2luZVJlc3BvbnNlEikKBmVuZ2luZRgBIAEoCzIZLnZvaWNlLnR5cGUudjEuRW5naW5lSW5mbxIqCgZhZ2VudHMYAiADKAsyGi52b2ljZS5ubHUudjEuQWdlbnRQcm9maWxlIjwKE1RyaXBQcm92aWRlclJlcXVlc3QSEAoIcHJvdmlkZXIYASABKAkSEwoLZHVyYXRpb25fbXMYAiABKAUiQgoUVHJpcFByb3ZpZGVyUmVzcG9uc2USKgoJcHJvdmlkZXJzGAEgAygLMhcudm9pY2UudHlwZS52MS5Qcm92aWRlciI3ChBMaXN0VG9vbHNSZXF1ZXN0EhAKCGFnZW50X2lkGAEgASgJEhEKCXRlbmFudF9pZBgCIAEoCSI2ChFMaXN0VG9vbHNSZXNwb25zZRIhCgV0b29scxgBIAMoCzISLnZvaWNlLm5sdS52MS5Ub29sIlIKBFRvb2wSDAoEbmFtZRgBIAEoCRITCgtkZXNjcmlwdGlvbhgCIAEoCRIXCg9wYXJhbWV0ZXJzX2pzb24YAyABKAkSDgoGd3JpdGVzGAQgASgIIrQBChJBbmFseXplQ2FsbFJlcXVlc3QSDwoHY2FsbF9pZBgBIAEoCRIRCgl0ZW5hbnRfaWQYAiABKAkSEAoIYWdlbnRfaWQYAyABKAkSFQoNbGFuZ3VhZ2VfY29kZRgEIAEoCRIqCgdoaXN0b3J5GAUgAygLMhkudm9pY2Uubmx1LnYxLkhpc3RvcnlUdXJuEg0KBXN0YXRlGAYgASgMEhYKDmlzX3RyYW5zZmVycmVkGAcgASgIIkQKE0FuYWx5emVDYWxsUmVzcG9uc2USLQoIYW5hbHlzaXMYASABKAsyGy52b2ljZS50eXBlLnYxLkNhbGxBbmFseXNpczLMAwoKTmx1U2VydmljZRJoChFTdHJlYW1pbmdDb252ZXJzZRImLnZvaWNlLm5sdS52MS5TdHJlYW1pbmdDb252ZXJzZVJlcXVlc3QaJy52b2ljZS5ubHUudjEuU3RyZWFtaW5nQ29udmVyc2VSZXNwb25zZSgBMAESWwoORGVzY3JpYmVFbmdpbmUSIy52b2ljZS5ubHUudjEuRGVzY3JpYmVFbmdpbmVSZXF1ZXN0GiQudm9pY2Uubmx1LnYxLkRlc2NyaWJlRW5naW5lUmVzcG9uc2USTAoJTGlzdFRvb2xzEh4udm9pY2Uubmx1LnYxLkxpc3RUb29sc1JlcXVlc3QaHy52b2ljZS5ubHUudjEuTGlzdFRvb2xzUmVzcG9uc2USVQoMVHJpcFByb3ZpZGVyEiEudm9pY2Uubmx1LnYxLlRyaXBQcm92aWRlclJlcXVlc3QaIi52b2ljZS5ubHUudjEuVHJpcFByb3ZpZGVyUmVzcG9uc2USUgoLQW5hbHl6ZUNhbGwSIC52b2ljZS5ubHUudjEuQW5hbHl6ZUNhbGxSZXF1ZXN0GiEudm9pY2Uubmx1LnYxLkFuYWx5emVDYWxsUmVzcG9uc2VCXAoYZGV2LnRvbmdkYWkudm9pY2Uubmx1LnYxUAFaPmdpdGh1Yi5jb20vdG9uZy1kYWkvdG9uZy1kYWkvY2xpZW50cy9nby9nZW4vdm9pY2Uvbmx1L3YxO25sdXYxYgZwcm90bzM", [file_voice_nlu_v1_agent, file_voice_type_v1_analysis, file_voice_type_v1_engine, file_voice_type_v1_expectation, file_voice_type_v1_turn]);
 
 /**
  * One message to the agent.
@@ -1255,6 +1255,98 @@ export const TripProviderResponseSchema: GenMessage<TripProviderResponse> = /*@_
   messageDesc(file_voice_nlu_v1_nlu, 25);
 
 /**
+ * Which agent's tools.
+ *
+ * @generated from message voice.nlu.v1.ListToolsRequest
+ */
+export type ListToolsRequest = Message<"voice.nlu.v1.ListToolsRequest"> & {
+  /**
+   * The agent; empty: the one that answers when a config names none.
+   *
+   * @generated from field: string agent_id = 1;
+   */
+  agentId: string;
+
+  /**
+   * For whose calls; checked against the token where tokens are on.
+   *
+   * @generated from field: string tenant_id = 2;
+   */
+  tenantId: string;
+};
+
+/**
+ * Describes the message voice.nlu.v1.ListToolsRequest.
+ * Use `create(ListToolsRequestSchema)` to create a new message.
+ */
+export const ListToolsRequestSchema: GenMessage<ListToolsRequest> = /*@__PURE__*/
+  messageDesc(file_voice_nlu_v1_nlu, 26);
+
+/**
+ * Its tools, in the order in which its model is told of them.
+ *
+ * @generated from message voice.nlu.v1.ListToolsResponse
+ */
+export type ListToolsResponse = Message<"voice.nlu.v1.ListToolsResponse"> & {
+  /**
+   * The tools.
+   *
+   * @generated from field: repeated voice.nlu.v1.Tool tools = 1;
+   */
+  tools: Tool[];
+};
+
+/**
+ * Describes the message voice.nlu.v1.ListToolsResponse.
+ * Use `create(ListToolsResponseSchema)` to create a new message.
+ */
+export const ListToolsResponseSchema: GenMessage<ListToolsResponse> = /*@__PURE__*/
+  messageDesc(file_voice_nlu_v1_nlu, 27);
+
+/**
+ * Something an agent can do outside the call.
+ *
+ * @generated from message voice.nlu.v1.Tool
+ */
+export type Tool = Message<"voice.nlu.v1.Tool"> & {
+  /**
+   * What the model calls it.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * What it does, for the model.
+   *
+   * @generated from field: string description = 2;
+   */
+  description: string;
+
+  /**
+   * A JSON schema of its arguments.
+   *
+   * @generated from field: string parameters_json = 3;
+   */
+  parametersJson: string;
+
+  /**
+   * Whether it changes something: then it runs for committed turns alone. One
+   * that only reads may run for a draft.
+   *
+   * @generated from field: bool writes = 4;
+   */
+  writes: boolean;
+};
+
+/**
+ * Describes the message voice.nlu.v1.Tool.
+ * Use `create(ToolSchema)` to create a new message.
+ */
+export const ToolSchema: GenMessage<Tool> = /*@__PURE__*/
+  messageDesc(file_voice_nlu_v1_nlu, 28);
+
+/**
  * A conversation to be analysed.
  *
  * @generated from message voice.nlu.v1.AnalyzeCallRequest
@@ -1315,7 +1407,7 @@ export type AnalyzeCallRequest = Message<"voice.nlu.v1.AnalyzeCallRequest"> & {
  * Use `create(AnalyzeCallRequestSchema)` to create a new message.
  */
 export const AnalyzeCallRequestSchema: GenMessage<AnalyzeCallRequest> = /*@__PURE__*/
-  messageDesc(file_voice_nlu_v1_nlu, 26);
+  messageDesc(file_voice_nlu_v1_nlu, 29);
 
 /**
  * What came of it.
@@ -1336,98 +1428,6 @@ export type AnalyzeCallResponse = Message<"voice.nlu.v1.AnalyzeCallResponse"> & 
  * Use `create(AnalyzeCallResponseSchema)` to create a new message.
  */
 export const AnalyzeCallResponseSchema: GenMessage<AnalyzeCallResponse> = /*@__PURE__*/
-  messageDesc(file_voice_nlu_v1_nlu, 27);
-
-/**
- * Which agent's tools.
- *
- * @generated from message voice.nlu.v1.ListToolsRequest
- */
-export type ListToolsRequest = Message<"voice.nlu.v1.ListToolsRequest"> & {
-  /**
-   * The agent; empty: the one that answers when a config names none.
-   *
-   * @generated from field: string agent_id = 1;
-   */
-  agentId: string;
-
-  /**
-   * For whose calls; checked against the token where tokens are on.
-   *
-   * @generated from field: string tenant_id = 2;
-   */
-  tenantId: string;
-};
-
-/**
- * Describes the message voice.nlu.v1.ListToolsRequest.
- * Use `create(ListToolsRequestSchema)` to create a new message.
- */
-export const ListToolsRequestSchema: GenMessage<ListToolsRequest> = /*@__PURE__*/
-  messageDesc(file_voice_nlu_v1_nlu, 28);
-
-/**
- * Its tools, in the order in which its model is told of them.
- *
- * @generated from message voice.nlu.v1.ListToolsResponse
- */
-export type ListToolsResponse = Message<"voice.nlu.v1.ListToolsResponse"> & {
-  /**
-   * The tools.
-   *
-   * @generated from field: repeated voice.nlu.v1.Tool tools = 1;
-   */
-  tools: Tool[];
-};
-
-/**
- * Describes the message voice.nlu.v1.ListToolsResponse.
- * Use `create(ListToolsResponseSchema)` to create a new message.
- */
-export const ListToolsResponseSchema: GenMessage<ListToolsResponse> = /*@__PURE__*/
-  messageDesc(file_voice_nlu_v1_nlu, 29);
-
-/**
- * Something an agent can do outside the call.
- *
- * @generated from message voice.nlu.v1.Tool
- */
-export type Tool = Message<"voice.nlu.v1.Tool"> & {
-  /**
-   * What the model calls it.
-   *
-   * @generated from field: string name = 1;
-   */
-  name: string;
-
-  /**
-   * What it does, for the model.
-   *
-   * @generated from field: string description = 2;
-   */
-  description: string;
-
-  /**
-   * A JSON schema of its arguments.
-   *
-   * @generated from field: string parameters_json = 3;
-   */
-  parametersJson: string;
-
-  /**
-   * Whether it changes something: then it runs for committed turns alone. One
-   * that only reads may run for a draft.
-   *
-   * @generated from field: bool writes = 4;
-   */
-  writes: boolean;
-};
-
-/**
- * Describes the message voice.nlu.v1.Tool.
- * Use `create(ToolSchema)` to create a new message.
- */
-export const ToolSchema: GenMessage<Tool> = /*@__PURE__*/
   messageDesc(file_voice_nlu_v1_nlu, 30);
 
 /**
