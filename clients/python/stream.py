@@ -18,6 +18,7 @@ Response = TypeVar("Response")
 Method = Callable[[grpc.aio.Channel], Any]
 """Gives the stub's method of a channel."""
 FRAME_S = 0.02
+REFUSALS_ASKED_FOR = 4  # more than once, where a refusal came without its reason
 
 
 class Stream(Generic[Request, Response]):
@@ -51,7 +52,17 @@ class Stream(Generic[Request, Response]):
                 raise UnavailableError("UNAVAILABLE", "ENDED_EARLY", message) from None
             return stream
 
-        return await connection.on_replica(on)
+        async def told(channel: grpc.aio.Channel) -> Self:
+            """As `on`; grpc.aio loses the status of a refusal that meets the config, so that it is asked for again."""
+            for _ in range(REFUSALS_ASKED_FOR):
+                try:
+                    return await on(channel)
+                except UnavailableError as error:
+                    if error.reason != "ENDED_EARLY":
+                        raise
+            return await on(channel)
+
+        return await connection.on_replica(told)
 
     async def send(self, request: Request) -> None:
         """Send a request. Once the stream is over nothing is sent: iterating says why."""
