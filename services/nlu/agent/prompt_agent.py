@@ -18,6 +18,7 @@ from services.nlu.agent.tools import TOOLS, Tool
 from services.nlu.engine import Began, Message, NluEngine, ReplyRequest, Role, TextMade, ToolSpec, ToolWanted
 from services.nlu.history import Entry, ToolCall
 from services.nlu.outputs import HangUp
+from services.nlu.plain_speech import PlainSpeech
 from services.nlu.settings import NluSettings
 from services.nlu.tools.clinic.package import ClinicPackage
 from services.nlu.tools.packages import AgentPackages
@@ -28,7 +29,12 @@ log = get_logger(__name__)
 KIND = "prompt"
 MAX_TOOL_ROUNDS = 4
 MAX_CALLS_A_ROUND = 8
-_NO_MORE = "No more tools can be called in this turn. Answer the caller now with what is known."
+_NO_MORE = (
+    "No more tools can be called in this turn. Answer the caller now with what is known, in a sentence that can be "
+    "spoken: no JSON, no code."
+)
+_WHOLE = CallTools(())
+"""What was written so far is whole: a block of code that was never closed swallows nothing of what follows."""
 
 
 @dataclass(slots=True)
@@ -38,6 +44,14 @@ class _Round:
     said: str = ""
     calls: list[CallTool] = field(default_factory=list)
     is_enough: bool = False  # it may say no more in this turn
+    has_acted: bool = False
+
+    @property
+    def is_unspeakable(self) -> bool:
+        """It wrote, but nothing that a caller may hear: markup, JSON, a call in a form of its own."""
+        speech = PlainSpeech()
+        heard = speech.push(self.said) + speech.finish()
+        return bool(self.said.strip()) and not (heard.strip() or speech.wants_hang_up or self.has_acted)
 
 
 class PromptAgent:
@@ -90,12 +104,16 @@ class PromptAgent:
             async with aclosing(self._round(turn, messages, wrote, is_draft=not committed.is_set())) as steps:
                 async for step in steps:
                     yield step
-            has_said = has_said or bool(wrote.said.strip())
-            if not wrote.calls:
+            has_said = has_said or bool(wrote.said.strip() and not wrote.is_unspeakable)
+            if not wrote.calls and (has_said or not wrote.is_unspeakable):
                 return
             if must_answer:
                 log.warning("tool_rounds_exceeded", turn_id=turn.turn_id, agent_id=self._profile.agent_id)
                 break
+            if not wrote.calls:
+                yield _WHOLE
+                messages, must_answer = _to_be_answered(messages), True
+                continue
             messages += (Message(Role.AGENT, wrote.said.strip()),) if wrote.said.strip() else ()
             wanted = {(call.name, call.arguments_json) for call in wrote.calls}
             if wanted <= made:  # a small model asks again for what it was given
@@ -110,6 +128,7 @@ class PromptAgent:
                 messages, must_answer = _to_be_answered(messages), True
         if not has_said:  # the model went round in circles: the caller is told the truth of it
             persona = self._profile.personas[turn.language_code]
+            yield _WHOLE
             yield Say(persona.unknown or honest_sentence(turn.language_code))
 
     async def _round(
@@ -134,6 +153,7 @@ class PromptAgent:
                             wrote.is_enough = True
                             return
                     case ToolWanted(name) if name in ACT_NAMES:
+                        wrote.has_acted = True
                         yield act_of(part)
                     case ToolWanted(name, arguments_json):
                         if len(wrote.calls) < MAX_CALLS_A_ROUND:

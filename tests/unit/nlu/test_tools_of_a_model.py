@@ -213,6 +213,47 @@ def test_a_model_that_asks_again_for_what_it_was_given_is_made_to_answer() -> No
     run(scene())
 
 
+class Mumbling(WatchedScript):
+    """Writes what nobody may hear, so many times; then it answers."""
+
+    parts: tuple[str, ...] = ('```json\n{"time": "02:53"}', "It is so.")
+
+    async def reply(self, request: ReplyRequest) -> AsyncGenerator[ReplyPart, None]:
+        self.requests.append(request)
+        yield TextMade(self.parts[min(len(self.requests), len(self.parts)) - 1])
+
+
+class MumblingOnly(Mumbling):
+    parts = ('```json\n{"time": "02:53"}',)
+
+
+@pytest.mark.parametrize(
+    ("kind", "heard"),
+    [
+        (Mumbling, "It is so."),
+        (MumblingOnly, "I'm sorry, I don't know that. Is there anything else I can help you with?"),
+    ],
+)
+def test_a_model_that_writes_nothing_to_be_heard_is_asked_once_more_and_then_the_truth_is_told(
+    kind: type[Mumbling], heard: str
+) -> None:
+    asked = list[Mumbling]()
+
+    def make(profile: AgentProfile, engine: NluEngine, settings: NluSettings) -> PromptAgent:
+        asked.append(kind(settings))
+        return with_tools(Told("a", giving("{}")))(profile, asked[0], settings)
+
+    async def scene() -> None:
+        async with opened(factory=make) as rig:
+            await rig.send(said(), wait_s=5)
+        assert len(asked[0].requests) == 2
+        assert not asked[0].requests[-1].tools
+        assert rig.said(1) == heard
+        assert rig.end(1).outcome is Outcome.COMPLETED
+
+    run(scene())
+
+
 def clauses(rig: Rig, turn_id: int = 1) -> list[tuple[float, str]]:
     return [
         (round(at, 1), each.text.strip())
