@@ -171,8 +171,10 @@ class Conversation:
         )
 
         def respond(objection: str) -> AsyncGenerator[Step, None]:
-            asked_again = replace(asked, objection=objection) if objection else asked
-            return self._agent.respond(asked_again, history, committed=turn.committed)
+            again = asked
+            if objection:
+                again = replace(asked, objection=objection, results=self._tool_runs.results_of(turn_id))
+            return self._agent.respond(again, history, committed=turn.committed)
 
         self._turns[turn_id] = turn
         if not received.is_draft:

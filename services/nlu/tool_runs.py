@@ -92,6 +92,11 @@ class ToolRuns:
             task.add_done_callback(lambda _: self._running.pop(call_id, None))
         return await asyncio.shield(task)
 
+    def results_of(self, turn_id: int) -> tuple[ToolCall, ...]:
+        """What the tools of one turn have brought so far, of a draft too."""
+        calls = [*self._history.tool_calls((turn_id,)), *self._unsaid_of(turn_id).calls.values()]
+        return tuple(call for call in calls if call.result_json)
+
     async def stand(self, turn_id: int) -> None:
         """The turn is part of the conversation: tell what its draft's tools did."""
         unsaid = self._unsaid.pop(turn_id, None)

@@ -44,6 +44,7 @@ class AgentTurn:
     language_code: str  # to answer in
     state: AgentState = field(default_factory=dict)  # as the turns before it left it; empty at the first
     objection: str = ""  # why an earlier reply to this turn was not spoken; the next one must do without
+    results: tuple[ToolCall, ...] = ()  # of the tools that the earlier reply called
 
 
 @dataclass(slots=True, eq=False)

@@ -29,10 +29,7 @@ log = get_logger(__name__)
 KIND = "prompt"
 MAX_TOOL_ROUNDS = 4
 MAX_CALLS_A_ROUND = 8
-_NO_MORE = (
-    "No more tools can be called in this turn. Answer the caller now with what is known, in a sentence that can be "
-    "spoken: no JSON, no code."
-)
+_NO_MORE = "No more tools can be called in this turn. Answer the caller now, in words to be spoken, with what is known."
 _WHOLE = CallTools(())
 """What was written so far is whole: a block of code that was never closed swallows nothing of what follows."""
 
@@ -97,8 +94,10 @@ class PromptAgent:
         messages = self._prompt(turn.call, history, turn.language_code)
         messages += (Message(Role.CALLER, user_text(turn.input)),)
         if turn.objection:
+            messages += tuple(_result_message(call) for call in turn.results)
             messages += (Message(Role.TOOL, f"objection: {turn.objection}"),)
-        has_said, must_answer, made = False, False, set[tuple[str, str]]()
+        has_said, must_answer = False, False
+        made = {(call.name, call.arguments_json) for call in turn.results}
         for n_rounds in range(MAX_TOOL_ROUNDS + 1):
             wrote = _Round()
             async with aclosing(self._round(turn, messages, wrote, is_draft=not committed.is_set())) as steps:

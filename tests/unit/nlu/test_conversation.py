@@ -606,13 +606,13 @@ def test_a_fixed_text_is_said_whole_however_many_sentences_it_has() -> None:
     run(scene())
 
 
-def test_a_turn_of_reasoning_alone_fails_instead_of_saying_nothing(tmp_path: Path) -> None:
+def test_a_turn_of_reasoning_alone_says_that_the_agent_does_not_know(tmp_path: Path) -> None:
     script = '[[reply]]\nname = "sure"\nparts = [{ text = "<think>What now?</think>" }]'
 
     async def scene() -> None:
         async with opened(script_settings(tmp_path, script)) as rig:
             await rig.send(say(1), wait_s=5)
-        assert rig.said(1) == ""
-        assert (rig.end(1).outcome, rig.end(1).reason) == (Outcome.FAILED, "ENGINE_FAILED")
+        assert rig.said(1).startswith("I'm sorry, I don't know that.")
+        assert rig.end(1).outcome is Outcome.COMPLETED
 
     run(scene())

@@ -254,6 +254,39 @@ def test_a_model_that_writes_nothing_to_be_heard_is_asked_once_more_and_then_the
     run(scene())
 
 
+class Boasting(Mumbling):
+    """Looks something up, says what nobody can know, and mends it when it is told."""
+
+    async def reply(self, request: ReplyRequest) -> AsyncGenerator[ReplyPart, None]:
+        self.requests.append(request)
+        match len(self.requests):
+            case 1:
+                yield ToolWanted("a")
+            case 2:
+                yield TextMade("It is seven.")
+            case _:
+                yield TextMade("It is so.")
+
+
+def test_a_model_that_must_mend_its_words_has_the_results_of_its_tools_before_it() -> None:
+    tool, asked = Told("a", giving('{"n": "x"}')), list[Boasting]()
+
+    def make(profile: AgentProfile, engine: NluEngine, settings: NluSettings) -> PromptAgent:
+        asked.append(Boasting(settings))
+        return with_tools(tool)(profile, asked[0], settings)
+
+    async def scene() -> None:
+        async with opened(factory=make) as rig:
+            await rig.send(said(), wait_s=5)
+        assert len(tool.runs) == 1
+        *_, result, objection = asked[0].requests[2].messages
+        assert result.text == 'a: {"n": "x"}'
+        assert objection.text.startswith("objection: ")
+        assert rig.said(1) == "It is so."
+
+    run(scene())
+
+
 def clauses(rig: Rig, turn_id: int = 1) -> list[tuple[float, str]]:
     return [
         (round(at, 1), each.text.strip())
