@@ -56,7 +56,7 @@ func (t *Conversation) turn(turn *nluv1.UserTurn) iter.Seq2[*nluv1.StreamingConv
 	return func(yield func(*nluv1.StreamingConverseResponse, error) bool) {
 		reply := ""
 		t.say(func() {
-			turn.TurnId = t.id
+			turn.TurnId = t.id.Load()
 			t.stream.put("user_turn", turn)
 		}, func(response *nluv1.StreamingConverseResponse, err error) bool {
 			reply += response.GetReplyText().GetText()
@@ -72,11 +72,11 @@ func (t *Conversation) takeEnd(text, reply string, end *typev1.TurnEnd) {
 	if len(end.GetState()) > 0 {
 		t.config.State = end.GetState()
 	}
-	heard := &nluv1.HistoryTurn{TurnId: t.id, UserText: text, HeardText: reply}
+	heard := &nluv1.HistoryTurn{TurnId: end.GetTurnId(), UserText: text, HeardText: reply}
 	t.config.History = append(t.config.History, heard)
 	for len(t.config.History) > 0 && proto.Size(t.config) > maxHistoryBytes {
 		t.config.History = t.config.History[1:]
 	}
 	offset := int64(utf8.RuneCountInString(reply))
-	t.stream.put("playout_report", &nluv1.PlayoutReport{TurnId: t.id, HeardOffset: offset, IsFinal: true})
+	t.stream.put("playout_report", &nluv1.PlayoutReport{TurnId: end.GetTurnId(), HeardOffset: offset, IsFinal: true})
 }

@@ -60,8 +60,8 @@ func ErrorOf(err error) *Error {
 	if errors.As(err, &known) {
 		return known
 	}
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return &Error{Kind: err, Code: "CANCELLED", Message: err.Error()}
+	if over := overOf(err); over != nil {
+		return givenUp(over)
 	}
 	found := status.Convert(err)
 	made := &Error{Kind: ErrServer, Code: code.Code(found.Code()).String(), Message: found.Message()}
@@ -89,6 +89,27 @@ func ErrorOf(err error) *Error {
 		made.Kind = ErrToken
 	case codes.Unavailable:
 		made.Kind = ErrUnavailable
+	case codes.DeadlineExceeded:
+		made.Kind = context.DeadlineExceeded
+	}
+	return made
+}
+
+// overOf gives the error of a context that is over; nil: err is another one.
+func overOf(err error) error {
+	for _, over := range []error{context.Canceled, context.DeadlineExceeded} {
+		if errors.Is(err, over) {
+			return over
+		}
+	}
+	return nil
+}
+
+// givenUp is the error of a stream whose context is over.
+func givenUp(over error) *Error {
+	made := &Error{Kind: over, Code: "CANCELLED", Message: "the stream was given up"}
+	if over == context.DeadlineExceeded {
+		made.Code, made.Message = "DEADLINE_EXCEEDED", "the context's deadline has passed"
 	}
 	return made
 }

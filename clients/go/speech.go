@@ -37,8 +37,9 @@ func OpenSpeech(ctx context.Context, c *Connection, sampleRateHertz int, config 
 func (s *Speech) Say(text string) iter.Seq2[*ttsv1.StreamingSynthesizeResponse, error] {
 	return func(yield func(*ttsv1.StreamingSynthesizeResponse, error) bool) {
 		s.say(func() {
-			s.stream.put("text", &ttsv1.TurnText{TurnId: s.id, Text: text})
-			s.stream.put("text_end", &ttsv1.TextEnd{TurnId: s.id})
+			id := s.id.Load()
+			s.stream.put("text", &ttsv1.TurnText{TurnId: id, Text: text})
+			s.stream.put("text_end", &ttsv1.TextEnd{TurnId: id})
 		}, yield)
 	}
 }

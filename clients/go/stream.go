@@ -20,10 +20,12 @@ const frameTime = 20 * time.Millisecond
 // Stream is a bidirectional stream that is open. Any goroutine may send; one
 // receives, at all times.
 type Stream[Q, S any] struct {
-	wire   grpc.GenericClientStream[Q, S]
-	first  *S
-	cancel context.CancelFunc
-	mutex  sync.Mutex // gRPC allows one sender at a time
+	wire         grpc.GenericClientStream[Q, S]
+	first        *S
+	alive        context.Context
+	cancel       context.CancelFunc
+	mutex        sync.Mutex // gRPC allows one sender at a time
+	isHalfClosed bool
 }
 
 // open opens a stream on the first replica that serves: it sends the config, with
@@ -44,7 +46,9 @@ func open[Q, S any](
 		description := &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}
 		wire, err := client.NewStream(alive, description, method)
 		if err == nil {
-			opened = &Stream[Q, S]{wire: grpc.GenericClientStream[Q, S]{ClientStream: wire}, cancel: cancel}
+			opened = &Stream[Q, S]{
+				wire: grpc.GenericClientStream[Q, S]{ClientStream: wire}, alive: alive, cancel: cancel,
+			}
 			opened.put("config", whole)
 			if opened.first, err = opened.Recv(); err == nil && late.Stop() {
 				return nil
@@ -66,10 +70,13 @@ func open[Q, S any](
 }
 
 // Send sends a request. Once the stream is over nothing is sent: Recv says why.
+// Nor is behind HalfClose: gRPC would break the stream off.
 func (s *Stream[Q, S]) Send(request *Q) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	_ = s.wire.Send(request)
+	if !s.isHalfClosed {
+		_ = s.wire.Send(request)
+	}
 }
 
 // put sends a message as the field of a request.
@@ -88,19 +95,25 @@ func set(message proto.Message, field protoreflect.Name, value proto.Message) {
 func (s *Stream[Q, S]) HalfClose() {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
+	s.isHalfClosed = true
 	_ = s.wire.CloseSend()
 }
 
 // Cancel gives the stream up, if it is still there.
 func (s *Stream[Q, S]) Cancel() { s.cancel() }
 
-// Recv gives the next response, io.EOF at a good end, else an *Error.
+// Recv gives the next response, io.EOF at a good end, else an *Error; of a stream
+// that was given up one whose kind is the error of its context.
 func (s *Stream[Q, S]) Recv() (*S, error) {
 	response, err := s.wire.Recv()
 	if err == nil || errors.Is(err, io.EOF) {
 		return response, err
 	}
-	return nil, ErrorOf(err)
+	failed := ErrorOf(err)
+	if over := s.alive.Err(); over != nil && (failed.Code == "CANCELLED" || failed.Code == "DEADLINE_EXCEEDED") {
+		return nil, givenUp(over)
+	}
+	return nil, failed
 }
 
 // Close ends the stream in good order.

@@ -16,7 +16,7 @@ import (
 type Turns[Q, S any] struct {
 	stream    *Stream[Q, S]
 	open      func() (*Stream[Q, S], error)
-	id        int64
+	id        atomic.Int64
 	cancelled atomic.Int64 // the highest id that was cancelled
 	isLeaving bool         // the server
 }
@@ -33,7 +33,7 @@ func (t *Turns[Q, S]) say(send func(), yield func(*S, error) bool) {
 		t.stream.Cancel()
 		t.stream, t.isLeaving = opened, false
 	}
-	t.id++
+	id := t.id.Add(1)
 	send()
 	for {
 		response, err := t.stream.Recv()
@@ -48,14 +48,14 @@ func (t *Turns[Q, S]) say(send func(), yield func(*S, error) bool) {
 		case *typev1.GoingAway:
 			t.isLeaving = true
 		case *typev1.TurnEnd:
-			if kind.GetTurnId() == t.id {
+			if kind.GetTurnId() == id {
 				if yield(response, nil) && kind.GetOutcome() == typev1.TurnEnd_OUTCOME_FAILED {
 					yield(nil, turnFailed(kind))
 				}
 				return
 			}
 		case interface{ GetTurnId() int64 }:
-			if kind.GetTurnId() == t.id && t.id > t.cancelled.Load() && !yield(response, nil) {
+			if kind.GetTurnId() == id && id > t.cancelled.Load() && !yield(response, nil) {
 				return
 			}
 		}
@@ -64,8 +64,9 @@ func (t *Turns[Q, S]) say(send func(), yield func(*S, error) bool) {
 
 // CancelTurn stops the turn, from any goroutine; it still gets its end.
 func (t *Turns[Q, S]) CancelTurn() {
-	t.cancelled.Store(t.id)
-	t.stream.put("cancellation", &typev1.Cancellation{TurnId: t.id})
+	id := t.id.Load()
+	t.cancelled.Store(id)
+	t.stream.put("cancellation", &typev1.Cancellation{TurnId: id})
 }
 
 // Close ends the stream in good order.

@@ -6,6 +6,7 @@ from clients.python.conversation import Conversation
 from clients.python.errors import (
     BadRequestError,
     CapacityError,
+    GivenUpError,
     ServerError,
     TokenError,
     TongDaiError,
@@ -22,6 +23,7 @@ __all__ = [
     "CapacityError",
     "Connection",
     "Conversation",
+    "GivenUpError",
     "Options",
     "Recognition",
     "ServerError",

@@ -49,6 +49,10 @@ class UnavailableError(TongDaiError):
     """UNAVAILABLE: loading, draining, gone, or the connection broke. Another replica may serve."""
 
 
+class GivenUpError(TongDaiError):
+    """CANCELLED, DEADLINE_EXCEEDED: this client gave the stream up, or has waited as long as it wanted to."""
+
+
 class ServerError(TongDaiError):
     """Everything else: the server failed. The turn may be tried once more on a fresh stream."""
 
@@ -60,6 +64,7 @@ KINDS: dict[str, type[TongDaiError]] = {
     "UNAUTHENTICATED": TokenError,
     "PERMISSION_DENIED": TokenError,
     "UNAVAILABLE": UnavailableError,
+    "DEADLINE_EXCEEDED": GivenUpError,
 }
 
 

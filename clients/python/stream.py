@@ -11,13 +11,14 @@ from voice.type.v1 import audio_pb2
 from voice.type.v1.turn_pb2 import Cancellation, TurnEnd
 
 from clients.python.connection import Connection
-from clients.python.errors import ServerError, UnavailableError, error_of
+from clients.python.errors import GivenUpError, ServerError, UnavailableError, error_of
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
 Method = Callable[[grpc.aio.Channel], Any]
 """Gives the stub's method of a channel."""
 FRAME_S = 0.02
+GIVEN_UP = "the stream was given up"
 REFUSALS_ASKED_FOR = 4  # more than once, where a refusal came without its reason
 
 
@@ -32,6 +33,7 @@ class Stream(Generic[Request, Response]):
     def __init__(self, call: Any, request: type[Request]) -> None:
         self._call = call
         self._request = request
+        self._is_given_up = False
 
     @classmethod
     async def _open(cls, connection: Connection, method: Method, request: type[Request], config: Any) -> Self:
@@ -70,6 +72,9 @@ class Stream(Generic[Request, Response]):
             await self._call.write(request)
         except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
             return
+        except asyncio.CancelledError:
+            if not self._is_own_cancellation():
+                raise
 
     async def put(self, **field: Any) -> None:
         """Send a request with one field: `put(audio=chunk)`."""
@@ -81,6 +86,9 @@ class Stream(Generic[Request, Response]):
             await self._call.done_writing()
         except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
             return
+        except asyncio.CancelledError:
+            if not self._is_own_cancellation():
+                raise
 
     async def close(self) -> None:
         """End the stream in good order. Raises TongDaiError."""
@@ -89,8 +97,14 @@ class Stream(Generic[Request, Response]):
             pass
 
     def cancel(self) -> None:
-        """Give the stream up, if it is still there."""
+        """Give the stream up, if it is still there. Who iterates over it meets GivenUpError."""
+        self._is_given_up = True
         self._call.cancel()
+
+    def _is_own_cancellation(self) -> bool:
+        """Whether a CancelledError is of the stream that was given up, and not of the task that waits for it."""
+        task = asyncio.current_task()
+        return self._is_given_up and task is not None and not task.cancelling()
 
     async def __aenter__(self) -> Self:
         return self
@@ -108,7 +122,13 @@ class Stream(Generic[Request, Response]):
         try:
             response = await self._call.read()
         except grpc.aio.AioRpcError as error:
+            if self._is_given_up and error.code() is grpc.StatusCode.CANCELLED:
+                raise GivenUpError("CANCELLED", "", GIVEN_UP) from None
             raise error_of(error) from None
+        except asyncio.CancelledError:
+            if not self._is_own_cancellation():
+                raise
+            raise GivenUpError("CANCELLED", "", GIVEN_UP) from None
         if response is grpc.aio.EOF:
             raise StopAsyncIteration
         return response  # type: ignore[no-any-return]  # grpc.aio's read is untyped
@@ -190,6 +210,10 @@ class Turns(Generic[Request, Response]):
                         raise ServerError("FAILED", end.reason, end.message, retry_delay_s=end.retry_delay_ms / 1000)
                     return
         raise UnavailableError("UNAVAILABLE", "ENDED_EARLY", "the stream ended in the middle of a turn")
+
+    def cancel(self) -> None:
+        """Give the stream up, if it is still there."""
+        self._stream.cancel()
 
     async def cancel_turn(self) -> None:
         """Stop the turn; it still gets its end."""

@@ -1,5 +1,6 @@
 """Servers that are of a newer contract, or break off: what no service of ours does on demand."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -83,6 +84,30 @@ async def voice_of_old_turns(requests: AsyncIterator[bytes], _: Any) -> AsyncIte
     yield tts_pb2.StreamingSynthesizeResponse(turn_end=end).SerializeToString()
     async for _request in requests:
         pass  # up to the half-close
+
+
+async def voice_that_waits(requests: AsyncIterator[bytes], _: Any) -> AsyncIterator[bytes]:
+    """A turn begins and never ends."""
+    await anext(requests)
+    engine = tts_pb2.StreamingSynthesizeResponse()
+    engine.engine.name, engine.engine.model = "waits", "waits"
+    yield engine.SerializeToString()
+    await anext(requests)
+    audio = tts_pb2.TurnAudio(turn_id=1, chunk=audio_pb2.AudioChunk(content=bytes(320)))
+    yield tts_pb2.StreamingSynthesizeResponse(audio=audio).SerializeToString()
+    await asyncio.Event().wait()
+
+
+async def gateway_that_talks_on(requests: AsyncIterator[bytes], _: Any) -> AsyncIterator[bytes]:
+    """The agent speaks 60 ms behind the caller's half-close; then the call ends."""
+    await anext(requests)
+    yield connect_call(call=call_pb2.CallInfo(agent_id="talks", language_code="en", audio_format=FORMAT))
+    async for _request in requests:
+        pass  # up to the half-close
+    for start in (0, 160, 320):
+        yield connect_call(audio=audio_pb2.AudioChunk(start_sample=start, content=bytes(320)))
+        await asyncio.sleep(0.02)  # time for a report
+    yield connect_call(end=record_pb2.CallEnd(cause=record_pb2.CallEnd.CAUSE_CALLER, turn_count=1))
 
 
 class LeavingAgent:

@@ -5,7 +5,7 @@ import { isIP } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import type { Interceptor, Transport } from "@connectrpc/connect";
-import { createGrpcTransport } from "@connectrpc/connect-node";
+import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
 
 import { errorOf, unavailable, type TongDaiError } from "./errors.js";
 
@@ -28,10 +28,11 @@ export interface Options {
   rounds?: number;
 }
 
-/** The replicas of one service. */
+/** The replicas of one service. Close it when done: what is open keeps the program running. */
 export class Connection {
   /** One each, for what is called by generated code. */
   readonly transports: Transport[];
+  private readonly sessions: Http2SessionManager[];
 
   /** Throws where a file of the options cannot be read, or the token would leave this machine in plain text. */
   constructor(readonly options: Options) {
@@ -42,17 +43,18 @@ export class Connection {
       : undefined;
     const open = options.token && !nodeOptions ? options.targets.find((target) => !isLoopback(target)) : undefined;
     if (open !== undefined) throw new RangeError(`the bearer token would go to ${open} over plain text: use TLS`);
-    this.transports = options.targets.map((target) =>
-      createGrpcTransport({
-        baseUrl: `${nodeOptions ? "https" : "http"}://${target}`,
-        interceptors,
-        nodeOptions,
-        // Servers refuse to be pinged oftener than every 10 s.
-        pingIntervalMs: 20_000,
-        pingTimeoutMs: 10_000,
-        pingIdleConnection: true,
-      }),
+    const addresses = options.targets.map((target) => `${nodeOptions ? "https" : "http"}://${target}`);
+    // Servers refuse to be pinged oftener than every 10 s.
+    const pings = { pingIntervalMs: 20_000, pingTimeoutMs: 10_000, pingIdleConnection: true };
+    this.sessions = addresses.map((address) => new Http2SessionManager(address, pings, nodeOptions));
+    this.transports = this.sessions.map((sessionManager) =>
+      createGrpcTransport({ baseUrl: sessionManager.authority, interceptors, sessionManager }),
     );
+  }
+
+  /** Close the connections; streams that are open break. */
+  close(): void {
+    for (const session of this.sessions) session.abort();
   }
 
   /**

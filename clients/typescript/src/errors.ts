@@ -50,6 +50,8 @@ export class TokenError extends TongDaiError {}
 export class CapacityError extends TongDaiError {}
 /** UNAVAILABLE: loading, draining, gone, or the connection broke. Another replica may serve. */
 export class UnavailableError extends TongDaiError {}
+/** CANCELLED, DEADLINE_EXCEEDED: this client gave the stream up, or has waited as long as it wanted to. */
+export class GivenUpError extends TongDaiError {}
 /** Everything else: the server failed. The turn may be tried once more on a fresh stream. */
 export class ServerError extends TongDaiError {}
 
@@ -79,6 +81,8 @@ export function errorOf(thrown: unknown): TongDaiError {
       return new TokenError(failure);
     case Code.Unavailable:
       return new UnavailableError(failure);
+    case Code.DeadlineExceeded:
+      return new GivenUpError(failure);
     default:
       return new ServerError(failure);
   }

@@ -7,6 +7,7 @@ export {
   BadRequestError,
   CapacityError,
   errorOf,
+  GivenUpError,
   ServerError,
   TokenError,
   TongDaiError,

@@ -6,10 +6,11 @@ import { create, type DescMessage, type MessageInitShape, type MessageShape } fr
 import type { Transport } from "@connectrpc/connect";
 
 import type { Connection } from "./connection.js";
-import { errorOf, unavailable } from "./errors.js";
+import { errorOf, GivenUpError, unavailable } from "./errors.js";
 import { AudioEncoding, AudioFormatSchema, type AudioChunk } from "./gen/voice/type/v1/audio_pb.js";
 
 const FRAME_MS = 20;
+const GIVEN_UP = "the stream was given up";
 
 /** How a stream is opened: the method of a transport, and what its requests are. */
 export interface Method<Q extends DescMessage, Response> {
@@ -65,7 +66,7 @@ export class Stream<Q extends DescMessage, Response> {
     this.outbox.close();
   }
 
-  /** Give the stream up, if it is still there. */
+  /** Give the stream up, if it is still there. Who waits for its next response meets GivenUpError. */
   cancel(): void {
     this.outbox.close();
     this.abort.abort();
@@ -78,6 +79,7 @@ export class Stream<Q extends DescMessage, Response> {
       if (!result.done) return result.value;
     } catch (error) {
       this.outbox.close();
+      if (this.abort.signal.aborted) throw new GivenUpError({ code: "CANCELLED", reason: "", message: GIVEN_UP });
       throw errorOf(error);
     }
     this.outbox.close();

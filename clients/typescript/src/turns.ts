@@ -47,6 +47,11 @@ export abstract class Turns<Q extends DescMessage, Response extends { response: 
     throw unavailable("ENDED_EARLY", "the stream ended in the middle of a turn");
   }
 
+  /** Give the stream up, if it is still there. */
+  cancel(): void {
+    this.stream.cancel();
+  }
+
   /** Stop the turn; it still gets its end. */
   async cancelTurn(): Promise<void> {
     this.cancelled = this.turnId;

@@ -23,6 +23,7 @@ public final class Stream<RequestT, ResponseT> implements AutoCloseable {
   private ResponseT first;
   private End end;
   private boolean isHalfClosed;
+  private volatile boolean isGivenUp;
 
   private Stream() {}
 
@@ -36,7 +37,12 @@ public final class Stream<RequestT, ResponseT> implements AutoCloseable {
         channel -> {
           Stream<RequestT, ResponseT> stream = new Stream<>();
           method.apply(channel, stream.new Observer()).onNext(config);
-          stream.first = stream.take(connection.options().openLimit());
+          try {
+            stream.first = stream.take(connection.options().openLimit());
+          } catch (InterruptedException interrupted) {
+            stream.close(); // nobody has it, so nobody could give it up
+            throw interrupted;
+          }
           if (stream.first == null) {
             throw TongDaiException.unavailable("ENDED_EARLY", "the stream ended before its first response");
           }
@@ -103,9 +109,10 @@ public final class Stream<RequestT, ResponseT> implements AutoCloseable {
     }
   }
 
-  /** Give the stream up, if it is still there. */
+  /** Give the stream up, if it is still there. Who waits for its next response meets the kind GIVEN_UP. */
   @Override
   public void close() {
+    isGivenUp = true;
     requests.cancel("the client gave the stream up", null);
   }
 
@@ -137,7 +144,7 @@ public final class Stream<RequestT, ResponseT> implements AutoCloseable {
       end = (End) one;
     }
     if (end.error() != null) {
-      throw end.error();
+      throw isGivenUp && "CANCELLED".equals(end.error().code()) ? TongDaiException.givenUp() : end.error();
     }
     return null;
   }

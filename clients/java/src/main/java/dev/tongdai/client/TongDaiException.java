@@ -25,6 +25,8 @@ public final class TongDaiException extends Exception {
     CAPACITY,
     /** UNAVAILABLE: loading, draining, gone, or the connection broke. Another replica may serve. */
     UNAVAILABLE,
+    /** CANCELLED, DEADLINE_EXCEEDED: this client gave the stream up, or has waited as long as it wanted to. */
+    GIVEN_UP,
     /** Everything else: the server failed. The turn may be tried once more on a fresh stream. */
     SERVER
   }
@@ -68,12 +70,16 @@ public final class TongDaiException extends Exception {
     } catch (InvalidProtocolBufferException torn) {
       reason = ""; // a client lives with a status without details
     }
+    if (isOfTransport(status)) {
+      status = Status.UNAVAILABLE.withDescription(status.getDescription()).withCause(status.getCause());
+    }
     Kind kind =
         switch (status.getCode()) {
           case INVALID_ARGUMENT, NOT_FOUND -> Kind.BAD_REQUEST;
           case RESOURCE_EXHAUSTED -> delay.isZero() ? Kind.BAD_REQUEST : Kind.CAPACITY;
           case UNAUTHENTICATED, PERMISSION_DENIED -> Kind.TOKEN;
           case UNAVAILABLE -> Kind.UNAVAILABLE;
+          case DEADLINE_EXCEEDED -> Kind.GIVEN_UP;
           default -> Kind.SERVER;
         };
     String said = status.getDescription() == null ? "" : status.getDescription();
@@ -81,8 +87,18 @@ public final class TongDaiException extends Exception {
     return new TongDaiException(kind, status.getCode().name(), reason, said + cause, field, delay);
   }
 
+  /** Whether no server has said so: it speaks no HTTP/2, or what came of it was torn. A server's status has no cause. */
+  private static boolean isOfTransport(Status status) {
+    Throwable cause = status.getCause();
+    return status.getCode() == Status.Code.INTERNAL && cause != null && cause.getClass().getName().contains("Http2");
+  }
+
   static TongDaiException unavailable(String reason, String message) {
     return new TongDaiException(Kind.UNAVAILABLE, "UNAVAILABLE", reason, message, "", Duration.ZERO);
+  }
+
+  static TongDaiException givenUp() {
+    return new TongDaiException(Kind.GIVEN_UP, "CANCELLED", "", "the stream was given up", "", Duration.ZERO);
   }
 
   static TongDaiException failed(TurnEnd end) {

@@ -1,0 +1,26 @@
+// A program of another team's; main.go beside it says what it does.
+import { Call, Connection, GivenUpError, ServerError, Speech, UnavailableError } from "@tong-dai/client";
+
+const [what, target] = process.argv.slice(2);
+const connection = new Connection({ targets: [target] });
+const NAMES = new Map([[GivenUpError, "given up"], [UnavailableError, "unavailable"], [ServerError, "server"]]);
+try {
+  if (what === "report") {
+    const call = await Call.open(connection, 8000);
+    call.reportsPlayed = true;
+    call.stream.halfClose();
+    for await (const _ of call.responses());
+    console.log(`heard ${call.heard.length / 2}`);
+  } else {
+    const speech = await Speech.open(connection, 8000);
+    if (what === "idle") {
+      console.log("open");
+      await new Promise((read) => process.stdin.once("data", read));
+      process.stdin.destroy();
+    }
+    for await (const _ of speech.say("Hello.")) if (what === "cancel") speech.cancel();
+  }
+} catch (error) {
+  console.log(NAMES.get(error.constructor) ?? String(error));
+}
+connection.close(); // and the program ends by itself
