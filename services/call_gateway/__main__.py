@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -58,6 +59,7 @@ def hold(lock_file: Path) -> None:
     """
     backchannels()
     shipped()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # by default the first process of a container ignores it
     try:
         fcntl.flock(os.open(lock_file, os.O_CREAT | os.O_RDWR, 0o600), fcntl.LOCK_EX)  # never closed
     except OSError as error:
