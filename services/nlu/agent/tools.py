@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Protocol, runtime_checkable
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from services.nlu.agent.confirmation import Confirmation
 from services.nlu.engine import ToolSpec
 
 
@@ -40,6 +41,16 @@ class HasTools(Protocol):
 
     def tools_of(self, tenant_id: str) -> Mapping[str, Tool]:
         """By name, for one tenant's calls."""
+
+
+@runtime_checkable
+class AsksFirst(Protocol):
+    """An agent whose model calls tools: one that writes runs only for what the caller has confirmed. Agents that are
+    code, as `graph` is, confirm deeds by themselves.
+    """
+
+    def unconfirmed(self, spec: ToolSpec, arguments: Mapping[str, object], given: Confirmation) -> str:
+        """Why a call may not be run, for the model; empty: the caller has agreed to it."""
 
 
 @runtime_checkable

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from services.nlu.agent.confirmation import Confirmation
 from services.nlu.agent.profile import AgentProfile
 from services.nlu.agent.prompt_agent import MAX_TOOL_ROUNDS, PromptAgent
 from services.nlu.agent.tools import Tool, ToolRefused
@@ -54,6 +55,19 @@ def with_tools(*tools: Told) -> Callable[[AgentProfile, NluEngine, NluSettings],
             return {tool.spec.name: tool for tool in tools}
 
     return Tooled
+
+
+def agreed_with_tools(*tools: Told) -> Callable[[AgentProfile, NluEngine, NluSettings], PromptAgent]:
+    """An agent whose caller has agreed to every deed; test_confirmed_deeds.py is about those who have not."""
+
+    class Agreed(PromptAgent):
+        def tools_of(self, tenant_id: str) -> Mapping[str, Tool]:
+            return {tool.spec.name: tool for tool in tools}
+
+        def unconfirmed(self, spec: ToolSpec, arguments: Mapping[str, object], given: Confirmation) -> str:
+            return ""
+
+    return Agreed
 
 
 def script(tmp_path: Path, *parts: str, **changes: object) -> NluSettings:
@@ -338,7 +352,7 @@ def test_a_caller_who_interrupts_leaves_the_tool_running_and_its_result_is_known
     tool = Told("a", giving('{"found": 7}', after_s=3.0), writes=True)
 
     async def scene() -> None:
-        async with opened(script(tmp_path, CALL_A, TEXT), factory=with_tools(tool)) as rig:
+        async with opened(script(tmp_path, CALL_A, TEXT), factory=agreed_with_tools(tool)) as rig:
             await rig.send(said(), wait_s=1.5)
             await rig.send(Cancellation(1), wait_s=3)
             assert rig.end(1).outcome is Outcome.CANCELLED
@@ -354,7 +368,7 @@ def test_a_draft_runs_what_only_reads_and_tells_nothing_of_it_before_its_commit(
 
     async def scene() -> None:
         settings = script(tmp_path, CALL_A, '{ text = "Three. " }', CALL_B, TEXT)
-        async with opened(settings, factory=with_tools(reads, writes)) as rig:
+        async with opened(settings, factory=agreed_with_tools(reads, writes)) as rig:
             await rig.send(said(is_draft=True), wait_s=5)
             assert (len(reads.runs), len(writes.runs)) == (1, 0)
             assert rig.said(1) == "Three."
