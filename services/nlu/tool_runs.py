@@ -15,7 +15,7 @@ from prometheus_client import Counter
 from services.nlu.agent.argument_check import ArgumentsRefused, is_misspelt, read_call
 from services.nlu.agent.confirmation import SPENT, as_refusal
 from services.nlu.agent.tool_results import ResultUnreadable, fit_result
-from services.nlu.agent.tools import Tool, ToolRefused
+from services.nlu.agent.tools import KnowsItsDeed, Tool, ToolRefused
 from services.nlu.engine import ToolSpec, ToolWanted
 from services.nlu.history import History, ToolCall
 from services.nlu.outputs import Output, ToolActivity, ToolPhase
@@ -24,6 +24,8 @@ from services.runtime.logs import get_logger
 from services.runtime.tracing import step_span
 
 log = get_logger(__name__)
+
+_STANDING_S = 1.0  # to look up how a deed stands whose result is late
 
 Confirm = Callable[[ToolSpec, Mapping[str, object]], str]
 """Why a tool that writes may not be run with these arguments; empty: the caller has confirmed it."""
@@ -160,16 +162,29 @@ class ToolRuns:
                 log.warning("deed_unconfirmed", tool=call.name)
                 UNCONFIRMED_TOTAL.labels(call.name).inc()
                 return _failed(why)
-            async with asyncio.timeout(self._limits.run_s):
-                result = await tool.run(arguments, idempotency_key=key_of(*self._key_fields, call.tool_call_id))
+            result = await self._run_tool(tool, arguments, key_of(*self._key_fields, call.tool_call_id))
             return ToolPhase.COMPLETED, fit_result(result, most_chars=self._limits.result_chars)
         except TimeoutError:
-            return _failed(f"no result after {self._limits.run_s:g} s")
+            unsure = ": whether it was done is not known" if tool.spec.writes else ""
+            return _failed(f"no result after {self._limits.run_s:g} s{unsure}")
         except (ToolRefused, ArgumentsRefused, ResultUnreadable) as refused:
             return _failed(str(refused)[: self._limits.result_chars])
         except Exception:
             log.exception("tool_broke", tool=call.name)
             return _failed("the tool broke")
+
+    async def _run_tool(self, tool: Tool, arguments: Mapping[str, object], key: str) -> str:
+        """The result; where it is late, how the deed stands that was noted. Raises TimeoutError."""
+        try:
+            async with asyncio.timeout(self._limits.run_s):
+                return await tool.run(arguments, idempotency_key=key)
+        except TimeoutError:
+            if not isinstance(tool, KnowsItsDeed):
+                raise
+        async with asyncio.timeout(_STANDING_S):
+            if standing := await tool.standing(idempotency_key=key):
+                return standing
+        raise TimeoutError
 
     def _new_id(self, family: tuple[int, ...], n_calls: int) -> str:
         """Of the first turn of the family. A tool of a draft that came to nothing may still run under its id."""

@@ -36,6 +36,14 @@ class Tool(Protocol):
 
 
 @runtime_checkable
+class KnowsItsDeed(Protocol):
+    """A tool whose deed is noted before it is tried, so that it stands somewhere when its result is late."""
+
+    async def standing(self, *, idempotency_key: str) -> str:
+        """How a deed stands, as JSON; empty: it was never noted, and will not be done."""
+
+
+@runtime_checkable
 class HasTools(Protocol):
     """An agent that brings tools of its own, beside those its file names."""
 

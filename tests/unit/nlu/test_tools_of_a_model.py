@@ -430,3 +430,28 @@ def test_a_call_written_as_text_is_never_spoken(tmp_path: Path) -> None:
 
     for leak in leaks:
         assert run(scene(leak)).replace("  ", " ") == "Yes. It is so.", leak
+
+
+class Late(Told):
+    """A deed that is noted, and whose system answers after the limit."""
+
+    async def standing(self, *, idempotency_key: str) -> str:
+        return json.dumps({"status": "pending", "reference": idempotency_key})
+
+
+@pytest.mark.parametrize(
+    ("kind", "phase", "told"),
+    [(Late, ToolPhase.COMPLETED, '"pending"'), (Told, ToolPhase.FAILED, "whether it was done is not known")],
+)
+def test_a_deed_that_is_noted_when_its_result_is_late_has_not_failed(
+    tmp_path: Path, kind: type[Told], phase: ToolPhase, told: str
+) -> None:
+    tool = kind("a", giving('{"status": "done"}', after_s=30.0), writes=True)
+
+    async def scene() -> None:
+        async with opened(script(tmp_path, CALL_A, TEXT), factory=agreed_with_tools(tool)) as rig:
+            await rig.send(said(), wait_s=15)
+        assert rig.of(ToolActivity)[-1].phase is phase
+        assert told in results(rig)[0]
+
+    run(scene())
