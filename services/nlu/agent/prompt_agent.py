@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from services.language.claims import honest_sentence
+from services.nlu.agent.act_tools import act_tools
 from services.nlu.agent.acts import ACT_NAMES, WantedAct, read_act
 from services.nlu.agent.confirmation import Confirmation
 from services.nlu.agent.courtesies import courtesy, user_text
@@ -171,7 +172,12 @@ class PromptAgent:
         """What the model is told of, for one tenant's calls."""
         own = tuple(TOOLS[name].spec for name in self._profile.tools if name in TOOLS)
         brought = (tool.spec for tool in self.tools_of(tenant_id).values())
-        return tuple(_asking_first(spec) for spec in (*own, *brought))
+        return (*(_asking_first(spec) for spec in (*own, *brought)), *self.act_tools)
+
+    @property
+    def act_tools(self) -> tuple[ToolSpec, ...]:
+        """The acts that the file allows, which the model may ask for like tools."""
+        return act_tools(self._profile)
 
     def messages(
         self, history: Iterable[Entry], *, language_code: str, instructions: str = "", tenant_id: str = ""

@@ -52,6 +52,15 @@ class HasTools(Protocol):
 
 
 @runtime_checkable
+class OffersActs(Protocol):
+    """An agent whose model may ask for acts on the call."""
+
+    @property
+    def act_tools(self) -> tuple[ToolSpec, ...]:
+        """Those that its file allows, as a model is told of them."""
+
+
+@runtime_checkable
 class AsksFirst(Protocol):
     """An agent whose model calls tools: one that writes runs only for what the caller has confirmed. Agents that are
     code, as `graph` is, confirm deeds by themselves.
