@@ -231,11 +231,12 @@ class NluSettings(ServiceSettings):
 
 def read_secret(value: SecretStr, file: Path | None, variable: str) -> str:
     """A key from the setting, else from its file; empty: there is none. Raises NotServing."""
-    if key := value.get_secret_value().strip():
-        return key
-    if file is None:
-        return ""
-    try:
-        return file.expanduser().read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise NotServing(f"{variable}_FILE={file} cannot be read: {error}") from error
+    key = value.get_secret_value().strip()
+    if not key and file is not None:
+        try:
+            key = file.expanduser().read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise NotServing(f"{variable}_FILE={file} cannot be read: {error}") from error
+    if not all("!" <= character <= "~" for character in key):
+        raise NotServing(f"{variable} is no key: it has spaces, line breaks or characters that are not ASCII")
+    return key

@@ -120,6 +120,16 @@ async def test_a_broken_answer_fails_the_turn_and_nothing_else(answer: Sequence[
         assert [part async for part in engine.reply(REQUEST)] == [Began(), TextMade("Good.")]
 
 
+async def test_a_connection_that_breaks_before_the_first_word_is_replaced_once() -> None:
+    good: list[Action] = [Text("Good."), Finish()]
+    answers: list[Sequence[Action]] = [[Cut()], good, [Cut()], [Cut()]]
+    async with chat_server(lambda _: answers.pop(0)) as server, engine_at(server) as engine:
+        assert [part async for part in engine.reply(REQUEST)] == [Began(), TextMade("Good.")]
+        with pytest.raises(ProviderFailed):
+            _ = [part async for part in engine.reply(REQUEST)]
+    assert not answers
+
+
 async def test_a_server_that_never_ends_is_cut_short() -> None:
     parts = await parts_of([Text("word " * 20)] * 2000)
     assert parts[-1] == CutShort()
