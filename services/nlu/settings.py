@@ -90,6 +90,11 @@ class NluSettings(ServiceSettings):
     max_call_tokens: int = Field(
         256, ge=16, description="llama_cpp: most tokens of the calls of tools in one reply, beside its words."
     )
+    reply_limit_s: float = Field(
+        15.0,
+        gt=0,
+        description="llama_cpp, transformers: longest time of one reply; it ends with what it has said by then.",
+    )
     temperature: float = Field(0.0, ge=0, le=2, description="0 always takes the likeliest token.")
     split_mode: Literal["layer", "row", "none"] = Field(
         "layer", description="llama_cpp: how the model is divided over GPUs; none: all on main_gpu."

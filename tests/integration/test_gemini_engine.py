@@ -96,7 +96,6 @@ async def test_a_status_has_its_class(status: Status, error_class: ErrorClass) -
     [
         [Text("It is"), Cut()],
         [Text("It is"), Cut(cleanly=True)],
-        [Cut()],
         [Text("It is"), Wait(60)],
         [Wait(60)],
         [Raw(b"data: {not json}\n\n")],

@@ -249,9 +249,12 @@ def write_config(request: ReplyRequest, settings: NluSettings) -> types.Generate
         )
         for tool in request.tools
     ]
+    sampling = request.sampling
     return types.GenerateContentConfig(
         system_instruction=system or None,
-        temperature=settings.temperature,
+        temperature=settings.temperature if sampling.temperature is None else sampling.temperature,
+        top_p=sampling.top_p,
+        seed=sampling.seed,
         max_output_tokens=settings.max_reply_tokens,
         candidate_count=1,
         tools=[types.Tool(function_declarations=declarations)] if declarations else None,
