@@ -174,7 +174,7 @@ def test_a_long_prompt_is_read_in_spite_of_short_ones_without_end() -> None:
     while not long.n_ends and n_asked < 500:
         while n_asked - sum(part is None for part in received) < 4:  # always more of them than a step takes
             n_asked += 1
-            asked = (traffic.opening, Message(Role.CALLER, "." * 200))
+            asked = (traffic.opening, Message(Role.CALLER, f"{n_asked:04}" + "." * 200))
             traffic.scheduler.add(Job(f"short-{n_asked}", asked, 4, False, received.append))
         traffic.scheduler.run_step()
     assert long.text == "c00001."
