@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from services.audio.pcm import Samples
+from services.language.reading.spoken import Stretch
 from services.runtime.errors import StartupError
 
 if TYPE_CHECKING:
@@ -61,6 +62,8 @@ class Line:
     due_s: Callable[[], float] = time.monotonic  # when the next piece is needed; asked before each step of the model
     pitch: float = 0.0  # above the voice's own, -12 to 12 semitones; left alone by engines without a control for it
     call: str = ""  # unique; an engine of several devices may keep a call on one
+    stretches: tuple[Stretch, ...] = ()
+    """What of the text is said in another language or by its sounds; an engine that cannot says it as the rest."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from functools import partial
 
 from services.audio.pcm import AudioFormat
 from services.language.reading.normalizer import Normalizer
+from services.language.reading.spoken import Rewrite, Spoken
 from services.tts.chain import TurnVoice
 from services.tts.engine import EngineDescription, Line
 from services.tts.levels import VoiceLevels
@@ -107,8 +108,7 @@ class TurnSpeaker:
     ) -> AsyncGenerator[Mark | Chunk, None]:
         manner, stopwatch = clause.manner, turn.text.stopwatch
         with stopwatch.computing():
-            spoken = read_as(clause.text, manner.language_code, manner.say_as) if manner.say_as else None
-            spoken = spoken or self._normalizer.speak(clause.text, manner.language_code)
+            spoken = self._read(clause)
         line = Line(
             spoken.text,
             manner.language_code,
@@ -119,6 +119,7 @@ class TurnSpeaker:
             due_s=partial(pacer.due_s, asked_s=time.monotonic()) if self._is_awaited else _due_last,
             call=self._call,
             pitch=manner.pitch,
+            stretches=spoken.stretches,
         )
 
         spoken_by: list[tuple[EngineDescription, str]] = []
@@ -145,6 +146,14 @@ class TurnSpeaker:
         for description, voice in spoken_by:
             self._levels.learn(description, voice, manner.language_code, track.measured())
 
+    def _read(self, clause: Clause) -> Spoken:
+        """What is said for a clause."""
+        manner = clause.manner
+        if manner.ipa:
+            return with_sounds(clause.text, manner.ipa)
+        spoken = read_as(clause.text, manner.language_code, manner.say_as, self._normalizer) if manner.say_as else None
+        return spoken or self._normalizer.speak(clause.text, manner.language_code)
+
     async def _keep_pace(self, pacer: Pacer, output: Mark | Chunk) -> None:
         if isinstance(output, Mark):
             return
@@ -153,6 +162,15 @@ class TurnSpeaker:
         if wait_s > 0:
             await asyncio.sleep(wait_s)
         pacer.sent(chunk_s, now=time.monotonic())
+
+
+def with_sounds(text: str, ipa: str) -> Spoken:
+    """A text whose words sound as `ipa`; marks around them stay."""
+    places = [at for at, character in enumerate(text) if character.isalnum()]
+    if not places:
+        return Spoken(text, ())
+    start, end = places[0], places[-1] + 1
+    return Spoken(text, [Rewrite(start, end, text[start:end], ipa=ipa)])
 
 
 def _due_last() -> float:

@@ -86,6 +86,7 @@ def key_of(description: EngineDescription, line: Line, tenant_id: str) -> CacheK
         round(line.rate, 3),
         round(line.pitch, 3),
         line.text.strip(),
+        [(one.start, one.end, one.ipa, one.language_code) for one in line.stretches],
     )
     digest = hashlib.sha256(json.dumps(what, ensure_ascii=False).encode()).hexdigest()
     return CacheKey(hashlib.sha256(tenant_id.encode()).hexdigest()[:16], digest)

@@ -109,11 +109,12 @@ class _Syllables:
     def __init__(self, language: str) -> None:
         onsets, nuclei, codas = (words(language, FILE, f"syllables.{key}") for key in ("onsets", "nuclei", "codas"))
         self._pattern = re.compile(f"(?:{_any(onsets)})?(?:{_any(nuclei)})(?:{_any(codas)})?")
+        self._never_ends = words(language, FILE, "syllables.never_ends")
         self._toned = words(language, FILE, "syllables.toned_codas")
 
     def has(self, plain: str) -> bool:
         """Whether a word without its marks, in lower case, may be a syllable."""
-        return self._pattern.fullmatch(plain) is not None
+        return self._pattern.fullmatch(plain) is not None and not plain.endswith(self._never_ends)
 
     def lacks_tone(self, plain: str) -> bool:
         """Whether such a syllable would need a tone to be written."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from services.language.data import LanguageDataError, cached, read, refuse_doubles, where
+from services.language.data import LanguageDataError, cached, languages, primary, read, refuse_doubles, where
 from services.language.reading.spoken import Rewrite
 
 
@@ -305,3 +305,24 @@ def short_word_rules(words: Mapping[str, Any]) -> list[Rule]:
             lambda match: with_lost_dot(match, apart(match, known[match[0]])),
         ),
     ]
+
+
+def vocabulary(language_code: str) -> list[str]:
+    """Every word that a language's `reading.toml` says, sorted; none for a language without a folder."""
+    language = primary(language_code)
+    if language not in languages():
+        return []
+    found: set[str] = set()
+
+    def gather(value: object) -> None:
+        if isinstance(value, str):
+            found.update(value.split())
+        elif isinstance(value, Mapping):
+            for one in value.values():
+                gather(one)
+        elif isinstance(value, list):
+            for one in value:
+                gather(one)
+
+    gather(read(language, "reading"))
+    return sorted(found)
