@@ -15,10 +15,11 @@ from services.runtime.tracing import turn_span
 from services.runtime.turns import TurnLedger
 from services.tts.errors import BadStartOffset, BadTurnId, PauseOutOfRange, TextAfterTextEnd
 from services.tts.manners import Emphasis, Manners
+from services.tts.ready import Mark
 from services.tts.say_as import SayAs
 from services.tts.sentences import Caching
 from services.tts.speaker import TurnSpeaker
-from services.tts.track import Chunk, Mark
+from services.tts.track import Chunk
 from services.tts.turn import Outcome, TextLimits, Turn, TurnText
 
 LONGEST_PAUSE_MS = 10_000

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from services.audio.pcm import Samples
 from services.language.reading.spoken import Stretch
 from services.runtime.errors import StartupError
+from services.tts.ready import ReadyClause
 
 if TYPE_CHECKING:
     from services.tts.settings import TtsSettings
@@ -87,6 +88,8 @@ class Speech:
     queue_us: int = 0  # waited for a worker, a batch or a slot
     compute_us: int = 0  # worked
     is_whole: bool = False  # the line's first and only piece
+    kept: object = None  # of speech that is kept on disk: what its way to the wire is kept under, in memory
+    ready: ReadyClause | None = None  # the whole line as it goes on the wire; `samples` are then not looked at
 
 
 class TtsEngine(Protocol):

@@ -10,9 +10,9 @@ from services.language.reading.normalizer import Pronunciation
 from services.tts.call_voice import Output, TextPiece, TurnEnded, TurnSound
 from services.tts.errors import BadChunkLength, BadLexicon, UnknownEncoding, UnknownSampleRate
 from services.tts.manners import Emphasis, check_ipa
+from services.tts.ready import Mark
 from services.tts.say_as import SayAs
 from services.tts.sentences import Caching
-from services.tts.track import Mark
 from services.tts.turn import Outcome
 
 DEFAULT_LONGEST_CHUNK_MS = 100

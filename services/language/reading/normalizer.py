@@ -39,6 +39,7 @@ class Normalizer:
     """Rewrites clauses. `lexicon` comes before every rule; it is looked up, never compiled, however long it is."""
 
     def __init__(self, lexicon: Sequence[Pronunciation] = ()) -> None:
+        self.lexicon = tuple(lexicon)
         self._lexicon: dict[str, list[Pronunciation]] = {}  # by first letter, in lower case; the longest first
         for word in sorted(lexicon, key=lambda word: len(word.written), reverse=True):
             written = unicodedata.normalize("NFC", word.written)
