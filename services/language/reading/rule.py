@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Container, Iterable, Iterator,
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from services.language.data import LanguageDataError, cached, read, refuse_doubles, where
+from services.language.data import LanguageDataError, cached, languages, primary, read, refuse_doubles, where
 from services.language.reading.spoken import Rewrite
 
 
@@ -391,3 +391,24 @@ def _abbreviation_patterns(known: Collection[str]) -> Iterator[str]:
         yield rf"(?<!\w)(?P<word>{letters}\.)"
     if any(word.isalpha() for word in known):
         yield rf"(?<!\w)(?<!\w&)(?P<word>{letters})(?!&?\w)"
+
+
+def vocabulary(language_code: str) -> list[str]:
+    """Every word that a language's `reading.toml` says, sorted; none for a language without a folder."""
+    language = primary(language_code)
+    if language not in languages():
+        return []
+    found: set[str] = set()
+
+    def gather(value: object) -> None:
+        if isinstance(value, str):
+            found.update(value.split())
+        elif isinstance(value, Mapping):
+            for one in value.values():
+                gather(one)
+        elif isinstance(value, list):
+            for one in value:
+                gather(one)
+
+    gather(read(language, "reading"))
+    return sorted(found)
