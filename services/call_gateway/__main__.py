@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -59,6 +60,7 @@ def hold(lock_file: Path) -> None:
     """
     backchannels()
     shipped()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # by default the first process of a container ignores it
     try:
         while not _is_held(lock_file):  # else the file was another one meanwhile, which somebody else may hold
             pass

@@ -14,7 +14,7 @@ from services.nlu.agent.courtesies import speakable_languages
 from services.nlu.agent.guarding import guarding_of
 from services.nlu.agent.interface import Agent, Call
 from services.nlu.agent.profile import AgentProfile
-from services.nlu.agent.tools import tools_of
+from services.nlu.agent.tools import OffersActs, tools_of
 from services.nlu.analysis.analyst import Analyst
 from services.nlu.analysis_wire import read_past, write_analysis
 from services.nlu.conversation import Conversation
@@ -115,16 +115,19 @@ class NluService(nlu_pb2_grpc.NluServiceServicer):
     ) -> nlu_pb2.ListToolsResponse:
         check_tenant(context, request.tenant_id, field="tenant_id")
         profile = self._profile_of(request.agent_id, request.tenant_id, field="agent_id")
-        tools = tools_of(self._agents[profile.agent_id], profile.tools, request.tenant_id)
+        agent = self._agents[profile.agent_id]
+        tools = tools_of(agent, profile.tools, request.tenant_id)
+        specs = [tool.spec for tool in tools.values()]
+        specs += agent.act_tools if isinstance(agent, OffersActs) else ()
         return nlu_pb2.ListToolsResponse(
             tools=[
                 nlu_pb2.Tool(
-                    name=tool.spec.name,
-                    description=tool.spec.description,
-                    parameters_json=tool.spec.parameters_json,
-                    writes=tool.spec.writes,
+                    name=spec.name,
+                    description=spec.description,
+                    parameters_json=spec.parameters_json,
+                    writes=spec.writes,
                 )
-                for tool in tools.values()
+                for spec in specs
             ]
         )
 

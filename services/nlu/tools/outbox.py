@@ -206,6 +206,18 @@ class OutboxTool:
             decided = await self._outbox.do(self.spec.name, arguments, tenant_id=self._tenant_id, key=idempotency_key)
         except NotReached as error:
             raise ToolRefused(NOT_NOTED) from error
-        if decided.state is DeedState.FAILED:
-            raise ToolRefused(json.loads(decided.result_json)["error"])
-        return decided.result_json or json.dumps({"status": decided.state.value, "reference": decided.key})
+        return _told(decided)
+
+    async def standing(self, *, idempotency_key: str) -> str:
+        """How a deed stands whose result is late: it goes on, or is tried again, so nobody may say that it failed.
+
+        Raises NotReached where that cannot be read, ToolRefused where it was refused.
+        """
+        decided = await self._outbox.state(idempotency_key)
+        return _told(decided) if decided is not None else ""
+
+
+def _told(decided: Decided) -> str:
+    if decided.state is DeedState.FAILED:
+        raise ToolRefused(json.loads(decided.result_json)["error"])
+    return decided.result_json or json.dumps({"status": decided.state.value, "reference": decided.key})
