@@ -2,7 +2,10 @@
 
 import fcntl
 import os
-import threading
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -17,6 +20,7 @@ from services.runtime.errors import StartupError
 def let_go(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """`hold` keeps its descriptor for the life of a process; here it is closed behind each test."""
     opened: list[int] = []
+    on_terminate = signal.getsignal(signal.SIGTERM)  # which `hold` sets
     really_open = os.open
 
     def noting(path: object, *arguments: int) -> int:
@@ -26,6 +30,7 @@ def let_go(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with monkeypatch.context() as patch:
         patch.setattr(os, "open", noting)
         yield
+    signal.signal(signal.SIGTERM, on_terminate)
     for descriptor in set(opened):
         with suppress(OSError):  # closed by `hold` already
             os.close(descriptor)
@@ -60,16 +65,33 @@ def test_a_file_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.M
         hold(tmp_path / "gateway.lock")
 
 
-@pytest.mark.timeout(30)
+HOLDS = (
+    "import pathlib, sys, time; from services.call_gateway.__main__ import hold; print('waits', flush=True);"
+    "hold(pathlib.Path(sys.argv[1])); print('holds', flush=True); time.sleep(60)"
+)
+
+
+@pytest.mark.timeout(60)
 def test_who_waited_for_a_file_that_was_deleted_holds_the_new_one(tmp_path: Path) -> None:
     lock = tmp_path / "gateway.lock"
     with lock.open("w") as first:
         fcntl.flock(first, fcntl.LOCK_EX)
-        waiting = threading.Thread(target=hold, args=(lock,))
-        waiting.start()
-        waiting.join(0.5)
-        assert waiting.is_alive()
-        lock.unlink()  # as one does who clears the folder away
-    waiting.join(20)
-    assert not waiting.is_alive()
-    assert is_locked(lock), "else a third process would serve beside it"
+        standby = subprocess.Popen([sys.executable, "-c", HOLDS, str(lock)], stdout=subprocess.PIPE, text=True)
+        try:
+            assert standby.stdout is not None
+            assert standby.stdout.readline() == "waits\n"
+            wait_for_a_second_opener(lock)
+            lock.unlink()  # as one does who clears the folder away
+            first.close()
+            assert standby.stdout.readline() == "holds\n"
+            assert is_locked(lock), "else a third process would serve beside it"
+        finally:
+            standby.kill()
+            standby.communicate()
+
+
+def wait_for_a_second_opener(lock: Path) -> None:
+    """Return when a process besides this one waits for the lock, as the kernel lists it."""
+    inode = f":{lock.stat().st_ino} "
+    while not any("->" in line and inode in line for line in Path("/proc/locks").read_text().splitlines()):
+        time.sleep(0.02)
