@@ -18,7 +18,7 @@ from services.nlu.agent.profile import AgentProfile
 from services.nlu.agent.prompt_history import within
 from services.nlu.agent.read_back import unconfirmed
 from services.nlu.agent.tools import TOOLS, Tool
-from services.nlu.engine import Began, Message, NluEngine, ReplyRequest, Role, TextMade, ToolSpec, ToolWanted
+from services.nlu.engine import Began, Message, NluEngine, ReplyRequest, Role, Sampling, TextMade, ToolSpec, ToolWanted
 from services.nlu.history import Entry, ToolCall
 from services.nlu.outputs import HangUp
 from services.nlu.plain_speech import PlainSpeech
@@ -148,6 +148,7 @@ class PromptAgent:
             messages=messages,
             language_code=turn.language_code,
             is_draft=is_draft,
+            sampling=Sampling(temperature=self._profile.temperature),
         )
         async with aclosing(self._engine.reply(request)) as parts:
             async for part in parts:

@@ -13,9 +13,10 @@ from services.language.words import normalise
 from services.nlu.agent.facts import FreeTime
 from services.nlu.agent.graph.agreement import behind_agreements, opens_with_agreement
 from services.nlu.agent.graph.asking import Words
+from services.nlu.agent.graph.counting import has_any
 from services.nlu.agent.graph.dialogue import Dialogue, Wish
 from services.nlu.agent.graph.reading import Part
-from services.nlu.agent.graph.slots import When, has_any
+from services.nlu.agent.graph.slots import When
 from services.nlu.agent.graph.wishes import Taken, Wishes, fits
 from services.nlu.history import Entry
 from services.nlu.tools.clinic.diary import Appointment
