@@ -93,18 +93,19 @@ class SpokenCaller:
     def _read_back(self, said: str) -> str:
         """A piece that is read back alone, with the captures' own question; empty: none is."""
         ask = data.text(self.script.language, "capture", "ask.confirm")
-        pattern = re.escape(ask).replace(re.escape("{value}"), "(.+?)")
+        pattern = re.escape(ask).replace(re.escape("{value}"), "([^.!?]+)")
         found = re.search(r"(?:^|[.!?] )" + pattern + r"\s*$", said.strip())
         return found.group(1) if found else ""
 
     def _answer_to(self, piece: str) -> str:
         """Yes to what is the caller's, else no and the thing itself."""
         yes, no = {"en": ("Yes, that's right.", "No."), "vi": ("Đúng rồi ạ.", "Không phải.")}[self.script.language]
-        digits = Dictation(self.script.language).digits(piece)
+        plain = piece.partition(":")[0]  # a spelling stands behind it
+        digits = Dictation(self.script.language).digits(plain)
         numbers, names = self._values("phone"), self._values("name")
-        if digits:
+        if len(digits) >= FEWEST_DIGITS:
             return yes if digits in numbers or not numbers else f"{no} {numbers[0]}"
-        is_right = any(sounds_alike(name, piece.partition(":")[0]) for name in names) or not names
+        is_right = any(sounds_alike(name, plain) for name in names) or not names
         return yes if is_right else f"{no} {names[0]}"
 
     def _values(self, argument: str) -> list[str]:
