@@ -32,7 +32,7 @@ class Entry:
     heard_text: str = ""
     gateway_text: str = ""  # what the gateway said by itself, after it
     tool_calls: tuple[ToolCall, ...] = ()
-    unheard_text: str = ""  # the rest of a reply that was sent; not known of turns that came with the config
+    unheard_text: str = field(default="", compare=False)  # rest of a reply that was sent; not known of a config's turns
 
     @property
     def is_empty(self) -> bool:

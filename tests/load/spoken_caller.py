@@ -16,11 +16,14 @@ from services.language import data
 from services.language.dictation import Dictation
 from services.language.words import normalise, without_marks
 from services.nlu.agent.clause_form import sentences_of
+from services.nlu.agent.graph.asking import asking
 from tests.load.deed_dialogues import Deed
 from tests.load.dialogue_files import Script
 
 MOST_TURNS = 16
 LIKE_NAMES = 0.75  # difflib's ratio of two names without spaces
+FEWEST_DIGITS = 6
+MOST_NAME_WORDS = 6
 MOST_AGAIN = 2  # times that one thing is said again
 _LIKE = 0.8  # share of words that two questions share, of which the second asks again
 
@@ -77,7 +80,10 @@ class SpokenCaller:
 
     def _give(self, wanted: str) -> None:
         """Say the turn that has it, where one is left; else the thing itself."""
-        holding = [turn for turn in self._left if _has(turn.text, wanted, self.script.language)]
+        language = self.script.language
+        if self._left and _is_of_the_kind(self._left[0].text, wanted, language):
+            return
+        holding = [turn for turn in self._left if _has(turn.text, wanted, language)]
         if holding and holding[0].hears >= 1.0:
             self._left.remove(holding[0])
             self._extra = holding[0].text
@@ -87,18 +93,19 @@ class SpokenCaller:
     def _read_back(self, said: str) -> str:
         """A piece that is read back alone, with the captures' own question; empty: none is."""
         ask = data.text(self.script.language, "capture", "ask.confirm")
-        pattern = re.escape(ask).replace(re.escape("{value}"), "(.+?)")
+        pattern = re.escape(ask).replace(re.escape("{value}"), "([^.!?]+)")
         found = re.search(r"(?:^|[.!?] )" + pattern + r"\s*$", said.strip())
         return found.group(1) if found else ""
 
     def _answer_to(self, piece: str) -> str:
         """Yes to what is the caller's, else no and the thing itself."""
         yes, no = {"en": ("Yes, that's right.", "No."), "vi": ("Đúng rồi ạ.", "Không phải.")}[self.script.language]
-        digits = Dictation(self.script.language).digits(piece)
+        plain = piece.partition(":")[0]  # a spelling stands behind it
+        digits = Dictation(self.script.language).digits(plain)
         numbers, names = self._values("phone"), self._values("name")
-        if digits:
+        if len(digits) >= FEWEST_DIGITS:
             return yes if digits in numbers or not numbers else f"{no} {numbers[0]}"
-        is_right = any(sounds_alike(name, piece.partition(":")[0]) for name in names) or not names
+        is_right = any(sounds_alike(name, plain) for name in names) or not names
         return yes if is_right else f"{no} {names[0]}"
 
     def _values(self, argument: str) -> list[str]:
@@ -124,6 +131,15 @@ def sounds_alike(one: str, other: str) -> bool:
     """Whether two names are nearly the same letters: a recogniser writes "Annabelle" for Anna Bell."""
     first, second = ("".join(normalise(without_marks(name))) for name in (one, other))
     return SequenceMatcher(None, first, second).ratio() >= LIKE_NAMES
+
+
+def _is_of_the_kind(text: str, wanted: str, language: str) -> bool:
+    """Whether a turn gives such a thing, whatever its value: a number, or a few words that may be a name."""
+    if wanted.isdecimal():
+        return len(Dictation(language).digits(text)) >= FEWEST_DIGITS
+    agreements = {word for phrase in asking(language).agreements for word in phrase}
+    words = normalise(text)
+    return len(words) <= MOST_NAME_WORDS and not set(words[:1]) & agreements
 
 
 def _has(text: str, wanted: str, language: str) -> bool:

@@ -133,6 +133,16 @@ def test_a_name_that_is_spelled_as_it_was_heard_is_read_back_letter_by_letter() 
     assert "E as in Echo" in now.text
 
 
+@pytest.mark.parametrize("said", ["No. 1 2 3 4", "No, I'm in Elf, 1, 2, 3, 4.", "No.", "No, 1 2"])
+def test_a_piece_that_is_heard_wrongly_again_and_again_ends(said: str) -> None:
+    one = capture(SlotKind.CODE, pattern="[A-Z]{2}[0-9]{4}", min_length=6, max_length=6)
+    now, turns = one.take(one.open().state, "1 2 3 4"), 0
+    while not now.state.ended and turns < 40:
+        now, turns = one.take(now.state, said), turns + 1
+    assert now.state.ended
+    assert turns <= 12, "two tries of each way to ask, and two of each read-back"
+
+
 def test_keys_end_a_number_at_any_step() -> None:
     one = capture(SlotKind.PHONE)
     now = one.take(one.open().state, "0912345678#", is_keys=True)

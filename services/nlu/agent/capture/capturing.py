@@ -167,7 +167,8 @@ class Capture:
             return self._unclear(replace(state, value=before, pending=""))
         mended = self._corrections.of(rest, state.value, self.form.groups(state.value))
         joined = [*mended, *(one for new in values for one in self.form.joined(before, new))]
-        return self._took(replace(state, value=before, pending=""), joined, pieces=values)
+        after = self._took(replace(state, value=before, pending=""), joined, pieces=values)
+        return self._unclear(state) if after.state.value == state.value else after  # what was wrong is heard again
 
     def _took(self, state: CaptureState, values: Sequence[str], *, pieces: Sequence[str] = ()) -> Captured:
         """The value may be one of these now."""
@@ -202,11 +203,10 @@ class Capture:
         """The answer to a value that was read back."""
         answer, rest = self._answer(text)
         found = self._corrected(rest, text, state.value)
-        if answer == "yes" and len(found) == 1 and not self._is_whole(found):  # "yes, that's the one"
-            found = ""
+        found = "" if answer == "yes" and len(found) == 1 and not self._is_whole(found) else found  # "that's the one"
         if found == state.value and answer != "no":
             return self._ended(state, Ended.CAPTURED)
-        is_spelled = found == state.value and self.spells(rest) > 1  # "no, K E A N E": how it is written was not heard
+        is_spelled = found == state.value and self.spells(rest) > 1  # "no, K E A N E"
         if found and (found != state.value or is_spelled) and state.n_failures < _MOST_CORRECTIONS:
             return self._put_right(replace(state, is_doubtful=state.is_doubtful or is_spelled), found)
         if answer == "yes" and not found and not text.rstrip().endswith(_QUESTION_MARKS):

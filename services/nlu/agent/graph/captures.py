@@ -138,7 +138,8 @@ class Captures:
 
     def _corrected(self, heard: Heard, dialogue: Dialogue) -> SlotTaken | None:
         """A part of what the last question read back is put right."""
-        if any(part.slots.when for part in heard.parts) and not self._names_sign(heard):
+        gives_number = any(len(part.slots.digits) >= _WHOLE_NUMBER for part in heard.parts)  # and not a part of one
+        if any(part.slots.when for part in heard.parts) and (gives_number or not self._names_sign(heard)):
             return None
         wish = dialogue.wish
         values = {"phone": wish.phone, "name": wish.name, **wish.slots}

@@ -84,7 +84,8 @@ class Wishes:
         asked = self.asked(dialogue)
         if self.is_taken_back(part):
             return self._drop(dialogue)
-        if asked in ("name", "phone") and self._is_time(part):
+        is_put_right = part.kind in ("no", "change") and bool(part.slots.when)  # "no, make it Friday"
+        if asked in ("name", "phone") and (self._is_time(part) or is_put_right):
             return self._other_time(part, dialogue, now)
         is_name = (asked == "phone" or part.kind == "name") and asked != "name" and not part.slots.digits
         if is_name and (name := self.name_in(part.text, is_asked=False)):  # too early, or it was taken down wrong

@@ -9,6 +9,7 @@ import phonenumbers
 from services.language.words import normalise, without_marks
 
 _LEAST_LIKE = 0.8  # difflib's ratio of two words of a name: "Smyth" is Smith
+_LEAST_LIKE_JOINED = 0.9  # the same of whole names without their spaces: "Annabelle" is Anna Bell, as recognisers write
 _SIP = ("sips:", "sip:", "tel:")
 
 
@@ -39,11 +40,17 @@ def forms_of(phone: str, region: str = "") -> frozenset[str]:
 
 def is_same_name(given: str, held: str) -> bool:
     """Whether a name that a caller gave is the one an appointment is held by: each of its words is a word of that one,
-    in any case, with or without marks, or nearly.
+    in any case, with or without marks, or nearly; or the whole is, cut into words otherwise.
     """
     words, known = (without_marks(" ".join(normalise(name))).split() for name in (given, held))
+    if len(words) != len(known) and _likeness("".join(words), "".join(known)) >= _LEAST_LIKE_JOINED:
+        return True
     return bool(words) and all(any(_is_same_word(word, other) for other in known) for word in words)
 
 
 def _is_same_word(word: str, other: str) -> bool:
-    return word == other or SequenceMatcher(None, word, other).ratio() >= _LEAST_LIKE
+    return word == other or _likeness(word, other) >= _LEAST_LIKE
+
+
+def _likeness(one: str, other: str) -> float:
+    return SequenceMatcher(None, one, other).ratio()

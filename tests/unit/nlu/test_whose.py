@@ -1,0 +1,27 @@
+"""Whose an appointment is, by the name that a caller gives."""
+
+import pytest
+
+from services.nlu.tools.clinic.whose import is_same_name
+
+
+@pytest.mark.parametrize(
+    ("given", "held"),
+    [("Annabelle", "Anna Bell"), ("Anna Bell", "Annabelle"), ("anna", "Anna Bell"), ("Smyth", "John Smith")],
+)
+def test_a_name_is_the_same_however_a_recogniser_writes_it(given: str, held: str) -> None:
+    assert is_same_name(given, held)
+
+
+@pytest.mark.parametrize(
+    ("given", "held"),
+    [
+        ("Erika", "Anna Bell"),
+        ("Anna Ball", "Anna Wells"),
+        ("Bellanna", "Anna Bell"),
+        ("", "Anna Bell"),
+        ("Lan", "Minh Tam"),
+    ],
+)
+def test_another_name_is_none(given: str, held: str) -> None:
+    assert not is_same_name(given, held)
