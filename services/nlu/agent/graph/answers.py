@@ -232,6 +232,9 @@ class Answers:
 
     def _handover(self, part: Part, dialogue: Dialogue, now: datetime) -> Finding:
         destination = self._destination(part) or self._profile.handover
+        things = (*part.slots.topics, *part.slots.services)
+        if not destination and any(self._facts.who_does(one.id) for one in things):
+            return self._people.answer(part, dialogue, now)
         if not destination:
             return self._findings.said(self._words.say("no_handover"), dialogue, "handover", ask="help")
         said = self._findings.said(self._words.say("handover"), dialogue, "handover")
