@@ -210,7 +210,11 @@ class Answers:
 
     def _today(self, part: Part, dialogue: Dialogue, now: datetime) -> Finding:
         day = part.slots.when.date or now.date()
-        if day != now.date():
+        hours = self._facts.hours
+        is_other_day = day != now.date()
+        if is_other_day and hours is not None and day not in hours.exceptions and not hours.on(day):
+            return self._hours.answer(part, dialogue, now)  # a day on which they may want to come
+        if is_other_day:
             return self._findings.said(
                 self._words.date(day)[:1].upper() + self._words.date(day)[1:] + ".", dialogue, "today"
             )
