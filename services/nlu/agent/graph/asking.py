@@ -48,6 +48,8 @@ class Asking:
     take_backs: tuple[Words, ...]  # with one of these a wish that is open is dropped
     agreements: tuple[Words, ...]  # with one of these an answer begins that agrees
     reserves: tuple[Words, ...]  # with one of these it does not
+    confirms: tuple[Words, ...]  # with one of these a question asks whether what was read back is right
+    yes_words: frozenset[str]  # of all the ways to say yes
     compares: Mapping[str, tuple[Words, ...]]  # words that compare, by the names of comparing.py
     counters: frozenset[str]  # stand between a number and what is counted
     before: tuple[Words, ...]  # before a time: earlier than it
@@ -100,6 +102,8 @@ def _read(language: str) -> Asking:
         take_backs=listed("wishes.take_backs"),
         agreements=listed("wishes.agreements"),
         reserves=listed("wishes.reserves"),
+        confirms=listed("wishes.confirms"),
+        yes_words=frozenset(word for words in listed("kinds.yes") for word in words),
         compares={name: listed(f"compare.{name}") for name in data.table(REFERENCE, FILE, "compare")},
         counters=frozenset(word for words in listed("words.counters") for word in words),
         before=listed("words.before"),
