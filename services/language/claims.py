@@ -33,6 +33,8 @@ LISTS = (
         "price",
         "echo",
         "sympathy",
+        "courtesies",
+        "inability",
         "yes",
     ),
     *(

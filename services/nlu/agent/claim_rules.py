@@ -32,8 +32,9 @@ def unentailed(reading: Reading, form: ClauseForm, grounds: Grounds, evidence: E
         return None  # deed_rules.py has let it pass: a result or an act speaks for it
     resulted = frozenset(word for result in evidence.tools for word in words_of(result))
     told = _caller_words(evidence) if words.lists["sympathy"].are_in(reading.texts) else frozenset()
-    named = _caller_words(evidence) if words.lists["name_is_asked"].are_in(reading.texts) else frozenset()
+    named = _caller_words(evidence) if may_name_caller(reading, grounds, evidence) else frozenset()
     small = {at for value in reading.values for at in range(value.start, value.end)}
+    small |= {at for start, end, _ in words.lists["courtesies"].find(reading.texts) for at in range(start, end)}
     for at, token in enumerate(reading.tokens):
         word = token.text.removesuffix("'s")
         if token.kind != "word" or at in small or word in told or (token.is_capital and word in named):
@@ -41,6 +42,18 @@ def unentailed(reading: Reading, form: ClauseForm, grounds: Grounds, evidence: E
         if not any(one in words.frame or one in resulted or grounds.is_stated(one) for one in words.forms(word)):
             return Verdict(False, "claim", token.text)
     return _unrelated(reading, form, grounds)
+
+
+def may_name_caller(reading: Reading, grounds: Grounds, evidence: Evidence) -> bool:
+    """Whether a name the caller said may stand in a clause: behind "thank you" or "nice to meet you", also as a clause
+    of its own. Not behind a title: "Doctor Brown" says who works here.
+    """
+    lists = grounds.words.lists
+    if lists["name_is_asked"].are_in(reading.texts):
+        return True
+    has_title = any(lists["persons"].length(reading.texts, at) for at in range(len(reading.texts)))
+    said = (*words_of(evidence.reply), *reading.texts)
+    return not has_title and any(lists[name].are_in(said) for name in ("courtesies", "name_is_asked"))
 
 
 def _unrelated(reading: Reading, form: ClauseForm, grounds: Grounds) -> Verdict | None:

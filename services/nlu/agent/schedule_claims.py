@@ -17,6 +17,7 @@ from services.nlu.agent.evidence import Evidence
 from services.nlu.agent.grounds import Grounds, Slot
 from services.nlu.agent.opening_hours import DAYS_IN_WEEK, MINUTES_IN_DAY, Interval
 
+_LONGEST_INABILITY = 2  # words before the verb
 _NEGATION_REACH = 4  # tokens before a verb
 _CLOCK_TOLERANCE_MIN = 1
 _DAY_BEGINS_MIN = 6 * 60
@@ -176,6 +177,9 @@ def _with_verb(found: list[Part], part: Part, verb: Verb, *, is_negated: bool) -
 def _verb_at(texts: tuple[str, ...], at: int, values: Mapping[int, Value], grounds: Grounds) -> Verb | None:
     if _is_until(texts, at, values, grounds):
         return None
+    unable = grounds.words.lists["inability"]
+    if any(unable.length(texts, start) > at - start for start in range(max(0, at - _LONGEST_INABILITY), at + 1)):
+        return None  # "that I cannot do" is no word about the hours
     hit = grounds.words.time_verbs.at(texts, at)
     return Verb(hit[1]) if hit else None
 

@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from services.language.phrases import words_of
 from services.language.value import Kind, Reading
+from services.nlu.agent.claim_rules import may_name_caller
 from services.nlu.agent.clause_form import ClauseForm
 from services.nlu.agent.evidence import Evidence, Verdict
 from services.nlu.agent.facts import Person, Service, Topic
@@ -228,11 +229,12 @@ class WordRules:
         if not claims or (form.is_echo and not form.is_claim_of_caller):
             return None
         said = self._said() if not form.is_claim_of_caller else frozenset()
-        may_name = words.lists["name_is_asked"].are_in(reading.texts)
+        may_name = may_name_caller(reading, self._grounds, self._evidence)
+        polite = {at for start, end, _ in words.lists["courtesies"].find(reading.texts) for at in range(start, end)}
         for at, token in enumerate(reading.tokens):
             if token.kind != "word" or len(token.text) < 2 or self._grounds.knows(token.text.removesuffix("'s")):
                 continue
-            if any(value.start <= at < value.end for value in reading.values):
+            if at in polite or any(value.start <= at < value.end for value in reading.values):
                 continue
             if token.is_capital and may_name and token.text in said:
                 continue  # "Thank you, Peter"

@@ -2,11 +2,13 @@
 
 import pytest
 
+from services.nlu.agent.graph.agent import GraphAgent
 from services.nlu.agent.graph.asking import asking
 from services.nlu.agent.graph.counting import Counting
 from services.nlu.agent.profile import read_agents
+from services.nlu.engine import open_engine
 from services.nlu.settings import NluSettings
-from tests.unit.nlu.test_graph_agent import Talk, agent_of
+from tests.unit.nlu.test_graph_agent import SETTINGS, Talk, Told, agent_of
 
 CLINIC = read_agents(NluSettings().agents_dir)["clinic"]
 HOTEL = read_agents(NluSettings().agents_dir)["hotel"]
@@ -73,3 +75,26 @@ async def test_nights_count_for_the_room_spoken_of_before() -> None:
 
 async def test_nights_and_guests_add_up_nothing_where_no_room_is_named() -> None:
     assert "Together" not in await Talk(agent_of(HOTEL)).say("How much is it a night for two people?")
+
+
+@pytest.mark.parametrize(
+    ("asked", "total"),
+    [
+        ("phòng đôi hai đêm cộng thêm ăn sáng hai người cost bao nhiêu", "3.800.000 đồng"),
+        ("hai phòng đôi cost bao nhiêu", "3.000.000 đồng"),
+    ],
+)
+async def test_a_number_counts_one_thing(asked: str, total: str) -> None:
+    assert f"Tổng cộng là {total}" in await Talk(agent_of(HOTEL), "vi").say(asked)
+
+
+async def test_a_number_of_a_name_counts_nothing() -> None:
+    reply = await Talk(agent_of(HOTEL), "vi").say("how much phòng hai giường")
+    assert "1.500.000 đồng" in reply
+    assert "Tổng cộng" not in reply
+
+
+async def test_who_is_spoken_to_about_a_thing_is_who_does_it() -> None:
+    kinds = {"talk": "handover"}
+    agent = GraphAgent(HOTEL, open_engine(SETTINGS), SETTINGS, understanding=Told(kinds))
+    assert "Ms. Hoa" in await Talk(agent).say("who do I talk to about the laundry")

@@ -43,6 +43,22 @@ def test_a_models_statement_has_only_properties_that_a_fact_has(clause: str, lan
     assert rule(clause, asked, language, is_written_by_model=True) == broken
 
 
+@pytest.mark.parametrize(
+    ("clause", "asked", "language", "broken"),
+    [
+        ("Sarah.", "My name is Sarah.", "en", ""),
+        ("That's kind of you.", "You're very helpful.", "en", ""),
+        ("Dạ, em cảm ơn anh chị nhiều ạ.", "Em dễ thương quá.", "vi", ""),
+        ("Dạ, bên em có nhiều bác sĩ ạ.", "Có mấy bác sĩ?", "vi", "claim"),
+        ("Dạ, việc đó em không làm được ạ.", "Hát cho tôi nghe.", "vi", ""),
+        ("Dạ, thứ Hai bên em không làm ạ.", "Thứ hai có làm không?", "vi", "hours"),
+    ],
+)
+def test_a_courtesy_states_nothing(clause: str, asked: str, language: str, broken: str) -> None:
+    given = {"reply": "Nice to meet you,"} if "name is" in asked else {}
+    assert rule(clause, asked, language, is_written_by_model=True, **given) == broken
+
+
 def test_a_template_is_not_held_to_the_words_of_a_model() -> None:
     assert rule("All right, I'll leave it.") == ""
 

@@ -164,7 +164,7 @@ def test_a_template_with_what_is_so_passes_the_guard(agent: str, code: str, key:
     said = [ASKED[code]] if slots & {"when", "name", "wish"} else []
     wording = Wording(code)
     text = wording.say(name, **given) if table == "say" else wording.ask(name, **given)
-    if name == "open_no":
+    if name in ("open_no", "closed_then"):
         said = [NIGHT[code]]
     computed = {
         "sum": (Decimal(total),),

@@ -210,7 +210,11 @@ class Answers:
 
     def _today(self, part: Part, dialogue: Dialogue, now: datetime) -> Finding:
         day = part.slots.when.date or now.date()
-        if day != now.date():
+        hours = self._facts.hours
+        is_other_day = day != now.date()
+        if is_other_day and hours is not None and day not in hours.exceptions and not hours.on(day):
+            return self._hours.answer(part, dialogue, now)  # a day on which they may want to come
+        if is_other_day:
             return self._findings.said(
                 self._words.date(day)[:1].upper() + self._words.date(day)[1:] + ".", dialogue, "today"
             )
@@ -232,6 +236,9 @@ class Answers:
 
     def _handover(self, part: Part, dialogue: Dialogue, now: datetime) -> Finding:
         destination = self._destination(part) or self._profile.handover
+        things = (*part.slots.topics, *part.slots.services)
+        if not destination and any(self._facts.who_does(one.id) for one in things):
+            return self._people.answer(part, dialogue, now)
         if not destination:
             return self._findings.said(self._words.say("no_handover"), dialogue, "handover", ask="help")
         said = self._findings.said(self._words.say("handover"), dialogue, "handover")

@@ -18,17 +18,23 @@ _PAIR = 2
 class Counting:
     """Counts in one language."""
 
-    def __init__(self, asking: Asking, language_code: str, priced_by: Collection[str]) -> None:
-        """`priced_by`: what prices are for one of, of the keys of `periods`; an empty one is a thing itself."""
+    def __init__(
+        self, asking: Asking, language_code: str, priced_by: Collection[str], named: Collection[str] = ()
+    ) -> None:
+        """`priced_by`: what prices are for one of, of the keys of `periods`; an empty one is a thing itself. `named`:
+        words of the things' names: a number among them counts nothing, "phòng hai giường".
+        """
+        self._named = frozenset(named)
         self._asking, self._language = asking, language_code
         self._priced_by = tuple(sorted(period for period in priced_by if period))
 
-    def counted(self, text: str, services: tuple[Found, ...]) -> tuple[Found, ...]:
-        """The services with the numbers that stand before them."""
+    def counted(self, text: str, services: tuple[Found, ...], taken: frozenset[int]) -> tuple[Found, ...]:
+        """The services with the numbers that stand before them; `taken`: places of words that count something else."""
         reading = read_values(text, self._language)
         numbers = [value for value in reading.values if value.kind is Kind.NUMBER and value.number in _COUNTS]
         places = _without_stops(reading)
         said = normalise(text)
+        numbers = [value for value in numbers if places[value.start] not in taken]
         found = ((one, self._number_of(one, said, numbers, places)) for one in services)
         return tuple(replace(one, count=number) if number else one for one, number in found)
 
@@ -36,9 +42,10 @@ class Counting:
         """How many of a thing are named; 0: that is not said."""
         inside = (one.start, *range(one.start + 1, one.end))  # "trám hai cái răng" has it inside
         for number in numbers:
+            is_inside = places[number.start] in inside and said[places[number.start]] not in self._named
             is_before = self._counts(said, places[number.end - 1] + 1, one.start)
             is_behind = places[number.start] == one.end and said[one.end + 1 : one.end + 2] in self._counters
-            if is_before or places[number.start] in inside or is_behind:
+            if is_before or is_inside or is_behind:
                 return int(number.number)
         return 0
 
@@ -52,6 +59,16 @@ class Counting:
                     counts[period] = number
                     places |= {start - 1, *range(start, end)}
         return counts, frozenset(places)
+
+    def counting_others(self, words: Words) -> frozenset[int]:
+        """Places of numbers that count people, nights and the like: "breakfast, two people" is not two breakfasts."""
+        lists = self._asking
+        behind = (
+            *lists.people["groups"],
+            *lists.people["many"],
+            *(each for ones in lists.periods.values() for each in ones),
+        )
+        return frozenset(start - 1 for start, _ in spans_of(words, behind) if self._number_before(words, start))
 
     def people(self, words: Words) -> int:
         """For how many people something is asked: "for me and my two kids", "all three of us"; 0: that is not said."""

@@ -96,8 +96,11 @@ class HourAnswers:
             return self._hours_on(hours, when, now)
         if when.weekdays and len(when.weekdays) <= _DAYS_BY_WEEKDAY:  # as they are in most weeks
             return " ".join(self._worded(hours.weekdays[day], words.weekday(day), when) for day in when.weekdays)
-        if self._asks_now(part):
-            return self._open_now(hours, now)
+        return self._open_now(hours, now) if self._asks_now(part) else self._in_a_week(hours, part)
+
+    def _in_a_week(self, hours: OpeningHours, part: Part) -> str:
+        """The hours of every week, and what was asked of all its days: a time, or the days without any."""
+        words, when = self._words, part.slots.when
         text = words.say("hours_week", week=words.week(hours))
         if when.times and not any(self._holds(hours.weekdays[day], when) for day in range(DAYS_IN_WEEK)):
             return f"{words.say('closed_then')} {text}"

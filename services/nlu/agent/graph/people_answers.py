@@ -10,8 +10,9 @@ from services.nlu.agent.graph.counting import has_any
 from services.nlu.agent.graph.dialogue import Dialogue
 from services.nlu.agent.graph.finding import Finding, Findings
 from services.nlu.agent.graph.hour_answers import HourAnswers
+from services.nlu.agent.graph.naming import Found
 from services.nlu.agent.graph.reading import Part
-from services.nlu.agent.graph.slots import SlotFinder, unexplained
+from services.nlu.agent.graph.slots import SlotFinder, Slots, unexplained
 
 FEW_STRANGE = 2  # unknown words that make another question of "who sees children?"
 
@@ -29,7 +30,7 @@ class PeopleAnswers:
     def answer(self, part: Part, dialogue: Dialogue, now: datetime) -> Finding:
         """Who does what a part names, or what the person it names does."""
         slots, words = part.slots, self._words
-        things = slots.topics or slots.services
+        things = self._things(slots)
         strange = unexplained(slots, (*slots.topics, *slots.services, *slots.people), self._known)
         if not self._facts.people:
             return self._findings.unknown(dialogue)
@@ -56,6 +57,14 @@ class PeopleAnswers:
         else:
             texts = [self._does(one.id) for one in self._facts.people]
         return self._findings.said(" ".join(texts), dialogue, "who")
+
+    def _things(self, slots: Slots) -> tuple[Found, ...]:
+        """What is asked about; beside a topic the services that others do: "a crown, and a check-up for my son"."""
+        if not slots.topics:
+            return slots.services
+        does = {person.id for topic in slots.topics for person in self._facts.who_does(topic.id)}
+        others = [one for one in slots.services if does.isdisjoint(who.id for who in self._facts.who_does(one.id))]
+        return (*slots.topics, *others)
 
     def _who_does(self, thing_id: str, asked: Sequence[str] = ()) -> str:
         """Who does a thing; yes or no, where one person was `asked` about."""

@@ -91,7 +91,8 @@ class SlotFinder:
         self.words: Asking = asking(language_code)
         self._services = [(each.id, forms_in_all(each.names, language_code)) for each in facts.services]
         self._per = {each.id: each.per for each in facts.services if each.per}
-        self._counting = Counting(self.words, language_code, frozenset(self._per.values()))
+        named = frozenset(word for _, found in self._services for form in found for word in form)
+        self._counting = Counting(self.words, language_code, frozenset(self._per.values()), named)
         self._heard = self._names_as_heard(facts)
         spoken = [normalise(text) for each in facts.addresses for text in each.spoken.values()]
         self._address_pairs = {
@@ -139,7 +140,9 @@ class SlotFinder:
         if not services and self._heard:
             services = tuple(one for one in self._named(as_heard(words), self._heard) if one.start not in taken)
         taken |= {place for found in services for place in range(found.start, found.end)}
-        services = self._counting.counted(text, services)
+        services = self._counting.counted(text, services, self._counting.counting_others(words))
+        if when.times and any(one.count > 1 for one in services) and not self._names_a_time(text):
+            when = replace(when, times=())  # "two rooms tomorrow"
         counts, periods = self._counting.periods(words)
         services = tuple(replace(one, count=one.count * counts.get(self._per.get(one.id, ""), 1)) for one in services)
         if periods & places:  # "hai đêm" is two nights here, and no time of day
@@ -238,6 +241,10 @@ class SlotFinder:
         if when.has_day:
             when = replace(when, day_relation=self._day_relation(reading), since=now.date())
         return when, digits, frozenset(places)
+
+    def _names_a_time(self, text: str) -> bool:
+        """Whether a time is said, and no bare number only."""
+        return any(value.kind is Kind.TIME for value in read_values(text, self._language).values)
 
     def _relation(self, reading: Reading) -> str:
         """What stands right before a time: "before nine", "after six"."""
