@@ -16,7 +16,8 @@ from services.language.words import with_signs_hidden
 RULES: dict[str, Callable[[str], Sequence[Rewriter]]] = {"en": english.rules, "vi": vietnamese.rules}
 """Language -> its rules for a BCP-47 tag, where data alone does not do; other languages with a folder are `general`."""
 
-UNSAID = Rule(re.compile(r"[*_`#~^|<>\[\]{}\\\u200d\u2600-\u27bf\ufe0f\U0001f000-\U0001faff]+"), lambda _: " ")
+_PICTURE = re.compile(r"[\u2600-\u2604\u2606-\u27bf\U0001f000-\U0001faff]")  # but the star of "5★", which is said
+UNSAID = Rule(re.compile(r"[*_`#~^|<>\[\]{}\\\u200d\u20e3\u2600-\u27bf\ufe0f\U0001f000-\U0001faff]+"), lambda _: " ")
 """Signs of a written page and pictures, which nobody says; read last, so that a rule may still make use of them."""
 
 _LETTER = re.compile(r".[\u0300-\u036f]*", re.DOTALL)
@@ -66,12 +67,13 @@ class Normalizer:
 
     def _rewrites(self, text: str, language_code: str) -> Iterator[Rewrite]:
         yield from self._lexicon_rewrites(text, primary(language_code))
-        if is_spaced(language_code):
-            text = with_signs_hidden(text)
-        for rule in (*_rules_for(language_code), UNSAID):
-            yield from rule.apply(text)
+        plain = with_signs_hidden(text) if is_spaced(language_code) else text
+        plain = plain if plain.isascii() else _PICTURE.sub(" ", plain)  # between two numbers it parts them as a space
+        for rule in _rules_for(language_code):
+            yield from rule.apply(plain)
+        yield from UNSAID.apply(text)
         if (foreign := foreign_words(primary(language_code))) is not None:
-            yield from foreign.apply(text)
+            yield from foreign.apply(plain)
 
     def _lexicon_rewrites(self, text: str, language: str) -> Iterator[Rewrite]:
         """Whole words of the lexicon, in any case."""

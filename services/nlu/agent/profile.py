@@ -172,6 +172,7 @@ class AgentProfile(_Part):
     callbacks: bool = False  # takes requests to be called back; those who watch calls, or the webhook, hear of them
     graph: str = ""  # kind graph: a compiled LangGraph graph of one's own, "package.module:name"
     slots: tuple[Slot, ...] = ()  # what callers are asked for by the letter, beside name and number
+    temperature: float | None = Field(None, ge=0, le=2)  # of its model's replies; left out: the engine's own
     tools: tuple[str, ...] = ()  # those it may run, by name, from agent/tools.py
     packages: tuple[InstanceOf[PackageUse], ...] = ()  # the mappings of the file's `tools`
     acts: tuple[str, ...] = HARMLESS_ACTS  # those it may do to the call, by name, whatever its model says
