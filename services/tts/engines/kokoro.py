@@ -31,13 +31,16 @@ RATE_HERTZ = 24000
 MOST_TOKENS = 510  # of one step: a voice has so many styles, by the number of tokens
 STYLE_SIZE = 256
 LANGUAGES = {
-    "a": ("en-US", "en-us"),
-    "b": ("en-GB", "en-gb"),
-    "e": ("es-ES", "es"),
-    "f": ("fr-FR", "fr-fr"),
-    "h": ("hi-IN", "hi"),
-    "i": ("it-IT", "it"),
-    "p": ("pt-BR", "pt-br"),
+    letter: (code, espeak_voice)
+    for letter, code, espeak_voice in (
+        ("a", "en-US", "en-us"),
+        ("b", "en-GB", "en-gb"),
+        ("e", "es-ES", "es"),
+        ("f", "fr-FR", "fr-fr"),
+        ("h", "hi-IN", "hi"),
+        ("i", "it-IT", "it"),
+        ("p", "pt-BR", "pt-br"),
+    )
 }
 """First letter of a voice's name: its language, and the voice of espeak-ng that reads it."""
 WARM_UP = "1, 2."
