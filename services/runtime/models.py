@@ -18,7 +18,7 @@ TABLE = Path(__file__).parents[2] / "deploy" / "models.toml"
 class PackagePart:
     """Bytes of a model file inside a package."""
 
-    package: str  # a pinned requirement, "name==1.0.0"
+    package: str  # a pinned requirement, "name==1.0.0"; of npm's registry, "npm:name@1.0.0"
     path: str  # inside the package, relative to its root
 
 

@@ -20,11 +20,12 @@ ENGINES = {
     "piper": "services.tts.engines.piper:PiperEngine",
     "espeak": "services.tts.engines.espeak:EspeakEngine",
     "nemo": "services.tts.engines.nemo:NemoEngine",
+    "kokoro": "services.tts.engines.kokoro:KokoroEngine",
     "tone": "services.tts.engines.tone:ToneEngine",
 }
 """Name in TTS_ENGINES -> where its class lives. Nothing imports an engine; only the ones asked for are loaded."""
 
-PACKAGES = {"piper": "tts-piper", "espeak": "tts-espeak"}
+PACKAGES = {"piper": "tts-piper", "kokoro": "tts-piper", "espeak": "tts-espeak"}
 """Engine -> the extra of this project that brings its packages."""
 
 

@@ -51,7 +51,8 @@ class Manners:
             router.choose(language_code, field="config.language_codes")
         if voice and not router.has_voice(voice):
             raise UnknownVoice(
-                f"config.voice: there is no voice {voice!r}; DescribeEngine lists them", field="config.voice"
+                f"config.voice: there is no voice {voice!r}; {router.told_voices(language_codes[0])}",
+                field="config.voice",
             )
 
     def of(

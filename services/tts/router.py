@@ -9,6 +9,7 @@ from services.tts.engine import TtsEngine, Voice
 from services.tts.errors import UnknownLanguage, UnknownVoice
 
 ANY = "*"
+MOST_TOLD = 8  # voices that a message names
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +124,12 @@ class Router:
         """Whether any engine has it."""
         return any(known.name == voice for known in self.voices())
 
+    def told_voices(self, language_code: str) -> str:
+        """The voices of a language for a message: so many by name, the rest by their number."""
+        names = [voice.name for voice in self.voices() if _speaks(voice, language_code)]
+        more = f" and {len(names) - MOST_TOLD} more, which DescribeEngine lists" if len(names) > MOST_TOLD else ""
+        return f"{language_code} has {', '.join(names[:MOST_TOLD]) or 'none'}{more}"
+
     def speaks(self, voice: str, language_code: str) -> bool:
         """Whether there is such a voice, and it speaks the language."""
         return any(known.name == voice and _speaks(known, language_code) for known in self.voices())
@@ -136,7 +143,9 @@ class Router:
             raise UnknownVoice(
                 f"text.voice: {voice!r} does not speak {language_code!r}; leave it empty", field="text.voice"
             )
-        raise UnknownVoice(f"text.voice: there is no voice {voice!r}; DescribeEngine lists them", field="text.voice")
+        raise UnknownVoice(
+            f"text.voice: there is no voice {voice!r}; {self.told_voices(language_code)}", field="text.voice"
+        )
 
 
 def _prefixes(language_code: str) -> list[str]:

@@ -59,6 +59,10 @@ class TtsSettings(ServiceSettings):
     piper_threads: int = Field(1, ge=1, description="Threads inside one step of the voice's network.")
     piper_workers: int = Field(0, ge=0, description="Steps of the voice's network run at once; 0 is one a core.")
     piper_seed: int = Field(0, ge=0, description="Makes the voice say a text the same way in every run; 0 draws anew.")
+    kokoro_model: str = Field(
+        "kokoro-82m", description="Kokoro: a model's name, or a folder with model.onnx, config.json and voices/*.bin."
+    )
+    kokoro_threads: int = Field(0, ge=0, description="Threads inside one step of Kokoro's network; 0 is one a core.")
     espeak_library: Path | None = Field(
         None, description="A libespeak-ng to use in place of the packaged one, as in /usr/lib/libespeak-ng.so.1."
     )

