@@ -82,7 +82,7 @@ def activities(stream: Stream) -> list[Any]:
 
 
 def progress(stream: Stream) -> list[int]:
-    """How far the ear has listened, as it said."""
+    """How far the engine has listened, as it said."""
     return [one.progress.processed_sample for one in stream.heard if kind_of(one) == "progress"]
 
 

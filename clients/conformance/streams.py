@@ -3,17 +3,27 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from contextvars import ContextVar
 from typing import Any
 
 import grpc
 
 from clients.conformance.stages import Stage
 from services.runtime.channels import ChannelSettings, open_channel
-from services.runtime.errors import RpcFailure, rpc_failure
+from services.runtime.errors import WRITE_FAILED, RpcFailure, rpc_failure
 
 PLAIN = ChannelSettings()
 LIMIT_S = 20.0
 """How long a test waits for one response; the model engines set it, on a busy machine."""
+lost_statuses: ContextVar[list[str]] = ContextVar("lost_statuses")
+"""The streams of the running check whose status grpc.aio's client lost, by their methods; see `note_if_lost`."""
+
+
+def note_if_lost(error: grpc.aio.AioRpcError, method: str) -> None:
+    """Note a status that the client library put in the place of the server's, so that the check is tried once more."""
+    is_lost = error.code() is grpc.StatusCode.INTERNAL and error.details() == WRITE_FAILED
+    if is_lost and (noted := lost_statuses.get(None)) is not None:
+        noted.append(method)
 
 
 class Stream:
@@ -122,9 +132,13 @@ class Stream:
             if await self._call.code() is grpc.StatusCode.OK:
                 self._arrived.put_nowait(None)
                 return
-            self._arrived.put_nowait(await self._status())
+            self._end_with(await self._status())
         except grpc.aio.AioRpcError as error:
-            self._arrived.put_nowait(error)
+            self._end_with(error)
+
+    def _end_with(self, error: grpc.aio.AioRpcError) -> None:
+        note_if_lost(error, self.stage.method)
+        self._arrived.put_nowait(error)
 
     async def _status(self) -> grpc.aio.AioRpcError:
         return grpc.aio.AioRpcError(

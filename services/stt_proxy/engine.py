@@ -144,7 +144,7 @@ class Corrected:
 
 @dataclass(frozen=True, slots=True)
 class Listened:
-    """The engine has come further; `Ear.listened_to` says how far."""
+    """The engine has come further; `EngineCall.listened_to` says how far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +161,7 @@ class Lost:
 Report = Heard | Unheard | Partial | Corrected | Listened | Lost
 
 
-class Ear(Protocol):
+class EngineCall(Protocol):
     """One call on an engine. Every method returns at once and runs on the event loop, and so must the reports."""
 
     @property
@@ -238,13 +238,13 @@ class SttEngine(Protocol):
         sample_rate_hertz: int,
         hints: Hints,
         report: Callable[[Report], None],
-    ) -> Ear:
-        """An ear for one call. `recording` is the call's replay ring, which holds the sound before `hear` tells of it;
+    ) -> EngineCall:
+        """Begin one call. `recording` is the call's replay ring, which holds the sound before `hear` tells of it;
         `report` is called on the event loop.
         """
 
     async def close(self) -> None:
-        """Release everything; ears are closed before."""
+        """Release everything; its calls are closed before."""
 
 
 def make_engine(settings: SttSettings) -> SttEngine:

@@ -1,4 +1,4 @@
-"""What arrives of a call, brought onto one clock: sound for the ear, windows for the detector, holes."""
+"""What arrives of a call, brought onto one clock: sound for the engine, windows for the detector, holes."""
 
 from dataclasses import dataclass
 from enum import Enum

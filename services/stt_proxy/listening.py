@@ -1,4 +1,4 @@
-"""ONE call's ear: sound and the client's words in, evidence out. The main path of this stage, top to bottom.
+"""ONE call: sound and the client's words in, evidence out. The main path of this stage, top to bottom.
 
 Whatever arrives is laid into one queue of steps, in order, since the detector answers a few milliseconds later: a
 window waits for its score, and what came behind it (idle time, the end of the utterance, a change of the hints) waits
@@ -44,7 +44,7 @@ AHEAD_S = 1.0  # a client further ahead of real time than this sends a file
 
 
 class Listening:
-    """One call. `tell` takes the evidence, in order, on the event loop; `fail` says that the ear is lost."""
+    """One call. `tell` takes the evidence, in order, on the event loop; `fail` says that the call is lost."""
 
     def __init__(
         self,
@@ -90,8 +90,8 @@ class Listening:
             wake=self._wake,
             fail=fail,
         )
-        self._ear = self._wording.listen(engine, call_id=profile.call_id)
-        self._prepare_every = (getattr(self._ear, "prepare_every_ms", None) or PREPARE_EVERY_MS) * self._per_ms
+        self._engine_call = self._wording.listen(engine, call_id=profile.call_id)
+        self._prepare_every = (getattr(self._engine_call, "prepare_every_ms", None) or PREPARE_EVERY_MS) * self._per_ms
         self._watch = detector.watch(self._scored, fail)  # last: an engine that refuses leaves no place taken
 
     # -- what the client says ------------------------------------------------------------------------------------------
@@ -150,7 +150,7 @@ class Listening:
         """Whether no more should be read now: too much waits, or a file runs ahead of the words already asked for."""
         if len(self._steps) > MAX_STEPS or self._utterances.n_settling > MAX_SETTLING:
             return True
-        return (bool(self._steps) or self._ear.is_busy) and self._is_ahead_of_time
+        return (bool(self._steps) or self._engine_call.is_busy) and self._is_ahead_of_time
 
     @property
     def is_done(self) -> bool:
@@ -186,14 +186,14 @@ class Listening:
             self._began_ns = now_ns
         for clip in taken.sound:
             self._recording.add(clip.start_sample, clip.samples)
-            self._ear.hear(clip.start_sample, clip.samples)
+            self._engine_call.hear(clip.start_sample, clip.samples)
         if len(taken.sound) > 1:
             CONCEALED_SAMPLES_TOTAL.inc(len(taken.sound[0].samples))
         for step in taken.steps:
             if isinstance(step, Window):
                 self._steps.append(HeardWindow(step, now_ns))
             else:
-                self._ear.rest(step.end_sample)
+                self._engine_call.rest(step.end_sample)
                 self._steps.append(step)
         self._go_on()
 
@@ -264,9 +264,9 @@ class Listening:
                 self._end(end_sample, arrived_ns)
             case Discard(from_sample, to_sample):
                 if self._utterances.discard(from_sample, to_sample):
-                    self._ear.speech(self._utterances.utterance_id, to_sample, is_begin=False)
+                    self._engine_call.speech(self._utterances.utterance_id, to_sample, is_begin=False)
                     self._gate.shut()
-                self._ear.forget(from_sample, to_sample)
+                self._engine_call.forget(from_sample, to_sample)
             case HintsUpdate():
                 self._updates.append(step)
                 self._apply_updates(self._processed)
@@ -275,7 +275,7 @@ class Listening:
 
     def _end_of_sound(self, arrived_ns: int) -> None:
         if (paused := self._gate.shut()) is not None:
-            self._ear.speech(self._utterances.utterance_id, paused.sample, is_begin=False)
+            self._engine_call.speech(self._utterances.utterance_id, paused.sample, is_begin=False)
             self._wording.do(
                 self._utterances.pause(
                     paused.sample, paused.score, self._hints, trigger_ns=arrived_ns, wants_draft=False
@@ -283,7 +283,7 @@ class Listening:
             )
         if self._utterances.has_speech:
             self._end(max(self._intake.next_sample, self._ended_at), arrived_ns)
-        self._ear.finish()
+        self._engine_call.finish()
         self._is_finished = True
         self._wake()
 
@@ -291,12 +291,12 @@ class Listening:
         utterance_id = self._utterances.utterance_id
         self._wording.limit(utterance_id)
         self._wording.do(self._utterances.end(end_sample, trigger_ns=arrived_ns))
-        self._ear.end(utterance_id, end_sample)
+        self._engine_call.end(utterance_id, end_sample)
 
     def _turn(self, edge: Edge | None, trigger_ns: int) -> None:
         if edge is None:
             return
-        self._ear.speech(self._utterances.utterance_id, edge.sample, is_begin=isinstance(edge, SpeechBegan))
+        self._engine_call.speech(self._utterances.utterance_id, edge.sample, is_begin=isinstance(edge, SpeechBegan))
         if isinstance(edge, SpeechBegan):
             self._wording.do(self._utterances.begin(edge.sample, edge.score, self._hints))
         else:
@@ -316,29 +316,29 @@ class Listening:
         """What began as speech there was a key's first moment."""
         if self._utterances.discard(from_sample, to_sample):
             self._gate.shut()
-            self._ear.speech(self._utterances.utterance_id, to_sample, is_begin=False)
-            self._ear.forget(max(0, from_sample), to_sample)
+            self._engine_call.speech(self._utterances.utterance_id, to_sample, is_begin=False)
+            self._engine_call.forget(max(0, from_sample), to_sample)
             self._tell(SpeechActivity(self._utterances.utterance_id, False, to_sample, 0.0))
 
     def _apply_updates(self, sample: int) -> None:
         while self._updates and (self._updates[0].effective_sample <= sample or len(self._updates) > MAX_UPDATES):
             self._hints = self._updates.popleft().apply(self._hints)
-            self._ear.attend(self._hints)
+            self._engine_call.attend(self._hints)
 
     def _reach(self, sample: int) -> None:
         """Listened up to here."""
         self._processed = sample
-        self._ear.reach(sample)
+        self._engine_call.reach(sample)
         self._tell_progress()
         wanted = self._utterances.earliest_wanted
         lead_in = LEAD_IN_MS * self._per_ms
         needed = (sample - lead_in if wanted is None else wanted) - lead_in
-        engine_needs = self._ear.wanted_from
+        engine_needs = self._engine_call.wanted_from
         self._recording.release(needed if engine_needs is None else min(needed, engine_needs))
 
     def _tell_progress(self) -> None:
         """What both the detector and the engine have listened to; a recogniser that catches up does so step by step."""
-        engine_at = None if self.is_done else self._ear.listened_to  # what is settled needs no listening to
+        engine_at = None if self.is_done else self._engine_call.listened_to  # what is settled needs no listening to
         reached = self._processed if engine_at is None else min(self._processed, engine_at)
         for progress in self._progress.due(reached):
             self._tell(progress)

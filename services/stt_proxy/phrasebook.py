@@ -9,7 +9,7 @@ from services.language.words import normalise
 FILE = "answers"
 _OPEN_END = re.compile(r"(?:[,;:、，；：…]|\.\.\.|[-–—])\s*$")
 _CLOSED_END = re.compile(r"[.?!。？！]['\"”’)]*\s*$")
-_ASKED_END = re.compile(r"[?？]['\"”’)]*\s*$")
+_ASKED_END = re.compile(r"[?？][?!？！]*['\"”’)]*\s*$")
 _NO_LIMIT = 1 << 30
 FEWEST_PIECES = 3
 GROUP_DIGITS = 3  # the first group of a telephone number
@@ -24,6 +24,8 @@ class Phrasebook:
     is_spaced: bool  # whether words stand apart, as they do not in Chinese
     yes_no: frozenset[str]  # whole answers
     courtesies: frozenset[str]  # what may stand around an answer and changes nothing: "please"
+    asks_back: frozenset[str]  # what a caller says alone who did not understand, or hears nobody: "pardon"
+    longest_answer: int  # words of a short answer; syllables or characters where the language writes those apart
     fillers: frozenset[str]  # sounds of someone who is thinking
     unfinished_endings: tuple[str, ...]  # hardly a sentence ends with these
     linking_words: frozenset[str]  # "is", "will": they end a sentence only behind ...
@@ -43,6 +45,11 @@ class Phrasebook:
     def is_courtesy(self, words: tuple[str, ...]) -> bool:
         """Whether the text only greets, thanks or the like, and answers nothing."""
         return _is_made_of(self._joined(words), self.courtesies, self.courtesies, self._gap)
+
+    def is_asking_back(self, words: tuple[str, ...]) -> bool:
+        """Whether the text only says that its speaker did not understand, or hears nobody."""
+        allowed = self.asks_back if self.is_courtesy(words) else self.asks_back | self.courtesies
+        return _is_made_of(self._joined(words), self.asks_back, allowed, self._gap)
 
     def trails_off(self, words: tuple[str, ...]) -> bool:
         """Whether the caller is thinking: nothing was said, or the last of it is such a sound as "um"."""
@@ -209,6 +216,8 @@ def _read(language: str) -> Phrasebook:
         is_spaced=is_spaced,
         yes_no=frozenset(phrases("yes_no")),
         courtesies=frozenset(phrases("courtesies")),
+        asks_back=frozenset(phrases("asks_back")),
+        longest_answer=_positive(language, "longest_answer"),
         fillers=frozenset(phrases("fillers")),
         unfinished_endings=phrases("unfinished_endings"),
         linking_words=frozenset(phrases("linking_words")),
@@ -221,3 +230,10 @@ def _read(language: str) -> Phrasebook:
         letter_words=frozenset(phrases("letter_words")),
         whole_number_lengths=frozenset(lengths),
     )
+
+
+def _positive(language: str, key: str) -> int:
+    found = data.value(language, FILE, key)
+    if not isinstance(found, int) or isinstance(found, bool) or found < 1:
+        raise data.LanguageDataError(f"{data.where(language, FILE)}: {key!r} is a whole number above 0")
+    return found

@@ -12,7 +12,18 @@ from functools import partial
 from services.audio.pcm import Samples
 from services.runtime.breaker import Permit
 from services.runtime.logs import get_logger
-from services.stt_proxy.engine import Corrected, Ear, Heard, Hints, Lost, Partial, Report, Speech, SttEngine, Unheard
+from services.stt_proxy.engine import (
+    Corrected,
+    EngineCall,
+    Heard,
+    Hints,
+    Lost,
+    Partial,
+    Report,
+    Speech,
+    SttEngine,
+    Unheard,
+)
 from services.stt_proxy.errors import EngineLost
 from services.stt_proxy.following.call import LEAD_IN_MS
 from services.stt_proxy.language_choice import choose_language, may_change
@@ -33,7 +44,7 @@ class RoutedCall:
     def __init__(
         self,
         routed: Routing,
-        open_ear: Callable[[SttEngine, Hints, Callable[[Report], None]], Ear],
+        open_engine_call: Callable[[SttEngine, Hints, Callable[[Report], None]], EngineCall],
         hints: Hints,
         report: Callable[[Report], None],
         *,
@@ -41,7 +52,7 @@ class RoutedCall:
     ) -> None:
         self._lead_in = LEAD_IN_MS * sample_rate_hertz // 1000
         self._routed = routed
-        self._open_ear = open_ear
+        self._open_engine_call = open_engine_call
         self._hints = hints
         self._report = report
         self._uses: list[Use] = []  # the last one hears the call
@@ -63,16 +74,16 @@ class RoutedCall:
 
     @property
     def is_busy(self) -> bool:
-        return bool(self._asked) or self._ear.is_busy
+        return bool(self._asked) or self._engine_call.is_busy
 
     @property
     def listened_to(self) -> int | None:
-        return self._ear.listened_to
+        return self._engine_call.listened_to
 
     @property
     def wanted_from(self) -> int | None:
         """Another engine may have to hear what is open, and what is owed."""
-        wanted = [one for use in self._uses if (one := use.ear.wanted_from) is not None]
+        wanted = [one for use in self._uses if (one := use.engine_call.wanted_from) is not None]
         wanted += [
             max(0, one.onset - self._lead_in)
             for one in self._utterances.wanted(self._asked.values(), self._utterance_id).values()
@@ -82,26 +93,26 @@ class RoutedCall:
     @property
     def prepare_every_ms(self) -> int | None:
         """How often the first engine wants to guess while the caller speaks."""
-        return getattr(self._ear, "prepare_every_ms", None)
+        return getattr(self._engine_call, "prepare_every_ms", None)
 
     def hear(self, start_sample: int, samples: Samples) -> None:
         for use in self._uses:
-            use.ear.hear(start_sample, samples)
+            use.engine_call.hear(start_sample, samples)
 
     def rest(self, to_sample: int) -> None:
         for use in self._uses:
-            use.ear.rest(to_sample)
+            use.engine_call.rest(to_sample)
 
     def reach(self, sample: int) -> None:
         self._reached = max(self._reached, sample)
         for use in list(self._uses):
-            use.ear.reach(sample)
+            use.engine_call.reach(sample)
 
     def speech(self, utterance_id: int, sample: int, *, is_begin: bool) -> None:
         self._utterance_id, self._is_speaking = utterance_id, is_begin
         if self._utterances.edge(utterance_id, sample, is_begin=is_begin) and not self._asked:
             self._choose()
-        self._ear.speech(utterance_id, sample, is_begin=is_begin)
+        self._engine_call.speech(utterance_id, sample, is_begin=is_begin)
 
     def end(self, utterance_id: int, end_sample: int) -> None:
         self._utterances.end(utterance_id, end_sample)
@@ -109,7 +120,7 @@ class RoutedCall:
         if self._is_speaking:
             self._utterances.begin(utterance_id + 1, end_sample)
         for use in list(self._uses):
-            use.ear.end(utterance_id, end_sample)
+            use.engine_call.end(utterance_id, end_sample)
 
     def recognize(self, speech: Speech, *, is_final: bool) -> None:
         waits = self._detect(speech)
@@ -117,32 +128,32 @@ class RoutedCall:
         if waits:
             loop = asyncio.get_running_loop()
             asked.limit = loop.call_later(DETECTION_LIMIT_S, self._go_on_without, speech.request_id)
-        self._ear.recognize(speech, is_final=is_final)
+        self._engine_call.recognize(speech, is_final=is_final)
 
     def prepare(self, speech: Speech) -> None:
         self._detect(speech)
-        self._ear.prepare(speech)
+        self._engine_call.prepare(speech)
 
     def cancel(self, request_id: int) -> None:
         self._drop(request_id)
-        self._ear.cancel(request_id)
+        self._engine_call.cancel(request_id)
 
     def forget(self, from_sample: int, to_sample: int) -> None:
         self._utterances.forget(from_sample, to_sample)
         for use in self._uses:
-            use.ear.forget(from_sample, to_sample)
+            use.engine_call.forget(from_sample, to_sample)
 
     def attend(self, hints: Hints) -> None:
         codes = {language_of(code) for code in hints.language_codes}
         self._hints = hints
         if codes and self._language not in codes:
             self._switch(language_of(hints.language_codes[0]))
-        self._ear.attend(self._own_hints)
+        self._engine_call.attend(self._own_hints)
 
     def finish(self) -> None:
         self._is_finished = True
         for use in list(self._uses):
-            use.ear.finish()
+            use.engine_call.finish()
 
     def close(self) -> None:
         self._is_closed = True
@@ -151,7 +162,7 @@ class RoutedCall:
         for use in self._uses:
             if use.permit is not None:
                 use.member.provider.released(use.permit)
-            use.ear.close()
+            use.engine_call.close()
 
     @property
     def _languages(self) -> tuple[str, ...]:
@@ -204,14 +215,14 @@ class RoutedCall:
         if member is self._use.member:
             self._give_back(self._use)
             self._use.permit = permit
-            self._ear.attend(self._own_hints)
+            self._engine_call.attend(self._own_hints)
             for asked in list(self._asked.values()):
                 asked.answer = None
-                self._ear.cancel(asked.speech.request_id)
-                self._ear.recognize(asked.speech, is_final=asked.is_final)
+                self._engine_call.cancel(asked.speech.request_id)
+                self._engine_call.recognize(asked.speech, is_final=asked.is_final)
             return
         for asked in self._asked.values():
-            self._ear.cancel(asked.speech.request_id)
+            self._engine_call.cancel(asked.speech.request_id)
         self._take_up(member, permit)
         self._tell_all()
 
@@ -220,8 +231,8 @@ class RoutedCall:
         return self._uses[-1]
 
     @property
-    def _ear(self) -> Ear:
-        return self._use.ear
+    def _engine_call(self) -> EngineCall:
+        return self._use.engine_call
 
     def _admitted(self) -> tuple[Member, Permit | None] | None:
         """The first engine of the language that does well. Where all of them rest, the first is better than none."""
@@ -247,24 +258,26 @@ class RoutedCall:
             self._use.permit = permit
             return
         self._take_up(member, permit)
-        self._ear.reach(self._reached)
+        self._engine_call.reach(self._reached)
         if self._utterances.last_end:
-            self._ear.end(self._utterance_id - 1, self._utterances.last_end)
+            self._engine_call.end(self._utterance_id - 1, self._utterances.last_end)
 
     def _take_up(self, member: Member, permit: Permit | None) -> None:
-        """From now on this engine hears the call, by an ear that knows nothing yet."""
+        """From now on this engine hears the call, on a call that knows nothing yet."""
         use = Use(
-            member, self._open_ear(member.engine, self._own_hints, lambda report: self._take(use, report)), permit
+            member,
+            self._open_engine_call(member.engine, self._own_hints, lambda report: self._take(use, report)),
+            permit,
         )
         self._uses.append(use)
         while len(self._uses) > MOST_EARS:
             self._retire(self._uses[0])
 
     def _tell_all(self) -> None:
-        """The ear that has just been taken up is told what is open and what is owed."""
-        self._utterances.tell(self._ear, self._asked, self._utterance_id, self._reached)
+        """The engine that has just been taken up is told what is open and what is owed."""
+        self._utterances.tell(self._engine_call, self._asked, self._utterance_id, self._reached)
         if self._is_finished:
-            self._ear.finish()
+            self._engine_call.finish()
 
     def _give_back(self, use: Use) -> None:
         if use.permit is not None:
@@ -274,7 +287,7 @@ class RoutedCall:
     def _retire(self, use: Use) -> None:
         self._give_back(use)
         self._uses.remove(use)
-        use.ear.close()
+        use.engine_call.close()
 
     def _take(self, use: Use, report: Report) -> None:
         if self._is_closed or use not in self._uses:

@@ -6,7 +6,7 @@ from typing import Protocol, runtime_checkable
 
 from services.runtime.breaker import ErrorClass, Permit
 from services.runtime.providers import Provider, ProviderFailed
-from services.stt_proxy.engine import Ear, Lost, Speech, SttEngine
+from services.stt_proxy.engine import EngineCall, Lost, Speech, SttEngine
 
 
 def language_of(tag: str) -> str:
@@ -54,10 +54,10 @@ class Routing(Protocol):
 
 @dataclass(slots=True, eq=False)
 class Use:
-    """An ear of the call on one engine."""
+    """The call on one engine."""
 
     member: Member
-    ear: Ear
+    engine_call: EngineCall
     permit: Permit | None
 
 

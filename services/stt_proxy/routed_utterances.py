@@ -4,14 +4,14 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from services.stt_proxy.engine import Ear, Heard, Speech, Unheard
+from services.stt_proxy.engine import EngineCall, Heard, Speech, Unheard
 
 REMEMBERED_UTTERANCES = 8
 
 
 @dataclass(slots=True)
 class RoutedUtterance:
-    """What another ear has to be told of it."""
+    """What another engine has to be told of it."""
 
     not_before: int  # where the one before it ended
     onset: int
@@ -70,22 +70,22 @@ class RoutedUtterances:
         owed = {one.speech.utterance_id for one in asked} | {open_id}
         return {one: self._known[one] for one in owed if one in self._known}
 
-    def tell(self, ear: Ear, asked: Mapping[int, RoutedAsk], open_id: int, reached: int) -> None:
+    def tell(self, engine_call: EngineCall, asked: Mapping[int, RoutedAsk], open_id: int, reached: int) -> None:
         """Tell an engine that knows nothing yet what is open and what is owed, in order."""
         for number, (utterance_id, utterance) in enumerate(sorted(self.wanted(asked.values(), open_id).items())):
             end = utterance.end_sample
-            ear.reach(reached if end is None else min(end, reached))
+            engine_call.reach(reached if end is None else min(end, reached))
             if number == 0 and utterance.not_before:
-                ear.end(utterance_id - 1, utterance.not_before)
-            ear.speech(utterance_id, utterance.onset, is_begin=True)
+                engine_call.end(utterance_id - 1, utterance.not_before)
+            engine_call.speech(utterance_id, utterance.onset, is_begin=True)
             paused_at = end if utterance.paused_at is None else utterance.paused_at
             if paused_at is not None:
-                ear.speech(utterance_id, paused_at, is_begin=False)
+                engine_call.speech(utterance_id, paused_at, is_begin=False)
             for stretch in utterance.forgotten:
-                ear.forget(*stretch)
+                engine_call.forget(*stretch)
             for one in [one for one in asked.values() if one.speech.utterance_id == utterance_id]:
                 one.answer = None
-                ear.recognize(one.speech, is_final=one.is_final)
+                engine_call.recognize(one.speech, is_final=one.is_final)
             if end is not None:
-                ear.end(utterance_id, end)
-        ear.reach(reached)
+                engine_call.end(utterance_id, end)
+        engine_call.reach(reached)

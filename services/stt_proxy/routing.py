@@ -17,7 +17,7 @@ from services.runtime.logs import get_logger
 from services.runtime.metrics import StageMetrics
 from services.runtime.providers import ProviderBoard
 from services.stt_proxy.engine import (
-    Ear,
+    EngineCall,
     Hints,
     Report,
     SttEngine,
@@ -93,7 +93,7 @@ class RoutedEngine:
         hints: Hints,
         report: Callable[[Report], None],
     ) -> RoutedCall:
-        def open_ear(engine: SttEngine, hints: Hints, report: Callable[[Report], None]) -> Ear:
+        def open_engine_call(engine: SttEngine, hints: Hints, report: Callable[[Report], None]) -> EngineCall:
             return engine.listen(
                 call_id=call_id,
                 recording=recording,
@@ -102,7 +102,7 @@ class RoutedEngine:
                 report=report,
             )
 
-        return RoutedCall(self, open_ear, hints, report, sample_rate_hertz=sample_rate_hertz)
+        return RoutedCall(self, open_engine_call, hints, report, sample_rate_hertz=sample_rate_hertz)
 
     async def close(self) -> None:
         for task in self._loading:

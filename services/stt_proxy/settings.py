@@ -34,7 +34,9 @@ class SttSettings(ServiceSettings):
         description="How long the voice detector waits for other calls to share a batch, in milliseconds.",
     )
     end_of_turn: str = Field("none", description="Judges by the voice whether a turn is over: none or smart_turn.")
-    end_of_turn_model: Path | None = Field(None, description="The ONNX file of the model that end_of_turn names.")
+    end_of_turn_model: Path | None = Field(
+        None, description="The ONNX file of end_of_turn; none: the one that make models has fetched."
+    )
     draft_pause_ms: int = Field(64, ge=32, le=2000, description="Silence after which a draft is made, in ms of audio.")
     complete_wait_ms: int = Field(
         224, ge=32, le=5000, description="Silence that ends a turn whose text is whole, in ms of audio."

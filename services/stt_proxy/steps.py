@@ -1,4 +1,4 @@
-"""What one call's ear has to go through, in order: sound, holes in it, and the client's words."""
+"""What one call has to go through, in order: sound, holes in it, and the client's words."""
 
 from dataclasses import dataclass, replace
 
@@ -24,7 +24,7 @@ class Discard:
 
 @dataclass(frozen=True, slots=True)
 class HintsUpdate:
-    """A change of the ear. None changes nothing."""
+    """A change of the settings. None changes nothing."""
 
     effective_sample: int = 0
     language_codes: tuple[str, ...] | None = None

@@ -18,7 +18,7 @@ SPEECH_PER_DRAFTS_MS = 15_000  # each such stretch of one utterance may cost the
 
 @dataclass(frozen=True, slots=True)
 class Endpointing:
-    """How quickly this call's ear speaks up."""
+    """How quickly this call's evidence is told."""
 
     waits: Waits = field(default_factory=Waits)
     max_drafts: int = 4
@@ -40,7 +40,7 @@ class Utterances:
         self._paused_at: int | None = None  # where speech last ended, if nothing but silence came since
         self._judged_at_pause = Reason.NO_TEXT  # of the words before it
 
-    # -- what the ear hears --------------------------------------------------------------------------------------------
+    # -- what is heard ------------------------------------------------------------------------------------------------
 
     def begin(self, sample: int, score: float, hints: Hints) -> list[Output]:
         """Speech begins."""

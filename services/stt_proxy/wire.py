@@ -194,7 +194,7 @@ def _capacity(engine: SttEngine, settings: SttSettings) -> int:
 def write_evidence(
     evidence: Evidence, trace_context: turn_pb2.TraceContext | None
 ) -> stt_pb2.StreamingRecognizeResponse:
-    """One message from the ear. The trace rides on transcripts only."""
+    """One message from the STT stage. The trace rides on transcripts only."""
     match evidence:
         case SpeechActivity():
             return stt_pb2.StreamingRecognizeResponse(

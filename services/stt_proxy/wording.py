@@ -9,7 +9,7 @@ from typing import Final
 from services.stt_proxy.end_of_turn.sound import EndOfTurnModel
 from services.stt_proxy.engine import (
     Corrected,
-    Ear,
+    EngineCall,
     Heard,
     Hints,
     Listened,
@@ -61,21 +61,21 @@ class Wording:
         self._tell = tell
         self._wake = wake
         self._fail = fail
-        self._ear: Ear
+        self._engine_call: EngineCall
         self._asks: dict[int, Ask] = {}
         self._limits: dict[int, asyncio.TimerHandle] = {}  # by utterance: when it must have been settled
         self._is_closed = False
 
-    def listen(self, engine: SttEngine, *, call_id: str) -> Ear:
-        """Begin; the ear is given the call's sound."""
-        self._ear = engine.listen(
+    def listen(self, engine: SttEngine, *, call_id: str) -> EngineCall:
+        """Begin; the engine is given the call's sound."""
+        self._engine_call = engine.listen(
             call_id=call_id,
             recording=self._recording,
             sample_rate_hertz=self._rate,
             hints=self._hints(),
             report=self._report,
         )
-        return self._ear
+        return self._engine_call
 
     def limit(self, utterance_id: int) -> None:
         """It is about to be ended: from now on its text is awaited."""
@@ -97,19 +97,19 @@ class Wording:
     def prepare(self, to_sample: int) -> None:
         """The caller speaks on: the engine may decode the beginning of the open utterance already."""
         if (ask := self._utterances.so_far(to_sample)) is not None:
-            self._ear.prepare(Speech(ask.request_id, ask.utterance_id, ask.spans, self._cut(ask), self._rate))
+            self._engine_call.prepare(Speech(ask.request_id, ask.utterance_id, ask.spans, self._cut(ask), self._rate))
 
     def close(self) -> None:
         """The call is gone."""
         self._is_closed = True
-        self._ear.close()
+        self._engine_call.close()
         for limit in self._limits.values():
             limit.cancel()
 
     def _ask(self, ask: Ask) -> None:
         self._asks[ask.request_id] = ask
         speech = Speech(ask.request_id, ask.utterance_id, ask.spans, self._cut(ask), self._rate)
-        self._ear.recognize(speech, is_final=ask.is_final)
+        self._engine_call.recognize(speech, is_final=ask.is_final)
         if not ask.is_final:
             self._end_of_turn.judge(speech, partial(self._sounded, ask))
 
@@ -161,7 +161,7 @@ class Wording:
     def _expire(self, utterance_id: int) -> None:
         for ask in [ask for ask in self._asks.values() if ask.utterance_id == utterance_id]:
             del self._asks[ask.request_id]
-            self._ear.cancel(ask.request_id)
+            self._engine_call.cancel(ask.request_id)
         self.do(self._utterances.expire(utterance_id))
         self._wake()
 

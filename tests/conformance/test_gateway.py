@@ -28,7 +28,7 @@ async def test_each_door_has_its_own_health(gateway: Server) -> None:
 
 @pytest.fixture
 def talker(request: pytest.FixtureRequest, start: Start, tmp_path: Path) -> Iterator[Server]:
-    """A gateway whose ear always understands the same words."""
+    """A gateway whose STT stage always understands the same words."""
     said: str = request.param
     _, nlu, tts = start(CALL.name, "script").backing
     with (

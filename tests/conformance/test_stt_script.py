@@ -1,4 +1,4 @@
-"""Rules of hearing that only a scripted ear can be made to show: failures, and a better text that comes late."""
+"""Rules of hearing that only a scripted engine can be made to show: failures, and a better text that comes late."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,17 +14,17 @@ from tests.conformance.servers import Server, running
 
 
 @pytest.fixture
-def ear(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
-    """An ear with a script of its own."""
+def stt(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
+    """An STT server with a script of its own."""
     script = tmp_path / "script.txt"
     script.write_text(request.param, encoding="utf-8")
     with running(STT, "script", tmp_path, settings={"STT_SCRIPT_FILE": str(script)}) as server:
         yield server
 
 
-@pytest.mark.parametrize("ear", ["@fail\nHello again."], indirect=True)
-async def test_an_utterance_that_fails_leaves_the_stream(ear: Server) -> None:
-    async with opened(STT, ear.target) as stream:
+@pytest.mark.parametrize("stt", ["@fail\nHello again."], indirect=True)
+async def test_an_utterance_that_fails_leaves_the_stream(stt: Server) -> None:
+    async with opened(STT, stt.target) as stream:
         end = await play(stream, example())
         failed = await settle(stream, end)
         assert failed.outcome == UtteranceSettled.OUTCOME_FAILED
@@ -35,9 +35,9 @@ async def test_an_utterance_that_fails_leaves_the_stream(ear: Server) -> None:
         assert transcripts(stream, Transcript.STAGE_SETTLED)[-1].text == "Hello again."
 
 
-@pytest.mark.parametrize("ear", ["@fail"], indirect=True)
-async def test_a_failed_utterance_fails_the_stream_where_that_is_asked_for(ear: Server) -> None:
-    async with opened(STT, ear.target, fail_stream_on_turn_failure=True) as stream:
+@pytest.mark.parametrize("stt", ["@fail"], indirect=True)
+async def test_a_failed_utterance_fails_the_stream_where_that_is_asked_for(stt: Server) -> None:
+    async with opened(STT, stt.target, fail_stream_on_turn_failure=True) as stream:
         end = await play(stream, example())
         await stream.send(utterance_end={"end_sample": end})
         failure = await stream.failure()
@@ -45,17 +45,17 @@ async def test_a_failed_utterance_fails_the_stream_where_that_is_asked_for(ear: 
     assert failure.reason == "UTTERANCE_FAILED"
 
 
-@pytest.mark.parametrize("ear", ["@silence"], indirect=True)
-async def test_a_cough_settles_without_words(ear: Server) -> None:
-    async with opened(STT, ear.target) as stream:
+@pytest.mark.parametrize("stt", ["@silence"], indirect=True)
+async def test_a_cough_settles_without_words(stt: Server) -> None:
+    async with opened(STT, stt.target) as stream:
         settled = await settle(stream, await play(stream, example()))
     assert settled.outcome == UtteranceSettled.OUTCOME_OK
     assert "".join(text.text for text in transcripts(stream, Transcript.STAGE_SETTLED)) == ""
 
 
-@pytest.mark.parametrize("ear", ["uh => uh-huh"], indirect=True)
-async def test_a_better_text_comes_after_the_settled_one(ear: Server) -> None:
-    async with opened(STT, ear.target) as stream:
+@pytest.mark.parametrize("stt", ["uh => uh-huh"], indirect=True)
+async def test_a_better_text_comes_after_the_settled_one(stt: Server) -> None:
+    async with opened(STT, stt.target) as stream:
         end = await play(stream, example()[: SPEECH_END + RATE // 2])
         await settle(stream, end)
         await play(stream, SILENCE * 2 * RATE, end)

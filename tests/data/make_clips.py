@@ -74,7 +74,7 @@ class Label:
     """What is known of a clip. Samples count from the clip's first."""
 
     file: str
-    text: str  # with `|` where the pause lies, as the scripted ear takes it
+    text: str  # with `|` where the pause lies, as the engine script takes it
     language_code: str
     kind: str
     voice: str

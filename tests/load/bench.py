@@ -158,7 +158,7 @@ def main() -> None:
         "--cores",
         choices=("any", "one", "split"),
         default="any",
-        help="one: all services on core 0; split: gateway and ear on core 0, the other two on core 1. "
+        help="one: all services on core 0; split: gateway and stt on core 0, the other two on core 1. "
         "The callers are on core 1 then",
     )
     arguments = parser.parse_args()

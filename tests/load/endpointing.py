@@ -18,13 +18,13 @@ from typing import Any
 
 import uvloop
 
-from tests.load import ear_recording
-from tests.load.ear_recording import Heard, Item, load_items
-from tests.load.ear_replay import AS_SERVED, Outcome, judge_recording, settings
+from tests.load import stt_recording
 from tests.load.endpointing_plot import Dot, draw
 from tests.load.endpointing_table import HEAD, line, reasons, row
 from tests.load.report import OUT_DIR, machine_speed
 from tests.load.stack import Service, run_stack
+from tests.load.stt_recording import Heard, Item, load_items
+from tests.load.stt_replay import AS_SERVED, Outcome, judge_recording, settings
 
 CLIPS = OUT_DIR / "endpointing-clips"
 PLOT = Path(__file__).parents[2] / "docs" / "endpointing.svg"
@@ -61,10 +61,10 @@ def _recording(engine: str) -> Path:
 async def _record(engine: str, items: Sequence[Item], streams: int) -> None:
     service = _service(engine, items)
     async with run_stack([service], OUT_DIR / "logs" / "endpointing"):
-        features = await ear_recording.features_of(service.target)
+        features = await stt_recording.features_of(service.target)
         chosen = [item for item in items if _is_understood(engine, item)]
-        calls = await ear_recording.record(chosen, service.target, streams=streams)
-    ear_recording.save(
+        calls = await stt_recording.record(chosen, service.target, streams=streams)
+    stt_recording.save(
         calls, _recording(engine), {"machine": machine_speed(), "streams": streams, "features": features}
     )
 
@@ -122,7 +122,7 @@ def run(engines: Sequence[str], *, replays: bool, shows_faults: bool, streams: i
     for engine in engines:
         if not replays:
             uvloop.run(_record(engine, items, streams or STREAMS.get(engine, 3)))
-        calls, facts = ear_recording.load(_recording(engine), items)
+        calls, facts = stt_recording.load(_recording(engine), items)
         punctuates = "punctuation" in facts["features"]
         rows, its_dots = _judge(engine, calls, punctuates=punctuates, shows_faults=shows_faults)
         print(f"\nmachine: {facts['machine']}")

@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from tests.load.ear_replay import Outcome
 from tests.load.report import percentile
+from tests.load.stt_replay import Outcome
 
 HEAD = (
     "| setting            | cut off, all % | cut off, paused % | wait, all    | wait, plain  | wait, paused |\n"

@@ -11,21 +11,23 @@ from services.stt_proxy.engine import ExpectedKind, Hints
 from services.stt_proxy.phrasebook import Phrasebook
 
 ANSWER = 2.8  # log odds, of a short answer to a question
-ANSWER_WORDS = 4  # "the second one", a day, a name
-ASKING_BACK = 3.5  # log odds, of a short question: "Hello?", "Sorry?", "What was that?"
-ASKING_BACK_WORDS = 3
-CHARACTERS_A_WORD = 2  # in scripts without spaces
+ASKING_BACK = (
+    3.5  # log odds, of a short question ("Hello?", "What was that?") and of words that only ask back ("pardon")
+)
+GREETING_BACK = 3.2  # log odds, of a greeting that also asks whether anybody is there: "hello", "alo"
 ANSWERED = frozenset((ExpectedKind.ANSWER, ExpectedKind.YES_NO))
 
 
-def log_odds_of_context(text: str, phrasebook: Phrasebook, hints: Hints, *, is_left_open: bool) -> float:
-    """What to add to the log odds of an end. Words that lead on, or that the engine left open, say the same behind a
-    question as elsewhere, and a greeting answers none; whoever asks back with a question mark needs no question before.
+def log_odds_of_context(text: str, phrasebook: Phrasebook, hints: Hints) -> float:
+    """What to add to the log odds of an end. Words that lead on say the same behind a question as elsewhere, and a
+    greeting answers none; whoever asks back needs no question before, and behind one is surely through.
     """
-    words = phrasebook.tokens(text)
-    n_words = len(words) if phrasebook.is_spaced else -(-len(words) // CHARACTERS_A_WORD)
-    if words and phrasebook.is_question(text) and n_words <= ASKING_BACK_WORDS:
-        return ASKING_BACK
-    if not words or is_left_open or phrasebook.leads_on(words) or phrasebook.is_courtesy(normalise(text)):
+    words, said = phrasebook.tokens(text), normalise(text)
+    if not words:
         return 0.0
-    return ANSWER if hints.expected_kind in ANSWERED and n_words <= ANSWER_WORDS else 0.0
+    answers = ANSWER if hints.expected_kind in ANSWERED and len(words) <= phrasebook.longest_answer else 0.0
+    if phrasebook.is_question(text) and len(words) < phrasebook.longest_answer:
+        return ASKING_BACK
+    if phrasebook.is_asking_back(said):
+        return GREETING_BACK if phrasebook.is_courtesy(said) else ASKING_BACK + answers
+    return 0.0 if phrasebook.leads_on(words) or phrasebook.is_courtesy(said) else answers

@@ -55,7 +55,9 @@ def counted(evidence: Evidence) -> Reason | None:
         is_whole = 0 < hints.expected_length <= n_letters
         return Reason.SPELLING_COMPLETE if is_whole else Reason.SPELLING_EXPECTED
     if phrasebook.is_yes_or_no(normalise(text)) and hints.expected_kind in _AFTER_YES_OR_NO:
-        return _AFTER_YES_OR_NO[hints.expected_kind]
+        reason = _AFTER_YES_OR_NO[hints.expected_kind]
+        if reason is Reason.YES_NO or not phrasebook.is_question(text):  # "Yes?" asks what the other wants
+            return reason
     if phrasebook.is_left_hanging(text):
         return None  # "four one five," is a part by its comma
     return _dictated(text, phrasebook, hints.region)

@@ -89,8 +89,7 @@ class Conversation:
     """The words answer a question of the agent's, or ask back."""
 
     def log_odds(self, evidence: Evidence) -> float:
-        is_left_open = evidence.doubt.is_left_open
-        return log_odds_of_context(evidence.text or "", evidence.phrasebook, evidence.hints, is_left_open=is_left_open)
+        return log_odds_of_context(evidence.text or "", evidence.phrasebook, evidence.hints)
 
 
 class Punctuation:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from services.runtime.errors import StartupError
 from services.runtime.logs import get_logger
 from services.runtime.metrics import StageMetrics
+from services.runtime.models import model_dir
 from services.runtime.watchdog import ENGINE_THREADS
 from services.stt_proxy.engine import Speech
 from services.stt_proxy.settings import SttSettings
@@ -26,6 +27,7 @@ RATE_HERTZ = 16000
 CONTEXT_S = 8
 MEL_BINS = 80
 FRAMES = 800  # of 10 ms
+MODEL, MODEL_FILE = "smart-turn", "smart-turn-v3.2-cpu.onnx"
 INPUT_NAME = "input_features"  # (1, 80, 800) float32
 MAX_WAITING = 8
 LONGEST_JUDGEMENT_S = 5.0  # eight seconds of sound take tens of milliseconds
@@ -37,7 +39,7 @@ class SmartTurn:
     """One network in a thread of its own. More than `MAX_WAITING` questions at once are dropped and counted."""
 
     def __init__(self, settings: SttSettings) -> None:
-        self._file = settings.end_of_turn_model
+        self._file = settings.end_of_turn_model or _fetched(settings.models_dir)
         self._watch = ENGINE_THREADS.add("end of turn", longest_call_s=LONGEST_JUDGEMENT_S)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="end-of-turn", initializer=self._watch.enter)
         self._dropped = StageMetrics("stt").queue_dropped_total("end_of_turn")
@@ -89,10 +91,17 @@ def last_seconds(speech: Speech) -> NDArray[np.float32]:
     return normal
 
 
+def _fetched(models_dir: Path) -> Path | None:
+    """The network that `make models MODELS=smart-turn` has fetched."""
+    file = models_dir / MODEL / MODEL_FILE
+    return model_dir(models_dir, MODEL) / MODEL_FILE if file.is_file() else None
+
+
 def _open(file: Path | None) -> onnxruntime.InferenceSession:
     if file is None:
         raise StartupError(
-            "STT_END_OF_TURN=smart_turn needs the network: STT_END_OF_TURN_MODEL=path/to/smart-turn.onnx"
+            "STT_END_OF_TURN=smart_turn needs its network: make models MODELS=smart-turn, or another of the same shape "
+            "by STT_END_OF_TURN_MODEL=path/to/smart-turn.onnx"
         )
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1

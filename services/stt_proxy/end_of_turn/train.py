@@ -1,6 +1,6 @@
 """Learns the weights of each language from its talk.
 
-    python -m services.stt_proxy.end_of_turn.train [en vi ...]
+    python -m services.stt_proxy.end_of_turn.train ru zh
 
 `talk/` holds what callers say, a turn a line, `|` where the caller pauses. Every pause and every end is an example;
 the words between, where hardly anybody pauses, count for little. What is printed was found with each turn left out of
@@ -8,11 +8,11 @@ the learning in its time; so was the calibration, after which a probability is t
 
 The weights of Russian and Chinese are what this command learns. Those of English and Vietnamese are older: they were
 learnt, with the same penalty, before the lines that share five words in a row with a measured sentence were taken out
-of the talk, and are kept because they cut off fewer turns (docs/ENDPOINTING.md has both figures). Naming no language
-learns those two anew as well.
+of the talk, and are kept because they cut off fewer turns (docs/ENDPOINTING.md has both figures). So the
+languages must be named: nothing is written over that was not asked for.
 """
 
-import sys
+import argparse
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -131,9 +131,11 @@ def written(weights: dict[str, float]) -> str:
     return "".join(f"{feature}\t{weight:.2f}\n" for feature, weight in ordered)
 
 
-def main() -> None:
-    """Train the languages named, or all."""
-    for language in sys.argv[1:] or sorted(file.stem for file in TALK.glob("*.txt")):
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Train the languages named."""
+    parser = argparse.ArgumentParser(prog="python -m services.stt_proxy.end_of_turn.train", description=__doc__)
+    parser.add_argument("languages", nargs="+", choices=sorted(file.stem for file in TALK.glob("*.txt")))
+    for language in parser.parse_args(arguments).languages:
         (data.folder_of(language) / FILE).write_text(written(train(language)), encoding="utf-8")
 
 

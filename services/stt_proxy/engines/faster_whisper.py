@@ -57,9 +57,9 @@ class FasterWhisperEngine:
         sample_rate_hertz: int,
         hints: Hints,
         report: Callable[[Report], None],
-    ) -> "WhisperEar":
+    ) -> "WhisperCall":
         assert self._whisper is not None, "load comes first"  # noqa: S101 - an invariant, for the reader
-        return WhisperEar(self._whisper, self._pool, hints, report, live_ms=self._settings.whisper_live_ms)
+        return WhisperCall(self._whisper, self._pool, hints, report, live_ms=self._settings.whisper_live_ms)
 
     def detect(
         self, speech: Speech, languages: tuple[str, ...], deliver: Callable[[Mapping[str, float]], None]
@@ -102,7 +102,7 @@ class FasterWhisperEngine:
         return whisper
 
 
-class WhisperEar:
+class WhisperCall:
     """One call: every recognition is a job of its own."""
 
     listened_to = wanted_from = None  # it listens to what it is asked of

@@ -41,7 +41,7 @@ from services.stt_proxy.settings import SttSettings
 
 MOST_BYTES = 24_000  # of sound in a message: Google takes 25 kB
 MOST_PHRASES = 500  # that Google takes of inline phrases
-MOST_WAITING = 64  # pieces of sound that wait to be sent; the ear feeds at most half a second ahead
+MOST_WAITING = 64  # pieces of sound that wait to be sent; the call feeds at most half a second ahead
 PACE_S = 0.005  # between messages: sound that is sent again comes at 20 times its speed, and a refusal is read in time
 KEEPALIVE_MS = 20_000
 KEEPALIVE_LIMIT_MS = 5_000

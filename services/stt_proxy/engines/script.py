@@ -97,8 +97,8 @@ class ScriptEngine:
         sample_rate_hertz: int,
         hints: Hints,
         report: Callable[[Report], None],
-    ) -> "ScriptEar":
-        return ScriptEar(
+    ) -> "ScriptCall":
+        return ScriptCall(
             self._lines,
             sample_rate_hertz,
             self._settings.script_lag_ms,
@@ -119,7 +119,7 @@ class _Due:
     report: Report
 
 
-class ScriptEar:
+class ScriptCall:
     """One call. Time is the call's own: a text is ready when the sound after it has been heard."""
 
     is_busy = False  # nothing is ever worked on

@@ -21,7 +21,7 @@ from services.runtime.errors import StartupError
 from services.runtime.metrics import StageMetrics
 from services.stt_proxy.admission import UTTERANCE_S, Stopwatch, calls_by_decode
 from services.stt_proxy.decoding import DecodingPool, Done, Job, Purpose, Refused
-from services.stt_proxy.engine import Ear, Heard, Hints, Report, Speech, Unheard
+from services.stt_proxy.engine import EngineCall, Heard, Hints, Report, Speech, Unheard
 from services.stt_proxy.following.local import LocalEngine
 from services.stt_proxy.following.sessions import SessionWords
 from services.stt_proxy.recording import Recording
@@ -74,9 +74,9 @@ class SherpaEngine(LocalEngine):
         sample_rate_hertz: int,
         hints: Hints,
         report: Callable[[Report], None],
-    ) -> Ear:
+    ) -> EngineCall:
         if not self._is_online:
-            return OfflineEar(self._recogniser, self._pool, hints, report)
+            return OfflineCall(self._recogniser, self._pool, hints, report)
         return super().listen(
             call_id=call_id, recording=recording, sample_rate_hertz=sample_rate_hertz, hints=hints, report=report
         )
@@ -176,7 +176,7 @@ def decode_speech(recogniser: Any, speech: Speech) -> str:
     return decode_offline(recogniser, np.concatenate([*parts[:-1], np.zeros(int(TAIL_S * RATE_HERTZ), np.int16)]))
 
 
-class OfflineEar:
+class OfflineCall:
     """One call on an offline recogniser: every recognition is a job of its own."""
 
     listened_to = wanted_from = None  # it listens to what it is asked of

@@ -1,1 +1,1 @@
-"""Recognisers that follow the sound: their streams, what is known of their words, and the ear that feeds them."""
+"""Recognisers that follow the sound: their streams, what is known of their words, and the call that feeds them."""

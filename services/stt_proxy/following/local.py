@@ -1,4 +1,4 @@
-"""What the engines share whose recogniser runs in this process: sessions on threads, an ear for each call."""
+"""What the engines share whose recogniser runs in this process: sessions on threads, a feed for each call."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from services.runtime.logs import get_logger
 from services.stt_proxy.admission import Stopwatch, calls_by_pace
-from services.stt_proxy.engine import Ear, Hints, Report
+from services.stt_proxy.engine import EngineCall, Hints, Report
 from services.stt_proxy.following.call import FollowedCall
 from services.stt_proxy.following.sessions import LOCAL_LIMITS, Session, SessionStream, SessionThreads
 from services.stt_proxy.following.stream import StreamLimits, StreamReport
@@ -53,7 +53,7 @@ class LocalEngine:
         sample_rate_hertz: int,
         hints: Hints,
         report: Callable[[Report], None],
-    ) -> Ear:
+    ) -> EngineCall:
         return FollowedCall(
             self, call_id=call_id, recording=recording, sample_rate_hertz=sample_rate_hertz, hints=hints, report=report
         )

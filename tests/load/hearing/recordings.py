@@ -10,6 +10,7 @@ import wave
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import soxr
@@ -22,6 +23,7 @@ from tests.load.vietnamese import CACHE, PACKAGE, SAMPLES_DIR, fetch_clips
 PROMPTS = {"en-US": "asterisk-core-sounds-en", "ru-RU": "asterisk-core-sounds-ru"}
 PROMPT_S = (1.5, 8.0)  # of what is taken: no single words, nothing longer than a turn
 FETCH_LIMIT_S = 120
+Item = TypeVar("Item")
 
 
 class NotThere(Exception):
@@ -106,7 +108,7 @@ def folder_of(path: Path, language_code: str) -> list[Spoken]:
     return found
 
 
-def spread_over(spoken: Sequence[Spoken], most: int) -> list[Spoken]:
+def spread_over(spoken: Sequence[Item], most: int) -> list[Item]:
     """At most so many, taken evenly over the whole set."""
     if len(spoken) <= most:
         return list(spoken)

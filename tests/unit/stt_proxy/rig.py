@@ -51,7 +51,7 @@ class LoudnessDetector:
         return self.watches[-1]
 
 
-class DictationEar:
+class DictationCall:
     """Answers at once with what the test wrote down, or later when the test says so."""
 
     def __init__(self, report: Callable[[Report], None]) -> None:
@@ -121,7 +121,7 @@ class DictationEar:
 
 
 class DictationEngine:
-    """Gives the ears it was asked for."""
+    """Gives the engine_calls it was asked for."""
 
     name = "dictation"
     model = "none"
@@ -129,7 +129,7 @@ class DictationEngine:
     features = ("corrected",)
 
     def __init__(self) -> None:
-        self.ears: list[DictationEar] = []
+        self.engine_calls: list[DictationCall] = []
 
     async def load(self) -> None:
         """Nothing to load."""
@@ -142,9 +142,9 @@ class DictationEngine:
         sample_rate_hertz: int,
         hints: Hints,
         report: Callable[[Report], None],
-    ) -> DictationEar:
-        self.ears.append(DictationEar(report))
-        return self.ears[-1]
+    ) -> DictationCall:
+        self.engine_calls.append(DictationCall(report))
+        return self.engine_calls[-1]
 
     async def close(self) -> None:
         """Nothing is held."""
@@ -199,7 +199,7 @@ class Call:
             tell=self.evidence.append,
             fail=self.failures.append,
         )
-        self.ear = self.engine.ears[0]
+        self.engine_call = self.engine.engine_calls[0]
 
     async def speak(self, ms: int) -> None:
         await self._send(LOUD, ms)
@@ -213,7 +213,7 @@ class Call:
             if not self.listening._steps:
                 return
             await asyncio.sleep(0)
-        raise AssertionError("the ear is stuck")
+        raise AssertionError("the engine_call is stuck")
 
     async def end(self) -> None:
         self.listening.end_utterance(self.at)

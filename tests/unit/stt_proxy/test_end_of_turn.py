@@ -6,7 +6,15 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from services.runtime.errors import StartupError
-from services.stt_proxy.end_of_turn.smart_turn import CONTEXT_S, MAX_WAITING, RATE_HERTZ, SmartTurn, last_seconds
+from services.stt_proxy.end_of_turn.smart_turn import (
+    CONTEXT_S,
+    MAX_WAITING,
+    MODEL,
+    MODEL_FILE,
+    RATE_HERTZ,
+    SmartTurn,
+    last_seconds,
+)
 from services.stt_proxy.end_of_turn.sound import NoModel, make_end_of_turn_model
 from services.stt_proxy.engine import Span, Speech
 from services.stt_proxy.recording import Clip
@@ -106,9 +114,16 @@ async def test_a_network_of_another_shape_is_refused(tmp_path):
         await SmartTurn(SttSettings(end_of_turn="smart_turn", end_of_turn_model=file)).load()
 
 
-async def test_without_its_file_it_says_which_setting_is_missing():
-    with pytest.raises(StartupError, match="STT_END_OF_TURN_MODEL"):
-        await SmartTurn(SttSettings(end_of_turn="smart_turn")).load()
+async def test_without_its_file_it_says_how_to_get_one(tmp_path):
+    with pytest.raises(StartupError, match=r"make models MODELS=smart-turn.*STT_END_OF_TURN_MODEL"):
+        await SmartTurn(SttSettings(end_of_turn="smart_turn", models_dir=tmp_path)).load()
+
+
+async def test_the_fetched_network_is_taken_where_none_is_named_and_only_if_it_is_right(tmp_path):
+    (tmp_path / MODEL).mkdir()
+    (tmp_path / MODEL / MODEL_FILE).write_bytes(b"something else")
+    with pytest.raises(StartupError, match="fetch it again with: make models MODELS=smart-turn"):
+        SmartTurn(SttSettings(end_of_turn="smart_turn", models_dir=tmp_path))
 
 
 async def test_by_default_nothing_is_asked():

@@ -1,4 +1,4 @@
-"""An ear on a recogniser that follows the sound, through roll-overs and breaks, on sound whose words can be read."""
+"""A call on a recogniser that follows the sound, through roll-overs and breaks, on sound whose words can be read."""
 
 import asyncio
 from collections.abc import Callable
@@ -139,13 +139,13 @@ class Reading:
 
 
 class Line:
-    """A call on the ear, with the detector's edges known beforehand."""
+    """A call on the engine_call, with the detector's edges known beforehand."""
 
     def __init__(self, reading: Reading | None = None) -> None:
         self.reading = reading or Reading()
         self.reports: list[Report] = []
         self.recording = Recording(limit_samples=120 * RATE)
-        self.ear = FollowedCall(
+        self.engine_call = FollowedCall(
             self.reading, call_id="test", recording=self.recording, sample_rate_hertz=RATE,
             hints=Hints(language_codes=("en",)), report=self.reports.append,
         )  # fmt: skip
@@ -163,32 +163,32 @@ class Line:
         for at in range(from_sample, to_sample, CHUNK_MS * MS):
             chunk = self.sound[at : at + CHUNK_MS * MS]
             self.recording.add(at, chunk)
-            self.ear.reach(at + len(chunk))
+            self.engine_call.reach(at + len(chunk))
             await self.settle()
             for number, span in enumerate(self.spans):
                 if at <= span.start_sample + lag < at + CHUNK_MS * MS:
-                    self.ear.speech(utterance_id, span.start_sample, is_begin=True)
+                    self.engine_call.speech(utterance_id, span.start_sample, is_begin=True)
                 if at <= span.end_sample + lag < at + CHUNK_MS * MS:
-                    self.ear.speech(utterance_id, span.end_sample, is_begin=False)
+                    self.engine_call.speech(utterance_id, span.end_sample, is_begin=False)
                     if ask_at_pauses:
                         self.ask(self.spans[: number + 1], utterance_id)
-            wanted = self.ear.wanted_from
+            wanted = self.engine_call.wanted_from
             self.recording.release(at - 600 * MS if wanted is None else min(wanted, at - 600 * MS))
 
     def ask(self, spans: list[Span], utterance_id: int = 1, *, is_final: bool = False) -> int:
         request_id = next(self.request_ids)
-        self.ear.recognize(Speech(request_id, utterance_id, tuple(spans), (), RATE), is_final=is_final)
+        self.engine_call.recognize(Speech(request_id, utterance_id, tuple(spans), (), RATE), is_final=is_final)
         return request_id
 
     async def end(self, utterance_id: int = 1, limit_s: float = 5.0) -> str:
         """End the utterance here; its text."""
-        self.ear.end(utterance_id, len(self.sound))
+        self.engine_call.end(utterance_id, len(self.sound))
         request_id = self.ask(self.spans, utterance_id, is_final=True)
         async with asyncio.timeout(limit_s):
             while (answer := self.answer(request_id)) is None:
                 await asyncio.sleep(0.005)
             await self.until_ended(utterance_id)
-        self.ear.close()
+        self.engine_call.close()
         assert isinstance(answer, Heard), answer
         later = self.reports[self.reports.index(answer) :]
         corrections = [one.text for one in later if isinstance(one, Corrected) and one.utterance_id == utterance_id]
@@ -269,17 +269,17 @@ async def test_without_a_pause_a_stream_rolls_over_behind_the_last_settled_word(
 async def test_an_open_utterance_wants_no_more_of_the_ring_than_its_open_words():
     line = Line()
     await line.play(0, len(line.sound) * 2 // 3)
-    wanted = line.ear.wanted_from
+    wanted = line.engine_call.wanted_from
     assert wanted is not None
     assert line.recording.read(0, 10).start_sample > len(line.sound) // 2
-    line.ear.close()
+    line.engine_call.close()
 
 
 async def test_a_break_does_not_reach_into_the_utterance_before():
     line = Line()
     cut = line.spans[4].end_sample + 200 * MS
     await line.play(0, cut)
-    line.ear.end(1, cut)
+    line.engine_call.end(1, cut)
     first = line.ask(line.spans[:5], is_final=True)
     line.reading.break_at = line.reading.n_fed + 3000 * MS
     await line.play(cut, len(line.sound), 2)
@@ -292,7 +292,7 @@ async def test_an_end_in_mid_speech_divides_the_words():
     line = Line()
     middle = line.spans[2].start_sample + 3 * (WORD_MS + GAP_MS) * MS - GAP_MS * MS // 2
     await line.play(0, middle + 160 * MS)
-    line.ear.end(1, middle)
+    line.engine_call.end(1, middle)
     first = line.ask([*line.spans[:2], Span(line.spans[2].start_sample, middle)], is_final=True)
     await line.play(middle + 160 * MS, len(line.sound), 2)
     text = await line.end(2)
@@ -305,7 +305,7 @@ async def test_guesses_come_while_the_caller_speaks_and_hold_the_whole_utterance
     partials = [one.text for one in line.told(Partial)]
     assert partials[0] == "hello"
     assert partials[-1].startswith("hello this is anna calling i would like")
-    line.ear.close()
+    line.engine_call.close()
 
 
 async def test_better_words_of_a_given_draft_come_as_a_better_text():
@@ -314,7 +314,7 @@ async def test_better_words_of_a_given_draft_come_as_a_better_text():
     await line.settle()
     line.reading.opened[-1].report(streams.SettledWords("Hello, this is Anna calling!", 1500 * MS, None, 0.99))
     assert [one.text for one in line.told(Corrected)] == ["Hello, this is Anna calling!"]
-    line.ear.close()
+    line.engine_call.close()
 
 
 async def test_settled_words_that_come_twice_or_late_keep_their_order():
@@ -329,7 +329,7 @@ async def test_settled_words_that_come_twice_or_late_keep_their_order():
     stream.report(streams.Flushed(10**6))
     await line.settle()
     assert line.answer(request_id).text == "one two three hello this is anna calling"
-    line.ear.close()
+    line.engine_call.close()
 
 
 async def test_settled_words_unlike_the_open_ones_replace_them_where_the_recogniser_says_so():
@@ -338,13 +338,13 @@ async def test_settled_words_unlike_the_open_ones_replace_them_where_the_recogni
     await line.settle()
     line.reading.opened[-1].report(streams.SettledWords("quite other words", 900 * MS, None, 0.9, closes_open=True))
     assert [one.text for one in line.told(Corrected)] == ["quite other words"]
-    line.ear.close()
+    line.engine_call.close()
 
 
 async def test_discarded_sound_was_never_said_and_what_lies_around_it_was():
     line = Line()
     await line.play(0, line.spans[5].end_sample + 200 * MS)
-    line.ear.forget(line.spans[2].start_sample - 20 * MS, line.spans[3].end_sample + 20 * MS)
+    line.engine_call.forget(line.spans[2].start_sample - 20 * MS, line.spans[3].end_sample + 20 * MS)
     await line.play(line.spans[5].end_sample + 200 * MS, len(line.sound))
     kept = [word for number, sentence in enumerate(SENTENCES) if number not in (2, 3) for word in sentence]
     assert await line.end() == " ".join(kept)
@@ -354,10 +354,10 @@ async def test_silence_costs_nothing():
     line = Line()
     for at in range(0, 60 * RATE, 100 * MS):
         line.recording.add(at, np.zeros(100 * MS, np.int16))
-        line.ear.reach(at + 100 * MS)
+        line.engine_call.reach(at + 100 * MS)
     assert line.reading.opened == []
-    assert line.ear.wanted_from is None
-    assert line.ear.listened_to is None
+    assert line.engine_call.wanted_from is None
+    assert line.engine_call.listened_to is None
 
 
 async def test_a_stream_that_says_nothing_is_replaced():
@@ -375,8 +375,8 @@ async def test_progress_follows_the_recogniser():
     line = Line()
     line.reading.is_mute = True
     await line.play(0, line.spans[1].start_sample)
-    assert line.ear.listened_to <= line.spans[0].start_sample
-    line.ear.close()
+    assert line.engine_call.listened_to <= line.spans[0].start_sample
+    line.engine_call.close()
 
 
 async def test_refusals_are_tried_again_a_few_times():
@@ -398,7 +398,7 @@ async def test_an_engine_that_is_lost_says_so_and_how_far_it_came():
     assert lost.listened_to == pytest.approx(line.spans[2].end_sample, abs=20 * MS)
     request_id = line.ask(line.spans[:3])
     assert line.answer(request_id).reason == "ENGINE_LOST"
-    line.ear.close()
+    line.engine_call.close()
 
 
 async def test_sound_behind_a_hold_that_the_detector_has_not_judged_keeps_nobody_waiting():
@@ -406,9 +406,9 @@ async def test_sound_behind_a_hold_that_the_detector_has_not_judged_keeps_nobody
     stop = line.spans[0].start_sample + 600 * MS
     await line.play(0, stop)
     later = stop + 60 * RATE
-    line.ear.reach(later)
+    line.engine_call.reach(later)
     line.recording.add(later, np.zeros(160, np.int16))
     await line.settle()
-    assert not line.ear.is_busy
-    assert line.ear.listened_to is None
-    line.ear.close()
+    assert not line.engine_call.is_busy
+    assert line.engine_call.listened_to is None
+    line.engine_call.close()

@@ -48,13 +48,15 @@ class GoogleLine(Line):
     async def settle(self) -> None:
         await asyncio.sleep(self.pace_s)
         for _ in range(2000):
-            if (self.ear.listened_to or self.ear._state.now) >= self.ear._state.now - 300 * MS or self.ear._lost:
+            if (
+                self.engine_call.listened_to or self.engine_call._state.now
+            ) >= self.engine_call._state.now - 300 * MS or self.engine_call._lost:
                 return
             await asyncio.sleep(0.002)
 
     async def until_ended(self, utterance_id: int) -> None:
         """The last words may come behind the answer, as a correction, where Google or the machine is slow."""
-        while not all(hearing.stretch.is_ended for hearing in self.ear._state.of(utterance_id)):
+        while not all(hearing.stretch.is_ended for hearing in self.engine_call._state.of(utterance_id)):
             await asyncio.sleep(0.005)
 
 
@@ -66,7 +68,7 @@ async def line_on(faults: Faults | None = None, **change: object) -> AsyncIterat
         google.faults = faults or Faults()
         line = GoogleLine(engine)
         yield line, google
-        line.ear.close()
+        line.engine_call.close()
         await asyncio.sleep(0.01)
 
 
@@ -86,10 +88,10 @@ async def test_a_call_is_heard_whole():
 async def test_what_google_is_asked_for():
     async with google_speech(READER) as google, engine_on(google.target, google_model="telephony") as engine:
         line = GoogleLine(engine)
-        line.ear.attend(Hints(language_codes=("vi-VN", "zh-CN"), phrases=("implant",)))
+        line.engine_call.attend(Hints(language_codes=("vi-VN", "zh-CN"), phrases=("implant",)))
         await line.play(0, line.spans[0].end_sample)
         [asked] = google.opened[-1:]
-        line.ear.close()
+        line.engine_call.close()
     assert asked.recognizer == "projects/test/locations/global/recognizers/_"
     config, features = asked.streaming_config.config, asked.streaming_config.streaming_features
     assert list(config.language_codes) == ["vi-VN", "cmn-Hans-CN"]
@@ -131,7 +133,7 @@ async def test_a_late_final_that_says_the_same_corrects_nothing():
     async with line_on(Faults(final_delay_s=0.3)) as (line, google):
         await line.play(0, line.spans[0].end_sample + 200 * MS)
         await asyncio.sleep(0.2)
-        line.ear.end(1, line.spans[0].end_sample + 200 * MS)
+        line.engine_call.end(1, line.spans[0].end_sample + 200 * MS)
         n_before = len(line.told(Corrected))
         async with asyncio.timeout(5):
             while not any(is_final for _, _, is_final in google.sent):

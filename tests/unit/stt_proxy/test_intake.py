@@ -22,8 +22,8 @@ def places(taken: Taken) -> list[tuple[int, int]]:
 
 
 def test_windows_tile_the_clock_whatever_the_chunks():
-    ear = intake()
-    found = [place for n in range(8) for place in places(ear.take_audio(n * 160, sound(160)))]
+    incoming = intake()
+    found = [place for n in range(8) for place in places(incoming.take_audio(n * 160, sound(160)))]
     assert found == [(n * 256, (n + 1) * 256) for n in range(5)]
 
 
@@ -33,9 +33,9 @@ def test_a_stream_opened_in_mid_call_counts_from_there():
 
 @pytest.mark.parametrize(("rate", "factor"), [(8000, 1), (16000, 2), (24000, 3), (48000, 6)])
 def test_windows_lie_on_the_clock_of_the_call_at_every_rate(rate, factor):
-    ear = intake(AudioFormat(Encoding.LINEAR16, rate))
+    incoming = intake(AudioFormat(Encoding.LINEAR16, rate))
     content = sound(100 * rate // 1000, AudioFormat(Encoding.LINEAR16, rate))
-    taken = [ear.take_audio(n * 100 * rate // 1000, content) for n in range(4)]
+    taken = [incoming.take_audio(n * 100 * rate // 1000, content) for n in range(4)]
     found = [place for each in taken for place in places(each)]
     assert found[:3] == [(n * 256 * factor, (n + 1) * 256 * factor) for n in range(3)]
 
@@ -46,17 +46,17 @@ def test_only_the_first_window_is_fresh():
 
 
 def test_a_gap_up_to_a_second_is_concealed():
-    ear = intake()
-    ear.take_audio(0, sound(160))
-    taken = ear.take_audio(160 + 8000, sound(160))
+    incoming = intake()
+    incoming.take_audio(0, sound(160))
+    taken = incoming.take_audio(160 + 8000, sound(160))
     assert [(clip.start_sample, len(clip.samples)) for clip in taken.sound] == [(160, 8000), (8160, 160)]
     assert not any(isinstance(step, Break) for step in taken.steps)
 
 
 def test_a_longer_gap_is_a_reset_and_nothing_of_it_is_allocated():
-    ear = intake()
-    ear.take_audio(0, sound(160))
-    taken = ear.take_audio(1 << 60, sound(256))
+    incoming = intake()
+    incoming.take_audio(0, sound(160))
+    taken = incoming.take_audio(1 << 60, sound(256))
     assert taken.steps[0] == Break(1 << 60)
     assert places(taken) == [(1 << 60, (1 << 60) + 256)]
     assert taken.steps[1].is_fresh
@@ -64,12 +64,12 @@ def test_a_longer_gap_is_a_reset_and_nothing_of_it_is_allocated():
 
 
 def test_an_overlap_is_refused_and_changes_nothing():
-    ear = intake()
-    ear.take_audio(0, sound(160))
+    incoming = intake()
+    incoming.take_audio(0, sound(160))
     with pytest.raises(AudioOverlap) as refused:
-        ear.take_audio(159, sound(160))
+        incoming.take_audio(159, sound(160))
     assert refused.value.field == "audio.start_sample"
-    assert ear.next_sample == 160
+    assert incoming.next_sample == 160
 
 
 def test_half_a_sample_is_refused():
@@ -89,33 +89,33 @@ def test_no_call_begins_before_its_first_sample():
 
 
 def test_an_empty_chunk_is_nothing():
-    ear = intake()
-    assert ear.take_audio(0, b"") == Taken()
-    assert ear.next_sample == 0
+    incoming = intake()
+    assert incoming.take_audio(0, b"") == Taken()
+    assert incoming.next_sample == 0
 
 
 def test_unexplained_time_counts_as_silence_after_100_ms():
-    ear = intake()
-    ear.take_audio(0, sound(160))
-    taken = ear.take_idle(160, 160 + 2400, IdleReason.UNKNOWN)
+    incoming = intake()
+    incoming.take_audio(0, sound(160))
+    taken = incoming.take_idle(160, 160 + 2400, IdleReason.UNKNOWN)
     assert taken.steps == (Skip(160 + 800), Silence(160 + 800, 160 + 2400))
 
 
 def test_unexplained_time_adds_up_over_messages():
-    ear = intake()
-    first = ear.take_idle(0, 480, IdleReason.UNKNOWN)
-    second = ear.take_idle(480, 960, IdleReason.UNKNOWN)
-    third = ear.take_idle(960, 1440, IdleReason.UNKNOWN)
+    incoming = intake()
+    first = incoming.take_idle(0, 480, IdleReason.UNKNOWN)
+    second = incoming.take_idle(480, 960, IdleReason.UNKNOWN)
+    third = incoming.take_idle(960, 1440, IdleReason.UNKNOWN)
     assert first.steps == (Skip(480),)
     assert second.steps == (Skip(800), Silence(800, 960))
     assert third.steps == (Silence(960, 1440),)
 
 
 def test_sound_ends_the_doubt():
-    ear = intake()
-    ear.take_idle(0, 480, IdleReason.UNKNOWN)
-    ear.take_audio(480, sound(160))
-    assert ear.take_idle(640, 1120, IdleReason.UNKNOWN).steps == (Skip(1120),)
+    incoming = intake()
+    incoming.take_idle(0, 480, IdleReason.UNKNOWN)
+    incoming.take_audio(480, sound(160))
+    assert incoming.take_idle(640, 1120, IdleReason.UNKNOWN).steps == (Skip(1120),)
 
 
 @pytest.mark.parametrize("reason", [IdleReason.HOLD, IdleReason.DTMF])
@@ -124,26 +124,26 @@ def test_hold_and_keys_never_count_as_silence(reason):
 
 
 def test_loss_is_concealed():
-    ear = intake()
-    ear.take_audio(0, sound(160))
-    taken = ear.take_idle(160, 160 + 480, IdleReason.LOSS)
+    incoming = intake()
+    incoming.take_audio(0, sound(160))
+    taken = incoming.take_idle(160, 160 + 480, IdleReason.LOSS)
     assert [len(clip.samples) for clip in taken.sound] == [480]
     assert places(taken) == [(0, 256), (256, 512)]
 
 
 def test_loss_beyond_a_second_is_silence_however_it_is_told():
-    ear = intake()
-    told = [ear.take_idle(n * 4000, (n + 1) * 4000, IdleReason.LOSS) for n in range(4)]
+    incoming = intake()
+    told = [incoming.take_idle(n * 4000, (n + 1) * 4000, IdleReason.LOSS) for n in range(4)]
     assert sum(len(clip.samples) for taken in told for clip in taken.sound) == 8000
     assert told[2].steps == (Silence(8000, 12000),)
     assert told[3].steps == (Silence(12000, 16000),)
 
 
 def test_idle_time_that_overlaps_is_refused():
-    ear = intake()
-    ear.take_audio(0, sound(160))
+    incoming = intake()
+    incoming.take_audio(0, sound(160))
     with pytest.raises(AudioOverlap) as refused:
-        ear.take_idle(100, 300, IdleReason.HOLD)
+        incoming.take_idle(100, 300, IdleReason.HOLD)
     assert refused.value.field == "media_idle.from_sample"
 
 
@@ -154,24 +154,24 @@ def test_idle_time_that_ends_before_it_begins_is_refused():
 
 
 def test_windows_begin_anew_behind_idle_time():
-    ear = intake()
-    ear.take_audio(0, sound(300))
-    ear.take_idle(300, 1000, IdleReason.HOLD)
-    [window] = ear.take_audio(1000, sound(256)).steps
+    incoming = intake()
+    incoming.take_audio(0, sound(300))
+    incoming.take_idle(300, 1000, IdleReason.HOLD)
+    [window] = incoming.take_audio(1000, sound(256)).steps
     assert (window.start_sample, window.is_fresh) == (1000, False)
 
 
 def test_after_a_second_without_sound_the_detector_forgets():
-    ear = intake()
-    ear.take_audio(0, sound(256))
-    ear.take_idle(256, 256 + 4000, IdleReason.HOLD)
-    ear.take_idle(256 + 4000, 256 + 8000, IdleReason.HOLD)
-    [window] = ear.take_audio(256 + 8000, sound(256)).steps
+    incoming = intake()
+    incoming.take_audio(0, sound(256))
+    incoming.take_idle(256, 256 + 4000, IdleReason.HOLD)
+    incoming.take_idle(256 + 4000, 256 + 8000, IdleReason.HOLD)
+    [window] = incoming.take_audio(256 + 8000, sound(256)).steps
     assert window.is_fresh
 
 
 def test_the_last_part_of_a_window_is_heard_at_the_end():
-    ear = intake()
-    ear.take_audio(0, sound(300))
-    assert places(ear.finish()) == [(256, 512)]
-    assert ear.finish() == Taken()
+    incoming = intake()
+    incoming.take_audio(0, sound(300))
+    assert places(incoming.finish()) == [(256, 512)]
+    assert incoming.finish() == Taken()

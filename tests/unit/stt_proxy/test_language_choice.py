@@ -87,13 +87,13 @@ async def whisper() -> AsyncIterator[FasterWhisperEngine]:
 
 async def language_heard(engine: FasterWhisperEngine, speech: Speech, codes: tuple[str, ...]) -> str:
     answered: asyncio.Future[Report] = asyncio.get_running_loop().create_future()
-    ear = engine.listen(
+    engine_call = engine.listen(
         call_id="test", recording=Recording(limit_samples=RATE), sample_rate_hertz=RATE,
         hints=Hints(language_codes=codes), report=answered.set_result,
     )  # fmt: skip
-    ear.recognize(speech, is_final=True)
+    engine_call.recognize(speech, is_final=True)
     report = await answered
-    ear.close()
+    engine_call.close()
     assert isinstance(report, Heard), report
     assert not isinstance(report, Unheard)
     return report.language_code.split("-")[0]

@@ -8,7 +8,7 @@ from services.stt_proxy.events import SpeechActivity, Transcript
 from services.stt_proxy.line_sounds.detector import LineSound, LineSoundDetector, LineSoundKind
 from services.stt_proxy.recording import Recording
 
-from .real_ear import RealEar, breath, clip, music, noise, tones
+from .real_stt import RealStt, breath, clip, music, noise, tones
 from .rig import Call
 
 RATE = 8000
@@ -176,12 +176,12 @@ async def test_keys_in_the_sound_are_told_and_never_speech():
 @pytest.mark.asyncio
 @pytest.mark.parametrize("keys", ["0912345678", "5"])
 async def test_keys_make_no_words(keys):
-    ear = RealEar()
-    await ear.load()
+    stt = RealStt()
+    await stt.load()
     sound = np.clip(pressed(keys, on_s=0.12, off_s=0.1), -32768, 32767).astype(np.int16)
-    evidence = await ear.hear(sound, "en-US")
+    evidence = await stt.hear(sound, "en-US")
     assert "".join(one.key for one in evidence if isinstance(one, LineSound)) == keys
     assert not [one for one in evidence if isinstance(one, SpeechActivity)]
     assert not [one for one in evidence if isinstance(one, Transcript) and one.text]
-    await ear.engine.close()
-    ear.detector.close()
+    await stt.engine.close()
+    stt.detector.close()

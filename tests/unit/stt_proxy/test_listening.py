@@ -34,12 +34,12 @@ async def test_a_turn_from_the_first_sound_to_the_settled_text():
         (TextStage.DRAFT, "I would like to make an appointment."),
         (TextStage.SETTLED, "I would like to make an appointment."),
     ]
-    assert [is_final for _, is_final in call.ear.asked] == [False]
+    assert [is_final for _, is_final in call.engine_call.asked] == [False]
 
 
 async def test_what_is_decoded_has_sound_before_the_onset_and_behind_the_end():
     call = await spoken(Call())
-    [(speech, _)] = call.ear.asked
+    [(speech, _)] = call.engine_call.asked
     [clip] = speech.clips
     assert speech.spans[0].start_sample == 320 * MS
     assert clip.start_sample == 320 * MS - 300 * MS
@@ -56,11 +56,11 @@ async def test_progress_is_told_at_least_every_half_second():
 
 async def test_progress_of_a_slow_recogniser_is_told_in_steps_of_half_a_second_too():
     call = Call()
-    call.ear.listened_to = 0
+    call.engine_call.listened_to = 0
     await call.be_silent(1000)
     for listened_to in (700 * MS, 900 * MS, 1000 * MS):
-        call.ear.listened_to = listened_to
-        call.ear.report(Listened())
+        call.engine_call.listened_to = listened_to
+        call.engine_call.report(Listened())
     told = [each.processed_sample for each in call.told(Progress)]
     assert all(later - earlier <= 500 * MS for earlier, later in zip([0, *told], told, strict=False))
     assert told[-1] > 500 * MS
@@ -68,7 +68,7 @@ async def test_progress_of_a_slow_recogniser_is_told_in_steps_of_half_a_second_t
 
 async def test_a_stream_whose_words_are_settled_ends_with_its_progress_though_the_recogniser_lags():
     call = Call()
-    call.ear.listened_to = 0
+    call.engine_call.listened_to = 0
     await call.be_silent(1000)
     call.listening.finish()
     await call.settle()
@@ -77,13 +77,13 @@ async def test_a_stream_whose_words_are_settled_ends_with_its_progress_though_th
 
 async def test_ends_are_answered_in_order_though_the_later_utterance_holds_no_speech():
     call = Call()
-    call.ear.text = None
+    call.engine_call.text = None
     await spoken(call)
     await call.end()
     await call.be_silent(320)
     await call.end()
     assert call.told(UtteranceSettled) == []
-    call.ear.answer("And when, please?")
+    call.engine_call.answer("And when, please?")
     assert [each.utterance_id for each in call.told(UtteranceSettled)] == [1, 2]
 
 
@@ -97,7 +97,7 @@ async def test_progress_stops_when_the_detector_does():
     assert call.told(Progress) == []
 
 
-async def test_a_broken_detector_fails_the_ear():
+async def test_a_broken_detector_fails_the_call():
     call = Call()
     call.detector.watches[0].is_broken = True
     call.listening.take_audio(0, bytes(800))
@@ -168,23 +168,23 @@ async def test_discarded_speech_gives_no_text_and_may_begin_again():
     await call.speak(320)
     await call.be_silent(200)
     assert [each.is_begin for each in call.told(SpeechActivity)] == [True, True, False]
-    assert call.ear.asked[-1][0].spans[0].start_sample >= 320 * MS - 32 * MS
-    assert call.ear.forgotten == [(0, 320 * MS)]
+    assert call.engine_call.asked[-1][0].spans[0].start_sample >= 320 * MS - 32 * MS
+    assert call.engine_call.forgotten == [(0, 320 * MS)]
 
 
 async def test_hints_hold_from_their_sample_on():
     call = Call()
     call.listening.update(HintsUpdate(effective_sample=500 * MS, expected_kind=ExpectedKind.DIGITS, expected_length=6))
     await call.be_silent(400)
-    assert call.ear.hints == []
+    assert call.engine_call.hints == []
     await call.be_silent(200)
-    assert call.ear.hints[-1].expected_kind is ExpectedKind.DIGITS
-    assert call.ear.hints[-1].language_codes == ("en",)
+    assert call.engine_call.hints[-1].expected_kind is ExpectedKind.DIGITS
+    assert call.engine_call.hints[-1].language_codes == ("en",)
 
 
 async def test_expected_digits_lengthen_the_wait():
     call = Call()
-    call.ear.text = "four one five"
+    call.engine_call.text = "four one five"
     call.listening.update(HintsUpdate(expected_kind=ExpectedKind.DIGITS, expected_length=6))
     await spoken(call)
     assert [(each.reason, each.wait_ms) for each in call.told(TurnPrediction)][-1] == ("DIGITS_EXPECTED", 1200)
@@ -198,7 +198,7 @@ async def test_half_close_hears_the_rest_and_settles_it():
     assert texts(call) == [(TextStage.SETTLED, "I would like to make an appointment.")]
     assert call.told(UtteranceSettled)[0].end_sample == call.at
     assert call.listening.is_done
-    assert call.ear.is_finished
+    assert call.engine_call.is_finished
 
 
 async def test_half_close_of_a_silent_call_settles_nothing():
@@ -212,7 +212,7 @@ async def test_half_close_of_a_silent_call_settles_nothing():
 
 async def test_an_engine_that_never_answers_fails_the_utterance_and_no_more():
     call = Call(settle_limit_s=0.01)
-    call.ear.text = None
+    call.engine_call.text = None
     await spoken(call)
     await call.end()
     async with asyncio.timeout(5):
@@ -220,7 +220,7 @@ async def test_an_engine_that_never_answers_fails_the_utterance_and_no_more():
             await call.listening.moved(limit_s=1)
     [failed] = call.told(UtteranceSettled)
     assert failed.reason == "SETTLE_TIMEOUT"
-    call.ear.text = "Hello again."
+    call.engine_call.text = "Hello again."
     await spoken(call)
     await call.end()
     assert texts(call)[-1] == (TextStage.SETTLED, "Hello again.")
@@ -228,41 +228,41 @@ async def test_an_engine_that_never_answers_fails_the_utterance_and_no_more():
 
 async def test_a_draft_that_was_refused_costs_the_utterance_nothing():
     call = Call()
-    call.ear.text = None
+    call.engine_call.text = None
     await spoken(call)
-    call.ear.refuse("DRAFT_LATE")
+    call.engine_call.refuse("DRAFT_LATE")
     await call.end()
-    assert [is_final for _, is_final in call.ear.asked] == [False, True]
-    call.ear.answer("I would like to make an appointment.")
+    assert [is_final for _, is_final in call.engine_call.asked] == [False, True]
+    call.engine_call.answer("I would like to make an appointment.")
     assert texts(call) == [(TextStage.SETTLED, "I would like to make an appointment.")]
 
 
 async def test_a_file_that_runs_ahead_waits_for_its_words():
     call = Call()
-    call.ear.text = None
+    call.engine_call.text = None
     await spoken(call)
     await call.be_silent(2000)
     assert call.listening.is_behind
-    call.ear.answer("I would like to make an appointment.")
+    call.engine_call.answer("I would like to make an appointment.")
     assert not call.listening.is_behind
 
 
 async def test_a_call_in_real_time_is_never_held_by_its_words():
     call = Call()
-    call.ear.text = None
+    call.engine_call.text = None
     await call.speak(320)
     await call.be_silent(200)
-    assert call.ear.is_busy
+    assert call.engine_call.is_busy
     assert not call.listening.is_behind
 
 
 async def test_partials_and_corrections_of_an_engine_are_passed_on():
     call = Call()
     await call.speak(320)
-    call.ear.report(Partial("My", call.at, "en"))
+    call.engine_call.report(Partial("My", call.at, "en"))
     await call.be_silent(200)
     await call.end()
-    call.ear.report(Corrected(1, "My truth hurts.", "en"))
+    call.engine_call.report(Corrected(1, "My truth hurts.", "en"))
     assert [stage for stage, _ in texts(call)] == [
         TextStage.PARTIAL, TextStage.DRAFT, TextStage.SETTLED, TextStage.CORRECTED,
     ]  # fmt: skip
@@ -295,16 +295,16 @@ async def test_a_voice_that_sounds_unfinished_makes_the_turn_wait_longer():
     await spoken(call)
     assert [each.reason for each in call.told(TurnPrediction)] == ["NO_TEXT", "COMPLETE", "UNSURE"]
     [asked] = call.end_of_turn.asked
-    assert asked.spans == call.ear.asked[0][0].spans
+    assert asked.spans == call.engine_call.asked[0][0].spans
 
 
 async def test_a_judgement_of_the_voice_waits_for_the_words():
     call = Call()
-    call.ear.text = None
+    call.engine_call.text = None
     call.end_of_turn.sounds_over = 0.05
     await spoken(call)
     assert [each.reason for each in call.told(TurnPrediction)] == ["NO_TEXT"]
-    call.ear.answer("I would like to make an appointment.")
+    call.engine_call.answer("I would like to make an appointment.")
     assert [each.reason for each in call.told(TurnPrediction)] == ["NO_TEXT", "UNSURE"]
 
 
@@ -356,37 +356,37 @@ async def test_an_update_far_ahead_is_refused_and_does_not_hold_up_later_ones():
         call.listening.update(HintsUpdate(effective_sample=1 << 61, phrases=("Nguyen",)))
     call.listening.update(HintsUpdate(effective_sample=call.at, phrases=("Tran",)))
     await call.be_silent(200)
-    assert call.ear.hints[-1].phrases == ("Tran",)
+    assert call.engine_call.hints[-1].phrases == ("Tran",)
 
 
 async def test_what_took_too_long_to_settle_is_not_decoded_any_more():
     call = Call(settle_limit_s=0.01)
-    call.ear.text = None
+    call.engine_call.text = None
     await spoken(call)
     await call.end()
     await asyncio.sleep(0.05)
     [settled] = call.told(UtteranceSettled)
     assert settled.reason == "SETTLE_TIMEOUT"
-    assert call.ear.cancelled == [call.ear.asked[-1][0].request_id]
+    assert call.engine_call.cancelled == [call.engine_call.asked[-1][0].request_id]
 
 
 async def test_a_call_that_breaks_over_a_text_is_lost_with_the_reason():
     call = Call()
-    call.ear.text = None
+    call.engine_call.text = None
     await spoken(call)
 
     def broken(*_: object, **__: object) -> None:
         raise ValueError("a fault in this call")
 
     call.listening._utterances.heard = broken
-    call.ear.answer("Hello.")
+    call.engine_call.answer("Hello.")
     assert [str(failure) for failure in call.failures] == ["a fault in this call"]
 
 
 async def test_a_long_sentence_may_be_decoded_while_it_is_spoken():
     call = Call()
     await call.speak(10_000)
-    assert call.ear.asked == []
-    covered = [speech.end_sample for speech in call.ear.prepared]
+    assert call.engine_call.asked == []
+    covered = [speech.end_sample for speech in call.engine_call.prepared]
     assert len(covered) == 4
     assert covered[-1] == pytest.approx(8_000 * MS, abs=128 * MS)

@@ -36,7 +36,7 @@ from services.stt_proxy.routing import POLICY, RoutedEngine
 from services.stt_proxy.settings import SttSettings
 from tests.fakes.google_speech import Faults, GoogleSpeech, Levels, google_speech
 
-from .rig import DictationEar, DictationEngine
+from .rig import DictationCall, DictationEngine
 from .test_following import CALL_MS, MS, RATE, SENTENCES, WORDS, Line, Reading
 
 WHOLE = " ".join(WORDS)
@@ -54,7 +54,7 @@ class Clock:
 
 
 class Engine(DictationEngine):
-    """An engine with a name of its own, whose ears say nothing until the test does."""
+    """An engine with a name of its own, whose engine_calls say nothing until the test does."""
 
     def __init__(self, name: str, *languages: str) -> None:
         super().__init__()
@@ -69,11 +69,11 @@ class Engine(DictationEngine):
         if self.fault is not None:
             raise self.fault
 
-    def listen(self, **how: object) -> DictationEar:
-        ear = super().listen(**how)  # type: ignore[arg-type]
-        ear.hints = [how["hints"]]  # type: ignore[list-item]
-        ear.text = None
-        return ear
+    def listen(self, **how: object) -> DictationCall:
+        engine_call = super().listen(**how)  # type: ignore[arg-type]
+        engine_call.hints = [how["hints"]]  # type: ignore[list-item]
+        engine_call.text = None
+        return engine_call
 
 
 class Rig:
@@ -86,28 +86,30 @@ class Rig:
         self.board = ProviderBoard(StageMetrics("stt"), POLICY, self.clock)
         self.routed = RoutedEngine(chains, self.engines, self.board)
         self.reports: list[Report] = []
-        self.ear: RoutedCall
+        self.engine_call: RoutedCall
 
     async def begin(self, *codes: str) -> None:
         await self.routed.load()
-        self.ear = self.routed.listen(
+        self.engine_call = self.routed.listen(
             call_id="test", recording=Recording(limit_samples=RATE), sample_rate_hertz=RATE,
             hints=Hints(language_codes=codes or ("en",)), report=self.reports.append,
         )  # fmt: skip
 
-    def ears(self, name: str) -> list[DictationEar]:
-        return self.engines[name].ears
+    def engine_calls(self, name: str) -> list[DictationCall]:
+        return self.engines[name].engine_calls
 
     def say(self, utterance_id: int, start: int, end: int | None) -> None:
-        self.ear.reach(start)
-        self.ear.speech(utterance_id, start, is_begin=True)
+        self.engine_call.reach(start)
+        self.engine_call.speech(utterance_id, start, is_begin=True)
         if end is not None:
-            self.ear.reach(end)
-            self.ear.speech(utterance_id, end, is_begin=False)
+            self.engine_call.reach(end)
+            self.engine_call.speech(utterance_id, end, is_begin=False)
 
     def ask(self, request_id: int, utterance_id: int, start: int, end: int, *, is_final: bool = True) -> None:
         clip = Clip(start, np.zeros(end - start, np.int16))
-        self.ear.recognize(Speech(request_id, utterance_id, (Span(start, end),), (clip,), RATE), is_final=is_final)
+        self.engine_call.recognize(
+            Speech(request_id, utterance_id, (Span(start, end),), (clip,), RATE), is_final=is_final
+        )
 
 
 async def started(**languages: tuple[str, ...]) -> Rig:
@@ -138,7 +140,7 @@ def test_one_engine_for_all_languages_needs_no_routing():
 
 def test_an_engine_that_is_not_known_is_named():
     with pytest.raises(StartupError, match="STT_ENGINES"):
-        make_engine(SttSettings(_env_file=None, engines="*=script>ear_trumpet"))
+        make_engine(SttSettings(_env_file=None, engines="*=script>telepathy"))
 
 
 async def test_a_language_has_its_own_chain_and_then_that_of_all():
@@ -159,7 +161,7 @@ async def test_an_engine_that_does_not_load_is_lost_and_the_others_serve():
     rig = Rig({"*": ("first", "second")})
     rig.engines["first"].fault = StartupError("the model is not there")
     await rig.begin()
-    assert [len(rig.ears(name)) for name in ("first", "second")] == [0, 1]
+    assert [len(rig.engine_calls(name)) for name in ("first", "second")] == [0, 1]
     first, second = rig.board.describe()
     assert (first.state, first.cause) == (engine_pb2.Provider.STATE_LOST, "the model is not there")
     assert second.state == engine_pb2.Provider.STATE_CLOSED
@@ -179,12 +181,12 @@ async def test_an_engine_that_loads_for_long_is_not_waited_for_and_serves_when_i
     await rig.begin()
     assert rig.board.describe()[0].cause == "it is loading"
     rig.say(1, 1000, 2000)
-    assert len(rig.ears("first")) == 0
+    assert len(rig.engine_calls("first")) == 0
     rig.engines["first"].may_load.set()
     await asyncio.sleep(0.01)
-    rig.ear.end(1, 3000)
+    rig.engine_call.end(1, 3000)
     rig.say(2, 4000, 5000)
-    assert len(rig.ears("first")) == 1
+    assert len(rig.engine_calls("first")) == 1
     await rig.routed.close()
 
 
@@ -211,10 +213,10 @@ async def test_a_lost_engine_is_followed_within_the_utterance():
     rig = await started()
     rig.say(1, 1000, 3000)
     rig.ask(1, 1, 1000, 3000, is_final=False)
-    rig.ear.reach(3500)
-    rig.ears("first")[0].report(Unheard(1, "ENGINE_LOST", "gone"))
-    rig.ears("first")[0].report(BROKEN)
-    second = rig.ears("second")[0]
+    rig.engine_call.reach(3500)
+    rig.engine_calls("first")[0].report(Unheard(1, "ENGINE_LOST", "gone"))
+    rig.engine_calls("first")[0].report(BROKEN)
+    second = rig.engine_calls("second")[0]
     assert second.edges == [(1, 1000, True), (1, 3000, False)]
     assert [speech.request_id for speech, _ in second.asked] == [1]
     second.answer("I would like to")
@@ -227,14 +229,14 @@ async def test_what_is_owed_of_earlier_utterances_is_heard_again_too():
     rig = await started()
     rig.say(1, 1000, 2000)
     rig.ask(1, 1, 1000, 2000)
-    rig.ear.end(1, 2500)
+    rig.engine_call.end(1, 2500)
     rig.say(2, 3000, 4000)
     rig.ask(2, 2, 3000, 4000)
-    rig.ear.end(2, 4500)
+    rig.engine_call.end(2, 4500)
     rig.say(3, 5000, None)
-    rig.ears("first")[0].report(Heard(1, "one", "en"))
-    rig.ears("first")[0].report(BROKEN)
-    second = rig.ears("second")[0]
+    rig.engine_calls("first")[0].report(Heard(1, "one", "en"))
+    rig.engine_calls("first")[0].report(BROKEN)
+    second = rig.engine_calls("second")[0]
     assert second.ended == [(1, 2500), (2, 4500)]
     assert second.edges == [(2, 3000, True), (2, 4000, False), (3, 5000, True)]
     assert [speech.request_id for speech, _ in second.asked] == [2]
@@ -243,11 +245,11 @@ async def test_what_is_owed_of_earlier_utterances_is_heard_again_too():
 async def test_speech_that_went_on_through_an_end_is_divided_for_the_next_engine_as_well():
     rig = await started()
     rig.say(1, 1000, None)
-    rig.ear.reach(4000)
+    rig.engine_call.reach(4000)
     rig.ask(1, 1, 1000, 3000)
-    rig.ear.end(1, 3000)
-    rig.ears("first")[0].report(BROKEN)
-    second = rig.ears("second")[0]
+    rig.engine_call.end(1, 3000)
+    rig.engine_calls("first")[0].report(BROKEN)
+    second = rig.engine_calls("second")[0]
     assert second.edges == [(1, 1000, True), (1, 3000, False), (2, 3000, True)]
     assert second.ended == [(1, 3000)]
 
@@ -255,26 +257,26 @@ async def test_speech_that_went_on_through_an_end_is_divided_for_the_next_engine
 async def test_discarded_sound_is_forgotten_by_the_next_engine():
     rig = await started()
     rig.say(1, 1000, 2000)
-    rig.ear.forget(1200, 1400)
-    rig.ears("first")[0].report(BROKEN)
-    assert rig.ears("second")[0].forgotten == [(1200, 1400)]
+    rig.engine_call.forget(1200, 1400)
+    rig.engine_calls("first")[0].report(BROKEN)
+    assert rig.engine_calls("second")[0].forgotten == [(1200, 1400)]
 
 
 async def test_after_the_last_sound_the_next_engine_is_told_that_no_more_comes():
     rig = await started()
     rig.say(1, 1000, 2000)
     rig.ask(1, 1, 1000, 2000)
-    rig.ear.finish()
-    rig.ears("first")[0].report(BROKEN)
-    assert rig.ears("second")[0].is_finished
+    rig.engine_call.finish()
+    rig.engine_calls("first")[0].report(BROKEN)
+    assert rig.engine_calls("second")[0].is_finished
 
 
 async def test_an_engine_that_fails_at_a_speech_hands_it_over():
     rig = await started()
     rig.say(1, 1000, 2000)
     rig.ask(1, 1, 1000, 2000)
-    rig.ears("first")[0].refuse("DECODING_FAILED")
-    rig.ears("second")[0].answer("yes")
+    rig.engine_calls("first")[0].refuse("DECODING_FAILED")
+    rig.engine_calls("second")[0].answer("yes")
     assert [type(one) for one in rig.reports] == [Heard]
 
 
@@ -283,39 +285,39 @@ async def test_a_draft_that_is_not_worth_its_cost_hands_nothing_over(reason: str
     rig = await started()
     rig.say(1, 1000, 2000)
     rig.ask(1, 1, 1000, 2000, is_final=False)
-    rig.ears("first")[0].refuse(reason)
+    rig.engine_calls("first")[0].refuse(reason)
     assert [type(one) for one in rig.reports] == [Unheard]
-    assert rig.ears("second") == []
+    assert rig.engine_calls("second") == []
 
 
 async def test_when_the_last_engine_is_lost_the_call_is():
     rig = await started()
     rig.say(1, 1000, None)
-    rig.ears("first")[0].report(BROKEN)
+    rig.engine_calls("first")[0].report(BROKEN)
     last = Lost(700, "ENGINE_FAILED", "the library crashed", is_retryable=True)
-    rig.ears("second")[0].report(last)
+    rig.engine_calls("second")[0].report(last)
     assert rig.reports == [last]
 
 
 async def test_the_call_goes_back_at_an_utterances_border_when_the_first_engine_has_rested():
     rig = await started()
     rig.say(1, 1000, None)
-    rig.ears("first")[0].report(BROKEN)
-    rig.ear.speech(1, 2000, is_begin=False)
+    rig.engine_calls("first")[0].report(BROKEN)
+    rig.engine_call.speech(1, 2000, is_begin=False)
     rig.ask(1, 1, 1000, 2000)
-    rig.ears("second")[0].answer("one")
-    rig.ear.end(1, 2500)
+    rig.engine_calls("second")[0].answer("one")
+    rig.engine_call.end(1, 2500)
     rig.say(2, 3000, 4000)
-    assert len(rig.ears("first")) == 1, "it rests"
+    assert len(rig.engine_calls("first")) == 1, "it rests"
     rig.ask(2, 2, 3000, 4000)
     rig.clock.now += POLICY.rest_s
-    rig.ear.end(2, 4500)
+    rig.engine_call.end(2, 4500)
     rig.say(3, 5000, 6000)
-    assert len(rig.ears("first")) == 1, "words are owed"
-    rig.ears("second")[0].answer("two")
-    rig.ear.end(3, 6500)
+    assert len(rig.engine_calls("first")) == 1, "words are owed"
+    rig.engine_calls("second")[0].answer("two")
+    rig.engine_call.end(3, 6500)
     rig.say(4, 7000, 8000)
-    again = rig.ears("first")[1]
+    again = rig.engine_calls("first")[1]
     assert again.edges == [(4, 7000, True), (4, 8000, False)]
     assert again.ended == [(3, 6500)], "sound before it belongs to the utterance before"
     rig.ask(4, 4, 7000, 8000)
@@ -328,10 +330,10 @@ async def test_a_drill_takes_an_engine_out_at_the_next_utterance():
     rig.say(1, 1000, 2000)
     rig.board.trip("first", 30_000, is_allowed=True)
     rig.ask(1, 1, 1000, 2000)
-    rig.ears("first")[0].answer("one")
-    rig.ear.end(1, 2500)
+    rig.engine_calls("first")[0].answer("one")
+    rig.engine_call.end(1, 2500)
     rig.say(2, 3000, 4000)
-    assert rig.ears("second")[0].edges == [(2, 3000, True), (2, 4000, False)]
+    assert rig.engine_calls("second")[0].edges == [(2, 3000, True), (2, 4000, False)]
 
 
 async def test_where_all_rest_the_first_is_better_than_none():
@@ -340,18 +342,20 @@ async def test_where_all_rest_the_first_is_better_than_none():
     rig.board.trip("second", 30_000, is_allowed=True)
     rig.say(1, 1000, 2000)
     rig.ask(1, 1, 1000, 2000)
-    rig.ears("first")[0].answer("one")
+    rig.engine_calls("first")[0].answer("one")
     assert [type(one) for one in rig.reports] == [Heard]
 
 
 async def test_an_engine_that_refuses_the_call_is_not_asked_again_and_says_nothing_of_the_provider():
     rig = await started()
     rig.say(1, 1000, None)
-    rig.ears("first")[0].report(Lost(0, "INVALID_ARGUMENT", "no such language in this model", is_retryable=False))
-    rig.ear.speech(1, 2000, is_begin=False)
-    rig.ear.end(1, 2500)
+    rig.engine_calls("first")[0].report(
+        Lost(0, "INVALID_ARGUMENT", "no such language in this model", is_retryable=False)
+    )
+    rig.engine_call.speech(1, 2000, is_begin=False)
+    rig.engine_call.end(1, 2500)
     rig.say(2, 3000, 4000)
-    assert len(rig.ears("first")) == 1
+    assert len(rig.engine_calls("first")) == 1
     assert rig.board["first"].breaker.state is BreakerState.CLOSED
 
 
@@ -359,12 +363,12 @@ async def test_late_words_of_the_engine_before_correct_only_what_it_heard():
     rig = await started()
     rig.say(1, 1000, 2000)
     rig.ask(1, 1, 1000, 2000)
-    rig.ears("first")[0].answer("one")
+    rig.engine_calls("first")[0].answer("one")
     rig.board.trip("first", 30_000, is_allowed=True)
-    rig.ear.end(1, 2500)
+    rig.engine_call.end(1, 2500)
     rig.say(2, 3000, 4000)
     for report in (Corrected(1, "One.", "en"), Corrected(2, "strange", "en"), Partial("strange", 3500, "en")):
-        rig.ears("first")[0].report(report)
+        rig.engine_calls("first")[0].report(report)
     assert [one.text for one in rig.reports if isinstance(one, Corrected | Partial)] == ["One."]
 
 
@@ -372,18 +376,18 @@ async def test_another_language_of_the_client_brings_its_engine():
     rig = Rig({"vi": ("first",), "*": ("second",)})
     await rig.begin("en-US", "vi-VN")
     rig.say(1, 1000, None)
-    rig.ear.attend(Hints(language_codes=("vi-VN",)))
-    assert rig.ears("first")[0].edges == [(1, 1000, True)]
-    assert rig.ears("first")[0].hints[-1].language_codes == ("vi-VN",)
+    rig.engine_call.attend(Hints(language_codes=("vi-VN",)))
+    assert rig.engine_calls("first")[0].edges == [(1, 1000, True)]
+    assert rig.engine_calls("first")[0].hints[-1].language_codes == ("vi-VN",)
 
 
 async def test_a_closed_call_reports_nothing_and_gives_its_leave_back():
     rig = await started()
     rig.say(1, 1000, 2000)
-    rig.ear.close()
-    rig.ears("first")[0].report(BROKEN)
+    rig.engine_call.close()
+    rig.engine_calls("first")[0].report(BROKEN)
     assert rig.reports == []
-    assert rig.ears("second") == []
+    assert rig.engine_calls("second") == []
 
 
 # -- the words themselves ----------------------------------------------------------------------------------------------
@@ -411,7 +415,7 @@ class ChainLine(Line):
 
     def __init__(self, routed: RoutedEngine) -> None:
         super().__init__()
-        self.ear = routed.listen(  # type: ignore[assignment]
+        self.engine_call = routed.listen(  # type: ignore[assignment]
             call_id="test", recording=self.recording, sample_rate_hertz=RATE,
             hints=Hints(language_codes=("en",)), report=self.reports.append,
         )  # fmt: skip
@@ -460,14 +464,14 @@ async def test_utterance_by_utterance_no_word_is_lost_or_doubled_by_a_loss():
             end -= end % (100 * MS)
             await line.play(at, end, number + 1)
             requests.append(line.ask([span], number + 1, is_final=True))
-            line.ear.end(number + 1, end)
+            line.engine_call.end(number + 1, end)
             at = end
         async with asyncio.timeout(5):
             while any(line.answer(request) is None for request in requests):
                 await asyncio.sleep(0.002)
         told = [line.answer(request).text for request in requests]
         assert told == [" ".join(sentence) for sentence in SENTENCES], f"broken at {break_ms} ms"
-        line.ear.close()
+        line.engine_call.close()
 
 
 def google_of(google: GoogleSpeech) -> GoogleEngine:
@@ -528,7 +532,7 @@ async def lose_google(sentence: int, spoil: Callable[[GoogleSpeech], object]) ->
             assert not line.told(Lost)
             assert routed.board.describe()[0].switches >= 1
         finally:
-            line.ear.close()
+            line.engine_call.close()
             await routed.close()
 
 

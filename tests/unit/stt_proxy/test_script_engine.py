@@ -3,7 +3,7 @@ import pytest
 
 from services.runtime.errors import StartupError
 from services.stt_proxy.engine import Corrected, Heard, Hints, Report, Span, Speech, Unheard
-from services.stt_proxy.engines.script import ScriptEar, parse_script, true_end
+from services.stt_proxy.engines.script import ScriptCall, parse_script, true_end
 from services.stt_proxy.recording import Clip
 
 MS = 8
@@ -14,7 +14,7 @@ class Caller:
 
     def __init__(self, script: str, hints: Hints | None = None) -> None:
         self.reports: list[Report] = []
-        self.ear = ScriptEar(parse_script(script), 8000, 100, hints or Hints(), self.reports.append)
+        self.engine_call = ScriptCall(parse_script(script), 8000, 100, hints or Hints(), self.reports.append)
         self._n_requests = 0
 
     def ask(self, utterance_id: int, *spans_ms: tuple[int, int], is_final: bool = False) -> None:
@@ -22,11 +22,11 @@ class Caller:
         spans = tuple(Span(start * MS, end * MS) for start, end in spans_ms)
         loud = np.full((spans[-1].end_sample - spans[0].start_sample), 5000, dtype=np.int16)
         clips = (Clip(spans[0].start_sample, loud),)
-        self.ear.recognize(Speech(self._n_requests, utterance_id, spans, clips, 8000), is_final=is_final)
+        self.engine_call.recognize(Speech(self._n_requests, utterance_id, spans, clips, 8000), is_final=is_final)
 
     def say(self, utterance_id: int, *spans_ms: tuple[int, int]) -> str:
         self.ask(utterance_id, *spans_ms)
-        self.ear.rest(spans_ms[-1][1] * MS + 10_000)
+        self.engine_call.rest(spans_ms[-1][1] * MS + 10_000)
         heard = self.reports[-1]
         assert isinstance(heard, Heard)
         return heard.text
@@ -65,15 +65,15 @@ def test_what_was_not_said_within_two_seconds_is_not_said_any_more():
 def test_text_is_ready_100_ms_after_the_true_end_of_speech():
     caller = Caller("one")
     caller.ask(1, (0, 500))
-    caller.ear.hear(0, np.zeros(600 * MS - 1, dtype=np.int16))
+    caller.engine_call.hear(0, np.zeros(600 * MS - 1, dtype=np.int16))
     assert caller.reports == []
-    caller.ear.hear(600 * MS - 1, np.zeros(1, dtype=np.int16))
+    caller.engine_call.hear(600 * MS - 1, np.zeros(1, dtype=np.int16))
     assert isinstance(caller.reports[0], Heard)
 
 
 def test_text_is_ready_at_the_pause_when_that_is_later():
     caller = Caller("one")
-    caller.ear.rest(700 * MS)
+    caller.engine_call.rest(700 * MS)
     caller.ask(1, (0, 500))
     assert len(caller.reports) == 1
 
@@ -81,16 +81,16 @@ def test_text_is_ready_at_the_pause_when_that_is_later():
 def test_what_was_asked_is_answered_when_no_more_sound_comes():
     caller = Caller("one")
     caller.ask(1, (0, 500), is_final=True)
-    caller.ear.finish()
+    caller.engine_call.finish()
     assert len(caller.reports) == 1
 
 
 def test_a_correction_comes_a_second_after_the_end():
     caller = Caller("truth => tooth")
     caller.ask(1, (0, 500))
-    caller.ear.rest(1499 * MS)
+    caller.engine_call.rest(1499 * MS)
     assert not any(isinstance(report, Corrected) for report in caller.reports)
-    caller.ear.rest(1500 * MS)
+    caller.engine_call.rest(1500 * MS)
     assert caller.reports[-1] == Corrected(1, "tooth", "en")
 
 
@@ -98,10 +98,10 @@ def test_orders_bring_silence_failure_or_nothing():
     caller = Caller("@silence\n@fail\n@stall\n")
     assert caller.say(1, (0, 500)) == ""
     caller.ask(2, (1000, 1500))
-    caller.ear.rest(20_000 * MS)
+    caller.engine_call.rest(20_000 * MS)
     assert isinstance(caller.reports[-1], Unheard)
     caller.ask(3, (21_000, 21_500))
-    caller.ear.finish()
+    caller.engine_call.finish()
     assert len(caller.reports) == 2
 
 

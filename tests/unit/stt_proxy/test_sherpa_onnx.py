@@ -22,13 +22,13 @@ def settings(folder: Path, kind: str = "offline_nemo_ctc") -> SttSettings:
 
 async def heard(engine: SherpaEngine, sound: np.ndarray) -> str:
     answered: asyncio.Future[Report] = asyncio.get_running_loop().create_future()
-    ear = engine.listen(
+    engine_call = engine.listen(
         call_id="test", recording=Recording(limit_samples=RATE), sample_rate_hertz=RATE,
         hints=Hints(language_codes=("en",)), report=answered.set_result,
     )  # fmt: skip
-    ear.recognize(Speech(1, 1, (Span(0, len(sound)),), (Clip(0, sound),), RATE), is_final=True)
+    engine_call.recognize(Speech(1, 1, (Span(0, len(sound)),), (Clip(0, sound),), RATE), is_final=True)
     report = await answered
-    ear.close()
+    engine_call.close()
     assert isinstance(report, Heard), report
     return report.text
 

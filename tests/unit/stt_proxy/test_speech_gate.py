@@ -7,8 +7,8 @@ def gate(pause_windows: int = 3) -> SpeechGate:
     return SpeechGate(pause_samples=pause_windows * WINDOW, thresholds=GateThresholds())
 
 
-def hear(ear: SpeechGate, *scores: float, start: int = 0) -> list[Edge]:
-    edges = [ear.hear(start + n * WINDOW, start + (n + 1) * WINDOW, score) for n, score in enumerate(scores)]
+def hear(speech_gate: SpeechGate, *scores: float, start: int = 0) -> list[Edge]:
+    edges = [speech_gate.hear(start + n * WINDOW, start + (n + 1) * WINDOW, score) for n, score in enumerate(scores)]
     return [edge for edge in edges if edge is not None]
 
 
@@ -42,29 +42,29 @@ def test_speech_after_a_pause_begins_anew():
 
 
 def test_idle_silence_counts_towards_a_pause():
-    ear = gate()
-    hear(ear, 0.9, 0.1)
-    assert ear.rest(WINDOW) is None
-    assert ear.rest(WINDOW) == SpeechPaused(sample=WINDOW, score=0.0)
+    speech_gate = gate()
+    hear(speech_gate, 0.9, 0.1)
+    assert speech_gate.rest(WINDOW) is None
+    assert speech_gate.rest(WINDOW) == SpeechPaused(sample=WINDOW, score=0.0)
 
 
 def test_time_on_hold_does_not_count_towards_a_pause():
-    ear = gate()
-    hear(ear, 0.9, 0.1, 0.1)
-    ear.skip()
-    assert ear.is_open
+    speech_gate = gate()
+    hear(speech_gate, 0.9, 0.1, 0.1)
+    speech_gate.skip()
+    assert speech_gate.is_open
 
 
 def test_likely_windows_on_both_sides_of_a_hole_are_no_run():
-    ear = gate()
-    hear(ear, 0.6)
-    ear.skip()
-    assert hear(ear, 0.6, start=80000) == []
+    speech_gate = gate()
+    hear(speech_gate, 0.6)
+    speech_gate.skip()
+    assert hear(speech_gate, 0.6, start=80000) == []
 
 
 def test_shutting_ends_what_is_open_and_nothing_else():
-    ear = gate()
-    assert ear.shut() is None
-    hear(ear, 0.9, 0.9)
-    assert ear.shut() == SpeechPaused(sample=2 * WINDOW, score=0.0)
-    assert not ear.is_open
+    speech_gate = gate()
+    assert speech_gate.shut() is None
+    hear(speech_gate, 0.9, 0.9)
+    assert speech_gate.shut() == SpeechPaused(sample=2 * WINDOW, score=0.0)
+    assert not speech_gate.is_open

@@ -8,7 +8,7 @@ import pytest
 
 from services.language.words import normalise
 from services.stt_proxy.end_of_turn.ending_model import ending_model_of
-from services.stt_proxy.end_of_turn.train import PAUSE, TALK, read_talk, train
+from services.stt_proxy.end_of_turn.train import PAUSE, TALK, main, read_talk, train
 
 DATA = Path(__file__).parents[2] / "data"
 LANGUAGES = sorted(file.stem for file in TALK.glob("*.txt"))
@@ -52,3 +52,9 @@ def test_the_weights_are_those_the_command_learns(language: str):
     learnt = train(language)
     for feature in learnt.keys() | model.weights.keys():
         assert learnt.get(feature, 0.0) == pytest.approx(model.weights.get(feature, 0.0), abs=SAME_WEIGHT)
+
+
+def test_no_weights_are_written_over_unless_their_language_is_named(capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit):
+        main([])
+    assert "languages" in capsys.readouterr().err

@@ -14,7 +14,7 @@ from services.stt_proxy.settings import SttSettings
 from services.stt_proxy.whisper_decoding import ShortContextWhisper, WhisperOptions
 from services.stt_proxy.whisper_words import placed_words, segments_of, word_groups
 
-from .real_ear import SETTINGS, clip, silence
+from .real_stt import SETTINGS, clip, silence
 
 MS = 8
 
@@ -95,18 +95,18 @@ async def test_live_partials_come_while_the_caller_speaks():
     assert {"partial"} <= set(engine.features)
     await engine.load()
     reports = []
-    ear = engine.listen(
+    engine_call = engine.listen(
         call_id="one",
         recording=Recording(limit_samples=8000),
         sample_rate_hertz=8000,
         hints=Hints(language_codes=("en-US",)),
         report=reports.append,
     )
-    ear.prepare(speech_of("Stop please, I have another question."))
+    engine_call.prepare(speech_of("Stop please, I have another question."))
     async with asyncio.timeout(60):
         while not reports:
             await asyncio.sleep(0.01)
-    ear.close()
+    engine_call.close()
     await engine.close()
     assert isinstance(reports[0], Partial)
     assert "question" in reports[0].text.lower()

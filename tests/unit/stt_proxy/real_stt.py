@@ -26,7 +26,7 @@ CHUNK = 160
 SETTINGS = SttSettings(_env_file=None)
 
 
-class RealEar:
+class RealStt:
     """The models, loaded once."""
 
     def __init__(self) -> None:
@@ -66,7 +66,9 @@ class RealEar:
         try:
             for start in range(0, len(sound), CHUNK):
                 listening.take_audio(start, encode(audio_format, sound[start : start + CHUNK]))
-                while listening._steps or listening._ear.is_busy:  # as in real time: nothing overtakes the words
+                while (
+                    listening._steps or listening._engine_call.is_busy
+                ):  # as in real time: nothing overtakes the words
                     await asyncio.sleep(0.001)
             listening.end_utterance(len(sound))
             async with asyncio.timeout(120):

@@ -1,6 +1,6 @@
-"""Judges a recording of the ear: when would the gateway have taken each turn, had the waits been these?
+"""Judges a recording of the STT stage: when would the gateway have taken each turn, had the waits been these?
 
-The recorded words go, at the moments they came, through the ear's own reasoning (`services.stt_proxy.utterance`) and
+The recorded words go, at the moments they came, through the stage's own reasoning (`services.stt_proxy.utterance`) and
 what that says through the gateway's own rule (`services.call_gateway.conversation.endpointing`). `AS_SERVED` uses the
 predictions the server sent instead: it checks the replay. Where the engine is one that knows the words, the label says
 how far the caller had come: the engine itself counts pauses, and loses count where noise makes a pause look short.
@@ -17,14 +17,14 @@ from services.call_gateway.conversation.endpointing import Endpointing as Gatewa
 from services.call_gateway.conversation.endpointing import TurnEnd
 from services.call_gateway.conversation.media_clock import MediaClock
 from services.call_gateway.conversation.settings import ConversationSettings
-from services.stt_proxy import engine as ear
+from services.stt_proxy import engine
 from services.stt_proxy.end_of_turn.wait_curve import Waits
 from services.stt_proxy.events import TextStage, Transcript, TurnPrediction
 from services.stt_proxy.open_utterance import Ask
 from services.stt_proxy.settling import Output
 from services.stt_proxy.utterance import Endpointing, Utterances
 from tests.load.clips import Clip
-from tests.load.ear_recording import FRAME_SAMPLES, Heard, Item, Said
+from tests.load.stt_recording import FRAME_SAMPLES, Heard, Item, Said
 
 RATE_HERTZ = 8000
 PER_MS = RATE_HERTZ // 1000
@@ -99,7 +99,7 @@ def words_said(clip: Clip, end_sample: int) -> str:
 
 
 class _Call:
-    """The ear's memory of one call."""
+    """The STT stage's memory of one call."""
 
     def __init__(self, setting: Setting, *, knows_words: bool) -> None:
         self._setting = setting
@@ -143,7 +143,7 @@ class _Call:
         return {**said, "text": words_said(heard.item.clip, said["end"] - heard.start_sample)}
 
     def _hear(self, said: Said, rule: GatewayRule) -> None:
-        nothing = ear.Hints()
+        nothing = engine.Hints()
         match said["kind"]:
             case "begin":
                 self._tell(self._utterances.begin(said["sample"], said["score"], nothing), rule)
@@ -155,7 +155,7 @@ class _Call:
                 )
                 self._tell(outputs, rule)
             case "text" if said["stage"] in TEXTS and (ask := self._asks.pop(said["end"], None)) is not None:
-                words = ear.Heard(ask.request_id, said["text"], said["language"], said["confidence"])
+                words = engine.Heard(ask.request_id, said["text"], said["language"], said["confidence"])
                 self._tell(self._utterances.heard(ask, words, nothing, now_ns=0), rule)
             case "prediction" if self._setting.uses_served_predictions:
                 rule.on_prediction(
