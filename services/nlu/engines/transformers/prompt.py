@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any, Protocol
 
 from services.nlu.engine import ReplyRequest
-from services.nlu.engines.openai.request import write_messages, write_tool
+from services.nlu.remote.messages import write_messages, write_tool
 
 _UNFINISHED = "\ufffd"  # how half a character is decoded
 
