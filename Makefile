@@ -2,6 +2,7 @@
 SHELL := /bin/bash
 PYTHON := .venv/bin/python
 NEMO_PYTHON := .cache/nemo-venv/bin/python
+TRANSFORMERS_PYTHON := .cache/transformers-venv/bin/python
 MODELS ?=
 WAV ?=
 EDGE ?=
@@ -23,7 +24,7 @@ export WAV EDGE SCENARIO STAGE ENGINE PROVIDER AGENT_KIND PART LANGUAGES
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run-stack pbx call models test check protos bench load drill evaluate prove-gpu test-nemo prove-nlu prove-google clean \
+.PHONY: help run-stack pbx call models test check protos bench load drill evaluate prove-gpu test-nemo test-transformers prove-nlu prove-google clean \
   clients test-clients images docker-start docker-stop compose-up compose-call compose-kills compose-down compose-test \
   test-kustomize \
   env-stack env-call env-test env-deploy
@@ -89,13 +90,17 @@ drill: env-stack ## Take a provider of a chain out: STAGE=stt|nlu|tts PROVIDER=n
 load: env-test ## Load one stage alone: STAGE=stt|nlu|tts|gateway [ENGINE=name] [STREAMS=1,4]; tts with ENGINE: 1 to 32 calls in real time
 	@exec $(PYTHON) -m tests.load.stage
 
-prove-gpu: env-test ## The tests of llama.cpp with all layers on GPUs, and of NeMo: needs one, and llama.cpp compiled for it
+prove-gpu: env-test ## The tests of llama.cpp with all layers on GPUs, of NeMo and of transformers: needs one, and llama.cpp compiled for it
 	@NLU_GPU_LAYERS=-1 $(PYTHON) -m pytest tests/unit/nlu/test_llama4.py tests/unit/nlu/test_llama_model.py tests/integration/test_nlu_chain.py
-	@$(MAKE) test-nemo
+	@$(MAKE) test-nemo test-transformers
 
 test-nemo: ## NeMo's and BigVGAN's own code on tiny weights, in an environment of its own (5.6 GB); on a GPU where one is
 	@deploy/nemo/environment.sh
 	@PYTHONPATH=.:protos/gen $(NEMO_PYTHON) -m pytest tests/nemo
+
+test-transformers: ## The engine transformers on a tiny random Qwen2, in an environment of its own (5 GB); on a GPU where one is
+	@deploy/transformers/environment.sh
+	@PYTHONPATH=.:protos/gen $(TRANSFORMERS_PYTHON) -m pytest tests/transformers
 
 prove-nlu: env-test ## Hold the NLU engine of the environment to every rule of the protocol: NLU_ENGINE=gemini NLU_GEMINI_API_KEY_FILE=key
 	@export NLU_PORT=51753 NLU_METRICS_PORT=0; $(PYTHON) -m services.nlu & pid=$$!; trap "kill $$pid" EXIT; \

@@ -22,6 +22,11 @@ ENGINES = {
     "gemini": "services.nlu.engines.gemini:GeminiEngine",
     "openai": "services.nlu.engines.openai.engine:OpenAiEngine",
     "script": "services.nlu.engines.script:ScriptEngine",
+    "transformers": "services.nlu.engines.transformers.engine:TransformersEngine",
+}
+_REMEDIES = {
+    "transformers": "it runs in an environment of its own: deploy/transformers/environment.sh makes it, and "
+    ".cache/transformers-venv/bin/python -m services.nlu starts the stage in it"
 }
 
 
@@ -187,6 +192,7 @@ def _make(name: str, settings: NluSettings) -> NluEngine:
         make: Callable[[NluSettings], NluEngine] = getattr(import_module(module), attribute)
     except ModuleNotFoundError as missing:
         raise StartupError(
-            f"NLU_ENGINE={name} needs the package {missing.name}: pip install 'tong-dai[nlu-{name.replace('_', '-')}]'"
+            f"NLU_ENGINE={name} needs the package {missing.name}: "
+            + _REMEDIES.get(name, f"pip install 'tong-dai[nlu-{name.replace('_', '-')}]'")
         ) from missing
     return make(settings)

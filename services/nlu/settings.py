@@ -26,7 +26,7 @@ class NluSettings(ServiceSettings):
     port: int = Field(50053, ge=0, le=65535, description="TCP port of the gRPC server; 0 takes a free one.")
     metrics_port: int = Field(9103, ge=0, le=65535, description="TCP port of the Prometheus metrics; 0 serves none.")
 
-    engine: Literal["llama_cpp", "openai", "gemini", "script"] = Field(
+    engine: Literal["llama_cpp", "openai", "gemini", "transformers", "script"] = Field(
         "llama_cpp", description="The engine of every language; NLU_ENGINES says more."
     )
     engines: str = Field(
@@ -164,6 +164,16 @@ class NluSettings(ServiceSettings):
     gemini_api_key_file: Path | None = Field(None, description="gemini: a file with the key, as secrets are mounted.")
     gemini_base_url: str = Field(
         "", pattern="^(https?://.*)?$", description="gemini: another URL of the API; empty: Google's own."
+    )
+
+    transformers_model: str = Field(
+        "", description="transformers: folder of a model as save_pretrained writes it, or its name on the Hub."
+    )
+    transformers_dtype: Literal["auto", "float32", "float16", "bfloat16"] = Field(
+        "auto", description="transformers: type of the weights; auto: as the model's file says."
+    )
+    transformers_load_in_4bit: bool = Field(
+        False, description="transformers: weights in 4 bits by bitsandbytes; needs CUDA."
     )
 
     script_file: Path = Field(

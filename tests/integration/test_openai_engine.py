@@ -164,7 +164,8 @@ async def test_a_server_that_never_ends_is_cut_short() -> None:
         return [Text("word " * 20)] * 100_000
 
     began = time.monotonic()
-    parts = await parts_of(endless)
+    async with chat_server(endless) as server, engine_at(server, remote_stall_limit_s=2.5) as engine:
+        parts = [part async for part in engine.reply(REQUEST)]
     assert parts[-1] == CutShort()
     assert sum(len(part.text) for part in parts if isinstance(part, TextMade)) <= 96 * 16
     assert time.monotonic() - began < 3.0

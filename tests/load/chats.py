@@ -2,7 +2,7 @@
 
 The contenders run in turns, each in a process of its own, on the same model, questions and threads: the engine; one
 `llama_cpp.Llama` behind a lock, as a naive server has it; and `llama-server`, where its binary is on PATH or named in
-LLAMA_SERVER. CHATS="1,2,4,8" and TURNS=3 make it shorter or longer.
+LLAMA_SERVER. CHATS="1,2,4,8" (or STREAMS) and TURNS=3 make it shorter or longer.
 """
 
 from __future__ import annotations

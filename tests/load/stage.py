@@ -194,7 +194,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"usage: make load STAGE={'|'.join(STAGES)} [ENGINE=name]", file=sys.stderr)
         return 2
     if asked.stage == "nlu" and asked.engine == "llama_cpp":
-        counts = [int(count) for count in (os.environ.get("CHATS") or "1,2,4,8,16,32").split(",")]
+        counts = [
+            int(count) for count in (os.environ.get("CHATS") or os.environ.get("STREAMS") or "1,2,4,8,16,32").split(",")
+        ]
         return run_chats(
             os.environ.get("NLU_MODEL") or "qwen2.5-0.5b-instruct", counts, int(os.environ.get("TURNS") or 3)
         )

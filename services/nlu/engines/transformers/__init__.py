@@ -1,0 +1,1 @@
+"""Models of Hugging Face in this process, batched over calls by the library itself."""
