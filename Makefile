@@ -16,7 +16,8 @@ PART ?=
 LANGUAGES ?=
 ONE_PROCESS ?=
 WORKERS ?= 2
-CALL_WORKERS ?= 3
+RULE_WORKERS ?= 3
+CALL_WORKERS ?= 4
 IMAGE ?=
 VOLUMES ?=
 export WAV EDGE SCENARIO STAGE ENGINE PROVIDER AGENT_KIND PART LANGUAGES
@@ -49,9 +50,9 @@ test: check ## Everything that can fail: make check, then the unit, conformance 
 	@echo "== unit tests"
 	@failed=0; $(PYTHON) -m pytest -n $(WORKERS) tests/unit || failed=1; \
 	echo "== conformance tests"; \
-	$(PYTHON) -m pytest -n $(WORKERS) --dist loadgroup -m "not models" tests/conformance || failed=1; \
+	$(PYTHON) -m pytest -n $(RULE_WORKERS) --dist loadgroup -m "not models" tests/conformance || failed=1; \
 	echo "== integration tests: calls, which mostly wait"; \
-	$(PYTHON) -m pytest -n $(CALL_WORKERS) --dist loadfile -m "not models" tests/integration || failed=1; \
+	$(PYTHON) -m pytest -n $(CALL_WORKERS) --dist loadfile --no-loadscope-reorder -m "not models" tests/integration || failed=1; \
 	echo "== servers with models, which have the machine to themselves"; \
 	$(PYTHON) -m pytest -m models tests/conformance tests/integration || failed=1; \
 	exit $$failed

@@ -5,6 +5,7 @@ import fcntl
 import os
 import signal
 import sys
+import threading
 from pathlib import Path
 
 from voice.call.v1.call_pb2_grpc import add_CallGatewayServiceServicer_to_server
@@ -60,7 +61,8 @@ def hold(lock_file: Path) -> None:
     """
     backchannels()
     shipped()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # by default the first process of a container ignores it
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # the first process of a container ignores it else
     try:
         while not _is_held(lock_file):  # else the file was another one meanwhile, which somebody else may hold
             pass

@@ -11,7 +11,6 @@ from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import replace
 
 from services.audio.fades import CutFader
-from services.call_gateway.alarm import Alarm
 from services.call_gateway.conversation.commands import (
     AskAgent,
     CancelTurn,
@@ -35,18 +34,15 @@ from services.call_gateway.conversation.commands import (
 )
 from services.call_gateway.conversation.conversation import Conversation
 from services.call_gateway.conversation.events import (
-    ActionEnded,
     CallAnswered,
     CallerAdvanced,
     CloseAsked,
     Event,
-    PressKeys,
     SpeechStopped,
     Stage,
     StageAlive,
     StageFailed,
     StageReady,
-    TransferCall,
     TurnPredicted,
 )
 from services.call_gateway.conversation.news import News
@@ -54,8 +50,9 @@ from services.call_gateway.conversation.pace import StagePace
 from services.call_gateway.conversation.profile import AgentProfile
 from services.call_gateway.conversation.prompts import PromptBook
 from services.call_gateway.conversation.settings import ConversationSettings
-from services.call_gateway.edges.edge import IncomingCall, Leg, LegFailed, TransferFailed
+from services.call_gateway.edges.edge import IncomingCall, Leg, LegFailed
 from services.call_gateway.line import CallerAudio, EndCause, LegEnded, LegEvent, MediaIdle
+from services.call_gateway.line_actions import CallTimer, LineActions
 from services.call_gateway.opening import Opening
 from services.call_gateway.sound.call_sound import CallSound
 from services.call_gateway.stages.facts import CallFacts
@@ -63,9 +60,6 @@ from services.call_gateway.stages.stages import StageChannels, Stages
 from services.call_gateway.stages.stream import StreamLimits
 from services.language.destinations import allowed_target, region_of
 from services.runtime.logs import get_logger
-
-HANG_UP_LIMIT_S = 10.0
-"""Beyond the limits an edge has of its own."""
 
 log = get_logger(__name__)
 
@@ -122,10 +116,18 @@ class Session:
         self._nlu_state: Callable[[], bytes] = bytes
         self._pending: deque[Event] = deque()  # events that came while another was being handled
         self._is_handling = False
-        self._alarm = Alarm(self._on_alarm)
+        self._timer = CallTimer(self._on_timer)
         self._ended = asyncio.Event()
         self._is_over = False
         self._failure: Exception | None = None
+        self._line = LineActions(
+            leg,
+            self._ended,
+            is_line_gone=lambda: self.end is not None,
+            on_ended=self.on_leg_event,
+            on_action=self._tell,
+            find_target=self._target,
+        )
 
     @property
     def nlu_state(self) -> bytes:
@@ -142,10 +144,10 @@ class Session:
             self._opening.is_over = True
             if refusal is None:
                 await self._converse()
-            self._alarm.silence()
+            self._timer.cancel()
             if self._failure is not None:
                 log.error("session_broke", exc_info=self._failure)
-                await self._send_on("the gateway failed")
+                await self._line.send_on("the gateway failed")
                 self.end = self.end or LegEnded(EndCause.FAILURE, "the gateway failed")
             await self._stages.finish()
         if refusal is not None:
@@ -202,7 +204,7 @@ class Session:
                 case _:
                     self._tell(event)
         except Exception as error:
-            self._break(error)
+            self._fail(error)
 
     def _on_audio(self, audio: CallerAudio) -> None:
         """A packet of the caller's: to the STT stage, and what was measured in it to the conversation."""
@@ -219,7 +221,7 @@ class Session:
             frame, commands = self.conversation.next_frame(now=time.monotonic())
             self._sound.on_sent(frame)
         except Exception as error:
-            self._break(error)
+            self._fail(error)
             return None
         if commands:
             self._carry_out_all(commands)
@@ -249,10 +251,10 @@ class Session:
                 for command in self.conversation.handle(event, now=time.monotonic()):
                     self._carry_out(command)
         except Exception as error:  # the call ends, and nobody else is disturbed
-            self._break(error)
+            self._fail(error)
         finally:
             self._is_handling = False
-        self._set_alarm()
+        self._set_timer()
 
     def _carry_out(self, command: Command) -> None:
         match command:
@@ -267,17 +269,17 @@ class Session:
             case DiscardSent():
                 self._leg.discard_sent()
             case DoAction():
-                self._spawn(self._act(command))
+                self._spawn(self._line.act(command))
             case ProbeStage(stage):
                 self._spawn(self._probe(stage))
             case SendOn(message):
-                self._spawn(self._send_on(message))
+                self._spawn(self._line.send_on(message))
             case HangUp(cause, message):
-                self._spawn(self._hang_up(cause, message))
+                self._spawn(self._line.hang_up(cause, message))
             case _:
                 self._on_news(command)
 
-    def _break(self, error: Exception) -> None:
+    def _fail(self, error: Exception) -> None:
         self._failure = error
         self._finish()
 
@@ -287,75 +289,34 @@ class Session:
 
     # -- time ----------------------------------------------------------------------------------------------------------
 
-    def _set_alarm(self) -> None:
+    def _set_timer(self) -> None:
         due_s = self.conversation.next_deadline()
         if due_s is not None and not self._is_over:
-            self._alarm.set(due_s)
+            self._timer.set(due_s)
 
-    def _on_alarm(self) -> None:
+    def _on_timer(self) -> None:
         if self._is_over:
             return
         try:
             commands = self.conversation.on_timer(now=time.monotonic())
         except Exception as error:
-            self._break(error)
+            self._fail(error)
             return
         self._carry_out_all(commands)
 
     # -- what takes time -----------------------------------------------------------------------------------------------
 
-    async def _act(self, command: DoAction) -> None:
-        try:
-            match command.action:
-                case TransferCall(destination):
-                    await self._transfer(destination)
-                case PressKeys(digits):
-                    await self._leg.send_dtmf(digits)
-        except LegFailed as failed:
-            reason = failed.reason if isinstance(failed, TransferFailed) else "LINE_REFUSED"
-            log.warning(
-                "action_failed", action=type(command.action).__name__, reason=reason, **{"pii.reason": str(failed)}
-            )
-            self._tell(ActionEnded(command.action_id, command.action, is_done=False, reason=reason))
-        else:
-            self._tell(ActionEnded(command.action_id, command.action, is_done=True))
-
-    async def _transfer(self, wanted: str) -> None:
-        """To a place that the agent's file lists, whatever its model wrote. Raises LegFailed, and then the caller is
-        still here.
-        """
+    def _target(self, wanted: str) -> str:
+        """The place of a transfer as the agent's file lists it, whatever its model wrote; empty when it does not."""
         region = self._profile.region or region_of(self.call.caller, self.conversation.language_code)
         listed = allowed_target(wanted, self._profile.destinations, region=region)
-        if not listed:
-            raise TransferFailed("NOT_ALLOWED", "the agent's file does not list the destination")
-        self._on_transfer()
-        await self._leg.transfer(listed, is_listed=True)
+        if listed:
+            self._on_transfer()
+        return listed
 
     async def _probe(self, stage: Stage) -> None:
         if await self._stages.is_alive(stage):
             self._tell(StageAlive(stage))
-
-    async def _send_on(self, message: str) -> None:
-        """Give the call to whoever else takes it; where nobody does, end it."""
-        if self._leg.has_fallback and self.end is None:
-            try:
-                async with asyncio.timeout(HANG_UP_LIMIT_S):
-                    await self._leg.fall_back(message)
-                    await self._ended.wait()
-                    log.warning("call_sent_on", **{"pii.reason": message})
-                    return
-            except (LegFailed, TimeoutError) as failed:
-                log.warning("fallback_failed", **{"pii.reason": str(failed)})
-        await self._hang_up(EndCause.FAILURE, message)
-
-    async def _hang_up(self, cause: EndCause, message: str = "") -> None:
-        try:
-            async with asyncio.timeout(HANG_UP_LIMIT_S):
-                await self._leg.hang_up(cause, message=message)
-                await self._ended.wait()
-        except (LegFailed, TimeoutError) as failed:
-            log.warning("hang_up_failed", **{"pii.reason": str(failed)})
-            self.on_leg_event(LegEnded(cause, message))
 
     # -- beginnings ----------------------------------------------------------------------------------------------------
 
@@ -375,7 +336,7 @@ class Session:
             profile=self._profile,
             past=lambda: self.conversation.history,
             tasks=tasks,
-            on_event=self._hear_stage,
+            on_event=self._on_stage_event,
             on_profile=self._adopt,
             limits=self._limits,
         )
@@ -384,7 +345,7 @@ class Session:
         stages.open()
         return stages
 
-    def _hear_stage(self, event: Event) -> None:
+    def _on_stage_event(self, event: Event) -> None:
         """Before the answer, a stage that does not open is the opening's affair; then the conversation mends it."""
         if not self._opening.is_over and not self.call.is_recovered:
             if isinstance(event, StageFailed):

@@ -1,5 +1,8 @@
 """The figures every service shows to Prometheus. All carry the label `stage`: stt, nlu, tts or call."""
 
+import asyncio
+import time
+
 from prometheus_client import Counter, Gauge, Histogram
 
 LATENCY_BUCKETS_S = (0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.13, 0.16, 0.2, 0.25, 0.3, 0.4, 0.5, 0.7, 1, 2, 5, 10)
@@ -126,3 +129,16 @@ class StageMetrics:
     def show_build(self, *, version: str, python: str, grpc: str) -> None:
         """Publish what runs."""
         _BUILD_INFO.labels(self.stage, version, python, grpc).set(1)
+
+
+LAG_PERIOD_S = 0.1
+
+
+async def watch_loop_lag(metrics: StageMetrics) -> None:
+    """Set a timer over and over and observe how late it fires, in seconds. Runs until cancelled."""
+    while True:
+        due = time.monotonic() + LAG_PERIOD_S  # not the loop's own time: uvloop's stands still while a callback runs
+        await asyncio.sleep(LAG_PERIOD_S)
+        lag_s = max(0.0, time.monotonic() - due)
+        metrics.event_loop_lag_seconds.observe(lag_s)
+        metrics.event_loop_lag_last_seconds.set(lag_s)

@@ -26,8 +26,7 @@ from services.runtime.grpc_server import ServiceServer
 from services.runtime.identity import Scope
 from services.runtime.lifecycle import Lifecycle
 from services.runtime.logs import configure_logs, get_logger, log_uncaught
-from services.runtime.loop_lag import watch_loop_lag
-from services.runtime.metrics import StageMetrics, stage_of
+from services.runtime.metrics import StageMetrics, stage_of, watch_loop_lag
 from services.runtime.monitoring import MonitoringServer, Probes
 from services.runtime.settings import ServiceSettings
 from services.runtime.tracing import configure_tracing

@@ -8,9 +8,10 @@ taken too early. A cough, noise or "uh-huh" is forgotten, and the agent goes on 
 from collections.abc import Callable, Iterator
 
 from services.call_gateway.conversation.call import Call
-from services.call_gateway.conversation.effects import Interruption, Pause, forget_sound
+from services.call_gateway.conversation.effects import forget_sound
 from services.call_gateway.conversation.events import TranscriptHeard
 from services.call_gateway.conversation.floor import Decision, Floor, Move
+from services.call_gateway.conversation.move_details import Interruption, Pause
 from services.call_gateway.conversation.news import LineCause, LineTroubled
 from services.call_gateway.conversation.user_turn import Overlap, Verdict
 from services.language import data

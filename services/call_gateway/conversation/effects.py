@@ -1,7 +1,6 @@
 """What each move does. Every function here is the effect of one or more rows of the table in `floor.py`."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any, Final
 
 from services.call_gateway.conversation.actions import do_action
@@ -11,12 +10,21 @@ from services.call_gateway.conversation.commands import (
     DiscardSent,
     DiscardUtterance,
     EndUtterance,
-    TurnInput,
 )
 from services.call_gateway.conversation.ending import abandon_user_turn, begin_next_turn, watch_closing
 from services.call_gateway.conversation.endpointing import TurnEnd
 from services.call_gateway.conversation.events import PromptKind, Stage
 from services.call_gateway.conversation.floor import Decision, Effect, Move
+from services.call_gateway.conversation.move_details import (
+    Interruption,
+    LateWords,
+    Loss,
+    NextTurn,
+    NobodySpoke,
+    Pause,
+    Revision,
+)
+from services.call_gateway.conversation.prompt_playout import say, stop_prompts
 from services.call_gateway.conversation.record import TurnNotes
 from services.call_gateway.conversation.reply import Advice
 from services.call_gateway.conversation.replying import (
@@ -29,70 +37,13 @@ from services.call_gateway.conversation.replying import (
     finish_reply,
     give_up_reply,
     heard_text,
-    say,
     stop_making,
-    stop_prompts,
 )
 from services.call_gateway.conversation.user_turn import EndedTurn, Overlap, TakenTurn, Verdict
 from services.call_gateway.line import EndCause
 from services.language.words import joined, normalise, word_ends
 
 Decisions = Iterator[Decision]
-
-
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """Words at a pause of the caller's (PAUSE_HEARD)."""
-
-    text: str
-    start_sample: int
-    end_sample: int
-
-
-@dataclass(frozen=True, slots=True)
-class NextTurn:
-    """What the agent is to be asked (REPLY_DUE)."""
-
-    input: TurnInput
-    notes: TurnNotes
-
-
-@dataclass(frozen=True, slots=True)
-class LateWords:
-    """Words of a turn that was given up (LATE_WORDS)."""
-
-    turn: EndedTurn
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class NobodySpoke:
-    """The words were a recording's (NOTHING_SAID)."""
-
-    is_doubtful: bool  # ask whether a person is there
-
-
-@dataclass(frozen=True, slots=True)
-class Interruption:
-    """Why the agent is stopped (CALLER_INTERRUPTED)."""
-
-    verdict: Verdict
-    is_by_keys: bool = False  # keys are the next turn: nothing that was said goes on
-
-
-@dataclass(frozen=True, slots=True)
-class Loss:
-    """Why there will be no reply (REPLY_LOST)."""
-
-    reason: str
-    prompt: PromptKind | None  # that tells the caller
-
-
-@dataclass(frozen=True, slots=True)
-class Revision:
-    """A better text of the turn that is being answered (TEXT_REVISED)."""
-
-    text: str
 
 
 # -- the caller's turn -------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from services.call_gateway.conversation.events import PromptKind
 from services.call_gateway.conversation.floor import Decision, Floor
 from services.call_gateway.conversation.keys import Keypad
 from services.call_gateway.conversation.line_watch import Recordings
-from services.call_gateway.conversation.replying import say
+from services.call_gateway.conversation.prompt_playout import say
 from services.call_gateway.conversation.user_turn import TurnPhase
 from services.call_gateway.line import EndCause
 

@@ -23,8 +23,9 @@ from services.call_gateway.conversation.events import (
 )
 from services.call_gateway.conversation.floor import Decision, Floor
 from services.call_gateway.conversation.pace import StagePace
+from services.call_gateway.conversation.prompt_playout import say
 from services.call_gateway.conversation.reply import Reply
-from services.call_gateway.conversation.replying import drop_speculation, resend, say
+from services.call_gateway.conversation.replying import drop_speculation, resend
 from services.call_gateway.conversation.turn_taking import TurnTaking
 from services.call_gateway.conversation.waiting import STALLED, Waiting
 

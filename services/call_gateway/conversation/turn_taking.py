@@ -10,7 +10,6 @@ from dataclasses import replace
 from services.call_gateway.conversation.barge_in import BargeIn
 from services.call_gateway.conversation.call import Call
 from services.call_gateway.conversation.commands import CorrectTurn, DiscardUtterance, EndUtterance
-from services.call_gateway.conversation.effects import LateWords, NobodySpoke, Pause, Revision
 from services.call_gateway.conversation.events import (
     PromptKind,
     SpeechBegan,
@@ -25,8 +24,10 @@ from services.call_gateway.conversation.events import (
 )
 from services.call_gateway.conversation.floor import Decision, Floor, Move
 from services.call_gateway.conversation.line_watch import Origin, Recordings
+from services.call_gateway.conversation.move_details import LateWords, NobodySpoke, Pause, Revision
 from services.call_gateway.conversation.news import CallerHeard
-from services.call_gateway.conversation.replying import drop_speculation, heard_text, say
+from services.call_gateway.conversation.prompt_playout import say
+from services.call_gateway.conversation.replying import drop_speculation, heard_text
 from services.call_gateway.conversation.user_turn import EndedTurn, TakenTurn, TurnPhase, Wait
 from services.call_gateway.line import EnergyFell, EnergyRose
 from services.language.words import joined, normalise, word_ends

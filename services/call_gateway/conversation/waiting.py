@@ -12,7 +12,6 @@ from typing import Final
 
 from services.call_gateway.conversation.call import Call
 from services.call_gateway.conversation.commands import ProbeStage
-from services.call_gateway.conversation.effects import Loss
 from services.call_gateway.conversation.ending import close_for_failure
 from services.call_gateway.conversation.events import (
     ActionEnded,
@@ -26,10 +25,12 @@ from services.call_gateway.conversation.events import (
     VoiceEnded,
 )
 from services.call_gateway.conversation.floor import Decision, Floor, Move
+from services.call_gateway.conversation.move_details import Loss
 from services.call_gateway.conversation.news import StageTroubled
 from services.call_gateway.conversation.pace import StagePace
+from services.call_gateway.conversation.prompt_playout import finish_prompt, say
 from services.call_gateway.conversation.reply import Reply, SpeechPhase, TextPhase
-from services.call_gateway.conversation.replying import drop_speculation, finish_prompt, finish_reply, say
+from services.call_gateway.conversation.replying import drop_speculation, finish_reply
 from services.call_gateway.conversation.voice import Voice
 
 SLOW: Final = "SLOW"

@@ -88,7 +88,7 @@ class RtpMedia:
         self._listener, self._on_failure = listener, on_failure
         self._source, self._advertised = source, advertised or self.local_address
         self._receiver.start(time.monotonic())
-        await self._socket.open(source, self._hear)
+        await self._socket.open(source, self._on_datagram)
         if self._listener is not None:  # else it was closed meanwhile
             self._pacer.add(self._tick, on_failure=self._fail, on_skip=self._skip)
 
@@ -104,7 +104,7 @@ class RtpMedia:
         if was_open:
             self._report()
 
-    def _hear(self, datagram: bytes) -> None:
+    def _on_datagram(self, datagram: bytes) -> None:
         try:
             self._deliver(self._receiver.receive(datagram, now=time.monotonic()))
         except MalformedPacket:

@@ -38,11 +38,11 @@ class RtpSocket:
         host, port = self._socket.getsockname()[:2]
         return str(host), int(port)
 
-    async def open(self, source: Address, hear: Callable[[bytes], None]) -> None:
-        """Begin to read. `hear` gets each datagram of `source` on the event loop; it must not raise."""
+    async def open(self, source: Address, on_datagram: Callable[[bytes], None]) -> None:
+        """Begin to read. `on_datagram` gets each datagram of `source` on the event loop; it must not raise."""
         self._source = self._reachable(source)
         transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
-            lambda: _Reader(source, hear, self._count_foreign), sock=self._socket
+            lambda: _Reader(source, on_datagram, self._count_foreign), sock=self._socket
         )
         self._transport = transport
 
@@ -78,16 +78,16 @@ class RtpSocket:
 
 class _Reader(asyncio.DatagramProtocol):
     def __init__(
-        self, source: Address, hear: Callable[[bytes], None], count_foreign: Callable[[Address], None]
+        self, source: Address, on_datagram: Callable[[bytes], None], count_foreign: Callable[[Address], None]
     ) -> None:
         self._source = _plain(source)
-        self._hear = hear
+        self._on_datagram = on_datagram
         self._count_foreign = count_foreign
 
     def datagram_received(self, data: bytes, addr: tuple[str | object, int]) -> None:
         sender = str(addr[0]), addr[1]  # IPv6 has four parts: the flow and the scope name no other sender
         if sender == self._source or _plain(sender) == self._source:
-            self._hear(data)
+            self._on_datagram(data)
         else:
             self._count_foreign(sender)
 

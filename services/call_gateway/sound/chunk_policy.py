@@ -22,8 +22,8 @@ DIP_MS: Final = 60  # a voice that is low for no longer goes on: no detector tak
 END_MS: Final = 300  # after a longer one, or a fall, until the voice comes back or the pause is judged: a turn may end
 
 
-class Urgency(Enum):
-    """How soon the STT stage should have a frame. The values are the longest chunk in ms that may hold it back."""
+class ChunkLimit(Enum):
+    """The longest chunk, in ms, that a frame may wait for on its way to the STT stage."""
 
     AT_ONCE = 0
     SOON = 40
@@ -45,7 +45,7 @@ class ChunkPolicy:
         self._onset_until = 0  # samples of the caller's clock, as the next
         self._end_until = 0
 
-    def observe(self, frame: Frame, *, is_voice_heard: bool, is_agent_speaking: bool) -> Urgency:
+    def observe(self, frame: Frame, *, is_voice_heard: bool, is_agent_speaking: bool) -> ChunkLimit:
         """Take the next frame. `is_voice_heard`: the STT stage has said that it hears a voice. While the agent
         speaks any sound may be an interruption.
         """
@@ -72,10 +72,10 @@ class ChunkPolicy:
             self._end_until = max(self._end_until, fell + int(END_MS * self._per_ms))
         is_quiet = level_db < max(_QUIET_DB, self._floor_db + _NOISE_DB)
         if frame.end_sample < max(self._onset_until, self._end_until) or (is_agent_speaking and not is_quiet):
-            return Urgency.AT_ONCE
+            return ChunkLimit.AT_ONCE
         if voice_goes_on:
-            return Urgency.VOICE_GOES_ON
-        return Urgency.QUIET if is_quiet and not is_voice_heard else Urgency.SOON
+            return ChunkLimit.VOICE_GOES_ON
+        return ChunkLimit.QUIET if is_quiet and not is_voice_heard else ChunkLimit.SOON
 
     def _on_voice(self, end_sample: int, *, was_away: bool, has_begun: bool) -> None:
         self._is_pause_judged, self._end_until = False, 0

@@ -7,7 +7,7 @@ from typing import Final
 
 from services.audio.pcm import AudioFormat
 from services.call_gateway.line import IdleReason, MediaIdle
-from services.call_gateway.sound.chunk_policy import ChunkPolicy, Urgency
+from services.call_gateway.sound.chunk_policy import ChunkLimit, ChunkPolicy
 from services.call_gateway.sound.track import Frame
 
 KEPT_S: Final = 10
@@ -65,11 +65,11 @@ class Chunker:
             return None
         is_urgent = False
         for frame in frames:
-            urgency = self._policy.observe(frame, is_voice_heard=is_voice_heard, is_agent_speaking=is_agent_speaking)
-            is_urgent = is_urgent or urgency is Urgency.AT_ONCE
+            limit = self._policy.observe(frame, is_voice_heard=is_voice_heard, is_agent_speaking=is_agent_speaking)
+            is_urgent = is_urgent or limit is ChunkLimit.AT_ONCE
         self._held.extend(frames)
         start_sample, end_sample = self._held[0].start_sample, frames[-1].end_sample
-        longest_ms = urgency.value or Urgency.SOON.value
+        longest_ms = limit.value or ChunkLimit.SOON.value
         completes_step = self._step(end_sample) > self._step(start_sample)
         if (is_urgent and completes_step) or (end_sample - start_sample) * 1000 >= longest_ms * self._rate:
             return self.flush()

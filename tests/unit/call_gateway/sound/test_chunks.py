@@ -6,7 +6,7 @@ from voice.stt.v1 import stt_pb2
 
 from services.audio.pcm import TELEPHONE, AudioFormat, Encoding, encode
 from services.call_gateway.line import CallerAudio, IdleReason, MediaIdle
-from services.call_gateway.sound.chunk_policy import ChunkPolicy, Urgency
+from services.call_gateway.sound.chunk_policy import ChunkLimit, ChunkPolicy
 from services.call_gateway.sound.chunks import KEPT_S, Chunk, Chunker
 from services.call_gateway.sound.track import Track
 from services.call_gateway.stages.stt import audio_message
@@ -290,13 +290,13 @@ def test_loudness_is_followed_in_every_encoding(encoding: Encoding):
     audio_format = AudioFormat(encoding, 8000)
     track, policy = Track(audio_format), ChunkPolicy(8000)
 
-    def urgency(amplitude: int, at: int) -> Urgency:
+    def urgency(amplitude: int, at: int) -> ChunkLimit:
         (frame,) = track.add_received(CallerAudio(at * FRAME, voice(amplitude, audio_format)))
         return policy.observe(frame, is_voice_heard=False, is_agent_speaking=False)
 
-    assert [urgency(500, at) for at in range(20)][6:] == [Urgency.SOON] * 14
-    assert urgency(4000, 20) is Urgency.AT_ONCE
-    assert [urgency(4000, at) for at in range(21, 41)][-1] is Urgency.SOON
-    assert urgency(2000, 41) is Urgency.SOON
-    assert urgency(0, 42) is Urgency.AT_ONCE
-    assert [urgency(0, at) for at in range(43, 83)][-1] is Urgency.QUIET
+    assert [urgency(500, at) for at in range(20)][6:] == [ChunkLimit.SOON] * 14
+    assert urgency(4000, 20) is ChunkLimit.AT_ONCE
+    assert [urgency(4000, at) for at in range(21, 41)][-1] is ChunkLimit.SOON
+    assert urgency(2000, 41) is ChunkLimit.SOON
+    assert urgency(0, 42) is ChunkLimit.AT_ONCE
+    assert [urgency(0, at) for at in range(43, 83)][-1] is ChunkLimit.QUIET
