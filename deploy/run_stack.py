@@ -122,6 +122,8 @@ def _wait_until_serving(supervision: Supervision, watched: Sequence[Watched], be
             if not each.is_serving and each.health.is_serving():
                 each.is_serving = True
                 _say(f"{each.name:<15} SERVING on {each.health.address} after {time.monotonic() - began:.1f} s")
+            elif not each.is_serving and (why := each.health.why_never()):
+                raise StartupError(f"{each.name} cannot serve: {why}")
         if time.monotonic() >= next_word:
             next_word += 5.0
             _say(f"waiting for {', '.join(each.name for each in watched if not each.is_serving)}")

@@ -9,6 +9,7 @@ import grpc
 from grpc_health.v1 import health_pb2
 
 from services.runtime.errors import StartupError
+from services.runtime.monitoring import CANNOT_SERVE
 from services.runtime.settings import ServiceSettings, read_settings
 
 _LIMIT_S = 1.0
@@ -72,6 +73,13 @@ class HealthWatch:
         if self._settings.tls_certificate_file:
             return not _is_free(self._settings.host, self._settings.port)
         return self._says_serving()
+
+    def why_never(self) -> str:
+        """What a person must mend before the service can serve, as it says itself; empty: nothing is known."""
+        if not self._settings.metrics_port:
+            return ""
+        lines = self.faults("serving").splitlines()
+        return next((line.removeprefix(CANNOT_SERVE) for line in lines if line.startswith(CANNOT_SERVE)), "")
 
     def faults(self, page: str) -> str:
         """What a page of the monitoring server, "live", "serving" or "ready", finds wrong; empty: nothing."""

@@ -25,11 +25,21 @@ _FORMAT: Final = audio_pb2.AudioFormat(encoding=audio_pb2.AUDIO_ENCODING_LINEAR1
 class ProgramLine:
     """One stream, one call. Use as a context manager; a CallerLine. Sound goes in real time, silence included."""
 
-    def __init__(self, channel: grpc.aio.Channel, *, language_codes: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        channel: grpc.aio.Channel,
+        *,
+        language_codes: tuple[str, ...] = (),
+        caller: str = "make call",
+        tenant_id: str = "",
+    ) -> None:
+        """`caller`: who calls, E.164 or a SIP URI. `tenant_id`: whose call it is."""
         self.said, self.heard = Recording(), Recording()
         self.call_id = ""
         self._stub = call_pb2_grpc.CallGatewayServiceStub(channel)
-        self._config = call_pb2.CallConfig(language_codes=language_codes, audio_format=_FORMAT, caller="make call")
+        self._config = call_pb2.CallConfig(
+            language_codes=language_codes, audio_format=_FORMAT, caller=caller, tenant_id=tenant_id
+        )
         self._to_say = np.empty(0, dtype=np.int16)
         self._to_press = ""
         self._echo: EchoPath | None = None

@@ -22,7 +22,7 @@ from typing import Any, Final
 import numpy as np
 
 from deploy.containers.docker import ROOT, DockerFault, check_daemon
-from deploy.containers.stack import compose, containers, environment, service_of
+from deploy.containers.stack import STANDBY, compose, containers, environment, service_of
 
 FAULTS: Final = ("stt_proxy", "nlu", "tts", "call_gateway", "asterisk", "restart tts")
 OUT: Final = ROOT / "out" / "compose-kills"
@@ -101,13 +101,21 @@ def strike(fault: str) -> None:
         if ran.returncode != 0:
             raise DockerFault(f"{name} was not restarted: {ran.stderr.strip()}")
         return
-    pid = next((each["State"]["Pid"] for each in containers() if service_of(each) == name), 0)
+    names = {name, STANDBY} if name == "call_gateway" else {name}
+    pids = [each["State"]["Pid"] for each in containers() if service_of(each) in names]
+    pid = next((each for each in pids if len(pids) == 1 or holds_a_lock(each)), 0)
     if not pid:
         raise DockerFault(f"{name} is not up: make compose-up")
     try:
         os.kill(pid, signal.SIGKILL)
     except PermissionError:
         raise DockerFault(f"the signal to {name} needs root: sudo make compose-kills") from None
+
+
+def holds_a_lock(pid: int) -> bool:
+    """Whether the process has locked a file by flock(2), and does not wait for it (proc(5), /proc/locks)."""
+    lines = [line.split() for line in Path("/proc/locks").read_text(encoding="ascii").splitlines()]
+    return any(line[1] == "FLOCK" and line[4] == str(pid) for line in lines)
 
 
 def wait_healthy() -> float:

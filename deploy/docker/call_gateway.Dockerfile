@@ -8,7 +8,7 @@ COPY deploy/docker/packages.sh deploy/docker/
 RUN --mount=type=cache,target=/root/.cache --mount=type=secret,id=ca deploy/docker/packages.sh --extra gateway
 
 FROM ${BASE}
-RUN useradd --uid 10001 --create-home tong-dai
+RUN useradd --uid 10001 --create-home tong-dai && install -d -o tong-dai -g tong-dai -m 700 /var/lib/tong-dai
 WORKDIR /app
 COPY --from=build /app/.venv .venv
 COPY protos/gen protos/gen

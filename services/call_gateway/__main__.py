@@ -1,7 +1,9 @@
 """Run the gateway: `python -m services.call_gateway`."""
 
+import errno
 import fcntl
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -58,10 +60,29 @@ def hold(lock_file: Path) -> None:
     """
     backchannels()
     shipped()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # by default the first process of a container ignores it
     try:
-        fcntl.flock(os.open(lock_file, os.O_CREAT | os.O_RDWR, 0o600), fcntl.LOCK_EX)  # never closed
+        while not _is_held(lock_file):  # else the file was another one meanwhile, which somebody else may hold
+            pass
     except OSError as error:
         raise StartupError(f"GATEWAY_STANDBY_LOCK_FILE={lock_file} cannot be locked: {error.strerror}") from None
+
+
+def _is_held(lock_file: Path) -> bool:
+    """Hold what lies under that name now; False: it lies there no more. Raises OSError; a link is not followed, and a
+    file of another user's is refused: who made it could keep it locked.
+    """
+    descriptor = os.open(lock_file, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)  # closed by the process's end
+    if os.fstat(descriptor).st_uid != os.geteuid():
+        raise PermissionError(errno.EPERM, "it belongs to another user")
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    try:
+        if os.path.samestat(os.fstat(descriptor), lock_file.lstat()):
+            return True
+    except FileNotFoundError:
+        pass
+    os.close(descriptor)
+    return False
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """What the gateway can be told from outside."""
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings
@@ -11,7 +12,7 @@ from services.call_gateway.quotas import Quotas, read_quotas
 from services.call_gateway.stages.stream import StreamLimits
 from services.runtime.channels import ChannelSettings
 from services.runtime.errors import StartupError
-from services.runtime.exposure import is_loopback_target, is_plain_and_far, without_userinfo
+from services.runtime.exposure import is_loopback_target, is_plain_and_far
 from services.runtime.settings import ServiceSettings, service_config
 
 LEAST_SETTLING_MS = 100  # from the caller's last word to the turn that is taken, at the least
@@ -140,7 +141,7 @@ class GatewaySettings(ServiceSettings):
 
     @model_validator(mode="after")
     def _webhook_makes_sense(self) -> "GatewaySettings":
-        if self.webhook_url and not self.webhook_url.startswith(("http://", "https://")):
+        if self.webhook_url and not _is_web_address(self.webhook_url):
             raise ValueError("webhook_url: write it as https://host/path")
         if self.webhook_url and not self.analysis_limit_s:
             raise ValueError("webhook_url needs analyses: set analysis_limit_s above 0")
@@ -152,7 +153,8 @@ class GatewaySettings(ServiceSettings):
         """Those of every service, and what leaves for the stages or the webhook over plain text."""
         found = super().exposures()
         if self.webhook_url and is_plain_and_far(self.webhook_url):
-            found.append(f"webhook_url {without_userinfo(self.webhook_url)}: summaries go there unencrypted: use https")
+            host = urlsplit(self.webhook_url).hostname  # no more of it: many a path is a secret
+            found.append(f"webhook_url http://{host}: summaries go there unencrypted: use https")
         if self.stage_tls_ca_file is not None:
             return found
         for name in ("stt_target", "nlu_target", "tts_target"):
@@ -168,9 +170,12 @@ class GatewaySettings(ServiceSettings):
         if self.webhook_secret_file is None:
             return self.webhook_secret.get_secret_value()
         try:
-            return self.webhook_secret_file.read_text(encoding="utf-8").strip()
+            secret = self.webhook_secret_file.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             raise StartupError(f"GATEWAY_WEBHOOK_SECRET_FILE={self.webhook_secret_file} cannot be read") from error
+        if not secret:  # posts would go out unsigned, and nobody would know
+            raise StartupError(f"GATEWAY_WEBHOOK_SECRET_FILE={self.webhook_secret_file} is empty")
+        return secret
 
     @property
     def edge_names(self) -> tuple[str, ...]:
@@ -219,6 +224,14 @@ class SharedStages(BaseSettings):
     model_config = service_config("GATEWAY")
 
     processes: int = Field(1, ge=1, description="Gateway processes that share the stages.")
+
+
+def _is_web_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is none, a bracket that is not closed
+        return False
 
 
 def _by_comma(text: str) -> tuple[str, ...]:

@@ -28,6 +28,8 @@ LISTS = (
     ),
 )
 _OPENINGS = ("half_before", "half_towards", "quarter_past", "quarter_to", "minutes_to", "day_openings", "articles")
+WIDER_PARTS = {"morning": "am", "afternoon": "pm", "evening": "pm"}
+"""The half of the day that a part lies in: "three in the morning" is before any morning begins."""
 PARTS = {  # of a day: its first hour, the hour behind it
     "am": (0, 12),
     "pm": (12, 24),

@@ -19,7 +19,19 @@ FILE = "capture"
 _PIECE = re.compile(r"\d+|[^\W\d_]+(?:'[^\W\d_]+)*|\S")
 _STOPS = ".,;:!?"
 _REPLACING = ("wrong_first", "right_first")
-_LISTS = ("fillers", "leads", "trails", "yes", "no", "repairs", "restarts", "copulas", "units", "group_units")
+_LISTS = (
+    "fillers",
+    "leads",
+    "address_leads",
+    "trails",
+    "yes",
+    "no",
+    "repairs",
+    "restarts",
+    "copulas",
+    "units",
+    "group_units",
+)
 
 Words = tuple[str, ...]
 

@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast
 
+from services.language import plain_toml
 from services.language.words import has_words
 
 PACKAGED = Path(__file__).parent / "data"
@@ -87,7 +88,7 @@ def read(language: str, name: str) -> Mapping[str, Any]:
     """The tables of `<language>/<name>.toml`. Raises LanguageDataError when the file is missing or no TOML."""
     text = read_text(language, f"{name}.toml")
     try:
-        return tomllib.loads(text)
+        return plain_toml.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise LanguageDataError(f"{where(language, name)} is no TOML: {error}") from error
     except RecursionError:

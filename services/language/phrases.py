@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Generic, TypeVar
@@ -92,6 +92,11 @@ class PhraseTable(Generic[V]):
     def vocabulary(self) -> frozenset[str]:
         """Every word of the phrases."""
         return frozenset(word for found in self._by_first.values() for words, _ in found for word in words)
+
+    def single_words(self, meanings: Collection[V]) -> frozenset[str]:
+        """Phrases of one word that mean one of these."""
+        found = (candidate for candidates in self._by_first.values() for candidate in candidates)
+        return frozenset(words[0] for words, meaning in found if len(words) == 1 and meaning in meanings)
 
     def at(self, texts: tuple[str, ...], start: int) -> tuple[int, V] | None:
         """How many tokens the longest phrase here has, and what it means."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from services.language.calendar_words import PARTS, CalendarWords, calendar_words
+from services.language.calendar_words import PARTS, WIDER_PARTS, CalendarWords, calendar_words
 from services.language.phrases import Token, tokens_of
 from services.language.value import Kind, Reading, Value
 from services.language.value_parts import DAY, HALF_DAY, clock, numbers_in, phrases_in
@@ -238,8 +238,7 @@ class _Combining:
     def _in_part(self, time: Value, part: str) -> Value:
         if not part:
             return time
-        begin, end = PARTS[part][0] * 60, PARTS[part][1] * 60
-        fitting = {m for m in time.minutes if begin <= m < end or begin <= m + DAY < end}
+        fitting = _within(time.minutes, part) or _within(time.minutes, WIDER_PARTS.get(part, part))
         return replace(time, minutes=frozenset(fitting) or time.minutes, part=part)
 
     def _plain_time(self, at: int) -> Value | None:
@@ -423,3 +422,9 @@ class _Combining:
 def _between(first: int, last: int) -> frozenset[int]:
     """The weekdays from one to another, both in it; they may go over the end of the week."""
     return frozenset((first + n) % 7 for n in range((last - first) % 7 + 1))
+
+
+def _within(minutes: frozenset[int], part: str) -> set[int]:
+    """Those of the minutes of a day that lie in a part of it, which may go on past midnight."""
+    begin, end = PARTS[part][0] * 60, PARTS[part][1] * 60
+    return {m for m in minutes if begin <= m < end or begin <= m + DAY < end}

@@ -19,7 +19,7 @@ from services.nlu.agent.tools import HoldsOpen
 from services.nlu.agent.waiting_words import load_waiting_words
 from services.nlu.agent.wording import load_languages
 from services.nlu.engine import Message, open_engine
-from services.nlu.service import FULL_NAME, NluService
+from services.nlu.service import FULL_NAME, SCOPES, NluService
 from services.nlu.settings import NluSettings
 from services.runtime.errors import StartupError
 from services.runtime.lifecycle import Lifecycle
@@ -52,7 +52,9 @@ def define(settings: NluSettings) -> ServiceDefinition:
                 await agent.close()
         await engine.close()
 
-    return ServiceDefinition(settings, full_name=FULL_NAME, add=add, load=load, close=close, lifecycle=lifecycle)
+    return ServiceDefinition(
+        settings, full_name=FULL_NAME, add=add, load=load, close=close, lifecycle=lifecycle, scopes=SCOPES
+    )
 
 
 def load_knowledge() -> None:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import replace
 
 from voice.type.v1 import turn_pb2
 
 from services.nlu.agent.acts import act_name
+from services.nlu.agent.confirmation import Confirmation
 from services.nlu.agent.guarding import Guarding
-from services.nlu.agent.interface import MAX_STATE_BYTES, Agent, AgentState, AgentTurn, Call, Step
+from services.nlu.agent.interface import Agent, AgentTurn, Call, Step
 from services.nlu.agent.language import CallLanguage
-from services.nlu.agent.tools import tools_of
+from services.nlu.agent.tools import AsksFirst, tools_of
 from services.nlu.agent.waiting_words import waiting_words
+from services.nlu.agent_states import AgentStates
 from services.nlu.checks import check_input, is_clean
-from services.nlu.engine import NluEngine
+from services.nlu.engine import NluEngine, ToolSpec
 from services.nlu.errors import BadTurnId, as_stream_error
 from services.nlu.guarded_reply import GuardedReply, evidence_of
 from services.nlu.history import Entry, History, ToolCall
@@ -34,7 +36,7 @@ from services.nlu.inputs import (
 from services.nlu.outputs import ActionOutcome, CallAction, Outcome, Output, ReplyText, SwitchLanguage, TurnEnd
 from services.nlu.settings import NluSettings
 from services.nlu.state import State, read_state, write_state
-from services.nlu.tool_runs import ToolLimits, ToolRuns
+from services.nlu.tool_runs import Confirm, ToolLimits, ToolRuns
 from services.nlu.tool_waits import CompanyTimes
 from services.nlu.turn import Turn, TurnLimits, TurnRun, TurnTools
 from services.runtime.clock import Stopwatch
@@ -45,8 +47,6 @@ from services.runtime.tracing import turn_span
 from services.runtime.turns import TurnLedger
 
 log = get_logger(__name__)
-
-_KEPT_STATES = 8  # turns that one may continue
 
 
 class Conversation:
@@ -208,14 +208,31 @@ class Conversation:
         if turn.remembered is not None and turn.committed.is_set():
             self._states.stand(turn.turn_id, turn.remembered)
 
-    def _history_for(self, received: UserTurn) -> list[Entry]:
-        """What the turn's prompt shows of the conversation."""
-        provisional = received.provisional_playout
+    def _history_for(self, received: UserTurn, *, is_provisional: bool = True) -> list[Entry]:
+        """What the turn's prompt shows of the conversation; what was heard of it by the turn's own report too, or by
+        those of the turns alone.
+        """
+        provisional = received.provisional_playout if is_provisional else None
         return self._history.entries(
             before_turn_id=received.turn_id,
             provisional=(provisional.turn_id, provisional.heard_offset) if provisional else None,
             continues_turn_id=received.continues_turn_id,
         )
+
+    def _confirm(self, turn: Turn, received: UserTurn) -> Confirm | None:
+        """Holds a model's deed against what the caller has heard by then, and what they say in this turn."""
+        agent = self._agent
+        if not isinstance(agent, AsksFirst):
+            return None
+        others = (code for code in self._call.language_codes if code != turn.language_code)
+        codes = (turn.language_code, *others)
+
+        def confirm(spec: ToolSpec, arguments: Mapping[str, object]) -> str:
+            heard = self._history_for(received, is_provisional=not turn.committed.is_set())
+            given = Confirmation(turn.input, heard, codes, self._guarding.clock())
+            return agent.unconfirmed(spec, arguments, given)
+
+        return confirm
 
     async def _run(
         self,
@@ -225,15 +242,17 @@ class Conversation:
         received: UserTurn,
     ) -> None:
         bind_turn(turn.turn_id)
+        confirm = self._confirm(turn, received)
         with turn_span("nlu.turn", received.trace_context):
             try:
                 run = TurnRun(
                     turn,
                     emit=lambda output: self._send(turn, output),
                     tools=TurnTools(
-                        run=lambda wanted: self._tool_runs.run(wanted, family=turn.family),
+                        run=lambda wanted: self._tool_runs.run(wanted, family=turn.family, confirm=confirm),
                         writes=self._tool_runs.writes,
                         words=waiting_words(self._guarding.profile, turn.language_code),
+                        refusal=lambda wanted: self._tool_runs.refusal(wanted, confirm),
                     ),
                     remember=self._remember,
                     limits=self._limits,
@@ -331,31 +350,6 @@ class Conversation:
         result = {"outcome": outcome.value} | ({"reason": reason[:64]} if reason else {})
         if not self._history.note_result(action_id, json.dumps(result)):
             log.warning("act_unknown", action_id=action_id[:64])
-
-
-class AgentStates:
-    """What the agent remembered turn by turn. Of a turn that is continued the state before it is wanted again."""
-
-    def __init__(self, first: AgentState) -> None:
-        """`first`: as it was on an earlier stream."""
-        self._states: list[tuple[int, AgentState]] = [(0, first)]
-
-    @property
-    def last(self) -> AgentState:
-        return self._states[-1][1]
-
-    def before(self, turn_id: int) -> AgentState:
-        """As the turns before this one left it."""
-        return next((state for left_by, state in reversed(self._states) if left_by < turn_id), self._states[0][1])
-
-    def stand(self, turn_id: int, state: AgentState) -> None:
-        """A turn that stands left this. A state that is too long to hand over is not kept."""
-        n_bytes = len(json.dumps(state, ensure_ascii=False).encode())
-        if n_bytes > MAX_STATE_BYTES:
-            log.warning("agent_state_too_long", turn_id=turn_id, n_bytes=n_bytes)
-            return
-        kept = [(left_by, earlier) for left_by, earlier in self._states if left_by < turn_id]
-        self._states = [*kept, (turn_id, state)][-_KEPT_STATES:]
 
 
 def _family(turn_id: int) -> tuple[int, ...]:

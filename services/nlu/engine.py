@@ -59,6 +59,15 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class Sampling:
+    """How one reply's tokens are drawn. What is None is the engine's own."""
+
+    temperature: float | None = None  # 0 always takes the likeliest token
+    top_p: float | None = None  # over 0, to 1
+    seed: int | None = None  # the same prompt, sampling and seed give the same reply, as far as the engine can
+
+
+@dataclass(frozen=True, slots=True)
 class ReplyRequest:
     """What an engine needs to answer one turn.
 
@@ -72,6 +81,7 @@ class ReplyRequest:
     language_code: str  # BCP-47 tag the reply should be in
     is_draft: bool = False  # a guess: committed turns go first
     begun: str = ""  # the answer's first words, made by another engine and sent out: go on from the next one
+    sampling: Sampling = Sampling()
 
     @property
     def tools(self) -> tuple[ToolSpec, ...]:

@@ -32,6 +32,7 @@ class Entry:
     heard_text: str = ""
     gateway_text: str = ""  # what the gateway said by itself, after it
     tool_calls: tuple[ToolCall, ...] = ()
+    unheard_text: str = ""  # the rest of a reply that was sent; not known of turns that came with the config
 
     @property
     def is_empty(self) -> bool:
@@ -58,7 +59,8 @@ class _Turn:
     def entry(self, heard_offset: int) -> Entry:
         heard = self.earlier_heard + self.reply[:heard_offset]
         gateway_text = " ".join(text for text in self.gateway_texts.values() if text)
-        return Entry(self.turn_id, self.user_text, heard, gateway_text, tuple(self.tool_calls.values()))
+        calls = tuple(self.tool_calls.values())
+        return Entry(self.turn_id, self.user_text, heard, gateway_text, calls, self.reply[heard_offset:])
 
 
 class History:

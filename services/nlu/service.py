@@ -14,7 +14,7 @@ from services.nlu.agent.courtesies import speakable_languages
 from services.nlu.agent.guarding import guarding_of
 from services.nlu.agent.interface import Agent, Call
 from services.nlu.agent.profile import AgentProfile
-from services.nlu.agent.tools import tools_of
+from services.nlu.agent.tools import OffersActs, tools_of
 from services.nlu.analysis.analyst import Analyst
 from services.nlu.analysis_wire import read_past, write_analysis
 from services.nlu.conversation import Conversation
@@ -25,7 +25,7 @@ from services.nlu.outputs import Output
 from services.nlu.settings import NluSettings
 from services.nlu.tool_runs import key_of
 from services.nlu.wire import read_config, read_request, write_output, write_profile
-from services.runtime.identity import caller_may_act_for, check_every_tenant, check_tenant
+from services.runtime.identity import Scope, caller_may_act_for, check_every_tenant, check_tenant
 from services.runtime.lifecycle import Lifecycle
 from services.runtime.logs import bind_call, get_logger
 from services.runtime.metrics import StageMetrics
@@ -47,6 +47,9 @@ FEATURES = (
     "history",
     "state",
 )
+
+SCOPES = {"AnalyzeCall": Scope.CONNECT}
+"""What a token needs for a method, beside the stream's: an analysis has the model work, as a call does."""
 
 _OUTBOX_LIMIT = 64
 _MAX_INSTRUCTION_CHARS = 8000
@@ -112,16 +115,19 @@ class NluService(nlu_pb2_grpc.NluServiceServicer):
     ) -> nlu_pb2.ListToolsResponse:
         check_tenant(context, request.tenant_id, field="tenant_id")
         profile = self._profile_of(request.agent_id, request.tenant_id, field="agent_id")
-        tools = tools_of(self._agents[profile.agent_id], profile.tools, request.tenant_id)
+        agent = self._agents[profile.agent_id]
+        tools = tools_of(agent, profile.tools, request.tenant_id)
+        specs = [tool.spec for tool in tools.values()]
+        specs += agent.act_tools if isinstance(agent, OffersActs) else ()
         return nlu_pb2.ListToolsResponse(
             tools=[
                 nlu_pb2.Tool(
-                    name=tool.spec.name,
-                    description=tool.spec.description,
-                    parameters_json=tool.spec.parameters_json,
-                    writes=tool.spec.writes,
+                    name=spec.name,
+                    description=spec.description,
+                    parameters_json=spec.parameters_json,
+                    writes=spec.writes,
                 )
-                for tool in tools.values()
+                for spec in specs
             ]
         )
 
@@ -134,8 +140,9 @@ class NluService(nlu_pb2_grpc.NluServiceServicer):
         bind_call(request.call_id)
         self._check_bytes(request.state, request.history, field="history")
         profile = self._profile_of(request.agent_id, request.tenant_id, field="agent_id")
-        past = read_past(request, language_code=request.language_code or profile.language_codes[0])
-        analysis = await self._analyst.analyse(past, self._agents[profile.agent_id], profile)
+        spoken = speakable_languages(profile, (request.language_code,) if request.language_code else ())
+        past = read_past(request, language_code=(spoken or profile.language_codes)[0])
+        analysis = await self._analyst.analyse(past, self._agents[profile.agent_id], profile, request.tenant_id)
         return nlu_pb2.AnalyzeCallResponse(analysis=write_analysis(analysis))
 
     async def TripProvider(  # noqa: N802 - protobuf's name

@@ -90,6 +90,11 @@ class NluSettings(ServiceSettings):
     max_call_tokens: int = Field(
         256, ge=16, description="llama_cpp: most tokens of the calls of tools in one reply, beside its words."
     )
+    reply_limit_s: float = Field(
+        15.0,
+        gt=0,
+        description="llama_cpp, transformers: longest time of one reply; it ends with what it has said by then.",
+    )
     temperature: float = Field(0.0, ge=0, le=2, description="0 always takes the likeliest token.")
     split_mode: Literal["layer", "row", "none"] = Field(
         "layer", description="llama_cpp: how the model is divided over GPUs; none: all on main_gpu."
@@ -231,11 +236,12 @@ class NluSettings(ServiceSettings):
 
 def read_secret(value: SecretStr, file: Path | None, variable: str) -> str:
     """A key from the setting, else from its file; empty: there is none. Raises NotServing."""
-    if key := value.get_secret_value().strip():
-        return key
-    if file is None:
-        return ""
-    try:
-        return file.expanduser().read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise NotServing(f"{variable}_FILE={file} cannot be read: {error}") from error
+    key = value.get_secret_value().strip()
+    if not key and file is not None:
+        try:
+            key = file.expanduser().read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise NotServing(f"{variable}_FILE={file} cannot be read: {error}") from error
+    if not all("!" <= character <= "~" for character in key):
+        raise NotServing(f"{variable} is no key: it has spaces, line breaks or characters that are not ASCII")
+    return key

@@ -10,16 +10,29 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
-from services.nlu.agent.argument_check import ArgumentsRefused, read_call
+from prometheus_client import Counter
+
+from services.nlu.agent.argument_check import ArgumentsRefused, is_misspelt, read_call
+from services.nlu.agent.confirmation import SPENT, as_refusal
 from services.nlu.agent.tool_results import ResultUnreadable, fit_result
-from services.nlu.agent.tools import Tool, ToolRefused
-from services.nlu.engine import ToolWanted
+from services.nlu.agent.tools import KnowsItsDeed, Tool, ToolRefused
+from services.nlu.engine import ToolSpec, ToolWanted
 from services.nlu.history import History, ToolCall
 from services.nlu.outputs import Output, ToolActivity, ToolPhase
+from services.runtime.json_text import read_json
 from services.runtime.logs import get_logger
 from services.runtime.tracing import step_span
 
 log = get_logger(__name__)
+
+_STANDING_S = 1.0  # to look up how a deed stands whose result is late
+
+Confirm = Callable[[ToolSpec, Mapping[str, object]], str]
+"""Why a tool that writes may not be run with these arguments; empty: the caller has confirmed it."""
+
+UNCONFIRMED_TOTAL = Counter(
+    "voice_nlu_unconfirmed_deeds_total", "Calls of writing tools that no caller had confirmed, by a model.", ["tool"]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +82,26 @@ class ToolRuns:
         tool = self._tools.get(name)
         return tool is not None and not tool.spec.writes
 
-    async def run(self, wanted: ToolWanted, *, family: tuple[int, ...]) -> ToolCall:
-        """Run a tool, or wait for the same one begun before; returns it with its result.
+    def refusal(self, wanted: ToolWanted, confirm: Confirm | None) -> str:
+        """Why a call may not be run as things stand; empty: it may."""
+        tool = self._tools.get(wanted.name)
+        if tool is None or not tool.spec.writes or confirm is None:
+            return ""
+        try:
+            return confirm(tool.spec, read_call(wanted.arguments_json, tool.spec.parameters_json))
+        except ArgumentsRefused as refused:
+            return str(refused)
+
+    async def run(self, wanted: ToolWanted, *, family: tuple[int, ...], confirm: Confirm | None = None) -> ToolCall:
+        """Run a tool, or wait for the same one begun before; returns it with its result. `confirm` is asked just before
+        a tool runs that writes.
 
         `family`: the turn, behind it the turns it continues, the first one
         last; together they do a thing once. Cancelling this leaves the tool
         running.
         """
         calls = [*self._history.tool_calls(family), *self._unsaid_of(family[0]).calls.values()]
-        begun = next((call for call in calls if _is_same(call, wanted)), None)
+        begun = next((call for call in calls if _is_same(call, wanted) and not as_refusal(call)), None)
         if begun is not None and begun.result_json:
             return begun
         call_id = begun.tool_call_id if begun else self._new_id(family, len(calls))
@@ -87,7 +111,8 @@ class ToolRuns:
             if not self._history.stands(family[0]):
                 self._unsaid.setdefault(family[0], _Unsaid())
             self._note(family[0], call)
-            task = self._tasks.create_task(self._run(call, family[0]))
+            spent = confirm is not None and any(_is_spent(earlier, wanted.name) for earlier in calls)
+            task = self._tasks.create_task(self._run(call, family[0], _spent if spent else confirm))
             self._running[call_id] = task
             task.add_done_callback(lambda _: self._running.pop(call_id, None))
         return await asyncio.shield(task)
@@ -111,13 +136,13 @@ class ToolRuns:
         """The turn has ended: what its tools did as a draft is not told any more."""
         self._unsaid.pop(turn_id, None)
 
-    async def _run(self, begun: ToolCall, turn_id: int) -> ToolCall:
+    async def _run(self, begun: ToolCall, turn_id: int, confirm: Confirm | None) -> ToolCall:
         name, arguments_json = begun.name, begun.arguments_json
         await self._tell(ToolActivity(turn_id, begun.tool_call_id, name, ToolPhase.STARTED, arguments_json))
         known = name if name in self._tools else ""  # what a model makes up may be anything
         began_s = time.monotonic()
         with step_span("nlu.tool", {"tool.name": known, "tool.call_id": begun.tool_call_id}) as span:
-            phase, result_json = await self._result(begun)
+            phase, result_json = await self._result(begun, confirm)
             took_us = round((time.monotonic() - began_s) * 1e6)
             span.set_attributes({"tool.phase": phase.name, "tool.took_us": took_us})
         call = ToolCall(begun.tool_call_id, name, arguments_json, result_json)
@@ -126,23 +151,40 @@ class ToolRuns:
         log.info("tool_ended", tool=known, phase=phase.name, turn_id=turn_id, took_us=took_us)
         return call
 
-    async def _result(self, call: ToolCall) -> tuple[ToolPhase, str]:
+    async def _result(self, call: ToolCall, confirm: Confirm | None) -> tuple[ToolPhase, str]:
         tool = self._tools.get(call.name)
         if tool is None:
             there_are = f"; there are {', '.join(self._tools)}" if self._tools else ""
             return _failed(f"there is no tool {call.name[:64]}{there_are}")
         try:
             arguments = read_call(call.arguments_json, tool.spec.parameters_json)
-            async with asyncio.timeout(self._limits.run_s):
-                result = await tool.run(arguments, idempotency_key=key_of(*self._key_fields, call.tool_call_id))
+            if tool.spec.writes and confirm is not None and (why := confirm(tool.spec, arguments)):
+                log.warning("deed_unconfirmed", tool=call.name)
+                UNCONFIRMED_TOTAL.labels(call.name).inc()
+                return _failed(why)
+            result = await self._run_tool(tool, arguments, key_of(*self._key_fields, call.tool_call_id))
             return ToolPhase.COMPLETED, fit_result(result, most_chars=self._limits.result_chars)
         except TimeoutError:
-            return _failed(f"no result after {self._limits.run_s:g} s")
+            unsure = ": whether it was done is not known" if tool.spec.writes else ""
+            return _failed(f"no result after {self._limits.run_s:g} s{unsure}")
         except (ToolRefused, ArgumentsRefused, ResultUnreadable) as refused:
             return _failed(str(refused)[: self._limits.result_chars])
         except Exception:
             log.exception("tool_broke", tool=call.name)
             return _failed("the tool broke")
+
+    async def _run_tool(self, tool: Tool, arguments: Mapping[str, object], key: str) -> str:
+        """The result; where it is late, how the deed stands that was noted. Raises TimeoutError."""
+        try:
+            async with asyncio.timeout(self._limits.run_s):
+                return await tool.run(arguments, idempotency_key=key)
+        except TimeoutError:
+            if not isinstance(tool, KnowsItsDeed):
+                raise
+        async with asyncio.timeout(_STANDING_S):
+            if standing := await tool.standing(idempotency_key=key):
+                return standing
+        raise TimeoutError
 
     def _new_id(self, family: tuple[int, ...], n_calls: int) -> str:
         """Of the first turn of the family. A tool of a draft that came to nothing may still run under its id."""
@@ -182,4 +224,24 @@ def _failed(why: str) -> tuple[ToolPhase, str]:
 
 
 def _is_same(call: ToolCall, wanted: ToolWanted) -> bool:
-    return call.name == wanted.name and call.arguments_json == wanted.arguments_json
+    """Whether two calls ask for one thing, in whatever order and with whatever spaces their arguments are written."""
+    if call.name != wanted.name:
+        return False
+    return call.arguments_json == wanted.arguments_json or _plain(call.arguments_json) == _plain(wanted.arguments_json)
+
+
+def _plain(arguments_json: str) -> str:
+    try:
+        return json.dumps(read_json(arguments_json or "{}"), sort_keys=True)
+    except ValueError:
+        return arguments_json
+
+
+def _is_spent(earlier: ToolCall, name: str) -> bool:
+    """Whether a call of the turn has used its confirmation up: it was run, or it may have been."""
+    return earlier.name == name and not as_refusal(earlier) and not is_misspelt(earlier.result_json)
+
+
+def _spent(spec: ToolSpec, arguments: Mapping[str, object]) -> str:
+    del spec, arguments
+    return SPENT

@@ -93,12 +93,13 @@ class TurnLimits:
 @dataclass(frozen=True, slots=True)
 class TurnTools:
     """The tools of one turn. `run` runs one, or finds the result of the same one; `writes` says whether it may not run
-    for a draft; `words` are said while one works.
+    for a draft; `words` are said while one works. `refusal` says why one may not run as things stand; empty: it may.
     """
 
     run: Callable[[ToolWanted], Coroutine[Any, Any, ToolCall]]
     writes: Callable[[str], bool]
     words: WaitingWords
+    refusal: Callable[[ToolWanted], str] = lambda wanted: ""
 
 
 class Withheld(Exception):
@@ -254,7 +255,8 @@ class TurnRun:
     async def _call_tools(self, calls: tuple[CallTool, ...]) -> None:
         """Run tools that only read, then at the commit those that write; those of a kind at the same time."""
         for call in calls:
-            self._guarded.ask(call.name)
+            if not self._tools.refusal(ToolWanted(call.name, call.arguments_json)):
+                self._guarded.ask(call.name)
         await self._send_rest()
         await self._release()
         reading = [call for call in calls if not self._tools.writes(call.name)]

@@ -41,8 +41,11 @@ def is_loopback_target(target: str) -> bool:
 
 
 def is_plain_and_far(url: str) -> bool:
-    """Whether what is sent to a URL goes over plain text to another machine."""
-    parts = urlsplit(url)
+    """Whether what is sent to a URL goes over plain text to another machine. To one that is no URL nothing goes."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
     return parts.scheme == "http" and not is_loopback(parts.hostname or "")
 
 

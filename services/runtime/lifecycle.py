@@ -21,12 +21,22 @@ class Lifecycle:
         self._state = State.LOADING
         self._draining = asyncio.Event()
         self._drain_deadline = 0.0
+        self._fault = ""
         self._parts: dict[str, bool] = {}
         self._parts_changed = asyncio.Event()
 
     @property
     def state(self) -> State:
         return self._state
+
+    @property
+    def fault(self) -> str:
+        """What a person must mend before this process can serve, in one line; empty: nothing is known."""
+        return self._fault
+
+    def cannot_serve(self, why: str) -> None:
+        """The process stays up and LOADING: to start it again would change nothing."""
+        self._fault = " ".join(why.split())
 
     @property
     def drain_deadline_ms(self) -> int:

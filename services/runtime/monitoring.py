@@ -20,6 +20,7 @@ MAX_CONNECTIONS: Final = 32
 MAX_HEAD_BYTES: Final = 8 << 10
 LIMIT_S: Final = 5.0  # for one request with its answer
 PLAIN: Final = "text/plain; charset=utf-8"
+CANNOT_SERVE = "cannot serve: "  # begins the line of /serving that says what a person must mend
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,8 @@ class Probes:
         found = []
         if self._lifecycle.state is not State.SERVING:
             found.append(f"state: {self._lifecycle.state.name.lower()}")
+            if self._lifecycle.fault:
+                found.append(f"{CANNOT_SERVE}{self._lifecycle.fault}")
         if late := self._threads.find_late(self._service):
             found.append(f"engine {late.engine}: thread {late.thread} {late.cause}")
         if with_parts:

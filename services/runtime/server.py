@@ -187,7 +187,7 @@ class _Service:
                         tasks.create_task(server.reload_credentials()),
                         tasks.create_task(warn_of_exposures(own.settings.exposures())),
                     ]
-                    if await _until(_load(own.load), self.signals):
+                    if await _until(_load(own.load, own.lifecycle), self.signals):
                         _spare_collector()
                         await server.serve()
                         log.info("serving", target=server.target)
@@ -226,14 +226,15 @@ class _Service:
                 raise StartupError(f"{stage}: {cause}") from error
 
 
-async def _load(load: Step) -> None:
+async def _load(load: Step, lifecycle: Lifecycle) -> None:
     """Load; where a person must mend something first, say so in one line and stay NOT_SERVING until told to stop."""
     try:
         await load()
     except LanguageDataError as error:  # the message names file, key and fault
         raise StartupError(str(error)) from error
     except NotServing as reason:
-        log.error("not_serving", fault=str(reason))
+        lifecycle.cannot_serve(str(reason))
+        log.error("not_serving", fault=lifecycle.fault)
         await asyncio.Event().wait()
 
 

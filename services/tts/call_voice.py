@@ -14,11 +14,12 @@ from services.runtime.metrics import StageMetrics
 from services.runtime.tracing import turn_span
 from services.runtime.turns import TurnLedger
 from services.tts.errors import BadStartOffset, BadTurnId, PauseOutOfRange, TextAfterTextEnd
-from services.tts.manners import Manners
+from services.tts.manners import Emphasis, Manners
+from services.tts.ready import Mark
 from services.tts.say_as import SayAs
 from services.tts.sentences import Caching
 from services.tts.speaker import TurnSpeaker
-from services.tts.track import Chunk, Mark
+from services.tts.track import Chunk
 from services.tts.turn import Outcome, TextLimits, Turn, TurnText
 
 LONGEST_PAUSE_MS = 10_000
@@ -40,6 +41,8 @@ class TextPiece:
     pitch: float = 0.0  # above the voice's own, in semitones
     pause_ms: int | None = None  # before it; None: as the text before it asks
     say_as: SayAs | None = None
+    ipa: str = ""  # how it sounds; empty: as its words are read
+    emphasis: Emphasis = Emphasis.NONE
     start_offset: int = 0  # counts in the first piece only
     trace_context: TraceContext | None = None
 
@@ -151,6 +154,8 @@ class CallVoice:
             caching=piece.caching,
             pitch=piece.pitch,
             say_as=piece.say_as,
+            ipa=piece.ipa,
+            emphasis=piece.emphasis,
         )
         if piece.pause_ms is not None and not 0 <= piece.pause_ms <= LONGEST_PAUSE_MS:
             raise PauseOutOfRange(

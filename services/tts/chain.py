@@ -47,9 +47,14 @@ class TurnVoice:
         return ">".join(dict.fromkeys(speaker.provider.name for speaker in self._sounded if speaker.provider))
 
     async def synthesize(
-        self, line: Line, begin: Callable[[EngineDescription, str], None], caching: Caching = Caching.FREQUENT
+        self,
+        line: Line,
+        begin: Callable[[EngineDescription, str], None],
+        caching: Caching = Caching.FREQUENT,
+        wire: object = None,
     ) -> AsyncGenerator[Speech, None]:
-        """Say a line; `begin` is called with the engine's description and the voice before each attempt.
+        """Say a line; `begin` is called with the engine's description and the voice before each attempt. `wire`: as for
+        SpeechCache.find.
 
         Raises EngineFailed, UnknownLanguage, UnknownVoice.
         """
@@ -57,7 +62,7 @@ class TurnVoice:
         while True:
             speaker, permit = self._admit(waiting)
             line = replace(line, voice=speaker.voice)
-            kept, recording = await self._look_up(speaker, permit, line, caching)
+            kept, recording = await self._look_up(speaker, permit, line, caching, wire)
             begin(speaker.engine.describe(), speaker.voice)
             if kept:
                 self._has_sounded(speaker)
@@ -120,14 +125,14 @@ class TurnVoice:
                 provider.released(permit)
 
     async def _look_up(
-        self, speaker: Speaker, permit: Permit | None, line: Line, caching: Caching
+        self, speaker: Speaker, permit: Permit | None, line: Line, caching: Caching, wire: object
     ) -> tuple[list[Speech], Recording | None]:
         """The line's kept sound, if there is some: the engine is then not asked, which says nothing of its health."""
         if self._cache is None:
             return [], None
         is_asked = False
         try:
-            kept, recording = await self._cache.find(speaker.engine.describe(), line, caching)
+            kept, recording = await self._cache.find(speaker.engine.describe(), line, caching, wire)
             is_asked = not kept
         finally:
             if not is_asked and speaker.provider is not None:

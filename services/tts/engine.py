@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from services.audio.pcm import Samples
+from services.language.reading.spoken import Stretch
 from services.runtime.errors import StartupError
+from services.tts.ready import ReadyClause
 
 if TYPE_CHECKING:
     from services.tts.settings import TtsSettings
@@ -61,6 +63,8 @@ class Line:
     due_s: Callable[[], float] = time.monotonic  # when the next piece is needed; asked before each step of the model
     pitch: float = 0.0  # above the voice's own, -12 to 12 semitones; left alone by engines without a control for it
     call: str = ""  # unique; an engine of several devices may keep a call on one
+    stretches: tuple[Stretch, ...] = ()
+    """What of the text is said in another language or by its sounds; an engine that cannot says it as the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,8 @@ class Speech:
     queue_us: int = 0  # waited for a worker, a batch or a slot
     compute_us: int = 0  # worked
     is_whole: bool = False  # the line's first and only piece
+    kept: object = None  # of speech that is kept on disk: what its way to the wire is kept under, in memory
+    ready: ReadyClause | None = None  # the whole line as it goes on the wire; `samples` are then not looked at
 
 
 class TtsEngine(Protocol):

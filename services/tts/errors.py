@@ -78,6 +78,12 @@ class PauseOutOfRange(RequestError):
     reason = "PAUSE_OUT_OF_RANGE"
 
 
+class BadPhonemes(RequestError):
+    """Sounds that are not written in the International Phonetic Alphabet, or too many."""
+
+    reason = "BAD_PHONEMES"
+
+
 class EmptyText(RequestError):
     """A piece of text with nothing in it."""
 

@@ -1,14 +1,29 @@
 """What a piece of text leaves open about how it is said, filled in from its turn and its stream."""
 
 from collections.abc import Sequence
+from enum import Enum
 
-from services.tts.errors import PitchOutOfRange, RateOutOfRange, UnknownVoice
+from services.language.phonetics import no_ipa
+from services.tts.errors import BadPhonemes, PitchOutOfRange, RateOutOfRange, UnknownVoice
 from services.tts.router import Router
 from services.tts.say_as import SayAs
 from services.tts.sentences import Caching, Manner
 
 SLOWEST, FASTEST = 0.5, 2.0
 LOWEST, HIGHEST = -12.0, 12.0  # semitones from the voice's own pitch
+MOST_PHONEMES = 500  # code points
+
+
+class Emphasis(Enum):
+    """How much a text stands out: what its rate is multiplied with, and how many semitones its pitch goes up.
+
+    The figures are those that engines use which know SSML's <emphasis> (W3C SSML 1.1, section 3.2.2), about.
+    """
+
+    NONE = (1.0, 0.0)
+    REDUCED = (1.12, -1.0)
+    MODERATE = (0.9, 1.0)
+    STRONG = (0.8, 2.0)
 
 
 class Manners:
@@ -49,12 +64,14 @@ class Manners:
         caching: Caching | None = None,
         pitch: float = 0.0,
         say_as: SayAs | None = None,
+        ipa: str = "",
+        emphasis: Emphasis = Emphasis.NONE,
     ) -> Manner:
         """How a piece of text is said. `turn_voice` is what an earlier piece of its turn asked for.
 
         The voice of the turn, else of the stream, holds for the languages it speaks; others get their own. A voice the
         piece itself asks for must speak its language. Raises UnknownLanguage, UnknownVoice, RateOutOfRange,
-        PitchOutOfRange.
+        PitchOutOfRange, BadPhonemes.
         """
         language_code = language_code or self._language_code
         rate = check_rate(rate or self._rate, field="text.rate")
@@ -62,7 +79,11 @@ class Manners:
             raise PitchOutOfRange(
                 f"text.pitch_semitones is {pitch:g}; it must be {LOWEST:g} to {HIGHEST:g}", field="text.pitch_semitones"
             )
-        rest = (rate, caching or self._caching, pitch, say_as)
+        check_ipa(ipa, field="text.phonemes")
+        slower, higher = emphasis.value
+        rate = min(FASTEST, max(SLOWEST, rate * slower))
+        pitch = min(HIGHEST, max(LOWEST, pitch + higher))
+        rest = (rate, caching or self._caching, pitch, say_as, ipa.strip())
         if voice:
             return Manner(language_code, self._router.choose(language_code, voice).voice, *rest)
         speaker = self._router.choose(language_code)
@@ -77,3 +98,13 @@ def check_rate(rate: float, *, field: str) -> float:
     if not SLOWEST <= rate <= FASTEST:
         raise RateOutOfRange(f"{field} is {rate:g}; it must be {SLOWEST:g} to {FASTEST:g}, or 0 for 1", field=field)
     return rate
+
+
+def check_ipa(ipa: str, *, field: str) -> None:
+    """Raise BadPhonemes for what is not written in the International Phonetic Alphabet, or too long."""
+    if len(ipa) > MOST_PHONEMES:
+        raise BadPhonemes(f"{field} has {len(ipa)} characters; send at most {MOST_PHONEMES}", field=field)
+    if (wrong := no_ipa(ipa)) != "":
+        raise BadPhonemes(
+            f"{field}: U+{ord(wrong):04X} is no sign of the International Phonetic Alphabet; send IPA", field=field
+        )

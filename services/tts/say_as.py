@@ -1,12 +1,14 @@
-"""Text whose kind is known: read as digits, letter by letter or as a telephone number, whatever stands around it."""
+"""Text whose kind is known: read as digits, as a date, as a sum and the like, whatever stands around it."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
 from typing import Any
 
 from services.language.data import languages, primary
 from services.language.reading.codes import characters
+from services.language.reading.kinds import address_rewrites, date_rewrites, sum_rewrites, time_rewrites
+from services.language.reading.normalizer import Normalizer
 from services.language.reading.numbers import Numbers, in_threes
 from services.language.reading.rule import words_of
 from services.language.reading.spoken import Rewrite, Spoken
@@ -24,13 +26,35 @@ class SayAs(Enum):
     DIGITS = "digits"  # each digit by itself; other words as they are
     SPELLING = "spelling"  # letter by letter, digits by themselves
     TELEPHONE = "telephone"  # digits in the groups they are written in, or in threes
+    TIME = "time"  # of day
+    DATE = "date"
+    MONEY = "money"  # a sum, with or without a currency
+    ADDRESS = "address"  # of a house
 
 
-def read_as(text: str, language_code: str, say_as: SayAs) -> Spoken | None:
-    """What to say for a text of that kind; None in a language that has no reading data."""
+Rewriting = Callable[[str, str, Normalizer], Iterator[Rewrite]]
+"""What a kind says in place of parts of a text, given its language and what reads the rest."""
+
+_KINDS: Mapping[SayAs, Rewriting] = {
+    SayAs.TIME: time_rewrites,
+    SayAs.DATE: date_rewrites,
+    SayAs.MONEY: sum_rewrites,
+    SayAs.ADDRESS: address_rewrites,
+}
+_BY_CHARACTER = (SayAs.DIGITS, SayAs.SPELLING, SayAs.TELEPHONE)
+
+
+def read_as(text: str, language_code: str, say_as: SayAs, normalizer: Normalizer | None = None) -> Spoken | None:
+    """What to say for a text of that kind; None in a language that has no reading data.
+
+    `normalizer`: what reads the rest of the text, with a stream's lexicon.
+    """
     language = primary(language_code)
     if language not in languages():
         return None
+    if say_as not in _BY_CHARACTER:
+        reads = normalizer or Normalizer()
+        return reads.speak(text, language_code, first=list(_KINDS[say_as](text, language_code, reads)))
     words = words_of(language)
     numbers = Numbers(language, words)
     phone_numbers = numbers.with_digits(words.get("phone_digits", words["digits"]))

@@ -48,6 +48,7 @@ class Manner:
     caching: Caching = Caching.FREQUENT
     pitch: float = 0.0  # above the voice's own, in semitones
     say_as: SayAs | None = None
+    ipa: str = ""  # its sounds, in place of its words: the text is one clause
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +95,15 @@ class ClauseGatherer:
 
     def append(self, text: str, manner: Manner, *, flush: bool = False, pause_ms: int | None = None) -> list[Clause]:
         """Take a piece; give the clauses it completes, with `flush` all that can be spoken. Another manner ends the
-        clause before it, and so does `pause_ms`, the pause before this piece.
+        clause before it, and so does `pause_ms`, the pause before this piece. Text whose sounds are given is not cut.
         """
-        clauses = self.flush() if self._manner not in (None, manner) or pause_ms is not None else []
+        is_apart = self._manner not in (None, manner) or pause_ms is not None or bool(manner.ipa)
+        clauses = self.flush() if is_apart else []
         self._pause_ms = self._pause_ms if pause_ms is None else pause_ms
         self._manner = manner
         self._held += text
+        if manner.ipa and is_speakable(self._held):
+            return [*clauses, self._take(len(self._held), manner)]
         return clauses + (self.flush() if flush else self._cut(manner, is_whole=False))
 
     def flush(self) -> list[Clause]:

@@ -47,6 +47,8 @@ FEATURES = (
     "pitch_semitones",
     "pause_ms",
     "say_as",
+    "phonemes",
+    "emphasis",
 )
 
 AHEAD = tts_pb2.SYNTHESIS_PURPOSE_AHEAD

@@ -9,15 +9,17 @@ from functools import partial
 
 from services.audio.pcm import AudioFormat
 from services.language.reading.normalizer import Normalizer
+from services.language.reading.spoken import Rewrite, Spoken
 from services.tts.chain import TurnVoice
 from services.tts.engine import EngineDescription, Line
 from services.tts.levels import VoiceLevels
 from services.tts.pacing import Pacer
+from services.tts.ready import Mark
 from services.tts.router import Router
 from services.tts.say_as import read_as
 from services.tts.sentences import Clause
 from services.tts.speech_cache import CallCache
-from services.tts.track import Chunk, ChunkLengths, Mark, Track
+from services.tts.track import Chunk, ChunkLengths, Track
 from services.tts.turn import Turn
 
 WAITS_S = 60.0
@@ -107,8 +109,7 @@ class TurnSpeaker:
     ) -> AsyncGenerator[Mark | Chunk, None]:
         manner, stopwatch = clause.manner, turn.text.stopwatch
         with stopwatch.computing():
-            spoken = read_as(clause.text, manner.language_code, manner.say_as) if manner.say_as else None
-            spoken = spoken or self._normalizer.speak(clause.text, manner.language_code)
+            spoken = self._read(clause)
         line = Line(
             spoken.text,
             manner.language_code,
@@ -119,6 +120,7 @@ class TurnSpeaker:
             due_s=partial(pacer.due_s, asked_s=time.monotonic()) if self._is_awaited else _due_last,
             call=self._call,
             pitch=manner.pitch,
+            stretches=spoken.stretches,
         )
 
         spoken_by: list[tuple[EngineDescription, str]] = []
@@ -134,16 +136,36 @@ class TurnSpeaker:
                 expected_dbov=self._levels.expected(description, voice, manner.language_code),
             )
 
-        async with aclosing(choice.synthesize(line, begin, manner.caching)) as speech:
+        kept: object = None
+        wire = (self._format.sample_rate_hertz, clause.text)
+        async with aclosing(choice.synthesize(line, begin, manner.caching, wire)) as speech:
             async for piece in speech:
+                kept = kept or piece.kept
                 stopwatch.add_queue(piece.queue_us * 1000)
                 stopwatch.add_compute(piece.compute_us * 1000)
                 for output in track.push(piece):
                     yield output
         for output in track.end_clause():
             yield output
+        if kept is not None and self._cache is not None:
+            self._cache.keep_ready(kept, track.ready())
+            self._cache.keep_reading(self._reading_key(clause), spoken)
         for description, voice in spoken_by:
             self._levels.learn(description, voice, manner.language_code, track.measured())
+
+    def _read(self, clause: Clause) -> Spoken:
+        """What is said for a clause."""
+        manner = clause.manner
+        if self._cache is not None and (spoken := self._cache.reading(self._reading_key(clause))) is not None:
+            return spoken
+        if manner.ipa:
+            return with_sounds(clause.text, manner.ipa)
+        found = read_as(clause.text, manner.language_code, manner.say_as, self._normalizer) if manner.say_as else None
+        return found or self._normalizer.speak(clause.text, manner.language_code)
+
+    def _reading_key(self, clause: Clause) -> object:
+        manner = clause.manner
+        return self._normalizer.lexicon, clause.text, manner.language_code, manner.say_as, manner.ipa
 
     async def _keep_pace(self, pacer: Pacer, output: Mark | Chunk) -> None:
         if isinstance(output, Mark):
@@ -153,6 +175,15 @@ class TurnSpeaker:
         if wait_s > 0:
             await asyncio.sleep(wait_s)
         pacer.sent(chunk_s, now=time.monotonic())
+
+
+def with_sounds(text: str, ipa: str) -> Spoken:
+    """A text whose words sound as `ipa`; marks around them stay."""
+    places = [at for at, character in enumerate(text) if character.isalnum()]
+    if not places:
+        return Spoken(text, ())
+    start, end = places[0], places[-1] + 1
+    return Spoken(text, [Rewrite(start, end, text[start:end], ipa=ipa)])
 
 
 def _due_last() -> float:

@@ -10,16 +10,18 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 import numpy as np
 
 from services.audio.pcm import Samples
+from services.language.reading.spoken import Spoken
 from services.runtime.logs import get_logger
 from services.runtime.metrics import StageMetrics
 from services.tts.engine import EngineDescription, Line, Speech, WordEnd
+from services.tts.ready import ReadyClause, ReadySpeech
 from services.tts.sentences import Caching
 
 FORMAT = 1
@@ -86,6 +88,7 @@ def key_of(description: EngineDescription, line: Line, tenant_id: str) -> CacheK
         round(line.rate, 3),
         round(line.pitch, 3),
         line.text.strip(),
+        [(one.start, one.end, one.ipa, one.language_code) for one in line.stretches],
     )
     digest = hashlib.sha256(json.dumps(what, ensure_ascii=False).encode()).hexdigest()
     return CacheKey(hashlib.sha256(tenant_id.encode()).hexdigest()[:16], digest)
@@ -106,6 +109,7 @@ class SpeechCache:
         self._tenant_bytes: dict[str, int] = {}
         self._n_bytes = 0
         self._asked: OrderedDict[CacheKey, set[str]] = OrderedDict()
+        self.ready = ReadySpeech()
         self.n_waiting = 0
         """Clauses that wait to be written."""
         self._is_broken = False
@@ -136,11 +140,19 @@ class SpeechCache:
         self._threads.shutdown(wait=True)
 
     async def find(
-        self, description: EngineDescription, line: Line, caching: Caching, *, tenant_id: str, call: str
+        self,
+        description: EngineDescription,
+        line: Line,
+        caching: Caching,
+        *,
+        tenant_id: str,
+        call: str,
+        wire: object = None,
     ) -> tuple[list[Speech], Recording | None]:
         """The line's kept sound, in pieces; else none, and a recording to fill and give to `keep`, if it is to be kept.
 
-        `call`: unique; calls are counted by it. What one tenant has is never found by another.
+        `call`: unique; calls are counted by it. `wire`: all that the line's way to the wire depends on beside its
+        sound, where that is to be kept too. What one tenant has is never found by another.
         """
         key = key_of(description, line, tenant_id) if self._max_bytes else None
         if key is None or caching is Caching.FORBIDDEN:
@@ -148,7 +160,13 @@ class SpeechCache:
             return [], None
         is_to_be_kept = self._is_to_be_kept(key, call, caching)
         loop = asyncio.get_running_loop()
+        if (ready := self.ready.find((key, wire))) is not None:
+            self._use(key)
+            self._metrics.speech_cache_total("hit").inc()
+            return [Speech(ready.samples, ready=ready)], None
         kept = await loop.run_in_executor(self._threads, self._read, key, description.sample_rate_hertz)
+        if kept and wire is not None:
+            kept[0] = replace(kept[0], kept=(key, wire))
         self._metrics.speech_cache_total("hit" if kept else "miss").inc()
         recording = Recording(key, description.sample_rate_hertz) if is_to_be_kept and not kept else None
         return kept, recording
@@ -163,6 +181,12 @@ class SpeechCache:
         with self._lock:
             self.n_waiting += 1
         self._threads.submit(self._write, recording)
+
+    def _use(self, key: CacheKey) -> None:
+        """What is said from memory has been used on disk too."""
+        with self._lock:
+            if key in self._files:
+                self._files.move_to_end(key)
 
     def _is_to_be_kept(self, key: CacheKey, call: str, caching: Caching) -> bool:
         if caching is Caching.KEPT:
@@ -244,16 +268,32 @@ class SpeechCache:
 
 
 class CallCache:
-    """The cache as one call may use it."""
+    """The cache as one call may use it.
+
+    Beside the sound of clauses it has their readings, so that what is said again is not read by all rules again.
+    """
 
     def __init__(self, cache: SpeechCache, tenant_id: str, call: str) -> None:
         self._cache, self._tenant_id, self._call = cache, tenant_id, call
 
     async def find(
-        self, description: EngineDescription, line: Line, caching: Caching
+        self, description: EngineDescription, line: Line, caching: Caching, wire: object = None
     ) -> tuple[list[Speech], Recording | None]:
         """As SpeechCache.find."""
-        return await self._cache.find(description, line, caching, tenant_id=self._tenant_id, call=self._call)
+        return await self._cache.find(description, line, caching, tenant_id=self._tenant_id, call=self._call, wire=wire)
+
+    def keep_ready(self, kept: object, ready: ReadyClause | None) -> None:
+        """Keep a clause of kept speech as it went on the wire. `kept`: as the first Speech of it had."""
+        if ready is not None:
+            self._cache.ready.keep(kept, ready)
+
+    def reading(self, key: object) -> Spoken | None:
+        """What is said for a clause of kept speech, where it has been said."""
+        return self._cache.ready.reading(key)
+
+    def keep_reading(self, key: object, spoken: Spoken) -> None:
+        """Keep what is said for a clause of kept speech. `key`: all that it depends on."""
+        self._cache.ready.keep_reading(key, spoken)
 
     def keep(self, recording: Recording) -> None:
         """As SpeechCache.keep."""

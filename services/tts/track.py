@@ -12,20 +12,12 @@ from services.audio.speech_level import SpeechLevelMeter
 from services.language.reading.spoken import Spoken
 from services.tts.engine import Speech
 from services.tts.marks import ClauseMarks
+from services.tts.ready import Mark, ReadyClause
 from services.tts.sentences import Clause
 from services.tts.silence import SilenceTrimmer
 
 SHORTEST_CHUNK_MS = 10
 FIRST_GUESS_CHARS_A_SECOND = 15.0
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """So much of the turn's text has been said at that place."""
-
-    text_end_offset: int  # code points, as sent
-    end_sample: int  # first sample after the text, from the turn's first
-    is_measured: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +56,7 @@ class Track:
         self._n_padding = 0  # silence at the end of what was sent, which counts as part of a pause
         self._last_offset = 0
         self._clause: _ClauseSound | None = None
-        self._measured: tuple[float, float] | None = None
+        self._last: _ClauseSound | None = None
         self._seconds_per_char = 1 / FIRST_GUESS_CHARS_A_SECOND
 
     @property
@@ -104,7 +96,11 @@ class Track:
 
     def measured(self) -> tuple[float, float] | None:
         """The own level of the clause spoken last, in dBov, and its seconds of speech; None when it had no sound."""
-        return self._measured
+        return self._last.measured() if self._last else None
+
+    def ready(self) -> ReadyClause | None:
+        """The clause spoken last, as it went out; None when there was none."""
+        return self._last.ready() if self._last else None
 
     def end_clause(self) -> list[Mark | Chunk]:
         """Close the clause and send all of it."""
@@ -118,8 +114,7 @@ class Track:
         out.append(self._mark(Mark(sound.clause.end_offset, end, is_measured=True)))
         out += self._send_rest()
         self._learn(sound, end)
-        self._measured = sound.measured()
-        self._clause = None
+        self._last, self._clause = sound, None
         return out
 
     def finish(self, text_end_offset: int) -> list[Mark | Chunk]:
@@ -211,25 +206,64 @@ class _ClauseSound:
         self._trimmer = SilenceTrimmer(self._from_hertz, level_dbov=expected_dbov)
         self._resampler = PolyphaseResampler(*rates)
         self._leveller = Leveller(self._to_hertz, expected_dbov=expected_dbov)
+        self._made: list[Samples] = []
+        self._given: list[Mark] = []
+        self._ready: ReadyClause | None = None
+        self._n_ready_marks = 0
 
     def push(self, speech: Speech) -> Samples:
+        if speech.ready is not None:
+            self._ready = speech.ready
+            return speech.ready.samples
         self._marks.add(speech.word_ends)
         if speech.is_whole and not self._is_level_known:
             meter = SpeechLevelMeter(self._from_hertz)
             meter.push(speech.samples)
             self._trimmer = SilenceTrimmer(self._from_hertz, level_dbov=meter.level_dbov)
         ready = self._resampler.push(self._trimmer.push(speech.samples))
-        return self._leveller.push(ready, is_whole=speech.is_whole)
+        return self._note(self._leveller.push(ready, is_whole=speech.is_whole))
 
     def finish(self) -> Samples:
+        if self._ready is not None:
+            return self._ready.samples[:0]
         tail = self._resampler.push(self._trimmer.finish())
-        return self._leveller.push(np.concatenate((tail, self._resampler.finish())))
+        return self._note(self._leveller.push(np.concatenate((tail, self._resampler.finish()))))
+
+    def _note(self, samples: Samples) -> Samples:
+        self._made.append(samples)
+        return samples
 
     def measured(self) -> tuple[float, float] | None:
-        return self._leveller.measured()
+        return self._ready.measured if self._ready is not None else self._leveller.measured()
+
+    def ready(self) -> ReadyClause | None:
+        """The whole of it, once it has ended; None when there was no sound."""
+        if self._ready is not None:
+            return self._ready
+        if not any(map(len, self._made)):
+            return None
+        marks = tuple(
+            Mark(mark.text_end_offset - self.clause.start_offset, mark.end_sample - self.start_sample, mark.is_measured)
+            for mark in self._given
+        )
+        return ReadyClause(np.concatenate(self._made), marks, self.measured())
+
+    def _take_ready_marks(self, ready: ReadyClause, sample: int) -> list[Mark]:
+        begin = self._n_ready_marks
+        while (
+            self._n_ready_marks < len(ready.marks)
+            and ready.marks[self._n_ready_marks].end_sample + self.start_sample <= sample
+        ):
+            self._n_ready_marks += 1
+        return [
+            Mark(mark.text_end_offset + self.clause.start_offset, mark.end_sample + self.start_sample, mark.is_measured)
+            for mark in ready.marks[begin : self._n_ready_marks]
+        ]
 
     def take_marks(self, sample: int) -> list[Mark]:
         """The marks at or before a sample of the turn."""
+        if self._ready is not None:
+            return self._take_ready_marks(self._ready, sample)
         if not self._trimmer.has_begun:
             return []
         cut = self._trimmer.cut_samples
@@ -238,4 +272,5 @@ class _ClauseSound:
         for mark in self._marks.take_until(own):
             place = self.start_sample + max(0, mark.sample - cut) * self._to_hertz // self._from_hertz
             marks.append(Mark(mark.text_end_offset, min(place, sample), mark.is_measured))
+        self._given += marks
         return marks

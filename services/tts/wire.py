@@ -9,9 +9,10 @@ from services.audio.pcm import G711_RATE_HERTZ, AudioFormat, Encoding
 from services.language.reading.normalizer import Pronunciation
 from services.tts.call_voice import Output, TextPiece, TurnEnded, TurnSound
 from services.tts.errors import BadChunkLength, BadLexicon, UnknownEncoding, UnknownSampleRate
+from services.tts.manners import Emphasis, check_ipa
+from services.tts.ready import Mark
 from services.tts.say_as import SayAs
 from services.tts.sentences import Caching
-from services.tts.track import Mark
 from services.tts.turn import Outcome
 
 DEFAULT_LONGEST_CHUNK_MS = 100
@@ -35,6 +36,15 @@ _SAY_AS = {
     tts_pb2.SAY_AS_DIGITS: SayAs.DIGITS,
     tts_pb2.SAY_AS_SPELLING: SayAs.SPELLING,
     tts_pb2.SAY_AS_TELEPHONE: SayAs.TELEPHONE,
+    tts_pb2.SAY_AS_TIME: SayAs.TIME,
+    tts_pb2.SAY_AS_DATE: SayAs.DATE,
+    tts_pb2.SAY_AS_MONEY: SayAs.MONEY,
+    tts_pb2.SAY_AS_ADDRESS: SayAs.ADDRESS,
+}
+_EMPHASIS = {
+    tts_pb2.EMPHASIS_REDUCED: Emphasis.REDUCED,
+    tts_pb2.EMPHASIS_MODERATE: Emphasis.MODERATE,
+    tts_pb2.EMPHASIS_STRONG: Emphasis.STRONG,
 }
 _CACHING = {
     tts_pb2.SPEECH_CACHING_FREQUENT: Caching.FREQUENT,
@@ -63,6 +73,8 @@ def text_piece(text: tts_pb2.TurnText) -> TextPiece:
         pitch=text.pitch_semitones,
         pause_ms=text.pause_ms if text.HasField("pause_ms") else None,
         say_as=_SAY_AS.get(text.say_as),
+        ipa=text.phonemes,
+        emphasis=_EMPHASIS.get(text.emphasis, Emphasis.NONE),
         start_offset=text.start_offset,
         trace_context=text.trace_context if text.HasField("trace_context") else None,
     )
@@ -158,11 +170,15 @@ def longest_chunk_ms(config: tts_pb2.SynthesisConfig) -> int:
 
 
 def lexicon(words: Sequence[tts_pb2.Pronunciation]) -> list[Pronunciation]:
-    """The words a stream says in its own way. Raises BadLexicon."""
+    """The words a stream says in its own way. Raises BadLexicon, BadPhonemes."""
     if len(words) > MAX_LEXICON_WORDS:
         raise BadLexicon(f"config.lexicon has over {MAX_LEXICON_WORDS} words; send fewer", field="config.lexicon")
     for index, word in enumerate(words):
         field = f"config.lexicon[{index}].written"
         if not word.written.strip() or max(len(word.written), len(word.spoken)) > MAX_LEXICON_CHARS:
             raise BadLexicon(f"{field} must be 1 to {MAX_LEXICON_CHARS} characters, and what is spoken", field=field)
-    return [Pronunciation(word.written, word.spoken, word.language_code) for word in words]
+        check_ipa(word.ipa, field=f"config.lexicon[{index}].ipa")
+    return [
+        Pronunciation(word.written, word.spoken, word.language_code, word.ipa, word.spoken_language_code)
+        for word in words
+    ]

@@ -96,7 +96,6 @@ async def test_a_status_has_its_class(status: Status, error_class: ErrorClass) -
     [
         [Text("It is"), Cut()],
         [Text("It is"), Cut(cleanly=True)],
-        [Cut()],
         [Text("It is"), Wait(60)],
         [Wait(60)],
         [Raw(b"data: {not json}\n\n")],
@@ -118,6 +117,16 @@ async def test_a_broken_answer_fails_the_turn_and_nothing_else(answer: Sequence[
         assert "\n" not in failed.value.message
         assert time.monotonic() - began < 3.0
         assert [part async for part in engine.reply(REQUEST)] == [Began(), TextMade("Good.")]
+
+
+async def test_a_connection_that_breaks_before_the_first_word_is_replaced_once() -> None:
+    good: list[Action] = [Text("Good."), Finish()]
+    answers: list[Sequence[Action]] = [[Cut()], good, [Cut()], [Cut()]]
+    async with chat_server(lambda _: answers.pop(0)) as server, engine_at(server) as engine:
+        assert [part async for part in engine.reply(REQUEST)] == [Began(), TextMade("Good.")]
+        with pytest.raises(ProviderFailed):
+            _ = [part async for part in engine.reply(REQUEST)]
+    assert not answers
 
 
 async def test_a_server_that_never_ends_is_cut_short() -> None:

@@ -35,11 +35,12 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def resolved(project: Path, *files: str) -> dict[str, Any]:
+def resolved(project: Path, *files: str, profiles: tuple[str, ...] = ("observe",)) -> dict[str, Any]:
     """What Compose makes of the files, and nothing of the developer's own settings."""
     named = [part for file in files for part in ("-f", str(project / "deploy" / file))]
     inherited = {key: value for key, value in os.environ.items() if not key.startswith(("TONG_DAI_", "COMPOSE_"))}
-    command = [find_program("docker-compose"), *named, "--profile", "observe", "config", "--format", "json"]
+    chosen = [part for profile in profiles for part in ("--profile", profile)]
+    command = [find_program("docker-compose"), *named, *chosen, "config", "--format", "json"]
     ran = subprocess.run(command, capture_output=True, text=True, check=False, env=inherited)
     assert ran.returncode == 0, ran.stderr
     assert TOKEN not in ran.stdout
@@ -121,6 +122,20 @@ def test_a_password_for_the_gateway_is_seen_by_the_gateway_alone(project: Path) 
         assert sources == [str(project / "secrets" / name)]
 
 
+def test_a_standby_is_the_gateway_again_and_waits_for_the_same_lock(project: Path) -> None:
+    for files in (("compose.yaml",), ("compose.yaml", "compose.tls.yaml"), OVERLAYS[0]):
+        services = resolved(project, *files)
+        assert "call_gateway_standby" not in services, "it is started where it is asked for"
+        both = resolved(project, *files, profiles=("standby",))
+        gateway, standby = both["call_gateway"], both["call_gateway_standby"]
+        kept = set(gateway) - {"depends_on"}
+        assert {key: gateway[key] for key in kept} == {key: value for key, value in standby.items() if key in kept}
+        assert set(standby["depends_on"]) == {"call_gateway"}
+        lock = Path(gateway["environment"]["GATEWAY_STANDBY_LOCK_FILE"])
+        (volume,) = [each for each in gateway["volumes"] if each["target"] == str(lock.parent)]
+        assert volume["type"] == "volume"
+
+
 def make_secrets(folder: Path) -> None:
     """What the overlay asks for: a folder for each service."""
     authority = trustme.CA()
@@ -148,7 +163,8 @@ def test_a_stack_with_the_settings_of_the_overlay_serves_and_its_stages_are_reac
     for service in SERVICES:
         for key, value in services[service.name]["environment"].items():
             own = key.replace("TONG_DAI_", f"{service.prefix}_", 1)
-            settings[own] = str(value).replace("/secrets/", f"{project}/secrets/{service.name}/")
+            here = str(value).replace("/secrets/", f"{project}/secrets/{service.name}/")
+            settings[own] = here.replace("/var/lib/tong-dai/", f"{project}/")
     command = Command(**settings)
     for name, port in zip(("STT", "NLU", "TTS"), command.ports[::2], strict=False):
         command.environment[f"GATEWAY_{name}_TARGET"] = f"127.0.0.1:{port}"

@@ -1,5 +1,6 @@
 """`make run-stack` as a user meets it: it comes up, revives what dies, drains, and says in one line what is wrong."""
 
+import fcntl
 import os
 import shutil
 import signal
@@ -20,6 +21,7 @@ from services.runtime.settings import ServiceSettings
 
 _ROOT = Path(__file__).parents[2]
 _LIMIT_S = 90.0
+_LOCKS = Path("/proc/locks")
 
 
 class Command:
@@ -158,6 +160,21 @@ def test_the_standby_of_a_killed_gateway_serves_before_another_could_start(stack
     stack.wait_for("call_gateway    SERVING again")
     assert standby in stack.pids_when_there("call_gateway", 2), "one of them is the old standby"
     assert holder(stack.ports[-2]) == standby
+
+
+def test_a_standby_that_is_told_to_stop_ends_at_once(tmp_path: Path):
+    lock_file = tmp_path / "lock"
+    with lock_file.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        environment = {**os.environ, "GATEWAY_STANDBY_LOCK_FILE": str(lock_file), "GATEWAY_EDGES": "program"}
+        standby = subprocess.Popen([sys.executable, "-m", "services.call_gateway"], cwd=_ROOT, env=environment)
+        give_up_s = time.monotonic() + 60
+        while not any("->" in each and f" {standby.pid} " in each for each in _LOCKS.read_text().splitlines()):
+            assert standby.poll() is None
+            assert time.monotonic() < give_up_s
+            time.sleep(0.05)
+        standby.terminate()
+        assert standby.wait(timeout=5) == 0, "of a container's first process the default would be to go on"
 
 
 def test_a_service_that_cannot_be_started_again_ends_nobody_else(stack: Command):

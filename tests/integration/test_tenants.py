@@ -20,6 +20,7 @@ from tests.integration.scripted_stack import ScriptedStack, scripted_stack
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 GATEWAY = "gateway-0123456789abcdef"
+WATCHER = "watcher-0123456789abcdef"
 TOKENS = {"red": "red-0123456789abcdef", "blue": "blue-0123456789abcdef"}
 SECRET = "+842838220099"  # noqa: S105 - a destination of one tenant's agent
 HERE = Path(__file__).parent
@@ -41,7 +42,9 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScriptedStack]:
         (agents / f"{name}.yaml").write_text(yaml.safe_dump(quick | {"agent_id": name} | more), encoding="utf-8")
     stages, gateway = folder / "stages.toml", folder / "gateway.toml"
     stages.write_text(
-        table("gateway", GATEWAY, "*") + "".join(table(f"stage-{who}", TOKENS[who], who) for who in TOKENS)
+        table("gateway", GATEWAY, "*")
+        + table("board", WATCHER, "*", "watch")
+        + "".join(table(f"stage-{who}", TOKENS[who], who) for who in TOKENS)
     )
     gateway.write_text("".join(table(f"the {who} desk", TOKENS[who], who, ALL) for who in TOKENS))
     settings = {
@@ -115,6 +118,35 @@ async def test_engines_are_described_with_the_askers_own_agents(stack: ScriptedS
     refused = await failure_of(agents("red", tenant_id="blue"))
     assert (refused.code, refused.reason) == (grpc.StatusCode.PERMISSION_DENIED, "TENANT_NOT_ALLOWED")
     assert refused.field == "tenant_id"
+
+
+async def test_tools_and_analyses_are_those_of_ones_own_tenants_agents(stack: ScriptedStack) -> None:
+    async with open_channel(stack.servers["nlu"].target, ChannelSettings(token=TOKENS["red"])) as channel:
+        stub = nlu_pb2_grpc.NluServiceStub(channel)
+
+        def asks(tenant_id: str, agent_id: str) -> tuple[Any, Any]:
+            named: dict[str, Any] = {"tenant_id": tenant_id, "agent_id": agent_id}
+            tools, analysis = nlu_pb2.ListToolsRequest(**named), nlu_pb2.AnalyzeCallRequest(**named)
+            return stub.ListTools(tools, timeout=5), stub.AnalyzeCall(analysis, timeout=5)
+
+        for ask in asks("red", "red-desk"):
+            await ask
+        for other, nobodys in zip(asks("red", "blue-desk"), asks("red", "nobodys"), strict=True):
+            refused, unknown = await failure_of(other), await failure_of(nobodys)
+            assert (refused.code, refused.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "UNKNOWN_AGENT")
+            assert refused.message.replace("blue-desk", "X") == unknown.message.replace("nobodys", "X")
+        for ask in asks("blue", "blue-desk"):
+            refused = await failure_of(ask)
+            assert (refused.code, refused.reason) == (grpc.StatusCode.PERMISSION_DENIED, "TENANT_NOT_ALLOWED")
+            assert refused.field == "tenant_id"
+
+
+async def test_a_token_that_only_watches_has_no_model_work(stack: ScriptedStack) -> None:
+    async with open_channel(stack.servers["nlu"].target, ChannelSettings(token=WATCHER)) as channel:
+        stub = nlu_pb2_grpc.NluServiceStub(channel)
+        refused = await failure_of(stub.AnalyzeCall(nlu_pb2.AnalyzeCallRequest(agent_id="quick"), timeout=5))
+        assert (refused.code, refused.reason) == (grpc.StatusCode.PERMISSION_DENIED, "SCOPE_MISSING")
+        await stub.DescribeEngine(nlu_pb2.DescribeEngineRequest(), timeout=5)
 
 
 async def test_a_token_of_some_tenants_takes_no_provider_from_all(stack: ScriptedStack) -> None:

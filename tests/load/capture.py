@@ -166,7 +166,7 @@ def report(played: Sequence[Played], *, shows_all: bool) -> int:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--heard", choices=("text", "script"), default="script")
-    parser.add_argument("--part", action="append", default=[], choices=("rules", "sight"))
+    parser.add_argument("--part", action="append", default=[], choices=("rules", "sight", "fresh"))
     parser.add_argument("--show", action="store_true", help="every line of every dialogue")
     options = parser.parse_args()
     played = asyncio.run(play_all(read_dialogues(parts=options.part), options.heard))

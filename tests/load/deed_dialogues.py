@@ -177,7 +177,7 @@ class Desk:
         assert self._settings.data_dir is not None
         self._now = script.now.replace(tzinfo=self._profile.zone)
         path = self._settings.data_dir / script.agent / "diary.sqlite"
-        _prepare(path, script)
+        prepare_diary(path, script, script.name)
         played = Played(script)
         caller = DeedCaller(played, phrases)
         config = Config(
@@ -203,18 +203,19 @@ class Desk:
             )
             await caller.play()
             await caller.conversation.finish()
-        played.rows = _rows(path, script.name)
+        played.rows = rows_of(path, script.name)
         return played
 
 
 _METRICS = StageMetrics("nlu")
 
 
-def _prepare(path: Path, script: Script) -> None:
+def prepare_diary(path: Path, script: Script, tenant_id: str) -> None:
+    """Put down what stands in the diary before the call."""
     diary = Diary(path)
     for n, row in enumerate(script.diary):
         diary.book(
-            script.name,
+            tenant_id,
             datetime.fromisoformat(row["starts"]),
             service=row.get("service", ""),
             name=row["name"],
@@ -225,7 +226,8 @@ def _prepare(path: Path, script: Script) -> None:
     diary.close()
 
 
-def _rows(path: Path, tenant_id: str) -> set[Row]:
+def rows_of(path: Path, tenant_id: str) -> set[Row]:
+    """The appointments of a tenant that stand."""
     with sqlite3.connect(path) as connection:
         found = connection.execute(
             "SELECT starts, phone FROM appointments WHERE tenant_id = ? AND state = 'booked'", (tenant_id,)
@@ -259,11 +261,16 @@ async def play_deeds(
     return scores
 
 
+def story_of(played: Played) -> list[str]:
+    """The deeds that were done in a call, for a person."""
+    return [f"    done:   {deed.tool} {dict(deed.arguments)}" for deed in played.deeds]
+
+
 def _story(played: Played) -> str:
     """A call that did not reach what it had to, for a person."""
     lines = [f"{'reached' if played.is_reached else 'MISSED'} {played.script.name}"]
     for turn, reply in zip(played.script.turns, played.replies, strict=True):
         lines += [f"    caller: {turn.caller or '(silence)'}", f"    agent:  {reply}"]
-    lines += [f"    done:   {deed.tool} {dict(deed.arguments)}" for deed in played.deeds]
+    lines += story_of(played)
     lines += [f"    untrue: {text}" for text in played.untrue]
     return "\n".join(lines)

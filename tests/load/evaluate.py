@@ -14,12 +14,12 @@ import os
 import re
 import sys
 import time
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 
-from services.language.value import Kind
+from services.language.value import Kind, Value
 from services.language.values import read_values
 from services.nlu.__main__ import openings
 from services.nlu.agent.facts import names_in
@@ -114,7 +114,8 @@ def _figure_of(found: re.Match[str]) -> str:
 def _figures(text: str, language: str) -> list[list[str]]:
     """The figures of a text, each as all that it may be."""
     found = []
-    for value in read_values(text, language).values:
+    values = read_values(text, language).values
+    for value in values:
         match value.kind:
             case Kind.MONEY:
                 found.append([f"{value.currency} {value.number.normalize()}"])
@@ -126,9 +127,30 @@ def _figures(text: str, language: str) -> list[list[str]]:
                 found.append([f"digits {value.digits}"])
             case Kind.PERCENT:
                 found.append([f"percent {value.number.normalize()}"])
-            case Kind.DATE if value.date[2]:
+            case Kind.DATE if value.date[2] and not _has_its_weekday(value, values):
                 found.append([f"date {value.date[1]}-{value.date[2]}"])
     return found
+
+
+def _has_its_weekday(date_said: Value, values: Sequence[Value]) -> bool:
+    """Whether a date stands beside the weekday that it is in this year or the next: it was reckoned, and is so."""
+    year, month, day = date_said.date
+    if month is None or day is None:
+        return False
+    near = [
+        v
+        for v in values
+        if v.kind is Kind.WEEKDAYS and min(abs(v.end - date_said.start), abs(date_said.end - v.start)) <= 2
+    ]
+    years = [year] if year else [datetime.now().year, datetime.now().year + 1]
+    for each in years:
+        try:
+            weekday = date(each, month, day).weekday()
+        except ValueError:
+            continue
+        if any(v.days == {weekday} for v in near):
+            return True
+    return False
 
 
 def _known_figures(profile: AgentProfile, language: str) -> Iterator[str]:

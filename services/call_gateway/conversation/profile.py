@@ -34,6 +34,8 @@ class Pronunciation:
     written: str
     spoken: str
     language_code: str = ""  # empty: every language
+    ipa: str = ""
+    spoken_language_code: str = ""  # empty: the text's
 
 
 @dataclass(frozen=True, slots=True)

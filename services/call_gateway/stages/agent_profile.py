@@ -49,7 +49,10 @@ def profile_of(message: agent_pb2.AgentProfile) -> AgentProfile:
         region=message.region,
         acts=frozenset(message.allowed_acts.acts) if message.HasField("allowed_acts") else HARMLESS_ACTS,
         tenants=tuple(message.tenants),
-        lexicon=tuple(Pronunciation(word.written, word.spoken, word.language_code) for word in message.lexicon),
+        lexicon=tuple(
+            Pronunciation(word.written, word.spoken, word.language_code, word.ipa, word.spoken_language_code)
+            for word in message.lexicon
+        ),
         endpointing=AgentEndpointing(
             draft_pause_ms=endpointing.draft_pause_ms,
             complete_wait_ms=endpointing.complete_wait_ms,

@@ -46,7 +46,13 @@ async def render(
         audio_format=format_message(TELEPHONE),
         max_lead_ms=0,
         lexicon=[
-            tts_pb2.Pronunciation(written=word.written, spoken=word.spoken, language_code=word.language_code)
+            tts_pb2.Pronunciation(
+                written=word.written,
+                spoken=word.spoken,
+                language_code=word.language_code,
+                ipa=word.ipa,
+                spoken_language_code=word.spoken_language_code,
+            )
             for word in profile.lexicon
         ],
     )

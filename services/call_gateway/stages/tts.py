@@ -114,7 +114,13 @@ class TtsStage:
             language_codes=self._call.language_codes or self._profile.language_codes,
             audio_format=format_message(self._call.audio_format),
             lexicon=[
-                tts_pb2.Pronunciation(written=word.written, spoken=word.spoken, language_code=word.language_code)
+                tts_pb2.Pronunciation(
+                    written=word.written,
+                    spoken=word.spoken,
+                    language_code=word.language_code,
+                    ipa=word.ipa,
+                    spoken_language_code=word.spoken_language_code,
+                )
                 for word in self._profile.lexicon
             ],
             longest_chunk_ms=LONGEST_CHUNK_MS,

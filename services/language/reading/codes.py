@@ -6,7 +6,7 @@ from copy import copy
 from typing import Any
 
 from services.language.reading.numbers import Numbers, in_threes
-from services.language.reading.rule import Rule, any_of, letter_or_digit
+from services.language.reading.rule import APOSTROPHE, Rule, any_of, letter_or_digit
 from services.language.reading.spoken import Rewrite
 
 _DIGITS_OR_LETTERS = re.compile(r"\d+|[^\W\d_]+")
@@ -19,6 +19,8 @@ _FIRST_DIGITS = re.compile(r"\d+")
 _ONE_WORD = re.compile(r"\s[^\W\d]+\s")
 _FEWEST_DIGITS = 3  # of a code; two behind some nouns
 _AMOUNTS = ("counted_things", "units", "currencies", "scales")
+_WITHIN = r"(?:(?![。！？；])[^.!?;\n\d])"
+"""A sign of a clause that is no digit."""
 _FAR = 60  # code points between the noun and its code, at most
 
 
@@ -57,10 +59,10 @@ class AnnouncedCodes:
         space = r"\s" if is_spaced else r"\s?"
         self._noun = re.compile(rf"{edge}(?i:(?P<short>{short})|{long})(?i:{endings})?{end}")
         self._near = re.compile(rf"\.?(?:{space}(?i:{links}|{copulas}))*+[\s:：#№-]*+")
-        self._apart = re.compile(rf"(?:[^.!?;。！？；\n\d]|(?<!\d)\d{{1,2}}(?!\d)){{0,{_FAR}}}")
+        self._apart = re.compile(rf"(?:{_WITHIN}|(?<!\d)\d{{1,2}}(?!\d)){{0,{_FAR}}}")
         self._joined = re.compile(rf"\s?,\s?|\s?(?i:{joiners})\s?")
         self._told = re.compile(
-            rf"(?:'s|’s|\s?(?i:{copulas}))\s?[^.,!?;。，！？；\n\d]{{0,30}}?(?i:{short})(?!{word})|\s?(?i:{behind})"
+            rf"(?:'s|’s|\s?(?i:{copulas}))\s?(?:(?!,|，){_WITHIN}){{0,30}}?(?i:{short})(?!{word})|\s?(?i:{behind})"
         )
         self._has_nouns_behind = bool(words.get("code_words_behind"))
         self._amounts: dict[str, list[str]] = {}  # by first letter
@@ -73,9 +75,9 @@ class AnnouncedCodes:
             self._amounts.setdefault(amount[0], []).append(amount)
         self._word = re.compile(word)
         self._code = re.compile(
-            rf"(?<!{word})(?<![.,:/$€£₫¥-])"
+            rf"(?<!{word})(?<![.,:/$£¥-])(?<![€₫])"
             rf"(?P<code>\d+(?:-\d+)*-[A-Z]+(?!\w)|\d{{2,}}(?:-\d+| \d{{2,}}){{0,9}}+|\d+|{_LETTERED})"
-            rf"(?!{word}|[/%°$€£₫¥]|[.,:]\d|['’′](?!s\b)|-\d|\s[%°])"
+            rf"(?!{word}|[/%°$£¥]|[€₫]{{1}}|[.,:]\d|{APOSTROPHE}(?!s\b)|-\d|\s[%°])"
         )
 
     def far(self) -> "AnnouncedCodes":
@@ -154,7 +156,7 @@ def bare_codes(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
         Rule(re.compile(r"[#№]\s?(?P<code>(?=[A-Z-]*+\d)[A-Z\d]+(?:-[A-Z\d]+)*+)(?![\w.]\w|\w)"), behind_hash),
         Rule(
             re.compile(
-                rf"(?<!{word})(?<![#$€£₫-])(?P<code>[A-Z]{{1,4}}-?\d{{3,}}[A-Z]?|[A-Z]{{1,4}}\d+(?:-\d{{3,}})+|\d{{2,}}[A-Z]{{2,3}}\d+)(?![\w-])"
+                rf"(?<!{word})(?<![#$£-])(?<![€₫])(?P<code>[A-Z]{{1,4}}-?\d{{3,}}[A-Z]?|[A-Z]{{1,4}}\d+(?:-\d{{3,}})+|\d{{2,}}[A-Z]{{2,3}}\d+)(?![\w-])"
             ),
             lambda match: characters(match["code"], numbers),
         ),

@@ -11,16 +11,21 @@ from services.language.reading.english_money import NUMBER, EnglishMoney
 from services.language.reading.english_places import house_number_rules, weekday_rules
 from services.language.reading.numbers import Numbers
 from services.language.reading.rule import (
+    APOSTROPHE,
+    INCHES,
     ROMAN,
     VULGAR,
+    AnyCase,
     Rewriter,
     Rule,
     any_of,
     apart,
     idiom_rule,
     key_rules,
+    one_of,
     range_rule,
     roman,
+    shape_of,
     short_word_rules,
     sign_rule,
     times_rules,
@@ -35,8 +40,10 @@ _DASH = r"\s?[-–—]\s?"
 _WITHIN = r"(?:\.(?=\s[a-z\d(]))?"
 """The dot of an abbreviation within a sentence."""
 
-_SIGN = "[$€£]"
+_SIGN = one_of("$€£")
 _OPEN_DOUBLE_QUOTE = re.compile(r"(?<!\w)[\"“](?=\S)[^\"”]*$")
+_DOTTED_THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:\.\d{3}){2,}")
+"""As in 1.000.000, which no version is likely to be."""
 _OPEN_QUOTE = re.compile(r"(?<!\w)['‘]")
 
 
@@ -54,8 +61,10 @@ class _English:
         self._to: str = words["range"]
         self._and: str = words["and"]
         self._units: Mapping[str, list[str]] = words["units"]
-        self._unit = any_of(self._units)
-        self._measured = re.compile(rf"\s(?:{any_of(words['measured_things'])})\b")
+        self._unit = shape_of(self._units)
+        self._thing = rf"(?P<thing>{shape_of(words['measured_things'])})\b"
+        self._things = {"thing": frozenset(words["measured_things"])}
+        self._thing_behind = re.compile(rf"\s{self._thing}")
 
     def rules(self) -> Sequence[Rewriter]:
         return (
@@ -78,7 +87,7 @@ class _English:
 
     def _codes(self) -> list[Rewriter]:
         vanity = (
-            r"(?<![\w-])(?<![.,]\d)(?:\+?1[- .])?(?:[2-9]\d\d[-.]|\([2-9]\d\d\)\s?)[A-Z]{3,7}"
+            r"(?<![\w-])(?<![.,]\d)(?:\+?1[- .])?(?:[2-9]\d\d[-.]|\([2-9]\d\d\)\s?)(?:[A-Z]{2}-[A-Z]{4,5}|[A-Z]{3,7})"
             r"(?:[- ]?\d{1,4}(?:-[A-Z]{3,7})?|-[A-Z]{2,7})?(?![\w])"
         )
         plus = f"{self._words['plus']} "
@@ -147,17 +156,16 @@ class _English:
         pressure = any_of(words["pressure_words"])
         return [
             Rule(
-                re.compile(
-                    rf"(?<![\w.,]){NUMBER}[\s-]?(?P<unit>{self._unit})\.?[\s-](?={any_of(words['measured_things'])}\b)"
-                ),
+                re.compile(rf"(?<![\w.,]){NUMBER}[\s-]?(?P<unit>{self._unit})\.?[\s-](?={self._thing})"),
                 lambda match: f"{self._decimal(match)} {self._units[match['unit']][0]} ",
+                {"unit": self._units, **self._things},
             ),
             Rule(
-                re.compile(r"(?<![\w.,])(?P<feet>[1-9])['’′]\s?(?P<inches>\d|1[01])(?:\"|”|″|'')?(?!\w)"),
+                re.compile(rf"(?<![\w.,])(?P<feet>[1-9]){APOSTROPHE}\s?(?P<inches>\d|1[01])(?:{INCHES}|'')?(?!\w)"),
                 lambda match: f"{numbers.whole(match['feet'])} {foot} {numbers.whole(match['inches'])}",
             ),
             Rule(
-                re.compile(r"(?<![\w.,])(?P<feet>[1-9])['’′](?![\w'’′])"),
+                re.compile(rf"(?<![\w.,])(?P<feet>[1-9]){APOSTROPHE}(?!\w|{APOSTROPHE})"),
                 lambda match: (
                     None
                     if _OPEN_QUOTE.search(match.string[: match.start()])
@@ -166,7 +174,7 @@ class _English:
             ),
             Rule(
                 re.compile(
-                    r"(?:(?<![\w.,])|(?<=[\"”″]x))(?P<whole>\d{1,3})(?:\.(?P<fraction>\d{1,2}))?[\"”″](?=x\d|\W|$)"
+                    rf"(?:(?<![\w.,])|(?<={INCHES}x))(?P<whole>\d{{1,3}})(?:\.(?P<fraction>\d{{1,2}}))?{INCHES}(?=x\d|\W|$)"
                 ),
                 self._inches,
             ),
@@ -177,7 +185,11 @@ class _English:
                     f"{numbers.counted(match['inches'], '', feet_inches)}"
                 ),
             ),
-            Rule(re.compile(rf"(?<=[\w$€£])/(?P<unit>{any_of(per)})(?!\w)"), lambda match: f" {per[match['unit']]}"),
+            Rule(
+                re.compile(rf"(?:(?<=[\w$£])|(?<=€))/(?P<unit>{shape_of(per)})(?!\w)"),
+                lambda match: f" {per[match['unit']]}",
+                {"unit": per},
+            ),
             Rule(
                 re.compile(
                     rf"(?P<before>(?<!\w)(?i:{pressure})(?:\s(?:{any_of([*words['copulas'], words['of']])}))?\s)?"
@@ -189,17 +201,20 @@ class _English:
             Rule(
                 re.compile(rf"(?<![\w.,])(?P<whole>\d+),(?P<fraction>\d\d?)(?P<gap>\s?)(?P<unit>{self._unit})(?!\w)"),
                 self._quantity,
+                {"unit": self._units},
             ),
             Rule(re.compile(rf"\b(?P<tens>10+)s(?=\s{words['of']}\b)"), self._hundreds),
             Rule(
                 re.compile(rf"(?:(?<![\w.,])|(?<=\dx)){NUMBER}(?P<gap>\s?)(?P<unit>{self._unit})(?!\w){_WITHIN}"),
                 self._quantity,
+                {"unit": self._units},
             ),
             Rule(
                 re.compile(
-                    rf"(?<![\w/])(?:{fraction}|(?P<other>\d/\d{{1,2}}))\s(?P<thing>{any_of(words['halved_things'])})(?![\w/])"
+                    rf"(?<![\w/])(?:{fraction}|(?P<other>\d/\d{{1,2}}))\s(?P<thing>{shape_of(words['halved_things'])})(?![\w/])"
                 ),
                 self._part_of_a_thing,
+                {"thing": words["halved_things"]},
             ),
             Rule(
                 re.compile(rf"(?<![\w/])(?P<before>\d{{1,15}} |\d{{1,15}}(?={VULGAR}))?{fraction}(?![\w/])"),
@@ -215,7 +230,7 @@ class _English:
                 re.compile(rf"\b[Nn]o\.(?=:|\s(?:{any_of(words['copulas'])})\b)"),
                 lambda _: str(words["hash"]),
             ),
-            Rule(re.compile(r"(?:#|\bNo\.\s?|\bno\.\s?)(?=\d)"), lambda _: f"{words['hash']} "),
+            Rule(re.compile(r"(?:#\s?|\bNo\.\s?|\bno\.\s?)(?=\d)"), lambda _: f"{words['hash']} "),
         ]
 
     def _inches(self, match: re.Match[str]) -> str | None:
@@ -225,7 +240,8 @@ class _English:
         if opening and match[0][-1] in '"”':
             return None
         inches: list[str] = self._units["in"]
-        is_measured = self._measured.match(behind) is not None
+        thing = self._thing_behind.match(behind)
+        is_measured = thing is not None and thing["thing"] in self._things["thing"]
         return self._numbers.counted(match["whole"], match["fraction"] or "", inches[:1] if is_measured else inches)
 
     def _pressure(self, match: re.Match[str]) -> str | None:
@@ -269,28 +285,37 @@ class _English:
 
     def _abbreviations(self) -> list[Rule]:
         words = self._words
-        numbered, named = (any_of(words[key]) for key in ("numbered_by_roman", "named_by_roman"))
+        numbered, named = words["numbered_by_roman"], words["named_by_roman"]
+        spelled = frozenset(words["spelled"])
+        listed = any_of(word for word in spelled if not word.isalpha())
+        letters = rf"(?P<letters>(?:{listed})s?|[^\W\d_]{{1,{max(map(len, spelled)) + 1}}}+)"
+
+        def spell(match: re.Match[str]) -> str:
+            written, ending = match["letters"], ""
+            if written not in spelled:
+                written, ending = written[:-1], "'s"
+            letters = (self._and if sign == "&" else sign.upper() for sign in written if sign.isalnum() or sign == "&")
+            return f"{' '.join(letters)}{ending}"
+
         return [
             Rule(
-                re.compile(rf"\b(?P<before>(?i:{numbered})\s+)(?P<roman>{ROMAN})\b"),
+                re.compile(
+                    rf"\b(?P<before>(?P<word>{shape_of([word.lower() for word in numbered])})\s+)(?P<roman>{ROMAN})\b"
+                ),
                 self._numbered_by_roman,
+                {"word": AnyCase(numbered)},
             ),
             Rule(
-                re.compile(rf"\b(?P<before>(?:{named})\s+)(?!I\b)(?P<roman>{ROMAN})\b"),
+                re.compile(rf"\b(?P<before>(?P<word>{shape_of(named)})\s+)(?!I\b)(?P<roman>{ROMAN})\b"),
                 lambda match: (
                     f"{match['before']}{words['the']} {self._numbers.ordinal(roman(match['roman'])).capitalize()}"
                 ),
+                {"word": frozenset(named)},
             ),
             Rule(
-                re.compile(rf"(?<![\w/])(?P<letters>{any_of(words['spelled'])})(?P<many>s?)(?![\w/])"),
-                lambda match: (
-                    " ".join(
-                        self._and if sign == "&" else sign.upper()
-                        for sign in match["letters"]
-                        if sign.isalnum() or sign == "&"
-                    )
-                    + ("'s" if match["many"] else "")
-                ),
+                re.compile(rf"(?<![\w/]){letters}(?![\w/])"),
+                spell,
+                {"letters": spelled | {f"{word}s" for word in spelled}},
             ),
             Rule(
                 re.compile(r"(?<![\w.])(?:[A-Z]\.){2,9}+(?!\w)"),
@@ -318,7 +343,12 @@ class _English:
             ),
             Rule(
                 re.compile(r"(?<![\d.])\d+(?:\.\d+){2,}+(?!\d)"),
-                lambda match: apart(match, point.join(map(numbers.whole, match[0].split(".")))),
+                lambda match: apart(
+                    match,
+                    numbers.whole(match[0])
+                    if _DOTTED_THOUSANDS.fullmatch(match[0])
+                    else point.join(map(numbers.whole, match[0].split("."))),
+                ),
             ),
             Rule(
                 re.compile(r"(?<![\d.,/])(\d+)/(\d+)(?![\d/])"),

@@ -5,12 +5,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from services.language.reading.numbers import Numbers
-from services.language.reading.rule import Rule, any_of, full_year, with_lost_dot
+from services.language.reading.rule import AnyCase, Rule, any_of, full_year, matches, shape_of, with_lost_dot
 
 _DAY = r"(?P<day>[0-3]?\d)(?:st|nd|rd|th)?\b"
 _YEAR = r"(?P<year>[12]\d{3})\b"
 _RECENT = r"(?:19|20)\d\d"
 _DASH = r"\s?[-–—]\s?"
+_NEXT_WORD = re.compile(r"\s([^\W\d_]++)\b")
 _LONGEST_SPAN = 20  # years whose second is written with two digits
 _LONGEST_BEFORE = 40  # code points in which a date is announced
 
@@ -24,23 +25,25 @@ class EnglishDates:
         self._month_numbers = {
             name[:length]: number for number, name in enumerate(self._months, 1) for length in (3, len(name))
         } | words["short_months"]
-        self._month = rf"(?P<month>{any_of(self._month_numbers)})\b\.?"
+        self._month = rf"(?P<month>{shape_of(self._month_numbers)})\b\.?"
+        self._named_month = {"month": self._month_numbers}
         self._to: str = words["range"]
         self._centuries: Mapping[str, str] = words["plurals"]
         self._quarter: str = words["quarter"]
         self._of: str = words["of"]
-        day = any_of([*words["date_words"], *words["weekdays"], *words["weekdays"].values()])
+        announcing = [*words["date_words"], *words["weekdays"], *words["weekdays"].values()]
         joiners = any_of([*words["list_words"], words["range"]])
         self._joiners = joiners
         self._the: str = words["the"]
         self._announcing = re.compile(
-            rf"(?<!\w)(?:{day})\.?(?:\s(?:{any_of(words['date_links'])}))*[\s,:]+"
+            rf"(?<!\w)(?P<word>{shape_of(announcing)})\.?(?:\s(?:{any_of(words['date_links'])}))*[\s,:]+"
             rf"(?:\d{{1,2}}/\d{{1,2}}\s?(?:[-–,]|\b(?:{joiners})\b)\s?)*$",
             re.IGNORECASE,
         )
-        self._measured = any_of([self._of, *words["halved_things"]])
+        self._announcing_words = {"word": AnyCase(announcing)}
+        self._measured = {self._of, *words["halved_things"]}
         self._decade_word = any_of(words["decade_words"])
-        self._year_word = any_of(words["year_words"])
+        self._year_words: list[str] = words["year_words"]
         self._year_prefix = any_of(words["year_prefixes"])
         first, second = ("month", "day") if is_month_first else ("day", "month")
         self._figures = rf"(?P<{first}>\d{{1,2}})(?P<mark>[/.-])(?P<{second}>\d{{1,2}})"
@@ -52,29 +55,40 @@ class EnglishDates:
         return [
             Rule(
                 re.compile(
-                    rf"\b{self._month}{_DASH}(?P<last>{any_of(self._month_numbers)})\b(?!\.?\s\d{{1,2}}(?!\d))\.?(?:\s(?P<year>{_RECENT})\b)?"
+                    rf"\b{self._month}{_DASH}(?P<last>{shape_of(self._month_numbers)})\b(?!\.?\s\d{{1,2}}(?!\d))\.?(?:\s(?P<year>{_RECENT})\b)?"
                 ),
                 self._months_between,
+                {"month": self._month_numbers, "last": self._month_numbers},
             ),
-            Rule(re.compile(rf"\b{self._month}\s+(?P<first>[0-3]?\d)\s?[-–—]\s?{_DAY}(?:,?\s+{_YEAR})?"), self._date),
-            Rule(re.compile(rf"\b{self._month}\s+{_DAY}(?:,?\s+{_YEAR})?"), self._date),
+            Rule(
+                re.compile(rf"\b{self._month}\s+(?P<first>[0-3]?\d)\s?[-–—]\s?{_DAY}(?:,?\s+{_YEAR})?"),
+                self._date,
+                self._named_month,
+            ),
+            Rule(re.compile(rf"\b{self._month}\s+{_DAY}(?:,?\s+{_YEAR})?"), self._date, self._named_month),
             Rule(
                 re.compile(rf"(?<![\w/.-])(?P<first>[0-3]?\d)\s?[-–—]\s?{_DAY}\s+{self._month}(?:,?\s+{_YEAR})?"),
                 self._date,
+                self._named_month,
             ),
-            Rule(re.compile(rf"\b{_DAY}\s+(?P<of>{self._of}\s+)?{self._month}(?:,?\s+{_YEAR})?"), self._date),
+            Rule(
+                re.compile(rf"\b{_DAY}\s+(?P<of>{self._of}\s+)?{self._month}(?:,?\s+{_YEAR})?"),
+                self._date,
+                self._named_month,
+            ),
             Rule(
                 re.compile(rf"\b{self._month}\s+(?P<year>{_RECENT})\b(?![-.,:/]\d)"),
                 lambda match: (
                     f"{self._months[self._month_numbers[match['month']] - 1]} {self._numbers.year(int(match['year']))}"
                 ),
+                self._named_month,
             ),
             Rule(
                 re.compile(r"\b(?P<year>[12]\d{3})(?P<mark>[-/])(?P<month>\d{2})(?P=mark)(?P<day>\d{2})\b"), self._date
             ),
             Rule(re.compile(rf"(?<![\d/.-]){self._figures}(?P=mark){_YEAR}(?![/-])"), self._date),
             Rule(re.compile(rf"(?<![\w/.-]){plain}/(?P<year>\d\d)(?![\w/-])"), self._date),
-            Rule(re.compile(rf"(?<![\w/.]){plain}(?![\w/])(?!\s(?:{self._measured})\b)"), self._if_announced),
+            Rule(re.compile(rf"(?<![\w/.]){plain}(?![\w/])"), self._if_announced),
             Rule(
                 re.compile(rf"\b(?P<before>(?i:{self._decade_word})[\s-])(?P<tens>[1-9]0)'?s\b"),
                 lambda match: match["before"] + self._in_plural(self._numbers.whole(match["tens"])),
@@ -96,33 +110,37 @@ class EnglishDates:
             ),
             Rule(re.compile(r"(?<!\w)['’](?P<year>\d\d)(?![\w'’])"), self._short_year),
             Rule(
-                re.compile(rf"\bQ(?P<quarter>[1-4])(?:\s+(?P<year>{_RECENT}))?\b"),
-                lambda match: (
-                    f"{self._numbers.ordinal(int(match['quarter']))} {self._quarter}"
-                    + (f" {self._of} {self._numbers.year(int(match['year']))}" if match["year"] else "")
-                ),
+                re.compile(rf"\bQ(?P<quarter>[1-4])(?:\s+(?P<year>{_RECENT})|\s?['’](?P<short>\d\d))?\b"),
+                self._quarter_of_year,
             ),
             Rule(
                 re.compile(rf"\b(?P<before>(?i:{self._year_prefix}))-(?P<year>{_RECENT})\b"),
                 lambda match: f"{match['before']} {self._numbers.year(int(match['year']))}",
             ),
             Rule(
-                re.compile(rf"(?<![\w./$€£-])(?P<year>{_RECENT})\s?[-–—]\s?(?P<last>{_RECENT})(?![\w/%-]|[.,]\d)"),
+                re.compile(rf"(?<![\w./$£-])(?<!€)(?P<year>{_RECENT})\s?[-–—]\s?(?P<last>{_RECENT})(?![\w/%-]|[.,]\d)"),
                 self._years,
             ),
             Rule(
-                re.compile(rf"(?<![\w./,$€£-])(?P<year>{_RECENT})(?:/|{_DASH})(?P<last>\d\d)(?![\w/%-]|[.,:]\d)"),
+                re.compile(rf"(?<![\w./,$£-])(?<!€)(?P<year>{_RECENT})(?:/|{_DASH})(?P<last>\d\d)(?![\w/%-]|[.,:]\d)"),
                 self._short_years,
             ),
             Rule(
-                re.compile(rf"\b(?P<before>(?i:{self._year_word})\s+)(?P<year>{_RECENT})\b(?![-.,:/]\d|%|\s?[€£°])"),
+                re.compile(
+                    rf"\b(?P<before>(?P<word>{shape_of(self._year_words)})\s+)(?P<year>{_RECENT})\b(?![-.,:/]\d|%|\s?(?:€|[£°]{{1}}))"
+                ),
                 self._year,
+                {"word": AnyCase(self._year_words)},
             ),
         ]
 
     def _if_announced(self, match: re.Match[str]) -> str | None:
         before = match.string[max(0, match.start() - _LONGEST_BEFORE) : match.start()]
-        return self._date(match) if self._announcing.search(before) else None
+        behind = _NEXT_WORD.match(match.string, match.end())
+        if behind and behind[1] in self._measured:
+            return None  # "1/2 cup"
+        is_announced = any(matches(self._announcing, before, self._announcing_words))
+        return self._date(match) if is_announced else None
 
     def _year(self, match: re.Match[str]) -> str:
         return match["before"] + self._numbers.year(int(match["year"]))
@@ -154,6 +172,11 @@ class EnglishDates:
     def _short_year(self, match: re.Match[str]) -> str:
         year = int(match["year"])
         return self._numbers.year(1900 + year).split(" ", 1)[1] if year else self._numbers.year(2000)
+
+    def _quarter_of_year(self, match: re.Match[str]) -> str:
+        written = match["year"] or match["short"]
+        year = f" {self._of} {self._numbers.year(full_year(int(written)))}" if written else ""
+        return f"{self._numbers.ordinal(int(match['quarter']))} {self._quarter}{year}"
 
     def _plural(self, written: str) -> str:
         return self._in_plural(self._numbers.year(int(written)))

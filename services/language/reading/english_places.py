@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from services.language.reading.numbers import Numbers
-from services.language.reading.rule import Rule, any_of, with_lost_dot
+from services.language.reading.rule import Rule, any_of, shape_of, with_lost_dot
 
 _BETWEEN = r"\s?[-–—]\s?"
 _DASH = re.compile(_BETWEEN)
@@ -18,10 +18,12 @@ def house_number_rules(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]
     """Numbers of four digits are said as two of two: "sixteen hundred Oak Street"."""
     streets, compass = words["streets"], words["compass"]
     word = r"\s(?:[A-Z][\w'’.]*|\d{1,3}(?:st|nd|rd|th)(?!\w))"
-    name = rf"(?:\s(?:{any_of(compass)})\.?)?(?:{word}){{1,3}}?\s(?:{any_of(streets)})(?!\w)"
+    name = re.compile(rf"(?:\s(?:{any_of(compass)})\.?)?(?:{word}){{1,3}}?\s(?:{any_of(streets)})(?!\w)")
     before = re.compile(rf"\d\w*(?:\s(?:{any_of(compass)})\.?)?(?:{word}){{1,3}}\s$")
 
-    def number(match: re.Match[str]) -> str:
+    def number(match: re.Match[str]) -> str | None:
+        if not name.match(match.string, match.end()):
+            return None
         text = match["number"]
         return numbers.year(int(text)) if len(text) == 4 and text[0] != "0" else numbers.digits(text)
 
@@ -34,13 +36,18 @@ def house_number_rules(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]
         return with_lost_dot(match, words)
 
     side = rf"(?:\s(?P<side>{any_of(compass)})(?!\w)\.?)?"
+
+    def side_of_street(match: re.Match[str]) -> str | None:
+        return str(compass[match["side"]]) if name.match(match.string, match.end()) else None
+
     return [
-        Rule(re.compile(rf"(?<![\w#$€£.,/-])(?P<number>\d{{4,5}})(?={name})"), number),
+        Rule(re.compile(r"(?<![\w#$£.,/-])(?<!€)(?P<number>\d{4,5})(?=\s[A-Z\d])"), number),
+        Rule(re.compile(rf"(?<=\d )(?P<side>{shape_of(compass)})\.?(?=\s)"), side_of_street, {"side": compass}),
         Rule(
-            re.compile(rf"(?<=\d )(?P<side>{any_of(compass)})\.?(?=(?:{word}){{1,3}}?\s(?:{any_of(streets)})(?!\w))"),
-            lambda match: str(compass[match["side"]]),
+            re.compile(rf"(?<=\s)(?P<street>{shape_of(streets)})(?!\w)\.?{side}"),
+            street,
+            {"street": streets},
         ),
-        Rule(re.compile(rf"(?<=\s)(?P<street>{any_of(streets)})(?!\w)\.?{side}"), street),
     ]
 
 
@@ -50,7 +57,8 @@ def weekday_rules(words: Mapping[str, Any]) -> list[Rule]:
     known: Mapping[str, str] = words["weekdays"]
     doubtful = any_of(words["doubtful_weekdays"])
     weekday, joiners = any_of(known), any_of([*words["list_words"], to])
-    every = any_of([*known, *known.values()])
+    every = {*known, *known.values()}
+    day = shape_of(every)
     name = re.compile(rf"({weekday})\b\.?")
 
     def days(match: re.Match[str]) -> str:
@@ -58,7 +66,11 @@ def weekday_rules(words: Mapping[str, Any]) -> list[Rule]:
         return with_lost_dot(match, _DASH.sub(f" {to} ", said).replace("&", words["and"]))
 
     return [
-        Rule(re.compile(rf"\b(?:{every}){_BETWEEN}(?:{every})\b"), days),
+        Rule(
+            re.compile(rf"\b(?P<first>{day}){_BETWEEN}(?P<last>{day})\b"),
+            days,
+            {"first": every, "last": every},
+        ),
         Rule(re.compile(rf"\b(?:{weekday})\b\.?(?:(?:\s?[-–—,/&]\s?|\s(?:{joiners})\s)(?:{weekday})\b\.?)+"), days),
         Rule(
             re.compile(rf"\b(?!(?:{doubtful})\b(?!\.|\s\d))(?P<day>{weekday})\b\.?"),

@@ -10,6 +10,8 @@ from services.language.reading.codes import AnnouncedCodes, bare_codes, dialled
 from services.language.reading.inflection import inflected_rules
 from services.language.reading.numbers import Numbers
 from services.language.reading.rule import (
+    DASH,
+    SIGN,
     VULGAR,
     Rewriter,
     Rule,
@@ -163,7 +165,7 @@ def _weekdays(words: Mapping[str, Any]) -> list[Rule]:
 
     start, end = rf"(?<!{letter(words)})", rf"(?!{letter(words)})"
     return [
-        Rule(re.compile(rf"{start}(?P<first>{name})\.?\s?[-–—~～]\s?(?P<last>{name}){end}\.?"), between),
+        Rule(re.compile(rf"{start}(?P<first>{name})\.?{DASH}(?P<last>{name}){end}\.?"), between),
         Rule(re.compile(rf"{start}{name}{end}"), lambda match: known[match[0].lower()]),
     ]
 
@@ -225,7 +227,7 @@ def _quantities(words: Mapping[str, Any], numbers: Numbers, number: str) -> list
     ranges = []
     if "percent_before" in words:
         low = number.replace("<whole>", "<low>").replace("<fraction>", "<part>")
-        ranges.append(Rule(re.compile(rf"{_apart(words)}{low}\s?%?\s?[-–—~～]\s?{number}\s?%"), percents))
+        ranges.append(Rule(re.compile(rf"{_apart(words)}{low}\s?%?{DASH}{number}\s?%"), percents))
     return [
         *ranges,
         Rule(re.compile(rf"{_apart(words)}{number}\s?%"), percent),
@@ -248,9 +250,9 @@ def _quantities(words: Mapping[str, Any], numbers: Numbers, number: str) -> list
             re.compile(rf"{_apart(words)}(?<!{any_of(of_two['not_behind'])})2(?=\s?(?:{any_of(of_two['before'])}))"),
             lambda _: of_two["spoken"],
         ),
-        Rule(re.compile(r"(?<=\d)\s?−\s?(?=[$€£¥]?\d)"), lambda _: f"{gap}{words['minus']}{gap}"),
+        Rule(re.compile(rf"(?<=\d)\s?−\s?(?={SIGN}?\d)"), lambda _: f"{gap}{words['minus']}{gap}"),
         range_rule(words["range"], priced),
-        Rule(re.compile(r"(?<![\w)%°])[-−](?=[$€£¥]?\d)"), lambda _: f"{words['minus']}{gap}"),
+        Rule(re.compile(rf"(?<![\w)%°])[-−](?={SIGN}?\d)"), lambda _: f"{words['minus']}{gap}"),
     ]
 
 

@@ -8,6 +8,7 @@ from itertools import chain
 
 from services.language.data import LanguageDataError, cached, languages, primary, where
 from services.language.reading import english, general, vietnamese
+from services.language.reading.foreign import foreign_words
 from services.language.reading.rule import Rewriter, Rule, words_of
 from services.language.reading.spoken import Rewrite, Spoken, first_come
 from services.language.words import with_signs_hidden
@@ -15,7 +16,8 @@ from services.language.words import with_signs_hidden
 RULES: dict[str, Callable[[str], Sequence[Rewriter]]] = {"en": english.rules, "vi": vietnamese.rules}
 """Language -> its rules for a BCP-47 tag, where data alone does not do; other languages with a folder are `general`."""
 
-UNSAID = Rule(re.compile(r"[*_`#~^|<>\[\]{}\\\u200d\u2600-\u27bf\ufe0f\U0001f000-\U0001faff]+"), lambda _: " ")
+_PICTURE = re.compile(r"[\u2600-\u2604\u2606-\u27bf\U0001f000-\U0001faff]")  # but the star of "5★", which is said
+UNSAID = Rule(re.compile(r"[*_`#~^|<>\[\]{}\\\u200d\u20e3\u2600-\u27bf\ufe0f\U0001f000-\U0001faff]+"), lambda _: " ")
 """Signs of a written page and pictures, which nobody says; read last, so that a rule may still make use of them."""
 
 _LETTER = re.compile(r".[\u0300-\u036f]*", re.DOTALL)
@@ -28,14 +30,17 @@ class Pronunciation:
     """How to say one word: `written` as a whole word in any case, `spoken` in its place."""
 
     written: str
-    spoken: str
-    language_code: str = ""  # empty: every one
+    spoken: str  # empty: the word itself, where `ipa` or `spoken_language_code` says how it sounds
+    language_code: str = ""  # of the texts it holds for; empty: every one
+    ipa: str = ""  # how it sounds, for engines that take sounds; others say `spoken`
+    spoken_language_code: str = ""  # whose words `spoken` is; empty: the text's own
 
 
 class Normalizer:
     """Rewrites clauses. `lexicon` comes before every rule; it is looked up, never compiled, however long it is."""
 
     def __init__(self, lexicon: Sequence[Pronunciation] = ()) -> None:
+        self.lexicon = tuple(lexicon)
         self._lexicon: dict[str, list[Pronunciation]] = {}  # by first letter, in lower case; the longest first
         for word in sorted(lexicon, key=lambda word: len(word.written), reverse=True):
             written = unicodedata.normalize("NFC", word.written)
@@ -43,21 +48,32 @@ class Normalizer:
                 written = _lowered(written)
                 self._lexicon.setdefault(written[0], []).append(replace(word, written=written))
 
-    def speak(self, text: str, language_code: str) -> Spoken:
-        """What to say for `text`."""
+    def speak(self, text: str, language_code: str, first: Sequence[Rewrite] = ()) -> Spoken:
+        """What to say for `text`. `first`: rewrites of `text` that come before every rule."""
+        if first:
+            return first_come(text, chain(first, self._on_source(text, language_code)))
+        return first_come(text, self._on_source(text, language_code))
+
+    def _on_source(self, text: str, language_code: str) -> Iterator[Rewrite]:
+        """The rewrites, their places those of the text as sent."""
         composed, starts = _composed(text)
         rewrites = self._rewrites(composed, language_code)
         if starts is None:
-            return first_come(text, rewrites)
-        on_source = (Rewrite(starts[one.start], starts[one.end], one.spoken) for one in rewrites)
-        return first_come(text, chain(on_source, COMPOSED.apply(text)))
+            yield from rewrites
+            return
+        for one in rewrites:
+            yield replace(one, start=starts[one.start], end=starts[one.end])
+        yield from COMPOSED.apply(text)
 
     def _rewrites(self, text: str, language_code: str) -> Iterator[Rewrite]:
         yield from self._lexicon_rewrites(text, primary(language_code))
-        if is_spaced(language_code):
-            text = with_signs_hidden(text)
-        for rule in (*_rules_for(language_code), UNSAID):
-            yield from rule.apply(text)
+        plain = with_signs_hidden(text) if is_spaced(language_code) else text
+        plain = plain if plain.isascii() else _PICTURE.sub(" ", plain)  # between two numbers it parts them as a space
+        for rule in _rules_for(language_code):
+            yield from rule.apply(plain)
+        yield from UNSAID.apply(text)
+        if (foreign := foreign_words(primary(language_code))) is not None:
+            yield from foreign.apply(plain)
 
     def _lexicon_rewrites(self, text: str, language: str) -> Iterator[Rewrite]:
         """Whole words of the lexicon, in any case."""
@@ -72,7 +88,10 @@ class Normalizer:
                 is_whole = not (_is_word(lowered[at - 1 : at]) or _is_word(lowered[end : end + 1]))
                 is_meant = primary(word.language_code) in ("", language)
                 if is_meant and is_whole and lowered.startswith(word.written, at):
-                    yield Rewrite(at, end, word.spoken)
+                    spoken = word.spoken
+                    if not spoken and (word.ipa or word.spoken_language_code):
+                        spoken = text[at:end]
+                    yield Rewrite(at, end, spoken, word.ipa, word.spoken_language_code)
                     break
 
 
@@ -174,3 +193,4 @@ def load() -> None:
     """Compile the rules of every language, so that no call waits for it."""
     for variant in (*languages(), "en-gb"):
         _rules_for(variant)
+        foreign_words(primary(variant))

@@ -9,10 +9,11 @@ from typing import Any
 from xml.etree import ElementTree
 
 from unicode_rbnf import RbnfEngine
-from unicode_rbnf.engine import RbnfRule, RbnfRulePart, RbnfRuleSet, TextRulePart
+from unicode_rbnf.engine import NoRuleForNumberError, RbnfRule, RbnfRulePart, RbnfRuleSet, TextRulePart
 
 _DIGITS = re.compile(r"\d+")
 _RULESET = re.compile(r"%+([\w-]+)")
+_RULESET_XML = re.compile(r'<ruleset\b[^>]*\btype="(?P<name>[^"]+)".*?</ruleset>', re.DOTALL)
 _WORD = re.compile(r"\w*")
 
 CARDINAL, ORDINAL, YEAR = "spellout-cardinal", "spellout-ordinal", "spellout-numbering-year"
@@ -65,7 +66,10 @@ class Numbers:
             return self.digits(str(number))
         while ruleset not in self._engine.rulesets:  # "spellout-cardinal-feminine" is "spellout-cardinal" in Esperanto
             ruleset = ruleset.rpartition("-")[0] if ruleset.count("-") > 1 else NUMBERING
-        words = self._engine.format_number(number, ruleset_names=[ruleset]).text
+        try:
+            words = self._engine.format_number(number, ruleset_names=[ruleset]).text
+        except NoRuleForNumberError:  # Russian has no ordinals from 110,000 on
+            words = self._engine.format_number(number, ruleset_names=[NUMBERING]).text
         for written, spoken in self._respelled:
             words = written.sub(spoken, words)
         return words
@@ -149,18 +153,18 @@ def _engine(language: str, wanted: Iterable[str]) -> RbnfEngine | None:
     path = files("unicode_rbnf") / "rbnf" / f"{language}.xml"
     if not path.is_file():
         return None
-    root = ElementTree.fromstring(path.read_text(encoding="utf-8"))  # noqa: S314  # a file of the package
-    rulesets = {each.attrib["type"]: each for each in root.iter("ruleset")}
+    written = {match["name"]: match[0] for match in _RULESET_XML.finditer(path.read_text(encoding="utf-8"))}
     engine = RbnfEngine(language)
     parts_of = lru_cache(None)(_parts)
     waiting = set(wanted)
     while waiting:
         name = waiting.pop()
-        if name not in rulesets or name in engine.rulesets:
+        if name not in written or name in engine.rulesets:
             continue
-        rules = RbnfRuleSet(name, is_private=rulesets[name].attrib.get("access") == "private")
+        ruleset = ElementTree.fromstring(written[name])  # noqa: S314  # of a file of the package
+        rules = RbnfRuleSet(name, is_private=ruleset.attrib.get("access") == "private")
         engine.rulesets[name] = rules
-        for rule in rulesets[name]:
+        for rule in ruleset:
             value, text = rule.attrib.get("value", ""), rule.text or ""
             if text and value.isdigit():
                 radix = int("".join(_DIGITS.findall(rule.attrib.get("radix", "10"))))

@@ -12,6 +12,18 @@ class Rewrite:
     start: int  # code points of the source
     end: int
     spoken: str
+    ipa: str = ""  # how it sounds, in the International Phonetic Alphabet; empty: as its words are read
+    language_code: str = ""  # whose words they are; empty: the text's own
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A part of a spoken text that is not read as the rest of it is."""
+
+    start: int  # code points of the spoken text
+    end: int
+    ipa: str = ""  # its sound; empty: as the language reads its words
+    language_code: str = ""  # BCP-47; empty: the text's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +40,7 @@ class Spoken:
     def __init__(self, source: str, rewrites: Iterable[Rewrite]) -> None:
         """`rewrites` are in order and do not overlap."""
         self.source = source
+        stretches: list[Stretch] = []
         parts: list[str] = []
         self._spans: list[_Span] = []
         length = at = 0
@@ -38,10 +51,15 @@ class Spoken:
                 self._spans.append(_Span(length, at, rewrite.start, is_copied=True))
             if rewrite.end > rewrite.start:
                 parts.append(rewrite.spoken)
+                if rewrite.spoken and (rewrite.ipa or rewrite.language_code):
+                    begin, end = length, length + len(rewrite.spoken)
+                    stretches.append(Stretch(begin, end, rewrite.ipa, rewrite.language_code))
                 length += len(rewrite.spoken)
                 self._spans.append(_Span(length, rewrite.start, rewrite.end, is_copied=False))
             at = rewrite.end
         self.text = "".join(parts)
+        self.stretches = _joined(self.text, stretches)
+        """What is said in another language, or by its sounds; in order, and apart from each other."""
         self._ends = [span.spoken_end for span in self._spans]
 
     def source_end(self, spoken_end: int) -> int:
@@ -58,6 +76,20 @@ class Spoken:
         if span.is_copied:
             return span.source_end - (span.spoken_end - spoken_end)
         return span.source_end if spoken_end == span.spoken_end else span.source_start
+
+
+def _joined(text: str, stretches: Iterable[Stretch]) -> tuple[Stretch, ...]:
+    """Neighbours in one language are one stretch: "Google Meet" is said in one breath."""
+    joined: list[Stretch] = []
+    for stretch in stretches:
+        last = joined[-1] if joined else None
+        if last and not (last.ipa or stretch.ipa) and last.language_code == stretch.language_code:
+            between = text[last.end : stretch.start]
+            if not between.strip(" -"):
+                joined[-1] = Stretch(last.start, stretch.end, "", last.language_code)
+                continue
+        joined.append(stretch)
+    return tuple(joined)
 
 
 def first_come(source: str, rewrites: Iterable[Rewrite]) -> Spoken:

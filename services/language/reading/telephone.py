@@ -32,7 +32,7 @@ def telephone_rules(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
     plus: str = words["plus"]
     word = letter_or_digit(words)
     groups_apart = re.compile(
-        rf"(?<!{word})(?<![.,/$€£-])(?:\+|\(\+?)?\d{{1,4}}+\)?(?:[ .-]?\(?\d\)?(?=[ .-]?\d{{2,4}}[ .-]))?"
+        rf"(?<!{word})(?<![.,/$£-])(?<!€)(?:\+|\(\+?)?\d{{1,4}}+\)?(?:[ .-]?\(?\d\)?(?=[ .-]?\d{{2,4}}[ .-]))?"
         rf"(?:(?:[ .-]\(?|\(|(?<=\)))\d{{2,8}}+\)?+){{1,5}}+(?!{word}|[/%]|[.,:-]\d)"
     )
     in_one = re.compile(rf"(?<!{word})(?<![.,])\+?\d{{7,}}(?!{word}|%|[.,:]\d)")
@@ -100,5 +100,5 @@ def telephone_rules(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
         is_short = all(len(part) < _FEWEST_ZEROS and (part == "0" or part[0] != "0") for part in parts)
         return ", ".join(map(numbers.whole if is_short else numbers.digits, parts))
 
-    dashed = re.compile(rf"(?<!{word})(?<![.,/$€£¥₽₫-])\d+(?:-\d+){{2,}}+(?!{word}|[-/%°]|[.,:]\d)")
+    dashed = re.compile(rf"(?<!{word})(?<![.,/$£¥-])(?<![€₽₫])\d+(?:-\d+){{2,}}+(?!{word}|[-/%°]|[.,:]\d)")
     return [Rule(groups_apart, parted), Rule(in_one, unbroken), Rule(dashed, chain)]

@@ -8,6 +8,7 @@ from services.language.reading.addresses import address_rules
 from services.language.reading.codes import AnnouncedCodes, bare_codes, characters, dialled
 from services.language.reading.numbers_vietnamese import VietnameseNumbers
 from services.language.reading.rule import (
+    APOSTROPHE,
     ROMAN,
     VULGAR,
     Rewriter,
@@ -20,6 +21,7 @@ from services.language.reading.rule import (
     per_rule,
     range_rule,
     roman,
+    shape_of,
     short_word_rules,
     sign_rule,
     times_rules,
@@ -145,7 +147,11 @@ class _Vietnamese:
             Rule(re.compile(rf"(?P<currency>[$€₫])\s?{_AMOUNT}{scale}"), self._sum),
             Rule(re.compile(rf"(?<!\w)(?P<currency>{codes})\s?{_AMOUNT}{scale}(?!\w)"), self._sum),
             Rule(re.compile(rf"(?<![\w.,]){_AMOUNT}{scale}\s?(?P<currency>{currency})(?!\w)"), self._sum),
-            Rule(re.compile(rf"(?<![\w.,]){_NUMBER}\s?(?P<scale>{any_of(self._scales)})(?!\w)"), self._scaled),
+            Rule(
+                re.compile(rf"(?<![\w.,]){_NUMBER}\s?(?P<scale>{shape_of(self._scales)})(?!\w)"),
+                self._scaled,
+                {"scale": self._scales},
+            ),
         ]
 
     def _decimal(self, match: re.Match[str]) -> str:
@@ -155,9 +161,8 @@ class _Vietnamese:
         """Spoken shorthand: "1tr5" is 1.5 million, "2tỷ3" 2.3 billion."""
         rest = self._numbers.cardinal(int(match["rest"].ljust(3, "0")))
         scale = match["scale"]
-        return (
-            f"{self._numbers.whole(match['whole'])} {self._scales[scale]} {rest} {self._words['scales_below'][scale]}"
-        )
+        words = f"{self._numbers.whole(match['whole'])} {self._scales[scale]} {rest}"
+        return f"{words} {self._words['scales_below'][scale]}".rstrip()  # nothing is below thousands
 
     def _scaled(self, match: re.Match[str]) -> str:
         return f"{self._decimal(match)} {self._scales[match['scale']]}" if match["scale"] else self._decimal(match)
@@ -179,13 +184,14 @@ class _Vietnamese:
                 lambda match: f"{numbers.whole(match['whole'])} {self._units['m']} {numbers.fraction(match['rest'])}",
             ),
             Rule(
-                re.compile(r"(?<![\w.,])(\d{1,3})['’′](?!\w)"),
+                re.compile(rf"(?<![\w.,])(\d{{1,3}}){APOSTROPHE}(?!\w)"),
                 lambda match: f"{numbers.whole(match[1])} {words['minute']}",
             ),
             *key_rules(words["keys"]),
             Rule(
-                re.compile(rf"(?:(?<![\w.,])|(?<=\dx)){_NUMBER}(?P<gap>\s?)(?P<unit>{any_of(self._units)})(?!\w)"),
+                re.compile(rf"(?:(?<![\w.,])|(?<=\dx)){_NUMBER}(?P<gap>\s?)(?P<unit>{shape_of(self._units)})(?!\w)"),
                 self._quantity,
+                {"unit": self._units},
             ),
             Rule(re.compile(r"(?<=\d)\s?−\s?(?=[$€]?\d)"), lambda _: f" {words['minus_between']} "),
             range_rule(range_, [*self._units, *words["currencies"], *self._scales, *words["hour_signs"]]),

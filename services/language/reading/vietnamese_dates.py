@@ -136,7 +136,7 @@ class VietnameseDates:
             or self._told.match(match.string, match.end())
             or self._is_beside_a_date(match)
         )
-        return self._date(match) if is_date else None
+        return self._date(match) if is_date or _in_two_digits(match) else None
 
     def _dashed(self, match: re.Match[str]) -> str | None:
         """A day and its month with a dash, where the numbers fall and are no range: "ngày 8-3"."""
@@ -229,3 +229,10 @@ class VietnameseDates:
     def _years(self, match: re.Match[str]) -> str | None:
         first, last = int(match["year"]), int(match["last"])
         return f"{self._numbers.cardinal(first)} {self._to} {self._numbers.cardinal(last)}" if first < last else None
+
+
+def _in_two_digits(match: re.Match[str]) -> bool:
+    """Day, month and year have two digits each and one of the first two a zero, which no house number has: 05/06/26."""
+    parts = match.groupdict()
+    figures = [parts["day"], parts["month"], parts.get("year") or ""]
+    return all(len(figure) == 2 for figure in figures) and any(figure[0] == "0" for figure in figures[:2])

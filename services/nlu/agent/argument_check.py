@@ -18,11 +18,17 @@ log = get_logger(__name__)
 
 _MOST_ARGUMENT_CHARS = 16 * 1024
 _MOST_REASON_CHARS = 300
+_REFUSED = "the arguments "  # how every refusal begins
 _NO_NETWORK: Registry[Any] = Registry()  # a schema that refers to a URL is not fetched
 
 
 class ArgumentsRefused(Exception):
     """The arguments are not those of the tool; the message is for the model."""
+
+
+def is_misspelt(result_json: str) -> bool:
+    """Whether a result says that the arguments were refused here, so that the tool has not run."""
+    return result_json.startswith(f'{{"error": "{_REFUSED}')
 
 
 def read_call(arguments_json: str, parameters_json: str) -> Mapping[str, object]:
@@ -41,7 +47,7 @@ def read_call(arguments_json: str, parameters_json: str) -> Mapping[str, object]
     try:
         fault = best_match(validator.iter_errors(arguments))
     except (Unresolvable, RecursionError) as error:
-        raise ArgumentsRefused("the tool's own schema cannot be followed") from error
+        raise ArgumentsRefused("the arguments cannot be held against the tool's own schema") from error
     if fault is not None:
         at = ".".join(str(step) for step in fault.absolute_path)
         reason = f"{at}: {fault.message}" if at else fault.message

@@ -1,6 +1,7 @@
 """Reads `facts:` of an agent's YAML file and checks every field of it.
 
-    hours: {weekdays: {monday: ["08:00-12:00", "13:00-18:00"], ..., sunday: []}, exceptions: [{date, hours, names}]}
+    hours: {weekdays: {monday: ["08:00-12:00", "13:00-18:00"], ..., sunday: []}, exceptions: [{date, hours, names}],
+            of: {en: [front desk]}}    what keeps them, where that is not the whole house
     services: [{id, names: {en: [filling]}, price: {en: {amount: 50, currency: USD}}, minutes: 30}]
     topics: [{id, names}]
     people: [{id, names, does: [ids of services and topics]}]
@@ -110,6 +111,7 @@ class _Exception(_Part):
 class _Hours(_Part):
     weekdays: dict[_Weekday, tuple[_Interval, ...]]
     exceptions: tuple[_Exception, ...] = ()
+    of: _Names = {}
 
 
 class _Money(_Part):
@@ -260,6 +262,8 @@ def _texts(read: _FactsFile) -> Iterator[tuple[Path, Mapping[str, object]]]:
     for at, phone in enumerate(read.phones):
         if phone.names:
             yield ("facts", "phones", at, "names"), phone.names
+    if read.hours and read.hours.of:
+        yield ("facts", "hours", "of"), read.hours.of
     for at, exception in enumerate(exceptions):
         if exception.names:
             yield ("facts", "hours", "exceptions", at, "names"), exception.names
@@ -309,7 +313,7 @@ def _check_order(path: Path, intervals: Sequence[Interval]) -> None:
 
 def _hours(read: _Hours) -> OpeningHours:
     exceptions = {each.date: HoursException(each.date, each.hours, each.names) for each in read.exceptions}
-    return OpeningHours(dict(read.weekdays), exceptions)
+    return OpeningHours(dict(read.weekdays), exceptions, read.of)
 
 
 def _prices(service: _Service) -> dict[str, Money]:

@@ -127,6 +127,7 @@ class Grounds:
         found = [name for names in named for name in names_in(names, code)]
         exceptions = facts.hours.exceptions.values() if facts.hours else ()
         found += [name for each in exceptions for name in names_in(each.names, code)]
+        found += names_in(facts.hours.of, code) if facts.hours else ()
         words = {word for name in found for word in words_of(name)}
         self._stated = frozenset(
             words.union(self.prose, *map(words_of, (*said_in(facts, code), *capitals_in(self._texts))))

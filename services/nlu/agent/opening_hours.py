@@ -66,6 +66,8 @@ class OpeningHours:
 
     weekdays: Mapping[int, tuple[Interval, ...]]  # by date.weekday(); each day is there, closed ones are empty
     exceptions: Mapping[date, HoursException] = field(default_factory=dict)
+    of: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """What keeps them, where that is a part of the house only ("front desk"): names by language; empty: all of it."""
 
     def on(self, day: date) -> tuple[Interval, ...]:
         """The hours of a date, in order; none where it is closed."""

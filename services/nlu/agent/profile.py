@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import phonenumbers
@@ -16,6 +16,7 @@ from phonenumbers import SUPPORTED_REGIONS
 from pydantic import BaseModel, ConfigDict, Field, InstanceOf, ValidationError, model_validator
 
 from services.language.destinations import allowed_target
+from services.language.phonetics import no_ipa
 from services.language.words import normalise
 from services.nlu.agent.acts import ACT_NAMES, act_name
 from services.nlu.agent.capture.slots import Slot
@@ -73,8 +74,18 @@ class LexiconEntry(_Part):
     """How to say a word the voice gets wrong."""
 
     written: str = Field(min_length=1)
-    spoken: str = Field(min_length=1)
+    spoken: str = ""  # may be empty where one of the last two is not: the word itself
     language_code: str = ""  # empty: every one
+    ipa: str = ""  # how it sounds, in the International Phonetic Alphabet
+    spoken_language_code: str = ""  # whose words `spoken` is; empty: the text's
+
+    @model_validator(mode="after")
+    def _says_how(self) -> Self:
+        if not (self.spoken or self.ipa or self.spoken_language_code):
+            raise ValueError(f"{self.written!r}: write spoken, ipa or spoken_language_code")
+        if (wrong := no_ipa(self.ipa)) != "":
+            raise ValueError(f"{self.written!r}: {wrong!r} in ipa is no sign of the International Phonetic Alphabet")
+        return self
 
 
 class Endpointing(_Part):
@@ -161,6 +172,7 @@ class AgentProfile(_Part):
     callbacks: bool = False  # takes requests to be called back; those who watch calls, or the webhook, hear of them
     graph: str = ""  # kind graph: a compiled LangGraph graph of one's own, "package.module:name"
     slots: tuple[Slot, ...] = ()  # what callers are asked for by the letter, beside name and number
+    temperature: float | None = Field(None, ge=0, le=2)  # of its model's replies; left out: the engine's own
     tools: tuple[str, ...] = ()  # those it may run, by name, from agent/tools.py
     packages: tuple[InstanceOf[PackageUse], ...] = ()  # the mappings of the file's `tools`
     acts: tuple[str, ...] = HARMLESS_ACTS  # those it may do to the call, by name, whatever its model says

@@ -9,13 +9,16 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from services.language.claims import honest_sentence
+from services.nlu.agent.act_tools import act_tools
 from services.nlu.agent.acts import ACT_NAMES, WantedAct, read_act
+from services.nlu.agent.confirmation import Confirmation
 from services.nlu.agent.courtesies import courtesy, user_text
 from services.nlu.agent.interface import Act, AgentState, AgentTurn, Call, CallTool, CallTools, Expect, Say, Step
 from services.nlu.agent.profile import AgentProfile
 from services.nlu.agent.prompt_history import within
+from services.nlu.agent.read_back import unconfirmed
 from services.nlu.agent.tools import TOOLS, Tool
-from services.nlu.engine import Began, Message, NluEngine, ReplyRequest, Role, TextMade, ToolSpec, ToolWanted
+from services.nlu.engine import Began, Message, NluEngine, ReplyRequest, Role, Sampling, TextMade, ToolSpec, ToolWanted
 from services.nlu.history import Entry, ToolCall
 from services.nlu.outputs import HangUp
 from services.nlu.plain_speech import PlainSpeech
@@ -30,6 +33,7 @@ KIND = "prompt"
 MAX_TOOL_ROUNDS = 4
 MAX_CALLS_A_ROUND = 8
 _NO_MORE = "No more tools can be called in this turn. Answer the caller now, in words to be spoken, with what is known."
+_ASK_FIRST = "Call it only when the caller has said yes to a question in which you read every argument back."
 _WHOLE = CallTools(())
 """What was written so far is whole: a block of code that was never closed swallows nothing of what follows."""
 
@@ -72,6 +76,10 @@ class PromptAgent:
         """Those of the packages that the agent's file names."""
         clinic = self._clinic.tools(tenant_id) if self._clinic else {}
         return {**self._packages.tools(tenant_id), **clinic}
+
+    def unconfirmed(self, spec: ToolSpec, arguments: Mapping[str, object], given: Confirmation) -> str:
+        """Why a tool that writes may not be run: the model may want whatever it likes, the caller has to agree."""
+        return unconfirmed(spec.name, arguments, spec.parameters_json, given, self._profile)
 
     async def close(self) -> None:
         await self._packages.close()
@@ -140,6 +148,7 @@ class PromptAgent:
             messages=messages,
             language_code=turn.language_code,
             is_draft=is_draft,
+            sampling=Sampling(temperature=self._profile.temperature),
         )
         async with aclosing(self._engine.reply(request)) as parts:
             async for part in parts:
@@ -163,7 +172,13 @@ class PromptAgent:
     def tools(self, tenant_id: str) -> tuple[ToolSpec, ...]:
         """What the model is told of, for one tenant's calls."""
         own = tuple(TOOLS[name].spec for name in self._profile.tools if name in TOOLS)
-        return (*own, *(tool.spec for tool in self.tools_of(tenant_id).values()))
+        brought = (tool.spec for tool in self.tools_of(tenant_id).values())
+        return (*(_asking_first(spec) for spec in (*own, *brought)), *self.act_tools)
+
+    @property
+    def act_tools(self) -> tuple[ToolSpec, ...]:
+        """The acts that the file allows, which the model may ask for like tools."""
+        return act_tools(self._profile)
 
     def messages(
         self, history: Iterable[Entry], *, language_code: str, instructions: str = "", tenant_id: str = ""
@@ -216,6 +231,10 @@ def act_of(wanted: ToolWanted) -> Step:
     """An act that a model asked for, as a step of the reply. Raises TurnFailed when it makes no sense."""
     act = read_act(wanted.name, wanted.arguments_json)
     return Act(act.act, act.is_now) if isinstance(act, WantedAct) else Expect(act.kind, act.length, act.phrases)
+
+
+def _asking_first(spec: ToolSpec) -> ToolSpec:
+    return replace(spec, description=f"{spec.description} {_ASK_FIRST}") if spec.writes else spec
 
 
 def _to_be_answered(messages: tuple[Message, ...]) -> tuple[Message, ...]:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Protocol, runtime_checkable
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from services.nlu.agent.confirmation import Confirmation
 from services.nlu.engine import ToolSpec
 
 
@@ -35,11 +36,38 @@ class Tool(Protocol):
 
 
 @runtime_checkable
+class KnowsItsDeed(Protocol):
+    """A tool whose deed is noted before it is tried, so that it stands somewhere when its result is late."""
+
+    async def standing(self, *, idempotency_key: str) -> str:
+        """How a deed stands, as JSON; empty: it was never noted, and will not be done."""
+
+
+@runtime_checkable
 class HasTools(Protocol):
     """An agent that brings tools of its own, beside those its file names."""
 
     def tools_of(self, tenant_id: str) -> Mapping[str, Tool]:
         """By name, for one tenant's calls."""
+
+
+@runtime_checkable
+class OffersActs(Protocol):
+    """An agent whose model may ask for acts on the call."""
+
+    @property
+    def act_tools(self) -> tuple[ToolSpec, ...]:
+        """Those that its file allows, as a model is told of them."""
+
+
+@runtime_checkable
+class AsksFirst(Protocol):
+    """An agent whose model calls tools: one that writes runs only for what the caller has confirmed. Agents that are
+    code, as `graph` is, confirm deeds by themselves.
+    """
+
+    def unconfirmed(self, spec: ToolSpec, arguments: Mapping[str, object], given: Confirmation) -> str:
+        """Why a call may not be run, for the model; empty: the caller has agreed to it."""
 
 
 @runtime_checkable

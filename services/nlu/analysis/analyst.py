@@ -16,14 +16,15 @@ from services.nlu.agent.profile import AgentProfile
 from services.nlu.agent.prompt_agent import PromptAgent
 from services.nlu.analysis.analysis import CallAnalysis, Known, KnowsCalls, Past
 from services.nlu.analysis.rules import LONGEST_SUMMARY, analysis_of
+from services.nlu.analysis.tenant_turns import TenantTurns
 from services.nlu.engine import Message, NluEngine, ReplyRequest, Role, TextMade
-from services.runtime.errors import CapacityError
 from services.runtime.logs import get_logger
 
 log = get_logger(__name__)
 
 MOST_AT_ONCE = 2
 MOST_WAITING = 32
+MOST_OF_A_TENANT = 16
 _SUMMARY_TURN = 1
 _KEPT_TURNS = 30  # of a conversation, that a model is shown
 _WISH = (  # an instruction to a model, in the language that models follow best
@@ -38,19 +39,12 @@ class Analyst:
     def __init__(self, engine: NluEngine, *, limit_s: float) -> None:
         """`limit_s` is for one analysis, its wait for a place left out."""
         self._engine, self._limit_s = engine, limit_s
-        self._places = asyncio.Semaphore(MOST_AT_ONCE)
-        self._n_waiting = 0
+        self._turns = TenantTurns(MOST_AT_ONCE, most=MOST_WAITING, most_of_one=MOST_OF_A_TENANT)
 
-    async def analyse(self, past: Past, agent: Agent, profile: AgentProfile) -> CallAnalysis:
-        """The analysis of a conversation. Raises CapacityError where too many wait."""
-        if self._n_waiting >= MOST_WAITING:
-            raise CapacityError(f"{self._n_waiting} analyses wait: ask again later")
-        self._n_waiting += 1
-        try:
-            async with self._places:
-                return await self._analyse(past, agent, profile)
-        finally:
-            self._n_waiting -= 1
+    async def analyse(self, past: Past, agent: Agent, profile: AgentProfile, tenant_id: str = "") -> CallAnalysis:
+        """The analysis of a conversation. Raises CapacityError where too many wait, of the tenant or altogether."""
+        async with self._turns.place(tenant_id):
+            return await self._analyse(past, agent, profile)
 
     async def _analyse(self, past: Past, agent: Agent, profile: AgentProfile) -> CallAnalysis:
         known = Known()
@@ -73,8 +67,9 @@ class Analyst:
         """The call in the words of the agent's engine."""
         said = []
         for entry in past.history[-_KEPT_TURNS:]:
-            said += [f"Caller: {entry.user_text}"] if entry.user_text else []
-            said += [f"Agent: {entry.heard_text}"] if entry.heard_text else []
+            for who, text in (("Caller", entry.user_text), ("Agent", entry.heard_text)):
+                words = " ".join(text.split())  # a line of its own could pass for what the other said
+                said += [f"{who}: {words}"] if words else []
         conversation = f"analysis.{uuid4().hex}"
         request = ReplyRequest(
             conversation=conversation,

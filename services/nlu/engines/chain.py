@@ -189,6 +189,9 @@ class _ChainedReply:
     async def _of(self, attempt: _Attempt) -> AsyncGenerator[ReplyPart, None]:
         """The turn's parts from one engine, or from the one that was asked beside it and was first."""
         attempt, first = await self._first(attempt)
+        if first is None and not self._said and self._could_go_on():
+            message = f"{attempt.provider.name} answered nothing"
+            raise ProviderFailed("ENGINE_FAILED", message, ErrorClass.TRANSIENT)
         yield MadeBy(attempt.provider.name)
         joint = _Joint(self._said)
         part: ReplyPart | None = first

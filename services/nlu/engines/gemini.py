@@ -10,24 +10,26 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any
 
+import httpx
 from google import genai
 from google.genai import errors, types
 
-from services.nlu.engine import Began, CutShort, Message, ReplyPart, ReplyRequest, Role, TextMade, ToolWanted
+from services.nlu.engine import Began, CutShort, Message, ReplyPart, ReplyRequest, Role, ToolWanted
 from services.nlu.history import ToolCall
+from services.nlu.remote.answer import AnswerText, AnswerTime, readable_json
 from services.nlu.remote.failures import from_status
 from services.nlu.remote.messages import CONTINUE, call_of
-from services.nlu.remote.transport import failure_of
+from services.nlu.remote.transport import HEADERS, BadBody, bound_body, failure_of, was_dropped
 from services.nlu.settings import NluSettings, read_secret
 from services.runtime.breaker import ErrorClass
 from services.runtime.errors import NotServing, TurnFailed
 from services.runtime.logs import get_logger
 from services.runtime.providers import ProviderFailed
 
-_CHARS_A_TOKEN = 16  # far above any tokenizer's; a server that sends more does not keep to the limit
 _MAX_PIECE_CHARS = 256 * 1024
 _WARM_EVERY_S = 25.0
 _WARM_LIMIT_S = 4.0
+_CONNECT_LIMIT_S = 2.0
 _FILTERED = frozenset(
     {
         types.FinishReason.SAFETY,
@@ -52,6 +54,7 @@ class GeminiEngine:
         self._settings = settings
         self.model = settings.gemini_model
         self._client: genai.Client | None = None
+        self._http: httpx.AsyncClient | None = None
         self._warming: asyncio.Task[None] | None = None
 
     async def load(self, prompts: tuple[tuple[Message, ...], ...]) -> None:
@@ -59,13 +62,20 @@ class GeminiEngine:
         key = read_secret(settings.gemini_api_key, settings.gemini_api_key_file, "NLU_GEMINI_API_KEY")
         if not key:
             raise NotServing("NLU_GEMINI_API_KEY is not set, and the Gemini API asks for one")
-        self._client = genai.Client(
-            api_key=key,
-            http_options=types.HttpOptions(
-                base_url=settings.gemini_base_url or None,
-                retry_options=types.HttpRetryOptions(attempts=1),  # a chain tries again elsewhere, and sooner
-            ),
-        )
+        try:
+            self._http = httpx.AsyncClient(
+                headers=HEADERS, event_hooks={"response": [bound_body]}, timeout=_CONNECT_LIMIT_S
+            )
+            self._client = genai.Client(
+                api_key=key,
+                http_options=types.HttpOptions(
+                    base_url=settings.gemini_base_url or None,
+                    retry_options=types.HttpRetryOptions(attempts=1),  # a chain tries again elsewhere, and sooner
+                    httpx_async_client=self._http,
+                ),
+            )
+        except (OSError, ValueError, httpx.InvalidURL) as error:  # unreadable certificates, a proxy or URL that is none
+            raise NotServing(f"NLU_GEMINI_BASE_URL, or a proxy or certificates of the environment: {error}") from error
         try:
             await self._warm_up(self._client)
         except ProviderFailed as failed:
@@ -79,36 +89,48 @@ class GeminiEngine:
             raise TurnFailed("ENGINE_STOPPED", "the server is stopping", is_retryable=True)
         yield Began()
         reader = ResponseReader(self.name, max_tokens=self._settings.max_reply_tokens)
-        limit_s = self._settings.remote_stall_limit_s
+        time = AnswerTime(self.name, stall_s=self._settings.remote_stall_limit_s, total_s=self._settings.turn_limit_s)
         try:
-            async with asyncio.timeout(limit_s):
-                responses = await self._client.aio.models.generate_content_stream(
-                    model=self.model,
-                    contents=write_contents(request),
-                    config=write_config(request, self._settings),
-                )
+            async with time.waiting():
+                responses, response = await self._ask(self._client, request)
             try:
-                while True:
-                    async with asyncio.timeout(limit_s):
-                        response = await anext(responses, None)
-                    if response is None:
-                        break
+                while response is not None:
+                    n_taken = reader.n_taken
                     for part in reader.take(response):
                         yield part
                     if reader.is_over:
                         return
+                    if reader.n_taken > n_taken:
+                        time.progressed()
+                    async with time.waiting():
+                        response = await anext(responses, None)
                 for part in reader.end():
                     yield part
             finally:
-                await responses.aclose()  # type: ignore[attr-defined] # an async generator, though typed as an iterator
-        except TimeoutError as error:
-            raise ProviderFailed(
-                "ENGINE_FAILED", f"{self.name} sent nothing for {limit_s:g} s", ErrorClass.TRANSIENT
-            ) from error
+                await responses.aclose()
         except TurnFailed:
             raise
         except Exception as error:  # the client raises its own errors, its transport's, and pydantic's
             raise _failure(self.name, error) from error
+
+    async def _ask(
+        self, client: genai.Client, request: ReplyRequest
+    ) -> tuple[AsyncGenerator[types.GenerateContentResponse, None], types.GenerateContentResponse | None]:
+        """The stream of responses, and its first. A connection that was closed while it was idle is replaced once."""
+        contents, config = write_contents(request), write_config(request, self._settings)
+        for is_last in (False, True):
+            responses: Any = None
+            try:
+                responses = await client.aio.models.generate_content_stream(
+                    model=self.model, contents=contents, config=config
+                )
+                return responses, await anext(responses, None)
+            except Exception as error:
+                if responses is not None:
+                    await responses.aclose()
+                if is_last or not was_dropped(error):
+                    raise
+        raise AssertionError("the last try returns or raises")
 
     async def commit(self, conversation: str, turn_id: int) -> None:
         """A draft is asked for like any other turn."""
@@ -127,6 +149,8 @@ class GeminiEngine:
         if self._client is not None:
             client, self._client = self._client, None
             await client.aio.aclose()
+        if self._http is not None:
+            await self._http.aclose()
 
     async def _warm_up(self, client: genai.Client) -> None:
         """Have a connection open, and the key and the model known to be right."""
@@ -148,8 +172,9 @@ class ResponseReader:
 
     def __init__(self, provider: str, *, max_tokens: int) -> None:
         self._provider = provider
-        self._chars_left = max_tokens * _CHARS_A_TOKEN
-        self._has_text = self._has_tool = False
+        self._text = AnswerText(max_tokens)
+        self._has_tool = False
+        self.n_taken = 0  # parts that brought something of the answer, thoughts as well
         self._finish: types.FinishReason | None = None
         self.is_over = False
 
@@ -167,11 +192,11 @@ class ResponseReader:
     def end(self) -> list[ReplyPart]:
         """The stream has ended. Raises ProviderFailed where it ended in the middle."""
         reason = self._finish
-        if reason in _FILTERED and not self._has_text:
+        if reason in _FILTERED and not self._text.has_text:
             raise ProviderFailed("CONTENT_FILTERED", f"{self._provider} filtered the answer", ErrorClass.REQUEST)
         if reason in _FILTERED or reason is types.FinishReason.MAX_TOKENS:
             return [CutShort()]
-        if reason is not types.FinishReason.STOP or not (self._has_text or self._has_tool):
+        if reason is not types.FinishReason.STOP or not (self._text.has_text or self._has_tool):
             what = reason.value if reason else "no reason"
             message = f"{self._provider} ended its stream in mid-answer ({what})"
             raise ProviderFailed("ENGINE_FAILED", message, ErrorClass.TRANSIENT)
@@ -183,18 +208,18 @@ class ResponseReader:
             if not call.name:
                 raise ProviderFailed("ENGINE_FAILED", f"{self._provider} named no tool", ErrorClass.TRANSIENT)
             self._has_tool = True
-            return [ToolWanted(call.name, json.dumps(call.args or {}, ensure_ascii=False))]
-        if not part.text or part.thought:
+            self.n_taken += 1
+            return [ToolWanted(call.name, readable_json(json.dumps(call.args or {}, ensure_ascii=False)))]
+        if not part.text:
+            return []
+        self.n_taken += 1
+        if part.thought:
             return []
         if len(part.text) > _MAX_PIECE_CHARS:
             raise ProviderFailed("ENGINE_FAILED", f"{self._provider} sent too much at once", ErrorClass.TRANSIENT)
-        self._has_text = self._has_text or not part.text.isspace()
-        kept = part.text[: max(self._chars_left, 0)]
-        self._chars_left -= len(part.text)
-        if self._chars_left >= 0:
-            return [TextMade(kept)]
-        self.is_over = True
-        return [TextMade(kept), CutShort()] if kept else [CutShort()]
+        parts = self._text.take(part.text)
+        self.is_over = self._text.is_over
+        return parts
 
 
 def write_contents(request: ReplyRequest) -> list[types.Content]:
@@ -224,9 +249,12 @@ def write_config(request: ReplyRequest, settings: NluSettings) -> types.Generate
         )
         for tool in request.tools
     ]
+    sampling = request.sampling
     return types.GenerateContentConfig(
         system_instruction=system or None,
-        temperature=settings.temperature,
+        temperature=settings.temperature if sampling.temperature is None else sampling.temperature,
+        top_p=sampling.top_p,
+        seed=sampling.seed,
         max_output_tokens=settings.max_reply_tokens,
         candidate_count=1,
         tools=[types.Tool(function_declarations=declarations)] if declarations else None,
@@ -266,6 +294,8 @@ def _failure(provider: str, error: Exception) -> ProviderFailed:
         headers = getattr(error.response, "headers", None) or {}
         body = json.dumps(error.details, default=str).encode()
         return from_status(provider, error.code or 500, dict(headers), body, now=datetime.now(UTC))
-    if isinstance(error, ValueError):  # json and pydantic: what came is none of its responses
+    if isinstance(error, BadBody):
+        return failure_of(provider, error)
+    if isinstance(error, ValueError | RecursionError):  # json and pydantic: what came is none of its responses
         return ProviderFailed("ENGINE_FAILED", f"{provider} sent what is no response", ErrorClass.TRANSIENT)
     return failure_of(provider, error)

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from services.nlu.remote.answer import readable
 from services.runtime.breaker import ErrorClass
 from services.runtime.json_text import read_json
 from services.runtime.providers import ProviderFailed
 
 _MAX_MESSAGE_CHARS = 200
+_LONGEST_ASKED_S = 86400.0  # who asks for more does not know when it will be back
 _SPENT = ("insufficient_quota", "billing", "credit")  # a 429 that no waiting mends
+_STATUS_OF = (  # of errors within a stream, by what servers call them
+    (("insufficient_quota", "billing"), 429),
+    (("rate_limit", "resource_exhausted", "too_many_requests"), 429),
+    (("overloaded", "unavailable"), 503),
+    (("api_key", "authentication", "permission", "unauthenticated"), 401),
+    (("context_length", "invalid_request", "invalid_argument"), 400),
+)
 _TOO_LONG = ("context_length", "context length", "maximum context", "too many tokens", "exceeds the available context")
 
 
@@ -40,8 +50,13 @@ def from_status(
 
 def from_error_event(provider: str, error: Any) -> ProviderFailed:
     """The failure that a server reports within a stream that began well."""
-    code = error.get("code") if isinstance(error, dict) else None
-    status = code if isinstance(code, int) and 400 <= code < 600 else 500
+    status = 500
+    if isinstance(error, dict):
+        codes = [error.get(name) for name in ("code", "status", "type")]
+        named = " ".join(str(code).lower() for code in codes if isinstance(code, str))
+        known = (number for words, number in _STATUS_OF if any(word in named for word in words))
+        numbers = (code for code in codes if isinstance(code, int) and 400 <= code < 600)
+        status = next(numbers, next(known, 500))
     return from_status(provider, status, {}, json.dumps({"error": error}).encode(), now=datetime.now(UTC))
 
 
@@ -55,20 +70,24 @@ def said_in(body: bytes) -> str:
         content = content[0]
     error = content.get("error", content) if isinstance(content, dict) else content
     message = error.get("message", "") if isinstance(error, dict) else error
-    return " ".join(str(message).split())[:_MAX_MESSAGE_CHARS]
+    return readable(" ".join(str(message).split()))[:_MAX_MESSAGE_CHARS]
 
 
 def read_retry_after(headers: Mapping[str, str], *, now: datetime) -> float:
-    """Seconds that the server asks to wait: Retry-After (RFC 9110, 10.2.3) or retry-after-ms. 0: it does not say."""
+    """Seconds that the server asks to wait: Retry-After (RFC 9110, 10.2.3) or retry-after-ms; a day at most.
+    0: it does not say.
+    """
     found = {name.lower(): value.strip() for name, value in headers.items()}
     try:
         if milliseconds := found.get("retry-after-ms"):
-            return max(0.0, float(milliseconds) / 1000)
-        value = found.get("retry-after", "")
-        if not value:
+            asked_s = float(milliseconds) / 1000
+        elif not (value := found.get("retry-after", "")):
             return 0.0
-        if value.replace(".", "", 1).isdigit():
-            return float(value)
-        return max(0.0, (parsedate_to_datetime(value) - now).total_seconds())
+        elif value.replace(".", "", 1).isdecimal():
+            asked_s = float(value)
+        else:
+            date = parsedate_to_datetime(value)
+            asked_s = (date.replace(tzinfo=date.tzinfo or UTC) - now).total_seconds()
     except (ValueError, TypeError, OverflowError):
         return 0.0
+    return 0.0 if math.isnan(asked_s) else min(max(asked_s, 0.0), _LONGEST_ASKED_S)

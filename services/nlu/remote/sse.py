@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 MAX_EVENT_BYTES = 256 * 1024
+_LINE_END = re.compile(rb"\r\n|\n|\r")
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class BadEvents(ValueError):
@@ -17,18 +21,28 @@ class EventReader:
         self._rest = bytearray()
         self._data: list[str] = []
         self._n_data = 0
+        self._is_first_line = True
+        self._skips_line_feed = False  # the last line ended with a carriage return: a line feed belongs to it
 
     def feed(self, chunk: bytes) -> list[str]:
         """The data of the events that are whole now. Raises BadEvents."""
+        if not chunk:
+            return []
+        if self._skips_line_feed:
+            chunk = chunk.removeprefix(b"\n")
+        self._skips_line_feed = chunk.endswith(b"\r")
         self._rest += chunk
-        *lines, rest = self._rest.split(b"\n")
+        *lines, rest = _LINE_END.split(self._rest)
         self._rest = bytearray(rest)
-        taken = [self._take_line(bytes(line.removesuffix(b"\r"))) for line in lines]
+        taken = [self._take_line(bytes(line)) for line in lines]
         if len(self._rest) + self._n_data > self._max_event_bytes:
             raise BadEvents(f"an event of more than {self._max_event_bytes} bytes")
         return [event for event in taken if event is not None]
 
     def _take_line(self, line: bytes) -> str | None:
+        if self._is_first_line:
+            self._is_first_line = False
+            line = line.removeprefix(_BYTE_ORDER_MARK)
         if not line:
             if not self._data:
                 return None

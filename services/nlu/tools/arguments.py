@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from services.nlu.agent.tools import ToolRefused
 
+_NO_TEXT = frozenset({"Cc", "Cs", "Zl", "Zp"})  # Unicode: controls, lone surrogates, separators of lines
+
 
 class ArgumentsModel(BaseModel):
-    """The arguments of one operation."""
+    """The arguments of one operation. Of controls their texts have line feeds and tabs alone: another one could begin a
+    header of a mail or a property of an event.
+    """
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _has_no_controls(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        text = value.replace("\r\n", "\n").replace("\r", "\n")
+        if any(unicodedata.category(char) in _NO_TEXT and char not in "\n\t" for char in text):
+            raise ValueError("has control characters")
+        return text
 
 
 def schema_of(model: type[ArgumentsModel]) -> str:

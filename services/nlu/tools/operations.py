@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from services.nlu.agent.tools import ToolRefused
@@ -45,19 +45,26 @@ class OperationDeed:
     to nothing certain, the deed is refused, and says so.
     """
 
-    def __init__(self, operation: Operation, prefix: str, journal: Journal) -> None:
-        self.spec = operation.spec(prefix)
-        self.timeout_s = operation.timeout_s
-        self._operation, self._journal = operation, journal
+    def __init__(self, operations: Sequence[Operation], prefix: str, journal: Journal) -> None:
+        """`operations` are of one name, and each of other tenants."""
+        self.spec = operations[0].spec(prefix)
+        self._journal = journal
+        self.serve(operations)
+
+    def serve(self, operations: Sequence[Operation]) -> None:
+        """Those that hold from here on: a server of tools may say otherwise later."""
+        self._operations = tuple(operations)
+        self.timeout_s = max(operation.timeout_s for operation in operations)
 
     async def do(self, arguments: Mapping[str, object], *, tenant_id: str, key: str) -> str:
-        checked = self._operation.check(arguments)
+        operation = self._of(tenant_id)
+        checked = operation.check(arguments)
         noted = await self._journal.find(key) or ""
         if noted.startswith(_DONE):
             return noted.removeprefix(_DONE)
-        if noted == _SENT and not self._operation.is_repeatable:
+        if noted == _SENT and not operation.is_repeatable:
             raise ToolRefused(f"no answer came: {NOT_KNOWN}")
-        if not self._operation.is_repeatable:
+        if not operation.is_repeatable:
             await self._journal.note(key, _SENT)
 
         async def note(text: str) -> None:
@@ -65,27 +72,34 @@ class OperationDeed:
 
         asked = Asked(tenant_id, key, note, noted.removeprefix(_NOTE) if noted.startswith(_NOTE) else "")
         try:
-            value = await self._operation.run(checked, asked)
+            value = await operation.run(checked, asked)
         except ToolRefused:
-            await self._forget(key)
+            await self._forget(operation, key)
             raise
         except CallFailed as failure:
             _log(self.spec.name, failure)
-            raise await self._outcome(failure, key) from failure
+            raise await self._outcome(operation, failure, key) from failure
         told = _told(value if isinstance(value, dict) and "status" in value else {"status": "done", "result": value})
         await self._journal.note(key, _DONE + told)
         return told
 
-    async def _outcome(self, failure: CallFailed, key: str) -> Exception:
+    def _of(self, tenant_id: str) -> Operation:
+        """Raises NotReached where this tenant's server does not list it now."""
+        for operation in self._operations:
+            if operation.tenants is None or tenant_id in operation.tenants:
+                return operation
+        raise NotReached("no server of this tenant's has it now")
+
+    async def _outcome(self, operation: Operation, failure: CallFailed, key: str) -> Exception:
         """What the outbox is told: tried again only where that cannot do it twice."""
-        if not self._operation.is_repeatable:
+        if not operation.is_repeatable:
             if not failure.is_untouched:
                 return ToolRefused(f"{failure}: {NOT_KNOWN}")
-            await self._forget(key)
+            await self._forget(operation, key)
         return ToolRefused(str(failure)) if failure.is_settled else NotReached(str(failure))
 
-    async def _forget(self, key: str) -> None:
-        if not self._operation.is_repeatable:
+    async def _forget(self, operation: Operation, key: str) -> None:
+        if not operation.is_repeatable:
             await self._journal.forget(key)
 
 

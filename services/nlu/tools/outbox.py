@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 
 from services.nlu.agent.tools import ToolRefused
+from services.nlu.engine import ToolSpec
 from services.nlu.tools.deed import Deed, DeedState, NotReached
 from services.nlu.tools.outbox_file import Decided, OutboxFile
 from services.nlu.tools.sqlite_thread import Worker
@@ -195,8 +196,9 @@ class Outbox:
 class OutboxTool:
     """A deed as a tool of one tenant's calls: what it answers is how the deed stands in the outbox."""
 
-    def __init__(self, deed: Deed, outbox: Outbox, tenant_id: str) -> None:
-        self.spec = deed.spec
+    def __init__(self, deed: Deed, outbox: Outbox, tenant_id: str, *, spec: ToolSpec | None = None) -> None:
+        """`spec`: how it is shown to this tenant; left out: as the deed is."""
+        self.spec = spec or deed.spec
         self._outbox, self._tenant_id = outbox, tenant_id
 
     async def run(self, arguments: Mapping[str, object], *, idempotency_key: str) -> str:
@@ -204,6 +206,18 @@ class OutboxTool:
             decided = await self._outbox.do(self.spec.name, arguments, tenant_id=self._tenant_id, key=idempotency_key)
         except NotReached as error:
             raise ToolRefused(NOT_NOTED) from error
-        if decided.state is DeedState.FAILED:
-            raise ToolRefused(json.loads(decided.result_json)["error"])
-        return decided.result_json or json.dumps({"status": decided.state.value, "reference": decided.key})
+        return _told(decided)
+
+    async def standing(self, *, idempotency_key: str) -> str:
+        """How a deed stands whose result is late: it goes on, or is tried again, so nobody may say that it failed.
+
+        Raises NotReached where that cannot be read, ToolRefused where it was refused.
+        """
+        decided = await self._outbox.state(idempotency_key)
+        return _told(decided) if decided is not None else ""
+
+
+def _told(decided: Decided) -> str:
+    if decided.state is DeedState.FAILED:
+        raise ToolRefused(json.loads(decided.result_json)["error"])
+    return decided.result_json or json.dumps({"status": decided.state.value, "reference": decided.key})

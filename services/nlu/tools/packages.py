@@ -46,7 +46,11 @@ class AgentPackages:
         if not self._profile.packages:
             return
         settings = self._settings
-        secrets = open_secrets(settings.tenant_secrets_dir, settings.tenant_secrets.get_secret_value())
+        secrets = open_secrets(
+            settings.tenant_secrets_dir,
+            settings.tenant_secrets.get_secret_value(),
+            allow_insecure=settings.allow_insecure,
+        )
         if settings.data_dir is not None:
             self._open_files(settings.data_dir / self._profile.agent_id)
         for use in self._profile.packages:
@@ -90,7 +94,7 @@ class AgentPackages:
             if not operation.writes:
                 found[name] = OperationLookUp(operation, use.name, tenant_id)
             elif self._outbox is not None:
-                found[name] = OutboxTool(self._deeds[name], self._outbox, tenant_id)
+                found[name] = OutboxTool(self._deeds[name], self._outbox, tenant_id, spec=operation.spec(use.name))
         return found
 
     def specs(self, tenant_id: str) -> tuple[ToolSpec, ...]:
@@ -117,10 +121,15 @@ class AgentPackages:
         """Deeds that have come to be known; a server of tools may say them late."""
         if self._outbox is None or self._journal is None:
             return
+        writing: dict[tuple[str, str], list[Operation]] = {}
         for use, operation in self._operations():
-            name = operation.spec(use.name).name
-            if operation.writes and name not in self._deeds:
-                self._deeds[name] = OperationDeed(operation, use.name, self._journal)
+            if operation.writes:
+                writing.setdefault((use.name, operation.spec(use.name).name), []).append(operation)
+        for (prefix, name), operations in writing.items():
+            if name in self._deeds:
+                self._deeds[name].serve(operations)
+            else:
+                self._deeds[name] = OperationDeed(operations, prefix, self._journal)
                 self._outbox.add(self._deeds[name])
 
     def _check_allowed(self, use: PackageUse, package: Package) -> None:

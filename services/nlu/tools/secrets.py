@@ -7,14 +7,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from services.runtime.errors import NotServing
+from services.runtime.exposure import ALLOW_INSECURE, WARN_EVERY_S, is_plain_and_far, without_userinfo
 from services.runtime.json_text import read_json
+from services.runtime.logs import get_logger
+
+log = get_logger(__name__)
 
 NO_TENANT = "_"
 _TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -36,6 +41,28 @@ class SecretFields(BaseModel):
 
     __str__ = __repr__
 
+    def exposures(self) -> list[str]:
+        """What would go to another machine in plain text, each with what mends it. A package adds its own."""
+        fields = {name: value for name, value in self.model_dump().items() if isinstance(value, str)}
+        fields.pop("redirect_uri", None)  # nothing is sent there
+        return plain_urls(**fields)
+
+
+def plain_urls(**urls: str) -> list[str]:
+    """Those of the URLs, by their fields' names, to which credentials and callers' words would go unencrypted. Their
+    paths are not told: a secret may stand there.
+    """
+    return [
+        f"{name} {_place(url)}: what goes there goes over plain text: use https"
+        for name, url in urls.items()
+        if url.lower().startswith("http://") and is_plain_and_far(url)
+    ]
+
+
+def _place(url: str) -> str:
+    scheme, _, rest = without_userinfo(url).partition("://")
+    return f"{scheme}://{re.split('[/?#]', rest, maxsplit=1)[0]}"
+
 
 Fields = TypeVar("Fields", bound=SecretFields)
 
@@ -43,8 +70,18 @@ Fields = TypeVar("Fields", bound=SecretFields)
 class TenantSecrets:
     """Reads files at each use, so that renewed ones hold without a restart. Blocking."""
 
-    def __init__(self, folder: Path | None = None, values: Mapping[str, Mapping[str, Mapping[str, str]]] | None = None):
+    def __init__(
+        self,
+        folder: Path | None = None,
+        values: Mapping[str, Mapping[str, Mapping[str, str]]] | None = None,
+        *,
+        allow_insecure: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`allow_insecure`: credentials may go to other machines in plain text; it is warned of. `clock`: seconds."""
         self._folder, self._values = folder, values or {}
+        self._allow_insecure, self._clock = allow_insecure, clock
+        self._warned: dict[str, float] = {}
 
     def tenants(self, name: str) -> tuple[str, ...]:
         """Those that have something under this name; "" is the tenant of calls that name none."""
@@ -63,12 +100,29 @@ class TenantSecrets:
         if not found:
             raise NoSecrets(f"{who}: there are no credentials: {self._where(tenant, name)}")
         try:
-            return kind.model_validate(found)
+            read = kind.model_validate(found)
         except ValidationError as error:
             first = error.errors(include_input=False)[0]
             what = ".".join(str(part) for part in first["loc"])
             why = first["msg"].removeprefix("Value error, ")
             raise NoSecrets(f"{who}: {what + ': ' if what else ''}{why}: {self._where(tenant, name)}") from None
+        try:
+            self.refuse_plain(who, read.exposures())
+        except NotServing as refused:
+            raise NoSecrets(str(refused)) from None
+        return read
+
+    def refuse_plain(self, who: str, exposures: list[str]) -> None:
+        """Raises NotServing where there are any; where the operator allows them they are warned of each minute, as long
+        as they are used.
+        """
+        if exposures and not self._allow_insecure:
+            raise NotServing(f"{who}: {'; '.join(exposures)}; or set {ALLOW_INSECURE}=1 on a net of your own")
+        now = self._clock()
+        for exposure in exposures:
+            if now - self._warned.get(exposure, float("-inf")) >= WARN_EVERY_S:
+                self._warned[exposure] = now
+                log.warning("insecure", exposure=f"{who}: {exposure}", allowed_by=ALLOW_INSECURE)
 
     def _where(self, tenant: str, name: str) -> str:
         if self._folder is not None:
@@ -88,10 +142,10 @@ class TenantSecrets:
         return found
 
 
-def open_secrets(folder: Path | None, text: str) -> TenantSecrets:
+def open_secrets(folder: Path | None, text: str, *, allow_insecure: bool = False) -> TenantSecrets:
     """`text` is the JSON of NLU_TENANT_SECRETS; empty: there is none. Raises NotServing."""
     if not text:
-        return TenantSecrets(folder)
+        return TenantSecrets(folder, allow_insecure=allow_insecure)
     try:
         values = read_json(text)
         read = {
@@ -100,4 +154,4 @@ def open_secrets(folder: Path | None, text: str) -> TenantSecrets:
         }
     except (ValueError, AttributeError):
         raise NotServing('NLU_TENANT_SECRETS is no JSON of {"tenant": {"name": {"field": "value"}}}') from None
-    return TenantSecrets(folder, read)
+    return TenantSecrets(folder, read, allow_insecure=allow_insecure)

@@ -42,7 +42,11 @@ class EspeakEngine:
     async def synthesize(self, line: Line) -> AsyncGenerator[Speech, None]:
         def speak() -> tuple[Samples, list[SpokenWord]]:
             return self._process.speak(
-                line.text, voice=line.voice.removeprefix(PREFIX), rate=line.rate, pitch=line.pitch
+                line.text,
+                voice=line.voice.removeprefix(PREFIX),
+                rate=line.rate,
+                pitch=line.pitch,
+                stretches=line.stretches,
             )
 
         done = await self._workers.run(speak, due_s=line.due_s())

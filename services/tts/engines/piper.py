@@ -1,6 +1,7 @@
 """A Piper voice (VITS): natural English on a processor, with sound after some seventy milliseconds."""
 
 import json
+import unicodedata
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -11,6 +12,7 @@ import numpy as np
 import onnxruntime
 
 from services.audio.speech_level import SpeechLevelMeter
+from services.language.reading.rule import vocabulary
 from services.runtime.cpu import usable_cpus
 from services.runtime.errors import StartupError
 from services.runtime.models import find_model, model_dir
@@ -56,6 +58,7 @@ class PiperEngine:
         self._loaded: tuple[_VoiceFile, VitsNetwork] | None = None
         self._level_dbov: float | None = None
         self._sound_id = ""
+        self._sounds: frozenset[str] = frozenset()  # code points of IPA that the voice was trained on
 
     def report_lost(self, on_lost: Callable[[str], bool]) -> None:
         """Before `load`: have a lost thread told to `on_lost`; True: others speak in its place, the process lives."""
@@ -103,6 +106,7 @@ class PiperEngine:
         if self._settings.piper_seed:
             onnxruntime.set_seed(self._settings.piper_seed)  # read when a session is made
         self._loaded = (voice, VitsNetwork(path, threads=self._settings.piper_threads))
+        self._sounds = self._own_sounds(voice)
         self._sound_id = sound_id((path, Path(f"{path}.json"), self._espeak.library))
         meter = SpeechLevelMeter(voice.sample_rate_hertz)
         for text in WARM_UP:
@@ -117,10 +121,20 @@ class PiperEngine:
     def _begin(self, line: Line) -> tuple[Utterance, PhonemeIds]:
         voice, network = self._use()
         words = phoneme_ids(
-            line.text.rstrip(), lambda texts: self._espeak.phonemes(texts, voice=voice.espeak_voice), voice.id_map
+            line.text.rstrip(),
+            lambda texts, language: self._espeak.phonemes(texts, voice=language or voice.espeak_voice),
+            voice.id_map,
+            stretches=line.stretches,
+            has_sound=self._sounds.__contains__,
         )
         scales = Scales(voice.scales.noise, voice.scales.length / line.rate, voice.scales.noise_width)
         return network.encode(words.ids, scales), words
+
+    def _own_sounds(self, voice: _VoiceFile) -> frozenset[str]:
+        """The sounds of the voice's own language: those of its words that are known here, else all it has an id for."""
+        known = [word for word in vocabulary(voice.language_code) if word.isalpha()]
+        heard = "".join(self._espeak.phonemes(known, voice=voice.espeak_voice)) if known else ""
+        return frozenset(unicodedata.normalize("NFD", heard) or voice.id_map) & voice.id_map.keys()
 
     def _use(self) -> tuple[_VoiceFile, VitsNetwork]:
         if self._loaded is None:

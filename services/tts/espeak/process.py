@@ -15,6 +15,7 @@ from typing import IO, Any
 import numpy as np
 
 from services.audio.pcm import Samples
+from services.language.reading.spoken import Stretch
 from services.runtime.errors import EngineFailed, StartupError
 from services.tts.espeak.worker import FRAME, write_frame
 
@@ -86,11 +87,15 @@ class EspeakProcess:
         reply, _ = self._ask({"do": "phonemes", "voice": voice, "texts": list(texts)})
         return [str(phonemes) for phonemes in reply["phonemes"]]
 
-    def speak(self, text: str, *, voice: str, rate: float, pitch: float = 0.0) -> tuple[Samples, list[SpokenWord]]:
-        """The sound of a text at `sample_rate_hertz`, and where its words begin. `pitch`: in semitones. Raises
-        EngineFailed.
+    def speak(
+        self, text: str, *, voice: str, rate: float, pitch: float = 0.0, stretches: Sequence[Stretch] = ()
+    ) -> tuple[Samples, list[SpokenWord]]:
+        """The sound of a text at `sample_rate_hertz`, and where its words begin. `pitch`: in semitones. `stretches`:
+        what of it is said in another language, or by its sounds. Raises EngineFailed.
         """
-        reply, sound = self._ask({"do": "speak", "voice": voice, "text": text, "rate": rate, "pitch": pitch})
+        request: dict[str, Any] = {"do": "speak", "voice": voice, "rate": rate, "pitch": pitch}
+        request |= {"parts": _parts(text, stretches)} if stretches else {"text": text}
+        reply, sound = self._ask(request)
         return np.frombuffer(sound, dtype="<i2"), [SpokenWord(*word) for word in reply["words"]]
 
     def close(self) -> None:
@@ -137,6 +142,17 @@ class _Child:
     process: subprocess.Popen[bytes]
     requests: IO[bytes]
     replies: IO[bytes]
+
+
+def _parts(text: str, stretches: Sequence[Stretch]) -> list[tuple[str, str, str]]:
+    """The whole text, in pieces of one language each."""
+    parts, at = [], 0
+    for stretch in stretches:
+        parts.append((text[at : stretch.start], "", ""))
+        parts.append((text[stretch.start : stretch.end], stretch.language_code, stretch.ipa))
+        at = stretch.end
+    parts.append((text[at:], "", ""))
+    return [part for part in parts if part[0]]
 
 
 def _read(pipe: IO[bytes], deadline: float) -> tuple[dict[str, Any], bytes]:

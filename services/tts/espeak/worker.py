@@ -7,9 +7,10 @@ four bytes, big-endian, then so many bytes of JSON and so many of sound (LINEAR1
     {"do": "speak", "voice": "vi", "text": "Xin chào.", "rate": 1.0}    -> {"words": [[1, 3, 0], ...]} and the sound
     {"do": "voices"}                          -> {"sample_rate_hertz": 22050, "voices": [["vi", ["vi", "vi-vn"]], ...]}
 
-A word is its first code point (from 0), its length and its first sample. A request that fails is answered
-{"error": "..."}. This file uses nothing but the standard library, and nothing of espeak-ng's but its C interface
-(speak_lib.h, version 1.52).
+A word is its first code point (from 0), its length and its first sample. `parts` in place of `text` are a text in
+pieces, [text, language, IPA]: a piece with a language is said by that language's voice, one with IPA by its sounds.
+A request that fails is answered {"error": "..."}. Of espeak-ng nothing is used but its C interface (speak_lib.h,
+version 1.52) and the names of phonemes in its data.
 """
 
 import ctypes
@@ -17,11 +18,16 @@ import json
 import struct
 import sys
 import traceback
+from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
+from services.tts.espeak.ipa import PhonemeWriter, phoneme_names
+from services.tts.espeak.markup import marked_up
+
 SYNCHRONOUS = 2  # AUDIO_OUTPUT_SYNCHRONOUS: the callback runs inside espeak_Synth
 UTF8 = 1  # espeakCHARS_UTF8
+SSML, PHONEMES = 0x10, 0x100  # espeakSSML, espeakPHONEMES: [[ and ]]
 IPA = 2  # phoneme mode: bit 1
 BUFFER_MS = 60
 EVENT_END, EVENT_WORD = 0, 1
@@ -73,6 +79,7 @@ class Espeak:
         """Raises OSError when the library or its data cannot be loaded."""
         self._library = ctypes.CDLL(library)
         self._library.espeak_TextToPhonemes.restype = ctypes.c_char_p
+        self._library.espeak_Info.restype = ctypes.c_char_p
         self._library.espeak_ListVoices.restype = ctypes.POINTER(ctypes.POINTER(_Voice))
         path = data_dir.encode() or None
         self.sample_rate_hertz = self._library.espeak_Initialize(SYNCHRONOUS, BUFFER_MS, path, 0)
@@ -83,6 +90,7 @@ class Espeak:
         self._callback = _SoundCallback(self._hear)
         self._library.espeak_SetSynthCallback(self._callback)
         self._voice = ""
+        self._writers: dict[str, PhonemeWriter] = {}
         self._files = {voice[0]: file for voice, file in self._listed()}
 
     def answer(self, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
@@ -92,8 +100,13 @@ class Espeak:
         self._use(request["voice"])
         if request["do"] == "phonemes":
             return {"phonemes": [self._phonemes(text) for text in request["texts"]]}, b""
-        sound = self._speak(request["text"], float(request["rate"]), float(request["pitch"]))
-        return {"words": self._words}, sound
+        rate, pitch = float(request["rate"]), float(request["pitch"])
+        if "parts" not in request:
+            sound = self._speak(request["text"], rate, pitch)
+            return {"words": self._words}, sound
+        markup = marked_up(request["parts"], self._write)
+        sound = self._speak(markup.text, rate, pitch, SSML | PHONEMES)
+        return {"words": markup.words(self._words)}, sound
 
     def _use(self, voice: str) -> None:
         file = self._files.get(voice, voice.encode())
@@ -103,6 +116,7 @@ class Espeak:
         self._voice = voice
 
     def _phonemes(self, text: str) -> str:
+        """IPA of a text; [[ and ]] are heeded where what was said last had PHONEMES."""
         buffer = ctypes.create_string_buffer(text.encode())
         rest = ctypes.c_void_p(ctypes.addressof(buffer))
         clauses = []
@@ -110,12 +124,37 @@ class Espeak:
             clauses.append(self._library.espeak_TextToPhonemes(ctypes.byref(rest), UTF8, IPA).decode())
         return " ".join(clause for clause in clauses if clause)
 
-    def _speak(self, text: str, rate: float, pitch: float) -> bytes:
+    def _write(self, ipa: str) -> str:
+        """IPA by espeak-ng's names; empty, so that the text is said, where its data does not tell them."""
+        try:
+            return self._writer().write(ipa)
+        except ValueError as error:
+            print(error, file=sys.stderr)
+            return ""
+
+    def _writer(self) -> PhonemeWriter:
+        """What writes IPA for the voice in use. Raises ValueError without espeak-ng's table of phonemes."""
+        if (writer := self._writers.get(self._voice)) is not None:
+            return writer
+        path = ctypes.c_char_p()
+        self._library.espeak_Info(ctypes.byref(path))
+        voice_file = self._files.get(self._voice, b"").decode()
+        try:
+            names = phoneme_names(Path((path.value or b"").decode()), voice_file)
+        except OSError as error:
+            raise ValueError(f"espeak-ng's phonemes cannot be read: {error}") from error
+        self._speak(".", 1.0, 0.0, PHONEMES)  # what is asked next is read with the flags of what was said last
+        writer = PhonemeWriter(names, lambda phonemes: self._phonemes(f"[[{phonemes}]]"))
+        self._speak(".", 1.0, 0.0)
+        self._writers[self._voice] = writer
+        return writer
+
+    def _speak(self, text: str, rate: float, pitch: float, flags: int = 0) -> bytes:
         self._sound, self._words = bytearray(), []
         self._library.espeak_SetParameter(RATE_PARAMETER, round(WORDS_A_MINUTE * rate), 0)
         self._library.espeak_SetParameter(PITCH_PARAMETER, _scaled(pitch), 0)
         encoded = text.encode() + b"\0"
-        if self._library.espeak_Synth(encoded, len(encoded), 0, 1, 0, UTF8, None, None) != 0:
+        if self._library.espeak_Synth(encoded, len(encoded), 0, 1, 0, UTF8 | flags, None, None) != 0:
             raise ValueError("espeak-ng refused the text")
         return bytes(self._sound)
 

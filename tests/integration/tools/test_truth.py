@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.nlu.rig import opened
-from tests.unit.nlu.test_tools_of_a_model import Told, giving, said, script, with_tools
+from tests.unit.nlu.test_tools_of_a_model import Told, agreed_with_tools, giving, said, script
 from tests.unit.nlu.virtual_time import run
 
 NOTED = "I have noted it."
@@ -27,7 +27,7 @@ def test_noted_is_said_of_what_was_written_alone(
 
     async def scene() -> str:
         settings = script(tmp_path, f'{{ tool = "{name}" }}', f'{{ text = "{NOTED}" }}')
-        async with opened(settings, factory=with_tools(tool)) as rig:
+        async with opened(settings, factory=agreed_with_tools(tool)) as rig:
             await rig.send(said(), wait_s=5)
         assert len(tool.runs) == 1
         return rig.said(1)

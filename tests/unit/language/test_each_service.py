@@ -2,7 +2,6 @@
 
 import re
 import time
-import tomllib
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -11,7 +10,7 @@ import services.nlu.__main__ as nlu
 import services.stt_proxy.__main__ as stt_proxy
 import services.tts.__main__ as tts
 from services.call_gateway.conversation.barge_in import backchannels
-from services.language import data
+from services.language import data, plain_toml
 from services.language.claims import honest_sentence
 from services.language.numerals import find_numbers
 from services.language.reading.normalizer import Normalizer, Pronunciation
@@ -79,7 +78,7 @@ SERVICES: dict[str, tuple[Callable[[], object], list[Use]]] = {
 def done(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """What is read or compiled from here on."""
     data.forget()
-    read, compile_ = tomllib.loads, re._compiler.compile  # type: ignore[attr-defined]  # beneath re's own cache
+    read, compile_ = plain_toml.loads, re._compiler.compile  # type: ignore[attr-defined]  # beneath re's own cache
     found: list[str] = []
 
     def loads(text: str) -> dict[str, object]:
@@ -90,7 +89,7 @@ def done(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
         found.append(str(pattern)[:40])
         return compile_(pattern, flags)
 
-    monkeypatch.setattr(tomllib, "loads", loads)
+    monkeypatch.setattr(plain_toml, "loads", loads)
     monkeypatch.setattr(re._compiler, "compile", compiled)  # type: ignore[attr-defined]
     re.purge()
     yield found

@@ -1,13 +1,12 @@
 """What the services know of languages is read and compiled before the first call, never in one."""
 
 import re
-import tomllib
 from collections.abc import Iterator
 
 import pytest
 
 from services.call_gateway.conversation.barge_in import backchannels
-from services.language import clauses, data, numerals
+from services.language import clauses, data, numerals, plain_toml
 from services.language.clauses import unfinished_by_a_dot
 from services.language.reading import normalizer
 from services.language.script import script_of
@@ -44,9 +43,9 @@ def done(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     clauses.load()
     normalizer.load()
     numerals.load()
-    read, compile_ = tomllib.loads, re._compiler.compile  # type: ignore[attr-defined]  # beneath re's own cache
+    read, compile_ = plain_toml.loads, re._compiler.compile  # type: ignore[attr-defined]  # beneath re's own cache
     found: list[str] = []
-    monkeypatch.setattr(tomllib, "loads", lambda text: found.append(text[:40]) or read(text))
+    monkeypatch.setattr(plain_toml, "loads", lambda text: found.append(text[:40]) or read(text))
     monkeypatch.setattr(re._compiler, "compile", lambda *args: found.append(str(args[0])[:40]) or compile_(*args))  # type: ignore[attr-defined]
     re.purge()
     yield found

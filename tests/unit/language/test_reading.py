@@ -1,4 +1,6 @@
 import time
+import tomllib
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -151,6 +153,32 @@ def test_vietnamese_numbers(number: int, words: str) -> None:
 )
 def test_years(number: int, words: str) -> None:
     assert NUMBERS.year(number) == words
+
+
+@given(st.integers(1, 10**Numbers.most_digits - 1), st.sampled_from(["й", "го", "я", "х", "м"]))
+def test_every_russian_number_with_an_ending_is_read(number: int, ending: str) -> None:
+    said = Normalizer().speak(f"{number}-{ending}", "ru-RU").text
+    assert not any(character.isdecimal() for character in said)
+
+
+@pytest.mark.parametrize("numeral", ["XL", "XLV", "I5", "V2II2", "XXXXX", "IIII", "VIP", "XIXI"])
+def test_letters_that_are_no_numeral_are_left(numeral: str) -> None:
+    assert numeral[0] in Normalizer().speak(f"Type {numeral} and Henry {numeral}", "en-US").text
+
+
+TABLES = Path(__file__).parents[2] / "data" / "reading"
+PIECES = {
+    table["language_code"]: sorted({word for case in table["cases"] for word in case.split()})
+    for table in (tomllib.loads(path.read_text(encoding="utf-8")) for path in sorted(TABLES.glob("*.toml")))
+}
+
+
+@given(st.data())
+def test_no_mixture_of_what_is_read_fails(data: st.DataObject) -> None:
+    code = data.draw(st.sampled_from(sorted(PIECES)))
+    words = data.draw(st.lists(st.sampled_from(PIECES[code]), min_size=1, max_size=6))
+    joint = data.draw(st.sampled_from([" ", "", "-", "/", ", "]))
+    assert Normalizer().speak(joint.join(words), code).text.strip() or not any(map(str.isalnum, joint.join(words)))
 
 
 @given(st.integers(1, 10**Numbers.most_digits - 1))

@@ -8,7 +8,7 @@ from pathlib import Path
 from string import printable
 from typing import Any
 
-from services.nlu.engine import ToolSpec
+from services.nlu.engine import Sampling, ToolSpec
 from services.nlu.engines.llama_cpp.constrained import CallGrammar
 from services.nlu.engines.llama_cpp.model import DecodeFailed, Row
 from services.nlu.tool_form import ToolForm
@@ -35,6 +35,9 @@ class LetterModel:
         self.saved: dict[Path, list[int]] = {}
         self.fails: deque[bool] = deque()
         self.is_closed = False
+        self.samplers: dict[int, Sampling] = {}  # open
+        self.used: list[int] = []  # the last sampler of a step's rows, in order
+        self._next_sampler = count(1)
 
     def tokenize(self, text: str, *, is_template: bool) -> list[int]:
         return [ord(c) for c in text]
@@ -120,6 +123,18 @@ class LetterModel:
         text = "".join(map(chr, self.cells[last.slot]))
         said = text.rpartition("<assistant>")[2]
         return ord(self.answer[len(said)]) if len(said) < len(self.answer) else END
+
+    def open_sampler(self, sampling: Sampling) -> int:
+        number = next(self._next_sampler)
+        self.samplers[number] = sampling
+        return number
+
+    def use_sampler(self, number: int) -> None:
+        assert number in self.samplers, "a sampler is open while it is used"
+        self.used[:] = [number]
+
+    def close_sampler(self, number: int) -> None:
+        del self.samplers[number]
 
     def close(self) -> None:
         self.is_closed = True

@@ -19,7 +19,7 @@ from services.nlu.agent.interface import (
 )
 from services.nlu.agent.kinds import open_agent
 from services.nlu.agent.profile import AgentProfile, read_agents
-from services.nlu.conversation import AgentStates
+from services.nlu.agent_states import AgentStates
 from services.nlu.engine import NluEngine, open_engine
 from services.nlu.errors import BadState
 from services.nlu.history import Entry

@@ -96,6 +96,43 @@ def test_digits_are_read_back_as_their_region_groups_them(region: str, said: str
     assert talk(capture(SlotKind.PHONE, region=region), said).read_back == groups
 
 
+@pytest.mark.parametrize(
+    ("language", "said", "address"),
+    [
+        ("en", "Could you send it to mary dot lee at example dot com", "mary.lee@example.com"),
+        ("en", "ann at, er, shop dash first dot net please", "ann@shop-first.net"),
+        ("en", "ann at gmail dot com, no sorry, hotmail dot com", "ann@hotmail.com"),
+        ("vi", "Anh gửi qua minh chấm le a còng, à, cong ty chấm vn nhé", "minh.le@congty.vn"),
+    ],
+)
+def test_an_address_begins_behind_the_words_that_lead_to_it(language: str, said: str, address: str) -> None:
+    assert talk(capture(SlotKind.EMAIL, language), said).state.value == address
+
+
+@pytest.mark.parametrize(
+    ("said", "address"),
+    [
+        ("No, it's shops.", "ann.lee@shops.net"),
+        ("No, ann dot leigh.", "ann.leigh@shop.net"),
+        ("No, shop dot com.", "ann.lee@shop.com"),
+    ],
+)
+def test_a_part_of_an_address_is_said_anew(said: str, address: str) -> None:
+    now = talk(capture(SlotKind.EMAIL), "ann dot lee at shop dot net", said)
+    assert (now.state.is_confirming, now.state.value) == (True, address)
+
+
+@pytest.mark.parametrize("said", ["Yeah, that's the one.", "That's it.", "You got it", "Yes, that's good, thanks."])
+def test_a_yes_may_have_words_that_could_be_digits(said: str) -> None:
+    assert talk(capture(SlotKind.PHONE), "0912 345 678", said).value == "0912345678"
+
+
+def test_a_name_that_is_spelled_as_it_was_heard_is_read_back_letter_by_letter() -> None:
+    now = talk(capture(SlotKind.NAME), "Keane.", "No, K E A N E.")
+    assert (now.state.is_confirming, now.state.value) == (True, "Keane")
+    assert "E as in Echo" in now.text
+
+
 def test_keys_end_a_number_at_any_step() -> None:
     one = capture(SlotKind.PHONE)
     now = one.take(one.open().state, "0912345678#", is_keys=True)

@@ -314,3 +314,16 @@ async def test_a_drill_is_refused_where_it_makes_no_sense() -> None:
 async def test_what_an_answer_ends_with_comes_through() -> None:
     parts = await answer(chain_of(Fake("first", [TextMade("Well"), CutShort()]), good("second")))
     assert parts == [MadeBy("first"), TextMade("Well"), CutShort()]
+
+
+@run_in_virtual_time
+async def test_an_engine_that_answers_nothing_is_gone_past() -> None:
+    first, second = Fake("first", []), good("second")
+    parts = await answer(chain_of(first, second))
+    assert (text_of(parts), made_by(parts)) == ("Hello.", ["second"])
+
+
+@run_in_virtual_time
+async def test_a_last_engine_that_answers_nothing_ends_the_turn_without_words() -> None:
+    parts = await answer(chain_of(Fake("first", [BROKEN]), Fake("second", [])))
+    assert (text_of(parts), made_by(parts)) == ("", ["second"])

@@ -43,6 +43,21 @@ class Slow:
         return '{"status": "done"}'
 
 
+async def test_how_a_deed_stands_is_told_while_it_is_under_way(tmp_path: Path) -> None:
+    outbox, slow = Outbox(OutboxFile(tmp_path / "outbox"), SqliteThread("test")), Slow()
+    slow.timeout_s = 30.0
+    outbox.add(slow)
+    tool = OutboxTool(slow, outbox, "tenant")
+    assert await tool.standing(idempotency_key="key") == ""
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.2):
+            await tool.run({}, idempotency_key="key")
+    assert json.loads(await tool.standing(idempotency_key="key")) == {"status": "pending", "reference": "key"}
+    await asyncio.sleep(1.2)
+    assert json.loads(await tool.standing(idempotency_key="key")) == {"status": "done"}
+    assert slow.n == 1
+
+
 async def test_a_deed_without_an_answer_is_pending_and_tried_again(tmp_path: Path) -> None:
     now = 0.0
     outbox, slow = Outbox(OutboxFile(tmp_path / "outbox"), SqliteThread("test"), clock=lambda: now), Slow()

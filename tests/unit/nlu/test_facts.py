@@ -45,6 +45,7 @@ def test_the_clinics_facts_are_typed():
         ("services: filling", "facts.services", "tuple"),
         ("services: [{id: a, names: {en: [A], vi: [B]}, colour: red}]", "facts.services.0.colour", "permitted"),
         ("services: [{id: a, names: {en: [A]}}]", "facts.services.0.names", "nothing for vi"),
+        ("hours: {weekdays: {monday: []}, of: {en: [front desk]}}", "facts.hours.of", "nothing for vi"),
         ("services: [{id: a, names: {en: [], vi: [B]}}]", "facts.services.0.names.en", "at least 1"),
         ("services: [{id: a, names: {en: [A], vi: [B], ru: [C]}}]", "facts.services.0.names.ru", "no persona"),
         ("services: [{id: a, names: {en: [A], vi: [B]}, minutes: long}]", "facts.services.0.minutes", "integer"),

@@ -60,6 +60,7 @@ def fillings(profile: AgentProfile, code: str) -> dict[str, str]:
     return {
         "total": str(price.amount),
         "week": words.week(facts.hours),
+        "of": next(iter(names_in(facts.hours.of, code)), words.say("unknown")),
         "on_day": words.on(words.weekday(0)),
         "spans": words.spans(facts.hours.weekdays[0]),
         "day": words.weekday(0),

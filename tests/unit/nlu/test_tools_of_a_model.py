@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from services.nlu.agent.confirmation import Confirmation
 from services.nlu.agent.profile import AgentProfile
 from services.nlu.agent.prompt_agent import MAX_TOOL_ROUNDS, PromptAgent
 from services.nlu.agent.tools import Tool, ToolRefused
@@ -54,6 +55,19 @@ def with_tools(*tools: Told) -> Callable[[AgentProfile, NluEngine, NluSettings],
             return {tool.spec.name: tool for tool in tools}
 
     return Tooled
+
+
+def agreed_with_tools(*tools: Told) -> Callable[[AgentProfile, NluEngine, NluSettings], PromptAgent]:
+    """An agent whose caller has agreed to every deed; test_confirmed_deeds.py is about those who have not."""
+
+    class Agreed(PromptAgent):
+        def tools_of(self, tenant_id: str) -> Mapping[str, Tool]:
+            return {tool.spec.name: tool for tool in tools}
+
+        def unconfirmed(self, spec: ToolSpec, arguments: Mapping[str, object], given: Confirmation) -> str:
+            return ""
+
+    return Agreed
 
 
 def script(tmp_path: Path, *parts: str, **changes: object) -> NluSettings:
@@ -338,7 +352,7 @@ def test_a_caller_who_interrupts_leaves_the_tool_running_and_its_result_is_known
     tool = Told("a", giving('{"found": 7}', after_s=3.0), writes=True)
 
     async def scene() -> None:
-        async with opened(script(tmp_path, CALL_A, TEXT), factory=with_tools(tool)) as rig:
+        async with opened(script(tmp_path, CALL_A, TEXT), factory=agreed_with_tools(tool)) as rig:
             await rig.send(said(), wait_s=1.5)
             await rig.send(Cancellation(1), wait_s=3)
             assert rig.end(1).outcome is Outcome.CANCELLED
@@ -354,7 +368,7 @@ def test_a_draft_runs_what_only_reads_and_tells_nothing_of_it_before_its_commit(
 
     async def scene() -> None:
         settings = script(tmp_path, CALL_A, '{ text = "Three. " }', CALL_B, TEXT)
-        async with opened(settings, factory=with_tools(reads, writes)) as rig:
+        async with opened(settings, factory=agreed_with_tools(reads, writes)) as rig:
             await rig.send(said(is_draft=True), wait_s=5)
             assert (len(reads.runs), len(writes.runs)) == (1, 0)
             assert rig.said(1) == "Three."
@@ -416,3 +430,28 @@ def test_a_call_written_as_text_is_never_spoken(tmp_path: Path) -> None:
 
     for leak in leaks:
         assert run(scene(leak)).replace("  ", " ") == "Yes. It is so.", leak
+
+
+class Late(Told):
+    """A deed that is noted, and whose system answers after the limit."""
+
+    async def standing(self, *, idempotency_key: str) -> str:
+        return json.dumps({"status": "pending", "reference": idempotency_key})
+
+
+@pytest.mark.parametrize(
+    ("kind", "phase", "told"),
+    [(Late, ToolPhase.COMPLETED, '"pending"'), (Told, ToolPhase.FAILED, "whether it was done is not known")],
+)
+def test_a_deed_that_is_noted_when_its_result_is_late_has_not_failed(
+    tmp_path: Path, kind: type[Told], phase: ToolPhase, told: str
+) -> None:
+    tool = kind("a", giving('{"status": "done"}', after_s=30.0), writes=True)
+
+    async def scene() -> None:
+        async with opened(script(tmp_path, CALL_A, TEXT), factory=agreed_with_tools(tool)) as rig:
+            await rig.send(said(), wait_s=15)
+        assert rig.of(ToolActivity)[-1].phase is phase
+        assert told in results(rig)[0]
+
+    run(scene())

@@ -6,7 +6,7 @@ IDS = {character: [number] for number, character in enumerate("_^$ ,.?abcdefghij
 PAD, BEGIN, END, SPACE, COMMA, STOP = range(6)
 
 
-def letters(texts: Sequence[str]) -> list[str]:
+def letters(texts: Sequence[str], _language: str = "") -> list[str]:
     """A phonemizer whose phonemes are the letters."""
     return [
         "".join(character for character in text.lower() if character.isalpha() or character == " ") for text in texts

@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 from services.audio.pcm import AudioFormat, Encoding, decode
 from services.language.reading.normalizer import Normalizer
 from services.tts.engine import Speech, WordEnd
+from services.tts.ready import Mark
 from services.tts.sentences import Clause, Manner
-from services.tts.track import Chunk, ChunkLengths, Mark, Track
+from services.tts.track import Chunk, ChunkLengths, Track
 from tests.unit.tts.voices import RATE, SAMPLES_PER_CHAR, loud, word_ends
 
 TELEPHONE = AudioFormat(Encoding.MULAW, 8000)

@@ -2,18 +2,21 @@
 
 import numpy as np
 import pytest
+from voice.tts.v1 import tts_pb2
 
 from services.audio.pcm import TELEPHONE, decode
-from services.language.reading.normalizer import Normalizer
-from services.tts.errors import PitchOutOfRange
+from services.language.reading.normalizer import Normalizer, Pronunciation
+from services.tts.engine import Line, Voice
+from services.tts.errors import BadPhonemes, PitchOutOfRange
 from services.tts.espeak.process import EspeakProcess
-from services.tts.manners import Manners
+from services.tts.manners import Emphasis, Manners
 from services.tts.router import Router
 from services.tts.say_as import SayAs, read_as
 from services.tts.sentences import ClauseGatherer, Manner
 from services.tts.speaker import Pauses, TurnSpeaker
 from services.tts.track import Chunk, ChunkLengths
 from services.tts.turn import TextLimits, Turn, TurnText
+from services.tts.wire import lexicon, text_piece
 from tests.unit.tts.voices import PlainEngine
 
 
@@ -44,6 +47,46 @@ def said(text: str, language_code: str, say_as: SayAs) -> str:
 )
 def test_a_text_is_read_as_what_it_is(language_code: str, say_as: SayAs, text: str, wished: str) -> None:
     assert said(text, language_code, say_as) == wished
+
+
+@pytest.mark.parametrize(
+    ("language_code", "say_as", "text", "wished"),
+    [
+        ("en-US", SayAs.TIME, "1030", "ten thirty"),
+        ("en-GB", SayAs.TIME, "at 9.05", "at nine oh five"),
+        ("vi-VN", SayAs.TIME, "1445", "mười bốn giờ bốn mươi lăm"),
+        ("ru-RU", SayAs.TIME, "18.20", "восемнадцать двадцать"),
+        ("zh-CN", SayAs.TIME, "8.05", "八点零五分"),
+        ("en-US", SayAs.DATE, "3/4", "March fourth"),
+        ("en-GB", SayAs.DATE, "3/4", "April third"),
+        ("en-US", SayAs.DATE, "20250131", "January thirty-first, twenty twenty-five"),
+        ("en-US", SayAs.DATE, "25/12", "December twenty-fifth"),
+        ("vi-VN", SayAs.DATE, "3/4", "ngày ba tháng tư"),
+        ("ru-RU", SayAs.DATE, "3/4", "третье апреля"),
+        ("zh-CN", SayAs.DATE, "3/4", "三月四日"),
+        ("en-US", SayAs.DATE, "45/46", "forty-five slash forty-six"),
+        ("en-US", SayAs.MONEY, "2345000", "two million three hundred forty-five thousand"),
+        ("en-US", SayAs.MONEY, "$3.05", "three dollars and five cents"),
+        ("vi-VN", SayAs.MONEY, "12.500.000", "mười hai triệu năm trăm nghìn"),
+        ("zh-CN", SayAs.MONEY, "共2300000", "共二百三十万"),
+        ("en-US", SayAs.ADDRESS, "742 Elm St, 90210", "seven forty-two Elm Street, nine zero two one zero"),
+        ("en-US", SayAs.ADDRESS, "308C", "three oh eight C"),
+        ("vi-VN", SayAs.ADDRESS, "7/8 Lý Thái Tổ", "bảy trên tám Lý Thái Tổ"),
+        ("ru-RU", SayAs.ADDRESS, "Мира 7/8", "Мира семь дробь восемь"),
+        ("zh-CN", SayAs.ADDRESS, "人民路7/8号", "人民路七 杠 八号"),
+    ],
+)
+def test_times_dates_sums_and_addresses_need_nothing_around_them(
+    language_code: str, say_as: SayAs, text: str, wished: str
+) -> None:
+    assert said(text, language_code, say_as) == wished
+
+
+def test_a_lexicon_holds_in_such_a_text_too() -> None:
+    reads = Normalizer([Pronunciation("Lý Thái Tổ", "phố Lý", "vi")])
+    spoken = read_as("7/8 Lý Thái Tổ", "vi-VN", SayAs.ADDRESS, reads)
+    assert spoken is not None
+    assert spoken.text == "bảy trên tám phố Lý"
 
 
 def test_marks_of_such_a_text_point_into_it_as_sent() -> None:
@@ -125,3 +168,86 @@ async def test_the_engine_is_told_the_pitch() -> None:
     turn.text.end()
     assert [out async for out in speaker.speak(turn)]
     assert [(line.text, line.pitch) for line in engine.lines] == [("Room one two.", 3.0)]
+
+
+async def lines_of(engine: PlainEngine, *pieces: tuple[str, Manner]) -> list[Line]:
+    """What the engine is asked to say for a turn."""
+    lengths, pauses = ChunkLengths(20, 100), Pauses(sentence_ms=220, phrase_ms=110, joint_ms=30)
+    speaker = TurnSpeaker(Router({"*": engine}), Normalizer(), TELEPHONE, lengths=lengths, pauses=pauses, max_lead_ms=0)
+    turn = Turn(1, TurnText(start_offset=0, limits=TextLimits(1000, 200)))
+    for text, manner in pieces:
+        turn.text.append(text, manner, flush=False)
+    turn.text.end()
+    assert [out async for out in speaker.speak(turn)]
+    return engine.lines
+
+
+async def test_the_engine_is_told_the_sounds_of_a_text_and_no_clause_is_cut_from_it() -> None:
+    plain = Manner("en-US", "plain", 1.0)
+    sounds = Manner("en-US", "plain", 1.0, ipa="dˌɒktə kəˈvɑː")
+    lines = await lines_of(PlainEngine(), ("I am ", plain), ("Dr. Q. Kava! ", sounds), ("Hello.", plain))
+    assert [line.text for line in lines] == ["I am ", "Dr. Q. Kava! ", "Hello."]
+    assert [[(one.start, one.end, one.ipa) for one in line.stretches] for line in lines] == [
+        [],
+        [(0, 11, "dˌɒktə kəˈvɑː")],
+        [],
+    ]
+
+
+async def test_the_engine_is_told_which_words_are_foreign() -> None:
+    engine = PlainEngine(voices=(Voice("plain", ("vi-VN",)),))
+    lines = await lines_of(engine, ("Anh mở Zoom Meetings giúp em.", Manner("vi-VN", "plain", 1.0)))
+    assert [(line.text[one.start : one.end], one.language_code) for line in lines for one in line.stretches] == [
+        ("Zoom Meetings", "en")
+    ]
+
+
+@pytest.mark.parametrize("ipa", ["HELLO", "h3ll@", "привет", "a" * 501])
+def test_sounds_that_are_no_ipa_are_refused(ipa: str) -> None:
+    manners = Manners(Router({"en": PlainEngine()}), language_codes=["en-US"], voice="", rate=1.0)
+    with pytest.raises(BadPhonemes):
+        manners.of(language_code="", voice="", rate=0, turn_voice="", ipa=ipa)
+    assert manners.of(language_code="", voice="", rate=0, turn_voice="", ipa=" həˈləʊ ").ipa == "həˈləʊ"
+
+
+def test_what_stands_out_is_slower_and_higher_and_stays_in_bounds() -> None:
+    manners = Manners(Router({"en": PlainEngine()}), language_codes=["en-US"], voice="", rate=1.0)
+
+    def manner(emphasis: Emphasis, rate: float = 1.0, pitch: float = 0.0) -> tuple[float, float]:
+        found = manners.of(language_code="", voice="", rate=rate, turn_voice="", pitch=pitch, emphasis=emphasis)
+        return found.rate, found.pitch
+
+    by_weight = [manner(one) for one in (Emphasis.REDUCED, Emphasis.NONE, Emphasis.MODERATE, Emphasis.STRONG)]
+    assert by_weight[1] == (1.0, 0.0)
+    assert by_weight == sorted(by_weight, key=lambda one: -one[0])
+    assert by_weight == sorted(by_weight, key=lambda one: one[1])
+    assert manner(Emphasis.STRONG, rate=0.5, pitch=12.0) == (0.5, 12.0)
+
+
+def test_a_message_carries_all_of_it() -> None:
+    message = tts_pb2.TurnText(
+        turn_id=1, text="x", phonemes="ks", emphasis=tts_pb2.EMPHASIS_STRONG, say_as=tts_pb2.SAY_AS_MONEY
+    )
+    piece = text_piece(message)
+    assert (piece.ipa, piece.emphasis, piece.say_as) == ("ks", Emphasis.STRONG, SayAs.MONEY)
+    for kind in tts_pb2.SayAs.values()[1:]:
+        assert text_piece(tts_pb2.TurnText(turn_id=1, text="x", say_as=kind)).say_as is not None
+    for weight in tts_pb2.Emphasis.values()[1:]:
+        assert text_piece(tts_pb2.TurnText(turn_id=1, text="x", emphasis=weight)).emphasis is not Emphasis.NONE
+
+
+def test_a_lexicon_takes_sounds_and_a_language() -> None:
+    words = lexicon(
+        [
+            tts_pb2.Pronunciation(written="Kiwa", ipa="ˈkiːvə"),
+            tts_pb2.Pronunciation(written="Grab", spoken_language_code="en", language_code="vi"),
+        ]
+    )
+    spoken = Normalizer(words).speak("gọi Grab tới Kiwa", "vi-VN")
+    assert spoken.text == "gọi Grab tới Kiwa"
+    assert [(spoken.text[one.start : one.end], one.ipa, one.language_code) for one in spoken.stretches] == [
+        ("Grab", "", "en"),
+        ("Kiwa", "ˈkiːvə", ""),
+    ]
+    with pytest.raises(BadPhonemes, match=r"lexicon\[0\].ipa"):
+        lexicon([tts_pb2.Pronunciation(written="Kiwa", ipa="KIWA")])

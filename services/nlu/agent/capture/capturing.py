@@ -202,18 +202,23 @@ class Capture:
         """The answer to a value that was read back."""
         answer, rest = self._answer(text)
         found = self._corrected(rest, text, state.value)
+        if answer == "yes" and len(found) == 1 and not self._is_whole(found):  # "yes, that's the one"
+            found = ""
         if found == state.value and answer != "no":
             return self._ended(state, Ended.CAPTURED)
-        if found and found != state.value and state.n_failures < _MOST_CORRECTIONS:
-            if self.form.extent(found) is Extent.WHOLE:
-                value = self.form.final(found)
-                return self._read_back(replace(state, value=value, n_failures=state.n_failures + 1))
-            return self._wrong(replace(state, is_confirming=False), found)
+        is_spelled = found == state.value and self.spells(rest) > 1  # "no, K E A N E": how it is written was not heard
+        if found and (found != state.value or is_spelled) and state.n_failures < _MOST_CORRECTIONS:
+            return self._put_right(replace(state, is_doubtful=state.is_doubtful or is_spelled), found)
         if answer == "yes" and not found and not text.rstrip().endswith(_QUESTION_MARKS):
             return self._ended(state, Ended.CAPTURED)
         if answer == "no" or found:
             return self._failed(replace(state, value="", rejected=state.value, is_confirming=False))
         return self._unclear(state)
+
+    def _put_right(self, state: CaptureState, found: str) -> Captured:
+        if self.form.extent(found) is not Extent.WHOLE:
+            return self._wrong(replace(state, is_confirming=False), found)
+        return self._read_back(replace(state, value=self.form.final(found), n_failures=state.n_failures + 1))
 
     def _corrected(self, rest: str, text: str, value: str) -> str:
         """What a value becomes by what was said of it: a part put right, a piece without its place, or all of it."""
@@ -226,6 +231,8 @@ class Capture:
         if self.slot.kind is SlotKind.NAME:
             return best(self.form, [one for each in new for one in self.form.joined(value, each)])
         whole = [self.form.final(one) for one in new if self._is_whole(one)]
+        if isinstance(self.form, EmailForm):
+            return next(iter([*whole, *self.form.mended(value, rest)]), next(iter(new), ""))
         longer = [one for one in (value + each for each in new) if self._is_whole(one)]
         aligned = [one for each in new for one in self._corrections.aligned(each, value) if self._is_whole(one)]
         return next(iter([*whole, *longer, *aligned]), next(iter(new), ""))

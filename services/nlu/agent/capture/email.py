@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from difflib import SequenceMatcher
 
 from services.language.capture_words import cut, plain_letter
 from services.language.dictation import Dictation, Kind, Sign
@@ -18,6 +19,7 @@ _LONGEST_LOCAL = 64
 _PART = re.compile(r"[a-z0-9._+-]*@?[a-z0-9.-]*")
 _MOST = 254
 _RUN = re.compile(r"[a-z]+|\d+|.")
+_LEAST_LIKE = 0.6  # difflib's ratio of a part and what is said in its place
 
 
 class EmailForm:
@@ -37,7 +39,7 @@ class EmailForm:
             return (written.group().lower(),)
         found = ""
         for segment in segments(text, self._dictation):
-            found = self._address(segment) or found
+            found = self._with_rest(found, self._address(segment))
         return (found,) if found else ()
 
     def extent(self, value: str) -> Extent:
@@ -56,6 +58,33 @@ class EmailForm:
 
     def final(self, value: str) -> str:
         return value
+
+    def _with_rest(self, before: str, new: str) -> str:
+        """What was said behind a repair: all of it again, the rest of it, or another domain."""
+        if not before or not new or "@" in new:
+            return new or before
+        if before.endswith(("@", ".")):
+            return before + new
+        return f"{before.partition('@')[0]}@{new}" if "@" in before and "." in new else new
+
+    def mended(self, value: str, text: str) -> tuple[str, ...]:
+        """A whole address with the part of it said anew that is most like what is said: "no, it's greenfield"."""
+        found = []
+        for segment in segments(text, self._dictation):
+            piece = self._piece(segment)
+            for start, end in _parts(value, is_whole="." in piece) if piece and "@" not in piece else ():
+                likeness = SequenceMatcher(None, piece, value[start:end]).ratio()
+                mended = value[:start] + piece + value[end:]
+                if likeness >= _LEAST_LIKE and mended != value and self.extent(mended) is Extent.WHOLE:
+                    found.append((likeness, mended))
+        return tuple(mended for _, mended in sorted(found, reverse=True))
+
+    def _piece(self, text: str) -> str:
+        """A part of an address that is said alone, also as a plain word."""
+        dictated = after_leads(self._with_domains(text), self._dictation)
+        signs = self._without_trail(self._without_hesitation(self._dictation.signs(dictated)))
+        written = "".join(sign.text for sign in signs if sign.kind not in (Kind.STOP, Kind.TONE))
+        return "".join(plain_letter(letter) for letter in written).lower()
 
     def groups(self, value: str) -> tuple[str, ...]:
         local, at, domain = value.partition("@")
@@ -78,12 +107,23 @@ class EmailForm:
         return words.letters_said.get(sign, sign.upper()) if is_spelled else sign.upper()
 
     def _address(self, text: str) -> str:
-        dictated = after_leads(self._with_domains(text), self._dictation)
-        signs = self._without_trail(self._dictation.signs(dictated))
+        leads = self._dictation.words.lists["address_leads"]
+        dictated = after_leads(self._with_domains(text), self._dictation, more=leads)
+        signs = self._without_trail(self._without_hesitation(self._dictation.signs(dictated)))
         if not any(sign.kind in (Kind.MARK, Kind.LETTER, Kind.DIGIT) for sign in signs):
             return ""
         written = "".join(sign.text for sign in signs if sign.kind not in (Kind.STOP, Kind.TONE))
         return "".join(plain_letter(letter) for letter in written)
+
+    def _without_hesitation(self, signs: Sequence[Sign]) -> list[Sign]:
+        """What is dictated, without the fillers behind a stop: "at, um, example dot com"."""
+        fillers = self._dictation.words.lists["fillers"]
+        kept: list[Sign] = []
+        for at, sign in enumerate(signs):
+            is_behind_stop = at > 0 and signs[at - 1].kind is Kind.STOP
+            if not (is_behind_stop and sign.kind is Kind.WORD and (sign.text.casefold(),) in fillers):
+                kept.append(sign)
+        return kept
 
     def _without_trail(self, signs: Sequence[Sign]) -> list[Sign]:
         """What is dictated, without the words that close it."""
@@ -114,3 +154,12 @@ class EmailForm:
             found.append(("" if joined[at] else " ") + hit[0])
             at += hit[1]
         return "".join(found).strip()
+
+
+def _parts(value: str, *, is_whole: bool) -> Iterator[tuple[int, int]]:
+    """Where the parts of an address stand that may be said alone: before the @, behind it, and their pieces."""
+    at = value.index("@") if "@" in value else len(value)
+    yield 0, at
+    yield at + 1, len(value)
+    for match in re.finditer(r"[a-z0-9]+", "" if is_whole else value):
+        yield match.span()

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from enum import Enum
 from typing import Protocol
 
-from services.language.capture_words import cut
+from services.language.capture_words import Words, cut
 from services.language.dictation import Dictation, starts_with
 from services.language.phrases import fold
 from services.nlu.outputs import ExpectedKind
@@ -77,16 +77,20 @@ def repaired(before: str, new: str) -> tuple[str, ...]:
     return tuple(before[:at] + new for at in places)
 
 
-def after_leads(text: str, dictation: Dictation) -> str:
-    """A text without the words that lead to what is dictated: "um, it should be"."""
+def after_leads(text: str, dictation: Dictation, *, more: Sequence[Words] = ()) -> str:
+    """A text without the words that lead to what is dictated: "um, it should be". `more` are leads of its kind."""
     plain, pieces, lists = fold(text), cut(text), dictation.words.lists
+    leads = sorted((*lists["leads"], *more), key=len, reverse=True)
     texts = [piece.text for piece in pieces]
     marks = [words for words, _ in dictation.words.marks]
     start, at = 0, 0
     while at < len(texts):
-        if length := starts_with(texts, at, lists["leads"]):
+        is_letter = len(texts[at]) == 1 and texts[at].isalpha()
+        is_article = is_letter and texts[at] in dictation.words.soft_letters and at + 1 < len(texts)
+        is_article = is_article and len(texts[at + 1]) > 1 and not starts_with(texts, at + 1, marks)
+        if length := starts_with(texts, at, leads):
             start = at = at + length
-        elif texts[at].isdecimal() or (len(texts[at]) == 1 and texts[at].isalpha()) or starts_with(texts, at, marks):
+        elif texts[at].isdecimal() or (is_letter and not is_article) or starts_with(texts, at, marks):
             break
         else:
             at += 1

@@ -11,15 +11,16 @@ from services.language.data import primary
 from services.language.dates import Trouble
 from services.language.words import normalise
 from services.nlu.agent.facts import names_in, text_in
-from services.nlu.agent.graph.asking import FILE, TEXT_KIND
+from services.nlu.agent.graph.asking import FILE, TEXT_KIND, Words, asking
 from services.nlu.agent.graph.comparing import Comparing
+from services.nlu.agent.graph.counting import has_any
 from services.nlu.agent.graph.dialogue import Dialogue
 from services.nlu.agent.graph.finding import Finding, Findings, Next, speaking_of
 from services.nlu.agent.graph.hour_answers import HourAnswers
 from services.nlu.agent.graph.people_answers import FEW_STRANGE, PeopleAnswers
 from services.nlu.agent.graph.reading import MISHEARD, Part, is_text
 from services.nlu.agent.graph.service_answers import ServiceAnswers
-from services.nlu.agent.graph.slots import SlotFinder, has_any, unexplained
+from services.nlu.agent.graph.slots import SlotFinder, unexplained
 from services.nlu.agent.graph.wishes import Wishes
 from services.nlu.agent.graph.wording import Wording
 from services.nlu.agent.profile import AgentProfile
@@ -42,7 +43,7 @@ class Answers:
         self._known = self._known_words()
         names = (name for one in self._facts.services for name in names_in(one.names, language_code))
         self._name_words = frozenset(word for name in names for word in normalise(name))
-        self._hours = HourAnswers(self._findings, finder)
+        self._hours = HourAnswers(self._findings, finder, self._known["hours"], self._other_trades())
         self._people = PeopleAnswers(self._findings, finder, self._hours, self._known["who"])
         self._services = ServiceAnswers(self._findings, finder, self._people, self._known)
         self._comparing = Comparing(self._facts, language_code, finder.words, self._words)
@@ -111,6 +112,14 @@ class Answers:
         )
         kinds = ("price", "duration", "offered", "who", "hours", "free")
         return {kind: shared | _words_of(self._language, kind) for kind in kinds}
+
+    def _other_trades(self) -> list[Words]:
+        """What kinds of business are called that the agent's own texts do not say it is, in any of its languages."""
+        own: set[str] = set()
+        for tag, persona in self._profile.personas.items():
+            words = normalise(f"{persona.greeting} {persona.farewell} {persona.instructions}")
+            own |= {trade for trade, names in asking(tag).trades.items() if has_any(words, names)}
+        return [name for trade, names in self._finder.words.trades.items() if trade not in own for name in names]
 
     def _whatever_the_kind(self, part: Part, dialogue: Dialogue) -> Finding | None:
         """What is answered before the kind is looked at."""

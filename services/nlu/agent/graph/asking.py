@@ -16,6 +16,7 @@ FILE = "asking"
 REFERENCE = "en"  # the language whose kinds of questions every other has too
 TEXT_KIND = "text:"  # and the id of a text of the agent's file
 _SLOTS = ("service", "person", "topic")
+_LAST_WORDS = 2
 _NAMES_A_SLOT = 2  # of the agent's, in each example with a slot
 
 Words = tuple[str, ...]
@@ -28,9 +29,11 @@ class Asking:
     holidays: tuple[Words, ...]
     follow_ups: tuple[Words, ...]  # the longest first, as the others are
     pronouns: tuple[Words, ...]
+    particles: tuple[Words, ...]  # those that point at nothing among a sentence's last words
     person_pronouns: tuple[Words, ...]
     question_words: tuple[Words, ...]  # with one of these a sentence asks by itself
     places: tuple[Words, ...]  # what the business is called: no service is named in it
+    trades: Mapping[str, tuple[Words, ...]]  # kinds of business
     joints: tuple[Words, ...]
     preambles: tuple[Words, ...]  # begin any question: "I'd like to know"
     corrections: tuple[Words, ...]  # between what was said and what was said instead
@@ -38,12 +41,15 @@ class Asking:
     choices: tuple[Words, ...]  # between things of which one is wanted
     sums: tuple[Words, ...]  # ask for one price of all that is named
     periods: Mapping[str, tuple[Words, ...]]  # behind a number: so many of what a price is for
+    people: Mapping[str, tuple[Words, ...]]  # words for whom something is asked, by the names of counting.py
     name_leads: tuple[Words, ...]
     name_trails: tuple[Words, ...]
     never_names: tuple[Words, ...]
     take_backs: tuple[Words, ...]  # with one of these a wish that is open is dropped
     agreements: tuple[Words, ...]  # with one of these an answer begins that agrees
     reserves: tuple[Words, ...]  # with one of these it does not
+    confirms: tuple[Words, ...]  # with one of these a question asks whether what was read back is right
+    yes_words: frozenset[str]  # of all the ways to say yes
     compares: Mapping[str, tuple[Words, ...]]  # words that compare, by the names of comparing.py
     counters: frozenset[str]  # stand between a number and what is counted
     before: tuple[Words, ...]  # before a time: earlier than it
@@ -77,9 +83,11 @@ def _read(language: str) -> Asking:
         holidays=listed("holidays.words"),
         follow_ups=listed("follow_ups.words"),
         pronouns=listed("follow_ups.pronouns"),
+        particles=listed("follow_ups.particles"),
         person_pronouns=listed("follow_ups.person_pronouns"),
         question_words=listed("follow_ups.question_words"),
         places=listed("words.places"),
+        trades={name: listed(f"trades.{name}") for name in data.table(REFERENCE, FILE, "trades")},
         joints=listed("parts.joints"),
         preambles=listed("parts.preambles"),
         corrections=listed("parts.corrections"),
@@ -87,12 +95,15 @@ def _read(language: str) -> Asking:
         choices=listed("sum.choices"),
         sums=listed("sum.words"),
         periods={name: listed(f"periods.{name}") for name in data.table(REFERENCE, FILE, "periods")},
+        people={name: listed(f"people.{name}") for name in data.table(REFERENCE, FILE, "people")},
         name_leads=listed("names.lead"),
         name_trails=listed("names.trail"),
         never_names=listed("names.never"),
         take_backs=listed("wishes.take_backs"),
         agreements=listed("wishes.agreements"),
         reserves=listed("wishes.reserves"),
+        confirms=listed("wishes.confirms"),
+        yes_words=frozenset(word for words in listed("kinds.yes") for word in words),
         compares={name: listed(f"compare.{name}") for name in data.table(REFERENCE, FILE, "compare")},
         counters=frozenset(word for words in listed("words.counters") for word in words),
         before=listed("words.before"),
@@ -103,6 +114,14 @@ def _read(language: str) -> Asking:
         day_after=listed("follow_ups.day_after"),
         common=frozenset(word for words in listed("words.common") for word in words),
     )
+
+
+def refers(words: Words, asking: Asking) -> bool:
+    """Whether words point at what was spoken of before: "how long does it take?"."""
+    body = words[:-_LAST_WORDS]
+    pointing = [one for one in asking.pronouns if one not in asking.particles]
+    every = [(words, pointing), (body, asking.particles)]
+    return any(one == said[at : at + len(one)] for said, ones in every for one in ones for at in range(len(said)))
 
 
 def spelling_of(profile: AgentProfile, tag: str, texts: Iterable[str]) -> Spelling:

@@ -11,10 +11,12 @@ from datetime import datetime
 
 from services.language.words import normalise
 from services.nlu.agent.facts import FreeTime
+from services.nlu.agent.graph.agreement import behind_agreements, opens_with_agreement
 from services.nlu.agent.graph.asking import Words
+from services.nlu.agent.graph.counting import has_any
 from services.nlu.agent.graph.dialogue import Dialogue, Wish
 from services.nlu.agent.graph.reading import Part
-from services.nlu.agent.graph.slots import When, has_any
+from services.nlu.agent.graph.slots import When
 from services.nlu.agent.graph.wishes import Taken, Wishes, fits
 from services.nlu.history import Entry
 from services.nlu.tools.clinic.diary import Appointment
@@ -118,12 +120,7 @@ class Bookings(Wishes):
 
     def _is_agreement(self, words: Words) -> bool:
         """Whether words only agree: "all right, yes" is no name."""
-        while words:
-            lead = next((phrase for phrase in self._finder.words.agreements if words[: len(phrase)] == phrase), ())
-            if not lead:
-                return False
-            words = words[len(lead) :]
-        return True
+        return behind_agreements(words, self._finder.words) == ()
 
     def _gone_on(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
         wish = dialogue.wish
@@ -199,12 +196,9 @@ class Bookings(Wishes):
         """Whether an answer to the question that is read back says yes: "yes", or "yes, book it", and nothing that
         holds back.
         """
-        words, lists = part.slots.words, self._finder.words
-        begins = any(words[: len(phrase)] == phrase for phrase in lists.agreements)
-        holds_back = has_any(words, lists.reserves) or part.text.rstrip().endswith(("?", "？"))
         if part.kind == "yes":
             return not part.doubts
-        return begins and not holds_back and part.kind == wish.kind
+        return opens_with_agreement(part.text, self._finder.words) and part.kind == wish.kind
 
     def _text_of(self, moment: datetime) -> str:
         return self._free_text(FreeTime(moment.time(), date=moment.date()))

@@ -14,8 +14,8 @@ from typing import TypeVar
 from services.language.words import normalise
 from services.nlu.agent.facts import Facts, Money, Service, names_in, price_in
 from services.nlu.agent.graph.asking import Asking
+from services.nlu.agent.graph.counting import has_any
 from services.nlu.agent.graph.reading import UNKNOWN, Part
-from services.nlu.agent.graph.slots import has_any
 from services.nlu.agent.graph.wording import Wording
 from services.nlu.agent.opening_hours import DAYS_IN_WEEK
 
@@ -50,7 +50,7 @@ class Comparing:
         said = {name for name, phrases in self._asking.compares.items() if has_any(part.slots.words, phrases)}
         if not said:
             return None
-        for rule in (self._people, self._hours, self._two, self._affordable, self._extreme):
+        for rule in (self._people, self._hours, self._two, self._ends, self._affordable, self._extreme):
             if (found := rule(part, said, strange)) is not None:
                 return found
         return None
@@ -179,10 +179,23 @@ class Comparing:
         if strange("price" if is_of_price else "duration") >= _FEW_STRANGE + (len(named) > 1):
             return None
         if is_of_price:
-            return self._extreme_price(named or self._facts.services, largest="dearest" in orders)
+            found = self._extreme_price(named or self._facts.services, largest="dearest" in orders)
+            return self._times(found, part.slots.periods) if found else None
         if part.kind not in ("duration", "offered", UNKNOWN) and not part.doubts:
             return None
         return self._extreme_length(named or self._facts.services, largest="longest" in orders)
+
+    def _ends(self, part: Part, said: set[str], strange: Callable[[str], int]) -> Compared | None:
+        """The dearest and the cheapest, held against each other."""
+        if not {"cheapest", "dearest"} <= said or part.slots.services or strange("price") > _FEW_STRANGE:
+            return None
+        services = self._of_a_kind(part) or self._facts.services
+        prices = {one.id: price for one in services if (price := price_in(one, self._language))}
+        if len(prices) < 2 or len({price.currency for price in prices.values()}) > 1:
+            return None
+        amounts = {id_: price.amount for id_, price in prices.items()}
+        first, last = (self._services[_extremes(amounts, largest=largest)[0]] for largest in (True, False))
+        return self._two_prices(first, last)
 
     def _of_a_kind(self, part: Part) -> list[Service]:
         """The services whose names share a word with the sentence: both rooms of "the cheapest room"."""
@@ -194,6 +207,17 @@ class Comparing:
             if any(plain & set(normalise(name)) for name in names_in(one.names, self._language))
         ]
         return found if len(found) > 1 else []
+
+    def _times(self, found: Compared, periods: Mapping[str, int]) -> Compared:
+        """A price times the nights that are asked for: "three nights in the cheapest room"."""
+        service = self._services.get(found.service)
+        price = price_in(service, self._language) if service else None
+        count = periods.get(service.per, 1) if service else 1
+        if price is None or count == 1:
+            return found
+        total = Money(price.amount * count, price.currency)
+        text = f"{found.text} {self._words.say('sum', price=self._words.money(total))}"
+        return Compared(text, found.kind, (total.amount,), found.service)
 
     def _extreme_price(self, services: Sequence[Service], *, largest: bool) -> Compared | None:
         prices = {one.id: price for one in services if (price := price_in(one, self._language))}

@@ -12,11 +12,13 @@ from services.language.data import primary
 from services.language.dates import Trouble
 from services.language.words import normalise
 from services.nlu.agent.facts import names_in
-from services.nlu.agent.graph.asking import FILE
+from services.nlu.agent.graph.asking import FILE, Words
+from services.nlu.agent.graph.counting import has_any, spans_of
 from services.nlu.agent.graph.dialogue import Dialogue
 from services.nlu.agent.graph.finding import Finding, Findings
+from services.nlu.agent.graph.naming import Found
 from services.nlu.agent.graph.reading import UNKNOWN, Part
-from services.nlu.agent.graph.slots import Found, SlotFinder, When, has_any
+from services.nlu.agent.graph.slots import SlotFinder, When, unexplained
 from services.nlu.agent.opening_hours import DAYS_IN_WEEK, Interval, OpeningHours
 
 _DAYS_BY_WEEKDAY = 2  # more of them are answered with the whole week
@@ -29,7 +31,9 @@ _SHIFTS = {"before": -1, "after": 1}  # minutes: open "before nine" is open just
 class HourAnswers:
     """When one agent's house is open, in one language."""
 
-    def __init__(self, findings: Findings, finder: SlotFinder) -> None:
+    def __init__(self, findings: Findings, finder: SlotFinder, known: frozenset[str], trades: Sequence[Words]) -> None:
+        """`known`: the words of questions after hours; `trades`: businesses that the house is none of."""
+        self._known, self._trades = known, trades
         self._findings, self._finder = findings, finder
         self._facts, self._language, self._words = findings.facts, findings.language, findings.words
 
@@ -43,10 +47,36 @@ class HourAnswers:
             part = replace(part, slots=replace(part.slots, when=when))
         if hours is None or when.trouble is Trouble.PAST:
             return self._findings.unknown(dialogue)
-        if part.slots.is_other_holiday:
+        of = names_in(hours.of, self._language)
+        is_of_another = self._is_of_another(part, has_part=bool(of))
+        if is_of_another and of:
+            text = self._words.say("hours_of_that_unknown", of=of[0])
+        elif is_of_another:
+            text = f"{self._words.say('only_know')} {self._hours_text(hours, part, now)}"
+        elif part.slots.is_other_holiday:
             text = self._words.say("hours_unsure", week=self._words.week(hours))
-            return self._findings.not_known(text, dialogue, "hours")
-        return self._findings.said(self._hours_text(hours, part, now), dialogue, "hours")
+        else:
+            text = self._hours_text(hours, part, now)
+            if of and when.trouble is None:
+                text = f"{self._words.say('hours_of', of=of[0])} {text}"
+            return self._findings.said(text, dialogue, "hours")
+        return self._findings.not_known(text, dialogue, "hours")
+
+    def _is_of_another(self, part: Part, *, has_part: bool) -> bool:
+        """Whether the times of something are asked for that the hours are not of: the pool's, or those of breakfast
+        where they are of a part of the house only.
+        """
+        slots = part.slots
+        if slots.is_of_hours:
+            return False
+        if has_part and (slots.services or slots.topics or slots.people):
+            return True
+        if has_any(slots.words, self._trades):
+            return True
+        strange = unexplained(slots, (*slots.services, *slots.topics, *slots.people), self._known)
+        compares = self._finder.words.compares
+        opens = spans_of(slots.words, (*compares["opening"], *compares["closing"]))
+        return any(start - 1 in strange for start, _ in opens)
 
     def _meant(self, part: Part, dialogue: Dialogue) -> tuple[Found, ...]:
         """Who is meant by "is she there on Saturday?": the person spoken of, not the house that is open."""
@@ -68,7 +98,13 @@ class HourAnswers:
             return " ".join(self._worded(hours.weekdays[day], words.weekday(day), when) for day in when.weekdays)
         if self._asks_now(part):
             return self._open_now(hours, now)
-        return words.say("hours_week", week=words.week(hours))
+        text = words.say("hours_week", week=words.week(hours))
+        if when.times and not any(self._holds(hours.weekdays[day], when) for day in range(DAYS_IN_WEEK)):
+            return f"{words.say('closed_then')} {text}"
+        closed = [day for day in range(DAYS_IN_WEEK) if not hours.weekdays[day]]
+        if closed and has_any(part.slots.words, self._finder.words.compares["closed"]):
+            text += " " + words.say("closed_on", on_day=words.on(words.days(closed)))
+        return text
 
     def _hours_between(self, hours: OpeningHours, first: date, last: date) -> str:
         """The week, and the dates of the stretch that are otherwise."""
@@ -101,9 +137,7 @@ class HourAnswers:
             return words.say("closed_on", on_day=words.on(day))
         key = "hours_on"
         if when.times:
-            shift = _SHIFTS.get(when.relation, 0)
-            minutes = [at.hour * _MINUTES_IN_HOUR + at.minute + shift for at in when.times]
-            key = "open_yes" if any(one.holds(at) for at in minutes for one in intervals) else "open_no"
+            key = "open_yes" if self._holds(intervals, when) else "open_no"
         elif when.part in PARTS:
             first, last = (hour * _MINUTES_IN_HOUR for hour in PARTS[when.part])
             open_min = sum(max(min(one.closes_min, last) - max(one.opens_min, first), 0) for one in intervals)
@@ -112,6 +146,12 @@ class HourAnswers:
         return words.say(
             key, on_day=on_day[:1].upper() + on_day[1:] if key == "open_no" else on_day, spans=words.spans(intervals)
         )
+
+    def _holds(self, intervals: Sequence[Interval], when: When) -> bool:
+        """Whether any of the times that may be meant is an open one."""
+        shift = _SHIFTS.get(when.relation, 0)
+        minutes = [at.hour * _MINUTES_IN_HOUR + at.minute + shift for at in when.times]
+        return any(one.holds(at) for at in minutes for one in intervals)
 
     def _open_now(self, hours: OpeningHours, now: datetime) -> str:
         words = self._words

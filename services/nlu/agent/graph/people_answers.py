@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from services.nlu.agent.graph.counting import has_any
 from services.nlu.agent.graph.dialogue import Dialogue
 from services.nlu.agent.graph.finding import Finding, Findings
 from services.nlu.agent.graph.hour_answers import HourAnswers
 from services.nlu.agent.graph.reading import Part
-from services.nlu.agent.graph.slots import SlotFinder, has_any, unexplained
+from services.nlu.agent.graph.slots import SlotFinder, unexplained
 
 FEW_STRANGE = 2  # unknown words that make another question of "who sees children?"
 

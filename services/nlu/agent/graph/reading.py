@@ -13,9 +13,10 @@ from services.language.clauses import is_abbreviated
 from services.language.script import script_of
 from services.language.spelling import Spelling
 from services.language.words import normalise
-from services.nlu.agent.graph.asking import TEXT_KIND, Words
+from services.nlu.agent.graph.asking import TEXT_KIND, Words, refers
+from services.nlu.agent.graph.counting import has_any
 from services.nlu.agent.graph.dialogue import Dialogue
-from services.nlu.agent.graph.slots import SlotFinder, Slots, has_any, unexplained
+from services.nlu.agent.graph.slots import SlotFinder, Slots, unexplained
 from services.nlu.agent.understanding import Guess, Understanding
 
 UNKNOWN = "unknown"
@@ -30,6 +31,7 @@ _SURE_PART = 0.4  # of each of two questions in one sentence
 _SURE_BARE_PART = 0.5  # where no word joins them
 _FACT_KINDS = frozenset({"hours", "price", "duration", "address", "who", "offered", "free"})
 _OF_A_THING = frozenset({"price", "duration"})
+_HELD_AGAINST = ("cheaper", "dearer", "longer", "shorter", "difference")  # words that compare two things
 _MAX_BARE_SPLITS = 3
 _LEAST_PART_WORDS = 2
 _LEAST_ASKED = 3  # words that are left behind a preamble
@@ -46,6 +48,7 @@ _COMMA = re.compile(r",\s+")
 _LAST_WORD = re.compile(r"[\w.]*\w$")
 _OF_PERSON = 0.15  # for who does what, where a person and a thing are named
 _OF_ADDRESS = 0.4  # for the address, where its words are said
+_OF_HOURS = 0.25  # for the hours, where what keeps them is named and a time
 _FITTING = 0.12  # for a kind that asks about what was named
 _FOLLOWS = {  # by what is named: the kinds that go on with it, and the kind where the one before does not
     "services": (("price", "duration", "offered", "who", "book"), "price"),
@@ -71,6 +74,7 @@ class Part:
     score: float = 1.0  # of its kind
     doubts: tuple[str, ...] = ()  # kinds it may be as well, where that is not clear
     is_follow_up: bool = False  # its kind is that of the question before
+    is_asked: bool = False  # one of two questions of a sentence, and no remark
 
 
 class Reader:
@@ -99,8 +103,12 @@ class Reader:
             if corrected := self._corrected(sentence, language_code, now):
                 taken_back, sentence = corrected  # noqa: PLW2901 - what counts is what they said instead
                 context = replace(context, kind=(await self._part(taken_back, language_code, context, now)).kind)
-            for piece in await self._pieces(sentence, language_code, now):
+            pieces = await self._pieces(sentence, language_code, now)
+            for number, piece in enumerate(pieces):
                 part = await self._part(piece, language_code, context, now)
+                if number and parts[-1].kind == UNKNOWN and self._refers(part, language_code):
+                    continue  # "is there a pool and when is it open": of what is not known
+                part = replace(part, is_asked=len(pieces) > 1)
                 context = Dialogue(kind=part.kind, service=context.service, asked=context.asked, day=context.day)
                 parts.append(part)
         matters = [part for part in parts if self._matters(part, parts)] or parts[:1]
@@ -115,13 +123,15 @@ class Reader:
     def _matters(self, part: Part, parts: Sequence[Part]) -> bool:
         if part.kind in COURTESIES:
             return False
-        is_remark = part.kind == UNKNOWN and not part.text.rstrip().endswith(("?", "？"))
+        is_remark = part.kind == UNKNOWN and not part.is_asked and not part.text.rstrip().endswith(("?", "？"))
         return not is_remark or all(other.kind == UNKNOWN or other.kind in COURTESIES for other in parts)
 
     async def _pieces(self, sentence: str, language_code: str, now: datetime) -> tuple[str, ...]:
         """A sentence in two where both halves ask something, and not the same. What asks for a sum is one."""
         finder = self._finders[language_code]
-        if has_any(normalise(sentence), finder.words.sums) and len(finder.find(sentence, now).services) > 1:
+        compares = finder.words.compares
+        of_several = (*finder.words.sums, *(words for name in _HELD_AGAINST for words in compares[name]))
+        if has_any(normalise(sentence), of_several) and len(finder.find(sentence, now).services) > 1:
             return (sentence,)
         joined, bare = _splits(sentence, finder.words.joints), _bare_splits(sentence, finder.words.cues)
         named = finder.find(sentence, now).services if joined or bare else ()
@@ -131,8 +141,8 @@ class Reader:
             kinds: list[str] = []
             for half in (left, right):
                 slots = finder.find(half, now)
-                if len(slots.value_words) == len(slots.words):
-                    break  # "next Wednesday" asks nothing by itself
+                if len(slots.value_words) == len(slots.words) or _names_people_only(slots, finder):
+                    break  # "next Wednesday" and "my husband" ask nothing by themselves
                 first = (await self._understanding.understand(half, language_code))[0]
                 if first.score < _SURE_PART or first.kind in COURTESIES | _ANSWERS:
                     break
@@ -150,6 +160,12 @@ class Reader:
             if len(set(kinds)) == 2:
                 return left, *await self._pieces(right, language_code, now)
         return (sentence,)
+
+    def _refers(self, part: Part, language_code: str) -> bool:
+        """Whether a part asks about "it", and names nothing itself."""
+        slots = part.slots
+        names = slots.services or slots.people or slots.topics
+        return not names and refers(slots.words, self._finders[language_code].words)
 
     def _asks_for_a_fact(self, guess: Guess) -> bool:
         return guess.score >= _SURE_BARE_PART and (guess.kind in _FACT_KINDS or is_text(guess.kind))
@@ -221,6 +237,14 @@ def follow_up_kind(slots: Slots, finder: SlotFinder, dialogue: Dialogue) -> str:
     return dialogue.kind if dialogue.kind in same else usual
 
 
+def _names_people_only(slots: Slots, finder: SlotFinder) -> bool:
+    """Whether words only say for whom else: "and my two kids"."""
+    lists = finder.words.people
+    people = (*lists["one"], *lists["many"], *lists["self"])
+    is_short = len(slots.words) <= _SHORT and not slots.services and not slots.topics
+    return is_short and has_any(slots.words, people) and not has_any(slots.words, finder.words.question_words)
+
+
 def _names_another(slots: Slots, finder: SlotFinder, dialogue: Dialogue) -> bool:
     """Whether a sentence only asks the question before of a thing that the agent does not know: "and braces?"."""
     lead = _lead(slots.words, finder.words.follow_ups)
@@ -235,6 +259,8 @@ def _weighed(guesses: Sequence[Guess], slots: Slots) -> list[Guess]:
     weighed = [replace(one, score=one.score + _FITTING * (one.kind in fitting)) for one in guesses]
     if slots.people and (slots.topics or slots.services) and not slots.when:
         weighed = [replace(one, score=one.score + _OF_PERSON * (one.kind == "who")) for one in weighed]
+    if slots.is_of_hours and slots.when:
+        weighed = [replace(one, score=one.score + _OF_HOURS * (one.kind == "hours")) for one in weighed]
     if slots.is_of_address:
         weighed = [replace(one, score=one.score + _OF_ADDRESS * (one.kind == "address")) for one in weighed]
     return sorted(weighed, key=lambda one: -one.score)

@@ -8,11 +8,13 @@ from datetime import datetime
 from decimal import Decimal
 
 from services.nlu.agent.facts import Money, Service, price_in
+from services.nlu.agent.graph.asking import refers
+from services.nlu.agent.graph.counting import has_any
 from services.nlu.agent.graph.dialogue import Dialogue
 from services.nlu.agent.graph.finding import Finding, Findings
 from services.nlu.agent.graph.people_answers import PeopleAnswers
 from services.nlu.agent.graph.reading import Part
-from services.nlu.agent.graph.slots import SlotFinder, has_any, unexplained
+from services.nlu.agent.graph.slots import SlotFinder, unexplained
 
 _LONGEST_LIST = 6
 
@@ -44,12 +46,28 @@ class ServiceAnswers:
         texts = [self._price_of(service) for service in services]
         is_exact = is_exact or all(price_in(one, self._language) is None for one in services)
         found = self._found(texts, services, dialogue, "price", is_exact=is_exact)
-        counts = {one.id: one.count for one in part.slots.services}
+        counts = self._counts(part, services)
         total = self._total(services, counts) if self._asks_for_a_sum(part, counts) else None
         if total is None:
             return found
         text = f"{found.text} {self._words.say('sum', price=self._words.money(total))}"
         return replace(found, text=text, computed=(total.amount,))
+
+    def _counts(self, part: Part, services: Sequence[Service]) -> dict[str, int]:
+        """How many of each service are asked for: of the one spoken of before too, "and for three nights?"."""
+        slots = part.slots
+        if slots.services:
+            counts = {one.id: one.count for one in slots.services}
+        elif len(services) == 1:
+            counts = {one.id: slots.periods.get(one.per, 1) for one in services}
+        else:
+            return {}
+        for one in services:
+            if one.per == "person" and one.id in counts:  # a breakfast each morning
+                counts[one.id] *= slots.periods.get("night", slots.periods.get("day", 1))
+        if len(services) == 1 and slots.n_people and not services[0].per and counts[services[0].id] == 1:
+            counts[services[0].id] = slots.n_people
+        return counts
 
     def _asks_for_a_sum(self, part: Part, counts: Mapping[str, int]) -> bool:
         """Whether the price of all that is named may be wanted: not where it is one thing or the other."""
@@ -106,7 +124,7 @@ class ServiceAnswers:
         strange = unexplained(part.slots, (*found, *part.slots.people, *part.slots.topics), self._known[kind])
         if found:
             return [self._services_by_id[one.id] for one in found], not strange, False
-        if strange:
+        if strange or (not dialogue.service and dialogue.n_unknown and refers(part.slots.words, self._finder.words)):
             return [], not part.slots.topics and not strange, True
         return (
             ([self._services_by_id[dialogue.service]] if dialogue.service in self._services_by_id else []),

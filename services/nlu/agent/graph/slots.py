@@ -9,48 +9,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date as Date  # noqa: N812 - a field is called date
 from datetime import datetime, time, timedelta
-from difflib import SequenceMatcher
 from itertools import pairwise
 
 from services.language.dates import Moment, Trouble, moment_in
 from services.language.phrases import PhraseSet
 from services.language.value import Kind, Reading
 from services.language.values import read_values
-from services.language.words import normalise, without_marks
-from services.nlu.agent.facts import Facts, Money, Names, names_in
+from services.language.words import normalise
+from services.nlu.agent.facts import Facts, Money, names_in
 from services.nlu.agent.graph.asking import Asking, Words, asking
+from services.nlu.agent.graph.counting import Counting, has_any, spans_of
+from services.nlu.agent.graph.naming import Found, as_heard, forms_in_all, forms_of, places_of
 from services.nlu.agent.opening_hours import DAYS_IN_WEEK
 
-_LEAST_STEM = 4  # letters that words of one stem share
-_STEM_SHARE = 0.6  # of the longer word
-_LEAST_FUZZY = 5  # letters of a word that may be written otherwise
-_LEAST_LIKE = 0.88  # difflib's ratio: "whitning" is whitening, "sealing" is not scaling
-_LEAST_LIKE_BESIDE = 0.8  # beside a word of the same name that is equal: "teeth whiting"
-_LONGEST_GAP = 2  # common words inside a name
 _LONGEST_HOUR = 12
 _LONGEST_RELATION = 3  # words of "no later than"
 _LEAST_AMOUNT = 5  # a bare number below it is no amount of money
 _CLITIC = re.compile(r"['’](s|d|ll|re|ve|m)$")  # "how long's that"
-_ALIKE = {"tr": "ch", "s": "x", "gi": "d", "gh": "g", "ngh": "ng", "k": "c", "qu": "w"}
-_ALIKE_AT_END = {"ng": "n", "nh": "n", "ch": "t", "c": "t", "y": "i"}
-_BEGINS_ALIKE = re.compile("^(?:ngh|tr|gi|gh|qu|s|k(?!h))")
-_ENDS_ALIKE = re.compile("(?:ng|nh|ch|c|y)$")
-_COUNTS = range(2, 21)  # of a thing that somebody asks the price of
 _MASK = "\u00b7"  # in place of a word that is a name
 _FEWEST_DIALLED = 7  # digits of a number in figures that is one to be dialled
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A thing of the agent's that was named, and where."""
-
-    id: str
-    start: int  # words
-    end: int
-    count: int = 1  # how many of it were named: "two fillings"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +78,9 @@ class Slots:
     is_of_address: bool = False  # words of an address of the agent's
     is_beside: bool = False  # the day is named by the one spoken of before: "the day after that"
     is_other_holiday: bool = False  # a holiday that is no exception of the opening hours
+    periods: Mapping[str, int] = field(default_factory=dict)  # how many of what prices are for: {"night": 3}
+    n_people: int = 0  # for how many people something is asked; 0: that is not said
+    is_of_hours: bool = False  # names that part of the house which the hours are of
 
 
 class SlotFinder:
@@ -106,8 +89,9 @@ class SlotFinder:
     def __init__(self, facts: Facts, language_code: str) -> None:
         self._language = language_code
         self.words: Asking = asking(language_code)
-        self._services = [(each.id, _forms_in_all(each.names, language_code)) for each in facts.services]
+        self._services = [(each.id, forms_in_all(each.names, language_code)) for each in facts.services]
         self._per = {each.id: each.per for each in facts.services if each.per}
+        self._counting = Counting(self.words, language_code, frozenset(self._per.values()))
         self._heard = self._names_as_heard(facts)
         spoken = [normalise(text) for each in facts.addresses for text in each.spoken.values()]
         self._address_pairs = {
@@ -116,17 +100,20 @@ class SlotFinder:
             for pair in pairwise(text)
             if not set(pair) & self.words.common and not _has_digit(pair)
         }
-        self._people = [(each.id, _forms_in_all(each.names, language_code)) for each in facts.people]
+        self._people = [(each.id, forms_in_all(each.names, language_code)) for each in facts.people]
         self._person_names = PhraseSet(name for each in facts.people for name in names_in(each.names, language_code))
-        self._topics = [(each.id, _forms(each.names, language_code)) for each in facts.topics]
-        exceptions = facts.hours.exceptions.values() if facts.hours else ()
-        self._holidays = [(each.date.isoformat(), _forms(each.names, language_code)) for each in exceptions]
+        self._topics = [(each.id, forms_of(each.names, language_code)) for each in facts.topics]
+        hours = facts.hours
+        self._of_hours = [("", forms_of(hours.of, language_code))] if hours and hours.of else []
+        exceptions = hours.exceptions.values() if hours else ()
+        self._holidays = [(each.date.isoformat(), forms_of(each.names, language_code)) for each in exceptions]
 
     def _names_as_heard(self, facts: Facts) -> list[tuple[str, tuple[Words, ...]]]:
         """The services' names of several syllables as they sound without tones, where the language writes these and no
         other service's sound the same: what a recogniser mishears is most often one of them.
         """
-        forms = [(each.id, [_as_heard(form) for form in _forms(each.names, self._language)]) for each in facts.services]
+        named = [(each.id, forms_of(each.names, self._language)) for each in facts.services]
+        forms = [(service_id, [as_heard(form) for form in found]) for service_id, found in named]
         if all(form.isascii() for _, found in self._services for name in found for form in name):
             return []
         owners: dict[Words, set[str]] = {}
@@ -150,12 +137,14 @@ class SlotFinder:
             when = When(date=day, times=when.times, part=when.part, relation=when.relation, holiday=day)
         services = tuple(one for one in self._named(words, self._services) if one.start not in taken)
         if not services and self._heard:
-            services = tuple(one for one in self._named(_as_heard(words), self._heard) if one.start not in taken)
+            services = tuple(one for one in self._named(as_heard(words), self._heard) if one.start not in taken)
         taken |= {place for found in services for place in range(found.start, found.end)}
-        services = self._counted(text, services)
-        services, periods = self._for_periods(text, words, services)
+        services = self._counting.counted(text, services)
+        counts, periods = self._counting.periods(words)
+        services = tuple(replace(one, count=one.count * counts.get(self._per.get(one.id, ""), 1)) for one in services)
         if periods & places:  # "hai đêm" is two nights here, and no time of day
             when, places = replace(when, times=(), part=""), places - periods
+        of_hours = bool(self._named(words, self._of_hours))
         is_known = bool(holidays) or (when.date is not None and when.date in self._exception_days)
         return Slots(
             words=words,
@@ -167,13 +156,16 @@ class SlotFinder:
             amount=self._amount(text),
             value_words=places | periods,
             is_of_address=any(pair in self._address_pairs for pair in pairwise(words)),
-            is_other_holiday=not is_known and has_any(words, self.words.holidays),
+            is_other_holiday=not is_known and not of_hours and has_any(words, self.words.holidays),
+            periods=counts,
+            n_people=self._counting.people(words),
+            is_of_hours=of_hours,
         )
 
     def beside(self, slots: Slots, day: str, now: datetime) -> Slots:
         """The slots with "the day after that" resolved, where `day` (ISO 8601) was spoken of."""
         for phrases, step in ((self.words.day_before, -1), (self.words.day_after, 1)):
-            spans = self._spans(slots.words, phrases) if day else []
+            spans = spans_of(slots.words, phrases) if day else []
             if not spans or spans[0][1] in slots.value_words:  # "the day after tomorrow"
                 continue
             found = Date.fromisoformat(day) + timedelta(days=step)
@@ -193,9 +185,9 @@ class SlotFinder:
             Found(thing_id, start, end)
             for thing_id, forms in things
             for form in forms
-            for start, end in _places(words, form, self.words.common)
+            for start, end in places_of(words, form, self.words.common)
         ]
-        places = {place for start, end in self._spans(words, self.words.places) for place in range(start, end)}
+        places = {place for start, end in spans_of(words, self.words.places) for place in range(start, end)}
         found = [one for one in found if not places & set(range(one.start, one.end))]
         found.sort(key=lambda one: (one.start - one.end, one.start))
         kept: list[Found] = []
@@ -204,14 +196,6 @@ class SlotFinder:
                 kept.append(one)
         unique = {one.id: one for one in sorted(kept, key=lambda one: -one.start)}
         return tuple(sorted(unique.values(), key=lambda one: one.start))
-
-    def _spans(self, words: Words, phrases: Sequence[Words]) -> list[tuple[int, int]]:
-        return [
-            (at, at + len(phrase))
-            for phrase in phrases
-            for at in range(len(words))
-            if words[at : at + len(phrase)] == phrase
-        ]
 
     def _values(self, text: str, now: datetime) -> tuple[When, str, frozenset[int]]:
         reading = self._without_people(read_values(text, self._language))
@@ -271,61 +255,6 @@ class SlotFinder:
         found = found or next((v for v in values if v.kind is Kind.NUMBER and v.number >= _LEAST_AMOUNT), None)
         return Money(found.number, found.currency) if found else None
 
-    def _counted(self, text: str, services: tuple[Found, ...]) -> tuple[Found, ...]:
-        """The services with the numbers that stand before them."""
-        reading = read_values(text, self._language)
-        numbers = [value for value in reading.values if value.kind is Kind.NUMBER and value.number in _COUNTS]
-        words = _without_stops(reading)
-        counted = []
-        said = normalise(text)
-        for one in services:
-            places = (one.start, *range(one.start + 1, one.end))  # "trám hai cái răng" has it inside
-            number = next(
-                (
-                    v
-                    for v in numbers
-                    if self._counts(said, words[v.end - 1] + 1, one.start)
-                    or words[v.start] in places
-                    or (words[v.start] == one.end and said[one.end + 1 : one.end + 2] in self._counters)
-                ),
-                None,
-            )
-            counted.append(replace(one, count=int(number.number)) if number else one)
-        return tuple(counted)
-
-    def _for_periods(
-        self, text: str, words: Words, services: tuple[Found, ...]
-    ) -> tuple[tuple[Found, ...], frozenset[int]]:
-        """The services times what their price is for one of ("two nights"), and the places of those words."""
-        wanted = {period for one in services if (period := self._per.get(one.id))}
-        if not wanted:
-            return services, frozenset()
-        counts: dict[str, int] = {}
-        places: set[int] = set()
-        for period in wanted:
-            for start, end in self._spans(words, self.words.periods[period]):
-                number = self._number_before(words, start)
-                if number:
-                    counts[period] = number
-                    places |= {start - 1, *range(start, end)}
-        counted = tuple(replace(one, count=one.count * counts.get(self._per.get(one.id, ""), 1)) for one in services)
-        return counted, frozenset(places)
-
-    def _number_before(self, words: Words, at: int) -> int:
-        """The whole number that one word right before a place says; 0: none."""
-        values = read_values(words[at - 1], self._language).values if at else ()
-        number = next((value.number for value in values if value.kind is Kind.NUMBER), None)
-        return int(number) if number is not None and number in _COUNTS else 0
-
-    def _counts(self, words: Words, behind: int, start: int) -> bool:
-        """Whether a number that ends at `behind` counts what begins at `start`: next to it, or "two of the"."""
-        between = words[behind:start]
-        return behind <= start and len(between) <= _LONGEST_GAP and all(word in self.words.counters for word in between)
-
-    @property
-    def _counters(self) -> frozenset[Words]:
-        return frozenset((word,) for word in self.words.counters)
-
     def _without_people(self, reading: Reading) -> Reading:
         """The reading without names of people: "Mai" is tomorrow too, in Vietnamese."""
         names = self._person_names.find(reading.texts)
@@ -347,21 +276,6 @@ def _related(reading: Reading, kinds: Sequence[Kind], relations: Mapping[str, Se
     return ""
 
 
-def _without_stops(reading: Reading) -> dict[int, int]:
-    """The place of each token among those that are no stops."""
-    places: dict[int, int] = {}
-    n = 0
-    for at, token in enumerate(reading.tokens):
-        places[at] = n
-        n += token.kind != "stop"
-    return places
-
-
-def has_any(words: Words, phrases: Sequence[Words]) -> bool:
-    """Whether any of the phrases stands in the words."""
-    return any(words[at : at + len(phrase)] == phrase for phrase in phrases for at in range(len(words)))
-
-
 def unexplained(slots: Slots, found: Sequence[Found], known: frozenset[str]) -> frozenset[int]:
     """Places of words that are in no name found, no value and no word of `known`."""
     named = {place for one in found for place in range(one.start, one.end)}
@@ -373,70 +287,6 @@ def unexplained(slots: Slots, found: Sequence[Found], known: frozenset[str]) -> 
         and not word.isdecimal()
         and not {word, _CLITIC.sub("", word)} & known
     )
-
-
-def _as_heard(words: Words) -> Words:
-    """Words without their marks, and with one letter for those that sound alike in most mouths of Vietnam."""
-    return tuple(_ENDS_ALIKE.sub(_ending, _BEGINS_ALIKE.sub(_beginning, without_marks(word))) for word in words)
-
-
-def _beginning(found: re.Match[str]) -> str:
-    return _ALIKE[found.group()]
-
-
-def _ending(found: re.Match[str]) -> str:
-    return _ALIKE_AT_END[found.group()]
-
-
-def _forms(names: Names, language_code: str) -> tuple[Words, ...]:
-    return tuple(words for words in map(normalise, names_in(names, language_code)) if words)
-
-
-def _forms_in_all(names: Names, language_code: str) -> tuple[Words, ...]:
-    """The names in the caller's language and in the agent's others, which callers mix: "how much is cạo vôi?"."""
-    return tuple(dict.fromkeys(form for code in (language_code, *names) for form in _forms(names, code)))
-
-
-def _places(words: Words, form: Words, common: frozenset[str]) -> list[tuple[int, int]]:
-    found = []
-    for start in range(len(words)):
-        if words[start][0] != form[0][0]:
-            continue  # most names: this is asked of every word of every sentence
-        end = _match(words, start, form, common)
-        if end:
-            found.append((start, end))
-    return found
-
-
-def _match(words: Words, start: int, form: Words, common: frozenset[str]) -> int:
-    """Where a name that begins at a word ends; 0: it does not stand there."""
-    at = start
-    n_equal = sum(word in words[start : start + len(form) + _LONGEST_GAP] for word in form)
-    least = _LEAST_LIKE_BESIDE if n_equal else _LEAST_LIKE
-    for number, wanted in enumerate(form):
-        gap = 0
-        while number and at < len(words) and gap < _LONGEST_GAP and not _is_like(words[at], wanted, least):
-            if words[at] not in common:
-                return 0
-            at, gap = at + 1, gap + 1
-        if at >= len(words) or not _is_like(words[at], wanted, least):
-            return 0
-        at += 1
-    return at
-
-
-def _is_like(word: str, wanted: str, least: float) -> bool:
-    word = word.removesuffix("'s")
-    if word == wanted or (f"{word}s" == wanted and len(word) > 2) or word == f"{wanted}s":
-        return True
-    longer = max(len(word), len(wanted))
-    if min(len(word), len(wanted)) < _LEAST_FUZZY or word[0] != wanted[0] or not word.isalpha():
-        return False
-    shared = next((i for i, (one, other) in enumerate(zip(word, wanted, strict=False)) if one != other), None)
-    stem = min(len(word), len(wanted)) if shared is None else shared
-    if stem >= max(_LEAST_STEM, _STEM_SHARE * longer):
-        return True
-    return SequenceMatcher(None, word, wanted, autojunk=False).ratio() >= least
 
 
 def _has_digit(words: Words) -> bool:

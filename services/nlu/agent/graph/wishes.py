@@ -16,9 +16,10 @@ from services.nlu.agent.capture.capturing import Capture
 from services.nlu.agent.capture.names import NameFinder
 from services.nlu.agent.capture.phone import grouped
 from services.nlu.agent.facts import FreeTime, names_in
+from services.nlu.agent.graph.counting import has_any
 from services.nlu.agent.graph.dialogue import Dialogue, Wish
 from services.nlu.agent.graph.reading import Part
-from services.nlu.agent.graph.slots import SlotFinder, When, has_any, unexplained
+from services.nlu.agent.graph.slots import SlotFinder, When, unexplained
 from services.nlu.agent.graph.wording import Wording
 from services.nlu.agent.opening_hours import DAYS_IN_WEEK
 from services.nlu.agent.profile import AgentProfile

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from pathlib import Path
 
-from services.nlu.engine import Message, ReplyPart, ReplyRequest, ToolSpec
+from services.nlu.engine import Message, ReplyPart, ReplyRequest, Sampling, ToolSpec
 from services.nlu.engines.llama_cpp.constrained import ConstrainedCalls
 from services.nlu.engines.llama_cpp.grammar import grammar_of
 from services.nlu.engines.llama_cpp.jobs import Job
@@ -22,7 +23,7 @@ from services.nlu.settings import NluSettings
 from services.nlu.tool_calls import with_calls
 from services.nlu.tool_form import ToolForm, beginning_of
 from services.runtime.cpu import usable_cpus
-from services.runtime.errors import StartupError, TurnFailed
+from services.runtime.errors import NotServing, StartupError, TurnFailed
 from services.runtime.logs import get_logger
 from services.runtime.models import model_dir, sha256_of
 
@@ -52,6 +53,15 @@ class LlamaCppEngine:
         self._on_lost = on_lost
 
     async def load(self, prompts: tuple[tuple[Message, ...], ...]) -> None:
+        """Raises NotServing: a file, a hash, a template or a memory that is not as it must be stays so when the process
+        starts again.
+        """
+        try:
+            await self._load(prompts)
+        except StartupError as error:
+            raise error if isinstance(error, NotServing) else NotServing(str(error)) from error
+
+    async def _load(self, prompts: tuple[tuple[Message, ...], ...]) -> None:
         settings = self._settings
         options = options_of(settings)
         path = await asyncio.to_thread(_model_file, settings)
@@ -76,6 +86,7 @@ class LlamaCppEngine:
             draft_of=request.turn_id if request.is_draft else 0,
             begun=request.begun,
             calls=await self._calls_of(request.tools),
+            sampling=request.sampling,
         )
         async with aclosing(with_calls(run, request.tools)) as parts:
             async for part in parts:
@@ -118,6 +129,7 @@ class LlamaCppEngine:
         draft_of: int = 0,
         begun: str = "",
         calls: ConstrainedCalls | None = None,
+        sampling: Sampling | None = None,
     ) -> AsyncGenerator[ReplyPart, None]:
         if self._worker is None:
             raise TurnFailed("ENGINE_STOPPED", "the server is stopping", is_retryable=True)
@@ -129,6 +141,9 @@ class LlamaCppEngine:
             loop.call_soon_threadsafe(made.put_nowait, part)
 
         job = Job(conversation, messages, max_tokens, draft_of > 0, give, begun=begun, calls=calls)
+        if max_tokens:  # an opening may take its time: it is read once
+            job.sampling = sampling or Sampling()
+            job.deadline_s = time.monotonic() + self._settings.reply_limit_s
         job.max_call_tokens = self._settings.max_call_tokens if calls else 0
         if draft_of:
             self._drafts[conversation, draft_of] = job

@@ -1,4 +1,4 @@
-"""The scheduler's work: replies to make and messages to read ahead, and the rows of a step they become."""
+"""The scheduler's work: replies to make and messages to read ahead."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from services.nlu.engine import Message, ReplyPart
+from services.nlu.engine import Message, ReplyPart, Sampling
 from services.nlu.engines.llama_cpp.constrained import ConstrainedCalls
-from services.nlu.engines.llama_cpp.model import Row
 from services.nlu.engines.llama_cpp.slots import Slot
 from services.runtime.errors import TurnFailed
 
@@ -35,12 +34,15 @@ class Job:
     begun: str = ""  # the answer's first words, made elsewhere: what is made follows them
     calls: ConstrainedCalls | None = None  # where tools may be called
     max_call_tokens: int = 0  # of calls, beside `max_tokens` of words
+    sampling: Sampling = field(default_factory=Sampling)
+    deadline_s: float | None = None  # on the clock of `Scheduler.run_step`: what is made by then is the reply
     is_cancelled: bool = False  # set from any thread, seen before the next step
     prompt: list[int] | None = None
     made: list[int] = field(default_factory=list)
     text: str = ""
     decoder: codecs.IncrementalDecoder = field(default_factory=_utf8)
     has_begun: bool = False
+    sampler: int | None = None  # of the model's; None: none is open
 
     @property
     def reads_ahead(self) -> bool:
@@ -85,21 +87,12 @@ class ActiveJob:
     cells: int  # reserved for it in the cache
 
 
-def rows_of(fed: list[tuple[ActiveJob, list[int]]]) -> tuple[list[Row], list[int]]:
-    """The rows of a step, and for each job which row is its last."""
-    rows: list[Row] = []
-    last_rows: list[int] = []
-    for active, tokens in fed:
-        start = len(active.slot.tokens)
-        completes = len(tokens) >= len(active.unread) and not active.job.reads_ahead
-        for i, token in enumerate(tokens):
-            rows.append(Row(active.slot.index, start + i, token, completes and i == len(tokens) - 1))
-        last_rows.append(len(rows) - 1)
-    return rows, last_rows
-
-
 def busy() -> TurnFailed:
     return TurnFailed("ENGINE_BUSY", "the model's memory is full of other calls", True, retry_delay_ms=500)
+
+
+def late() -> TurnFailed:
+    return TurnFailed("ENGINE_BUSY", "the model did not come to this turn in time", True, retry_delay_ms=500)
 
 
 def broken(error: Exception) -> TurnFailed:

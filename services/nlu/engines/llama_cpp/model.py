@@ -9,6 +9,7 @@ import ctypes
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import llama_cpp as llama
 
-from services.nlu.engine import ToolSpec
+from services.nlu.engine import Sampling, ToolSpec
 from services.nlu.engines.llama_cpp.constrained import CallGrammar
 from services.nlu.engines.llama_cpp.prompt import TemplateRefuses
 from services.nlu.engines.llama_cpp.sampling import Grammar, open_chain, pick_allowed
@@ -106,7 +107,11 @@ class LlamaModel:
         self._template = llama.llama_model_chat_template(self._model, None)
         self._jinja: ChatTemplate | None = None  # in place of llama.cpp's own, where that does not know the template
         self._tool_role = "ipython" if b"ipython" in (self._template or b"") else "tool"  # as Llama 3 and 4 have it
-        self._sampler = open_chain(options.temperature)
+        self._temperature = options.temperature
+        self._greedy = open_chain(0)  # keeps no state: every reply may use it
+        self._samplers: dict[int, Any] = {}  # of the replies under way that draw, by number
+        self._sampler = self._greedy
+        self._seeds = count(1)
         self._n_vocab = llama.llama_vocab_n_tokens(self._vocab)
         self._batch_tokens = options.batch_tokens
         self._check_template(path)
@@ -155,7 +160,8 @@ class LlamaModel:
             llama.llama_set_adapters_lora(self._context, adapters, len(found), factors)
 
     def close(self) -> None:
-        llama.llama_sampler_free(self._sampler)
+        for sampler in (self._greedy, *self._samplers.values()):
+            llama.llama_sampler_free(sampler)
         llama.llama_batch_free(self._batch)
         llama.llama_free(self._context)
         llama.llama_model_free(self._model)
@@ -271,6 +277,25 @@ class LlamaModel:
         if code not in {0, 1}:
             raise DecodeFailed(f"llama_decode returned {code}")
         return bool(code == 0)
+
+    def open_sampler(self, sampling: Sampling) -> int:
+        """A sampler of one reply's own, by its number; 0: the likeliest token, which needs no state."""
+        temperature = self._temperature if sampling.temperature is None else sampling.temperature
+        if temperature <= 0:
+            return 0
+        number = next(self._seeds)
+        seed = number if sampling.seed is None else sampling.seed
+        self._samplers[number] = open_chain(temperature, 0.95 if sampling.top_p is None else sampling.top_p, seed)
+        return number
+
+    def use_sampler(self, number: int) -> None:
+        """Draw the tokens from here on with this sampler."""
+        self._sampler = self._samplers[number] if number else self._greedy
+
+    def close_sampler(self, number: int) -> None:
+        if number:
+            self.use_sampler(0)
+            llama.llama_sampler_free(self._samplers.pop(number))
 
     def sample(self, row: int) -> int:
         """The token after a row of the last step that wanted one."""

@@ -14,16 +14,16 @@ _LIKELIEST = 256  # looked at before the whole vocabulary: that takes 30 ms of e
 _REFUSED = float("-inf")
 
 
-def open_chain(temperature: float) -> llama.llama_sampler_p:
-    """The sampler of free text; 0 always takes the likeliest token."""
+def open_chain(temperature: float, top_p: float = 0.95, seed: int = 0) -> llama.llama_sampler_p:
+    """A sampler of text; a temperature of 0 always takes the likeliest token. Draws of one say nothing of another's."""
     chain: llama.llama_sampler_p = llama.llama_sampler_chain_init(llama.llama_sampler_chain_default_params())
     steps = [llama.llama_sampler_init_greedy()]
     if temperature > 0:
         steps = [
             llama.llama_sampler_init_top_k(40),
-            llama.llama_sampler_init_top_p(0.95, 1),
+            llama.llama_sampler_init_top_p(top_p, 1),
             llama.llama_sampler_init_temp(temperature),
-            llama.llama_sampler_init_dist(0),
+            llama.llama_sampler_init_dist(seed & 0xFFFFFFFF),
         ]
     for step in steps:
         llama.llama_sampler_chain_add(chain, step)

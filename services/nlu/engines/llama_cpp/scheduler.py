@@ -9,14 +9,15 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Protocol
 
-from services.nlu.engine import Began, CutShort, Message, ReplyPart, TextMade
+from services.nlu.engine import Began, CutShort, Message, ReplyPart, Sampling, TextMade
 from services.nlu.engines.llama_cpp.constrained import SamplingModel
-from services.nlu.engines.llama_cpp.jobs import ActiveJob, Job, broken, busy, rows_of
+from services.nlu.engines.llama_cpp.jobs import ActiveJob, Job, broken, busy, late
 from services.nlu.engines.llama_cpp.model import ModelOptions, Row
 from services.nlu.engines.llama_cpp.openings import KeptOpenings, Memory
 from services.nlu.engines.llama_cpp.pace import StepPace
 from services.nlu.engines.llama_cpp.prompt import PromptTokens, Tokenizer
 from services.nlu.engines.llama_cpp.slots import Cache, Slot, Slots
+from services.nlu.engines.llama_cpp.steps import rows_of, tokens_of_step
 from services.runtime.errors import StartupError, TurnFailed
 from services.runtime.logs import get_logger
 
@@ -35,6 +36,14 @@ class Model(Tokenizer, Cache, Memory, SamplingModel, Protocol):
 
     def decode(self, rows: Sequence[Row]) -> bool:
         """Compute one step. False: no room. Raises DecodeFailed."""
+
+    def open_sampler(self, sampling: Sampling) -> int:
+        """A sampler of one reply's own, by its number."""
+
+    def use_sampler(self, number: int) -> None:
+        """Draw the tokens from here on with it."""
+
+    def close_sampler(self, number: int) -> None: ...
 
     def close(self) -> None: ...
 
@@ -97,10 +106,11 @@ class Scheduler:
         self._prompts.pop(conversation, None)
         self._slots.forget(conversation)
 
-    def run_step(self) -> None:
-        """Admit what may be admitted and compute one step. Raises ModelBroken."""
+    def run_step(self, now: float = 0.0) -> None:
+        """Admit what may be admitted and compute one step; `now` in seconds on any clock. Raises ModelBroken."""
         self.n_step_tokens = 0
         self._drop_cancelled()
+        self._drop_late(now)
         self._admit()
         if self._active:
             self._step()
@@ -120,6 +130,21 @@ class Scheduler:
             self._end(active)
         for job in [job for job in self._waiting if job.is_cancelled]:
             self._refuse(job, None)
+
+    def _drop_late(self, now: float) -> None:
+        """End the jobs whose time is over: one that speaks with what it has said, any other as refused."""
+
+        def is_late(job: Job) -> bool:
+            return job.deadline_s is not None and now >= job.deadline_s
+
+        for active in [active for active in self._active if is_late(active.job)]:
+            if active.job.text:
+                self._give(active.job, CutShort())
+            self._end(active, None if active.job.text or active.job.reads_ahead else late(), keeps_cells=True)
+        for job in [job for job in self._waiting if is_late(job)]:
+            if job.text:
+                self._give(job, CutShort())
+            self._refuse(job, None if job.text or job.reads_ahead else late())
 
     def _admit(self) -> None:
         """Give waiting jobs a slot: committed turns first, then drafts, then reading ahead."""
@@ -209,7 +234,7 @@ class Scheduler:
     # Steps
 
     def _step(self) -> None:
-        fed = self._feed()
+        fed = tokens_of_step(self._active, self._pace, self._options.batch_tokens)
         rows, last_rows = rows_of(fed)
         try:
             has_room = self._model.decode(rows)
@@ -231,6 +256,7 @@ class Scheduler:
                 continue
             try:
                 calls = active.job.calls
+                self._model.use_sampler(self._sampler_of(active.job))
                 token = calls.sample(self._model, last_row) if calls else self._model.sample(last_row)
                 self.n_step_tokens = len(rows)
                 self._take_token(active, token)
@@ -238,31 +264,10 @@ class Scheduler:
                 log.exception("job_broke")
                 self._end(active, broken(error))
 
-    def _feed(self) -> list[tuple[ActiveJob, list[int]]]:
-        """The tokens of the next step: one of every reply under way, then of prompts: committed turns' before drafts',
-        the shortest rest first.
-
-        Reading ahead has the steps that nobody else needs.
-        """
-        speaking = [active for active in self._active if not active.unread][: self._options.batch_tokens]
-        reading = sorted(
-            (active for active in self._active if active.unread),
-            key=lambda active: (active.job.rank, len(active.unread)),
-        )
-        awaited = [active for active in reading if not active.job.reads_ahead]
-        pace = self._pace
-        if speaking:
-            limit = pace.shared_tokens(len(speaking))
-        else:
-            limit = pace.lone_tokens() if awaited else pace.ahead_tokens()
-        fed = [(active, active.job.made[-1:]) for active in speaking]
-        room = min(limit, self._options.batch_tokens - len(fed))
-        for active in awaited if speaking or awaited else reading:
-            tokens = [active.unread[i] for i in range(min(room, len(active.unread)))]
-            if tokens:
-                fed.append((active, tokens))
-                room -= len(tokens)
-        return fed
+    def _sampler_of(self, job: Job) -> int:
+        if job.sampler is None:
+            job.sampler = self._model.open_sampler(job.sampling)
+        return job.sampler
 
     def _take_token(self, active: ActiveJob, token: int) -> None:
         job = active.job
@@ -298,14 +303,15 @@ class Scheduler:
         else:
             self._end(least, busy())
 
-    def _end(self, active: ActiveJob, failure: TurnFailed | None = None) -> None:
+    def _end(self, active: ActiveJob, failure: TurnFailed | None = None, *, keeps_cells: bool = False) -> None:
+        """`keeps_cells`: what the cache holds for a job that failed is right all the same."""
         self._active.remove(active)
         self._is_crowded = False
         job, slot = active.job, active.slot
-        self._close_calls(job)
+        self._close(job)
         if job.made and not job.begun:
             self._prompts[job.conversation].remember(job.text, job.made)
-        if failure is not None or (job.is_opening and active.unread):
+        if (failure is not None and not keeps_cells) or (job.is_opening and active.unread):
             self._slots.drop(slot)
         elif job.is_opening:
             self._slots.pin(slot)
@@ -335,12 +341,15 @@ class Scheduler:
     def _refuse(self, job: Job, failure: TurnFailed | None) -> None:
         """End a job that waits."""
         self._waiting.remove(job)
-        self._close_calls(job)
+        self._close(job)
         self._give(job, failure)
 
-    def _close_calls(self, job: Job) -> None:
+    def _close(self, job: Job) -> None:
         if job.calls is not None:
             job.calls.close()
+        if job.sampler is not None:
+            self._model.close_sampler(job.sampler)
+            job.sampler = None
 
     def _give(self, job: Job, part: ReplyPart | TurnFailed | None) -> None:
         try:

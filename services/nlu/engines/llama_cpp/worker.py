@@ -128,7 +128,7 @@ class Worker:
             while self._take_commands(scheduler):
                 began_s = time.monotonic()
                 with self._watch.call():
-                    scheduler.run_step()
+                    scheduler.run_step(began_s)
                 pace.note(scheduler.n_step_tokens, time.monotonic() - began_s)
         except Exception:
             log.exception("model_thread_broke")

@@ -19,13 +19,15 @@ import httpx
 from services.nlu.engine import Began, Message, ReplyPart, ReplyRequest
 from services.nlu.engines.openai.request import body_of
 from services.nlu.engines.openai.stream import CompletionReader
+from services.nlu.remote.answer import AnswerTime
 from services.nlu.remote.failures import from_status
-from services.nlu.remote.sse import BadEvents, EventReader
-from services.nlu.remote.transport import failure_of
+from services.nlu.remote.sse import MAX_EVENT_BYTES, BadEvents, EventReader
+from services.nlu.remote.transport import HEADERS, BadBody, bound_body, failure_of, was_dropped
 from services.nlu.settings import NluSettings, read_secret
 from services.nlu.tool_calls import with_calls
 from services.runtime.breaker import ErrorClass
-from services.runtime.errors import NotServing, StartupError, TurnFailed
+from services.runtime.errors import NotServing, TurnFailed
+from services.runtime.exposure import without_userinfo
 from services.runtime.logs import get_logger
 from services.runtime.providers import ProviderFailed
 
@@ -62,7 +64,8 @@ class OpenAiEngine:
         try:
             self._client = httpx.AsyncClient(
                 base_url=self._base_url,
-                headers=headers | {"Accept": "text/event-stream"},
+                headers=headers | HEADERS | {"Accept": "text/event-stream"},
+                event_hooks={"response": [bound_body]},
                 timeout=httpx.Timeout(None, connect=_CONNECT_LIMIT_S, pool=_CONNECT_LIMIT_S),
                 limits=httpx.Limits(
                     max_connections=2 * settings.max_streams,
@@ -71,9 +74,13 @@ class OpenAiEngine:
                 ),
                 verify=ssl.create_default_context(cafile=settings.openai_ca_file) if settings.openai_ca_file else True,
             )
-        except (OSError, ValueError) as error:  # an unreadable certificate, a proxy or URL that is none
-            raise StartupError(
-                f"NLU_OPENAI_BASE_URL, NLU_OPENAI_CA_FILE or a proxy of the environment: {error}"
+        except (
+            OSError,
+            ValueError,
+            httpx.InvalidURL,
+        ) as error:  # an unreadable certificate, a proxy or URL that is none
+            raise NotServing(
+                f"NLU_OPENAI_BASE_URL, NLU_OPENAI_CA_FILE, or a proxy or certificates of the environment: {error}"
             ) from error
         await self._check_key()
         self._warming = asyncio.create_task(self._keep_warm())
@@ -89,32 +96,33 @@ class OpenAiEngine:
         if client is None:
             raise TurnFailed("ENGINE_STOPPED", "the server is stopping", is_retryable=True)
         content = json.dumps(body_of(request, self._settings), ensure_ascii=False).encode()
-        headers = {"Content-Type": "application/json"}
         yield Began()
         reader = CompletionReader(self.name, max_tokens=self._settings.max_reply_tokens)
+        time = AnswerTime(self.name, stall_s=self._settings.remote_stall_limit_s, total_s=self._settings.turn_limit_s)
         try:
-            async with client.stream("POST", "chat/completions", content=content, headers=headers) as response:
+            async with time.waiting():
+                response = await self._ask(client, content)
+            try:
                 if response.status_code != 200:
-                    body = await self._read_error(response)
+                    body = await self._read_error(response, time)
                     raise from_status(self.name, response.status_code, response.headers, body, now=datetime.now(UTC))
-                events = EventReader()
-                chunks = self._in_time(response)
-                async for chunk in chunks:
-                    for event in events.feed(chunk):
-                        for part in reader.take(event):
-                            yield part
+                events = _read_events(response, time)
+                async for event in events:
+                    n_taken = reader.n_taken
+                    for part in reader.take(event):
+                        yield part
+                    if reader.n_taken > n_taken:
+                        time.progressed()
                     if reader.is_over:
-                        await self._finish(chunks, is_whole=reader.is_whole)
+                        await self._finish(events, is_whole=reader.is_whole)
                         return
                 for part in reader.end():
                     yield part
+            finally:
+                await response.aclose()
         except BadEvents as error:
             raise ProviderFailed("ENGINE_FAILED", f"{self.name} sent {error}", ErrorClass.TRANSIENT) from error
-        except TimeoutError as error:
-            limit_s = self._settings.remote_stall_limit_s
-            message = f"{self.name} sent nothing for {limit_s:g} s"
-            raise ProviderFailed("ENGINE_FAILED", message, ErrorClass.TRANSIENT) from error
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, BadBody) as error:
             raise failure_of(self.name, error) from error
 
     async def commit(self, conversation: str, turn_id: int) -> None:
@@ -135,30 +143,38 @@ class OpenAiEngine:
             client, self._client = self._client, None
             await client.aclose()
 
-    async def _in_time(self, response: httpx.Response) -> AsyncIterator[bytes]:
-        """The response's bytes. Raises TimeoutError when none come for too long."""
-        chunks = response.aiter_raw()
-        while True:
-            async with asyncio.timeout(self._settings.remote_stall_limit_s):
-                chunk = await anext(chunks, None)
-            if chunk is None:
-                return
-            yield chunk
+    async def _ask(self, client: httpx.AsyncClient, content: bytes) -> httpx.Response:
+        """The response, of which only the headers have come. A connection that was closed while it was idle is
+        replaced once.
+        """
+        request = client.build_request(
+            "POST", "chat/completions", content=content, headers={"Content-Type": "application/json"}
+        )
+        try:
+            return await client.send(request, stream=True)
+        except (httpx.HTTPError, OSError) as error:
+            if not was_dropped(error):
+                raise
+        return await client.send(request, stream=True)
 
-    async def _finish(self, chunks: AsyncIterator[bytes], *, is_whole: bool) -> None:
+    async def _finish(self, events: AsyncIterator[str], *, is_whole: bool) -> None:
         """Read to the end of a whole response, so that its connection can be used again."""
         if is_whole:
-            with suppress(TimeoutError):
+            with suppress(TimeoutError, ProviderFailed, BadEvents):
                 async with asyncio.timeout(_END_LIMIT_S):
-                    async for _ in chunks:
+                    async for _ in events:
                         pass
 
-    async def _read_error(self, response: httpx.Response) -> bytes:
+    async def _read_error(self, response: httpx.Response, time: AnswerTime) -> bytes:
+        """As much of the body as comes in time."""
         body = b""
-        async for chunk in self._in_time(response):
-            body += chunk
-            if len(body) > _MAX_ERROR_BYTES:
-                break
+        chunks = response.aiter_raw()
+        with suppress(ProviderFailed):
+            async with time.waiting():
+                async for chunk in chunks:
+                    body += chunk
+                    if len(body) > _MAX_ERROR_BYTES:
+                        break
         return body
 
     async def _check_key(self) -> None:
@@ -171,7 +187,9 @@ class OpenAiEngine:
             log.warning("provider_away", provider=self.name, why=failed.message)
             return
         if status in {401, 403}:
-            raise NotServing(f"{self._base_url} answered {status}: NLU_OPENAI_API_KEY is missing or refused")
+            raise NotServing(
+                f"{without_userinfo(self._base_url)} answered {status}: NLU_OPENAI_API_KEY is missing or refused"
+            )
 
     async def _warm_up(self) -> int:
         """Have connections open; returns a status that the server gave."""
@@ -181,7 +199,7 @@ class OpenAiEngine:
         try:
             asked = [client.get("models", timeout=_CONNECT_LIMIT_S) for _ in range(_WARM_CONNECTIONS)]
             responses = await asyncio.gather(*asked)
-        except (httpx.HTTPError, OSError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, BadBody) as error:
             raise failure_of(self.name, error) from error
         return max(response.status_code for response in responses)
 
@@ -190,3 +208,23 @@ class OpenAiEngine:
             await asyncio.sleep(_WARM_EVERY_S)
             with suppress(ProviderFailed):
                 await self._warm_up()
+
+
+async def _read_events(response: httpx.Response, time: AnswerTime) -> AsyncIterator[str]:
+    """The data of the response's events. A server that does not stream sends one JSON text: it is one event."""
+    chunks = response.aiter_raw()
+    is_stream = "json" not in response.headers.get("content-type", "")
+    reader, body = EventReader(), bytearray()
+    while True:
+        async with time.waiting():  # reading is in it: a flood of comments is read in no time but the reader's
+            chunk = await anext(chunks, None)
+            events = reader.feed(chunk) if chunk and is_stream else []
+        if chunk is None:
+            break
+        for event in events:
+            yield event
+        body += b"" if is_stream else chunk
+        if len(body) > MAX_EVENT_BYTES:
+            raise BadEvents(f"an event of more than {MAX_EVENT_BYTES} bytes")
+    if body:
+        yield body.decode(errors="replace")

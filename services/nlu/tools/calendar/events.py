@@ -12,6 +12,9 @@ from services.nlu.tools.calendar.provider import NewEvent
 from services.nlu.tools.calendar.times import Span, day_begins
 
 _MAX_REPEATS = 1000
+_MAX_STEPS = 50_000  # of a rule from its beginning on: of a daily one 136 years
+_PERIODS = frozenset({"DAILY", "WEEKLY", "MONTHLY", "YEARLY"})
+"""An event that repeats within the hour is nobody's, and from a beginning long ago it takes forever to reckon."""
 
 
 def event_text(event: NewEvent) -> bytes:
@@ -97,6 +100,7 @@ def _repeats(event: Component, starts: date, span: Span, lasts: timedelta, zone:
     own = starts.tzinfo if isinstance(starts, datetime) else None
     first = _naive(starts, own or zone)
     written = rule.to_ical().decode()
+    _check_rule(written)
     text = ";".join(_local_until(part, own or zone) for part in written.split(";"))
     repeats = rruleset()
     repeats.rrule(rrulestr(text, dtstart=first))
@@ -104,10 +108,24 @@ def _repeats(event: Component, starts: date, span: Span, lasts: timedelta, zone:
         repeats.exdate(_naive(left_out, own or zone))
     after = _naive(span.starts, own or zone) - lasts - timedelta(days=1)
     before = _naive(span.ends, own or zone) + timedelta(days=1)
-    found = repeats.between(after, before, inc=True)[:_MAX_REPEATS]
+    found: list[datetime] = []
+    for n_steps, each in enumerate(repeats):
+        if n_steps >= _MAX_STEPS:
+            raise ValueError("a rule with too many repeats")
+        if each > before or len(found) >= _MAX_REPEATS:
+            break
+        if each >= after:
+            found.append(each)
     if not isinstance(starts, datetime):
         return [each.date() for each in found]
     return [each.replace(tzinfo=own) for each in found]
+
+
+def _check_rule(written: str) -> None:
+    """Raises ValueError for a rule that steps in less than days, or not at all."""
+    parts = {name.upper(): value.upper() for name, _, value in (part.partition("=") for part in written.split(";"))}
+    if parts.get("FREQ") not in _PERIODS or int(parts.get("INTERVAL", "1")) < 1:
+        raise ValueError("a rule with no period of days")
 
 
 def _local_until(part: str, zone: object) -> str:

@@ -24,7 +24,9 @@ from services.nlu.tools.secrets import SecretFields
 _WHEN = "2026-12-01T10:00, by the tenant's clock, or with an offset; or a day, 2026-12-01"
 _STARTS = Field(min_length=10, max_length=32, description=_WHEN)
 _ENDS = Field(min_length=10, max_length=32, description="As the beginning; of days the last one.")
-_ID = Field(min_length=1, max_length=1024, pattern=r"^[A-Za-z0-9_=+@.-]+$", description="From book.")
+_SIGN = "A-Za-z0-9_=+@"
+# Not of dots alone: as a segment of a URL they lead to the calendar itself (RFC 3986, 5.2.4).
+_ID = Field(min_length=1, max_length=1024, pattern=f"^[{_SIGN}.-]*[{_SIGN}-][{_SIGN}.-]*$", description="From book.")
 
 
 class FreeBusy(ArgumentsModel):

@@ -104,7 +104,8 @@ class Bitrix24Package:
         who = self._sites.who("Bitrix24", tenant_id)
         limits = Limits(whole_s=self._options.timeout_s)
         if secrets.webhook_url:
-            return RestClient(who, FixedHeaders(), limits=limits, fault=_fault)
+            code = secrets.webhook_url.rstrip("/").rpartition("/")[2]
+            return RestClient(who, FixedHeaders(), limits=limits, fault=_fault, hidden=(code,))
 
         def grant() -> Grant:
             form = {"client_id": secrets.client_id, "client_secret": secrets.client_secret}

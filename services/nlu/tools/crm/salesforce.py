@@ -97,8 +97,11 @@ class SalesforcePackage:
             records, following = found.get("records"), found.get("nextRecordsUrl")
             if not isinstance(records, list):
                 raise BadAnswer(f"{client.who} answered a query without records")
-            is_more = not found.get("done", True) and isinstance(following, str)
-            return records, f"{secrets.instance_url}{following}" if is_more else None
+            if found.get("done", True) or not isinstance(following, str):
+                return records, None
+            if not following.startswith("/"):  # behind the instance's name it could make another host of it
+                raise BadAnswer(f"{client.who} answered a page whose place is no path")
+            return records, f"{secrets.instance_url}{following}"
 
         records = await all_pages(self._url(secrets, "query/"), page)
         contacts = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any, cast
 
@@ -17,6 +17,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CallToolResult, RequestParamsMeta, Tool
 from pydantic import ValidationError
 
+from services.nlu.tools.rest.answers import without_secrets
 from services.nlu.tools.rest.client import MAX_BYTES
 from services.nlu.tools.rest.failures import BadAnswer, BrokenOff, CallFailed, Refused, TooSlow, Unreachable
 from services.runtime.errors import root_cause
@@ -50,7 +51,8 @@ async def over_http(url: str, headers: Mapping[str, str], *, limit_s: float) -> 
     """A server behind streamable HTTP."""
     timeout = httpx2.Timeout(limit_s, read=limit_s + 30.0)
     async with (
-        httpx2.AsyncClient(headers=dict(headers), timeout=timeout) as client,
+        # No proxy and no .netrc of the environment: they would see, or add, credentials that nobody meant for them.
+        httpx2.AsyncClient(headers=dict(headers), timeout=timeout, trust_env=False) as client,
         streamable_http_client(url, http_client=client, max_sse_event_size=MAX_BYTES) as streams,
     ):
         yield streams
@@ -59,8 +61,13 @@ async def over_http(url: str, headers: Mapping[str, str], *, limit_s: float) -> 
 class McpConnection:
     """One task holds it from its beginning to its end, as the client wants it."""
 
-    def __init__(self, who: str, transport: Callable[[], Transport], *, limit_s: float) -> None:
-        """`who` names the server in messages; `limit_s` bounds a call in seconds."""
+    def __init__(
+        self, who: str, transport: Callable[[], Transport], *, limit_s: float, hidden: Sequence[str] = ()
+    ) -> None:
+        """`who` names the server in messages; `limit_s` bounds a call in seconds; `hidden` are its credentials, which
+        are taken out of what it says.
+        """
+        self._hidden = tuple(hidden)
         self.who, self.tools = who, tuple[Tool, ...]()
         self._transport, self._limit_s = transport, limit_s
         self._client: Client | None = None
@@ -98,14 +105,17 @@ class McpConnection:
             self._lost.set()
             raise BrokenOff(f"the connection to {self.who} broke: {type(error).__name__}") from error
 
+    def without_secrets(self, text: str) -> str:
+        return without_secrets(text.encode(errors="replace"), self._hidden).decode()
+
     def _failure(self, error: MCPError) -> CallFailed:
-        code = error.error.code
+        code, said = error.error.code, self.without_secrets(error.error.message)[:200]
         if code in _REFUSALS:
-            return Refused(f"{self.who}: {error.error.message[:200]}")
+            return Refused(f"{self.who}: {said}")
         if code in _LATE:
             return TooSlow(f"{self.who} gave no answer in time")
         self._lost.set()
-        return BrokenOff(f"{self.who}: {error.error.message[:200]}")
+        return BrokenOff(f"{self.who}: {said}")
 
     async def _keep(self) -> None:
         n_failed = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,12 +18,13 @@ from services.nlu.tools.mcp_servers.connection import McpConnection, over_http, 
 from services.nlu.tools.package import Asked, NoOptions, Operation, PackageContext
 from services.nlu.tools.rest.client import MAX_BYTES
 from services.nlu.tools.rest.failures import BadAnswer, Unreachable
-from services.nlu.tools.secrets import NoSecrets, SecretFields
+from services.nlu.tools.secrets import NoSecrets, SecretFields, plain_urls
 from services.runtime.errors import NotServing
 from services.runtime.logs import get_logger
 
 log = get_logger(__name__)
 
+_SECRET = re.compile(r"token|secret|passw|key|credential", re.IGNORECASE)  # in names of environment variables
 KEY_META = "tong-dai/idempotency-key"
 """Of a call's `_meta`: the key of a deed, for servers that know it."""
 
@@ -54,15 +56,20 @@ class McpPackage:
 
         token: str = ""
 
+        def exposures(self) -> list[str]:
+            """None: what a server does with its variables is its own matter. `url` is looked at beside."""
+            return []
+
     def __init__(self, options: Options, context: PackageContext) -> None:
         self._options, self._context = options, context
         self._connections: dict[str, McpConnection] = {}
-        self._checks: dict[str, tuple[str, Any]] = {}
         self._refused: set[str] = set()
         self._listed: list[tuple[Tool, ...]] = []
         self._operations: tuple[Operation, ...] = ()
 
     async def open(self) -> None:
+        where = f"agent {self._context.agent_id}: tools: {self._context.name}"
+        self._context.secrets.refuse_plain(where, plain_urls(url=self._options.url))
         for tenant_id in self._context.tenants if self._options.needs_credentials else ("",):
             try:
                 secrets = self._secrets(tenant_id)
@@ -81,13 +88,20 @@ class McpPackage:
         return self._operations
 
     def _all(self) -> tuple[Operation, ...]:
+        """What a tenant's server says of a tool is shown to that tenant: they share one where they say the same."""
         tools: dict[str, Tool] = {}
         tenants: dict[str, list[str]] = {}
         for tenant_id, connection in self._connections.items():
+            known: set[str] = set()
             for tool in connection.tools:
-                tools.setdefault(tool.name, tool)
-                tenants.setdefault(tool.name, []).append(tenant_id)
-        made = [self._made(tool, tuple(tenants[name])) for name, tool in tools.items()]
+                if (name := _name_of(tool)) in known:
+                    self._refuse(tool.name, f"another tool of this server is called {name}")
+                    continue
+                known.add(name)
+                said = tool.model_dump_json()
+                tools.setdefault(said, tool)
+                tenants.setdefault(said, []).append(tenant_id)
+        made = [self._made(tool, tuple(tenants[said])) for said, tool in tools.items()]
         return tuple(operation for operation in made if operation is not None)
 
     async def close(self) -> None:
@@ -110,20 +124,16 @@ class McpPackage:
             headers = {"Authorization": f"Bearer {token}"} if token else {}
             return over_http(options.url, headers, limit_s=options.timeout_s)
 
-        return McpConnection(who, transport, limit_s=options.timeout_s)
+        hidden = tuple(str(value) for name, value in values.items() if _SECRET.search(name))
+        return McpConnection(who, transport, limit_s=options.timeout_s, hidden=hidden)
 
     def _made(self, tool: Tool, tenants: tuple[str, ...]) -> Operation | None:
         """None: its schema is none."""
-        schema_json = json.dumps(tool.input_schema, sort_keys=True)
-        known = self._checks.get(tool.name)
-        if known is None or known[0] != schema_json:
-            try:
-                known = self._checks[tool.name] = (schema_json, by_schema(self._shown(tool.input_schema)))
-            except ValueError as error:
-                if tool.name not in self._refused:
-                    self._refused.add(tool.name)
-                    log.warning("tool_refused", tool=tool.name, why=str(error))
-                return None
+        try:
+            check = by_schema(self._shown(tool.input_schema))
+        except ValueError as error:
+            self._refuse(tool.name, str(error))
+            return None
         hints = tool.annotations if self._options.trusts_hints else None
         is_read = tool.name in self._options.reads or bool(hints and hints.read_only_hint)
         takes_key = self._takes_key(tool.input_schema)
@@ -134,19 +144,25 @@ class McpPackage:
             if connection is None:
                 raise Unreachable(f"{self._context.name}: there is no server for this tenant")
             result = await connection.call(tool.name, sent, {KEY_META: asked.key} if asked.key else {})
-            return _value_of(result, connection.who)
+            return _value_of(result, connection)
 
         return Operation(
-            "".join(char if char.isascii() and (char.isalnum() or char in "_-") else "_" for char in tool.name)[:31],
+            _name_of(tool),
             (tool.description or tool.title or tool.name)[:500],
             json.dumps(self._shown(tool.input_schema)),
-            known[1],
+            check,
             run,
             writes=not is_read,
             is_repeatable=is_read or takes_key or bool(hints and hints.idempotent_hint),
             timeout_s=self._options.timeout_s + 1.0,
             tenants=tenants if self._options.needs_credentials else None,
         )
+
+    def _refuse(self, name: str, why: str) -> None:
+        """Says so once."""
+        if name not in self._refused:
+            self._refused.add(name)
+            log.warning("tool_refused", tool=name, why=why)
 
     def _takes_key(self, schema: Mapping[str, Any]) -> bool:
         properties = schema.get("properties")
@@ -166,14 +182,19 @@ class McpPackage:
         return {**schema, "properties": properties, "required": required}
 
 
-def _value_of(result: CallToolResult, who: str) -> object:
+def _name_of(tool: Tool) -> str:
+    return "".join(char if char.isascii() and (char.isalnum() or char in "_-") else "_" for char in tool.name)[:31]
+
+
+def _value_of(result: CallToolResult, connection: McpConnection) -> object:
     """What a tool gives: its structured content, else its text. Raises ToolRefused, BadAnswer."""
+    who = connection.who
     texts = [part.text for part in result.content if isinstance(part, TextContent)]
     if sum(len(text) for text in texts) > MAX_BYTES:
         raise BadAnswer(f"{who} answered with more than {MAX_BYTES} characters")
-    text = "\n".join(texts)
+    text = connection.without_secrets("\n".join(texts))
     if result.is_error:
         raise ToolRefused(" ".join(text.split())[:500] or f"{who} refused, and did not say why")
     if result.structured_content is not None:
-        return result.structured_content
+        return json.loads(connection.without_secrets(json.dumps(result.structured_content)))
     return {"text": text}

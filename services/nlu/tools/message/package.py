@@ -23,10 +23,11 @@ from services.nlu.tools.rest.credentials import basic
 from services.nlu.tools.rest.failures import BadAnswer
 from services.nlu.tools.rest.sites import Sites
 from services.nlu.tools.secrets import SecretFields
+from services.runtime.exposure import is_loopback
 
 _TWILIO = "https://api.twilio.com"
 _E164 = re.compile(r"\+[1-9]\d{4,14}")
-_ADDRESS = r"^[^@\s<>,;\"]{1,64}@[A-Za-z0-9.-]{1,190}$"
+_ADDRESS = r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,190}$"  # RFC 5322's atoms: one mailbox
 
 
 class Email(ArgumentsModel):
@@ -75,6 +76,12 @@ class MessagePackage:
         twilio_from: str = ""  # a number, or a messaging service's id: MG...
         twilio_url: str = Field(_TWILIO, pattern=r"^https?://[^/\s]+$")
 
+        def exposures(self) -> list[str]:
+            found = super().exposures()
+            if self.smtp_host and self.smtp_encryption == "none" and not is_loopback(self.smtp_host):
+                found.append(f"smtp_encryption none: mails go to {self.smtp_host} unencrypted: use starttls or tls")
+            return found
+
     def __init__(self, options: Options, context: PackageContext) -> None:
         self._options, self._context = options, context
         self._sites: Sites[MessagePackage.Secrets, RestClient] = Sites(context, self.Secrets, self._client)
@@ -118,13 +125,16 @@ class MessagePackage:
         _, secrets = await self._sites.of(asked.tenant_id)
         if not secrets.smtp_host or not secrets.smtp_from:
             raise ToolRefused("there are no credentials for e-mail: smtp_host and smtp_from are missing")
-        message = compose(
-            sender=secrets.smtp_from,
-            recipient=recipient,
-            subject=arguments["subject"],
-            text=arguments["text"],
-            key=asked.key,
-        )
+        try:
+            message = compose(
+                sender=secrets.smtp_from,
+                recipient=recipient,
+                subject=arguments["subject"],
+                text=arguments["text"],
+                key=asked.key,
+            )
+        except ValueError as error:  # it will be none at the next try either
+            raise ToolRefused("to, subject: no mail can be made of these") from error
         await send(
             message,
             host=secrets.smtp_host,

@@ -15,6 +15,11 @@ from services.runtime.json_text import read_json
 METHODS = ("get", "put", "post", "delete", "patch", "head", "options")
 SAFE = frozenset({"get", "head", "options"})
 _JSON = ("application/json", "application/*+json", "*/*")
+# Headers that are no argument: the first three by OpenAPI 3 (4.8.12.1), the others frame the request or show who asks.
+_NO_PARAMETERS = frozenset(
+    {"accept", "content-type", "authorization", "proxy-authorization", "cookie", "host", "connection", "expect", "te"}
+    | {"content-length", "trailer", "transfer-encoding", "upgrade"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +93,8 @@ def path_of(operation: Described, arguments: Mapping[str, Any]) -> str:
             if value in {"", ".", ".."}:
                 raise ValueError(f"{parameter.name}: {value!r} cannot stand in a path")
             path = path.replace("{" + parameter.name + "}", quote(value, safe=""))
+    if any(segment in {".", ".."} for segment in path.split("/")):  # of two parameters side by side
+        raise ValueError(f"{operation.path}: these values lead elsewhere")
     return path
 
 
@@ -122,7 +129,7 @@ def _operation(document: Mapping[str, Any], path: str, method: str, item: Mappin
         each = resolved(document, given)
         seen[str(each.get("name")), str(each.get("in"))] = each
     for (name, place), each in seen.items():
-        if place not in {"path", "query", "header"}:
+        if place not in {"path", "query", "header"} or (place == "header" and name.lower() in _NO_PARAMETERS):
             continue
         schema = each.get("schema") or _first_schema(each.get("content"))
         properties[name] = {**_schema(schema), **_described(each)}

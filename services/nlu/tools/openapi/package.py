@@ -21,7 +21,7 @@ from services.nlu.tools.rest.client import IDEMPOTENT, Limits, RestClient
 from services.nlu.tools.rest.credentials import Credentials, FixedHeaders, Grant, OAuthTokens, basic, bearer
 from services.nlu.tools.rest.failures import BadAnswer
 from services.nlu.tools.rest.sites import Sites, token_file
-from services.nlu.tools.secrets import SecretFields
+from services.nlu.tools.secrets import SecretFields, plain_urls
 from services.runtime.errors import StartupError
 
 _MAX_DESCRIPTION_BYTES = 8 << 20
@@ -84,12 +84,16 @@ class OpenApiPackage:
             raise StartupError(f"{where}: there is no operation {', '.join(unknown)}; there are {known}")
         if not self._server.startswith(("http://", "https://")):
             raise StartupError(f"{where}: it names no server: set the option `server`")
+        self._context.secrets.refuse_plain(where, plain_urls(server=self._server, token_url=self._token_url()))
         try:
             self._operations = tuple(
                 self._made(self._description.operations[name]) for name in self._options.operations
             )
         except ValueError as error:
             raise StartupError(f"{where}: a schema is none: {error}") from error
+        names = [operation.name for operation in self._operations]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise StartupError(f"{where}: two operations would be called {', '.join(twice)}: list one of them")
 
     def operations(self) -> Sequence[Operation]:
         return self._operations
@@ -131,12 +135,16 @@ class OpenApiPackage:
     async def _ask(self, described: Described, arguments: Mapping[str, Any], asked: Asked, *, writes: bool) -> Answer:
         client, key = await self._site(asked.tenant_id)
         headers, query = {}, list(key.items())
+        own = {self._options.key_header.lower(), self._key_header.lower()}
         for parameter in described.parameters:
             value = arguments.get(parameter.name)
             if value is None or parameter.place == "path":
                 continue
             if parameter.place == "header":
-                headers[parameter.name] = _header(parameter.name, value)
+                if parameter.name.lower() not in own:
+                    headers[parameter.name] = _header(parameter.name, value)
+            elif parameter.name in key:
+                continue
             elif isinstance(value, list) and parameter.explodes:
                 query += [(parameter.name, _text(each)) for each in value]
             else:
@@ -174,12 +182,19 @@ class OpenApiPackage:
         return next((each for each in schemes if each.get("type") == "apiKey" and each.get("name")), None)
 
     @property
+    def _key_header(self) -> str:
+        """The header of an API's key; empty: it has none."""
+        scheme = self._key_scheme
+        return str(scheme["name"]) if scheme and scheme.get("in") == "header" else ""
+
+    @property
     def _limits(self) -> Limits:
         return Limits(whole_s=self._options.timeout_s, try_s=self._options.timeout_s)
 
     def _client(self, tenant_id: str, secrets: Secrets) -> RestClient:
         who = self._sites.who(self._context.name, tenant_id)
-        return RestClient(who, self._credentials(who, tenant_id, secrets), limits=self._limits)
+        credentials = self._credentials(who, tenant_id, secrets)
+        return RestClient(who, credentials, limits=self._limits, hidden=(secrets.api_key,))
 
     def _credentials(self, who: str, tenant_id: str, secrets: Secrets) -> Credentials:
         if secrets.client_id and (url := secrets.token_url or self._token_url()):
@@ -239,7 +254,12 @@ def _header(name: str, value: Any) -> str:
 
 async def _fetch(url: str) -> str:
     timeout = aiohttp.ClientTimeout(total=_FETCH_S)
-    async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url) as response:
+    async with (
+        aiohttp.ClientSession(timeout=timeout) as session,
+        session.get(url, allow_redirects=False) as response,
+    ):
+        if 300 <= response.status < 400:
+            raise DescriptionError(f"answered {response.status}, a redirect: write the URL where it is")
         if response.status != 200:
             raise DescriptionError(f"answered {response.status}")
         content = bytearray()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -22,6 +23,8 @@ from services.runtime.json_text import read_json
 Fault = Callable[["Answer"], CallFailed | None]
 """What a system says in its own way with any status, a success too; None: nothing is wrong."""
 
+_FEWEST_HIDDEN = 6  # characters of a secret; a shorter one could be a word of the answer
+_HIDDEN = b"***"
 _RETRY_INFO = "type.googleapis.com/google.rpc.RetryInfo"
 
 
@@ -49,6 +52,17 @@ class Answer:
         if not isinstance(value, dict):
             raise BadAnswer(f"{self.who} answered {self.status} with JSON that is no object", status=self.status)
         return value
+
+
+def without_secrets(body: bytes, secrets: Iterable[str]) -> bytes:
+    """What a system said, without the secrets it was asked with: some repeat in an error what was sent to them."""
+    for secret in secrets:
+        if len(secret) < _FEWEST_HIDDEN:
+            continue
+        in_json = json.dumps(secret)[1:-1]
+        for written in {secret, in_json, in_json.replace("/", "\\/"), json.dumps(secret, ensure_ascii=False)[1:-1]}:
+            body = body.replace(written.encode(errors="replace"), _HIDDEN)
+    return body
 
 
 def failure_of(answer: Answer, *, now: datetime) -> CallFailed:

@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 
 import aiohttp
 
-from services.nlu.tools.rest.answers import Answer, Fault, failure_of
-from services.nlu.tools.rest.credentials import Credentials
+from services.nlu.tools.rest.answers import Answer, Fault, failure_of, without_secrets
+from services.nlu.tools.rest.credentials import Credentials, secrets_of
 from services.nlu.tools.rest.failures import (
     BadAnswer,
     BrokenOff,
@@ -75,14 +75,17 @@ class RestClient:
         limits: Limits | None = None,
         fault: Fault = lambda answer: None,
         token_field: str = "",
+        hidden: Sequence[str] = (),
         breaker: Breaker | None = None,
         clock: Callable[[], float] = time.monotonic,
         chance: Callable[[], float] = random.random,
     ) -> None:
         """`who` names the system and the tenant in messages; `fault` reads what the system says in its own way;
-        `token_field` is where the token goes in the JSON body, for systems that want it there; `chance` gives a number
-        from 0 to 1 for the jitter.
+        `token_field` is where the token goes in the JSON body, for systems that want it there; `hidden` are secrets
+        that no header holds, as one in a URL: they are taken out of answers, like those of the headers; `chance` gives
+        a number from 0 to 1 for the jitter.
         """
+        self._hidden = tuple(hidden)
         self.who, self.limits = who, limits or Limits()
         self._credentials, self._fault, self._clock, self._chance = credentials, fault, clock, chance
         self._token_field = token_field
@@ -201,19 +204,23 @@ class RestClient:
     async def _send(self, wanted: _Wanted, used: Mapping[str, str]) -> Answer:
         """Messages hold no URL: in one a secret may stand."""
         arguments = dict(wanted.arguments)
+        secrets = (*self._hidden, *secrets_of(used))
         if self._token_field:
             token = used.get("Authorization", "").rpartition(" ")[2]
             used, arguments["json"] = {}, {**(arguments["json"] or {}), self._token_field: token}
+        own = {name.lower() for name in used}  # a header that shows who asks stands once
+        asked = {name: value for name, value in wanted.headers.items() if name.lower() not in own}
         try:
             async with self._opened().request(
                 wanted.method,
                 wanted.url,
-                headers={"Accept": "application/json", **wanted.headers, **used},
+                headers={"Accept": "application/json", **asked, **used},
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(total=self.limits.try_s),
                 **arguments,
             ) as response:
-                return Answer(self.who, response.status, response.headers, await self._read(response))
+                body = without_secrets(await self._read(response), secrets)
+                return Answer(self.who, response.status, response.headers, body)
         except aiohttp.ClientConnectorCertificateError as error:
             raise Unreachable(f"{self.who} shows a certificate that is not trusted") from error
         except aiohttp.ClientConnectorError as error:

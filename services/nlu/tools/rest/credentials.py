@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import binascii
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,13 +13,14 @@ from typing import Any, Protocol
 
 import aiohttp
 
-from services.nlu.tools.rest.answers import Answer, failure_of
+from services.nlu.tools.rest.answers import Answer, failure_of, said_by, without_secrets
 from services.nlu.tools.rest.failures import BadAnswer, BrokenOff, CredentialsRefused, Refused, TooSlow, Unreachable
 from services.nlu.tools.rest.token_file import KeptToken, TokenFile
 
 _EARLY_S = 60.0  # a token is renewed so long before its end
 _LIMIT_S = 5.0
 _MAX_BYTES = 1 << 16
+_SECRET_FIELDS = frozenset({"client_secret", "refresh_token", "assertion"})
 _ASSUMED_S = 3600.0  # of a token whose server does not say how long it lasts
 
 
@@ -54,6 +56,20 @@ def basic(user: str, password: str) -> FixedHeaders:
     """RFC 7617, in UTF-8."""
     pair = base64.b64encode(f"{user}:{password}".encode()).decode()
     return FixedHeaders({"Authorization": f"Basic {pair}"})
+
+
+def secrets_of(headers: Mapping[str, str]) -> tuple[str, ...]:
+    """The secrets in headers that show who asks: tokens, keys, and the password of a Basic pair."""
+    found: list[str] = []
+    for value in headers.values():
+        scheme, _, token = value.rpartition(" ")
+        found.append(token)
+        if scheme.lower() == "basic":
+            try:
+                found.append(base64.b64decode(token).decode().partition(":")[2])
+            except (binascii.Error, UnicodeDecodeError):
+                continue
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +152,7 @@ class OAuthTokens:
         access = found.get("access_token")
         if not isinstance(access, str) or not access:
             if "error" in found:  # Zoho says so with 200
-                raise CredentialsRefused(f"{self._who}: no token: {found['error']}: renew its credentials")
+                raise CredentialsRefused(f"{self._who}: no token: {said_by(answer)}: renew its credentials")
             raise BadAnswer(f"{self._who}: the answer to a token's renewal has no access_token")
         self._on_answer(found)
         lasts_s = found.get("expires_in")
@@ -159,7 +175,10 @@ class OAuthTokens:
                     content += chunk
                     if len(content) > _MAX_BYTES:
                         raise BadAnswer(f"{who} answered with more than {_MAX_BYTES} bytes")
-                return Answer(who, response.status, response.headers, bytes(content))
+                said = bytes(content)
+                if b'"access_token"' not in said:  # a refusal, in which some repeat what was sent to them
+                    said = without_secrets(said, [value for name, value in form.items() if name in _SECRET_FIELDS])
+                return Answer(who, response.status, response.headers, said)
         except (aiohttp.ClientConnectorError, aiohttp.InvalidURL) as error:
             raise Unreachable(f"no connection to {who} came about") from error
         except TimeoutError as error:

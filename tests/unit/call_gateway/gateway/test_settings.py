@@ -1,8 +1,12 @@
 """What an operator sets reaches every conversation."""
 
+from pathlib import Path
+
 import pytest
+from pydantic import ValidationError
 
 from services.call_gateway.settings import GatewaySettings
+from services.runtime.errors import StartupError
 
 
 @pytest.mark.parametrize(
@@ -29,3 +33,26 @@ def test_dead_air_ends_when_both_stages_have_had_their_time(monkeypatch: pytest.
     assert GatewaySettings().conversation.dead_air_limit_ms == 2900
     monkeypatch.setenv("GATEWAY_FIRST_CLAUSE_S", "4")
     assert GatewaySettings().conversation.dead_air_limit_ms == 5000
+
+
+@pytest.mark.parametrize("url", ["https://", "https:///path", "ftp://host/", "https://h:99999/", "https://[::1/", "x"])
+def test_a_webhook_that_could_never_be_reached_is_told_at_the_start(url: str) -> None:
+    with pytest.raises(ValidationError, match="webhook_url: write it as"):
+        GatewaySettings(webhook_url=url)
+    assert GatewaySettings(webhook_url="https://host.example/x?y=1").webhook_url
+
+
+def test_a_webhooks_path_is_told_to_nobody() -> None:
+    with pytest.raises(ValidationError, match=r"webhook_url http://crm\.example: ") as refused:
+        GatewaySettings(webhook_url="http://user:pw@crm.example/services/T0/s3cr3t?key=k")
+    said = str(refused.value).partition("[type=")[0]  # the rest is pydantic's, and shown to nobody
+    assert not any(word in said for word in ("s3cr3t", "key=k", "pw@"))
+
+
+def test_an_empty_secret_signs_nothing_unnoticed(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("\n")
+    settings = GatewaySettings(webhook_url="https://host.example/", webhook_secret_file=tmp_path / "secret")
+    with pytest.raises(StartupError, match="is empty"):
+        settings.read_webhook_secret()
+    (tmp_path / "secret").write_text("s3cr3t\n")
+    assert settings.read_webhook_secret() == "s3cr3t"

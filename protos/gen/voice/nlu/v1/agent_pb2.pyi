@@ -333,22 +333,32 @@ class LexiconEntry(_message.Message):
     WRITTEN_FIELD_NUMBER: _builtins.int
     SPOKEN_FIELD_NUMBER: _builtins.int
     LANGUAGE_CODE_FIELD_NUMBER: _builtins.int
+    IPA_FIELD_NUMBER: _builtins.int
+    SPOKEN_LANGUAGE_CODE_FIELD_NUMBER: _builtins.int
     written: _builtins.str
     """The word as written."""
     spoken: _builtins.str
-    """The words to speak in its place."""
+    """The words to speak in its place. May be empty where `ipa` or
+    `spoken_language_code` is not: the word itself.
+    """
     language_code: _builtins.str
     """The language it holds for; empty means every one."""
+    ipa: _builtins.str
+    """How it sounds, in the International Phonetic Alphabet."""
+    spoken_language_code: _builtins.str
+    """The language that `spoken` is read in, BCP-47; empty means the text's."""
     def __init__(
         self,
         *,
         written: _builtins.str = ...,
         spoken: _builtins.str = ...,
         language_code: _builtins.str = ...,
+        ipa: _builtins.str = ...,
+        spoken_language_code: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["language_code", b"language_code", "spoken", b"spoken", "written", b"written"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ipa", b"ipa", "language_code", b"language_code", "spoken", b"spoken", "spoken_language_code", b"spoken_language_code", "written", b"written"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

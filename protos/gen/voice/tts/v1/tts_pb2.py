@@ -27,7 +27,7 @@ from voice.type.v1 import engine_pb2 as voice_dot_type_dot_v1_dot_engine__pb2
 from voice.type.v1 import turn_pb2 as voice_dot_type_dot_v1_dot_turn__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16voice/tts/v1/tts.proto\x12\x0cvoice.tts.v1\x1a\x19voice/type/v1/audio.proto\x1a\x1avoice/type/v1/engine.proto\x1a\x18voice/type/v1/turn.proto\"\xe0\x01\n\x1aStreamingSynthesizeRequest\x12/\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x1d.voice.tts.v1.SynthesisConfigH\x00\x12&\n\x04text\x18\x02 \x01(\x0b\x32\x16.voice.tts.v1.TurnTextH\x00\x12)\n\x08text_end\x18\x03 \x01(\x0b\x32\x15.voice.tts.v1.TextEndH\x00\x12\x33\n\x0c\x63\x61ncellation\x18\x04 \x01(\x0b\x32\x1b.voice.type.v1.CancellationH\x00\x42\t\n\x07request\"\xe8\x03\n\x0fSynthesisConfig\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12\x10\n\x08\x61gent_id\x18\x03 \x01(\t\x12\x16\n\x0elanguage_codes\x18\x04 \x03(\t\x12\x30\n\x0c\x61udio_format\x18\x05 \x01(\x0b\x32\x1a.voice.type.v1.AudioFormat\x12\r\n\x05voice\x18\x06 \x01(\t\x12\x0c\n\x04rate\x18\x07 \x01(\x02\x12\x18\n\x0bmax_lead_ms\x18\x08 \x01(\x05H\x00\x88\x01\x01\x12,\n\x07lexicon\x18\t \x03(\x0b\x32\x1b.voice.tts.v1.Pronunciation\x12#\n\x1b\x66\x61il_stream_on_turn_failure\x18\n \x01(\x08\x12\x1d\n\x10longest_chunk_ms\x18\x0b \x01(\x05H\x01\x88\x01\x01\x12\x16\n\x0emarks_in_audio\x18\x0c \x01(\x08\x12\x10\n\x08visit_id\x18\x0f \x01(\t\x12,\n\x07\x63\x61\x63hing\x18\x10 \x01(\x0e\x32\x1b.voice.tts.v1.SpeechCaching\x12/\n\x07purpose\x18\x11 \x01(\x0e\x32\x1e.voice.tts.v1.SynthesisPurposeB\x0e\n\x0c_max_lead_msB\x13\n\x11_longest_chunk_ms\"G\n\rPronunciation\x12\x0f\n\x07written\x18\x01 \x01(\t\x12\x0e\n\x06spoken\x18\x02 \x01(\t\x12\x15\n\rlanguage_code\x18\x03 \x01(\t\"\xc6\x02\n\x08TurnText\x12\x0f\n\x07turn_id\x18\x01 \x01(\x03\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\r\n\x05\x66lush\x18\x03 \x01(\x08\x12\r\n\x05voice\x18\x04 \x01(\t\x12\x15\n\rlanguage_code\x18\x05 \x01(\t\x12\x0c\n\x04rate\x18\x06 \x01(\x02\x12\x14\n\x0cstart_offset\x18\x07 \x01(\x03\x12\x32\n\rtrace_context\x18\x08 \x01(\x0b\x32\x1b.voice.type.v1.TraceContext\x12,\n\x07\x63\x61\x63hing\x18\t \x01(\x0e\x32\x1b.voice.tts.v1.SpeechCaching\x12\x17\n\x0fpitch_semitones\x18\n \x01(\x02\x12\x15\n\x08pause_ms\x18\x0b \x01(\x05H\x00\x88\x01\x01\x12#\n\x06say_as\x18\x0c \x01(\x0e\x32\x13.voice.tts.v1.SayAsB\x0b\n\t_pause_ms\"\x1a\n\x07TextEnd\x12\x0f\n\x07turn_id\x18\x01 \x01(\x03\"\x8d\x02\n\x1bStreamingSynthesizeResponse\x12+\n\x06\x65ngine\x18\x01 \x01(\x0b\x32\x19.voice.type.v1.EngineInfoH\x00\x12/\n\x0bspoken_text\x18\x02 \x01(\x0b\x32\x18.voice.tts.v1.SpokenTextH\x00\x12(\n\x05\x61udio\x18\x03 \x01(\x0b\x32\x17.voice.tts.v1.TurnAudioH\x00\x12*\n\x08turn_end\x18\x04 \x01(\x0b\x32\x16.voice.type.v1.TurnEndH\x00\x12.\n\ngoing_away\x18\x05 \x01(\x0b\x32\x18.voice.type.v1.GoingAwayH\x00\x42\n\n\x08response\"\x96\x01\n\tTurnAudio\x12\x0f\n\x07turn_id\x18\x01 \x01(\x03\x12(\n\x05\x63hunk\x18\x02 \x01(\x0b\x32\x19.voice.type.v1.AudioChunk\x12%\n\x06timing\x18\x03 \x01(\x0b\x32\x15.voice.type.v1.Timing\x12\'\n\x05marks\x18\x04 \x03(\x0b\x32\x18.voice.tts.v1.SpokenText\"\xe2\x01\n\nSpokenText\x12\x0f\n\x07turn_id\x18\x01 \x01(\x03\x12\x17\n\x0ftext_end_offset\x18\x02 \x01(\x03\x12\x12\n\nend_sample\x18\x03 \x01(\x03\x12\x33\n\x06timing\x18\x04 \x01(\x0e\x32#.voice.tts.v1.SpokenText.MarkTiming\"a\n\nMarkTiming\x12\x1b\n\x17MARK_TIMING_UNSPECIFIED\x10\x00\x12\x18\n\x14MARK_TIMING_MEASURED\x10\x01\x12\x1c\n\x18MARK_TIMING_INTERPOLATED\x10\x02\"\x17\n\x15\x44\x65scribeEngineRequest\"C\n\x16\x44\x65scribeEngineResponse\x12)\n\x06\x65ngine\x18\x01 \x01(\x0b\x32\x19.voice.type.v1.EngineInfo\"<\n\x13TripProviderRequest\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x13\n\x0b\x64uration_ms\x18\x02 \x01(\x05\"B\n\x14TripProviderResponse\x12*\n\tproviders\x18\x01 \x03(\x0b\x32\x17.voice.type.v1.Provider*\x83\x01\n\rSpeechCaching\x12\x1e\n\x1aSPEECH_CACHING_UNSPECIFIED\x10\x00\x12\x1b\n\x17SPEECH_CACHING_FREQUENT\x10\x01\x12\x17\n\x13SPEECH_CACHING_KEPT\x10\x02\x12\x1c\n\x18SPEECH_CACHING_FORBIDDEN\x10\x03*\x8f\x01\n\x10SynthesisPurpose\x12!\n\x1dSYNTHESIS_PURPOSE_UNSPECIFIED\x10\x00\x12\x1a\n\x16SYNTHESIS_PURPOSE_LIVE\x10\x01\x12\x1b\n\x17SYNTHESIS_PURPOSE_AHEAD\x10\x02\x12\x1f\n\x1bSYNTHESIS_PURPOSE_RECORDING\x10\x03*]\n\x05SayAs\x12\x16\n\x12SAY_AS_UNSPECIFIED\x10\x00\x12\x11\n\rSAY_AS_DIGITS\x10\x01\x12\x13\n\x0fSAY_AS_SPELLING\x10\x02\x12\x14\n\x10SAY_AS_TELEPHONE\x10\x03\x32\xb0\x02\n\nTtsService\x12n\n\x13StreamingSynthesize\x12(.voice.tts.v1.StreamingSynthesizeRequest\x1a).voice.tts.v1.StreamingSynthesizeResponse(\x01\x30\x01\x12[\n\x0e\x44\x65scribeEngine\x12#.voice.tts.v1.DescribeEngineRequest\x1a$.voice.tts.v1.DescribeEngineResponse\x12U\n\x0cTripProvider\x12!.voice.tts.v1.TripProviderRequest\x1a\".voice.tts.v1.TripProviderResponseB\\\n\x18\x64\x65v.tongdai.voice.tts.v1P\x01Z>github.com/tong-dai/tong-dai/clients/go/gen/voice/tts/v1;ttsv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16voice/tts/v1/tts.proto\x12\x0cvoice.tts.v1\x1a\x19voice/type/v1/audio.proto\x1a\x1avoice/type/v1/engine.proto\x1a\x18voice/type/v1/turn.proto\"\xe0\x01\n\x1aStreamingSynthesizeRequest\x12/\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x1d.voice.tts.v1.SynthesisConfigH\x00\x12&\n\x04text\x18\x02 \x01(\x0b\x32\x16.voice.tts.v1.TurnTextH\x00\x12)\n\x08text_end\x18\x03 \x01(\x0b\x32\x15.voice.tts.v1.TextEndH\x00\x12\x33\n\x0c\x63\x61ncellation\x18\x04 \x01(\x0b\x32\x1b.voice.type.v1.CancellationH\x00\x42\t\n\x07request\"\xe8\x03\n\x0fSynthesisConfig\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12\x10\n\x08\x61gent_id\x18\x03 \x01(\t\x12\x16\n\x0elanguage_codes\x18\x04 \x03(\t\x12\x30\n\x0c\x61udio_format\x18\x05 \x01(\x0b\x32\x1a.voice.type.v1.AudioFormat\x12\r\n\x05voice\x18\x06 \x01(\t\x12\x0c\n\x04rate\x18\x07 \x01(\x02\x12\x18\n\x0bmax_lead_ms\x18\x08 \x01(\x05H\x00\x88\x01\x01\x12,\n\x07lexicon\x18\t \x03(\x0b\x32\x1b.voice.tts.v1.Pronunciation\x12#\n\x1b\x66\x61il_stream_on_turn_failure\x18\n \x01(\x08\x12\x1d\n\x10longest_chunk_ms\x18\x0b \x01(\x05H\x01\x88\x01\x01\x12\x16\n\x0emarks_in_audio\x18\x0c \x01(\x08\x12\x10\n\x08visit_id\x18\x0f \x01(\t\x12,\n\x07\x63\x61\x63hing\x18\x10 \x01(\x0e\x32\x1b.voice.tts.v1.SpeechCaching\x12/\n\x07purpose\x18\x11 \x01(\x0e\x32\x1e.voice.tts.v1.SynthesisPurposeB\x0e\n\x0c_max_lead_msB\x13\n\x11_longest_chunk_ms\"r\n\rPronunciation\x12\x0f\n\x07written\x18\x01 \x01(\t\x12\x0e\n\x06spoken\x18\x02 \x01(\t\x12\x15\n\rlanguage_code\x18\x03 \x01(\t\x12\x0b\n\x03ipa\x18\x04 \x01(\t\x12\x1c\n\x14spoken_language_code\x18\x05 \x01(\t\"\x82\x03\n\x08TurnText\x12\x0f\n\x07turn_id\x18\x01 \x01(\x03\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\r\n\x05\x66lush\x18\x03 \x01(\x08\x12\r\n\x05voice\x18\x04 \x01(\t\x12\x15\n\rlanguage_code\x18\x05 \x01(\t\x12\x0c\n\x04rate\x18\x06 \x01(\x02\x12\x14\n\x0cstart_offset\x18\x07 \x01(\x03\x12\x32\n\rtrace_context\x18\x08 \x01(\x0b\x32\x1b.voice.type.v1.TraceContext\x12,\n\x07\x63\x61\x63hing\x18\t \x01(\x0e\x32\x1b.voice.tts.v1.SpeechCaching\x12\x17\n\x0fpitch_semitones\x18\n \x01(\x02\x12\x15\n\x08pause_ms\x18\x0b \x01(\x05H\x00\x88\x01\x01\x12#\n\x06say_as\x18\x0c \x01(\x0e\x32\x13.voice.tts.v1.SayAs\x12\x10\n\x08phonemes\x18\r \x01(\t\x12(\n\x08\x65mphasis\x18\x0e \x01(\x0e\x32\x16.voice.tts.v1.EmphasisB\x0b\n\t_pause_ms\"\x1a\n\x07TextEnd\x12\x0f\n\x07turn_id\x18\x01 \x01(\x03\"\x8d\x02\n\x1bStreamingSynthesizeResponse\x12+\n\x06\x65ngine\x18\x01 \x01(\x0b\x32\x19.voice.type.v1.EngineInfoH\x00\x12/\n\x0bspoken_text\x18\x02 \x01(\x0b\x32\x18.voice.tts.v1.SpokenTextH\x00\x12(\n\x05\x61udio\x18\x03 \x01(\x0b\x32\x17.voice.tts.v1.TurnAudioH\x00\x12*\n\x08turn_end\x18\x04 \x01(\x0b\x32\x16.voice.type.v1.TurnEndH\x00\x12.\n\ngoing_away\x18\x05 \x01(\x0b\x32\x18.voice.type.v1.GoingAwayH\x00\x42\n\n\x08response\"\x96\x01\n\tTurnAudio\x12\x0f\n\x07turn_id\x18\x01 \x01(\x03\x12(\n\x05\x63hunk\x18\x02 \x01(\x0b\x32\x19.voice.type.v1.AudioChunk\x12%\n\x06timing\x18\x03 \x01(\x0b\x32\x15.voice.type.v1.Timing\x12\'\n\x05marks\x18\x04 \x03(\x0b\x32\x18.voice.tts.v1.SpokenText\"\xe2\x01\n\nSpokenText\x12\x0f\n\x07turn_id\x18\x01 \x01(\x03\x12\x17\n\x0ftext_end_offset\x18\x02 \x01(\x03\x12\x12\n\nend_sample\x18\x03 \x01(\x03\x12\x33\n\x06timing\x18\x04 \x01(\x0e\x32#.voice.tts.v1.SpokenText.MarkTiming\"a\n\nMarkTiming\x12\x1b\n\x17MARK_TIMING_UNSPECIFIED\x10\x00\x12\x18\n\x14MARK_TIMING_MEASURED\x10\x01\x12\x1c\n\x18MARK_TIMING_INTERPOLATED\x10\x02\"\x17\n\x15\x44\x65scribeEngineRequest\"C\n\x16\x44\x65scribeEngineResponse\x12)\n\x06\x65ngine\x18\x01 \x01(\x0b\x32\x19.voice.type.v1.EngineInfo\"<\n\x13TripProviderRequest\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x13\n\x0b\x64uration_ms\x18\x02 \x01(\x05\"B\n\x14TripProviderResponse\x12*\n\tproviders\x18\x01 \x03(\x0b\x32\x17.voice.type.v1.Provider*\x83\x01\n\rSpeechCaching\x12\x1e\n\x1aSPEECH_CACHING_UNSPECIFIED\x10\x00\x12\x1b\n\x17SPEECH_CACHING_FREQUENT\x10\x01\x12\x17\n\x13SPEECH_CACHING_KEPT\x10\x02\x12\x1c\n\x18SPEECH_CACHING_FORBIDDEN\x10\x03*\x8f\x01\n\x10SynthesisPurpose\x12!\n\x1dSYNTHESIS_PURPOSE_UNSPECIFIED\x10\x00\x12\x1a\n\x16SYNTHESIS_PURPOSE_LIVE\x10\x01\x12\x1b\n\x17SYNTHESIS_PURPOSE_AHEAD\x10\x02\x12\x1f\n\x1bSYNTHESIS_PURPOSE_RECORDING\x10\x03*f\n\x08\x45mphasis\x12\x18\n\x14\x45MPHASIS_UNSPECIFIED\x10\x00\x12\x14\n\x10\x45MPHASIS_REDUCED\x10\x01\x12\x15\n\x11\x45MPHASIS_MODERATE\x10\x02\x12\x13\n\x0f\x45MPHASIS_STRONG\x10\x03*\xa5\x01\n\x05SayAs\x12\x16\n\x12SAY_AS_UNSPECIFIED\x10\x00\x12\x11\n\rSAY_AS_DIGITS\x10\x01\x12\x13\n\x0fSAY_AS_SPELLING\x10\x02\x12\x14\n\x10SAY_AS_TELEPHONE\x10\x03\x12\x0f\n\x0bSAY_AS_TIME\x10\x04\x12\x0f\n\x0bSAY_AS_DATE\x10\x05\x12\x10\n\x0cSAY_AS_MONEY\x10\x06\x12\x12\n\x0eSAY_AS_ADDRESS\x10\x07\x32\xb0\x02\n\nTtsService\x12n\n\x13StreamingSynthesize\x12(.voice.tts.v1.StreamingSynthesizeRequest\x1a).voice.tts.v1.StreamingSynthesizeResponse(\x01\x30\x01\x12[\n\x0e\x44\x65scribeEngine\x12#.voice.tts.v1.DescribeEngineRequest\x1a$.voice.tts.v1.DescribeEngineResponse\x12U\n\x0cTripProvider\x12!.voice.tts.v1.TripProviderRequest\x1a\".voice.tts.v1.TripProviderResponseB\\\n\x18\x64\x65v.tongdai.voice.tts.v1P\x01Z>github.com/tong-dai/tong-dai/clients/go/gen/voice/tts/v1;ttsv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,38 +35,40 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'voice.tts.v1.tts_pb2', _glo
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\030dev.tongdai.voice.tts.v1P\001Z>github.com/tong-dai/tong-dai/clients/go/gen/voice/tts/v1;ttsv1'
-  _globals['_SPEECHCACHING']._serialized_start=2148
-  _globals['_SPEECHCACHING']._serialized_end=2279
-  _globals['_SYNTHESISPURPOSE']._serialized_start=2282
-  _globals['_SYNTHESISPURPOSE']._serialized_end=2425
-  _globals['_SAYAS']._serialized_start=2427
-  _globals['_SAYAS']._serialized_end=2520
+  _globals['_SPEECHCACHING']._serialized_start=2251
+  _globals['_SPEECHCACHING']._serialized_end=2382
+  _globals['_SYNTHESISPURPOSE']._serialized_start=2385
+  _globals['_SYNTHESISPURPOSE']._serialized_end=2528
+  _globals['_EMPHASIS']._serialized_start=2530
+  _globals['_EMPHASIS']._serialized_end=2632
+  _globals['_SAYAS']._serialized_start=2635
+  _globals['_SAYAS']._serialized_end=2800
   _globals['_STREAMINGSYNTHESIZEREQUEST']._serialized_start=122
   _globals['_STREAMINGSYNTHESIZEREQUEST']._serialized_end=346
   _globals['_SYNTHESISCONFIG']._serialized_start=349
   _globals['_SYNTHESISCONFIG']._serialized_end=837
   _globals['_PRONUNCIATION']._serialized_start=839
-  _globals['_PRONUNCIATION']._serialized_end=910
-  _globals['_TURNTEXT']._serialized_start=913
-  _globals['_TURNTEXT']._serialized_end=1239
-  _globals['_TEXTEND']._serialized_start=1241
-  _globals['_TEXTEND']._serialized_end=1267
-  _globals['_STREAMINGSYNTHESIZERESPONSE']._serialized_start=1270
-  _globals['_STREAMINGSYNTHESIZERESPONSE']._serialized_end=1539
-  _globals['_TURNAUDIO']._serialized_start=1542
-  _globals['_TURNAUDIO']._serialized_end=1692
-  _globals['_SPOKENTEXT']._serialized_start=1695
-  _globals['_SPOKENTEXT']._serialized_end=1921
-  _globals['_SPOKENTEXT_MARKTIMING']._serialized_start=1824
-  _globals['_SPOKENTEXT_MARKTIMING']._serialized_end=1921
-  _globals['_DESCRIBEENGINEREQUEST']._serialized_start=1923
-  _globals['_DESCRIBEENGINEREQUEST']._serialized_end=1946
-  _globals['_DESCRIBEENGINERESPONSE']._serialized_start=1948
-  _globals['_DESCRIBEENGINERESPONSE']._serialized_end=2015
-  _globals['_TRIPPROVIDERREQUEST']._serialized_start=2017
-  _globals['_TRIPPROVIDERREQUEST']._serialized_end=2077
-  _globals['_TRIPPROVIDERRESPONSE']._serialized_start=2079
-  _globals['_TRIPPROVIDERRESPONSE']._serialized_end=2145
-  _globals['_TTSSERVICE']._serialized_start=2523
-  _globals['_TTSSERVICE']._serialized_end=2827
+  _globals['_PRONUNCIATION']._serialized_end=953
+  _globals['_TURNTEXT']._serialized_start=956
+  _globals['_TURNTEXT']._serialized_end=1342
+  _globals['_TEXTEND']._serialized_start=1344
+  _globals['_TEXTEND']._serialized_end=1370
+  _globals['_STREAMINGSYNTHESIZERESPONSE']._serialized_start=1373
+  _globals['_STREAMINGSYNTHESIZERESPONSE']._serialized_end=1642
+  _globals['_TURNAUDIO']._serialized_start=1645
+  _globals['_TURNAUDIO']._serialized_end=1795
+  _globals['_SPOKENTEXT']._serialized_start=1798
+  _globals['_SPOKENTEXT']._serialized_end=2024
+  _globals['_SPOKENTEXT_MARKTIMING']._serialized_start=1927
+  _globals['_SPOKENTEXT_MARKTIMING']._serialized_end=2024
+  _globals['_DESCRIBEENGINEREQUEST']._serialized_start=2026
+  _globals['_DESCRIBEENGINEREQUEST']._serialized_end=2049
+  _globals['_DESCRIBEENGINERESPONSE']._serialized_start=2051
+  _globals['_DESCRIBEENGINERESPONSE']._serialized_end=2118
+  _globals['_TRIPPROVIDERREQUEST']._serialized_start=2120
+  _globals['_TRIPPROVIDERREQUEST']._serialized_end=2180
+  _globals['_TRIPPROVIDERRESPONSE']._serialized_start=2182
+  _globals['_TRIPPROVIDERRESPONSE']._serialized_end=2248
+  _globals['_TTSSERVICE']._serialized_start=2803
+  _globals['_TTSSERVICE']._serialized_end=3107
 # @@protoc_insertion_point(module_scope)

@@ -88,6 +88,36 @@ may speak it with a better engine than it has for calls.
 """
 Global___SynthesisPurpose: _TypeAlias = SynthesisPurpose  # noqa: Y015
 
+class _Emphasis:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _EmphasisEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Emphasis.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    EMPHASIS_UNSPECIFIED: _Emphasis.ValueType  # 0
+    """As the words around it."""
+    EMPHASIS_REDUCED: _Emphasis.ValueType  # 1
+    """Less."""
+    EMPHASIS_MODERATE: _Emphasis.ValueType  # 2
+    """More."""
+    EMPHASIS_STRONG: _Emphasis.ValueType  # 3
+    """Much more."""
+
+class Emphasis(_Emphasis, metaclass=_EmphasisEnumTypeWrapper):
+    """How much a text stands out from those around it, by rate, and by pitch where
+    the engine has a control for it.
+    """
+
+EMPHASIS_UNSPECIFIED: Emphasis.ValueType  # 0
+"""As the words around it."""
+EMPHASIS_REDUCED: Emphasis.ValueType  # 1
+"""Less."""
+EMPHASIS_MODERATE: Emphasis.ValueType  # 2
+"""More."""
+EMPHASIS_STRONG: Emphasis.ValueType  # 3
+"""Much more."""
+Global___Emphasis: _TypeAlias = Emphasis  # noqa: Y015
+
 class _SayAs:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -102,6 +132,16 @@ class _SayAsEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SayAs.ValueType
     """Letter by letter, digits by themselves."""
     SAY_AS_TELEPHONE: _SayAs.ValueType  # 3
     """A telephone number: digit by digit, in the groups it is written in."""
+    SAY_AS_TIME: _SayAs.ValueType  # 4
+    """A time of day: "1030", "7:05"."""
+    SAY_AS_DATE: _SayAs.ValueType  # 5
+    """A date: "5/6", "20240506". Figures without a year have the month first
+    where the language's region writes it so.
+    """
+    SAY_AS_MONEY: _SayAs.ValueType  # 6
+    """A sum, with or without a currency: "1200000" is one number."""
+    SAY_AS_ADDRESS: _SayAs.ValueType  # 7
+    """A postal address: "12/34 Le Loi" is no fraction, a postcode is digits."""
 
 class SayAs(_SayAs, metaclass=_SayAsEnumTypeWrapper):
     """What a text is."""
@@ -114,6 +154,16 @@ SAY_AS_SPELLING: SayAs.ValueType  # 2
 """Letter by letter, digits by themselves."""
 SAY_AS_TELEPHONE: SayAs.ValueType  # 3
 """A telephone number: digit by digit, in the groups it is written in."""
+SAY_AS_TIME: SayAs.ValueType  # 4
+"""A time of day: "1030", "7:05"."""
+SAY_AS_DATE: SayAs.ValueType  # 5
+"""A date: "5/6", "20240506". Figures without a year have the month first
+where the language's region writes it so.
+"""
+SAY_AS_MONEY: SayAs.ValueType  # 6
+"""A sum, with or without a currency: "1200000" is one number."""
+SAY_AS_ADDRESS: SayAs.ValueType  # 7
+"""A postal address: "12/34 Le Loi" is no fraction, a postcode is digits."""
 Global___SayAs: _TypeAlias = SayAs  # noqa: Y015
 
 @_typing.final
@@ -270,22 +320,36 @@ class Pronunciation(_message.Message):
     WRITTEN_FIELD_NUMBER: _builtins.int
     SPOKEN_FIELD_NUMBER: _builtins.int
     LANGUAGE_CODE_FIELD_NUMBER: _builtins.int
+    IPA_FIELD_NUMBER: _builtins.int
+    SPOKEN_LANGUAGE_CODE_FIELD_NUMBER: _builtins.int
     written: _builtins.str
     """The word as written."""
     spoken: _builtins.str
-    """The words to speak in its place."""
+    """The words to speak in its place. May be empty where `ipa` or
+    `spoken_language_code` is not: the word itself.
+    """
     language_code: _builtins.str
     """The language it holds for; empty means every one."""
+    ipa: _builtins.str
+    """How it sounds, in the International Phonetic Alphabet. Engines that take
+    no sounds say `spoken`.
+    """
+    spoken_language_code: _builtins.str
+    """The language that `spoken` is read in, BCP-47; empty means the text's.
+    Heeded by engines that have its sounds.
+    """
     def __init__(
         self,
         *,
         written: _builtins.str = ...,
         spoken: _builtins.str = ...,
         language_code: _builtins.str = ...,
+        ipa: _builtins.str = ...,
+        spoken_language_code: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["language_code", b"language_code", "spoken", b"spoken", "written", b"written"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ipa", b"ipa", "language_code", b"language_code", "spoken", b"spoken", "spoken_language_code", b"spoken_language_code", "written", b"written"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -309,6 +373,8 @@ class TurnText(_message.Message):
     PITCH_SEMITONES_FIELD_NUMBER: _builtins.int
     PAUSE_MS_FIELD_NUMBER: _builtins.int
     SAY_AS_FIELD_NUMBER: _builtins.int
+    PHONEMES_FIELD_NUMBER: _builtins.int
+    EMPHASIS_FIELD_NUMBER: _builtins.int
     turn_id: _builtins.int
     """The turn; ids strictly increase."""
     text: _builtins.str
@@ -338,6 +404,13 @@ class TurnText(_message.Message):
     """
     say_as: Global___SayAs.ValueType
     """What this text is, where its words alone do not say so."""
+    phonemes: _builtins.str
+    """How this text sounds, in the International Phonetic Alphabet, at most 500
+    code points. Spoken in place of `text`, which its marks still count, in one
+    go. Engines that take no sounds say `text`.
+    """
+    emphasis: Global___Emphasis.ValueType
+    """How much this text stands out."""
     @_builtins.property
     def trace_context(self) -> _turn_pb2.TraceContext:
         """First text of a turn only: the turn's trace."""
@@ -357,10 +430,12 @@ class TurnText(_message.Message):
         pitch_semitones: _builtins.float = ...,
         pause_ms: _builtins.int | None = ...,
         say_as: Global___SayAs.ValueType = ...,
+        phonemes: _builtins.str = ...,
+        emphasis: Global___Emphasis.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_pause_ms", b"_pause_ms", "pause_ms", b"pause_ms", "trace_context", b"trace_context"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_pause_ms", b"_pause_ms", "caching", b"caching", "flush", b"flush", "language_code", b"language_code", "pause_ms", b"pause_ms", "pitch_semitones", b"pitch_semitones", "rate", b"rate", "say_as", b"say_as", "start_offset", b"start_offset", "text", b"text", "trace_context", b"trace_context", "turn_id", b"turn_id", "voice", b"voice"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_pause_ms", b"_pause_ms", "caching", b"caching", "emphasis", b"emphasis", "flush", b"flush", "language_code", b"language_code", "pause_ms", b"pause_ms", "phonemes", b"phonemes", "pitch_semitones", b"pitch_semitones", "rate", b"rate", "say_as", b"say_as", "start_offset", b"start_offset", "text", b"text", "trace_context", b"trace_context", "turn_id", b"turn_id", "voice", b"voice"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__pause_ms: _TypeAlias = _typing.Literal["pause_ms"]  # noqa: Y015
     _WhichOneofArgType__pause_ms: _TypeAlias = _typing.Literal["_pause_ms", b"_pause_ms"]  # noqa: Y015

@@ -617,12 +617,17 @@ type LexiconEntry struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The word as written.
 	Written string `protobuf:"bytes,1,opt,name=written,proto3" json:"written,omitempty"`
-	// The words to speak in its place.
+	// The words to speak in its place. May be empty where `ipa` or
+	// `spoken_language_code` is not: the word itself.
 	Spoken string `protobuf:"bytes,2,opt,name=spoken,proto3" json:"spoken,omitempty"`
 	// The language it holds for; empty means every one.
-	LanguageCode  string `protobuf:"bytes,3,opt,name=language_code,json=languageCode,proto3" json:"language_code,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	LanguageCode string `protobuf:"bytes,3,opt,name=language_code,json=languageCode,proto3" json:"language_code,omitempty"`
+	// How it sounds, in the International Phonetic Alphabet.
+	Ipa string `protobuf:"bytes,4,opt,name=ipa,proto3" json:"ipa,omitempty"`
+	// The language that `spoken` is read in, BCP-47; empty means the text's.
+	SpokenLanguageCode string `protobuf:"bytes,5,opt,name=spoken_language_code,json=spokenLanguageCode,proto3" json:"spoken_language_code,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *LexiconEntry) Reset() {
@@ -672,6 +677,20 @@ func (x *LexiconEntry) GetSpoken() string {
 func (x *LexiconEntry) GetLanguageCode() string {
 	if x != nil {
 		return x.LanguageCode
+	}
+	return ""
+}
+
+func (x *LexiconEntry) GetIpa() string {
+	if x != nil {
+		return x.Ipa
+	}
+	return ""
+}
+
+func (x *LexiconEntry) GetSpokenLanguageCode() string {
+	if x != nil {
+		return x.SpokenLanguageCode
 	}
 	return ""
 }
@@ -864,11 +883,13 @@ const file_voice_nlu_v1_agent_proto_rawDesc = "" +
 	"\x0fKIND_ONE_MOMENT\x10\x06\x12\x17\n" +
 	"\x13KIND_STILL_WITH_YOU\x10\a\x12\x12\n" +
 	"\x0eKIND_SAY_AGAIN\x10\b\x12\x18\n" +
-	"\x14KIND_TRANSFER_FAILED\x10\t\"e\n" +
+	"\x14KIND_TRANSFER_FAILED\x10\t\"\xa9\x01\n" +
 	"\fLexiconEntry\x12\x18\n" +
 	"\awritten\x18\x01 \x01(\tR\awritten\x12\x16\n" +
 	"\x06spoken\x18\x02 \x01(\tR\x06spoken\x12#\n" +
-	"\rlanguage_code\x18\x03 \x01(\tR\flanguageCode\"\xbc\x01\n" +
+	"\rlanguage_code\x18\x03 \x01(\tR\flanguageCode\x12\x10\n" +
+	"\x03ipa\x18\x04 \x01(\tR\x03ipa\x120\n" +
+	"\x14spoken_language_code\x18\x05 \x01(\tR\x12spokenLanguageCode\"\xbc\x01\n" +
 	"\x10AgentEndpointing\x12$\n" +
 	"\x0edraft_pause_ms\x18\x01 \x01(\x05R\fdraftPauseMs\x12(\n" +
 	"\x10complete_wait_ms\x18\x02 \x01(\x05R\x0ecompleteWaitMs\x12,\n" +

@@ -139,6 +139,64 @@ func (SynthesisPurpose) EnumDescriptor() ([]byte, []int) {
 	return file_voice_tts_v1_tts_proto_rawDescGZIP(), []int{1}
 }
 
+// How much a text stands out from those around it, by rate, and by pitch where
+// the engine has a control for it.
+type Emphasis int32
+
+const (
+	// As the words around it.
+	Emphasis_EMPHASIS_UNSPECIFIED Emphasis = 0
+	// Less.
+	Emphasis_EMPHASIS_REDUCED Emphasis = 1
+	// More.
+	Emphasis_EMPHASIS_MODERATE Emphasis = 2
+	// Much more.
+	Emphasis_EMPHASIS_STRONG Emphasis = 3
+)
+
+// Enum value maps for Emphasis.
+var (
+	Emphasis_name = map[int32]string{
+		0: "EMPHASIS_UNSPECIFIED",
+		1: "EMPHASIS_REDUCED",
+		2: "EMPHASIS_MODERATE",
+		3: "EMPHASIS_STRONG",
+	}
+	Emphasis_value = map[string]int32{
+		"EMPHASIS_UNSPECIFIED": 0,
+		"EMPHASIS_REDUCED":     1,
+		"EMPHASIS_MODERATE":    2,
+		"EMPHASIS_STRONG":      3,
+	}
+)
+
+func (x Emphasis) Enum() *Emphasis {
+	p := new(Emphasis)
+	*p = x
+	return p
+}
+
+func (x Emphasis) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Emphasis) Descriptor() protoreflect.EnumDescriptor {
+	return file_voice_tts_v1_tts_proto_enumTypes[2].Descriptor()
+}
+
+func (Emphasis) Type() protoreflect.EnumType {
+	return &file_voice_tts_v1_tts_proto_enumTypes[2]
+}
+
+func (x Emphasis) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Emphasis.Descriptor instead.
+func (Emphasis) EnumDescriptor() ([]byte, []int) {
+	return file_voice_tts_v1_tts_proto_rawDescGZIP(), []int{2}
+}
+
 // What a text is.
 type SayAs int32
 
@@ -151,6 +209,15 @@ const (
 	SayAs_SAY_AS_SPELLING SayAs = 2
 	// A telephone number: digit by digit, in the groups it is written in.
 	SayAs_SAY_AS_TELEPHONE SayAs = 3
+	// A time of day: "1030", "7:05".
+	SayAs_SAY_AS_TIME SayAs = 4
+	// A date: "5/6", "20240506". Figures without a year have the month first
+	// where the language's region writes it so.
+	SayAs_SAY_AS_DATE SayAs = 5
+	// A sum, with or without a currency: "1200000" is one number.
+	SayAs_SAY_AS_MONEY SayAs = 6
+	// A postal address: "12/34 Le Loi" is no fraction, a postcode is digits.
+	SayAs_SAY_AS_ADDRESS SayAs = 7
 )
 
 // Enum value maps for SayAs.
@@ -160,12 +227,20 @@ var (
 		1: "SAY_AS_DIGITS",
 		2: "SAY_AS_SPELLING",
 		3: "SAY_AS_TELEPHONE",
+		4: "SAY_AS_TIME",
+		5: "SAY_AS_DATE",
+		6: "SAY_AS_MONEY",
+		7: "SAY_AS_ADDRESS",
 	}
 	SayAs_value = map[string]int32{
 		"SAY_AS_UNSPECIFIED": 0,
 		"SAY_AS_DIGITS":      1,
 		"SAY_AS_SPELLING":    2,
 		"SAY_AS_TELEPHONE":   3,
+		"SAY_AS_TIME":        4,
+		"SAY_AS_DATE":        5,
+		"SAY_AS_MONEY":       6,
+		"SAY_AS_ADDRESS":     7,
 	}
 )
 
@@ -180,11 +255,11 @@ func (x SayAs) String() string {
 }
 
 func (SayAs) Descriptor() protoreflect.EnumDescriptor {
-	return file_voice_tts_v1_tts_proto_enumTypes[2].Descriptor()
+	return file_voice_tts_v1_tts_proto_enumTypes[3].Descriptor()
 }
 
 func (SayAs) Type() protoreflect.EnumType {
-	return &file_voice_tts_v1_tts_proto_enumTypes[2]
+	return &file_voice_tts_v1_tts_proto_enumTypes[3]
 }
 
 func (x SayAs) Number() protoreflect.EnumNumber {
@@ -193,7 +268,7 @@ func (x SayAs) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use SayAs.Descriptor instead.
 func (SayAs) EnumDescriptor() ([]byte, []int) {
-	return file_voice_tts_v1_tts_proto_rawDescGZIP(), []int{2}
+	return file_voice_tts_v1_tts_proto_rawDescGZIP(), []int{3}
 }
 
 // How the place is known.
@@ -233,11 +308,11 @@ func (x SpokenText_MarkTiming) String() string {
 }
 
 func (SpokenText_MarkTiming) Descriptor() protoreflect.EnumDescriptor {
-	return file_voice_tts_v1_tts_proto_enumTypes[3].Descriptor()
+	return file_voice_tts_v1_tts_proto_enumTypes[4].Descriptor()
 }
 
 func (SpokenText_MarkTiming) Type() protoreflect.EnumType {
-	return &file_voice_tts_v1_tts_proto_enumTypes[3]
+	return &file_voice_tts_v1_tts_proto_enumTypes[4]
 }
 
 func (x SpokenText_MarkTiming) Number() protoreflect.EnumNumber {
@@ -553,12 +628,19 @@ type Pronunciation struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The word as written.
 	Written string `protobuf:"bytes,1,opt,name=written,proto3" json:"written,omitempty"`
-	// The words to speak in its place.
+	// The words to speak in its place. May be empty where `ipa` or
+	// `spoken_language_code` is not: the word itself.
 	Spoken string `protobuf:"bytes,2,opt,name=spoken,proto3" json:"spoken,omitempty"`
 	// The language it holds for; empty means every one.
-	LanguageCode  string `protobuf:"bytes,3,opt,name=language_code,json=languageCode,proto3" json:"language_code,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	LanguageCode string `protobuf:"bytes,3,opt,name=language_code,json=languageCode,proto3" json:"language_code,omitempty"`
+	// How it sounds, in the International Phonetic Alphabet. Engines that take
+	// no sounds say `spoken`.
+	Ipa string `protobuf:"bytes,4,opt,name=ipa,proto3" json:"ipa,omitempty"`
+	// The language that `spoken` is read in, BCP-47; empty means the text's.
+	// Heeded by engines that have its sounds.
+	SpokenLanguageCode string `protobuf:"bytes,5,opt,name=spoken_language_code,json=spokenLanguageCode,proto3" json:"spoken_language_code,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *Pronunciation) Reset() {
@@ -612,6 +694,20 @@ func (x *Pronunciation) GetLanguageCode() string {
 	return ""
 }
 
+func (x *Pronunciation) GetIpa() string {
+	if x != nil {
+		return x.Ipa
+	}
+	return ""
+}
+
+func (x *Pronunciation) GetSpokenLanguageCode() string {
+	if x != nil {
+		return x.SpokenLanguageCode
+	}
+	return ""
+}
+
 // Text to append to a turn. Pieces may split words.
 type TurnText struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -642,7 +738,13 @@ type TurnText struct {
 	// before it.
 	PauseMs *int32 `protobuf:"varint,11,opt,name=pause_ms,json=pauseMs,proto3,oneof" json:"pause_ms,omitempty"`
 	// What this text is, where its words alone do not say so.
-	SayAs         SayAs `protobuf:"varint,12,opt,name=say_as,json=sayAs,proto3,enum=voice.tts.v1.SayAs" json:"say_as,omitempty"`
+	SayAs SayAs `protobuf:"varint,12,opt,name=say_as,json=sayAs,proto3,enum=voice.tts.v1.SayAs" json:"say_as,omitempty"`
+	// How this text sounds, in the International Phonetic Alphabet, at most 500
+	// code points. Spoken in place of `text`, which its marks still count, in one
+	// go. Engines that take no sounds say `text`.
+	Phonemes string `protobuf:"bytes,13,opt,name=phonemes,proto3" json:"phonemes,omitempty"`
+	// How much this text stands out.
+	Emphasis      Emphasis `protobuf:"varint,14,opt,name=emphasis,proto3,enum=voice.tts.v1.Emphasis" json:"emphasis,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -759,6 +861,20 @@ func (x *TurnText) GetSayAs() SayAs {
 		return x.SayAs
 	}
 	return SayAs_SAY_AS_UNSPECIFIED
+}
+
+func (x *TurnText) GetPhonemes() string {
+	if x != nil {
+		return x.Phonemes
+	}
+	return ""
+}
+
+func (x *TurnText) GetEmphasis() Emphasis {
+	if x != nil {
+		return x.Emphasis
+	}
+	return Emphasis_EMPHASIS_UNSPECIFIED
 }
 
 // The turn's text is whole: speak what is held, then end the turn.
@@ -1306,11 +1422,13 @@ const file_voice_tts_v1_tts_proto_rawDesc = "" +
 	"\acaching\x18\x10 \x01(\x0e2\x1b.voice.tts.v1.SpeechCachingR\acaching\x128\n" +
 	"\apurpose\x18\x11 \x01(\x0e2\x1e.voice.tts.v1.SynthesisPurposeR\apurposeB\x0e\n" +
 	"\f_max_lead_msB\x13\n" +
-	"\x11_longest_chunk_ms\"f\n" +
+	"\x11_longest_chunk_ms\"\xaa\x01\n" +
 	"\rPronunciation\x12\x18\n" +
 	"\awritten\x18\x01 \x01(\tR\awritten\x12\x16\n" +
 	"\x06spoken\x18\x02 \x01(\tR\x06spoken\x12#\n" +
-	"\rlanguage_code\x18\x03 \x01(\tR\flanguageCode\"\xba\x03\n" +
+	"\rlanguage_code\x18\x03 \x01(\tR\flanguageCode\x12\x10\n" +
+	"\x03ipa\x18\x04 \x01(\tR\x03ipa\x120\n" +
+	"\x14spoken_language_code\x18\x05 \x01(\tR\x12spokenLanguageCode\"\x8a\x04\n" +
 	"\bTurnText\x12\x17\n" +
 	"\aturn_id\x18\x01 \x01(\x03R\x06turnId\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x12\x14\n" +
@@ -1324,7 +1442,9 @@ const file_voice_tts_v1_tts_proto_rawDesc = "" +
 	"\x0fpitch_semitones\x18\n" +
 	" \x01(\x02R\x0epitchSemitones\x12\x1e\n" +
 	"\bpause_ms\x18\v \x01(\x05H\x00R\apauseMs\x88\x01\x01\x12*\n" +
-	"\x06say_as\x18\f \x01(\x0e2\x13.voice.tts.v1.SayAsR\x05sayAsB\v\n" +
+	"\x06say_as\x18\f \x01(\x0e2\x13.voice.tts.v1.SayAsR\x05sayAs\x12\x1a\n" +
+	"\bphonemes\x18\r \x01(\tR\bphonemes\x122\n" +
+	"\bemphasis\x18\x0e \x01(\x0e2\x16.voice.tts.v1.EmphasisR\bemphasisB\v\n" +
 	"\t_pause_ms\"\"\n" +
 	"\aTextEnd\x12\x17\n" +
 	"\aturn_id\x18\x01 \x01(\x03R\x06turnId\"\xbc\x02\n" +
@@ -1373,12 +1493,21 @@ const file_voice_tts_v1_tts_proto_rawDesc = "" +
 	"\x1dSYNTHESIS_PURPOSE_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16SYNTHESIS_PURPOSE_LIVE\x10\x01\x12\x1b\n" +
 	"\x17SYNTHESIS_PURPOSE_AHEAD\x10\x02\x12\x1f\n" +
-	"\x1bSYNTHESIS_PURPOSE_RECORDING\x10\x03*]\n" +
+	"\x1bSYNTHESIS_PURPOSE_RECORDING\x10\x03*f\n" +
+	"\bEmphasis\x12\x18\n" +
+	"\x14EMPHASIS_UNSPECIFIED\x10\x00\x12\x14\n" +
+	"\x10EMPHASIS_REDUCED\x10\x01\x12\x15\n" +
+	"\x11EMPHASIS_MODERATE\x10\x02\x12\x13\n" +
+	"\x0fEMPHASIS_STRONG\x10\x03*\xa5\x01\n" +
 	"\x05SayAs\x12\x16\n" +
 	"\x12SAY_AS_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rSAY_AS_DIGITS\x10\x01\x12\x13\n" +
 	"\x0fSAY_AS_SPELLING\x10\x02\x12\x14\n" +
-	"\x10SAY_AS_TELEPHONE\x10\x032\xb0\x02\n" +
+	"\x10SAY_AS_TELEPHONE\x10\x03\x12\x0f\n" +
+	"\vSAY_AS_TIME\x10\x04\x12\x0f\n" +
+	"\vSAY_AS_DATE\x10\x05\x12\x10\n" +
+	"\fSAY_AS_MONEY\x10\x06\x12\x12\n" +
+	"\x0eSAY_AS_ADDRESS\x10\a2\xb0\x02\n" +
 	"\n" +
 	"TtsService\x12n\n" +
 	"\x13StreamingSynthesize\x12(.voice.tts.v1.StreamingSynthesizeRequest\x1a).voice.tts.v1.StreamingSynthesizeResponse(\x010\x01\x12[\n" +
@@ -1398,69 +1527,71 @@ func file_voice_tts_v1_tts_proto_rawDescGZIP() []byte {
 	return file_voice_tts_v1_tts_proto_rawDescData
 }
 
-var file_voice_tts_v1_tts_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
+var file_voice_tts_v1_tts_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
 var file_voice_tts_v1_tts_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_voice_tts_v1_tts_proto_goTypes = []any{
 	(SpeechCaching)(0),                  // 0: voice.tts.v1.SpeechCaching
 	(SynthesisPurpose)(0),               // 1: voice.tts.v1.SynthesisPurpose
-	(SayAs)(0),                          // 2: voice.tts.v1.SayAs
-	(SpokenText_MarkTiming)(0),          // 3: voice.tts.v1.SpokenText.MarkTiming
-	(*StreamingSynthesizeRequest)(nil),  // 4: voice.tts.v1.StreamingSynthesizeRequest
-	(*SynthesisConfig)(nil),             // 5: voice.tts.v1.SynthesisConfig
-	(*Pronunciation)(nil),               // 6: voice.tts.v1.Pronunciation
-	(*TurnText)(nil),                    // 7: voice.tts.v1.TurnText
-	(*TextEnd)(nil),                     // 8: voice.tts.v1.TextEnd
-	(*StreamingSynthesizeResponse)(nil), // 9: voice.tts.v1.StreamingSynthesizeResponse
-	(*TurnAudio)(nil),                   // 10: voice.tts.v1.TurnAudio
-	(*SpokenText)(nil),                  // 11: voice.tts.v1.SpokenText
-	(*DescribeEngineRequest)(nil),       // 12: voice.tts.v1.DescribeEngineRequest
-	(*DescribeEngineResponse)(nil),      // 13: voice.tts.v1.DescribeEngineResponse
-	(*TripProviderRequest)(nil),         // 14: voice.tts.v1.TripProviderRequest
-	(*TripProviderResponse)(nil),        // 15: voice.tts.v1.TripProviderResponse
-	(*v1.Cancellation)(nil),             // 16: voice.type.v1.Cancellation
-	(*v1.AudioFormat)(nil),              // 17: voice.type.v1.AudioFormat
-	(*v1.TraceContext)(nil),             // 18: voice.type.v1.TraceContext
-	(*v1.EngineInfo)(nil),               // 19: voice.type.v1.EngineInfo
-	(*v1.TurnEnd)(nil),                  // 20: voice.type.v1.TurnEnd
-	(*v1.GoingAway)(nil),                // 21: voice.type.v1.GoingAway
-	(*v1.AudioChunk)(nil),               // 22: voice.type.v1.AudioChunk
-	(*v1.Timing)(nil),                   // 23: voice.type.v1.Timing
-	(*v1.Provider)(nil),                 // 24: voice.type.v1.Provider
+	(Emphasis)(0),                       // 2: voice.tts.v1.Emphasis
+	(SayAs)(0),                          // 3: voice.tts.v1.SayAs
+	(SpokenText_MarkTiming)(0),          // 4: voice.tts.v1.SpokenText.MarkTiming
+	(*StreamingSynthesizeRequest)(nil),  // 5: voice.tts.v1.StreamingSynthesizeRequest
+	(*SynthesisConfig)(nil),             // 6: voice.tts.v1.SynthesisConfig
+	(*Pronunciation)(nil),               // 7: voice.tts.v1.Pronunciation
+	(*TurnText)(nil),                    // 8: voice.tts.v1.TurnText
+	(*TextEnd)(nil),                     // 9: voice.tts.v1.TextEnd
+	(*StreamingSynthesizeResponse)(nil), // 10: voice.tts.v1.StreamingSynthesizeResponse
+	(*TurnAudio)(nil),                   // 11: voice.tts.v1.TurnAudio
+	(*SpokenText)(nil),                  // 12: voice.tts.v1.SpokenText
+	(*DescribeEngineRequest)(nil),       // 13: voice.tts.v1.DescribeEngineRequest
+	(*DescribeEngineResponse)(nil),      // 14: voice.tts.v1.DescribeEngineResponse
+	(*TripProviderRequest)(nil),         // 15: voice.tts.v1.TripProviderRequest
+	(*TripProviderResponse)(nil),        // 16: voice.tts.v1.TripProviderResponse
+	(*v1.Cancellation)(nil),             // 17: voice.type.v1.Cancellation
+	(*v1.AudioFormat)(nil),              // 18: voice.type.v1.AudioFormat
+	(*v1.TraceContext)(nil),             // 19: voice.type.v1.TraceContext
+	(*v1.EngineInfo)(nil),               // 20: voice.type.v1.EngineInfo
+	(*v1.TurnEnd)(nil),                  // 21: voice.type.v1.TurnEnd
+	(*v1.GoingAway)(nil),                // 22: voice.type.v1.GoingAway
+	(*v1.AudioChunk)(nil),               // 23: voice.type.v1.AudioChunk
+	(*v1.Timing)(nil),                   // 24: voice.type.v1.Timing
+	(*v1.Provider)(nil),                 // 25: voice.type.v1.Provider
 }
 var file_voice_tts_v1_tts_proto_depIdxs = []int32{
-	5,  // 0: voice.tts.v1.StreamingSynthesizeRequest.config:type_name -> voice.tts.v1.SynthesisConfig
-	7,  // 1: voice.tts.v1.StreamingSynthesizeRequest.text:type_name -> voice.tts.v1.TurnText
-	8,  // 2: voice.tts.v1.StreamingSynthesizeRequest.text_end:type_name -> voice.tts.v1.TextEnd
-	16, // 3: voice.tts.v1.StreamingSynthesizeRequest.cancellation:type_name -> voice.type.v1.Cancellation
-	17, // 4: voice.tts.v1.SynthesisConfig.audio_format:type_name -> voice.type.v1.AudioFormat
-	6,  // 5: voice.tts.v1.SynthesisConfig.lexicon:type_name -> voice.tts.v1.Pronunciation
+	6,  // 0: voice.tts.v1.StreamingSynthesizeRequest.config:type_name -> voice.tts.v1.SynthesisConfig
+	8,  // 1: voice.tts.v1.StreamingSynthesizeRequest.text:type_name -> voice.tts.v1.TurnText
+	9,  // 2: voice.tts.v1.StreamingSynthesizeRequest.text_end:type_name -> voice.tts.v1.TextEnd
+	17, // 3: voice.tts.v1.StreamingSynthesizeRequest.cancellation:type_name -> voice.type.v1.Cancellation
+	18, // 4: voice.tts.v1.SynthesisConfig.audio_format:type_name -> voice.type.v1.AudioFormat
+	7,  // 5: voice.tts.v1.SynthesisConfig.lexicon:type_name -> voice.tts.v1.Pronunciation
 	0,  // 6: voice.tts.v1.SynthesisConfig.caching:type_name -> voice.tts.v1.SpeechCaching
 	1,  // 7: voice.tts.v1.SynthesisConfig.purpose:type_name -> voice.tts.v1.SynthesisPurpose
-	18, // 8: voice.tts.v1.TurnText.trace_context:type_name -> voice.type.v1.TraceContext
+	19, // 8: voice.tts.v1.TurnText.trace_context:type_name -> voice.type.v1.TraceContext
 	0,  // 9: voice.tts.v1.TurnText.caching:type_name -> voice.tts.v1.SpeechCaching
-	2,  // 10: voice.tts.v1.TurnText.say_as:type_name -> voice.tts.v1.SayAs
-	19, // 11: voice.tts.v1.StreamingSynthesizeResponse.engine:type_name -> voice.type.v1.EngineInfo
-	11, // 12: voice.tts.v1.StreamingSynthesizeResponse.spoken_text:type_name -> voice.tts.v1.SpokenText
-	10, // 13: voice.tts.v1.StreamingSynthesizeResponse.audio:type_name -> voice.tts.v1.TurnAudio
-	20, // 14: voice.tts.v1.StreamingSynthesizeResponse.turn_end:type_name -> voice.type.v1.TurnEnd
-	21, // 15: voice.tts.v1.StreamingSynthesizeResponse.going_away:type_name -> voice.type.v1.GoingAway
-	22, // 16: voice.tts.v1.TurnAudio.chunk:type_name -> voice.type.v1.AudioChunk
-	23, // 17: voice.tts.v1.TurnAudio.timing:type_name -> voice.type.v1.Timing
-	11, // 18: voice.tts.v1.TurnAudio.marks:type_name -> voice.tts.v1.SpokenText
-	3,  // 19: voice.tts.v1.SpokenText.timing:type_name -> voice.tts.v1.SpokenText.MarkTiming
-	19, // 20: voice.tts.v1.DescribeEngineResponse.engine:type_name -> voice.type.v1.EngineInfo
-	24, // 21: voice.tts.v1.TripProviderResponse.providers:type_name -> voice.type.v1.Provider
-	4,  // 22: voice.tts.v1.TtsService.StreamingSynthesize:input_type -> voice.tts.v1.StreamingSynthesizeRequest
-	12, // 23: voice.tts.v1.TtsService.DescribeEngine:input_type -> voice.tts.v1.DescribeEngineRequest
-	14, // 24: voice.tts.v1.TtsService.TripProvider:input_type -> voice.tts.v1.TripProviderRequest
-	9,  // 25: voice.tts.v1.TtsService.StreamingSynthesize:output_type -> voice.tts.v1.StreamingSynthesizeResponse
-	13, // 26: voice.tts.v1.TtsService.DescribeEngine:output_type -> voice.tts.v1.DescribeEngineResponse
-	15, // 27: voice.tts.v1.TtsService.TripProvider:output_type -> voice.tts.v1.TripProviderResponse
-	25, // [25:28] is the sub-list for method output_type
-	22, // [22:25] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	3,  // 10: voice.tts.v1.TurnText.say_as:type_name -> voice.tts.v1.SayAs
+	2,  // 11: voice.tts.v1.TurnText.emphasis:type_name -> voice.tts.v1.Emphasis
+	20, // 12: voice.tts.v1.StreamingSynthesizeResponse.engine:type_name -> voice.type.v1.EngineInfo
+	12, // 13: voice.tts.v1.StreamingSynthesizeResponse.spoken_text:type_name -> voice.tts.v1.SpokenText
+	11, // 14: voice.tts.v1.StreamingSynthesizeResponse.audio:type_name -> voice.tts.v1.TurnAudio
+	21, // 15: voice.tts.v1.StreamingSynthesizeResponse.turn_end:type_name -> voice.type.v1.TurnEnd
+	22, // 16: voice.tts.v1.StreamingSynthesizeResponse.going_away:type_name -> voice.type.v1.GoingAway
+	23, // 17: voice.tts.v1.TurnAudio.chunk:type_name -> voice.type.v1.AudioChunk
+	24, // 18: voice.tts.v1.TurnAudio.timing:type_name -> voice.type.v1.Timing
+	12, // 19: voice.tts.v1.TurnAudio.marks:type_name -> voice.tts.v1.SpokenText
+	4,  // 20: voice.tts.v1.SpokenText.timing:type_name -> voice.tts.v1.SpokenText.MarkTiming
+	20, // 21: voice.tts.v1.DescribeEngineResponse.engine:type_name -> voice.type.v1.EngineInfo
+	25, // 22: voice.tts.v1.TripProviderResponse.providers:type_name -> voice.type.v1.Provider
+	5,  // 23: voice.tts.v1.TtsService.StreamingSynthesize:input_type -> voice.tts.v1.StreamingSynthesizeRequest
+	13, // 24: voice.tts.v1.TtsService.DescribeEngine:input_type -> voice.tts.v1.DescribeEngineRequest
+	15, // 25: voice.tts.v1.TtsService.TripProvider:input_type -> voice.tts.v1.TripProviderRequest
+	10, // 26: voice.tts.v1.TtsService.StreamingSynthesize:output_type -> voice.tts.v1.StreamingSynthesizeResponse
+	14, // 27: voice.tts.v1.TtsService.DescribeEngine:output_type -> voice.tts.v1.DescribeEngineResponse
+	16, // 28: voice.tts.v1.TtsService.TripProvider:output_type -> voice.tts.v1.TripProviderResponse
+	26, // [26:29] is the sub-list for method output_type
+	23, // [23:26] is the sub-list for method input_type
+	23, // [23:23] is the sub-list for extension type_name
+	23, // [23:23] is the sub-list for extension extendee
+	0,  // [0:23] is the sub-list for field type_name
 }
 
 func init() { file_voice_tts_v1_tts_proto_init() }
@@ -1488,7 +1619,7 @@ func file_voice_tts_v1_tts_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_voice_tts_v1_tts_proto_rawDesc), len(file_voice_tts_v1_tts_proto_rawDesc)),
-			NumEnums:      4,
+			NumEnums:      5,
 			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   1,

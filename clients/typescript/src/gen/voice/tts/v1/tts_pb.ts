@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file voice/tts/v1/tts.proto.
  */
 export const file_voice_tts_v1_tts: GenFile = /*@__PURE__*/
-  fileDesc("ChZ2b2ljZS90dHMvdjEvdHRzLnByb3RvEgx2b2ljZS50dHMudjEi4AEKGlN0cmVhbWluZ1N5bnRoZXNpemVSZXF1ZXN0Ei8KBmNvbmZpZxgBIAEoCzIdLnZvaWNlLnR0cy52MS5TeW50aGVzaXNDb25maWdIABImCgR0ZXh0GAIgASgLMhYudm9pY2UudHRzLnYxLlR1cm5UZXh0SAASKQoIdGV4dF9lbmQYAyABKAsyFS52b2ljZS50dHMudjEuVGV4dEVuZEgAEjMKDGNhbmNlbGxhdGlvbhgEIAEoCzIbLnZvaWNlLnR5cGUudjEuQ2FuY2VsbGF0aW9uSABCCQoHcmVxdWVzdCLoAwoPU3ludGhlc2lzQ29uZmlnEg8KB2NhbGxfaWQYASABKAkSEQoJdGVuYW50X2lkGAIgASgJEhAKCGFnZW50X2lkGAMgASgJEhYKDmxhbmd1YWdlX2NvZGVzGAQgAygJEjAKDGF1ZGlvX2Zvcm1hdBgFIAEoCzIaLnZvaWNlLnR5cGUudjEuQXVkaW9Gb3JtYXQSDQoFdm9pY2UYBiABKAkSDAoEcmF0ZRgHIAEoAhIYCgttYXhfbGVhZF9tcxgIIAEoBUgAiAEBEiwKB2xleGljb24YCSADKAsyGy52b2ljZS50dHMudjEuUHJvbnVuY2lhdGlvbhIjChtmYWlsX3N0cmVhbV9vbl90dXJuX2ZhaWx1cmUYCiABKAgSHQoQbG9uZ2VzdF9jaHVua19tcxgLIAEoBUgBiAEBEhYKDm1hcmtzX2luX2F1ZGlvGAwgASgIEhAKCHZpc2l0X2lkGA8gASgJEiwKB2NhY2hpbmcYECABKA4yGy52b2ljZS50dHMudjEuU3BlZWNoQ2FjaGluZxIvCgdwdXJwb3NlGBEgASgOMh4udm9pY2UudHRzLnYxLlN5bnRoZXNpc1B1cnBvc2VCDgoMX21heF9sZWFkX21zQhMKEV9sb25nZXN0X2NodW5rX21zIkcKDVByb251bmNpYXRpb24SDwoHd3JpdHRlbhgBIAEoCRIOCgZzcG9rZW4YAiABKAkSFQoNbGFuZ3VhZ2VfY29kZRgDIAEoCSLGAgoIVHVyblRleHQSDwoHdHVybl9pZBgBIAEoAxIMCgR0ZXh0GAIgASgJEg0KBWZsdXNoGAMgASgIEg0KBXZvaWNlGAQgASgJEhUKDWxhbmd1YWdlX2NvZGUYBSABKAkSDAoEcmF0ZRgGIAEoAhIUCgxzdGFydF9vZmZzZXQYByABKAMSMgoNdHJhY2VfY29udGV4dBgIIAEoCzIbLnZvaWNlLnR5cGUudjEuVHJhY2VDb250ZXh0EiwKB2NhY2hpbmcYCSABKA4yGy52b2ljZS50dHMudjEuU3BlZWNoQ2FjaGluZxIXCg9waXRjaF9zZW1pdG9uZXMYCiABKAISFQoIcGF1c2VfbXMYCyABKAVIAIgBARIjCgZzYXlfYXMYDCABKA4yEy52b2ljZS50dHMudjEuU2F5QXNCCwoJX3BhdXNlX21zIhoKB1RleHRFbmQSDwoHdHVybl9pZBgBIAEoAyKNAgobU3RyZWFtaW5nU3ludGhlc2l6ZVJlc3BvbnNlEisKBmVuZ2luZRgBIAEoCzIZLnZvaWNlLnR5cGUudjEuRW5naW5lSW5mb0gAEi8KC3Nwb2tlbl90ZXh0GAIgASgLMhgudm9pY2UudHRzLnYxLlNwb2tlblRleHRIABIoCgVhdWRpbxgDIAEoCzIXLnZvaWNlLnR0cy52MS5UdXJuQXVkaW9IABIqCgh0dXJuX2VuZBgEIAEoCzIWLnZvaWNlLnR5cGUudjEuVHVybkVuZEgAEi4KCmdvaW5nX2F3YXkYBSABKAsyGC52b2ljZS50eXBlLnYxLkdvaW5nQXdheUgAQgoKCHJlc3BvbnNlIpYBCglUdXJuQXVkaW8SDwoHdHVybl9pZBgBIAEoAxIoCgVjaHVuaxgCIAEoCzIZLnZvaWNlLnR5cGUudjEuQXVkaW9DaHVuaxIlCgZ0aW1pbmcYAyABKAsyFS52b2ljZS50eXBlLnYxLlRpbWluZxInCgVtYXJrcxgEIAMoCzIYLnZvaWNlLnR0cy52MS5TcG9rZW5UZXh0IuIBCgpTcG9rZW5UZXh0Eg8KB3R1cm5faWQYASABKAMSFwoPdGV4dF9lbmRfb2Zmc2V0GAIgASgDEhIKCmVuZF9zYW1wbGUYAyABKAMSMwoGdGltaW5nGAQgASgOMiMudm9pY2UudHRzLnYxLlNwb2tlblRleHQuTWFya1RpbWluZyJhCgpNYXJrVGltaW5nEhsKF01BUktfVElNSU5HX1VOU1BFQ0lGSUVEEAASGAoUTUFSS19USU1JTkdfTUVBU1VSRUQQARIcChhNQVJLX1RJTUlOR19JTlRFUlBPTEFURUQQAiIXChVEZXNjcmliZUVuZ2luZVJlcXVlc3QiQwoWRGVzY3JpYmVFbmdpbmVSZXNwb25zZRIpCgZlbmdpbmUYASABKAsyGS52b2ljZS50eXBlLnYxLkVuZ2luZUluZm8iPAoTVHJpcFByb3ZpZGVyUmVxdWVzdBIQCghwcm92aWRlchgBIAEoCRITCgtkdXJhdGlvbl9tcxgCIAEoBSJCChRUcmlwUHJvdmlkZXJSZXNwb25zZRIqCglwcm92aWRlcnMYASADKAsyFy52b2ljZS50eXBlLnYxLlByb3ZpZGVyKoMBCg1TcGVlY2hDYWNoaW5nEh4KGlNQRUVDSF9DQUNISU5HX1VOU1BFQ0lGSUVEEAASGwoXU1BFRUNIX0NBQ0hJTkdfRlJFUVVFTlQQARIXChNTUEVFQ0hfQ0FDSElOR19LRVBUEAISHAoYU1BFRUNIX0NBQ0hJTkdfRk9SQklEREVOEAMqjwEKEFN5bnRoZXNpc1B1cnBvc2USIQodU1lOVEhFU0lTX1BVUlBPU0VfVU5TUEVDSUZJRUQQABIaChZTWU5USEVTSVNfUFVSUE9TRV9MSVZFEAESGwoXU1lOVEhFU0lTX1BVUlBPU0VfQUhFQUQQAhIfChtTWU5USEVTSVNfUFVSUE9TRV9SRUNPUkRJTkcQAypdCgVTYXlBcxIWChJTQVlfQVNfVU5TUEVDSUZJRUQQABIRCg1TQVlfQVNfRElHSVRTEAESEwoPU0FZX0FTX1NQRUxMSU5HEAISFAoQU0FZX0FTX1RFTEVQSE9ORRADMrACCgpUdHNTZXJ2aWNlEm4KE1N0cmVhbWluZ1N5bnRoZXNpemUSKC52b2ljZS50dHMudjEuU3RyZWFtaW5nU3ludGhlc2l6ZVJlcXVlc3QaKS52b2ljZS50dHMudjEuU3RyZWFtaW5nU3ludGhlc2l6ZVJlc3BvbnNlKAEwARJbCg5EZXNjcmliZUVuZ2luZRIjLnZvaWNlLnR0cy52MS5EZXNjcmliZUVuZ2luZVJlcXVlc3QaJC52b2ljZS50dHMudjEuRGVzY3JpYmVFbmdpbmVSZXNwb25zZRJVCgxUcmlwUHJvdmlkZXISIS52b2ljZS50dHMudjEuVHJpcFByb3ZpZGVyUmVxdWVzdBoiLnZvaWNlLnR0cy52MS5UcmlwUHJvdmlkZXJSZXNwb25zZUJcChhkZXYudG9uZ2RhaS52b2ljZS50dHMudjFQAVo+Z2l0aHViLmNvbS90b25nLWRhaS90b25nLWRhaS9jbGllbnRzL2dvL2dlbi92b2ljZS90dHMvdjE7dHRzdjFiBnByb3RvMw", [file_voice_type_v1_audio, file_voice_type_v1_engine, file_voice_type_v1_turn]);
+  fileDesc("ChZ2b2ljZS90dHMvdjEvdHRzLnByb3RvEgx2b2ljZS50dHMudjEi4AEKGlN0cmVhbWluZ1N5bnRoZXNpemVSZXF1ZXN0Ei8KBmNvbmZpZxgBIAEoCzIdLnZvaWNlLnR0cy52MS5TeW50aGVzaXNDb25maWdIABImCgR0ZXh0GAIgASgLMhYudm9pY2UudHRzLnYxLlR1cm5UZXh0SAASKQoIdGV4dF9lbmQYAyABKAsyFS52b2ljZS50dHMudjEuVGV4dEVuZEgAEjMKDGNhbmNlbGxhdGlvbhgEIAEoCzIbLnZvaWNlLnR5cGUudjEuQ2FuY2VsbGF0aW9uSABCCQoHcmVxdWVzdCLoAwoPU3ludGhlc2lzQ29uZmlnEg8KB2NhbGxfaWQYASABKAkSEQoJdGVuYW50X2lkGAIgASgJEhAKCGFnZW50X2lkGAMgASgJEhYKDmxhbmd1YWdlX2NvZGVzGAQgAygJEjAKDGF1ZGlvX2Zvcm1hdBgFIAEoCzIaLnZvaWNlLnR5cGUudjEuQXVkaW9Gb3JtYXQSDQoFdm9pY2UYBiABKAkSDAoEcmF0ZRgHIAEoAhIYCgttYXhfbGVhZF9tcxgIIAEoBUgAiAEBEiwKB2xleGljb24YCSADKAsyGy52b2ljZS50dHMudjEuUHJvbnVuY2lhdGlvbhIjChtmYWlsX3N0cmVhbV9vbl90dXJuX2ZhaWx1cmUYCiABKAgSHQoQbG9uZ2VzdF9jaHVua19tcxgLIAEoBUgBiAEBEhYKDm1hcmtzX2luX2F1ZGlvGAwgASgIEhAKCHZpc2l0X2lkGA8gASgJEiwKB2NhY2hpbmcYECABKA4yGy52b2ljZS50dHMudjEuU3BlZWNoQ2FjaGluZxIvCgdwdXJwb3NlGBEgASgOMh4udm9pY2UudHRzLnYxLlN5bnRoZXNpc1B1cnBvc2VCDgoMX21heF9sZWFkX21zQhMKEV9sb25nZXN0X2NodW5rX21zInIKDVByb251bmNpYXRpb24SDwoHd3JpdHRlbhgBIAEoCRIOCgZzcG9rZW4YAiABKAkSFQoNbGFuZ3VhZ2VfY29kZRgDIAEoCRILCgNpcGEYBCABKAkSHAoUc3Bva2VuX2xhbmd1YWdlX2NvZGUYBSABKAkiggMKCFR1cm5UZXh0Eg8KB3R1cm5faWQYASABKAMSDAoEdGV4dBgCIAEoCRINCgVmbHVzaBgDIAEoCBINCgV2b2ljZRgEIAEoCRIVCg1sYW5ndWFnZV9jb2RlGAUgASgJEgwKBHJhdGUYBiABKAISFAoMc3RhcnRfb2Zmc2V0GAcgASgDEjIKDXRyYWNlX2NvbnRleHQYCCABKAsyGy52b2ljZS50eXBlLnYxLlRyYWNlQ29udGV4dBIsCgdjYWNoaW5nGAkgASgOMhsudm9pY2UudHRzLnYxLlNwZWVjaENhY2hpbmcSFwoPcGl0Y2hfc2VtaXRvbmVzGAogASgCEhUKCHBhdXNlX21zGAsgASgFSACIAQESIwoGc2F5X2FzGAwgASgOMhMudm9pY2UudHRzLnYxLlNheUFzEhAKCHBob25lbWVzGA0gASgJEigKCGVtcGhhc2lzGA4gASgOMhYudm9pY2UudHRzLnYxLkVtcGhhc2lzQgsKCV9wYXVzZV9tcyIaCgdUZXh0RW5kEg8KB3R1cm5faWQYASABKAMijQIKG1N0cmVhbWluZ1N5bnRoZXNpemVSZXNwb25zZRIrCgZlbmdpbmUYASABKAsyGS52b2ljZS50eXBlLnYxLkVuZ2luZUluZm9IABIvCgtzcG9rZW5fdGV4dBgCIAEoCzIYLnZvaWNlLnR0cy52MS5TcG9rZW5UZXh0SAASKAoFYXVkaW8YAyABKAsyFy52b2ljZS50dHMudjEuVHVybkF1ZGlvSAASKgoIdHVybl9lbmQYBCABKAsyFi52b2ljZS50eXBlLnYxLlR1cm5FbmRIABIuCgpnb2luZ19hd2F5GAUgASgLMhgudm9pY2UudHlwZS52MS5Hb2luZ0F3YXlIAEIKCghyZXNwb25zZSKWAQoJVHVybkF1ZGlvEg8KB3R1cm5faWQYASABKAMSKAoFY2h1bmsYAiABKAsyGS52b2ljZS50eXBlLnYxLkF1ZGlvQ2h1bmsSJQoGdGltaW5nGAMgASgLMhUudm9pY2UudHlwZS52MS5UaW1pbmcSJwoFbWFya3MYBCADKAsyGC52b2ljZS50dHMudjEuU3Bva2VuVGV4dCLiAQoKU3Bva2VuVGV4dBIPCgd0dXJuX2lkGAEgASgDEhcKD3RleHRfZW5kX29mZnNldBgCIAEoAxISCgplbmRfc2FtcGxlGAMgASgDEjMKBnRpbWluZxgEIAEoDjIjLnZvaWNlLnR0cy52MS5TcG9rZW5UZXh0Lk1hcmtUaW1pbmciYQoKTWFya1RpbWluZxIbChdNQVJLX1RJTUlOR19VTlNQRUNJRklFRBAAEhgKFE1BUktfVElNSU5HX01FQVNVUkVEEAESHAoYTUFSS19USU1JTkdfSU5URVJQT0xBVEVEEAIiFwoVRGVzY3JpYmVFbmdpbmVSZXF1ZXN0IkMKFkRlc2NyaWJlRW5naW5lUmVzcG9uc2USKQoGZW5naW5lGAEgASgLMhkudm9pY2UudHlwZS52MS5FbmdpbmVJbmZvIjwKE1RyaXBQcm92aWRlclJlcXVlc3QSEAoIcHJvdmlkZXIYASABKAkSEwoLZHVyYXRpb25fbXMYAiABKAUiQgoUVHJpcFByb3ZpZGVyUmVzcG9uc2USKgoJcHJvdmlkZXJzGAEgAygLMhcudm9pY2UudHlwZS52MS5Qcm92aWRlciqDAQoNU3BlZWNoQ2FjaGluZxIeChpTUEVFQ0hfQ0FDSElOR19VTlNQRUNJRklFRBAAEhsKF1NQRUVDSF9DQUNISU5HX0ZSRVFVRU5UEAESFwoTU1BFRUNIX0NBQ0hJTkdfS0VQVBACEhwKGFNQRUVDSF9DQUNISU5HX0ZPUkJJRERFThADKo8BChBTeW50aGVzaXNQdXJwb3NlEiEKHVNZTlRIRVNJU19QVVJQT1NFX1VOU1BFQ0lGSUVEEAASGgoWU1lOVEhFU0lTX1BVUlBPU0VfTElWRRABEhsKF1NZTlRIRVNJU19QVVJQT1NFX0FIRUFEEAISHwobU1lOVEhFU0lTX1BVUlBPU0VfUkVDT1JESU5HEAMqZgoIRW1waGFzaXMSGAoURU1QSEFTSVNfVU5TUEVDSUZJRUQQABIUChBFTVBIQVNJU19SRURVQ0VEEAESFQoRRU1QSEFTSVNfTU9ERVJBVEUQAhITCg9FTVBIQVNJU19TVFJPTkcQAyqlAQoFU2F5QXMSFgoSU0FZX0FTX1VOU1BFQ0lGSUVEEAASEQoNU0FZX0FTX0RJR0lUUxABEhMKD1NBWV9BU19TUEVMTElORxACEhQKEFNBWV9BU19URUxFUEhPTkUQAxIPCgtTQVlfQVNfVElNRRAEEg8KC1NBWV9BU19EQVRFEAUSEAoMU0FZX0FTX01PTkVZEAYSEgoOU0FZX0FTX0FERFJFU1MQBzKwAgoKVHRzU2VydmljZRJuChNTdHJlYW1pbmdTeW50aGVzaXplEigudm9pY2UudHRzLnYxLlN0cmVhbWluZ1N5bnRoZXNpemVSZXF1ZXN0Gikudm9pY2UudHRzLnYxLlN0cmVhbWluZ1N5bnRoZXNpemVSZXNwb25zZSgBMAESWwoORGVzY3JpYmVFbmdpbmUSIy52b2ljZS50dHMudjEuRGVzY3JpYmVFbmdpbmVSZXF1ZXN0GiQudm9pY2UudHRzLnYxLkRlc2NyaWJlRW5naW5lUmVzcG9uc2USVQoMVHJpcFByb3ZpZGVyEiEudm9pY2UudHRzLnYxLlRyaXBQcm92aWRlclJlcXVlc3QaIi52b2ljZS50dHMudjEuVHJpcFByb3ZpZGVyUmVzcG9uc2VCXAoYZGV2LnRvbmdkYWkudm9pY2UudHRzLnYxUAFaPmdpdGh1Yi5jb20vdG9uZy1kYWkvdG9uZy1kYWkvY2xpZW50cy9nby9nZW4vdm9pY2UvdHRzL3YxO3R0c3YxYgZwcm90bzM", [file_voice_type_v1_audio, file_voice_type_v1_engine, file_voice_type_v1_turn]);
 
 /**
  * One message to the voice.
@@ -210,7 +210,8 @@ export type Pronunciation = Message<"voice.tts.v1.Pronunciation"> & {
   written: string;
 
   /**
-   * The words to speak in its place.
+   * The words to speak in its place. May be empty where `ipa` or
+   * `spoken_language_code` is not: the word itself.
    *
    * @generated from field: string spoken = 2;
    */
@@ -222,6 +223,22 @@ export type Pronunciation = Message<"voice.tts.v1.Pronunciation"> & {
    * @generated from field: string language_code = 3;
    */
   languageCode: string;
+
+  /**
+   * How it sounds, in the International Phonetic Alphabet. Engines that take
+   * no sounds say `spoken`.
+   *
+   * @generated from field: string ipa = 4;
+   */
+  ipa: string;
+
+  /**
+   * The language that `spoken` is read in, BCP-47; empty means the text's.
+   * Heeded by engines that have its sounds.
+   *
+   * @generated from field: string spoken_language_code = 5;
+   */
+  spokenLanguageCode: string;
 };
 
 /**
@@ -324,6 +341,22 @@ export type TurnText = Message<"voice.tts.v1.TurnText"> & {
    * @generated from field: voice.tts.v1.SayAs say_as = 12;
    */
   sayAs: SayAs;
+
+  /**
+   * How this text sounds, in the International Phonetic Alphabet, at most 500
+   * code points. Spoken in place of `text`, which its marks still count, in one
+   * go. Engines that take no sounds say `text`.
+   *
+   * @generated from field: string phonemes = 13;
+   */
+  phonemes: string;
+
+  /**
+   * How much this text stands out.
+   *
+   * @generated from field: voice.tts.v1.Emphasis emphasis = 14;
+   */
+  emphasis: Emphasis;
 };
 
 /**
@@ -706,6 +739,48 @@ export const SynthesisPurposeSchema: GenEnum<SynthesisPurpose> = /*@__PURE__*/
   enumDesc(file_voice_tts_v1_tts, 1);
 
 /**
+ * How much a text stands out from those around it, by rate, and by pitch where
+ * the engine has a control for it.
+ *
+ * @generated from enum voice.tts.v1.Emphasis
+ */
+export enum Emphasis {
+  /**
+   * As the words around it.
+   *
+   * @generated from enum value: EMPHASIS_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Less.
+   *
+   * @generated from enum value: EMPHASIS_REDUCED = 1;
+   */
+  REDUCED = 1,
+
+  /**
+   * More.
+   *
+   * @generated from enum value: EMPHASIS_MODERATE = 2;
+   */
+  MODERATE = 2,
+
+  /**
+   * Much more.
+   *
+   * @generated from enum value: EMPHASIS_STRONG = 3;
+   */
+  STRONG = 3,
+}
+
+/**
+ * Describes the enum voice.tts.v1.Emphasis.
+ */
+export const EmphasisSchema: GenEnum<Emphasis> = /*@__PURE__*/
+  enumDesc(file_voice_tts_v1_tts, 2);
+
+/**
  * What a text is.
  *
  * @generated from enum voice.tts.v1.SayAs
@@ -738,13 +813,42 @@ export enum SayAs {
    * @generated from enum value: SAY_AS_TELEPHONE = 3;
    */
   TELEPHONE = 3,
+
+  /**
+   * A time of day: "1030", "7:05".
+   *
+   * @generated from enum value: SAY_AS_TIME = 4;
+   */
+  TIME = 4,
+
+  /**
+   * A date: "5/6", "20240506". Figures without a year have the month first
+   * where the language's region writes it so.
+   *
+   * @generated from enum value: SAY_AS_DATE = 5;
+   */
+  DATE = 5,
+
+  /**
+   * A sum, with or without a currency: "1200000" is one number.
+   *
+   * @generated from enum value: SAY_AS_MONEY = 6;
+   */
+  MONEY = 6,
+
+  /**
+   * A postal address: "12/34 Le Loi" is no fraction, a postcode is digits.
+   *
+   * @generated from enum value: SAY_AS_ADDRESS = 7;
+   */
+  ADDRESS = 7,
 }
 
 /**
  * Describes the enum voice.tts.v1.SayAs.
  */
 export const SayAsSchema: GenEnum<SayAs> = /*@__PURE__*/
-  enumDesc(file_voice_tts_v1_tts, 2);
+  enumDesc(file_voice_tts_v1_tts, 3);
 
 /**
  * Speaks text while it is being written, and says which words lie where.

@@ -1,0 +1,126 @@
+"""How many of a thing, for how many nights and for how many people something is asked. Sans-IO."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+
+from services.language.value import Kind, Reading, Value
+from services.language.values import read_values
+from services.language.words import normalise
+from services.nlu.agent.graph.asking import Asking, Words
+from services.nlu.agent.graph.naming import LONGEST_GAP, Found
+
+_COUNTS = range(2, 21)  # of a thing that somebody asks the price of
+_PAIR = 2
+
+
+class Counting:
+    """Counts in one language."""
+
+    def __init__(self, asking: Asking, language_code: str, priced_by: Collection[str]) -> None:
+        """`priced_by`: what prices are for one of, of the keys of `periods`; an empty one is a thing itself."""
+        self._asking, self._language = asking, language_code
+        self._priced_by = tuple(sorted(period for period in priced_by if period))
+
+    def counted(self, text: str, services: tuple[Found, ...]) -> tuple[Found, ...]:
+        """The services with the numbers that stand before them."""
+        reading = read_values(text, self._language)
+        numbers = [value for value in reading.values if value.kind is Kind.NUMBER and value.number in _COUNTS]
+        places = _without_stops(reading)
+        said = normalise(text)
+        found = ((one, self._number_of(one, said, numbers, places)) for one in services)
+        return tuple(replace(one, count=number) if number else one for one, number in found)
+
+    def _number_of(self, one: Found, said: Words, numbers: Sequence[Value], places: Mapping[int, int]) -> int:
+        """How many of a thing are named; 0: that is not said."""
+        inside = (one.start, *range(one.start + 1, one.end))  # "trám hai cái răng" has it inside
+        for number in numbers:
+            is_before = self._counts(said, places[number.end - 1] + 1, one.start)
+            is_behind = places[number.start] == one.end and said[one.end + 1 : one.end + 2] in self._counters
+            if is_before or places[number.start] in inside or is_behind:
+                return int(number.number)
+        return 0
+
+    def periods(self, words: Words) -> tuple[dict[str, int], frozenset[int]]:
+        """How many of what the agent's prices are for ("two nights"), and the places of those words."""
+        counts: dict[str, int] = {}
+        places: set[int] = set()
+        for period in self._priced_by:
+            for start, end in spans_of(words, self._asking.periods[period]):
+                if number := self._number_before(words, start):
+                    counts[period] = number
+                    places |= {start - 1, *range(start, end)}
+        return counts, frozenset(places)
+
+    def people(self, words: Words) -> int:
+        """For how many people something is asked: "for me and my two kids", "all three of us"; 0: that is not said."""
+        lists = self._asking.people
+        totals = {n for start, _ in spans_of(words, lists["groups"]) if (n := self._number_before(words, start))}
+        if not totals and has_any(words, lists["pairs"]):
+            totals = {_PAIR}
+        if totals:
+            return totals.pop() if len(totals) == 1 else 0
+        if not has_any(words, lists["marks"]):
+            return 0
+        n_people = self._of_many(words) + self._of_one(words)
+        joints = [(*one, *joint) for one in lists["self"] for joint in lists["joints"]]
+        joints += [(*joint, *one) for one in lists["self"] for joint in lists["joints"]]
+        n_people += has_any(words, joints) if n_people else 0
+        return n_people if n_people in _COUNTS else 0
+
+    def _of_many(self, words: Words) -> int:
+        """The people that are counted: "my two kids"."""
+        starts = {start for start, _ in spans_of(words, self._asking.people["many"])}
+        return sum(self._number_before(words, start) for start in starts)
+
+    def _of_one(self, words: Words) -> int:
+        """The people that are named one by one: "my wife and my son". Not those of "two kids"."""
+        lists = self._asking.people
+        counted = [(start, end) for start, end in spans_of(words, lists["many"]) if self._number_before(words, start)]
+        behind = {place for start, end in counted for place in (*range(start, end), end)}
+        found: set[int] = set()
+        for start, end in spans_of(words, lists["one"]):
+            if not behind & set(range(start, end)):
+                found.add(start)
+                behind |= set(range(start, end))
+        return len(found)
+
+    def _number_before(self, words: Words, at: int) -> int:
+        """The whole number that one word right before a place says; 0: none."""
+        values = read_values(words[at - 1], self._language).values if at else ()
+        number = next((value.number for value in values if value.kind is Kind.NUMBER), None)
+        return int(number) if number is not None and number in _COUNTS else 0
+
+    def _counts(self, words: Words, behind: int, start: int) -> bool:
+        """Whether a number that ends at `behind` counts what begins at `start`: next to it, or "two of the"."""
+        between = words[behind:start]
+        is_near = behind <= start and len(between) <= LONGEST_GAP
+        return is_near and all(word in self._asking.counters for word in between)
+
+    @property
+    def _counters(self) -> frozenset[Words]:
+        return frozenset((word,) for word in self._asking.counters)
+
+
+def spans_of(words: Words, phrases: Sequence[Words]) -> list[tuple[int, int]]:
+    """Where any of the phrases stands in the words."""
+    n_words = len(words)
+    return [
+        (at, at + len(phrase)) for phrase in phrases for at in range(n_words) if words[at : at + len(phrase)] == phrase
+    ]
+
+
+def has_any(words: Words, phrases: Sequence[Words]) -> bool:
+    """Whether any of the phrases stands in the words."""
+    return any(words[at : at + len(phrase)] == phrase for phrase in phrases for at in range(len(words)))
+
+
+def _without_stops(reading: Reading) -> dict[int, int]:
+    """The place of each token among those that are no stops."""
+    places: dict[int, int] = {}
+    n = 0
+    for at, token in enumerate(reading.tokens):
+        places[at] = n
+        n += token.kind != "stop"
+    return places

@@ -1,0 +1,96 @@
+"""Names in the words of a sentence: equal, of one stem, nearly equal as a recogniser writes them. Sans-IO."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+
+from services.language.words import normalise, without_marks
+from services.nlu.agent.facts import Names, names_in
+from services.nlu.agent.graph.asking import Words
+
+_LEAST_STEM = 4  # letters that words of one stem share
+_STEM_SHARE = 0.6  # of the longer word
+_LEAST_FUZZY = 5  # letters of a word that may be written otherwise
+_LEAST_LIKE = 0.88  # difflib's ratio: "whitning" is whitening, "sealing" is not scaling
+_LEAST_LIKE_BESIDE = 0.8  # beside a word of the same name that is equal: "teeth whiting"
+_ALIKE = {"tr": "ch", "s": "x", "gi": "d", "gh": "g", "ngh": "ng", "k": "c", "qu": "w"}
+_ALIKE_AT_END = {"ng": "n", "nh": "n", "ch": "t", "c": "t", "y": "i"}
+_BEGINS_ALIKE = re.compile("^(?:ngh|tr|gi|gh|qu|s|k(?!h))")
+_ENDS_ALIKE = re.compile("(?:ng|nh|ch|c|y)$")
+LONGEST_GAP = 2  # common words inside a name
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A thing of the agent's that was named, and where."""
+
+    id: str
+    start: int  # words
+    end: int
+    count: int = 1  # how many of it were named: "two fillings"
+
+
+def as_heard(words: Words) -> Words:
+    """Words without their marks, and with one letter for those that sound alike in most mouths of Vietnam."""
+    return tuple(_ENDS_ALIKE.sub(_ending, _BEGINS_ALIKE.sub(_beginning, without_marks(word))) for word in words)
+
+
+def _beginning(found: re.Match[str]) -> str:
+    return _ALIKE[found.group()]
+
+
+def _ending(found: re.Match[str]) -> str:
+    return _ALIKE_AT_END[found.group()]
+
+
+def forms_of(names: Names, language_code: str) -> tuple[Words, ...]:
+    return tuple(words for words in map(normalise, names_in(names, language_code)) if words)
+
+
+def forms_in_all(names: Names, language_code: str) -> tuple[Words, ...]:
+    """The names in the caller's language and in the agent's others, which callers mix: "how much is cạo vôi?"."""
+    return tuple(dict.fromkeys(form for code in (language_code, *names) for form in forms_of(names, code)))
+
+
+def places_of(words: Words, form: Words, common: frozenset[str]) -> list[tuple[int, int]]:
+    found = []
+    for start in range(len(words)):
+        if words[start][0] != form[0][0]:
+            continue  # most names: this is asked of every word of every sentence
+        end = _match(words, start, form, common)
+        if end:
+            found.append((start, end))
+    return found
+
+
+def _match(words: Words, start: int, form: Words, common: frozenset[str]) -> int:
+    """Where a name that begins at a word ends; 0: it does not stand there."""
+    at = start
+    n_equal = sum(word in words[start : start + len(form) + LONGEST_GAP] for word in form)
+    least = _LEAST_LIKE_BESIDE if n_equal else _LEAST_LIKE
+    for number, wanted in enumerate(form):
+        gap = 0
+        while number and at < len(words) and gap < LONGEST_GAP and not _is_like(words[at], wanted, least):
+            if words[at] not in common:
+                return 0
+            at, gap = at + 1, gap + 1
+        if at >= len(words) or not _is_like(words[at], wanted, least):
+            return 0
+        at += 1
+    return at
+
+
+def _is_like(word: str, wanted: str, least: float) -> bool:
+    word = word.removesuffix("'s")
+    if word == wanted or (f"{word}s" == wanted and len(word) > 2) or word == f"{wanted}s":
+        return True
+    longer = max(len(word), len(wanted))
+    if min(len(word), len(wanted)) < _LEAST_FUZZY or word[0] != wanted[0] or not word.isalpha():
+        return False
+    shared = next((i for i, (one, other) in enumerate(zip(word, wanted, strict=False)) if one != other), None)
+    stem = min(len(word), len(wanted)) if shared is None else shared
+    if stem >= max(_LEAST_STEM, _STEM_SHARE * longer):
+        return True
+    return SequenceMatcher(None, word, wanted, autojunk=False).ratio() >= least

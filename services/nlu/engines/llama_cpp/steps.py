@@ -1,0 +1,64 @@
+"""What the next decode step computes: which tokens of which jobs, and the rows they become. Sans-IO."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from services.nlu.engines.llama_cpp.jobs import ActiveJob
+from services.nlu.engines.llama_cpp.model import Row
+from services.nlu.engines.llama_cpp.pace import StepPace
+
+_OLDEST_SHARE = 4  # the part of a step, 1/4, that is the oldest prompt's
+
+
+def tokens_of_step(
+    active_jobs: Sequence[ActiveJob], pace: StepPace, batch_tokens: int
+) -> list[tuple[ActiveJob, list[int]]]:
+    """The tokens of the next step: one of every reply under way, then of prompts: committed turns' before drafts', the
+    shortest rest first. `active_jobs` in the order they were admitted.
+
+    The prompt that was admitted first has a quarter of the step, however many shorter ones come. Reading ahead has the
+    steps that nobody else needs.
+    """
+    speaking = [active for active in active_jobs if not active.unread][:batch_tokens]
+    reading = sorted(
+        (active for active in active_jobs if active.unread), key=lambda active: (active.job.rank, len(active.unread))
+    )
+    awaited = [active for active in reading if not active.job.reads_ahead]
+    alone = pace.lone_tokens() if awaited else pace.ahead_tokens()
+    limit = pace.shared_tokens(len(speaking)) if speaking else alone
+    fed = [(active, active.job.made[-1:]) for active in speaking]
+    room = min(limit, batch_tokens - len(fed))
+    order = awaited if speaking or awaited else reading
+    kept = 0
+    oldest = _oldest(active_jobs, order)
+    if oldest is not None and oldest is not order[0]:
+        kept = min(room // _OLDEST_SHARE, len(oldest.unread))
+    for active in order:
+        kept = 0 if active is oldest else kept
+        tokens = [active.unread[i] for i in range(min(room - kept, len(active.unread)))]
+        if tokens:
+            fed.append((active, tokens))
+            room -= len(tokens)
+    return fed
+
+
+def _oldest(active_jobs: Sequence[ActiveJob], order: Sequence[ActiveJob]) -> ActiveJob | None:
+    """Of the prompts to read, and of the best rank among them, the one that was admitted first."""
+    if not order:
+        return None
+    rank, members = order[0].job.rank, set(map(id, order))
+    return next(active for active in active_jobs if id(active) in members and active.job.rank == rank)
+
+
+def rows_of(fed: list[tuple[ActiveJob, list[int]]]) -> tuple[list[Row], list[int]]:
+    """The rows of a step, and for each job which row is its last."""
+    rows: list[Row] = []
+    last_rows: list[int] = []
+    for active, tokens in fed:
+        start = len(active.slot.tokens)
+        completes = len(tokens) >= len(active.unread) and not active.job.reads_ahead
+        for i, token in enumerate(tokens):
+            rows.append(Row(active.slot.index, start + i, token, completes and i == len(tokens) - 1))
+        last_rows.append(len(rows) - 1)
+    return rows, last_rows
