@@ -195,7 +195,7 @@ class GoogleEngine:
         )
 
     async def _refusal(self) -> tuple[str, str] | None:
-        """Why Google will not listen, reason and message, as far as no wait mends it. Google away keeps nobody waiting."""
+        """Why Google will not listen, reason and message, where no wait mends it. Google away keeps nobody waiting."""
         try:
             self._client = self._client or self._connect()
         except (GoogleAuthError, OSError, ValueError) as error:
