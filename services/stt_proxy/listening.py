@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable
 
 from services.stt_proxy.call_profile import CallProfile
+from services.stt_proxy.detector_level import DetectorLevel
 from services.stt_proxy.end_of_turn.sound import EndOfTurnModel
 from services.stt_proxy.engine import SttEngine
 from services.stt_proxy.errors import BadSample
@@ -66,6 +67,7 @@ class Listening:
         self._recording = Recording(limit_samples=profile.max_utterance_s * rate)
         self._gate = SpeechGate(pause_samples=profile.draft_pause_ms * self._per_ms, thresholds=GateThresholds())
         self._quiet = QuietLine()
+        self._level = DetectorLevel()
         self._foreign = ForeignSound()
         self._line_sounds = LineSoundDetector(factor=rate // DETECTOR_RATE_HERTZ)
         self._utterances = Utterances(profile.endpointing, sample_rate_hertz=rate)
@@ -219,7 +221,7 @@ class Listening:
                 self._recording.mute(window.start_sample, window.end_sample)
             elif not is_quiet or self._gate.is_open:
                 self._is_scoring = True
-                self._watch.score(window.samples, is_fresh=is_fresh)
+                self._watch.score(self._level.bring(window.samples, self._hints), is_fresh=is_fresh)
                 return
             self._steps.popleft()
             self._take_window(step, 0.0)

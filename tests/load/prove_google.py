@@ -25,7 +25,7 @@ from tests.load.stack import ROOT, Service, run_stack
 
 EXAMPLE = ROOT / "clients" / "grpcurl" / "stt.jsonl"
 TEXT = "I would like to make an appointment, please."
-SUITE = ("tests/unit/stt_proxy/test_google.py", "tests/conformance/test_stt.py")
+SUITE = ("tests/unit/stt_proxy/test_google.py", "tests/conformance/test_rules.py")
 PORT = 50984
 RATE, CHUNK = 8000, 160
 PATH = "/voice.stt.v1.SttService/StreamingRecognize"

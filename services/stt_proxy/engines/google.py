@@ -99,7 +99,7 @@ class GoogleEngine:
             raise StartupError("STT_GOOGLE_PROJECT is empty: name the Google Cloud project that pays")
         wait_s = self._settings.google_start_limit_s
         while (refusal := await self._refusal()) is not None:
-            log.error("google_refuses", error=refusal, next_try_s=wait_s)
+            log.error("google_refuses", reason=refusal[0], error=refusal[1], next_try_s=wait_s)
             await asyncio.sleep(wait_s)
             wait_s = min(2 * wait_s, LONGEST_REFUSED_WAIT_S)
 
@@ -194,18 +194,18 @@ class GoogleEngine:
             streaming_config=v2.StreamingRecognitionConfig(config=config, streaming_features=features),
         )
 
-    async def _refusal(self) -> str | None:
-        """Why Google will not listen, as far as no wait mends it. Google away is no reason not to start."""
+    async def _refusal(self) -> tuple[str, str] | None:
+        """Why Google will not listen, reason and message, where no wait mends it. Google away keeps nobody waiting."""
         try:
             self._client = self._client or self._connect()
         except (GoogleAuthError, OSError, ValueError) as error:
-            return f"no credentials can be used: {error}"
+            return "NO_USABLE_CREDENTIALS", str(error)
         for _ in range(MOST_TRIES):
             broken = await self._try_out()
             if broken is None or broken.reason != "INTERNAL":  # as gRPC says of a stream refused while it was opened
                 break
         if broken is not None and not broken.is_retryable:
-            return f"{broken.reason}: {broken.message}"
+            return broken.reason, broken.message
         if broken is not None:
             log.warning("google_is_away", reason=broken.reason, error=broken.message)
         return None

@@ -8,6 +8,7 @@ import grpc
 import pytest
 
 from services.runtime.errors import StartupError
+from services.runtime.log_fields import is_allowed
 from services.stt_proxy.engine import Corrected, Heard, Hints, Lost, Partial
 from services.stt_proxy.engines.google import GoogleEngine, google_tag
 from services.stt_proxy.settings import SttSettings
@@ -243,3 +244,16 @@ async def test_google_away_does_not_keep_the_service_from_starting():
 async def test_without_a_project_it_does_not_start():
     with pytest.raises(StartupError, match="STT_GOOGLE_PROJECT"):
         await GoogleEngine(SttSettings(_env_file=None, engine="google")).load()
+
+
+async def test_credentials_that_cannot_be_used_are_named_where_nothing_personal_is_shown(monkeypatch, tmp_path):
+    file = tmp_path / "credentials.json"
+    file.write_text(
+        '{"type": "service_account", "private_key": "none", "client_email": "a@b.c", "token_uri": "http://x"}'
+    )
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(file))
+    engine = GoogleEngine(SttSettings(_env_file=None, google_project="here"))
+    refusal = await engine._refusal()
+    assert refusal is not None
+    assert is_allowed("reason", refusal[0])
+    assert refusal[0] == "NO_USABLE_CREDENTIALS"
