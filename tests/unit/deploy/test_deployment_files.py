@@ -143,7 +143,7 @@ def test_a_container_sees_the_secrets_of_its_own_service_alone():
         mounted = [volume for volume in services[name]["volumes"] if ":/secrets:" in volume]
         assert mounted == [f"${{TONG_DAI_SECRETS_DIR:-../secrets}}/{name}:/secrets:ro"]
     own = [service for service, about in services.items() if "secrets.env" in str(about.get("env_file", ""))]
-    assert own == ["call_gateway"]
+    assert own == ["call_gateway", "call_gateway_standby"]
 
 
 SECRET = re.compile(r"^#([A-Z_]+_(?:API_KEY|TOKEN|PASSWORD|SECRET))=", re.MULTILINE)
@@ -159,10 +159,12 @@ def test_a_secret_in_the_settings_file_reaches_its_own_service_alone():
         for name, about in read_yaml(_DEPLOY / "compose.yaml")[0]["services"].items()
         if "../.env" in str(about.get("env_file"))
     }
-    assert given.keys() == {*_NAMES, "models"}
+    assert given.keys() == {*_NAMES, "models", "call_gateway_standby"}
     for name, about in given.items():
-        others = {secret for secret in secrets if not secret.startswith(prefixes.get(name, "NOBODYS_"))}
-        assert about["environment"] == dict.fromkeys(others, ""), name
+        prefixes.setdefault(name, prefixes.get(name.removesuffix("_standby"), "NOBODYS_"))
+        others = {secret for secret in secrets if not secret.startswith(prefixes[name])}
+        settings = {key: value for key, value in about["environment"].items() if key != "GATEWAY_STANDBY_LOCK_FILE"}
+        assert settings == dict.fromkeys(others, ""), name
 
 
 @pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
