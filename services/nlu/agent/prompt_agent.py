@@ -13,6 +13,7 @@ from services.nlu.agent.act_tools import act_tools
 from services.nlu.agent.acts import ACT_NAMES, WantedAct, read_act
 from services.nlu.agent.confirmation import Confirmation
 from services.nlu.agent.courtesies import courtesy, user_text
+from services.nlu.agent.ending import agent_ends
 from services.nlu.agent.interface import Act, AgentState, AgentTurn, Call, CallTool, CallTools, Expect, Say, Step
 from services.nlu.agent.profile import AgentProfile
 from services.nlu.agent.prompt_history import within
@@ -46,13 +47,16 @@ class _Round:
     calls: list[CallTool] = field(default_factory=list)
     is_enough: bool = False  # it may say no more in this turn
     has_acted: bool = False
+    is_kept_up: bool = False  # it called hang_up without a goodbye: nobody is hung up on in doubt
 
     @property
     def is_unspeakable(self) -> bool:
         """It wrote, but nothing that a caller may hear: markup, JSON, a call in a form of its own."""
         speech = PlainSpeech()
         heard = speech.push(self.said) + speech.finish()
-        return bool(self.said.strip()) and not (heard.strip() or speech.wants_hang_up or self.has_acted)
+        return bool(self.said.strip() or self.is_kept_up) and not (
+            heard.strip() or speech.wants_hang_up or self.has_acted
+        )
 
 
 class PromptAgent:
@@ -160,6 +164,9 @@ class PromptAgent:
                         if say.is_enough:
                             wrote.is_enough = True
                             return
+                    case ToolWanted("hang_up") if not agent_ends(wrote.said, language_code=turn.language_code):
+                        log.info("hang_up_not_done", turn_id=turn.turn_id, agent_id=self._profile.agent_id)
+                        wrote.is_kept_up = True
                     case ToolWanted(name) if name in ACT_NAMES:
                         wrote.has_acted = True
                         yield act_of(part)

@@ -13,7 +13,7 @@ from services.nlu.agent.prompt_agent import MAX_TOOL_ROUNDS, PromptAgent
 from services.nlu.agent.tools import Tool, ToolRefused
 from services.nlu.engine import NluEngine, ReplyPart, ReplyRequest, TextMade, ToolSpec, ToolWanted
 from services.nlu.inputs import Cancellation, Commit, Text, UserTurn
-from services.nlu.outputs import Outcome, ReplyText, ToolActivity, ToolPhase
+from services.nlu.outputs import CallAction, Outcome, ReplyText, ToolActivity, ToolPhase
 from services.nlu.settings import NluSettings
 from tests.unit.nlu.rig import Rig, WatchedScript, opened, script_settings
 from tests.unit.nlu.virtual_time import run
@@ -297,6 +297,26 @@ def test_a_model_that_must_mend_its_words_has_the_results_of_its_tools_before_it
         assert result.text == 'a: {"n": "x"}'
         assert objection.text.startswith("objection: ")
         assert rig.said(1) == "It is so."
+
+    run(scene())
+
+
+@pytest.mark.parametrize(
+    ("parts", "heard", "is_over"),
+    [
+        (('{ text = "Goodbye!" }', '{ tool = "hang_up" }'), "Goodbye!", True),
+        (('{ text = "It is so." }', '{ tool = "hang_up" }'), "It is so.", False),
+        (('{ tool = "hang_up" }',), "I'm sorry, I don't know that.", False),
+    ],
+)
+def test_a_model_hangs_up_only_behind_its_own_goodbye(
+    tmp_path: Path, parts: tuple[str, ...], heard: str, is_over: bool
+) -> None:
+    async def scene() -> None:
+        async with opened(script(tmp_path, *parts), factory=with_tools()) as rig:
+            await rig.send(said(), wait_s=5)
+        assert rig.said(1).startswith(heard)
+        assert bool(rig.of(CallAction)) == is_over
 
     run(scene())
 
