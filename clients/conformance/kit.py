@@ -103,25 +103,8 @@ class Check:
     """The further argument of a check that is made with several."""
 
     async def run(self, target: Target) -> None:
-        """Raises AssertionError, grpc.aio.AioRpcError or TimeoutError where the server is wrong, NotApplicableError.
-
-        grpc.aio loses the server's status where a write meets the end of the stream. That says nothing of the server,
-        so a check that fails in such a run is made again on fresh streams; the last run counts.
-        """
-        for _ in range(LOST_STATUS_TRIES - 1):
-            lost: list[str] = []
-            before = lost_statuses.set(lost)
-            try:
-                await self._run_once(target)
-                return
-            except NotApplicableError:
-                raise
-            except Exception:
-                if not lost:
-                    raise
-            finally:
-                lost_statuses.reset(before)
-        await self._run_once(target)
+        """Raises AssertionError, grpc.aio.AioRpcError or TimeoutError where the server is wrong, NotApplicableError."""
+        await again_where_a_status_is_lost(lambda: self._run_once(target))
 
     async def _run_once(self, target: Target) -> None:
         async with asyncio.timeout(CHECK_LIMIT_S):
@@ -234,6 +217,27 @@ def judge(stage: str, results: Iterable[CheckResult], only: frozenset[int] = fro
             reason = mine[0].detail if mine else rule.unchecked or f"it does not concern {stage}"
             judged.append(RuleResult(rule.number, Outcome.NOT_APPLICABLE, reason, mine))
     return judged
+
+
+async def again_where_a_status_is_lost(body: Callable[[], Awaitable[None]]) -> None:
+    """Make a check, and make it again on fresh streams where it fails and a status was lost; the last time counts.
+
+    grpc.aio loses the server's status where a write meets the end of the stream, which says nothing of the server.
+    """
+    for _ in range(LOST_STATUS_TRIES - 1):
+        lost: list[str] = []
+        before = lost_statuses.set(lost)
+        try:
+            await body()
+            return
+        except NotApplicableError:
+            raise
+        except Exception:
+            if not lost:
+                raise
+        finally:
+            lost_statuses.reset(before)
+    await body()
 
 
 async def refusal(call: Awaitable[Any]) -> RpcFailure:

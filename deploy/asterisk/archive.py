@@ -4,6 +4,7 @@ apt verifies the archive's signatures with the machine's own keyring, inside a f
 never run. The packages bring their own C library, so the host's age does not matter.
 """
 
+import fcntl
 import re
 import shutil
 import subprocess
@@ -104,6 +105,15 @@ def ensure_asterisk(folder: Path, say: Say) -> UnpackedAsterisk:
         )
     folder = folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:  # one process fetches, and the others wait for it
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not _runs(unpacked):
+            _fetch_from_any(folder, unpacked, say)
+    return unpacked
+
+
+def _fetch_from_any(folder: Path, unpacked: UnpackedAsterisk, say: Say) -> None:
+    """Unpack it from the first of the sources that has it for this machine. Raises StartupError: none has."""
     fault = ""
     for source in _SOURCES:
         say(f"fetching Asterisk from Debian {source.suite} ({'all its' if source.is_closure else '26'} packages)")
@@ -113,7 +123,7 @@ def ensure_asterisk(folder: Path, say: Say) -> UnpackedAsterisk:
             if not fault and _runs(fresh):
                 shutil.rmtree(unpacked.root, ignore_errors=True)
                 fresh.root.rename(unpacked.root)
-                return unpacked
+                return
         say(f"  not from {source.suite}: {fault or 'it does not run here'}")
         if any(word in fault for word in _CLOSED):
             raise StartupError(

@@ -25,11 +25,11 @@ from tests.conformance.servers import (
     STT,
     TTS,
     Server,
-    free_port,
     spawn,
     stop,
     wait_until_serving,
 )
+from tests.fakes.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 TOKEN = "clients-0123456789abcdef"  # noqa: S105 - a test's own

@@ -11,7 +11,7 @@ import pytest
 
 from tests.clients.stack import ROOT, environment
 from tests.clients.test_programs import samples_of
-from tests.conformance.servers import free_port
+from tests.fakes.ports import free_port
 
 CLIENTS = ROOT / "clients"
 TYPESCRIPT = CLIENTS / "typescript"

@@ -18,7 +18,7 @@ from tests.clients import odd_servers
 from tests.clients.conftest import LANGUAGES, Ran, finish, run_all
 from tests.clients.stack import ROOT, GuardedStack, environment
 from tests.clients.test_failures import served
-from tests.conformance.servers import free_port
+from tests.fakes.ports import free_port
 
 CLIENTS = ROOT / "clients"
 STRANGERS = Path(__file__).with_name("strangers")

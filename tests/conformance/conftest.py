@@ -1,13 +1,16 @@
 """One server process an engine, started when the first test asks for it and kept for the session."""
 
+import functools
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from clients.conformance import streams
+from clients.conformance.kit import again_where_a_status_is_lost
 from clients.conformance.stages import CALL, NLU, STAGES, STT, TTS
 from tests.conformance.servers import ENGINES, SCRIPTED, WITH_MODELS, Server, running
 
@@ -26,6 +29,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             continue
         if inspect.iscoroutinefunction(getattr(item, "function", None)):
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+            item.obj = with_lost_statuses_tried_again(item.obj)
         parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
         asked = next((parameters[name] for name in SERVER_FIXTURES if name in parameters), None)
         if asked is None and "engine" in parameters:
@@ -34,6 +38,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             asked = (CALL.name, SCRIPTED[CALL.name])
         if asked is not None:
             item.add_marker(pytest.mark.xdist_group(str(asked)))
+
+
+def with_lost_statuses_tried_again(test: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    """A test of streams, which the client library may spoil as it may a check of the kit."""
+
+    @functools.wraps(test)
+    async def tried(**fixtures: Any) -> None:
+        await again_where_a_status_is_lost(lambda: test(**fixtures))
+
+    return tried
 
 
 def engine_params(stage: str) -> list[object]:

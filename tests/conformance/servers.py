@@ -17,6 +17,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from clients.conformance.stages import CALL, NLU, STT, TTS, Stage
 from deploy.fetch_models import fetch_models
 from deploy.settings import read_stack_settings
+from tests.fakes.ports import free_port
 from tests.fakes.tiny_ctc import nemo_ctc
 
 ROOT = Path(__file__).parents[2]
@@ -82,13 +83,6 @@ class Server:
     def log(self) -> str:
         """What it has written so far."""
         return self.log_file.read_text(encoding="utf-8", errors="replace")
-
-
-def free_port() -> int:
-    """A loopback port nobody listens on."""
-    with socket.socket() as trial:
-        trial.bind(("127.0.0.1", 0))
-        return int(trial.getsockname()[1])
 
 
 def environment(stage: Stage, port: int, settings: Mapping[str, str]) -> dict[str, str]:
@@ -222,4 +216,4 @@ def _start_fake(
     return process, {name: value.format(port=port) for name, value in settings.items()}
 
 
-__all__ = ["CALL", "NLU", "STT", "TTS", "Server", "free_port", "running", "spawn", "stop", "wait_until_serving"]
+__all__ = ["CALL", "NLU", "STT", "TTS", "Server", "running", "spawn", "stop", "wait_until_serving"]

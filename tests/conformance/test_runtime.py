@@ -19,8 +19,9 @@ from clients.conformance.stages import TTS
 from clients.conformance.streams import connected, kinds, opened, start_stream
 from services.runtime.errors import rpc_failure
 from services.runtime.server import EXIT_ENGINE_LOST
-from tests.conformance.servers import Server, free_port, running, spawn, wait_until_serving
+from tests.conformance.servers import Server, running, spawn, wait_until_serving
 from tests.conformance.toy_service import SECRET
+from tests.fakes.ports import free_port
 
 TOY = replace(TTS, module="tests.conformance.toy_service")
 
@@ -34,7 +35,7 @@ def toy(tmp_path: Path) -> Iterator[Server]:
 async def health_of(server: Server, service: str = TOY.full_name) -> int:
     async with connected(server.target) as channel:
         request = health_pb2.HealthCheckRequest(service=service)
-        return (await health_pb2_grpc.HealthStub(channel).Check(request, timeout=5, wait_for_ready=True)).status
+        return (await health_pb2_grpc.HealthStub(channel).Check(request, timeout=15, wait_for_ready=True)).status
 
 
 async def test_while_loading_a_server_is_up_and_refuses_streams(tmp_path: Path) -> None:

@@ -14,16 +14,10 @@ import aiohttp
 
 from deploy.asterisk.archive import ensure_asterisk
 from deploy.asterisk.private_pbx import PbxPorts, PrivatePbx
+from tests.fakes.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 RTP_PORTS = (30000, 30999)
-
-
-def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    """A port nobody listens on now."""
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @asynccontextmanager

@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from deploy.asterisk.archive import unpack_package
-from tests.conformance.servers import free_port
+from tests.fakes.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "deploy" / "prometheus" / "alerts.yml"

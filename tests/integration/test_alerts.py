@@ -11,7 +11,7 @@ import pytest
 import yaml
 from voice.call.v1 import call_pb2, call_pb2_grpc
 
-from tests.conformance.servers import free_port
+from tests.fakes.ports import free_port
 from tests.integration.program_caller import calling
 from tests.integration.prometheus import RULES, promtool, running_prometheus
 from tests.integration.scripted_stack import scripted_stack

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from services.call_gateway.edges.ari.client import AriClient, AriRefused, AriUnreachable
 from services.call_gateway.edges.ari.settings import AriSettings
-from tests.integration.asterisk import free_port
+from tests.fakes.ports import free_port
 
 
 async def answer(request: web.Request) -> web.StreamResponse:

@@ -14,8 +14,8 @@ import yaml
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2_grpc
 from voice.call.v1 import call_pb2, call_pb2_grpc, record_pb2
 
-from tests.conformance.servers import free_port
 from tests.conformance.test_traces import Collector
+from tests.fakes.ports import free_port
 from tests.integration.program_caller import calling
 from tests.integration.scripted_stack import scripted_stack
 from tests.load.clips import load_clips

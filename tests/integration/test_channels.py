@@ -12,8 +12,9 @@ from clients.conformance.stages import CALL, NLU, STT, TTS
 from clients.conformance.streams import Stream, kind_of, opened, start_stream
 from services.runtime.channels import ChannelSettings, open_channel
 from services.runtime.renewed_channels import RenewedChannels
-from tests.conformance.servers import SCRIPTED, free_port, running, wait_until_serving
+from tests.conformance.servers import SCRIPTED, running, wait_until_serving
 from tests.conformance.test_identity import Certificates, table
+from tests.fakes.ports import free_port
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -15,7 +15,8 @@ from voice.call.v1 import call_pb2, call_pb2_grpc
 from clients.conformance.stages import CALL
 from services.runtime.channels import ChannelSettings, open_channel
 from services.runtime.identity import digest_of
-from tests.integration.asterisk import free_port, number, running_pbx
+from tests.fakes.ports import free_port
+from tests.integration.asterisk import number, running_pbx
 from tests.integration.test_run_stack import Command
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

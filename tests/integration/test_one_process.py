@@ -19,9 +19,9 @@ from clients.conformance.__main__ import run as run_conformance
 from clients.conformance.kit import Outcome, Target
 from clients.conformance.stages import STAGES
 from tests.conformance.servers import CALL, ROOT, Server, environment, stop, wait_until_serving
+from tests.fakes.ports import free_ports
 from tests.integration.program_caller import calling
 from tests.integration.test_conversation import clip, greeted
-from tests.integration.test_run_stack import free_ports
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -18,6 +18,7 @@ import pytest
 from deploy.stack import SERVICES
 from deploy.supervision import Supervision
 from services.runtime.settings import ServiceSettings
+from tests.fakes.ports import free_ports
 
 _ROOT = Path(__file__).parents[2]
 _LIMIT_S = 90.0
@@ -126,14 +127,6 @@ def holder(port: int) -> int:
             if link.readlink().name.removeprefix("socket:[").removesuffix("]") in listening:
                 return int(link.parts[2])
     raise AssertionError(f"nobody listens on {port}")
-
-
-def free_ports(count: int) -> list[int]:
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in held]
-    for each in held:
-        each.close()
-    return ports
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,6 @@ import argparse
 import asyncio
 import os
 import signal
-import socket
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,6 +18,7 @@ from typing import Any
 import uvloop
 
 from deploy.stack import SERVICES
+from tests.fakes.ports import free_ports
 from tests.integration.program_caller import calling
 from tests.load.clips import load_clips
 from tests.load.report import OUT_DIR, Report, machine_speed
@@ -26,15 +26,6 @@ from tests.load.stack import ROOT, STOP_LIMIT_S, is_serving
 
 START_LIMIT_S = 180.0
 SCRIPTED = {"STT_ENGINE": "script", "NLU_ENGINE": "script", "NLU_AGENT_KIND": "prompt", "TTS_ENGINES": "*=tone"}
-
-
-def free_ports(count: int) -> list[int]:
-    """Loopback ports nobody listens on."""
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in held]
-    for each in held:
-        each.close()
-    return ports
 
 
 def tree(pid: int) -> Iterator[int]:

@@ -8,7 +8,7 @@ import pytest
 
 from services.runtime.lifecycle import Lifecycle
 from services.runtime.monitoring import MAX_CONNECTIONS, MonitoringServer, Probes
-from tests.conformance.servers import free_port
+from tests.fakes.ports import free_port
 
 LIMIT_S = 5.0
 
