@@ -10,6 +10,7 @@ import pytest
 LONGEST = (
     "test_asterisk_conversation.py",
     "test_asterisk_edge.py",
+    "test_hold_music.py",
     "test_session.py",
     "test_phone_calls.py",
     "test_booked_calls.py",

@@ -14,7 +14,7 @@ from tests.integration.program_caller import ProgramCaller, calling
 from tests.integration.scripted_stack import ScriptedStack, scripted_stack
 from tests.load.clips import Clip, load_clips
 
-pytestmark = [pytest.mark.models, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(400)
 
 ANNOUNCEMENTS = [clip for clip in load_clips() if clip.kind == "plain" and clip.language_code.startswith("en")]
 CHORDS = ((262, 330, 392), (220, 262, 330), (175, 220, 262), (196, 247, 294))  # C, A minor, F, G
