@@ -12,9 +12,14 @@ from services.language.reading.english_places import house_number_rules, weekday
 from services.language.reading.numbers import Numbers
 from services.language.reading.rule import (
     APOSTROPHE,
+    APOSTROPHES,
+    DASHES,
+    DIGIT,
     INCHES,
+    QUOTES,
     ROMAN,
     VULGAR,
+    VULGAR_SIGNS,
     AnyCase,
     Rewriter,
     Rule,
@@ -95,11 +100,17 @@ class _English:
             Rule(
                 re.compile(vanity),
                 lambda match: (plus if match[0].startswith("+") else "") + characters(match[0], self._numbers),
+                needs=(DIGIT, "-.("),
             ),
-            Rule(re.compile(r"(?<![\w-])1-8\d\d(?![\w-]|[.,]\d)"), lambda match: characters(match[0], self._numbers)),
+            Rule(
+                re.compile(r"(?<![\w-])1-8\d\d(?![\w-]|[.,]\d)"),
+                lambda match: characters(match[0], self._numbers),
+                needs=("1", "8", "-"),
+            ),
             Rule(
                 re.compile(r"(?<=,\s[A-Z]{2}\s)\d{5}(?:-\d{4})?(?![\w-]|[.,]\d)"),
                 lambda match: characters(match[0], self._numbers),
+                needs=(DIGIT, ","),
             ),
             self._announced,
             *bare_codes(self._words, self._numbers),
@@ -110,13 +121,23 @@ class _English:
         score = r"(?P<one>\d{1,2}):(?P<other>\d{1,2})(?![\w:])"
         before = rf"\b(?P<before>(?:{any_of(self._words['score_words'])})\s+(?:{self._words['of']}\s+)?)"
         return [
-            Rule(re.compile(before + score), self._score),
-            Rule(re.compile(rf"{clock}(?:\s?{_HALF_DAY})?"), self._time),
-            Rule(re.compile(rf"(?<![\d:.])(?P<hour>1[0-2]|0?[1-9])\.(?P<minute>[0-5]\d)\s?{_HALF_DAY}"), self._time),
-            Rule(re.compile(r"(?<![\w:.,])(?P<whole>\d{1,2})h\s?(?P<minutes>[0-5]?\d)(?:m|min)?(?!\w)"), self._lasting),
-            Rule(re.compile(r"(?<![\d:.])24:00(?![\d:])"), lambda _: str(self._words["midnight"])),
-            Rule(re.compile(rf"(?<![\w:.,])(?P<before>){score}"), self._score),
-            Rule(re.compile(rf"(?<![\d:.])(?P<hour>1[0-2]|[1-9])\s?{_HALF_DAY}"), self._time),
+            Rule(re.compile(before + score), self._score, needs=(DIGIT, ":")),
+            Rule(re.compile(rf"{clock}(?:\s?{_HALF_DAY})?"), self._time, needs=(DIGIT, ":")),
+            Rule(
+                re.compile(rf"(?<![\d:.])(?P<hour>1[0-2]|0?[1-9])\.(?P<minute>[0-5]\d)\s?{_HALF_DAY}"),
+                self._time,
+                needs=(DIGIT, ".", "aApP", "mM"),
+            ),
+            Rule(
+                re.compile(r"(?<![\w:.,])(?P<whole>\d{1,2})h\s?(?P<minutes>[0-5]?\d)(?:m|min)?(?!\w)"),
+                self._lasting,
+                needs=(DIGIT, "h"),
+            ),
+            Rule(re.compile(r"(?<![\d:.])24:00(?![\d:])"), lambda _: str(self._words["midnight"]), needs=(":",)),
+            Rule(re.compile(rf"(?<![\w:.,])(?P<before>){score}"), self._score, needs=(DIGIT, ":")),
+            Rule(
+                re.compile(rf"(?<![\d:.])(?P<hour>1[0-2]|[1-9])\s?{_HALF_DAY}"), self._time, needs=(DIGIT, "aApP", "mM")
+            ),
         ]
 
     def _lasting(self, match: re.Match[str]) -> str:
@@ -152,6 +173,7 @@ class _English:
         words, numbers = self._words, self._numbers
         foot, feet_inches = words["units"]["ft"][0], words["units"]["in"]
         per: Mapping[str, str] = words["per"]
+        strokes = (f"/⁄{VULGAR_SIGNS}",)
         fraction = rf"(?P<fraction>{any_of(words['fractions'])}|{VULGAR}|\d{{1,2}}⁄\d{{1,2}})"
         pressure = any_of(words["pressure_words"])
         return [
@@ -159,10 +181,12 @@ class _English:
                 re.compile(rf"(?<![\w.,]){NUMBER}[\s-]?(?P<unit>{self._unit})\.?[\s-](?={self._thing})"),
                 lambda match: f"{self._decimal(match)} {self._units[match['unit']][0]} ",
                 {"unit": self._units, **self._things},
+                (DIGIT,),
             ),
             Rule(
                 re.compile(rf"(?<![\w.,])(?P<feet>[1-9]){APOSTROPHE}\s?(?P<inches>\d|1[01])(?:{INCHES}|'')?(?!\w)"),
                 lambda match: f"{numbers.whole(match['feet'])} {foot} {numbers.whole(match['inches'])}",
+                needs=(DIGIT, APOSTROPHES),
             ),
             Rule(
                 re.compile(rf"(?<![\w.,])(?P<feet>[1-9]){APOSTROPHE}(?!\w|{APOSTROPHE})"),
@@ -171,12 +195,14 @@ class _English:
                     if _OPEN_QUOTE.search(match.string[: match.start()])
                     else numbers.counted(match["feet"], "", words["units"]["ft"])
                 ),
+                needs=(DIGIT, APOSTROPHES),
             ),
             Rule(
                 re.compile(
                     rf"(?:(?<![\w.,])|(?<={INCHES}x))(?P<whole>\d{{1,3}})(?:\.(?P<fraction>\d{{1,2}}))?{INCHES}(?=x\d|\W|$)"
                 ),
                 self._inches,
+                needs=(DIGIT, QUOTES),
             ),
             Rule(
                 re.compile(rf"(?<![\w.,])(?P<feet>\d{{1,3}})\s?ft\.?\s(?P<inches>\d|1[01])\s?in\b{_WITHIN}"),
@@ -184,11 +210,13 @@ class _English:
                     f"{numbers.counted(match['feet'], '', words['units']['ft'])} "
                     f"{numbers.counted(match['inches'], '', feet_inches)}"
                 ),
+                needs=(DIGIT, "f", "t", "i"),
             ),
             Rule(
                 re.compile(rf"(?:(?<=[\w$£])|(?<=€))/(?P<unit>{shape_of(per)})(?!\w)"),
                 lambda match: f" {per[match['unit']]}",
                 {"unit": per},
+                ("/",),
             ),
             Rule(
                 re.compile(
@@ -197,17 +225,20 @@ class _English:
                     rf"(?:\s?(?P<unit>{any_of(words['pressure_units'])})(?!\w))?"
                 ),
                 self._pressure,
+                needs=(DIGIT, "/"),
             ),
             Rule(
                 re.compile(rf"(?<![\w.,])(?P<whole>\d+),(?P<fraction>\d\d?)(?P<gap>\s?)(?P<unit>{self._unit})(?!\w)"),
                 self._quantity,
                 {"unit": self._units},
+                (DIGIT, ","),
             ),
-            Rule(re.compile(rf"\b(?P<tens>10+)s(?=\s{words['of']}\b)"), self._hundreds),
+            Rule(re.compile(rf"\b(?P<tens>10+)s(?=\s{words['of']}\b)"), self._hundreds, needs=("1", "0")),
             Rule(
                 re.compile(rf"(?:(?<![\w.,])|(?<=\dx)){NUMBER}(?P<gap>\s?)(?P<unit>{self._unit})(?!\w){_WITHIN}"),
                 self._quantity,
                 {"unit": self._units},
+                (DIGIT,),
             ),
             Rule(
                 re.compile(
@@ -215,22 +246,33 @@ class _English:
                 ),
                 self._part_of_a_thing,
                 {"thing": words["halved_things"]},
+                strokes,
             ),
             Rule(
                 re.compile(rf"(?<![\w/])(?P<before>\d{{1,15}} |\d{{1,15}}(?={VULGAR}))?{fraction}(?![\w/])"),
                 self._fraction,
+                needs=strokes,
             ),
-            Rule(re.compile(rf"(?:(?<=\.m\.)|(?<=\s[ap]m)){_DASH}(?=\d)"), lambda _: f" {self._to} "),
-            Rule(re.compile(rf"(?<=\d)\s?−\s?(?={_SIGN}?\d)"), lambda _: f" {words['minus']} "),
+            Rule(
+                re.compile(rf"(?:(?<=\.m\.)|(?<=\s[ap]m)){_DASH}(?=\d)"),
+                lambda _: f" {self._to} ",
+                needs=(DIGIT, DASHES, "m"),
+            ),
+            Rule(re.compile(rf"(?<=\d)\s?−\s?(?={_SIGN}?\d)"), lambda _: f" {words['minus']} ", needs=(DIGIT, "−")),
             range_rule(f" {self._to} ", [*self._units, *words["currencies"], *words["scales"]]),
-            Rule(re.compile(rf"(?<![\w)])[-−](?={_SIGN}?\d)"), lambda _: f"{words['minus']} "),
+            Rule(re.compile(rf"(?<![\w)])[-−](?={_SIGN}?\d)"), lambda _: f"{words['minus']} ", needs=(DIGIT, "-−")),
             *times_rules(words["by"], words["times"]),
             *key_rules(words["keys"]),
             Rule(
                 re.compile(rf"\b[Nn]o\.(?=:|\s(?:{any_of(words['copulas'])})\b)"),
                 lambda _: str(words["hash"]),
+                needs=("Nn", "."),
             ),
-            Rule(re.compile(r"(?:#\s?|\bNo\.\s?|\bno\.\s?)(?=\d)"), lambda _: f"{words['hash']} "),
+            Rule(
+                re.compile(r"(?:#\s?|\bNo\.\s?|\bno\.\s?)(?=\d)"),
+                lambda _: f"{words['hash']} ",
+                needs=(DIGIT, "#."),
+            ),
         ]
 
     def _inches(self, match: re.Match[str]) -> str | None:
@@ -304,6 +346,7 @@ class _English:
                 ),
                 self._numbered_by_roman,
                 {"word": AnyCase(numbered)},
+                ("XVI",),
             ),
             Rule(
                 re.compile(rf"\b(?P<before>(?P<word>{shape_of(named)})\s+)(?!I\b)(?P<roman>{ROMAN})\b"),
@@ -311,6 +354,7 @@ class _English:
                     f"{match['before']}{words['the']} {self._numbers.ordinal(roman(match['roman'])).capitalize()}"
                 ),
                 {"word": frozenset(named)},
+                ("XVI",),
             ),
             Rule(
                 re.compile(rf"(?<![\w/]){letters}(?![\w/])"),
@@ -320,12 +364,14 @@ class _English:
             Rule(
                 re.compile(r"(?<![\w.])(?:[A-Z]\.){2,9}+(?!\w)"),
                 lambda match: with_lost_dot(match, " ".join(match[0].replace(".", ""))),
+                needs=(".",),
             ),
             Rule(
                 re.compile(r"(?<=[A-Z]\w )St\.|(?<=[a-z] )St\.(?!\s[A-Z])|(?<=\w\w )St\.(?=\s?[,;]|\s*$)"),
                 lambda match: with_lost_dot(match, words["street"]),
+                needs=("S", "."),
             ),
-            Rule(re.compile(r"(?<!\w)St\.(?=\s[A-Z])"), lambda _: str(words["saint"])),
+            Rule(re.compile(r"(?<!\w)St\.(?=\s[A-Z])"), lambda _: str(words["saint"]), needs=("S", ".")),
             *short_word_rules(words),
         ]
 
@@ -340,6 +386,7 @@ class _English:
             Rule(
                 re.compile(r"(?<![\w.])(\d{1,15})(?:st|nd|rd|th)\b"),
                 lambda match: numbers.ordinal(int(match[1])),
+                needs=(DIGIT, "snrt"),
             ),
             Rule(
                 re.compile(r"(?<![\d.])\d+(?:\.\d+){2,}+(?!\d)"),
@@ -349,13 +396,15 @@ class _English:
                     if _DOTTED_THOUSANDS.fullmatch(match[0])
                     else point.join(map(numbers.whole, match[0].split("."))),
                 ),
+                needs=(DIGIT, "."),
             ),
             Rule(
                 re.compile(r"(?<![\d.,/])(\d+)/(\d+)(?![\d/])"),
                 lambda match: f"{numbers.whole(match[1])} {self._words['stroke']} {numbers.whole(match[2])}",
+                needs=(DIGIT, "/"),
             ),
-            Rule(re.compile(r"(?<=\d)/(?=\d)"), lambda _: f" {self._words['stroke']} "),
-            Rule(re.compile(NUMBER), self._number),
+            Rule(re.compile(r"(?<=\d)/(?=\d)"), lambda _: f" {self._words['stroke']} ", needs=(DIGIT, "/")),
+            Rule(re.compile(NUMBER), self._number, needs=(DIGIT,)),
             sign_rule(self._words["signs"]),
         ]
 

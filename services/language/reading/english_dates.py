@@ -5,7 +5,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from services.language.reading.numbers import Numbers
-from services.language.reading.rule import AnyCase, Rule, any_of, full_year, matches, shape_of, with_lost_dot
+from services.language.reading.rule import (
+    DASHES,
+    DIGIT,
+    AnyCase,
+    Rule,
+    any_of,
+    full_year,
+    matches,
+    shape_of,
+    with_lost_dot,
+)
 
 _DAY = r"(?P<day>[0-3]?\d)(?:st|nd|rd|th)?\b"
 _YEAR = r"(?P<year>[12]\d{3})\b"
@@ -59,22 +69,26 @@ class EnglishDates:
                 ),
                 self._months_between,
                 {"month": self._month_numbers, "last": self._month_numbers},
+                (DASHES,),
             ),
             Rule(
                 re.compile(rf"\b{self._month}\s+(?P<first>[0-3]?\d)\s?[-–—]\s?{_DAY}(?:,?\s+{_YEAR})?"),
                 self._date,
                 self._named_month,
+                (DIGIT, DASHES),
             ),
-            Rule(re.compile(rf"\b{self._month}\s+{_DAY}(?:,?\s+{_YEAR})?"), self._date, self._named_month),
+            Rule(re.compile(rf"\b{self._month}\s+{_DAY}(?:,?\s+{_YEAR})?"), self._date, self._named_month, (DIGIT,)),
             Rule(
                 re.compile(rf"(?<![\w/.-])(?P<first>[0-3]?\d)\s?[-–—]\s?{_DAY}\s+{self._month}(?:,?\s+{_YEAR})?"),
                 self._date,
                 self._named_month,
+                (DIGIT, DASHES),
             ),
             Rule(
                 re.compile(rf"\b{_DAY}\s+(?P<of>{self._of}\s+)?{self._month}(?:,?\s+{_YEAR})?"),
                 self._date,
                 self._named_month,
+                (DIGIT,),
             ),
             Rule(
                 re.compile(rf"\b{self._month}\s+(?P<year>{_RECENT})\b(?![-.,:/]\d)"),
@@ -82,48 +96,63 @@ class EnglishDates:
                     f"{self._months[self._month_numbers[match['month']] - 1]} {self._numbers.year(int(match['year']))}"
                 ),
                 self._named_month,
+                (DIGIT,),
             ),
             Rule(
-                re.compile(r"\b(?P<year>[12]\d{3})(?P<mark>[-/])(?P<month>\d{2})(?P=mark)(?P<day>\d{2})\b"), self._date
+                re.compile(r"\b(?P<year>[12]\d{3})(?P<mark>[-/])(?P<month>\d{2})(?P=mark)(?P<day>\d{2})\b"),
+                self._date,
+                needs=(DIGIT, "-/"),
             ),
-            Rule(re.compile(rf"(?<![\d/.-]){self._figures}(?P=mark){_YEAR}(?![/-])"), self._date),
-            Rule(re.compile(rf"(?<![\w/.-]){plain}/(?P<year>\d\d)(?![\w/-])"), self._date),
-            Rule(re.compile(rf"(?<![\w/.]){plain}(?![\w/])"), self._if_announced),
+            Rule(re.compile(rf"(?<![\d/.-]){self._figures}(?P=mark){_YEAR}(?![/-])"), self._date, needs=(DIGIT, "/.-")),
+            Rule(re.compile(rf"(?<![\w/.-]){plain}/(?P<year>\d\d)(?![\w/-])"), self._date, needs=(DIGIT, "/")),
+            Rule(re.compile(rf"(?<![\w/.]){plain}(?![\w/])"), self._if_announced, needs=(DIGIT, "/")),
             Rule(
                 re.compile(rf"\b(?P<before>(?i:{self._decade_word})[\s-])(?P<tens>[1-9]0)'?s\b"),
                 lambda match: match["before"] + self._in_plural(self._numbers.whole(match["tens"])),
+                needs=("0", "s"),
             ),
             Rule(
                 re.compile(rf"\b(?P<before>(?i:{self._year_prefix}))-(?P<year>[12]\d\d0)'?s\b"),
                 lambda match: f"{match['before']} {self._plural(match['year'])}",
+                needs=("0", "-", "s"),
             ),
             Rule(
                 re.compile(
                     rf"(?<![\w.,])(?P<tens>[1-9]0)'?s(?P<joint>\s(?:{joiners})\s|{_DASH})(?P<the>{self._the}\s)?['’]?(?P<others>[1-9]0)'?s\b"
                 ),
                 self._decades,
+                needs=("0", "s"),
             ),
-            Rule(re.compile(r"(?<![\w.,])(?P<year>[12]\d\d0)'?s\b"), lambda match: self._plural(match["year"])),
+            Rule(
+                re.compile(r"(?<![\w.,])(?P<year>[12]\d\d0)'?s\b"),
+                lambda match: self._plural(match["year"]),
+                needs=("0", "s"),
+            ),
             Rule(
                 re.compile(r"(?<!\w)['’](?P<tens>[2-9]0)s\b"),
                 lambda match: self._in_plural(self._numbers.whole(match["tens"])),
+                needs=("0", "s", "'’"),
             ),
-            Rule(re.compile(r"(?<!\w)['’](?P<year>\d\d)(?![\w'’])"), self._short_year),
+            Rule(re.compile(r"(?<!\w)['’](?P<year>\d\d)(?![\w'’])"), self._short_year, needs=(DIGIT, "'’")),
             Rule(
                 re.compile(rf"\bQ(?P<quarter>[1-4])(?:\s+(?P<year>{_RECENT})|\s?['’](?P<short>\d\d))?\b"),
                 self._quarter_of_year,
+                needs=("Q",),
             ),
             Rule(
                 re.compile(rf"\b(?P<before>(?i:{self._year_prefix}))-(?P<year>{_RECENT})\b"),
                 lambda match: f"{match['before']} {self._numbers.year(int(match['year']))}",
+                needs=(DIGIT, "-"),
             ),
             Rule(
                 re.compile(rf"(?<![\w./$£-])(?<!€)(?P<year>{_RECENT})\s?[-–—]\s?(?P<last>{_RECENT})(?![\w/%-]|[.,]\d)"),
                 self._years,
+                needs=(DIGIT, DASHES),
             ),
             Rule(
                 re.compile(rf"(?<![\w./,$£-])(?<!€)(?P<year>{_RECENT})(?:/|{_DASH})(?P<last>\d\d)(?![\w/%-]|[.,:]\d)"),
                 self._short_years,
+                needs=(DIGIT, f"/{DASHES}"),
             ),
             Rule(
                 re.compile(
@@ -131,6 +160,7 @@ class EnglishDates:
                 ),
                 self._year,
                 {"word": AnyCase(self._year_words)},
+                (DIGIT,),
             ),
         ]
 
