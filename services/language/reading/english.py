@@ -52,6 +52,29 @@ _DOTTED_THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:\.\d{3}){2,}")
 _OPEN_QUOTE = re.compile(r"(?<!\w)['‘]")
 
 
+_TOLL_FREE = re.compile(r"(?<![\w-])1-8\d\d(?![\w-]|[.,]\d)")
+_ZIP_CODE = re.compile(r"(?<=,\s[A-Z]{2}\s)\d{5}(?:-\d{4})?(?![\w-]|[.,]\d)")
+_CLOCK_WITH_DOT = re.compile(rf"(?<![\d:.])(?P<hour>1[0-2]|0?[1-9])\.(?P<minute>[0-5]\d)\s?{_HALF_DAY}")
+_LASTING = re.compile(r"(?<![\w:.,])(?P<whole>\d{1,2})h\s?(?P<minutes>[0-5]?\d)(?:m|min)?(?!\w)")
+_END_OF_DAY = re.compile(r"(?<![\d:.])24:00(?![\d:])")
+_WHOLE_HOUR = re.compile(rf"(?<![\d:.])(?P<hour>1[0-2]|[1-9])\s?{_HALF_DAY}")
+_FEET_AND_INCHES = re.compile(rf"(?<![\w.,])(?P<feet>[1-9]){APOSTROPHE}\s?(?P<inches>\d|1[01])(?:{INCHES}|'')?(?!\w)")
+_FEET = re.compile(rf"(?<![\w.,])(?P<feet>[1-9]){APOSTROPHE}(?!\w|{APOSTROPHE})")
+_WRITTEN_FEET = re.compile(rf"(?<![\w.,])(?P<feet>\d{{1,3}})\s?ft\.?\s(?P<inches>\d|1[01])\s?in\b{_WITHIN}")
+_HALF_DAY_RANGE = re.compile(rf"(?:(?<=\.m\.)|(?<=\s[ap]m)){_DASH}(?=\d)")
+_MINUS_BETWEEN = re.compile(rf"(?<=\d)\s?−\s?(?={_SIGN}?\d)")
+_MINUS_BEFORE = re.compile(rf"(?<![\w)])[-−](?={_SIGN}?\d)")
+_NUMBER_SIGN = re.compile(r"(?:#\s?|\bNo\.\s?|\bno\.\s?)(?=\d)")
+_INITIALS = re.compile(r"(?<![\w.])(?:[A-Z]\.){2,9}+(?!\w)")
+_STREET = re.compile(r"(?<=[A-Z]\w )St\.|(?<=[a-z] )St\.(?!\s[A-Z])|(?<=\w\w )St\.(?=\s?[,;]|\s*$)")
+_SAINT = re.compile(r"(?<!\w)St\.(?=\s[A-Z])")
+_ORDINAL = re.compile(r"(?<![\w.])(\d{1,15})(?:st|nd|rd|th)\b")
+_VERSION = re.compile(r"(?<![\d.])\d+(?:\.\d+){2,}+(?!\d)")
+_STROKE = re.compile(r"(?<![\d.,/])(\d+)/(\d+)(?![\d/])")
+_SLASH = re.compile(r"(?<=\d)/(?=\d)")
+_PLAIN_NUMBER = re.compile(NUMBER)
+
+
 def rules(language_code: str) -> Sequence[Rewriter]:
     """The rules for a tag of English, in lower case. Dates in figures are month first in the United States only."""
     return _English(words_of("en"), is_month_first=language_code in ("en", "en-us")).rules()
@@ -103,12 +126,12 @@ class _English:
                 needs=(DIGIT, "-.("),
             ),
             Rule(
-                re.compile(r"(?<![\w-])1-8\d\d(?![\w-]|[.,]\d)"),
+                _TOLL_FREE,
                 lambda match: characters(match[0], self._numbers),
                 needs=("1", "8", "-"),
             ),
             Rule(
-                re.compile(r"(?<=,\s[A-Z]{2}\s)\d{5}(?:-\d{4})?(?![\w-]|[.,]\d)"),
+                _ZIP_CODE,
                 lambda match: characters(match[0], self._numbers),
                 needs=(DIGIT, ","),
             ),
@@ -124,20 +147,18 @@ class _English:
             Rule(re.compile(before + score), self._score, needs=(DIGIT, ":")),
             Rule(re.compile(rf"{clock}(?:\s?{_HALF_DAY})?"), self._time, needs=(DIGIT, ":")),
             Rule(
-                re.compile(rf"(?<![\d:.])(?P<hour>1[0-2]|0?[1-9])\.(?P<minute>[0-5]\d)\s?{_HALF_DAY}"),
+                _CLOCK_WITH_DOT,
                 self._time,
                 needs=(DIGIT, ".", "aApP", "mM"),
             ),
             Rule(
-                re.compile(r"(?<![\w:.,])(?P<whole>\d{1,2})h\s?(?P<minutes>[0-5]?\d)(?:m|min)?(?!\w)"),
+                _LASTING,
                 self._lasting,
                 needs=(DIGIT, "h"),
             ),
-            Rule(re.compile(r"(?<![\d:.])24:00(?![\d:])"), lambda _: str(self._words["midnight"]), needs=(":",)),
+            Rule(_END_OF_DAY, lambda _: str(self._words["midnight"]), needs=(":",)),
             Rule(re.compile(rf"(?<![\w:.,])(?P<before>){score}"), self._score, needs=(DIGIT, ":")),
-            Rule(
-                re.compile(rf"(?<![\d:.])(?P<hour>1[0-2]|[1-9])\s?{_HALF_DAY}"), self._time, needs=(DIGIT, "aApP", "mM")
-            ),
+            Rule(_WHOLE_HOUR, self._time, needs=(DIGIT, "aApP", "mM")),
         ]
 
     def _lasting(self, match: re.Match[str]) -> str:
@@ -184,12 +205,12 @@ class _English:
                 (DIGIT,),
             ),
             Rule(
-                re.compile(rf"(?<![\w.,])(?P<feet>[1-9]){APOSTROPHE}\s?(?P<inches>\d|1[01])(?:{INCHES}|'')?(?!\w)"),
+                _FEET_AND_INCHES,
                 lambda match: f"{numbers.whole(match['feet'])} {foot} {numbers.whole(match['inches'])}",
                 needs=(DIGIT, APOSTROPHES),
             ),
             Rule(
-                re.compile(rf"(?<![\w.,])(?P<feet>[1-9]){APOSTROPHE}(?!\w|{APOSTROPHE})"),
+                _FEET,
                 lambda match: (
                     None
                     if _OPEN_QUOTE.search(match.string[: match.start()])
@@ -205,7 +226,7 @@ class _English:
                 needs=(DIGIT, QUOTES),
             ),
             Rule(
-                re.compile(rf"(?<![\w.,])(?P<feet>\d{{1,3}})\s?ft\.?\s(?P<inches>\d|1[01])\s?in\b{_WITHIN}"),
+                _WRITTEN_FEET,
                 lambda match: (
                     f"{numbers.counted(match['feet'], '', words['units']['ft'])} "
                     f"{numbers.counted(match['inches'], '', feet_inches)}"
@@ -254,13 +275,13 @@ class _English:
                 needs=strokes,
             ),
             Rule(
-                re.compile(rf"(?:(?<=\.m\.)|(?<=\s[ap]m)){_DASH}(?=\d)"),
+                _HALF_DAY_RANGE,
                 lambda _: f" {self._to} ",
                 needs=(DIGIT, DASHES, "m"),
             ),
-            Rule(re.compile(rf"(?<=\d)\s?−\s?(?={_SIGN}?\d)"), lambda _: f" {words['minus']} ", needs=(DIGIT, "−")),
+            Rule(_MINUS_BETWEEN, lambda _: f" {words['minus']} ", needs=(DIGIT, "−")),
             range_rule(f" {self._to} ", [*self._units, *words["currencies"], *words["scales"]]),
-            Rule(re.compile(rf"(?<![\w)])[-−](?={_SIGN}?\d)"), lambda _: f"{words['minus']} ", needs=(DIGIT, "-−")),
+            Rule(_MINUS_BEFORE, lambda _: f"{words['minus']} ", needs=(DIGIT, "-−")),
             *times_rules(words["by"], words["times"]),
             *key_rules(words["keys"]),
             Rule(
@@ -269,7 +290,7 @@ class _English:
                 needs=("Nn", "."),
             ),
             Rule(
-                re.compile(r"(?:#\s?|\bNo\.\s?|\bno\.\s?)(?=\d)"),
+                _NUMBER_SIGN,
                 lambda _: f"{words['hash']} ",
                 needs=(DIGIT, "#."),
             ),
@@ -362,16 +383,16 @@ class _English:
                 {"letters": spelled | {f"{word}s" for word in spelled}},
             ),
             Rule(
-                re.compile(r"(?<![\w.])(?:[A-Z]\.){2,9}+(?!\w)"),
+                _INITIALS,
                 lambda match: with_lost_dot(match, " ".join(match[0].replace(".", ""))),
                 needs=(".",),
             ),
             Rule(
-                re.compile(r"(?<=[A-Z]\w )St\.|(?<=[a-z] )St\.(?!\s[A-Z])|(?<=\w\w )St\.(?=\s?[,;]|\s*$)"),
+                _STREET,
                 lambda match: with_lost_dot(match, words["street"]),
                 needs=("S", "."),
             ),
-            Rule(re.compile(r"(?<!\w)St\.(?=\s[A-Z])"), lambda _: str(words["saint"]), needs=("S", ".")),
+            Rule(_SAINT, lambda _: str(words["saint"]), needs=("S", ".")),
             *short_word_rules(words),
         ]
 
@@ -384,12 +405,12 @@ class _English:
         numbers, point = self._numbers, f" {self._words['point']} "
         return [
             Rule(
-                re.compile(r"(?<![\w.])(\d{1,15})(?:st|nd|rd|th)\b"),
+                _ORDINAL,
                 lambda match: numbers.ordinal(int(match[1])),
                 needs=(DIGIT, "snrt"),
             ),
             Rule(
-                re.compile(r"(?<![\d.])\d+(?:\.\d+){2,}+(?!\d)"),
+                _VERSION,
                 lambda match: apart(
                     match,
                     numbers.whole(match[0])
@@ -399,12 +420,12 @@ class _English:
                 needs=(DIGIT, "."),
             ),
             Rule(
-                re.compile(r"(?<![\d.,/])(\d+)/(\d+)(?![\d/])"),
+                _STROKE,
                 lambda match: f"{numbers.whole(match[1])} {self._words['stroke']} {numbers.whole(match[2])}",
                 needs=(DIGIT, "/"),
             ),
-            Rule(re.compile(r"(?<=\d)/(?=\d)"), lambda _: f" {self._words['stroke']} ", needs=(DIGIT, "/")),
-            Rule(re.compile(NUMBER), self._number, needs=(DIGIT,)),
+            Rule(_SLASH, lambda _: f" {self._words['stroke']} ", needs=(DIGIT, "/")),
+            Rule(_PLAIN_NUMBER, self._number, needs=(DIGIT,)),
             sign_rule(self._words["signs"]),
         ]
 

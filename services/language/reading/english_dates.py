@@ -26,6 +26,15 @@ _LONGEST_SPAN = 20  # years whose second is written with two digits
 _LONGEST_BEFORE = 40  # code points in which a date is announced
 
 
+_ISO_DATE = re.compile(r"\b(?P<year>[12]\d{3})(?P<mark>[-/])(?P<month>\d{2})(?P=mark)(?P<day>\d{2})\b")
+_DECADE = re.compile(r"(?<![\w.,])(?P<year>[12]\d\d0)'?s\b")
+_SHORT_DECADE = re.compile(r"(?<!\w)['’](?P<tens>[2-9]0)s\b")
+_SHORT_YEAR = re.compile(r"(?<!\w)['’](?P<year>\d\d)(?![\w'’])")
+_QUARTER_OF_YEAR = re.compile(rf"\bQ(?P<quarter>[1-4])(?:\s+(?P<year>{_RECENT})|\s?['’](?P<short>\d\d))?\b")
+_YEARS = re.compile(rf"(?<![\w./$£-])(?<!€)(?P<year>{_RECENT})\s?[-–—]\s?(?P<last>{_RECENT})(?![\w/%-]|[.,]\d)")
+_SHORT_YEARS = re.compile(rf"(?<![\w./,$£-])(?<!€)(?P<year>{_RECENT})(?:/|{_DASH})(?P<last>\d\d)(?![\w/%-]|[.,:]\d)")
+
+
 class EnglishDates:
     """Rules for dates. In figures the month comes first in the United States only."""
 
@@ -99,7 +108,7 @@ class EnglishDates:
                 (DIGIT,),
             ),
             Rule(
-                re.compile(r"\b(?P<year>[12]\d{3})(?P<mark>[-/])(?P<month>\d{2})(?P=mark)(?P<day>\d{2})\b"),
+                _ISO_DATE,
                 self._date,
                 needs=(DIGIT, "-/"),
             ),
@@ -124,18 +133,18 @@ class EnglishDates:
                 needs=("0", "s"),
             ),
             Rule(
-                re.compile(r"(?<![\w.,])(?P<year>[12]\d\d0)'?s\b"),
+                _DECADE,
                 lambda match: self._plural(match["year"]),
                 needs=("0", "s"),
             ),
             Rule(
-                re.compile(r"(?<!\w)['’](?P<tens>[2-9]0)s\b"),
+                _SHORT_DECADE,
                 lambda match: self._in_plural(self._numbers.whole(match["tens"])),
                 needs=("0", "s", "'’"),
             ),
-            Rule(re.compile(r"(?<!\w)['’](?P<year>\d\d)(?![\w'’])"), self._short_year, needs=(DIGIT, "'’")),
+            Rule(_SHORT_YEAR, self._short_year, needs=(DIGIT, "'’")),
             Rule(
-                re.compile(rf"\bQ(?P<quarter>[1-4])(?:\s+(?P<year>{_RECENT})|\s?['’](?P<short>\d\d))?\b"),
+                _QUARTER_OF_YEAR,
                 self._quarter_of_year,
                 needs=("Q",),
             ),
@@ -145,12 +154,12 @@ class EnglishDates:
                 needs=(DIGIT, "-"),
             ),
             Rule(
-                re.compile(rf"(?<![\w./$£-])(?<!€)(?P<year>{_RECENT})\s?[-–—]\s?(?P<last>{_RECENT})(?![\w/%-]|[.,]\d)"),
+                _YEARS,
                 self._years,
                 needs=(DIGIT, DASHES),
             ),
             Rule(
-                re.compile(rf"(?<![\w./,$£-])(?<!€)(?P<year>{_RECENT})(?:/|{_DASH})(?P<last>\d\d)(?![\w/%-]|[.,:]\d)"),
+                _SHORT_YEARS,
                 self._short_years,
                 needs=(DIGIT, f"/{DASHES}"),
             ),

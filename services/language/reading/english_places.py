@@ -14,6 +14,9 @@ _NAME = re.compile(r"\s[A-Z]")
 _LONGEST_ADDRESS = 60  # code points before the word for the street
 
 
+_HOUSE_NUMBER = re.compile(r"(?<![\w#$£.,/-])(?<!€)(?P<number>\d{4,5})(?=\s[A-Z\d])")
+
+
 def house_number_rules(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
     """Numbers of four digits are said as two of two: "sixteen hundred Oak Street"."""
     streets, compass = words["streets"], words["compass"]
@@ -41,7 +44,7 @@ def house_number_rules(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]
         return str(compass[match["side"]]) if name.match(match.string, match.end()) else None
 
     return [
-        Rule(re.compile(r"(?<![\w#$£.,/-])(?<!€)(?P<number>\d{4,5})(?=\s[A-Z\d])"), number, needs=(DIGIT,)),
+        Rule(_HOUSE_NUMBER, number, needs=(DIGIT,)),
         Rule(
             re.compile(rf"(?<=\d )(?P<side>{shape_of(compass)})\.?(?=\s)"),
             side_of_street,

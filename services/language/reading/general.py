@@ -11,8 +11,11 @@ from services.language.reading.inflection import inflected_rules
 from services.language.reading.numbers import Numbers
 from services.language.reading.rule import (
     DASH,
+    DASHES,
+    DIGIT,
     SIGN,
     VULGAR,
+    VULGAR_SIGNS,
     Rewriter,
     Rule,
     any_of,
@@ -21,10 +24,12 @@ from services.language.reading.rule import (
     idiom_rule,
     key_rules,
     letter,
+    listed,
     per_rule,
     range_rule,
     short_word_rules,
     sign_rule,
+    signs_of,
     times_rules,
     vulgar_fraction,
     with_lost_dot,
@@ -34,6 +39,12 @@ from services.language.reading.shape import check_shape
 from services.language.reading.telephone import telephone_rules
 
 _HOUR = r"(?P<hour>[01]?\d|2[0-3]|24(?=[:：]00))"
+
+_MINUS_BETWEEN = re.compile(rf"(?<=\d)\s?−\s?(?={SIGN}?\d)")
+_MINUS_BEFORE = re.compile(rf"(?<![\w)%°])[-−](?={SIGN}?\d)")
+_FRACTION = re.compile(r"(?<![\d.,/])(\d{1,15})[/⁄](\d{1,15})(?![\d]|/\d)")
+_SLASH = re.compile(r"(?<=\d)/(?=\d)")
+_VULGAR = re.compile(VULGAR)
 
 _LONGEST_UNIT = 16  # code points of a number's end and its unit
 _LARGEST_DENOMINATOR = 10  # of what is said as a fraction
@@ -71,7 +82,11 @@ def rules(language_code: str) -> Sequence[Rewriter]:
         *times_rules(words.get("times_sign", words["signs"].get("×", "×"))),
         *_fractions(words, numbers),
         *_chains(words, numbers),
-        Rule(re.compile(rf"(?:{_apart(words)}|(?<=\dx)){number}(?!\d)|\d+"), lambda match: _number(match, numbers)),
+        Rule(
+            re.compile(rf"(?:{_apart(words)}|(?<=\dx)){number}(?!\d)|\d+"),
+            lambda match: _number(match, numbers),
+            needs=(DIGIT,),
+        ),
         sign_rule(words["signs"], gap=words.get("gap", " ")),
     )
 
@@ -109,8 +124,13 @@ def _dates(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
                 r"(?<![\d./-])(?P<year>[12]\d{3})(?P<mark>[-/.])(?P<month>\d{1,2})(?P=mark)(?P<day>\d{1,2})(?![\d/-]|\.\d)"
             ),
             figures,
+            needs=(DIGIT, "-/."),
         ),
-        Rule(re.compile(rf"(?<!\d)(\d{{4}})(?={dates['year_mark']})"), lambda match: numbers.digits(match[1])),
+        Rule(
+            re.compile(rf"(?<!\d)(\d{{4}})(?={dates['year_mark']})"),
+            lambda match: numbers.digits(match[1]),
+            needs=(DIGIT,),
+        ),
     ]
 
 
@@ -147,8 +167,13 @@ def _times(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
                 rf"(?P<before>(?<!\w)(?i:{before})\s)?(?<![\d:.,]){_HOUR}[:：](?P<minute>[0-5]\d)(?:[:：](?P<second>[0-5]\d))?(?![\d:])"
             ),
             clock,
+            needs=(DIGIT, ":："),
         ),
-        Rule(re.compile(rf"(?<!{letter(words)})(?<![\d:.,])(?P<one>\d{{1,2}}):(?P<other>\d{{1,2}})(?![\d:])"), score),
+        Rule(
+            re.compile(rf"(?<!{letter(words)})(?<![\d:.,])(?P<one>\d{{1,2}}):(?P<other>\d{{1,2}})(?![\d:])"),
+            score,
+            needs=(DIGIT, ":"),
+        ),
     ]
 
 
@@ -165,18 +190,19 @@ def _weekdays(words: Mapping[str, Any]) -> list[Rule]:
 
     start, end = rf"(?<!{letter(words)})", rf"(?!{letter(words)})"
     return [
-        Rule(re.compile(rf"{start}(?P<first>{name})\.?{DASH}(?P<last>{name}){end}\.?"), between),
+        Rule(
+            re.compile(rf"{start}(?P<first>{name})\.?{DASH}(?P<last>{name}){end}\.?"), between, needs=(f"{DASHES}~～",)
+        ),
         Rule(re.compile(rf"{start}{name}{end}"), lambda match: known[match[0].lower()]),
     ]
 
 
 def _sums(words: Mapping[str, Any], numbers: Numbers, number: str, scale: str) -> list[Rule]:
     currencies: dict[str, Sequence[str]] = words["currencies"]
-    signs = any_of(currencies)
-    before = any_of(
-        sign for sign in currencies if not any(letter.isalpha() and not letter.isupper() for letter in sign)
-    )
     gap: str = words.get("gap", " ")
+    signs, known = listed(currencies, words), {"currency": currencies}
+    leading = [sign for sign in currencies if not any(letter.isalpha() and not letter.isupper() for letter in sign)]
+    before, known_before = signs_of(leading), {"currency": frozenset(leading), "again": frozenset(leading)}
 
     def total(match: re.Match[str]) -> str:
         forms, fraction = currencies[match["currency"]], match["fraction"] or ""
@@ -199,12 +225,24 @@ def _sums(words: Mapping[str, Any], numbers: Numbers, number: str, scale: str) -
     return [
         Rule(
             re.compile(
-                rf"(?P<currency>{before})\s?(?P<low>\d{{1,9}})\s?[-–—]\s?(?:{before})?{number}{scale}(?![.,]?\d)"
+                rf"(?P<currency>{before})\s?(?P<low>\d{{1,9}})\s?[-–—]\s?(?P<again>{before})?{number}{scale}(?![.,]?\d)"
             ),
             range_of_sums,
+            known_before,
+            (DIGIT, DASHES, "".join({sign[-1] for sign in leading})),
         ),
-        Rule(re.compile(rf"(?P<currency>{before})\s?{number}{scale}(?!\d)"), total),
-        Rule(re.compile(rf"{_apart(words)}{number}{scale}\s?(?P<currency>{signs})(?!{letter(words)})"), behind),
+        Rule(
+            re.compile(rf"(?P<currency>{before})\s?{number}{scale}(?!\d)"),
+            total,
+            {"currency": known_before["currency"]},
+            (DIGIT, "".join({sign[-1] for sign in leading})),
+        ),
+        Rule(
+            re.compile(rf"{_apart(words)}{number}{scale}\s?(?P<currency>{signs})(?!{letter(words)})"),
+            behind,
+            known,
+            (DIGIT,),
+        ),
     ]
 
 
@@ -227,10 +265,10 @@ def _quantities(words: Mapping[str, Any], numbers: Numbers, number: str) -> list
     ranges = []
     if "percent_before" in words:
         low = number.replace("<whole>", "<low>").replace("<fraction>", "<part>")
-        ranges.append(Rule(re.compile(rf"{_apart(words)}{low}\s?%?{DASH}{number}\s?%"), percents))
+        ranges.append(Rule(re.compile(rf"{_apart(words)}{low}\s?%?{DASH}{number}\s?%"), percents, needs=(DIGIT, "%")))
     return [
         *ranges,
-        Rule(re.compile(rf"{_apart(words)}{number}\s?%"), percent),
+        Rule(re.compile(rf"{_apart(words)}{number}\s?%"), percent, needs=(DIGIT, "%")),
         Rule(
             re.compile(
                 rf"{_apart(words)}(?P<whole>\d{{1,4}})(?P<unit>{split})(?P<rest>\d{{1,2}})(?!\d|{letter(words)}|[.,:]\d)"
@@ -238,21 +276,25 @@ def _quantities(words: Mapping[str, Any], numbers: Numbers, number: str) -> list
             lambda match: (
                 _counted(match["whole"], "", [match["unit"]], words, numbers) + gap + numbers.digits(match["rest"])
             ),
+            needs=(DIGIT, "".join(unit[0] for unit in words.get("split_units", ()))),
         ),
         Rule(
-            re.compile(rf"{_apart(words)}{number}\s?(?P<unit>{any_of(units)})(?!{letter(words)})"),
+            re.compile(rf"{_apart(words)}{number}\s?(?P<unit>{listed(units, words)})(?!{letter(words)})"),
             lambda match: with_lost_dot(
                 match, _counted(match["whole"], match["fraction"] or "", units[match["unit"]], words, numbers)
             ),
+            {"unit": units},
+            (DIGIT,),
         ),
         per_rule(words.get("per", {}), priced, gap=gap),
         Rule(
             re.compile(rf"{_apart(words)}(?<!{any_of(of_two['not_behind'])})2(?=\s?(?:{any_of(of_two['before'])}))"),
             lambda _: of_two["spoken"],
+            needs=("2",),
         ),
-        Rule(re.compile(rf"(?<=\d)\s?−\s?(?={SIGN}?\d)"), lambda _: f"{gap}{words['minus']}{gap}"),
+        Rule(_MINUS_BETWEEN, lambda _: f"{gap}{words['minus']}{gap}", needs=(DIGIT, "−")),
         range_rule(words["range"], priced),
-        Rule(re.compile(rf"(?<![\w)%°])[-−](?={SIGN}?\d)"), lambda _: f"{words['minus']}{gap}"),
+        Rule(_MINUS_BEFORE, lambda _: f"{words['minus']}{gap}", needs=(DIGIT, "-−")),
     ]
 
 
@@ -285,9 +327,9 @@ def _fractions(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
         return f"{numbers.whole(match[1])}{gap}{words.get('stroke', stroke)}{gap}{numbers.whole(match[2])}"
 
     return [
-        Rule(re.compile(r"(?<![\d.,/])(\d{1,15})[/⁄](\d{1,15})(?![\d]|/\d)"), say),
-        Rule(re.compile(r"(?<=\d)/(?=\d)"), lambda _: f"{gap}{words.get('stroke', stroke)}{gap}"),
-        Rule(re.compile(VULGAR), lambda match: apart(match, as_fraction(*vulgar_fraction(match[0])))),
+        Rule(_FRACTION, say, needs=(DIGIT, "/⁄")),
+        Rule(_SLASH, lambda _: f"{gap}{words.get('stroke', stroke)}{gap}", needs=(DIGIT, "/")),
+        Rule(_VULGAR, lambda match: apart(match, as_fraction(*vulgar_fraction(match[0]))), needs=(VULGAR_SIGNS,)),
     ]
 
 
@@ -300,6 +342,7 @@ def _chains(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
         Rule(
             re.compile(rf"(?<![\d.]){is_sum}\d+(?:\.\d+){{2,}}+(?!\d)"),
             lambda match: point.join(map(numbers.whole, match[0].split("."))),
+            needs=(DIGIT, "."),
         )
     ]
 

@@ -215,6 +215,11 @@ def signs_of(words: Iterable[str]) -> str:
     return f"(?:{'|'.join([*longest_first, *([one_of(single)] if single else [])]) or '(?!)'})"
 
 
+def listed(known: Collection[str], words: Mapping[str, Any]) -> str:
+    """`shape_of` these words in a language that parts words by spaces, else any of them; `Rule.lists` fits both."""
+    return shape_of(known) if words.get("gap", " ") else any_of(known)
+
+
 _CAPITALS = re.compile("[A-Z]+")
 
 
