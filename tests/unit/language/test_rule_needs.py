@@ -16,7 +16,7 @@ N_MIXED = 400
 
 def mixed_lines(seed: int) -> list[str]:
     """Parts of lines of every language put together, and single signs left out: what no table has."""
-    chance = random.Random(seed)  # noqa: S311  # not for secrets
+    chance = random.Random(seed)  # not for secrets
     found = []
     for _ in range(N_MIXED):
         one, other = chance.choice(LINES), chance.choice(LINES)
