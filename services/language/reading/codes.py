@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from services.language.reading.numbers import Numbers, in_threes
-from services.language.reading.rule import APOSTROPHE, DIGIT, Rule, any_of, letter_or_digit
+from services.language.reading.rule import APOSTROPHE, DIGIT, Rule, any_of, letter, letter_or_digit
 from services.language.reading.spoken import Rewrite
 from services.language.words import is_of_a_word, lowered
 
@@ -62,8 +62,8 @@ class Nouns:
         """Those of a text, in order; they do not overlap."""
         found: list[Noun] = []
         small, at = lowered(text), 0
-        for start, letter in enumerate(small):
-            if start < at or letter not in self._by_letter:
+        for start, first in enumerate(small):
+            if start < at or first not in self._by_letter:
                 continue
             if self._is_spaced and start and is_of_a_word(small[start - 1]):
                 continue
@@ -200,6 +200,11 @@ def bare_codes(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
     hash_word: str = words["hash"]
     word = letter_or_digit(words)
 
+    def mixed(match: re.Match[str]) -> str | None:
+        text = match[0]
+        is_code = text.isupper() and _ALTERNATING.search(text) and not _MEASURES.fullmatch(text)
+        return characters(text, numbers) if is_code else None
+
     def behind_hash(match: re.Match[str]) -> str | None:
         text = match["code"]
         is_short = text.isdecimal() and len(text) < _FEWEST_DIGITS
@@ -208,7 +213,18 @@ def bare_codes(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
     return [
         Rule(_BEHIND_HASH, behind_hash, needs=(DIGIT, "#№")),
         Rule(_bare_code(word), lambda match: characters(match["code"], numbers), needs=(DIGIT,)),
+        Rule(_mixed_code(letter(words), word), mixed, needs=(DIGIT,)),
     ]
+
+
+@cache
+def _mixed_code(letter: str, word: str) -> re.Pattern[str]:
+    """A run of letters and digits that may be a code: "QX7T9P", a licence plate of any alphabet, a VIN."""
+    return re.compile(rf"(?<!{word})(?<!-)(?={letter}*\d)(?:{letter}|\d){{5,17}}+(?!{word}|-)")
+
+
+_ALTERNATING = re.compile(r"\d[^\W\d_]+\d|[^\W\d_]\d+[^\W\d_]")
+_MEASURES = re.compile(r"\d+X\d+(?:X\d+)*")
 
 
 @cache

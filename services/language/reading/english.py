@@ -7,7 +7,7 @@ from typing import Any
 from services.language.reading.addresses import address_rules
 from services.language.reading.codes import AnnouncedCodes, bare_codes, characters, dialled, with_extension
 from services.language.reading.english_dates import EnglishDates
-from services.language.reading.english_money import NUMBER, EnglishMoney
+from services.language.reading.english_money import NUMBER, AdjectivalAmounts, EnglishMoney
 from services.language.reading.english_places import house_number_rules, weekday_rules
 from services.language.reading.numbers import Numbers
 from services.language.reading.rule import (
@@ -25,6 +25,7 @@ from services.language.reading.rule import (
     Rule,
     any_of,
     apart,
+    full_year,
     idiom_rule,
     key_rules,
     one_of,
@@ -46,12 +47,14 @@ _WITHIN = r"(?:\.(?=\s[a-z\d(]))?"
 """The dot of an abbreviation within a sentence."""
 
 _SIGN = one_of("$€£")
-_OPEN_DOUBLE_QUOTE = re.compile(r"(?<!\w)[\"“](?=\S)[^\"”]*$")
+_OPEN_DOUBLE_QUOTE = re.compile(r"(?<!\w)[\"“](?:\S[^\"”]*)?$")
 _DOTTED_THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:\.\d{3}){2,}")
 """As in 1.000.000, which no version is likely to be."""
 _OPEN_QUOTE = re.compile(r"(?<!\w)['‘]")
 
 
+_FISCAL_YEAR = re.compile(r"\bFY\s?['’]?(?P<year>(?:19|20)\d\d|\d\d)(?![\w-]|[.,]\d)")
+_BRITISH_POSTCODE = re.compile(r"(?<![\w-])[A-Z]{1,2}\d[A-Z\d]? \d[A-Z]{2}(?!\w)")
 _TOLL_FREE = re.compile(r"(?<![\w-])1-8\d\d(?![\w-]|[.,]\d)")
 _ZIP_CODE = re.compile(r"(?<=,\s[A-Z]{2}\s)\d{5}(?:-\d{4})?(?![\w-]|[.,]\d)")
 _CLOCK_WITH_DOT = re.compile(rf"(?<![\d:.])(?P<hour>1[0-2]|0?[1-9])\.(?P<minute>[0-5]\d)\s?{_HALF_DAY}")
@@ -64,7 +67,7 @@ _WRITTEN_FEET = re.compile(rf"(?<![\w.,])(?P<feet>\d{{1,3}})\s?ft\.?\s(?P<inches
 _HALF_DAY_RANGE = re.compile(rf"(?:(?<=\.m\.)|(?<=\s[ap]m)){_DASH}(?=\d)")
 _MINUS_BETWEEN = re.compile(rf"(?<=\d)\s?−\s?(?={_SIGN}?\d)")
 _MINUS_BEFORE = re.compile(rf"(?<![\w)])[-−](?={_SIGN}?\d)")
-_NUMBER_SIGN = re.compile(r"(?:#\s?|\bNo\.\s?|\bno\.\s?)(?=\d)")
+_NUMBER_SIGN = re.compile(r"(?:#\s?|\b[Nn]o\.\s?)(?=\d)|\b[Nn]o\.\s(?=[A-Z]{1,4}-?\d)")
 _INITIALS = re.compile(r"(?<![\w.])(?:[A-Z]\.){2,9}+(?!\w)")
 _STREET = re.compile(r"(?<=[A-Z]\w )St\.|(?<=[a-z] )St\.(?!\s[A-Z])|(?<=\w\w )St\.(?=\s?[,;]|\s*$)")
 _SAINT = re.compile(r"(?<!\w)St\.(?=\s[A-Z])")
@@ -92,6 +95,12 @@ class _English:
         self._unit = shape_of(self._units)
         self._thing = rf"(?P<thing>{shape_of(words['measured_things'])})\b"
         self._things = {"thing": frozenset(words["measured_things"])}
+        self._is_of_a_noun = AdjectivalAmounts(words)
+        self._halved: dict[str, str] = words["halved_things"] | {
+            unit: words["halved_things"][forms[0]]
+            for unit, forms in self._units.items()
+            if forms[0] in words["halved_things"] and unit not in words["units_close_by"]
+        }
         self._thing_behind = re.compile(rf"\s{self._thing}")
 
     def rules(self) -> Sequence[Rewriter]:
@@ -120,6 +129,12 @@ class _English:
         )
         plus = f"{self._words['plus']} "
         return [
+            Rule(
+                _FISCAL_YEAR,
+                lambda match: f"{self._words['fiscal_year']} {self._numbers.year(full_year(int(match['year'])))}",
+                needs=(DIGIT, "F"),
+            ),
+            Rule(_BRITISH_POSTCODE, lambda match: characters(match[0], self._numbers), needs=(DIGIT, " ")),
             Rule(
                 re.compile(vanity),
                 lambda match: (plus if match[0].startswith("+") else "") + characters(match[0], self._numbers),
@@ -199,6 +214,20 @@ class _English:
         pressure = any_of(words["pressure_words"])
         return [
             Rule(
+                re.compile(rf"(?<![\w/])(?P<before>\d{{1,15}} ){fraction}\s(?P<unit>{self._unit})(?!\w)"),
+                lambda match: f"{self._fraction(match)} {self._units[match['unit']][-1]}",
+                {"unit": self._units},
+                strokes,
+            ),
+            Rule(
+                re.compile(
+                    rf"(?<![\w/])(?:{fraction}|(?P<other>\d/\d{{1,2}}))\s(?P<thing>{shape_of(self._halved)})(?![\w/])"
+                ),
+                self._part_of_a_thing,
+                {"thing": self._halved},
+                strokes,
+            ),
+            Rule(
                 re.compile(rf"(?<![\w.,]){NUMBER}[\s-]?(?P<unit>{self._unit})\.?[\s-](?={self._thing})"),
                 lambda match: f"{self._decimal(match)} {self._units[match['unit']][0]} ",
                 {"unit": self._units, **self._things},
@@ -262,14 +291,6 @@ class _English:
                 (DIGIT,),
             ),
             Rule(
-                re.compile(
-                    rf"(?<![\w/])(?:{fraction}|(?P<other>\d/\d{{1,2}}))\s(?P<thing>{shape_of(words['halved_things'])})(?![\w/])"
-                ),
-                self._part_of_a_thing,
-                {"thing": words["halved_things"]},
-                strokes,
-            ),
-            Rule(
                 re.compile(rf"(?<![\w/])(?P<before>\d{{1,15}} |\d{{1,15}}(?={VULGAR}))?{fraction}(?![\w/])"),
                 self._fraction,
                 needs=strokes,
@@ -304,7 +325,7 @@ class _English:
             return None
         inches: list[str] = self._units["in"]
         thing = self._thing_behind.match(behind)
-        is_measured = thing is not None and thing["thing"] in self._things["thing"]
+        is_measured = (thing is not None and thing["thing"] in self._things["thing"]) or self._is_of_a_noun(match)
         return self._numbers.counted(match["whole"], match["fraction"] or "", inches[:1] if is_measured else inches)
 
     def _pressure(self, match: re.Match[str]) -> str | None:
@@ -326,7 +347,8 @@ class _English:
             is_last = not match.string[match.end() :][:2].strip().isalnum()
             if not match["fraction"] or (len(unit) > 1 and not is_last):
                 return None  # "5 m" may be anything, and "1 in 5" is no inch
-        return apart(match, self._numbers.counted(match["whole"], match["fraction"] or "", self._units[unit]))
+        forms = self._units[unit][:1] if self._is_of_a_noun(match) else self._units[unit]
+        return apart(match, self._numbers.counted(match["whole"], match["fraction"] or "", forms))
 
     def _fraction_words(self, written: str) -> list[str]:
         """A fraction by itself, behind a number and before a thing."""
@@ -344,7 +366,7 @@ class _English:
 
     def _part_of_a_thing(self, match: re.Match[str]) -> str:
         words = self._fraction_words(match["fraction"] or match["other"])
-        return f"{words[2]} {self._words['halved_things'][match['thing']]}"
+        return f"{words[2]} {self._halved[match['thing']]}"
 
     def _abbreviations(self) -> list[Rule]:
         words = self._words

@@ -47,6 +47,7 @@ class EnglishDates:
         self._month = rf"(?P<month>{shape_of(self._month_numbers)})\b\.?"
         self._named_month = {"month": self._month_numbers}
         self._to: str = words["range"]
+        self._plural_ending: str = words["plurals"][""]
         self._centuries: Mapping[str, str] = words["plurals"]
         self._quarter: str = words["quarter"]
         self._of: str = words["of"]
@@ -62,6 +63,9 @@ class EnglishDates:
         self._announcing_words = {"word": AnyCase(announcing)}
         self._measured = {self._of, *words["halved_things"]}
         self._decade_word = any_of(words["decade_words"])
+        self._decade_things: list[str] = words["decade_things"]
+        self._old_year_words: list[str] = words["old_year_words"]
+        self._counted = frozenset(words["counted_things"])
         self._year_words: list[str] = words["year_words"]
         self._year_prefix = any_of(words["year_prefixes"])
         first, second = ("month", "day") if is_month_first else ("day", "month")
@@ -133,6 +137,22 @@ class EnglishDates:
                 needs=("0", "s"),
             ),
             Rule(
+                re.compile(
+                    rf"(?<![\w.,$£€-])(?P<tens>[2-9]0)'?s(?=\s(?P<thing>{shape_of(self._decade_things)})(?!\w))"
+                ),
+                lambda match: self._in_plural(self._numbers.whole(match["tens"])),
+                {"thing": AnyCase(self._decade_things)},
+                ("0", "s"),
+            ),
+            Rule(
+                re.compile(
+                    rf"\b(?P<before>(?P<word>{shape_of(self._old_year_words)})\s+)(?P<year>1[5-8]\d\d)\b(?![-.,:/]\d|[%'’])"
+                ),
+                self._old_year,
+                {"word": AnyCase(self._old_year_words)},
+                (DIGIT,),
+            ),
+            Rule(
                 _DECADE,
                 lambda match: self._plural(match["year"]),
                 needs=("0", "s"),
@@ -183,6 +203,12 @@ class EnglishDates:
 
     def _year(self, match: re.Match[str]) -> str:
         return match["before"] + self._numbers.year(int(match["year"]))
+
+    def _old_year(self, match: re.Match[str]) -> str | None:
+        """A year before 1900, unless it counts what stands behind it: "in 1500 homes"."""
+        behind = _NEXT_WORD.match(match.string, match.end())
+        is_amount = behind is not None and (behind[1] in self._counted or behind[1].endswith(self._plural_ending))
+        return None if is_amount else self._year(match)
 
     def _years(self, match: re.Match[str]) -> str | None:
         first, last = int(match["year"]), int(match["last"])

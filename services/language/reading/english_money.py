@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from services.language.reading.numbers import Numbers
-from services.language.reading.rule import DASHES, DIGIT, Rule, any_of, signs_of
+from services.language.reading.rule import DASHES, DIGIT, Rule, any_of, apart, signs_of
 
 NUMBER = (
     r"(?P<whole>\d{1,3}(?:,\d{3})+|\d{1,3}(?: \d{3})*(?: 000)++(?!\d)|\d{1,3}(?:[\u00a0\u202f]\d{3})+|\d+"
@@ -15,12 +15,31 @@ NUMBER = (
 _DASH = r"\s?[-–—]\s?"
 
 
+class AdjectivalAmounts:
+    """Tells an amount that stands before a noun as its adjective, behind "a": it is in the singular, "a $20 fee"."""
+
+    def __init__(self, words: Mapping[str, Any]) -> None:
+        self._article = re.compile(rf"(?<!\w)(?:{any_of(words['articles'])})\s$", re.IGNORECASE)
+        self._no_nouns = frozenset((*words["copulas"], *words["list_words"], words["of"], words["range"]))
+
+    def __call__(self, match: re.Match[str]) -> bool:
+        """Of the match of an amount, its number first."""
+        behind = _NEXT_WORD.match(match.string, match.end())
+        if behind is None or behind[1] in self._no_nouns:
+            return False
+        return self._article.search(match.string, max(0, match.start() - 4), match.start()) is not None
+
+
+_NEXT_WORD = re.compile(r"\s([a-z]{2,})")
+
+
 class EnglishMoney:
     """Rules for sums, and for numbers with a scale."""
 
     def __init__(self, words: Mapping[str, Any], numbers: Numbers) -> None:
         self._words = words
         self._numbers = numbers
+        self._is_of_a_noun = AdjectivalAmounts(words)
         self._to: str = words["range"]
         self._and: str = words["and"]
         self._scales: Mapping[str, str] = words["scales"]
@@ -100,7 +119,12 @@ class EnglishMoney:
         )
 
     def _sum(self, match: re.Match[str]) -> str:
-        forms = self._words["currencies"][match["currency"]]
+        return apart(match, self._said(match))
+
+    def _said(self, match: re.Match[str]) -> str:
+        forms: list[str] = self._words["currencies"][match["currency"]]
+        if self._is_of_a_noun(match):
+            forms = [forms[0], forms[0], *forms[2:]]
         whole, fraction = match["whole"].replace(",", "").replace(".", ""), match["fraction"] or ""
         if match["scale"]:
             return f"{self._numbers.decimal(whole, fraction)} {self._scales[match['scale']]} {forms[1]}"

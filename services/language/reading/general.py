@@ -24,6 +24,7 @@ from services.language.reading.rule import (
     idiom_rule,
     key_rules,
     letter,
+    letter_or_digit,
     listed,
     per_rule,
     range_rule,
@@ -47,6 +48,7 @@ _SLASH = re.compile(r"(?<=\d)/(?=\d)")
 _VULGAR = re.compile(VULGAR)
 
 _LONGEST_UNIT = 16  # code points of a number's end and its unit
+_LONGEST_INSIDE = 2  # digits beside a letter that are said as a number
 _LARGEST_DENOMINATOR = 10  # of what is said as a fraction
 
 
@@ -84,7 +86,7 @@ def rules(language_code: str) -> Sequence[Rewriter]:
         *_chains(words, numbers),
         Rule(
             re.compile(rf"(?:{_apart(words)}|(?<=\dx)){number}(?!\d)|\d+"),
-            lambda match: _number(match, numbers),
+            lambda match: _number(match, numbers, words.get("gap", " ")),
             needs=(DIGIT,),
         ),
         sign_rule(words["signs"], gap=words.get("gap", " ")),
@@ -188,7 +190,8 @@ def _weekdays(words: Mapping[str, Any]) -> list[Rule]:
         first, last = (known[match[key].lower()] for key in ("first", "last"))
         return with_lost_dot(match, f"{first}{words['range']}{last}")
 
-    start, end = rf"(?<!{letter(words)})", rf"(?!{letter(words)})"
+    before = letter_or_digit(words) if words.get("gap", " ") else letter(words)  # but "12-31周三"
+    start, end = rf"(?<!{before})", rf"(?!{letter(words)})"
     return [
         Rule(
             re.compile(rf"{start}(?P<first>{name})\.?{DASH}(?P<last>{name}){end}\.?"), between, needs=(f"{DASHES}~～",)
@@ -232,7 +235,7 @@ def _sums(words: Mapping[str, Any], numbers: Numbers, number: str, scale: str) -
             (DIGIT, DASHES, "".join({sign[-1] for sign in leading})),
         ),
         Rule(
-            re.compile(rf"(?P<currency>{before})\s?{number}{scale}(?!\d)"),
+            re.compile(rf"(?<!\d)(?<!\d\s)(?P<currency>{before})\s?{number}{scale}(?!\d)"),
             total,
             {"currency": known_before["currency"]},
             (DIGIT, "".join({sign[-1] for sign in leading})),
@@ -347,8 +350,9 @@ def _chains(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
     ]
 
 
-def _number(match: re.Match[str], numbers: Numbers) -> str:
+def _number(match: re.Match[str], numbers: Numbers, gap: str) -> str:
     text = match[0]
-    if match["whole"] is None or (len(text) > 1 and text.startswith("0") and text.isdecimal()):
-        return numbers.digits(text)
-    return numbers.decimal(match["whole"], match["fraction"] or "")
+    is_inside = match["whole"] is None and len(text) > _LONGEST_INSIDE  # of a word: "A4", but digit by digit "京A12345"
+    if is_inside or (len(text) > 1 and text.startswith("0") and text.isdecimal()):
+        return apart(match, numbers.digits(text), gap=gap)
+    return apart(match, numbers.decimal(match["whole"] or text, match["fraction"] or ""), gap=gap)

@@ -18,6 +18,7 @@ def inflected_rules(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
         *(_dates(words["dates"], numbers) if "days" in words.get("dates", {}) else ()),
         *(_years(words["years"], numbers) if "years" in words else ()),
         *(_ordinal_nouns(words["ordinal_nouns"], numbers) if "ordinal_nouns" in words else ()),
+        *(_compounds(words["compounds"], numbers) if "compounds" in words else ()),
         *(_ordinals(words["ordinals"], words.get("decades", {}), numbers) if "ordinals" in words else ()),
         *(_genitives(words, numbers) if "genitive" in words else ()),
         *(_genders(row, numbers) for row in words.get("genders", ())),
@@ -189,6 +190,28 @@ def _ordinals(endings: Mapping[str, str], decades: Mapping[str, Any], numbers: N
             {"ending": endings},
             (DIGIT, "-"),
         ),
+    ]
+
+
+def _compounds(compounds: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
+    """A number that begins a word: "2-комнатная" is "двухкомнатная". Some have a form of their own, as 1 and 100."""
+    own: Mapping[str, str] = compounds["forms"]
+
+    def say(match: re.Match[str]) -> str | None:
+        written = match["number"]
+        if written in own:
+            return own[written]
+        tens, last = int(written) // 10 * 10, written[-1]
+        if tens and last in own:
+            return f"{numbers.spelled(tens, compounds['ruleset'])}{own[last]}" if tens > 10 else None
+        return numbers.spelled(int(written), compounds["ruleset"]).replace(" ", "")
+
+    return [
+        Rule(
+            re.compile(rf"(?<![\w.,:/-])(?P<number>[1-9]\d?|100)-(?=[^\W\d_]{{{compounds['shortest']},}})"),
+            say,
+            needs=(DIGIT, "-"),
+        )
     ]
 
 

@@ -339,7 +339,7 @@ DASH = rf"\s?{one_of('-–—~～')}\s?"
 _ENDS_OF_RANGE = re.compile(r"(?:\d(?:[^\W\d_]{1,2})?|[%°])\.?$")
 _RATES = re.compile(r"(?:/[^\W\d_]+\.?)+$")
 _COUNTED_BEHIND = re.compile(r"\d\s?[^\W\d_]+[.²³]?(?:\s[^\W\d_]+)?(?:/[^\W\d_]+\.?)*$")
-_PRICE = re.compile(rf"{SIGN}\s?[\d.,]+(?:{DASH}{SIGN}?[\d.,]+)?$")
+_PRICE = re.compile(rf"{SIGN}\s?[\d.,]+(?:[ \u00a0\u202f]\d{{3}})*(?:{DASH}{SIGN}?[\d.,]+)?$")
 
 
 def _ends_counted(text: str, units: tuple[str, ...]) -> bool:

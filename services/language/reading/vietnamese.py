@@ -12,6 +12,8 @@ from services.language.reading.rule import (
     APOSTROPHES,
     DASHES,
     DIGIT,
+    INCHES,
+    QUOTES,
     ROMAN,
     VULGAR,
     VULGAR_SIGNS,
@@ -40,6 +42,10 @@ _NUMBER = (
     rf"(?P<whole>{_ENGLISH}|\d{{1,3}}(?:\.\d{{3}})+|\d{{1,3}}(?:,\d{{3}}){{2,}}(?!\d)|\d+)(?:[.,](?P<fraction>\d+))?"
 )
 _AMOUNT = rf"(?P<whole>{_ENGLISH}|\d{{1,3}}(?:\.\d{{3}})+|\d{{1,3}}(?:,\d{{3}})+(?!\d)|\d+)(?:[.,](?P<fraction>\d+))?"
+
+
+_NEXT_WORD = re.compile(r"\s?([^\W\d_]+)")
+_OPEN_DOUBLE_QUOTE = re.compile(r"(?<!\w)[\"“](?:\S[^\"”]*)?$")
 
 
 def rules(_language_code: str) -> Sequence[Rewriter]:
@@ -77,13 +83,27 @@ class _Vietnamese:
 
     def _plates(self) -> list[Rule]:
         plate = r"(?<![\w-])(?P<plate>\d\d-?[A-Z]\d?[ -]\d{3}\.?\d{1,2})(?![\w/-])"
+        rooms = any_of(self._words["room_words"])
+        room = rf"(?<!\w)(?i:{rooms})\s(?P<code>(?:[A-Z]{{1,2}}\d?-?)?\d{{1,2}}(?:\.\d{{2}}){{1,2}})(?!\w|[.,]\d)"
         return [
+            Rule(
+                re.compile(room),
+                self._room,
+                needs=(DIGIT, "."),
+            ),
             Rule(
                 re.compile(plate),
                 lambda match: characters(match["plate"].replace(".", ""), self._numbers),
                 needs=(DIGIT,),
-            )
+            ),
         ]
+
+    def _room(self, match: re.Match[str]) -> str | None:
+        """A room by its floor and its number, "căn hộ 12.05", unless it is an amount: "giá căn 12.05 tỷ"."""
+        behind = _NEXT_WORD.match(match.string, match.end())
+        if behind and (behind[1] in self._scales or behind[1] in self._units):
+            return None
+        return f"{match[0][: -len(match['code'])]}{characters(match['code'], self._numbers)}"
 
     def _times(self) -> list[Rule]:
         hours, minutes = (any_of(self._words[key]) for key in ("hour_signs", "minute_signs"))
@@ -216,6 +236,15 @@ class _Vietnamese:
                 re.compile(rf"(?<![\w.,])(\d{{1,3}}){APOSTROPHE}(?!\w)"),
                 lambda match: f"{numbers.whole(match[1])} {words['minute']}",
                 needs=(DIGIT, APOSTROPHES),
+            ),
+            Rule(
+                re.compile(rf"(?<![\w.,]){_NUMBER}{INCHES}(?!\w)"),
+                lambda match: (
+                    None
+                    if _OPEN_DOUBLE_QUOTE.search(match.string[: match.start()])
+                    else f"{self._decimal(match)} {words['inch']}"
+                ),
+                needs=(DIGIT, QUOTES),
             ),
             *key_rules(words["keys"]),
             Rule(

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from services.language.reading.numbers_vietnamese import VietnameseNumbers
-from services.language.reading.rule import DIGIT, Rule, any_of, full_year
+from services.language.reading.rule import DIGIT, Rule, any_of, full_year, roman
 
 _WEEKDAY = re.compile("[2-7]")
 _DASH = r"\s?[-–]\s?"
@@ -70,7 +70,7 @@ class VietnameseDates:
             ),
             Rule(
                 re.compile(
-                    rf"(?<!\w)(?:(?i:{self._quarter})|Q)\s?(?P<quarter>[1-4])(?:/(?P<year>[12]\d{{3}}))?(?![\w/])"
+                    rf"(?<!\w)(?:(?i:{self._quarter})|Q)\s?(?P<quarter>[1-4]|I{{1,3}}|IV)(?:/(?P<year>[12]\d{{3}}))?(?![\w/])"
                 ),
                 self._quarter_of_year,
                 needs=(DIGIT,),
@@ -243,7 +243,8 @@ class VietnameseDates:
     def _quarter_of_year(self, match: re.Match[str]) -> str | None:
         if not match["year"]:
             return None
-        quarter = self._numbers.ordinal(int(match["quarter"]))
+        written = match["quarter"]
+        quarter = self._numbers.ordinal(int(written) if written.isdecimal() else roman(written))
         return f"{self._quarter} {quarter} {self._year} {self._numbers.cardinal(int(match['year']))}"
 
     def _weekdays(self, match: re.Match[str]) -> str:
