@@ -38,6 +38,7 @@ class Utterance:
     text: str = ""  # the latest, however firm
     draft_text: str = ""  # the latest at a pause
     covered_sample: int = 0  # the text covers the sound up to here
+    draft_covered_sample: int = 0  # the same of the draft's text
     excluded_samples: int = 0  # since the speech stopped, without packets and no silence
 
 
@@ -91,7 +92,7 @@ class Endpointing:
         utterance.text = event.text
         utterance.covered_sample = event.end_sample
         if is_draft:
-            utterance.draft_text = event.text
+            utterance.draft_text, utterance.draft_covered_sample = event.text, event.end_sample
         return True
 
     def on_prediction(self, event: TurnPredicted) -> bool:
