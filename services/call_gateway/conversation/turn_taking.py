@@ -79,8 +79,10 @@ class TurnTaking:
 
     def _on_speech(self, event: SpeechBegan | SpeechStopped) -> Decisions:
         call, overlap = self._call, self._call.overlap
-        if call.floor is Floor.HELD or not self._turn.evidence.on_speech(event):
+        if not self._turn.evidence.on_speech(event):
             call.refuse(event)
+        elif call.floor is Floor.HELD:
+            return
         elif isinstance(event, SpeechStopped):
             if overlap is not None:
                 overlap.on_speech_stopped(event.sample)
@@ -97,6 +99,8 @@ class TurnTaking:
         is_at_pause = event.stage is TextStage.DRAFT
         if not self._turn.evidence.on_text(event, is_draft=is_at_pause):
             self._call.refuse(event)
+            return
+        if self._turn.evidence.is_on_hold(event.end_sample):
             return
         self._note_text(event)
         if is_at_pause and self._call.floor is Floor.LISTENING:
@@ -279,6 +283,16 @@ class TurnTaking:
             and call.clock.wall - taken_at <= call.settings.recovery_window_ms / 1000
             and len(word_ends(heard_text(call, reply))) <= 1
         )
+
+    # -- after a hold --------------------------------------------------------------------------------------------------
+
+    def on_taken_back(self, *, was_over: bool) -> None:
+        """What was heard on hold was music or an announcement, and is no part of what the caller says. `was_over`: the
+        hold was over before that was known, and it was the caller.
+        """
+        since_sample = self._turn.evidence.end_hold(was_over=was_over)
+        if since_sample is not None:
+            self._call.command(DiscardUtterance(since_sample, self._call.clock.sample))
 
     # -- while the STT stage is lost -----------------------------------------------------------------------------------
 
