@@ -72,7 +72,7 @@ class Webhook:
 
     def post(self, event: str, content: Mapping[str, object]) -> None:
         """Have it delivered; returns at once."""
-        body = json.dumps({"event": event, **content}, ensure_ascii=False).encode()
+        body = json.dumps({"event": event, **content}, ensure_ascii=False).encode(errors="replace")
         try:
             self._waiting.put_nowait(Delivery(event, body))
         except asyncio.QueueFull:
