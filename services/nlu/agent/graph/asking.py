@@ -36,6 +36,9 @@ class Asking:
     trades: Mapping[str, tuple[Words, ...]]  # kinds of business
     joints: tuple[Words, ...]
     preambles: tuple[Words, ...]  # begin any question: "I'd like to know"
+    oaths: tuple[Words, ...]  # swear words beside what is asked
+    articles: frozenset[str]  # between these and the thing
+    exists: tuple[Words, ...]  # what follows them is asked about: "is there a pool"
     corrections: tuple[Words, ...]  # between what was said and what was said instead
     cues: tuple[Words, ...]  # a second one in a sentence may begin, or end, another question
     choices: tuple[Words, ...]  # between things of which one is wanted
@@ -90,6 +93,9 @@ def _read(language: str) -> Asking:
         trades={name: listed(f"trades.{name}") for name in data.table(REFERENCE, FILE, "trades")},
         joints=listed("parts.joints"),
         preambles=listed("parts.preambles"),
+        oaths=listed("parts.oaths"),
+        articles=frozenset(word for words in listed("parts.articles") for word in words),
+        exists=listed("parts.exists"),
         corrections=listed("parts.corrections"),
         cues=listed("parts.cues"),
         choices=listed("sum.choices"),
