@@ -45,6 +45,7 @@ class Asking:
     sums: tuple[Words, ...]  # ask for one price of all that is named
     periods: Mapping[str, tuple[Words, ...]]  # behind a number: so many of what a price is for
     people: Mapping[str, tuple[Words, ...]]  # words for whom something is asked, by the names of counting.py
+    titles: tuple[Words, ...]  # before a name, or behind it
     name_leads: tuple[Words, ...]
     name_trails: tuple[Words, ...]
     never_names: tuple[Words, ...]
@@ -102,6 +103,7 @@ def _read(language: str) -> Asking:
         sums=listed("sum.words"),
         periods={name: listed(f"periods.{name}") for name in data.table(REFERENCE, FILE, "periods")},
         people={name: listed(f"people.{name}") for name in data.table(REFERENCE, FILE, "people")},
+        titles=listed("names.titles"),
         name_leads=listed("names.lead"),
         name_trails=listed("names.trail"),
         never_names=listed("names.never"),

@@ -66,6 +66,12 @@ class Counting:
         units = [phrase for period in self._priced_by for phrase in self._asking.periods[period]]
         return frozenset(place for start, end in spans_of(words, units) for place in range(start, end))
 
+    def bare(self, text: str) -> int:
+        """The one number of a text, where it may count a thing that was named before; 0: none, or several."""
+        values = read_values(text, self._language).values
+        numbers = [value for value in values if value.kind is Kind.NUMBER and value.number in _COUNTS]
+        return int(numbers[0].number) if len(numbers) == len(values) == 1 else 0
+
     def counting_others(self, words: Words) -> frozenset[int]:
         """Places of numbers that count people, nights and the like: "breakfast, two people" is not two breakfasts."""
         lists = self._asking

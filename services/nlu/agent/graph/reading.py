@@ -9,7 +9,7 @@ from datetime import datetime
 from services.language.spelling import Spelling
 from services.language.words import normalise
 from services.nlu.agent.graph.asking import TEXT_KIND, Words, refers
-from services.nlu.agent.graph.counting import has_any, spans_of
+from services.nlu.agent.graph.counting import has_any
 from services.nlu.agent.graph.dialogue import Dialogue
 from services.nlu.agent.graph.sentences import (
     bare_splits,
@@ -20,6 +20,7 @@ from services.nlu.agent.graph.sentences import (
     without_preamble,
 )
 from services.nlu.agent.graph.slots import SlotFinder, Slots, unexplained
+from services.nlu.agent.graph.strangers import asks_whether_there_is, names_a_stranger, names_anything
 from services.nlu.agent.understanding import Guess, Understanding
 
 UNKNOWN = "unknown"
@@ -37,6 +38,7 @@ _OF_A_THING = frozenset({"price", "duration"})
 _HELD_AGAINST = ("cheaper", "dearer", "longer", "shorter", "difference")  # words that compare two things
 _MAX_PARTS = 4
 _SHORT = 4  # words that may be no more than what was left out of the question before
+_GREETING = 2  # words
 _N_DOUBTS = 3
 _CLEAR_CONFIDENCE = 0.6  # of the recogniser: below it a kind must be surer, the more so the lower it is
 _DOUBT_OF_HEARING = 0.6  # by how much surer for each point below
@@ -100,12 +102,15 @@ class Reader:
             if corrected := self._corrected(sentence, language_code, now):
                 taken_back, sentence = corrected  # noqa: PLW2901 - what counts is what they said instead
                 context = replace(context, kind=(await self._part(taken_back, language_code, context, now)).kind)
+            sentence = without_oaths(sentence, self._finders[language_code].words.oaths, language_code)  # noqa: PLW2901 - the same, calmer
             pieces = await self._pieces(sentence, language_code, now)
             for piece in pieces:
                 part = await self._part(piece, language_code, context, now)
                 if parts and self._goes_on_with(part, parts[-1], language_code):
                     continue
                 part = replace(part, is_asked=len(pieces) > 1)
+                if part.kind in _OF_A_THING and not names_anything(part.slots) and parts and parts[-1].doubts:
+                    part = replace(part, slots=replace(part.slots, services=parts[-1].slots.services))
                 context = Dialogue(kind=part.kind, service=context.service, asked=context.asked, day=context.day)
                 parts.append(part)
         matters = [part for part in parts if self._matters(part, parts)] or parts[:1]
@@ -182,15 +187,16 @@ class Reader:
         if kind := follow_up_kind(slots, finder, dialogue):
             return Part(text, kind, slots, is_follow_up=True)
         asked = without_preamble(text, finder.words.preambles, language_code)
-        asked = without_oaths(asked, finder.words.oaths, language_code)
         guesses = _weighed(await self._understood(asked, language_code), slots)
         kind, doubts = _decide(guesses)
-        if doubts and dialogue.kind in doubts and is_text(dialogue.kind) and not _names_anything(slots):
+        if doubts and dialogue.kind in doubts and is_text(dialogue.kind) and not names_anything(slots):
             kind, doubts = dialogue.kind, ()  # "could I stay until three?", of the check-out
         if kind == UNKNOWN and slots.services and slots.amount:
             kind = "price"  # "your website says a cleaning is 25"
         if kind == "name" and slots.when.has_day and not dialogue.asked:
             kind = "book"  # "put me down for Tuesday"
+        if is_text(kind) and names_a_stranger(asked, slots, finder.words.titles, language_code):
+            return Part(text, "private", slots, guesses[0].score)  # "has Mr Brown checked out?"
         if guesses[0].score < _CLEAR_SCORE and _names_another(slots, finder, dialogue):
             return Part(text, dialogue.kind, slots, is_follow_up=True)
         return Part(text, kind, slots, guesses[0].score, doubts)
@@ -234,9 +240,11 @@ def follow_up_kind(slots: Slots, finder: SlotFinder, dialogue: Dialogue) -> str:
     """
     words, lead = slots.words, _lead(slots.words, finder.words.follow_ups)
     named = (*slots.services, *slots.people, *slots.topics)
-    is_counted = bool(slots.periods and dialogue.service) and dialogue.kind == "price"
+    is_counted = bool((slots.periods or slots.n_bare) and dialogue.service) and dialogue.kind == "price"
     if is_counted and len(words) <= len(lead) + _SHORT and not (named or slots.when):
         return "price"  # "and for three nights?"
+    if not dialogue.kind and len(words) <= _GREETING and _is_part_of_day(slots):
+        return "hello"  # "evening!"
     is_long = not lead and len(words) > _SHORT and not slots.is_beside
     if not (named or slots.when) or is_long:
         return ""
@@ -249,28 +257,16 @@ def follow_up_kind(slots: Slots, finder: SlotFinder, dialogue: Dialogue) -> str:
     return dialogue.kind if dialogue.kind in same else usual
 
 
-def _names_anything(slots: Slots) -> bool:
-    return bool(slots.services or slots.people or slots.topics)
+def _is_part_of_day(slots: Slots) -> bool:
+    when = slots.when
+    return bool(when.part) and not (when.has_day or when.times or when.trouble or names_anything(slots))
 
 
 def _is_of_unknown(part: Part, finder: SlotFinder) -> bool:
     """Whether a part asks about a thing that is not known: as such, or whether there is one."""
     if part.kind == UNKNOWN:
         return True
-    return part.kind == "offered" and not _names_anything(part.slots) and asks_whether_there_is(part.slots, finder)
-
-
-def asks_whether_there_is(slots: Slots, finder: SlotFinder) -> bool:
-    """Whether words ask if there is a thing that the agent's file does not name: "is there a pool?"."""
-    named = (*slots.services, *slots.people, *slots.topics)
-    strange = unexplained(slots, named, finder.words.common)
-    ends = {end for _, end in spans_of(slots.words, finder.words.exists)}
-    return any(place in strange for end in ends for place in (end, *_behind(end, slots, finder)))
-
-
-def _behind(end: int, slots: Slots, finder: SlotFinder) -> tuple[int, ...]:
-    """The place behind a small word: "is there a pool"."""
-    return (end + 1,) if slots.words[end : end + 1] and slots.words[end] in finder.words.articles else ()
+    return part.kind == "offered" and not names_anything(part.slots) and asks_whether_there_is(part.slots, finder)
 
 
 def _names_people_only(slots: Slots, finder: SlotFinder) -> bool:

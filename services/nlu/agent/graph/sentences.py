@@ -14,6 +14,7 @@ from services.nlu.agent.graph.asking import Words
 
 _MAX_BARE_SPLITS = 3
 _LEAST_PART_WORDS = 2
+_LEAST_PART_SIGNS = 4  # of a script without spaces
 _LEAST_ASKED = 3  # words that are left behind a preamble
 _LONGEST_PREAMBLE = 8
 _SENTENCE_END = re.compile(r"[?!…]+\s*|[。？！]+|(?<=(\w))\.+(?:\s+|$)")
@@ -60,7 +61,8 @@ def splits(sentence: str, joints: Sequence[Words], language_code: str) -> list[t
     joint = rf"\b(?:{pattern})\s+" if is_spaced else f"(?:{pattern})"
     cuts = re.compile(rf"\s*[,，;；、]?\s*{joint}|[，；、]", re.IGNORECASE)
     halves = [(sentence[: cut.start()], sentence[cut.end() :]) for cut in cuts.finditer(sentence)]
-    return [half for half in halves if all(len(normalise(text)) >= _LEAST_PART_WORDS for text in half)]
+    least = _LEAST_PART_WORDS if is_spaced else _LEAST_PART_SIGNS
+    return [half for half in halves if all(len(normalise(text)) >= least for text in half)]
 
 
 @lru_cache(maxsize=32)

@@ -79,6 +79,7 @@ class Slots:
     is_beside: bool = False  # the day is named by the one spoken of before: "the day after that"
     is_other_holiday: bool = False  # a holiday that is no exception of the opening hours
     periods: Mapping[str, int] = field(default_factory=dict)  # how many of what prices are for: {"night": 3}
+    n_bare: int = 0  # a number of the thing spoken of before: "times three?"; 0: none
     n_people: int = 0  # for how many people something is asked; 0: that is not said
     is_of_hours: bool = False  # names that part of the house which the hours are of
 
@@ -161,6 +162,7 @@ class SlotFinder:
             is_of_address=any(pair in self._address_pairs for pair in pairwise(words)),
             is_other_holiday=not is_known and not of_hours and has_any(words, self.words.holidays),
             periods=counts,
+            n_bare=0 if services or counts or when else self._counting.bare(text),
             n_people=self._counting.people(words),
             is_of_hours=of_hours,
         )
