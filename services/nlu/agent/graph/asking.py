@@ -36,12 +36,16 @@ class Asking:
     trades: Mapping[str, tuple[Words, ...]]  # kinds of business
     joints: tuple[Words, ...]
     preambles: tuple[Words, ...]  # begin any question: "I'd like to know"
+    oaths: tuple[Words, ...]  # swear words beside what is asked
+    articles: frozenset[str]  # between these and the thing
+    exists: tuple[Words, ...]  # what follows them is asked about: "is there a pool"
     corrections: tuple[Words, ...]  # between what was said and what was said instead
     cues: tuple[Words, ...]  # a second one in a sentence may begin, or end, another question
     choices: tuple[Words, ...]  # between things of which one is wanted
     sums: tuple[Words, ...]  # ask for one price of all that is named
     periods: Mapping[str, tuple[Words, ...]]  # behind a number: so many of what a price is for
     people: Mapping[str, tuple[Words, ...]]  # words for whom something is asked, by the names of counting.py
+    titles: tuple[Words, ...]  # before a name, or behind it
     name_leads: tuple[Words, ...]
     name_trails: tuple[Words, ...]
     never_names: tuple[Words, ...]
@@ -90,12 +94,16 @@ def _read(language: str) -> Asking:
         trades={name: listed(f"trades.{name}") for name in data.table(REFERENCE, FILE, "trades")},
         joints=listed("parts.joints"),
         preambles=listed("parts.preambles"),
+        oaths=listed("parts.oaths"),
+        articles=frozenset(word for words in listed("parts.articles") for word in words),
+        exists=listed("parts.exists"),
         corrections=listed("parts.corrections"),
         cues=listed("parts.cues"),
         choices=listed("sum.choices"),
         sums=listed("sum.words"),
         periods={name: listed(f"periods.{name}") for name in data.table(REFERENCE, FILE, "periods")},
         people={name: listed(f"people.{name}") for name in data.table(REFERENCE, FILE, "people")},
+        titles=listed("names.titles"),
         name_leads=listed("names.lead"),
         name_trails=listed("names.trail"),
         never_names=listed("names.never"),
