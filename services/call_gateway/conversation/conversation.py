@@ -2,8 +2,8 @@
 
 An event goes to the policies it concerns: `turn_taking` (with `endpointing` and `barge_in`), `keys`, `stage_health`
 (with `waiting`), `hanging_up`, `silence`, `line_watch`, `actions`, `ending`. A policy that decides something gives back
-a move. The table in `floor` says whether the move is possible now, where it leads, and which function of `effects` it calls. A
-policy says when, the table says what, an effect says how.
+a move. The table in `floor` says whether the move is possible now, where it leads, and which function of `effects` it
+calls. A policy says when, the table says what, an effect says how.
 
 Nothing here waits, sleeps or reads a clock: `now` is seconds, monotonic, and never goes back.
 """
