@@ -12,6 +12,7 @@ from services.call_gateway.conversation.commands import DoAction, ReportAction, 
 from services.call_gateway.conversation.ending import close
 from services.call_gateway.conversation.events import ActionAsked, ActionEnded, HangUpCall, SwitchLanguage
 from services.call_gateway.conversation.floor import Decision, Floor
+from services.call_gateway.conversation.hanging_up import hang_up_soon
 from services.call_gateway.conversation.user_turn import TurnPhase
 from services.call_gateway.line import EndCause
 
@@ -36,6 +37,8 @@ def do_action(call: Call, asked: ActionAsked) -> Iterator[Decision]:
         _end(call, asked, reason="NOT_ALLOWED")
         return
     match asked.action:
+        case HangUpCall() if asked.is_after_playout:
+            hang_up_soon(call, EndCause.AGENT, asked)
         case HangUpCall():
             _end(call, asked)
             yield close(EndCause.AGENT, None)

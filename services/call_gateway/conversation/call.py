@@ -114,6 +114,21 @@ class Closing:
     is_all_heard: bool = False
 
 
+@dataclass(slots=True)
+class PendingHangUp:
+    """The last words are being heard or were, and the caller may still go on. Times are on CallClock.now."""
+
+    cause: EndCause
+    turn_id: int  # the last turn begun when it was decided
+    until: float  # no longer is a sound without words waited for
+    asked: ActionAsked | None = None  # by the agent
+    at: float | None = None  # when the line is hung up; None: somebody speaks
+
+    def closing(self, why: HangUp) -> Closing:
+        """How the call ends: nothing more is to be heard, and the tail has passed."""
+        return Closing(self.cause, why, is_all_heard=True)
+
+
 class Call:
     """One call's facts. It decides nothing."""
 
@@ -131,6 +146,7 @@ class Call:
         self.user_turn = UserTurn(Endpointing(settings, self.clock))
         self.overlap: Overlap | None = None  # there while the floor is PAUSED
         self.closing: Closing | None = None  # there while the floor is CLOSING
+        self.hang_up: PendingHangUp | None = None
         self.reply: Reply | None = None  # the committed one
         self.speculation = Speculation()
         self.prompt_voices: list[Voice] = []  # the gateway's own words, being said or about to be

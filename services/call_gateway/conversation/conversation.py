@@ -1,9 +1,9 @@
 """One call, from the first word to the last: every event goes in here, and what is to be done comes out.
 
 An event goes to the policies it concerns: `turn_taking` (with `endpointing` and `barge_in`), `keys`, `stage_health`
-(with `waiting`), `silence`, `line_watch`, `actions`, `ending`. A policy that decides something gives back a move. The
-table in `floor` says whether the move is possible now, where it leads, and which function of `effects` it calls. A
-policy says when, the table says what, an effect says how.
+(with `waiting`), `hanging_up`, `silence`, `line_watch`, `actions`, `ending`. A policy that decides something gives back
+a move. The table in `floor` says whether the move is possible now, where it leads, and which function of `effects` it
+calls. A policy says when, the table says what, an effect says how.
 
 Nothing here waits, sleeps or reads a clock: `now` is seconds, monotonic, and never goes back.
 """
@@ -20,6 +20,7 @@ from services.call_gateway.conversation.call import Call
 from services.call_gateway.conversation.effects import EFFECTS
 from services.call_gateway.conversation.ending import close, close_after_word, end_call, watch_closing
 from services.call_gateway.conversation.floor import Decision, Floor, Move
+from services.call_gateway.conversation.hanging_up import HangUpWatch
 from services.call_gateway.conversation.keys import Keypad
 from services.call_gateway.conversation.line_watch import LineWatch
 from services.call_gateway.conversation.move_details import NextTurn
@@ -65,7 +66,9 @@ class Conversation:
         self._turn_taking = TurnTaking(call, BargeIn(call, is_echo=is_echo), self._line_watch.recordings)
         self._stage_health = StageHealth(call, self._turn_taking, pace or StagePace())
         self._keypad = Keypad(call)
+        self._hang_up = HangUpWatch(call, self._keypad)
         self._silence = SilenceWatch(call, self._keypad, self._line_watch.recordings)
+        self._timed = (self._turn_taking, self._stage_health, self._keypad, self._hang_up, self._silence)
         self._stt_knows_agent_speaks = False
         self._deadline: float | None = None
         self._is_deadline_known = False
@@ -263,8 +266,7 @@ class Conversation:
             return None
         deadlines = [call.answered_at + call.settings.max_call_s]
         if call.floor is not Floor.HELD:
-            parts = (self._turn_taking, self._stage_health, self._keypad, self._silence)
-            deadlines += [at for part in parts if (at := part.deadline) is not None]
+            deadlines += [at for part in self._timed if (at := part.deadline) is not None]
         return min(deadlines)
 
     def on_timer(self, *, now: float) -> list[cmd.Command]:
@@ -284,7 +286,7 @@ class Conversation:
         if call.answered_at is not None and call.clock.wall >= call.answered_at + call.settings.max_call_s:
             yield close(line.EndCause.MAX_DURATION, ev.PromptKind.GOODBYE)
         elif call.floor is not Floor.HELD:
-            for part in (self._turn_taking, self._stage_health, self._keypad, self._silence):
+            for part in self._timed:
                 if call.floor is not Floor.CLOSING:
                     yield from part.on_timer()
 
@@ -313,6 +315,7 @@ class Conversation:
         if agent_speaks is not self._stt_knows_agent_speaks:
             self._stt_knows_agent_speaks = agent_speaks
             call.command(cmd.UpdateStt(call.clock.sample, agent_is_speaking=agent_speaks))
+        self._hang_up.review()
         self._apply(self._silence.review())
 
     # -- the call's own story ------------------------------------------------------------------------------------------

@@ -272,7 +272,7 @@ def _retry_reply(call: Call, stage: Stage) -> Decisions:
 
 def _close(call: Call, closing: Closing) -> Decisions:
     call.closing = closing
-    closing.deadline = call.clock.wall + call.settings.closing_limit_ms / 1000
+    closing.deadline = call.clock.wall + (0 if closing.is_all_heard else call.settings.closing_limit_ms / 1000)
     abandon_user_turn(call)
     voice = call.playout.current
     if closing.is_after_word and voice is not None:

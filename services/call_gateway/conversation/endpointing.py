@@ -17,6 +17,9 @@ FAST_FEED_MS = 1000
 WINDOW_MS = 40
 """A detector listens in windows: speech that goes on beyond a forgotten stretch is told from one before its end on."""
 
+HOLD_NEWS_MS = 300
+"""A hold is told of so much after its music began, at most."""
+
 
 @dataclass(frozen=True, slots=True)
 class TurnEnd:
@@ -66,6 +69,7 @@ class Endpointing:
         self.ended_sample = 0  # everything before is judged
         self.utterance = Utterance()
         self._on_hold: OnHold | None = None
+        self._late_news = clock.samples(HOLD_NEWS_MS)
 
     @property
     def is_sounding(self) -> bool:
@@ -85,7 +89,7 @@ class Endpointing:
         if event.sample < self.ended_sample - (self._clock.samples(WINDOW_MS) if isinstance(event, SpeechBegan) else 0):
             return False
         hold = self._on_hold
-        if hold is not None and isinstance(event, SpeechBegan):  # music is heard a moment before the hold is told of
+        if hold is not None and isinstance(event, SpeechBegan) and event.sample > hold.since_sample - self._late_news:
             hold.is_heard = True
             return self._take_speech(hold.utterance, event)
         return any([self._take_speech(utterance, event) for utterance in self._concerned(event.sample)])

@@ -6,6 +6,7 @@ from services.call_gateway.conversation.call import Call
 from services.call_gateway.conversation.ending import close
 from services.call_gateway.conversation.events import PromptKind
 from services.call_gateway.conversation.floor import Decision, Floor
+from services.call_gateway.conversation.hanging_up import hang_up_soon
 from services.call_gateway.conversation.keys import Keypad
 from services.call_gateway.conversation.line_watch import Recordings
 from services.call_gateway.conversation.prompt_playout import say
@@ -44,6 +45,7 @@ class SilenceWatch:
         call = self._call
         return call.floor is Floor.LISTENING and not (
             call.is_gateway_speaking
+            or call.hang_up is not None
             or call.user_turn.phase is not TurnPhase.SILENT
             or self._keypad.is_waiting
             or self._recordings.is_wordless  # music or a fax: there is no person to ask
@@ -61,4 +63,5 @@ class SilenceWatch:
             self._n_asked += 1
             say(call, PromptKind.STILL_THERE)
         else:
-            yield close(EndCause.SILENCE, PromptKind.SILENCE_GOODBYE)
+            say(call, PromptKind.SILENCE_GOODBYE)
+            hang_up_soon(call, EndCause.SILENCE)

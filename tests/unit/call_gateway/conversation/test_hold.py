@@ -147,6 +147,26 @@ def test_music_that_is_heard_before_the_hold_is_told_of_is_no_turn():
     assert not call.all(cmd.EndUtterance)
 
 
+def test_what_a_fresh_ear_hears_again_of_what_was_said_before_the_hold_is_the_turn():
+    call = Call().greeted()
+    call.begin_speech()
+    begins = call.sample()
+    call.wait(1000)
+    end_ms = call.ms
+    call.tell(ev.StageFailed(ev.Stage.STT, "UNAVAILABLE", is_retryable=True))
+    call.tell(HoldChanged(True))
+    call.tell(ev.StageReady(ev.Stage.STT))
+    call.wait(500)
+    call.tell(ev.SpeechBegan(begins, 0.9))
+    call.tell(ev.SpeechStopped(call.sample(end_ms), 0.1))
+    sing(call, "hit me one more time")
+    call.tell(HoldChanged(False))
+    call.wait(2000)
+    assert call.last(cmd.EndUtterance).end_sample == call.sample(end_ms)
+    call.settle("book it please")
+    assert call.last(cmd.AskAgent).input == cmd.CallerSaid("book it please")
+
+
 def test_music_that_goes_on_until_the_hold_ends_is_no_turn_and_no_speech():
     call = Call().greeted()
     call.tell(HoldChanged(True))
