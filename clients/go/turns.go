@@ -3,6 +3,7 @@ package tongdai
 import (
 	"errors"
 	"io"
+	"sync"
 	"sync/atomic"
 
 	"google.golang.org/protobuf/proto"
@@ -15,6 +16,7 @@ import (
 // (going_away) the next one begins on a stream opened anew.
 type Turns[Q, S any] struct {
 	stream    *Stream[Q, S]
+	swap      sync.Mutex // of stream, which CancelTurn and Close take from another goroutine
 	open      func() (*Stream[Q, S], error)
 	id        atomic.Int64
 	cancelled atomic.Int64 // the highest id that was cancelled
@@ -31,7 +33,9 @@ func (t *Turns[Q, S]) say(send func(), yield func(*S, error) bool) {
 			return
 		}
 		t.stream.Cancel()
+		t.swap.Lock()
 		t.stream, t.isLeaving = opened, false
+		t.swap.Unlock()
 	}
 	id := t.id.Add(1)
 	send()
@@ -66,11 +70,17 @@ func (t *Turns[Q, S]) say(send func(), yield func(*S, error) bool) {
 func (t *Turns[Q, S]) CancelTurn() {
 	id := t.id.Load()
 	t.cancelled.Store(id)
-	t.stream.put("cancellation", &typev1.Cancellation{TurnId: id})
+	t.current().put("cancellation", &typev1.Cancellation{TurnId: id})
 }
 
 // Close ends the stream in good order.
-func (t *Turns[Q, S]) Close() error { return t.stream.Close() }
+func (t *Turns[Q, S]) Close() error { return t.current().Close() }
+
+func (t *Turns[Q, S]) current() *Stream[Q, S] {
+	t.swap.Lock()
+	defer t.swap.Unlock()
+	return t.stream
+}
 
 // kindOf gives the message that a response carries; nil: of a later version.
 func kindOf(response any) any {

@@ -220,6 +220,8 @@ def test_sound_of_a_microphone_comes_on_stdin(stack: GuardedStack, tmp_path: Pat
         (["hear", "IN.wav", "more"], "hear: needed: hear IN.wav"),
         (["watch", "--count", "-1"], "watch: --count wants a whole number: -1"),
         (["say", "x", "OUT", "--rate", "1e3"], "say: --rate wants a number: 1e3"),
+        (["chat", "--deadline", "0.0"], "chat: --deadline wants a number: 0.0"),
+        (["chat", "--target", "127.0.0.1:1,a:65536"], "chat: --target wants HOST:PORT,...: 127.0.0.1:1,a:65536"),
         (["chat", "--target", "http://127.0.0.1:1"], "chat: --target wants HOST:PORT,...: http://127.0.0.1:1"),
         (["call", "-", "OUT", "--calls", "2"], "call: --calls needs a file"),
         (["chat", "--tls-key", "KEY"], "chat: --tls-cert and --tls-key go together, with --tls-ca"),
@@ -232,6 +234,18 @@ def test_sound_of_a_microphone_comes_on_stdin(stack: GuardedStack, tmp_path: Pat
 def test_a_wrong_command_line_is_refused_in_the_same_words(arguments: list[str], error: str, tmp_path: Path) -> None:
     ran = run_all(arguments, tmp_path)
     assert {(one.code, one.error) for one in ran.values()} == {(2, error)}, ran
+
+
+def test_a_pem_file_that_holds_nothing_is_named(stack: GuardedStack, tmp_path: Path) -> None:
+    frame, papers = tmp_path / "frame.pem", stack.papers
+    frame.write_text("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+    ran = run_all(["chat", "--tls-ca", str(frame)], tmp_path)
+    assert {(one.code, one.error) for one in ran.values()} == {(2, f"chat: {frame}: no PEM file")}, ran
+    for certificate, key in ((frame, papers.client_key), (papers.client_chain, frame)):
+        files = ["--tls-ca", str(papers.ca), "--tls-cert", str(certificate), "--tls-key", str(key)]
+        ran = run_all(["chat", *files], tmp_path)
+        refused = f"chat: {certificate}, {key}: no certificate and its key"
+        assert {(one.code, one.error) for one in ran.values()} == {(2, refused)}, ran
 
 
 def test_a_token_does_not_leave_the_machine_in_plain_text(stack: GuardedStack, tmp_path: Path) -> None:

@@ -64,6 +64,14 @@ async def test_who_gives_a_stream_up_is_told_so(commands: dict[str, list[str]]) 
 
 
 @pytest.mark.timeout(300)
+async def test_a_stream_is_given_up_while_another_thread_sends(commands: dict[str, list[str]]) -> None:
+    ran = await told(commands, "hurry", odd_servers.newer_gateway)
+    assert {language: (one.code, one.out) for language, one in ran.items()} == dict.fromkeys(ran, (0, "given up\n")), (
+        ran
+    )
+
+
+@pytest.mark.timeout(300)
 async def test_what_is_reported_behind_the_half_close_breaks_nothing(commands: dict[str, list[str]]) -> None:
     ran = await told(commands, "report", odd_servers.gateway_that_talks_on)
     assert {language: (one.code, one.out) for language, one in ran.items()} == dict.fromkeys(ran, (0, "heard 480\n")), (

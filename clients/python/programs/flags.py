@@ -1,6 +1,7 @@
 """The command line: flags and operands in any order, checked before anything is opened."""
 
 import re
+import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,7 +33,8 @@ voice|NAME|say|a voice of the engine
 """Name, value, the programs that have it (all where empty) and meaning; the same text in every language."""
 NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 WHOLE = re.compile(r"[0-9]{1,9}")
-ADDRESS = r"([^\s:/,\[\]]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}"
+PORT = r"([0-9]{1,4}|[0-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+ADDRESS = rf"([^\s:/,\[\]]+|\[[0-9A-Fa-f:.]+\]):{PORT}"
 TARGETS = re.compile(f"{ADDRESS}(,{ADDRESS})*")
 TOKEN = re.compile(r"[!-~]+")
 
@@ -75,6 +77,8 @@ class Given:
         for path in (authority, certificate, key):
             if path and b"-----BEGIN " not in path.read_bytes():
                 raise UsageError(f"{path}: no PEM file")
+        if authority:
+            _check_pem(authority, certificate, key)
         token = ""
         if self.text("token-file"):
             token = Path(self.text("token-file")).read_text(encoding="utf-8", errors="replace").strip()
@@ -89,6 +93,20 @@ class Given:
             open_limit_s=self.number("deadline"),
             rounds=self.whole("rounds"),
         )
+
+
+def _check_pem(authority: Path, certificate: Path | None, key: Path | None) -> None:
+    """Raises UsageError: a file has the frame of PEM and nothing that TLS can use."""
+    context = ssl.create_default_context()
+    try:
+        context.load_verify_locations(cafile=authority)
+    except ssl.SSLError:
+        raise UsageError(f"{authority}: no PEM file") from None
+    try:
+        if certificate:
+            context.load_cert_chain(certificate, key, password="")
+    except ssl.SSLError:
+        raise UsageError(f"{certificate}, {key}: no certificate and its key") from None
 
 
 def parse(name: str, target: str, operands: Sequence[str], arguments: Sequence[str]) -> Given:
@@ -126,7 +144,7 @@ def parse(name: str, target: str, operands: Sequence[str], arguments: Sequence[s
 def _check(flag: str, kind: str, value: str) -> None:
     if kind in ("N", "HZ") and not WHOLE.fullmatch(value):
         raise UsageError(f"--{flag} wants a whole number: {value}")
-    if kind in ("R", "S") and not NUMBER.fullmatch(value):
+    if kind in ("R", "S") and not (NUMBER.fullmatch(value) and float(value)):
         raise UsageError(f"--{flag} wants a number: {value}")
     if flag == "target" and not TARGETS.fullmatch(value):
         raise UsageError(f"--target wants HOST:PORT,...: {value}")

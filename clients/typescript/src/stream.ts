@@ -48,7 +48,7 @@ export class Stream<Q extends DescMessage, Response> {
         if (first.done) throw unavailable("ENDED_EARLY", "the stream ended before its first response");
         return new Stream(first.value, outbox, incoming, abort);
       } catch (error) {
-        outbox.close();
+        outbox.drop();
         throw abort.signal.aborted ? unavailable("OPEN_TIMEOUT", `no response within ${limitS} s`) : errorOf(error);
       } finally {
         clearTimeout(timer);
@@ -68,7 +68,7 @@ export class Stream<Q extends DescMessage, Response> {
 
   /** Give the stream up, if it is still there. Who waits for its next response meets GivenUpError. */
   cancel(): void {
-    this.outbox.close();
+    this.outbox.drop();
     this.abort.abort();
   }
 
@@ -78,11 +78,11 @@ export class Stream<Q extends DescMessage, Response> {
       const result = await this.incoming.next();
       if (!result.done) return result.value;
     } catch (error) {
-      this.outbox.close();
+      this.outbox.drop();
       if (this.abort.signal.aborted) throw new GivenUpError({ code: "CANCELLED", reason: "", message: GIVEN_UP });
       throw errorOf(error);
     }
-    this.outbox.close();
+    this.outbox.drop();
     return undefined;
   }
 
@@ -114,6 +114,12 @@ class Outbox<Q extends DescMessage> implements AsyncIterable<MessageShape<Q>> {
     this.wake();
   }
 
+  /** Nobody reads them any more: whoever waits goes on, also where the transport left its iterator lying. */
+  drop(): void {
+    for (const { taken } of this.waiting.splice(0)) taken();
+    this.close();
+  }
+
   async *[Symbol.asyncIterator](): AsyncIterator<MessageShape<Q>> {
     try {
       while (this.waiting.length > 0 || !this.isClosed) {
@@ -123,8 +129,7 @@ class Outbox<Q extends DescMessage> implements AsyncIterable<MessageShape<Q>> {
         else await new Promise<void>((wake) => (this.wake = wake));
       }
     } finally {
-      this.isClosed = true;
-      for (const { taken } of this.waiting.splice(0)) taken(); // nobody reads them any more
+      this.drop();
     }
   }
 }

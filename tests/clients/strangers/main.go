@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	tongdai "github.com/tong-dai/tong-dai/clients/go"
 	callv1 "github.com/tong-dai/tong-dai/clients/go/gen/voice/call/v1"
@@ -18,7 +19,7 @@ import (
 func main() {
 	connection, err := tongdai.Connect(tongdai.Options{Targets: []string{os.Args[2]}})
 	if err == nil {
-		err = map[string]func(*tongdai.Connection) error{"cancel": cancel, "idle": idle, "report": report}[os.Args[1]](connection)
+		err = map[string]func(*tongdai.Connection) error{"cancel": cancel, "idle": idle, "report": report, "hurry": hurry}[os.Args[1]](connection)
 	}
 	fmt.Println(told(err))
 }
@@ -62,6 +63,29 @@ func idle(connection *tongdai.Connection) error {
 		}
 	}
 	return nil
+}
+
+func hurry(connection *tongdai.Connection) error {
+	for range 100 {
+		alive, giveUp := context.WithCancel(context.Background())
+		call, err := tongdai.OpenCall(alive, connection, 8000, &callv1.CallConfig{})
+		if err != nil {
+			giveUp()
+			return err
+		}
+		over := make(chan struct{})
+		go func() {
+			defer close(over)
+			for alive.Err() == nil {
+				call.HangUp()
+			}
+		}()
+		time.Sleep(5 * time.Millisecond)
+		giveUp()
+		call.HalfClose()
+		<-over
+	}
+	return context.Canceled
 }
 
 func report(connection *tongdai.Connection) error {

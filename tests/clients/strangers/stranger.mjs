@@ -5,7 +5,21 @@ const [what, target] = process.argv.slice(2);
 const connection = new Connection({ targets: [target] });
 const NAMES = new Map([[GivenUpError, "given up"], [UnavailableError, "unavailable"], [ServerError, "server"]]);
 try {
-  if (what === "report") {
+  if (what === "hurry") {
+    for (let round = 0; round < 100; round++) {
+      const call = await Call.open(connection, 8000);
+      let isOver = false;
+      const sending = (async () => {
+        while (!isOver) await call.hangUp();
+      })();
+      await new Promise((later) => setTimeout(later, 5));
+      call.stream.cancel();
+      call.stream.halfClose();
+      isOver = true;
+      await sending;
+    }
+    console.log("given up");
+  } else if (what === "report") {
     const call = await Call.open(connection, 8000);
     call.reportsPlayed = true;
     call.stream.halfClose();

@@ -10,6 +10,8 @@ NAMES = {GivenUpError: "given up", UnavailableError: "unavailable", ServerError:
 
 async def main(what: str, target: str) -> str:
     async with Connection(Options((target,))) as connection:
+        if what == "hurry":
+            return await hurry(connection)
         if what == "report":
             call = await Call.open(connection)
             call.reports_played = True
@@ -25,6 +27,25 @@ async def main(what: str, target: str) -> str:
             if what == "cancel":
                 speech.cancel()
         return "said"
+
+
+async def hurry(connection: Connection) -> str:
+    for _ in range(100):
+        call = await Call.open(connection)
+        is_over = asyncio.Event()
+
+        async def send(call: Call = call, is_over: asyncio.Event = is_over) -> None:
+            while not is_over.is_set():
+                await call.hang_up()
+                await asyncio.sleep(0)
+
+        sending = asyncio.create_task(send())
+        await asyncio.sleep(0.005)
+        call.cancel()
+        await call.half_close()
+        is_over.set()
+        await sending
+    return "given up"
 
 
 try:

@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"os"
 	"regexp"
@@ -35,10 +37,15 @@ tls-key|FILE||PEM key of this client in PKCS #8, for mTLS
 token-file|FILE||holds the bearer token
 voice|NAME|say|a voice of the engine`
 
+const (
+	port    = `([0-9]{1,4}|[0-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])`
+	address = `([^\s:/,\[\]]+|\[[0-9A-Fa-f:.]+\]):` + port
+)
+
 var (
 	number  = regexp.MustCompile(`^[0-9]{1,9}(\.[0-9]{1,9})?$`)
 	whole   = regexp.MustCompile(`^[0-9]{1,9}$`)
-	targets = regexp.MustCompile(`^([^\s:/,\[\]]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}(,([^\s:/,\[\]]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5})*$`)
+	targets = regexp.MustCompile("^" + address + "(," + address + ")*$")
 	token   = regexp.MustCompile(`^[!-~]+$`)
 )
 
@@ -95,7 +102,7 @@ func parse(name string, chosen program, arguments []string) (*given, error) {
 		switch {
 		case slices.Contains([]string{"N", "HZ"}, kind) && !whole.MatchString(value):
 			return nil, fmt.Errorf("--%s wants a whole number: %s", flag, value)
-		case slices.Contains([]string{"R", "S"}, kind) && !number.MatchString(value):
+		case slices.Contains([]string{"R", "S"}, kind) && !isNumber(value):
 			return nil, fmt.Errorf("--%s wants a number: %s", flag, value)
 		case flag == "target" && !targets.MatchString(value):
 			return nil, fmt.Errorf("--target wants HOST:PORT,...: %s", value)
@@ -106,6 +113,12 @@ func parse(name string, chosen program, arguments []string) (*given, error) {
 		return nil, fmt.Errorf("needed: %s", strings.Join(append([]string{name}, chosen.operands...), " "))
 	}
 	return found, nil
+}
+
+// isNumber says whether a value is a number above 0.
+func isNumber(value string) bool {
+	found, err := strconv.ParseFloat(value, 64)
+	return number.MatchString(value) && err == nil && found > 0
 }
 
 // flagsOf gives the flags of a program, each with what its value is.
@@ -150,6 +163,14 @@ func (g *given) options() (tongdai.Options, error) {
 		}
 		if !bytes.Contains(content, []byte("-----BEGIN ")) {
 			return how, fmt.Errorf("%s: no PEM file", g.text(flag))
+		}
+		if flag == "tls-ca" && !x509.NewCertPool().AppendCertsFromPEM(content) {
+			return how, fmt.Errorf("%s: no PEM file", g.text(flag))
+		}
+	}
+	if g.is("tls-cert") {
+		if _, err := tls.LoadX509KeyPair(how.TLSCertificateFile, how.TLSKeyFile); err != nil {
+			return how, fmt.Errorf("%s, %s: no certificate and its key", how.TLSCertificateFile, how.TLSKeyFile)
 		}
 	}
 	if g.is("token-file") {

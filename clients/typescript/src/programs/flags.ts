@@ -1,5 +1,6 @@
 /** The command line: flags and operands in any order, checked before anything is opened. */
 
+import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 
 import type { Options } from "../index.js";
@@ -28,7 +29,8 @@ voice|NAME|say|a voice of the engine`;
 
 const NUMBER = /^[0-9]{1,9}(\.[0-9]{1,9})?$/;
 const WHOLE = /^[0-9]{1,9}$/;
-const ADDRESS = "([^\\s:/,\\[\\]]+|\\[[0-9A-Fa-f:.]+\\]):[0-9]{1,5}";
+const PORT = "([0-9]{1,4}|[0-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])";
+const ADDRESS = `([^\\s:/,\\[\\]]+|\\[[0-9A-Fa-f:.]+\\]):${PORT}`;
 const TARGETS = new RegExp(`^${ADDRESS}(,${ADDRESS})*$`, "u");
 const TOKEN = /^[!-~]+$/;
 
@@ -71,7 +73,8 @@ export class Given {
     if (value === undefined) throw new UsageError(`--${flag} needs a value`);
     if (["N", "HZ"].includes(kind) && !WHOLE.test(value))
       throw new UsageError(`--${flag} wants a whole number: ${value}`);
-    if (["R", "S"].includes(kind) && !NUMBER.test(value)) throw new UsageError(`--${flag} wants a number: ${value}`);
+    if (["R", "S"].includes(kind) && !(NUMBER.test(value) && Number(value) > 0))
+      throw new UsageError(`--${flag} wants a number: ${value}`);
     if (flag === "target" && !TARGETS.test(value)) throw new UsageError(`--target wants HOST:PORT,...: ${value}`);
     this.values.set(flag, value);
   }
@@ -97,12 +100,28 @@ export class Given {
     return { tenantId: this.text("tenant"), agentId: this.text("agent"), languageCodes };
   }
 
+  /** Throws UsageError: a file has the frame of PEM and nothing that TLS can use. */
+  private checkPem(): void {
+    const [ca, cert, key] = [this.text("tls-ca"), this.text("tls-cert"), this.text("tls-key")];
+    try {
+      if (ca) new X509Certificate(read(ca));
+    } catch {
+      throw new UsageError(`${ca}: no PEM file`);
+    }
+    try {
+      if (cert && !new X509Certificate(read(cert)).checkPrivateKey(createPrivateKey(read(key)))) throw new Error();
+    } catch {
+      throw new UsageError(`${cert}, ${key}: no certificate and its key`);
+    }
+  }
+
   /** How to reach the service. Throws UsageError. */
   get options(): Options {
     if (this.is("tls-cert") !== this.is("tls-key") || (this.is("tls-cert") && !this.is("tls-ca")))
       throw new UsageError("--tls-cert and --tls-key go together, with --tls-ca");
     for (const path of ["tls-ca", "tls-cert", "tls-key"].map((flag) => this.text(flag)))
       if (path && !read(path).includes("-----BEGIN ")) throw new UsageError(`${path}: no PEM file`);
+    this.checkPem();
     const token = this.is("token-file") ? read(this.text("token-file")).trim() : "";
     if (this.is("token-file") && !TOKEN.test(token)) throw new UsageError(`${this.text("token-file")}: holds no token`);
     return {

@@ -112,7 +112,11 @@ public final class Stream<RequestT, ResponseT> implements AutoCloseable {
   /** Give the stream up, if it is still there. Who waits for its next response meets the kind GIVEN_UP. */
   @Override
   public void close() {
-    isGivenUp = true;
+    synchronized (this) {
+      isGivenUp = true;
+      isHalfClosed = true; // behind a cancellation gRPC takes no message of another thread's
+      notifyAll();
+    }
     requests.cancel("the client gave the stream up", null);
   }
 

@@ -13,8 +13,8 @@ import java.util.function.LongFunction;
  * the server asked for it (going_away) the next one begins on a stream opened anew.
  */
 abstract class Turns<RequestT extends Message, ResponseT extends Message> implements AutoCloseable {
-  private Stream<RequestT, ResponseT> stream;
-  private long turnId;
+  private volatile Stream<RequestT, ResponseT> stream;
+  private volatile long turnId; // one thread begins turns
   private volatile long cancelled;
   private boolean isServerLeaving;
 

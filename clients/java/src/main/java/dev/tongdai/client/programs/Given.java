@@ -2,19 +2,29 @@ package dev.tongdai.client.programs;
 
 import dev.tongdai.client.Options;
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.GeneralSecurityException;
+import java.security.KeyFactory;
+import java.security.cert.Certificate;
+import java.security.cert.CertificateException;
+import java.security.cert.CertificateFactory;
+import java.security.spec.PKCS8EncodedKeySpec;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Base64;
+import java.util.Collection;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Queue;
+import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /** What a command line says: flags and operands in any order, checked before anything is opened. */
@@ -45,8 +55,12 @@ final class Given {
 
   private static final Pattern NUMBER = Pattern.compile("[0-9]{1,9}(\\.[0-9]{1,9})?");
   private static final Pattern WHOLE = Pattern.compile("[0-9]{1,9}");
-  private static final String ADDRESS = "([^\\s:/,\\[\\]]+|\\[[0-9A-Fa-f:.]+\\]):[0-9]{1,5}";
+  private static final String PORT =
+      "([0-9]{1,4}|[0-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])";
+  private static final String ADDRESS = "([^\\s:/,\\[\\]]+|\\[[0-9A-Fa-f:.]+\\]):" + PORT;
   private static final Pattern TARGETS = Pattern.compile(ADDRESS + "(," + ADDRESS + ")*");
+  private static final Pattern KEY =
+      Pattern.compile("-----BEGIN PRIVATE KEY-----(.*?)-----END PRIVATE KEY-----", Pattern.DOTALL);
   private static final Pattern TOKEN = Pattern.compile("[!-~]+");
 
   /** A command line, or a file that it names, is wrong. */
@@ -98,7 +112,8 @@ final class Given {
     if (List.of("N", "HZ").contains(kind) && !WHOLE.matcher(value).matches()) {
       throw new UsageException("--" + flag + " wants a whole number: " + value);
     }
-    if (List.of("R", "S").contains(kind) && !NUMBER.matcher(value).matches()) {
+    boolean isNumber = NUMBER.matcher(value).matches() && Double.parseDouble(value) > 0;
+    if (List.of("R", "S").contains(kind) && !isNumber) {
       throw new UsageException("--" + flag + " wants a number: " + value);
     }
     if (flag.equals("target") && !TARGETS.matcher(value).matches()) {
@@ -162,11 +177,20 @@ final class Given {
     if (is("token-file") && !TOKEN.matcher(token).matches()) {
       throw new UsageException(text("token-file") + ": holds no token");
     }
+    Path authority = pem("tls-ca");
+    Path certificate = pem("tls-cert");
+    Path key = pem("tls-key");
+    if (authority != null && certificatesIn(authority).isEmpty()) {
+      throw new UsageException(authority + ": no PEM file");
+    }
+    if (certificate != null && (certificatesIn(certificate).isEmpty() || !holdsKey(key))) {
+      throw new UsageException(certificate + ", " + key + ": no certificate and its key");
+    }
     return new Options(
         List.of(text("target").split(",")),
-        pem("tls-ca"),
-        pem("tls-cert"),
-        pem("tls-key"),
+        authority,
+        certificate,
+        key,
         token,
         Duration.ofMillis((long) (1000 * number("deadline"))),
         whole("rounds"));
@@ -180,6 +204,34 @@ final class Given {
       throw new UsageException(text(flag) + ": no PEM file");
     }
     return Path.of(text(flag));
+  }
+
+  /** The certificates of a PEM file; none where it has nothing but the frame of one. */
+  private static Collection<? extends Certificate> certificatesIn(Path path) throws IOException {
+    try (InputStream file = Files.newInputStream(path)) {
+      return CertificateFactory.getInstance("X.509").generateCertificates(file);
+    } catch (CertificateException error) {
+      return List.of();
+    }
+  }
+
+  /** Whether a PEM file has a private key in PKCS #8 that TLS can use. */
+  private static boolean holdsKey(Path path) throws IOException {
+    String text = Files.readString(path, StandardCharsets.ISO_8859_1);
+    Matcher found = KEY.matcher(text);
+    if (!found.find()) {
+      return false;
+    }
+    for (String kind : List.of("RSA", "EC", "Ed25519")) {
+      try {
+        KeyFactory.getInstance(kind)
+            .generatePrivate(new PKCS8EncodedKeySpec(Base64.getMimeDecoder().decode(found.group(1))));
+        return true;
+      } catch (GeneralSecurityException | IllegalArgumentException error) {
+        continue; // a key of another kind, or none
+      }
+    }
+    return false;
   }
 
   private String read(String flag) throws IOException {
