@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import grpc
 import numpy as np
@@ -123,7 +124,7 @@ async def test_wrong_credentials_are_not_serving_with_the_reason_and_no_end_of_t
     port, process = spawn(STT, settings, tmp_path / "log")
     try:
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-            health = health_pb2_grpc.HealthStub(channel)
+            health: Any = health_pb2_grpc.HealthStub(channel)
             asked = health_pb2.HealthCheckRequest(service=STT.full_name)
             for _ in range(2):
                 answer = await health.Check(asked, timeout=60, wait_for_ready=True)
