@@ -15,6 +15,7 @@ from services.stt_proxy.engine import Hints
 TARGET_PEAK = 4000.0  # of 32768: -18 dBFS, for the loudest sample of the last seconds
 MOST_GAIN = 16.0  # 24 dB: a caller whose loudest sample is at -42 dBFS reaches the target
 MOST_GAIN_BESIDE_AGENT = 4.0  # while the agent's voice is on the line, so that its echo is not made loud
+AFTER_AGENT_WINDOWS = 6  # 192 ms in which its echo may still come
 FALL_A_WINDOW = 0.9985  # of the loudest sample that is remembered: half in 15 s
 NOISE_RMS = 20.0  # of 32768: -64 dBFS
 WINDOW_SAMPLES = 256
@@ -26,15 +27,23 @@ class DetectorLevel:
     """One call's."""
 
     def __init__(self) -> None:
-        self._loudest = 0.0
+        self._loudest = 0.0  # of the caller's
+        self._loudest_beside_agent = 0.0  # of the caller's and the echo: what is remembered of it is not the caller's
+        self._n_since_agent = AFTER_AGENT_WINDOWS
         self._number = 0
 
     def bring(self, window: Samples, hints: Hints) -> Samples:
         """The next window, (256,) int16 at 8 kHz, as the detector is to hear it; the same shape."""
         peak = float(max(np.maximum.reduce(window), -int(np.minimum.reduce(window))))
-        self._loudest = max(peak, self._loudest * FALL_A_WINDOW)
-        most = MOST_GAIN_BESIDE_AGENT if hints.agent_is_speaking else MOST_GAIN
-        gain = min(most, max(1.0, TARGET_PEAK / max(1.0, self._loudest)))
+        self._n_since_agent = 0 if hints.agent_is_speaking else self._n_since_agent + 1
+        if self._n_since_agent >= AFTER_AGENT_WINDOWS:
+            self._loudest_beside_agent = 0.0
+            loudest = self._loudest = max(peak, self._loudest * FALL_A_WINDOW)
+            most = MOST_GAIN
+        else:
+            loudest = self._loudest_beside_agent = max(peak, self._loudest_beside_agent * FALL_A_WINDOW)
+            most = MOST_GAIN_BESIDE_AGENT
+        gain = min(most, max(1.0, TARGET_PEAK / max(1.0, loudest)))
         self._number = (self._number + 1) % _NOISE_WINDOWS
         brought: Samples = np.clip(window * np.float32(gain) + _NOISE[self._number], -32768, 32767).astype(np.int16)
         return brought

@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+from services.stt_proxy import metrics
 from services.stt_proxy.call_profile import CallProfile
 from services.stt_proxy.detector_level import DetectorLevel
 from services.stt_proxy.end_of_turn.sound import EndOfTurnModel
@@ -18,13 +19,8 @@ from services.stt_proxy.errors import BadSample
 from services.stt_proxy.events import Evidence, SpeechActivity
 from services.stt_proxy.intake import DETECTOR_RATE_HERTZ, Break, IdleReason, Intake, Silence, Skip, Taken, Window
 from services.stt_proxy.line_sounds.detector import LineSound, LineSoundDetector, LineSoundKind
-from services.stt_proxy.metrics import (
-    CONCEALED_SAMPLES_TOTAL,
-    DRAFTS_TOTAL,
-    LINE_SOUNDS_TOTAL,
-    RECORDING_DROPPED_SAMPLES_TOTAL,
-    VAD_LAG_SECONDS,
-)
+from services.stt_proxy.longest_speech import LongestSpeech
+from services.stt_proxy.pace import Pace
 from services.stt_proxy.progress_steps import ProgressSteps
 from services.stt_proxy.quiet_line import ForeignSound, QuietLine
 from services.stt_proxy.recording import Recording
@@ -35,13 +31,14 @@ from services.stt_proxy.voice_activity import Detector
 from services.stt_proxy.wording import LEAD_IN_MS, Wording
 
 MAX_STEPS = 64  # about two seconds
+SETTLING_S = 12  # of sound that is kept beyond the longest utterance, while its words are asked for
+HOLD_S = 2  # for which a client is waited for to end an utterance that is too long
 MAX_SETTLING = 4
 MAX_UPDATES = 16  # waiting for their sample; of more the oldest takes effect at once
 MAX_END_AHEAD_MS = 2000  # of an utterance's end before the sound that was sent
 MAX_UPDATE_AHEAD_MS = 60_000  # of an update's effective sample
 PREPARE_EVERY_MS = 2000  # of speech that goes on
 ONSET_MS = 40  # before a key's first certain moment in which the voice detector may have taken it for speech
-AHEAD_S = 1.0  # a client further ahead of real time than this sends a file
 
 
 class Listening:
@@ -64,7 +61,8 @@ class Listening:
         self._hints = profile.hints
         self._updates: deque[HintsUpdate] = deque()  # not yet in effect
         self._intake = Intake(profile.audio_format, start_sample=profile.start_sample, max_gap_ms=profile.max_gap_ms)
-        self._recording = Recording(limit_samples=profile.max_utterance_s * rate)
+        self._recording = Recording(limit_samples=(profile.max_utterance_s + SETTLING_S) * rate)
+        self._longest = LongestSpeech(limit_samples=profile.max_utterance_s * rate, hold_samples=HOLD_S * rate)
         self._gate = SpeechGate(pause_samples=profile.draft_pause_ms * self._per_ms, thresholds=GateThresholds())
         self._quiet = QuietLine()
         self._level = DetectorLevel()
@@ -77,8 +75,7 @@ class Listening:
         self._progress = ProgressSteps(profile.start_sample, samples_per_ms=rate // 1000)
         self._prepared_to = profile.start_sample
         self._ended_at = profile.start_sample
-        self._began_ns = 0
-        self._first_sample = profile.start_sample
+        self._pace = Pace(profile.start_sample, samples_per_ms=self._per_ms)
         self._is_finished = False
         self._moved: asyncio.Future[None] | None = None
         self._wording = Wording(
@@ -108,7 +105,9 @@ class Listening:
 
     def update(self, update: HintsUpdate) -> None:
         """Listen differently from `update.effective_sample` on. Raises BadSample."""
-        self._check_not_far_ahead(update.effective_sample, MAX_UPDATE_AHEAD_MS, "update.effective_sample")
+        self._pace.check(
+            update.effective_sample, self._intake.next_sample, MAX_UPDATE_AHEAD_MS, "update.effective_sample"
+        )
         self._add(update)
 
     def end_utterance(self, end_sample: int) -> None:
@@ -118,7 +117,7 @@ class Listening:
                 f"utterance_end.end_sample {end_sample} lies before {self._ended_at}, the last end or the start",
                 field="utterance_end.end_sample",
             )
-        self._check_not_far_ahead(end_sample, MAX_END_AHEAD_MS, "utterance_end.end_sample")
+        self._pace.check(end_sample, self._intake.next_sample, MAX_END_AHEAD_MS, "utterance_end.end_sample")
         self._ended_at = end_sample
         self._add(EndOfUtterance(end_sample, time.monotonic_ns()))
 
@@ -143,9 +142,9 @@ class Listening:
         self._watch.close()
         self._wording.close()
         self._steps.clear()
-        RECORDING_DROPPED_SAMPLES_TOTAL.inc(self._recording.dropped_samples)
-        DRAFTS_TOTAL.labels("used").inc(self._utterances.n_drafts_used)
-        DRAFTS_TOTAL.labels("dropped").inc(self._utterances.n_drafts_dropped)
+        metrics.RECORDING_DROPPED_SAMPLES_TOTAL.inc(self._recording.dropped_samples)
+        metrics.DRAFTS_TOTAL.labels("used").inc(self._utterances.n_drafts_used)
+        metrics.DRAFTS_TOTAL.labels("dropped").inc(self._utterances.n_drafts_dropped)
 
     # -- how far it is -------------------------------------------------------------------------------------------------
 
@@ -154,7 +153,7 @@ class Listening:
         """Whether no more should be read now: too much waits, or a file runs ahead of the words already asked for."""
         if len(self._steps) > MAX_STEPS or self._utterances.n_settling > MAX_SETTLING:
             return True
-        return (bool(self._steps) or self._engine_call.is_busy) and self._is_ahead_of_time
+        return (bool(self._steps) or self._engine_call.is_busy) and self._pace.is_ahead(self._intake.next_sample)
 
     @property
     def is_done(self) -> bool:
@@ -166,33 +165,16 @@ class Listening:
         self._moved = asyncio.get_running_loop().create_future()
         await asyncio.wait((self._moved,), timeout=limit_s)
 
-    def _check_not_far_ahead(self, sample: int, limit_ms: int, field: str) -> None:
-        """Sound before an utterance's end belongs to that utterance, so an end far ahead would deafen the call."""
-        if sample > self._intake.next_sample + limit_ms * self._per_ms:
-            raise BadSample(
-                f"{field} {sample} lies more than {limit_ms} ms ahead of {self._intake.next_sample}, "
-                "the end of the sound sent so far",
-                field=field,
-            )
-
-    @property
-    def _is_ahead_of_time(self) -> bool:
-        if not self._began_ns:
-            return False
-        heard_s = (self._intake.next_sample - self._first_sample) / (1000 * self._per_ms)
-        return heard_s > (time.monotonic_ns() - self._began_ns) / 1e9 + AHEAD_S
-
     # -- the steps, in order -------------------------------------------------------------------------------------------
 
     def _take(self, taken: Taken) -> None:
         now_ns = time.monotonic_ns()
-        if not self._began_ns:
-            self._began_ns = now_ns
+        self._pace.note(now_ns)
         for clip in taken.sound:
             self._recording.add(clip.start_sample, clip.samples)
             self._engine_call.hear(clip.start_sample, clip.samples)
         if len(taken.sound) > 1:
-            CONCEALED_SAMPLES_TOTAL.inc(len(taken.sound[0].samples))
+            metrics.CONCEALED_SAMPLES_TOTAL.inc(len(taken.sound[0].samples))
         for step in taken.steps:
             if isinstance(step, Window):
                 self._steps.append(HeardWindow(step, now_ns))
@@ -232,7 +214,7 @@ class Listening:
         step = self._steps.popleft()
         assert isinstance(step, HeardWindow), "a score answers a window"  # noqa: S101 - an invariant, for the reader
         self._is_scoring = False
-        VAD_LAG_SECONDS.observe((time.monotonic_ns() - step.arrived_ns) / 1e9)
+        metrics.VAD_LAG_SECONDS.observe((time.monotonic_ns() - step.arrived_ns) / 1e9)
         self._quiet.note(score)
         self._take_window(step, score)
         self._go_on()
@@ -241,7 +223,8 @@ class Listening:
     def _take_window(self, step: HeardWindow, score: float) -> None:
         window = step.window
         self._apply_updates(window.start_sample)
-        self._turn(self._gate.hear(window.start_sample, window.end_sample, score), step.arrived_ns)
+        edge = self._gate.hear(window.start_sample, window.end_sample, score)
+        self._pass_on(edge, window.end_sample, step.arrived_ns, score)
         if self._gate.is_open and window.end_sample - self._prepared_to >= self._prepare_every:
             self._prepared_to = window.end_sample
             self._wording.prepare(window.end_sample)
@@ -252,7 +235,7 @@ class Listening:
         match step:
             case Silence(start, end):
                 self._tell_line_sounds(self._line_sounds.rest(end))
-                self._turn(self._gate.rest(end - start), now_ns)
+                self._pass_on(self._gate.rest(end - start), end, now_ns, 0.0)
                 self._reach(end)
             case Skip(end):
                 self._line_sounds.reset()
@@ -261,12 +244,14 @@ class Listening:
                 self._reach(end)
             case Break(end):
                 self._line_sounds.reset()
+                self._release(now_ns)
                 self._turn(self._gate.shut(), now_ns)
                 self._utterances.skip()
                 self._reach(end)
             case EndOfUtterance(end_sample, arrived_ns):
                 self._end(end_sample, arrived_ns)
             case Discard(from_sample, to_sample):
+                self._release(now_ns)
                 if self._utterances.discard(from_sample, to_sample):
                     self._engine_call.speech(self._utterances.utterance_id, to_sample, is_begin=False)
                     self._gate.shut()
@@ -278,6 +263,7 @@ class Listening:
                 self._end_of_sound(arrived_ns)
 
     def _end_of_sound(self, arrived_ns: int) -> None:
+        self._release(arrived_ns)
         if (paused := self._gate.shut()) is not None:
             self._engine_call.speech(self._utterances.utterance_id, paused.sample, is_begin=False)
             self._wording.do(
@@ -296,6 +282,15 @@ class Listening:
         self._wording.limit(utterance_id)
         self._wording.do(self._utterances.end(end_sample, trigger_ns=arrived_ns))
         self._engine_call.end(utterance_id, end_sample)
+        self._release(arrived_ns)
+
+    def _pass_on(self, edge: Edge | None, sample: int, trigger_ns: int, score: float) -> None:
+        for one in self._longest.pass_on(edge, sample, score, first_sample=self._utterances.first_sample):
+            self._turn(one, trigger_ns)
+
+    def _release(self, trigger_ns: int) -> None:
+        for edge in self._longest.release():
+            self._turn(edge, trigger_ns)
 
     def _turn(self, edge: Edge | None, trigger_ns: int) -> None:
         if edge is None:
@@ -305,12 +300,19 @@ class Listening:
             self._wording.do(self._utterances.begin(edge.sample, edge.score, self._hints))
         else:
             self._wording.do(
-                self._utterances.pause(edge.sample, edge.score, self._hints, trigger_ns=trigger_ns, wants_draft=True)
+                self._utterances.pause(
+                    edge.sample,
+                    edge.score,
+                    self._hints,
+                    trigger_ns=trigger_ns,
+                    wants_draft=True,
+                    is_too_long=edge.is_too_long,
+                )
             )
 
     def _tell_line_sounds(self, sounds: list[LineSound]) -> None:
         for sound in sounds:
-            LINE_SOUNDS_TOTAL.labels(sound.kind.value).inc()
+            metrics.LINE_SOUNDS_TOTAL.labels(sound.kind.value).inc()
             if sound.kind is LineSoundKind.DTMF:
                 self._recording.mute(sound.start_sample, sound.end_sample)
                 self._take_back_speech(sound.start_sample - ONSET_MS * self._per_ms, sound.end_sample)
@@ -318,6 +320,7 @@ class Listening:
 
     def _take_back_speech(self, from_sample: int, to_sample: int) -> None:
         """What began as speech there was a key's first moment."""
+        self._release(time.monotonic_ns())
         if self._utterances.discard(from_sample, to_sample):
             self._gate.shut()
             self._engine_call.speech(self._utterances.utterance_id, to_sample, is_begin=False)

@@ -31,6 +31,7 @@ class OpenUtterance:
     text_spans: tuple[Span, ...] = ()  # what the text covers
     draft: Ask | None = None  # asked for and not answered
     sounds_over: float | None = None  # at the last pause, by the voice
+    is_too_long: bool = False  # it was closed in mid-speech
     last_judgement: Judgement | None = None  # by the newest words
 
     @property

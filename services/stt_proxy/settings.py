@@ -56,7 +56,7 @@ class SttSettings(ServiceSettings):
         1000, ge=0, le=1000, description="Lost audio up to this long is concealed, more is a reset."
     )
     max_utterance_s: int = Field(
-        120, ge=10, le=600, description="Sound kept of one utterance; of a longer one the beginning is lost."
+        120, ge=10, le=600, description="Speech that goes on for longer is closed, and the turn may be taken."
     )
 
     whisper_model: str = Field(

@@ -21,10 +21,11 @@ class SpeechBegan:
 
 @dataclass(frozen=True, slots=True)
 class SpeechPaused:
-    """The caller's speech ended at `sample`, and silence has lasted since."""
+    """The caller's speech ended at `sample`, and silence has lasted since; or it goes on, and is closed there."""
 
     sample: int
     score: float
+    is_too_long: bool = False
 
 
 Edge = SpeechBegan | SpeechPaused

@@ -13,6 +13,7 @@ from services.stt_proxy.settling import Output, Settlements, cost_of, transcript
 
 LONGEST_PAUSE_MS = 2000  # a longer one is a caller who waits, not one who pauses
 
+CLOSED = Judgement(1.0, 0, Reason.TOO_LONG)
 SPEECH_PER_DRAFTS_MS = 15_000  # each such stretch of one utterance may cost the same number of drafts
 
 
@@ -51,21 +52,24 @@ class Utterances:
             if is_pause and self._judged_at_pause is not Reason.NO_TEXT:
                 self._habit.note(pause_ms, is_behind_whole=self._judged_at_pause in LOOKS_WHOLE)
         self._paused_at = None
-        self._open.speaking_since = sample
+        self._open.speaking_since, self._open.is_too_long = sample, False
         return [SpeechActivity(self._open.utterance_id, True, sample, score)]
 
-    def pause(self, sample: int, score: float, hints: Hints, *, trigger_ns: int, wants_draft: bool) -> list[Output]:
-        """Speech ended at `sample`, and silence has lasted for a draft's pause since."""
+    def pause(
+        self, sample: int, score: float, hints: Hints, *, trigger_ns: int, wants_draft: bool, is_too_long: bool = False
+    ) -> list[Output]:
+        """Speech ended at `sample`, and silence has lasted for a draft's pause since; or it is closed in mid-speech."""
         utterance = self._open
         since, utterance.speaking_since = utterance.speaking_since, None
         if since is None or sample <= since:  # the client ended the utterance within the silence
             return [SpeechActivity(utterance.utterance_id, False, sample, score)]
         utterance.spans.append(Span(since, sample))
         utterance.sounds_over = None
-        self._paused_at = sample
+        utterance.is_too_long = is_too_long
+        self._paused_at = None if is_too_long else sample
         outputs: list[Output] = [SpeechActivity(utterance.utterance_id, False, sample, score)]
         outputs.append(self._predict(None, hints))
-        if wants_draft and self._is_worth_a_draft(utterance):
+        if wants_draft and (is_too_long or self._is_worth_a_draft(utterance)):
             utterance.n_drafts += 1
             utterance.draft = self._settlements.ask(
                 utterance.utterance_id,
@@ -204,6 +208,11 @@ class Utterances:
         return Ask(0, utterance.utterance_id, spans, utterance.not_before, is_final=False, trigger_ns=0)
 
     @property
+    def first_sample(self) -> int | None:
+        """Of the open utterance's speech; None: it holds none."""
+        return self._open.first_sample
+
+    @property
     def has_speech(self) -> bool:
         """Whether the utterance that is open holds any speech."""
         return self._open.first_sample is not None
@@ -230,9 +239,14 @@ class Utterances:
 
     def _predict(self, heard: Heard | None, hints: Hints) -> TurnPrediction:
         """What the words make of it; None: they are not known yet."""
-        judged = self._judge(heard, hints)
+        judged = CLOSED if self._open.is_too_long else self._judge(heard, hints)
         self._judged_at_pause = judged.reason
-        if heard is None and (last := self._open.last_judgement) is not None and last.wait_ms > judged.wait_ms:
+        if (
+            heard is None
+            and (last := self._open.last_judgement) is not None
+            and last.wait_ms > judged.wait_ms
+            and judged is not CLOSED
+        ):
             judged = last  # what was said before wants more, and that holds until the new words are known
         return TurnPrediction(
             self._open.utterance_id,

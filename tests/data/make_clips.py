@@ -1,5 +1,8 @@
 """Makes the labelled clips: `python -m tests.data.make_clips --set bench` (40 items, committed) or `--set endpointing`.
 
+`--parts fresh,blind` makes these parts of the endpointing set and keeps what there is of the others; a clip comes out
+the same whether its part is made alone or with all.
+
 Each sentence is spoken by several voices through the project's own TTS service and then put on a telephone: 8 kHz,
 room noise, sometimes a soft onset, sometimes a pause of 300 to 900 ms at the `|` of the sentence. Labels are taken from
 the clean voice before any noise is mixed in: the first and the last 5 ms whose level is within 35 dB of the loudest.
@@ -12,7 +15,7 @@ import json
 import random
 import tomllib
 import wave
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -36,7 +39,7 @@ SENTENCES = Path(__file__).with_name("sentences.toml")
 ENDPOINTING_SENTENCES = Path(__file__).with_name("endpointing_sentences.toml")
 CONDITIONS = ((60, False), (20, True), (15, False), (25, True), (40, False))  # signal to noise in dB, soft onset
 SPOKEN_BY = {"en": 3, "vi": 2}  # voices for each sentence of the endpointing set
-SPOKEN_ONCE = ("development",)  # parts of it whose sentences are spoken by one voice each
+SPOKEN_ONCE = ("development", "fresh")  # parts of it, later ones last, whose sentences are spoken by one voice each
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,20 @@ ENDPOINTING_VOICES = {
     ),
     "vi": (*VOICES["vi"], Voice("espeak-vi-vn-x-south", "vi-VN"), Voice("espeak-vi-vn-x-central", "vi-VN")),
 }
+FRESH_VOICES = {
+    "en": (
+        Voice("", "en-US", 1.05, 0.86),
+        Voice("", "en-US", 0.9, 1.28),
+        Voice("espeak-en-gb", "en-GB", 0.9),
+        Voice("espeak-en-us", "en-US", 1.1, 1.2),
+    ),
+    "vi": (
+        Voice("", "vi-VN", 0.9),
+        Voice("", "vi-VN", pitch=1.25),
+        Voice("espeak-vi-vn-x-south", "vi-VN", 1.1),
+        Voice("espeak-vi-vn-x-central", "vi-VN", 0.9),
+    ),
+}  # rates and pitches that the other parts do not have
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +100,7 @@ class Label:
     speech_start_sample: int
     speech_end_sample: int
     pauses: list[list[int]]
-    part: str = ""  # of the endpointing set: "development", "known_1", "known_2", "unseen" or "blind"
+    part: str = ""  # of the endpointing set: one of its parts
 
 
 class Speaker:
@@ -147,9 +164,15 @@ def cough(chance: random.Random) -> Samples:
     return trim((noise * decay * 9000).clip(-32768, 32767).astype(np.int16))
 
 
-def put_on_line(
-    parts: list[Samples], pauses_ms: list[int], *, noise_db: int, is_soft: bool, chance: random.Random
-) -> tuple[Samples, list[list[int]]]:
+@dataclass(frozen=True, slots=True)
+class Draws:
+    """What chance decides of a clip."""
+
+    pauses_ms: list[int]
+    noise_seed: int
+
+
+def put_on_line(parts: list[Samples], draws: Draws, *, noise_db: int, is_soft: bool) -> tuple[Samples, list[list[int]]]:
     """Parts with pauses between them, in a room with noise; the samples and where the pauses lie."""
     joined, pauses = [np.zeros(LEAD_SAMPLES)], []
     at = LEAD_SAMPLES
@@ -160,14 +183,14 @@ def put_on_line(
             speech[:fade] *= np.linspace(0.15, 1.0, fade)
         joined.append(speech)
         at += len(part)
-        if index < len(pauses_ms):
-            n_pause = pauses_ms[index] * RATE_HERTZ // 1000
+        if index < len(draws.pauses_ms):
+            n_pause = draws.pauses_ms[index] * RATE_HERTZ // 1000
             pauses.append([at, at + n_pause])
             joined.append(np.zeros(n_pause))
             at += n_pause
     joined.append(np.zeros(TAIL_SAMPLES))
     clean = np.concatenate(joined)
-    generator = np.random.default_rng(chance.randrange(1 << 30))
+    generator = np.random.default_rng(draws.noise_seed)
     level = np.sqrt((np.concatenate(parts).astype(np.float64) ** 2).mean()) / 10 ** (noise_db / 20)
     noisy = clean + generator.standard_normal(len(clean)) * level
     return noisy.clip(-32768, 32767).astype(np.int16), pauses
@@ -203,42 +226,45 @@ def endpointing_orders() -> Iterator[Order]:
     ordered: list[Order] = []
     for part, languages in tomllib.loads(ENDPOINTING_SENTENCES.read_text(encoding="utf-8")).items():
         for language, kinds in languages.items():
-            voices = ENDPOINTING_VOICES[language]
+            voices = (FRESH_VOICES if part == "fresh" else ENDPOINTING_VOICES)[language]
             for kind, texts in kinds.items():
                 for index, text in enumerate(texts):
                     for nth in range(1 if part in SPOKEN_ONCE else SPOKEN_BY[language]):
                         voice = voices[(index + nth) % len(voices)]
                         noise_db, is_soft = CONDITIONS[(2 * index + 3 * nth) % len(CONDITIONS)]
                         ordered.append(Order(kind.replace("paused", "pause"), voice, text, noise_db, is_soft, part))
-    for is_later in (False, True):  # parts that were added come last and change no draw of those before them
-        orders = [order for order in ordered if (order.part in SPOKEN_ONCE) is is_later]
+    first_parts = {order.part for order in ordered} - set(SPOKEN_ONCE)
+    for parts in (first_parts, *({part} for part in SPOKEN_ONCE)):  # parts that were added change no draw of the others
+        orders = [order for order in ordered if order.part in parts]
         random.Random(20).shuffle(orders)
         yield from sorted(orders, key=lambda order: (order.part, order.voice.language_code, str(order.voice)))
 
 
-async def make(size: str, directory: Path) -> list[Label]:
-    """Make every clip of a set; their labels."""
+async def make(size: str, directory: Path, parts: Container[str] | None = None) -> list[Label]:
+    """Make every clip of a set, or of these parts of it; their labels."""
     chance = random.Random(20)
     labels: list[Label] = []
     tts = Service("tts", f"127.0.0.1:{TTS_PORT}", {
         "TTS_PORT": str(TTS_PORT), "TTS_METRICS_PORT": str(TTS_PORT + 1), "TTS_PIPER_SEED": "20",
     })  # fmt: skip
+    orders = list(endpointing_orders() if size == "endpointing" else bench_orders(chance))
     async with run_stack([tts], ROOT / "out" / "make-clips"), grpc.aio.insecure_channel(tts.target) as channel:
         speaker = Speaker(tts_pb2_grpc.TtsServiceStub(channel))
-        for order in endpointing_orders() if size == "endpointing" else bench_orders(chance):
-            parts = [await speaker.speak(order.voice, part.strip()) for part in order.text.split("|")]
-            pauses_ms = [chance.randrange(300, 900, 20) for _ in parts[1:]]
-            labels.append(_keep(directory, len(labels), order, parts=parts, pauses_ms=pauses_ms, chance=chance))
-    for _ in range(0 if size == "endpointing" else 8):
+        for number, order in enumerate(orders):
+            texts = [part.strip() for part in order.text.split("|")]
+            draws = Draws([chance.randrange(300, 900, 20) for _ in texts[1:]], chance.randrange(1 << 30))
+            if parts is None or order.part in parts:
+                spoken = [await speaker.speak(order.voice, text) for text in texts]
+                labels.append(_keep(directory, number, order, spoken, draws))
+    for number in range(len(orders), len(orders) + (0 if size == "endpointing" else 8)):
         order = Order("cough", Voice("noise", ""), "", 40, is_soft=False)
-        labels.append(_keep(directory, len(labels), order, parts=[cough(chance)], pauses_ms=[], chance=chance))
+        burst = cough(chance)
+        labels.append(_keep(directory, number, order, [burst], Draws([], chance.randrange(1 << 30))))
     return labels
 
 
-def _keep(
-    directory: Path, number: int, order: Order, *, parts: list[Samples], pauses_ms: list[int], chance: random.Random
-) -> Label:
-    samples, pauses = put_on_line(parts, pauses_ms, noise_db=order.noise_db, is_soft=order.is_soft, chance=chance)
+def _keep(directory: Path, number: int, order: Order, spoken: list[Samples], draws: Draws) -> Label:
+    samples, pauses = put_on_line(spoken, draws, noise_db=order.noise_db, is_soft=order.is_soft)
     name = f"{number:03d}-{order.kind}.wav"
     with wave.open(str(directory / name), "wb") as recording:
         recording.setnchannels(1)
@@ -265,12 +291,17 @@ def main() -> None:
     """Make a set and its label file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--set", choices=("bench", "endpointing"), default="bench")
-    size = parser.parse_args().set
+    parser.add_argument("--parts", help="of the endpointing set, by comma; without it all")
+    asked = parser.parse_args()
+    size, parts = asked.set, None if asked.parts is None else set(asked.parts.split(","))
     directory = Path(__file__).parent / "clips" if size == "bench" else ROOT / "out" / "endpointing-clips"
     directory.mkdir(parents=True, exist_ok=True)
-    labels = asyncio.run(make(size, directory))
-    content = json.dumps([asdict(label) for label in labels], indent=1, ensure_ascii=False)
-    (directory / "labels.json").write_text(content + "\n", encoding="utf-8")
+    labels = [asdict(label) for label in asyncio.run(make(size, directory, parts))]
+    file = directory / "labels.json"
+    if parts is not None and file.is_file():
+        labels += [label for label in json.loads(file.read_text(encoding="utf-8")) if label["part"] not in parts]
+        labels.sort(key=lambda label: label["file"])
+    file.write_text(json.dumps(labels, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     print(f"{len(labels)} clips in {directory}")
 
 

@@ -57,8 +57,8 @@ def load_items(directory: Path) -> list[Item]:
     """The set in its order."""
     labels = json.loads((directory / "labels.json").read_text(encoding="utf-8"))
     return [
-        Item(number, clip, label["part"], label["voice"], label["noise_db"])
-        for number, (clip, label) in enumerate(zip(load_clips(directory), labels, strict=True), start=1)
+        Item(int(label["file"].split("-")[0]) + 1, clip, label["part"], label["voice"], label["noise_db"])
+        for clip, label in zip(load_clips(directory), labels, strict=True)
     ]
 
 
@@ -195,10 +195,11 @@ def save(calls: Sequence[Sequence[Heard]], path: Path, facts: dict[str, Any]) ->
 def load(path: Path, items: Sequence[Item]) -> tuple[list[list[Heard]], dict[str, Any]]:
     """Read a recording of the same set."""
     facts = json.loads(path.read_text(encoding="utf-8"))
+    by_number = {item.number: item for item in items}
     calls = [
         [
             Heard(
-                items[one["number"] - 1], one["start_sample"], one["sent_sample"], one["said"], one["settled_text"]
+                by_number[one["number"]], one["start_sample"], one["sent_sample"], one["said"], one["settled_text"]
             )
             for one in call
         ]

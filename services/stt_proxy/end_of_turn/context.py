@@ -11,10 +11,9 @@ from services.stt_proxy.engine import ExpectedKind, Hints
 from services.stt_proxy.phrasebook import Phrasebook
 
 ANSWER = 2.8  # log odds, of a short answer to a question
-ASKING_BACK = (
-    3.5  # log odds, of a short question ("Hello?", "What was that?") and of words that only ask back ("pardon")
-)
-GREETING_BACK = 3.2  # log odds, of a greeting that also asks whether anybody is there: "hello", "alo"
+ASKING_BACK = 3.55
+"""Log odds, of a short question ("Hello?", "What was that?") and of words that only ask back ("pardon")."""
+GREETING_BACK = 3.35  # log odds, of a greeting that also asks whether anybody is there: "hello", "alo"
 ANSWERED = frozenset((ExpectedKind.ANSWER, ExpectedKind.YES_NO))
 
 

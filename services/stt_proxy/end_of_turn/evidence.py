@@ -28,6 +28,7 @@ class Reason(Enum):
     SPELLING_COMPLETE = "SPELLING_COMPLETE"
     SPELLING_EXPECTED = "SPELLING_EXPECTED"
     NO_TEXT = "NO_TEXT"
+    TOO_LONG = "TOO_LONG"  # the caller speaks on, and no more of one utterance is kept
 
 
 LOOKS_WHOLE = frozenset((Reason.COMPLETE, Reason.CONCLUDED, Reason.YES_NO))

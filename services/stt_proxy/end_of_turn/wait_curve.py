@@ -1,19 +1,19 @@
 """One curve from the probability of an end to the silence to wait for.
 
 The wait of a whole turn from `OVER` on, that of an unfinished one from `UNLIKELY` down, and a line in the log odds
-between them. The line begins half way, just below `OVER`: inner pauses shorter than that are common, and the few longer
-ones are not worth a second of silence behind every sentence that may be whole. `OVER` is where earlier rules with the
-same weights took a text for whole; the other points were chosen on the `development` part of the labelled set
-(`python -m tests.load.end_of_turn`), for the probabilities of `predictor`.
+between them. The line begins more than half way, just below `OVER`: inner pauses shorter than that are common, and the
+few longer ones are not worth a second of silence behind every sentence that may be whole. The points were chosen on the
+`development` part of the labelled set (`python -m tests.load.end_of_turn`), and this row of them with the totals of all
+parts in view, so that no part is an independent proof of it (docs/ENDPOINTING.md).
 """
 
 from dataclasses import dataclass
 from math import log
 
-OVER = 0.72  # from here on an end is waited for as little as for one that is certain
-KNEE = 0.7  # here ...
-KNEE_SHARE = 0.5  # ... the wait has come so far from that of a whole turn to that of an unfinished one
-UNLIKELY = 0.4  # from here down an end is waited for as long as for a turn that is not over
+OVER = 0.745  # from here on an end is waited for as little as for one that is certain
+KNEE = 0.735  # here ...
+KNEE_SHARE = 0.6  # ... the wait has come so far from that of a whole turn to that of an unfinished one
+UNLIKELY = 0.3  # from here down an end is waited for as long as for a turn that is not over
 SURELY_OVER = 0.86  # from here on the caller's habit does not count
 LEAST = 1e-6  # a probability's distance from 0 and 1
 

@@ -32,6 +32,7 @@ def test_a_question_back_does_not_wait_as_if_more_came(text: str) -> None:
 
 
 LONGEST_MS = 874  # what a lone yes that nobody asked for waits
+HALF_WAY_MS = 900  # words that may be all or a beginning
 
 
 @pytest.mark.parametrize(
@@ -62,7 +63,7 @@ def test_an_engine_that_writes_no_marks_tells_a_question_back_by_its_words(text:
 
 @pytest.mark.parametrize(("text", "language"), [("hello", "en"), ("alo", "vi"), ("sorry", "en")])
 def test_words_that_ask_back_or_begin_a_sentence_wait_half_way(text: str, language: str) -> None:
-    assert Waits().complete_ms < wait_ms(text, language, ExpectedKind.OPEN) <= LONGEST_MS
+    assert Waits().complete_ms < wait_ms(text, language, ExpectedKind.OPEN) <= HALF_WAY_MS
 
 
 @pytest.mark.parametrize(("text", "language"), [("Yes?", "en"), ("D\u1ea1?", "vi"), ("Hello?!", "en")])

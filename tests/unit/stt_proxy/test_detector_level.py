@@ -59,6 +59,15 @@ def test_the_agents_echo_is_raised_less():
     assert heard == pytest.approx(150 * MOST_GAIN_BESIDE_AGENT, rel=0.2)
 
 
+def test_what_the_agents_echo_came_to_does_not_make_a_quiet_caller_quieter():
+    level, quiet, echo = DetectorLevel(), 32768 * 10 ** (-45 / 20), 2000
+    brought(level, at_peak(echo, n_windows=60), Hints(agent_is_speaking=True))
+    beside = peak_of(brought(level, at_peak(quiet, n_windows=4), Hints()))
+    assert beside < quiet * MOST_GAIN_BESIDE_AGENT * 1.2, "its last echo is still on the line"
+    after = peak_of(brought(level, at_peak(quiet, n_windows=4), Hints()))
+    assert after == pytest.approx(min(TARGET_PEAK, quiet * MOST_GAIN), rel=0.1)
+
+
 def words_of(label: dict) -> np.ndarray:
     """The first 300 ms of a clip's speech: as long as a lone short answer."""
     with wave.open(str(CLIPS / label["file"])) as file:
