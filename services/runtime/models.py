@@ -83,9 +83,9 @@ def find_model(name: str, table: Path = TABLE) -> Model:
     models = read_models(table)
     if source := read_sources(table).get(name):
         raise StartupError(
-            f"{name} is not fetched by itself ({source.licence}): get {', '.join(file for file, _ in source.files)} "
-            f"from {source.hub}, write their hashes with sha256sum *.gguf > SHA256SUMS once they are the ones of that page, "
-            "and name the first file by its path"
+            f"{name} is not fetched by itself ({source.licence}): get "
+            f"{', '.join(file for file, _ in source.files)} from {source.hub}, write their hashes with "
+            "sha256sum *.gguf > SHA256SUMS once they are the ones of that page, and name the first file by its path"
         )
     if name not in models:
         raise StartupError(f"no model is called {name!r}; {table.name} has {', '.join(sorted(models))}")
