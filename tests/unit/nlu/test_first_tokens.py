@@ -5,6 +5,7 @@ much is said in all, beside one model behind a lock. In virtual time, so that no
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Sequence
+from itertools import pairwise
 
 import pytest
 
@@ -162,7 +163,7 @@ def test_a_reply_that_is_far_ahead_still_gets_a_token_now_and_then() -> None:
         scheduler.add(Job(f"asks-{number}", (Message(Role.CALLER, "q" * 300),), 4, False, lambda _: None))
     while scheduler.has_work:
         scheduler.run_step(model.now)
-    gaps_s = [after - before for before, after in zip(times, times[1:], strict=False)]
+    gaps_s = [after - before for before, after in pairwise(times)]
     assert max(gaps_s) > 0.25, "it leaves its place"
     assert max(gaps_s) < 1.0
 

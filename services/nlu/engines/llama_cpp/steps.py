@@ -9,9 +9,7 @@ from services.nlu.engines.llama_cpp.model import Row
 from services.nlu.engines.llama_cpp.pace import StepPace
 
 _WAITED_FOR = 4  # a prompt of 100 tokens is overtaken by shorter ones until 400 have been read
-LONGEST_REST_S = (
-    0.4  # of a reply; whoever watches its tokens (a chain, by NLU_TOKEN_GAP_LIMIT_S) takes more for a stall
-)
+LONGEST_REST_S = 0.4  # of a reply: a chain takes more between two tokens for a stall (NLU_TOKEN_GAP_LIMIT_S)
 _OLDEST_SHARE = 4  # the part of a step, 1/4, that is the oldest prompt's
 
 
