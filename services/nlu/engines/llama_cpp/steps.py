@@ -20,8 +20,9 @@ def tokens_of_step(
     of each by `due_at`. `active_jobs` in the order they were admitted; `now` in seconds on the clock of `run_step`.
 
     A reply whose words are further ahead of their being spoken than `StepPace.lead_s` gives its token up while a prompt
-    waits, for `LONGEST_REST_S` at most: its caller hears no difference, and the other caller hears nothing yet. The prompt that was admitted first
-    has a quarter of the step, however many others come. Reading ahead has the steps that nobody else needs.
+    waits, for `LONGEST_REST_S` at most: its caller hears no difference, and the other caller hears nothing yet. The
+    prompt that was admitted first has a quarter of the step, however many others come. Reading ahead has the steps that
+    nobody else needs.
     """
     reading = sorted(
         (active for active in active_jobs if active.unread), key=lambda active: (active.job.rank, active.job.due_at)
