@@ -78,8 +78,9 @@ class NluSettings(ServiceSettings):
     )
     model_sha256: str = Field(
         "",
-        pattern=r"^([0-9a-fA-F]{64})?$",
-        description="llama_cpp: sha256 of a .gguf file given by its path; it is not loaded with any other.",
+        pattern=r"^([0-9a-fA-F]{64}(,[0-9a-fA-F]{64})*)?$",
+        description="llama_cpp: sha256 of a .gguf file given by its path, of a model in several files one of each, by "
+        "comma; it is not loaded with any other. Empty: those in SHA256SUMS beside it, where there is one.",
     )
     threads: int = Field(0, ge=0, description="llama_cpp: threads that compute; 0: one for each usable CPU.")
     gpu_layers: int = Field(0, ge=-1, description="llama_cpp: layers on GPUs; -1: all of them.")

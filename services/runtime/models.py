@@ -44,6 +44,33 @@ class Model:
     files: tuple[ModelFile, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A model that is too large to be fetched by itself, or whose licence must be accepted first."""
+
+    name: str
+    about: str
+    licence: str
+    hub: str
+    files: tuple[tuple[str, str], ...]  # name and sha256; empty where it stands on the hub's page alone
+
+
+@cache
+def read_sources(table: Path = TABLE) -> dict[str, Source]:
+    """The models of the table that somebody has to get by hand, by name."""
+    entries = tomllib.loads(table.read_text(encoding="utf-8")).get("source", [])
+    return {
+        entry["name"]: Source(
+            entry["name"],
+            entry["about"],
+            entry["licence"],
+            entry["hub"],
+            tuple((file["name"], file["sha256"]) for file in entry["file"]),
+        )
+        for entry in entries
+    }
+
+
 @cache
 def read_models(table: Path = TABLE) -> dict[str, Model]:
     """Every model of the table, by name."""
@@ -54,6 +81,12 @@ def read_models(table: Path = TABLE) -> dict[str, Model]:
 def find_model(name: str, table: Path = TABLE) -> Model:
     """The model of this name. Raises StartupError, listing the names there are."""
     models = read_models(table)
+    if source := read_sources(table).get(name):
+        raise StartupError(
+            f"{name} is not fetched by itself ({source.licence}): get "
+            f"{', '.join(file for file, _ in source.files)} from {source.hub}, write their hashes with "
+            "sha256sum *.gguf > SHA256SUMS once they are the ones of that page, and name the first file by its path"
+        )
     if name not in models:
         raise StartupError(f"no model is called {name!r}; {table.name} has {', '.join(sorted(models))}")
     return models[name]

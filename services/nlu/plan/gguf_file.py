@@ -71,7 +71,7 @@ class ModelShape:
 
 def read_shape(path: Path) -> ModelShape:
     """Read the header of a file, and of all its shards. Raises StartupError in one line."""
-    readers = [_open(shard) for shard in _shards(path)]
+    readers = [_open(shard) for shard in shards_of(path)]
     try:
         return _shape(path, readers)
     except (KeyError, IndexError, TypeError, ValueError) as error:
@@ -114,7 +114,7 @@ class _HeaderReader(GGUFReader):
         return offset
 
 
-def _shards(path: Path) -> list[Path]:
+def shards_of(path: Path) -> list[Path]:
     """The files of a model that is split over several; itself where it is not."""
     if not path.is_file():
         raise StartupError(f"{path} is not there: name a GGUF file, or a model of deploy/models.toml")

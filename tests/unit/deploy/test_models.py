@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from services.runtime.errors import StartupError
-from services.runtime.models import find_model, model_dir, read_models
+from services.runtime.models import find_model, model_dir, read_models, read_sources
 
 TABLE = """
 [[model]]
@@ -75,3 +75,12 @@ def test_the_committed_table_is_whole():
             assert len(file.sha256) == 64
             assert file.url.startswith("https://")
             assert all(re.fullmatch(r"npm:[\w-]+@[\d.]+|[\w.-]+==[\w.]+", part.package) for part in file.parts)
+
+
+def test_a_model_that_is_got_by_hand_says_where_from_and_under_which_licence():
+    source = read_sources()["llama-4-scout-17b-16e-instruct"]
+    assert source.hub.startswith("https://huggingface.co/unsloth/")
+    with pytest.raises(StartupError, match=r"Llama 4 Community License.*00001-of-00002.*SHA256SUMS") as refused:
+        find_model(source.name)
+    assert "\n" not in str(refused.value)
+    assert all(re.fullmatch(r"([0-9a-f]{64})?", sha256) for _, sha256 in source.files)

@@ -5,6 +5,7 @@ much is said in all, beside one model behind a lock. In virtual time, so that no
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Sequence
+from itertools import pairwise
 
 import pytest
 
@@ -142,6 +143,29 @@ def test_a_reply_that_is_not_ahead_is_in_every_step() -> None:
         model.now += 1.0
         scheduler.run_step(model.now)
     assert len(said) - n_before == 5
+
+
+def test_a_reply_that_is_far_ahead_still_gets_a_token_now_and_then() -> None:
+    """Who watches the tokens of a reply would take a longer silence for an engine that hangs."""
+    model = TimedModel(max_cells=10**6)
+    options = ModelOptions(10**5, 40, 256, threads=1, gpu_layers=0, temperature=0)
+    scheduler = Scheduler(model, options, None, StepPace(STEP_S, most_tokens=256))
+    times: list[float] = []
+
+    def give(part: ReplyPart | TurnFailed | None) -> None:
+        if isinstance(part, TextMade):
+            times.append(model.now)
+
+    scheduler.add(Job("speaks", (Message(Role.CALLER, "q"),), 200, False, give))
+    while len(times) < 100:
+        scheduler.run_step(model.now)
+    for number in range(8):
+        scheduler.add(Job(f"asks-{number}", (Message(Role.CALLER, "q" * 300),), 4, False, lambda _: None))
+    while scheduler.has_work:
+        scheduler.run_step(model.now)
+    gaps_s = [after - before for before, after in pairwise(times)]
+    assert max(gaps_s) > 0.25, "it leaves its place"
+    assert max(gaps_s) < 1.0
 
 
 def test_a_short_question_goes_before_a_long_one_but_not_for_ever() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from services.nlu.engine import Message, ReplyPart, ReplyRequest, Sampling, ToolSpec
 from services.nlu.engines.llama_cpp.constrained import ConstrainedCalls
 from services.nlu.engines.llama_cpp.grammar import grammar_of
+from services.nlu.engines.llama_cpp.hashes import check_hashes
 from services.nlu.engines.llama_cpp.jobs import Job
 from services.nlu.engines.llama_cpp.model import LlamaModel, ModelOptions
 from services.nlu.engines.llama_cpp.openings import KeptOpenings
@@ -25,7 +26,7 @@ from services.nlu.tool_form import ToolForm, beginning_of
 from services.runtime.cpu import usable_cpus
 from services.runtime.errors import NotServing, StartupError, TurnFailed
 from services.runtime.logs import get_logger
-from services.runtime.models import model_dir, sha256_of
+from services.runtime.models import model_dir
 
 log = get_logger(__name__)
 
@@ -165,7 +166,7 @@ def _model_file(settings: NluSettings) -> Path:
     path = Path(settings.model).expanduser()
     if not path.is_file():
         raise StartupError(f"NLU_MODEL={path} is not there: name a GGUF file, or a model of deploy/models.toml")
-    check_hash(path, settings.model_sha256)
+    check_hashes(path, settings.model_sha256)
     return path
 
 
@@ -219,11 +220,3 @@ def _check_memory(path: Path, options: ModelOptions) -> None:
     host = host_memory(with_gpus=options.gpu_layers != 0)
     if fault := find_misfit_here(read_shape(path), layout, host):
         raise StartupError(fault)
-
-
-def check_hash(path: Path, sha256: str) -> None:
-    """Raise StartupError when the file is not the one of that hash; say so where none is given. Reads it once."""
-    if not sha256:
-        log.warning("model_without_hash", path=str(path), remedy="set NLU_MODEL_SHA256, as sha256sum prints it")
-    elif sha256_of(path) != sha256.lower():
-        raise StartupError(f"NLU_MODEL={path} is not the file that NLU_MODEL_SHA256 names: get it again")

@@ -49,6 +49,7 @@ class Job:
     due_at: int = -1  # its place among the prompts, in tokens of prompts read by then; below 0: it has none yet
     speaks_since_s: float | None = None  # when its first text was made, on the clock of `Scheduler.run_step`
     n_text_bytes: int = 0  # of `text`, as UTF-8
+    last_token_s: float = 0.0  # when its last token was made, on the same clock
 
     @property
     def reads_ahead(self) -> bool:

@@ -262,6 +262,7 @@ class Scheduler:
             self._end(active)
             return
         job.made.append(token)
+        job.last_token_s = now
         text = job.decoder.decode(self._model.spelled(token) if job.calls else self._model.piece(token))
         if text:
             job.text += text

@@ -9,6 +9,7 @@ from services.nlu.engines.llama_cpp.model import Row
 from services.nlu.engines.llama_cpp.pace import StepPace
 
 _WAITED_FOR = 4  # a prompt of 100 tokens is overtaken by shorter ones until 400 have been read
+LONGEST_REST_S = 0.4  # of a reply: a chain takes more between two tokens for a stall (NLU_TOKEN_GAP_LIMIT_S)
 _OLDEST_SHARE = 4  # the part of a step, 1/4, that is the oldest prompt's
 
 
@@ -19,8 +20,9 @@ def tokens_of_step(
     of each by `due_at`. `active_jobs` in the order they were admitted; `now` in seconds on the clock of `run_step`.
 
     A reply whose words are further ahead of their being spoken than `StepPace.lead_s` gives its token up while a prompt
-    waits: its caller hears no difference, and the other caller hears nothing yet. The prompt that was admitted first
-    has a quarter of the step, however many others come. Reading ahead has the steps that nobody else needs.
+    waits, for `LONGEST_REST_S` at most: its caller hears no difference, and the other caller hears nothing yet. The
+    prompt that was admitted first has a quarter of the step, however many others come. Reading ahead has the steps that
+    nobody else needs.
     """
     reading = sorted(
         (active for active in active_jobs if active.unread), key=lambda active: (active.job.rank, active.job.due_at)
@@ -29,7 +31,13 @@ def tokens_of_step(
     speaking = [active for active in active_jobs if not active.unread]
     if awaited:
         rank, lead_s = awaited[0].job.rank, pace.lead_s()
-        speaking = [a for a in speaking if a.job.rank < rank or a.job.lead_s(now) < lead_s]
+        speaking = [
+            active
+            for active in speaking
+            if active.job.rank < rank
+            or active.job.lead_s(now) < lead_s
+            or now - active.job.last_token_s >= LONGEST_REST_S
+        ]
     speaking = speaking[:batch_tokens]
     alone = pace.lone_tokens() if awaited else pace.ahead_tokens()
     limit = pace.shared_tokens(len(speaking)) if speaking else alone

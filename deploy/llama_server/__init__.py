@@ -1,0 +1,1 @@
+"""llama.cpp's own server, built from the sources in llama-cpp-python's archive."""
