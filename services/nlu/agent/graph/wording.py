@@ -17,7 +17,7 @@ from services.nlu.agent.opening_hours import DAYS_IN_WEEK, Interval, OpeningHour
 
 FILE = "answering"
 REFERENCE = "en"  # the language whose sentences every other has too
-_FILLED = ("say", "ask", "kinds", "stay")  # tables of sentences
+_FILLED = ("say", "ask", "kinds", "of_rooms")  # tables of sentences
 _MONTHS_IN_YEAR = 12
 _N_ARTICLES = 2
 _LAST_AFTERNOON_HOUR = 18
@@ -199,11 +199,11 @@ class Wording:
 
 
 class StayWording(Wording):
-    """Words of an agent that lets rooms: those of [stay] in place of [say] and [ask]."""
+    """Words of an agent that lets rooms: those of [of_rooms] in place of [say] and [ask]."""
 
     def __init__(self, language_code: str) -> None:
         super().__init__(language_code)
-        stay = data.table(self.language, FILE, "stay")
+        stay = data.table(self.language, FILE, "of_rooms")
         self._say, self._ask = {**self._say, **stay}, {**self._ask, **stay}
 
     def phrase(self, key: str, **parts: str) -> str:
