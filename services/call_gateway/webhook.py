@@ -89,7 +89,7 @@ class Webhook:
 
     def post(self, event: str, content: Mapping[str, object], *, key: str = "") -> None:
         """Have it delivered; returns at once. News of the same `key` are one delivery."""
-        body = json.dumps({"event": event, **content}, ensure_ascii=False).encode()
+        body = json.dumps({"event": event, **content}, ensure_ascii=False).encode(errors="replace")
         try:
             self._waiting.put_nowait(Delivery(event, body, delivery_id(event, key)))
         except asyncio.QueueFull:
