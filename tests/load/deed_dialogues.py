@@ -14,7 +14,7 @@ import sqlite3
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 
 from services.language.words import normalise
@@ -32,14 +32,16 @@ from services.nlu.inputs import Config, PlayoutReport, Silence, Text, TurnInput,
 from services.nlu.outputs import Output, ReplyText, ToolActivity, ToolPhase, TurnEnd
 from services.nlu.settings import NluSettings
 from services.nlu.tools.clinic.diary import Diary
+from services.nlu.tools.hotel.package import HotelPackage
+from services.nlu.tools.hotel.register import Register
 from services.runtime.metrics import StageMetrics
 from tests.load.dialogue_files import Expected, ExpectedDeed, Phrases, Script
 
 _REPLY_LIMIT_S = 60.0
 _SILENCE_MS = 8000
-_CLAIMS = {"booked": "clinic_book", "cancelled": "clinic_cancel", "changed": "clinic_move"}
+_CLAIMS = {"booked": "book", "cancelled": "cancel", "changed": "move"}  # the end of a tool's name
 
-Row = tuple[str, str]  # when an appointment begins, and its number
+Row = tuple[str, str]  # when an appointment or a stay begins, and its number
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +100,14 @@ def _fits(deed: Deed, expected: ExpectedDeed) -> bool:
 
 def _rows_after(script: Script) -> set[Row]:
     """What the diary must have in the end."""
-    rows = {(row["starts"], row["phone"]) for row in script.diary}
+    rows = {
+        (str(row.get("starts") or row["arrives"]), f"{row['phone']}{number or ''}")
+        for row in script.diary
+        for number in range(int(row.get("count", 1)))
+    }
     for deed in script.deeds or ():
-        starts, phone = deed.arguments["starts"], deed.arguments["phone"]
-        if deed.tool == "clinic_book":
+        starts, phone = str(deed.arguments.get("starts") or deed.arguments["arrives"]), deed.arguments["phone"]
+        if deed.tool.endswith("_book"):
             rows.add((starts, phone))
         else:
             rows.discard((starts, phone))
@@ -145,7 +151,7 @@ class DeedCaller:
     def _judge(self, turn: Expected) -> None:
         played, plain = self._played, self._text.lower()
         played.replies.append(self._text.strip())
-        done = {deed.tool for deed in played.deeds}
+        done = {deed.tool.rpartition("_")[2] for deed in played.deeds}
         for claim, tool in _CLAIMS.items():
             if claim in self._phrases and tool not in done and _says(plain, self._phrases[claim]):
                 played.untrue.append(self._text)
@@ -176,8 +182,12 @@ class Desk:
         assert script.now is not None, f"{script.name}: deeds need `now`"
         assert self._settings.data_dir is not None
         self._now = script.now.replace(tzinfo=self._profile.zone)
-        path = self._settings.data_dir / script.agent / "diary.sqlite"
-        prepare_diary(path, script, script.name)
+        rooms = rooms_of(self._profile)
+        path = self._settings.data_dir / script.agent / ("rooms.sqlite" if rooms else "diary.sqlite")
+        if rooms:
+            prepare_rooms(path, script, script.name, rooms)
+        else:
+            prepare_diary(path, script, script.name)
         played = Played(script)
         caller = DeedCaller(played, phrases)
         config = Config(
@@ -203,7 +213,7 @@ class Desk:
             )
             await caller.play()
             await caller.conversation.finish()
-        played.rows = rows_of(path, script.name)
+        played.rows = stays_of(path, script.name) if rooms else rows_of(path, script.name)
         return played
 
 
@@ -224,6 +234,39 @@ def prepare_diary(path: Path, script: Script, tenant_id: str) -> None:
             check=lambda _: None,
         )
     diary.close()
+
+
+def rooms_of(profile: AgentProfile) -> Mapping[str, int]:
+    """How many rooms of each kind an agent lets; empty: none."""
+    use = next((use for use in profile.packages if use.package == "hotel"), None)
+    return dict(use.options.rooms) if use and isinstance(use.options, HotelPackage.Options) else {}
+
+
+def prepare_rooms(path: Path, script: Script, tenant_id: str, rooms: Mapping[str, int]) -> None:
+    """Put down the stays that are booked before the call; `count` of a row: so many of the same."""
+    register = Register(path, rooms)
+    for n, row in enumerate(script.diary):
+        for number in range(int(row.get("count", 1))):
+            register.book(
+                tenant_id,
+                row["room"],
+                date.fromisoformat(str(row["arrives"])),
+                int(row.get("nights", 1)),
+                name=row["name"],
+                phone=f"{row['phone']}{number or ''}",
+                key=f"{script.name} {n} {number}",
+                today=date.min,
+            )
+    register.close()
+
+
+def stays_of(path: Path, tenant_id: str) -> set[Row]:
+    """The stays of a tenant that stand."""
+    with sqlite3.connect(path) as connection:
+        found = connection.execute(
+            "SELECT arrives, phone FROM stays WHERE tenant_id = ? AND state = 'booked'", (tenant_id,)
+        ).fetchall()
+    return {(arrives, phone) for arrives, phone in found}
 
 
 def rows_of(path: Path, tenant_id: str) -> set[Row]:

@@ -21,6 +21,7 @@ TOOL_PACKAGES = {
     "crm.bitrix24": "services.nlu.tools.crm.bitrix24:Bitrix24Package",
     "crm.salesforce": "services.nlu.tools.crm.salesforce:SalesforcePackage",
     "crm.zoho": "services.nlu.tools.crm.zoho:ZohoPackage",
+    "hotel": "services.nlu.tools.hotel.package:HotelPackage",
     "http": "services.nlu.tools.openapi.package:OpenApiPackage",
     "mcp": "services.nlu.tools.mcp_servers.package:McpPackage",
     "message": "services.nlu.tools.message.package:MessagePackage",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from services.nlu.history import ToolCall
 from services.nlu.tools.clinic.diary import NOT_GIVEN, TAKEN
+from services.nlu.tools.hotel.register import FULL
 from services.nlu.tools.outbox import NOT_NOTED
 from services.runtime.json_text import read_json
 
@@ -17,7 +18,7 @@ def outcome_of(call: ToolCall | None) -> str:
     match result:
         case {"status": "done"}:
             return "done"
-        case {"error": str(why)} if why == TAKEN or why.startswith(NOT_GIVEN):
+        case {"error": str(why)} if why in (TAKEN, FULL) or why.startswith(NOT_GIVEN):
             return "taken"
         case {"error": str(why)} if why == NOT_NOTED:
             return "failed"

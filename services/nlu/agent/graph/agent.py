@@ -22,14 +22,16 @@ from services.nlu.agent.capture.slots import as_mapping
 from services.nlu.agent.courtesies import courtesy, user_text
 from services.nlu.agent.graph.answers import Answers
 from services.nlu.agent.graph.asking import TEXT_KIND, examples_of, spelling_of
-from services.nlu.agent.graph.bookings import deed_of, is_owed, seen_by
+from services.nlu.agent.graph.bookings import is_owed, seen_by
 from services.nlu.agent.graph.captures import Captures, Heard, SlotTaken, captures_of
 from services.nlu.agent.graph.dialogue import Dialogue, as_state, read_dialogue
 from services.nlu.agent.graph.finding import Finding, Next
+from services.nlu.agent.graph.house import house_of
 from services.nlu.agent.graph.reading import COURTESIES, UNKNOWN, Part, Reader
 from services.nlu.agent.graph.running import CallState, steps_of_graph
 from services.nlu.agent.graph.slots import SlotFinder
 from services.nlu.agent.graph.standing import StandingBookings
+from services.nlu.agent.graph.stays import Stays
 from services.nlu.agent.graph.wishes import CALLBACK, Wishes
 from services.nlu.agent.graph.wording import Wording
 from services.nlu.agent.interface import Act, AgentState, AgentTurn, Call, CallTool, Remember, Say, Step
@@ -107,10 +109,15 @@ class GraphAgent:
         try:
             self._finders = {tag: SlotFinder(profile.facts, tag) for tag in profile.language_codes}
             self._clinic = self._opened_clinic(settings)
-            self._bookings = {
-                tag: StandingBookings(profile, tag, self._finders[tag], Wording(tag))
-                for tag in (profile.language_codes if self._clinic else ())
-            }
+            self._house = house_of(profile, settings)
+            self._bookings: Mapping[str, StandingBookings] = {}
+            if self._clinic:
+                self._bookings = {
+                    tag: StandingBookings(profile, tag, self._finders[tag], Wording(tag)) for tag in self._finders
+                }
+            elif self._house:
+                self._stays = {tag: Stays(profile, tag, self._finders[tag], self._house.rooms) for tag in self._finders}
+                self._bookings = self._stays
             self._wishes = {
                 tag: self._bookings.get(tag) or Wishes(profile, tag, self._finders[tag], Wording(tag))
                 for tag in profile.language_codes
@@ -137,6 +144,8 @@ class GraphAgent:
     async def load(self) -> None:
         await self._understanding.load()
         await self._prompted.load()
+        if self._house:
+            self._house.open()
         if self._clinic:
             self._clinic.outbox.tell_by(self._tell)
             self._clinic.start()
@@ -205,7 +214,8 @@ class GraphAgent:
             is_plain=bool(turn.objection),  # the question held more than was looked up: no bare "yes" to it
             confidence=turn.input.confidence if isinstance(turn.input, Text) else None,
         )
-        if self._clinic and is_owed(work.dialogue.wish, history):
+        bookings = self._bookings.get(work.language_code)
+        if bookings and is_owed(bookings.deed_of(work.dialogue.wish), work.dialogue.wish, history):
             async for step in self._carry_out(work):
                 yield step
         thread = f"{turn.call.conversation}/{turn.turn_id}"
@@ -225,17 +235,17 @@ class GraphAgent:
         finally:
             if is_draft:
                 await self._saver.adelete_thread(thread)
-        if self._clinic and work.dialogue.wish.is_confirmed:
+        if bookings and work.dialogue.wish.is_confirmed:
             async for step in self._carry_out(work):
                 yield step
 
     async def _carry_out(self, work: Work) -> AsyncGenerator[Step, None]:
         """Do what was confirmed, and say how that went. That it is done passes the guard, which has the result."""
-        call = CallTool(*deed_of(work.dialogue.wish))
-        yield call
         bookings = self._bookings[work.language_code]
-        work.free = await self._free(work)
-        bookings.see(seen_by(work.free, work.history, own=await self._standing(work, work.caller), now=work.now))
+        call = CallTool(*bookings.deed_of(work.dialogue.wish))
+        yield call
+        work.free, work.own = await self._free(work), await self._standing(work, work.caller)
+        await self._see(work, "")
         state = outcome_of(call.result)
         if reference := reference_of(call.result):
             state = "promised" if await self._is_promised(work, reference) else "noted"
@@ -266,6 +276,8 @@ class GraphAgent:
 
     async def _standing(self, work: Work, phone: str) -> Sequence[Appointment] | None:
         """What stands for a number; None: the diary cannot be read."""
+        if self._house:
+            return await self._house.standing(work.tenant_id, phone, since=work.now.date()) if phone else ()
         if self._clinic is None:
             return None
         return await self._clinic.standing(work.tenant_id, phone) if phone else ()
@@ -307,11 +319,14 @@ class GraphAgent:
         """Show the bookings of the turn's language what it sees; `phone`: the number whose appointments are found."""
         if bookings := self._bookings.get(work.language_code):
             found = await self._standing(work, phone) or ()
+            stays = await self._house.booked(work.tenant_id, since=work.now.date()) if self._house else None
             parts = work.all_parts or work.parts
             seen = seen_by(
                 work.free, work.history, work.text, parts, own=work.own, found=found, now=work.now, phone=phone
             )
             bookings.see(seen)
+            if self._house:
+                self._stays[work.language_code].stays = stays
 
     async def _look_up(self, state: CallState, runtime: Runtime[Work]) -> Command[str]:
         work = runtime.context
@@ -319,6 +334,8 @@ class GraphAgent:
             work.read_back = work.taken.read_back
             work.finding, work.taken, work.parts = self._finding_of(work.taken, work.language_code), None, ()
             work.dialogue = work.finding.dialogue
+            if bookings := self._bookings.get(work.language_code):
+                work.looked_up += bookings.shown_of(work.dialogue.wish)
             return Command(goto=work.finding.next.value)
         part, *rest = work.parts
         work.parts = tuple(rest)
@@ -327,6 +344,8 @@ class GraphAgent:
             work.looked_up = bookings.shown
         work.finding = self._answers[work.language_code].answer(part, work.dialogue, work.now)
         work.dialogue = work.finding.dialogue
+        if bookings:
+            work.looked_up += bookings.shown_of(work.dialogue.wish)
         return Command(goto=work.finding.next.value)
 
     def _finding_of(self, taken: SlotTaken, language_code: str) -> Finding:

@@ -79,6 +79,14 @@ class Bookings(Wishes):
         noted = replace(wish, is_noted=True) if state != "failed" else Wish()
         return text, words.ask("more"), replace(dialogue, wish=noted, asked="more", kind="book")
 
+    def deed_of(self, wish: Wish) -> tuple[str, str]:
+        """The tool that does a wish and its arguments, always written the same way; empty: there is nothing to do."""
+        return deed_of(wish)
+
+    def shown_of(self, wish: Wish) -> tuple[str, ...]:
+        """What of a wish was looked up, as JSON for the guard."""
+        return ()
+
     def ended(self, tool: str, arguments: Mapping[str, object], *, is_done: bool) -> str:
         """A message that tells how a deed ended."""
         at = str(arguments.get("new_starts") or arguments.get("starts", ""))
@@ -319,17 +327,16 @@ def deed_of(wish: Wish) -> tuple[str, str]:
     return TOOLS[wish.kind], json.dumps(arguments, ensure_ascii=False)
 
 
-def is_owed(wish: Wish, history: Sequence[Entry]) -> bool:
+def is_owed(deed: tuple[str, str], wish: Wish, history: Sequence[Entry]) -> bool:
     """Whether the deed of a wish was asked for in an earlier turn, and how it went has not been heard."""
-    if not deed_of(wish)[0]:
+    if not deed[0]:
         return False
     if wish.is_noted:  # it was told: nobody may have heard it
-        return bool(history) and _has_asked(wish, history[-1]) and not history[-1].heard_text.strip()
-    return wish.is_confirmed or any(_has_asked(wish, entry) for entry in history)
+        return bool(history) and _has_asked(deed, history[-1]) and not history[-1].heard_text.strip()
+    return wish.is_confirmed or any(_has_asked(deed, entry) for entry in history)
 
 
-def _has_asked(wish: Wish, entry: Entry) -> bool:
-    deed = deed_of(wish)
+def _has_asked(deed: tuple[str, str], entry: Entry) -> bool:
     return any((call.name, call.arguments_json) == deed for call in entry.tool_calls)
 
 

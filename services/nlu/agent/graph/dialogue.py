@@ -24,6 +24,7 @@ class Wish:
     at: str = ""  # when, as the diary has it: 2026-12-01T10:00; empty: it cannot be booked
     is_confirmed: bool = False  # to be done; the caller has not been told how that went
     starts: str = ""  # of the appointment to be moved or cancelled, as the diary has it
+    nights: int = 0  # of a room; 0: not said
     said: str = ""  # of times, before that appointment was found
     n_missed: int = 0  # how often none was found for a name and number
 

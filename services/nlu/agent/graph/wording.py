@@ -17,7 +17,7 @@ from services.nlu.agent.opening_hours import DAYS_IN_WEEK, Interval, OpeningHour
 
 FILE = "answering"
 REFERENCE = "en"  # the language whose sentences every other has too
-_FILLED = ("say", "ask", "kinds")  # tables of sentences
+_FILLED = ("say", "ask", "kinds", "of_rooms")  # tables of sentences
 _MONTHS_IN_YEAR = 12
 _N_ARTICLES = 2
 _LAST_AFTERNOON_HOUR = 18
@@ -196,3 +196,16 @@ class Wording:
         if len(days) > 2:
             return self._text("day_range").format(first=self._weekdays[days[0]], last=self._weekdays[days[-1]])
         return self.all_of(self._weekdays[day] for day in days)
+
+
+class StayWording(Wording):
+    """Words of an agent that lets rooms: those of [of_rooms] in place of [say] and [ask]."""
+
+    def __init__(self, language_code: str) -> None:
+        super().__init__(language_code)
+        stay = data.table(self.language, FILE, "of_rooms")
+        self._say, self._ask = {**self._say, **stay}, {**self._ask, **stay}
+
+    def phrase(self, key: str, **parts: str) -> str:
+        """A part of a sentence: as `say`, without a capital."""
+        return self._say[key].format_map(parts)

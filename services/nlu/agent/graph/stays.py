@@ -1,0 +1,197 @@
+"""What an agent that lets rooms does about a booking: it asks for room, day and nights, looks whether one is free, and
+books or cancels what the caller says yes to once they have heard that question to its end. Sans-IO.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+
+from services.language.value import Kind
+from services.language.values import read_values
+from services.nlu.agent.graph.bookings import LATER
+from services.nlu.agent.graph.dialogue import Dialogue, Wish
+from services.nlu.agent.graph.reading import UNKNOWN, Part
+from services.nlu.agent.graph.slots import SlotFinder, When
+from services.nlu.agent.graph.standing import STANDING, StandingBookings
+from services.nlu.agent.graph.wishes import Taken
+from services.nlu.agent.graph.wording import StayWording
+from services.nlu.agent.profile import AgentProfile
+from services.nlu.tools.hotel.register import LONGEST_NIGHTS, Stay, free_rooms
+
+_OWN_QUESTIONS = frozenset({"which_room", "arrival", "nights"})
+_MAY_WANT = frozenset({"free", "hours", "offered", "book", UNKNOWN})
+_NIGHT = "night"  # a period of asking.toml
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """What can be booked: how many rooms of each kind, by ids of the facts, and the tools that do it."""
+
+    counts: Mapping[str, int]
+    prefix: str  # of the tools' names
+
+
+class Stays(StandingBookings):
+    """Bookings of rooms in one language."""
+
+    stays: tuple[Stay, ...] | None = None
+    """Those that are booked; None: it is not known. Set anew for every turn, as what `see` shows."""
+
+    def __init__(self, profile: AgentProfile, language_code: str, finder: SlotFinder, rooms: Rooms) -> None:
+        self._phrases = StayWording(language_code)
+        super().__init__(profile, language_code, finder, self._phrases)
+        self._rooms = rooms
+
+    def deed_of(self, wish: Wish) -> tuple[str, str]:
+        arguments: dict[str, object] = {"name": wish.name, "phone": wish.phone}
+        if wish.kind == "book" and wish.at and wish.nights:
+            arguments = {"room": wish.service, "arrives": wish.at, "nights": wish.nights, **arguments}
+            return f"{self._rooms.prefix}_book", json.dumps(arguments, ensure_ascii=False)
+        if wish.kind == "cancel" and wish.starts:
+            arguments = {"arrives": wish.starts[:10], **arguments}
+            return f"{self._rooms.prefix}_cancel", json.dumps(arguments, ensure_ascii=False)
+        return "", ""
+
+    def take(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
+        if part.kind == "change" and not part.doubts and not self.is_open(dialogue):
+            return f"{self._words.say('change')} {self._words.ask('more')}", "more", dialogue
+        names_stay = bool(self._room(part)) and (part.slots.when.has_day or bool(part.slots.periods.get(_NIGHT)))
+        may_want = part.kind in _MAY_WANT or part.is_follow_up or bool(part.doubts)
+        if names_stay and may_want and not self.is_open(dialogue):  # "is a double free on Friday?"
+            part = replace(part, kind="book", doubts=(), is_follow_up=False)
+        return super().take(part, dialogue, now)
+
+    def told(self, state: str, dialogue: Dialogue) -> tuple[str, str, Dialogue]:
+        wish = replace(dialogue.wish, is_confirmed=False)
+        if wish.kind in STANDING or state == "taken":
+            return super().told(state, replace(dialogue, wish=replace(dialogue.wish, nights=0)))
+        keys = {"done": "booked", "failed": "booking_failed", **LATER}
+        text = self._words.say(keys.get(state, "wish_done"), when=self._stay_of(wish))
+        noted = replace(wish, is_noted=True) if state != "failed" else Wish()
+        return text, self._words.ask("more"), replace(dialogue, wish=noted, asked="more", kind="book")
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        held = (*(self._seen.own or ()), *self._seen.found)
+        return (json.dumps({"bookings": [f"{one.starts:%Y-%m-%d}" for one in held]}),) if held else ()
+
+    def shown_of(self, wish: Wish) -> tuple[str, ...]:
+        """Day and nights of a wish, as JSON for the guard: the caller may have said "on Friday"."""
+        return (json.dumps({"arrives": wish.at, "nights": wish.nights}),) if wish.kind == "book" and wish.at else ()
+
+    # Taking it down
+
+    def _begin(self, wish: Wish, dialogue: Dialogue, now: datetime, part: Part | None = None) -> Taken:
+        if wish.kind != "book":
+            return super()._begin(wish, dialogue, now, part)
+        is_question = part is not None and part.text.rstrip().endswith(("?", "？"))
+        # A question is not agreed to before the guard: what is asked next tells that a room is there.
+        texts = [] if is_question else [self._words.say("fine")]
+        if part and part.slots.when.trouble is not None:
+            texts.append(self._words.say(part.slots.when.trouble.value))
+        return self._next(texts, wish if wish.service in self._rooms.counts else replace(wish, service=""), dialogue)
+
+    def _answered(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
+        wish, asked = dialogue.wish, self.asked(dialogue)
+        if wish.kind != "book" or asked not in _OWN_QUESTIONS:
+            return super()._answered(part, dialogue, now)
+        if part.slots.when.trouble is not None:
+            return self._next([self._words.say(part.slots.when.trouble.value)], wish, dialogue)
+        changed = self._filled(wish, part, now)
+        if asked == "nights" and changed.nights == wish.nights:
+            changed = replace(changed, nights=self._number_in(part.text))
+        if changed != wish:
+            return self._next([], changed, dialogue)
+        return self._drop(dialogue) if part.kind == "no" else None
+
+    def _is_answer(self, part: Part, asked: str) -> bool:
+        if part.text.rstrip().endswith(("?", "？")):
+            return False
+        is_own = {
+            "which_room": bool(self._room(part)),
+            "arrival": part.slots.when.has_day,
+            "nights": bool(part.slots.periods.get(_NIGHT) or self._number_in(part.text)),
+        }
+        return is_own.get(asked, False) or super()._is_answer(part, asked)
+
+    def _other_time(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
+        return self._answered_when(part, dialogue, now)
+
+    def _answered_when(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
+        if part.slots.when.trouble is not None:
+            return self._next([self._words.say(part.slots.when.trouble.value)], dialogue.wish, dialogue)
+        return self._next([], self._filled(dialogue.wish, part, now), dialogue)
+
+    def _filled(self, wish: Wish, part: Part, now: datetime) -> Wish:
+        if wish.kind != "book":
+            return super()._filled(wish, part, now)
+        day, slots = self._arrival(part.slots.when, now), part.slots
+        span = (slots.when.last_date - slots.when.date).days if slots.when.date and slots.when.last_date else 0
+        nights = slots.periods.get(_NIGHT) or span
+        return replace(
+            wish,
+            service=self._room(part) or (wish.service if wish.service in self._rooms.counts else ""),
+            at=day.isoformat() if day else wish.at,
+            when=self._words.date(day) if day else wish.when,
+            nights=nights if 1 <= nights <= LONGEST_NIGHTS else wish.nights,
+            name=self.name_in(part.text, is_asked=False) or wish.name,
+            phone=slots.digits or wish.phone,
+        )
+
+    def _room(self, part: Part) -> str:
+        return next((one.id for one in reversed(part.slots.services) if one.id in self._rooms.counts), "")
+
+    def _arrival(self, when: When, now: datetime) -> date | None:
+        day = when.first_day(now.date()) if when.trouble is None and not when.day_relation else None
+        return day if day is not None and day >= now.date() and len(when.weekdays) < 2 else None
+
+    def _number_in(self, text: str) -> int:
+        values = [value for value in read_values(text, self._language).values if value.kind is Kind.NUMBER]
+        number = values[0].number if len(values) == 1 else 0
+        return int(number) if number == int(number) and 1 <= number <= LONGEST_NIGHTS else 0
+
+    # Asking
+
+    def _next(self, texts: list[str], wish: Wish, dialogue: Dialogue, now: datetime | None = None) -> Taken:
+        if wish.kind != "book":
+            return super()._next(texts, wish, dialogue, now)
+        if not self._is_free(replace(wish, nights=wish.nights or 1)):
+            texts, wish = [*texts, self._words.say("booking_taken")], replace(wish, at="", when="", nights=0)
+        question, asked = self._question(wish)
+        return " ".join([*texts, question]), asked, replace(dialogue, wish=wish)
+
+    def _is_free(self, wish: Wish) -> bool:
+        """Whether a room can be had; True where that is not known yet."""
+        if self.stays is None or not (wish.service and wish.at and wish.nights):
+            return True
+        free = free_rooms(self._rooms.counts, self.stays, date.fromisoformat(wish.at), wish.nights)
+        return free.get(wish.service, 0) > 0
+
+    def _question(self, wish: Wish) -> tuple[str, str]:
+        words = self._words
+        if wish.kind != "book":
+            return super()._question(wish)
+        if not wish.service:
+            return words.ask(
+                "which_room", rooms=words.one_of(self._name(room) for room in self._rooms.counts)
+            ), "which_room"
+        if not wish.at:
+            return words.ask("arrival"), "arrival"
+        if not wish.nights:
+            return words.ask("nights"), "nights"
+        return super()._question(wish)
+
+    def _said_of(self, wish: Wish) -> str:
+        return super()._said_of(replace(wish, when=self._stay_of(wish)))
+
+    def _stay_of(self, wish: Wish) -> str:
+        """Day and nights in words."""
+        key = "one_night" if wish.nights == 1 else "n_nights"
+        nights = self._phrases.phrase(key, n=str(wish.nights))
+        return self._phrases.phrase("stay", when=wish.when, nights=nights)
+
+    def _text_of(self, moment: datetime) -> str:
+        return self._words.date(moment.date())

@@ -1,0 +1,1 @@
+"""The tools of a house that lets rooms, on an SQLite file."""
