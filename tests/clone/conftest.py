@@ -1,11 +1,13 @@
 """An XTTS v2 with tiny random weights, made once by the Python of deploy/clone."""
 
+import os
 import subprocess
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # of torch, in the processes started here
 PYTHON = ROOT / ".cache" / "clone-venv" / "bin" / "python"
 
 

@@ -14,6 +14,7 @@ from services.runtime.errors import EngineFailed
 from services.tts.espeak.worker import FRAME, write_frame
 
 LOAD_LIMIT_S = 300.0  # torch takes 20 s to import, 1.9 GB of weights as long
+LEARN_LIMIT_S = 50.0  # twenty recordings; lines wait meanwhile, less than the watchdog lets a call take
 STEP_LIMIT_S = 20.0  # one piece of a line, on a slow processor
 
 ROOT = Path(__file__).parents[3]

@@ -31,6 +31,7 @@ from services.tts.espeak.worker import read_frame, write_frame
 
 MOST_VOICES = 64  # whose latents are kept in memory
 TOKENS_A_PIECE = 20  # of the first network, about a second of sound
+REFERENCE_HERTZ, WARM_UP_SAMPLES = 22050, 44100
 FILES = ("config.json", "model.pth", "vocab.json")
 
 
@@ -48,6 +49,7 @@ class Cloner:
         self._model.to(device if device != "auto" else "cuda:0" if torch.cuda.is_available() else "cpu")
         self._voices: OrderedDict[str, tuple[Any, Any, float]] = OrderedDict()
         self._lines: dict[str, Iterator[Any]] = {}
+        self._warm_up()
 
     def answer(self, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
         """Do what a request asks. Raises ValueError, RuntimeError, OSError."""
@@ -90,6 +92,14 @@ class Cloner:
                 speed=float(request["rate"]),
             )
         )
+
+    def _warm_up(self) -> None:
+        """One piece of a line in a voice of noise: memory is taken and kernels are chosen before the first call."""
+        noise = 0.1 * torch.randn(1, WARM_UP_SAMPLES).to(self._model.device)
+        with torch.inference_mode():
+            embedding = self._model.get_speaker_embedding(noise, REFERENCE_HERTZ)
+            latents = self._model.get_gpt_cond_latents(noise, REFERENCE_HERTZ)
+        next(iter(self._model.inference_stream("hello.", "en", latents, embedding)), None)
 
     def _next(self, line: str) -> tuple[dict[str, Any], bytes]:
         piece = next(self._lines[line], None)

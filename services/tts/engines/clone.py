@@ -13,7 +13,7 @@ from services.audio.pcm import Samples
 from services.runtime.errors import EngineFailed, StartupError
 from services.runtime.logs import get_logger
 from services.tts.clone.audit import AuditRecord
-from services.tts.clone.process import CloneProcess
+from services.tts.clone.process import LEARN_LIMIT_S, CloneProcess
 from services.tts.clone.store import ClonedVoice, VoiceStore
 from services.tts.engine import EngineDescription, Line, Speech, Voice
 from services.tts.settings import TtsSettings
@@ -114,8 +114,8 @@ class CloneEngine:
     async def learn(self, voice: ClonedVoice) -> float:
         """Have the network learn a voice: the least likeness of two of its recordings, -1 to 1. Raises EngineFailed."""
         request = {"do": "learn", **self._named(voice)}
-        done = await self._workers.run(lambda: self._process.ask(request), due_s=time.monotonic())
-        return float(done.result[0]["likeness"])
+        reply, _ = await asyncio.to_thread(self._process.ask, request, LEARN_LIMIT_S)
+        return float(reply["likeness"])
 
     async def forget(self, voice: ClonedVoice) -> None:
         """Have the network forget a voice."""
