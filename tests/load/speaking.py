@@ -51,6 +51,7 @@ CODES = {"en": "en-US", "vi": "vi-VN", "ru": "ru-RU", "zh": "zh-CN"}
 WIDEBAND = AudioFormat(Encoding.LINEAR16, 16000)
 WHISPER_HERTZ = 16000
 N_DIGITS = 6
+TEMPERATURES = (0.0, 0.4, 0.8)
 SILENCE_S = 0.3
 COLUMNS = (
     "engine", "language", "heard by", "line", "sentences", "words wrong, %", "digits right, %", "numbers right",
@@ -216,12 +217,12 @@ def _cpu_s() -> float:
 
 
 def whisper_ear(settings: SttSettings) -> Ear:
-    """Whisper as the STT stage has it. One temperature: what it cannot make out is not tried over and over."""
+    """Whisper as the STT stage has it. What it cannot make out is tried three times, not six."""
     folder = model_dir(settings.models_dir, settings.whisper_model)
     model = WhisperModel(str(folder), compute_type="int8")
 
     def hear(sound: Sound, language: str) -> str:
-        pieces, _ = model.transcribe(sound, language=language, beam_size=1, temperature=0.0)
+        pieces, _ = model.transcribe(sound, language=language, beam_size=1, temperature=TEMPERATURES)
         return " ".join(piece.text for piece in pieces)
 
     return hear

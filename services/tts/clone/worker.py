@@ -44,7 +44,7 @@ class Cloner:
             raise OSError(f"{folder} lacks {', '.join(missing)}")
         self._config = XttsConfig()
         self._config.load_json(str(folder / "config.json"))
-        self._model = Xtts.init_from_config(self._config)
+        self._model = Xtts(self._config)
         self._model.load_checkpoint(self._config, checkpoint_dir=str(folder), eval=True)
         self._model.to(device if device != "auto" else "cuda:0" if torch.cuda.is_available() else "cpu")
         self._voices: OrderedDict[str, tuple[Any, Any, float]] = OrderedDict()
