@@ -27,7 +27,7 @@ export WAV EDGE SCENARIO STAGE ENGINE PROVIDER AGENT_KIND PART LANGUAGES
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run-stack pbx call models test check protos bench load drill evaluate prove-gpu test-nemo test-transformers prove-nlu prove-google clean \
+.PHONY: help run-stack pbx call models test check protos bench load drill evaluate prove-gpu test-nemo test-clone test-transformers prove-nlu prove-google clean \
   clients test-clients images docker-start docker-stop compose-up compose-call compose-kills compose-down compose-test \
   test-kustomize \
   env-stack env-call env-test env-deploy
@@ -100,6 +100,10 @@ prove-gpu: env-test ## The tests of llama.cpp with all layers on GPUs, of NeMo a
 test-nemo: ## NeMo's and BigVGAN's own code on tiny weights, in an environment of its own (5.6 GB); on a GPU where one is
 	@deploy/nemo/environment.sh
 	@PYTHONPATH=.:protos/gen $(NEMO_PYTHON) -m pytest tests/nemo
+
+test-clone: env-test ## XTTS's own code on tiny weights, in an environment of its own (5.2 GB)
+	@deploy/clone/environment.sh
+	@exec $(PYTHON) -m pytest tests/clone
 
 test-transformers: ## The engine transformers on a tiny random Qwen2, in an environment of its own (5 GB); on a GPU where one is
 	@deploy/transformers/environment.sh

@@ -156,6 +156,9 @@ class Door(grpc.aio.ServerInterceptor):
                 else self._bound_stream(method, handler.unary_stream)
             )
             return grpc.unary_stream_rpc_method_handler(watch, read, write)
+        if handler.stream_unary is not None:
+            upload = self._guard_upload(method, handler.stream_unary) if is_own else handler.stream_unary
+            return grpc.stream_unary_rpc_method_handler(upload, read, write)
         if handler.stream_stream is not None:
             stream = (
                 self._guard_stream(method, handler.stream_stream)
@@ -208,6 +211,23 @@ class Door(grpc.aio.ServerInterceptor):
                         async for response in responses:
                             received.passed()
                             yield response
+            except Exception as error:
+                await self._fail(context, error)
+
+        return guarded
+
+    def _guard_upload(self, method: str, behaviour: Callable[..., Any]) -> Callable[..., Any]:
+        """Many requests, one response."""
+
+        async def guarded(requests: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+            try:
+                self._identify(method, Scope.CONNECT, context)
+                self._check_room(method)
+                iterator = aiter(requests)
+                first = await self._first_messages.receive(iterator)
+                received = StreamRequests(first, iterator, idle_s=self._idle_s)
+                with self._slot(method), received.watched():
+                    return await behaviour(received, context)
             except Exception as error:
                 await self._fail(context, error)
 

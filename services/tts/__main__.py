@@ -12,6 +12,7 @@ from services.runtime.lifecycle import Lifecycle
 from services.runtime.server import ServiceDefinition, run_services
 from services.runtime.settings import read_settings
 from services.tts.chain import load_engines
+from services.tts.cloning import Cloning, VoiceMaker
 from services.tts.engine import make_engine
 from services.tts.router import Router
 from services.tts.service import FULL_NAME, TtsService
@@ -27,8 +28,10 @@ def define(settings: TtsSettings) -> ServiceDefinition:
         settings.cache_dir, max_bytes=settings.cache_mb * 1_000_000, after_calls=settings.cache_after_calls
     )
 
+    cloning = Cloning()
+
     def add(server: grpc.aio.Server) -> None:
-        service = TtsService(settings, router, lifecycle, recorders=recorders, cache=cache)
+        service = TtsService(settings, router, lifecycle, recorders=recorders, cache=cache, cloning=cloning)
         add_TtsServiceServicer_to_server(service, server)
 
     async def load() -> None:
@@ -36,6 +39,9 @@ def define(settings: TtsSettings) -> ServiceDefinition:
         await asyncio.to_thread(cache.open)
         live_names, recorder_names = engine_names(settings.engines), engine_names(settings.recording_engines)
         engines = {name: make_engine(name, settings) for name in dict.fromkeys((*live_names, *recorder_names))}
+        for engine in engines.values():
+            if isinstance(engine, VoiceMaker):
+                cloning.use(engine)
         for language, names in settings.engines.items():
             router.add(language, tuple(engines[name] for name in names), names)
         await load_engines(router)

@@ -21,6 +21,7 @@ ENGINES = {
     "espeak": "services.tts.engines.espeak:EspeakEngine",
     "nemo": "services.tts.engines.nemo:NemoEngine",
     "kokoro": "services.tts.engines.kokoro:KokoroEngine",
+    "clone": "services.tts.engines.clone:CloneEngine",
     "tone": "services.tts.engines.tone:ToneEngine",
 }
 """Name in TTS_ENGINES -> where its class lives. Nothing imports an engine; only the ones asked for are loaded."""
@@ -36,6 +37,7 @@ class Voice:
     name: str
     language_codes: tuple[str, ...]  # BCP-47; empty: any
     level_dbov: float | None = None  # active speech level (ITU-T P.56) of its own sound; None: learnt as it speaks
+    owner: str | None = None  # the one tenant that may use it; None: anybody
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 In `config` such an error ends the stream; in a turn it ends the turn, with the same reason and message.
 """
 
-from services.runtime.errors import RequestError
+from services.runtime.errors import CapacityError, NotFoundError, PermissionDeniedError, RequestError
 
 
 class UnknownVoice(RequestError):
@@ -112,3 +112,75 @@ class BadStartOffset(RequestError):
     """A place before the start of the turn's text."""
 
     reason = "BAD_START_OFFSET"
+
+
+class CloningOff(PermissionDeniedError):
+    """No engine here clones voices."""
+
+    reason = "CLONING_OFF"
+
+
+class ConsentMissing(RequestError):
+    """Nobody says that the person agrees."""
+
+    reason = "CONSENT_MISSING"
+
+
+class BadVoice(RequestError):
+    """A name or a language that a voice cannot have, or pieces of recordings out of order."""
+
+    reason = "BAD_VOICE"
+
+
+class TooFewReferences(RequestError):
+    """Fewer recordings than a voice needs, more than it may have, or the same one twice."""
+
+    reason = "TOO_FEW_REFERENCES"
+
+
+class UploadTooLarge(RequestError):
+    """More bytes than the recordings of a voice may have."""
+
+    reason = "UPLOAD_TOO_LARGE"
+
+
+class NotAWav(RequestError):
+    """A recording that is no WAV file, or of a kind that is not taken."""
+
+    reason = "NOT_A_WAV"
+
+
+class ReferenceLength(RequestError):
+    """A recording too short or too long, or too little speech in all."""
+
+    reason = "REFERENCE_LENGTH"
+
+
+class ReferenceClipped(RequestError):
+    """A recording made at too high a level."""
+
+    reason = "REFERENCE_CLIPPED"
+
+
+class ReferenceNoisy(RequestError):
+    """A recording with too much noise beside the speech, or without speech."""
+
+    reason = "REFERENCE_NOISY"
+
+
+class SeveralSpeakers(RequestError):
+    """Recordings in which more than one person is heard."""
+
+    reason = "SEVERAL_SPEAKERS"
+
+
+class TooManyVoices(CapacityError):
+    """The tenant has as many voices as it may."""
+
+    reason = "TOO_MANY_VOICES"
+
+
+class VoiceNotFound(NotFoundError):
+    """The tenant has no such voice."""
+
+    reason = "VOICE_NOT_FOUND"

@@ -1,6 +1,7 @@
 """Which engine speaks which language, in which voice."""
 
-from collections.abc import Mapping
+import copy
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from services.runtime.metrics import StageMetrics
@@ -35,6 +36,7 @@ class Router:
         self.board = ProviderBoard(StageMetrics("tts")) if board is None else board
         self._routes: dict[str, tuple[TtsEngine, ...]] = {}
         self._providers: dict[TtsEngine, Provider] = {}
+        self._tenant_id: str | None = None  # whose voices are seen beside those of everybody
         for language, engines in (routes or {}).items():
             self.add(language, engines)
 
@@ -45,6 +47,15 @@ class Router:
         for engine, name in zip(chain, names or [engine.describe().name for engine in chain], strict=True):
             if len(chain) > 1 and engine not in self._providers:
                 self._providers[engine] = self.board.add(name, name)
+
+    def seen_by(self, tenant_id: str) -> "Router":
+        """The same engines as a tenant sees them: with the voices that are its own."""
+        seen = copy.copy(self)
+        seen._tenant_id = tenant_id
+        return seen
+
+    def _voices(self, engine: TtsEngine) -> list[Voice]:
+        return [voice for voice in engine.describe().voices if voice.owner in (None, self._tenant_id)]
 
     @property
     def chains(self) -> list[tuple[TtsEngine, ...]]:
@@ -70,14 +81,14 @@ class Router:
 
     def voices(self) -> list[Voice]:
         """Every voice a client may name."""
-        return [voice for engine in self.engines for voice in engine.describe().voices]
+        return [voice for engine in self.engines for voice in self._voices(engine)]
 
     def language_codes(self) -> list[str]:
         """Every language that is spoken here."""
         codes: dict[str, None] = {}
         routes = [(language, engine) for language, chain in self._routes.items() for engine in chain]
         for language, engine in routes:
-            for voice in () if self._is_lost(engine) else engine.describe().voices:
+            for voice in () if self._is_lost(engine) else self._voices(engine):
                 codes.update((code, None) for code in voice.language_codes if language in (ANY, *_prefixes(code)))
         return list(codes)
 
@@ -110,7 +121,7 @@ class Router:
             found = [
                 Speaker(engine, voice.name, self._providers.get(engine))
                 for engine in self._routes.get(prefix, ())
-                if not self._is_lost(engine) and (voice := _first_voice(engine, language_code))
+                if not self._is_lost(engine) and (voice := _first_voice(self._voices(engine), language_code))
             ]
             if found:
                 return found
@@ -136,7 +147,7 @@ class Router:
 
     def _choose_voice(self, language_code: str, voice: str) -> Speaker:
         for engine in self.engines:
-            for known in engine.describe().voices:
+            for known in self._voices(engine):
                 if known.name == voice and _speaks(known, language_code):
                     return Speaker(engine, voice, self._providers.get(engine))
         if self.has_voice(voice):
@@ -154,8 +165,7 @@ def _prefixes(language_code: str) -> list[str]:
     return ["-".join(parts[:length]) for length in range(len(parts), 0, -1)]
 
 
-def _first_voice(engine: TtsEngine, language_code: str) -> Voice | None:
-    voices = engine.describe().voices
+def _first_voice(voices: Sequence[Voice], language_code: str) -> Voice | None:
     for prefix in _prefixes(language_code):
         for voice in voices:
             if any(code.lower() == prefix for code in voice.language_codes):

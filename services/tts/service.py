@@ -15,6 +15,7 @@ from services.runtime.logs import bind_call
 from services.runtime.metrics import StageMetrics
 from services.runtime.streams import Outbox, exchange, first_config, later_requests
 from services.tts.call_voice import CallVoice, Output
+from services.tts.cloning import Cloning
 from services.tts.errors import BadLead
 from services.tts.levels import VoiceLevels
 from services.tts.manners import Manners
@@ -69,6 +70,7 @@ class TtsService(tts_pb2_grpc.TtsServiceServicer):
         *,
         recorders: Router | None = None,
         cache: SpeechCache | None = None,
+        cloning: Cloning | None = None,
     ) -> None:
         """The routers' engines must be loaded before the first stream comes. `recorders`: who speaks what is recorded
         ahead and played by itself, where they know the language.
@@ -77,6 +79,7 @@ class TtsService(tts_pb2_grpc.TtsServiceServicer):
         self._router = router
         self._recorders = recorders or Router()
         self._cache = cache
+        self._cloning = cloning or Cloning()
         self._lifecycle = lifecycle
         self._metrics = StageMetrics("tts")
         self._levels = VoiceLevels()
@@ -100,6 +103,30 @@ class TtsService(tts_pb2_grpc.TtsServiceServicer):
         providers = board.trip(request.provider, request.duration_ms, is_allowed=self._settings.drills)
         return tts_pb2.TripProviderResponse(providers=providers)
 
+    async def CreateVoice(  # noqa: N802 - the proto's name
+        self,
+        request_iterator: AsyncIterator[tts_pb2.CreateVoiceRequest],
+        context: grpc.aio.ServicerContext[tts_pb2.CreateVoiceRequest, tts_pb2.CreateVoiceResponse],
+    ) -> tts_pb2.CreateVoiceResponse:
+        """Make a voice from recordings."""
+        return await self._cloning.create(request_iterator, context)
+
+    async def ListVoices(  # noqa: N802 - the proto's name
+        self,
+        request: tts_pb2.ListVoicesRequest,
+        context: grpc.aio.ServicerContext[tts_pb2.ListVoicesRequest, tts_pb2.ListVoicesResponse],
+    ) -> tts_pb2.ListVoicesResponse:
+        """List a tenant's cloned voices."""
+        return await self._cloning.voices(request, context)
+
+    async def DeleteVoice(  # noqa: N802 - the proto's name
+        self,
+        request: tts_pb2.DeleteVoiceRequest,
+        context: grpc.aio.ServicerContext[tts_pb2.DeleteVoiceRequest, tts_pb2.DeleteVoiceResponse],
+    ) -> tts_pb2.DeleteVoiceResponse:
+        """Delete a cloned voice."""
+        return await self._cloning.delete(request, context)
+
     async def StreamingSynthesize(  # noqa: N802 - the proto's name
         self, request_iterator: AsyncIterator[Request], context: grpc.aio.ServicerContext[Request, Response]
     ) -> AsyncIterator[Response]:
@@ -121,7 +148,7 @@ class TtsService(tts_pb2_grpc.TtsServiceServicer):
         language_codes = config.language_codes or [self._settings.default_language_code]
         is_awaited = config.purpose not in (AHEAD, RECORDING)
         is_recorded = config.purpose == RECORDING and all(map(self._recorders.speaks_language, language_codes))
-        router = self._recorders if is_recorded else self._router
+        router = (self._recorders if is_recorded else self._router).seen_by(config.tenant_id)
         speaker = self._speaker(config, router, is_awaited=is_awaited)
         manners = Manners(
             router,

@@ -88,6 +88,25 @@ class TtsSettings(ServiceSettings):
     nemo_gather_ms: int = Field(
         3, ge=0, le=50, description="How long an idle GPU waits for texts of other calls, in milliseconds."
     )
+    clone_model: Path | None = Field(
+        None, description="XTTS v2 for cloned voices: a folder with config.json, model.pth and vocab.json."
+    )
+    clone_licence: Literal["", "cpml", "own"] = Field(
+        "",
+        description="By which right its weights are used; cpml: the Coqui Public Model License, non-commercial; own: "
+        "weights of one's own.",
+    )
+    clone_dir: Path = Field(
+        Path("~/.local/share/tong-dai/voices"),
+        validate_default=True,
+        description="Folder of the cloned voices, their recordings and the record of what they said.",
+    )
+    clone_python: Path = Field(
+        Path(".cache/clone-venv/bin/python"),
+        description="The Python of the environment that deploy/clone/environment.sh makes.",
+    )
+    clone_device: str = Field("auto", description="Where XTTS computes: auto, cpu, cuda:0.")
+    clone_max_voices: int = Field(20, ge=1, description="Most cloned voices of a tenant.")
     tone_first_audio_ms: int = Field(60, ge=0, description="When a tone's first audio is ready, after its clause.")
     tone_ms_per_char: int = Field(60, ge=1, description="Length of a tone for each code point of its clause.")
 
@@ -122,7 +141,7 @@ class TtsSettings(ServiceSettings):
             raise ValueError("name one engine a language, as in en=piper")
         return chains
 
-    @field_validator("cache_dir")
+    @field_validator("cache_dir", "clone_dir")
     @classmethod
-    def _cache_dir_is_expanded(cls, path: Path) -> Path:
+    def _folders_are_expanded(cls, path: Path) -> Path:
         return path.expanduser()

@@ -1,18 +1,20 @@
 """What a recogniser hears of each engine: `python -m tests.load.speaking [--engines espeak,piper] [--languages en,vi]`.
 
-Whisper, which has no part in the speaking, writes down sentences, numbers of six digits, and the letters A to Z by
-themselves and as in "B as in Bravo" (tests/data/speaking.toml), each after G.711 at 8 kHz and from 16 kHz. One row an
-engine and language: words that are wrong, numbers and letters that are right, first audio, real-time factor.
-`--sentences` says how many of each kind, `--write` puts the table into docs/SPEAKING.md.
+Whisper, and for Vietnamese viet_asr too, which have no part in the speaking, write down sentences with prices, times
+and dates among them, numbers of six digits, and the letters A to Z by themselves and as in "B as in Bravo"
+(tests/data/speaking.toml), each after G.711 at 8 kHz and from 16 kHz. Two rows an engine, language and recogniser:
+words that are wrong, digits, whole numbers and letters that are right, first audio, real-time factor, processor time
+for a second of sound. `--sentences` says how many of each kind, `--write` puts the table into docs/SPEAKING.md.
 """
 
 import argparse
 import asyncio
+import os
 import random
 import re
 import time
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -22,6 +24,7 @@ from typing import Any
 import numpy as np
 import soxr
 from faster_whisper import WhisperModel
+from vietasr import Pipeline
 
 from services.audio.pcm import TELEPHONE, AudioFormat, Encoding, decode
 from services.language.reading.normalizer import Normalizer
@@ -29,6 +32,7 @@ from services.language.reading.rule import words_of
 from services.language.words import normalise
 from services.runtime.errors import StartupError
 from services.runtime.models import model_dir
+from services.stt_proxy.engines.viet_asr import VietAsrSession
 from services.stt_proxy.settings import SttSettings
 from services.tts.engine import TtsEngine, make_engine
 from services.tts.errors import UnknownLanguage
@@ -47,11 +51,18 @@ CODES = {"en": "en-US", "vi": "vi-VN", "ru": "ru-RU", "zh": "zh-CN"}
 WIDEBAND = AudioFormat(Encoding.LINEAR16, 16000)
 WHISPER_HERTZ = 16000
 N_DIGITS = 6
+TEMPERATURES = (0.0, 0.4, 0.8)
 SILENCE_S = 0.3
-HEAD = (
-    "| engine | language | line | sentences | words wrong, % | numbers right | letters right | as in "
-    "| first audio p50, ms | real-time factor |\n|---|---|---|---|---|---|---|---|---|---|"
-)
+COLUMNS = (
+    "engine", "language", "heard by", "line", "sentences", "words wrong, %", "digits right, %", "numbers right",
+    "letters right", "as in", "first audio p50, ms", "real-time factor", "processor time",
+)  # fmt: skip
+HEAD = f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}"
+CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
+
+Sound = np.ndarray[Any, Any]
+Ear = Callable[[Sound, str], str]
+"""What a recogniser writes down of a sound, float32 at 16 kHz, in a language. It blocks."""
 
 
 class Kind(Enum):
@@ -78,6 +89,8 @@ class Counts:
 
     n_words: int = 0
     n_wrong: int = 0
+    n_digits: int = 0
+    n_wrong_digits: int = 0
     right: dict[Kind, int] = field(default_factory=dict)
     n_said: dict[Kind, int] = field(default_factory=dict)
 
@@ -89,6 +102,9 @@ class Counts:
             self.n_words += len(wanted)
             self.n_wrong += n_errors(wanted, spoken_words(heard, language))
             return
+        if said.kind is Kind.NUMBER:
+            self.n_digits += len(said.wanted)
+            self.n_wrong_digits += min(len(said.wanted), n_errors(said.wanted, digits_in(heard, language)))
         self.right[said.kind] = self.right.get(said.kind, 0) + (is_heard(said, heard, language))
 
     def part(self, kind: Kind) -> str:
@@ -147,10 +163,11 @@ def n_errors(wanted: Sequence[str], found: Sequence[str]) -> int:
 
 @dataclass(slots=True)
 class Cost:
-    """What the speaking took, in seconds."""
+    """What the speaking took, in seconds. `cpu_s`: of the processor, the engine's own processes included."""
 
     first_s: list[float] = field(default_factory=list)
     compute_s: float = 0.0
+    cpu_s: float = 0.0
     sound_s: float = 0.0
 
 
@@ -169,7 +186,7 @@ async def speak(
     )
     turn = Turn(1, TurnText(start_offset=0, limits=TextLimits(1000, 240)))
     voice = router.choose(CODES[language]).voice
-    begun, first_s, content = time.monotonic(), 0.0, bytearray()
+    begun, cpu_s, first_s, content = time.monotonic(), _cpu_s(), 0.0, bytearray()
     turn.text.append(text, Manner(CODES[language], voice, 1.0), flush=False)
     turn.text.end()
     async for output in speaker.speak(turn):
@@ -177,6 +194,7 @@ async def speak(
             first_s = first_s or time.monotonic() - begun
             content += output.content
     sound = decode(audio_format, bytes(content))
+    cost.cpu_s += _cpu_s() - cpu_s
     cost.first_s.append(first_s)
     cost.compute_s += turn.text.stopwatch.timing().compute_us / 1e6
     cost.sound_s += len(sound) / audio_format.sample_rate_hertz
@@ -185,30 +203,76 @@ async def speak(
     return np.asarray(soxr.resample(whole, audio_format.sample_rate_hertz, WHISPER_HERTZ), dtype=np.float32)
 
 
-async def rows(engine: TtsEngine, language: str, whisper: WhisperModel, most: int) -> list[str]:
-    """Two rows of the table: over the telephone, and from 16 kHz."""
+def _cpu_s() -> float:
+    """Processor time of this process and of those it has started, in seconds."""
+    own, ticks = str(os.getpid()), 0
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if path.parent.name == own or fields[1] == own:
+            ticks += int(fields[11]) + int(fields[12])
+    return ticks / CLOCK_TICKS
+
+
+def whisper_ear(settings: SttSettings) -> Ear:
+    """Whisper as the STT stage has it. What it cannot make out is tried three times, not six."""
+    folder = model_dir(settings.models_dir, settings.whisper_model)
+    model = WhisperModel(str(folder), compute_type="int8")
+
+    def hear(sound: Sound, language: str) -> str:
+        pieces, _ = model.transcribe(sound, language=language, beam_size=1, temperature=TEMPERATURES)
+        return " ".join(piece.text for piece in pieces)
+
+    return hear
+
+
+def vietnamese_ear() -> Ear:
+    """viet_asr, which hears nothing but Vietnamese."""
+    pipeline = Pipeline.new().add("vietasr").build()
+
+    def hear(sound: Sound, language: str) -> str:
+        session = VietAsrSession(pipeline, WHISPER_HERTZ)
+        session.accept(np.rint(sound * 32767).astype(np.int16))
+        words, _ = session.flush()
+        session.close()
+        return words.open_text
+
+    return hear
+
+
+async def rows(engine: TtsEngine, language: str, ears: dict[str, Ear], most: int) -> list[str]:
+    """Two rows of the table a recogniser: over the telephone, and from 16 kHz."""
     lines = []
     for audio_format, name in ((TELEPHONE, "G.711"), (WIDEBAND, "16 kHz")):
-        counts, cost = Counts(), Cost()
+        counts, cost = {ear: Counts() for ear in ears}, Cost()
         for said in texts(language, most):
             sound = await speak(engine, language, said.text, audio_format, cost)
-            pieces, _ = await asyncio.to_thread(whisper.transcribe, sound, language=language, beam_size=1)
-            counts.add(said, " ".join(piece.text for piece in pieces), language)
-        wrong = 100 * counts.n_wrong / max(1, counts.n_words)
-        lines.append(
-            f"| {engine.describe().name} | {language} | {name} | {counts.n_said[Kind.SENTENCE]} | {wrong:.1f} "
-            f"| {counts.part(Kind.NUMBER)} | {counts.part(Kind.LETTER)} | {counts.part(Kind.LETTER_AS)} "
-            f"| {1000 * median(cost.first_s):.0f} | {cost.compute_s / max(0.1, cost.sound_s):.3f} |"
-        )
-        print(lines[-1], flush=True)
+            for ear, hear in ears.items():
+                counts[ear].add(said, await asyncio.to_thread(hear, sound, language), language)
+        for ear, one in counts.items():
+            lines.append(_row((engine.describe().name, language, ear, name), one, cost))
+            print(lines[-1], flush=True)
     return lines
+
+
+def _row(names: tuple[str, str, str, str], counts: Counts, cost: Cost) -> str:
+    wrong = 100 * counts.n_wrong / max(1, counts.n_words)
+    digits = 100 - 100 * counts.n_wrong_digits / max(1, counts.n_digits)
+    return (
+        f"| {' | '.join(names)} | {counts.n_said[Kind.SENTENCE]} | {wrong:.1f} | {digits:.1f} "
+        f"| {counts.part(Kind.NUMBER)} | {counts.part(Kind.LETTER)} | {counts.part(Kind.LETTER_AS)} "
+        f"| {1000 * median(cost.first_s):.0f} | {cost.compute_s / max(0.1, cost.sound_s):.3f} "
+        f"| {cost.cpu_s / max(0.1, cost.sound_s):.3f} |"
+    )
 
 
 async def table(engines: Sequence[str], languages: Sequence[str], most: int) -> str:
     """The whole table, printed as it grows. Raises StartupError."""
     settings = SttSettings(_env_file=None)
-    folder = model_dir(settings.models_dir, settings.whisper_model)
-    whisper = await asyncio.to_thread(WhisperModel, str(folder), compute_type="int8")
+    whisper = await asyncio.to_thread(whisper_ear, settings)
+    of_vietnamese = await asyncio.to_thread(vietnamese_ear) if "vi" in languages else None
     print(HEAD)
     lines = [HEAD]
     for name in engines:
@@ -216,8 +280,11 @@ async def table(engines: Sequence[str], languages: Sequence[str], most: int) -> 
         try:
             await engine.load()
             for language in languages:
+                ears = {"whisper": whisper}
+                if language == "vi" and of_vietnamese is not None:
+                    ears["viet_asr"] = of_vietnamese
                 try:
-                    lines += await rows(engine, language, whisper, most)
+                    lines += await rows(engine, language, ears, most)
                 except UnknownLanguage:
                     continue
         finally:

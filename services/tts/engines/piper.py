@@ -26,6 +26,10 @@ from services.tts.workers import Workers
 CHUNK_FRAMES = (16, 32, 64)
 """How much is decoded in one step: little at first, so that it is heard soon; the last figure holds for the rest."""
 
+SHORT_FRAMES = 80
+"""A line of no more (0.93 s with the silence around it) is decoded in one step: a word such as "No." is far from the
+voice's usual level, and its own is known only from the whole."""
+
 WARM_UP = (
     "Hello.",
     "Your appointment is confirmed for Tuesday morning at nine thirty with Doctor Lee.",
@@ -84,11 +88,13 @@ class PiperEngine:
         utterance, words = begun.result
         queue_us, compute_us = begun.queue_us, begun.compute_us
         step = 0
+        is_short = utterance.n_frames <= SHORT_FRAMES
         while not utterance.is_done:
-            n_frames = CHUNK_FRAMES[min(step, len(CHUNK_FRAMES) - 1)]
+            n_frames = SHORT_FRAMES if is_short else CHUNK_FRAMES[min(step, len(CHUNK_FRAMES) - 1)]
             done = await self._workers.run(partial(utterance.decode, n_frames), due_s=line.due_s())
             word_ends = _word_ends(words, utterance, hop) if step == 0 else ()
-            yield Speech(done.result, word_ends, queue_us + done.queue_us, compute_us + done.compute_us)
+            spent = (queue_us + done.queue_us, compute_us + done.compute_us)
+            yield Speech(done.result, word_ends, *spent, is_whole=is_short)
             queue_us = compute_us = 0
             step += 1
 

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import pytest_asyncio
 
+from services.audio.leveller import PAUSE_S, TARGET_DBOV, Leveller
+from services.audio.speech_level import SpeechLevelMeter
 from services.runtime.errors import StartupError
 from services.tts.engine import Line, Speech
 from services.tts.engines.piper import CHUNK_FRAMES, PiperEngine
@@ -81,3 +83,16 @@ async def test_a_file_that_is_no_voice_is_one_clear_line(tmp_path: Path) -> None
     with pytest.raises(StartupError, match=r"voice\.onnx is not"):
         await engine.load()
     await engine.close()
+
+
+async def test_a_word_by_itself_is_one_whole_piece_at_the_level_of_all(piper: PiperEngine) -> None:
+    for text in ("No.", "Yes.", "Why?"):
+        [piece] = await spoken(piper, text)
+        assert piece.is_whole
+        assert piece.word_ends
+        leveller = Leveller(piper.describe().sample_rate_hertz, expected_dbov=piper.describe().voices[0].level_dbov)
+        meter = SpeechLevelMeter(piper.describe().sample_rate_hertz)
+        meter.push(leveller.push(piece.samples, is_whole=piece.is_whole))
+        level_dbov = meter.with_pause(PAUSE_S).level_dbov
+        assert level_dbov is not None
+        assert abs(level_dbov - TARGET_DBOV) < 1.0

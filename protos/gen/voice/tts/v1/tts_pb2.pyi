@@ -706,3 +706,336 @@ class TripProviderResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___TripProviderResponse: _TypeAlias = TripProviderResponse  # noqa: Y015
+
+@_typing.final
+class CreateVoiceRequest(_message.Message):
+    """One message of the upload of a voice."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONFIG_FIELD_NUMBER: _builtins.int
+    REFERENCE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def config(self) -> Global___VoiceConfig:
+        """First message only."""
+
+    @_builtins.property
+    def reference(self) -> Global___ReferenceAudio:
+        """A piece of a recording."""
+
+    def __init__(
+        self,
+        *,
+        config: Global___VoiceConfig | None = ...,
+        reference: Global___ReferenceAudio | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "reference", b"reference", "request", b"request"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "reference", b"reference", "request", b"request"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_request: _TypeAlias = _typing.Literal["config", "reference"]  # noqa: Y015
+    _WhichOneofArgType_request: _TypeAlias = _typing.Literal["request", b"request"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_request) -> _WhichOneofReturnType_request | None: ...
+
+Global___CreateVoiceRequest: _TypeAlias = CreateVoiceRequest  # noqa: Y015
+
+@_typing.final
+class VoiceConfig(_message.Message):
+    """Whose voice it is, and that it may be used."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    DISPLAY_NAME_FIELD_NUMBER: _builtins.int
+    LANGUAGE_CODES_FIELD_NUMBER: _builtins.int
+    CONSENT_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    """The tenant that owns the voice; checked against the token where tokens are
+    on. Nobody else sees, names or deletes it.
+    """
+    display_name: _builtins.str
+    """What people call it, 1 to 80 characters."""
+    @_builtins.property
+    def language_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """BCP-47 tags it is to speak. Empty: all that the model speaks."""
+
+    @_builtins.property
+    def consent(self) -> Global___VoiceConsent:
+        """That the person agrees. Required, and kept with the voice."""
+
+    def __init__(
+        self,
+        *,
+        tenant_id: _builtins.str = ...,
+        display_name: _builtins.str = ...,
+        language_codes: _abc.Iterable[_builtins.str] | None = ...,
+        consent: Global___VoiceConsent | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["consent", b"consent"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consent", b"consent", "display_name", b"display_name", "language_codes", b"language_codes", "tenant_id", b"tenant_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VoiceConfig: _TypeAlias = VoiceConfig  # noqa: Y015
+
+@_typing.final
+class VoiceConsent(_message.Message):
+    """The consent of the person whose voice it is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SPEAKER_NAME_FIELD_NUMBER: _builtins.int
+    STATEMENT_FIELD_NUMBER: _builtins.int
+    GIVEN_UNIX_MS_FIELD_NUMBER: _builtins.int
+    speaker_name: _builtins.str
+    """The person's full name, at most 200 characters."""
+    statement: _builtins.str
+    """What they agreed to, in their words, 20 to 2000 characters."""
+    given_unix_ms: _builtins.int
+    """When they did, in milliseconds since 1970 (UTC); 0: when it is uploaded."""
+    def __init__(
+        self,
+        *,
+        speaker_name: _builtins.str = ...,
+        statement: _builtins.str = ...,
+        given_unix_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["given_unix_ms", b"given_unix_ms", "speaker_name", b"speaker_name", "statement", b"statement"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VoiceConsent: _TypeAlias = VoiceConsent  # noqa: Y015
+
+@_typing.final
+class ReferenceAudio(_message.Message):
+    """A piece of one recording: WAV with 16-bit PCM, at 16 kHz or more, with one or
+    two channels.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INDEX_FIELD_NUMBER: _builtins.int
+    CONTENT_FIELD_NUMBER: _builtins.int
+    index: _builtins.int
+    """Which recording, from 0; the next one begins when the one before is whole."""
+    content: _builtins.bytes
+    """The next bytes of the file."""
+    def __init__(
+        self,
+        *,
+        index: _builtins.int = ...,
+        content: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "index", b"index"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReferenceAudio: _TypeAlias = ReferenceAudio  # noqa: Y015
+
+@_typing.final
+class CreateVoiceResponse(_message.Message):
+    """The voice that was made."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VOICE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def voice(self) -> Global___ClonedVoice:
+        """The voice."""
+
+    def __init__(
+        self,
+        *,
+        voice: Global___ClonedVoice | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["voice", b"voice"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["voice", b"voice"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateVoiceResponse: _TypeAlias = CreateVoiceResponse  # noqa: Y015
+
+@_typing.final
+class ClonedVoice(_message.Message):
+    """A voice made from recordings."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    DISPLAY_NAME_FIELD_NUMBER: _builtins.int
+    LANGUAGE_CODES_FIELD_NUMBER: _builtins.int
+    CONSENT_FIELD_NUMBER: _builtins.int
+    CREATED_UNIX_MS_FIELD_NUMBER: _builtins.int
+    CREATED_BY_FIELD_NUMBER: _builtins.int
+    REFERENCES_FIELD_NUMBER: _builtins.int
+    SHA256_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The name to put into `voice`."""
+    display_name: _builtins.str
+    """What people call it."""
+    created_unix_ms: _builtins.int
+    """When it was made, in milliseconds since 1970 (UTC)."""
+    created_by: _builtins.str
+    """Who made it: the name of the token or certificate."""
+    sha256: _builtins.str
+    """SHA-256 of the digests of the recordings, in order, in hexadecimal."""
+    @_builtins.property
+    def language_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """BCP-47 tags it speaks."""
+
+    @_builtins.property
+    def consent(self) -> Global___VoiceConsent:
+        """The consent it was made with."""
+
+    @_builtins.property
+    def references(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReferenceFile]:
+        """The recordings."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        display_name: _builtins.str = ...,
+        language_codes: _abc.Iterable[_builtins.str] | None = ...,
+        consent: Global___VoiceConsent | None = ...,
+        created_unix_ms: _builtins.int = ...,
+        created_by: _builtins.str = ...,
+        references: _abc.Iterable[Global___ReferenceFile] | None = ...,
+        sha256: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["consent", b"consent"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consent", b"consent", "created_by", b"created_by", "created_unix_ms", b"created_unix_ms", "display_name", b"display_name", "language_codes", b"language_codes", "name", b"name", "references", b"references", "sha256", b"sha256"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClonedVoice: _TypeAlias = ClonedVoice  # noqa: Y015
+
+@_typing.final
+class ReferenceFile(_message.Message):
+    """A recording of a cloned voice, as it was found when the voice was made."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SHA256_FIELD_NUMBER: _builtins.int
+    DURATION_MS_FIELD_NUMBER: _builtins.int
+    SPEECH_MS_FIELD_NUMBER: _builtins.int
+    SPEECH_TO_NOISE_DB_FIELD_NUMBER: _builtins.int
+    sha256: _builtins.str
+    """SHA-256 of the file as it was sent, in hexadecimal."""
+    duration_ms: _builtins.int
+    """Its length, in milliseconds."""
+    speech_ms: _builtins.int
+    """Speech in it, in milliseconds (ITU-T P.56)."""
+    speech_to_noise_db: _builtins.float
+    """Speech over noise, in dB."""
+    def __init__(
+        self,
+        *,
+        sha256: _builtins.str = ...,
+        duration_ms: _builtins.int = ...,
+        speech_ms: _builtins.int = ...,
+        speech_to_noise_db: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["duration_ms", b"duration_ms", "sha256", b"sha256", "speech_ms", b"speech_ms", "speech_to_noise_db", b"speech_to_noise_db"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReferenceFile: _TypeAlias = ReferenceFile  # noqa: Y015
+
+@_typing.final
+class ListVoicesRequest(_message.Message):
+    """Asks for a tenant's cloned voices."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    """The tenant."""
+    def __init__(
+        self,
+        *,
+        tenant_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["tenant_id", b"tenant_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListVoicesRequest: _TypeAlias = ListVoicesRequest  # noqa: Y015
+
+@_typing.final
+class ListVoicesResponse(_message.Message):
+    """A tenant's cloned voices, the oldest first."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VOICES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def voices(self) -> _containers.RepeatedCompositeFieldContainer[Global___ClonedVoice]:
+        """The voices."""
+
+    def __init__(
+        self,
+        *,
+        voices: _abc.Iterable[Global___ClonedVoice] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["voices", b"voices"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListVoicesResponse: _TypeAlias = ListVoicesResponse  # noqa: Y015
+
+@_typing.final
+class DeleteVoiceRequest(_message.Message):
+    """Deletes a cloned voice."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    """The tenant that owns it."""
+    name: _builtins.str
+    """Its name."""
+    def __init__(
+        self,
+        *,
+        tenant_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "tenant_id", b"tenant_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteVoiceRequest: _TypeAlias = DeleteVoiceRequest  # noqa: Y015
+
+@_typing.final
+class DeleteVoiceResponse(_message.Message):
+    """The voice is gone."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteVoiceResponse: _TypeAlias = DeleteVoiceResponse  # noqa: Y015

@@ -50,6 +50,21 @@ class TtsServiceStub:
                 request_serializer=voice_dot_tts_dot_v1_dot_tts__pb2.TripProviderRequest.SerializeToString,
                 response_deserializer=voice_dot_tts_dot_v1_dot_tts__pb2.TripProviderResponse.FromString,
                 _registered_method=True)
+        self.CreateVoice = channel.stream_unary(
+                '/voice.tts.v1.TtsService/CreateVoice',
+                request_serializer=voice_dot_tts_dot_v1_dot_tts__pb2.CreateVoiceRequest.SerializeToString,
+                response_deserializer=voice_dot_tts_dot_v1_dot_tts__pb2.CreateVoiceResponse.FromString,
+                _registered_method=True)
+        self.ListVoices = channel.unary_unary(
+                '/voice.tts.v1.TtsService/ListVoices',
+                request_serializer=voice_dot_tts_dot_v1_dot_tts__pb2.ListVoicesRequest.SerializeToString,
+                response_deserializer=voice_dot_tts_dot_v1_dot_tts__pb2.ListVoicesResponse.FromString,
+                _registered_method=True)
+        self.DeleteVoice = channel.unary_unary(
+                '/voice.tts.v1.TtsService/DeleteVoice',
+                request_serializer=voice_dot_tts_dot_v1_dot_tts__pb2.DeleteVoiceRequest.SerializeToString,
+                response_deserializer=voice_dot_tts_dot_v1_dot_tts__pb2.DeleteVoiceResponse.FromString,
+                _registered_method=True)
 
 
 class TtsServiceServicer:
@@ -80,6 +95,28 @@ class TtsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CreateVoice(self, request_iterator, context):
+        """Makes a voice from recordings of one person, who has agreed to it. The
+        first request carries `config`, the others `reference`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListVoices(self, request, context):
+        """Lists a tenant's cloned voices.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteVoice(self, request, context):
+        """Deletes a cloned voice with its recordings. Lines under way are finished.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TtsServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -97,6 +134,21 @@ def add_TtsServiceServicer_to_server(servicer, server):
                     servicer.TripProvider,
                     request_deserializer=voice_dot_tts_dot_v1_dot_tts__pb2.TripProviderRequest.FromString,
                     response_serializer=voice_dot_tts_dot_v1_dot_tts__pb2.TripProviderResponse.SerializeToString,
+            ),
+            'CreateVoice': grpc.stream_unary_rpc_method_handler(
+                    servicer.CreateVoice,
+                    request_deserializer=voice_dot_tts_dot_v1_dot_tts__pb2.CreateVoiceRequest.FromString,
+                    response_serializer=voice_dot_tts_dot_v1_dot_tts__pb2.CreateVoiceResponse.SerializeToString,
+            ),
+            'ListVoices': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListVoices,
+                    request_deserializer=voice_dot_tts_dot_v1_dot_tts__pb2.ListVoicesRequest.FromString,
+                    response_serializer=voice_dot_tts_dot_v1_dot_tts__pb2.ListVoicesResponse.SerializeToString,
+            ),
+            'DeleteVoice': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteVoice,
+                    request_deserializer=voice_dot_tts_dot_v1_dot_tts__pb2.DeleteVoiceRequest.FromString,
+                    response_serializer=voice_dot_tts_dot_v1_dot_tts__pb2.DeleteVoiceResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -181,6 +233,87 @@ class TtsService:
             '/voice.tts.v1.TtsService/TripProvider',
             voice_dot_tts_dot_v1_dot_tts__pb2.TripProviderRequest.SerializeToString,
             voice_dot_tts_dot_v1_dot_tts__pb2.TripProviderResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateVoice(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/voice.tts.v1.TtsService/CreateVoice',
+            voice_dot_tts_dot_v1_dot_tts__pb2.CreateVoiceRequest.SerializeToString,
+            voice_dot_tts_dot_v1_dot_tts__pb2.CreateVoiceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListVoices(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/voice.tts.v1.TtsService/ListVoices',
+            voice_dot_tts_dot_v1_dot_tts__pb2.ListVoicesRequest.SerializeToString,
+            voice_dot_tts_dot_v1_dot_tts__pb2.ListVoicesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteVoice(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/voice.tts.v1.TtsService/DeleteVoice',
+            voice_dot_tts_dot_v1_dot_tts__pb2.DeleteVoiceRequest.SerializeToString,
+            voice_dot_tts_dot_v1_dot_tts__pb2.DeleteVoiceResponse.FromString,
             options,
             channel_credentials,
             insecure,

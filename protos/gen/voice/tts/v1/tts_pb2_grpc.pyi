@@ -44,6 +44,14 @@ class TtsServiceStub:
     """A drill: takes a provider of a chain out of service for a while. Refused
     with DRILLS_OFF unless the server's settings allow drills.
     """
+    CreateVoice: _grpc.StreamUnaryMultiCallable[_tts_pb2.CreateVoiceRequest, _tts_pb2.CreateVoiceResponse]
+    """Makes a voice from recordings of one person, who has agreed to it. The
+    first request carries `config`, the others `reference`.
+    """
+    ListVoices: _grpc.UnaryUnaryMultiCallable[_tts_pb2.ListVoicesRequest, _tts_pb2.ListVoicesResponse]
+    """Lists a tenant's cloned voices."""
+    DeleteVoice: _grpc.UnaryUnaryMultiCallable[_tts_pb2.DeleteVoiceRequest, _tts_pb2.DeleteVoiceResponse]
+    """Deletes a cloned voice with its recordings. Lines under way are finished."""
 
 @_typing.type_check_only
 class TtsServiceAsyncStub(TtsServiceStub):
@@ -61,6 +69,14 @@ class TtsServiceAsyncStub(TtsServiceStub):
     """A drill: takes a provider of a chain out of service for a while. Refused
     with DRILLS_OFF unless the server's settings allow drills.
     """
+    CreateVoice: _aio.StreamUnaryMultiCallable[_tts_pb2.CreateVoiceRequest, _tts_pb2.CreateVoiceResponse]  # type: ignore[assignment]
+    """Makes a voice from recordings of one person, who has agreed to it. The
+    first request carries `config`, the others `reference`.
+    """
+    ListVoices: _aio.UnaryUnaryMultiCallable[_tts_pb2.ListVoicesRequest, _tts_pb2.ListVoicesResponse]  # type: ignore[assignment]
+    """Lists a tenant's cloned voices."""
+    DeleteVoice: _aio.UnaryUnaryMultiCallable[_tts_pb2.DeleteVoiceRequest, _tts_pb2.DeleteVoiceResponse]  # type: ignore[assignment]
+    """Deletes a cloned voice with its recordings. Lines under way are finished."""
 
 class TtsServiceServicer(metaclass=_abc_1.ABCMeta):
     """Speaks text while it is being written, and says which words lie where."""
@@ -93,5 +109,31 @@ class TtsServiceServicer(metaclass=_abc_1.ABCMeta):
         """A drill: takes a provider of a chain out of service for a while. Refused
         with DRILLS_OFF unless the server's settings allow drills.
         """
+
+    @_abc_1.abstractmethod
+    def CreateVoice(
+        self,
+        request_iterator: _MaybeAsyncIterator[_tts_pb2.CreateVoiceRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_tts_pb2.CreateVoiceResponse, _abc.Awaitable[_tts_pb2.CreateVoiceResponse]]:
+        """Makes a voice from recordings of one person, who has agreed to it. The
+        first request carries `config`, the others `reference`.
+        """
+
+    @_abc_1.abstractmethod
+    def ListVoices(
+        self,
+        request: _tts_pb2.ListVoicesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tts_pb2.ListVoicesResponse, _abc.Awaitable[_tts_pb2.ListVoicesResponse]]:
+        """Lists a tenant's cloned voices."""
+
+    @_abc_1.abstractmethod
+    def DeleteVoice(
+        self,
+        request: _tts_pb2.DeleteVoiceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tts_pb2.DeleteVoiceResponse, _abc.Awaitable[_tts_pb2.DeleteVoiceResponse]]:
+        """Deletes a cloned voice with its recordings. Lines under way are finished."""
 
 def add_TtsServiceServicer_to_server(servicer: TtsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
