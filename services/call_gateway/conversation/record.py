@@ -10,7 +10,7 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 
 from services.call_gateway.conversation.events import Timing, ToolUsed, Trace
-from services.call_gateway.conversation.news import StageTime, ToolUse, TurnRecord
+from services.call_gateway.conversation.news import StageTime, ToolUse, TurnOutcome, TurnRecord
 
 MICROSECONDS = 1_000_000
 
@@ -55,7 +55,7 @@ class TurnNotes:
         self,
         turn_id: int,
         *,
-        outcome: str,
+        outcome: TurnOutcome,
         heard_text: str,
         continues_turn_id: int = 0,
         is_gateway: bool = False,

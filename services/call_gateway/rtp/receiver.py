@@ -286,7 +286,7 @@ class MediaReceiver:
     def _conceal(self, ticks: int) -> list[LegEvent]:
         audio_format = self._audio_format
         if self._unheard:
-            self._concealer.hear(decode(audio_format, b"".join(self._unheard)))
+            self._concealer.feed(decode(audio_format, b"".join(self._unheard)))
             self._unheard.clear()
         self.counts.concealed_ticks += ticks
         content = encode(audio_format, self._concealer.conceal(ticks * self._samples_per_tick))
