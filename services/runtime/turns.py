@@ -57,7 +57,7 @@ class TurnLedger:
         return superseded
 
     def cancel(self, turn_id: int, *, is_only: bool = False) -> list[int]:
-        """Fence a turn and all before it; with `is_only` no other. Returns the live turns to stop; each needs its `end`.
+        """Fence a turn and all before it, or `is_only` it. Returns the live turns to stop; each still needs its `end`.
 
         Unknown, ended and not yet begun turns are no error: their ids are fenced.
         """

@@ -28,6 +28,7 @@ class CallerHeard:
 class Remedy(StrEnum):
     """What is done about a stage that failed or stalled. The values are those of the wire, of metrics and of logs."""
 
+    WAIT = "wait"  # the caller is told that it takes a moment
     RETRY = "retry"  # the same turn on a fresh stream
     REOPEN = "reopen"  # a fresh stream, nothing of a turn being lost
     APOLOGISE = "apologise"  # the caller is told that something was missed
@@ -113,6 +114,7 @@ class TurnRecord:
     latency_us: int | None  # last speech sample to first answer sample on the wire; None: no answer, or no question
     stage_times: tuple[StageTime, ...] = field(default_factory=tuple)
     unexplained_us: int = 0
+    commit_gain_us: int | None = None  # committed so long before its settled words came; None: not before them
     trace: Trace = NO_TRACE
     nlu_engine: str = ""  # that made the reply, where the stage has a chain; "a>b": b went on where a broke off
     tts_engine: str = ""  # that spoke it

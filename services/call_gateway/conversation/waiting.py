@@ -151,7 +151,7 @@ class Waiting:
         wait.dead_at = None
         wait.probe_at = clock.waiting + settings.probe_again_ms / 1000
         if wait.late_at is None:
-            self.report(stage, SLOW, "wait")
+            self.report(stage, SLOW, Remedy.WAIT)
             self._pace.note(stage, clock.waiting - reply.waits_since, now=clock.wall)
             timing = reply.notes.clause_timing
             queued_s = timing.queue_us / 1e6 if timing is not None else 0.0
@@ -307,7 +307,7 @@ class Waiting:
             if call.clock.waiting < quiet_until:
                 reply.waits_since = quiet_until - call.settings.dry_limit_ms / 1000
                 return
-        self.report(Stage.NLU, TOOL_RUNS, "wait")
+        self.report(Stage.NLU, TOOL_RUNS, Remedy.WAIT)
         reply.waits_since = call.clock.waiting + say(call, PromptKind.ONE_MOMENT)
 
     def _is_tool_running(self) -> bool:

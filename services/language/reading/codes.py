@@ -8,7 +8,8 @@ from functools import cache
 from typing import Any
 
 from services.language.reading.numbers import Numbers, in_threes
-from services.language.reading.rule import APOSTROPHE, DIGIT, Rule, any_of, letter, letter_or_digit
+from services.language.reading.patterns import APOSTROPHE, any_of, letter, letter_or_digit
+from services.language.reading.rule import DIGIT, Rule
 from services.language.reading.spoken import Rewrite
 from services.language.words import is_of_a_word, lowered
 

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from services.language.reading.numbers_vietnamese import VietnameseNumbers
-from services.language.reading.rule import DIGIT, Rule, any_of, full_year, roman
+from services.language.reading.patterns import any_of, full_year, roman
+from services.language.reading.rule import DIGIT, Rule
 
 _WEEKDAY = re.compile("[2-7]")
 _DASH = r"\s?[-–]\s?"
