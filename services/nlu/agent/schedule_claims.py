@@ -63,6 +63,7 @@ def parts_of(reading: Reading, grounds: Grounds, evidence: Evidence) -> list[Par
     """The parts of a text, in order."""
     found: list[Part] = []
     part = Part()
+    reading = _with_holidays(reading, grounds)
     values = {value.start: value for value in reading.values}
     silent = _inside_values(reading, grounds)
     for at in range(len(reading.texts)):
@@ -91,6 +92,17 @@ def parts_of(reading: Reading, grounds: Grounds, evidence: Evidence) -> list[Par
     if part != Part():
         found.append(part)
     return found
+
+
+def _with_holidays(reading: Reading, grounds: Grounds) -> Reading:
+    """The reading with each holiday of the facts as its date: "Lunar New Year" is no New Year's Day."""
+    found = [
+        Value(Kind.DATE, start, end, date=(day.year, day.month, day.day))
+        for start, end, day in grounds.holidays.find(reading.texts)
+    ]
+    taken = {place for value in found for place in range(value.start, value.end)}
+    kept = [value for value in reading.values if not taken & set(range(value.start, value.end))]
+    return replace(reading, values=tuple(sorted((*kept, *found), key=lambda value: value.start))) if found else reading
 
 
 def _inside_values(reading: Reading, grounds: Grounds) -> frozenset[int]:

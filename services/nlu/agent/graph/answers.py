@@ -152,6 +152,11 @@ class Answers:
         known = self._known[kind] | self._name_words
         return len(unexplained(slots, (*slots.services, *slots.people, *slots.topics), known))
 
+    def _is_strange(self, part: Part) -> bool:
+        """Whether a part names nothing known, and more words than one that no question of its kind has."""
+        known = self._finder.words.common | self._example_words(part.kind)
+        return not part.slots.services and len(unexplained(part.slots, (), known)) >= FEW_STRANGE
+
     def _example_words(self, kind: str) -> frozenset[str]:
         if not is_text(kind):
             return self._known.get(kind) or _words_of(self._language, kind)
@@ -196,10 +201,10 @@ class Answers:
 
     def _free(self, part: Part, dialogue: Dialogue, now: datetime) -> Finding:
         words, times = self._words, self._wishes.free_times(now)
-        if not times:
-            return self._findings.not_known(words.say("free_unknown"), dialogue, "free")
         if part.slots.when.trouble is not None:
             return self._findings.said(words.say(part.slots.when.trouble.value), dialogue, "free")
+        if not times:
+            return self._findings.not_known(words.say("free_unknown"), dialogue, "free")
         every = words.all_of(text for text, _ in times)
         if not part.slots.when:
             return self._findings.said(words.say("free", times=every), dialogue, "free")
@@ -209,6 +214,8 @@ class Answers:
         return self._findings.said(words.say("free_yes", times=words.all_of(fitting)), dialogue, "free")
 
     def _today(self, part: Part, dialogue: Dialogue, now: datetime) -> Finding:
+        if self._is_strange(part):
+            return self._findings.unknown(dialogue)  # "what is the dollar worth today?"
         day = part.slots.when.date or now.date()
         hours = self._facts.hours
         is_other_day = day != now.date()
@@ -255,6 +262,8 @@ class Answers:
         return Finding(text, replace(dialogue, kind="repeat"))
 
     def _about(self, part: Part, dialogue: Dialogue, now: datetime) -> Finding:
+        if self._is_strange(part):
+            return self._findings.unknown(dialogue)  # "what is the manager's name?"
         return self._findings.said(self._profile.personas[self._language].greeting, dialogue, "about")
 
     def _check(self, part: Part, dialogue: Dialogue, now: datetime) -> Finding:

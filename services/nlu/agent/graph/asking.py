@@ -36,12 +36,16 @@ class Asking:
     trades: Mapping[str, tuple[Words, ...]]  # kinds of business
     joints: tuple[Words, ...]
     preambles: tuple[Words, ...]  # begin any question: "I'd like to know"
+    oaths: tuple[Words, ...]  # swear words beside what is asked
+    articles: frozenset[str]  # between these and the thing
+    exists: tuple[Words, ...]  # what follows them is asked about: "is there a pool"
     corrections: tuple[Words, ...]  # between what was said and what was said instead
     cues: tuple[Words, ...]  # a second one in a sentence may begin, or end, another question
     choices: tuple[Words, ...]  # between things of which one is wanted
     sums: tuple[Words, ...]  # ask for one price of all that is named
     periods: Mapping[str, tuple[Words, ...]]  # behind a number: so many of what a price is for
     people: Mapping[str, tuple[Words, ...]]  # words for whom something is asked, by the names of counting.py
+    titles: tuple[Words, ...]  # before a name, or behind it
     name_leads: tuple[Words, ...]
     name_trails: tuple[Words, ...]
     never_names: tuple[Words, ...]
@@ -51,6 +55,8 @@ class Asking:
     confirms: tuple[Words, ...]  # with one of these a question asks whether what was read back is right
     yes_words: frozenset[str]  # of all the ways to say yes
     compares: Mapping[str, tuple[Words, ...]]  # words that compare, by the names of comparing.py
+    stand_ins: frozenset[str]  # stand for a thing behind one of `determiners`: "the Friday one"
+    determiners: frozenset[str]
     counters: frozenset[str]  # stand between a number and what is counted
     before: tuple[Words, ...]  # before a time: earlier than it
     after: tuple[Words, ...]
@@ -90,12 +96,16 @@ def _read(language: str) -> Asking:
         trades={name: listed(f"trades.{name}") for name in data.table(REFERENCE, FILE, "trades")},
         joints=listed("parts.joints"),
         preambles=listed("parts.preambles"),
+        oaths=listed("parts.oaths"),
+        articles=frozenset(word for words in listed("parts.articles") for word in words),
+        exists=listed("parts.exists"),
         corrections=listed("parts.corrections"),
         cues=listed("parts.cues"),
         choices=listed("sum.choices"),
         sums=listed("sum.words"),
         periods={name: listed(f"periods.{name}") for name in data.table(REFERENCE, FILE, "periods")},
         people={name: listed(f"people.{name}") for name in data.table(REFERENCE, FILE, "people")},
+        titles=listed("names.titles"),
         name_leads=listed("names.lead"),
         name_trails=listed("names.trail"),
         never_names=listed("names.never"),
@@ -105,6 +115,8 @@ def _read(language: str) -> Asking:
         confirms=listed("wishes.confirms"),
         yes_words=frozenset(word for words in listed("kinds.yes") for word in words),
         compares={name: listed(f"compare.{name}") for name in data.table(REFERENCE, FILE, "compare")},
+        stand_ins=frozenset(data.words(language, FILE, "words.stand_ins")),
+        determiners=frozenset(data.words(language, FILE, "words.determiners")),
         counters=frozenset(word for words in listed("words.counters") for word in words),
         before=listed("words.before"),
         after=listed("words.after"),

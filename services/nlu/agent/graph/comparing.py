@@ -115,7 +115,23 @@ class Comparing:
             return None
         is_of_time = bool(said & {"longer", "shorter", "longest", "shortest"}) or part.kind == "duration"
         first, second = found
+        counts = [one.count for one in part.slots.services]
+        if not is_of_time and counts[0] != counts[1]:
+            return self._several(found, counts)
         return self._two_lengths(first, second) if is_of_time else self._two_prices(first, second)
+
+    def _several(self, services: Sequence[Service], counts: Sequence[int]) -> Compared:
+        """What so many of each come to: "two singles or one double"."""
+        texts: list[str] = []
+        computed: list[Decimal] = []
+        for service, count in zip(services, counts, strict=True):
+            texts.append(self._price(service))
+            price = price_in(service, self._language)
+            if price is not None and count > 1:
+                total = Money(price.amount * count, price.currency)
+                texts.append(self._words.say("sum", price=self._words.money(total)))
+                computed.append(total.amount)
+        return Compared(" ".join(texts), "price", tuple(computed))
 
     def _two_prices(self, first: Service, second: Service) -> Compared:
         one, other = price_in(first, self._language), price_in(second, self._language)

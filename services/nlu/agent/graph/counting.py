@@ -26,7 +26,8 @@ class Counting:
         """
         self._named = frozenset(named)
         self._asking, self._language = asking, language_code
-        self._priced_by = tuple(sorted(period for period in priced_by if period))
+        by_day = {"day", "night"} if "person" in priced_by else set()  # a breakfast each morning
+        self._priced_by = tuple(sorted({period for period in priced_by if period} | by_day))
 
     def counted(self, text: str, services: tuple[Found, ...], taken: frozenset[int]) -> tuple[Found, ...]:
         """The services with the numbers that stand before them; `taken`: places of words that count something else."""
@@ -59,6 +60,17 @@ class Counting:
                     counts[period] = number
                     places |= {start - 1, *range(start, end)}
         return counts, frozenset(places)
+
+    def units(self, words: Words) -> frozenset[int]:
+        """Places of the words for what a price is for, which say no more than it does: "how much is that a night?"."""
+        units = [phrase for period in self._priced_by for phrase in self._asking.periods[period]]
+        return frozenset(place for start, end in spans_of(words, units) for place in range(start, end))
+
+    def bare(self, text: str) -> int:
+        """The one number of a text, where it may count a thing that was named before; 0: none, or several."""
+        values = read_values(text, self._language).values
+        numbers = [value for value in values if value.kind is Kind.NUMBER and value.number in _COUNTS]
+        return int(numbers[0].number) if len(numbers) == len(values) == 1 else 0
 
     def counting_others(self, words: Words) -> frozenset[int]:
         """Places of numbers that count people, nights and the like: "breakfast, two people" is not two breakfasts."""

@@ -19,6 +19,7 @@ from services.nlu.agent.graph.finding import Finding, Findings
 from services.nlu.agent.graph.naming import Found
 from services.nlu.agent.graph.reading import UNKNOWN, Part
 from services.nlu.agent.graph.slots import SlotFinder, When, unexplained
+from services.nlu.agent.graph.strangers import asks_whether_there_is
 from services.nlu.agent.opening_hours import DAYS_IN_WEEK, Interval, OpeningHours
 
 _DAYS_BY_WEEKDAY = 2  # more of them are answered with the whole week
@@ -67,11 +68,11 @@ class HourAnswers:
         where they are of a part of the house only.
         """
         slots = part.slots
-        if slots.is_of_hours:
+        if slots.is_of_hours or slots.when.holiday:
             return False
         if has_part and (slots.services or slots.topics or slots.people):
             return True
-        if has_any(slots.words, self._trades):
+        if has_any(slots.words, self._trades) or (has_part and asks_whether_there_is(slots, self._finder, self._known)):
             return True
         strange = unexplained(slots, (*slots.services, *slots.topics, *slots.people), self._known)
         compares = self._finder.words.compares

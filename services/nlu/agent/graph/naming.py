@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-from services.language.words import normalise, without_marks
+from services.language.words import is_sign, normalise, without_marks
 from services.nlu.agent.facts import Names, names_in
 from services.nlu.agent.graph.asking import Words
 
@@ -20,6 +20,9 @@ _ALIKE_AT_END = {"ng": "n", "nh": "n", "ch": "t", "c": "t", "y": "i"}
 _BEGINS_ALIKE = re.compile("^(?:ngh|tr|gi|gh|qu|s|k(?!h))")
 _ENDS_ALIKE = re.compile("(?:ng|nh|ch|c|y)$")
 LONGEST_GAP = 2  # common words inside a name
+_LONGEST_GAP_OF_SMALL = 4  # where the name's own small words are among them
+_FEWEST_BEARING = 2  # words of a name that are not small
+_LONG_SIGNS = 4  # of a name whose last one may be missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +69,26 @@ def places_of(words: Words, form: Words, common: frozenset[str]) -> list[tuple[i
 
 
 def _match(words: Words, start: int, form: Words, common: frozenset[str]) -> int:
-    """Where a name that begins at a word ends; 0: it does not stand there."""
+    """Where a name that begins at a word ends; 0: it does not stand there. Small words inside a long name may be others
+    ("pick me up at the airport" of "pick us up from the airport"), and a script without spaces may leave the end out.
+    """
+    if end := _matched(words, start, form, common, LONGEST_GAP):
+        return end
+    if len(form) >= _LONG_SIGNS and all(map(is_sign, form)):
+        return _matched(words, start, form[:-1], common, 0)
+    bearing = tuple(word for number, word in enumerate(form) if not number or word not in common)
+    if len(bearing) < _FEWEST_BEARING or len(bearing) == len(form):
+        return 0
+    return _matched(words, start, bearing, common, _LONGEST_GAP_OF_SMALL)
+
+
+def _matched(words: Words, start: int, form: Words, common: frozenset[str], longest_gap: int) -> int:
     at = start
     n_equal = sum(word in words[start : start + len(form) + LONGEST_GAP] for word in form)
     least = _LEAST_LIKE_BESIDE if n_equal else _LEAST_LIKE
     for number, wanted in enumerate(form):
         gap = 0
-        while number and at < len(words) and gap < LONGEST_GAP and not _is_like(words[at], wanted, least):
+        while number and at < len(words) and gap < longest_gap and not _is_like(words[at], wanted, least):
             if words[at] not in common:
                 return 0
             at, gap = at + 1, gap + 1

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import lru_cache
-from itertools import pairwise
 
-from services.language.clauses import is_abbreviated
-from services.language.script import script_of
 from services.language.spelling import Spelling
 from services.language.words import normalise
 from services.nlu.agent.graph.asking import TEXT_KIND, Words, refers
 from services.nlu.agent.graph.counting import has_any
 from services.nlu.agent.graph.dialogue import Dialogue
+from services.nlu.agent.graph.sentences import (
+    bare_splits,
+    phrase_pattern,
+    sentences_of,
+    splits,
+    without_oaths,
+    without_preamble,
+)
 from services.nlu.agent.graph.slots import SlotFinder, Slots, unexplained
+from services.nlu.agent.graph.strangers import asks_whether_there_is, names_a_stranger, names_anything
 from services.nlu.agent.understanding import Guess, Understanding
 
 UNKNOWN = "unknown"
@@ -32,23 +36,18 @@ _SURE_BARE_PART = 0.5  # where no word joins them
 _FACT_KINDS = frozenset({"hours", "price", "duration", "address", "who", "offered", "free"})
 _OF_A_THING = frozenset({"price", "duration"})
 _HELD_AGAINST = ("cheaper", "dearer", "longer", "shorter", "difference")  # words that compare two things
-_MAX_BARE_SPLITS = 3
-_LEAST_PART_WORDS = 2
-_LEAST_ASKED = 3  # words that are left behind a preamble
-_LONGEST_PREAMBLE = 8
 _MAX_PARTS = 4
 _SHORT = 4  # words that may be no more than what was left out of the question before
+_GREETING = 2  # words
 _N_DOUBTS = 3
 _CLEAR_CONFIDENCE = 0.6  # of the recogniser: below it a kind must be surer, the more so the lower it is
 _DOUBT_OF_HEARING = 0.6  # by how much surer for each point below
 _LEAST_SHARED = 0.4  # of its words, to be read in that language too
 _LEAST_FOREIGN = 2  # words of another of the agent's languages that make a sentence one of both
-_SENTENCE_END = re.compile(r"[?!…]+\s*|[。？！]+|(?<=(\w))\.+(?:\s+|$)")
-_COMMA = re.compile(r",\s+")
-_LAST_WORD = re.compile(r"[\w.]*\w$")
 _OF_PERSON = 0.15  # for who does what, where a person and a thing are named
 _OF_ADDRESS = 0.4  # for the address, where its words are said
 _OF_HOURS = 0.25  # for the hours, where what keeps them is named and a time
+_YIELDS = 0.1  # by how much what nobody knows may be likelier than a question about a thing that is named
 _FITTING = 0.12  # for a kind that asks about what was named
 _FOLLOWS = {  # by what is named: the kinds that go on with it, and the kind where the one before does not
     "services": (("price", "duration", "offered", "who", "book"), "price"),
@@ -99,16 +98,19 @@ class Reader:
         parts: list[Part] = []
         context = dialogue
         text = self._spellings[language_code].restored(text)
-        for sentence in _sentences(text):
+        for sentence in sentences_of(text):
             if corrected := self._corrected(sentence, language_code, now):
                 taken_back, sentence = corrected  # noqa: PLW2901 - what counts is what they said instead
                 context = replace(context, kind=(await self._part(taken_back, language_code, context, now)).kind)
+            sentence = without_oaths(sentence, self._finders[language_code].words.oaths, language_code)  # noqa: PLW2901 - the same, calmer
             pieces = await self._pieces(sentence, language_code, now)
-            for number, piece in enumerate(pieces):
+            for piece in pieces:
                 part = await self._part(piece, language_code, context, now)
-                if number and parts[-1].kind == UNKNOWN and self._refers(part, language_code):
-                    continue  # "is there a pool and when is it open": of what is not known
+                if parts and self._goes_on_with(part, parts[-1], language_code):
+                    continue
                 part = replace(part, is_asked=len(pieces) > 1)
+                if part.kind in _OF_A_THING and not names_anything(part.slots) and parts and parts[-1].doubts:
+                    part = replace(part, slots=replace(part.slots, services=parts[-1].slots.services))
                 context = Dialogue(kind=part.kind, service=context.service, asked=context.asked, day=context.day)
                 parts.append(part)
         matters = [part for part in parts if self._matters(part, parts)] or parts[:1]
@@ -133,7 +135,10 @@ class Reader:
         of_several = (*finder.words.sums, *(words for name in _HELD_AGAINST for words in compares[name]))
         if has_any(normalise(sentence), of_several) and len(finder.find(sentence, now).services) > 1:
             return (sentence,)
-        joined, bare = _splits(sentence, finder.words.joints), _bare_splits(sentence, finder.words.cues)
+        joined, bare = (
+            splits(sentence, finder.words.joints, language_code),
+            bare_splits(sentence, finder.words.cues, language_code),
+        )
         named = finder.find(sentence, now).services if joined or bare else ()
         for left, right in (*joined, *bare):
             if any(one.start < len(normalise(left)) < one.end for one in named):
@@ -161,11 +166,17 @@ class Reader:
                 return left, *await self._pieces(right, language_code, now)
         return (sentence,)
 
-    def _refers(self, part: Part, language_code: str) -> bool:
-        """Whether a part asks about "it", and names nothing itself."""
-        slots = part.slots
-        names = slots.services or slots.people or slots.topics
-        return not names and refers(slots.words, self._finders[language_code].words)
+    def _goes_on_with(self, part: Part, before: Part, language_code: str) -> bool:
+        """Whether a part is answered with the one before it: it asks the same text, or is of what is not known ("is
+        there a pool and when is it open"; without "it" too, where the hours known are those of a part of the house).
+        """
+        slots, finder = part.slots, self._finders[language_code]
+        if is_text(part.kind):
+            return part.kind == before.kind
+        if slots.services or slots.people or slots.topics or not _is_of_unknown(before, finder):
+            return False
+        is_of_its_hours = part.kind == "hours" and finder.has_hours_of_a_part and not slots.is_of_hours
+        return is_of_its_hours or refers(slots.words, finder.words)
 
     def _asks_for_a_fact(self, guess: Guess) -> bool:
         return guess.score >= _SURE_BARE_PART and (guess.kind in _FACT_KINDS or is_text(guess.kind))
@@ -175,13 +186,17 @@ class Reader:
         slots = finder.beside(finder.find(text, now), dialogue.day, now)
         if kind := follow_up_kind(slots, finder, dialogue):
             return Part(text, kind, slots, is_follow_up=True)
-        asked = _without_preamble(text, finder.words.preambles)
+        asked = without_preamble(text, finder.words.preambles, language_code)
         guesses = _weighed(await self._understood(asked, language_code), slots)
         kind, doubts = _decide(guesses)
+        if doubts and dialogue.kind in doubts and is_text(dialogue.kind) and not names_anything(slots):
+            kind, doubts = dialogue.kind, ()  # "could I stay until three?", of the check-out
         if kind == UNKNOWN and slots.services and slots.amount:
             kind = "price"  # "your website says a cleaning is 25"
         if kind == "name" and slots.when.has_day and not dialogue.asked:
             kind = "book"  # "put me down for Tuesday"
+        if is_text(kind) and names_a_stranger(asked, slots, finder.words.titles, language_code):
+            return Part(text, "private", slots, guesses[0].score)  # "has Mr Brown checked out?"
         if guesses[0].score < _CLEAR_SCORE and _names_another(slots, finder, dialogue):
             return Part(text, dialogue.kind, slots, is_follow_up=True)
         return Part(text, kind, slots, guesses[0].score, doubts)
@@ -203,7 +218,7 @@ class Reader:
     def _corrected(self, sentence: str, language_code: str, now: datetime) -> tuple[str, str] | None:
         """What was said and what was said instead: "a filling, no sorry, I mean a crown". None: nothing was."""
         finder = self._finders[language_code]
-        found = list(_phrase_pattern(finder.words.corrections, language_code).finditer(sentence))
+        found = list(phrase_pattern(finder.words.corrections, language_code).finditer(sentence))
         if not found:
             return None
         said, instead = sentence[: found[0].start()], sentence[found[-1].end() :]
@@ -225,6 +240,11 @@ def follow_up_kind(slots: Slots, finder: SlotFinder, dialogue: Dialogue) -> str:
     """
     words, lead = slots.words, _lead(slots.words, finder.words.follow_ups)
     named = (*slots.services, *slots.people, *slots.topics)
+    is_counted = bool((slots.periods or slots.n_bare) and dialogue.service) and dialogue.kind == "price"
+    if is_counted and len(words) <= len(lead) + _SHORT and not (named or slots.when):
+        return "price"  # "and for three nights?"
+    if not dialogue.kind and len(words) <= _GREETING and _is_part_of_day(slots):
+        return "hello"  # "evening!"
     is_long = not lead and len(words) > _SHORT and not slots.is_beside
     if not (named or slots.when) or is_long:
         return ""
@@ -235,6 +255,18 @@ def follow_up_kind(slots: Slots, finder: SlotFinder, dialogue: Dialogue) -> str:
         return ""
     same, usual = _FOLLOWS[next(slot for slot in _FOLLOWS if getattr(slots, slot))]
     return dialogue.kind if dialogue.kind in same else usual
+
+
+def _is_part_of_day(slots: Slots) -> bool:
+    when = slots.when
+    return bool(when.part) and not (when.has_day or when.times or when.trouble or names_anything(slots))
+
+
+def _is_of_unknown(part: Part, finder: SlotFinder) -> bool:
+    """Whether a part asks about a thing that is not known: as such, or whether there is one."""
+    if part.kind == UNKNOWN:
+        return True
+    return part.kind == "offered" and not names_anything(part.slots) and asks_whether_there_is(part.slots, finder)
 
 
 def _names_people_only(slots: Slots, finder: SlotFinder) -> bool:
@@ -263,7 +295,11 @@ def _weighed(guesses: Sequence[Guess], slots: Slots) -> list[Guess]:
         weighed = [replace(one, score=one.score + _OF_HOURS * (one.kind == "hours")) for one in weighed]
     if slots.is_of_address:
         weighed = [replace(one, score=one.score + _OF_ADDRESS * (one.kind == "address")) for one in weighed]
-    return sorted(weighed, key=lambda one: -one.score)
+    weighed.sort(key=lambda one: -one.score)
+    if slots.services and weighed[0].kind == UNKNOWN:  # what is named is known: rather that than nothing
+        near = [one for one in weighed[1:] if one.kind in fitting and one.score >= weighed[0].score - _YIELDS]
+        weighed = [*near[:1], *(one for one in weighed if one not in near[:1])]
+    return weighed
 
 
 def _decide(guesses: Sequence[Guess]) -> tuple[str, tuple[str, ...]]:
@@ -276,70 +312,8 @@ def _decide(guesses: Sequence[Guess]) -> tuple[str, tuple[str, ...]]:
     return first.kind, tuple(guess.kind for guess in guesses[:_N_DOUBTS])
 
 
-def _without_preamble(text: str, preambles: Sequence[Words]) -> str:
-    """What is asked behind "I'd like to know": words by which callers begin anything."""
-    words = text.split()
-    at = 0
-    while True:
-        plain = tuple(" ".join(normalise(word)) for word in words[at : at + _LONGEST_PREAMBLE])
-        lead = next((phrase for phrase in preambles if plain[: len(phrase)] == phrase), ())
-        if not lead:
-            break
-        at += len(lead)
-    return " ".join(words[at:]) if len(words) - at >= _LEAST_ASKED else text
-
-
 def _lead(words: Words, phrases: Sequence[Words]) -> Words:
     return next((phrase for phrase in phrases if words[: len(phrase)] == phrase), ())
-
-
-def _sentences(text: str) -> list[str]:
-    found, start = [], 0
-    for end in _SENTENCE_END.finditer(text):
-        word = _LAST_WORD.search(text[: end.start()])
-        after = text[end.end() :]
-        if end.group().startswith(".") and word and (is_abbreviated(word.group(), after) or len(word.group()) == 1):
-            continue
-        found.append(text[start : end.end()].strip())
-        start = end.end()
-    found.append(text[start:].strip())
-    return [sentence for sentence in found if normalise(sentence)] or [text]
-
-
-def _splits(sentence: str, joints: Sequence[Words]) -> list[tuple[str, str]]:
-    """The ways to cut a sentence at a joining word or a comma."""
-    pattern = "|".join(re.escape(" ".join(joint)) for joint in joints)
-    cuts = re.compile(rf"\s*[,，;；、]?\s*\b(?:{pattern})\s+|[，；、]", re.IGNORECASE)
-    halves = [(sentence[: cut.start()], sentence[cut.end() :]) for cut in cuts.finditer(sentence)]
-    return [half for half in halves if all(len(normalise(text)) >= _LEAST_PART_WORDS for text in half)]
-
-
-@lru_cache(maxsize=32)
-def _phrase_pattern(phrases: Sequence[Words], language_code: str) -> re.Pattern[str]:
-    """Finds any of the phrases as they are written, with the commas around them."""
-    border = r"\b" if script_of(language_code).is_spaced else ""
-    texts = "|".join(re.escape(" ".join(phrase)).replace(r"\ ", r"\s*,?\s+" if border else "") for phrase in phrases)
-    return re.compile(rf"[,，]?\s*{border}(?:{texts}){border}\s*[,，]?\s*" if texts else r"(?!)", re.IGNORECASE)
-
-
-def _bare_splits(sentence: str, cues: Sequence[Words]) -> list[tuple[str, str]]:
-    """The ways to cut a sentence at a comma, or between two words that ask, where none joins them: as a recogniser
-    writes it down.
-    """
-    halves = [(sentence[: cut.start()], sentence[cut.end() :]) for cut in _COMMA.finditer(sentence)]
-    words = sentence.split()
-    spans: list[tuple[int, int]] = []
-    at = 0
-    plain = [" ".join(normalise(word)) for word in words]
-    while at < len(words):
-        cue = next((cue for cue in cues if tuple(plain[at : at + len(cue)]) == cue), ())
-        if cue:
-            spans.append((at, at + len(cue)))
-        at += len(cue) or 1
-    for (_, end), (start, _) in pairwise(spans):
-        halves += [(" ".join(words[:at]), " ".join(words[at:])) for at in dict.fromkeys((start, end, end + 1))]
-    fitting = [half for half in halves if all(len(normalise(text)) >= _LEAST_PART_WORDS for text in half)]
-    return list(dict.fromkeys(fitting))[:_MAX_BARE_SPLITS]
 
 
 def is_text(kind: str) -> bool:

@@ -59,11 +59,12 @@ class ServiceAnswers:
         if slots.services:
             counts = {one.id: one.count for one in slots.services}
         elif len(services) == 1:
-            counts = {one.id: slots.periods.get(one.per, 1) for one in services}
+            counts = {one.id: slots.periods.get(one.per, slots.n_bare or 1) for one in services}
         else:
             return {}
         for one in services:
             if one.per == "person" and one.id in counts:  # a breakfast each morning
+                counts[one.id] = counts[one.id] if counts[one.id] > 1 else slots.n_people or 1
                 counts[one.id] *= slots.periods.get("night", slots.periods.get("day", 1))
         if len(services) == 1 and slots.n_people and not services[0].per and counts[services[0].id] == 1:
             counts[services[0].id] = slots.n_people
@@ -111,7 +112,11 @@ class ServiceAnswers:
         every = self._words.all_of(self._findings.name(one.id) for one in self._facts.services)
         if not every:
             return self._findings.unknown(dialogue)
-        if is_foreign or (services and not is_exact):
+        if services and not is_exact and not is_foreign:
+            names = self._words.all_of(self._words.thing(self._findings.name(one.id)) for one in services)
+            text = self._words.plain(self._words.say("offered", services=names))
+            return self._found([text], services, dialogue, "offered", is_exact=False)
+        if is_foreign:
             return self._findings.not_known(self._words.say("offered_unknown", services=every), dialogue, "offered")
         if not services:
             return self._findings.said(self._words.say("offered_list", services=every), dialogue, "offered")

@@ -18,7 +18,7 @@ from services.language.dates import Moment, Trouble, moment_in
 from services.language.phrases import PhraseSet
 from services.language.value import Kind, Reading
 from services.language.values import read_values
-from services.language.words import normalise
+from services.language.words import is_sign, normalise
 from services.nlu.agent.facts import Facts, Money, names_in
 from services.nlu.agent.graph.asking import Asking, Words, asking
 from services.nlu.agent.graph.counting import Counting, has_any, spans_of
@@ -29,6 +29,8 @@ _LONGEST_HOUR = 12
 _LONGEST_RELATION = 3  # words of "no later than"
 _LEAST_AMOUNT = 5  # a bare number below it is no amount of money
 _CLITIC = re.compile(r"['’](s|d|ll|re|ve|m)$")  # "how long's that"
+_STAND_IN = "it"  # in place of a word that looks like a number and is none: a word without a value
+_MOST_BEFORE_STAND_IN = 4  # words: "the ten o'clock one"
 _MASK = "\u00b7"  # in place of a word that is a name
 _FEWEST_DIALLED = 7  # digits of a number in figures that is one to be dialled
 
@@ -79,6 +81,7 @@ class Slots:
     is_beside: bool = False  # the day is named by the one spoken of before: "the day after that"
     is_other_holiday: bool = False  # a holiday that is no exception of the opening hours
     periods: Mapping[str, int] = field(default_factory=dict)  # how many of what prices are for: {"night": 3}
+    n_bare: int = 0  # a number of the thing spoken of before: "times three?"; 0: none
     n_people: int = 0  # for how many people something is asked; 0: that is not said
     is_of_hours: bool = False  # names that part of the house which the hours are of
 
@@ -132,7 +135,7 @@ class SlotFinder:
         holidays = self._named(words, self._holidays)
         people = self._named(words, self._people)
         taken = {place for found in people for place in range(found.start, found.end)}
-        when, digits, places = self._values(text, now)
+        when, digits, places = self._values(self._without_stand_ins(text), now)
         if holidays:
             day = min(Date.fromisoformat(found.id) for found in holidays)
             when = When(date=day, times=when.times, part=when.part, relation=when.relation, holiday=day)
@@ -157,10 +160,11 @@ class SlotFinder:
             when=when,
             digits=digits,
             amount=self._amount(text),
-            value_words=places | periods,
+            value_words=places | periods | self._counting.units(words),
             is_of_address=any(pair in self._address_pairs for pair in pairwise(words)),
             is_other_holiday=not is_known and not of_hours and has_any(words, self.words.holidays),
             periods=counts,
+            n_bare=0 if services or counts or when else self._counting.bare(text),
             n_people=self._counting.people(words),
             is_of_hours=of_hours,
         )
@@ -177,6 +181,11 @@ class SlotFinder:
             when = replace(slots.when, date=found, last_date=None, weekdays=(), times=(), trouble=trouble)
             return replace(slots, when=when, value_words=frozenset(places), is_beside=True)
         return slots
+
+    @property
+    def has_hours_of_a_part(self) -> bool:
+        """Whether the hours are those of a part of the house, by a name."""
+        return bool(self._of_hours)
 
     @property
     def _exception_days(self) -> set[Date]:
@@ -246,6 +255,17 @@ class SlotFinder:
         """Whether a time is said, and no bare number only."""
         return any(value.kind is Kind.TIME for value in read_values(text, self._language).values)
 
+    def _without_stand_ins(self, text: str) -> str:
+        """The text with a mark for each word that is no number where it stands: "one" of "the Friday one"."""
+        words, lists = text.split(), self.words
+        plain = [" ".join(normalise(word)) for word in words]
+        for at in range(2, len(words)):
+            before = plain[max(0, at - _MOST_BEFORE_STAND_IN) : at - 1]
+            is_last = words[at][-1:] in ".,;:!?" or at + 1 == len(words) or plain[at + 1] in lists.common
+            if plain[at] in lists.stand_ins and is_last and lists.determiners.intersection(before):
+                words[at] = words[at].lower().replace(plain[at], _STAND_IN)
+        return " ".join(words)
+
     def _relation(self, reading: Reading) -> str:
         """What stands right before a time: "before nine", "after six"."""
         phrases = {"before": self.words.before, "after": self.words.after}
@@ -286,7 +306,7 @@ def _related(reading: Reading, kinds: Sequence[Kind], relations: Mapping[str, Se
 def unexplained(slots: Slots, found: Sequence[Found], known: frozenset[str]) -> frozenset[int]:
     """Places of words that are in no name found, no value and no word of `known`."""
     named = {place for one in found for place in range(one.start, one.end)}
-    return frozenset(
+    places = frozenset(
         place
         for place, word in enumerate(slots.words)
         if place not in named
@@ -294,6 +314,8 @@ def unexplained(slots: Slots, found: Sequence[Found], known: frozenset[str]) -> 
         and not word.isdecimal()
         and not {word, _CLITIC.sub("", word)} & known
     )
+    # Of a script without spaces a word has several signs: one place for each run of them.
+    return frozenset(place for place in places if place - 1 not in places or not is_sign(slots.words[place]))
 
 
 def _has_digit(words: Words) -> bool:

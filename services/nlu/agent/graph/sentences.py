@@ -1,0 +1,99 @@
+"""A turn of the caller's cut up: into sentences, and where a sentence may hold two questions. Sans-IO."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from itertools import pairwise
+
+from services.language.clauses import is_abbreviated
+from services.language.script import script_of
+from services.language.words import normalise
+from services.nlu.agent.graph.asking import Words
+
+_MAX_BARE_SPLITS = 3
+_LEAST_PART_WORDS = 2
+_LEAST_PART_SIGNS = 4  # of a script without spaces
+_LEAST_ASKED = 3  # words that are left behind a preamble
+_LONGEST_PREAMBLE = 8
+_SENTENCE_END = re.compile(r"[?!…]+\s*|[。？！]+|(?<=(\w))\.+(?:\s+|$)")
+_COMMA = re.compile(r",\s+")
+_LAST_WORD = re.compile(r"[\w.]*\w$")
+
+
+def without_preamble(text: str, preambles: Sequence[Words], language_code: str) -> str:
+    """What is asked behind "I'd like to know": words by which callers begin anything."""
+    words, space = _words(text, language_code)
+    at = 0
+    while True:
+        plain = tuple(space.join(normalise(word)) for word in words[at : at + _LONGEST_PREAMBLE])
+        lead = next((phrase for phrase in preambles if plain[: len(phrase)] == phrase), ())
+        if not lead:
+            break
+        at += len(lead)
+    return space.join(words[at:]) if len(words) - at >= _LEAST_ASKED else text
+
+
+def without_oaths(text: str, oaths: Sequence[Words], language_code: str) -> str:
+    """What is asked beside swear words, which make no question another; the text itself where that is nothing."""
+    plain = phrase_pattern(oaths, language_code).sub(" ", text).strip()
+    return plain if len(normalise(plain)) >= _LEAST_ASKED else text
+
+
+def sentences_of(text: str) -> list[str]:
+    found, start = [], 0
+    for end in _SENTENCE_END.finditer(text):
+        word = _LAST_WORD.search(text[: end.start()])
+        after = text[end.end() :]
+        if end.group().startswith(".") and word and (is_abbreviated(word.group(), after) or len(word.group()) == 1):
+            continue
+        found.append(text[start : end.end()].strip())
+        start = end.end()
+    found.append(text[start:].strip())
+    return [sentence for sentence in found if normalise(sentence)] or [text]
+
+
+def splits(sentence: str, joints: Sequence[Words], language_code: str) -> list[tuple[str, str]]:
+    """The ways to cut a sentence at a joining word or a comma."""
+    is_spaced = script_of(language_code).is_spaced
+    pattern = "|".join(re.escape((" " if is_spaced else "").join(joint)) for joint in joints)
+    joint = rf"\b(?:{pattern})\s+" if is_spaced else f"(?:{pattern})"
+    cuts = re.compile(rf"\s*[,，;；、]?\s*{joint}|[，；、]", re.IGNORECASE)
+    halves = [(sentence[: cut.start()], sentence[cut.end() :]) for cut in cuts.finditer(sentence)]
+    least = _LEAST_PART_WORDS if is_spaced else _LEAST_PART_SIGNS
+    return [half for half in halves if all(len(normalise(text)) >= least for text in half)]
+
+
+@lru_cache(maxsize=32)
+def phrase_pattern(phrases: Sequence[Words], language_code: str) -> re.Pattern[str]:
+    """Finds any of the phrases as they are written, with the commas around them."""
+    border = r"\b" if script_of(language_code).is_spaced else ""
+    gap = r"\s*,?\s+" if border else ""
+    texts = "|".join(gap.join(map(re.escape, phrase)) for phrase in phrases)
+    return re.compile(rf"[,，]?\s*{border}(?:{texts}){border}\s*[,，]?\s*" if texts else r"(?!)", re.IGNORECASE)
+
+
+def bare_splits(sentence: str, cues: Sequence[Words], language_code: str) -> list[tuple[str, str]]:
+    """The ways to cut a sentence at a comma, or between two words that ask, where none joins them: as a recogniser
+    writes it down.
+    """
+    halves = [(sentence[: cut.start()], sentence[cut.end() :]) for cut in _COMMA.finditer(sentence)]
+    words, space = _words(sentence, language_code)
+    spans: list[tuple[int, int]] = []
+    at = 0
+    plain = [space.join(normalise(word)) for word in words]
+    while at < len(words):
+        cue = next((cue for cue in cues if tuple(plain[at : at + len(cue)]) == cue), ())
+        if cue:
+            spans.append((at, at + len(cue)))
+        at += len(cue) or 1
+    for (_, end), (start, _) in pairwise(spans):
+        halves += [(space.join(words[:at]), space.join(words[at:])) for at in dict.fromkeys((start, end, end + 1))]
+    fitting = [half for half in halves if all(len(normalise(text)) >= _LEAST_PART_WORDS for text in half)]
+    return list(dict.fromkeys(fitting))[:_MAX_BARE_SPLITS]
+
+
+def _words(text: str, language_code: str) -> tuple[list[str], str]:
+    """The words as they are written, or the signs of a script without spaces, and what stands between them."""
+    return (text.split(), " ") if script_of(language_code).is_spaced else (list(text), "")
