@@ -34,7 +34,7 @@ _DOTTED_THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:\.\d{3}){2,}")
 
 
 _FISCAL_YEAR = re.compile(r"\bFY\s?['’]?(?P<year>(?:19|20)\d\d|\d\d)(?![\w-]|[.,]\d)")
-_BRITISH_POSTCODE = re.compile(r"(?<![\w-])[A-Z]{1,2}\d[A-Z\d]? \d[A-Z]{2}(?!\w)")
+_BRITISH_POSTCODE = re.compile(r"(?<![\w-])[A-Z]{1,2}\d[A-Z\d]? \d(?![AP]M|[KMGT]B)[A-Z]{2}(?!\w)")
 _TOLL_FREE = re.compile(r"(?<![\w-])1-8\d\d(?![\w-]|[.,]\d)")
 _ZIP_CODE = re.compile(r"(?<=,\s[A-Z]{2}\s)\d{5}(?:-\d{4})?(?![\w-]|[.,]\d)")
 _CLOCK_WITH_DOT = re.compile(rf"(?<![\d:.])(?P<hour>1[0-2]|0?[1-9])\.(?P<minute>[0-5]\d)\s?{_HALF_DAY}")
@@ -243,7 +243,7 @@ class _English:
             ),
             Rule(
                 _STROKE,
-                lambda match: f"{numbers.whole(match[1])} {self._words['stroke']} {numbers.whole(match[2])}",
+                lambda match: f"{numbers.part(match[1])} {self._words['stroke']} {numbers.part(match[2])}",
                 needs=(DIGIT, "/"),
             ),
             Rule(_SLASH, lambda _: f" {self._words['stroke']} ", needs=(DIGIT, "/")),

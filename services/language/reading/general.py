@@ -225,9 +225,10 @@ def _fractions(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
 
     def say(match: re.Match[str]) -> str:
         most = _LARGEST_DENOMINATOR if forms else 999
-        if (fraction or forms) and len(match[2]) < 4 and 0 < int(match[1]) < int(match[2]) <= most:
+        is_number = match[1].startswith("0")  # of a contract: "0012/34"
+        if (fraction or forms) and not is_number and len(match[2]) < 4 and 0 < int(match[1]) < int(match[2]) <= most:
             return as_fraction(int(match[1]), int(match[2]))
-        return f"{numbers.whole(match[1])}{gap}{words.get('stroke', stroke)}{gap}{numbers.whole(match[2])}"
+        return f"{numbers.part(match[1])}{gap}{words.get('stroke', stroke)}{gap}{numbers.part(match[2])}"
 
     return [
         Rule(_FRACTION, say, needs=(DIGIT, "/⁄")),

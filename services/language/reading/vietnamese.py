@@ -292,7 +292,7 @@ class _Vietnamese:
         """A small fraction as one, "hai phần ba"; anything else with the sign between."""
         is_fraction = len(match[2]) < 3 and int(match[1]) < int(match[2]) <= 10
         between = self._words["part_of" if is_fraction else "over"]
-        return apart(match, f"{self._numbers.whole(match[1])} {between} {self._numbers.whole(match[2])}")
+        return apart(match, f"{self._numbers.part(match[1])} {between} {self._numbers.part(match[2])}")
 
     def _vulgar(self, match: re.Match[str]) -> str:
         upper, lower = vulgar_fraction(match[0])

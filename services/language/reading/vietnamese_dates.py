@@ -213,7 +213,7 @@ class VietnameseDates:
     def _house(self, match: re.Match[str]) -> str:
         parts = (_PART_OF_A_HOUSE_NUMBER.fullmatch(part) for part in match["parts"].split("/"))
         words = f" {self._over} ".join(
-            f"{self._numbers.whole(part[1])} {part[2].upper()}".strip() for part in parts if part
+            f"{self._numbers.part(part[1])} {part[2].upper()}".strip() for part in parts if part
         )
         return match.groupdict().get("before", "") + words
 
