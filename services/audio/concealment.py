@@ -1,7 +1,8 @@
-"""Hides lost packets from an ear: repeat the last pitch-sized stretch and fade.
+"""Packet loss concealment after the idea of ITU-T G.711 Appendix I: repeat the last 20 ms, and fade.
 
 A hole filled with zeros looks like a pause to a voice detector and ends turns that were not over; a fading repeat does
-not. Modelled on the idea of ITU-T G.711 Appendix I (repeat, then attenuate over 60 ms), kept to what an ear needs.
+not. Appendix I repeats whole pitch periods and attenuates over 60 ms; a recogniser needs no more than 20 ms repeated,
+held for 20 ms and faded over 100 ms.
 """
 
 import numpy as np
@@ -14,16 +15,17 @@ _FADE_MS = 100
 
 
 class Concealer:
-    """Remembers what was last heard and invents what is missing."""
+    """The concealment of one direction of a call. It keeps the last 20 ms of sound that arrived."""
 
     def __init__(self, sample_rate_hertz: int) -> None:
+        """`sample_rate_hertz`: 8000 or a multiple of 1000."""
         self._per_ms = sample_rate_hertz // 1000
         self._repeat_samples = _REPEAT_MS * self._per_ms
         self._last: Samples = np.zeros(self._repeat_samples, dtype=np.int16)
         self._concealed_samples = 0
 
-    def hear(self, samples: Samples) -> None:
-        """Real sound arrived: the next loss starts from it."""
+    def feed(self, samples: Samples) -> None:
+        """Keep sound that arrived, `(n_samples,) int16`: the next loss is concealed from it. None is no error."""
         if len(samples) == 0:
             return
         self._concealed_samples = 0
@@ -33,7 +35,7 @@ class Concealer:
             self._last = np.concatenate((self._last, samples))[-self._repeat_samples :]
 
     def conceal(self, n_samples: int) -> Samples:
-        """`n_samples` of invented sound, going on from the last invented or real sample; silent after 120 ms."""
+        """Make `(n_samples,) int16` for a loss, going on from the last sample made or fed; silent after 120 ms."""
         positions = np.arange(self._concealed_samples, self._concealed_samples + n_samples)
         self._concealed_samples += n_samples
         faded = (positions - _HOLD_MS * self._per_ms) / (_FADE_MS * self._per_ms)

@@ -19,12 +19,12 @@ class ArrivalClock:
         self._least: deque[tuple[int, float]] = deque()  # (second, arrival - tick time), both increasing
 
     def restart(self, tick: int, *, arrival: float) -> None:
-        """Forget what was known: `tick` arrived just now."""
+        """Forget what was known: `tick`, of the sender's media clock, arrived now, at `arrival` seconds, monotonic."""
         self._least.clear()
         self.observe(tick, arrival=arrival)
 
     def observe(self, tick: int, *, arrival: float) -> None:
-        """The packet that ends at `tick` arrived."""
+        """Take the arrival, in seconds, monotonic, of the packet that ends at `tick` of the sender's media clock."""
         offset_s = arrival - tick / self._rate_hertz
         second = int(arrival)
         least = self._least
@@ -36,9 +36,9 @@ class ArrivalClock:
             least.popleft()
 
     def tick_at(self, now: float) -> int:
-        """The tick an undelayed packet would end at, if it arrived now."""
+        """The tick that a packet without delay would end at, if it arrived at `now`, in seconds, monotonic."""
         return round((now - self._least[0][1]) * self._rate_hertz)
 
     def time_of(self, tick: int) -> float:
-        """When an undelayed packet that ends at `tick` arrives."""
+        """When a packet without delay that ends at `tick` arrives, in seconds, monotonic."""
         return (self._least[0][1] if self._least else 0.0) + tick / self._rate_hertz

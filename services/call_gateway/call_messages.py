@@ -12,6 +12,7 @@ from services.call_gateway.conversation.news import (
     LineTroubled,
     StageTroubled,
     TurnFinished,
+    TurnOutcome,
     TurnRecord,
 )
 from services.call_gateway.line import EndCause
@@ -36,10 +37,10 @@ _FLOORS = {
     "closing": record_pb2.FLOOR_CLOSING,
 }
 _OUTCOMES = {
-    "completed": record_pb2.TurnRecord.OUTCOME_COMPLETED,
-    "interrupted": record_pb2.TurnRecord.OUTCOME_INTERRUPTED,
-    "failed": record_pb2.TurnRecord.OUTCOME_FAILED,
-    "continued": record_pb2.TurnRecord.OUTCOME_CONTINUED,
+    TurnOutcome.COMPLETED: record_pb2.TurnRecord.OUTCOME_COMPLETED,
+    TurnOutcome.INTERRUPTED: record_pb2.TurnRecord.OUTCOME_INTERRUPTED,
+    TurnOutcome.FAILED: record_pb2.TurnRecord.OUTCOME_FAILED,
+    TurnOutcome.CONTINUED: record_pb2.TurnRecord.OUTCOME_CONTINUED,
 }
 _TOOL_STATES = {
     "running": record_pb2.ToolUse.STATE_RUNNING,

@@ -13,7 +13,7 @@ from services.call_gateway.analysis import CallAnalyser, Wanted, content_of, eve
 from services.call_gateway.calls import CallTable, LiveCall
 from services.call_gateway.conversation.barge_in import backchannels
 from services.call_gateway.conversation.events import Stage
-from services.call_gateway.conversation.news import News, TurnFinished
+from services.call_gateway.conversation.news import News, TurnFinished, TurnOutcome
 from services.call_gateway.conversation.pace import StagePace
 from services.call_gateway.edges import open_edge
 from services.call_gateway.edges.edge import Edge, IncomingCall, Leg
@@ -266,7 +266,7 @@ class Gateway:
 
     def _tell(self, call: LiveCall, news: News | CallBegan | CallOver) -> None:
         if isinstance(news, TurnFinished) and not news.record.is_gateway_prompt:
-            call.turns_answered += news.record.outcome in ("completed", "interrupted")
+            call.turns_answered += news.record.outcome in (TurnOutcome.COMPLETED, TurnOutcome.INTERRUPTED)
         if isinstance(news, TurnFinished | CallOver):
             call.tally.tell(call.session.conversation.counters)
         self.news.publish(CallNews(call.call_id, call.tenant_id, call.session.sample, news))

@@ -183,6 +183,8 @@ def _turn_fields(record: TurnRecord) -> dict[str, str | int | float | bool]:
         "pii.user_text": record.user_text,
         "pii.heard_text": record.heard_text,
     }
+    if record.commit_gain_us is not None:
+        fields["commit_gain_ms"] = round(record.commit_gain_us / 1000)
     if record.latency_us is not None:
         fields["latency_ms"] = round(record.latency_us / 1000)
         fields["unexplained_ms"] = round(record.unexplained_us / 1000)

@@ -9,7 +9,7 @@ from voice.call.v1 import call_pb2, call_pb2_grpc
 
 from services.call_gateway.call_messages import audio_format_of, end_of, event_of, info_of
 from services.call_gateway.calls import CallNotFound, LiveCall
-from services.call_gateway.conversation.news import TurnFinished
+from services.call_gateway.conversation.news import TurnFinished, TurnOutcome
 from services.call_gateway.edges.edge import IncomingCall
 from services.call_gateway.edges.program import LAST_WORDS_S, ProgramLeg
 from services.call_gateway.gateway import Gateway
@@ -198,6 +198,6 @@ class _CallEvents:
         leg.respond(Response(event=event_of(call_news)))
         if isinstance(call_news.news, TurnFinished) and self._fails_with_turn:
             record = call_news.news.record
-            if record.outcome == "failed":
+            if record.outcome == TurnOutcome.FAILED:
                 leg.failure = TurnLost(f"turn {record.turn_id} failed: {record.stop_reason}")
                 leg.end(EndCause.FAILURE, leg.failure.message)

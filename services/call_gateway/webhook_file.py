@@ -65,7 +65,7 @@ class WebhookFile:
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="webhook-file")
 
     async def put(self, delivery_id: str, event: str, body: bytes, *, now: float) -> bool:
-        """Keep one; of an id that is there already the first counts. False: too many wait."""
+        """Keep a delivery, `now` in Unix seconds; of an id that is there the first counts. False: too many wait."""
 
         def put() -> bool:
             (n_waiting,) = self._connection.execute("SELECT count(*) FROM deliveries WHERE ended = ''").fetchone()
@@ -82,7 +82,7 @@ class WebhookFile:
         return await self._run(put)
 
     async def claim(self, now: float, *, until: float, limit: int) -> list[Kept]:
-        """Those that are due, the longest due first. No other process is given them before `until`."""
+        """At most `limit` due at `now`, the longest due first. No other process is given them before `until`."""
 
         def claim() -> list[Kept]:
             rows = self._connection.execute(
@@ -96,7 +96,7 @@ class WebhookFile:
         return await self._run(claim)
 
     async def put_off(self, delivery_id: str, *, due: float) -> None:
-        """It was tried in vain: try again then."""
+        """Keep a delivery that was tried in vain until `due`, in Unix seconds."""
         await self._run(
             lambda: self._connection.execute("UPDATE deliveries SET due = ? WHERE id = ?", (due, delivery_id))
         )

@@ -7,8 +7,6 @@ import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import replace
 
-from voice.type.v1 import turn_pb2
-
 from services.nlu.agent.acts import act_name
 from services.nlu.agent.confirmation import Confirmation
 from services.nlu.agent.guarding import Guarding
@@ -108,8 +106,7 @@ class Conversation:
             case Commit(turn_id):
                 await self._commit(turn_id)
             case Cancellation(turn_id, is_only):
-                scope = turn_pb2.Cancellation.SCOPE_ONLY if is_only else turn_pb2.Cancellation.SCOPE_THROUGH
-                for live in self._ledger.cancel(turn_id, scope):
+                for live in self._ledger.cancel(turn_id, is_only=is_only):
                     await self._cancel(live)
             case PlayoutReport():
                 await self._hear(received)

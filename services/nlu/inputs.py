@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from voice.type.v1.turn_pb2 import TraceContext
-
 from services.nlu.history import Entry
 from services.nlu.outputs import Act, ActionOutcome
+from services.runtime.tracing import TraceContext
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,7 @@ from services.nlu.outputs import (
     Transfer,
     TurnEnd,
 )
+from services.runtime.tracing import TraceContext
 
 _ORIGIN_GATEWAY = nlu_pb2.PlayoutReport.ORIGIN_GATEWAY
 
@@ -189,7 +190,9 @@ def _read_user_turn(turn: nlu_pb2.UserTurn) -> UserTurn:
         is_draft=turn.is_draft,
         continues_turn_id=turn.continues_turn_id,
         provisional_playout=_read_report(turn.provisional_playout) if turn.HasField("provisional_playout") else None,
-        trace_context=turn.trace_context if turn.HasField("trace_context") else None,
+        trace_context=TraceContext(turn.trace_context.traceparent, turn.trace_context.tracestate)
+        if turn.HasField("trace_context")
+        else None,
     )
 
 

@@ -33,7 +33,8 @@ CODES: Final = frozenset(
 
 NUMBERS: Final = frozenset(
     {
-        "attempt", "calls", "concealed_ms", "confidence", "drafts_dropped", "drafts_made", "drain_s", "duplicate",
+        "attempt", "calls", "commit_gain_ms", "concealed_ms", "confidence",
+        "drafts_dropped", "drafts_made", "drain_s", "duplicate",
         "duration_ms", "echo_vetoes", "end_probability",
         "end_sample", "epochs", "foreign", "foreign_packets", "found", "hole_ms",
         "is_answered_from_draft", "is_echo_suspected", "is_gateway_prompt", "is_held", "is_settled", "is_to_hang_up",

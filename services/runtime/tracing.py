@@ -5,6 +5,7 @@ A stream lasts a call, so its own span is of no use; the trace rides on the mess
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
@@ -14,9 +15,16 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased
 from opentelemetry.trace import Span, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
-from voice.type.v1.turn_pb2 import TraceContext
 
 _W3C = TraceContextTextMapPropagator()
+
+
+@dataclass(frozen=True, slots=True)
+class TraceContext:
+    """What one service tells the next of a trace (W3C Trace Context): the two headers, as they came."""
+
+    traceparent: str = ""
+    tracestate: str = ""
 
 
 def configure_tracing(*, endpoint: str, service: str) -> TracerProvider:

@@ -2,8 +2,6 @@
 
 from collections.abc import Callable
 
-from voice.type.v1.turn_pb2 import Cancellation
-
 from services.runtime.errors import TurnIdNotIncreasing
 
 MAX_SINGLE_FENCES = 4096  # a peer that cancels more single ids than this loses the oldest fences
@@ -58,12 +56,12 @@ class TurnLedger:
         self._live[turn_id] = False
         return superseded
 
-    def cancel(self, turn_id: int, scope: Cancellation.Scope.ValueType = Cancellation.SCOPE_THROUGH) -> list[int]:
-        """Fence a turn, or it and all before it. Returns the live turns to stop; each still needs its `end`.
+    def cancel(self, turn_id: int, *, is_only: bool = False) -> list[int]:
+        """Fence a turn and all before it, or `is_only` it. Returns the live turns to stop; each still needs its `end`.
 
         Unknown, ended and not yet begun turns are no error: their ids are fenced.
         """
-        if scope == Cancellation.SCOPE_ONLY:
+        if is_only:
             stopped = [turn_id] if turn_id in self._live and not self.is_fenced(turn_id) else []
             self._fence(turn_id)
             return stopped

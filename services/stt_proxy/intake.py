@@ -116,7 +116,7 @@ class Intake:
         elif missing:
             sound.append(Clip(expected, self._concealer.conceal(missing)))
         if len(samples):
-            self._concealer.hear(samples)
+            self._concealer.feed(samples)
             self._idle_samples = self._unexplained_samples = self._concealed_samples = 0
             sound.append(Clip(start_sample, samples))
         for clip in sound:

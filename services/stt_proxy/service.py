@@ -222,7 +222,10 @@ class _Stream:
         if utterance_id not in self._traces:
             span = trace.get_tracer("voice").start_span("stt.utterance")
             self._spans[utterance_id] = span
-            self._traces[utterance_id] = trace_context_of(span)
+            context = trace_context_of(span)
+            self._traces[utterance_id] = turn_pb2.TraceContext(
+                traceparent=context.traceparent, tracestate=context.tracestate
+            )
             if len(self._traces) > _REMEMBERED_TRACES:
                 del self._traces[min(self._traces)]
         return self._traces[utterance_id]

@@ -5,13 +5,11 @@ from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from voice.type.v1.turn_pb2 import Cancellation, TraceContext
-
 from services.runtime.clock import Timing
 from services.runtime.errors import EngineFailed, RequestError, ServiceError
 from services.runtime.logs import bind_turn, get_logger
 from services.runtime.metrics import StageMetrics
-from services.runtime.tracing import turn_span
+from services.runtime.tracing import TraceContext, turn_span
 from services.runtime.turns import TurnLedger
 from services.tts.errors import BadStartOffset, BadTurnId, PauseOutOfRange, TextAfterTextEnd
 from services.tts.manners import Emphasis, Manners
@@ -132,9 +130,9 @@ class CallVoice:
         turn = self._turns.get(turn_id) or await self._begin(turn_id, 0, None)
         turn.text.end()
 
-    def cancel(self, turn_id: int, scope: Cancellation.Scope.ValueType) -> None:
-        """Stop a turn, or it and all before it."""
-        for stopped in self._ledger.cancel(turn_id, scope):
+    def cancel(self, turn_id: int, *, is_only: bool = False) -> None:
+        """Stop a turn and all before it, or `is_only` that one."""
+        for stopped in self._ledger.cancel(turn_id, is_only=is_only):
             self._turns[stopped].cancel()
 
     def end_all_text(self) -> None:

@@ -10,7 +10,7 @@ from services.language.reading.codes import characters
 from services.language.reading.kinds import address_rewrites, date_rewrites, sum_rewrites, time_rewrites
 from services.language.reading.normalizer import Normalizer
 from services.language.reading.numbers import Numbers, in_threes
-from services.language.reading.rule import words_of
+from services.language.reading.reading_words import words_of
 from services.language.reading.spoken import Rewrite, Spoken
 
 LONGEST_GROUP = 4  # digits of a telephone number said in one breath

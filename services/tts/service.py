@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import grpc
 from voice.tts.v1 import tts_pb2, tts_pb2_grpc
-from voice.type.v1 import engine_pb2
+from voice.type.v1 import engine_pb2, turn_pb2
 
 from services.language.reading.normalizer import Normalizer
 from services.runtime.identity import check_every_tenant, check_tenant
@@ -236,4 +236,5 @@ async def _take(request: Request, call: CallVoice) -> None:
     elif kind == "text_end":
         await call.end_text(request.text_end.turn_id)
     elif kind == "cancellation":
-        call.cancel(request.cancellation.turn_id, request.cancellation.scope)
+        is_only = request.cancellation.scope == turn_pb2.Cancellation.SCOPE_ONLY
+        call.cancel(request.cancellation.turn_id, is_only=is_only)

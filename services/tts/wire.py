@@ -7,6 +7,7 @@ from voice.type.v1 import audio_pb2, turn_pb2
 
 from services.audio.pcm import G711_RATE_HERTZ, AudioFormat, Encoding
 from services.language.reading.normalizer import Pronunciation
+from services.runtime.tracing import TraceContext
 from services.tts.call_voice import Output, TextPiece, TurnEnded, TurnSound
 from services.tts.errors import BadChunkLength, BadLexicon, UnknownEncoding, UnknownSampleRate
 from services.tts.manners import Emphasis, check_ipa
@@ -76,7 +77,9 @@ def text_piece(text: tts_pb2.TurnText) -> TextPiece:
         ipa=text.phonemes,
         emphasis=_EMPHASIS.get(text.emphasis, Emphasis.NONE),
         start_offset=text.start_offset,
-        trace_context=text.trace_context if text.HasField("trace_context") else None,
+        trace_context=TraceContext(text.trace_context.traceparent, text.trace_context.tracestate)
+        if text.HasField("trace_context")
+        else None,
     )
 
 

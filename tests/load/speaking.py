@@ -28,7 +28,7 @@ from vietasr import Pipeline
 
 from services.audio.pcm import TELEPHONE, AudioFormat, Encoding, decode
 from services.language.reading.normalizer import Normalizer
-from services.language.reading.rule import words_of
+from services.language.reading.reading_words import words_of
 from services.language.words import normalise
 from services.runtime.errors import StartupError
 from services.runtime.models import model_dir

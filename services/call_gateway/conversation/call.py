@@ -59,7 +59,7 @@ class CallClock(MediaClock):
         self._stopped_s = 0.0  # the same, with pauses
 
     def set(self, wall: float) -> None:
-        """Let time go on to `wall`."""
+        """Let time go on to `wall`, in seconds, monotonic."""
         passed, self.wall = wall - self.wall, wall
         if self._floor is Floor.HELD:
             self._held_s += passed
@@ -72,11 +72,11 @@ class CallClock(MediaClock):
         self._floor = floor
 
     def wall_of(self, deadline: float) -> float:
-        """When the wall will show what `now` is to reach; the call is not on hold."""
+        """When `wall` will be at the value that `now` is to reach, in seconds; the call is not on hold."""
         return deadline + self._held_s
 
     def wall_of_waiting(self, deadline: float) -> float:
-        """When the wall will show what `waiting` is to reach; nothing is on hold or paused."""
+        """When `wall` will be at the value that `waiting` is to reach, in seconds; nothing is on hold or paused."""
         return deadline + self._stopped_s
 
 

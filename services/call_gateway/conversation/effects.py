@@ -24,6 +24,7 @@ from services.call_gateway.conversation.move_details import (
     Pause,
     Revision,
 )
+from services.call_gateway.conversation.news import TurnOutcome
 from services.call_gateway.conversation.prompt_playout import say, stop_prompts
 from services.call_gateway.conversation.record import TurnNotes
 from services.call_gateway.conversation.reply import Advice
@@ -133,7 +134,7 @@ def _forget_turn(call: Call, nobody: NobodySpoke | None) -> Decisions:
     call.user_turn.ended = None
     drop_speculation(call)
     if call.reply is not None:
-        give_up_reply(call, "interrupted", Move.NOTHING_SAID.value)
+        give_up_reply(call, TurnOutcome.INTERRUPTED, Move.NOTHING_SAID.value)
     if nobody is None:
         call.speculation.begin_turn()
     else:
@@ -180,7 +181,7 @@ def _cancel_reply(call: Call, interruption: Interruption) -> Decisions:
     verdict, turn, overlap = interruption.verdict, call.user_turn, call.overlap
     call.overlap = None
     if interruption.is_by_keys:
-        give_up_reply(call, "interrupted", verdict.value)
+        give_up_reply(call, TurnOutcome.INTERRUPTED, verdict.value)
         return
     call.counters[f"stopped_{verdict.value}"] += 1
     reply, ended = call.reply, turn.ended
@@ -191,9 +192,9 @@ def _cancel_reply(call: Call, interruption: Interruption) -> Decisions:
     elif reply is not None and _was_taken_too_early(call, overlap):
         turn.go_on_from(reply.user_text, reply.turn_id)
         drop_speculation(call)
-        give_up_reply(call, "continued", verdict.value)
+        give_up_reply(call, TurnOutcome.CONTINUED, verdict.value)
     else:
-        give_up_reply(call, "interrupted", verdict.value)
+        give_up_reply(call, TurnOutcome.INTERRUPTED, verdict.value)
     utterance = turn.evidence.utterance
     if utterance.draft_text and utterance.began_sample is not None:
         pause = Pause(utterance.draft_text, utterance.began_sample, utterance.covered_sample)
@@ -236,18 +237,18 @@ def _ask_again(call: Call, revision: Revision) -> Decisions:
         speech_end_sample=old.notes.speech_end_sample,
         spoke_last_at=old.notes.spoke_last_at,
     )
-    give_up_reply(call, "continued", "corrected")
+    give_up_reply(call, TurnOutcome.CONTINUED, "corrected")
     ask(call, CallerSaid(revision.text), notes, continues_turn_id=old.turn_id)
     yield from ()
 
 
 def _finish_reply(call: Call, _detail: None) -> Decisions:
-    for asked in finish_reply(call, "completed"):
+    for asked in finish_reply(call, TurnOutcome.COMPLETED):
         yield from do_action(call, asked)
 
 
 def _abandon_reply(call: Call, loss: Loss) -> Decisions:
-    give_up_reply(call, "failed", loss.reason.lower())
+    give_up_reply(call, TurnOutcome.FAILED, loss.reason.lower())
     if loss.prompt is not None:
         say(call, loss.prompt)
     yield from ()
@@ -279,7 +280,9 @@ def _close(call: Call, closing: Closing) -> Decisions:
         stop_making(call)
         voice.cut(voice.word_end(voice.position))
         return
-    give_up_reply(call, "failed" if closing.cause is EndCause.FAILURE else "interrupted", closing.cause.value)
+    give_up_reply(
+        call, TurnOutcome.FAILED if closing.cause is EndCause.FAILURE else TurnOutcome.INTERRUPTED, closing.cause.value
+    )
     if closing.prompt is not None:
         say(call, closing.prompt)
     watch_closing(call)

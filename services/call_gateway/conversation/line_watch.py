@@ -61,8 +61,9 @@ class LineSound:
         self._looks.append(measured)
 
     def is_music_around(self, began_sample: int, end_sample: int, *, not_before: int) -> bool:
-        """Return whether words that were said there came out of music as loud as they: an announcement. What was heard
-        up to `not_before` were words too.
+        """Return whether words between two samples of the caller's clock came out of music as loud: an announcement.
+
+        What was heard up to `not_before` were words too.
         """
         since = max(not_before, began_sample - self._clock.samples(BEFORE_MS))
         before = [look for look in self._looks if since < look.sample <= began_sample]

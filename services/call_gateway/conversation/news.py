@@ -1,7 +1,7 @@
 """What is told of a call to whoever watches it: the log, the metrics, the trace, the call record."""
 
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import Enum, StrEnum
 
 from services.call_gateway.conversation.events import NO_TRACE, Stage, Trace
 
@@ -25,13 +25,32 @@ class CallerHeard:
     is_settled: bool
 
 
+class Remedy(StrEnum):
+    """What is done about a stage that failed or stalled. The values are those of the wire, of metrics and of logs."""
+
+    WAIT = "wait"  # the caller is told that it takes a moment
+    RETRY = "retry"  # the same turn on a fresh stream
+    REOPEN = "reopen"  # a fresh stream, nothing of a turn being lost
+    APOLOGISE = "apologise"  # the caller is told that something was missed
+    GOODBYE = "goodbye"  # the caller is told so, and the call ends
+
+
+class TurnOutcome(StrEnum):
+    """How a turn ended for the caller. The values are those of metrics and of logs."""
+
+    COMPLETED = "completed"  # the reply was heard to its end
+    INTERRUPTED = "interrupted"  # by the caller, a newer turn or the end of the call
+    FAILED = "failed"  # a stage failed
+    CONTINUED = "continued"  # the caller went on, and the next turn holds all of it
+
+
 @dataclass(frozen=True, slots=True)
 class StageTroubled:
     """A stage failed or stalled, and what is done about it."""
 
     stage: Stage
     reason: str
-    remedy: str  # "retry", "apologise", "goodbye", "reopen"
+    remedy: Remedy
 
 
 class LineCause(Enum):
@@ -81,7 +100,7 @@ class TurnRecord:
     """One turn from the caller's last word to the last word of the answer. Texts are personal data."""
 
     turn_id: int
-    outcome: str  # "completed", "interrupted", "failed", "continued"
+    outcome: TurnOutcome
     user_text: str
     heard_text: str
     end_reason: str  # why the caller's turn was taken as over
@@ -95,6 +114,7 @@ class TurnRecord:
     latency_us: int | None  # last speech sample to first answer sample on the wire; None: no answer, or no question
     stage_times: tuple[StageTime, ...] = field(default_factory=tuple)
     unexplained_us: int = 0
+    commit_gain_us: int | None = None  # committed so long before its settled words came; None: not before them
     trace: Trace = NO_TRACE
     nlu_engine: str = ""  # that made the reply, where the stage has a chain; "a>b": b went on where a broke off
     tts_engine: str = ""  # that spoke it

@@ -26,7 +26,10 @@ class StagePace:
         self._times[stage].append((now, took_s))
 
     def patience_s(self, stage: Stage, least_s: float, *, now: float, queued_s: float = 0.0) -> float:
-        """How long a stage that lives may take, never less than `least_s`. `queued_s` is what it said of its queue."""
+        """How many seconds a stage that lives may take, never less than `least_s`.
+
+        `queued_s` is what it said of its queue.
+        """
         slowest = max((took for at, took in self._times[stage] if now - at <= RECENT_S), default=0.0)
         return max(least_s, PATIENCE * max(slowest, queued_s))
 

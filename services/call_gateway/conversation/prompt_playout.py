@@ -3,7 +3,7 @@
 from services.call_gateway.conversation.call import Call
 from services.call_gateway.conversation.commands import ReportPlayout
 from services.call_gateway.conversation.events import PromptKind, VoiceAudio
-from services.call_gateway.conversation.news import TurnFinished
+from services.call_gateway.conversation.news import TurnFinished, TurnOutcome
 from services.call_gateway.conversation.record import HeardTurn, TurnNotes
 from services.call_gateway.conversation.voice import Voice
 
@@ -26,7 +26,7 @@ def say(call: Call, kind: PromptKind) -> float:
     return duration_ms / 1000
 
 
-def finish_prompt(call: Call, voice: Voice, *, outcome: str = "completed") -> bool:
+def finish_prompt(call: Call, voice: Voice, *, outcome: TurnOutcome = TurnOutcome.COMPLETED) -> bool:
     """Nothing more of a prompt will be heard. Returns False when the words are not the gateway's."""
     if voice not in call.prompt_voices:
         return False
@@ -44,4 +44,4 @@ def finish_prompt(call: Call, voice: Voice, *, outcome: str = "completed") -> bo
 def stop_prompts(call: Call) -> None:
     """Stop the gateway's own words in mid-word."""
     for voice in tuple(call.prompt_voices):
-        finish_prompt(call, voice, outcome="interrupted")
+        finish_prompt(call, voice, outcome=TurnOutcome.INTERRUPTED)

@@ -10,7 +10,7 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 
 from services.call_gateway.conversation.events import Timing, ToolUsed, Trace
-from services.call_gateway.conversation.news import StageTime, ToolUse, TurnRecord
+from services.call_gateway.conversation.news import StageTime, ToolUse, TurnOutcome, TurnRecord
 
 MICROSECONDS = 1_000_000
 
@@ -32,6 +32,7 @@ class TurnNotes:
     text_timing: Timing = field(default_factory=Timing)
     asked_at: float | None = None
     taken_at: float | None = None  # committed
+    settled_at: float | None = None  # the settled words of a turn that was committed before they came
     first_clause_at: float | None = None
     clause_timing: Timing | None = None
     first_audio_at: float | None = None
@@ -55,7 +56,7 @@ class TurnNotes:
         self,
         turn_id: int,
         *,
-        outcome: str,
+        outcome: TurnOutcome,
         heard_text: str,
         continues_turn_id: int = 0,
         is_gateway: bool = False,
@@ -81,6 +82,7 @@ class TurnNotes:
             speech_end_sample=self.speech_end_sample,
             latency_us=latency_us,
             stage_times=stage_times,
+            commit_gain_us=self._commit_gain_us(),
             unexplained_us=0 if latency_us is None else latency_us - explained,
             trace=self.trace,
             nlu_engine=self.nlu_engine,
@@ -93,6 +95,11 @@ class TurnNotes:
         if self.spoke_last_at is None or self.first_frame_at is None:
             return None
         return max(0, _us(self.first_frame_at - self.spoke_last_at))
+
+    def _commit_gain_us(self) -> int | None:
+        if self.taken_at is None or self.settled_at is None:
+            return None
+        return max(0, _us(self.settled_at - self.taken_at))
 
     def _stage_times(self) -> tuple[StageTime, ...]:
         spoke, taken, frame = self.spoke_last_at, self.taken_at, self.first_frame_at

@@ -27,7 +27,7 @@ from services.call_gateway.conversation.events import (
     VoiceEnded,
     VoiceMark,
 )
-from services.call_gateway.conversation.news import TurnFinished
+from services.call_gateway.conversation.news import TurnFinished, TurnOutcome
 from services.call_gateway.conversation.prompt_playout import stop_prompts
 from services.call_gateway.conversation.record import HeardTurn, TurnNotes
 from services.call_gateway.conversation.reply import Reply, SpeechPhase, TextPhase
@@ -38,7 +38,7 @@ from services.call_gateway.conversation.reply import Reply, SpeechPhase, TextPha
 def ask(call: Call, turn_input: TurnInput, notes: TurnNotes, *, continues_turn_id: int = 0) -> Reply:
     """Begin a committed turn. A reply that is still there is given up."""
     if call.reply is not None:
-        give_up_reply(call, "interrupted", "superseded")
+        give_up_reply(call, TurnOutcome.INTERRUPTED, "superseded")
     call.reply = reply = _new_reply(call, turn_input, notes, continues_turn_id)
     _take(call, reply)
     _send(call, reply)
@@ -224,7 +224,7 @@ def heard_text(call: Call, reply: Reply) -> str:
     return reply.heard_before + reply.voice.text[: heard_offset(call, reply)]
 
 
-def finish_reply(call: Call, outcome: str) -> list[ActionAsked]:
+def finish_reply(call: Call, outcome: TurnOutcome) -> list[ActionAsked]:
     """Nothing more of the reply will be heard. Returns what was to be done once it was, if it was."""
     reply, call.reply = call.reply, None
     if reply is None:
@@ -232,7 +232,7 @@ def finish_reply(call: Call, outcome: str) -> list[ActionAsked]:
     call.playout.remove(reply.voice)
     call.command(ReportPlayout(reply.turn_id, heard_offset(call, reply), is_final=True))
     heard = heard_text(call, reply)
-    if outcome != "continued" or heard or call.history.has_tools(reply.turn_id):
+    if outcome != TurnOutcome.CONTINUED or heard or call.history.has_tools(reply.turn_id):
         call.history.add(HeardTurn(reply.turn_id, reply.user_text, heard))  # else the next turn holds all of it
     record = reply.notes.finished(
         reply.turn_id,
@@ -243,14 +243,14 @@ def finish_reply(call: Call, outcome: str) -> list[ActionAsked]:
     )
     call.command(TurnFinished(record))
     call.counters["dropped_audio_chunks"] += reply.voice.dropped_chunks
-    if outcome == "completed":
+    if outcome == TurnOutcome.COMPLETED:
         return reply.actions
     for asked in reply.actions:
         call.command(ReportAction(asked.action_id, is_done=False))
     return []
 
 
-def give_up_reply(call: Call, outcome: str, reason: str) -> None:
+def give_up_reply(call: Call, outcome: TurnOutcome, reason: str) -> None:
     """Stop the reply for good, and whatever the gateway says beside it."""
     if call.reply is not None:
         call.reply.notes.stop_reason = reason

@@ -39,7 +39,7 @@ class ConversationSettings:
     question_tail_ms: int = 1000  # of a question still to be said; people answer before it is over
 
     # Trouble: first clause and first audio together stay under three seconds, then the caller hears why it takes longer
-    ear_stall_ms: int = 2000  # how far behind the caller's clock the STT stage may be
+    stt_stall_ms: int = 2000  # how far behind the caller's clock the STT stage may be
     first_clause_limit_ms: int = 1900  # from the moment the turn is taken
     first_audio_limit_ms: int = 900  # from the first clause, or the moment the turn is taken
     dead_air_limit_ms: int = 2900  # from the caller's last word, when its end was found late

@@ -22,6 +22,7 @@ from services.call_gateway.conversation.events import (
     VoiceEnded,
 )
 from services.call_gateway.conversation.floor import Decision, Floor
+from services.call_gateway.conversation.news import Remedy
 from services.call_gateway.conversation.pace import StagePace
 from services.call_gateway.conversation.prompt_playout import say
 from services.call_gateway.conversation.reply import Reply
@@ -60,7 +61,7 @@ class StageHealth:
         call, stage, waiting = self._call, event.stage, self.waiting
         if not call.is_open(stage):  # it could not be reached again
             if not event.is_retryable and waiting.is_needed(stage):
-                waiting.report(stage, event.reason, "goodbye")
+                waiting.report(stage, event.reason, Remedy.GOODBYE)
                 yield close_for_failure(call)
             else:
                 reopen_later(call, stage)
@@ -73,7 +74,7 @@ class StageHealth:
         if waiting.is_needed(stage):
             yield from waiting.on_reply_failed(stage, event.reason, is_retryable=event.is_retryable)
             return
-        waiting.report(stage, event.reason, "reopen")
+        waiting.report(stage, event.reason, Remedy.REOPEN)
         if stage is Stage.NLU and call.reply is not None:
             self._is_nlu_to_be_reopened = True
         else:
@@ -159,7 +160,7 @@ class StageHealth:
 
     @property
     def _limit_s(self) -> float:
-        return self._call.settings.ear_stall_ms / 1000
+        return self._call.settings.stt_stall_ms / 1000
 
     @property
     def _is_missed(self) -> bool:
@@ -175,7 +176,7 @@ class StageHealth:
         self._turn_taking.on_stt_lost()
         yield from self._turn_taking.review()
         is_missed = reason == STALLED and self._turn_taking.was_unheard and call.floor is Floor.LISTENING
-        self.waiting.report(Stage.STT, reason, "apologise" if is_missed else "reopen")
+        self.waiting.report(Stage.STT, reason, Remedy.APOLOGISE if is_missed else Remedy.REOPEN)
         reopen(call, Stage.STT)
         self._phrase_at = call.clock.now + self._limit_s
         if is_missed:
@@ -188,7 +189,7 @@ class StageHealth:
             self._missed_since = now
             phrase = PromptKind.APOLOGY
         elif now - self._missed_since >= call.settings.give_up_ms / 1000:
-            self.waiting.report(Stage.STT, STALLED, "goodbye")
+            self.waiting.report(Stage.STT, STALLED, Remedy.GOODBYE)
             yield close_for_failure(call)
             return
         else:

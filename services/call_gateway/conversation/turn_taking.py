@@ -256,6 +256,8 @@ class TurnTaking:
             return
         if event.stage is TextStage.SETTLED:
             call.command(CallerHeard(event.utterance_id, event.text, is_settled=True))
+            if reply is not None and reply.turn_id == taken.turn_id and reply.notes.settled_at is None:
+                reply.notes.settled_at = call.clock.wall
         has_other_words = words != normalise(taken.text)
         self._turn.taken.remove(taken)
         self._turn.taken.append(replace(taken, text=event.text))

@@ -98,7 +98,7 @@ class UserTurn:
 
     @property
     def settled_sample(self) -> int:
-        """Everything before needs no listening to any more."""
+        """The sample of the caller's clock before which nothing is listened to any more."""
         return self.evidence.ended_sample if self.ended is None else self.ended.after_sample
 
     def on_text(self, event: TranscriptHeard) -> None:
@@ -202,12 +202,14 @@ class Overlap:
             self._sounding_since = None
 
     def speech_samples(self, sample: int) -> int:
-        """How much speech there was in it up to that sample."""
+        """How many samples of speech there were in it, up to that sample of the caller's clock."""
         going_on = 0 if self._sounding_since is None else max(0, sample - self._sounding_since)
         return self._sounded + going_on
 
     def deadline(self, pause_limit_s: float) -> float:
-        """When the time for a verdict is up, on CallClock.now. While the sound goes on its length decides; should the
-        media clock stand still meanwhile, it gets as long again and no longer.
+        """When the time for a verdict is up, in seconds on CallClock.now.
+
+        While the sound goes on its length decides; should the media clock stand still meanwhile, it gets as long again
+        and no longer.
         """
         return self.paused_at + (2 * pause_limit_s if self.is_sounding else pause_limit_s)

@@ -106,12 +106,12 @@ class Voice:
 
     @property
     def start_offset(self) -> int:
-        """Where in the text the TTS stream in use began."""
+        """The code point of the text at which the TTS stream in use began."""
         return self._base.offset
 
     @property
     def marked_offset(self) -> int:
-        """How far into the text the sound that has come reaches."""
+        """How many code points of the text the sound that has come reaches."""
         return self._marks[-1].offset
 
     # -- playing -------------------------------------------------------------------------------------------------------
@@ -127,7 +127,10 @@ class Voice:
         return self.is_complete and self.position >= self.received
 
     def pull(self, n_samples: int) -> bytes | None:
-        """The next frame; padded with silence when it is the last. None when too little has come."""
+        """The next frame, `n_samples` long, in the call's audio format; padded with silence when it is the last.
+
+        None when too little has come.
+        """
         available = min(self.received - self.position, n_samples)
         if available <= 0 or (available < n_samples and not self.is_complete):
             return None
@@ -163,7 +166,7 @@ class Voice:
         return whole[-1] if whole else before.offset
 
     def word_start(self, sample: int) -> int:
-        """The sample at which the word that is spoken at `sample` begins."""
+        """The sample at which the word spoken at `sample` begins; both count from the first of this voice."""
         before, after = self._around(sample)
         behind = self.offset_at(sample) - before.offset
         if behind == 0:
@@ -172,7 +175,7 @@ class Voice:
         return before.sample + -(-behind * (after.sample - before.sample) // span)
 
     def word_end(self, sample: int) -> int:
-        """The sample at which the word that is spoken at `sample` ends."""
+        """The sample at which the word spoken at `sample` ends; both count from the first of this voice."""
         before, after = self._around(sample)
         if after.sample <= before.sample:
             return sample

@@ -26,7 +26,7 @@ from services.call_gateway.conversation.events import (
 )
 from services.call_gateway.conversation.floor import Decision, Floor, Move
 from services.call_gateway.conversation.move_details import Loss
-from services.call_gateway.conversation.news import StageTroubled
+from services.call_gateway.conversation.news import Remedy, StageTroubled, TurnOutcome
 from services.call_gateway.conversation.pace import StagePace
 from services.call_gateway.conversation.prompt_playout import finish_prompt, say
 from services.call_gateway.conversation.reply import Reply, SpeechPhase, TextPhase
@@ -101,7 +101,7 @@ class Waiting:
         elif call.reply is None or call.reply.voice is not voice:
             return
         elif call.floor is Floor.CLOSING:
-            finish_reply(call, "interrupted")
+            finish_reply(call, TurnOutcome.INTERRUPTED)
         else:
             self._lost_turns, self._waited_s = 0, 0.0  # a turn went well
             yield Decision(Move.REPLY_HEARD)
@@ -114,15 +114,15 @@ class Waiting:
         elif event.is_retryable or event.outcome is Outcome.CANCELLED:
             yield from self.on_reply_failed(stage, event.reason, is_retryable=True)
         elif isinstance(reply.input, ActionEnded):
-            self.report(stage, event.reason, "apologise")
+            self.report(stage, event.reason, Remedy.APOLOGISE)
             yield Decision(Move.REPLY_LOST, Loss(event.reason, _prompt_for(reply.input)))
         else:
             self._lost_turns += 1
             if self._lost_turns > MAX_LOST_TURNS:
-                self.report(stage, event.reason, "goodbye")
+                self.report(stage, event.reason, Remedy.GOODBYE)
                 yield close_for_failure(self._call)
                 return
-            self.report(stage, event.reason, "apologise")
+            self.report(stage, event.reason, Remedy.APOLOGISE)
             yield Decision(Move.REPLY_LOST, Loss(event.reason, PromptKind.APOLOGY))
 
     def on_reply_failed(self, stage: Stage, reason: str, *, is_retryable: bool) -> Iterator[Decision]:
@@ -131,10 +131,10 @@ class Waiting:
         if reply is None:
             return
         if not is_retryable or reply.retries >= MAX_RETRIES:
-            self.report(stage, reason, "goodbye")
+            self.report(stage, reason, Remedy.GOODBYE)
             yield close_for_failure(call)
             return
-        self.report(stage, reason, "retry")
+        self.report(stage, reason, Remedy.RETRY)
         self._dry_since = None
         yield Decision(Move.REPLY_BROKEN, stage)
         if self._wait is None:
@@ -151,7 +151,7 @@ class Waiting:
         wait.dead_at = None
         wait.probe_at = clock.waiting + settings.probe_again_ms / 1000
         if wait.late_at is None:
-            self.report(stage, SLOW, "wait")
+            self.report(stage, SLOW, Remedy.WAIT)
             self._pace.note(stage, clock.waiting - reply.waits_since, now=clock.wall)
             timing = reply.notes.clause_timing
             queued_s = timing.queue_us / 1e6 if timing is not None else 0.0
@@ -167,7 +167,7 @@ class Waiting:
             return reply.text is not TextPhase.WRITTEN
         return reply.speech is not SpeechPhase.SPOKEN and not reply.is_silent
 
-    def report(self, stage: Stage, reason: str, remedy: str) -> None:
+    def report(self, stage: Stage, reason: str, remedy: Remedy) -> None:
         """Tell whoever watches the call what is done about a stage."""
         self._call.command(StageTroubled(stage, reason, remedy))
 
@@ -255,7 +255,7 @@ class Waiting:
         """The caller has been told to wait: for how long, and does the stage live?"""
         call, now = self._call, self._call.clock.waiting
         if now >= self._gives_up_at(wait):
-            self.report(due.stage, STALLED, "goodbye")
+            self.report(due.stage, STALLED, Remedy.GOODBYE)
             yield close_for_failure(call)
             return
         if now >= wait.phrase_at:
@@ -307,7 +307,7 @@ class Waiting:
             if call.clock.waiting < quiet_until:
                 reply.waits_since = quiet_until - call.settings.dry_limit_ms / 1000
                 return
-        self.report(Stage.NLU, TOOL_RUNS, "wait")
+        self.report(Stage.NLU, TOOL_RUNS, Remedy.WAIT)
         reply.waits_since = call.clock.waiting + say(call, PromptKind.ONE_MOMENT)
 
     def _is_tool_running(self) -> bool:

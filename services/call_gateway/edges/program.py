@@ -83,7 +83,7 @@ class ProgramLeg:
 
     @property
     def duration_ms(self) -> int:
-        """How long the call has lasted, in audio."""
+        """How long the call has lasted, in milliseconds of the caller's audio."""
         return self._next_agent_sample * 1000 // self.call.audio_format.sample_rate_hertz
 
     # -- the session's side --------------------------------------------------------------------------------------------

@@ -62,7 +62,10 @@ class ProgramClock:
         return bool(self._waiting)
 
     def receive(self, start_sample: int, content: bytes, concealed_samples: int, *, now: float) -> None:
-        """Take a chunk of any length. Raises Overlap, TornSample."""
+        """Take a chunk of any length, in the call's audio format; `now` in seconds, monotonic.
+
+        Raises Overlap, TornSample.
+        """
         n_samples = self._format.samples_in(content)
         gap_samples = start_sample - self._timeline.next_sample
         placement = self._timeline.place(start_sample, n_samples)

@@ -47,7 +47,10 @@ class RtpSocket:
         self._transport = transport
 
     def send(self, datagram: bytes) -> None:
-        """To the source. What the system cannot take now is dropped and counted: a late frame is worth nothing."""
+        """Send one RTP packet to the source of the caller's media.
+
+        What the system cannot take now is dropped and counted: a late frame is worth nothing.
+        """
         if self._source is None:
             return
         try:

@@ -83,7 +83,7 @@ def shipped() -> Shipped:
 
 
 def converted(content: bytes, audio_format: AudioFormat) -> bytes:
-    """8 kHz mu-law in another format."""
+    """Convert 8 kHz mu-law (G.711) to another audio format."""
     if audio_format == TELEPHONE:
         return content
     resampler = Resampler(TELEPHONE.sample_rate_hertz, audio_format.sample_rate_hertz)

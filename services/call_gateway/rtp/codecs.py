@@ -31,7 +31,7 @@ class PayloadCodec(Protocol):
 
     @property
     def payload_type(self) -> int:
-        """Static, RFC 3551 table 4. One byte of payload is one tick."""
+        """The static payload type, RFC 3551 table 4: 0 PCMU, 8 PCMA, 9 G722. One byte of payload is one tick."""
         ...
 
     @property
@@ -40,11 +40,11 @@ class PayloadCodec(Protocol):
         ...
 
     def decode(self, payload: bytes) -> bytes:
-        """Payload off the wire to content in audio_format."""
+        """Decode a payload, one byte a tick, to content in `audio_format`. Any bytes are a payload."""
         ...
 
     def encode(self, content: bytes) -> bytes:
-        """Content in audio_format to payload for the wire."""
+        """Encode content in `audio_format` to a payload, one byte a tick."""
         ...
 
 
@@ -99,7 +99,7 @@ CODECS: Final[dict[str, Callable[[], PayloadCodec]]] = {"ulaw": _pcmu, "alaw": _
 
 
 def codec_for(payload_type: int, audio_format: AudioFormat) -> PayloadCodec | None:
-    """A codec for a static payload type whose content is in `audio_format`; None where we know none."""
+    """A codec for a static payload type, 0 to 95, whose content is in `audio_format`; None where there is none."""
     for make in CODECS.values():
         try:
             codec = make()

@@ -32,7 +32,10 @@ class Key:
 
 
 def parse_event(payload: bytes) -> TelephoneEvent:
-    """Raises MalformedPacket. Further events in the same payload are left alone: section 2.5.1.5 is not offered."""
+    """Read the first 4 bytes of a payload of RFC 4733.
+
+    Raises MalformedPacket. Further events in the same payload are left alone: section 2.5.1.5 is not offered.
+    """
     if len(payload) < _EVENT.size:
         raise MalformedPacket(f"telephone-event: {len(payload)} bytes, at least 4 expected")
     code, flags, duration_ticks = _EVENT.unpack_from(payload)

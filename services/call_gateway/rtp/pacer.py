@@ -58,11 +58,11 @@ class TickClock:
 
     @property
     def next_tick(self) -> int:
-        """The first tick that was not given out."""
+        """The first tick of the pacer that was not given out."""
         return self._next_tick
 
     def pass_by(self, tick: int) -> None:
-        """Nobody sends before `tick`: do not wake for what lies before it."""
+        """Give out no tick before `tick`, since no leg sends there."""
         self._next_tick = max(self._next_tick, tick)
 
     def next_due(self) -> float:

@@ -40,12 +40,12 @@ class RtpPacket(NamedTuple):
 
 
 def is_rtcp(datagram: bytes) -> bool:
-    """Return whether RTCP shares the port (RFC 5761 section 4: packet types 192-223)."""
+    """Return whether a datagram on an RTP port is RTCP (RFC 5761 section 4: packet types 192 to 223)."""
     return len(datagram) >= 2 and datagram[0] >> 6 == _VERSION and 192 <= datagram[1] <= 223
 
 
 def parse_packet(datagram: bytes) -> RtpPacket:
-    """Raises MalformedPacket, also when a length field points beyond the datagram."""
+    """Read a datagram as RTP (RFC 3550 section 5.1). Raises MalformedPacket, also for a length beyond the datagram."""
     if len(datagram) < _HEADER.size:
         raise MalformedPacket(f"length: {len(datagram)} bytes are less than the 12 of a header")
     flags, kind, sequence, timestamp, ssrc = _HEADER.unpack_from(datagram)

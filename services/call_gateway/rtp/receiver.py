@@ -111,7 +111,7 @@ class MediaReceiver:
         self._clock.restart(0, arrival=now)
 
     def receive(self, datagram: bytes, *, now: float) -> list[LegEvent]:
-        """Raises MalformedPacket, and then nothing has changed."""
+        """Take an RTP datagram, `now` in seconds, monotonic. Raises MalformedPacket, and then nothing has changed."""
         self._now = now
         if is_rtcp(datagram):
             self.counts.rtcp += 1
@@ -127,7 +127,7 @@ class MediaReceiver:
         self._is_held = is_held
 
     def next_deadline(self) -> float:
-        """When on_timer has something to do, unless a packet comes before."""
+        """When on_timer has something to do, in seconds, monotonic, unless a packet comes before."""
         gap_deadline = self._order.next_deadline()
         return self._clock.time_of(self._idle_tick()) if gap_deadline is None else gap_deadline
 
@@ -286,7 +286,7 @@ class MediaReceiver:
     def _conceal(self, ticks: int) -> list[LegEvent]:
         audio_format = self._audio_format
         if self._unheard:
-            self._concealer.hear(decode(audio_format, b"".join(self._unheard)))
+            self._concealer.feed(decode(audio_format, b"".join(self._unheard)))
             self._unheard.clear()
         self.counts.concealed_ticks += ticks
         content = encode(audio_format, self._concealer.conceal(ticks * self._samples_per_tick))

@@ -30,7 +30,7 @@ class MediaSender:
         self._is_marked = True  # the first packet, and the first after time was skipped
 
     def packet(self, payload: bytes, *, ticks: int) -> bytes:
-        """The datagram that carries `payload`, which lasts `ticks` of the RTP clock."""
+        """The RTP packet (RFC 3550 section 5.1) of a payload that lasts `ticks` of the RTP clock."""
         kind = self._payload_type | (_MARKER if self._is_marked else 0)
         header = _HEADER.pack(_FLAGS, kind, self._sequence, self._timestamp, self._ssrc)
         self._is_marked = False

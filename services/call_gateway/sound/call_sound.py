@@ -36,7 +36,7 @@ class CallSound:
         return self._line.on_idle(idle)
 
     def on_sent(self, content: bytes | None) -> None:
-        """A frame went out to the caller; None: comfort silence."""
+        """Take a frame that went out to the caller, in the call's audio format; None: comfort silence."""
         self.track.add_sent(content)
 
     def is_echo(self, from_sample: int, to_sample: int) -> bool:
@@ -44,5 +44,5 @@ class CallSound:
         return self._echo.is_echo(from_sample, to_sample)
 
     def speech_end(self, sample: int) -> int:
-        """The sample at which speech that the STT stage heard up to `sample` really ended."""
+        """The sample of the caller's clock at which speech that the STT stage heard up to `sample` really ended."""
         return self.track.speech_end(sample)

@@ -80,7 +80,7 @@ class Track:
         return frames
 
     def add_sent(self, content: bytes | None) -> None:
-        """Add a frame that went out to the caller; None: comfort silence."""
+        """Add a frame that went out to the caller, in the call's audio format; None: comfort silence."""
         self._sent.append(self._sent_frame if content is None else content)
         self.sent_samples += len(self._sent_frame) // self.audio_format.bytes_per_sample
         if content is not None:
@@ -97,7 +97,7 @@ class Track:
         return self.received_since(self._received[-1].start_sample - ms * self._rate // 1000)
 
     def last_sent(self) -> bytes:
-        """The last SENT_MS of what went out, as far as there is so much."""
+        """The last SENT_MS milliseconds that went out, in the call's audio format, or fewer at the start of a call."""
         return b"".join(self._sent)
 
     def speech_end(self, sample: int) -> int:

@@ -112,7 +112,7 @@ class NluStage:
 
     @property
     def state(self) -> bytes:
-        """What the server last gave to be handed back."""
+        """The bytes that the NLU stage last gave to be handed back to it unread; empty before the first."""
         return self._state
 
     async def finish(self) -> None:

@@ -8,7 +8,8 @@ from functools import cache
 from typing import Any
 
 from services.language.reading.numbers import Numbers, in_threes
-from services.language.reading.rule import APOSTROPHE, DIGIT, Rule, any_of, letter, letter_or_digit
+from services.language.reading.patterns import APOSTROPHE, any_of, letter, letter_or_digit
+from services.language.reading.rule import DIGIT, Rule
 from services.language.reading.spoken import Rewrite
 from services.language.words import is_of_a_word, lowered
 
@@ -211,6 +212,7 @@ def bare_codes(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
         return None if is_short else f"{hash_word} {characters(text, numbers)}"
 
     return [
+        Rule(_IBAN, lambda match: characters(match[0], numbers), needs=(DIGIT, " ")),
         Rule(_BEHIND_HASH, behind_hash, needs=(DIGIT, "#№")),
         Rule(_bare_code(word), lambda match: characters(match["code"], numbers), needs=(DIGIT,)),
         Rule(_mixed_code(letter(words), word), mixed, needs=(DIGIT,)),
@@ -234,6 +236,8 @@ def _bare_code(word: str) -> re.Pattern[str]:
     )
 
 
+_IBAN = re.compile(r"(?<![\w-])[A-Z]{2}\d\d(?: [A-Z\d]{4}){2,7}(?: [A-Z\d]{1,4})?(?![\w-])")
+"""An international bank account number (ISO 13616) in groups of four."""
 _BEHIND_HASH = re.compile(r"[#№]\s?(?P<code>(?=[A-Z-]*+\d)[A-Z\d]+(?:-[A-Z\d]+)*+)(?![\w.]\w|\w)")
 
 

@@ -5,17 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from services.language.reading.numbers import Numbers
-from services.language.reading.rule import (
-    DASHES,
-    DIGIT,
-    AnyCase,
-    Rule,
-    any_of,
-    full_year,
-    matches,
-    shape_of,
-    with_lost_dot,
-)
+from services.language.reading.patterns import DASHES, any_of, full_year, shape_of
+from services.language.reading.rule import DIGIT, AnyCase, Rule, matches, with_lost_dot
 
 _DAY = r"(?P<day>[0-3]?\d)(?:st|nd|rd|th)?\b"
 _YEAR = r"(?P<year>[12]\d{3})\b"

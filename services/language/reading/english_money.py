@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from services.language.reading.numbers import Numbers
-from services.language.reading.rule import DASHES, DIGIT, Rule, any_of, apart, signs_of
+from services.language.reading.patterns import DASHES, any_of, signs_of
+from services.language.reading.rule import DIGIT, Rule, apart
 
 NUMBER = (
     r"(?P<whole>\d{1,3}(?:,\d{3})+|\d{1,3}(?: \d{3})*(?: 000)++(?!\d)|\d{1,3}(?:[\u00a0\u202f]\d{3})+|\d+"

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from services.language.reading.numbers import Numbers
-from services.language.reading.rule import DASHES, DIGIT, Rule, any_of, shape_of, with_lost_dot
+from services.language.reading.patterns import DASHES, any_of, shape_of
+from services.language.reading.rule import DIGIT, Rule, with_lost_dot
 
 _BETWEEN = r"\s?[-–—]\s?"
 _DASH = re.compile(_BETWEEN)

@@ -7,39 +7,34 @@ from typing import Any
 from services.language.data import primary, where
 from services.language.reading.addresses import address_rules
 from services.language.reading.codes import AnnouncedCodes, bare_codes, dialled
+from services.language.reading.general_times import clock_rules, figure_date_rules, weekday_rules
 from services.language.reading.inflection import inflected_rules
 from services.language.reading.numbers import Numbers
-from services.language.reading.rule import (
+from services.language.reading.patterns import (
     DASH,
     DASHES,
-    DIGIT,
     SIGN,
     VULGAR,
     VULGAR_SIGNS,
-    Rewriter,
-    Rule,
     any_of,
-    apart,
-    gap_of_score,
+    letter,
+    listed,
+    signs_of,
+    vulgar_fraction,
+)
+from services.language.reading.reading_words import words_of
+from services.language.reading.rule import DIGIT, Rewriter, Rule, apart, with_lost_dot
+from services.language.reading.shape import check_shape
+from services.language.reading.shared_rules import (
     idiom_rule,
     key_rules,
-    letter,
-    letter_or_digit,
-    listed,
     per_rule,
     range_rule,
     short_word_rules,
     sign_rule,
-    signs_of,
     times_rules,
-    vulgar_fraction,
-    with_lost_dot,
-    words_of,
 )
-from services.language.reading.shape import check_shape
 from services.language.reading.telephone import telephone_rules
-
-_HOUR = r"(?P<hour>[01]?\d|2[0-3]|24(?=[:：]00))"
 
 _MINUS_BETWEEN = re.compile(rf"(?<=\d)\s?−\s?(?={SIGN}?\d)")
 _MINUS_BEFORE = re.compile(rf"(?<![\w)%°])[-−](?={SIGN}?\d)")
@@ -68,13 +63,13 @@ def rules(language_code: str) -> Sequence[Rewriter]:
     return (
         *address_rules(words, numbers),
         dialled(words, phone_numbers),
-        *_dates(words, numbers),
+        *figure_date_rules(words, numbers),
         *inflected_rules(words, numbers),
         *telephone_rules(words, phone_numbers),
         announced,
         *bare_codes(words, phone_numbers),
-        *_times(words, numbers),
-        *_weekdays(words),
+        *clock_rules(words, numbers),
+        *weekday_rules(words),
         *_sums(words, numbers, number, scale),
         idiom_rule(words.get("idioms", {})),
         *_quantities(words, numbers, number),
@@ -103,101 +98,6 @@ def _number_pattern(words: Mapping[str, Any]) -> str:
 def _apart(words: Mapping[str, Any]) -> str:
     """Before a number that is not part of something else."""
     return rf"(?<!{letter(words)})(?<![\d.,:/])"
-
-
-def _dates(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
-    """Day, month and year in figures. Inflected dates are in inflection.py."""
-    dates = words.get("dates")
-    if not dates or "days" in dates:
-        return []
-
-    def figures(match: re.Match[str]) -> str | None:
-        day, month = int(match["day"]), int(match["month"])
-        if not (1 <= day <= 31 and 1 <= month <= 12):
-            return None
-        template: str = dates["with_year"]
-        return template.format(
-            day=numbers.cardinal(day), month=numbers.cardinal(month), year=numbers.digits(match["year"])
-        )
-
-    return [
-        Rule(
-            re.compile(
-                r"(?<![\d./-])(?P<year>[12]\d{3})(?P<mark>[-/.])(?P<month>\d{1,2})(?P=mark)(?P<day>\d{1,2})(?![\d/-]|\.\d)"
-            ),
-            figures,
-            needs=(DIGIT, "-/."),
-        ),
-        Rule(
-            re.compile(rf"(?<!\d)(\d{{4}})(?={dates['year_mark']})"),
-            lambda match: numbers.digits(match[1]),
-            needs=(DIGIT,),
-        ),
-    ]
-
-
-def _times(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
-    times = words["times"]
-    rulesets = {word: case["m"] for case in map(words.get, ("genitive", "dative")) if case for word in case["before"]}
-    before = any_of(rulesets)
-
-    def clock(match: re.Match[str]) -> str:
-        hour, minute = int(match["hour"]), int(match["minute"])
-        key = "sharp" if minute == 0 else "low" if minute < 10 else "plain"
-        ruleset = rulesets.get((match["before"] or "").strip().lower(), "")
-        said: str = times.get("hours", {}).get(str(hour), "")
-        spoken = str(times[key]).format(
-            hour=said or numbers.whole(match["hour"], ruleset),
-            minute=numbers.whole(match["minute"], ruleset if key == "plain" else ""),
-        )
-        if match["second"]:
-            second = str(int(match["second"]))
-            seconds = numbers.counted(second, "", times["second"]) if "second" in times else numbers.whole(second)
-            spoken += f"{words.get('gap', ' ')}{seconds}"
-        return (match["before"] or "") + spoken
-
-    gap: str = words.get("gap", " ")
-
-    def score(match: re.Match[str]) -> str:
-        ratio: str = words.get("ratio", gap)
-        parted = ratio if ratio.strip() else gap_of_score(match, ratio)
-        return f"{numbers.whole(match['one'])}{parted}{numbers.whole(match['other'])}"
-
-    return [
-        Rule(
-            re.compile(
-                rf"(?P<before>(?<!\w)(?i:{before})\s)?(?<![\d:.,]){_HOUR}[:：](?P<minute>[0-5]\d)(?:[:：](?P<second>[0-5]\d))?(?![\d:])"
-            ),
-            clock,
-            needs=(DIGIT, ":："),
-        ),
-        Rule(
-            re.compile(rf"(?<!{letter(words)})(?<![\d:.,])(?P<one>\d{{1,2}}):(?P<other>\d{{1,2}})(?![\d:])"),
-            score,
-            needs=(DIGIT, ":"),
-        ),
-    ]
-
-
-def _weekdays(words: Mapping[str, Any]) -> list[Rule]:
-    """Weekdays written short, and a dash between two of them."""
-    known: Mapping[str, str] = words.get("weekdays", {})
-    if not known:
-        return []
-    name = rf"(?i:{any_of(known)})"
-
-    def between(match: re.Match[str]) -> str:
-        first, last = (known[match[key].lower()] for key in ("first", "last"))
-        return with_lost_dot(match, f"{first}{words['range']}{last}")
-
-    before = letter_or_digit(words) if words.get("gap", " ") else letter(words)  # but "12-31周三"
-    start, end = rf"(?<!{before})", rf"(?!{letter(words)})"
-    return [
-        Rule(
-            re.compile(rf"{start}(?P<first>{name})\.?{DASH}(?P<last>{name}){end}\.?"), between, needs=(f"{DASHES}~～",)
-        ),
-        Rule(re.compile(rf"{start}{name}{end}"), lambda match: known[match[0].lower()]),
-    ]
 
 
 def _sums(words: Mapping[str, Any], numbers: Numbers, number: str, scale: str) -> list[Rule]:
@@ -325,9 +225,10 @@ def _fractions(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
 
     def say(match: re.Match[str]) -> str:
         most = _LARGEST_DENOMINATOR if forms else 999
-        if (fraction or forms) and len(match[2]) < 4 and 0 < int(match[1]) < int(match[2]) <= most:
+        is_number = match[1].startswith("0")  # of a contract: "0012/34"
+        if (fraction or forms) and not is_number and len(match[2]) < 4 and 0 < int(match[1]) < int(match[2]) <= most:
             return as_fraction(int(match[1]), int(match[2]))
-        return f"{numbers.whole(match[1])}{gap}{words.get('stroke', stroke)}{gap}{numbers.whole(match[2])}"
+        return f"{numbers.part(match[1])}{gap}{words.get('stroke', stroke)}{gap}{numbers.part(match[2])}"
 
     return [
         Rule(_FRACTION, say, needs=(DIGIT, "/⁄")),

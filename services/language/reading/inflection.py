@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from services.language.reading.numbers import Numbers
-from services.language.reading.rule import DASHES, DIGIT, ROMAN, AnyCase, Rule, any_of, full_year, roman, shape_of
+from services.language.reading.patterns import DASHES, ROMAN, any_of, full_year, roman, shape_of
+from services.language.reading.rule import DIGIT, AnyCase, Rule
 
 _BEHIND = r"(?![\w/]|[.,:]\d)"
 _ISO_DATE = re.compile(rf"(?<![\d./-])(?P<year>[12]\d{{3}})-(?P<month>\d\d)-(?P<day>\d\d){_BEHIND}")

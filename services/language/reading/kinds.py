@@ -12,7 +12,7 @@ from services.language.data import folder_of, languages, primary, read
 from services.language.reading.normalizer import Normalizer
 from services.language.reading.numbers import Numbers
 from services.language.reading.numbers_vietnamese import VietnameseNumbers
-from services.language.reading.rule import words_of
+from services.language.reading.reading_words import words_of
 from services.language.reading.spoken import Rewrite
 
 FILE = "say_as"

@@ -9,7 +9,8 @@ from itertools import chain
 from services.language.data import LanguageDataError, cached, languages, primary, where
 from services.language.reading import english, general, vietnamese
 from services.language.reading.foreign import foreign_words
-from services.language.reading.rule import Rewriter, Rule, may_match, signs_in, words_of
+from services.language.reading.reading_words import words_of
+from services.language.reading.rule import Rewriter, Rule, may_match, signs_in
 from services.language.reading.spoken import Rewrite, Spoken, first_come
 from services.language.words import is_of_a_word, lowered, with_signs_hidden
 

@@ -81,6 +81,10 @@ class Numbers:
             self.digits(plain) if len(plain) > self.most_digits else self.spelled(int(plain), ruleset or self._cardinal)
         )
 
+    def part(self, written: str) -> str:
+        """A part of a number with strokes: as a number, but digit by digit where it begins with zeros: "0012/2025"."""
+        return self.digits(written) if written.startswith("0") and len(written) > 2 else self.whole(written)
+
     def decimal(self, whole: str, fraction: str = "") -> str:
         """A number as written, with what is behind its point: "twelve point zero five"."""
         if not fraction:

@@ -6,7 +6,8 @@ from functools import cache
 from typing import Any
 
 from services.language.reading.numbers import Numbers, in_groups, in_threes
-from services.language.reading.rule import DIGIT, Rule, letter_or_digit
+from services.language.reading.patterns import letter_or_digit
+from services.language.reading.rule import DIGIT, Rule
 
 _DASH = re.compile(r"(?<=\d)-(?=\d)")
 _DIGITS = re.compile(r"\d+")

@@ -7,32 +7,31 @@ from typing import Any
 from services.language.reading.addresses import address_rules
 from services.language.reading.codes import AnnouncedCodes, bare_codes, characters, dialled
 from services.language.reading.numbers_vietnamese import VietnameseNumbers
-from services.language.reading.rule import (
+from services.language.reading.patterns import (
     APOSTROPHE,
     APOSTROPHES,
     DASHES,
-    DIGIT,
     INCHES,
     QUOTES,
     ROMAN,
     VULGAR,
     VULGAR_SIGNS,
-    Rewriter,
-    Rule,
     any_of,
-    apart,
+    roman,
+    shape_of,
+    vulgar_fraction,
+)
+from services.language.reading.reading_words import words_of
+from services.language.reading.rule import DIGIT, Rewriter, Rule, apart
+from services.language.reading.shared_rules import (
     gap_of_score,
     idiom_rule,
     key_rules,
     per_rule,
     range_rule,
-    roman,
-    shape_of,
     short_word_rules,
     sign_rule,
     times_rules,
-    vulgar_fraction,
-    words_of,
 )
 from services.language.reading.telephone import telephone_rules
 from services.language.reading.vietnamese_dates import VietnameseDates
@@ -293,7 +292,7 @@ class _Vietnamese:
         """A small fraction as one, "hai phần ba"; anything else with the sign between."""
         is_fraction = len(match[2]) < 3 and int(match[1]) < int(match[2]) <= 10
         between = self._words["part_of" if is_fraction else "over"]
-        return apart(match, f"{self._numbers.whole(match[1])} {between} {self._numbers.whole(match[2])}")
+        return apart(match, f"{self._numbers.part(match[1])} {between} {self._numbers.part(match[2])}")
 
     def _vulgar(self, match: re.Match[str]) -> str:
         upper, lower = vulgar_fraction(match[0])

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from services.language.reading.numbers_vietnamese import VietnameseNumbers
-from services.language.reading.rule import DIGIT, Rule, any_of, full_year, roman
+from services.language.reading.patterns import any_of, full_year, roman
+from services.language.reading.rule import DIGIT, Rule
 
 _WEEKDAY = re.compile("[2-7]")
 _DASH = r"\s?[-–]\s?"
@@ -212,7 +213,7 @@ class VietnameseDates:
     def _house(self, match: re.Match[str]) -> str:
         parts = (_PART_OF_A_HOUSE_NUMBER.fullmatch(part) for part in match["parts"].split("/"))
         words = f" {self._over} ".join(
-            f"{self._numbers.whole(part[1])} {part[2].upper()}".strip() for part in parts if part
+            f"{self._numbers.part(part[1])} {part[2].upper()}".strip() for part in parts if part
         )
         return match.groupdict().get("before", "") + words
 

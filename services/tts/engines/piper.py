@@ -12,7 +12,7 @@ import numpy as np
 import onnxruntime
 
 from services.audio.speech_level import SpeechLevelMeter
-from services.language.reading.rule import vocabulary
+from services.language.reading.reading_words import vocabulary
 from services.runtime.cpu import usable_cpus
 from services.runtime.errors import StartupError
 from services.runtime.models import find_model, model_dir

@@ -79,7 +79,7 @@ def test_an_overlap_is_refused_and_changes_nothing() -> None:
 
 def test_concealment_begins_loud_and_is_silent_after_120_ms() -> None:
     concealer = Concealer(8000)
-    concealer.hear(tone(800))
+    concealer.feed(tone(800))
     invented = concealer.conceal(8000)
     assert np.abs(invented[:160]).max() > 7000
     assert not invented[960:].any()
@@ -87,8 +87,8 @@ def test_concealment_begins_loud_and_is_silent_after_120_ms() -> None:
 
 def test_concealing_in_pieces_equals_concealing_at_once() -> None:
     whole, pieces = Concealer(8000), Concealer(8000)
-    whole.hear(tone(333))
-    pieces.hear(tone(333))
+    whole.feed(tone(333))
+    pieces.feed(tone(333))
     joined = np.concatenate([pieces.conceal(n) for n in (7, 153, 160, 80)])
     assert joined.tolist() == whole.conceal(400).tolist()
 

@@ -10,7 +10,7 @@ from unicode_rbnf import RbnfEngine
 from services.language.numerals import find_numbers, read_number
 from services.language.reading.numbers import Numbers
 from services.language.reading.numbers_vietnamese import VietnameseNumbers
-from services.language.reading.rule import words_of
+from services.language.reading.reading_words import words_of
 from services.language.value import Kind
 from services.language.values import read_values
 from services.language.words import normalise

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from services.language.reading.normalizer import Normalizer, Pronunciation
 from services.language.reading.numbers import Numbers
 from services.language.reading.numbers_vietnamese import VietnameseNumbers
-from services.language.reading.rule import words_of
+from services.language.reading.reading_words import words_of
 from services.language.reading.spoken import Rewrite, Spoken
 
 NUMBERS = Numbers("en", words_of("en"))

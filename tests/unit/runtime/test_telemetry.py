@@ -4,12 +4,11 @@ import time
 
 from opentelemetry.sdk.trace import TracerProvider
 from prometheus_client import REGISTRY
-from voice.type.v1.turn_pb2 import TraceContext
 
 from services.runtime import tracing
 from services.runtime.clock import Stopwatch, Timing
 from services.runtime.metrics import EXPLAINED_REASONS, StageMetrics, stage_of
-from services.runtime.tracing import trace_context_of, trace_id_of, turn_span
+from services.runtime.tracing import TraceContext, trace_context_of, trace_id_of, turn_span
 
 PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 

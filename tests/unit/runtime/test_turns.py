@@ -3,12 +3,9 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from voice.type.v1.turn_pb2 import Cancellation
 
 from services.runtime.errors import TurnIdNotIncreasing
 from services.runtime.turns import MAX_SINGLE_FENCES, TurnLedger
-
-ONLY, THROUGH = Cancellation.SCOPE_ONLY, Cancellation.SCOPE_THROUGH
 
 
 def test_a_turn_is_live_until_its_end() -> None:
@@ -110,31 +107,31 @@ def test_a_cancellation_reaches_all_turns_before() -> None:
     assert turns.cancel(2) == [1, 2]
 
 
-def test_an_unspecified_scope_means_through() -> None:
+def test_a_cancellation_reaches_through_all_before_it() -> None:
     turns = TurnLedger()
     turns.begin(1)
     turns.begin(2, is_draft=True)
-    assert turns.cancel(2, Cancellation.SCOPE_UNSPECIFIED) == [1, 2]
+    assert turns.cancel(2) == [1, 2]
 
 
 def test_a_cancellation_of_one_turn_leaves_the_others() -> None:
     turns = TurnLedger()
     turns.begin(1)
     turns.begin(2, is_draft=True)
-    assert turns.cancel(2, ONLY) == [2]
+    assert turns.cancel(2, is_only=True) == [2]
     assert not turns.is_fenced(1)
 
 
 def test_a_turn_is_stopped_once() -> None:
     turns = TurnLedger()
     turns.begin(1)
-    assert [turns.cancel(1), turns.cancel(1), turns.cancel(1, ONLY)] == [[1], [], []]
+    assert [turns.cancel(1), turns.cancel(1), turns.cancel(1, is_only=True)] == [[1], [], []]
 
 
-@pytest.mark.parametrize("scope", [ONLY, THROUGH])
-def test_cancelling_a_turn_not_begun_fences_its_id(scope: Cancellation.Scope.ValueType) -> None:
+@pytest.mark.parametrize("is_only", [True, False])
+def test_cancelling_a_turn_not_begun_fences_its_id(*, is_only: bool) -> None:
     turns = TurnLedger()
-    assert turns.cancel(5, scope) == []
+    assert turns.cancel(5, is_only=is_only) == []
     assert turns.drops(5)
 
 
@@ -176,7 +173,7 @@ def test_a_completed_turn_is_not_fenced() -> None:
 def test_a_peer_cannot_make_the_fences_grow_without_bound() -> None:
     turns = TurnLedger()
     for turn_id in range(MAX_SINGLE_FENCES + 10):
-        turns.cancel(turn_id, ONLY)
+        turns.cancel(turn_id, is_only=True)
     assert [turns.is_fenced(turn_id) for turn_id in (9, 10, MAX_SINGLE_FENCES + 9)] == [False, True, True]
 
 
@@ -199,7 +196,7 @@ def test_whatever_happens_at_most_two_turns_live_and_each_ends_once(moves: list[
         elif move == "commit":
             stop(turns.commit(turn_id))
         elif move in ("only", "through"):
-            stop(turns.cancel(turn_id, ONLY if move == "only" else THROUGH))
+            stop(turns.cancel(turn_id, is_only=move == "only"))
         elif move == "end":
             stop([turn_id])
         assert sum(not turns.is_draft(live) for live in turns.live) <= 1

@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import pytest
-from voice.type.v1.turn_pb2 import Cancellation
 
 from services.audio.pcm import TELEPHONE
 from services.language.reading.normalizer import Normalizer
@@ -20,8 +19,6 @@ from services.tts.speaker import Pauses, TurnSpeaker
 from services.tts.track import ChunkLengths
 from services.tts.turn import Outcome, TextLimits
 from tests.unit.tts.voices import PlainEngine
-
-THROUGH, ONLY = Cancellation.SCOPE_THROUGH, Cancellation.SCOPE_ONLY
 
 
 @dataclass
@@ -122,8 +119,8 @@ async def test_a_cancelled_turn_stops_the_engine_and_ends_once() -> None:
         call.engine.gate.clear()
         await call.say(1, "Hello there.")
         await call.settle()
-        call.voice.cancel(1, THROUGH)
-        call.voice.cancel(1, THROUGH)
+        call.voice.cancel(1)
+        call.voice.cancel(1)
         await call.settle()
         assert call.ends() == {1: Outcome.CANCELLED}
         assert call.engine.n_closed == 1
@@ -134,7 +131,7 @@ async def test_a_cancelled_turn_stops_the_engine_and_ends_once() -> None:
 async def test_a_turn_cancelled_in_the_same_breath_still_ends() -> None:
     async with calling() as call:
         await call.say(1, "Hello there.")
-        call.voice.cancel(1, THROUGH)
+        call.voice.cancel(1)
     assert call.ends() == {1: Outcome.CANCELLED}
 
 
@@ -163,7 +160,7 @@ async def test_once_the_elder_has_ended_the_younger_is_no_longer_replaced() -> N
         call.engine.gate.clear()
         await call.say(1, "One.")
         await call.say(2, "Two.")
-        call.voice.cancel(1, ONLY)
+        call.voice.cancel(1, is_only=True)
         await call.settle()
         await call.say(3, "Three.")
         await call.settle()

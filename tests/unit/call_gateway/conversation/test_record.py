@@ -3,6 +3,7 @@
 from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation import events as ev
 from services.call_gateway.conversation import news
+from services.call_gateway.conversation.news import TurnOutcome
 from services.call_gateway.conversation.record import TurnNotes
 from tests.unit.call_gateway.conversation.driver import Call
 
@@ -21,12 +22,12 @@ def notes(**times: object) -> TurnNotes:
 
 
 def test_latency_runs_from_the_last_speech_sample_to_the_first_sample_of_the_answer():
-    assert notes().finished(2, outcome="completed", heard_text="").latency_us == 410_000
+    assert notes().finished(2, outcome=TurnOutcome.COMPLETED, heard_text="").latency_us == 410_000
 
 
 def test_a_turn_without_speech_or_without_an_answer_has_no_latency():
-    assert notes(spoke_last_at=None).finished(1, outcome="completed", heard_text="").latency_us is None
-    assert notes(first_frame_at=None).finished(1, outcome="failed", heard_text="").latency_us is None
+    assert notes(spoke_last_at=None).finished(1, outcome=TurnOutcome.COMPLETED, heard_text="").latency_us is None
+    assert notes(first_frame_at=None).finished(1, outcome=TurnOutcome.FAILED, heard_text="").latency_us is None
 
 
 def test_each_stage_says_its_part_and_the_rest_of_what_was_seen_is_network():
@@ -34,7 +35,7 @@ def test_each_stage_says_its_part_and_the_rest_of_what_was_seen_is_network():
         text_timing=ev.Timing(1_000, 20_000, 25_000),
         clause_timing=ev.Timing(2_000, 70_000, 80_000),
         audio_timing=ev.Timing(3_000, 60_000, 70_000),
-    ).finished(2, outcome="completed", heard_text="")
+    ).finished(2, outcome=TurnOutcome.COMPLETED, heard_text="")
     parts = {time.stage: time for time in record.stage_times}
     assert list(parts) == ["endpointing", "stt", "nlu", "tts", "playout"]
     assert parts["nlu"] == news.StageTime("nlu", 2_000, 70_000, 20_000)
@@ -46,7 +47,7 @@ def test_what_no_stage_explains_is_printed():
     record = notes(
         clause_timing=ev.Timing(0, 70_000, 80_000),  # 10 ms of its own the stage does not explain
         audio_timing=ev.Timing(0, 60_000, 60_000),
-    ).finished(2, outcome="completed", heard_text="")
+    ).finished(2, outcome=TurnOutcome.COMPLETED, heard_text="")
     explained = sum(time.queue_us + time.compute_us + time.network_us for time in record.stage_times)
     assert record.unexplained_us == 10_000
     assert record.latency_us == explained + record.unexplained_us
@@ -54,7 +55,7 @@ def test_what_no_stage_explains_is_printed():
 
 def test_an_answer_that_was_ready_costs_the_end_of_the_turn_and_the_frame():
     record = notes(taken_at=10.35, first_audio_at=10.33, first_frame_at=10.36).finished(
-        2, outcome="completed", heard_text=""
+        2, outcome=TurnOutcome.COMPLETED, heard_text=""
     )
     assert [(time.stage, time.queue_us) for time in record.stage_times] == [
         ("endpointing", 350_000),
@@ -115,7 +116,9 @@ def test_what_the_guard_withheld_stands_in_the_record():
 
 
 def test_the_record_names_the_engines_that_served_the_turn():
-    record = notes(nlu_engine="openai>llama_cpp", tts_engine="piper").finished(2, outcome="completed", heard_text="")
+    record = notes(nlu_engine="openai>llama_cpp", tts_engine="piper").finished(
+        2, outcome=TurnOutcome.COMPLETED, heard_text=""
+    )
     assert (record.nlu_engine, record.tts_engine) == ("openai>llama_cpp", "piper")
     parts = {time.stage: time.engine for time in record.stage_times}
     assert (parts["nlu"], parts["tts"], parts["playout"]) == ("openai>llama_cpp", "piper", "")

@@ -175,6 +175,19 @@ def test_words_settled_after_the_draft_was_taken_are_a_correction():
     assert call.last(cmd.AskAgent).continues_turn_id == first
 
 
+def test_the_record_says_how_long_before_its_words_a_turn_was_committed():
+    call = Call().greeted()
+    call.say("a table for two")
+    while not call.all(cmd.CommitTurn):
+        call.wait(20)
+    first = call.last(cmd.CommitTurn).turn_id
+    call.wait(240)
+    call.settle("a table for two")
+    call.reply(first, "Yes of course. ", ms=100)
+    call.wait(400)
+    assert call.record(first).commit_gain_us == 240_000
+
+
 def test_the_window_runs_from_the_first_frame_heard():
     call = Call().greeted()
     turn_id = call.ask("are you open")

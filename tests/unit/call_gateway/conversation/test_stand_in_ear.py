@@ -59,7 +59,7 @@ def test_a_lost_ear_is_missed_when_the_caller_spoke_before_that_was_noticed():
         call.is_clock_running = False
         call.wait(20)
         call.tell(CallerAudio(start, content))
-    assert call.last(news.StageTroubled) == news.StageTroubled(ev.Stage.STT, "STALLED", "apologise")
+    assert call.last(news.StageTroubled) == news.StageTroubled(ev.Stage.STT, "STALLED", news.Remedy.APOLOGISE)
     assert [report.gateway_text for report in call.all(cmd.ReportPlayout)] == ["prompt apology"]
 
 

@@ -32,7 +32,7 @@ def test_a_stalled_agent_is_asked_whether_it_serves_then_reopened_and_asked_once
     assert not call.all(cmd.ReopenStage)
     call.wait(1000)
     assert prompts_heard(call) == ["prompt one_moment"]
-    assert call.last(news.StageTroubled) == news.StageTroubled(NLU, "STALLED", "retry")
+    assert call.last(news.StageTroubled) == news.StageTroubled(NLU, "STALLED", news.Remedy.RETRY)
     assert call.last(cmd.ReopenStage) == cmd.ReopenStage(NLU)
     call.tell(ev.StageReady(NLU))
     assert call.last(cmd.AskAgent).turn_id == turn_id
@@ -269,7 +269,7 @@ def test_a_stalled_voice_is_apologised_for_and_given_the_words_again():
     call.end_reply(turn_id)
     call.forget()
     call.wait(900 + 1000)
-    assert call.last(news.StageTroubled) == news.StageTroubled(TTS, "STALLED", "retry")
+    assert call.last(news.StageTroubled) == news.StageTroubled(TTS, "STALLED", news.Remedy.RETRY)
     assert not call.all(cmd.AskAgent)
     call.tell(ev.StageReady(TTS))
     assert call.all(cmd.Speak) == [cmd.Speak(turn_id, "one two", "en")]
@@ -320,7 +320,7 @@ def test_a_voice_that_runs_dry_is_asked_after_two_seconds_and_stalled_after_thre
     call.wait(200 + 2000 + 60)
     assert prompts_heard(call) or call.heard_bytes() >= {PROMPT_BYTE}
     call.wait(1000)
-    assert call.last(news.StageTroubled) == news.StageTroubled(TTS, "STALLED", "retry")
+    assert call.last(news.StageTroubled) == news.StageTroubled(TTS, "STALLED", news.Remedy.RETRY)
     assert longest_silence_ms(call) <= MAX_DEAD_AIR_MS
 
 
@@ -331,7 +331,7 @@ def test_when_all_words_were_spoken_and_no_more_come_it_is_the_agent_that_stalls
     call.mark(turn_id, 8, 200)
     call.voice(turn_id, 200)
     call.wait(200 + 2000 + 60 + 1000)
-    assert call.last(news.StageTroubled) == news.StageTroubled(NLU, "STALLED", "retry")
+    assert call.last(news.StageTroubled) == news.StageTroubled(NLU, "STALLED", news.Remedy.RETRY)
 
 
 def test_the_silence_after_the_callers_last_word_is_bounded_even_when_its_end_was_found_late():

@@ -7,13 +7,15 @@ import pytest
 from prometheus_client import REGISTRY
 
 from services.call_gateway.conversation.events import Stage
-from services.call_gateway.conversation.news import StageTroubled, TurnRecord
+from services.call_gateway.conversation.news import Remedy, StageTroubled, TurnOutcome, TurnRecord
 from services.call_gateway.edges.edge import EDGES
 from services.call_gateway.reporting import Reporter, _turn_fields
 from services.call_gateway.watching import CallNews
 from services.runtime.log_fields import PII_PREFIX, is_allowed
 
-RECORD = TurnRecord(2, "completed", "hello", "hello there", "complete", "", 1, 0, False, False, 0, 800, 412_000)
+RECORD = TurnRecord(
+    2, TurnOutcome.COMPLETED, "hello", "hello there", "complete", "", 1, 0, False, False, 0, 800, 412_000
+)
 
 
 def test_everything_of_a_turn_that_is_no_words_is_shown() -> None:
@@ -33,7 +35,7 @@ def test_no_call_is_shown_as_none_from_the_start(edge: str) -> None:
 def test_the_first_trouble_of_a_stage_has_a_sample_before_it(stage: Stage) -> None:
     before = REGISTRY.get_sample_value("voice_stage_failures_total", {"stage": stage.value})
     assert before is not None
-    Reporter()(CallNews("a", "clinic", 0, StageTroubled(stage, "NEVER_SEEN_BEFORE", "retry")))
+    Reporter()(CallNews("a", "clinic", 0, StageTroubled(stage, "NEVER_SEEN_BEFORE", Remedy.RETRY)))
     assert REGISTRY.get_sample_value("voice_stage_failures_total", {"stage": stage.value}) == before + 1
 
 
