@@ -26,6 +26,7 @@ from services.nlu.agent.graph.wording import Wording
 from services.nlu.agent.profile import AgentProfile
 from services.nlu.outputs import SwitchLanguage, Transfer
 
+_SURE_SCORE = 0.6  # of a kind: strange words make no other question of it
 _OF_DATES = frozenset({"hours", "free", "tampering"})  # that say themselves what an impossible date is answered with
 
 
@@ -155,7 +156,8 @@ class Answers:
     def _is_strange(self, part: Part) -> bool:
         """Whether a part names nothing known, and more words than one that no question of its kind has."""
         known = self._finder.words.common | self._example_words(part.kind)
-        return not part.slots.services and len(unexplained(part.slots, (), known)) >= FEW_STRANGE
+        is_sure = part.score >= _SURE_SCORE
+        return not part.slots.services and not is_sure and len(unexplained(part.slots, (), known)) >= FEW_STRANGE
 
     def _example_words(self, kind: str) -> frozenset[str]:
         if not is_text(kind):
