@@ -191,6 +191,8 @@ class Reader:
         kind, doubts = _decide(guesses)
         if doubts and dialogue.kind in doubts and is_text(dialogue.kind) and not names_anything(slots):
             kind, doubts = dialogue.kind, ()  # "could I stay until three?", of the check-out
+        if kind == "private" and _lead(slots.words, finder.words.name_leads) and _is_near("name", guesses):
+            kind, doubts = "name", ()  # "anh tên Hùng" is the caller's own
         if kind == UNKNOWN and slots.services and slots.amount:
             kind = "price"  # "your website says a cleaning is 25"
         if kind == "name" and slots.when.has_day and not dialogue.asked:
@@ -267,6 +269,11 @@ def _is_of_unknown(part: Part, finder: SlotFinder) -> bool:
     if part.kind == UNKNOWN:
         return True
     return part.kind == "offered" and not names_anything(part.slots) and asks_whether_there_is(part.slots, finder)
+
+
+def _is_near(kind: str, guesses: Sequence[Guess]) -> bool:
+    """Whether a kind is about as likely as the likeliest."""
+    return any(one.kind == kind and one.score >= guesses[0].score - _SURE_MARGIN for one in guesses)
 
 
 def _names_people_only(slots: Slots, finder: SlotFinder) -> bool:
