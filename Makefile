@@ -18,6 +18,8 @@ ONE_PROCESS ?=
 WORKERS ?= 2
 RULE_WORKERS ?= 3
 CALL_WORKERS ?= 4
+# Calls in real time share the cores: what fails is made once more, and the summary names it. Unit tests never are.
+AGAIN := --reruns 1 --reruns-delay 1 -rR
 IMAGE ?=
 VOLUMES ?=
 export WAV EDGE SCENARIO STAGE ENGINE PROVIDER AGENT_KIND PART LANGUAGES
@@ -50,11 +52,11 @@ test: check ## Everything that can fail: make check, then the unit, conformance 
 	@echo "== unit tests"
 	@failed=0; $(PYTHON) -m pytest -n $(WORKERS) tests/unit || failed=1; \
 	echo "== conformance tests"; \
-	$(PYTHON) -m pytest -n $(RULE_WORKERS) --dist loadgroup -m "not models" tests/conformance || failed=1; \
+	$(PYTHON) -m pytest -n $(RULE_WORKERS) --dist loadgroup $(AGAIN) -m "not models" tests/conformance || failed=1; \
 	echo "== integration tests: calls, which mostly wait"; \
-	$(PYTHON) -m pytest -n $(CALL_WORKERS) --dist loadfile --no-loadscope-reorder -m "not models" tests/integration || failed=1; \
+	$(PYTHON) -m pytest -n $(CALL_WORKERS) --dist loadfile --no-loadscope-reorder $(AGAIN) -m "not models" tests/integration || failed=1; \
 	echo "== servers with models, which have the machine to themselves"; \
-	$(PYTHON) -m pytest -m models tests/conformance tests/integration || failed=1; \
+	$(PYTHON) -m pytest $(AGAIN) -m models tests/conformance tests/integration || failed=1; \
 	exit $$failed
 
 check: env-test ## Protos, style, types, imports: what can be told without running anything
@@ -80,7 +82,7 @@ test-clients: env-test ## Clients in every language: code from the protos, lint,
 	@clients/build.sh
 	@clients/lint.sh
 	@echo "== tests"
-	@$(PYTHON) -m pytest -n $(WORKERS) --dist loadfile tests/clients
+	@$(PYTHON) -m pytest -n $(WORKERS) --dist loadfile $(AGAIN) tests/clients
 
 bench: env-test ## Measure turns and barge-in on the wire: a table, and out/bench.json
 	@exec $(PYTHON) -m tests.load.bench

@@ -81,18 +81,15 @@ async def hear_turn(call: SipCall, turn_id: int, *, seconds: float = 0.2, limit_
 
 
 async def hear_reply(call: SipCall, watch: CallWatch, *, seconds: float = 0.2) -> int:
-    """Until so much of the reply to the latest question was heard; the turn's id."""
+    """Until so much of the reply to the latest question was heard; the turn's id. A reply may take another's place."""
     n_seen = len(watch.events)
-
-    def replying() -> list[int]:
-        changes = [event.floor_change for event in watch.events[n_seen:] if event.HasField("floor_change")]
-        return [change.turn_id for change in changes if change.to == record_pb2.FLOOR_SPEAKING]
-
-    async with asyncio.timeout(10):
-        while not replying():
-            await asyncio.sleep(0.02)
-    await hear_turn(call, replying()[-1], seconds=seconds)
-    return replying()[-1]
+    async with asyncio.timeout(20):
+        while True:
+            changes = [event.floor_change for event in watch.events[n_seen:] if event.HasField("floor_change")]
+            speaking = [change.turn_id for change in changes if change.to == record_pb2.FLOOR_SPEAKING]
+            if speaking and seconds_of_tone(call.heard, tone_hertz(speaking[-1])) >= seconds:
+                return speaking[-1]
+            await asyncio.sleep(0.05)
 
 
 def tones_heard(call: SipCall, *, from_s: float) -> set[int]:
