@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from services.nlu.agent.evidence import Evidence
 from services.nlu.agent.graph.dialogue import Dialogue
@@ -143,3 +145,21 @@ def test_an_appointment_needs_a_result_that_tells_it() -> None:
     assert guard.check(reply, language="en", evidence=told).rule == "appointment"
     asked = "So your appointment is on Tuesday at 10 a.m., is that right?"
     assert guard.check(asked, language="en", evidence=told).ok
+
+
+def test_a_holiday_that_is_past_is_told_with_its_line_and_field(tmp_path: Path) -> None:
+    written = (NluSettings().agents_dir / "clinic.yaml").read_text(encoding="utf-8")
+    past = written.replace("date: 2027-01-01", "date: 2020-01-01")
+    (tmp_path / "clinic.yaml").write_text(past, encoding="utf-8")
+    line = next(n for n, text in enumerate(past.splitlines(), start=1) if "2020-01-01" in text)
+    with capture_logs() as logs:
+        read_agents(tmp_path)
+    told = [entry["hint"] for entry in logs if entry["event"] == "exception_past" and entry["date"] == "2020-01-01"]
+    assert len(told) == 1
+    assert told[0].startswith(f"line {line}: facts.hours.exceptions.1.date")
+
+
+def test_hours_of_a_part_of_the_house_yield_to_a_text_of_the_file(hotel: AgentProfile) -> None:
+    assert SlotFinder(hotel.facts, "en").has_hours_of_a_part
+    clinic = read_agents(NluSettings().agents_dir)["clinic"]
+    assert not SlotFinder(clinic.facts, "en").has_hours_of_a_part
