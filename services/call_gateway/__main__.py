@@ -77,6 +77,7 @@ def _is_held(lock_file: Path) -> bool:
     descriptor = os.open(lock_file, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)  # closed by the process's end
     if os.fstat(descriptor).st_uid != os.geteuid():
         raise PermissionError(errno.EPERM, "it belongs to another user")
+    os.fchmod(descriptor, 0o600)  # who can read it can lock it
     fcntl.flock(descriptor, fcntl.LOCK_EX)
     try:
         if os.path.samestat(os.fstat(descriptor), lock_file.lstat()):

@@ -30,6 +30,7 @@ from services.call_gateway.stage_limits import find_call_limit
 from services.call_gateway.stages.stages import SERVICE_NAMES, StageChannels, check_agent, is_stage_alive
 from services.call_gateway.watching import CallAnalysed, CallBegan, CallNews, CallOver, EventBus
 from services.call_gateway.webhook import Webhook
+from services.call_gateway.webhook_file import WebhookFile
 from services.runtime.errors import CapacityError, Draining, ServiceError
 from services.runtime.lifecycle import Lifecycle
 from services.runtime.logs import bind_call, get_logger
@@ -80,7 +81,9 @@ class Gateway:
         )
         if self._settings.webhook_url:
             secret = await asyncio.to_thread(self._settings.read_webhook_secret)
-            self._webhook = Webhook(self._settings.webhook_url, secret)
+            path = self._settings.webhook_file
+            file = await asyncio.to_thread(WebhookFile, path) if path is not None else None
+            self._webhook = Webhook(self._settings.webhook_url, secret, file=file)
         self._agents = AgentBook(self._channels.nlu, PromptLibrary(self._channels.tts, recorded))
         self._pacer = Pacer()
         self.program = ProgramEdge(self._pacer)
@@ -258,7 +261,8 @@ class Gateway:
             CallNews(wanted.call_id, wanted.tenant_id, wanted.sample, CallAnalysed(analysis, is_last=wanted.is_over))
         )
         if analysis is not None and self._webhook is not None:
-            self._webhook.post(event_of(wanted, analysis), content_of(wanted, analysis))
+            key = wanted.call_id if wanted.is_over else f"{wanted.call_id} {wanted.sample}"  # handed over twice is two
+            self._webhook.post(event_of(wanted, analysis), content_of(wanted, analysis), key=key)
 
     def _tell(self, call: LiveCall, news: News | CallBegan | CallOver) -> None:
         if isinstance(news, TurnFinished) and not news.record.is_gateway_prompt:

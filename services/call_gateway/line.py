@@ -57,6 +57,7 @@ class HoldChanged:
     """The call was put on hold or taken back."""
 
     is_held: bool
+    was_missed: bool = False  # it was so before, and nobody told: found by asking
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,6 +67,9 @@ class GatewaySettings(ServiceSettings):
     )
     webhook_secret: SecretStr = Field(SecretStr(""), description="Secret by which posts are signed (HMAC-SHA256).")
     webhook_secret_file: Path | None = Field(None, description="A file with that secret in its place.")
+    webhook_file: Path | None = Field(
+        None, description="Where posts that wait are kept, so that they outlive the process; empty: in memory only."
+    )
     standby_lock_file: Path | None = Field(
         None,
         description="Of the processes that name the same file one serves; the others wait, loaded, until it is gone.",
@@ -145,6 +148,8 @@ class GatewaySettings(ServiceSettings):
             raise ValueError("webhook_url: write it as https://host/path")
         if self.webhook_url and not self.analysis_limit_s:
             raise ValueError("webhook_url needs analyses: set analysis_limit_s above 0")
+        if self.webhook_file is not None and not self.webhook_url:
+            raise ValueError("webhook_file needs webhook_url")
         if self.webhook_secret.get_secret_value() and self.webhook_secret_file is not None:
             raise ValueError("webhook_secret and webhook_secret_file: set one of them")
         return self

@@ -26,6 +26,7 @@ _LISTS = (
     "trails",
     "yes",
     "no",
+    "own_number",
     "repairs",
     "restarts",
     "copulas",

@@ -3,6 +3,7 @@
 Both the agent's server and the gateway ask here, each on its own: neither has to trust the other's check.
 """
 
+import re
 from collections.abc import Iterable
 from difflib import SequenceMatcher
 from typing import Final, Protocol
@@ -12,6 +13,9 @@ import phonenumbers
 from services.language.words import normalise
 
 LIKE: Final = 0.85  # of 1: "receptoin" is 0.89 of "reception", "building" 0.80 of "billing"
+
+_URI: Final = re.compile("^tel:", re.IGNORECASE)  # RFC 3966
+_NUMBER: Final = re.compile(r"(?<![\w.,+*#-])[0-9*#]+(?![\w*#-])")
 
 _KEPT: Final = frozenset("+*#0123456789")
 _NOTATION: Final = frozenset(" .-/()\u00a0\u2011\u2013")
@@ -34,7 +38,10 @@ def allowed_target(wanted: str, places: Iterable[Place], *, region: str) -> str:
     letters; empty: unknown). Empty where the list has no such place, or more than one may be meant.
     """
     listed = tuple(places)
-    return listed_target(wanted, listed) or listed_target(normalised(wanted, region), listed)
+    number = _URI.sub("", wanted.strip(), count=1)
+    return (
+        listed_target(wanted, listed) or listed_target(normalised(number, region), listed) or _dialled(wanted, listed)
+    )
 
 
 def listed_target(wanted: str, destinations: Iterable[Place]) -> str:
@@ -52,6 +59,14 @@ def listed_target(wanted: str, destinations: Iterable[Place]) -> str:
     if not any(char.isalpha() for char in wanted) or ":" in wanted or "@" in wanted:
         return ""
     return _within(words, listed) or _part_of(words, listed) or _like(words, listed)
+
+
+def _dialled(wanted: str, listed: tuple[Place, ...]) -> str:
+    """The place whose extension is the one number among words: "extension 100"."""
+    numbers = _NUMBER.findall(wanted)
+    if len(numbers) != 1 or ":" in wanted or "@" in wanted:
+        return ""
+    return _only({place.target for place in listed if place.target == numbers[0]})
 
 
 def _within(words: tuple[str, ...], listed: tuple[Place, ...]) -> str:

@@ -69,6 +69,19 @@ def without_marks(text: str) -> str:
     return "".join(map(_base, unicodedata.normalize("NFKD", text)))
 
 
+def lowered(text: str) -> str:
+    """In lower case, code point by code point, so that places stay: the small form of "İ" is two."""
+    small = text.lower()
+    if len(small) == len(text):
+        return small
+    return "".join(small if len(small := letter.lower()) == 1 else letter for letter in text)
+
+
+def is_of_a_word(character: str) -> bool:
+    """A letter, a digit or an underscore, as in a pattern; false for no character at all."""
+    return character.isalnum() or character == "_"
+
+
 def joined(*texts: str) -> str:
     """Texts one after the other, with a space where neither side has one."""
     return " ".join(stripped for text in texts if (stripped := text.strip()))

@@ -35,7 +35,10 @@ def is_loopback_target(target: str) -> bool:
     if separator and scheme in ("unix", "unix-abstract"):
         return True
     if separator and scheme in ("dns", "ipv4", "ipv6"):
-        target = rest.removeprefix("//").rpartition("/")[2] if rest.startswith("//") else rest
+        authority, _, path = rest.removeprefix("//").rpartition("/") if rest.startswith("//") else ("", "", rest)
+        if authority:  # a server of names, which may say anything of a name
+            return False
+        target = path
     hosts = [_host_of(address) for address in target.split(",")]
     return all(is_loopback(host) for host in hosts)
 

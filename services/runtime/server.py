@@ -30,7 +30,7 @@ from services.runtime.metrics import StageMetrics, stage_of, watch_loop_lag
 from services.runtime.monitoring import MonitoringServer, Probes
 from services.runtime.settings import ServiceSettings
 from services.runtime.tracing import configure_tracing
-from services.runtime.watchdog import LoopWatch, watch_engines
+from services.runtime.watchdog import ENGINE_THREADS, LoopWatch, watch_engines
 
 Step = Callable[[], Awaitable[None]]
 
@@ -93,9 +93,21 @@ def run_services(*definitions: ServiceDefinition) -> None:
         if not isinstance(cause, StartupError):
             raise
         print(cause, file=sys.stderr)
+        _end_in_call(1)
         raise SystemExit(1) from None
     finally:
         tracing.shutdown()
+    _end_in_call(0)
+
+
+def _end_in_call(status: int) -> None:
+    """End the process at once where an engine's thread is still in a call, as in loading a model. The interpreter would
+    take itself down under native code that runs on, which ends in a segmentation fault.
+    """
+    if ENGINE_THREADS.is_in_call:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
 
 
 async def _run(services: Sequence["_Service"]) -> None:

@@ -85,6 +85,11 @@ class EngineWatch:
         """The engine stops: its threads may end."""
         self._registry.remove(self)
 
+    @property
+    def is_in_call(self) -> bool:
+        """Whether a thread that lives is in a call into the engine."""
+        return any(each.is_alive() and each.n_begun != each.n_ended for each in list(self._threads.values()))
+
     def find_late(self) -> LostThread | None:
         """The first thread that has ended or is longer in one call than the longest legitimate one, as of the last
         look.
@@ -120,6 +125,7 @@ class EngineThreads:
 
     def __init__(self) -> None:
         self._watches: list[EngineWatch] = []
+        self._left: list[EngineWatch] = []  # removed while a thread was in a call
         self._looked_at: float | None = None
 
     def add(
@@ -135,6 +141,12 @@ class EngineThreads:
     def remove(self, watch: EngineWatch) -> None:
         if watch in self._watches:
             self._watches.remove(watch)
+            self._left = [each for each in (*self._left, watch) if each.is_in_call]
+
+    @property
+    def is_in_call(self) -> bool:
+        """Whether any thread is in a call into an engine, one that stops and was not waited for among them."""
+        return any(watch.is_in_call for watch in (*self._watches, *self._left))
 
     def find_lost(self, now: float) -> LostThread | None:
         """Look at every thread; `now` is in seconds of any clock that only grows. None: all is well."""

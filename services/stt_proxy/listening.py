@@ -123,13 +123,15 @@ class Listening:
         self._add(EndOfUtterance(end_sample, time.monotonic_ns()))
 
     def discard(self, from_sample: int, to_sample: int) -> None:
-        """Forget this stretch. Raises BadSample."""
+        """Forget this stretch, as far as its sound was sent. Raises BadSample."""
         if not 0 <= from_sample <= to_sample:
             raise BadSample(
                 f"utterance_discard.to_sample {to_sample} lies before from_sample {from_sample}",
                 field="utterance_discard.to_sample",
             )
-        self._add(Discard(from_sample, to_sample))
+        to_sample = min(to_sample, self._intake.next_sample)
+        if from_sample < to_sample:
+            self._add(Discard(from_sample, to_sample))
 
     def finish(self) -> None:
         """No more will come: hear the rest and settle what is open."""

@@ -68,6 +68,9 @@ class OpenUtterance:
         """That sound was no speech. True when speech that is going on began in it and must be found anew."""
         self.spans = [part for span in self.spans for part in _without(span, from_sample, to_sample)]
         since = self.speaking_since
+        if since is not None and since < from_sample < to_sample:
+            self.spans.append(Span(since, from_sample))
+            self.speaking_since = to_sample  # where it ends before that, nothing was said behind the stretch
         is_begun_anew = since is not None and from_sample <= since < to_sample
         if is_begun_anew:
             self.speaking_since = None

@@ -98,7 +98,7 @@ async def test_a_new_authority_of_asterisks_certificate_is_believed_without_a_re
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     renewed.issue_cert("localhost").configure_cert(context)
     async with running_server(context) as url, AriClient(AriSettings(url=url, tls_ca_file=file)) as ari:
-        watching = asyncio.create_task(ari.renew_authorities())
+        watching = asyncio.create_task(ari.renew_files())
         with pytest.raises(AriUnreachable, match="certificate"):
             await ari.get("channels")
         renewed.cert_pem.write_to_path(str(file))
@@ -119,7 +119,7 @@ async def test_an_authority_that_the_file_names_no_more_is_not_believed(tmp_path
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     withdrawn.issue_cert("localhost").configure_cert(context)
     async with running_server(context) as url, AriClient(AriSettings(url=url, tls_ca_file=file)) as ari:
-        watching = asyncio.create_task(ari.renew_authorities())
+        watching = asyncio.create_task(ari.renew_files())
         assert await ari.get("channels") == []
         trustme.CA().cert_pem.write_to_path(str(file))
 
@@ -133,4 +133,22 @@ async def test_an_authority_that_the_file_names_no_more_is_not_believed(tmp_path
             await ask_until_refused()
         with pytest.raises(AriUnreachable, match="certificate"):
             await ari.open_events()
+        watching.cancel()
+
+
+async def test_a_new_password_is_used_without_a_restart(tmp_path: Path):
+    file = tmp_path / "ari-password"
+    file.write_text("of-yesterday\n")
+    async with running_server() as url, AriClient(AriSettings(url=url, password_file=file)) as ari:
+        watching = asyncio.create_task(ari.renew_files())
+        with pytest.raises(AriRefused, match="401"):
+            await ari.get("channels")
+        file.write_text("tong-dai\n")
+        async with asyncio.timeout(20):
+            while True:
+                try:
+                    assert await ari.get("channels") == []
+                    break
+                except AriRefused:
+                    await asyncio.sleep(0.2)
         watching.cancel()

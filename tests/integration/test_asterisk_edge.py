@@ -54,10 +54,10 @@ async def test_keys_and_hold_are_told_and_sound_goes_on(tmp_path: Path):
             while call.keys != ["4", "2"]:
                 await asyncio.sleep(0.05)
         await call.hold()
-        await edge.wait_for("HoldChanged", text="HoldChanged(is_held=True)")
+        await edge.wait_for("HoldChanged", text="HoldChanged(is_held=True, was_missed=False)")
         await edge.wait_for("MediaIdle", reason="hold")
         await call.resume()
-        await edge.wait_for("HoldChanged", text="HoldChanged(is_held=False)")
+        await edge.wait_for("HoldChanged", text="HoldChanged(is_held=False, was_missed=False)")
         before_s = call.heard.length_s
         call.say(tone(440, 1.0))
         await hear_tone(call, 440, seconds=0.8, from_s=before_s)
@@ -137,7 +137,7 @@ async def test_a_hold_and_its_end_nobody_told_of_are_read_again(tmp_path: Path):
         await call.hold()
         await asyncio.sleep(0.3)
         async with running_edge(pbx) as edge:
-            await edge.wait_for("HoldChanged", text="HoldChanged(is_held=True)")
+            await edge.wait_for("HoldChanged", text="HoldChanged(is_held=True, was_missed=True)")
             await edge.kill()
         await call.resume()
         await asyncio.sleep(0.3)

@@ -143,18 +143,7 @@ def text_of(parts: list[ReplyPart]) -> str:
         once(b"<html>Log in</html>", head=HEAD.replace(b"text/event-stream", b"text/html")),
         once(b"", head=HEAD.replace(b"200 OK", b"204 No Content")),
     ],
-    ids=[
-        "frozen",
-        "drips-headers",
-        "drips-error",
-        "comments",
-        "comment-flood",
-        "one-line",
-        "lines",
-        "deep",
-        "html",
-        "204",
-    ],
+    ids=["frozen", "drips-headers", "drips-error", "comments", "flood", "one-line", "lines", "deep", "html", "204"],
 )
 async def test_a_server_that_says_nothing_of_use_fails_the_turn_in_time(kind: str, handler: Handler) -> None:
     before_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -190,6 +179,24 @@ async def test_a_connection_closed_while_it_was_idle_costs_no_turn(kind: str) ->
         return True
 
     assert text_of(await ask(kind, closes_at_the_next_request, n_turns=4)) == "Hi."
+
+
+@pytest.mark.parametrize("kind", ENGINES)
+@pytest.mark.parametrize("rest", [b"", b"ffff\r\ndata: {", b"no chunk at all"], ids=["cut", "half", "bad"])
+async def test_a_connection_that_breaks_behind_the_last_word_changes_no_answer(kind: str, rest: bytes) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+    body = event_of(kind, "Hi.", is_last=True)
+    whole = f"{len(body):x}\r\n".encode() + body + b"\r\n"
+    assert text_of(await ask(kind, once(whole, rest, head=head))) == "Hi."
+
+
+@pytest.mark.parametrize("kind", ENGINES)
+async def test_a_stream_that_stays_open_behind_the_last_word_changes_no_answer(kind: str) -> None:
+    async def stays_open(writer: asyncio.StreamWriter, n_asked: int) -> bool:
+        writer.write(HEAD + event_of(kind, "Hi.", is_last=True))
+        return await frozen(writer, n_asked)
+
+    assert text_of(await ask(kind, stays_open)) == "Hi."
 
 
 @pytest.mark.parametrize("kind", ENGINES)

@@ -66,5 +66,5 @@ def test_an_image_is_set_by_digest(kustomize: str, tmp_path: Path) -> None:
     subprocess.run([kustomize, "edit", "set", "image", f"tong-dai/nlu={image}"], cwd=folder, check=True)
     built = subprocess.run([kustomize, "build", str(folder)], capture_output=True, text=True, check=True).stdout
     made = by_name([document for document in yaml.safe_load_all(built) if document])
-    (container,) = made["Deployment", "nlu"]["spec"]["template"]["spec"]["containers"]
+    (container,) = made["StatefulSet", "nlu"]["spec"]["template"]["spec"]["containers"]
     assert container["image"] == image

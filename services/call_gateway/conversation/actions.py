@@ -58,19 +58,19 @@ def on_action_ended(call: Call, event: ActionEnded) -> None:
     call.command(ReportAction(event.action_id, event.is_done, event.reason))
     asked = call.actions.pop(event.action_id, None)
     if asked is not None:
-        call.outcome = (asked, event)
+        call.outcomes.append((asked, event))
 
 
 def outcome_due(call: Call) -> ActionEnded | None:
-    """The outcome that the agent should speak of now. One that need not be told is forgotten."""
-    if call.outcome is None:
-        return None
-    asked, event = call.outcome
+    """The oldest outcome that the agent should speak of now. Those that need not be told are forgotten."""
     reply = call.reply
-    if reply is not None and reply.turn_id > asked.turn_id and reply.is_to_speech:
-        call.outcome = None  # the caller has gone on; the agent knows how it went
-    elif reply is None and call.floor is Floor.LISTENING and call.user_turn.phase is TurnPhase.SILENT:
-        call.outcome = None
-        if not event.is_done or not call.history.heard_of(asked.turn_id):
-            return event
+    is_silent = reply is None and call.floor is Floor.LISTENING and call.user_turn.phase is TurnPhase.SILENT
+    for told in tuple(call.outcomes):
+        asked, event = told
+        if reply is not None and reply.turn_id > asked.turn_id and reply.is_to_speech:
+            call.outcomes.remove(told)  # the caller has gone on; the agent knows how it went
+        elif is_silent:
+            call.outcomes.remove(told)
+            if not event.is_done or not call.history.heard_of(asked.turn_id):
+                return event
     return None

@@ -1,6 +1,6 @@
 """What one call is at this moment: the time, the floor, what is playing, the reply, the user's turn, the history."""
 
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass
 from enum import Enum
 
@@ -32,6 +32,8 @@ from services.call_gateway.conversation.settings import ConversationSettings
 from services.call_gateway.conversation.user_turn import Overlap, UserTurn
 from services.call_gateway.conversation.voice import Voice
 from services.call_gateway.line import EndCause
+
+MAX_OUTCOMES = 16  # that wait to be told; of more the oldest is forgotten
 
 _KINDS: dict[type[Action], str] = {
     HangUpCall: "hang_up",
@@ -134,7 +136,7 @@ class Call:
         self.prompt_voices: list[Voice] = []  # the gateway's own words, being said or about to be
         self.expected = InputExpected(0, ExpectedKind.OPEN)  # from the caller
         self.actions: dict[str, ActionAsked] = {}  # on the call, being done, by id
-        self.outcome: tuple[ActionAsked, ActionEnded] | None = None  # of an action, which the caller was not told
+        self.outcomes: deque[tuple[ActionAsked, ActionEnded]] = deque(maxlen=MAX_OUTCOMES)  # not told to the caller
         self.stages = {stage: StageStream() for stage in Stage}  # the first opening is the session's own business
         self.language_code = language_code  # BCP-47, spoken now
         self.spoken: tuple[str, ...] = ()  # BCP-47 tags of the agent's languages; empty: not known

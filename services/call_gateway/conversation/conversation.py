@@ -185,8 +185,8 @@ class Conversation:
             case line.KeyPressed() as key:
                 self._line_watch.recordings.reset()  # a person is there
                 yield from self._keypad.on_key(key.digit, is_in_band=key.is_in_band)
-            case line.HoldChanged(is_held):
-                yield from self._hold(is_held=is_held)
+            case line.HoldChanged(is_held, was_missed):
+                yield from self._hold(is_held=is_held, was_missed=was_missed)
             case line.CallerStaysSilent():
                 self._silence.on_caller_left()
             case line.LegEnded():
@@ -328,13 +328,15 @@ class Conversation:
         else:
             yield Decision(Move.REPLY_DUE, NextTurn(cmd.CallOpened(), TurnNotes(end_reason="open")))
 
-    def _hold(self, *, is_held: bool) -> Iterator[Decision]:
+    def _hold(self, *, is_held: bool, was_missed: bool) -> Iterator[Decision]:
         """Nothing is played and no limit runs while the call is on hold. A doubt cannot be settled on hold."""
         call = self._call
         if is_held and call.floor is not Floor.HELD:
             if call.floor is Floor.PAUSED:
                 yield Decision(Move.FALSE_ALARM, Verdict.HOLD)
                 yield from self._turn_taking.review()
+            call.user_turn.evidence.begin_hold()
             yield Decision(Move.PUT_ON_HOLD)
         elif not is_held and call.floor is Floor.HELD:
+            self._turn_taking.on_taken_back(was_over=was_missed)
             yield Decision(Move.TAKEN_BACK)

@@ -41,7 +41,7 @@ from services.call_gateway.conversation.replying import (
 )
 from services.call_gateway.conversation.user_turn import EndedTurn, Overlap, TakenTurn, Verdict
 from services.call_gateway.line import EndCause
-from services.language.words import joined, normalise, word_ends
+from services.language.words import joined, word_ends
 
 Decisions = Iterator[Decision]
 
@@ -76,14 +76,14 @@ def _await_words(call: Call, end: TurnEnd) -> Decisions:
     utterance = turn.evidence.end(end.end_sample)
     speech_end = end.end_sample if utterance.speech_end_sample is None else utterance.speech_end_sample
     detector_lag_ms = (end.end_sample - speech_end) * 1000 // clock.sample_rate_hertz
-    is_covered = speech_end - utterance.covered_sample <= clock.samples(settings.text_margin_ms)
-    is_whole = bool(utterance.draft_text) and is_covered
+    least_sample = speech_end - clock.samples(settings.text_margin_ms)
+    is_whole = bool(utterance.draft_text) and utterance.draft_covered_sample >= least_sample
     limit_ms = settings.settle_limit_ms if is_whole else settings.settle_hard_limit_ms
     turn.ended = EndedTurn(
         end.end_sample,
         after_sample,
         after_sample if utterance.began_sample is None else utterance.began_sample,
-        utterance.draft_text or utterance.text,
+        utterance.draft_text if is_whole else utterance.text,
         TurnNotes(
             end_reason=end.reason,
             end_probability=end.probability,
@@ -93,8 +93,9 @@ def _await_words(call: Call, end: TurnEnd) -> Decisions:
         ),
         clock.now + limit_ms / 1000,
         is_whole=is_whole,
+        is_covered=utterance.covered_sample >= least_sample,
     )
-    if is_whole and call.speculation.answers(joined(turn.prefix, turn.ended.best_text)):
+    if is_whole and turn.unheard is None and call.speculation.answers(joined(turn.prefix, turn.ended.best_text)):
         turn.ended.settled_text = (
             turn.ended.best_text
         )  # it need not come back: a text of other meaning revises the turn
@@ -184,8 +185,7 @@ def _cancel_reply(call: Call, interruption: Interruption) -> Decisions:
     call.counters[f"stopped_{verdict.value}"] += 1
     reply, ended = call.reply, turn.ended
     if ended is not None:
-        text = ended.best_text if ended.settled_text is None else ended.settled_text
-        turn.reopen(ended, has_text=bool(normalise(text)))
+        turn.reopen(ended)
         drop_speculation(call)
         stop_prompts(call)
     elif reply is not None and _was_taken_too_early(call, overlap):

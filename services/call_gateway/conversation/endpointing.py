@@ -6,7 +6,7 @@ silence (hold, a pressed key) does not count. A turn does not end before the tex
 not waited for long.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from services.call_gateway.conversation.events import SpeechBegan, SpeechStopped, TranscriptHeard, TurnPredicted
 from services.call_gateway.conversation.media_clock import MediaClock
@@ -38,7 +38,22 @@ class Utterance:
     text: str = ""  # the latest, however firm
     draft_text: str = ""  # the latest at a pause
     covered_sample: int = 0  # the text covers the sound up to here
+    draft_covered_sample: int = 0  # the same of the draft's text
     excluded_samples: int = 0  # since the speech stopped, without packets and no silence
+
+    @property
+    def is_sounding(self) -> bool:
+        """The caller is making speech now."""
+        return self.began_sample is not None and self.stopped_sample is None
+
+
+@dataclass(slots=True)
+class OnHold:
+    """A hold that goes on, and the utterance as it is should the hold turn out to have been over."""
+
+    since_sample: int
+    utterance: Utterance
+    is_heard: bool = False  # the STT stage has heard something since
 
 
 class Endpointing:
@@ -50,11 +65,12 @@ class Endpointing:
         self.heard_sample = 0  # how far the STT stage has listened, by its own word
         self.ended_sample = 0  # everything before is judged
         self.utterance = Utterance()
+        self._on_hold: OnHold | None = None
 
     @property
     def is_sounding(self) -> bool:
         """The caller is making speech now."""
-        return self.utterance.began_sample is not None and self.utterance.stopped_sample is None
+        return self.utterance.is_sounding
 
     @property
     def is_open(self) -> bool:
@@ -66,15 +82,21 @@ class Endpointing:
     def on_speech(self, event: SpeechBegan | SpeechStopped) -> bool:
         """Speech began or stopped. False: late news."""
         self.on_progress(event.sample)
-        utterance = self.utterance
+        if event.sample < self.ended_sample - (self._clock.samples(WINDOW_MS) if isinstance(event, SpeechBegan) else 0):
+            return False
+        hold = self._on_hold
+        if hold is not None and isinstance(event, SpeechBegan):  # music is heard a moment before the hold is told of
+            hold.is_heard = True
+            return self._take_speech(hold.utterance, event)
+        return any([self._take_speech(utterance, event) for utterance in self._concerned(event.sample)])
+
+    def _take_speech(self, utterance: Utterance, event: SpeechBegan | SpeechStopped) -> bool:
         if isinstance(event, SpeechBegan):
-            if event.sample < self.ended_sample - self._clock.samples(WINDOW_MS):
-                return False
             if utterance.began_sample is None:
                 utterance.began_sample = max(event.sample, self.ended_sample)
             utterance.stopped_sample = utterance.prediction = None
             return True
-        if event.sample < self.ended_sample or utterance.began_sample is None or event.sample < utterance.began_sample:
+        if utterance.began_sample is None or event.sample < utterance.began_sample:
             return False
         utterance.stopped_sample, utterance.speech_end_sample = event.sample, event.speech_end_sample
         utterance.excluded_samples = 0
@@ -83,7 +105,10 @@ class Endpointing:
     def on_text(self, event: TranscriptHeard, *, is_draft: bool) -> bool:
         """Text of the utterance under way. False: late news."""
         self.on_progress(event.end_sample)
-        utterance = self.utterance
+        concerned = self._concerned(event.end_sample)
+        return any([self._take_text(utterance, event, is_draft=is_draft) for utterance in concerned])
+
+    def _take_text(self, utterance: Utterance, event: TranscriptHeard, *, is_draft: bool) -> bool:
         if event.end_sample <= max(self.ended_sample, utterance.covered_sample - 1):
             return False
         if utterance.began_sample is None:  # words without speech: the STT stage has told less than it heard
@@ -91,14 +116,16 @@ class Endpointing:
         utterance.text = event.text
         utterance.covered_sample = event.end_sample
         if is_draft:
-            utterance.draft_text = event.text
+            utterance.draft_text, utterance.draft_covered_sample = event.text, event.end_sample
         return True
 
     def on_prediction(self, event: TurnPredicted) -> bool:
         """The STT stage's view of whether the turn is over. False: late news, or refuted by speech since."""
-        utterance = self.utterance
+        return any([self._take_prediction(utterance, event) for utterance in self._concerned(event.end_sample)])
+
+    def _take_prediction(self, utterance: Utterance, event: TurnPredicted) -> bool:
         began = utterance.began_sample or 0
-        if event.end_sample <= self.ended_sample or (self.is_sounding and event.end_sample <= began):
+        if event.end_sample <= self.ended_sample or (utterance.is_sounding and event.end_sample <= began):
             return False
         self.on_progress(event.end_sample)
         if utterance.prediction is None or event.end_sample != utterance.prediction.end_sample:
@@ -116,6 +143,43 @@ class Endpointing:
     def exclude(self, n_samples: int) -> None:
         """So much of the media clock was hold or a pressed key: no silence."""
         self.utterance.excluded_samples += n_samples
+        if self._on_hold is not None:
+            self._on_hold.utterance.excluded_samples += n_samples
+
+    # -- on hold -------------------------------------------------------------------------------------------------------
+
+    def begin_hold(self) -> None:
+        """What is heard from here on is music or an announcement, unless it turns out that the hold was over."""
+        self._on_hold = OnHold(self._clock.sample, replace(self.utterance))
+
+    def is_on_hold(self, sample: int) -> bool:
+        """Return whether that moment lies in a hold that goes on."""
+        return self._on_hold is not None and sample > self._on_hold.since_sample
+
+    def end_hold(self, *, was_over: bool) -> int | None:
+        """The call is taken back. `was_over`: nobody told that it had been, so what was heard meanwhile is the
+        caller's. Returns where sound begins that was none of theirs; None: there was none.
+        """
+        hold, self._on_hold = self._on_hold, None
+        if hold is None:
+            return None
+        if was_over:
+            self.utterance = hold.utterance
+            return None
+        if self.is_sounding:  # they stopped when the hold began, whatever the music made of it
+            self.utterance.stopped_sample = hold.since_sample
+            self.utterance.excluded_samples = self._clock.sample - hold.since_sample
+        return hold.since_sample if hold.is_heard else None
+
+    def _concerned(self, sample: int) -> list[Utterance]:
+        """What news of that moment is about: on hold the caller's own utterance stays as it was."""
+        hold = self._on_hold
+        if hold is None:
+            return [self.utterance]
+        if sample > hold.since_sample:
+            hold.is_heard = True
+            return [hold.utterance]
+        return [self.utterance, hold.utterance]
 
     # -- the decision --------------------------------------------------------------------------------------------------
 
@@ -149,12 +213,14 @@ class Endpointing:
         """The turn is taken: returns what was known of it; news of sound before `end_sample` is late from here on."""
         ended = self.utterance
         self.ended_sample = max(self.ended_sample, end_sample)
-        self.utterance = Utterance()
+        self.forget_evidence()
         return ended
 
     def forget_evidence(self) -> None:
         """A fresh STT stream will hear it all again."""
         self.utterance = Utterance()
+        if self._on_hold is not None:
+            self._on_hold.utterance = Utterance()
 
     def forget(self, to_sample: int) -> None:
         """What was heard up to there was no speech."""

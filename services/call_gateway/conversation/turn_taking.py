@@ -79,8 +79,10 @@ class TurnTaking:
 
     def _on_speech(self, event: SpeechBegan | SpeechStopped) -> Decisions:
         call, overlap = self._call, self._call.overlap
-        if call.floor is Floor.HELD or not self._turn.evidence.on_speech(event):
+        if not self._turn.evidence.on_speech(event):
             call.refuse(event)
+        elif call.floor is Floor.HELD:
+            return
         elif isinstance(event, SpeechStopped):
             if overlap is not None:
                 overlap.on_speech_stopped(event.sample)
@@ -97,6 +99,8 @@ class TurnTaking:
         is_at_pause = event.stage is TextStage.DRAFT
         if not self._turn.evidence.on_text(event, is_draft=is_at_pause):
             self._call.refuse(event)
+            return
+        if self._turn.evidence.is_on_hold(event.end_sample):
             return
         self._note_text(event)
         if is_at_pause and self._call.floor is Floor.LISTENING:
@@ -131,9 +135,10 @@ class TurnTaking:
         self._note_text(event)
         if self._turn.phase is not TurnPhase.SILENT:
             if unheard.wait is not Wait.ASKED_AGAIN:
-                self._turn.prefix = joined(event.text, self._turn.prefix)
+                self._turn.put_right(unheard, event.text)
                 drop_speculation(self._call)
         elif self._call.reply is None:
+            self._turn.prefix = unheard.said_before
             yield Decision(Move.LATE_WORDS, LateWords(unheard, event.text))
 
     def _on_settled(self, event: UtteranceSettled) -> None:
@@ -178,6 +183,8 @@ class TurnTaking:
             yield self._decide_on_words(ended, ended.settled_text)
 
     def _decide_on_words(self, ended: EndedTurn, text: str) -> Decision:
+        if ended.wait is Wait.ASKED_AGAIN and not normalise(text):
+            return Decision(Move.NOTHING_SAID)  # and what they had said before is kept
         if self._turn.prefix:
             return Decision(Move.WORDS_KNOWN)
         if not normalise(text):
@@ -219,16 +226,18 @@ class TurnTaking:
         yield from self.review()
 
     def _settle_without(self, ended: EndedTurn) -> None:
-        """The STT stage will not say what was said: what is known of it stands, or the caller says it once more."""
-        if normalise(ended.best_text) or self._turn.prefix:
+        """The STT stage will not say what was said: a text that covers it stands. One that covers less of it, or none,
+        does not, and the caller says it once more; what they had said before still goes before it.
+        """
+        if ended.is_covered and normalise(ended.best_text):
             ended.settled_text = ended.best_text
             return
-        self._turn.unheard = ended
         ended.settled_text = ""
         if not self._recordings.is_left_alone(ended.end_sample):
             ended.wait = Wait.ASKED_AGAIN
             self._call.counters["asked_again"] += 1
             say(self._call, PromptKind.SAY_AGAIN)
+        self._turn.await_words(ended, "")
 
     # -- better texts of past turns ------------------------------------------------------------------------------------
 
@@ -253,6 +262,8 @@ class TurnTaking:
         whole = joined(taken.prefix, event.text)
         if has_other_words:
             call.command(CorrectTurn(taken.turn_id, whole))
+            if self._turn.correct(taken.turn_id, joined(taken.prefix, taken.text), whole):
+                drop_speculation(call)
         if reply is None or reply.turn_id != taken.turn_id:
             call.history.correct(taken.turn_id, whole)
         elif has_other_words and self._is_revisable(taken):
@@ -272,6 +283,16 @@ class TurnTaking:
             and call.clock.wall - taken_at <= call.settings.recovery_window_ms / 1000
             and len(word_ends(heard_text(call, reply))) <= 1
         )
+
+    # -- after a hold --------------------------------------------------------------------------------------------------
+
+    def on_taken_back(self, *, was_over: bool) -> None:
+        """What was heard on hold was music or an announcement, and is no part of what the caller says. `was_over`: the
+        hold was over before that was known, and it was the caller.
+        """
+        since_sample = self._turn.evidence.end_hold(was_over=was_over)
+        if since_sample is not None:
+            self._call.command(DiscardUtterance(since_sample, self._call.clock.sample))
 
     # -- while the STT stage is lost -----------------------------------------------------------------------------------
 

@@ -1,14 +1,14 @@
 """The caller's turn: what is known of it, from the first sound to the settled words."""
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from services.call_gateway.conversation.commands import CallerSaid
 from services.call_gateway.conversation.endpointing import Endpointing
 from services.call_gateway.conversation.events import TextStage, Timing, Trace, TranscriptHeard
 from services.call_gateway.conversation.record import TurnNotes
-from services.language.words import has_words, joined
+from services.language.words import has_words, joined, normalise
 
 REMEMBERED_TURNS = 16
 
@@ -40,8 +40,10 @@ class EndedTurn:
     best_text: str  # so far; it stands when the STT stage takes too long
     notes: TurnNotes
     deadline: float  # on CallClock.now
-    is_whole: bool  # the best text covers all that was said
+    is_whole: bool  # the best text was written at a pause, and covers all that was said
+    is_covered: bool  # the best text covers all that was said, however firm it is
     wait: Wait = Wait.USUAL
+    said_before: str = ""  # of the same turn; known of one whose words are awaited no more
     settled_text: str | None = None
 
     def owns(self, event: TranscriptHeard) -> bool:
@@ -116,13 +118,32 @@ class UserTurn:
         """The caller goes on after their turn was taken: what they say next is the rest of it."""
         self.prefix, self.continues_turn_id = user_text, turn_id
 
-    def reopen(self, ended: EndedTurn, *, has_text: bool) -> None:
+    def reopen(self, ended: EndedTurn) -> None:
         """The caller goes on before their turn was taken: its words are simply not all."""
         text = ended.best_text if ended.settled_text is None else ended.settled_text
         self.ended = None
-        if not has_text:
-            self.unheard = ended  # its words go before the rest, should they still come
+        if not (ended.is_whole or normalise(ended.settled_text or "")):
+            self.await_words(ended, text)  # they go before the rest, should they still come
         self.prefix = joined(self.prefix, text)
+
+    def await_words(self, ended: EndedTurn, known_text: str) -> None:
+        """The words of a turn that is not waited for any more may still come. They stand behind what was said before
+        it, in the place of what is known of them.
+        """
+        self.unheard = replace(ended, said_before=self.prefix, best_text=known_text)
+
+    def put_right(self, unheard: EndedTurn, text: str) -> None:
+        """The words have come: what goes before the rest of the turn has them."""
+        known = joined(unheard.said_before, unheard.best_text)
+        if self.prefix.startswith(known):
+            self.prefix = joined(unheard.said_before, text, self.prefix[len(known) :].strip())
+
+    def correct(self, turn_id: int, old_text: str, text: str) -> bool:
+        """A better text of a turn. Returns whether this one continues it, and begins with the better text now."""
+        is_continued = self.continues_turn_id == turn_id and self.prefix.startswith(old_text)
+        if is_continued:
+            self.prefix = joined(text, self.prefix[len(old_text) :].strip())
+        return is_continued
 
     def begin_next(self) -> None:
         """What comes next is a turn of its own."""

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from services.language.reading.numbers import Numbers
-from services.language.reading.rule import Rule
+from services.language.reading.rule import DIGIT, Rule
 
 _EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]++@[\w-]++(?:\.[\w-]++)+")
 _KNOWN = (
@@ -25,6 +25,7 @@ _VALUE = r"(?:[\w%+-]|\.(?=\w))*"
 _QUERY = re.compile(rf"(?<!\S)[\w./-]*\?[\w-]+={_VALUE}(?:&[\w-]+(?:={_VALUE})?)*")
 _BYTE = r"(?:25[0-5]|2[0-4]\d|1\d\d|\d{1,2})"
 _IP_ADDRESS = re.compile(rf"(?<![\w.,])(?:{_BYTE}\.){{3}}{_BYTE}(?![\w/]|\.\d)", re.ASCII)
+_BARE_DOMAIN = re.compile(r"(?<!\S)\.(?=[a-z]{2,}\b)")
 _LOCAL_PART = re.compile(r"(?<![\w@])[^\W_]+(?:_[^\W_]+)+@?(?!\w)|(?<![\w@])\w+@(?=\s|$)")
 
 
@@ -48,7 +49,10 @@ def address_rules(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
         return f"{gap}{dot}{gap}".join(digits(part) for part in match[0].split("."))
 
     return [
-        *(Rule(pattern, spell) for pattern in (_EMAIL, _WEB, _QUERY, _LOCAL_PART)),
-        Rule(_IP_ADDRESS, host),
-        Rule(re.compile(r"(?<!\S)\.(?=[a-z]{2,}\b)"), lambda _: f"{dot} "),
+        Rule(_EMAIL, spell, needs=("@",)),
+        Rule(_WEB, spell, needs=(".",)),
+        Rule(_QUERY, spell, needs=("?", "=")),
+        Rule(_LOCAL_PART, spell, needs=("_@",)),
+        Rule(_IP_ADDRESS, host, needs=(DIGIT, ".")),
+        Rule(_BARE_DOMAIN, lambda _: f"{dot} ", needs=(".",)),
     ]

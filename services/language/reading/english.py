@@ -7,19 +7,25 @@ from typing import Any
 from services.language.reading.addresses import address_rules
 from services.language.reading.codes import AnnouncedCodes, bare_codes, characters, dialled, with_extension
 from services.language.reading.english_dates import EnglishDates
-from services.language.reading.english_money import NUMBER, EnglishMoney
+from services.language.reading.english_money import NUMBER, AdjectivalAmounts, EnglishMoney
 from services.language.reading.english_places import house_number_rules, weekday_rules
 from services.language.reading.numbers import Numbers
 from services.language.reading.rule import (
     APOSTROPHE,
+    APOSTROPHES,
+    DASHES,
+    DIGIT,
     INCHES,
+    QUOTES,
     ROMAN,
     VULGAR,
+    VULGAR_SIGNS,
     AnyCase,
     Rewriter,
     Rule,
     any_of,
     apart,
+    full_year,
     idiom_rule,
     key_rules,
     one_of,
@@ -41,10 +47,35 @@ _WITHIN = r"(?:\.(?=\s[a-z\d(]))?"
 """The dot of an abbreviation within a sentence."""
 
 _SIGN = one_of("$€£")
-_OPEN_DOUBLE_QUOTE = re.compile(r"(?<!\w)[\"“](?=\S)[^\"”]*$")
+_OPEN_DOUBLE_QUOTE = re.compile(r"(?<!\w)[\"“](?:\S[^\"”]*)?$")
 _DOTTED_THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:\.\d{3}){2,}")
 """As in 1.000.000, which no version is likely to be."""
 _OPEN_QUOTE = re.compile(r"(?<!\w)['‘]")
+
+
+_FISCAL_YEAR = re.compile(r"\bFY\s?['’]?(?P<year>(?:19|20)\d\d|\d\d)(?![\w-]|[.,]\d)")
+_BRITISH_POSTCODE = re.compile(r"(?<![\w-])[A-Z]{1,2}\d[A-Z\d]? \d[A-Z]{2}(?!\w)")
+_TOLL_FREE = re.compile(r"(?<![\w-])1-8\d\d(?![\w-]|[.,]\d)")
+_ZIP_CODE = re.compile(r"(?<=,\s[A-Z]{2}\s)\d{5}(?:-\d{4})?(?![\w-]|[.,]\d)")
+_CLOCK_WITH_DOT = re.compile(rf"(?<![\d:.])(?P<hour>1[0-2]|0?[1-9])\.(?P<minute>[0-5]\d)\s?{_HALF_DAY}")
+_LASTING = re.compile(r"(?<![\w:.,])(?P<whole>\d{1,2})h\s?(?P<minutes>[0-5]?\d)(?:m|min)?(?!\w)")
+_END_OF_DAY = re.compile(r"(?<![\d:.])24:00(?![\d:])")
+_WHOLE_HOUR = re.compile(rf"(?<![\d:.])(?P<hour>1[0-2]|[1-9])\s?{_HALF_DAY}")
+_FEET_AND_INCHES = re.compile(rf"(?<![\w.,])(?P<feet>[1-9]){APOSTROPHE}\s?(?P<inches>\d|1[01])(?:{INCHES}|'')?(?!\w)")
+_FEET = re.compile(rf"(?<![\w.,])(?P<feet>[1-9]){APOSTROPHE}(?!\w|{APOSTROPHE})")
+_WRITTEN_FEET = re.compile(rf"(?<![\w.,])(?P<feet>\d{{1,3}})\s?ft\.?\s(?P<inches>\d|1[01])\s?in\b{_WITHIN}")
+_HALF_DAY_RANGE = re.compile(rf"(?:(?<=\.m\.)|(?<=\s[ap]m)){_DASH}(?=\d)")
+_MINUS_BETWEEN = re.compile(rf"(?<=\d)\s?−\s?(?={_SIGN}?\d)")
+_MINUS_BEFORE = re.compile(rf"(?<![\w)])[-−](?={_SIGN}?\d)")
+_NUMBER_SIGN = re.compile(r"(?:#\s?|\b[Nn]o\.\s?)(?=\d)|\b[Nn]o\.\s(?=[A-Z]{1,4}-?\d)")
+_INITIALS = re.compile(r"(?<![\w.])(?:[A-Z]\.){2,9}+(?!\w)")
+_STREET = re.compile(r"(?<=[A-Z]\w )St\.|(?<=[a-z] )St\.(?!\s[A-Z])|(?<=\w\w )St\.(?=\s?[,;]|\s*$)")
+_SAINT = re.compile(r"(?<!\w)St\.(?=\s[A-Z])")
+_ORDINAL = re.compile(r"(?<![\w.])(\d{1,15})(?:st|nd|rd|th)\b")
+_VERSION = re.compile(r"(?<![\d.])\d+(?:\.\d+){2,}+(?!\d)")
+_STROKE = re.compile(r"(?<![\d.,/])(\d+)/(\d+)(?![\d/])")
+_SLASH = re.compile(r"(?<=\d)/(?=\d)")
+_PLAIN_NUMBER = re.compile(NUMBER)
 
 
 def rules(language_code: str) -> Sequence[Rewriter]:
@@ -64,6 +95,12 @@ class _English:
         self._unit = shape_of(self._units)
         self._thing = rf"(?P<thing>{shape_of(words['measured_things'])})\b"
         self._things = {"thing": frozenset(words["measured_things"])}
+        self._is_of_a_noun = AdjectivalAmounts(words)
+        self._halved: dict[str, str] = words["halved_things"] | {
+            unit: words["halved_things"][forms[0]]
+            for unit, forms in self._units.items()
+            if forms[0] in words["halved_things"] and unit not in words["units_close_by"]
+        }
         self._thing_behind = re.compile(rf"\s{self._thing}")
 
     def rules(self) -> Sequence[Rewriter]:
@@ -93,13 +130,25 @@ class _English:
         plus = f"{self._words['plus']} "
         return [
             Rule(
+                _FISCAL_YEAR,
+                lambda match: f"{self._words['fiscal_year']} {self._numbers.year(full_year(int(match['year'])))}",
+                needs=(DIGIT, "F"),
+            ),
+            Rule(_BRITISH_POSTCODE, lambda match: characters(match[0], self._numbers), needs=(DIGIT, " ")),
+            Rule(
                 re.compile(vanity),
                 lambda match: (plus if match[0].startswith("+") else "") + characters(match[0], self._numbers),
+                needs=(DIGIT, "-.("),
             ),
-            Rule(re.compile(r"(?<![\w-])1-8\d\d(?![\w-]|[.,]\d)"), lambda match: characters(match[0], self._numbers)),
             Rule(
-                re.compile(r"(?<=,\s[A-Z]{2}\s)\d{5}(?:-\d{4})?(?![\w-]|[.,]\d)"),
+                _TOLL_FREE,
                 lambda match: characters(match[0], self._numbers),
+                needs=("1", "8", "-"),
+            ),
+            Rule(
+                _ZIP_CODE,
+                lambda match: characters(match[0], self._numbers),
+                needs=(DIGIT, ","),
             ),
             self._announced,
             *bare_codes(self._words, self._numbers),
@@ -110,13 +159,21 @@ class _English:
         score = r"(?P<one>\d{1,2}):(?P<other>\d{1,2})(?![\w:])"
         before = rf"\b(?P<before>(?:{any_of(self._words['score_words'])})\s+(?:{self._words['of']}\s+)?)"
         return [
-            Rule(re.compile(before + score), self._score),
-            Rule(re.compile(rf"{clock}(?:\s?{_HALF_DAY})?"), self._time),
-            Rule(re.compile(rf"(?<![\d:.])(?P<hour>1[0-2]|0?[1-9])\.(?P<minute>[0-5]\d)\s?{_HALF_DAY}"), self._time),
-            Rule(re.compile(r"(?<![\w:.,])(?P<whole>\d{1,2})h\s?(?P<minutes>[0-5]?\d)(?:m|min)?(?!\w)"), self._lasting),
-            Rule(re.compile(r"(?<![\d:.])24:00(?![\d:])"), lambda _: str(self._words["midnight"])),
-            Rule(re.compile(rf"(?<![\w:.,])(?P<before>){score}"), self._score),
-            Rule(re.compile(rf"(?<![\d:.])(?P<hour>1[0-2]|[1-9])\s?{_HALF_DAY}"), self._time),
+            Rule(re.compile(before + score), self._score, needs=(DIGIT, ":")),
+            Rule(re.compile(rf"{clock}(?:\s?{_HALF_DAY})?"), self._time, needs=(DIGIT, ":")),
+            Rule(
+                _CLOCK_WITH_DOT,
+                self._time,
+                needs=(DIGIT, ".", "aApP", "mM"),
+            ),
+            Rule(
+                _LASTING,
+                self._lasting,
+                needs=(DIGIT, "h"),
+            ),
+            Rule(_END_OF_DAY, lambda _: str(self._words["midnight"]), needs=(":",)),
+            Rule(re.compile(rf"(?<![\w:.,])(?P<before>){score}"), self._score, needs=(DIGIT, ":")),
+            Rule(_WHOLE_HOUR, self._time, needs=(DIGIT, "aApP", "mM")),
         ]
 
     def _lasting(self, match: re.Match[str]) -> str:
@@ -152,43 +209,64 @@ class _English:
         words, numbers = self._words, self._numbers
         foot, feet_inches = words["units"]["ft"][0], words["units"]["in"]
         per: Mapping[str, str] = words["per"]
+        strokes = (f"/⁄{VULGAR_SIGNS}",)
         fraction = rf"(?P<fraction>{any_of(words['fractions'])}|{VULGAR}|\d{{1,2}}⁄\d{{1,2}})"
         pressure = any_of(words["pressure_words"])
         return [
             Rule(
+                re.compile(rf"(?<![\w/])(?P<before>\d{{1,15}} ){fraction}\s(?P<unit>{self._unit})(?!\w)"),
+                lambda match: f"{self._fraction(match)} {self._units[match['unit']][-1]}",
+                {"unit": self._units},
+                strokes,
+            ),
+            Rule(
+                re.compile(
+                    rf"(?<![\w/])(?:{fraction}|(?P<other>\d/\d{{1,2}}))\s(?P<thing>{shape_of(self._halved)})(?![\w/])"
+                ),
+                self._part_of_a_thing,
+                {"thing": self._halved},
+                strokes,
+            ),
+            Rule(
                 re.compile(rf"(?<![\w.,]){NUMBER}[\s-]?(?P<unit>{self._unit})\.?[\s-](?={self._thing})"),
                 lambda match: f"{self._decimal(match)} {self._units[match['unit']][0]} ",
                 {"unit": self._units, **self._things},
+                (DIGIT,),
             ),
             Rule(
-                re.compile(rf"(?<![\w.,])(?P<feet>[1-9]){APOSTROPHE}\s?(?P<inches>\d|1[01])(?:{INCHES}|'')?(?!\w)"),
+                _FEET_AND_INCHES,
                 lambda match: f"{numbers.whole(match['feet'])} {foot} {numbers.whole(match['inches'])}",
+                needs=(DIGIT, APOSTROPHES),
             ),
             Rule(
-                re.compile(rf"(?<![\w.,])(?P<feet>[1-9]){APOSTROPHE}(?!\w|{APOSTROPHE})"),
+                _FEET,
                 lambda match: (
                     None
                     if _OPEN_QUOTE.search(match.string[: match.start()])
                     else numbers.counted(match["feet"], "", words["units"]["ft"])
                 ),
+                needs=(DIGIT, APOSTROPHES),
             ),
             Rule(
                 re.compile(
                     rf"(?:(?<![\w.,])|(?<={INCHES}x))(?P<whole>\d{{1,3}})(?:\.(?P<fraction>\d{{1,2}}))?{INCHES}(?=x\d|\W|$)"
                 ),
                 self._inches,
+                needs=(DIGIT, QUOTES),
             ),
             Rule(
-                re.compile(rf"(?<![\w.,])(?P<feet>\d{{1,3}})\s?ft\.?\s(?P<inches>\d|1[01])\s?in\b{_WITHIN}"),
+                _WRITTEN_FEET,
                 lambda match: (
                     f"{numbers.counted(match['feet'], '', words['units']['ft'])} "
                     f"{numbers.counted(match['inches'], '', feet_inches)}"
                 ),
+                needs=(DIGIT, "f", "t", "i"),
             ),
             Rule(
                 re.compile(rf"(?:(?<=[\w$£])|(?<=€))/(?P<unit>{shape_of(per)})(?!\w)"),
                 lambda match: f" {per[match['unit']]}",
                 {"unit": per},
+                ("/",),
             ),
             Rule(
                 re.compile(
@@ -197,40 +275,46 @@ class _English:
                     rf"(?:\s?(?P<unit>{any_of(words['pressure_units'])})(?!\w))?"
                 ),
                 self._pressure,
+                needs=(DIGIT, "/"),
             ),
             Rule(
                 re.compile(rf"(?<![\w.,])(?P<whole>\d+),(?P<fraction>\d\d?)(?P<gap>\s?)(?P<unit>{self._unit})(?!\w)"),
                 self._quantity,
                 {"unit": self._units},
+                (DIGIT, ","),
             ),
-            Rule(re.compile(rf"\b(?P<tens>10+)s(?=\s{words['of']}\b)"), self._hundreds),
+            Rule(re.compile(rf"\b(?P<tens>10+)s(?=\s{words['of']}\b)"), self._hundreds, needs=("1", "0")),
             Rule(
                 re.compile(rf"(?:(?<![\w.,])|(?<=\dx)){NUMBER}(?P<gap>\s?)(?P<unit>{self._unit})(?!\w){_WITHIN}"),
                 self._quantity,
                 {"unit": self._units},
-            ),
-            Rule(
-                re.compile(
-                    rf"(?<![\w/])(?:{fraction}|(?P<other>\d/\d{{1,2}}))\s(?P<thing>{shape_of(words['halved_things'])})(?![\w/])"
-                ),
-                self._part_of_a_thing,
-                {"thing": words["halved_things"]},
+                (DIGIT,),
             ),
             Rule(
                 re.compile(rf"(?<![\w/])(?P<before>\d{{1,15}} |\d{{1,15}}(?={VULGAR}))?{fraction}(?![\w/])"),
                 self._fraction,
+                needs=strokes,
             ),
-            Rule(re.compile(rf"(?:(?<=\.m\.)|(?<=\s[ap]m)){_DASH}(?=\d)"), lambda _: f" {self._to} "),
-            Rule(re.compile(rf"(?<=\d)\s?−\s?(?={_SIGN}?\d)"), lambda _: f" {words['minus']} "),
+            Rule(
+                _HALF_DAY_RANGE,
+                lambda _: f" {self._to} ",
+                needs=(DIGIT, DASHES, "m"),
+            ),
+            Rule(_MINUS_BETWEEN, lambda _: f" {words['minus']} ", needs=(DIGIT, "−")),
             range_rule(f" {self._to} ", [*self._units, *words["currencies"], *words["scales"]]),
-            Rule(re.compile(rf"(?<![\w)])[-−](?={_SIGN}?\d)"), lambda _: f"{words['minus']} "),
+            Rule(_MINUS_BEFORE, lambda _: f"{words['minus']} ", needs=(DIGIT, "-−")),
             *times_rules(words["by"], words["times"]),
             *key_rules(words["keys"]),
             Rule(
                 re.compile(rf"\b[Nn]o\.(?=:|\s(?:{any_of(words['copulas'])})\b)"),
                 lambda _: str(words["hash"]),
+                needs=("Nn", "."),
             ),
-            Rule(re.compile(r"(?:#\s?|\bNo\.\s?|\bno\.\s?)(?=\d)"), lambda _: f"{words['hash']} "),
+            Rule(
+                _NUMBER_SIGN,
+                lambda _: f"{words['hash']} ",
+                needs=(DIGIT, "#."),
+            ),
         ]
 
     def _inches(self, match: re.Match[str]) -> str | None:
@@ -241,7 +325,7 @@ class _English:
             return None
         inches: list[str] = self._units["in"]
         thing = self._thing_behind.match(behind)
-        is_measured = thing is not None and thing["thing"] in self._things["thing"]
+        is_measured = (thing is not None and thing["thing"] in self._things["thing"]) or self._is_of_a_noun(match)
         return self._numbers.counted(match["whole"], match["fraction"] or "", inches[:1] if is_measured else inches)
 
     def _pressure(self, match: re.Match[str]) -> str | None:
@@ -263,7 +347,8 @@ class _English:
             is_last = not match.string[match.end() :][:2].strip().isalnum()
             if not match["fraction"] or (len(unit) > 1 and not is_last):
                 return None  # "5 m" may be anything, and "1 in 5" is no inch
-        return apart(match, self._numbers.counted(match["whole"], match["fraction"] or "", self._units[unit]))
+        forms = self._units[unit][:1] if self._is_of_a_noun(match) else self._units[unit]
+        return apart(match, self._numbers.counted(match["whole"], match["fraction"] or "", forms))
 
     def _fraction_words(self, written: str) -> list[str]:
         """A fraction by itself, behind a number and before a thing."""
@@ -281,7 +366,7 @@ class _English:
 
     def _part_of_a_thing(self, match: re.Match[str]) -> str:
         words = self._fraction_words(match["fraction"] or match["other"])
-        return f"{words[2]} {self._words['halved_things'][match['thing']]}"
+        return f"{words[2]} {self._halved[match['thing']]}"
 
     def _abbreviations(self) -> list[Rule]:
         words = self._words
@@ -304,6 +389,7 @@ class _English:
                 ),
                 self._numbered_by_roman,
                 {"word": AnyCase(numbered)},
+                ("XVI",),
             ),
             Rule(
                 re.compile(rf"\b(?P<before>(?P<word>{shape_of(named)})\s+)(?!I\b)(?P<roman>{ROMAN})\b"),
@@ -311,6 +397,7 @@ class _English:
                     f"{match['before']}{words['the']} {self._numbers.ordinal(roman(match['roman'])).capitalize()}"
                 ),
                 {"word": frozenset(named)},
+                ("XVI",),
             ),
             Rule(
                 re.compile(rf"(?<![\w/]){letters}(?![\w/])"),
@@ -318,14 +405,16 @@ class _English:
                 {"letters": spelled | {f"{word}s" for word in spelled}},
             ),
             Rule(
-                re.compile(r"(?<![\w.])(?:[A-Z]\.){2,9}+(?!\w)"),
+                _INITIALS,
                 lambda match: with_lost_dot(match, " ".join(match[0].replace(".", ""))),
+                needs=(".",),
             ),
             Rule(
-                re.compile(r"(?<=[A-Z]\w )St\.|(?<=[a-z] )St\.(?!\s[A-Z])|(?<=\w\w )St\.(?=\s?[,;]|\s*$)"),
+                _STREET,
                 lambda match: with_lost_dot(match, words["street"]),
+                needs=("S", "."),
             ),
-            Rule(re.compile(r"(?<!\w)St\.(?=\s[A-Z])"), lambda _: str(words["saint"])),
+            Rule(_SAINT, lambda _: str(words["saint"]), needs=("S", ".")),
             *short_word_rules(words),
         ]
 
@@ -338,24 +427,27 @@ class _English:
         numbers, point = self._numbers, f" {self._words['point']} "
         return [
             Rule(
-                re.compile(r"(?<![\w.])(\d{1,15})(?:st|nd|rd|th)\b"),
+                _ORDINAL,
                 lambda match: numbers.ordinal(int(match[1])),
+                needs=(DIGIT, "snrt"),
             ),
             Rule(
-                re.compile(r"(?<![\d.])\d+(?:\.\d+){2,}+(?!\d)"),
+                _VERSION,
                 lambda match: apart(
                     match,
                     numbers.whole(match[0])
                     if _DOTTED_THOUSANDS.fullmatch(match[0])
                     else point.join(map(numbers.whole, match[0].split("."))),
                 ),
+                needs=(DIGIT, "."),
             ),
             Rule(
-                re.compile(r"(?<![\d.,/])(\d+)/(\d+)(?![\d/])"),
+                _STROKE,
                 lambda match: f"{numbers.whole(match[1])} {self._words['stroke']} {numbers.whole(match[2])}",
+                needs=(DIGIT, "/"),
             ),
-            Rule(re.compile(r"(?<=\d)/(?=\d)"), lambda _: f" {self._words['stroke']} "),
-            Rule(re.compile(NUMBER), self._number),
+            Rule(_SLASH, lambda _: f" {self._words['stroke']} ", needs=(DIGIT, "/")),
+            Rule(_PLAIN_NUMBER, self._number, needs=(DIGIT,)),
             sign_rule(self._words["signs"]),
         ]
 

@@ -5,7 +5,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from services.language.reading.numbers import Numbers
-from services.language.reading.rule import AnyCase, Rule, any_of, full_year, matches, shape_of, with_lost_dot
+from services.language.reading.rule import (
+    DASHES,
+    DIGIT,
+    AnyCase,
+    Rule,
+    any_of,
+    full_year,
+    matches,
+    shape_of,
+    with_lost_dot,
+)
 
 _DAY = r"(?P<day>[0-3]?\d)(?:st|nd|rd|th)?\b"
 _YEAR = r"(?P<year>[12]\d{3})\b"
@@ -14,6 +24,15 @@ _DASH = r"\s?[-–—]\s?"
 _NEXT_WORD = re.compile(r"\s([^\W\d_]++)\b")
 _LONGEST_SPAN = 20  # years whose second is written with two digits
 _LONGEST_BEFORE = 40  # code points in which a date is announced
+
+
+_ISO_DATE = re.compile(r"\b(?P<year>[12]\d{3})(?P<mark>[-/])(?P<month>\d{2})(?P=mark)(?P<day>\d{2})\b")
+_DECADE = re.compile(r"(?<![\w.,])(?P<year>[12]\d\d0)'?s\b")
+_SHORT_DECADE = re.compile(r"(?<!\w)['’](?P<tens>[2-9]0)s\b")
+_SHORT_YEAR = re.compile(r"(?<!\w)['’](?P<year>\d\d)(?![\w'’])")
+_QUARTER_OF_YEAR = re.compile(rf"\bQ(?P<quarter>[1-4])(?:\s+(?P<year>{_RECENT})|\s?['’](?P<short>\d\d))?\b")
+_YEARS = re.compile(rf"(?<![\w./$£-])(?<!€)(?P<year>{_RECENT})\s?[-–—]\s?(?P<last>{_RECENT})(?![\w/%-]|[.,]\d)")
+_SHORT_YEARS = re.compile(rf"(?<![\w./,$£-])(?<!€)(?P<year>{_RECENT})(?:/|{_DASH})(?P<last>\d\d)(?![\w/%-]|[.,:]\d)")
 
 
 class EnglishDates:
@@ -28,6 +47,7 @@ class EnglishDates:
         self._month = rf"(?P<month>{shape_of(self._month_numbers)})\b\.?"
         self._named_month = {"month": self._month_numbers}
         self._to: str = words["range"]
+        self._plural_ending: str = words["plurals"][""]
         self._centuries: Mapping[str, str] = words["plurals"]
         self._quarter: str = words["quarter"]
         self._of: str = words["of"]
@@ -43,6 +63,9 @@ class EnglishDates:
         self._announcing_words = {"word": AnyCase(announcing)}
         self._measured = {self._of, *words["halved_things"]}
         self._decade_word = any_of(words["decade_words"])
+        self._decade_things: list[str] = words["decade_things"]
+        self._old_year_words: list[str] = words["old_year_words"]
+        self._counted = frozenset(words["counted_things"])
         self._year_words: list[str] = words["year_words"]
         self._year_prefix = any_of(words["year_prefixes"])
         first, second = ("month", "day") if is_month_first else ("day", "month")
@@ -59,22 +82,26 @@ class EnglishDates:
                 ),
                 self._months_between,
                 {"month": self._month_numbers, "last": self._month_numbers},
+                (DASHES,),
             ),
             Rule(
                 re.compile(rf"\b{self._month}\s+(?P<first>[0-3]?\d)\s?[-–—]\s?{_DAY}(?:,?\s+{_YEAR})?"),
                 self._date,
                 self._named_month,
+                (DIGIT, DASHES),
             ),
-            Rule(re.compile(rf"\b{self._month}\s+{_DAY}(?:,?\s+{_YEAR})?"), self._date, self._named_month),
+            Rule(re.compile(rf"\b{self._month}\s+{_DAY}(?:,?\s+{_YEAR})?"), self._date, self._named_month, (DIGIT,)),
             Rule(
                 re.compile(rf"(?<![\w/.-])(?P<first>[0-3]?\d)\s?[-–—]\s?{_DAY}\s+{self._month}(?:,?\s+{_YEAR})?"),
                 self._date,
                 self._named_month,
+                (DIGIT, DASHES),
             ),
             Rule(
                 re.compile(rf"\b{_DAY}\s+(?P<of>{self._of}\s+)?{self._month}(?:,?\s+{_YEAR})?"),
                 self._date,
                 self._named_month,
+                (DIGIT,),
             ),
             Rule(
                 re.compile(rf"\b{self._month}\s+(?P<year>{_RECENT})\b(?![-.,:/]\d)"),
@@ -82,48 +109,79 @@ class EnglishDates:
                     f"{self._months[self._month_numbers[match['month']] - 1]} {self._numbers.year(int(match['year']))}"
                 ),
                 self._named_month,
+                (DIGIT,),
             ),
             Rule(
-                re.compile(r"\b(?P<year>[12]\d{3})(?P<mark>[-/])(?P<month>\d{2})(?P=mark)(?P<day>\d{2})\b"), self._date
+                _ISO_DATE,
+                self._date,
+                needs=(DIGIT, "-/"),
             ),
-            Rule(re.compile(rf"(?<![\d/.-]){self._figures}(?P=mark){_YEAR}(?![/-])"), self._date),
-            Rule(re.compile(rf"(?<![\w/.-]){plain}/(?P<year>\d\d)(?![\w/-])"), self._date),
-            Rule(re.compile(rf"(?<![\w/.]){plain}(?![\w/])"), self._if_announced),
+            Rule(re.compile(rf"(?<![\d/.-]){self._figures}(?P=mark){_YEAR}(?![/-])"), self._date, needs=(DIGIT, "/.-")),
+            Rule(re.compile(rf"(?<![\w/.-]){plain}/(?P<year>\d\d)(?![\w/-])"), self._date, needs=(DIGIT, "/")),
+            Rule(re.compile(rf"(?<![\w/.]){plain}(?![\w/])"), self._if_announced, needs=(DIGIT, "/")),
             Rule(
                 re.compile(rf"\b(?P<before>(?i:{self._decade_word})[\s-])(?P<tens>[1-9]0)'?s\b"),
                 lambda match: match["before"] + self._in_plural(self._numbers.whole(match["tens"])),
+                needs=("0", "s"),
             ),
             Rule(
                 re.compile(rf"\b(?P<before>(?i:{self._year_prefix}))-(?P<year>[12]\d\d0)'?s\b"),
                 lambda match: f"{match['before']} {self._plural(match['year'])}",
+                needs=("0", "-", "s"),
             ),
             Rule(
                 re.compile(
                     rf"(?<![\w.,])(?P<tens>[1-9]0)'?s(?P<joint>\s(?:{joiners})\s|{_DASH})(?P<the>{self._the}\s)?['’]?(?P<others>[1-9]0)'?s\b"
                 ),
                 self._decades,
+                needs=("0", "s"),
             ),
-            Rule(re.compile(r"(?<![\w.,])(?P<year>[12]\d\d0)'?s\b"), lambda match: self._plural(match["year"])),
             Rule(
-                re.compile(r"(?<!\w)['’](?P<tens>[2-9]0)s\b"),
+                re.compile(
+                    rf"(?<![\w.,$£€-])(?P<tens>[2-9]0)'?s(?=\s(?P<thing>{shape_of(self._decade_things)})(?!\w))"
+                ),
                 lambda match: self._in_plural(self._numbers.whole(match["tens"])),
+                {"thing": AnyCase(self._decade_things)},
+                ("0", "s"),
             ),
-            Rule(re.compile(r"(?<!\w)['’](?P<year>\d\d)(?![\w'’])"), self._short_year),
             Rule(
-                re.compile(rf"\bQ(?P<quarter>[1-4])(?:\s+(?P<year>{_RECENT})|\s?['’](?P<short>\d\d))?\b"),
+                re.compile(
+                    rf"\b(?P<before>(?P<word>{shape_of(self._old_year_words)})\s+)(?P<year>1[5-8]\d\d)\b(?![-.,:/]\d|[%'’])"
+                ),
+                self._old_year,
+                {"word": AnyCase(self._old_year_words)},
+                (DIGIT,),
+            ),
+            Rule(
+                _DECADE,
+                lambda match: self._plural(match["year"]),
+                needs=("0", "s"),
+            ),
+            Rule(
+                _SHORT_DECADE,
+                lambda match: self._in_plural(self._numbers.whole(match["tens"])),
+                needs=("0", "s", "'’"),
+            ),
+            Rule(_SHORT_YEAR, self._short_year, needs=(DIGIT, "'’")),
+            Rule(
+                _QUARTER_OF_YEAR,
                 self._quarter_of_year,
+                needs=("Q",),
             ),
             Rule(
                 re.compile(rf"\b(?P<before>(?i:{self._year_prefix}))-(?P<year>{_RECENT})\b"),
                 lambda match: f"{match['before']} {self._numbers.year(int(match['year']))}",
+                needs=(DIGIT, "-"),
             ),
             Rule(
-                re.compile(rf"(?<![\w./$£-])(?<!€)(?P<year>{_RECENT})\s?[-–—]\s?(?P<last>{_RECENT})(?![\w/%-]|[.,]\d)"),
+                _YEARS,
                 self._years,
+                needs=(DIGIT, DASHES),
             ),
             Rule(
-                re.compile(rf"(?<![\w./,$£-])(?<!€)(?P<year>{_RECENT})(?:/|{_DASH})(?P<last>\d\d)(?![\w/%-]|[.,:]\d)"),
+                _SHORT_YEARS,
                 self._short_years,
+                needs=(DIGIT, f"/{DASHES}"),
             ),
             Rule(
                 re.compile(
@@ -131,6 +189,7 @@ class EnglishDates:
                 ),
                 self._year,
                 {"word": AnyCase(self._year_words)},
+                (DIGIT,),
             ),
         ]
 
@@ -144,6 +203,12 @@ class EnglishDates:
 
     def _year(self, match: re.Match[str]) -> str:
         return match["before"] + self._numbers.year(int(match["year"]))
+
+    def _old_year(self, match: re.Match[str]) -> str | None:
+        """A year before 1900, unless it counts what stands behind it: "in 1500 homes"."""
+        behind = _NEXT_WORD.match(match.string, match.end())
+        is_amount = behind is not None and (behind[1] in self._counted or behind[1].endswith(self._plural_ending))
+        return None if is_amount else self._year(match)
 
     def _years(self, match: re.Match[str]) -> str | None:
         first, last = int(match["year"]), int(match["last"])

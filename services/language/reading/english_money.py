@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from services.language.reading.numbers import Numbers
-from services.language.reading.rule import Rule, any_of
+from services.language.reading.rule import DASHES, DIGIT, Rule, any_of, apart, signs_of
 
 NUMBER = (
     r"(?P<whole>\d{1,3}(?:,\d{3})+|\d{1,3}(?: \d{3})*(?: 000)++(?!\d)|\d{1,3}(?:[\u00a0\u202f]\d{3})+|\d+"
@@ -15,17 +15,37 @@ NUMBER = (
 _DASH = r"\s?[-–—]\s?"
 
 
+class AdjectivalAmounts:
+    """Tells an amount that stands before a noun as its adjective, behind "a": it is in the singular, "a $20 fee"."""
+
+    def __init__(self, words: Mapping[str, Any]) -> None:
+        self._article = re.compile(rf"(?<!\w)(?:{any_of(words['articles'])})\s$", re.IGNORECASE)
+        self._no_nouns = frozenset((*words["copulas"], *words["list_words"], words["of"], words["range"]))
+
+    def __call__(self, match: re.Match[str]) -> bool:
+        """Of the match of an amount, its number first."""
+        behind = _NEXT_WORD.match(match.string, match.end())
+        if behind is None or behind[1] in self._no_nouns:
+            return False
+        return self._article.search(match.string, max(0, match.start() - 4), match.start()) is not None
+
+
+_NEXT_WORD = re.compile(r"\s([a-z]{2,})")
+
+
 class EnglishMoney:
     """Rules for sums, and for numbers with a scale."""
 
     def __init__(self, words: Mapping[str, Any], numbers: Numbers) -> None:
         self._words = words
         self._numbers = numbers
+        self._is_of_a_noun = AdjectivalAmounts(words)
         self._to: str = words["range"]
         self._and: str = words["and"]
         self._scales: Mapping[str, str] = words["scales"]
         self._scale = rf"(?:\s?(?P<scale>{any_of(self._scales)})\b)?"
-        self._currency = any_of(words["currencies"])
+        self._currency = signs_of(words["currencies"])
+        self._known = {"currency": words["currencies"]}
 
     def rules(self) -> list[Rule]:
         """In the order in which they are asked."""
@@ -33,30 +53,52 @@ class EnglishMoney:
         continental = r"(?P<whole>\d{1,3}(?:\.\d{3})+|\d+),(?P<fraction>\d\d)(?P<scale>)(?!\d|[.,]\d)"
         side = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d\d?)?"
         low_scale = self._scale.replace("<scale>", "<low_scale>")
-        of_dots = any_of(self._words["dotted_currencies"])
+        dots = self._words["dotted_currencies"]
+        of_dots, known_dots = signs_of(dots), {"currency": frozenset(dots)}
+        needs = (DIGIT, "".join({sign[-1] for sign in self._words["currencies"]}))
         return [
             Rule(
                 re.compile(rf"(?P<currency>{self._currency})(?P<whole>\d[\d,]*)(?=-[a-z])"),
                 lambda match: (
                     f"{self._numbers.whole(match['whole'])} {self._words['currencies'][match['currency']][0]}"
                 ),
+                self._known,
+                (*needs, "-"),
             ),
-            Rule(re.compile(rf"(?P<currency>{self._currency})\s?{continental}"), self._sum),
-            Rule(re.compile(rf"(?<![\w.,]){continental}\s?(?P<currency>{self._currency})(?!\w)"), self._sum),
+            Rule(re.compile(rf"(?P<currency>{self._currency})\s?{continental}"), self._sum, self._known, (*needs, ",")),
+            Rule(
+                re.compile(rf"(?<![\w.,]){continental}\s?(?P<currency>{self._currency})(?!\w)"),
+                self._sum,
+                self._known,
+                (*needs, ","),
+            ),
             Rule(
                 re.compile(
                     rf"(?P<currency>{self._currency})\s?(?P<low>{side}){low_scale}{_DASH}(?P=currency)?"
                     rf"(?P<high>{side})(?![\d.]\d){self._scale}(?!\w)"
                 ),
                 self._range_of_sums,
+                self._known,
+                (*needs, DASHES),
             ),
-            Rule(re.compile(rf"(?P<currency>{of_dots})\s?{dotted}"), self._sum),
-            Rule(re.compile(rf"(?P<currency>{self._currency})\s?{NUMBER}{self._scale}"), self._sum),
-            Rule(re.compile(rf"(?<![\w.,]){dotted}\s?(?P<currency>{of_dots})(?!\w)"), self._sum),
-            Rule(re.compile(rf"(?<![\w.,]){NUMBER}{self._scale}\s?(?P<currency>{self._currency})(?!\w)"), self._sum),
+            Rule(re.compile(rf"(?P<currency>{of_dots})\s?{dotted}"), self._sum, known_dots, (*needs, ".")),
+            Rule(re.compile(rf"(?P<currency>{self._currency})\s?{NUMBER}{self._scale}"), self._sum, self._known, needs),
+            Rule(
+                re.compile(rf"(?<![\w.,]){dotted}\s?(?P<currency>{of_dots})(?!\w)"),
+                self._sum,
+                known_dots,
+                (*needs, "."),
+            ),
+            Rule(
+                re.compile(rf"(?<![\w.,]){NUMBER}{self._scale}\s?(?P<currency>{self._currency})(?!\w)"),
+                self._sum,
+                self._known,
+                needs,
+            ),
             Rule(
                 re.compile(rf"(?<![\w.,]){NUMBER}(?P<scale>{any_of(self._words['short_scales'])})(?!\w)"),
                 self._scaled,
+                needs=(DIGIT, "".join({scale[0] for scale in self._words["short_scales"]})),
             ),
         ]
 
@@ -77,7 +119,12 @@ class EnglishMoney:
         )
 
     def _sum(self, match: re.Match[str]) -> str:
-        forms = self._words["currencies"][match["currency"]]
+        return apart(match, self._said(match))
+
+    def _said(self, match: re.Match[str]) -> str:
+        forms: list[str] = self._words["currencies"][match["currency"]]
+        if self._is_of_a_noun(match):
+            forms = [forms[0], forms[0], *forms[2:]]
         whole, fraction = match["whole"].replace(",", "").replace(".", ""), match["fraction"] or ""
         if match["scale"]:
             return f"{self._numbers.decimal(whole, fraction)} {self._scales[match['scale']]} {forms[1]}"

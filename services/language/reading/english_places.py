@@ -5,13 +5,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from services.language.reading.numbers import Numbers
-from services.language.reading.rule import Rule, any_of, shape_of, with_lost_dot
+from services.language.reading.rule import DASHES, DIGIT, Rule, any_of, shape_of, with_lost_dot
 
 _BETWEEN = r"\s?[-–—]\s?"
 _DASH = re.compile(_BETWEEN)
 _NUMBERED_STREET = re.compile(r"\d(?:st|nd|rd|th)\s$")  # "5th Ave", but not "the 3rd Dr. Lee sees"
 _NAME = re.compile(r"\s[A-Z]")
 _LONGEST_ADDRESS = 60  # code points before the word for the street
+
+
+_HOUSE_NUMBER = re.compile(r"(?<![\w#$£.,/-])(?<!€)(?P<number>\d{4,5})(?=\s[A-Z\d])")
 
 
 def house_number_rules(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
@@ -41,8 +44,13 @@ def house_number_rules(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]
         return str(compass[match["side"]]) if name.match(match.string, match.end()) else None
 
     return [
-        Rule(re.compile(r"(?<![\w#$£.,/-])(?<!€)(?P<number>\d{4,5})(?=\s[A-Z\d])"), number),
-        Rule(re.compile(rf"(?<=\d )(?P<side>{shape_of(compass)})\.?(?=\s)"), side_of_street, {"side": compass}),
+        Rule(_HOUSE_NUMBER, number, needs=(DIGIT,)),
+        Rule(
+            re.compile(rf"(?<=\d )(?P<side>{shape_of(compass)})\.?(?=\s)"),
+            side_of_street,
+            {"side": compass},
+            (DIGIT, "".join({short[0] for short in compass})),
+        ),
         Rule(
             re.compile(rf"(?<=\s)(?P<street>{shape_of(streets)})(?!\w)\.?{side}"),
             street,
@@ -70,6 +78,7 @@ def weekday_rules(words: Mapping[str, Any]) -> list[Rule]:
             re.compile(rf"\b(?P<first>{day}){_BETWEEN}(?P<last>{day})\b"),
             days,
             {"first": every, "last": every},
+            (DASHES,),
         ),
         Rule(re.compile(rf"\b(?:{weekday})\b\.?(?:(?:\s?[-–—,/&]\s?|\s(?:{joiners})\s)(?:{weekday})\b\.?)+"), days),
         Rule(

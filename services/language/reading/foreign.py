@@ -56,6 +56,8 @@ class ForeignWords:
 
     def apply(self, text: str) -> Iterator[Rewrite]:
         """A rewrite for each foreign word."""
+        if self._letters is not None and not self._letters.search(text):
+            return  # nothing is foreign but such a word and what stands behind it
         found = list(self._word.finditer(text))
         has_marks = not text.isascii()
         kinds = [self._kind(word[0], has_marks=has_marks) for word in found]
@@ -108,13 +110,18 @@ class _Syllables:
 
     def __init__(self, language: str) -> None:
         onsets, nuclei, codas = (words(language, FILE, f"syllables.{key}") for key in ("onsets", "nuclei", "codas"))
-        self._pattern = re.compile(f"(?:{_any(onsets)})?(?:{_any(nuclei)})(?:{_any(codas)})?")
+        self._onsets = frozenset(("", *onsets))
+        self._rimes = frozenset(f"{nucleus}{coda}" for nucleus in nuclei for coda in ("", *codas))
+        self._longest_onset = max(map(len, self._onsets))
         self._never_ends = words(language, FILE, "syllables.never_ends")
         self._toned = words(language, FILE, "syllables.toned_codas")
 
     def has(self, plain: str) -> bool:
         """Whether a word without its marks, in lower case, may be a syllable."""
-        return self._pattern.fullmatch(plain) is not None and not plain.endswith(self._never_ends)
+        if plain.endswith(self._never_ends):
+            return False
+        cuts = range(min(len(plain), self._longest_onset) + 1)
+        return any(plain[:cut] in self._onsets and plain[cut:] in self._rimes for cut in cuts)
 
     def lacks_tone(self, plain: str) -> bool:
         """Whether such a syllable would need a tone to be written."""
@@ -136,13 +143,11 @@ def _has_file(language: str) -> bool:
 
 def _plain(word: str) -> str:
     """In lower case, without accents and tones."""
+    if word.isascii():
+        return word.lower().replace("'", "")
     lowered = unicodedata.normalize("NFD", word.translate(_LETTERS_LOST).lower())
     return "".join(letter for letter in lowered if not unicodedata.combining(letter) and letter not in "'’")
 
 
 def _touch(text: str, one: re.Match[str], other: re.Match[str]) -> bool:
     return _JOINT.fullmatch(text, one.end(), other.start()) is not None
-
-
-def _any(parts: Sequence[str]) -> str:
-    return "|".join(map(re.escape, sorted(parts, key=len, reverse=True)))

@@ -11,8 +11,11 @@ from services.language.reading.inflection import inflected_rules
 from services.language.reading.numbers import Numbers
 from services.language.reading.rule import (
     DASH,
+    DASHES,
+    DIGIT,
     SIGN,
     VULGAR,
+    VULGAR_SIGNS,
     Rewriter,
     Rule,
     any_of,
@@ -21,10 +24,13 @@ from services.language.reading.rule import (
     idiom_rule,
     key_rules,
     letter,
+    letter_or_digit,
+    listed,
     per_rule,
     range_rule,
     short_word_rules,
     sign_rule,
+    signs_of,
     times_rules,
     vulgar_fraction,
     with_lost_dot,
@@ -35,7 +41,14 @@ from services.language.reading.telephone import telephone_rules
 
 _HOUR = r"(?P<hour>[01]?\d|2[0-3]|24(?=[:：]00))"
 
+_MINUS_BETWEEN = re.compile(rf"(?<=\d)\s?−\s?(?={SIGN}?\d)")
+_MINUS_BEFORE = re.compile(rf"(?<![\w)%°])[-−](?={SIGN}?\d)")
+_FRACTION = re.compile(r"(?<![\d.,/])(\d{1,15})[/⁄](\d{1,15})(?![\d]|/\d)")
+_SLASH = re.compile(r"(?<=\d)/(?=\d)")
+_VULGAR = re.compile(VULGAR)
+
 _LONGEST_UNIT = 16  # code points of a number's end and its unit
+_LONGEST_INSIDE = 2  # digits beside a letter that are said as a number
 _LARGEST_DENOMINATOR = 10  # of what is said as a fraction
 
 
@@ -71,7 +84,11 @@ def rules(language_code: str) -> Sequence[Rewriter]:
         *times_rules(words.get("times_sign", words["signs"].get("×", "×"))),
         *_fractions(words, numbers),
         *_chains(words, numbers),
-        Rule(re.compile(rf"(?:{_apart(words)}|(?<=\dx)){number}(?!\d)|\d+"), lambda match: _number(match, numbers)),
+        Rule(
+            re.compile(rf"(?:{_apart(words)}|(?<=\dx)){number}(?!\d)|\d+"),
+            lambda match: _number(match, numbers, words.get("gap", " ")),
+            needs=(DIGIT,),
+        ),
         sign_rule(words["signs"], gap=words.get("gap", " ")),
     )
 
@@ -109,8 +126,13 @@ def _dates(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
                 r"(?<![\d./-])(?P<year>[12]\d{3})(?P<mark>[-/.])(?P<month>\d{1,2})(?P=mark)(?P<day>\d{1,2})(?![\d/-]|\.\d)"
             ),
             figures,
+            needs=(DIGIT, "-/."),
         ),
-        Rule(re.compile(rf"(?<!\d)(\d{{4}})(?={dates['year_mark']})"), lambda match: numbers.digits(match[1])),
+        Rule(
+            re.compile(rf"(?<!\d)(\d{{4}})(?={dates['year_mark']})"),
+            lambda match: numbers.digits(match[1]),
+            needs=(DIGIT,),
+        ),
     ]
 
 
@@ -147,8 +169,13 @@ def _times(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
                 rf"(?P<before>(?<!\w)(?i:{before})\s)?(?<![\d:.,]){_HOUR}[:：](?P<minute>[0-5]\d)(?:[:：](?P<second>[0-5]\d))?(?![\d:])"
             ),
             clock,
+            needs=(DIGIT, ":："),
         ),
-        Rule(re.compile(rf"(?<!{letter(words)})(?<![\d:.,])(?P<one>\d{{1,2}}):(?P<other>\d{{1,2}})(?![\d:])"), score),
+        Rule(
+            re.compile(rf"(?<!{letter(words)})(?<![\d:.,])(?P<one>\d{{1,2}}):(?P<other>\d{{1,2}})(?![\d:])"),
+            score,
+            needs=(DIGIT, ":"),
+        ),
     ]
 
 
@@ -163,20 +190,22 @@ def _weekdays(words: Mapping[str, Any]) -> list[Rule]:
         first, last = (known[match[key].lower()] for key in ("first", "last"))
         return with_lost_dot(match, f"{first}{words['range']}{last}")
 
-    start, end = rf"(?<!{letter(words)})", rf"(?!{letter(words)})"
+    before = letter_or_digit(words) if words.get("gap", " ") else letter(words)  # but "12-31周三"
+    start, end = rf"(?<!{before})", rf"(?!{letter(words)})"
     return [
-        Rule(re.compile(rf"{start}(?P<first>{name})\.?{DASH}(?P<last>{name}){end}\.?"), between),
+        Rule(
+            re.compile(rf"{start}(?P<first>{name})\.?{DASH}(?P<last>{name}){end}\.?"), between, needs=(f"{DASHES}~～",)
+        ),
         Rule(re.compile(rf"{start}{name}{end}"), lambda match: known[match[0].lower()]),
     ]
 
 
 def _sums(words: Mapping[str, Any], numbers: Numbers, number: str, scale: str) -> list[Rule]:
     currencies: dict[str, Sequence[str]] = words["currencies"]
-    signs = any_of(currencies)
-    before = any_of(
-        sign for sign in currencies if not any(letter.isalpha() and not letter.isupper() for letter in sign)
-    )
     gap: str = words.get("gap", " ")
+    signs, known = listed(currencies, words), {"currency": currencies}
+    leading = [sign for sign in currencies if not any(letter.isalpha() and not letter.isupper() for letter in sign)]
+    before, known_before = signs_of(leading), {"currency": frozenset(leading), "again": frozenset(leading)}
 
     def total(match: re.Match[str]) -> str:
         forms, fraction = currencies[match["currency"]], match["fraction"] or ""
@@ -199,12 +228,24 @@ def _sums(words: Mapping[str, Any], numbers: Numbers, number: str, scale: str) -
     return [
         Rule(
             re.compile(
-                rf"(?P<currency>{before})\s?(?P<low>\d{{1,9}})\s?[-–—]\s?(?:{before})?{number}{scale}(?![.,]?\d)"
+                rf"(?P<currency>{before})\s?(?P<low>\d{{1,9}})\s?[-–—]\s?(?P<again>{before})?{number}{scale}(?![.,]?\d)"
             ),
             range_of_sums,
+            known_before,
+            (DIGIT, DASHES, "".join({sign[-1] for sign in leading})),
         ),
-        Rule(re.compile(rf"(?P<currency>{before})\s?{number}{scale}(?!\d)"), total),
-        Rule(re.compile(rf"{_apart(words)}{number}{scale}\s?(?P<currency>{signs})(?!{letter(words)})"), behind),
+        Rule(
+            re.compile(rf"(?<!\d)(?<!\d\s)(?P<currency>{before})\s?{number}{scale}(?!\d)"),
+            total,
+            {"currency": known_before["currency"]},
+            (DIGIT, "".join({sign[-1] for sign in leading})),
+        ),
+        Rule(
+            re.compile(rf"{_apart(words)}{number}{scale}\s?(?P<currency>{signs})(?!{letter(words)})"),
+            behind,
+            known,
+            (DIGIT,),
+        ),
     ]
 
 
@@ -227,10 +268,10 @@ def _quantities(words: Mapping[str, Any], numbers: Numbers, number: str) -> list
     ranges = []
     if "percent_before" in words:
         low = number.replace("<whole>", "<low>").replace("<fraction>", "<part>")
-        ranges.append(Rule(re.compile(rf"{_apart(words)}{low}\s?%?{DASH}{number}\s?%"), percents))
+        ranges.append(Rule(re.compile(rf"{_apart(words)}{low}\s?%?{DASH}{number}\s?%"), percents, needs=(DIGIT, "%")))
     return [
         *ranges,
-        Rule(re.compile(rf"{_apart(words)}{number}\s?%"), percent),
+        Rule(re.compile(rf"{_apart(words)}{number}\s?%"), percent, needs=(DIGIT, "%")),
         Rule(
             re.compile(
                 rf"{_apart(words)}(?P<whole>\d{{1,4}})(?P<unit>{split})(?P<rest>\d{{1,2}})(?!\d|{letter(words)}|[.,:]\d)"
@@ -238,21 +279,25 @@ def _quantities(words: Mapping[str, Any], numbers: Numbers, number: str) -> list
             lambda match: (
                 _counted(match["whole"], "", [match["unit"]], words, numbers) + gap + numbers.digits(match["rest"])
             ),
+            needs=(DIGIT, "".join(unit[0] for unit in words.get("split_units", ()))),
         ),
         Rule(
-            re.compile(rf"{_apart(words)}{number}\s?(?P<unit>{any_of(units)})(?!{letter(words)})"),
+            re.compile(rf"{_apart(words)}{number}\s?(?P<unit>{listed(units, words)})(?!{letter(words)})"),
             lambda match: with_lost_dot(
                 match, _counted(match["whole"], match["fraction"] or "", units[match["unit"]], words, numbers)
             ),
+            {"unit": units},
+            (DIGIT,),
         ),
         per_rule(words.get("per", {}), priced, gap=gap),
         Rule(
             re.compile(rf"{_apart(words)}(?<!{any_of(of_two['not_behind'])})2(?=\s?(?:{any_of(of_two['before'])}))"),
             lambda _: of_two["spoken"],
+            needs=("2",),
         ),
-        Rule(re.compile(rf"(?<=\d)\s?−\s?(?={SIGN}?\d)"), lambda _: f"{gap}{words['minus']}{gap}"),
+        Rule(_MINUS_BETWEEN, lambda _: f"{gap}{words['minus']}{gap}", needs=(DIGIT, "−")),
         range_rule(words["range"], priced),
-        Rule(re.compile(rf"(?<![\w)%°])[-−](?={SIGN}?\d)"), lambda _: f"{words['minus']}{gap}"),
+        Rule(_MINUS_BEFORE, lambda _: f"{words['minus']}{gap}", needs=(DIGIT, "-−")),
     ]
 
 
@@ -285,9 +330,9 @@ def _fractions(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
         return f"{numbers.whole(match[1])}{gap}{words.get('stroke', stroke)}{gap}{numbers.whole(match[2])}"
 
     return [
-        Rule(re.compile(r"(?<![\d.,/])(\d{1,15})[/⁄](\d{1,15})(?![\d]|/\d)"), say),
-        Rule(re.compile(r"(?<=\d)/(?=\d)"), lambda _: f"{gap}{words.get('stroke', stroke)}{gap}"),
-        Rule(re.compile(VULGAR), lambda match: apart(match, as_fraction(*vulgar_fraction(match[0])))),
+        Rule(_FRACTION, say, needs=(DIGIT, "/⁄")),
+        Rule(_SLASH, lambda _: f"{gap}{words.get('stroke', stroke)}{gap}", needs=(DIGIT, "/")),
+        Rule(_VULGAR, lambda match: apart(match, as_fraction(*vulgar_fraction(match[0]))), needs=(VULGAR_SIGNS,)),
     ]
 
 
@@ -300,12 +345,14 @@ def _chains(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
         Rule(
             re.compile(rf"(?<![\d.]){is_sum}\d+(?:\.\d+){{2,}}+(?!\d)"),
             lambda match: point.join(map(numbers.whole, match[0].split("."))),
+            needs=(DIGIT, "."),
         )
     ]
 
 
-def _number(match: re.Match[str], numbers: Numbers) -> str:
+def _number(match: re.Match[str], numbers: Numbers, gap: str) -> str:
     text = match[0]
-    if match["whole"] is None or (len(text) > 1 and text.startswith("0") and text.isdecimal()):
-        return numbers.digits(text)
-    return numbers.decimal(match["whole"], match["fraction"] or "")
+    is_inside = match["whole"] is None and len(text) > _LONGEST_INSIDE  # of a word: "A4", but digit by digit "京A12345"
+    if is_inside or (len(text) > 1 and text.startswith("0") and text.isdecimal()):
+        return apart(match, numbers.digits(text), gap=gap)
+    return apart(match, numbers.decimal(match["whole"] or text, match["fraction"] or ""), gap=gap)

@@ -5,9 +5,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from services.language.reading.numbers import Numbers
-from services.language.reading.rule import ROMAN, Rule, any_of, full_year, roman
+from services.language.reading.rule import DASHES, DIGIT, ROMAN, AnyCase, Rule, any_of, full_year, roman, shape_of
 
 _BEHIND = r"(?![\w/]|[.,:]\d)"
+_ISO_DATE = re.compile(rf"(?<![\d./-])(?P<year>[12]\d{{3}})-(?P<month>\d\d)-(?P<day>\d\d){_BEHIND}")
+_DAY_AND_MONTH = re.compile(rf"(?<![\d./,-])(?P<day>[0-3]\d)\.(?P<month>[01]\d){_BEHIND}")
 
 
 def inflected_rules(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
@@ -16,6 +18,7 @@ def inflected_rules(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
         *(_dates(words["dates"], numbers) if "days" in words.get("dates", {}) else ()),
         *(_years(words["years"], numbers) if "years" in words else ()),
         *(_ordinal_nouns(words["ordinal_nouns"], numbers) if "ordinal_nouns" in words else ()),
+        *(_compounds(words["compounds"], numbers) if "compounds" in words else ()),
         *(_ordinals(words["ordinals"], words.get("decades", {}), numbers) if "ordinals" in words else ()),
         *(_genitives(words, numbers) if "genitive" in words else ()),
         *(_genders(row, numbers) for row in words.get("genders", ())),
@@ -69,23 +72,28 @@ def _dates(dates: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
         Rule(
             re.compile(
                 rf"(?<!\w)(?P<from>(?i:{starts}))\s(?P<first>[0-3]?\d)\s(?P<to>(?i:{ends}))\s(?P<last>[0-3]?\d)"
-                rf"\s(?P<month>(?i:{any_of(months)}))\b(?!\s[12]\d{{3}})"
+                rf"\s(?P<month>{shape_of(months)})\b(?!\s[12]\d{{3}})"
             ),
             span,
+            {"month": AnyCase(months)},
+            (DIGIT,),
         ),
         Rule(
             re.compile(rf"(?<![\d./-])(?P<day>\d{{1,2}})[./](?P<month>\d{{1,2}})[./]{year}(?:\s(?:{marks}))?{_BEHIND}"),
             figures,
+            needs=(DIGIT, "./"),
         ),
-        Rule(re.compile(rf"(?<![\d./-])(?P<year>[12]\d{{3}})-(?P<month>\d\d)-(?P<day>\d\d){_BEHIND}"), figures),
-        Rule(re.compile(rf"(?<![\d./,-])(?P<day>[0-3]\d)\.(?P<month>[01]\d){_BEHIND}"), figures),
+        Rule(_ISO_DATE, figures, needs=(DIGIT, "-")),
+        Rule(_DAY_AND_MONTH, figures, needs=(DIGIT, ".")),
         Rule(
             re.compile(
-                rf"(?<![\w.,:/-])(?:(?P<first>[0-3]?\d)\s?[-–—]\s?)?(?P<day>[0-3]?\d)\s(?P<month>{any_of(months)})\b"
+                rf"(?<![\w.,:/-])(?:(?P<first>[0-3]?\d)\s?[-–—]\s?)?(?P<day>[0-3]?\d)\s(?P<month>{shape_of(months)})\b"
                 rf"(?:\s(?P<year>[12]\d{{3}})\b(?:\s(?:{marks}))?)?",
                 re.IGNORECASE,
             ),
             named,
+            {"month": AnyCase(months)},
+            (DIGIT,),
         ),
     ]
 
@@ -120,18 +128,21 @@ def _years(years: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
         Rule(
             re.compile(rf"(?<![\w.,:/-])(?P<first>[12]\d{{3}})\s?[-–—]\s?(?P<last>[12]\d{{3}})\s?(?:{pairs})(?!\w)"),
             pair,
+            needs=(DIGIT, DASHES),
         ),
         Rule(
             re.compile(
                 rf"(?<!\w)(?P<from>(?i:{starts}))\s(?P<first>[12]\d{{3}})\s(?P<to>(?i:{ends}))\s(?P<last>[12]\d{{3}})\s?(?P<noun>{nouns})(?!\w)"
             ),
             span,
+            needs=(DIGIT,),
         ),
         Rule(
             re.compile(
                 rf"(?P<before>(?<!\w)(?i:{any_of(years['in'])})\s)?(?<![\w.,:/-])(?P<year>[12]\d{{3}})\s?(?P<noun>{nouns})(?!\w)"
             ),
             say,
+            needs=(DIGIT,),
         ),
     ]
 
@@ -147,7 +158,14 @@ def _ordinal_nouns(forms: Mapping[str, str], numbers: Numbers) -> list[Rule]:
         return f"{numbers.spelled(number, ruleset)} {match['noun']}"
 
     which = rf"(?:(?P<roman>{ROMAN})|(?P<number>\d{{1,3}}))"
-    return [Rule(re.compile(rf"(?<![\w.,:/-]){which}\s(?P<noun>{any_of(forms)})(?!\w)"), say)]
+    return [
+        Rule(
+            re.compile(rf"(?<![\w.,:/-]){which}\s(?P<noun>{shape_of(forms)})(?!\w)"),
+            say,
+            {"noun": forms},
+            (f"{DIGIT}XVI",),
+        )
+    ]
 
 
 _FEWEST_OF_MANY = 5
@@ -166,7 +184,34 @@ def _ordinals(endings: Mapping[str, str], decades: Mapping[str, Any], numbers: N
         return numbers.spelled(number, plurals[ending] if is_decade and ending in plurals else endings[ending])
 
     return [
-        Rule(re.compile(rf"(?<![\w.,:/-])(?P<number>\d{{1,15}})-(?P<ending>{any_of(endings)})(?!\w)"), say),
+        Rule(
+            re.compile(rf"(?<![\w.,:/-])(?P<number>\d{{1,15}})-(?P<ending>{shape_of(endings)})(?!\w)"),
+            say,
+            {"ending": endings},
+            (DIGIT, "-"),
+        ),
+    ]
+
+
+def _compounds(compounds: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
+    """A number that begins a word: "2-комнатная" is "двухкомнатная". Some have a form of their own, as 1 and 100."""
+    own: Mapping[str, str] = compounds["forms"]
+
+    def say(match: re.Match[str]) -> str | None:
+        written = match["number"]
+        if written in own:
+            return own[written]
+        tens, last = int(written) // 10 * 10, written[-1]
+        if tens and last in own:
+            return f"{numbers.spelled(tens, compounds['ruleset'])}{own[last]}" if tens > 10 else None
+        return numbers.spelled(int(written), compounds["ruleset"]).replace(" ", "")
+
+    return [
+        Rule(
+            re.compile(rf"(?<![\w.,:/-])(?P<number>[1-9]\d?|100)-(?=[^\W\d_]{{{compounds['shortest']},}})"),
+            say,
+            needs=(DIGIT, "-"),
+        )
     ]
 
 
@@ -191,6 +236,7 @@ def _genitives(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
                 rf"(?:\s?(?P<unit>{any_of(units)})(?!\w)|(?![\w%₽$€/-]|[.,:]\d|\s\d))"
             ),
             say,
+            needs=(DIGIT,),
         )
     ]
 
@@ -204,4 +250,4 @@ def _genders(row: Mapping[str, Any], numbers: Numbers) -> Rule:
         return numbers.whole(number, row["ruleset"]) if is_meant else None
 
     number = r"(?<![\w.,:/-])(?<!\d\s)(?P<number>\d{1,3}(?:[ \u00a0]\d{3})+|\d+)"
-    return Rule(re.compile(rf"{number}(?=\s\w+?(?:{any_of(row['nouns'])})(?!\w))"), say)
+    return Rule(re.compile(rf"{number}(?=\s\w+?(?:{any_of(row['nouns'])})(?!\w))"), say, needs=(row["ends"],))

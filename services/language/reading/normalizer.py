@@ -9,9 +9,9 @@ from itertools import chain
 from services.language.data import LanguageDataError, cached, languages, primary, where
 from services.language.reading import english, general, vietnamese
 from services.language.reading.foreign import foreign_words
-from services.language.reading.rule import Rewriter, Rule, words_of
+from services.language.reading.rule import Rewriter, Rule, may_match, signs_in, words_of
 from services.language.reading.spoken import Rewrite, Spoken, first_come
-from services.language.words import with_signs_hidden
+from services.language.words import is_of_a_word, lowered, with_signs_hidden
 
 RULES: dict[str, Callable[[str], Sequence[Rewriter]]] = {"en": english.rules, "vi": vietnamese.rules}
 """Language -> its rules for a BCP-47 tag, where data alone does not do; other languages with a folder are `general`."""
@@ -45,7 +45,7 @@ class Normalizer:
         for word in sorted(lexicon, key=lambda word: len(word.written), reverse=True):
             written = unicodedata.normalize("NFC", word.written)
             if written:
-                written = _lowered(written)
+                written = lowered(written)
                 self._lexicon.setdefault(written[0], []).append(replace(word, written=written))
 
     def speak(self, text: str, language_code: str, first: Sequence[Rewrite] = ()) -> Spoken:
@@ -69,8 +69,10 @@ class Normalizer:
         yield from self._lexicon_rewrites(text, primary(language_code))
         plain = with_signs_hidden(text) if is_spaced(language_code) else text
         plain = plain if plain.isascii() else _PICTURE.sub(" ", plain)  # between two numbers it parts them as a space
+        signs = signs_in(plain)
         for rule in _rules_for(language_code):
-            yield from rule.apply(plain)
+            if may_match(rule.needs, signs):
+                yield from rule.apply(plain)
         yield from UNSAID.apply(text)
         if (foreign := foreign_words(primary(language_code))) is not None:
             yield from foreign.apply(plain)
@@ -79,15 +81,15 @@ class Normalizer:
         """Whole words of the lexicon, in any case."""
         if not self._lexicon:
             return
-        lowered = _lowered(text)
-        for at, letter in enumerate(lowered):
-            if at and _is_word(lowered[at - 1]) and _is_word(letter):
+        small = lowered(text)
+        for at, letter in enumerate(small):
+            if at and is_of_a_word(small[at - 1]) and is_of_a_word(letter):
                 continue
             for word in self._lexicon.get(letter, ()):
                 end = at + len(word.written)
-                is_whole = not (_is_word(lowered[at - 1 : at]) or _is_word(lowered[end : end + 1]))
+                is_whole = not (is_of_a_word(small[at - 1 : at]) or is_of_a_word(small[end : end + 1]))
                 is_meant = primary(word.language_code) in ("", language)
-                if is_meant and is_whole and lowered.startswith(word.written, at):
+                if is_meant and is_whole and small.startswith(word.written, at):
                     spoken = word.spoken
                     if not spoken and (word.ipa or word.spoken_language_code):
                         spoken = text[at:end]
@@ -115,18 +117,6 @@ def is_spaced(language_code: str) -> bool:
     """Words stand apart in the language, so that Han and kana in its texts are others'."""
     language = primary(language_code)
     return language in languages() and bool(words_of(language).get("gap", " "))
-
-
-def _lowered(text: str) -> str:
-    """In lower case, code point by code point, so that places stay: the small form of "İ" is two."""
-    lowered = text.lower()
-    if len(lowered) == len(text):
-        return lowered
-    return "".join(small if len(small := letter.lower()) == 1 else letter for letter in text)
-
-
-def _is_word(character: str) -> bool:
-    return character.isalnum() or character == "_"
 
 
 def _variant(language_code: str) -> str:

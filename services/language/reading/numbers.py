@@ -4,17 +4,17 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from functools import lru_cache
+from html import unescape
 from importlib.resources import files
 from typing import Any
-from xml.etree import ElementTree
 
 from unicode_rbnf import RbnfEngine
 from unicode_rbnf.engine import NoRuleForNumberError, RbnfRule, RbnfRulePart, RbnfRuleSet, TextRulePart
 
 _DIGITS = re.compile(r"\d+")
 _RULESET = re.compile(r"%+([\w-]+)")
-_RULESET_XML = re.compile(r'<ruleset\b[^>]*\btype="(?P<name>[^"]+)".*?</ruleset>', re.DOTALL)
-_WORD = re.compile(r"\w*")
+_RULE_XML = re.compile(r'<rbnfrule value="(\d+)"(?: radix="([^"]*)")?>(\w*)([^<]+)</rbnfrule>')
+"""Value, radix, the word that a rule begins with, and the rest of it."""
 
 CARDINAL, ORDINAL, YEAR = "spellout-cardinal", "spellout-ordinal", "spellout-numbering-year"
 NUMBERING = "spellout-numbering"
@@ -153,32 +153,34 @@ def _engine(language: str, wanted: Iterable[str]) -> RbnfEngine | None:
     path = files("unicode_rbnf") / "rbnf" / f"{language}.xml"
     if not path.is_file():
         return None
-    written = {match["name"]: match[0] for match in _RULESET_XML.finditer(path.read_text(encoding="utf-8"))}
+    text = path.read_text(encoding="utf-8")
     engine = RbnfEngine(language)
     parts_of = lru_cache(None)(_parts)
     waiting = set(wanted)
     while waiting:
         name = waiting.pop()
-        if name not in written or name in engine.rulesets:
+        start = text.find(f'<ruleset type="{name}"')
+        if start < 0 or name in engine.rulesets:
             continue
-        ruleset = ElementTree.fromstring(written[name])  # noqa: S314  # of a file of the package
-        rules = RbnfRuleSet(name, is_private=ruleset.attrib.get("access") == "private")
+        ruleset = text[start : text.index("</ruleset>", start)]
+        rules = RbnfRuleSet(name, is_private='access="private"' in ruleset.partition(">")[0])
         engine.rulesets[name] = rules
-        for rule in ruleset:
-            value, text = rule.attrib.get("value", ""), rule.text or ""
-            if text and value.isdigit():
-                radix = int("".join(_DIGITS.findall(rule.attrib.get("radix", "10"))))
-                word = _WORD.match(text)[0]  # type: ignore[index]  # it may be empty
-                rest = text[len(word) :]
-                rules.numeric_rules[int(value)] = RbnfRule(int(value), _beginning_with(word, parts_of(rest)), radix)
-                waiting.update(_RULESET.findall(rest))
+        for value, radix, word, rest in _RULE_XML.findall(ruleset):
+            parts, named = parts_of(rest)
+            rules.numeric_rules[int(value)] = RbnfRule(int(value), _beginning_with(word, parts), _radix(radix))
+            waiting.update(named)
     return engine
 
 
-def _parts(rest: str) -> list[RbnfRulePart]:
-    """What a rule says behind its word: few texts, each of which the engine reads sign by sign."""
-    rule = RbnfRule.parse("0", f"x{rest}")
-    return rule.parts if rule is not None else []
+def _radix(written: str) -> int:
+    return int("".join(_DIGITS.findall(written))) if written else 10
+
+
+def _parts(rest: str) -> tuple[list[RbnfRulePart], list[str]]:
+    """What a rule says behind its word, and the rulesets it names: few texts, each read by the engine sign by sign."""
+    plain = unescape(rest)
+    rule = RbnfRule.parse("0", f"x{plain}")
+    return (rule.parts if rule is not None else []), _RULESET.findall(plain)
 
 
 def _beginning_with(word: str, parts: list[RbnfRulePart]) -> list[RbnfRulePart]:

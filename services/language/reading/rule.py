@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -27,6 +27,11 @@ def letter_or_digit(words: Mapping[str, Any]) -> str:
 class Rewriter(Protocol):
     """What knows how to say something of a text."""
 
+    @property
+    def needs(self) -> Sequence[str]:
+        """Groups of signs: a text without a sign of each of them has nothing to be said. See `may_match`."""
+        ...
+
     def apply(self, text: str) -> Iterator[Rewrite]:
         """Every place in `text` it speaks for."""
         ...
@@ -40,12 +45,14 @@ Lists = Mapping[str, Container[str]]
 class Rule:
     """A pattern and what is said for its matches; where `say` returns None, later rules are asked.
 
-    A match counts only when the text of each group in `lists` is one of the words of its list.
+    A match counts only when the text of each group in `lists` is one of the words of its list. `needs` tells most texts
+    that cannot match without a search, see `may_match`.
     """
 
     pattern: re.Pattern[str]
     say: Callable[[re.Match[str]], str | None]
     lists: Lists = field(default_factory=dict)
+    needs: Sequence[str] = ()
 
     def apply(self, text: str) -> Iterator[Rewrite]:
         """Every place in `text` it speaks for."""
@@ -53,6 +60,24 @@ class Rule:
             spoken = self.say(match)
             if spoken is not None and match.end() > match.start():
                 yield Rewrite(match.start(), match.end(), spoken)
+
+
+DIGIT = "0"
+"""In `needs`: any decimal digit of any script."""
+DASHES = "-–—"
+
+
+def signs_in(text: str) -> set[str]:
+    """The code points of a text, and `DIGIT` where one of them is a decimal digit."""
+    signs = set(text)
+    if any(sign.isdecimal() for sign in signs):
+        signs.add(DIGIT)
+    return signs
+
+
+def may_match(needs: Sequence[str], signs: set[str]) -> bool:
+    """Of a text with these `signs_in` it: it has one of each group in `needs`. A fortieth of what a search takes."""
+    return not any(map(signs.isdisjoint, needs))
 
 
 def matches(pattern: re.Pattern[str], text: str, lists: Lists) -> Iterator[re.Match[str]]:
@@ -174,6 +199,30 @@ def shape_of(words: Collection[str]) -> str:
     return f"(?:{'|'.join(filter(None, (any_of(listed) if listed or not letters else '', letters)))})"
 
 
+def signs_of(words: Iterable[str]) -> str:
+    """A pattern for each of the signs and codes, "US$" or "EUR", and for any that look alike: `Rule.lists` tells them.
+
+    A branch for each takes the compiler as long as the rest of a rule, and eight rules have them.
+    """
+    shapes: dict[str, int] = {}
+    single = ""
+    for word in words:
+        if len(word) == 1:
+            single += word
+        else:
+            shapes[_CAPITALS.sub(lambda run: f"[A-Z]{{{len(run[0])}}}", re.escape(word))] = len(word)
+    longest_first = sorted(shapes, key=lambda shape: -shapes[shape])
+    return f"(?:{'|'.join([*longest_first, *([one_of(single)] if single else [])]) or '(?!)'})"
+
+
+def listed(known: Collection[str], words: Mapping[str, Any]) -> str:
+    """`shape_of` these words in a language that parts words by spaces, else any of them; `Rule.lists` fits both."""
+    return shape_of(known) if words.get("gap", " ") else any_of(known)
+
+
+_CAPITALS = re.compile("[A-Z]+")
+
+
 def one_of(signs: str) -> str:
     """A pattern for one of the signs, which stand for themselves.
 
@@ -184,8 +233,8 @@ def one_of(signs: str) -> str:
     return rf"(?:[{low}]|[{high}]{{1}})" if low and high else f"[{low or high}]"
 
 
-APOSTROPHE = one_of("'’′")
-INCHES = one_of('"”″')
+APOSTROPHES, QUOTES = "'’′", '"”″'
+APOSTROPHE, INCHES = one_of(APOSTROPHES), one_of(QUOTES)
 SIGN = one_of("$€£¥₽₫")
 """Of a currency, before or behind a number."""
 
@@ -202,7 +251,8 @@ def roman(numeral: str) -> int:
     return sum(-value if value < next_value else value for value, next_value in zip(values, behind, strict=True))
 
 
-VULGAR = r"[½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅐⅛⅜⅝⅞⅑⅒]"
+VULGAR_SIGNS = "½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅐⅛⅜⅝⅞⅑⅒"
+VULGAR = f"[{VULGAR_SIGNS}]"
 """Fractions in one sign."""
 
 
@@ -227,17 +277,17 @@ def times_rules(by: str, times: str = "") -> list[Rule]:
         is_behind_a_sign = not match.string[: match.start()][-1:].isalnum()
         return f"{' ' if before or is_behind_a_sign else ''}{by}{' ' if after or is_behind_a_sign else ''}"
 
-    places = (
-        r"(?<=\d)\s?x\s?(?=\d)",
-        r"(?<=\d\w)\sx\s(?=\d)",
-        r"(?<=\d\w\w)\sx\s(?=\d)",
-        r"(?<=[^\W\d])\sx\s(?=\d)",
-        rf"(?:(?<=\d{INCHES})|(?<=\d{APOSTROPHE}))\s?x\s?(?=\d)",
-    )
     return [
-        Rule(re.compile("|".join(places)), say),
-        *([Rule(re.compile(r"(?<=\d)x(?!\w)"), lambda _: times)] if times else []),
+        Rule(_BY, say, needs=(DIGIT, "x")),
+        *([Rule(_TIMES, lambda _: times, needs=(DIGIT, "x"))] if times else []),
     ]
+
+
+_BY = re.compile(
+    r"(?<=\d)\s?x\s?(?=\d)|(?<=\d\w)\sx\s(?=\d)|(?<=\d\w\w)\sx\s(?=\d)|(?<=[^\W\d])\sx\s(?=\d)"
+    rf"|(?:(?<=\d{INCHES})|(?<=\d{APOSTROPHE}))\s?x\s?(?=\d)"
+)
+_TIMES = re.compile(r"(?<=\d)x(?!\w)")
 
 
 def apart(match: re.Match[str], words: str, *, gap: str = " ") -> str:
@@ -258,7 +308,19 @@ def with_lost_dot(match: re.Match[str], words: str) -> str:
 
 def key_rules(keys: Mapping[str, str], *, gap: str = " ") -> list[Rule]:
     """The keys # and * and the signs ^ ★ < > ~ where they are meant: beside a digit, or a key alone in a sentence."""
-    places = {
+
+    def saying(spoken: str, end: str) -> Callable[[re.Match[str]], str]:
+        return lambda match: apart(match, spoken, gap=gap).rstrip() + end if end else apart(match, spoken, gap=gap)
+
+    return [
+        Rule(_KEY_PLACES[key], saying(spoken, gap if key in "<>~" else ""), needs=("~～" if key == "~" else key,))
+        for key, spoken in keys.items()
+    ]
+
+
+_KEY_PLACES = {
+    key: re.compile(place)
+    for key, place in {
         "#": r"(?<=\d)#(?![\w#])|(?<=\S\s)#(?=[\s,.;]|$)",
         "*": r"(?<=\d)\*(?=[\d\s,.;#]|$)|(?<=\S\s)\*(?=[\s,.;]|$)|(?<!\S)\*(?=\d+[#*])",
         "^": r"(?<=[\w)])\^(?=\w)",
@@ -266,12 +328,8 @@ def key_rules(keys: Mapping[str, str], *, gap: str = " ") -> list[Rule]:
         "<": rf"(?<![\w<>=-])<\s?(?={SIGN}?\d)|(?<=\d)\s<\s(?=\d)",
         ">": rf"(?<![\w<>=-])>\s?(?={SIGN}?\d)|(?<=\d)\s>\s(?=\d)",
         "~": rf"(?<![\w~])(?<!～)[~～]\s?(?={SIGN}?\d)",
-    }
-
-    def saying(spoken: str, end: str) -> Callable[[re.Match[str]], str]:
-        return lambda match: apart(match, spoken, gap=gap).rstrip() + end if end else apart(match, spoken, gap=gap)
-
-    return [Rule(re.compile(places[key]), saying(spoken, gap if key in "<>~" else "")) for key, spoken in keys.items()]
+    }.items()
+}
 
 
 _LONGEST_UNIT = 16  # code points of a number's end and its unit
@@ -281,7 +339,7 @@ DASH = rf"\s?{one_of('-–—~～')}\s?"
 _ENDS_OF_RANGE = re.compile(r"(?:\d(?:[^\W\d_]{1,2})?|[%°])\.?$")
 _RATES = re.compile(r"(?:/[^\W\d_]+\.?)+$")
 _COUNTED_BEHIND = re.compile(r"\d\s?[^\W\d_]+[.²³]?(?:\s[^\W\d_]+)?(?:/[^\W\d_]+\.?)*$")
-_PRICE = re.compile(rf"{SIGN}\s?[\d.,]+(?:{DASH}{SIGN}?[\d.,]+)?$")
+_PRICE = re.compile(rf"{SIGN}\s?[\d.,]+(?:[ \u00a0\u202f]\d{{3}})*(?:{DASH}{SIGN}?[\d.,]+)?$")
 
 
 def _ends_counted(text: str, units: tuple[str, ...]) -> bool:
@@ -301,7 +359,10 @@ def range_rule(to: str, units: Iterable[str]) -> Rule:
         before = match.string[max(0, match.start() - _LONGEST_UNIT) : match.start()]
         return to if _ENDS_OF_RANGE.search(before) or _ends_counted(before, known) else None
 
-    return Rule(re.compile(rf"(?:(?<=[\w%°²³$£¥.])|(?<=[€₽₫])){DASH}(?={SIGN}?\d)"), say)
+    return Rule(_RANGE, say, needs=(DIGIT, f"{DASHES}~～"))
+
+
+_RANGE = re.compile(rf"(?:(?<=[\w%°²³$£¥.])|(?<=[€₽₫])){DASH}(?={SIGN}?\d)")
 
 
 def per_rule(per: Mapping[str, str], priced: Iterable[str], *, gap: str = " ", others: str = "") -> Rule:
@@ -324,11 +385,11 @@ def per_rule(per: Mapping[str, str], priced: Iterable[str], *, gap: str = " ", o
         return f"{gap}{others}{gap}{unit}" if others and is_measured else None
 
     if not gap:
-        return Rule(re.compile(rf"(?<=\S)/(?P<unit>{any_of(per)})(?![A-Za-z])"), say)
+        return Rule(re.compile(rf"(?<=\S)/(?P<unit>{any_of(per)})(?![A-Za-z])"), say, needs=("/",))
     if others:
         listed = any_of(word for word in per if not word.isalpha())
-        return Rule(re.compile(rf"(?<=\S)/(?P<unit>{listed}|[^\W\d_]+)(?!\w)"), say)
-    return Rule(re.compile(rf"(?<=\S)/(?P<unit>{shape_of(per)})(?!\w)"), say, {"unit": per})
+        return Rule(re.compile(rf"(?<=\S)/(?P<unit>{listed}|[^\W\d_]+)(?!\w)"), say, needs=("/",))
+    return Rule(re.compile(rf"(?<=\S)/(?P<unit>{shape_of(per)})(?!\w)"), say, {"unit": per}, ("/",))
 
 
 def full_year(written: int) -> int:
@@ -358,7 +419,7 @@ def sign_rule(signs: Mapping[str, str], *, gap: str = " ") -> Rule:
 
     alone = one_of("".join(sign for sign in signs if len(sign) == 1))
     listed = [any_of(sign for sign in signs if len(sign) > 1)] if any(len(sign) > 1 for sign in signs) else []
-    return Rule(re.compile("|".join([*listed, alone])), say)
+    return Rule(re.compile("|".join([*listed, alone])), say, needs=("".join(sign[0] for sign in signs),))
 
 
 def short_word_rules(words: Mapping[str, Any]) -> list[Rule]:
@@ -372,6 +433,7 @@ def short_word_rules(words: Mapping[str, Any]) -> list[Rule]:
         Rule(
             re.compile(rf"(?<!\w)(?P<word>{any_of(numbered)})\s?(?=\d)"),
             lambda match: numbered[match["word"]] + ("" if _is_word(match[0][-1]) else " "),
+            needs=(DIGIT,),
         ),
         Rule(
             re.compile(rf"(?<!\w)(?P<word>{any_of(named)})\s?(?=[^\W\d_][^\W_])"),

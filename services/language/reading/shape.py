@@ -78,6 +78,7 @@ _SHAPE: Mapping[str, Any] = {  # a mark of interrogation behind a key: it may be
         "spans": _SPANS,
         "forms": _Table(_TEXTS),
     },
+    "compounds?": {"ruleset": _TEXT, "shortest": _NUMBER, "forms": _WORDS},
     "decades?": {"nouns": _TEXTS, "endings": _WORDS},
     **dict.fromkeys(
         ("ordinal_nouns?", "weekdays?", "ordinals?", "idioms?", "abbreviations?", "numbered?", "named?", "per?"), _WORDS

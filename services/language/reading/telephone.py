@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from services.language.reading.numbers import Numbers, in_groups, in_threes
-from services.language.reading.rule import Rule, letter_or_digit
+from services.language.reading.rule import DIGIT, Rule, letter_or_digit
 
 _DASH = re.compile(r"(?<=\d)-(?=\d)")
 _DIGITS = re.compile(r"\d+")
@@ -31,11 +32,7 @@ def telephone_rules(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
     beginnings = sorted(groups, key=len, reverse=True)
     plus: str = words["plus"]
     word = letter_or_digit(words)
-    groups_apart = re.compile(
-        rf"(?<!{word})(?<![.,/$£-])(?<!€)(?:\+|\(\+?)?\d{{1,4}}+\)?(?:[ .-]?\(?\d\)?(?=[ .-]?\d{{2,4}}[ .-]))?"
-        rf"(?:(?:[ .-]\(?|\(|(?<=\)))\d{{2,8}}+\)?+){{1,5}}+(?!{word}|[/%]|[.,:-]\d)"
-    )
-    in_one = re.compile(rf"(?<!{word})(?<![.,])\+?\d{{7,}}(?!{word}|%|[.,:]\d)")
+    groups_apart, in_one, dashed = _shapes(word)
 
     def cut(text: str) -> list[str]:
         for beginning in beginnings:
@@ -100,5 +97,21 @@ def telephone_rules(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
         is_short = all(len(part) < _FEWEST_ZEROS and (part == "0" or part[0] != "0") for part in parts)
         return ", ".join(map(numbers.whole if is_short else numbers.digits, parts))
 
-    dashed = re.compile(rf"(?<!{word})(?<![.,/$£¥-])(?<![€₽₫])\d+(?:-\d+){{2,}}+(?!{word}|[-/%°]|[.,:]\d)")
-    return [Rule(groups_apart, parted), Rule(in_one, unbroken), Rule(dashed, chain)]
+    return [
+        Rule(groups_apart, parted, needs=(DIGIT, " .-()")),
+        Rule(in_one, unbroken, needs=(DIGIT,)),
+        Rule(dashed, chain, needs=(DIGIT, "-")),
+    ]
+
+
+@cache
+def _shapes(word: str) -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
+    """Groups apart, digits in one, three groups and more with dashes; `word` is the pattern of `letter_or_digit`."""
+    return (
+        re.compile(
+            rf"(?<!{word})(?<![.,/$£-])(?<!€)(?:\+|\(\+?)?\d{{1,4}}+\)?(?:[ .-]?\(?\d\)?(?=[ .-]?\d{{2,4}}[ .-]))?"
+            rf"(?:(?:[ .-]\(?|\(|(?<=\)))\d{{2,8}}+\)?+){{1,5}}+(?!{word}|[/%]|[.,:-]\d)"
+        ),
+        re.compile(rf"(?<!{word})(?<![.,])\+?\d{{7,}}(?!{word}|%|[.,:]\d)"),
+        re.compile(rf"(?<!{word})(?<![.,/$£¥-])(?<![€₽₫])\d+(?:-\d+){{2,}}+(?!{word}|[-/%°]|[.,:]\d)"),
+    )

@@ -9,8 +9,14 @@ from services.language.reading.codes import AnnouncedCodes, bare_codes, characte
 from services.language.reading.numbers_vietnamese import VietnameseNumbers
 from services.language.reading.rule import (
     APOSTROPHE,
+    APOSTROPHES,
+    DASHES,
+    DIGIT,
+    INCHES,
+    QUOTES,
     ROMAN,
     VULGAR,
+    VULGAR_SIGNS,
     Rewriter,
     Rule,
     any_of,
@@ -36,6 +42,10 @@ _NUMBER = (
     rf"(?P<whole>{_ENGLISH}|\d{{1,3}}(?:\.\d{{3}})+|\d{{1,3}}(?:,\d{{3}}){{2,}}(?!\d)|\d+)(?:[.,](?P<fraction>\d+))?"
 )
 _AMOUNT = rf"(?P<whole>{_ENGLISH}|\d{{1,3}}(?:\.\d{{3}})+|\d{{1,3}}(?:,\d{{3}})+(?!\d)|\d+)(?:[.,](?P<fraction>\d+))?"
+
+
+_NEXT_WORD = re.compile(r"\s?([^\W\d_]+)")
+_OPEN_DOUBLE_QUOTE = re.compile(r"(?<!\w)[\"“](?:\S[^\"”]*)?$")
 
 
 def rules(_language_code: str) -> Sequence[Rewriter]:
@@ -66,14 +76,34 @@ class _Vietnamese:
             *self._money(),
             *self._quantities(),
             announced.far(),
-            Rule(re.compile(r"#\s?(?=\d)"), lambda _: f"{self._words['hash']} "),
+            Rule(re.compile(r"#\s?(?=\d)"), lambda _: f"{self._words['hash']} ", needs=(DIGIT, "#")),
             *short_word_rules(self._words),
             *self._plain_numbers(),
         )
 
     def _plates(self) -> list[Rule]:
         plate = r"(?<![\w-])(?P<plate>\d\d-?[A-Z]\d?[ -]\d{3}\.?\d{1,2})(?![\w/-])"
-        return [Rule(re.compile(plate), lambda match: characters(match["plate"].replace(".", ""), self._numbers))]
+        rooms = any_of(self._words["room_words"])
+        room = rf"(?<!\w)(?i:{rooms})\s(?P<code>(?:[A-Z]{{1,2}}\d?-?)?\d{{1,2}}(?:\.\d{{2}}){{1,2}})(?!\w|[.,]\d)"
+        return [
+            Rule(
+                re.compile(room),
+                self._room,
+                needs=(DIGIT, "."),
+            ),
+            Rule(
+                re.compile(plate),
+                lambda match: characters(match["plate"].replace(".", ""), self._numbers),
+                needs=(DIGIT,),
+            ),
+        ]
+
+    def _room(self, match: re.Match[str]) -> str | None:
+        """A room by its floor and its number, "căn hộ 12.05", unless it is an amount: "giá căn 12.05 tỷ"."""
+        behind = _NEXT_WORD.match(match.string, match.end())
+        if behind and (behind[1] in self._scales or behind[1] in self._units):
+            return None
+        return f"{match[0][: -len(match['code'])]}{characters(match['code'], self._numbers)}"
 
     def _times(self) -> list[Rule]:
         hours, minutes = (any_of(self._words[key]) for key in ("hour_signs", "minute_signs"))
@@ -83,20 +113,28 @@ class _Vietnamese:
         told = rf"(?i:{told})\s(?:(?i:{any_of(self._words['copulas'])})\s)?"
         score = rf"(?P<before>(?<!\w){told})(?P<one>\d{{1,2}})[-–:](?P<other>\d{{1,2}})"
         return [
-            Rule(re.compile(rf"{score}(?![\d/:-])"), self._score),
+            Rule(re.compile(rf"{score}(?![\d/:-])"), self._score, needs=(DIGIT, ":-–")),
             Rule(
                 re.compile(r"(?<![\d:.,])(?P<hour>[01]?\d|2[0-4]):(?P<minute>[0-5]\d):(?P<second>[0-5]\d)(?![\d:])"),
                 self._time,
+                needs=(DIGIT, ":"),
             ),
-            Rule(re.compile(rf"{hour}(?::|\s?(?:{hours})\s?){minute}(?![\d:])"), self._time),
+            Rule(re.compile(rf"{hour}(?::|\s?(?:{hours})\s?){minute}(?![\d:])"), self._time, needs=(DIGIT,)),
             Rule(
                 re.compile(
                     rf"{hour}(?:{any_of(self._words['short_hour_signs'])})(?P<minute>[1-9])(?:{minutes})?(?!\w)"
                 ),
                 self._time,
+                needs=(DIGIT,),
             ),
-            Rule(re.compile(rf"{hour}\s?(?:{any_of(self._words['short_hour_signs'])})(?!\w)"), self._time),
-            Rule(re.compile(r"(?<![\w:.,])(?P<before>)(?P<one>\d{1,2}):(?P<other>\d{1,2})(?![\w:])"), self._score),
+            Rule(
+                re.compile(rf"{hour}\s?(?:{any_of(self._words['short_hour_signs'])})(?!\w)"), self._time, needs=(DIGIT,)
+            ),
+            Rule(
+                re.compile(r"(?<![\w:.,])(?P<before>)(?P<one>\d{1,2}):(?P<other>\d{1,2})(?![\w:])"),
+                self._score,
+                needs=(DIGIT, ":"),
+            ),
         ]
 
     def _score(self, match: re.Match[str]) -> str:
@@ -126,7 +164,8 @@ class _Vietnamese:
             **{word: f"{one} {said}" for word, said in words["per"].items()},
         }
         priced = [*self._units, *words["currencies"], *self._scales, "%"]
-        codes = any_of(word for word in words["currencies"] if word.isalpha() and word.isupper() and len(word) > 2)
+        codes_known = [word for word in words["currencies"] if word.isalpha() and word.isupper() and len(word) > 2]
+        codes = any_of(codes_known)
         high = _AMOUNT.replace("<whole>", "<high>").replace("<fraction>", "<part>")
 
         return [
@@ -135,6 +174,7 @@ class _Vietnamese:
                     rf"(?<![\w.,])(?P<whole>\d+)(?P<scale>{any_of(words['scales_below'])})(?P<rest>\d{{1,3}})(?:\s?[kK])?(?!\w)"
                 ),
                 self._short_sum,
+                needs=(DIGIT,),
             ),
             per_rule(per, priced, others=one),
             Rule(
@@ -143,14 +183,22 @@ class _Vietnamese:
                     rf"{scale.replace('<scale>', '<high_scale>')}(?!\w|[.,/:]\d|-)"
                 ),
                 self._range_of_sums,
+                needs=(DIGIT, "$€₫", DASHES),
             ),
-            Rule(re.compile(rf"(?P<currency>[$€₫])\s?{_AMOUNT}{scale}"), self._sum),
-            Rule(re.compile(rf"(?<!\w)(?P<currency>{codes})\s?{_AMOUNT}{scale}(?!\w)"), self._sum),
-            Rule(re.compile(rf"(?<![\w.,]){_AMOUNT}{scale}\s?(?P<currency>{currency})(?!\w)"), self._sum),
+            Rule(re.compile(rf"(?P<currency>[$€₫])\s?{_AMOUNT}{scale}"), self._sum, needs=(DIGIT, "$€₫")),
+            Rule(
+                re.compile(rf"(?<!\w)(?P<currency>{codes})\s?{_AMOUNT}{scale}(?!\w)"),
+                self._sum,
+                needs=(DIGIT, "".join(short[0] for short in codes_known)),
+            ),
+            Rule(
+                re.compile(rf"(?<![\w.,]){_AMOUNT}{scale}\s?(?P<currency>{currency})(?!\w)"), self._sum, needs=(DIGIT,)
+            ),
             Rule(
                 re.compile(rf"(?<![\w.,]){_NUMBER}\s?(?P<scale>{shape_of(self._scales)})(?!\w)"),
                 self._scaled,
                 {"scale": self._scales},
+                (DIGIT,),
             ),
         ]
 
@@ -182,25 +230,38 @@ class _Vietnamese:
             Rule(
                 re.compile(r"(?<![\w.,])(?P<whole>\d)m(?P<rest>\d{1,2})(?!\w)"),
                 lambda match: f"{numbers.whole(match['whole'])} {self._units['m']} {numbers.fraction(match['rest'])}",
+                needs=(DIGIT, "m"),
             ),
             Rule(
                 re.compile(rf"(?<![\w.,])(\d{{1,3}}){APOSTROPHE}(?!\w)"),
                 lambda match: f"{numbers.whole(match[1])} {words['minute']}",
+                needs=(DIGIT, APOSTROPHES),
+            ),
+            Rule(
+                re.compile(rf"(?<![\w.,]){_NUMBER}{INCHES}(?!\w)"),
+                lambda match: (
+                    None
+                    if _OPEN_DOUBLE_QUOTE.search(match.string[: match.start()])
+                    else f"{self._decimal(match)} {words['inch']}"
+                ),
+                needs=(DIGIT, QUOTES),
             ),
             *key_rules(words["keys"]),
             Rule(
                 re.compile(rf"(?:(?<![\w.,])|(?<=\dx)){_NUMBER}(?P<gap>\s?)(?P<unit>{shape_of(self._units)})(?!\w)"),
                 self._quantity,
                 {"unit": self._units},
+                (DIGIT,),
             ),
-            Rule(re.compile(r"(?<=\d)\s?−\s?(?=[$€]?\d)"), lambda _: f" {words['minus_between']} "),
+            Rule(re.compile(r"(?<=\d)\s?−\s?(?=[$€]?\d)"), lambda _: f" {words['minus_between']} ", needs=(DIGIT, "−")),
             range_rule(range_, [*self._units, *words["currencies"], *self._scales, *words["hour_signs"]]),
-            Rule(re.compile(r"(?<![\w)])[-−](?=[$€]?\d)"), lambda _: minus),
+            Rule(re.compile(r"(?<![\w)])[-−](?=[$€]?\d)"), lambda _: minus, needs=(DIGIT, "-−")),
             *times_rules(words["times"]),
             idiom_rule(words["idioms"]),
             Rule(
                 re.compile(rf"(?P<before>(?<!\w)(?i:{any_of(words['numbered_by_roman'])})\s)(?P<roman>{ROMAN})(?!\w)"),
                 lambda match: match["before"] + numbers.ordinal(roman(match["roman"])),
+                needs=("XVI",),
             ),
         ]
 
@@ -213,17 +274,18 @@ class _Vietnamese:
     def _plain_numbers(self) -> list[Rule]:
         point = f" {self._words['address_signs']['.']} "
         return [
-            Rule(re.compile(r"(?<![\d.,/])(\d+)[/⁄](\d+)(?![\d]|/\d)"), self._fraction),
-            Rule(re.compile(VULGAR), self._vulgar),
-            Rule(re.compile(r"(?<=\d)/(?=\d)"), lambda _: f" {self._words['over']} "),
-            Rule(re.compile(r"(?<=\d)/(?=[^\W\d_])"), lambda _: f" {self._words['over']} "),
-            Rule(re.compile(r"(?<=[^\W\d_]{2})/(?=[^\W\d_]{2})"), _gap_between_words),
-            Rule(re.compile(r"(?<=[^\W\d_])/(?=\d+ [^\W\d_])"), lambda _: " "),
+            Rule(re.compile(r"(?<![\d.,/])(\d+)[/⁄](\d+)(?![\d]|/\d)"), self._fraction, needs=(DIGIT, "/⁄")),
+            Rule(re.compile(VULGAR), self._vulgar, needs=(VULGAR_SIGNS,)),
+            Rule(re.compile(r"(?<=\d)/(?=\d)"), lambda _: f" {self._words['over']} ", needs=("/",)),
+            Rule(re.compile(r"(?<=\d)/(?=[^\W\d_])"), lambda _: f" {self._words['over']} ", needs=("/",)),
+            Rule(re.compile(r"(?<=[^\W\d_]{2})/(?=[^\W\d_]{2})"), _gap_between_words, needs=("/",)),
+            Rule(re.compile(r"(?<=[^\W\d_])/(?=\d+ [^\W\d_])"), lambda _: " ", needs=("/",)),
             Rule(
                 re.compile(r"(?<![\d.])(?!\d{1,3}(?:\.\d{3})++(?:,|(?!\.?\d)))\d+(?:\.\d+){2,}+(?!\d)"),
                 lambda match: point.join(map(self._numbers.whole, match[0].split("."))),
+                needs=(DIGIT, "."),
             ),
-            Rule(re.compile(_NUMBER), self._number),
+            Rule(re.compile(_NUMBER), self._number, needs=(DIGIT,)),
             sign_rule(self._words["signs"]),
         ]
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from services.language.reading.numbers_vietnamese import VietnameseNumbers
-from services.language.reading.rule import Rule, any_of, full_year
+from services.language.reading.rule import DIGIT, Rule, any_of, full_year, roman
 
 _WEEKDAY = re.compile("[2-7]")
 _DASH = r"\s?[-–]\s?"
@@ -48,64 +48,100 @@ class VietnameseDates:
         counted = self._counted
         weekday = rf"(?<!\w)(?P<word>(?i:{self._weekday}))\s?(?P<first>[2-7])"
         return [
-            Rule(re.compile(rf"(?P<before>(?<!\w)(?i:{self._streets})\s+){plain}"), self._street),
+            Rule(re.compile(rf"(?P<before>(?<!\w)(?i:{self._streets})\s+){plain}"), self._street, needs=(DIGIT, "/")),
             Rule(
                 re.compile(rf"(?P<before>(?<!\w)(?i:{self._houses})\s+)(?P<parts>\d+[A-Z]?(?:/\d+[A-Z]?)+)"),
                 self._house,
+                needs=(DIGIT, "/"),
             ),
-            Rule(re.compile(rf"(?<![\d/.-])(?P<first>[0-3]?\d){_DASH}{plain}"), self._days),
+            Rule(re.compile(rf"(?<![\d/.-])(?P<first>[0-3]?\d){_DASH}{plain}"), self._days, needs=(DIGIT, "/", "-–")),
             Rule(
                 re.compile(
                     rf"(?P<before>(?<!\w)(?i:{self._day_word})\s(?:[0-3]?\d(?:,\s?|\s(?:{self._joined})\s)){{1,9}})"
                     rf"(?:(?i:{self._day_word})\s)?{plain}"
                 ),
                 self._list_of_days,
+                needs=(DIGIT, "/"),
             ),
-            Rule(re.compile(rf"(?<![\d/.-])(?P<first>[0-3]?\d/[01]?\d){_DASH}{plain}"), self._dates),
+            Rule(
+                re.compile(rf"(?<![\d/.-])(?P<first>[0-3]?\d/[01]?\d){_DASH}{plain}"),
+                self._dates,
+                needs=(DIGIT, "/", "-–"),
+            ),
             Rule(
                 re.compile(
-                    rf"(?<!\w)(?:(?i:{self._quarter})|Q)\s?(?P<quarter>[1-4])(?:/(?P<year>[12]\d{{3}}))?(?![\w/])"
+                    rf"(?<!\w)(?:(?i:{self._quarter})|Q)\s?(?P<quarter>[1-4]|I{{1,3}}|IV)(?:/(?P<year>[12]\d{{3}}))?(?![\w/])"
                 ),
                 self._quarter_of_year,
+                needs=(DIGIT,),
             ),
             Rule(
                 re.compile(r"(?<![\w/.-])(?P<month>0?[1-9]|1[0-2])/(?P<year>[12]\d{3})(?![\d/])"), self._month_of_year
             ),
-            Rule(re.compile(rf"{figures}(?P=mark)(?P<year>[12]\d{{3}})\b(?![/-])"), self._date),
-            Rule(re.compile(r"(?<!\d)(?P<year>[12]\d{3})-(?P<month>\d{2})-(?P<day>\d{2})(?!\d)"), self._date),
-            Rule(re.compile(rf"{figures.replace('[/.-]', '/')}/(?P<year>\d\d)(?![\d/])"), self._if_announced),
-            Rule(re.compile(rf"{figures.replace('[/.-]', '/')}(?![\d/])"), self._if_announced),
+            Rule(re.compile(rf"{figures}(?P=mark)(?P<year>[12]\d{{3}})\b(?![/-])"), self._date, needs=(DIGIT, "/.-")),
+            Rule(
+                re.compile(r"(?<!\d)(?P<year>[12]\d{3})-(?P<month>\d{2})-(?P<day>\d{2})(?!\d)"),
+                self._date,
+                needs=(DIGIT, "/.-"),
+            ),
+            Rule(
+                re.compile(rf"{figures.replace('[/.-]', '/')}/(?P<year>\d\d)(?![\d/])"),
+                self._if_announced,
+                needs=(DIGIT, "/"),
+            ),
+            Rule(re.compile(rf"{figures.replace('[/.-]', '/')}(?![\d/])"), self._if_announced, needs=(DIGIT, "/")),
             Rule(
                 re.compile(r"(?<![\w/.,-])(?P<day>[0-3]?\d)-(?P<month>0?[1-9]|1[0-2])(?![\w/%°-]|[.,:]\d)"),
                 self._dashed,
+                needs=(DIGIT, "-"),
             ),
             Rule(
                 re.compile(rf"(?<!\w)(?P<first>(?i:{self._named_day})){_DASH}(?=(?i:{self._named_day})(?!\w))"),
                 self._days_between,
+                needs=("-–",),
             ),
-            Rule(re.compile(r"(?<![\w/.-])(?P<parts>\d+[A-Z]?(?:/\d+[A-Z]?){2,})(?![\w/])"), self._house),
+            Rule(
+                re.compile(r"(?<![\w/.-])(?P<parts>\d+[A-Z]?(?:/\d+[A-Z]?){2,})(?![\w/])"),
+                self._house,
+                needs=(DIGIT, "/"),
+            ),
             Rule(
                 re.compile(r"(?<![\w/.-])T(?P<month>0?[1-9]|1[0-2])/(?P<year>[12]\d{3})(?![\d/])"), self._month_of_year
             ),
-            Rule(re.compile(rf"(?<!\w)T(?P<first>[2-7]){_DASH}(?:T(?P<last>[2-7])|CN)(?!\w)"), self._weekdays),
-            Rule(re.compile(rf"{weekday}{_DASH}(?:(?i:{self._weekday})\s?)?(?P<last>[2-7])(?!\w)"), self._weekdays),
-            Rule(re.compile(rf"{weekday}{_DASH}(?i:{self._sunday}|CN)(?!\w)"), self._weekdays),
+            Rule(
+                re.compile(rf"(?<!\w)T(?P<first>[2-7]){_DASH}(?:T(?P<last>[2-7])|CN)(?!\w)"),
+                self._weekdays,
+                needs=(DIGIT, "-–"),
+            ),
+            Rule(
+                re.compile(rf"{weekday}{_DASH}(?:(?i:{self._weekday})\s?)?(?P<last>[2-7])(?!\w)"),
+                self._weekdays,
+                needs=(DIGIT, "-–"),
+            ),
+            Rule(re.compile(rf"{weekday}{_DASH}(?i:{self._sunday}|CN)(?!\w)"), self._weekdays, needs=(DIGIT, "-–")),
             Rule(
                 re.compile(
                     rf"{weekday}(?P<others>(?:(?:\s?,\s?|\s(?i:{self._joined})\s)[2-7])+)(?!\d|[.,:/]\d|\s?[^\W\d]*[hg'%]|\s(?:{counted})(?!\w))"
                 ),
                 self._list_of_weekdays,
+                needs=(DIGIT,),
             ),
-            Rule(re.compile(r"(?<!\w)T(\d)(?![\w]|\.\d)|(?<!\w)T(1[0-2])(?!\w)"), self._weekday_or_month),
+            Rule(
+                re.compile(r"(?<!\w)T(\d)(?![\w]|\.\d)|(?<!\w)T(1[0-2])(?!\w)"),
+                self._weekday_or_month,
+                needs=(DIGIT, "T"),
+            ),
             Rule(
                 re.compile(
                     rf"(?P<before>(?<!\w)(?i:{self._weekday}|{self._month}|{self._quarter})\s)(?P<number>\d{{1,2}})(?!\d|[/-]\d)"
                 ),
                 lambda match: match["before"] + self._numbers.ordinal(int(match["number"])),
+                needs=(DIGIT,),
             ),
             Rule(
                 re.compile(r"(?<![\w./-])(?P<year>(?:19|20)\d\d)\s?[-–]\s?(?P<last>(?:19|20)\d\d)(?![\w/%-]|[.,]\d)"),
                 self._years,
+                needs=(DIGIT, "-–"),
             ),
         ]
 
@@ -207,7 +243,8 @@ class VietnameseDates:
     def _quarter_of_year(self, match: re.Match[str]) -> str | None:
         if not match["year"]:
             return None
-        quarter = self._numbers.ordinal(int(match["quarter"]))
+        written = match["quarter"]
+        quarter = self._numbers.ordinal(int(written) if written.isdecimal() else roman(written))
         return f"{self._quarter} {quarter} {self._year} {self._numbers.cardinal(int(match['year']))}"
 
     def _weekdays(self, match: re.Match[str]) -> str:

@@ -38,7 +38,7 @@ class PackageUse:
     package: str
     name: str  # prefix of its tools
     place: str  # where its credentials lie: the name that the file gives, else the package's
-    allow: tuple[str, ...]  # operations that may be called; empty: all
+    allow: tuple[str, ...]  # operations that may be called; empty: all of a package that says itself which there are
     options: BaseModel
     kind: Any  # the package's class
 
@@ -76,6 +76,8 @@ def _read(fields: Mapping[str, Any], at: tuple[str | int, ...]) -> PackageUse:
     allow = fields.get("allow", ())
     if not isinstance(allow, list | tuple) or not all(isinstance(each, str) for each in allow):
         raise AgentFileError((*at, "allow"), "list the names of operations")
+    if getattr(kind, "must_allow", False) and not allow:
+        raise AgentFileError((*at, "allow"), "list the tools of this server that may be called")
     place = package if "name" not in fields and package in TOOL_PACKAGES else name
     return PackageUse(package, name, place, tuple(allow), _options(kind, fields.get("options"), (*at, "options")), kind)
 

@@ -28,6 +28,7 @@ from services.runtime.providers import ProviderFailed
 
 _MAX_PIECE_CHARS = 256 * 1024
 _WARM_EVERY_S = 25.0
+_LAST_RESPONSES_LIMIT_S = 2.0  # behind a reason to finish; older models send one with each piece of text
 _WARM_LIMIT_S = 4.0
 _CONNECT_LIMIT_S = 2.0
 _FILTERED = frozenset(
@@ -95,15 +96,22 @@ class GeminiEngine:
                 responses, response = await self._ask(self._client, request)
             try:
                 while response is not None:
-                    n_taken = reader.n_taken
+                    n_taken, had_finished = reader.n_taken, reader.has_finished
                     for part in reader.take(response):
                         yield part
                     if reader.is_over:
                         return
-                    if reader.n_taken > n_taken:
+                    if reader.has_finished and not had_finished:
+                        time.ends_within(_LAST_RESPONSES_LIMIT_S)
+                    elif reader.n_taken > n_taken:
                         time.progressed()
-                    async with time.waiting():
-                        response = await anext(responses, None)
+                    try:
+                        async with time.waiting():
+                            response = await anext(responses, None)
+                    except Exception:
+                        if not reader.has_finished:
+                            raise
+                        break  # the answer is whole: how its connection breaks says nothing of it
                 for part in reader.end():
                     yield part
             finally:
@@ -177,6 +185,11 @@ class ResponseReader:
         self.n_taken = 0  # parts that brought something of the answer, thoughts as well
         self._finish: types.FinishReason | None = None
         self.is_over = False
+
+    @property
+    def has_finished(self) -> bool:
+        """The server has said why the answer ends."""
+        return self._finish not in {None, types.FinishReason.FINISH_REASON_UNSPECIFIED}
 
     def take(self, response: types.GenerateContentResponse) -> list[ReplyPart]:
         """Raises ProviderFailed."""

@@ -50,6 +50,10 @@ class AnswerTime:
         self._provider, self._stall_s, self._total_s = provider, stall_s, total_s
         self._stall_left_s, self._total_left_s = stall_s, total_s
 
+    def ends_within(self, limit_s: float) -> None:
+        """The answer is whole: so long may the server take over what else it sends."""
+        self._stall_s = self._stall_left_s = min(limit_s, self._stall_left_s)
+
     def progressed(self) -> None:
         """The server has sent something of the answer. Comments and empty events are none of it."""
         self._stall_left_s = self._stall_s
@@ -78,8 +82,16 @@ def readable(text: str) -> str:
 
 
 def readable_json(text: str) -> str:
-    """The JSON object of a call's arguments, its strings without what cannot be sent on. Raises ValueError."""
+    """The JSON object of a call's arguments, its strings without what cannot be sent on. Raises ValueError.
+
+    Some servers write `null` where there are none, and some write the JSON text as a JSON string.
+    """
     found = read_json(text or "{}")
+    if isinstance(found, str):
+        text = found
+        found = read_json(text or "{}")
+    if found is None:
+        text, found = "{}", {}
     if not isinstance(found, dict):
         raise ValueError("the arguments are no JSON object")
     cleaned = _cleaned(found)

@@ -11,6 +11,7 @@ from typing import Any
 
 from services.nlu.remote.answer import readable
 from services.runtime.breaker import ErrorClass
+from services.runtime.exposure import without_userinfo
 from services.runtime.json_text import read_json
 from services.runtime.providers import ProviderFailed
 
@@ -33,6 +34,9 @@ def from_status(
     """The failure of a response that is no success; `now` is aware, for a Retry-After that is a date."""
     message = said_in(body)
     text = f"{provider} answered {status}" + (f": {message}" if message else "")
+    if 300 <= status < 400:  # not followed: the key would go to whoever is named there
+        text += f", which points to {_place(headers)}"
+        return ProviderFailed("ENGINE_FAILED", text, ErrorClass.FATAL if status in {301, 308} else ErrorClass.TRANSIENT)
     retry_after_s = read_retry_after(headers, now=now)
     lower = body[:4096].decode(errors="replace").lower()
     if status == 429 and not any(word in lower for word in _SPENT):
@@ -58,6 +62,13 @@ def from_error_event(provider: str, error: Any) -> ProviderFailed:
         numbers = (code for code in codes if isinstance(code, int) and 400 <= code < 600)
         status = next(numbers, next(known, 500))
     return from_status(provider, status, {}, json.dumps({"error": error}).encode(), now=datetime.now(UTC))
+
+
+def _place(headers: Mapping[str, str]) -> str:
+    """Where a redirect points to, without a user's name, a password or what stands in the query."""
+    found = next((value for name, value in headers.items() if name.lower() == "location"), "")
+    place, _, _ = found.partition("?")
+    return readable(without_userinfo(place))[:_MAX_MESSAGE_CHARS] or "nowhere"
 
 
 def said_in(body: bytes) -> str:

@@ -6,7 +6,7 @@ import re
 
 MAX_EVENT_BYTES = 256 * 1024
 _LINE_END = re.compile(rb"\r\n|\n|\r")
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class BadEvents(ValueError):
@@ -42,7 +42,7 @@ class EventReader:
     def _take_line(self, line: bytes) -> str | None:
         if self._is_first_line:
             self._is_first_line = False
-            line = line.removeprefix(_BYTE_ORDER_MARK)
+            line = line.removeprefix(BYTE_ORDER_MARK)
         if not line:
             if not self._data:
                 return None
@@ -53,8 +53,14 @@ class EventReader:
             self._n_data += len(value)
             if self._n_data > self._max_event_bytes:
                 raise BadEvents(f"an event of more than {self._max_event_bytes} bytes")
-            try:
-                self._data.append(value.removeprefix(b" ").decode())
-            except UnicodeDecodeError as error:
-                raise BadEvents("an event that is not UTF-8") from error
+            self._data.append(_decoded(value))
+        if name == b"error":  # llama-server's, where it fails in mid-answer
+            return f'{{"error": {_decoded(value)}}}'
         return None  # comments keep a connection open; `event`, `id` and `retry` say nothing here
+
+
+def _decoded(value: bytes) -> str:
+    try:
+        return value.removeprefix(b" ").decode()
+    except UnicodeDecodeError as error:
+        raise BadEvents("an event that is not UTF-8") from error

@@ -1,4 +1,4 @@
-"""Arguments of tools: read by a pydantic model, or held against a JSON schema."""
+"""Arguments of tools, read by a pydantic model; `schemas` holds them against a JSON schema."""
 
 from __future__ import annotations
 
@@ -48,30 +48,5 @@ def by_model(model: type[ArgumentsModel]) -> Callable[[Mapping[str, Any]], Mappi
                 for each in error.errors(include_input=False)
             ]
             raise ToolRefused("; ".join(wrong)) from error
-
-    return check
-
-
-def by_schema(schema: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], Mapping[str, Any]]:
-    """A check by JSON schema; references lead within it and nowhere else. Raises ValueError: it is no schema."""
-    from jsonschema import Draft202012Validator  # noqa: PLC0415 - only packages with schemas of others need it
-    from jsonschema.exceptions import SchemaError, best_match  # noqa: PLC0415
-    from referencing import Registry  # noqa: PLC0415
-
-    try:
-        Draft202012Validator.check_schema(schema)
-    except SchemaError as error:
-        raise ValueError(error.message) from error
-    validator = Draft202012Validator(schema, registry=Registry())
-
-    def check(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-        try:
-            error = best_match(validator.iter_errors(dict(arguments)))
-        except Exception as broken:  # a reference that leads nowhere
-            raise ToolRefused(f"the tool's schema cannot be used: {type(broken).__name__}") from broken
-        if error is not None:
-            where = ".".join(str(part) for part in error.absolute_path) or "arguments"
-            raise ToolRefused(f"{where}: {error.message[:200]}")
-        return dict(arguments)
 
     return check

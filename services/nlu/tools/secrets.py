@@ -27,6 +27,10 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _MAX_BYTES = 1 << 16
 
 
+def _is_tenant(name: str) -> bool:
+    return name == NO_TENANT or bool(_TENANT.fullmatch(name))  # not the hidden folders of a mounted secret
+
+
 class NoSecrets(Exception):
     """A tenant has no credentials there, or some of them are missing; the message names fields and no values."""
 
@@ -87,7 +91,7 @@ class TenantSecrets:
         """Those that have something under this name; "" is the tenant of calls that name none."""
         found = {tenant for tenant, names in self._values.items() if name in names}
         if self._folder is not None and self._folder.is_dir():
-            found |= {path.name for path in self._folder.iterdir() if (path / name).is_dir()}
+            found |= {path.name for path in self._folder.iterdir() if _is_tenant(path.name) and (path / name).is_dir()}
         return tuple(sorted("" if tenant == NO_TENANT else tenant for tenant in found))
 
     def read(self, tenant_id: str, name: str, kind: type[Fields]) -> Fields:

@@ -1,12 +1,18 @@
 """Systems that repeat the credentials they are shown, lead elsewhere, or speak for another tenant."""
 
+import asyncio
+import contextlib
+import gzip
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
 from services.nlu.agent.tools import ToolRefused
+from services.nlu.tools.mcp_servers.transport import BoundedTransport
 from services.nlu.tools.packages import AgentPackages
 from services.nlu.tools.rest.client import Limits, RestClient
 from services.nlu.tools.rest.credentials import FixedHeaders, Grant, OAuthTokens, basic, bearer
@@ -16,6 +22,17 @@ from tests.integration.tools.opening import opened, profile_of, run, settings_of
 from tests.integration.tools.rest_server import Reply, Seen, serving
 from tests.integration.tools.test_openapi import DESCRIPTION, described, package
 
+SLOW_SCHEMA = """
+  /slow:
+    get:
+      operationId: slow
+      responses:
+        "200":
+          description: d
+          content:
+            application/json:
+              schema: {type: object, properties: {rooms: {type: string, pattern: "^(a+)+$"}}}
+"""
 LIMITS = Limits(whole_s=5.0, try_s=2.0, n_tries=1, first_wait_s=0.01)
 TOKEN = "s3cr3t-t0k3n-of-acme"  # noqa: S105
 
@@ -101,7 +118,7 @@ async def test_an_api_on_another_machine_needs_https(tmp_path: Path) -> None:
     with pytest.raises(NotServing, match=r"server http://rooms.example: .*use https"):
         async with opened(tmp_path, package(where), {"api_key": "k3y"}):
             pass
-    wanted = {"package": "mcp", "name": "rooms", "options": {"url": "http://rooms.example/mcp"}}
+    wanted = {"package": "mcp", "name": "rooms", "allow": ["book"], "options": {"url": "http://rooms.example/mcp"}}
     with pytest.raises(NotServing, match=r"url http://rooms.example: .*use https"):
         async with opened(tmp_path, wanted):
             pass
@@ -112,6 +129,34 @@ async def test_a_description_that_leads_elsewhere_is_not_followed(tmp_path: Path
         with pytest.raises(StartupError, match="302, a redirect"):
             async with opened(tmp_path, package(f"{server.url}/openapi.yaml"), {"api_key": "k3y"}):
                 pass
+
+
+async def test_a_description_comes_from_no_other_machine_in_plain_text(tmp_path: Path) -> None:
+    with pytest.raises(NotServing, match=r"description http://rooms.example: .*use https"):
+        async with opened(tmp_path, package("http://rooms.example/openapi.yaml"), {"api_key": "k3y"}):
+            pass
+
+
+@pytest.mark.timeout(30)
+async def test_an_answers_schema_holds_nobody_up(tmp_path: Path) -> None:
+    text = DESCRIPTION.replace("paths:\n", f"paths:{SLOW_SCHEMA}")
+    async with serving(lambda seen: Reply({"rooms": "a" * 5000 + "!"})) as server:
+        where = described(tmp_path, server.url, text)
+        async with opened(tmp_path, package(where, operations=["slow"]), {"api_key": "k3y"}) as tools:
+            longest = 0.0
+
+            async def tick() -> None:
+                nonlocal longest
+                while True:
+                    before = time.monotonic()
+                    await asyncio.sleep(0.01)
+                    longest = max(longest, time.monotonic() - before)
+
+            ticks = asyncio.create_task(tick())
+            with pytest.raises(ToolRefused, match="otherwise than its description"):
+                await run(tools, "rooms_slow")
+            ticks.cancel()
+    assert longest < 2.0, "the loop went on meanwhile"
 
 
 async def test_two_operations_of_one_name_are_refused(tmp_path: Path) -> None:
@@ -146,7 +191,8 @@ async def test_what_one_tenants_server_says_is_shown_to_no_other(tmp_path: Path)
     script = tmp_path / "server.py"
     script.write_text(SERVER)
     options = {"command": [sys.executable, str(script)], "needs_credentials": True, "timeout_s": 30}
-    wanted: dict[str, Any] = {"package": "mcp", "name": "rooms", "options": options}
+    allow = ["book", "a_b", "red_only"]
+    wanted: dict[str, Any] = {"package": "mcp", "name": "rooms", "allow": allow, "options": options}
     held = {who: {"rooms": {"WHO": who, "API_TOKEN": f"t0k3n-of-{who}"}} for who in ("red", "blue")}
     packages = AgentPackages(profile_of(tmp_path, [wanted], tenants=["red", "blue"]), settings_of(tmp_path, held))
     await packages.load()
@@ -191,3 +237,44 @@ async def test_cancelling_two_dots_asks_nobody(tmp_path: Path) -> None:
             with pytest.raises(ToolRefused, match="event_id"):
                 await run(tools, "calendar_cancel", event_id="..")
         assert server.of("DELETE") == []
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("is_packed", [False, True])
+async def test_an_mcp_server_fills_no_memory(tmp_path: Path, is_packed: bool) -> None:
+    whole = b'{"jsonrpc": "2.0", "id": 0, "result": {"x": "' + b"a" * (64 << 20) + b'"}}'
+    body = gzip.compress(whole, 1) if is_packed else whole
+    extra = b"Content-Encoding: gzip\r\n" if is_packed else b""
+    n_written = 0
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal n_written
+        await reader.readuntil(b"\r\n\r\n")
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n" + extra
+        writer.write(head + f"Content-Length: {len(body)}\r\n\r\n".encode())
+        with contextlib.suppress(ConnectionError):
+            for begin in range(0, len(body), 65536):
+                writer.write(body[begin : begin + 65536])
+                await writer.drain()
+                n_written += 65536
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with httpx2.AsyncClient(transport=BoundedTransport()) as client:
+        with pytest.raises(httpx2.RemoteProtocolError, match=r"packed|more than"):
+            await client.post(f"http://127.0.0.1:{port}/mcp", json={})
+    server.close()
+    assert n_written < 16 << 20
+
+
+@pytest.mark.parametrize("said", ["1h", "nan", 1e400, -5, True, None, [], "3600"])
+async def test_a_token_is_used_whatever_its_server_says_of_its_end(said: object) -> None:
+    def answer(seen: Seen) -> Reply:
+        return Reply({"access_token": "t0k3n-1234", "expires_in": said} if seen.path == "/token" else {"done": True})
+
+    async with serving(answer) as server:
+        tokens = OAuthTokens("the system", lambda: Grant(f"{server.url}/token", {"grant_type": "client_credentials"}))
+        rest = RestClient("the system", tokens, limits=LIMITS)
+        assert (await rest.ask("GET", f"{server.url}/x")).object() == {"done": True}
+        await rest.close()

@@ -16,6 +16,7 @@ from services.runtime.errors import NotServing, StartupError
 from tests.integration.tools.opening import KEY, opened, run
 
 pytestmark = pytest.mark.timeout(240)
+ALLOWED = ["free_rooms", "book_room", "refuse", "whisper", "sleep", "die", "flood"]
 SERVER = str(Path(__file__).with_name("mcp_server.py"))
 
 
@@ -24,6 +25,7 @@ def stdio(**options: Any) -> dict[str, Any]:
     return {
         "package": "mcp",
         "name": "rooms",
+        "allow": ALLOWED,
         "options": {"command": command, "reads": ["free_rooms"], "timeout_s": 30, **options},
     }
 
@@ -111,7 +113,8 @@ async def test_a_slow_tool_is_given_up(tmp_path: Path) -> None:
 async def test_tools_of_a_server_by_http_are_the_agents(tmp_path: Path) -> None:
     log = tmp_path / "rooms.log"
     async with http_server(log) as url:
-        package = {"package": "mcp", "name": "rooms", "options": {"url": url, "trusts_hints": True, "timeout_s": 30}}
+        options = {"url": url, "trusts_hints": True, "timeout_s": 30}
+        package = {"package": "mcp", "name": "rooms", "allow": ALLOWED, "options": options}
         async with opened(tmp_path, package) as tools:
             await connected(tools)
             assert not {spec.name: spec for spec in tools.specs("acme")}["rooms_free_rooms"].writes
@@ -124,7 +127,7 @@ async def test_a_server_that_is_not_there_keeps_nobody_from_serving(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("services.nlu.tools.mcp_servers.connection._CONNECT_S", 0.5)
-    package = {"package": "mcp", "name": "rooms", "options": {"url": "http://127.0.0.1:9/mcp"}}
+    package = {"package": "mcp", "name": "rooms", "allow": ALLOWED, "options": {"url": "http://127.0.0.1:9/mcp"}}
     async with opened(tmp_path, package) as tools:
         assert tools.tools("acme") == {}
     async with opened(tmp_path, {**package, "options": {"command": ["/no/such/program"]}}) as tools:

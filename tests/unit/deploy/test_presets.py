@@ -13,6 +13,7 @@ from services.nlu.settings import NluSettings
 from tests.unit.nlu.gguf_files import write_dense_header, write_scout_header
 
 _DEPLOY = Path(__file__).parents[3] / "deploy"
+_KINDS = {"nlu": "StatefulSet", "tts": "Deployment"}
 PRESETS = sorted((_DEPLOY / "presets").glob("*.env"))
 
 
@@ -64,9 +65,9 @@ def test_compose_reads_a_preset_that_exists() -> None:
 
 
 def gpu_patches(name: str) -> dict[str, object]:
-    """What the GPU overlay of Kubernetes sets for a Deployment, by path."""
+    """What the GPU overlay of Kubernetes sets for a service, by path."""
     overlay = yaml.safe_load((_DEPLOY / "kubernetes" / "gpu" / "kustomization.yaml").read_text(encoding="utf-8"))
-    (patch,) = [each for each in overlay["patches"] if each["target"] == {"kind": "Deployment", "name": name}]
+    (patch,) = [each for each in overlay["patches"] if each["target"] == {"kind": _KINDS[name], "name": name}]
     return {operation["path"]: operation["value"] for operation in yaml.safe_load(patch["patch"])}
 
 

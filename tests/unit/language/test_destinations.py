@@ -3,7 +3,7 @@
 import pytest
 
 from services.call_gateway.conversation.profile import AgentDestination
-from services.language.destinations import listed_target, normalised, region_of
+from services.language.destinations import allowed_target, listed_target, normalised, region_of
 
 
 @pytest.mark.parametrize(
@@ -73,3 +73,25 @@ def test_a_name_is_looked_up_in_the_agents_list(wanted: str, target: str):
 
 def test_nothing_is_found_where_nothing_is_listed():
     assert listed_target("front desk", ()) == ""
+
+
+@pytest.mark.parametrize(
+    ("wanted", "target"),
+    [
+        ("tel:+842812345678", "+842812345678"),
+        ("TEL:+84-28-1234-5678", "+842812345678"),
+        ("(028) 1234-5678", "+842812345678"),
+        ("tel:2000", "2000"),
+        ("extension 2000", "2000"),
+        ("ext. 2001, please", "2001"),
+        ("số máy lẻ 2000", "2000"),
+        ("2000 or 2001", ""),
+        ("extension 20001", ""),
+        ("extension +2000", ""),
+        ("extension 2000@evil.example", ""),
+        ("sip:2000@evil.example", ""),
+        ("tel:+15550100", ""),
+    ],
+)
+def test_a_number_of_the_list_is_found_however_it_is_written(wanted: str, target: str):
+    assert allowed_target(wanted, LISTED, region="VN") == target

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from services.nlu.engine import Began, Message, ReplyPart, Role, TextMade
 from services.nlu.engines.llama_cpp.jobs import Job
 from services.nlu.engines.llama_cpp.model import DecodeFailed, ModelOptions, Row
+from services.nlu.engines.llama_cpp.openings import check_openings
 from services.nlu.engines.llama_cpp.scheduler import ModelBroken, Scheduler
 from services.runtime.errors import StartupError, TurnFailed
 from tests.unit.nlu.fake_model import LetterModel
@@ -46,8 +47,8 @@ class Rig:
     def __init__(self, model: LetterModel | None = None, *, cells: int = 4000, slots: int = 8, batch: int = 64) -> None:
         self.model = model or LetterModel()
         self.model.max_cells = cells
-        options = ModelOptions(cells, slots, batch, threads=1, gpu_layers=0, temperature=0)
-        self.scheduler = Scheduler(self.model, options, None)
+        self.options = ModelOptions(cells, slots, batch, threads=1, gpu_layers=0, temperature=0)
+        self.scheduler = Scheduler(self.model, self.options, None)
 
     def ask(self, conversation: str, *texts: str, max_tokens: int = 40, is_draft: bool = False) -> Asked:
         roles = (Role.CALLER, Role.AGENT)
@@ -158,14 +159,14 @@ def test_openings_that_take_every_slot_are_refused_at_start() -> None:
     rig = Rig(slots=4)
     openings = [(Message(Role.SYSTEM, f"You are {name}."),) for name in ("An", "Binh", "Chi")]
     with pytest.raises(StartupError, match=r"NLU_SLOTS=4: 3 slots .* set at least 5"):
-        rig.scheduler.check_openings(openings, max_reply_tokens=40)
+        check_openings(rig.model, rig.options, openings, max_reply_tokens=40)
 
 
 def test_openings_that_take_every_cell_are_refused_at_start() -> None:
     rig = Rig(cells=1000)
     openings = [(Message(Role.SYSTEM, "x" * 400),), (Message(Role.SYSTEM, "y" * 400),)]
     with pytest.raises(StartupError, match=r"NLU_CONTEXT_TOKENS=1000: .* take 8\d\d tokens .* set at least 1\d\d\d"):
-        rig.scheduler.check_openings(openings, max_reply_tokens=40)
+        check_openings(rig.model, rig.options, openings, max_reply_tokens=40)
 
 
 def test_a_failed_opening_holds_no_cells() -> None:

@@ -14,6 +14,9 @@ from services.stt_proxy.engine import Hints
 from services.stt_proxy.settings import SttSettings
 from services.stt_proxy.speech_gate import GateThresholds, SpeechBegan, SpeechGate
 from services.stt_proxy.voice_activity import SileroNetwork
+from tests.load.clips import CLIPS_DIR
+from tests.load.hearing.recordings import spread_over
+from tests.load.onsets import network, onsets, spoken_clips
 
 WINDOW = 256
 CLIPS = Path(__file__).parents[2] / "data" / "clips"
@@ -99,3 +102,18 @@ def test_noise_without_speech_is_not_made_speech():
     for dbfs in (-60, -50, -40):
         noise = np.random.default_rng(3).normal(0, 32768 * 10 ** (dbfs / 20), 160_000).astype(np.int16)
         assert not is_heard(network, noise), dbfs
+
+
+@pytest.mark.models
+@pytest.mark.parametrize("noise_rms", [0, 20])
+@pytest.mark.parametrize("dbfs", [-45, -20, -6])
+def test_onsets_are_told_no_later_than_of_the_line_as_it_is(dbfs: int, noise_rms: int):
+    clips, detector = spread_over(spoken_clips(CLIPS_DIR), 14), network()
+    plain, levelled = (
+        [one.told_ms for one in onsets(detector, clips, dbfs, noise_rms, has_level=has_level)]
+        for has_level in (False, True)
+    )
+    assert None not in levelled
+    heard = [one for one in plain if one is not None]
+    assert np.median(levelled) <= np.median(heard)
+    assert np.percentile(levelled, 95) <= np.percentile(heard, 95)

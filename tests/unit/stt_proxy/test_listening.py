@@ -172,6 +172,25 @@ async def test_discarded_speech_gives_no_text_and_may_begin_again():
     assert call.engine_call.forgotten == [(0, 320 * MS)]
 
 
+@pytest.mark.parametrize("ahead", [1 << 61, 3000 * MS])
+async def test_a_stretch_to_forget_reaches_no_further_than_the_sound(ahead):
+    call = Call()
+    await call.speak(640)
+    call.listening.discard(320 * MS, call.at + ahead)
+    await call.speak(640)
+    await call.be_silent(200)
+    [*_, (speech, _)] = call.engine_call.asked
+    assert speech.spans[-1].start_sample <= 640 * MS
+    assert speech.spans[-1].end_sample >= 1280 * MS - 32 * MS
+
+
+async def test_a_stretch_that_was_not_sent_is_nothing_to_forget():
+    call = Call()
+    await call.speak(320)
+    call.listening.discard(call.at, call.at + 500 * MS)
+    assert call.engine_call.forgotten == []
+
+
 async def test_hints_hold_from_their_sample_on():
     call = Call()
     call.listening.update(HintsUpdate(effective_sample=500 * MS, expected_kind=ExpectedKind.DIGITS, expected_length=6))

@@ -200,6 +200,22 @@ def test_discarding_part_of_the_speech_keeps_the_rest():
     assert ask_in(end(call, 1760)).spans == (Span(1000 * MS, 1500 * MS),)
 
 
+def test_a_stretch_out_of_speech_that_goes_on_is_no_part_of_it():
+    call = utterances()
+    call.begin(1000 * MS, 0.9, OPEN)
+    assert not call.discard(2000 * MS, 6000 * MS)
+    asked = ask_in(call.pause(7000 * MS, 0.1, OPEN, trigger_ns=0, wants_draft=True))
+    assert asked.spans == (Span(1000 * MS, 2000 * MS), Span(6000 * MS, 7000 * MS))
+
+
+def test_speech_that_ends_in_a_discarded_stretch_ended_before_it():
+    call = utterances()
+    call.begin(1000 * MS, 0.9, OPEN)
+    assert not call.discard(2000 * MS, 6000 * MS)
+    call.pause(5000 * MS, 0.1, OPEN, trigger_ns=0, wants_draft=True)
+    assert ask_in(end(call, 7500)).spans == (Span(1000 * MS, 2000 * MS),)
+
+
 def test_speech_that_goes_on_in_a_discarded_stretch_must_be_found_anew():
     call = utterances()
     call.begin(500 * MS, 0.9, OPEN)

@@ -1,5 +1,6 @@
 """Asterisk's REST interface: the few requests a gateway needs, each with a limit."""
 
+import asyncio
 import base64
 import ssl
 from pathlib import Path
@@ -60,7 +61,13 @@ class AriClient:
     """One HTTP session with one Asterisk. Use as a context manager. Every request raises AriUnreachable, AriRefused."""
 
     def __init__(self, settings: AriSettings) -> None:
+        """Raises StartupError: a file of the settings cannot be used."""
         self._settings = settings
+        self._password_file = None
+        self._password = settings.password.get_secret_value()
+        if settings.password_file is not None:
+            self._password_file = WatchedFiles("ari_password", (settings.password_file,), settings.read_password)
+            self._password = self._password_file.current
         self._base = f"{settings.url}/ari"
         self._ca = None if settings.tls_ca_file is None else _AuthorityFile(settings.tls_ca_file)
         self._tls = settings.tls()
@@ -68,7 +75,6 @@ class AriClient:
 
     async def __aenter__(self) -> Self:
         self._http = aiohttp.ClientSession(
-            headers={"Authorization": _basic(self._settings.user, self._settings.password.get_secret_value())},
             timeout=aiohttp.ClientTimeout(total=self._settings.request_limit_s),
             connector=aiohttp.TCPConnector(limit=64),
         )
@@ -81,10 +87,25 @@ class AriClient:
             await self._http.close()
             self._http = None
 
-    async def renew_authorities(self) -> None:
-        """Believe those whom the file names now, and nobody else; the events' socket goes on while it is open. Until
-        cancelled.
+    async def renew_files(self) -> None:
+        """Use the password that its file holds now, and believe the authorities that theirs names now, and nobody else;
+        the events' socket goes on while it is open. Until cancelled.
         """
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._renew_authorities())
+            tasks.create_task(self._renew_password())
+
+    async def _renew_password(self) -> None:
+        if self._password_file is None:
+            return
+        file = self._password_file
+
+        def renew() -> None:
+            self._password = file.current
+
+        await file.watch(renew)
+
+    async def _renew_authorities(self) -> None:
         if self._ca is None or not isinstance(self._tls, ssl.SSLContext):
             return
         authorities = self._ca
@@ -100,6 +121,7 @@ class AriClient:
             return await self._session().ws_connect(
                 f"{self._base}/events",
                 params={"app": self._settings.app},
+                headers=self._who(),
                 heartbeat=_HEARTBEAT_S,
                 max_msg_size=_MAX_EVENT_BYTES,
                 ssl=self._tls,
@@ -145,7 +167,12 @@ class AriClient:
         address = "/".join(quote(part, safe="") for part in path)
         try:
             async with self._session().request(
-                method, URL(f"{self._base}/{address}", encoded=True), params=query, json=body, ssl=self._tls
+                method,
+                URL(f"{self._base}/{address}", encoded=True),
+                params=query,
+                json=body,
+                headers=self._who(),
+                ssl=self._tls,
             ) as response:
                 text = await response.text()
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
@@ -156,6 +183,9 @@ class AriClient:
             return read_json(text) if text else None
         except ValueError as error:
             raise AriRefused(f"{method} {address}", response.status, "the answer is no JSON") from error
+
+    def _who(self) -> dict[str, str]:
+        return {"Authorization": _basic(self._settings.user, self._password)}
 
     def _session(self) -> aiohttp.ClientSession:
         if self._http is None:

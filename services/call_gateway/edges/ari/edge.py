@@ -67,7 +67,7 @@ class AriEdge:
             )
             self._calls.is_taking = self._is_taking
             tasks.create_task(warn_of_exposures(self._settings.exposures()))
-            tasks.create_task(self._ari.renew_authorities())
+            tasks.create_task(self._ari.renew_files())
             try:
                 await self._stay_connected(self._calls)
             except asyncio.CancelledError:
@@ -191,7 +191,11 @@ class AriEdge:
             return
         self._complaint = str(error)
         is_stranger = isinstance(error, AriRefused) and error.status == _UNAUTHORIZED
-        remedy = "check GATEWAY_ARI_USER and GATEWAY_ARI_PASSWORD" if is_stranger else "trying again until it answers"
+        remedy = (
+            "check GATEWAY_ARI_USER and GATEWAY_ARI_PASSWORD, or its _FILE"
+            if is_stranger
+            else "trying again until it answers"
+        )
         log.warning("ari_unreachable", url=self._settings.url, fault=str(error), remedy=remedy)
 
     def _count(self, plan: Recovery) -> None:

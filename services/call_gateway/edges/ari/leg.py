@@ -255,7 +255,7 @@ class AriLeg:
         if is_held is not None and caller_id == self.line.caller_id:
             if is_held != self._hold.is_held:
                 log.warning("hold_event_missed", is_held=is_held)
-            self.on_event(HoldChanged(is_held))
+            self.on_event(HoldChanged(is_held, was_missed=True))
 
     def caller_left(self, cause: EndCause, message: str) -> None:
         """The caller's channel is not ours any more."""

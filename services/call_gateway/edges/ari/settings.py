@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from services.runtime.errors import StartupError
 from services.runtime.exposure import is_loopback
 from services.runtime.settings import refuse_exposures
 
@@ -30,6 +31,9 @@ class AriSettings(BaseSettings):
     url: str = Field("http://127.0.0.1:8088", description="Asterisk's HTTP server; https and a path prefix may be.")
     user: str = Field("tong-dai", description="User in Asterisk's ari.conf.")
     password: SecretStr = Field(SecretStr(DEFAULT_PASSWORD), description="That user's password.")
+    password_file: Path | None = Field(
+        None, description="A file with that password in its place; read again when it changes."
+    )
     app: str = Field(
         "tong-dai", pattern=r"^[A-Za-z0-9_-]{1,40}$", description="ARI application; each gateway process needs its own."
     )
@@ -81,6 +85,12 @@ class AriSettings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _password_stands_once(self) -> "AriSettings":
+        if self.password_file is not None and self.password.get_secret_value() != DEFAULT_PASSWORD:
+            raise ValueError("password and password_file: set one of them")
+        return self
+
+    @model_validator(mode="after")
     def _media_can_be_reached(self) -> "AriSettings":
         if self.media_host in ("0.0.0.0", "::") and not self.media_advertised_host:  # noqa: S104 - the user's own wish
             raise ValueError(f"media_host {self.media_host} is no address to send to: set media_advertised_host too")
@@ -101,9 +111,27 @@ class AriSettings(BaseSettings):
             found.append(f"url {self.url} is not loopback: password and calls go there over plain text: use https")
         elif not self.tls_verify:
             found.append(f"url {self.url} is not loopback and tls_verify is off: anybody can stand in between")
-        if self.password.get_secret_value() == DEFAULT_PASSWORD:
+        if self.password_file is None and self.password.get_secret_value() == DEFAULT_PASSWORD:
             found.append(f"url {self.url} is not loopback: set a password other than the default")
         return found
+
+    def read_password(self) -> str:
+        """The password as its file has it now, or its setting. Blocking. Raises StartupError: there is none, or it is
+        the default one and Asterisk is on another machine.
+        """
+        if self.password_file is None:
+            return self.password.get_secret_value()
+        where = f"GATEWAY_ARI_PASSWORD_FILE={self.password_file}"
+        try:
+            password = self.password_file.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise StartupError(f"{where} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+        if not password:
+            raise StartupError(f"{where} is empty")
+        is_far = not is_loopback(urlsplit(self.url).hostname or "")
+        if password == DEFAULT_PASSWORD and is_far and not self.allow_insecure:
+            raise StartupError(f"{where} holds the default password, and {self.url} is not loopback: set another one")
+        return password
 
     @property
     def media_address(self) -> str:

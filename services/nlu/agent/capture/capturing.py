@@ -125,7 +125,7 @@ class Capture:
         if self._holds(plain, "restarts") or self.form.read(text) or self._corrections.of(text, state.value, ()):
             return True
         answer, _ = self._answer(text)
-        return bool(answer) and (state.is_confirming or bool(state.value))
+        return self._names_own(text, state) or (bool(answer) and (state.is_confirming or bool(state.value)))
 
     def take(self, state: CaptureState, text: str, *, is_keys: bool = False) -> Captured:
         """What the caller says, or keys in, to the open question."""
@@ -149,7 +149,9 @@ class Capture:
         answer, rest = self._answer(text)
         if answer == "no" and (state.value or not self.form.read(text)):
             return self._taken_back(state, rest)
-        values = [self.form.final(one) if self._is_whole(one) else one for one in self.form.read(text)]
+        is_bare = bool(answer) and not rest and self.slot.kind is SlotKind.NAME  # "yes" is no name
+        read = () if is_bare else self.form.read(text)
+        values = [self.form.final(one) if self._is_whole(one) else one for one in read]
         if not values:
             return self._unclear(state)
         joined = [one for new in values for one in self.form.joined(state.value, new)]
@@ -202,6 +204,8 @@ class Capture:
     def _answered(self, state: CaptureState, text: str) -> Captured:
         """The answer to a value that was read back."""
         answer, rest = self._answer(text)
+        if not answer and self._names_own(text, state):
+            return self._ended(state, Ended.CAPTURED)
         found = self._corrected(rest, text, state.value)
         found = "" if answer == "yes" and len(found) == 1 and not self._is_whole(found) else found  # "that's the one"
         if found == state.value and answer != "no":
@@ -214,6 +218,15 @@ class Capture:
         if answer == "no" or found:
             return self._failed(replace(state, value="", rejected=state.value, is_confirming=False))
         return self._unclear(state)
+
+    def _names_own(self, text: str, state: CaptureState) -> bool:
+        """Whether the number that calls, which was offered, is meant: "the one I'm calling from"."""
+        tokens = self._tokens(text)
+        is_refused = any(opening and self._finds(tokens, opening) for opening, _ in self._words.wrong_first)
+        return state.is_known and self._is_phone and not is_refused and self._holds(tokens, "own_number")
+
+    def _finds(self, tokens: Sequence[str], phrase: Sequence[str]) -> bool:
+        return any(tuple(tokens[at : at + len(phrase)]) == tuple(phrase) for at in range(len(tokens)))
 
     def _put_right(self, state: CaptureState, found: str) -> Captured:
         if self.form.extent(found) is not Extent.WHOLE:

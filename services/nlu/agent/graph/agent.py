@@ -235,7 +235,7 @@ class GraphAgent:
         yield call
         bookings = self._bookings[work.language_code]
         work.free = await self._free(work)
-        bookings.see(seen_by(work.free, work.history, own=await self._standing(work, work.caller)))
+        bookings.see(seen_by(work.free, work.history, own=await self._standing(work, work.caller), now=work.now))
         state = outcome_of(call.result)
         if reference := reference_of(call.result):
             state = "promised" if await self._is_promised(work, reference) else "noted"
@@ -288,14 +288,30 @@ class GraphAgent:
         )
         work.free, work.own = await self._free(work), await self._standing(work, work.caller)
         if bookings := self._bookings.get(work.language_code):
+            await self._see(work, "")
             work.parts = bookings.as_one(work.text, work.parts, work.dialogue, work.now)
         work.all_parts = work.parts
         if captures := self._captures[work.language_code]:
-            if bookings := self._bookings.get(work.language_code):
-                found = await self._standing(work, work.dialogue.wish.phone) or ()
-                bookings.see(seen_by(work.free, work.history, work.text, work.parts, own=work.own, found=found))
-            work.taken = captures.take(replace(work.heard, parts=work.parts, now=work.now), work.dialogue)
+            heard, bookings = (
+                replace(work.heard, parts=work.parts, now=work.now),
+                self._bookings.get(work.language_code),
+            )
+            await self._see(work, work.dialogue.wish.phone)
+            work.taken = captures.take(heard, work.dialogue)
+            if bookings and bookings.wanted_phone:  # it has come by the letter in this turn
+                await self._see(work, bookings.wanted_phone)
+                work.taken = captures.take(heard, work.dialogue)
         return {}
+
+    async def _see(self, work: Work, phone: str) -> None:
+        """Show the bookings of the turn's language what it sees; `phone`: the number whose appointments are found."""
+        if bookings := self._bookings.get(work.language_code):
+            found = await self._standing(work, phone) or ()
+            parts = work.all_parts or work.parts
+            seen = seen_by(
+                work.free, work.history, work.text, parts, own=work.own, found=found, now=work.now, phone=phone
+            )
+            bookings.see(seen)
 
     async def _look_up(self, state: CallState, runtime: Runtime[Work]) -> Command[str]:
         work = runtime.context
@@ -307,8 +323,7 @@ class GraphAgent:
         part, *rest = work.parts
         work.parts = tuple(rest)
         if bookings := self._bookings.get(work.language_code):
-            found = await self._standing(work, part.slots.digits or work.dialogue.wish.phone) or ()
-            bookings.see(seen_by(work.free, work.history, work.text, work.all_parts, own=work.own, found=found))
+            await self._see(work, part.slots.digits or work.dialogue.wish.phone)
             work.looked_up = bookings.shown
         work.finding = self._answers[work.language_code].answer(part, work.dialogue, work.now)
         work.dialogue = work.finding.dialogue

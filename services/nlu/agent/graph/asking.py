@@ -55,6 +55,8 @@ class Asking:
     confirms: tuple[Words, ...]  # with one of these a question asks whether what was read back is right
     yes_words: frozenset[str]  # of all the ways to say yes
     compares: Mapping[str, tuple[Words, ...]]  # words that compare, by the names of comparing.py
+    stand_ins: frozenset[str]  # stand for a thing behind one of `determiners`: "the Friday one"
+    determiners: frozenset[str]
     counters: frozenset[str]  # stand between a number and what is counted
     before: tuple[Words, ...]  # before a time: earlier than it
     after: tuple[Words, ...]
@@ -113,6 +115,8 @@ def _read(language: str) -> Asking:
         confirms=listed("wishes.confirms"),
         yes_words=frozenset(word for words in listed("kinds.yes") for word in words),
         compares={name: listed(f"compare.{name}") for name in data.table(REFERENCE, FILE, "compare")},
+        stand_ins=frozenset(data.words(language, FILE, "words.stand_ins")),
+        determiners=frozenset(data.words(language, FILE, "words.determiners")),
         counters=frozenset(word for words in listed("words.counters") for word in words),
         before=listed("words.before"),
         after=listed("words.after"),

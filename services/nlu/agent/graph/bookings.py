@@ -15,9 +15,12 @@ from services.nlu.agent.graph.agreement import behind_agreements, opens_with_agr
 from services.nlu.agent.graph.asking import Words
 from services.nlu.agent.graph.counting import has_any
 from services.nlu.agent.graph.dialogue import Dialogue, Wish
-from services.nlu.agent.graph.reading import Part
-from services.nlu.agent.graph.slots import When
+from services.nlu.agent.graph.given_names import WHOLE_NUMBER, GivenNames
+from services.nlu.agent.graph.reading import UNKNOWN, Part
+from services.nlu.agent.graph.slots import SlotFinder, When
 from services.nlu.agent.graph.wishes import Taken, Wishes, fits
+from services.nlu.agent.graph.wording import Wording
+from services.nlu.agent.profile import AgentProfile
 from services.nlu.history import Entry
 from services.nlu.tools.clinic.diary import Appointment
 
@@ -26,6 +29,10 @@ TOOLS = {"book": "clinic_book", "change": "clinic_move", "cancel": "clinic_cance
 LATER = {"noted": "deed_noted", "promised": "deed_noted_message"}
 _OTHERS = frozenset({"change", "cancel", "check", "private", "tampering", "handover", "callback"})
 _UNDOING = frozenset({"no", "change", "cancel", "book"})  # kinds that take a yes back in the same breath
+_FREE_OR_BOOK = frozenset({"free", "book"})
+_BARE_NAMES = frozenset({UNKNOWN, "name", "private", "who"})  # what a name alone sounds like
+_ANOTHER = frozenset({"book", "free", "private", UNKNOWN, "offered"})
+_TAKING = frozenset({"yes", "name", "number"})  # kinds that answer free times which were told
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +45,18 @@ class Seen:
     parts: tuple[Part, ...] = ()
     own: tuple[Appointment, ...] | None = None  # of the number that calls; None: the diary cannot be read
     found: tuple[Appointment, ...] = ()  # of the number that was said, whoever's name they have
+    now: datetime = datetime.min  # in the tenant's zone
+    phone: str = ""  # the number that `found` is of
 
 
 class Bookings(Wishes):
     """Wishes that can be fulfilled. Without a free time it takes them down as the others do."""
 
     _seen = Seen()
+
+    def __init__(self, profile: AgentProfile, language_code: str, finder: SlotFinder, wording: Wording) -> None:
+        super().__init__(profile, language_code, finder, wording)
+        self._given = GivenNames(language_code, finder, self._names)
 
     def see(self, seen: Seen) -> None:
         """What holds for the calls that follow; set anew for every turn, just before them."""
@@ -83,9 +96,38 @@ class Bookings(Wishes):
         return [self._free_text(free) for free in _first_of_each(fitting)]
 
     def take(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
-        if self._seen.free and not self.is_open(dialogue) and (offered := self._offered(part, dialogue, now)):
-            return offered
+        part = self._without_doubt(part, dialogue)
+        if self._seen.free and not self.is_open(dialogue):
+            if offered := self._offered(part, dialogue, now):
+                return offered
+            if another := self._another(part, dialogue, now):
+                return another
+            is_sure = not part.doubts or opens_with_agreement(part.text, self._finder.words)
+            if dialogue.kind == "free" and part.kind in _TAKING and is_sure:  # "I'll take that"
+                return self._begin(self._filled(Wish("book", service=dialogue.service), part, now), dialogue, now, part)
         return super().take(part, dialogue, now)
+
+    def _another(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
+        """One more booking behind one that is done, for somebody who is named or for another service: "and one on
+        Friday for my wife". The number is kept, and read back; a question about other people begins none.
+        """
+        before, slots = dialogue.wish, part.slots
+        is_question = part.text.rstrip().endswith(("?", "？"))
+        if before.kind != "book" or not before.is_noted or not before.at or not slots.when or is_question:
+            return None
+        name = self.name_in(part.text, is_asked=False) or self._given.beside_person(part.text, now)
+        if part.kind not in _ANOTHER or not (name or slots.services):
+            return None
+        return self._begin(self._filled(Wish("book", name=name, phone=before.phone), part, now), dialogue, now, part)
+
+    def _without_doubt(self, part: Part, dialogue: Dialogue) -> Part:
+        """A sentence with a time that asks whether it is free or wants it: behind free times that were told, and in
+        an open wish, it wants it. The other is answered with the offer to book.
+        """
+        if not part.doubts or not part.slots.when or not _FREE_OR_BOOK.issuperset(part.doubts[:2]):
+            return part
+        wants = dialogue.kind == "free" or self.is_open(dialogue)
+        return replace(part, kind="book" if wants else "free", doubts=())
 
     def as_one(self, text: str, parts: tuple[Part, ...], dialogue: Dialogue, now: datetime) -> tuple[Part, ...]:
         """The parts of a turn; one that wants a booking, where the turn says a time, a name and a number, and nothing
@@ -115,8 +157,20 @@ class Bookings(Wishes):
         return self._next([], self._filled(kept, part, now), dialogue)
 
     def name_in(self, text: str, *, is_asked: bool) -> str:
-        name = super().name_in(text, is_asked=is_asked)
-        return "" if self._is_agreement(normalise(name)) else name
+        name = super().name_in(text, is_asked=is_asked) or self._given.beside_number(text, self._seen.now)
+        words = normalise(name)
+        return "" if self._is_agreement(words) or self._is_relation(words) else name
+
+    def bare_name(self, part: Part, wish: Wish, now: datetime) -> str:
+        """A name that comes by itself where the number was asked for and the name is missing too; empty: none does."""
+        return self._given.bare(part.text, now) if not wish.name and part.kind in _BARE_NAMES else ""
+
+    def _is_relation(self, words: Words) -> bool:
+        """Whether words only say whose relative somebody is: "my wife" is no name."""
+        lists = self._finder.words
+        return has_any(words, lists.people["one"]) and all(
+            word in lists.common or any(word in one for one in lists.people["one"]) for word in words
+        )
 
     def _is_agreement(self, words: Words) -> bool:
         """Whether words only agree: "all right, yes" is no name."""
@@ -126,6 +180,11 @@ class Bookings(Wishes):
         wish = dialogue.wish
         if self.asked(dialogue) == "confirm" and wish.at and self._agrees(part, wish) and not self.is_taken_back(part):
             return self._confirmed(part, dialogue, now)
+        if wish.name and (name := self._given.corrected(part.text, wish.name)):
+            return self._next([self._words.say("noted_name", name=name)], replace(wish, name=name), dialogue)
+        is_number = len(part.slots.digits) >= WHOLE_NUMBER and self.asked(dialogue) != "confirm"
+        if is_number and not part.slots.when and (changed := self._filled(wish, part, now)) != wish:
+            return self._next([], changed, dialogue)  # too early, or with the name
         return super()._gone_on(part, dialogue, now)
 
     def _is_answer(self, part: Part, asked: str) -> bool:
@@ -178,8 +237,9 @@ class Bookings(Wishes):
             return self._next([], changed, dialogue)
         if part.slots.when and wish.when not in self.fitting(part.slots.when, now):
             return self._answered_when(part, dialogue, now)  # "yes, but on Sunday"
-        if not self._agrees(part, wish):
-            return super()._confirmed(part, dialogue, now) if part.kind == "no" else None
+        if not self._agrees(part, wish):  # after a no the name and the number stay: they are read back again
+            dropped = replace(wish, when="", at="")
+            return self._next([self._words.say("fine")], dropped, dialogue) if part.kind == "no" else None
         if self._is_undone(wish, now) or not covers(self._seen.heard, self._question(wish)[0]):
             return self._next([], wish, dialogue)  # it was not heard, so it cannot have been meant
         return "", "more", dialogue.with_wish(is_confirmed=True)
@@ -198,7 +258,17 @@ class Bookings(Wishes):
         """
         if part.kind == "yes":
             return not part.doubts
-        return opens_with_agreement(part.text, self._finder.words) and part.kind == wish.kind
+        if not opens_with_agreement(part.text, self._finder.words):
+            return False
+        return part.kind == wish.kind or self._only_thanks(normalise(part.text))
+
+    def _only_thanks(self, words: Words) -> bool:
+        """Whether behind a yes stand only words of thanks and address: "yes, thank you"."""
+        lists = self._finder.words
+        rest = behind_agreements(words, lists)
+        while rest and (phrase := next((one for one in lists.name_trails if rest[: len(one)] == one), ())):
+            rest = behind_agreements(rest[len(phrase) :], lists)
+        return not rest
 
     def _text_of(self, moment: datetime) -> str:
         return self._free_text(FreeTime(moment.time(), date=moment.date()))
@@ -212,10 +282,12 @@ def seen_by(
     *,
     own: Sequence[Appointment] | None = None,
     found: Sequence[Appointment] = (),
+    now: datetime = datetime.min,
+    phone: str = "",
 ) -> Seen:
     """What a turn sees: `history` is what came before it, as it was heard."""
     own = None if own is None else tuple(own)
-    return Seen(tuple(free or ()), heard_last(history), said, tuple(parts), own, tuple(found))
+    return Seen(tuple(free or ()), heard_last(history), said, tuple(parts), own, tuple(found), now, phone)
 
 
 def heard_last(history: Sequence[Entry]) -> str:

@@ -76,7 +76,7 @@ class Captures:
         state = begun or CaptureState(capture.slot.name)
         if heard.is_keys and capture.slot.is_numeric:
             return self._settled(capture.take(state, heard.text, is_keys=True), dialogue, heard.now)
-        if self._is_other(heard):
+        if self._is_other(heard) or (capture.slot.kind is SlotKind.PHONE and self._is_name(heard, dialogue)):
             return None
         if capture.slot.kind is SlotKind.NAME and begun is None:
             return self._name(heard, capture, state, dialogue)
@@ -186,6 +186,11 @@ class Captures:
         if capture.form.expects is ExpectedKind.DIGITS and not is_begun and not capture.names_digits(heard.text):
             return False
         return capture.is_about(heard.text, state)
+
+    def _is_name(self, heard: Heard, dialogue: Dialogue) -> bool:
+        """Whether a turn is a name that is missing as well."""
+        parts = heard.parts
+        return len(parts) == 1 and bool(self._wishes.bare_name(parts[0], dialogue.wish, heard.now))
 
     def _is_other(self, heard: Heard) -> bool:
         """Whether a turn says another day or time, or drops the wish."""

@@ -29,6 +29,8 @@ _LONGEST_HOUR = 12
 _LONGEST_RELATION = 3  # words of "no later than"
 _LEAST_AMOUNT = 5  # a bare number below it is no amount of money
 _CLITIC = re.compile(r"['’](s|d|ll|re|ve|m)$")  # "how long's that"
+_STAND_IN = "it"  # in place of a word that looks like a number and is none: a word without a value
+_MOST_BEFORE_STAND_IN = 4  # words: "the ten o'clock one"
 _MASK = "\u00b7"  # in place of a word that is a name
 _FEWEST_DIALLED = 7  # digits of a number in figures that is one to be dialled
 
@@ -133,7 +135,7 @@ class SlotFinder:
         holidays = self._named(words, self._holidays)
         people = self._named(words, self._people)
         taken = {place for found in people for place in range(found.start, found.end)}
-        when, digits, places = self._values(text, now)
+        when, digits, places = self._values(self._without_stand_ins(text), now)
         if holidays:
             day = min(Date.fromisoformat(found.id) for found in holidays)
             when = When(date=day, times=when.times, part=when.part, relation=when.relation, holiday=day)
@@ -252,6 +254,17 @@ class SlotFinder:
     def _names_a_time(self, text: str) -> bool:
         """Whether a time is said, and no bare number only."""
         return any(value.kind is Kind.TIME for value in read_values(text, self._language).values)
+
+    def _without_stand_ins(self, text: str) -> str:
+        """The text with a mark for each word that is no number where it stands: "one" of "the Friday one"."""
+        words, lists = text.split(), self.words
+        plain = [" ".join(normalise(word)) for word in words]
+        for at in range(2, len(words)):
+            before = plain[max(0, at - _MOST_BEFORE_STAND_IN) : at - 1]
+            is_last = words[at][-1:] in ".,;:!?" or at + 1 == len(words) or plain[at + 1] in lists.common
+            if plain[at] in lists.stand_ins and is_last and lists.determiners.intersection(before):
+                words[at] = words[at].lower().replace(plain[at], _STAND_IN)
+        return " ".join(words)
 
     def _relation(self, reading: Reading) -> str:
         """What stands right before a time: "before nine", "after six"."""

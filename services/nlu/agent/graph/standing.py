@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from services.nlu.agent.facts import FreeTime
-from services.nlu.agent.graph.bookings import LATER, Bookings, covers
+from services.nlu.agent.graph.bookings import LATER, Bookings, Seen, covers
 from services.nlu.agent.graph.dialogue import Dialogue, Wish
 from services.nlu.agent.graph.reading import Part
 from services.nlu.agent.graph.slots import When
@@ -31,15 +31,25 @@ _LONGEST_SAID = 200  # characters kept of what was said of times
 class StandingBookings(Bookings):
     """Bookings, and what becomes of them later."""
 
+    wanted_phone = ""
+    """A number whose appointments were not looked up when none was found for it: look, and take the turn again."""
+
+    def see(self, seen: Seen) -> None:
+        super().see(seen)
+        self.wanted_phone = ""
+
     def take(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
         is_open = self.is_open(dialogue)
         if self._seen.own is not None and is_open and dialogue.wish.kind in STANDING:
             return self._go_on(part, dialogue, now)
-        if self._seen.own is not None and part.kind in _KINDS and not part.doubts:
+        is_sure = not part.doubts or (is_open and part.kind == "change")  # an open wish would be lost by it
+        if self._seen.own is not None and part.kind in _KINDS and is_sure:
             if not is_open:
                 return self._look(part, dialogue, now)
             if part.kind == "cancel" and not part.slots.when:
                 return self._drop(dialogue)
+            if part.kind == "change" and not part.slots.when:
+                return self._other_wish(part, dialogue, now)
             if part.kind == "check":
                 question, asked = self._question(dialogue.wish)
                 return f"{self._words.say('check_wish')} {question}", asked, dialogue
@@ -84,20 +94,61 @@ class StandingBookings(Bookings):
         begins = [] if kind == "find" or self._mine(wish) else [self._words.say("change_start")]
         return self._next(begins, wish, dialogue, now)
 
+    def _begin(self, wish: Wish, dialogue: Dialogue, now: datetime, part: Part | None = None) -> Taken:
+        if wish.kind in STANDING and part and self._seen.own is not None:  # its kind is in doubt: what is asked tells
+            return self._look(part, dialogue, now)
+        return super()._begin(wish, dialogue, now, part)
+
+    def _other_wish(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken:
+        """A sentence that changes something while a booking is open: what it names for this one. Where it names
+        nothing, it is the appointment that the caller has which is to be moved, to the time they chose.
+        """
+        wish = dialogue.wish
+        changed = self._filled(wish, part, now)
+        if changed == wish and wish.kind == "book" and (self._seen.own or not (wish.name or wish.phone)):
+            begun = self._look(replace(part, text=wish.when) if wish.when else part, dialogue, now)
+            return begun if not wish.when else self._moved_to(wish.when, begun, now)
+        return self._next([self._words.say("fine")], changed, dialogue)
+
+    def _moved_to(self, when: str, begun: Taken, now: datetime) -> Taken:
+        """A wish to move that has begun, with the time that was chosen before."""
+        dialogue = begun[2]
+        wish = replace(dialogue.wish, said=when)
+        return self._next([], wish, dialogue, now) if wish.kind == "change" else begun
+
+    def _turned(self, part: Part, wish: Wish, now: datetime) -> Wish:
+        """The wish as a sentence turns it: to cancel what was to be moved, to move what was to be cancelled ("or could
+        I come on Friday instead?"), or to another appointment of the caller's.
+        """
+        when, kind = part.slots.when, _KINDS.get(part.kind, "")
+        if kind in ("change", "cancel") and kind != wish.kind and wish.kind in ("change", "cancel"):
+            wish = replace(wish, kind=kind, at="", when="")
+        if wish.kind != "cancel" or not wish.starts or not when or _is_at(datetime.fromisoformat(wish.starts), when):
+            return wish
+        others = [one for one in self._mine(wish) if _is_at(one.starts, when)]
+        if len(others) == 1:
+            return replace(wish, starts=f"{others[0].starts:%Y-%m-%dT%H:%M}", name=others[0].name)
+        return wish if kind == "cancel" else replace(wish, kind="change", at="", when="")
+
     def _go_on(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
         """A sentence while such a wish is open; None: it is about something else."""
-        wish = dialogue.wish
+        before = dialogue.wish
+        wish = self._turned(part, before, now)
+        is_turned = wish != before
+        dialogue = replace(dialogue, wish=wish)
         asked = self._question(wish)[1]
         if self.is_taken_back(part):
             return self._drop(dialogue)
-        if asked in _CONFIRMS and self._agrees(part, wish) and not part.slots.when:
+        if asked in _CONFIRMS and self._agrees(part, wish) and not part.slots.when and not is_turned:
             return self._agreed(dialogue, now)
         changed = self._with_whose(wish, part, asked)
+        if asked == "phone" and changed == wish:
+            changed = replace(wish, name=self.bare_name(part, wish, now) or wish.name)
         if part.slots.when and (wish.kind == "change" or not wish.starts):
             changed = replace(changed, said=part.text[:_LONGEST_SAID], at="", when="")
-        if part.kind == "no" and changed == wish:
+        if part.kind == "no" and changed == wish and not is_turned:
             return self._drop(dialogue)
-        is_of_it = changed != wish or part.kind == "yes" or _KINDS.get(part.kind) == wish.kind
+        is_of_it = is_turned or changed != wish or part.kind == "yes" or _KINDS.get(part.kind) == wish.kind
         return self._next([], changed, dialogue, now) if is_of_it else None
 
     def _agreed(self, dialogue: Dialogue, now: datetime) -> Taken:
@@ -123,6 +174,7 @@ class StandingBookings(Bookings):
             return super()._next(texts, wish, dialogue)
         mine = self._mine(wish)
         if not wish.starts and not mine and wish.phone and wish.name:
+            self.wanted_phone = wish.phone if wish.phone != self._seen.phone else ""
             return self._missed(wish, dialogue)
         if not wish.starts and mine:
             wish = self._chosen(wish, mine, now)

@@ -95,6 +95,10 @@ class Wishes:
             return self._next([self._words.say("fine")], self._filled(dialogue.wish, part, now), dialogue)
         return None
 
+    def bare_name(self, part: Part, wish: Wish, now: datetime) -> str:
+        """A name without any word that announces one, where another thing was asked for; empty: none is taken so."""
+        return ""
+
     def is_taken_back(self, part: Part) -> bool:
         """Whether a sentence drops the wish that is open."""
         slots = part.slots

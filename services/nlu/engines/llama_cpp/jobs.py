@@ -12,6 +12,9 @@ from services.nlu.engines.llama_cpp.constrained import ConstrainedCalls
 from services.nlu.engines.llama_cpp.slots import Slot
 from services.runtime.errors import TurnFailed
 
+SPOKEN_BYTES_S = 20.0
+"""Bytes of UTF-8 that are spoken in a second: of English 15, of Chinese 14, of Vietnamese and Russian 20 to 25."""
+
 
 def _utf8() -> codecs.IncrementalDecoder:
     """A model may write half a character and go on with another: the half is left out."""
@@ -43,6 +46,9 @@ class Job:
     decoder: codecs.IncrementalDecoder = field(default_factory=_utf8)
     has_begun: bool = False
     sampler: int | None = None  # of the model's; None: none is open
+    due_at: int = -1  # its place among the prompts, in tokens of prompts read by then; below 0: it has none yet
+    speaks_since_s: float | None = None  # when its first text was made, on the clock of `Scheduler.run_step`
+    n_text_bytes: int = 0  # of `text`, as UTF-8
 
     @property
     def reads_ahead(self) -> bool:
@@ -64,6 +70,11 @@ class Job:
     @property
     def is_opening(self) -> bool:
         return not self.conversation
+
+    def lead_s(self, now: float) -> float:
+        """Seconds for which what has been made is still being spoken, if its first text was spoken at once."""
+        spoken_s = 0.0 if self.speaks_since_s is None else now - self.speaks_since_s
+        return self.n_text_bytes / SPOKEN_BYTES_S - spoken_s
 
     @property
     def rank(self) -> int:

@@ -1,4 +1,6 @@
-"""Keeps on disk what the model made of the openings of prompts: it takes seconds to compute and none to read back."""
+"""The openings of prompts: whether a call has room beside them, and what the model made of them, kept on disk. It takes
+seconds to compute and none to read back.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +11,38 @@ from typing import Protocol
 
 import llama_cpp
 
+from services.nlu.engine import Message
+from services.nlu.engines.llama_cpp.model import ModelOptions
+from services.nlu.engines.llama_cpp.prompt import PromptTokens, Tokenizer
 from services.nlu.engines.llama_cpp.slots import Slot
+from services.runtime.errors import StartupError
 from services.runtime.logs import get_logger
 
 log = get_logger(__name__)
 
+_LEAST_CALL_SLOTS = 2  # one for its turn, one for its draft
+_LEAST_CALL_TOKENS = 256  # of a call beside its opening and one reply
 _MOST_FILES = 16  # of ten megabytes or so; the oldest goes
+
+
+def check_openings(
+    tokenizer: Tokenizer, options: ModelOptions, openings: Sequence[Sequence[Message]], *, max_reply_tokens: int
+) -> None:
+    """Check that a call fits beside the openings, which are kept for good. Raises StartupError."""
+    sizes = [len(PromptTokens(tokenizer).up_to_caller(messages)) for messages in openings]
+    n_slots, n_cells = options.n_slots, options.context_tokens
+    if n_slots < len(sizes) + _LEAST_CALL_SLOTS:
+        raise StartupError(
+            f"NLU_SLOTS={n_slots}: {len(sizes)} slots are for the openings of the agents' languages and a call "
+            f"needs {_LEAST_CALL_SLOTS}: set at least {len(sizes) + _LEAST_CALL_SLOTS}"
+        )
+    needed = sum(sizes) + _LEAST_CALL_TOKENS + max_reply_tokens
+    if n_cells < needed:
+        raise StartupError(
+            f"NLU_CONTEXT_TOKENS={n_cells}: the openings of the agents' languages take {sum(sizes)} tokens and a "
+            f"call needs {_LEAST_CALL_TOKENS + max_reply_tokens} beside them: set at least {needed}, or have "
+            "fewer agents or shorter instructions"
+        )
 
 
 class Memory(Protocol):

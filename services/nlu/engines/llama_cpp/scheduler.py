@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Protocol
 
-from services.nlu.engine import Began, CutShort, Message, ReplyPart, Sampling, TextMade
+from services.nlu.engine import Began, CutShort, ReplyPart, Sampling, TextMade
 from services.nlu.engines.llama_cpp.constrained import SamplingModel
 from services.nlu.engines.llama_cpp.jobs import ActiveJob, Job, broken, busy, late
 from services.nlu.engines.llama_cpp.model import ModelOptions, Row
@@ -17,14 +17,12 @@ from services.nlu.engines.llama_cpp.openings import KeptOpenings, Memory
 from services.nlu.engines.llama_cpp.pace import StepPace
 from services.nlu.engines.llama_cpp.prompt import PromptTokens, Tokenizer
 from services.nlu.engines.llama_cpp.slots import Cache, Slot, Slots
-from services.nlu.engines.llama_cpp.steps import rows_of, tokens_of_step
-from services.runtime.errors import StartupError, TurnFailed
+from services.nlu.engines.llama_cpp.steps import due_at, rows_of, tokens_of_step
+from services.runtime.errors import TurnFailed
 from services.runtime.logs import get_logger
 
 log = get_logger(__name__)
 
-_LEAST_CALL_SLOTS = 2  # one for its turn, one for its draft
-_LEAST_CALL_TOKENS = 256  # of a call beside its opening and one reply
 _MOST_FAILED_STEPS = 8  # in a row; then the model itself is broken
 
 
@@ -71,29 +69,13 @@ class Scheduler:
         self._waiting: deque[Job] = deque()
         self._active: list[ActiveJob] = []
         self._prompts: dict[str, PromptTokens] = {}
+        self._n_read = 0  # tokens of prompts, ever
         self._n_failed_steps = 0
         self._is_crowded = False  # in spite of the reservations: nobody is admitted before a job ends
 
     @property
     def has_work(self) -> bool:
         return bool(self._active or self._waiting)
-
-    def check_openings(self, openings: Sequence[Sequence[Message]], *, max_reply_tokens: int) -> None:
-        """Check that a call fits beside the openings, which are kept for good. Raises StartupError."""
-        sizes = [len(PromptTokens(self._model).up_to_caller(messages)) for messages in openings]
-        n_slots, n_cells = self._options.n_slots, self._options.context_tokens
-        if n_slots < len(sizes) + _LEAST_CALL_SLOTS:
-            raise StartupError(
-                f"NLU_SLOTS={n_slots}: {len(sizes)} slots are for the openings of the agents' languages and a call "
-                f"needs {_LEAST_CALL_SLOTS}: set at least {len(sizes) + _LEAST_CALL_SLOTS}"
-            )
-        needed = sum(sizes) + _LEAST_CALL_TOKENS + max_reply_tokens
-        if n_cells < needed:
-            raise StartupError(
-                f"NLU_CONTEXT_TOKENS={n_cells}: the openings of the agents' languages take {sum(sizes)} tokens and a "
-                f"call needs {_LEAST_CALL_TOKENS + max_reply_tokens} beside them: set at least {needed}, or have "
-                "fewer agents or shorter instructions"
-            )
 
     def add(self, job: Job) -> None:
         self._waiting.append(job)
@@ -113,7 +95,7 @@ class Scheduler:
         self._drop_late(now)
         self._admit()
         if self._active:
-            self._step()
+            self._step(now)
         elif self._waiting:  # the checks at the start rule this out; waiting for nothing would be for ever
             self._refuse(self._waiting[0], busy())
 
@@ -179,7 +161,10 @@ class Scheduler:
         if job.is_opening:
             self._restore(slot, prompt)
         self._waiting.remove(job)
-        self._active.append(ActiveJob(job, slot, deque(prompt[len(slot.tokens) :]), cells))
+        unread = deque(prompt[len(slot.tokens) :])
+        if job.due_at < 0:  # one that was put off keeps its place
+            job.due_at = due_at(self._n_read, len(unread))
+        self._active.append(ActiveJob(job, slot, unread, cells))
         if not job.has_begun:
             job.has_begun = True
             self._give(job, Began())
@@ -233,8 +218,8 @@ class Scheduler:
 
     # Steps
 
-    def _step(self) -> None:
-        fed = tokens_of_step(self._active, self._pace, self._options.batch_tokens)
+    def _step(self, now: float) -> None:
+        fed = tokens_of_step(self._active, self._pace, self._options.batch_tokens, now=now)
         rows, last_rows = rows_of(fed)
         try:
             has_room = self._model.decode(rows)
@@ -247,8 +232,10 @@ class Scheduler:
         self._n_failed_steps = 0
         for (active, tokens), last_row in zip(fed, last_rows, strict=True):
             active.slot.tokens += tokens
-            for _ in range(min(len(tokens), len(active.unread))):
+            n_read = min(len(tokens), len(active.unread))
+            for _ in range(n_read):
                 active.unread.popleft()
+            self._n_read += n_read
             if active.unread:
                 continue
             if active.job.reads_ahead:
@@ -259,7 +246,7 @@ class Scheduler:
                 self._model.use_sampler(self._sampler_of(active.job))
                 token = calls.sample(self._model, last_row) if calls else self._model.sample(last_row)
                 self.n_step_tokens = len(rows)
-                self._take_token(active, token)
+                self._take_token(active, token, now)
             except Exception as error:
                 log.exception("job_broke")
                 self._end(active, broken(error))
@@ -269,7 +256,7 @@ class Scheduler:
             job.sampler = self._model.open_sampler(job.sampling)
         return job.sampler
 
-    def _take_token(self, active: ActiveJob, token: int) -> None:
+    def _take_token(self, active: ActiveJob, token: int, now: float) -> None:
         job = active.job
         if self._model.ends_reply(token):
             self._end(active)
@@ -278,6 +265,8 @@ class Scheduler:
         text = job.decoder.decode(self._model.spelled(token) if job.calls else self._model.piece(token))
         if text:
             job.text += text
+            job.n_text_bytes += len(text.encode())
+            job.speaks_since_s = now if job.speaks_since_s is None else job.speaks_since_s
             self._give(job, TextMade(text))
         if job.is_full:
             self._give(job, CutShort())

@@ -8,23 +8,29 @@ from services.nlu.engines.llama_cpp.jobs import ActiveJob
 from services.nlu.engines.llama_cpp.model import Row
 from services.nlu.engines.llama_cpp.pace import StepPace
 
+_WAITED_FOR = 4  # a prompt of 100 tokens is overtaken by shorter ones until 400 have been read
 _OLDEST_SHARE = 4  # the part of a step, 1/4, that is the oldest prompt's
 
 
 def tokens_of_step(
-    active_jobs: Sequence[ActiveJob], pace: StepPace, batch_tokens: int
+    active_jobs: Sequence[ActiveJob], pace: StepPace, batch_tokens: int, *, now: float
 ) -> list[tuple[ActiveJob, list[int]]]:
-    """The tokens of the next step: one of every reply under way, then of prompts: committed turns' before drafts', the
-    shortest rest first. `active_jobs` in the order they were admitted.
+    """The tokens of the next step: one of every reply under way, then of prompts: committed turns' before drafts', and
+    of each by `due_at`. `active_jobs` in the order they were admitted; `now` in seconds on the clock of `run_step`.
 
-    The prompt that was admitted first has a quarter of the step, however many shorter ones come. Reading ahead has the
-    steps that nobody else needs.
+    A reply whose words are further ahead of their being spoken than `StepPace.lead_s` gives its token up while a prompt
+    waits: its caller hears no difference, and the other caller hears nothing yet. The prompt that was admitted first
+    has a quarter of the step, however many others come. Reading ahead has the steps that nobody else needs.
     """
-    speaking = [active for active in active_jobs if not active.unread][:batch_tokens]
     reading = sorted(
-        (active for active in active_jobs if active.unread), key=lambda active: (active.job.rank, len(active.unread))
+        (active for active in active_jobs if active.unread), key=lambda active: (active.job.rank, active.job.due_at)
     )
     awaited = [active for active in reading if not active.job.reads_ahead]
+    speaking = [active for active in active_jobs if not active.unread]
+    if awaited:
+        rank, lead_s = awaited[0].job.rank, pace.lead_s()
+        speaking = [a for a in speaking if a.job.rank < rank or a.job.lead_s(now) < lead_s]
+    speaking = speaking[:batch_tokens]
     alone = pace.lone_tokens() if awaited else pace.ahead_tokens()
     limit = pace.shared_tokens(len(speaking)) if speaking else alone
     fed = [(active, active.job.made[-1:]) for active in speaking]
@@ -41,6 +47,13 @@ def tokens_of_step(
             fed.append((active, tokens))
             room -= len(tokens)
     return fed
+
+
+def due_at(n_read: int, n_unread: int) -> int:
+    """The place of a prompt of `n_unread` tokens among the others, once `n_read` tokens of prompts have been read:
+    a short one goes before a longer one, but not before one that has waited for `_WAITED_FOR` times its own length.
+    """
+    return n_read + _WAITED_FOR * n_unread
 
 
 def _oldest(active_jobs: Sequence[ActiveJob], order: Sequence[ActiveJob]) -> ActiveJob | None:

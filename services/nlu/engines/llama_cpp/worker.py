@@ -10,7 +10,7 @@ from threading import Event, Thread
 from services.nlu.engine import Message
 from services.nlu.engines.llama_cpp.jobs import Job
 from services.nlu.engines.llama_cpp.model import ModelOptions, Row
-from services.nlu.engines.llama_cpp.openings import KeptOpenings
+from services.nlu.engines.llama_cpp.openings import KeptOpenings, check_openings
 from services.nlu.engines.llama_cpp.pace import (
     DECODE_ONLY_FACTOR,
     LONE_FACTOR,
@@ -117,7 +117,7 @@ class Worker:
             self.tool_form = model.tool_form
             pace = measure_pace(model, self._options) if self._measures else StepPace()
             scheduler = Scheduler(model, self._options, self._kept, pace)
-            scheduler.check_openings(self._openings, max_reply_tokens=self._max_reply_tokens)
+            check_openings(model, self._options, self._openings, max_reply_tokens=self._max_reply_tokens)
         except Exception as error:
             self._open_error = error
             return

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
@@ -20,8 +20,8 @@ from services.nlu.engine import Began, Message, ReplyPart, ReplyRequest
 from services.nlu.engines.openai.request import body_of
 from services.nlu.engines.openai.stream import CompletionReader
 from services.nlu.remote.answer import AnswerTime
-from services.nlu.remote.failures import from_status
-from services.nlu.remote.sse import MAX_EVENT_BYTES, BadEvents, EventReader
+from services.nlu.remote.failures import from_status, said_in
+from services.nlu.remote.sse import BYTE_ORDER_MARK, MAX_EVENT_BYTES, BadEvents, EventReader
 from services.nlu.remote.transport import HEADERS, BadBody, bound_body, failure_of, was_dropped
 from services.nlu.settings import NluSettings, read_secret
 from services.nlu.tool_calls import with_calls
@@ -32,10 +32,13 @@ from services.runtime.logs import get_logger
 from services.runtime.providers import ProviderFailed
 
 _OPENAI_HOST = "api.openai.com"
+_MAY_STILL_CHAT = ("scope", "permission")  # what a 403 says to a key that may chat but not list models
+_BROKEN = (ProviderFailed, BadEvents, BadBody, httpx.HTTPError, OSError)  # of a response under way
 _WARM_CONNECTIONS = 2
 _WARM_EVERY_S = 25.0  # below the 60 s after which load balancers drop what is idle
 _KEPT_IDLE_S = 300.0
 _CONNECT_LIMIT_S = 2.0
+_LAST_EVENTS_LIMIT_S = 0.5  # from the event that says why the answer ends to the last event
 _END_LIMIT_S = 0.1  # from the last event to the end of the response
 _MAX_ERROR_BYTES = 64 * 1024
 
@@ -107,11 +110,13 @@ class OpenAiEngine:
                     body = await self._read_error(response, time)
                     raise from_status(self.name, response.status_code, response.headers, body, now=datetime.now(UTC))
                 events = _read_events(response, time)
-                async for event in events:
-                    n_taken = reader.n_taken
+                while (event := await _next_event(events, reader)) is not None:
+                    n_taken, had_finished = reader.n_taken, reader.has_finished
                     for part in reader.take(event):
                         yield part
-                    if reader.n_taken > n_taken:
+                    if reader.has_finished and not had_finished:
+                        time.ends_within(_LAST_EVENTS_LIMIT_S)
+                    elif reader.n_taken > n_taken:
                         time.progressed()
                     if reader.is_over:
                         await self._finish(events, is_whole=reader.is_whole)
@@ -157,10 +162,10 @@ class OpenAiEngine:
                 raise
         return await client.send(request, stream=True)
 
-    async def _finish(self, events: AsyncIterator[str], *, is_whole: bool) -> None:
+    async def _finish(self, events: AsyncGenerator[str, None], *, is_whole: bool) -> None:
         """Read to the end of a whole response, so that its connection can be used again."""
         if is_whole:
-            with suppress(TimeoutError, ProviderFailed, BadEvents):
+            with suppress(TimeoutError, *_BROKEN):
                 async with asyncio.timeout(_END_LIMIT_S):
                     async for _ in events:
                         pass
@@ -180,28 +185,31 @@ class OpenAiEngine:
     async def _check_key(self) -> None:
         """Open connections before the first call. A server that is away may come; a key that is refused will not."""
         try:
-            status = await self._warm_up()
+            response = await self._warm_up()
         except ProviderFailed as failed:
             if failed.error_class is ErrorClass.FATAL:
                 raise NotServing(failed.message) from failed
             log.warning("provider_away", provider=self.name, why=failed.message)
             return
-        if status in {401, 403}:
+        status, said = response.status_code, response.text.lower()
+        if status == 403 and any(word in said for word in _MAY_STILL_CHAT):
+            log.warning("provider_lists_no_models", provider=self.name, why=said_in(response.content))
+        elif status in {401, 403}:
             raise NotServing(
                 f"{without_userinfo(self._base_url)} answered {status}: NLU_OPENAI_API_KEY is missing or refused"
             )
 
-    async def _warm_up(self) -> int:
-        """Have connections open; returns a status that the server gave."""
+    async def _warm_up(self) -> httpx.Response:
+        """Have connections open; returns the response with the worst status."""
         client = self._client
         if client is None:
-            return 0
+            raise ProviderFailed("ENGINE_STOPPED", f"{self.name} is closed", ErrorClass.TRANSIENT)
         try:
             asked = [client.get("models", timeout=_CONNECT_LIMIT_S) for _ in range(_WARM_CONNECTIONS)]
             responses = await asyncio.gather(*asked)
         except (httpx.HTTPError, httpx.InvalidURL, OSError, BadBody) as error:
             raise failure_of(self.name, error) from error
-        return max(response.status_code for response in responses)
+        return max(responses, key=lambda response: response.status_code)
 
     async def _keep_warm(self) -> None:
         while True:
@@ -210,21 +218,45 @@ class OpenAiEngine:
                 await self._warm_up()
 
 
-async def _read_events(response: httpx.Response, time: AnswerTime) -> AsyncIterator[str]:
-    """The data of the response's events. A server that does not stream sends one JSON text: it is one event."""
+async def _next_event(events: AsyncGenerator[str, None], reader: CompletionReader) -> str | None:
+    """None: there is none any more. Once the answer is whole, how its connection breaks says nothing of it."""
+    try:
+        return await anext(events, None)
+    except _BROKEN:
+        if reader.has_finished:
+            return None
+        raise
+
+
+async def _read_events(response: httpx.Response, time: AnswerTime) -> AsyncGenerator[str, None]:
+    """The data of the response's events. A server that does not stream sends one JSON object: it is one event.
+
+    Its first letter says which of the two comes: servers and proxies name either by the type of the other.
+    """
     chunks = response.aiter_raw()
-    is_stream = "json" not in response.headers.get("content-type", "")
     reader, body = EventReader(), bytearray()
+    is_stream: bool | None = None  # not known yet
     while True:
         async with time.waiting():  # reading is in it: a flood of comments is read in no time but the reader's
             chunk = await anext(chunks, None)
+            if chunk and not is_stream:
+                body += chunk
+            if is_stream is None and (start := _start_of(body)):
+                is_stream = not start.startswith(b"{")
+                chunk, body = (bytes(body), bytearray()) if is_stream else (b"", start)
             events = reader.feed(chunk) if chunk and is_stream else []
         if chunk is None:
             break
         for event in events:
             yield event
-        body += b"" if is_stream else chunk
         if len(body) > MAX_EVENT_BYTES:
             raise BadEvents(f"an event of more than {MAX_EVENT_BYTES} bytes")
-    if body:
+    if body and is_stream is False:
         yield body.decode(errors="replace")
+
+
+def _start_of(body: bytearray) -> bytearray:
+    """The body from its first letter on. Empty: none has come yet."""
+    if BYTE_ORDER_MARK.startswith(body):
+        return bytearray()
+    return body.removeprefix(BYTE_ORDER_MARK).lstrip()

@@ -17,6 +17,7 @@ DONE = "[DONE]"
 _BROKEN = frozenset({"error", "abort", "cancelled"})  # reasons to finish that say: this is no answer
 _MAX_TOOL_CALLS = 16
 _MAX_NAME_CHARS = 256
+_MAX_INDEX_DIGITS = 4
 _MAX_ARGUMENT_CHARS = 32 * 1024
 
 
@@ -26,6 +27,20 @@ class _Call:
     name: str = ""
     arguments: str = ""
 
+    def is_other(self, call_id: str, name: str, arguments: str) -> bool:
+        """Whether a piece under this call's number begins another call: it has another id, or, where a server gives no
+        ids, a name once the arguments of this one are whole.
+        """
+        if call_id and self.call_id:
+            return call_id != self.call_id
+        return bool(name) and (name != self.name or bool(arguments)) and self._has_whole_arguments()
+
+    def _has_whole_arguments(self) -> bool:
+        try:
+            return bool(self.arguments.strip()) and bool(readable_json(self.arguments))
+        except ValueError:
+            return False
+
 
 class CompletionReader:
     """One completion. After `is_over` nothing more counts."""
@@ -34,12 +49,19 @@ class CompletionReader:
         self._provider = provider
         self._text = AnswerText(max_tokens)
         self._calls: dict[int, _Call] = {}
+        self._numbers: dict[int, int] = {}  # of the calls that stand under a server's index now
         self._last_index = 0
+        self._has_tool_calls = False
         self._finish = ""
         self._is_done = False
         self.n_taken = 0  # events that brought something of the answer, thoughts as well
         self.is_over = False
         self.is_whole = False  # over because the server said so
+
+    @property
+    def has_finished(self) -> bool:
+        """The server has said why the answer ends: what comes after that adds nothing to it."""
+        return bool(self._finish)
 
     def take(self, event: str) -> list[ReplyPart]:
         """The parts that an event brings. Raises ProviderFailed."""
@@ -54,8 +76,8 @@ class CompletionReader:
             raise self._broken("sent an event that is no JSON") from None
         if not isinstance(chunk, dict):
             raise self._broken("sent an event that is no object")
-        if chunk.get("error"):
-            raise from_error_event(self._provider, chunk["error"])
+        if error := _error_in(chunk):
+            raise from_error_event(self._provider, error)
         choices = chunk.get("choices") or []  # some events have none: a ping, what was used
         if not isinstance(choices, list):
             raise self._broken("sent choices that are no list")
@@ -64,7 +86,8 @@ class CompletionReader:
             if not isinstance(choice, dict):
                 raise self._broken("sent a choice that is no object")
             parts += self._take_delta(choice.get("delta") or choice.get("message") or {})
-            self._finish = str(choice.get("finish_reason") or self._finish)
+            is_not_streamed = not choice.get("delta") and choice.get("message")
+            self._finish = str(choice.get("finish_reason") or self._finish or ("stop" if is_not_streamed else ""))
         return parts
 
     def end(self) -> list[ReplyPart]:
@@ -95,9 +118,12 @@ class CompletionReader:
         calls = delta.get("tool_calls") or []
         if not isinstance(calls, list):
             raise self._broken("sent tool calls that are no list")
+        self._has_tool_calls = self._has_tool_calls or bool(calls)
+        if (old := delta.get("function_call")) and not self._has_tool_calls:  # from before there were tools
+            calls = [{"index": 0, "function": old}]
         for piece in calls:
             self._take_call(piece)
-        text = _text_of(delta.get("content"))
+        text = _text_of(delta.get("content") or delta.get("refusal"))  # a refusal is what the model says
         if text is None:
             raise self._broken("sent content that is no text")
         self.n_taken += bool(thoughts or calls or text)
@@ -111,26 +137,31 @@ class CompletionReader:
         function = piece.get("function") or {}
         if not isinstance(function, dict):
             raise self._broken("sent a tool call that is no function")
-        call = self._call_of(piece.get("index"), str(piece.get("id") or ""))
         name, arguments = str(function.get("name") or ""), function.get("arguments") or ""
+        if not isinstance(arguments, str):
+            arguments = json.dumps(arguments)
+        call = self._call_of(piece.get("index"), str(piece.get("id") or ""), name, arguments)
         if name != call.name:  # some servers say it again with each piece
             call.name += name
-        call.arguments += arguments if isinstance(arguments, str) else json.dumps(arguments)
+        call.arguments += arguments
         if len(call.arguments) > _MAX_ARGUMENT_CHARS or len(call.name) > _MAX_NAME_CHARS:
             raise self._broken("sent too long a call of a tool")
 
-    def _call_of(self, index: Any, call_id: str) -> _Call:
-        """The call that a piece belongs to. A new id is a new call, also where a server counts every one as 0."""
+    def _call_of(self, index: Any, call_id: str, name: str, arguments: str) -> _Call:
+        """The call that a piece belongs to. A new call is one also where a server counts every one as 0, or none."""
+        if isinstance(index, str) and len(index) < _MAX_INDEX_DIGITS and index.isdecimal():
+            index = int(index)
         if isinstance(index, bool) or not isinstance(index, int):
             index = self._last_index
-        known = self._calls.get(index)
-        if known is not None and call_id and known.call_id and known.call_id != call_id:
-            same = (number for number, call in self._calls.items() if call.call_id == call_id)
-            index = next(same, max(self._calls) + 1)
-        if index not in self._calls and len(self._calls) >= _MAX_TOOL_CALLS:
+        number = self._numbers.get(index, index)
+        known = self._calls.get(number)
+        if known is not None and known.is_other(call_id, name, arguments):
+            same = (each for each, call in self._calls.items() if call_id and call.call_id == call_id)
+            number = next(same, max(self._calls) + 1)
+        if number not in self._calls and len(self._calls) >= _MAX_TOOL_CALLS:
             raise self._broken("sent too many tool calls")
-        self._last_index = index
-        call = self._calls.setdefault(index, _Call())
+        self._last_index, self._numbers[index] = index, number
+        call = self._calls.setdefault(number, _Call())
         call.call_id = call.call_id or call_id
         return call
 
@@ -145,6 +176,12 @@ class CompletionReader:
 
     def _broken(self, what: str) -> ProviderFailed:
         return ProviderFailed("ENGINE_FAILED", f"{self._provider} {what}", ErrorClass.TRANSIENT)
+
+
+def _error_in(chunk: dict[str, Any]) -> Any:
+    """The error that an event tells of: OpenAI's shape, or the error itself, as vLLM and others write it."""
+    is_bare = not chunk.get("choices") and "message" in chunk and ("code" in chunk or "type" in chunk)
+    return chunk.get("error") or (chunk if is_bare else None)
 
 
 def _text_of(content: Any) -> str | None:

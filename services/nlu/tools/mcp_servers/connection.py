@@ -17,9 +17,12 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CallToolResult, RequestParamsMeta, Tool
 from pydantic import ValidationError
 
+from services.nlu.agent.tools import ToolRefused
+from services.nlu.tools.mcp_servers.transport import BoundedTransport
 from services.nlu.tools.rest.answers import without_secrets
 from services.nlu.tools.rest.client import MAX_BYTES
 from services.nlu.tools.rest.failures import BadAnswer, BrokenOff, CallFailed, Refused, TooSlow, Unreachable
+from services.nlu.tools.schemas import MOST_STEPS_OF_ANSWERS, by_schema
 from services.runtime.errors import root_cause
 from services.runtime.logs import get_logger
 
@@ -50,12 +53,17 @@ async def over_stdio(command: str, arguments: list[str], environment: Mapping[st
 async def over_http(url: str, headers: Mapping[str, str], *, limit_s: float) -> AsyncIterator[Streams]:
     """A server behind streamable HTTP."""
     timeout = httpx2.Timeout(limit_s, read=limit_s + 30.0)
+    asked = {**headers, "Accept-Encoding": "identity"}  # a megabyte that is packed can be a gigabyte
     async with (
         # No proxy and no .netrc of the environment: they would see, or add, credentials that nobody meant for them.
-        httpx2.AsyncClient(headers=dict(headers), timeout=timeout, trust_env=False) as client,
+        httpx2.AsyncClient(headers=asked, timeout=timeout, trust_env=False, transport=BoundedTransport()) as client,
         streamable_http_client(url, http_client=client, max_sse_event_size=MAX_BYTES) as streams,
     ):
         yield streams
+
+
+def _check_by(schema: Mapping[str, Any], content: Mapping[str, Any]) -> None:
+    by_schema(schema, most_steps=MOST_STEPS_OF_ANSWERS)(content)
 
 
 class McpConnection:
@@ -123,6 +131,9 @@ class McpConnection:
             self._lost.clear()
             try:
                 async with Client(self._transport(), read_timeout_seconds=_CONNECT_S + self._limit_s) as client:
+                    # The client would check results by jsonschema on the loop, however long that takes.
+                    session: Any = client.session
+                    session.validate_tool_result = self._check_result
                     self.tools = await self._listed(client)
                     self._client, n_failed = client, 0
                     self._ready.set()
@@ -138,6 +149,18 @@ class McpConnection:
             n_failed += 1
             wait_s = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2.0 ** min(n_failed - 1, 10))
             await asyncio.sleep(wait_s * (0.5 + 0.5 * random.random()))
+
+    async def _check_result(self, name: str, result: CallToolResult) -> None:
+        """Raises RuntimeError, as the client's own does: a result is not as its tool's output schema says."""
+        schema = next((tool.output_schema for tool in self.tools if tool.name == name), None)
+        if schema is None:
+            return
+        if not isinstance(result.structured_content, dict):
+            raise RuntimeError(f"{name} has an output schema and gave no structured content")
+        try:
+            await asyncio.to_thread(_check_by, schema, result.structured_content)
+        except (ToolRefused, ValueError) as error:
+            raise RuntimeError(f"{name}: {error}") from error
 
     async def _listed(self, client: Client) -> tuple[Tool, ...]:
         async with asyncio.timeout(_CONNECT_S):

@@ -13,11 +13,11 @@ from mcp_types import CallToolResult, TextContent, Tool
 from pydantic import ConfigDict, Field, model_validator
 
 from services.nlu.agent.tools import ToolRefused
-from services.nlu.tools.arguments import by_schema
 from services.nlu.tools.mcp_servers.connection import McpConnection, over_http, over_stdio
 from services.nlu.tools.package import Asked, NoOptions, Operation, PackageContext
 from services.nlu.tools.rest.client import MAX_BYTES
 from services.nlu.tools.rest.failures import BadAnswer, Unreachable
+from services.nlu.tools.schemas import by_schema
 from services.nlu.tools.secrets import NoSecrets, SecretFields, plain_urls
 from services.runtime.errors import NotServing
 from services.runtime.logs import get_logger
@@ -31,6 +31,8 @@ KEY_META = "tong-dai/idempotency-key"
 
 class McpPackage:
     """Its tools write unless the agent's file says otherwise: what a server says of itself is a hint."""
+
+    must_allow = True  # a server adds tools when it likes: what may be called stands in the agent's file
 
     class Options(NoOptions):
         """Of the agent's file: `command` or `url`."""

@@ -12,7 +12,6 @@ import aiohttp
 from pydantic import Field, model_validator
 
 from services.nlu.agent.tools import ToolRefused
-from services.nlu.tools.arguments import by_schema
 from services.nlu.tools.openapi.description import Described, Description, path_of, read_description
 from services.nlu.tools.openapi.schema import DescriptionError
 from services.nlu.tools.package import Asked, NoOptions, Operation, PackageContext
@@ -21,6 +20,7 @@ from services.nlu.tools.rest.client import IDEMPOTENT, Limits, RestClient
 from services.nlu.tools.rest.credentials import Credentials, FixedHeaders, Grant, OAuthTokens, basic, bearer
 from services.nlu.tools.rest.failures import BadAnswer
 from services.nlu.tools.rest.sites import Sites, token_file
+from services.nlu.tools.schemas import MOST_STEPS_OF_ANSWERS, by_schema
 from services.nlu.tools.secrets import SecretFields, plain_urls
 from services.runtime.errors import StartupError
 
@@ -72,6 +72,8 @@ class OpenApiPackage:
     async def open(self) -> None:
         where = f"agent {self._context.agent_id}: tools: {self._context.name}: {self._options.description}"
         source = self._options.description
+        # Who changes a description on its way has the credentials sent to a server of his own.
+        self._context.secrets.refuse_plain(where, plain_urls(description=source))
         try:
             text = await (_fetch(source) if source.startswith(("http://", "https://")) else _read_file(source))
             found_at = source if source.startswith("http") else ""
@@ -109,14 +111,18 @@ class OpenApiPackage:
 
     def _made(self, described: Described) -> Operation:
         writes = not described.is_safe and described.operation_id not in self._options.reads
-        answer_check = by_schema(described.answer) if described.answer and _is_object(described.answer) else None
+        answer_check = (
+            by_schema(described.answer, most_steps=MOST_STEPS_OF_ANSWERS)
+            if described.answer and _is_object(described.answer)
+            else None
+        )
 
         async def run(arguments: Mapping[str, Any], asked: Asked) -> object:
             answer = await self._ask(described, arguments, asked, writes=writes)
             value = _value_of(answer)
             if answer_check is not None and isinstance(value, dict):
                 try:
-                    answer_check(value)
+                    await asyncio.to_thread(answer_check, value)
                 except ToolRefused as refused:
                     raise BadAnswer(f"{answer.who} answered otherwise than its description says: {refused}") from None
             return value

@@ -6,7 +6,9 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from html import escape
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 from services.nlu.remote.failures import read_retry_after, said_in
 from services.nlu.tools.rest.failures import (
@@ -60,7 +62,10 @@ def without_secrets(body: bytes, secrets: Iterable[str]) -> bytes:
         if len(secret) < _FEWEST_HIDDEN:
             continue
         in_json = json.dumps(secret)[1:-1]
-        for written in {secret, in_json, in_json.replace("/", "\\/"), json.dumps(secret, ensure_ascii=False)[1:-1]}:
+        ways = {secret, in_json, in_json.replace("/", "\\/"), json.dumps(secret, ensure_ascii=False)[1:-1]}
+        ways |= {quote(secret, safe="", errors="replace"), quote(secret, errors="replace")}  # as in a URL or a form
+        ways |= {quote_plus(secret, errors="replace"), escape(secret), escape(secret, quote=False)}
+        for written in sorted(ways, key=len, reverse=True):
             body = body.replace(written.encode(errors="replace"), _HIDDEN)
     return body
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -82,6 +83,15 @@ class Grant:
     sends_json: bool = False  # amoCRM wants JSON where RFC 6749 has a form
 
 
+def _lasting_s(said: object) -> float:
+    """Seconds that a server says its token lasts, some as text; what is no such number is as if it said nothing."""
+    try:
+        lasts_s = float(said) if isinstance(said, int | float | str) and not isinstance(said, bool) else _ASSUMED_S
+    except (ValueError, OverflowError):
+        return _ASSUMED_S
+    return lasts_s if math.isfinite(lasts_s) else _ASSUMED_S
+
+
 class OAuthTokens:
     """Access tokens of one grant. Many may want one at once: one request for all of them is made."""
 
@@ -155,8 +165,7 @@ class OAuthTokens:
                 raise CredentialsRefused(f"{self._who}: no token: {said_by(answer)}: renew its credentials")
             raise BadAnswer(f"{self._who}: the answer to a token's renewal has no access_token")
         self._on_answer(found)
-        lasts_s = found.get("expires_in")
-        expires = self._clock() + (float(lasts_s) if isinstance(lasts_s, int | float | str) else _ASSUMED_S)
+        expires = self._clock() + _lasting_s(found.get("expires_in"))
         return KeptToken(access, str(found.get("refresh_token") or form.get("refresh_token", "")), expires)
 
     async def _ask(self, grant: Grant, form: Mapping[str, str]) -> Answer:

@@ -1,11 +1,14 @@
 """What the Asterisk edge can be told."""
 
 import ssl
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
+from services.call_gateway.edges.ari.client import AriClient
 from services.call_gateway.edges.ari.settings import AriSettings
+from services.runtime.errors import StartupError
 
 
 def test_the_password_never_shows():
@@ -43,3 +46,27 @@ def test_a_path_behind_the_host_is_kept():
 def test_asterisk_is_told_the_advertised_address():
     assert AriSettings(media_host="10.0.0.5").media_address == "10.0.0.5"
     assert AriSettings(media_host="::", media_advertised_host="203.0.113.9").media_address == "203.0.113.9"
+
+
+def test_the_password_may_stand_in_a_file(tmp_path: Path):
+    file = tmp_path / "ari-password"
+    settings = AriSettings(url="https://pbx.example:8089", password_file=file)
+    with pytest.raises(StartupError, match=r"GATEWAY_ARI_PASSWORD_FILE=.*cannot be read: No such file"):
+        AriClient(settings)
+    file.write_text("\n")
+    with pytest.raises(StartupError, match="is empty"):
+        AriClient(settings)
+    file.write_bytes(b"\xff\xfe")
+    with pytest.raises(StartupError, match="cannot be read"):
+        AriClient(settings)
+    file.write_text("tong-dai\n")
+    with pytest.raises(StartupError, match="default password"):
+        AriClient(settings)
+    file.write_text(" s3cret \n")
+    assert settings.read_password() == "s3cret"
+    assert settings.exposures() == []
+
+
+def test_the_password_stands_in_one_place(tmp_path: Path):
+    with pytest.raises(ValidationError, match="set one of them"):
+        AriSettings(password="s3cret", password_file=tmp_path / "ari-password")  # noqa: S106

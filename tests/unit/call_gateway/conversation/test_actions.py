@@ -90,6 +90,29 @@ def test_what_fails_while_the_agent_speaks_is_told_afterwards():
     assert asked(call) == [ended]
 
 
+def test_each_of_several_outcomes_is_told():
+    call = Call().greeted()
+    turn_id = call.ask("do it")
+    actions = {"transfer": TRANSFER, "keys": ev.PressKeys("1"), "more keys": ev.PressKeys("2")}
+    for action_id, action in actions.items():
+        call.tell(ev.ActionAsked(action_id, turn_id, False, action))
+    call.reply(turn_id, "One moment.", ms=1000)
+    failed = ev.ActionEnded("transfer", TRANSFER, is_done=False, reason="BUSY")
+    refused = ev.ActionEnded("keys", actions["keys"], is_done=False, reason="LINE_REFUSED")
+    call.forget()
+    call.tell(failed)
+    call.tell(refused)
+    call.tell(ev.ActionEnded("more keys", actions["more keys"], is_done=True))
+    call.wait(1100)
+    assert asked(call) == [failed]
+    call.reply(call.last(cmd.AskAgent).turn_id, "The line is busy.", ms=400)
+    call.wait(460)
+    assert asked(call) == [failed, refused]
+    call.reply(call.last(cmd.AskAgent).turn_id, "The keys could not be pressed.", ms=400)
+    call.wait(460)
+    assert asked(call) == [failed, refused], "what was done with words needs no more"
+
+
 def test_a_caller_who_goes_on_is_answered_instead():
     call = Call().greeted()
     act(call, TRANSFER)

@@ -181,6 +181,117 @@ def test_a_stale_draft_never_stands_for_speech_it_does_not_cover():
     assert call.last(cmd.AskAgent).input == cmd.CallerSaid("my number is one two three")
 
 
+def half_heard(call: Call) -> int:
+    """Nine seconds of speech of which a draft holds the first words. Returns where it ends, in milliseconds."""
+    call.utterance_id += 1
+    call.begin_speech()
+    call.wait(1000)
+    call.stop_speech()
+    call.draft("I would like", start_ms=call.ms - 1000)
+    call.begin_speech()
+    call.wait(8000)
+    end_ms = call.ms
+    call.stop_speech()
+    call.wait(100)
+    call.predict(end_ms=end_ms)
+    call.wait(800)
+    assert call.floor is Floor.THINKING
+    return end_ms
+
+
+def test_a_stale_draft_does_not_stand_for_words_that_nobody_can_tell():
+    call = Call().greeted()
+    half_heard(call)
+    call.settle("", is_ok=False)
+    call.wait(PROMPT_MS + 60)
+    assert prompts_heard(call) == ["prompt say_again"]
+    assert call.floor is Floor.LISTENING
+    assert not [asked for asked in call.all(cmd.AskAgent) if not asked.is_draft]
+
+
+def test_a_stale_draft_does_not_stand_for_words_that_do_not_come():
+    call = Call().greeted()
+    half_heard(call)
+    call.wait(7000)
+    assert prompts_heard(call) == ["prompt one_moment", "prompt say_again"]
+    assert not [asked for asked in call.all(cmd.AskAgent) if not asked.is_draft]
+
+
+def test_a_newer_text_stands_before_an_older_draft():
+    call = Call().greeted()
+    call.utterance_id += 1
+    call.begin_speech()
+    call.wait(1000)
+    call.stop_speech()
+    call.draft("I would like", start_ms=call.ms - 1000)
+    call.begin_speech()
+    call.wait(3000)
+    call.text(ev.TextStage.PARTIAL, "I would like to see doctor Lee", start_ms=call.ms - 4000)
+    call.stop_speech()
+    call.wait(100)
+    call.predict(end_ms=call.ms - 100)
+    call.wait(700)
+    assert not [asked for asked in call.all(cmd.AskAgent) if not asked.is_draft]
+    call.settle("", is_ok=False)
+    assert call.last(cmd.AskAgent).input == cmd.CallerSaid("I would like to see doctor Lee", 0.9)
+
+
+def test_words_that_a_stale_draft_did_not_hold_go_before_a_resumption():
+    call = Call().greeted()
+    end_ms = half_heard(call)
+    call.begin_speech()
+    call.wait(700)
+    assert call.floor is Floor.LISTENING
+    call.text(ev.TextStage.SETTLED, "I would like to see doctor Lee", end_ms=end_ms)
+    call.stop_speech()
+    call.draft("on Monday")
+    call.predict()
+    call.wait(300)
+    call.settle("on Monday")
+    assert call.last(cmd.AskAgent).input == cmd.CallerSaid("I would like to see doctor Lee on Monday", 0.9)
+
+
+def test_what_was_said_before_is_kept_when_the_rest_is_asked_for_again():
+    call = Call().greeted()
+    call.ask("I would like an appointment")
+    call.begin_speech()
+    call.wait(700)
+    end_ms = call.ms
+    call.stop_speech()
+    call.wait(100)
+    call.predict(end_ms=end_ms)
+    call.wait(800)
+    call.settle("", is_ok=False)
+    call.wait(PROMPT_MS + 60)
+    assert prompts_heard(call) == ["prompt say_again"]
+    call.say("on Monday")
+    call.wait(260)
+    call.settle("on Monday")
+    asked = call.last(cmd.AskAgent)
+    assert isinstance(asked.input, cmd.CallerSaid)
+    assert asked.input.text == "I would like an appointment on Monday"
+
+
+def test_a_better_text_of_a_turn_that_goes_on_stands_in_the_rest_too():
+    call = Call().greeted()
+    call.say("I would like to see doctor Leaf")
+    call.wait(460)
+    end_ms = call.last(cmd.EndUtterance).end_sample // 8
+    call.begin_speech()
+    call.wait(700)
+    assert call.floor is Floor.LISTENING
+    call.text(ev.TextStage.SETTLED, "I would like to see doctor Lee", end_ms=end_ms)
+    call.utterance_id += 1
+    call.stop_speech()
+    call.draft("on Monday")
+    call.predict()
+    call.wait(300)
+    call.settle("on Monday")
+    asked = call.last(cmd.AskAgent)
+    assert isinstance(asked.input, cmd.CallerSaid)
+    assert asked.input.text == "I would like to see doctor Lee on Monday"
+
+
 def test_a_fresh_ear_begins_where_the_last_turn_ended():
     call = Call().greeted()
     turn_id = call.ask("hello")

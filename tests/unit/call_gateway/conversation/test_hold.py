@@ -104,13 +104,119 @@ def test_a_doubt_does_not_outlast_a_hold():
     assert call.floor is Floor.SPEAKING
 
 
-def test_speech_on_hold_is_refused():
+def sing(call: Call, text: str, ms: int = 2000) -> None:
+    """The music on hold has words, which the ear takes for the caller's."""
+    call.utterance_id += 1
+    call.begin_speech()
+    call.wait(ms)
+    call.stop_speech()
+    call.wait(100)
+    call.draft(text, start_ms=call.ms - ms)
+    call.predict()
+
+
+def is_asked(call: Call) -> bool:
+    return any(not asked.is_draft for asked in call.all(cmd.AskAgent))
+
+
+def test_words_of_the_music_on_hold_are_no_turn():
     call = Call().greeted()
     call.tell(HoldChanged(True))
-    call.begin_speech()
+    call.wait(500)
+    begins = call.sample() - 500 * 8
+    sing(call, "hit me one more time")
+    call.wait(1000)
     call.tell(HoldChanged(False))
-    assert call.floor is Floor.LISTENING
-    assert call.conversation.counters["late_SpeechBegan"] == 1
+    call.wait(3000)
+    assert not call.all(cmd.EndUtterance)
+    assert not is_asked(call)
+    assert call.last(cmd.DiscardUtterance).from_sample == begins
+    assert not call.all(news.CallerHeard)
+
+
+def test_music_that_is_heard_before_the_hold_is_told_of_is_no_turn():
+    call = Call().greeted()
+    begins = call.sample()
+    call.wait(60)
+    call.tell(HoldChanged(True))
+    call.tell(ev.SpeechBegan(begins, 0.9))
+    call.wait(2000)
+    call.stop_speech()
+    call.tell(HoldChanged(False))
+    call.wait(3000)
+    assert not call.all(cmd.EndUtterance)
+
+
+def test_music_that_goes_on_until_the_hold_ends_is_no_turn_and_no_speech():
+    call = Call().greeted()
+    call.tell(HoldChanged(True))
+    call.wait(500)
+    call.begin_speech()
+    call.wait(2000)
+    call.tell(HoldChanged(False))
+    call.wait(8400)
+    assert call.last(cmd.ReportPlayout).gateway_text == "prompt still_there", "they are asked as after any silence"
+
+
+def test_what_was_said_before_a_hold_with_music_is_the_turn_and_nothing_else_is():
+    call = Call().greeted()
+    call.say("book it please")
+    end = call.sample(call.ms - 100)
+    call.tell(HoldChanged(True))
+    sing(call, "hit me one more time")
+    call.tell(HoldChanged(False))
+    call.wait(600)
+    assert call.last(cmd.EndUtterance).end_sample == end
+    call.settle("book it please")
+    assert call.last(cmd.CommitTurn)
+
+
+def test_a_caller_who_is_put_on_hold_in_mid_word_said_what_they_said_before():
+    call = Call().greeted()
+    call.begin_speech()
+    call.wait(800)
+    held = call.sample()
+    call.tell(HoldChanged(True))
+    call.wait(1000)
+    call.stop_speech()
+    call.wait(1000)
+    call.tell(HoldChanged(False))
+    call.wait(1100)
+    assert not call.all(cmd.EndUtterance), "the hold is no silence"
+    call.wait(1000)
+    assert call.last(cmd.EndUtterance).end_sample == held
+    call.settle("book it please")
+    assert call.last(cmd.AskAgent).input == cmd.CallerSaid("book it please")
+
+
+def test_what_the_caller_says_while_nobody_knows_that_the_hold_is_over_is_their_turn():
+    call = Call().greeted()
+    call.tell(HoldChanged(True))
+    call.wait(500)
+    sing(call, "hello are you there", ms=1200)
+    call.tell(HoldChanged(False, was_missed=True))
+    call.wait(600)
+    assert not call.all(cmd.DiscardUtterance)
+    call.settle("hello are you there")
+    assert call.last(cmd.AskAgent).input == cmd.CallerSaid("hello are you there")
+
+
+def test_a_draft_of_what_was_said_before_the_hold_counts_when_it_comes_during_it():
+    call = Call().greeted()
+    call.utterance_id += 1
+    call.begin_speech()
+    call.wait(800)
+    end_ms = call.ms
+    call.stop_speech()
+    call.tell(HoldChanged(True))
+    call.wait(200)
+    call.text(ev.TextStage.DRAFT, "book it please", start_ms=end_ms - 800, end_ms=end_ms)
+    call.predict(end_ms=end_ms)
+    sing(call, "hit me one more time")
+    call.tell(HoldChanged(False))
+    call.wait(900)
+    call.settle("book it please")
+    assert call.last(cmd.AskAgent).input == cmd.CallerSaid("book it please", 0.9)
 
 
 def test_keys_wait_out_a_hold():

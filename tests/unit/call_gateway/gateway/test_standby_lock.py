@@ -95,3 +95,11 @@ def wait_for_a_second_opener(lock: Path) -> None:
     inode = f":{lock.stat().st_ino} "
     while not any("->" in line and inode in line for line in Path("/proc/locks").read_text().splitlines()):
         time.sleep(0.02)
+
+
+def test_nobody_else_may_lock_the_file(tmp_path: Path) -> None:
+    lock = tmp_path / "gateway.lock"
+    lock.touch(mode=0o666)
+    lock.chmod(0o666)
+    hold(lock)
+    assert lock.stat().st_mode & 0o777 == 0o600

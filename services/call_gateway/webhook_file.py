@@ -1,0 +1,119 @@
+"""Posts to the webhook that wait, on disk: they outlive the process, and each is there once under its id.
+
+What lies in it is what callers said: the file is its owner's alone, and a body goes once its delivery has ended. The id
+stays for a while, so that the same news of a call which comes again is not posted again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from services.runtime.errors import StartupError
+
+MOST_WAITING = 10_000
+KEPT_S = 7 * 86_400.0  # of a delivery that has ended
+_BUSY_S = 5.0  # how long another process may hold the file
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS deliveries (
+    id TEXT PRIMARY KEY,
+    event TEXT NOT NULL,
+    body BLOB NOT NULL,
+    noted REAL NOT NULL,
+    due REAL NOT NULL,
+    n_tries INTEGER NOT NULL DEFAULT 0,
+    ended TEXT NOT NULL DEFAULT ''
+);
+CREATE INDEX IF NOT EXISTS waiting_deliveries ON deliveries (due) WHERE ended = '';
+"""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A delivery that waits, as it is on disk."""
+
+    id: str
+    event: str
+    body: bytes
+    noted: float  # seconds since 1970
+    n_tries: int
+
+
+class WebhookFile:
+    """An SQLite file with a thread of its own. Every method raises sqlite3.Error where the file cannot be used."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises StartupError."""
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600))
+            path.chmod(0o600)
+            self._connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
+            self._connection.execute("PRAGMA journal_mode=WAL")
+            self._connection.execute("PRAGMA synchronous=FULL")
+            self._connection.executescript(_SCHEMA)
+        except (OSError, sqlite3.Error) as error:
+            raise StartupError(f"GATEWAY_WEBHOOK_FILE={path} cannot be used: {error}") from error
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="webhook-file")
+
+    async def put(self, delivery_id: str, event: str, body: bytes, *, now: float) -> bool:
+        """Keep one; of an id that is there already the first counts. False: too many wait."""
+
+        def put() -> bool:
+            (n_waiting,) = self._connection.execute("SELECT count(*) FROM deliveries WHERE ended = ''").fetchone()
+            if n_waiting >= MOST_WAITING:
+                return False
+            self._connection.execute(
+                "INSERT INTO deliveries (id, event, body, noted, due) VALUES (?, ?, ?, ?, ?)"
+                " ON CONFLICT (id) DO NOTHING",
+                (delivery_id, event, body, now, now),
+            )
+            self._connection.execute("DELETE FROM deliveries WHERE ended != '' AND noted < ?", (now - KEPT_S,))
+            return True
+
+        return await self._run(put)
+
+    async def claim(self, now: float, *, until: float, limit: int) -> list[Kept]:
+        """Those that are due, the longest due first. No other process is given them before `until`."""
+
+        def claim() -> list[Kept]:
+            rows = self._connection.execute(
+                "UPDATE deliveries SET due = ?, n_tries = n_tries + 1 WHERE id IN"
+                " (SELECT id FROM deliveries WHERE ended = '' AND due <= ? ORDER BY due LIMIT ?)"
+                " RETURNING id, event, body, noted, n_tries",
+                (until, now, limit),
+            ).fetchall()
+            return [Kept(*row) for row in rows]
+
+        return await self._run(claim)
+
+    async def put_off(self, delivery_id: str, *, due: float) -> None:
+        """It was tried in vain: try again then."""
+        await self._run(
+            lambda: self._connection.execute("UPDATE deliveries SET due = ? WHERE id = ?", (due, delivery_id))
+        )
+
+    async def end(self, delivery_id: str, outcome: str) -> None:
+        """It is delivered, or nobody tries it any more: its body goes."""
+        await self._run(
+            lambda: self._connection.execute(
+                "UPDATE deliveries SET ended = ?, body = x'' WHERE id = ?", (outcome, delivery_id)
+            )
+        )
+
+    async def n_waiting(self) -> int:
+        def count() -> int:
+            return int(self._connection.execute("SELECT count(*) FROM deliveries WHERE ended = ''").fetchone()[0])
+
+        return await self._run(count)
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._executor, work)

@@ -1,0 +1,95 @@
+"""Names without words that announce them: beside a number, or in place of a wrong one. Sans-IO.
+
+"Tuesday, Ann Bell, 0912 345 678" and "not Joan, Jean Miller". What comes of it is always read back.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from itertools import pairwise
+
+from services.language.capture_words import capture_words, has_capture
+from services.language.words import normalise
+from services.nlu.agent.capture.names import LONGEST_NAME, NameFinder
+from services.nlu.agent.graph.agreement import behind_agreements, has_phrase
+from services.nlu.agent.graph.asking import Words
+from services.nlu.agent.graph.slots import SlotFinder
+
+WHOLE_NUMBER = 7  # digits of a telephone number that is given whole
+_CUT = re.compile(r"\s*[,;，；、。]\s*|[.!?]\s+|[.!?]$")
+
+
+class GivenNames:
+    """Finds such names in one language."""
+
+    def __init__(self, language_code: str, finder: SlotFinder, names: NameFinder) -> None:
+        self._finder, self._names = finder, names
+        self._refusals: tuple[Words, ...] = ()  # before what is wrong: "not"
+        if has_capture(language_code):
+            words = capture_words(language_code)
+            openings = [opening for opening, _ in words.wrong_first if opening]
+            betweens = [between for _, between in words.right_first]
+            self._refusals = tuple(sorted({*openings, *betweens}, key=len, reverse=True))
+
+    def beside_number(self, text: str, now: datetime) -> str:
+        """The piece next to a whole telephone number, where nothing else is known of it; empty: there is none."""
+        pieces = [piece for piece in _CUT.split(text) if piece]
+        found = [self._finder.find(piece, now) for piece in pieces]
+        at = next((at for at, slots in enumerate(found) if len(slots.digits) >= WHOLE_NUMBER), None)
+        if at is None or len(pieces) < 2:
+            return ""
+        beside = [pieces[other] for other in (at - 1, at + 1) if 0 <= other < len(pieces)]
+        return next((name for piece in beside if (name := self.bare(piece, now))), "")
+
+    def beside_person(self, text: str, now: datetime) -> str:
+        """The piece behind one that says for whom: "for my wife, Ann Bell"; empty: there is none."""
+        pieces = [piece for piece in _CUT.split(text) if piece]
+        relatives = self._finder.words.people["one"]
+        after = (b for a, b in pairwise(pieces) if has_phrase(normalise(a), relatives))
+        leads = self._finder.words.name_leads
+        led = (piece for piece in pieces if any(normalise(piece)[: len(lead)] == lead for lead in leads))
+        found = (*(self.bare(piece, now) for piece in after), *(self._names.name_in(one, is_asked=True) for one in led))
+        return next((name for name in found if name), "")
+
+    def corrected(self, text: str, name: str) -> str:
+        """The name with what is said in place of a part of it; empty: no part of it is said to be wrong."""
+        words = text.split()
+        plain = [" ".join(normalise(word)) for word in words]
+        parts = normalise(name)
+        for refusal in self._refusals:
+            for at in range(len(plain)):
+                start = at + len(refusal)
+                if tuple(plain[at:start]) != refusal:
+                    continue
+                end = next((one for one in range(start, len(plain)) if plain[one] not in parts), len(plain))
+                if end == start:
+                    continue
+                before, behind = " ".join(words[:at]), " ".join(words[end:])
+                new = self._names.name_in(behind, is_asked=True) or self._names.name_in(before, is_asked=True)
+                new = "" if behind_agreements(normalise(new), self._finder.words) == () else new
+                return self._in_place(new, name, plain[start:end]) if new else ""
+        return ""
+
+    def bare(self, piece: str, now: datetime) -> str:
+        """A few words of which nothing is known, as a name; empty: they may be something else."""
+        lists, slots = self._finder.words, self._finder.find(piece, now)
+        words = slots.words
+        is_known = slots.services or slots.people or slots.topics or slots.when or slots.digits or slots.value_words
+        if is_known or not 0 < len(words) <= LONGEST_NAME or words[0] in lists.common:
+            return ""
+        if 2 * sum(word in lists.common for word in words) > len(words):
+            return ""
+        if has_phrase(words, (*lists.never_names, *lists.question_words, *lists.take_backs, *lists.agreements)):
+            return ""
+        return " ".join(word[:1].upper() + word[1:] for word in piece.strip(" .,;:!?").split())
+
+    def _in_place(self, new: str, name: str, wrong: list[str]) -> str:
+        """A new name, or its part of the old one: "not Joan, Jean" of "Joan Miller"."""
+        old = name.split()
+        if len(new.split()) != len(wrong) or len(wrong) >= len(old):
+            return new
+        at = next(
+            (at for at in range(len(old)) if normalise(" ".join(old[at : at + len(wrong)])) == tuple(wrong)), None
+        )
+        return new if at is None else " ".join([*old[:at], *new.split(), *old[at + len(wrong) :]])

@@ -1,0 +1,245 @@
+"""What servers that call themselves compatible with OpenAI do beside its documents: how a stream ends, how calls are
+numbered, where an error or a refusal stands. Each is answered as its sender meant it.
+"""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from services.nlu.engine import CutShort, Message, ReplyPart, ReplyRequest, Role, TextMade, ToolWanted
+from services.nlu.engines.openai.engine import OpenAiEngine
+from services.nlu.settings import NluSettings
+from services.runtime.breaker import ErrorClass
+from services.runtime.errors import NotServing
+from services.runtime.providers import ProviderFailed
+
+REQUEST = ReplyRequest("a", 1, (Message(Role.SYSTEM, "Be kind."), Message(Role.CALLER, "Hello?")), "en")
+SSE = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
+CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+MODELS = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 12\r\n\r\n{"data": []}'
+HOLD_S = 3.0  # a server that says no more and does not close
+DONE = b"data: [DONE]\n\n"
+
+
+def event(delta: object, finish: str | None = None, **more: object) -> bytes:
+    choice = {"index": 0, "delta": delta, "finish_reason": finish}
+    return f"data: {json.dumps({'choices': [choice]} | more)}\n\n".encode()
+
+
+def in_chunk(content: bytes) -> bytes:
+    return f"{len(content):x}\r\n".encode() + content + b"\r\n"
+
+
+@asynccontextmanager
+async def engine_of(*pieces: bytes, holds: bool = False, models: bytes = MODELS) -> AsyncIterator[OpenAiEngine]:
+    """The engine at a server that writes these bytes to each question and closes, or says no more."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+                lengths = [line.partition(":")[2] for line in head.split("\r\n") if line.startswith("content-length:")]
+                await reader.readexactly(int(lengths[0]) if lengths else 0)
+                if head.startswith("get"):
+                    writer.write(models)
+                    continue
+                for piece in pieces:
+                    writer.write(piece)
+                    await writer.drain()
+                    await asyncio.sleep(0.005)
+                if holds:
+                    await asyncio.sleep(HOLD_S)
+                return
+        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            return
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    known = {"openai_base_url": f"http://127.0.0.1:{port}/v1", "openai_model": "x", "remote_stall_limit_s": HOLD_S}
+    engine = OpenAiEngine(NluSettings.model_validate(known | {"openai_api_key": "sk-1"}))
+    try:
+        await engine.load(())
+        yield engine
+    finally:
+        await engine.close()
+        server.close()
+
+
+async def parts_of(*pieces: bytes, holds: bool = False) -> list[ReplyPart]:
+    async with engine_of(*pieces, holds=holds) as engine:
+        return [part async for part in engine.reply(REQUEST)]
+
+
+def text_of(parts: list[ReplyPart]) -> str:
+    return "".join(part.text for part in parts if isinstance(part, TextMade))
+
+
+def calls_of(parts: list[ReplyPart]) -> list[tuple[str, object]]:
+    return [(part.name, json.loads(part.arguments_json)) for part in parts if isinstance(part, ToolWanted)]
+
+
+# How an answer ends
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        (SSE, event({"content": "Hi."}), event({}, "stop")),
+        (SSE, event({"content": "Hi."}, "stop"), event({}, None, usage={"total_tokens": 3})),
+        (CHUNKED, in_chunk(event({"content": "Hi."}, "stop")), in_chunk(DONE)),
+        (CHUNKED, in_chunk(event({"content": "Hi."}, "stop"))),
+        (CHUNKED, in_chunk(event({"content": "Hi."}, "stop")), b"ffff\r\ndata: {"),
+        (CHUNKED, in_chunk(event({"content": "Hi."}, "stop")), b"no chunk at all"),
+        (SSE.replace(b"HTTP/1.1", b"HTTP/1.0"), event({"content": "Hi."}, "stop"), DONE),
+        (b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" + SSE, event({"content": "Hi."}, "stop"), DONE),
+    ],
+    ids=["no-done", "usage-last", "no-last-chunk", "cut-after-finish", "half-chunk", "bad-chunk", "http-1.0", "hints"],
+)
+async def test_a_whole_answer_stays_whole_however_its_connection_ends(ending: tuple[bytes, ...]) -> None:
+    parts = await parts_of(*ending)
+    assert text_of(parts) == "Hi."
+    assert CutShort() not in parts
+
+
+async def test_a_server_that_keeps_the_stream_open_behind_its_last_word_is_not_waited_for() -> None:
+    began_s = time.monotonic()
+    parts = await parts_of(SSE, event({"content": "Hi."}, "stop"), holds=True)
+    assert text_of(parts) == "Hi."
+    assert time.monotonic() - began_s < HOLD_S / 2
+
+
+async def test_calls_are_not_kept_back_by_a_stream_that_stays_open() -> None:
+    call = {"index": 0, "id": "a", "function": {"name": "f", "arguments": "{}"}}
+    parts = await parts_of(SSE, event({"tool_calls": [call]}), event({}, "tool_calls"), holds=True)
+    assert calls_of(parts) == [("f", {})]
+
+
+async def test_a_stream_that_breaks_before_its_finish_is_no_answer() -> None:
+    with pytest.raises(ProviderFailed):
+        await parts_of(CHUNKED, in_chunk(event({"content": "Hi."})), b"no chunk at all")
+
+
+# What kind of body it is
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        (b"application/json", event({"content": "Hi."}, "stop") + DONE),
+        (b"text/plain", event({"content": "Hi."}, "stop") + DONE),
+        (b"application/octet-stream", b"\n\n: hello\n\n" + event({"content": "Hi."}, "stop")),
+        (b"text/event-stream", json.dumps({"choices": [{"message": {"content": "Hi."}}]}).encode()),
+        (b"application/json; charset=utf-8", b"\xef\xbb\xbf \r\n" + b'{"choices": [{"message": {"content": "Hi."}}]}'),
+    ],
+    ids=["events-as-json", "events-as-text", "events-as-bytes", "json-as-events", "json-with-mark"],
+)
+async def test_the_body_says_what_it_is_whatever_its_type_says(kind: bytes, body: bytes) -> None:
+    pieces = [body[at : at + 3] for at in range(0, len(body), 3)]
+    assert text_of(await parts_of(SSE.replace(b"text/event-stream", kind), *pieces)) == "Hi."
+
+
+# Calls of tools
+
+
+def piece(name: str = "", arguments: object = "", **more: object) -> dict[str, object]:
+    return {"function": {"name": name, "arguments": arguments}} | more
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [[piece("f", '{"x": 1}', index=0, id="")], [piece("g", "{}", index=0, id="")]],
+        [[piece("f", '{"x": 1}')], [piece("g", "{}")]],
+        [[piece("f", '{"x"', index="0"), piece("g", "{", index="1")], [piece("", ": 1}", index="0")],
+         [piece("", "}", index="1")]],
+        [[piece("f", '"{\\"x\\": 1}"', index=0), piece("g", "null", index=1)]],
+        [[piece("f", {"x": 1}, index=0), piece("g", None, index=1)]],
+        [[piece("f", "", index=0, id="a")], [piece("f", '{"x": ', index=0, id="a")], [piece("f", "1}", index=0)],
+         [piece("g", "", index=1, id="b")]],
+    ],
+    ids=["all-0-no-ids", "no-numbers", "numbers-as-text", "json-in-json", "objects", "names-again"],
+)  # fmt: skip
+async def test_calls_come_out_the_same_however_they_are_written(pieces: list[list[dict[str, object]]]) -> None:
+    events = [event({"tool_calls": calls}) for calls in pieces]
+    assert calls_of(await parts_of(SSE, *events, event({}, "tool_calls"), DONE)) == [("f", {"x": 1}), ("g", {})]
+
+
+async def test_two_calls_of_one_tool_are_two() -> None:
+    calls = [[piece("f", '{"x": 1}', index=0)], [piece("f", '{"x": 2}', index=0)]]
+    events = [event({"tool_calls": each}) for each in calls]
+    assert calls_of(await parts_of(SSE, *events, event({}, "stop"), DONE)) == [("f", {"x": 1}), ("f", {"x": 2})]
+
+
+async def test_a_call_in_the_older_form_is_one() -> None:
+    """`function_call`, which OpenAI's API had before tools and llama-cpp-python's server still sends beside them."""
+    old = [
+        event({"function_call": {"name": "f", "arguments": '{"x"'}}),
+        event({"function_call": {"arguments": ": 1}"}}),
+    ]
+    assert calls_of(await parts_of(SSE, *old, event({}, "function_call"), DONE)) == [("f", {"x": 1})]
+
+
+async def test_a_call_in_both_forms_is_one() -> None:
+    both = {"function_call": {"name": "f", "arguments": "{}"}, "tool_calls": [piece("f", "{}", index=0, id="a")]}
+    assert calls_of(await parts_of(SSE, event(both), event({}, "tool_calls"), DONE)) == [("f", {})]
+
+
+# Refusals and errors
+
+
+async def test_a_refusal_is_what_the_model_says() -> None:
+    parts = await parts_of(
+        SSE, event({"content": None, "refusal": "I cannot help with that."}), event({}, "stop"), DONE
+    )
+    assert text_of(parts) == "I cannot help with that."
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b'data: {"object": "error", "message": "too long", "type": "invalid_request_error", "code": 400}\n\n',
+        b'error: {"message": "too long", "type": "invalid_request_error", "code": 400}\n\n',
+        b'event: error\ndata: {"error": {"message": "too long", "type": "invalid_request_error", "code": 400}}\n\n',
+        b'event: error\ndata: {"message": "too long", "type": "invalid_request_error", "code": 400}\n\n',
+    ],
+    ids=["vllm", "llama-server", "event", "event-bare"],
+)
+async def test_an_error_in_the_stream_has_its_class_wherever_it_stands(said: bytes) -> None:
+    with pytest.raises(ProviderFailed, match="too long") as failed:
+        await parts_of(SSE, said)
+    assert failed.value.error_class is ErrorClass.REQUEST
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+async def test_a_redirect_is_not_followed_and_says_where_to(status: int) -> None:
+    """The key would go to whoever is named there."""
+    head = f"HTTP/1.1 {status} Go\r\nLocation: https://user:secret@other.test/v1/chat/completions?key=1\r\n"
+    with pytest.raises(ProviderFailed, match=r"points to https://\*{3}@other\.test/v1/chat/completions$") as failed:
+        await parts_of(f"{head}Content-Length: 0\r\n\r\n".encode())
+    assert failed.value.error_class is (ErrorClass.FATAL if status in {301, 308} else ErrorClass.TRANSIENT)
+    assert "secret" not in failed.value.message
+    assert "key=1" not in failed.value.message
+
+
+# The key
+
+
+async def test_a_key_that_may_not_list_models_may_still_answer() -> None:
+    """Keys of OpenAI that are restricted to chat get 403 for the list."""
+    body = b'{"error": {"message": "You have insufficient permissions. Missing scopes: api.model.read"}}'
+    models = b"HTTP/1.1 403 No\r\nContent-Length: " + str(len(body)).encode() + b"\r\n\r\n" + body
+    async with engine_of(SSE, event({"content": "Hi."}, "stop"), DONE, models=models) as engine:
+        assert text_of([part async for part in engine.reply(REQUEST)]) == "Hi."
+
+
+async def test_a_key_that_is_refused_is_told_at_the_start() -> None:
+    models = b"HTTP/1.1 401 No\r\nContent-Length: 2\r\n\r\n{}"
+    with pytest.raises(NotServing, match="NLU_OPENAI_API_KEY"):
+        async with engine_of(SSE, models=models):
+            pass

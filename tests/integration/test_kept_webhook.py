@@ -1,0 +1,81 @@
+"""A post to the webhook outlives a gateway that is killed while the receiver is out of order, and comes once."""
+
+import asyncio
+import json
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from tests.conformance.servers import ROOT
+from tests.integration.scripted_stack import scripted_stack
+from tests.integration.test_call_analysis import SAYS, SECRET, hold_a_call
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+class Receiver:
+    """A webhook that is out of order until it is mended."""
+
+    def __init__(self) -> None:
+        self.is_mended = False
+        self.requests: list[tuple[int, str, bytes]] = []  # status, id of the delivery, body
+        self._came = asyncio.Event()
+
+    async def handle(self, request: web.Request) -> web.Response:
+        status = 204 if self.is_mended else 503
+        self.requests.append((status, request.headers["X-Tong-Dai-Delivery"], await request.read()))
+        self._came.set()
+        return web.Response(status=status)
+
+    async def until(self, status: int, *, n: int = 1) -> None:
+        async with asyncio.timeout(60):
+            while sum(one[0] == status for one in self.requests) < n:
+                self._came.clear()
+                await self._came.wait()
+
+
+def rows_of(path: Path) -> list[tuple[Any, ...]]:
+    with sqlite3.connect(path) as connection:
+        return connection.execute("SELECT id, ended FROM deliveries").fetchall()
+
+
+@pytest.mark.timeout(240)
+async def test_a_post_survives_the_gateway_and_is_delivered_once(tmp_path: Path) -> None:
+    receiver, kept = Receiver(), tmp_path / "webhook.sqlite"
+    app = web.Application()
+    app.router.add_post("/calls", receiver.handle)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    url = f"http://127.0.0.1:{runner.addresses[0][1]}/calls"
+    hook = {"GATEWAY_WEBHOOK_URL": url, "GATEWAY_WEBHOOK_SECRET": SECRET, "GATEWAY_WEBHOOK_FILE": str(kept)}
+    agents = {"NLU_AGENTS_DIR": str(ROOT / "deploy" / "agents"), "NLU_DEFAULT_AGENT": "clinic"}
+    settings = {"nlu": agents | {"NLU_AGENT_KIND": "graph"}, "call": hook}
+    starting = await asyncio.to_thread(lambda: scripted_stack(tmp_path, SAYS, settings))
+    stack = await asyncio.to_thread(starting.__enter__)
+    try:
+        await hold_a_call(stack.gateway)
+        await receiver.until(503, n=2)
+        stack.kill("call")
+        receiver.is_mended = True
+        await asyncio.to_thread(stack.bring_back, "call")
+        await receiver.until(204)
+        async with asyncio.timeout(30):
+            while [ended for _, ended in rows_of(kept)] != ["delivered"]:
+                await asyncio.sleep(0.1)
+        stack.kill("call")
+        await asyncio.to_thread(stack.bring_back, "call")
+        await hold_a_call(stack.gateway)  # a second call: its news is delivered, and that of the first is not again
+        await receiver.until(204, n=2)
+    finally:
+        await asyncio.to_thread(starting.__exit__, None, None, None)
+        await runner.cleanup()
+    delivered = [(name, json.loads(body)) for status, name, body in receiver.requests if status == 204]
+    first, second = delivered
+    assert first[0] != second[0]
+    assert {name for status, name, _ in receiver.requests if status == 503} == {first[0]}
+    assert first[1]["event"] == "call_analysed"
+    assert "ridiculous" in first[1]["analysis"]["summary"]

@@ -1,0 +1,83 @@
+"""Deliveries on disk: once under an id, given to one process at a time, and gone when they have ended."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from services.call_gateway import webhook_file
+from services.call_gateway.webhook import delivery_id
+from services.call_gateway.webhook_file import KEPT_S, Kept, WebhookFile
+from services.runtime.errors import StartupError
+
+NOW = 1_000_000.0
+
+
+async def claimed(file: WebhookFile, now: float) -> list[Kept]:
+    return await file.claim(now, until=now + 20, limit=8)
+
+
+async def test_the_same_id_is_kept_once(tmp_path: Path) -> None:
+    file = WebhookFile(tmp_path / "webhook.sqlite")
+    assert await file.put("a", "call_analysed", b"first", now=NOW)
+    assert await file.put("a", "call_analysed", b"second", now=NOW)
+    assert [one.body for one in await claimed(file, NOW)] == [b"first"]
+
+
+async def test_what_waits_is_there_for_the_next_process(tmp_path: Path) -> None:
+    await WebhookFile(tmp_path / "webhook.sqlite").put("a", "hand_over", b"body", now=NOW)
+    assert [(one.id, one.event) for one in await claimed(WebhookFile(tmp_path / "webhook.sqlite"), NOW)] == [
+        ("a", "hand_over")
+    ]
+
+
+async def test_what_one_process_tries_is_not_given_to_another_until_its_time_is_up(tmp_path: Path) -> None:
+    one, other = WebhookFile(tmp_path / "webhook.sqlite"), WebhookFile(tmp_path / "webhook.sqlite")
+    await one.put("a", "hand_over", b"body", now=NOW)
+    assert len(await claimed(one, NOW)) == 1
+    assert await claimed(other, NOW + 19) == []
+    assert [kept.n_tries for kept in await claimed(other, NOW + 21)] == [2]
+
+
+async def test_what_was_put_off_comes_when_it_is_due(tmp_path: Path) -> None:
+    file = WebhookFile(tmp_path / "webhook.sqlite")
+    await file.put("a", "hand_over", b"body", now=NOW)
+    await claimed(file, NOW)
+    await file.put_off("a", due=NOW + 2)
+    assert await claimed(file, NOW + 1) == []
+    assert len(await claimed(file, NOW + 2)) == 1
+
+
+async def test_the_body_of_one_that_has_ended_is_gone_and_its_id_is_not(tmp_path: Path) -> None:
+    path = tmp_path / "webhook.sqlite"
+    file = WebhookFile(path)
+    await file.put("a", "hand_over", b"what a caller said", now=NOW)
+    await file.end("a", "delivered")
+    await file.put("a", "hand_over", b"again", now=NOW + 60)
+    assert await claimed(file, NOW + 60) == []
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("SELECT body, ended FROM deliveries").fetchall() == [(b"", "delivered")]
+    await file.put("b", "hand_over", b"much later", now=NOW + KEPT_S + 1)
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("SELECT id FROM deliveries").fetchall() == [("b",)]
+
+
+async def test_what_does_not_fit_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(webhook_file, "MOST_WAITING", 2)
+    file = WebhookFile(tmp_path / "webhook.sqlite")
+    assert [await file.put(name, "hand_over", b"", now=NOW) for name in "abc"] == [True, True, False]
+    assert await file.n_waiting() == 2
+
+
+def test_the_file_is_its_owners_alone_and_no_link(tmp_path: Path) -> None:
+    WebhookFile(tmp_path / "webhook.sqlite")
+    assert (tmp_path / "webhook.sqlite").stat().st_mode & 0o777 == 0o600
+    (tmp_path / "link").symlink_to(tmp_path / "webhook.sqlite")
+    with pytest.raises(StartupError, match="GATEWAY_WEBHOOK_FILE"):
+        WebhookFile(tmp_path / "link")
+
+
+def test_the_same_news_of_a_call_has_the_same_id_in_every_process() -> None:
+    assert delivery_id("call_analysed", "call-1") == delivery_id("call_analysed", "call-1")
+    assert delivery_id("call_analysed", "call-1") != delivery_id("hand_over", "call-1")
+    assert delivery_id("call_analysed", "") != delivery_id("call_analysed", "")

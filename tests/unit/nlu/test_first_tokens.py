@@ -1,0 +1,168 @@
+"""Chats at once on a model whose steps take the time they took on two cores: how soon each hears something, and how
+much is said in all, beside one model behind a lock. In virtual time, so that no other work on the machine is in it.
+"""
+
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Sequence
+
+import pytest
+
+from services.nlu.engine import Message, ReplyPart, Role, TextMade
+from services.nlu.engines.llama_cpp.jobs import Job
+from services.nlu.engines.llama_cpp.model import ModelOptions, Row
+from services.nlu.engines.llama_cpp.pace import StepPace
+from services.nlu.engines.llama_cpp.scheduler import Scheduler
+from services.runtime.errors import TurnFailed
+from tests.unit.nlu.fake_model import LetterModel
+
+STEP_S = {1: 0.030, 2: 0.043, 4: 0.064, 8: 0.100, 16: 0.155, 32: 0.296, 64: 0.512, 128: 1.046}
+"""Of Qwen2.5 0.5B in Q4_K_M: CPU seconds of two threads on two cores, halved."""
+OPENING, QUESTION, REPLY_TOKENS, TURNS = 60, 12, 32, 3
+BYTES_A_TOKEN = 4  # of English
+
+
+def step_s(n_tokens: int) -> float:
+    sizes = sorted(STEP_S)
+    i = min(max(bisect_left(sizes, n_tokens), 1), len(sizes) - 1)
+    low, high = sizes[i - 1], sizes[i]
+    return STEP_S[low] + (STEP_S[high] - STEP_S[low]) * (n_tokens - low) / (high - low)
+
+
+class TimedModel(LetterModel):
+    """Its steps take time; a turn costs six tokens of template, and a token is a word of four bytes."""
+
+    now = 0.0
+
+    def render(self, messages: Sequence[tuple[str, str]], *, opens_reply: bool) -> str:
+        rendered = "".join(f"<{role[0]}>{text}/" for role, text in messages)
+        return rendered + ("<A>" if opens_reply else "")
+
+    def piece(self, token: int) -> bytes:
+        return super().piece(token) * BYTES_A_TOKEN
+
+    def sample(self, row: int) -> int:
+        assert self.steps[-1][row].wants_next
+        return ord("y")
+
+    def decode(self, rows: Sequence[Row]) -> bool:
+        self.now += step_s(len(rows))
+        del self.steps[:-1]
+        return super().decode(rows)
+
+
+class Chats:
+    """Chats that each ask the next question as soon as the answer is whole."""
+
+    def __init__(self, n_chats: int) -> None:
+        self.model = TimedModel(max_cells=10**6)
+        options = ModelOptions(10**5, 2 * n_chats + 6, 256, threads=1, gpu_layers=0, temperature=0)
+        pace = StepPace({size: STEP_S[size] for size in (1, 8, 16, 32)}, most_tokens=256)
+        self.scheduler = Scheduler(self.model, options, None, pace)
+        self.first_s: list[float] = []
+        self.gaps_s: list[float] = []  # how long a caller who hears 15 bytes a second waits for the next word
+        self.n_tokens = 0
+        opening = Message(Role.SYSTEM, "s" * OPENING)
+        self.scheduler.add(Job("", (opening,), 0, True, lambda _: None))
+        self.run()
+        self.began_s = self.model.now
+        for number in range(n_chats):
+            self.ask(number, (Message(Role.SYSTEM, f"{opening.text}{number:02}"),), 1)
+
+    def ask(self, number: int, messages: tuple[Message, ...], turn: int) -> None:
+        asked_s, times = self.model.now, list[float]()
+        messages += (Message(Role.CALLER, "q" * QUESTION),)
+
+        def give(part: ReplyPart | TurnFailed | None) -> None:
+            if isinstance(part, TextMade):
+                times.append(self.model.now)
+            elif part is None:
+                self.first_s.append(times[0] - asked_s)
+                self.n_tokens += len(times)
+                self.gaps_s.append(max(at - times[0] - i * BYTES_A_TOKEN / 15 for i, at in enumerate(times)))
+                if turn < TURNS:
+                    answered = (*messages, Message(Role.AGENT, "y" * BYTES_A_TOKEN * len(times)))
+                    self.ask(number, answered, turn + 1)
+
+        self.scheduler.add(Job(f"c{number}", messages, REPLY_TOKENS, False, give))
+
+    def run(self) -> None:
+        while self.scheduler.has_work:
+            self.scheduler.run_step(self.model.now)
+
+
+def behind_a_lock(n_chats: int) -> tuple[list[float], float]:
+    """(seconds to each first token, tokens a second): one after another; the opening is read once, and each chat's
+    history again for each of its turns.
+    """
+    now, first_s, waiting = step_s(OPENING), list[float](), deque((0.0, 1) for _ in range(n_chats))
+    n_turns = len(waiting) * TURNS
+    while waiting:
+        asked_s, turn = waiting.popleft()
+        history = QUESTION + 10 + (turn - 1) * (REPLY_TOKENS + QUESTION + 7)
+        now += step_s(history)
+        first_s.append(now - asked_s)
+        now += step_s(1) * (REPLY_TOKENS - 1)
+        if turn < TURNS:
+            waiting.append((now, turn + 1))
+    return first_s, n_turns * REPLY_TOKENS / now
+
+
+def p95(seconds: list[float]) -> float:
+    return sorted(seconds)[len(seconds) * 95 // 100]
+
+
+@pytest.mark.parametrize("n_chats", [8, 10])
+def test_first_tokens_come_in_a_fifth_of_the_time_behind_a_lock(n_chats: int) -> None:
+    chats = Chats(n_chats)
+    chats.run()
+    locked_first_s, locked_rate = behind_a_lock(n_chats)
+    assert p95(chats.first_s) <= p95(locked_first_s) / 5
+    assert chats.n_tokens / (chats.model.now - chats.began_s) >= 2 * locked_rate
+
+
+def test_a_reply_that_is_ahead_waits_for_a_prompt_and_its_caller_hears_no_gap() -> None:
+    chats = Chats(4)
+    chats.run()
+    assert p95(chats.first_s) < 1.2, "a question waits for no reply that is ahead of its being spoken"
+    assert max(chats.gaps_s) <= 0.001
+
+
+def test_a_reply_that_is_not_ahead_is_in_every_step() -> None:
+    model = TimedModel(max_cells=10**6)
+    options = ModelOptions(10**5, 8, 256, threads=1, gpu_layers=0, temperature=0)
+    scheduler = Scheduler(model, options, None, StepPace({1: 0.4, 8: 1.0, 16: 1.6}, most_tokens=256))
+    said: list[ReplyPart | TurnFailed | None] = []
+    scheduler.add(Job("speaks", (Message(Role.CALLER, "q"),), 40, False, said.append))
+    while not any(isinstance(part, TextMade) for part in said):
+        scheduler.run_step(model.now)
+    scheduler.add(Job("asks", (Message(Role.CALLER, "q" * 500),), 4, False, lambda _: None))
+    n_before = len(said)
+    for _ in range(5):  # each takes over a second, in which more is spoken than a token holds
+        model.now += 1.0
+        scheduler.run_step(model.now)
+    assert len(said) - n_before == 5
+
+
+def test_a_short_question_goes_before_a_long_one_but_not_for_ever() -> None:
+    model = TimedModel(max_cells=10**6)
+    options = ModelOptions(10**5, 40, 64, threads=1, gpu_layers=0, temperature=0)
+    scheduler = Scheduler(model, options, None)
+    ended: list[str] = []
+
+    def ask(name: str, n_letters: int) -> None:
+        def give(part: ReplyPart | TurnFailed | None) -> None:
+            if part is None:
+                ended.append(name)
+
+        scheduler.add(Job(name, (Message(Role.CALLER, "q" * n_letters),), 1, False, give))
+
+    ask("long", 300)
+    ask("short", 60)
+    for number in range(100):
+        ask(f"later-{number}", 60)
+        scheduler.run_step(model.now)
+    while scheduler.has_work:
+        scheduler.run_step(model.now)
+    assert ended.index("short") < ended.index("long")
+    assert ended.index("long") < 30, "four times its own length may be read before it"
