@@ -35,6 +35,9 @@ LISTS = (
         "sympathy",
         "courtesies",
         "inability",
+        "inability_ends",
+        "unbroken",
+        "yours",
         "yes",
     ),
     *(
@@ -59,7 +62,7 @@ UNFOUNDED = (
 )  # lists that are looked for, and make no word known
 TIME_VERBS = ("open", "closed", "close", "free", "taken", "come")
 DEED_LISTS = (
-    *("done_before", "done_behind", "promise_before", "ability_before", "not_before", "not_behind", "agents"),
+    *("done_before", "done_behind", "promise_before", "ability_before", "not_before", "not_behind", "agents", "selves"),
     *("past_subjects", "past_marks", "past_ends", "past_verbs", "past_exempt"),
 )
 

@@ -34,7 +34,11 @@ def unentailed(reading: Reading, form: ClauseForm, grounds: Grounds, evidence: E
     told = _caller_words(evidence) if words.lists["sympathy"].are_in(reading.texts) else frozenset()
     named = _caller_words(evidence) if may_name_caller(reading, grounds, evidence) else frozenset()
     small = {at for value in reading.values for at in range(value.start, value.end)}
-    small |= {at for start, end, _ in words.lists["courtesies"].find(reading.texts) for at in range(start, end)}
+    small |= harmless_places(reading, grounds)
+    named_services = grounds.services.find(reading.texts)
+    if len(named_services) == 1 and other_asked(named_services[0][2], grounds, evidence):
+        for name in ("cheaper", "dearer"):  # word_rules.py has held it against the prices
+            small |= {at for start, end, _ in words.lists[name].find(reading.texts) for at in range(start, end)}
     for at, token in enumerate(reading.tokens):
         word = token.text.removesuffix("'s")
         if token.kind != "word" or at in small or word in told or (token.is_capital and word in named):
@@ -42,6 +46,21 @@ def unentailed(reading: Reading, form: ClauseForm, grounds: Grounds, evidence: E
         if not any(one in words.frame or one in resulted or grounds.is_stated(one) for one in words.forms(word)):
             return Verdict(False, "claim", token.text)
     return _unrelated(reading, form, grounds)
+
+
+def harmless_places(reading: Reading, grounds: Grounds) -> frozenset[int]:
+    """Places of courtesies, and of words for hours without a break where they have none."""
+    lists = grounds.words.lists
+    spans = [*lists["courtesies"].find(reading.texts)]
+    spans += lists["unbroken"].find(reading.texts) if grounds.has_unbroken_hours else []
+    return frozenset(at for start, end, _ in spans for at in range(start, end))
+
+
+def other_asked(one: Service, grounds: Grounds, evidence: Evidence) -> Service | None:
+    """The other of two services that the caller asked about last; None: these were not two."""
+    asked = grounds.services.find(words_of(evidence.caller[-1])) if evidence.caller else []
+    others = {each[2].id: each[2] for each in asked if each[2].id != one.id}
+    return next(iter(others.values())) if len(others) == 1 and len(asked) > 1 else None
 
 
 def may_name_caller(reading: Reading, grounds: Grounds, evidence: Evidence) -> bool:

@@ -13,6 +13,7 @@ from services.nlu.agent.grounds import Grounds
 
 _SENTENCE_END = re.compile(r"[.!?…。！？]+[\"'”’)]*(?=\s|$)|[。！？\n]")
 _LAST_WORD = re.compile(r"[\w.]*\w$")
+_LONGEST_DEED = 5  # words between a negation and the end of what cannot be done
 _LONGEST_WORD = 40  # characters looked at behind a sentence
 _QUESTION = ("?", "？")
 
@@ -74,12 +75,26 @@ def form_of(unit: str, reading: Reading, grounds: Grounds) -> ClauseForm:
     is_question = ends.endswith(_QUESTION) or opens_question or ends_question
     return ClauseForm(
         is_question=is_question,
-        is_ignorance=_has(lists["ignorance"], texts),
+        is_ignorance=_has(lists["ignorance"], texts) or _is_own_inability(texts, grounds),
         is_echo=_has(lists["echo"], texts),
         affirms=affirms,
         asks_yes_or_no=_asks_yes_or_no(reading, grounds),
         ends_sentence=ends_sentence,
     )
+
+
+def _is_own_inability(texts: tuple[str, ...], grounds: Grounds) -> bool:
+    """Whether the agent says what it cannot do, around a verb: "em không giảm giá được". Of the house it is a claim."""
+    lists, selves = grounds.words.lists, grounds.words.deed_lists["selves"]
+    for at in range(1, len(texts)):
+        length = lists["negations"].length(texts, at)
+        is_own = any(selves.length(texts, at - n) == n for n in (1, 2) if at >= n)
+        if not (length and is_own) or lists["claiming"].length(texts, at - 2) == 2:
+            continue
+        behind = range(at + length, min(len(texts), at + length + _LONGEST_DEED))
+        if any(lists["inability_ends"].length(texts, end) for end in behind):
+            return True
+    return False
 
 
 def _asks_yes_or_no(reading: Reading, grounds: Grounds) -> bool:

@@ -100,6 +100,12 @@ class Grounds:
         """Whether a word stands in a name, or in a text that was written to be said."""
         return word in self._stated
 
+    @property
+    def has_unbroken_hours(self) -> bool:
+        """Whether every day that is open is so in one stretch."""
+        days = self.hours.weekdays.values() if self.hours else ()
+        return bool(days) and all(len(spans) <= 1 for spans in days)
+
     def price(self, service: Service) -> Price | None:
         return price_in(service, self.language_code)
 

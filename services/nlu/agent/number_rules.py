@@ -48,16 +48,27 @@ class NumberRules:
             self._is_free_text(price, reading) for price in prices
         ):
             return None
-        may_echo = (form.is_question or form.is_echo) and not form.is_claim_of_caller and not services
+        is_theirs = form.is_question or form.is_echo or form.is_ignorance
+        may_echo = is_theirs and not form.is_claim_of_caller and not services
         if may_echo and all(self._said_amount(price) for price in prices):
             return None
         return broken("price", wrong, reading)
 
     def _is_free_text(self, price: Value, reading: Reading) -> bool:
-        """Free of charge by a text of the facts that names the same thing."""
+        """Free of charge, in whatever words, by a text of the facts that names the same thing here or just before."""
+        if price.number != 0:
+            return False
         said = reading.texts[price.start : price.end]
-        others = set(reading.texts) - self._grounds.words.common - set(said)
-        return price.number == 0 and any(_holds(text, said) and others & set(text) for text in self._grounds.fragments)
+        before = read(self._evidence.reply, self._grounds.language_code).texts if self._evidence.reply else ()
+        named = {word for word in (*reading.texts, *before) if word.isalpha()}
+        others = named - self._grounds.words.common - set(said)
+        return any(self._says_free(text) and others & set(text) for text in self._grounds.fragments)
+
+    def _says_free(self, text: tuple[str, ...]) -> bool:
+        """Whether a text calls something free of charge."""
+        values = read(" ".join(text), self._grounds.language_code).values
+        is_free = any(value.kind is Kind.MONEY and value.number == 0 for value in values)
+        return is_free or self._grounds.words.lists["free_word"].are_in(text)
 
     def _may_be_price(self, value: Value, reading: Reading) -> bool:
         """A bare number beside a service and a word for price: "a filling is fifty"."""
@@ -159,7 +170,9 @@ class NumberRules:
             return True  # checked as a price
         counted = self._grounds.words.lists["counted_people"]
         if value.kind is Kind.NUMBER and value.number == len(self._grounds.facts.people):
-            return counted.length(reading.texts, value.end) > 0  # "two dentists"
+            named = {person.id for _, _, person in self._grounds.people.find(reading.texts)}
+            if counted.length(reading.texts, value.end) > 0 or len(named) == value.number:
+                return True  # "two dentists"; "two, Doctor Mai and Doctor Lee"
         may_echo = not form.is_claim_of_caller
         return may_echo and self._is_said_number(value, reading, form)
 

@@ -344,5 +344,8 @@ def _read(path: Path) -> AgentProfile:
         raise StartupError(f"{path}: {' '.join(str(error).split())}") from error
     today = datetime.now(agent.zone).date()
     for day in past_exceptions(agent.facts, today):
-        log.warning("exception_past", file=str(path), date=str(day), hint="it changes nothing any more")
+        number = list(agent.facts.hours.exceptions).index(day) if agent.facts.hours else 0
+        at = ("facts", "hours", "exceptions", number, "date")
+        hint = f"line {line_of(tree, at)}: {'.'.join(map(str, at))}: it changes nothing any more"
+        log.warning("exception_past", file=str(path), date=str(day), hint=hint)
     return agent

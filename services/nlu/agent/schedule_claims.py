@@ -193,7 +193,15 @@ def _verb_at(texts: tuple[str, ...], at: int, values: Mapping[int, Value], groun
     if any(unable.length(texts, start) > at - start for start in range(max(0, at - _LONGEST_INABILITY), at + 1)):
         return None  # "that I cannot do" is no word about the hours
     hit = grounds.words.time_verbs.at(texts, at)
-    return Verb(hit[1]) if hit else None
+    return Verb(hit[1]) if hit and not _is_inability(texts, at, at + hit[0], grounds) else None
+
+
+def _is_inability(texts: tuple[str, ...], at: int, end: int, grounds: Grounds) -> bool:
+    """Whether a verb says what the agent cannot do: "em không làm vậy được"."""
+    lists = grounds.words.lists
+    reach = range(end, min(len(texts), end + _LONGEST_INABILITY + 1))
+    is_denied = any(lists["negations"].length(texts, before) for before in range(max(0, at - _NEGATION_REACH), end))
+    return is_denied and any(lists["inability_ends"].length(texts, behind) for behind in reach)
 
 
 def _is_negated(reading: Reading, at: int, grounds: Grounds) -> bool:

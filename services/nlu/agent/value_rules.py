@@ -12,7 +12,7 @@ from services.language.value import Kind, Reading, Value
 from services.nlu.agent.clause_form import ClauseForm
 from services.nlu.agent.evidence import Evidence, Verdict
 from services.nlu.agent.grounds import Grounds, read, slots_in
-from services.nlu.agent.number_rules import NumberRules, amounts, broken
+from services.nlu.agent.number_rules import NumberRules, broken
 from services.nlu.agent.opening_hours import DAYS_IN_WEEK
 from services.nlu.agent.schedule_claims import (
     Days,
@@ -25,10 +25,11 @@ from services.nlu.agent.schedule_claims import (
     parts_of,
     said_times,
 )
+from services.nlu.agent.value_context import bare_hours, filled, same
 
 _EVERY_DAY = Days(weekdays=frozenset(range(DAYS_IN_WEEK)))
 _KEPT_MOMENTS = 128  # of what callers said, which a turn's clauses are held against again and again
-_HALF_DAY_MIN = 12 * 60
+_DAY_BEGINS_MIN = 6 * 60  # an hour without its half of the day is none of the night's
 _MOST_DAYS = 31  # of a stretch that the caller named
 
 
@@ -60,20 +61,20 @@ class ValueRules:
         for value in reading.values:
             if value.kind in (Kind.PART, Kind.DAY) or (value.kind is Kind.NUMBER and value.number == 1):
                 continue
-            if not any(_same(value, other) for text in known for other in text.values):
+            if not any(same(value, other) for text in known for other in text.values):
                 return broken(value.kind.value, value, reading)
         return None
 
     # Days and times
 
     def _check_days(self, reading: Reading, form: ClauseForm) -> Verdict | None:
-        if broken := self._broken_always(reading, form):
+        if broken := self._broken_always(reading, form) or self._broken_unbroken(reading):
             return broken
         parts = parts_of(reading, self._grounds, self._evidence)
         before = self._context_part(self._evidence.reply) if self._evidence.reply else None
         asked = self._context_part(self._evidence.caller[-1]) if self._evidence.caller else None
         for part in parts:
-            whole = _filled(part, before, asked)
+            whole = filled(part, before, asked)
             if self._is_of_the_times_asked(part, reading, form):
                 rule = self._broken_then(whole)
             else:
@@ -84,6 +85,15 @@ class ValueRules:
                     offending = " ".join(reading.texts[part.words[0].start : part.words[-1].end])
                 return Verdict(False, rule, offending)
         return None
+
+    def _broken_unbroken(self, reading: Reading) -> Verdict | None:
+        """Hours that are said to have no break, and have one."""
+        unbroken = self._grounds.words.lists["unbroken"]
+        found = unbroken.find(reading.texts)
+        if not found or self._grounds.has_unbroken_hours:
+            return None
+        start, end, _ = found[0]
+        return Verdict(False, "hours", " ".join(reading.texts[start:end]))
 
     def _broken_always(self, reading: Reading, form: ClauseForm) -> Verdict | None:
         """Of every hour or of every day: "come at any time", "open every morning"."""
@@ -109,7 +119,7 @@ class ValueRules:
 
     def _broken_then(self, part: Part) -> str:
         values = self._caller[-1].values
-        times = [value for value in values if value.kind is Kind.TIME] or _bare_hours(values)
+        times = [value for value in values if value.kind is Kind.TIME] or bare_hours(values)
         day_parts = [value.part for value in self._caller[-1].values if value.kind is Kind.PART]
         is_open = (part.verb is Verb.OPEN) is not part.is_negated
         if times:
@@ -177,21 +187,30 @@ class ValueRules:
             if not fits:
                 return "hours"
         for time in alone:
-            if not self._fits_hours(part, time, reading, is_open=is_open):
+            is_asked = form.is_claim_of_caller or (part.days is not None and self._said_time(time))
+            if not self._fits_hours(part, time, reading, is_open=is_open, is_asked=is_asked):
                 return "hours"
         return ""
 
-    def _fits_hours(self, part: Part, time: Value, reading: Reading, *, is_open: bool) -> bool:
+    def _fits_hours(self, part: Part, time: Value, reading: Reading, *, is_open: bool, is_asked: bool) -> bool:
+        """`is_asked`: whether the caller asked about that time: "are you open at five on Friday?"."""
         schedule, is_until = self._schedule, self._is_until(time, reading)
         if part.verb is Verb.CLOSE or (part.verb is Verb.CLOSED and not part.is_negated and not is_until):
-            return schedule.closes_at(part.days, time)
+            is_closed = part.verb is not None and self._is_closed_when_asked(part, time)
+            return is_closed or schedule.closes_at(part.days, time)
         if not is_open:
             return part.days is not None and not schedule.is_open_at(part.days, time)
         if is_until:
             return schedule.closes_at(part.days, time)
-        is_asked = part.days is not None and self._said_time(time)  # "are you open at five on Friday?"
         is_bookable = part.days is not None and bool(schedule.free(part.days, time, ()))
         return schedule.opens_at(part.days, time) or is_bookable or (is_asked and schedule.is_open_at(part.days, time))
+
+    def _is_closed_when_asked(self, part: Part, time: Value) -> bool:
+        """Whether it is closed at a time that the caller asked about, in either half of the day that it may be."""
+        minutes = time.minutes & said_times(self._caller)
+        minutes = frozenset(minute for minute in minutes if minute >= _DAY_BEGINS_MIN) or minutes
+        singles = [replace(time, minutes=frozenset({minute})) for minute in minutes]
+        return bool(singles) and all(self._schedule.may_be(part.days, one, is_open=False) for one in singles)
 
     def _is_until(self, time: Value, reading: Reading) -> bool:
         until = self._grounds.words.lists["until"]
@@ -303,38 +322,3 @@ class ValueRules:
 @lru_cache(maxsize=_KEPT_MOMENTS)
 def _moment(reading: Reading, language_code: str, now: datetime) -> Moment | None:
     return moment_in(reading, language_code, now=now)
-
-
-def _bare_hours(values: Sequence[Value]) -> list[Value]:
-    """Numbers that may be hours, as times of either half of the day: "at half past eight", where a day is named."""
-    minutes = [(value, int(value.number * 60)) for value in values if value.kind is Kind.NUMBER]
-    return [
-        replace(value, kind=Kind.TIME, minutes=frozenset({minute, (minute + _HALF_DAY_MIN) % (2 * _HALF_DAY_MIN)}))
-        for value, minute in minutes
-        if 60 <= minute < _HALF_DAY_MIN + 60 and minute % 30 == 0
-    ]
-
-
-def _filled(part: Part, before: Part | None, asked: Part | None) -> Part:
-    """A part with the days and the verb that the reply, then the question, gives it."""
-    days, verb, is_negated = part.days, part.verb, part.is_negated
-    for context in (before, asked):
-        if context is not None and days is None:
-            days = context.days
-    if verb is None and before is not None and before.verb is Verb.OPEN and part.times:
-        verb = Verb.OPEN
-    if verb is None and asked is not None:
-        verb = asked.verb
-    return Part(days, part.times, part.day_parts, verb, is_negated, part.has_own_verb, part.words)
-
-
-def _same(value: Value, other: Value) -> bool:
-    if value.kind is Kind.TIME:
-        return bool(value.minutes & other.minutes)
-    if value.kind is Kind.WEEKDAYS:
-        return value.days <= other.days
-    if value.kind is Kind.DATE:
-        return value.date == other.date
-    if value.kind is Kind.DIGITS:
-        return value.digits in other.digits
-    return amounts(value, other)

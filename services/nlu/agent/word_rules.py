@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from services.language.phrases import words_of
 from services.language.value import Kind, Reading
-from services.nlu.agent.claim_rules import may_name_caller
+from services.nlu.agent.claim_rules import harmless_places, may_name_caller, other_asked
 from services.nlu.agent.clause_form import ClauseForm
 from services.nlu.agent.evidence import Evidence, Verdict
 from services.nlu.agent.facts import Person, Service, Topic
@@ -67,6 +67,9 @@ class WordRules:
                 continue  # held against the prices by a rule of its own
             if end > at and not self._is_in_a_text(texts[start:end]):
                 return Verdict(False, "assurance", " ".join(texts[start:end]))
+        yours = lists["yours"].find(texts)
+        if yours and self._evidence.is_written_by_model and not self._evidence.tools and not form.is_question:
+            return Verdict(False, "appointment", " ".join(texts[yours[0][0] : yours[0][1]]))
         return None
 
     def _check_superlatives(self, reading: Reading, form: ClauseForm) -> Verdict | None:
@@ -92,6 +95,8 @@ class WordRules:
     def _broken_comparative(self, texts: tuple[str, ...]) -> Verdict | None:
         """A word between two services that says which costs less, and it is the other."""
         lists, found = self._grounds.words.lists, self._grounds.services.find(texts)
+        if len(found) == 1 and (broken := self._broken_beside(texts, found[0])):
+            return broken
         for (_, end, first), (start, _, second) in pairwise(found):
             one, other = self._grounds.price(first), self._grounds.price(second)
             for name, sign in (("cheaper", 1), ("dearer", -1)):
@@ -100,6 +105,17 @@ class WordRules:
                     continue
                 if one is None or other is None or sign * (other.amount - one.amount) <= 0:
                     return Verdict(False, "superlative", " ".join(texts[end:start]))
+        return None
+
+    def _broken_beside(self, texts: tuple[str, ...], named: tuple[int, int, Service]) -> Verdict | None:
+        """The same, where the caller named both and the clause has the one: "the check-up is cheaper"."""
+        lists, (_, end, first) = self._grounds.words.lists, named
+        other = other_asked(first, self._grounds, self._evidence)
+        one, its = self._grounds.price(first), self._grounds.price(other) if other else None
+        for name, sign in (("cheaper", 1), ("dearer", -1)):
+            at = next((at for at in range(end, len(texts)) if lists[name].length(texts, at)), None)
+            if at is not None and other and (one is None or its is None or sign * (its.amount - one.amount) <= 0):
+                return Verdict(False, "superlative", " ".join(texts[at : at + lists[name].length(texts, at)]))
         return None
 
     def _check_denials(self, reading: Reading, form: ClauseForm) -> Verdict | None:
@@ -230,7 +246,7 @@ class WordRules:
             return None
         said = self._said() if not form.is_claim_of_caller else frozenset()
         may_name = may_name_caller(reading, self._grounds, self._evidence)
-        polite = {at for start, end, _ in words.lists["courtesies"].find(reading.texts) for at in range(start, end)}
+        polite = harmless_places(reading, self._grounds)
         for at, token in enumerate(reading.tokens):
             if token.kind != "word" or len(token.text) < 2 or self._grounds.knows(token.text.removesuffix("'s")):
                 continue

@@ -26,6 +26,7 @@ from services.nlu.agent.graph.wording import Wording
 from services.nlu.agent.profile import AgentProfile
 from services.nlu.outputs import SwitchLanguage, Transfer
 
+_SURE_SCORE = 0.6  # of a kind: strange words make no other question of it
 _OF_DATES = frozenset({"hours", "free", "tampering"})  # that say themselves what an impossible date is answered with
 
 
@@ -155,7 +156,14 @@ class Answers:
     def _is_strange(self, part: Part) -> bool:
         """Whether a part names nothing known, and more words than one that no question of its kind has."""
         known = self._finder.words.common | self._example_words(part.kind)
-        return not part.slots.services and len(unexplained(part.slots, (), known)) >= FEW_STRANGE
+        is_sure = part.score >= _SURE_SCORE
+        return not part.slots.services and not is_sure and len(unexplained(part.slots, (), known)) >= FEW_STRANGE
+
+    def _has_own_word(self, part: Part) -> bool:
+        """Whether a part has a word that only the questions of its kind have, days and numbers aside."""
+        own = self._example_words(part.kind) - self._finder.words.common
+        slots = part.slots
+        return any(word in own for place, word in enumerate(slots.words) if place not in slots.value_words)
 
     def _example_words(self, kind: str) -> frozenset[str]:
         if not is_text(kind):
@@ -214,7 +222,7 @@ class Answers:
         return self._findings.said(words.say("free_yes", times=words.all_of(fitting)), dialogue, "free")
 
     def _today(self, part: Part, dialogue: Dialogue, now: datetime) -> Finding:
-        if self._is_strange(part):
+        if self._is_strange(part) and not self._has_own_word(part):
             return self._findings.unknown(dialogue)  # "what is the dollar worth today?"
         day = part.slots.when.date or now.date()
         hours = self._facts.hours

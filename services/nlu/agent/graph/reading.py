@@ -38,6 +38,7 @@ _OF_A_THING = frozenset({"price", "duration"})
 _HELD_AGAINST = ("cheaper", "dearer", "longer", "shorter", "difference")  # words that compare two things
 _MAX_PARTS = 4
 _SHORT = 4  # words that may be no more than what was left out of the question before
+_OWN_SCORE = 0.3  # of a text of the file's, rather than the hours of a part of the house that is not named
 _GREETING = 2  # words
 _N_DOUBTS = 3
 _CLEAR_CONFIDENCE = 0.6  # of the recogniser: below it a kind must be surer, the more so the lower it is
@@ -191,6 +192,13 @@ class Reader:
         kind, doubts = _decide(guesses)
         if doubts and dialogue.kind in doubts and is_text(dialogue.kind) and not names_anything(slots):
             kind, doubts = dialogue.kind, ()  # "could I stay until three?", of the check-out
+        if kind == "private" and _lead(slots.words, finder.words.name_leads) and _is_near("name", guesses):
+            kind, doubts = "name", ()  # "anh tên Hùng" is the caller's own
+        if "price" in doubts and slots.services and slots.periods:
+            kind, doubts = "price", ()  # "what do you want for a single for seven nights"
+        is_of_a_part = finder.has_hours_of_a_part and not (slots.is_of_hours or slots.when.times)
+        if kind == "hours" and is_of_a_part:
+            kind = next((one.kind for one in guesses if is_text(one.kind) and one.score >= _OWN_SCORE), kind)
         if kind == UNKNOWN and slots.services and slots.amount:
             kind = "price"  # "your website says a cleaning is 25"
         if kind == "name" and slots.when.has_day and not dialogue.asked:
@@ -267,6 +275,11 @@ def _is_of_unknown(part: Part, finder: SlotFinder) -> bool:
     if part.kind == UNKNOWN:
         return True
     return part.kind == "offered" and not names_anything(part.slots) and asks_whether_there_is(part.slots, finder)
+
+
+def _is_near(kind: str, guesses: Sequence[Guess]) -> bool:
+    """Whether a kind is about as likely as the likeliest."""
+    return any(one.kind == kind and one.score >= guesses[0].score - _SURE_MARGIN for one in guesses)
 
 
 def _names_people_only(slots: Slots, finder: SlotFinder) -> bool:

@@ -1,4 +1,4 @@
-"""What a sentence speaks of that stands in no file of the agent: other people, and things there may be. Sans-IO."""
+"""What a sentence speaks of that is in no file of the agent: other people, and things that may be there. Sans-IO."""
 
 from __future__ import annotations
 
