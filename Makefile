@@ -27,7 +27,7 @@ export WAV EDGE SCENARIO STAGE ENGINE PROVIDER AGENT_KIND PART LANGUAGES
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run-stack pbx call models test check protos bench load drill evaluate prove-gpu test-nemo test-clone test-transformers prove-nlu prove-google clean \
+.PHONY: help run-stack pbx call models test check protos bench load drill evaluate prove-gpu test-nemo test-clone test-transformers test-llama-server prove-nlu prove-google clean \
   clients test-clients images docker-start docker-stop compose-up compose-call compose-kills compose-down compose-test \
   test-kustomize \
   env-stack env-call env-test env-deploy
@@ -108,6 +108,9 @@ test-clone: env-test ## XTTS's own code on tiny weights, in an environment of it
 test-transformers: ## The engine transformers on a tiny random Qwen2, in an environment of its own (5 GB); on a GPU where one is
 	@deploy/transformers/environment.sh
 	@PYTHONPATH=.:protos/gen $(TRANSFORMERS_PYTHON) -m pytest tests/transformers
+
+test-llama-server: env-test ## The engine openai at a real llama-server, compiled here once from the lock file's sources (half an hour)
+	@LLAMA_SERVER="$$($(PYTHON) -m deploy.llama_server)" && export LLAMA_SERVER && $(PYTHON) -m pytest tests/llama_server
 
 prove-nlu: env-test ## Hold the NLU engine of the environment to every rule of the protocol: NLU_ENGINE=gemini NLU_GEMINI_API_KEY_FILE=key
 	@export NLU_PORT=51753 NLU_METRICS_PORT=0; $(PYTHON) -m services.nlu & pid=$$!; trap "kill $$pid" EXIT; \
