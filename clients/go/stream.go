@@ -106,11 +106,16 @@ func (s *Stream[Q, S]) Cancel() { s.cancel() }
 // that was given up one whose kind is the error of its context.
 func (s *Stream[Q, S]) Recv() (*S, error) {
 	response, err := s.wire.Recv()
-	if err == nil || errors.Is(err, io.EOF) {
-		return response, err
+	if err == nil {
+		return response, nil
 	}
-	failed := ErrorOf(err)
-	if over := s.alive.Err(); over != nil && (failed.Code == "CANCELLED" || failed.Code == "DEADLINE_EXCEEDED") {
+	if errors.Is(err, io.EOF) {
+		s.cancel() // or its context would stay with the one it is made from
+		return nil, err
+	}
+	failed, over := ErrorOf(err), s.alive.Err()
+	s.cancel()
+	if over != nil && (failed.Code == "CANCELLED" || failed.Code == "DEADLINE_EXCEEDED") {
 		return nil, givenUp(over)
 	}
 	return nil, failed

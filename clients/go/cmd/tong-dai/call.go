@@ -150,12 +150,11 @@ func converse(
 			silence := &silence{until: greeted, left: 2 * int(greetingLimit.Seconds()) * rate}
 			sound = io.MultiReader(silence, sound)
 		}
-		if up.Speak(ctx, sound) != nil {
-			return
+		if up.Speak(ctx, sound) == nil {
+			now := time.Now()
+			spokeLast.Store(&now)
 		}
-		now := time.Now()
-		spokeLast.Store(&now)
-		up.HalfClose()
+		up.HalfClose() // also where stdin cannot be read any more
 	}()
 	done := &conversed{answerMs: -1}
 	for {
