@@ -287,9 +287,10 @@ func watch(ctx context.Context, connection *tongdai.Connection, given *given) (i
 
 func printTurn(event *callv1.CallEvent) error {
 	turn := event.GetTurn()
-	lines := json.NewEncoder(os.Stdout)
+	var line strings.Builder
+	lines := json.NewEncoder(&line)
 	lines.SetEscapeHTML(false)
-	return lines.Encode(struct {
+	if err := lines.Encode(struct {
 		CallID          string `json:"call_id"`
 		TurnID          int64  `json:"turn_id"`
 		Outcome         string `json:"outcome"`
@@ -302,5 +303,13 @@ func printTurn(event *callv1.CallEvent) error {
 	}{
 		event.GetCallId(), turn.GetTurnId(), outcomeOf(turn), turn.GetUserText(), turn.GetHeardText(),
 		turn.GetEndReason(), turn.GetStopReason(), turn.GetIsGatewayPrompt(), turn.GetLatencyUs() / 1000,
-	})
+	}); err != nil {
+		return err
+	}
+	_, err := separators.WriteString(os.Stdout, line.String())
+	return err
 }
+
+// separators writes line and paragraph separators as they are, as JSON has them
+// in other languages; a backslash that stands for itself is passed over.
+var separators = strings.NewReplacer(`\\`, `\\`, `\u2028`, "\u2028", `\u2029`, "\u2029")
