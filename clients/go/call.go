@@ -30,7 +30,7 @@ type Call struct {
 	ReportsPlayed bool
 	*Stream[callv1.ConnectCallRequest, callv1.ConnectCallResponse]
 
-	sound outgoing
+	sound *outgoing
 }
 
 // OpenCall calls the gateway. The audio format of config is filled in. The call
@@ -41,7 +41,8 @@ func OpenCall(ctx context.Context, c *Connection, sampleRateHertz int, config *c
 	if err != nil {
 		return nil, err
 	}
-	return &Call{Info: opened.first.GetCall(), Stream: opened, sound: outgoing{sampleRateHertz, 0, opened.put}}, nil
+	sound := &outgoing{rate: sampleRateHertz, put: opened.put}
+	return &Call{Info: opened.first.GetCall(), Stream: opened, sound: sound}, nil
 }
 
 // Speak sends the sound of a file or a microphone up to its end, in frames of

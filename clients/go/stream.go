@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
@@ -137,7 +138,7 @@ func (s *Stream[Q, S]) Close() error {
 // outgoing counts the samples of sound on its way.
 type outgoing struct {
 	rate int
-	next int64
+	next atomic.Int64 // the first sample not sent yet; EndUtterance takes it from another goroutine
 	put  func(protoreflect.Name, proto.Message)
 }
 
@@ -157,8 +158,8 @@ func (o *outgoing) speak(ctx context.Context, sound io.Reader, isPaced bool) err
 		if err := sleep(ctx, time.Until(due)); err != nil {
 			return err
 		}
-		o.put("audio", &typev1.AudioChunk{StartSample: o.next, Content: frame})
-		o.next += int64(len(frame) / 2)
+		o.put("audio", &typev1.AudioChunk{StartSample: o.next.Load(), Content: frame})
+		o.next.Add(int64(len(frame) / 2))
 	}
 }
 
