@@ -1393,6 +1393,699 @@ func (x *TripProviderResponse) GetProviders() []*v1.Provider {
 	return nil
 }
 
+// One message of the upload of a voice.
+type CreateVoiceRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What it carries.
+	//
+	// Types that are valid to be assigned to Request:
+	//
+	//	*CreateVoiceRequest_Config
+	//	*CreateVoiceRequest_Reference
+	Request       isCreateVoiceRequest_Request `protobuf_oneof:"request"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateVoiceRequest) Reset() {
+	*x = CreateVoiceRequest{}
+	mi := &file_voice_tts_v1_tts_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateVoiceRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateVoiceRequest) ProtoMessage() {}
+
+func (x *CreateVoiceRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_voice_tts_v1_tts_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateVoiceRequest.ProtoReflect.Descriptor instead.
+func (*CreateVoiceRequest) Descriptor() ([]byte, []int) {
+	return file_voice_tts_v1_tts_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *CreateVoiceRequest) GetRequest() isCreateVoiceRequest_Request {
+	if x != nil {
+		return x.Request
+	}
+	return nil
+}
+
+func (x *CreateVoiceRequest) GetConfig() *VoiceConfig {
+	if x != nil {
+		if x, ok := x.Request.(*CreateVoiceRequest_Config); ok {
+			return x.Config
+		}
+	}
+	return nil
+}
+
+func (x *CreateVoiceRequest) GetReference() *ReferenceAudio {
+	if x != nil {
+		if x, ok := x.Request.(*CreateVoiceRequest_Reference); ok {
+			return x.Reference
+		}
+	}
+	return nil
+}
+
+type isCreateVoiceRequest_Request interface {
+	isCreateVoiceRequest_Request()
+}
+
+type CreateVoiceRequest_Config struct {
+	// First message only.
+	Config *VoiceConfig `protobuf:"bytes,1,opt,name=config,proto3,oneof"`
+}
+
+type CreateVoiceRequest_Reference struct {
+	// A piece of a recording.
+	Reference *ReferenceAudio `protobuf:"bytes,2,opt,name=reference,proto3,oneof"`
+}
+
+func (*CreateVoiceRequest_Config) isCreateVoiceRequest_Request() {}
+
+func (*CreateVoiceRequest_Reference) isCreateVoiceRequest_Request() {}
+
+// Whose voice it is, and that it may be used.
+type VoiceConfig struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The tenant that owns the voice; checked against the token where tokens are
+	// on. Nobody else sees, names or deletes it.
+	TenantId string `protobuf:"bytes,1,opt,name=tenant_id,json=tenantId,proto3" json:"tenant_id,omitempty"`
+	// What people call it, 1 to 80 characters.
+	DisplayName string `protobuf:"bytes,2,opt,name=display_name,json=displayName,proto3" json:"display_name,omitempty"`
+	// BCP-47 tags it is to speak. Empty: all that the model speaks.
+	LanguageCodes []string `protobuf:"bytes,3,rep,name=language_codes,json=languageCodes,proto3" json:"language_codes,omitempty"`
+	// That the person agrees. Required, and kept with the voice.
+	Consent       *VoiceConsent `protobuf:"bytes,4,opt,name=consent,proto3" json:"consent,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VoiceConfig) Reset() {
+	*x = VoiceConfig{}
+	mi := &file_voice_tts_v1_tts_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VoiceConfig) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VoiceConfig) ProtoMessage() {}
+
+func (x *VoiceConfig) ProtoReflect() protoreflect.Message {
+	mi := &file_voice_tts_v1_tts_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VoiceConfig.ProtoReflect.Descriptor instead.
+func (*VoiceConfig) Descriptor() ([]byte, []int) {
+	return file_voice_tts_v1_tts_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *VoiceConfig) GetTenantId() string {
+	if x != nil {
+		return x.TenantId
+	}
+	return ""
+}
+
+func (x *VoiceConfig) GetDisplayName() string {
+	if x != nil {
+		return x.DisplayName
+	}
+	return ""
+}
+
+func (x *VoiceConfig) GetLanguageCodes() []string {
+	if x != nil {
+		return x.LanguageCodes
+	}
+	return nil
+}
+
+func (x *VoiceConfig) GetConsent() *VoiceConsent {
+	if x != nil {
+		return x.Consent
+	}
+	return nil
+}
+
+// The consent of the person whose voice it is.
+type VoiceConsent struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The person's full name, at most 200 characters.
+	SpeakerName string `protobuf:"bytes,1,opt,name=speaker_name,json=speakerName,proto3" json:"speaker_name,omitempty"`
+	// What they agreed to, in their words, 20 to 2000 characters.
+	Statement string `protobuf:"bytes,2,opt,name=statement,proto3" json:"statement,omitempty"`
+	// When they did, in milliseconds since 1970 (UTC); 0: when it is uploaded.
+	GivenUnixMs   int64 `protobuf:"varint,3,opt,name=given_unix_ms,json=givenUnixMs,proto3" json:"given_unix_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VoiceConsent) Reset() {
+	*x = VoiceConsent{}
+	mi := &file_voice_tts_v1_tts_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VoiceConsent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VoiceConsent) ProtoMessage() {}
+
+func (x *VoiceConsent) ProtoReflect() protoreflect.Message {
+	mi := &file_voice_tts_v1_tts_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VoiceConsent.ProtoReflect.Descriptor instead.
+func (*VoiceConsent) Descriptor() ([]byte, []int) {
+	return file_voice_tts_v1_tts_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *VoiceConsent) GetSpeakerName() string {
+	if x != nil {
+		return x.SpeakerName
+	}
+	return ""
+}
+
+func (x *VoiceConsent) GetStatement() string {
+	if x != nil {
+		return x.Statement
+	}
+	return ""
+}
+
+func (x *VoiceConsent) GetGivenUnixMs() int64 {
+	if x != nil {
+		return x.GivenUnixMs
+	}
+	return 0
+}
+
+// A piece of one recording: WAV with 16-bit PCM, at 16 kHz or more, with one or
+// two channels.
+type ReferenceAudio struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Which recording, from 0; the next one begins when the one before is whole.
+	Index int32 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
+	// The next bytes of the file.
+	Content       []byte `protobuf:"bytes,2,opt,name=content,proto3" json:"content,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReferenceAudio) Reset() {
+	*x = ReferenceAudio{}
+	mi := &file_voice_tts_v1_tts_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReferenceAudio) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReferenceAudio) ProtoMessage() {}
+
+func (x *ReferenceAudio) ProtoReflect() protoreflect.Message {
+	mi := &file_voice_tts_v1_tts_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReferenceAudio.ProtoReflect.Descriptor instead.
+func (*ReferenceAudio) Descriptor() ([]byte, []int) {
+	return file_voice_tts_v1_tts_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *ReferenceAudio) GetIndex() int32 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *ReferenceAudio) GetContent() []byte {
+	if x != nil {
+		return x.Content
+	}
+	return nil
+}
+
+// The voice that was made.
+type CreateVoiceResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The voice.
+	Voice         *ClonedVoice `protobuf:"bytes,1,opt,name=voice,proto3" json:"voice,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateVoiceResponse) Reset() {
+	*x = CreateVoiceResponse{}
+	mi := &file_voice_tts_v1_tts_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateVoiceResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateVoiceResponse) ProtoMessage() {}
+
+func (x *CreateVoiceResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_voice_tts_v1_tts_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateVoiceResponse.ProtoReflect.Descriptor instead.
+func (*CreateVoiceResponse) Descriptor() ([]byte, []int) {
+	return file_voice_tts_v1_tts_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *CreateVoiceResponse) GetVoice() *ClonedVoice {
+	if x != nil {
+		return x.Voice
+	}
+	return nil
+}
+
+// A voice made from recordings.
+type ClonedVoice struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The name to put into `voice`.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// What people call it.
+	DisplayName string `protobuf:"bytes,2,opt,name=display_name,json=displayName,proto3" json:"display_name,omitempty"`
+	// BCP-47 tags it speaks.
+	LanguageCodes []string `protobuf:"bytes,3,rep,name=language_codes,json=languageCodes,proto3" json:"language_codes,omitempty"`
+	// The consent it was made with.
+	Consent *VoiceConsent `protobuf:"bytes,4,opt,name=consent,proto3" json:"consent,omitempty"`
+	// When it was made, in milliseconds since 1970 (UTC).
+	CreatedUnixMs int64 `protobuf:"varint,5,opt,name=created_unix_ms,json=createdUnixMs,proto3" json:"created_unix_ms,omitempty"`
+	// Who made it: the name of the token or certificate.
+	CreatedBy string `protobuf:"bytes,6,opt,name=created_by,json=createdBy,proto3" json:"created_by,omitempty"`
+	// The recordings.
+	References []*ReferenceFile `protobuf:"bytes,7,rep,name=references,proto3" json:"references,omitempty"`
+	// SHA-256 of the digests of the recordings, in order, in hexadecimal.
+	Sha256        string `protobuf:"bytes,8,opt,name=sha256,proto3" json:"sha256,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ClonedVoice) Reset() {
+	*x = ClonedVoice{}
+	mi := &file_voice_tts_v1_tts_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ClonedVoice) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ClonedVoice) ProtoMessage() {}
+
+func (x *ClonedVoice) ProtoReflect() protoreflect.Message {
+	mi := &file_voice_tts_v1_tts_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ClonedVoice.ProtoReflect.Descriptor instead.
+func (*ClonedVoice) Descriptor() ([]byte, []int) {
+	return file_voice_tts_v1_tts_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *ClonedVoice) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ClonedVoice) GetDisplayName() string {
+	if x != nil {
+		return x.DisplayName
+	}
+	return ""
+}
+
+func (x *ClonedVoice) GetLanguageCodes() []string {
+	if x != nil {
+		return x.LanguageCodes
+	}
+	return nil
+}
+
+func (x *ClonedVoice) GetConsent() *VoiceConsent {
+	if x != nil {
+		return x.Consent
+	}
+	return nil
+}
+
+func (x *ClonedVoice) GetCreatedUnixMs() int64 {
+	if x != nil {
+		return x.CreatedUnixMs
+	}
+	return 0
+}
+
+func (x *ClonedVoice) GetCreatedBy() string {
+	if x != nil {
+		return x.CreatedBy
+	}
+	return ""
+}
+
+func (x *ClonedVoice) GetReferences() []*ReferenceFile {
+	if x != nil {
+		return x.References
+	}
+	return nil
+}
+
+func (x *ClonedVoice) GetSha256() string {
+	if x != nil {
+		return x.Sha256
+	}
+	return ""
+}
+
+// A recording of a cloned voice, as it was found when the voice was made.
+type ReferenceFile struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// SHA-256 of the file as it was sent, in hexadecimal.
+	Sha256 string `protobuf:"bytes,1,opt,name=sha256,proto3" json:"sha256,omitempty"`
+	// Its length, in milliseconds.
+	DurationMs int32 `protobuf:"varint,2,opt,name=duration_ms,json=durationMs,proto3" json:"duration_ms,omitempty"`
+	// Speech in it, in milliseconds (ITU-T P.56).
+	SpeechMs int32 `protobuf:"varint,3,opt,name=speech_ms,json=speechMs,proto3" json:"speech_ms,omitempty"`
+	// Speech over noise, in dB.
+	SpeechToNoiseDb float32 `protobuf:"fixed32,4,opt,name=speech_to_noise_db,json=speechToNoiseDb,proto3" json:"speech_to_noise_db,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *ReferenceFile) Reset() {
+	*x = ReferenceFile{}
+	mi := &file_voice_tts_v1_tts_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReferenceFile) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReferenceFile) ProtoMessage() {}
+
+func (x *ReferenceFile) ProtoReflect() protoreflect.Message {
+	mi := &file_voice_tts_v1_tts_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReferenceFile.ProtoReflect.Descriptor instead.
+func (*ReferenceFile) Descriptor() ([]byte, []int) {
+	return file_voice_tts_v1_tts_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *ReferenceFile) GetSha256() string {
+	if x != nil {
+		return x.Sha256
+	}
+	return ""
+}
+
+func (x *ReferenceFile) GetDurationMs() int32 {
+	if x != nil {
+		return x.DurationMs
+	}
+	return 0
+}
+
+func (x *ReferenceFile) GetSpeechMs() int32 {
+	if x != nil {
+		return x.SpeechMs
+	}
+	return 0
+}
+
+func (x *ReferenceFile) GetSpeechToNoiseDb() float32 {
+	if x != nil {
+		return x.SpeechToNoiseDb
+	}
+	return 0
+}
+
+// Asks for a tenant's cloned voices.
+type ListVoicesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The tenant.
+	TenantId      string `protobuf:"bytes,1,opt,name=tenant_id,json=tenantId,proto3" json:"tenant_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListVoicesRequest) Reset() {
+	*x = ListVoicesRequest{}
+	mi := &file_voice_tts_v1_tts_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListVoicesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListVoicesRequest) ProtoMessage() {}
+
+func (x *ListVoicesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_voice_tts_v1_tts_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListVoicesRequest.ProtoReflect.Descriptor instead.
+func (*ListVoicesRequest) Descriptor() ([]byte, []int) {
+	return file_voice_tts_v1_tts_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *ListVoicesRequest) GetTenantId() string {
+	if x != nil {
+		return x.TenantId
+	}
+	return ""
+}
+
+// A tenant's cloned voices, the oldest first.
+type ListVoicesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The voices.
+	Voices        []*ClonedVoice `protobuf:"bytes,1,rep,name=voices,proto3" json:"voices,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListVoicesResponse) Reset() {
+	*x = ListVoicesResponse{}
+	mi := &file_voice_tts_v1_tts_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListVoicesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListVoicesResponse) ProtoMessage() {}
+
+func (x *ListVoicesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_voice_tts_v1_tts_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListVoicesResponse.ProtoReflect.Descriptor instead.
+func (*ListVoicesResponse) Descriptor() ([]byte, []int) {
+	return file_voice_tts_v1_tts_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *ListVoicesResponse) GetVoices() []*ClonedVoice {
+	if x != nil {
+		return x.Voices
+	}
+	return nil
+}
+
+// Deletes a cloned voice.
+type DeleteVoiceRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The tenant that owns it.
+	TenantId string `protobuf:"bytes,1,opt,name=tenant_id,json=tenantId,proto3" json:"tenant_id,omitempty"`
+	// Its name.
+	Name          string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteVoiceRequest) Reset() {
+	*x = DeleteVoiceRequest{}
+	mi := &file_voice_tts_v1_tts_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteVoiceRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteVoiceRequest) ProtoMessage() {}
+
+func (x *DeleteVoiceRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_voice_tts_v1_tts_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteVoiceRequest.ProtoReflect.Descriptor instead.
+func (*DeleteVoiceRequest) Descriptor() ([]byte, []int) {
+	return file_voice_tts_v1_tts_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *DeleteVoiceRequest) GetTenantId() string {
+	if x != nil {
+		return x.TenantId
+	}
+	return ""
+}
+
+func (x *DeleteVoiceRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+// The voice is gone.
+type DeleteVoiceResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteVoiceResponse) Reset() {
+	*x = DeleteVoiceResponse{}
+	mi := &file_voice_tts_v1_tts_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteVoiceResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteVoiceResponse) ProtoMessage() {}
+
+func (x *DeleteVoiceResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_voice_tts_v1_tts_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteVoiceResponse.ProtoReflect.Descriptor instead.
+func (*DeleteVoiceResponse) Descriptor() ([]byte, []int) {
+	return file_voice_tts_v1_tts_proto_rawDescGZIP(), []int{22}
+}
+
 var File_voice_tts_v1_tts_proto protoreflect.FileDescriptor
 
 const file_voice_tts_v1_tts_proto_rawDesc = "" +
@@ -1483,7 +2176,51 @@ const file_voice_tts_v1_tts_proto_rawDesc = "" +
 	"\vduration_ms\x18\x02 \x01(\x05R\n" +
 	"durationMs\"M\n" +
 	"\x14TripProviderResponse\x125\n" +
-	"\tproviders\x18\x01 \x03(\v2\x17.voice.type.v1.ProviderR\tproviders*\x83\x01\n" +
+	"\tproviders\x18\x01 \x03(\v2\x17.voice.type.v1.ProviderR\tproviders\"\x92\x01\n" +
+	"\x12CreateVoiceRequest\x123\n" +
+	"\x06config\x18\x01 \x01(\v2\x19.voice.tts.v1.VoiceConfigH\x00R\x06config\x12<\n" +
+	"\treference\x18\x02 \x01(\v2\x1c.voice.tts.v1.ReferenceAudioH\x00R\treferenceB\t\n" +
+	"\arequest\"\xaa\x01\n" +
+	"\vVoiceConfig\x12\x1b\n" +
+	"\ttenant_id\x18\x01 \x01(\tR\btenantId\x12!\n" +
+	"\fdisplay_name\x18\x02 \x01(\tR\vdisplayName\x12%\n" +
+	"\x0elanguage_codes\x18\x03 \x03(\tR\rlanguageCodes\x124\n" +
+	"\aconsent\x18\x04 \x01(\v2\x1a.voice.tts.v1.VoiceConsentR\aconsent\"s\n" +
+	"\fVoiceConsent\x12!\n" +
+	"\fspeaker_name\x18\x01 \x01(\tR\vspeakerName\x12\x1c\n" +
+	"\tstatement\x18\x02 \x01(\tR\tstatement\x12\"\n" +
+	"\rgiven_unix_ms\x18\x03 \x01(\x03R\vgivenUnixMs\"@\n" +
+	"\x0eReferenceAudio\x12\x14\n" +
+	"\x05index\x18\x01 \x01(\x05R\x05index\x12\x18\n" +
+	"\acontent\x18\x02 \x01(\fR\acontent\"F\n" +
+	"\x13CreateVoiceResponse\x12/\n" +
+	"\x05voice\x18\x01 \x01(\v2\x19.voice.tts.v1.ClonedVoiceR\x05voice\"\xbd\x02\n" +
+	"\vClonedVoice\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12!\n" +
+	"\fdisplay_name\x18\x02 \x01(\tR\vdisplayName\x12%\n" +
+	"\x0elanguage_codes\x18\x03 \x03(\tR\rlanguageCodes\x124\n" +
+	"\aconsent\x18\x04 \x01(\v2\x1a.voice.tts.v1.VoiceConsentR\aconsent\x12&\n" +
+	"\x0fcreated_unix_ms\x18\x05 \x01(\x03R\rcreatedUnixMs\x12\x1d\n" +
+	"\n" +
+	"created_by\x18\x06 \x01(\tR\tcreatedBy\x12;\n" +
+	"\n" +
+	"references\x18\a \x03(\v2\x1b.voice.tts.v1.ReferenceFileR\n" +
+	"references\x12\x16\n" +
+	"\x06sha256\x18\b \x01(\tR\x06sha256\"\x92\x01\n" +
+	"\rReferenceFile\x12\x16\n" +
+	"\x06sha256\x18\x01 \x01(\tR\x06sha256\x12\x1f\n" +
+	"\vduration_ms\x18\x02 \x01(\x05R\n" +
+	"durationMs\x12\x1b\n" +
+	"\tspeech_ms\x18\x03 \x01(\x05R\bspeechMs\x12+\n" +
+	"\x12speech_to_noise_db\x18\x04 \x01(\x02R\x0fspeechToNoiseDb\"0\n" +
+	"\x11ListVoicesRequest\x12\x1b\n" +
+	"\ttenant_id\x18\x01 \x01(\tR\btenantId\"G\n" +
+	"\x12ListVoicesResponse\x121\n" +
+	"\x06voices\x18\x01 \x03(\v2\x19.voice.tts.v1.ClonedVoiceR\x06voices\"E\n" +
+	"\x12DeleteVoiceRequest\x12\x1b\n" +
+	"\ttenant_id\x18\x01 \x01(\tR\btenantId\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\"\x15\n" +
+	"\x13DeleteVoiceResponse*\x83\x01\n" +
 	"\rSpeechCaching\x12\x1e\n" +
 	"\x1aSPEECH_CACHING_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17SPEECH_CACHING_FREQUENT\x10\x01\x12\x17\n" +
@@ -1507,12 +2244,16 @@ const file_voice_tts_v1_tts_proto_rawDesc = "" +
 	"\vSAY_AS_TIME\x10\x04\x12\x0f\n" +
 	"\vSAY_AS_DATE\x10\x05\x12\x10\n" +
 	"\fSAY_AS_MONEY\x10\x06\x12\x12\n" +
-	"\x0eSAY_AS_ADDRESS\x10\a2\xb0\x02\n" +
+	"\x0eSAY_AS_ADDRESS\x10\a2\xab\x04\n" +
 	"\n" +
 	"TtsService\x12n\n" +
 	"\x13StreamingSynthesize\x12(.voice.tts.v1.StreamingSynthesizeRequest\x1a).voice.tts.v1.StreamingSynthesizeResponse(\x010\x01\x12[\n" +
 	"\x0eDescribeEngine\x12#.voice.tts.v1.DescribeEngineRequest\x1a$.voice.tts.v1.DescribeEngineResponse\x12U\n" +
-	"\fTripProvider\x12!.voice.tts.v1.TripProviderRequest\x1a\".voice.tts.v1.TripProviderResponseB\\\n" +
+	"\fTripProvider\x12!.voice.tts.v1.TripProviderRequest\x1a\".voice.tts.v1.TripProviderResponse\x12T\n" +
+	"\vCreateVoice\x12 .voice.tts.v1.CreateVoiceRequest\x1a!.voice.tts.v1.CreateVoiceResponse(\x01\x12O\n" +
+	"\n" +
+	"ListVoices\x12\x1f.voice.tts.v1.ListVoicesRequest\x1a .voice.tts.v1.ListVoicesResponse\x12R\n" +
+	"\vDeleteVoice\x12 .voice.tts.v1.DeleteVoiceRequest\x1a!.voice.tts.v1.DeleteVoiceResponseB\\\n" +
 	"\x18dev.tongdai.voice.tts.v1P\x01Z>github.com/tong-dai/tong-dai/clients/go/gen/voice/tts/v1;ttsv1b\x06proto3"
 
 var (
@@ -1528,7 +2269,7 @@ func file_voice_tts_v1_tts_proto_rawDescGZIP() []byte {
 }
 
 var file_voice_tts_v1_tts_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_voice_tts_v1_tts_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_voice_tts_v1_tts_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
 var file_voice_tts_v1_tts_proto_goTypes = []any{
 	(SpeechCaching)(0),                  // 0: voice.tts.v1.SpeechCaching
 	(SynthesisPurpose)(0),               // 1: voice.tts.v1.SynthesisPurpose
@@ -1547,51 +2288,75 @@ var file_voice_tts_v1_tts_proto_goTypes = []any{
 	(*DescribeEngineResponse)(nil),      // 14: voice.tts.v1.DescribeEngineResponse
 	(*TripProviderRequest)(nil),         // 15: voice.tts.v1.TripProviderRequest
 	(*TripProviderResponse)(nil),        // 16: voice.tts.v1.TripProviderResponse
-	(*v1.Cancellation)(nil),             // 17: voice.type.v1.Cancellation
-	(*v1.AudioFormat)(nil),              // 18: voice.type.v1.AudioFormat
-	(*v1.TraceContext)(nil),             // 19: voice.type.v1.TraceContext
-	(*v1.EngineInfo)(nil),               // 20: voice.type.v1.EngineInfo
-	(*v1.TurnEnd)(nil),                  // 21: voice.type.v1.TurnEnd
-	(*v1.GoingAway)(nil),                // 22: voice.type.v1.GoingAway
-	(*v1.AudioChunk)(nil),               // 23: voice.type.v1.AudioChunk
-	(*v1.Timing)(nil),                   // 24: voice.type.v1.Timing
-	(*v1.Provider)(nil),                 // 25: voice.type.v1.Provider
+	(*CreateVoiceRequest)(nil),          // 17: voice.tts.v1.CreateVoiceRequest
+	(*VoiceConfig)(nil),                 // 18: voice.tts.v1.VoiceConfig
+	(*VoiceConsent)(nil),                // 19: voice.tts.v1.VoiceConsent
+	(*ReferenceAudio)(nil),              // 20: voice.tts.v1.ReferenceAudio
+	(*CreateVoiceResponse)(nil),         // 21: voice.tts.v1.CreateVoiceResponse
+	(*ClonedVoice)(nil),                 // 22: voice.tts.v1.ClonedVoice
+	(*ReferenceFile)(nil),               // 23: voice.tts.v1.ReferenceFile
+	(*ListVoicesRequest)(nil),           // 24: voice.tts.v1.ListVoicesRequest
+	(*ListVoicesResponse)(nil),          // 25: voice.tts.v1.ListVoicesResponse
+	(*DeleteVoiceRequest)(nil),          // 26: voice.tts.v1.DeleteVoiceRequest
+	(*DeleteVoiceResponse)(nil),         // 27: voice.tts.v1.DeleteVoiceResponse
+	(*v1.Cancellation)(nil),             // 28: voice.type.v1.Cancellation
+	(*v1.AudioFormat)(nil),              // 29: voice.type.v1.AudioFormat
+	(*v1.TraceContext)(nil),             // 30: voice.type.v1.TraceContext
+	(*v1.EngineInfo)(nil),               // 31: voice.type.v1.EngineInfo
+	(*v1.TurnEnd)(nil),                  // 32: voice.type.v1.TurnEnd
+	(*v1.GoingAway)(nil),                // 33: voice.type.v1.GoingAway
+	(*v1.AudioChunk)(nil),               // 34: voice.type.v1.AudioChunk
+	(*v1.Timing)(nil),                   // 35: voice.type.v1.Timing
+	(*v1.Provider)(nil),                 // 36: voice.type.v1.Provider
 }
 var file_voice_tts_v1_tts_proto_depIdxs = []int32{
 	6,  // 0: voice.tts.v1.StreamingSynthesizeRequest.config:type_name -> voice.tts.v1.SynthesisConfig
 	8,  // 1: voice.tts.v1.StreamingSynthesizeRequest.text:type_name -> voice.tts.v1.TurnText
 	9,  // 2: voice.tts.v1.StreamingSynthesizeRequest.text_end:type_name -> voice.tts.v1.TextEnd
-	17, // 3: voice.tts.v1.StreamingSynthesizeRequest.cancellation:type_name -> voice.type.v1.Cancellation
-	18, // 4: voice.tts.v1.SynthesisConfig.audio_format:type_name -> voice.type.v1.AudioFormat
+	28, // 3: voice.tts.v1.StreamingSynthesizeRequest.cancellation:type_name -> voice.type.v1.Cancellation
+	29, // 4: voice.tts.v1.SynthesisConfig.audio_format:type_name -> voice.type.v1.AudioFormat
 	7,  // 5: voice.tts.v1.SynthesisConfig.lexicon:type_name -> voice.tts.v1.Pronunciation
 	0,  // 6: voice.tts.v1.SynthesisConfig.caching:type_name -> voice.tts.v1.SpeechCaching
 	1,  // 7: voice.tts.v1.SynthesisConfig.purpose:type_name -> voice.tts.v1.SynthesisPurpose
-	19, // 8: voice.tts.v1.TurnText.trace_context:type_name -> voice.type.v1.TraceContext
+	30, // 8: voice.tts.v1.TurnText.trace_context:type_name -> voice.type.v1.TraceContext
 	0,  // 9: voice.tts.v1.TurnText.caching:type_name -> voice.tts.v1.SpeechCaching
 	3,  // 10: voice.tts.v1.TurnText.say_as:type_name -> voice.tts.v1.SayAs
 	2,  // 11: voice.tts.v1.TurnText.emphasis:type_name -> voice.tts.v1.Emphasis
-	20, // 12: voice.tts.v1.StreamingSynthesizeResponse.engine:type_name -> voice.type.v1.EngineInfo
+	31, // 12: voice.tts.v1.StreamingSynthesizeResponse.engine:type_name -> voice.type.v1.EngineInfo
 	12, // 13: voice.tts.v1.StreamingSynthesizeResponse.spoken_text:type_name -> voice.tts.v1.SpokenText
 	11, // 14: voice.tts.v1.StreamingSynthesizeResponse.audio:type_name -> voice.tts.v1.TurnAudio
-	21, // 15: voice.tts.v1.StreamingSynthesizeResponse.turn_end:type_name -> voice.type.v1.TurnEnd
-	22, // 16: voice.tts.v1.StreamingSynthesizeResponse.going_away:type_name -> voice.type.v1.GoingAway
-	23, // 17: voice.tts.v1.TurnAudio.chunk:type_name -> voice.type.v1.AudioChunk
-	24, // 18: voice.tts.v1.TurnAudio.timing:type_name -> voice.type.v1.Timing
+	32, // 15: voice.tts.v1.StreamingSynthesizeResponse.turn_end:type_name -> voice.type.v1.TurnEnd
+	33, // 16: voice.tts.v1.StreamingSynthesizeResponse.going_away:type_name -> voice.type.v1.GoingAway
+	34, // 17: voice.tts.v1.TurnAudio.chunk:type_name -> voice.type.v1.AudioChunk
+	35, // 18: voice.tts.v1.TurnAudio.timing:type_name -> voice.type.v1.Timing
 	12, // 19: voice.tts.v1.TurnAudio.marks:type_name -> voice.tts.v1.SpokenText
 	4,  // 20: voice.tts.v1.SpokenText.timing:type_name -> voice.tts.v1.SpokenText.MarkTiming
-	20, // 21: voice.tts.v1.DescribeEngineResponse.engine:type_name -> voice.type.v1.EngineInfo
-	25, // 22: voice.tts.v1.TripProviderResponse.providers:type_name -> voice.type.v1.Provider
-	5,  // 23: voice.tts.v1.TtsService.StreamingSynthesize:input_type -> voice.tts.v1.StreamingSynthesizeRequest
-	13, // 24: voice.tts.v1.TtsService.DescribeEngine:input_type -> voice.tts.v1.DescribeEngineRequest
-	15, // 25: voice.tts.v1.TtsService.TripProvider:input_type -> voice.tts.v1.TripProviderRequest
-	10, // 26: voice.tts.v1.TtsService.StreamingSynthesize:output_type -> voice.tts.v1.StreamingSynthesizeResponse
-	14, // 27: voice.tts.v1.TtsService.DescribeEngine:output_type -> voice.tts.v1.DescribeEngineResponse
-	16, // 28: voice.tts.v1.TtsService.TripProvider:output_type -> voice.tts.v1.TripProviderResponse
-	26, // [26:29] is the sub-list for method output_type
-	23, // [23:26] is the sub-list for method input_type
-	23, // [23:23] is the sub-list for extension type_name
-	23, // [23:23] is the sub-list for extension extendee
-	0,  // [0:23] is the sub-list for field type_name
+	31, // 21: voice.tts.v1.DescribeEngineResponse.engine:type_name -> voice.type.v1.EngineInfo
+	36, // 22: voice.tts.v1.TripProviderResponse.providers:type_name -> voice.type.v1.Provider
+	18, // 23: voice.tts.v1.CreateVoiceRequest.config:type_name -> voice.tts.v1.VoiceConfig
+	20, // 24: voice.tts.v1.CreateVoiceRequest.reference:type_name -> voice.tts.v1.ReferenceAudio
+	19, // 25: voice.tts.v1.VoiceConfig.consent:type_name -> voice.tts.v1.VoiceConsent
+	22, // 26: voice.tts.v1.CreateVoiceResponse.voice:type_name -> voice.tts.v1.ClonedVoice
+	19, // 27: voice.tts.v1.ClonedVoice.consent:type_name -> voice.tts.v1.VoiceConsent
+	23, // 28: voice.tts.v1.ClonedVoice.references:type_name -> voice.tts.v1.ReferenceFile
+	22, // 29: voice.tts.v1.ListVoicesResponse.voices:type_name -> voice.tts.v1.ClonedVoice
+	5,  // 30: voice.tts.v1.TtsService.StreamingSynthesize:input_type -> voice.tts.v1.StreamingSynthesizeRequest
+	13, // 31: voice.tts.v1.TtsService.DescribeEngine:input_type -> voice.tts.v1.DescribeEngineRequest
+	15, // 32: voice.tts.v1.TtsService.TripProvider:input_type -> voice.tts.v1.TripProviderRequest
+	17, // 33: voice.tts.v1.TtsService.CreateVoice:input_type -> voice.tts.v1.CreateVoiceRequest
+	24, // 34: voice.tts.v1.TtsService.ListVoices:input_type -> voice.tts.v1.ListVoicesRequest
+	26, // 35: voice.tts.v1.TtsService.DeleteVoice:input_type -> voice.tts.v1.DeleteVoiceRequest
+	10, // 36: voice.tts.v1.TtsService.StreamingSynthesize:output_type -> voice.tts.v1.StreamingSynthesizeResponse
+	14, // 37: voice.tts.v1.TtsService.DescribeEngine:output_type -> voice.tts.v1.DescribeEngineResponse
+	16, // 38: voice.tts.v1.TtsService.TripProvider:output_type -> voice.tts.v1.TripProviderResponse
+	21, // 39: voice.tts.v1.TtsService.CreateVoice:output_type -> voice.tts.v1.CreateVoiceResponse
+	25, // 40: voice.tts.v1.TtsService.ListVoices:output_type -> voice.tts.v1.ListVoicesResponse
+	27, // 41: voice.tts.v1.TtsService.DeleteVoice:output_type -> voice.tts.v1.DeleteVoiceResponse
+	36, // [36:42] is the sub-list for method output_type
+	30, // [30:36] is the sub-list for method input_type
+	30, // [30:30] is the sub-list for extension type_name
+	30, // [30:30] is the sub-list for extension extendee
+	0,  // [0:30] is the sub-list for field type_name
 }
 
 func init() { file_voice_tts_v1_tts_proto_init() }
@@ -1614,13 +2379,17 @@ func file_voice_tts_v1_tts_proto_init() {
 		(*StreamingSynthesizeResponse_TurnEnd)(nil),
 		(*StreamingSynthesizeResponse_GoingAway)(nil),
 	}
+	file_voice_tts_v1_tts_proto_msgTypes[12].OneofWrappers = []any{
+		(*CreateVoiceRequest_Config)(nil),
+		(*CreateVoiceRequest_Reference)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_voice_tts_v1_tts_proto_rawDesc), len(file_voice_tts_v1_tts_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   12,
+			NumMessages:   23,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -22,6 +22,9 @@ const (
 	TtsService_StreamingSynthesize_FullMethodName = "/voice.tts.v1.TtsService/StreamingSynthesize"
 	TtsService_DescribeEngine_FullMethodName      = "/voice.tts.v1.TtsService/DescribeEngine"
 	TtsService_TripProvider_FullMethodName        = "/voice.tts.v1.TtsService/TripProvider"
+	TtsService_CreateVoice_FullMethodName         = "/voice.tts.v1.TtsService/CreateVoice"
+	TtsService_ListVoices_FullMethodName          = "/voice.tts.v1.TtsService/ListVoices"
+	TtsService_DeleteVoice_FullMethodName         = "/voice.tts.v1.TtsService/DeleteVoice"
 )
 
 // TtsServiceClient is the client API for TtsService service.
@@ -39,6 +42,13 @@ type TtsServiceClient interface {
 	// A drill: takes a provider of a chain out of service for a while. Refused
 	// with DRILLS_OFF unless the server's settings allow drills.
 	TripProvider(ctx context.Context, in *TripProviderRequest, opts ...grpc.CallOption) (*TripProviderResponse, error)
+	// Makes a voice from recordings of one person, who has agreed to it. The
+	// first request carries `config`, the others `reference`.
+	CreateVoice(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[CreateVoiceRequest, CreateVoiceResponse], error)
+	// Lists a tenant's cloned voices.
+	ListVoices(ctx context.Context, in *ListVoicesRequest, opts ...grpc.CallOption) (*ListVoicesResponse, error)
+	// Deletes a cloned voice with its recordings. Lines under way are finished.
+	DeleteVoice(ctx context.Context, in *DeleteVoiceRequest, opts ...grpc.CallOption) (*DeleteVoiceResponse, error)
 }
 
 type ttsServiceClient struct {
@@ -82,6 +92,39 @@ func (c *ttsServiceClient) TripProvider(ctx context.Context, in *TripProviderReq
 	return out, nil
 }
 
+func (c *ttsServiceClient) CreateVoice(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[CreateVoiceRequest, CreateVoiceResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &TtsService_ServiceDesc.Streams[1], TtsService_CreateVoice_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[CreateVoiceRequest, CreateVoiceResponse]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type TtsService_CreateVoiceClient = grpc.ClientStreamingClient[CreateVoiceRequest, CreateVoiceResponse]
+
+func (c *ttsServiceClient) ListVoices(ctx context.Context, in *ListVoicesRequest, opts ...grpc.CallOption) (*ListVoicesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListVoicesResponse)
+	err := c.cc.Invoke(ctx, TtsService_ListVoices_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *ttsServiceClient) DeleteVoice(ctx context.Context, in *DeleteVoiceRequest, opts ...grpc.CallOption) (*DeleteVoiceResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DeleteVoiceResponse)
+	err := c.cc.Invoke(ctx, TtsService_DeleteVoice_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // TtsServiceServer is the server API for TtsService service.
 // All implementations must embed UnimplementedTtsServiceServer
 // for forward compatibility.
@@ -97,6 +140,13 @@ type TtsServiceServer interface {
 	// A drill: takes a provider of a chain out of service for a while. Refused
 	// with DRILLS_OFF unless the server's settings allow drills.
 	TripProvider(context.Context, *TripProviderRequest) (*TripProviderResponse, error)
+	// Makes a voice from recordings of one person, who has agreed to it. The
+	// first request carries `config`, the others `reference`.
+	CreateVoice(grpc.ClientStreamingServer[CreateVoiceRequest, CreateVoiceResponse]) error
+	// Lists a tenant's cloned voices.
+	ListVoices(context.Context, *ListVoicesRequest) (*ListVoicesResponse, error)
+	// Deletes a cloned voice with its recordings. Lines under way are finished.
+	DeleteVoice(context.Context, *DeleteVoiceRequest) (*DeleteVoiceResponse, error)
 	mustEmbedUnimplementedTtsServiceServer()
 }
 
@@ -115,6 +165,15 @@ func (UnimplementedTtsServiceServer) DescribeEngine(context.Context, *DescribeEn
 }
 func (UnimplementedTtsServiceServer) TripProvider(context.Context, *TripProviderRequest) (*TripProviderResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method TripProvider not implemented")
+}
+func (UnimplementedTtsServiceServer) CreateVoice(grpc.ClientStreamingServer[CreateVoiceRequest, CreateVoiceResponse]) error {
+	return status.Error(codes.Unimplemented, "method CreateVoice not implemented")
+}
+func (UnimplementedTtsServiceServer) ListVoices(context.Context, *ListVoicesRequest) (*ListVoicesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListVoices not implemented")
+}
+func (UnimplementedTtsServiceServer) DeleteVoice(context.Context, *DeleteVoiceRequest) (*DeleteVoiceResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DeleteVoice not implemented")
 }
 func (UnimplementedTtsServiceServer) mustEmbedUnimplementedTtsServiceServer() {}
 func (UnimplementedTtsServiceServer) testEmbeddedByValue()                    {}
@@ -180,6 +239,49 @@ func _TtsService_TripProvider_Handler(srv interface{}, ctx context.Context, dec 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _TtsService_CreateVoice_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(TtsServiceServer).CreateVoice(&grpc.GenericServerStream[CreateVoiceRequest, CreateVoiceResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type TtsService_CreateVoiceServer = grpc.ClientStreamingServer[CreateVoiceRequest, CreateVoiceResponse]
+
+func _TtsService_ListVoices_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListVoicesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(TtsServiceServer).ListVoices(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: TtsService_ListVoices_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(TtsServiceServer).ListVoices(ctx, req.(*ListVoicesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _TtsService_DeleteVoice_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DeleteVoiceRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(TtsServiceServer).DeleteVoice(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: TtsService_DeleteVoice_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(TtsServiceServer).DeleteVoice(ctx, req.(*DeleteVoiceRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // TtsService_ServiceDesc is the grpc.ServiceDesc for TtsService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -195,12 +297,25 @@ var TtsService_ServiceDesc = grpc.ServiceDesc{
 			MethodName: "TripProvider",
 			Handler:    _TtsService_TripProvider_Handler,
 		},
+		{
+			MethodName: "ListVoices",
+			Handler:    _TtsService_ListVoices_Handler,
+		},
+		{
+			MethodName: "DeleteVoice",
+			Handler:    _TtsService_DeleteVoice_Handler,
+		},
 	},
 	Streams: []grpc.StreamDesc{
 		{
 			StreamName:    "StreamingSynthesize",
 			Handler:       _TtsService_StreamingSynthesize_Handler,
 			ServerStreams: true,
+			ClientStreams: true,
+		},
+		{
+			StreamName:    "CreateVoice",
+			Handler:       _TtsService_CreateVoice_Handler,
 			ClientStreams: true,
 		},
 	},

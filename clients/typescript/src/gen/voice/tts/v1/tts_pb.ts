@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file voice/tts/v1/tts.proto.
  */
 export const file_voice_tts_v1_tts: GenFile = /*@__PURE__*/
-  fileDesc("ChZ2b2ljZS90dHMvdjEvdHRzLnByb3RvEgx2b2ljZS50dHMudjEi4AEKGlN0cmVhbWluZ1N5bnRoZXNpemVSZXF1ZXN0Ei8KBmNvbmZpZxgBIAEoCzIdLnZvaWNlLnR0cy52MS5TeW50aGVzaXNDb25maWdIABImCgR0ZXh0GAIgASgLMhYudm9pY2UudHRzLnYxLlR1cm5UZXh0SAASKQoIdGV4dF9lbmQYAyABKAsyFS52b2ljZS50dHMudjEuVGV4dEVuZEgAEjMKDGNhbmNlbGxhdGlvbhgEIAEoCzIbLnZvaWNlLnR5cGUudjEuQ2FuY2VsbGF0aW9uSABCCQoHcmVxdWVzdCLoAwoPU3ludGhlc2lzQ29uZmlnEg8KB2NhbGxfaWQYASABKAkSEQoJdGVuYW50X2lkGAIgASgJEhAKCGFnZW50X2lkGAMgASgJEhYKDmxhbmd1YWdlX2NvZGVzGAQgAygJEjAKDGF1ZGlvX2Zvcm1hdBgFIAEoCzIaLnZvaWNlLnR5cGUudjEuQXVkaW9Gb3JtYXQSDQoFdm9pY2UYBiABKAkSDAoEcmF0ZRgHIAEoAhIYCgttYXhfbGVhZF9tcxgIIAEoBUgAiAEBEiwKB2xleGljb24YCSADKAsyGy52b2ljZS50dHMudjEuUHJvbnVuY2lhdGlvbhIjChtmYWlsX3N0cmVhbV9vbl90dXJuX2ZhaWx1cmUYCiABKAgSHQoQbG9uZ2VzdF9jaHVua19tcxgLIAEoBUgBiAEBEhYKDm1hcmtzX2luX2F1ZGlvGAwgASgIEhAKCHZpc2l0X2lkGA8gASgJEiwKB2NhY2hpbmcYECABKA4yGy52b2ljZS50dHMudjEuU3BlZWNoQ2FjaGluZxIvCgdwdXJwb3NlGBEgASgOMh4udm9pY2UudHRzLnYxLlN5bnRoZXNpc1B1cnBvc2VCDgoMX21heF9sZWFkX21zQhMKEV9sb25nZXN0X2NodW5rX21zInIKDVByb251bmNpYXRpb24SDwoHd3JpdHRlbhgBIAEoCRIOCgZzcG9rZW4YAiABKAkSFQoNbGFuZ3VhZ2VfY29kZRgDIAEoCRILCgNpcGEYBCABKAkSHAoUc3Bva2VuX2xhbmd1YWdlX2NvZGUYBSABKAkiggMKCFR1cm5UZXh0Eg8KB3R1cm5faWQYASABKAMSDAoEdGV4dBgCIAEoCRINCgVmbHVzaBgDIAEoCBINCgV2b2ljZRgEIAEoCRIVCg1sYW5ndWFnZV9jb2RlGAUgASgJEgwKBHJhdGUYBiABKAISFAoMc3RhcnRfb2Zmc2V0GAcgASgDEjIKDXRyYWNlX2NvbnRleHQYCCABKAsyGy52b2ljZS50eXBlLnYxLlRyYWNlQ29udGV4dBIsCgdjYWNoaW5nGAkgASgOMhsudm9pY2UudHRzLnYxLlNwZWVjaENhY2hpbmcSFwoPcGl0Y2hfc2VtaXRvbmVzGAogASgCEhUKCHBhdXNlX21zGAsgASgFSACIAQESIwoGc2F5X2FzGAwgASgOMhMudm9pY2UudHRzLnYxLlNheUFzEhAKCHBob25lbWVzGA0gASgJEigKCGVtcGhhc2lzGA4gASgOMhYudm9pY2UudHRzLnYxLkVtcGhhc2lzQgsKCV9wYXVzZV9tcyIaCgdUZXh0RW5kEg8KB3R1cm5faWQYASABKAMijQIKG1N0cmVhbWluZ1N5bnRoZXNpemVSZXNwb25zZRIrCgZlbmdpbmUYASABKAsyGS52b2ljZS50eXBlLnYxLkVuZ2luZUluZm9IABIvCgtzcG9rZW5fdGV4dBgCIAEoCzIYLnZvaWNlLnR0cy52MS5TcG9rZW5UZXh0SAASKAoFYXVkaW8YAyABKAsyFy52b2ljZS50dHMudjEuVHVybkF1ZGlvSAASKgoIdHVybl9lbmQYBCABKAsyFi52b2ljZS50eXBlLnYxLlR1cm5FbmRIABIuCgpnb2luZ19hd2F5GAUgASgLMhgudm9pY2UudHlwZS52MS5Hb2luZ0F3YXlIAEIKCghyZXNwb25zZSKWAQoJVHVybkF1ZGlvEg8KB3R1cm5faWQYASABKAMSKAoFY2h1bmsYAiABKAsyGS52b2ljZS50eXBlLnYxLkF1ZGlvQ2h1bmsSJQoGdGltaW5nGAMgASgLMhUudm9pY2UudHlwZS52MS5UaW1pbmcSJwoFbWFya3MYBCADKAsyGC52b2ljZS50dHMudjEuU3Bva2VuVGV4dCLiAQoKU3Bva2VuVGV4dBIPCgd0dXJuX2lkGAEgASgDEhcKD3RleHRfZW5kX29mZnNldBgCIAEoAxISCgplbmRfc2FtcGxlGAMgASgDEjMKBnRpbWluZxgEIAEoDjIjLnZvaWNlLnR0cy52MS5TcG9rZW5UZXh0Lk1hcmtUaW1pbmciYQoKTWFya1RpbWluZxIbChdNQVJLX1RJTUlOR19VTlNQRUNJRklFRBAAEhgKFE1BUktfVElNSU5HX01FQVNVUkVEEAESHAoYTUFSS19USU1JTkdfSU5URVJQT0xBVEVEEAIiFwoVRGVzY3JpYmVFbmdpbmVSZXF1ZXN0IkMKFkRlc2NyaWJlRW5naW5lUmVzcG9uc2USKQoGZW5naW5lGAEgASgLMhkudm9pY2UudHlwZS52MS5FbmdpbmVJbmZvIjwKE1RyaXBQcm92aWRlclJlcXVlc3QSEAoIcHJvdmlkZXIYASABKAkSEwoLZHVyYXRpb25fbXMYAiABKAUiQgoUVHJpcFByb3ZpZGVyUmVzcG9uc2USKgoJcHJvdmlkZXJzGAEgAygLMhcudm9pY2UudHlwZS52MS5Qcm92aWRlciqDAQoNU3BlZWNoQ2FjaGluZxIeChpTUEVFQ0hfQ0FDSElOR19VTlNQRUNJRklFRBAAEhsKF1NQRUVDSF9DQUNISU5HX0ZSRVFVRU5UEAESFwoTU1BFRUNIX0NBQ0hJTkdfS0VQVBACEhwKGFNQRUVDSF9DQUNISU5HX0ZPUkJJRERFThADKo8BChBTeW50aGVzaXNQdXJwb3NlEiEKHVNZTlRIRVNJU19QVVJQT1NFX1VOU1BFQ0lGSUVEEAASGgoWU1lOVEhFU0lTX1BVUlBPU0VfTElWRRABEhsKF1NZTlRIRVNJU19QVVJQT1NFX0FIRUFEEAISHwobU1lOVEhFU0lTX1BVUlBPU0VfUkVDT1JESU5HEAMqZgoIRW1waGFzaXMSGAoURU1QSEFTSVNfVU5TUEVDSUZJRUQQABIUChBFTVBIQVNJU19SRURVQ0VEEAESFQoRRU1QSEFTSVNfTU9ERVJBVEUQAhITCg9FTVBIQVNJU19TVFJPTkcQAyqlAQoFU2F5QXMSFgoSU0FZX0FTX1VOU1BFQ0lGSUVEEAASEQoNU0FZX0FTX0RJR0lUUxABEhMKD1NBWV9BU19TUEVMTElORxACEhQKEFNBWV9BU19URUxFUEhPTkUQAxIPCgtTQVlfQVNfVElNRRAEEg8KC1NBWV9BU19EQVRFEAUSEAoMU0FZX0FTX01PTkVZEAYSEgoOU0FZX0FTX0FERFJFU1MQBzKwAgoKVHRzU2VydmljZRJuChNTdHJlYW1pbmdTeW50aGVzaXplEigudm9pY2UudHRzLnYxLlN0cmVhbWluZ1N5bnRoZXNpemVSZXF1ZXN0Gikudm9pY2UudHRzLnYxLlN0cmVhbWluZ1N5bnRoZXNpemVSZXNwb25zZSgBMAESWwoORGVzY3JpYmVFbmdpbmUSIy52b2ljZS50dHMudjEuRGVzY3JpYmVFbmdpbmVSZXF1ZXN0GiQudm9pY2UudHRzLnYxLkRlc2NyaWJlRW5naW5lUmVzcG9uc2USVQoMVHJpcFByb3ZpZGVyEiEudm9pY2UudHRzLnYxLlRyaXBQcm92aWRlclJlcXVlc3QaIi52b2ljZS50dHMudjEuVHJpcFByb3ZpZGVyUmVzcG9uc2VCXAoYZGV2LnRvbmdkYWkudm9pY2UudHRzLnYxUAFaPmdpdGh1Yi5jb20vdG9uZy1kYWkvdG9uZy1kYWkvY2xpZW50cy9nby9nZW4vdm9pY2UvdHRzL3YxO3R0c3YxYgZwcm90bzM", [file_voice_type_v1_audio, file_voice_type_v1_engine, file_voice_type_v1_turn]);
+  fileDesc("ChZ2b2ljZS90dHMvdjEvdHRzLnByb3RvEgx2b2ljZS50dHMudjEi4AEKGlN0cmVhbWluZ1N5bnRoZXNpemVSZXF1ZXN0Ei8KBmNvbmZpZxgBIAEoCzIdLnZvaWNlLnR0cy52MS5TeW50aGVzaXNDb25maWdIABImCgR0ZXh0GAIgASgLMhYudm9pY2UudHRzLnYxLlR1cm5UZXh0SAASKQoIdGV4dF9lbmQYAyABKAsyFS52b2ljZS50dHMudjEuVGV4dEVuZEgAEjMKDGNhbmNlbGxhdGlvbhgEIAEoCzIbLnZvaWNlLnR5cGUudjEuQ2FuY2VsbGF0aW9uSABCCQoHcmVxdWVzdCLoAwoPU3ludGhlc2lzQ29uZmlnEg8KB2NhbGxfaWQYASABKAkSEQoJdGVuYW50X2lkGAIgASgJEhAKCGFnZW50X2lkGAMgASgJEhYKDmxhbmd1YWdlX2NvZGVzGAQgAygJEjAKDGF1ZGlvX2Zvcm1hdBgFIAEoCzIaLnZvaWNlLnR5cGUudjEuQXVkaW9Gb3JtYXQSDQoFdm9pY2UYBiABKAkSDAoEcmF0ZRgHIAEoAhIYCgttYXhfbGVhZF9tcxgIIAEoBUgAiAEBEiwKB2xleGljb24YCSADKAsyGy52b2ljZS50dHMudjEuUHJvbnVuY2lhdGlvbhIjChtmYWlsX3N0cmVhbV9vbl90dXJuX2ZhaWx1cmUYCiABKAgSHQoQbG9uZ2VzdF9jaHVua19tcxgLIAEoBUgBiAEBEhYKDm1hcmtzX2luX2F1ZGlvGAwgASgIEhAKCHZpc2l0X2lkGA8gASgJEiwKB2NhY2hpbmcYECABKA4yGy52b2ljZS50dHMudjEuU3BlZWNoQ2FjaGluZxIvCgdwdXJwb3NlGBEgASgOMh4udm9pY2UudHRzLnYxLlN5bnRoZXNpc1B1cnBvc2VCDgoMX21heF9sZWFkX21zQhMKEV9sb25nZXN0X2NodW5rX21zInIKDVByb251bmNpYXRpb24SDwoHd3JpdHRlbhgBIAEoCRIOCgZzcG9rZW4YAiABKAkSFQoNbGFuZ3VhZ2VfY29kZRgDIAEoCRILCgNpcGEYBCABKAkSHAoUc3Bva2VuX2xhbmd1YWdlX2NvZGUYBSABKAkiggMKCFR1cm5UZXh0Eg8KB3R1cm5faWQYASABKAMSDAoEdGV4dBgCIAEoCRINCgVmbHVzaBgDIAEoCBINCgV2b2ljZRgEIAEoCRIVCg1sYW5ndWFnZV9jb2RlGAUgASgJEgwKBHJhdGUYBiABKAISFAoMc3RhcnRfb2Zmc2V0GAcgASgDEjIKDXRyYWNlX2NvbnRleHQYCCABKAsyGy52b2ljZS50eXBlLnYxLlRyYWNlQ29udGV4dBIsCgdjYWNoaW5nGAkgASgOMhsudm9pY2UudHRzLnYxLlNwZWVjaENhY2hpbmcSFwoPcGl0Y2hfc2VtaXRvbmVzGAogASgCEhUKCHBhdXNlX21zGAsgASgFSACIAQESIwoGc2F5X2FzGAwgASgOMhMudm9pY2UudHRzLnYxLlNheUFzEhAKCHBob25lbWVzGA0gASgJEigKCGVtcGhhc2lzGA4gASgOMhYudm9pY2UudHRzLnYxLkVtcGhhc2lzQgsKCV9wYXVzZV9tcyIaCgdUZXh0RW5kEg8KB3R1cm5faWQYASABKAMijQIKG1N0cmVhbWluZ1N5bnRoZXNpemVSZXNwb25zZRIrCgZlbmdpbmUYASABKAsyGS52b2ljZS50eXBlLnYxLkVuZ2luZUluZm9IABIvCgtzcG9rZW5fdGV4dBgCIAEoCzIYLnZvaWNlLnR0cy52MS5TcG9rZW5UZXh0SAASKAoFYXVkaW8YAyABKAsyFy52b2ljZS50dHMudjEuVHVybkF1ZGlvSAASKgoIdHVybl9lbmQYBCABKAsyFi52b2ljZS50eXBlLnYxLlR1cm5FbmRIABIuCgpnb2luZ19hd2F5GAUgASgLMhgudm9pY2UudHlwZS52MS5Hb2luZ0F3YXlIAEIKCghyZXNwb25zZSKWAQoJVHVybkF1ZGlvEg8KB3R1cm5faWQYASABKAMSKAoFY2h1bmsYAiABKAsyGS52b2ljZS50eXBlLnYxLkF1ZGlvQ2h1bmsSJQoGdGltaW5nGAMgASgLMhUudm9pY2UudHlwZS52MS5UaW1pbmcSJwoFbWFya3MYBCADKAsyGC52b2ljZS50dHMudjEuU3Bva2VuVGV4dCLiAQoKU3Bva2VuVGV4dBIPCgd0dXJuX2lkGAEgASgDEhcKD3RleHRfZW5kX29mZnNldBgCIAEoAxISCgplbmRfc2FtcGxlGAMgASgDEjMKBnRpbWluZxgEIAEoDjIjLnZvaWNlLnR0cy52MS5TcG9rZW5UZXh0Lk1hcmtUaW1pbmciYQoKTWFya1RpbWluZxIbChdNQVJLX1RJTUlOR19VTlNQRUNJRklFRBAAEhgKFE1BUktfVElNSU5HX01FQVNVUkVEEAESHAoYTUFSS19USU1JTkdfSU5URVJQT0xBVEVEEAIiFwoVRGVzY3JpYmVFbmdpbmVSZXF1ZXN0IkMKFkRlc2NyaWJlRW5naW5lUmVzcG9uc2USKQoGZW5naW5lGAEgASgLMhkudm9pY2UudHlwZS52MS5FbmdpbmVJbmZvIjwKE1RyaXBQcm92aWRlclJlcXVlc3QSEAoIcHJvdmlkZXIYASABKAkSEwoLZHVyYXRpb25fbXMYAiABKAUiQgoUVHJpcFByb3ZpZGVyUmVzcG9uc2USKgoJcHJvdmlkZXJzGAEgAygLMhcudm9pY2UudHlwZS52MS5Qcm92aWRlciJ/ChJDcmVhdGVWb2ljZVJlcXVlc3QSKwoGY29uZmlnGAEgASgLMhkudm9pY2UudHRzLnYxLlZvaWNlQ29uZmlnSAASMQoJcmVmZXJlbmNlGAIgASgLMhwudm9pY2UudHRzLnYxLlJlZmVyZW5jZUF1ZGlvSABCCQoHcmVxdWVzdCJ7CgtWb2ljZUNvbmZpZxIRCgl0ZW5hbnRfaWQYASABKAkSFAoMZGlzcGxheV9uYW1lGAIgASgJEhYKDmxhbmd1YWdlX2NvZGVzGAMgAygJEisKB2NvbnNlbnQYBCABKAsyGi52b2ljZS50dHMudjEuVm9pY2VDb25zZW50Ik4KDFZvaWNlQ29uc2VudBIUCgxzcGVha2VyX25hbWUYASABKAkSEQoJc3RhdGVtZW50GAIgASgJEhUKDWdpdmVuX3VuaXhfbXMYAyABKAMiMAoOUmVmZXJlbmNlQXVkaW8SDQoFaW5kZXgYASABKAUSDwoHY29udGVudBgCIAEoDCI/ChNDcmVhdGVWb2ljZVJlc3BvbnNlEigKBXZvaWNlGAEgASgLMhkudm9pY2UudHRzLnYxLkNsb25lZFZvaWNlIuQBCgtDbG9uZWRWb2ljZRIMCgRuYW1lGAEgASgJEhQKDGRpc3BsYXlfbmFtZRgCIAEoCRIWCg5sYW5ndWFnZV9jb2RlcxgDIAMoCRIrCgdjb25zZW50GAQgASgLMhoudm9pY2UudHRzLnYxLlZvaWNlQ29uc2VudBIXCg9jcmVhdGVkX3VuaXhfbXMYBSABKAMSEgoKY3JlYXRlZF9ieRgGIAEoCRIvCgpyZWZlcmVuY2VzGAcgAygLMhsudm9pY2UudHRzLnYxLlJlZmVyZW5jZUZpbGUSDgoGc2hhMjU2GAggASgJImMKDVJlZmVyZW5jZUZpbGUSDgoGc2hhMjU2GAEgASgJEhMKC2R1cmF0aW9uX21zGAIgASgFEhEKCXNwZWVjaF9tcxgDIAEoBRIaChJzcGVlY2hfdG9fbm9pc2VfZGIYBCABKAIiJgoRTGlzdFZvaWNlc1JlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJIj8KEkxpc3RWb2ljZXNSZXNwb25zZRIpCgZ2b2ljZXMYASADKAsyGS52b2ljZS50dHMudjEuQ2xvbmVkVm9pY2UiNQoSRGVsZXRlVm9pY2VSZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRIMCgRuYW1lGAIgASgJIhUKE0RlbGV0ZVZvaWNlUmVzcG9uc2UqgwEKDVNwZWVjaENhY2hpbmcSHgoaU1BFRUNIX0NBQ0hJTkdfVU5TUEVDSUZJRUQQABIbChdTUEVFQ0hfQ0FDSElOR19GUkVRVUVOVBABEhcKE1NQRUVDSF9DQUNISU5HX0tFUFQQAhIcChhTUEVFQ0hfQ0FDSElOR19GT1JCSURERU4QAyqPAQoQU3ludGhlc2lzUHVycG9zZRIhCh1TWU5USEVTSVNfUFVSUE9TRV9VTlNQRUNJRklFRBAAEhoKFlNZTlRIRVNJU19QVVJQT1NFX0xJVkUQARIbChdTWU5USEVTSVNfUFVSUE9TRV9BSEVBRBACEh8KG1NZTlRIRVNJU19QVVJQT1NFX1JFQ09SRElORxADKmYKCEVtcGhhc2lzEhgKFEVNUEhBU0lTX1VOU1BFQ0lGSUVEEAASFAoQRU1QSEFTSVNfUkVEVUNFRBABEhUKEUVNUEhBU0lTX01PREVSQVRFEAISEwoPRU1QSEFTSVNfU1RST05HEAMqpQEKBVNheUFzEhYKElNBWV9BU19VTlNQRUNJRklFRBAAEhEKDVNBWV9BU19ESUdJVFMQARITCg9TQVlfQVNfU1BFTExJTkcQAhIUChBTQVlfQVNfVEVMRVBIT05FEAMSDwoLU0FZX0FTX1RJTUUQBBIPCgtTQVlfQVNfREFURRAFEhAKDFNBWV9BU19NT05FWRAGEhIKDlNBWV9BU19BRERSRVNTEAcyqwQKClR0c1NlcnZpY2USbgoTU3RyZWFtaW5nU3ludGhlc2l6ZRIoLnZvaWNlLnR0cy52MS5TdHJlYW1pbmdTeW50aGVzaXplUmVxdWVzdBopLnZvaWNlLnR0cy52MS5TdHJlYW1pbmdTeW50aGVzaXplUmVzcG9uc2UoATABElsKDkRlc2NyaWJlRW5naW5lEiMudm9pY2UudHRzLnYxLkRlc2NyaWJlRW5naW5lUmVxdWVzdBokLnZvaWNlLnR0cy52MS5EZXNjcmliZUVuZ2luZVJlc3BvbnNlElUKDFRyaXBQcm92aWRlchIhLnZvaWNlLnR0cy52MS5UcmlwUHJvdmlkZXJSZXF1ZXN0GiIudm9pY2UudHRzLnYxLlRyaXBQcm92aWRlclJlc3BvbnNlElQKC0NyZWF0ZVZvaWNlEiAudm9pY2UudHRzLnYxLkNyZWF0ZVZvaWNlUmVxdWVzdBohLnZvaWNlLnR0cy52MS5DcmVhdGVWb2ljZVJlc3BvbnNlKAESTwoKTGlzdFZvaWNlcxIfLnZvaWNlLnR0cy52MS5MaXN0Vm9pY2VzUmVxdWVzdBogLnZvaWNlLnR0cy52MS5MaXN0Vm9pY2VzUmVzcG9uc2USUgoLRGVsZXRlVm9pY2USIC52b2ljZS50dHMudjEuRGVsZXRlVm9pY2VSZXF1ZXN0GiEudm9pY2UudHRzLnYxLkRlbGV0ZVZvaWNlUmVzcG9uc2VCXAoYZGV2LnRvbmdkYWkudm9pY2UudHRzLnYxUAFaPmdpdGh1Yi5jb20vdG9uZy1kYWkvdG9uZy1kYWkvY2xpZW50cy9nby9nZW4vdm9pY2UvdHRzL3YxO3R0c3YxYgZwcm90bzM", [file_voice_type_v1_audio, file_voice_type_v1_engine, file_voice_type_v1_turn]);
 
 /**
  * One message to the voice.
@@ -654,6 +654,368 @@ export const TripProviderResponseSchema: GenMessage<TripProviderResponse> = /*@_
   messageDesc(file_voice_tts_v1_tts, 11);
 
 /**
+ * One message of the upload of a voice.
+ *
+ * @generated from message voice.tts.v1.CreateVoiceRequest
+ */
+export type CreateVoiceRequest = Message<"voice.tts.v1.CreateVoiceRequest"> & {
+  /**
+   * What it carries.
+   *
+   * @generated from oneof voice.tts.v1.CreateVoiceRequest.request
+   */
+  request: {
+    /**
+     * First message only.
+     *
+     * @generated from field: voice.tts.v1.VoiceConfig config = 1;
+     */
+    value: VoiceConfig;
+    case: "config";
+  } | {
+    /**
+     * A piece of a recording.
+     *
+     * @generated from field: voice.tts.v1.ReferenceAudio reference = 2;
+     */
+    value: ReferenceAudio;
+    case: "reference";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message voice.tts.v1.CreateVoiceRequest.
+ * Use `create(CreateVoiceRequestSchema)` to create a new message.
+ */
+export const CreateVoiceRequestSchema: GenMessage<CreateVoiceRequest> = /*@__PURE__*/
+  messageDesc(file_voice_tts_v1_tts, 12);
+
+/**
+ * Whose voice it is, and that it may be used.
+ *
+ * @generated from message voice.tts.v1.VoiceConfig
+ */
+export type VoiceConfig = Message<"voice.tts.v1.VoiceConfig"> & {
+  /**
+   * The tenant that owns the voice; checked against the token where tokens are
+   * on. Nobody else sees, names or deletes it.
+   *
+   * @generated from field: string tenant_id = 1;
+   */
+  tenantId: string;
+
+  /**
+   * What people call it, 1 to 80 characters.
+   *
+   * @generated from field: string display_name = 2;
+   */
+  displayName: string;
+
+  /**
+   * BCP-47 tags it is to speak. Empty: all that the model speaks.
+   *
+   * @generated from field: repeated string language_codes = 3;
+   */
+  languageCodes: string[];
+
+  /**
+   * That the person agrees. Required, and kept with the voice.
+   *
+   * @generated from field: voice.tts.v1.VoiceConsent consent = 4;
+   */
+  consent?: VoiceConsent | undefined;
+};
+
+/**
+ * Describes the message voice.tts.v1.VoiceConfig.
+ * Use `create(VoiceConfigSchema)` to create a new message.
+ */
+export const VoiceConfigSchema: GenMessage<VoiceConfig> = /*@__PURE__*/
+  messageDesc(file_voice_tts_v1_tts, 13);
+
+/**
+ * The consent of the person whose voice it is.
+ *
+ * @generated from message voice.tts.v1.VoiceConsent
+ */
+export type VoiceConsent = Message<"voice.tts.v1.VoiceConsent"> & {
+  /**
+   * The person's full name, at most 200 characters.
+   *
+   * @generated from field: string speaker_name = 1;
+   */
+  speakerName: string;
+
+  /**
+   * What they agreed to, in their words, 20 to 2000 characters.
+   *
+   * @generated from field: string statement = 2;
+   */
+  statement: string;
+
+  /**
+   * When they did, in milliseconds since 1970 (UTC); 0: when it is uploaded.
+   *
+   * @generated from field: int64 given_unix_ms = 3;
+   */
+  givenUnixMs: bigint;
+};
+
+/**
+ * Describes the message voice.tts.v1.VoiceConsent.
+ * Use `create(VoiceConsentSchema)` to create a new message.
+ */
+export const VoiceConsentSchema: GenMessage<VoiceConsent> = /*@__PURE__*/
+  messageDesc(file_voice_tts_v1_tts, 14);
+
+/**
+ * A piece of one recording: WAV with 16-bit PCM, at 16 kHz or more, with one or
+ * two channels.
+ *
+ * @generated from message voice.tts.v1.ReferenceAudio
+ */
+export type ReferenceAudio = Message<"voice.tts.v1.ReferenceAudio"> & {
+  /**
+   * Which recording, from 0; the next one begins when the one before is whole.
+   *
+   * @generated from field: int32 index = 1;
+   */
+  index: number;
+
+  /**
+   * The next bytes of the file.
+   *
+   * @generated from field: bytes content = 2;
+   */
+  content: Uint8Array;
+};
+
+/**
+ * Describes the message voice.tts.v1.ReferenceAudio.
+ * Use `create(ReferenceAudioSchema)` to create a new message.
+ */
+export const ReferenceAudioSchema: GenMessage<ReferenceAudio> = /*@__PURE__*/
+  messageDesc(file_voice_tts_v1_tts, 15);
+
+/**
+ * The voice that was made.
+ *
+ * @generated from message voice.tts.v1.CreateVoiceResponse
+ */
+export type CreateVoiceResponse = Message<"voice.tts.v1.CreateVoiceResponse"> & {
+  /**
+   * The voice.
+   *
+   * @generated from field: voice.tts.v1.ClonedVoice voice = 1;
+   */
+  voice?: ClonedVoice | undefined;
+};
+
+/**
+ * Describes the message voice.tts.v1.CreateVoiceResponse.
+ * Use `create(CreateVoiceResponseSchema)` to create a new message.
+ */
+export const CreateVoiceResponseSchema: GenMessage<CreateVoiceResponse> = /*@__PURE__*/
+  messageDesc(file_voice_tts_v1_tts, 16);
+
+/**
+ * A voice made from recordings.
+ *
+ * @generated from message voice.tts.v1.ClonedVoice
+ */
+export type ClonedVoice = Message<"voice.tts.v1.ClonedVoice"> & {
+  /**
+   * The name to put into `voice`.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * What people call it.
+   *
+   * @generated from field: string display_name = 2;
+   */
+  displayName: string;
+
+  /**
+   * BCP-47 tags it speaks.
+   *
+   * @generated from field: repeated string language_codes = 3;
+   */
+  languageCodes: string[];
+
+  /**
+   * The consent it was made with.
+   *
+   * @generated from field: voice.tts.v1.VoiceConsent consent = 4;
+   */
+  consent?: VoiceConsent | undefined;
+
+  /**
+   * When it was made, in milliseconds since 1970 (UTC).
+   *
+   * @generated from field: int64 created_unix_ms = 5;
+   */
+  createdUnixMs: bigint;
+
+  /**
+   * Who made it: the name of the token or certificate.
+   *
+   * @generated from field: string created_by = 6;
+   */
+  createdBy: string;
+
+  /**
+   * The recordings.
+   *
+   * @generated from field: repeated voice.tts.v1.ReferenceFile references = 7;
+   */
+  references: ReferenceFile[];
+
+  /**
+   * SHA-256 of the digests of the recordings, in order, in hexadecimal.
+   *
+   * @generated from field: string sha256 = 8;
+   */
+  sha256: string;
+};
+
+/**
+ * Describes the message voice.tts.v1.ClonedVoice.
+ * Use `create(ClonedVoiceSchema)` to create a new message.
+ */
+export const ClonedVoiceSchema: GenMessage<ClonedVoice> = /*@__PURE__*/
+  messageDesc(file_voice_tts_v1_tts, 17);
+
+/**
+ * A recording of a cloned voice, as it was found when the voice was made.
+ *
+ * @generated from message voice.tts.v1.ReferenceFile
+ */
+export type ReferenceFile = Message<"voice.tts.v1.ReferenceFile"> & {
+  /**
+   * SHA-256 of the file as it was sent, in hexadecimal.
+   *
+   * @generated from field: string sha256 = 1;
+   */
+  sha256: string;
+
+  /**
+   * Its length, in milliseconds.
+   *
+   * @generated from field: int32 duration_ms = 2;
+   */
+  durationMs: number;
+
+  /**
+   * Speech in it, in milliseconds (ITU-T P.56).
+   *
+   * @generated from field: int32 speech_ms = 3;
+   */
+  speechMs: number;
+
+  /**
+   * Speech over noise, in dB.
+   *
+   * @generated from field: float speech_to_noise_db = 4;
+   */
+  speechToNoiseDb: number;
+};
+
+/**
+ * Describes the message voice.tts.v1.ReferenceFile.
+ * Use `create(ReferenceFileSchema)` to create a new message.
+ */
+export const ReferenceFileSchema: GenMessage<ReferenceFile> = /*@__PURE__*/
+  messageDesc(file_voice_tts_v1_tts, 18);
+
+/**
+ * Asks for a tenant's cloned voices.
+ *
+ * @generated from message voice.tts.v1.ListVoicesRequest
+ */
+export type ListVoicesRequest = Message<"voice.tts.v1.ListVoicesRequest"> & {
+  /**
+   * The tenant.
+   *
+   * @generated from field: string tenant_id = 1;
+   */
+  tenantId: string;
+};
+
+/**
+ * Describes the message voice.tts.v1.ListVoicesRequest.
+ * Use `create(ListVoicesRequestSchema)` to create a new message.
+ */
+export const ListVoicesRequestSchema: GenMessage<ListVoicesRequest> = /*@__PURE__*/
+  messageDesc(file_voice_tts_v1_tts, 19);
+
+/**
+ * A tenant's cloned voices, the oldest first.
+ *
+ * @generated from message voice.tts.v1.ListVoicesResponse
+ */
+export type ListVoicesResponse = Message<"voice.tts.v1.ListVoicesResponse"> & {
+  /**
+   * The voices.
+   *
+   * @generated from field: repeated voice.tts.v1.ClonedVoice voices = 1;
+   */
+  voices: ClonedVoice[];
+};
+
+/**
+ * Describes the message voice.tts.v1.ListVoicesResponse.
+ * Use `create(ListVoicesResponseSchema)` to create a new message.
+ */
+export const ListVoicesResponseSchema: GenMessage<ListVoicesResponse> = /*@__PURE__*/
+  messageDesc(file_voice_tts_v1_tts, 20);
+
+/**
+ * Deletes a cloned voice.
+ *
+ * @generated from message voice.tts.v1.DeleteVoiceRequest
+ */
+export type DeleteVoiceRequest = Message<"voice.tts.v1.DeleteVoiceRequest"> & {
+  /**
+   * The tenant that owns it.
+   *
+   * @generated from field: string tenant_id = 1;
+   */
+  tenantId: string;
+
+  /**
+   * Its name.
+   *
+   * @generated from field: string name = 2;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message voice.tts.v1.DeleteVoiceRequest.
+ * Use `create(DeleteVoiceRequestSchema)` to create a new message.
+ */
+export const DeleteVoiceRequestSchema: GenMessage<DeleteVoiceRequest> = /*@__PURE__*/
+  messageDesc(file_voice_tts_v1_tts, 21);
+
+/**
+ * The voice is gone.
+ *
+ * @generated from message voice.tts.v1.DeleteVoiceResponse
+ */
+export type DeleteVoiceResponse = Message<"voice.tts.v1.DeleteVoiceResponse"> & {
+};
+
+/**
+ * Describes the message voice.tts.v1.DeleteVoiceResponse.
+ * Use `create(DeleteVoiceResponseSchema)` to create a new message.
+ */
+export const DeleteVoiceResponseSchema: GenMessage<DeleteVoiceResponse> = /*@__PURE__*/
+  messageDesc(file_voice_tts_v1_tts, 22);
+
+/**
  * Whether sound that was made once is kept and used again. Kept sound belongs
  * to the tenant of `config`.
  *
@@ -888,6 +1250,37 @@ export const TtsService: GenService<{
     methodKind: "unary";
     input: typeof TripProviderRequestSchema;
     output: typeof TripProviderResponseSchema;
+  },
+  /**
+   * Makes a voice from recordings of one person, who has agreed to it. The
+   * first request carries `config`, the others `reference`.
+   *
+   * @generated from rpc voice.tts.v1.TtsService.CreateVoice
+   */
+  createVoice: {
+    methodKind: "client_streaming";
+    input: typeof CreateVoiceRequestSchema;
+    output: typeof CreateVoiceResponseSchema;
+  },
+  /**
+   * Lists a tenant's cloned voices.
+   *
+   * @generated from rpc voice.tts.v1.TtsService.ListVoices
+   */
+  listVoices: {
+    methodKind: "unary";
+    input: typeof ListVoicesRequestSchema;
+    output: typeof ListVoicesResponseSchema;
+  },
+  /**
+   * Deletes a cloned voice with its recordings. Lines under way are finished.
+   *
+   * @generated from rpc voice.tts.v1.TtsService.DeleteVoice
+   */
+  deleteVoice: {
+    methodKind: "unary";
+    input: typeof DeleteVoiceRequestSchema;
+    output: typeof DeleteVoiceResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_voice_tts_v1_tts, 0);
