@@ -66,6 +66,10 @@ class Call(Stream[call_pb2.ConnectCallRequest, call_pb2.ConnectCallResponse]):
                 message = "the stream ended before the call did"
                 raise UnavailableError("UNAVAILABLE", "ENDED_EARLY", message) from None
             raise
+        except UnavailableError:
+            if self.end is None:
+                raise
+            raise StopAsyncIteration from None  # grpc.aio lost the status to a request that was on its way
         match response.WhichOneof("response"):
             case "audio":
                 at = 2 * self._place(response.audio.start_sample)

@@ -1,6 +1,8 @@
 """Every language says the same of what goes wrong, with a typed error and an exit code."""
 
 import asyncio
+import json
+import os
 import struct
 import subprocess
 import time
@@ -11,8 +13,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from voice.call.v1 import call_pb2
+from voice.type.v1 import audio_pb2
 
-from clients.python import Connection, Options, Speech
+from clients.python import Call, Connection, Options, Speech
 from tests.clients import odd_servers
 from tests.clients.conftest import LANGUAGES, environment, finish, out_file, run, run_all, start
 from tests.clients.odd_servers import Behaviour, LeavingAgent
@@ -123,8 +127,19 @@ async def test_a_server_of_a_newer_contract(tmp_path: Path) -> None:
         ran = await asyncio.to_thread(run_all, ["call", str(CLIP), "OUT", "--target", target], tmp_path)
     assert {(one.code, one.err) for one in ran.values()} == {(0, "")}, ran
     assert {one.untimed for one in ran.values()} == {
-        "answered agent=later language=en rate=8000\nagent: Later.\nended CALLER turns=1\n"
+        "answered agent=later language=en rate=8000\nagent: Later.\nagent: Odd. [99]\nended 99 turns=2\n"
     }
+    async with served(odd_servers.watched_gateway) as target:
+        ran = await asyncio.to_thread(run_all, ["watch", "--count", "1", "--target", target], tmp_path)
+    assert {(one.code, one.err) for one in ran.values()} == {(0, "")}, ran
+    assert len({one.out for one in ran.values()}) == 1, ran
+    watched = json.loads(ran["go"].out)
+    assert (watched["outcome"], watched["turn_id"], watched["latency_ms"]) == ("99", 1 << 40, 1)
+    assert watched["user_text"] == odd_servers.ODD_TEXT
+    async with served(odd_servers.newer_listener) as target:
+        ran = await asyncio.to_thread(run_all, ["hear", str(CLIP), "--fast", "--target", target], tmp_path)
+    assert {(one.code, one.err) for one in ran.values()} == {(0, "")}, ran
+    assert {one.out for one in ran.values()} == {"engine later later\n   0.062 speech 99\n   0.187 99: Later.\n"}
 
 
 @pytest.mark.parametrize(
@@ -133,8 +148,16 @@ async def test_a_server_of_a_newer_contract(tmp_path: Path) -> None:
         (odd_servers.gateway_that_ends_early, ["call", str(CLIP), "OUT"], "call: UNAVAILABLE ENDED_EARLY"),
         (odd_servers.gateway_that_fails, ["call", str(CLIP), "OUT"], "call: INTERNAL"),
         (odd_servers.voice_that_is_cut, ["say", "Hello.", "OUT"], "say: UNAVAILABLE ENDED_EARLY"),
+        *(
+            (odd_servers.gateway_of_a_lost_clock(**told), ["call", str(CLIP), "OUT"], "call: INTERNAL BAD_SAMPLE")
+            for told in (
+                {"audio": audio_pb2.AudioChunk(start_sample=-160, content=bytes(320))},
+                {"audio": audio_pb2.AudioChunk(start_sample=1 << 62, content=bytes(320))},
+                {"audio_discard": call_pb2.AudioDiscard(from_sample=-1)},
+            )
+        ),
     ],
-    ids=["ends early", "fails", "voice is cut"],
+    ids=["ends early", "fails", "voice is cut", "negative", "far", "discard"],
 )
 async def test_a_stream_that_is_cut(behaviour: Behaviour, arguments: list[str], error: str, tmp_path: Path) -> None:
     async with served(behaviour) as target:
@@ -241,7 +264,8 @@ def test_a_pem_file_that_holds_nothing_is_named(stack: GuardedStack, tmp_path: P
     frame.write_text("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
     ran = run_all(["chat", "--tls-ca", str(frame)], tmp_path)
     assert {(one.code, one.error) for one in ran.values()} == {(2, f"chat: {frame}: no PEM file")}, ran
-    for certificate, key in ((frame, papers.client_key), (papers.client_chain, frame)):
+    of_another = (papers.client_chain, papers.key)
+    for certificate, key in ((frame, papers.client_key), (papers.client_chain, frame), of_another):
         files = ["--tls-ca", str(papers.ca), "--tls-cert", str(certificate), "--tls-key", str(key)]
         ran = run_all(["chat", *files], tmp_path)
         refused = f"chat: {certificate}, {key}: no certificate and its key"
@@ -264,6 +288,41 @@ async def test_what_is_left_of_a_turn_is_not_taken_for_the_next(stack: GuardedSt
         heard = [one async for one in speech.say("Hello.")]
     assert {one.audio.turn_id for one in heard if one.HasField("audio")} == {2}
     assert heard[-1].turn_end.turn_id == 2
+
+
+async def test_who_speaks_reports_meanwhile_what_was_played() -> None:
+    async with served(odd_servers.gateway_that_talks_meanwhile) as target, Connection(Options((target,))) as connection:
+        call = await Call.open(connection)
+        call.reports_played = True
+
+        async def speak() -> None:
+            await asyncio.gather(*(call.put(audio=audio_pb2.AudioChunk(content=bytes(320))) for _ in range(200)))
+
+        speaking = asyncio.create_task(speak())
+        async for _ in call:
+            pass
+        await speaking
+    assert len(call.heard) == 200 * 320
+
+
+async def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    async with served(odd_servers.voice_of_old_turns) as target:
+        ran = await asyncio.to_thread(run_all, ["say", "Hello.", "/dev/full", "--target", target], tmp_path)
+    assert {(one.code, one.error) for one in ran.values()} == {(2, "say: /dev/full: cannot be opened")}, ran
+
+
+def test_a_stdin_that_cannot_be_read_has_no_samples() -> None:
+    for command in LANGUAGES.values():
+        folder = os.open("/", os.O_RDONLY)
+        arguments = [*command, "hear", "-", "--target", "127.0.0.1:9"]
+        ran = subprocess.run(arguments, stdin=folder, capture_output=True, env=environment(), timeout=60, check=False)
+        os.close(folder)
+        assert (ran.returncode, ran.stderr) == (2, b"hear: -: the file has no samples\n"), ran
+
+
+def test_help_behind_two_dashes_is_an_operand(tmp_path: Path) -> None:
+    ran = run_all(["say", "--target", "127.0.0.1:9", "--", "--help", "OUT"], tmp_path)
+    assert {(one.code, one.error) for one in ran.values()} == {(1, "say: UNAVAILABLE")}, ran
 
 
 def test_nobody_listens(tmp_path: Path) -> None:

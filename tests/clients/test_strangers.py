@@ -80,6 +80,18 @@ async def test_what_is_reported_behind_the_half_close_breaks_nothing(commands: d
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_a_reply_that_is_left_is_cancelled_and_reported(commands: dict[str, list[str]], language: str) -> None:
+    agent = odd_servers.AgentThatIsLeft()
+    ran = await told({language: commands[language]}, "leave", agent.behave)
+    assert (ran[language].code, ran[language].out) == (0, "left\n"), ran
+    assert agent.kinds[:2] == ["config", "user_turn"]
+    assert set(agent.kinds[2:4]) == {"cancellation", "playout_report"}
+    assert agent.kinds[4:] == ["user_turn", "playout_report"]
+    assert agent.reports == [(1, len("One 👋,")), (2, len("One 👋,"))]
+
+
+@pytest.mark.timeout(300)
 def test_a_server_that_dies_while_nobody_looks_is_an_error_of_the_next_turn(commands: dict[str, list[str]]) -> None:
     target = f"127.0.0.1:{free_port()}"
     server = subprocess.Popen([CLIENTS / "go/bin/tone-tts", "--address", target], stdout=subprocess.PIPE)

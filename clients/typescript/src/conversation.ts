@@ -67,17 +67,30 @@ export class Conversation extends Turns<typeof StreamingConverseRequestSchema, S
 
   private async *converse(input: MessageInitShape<typeof UserTurnSchema>["input"], text: string) {
     let reply = "";
-    const turn = (turnId: bigint) => [{ request: { case: "userTurn" as const, value: { turnId, input } } }];
-    for await (const kind of this.turn(turn)) {
-      if (kind.case === "replyText") reply += kind.value.text;
-      if (kind.case === "turnEnd" && kind.value.outcome !== TurnEnd_Outcome.FAILED)
-        await this.takeEnd(text, reply, kind.value);
-      yield kind;
+    let id = 0n;
+    let end: TurnEnd | undefined;
+    const turn = (turnId: bigint) => {
+      id = turnId;
+      return [{ request: { case: "userTurn" as const, value: { turnId, input } } }];
+    };
+    try {
+      for await (const kind of this.turn(turn)) {
+        if (kind.case === "replyText") reply += kind.value.text;
+        if (kind.case === "turnEnd") {
+          end = kind.value;
+          await this.takeEnd(id, text, reply, end);
+        }
+        yield kind;
+      }
+    } finally {
+      if (!end && id > 0n) void this.takeEnd(id, text, reply); // it was left, or its stream broke
     }
   }
 
-  private async takeEnd(userText: string, heardText: string, { turnId, state }: TurnEnd): Promise<void> {
-    if (state.length > 0) this.config.state = state;
+  private async takeEnd(turnId: bigint, userText: string, heardText: string, end?: TurnEnd): Promise<void> {
+    if (end && end.state.length > 0) this.config.state = end.state;
+    // Of a failed turn nothing was heard, and what was said may be what cannot be taken.
+    if (end?.outcome === TurnEnd_Outcome.FAILED && heardText === "") return;
     const { history } = this.config;
     history.push(create(HistoryTurnSchema, { turnId, userText, heardText }));
     while (history.length > 0 && toBinary(ConversationConfigSchema, this.config).length > MAX_HISTORY_BYTES)

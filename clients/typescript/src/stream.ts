@@ -10,6 +10,8 @@ import { errorOf, GivenUpError, unavailable } from "./errors.js";
 import { AudioEncoding, AudioFormatSchema, type AudioChunk } from "./gen/voice/type/v1/audio_pb.js";
 
 const FRAME_MS = 20;
+/** A timer of Node.js that is longer goes off at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
 const GIVEN_UP = "the stream was given up";
 
 /** How a stream is opened: the method of a transport, and what its requests are. */
@@ -39,7 +41,7 @@ export class Stream<Q extends DescMessage, Response> {
     return connection.onReplica(async (transport) => {
       const limitS = connection.options.openLimitS || 10;
       const abort = new AbortController();
-      const timer = setTimeout(() => abort.abort(), 1000 * limitS);
+      const timer = setTimeout(() => abort.abort(), Math.min(1000 * limitS, MAX_TIMER_MS));
       const outbox = new Outbox(request);
       void outbox.put(config);
       try {

@@ -11,7 +11,7 @@ type Kind = { case: string; value: Message } | { case: undefined; value?: undefi
 
 /**
  * Turn ids are counted here, what comes late for another turn is dropped, and where the server asked for it (going_away)
- * the next turn begins on a stream opened anew.
+ * the next turn begins on a stream opened anew. A turn that is left before its end is cancelled.
  */
 export abstract class Turns<Q extends DescMessage, Response extends { response: Kind }> {
   private turnId = 0n;
@@ -33,18 +33,24 @@ export abstract class Turns<Q extends DescMessage, Response extends { response: 
       this.isServerLeaving = false;
     }
     const turnId = ++this.turnId;
-    for (const request of requests(turnId)) await this.stream.send(request);
-    for (let response; (response = await this.stream.next());) {
-      const kind = response.response as Exclude<Response["response"], { case: undefined }>;
-      if (kind.case === "goingAway") this.isServerLeaving = true;
-      if (!kind.value || !("turnId" in kind.value) || kind.value.turnId !== turnId) continue;
-      if (kind.case === "turnEnd" || turnId > this.cancelled) yield kind;
-      if (kind.case !== "turnEnd") continue;
-      const { outcome, reason, message, retryDelayMs } = kind.value as unknown as TurnEnd;
-      if (outcome !== TurnEnd_Outcome.FAILED) return;
-      throw new ServerError({ code: "FAILED", reason, message, retryDelayS: retryDelayMs / 1000 });
+    let isOver = false;
+    try {
+      for (const request of requests(turnId)) await this.stream.send(request);
+      for (let response; (response = await this.stream.next());) {
+        const kind = response.response as Exclude<Response["response"], { case: undefined }>;
+        if (kind.case === "goingAway") this.isServerLeaving = true;
+        if (!kind.value || !("turnId" in kind.value) || kind.value.turnId !== turnId) continue;
+        isOver = kind.case === "turnEnd";
+        if (isOver || turnId > this.cancelled) yield kind;
+        if (!isOver) continue;
+        const { outcome, reason, message, retryDelayMs } = kind.value as unknown as TurnEnd;
+        if (outcome !== TurnEnd_Outcome.FAILED) return;
+        throw new ServerError({ code: "FAILED", reason, message, retryDelayS: retryDelayMs / 1000 });
+      }
+      throw unavailable("ENDED_EARLY", "the stream ended in the middle of a turn");
+    } finally {
+      if (!isOver) void this.cancelTurn(); // who leaves waits for nobody
     }
-    throw unavailable("ENDED_EARLY", "the stream ended in the middle of a turn");
   }
 
   /** Give the stream up, if it is still there. */

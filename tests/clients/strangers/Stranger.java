@@ -1,9 +1,11 @@
 import dev.tongdai.client.Call;
 import dev.tongdai.client.Connection;
+import dev.tongdai.client.Conversation;
 import dev.tongdai.client.Options;
 import dev.tongdai.client.Speech;
 import dev.tongdai.client.TongDaiException;
 import dev.tongdai.voice.call.v1.CallConfig;
+import dev.tongdai.voice.nlu.v1.ConversationConfig;
 import dev.tongdai.voice.tts.v1.SynthesisConfig;
 import java.util.Locale;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -15,6 +17,10 @@ public class Stranger {
     try (Connection connection = new Connection(Options.of(arguments[1]))) {
       if (arguments[0].equals("hurry")) {
         hurry(connection);
+        return;
+      }
+      if (arguments[0].equals("leave")) {
+        leave(connection);
         return;
       }
       if (arguments[0].equals("report")) {
@@ -39,6 +45,20 @@ public class Stranger {
       });
     } catch (TongDaiException error) {
       System.out.println(error.kind().name().toLowerCase(Locale.ROOT).replace('_', ' '));
+    }
+  }
+
+  private static void leave(Connection connection) throws Exception {
+    try (Conversation talk = Conversation.open(connection, ConversationConfig.getDefaultInstance())) {
+      try {
+        talk.say("One.", one -> {
+          throw new IllegalStateException("enough");
+        });
+      } catch (IllegalStateException enough) {
+        talk.say("Two.", one -> {});
+      }
+      talk.finish();
+      System.out.println("left");
     }
   }
 

@@ -4,6 +4,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,13 +14,14 @@ import (
 
 	tongdai "github.com/tong-dai/tong-dai/clients/go"
 	callv1 "github.com/tong-dai/tong-dai/clients/go/gen/voice/call/v1"
+	nluv1 "github.com/tong-dai/tong-dai/clients/go/gen/voice/nlu/v1"
 	ttsv1 "github.com/tong-dai/tong-dai/clients/go/gen/voice/tts/v1"
 )
 
 func main() {
 	connection, err := tongdai.Connect(tongdai.Options{Targets: []string{os.Args[2]}})
 	if err == nil {
-		err = map[string]func(*tongdai.Connection) error{"cancel": cancel, "idle": idle, "report": report, "hurry": hurry}[os.Args[1]](connection)
+		err = map[string]func(*tongdai.Connection) error{"cancel": cancel, "idle": idle, "report": report, "hurry": hurry, "leave": leave}[os.Args[1]](connection)
 	}
 	fmt.Println(told(err))
 }
@@ -86,6 +88,25 @@ func hurry(connection *tongdai.Connection) error {
 		<-over
 	}
 	return context.Canceled
+}
+
+func leave(connection *tongdai.Connection) error {
+	talk, err := tongdai.OpenConversation(context.Background(), connection, &nluv1.ConversationConfig{})
+	if err != nil {
+		return err
+	}
+	for _, err := range talk.Say("One.") {
+		if err != nil {
+			return err
+		}
+		break
+	}
+	for _, err := range talk.Say("Two.") {
+		if err != nil {
+			return err
+		}
+	}
+	return cmp.Or(talk.Close(), errors.New("left"))
 }
 
 func report(connection *tongdai.Connection) error {

@@ -1,5 +1,5 @@
 // A program of another team's; main.go beside it says what it does.
-import { Call, Connection, GivenUpError, ServerError, Speech, UnavailableError } from "@tong-dai/client";
+import { Call, Connection, Conversation, GivenUpError, ServerError, Speech, UnavailableError } from "@tong-dai/client";
 
 const [what, target] = process.argv.slice(2);
 const connection = new Connection({ targets: [target] });
@@ -19,6 +19,12 @@ try {
       await sending;
     }
     console.log("given up");
+  } else if (what === "leave") {
+    const talk = await Conversation.open(connection);
+    for await (const _ of talk.say("One.")) break;
+    for await (const _ of talk.say("Two."));
+    await talk.close();
+    console.log("left");
   } else if (what === "report") {
     const call = await Call.open(connection, 8000);
     call.reportsPlayed = true;

@@ -3,7 +3,16 @@
 import asyncio
 import sys
 
-from clients.python import Call, Connection, GivenUpError, Options, ServerError, Speech, UnavailableError
+from clients.python import (
+    Call,
+    Connection,
+    Conversation,
+    GivenUpError,
+    Options,
+    ServerError,
+    Speech,
+    UnavailableError,
+)
 
 NAMES = {GivenUpError: "given up", UnavailableError: "unavailable", ServerError: "server"}
 
@@ -12,6 +21,14 @@ async def main(what: str, target: str) -> str:
     async with Connection(Options((target,))) as connection:
         if what == "hurry":
             return await hurry(connection)
+        if what == "leave":
+            talk = await Conversation.open(connection)
+            async for _ in talk.say("One."):
+                break
+            async for _ in talk.say("Two."):
+                continue
+            await talk.close()
+            return "left"
         if what == "report":
             call = await Call.open(connection)
             call.reports_played = True

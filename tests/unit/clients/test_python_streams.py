@@ -156,3 +156,17 @@ def test_an_outcome_of_a_later_version_is_its_number() -> None:
     outcome = record_pb2.TurnRecord.Outcome
     assert name_of(outcome, record_pb2.TurnRecord.OUTCOME_COMPLETED, "OUTCOME_") == "COMPLETED"
     assert name_of(outcome, 99, "OUTCOME_") == "99"
+
+
+async def test_a_call_that_has_ended_ends_well_where_grpc_loses_its_status() -> None:
+    class Lost(PlayedBack):
+        async def read(self) -> Any:
+            response = await super().read()
+            if response is grpc.aio.EOF:
+                nothing = grpc.aio.Metadata()
+                raise grpc.aio.AioRpcError(grpc.StatusCode.INTERNAL, nothing, nothing, "Internal error from Core")
+            return response
+
+    ended = call_pb2.ConnectCallResponse(end=record_pb2.CallEnd(turn_count=1))
+    call = Call(Lost([audio(0), ended]), call_pb2.ConnectCallRequest)
+    assert [response.WhichOneof("response") async for response in call] == ["audio", "end"]

@@ -106,7 +106,7 @@ async function converse(
     spokeLastAt = performance.now();
     call.stream.halfClose();
   };
-  void speak();
+  void speak().catch(() => call.stream.halfClose()); // where stdin cannot be read any more, that is its end
   const done: Conversed = { heard: new Uint8Array(), cause: "", latencyMs: 0 };
   try {
     for await (const response of call.responses()) {
@@ -121,7 +121,7 @@ async function converse(
         const line = lineOf(event);
         if (line) tell(line);
       } else if (response.case === "end") {
-        done.cause = CallEnd_Cause[response.value.cause] ?? "";
+        done.cause = CallEnd_Cause[response.value.cause] ?? String(response.value.cause);
         tell(`ended ${done.cause} turns=${response.value.turnCount}`);
       }
     }
@@ -157,7 +157,7 @@ function lineOf(event: CallEvent["event"]): string {
 }
 
 function outcomeOf(turn: TurnRecord): string {
-  return TurnRecord_Outcome[turn.outcome] ?? "";
+  return TurnRecord_Outcome[turn.outcome] ?? String(turn.outcome); // of a later version
 }
 
 function isAudible(content: Uint8Array): boolean {

@@ -28,7 +28,8 @@ async function main(args: string[]): Promise<number> {
     console.error("usage: tong-dai call|watch|say|hear|chat [--help]");
     return 2;
   }
-  if (args.includes("--help")) {
+  const flags = args.includes("--") ? args.slice(0, args.indexOf("--")) : args; // what follows are operands
+  if (flags.includes("--help")) {
     console.log(helpOf(name, program.operands));
     return 0;
   }

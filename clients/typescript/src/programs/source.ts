@@ -12,7 +12,7 @@ export async function source(given: Given, path: string): Promise<{ sound: Sound
   const pieces = process.stdin[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
   let first = Buffer.alloc(0);
   while (first.length < 2) {
-    const { done, value } = await pieces.next();
+    const { done, value } = await pieces.next().catch(() => ({ done: true as const, value: undefined }));
     if (done) throw new UsageError("-: the file has no samples");
     first = Buffer.concat([first, value]);
   }

@@ -29,14 +29,17 @@ export async function hear(connection: Connection, given: Given): Promise<number
   const { sound, rate } = await source(given, input);
   const recognition = await Recognition.open(connection, rate, given.whose);
   console.log(`engine ${recognition.engine.name} ${recognition.engine.model}`);
-  void recognition.hear(sound, !given.is("fast")).then(() => recognition.stream.halfClose());
-  const tell = (sample: bigint, line: string) =>
-    console.log(`${(Number(sample) / rate).toFixed(3).padStart(8)} ${line}`);
+  // Where stdin cannot be read any more, that is its end.
+  const hearing = recognition.hear(sound, !given.is("fast")).catch(() => undefined);
+  void hearing.then(() => recognition.stream.halfClose());
+  // In whole milliseconds: languages round halves differently.
+  const secondsOf = (sample: bigint) => (Number((sample * 1000n) / BigInt(rate)) / 1000).toFixed(3);
+  const tell = (sample: bigint, line: string) => console.log(`${secondsOf(sample).padStart(8)} ${line}`);
   for await (const { case: kind, value } of recognition.responses()) {
     if (kind === "speechActivity")
-      tell(value.sample, `speech ${(SpeechActivity_Kind[value.kind] ?? "").toLowerCase()}`);
+      tell(value.sample, `speech ${(SpeechActivity_Kind[value.kind] ?? String(value.kind)).toLowerCase()}`);
     if (kind === "transcript")
-      tell(value.endSample, `${(Transcript_Stage[value.stage] ?? "").toLowerCase()}: ${value.text}`);
+      tell(value.endSample, `${(Transcript_Stage[value.stage] ?? String(value.stage)).toLowerCase()}: ${value.text}`);
     if (kind === "utteranceSettled" && value.outcome === UtteranceSettled_Outcome.FAILED)
       throw new ServerError({ code: "FAILED", reason: value.reason, message: value.message });
   }

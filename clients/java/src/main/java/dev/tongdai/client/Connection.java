@@ -51,8 +51,7 @@ public final class Connection implements AutoCloseable {
           Grpc.newChannelBuilder(target, security(options))
               .disableRetry()
               // Servers refuse to be pinged oftener than every 10 s.
-              .keepAliveTime(20, TimeUnit.SECONDS)
-              .keepAliveTimeout(10, TimeUnit.SECONDS)
+              .keepAliveTime(20, TimeUnit.SECONDS).keepAliveTimeout(10, TimeUnit.SECONDS)
               .keepAliveWithoutCalls(true)
               .build();
       managed.add(channel);

@@ -39,9 +39,7 @@ public final class Conversation extends Turns<StreamingConverseRequest, Streamin
 
   @Override
   Stream<StreamingConverseRequest, StreamingConverseResponse> reopen() throws TongDaiException, InterruptedException {
-    return Stream.open(
-        connection,
-        (on, to) -> NluServiceGrpc.newStub(on).withExecutor(Runnable::run).streamingConverse(to),
+    return Stream.open(connection, (on, to) -> NluServiceGrpc.newStub(on).withExecutor(Runnable::run).streamingConverse(to),
         StreamingConverseRequest.newBuilder().setConfig(config).build());
   }
 
@@ -77,24 +75,33 @@ public final class Conversation extends Turns<StreamingConverseRequest, Streamin
   private void converse(UserTurn.Builder turn, Consumer<StreamingConverseResponse> onResponse)
       throws TongDaiException, InterruptedException {
     StringBuilder reply = new StringBuilder();
-    turn(
-        id -> List.of(StreamingConverseRequest.newBuilder().setUserTurn(turn.setTurnId(id)).build()),
-        response -> {
-          reply.append(response.getReplyText().getText());
-          end = response.getTurnEnd();
-          onResponse.accept(response);
-        });
+    end = TurnEnd.getDefaultInstance();
+    try {
+      turn(id -> List.of(StreamingConverseRequest.newBuilder().setUserTurn(turn.setTurnId(id)).build()), response -> {
+        reply.append(response.getReplyText().getText());
+        end = response.getTurnEnd();
+        onResponse.accept(response);
+      });
+    } finally {
+      takeEnd(turn, reply); // also of a turn that failed in its midst, or was left
+    }
+  }
+
+  private void takeEnd(UserTurn.Builder turn, StringBuilder reply) {
     if (!end.getState().isEmpty()) {
       config.setState(end.getState());
     }
-    HistoryTurn.Builder heard = HistoryTurn.newBuilder().setTurnId(end.getTurnId()).setUserText(turn.getText());
+    if (turn.getTurnId() == 0 || (end.getOutcome() == TurnEnd.Outcome.OUTCOME_FAILED && reply.isEmpty())) {
+      return; // it did not begin; or nothing was heard, and what was said may be what cannot be taken
+    }
+    HistoryTurn.Builder heard = HistoryTurn.newBuilder().setTurnId(turn.getTurnId()).setUserText(turn.getText());
     config.addHistory(heard.setHeardText(reply.toString()));
     while (config.getHistoryCount() > 0 && config.build().getSerializedSize() > MAX_HISTORY_BYTES) {
       config.removeHistory(0);
     }
     int offset = reply.codePointCount(0, reply.length());
     PlayoutReport.Builder report =
-        PlayoutReport.newBuilder().setTurnId(end.getTurnId()).setHeardOffset(offset).setIsFinal(true);
-    stream().send(StreamingConverseRequest.newBuilder().setPlayoutReport(report).build());
+        PlayoutReport.newBuilder().setTurnId(turn.getTurnId()).setHeardOffset(offset).setIsFinal(true);
+    stream().put(StreamingConverseRequest.newBuilder().setPlayoutReport(report).build());
   }
 }

@@ -21,7 +21,7 @@ final class Outgoing {
 
   private final int frameBytes;
   private final Sender sender;
-  private long nextSample;
+  private volatile long nextSample; // endUtterance takes it from another thread
 
   Outgoing(int sampleRateHertz, long startSample, Sender sender) {
     this.frameBytes = 2 * (sampleRateHertz / 50);

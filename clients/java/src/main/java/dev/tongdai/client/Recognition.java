@@ -13,16 +13,13 @@ import java.io.InputStream;
 public final class Recognition implements AutoCloseable {
   private final Stream<StreamingRecognizeRequest, StreamingRecognizeResponse> stream;
   private final Outgoing sound;
-  private boolean isServerLeaving;
+  private volatile boolean isServerLeaving; // for the thread that sends
 
   private Recognition(
       Stream<StreamingRecognizeRequest, StreamingRecognizeResponse> stream, int sampleRateHertz, long startSample) {
     this.stream = stream;
-    this.sound =
-        new Outgoing(
-            sampleRateHertz,
-            startSample,
-            chunk -> stream.send(StreamingRecognizeRequest.newBuilder().setAudio(chunk).build()));
+    Outgoing.Sender sender = chunk -> stream.send(StreamingRecognizeRequest.newBuilder().setAudio(chunk).build());
+    this.sound = new Outgoing(sampleRateHertz, startSample, sender);
   }
 
   /** Open a stream that takes 16-bit samples; of {@code config} the audio format is filled in. */
@@ -30,9 +27,7 @@ public final class Recognition implements AutoCloseable {
       throws TongDaiException, InterruptedException {
     RecognitionConfig.Builder whole = config.toBuilder().setAudioFormat(Outgoing.linear16(sampleRateHertz));
     Stream<StreamingRecognizeRequest, StreamingRecognizeResponse> stream =
-        Stream.open(
-            connection,
-            (on, to) -> SttServiceGrpc.newStub(on).withExecutor(Runnable::run).streamingRecognize(to),
+        Stream.open(connection, (on, to) -> SttServiceGrpc.newStub(on).withExecutor(Runnable::run).streamingRecognize(to),
             StreamingRecognizeRequest.newBuilder().setConfig(whole).build());
     return new Recognition(stream, sampleRateHertz, config.getStartSample());
   }

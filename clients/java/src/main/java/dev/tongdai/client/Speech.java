@@ -56,12 +56,9 @@ public final class Speech extends Turns<StreamingSynthesizeRequest, StreamingSyn
   public void say(String text, Consumer<StreamingSynthesizeResponse> onResponse)
       throws TongDaiException, InterruptedException {
     turn(
-        id ->
-            List.of(
-                StreamingSynthesizeRequest.newBuilder()
-                    .setText(TurnText.newBuilder().setTurnId(id).setText(text))
-                    .build(),
-                StreamingSynthesizeRequest.newBuilder().setTextEnd(TextEnd.newBuilder().setTurnId(id)).build()),
+        id -> List.of(
+            StreamingSynthesizeRequest.newBuilder().setText(TurnText.newBuilder().setTurnId(id).setText(text)).build(),
+            StreamingSynthesizeRequest.newBuilder().setTextEnd(TextEnd.newBuilder().setTurnId(id)).build()),
         onResponse);
   }
 }

@@ -5,7 +5,6 @@ import com.google.protobuf.InvalidProtocolBufferException;
 import com.google.rpc.BadRequest;
 import com.google.rpc.ErrorInfo;
 import com.google.rpc.RetryInfo;
-import dev.tongdai.voice.type.v1.TurnEnd;
 import io.grpc.Status;
 import io.grpc.protobuf.StatusProto;
 import java.io.Serial;
@@ -99,10 +98,6 @@ public final class TongDaiException extends Exception {
 
   static TongDaiException givenUp() {
     return new TongDaiException(Kind.GIVEN_UP, "CANCELLED", "", "the stream was given up", "", Duration.ZERO);
-  }
-
-  static TongDaiException failed(TurnEnd end) {
-    return failed(end.getReason(), end.getMessage(), Duration.ofMillis(end.getRetryDelayMs()));
   }
 
   /** A turn that failed; its code is FAILED. */

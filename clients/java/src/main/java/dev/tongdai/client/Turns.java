@@ -5,14 +5,17 @@ import com.google.protobuf.Message;
 import dev.tongdai.voice.type.v1.Cancellation;
 import dev.tongdai.voice.type.v1.GoingAway;
 import dev.tongdai.voice.type.v1.TurnEnd;
+import java.time.Duration;
 import java.util.function.Consumer;
 import java.util.function.LongFunction;
 
 /**
  * The turns of a stream, one after the other: their ids are counted, what comes late for another one is dropped, and where
- * the server asked for it (going_away) the next one begins on a stream opened anew.
+ * the server asked for it (going_away) the next one begins on a stream opened anew. A turn that is left before its end, by
+ * an exception of who takes it, is cancelled.
  */
 abstract class Turns<RequestT extends Message, ResponseT extends Message> implements AutoCloseable {
+  private final Object beginning = new Object(); // a cancellation that overtook its turn would make the server drop it
   private volatile Stream<RequestT, ResponseT> stream;
   private volatile long turnId; // one thread begins turns
   private volatile long cancelled;
@@ -40,40 +43,49 @@ abstract class Turns<RequestT extends Message, ResponseT extends Message> implem
     if (isServerLeaving) {
       openAfresh();
     }
-    turnId++;
-    for (RequestT request : requests.apply(turnId)) {
-      stream.send(request);
+    synchronized (beginning) {
+      turnId++;
+      for (RequestT request : requests.apply(turnId)) {
+        stream.send(request);
+      }
     }
-    for (ResponseT response; (response = stream.next()) != null; ) {
-      for (Object kind : response.getAllFields().values()) { // one at most
-        isServerLeaving |= kind instanceof GoingAway;
-        TurnEnd end = kind instanceof TurnEnd turnEnd ? turnEnd : null;
-        if (turnIdOf(kind) == turnId && (end != null || turnId > cancelled)) {
-          onResponse.accept(response);
-        }
-        if (end != null && end.getTurnId() == turnId) {
-          if (end.getOutcome() == TurnEnd.Outcome.OUTCOME_FAILED) {
-            throw TongDaiException.failed(end);
+    boolean isOver = false;
+    try {
+      for (ResponseT response; (response = stream.next()) != null; ) {
+        for (Object kind : response.getAllFields().values()) { // one at most
+          isServerLeaving |= kind instanceof GoingAway;
+          TurnEnd end = kind instanceof TurnEnd turnEnd && turnEnd.getTurnId() == turnId ? turnEnd : null;
+          isOver = end != null;
+          if (isOver || (turnIdOf(kind) == turnId && turnId > cancelled)) {
+            onResponse.accept(response);
+          }
+          if (!isOver) {
+            continue;
+          } else if (end.getOutcome() == TurnEnd.Outcome.OUTCOME_FAILED) {
+            throw TongDaiException.failed(end.getReason(), end.getMessage(), Duration.ofMillis(end.getRetryDelayMs()));
           }
           return;
         }
       }
+      throw TongDaiException.unavailable("ENDED_EARLY", "the stream ended in the middle of a turn");
+    } finally {
+      if (!isOver) {
+        cancelTurn();
+      }
     }
-    throw TongDaiException.unavailable("ENDED_EARLY", "the stream ended in the middle of a turn");
   }
 
-  private static long turnIdOf(Object kind) {
-    if (!(kind instanceof Message message)) {
-      return 0;
-    }
-    FieldDescriptor field = message.getDescriptorForType().findFieldByName("turn_id");
-    return field == null ? 0 : (long) message.getField(field);
+  private static long turnIdOf(Object kind) { // each is a message
+    FieldDescriptor field = ((Message) kind).getDescriptorForType().findFieldByName("turn_id");
+    return field == null ? 0 : (long) ((Message) kind).getField(field);
   }
 
   /** Stop the turn, from any thread; it still gets its end. */
-  public void cancelTurn() throws InterruptedException {
-    cancelled = turnId;
-    stream.send(cancellation(Cancellation.newBuilder().setTurnId(turnId).build()));
+  public void cancelTurn() {
+    synchronized (beginning) {
+      cancelled = turnId;
+      stream.put(cancellation(Cancellation.newBuilder().setTurnId(turnId).build()));
+    }
   }
 
   /** End the stream in good order. */

@@ -56,8 +56,7 @@ public record Wav(int sampleRateHertz, byte[] samples) {
     int rate = bytes.getInt(form + 4);
     int bits = Short.toUnsignedInt(bytes.getShort(form + 14));
     if ((encoding != 1 && encoding != 0xFFFE) || channels != 1 || bits != 16 || !RATES_HERTZ.contains(rate)) {
-      throw new WavException(
-          String.format(
+      throw new WavException(String.format(
               "%s: format %d, %d channel(s), %d bits, %s Hz; needed: PCM (format 1), 1 channel, 16 bits, 8000, 16000, "
                   + "24000 or 48000 Hz. Try: ffmpeg -i IN -ac 1 -ar 16000 -c:a pcm_s16le OUT.wav",
               path, encoding, channels, bits, Integer.toUnsignedString(rate)));

@@ -1,6 +1,7 @@
 package dev.tongdai.client.programs;
 
 import static dev.tongdai.client.programs.Main.ERR;
+import static dev.tongdai.client.programs.Main.nameOf;
 import static dev.tongdai.client.programs.Main.print;
 
 import com.google.protobuf.ByteString;
@@ -21,7 +22,6 @@ import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.lang.management.ManagementFactory;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Iterator;
@@ -57,7 +57,7 @@ final class CallProgram {
 
   static int call(Connection connection, Given given) throws TongDaiException, InterruptedException, IOException {
     String input = given.operands().get(0);
-    Path output = Path.of(given.operands().get(1));
+    String output = given.operands().get(1);
     if (input.equals("-") && given.is("calls")) {
       throw new Given.UsageException("--calls needs a file");
     }
@@ -66,12 +66,12 @@ final class CallProgram {
     }
     Main.Source source = Main.source(given, input);
     Conversed done = converse(connection, source, given, true);
-    new Wav(source.sampleRateHertz(), done.heard()).write(output);
+    Main.write(new Wav(source.sampleRateHertz(), done.heard()), output);
     return done.cause().equals("FAILURE") ? 1 : 0;
   }
 
   /** Several calls at once, and their figures. */
-  private static int callOften(Connection connection, Wav wav, Given given, Path output)
+  private static int callOften(Connection connection, Wav wav, Given given, String output)
       throws InterruptedException, IOException {
     int count = given.whole("calls");
     ExecutorService threads = Executors.newCachedThreadPool();
@@ -112,7 +112,7 @@ final class CallProgram {
             String.join(",", latencies),
             system.getProcessCpuTime() / 1e9));
     if (first != null) {
-      new Wav(wav.sampleRateHertz(), first).write(output);
+      Main.write(new Wav(wav.sampleRateHertz(), first), output);
     }
     return failed == 0 ? 0 : 1;
   }
@@ -167,7 +167,7 @@ final class CallProgram {
               }
             }
             case END -> {
-              cause = response.getEnd().getCause().name().replaceFirst("CAUSE_", "");
+              cause = nameOf(response.getEnd().getCause(), response.getEnd().getCauseValue(), "CAUSE_");
               tell(isPrinted, began, "ended " + cause + " turns=" + response.getEnd().getTurnCount());
             }
             default -> {
@@ -254,7 +254,7 @@ final class CallProgram {
   }
 
   private static String outcomeOf(TurnRecord turn) {
-    return turn.getOutcome().name().replaceFirst("OUTCOME_", "");
+    return nameOf(turn.getOutcome(), turn.getOutcomeValue(), "OUTCOME_");
   }
 
   private static boolean isAudible(ByteString content) {

@@ -9,6 +9,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.GeneralSecurityException;
 import java.security.KeyFactory;
+import java.security.PublicKey;
+import java.security.Signature;
 import java.security.cert.Certificate;
 import java.security.cert.CertificateException;
 import java.security.cert.CertificateFactory;
@@ -183,7 +185,7 @@ final class Given {
     if (authority != null && certificatesIn(authority).isEmpty()) {
       throw new UsageException(authority + ": no PEM file");
     }
-    if (certificate != null && (certificatesIn(certificate).isEmpty() || !holdsKey(key))) {
+    if (certificate != null && !holdsKeyOf(certificate, key)) {
       throw new UsageException(certificate + ", " + key + ": no certificate and its key");
     }
     return new Options(
@@ -215,23 +217,27 @@ final class Given {
     }
   }
 
-  /** Whether a PEM file has a private key in PKCS #8 that TLS can use. */
-  private static boolean holdsKey(Path path) throws IOException {
-    String text = Files.readString(path, StandardCharsets.ISO_8859_1);
-    Matcher found = KEY.matcher(text);
-    if (!found.find()) {
+  /** Whether a PEM file has the private key in PKCS #8 of a certificate: what it signs, the certificate verifies. */
+  private static boolean holdsKeyOf(Path certificate, Path key) throws IOException {
+    Matcher found = KEY.matcher(Files.readString(key, StandardCharsets.ISO_8859_1));
+    var chain = certificatesIn(certificate).iterator();
+    if (!found.find() || !chain.hasNext()) {
       return false;
     }
-    for (String kind : List.of("RSA", "EC", "Ed25519")) {
-      try {
-        KeyFactory.getInstance(kind)
-            .generatePrivate(new PKCS8EncodedKeySpec(Base64.getMimeDecoder().decode(found.group(1))));
-        return true;
-      } catch (GeneralSecurityException | IllegalArgumentException error) {
-        continue; // a key of another kind, or none
-      }
+    PublicKey own = chain.next().getPublicKey();
+    String kind = own.getAlgorithm();
+    String signing = Map.of("RSA", "SHA256withRSA", "EC", "SHA256withECDSA").getOrDefault(kind, kind);
+    try {
+      Signature signature = Signature.getInstance(signing);
+      signature.initSign(
+          KeyFactory.getInstance(kind)
+              .generatePrivate(new PKCS8EncodedKeySpec(Base64.getMimeDecoder().decode(found.group(1)))));
+      byte[] signed = signature.sign();
+      signature.initVerify(own);
+      return signature.verify(signed);
+    } catch (GeneralSecurityException | IllegalArgumentException error) {
+      return false; // a key of another kind, or none
     }
-    return false;
   }
 
   private String read(String flag) throws IOException {

@@ -12,6 +12,7 @@ import java.io.InputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.FileSystemException;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Locale;
@@ -54,7 +55,8 @@ public final class Main {
       ERR.println("usage: tong-dai call|watch|say|hear|chat [--help]");
       return 2;
     }
-    if (arguments.contains("--help")) {
+    int operandsAt = arguments.indexOf("--");
+    if (arguments.subList(0, operandsAt < 0 ? arguments.size() : operandsAt).contains("--help")) {
       print(Given.help(name, program.operands()) + "\n");
       return 0;
     }
@@ -86,11 +88,35 @@ public final class Main {
     }
     InputStream stdin = new BufferedInputStream(System.in);
     stdin.mark(2);
-    if (stdin.readNBytes(2).length < 2) {
+    if (!hasSample(stdin)) {
       throw new Given.UsageException("-: the file has no samples");
     }
     stdin.reset();
     return new Source(stdin, given.whole("sample-rate"));
+  }
+
+  /** Write a WAV; of a disk that is full Java names no file by itself. */
+  static void write(Wav wav, String path) throws IOException {
+    try {
+      wav.write(Path.of(path));
+    } catch (FileSystemException named) {
+      throw named;
+    } catch (IOException error) {
+      throw (IOException) new FileSystemException(path, null, error.getMessage()).initCause(error);
+    }
+  }
+
+  private static boolean hasSample(InputStream sound) {
+    try {
+      return sound.readNBytes(2).length == 2;
+    } catch (IOException unreadable) { // such as a directory
+      return false;
+    }
+  }
+
+  /** The name of an enum's value without its prefix; the number of one of a later version. */
+  static String nameOf(Enum<?> value, int number, String prefix) {
+    return value.name().equals("UNRECOGNIZED") ? String.valueOf(number) : value.name().replaceFirst(prefix, "");
   }
 
   /** Print on stdout at once; end the program where nobody reads it. */

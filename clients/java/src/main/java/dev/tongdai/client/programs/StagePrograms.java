@@ -12,7 +12,9 @@ import dev.tongdai.voice.nlu.v1.CallAction;
 import dev.tongdai.voice.nlu.v1.ConversationConfig;
 import dev.tongdai.voice.nlu.v1.StreamingConverseResponse;
 import dev.tongdai.voice.stt.v1.RecognitionConfig;
+import dev.tongdai.voice.stt.v1.SpeechActivity;
 import dev.tongdai.voice.stt.v1.StreamingRecognizeResponse;
+import dev.tongdai.voice.stt.v1.Transcript;
 import dev.tongdai.voice.stt.v1.UtteranceSettled;
 import dev.tongdai.voice.tts.v1.SynthesisConfig;
 import dev.tongdai.voice.type.v1.EngineInfo;
@@ -22,7 +24,6 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -50,7 +51,7 @@ final class StagePrograms {
           given.operands().get(0),
           response -> samples.writeBytes(response.getAudio().getChunk().getContent().toByteArray()));
       speech.finish();
-      new Wav(rate, samples.toByteArray()).write(Path.of(given.operands().get(1)));
+      Main.write(new Wav(rate, samples.toByteArray()), given.operands().get(1));
       print("spoken " + samples.size() / 2 + " samples at " + rate + " Hz\n");
     }
     return 0;
@@ -74,13 +75,14 @@ final class StagePrograms {
       while ((response = recognition.next()) != null) {
         switch (response.getResponseCase()) {
           case SPEECH_ACTIVITY -> {
-            String edge = response.getSpeechActivity().getKind().name().replaceFirst("KIND_", "");
-            tell(rate, response.getSpeechActivity().getSample(), "speech " + edge.toLowerCase(Locale.ROOT));
+            SpeechActivity activity = response.getSpeechActivity();
+            String edge = Main.nameOf(activity.getKind(), activity.getKindValue(), "KIND_");
+            tell(rate, activity.getSample(), "speech " + edge.toLowerCase(Locale.ROOT));
           }
           case TRANSCRIPT -> {
-            String stage = response.getTranscript().getStage().name().replaceFirst("STAGE_", "");
-            String text = stage.toLowerCase(Locale.ROOT) + ": " + response.getTranscript().getText();
-            tell(rate, response.getTranscript().getEndSample(), text);
+            Transcript text = response.getTranscript();
+            String stage = Main.nameOf(text.getStage(), text.getStageValue(), "STAGE_").toLowerCase(Locale.ROOT);
+            tell(rate, text.getEndSample(), stage + ": " + text.getText());
           }
           case UTTERANCE_SETTLED -> {
             UtteranceSettled settled = response.getUtteranceSettled();
@@ -109,7 +111,8 @@ final class StagePrograms {
   }
 
   private static void tell(int rate, long sample, String line) {
-    print(String.format(Locale.ROOT, "%8.3f %s\n", (double) sample / rate, line));
+    double seconds = sample * 1000 / rate / 1000.0; // in whole milliseconds: languages round halves differently
+    print(String.format(Locale.ROOT, "%8.3f %s\n", seconds, line));
   }
 
   static int chat(Connection connection, Given given) throws TongDaiException, InterruptedException, IOException {
