@@ -311,12 +311,12 @@ async def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     assert {(one.code, one.error) for one in ran.values()} == {(2, "say: /dev/full: cannot be opened")}, ran
 
 
-def test_a_stdin_that_cannot_be_read_has_no_samples() -> None:
+def test_a_stdin_that_cannot_be_read_has_no_samples(tmp_path: Path) -> None:
     for command in LANGUAGES.values():
-        folder = os.open("/", os.O_RDONLY)
+        to_write = os.open(tmp_path / "out", os.O_WRONLY | os.O_CREAT)
         arguments = [*command, "hear", "-", "--target", "127.0.0.1:9"]
-        ran = subprocess.run(arguments, stdin=folder, capture_output=True, env=environment(), timeout=60, check=False)
-        os.close(folder)
+        ran = subprocess.run(arguments, stdin=to_write, capture_output=True, env=environment(), timeout=60, check=False)
+        os.close(to_write)
         assert (ran.returncode, ran.stderr) == (2, b"hear: -: the file has no samples\n"), ran
 
 
