@@ -109,6 +109,13 @@ class Gateway:
             for edge in self._edges:
                 edge.stop_taking_calls()
 
+    async def drained(self) -> None:
+        """Return when the last call is over, its analysis is there, and its post is delivered, or on disk."""
+        await self.calls.emptied()
+        await self.analyser.emptied()
+        if self._webhook is not None:
+            await self._webhook.emptied()
+
     async def _watch_doors(self) -> None:
         """Say in health which doors are open, until cancelled: `edge.ari` beside the service's own name."""
         while True:

@@ -13,6 +13,11 @@ from services.runtime.errors import StartupError
 NOW = 1_000_000.0
 
 
+def said_in(folder: Path) -> list[str]:
+    """The files in which a body stands."""
+    return [each.name for each in folder.iterdir() if b"caller said" in each.read_bytes()]
+
+
 async def claimed(file: WebhookFile, now: float) -> list[Kept]:
     return await file.claim(now, until=now + 20, limit=8)
 
@@ -60,6 +65,17 @@ async def test_the_body_of_one_that_has_ended_is_gone_and_its_id_is_not(tmp_path
     await file.put("b", "hand_over", b"much later", now=NOW + KEPT_S + 1)
     with sqlite3.connect(path) as connection:
         assert connection.execute("SELECT id FROM deliveries").fetchall() == [("b",)]
+
+
+async def test_nothing_of_a_body_is_left_on_the_disk(tmp_path: Path) -> None:
+    path = tmp_path / "webhook.sqlite"
+    file = WebhookFile(path)
+    for n in range(20):
+        await file.put(f"a{n}", "hand_over", b"what a caller said" * 1000, now=NOW)
+    assert said_in(tmp_path)
+    for n in range(20):
+        await file.end(f"a{n}", "delivered")
+    assert said_in(tmp_path) == []
 
 
 async def test_what_does_not_fit_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
