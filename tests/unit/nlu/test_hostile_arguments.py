@@ -18,9 +18,9 @@ from services.nlu.tools.calendar.times import read_span
 from services.nlu.tools.message.package import Email, MessagePackage
 from services.nlu.tools.openapi.description import path_of, read_description
 from services.nlu.tools.outbox_file import OutboxFile
-from services.nlu.tools.rest.answers import without_secrets
+from services.nlu.tools.rest.answers import Answer, without_secrets
 from services.nlu.tools.rest.client import Limits
-from services.nlu.tools.rest.failures import BadAnswer
+from services.nlu.tools.rest.failures import BadAnswer, Refused
 from services.nlu.tools.secrets import NoSecrets, SecretFields, TenantSecrets
 from services.runtime.errors import NotServing
 
@@ -209,3 +209,80 @@ def test_what_callers_gave_lies_on_disk_for_the_owner_alone(tmp_path: Path) -> N
     file: Any = path.stat().st_mode
     assert stat.S_IMODE(file) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+EVENT = "DTSTART:20261201T100000Z"
+UNREADABLE = [
+    f"{EVENT}\n{EVENT}",
+    f"{EVENT}\nRRULE:FREQ=DAILY\nRRULE:FREQ=DAILY",
+    f"{EVENT}\nRECURRENCE-ID:20261201T100000Z\nRECURRENCE-ID:20261201T100000Z",
+    f"{EVENT}\nDURATION:P99999999999999D",
+    f"{EVENT}\nRRULE:FREQ=DAILY\nEXDATE;VALUE=PERIOD:20261201T100000Z/PT1H",
+    "DTSTART;TZID=America/New_York:99991231T230000\nDTEND;TZID=America/New_York:99991231T235900",
+    "DTSTART;VALUE=PERIOD:20261201T100000Z/PT1H",
+    "DTSTART;VALUE=TEXT:hello",
+    "SUMMARY:never",
+]
+
+
+def event(lines: str) -> str:
+    return f"BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:x\nBEGIN:VEVENT\nUID:1\n{lines}\nEND:VEVENT\nEND:VCALENDAR\n"
+
+
+def multistatus(*texts: str) -> bytes:
+    listed = "".join(f"<C:calendar-data>{text}</C:calendar-data>" for text in texts)
+    names = 'xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"'
+    return f"<D:multistatus {names}>{listed}</D:multistatus>".encode()
+
+
+DAY = read_span("2026-12-01", "2026-12-02", UTC)
+
+
+@pytest.mark.parametrize("lines", UNREADABLE)
+def test_an_event_that_is_none_is_an_answer_that_cannot_be_read(lines: str) -> None:
+    with pytest.raises(BadAnswer, match="an event that cannot be read"):
+        dav()._busy_in(multistatus(event(lines)), DAY)
+
+
+@pytest.mark.timeout(60)
+def test_rules_that_never_come_true_are_read_for_a_bounded_time() -> None:
+    never = event(f"{EVENT}\nRRULE:FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30")
+    head, _, rest = never.partition("BEGIN:VEVENT")
+    one, _, end = rest.partition("END:VCALENDAR")
+    many = head + f"BEGIN:VEVENT{one}" * 100 + f"END:VCALENDAR{end}"
+    with pytest.raises(BadAnswer, match="within 2 s"):
+        dav()._busy_in(multistatus(many), DAY)
+
+
+def test_a_rule_with_very_many_values_is_not_followed() -> None:
+    places = ",".join(str(n) for n in range(1, 367))
+    with pytest.raises(ValueError, match="too many values"):
+        busy_in(calendar(f"RRULE:FREQ=YEARLY;BYDAY=MO;BYSETPOS={places}"), DAY, UTC)
+
+
+class Files:
+    """One file of a CalDAV server that takes a change and loses its answer, so that the change comes a second time."""
+
+    def __init__(self, *, others: bytes = b"") -> None:
+        self.text = event(f"{EVENT}\nDTEND:20261201T110000Z").encode()
+        self._others = others
+
+    async def ask(self, method: str, url: str, *, data: bytes = b"", **_: Any) -> Answer:
+        if method == "GET":
+            return Answer("dav", 200, {"ETag": '"1"'}, self.text)
+        self.text = self._others or data
+        return Answer("dav", 412, {}, b"")
+
+
+async def test_a_move_whose_answer_was_lost_is_done() -> None:
+    made, files = dav(), Files()
+    made._client = files  # type: ignore[assignment] # no server
+    await made.move("a", read_span("2026-12-03T10:00", "2026-12-03T11:00", UTC))
+    assert b"20261203T100000Z" in files.text
+
+
+async def test_a_move_of_what_somebody_else_has_changed_is_refused() -> None:
+    made = dav()
+    made._client = Files(others=event("DTSTART:20261207T100000Z").encode())  # type: ignore[assignment] # no server
+    with pytest.raises(Refused, match="somebody has changed"):
+        await made.move("a", read_span("2026-12-03T10:00", "2026-12-03T11:00", UTC))

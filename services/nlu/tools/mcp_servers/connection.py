@@ -70,11 +70,18 @@ class McpConnection:
     """One task holds it from its beginning to its end, as the client wants it."""
 
     def __init__(
-        self, who: str, transport: Callable[[], Transport], *, limit_s: float, hidden: Sequence[str] = ()
+        self,
+        who: str,
+        transport: Callable[[], Transport],
+        *,
+        limit_s: float,
+        hidden: Sequence[str] = (),
+        prepare: Callable[[Sequence[Tool]], None] = lambda tools: None,
     ) -> None:
         """`who` names the server in messages; `limit_s` bounds a call in seconds; `hidden` are its credentials, which
-        are taken out of what it says.
+        are taken out of what it says; `prepare` is called in a thread with the tools before anybody sees them.
         """
+        self._prepare = prepare
         self._hidden = tuple(hidden)
         self.who, self.tools = who, tuple[Tool, ...]()
         self._transport, self._limit_s = transport, limit_s
@@ -134,7 +141,9 @@ class McpConnection:
                     # The client would check results by jsonschema on the loop, however long that takes.
                     session: Any = client.session
                     session.validate_tool_result = self._check_result
-                    self.tools = await self._listed(client)
+                    tools = await self._listed(client)
+                    await asyncio.to_thread(self._prepare, tools)
+                    self.tools = tools
                     self._client, n_failed = client, 0
                     self._ready.set()
                     await self._lost.wait()

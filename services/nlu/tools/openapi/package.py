@@ -20,7 +20,7 @@ from services.nlu.tools.rest.client import IDEMPOTENT, Limits, RestClient
 from services.nlu.tools.rest.credentials import Credentials, FixedHeaders, Grant, OAuthTokens, basic, bearer
 from services.nlu.tools.rest.failures import BadAnswer
 from services.nlu.tools.rest.sites import Sites, token_file
-from services.nlu.tools.schemas import MOST_STEPS_OF_ANSWERS, by_schema
+from services.nlu.tools.schemas import MOST_STEPS_OF_ANSWERS, by_schema, check_of
 from services.nlu.tools.secrets import SecretFields, plain_urls
 from services.runtime.errors import StartupError
 
@@ -91,7 +91,7 @@ class OpenApiPackage:
             self._operations = tuple(
                 self._made(self._description.operations[name]) for name in self._options.operations
             )
-        except ValueError as error:
+        except (ValueError, TypeError) as error:  # the latter: a date, which YAML has and JSON has not
             raise StartupError(f"{where}: a schema is none: {error}") from error
         names = [operation.name for operation in self._operations]
         if twice := sorted({name for name in names if names.count(name) > 1}):
@@ -130,8 +130,8 @@ class OpenApiPackage:
         return Operation(
             "".join(char if char.isalnum() or char in "_-" else "_" for char in described.operation_id)[:31],
             described.summary,
-            json.dumps(described.arguments),
-            by_schema(described.arguments),
+            arguments_json := json.dumps(described.arguments),
+            check_of(arguments_json),
             run,
             writes=writes,
             is_repeatable=described.method.upper() in IDEMPOTENT or bool(self._options.key_header),
