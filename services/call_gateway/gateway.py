@@ -268,7 +268,8 @@ class Gateway:
             CallNews(wanted.call_id, wanted.tenant_id, wanted.sample, CallAnalysed(analysis, is_last=wanted.is_over))
         )
         if analysis is not None and self._webhook is not None:
-            key = wanted.call_id if wanted.is_over else f"{wanted.call_id} {wanted.sample}"  # handed over twice is two
+            handed_over = () if wanted.is_over else (str(wanted.sample),)  # handed over twice is two
+            key = (wanted.tenant_id, wanted.call_id, *handed_over)
             self._webhook.post(event_of(wanted, analysis), content_of(wanted, analysis), key=key)
 
     def _tell(self, call: LiveCall, news: News | CallBegan | CallOver) -> None:

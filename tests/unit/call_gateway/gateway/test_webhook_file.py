@@ -94,6 +94,19 @@ def test_the_file_is_its_owners_alone_and_no_link(tmp_path: Path) -> None:
 
 
 def test_the_same_news_of_a_call_has_the_same_id_in_every_process() -> None:
-    assert delivery_id("call_analysed", "call-1") == delivery_id("call_analysed", "call-1")
-    assert delivery_id("call_analysed", "call-1") != delivery_id("hand_over", "call-1")
-    assert delivery_id("call_analysed", "") != delivery_id("call_analysed", "")
+    assert delivery_id("call_analysed", "acme", "call-1") == delivery_id("call_analysed", "acme", "call-1")
+    assert delivery_id("call_analysed") != delivery_id("call_analysed")
+
+
+def test_no_two_news_have_one_id_whatever_a_client_calls_them() -> None:
+    keys = [
+        ("acme", "a"),
+        ("", "acmea"),
+        ("acm", "ea"),
+        ("acme", "a", "5"),
+        ("acme", "a 5"),
+        ("acme\0a",),
+        ("acme", ""),
+    ]
+    made = [delivery_id(event, *key) for event in ("call_analysed", "hand_over") for key in keys]
+    assert len(set(made)) == len(made)
