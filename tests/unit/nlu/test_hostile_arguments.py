@@ -18,6 +18,7 @@ from services.nlu.tools.calendar.times import read_span
 from services.nlu.tools.message.package import Email, MessagePackage
 from services.nlu.tools.openapi.description import path_of, read_description
 from services.nlu.tools.outbox_file import OutboxFile
+from services.nlu.tools.package import PackageContext
 from services.nlu.tools.rest.answers import Answer, without_secrets
 from services.nlu.tools.rest.client import Limits
 from services.nlu.tools.rest.failures import BadAnswer, Refused
@@ -138,6 +139,25 @@ def test_mails_go_to_no_other_machine_in_plain_text() -> None:
     assert "smtp_encryption" in MessagePackage.Secrets.model_validate(held).exposures()[0]
     for mended in ({"smtp_encryption": "tls"}, {"smtp_host": "127.0.0.1"}):
         assert MessagePackage.Secrets.model_validate({**held, **mended}).exposures() == []
+
+
+@pytest.mark.parametrize(
+    ("region", "number", "may"),
+    [
+        ("US", "+12025550123", True),
+        ("US", "+18765551234", False),  # Jamaica
+        ("US", "+19005551234", False),  # premium
+        ("VN", "+84912345678", True),
+        ("VN", "+841900123456", False),  # premium
+        ("VN", "+447700900000", False),
+        ("RU", "+77011234567", False),  # Kazakhstan
+        ("GB", "+447012345678", False),  # a personal number
+        ("", "+84912345678", False),
+    ],
+)
+def test_numbers_that_cost_are_not_written_to_without_a_list(region: str, number: str, may: bool) -> None:
+    context = PackageContext("x", "message", "message", region=region)
+    assert MessagePackage(MessagePackage.Options(), context)._may_reach(number) is may
 
 
 def test_an_address_of_the_agents_file_is_held_to_the_same() -> None:
