@@ -84,19 +84,19 @@ def by_schema(schema: Mapping[str, Any], *, most_steps: int = MOST_STEPS) -> Che
     return check
 
 
-def check_of(parameters_json: str) -> Check:
-    """The check of arguments by a schema as a model is shown it, made once. Raises ValueError."""
-    found = _made(parameters_json)
+def check_of(schema_json: str, *, most_steps: int = MOST_STEPS) -> Check:
+    """The same by a schema as it is written, made once. Raises ValueError."""
+    found = _made(schema_json, most_steps)
     if isinstance(found, str):
         raise ValueError(found)
     return found
 
 
 @lru_cache(maxsize=1024)
-def _made(parameters_json: str) -> Check | str:
+def _made(schema_json: str, most_steps: int) -> Check | str:
     """The check, or why there is none."""
     try:
-        return by_schema(read_json(parameters_json or "{}"))
+        return by_schema(read_json(schema_json or "{}"), most_steps=most_steps)
     except ValueError as error:
         return str(error)
 

@@ -17,6 +17,7 @@ from services.nlu.tools.calendar.package import Book, Cancel, Move
 from services.nlu.tools.calendar.times import read_span
 from services.nlu.tools.message.package import Email, MessagePackage
 from services.nlu.tools.openapi.description import path_of, read_description
+from services.nlu.tools.openapi.schema import DescriptionError
 from services.nlu.tools.outbox_file import OutboxFile
 from services.nlu.tools.package import PackageContext
 from services.nlu.tools.rest.answers import Answer, without_secrets
@@ -95,6 +96,14 @@ def test_headers_that_show_who_asks_are_no_arguments() -> None:
     read = read_description(PATHS).operations["read"]
     assert [each.name for each in read.parameters if each.place == "header"] == ["X-Language"]
     assert "authorization" not in read.arguments["properties"]
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("last", ["[*a27, *a27]", "&a28 [*a28, *a27]"])
+def test_aliases_that_stand_for_millions_of_values_are_refused(last: str) -> None:
+    names = "\n".join(f"x-{n}: &a{n} [{f'*a{n - 1}, *a{n - 1}' if n else '1, 1'}]" for n in range(28))
+    with pytest.raises(DescriptionError, match="values lie in it"):
+        read_description(f"openapi: 3.0.0\n{names}\nx-last: {last}\npaths: {{}}\n")
 
 
 class Fields(SecretFields):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import random
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -22,7 +23,7 @@ from services.nlu.tools.mcp_servers.transport import BoundedTransport
 from services.nlu.tools.rest.answers import without_secrets
 from services.nlu.tools.rest.client import MAX_BYTES
 from services.nlu.tools.rest.failures import BadAnswer, BrokenOff, CallFailed, Refused, TooSlow, Unreachable
-from services.nlu.tools.schemas import MOST_STEPS_OF_ANSWERS, by_schema
+from services.nlu.tools.schemas import MOST_STEPS_OF_ANSWERS, check_of
 from services.runtime.errors import root_cause
 from services.runtime.logs import get_logger
 
@@ -63,7 +64,7 @@ async def over_http(url: str, headers: Mapping[str, str], *, limit_s: float) -> 
 
 
 def _check_by(schema: Mapping[str, Any], content: Mapping[str, Any]) -> None:
-    by_schema(schema, most_steps=MOST_STEPS_OF_ANSWERS)(content)
+    check_of(json.dumps(schema), most_steps=MOST_STEPS_OF_ANSWERS)(content)
 
 
 class McpConnection:
@@ -168,7 +169,7 @@ class McpConnection:
             raise RuntimeError(f"{name} has an output schema and gave no structured content")
         try:
             await asyncio.to_thread(_check_by, schema, result.structured_content)
-        except (ToolRefused, ValueError) as error:
+        except (ToolRefused, ValueError, RecursionError) as error:
             raise RuntimeError(f"{name}: {error}") from error
 
     async def _listed(self, client: Client) -> tuple[Tool, ...]:

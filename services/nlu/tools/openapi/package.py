@@ -78,6 +78,8 @@ class OpenApiPackage:
             text = await (_fetch(source) if source.startswith(("http://", "https://")) else _read_file(source))
             found_at = source if source.startswith("http") else ""
             self._description = await asyncio.to_thread(read_description, text, found_at=found_at)
+        except RecursionError as error:
+            raise StartupError(f"{where}: it lies too deep in itself") from error
         except (OSError, UnicodeDecodeError, DescriptionError, aiohttp.ClientError, TimeoutError) as error:
             raise StartupError(f"{where}: {error or type(error).__name__}") from error
         unknown = [name for name in self._options.operations if name not in self._description.operations]
@@ -91,7 +93,7 @@ class OpenApiPackage:
             self._operations = tuple(
                 self._made(self._description.operations[name]) for name in self._options.operations
             )
-        except (ValueError, TypeError) as error:  # the latter: a date, which YAML has and JSON has not
+        except (ValueError, TypeError, RecursionError) as error:  # a date, which YAML has and JSON has not, is a TypeError
             raise StartupError(f"{where}: a schema is none: {error}") from error
         names = [operation.name for operation in self._operations]
         if twice := sorted({name for name in names if names.count(name) > 1}):
