@@ -93,7 +93,7 @@ class OpenApiPackage:
             self._operations = tuple(
                 self._made(self._description.operations[name]) for name in self._options.operations
             )
-        except (ValueError, TypeError, RecursionError) as error:  # a date, which YAML has and JSON has not, is a TypeError
+        except (ValueError, TypeError, RecursionError) as error:  # TypeError: a date of YAML
             raise StartupError(f"{where}: a schema is none: {error}") from error
         names = [operation.name for operation in self._operations]
         if twice := sorted({name for name in names if names.count(name) > 1}):
