@@ -25,6 +25,7 @@ from services.language.reading.shared_rules import key_rules, range_rule, times_
 _DASH = r"\s?[-–—]\s?"
 _WITHIN = r"(?:\.(?=\s[a-z\d(]))?"
 """The dot of an abbreviation within a sentence."""
+_BEFORE_A_DASH = r"(?<![\d.,:-])\d{1,3}"  # 1-1/2
 _SIGN = one_of("$€£")
 _OPEN_DOUBLE_QUOTE = re.compile(r"(?<!\w)[\"“](?:\S[^\"”]*)?$")
 _OPEN_QUOTE = re.compile(r"(?<!\w)['‘]")
@@ -67,7 +68,9 @@ class EnglishQuantities:
         pressure = any_of(words["pressure_words"])
         return [
             Rule(
-                re.compile(rf"(?<![\w/])(?P<before>\d{{1,15}} ){fraction}\s(?P<unit>{self._unit})(?!\w)"),
+                re.compile(
+                    rf"(?<![\w/])(?P<before>\d{{1,15}} |{_BEFORE_A_DASH}-){fraction}\s(?P<unit>{self._unit})(?!\w)"
+                ),
                 lambda match: f"{self._fraction(match)} {self._units[match['unit']][-1]}",
                 {"unit": self._units},
                 strokes,
@@ -144,7 +147,9 @@ class EnglishQuantities:
                 (DIGIT,),
             ),
             Rule(
-                re.compile(rf"(?<![\w/])(?P<before>\d{{1,15}} |\d{{1,15}}(?={VULGAR}))?{fraction}(?![\w/])"),
+                re.compile(
+                    rf"(?<![\w/])(?P<before>\d{{1,15}} |{_BEFORE_A_DASH}-|\d{{1,15}}(?={VULGAR}))?{fraction}(?![\w/])"
+                ),
                 self._fraction,
                 needs=strokes,
             ),

@@ -55,7 +55,7 @@ _SHAPE: Mapping[str, Any] = {  # a mark of interrogation behind a key: it may be
     "digits": _List(_TEXT, (10,)),
     "phone_digits?": _List(_TEXT, (10,)),
     **dict.fromkeys(("point", "point_signs", "plus", "minus", "range", "hash"), _TEXT),
-    **dict.fromkeys(("stroke?", "cardinal?", "feminine?", "times_sign?", "thousands_sign?"), _TEXT),
+    **dict.fromkeys(("stroke?", "cardinal?", "feminine?", "times_sign?", "thousands_sign?", "mixed?"), _TEXT),
     **dict.fromkeys(("gap?", "ratio?", "percent_before?"), _GAP),
     "percent?": _FORMS,
     **dict.fromkeys(
