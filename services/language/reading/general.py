@@ -160,7 +160,7 @@ def _sums(words: Mapping[str, Any], numbers: Numbers, number: str, scale: str) -
 def _quantities(words: Mapping[str, Any], numbers: Numbers, number: str) -> list[Rule]:
     units: dict[str, Sequence[str]] = {**words["units"], **words.get("scales", {})}
     gap: str = words.get("gap", " ")
-    of_two = words.get("two", {"before": [], "not_behind": [], "spoken": ""})
+    of_two = words.get("two", {"before": [], "not_behind": [], "ranged": [], "spoken": ""})
     split = any_of(words.get("split_units", ()))
     priced = [*units, *words["currencies"]]
 
@@ -199,7 +199,10 @@ def _quantities(words: Mapping[str, Any], numbers: Numbers, number: str) -> list
         ),
         per_rule(words.get("per", {}), priced, gap=gap),
         Rule(
-            re.compile(rf"{_apart(words)}(?<!{any_of(of_two['not_behind'])})2(?=\s?(?:{any_of(of_two['before'])}))"),
+            re.compile(
+                rf"{_apart(words)}(?<!{any_of(of_two['not_behind'])})2"
+                rf"(?=(?:{DASH}\d{{1,4}}|(?:{any_of(of_two['ranged'])})\d{{1,4}})?\s?(?:{any_of(of_two['before'])}))"
+            ),
             lambda _: of_two["spoken"],
             needs=("2",),
         ),

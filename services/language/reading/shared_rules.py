@@ -153,11 +153,11 @@ def short_word_rules(words: Mapping[str, Any]) -> list[Rule]:
     return [
         Rule(
             re.compile(rf"(?<!\w)(?P<word>{any_of(numbered)})\s?(?=\d)"),
-            lambda match: numbered[match["word"]] + ("" if is_letter_or_digit(match[0][-1]) else " "),
+            lambda match: numbered[match["word"]] + ("" if is_letter_or_digit(match[0][-1]) else words.get("gap", " ")),
             needs=(DIGIT,),
         ),
         Rule(
-            re.compile(rf"(?<!\w)(?P<word>{any_of(named)})\s?(?=[^\W\d_][^\W_])"),
+            re.compile(rf"(?<!\w)(?P<word>{any_of(named)})(?:\s|(?<=\.))(?=[^\W\d_][^\W_])"),
             lambda match: f"{named[match['word']]} " if match.string[match.end()].isupper() else None,
         ),
         *(Rule(re.compile(pattern), written_out, {"word": known}) for pattern in _abbreviation_patterns(known)),
