@@ -30,8 +30,13 @@ def phrases_in(texts: tuple[str, ...], words: CalendarWords, amounts: ValueWords
 
 
 def _ends_number(texts: tuple[str, ...], phrase: Value, numbers: NumberWords) -> bool:
-    """Whether a day is the last word of a number: "mốt", the day after tomorrow, is the one of "ba mươi mốt"."""
+    """Whether it is of the number before it: "mốt", the day after tomorrow, is the one of "ba mươi mốt".
+
+    What names no number is one too behind a unit: "千万" of "两千万", "万一" of "三万一千".
+    """
     word, before = texts[phrase.start], texts[phrase.start - 1]
+    if phrase.kind is Kind.NONE:
+        return word in numbers.multipliers and (before in numbers.units or before.isdecimal())
     is_one_word = phrase.kind is Kind.DAY and phrase.end - phrase.start == 1
     return is_one_word and word in numbers.after_tens and before in numbers.units.keys() | numbers.multipliers.keys()
 

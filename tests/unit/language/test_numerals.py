@@ -184,3 +184,23 @@ def test_the_day_after_tomorrow_is_a_day_by_itself() -> None:
     assert [value.kind for value in read_values("thứ hai mốt", "vi").values] == [Kind.WEEKDAYS, Kind.DAY]
     (day,) = read_values("mốt tôi đến", "vi").values
     assert (day.kind, day.number) == (Kind.DAY, 2)
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "number"),
+    [
+        ("ru", "цена 12 500 руб.", 12_500),
+        ("vi", "giá 10 000 000đ", 10_000_000),
+        ("vi", "250 000 đồng", 250_000),
+        ("zh", "两千万元", 20_000_000),
+        ("zh", "三万一千元", 31_000),
+    ],
+)
+def test_a_sum_is_read_whole(language: str, text: str, number: int) -> None:
+    (value,) = read_values(text, language).values
+    assert (value.kind, value.number) == (Kind.MONEY, number)
+
+
+@pytest.mark.parametrize(("language", "text"), [("zh", "千万不要"), ("zh", "万一下雨")])
+def test_what_names_no_number_stays_none(language: str, text: str) -> None:
+    assert read_values(text, language).values == ()
