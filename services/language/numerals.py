@@ -67,6 +67,11 @@ class NumberWords:
         """Multipliers from here on close a group: thousands, and myriads where zero fills a place, 两千万."""
         return MYRIAD if self.zero_fills else GROUP
 
+    @property
+    def drops_thousands(self) -> bool:
+        """Behind millions hundreds are of thousands: "hai triệu ba trăm" is 2,300,000."""
+        return bool(self.tails) and not self.zero_fills
+
     def is_surely_number(self, word: str) -> bool:
         """Tell if the word is a number whatever stands beside it."""
         return word.isdecimal() or (word in self.units and word not in self.doubtful)
@@ -164,7 +169,7 @@ class _Reading:
 
     def __init__(self, known: NumberWords) -> None:
         self.largest_group = known.group
-        self.drops_thousands = bool(known.tails) and not known.zero_fills
+        self.drops_thousands = known.drops_thousands
         self.total = 0
         self.group = 0
         self.has_group = False  # a zero is one too
@@ -320,6 +325,8 @@ def _with_rest(words: Sequence[str], number: Found, times: int, known: NumberWor
             continue
         if multiplier == 1 and len(figures) == 1 and known.tails and not _word(words, end + 1).isdecimal():
             value, end = value + int(figures) * times // 10, end + 1
+        elif multiplier == 1 and len(figures) == len("000") and known.drops_thousands and times >= GROUP**2:
+            value, end = value + int(figures) * times // GROUP, end + 1  # "2tr350"
         break
     return Found(value, number.start, end)
 

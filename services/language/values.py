@@ -128,6 +128,8 @@ class _Combining:
             number = self._part(at + length)
             return replace(number, kind=Kind.PERCENT, start=at) if number else None
         if (hit := self.amounts.currencies.at(self.texts, at)) and (number := self._part(at + hit[0])):
+            if length := self.amounts.money_multipliers.length(self.texts, number.end):  # "$5k"
+                number = replace(number, number=number.number * 1000, end=number.end + length)
             return replace(number, kind=Kind.MONEY, start=at, currency=hit[1])
         number = self._part(at)
         if number is None:

@@ -37,7 +37,10 @@ class EnglishDates:
             name[:length]: number for number, name in enumerate(self._months, 1) for length in (3, len(name))
         } | words["short_months"]
         self._month = rf"(?P<month>{shape_of(self._month_numbers)})\b\.?"
-        self._date_before = re.compile(rf"\b{self._month}\s+{_DAY}(?:,?\s+{_YEAR})?$")
+        self._dates_before = (
+            re.compile(rf"\b{self._month}\s+{_DAY}(?:,?\s+{_YEAR})?$"),
+            re.compile(rf"\b{_DAY}\s+{self._month}(?:,?\s+{_YEAR})?$"),
+        )
         self._named_month = {"month": self._month_numbers}
         self._to: str = words["range"]
         self._plural_ending: str = words["plurals"][""]
@@ -159,6 +162,14 @@ class EnglishDates:
             Rule(_QUARTERS, lambda _: f" {self._to} ", needs=("Q", DASHES)),
             Rule(
                 re.compile(
+                    rf"(?<=\w)\.?{_DASH}(?=\d{{1,2}}(?:st|nd|rd|th)?\s(?P<month>{shape_of(self._month_numbers)})\b)"
+                ),
+                self._between_dates,
+                self._named_month,
+                (DIGIT, DASHES),
+            ),
+            Rule(
+                re.compile(
                     rf"(?:(?<=\d)|(?<=\d[nrst][dht])){_DASH}(?=(?P<month>{shape_of(self._month_numbers)})\b\.?\s\d)"
                 ),
                 self._between_dates,
@@ -225,7 +236,8 @@ class EnglishDates:
 
     def _between_dates(self, match: re.Match[str]) -> str | None:
         before = match.string[max(0, match.start() - _LONGEST_BEFORE) : match.start()]
-        return f" {self._to} " if any(matches(self._date_before, before, self._named_month)) else None
+        is_date = any(any(matches(pattern, before, self._named_month)) for pattern in self._dates_before)
+        return f" {self._to} " if is_date else None
 
     def _months_between(self, match: re.Match[str]) -> str:
         first, last = (self._months[self._month_numbers[match[key]] - 1] for key in ("month", "last"))

@@ -34,7 +34,7 @@ _FEET = re.compile(rf"(?<![\w.,])(?P<feet>[1-9]){APOSTROPHE}(?!\w|{APOSTROPHE})"
 _WRITTEN_FEET = re.compile(rf"(?<![\w.,])(?P<feet>\d{{1,3}})\s?ft\.?\s(?P<inches>\d|1[01])\s?in\b{_WITHIN}")
 _HALF_DAY_RANGE = re.compile(rf"(?:(?<=\.m\.)|(?<=\s[ap]m)){_DASH}(?=\d)")
 _MINUS_BETWEEN = re.compile(rf"(?<=\d)\s?−\s?(?={_SIGN}?\d)")
-_MINUS_BEFORE = re.compile(rf"(?<![\w)])[-−](?={_SIGN}?\d)")
+_MINUS_BEFORE = re.compile(rf"(?:(?<![\w)])[-−]|(?<!\S)–)(?={_SIGN}?\d)")
 _NUMBER_SIGN = re.compile(r"(?:#\s?|\b[Nn]o\.\s?)(?=\d)|\b[Nn]o\.\s(?=[A-Z]{1,4}-?\d)")
 
 
@@ -160,7 +160,7 @@ class EnglishQuantities:
             ),
             Rule(_MINUS_BETWEEN, lambda _: f" {words['minus']} ", needs=(DIGIT, "−")),
             range_rule(f" {self._to} ", [*self._units, *words["currencies"], *words["scales"]]),
-            Rule(_MINUS_BEFORE, lambda _: f"{words['minus']} ", needs=(DIGIT, "-−")),
+            Rule(_MINUS_BEFORE, lambda _: f"{words['minus']} ", needs=(DIGIT, "-−–")),
             *times_rules(words["by"], words["times"]),
             *key_rules(words["keys"]),
             Rule(

@@ -38,7 +38,7 @@ from services.language.reading.shared_rules import (
 from services.language.reading.telephone import telephone_rules
 
 _MINUS_BETWEEN = re.compile(rf"(?<=\d)\s?−\s?(?={SIGN}?\d)")
-_MINUS_BEFORE = re.compile(rf"(?<![\w)%°])[-−](?={SIGN}?\d)")
+_MINUS_BEFORE = re.compile(rf"(?:(?<![\w)%°])[-−]|(?<!\S)–)(?={SIGN}?\d)")
 _FRACTION = re.compile(r"(?<![\d.,/])(\d{1,15})[/⁄](\d{1,15})(?![\d]|/\d)")
 _HASH = re.compile(r"#\s?(?=\d)")
 _SLASH = re.compile(r"(?<=\d)/(?=\d)")
@@ -208,7 +208,7 @@ def _quantities(words: Mapping[str, Any], numbers: Numbers, number: str) -> list
         ),
         Rule(_MINUS_BETWEEN, lambda _: f"{gap}{words['minus']}{gap}", needs=(DIGIT, "−")),
         range_rule(words["range"], priced),
-        Rule(_MINUS_BEFORE, lambda _: f"{words['minus']}{gap}", needs=(DIGIT, "-−")),
+        Rule(_MINUS_BEFORE, lambda _: f"{words['minus']}{gap}", needs=(DIGIT, "-−–")),
     ]
 
 

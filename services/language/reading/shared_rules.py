@@ -89,7 +89,9 @@ def range_rule(to: str, units: Iterable[str]) -> Rule:
     return Rule(_RANGE, say, needs=(DIGIT, f"{DASHES}~～"))
 
 
-_RANGE = re.compile(rf"(?:(?<=[\w%°²³$£¥.])|(?<=[€₽₫℃℉㎡★])|(?<=\d{APOSTROPHE})|(?<=\d{INCHES})){DASH}(?={SIGN}?\d)")
+_RANGE = re.compile(
+    rf"(?:(?<=[\w%°²³$£¥.])|(?<=[€₽₫℃℉㎡★])|(?<=\d{APOSTROPHE})|(?<=\d{INCHES})){DASH}(?={SIGN}?\d|(?<=\s)[-−]{SIGN}?\d)"
+)
 
 
 def per_rule(per: Mapping[str, str], priced: Iterable[str], *, gap: str = " ", others: str = "") -> Rule:

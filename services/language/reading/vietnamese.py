@@ -263,7 +263,7 @@ class _Vietnamese:
             Rule(re.compile(r"(?<=\d)\s?−\s?(?=[$€]?\d)"), lambda _: f" {words['minus_between']} ", needs=(DIGIT, "−")),
             range_rule(range_, [*self._units, *words["currencies"], *self._scales, *words["hour_signs"]]),
             *key_rules(words["keys"]),
-            Rule(re.compile(r"(?<![\w)])[-−](?=[$€]?\d)"), lambda _: minus, needs=(DIGIT, "-−")),
+            Rule(re.compile(r"(?:(?<![\w)])[-−]|(?<!\S)–)(?=[$€]?\d)"), lambda _: minus, needs=(DIGIT, "-−–")),
             *times_rules(words["times"]),
             idiom_rule(words["idioms"]),
             Rule(

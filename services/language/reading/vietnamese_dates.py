@@ -129,7 +129,7 @@ class VietnameseDates:
                 needs=(DIGIT,),
             ),
             Rule(
-                re.compile(r"(?<!\w)T[2-7](?:\s?/\s?(?:T[2-7]|CN)){1,6}(?!\w|/)"),
+                re.compile(r"(?<!\w)T(?:[2-9]|1[0-2]?)(?:\s?/\s?(?:T(?:[2-9]|1[0-2]?)|CN)){1,6}(?!\w|/)"),
                 self._weekdays_apart,
                 needs=("T", "/"),
             ),
@@ -273,10 +273,12 @@ class VietnameseDates:
         return f"{match['word']} {self._numbers.ordinal(int(match['first']))}{others}"
 
     def _weekdays_apart(self, match: re.Match[str]) -> str:
-        """Weekdays with strokes between: "T2/T4/CN"."""
-        days = (day.strip() for day in match[0].split("/"))
+        """Weekdays or months with strokes between: "T2/T4/CN", "T8/T9"."""
+        days = [day.strip() for day in match[0].split("/")]
+        are_weekdays = all(day == "CN" or _WEEKDAY.fullmatch(day[1:]) for day in days)
+        word = self._weekday if are_weekdays else self._month
         return ", ".join(
-            self._sunday if day == "CN" else f"{self._weekday} {self._numbers.ordinal(int(day[1:]))}" for day in days
+            self._sunday if day == "CN" else f"{word} {self._numbers.ordinal(int(day[1:]))}" for day in days
         )
 
     def _weekday_or_month(self, match: re.Match[str]) -> str | None:

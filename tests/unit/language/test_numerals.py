@@ -1,5 +1,6 @@
 """Numbers read from words."""
 
+from decimal import Decimal
 from itertools import pairwise
 
 import pytest
@@ -194,11 +195,26 @@ def test_the_day_after_tomorrow_is_a_day_by_itself() -> None:
         ("vi", "250 000 đồng", 250_000),
         ("zh", "两千万元", 20_000_000),
         ("zh", "三万一千元", 31_000),
+        ("zh", "3.5万元", 35_000),
+        ("en", "$2.5 million", 2_500_000),
+        ("en", "2.5 million dollars", 2_500_000),
+        ("en", "$5k", 5000),
+        ("en", "two point two five dollars", Decimal("2.25")),
+        ("vi", "2,5 triệu đồng", 2_500_000),
+        ("vi", "1tr2", 1_200_000),
+        ("vi", "2tr350", 2_350_000),
+        ("ru", "1,5 тысячи рублей", 1500),
+        ("ru", "2,5 млн руб.", 2_500_000),
     ],
 )
-def test_a_sum_is_read_whole(language: str, text: str, number: int) -> None:
+def test_a_sum_is_read_whole(language: str, text: str, number: Decimal) -> None:
     (value,) = read_values(text, language).values
     assert (value.kind, value.number) == (Kind.MONEY, number)
+
+
+def test_minutes_are_no_fraction() -> None:
+    (value,) = read_values("三点五分", "zh").values
+    assert value.kind is Kind.TIME
 
 
 @pytest.mark.parametrize(("language", "text"), [("zh", "千万不要"), ("zh", "万一下雨")])
