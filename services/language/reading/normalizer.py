@@ -18,6 +18,8 @@ from services.language.words import is_of_a_word, lowered, with_signs_hidden
 RULES: dict[str, Callable[[str], Sequence[Rewriter]]] = {"en": english.rules, "vi": vietnamese.rules}
 """Language -> its rules for a BCP-47 tag, where data alone does not do; other languages with a folder are `general`."""
 
+_STAMP = re.compile(r"(?<=\d{4}-\d\d-\d\d)T(?=\d\d:\d\d)")
+"""Between a date and a time of ISO 8601."""
 HYPHENS = Rule(re.compile("[\u2010\u2011]"), lambda _: "-")
 _PICTURE = re.compile(r"[\u2600-\u2604\u2606-\u27bf\U0001f000-\U0001faff]")  # but the star of "5★", which is said
 UNSAID = Rule(re.compile(r"[*_`#~^|<>\[\]{}\\\u200d\u20e3\u2600-\u27bf\ufe0f\U0001f000-\U0001faff]+"), lambda _: " ")
@@ -79,10 +81,13 @@ class Normalizer:
         plain = with_signs_hidden(text) if is_spaced(language_code) else text
         if not plain.isascii():
             plain = _PICTURE.sub(" ", plain.translate(_PLAIN))  # between two numbers it parts them as a space
+        stamps = Rule(_STAMP, lambda _: " ").apply(plain) if "T" in plain else ()
+        plain = _STAMP.sub(" ", plain) if "T" in plain else plain
         signs = signs_in(plain)
         for rule in _rules_for(language_code):
             if may_match(rule.needs, signs):
                 yield from rule.apply(plain)
+        yield from stamps
         yield from HYPHENS.apply(text)
         yield from UNSAID.apply(text)
         if (foreign := foreign_words(primary(language_code))) is not None:
