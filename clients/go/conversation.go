@@ -54,29 +54,38 @@ func (t *Conversation) Say(text string) iter.Seq2[*nluv1.StreamingConverseRespon
 
 func (t *Conversation) turn(turn *nluv1.UserTurn) iter.Seq2[*nluv1.StreamingConverseResponse, error] {
 	return func(yield func(*nluv1.StreamingConverseResponse, error) bool) {
-		reply := ""
-		t.say(func() {
-			turn.TurnId = t.id.Load()
+		reply, isTaken := "", false
+		t.say(func(id int64) {
+			turn.TurnId = id
 			t.stream.put("user_turn", turn)
 		}, func(response *nluv1.StreamingConverseResponse, err error) bool {
 			reply += response.GetReplyText().GetText()
-			if end := response.GetTurnEnd(); end != nil && end.GetOutcome() != typev1.TurnEnd_OUTCOME_FAILED {
-				t.takeEnd(turn.GetText(), reply, end)
+			if end := response.GetTurnEnd(); end != nil {
+				t.takeEnd(turn, reply, end)
+				isTaken = true
 			}
 			return yield(response, err)
 		})
+		if !isTaken && turn.GetTurnId() > 0 {
+			t.takeEnd(turn, reply, nil)
+		}
 	}
 }
 
-func (t *Conversation) takeEnd(text, reply string, end *typev1.TurnEnd) {
+// takeEnd keeps and reports what was heard; end is nil of a turn that was left, or
+// whose stream broke.
+func (t *Conversation) takeEnd(turn *nluv1.UserTurn, reply string, end *typev1.TurnEnd) {
 	if len(end.GetState()) > 0 {
 		t.config.State = end.GetState()
 	}
-	heard := &nluv1.HistoryTurn{TurnId: end.GetTurnId(), UserText: text, HeardText: reply}
+	if end.GetOutcome() == typev1.TurnEnd_OUTCOME_FAILED && reply == "" {
+		return // nothing was heard, and what was said may be what cannot be taken
+	}
+	heard := &nluv1.HistoryTurn{TurnId: turn.GetTurnId(), UserText: turn.GetText(), HeardText: reply}
 	t.config.History = append(t.config.History, heard)
 	for len(t.config.History) > 0 && proto.Size(t.config) > maxHistoryBytes {
 		t.config.History = t.config.History[1:]
 	}
 	offset := int64(utf8.RuneCountInString(reply))
-	t.stream.put("playout_report", &nluv1.PlayoutReport{TurnId: end.GetTurnId(), HeardOffset: offset, IsFinal: true})
+	t.stream.put("playout_report", &nluv1.PlayoutReport{TurnId: turn.GetTurnId(), HeardOffset: offset, IsFinal: true})
 }

@@ -118,6 +118,11 @@ func unavailable(reason, message string) *Error {
 	return &Error{Kind: ErrUnavailable, Code: "UNAVAILABLE", Reason: reason, Message: message}
 }
 
+func badSample(at int64) *Error {
+	message := fmt.Sprintf("the server tells of sample %d of its sound", at)
+	return &Error{Kind: ErrServer, Code: "INTERNAL", Reason: "BAD_SAMPLE", Message: message}
+}
+
 func turnFailed(end *typev1.TurnEnd) *Error {
 	return &Error{
 		Kind: ErrServer, Code: "FAILED", Reason: end.GetReason(), Message: end.GetMessage(),

@@ -13,11 +13,11 @@ type Recognition struct {
 	// Engine is who listens.
 	Engine *typev1.EngineInfo
 	// IsServerLeaving is true once the server asked to open the next utterance
-	// elsewhere (going_away).
+	// elsewhere (going_away). Recv sets it; read it in the same goroutine.
 	IsServerLeaving bool
 	*Stream[sttv1.StreamingRecognizeRequest, sttv1.StreamingRecognizeResponse]
 
-	sound outgoing
+	sound *outgoing
 }
 
 // OpenRecognition opens a stream that takes 16-bit samples; it lives as long as
@@ -30,7 +30,8 @@ func OpenRecognition(
 	if err != nil {
 		return nil, err
 	}
-	sound := outgoing{sampleRateHertz, config.GetStartSample(), opened.put}
+	sound := &outgoing{rate: sampleRateHertz, put: opened.put}
+	sound.next.Store(config.GetStartSample())
 	return &Recognition{Engine: opened.first.GetEngine(), Stream: opened, sound: sound}, nil
 }
 
@@ -42,7 +43,7 @@ func (r *Recognition) Hear(ctx context.Context, sound io.Reader, isPaced bool) e
 
 // EndUtterance says that the turn is over: settle everything that Hear has sent.
 func (r *Recognition) EndUtterance() {
-	r.put("utterance_end", &sttv1.UtteranceEnd{EndSample: r.sound.next})
+	r.put("utterance_end", &sttv1.UtteranceEnd{EndSample: r.sound.next.Load()})
 }
 
 // Recv gives the next thing that was heard, io.EOF at the end, else an *Error.

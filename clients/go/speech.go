@@ -36,8 +36,7 @@ func OpenSpeech(ctx context.Context, c *Connection, sampleRateHertz int, config 
 // value.
 func (s *Speech) Say(text string) iter.Seq2[*ttsv1.StreamingSynthesizeResponse, error] {
 	return func(yield func(*ttsv1.StreamingSynthesizeResponse, error) bool) {
-		s.say(func() {
-			id := s.id.Load()
+		s.say(func(id int64) {
 			s.stream.put("text", &ttsv1.TurnText{TurnId: id, Text: text})
 			s.stream.put("text_end", &ttsv1.TextEnd{TurnId: id})
 		}, yield)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
@@ -106,11 +107,16 @@ func (s *Stream[Q, S]) Cancel() { s.cancel() }
 // that was given up one whose kind is the error of its context.
 func (s *Stream[Q, S]) Recv() (*S, error) {
 	response, err := s.wire.Recv()
-	if err == nil || errors.Is(err, io.EOF) {
-		return response, err
+	if err == nil {
+		return response, nil
 	}
-	failed := ErrorOf(err)
-	if over := s.alive.Err(); over != nil && (failed.Code == "CANCELLED" || failed.Code == "DEADLINE_EXCEEDED") {
+	if errors.Is(err, io.EOF) {
+		s.cancel() // or its context would stay with the one it is made from
+		return nil, err
+	}
+	failed, over := ErrorOf(err), s.alive.Err()
+	s.cancel()
+	if over != nil && (failed.Code == "CANCELLED" || failed.Code == "DEADLINE_EXCEEDED") {
 		return nil, givenUp(over)
 	}
 	return nil, failed
@@ -132,7 +138,7 @@ func (s *Stream[Q, S]) Close() error {
 // outgoing counts the samples of sound on its way.
 type outgoing struct {
 	rate int
-	next int64
+	next atomic.Int64 // the first sample not sent yet; EndUtterance takes it from another goroutine
 	put  func(protoreflect.Name, proto.Message)
 }
 
@@ -152,8 +158,8 @@ func (o *outgoing) speak(ctx context.Context, sound io.Reader, isPaced bool) err
 		if err := sleep(ctx, time.Until(due)); err != nil {
 			return err
 		}
-		o.put("audio", &typev1.AudioChunk{StartSample: o.next, Content: frame})
-		o.next += int64(len(frame) / 2)
+		o.put("audio", &typev1.AudioChunk{StartSample: o.next.Load(), Content: frame})
+		o.next.Add(int64(len(frame) / 2))
 	}
 }
 

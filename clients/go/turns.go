@@ -13,19 +13,20 @@ import (
 
 // Turns are the turns of a stream, one after the other: their ids are counted,
 // what comes late for another one is dropped, and where the server asked for it
-// (going_away) the next one begins on a stream opened anew.
+// (going_away) the next one begins on a stream opened anew. A turn that is left
+// before its end is cancelled.
 type Turns[Q, S any] struct {
 	stream    *Stream[Q, S]
-	swap      sync.Mutex // of stream, which CancelTurn and Close take from another goroutine
+	swap      sync.Mutex // of stream and id, which CancelTurn and Close take from another goroutine
 	open      func() (*Stream[Q, S], error)
-	id        atomic.Int64
+	id        int64        // of the newest turn that has begun on the stream
 	cancelled atomic.Int64 // the highest id that was cancelled
 	isLeaving bool         // the server
 }
 
 // say begins a turn by sending what send sends, and yields what comes of it up
 // to its end; an error is the last value.
-func (t *Turns[Q, S]) say(send func(), yield func(*S, error) bool) {
+func (t *Turns[Q, S]) say(send func(id int64), yield func(*S, error) bool) {
 	if t.isLeaving {
 		opened, err := t.open()
 		if err != nil {
@@ -37,8 +38,11 @@ func (t *Turns[Q, S]) say(send func(), yield func(*S, error) bool) {
 		t.stream, t.isLeaving = opened, false
 		t.swap.Unlock()
 	}
-	id := t.id.Add(1)
-	send()
+	t.swap.Lock() // a cancellation that overtook the turn would make the server drop it
+	t.id++
+	id := t.id
+	send(id)
+	t.swap.Unlock()
 	for {
 		response, err := t.stream.Recv()
 		if errors.Is(err, io.EOF) {
@@ -60,6 +64,7 @@ func (t *Turns[Q, S]) say(send func(), yield func(*S, error) bool) {
 			}
 		case interface{ GetTurnId() int64 }:
 			if kind.GetTurnId() == id && id > t.cancelled.Load() && !yield(response, nil) {
+				t.CancelTurn()
 				return
 			}
 		}
@@ -68,18 +73,19 @@ func (t *Turns[Q, S]) say(send func(), yield func(*S, error) bool) {
 
 // CancelTurn stops the turn, from any goroutine; it still gets its end.
 func (t *Turns[Q, S]) CancelTurn() {
-	id := t.id.Load()
+	t.swap.Lock()
+	id, stream := t.id, t.stream
+	t.swap.Unlock()
 	t.cancelled.Store(id)
-	t.current().put("cancellation", &typev1.Cancellation{TurnId: id})
+	stream.put("cancellation", &typev1.Cancellation{TurnId: id})
 }
 
 // Close ends the stream in good order.
-func (t *Turns[Q, S]) Close() error { return t.current().Close() }
-
-func (t *Turns[Q, S]) current() *Stream[Q, S] {
+func (t *Turns[Q, S]) Close() error {
 	t.swap.Lock()
-	defer t.swap.Unlock()
-	return t.stream
+	stream := t.stream
+	t.swap.Unlock()
+	return stream.Close()
 }
 
 // kindOf gives the message that a response carries; nil: of a later version.

@@ -6,8 +6,11 @@ from typing import Any, Self
 from voice.call.v1 import call_pb2, call_pb2_grpc, record_pb2
 
 from clients.python.connection import Connection
-from clients.python.errors import UnavailableError
+from clients.python.errors import ServerError, UnavailableError
 from clients.python.stream import Outgoing, Stream, linear16
+
+MAX_HOLE = 1 << 28
+"""Samples of silence that are kept: nine hours at 8 kHz. A server that leaves more has lost its clock."""
 
 
 class Call(Stream[call_pb2.ConnectCallRequest, call_pb2.ConnectCallResponse]):
@@ -18,7 +21,9 @@ class Call(Stream[call_pb2.ConnectCallRequest, call_pb2.ConnectCallResponse]):
     def __init__(self, call: Any, request: type[call_pb2.ConnectCallRequest]) -> None:
         super().__init__(call, request)
         self.heard = bytearray()
-        """The agent's sound from the call's first sample on, int16 little-endian, silence included."""
+        """The agent's sound from the call's first sample on, int16 little-endian, silence included: 58 MB an hour at
+        8 kHz.
+        """
         self.end: record_pb2.CallEnd | None = None
         """Why the call is over, once it is."""
         self.reports_played = False
@@ -63,13 +68,19 @@ class Call(Stream[call_pb2.ConnectCallRequest, call_pb2.ConnectCallResponse]):
             raise
         match response.WhichOneof("response"):
             case "audio":
-                at = 2 * response.audio.start_sample
+                at = 2 * self._place(response.audio.start_sample)
                 self.heard.extend(bytes(max(0, at - len(self.heard))))  # nothing was said meanwhile
                 self.heard[at:] = response.audio.content
                 if self.reports_played:
                     await self.put(played=call_pb2.Played(sample=len(self.heard) // 2))
             case "audio_discard":
-                self.heard[2 * response.audio_discard.from_sample :] = b""
+                self.heard[2 * self._place(response.audio_discard.from_sample) :] = b""
             case "end":
                 self.end = response.end
         return response
+
+    def _place(self, sample: int) -> int:
+        """A place on the agent's clock. Raises TongDaiError: there can be none such."""
+        if not 0 <= sample <= len(self.heard) // 2 + MAX_HOLE:
+            raise ServerError("INTERNAL", "BAD_SAMPLE", f"the server tells of sample {sample} of its sound")
+        return sample

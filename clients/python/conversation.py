@@ -18,6 +18,9 @@ class Conversation(Turns[nlu_pb2.StreamingConverseRequest, nlu_pb2.StreamingConv
     """A conversation. It reports replies as heard, and goes on with history and state where the server asks for it."""
 
     _config: nlu_pb2.ConversationConfig
+    _asked = nlu_pb2.UserTurn()
+    _heard = ""
+    """Of the turn under way: what was said, and of the reply what has been handed over."""
 
     @classmethod
     async def open(cls, connection: Connection, **config: Any) -> Self:
@@ -60,16 +63,24 @@ class Conversation(Turns[nlu_pb2.StreamingConverseRequest, nlu_pb2.StreamingConv
 
     async def _turn(self, turn: nlu_pb2.UserTurn) -> AsyncIterator[nlu_pb2.StreamingConverseResponse]:
         turn.turn_id = await self._begin()
+        self._asked, self._heard = turn, ""
         await self._stream.put(user_turn=turn)
-        reply = ""
         async for response in self._reply():
-            reply += response.reply_text.text
-            if response.HasField("turn_end") and response.turn_end.outcome != TurnEnd.OUTCOME_FAILED:
-                await self._take_end(turn, reply, response.turn_end.state)
+            self._heard += response.reply_text.text
+            if response.HasField("turn_end"):
+                await self._take_end(response.turn_end)
             yield response
 
-    async def _take_end(self, turn: nlu_pb2.UserTurn, reply: str, state: bytes) -> None:
-        self._config.state = state or self._config.state
+    async def _leave(self) -> None:
+        if self._is_under_way:
+            await super()._leave()
+            await self._take_end(TurnEnd())
+
+    async def _take_end(self, end: TurnEnd) -> None:
+        turn, reply = self._asked, self._heard
+        self._config.state = end.state or self._config.state
+        if end.outcome == TurnEnd.OUTCOME_FAILED and not reply:
+            return  # nothing was heard, and what was said may be what cannot be taken
         self._config.history.add(turn_id=turn.turn_id, user_text=turn.text, heard_text=reply)
         while self._config.history and self._config.ByteSize() > MAX_HISTORY_BYTES:
             del self._config.history[0]

@@ -34,6 +34,7 @@ class Stream(Generic[Request, Response]):
         self._call = call
         self._request = request
         self._is_given_up = False
+        self._writing = asyncio.Lock()  # grpc.aio breaks a stream off that two tasks write to at once
 
     @classmethod
     async def _open(cls, connection: Connection, method: Method, request: type[Request], config: Any) -> Self:
@@ -69,7 +70,8 @@ class Stream(Generic[Request, Response]):
     async def send(self, request: Request) -> None:
         """Send a request. Once the stream is over nothing is sent: iterating says why."""
         try:
-            await self._call.write(request)
+            async with self._writing:
+                await self._call.write(request)
         except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
             return
         except asyncio.CancelledError:
@@ -83,7 +85,8 @@ class Stream(Generic[Request, Response]):
     async def half_close(self) -> None:
         """Say that nothing more comes; the server finishes what it was sent."""
         try:
-            await self._call.done_writing()
+            async with self._writing:
+                await self._call.done_writing()
         except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
             return
         except asyncio.CancelledError:
@@ -172,7 +175,8 @@ async def _once(sound: bytes) -> AsyncIterator[bytes]:
 
 class Turns(Generic[Request, Response]):
     """The turns of a stream, one after the other: their ids are counted, what comes late for another one is dropped,
-    and where the server asked for it (going_away) the next one begins on a stream opened anew.
+    and where the server asked for it (going_away) the next one begins on a stream opened anew. A turn that was left
+    before its end is cancelled when the next one begins, or the stream is closed; `cancel_turn` does it at once.
     """
 
     def __init__(
@@ -184,16 +188,25 @@ class Turns(Generic[Request, Response]):
         self._reopen = reopen
         self._turn_id = 0
         self._cancelled = 0
+        self._is_under_way = False
         self._is_server_leaving = False
 
     async def _begin(self) -> int:
         """The id of the next turn, on a stream that takes it."""
+        await self._leave()
         if self._is_server_leaving:
             self._stream.cancel()
             self._stream = await self._reopen()
             self._is_server_leaving = False
         self._turn_id += 1
+        self._is_under_way = True
         return self._turn_id
+
+    async def _leave(self) -> None:
+        """End a turn whose responses were not taken up to its end."""
+        if self._is_under_way:
+            self._is_under_way = False
+            await self.cancel_turn()
 
     async def _reply(self) -> AsyncIterator[Any]:
         """What comes of the turn up to its end. Raises TongDaiError, of a turn that failed with the code FAILED."""
@@ -202,6 +215,7 @@ class Turns(Generic[Request, Response]):
             if kind == "going_away":
                 self._is_server_leaving = True
             elif kind and getattr(getattr(response, kind), "turn_id", 0) == self._turn_id:
+                self._is_under_way = kind != "turn_end"
                 if kind == "turn_end" or self._turn_id > self._cancelled:
                     yield response
                 if kind == "turn_end":
@@ -222,6 +236,7 @@ class Turns(Generic[Request, Response]):
 
     async def close(self) -> None:
         """End the stream in good order. Raises TongDaiError."""
+        await self._leave()
         await self._stream.close()
 
 

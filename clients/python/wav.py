@@ -53,4 +53,8 @@ def write_wav(path: Path | str, wav: Wav) -> None:
     header = struct.pack(
         "<4sI4s4sIHHIIHH4sI", b"RIFF", 36 + size, b"WAVE", b"fmt ", 16, 1, 1, rate, 2 * rate, 2, 16, b"data", size
     )
-    Path(path).write_bytes(header + wav.samples)
+    try:
+        Path(path).write_bytes(header + wav.samples)
+    except OSError as error:
+        error.filename = str(path)  # of a disk that is full Python names no file
+        raise

@@ -15,6 +15,7 @@ from clients.python.call import Call
 from clients.python.connection import Connection
 from clients.python.errors import TongDaiError
 from clients.python.programs.flags import Given, UsageError
+from clients.python.programs.names import name_of
 from clients.python.programs.source import source
 from clients.python.stream import FRAME_S
 from clients.python.wav import Wav, read_wav, write_wav
@@ -127,7 +128,7 @@ async def converse(
                 for line in lines_of(response.event):
                     tell(line)
             elif kind == "end":
-                done.cause = record_pb2.CallEnd.Cause.Name(response.end.cause).removeprefix("CAUSE_")
+                done.cause = name_of(record_pb2.CallEnd.Cause, response.end.cause, "CAUSE_")
                 tell(f"ended {done.cause} turns={response.end.turn_count}")
     finally:
         speaking.cancel()
@@ -151,7 +152,7 @@ def lines_of(event: record_pb2.CallEvent) -> list[str]:
             return [f"caller: {event.caller_text.text}"]
         case "turn":
             turn = event.turn
-            outcome = record_pb2.TurnRecord.Outcome.Name(turn.outcome).removeprefix("OUTCOME_")
+            outcome = name_of(record_pb2.TurnRecord.Outcome, turn.outcome, "OUTCOME_")
             who = "gateway" if turn.is_gateway_prompt else "agent"
             return [f"{who}: {turn.heard_text}" + ("" if outcome == "COMPLETED" else f" [{outcome}]")]
         case "stage_trouble":

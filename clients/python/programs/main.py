@@ -44,7 +44,8 @@ def main() -> int:
         print("usage: tong-dai call|watch|say|hear|chat [--help]", file=sys.stderr)
         return code
     try:
-        if "--help" in sys.argv:
+        flags = sys.argv[2 : sys.argv.index("--")] if "--" in sys.argv else sys.argv[2:]
+        if "--help" in flags:
             print(help_of(name, program.operands))
             return 0
         code = asyncio.run(_run(program, parse(name, program.target, program.operands, sys.argv[2:])))

@@ -20,7 +20,9 @@ async def stdin() -> AsyncIterator[bytes]:
     def read() -> None:
         with suppress(RuntimeError):  # the loop is closed
             while True:
-                piece = os.read(0, PIECE_BYTES)
+                piece = b""  # where it cannot be read, that is its end
+                with suppress(OSError):
+                    piece = os.read(0, PIECE_BYTES)
                 asyncio.run_coroutine_threadsafe(arrived.put(piece), loop).result()
                 if not piece:
                     return

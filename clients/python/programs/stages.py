@@ -1,6 +1,7 @@
 """`say`, `hear` and `chat`: one stage each, without the gateway."""
 
 import asyncio
+import os
 
 from voice.nlu.v1 import nlu_pb2
 from voice.stt.v1 import stt_pb2
@@ -9,6 +10,7 @@ from clients.python.connection import Connection
 from clients.python.conversation import Conversation
 from clients.python.errors import ServerError, TongDaiError
 from clients.python.programs.flags import Given
+from clients.python.programs.names import name_of
 from clients.python.programs.source import lines, source
 from clients.python.recognition import Recognition
 from clients.python.speech import Speech
@@ -18,6 +20,7 @@ from clients.python.wav import Wav, write_wav
 async def say(connection: Connection, given: Given) -> int:
     """Text to a WAV."""
     text, output = given.operands
+    text = os.fsencode(text).decode(errors="replace")  # bytes that are no UTF-8
     rate = given.whole("sample-rate")
     speech = await Speech.open(
         connection,
@@ -48,6 +51,9 @@ async def hear(connection: Connection, given: Given) -> int:
     )
     print(f"engine {recognition.engine.name} {recognition.engine.model}", flush=True)
 
+    def tell(sample: int, line: str) -> None:
+        print(f"{sample * 1000 // rate / 1000:8.3f} {line}", flush=True)  # whole ms: languages round halves differently
+
     async def send() -> None:
         await recognition.hear(sound, is_paced=not given.text("fast"))
         await recognition.half_close()
@@ -58,12 +64,12 @@ async def hear(connection: Connection, given: Given) -> int:
             match response.WhichOneof("response"):
                 case "speech_activity":
                     activity = response.speech_activity
-                    edge = stt_pb2.SpeechActivity.Kind.Name(activity.kind).removeprefix("KIND_").lower()
-                    print(f"{activity.sample / rate:8.3f} speech {edge}", flush=True)
+                    edge = name_of(stt_pb2.SpeechActivity.Kind, activity.kind, "KIND_").lower()
+                    tell(activity.sample, f"speech {edge}")
                 case "transcript":
                     text = response.transcript
-                    stage = stt_pb2.Transcript.Stage.Name(text.stage).removeprefix("STAGE_").lower()
-                    print(f"{text.end_sample / rate:8.3f} {stage}: {text.text}", flush=True)
+                    stage = name_of(stt_pb2.Transcript.Stage, text.stage, "STAGE_").lower()
+                    tell(text.end_sample, f"{stage}: {text.text}")
                 case "utterance_settled":
                     settled = response.utterance_settled
                     if settled.outcome == stt_pb2.UtteranceSettled.OUTCOME_FAILED:

@@ -9,6 +9,7 @@ from voice.call.v1 import call_pb2, call_pb2_grpc, record_pb2
 from clients.python.connection import Connection
 from clients.python.errors import TongDaiError, error_of
 from clients.python.programs.flags import Given
+from clients.python.programs.names import name_of
 
 
 async def watch(connection: Connection, given: Given) -> int:
@@ -46,7 +47,7 @@ def line_of(event: record_pb2.CallEvent) -> str:
     fields = {
         "call_id": event.call_id,
         "turn_id": turn.turn_id,
-        "outcome": record_pb2.TurnRecord.Outcome.Name(turn.outcome).removeprefix("OUTCOME_"),
+        "outcome": name_of(record_pb2.TurnRecord.Outcome, turn.outcome, "OUTCOME_"),
         "user_text": turn.user_text,
         "heard_text": turn.heard_text,
         "end_reason": turn.end_reason,

@@ -39,6 +39,7 @@ type turn struct {
 	changed   chan struct{}
 	over      chan struct{} // closed when the turn has ended
 	cancelled chan struct{}
+	cancel    func() // closes cancelled; from any goroutine, more than once
 	failure   *typev1.TurnEnd
 
 	began      time.Time
@@ -47,9 +48,10 @@ type turn struct {
 }
 
 func newTurn(voice *callVoice, id int64, startOffset int) *turn {
+	cancelled := make(chan struct{})
 	return &turn{
 		voice: voice, language: voice.language(), id: id, startOffset: startOffset, began: time.Now(), changed: make(chan struct{}, 1),
-		over: make(chan struct{}), cancelled: make(chan struct{}),
+		over: make(chan struct{}), cancelled: cancelled, cancel: sync.OnceFunc(func() { close(cancelled) }),
 	}
 }
 
@@ -118,14 +120,6 @@ func (t *turn) finishText() {
 	t.isDone = true
 	t.speakable = len(t.text)
 	t.wake()
-}
-
-func (t *turn) cancel() {
-	select {
-	case <-t.cancelled:
-	default:
-		close(t.cancelled)
-	}
 }
 
 func (t *turn) fail(reason, field, message string) {

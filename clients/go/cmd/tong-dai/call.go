@@ -150,12 +150,11 @@ func converse(
 			silence := &silence{until: greeted, left: 2 * int(greetingLimit.Seconds()) * rate}
 			sound = io.MultiReader(silence, sound)
 		}
-		if up.Speak(ctx, sound) != nil {
-			return
+		if up.Speak(ctx, sound) == nil {
+			now := time.Now()
+			spokeLast.Store(&now)
 		}
-		now := time.Now()
-		spokeLast.Store(&now)
-		up.HalfClose()
+		up.HalfClose() // also where stdin cannot be read any more
 	}()
 	done := &conversed{answerMs: -1}
 	for {
@@ -288,9 +287,10 @@ func watch(ctx context.Context, connection *tongdai.Connection, given *given) (i
 
 func printTurn(event *callv1.CallEvent) error {
 	turn := event.GetTurn()
-	lines := json.NewEncoder(os.Stdout)
+	var line strings.Builder
+	lines := json.NewEncoder(&line)
 	lines.SetEscapeHTML(false)
-	return lines.Encode(struct {
+	if err := lines.Encode(struct {
 		CallID          string `json:"call_id"`
 		TurnID          int64  `json:"turn_id"`
 		Outcome         string `json:"outcome"`
@@ -303,5 +303,13 @@ func printTurn(event *callv1.CallEvent) error {
 	}{
 		event.GetCallId(), turn.GetTurnId(), outcomeOf(turn), turn.GetUserText(), turn.GetHeardText(),
 		turn.GetEndReason(), turn.GetStopReason(), turn.GetIsGatewayPrompt(), turn.GetLatencyUs() / 1000,
-	})
+	}); err != nil {
+		return err
+	}
+	_, err := separators.WriteString(os.Stdout, line.String())
+	return err
 }
+
+// separators writes line and paragraph separators as they are, as JSON has them
+// in other languages; a backslash that stands for itself is passed over.
+var separators = strings.NewReplacer(`\\`, `\\`, `\u2028`, "\u2028", `\u2029`, "\u2029")

@@ -54,7 +54,11 @@ func start(arguments []string) int {
 		fmt.Fprintln(os.Stderr, "usage: tong-dai call|watch|say|hear|chat [--help]")
 		return 2
 	}
-	if slices.Contains(arguments, "--help") {
+	flags := arguments
+	if at := slices.Index(arguments, "--"); at >= 0 {
+		flags = arguments[:at] // what follows are operands
+	}
+	if slices.Contains(flags, "--help") {
 		fmt.Print(help(name, chosen))
 		return 0
 	}

@@ -27,7 +27,7 @@ func say(ctx context.Context, connection *tongdai.Connection, given *given) (int
 	}
 	fmt.Printf("engine %s %s\n", speech.Engine.GetName(), speech.Engine.GetModel())
 	wav := tongdai.Wav{SampleRateHertz: given.whole("sample-rate")}
-	for response, err := range speech.Say(given.operands[0]) {
+	for response, err := range speech.Say(strings.ToValidUTF8(given.operands[0], "\uFFFD")) {
 		if err != nil {
 			return 1, err
 		}
@@ -57,11 +57,12 @@ func hear(ctx context.Context, connection *tongdai.Connection, given *given) (in
 	defer recognition.Cancel()
 	fmt.Printf("engine %s %s\n", recognition.Engine.GetName(), recognition.Engine.GetModel())
 	go func() {
-		if recognition.Hear(ctx, sound, !given.is("fast")) == nil {
-			recognition.HalfClose()
-		}
+		_ = recognition.Hear(ctx, sound, !given.is("fast")) // where stdin cannot be read any more, that is its end
+		recognition.HalfClose()
 	}()
-	at := func(sample int64) float64 { return float64(sample) / float64(rate) }
+	at := func(sample int64) float64 { // in whole milliseconds: languages round halves differently
+		return float64(sample*1000/int64(rate)) / 1000
+	}
 	for {
 		response, err := recognition.Recv()
 		if errors.Is(err, io.EOF) {
@@ -150,7 +151,7 @@ func chat(ctx context.Context, connection *tongdai.Connection, given *given) (in
 func nextLine(input *bufio.Reader) string {
 	for {
 		read, err := input.ReadString('\n')
-		if line := strings.TrimSpace(read); line != "" || err != nil {
+		if line := strings.TrimSpace(strings.ToValidUTF8(read, "\uFFFD")); line != "" || err != nil {
 			return line
 		}
 	}
