@@ -187,7 +187,8 @@ async def test_stages_that_die_while_nobody_needs_them_are_reopened_without_a_wo
         await answered(caller, 2)
         answer = caller.turns(by_gateway=False)[1]
         assert answer.outcome == record_pb2.TurnRecord.OUTCOME_COMPLETED, caller.story()
-        assert not caller.turns(by_gateway=True), caller.story()
+        asked = {turn.heard_text for turn in caller.turns(by_gateway=True)}  # where the stages take long to start
+        assert asked <= {"Are you still there?"}, caller.story()
         assert {remedy for _, _, remedy in caller.troubles()} == {"reopen"}, caller.story()
 
 
