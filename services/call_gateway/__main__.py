@@ -36,7 +36,7 @@ def define(settings: GatewaySettings) -> ServiceDefinition:
         load=gateway.load,
         close=gateway.close,
         background=gateway.serve,
-        drain=gateway.calls.emptied,
+        drain=gateway.drained,
         scopes=SCOPES,
         ends_first=True,
     )

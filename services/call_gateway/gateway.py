@@ -109,6 +109,13 @@ class Gateway:
             for edge in self._edges:
                 edge.stop_taking_calls()
 
+    async def drained(self) -> None:
+        """Return when the last call is over, its analysis is there, and its post is delivered, or on disk."""
+        await self.calls.emptied()
+        await self.analyser.emptied()
+        if self._webhook is not None:
+            await self._webhook.emptied()
+
     async def _watch_doors(self) -> None:
         """Say in health which doors are open, until cancelled: `edge.ari` beside the service's own name."""
         while True:
@@ -261,7 +268,8 @@ class Gateway:
             CallNews(wanted.call_id, wanted.tenant_id, wanted.sample, CallAnalysed(analysis, is_last=wanted.is_over))
         )
         if analysis is not None and self._webhook is not None:
-            key = wanted.call_id if wanted.is_over else f"{wanted.call_id} {wanted.sample}"  # handed over twice is two
+            handed_over = () if wanted.is_over else (str(wanted.sample),)  # handed over twice is two
+            key = (wanted.tenant_id, wanted.call_id, *handed_over)
             self._webhook.post(event_of(wanted, analysis), content_of(wanted, analysis), key=key)
 
     def _tell(self, call: LiveCall, news: News | CallBegan | CallOver) -> None:

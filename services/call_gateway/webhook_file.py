@@ -59,6 +59,7 @@ class WebhookFile:
             self._connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.execute("PRAGMA synchronous=FULL")
+            self._connection.execute("PRAGMA secure_delete=ON")  # a body that goes is overwritten
             self._connection.executescript(_SCHEMA)
         except (OSError, sqlite3.Error) as error:
             raise StartupError(f"GATEWAY_WEBHOOK_FILE={path} cannot be used: {error}") from error
@@ -102,12 +103,13 @@ class WebhookFile:
         )
 
     async def end(self, delivery_id: str, outcome: str) -> None:
-        """It is delivered, or nobody tries it any more: its body goes."""
-        await self._run(
-            lambda: self._connection.execute(
-                "UPDATE deliveries SET ended = ?, body = x'' WHERE id = ?", (outcome, delivery_id)
-            )
-        )
+        """It is delivered, or nobody tries it any more: its body goes, out of the file and out of its log."""
+
+        def end() -> None:
+            self._connection.execute("UPDATE deliveries SET ended = ?, body = x'' WHERE id = ?", (outcome, delivery_id))
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()  # not now, where another one reads
+
+        await self._run(end)
 
     async def n_waiting(self) -> int:
         def count() -> int:

@@ -6,6 +6,10 @@ A language's numbers.toml has its words, written as they are said:
     multipliers    powers of ten
     ones           one, before a multiplier alone: "a hundred"
     one_and_halves one and a half, before a multiplier alone: "полторы тысячи"
+    halves_before  half of the multiplier behind: "half a million"
+    and_halves     half of the multiplier behind, and a number before: "two and a half million"
+    points         between a whole and its fraction, before a multiplier alone: "two point five million"
+    parts          behind a fraction, what it is a part of: "две целых пять десятых миллиона"
     joiners        inside a number, and add nothing: "and"
     halves         half of the multiplier before: "một triệu rưỡi"
     tails          behind a multiplier, a tenth of it each: "三百五" is 350
@@ -25,9 +29,11 @@ from services.language import data
 from services.language.words import normalise
 
 FILE = "numbers"
-GROUP = 1000  # multipliers from here on close a group
+GROUP = 1000
+MYRIAD = 10_000
 SMALLEST_WITH_TAIL = 100  # of the multipliers
 LONGEST_FIGURES = 1000  # digits; what is longer is no number
+_LONGEST_FRACTION = 8  # words
 _FIGURES = re.compile(r"\d+(?:[.,]\d+)*")
 _GROUPED = re.compile(r"\d{1,3}(?:([.,])\d{3})(?:\1\d{3})*")
 _SEPARATOR = re.compile("[.,]")
@@ -45,12 +51,26 @@ class NumberWords:
     repeats: Mapping[str, int]
     ones: frozenset[str]
     one_and_halves: frozenset[str]
+    halves_before: Sequence[Sequence[str]]
+    and_halves: Sequence[Sequence[str]]
+    points: frozenset[str]
+    parts: Mapping[str, int]
     joiners: frozenset[str]
     halves: frozenset[str]
     after_tens: frozenset[str]
     doubtful: frozenset[str]
     zero_fills: bool
     bare: bool
+
+    @property
+    def group(self) -> int:
+        """Multipliers from here on close a group: thousands, and myriads where zero fills a place, 两千万."""
+        return MYRIAD if self.zero_fills else GROUP
+
+    @property
+    def drops_thousands(self) -> bool:
+        """Behind millions hundreds are of thousands: "hai triệu ba trăm" is 2,300,000."""
+        return bool(self.tails) and not self.zero_fills
 
     def is_surely_number(self, word: str) -> bool:
         """Tell if the word is a number whatever stands beside it."""
@@ -85,6 +105,9 @@ def _read(language: str) -> NumberWords:
     def words(key: str) -> frozenset[str]:
         return frozenset("".join(normalise(word)) for word in data.phrases(language, FILE, key))
 
+    def sayings(key: str) -> tuple[tuple[str, ...], ...]:
+        return tuple(sorted((normalise(saying) for saying in data.phrases(language, FILE, key)), key=len, reverse=True))
+
     return NumberWords(
         units=values("units"),
         multipliers=values("multipliers"),
@@ -93,6 +116,10 @@ def _read(language: str) -> NumberWords:
         repeats=values("repeats"),
         ones=words("ones"),
         one_and_halves=words("one_and_halves"),
+        halves_before=sayings("halves_before"),
+        and_halves=sayings("and_halves"),
+        points=words("points"),
+        parts=values("parts"),
         joiners=words("joiners"),
         halves=words("halves"),
         after_tens=words("after_tens"),
@@ -134,19 +161,24 @@ def _figures(text: str) -> dict[int, str]:
     return found
 
 
+_NO_MULTIPLIER = 10**18
+
+
 class _Reading:
     """A number on its way: whole groups, the group that is open, and the last multiplier."""
 
-    def __init__(self) -> None:
+    def __init__(self, known: NumberWords) -> None:
+        self.largest_group = known.group
+        self.drops_thousands = known.drops_thousands
         self.total = 0
         self.group = 0
         self.has_group = False  # a zero is one too
-        self.smallest = 10**18  # of the multipliers that closed a group
+        self.smallest = _NO_MULTIPLIER  # of those that closed a group
         self.last = 1
 
     def add(self, value: int) -> bool:
         """A unit joins the open group if its place is empty there. False: it begins a number of its own."""
-        place = 10 if value < 10 else 100 if value < 100 else GROUP
+        place = 10 if value < 10 else 100 if value < 100 else self.largest_group
         if self.has_group and (self.group % place or self.group == 0):
             return False
         if self.has_group and 10 < self.group % 100 < 20 and value < 10:
@@ -156,15 +188,20 @@ class _Reading:
         self.last = 1
         return True
 
+    def is_closed_to(self, multiplier: int) -> bool:
+        """A unit that this is behind begins a number of its own: the second "ba" of "hai mươi ba mươi"."""
+        is_inside = 1 < multiplier < self.largest_group
+        return is_inside and self.group >= multiplier and self.group % (10 * multiplier) > 0
+
     def multiply(self, multiplier: int) -> bool:
         """A power of ten behind a unit or a group. False: it cannot stand here."""
-        if multiplier < GROUP:
+        if multiplier < self.largest_group:
             times = self.group % multiplier  # "twenty-five hundred", "一百二十"
-            if self.group and (times == 0 or self.group >= 100 <= multiplier):
+            if self.group and (times == 0 or (self.group - times) % (10 * multiplier)):
                 return False
             self.group += (times or 1) * multiplier - times
         else:
-            if not self.has_group and not (self.total == 0 and self.smallest == 10**18):
+            if not self.has_group and not (self.total == 0 and self.smallest == _NO_MULTIPLIER):
                 return False
             if multiplier > self.smallest:  # 一万亿: a myriad of hundred millions
                 self.group, self.total = self.total + self.group, 0
@@ -175,6 +212,13 @@ class _Reading:
         self.has_group = True
         self.last = multiplier
         return True
+
+    def value(self, tail: int = 0) -> int:
+        """What was said: behind millions hundreds are of thousands, "hai triệu ba trăm", and so is their tail."""
+        rest = self.group + tail
+        if self.drops_thousands and self.group >= GROUP // 10 and GROUP**2 <= self.smallest < _NO_MULTIPLIER:
+            rest *= self.smallest // GROUP
+        return self.total + rest
 
 
 def _numbers_at(
@@ -191,8 +235,10 @@ def _numbers_at(
         return [Found(known.digit_words[word], at, at + 1)] if is_beside else []
     if word in known.doubtful and not is_beside and len(words) > 1:
         return []
+    if half := _half(words, at, known):
+        return [half]
     number = _one_and_a_half(words, at, known) or _in_words(words, at, known)
-    return [number] if number else []
+    return [_with_fraction(words, number, known)] if number else []
 
 
 def _repeated(words: Sequence[str], at: int, known: NumberWords) -> list[Found]:
@@ -208,6 +254,51 @@ def _one_and_a_half(words: Sequence[str], at: int, known: NumberWords) -> Found 
     return Found(multiplier * 3 // 2, at, at + 2) if is_said and multiplier else None
 
 
+def _half(words: Sequence[str], at: int, known: NumberWords) -> Found | None:
+    """Half of a multiplier: "half a million"."""
+    for saying in known.halves_before:
+        end = at + len(saying)
+        multiplier = known.multipliers.get(_word(words, end), 0)
+        if multiplier >= SMALLEST_WITH_TAIL and tuple(words[at:end]) == tuple(saying):
+            return Found(multiplier // 2, at, end + 1)
+    return None
+
+
+def _with_fraction(words: Sequence[str], whole: Found, known: NumberWords) -> Found:
+    """The number with its fraction and the multiplier of both, or as it is: "two point five million"."""
+    for saying in known.and_halves:
+        end = whole.end + len(saying)
+        multiplier = known.multipliers.get(_word(words, end), 0)
+        if multiplier >= SMALLEST_WITH_TAIL and tuple(words[whole.end : end]) == tuple(saying):
+            return Found(whole.value * multiplier + multiplier // 2, whole.start, end + 1)
+    if _word(words, whole.end) not in known.points:
+        return whole
+    fraction, parts, end = _fraction(words, whole.end + 1, known)
+    multiplier = known.multipliers.get(_word(words, end), 0)
+    if not parts or multiplier < SMALLEST_WITH_TAIL or fraction >= parts or fraction * multiplier % parts:
+        return whole
+    return Found(whole.value * multiplier + fraction * multiplier // parts, whole.start, end + 1)
+
+
+def _fraction(words: Sequence[str], at: int, known: NumberWords) -> tuple[int, int, int]:
+    """A fraction, what it is a part of, and where it ends; parts are 0 where none stands there."""
+    digits, end = "", at
+    while (digit := known.units.get(_word(words, end), 10)) < 10:
+        digits, end = f"{digits}{digit}", end + 1
+    goes_on = _word(words, end) in known.units or 1 < known.multipliers.get(_word(words, end), 1) < SMALLEST_WITH_TAIL
+    if not digits or goes_on:  # "mười bốn", "двадцать пять"
+        behind = words[at : at + _LONGEST_FRACTION]
+        large = (place for place, word in enumerate(behind) if known.multipliers.get(word, 0) >= SMALLEST_WITH_TAIL)
+        stop = at + next(large, len(behind))
+        number = _in_words(words[:stop], at, known) if stop > at else None
+        if number is None:
+            return 0, 0, at
+        digits, end = str(number.value), number.end
+    if parts := known.parts.get(_word(words, end)):
+        return int(digits), parts, end + 1
+    return int(digits), 0 if known.parts else 10 ** len(digits), end
+
+
 def _in_figures(words: Sequence[str], at: int, written: str, known: NumberWords) -> list[Found]:
     """Figures with a multiplier or none: "350,000", "3.5 million". Others with separators are their runs of digits."""
     parts = _SEPARATOR.split(written)
@@ -218,16 +309,32 @@ def _in_figures(words: Sequence[str], at: int, written: str, known: NumberWords)
     while multiplier := known.multipliers.get(_word(words, behind)):
         times, behind = times * multiplier, behind + 1
     if len(parts) == 1 or (_GROUPED.fullmatch(written) and not written.startswith("0")):
-        return [Found(digits * times, at, behind)]
+        return [_with_rest(words, Found(digits * times, at, behind), times, known)]
     if times >= GROUP and _DECIMAL.fullmatch(written):
         return [Found(digits * times // 10 ** len(parts[1]), at, behind)]
     return [Found(int(part), at + place, at + place + 1) for place, part in enumerate(parts)]
 
 
+def _with_rest(words: Sequence[str], number: Found, times: int, known: NumberWords) -> Found:
+    """Figures with smaller multipliers behind, and a tail: "1 triệu 200 nghìn", "1万2千", "2万5"."""
+    value, end = number.value, number.end
+    while times >= SMALLEST_WITH_TAIL and _word(words, end).isdecimal():
+        figures, multiplier = words[end], known.multipliers.get(_word(words, end + 1), 1)
+        if 1 < multiplier < times and len(figures) <= len(str(times // multiplier)) - 1:
+            value, end, times = value + int(figures) * multiplier, end + 2, multiplier
+            continue
+        if multiplier == 1 and len(figures) == 1 and known.tails and not _word(words, end + 1).isdecimal():
+            value, end = value + int(figures) * times // 10, end + 1
+        elif multiplier == 1 and len(figures) == len("000") and known.drops_thousands and times >= GROUP**2:
+            value, end = value + int(figures) * times // GROUP, end + 1  # "2tr350"
+        break
+    return Found(value, number.start, end)
+
+
 def _in_words(words: Sequence[str], start: int, known: NumberWords) -> Found | None:
     if not _may_begin(words, start, known):
         return None
-    reading, at, end = _Reading(), start, start
+    reading, at, end = _Reading(known), start, start
     if words[start] in known.ones:
         at += 1
     while at < len(words):
@@ -239,7 +346,7 @@ def _in_words(words: Sequence[str], start: int, known: NumberWords) -> Found | N
         at += n_words
         if words[at - 1] not in known.joiners:
             end = at
-    return Found(reading.total + reading.group, start, end) if end > start else None
+    return Found(reading.value(), start, end) if end > start else None
 
 
 def _last_part(words: Sequence[str], start: int, at: int, known: NumberWords, reading: _Reading) -> Found | None:
@@ -251,7 +358,7 @@ def _last_part(words: Sequence[str], start: int, at: int, known: NumberWords, re
         return Found(reading.group * 10 + known.units[word], start, at + 1)
     goes_on = follower in known.units or follower in known.multipliers or follower in known.halves
     if word in known.tails and reading.last >= SMALLEST_WITH_TAIL and not goes_on:
-        return Found(reading.total + reading.group + known.tails[word] * reading.last // 10, start, at + 1)
+        return Found(reading.value(known.tails[word] * reading.last // 10), start, at + 1)
     return None
 
 
@@ -263,6 +370,8 @@ def _next_part(words: Sequence[str], at: int, known: NumberWords, reading: _Read
         if value == 0 and not is_first:
             reading.last = 1
             return _empty_place(follower, known, reading)
+        if reading.is_closed_to(known.multipliers.get(follower, 1)):
+            return 0
         return 1 if reading.add(value) else 0
     if word in known.multipliers:
         return 1 if reading.multiply(known.multipliers[word]) else 0
@@ -285,6 +394,9 @@ def _empty_place(follower: str, known: NumberWords, reading: _Reading) -> int:
     """How many words say that a place inside a number is empty, zero first: "零", "không trăm"; 0: it is no such."""
     if known.zero_fills:
         return 1 if follower in known.units or follower in known.multipliers else 0
+    if known.multipliers.get(follower) == GROUP < reading.smallest and not reading.has_group:  # "không nghìn"
+        reading.smallest = GROUP
+        return 2
     return 2 if known.multipliers.get(follower) == 100 and not reading.has_group else 0
 
 

@@ -1,6 +1,6 @@
 """The parts that values are made of: whole phrases ("thursday", "noon"), and numbers in words and figures. Sans-IO."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
@@ -30,8 +30,13 @@ def phrases_in(texts: tuple[str, ...], words: CalendarWords, amounts: ValueWords
 
 
 def _ends_number(texts: tuple[str, ...], phrase: Value, numbers: NumberWords) -> bool:
-    """Whether a day is the last word of a number: "mốt", the day after tomorrow, is the one of "ba mươi mốt"."""
+    """Whether it is of the number before it: "mốt", the day after tomorrow, is the one of "ba mươi mốt".
+
+    What names no number is one too behind a unit: "千万" of "两千万", "万一" of "三万一千".
+    """
     word, before = texts[phrase.start], texts[phrase.start - 1]
+    if phrase.kind is Kind.NONE:
+        return word in numbers.multipliers and (before in numbers.units or before.isdecimal())
     is_one_word = phrase.kind is Kind.DAY and phrase.end - phrase.start == 1
     return is_one_word and word in numbers.after_tens and before in numbers.units.keys() | numbers.multipliers.keys()
 
@@ -72,7 +77,10 @@ def numbers_in(tokens: Sequence[Token], calendar: Mapping[int, Value], language_
     while at < len(tokens):
         if at in covered or not _may_be_number(tokens[at]):
             if at not in covered and tokens[at].kind in ("clock", "date", "figures"):
-                found |= {value.start: value for value in _written(tokens[at], at)}
+                written = [_multiplied(value, tokens, language_code) for value in _written(tokens[at], at)]
+                found |= {value.start: value for value in written}
+                at = written[-1].end if written else at + 1
+                continue
             at += 1
             continue
         end = at
@@ -111,6 +119,15 @@ def _written(token: Token, at: int) -> list[Value]:
     return [Value(Kind.DIGITS, at, at + 1, digits="".join(c for c in token.text if c.isdecimal()))]
 
 
+def _multiplied(value: Value, tokens: Sequence[Token], language_code: str) -> Value:
+    """A decimal and its multiplier, where they make a whole number: "2.5 million"."""
+    multipliers, number, end = number_words(language_code).multipliers, value.number, value.end
+    while value.kind is Kind.NUMBER and end < len(tokens) and (times := multipliers.get(tokens[end].text)):
+        number, end = number * times, end + 1
+    is_whole = end > value.end and number == number.to_integral_value()
+    return replace(value, number=number.to_integral_value(), end=end, digits="") if is_whole else value
+
+
 def clock(hour: int, minute: int, start: int, end: int) -> Value:
     at = hour * 60 + minute
     is_plain = hour > 12 or hour == 0
@@ -122,12 +139,17 @@ def clock(hour: int, minute: int, start: int, end: int) -> Value:
 def _numbers_in(tokens: Sequence[Token], start: int, end: int, language_code: str) -> dict[int, Value]:
     spoken = [str(_whole(t.text)) if t.kind == "figures" else t.text.replace("'", "") for t in tokens[start:end]]
     found: list[Value] = []
+    known = number_words(language_code)
+    points = frozenset[str]() if known.zero_fills else known.points  # "三点五" may be five past three
     for number in find_numbers(" ".join(spoken), language_code):
         first, behind = start + number.start, start + number.end
         written = tokens[first].text if tokens[first].kind == "figures" else ""
         value = Value(Kind.NUMBER, first, behind, number=Decimal(number.value), digits=written)
         before = found[-1] if found else None
-        if before and _goes_on(before, value, tokens):
+        if before and _is_fraction(before, value, tokens, points):
+            digits = f"{'' if before.number % 1 == 0 else str(before.number).partition('.')[2]}{value.number}"
+            found[-1] = replace(before, end=behind, number=Decimal(f"{int(before.number)}.{digits}"), digits="")
+        elif before and _goes_on(before, value, tokens):
             found[-1] = replace(before, end=behind, number=before.number + value.number, digits="")
         else:
             found.append(value)
@@ -143,6 +165,15 @@ def _numbers_in(tokens: Sequence[Token], start: int, end: int, language_code: st
             unit = Decimal(1000 ** ((len(str(times)) - 1) // 3))
             found[at] = replace(value, end=value.end + 1, number=value.number + unit / 2)
     return {value.start: value for value in found}
+
+
+def _is_fraction(before: Value, value: Value, tokens: Sequence[Token], points: Collection[str]) -> bool:
+    """Whether it stands behind the point of the number before: the five of "two point five", and digits behind it."""
+    if value.number >= 10 or value.digits or before.digits:
+        return False
+    if before.number % 1 > 0 and before.end == value.start:
+        return True
+    return before.end + 1 == value.start and tokens[before.end].text in points
 
 
 def _goes_on(before: Value, value: Value, tokens: Sequence[Token]) -> bool:

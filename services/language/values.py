@@ -48,7 +48,14 @@ class _Combining:
             if at not in self.parts and self.texts[at] not in openings and not self._opens_amount(at):
                 at += 1
                 continue
-            value = self._dialled(at) or self._amount(at) or self._date(at) or self._time(at, found) or self._length(at)
+            value = (
+                self._grouped_sum(at)
+                or self._dialled(at)
+                or self._amount(at)
+                or self._date(at)
+                or self._time(at, found)
+                or self._length(at)
+            )
             value = value or self.parts.get(at)
             if value is None or value.end <= at:
                 at += 1
@@ -79,6 +86,19 @@ class _Combining:
         text = self.texts[at]
         return text in self.amounts.percent_before.openings or text in self.amounts.currencies.openings
 
+    def _grouped_sum(self, at: int) -> Value | None:
+        """Thousands parted by spaces, before a currency: "1 500 руб.", "10 000 000đ"."""
+        first = self._part(at)
+        if first is None or not first.digits.isdecimal() or len(first.digits) > len("000") or first.digits[0] == "0":
+            return None
+        digits, end = first.digits, first.end
+        while (part := self._part(end)) is not None and part.digits.isdecimal() and len(part.digits) == len("000"):
+            digits, end = digits + part.digits, part.end
+        hit = self.amounts.currencies.at(self.texts, end)
+        if hit is None or digits == first.digits:
+            return None
+        return Value(Kind.MONEY, at, end + hit[0], number=Decimal(digits), currency=hit[1], digits=digits)
+
     # Numbers dialled
 
     def _dialled(self, start: int) -> Value | None:
@@ -108,6 +128,8 @@ class _Combining:
             number = self._part(at + length)
             return replace(number, kind=Kind.PERCENT, start=at) if number else None
         if (hit := self.amounts.currencies.at(self.texts, at)) and (number := self._part(at + hit[0])):
+            if length := self.amounts.money_multipliers.length(self.texts, number.end):  # "$5k"
+                number = replace(number, number=number.number * 1000, end=number.end + length)
             return replace(number, kind=Kind.MONEY, start=at, currency=hit[1])
         number = self._part(at)
         if number is None:

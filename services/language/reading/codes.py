@@ -214,6 +214,7 @@ def bare_codes(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
     return [
         Rule(_IBAN, lambda match: characters(match[0], numbers), needs=(DIGIT, " ")),
         Rule(_BEHIND_HASH, behind_hash, needs=(DIGIT, "#№")),
+        Rule(_PLATE, lambda match: characters(match[0], numbers), needs=(DIGIT, "·")),
         Rule(_bare_code(word), lambda match: characters(match["code"], numbers), needs=(DIGIT,)),
         Rule(_mixed_code(letter(words), word), mixed, needs=(DIGIT,)),
     ]
@@ -239,6 +240,10 @@ def _bare_code(word: str) -> re.Pattern[str]:
 _IBAN = re.compile(r"(?<![\w-])[A-Z]{2}\d\d(?: [A-Z\d]{4}){2,7}(?: [A-Z\d]{1,4})?(?![\w-])")
 """An international bank account number (ISO 13616) in groups of four."""
 _BEHIND_HASH = re.compile(r"[#№]\s?(?P<code>(?=[A-Z-]*+\d)[A-Z\d]+(?:-[A-Z\d]+)*+)(?![\w.]\w|\w)")
+
+
+_PLATE = re.compile(r"(?<=[A-Z]·)(?=[A-Z]{0,2}\d)[A-Z\d]{4,6}(?![A-Za-z\d])")
+"""What stands behind the dot of a Chinese number plate."""
 
 
 def dialled(words: Mapping[str, Any], numbers: Numbers) -> Rule:

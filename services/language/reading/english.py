@@ -8,7 +8,7 @@ from services.language.reading.addresses import address_rules
 from services.language.reading.codes import AnnouncedCodes, bare_codes, characters, dialled, with_extension
 from services.language.reading.english_dates import EnglishDates
 from services.language.reading.english_money import NUMBER, EnglishMoney
-from services.language.reading.english_places import house_number_rules, weekday_rules
+from services.language.reading.english_places import drive_rule, house_number_rules, weekday_rules
 from services.language.reading.english_quantities import EnglishQuantities
 from services.language.reading.numbers import Numbers
 from services.language.reading.patterns import (
@@ -36,7 +36,7 @@ _DOTTED_THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:\.\d{3}){2,}")
 _FISCAL_YEAR = re.compile(r"\bFY\s?['’]?(?P<year>(?:19|20)\d\d|\d\d)(?![\w-]|[.,]\d)")
 _BRITISH_POSTCODE = re.compile(r"(?<![\w-])[A-Z]{1,2}\d[A-Z\d]? \d(?![AP]M|[KMGT]B)[A-Z]{2}(?!\w)")
 _TOLL_FREE = re.compile(r"(?<![\w-])1-8\d\d(?![\w-]|[.,]\d)")
-_ZIP_CODE = re.compile(r"(?<=,\s[A-Z]{2}\s)\d{5}(?:-\d{4})?(?![\w-]|[.,]\d)")
+_ZIP_CODE = re.compile(r"(?:(?<=,\s[A-Z]{2}\s)|(?<=[a-z]\s[A-Z]{2}\s))\d{5}(?:-\d{4})?(?![\w-]|[.,]\d)")
 _CLOCK_WITH_DOT = re.compile(rf"(?<![\d:.])(?P<hour>1[0-2]|0?[1-9])\.(?P<minute>[0-5]\d)\s?{_HALF_DAY}")
 _LASTING = re.compile(r"(?<![\w:.,])(?P<whole>\d{1,2})h\s?(?P<minutes>[0-5]?\d)(?:m|min)?(?!\w)")
 _END_OF_DAY = re.compile(r"(?<![\d:.])24:00(?![\d:])")
@@ -111,7 +111,7 @@ class _English:
             Rule(
                 _ZIP_CODE,
                 lambda match: characters(match[0], self._numbers),
-                needs=(DIGIT, ","),
+                needs=(DIGIT,),
             ),
             self._announced,
             *bare_codes(self._words, self._numbers),
@@ -137,7 +137,22 @@ class _English:
             Rule(_END_OF_DAY, lambda _: str(self._words["midnight"]), needs=(":",)),
             Rule(re.compile(rf"(?<![\w:.,])(?P<before>){score}"), self._score, needs=(DIGIT, ":")),
             Rule(_WHOLE_HOUR, self._time, needs=(DIGIT, "aApP", "mM")),
+            self._noons(),
         ]
+
+    def _noons(self) -> Rule:
+        """A dash beside noon or midnight: "noon-2pm", "9-noon"."""
+        points = self._words["noons"]
+        behind = "|".join(rf"(?<=\b{point})" for point in points)
+        time = rf"(?:\d|(?:{any_of(points)})\b)"
+        return Rule(
+            re.compile(
+                rf"(?:{behind})\s?[-–—]\s?(?={time})|(?:(?<=\d)|(?<=[aApP][mM])|(?<=\.[mM]\.))\s?[-–—]\s?"
+                rf"(?=(?:{any_of(points)})\b)",
+            ),
+            lambda _: f" {self._to} ",
+            needs=("-–—",),
+        )
 
     def _lasting(self, match: re.Match[str]) -> str:
         """Hours and minutes: "1h30m"."""
@@ -214,6 +229,7 @@ class _English:
                 lambda match: with_lost_dot(match, words["street"]),
                 needs=("S", "."),
             ),
+            drive_rule(words),
             Rule(_SAINT, lambda _: str(words["saint"]), needs=("S", ".")),
             *short_word_rules(words),
         ]

@@ -21,6 +21,7 @@ _ISO_DATE = re.compile(r"\b(?P<year>[12]\d{3})(?P<mark>[-/])(?P<month>\d{2})(?P=
 _DECADE = re.compile(r"(?<![\w.,])(?P<year>[12]\d\d0)'?s\b")
 _SHORT_DECADE = re.compile(r"(?<!\w)['’](?P<tens>[2-9]0)s\b")
 _SHORT_YEAR = re.compile(r"(?<!\w)['’](?P<year>\d\d)(?![\w'’])")
+_QUARTERS = re.compile(rf"(?<=\bQ[1-4]){_DASH}(?=Q[1-4]\b)")
 _QUARTER_OF_YEAR = re.compile(rf"\bQ(?P<quarter>[1-4])(?:\s+(?P<year>{_RECENT})|\s?['’](?P<short>\d\d))?\b")
 _YEARS = re.compile(rf"(?<![\w./$£-])(?<!€)(?P<year>{_RECENT})\s?[-–—]\s?(?P<last>{_RECENT})(?![\w/%-]|[.,]\d)")
 _SHORT_YEARS = re.compile(rf"(?<![\w./,$£-])(?<!€)(?P<year>{_RECENT})(?:/|{_DASH})(?P<last>\d\d)(?![\w/%-]|[.,:]\d)")
@@ -36,6 +37,10 @@ class EnglishDates:
             name[:length]: number for number, name in enumerate(self._months, 1) for length in (3, len(name))
         } | words["short_months"]
         self._month = rf"(?P<month>{shape_of(self._month_numbers)})\b\.?"
+        self._dates_before = (
+            re.compile(rf"\b{self._month}\s+{_DAY}(?:,?\s+{_YEAR})?$"),
+            re.compile(rf"\b{_DAY}\s+{self._month}(?:,?\s+{_YEAR})?$"),
+        )
         self._named_month = {"month": self._month_numbers}
         self._to: str = words["range"]
         self._plural_ending: str = words["plurals"][""]
@@ -154,6 +159,23 @@ class EnglishDates:
                 needs=("0", "s", "'’"),
             ),
             Rule(_SHORT_YEAR, self._short_year, needs=(DIGIT, "'’")),
+            Rule(_QUARTERS, lambda _: f" {self._to} ", needs=("Q", DASHES)),
+            Rule(
+                re.compile(
+                    rf"(?<=\w)\.?{_DASH}(?=\d{{1,2}}(?:st|nd|rd|th)?\s(?P<month>{shape_of(self._month_numbers)})\b)"
+                ),
+                self._between_dates,
+                self._named_month,
+                (DIGIT, DASHES),
+            ),
+            Rule(
+                re.compile(
+                    rf"(?:(?<=\d)|(?<=\d[nrst][dht])){_DASH}(?=(?P<month>{shape_of(self._month_numbers)})\b\.?\s\d)"
+                ),
+                self._between_dates,
+                self._named_month,
+                (DIGIT, DASHES),
+            ),
             Rule(
                 _QUARTER_OF_YEAR,
                 self._quarter_of_year,
@@ -211,6 +233,11 @@ class EnglishDates:
         if not first % 100 < last <= first % 100 + _LONGEST_SPAN:
             return None
         return f"{self._numbers.year(first)} {self._to} {self._numbers.whole(match['last'])}"
+
+    def _between_dates(self, match: re.Match[str]) -> str | None:
+        before = match.string[max(0, match.start() - _LONGEST_BEFORE) : match.start()]
+        is_date = any(any(matches(pattern, before, self._named_month)) for pattern in self._dates_before)
+        return f" {self._to} " if is_date else None
 
     def _months_between(self, match: re.Match[str]) -> str:
         first, last = (self._months[self._month_numbers[match[key]] - 1] for key in ("month", "last"))

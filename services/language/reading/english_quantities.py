@@ -25,6 +25,7 @@ from services.language.reading.shared_rules import key_rules, range_rule, times_
 _DASH = r"\s?[-–—]\s?"
 _WITHIN = r"(?:\.(?=\s[a-z\d(]))?"
 """The dot of an abbreviation within a sentence."""
+_BEFORE_A_DASH = r"(?<![\d.,:-])\d{1,3}"  # 1-1/2
 _SIGN = one_of("$€£")
 _OPEN_DOUBLE_QUOTE = re.compile(r"(?<!\w)[\"“](?:\S[^\"”]*)?$")
 _OPEN_QUOTE = re.compile(r"(?<!\w)['‘]")
@@ -33,7 +34,7 @@ _FEET = re.compile(rf"(?<![\w.,])(?P<feet>[1-9]){APOSTROPHE}(?!\w|{APOSTROPHE})"
 _WRITTEN_FEET = re.compile(rf"(?<![\w.,])(?P<feet>\d{{1,3}})\s?ft\.?\s(?P<inches>\d|1[01])\s?in\b{_WITHIN}")
 _HALF_DAY_RANGE = re.compile(rf"(?:(?<=\.m\.)|(?<=\s[ap]m)){_DASH}(?=\d)")
 _MINUS_BETWEEN = re.compile(rf"(?<=\d)\s?−\s?(?={_SIGN}?\d)")
-_MINUS_BEFORE = re.compile(rf"(?<![\w)])[-−](?={_SIGN}?\d)")
+_MINUS_BEFORE = re.compile(rf"(?:(?<![\w)])[-−]|(?<!\S)–)(?={_SIGN}?\d)")
 _NUMBER_SIGN = re.compile(r"(?:#\s?|\b[Nn]o\.\s?)(?=\d)|\b[Nn]o\.\s(?=[A-Z]{1,4}-?\d)")
 
 
@@ -67,7 +68,9 @@ class EnglishQuantities:
         pressure = any_of(words["pressure_words"])
         return [
             Rule(
-                re.compile(rf"(?<![\w/])(?P<before>\d{{1,15}} ){fraction}\s(?P<unit>{self._unit})(?!\w)"),
+                re.compile(
+                    rf"(?<![\w/])(?P<before>\d{{1,15}} |{_BEFORE_A_DASH}-){fraction}\s(?P<unit>{self._unit})(?!\w)"
+                ),
                 lambda match: f"{self._fraction(match)} {self._units[match['unit']][-1]}",
                 {"unit": self._units},
                 strokes,
@@ -144,7 +147,9 @@ class EnglishQuantities:
                 (DIGIT,),
             ),
             Rule(
-                re.compile(rf"(?<![\w/])(?P<before>\d{{1,15}} |\d{{1,15}}(?={VULGAR}))?{fraction}(?![\w/])"),
+                re.compile(
+                    rf"(?<![\w/])(?P<before>\d{{1,15}} |{_BEFORE_A_DASH}-|\d{{1,15}}(?={VULGAR}))?{fraction}(?![\w/])"
+                ),
                 self._fraction,
                 needs=strokes,
             ),
@@ -155,7 +160,7 @@ class EnglishQuantities:
             ),
             Rule(_MINUS_BETWEEN, lambda _: f" {words['minus']} ", needs=(DIGIT, "−")),
             range_rule(f" {self._to} ", [*self._units, *words["currencies"], *words["scales"]]),
-            Rule(_MINUS_BEFORE, lambda _: f"{words['minus']} ", needs=(DIGIT, "-−")),
+            Rule(_MINUS_BEFORE, lambda _: f"{words['minus']} ", needs=(DIGIT, "-−–")),
             *times_rules(words["by"], words["times"]),
             *key_rules(words["keys"]),
             Rule(

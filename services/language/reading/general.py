@@ -13,6 +13,7 @@ from services.language.reading.numbers import Numbers
 from services.language.reading.patterns import (
     DASH,
     DASHES,
+    MIXED,
     SIGN,
     VULGAR,
     VULGAR_SIGNS,
@@ -37,9 +38,11 @@ from services.language.reading.shared_rules import (
 from services.language.reading.telephone import telephone_rules
 
 _MINUS_BETWEEN = re.compile(rf"(?<=\d)\s?−\s?(?={SIGN}?\d)")
-_MINUS_BEFORE = re.compile(rf"(?<![\w)%°])[-−](?={SIGN}?\d)")
+_MINUS_BEFORE = re.compile(rf"(?:(?<![\w)%°])[-−]|(?<!\S)–)(?={SIGN}?\d)")
 _FRACTION = re.compile(r"(?<![\d.,/])(\d{1,15})[/⁄](\d{1,15})(?![\d]|/\d)")
+_HASH = re.compile(r"#\s?(?=\d)")
 _SLASH = re.compile(r"(?<=\d)/(?=\d)")
+_BEHIND_A_WHOLE = re.compile(rf"(?<=\d){VULGAR}")
 _VULGAR = re.compile(VULGAR)
 
 _LONGEST_UNIT = 16  # code points of a number's end and its unit
@@ -70,10 +73,11 @@ def rules(language_code: str) -> Sequence[Rewriter]:
         *bare_codes(words, phone_numbers),
         *clock_rules(words, numbers),
         *weekday_rules(words),
-        *_sums(words, numbers, number, scale),
+        *_sums(words, numbers, _number_pattern(words, of_money=True), scale),
         idiom_rule(words.get("idioms", {})),
         *_quantities(words, numbers, number),
         announced.far(),
+        Rule(_HASH, lambda _: f"{words['hash']}{words.get('gap', ' ')}", needs=(DIGIT, "#")),
         *short_word_rules(words),
         *key_rules(words["keys"], gap=words.get("gap", " ")),
         *times_rules(words.get("times_sign", words["signs"].get("×", "×"))),
@@ -88,10 +92,14 @@ def rules(language_code: str) -> Sequence[Rewriter]:
     )
 
 
-def _number_pattern(words: Mapping[str, Any]) -> str:
-    """A number, its thousands parted by a space or by the language's own sign: 1 500, 1,500.5, or 1.500,5 in German."""
+def _number_pattern(words: Mapping[str, Any], *, of_money: bool = False) -> str:
+    """A number, its thousands parted by a space or by the language's own sign: 1 500, 1,500.5, or 1.500,5 in German.
+
+    A sum has no thousandths, so that a dot before three digits parts its thousands too.
+    """
     thousands = re.escape(words.get("thousands_sign", ","))
-    groups = rf"\d{{1,3}}(?:[ \u00a0\u202f]\d{{3}})+(?!\d)|\d{{1,3}}(?:{thousands}\d{{3}})+(?!\d)"
+    groups = rf"\d{{1,3}}(?:[ \u00a0\u202f]\d{{3}})+(?!\d)|[1-9]\d{{0,2}}(?:{thousands}\d{{3}})+(?!\d)"
+    groups = rf"[1-9]\d{{0,2}}(?:[.]\d{{3}})+(?!\d)|{groups}" if of_money else groups
     return rf"(?P<whole>{groups}|\d+)(?:[{re.escape(words['point_signs'])}](?P<fraction>\d+))?"
 
 
@@ -152,7 +160,7 @@ def _sums(words: Mapping[str, Any], numbers: Numbers, number: str, scale: str) -
 def _quantities(words: Mapping[str, Any], numbers: Numbers, number: str) -> list[Rule]:
     units: dict[str, Sequence[str]] = {**words["units"], **words.get("scales", {})}
     gap: str = words.get("gap", " ")
-    of_two = words.get("two", {"before": [], "not_behind": [], "spoken": ""})
+    of_two = words.get("two", {"before": [], "not_behind": [], "ranged": [], "spoken": ""})
     split = any_of(words.get("split_units", ()))
     priced = [*units, *words["currencies"]]
 
@@ -191,13 +199,16 @@ def _quantities(words: Mapping[str, Any], numbers: Numbers, number: str) -> list
         ),
         per_rule(words.get("per", {}), priced, gap=gap),
         Rule(
-            re.compile(rf"{_apart(words)}(?<!{any_of(of_two['not_behind'])})2(?=\s?(?:{any_of(of_two['before'])}))"),
+            re.compile(
+                rf"{_apart(words)}(?<!{any_of(of_two['not_behind'])})2"
+                rf"(?=(?:{DASH}\d{{1,4}}|(?:{any_of(of_two['ranged'])})\d{{1,4}})?\s?(?:{any_of(of_two['before'])}))"
+            ),
             lambda _: of_two["spoken"],
             needs=("2",),
         ),
         Rule(_MINUS_BETWEEN, lambda _: f"{gap}{words['minus']}{gap}", needs=(DIGIT, "−")),
         range_rule(words["range"], priced),
-        Rule(_MINUS_BEFORE, lambda _: f"{words['minus']}{gap}", needs=(DIGIT, "-−")),
+        Rule(_MINUS_BEFORE, lambda _: f"{words['minus']}{gap}", needs=(DIGIT, "-−–")),
     ]
 
 
@@ -230,7 +241,20 @@ def _fractions(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
             return as_fraction(int(match[1]), int(match[2]))
         return f"{numbers.part(match[1])}{gap}{words.get('stroke', stroke)}{gap}{numbers.part(match[2])}"
 
+    def mixed(match: re.Match[str]) -> str | None:
+        upper, lower = int(match["upper"]), int(match["lower"])
+        if not (fraction or forms) or not 0 < upper < lower:
+            return None
+        return f"{numbers.whole(match['whole'])}{joint}{as_fraction(upper, lower)}"
+
+    def behind_a_whole(match: re.Match[str]) -> str:
+        is_beside = match.string[match.end() :][:1].isalpha()
+        return f"{joint}{as_fraction(*vulgar_fraction(match[0]))}{gap if is_beside else ''}"
+
+    joint = gap.join(("", words["mixed"], "")) if "mixed" in words else gap
     return [
+        Rule(MIXED, mixed, needs=(DIGIT, "/⁄")),
+        Rule(_BEHIND_A_WHOLE, behind_a_whole, needs=(DIGIT, VULGAR_SIGNS)),
         Rule(_FRACTION, say, needs=(DIGIT, "/⁄")),
         Rule(_SLASH, lambda _: f"{gap}{words.get('stroke', stroke)}{gap}", needs=(DIGIT, "/")),
         Rule(_VULGAR, lambda match: apart(match, as_fraction(*vulgar_fraction(match[0]))), needs=(VULGAR_SIGNS,)),

@@ -20,9 +20,12 @@ def inflected_rules(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
         *(_years(words["years"], numbers) if "years" in words else ()),
         *(_ordinal_nouns(words["ordinal_nouns"], numbers) if "ordinal_nouns" in words else ()),
         *(_compounds(words["compounds"], numbers) if "compounds" in words else ()),
+        *(_cardinals(row, numbers) for row in words.get("cardinals", ())),
         *(_ordinals(words["ordinals"], words.get("decades", {}), numbers) if "ordinals" in words else ()),
+        *(_cases(row, words, numbers) for row in words.get("cases", ())),
         *(_genitives(words, numbers) if "genitive" in words else ()),
-        *(_genders(row, numbers) for row in words.get("genders", ())),
+        *(_genders(row, words, numbers) for row in words.get("genders", ())),
+        *([_first_of_range(words, numbers)] if "genders" in words else ()),
     ]
 
 
@@ -103,18 +106,23 @@ def _years(years: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
     """A year with its noun, which tells its case: "в 2026 году"."""
     forms: Mapping[str, Sequence[str]] = years["forms"]
 
+    towards: Mapping[str, Any] = years.get("towards", {"before": (), "ruleset": ""})
+    is_towards = re.compile(rf"(?<!\w)(?:{any_of(towards['before'])})\s$", re.IGNORECASE)
+
     def say(match: re.Match[str]) -> str:
         noun = match["noun"]
         if noun == years["short"]:
             noun = years["behind_in"] if match["before"] else years["alone"]
-        return f"{match['before'] or ''}{numbers.spelled(int(match['year']), forms[noun][0])} {noun}"
+        before = match.string[max(0, match.start() - _LONGEST_WORD) : match.start()]
+        ruleset = towards["ruleset"] if noun == years["behind_in"] and is_towards.search(before) else forms[noun][0]
+        return f"{match['before'] or ''}{numbers.spelled(int(match['year']), ruleset)} {noun}"
 
     def span(match: re.Match[str]) -> str | None:
         row = next((row for row in years["spans"] if row[:2] == [match["from"].lower(), match["to"].lower()]), None)
         if row is None:
             return None
         first, last = (numbers.spelled(int(match[key]), row[at]) for key, at in (("first", 2), ("last", 3)))
-        noun = years["alone"] if match["noun"] == years["short"] else match["noun"]
+        noun = match["noun"] if match["noun"] in forms else years["alone"]
         return f"{match['from']} {first} {match['to']} {last} {noun}"
 
     def pair(match: re.Match[str]) -> str:
@@ -133,7 +141,7 @@ def _years(years: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
         ),
         Rule(
             re.compile(
-                rf"(?<!\w)(?P<from>(?i:{starts}))\s(?P<first>[12]\d{{3}})\s(?P<to>(?i:{ends}))\s(?P<last>[12]\d{{3}})\s?(?P<noun>{nouns})(?!\w)"
+                rf"(?<!\w)(?P<from>(?i:{starts}))\s(?P<first>[12]\d{{3}})\s(?P<to>(?i:{ends}))\s(?P<last>[12]\d{{3}})\s?(?P<noun>{nouns}|{pairs})(?!\w)"
             ),
             span,
             needs=(DIGIT,),
@@ -170,6 +178,8 @@ def _ordinal_nouns(forms: Mapping[str, str], numbers: Numbers) -> list[Rule]:
 
 
 _FEWEST_OF_MANY = 5
+_LONGEST_WORD = 8
+_LAST_WORD = re.compile(r"(?<!\w)(\w+)\s$")
 _GENITIVE = "-genitive"
 _LAST_DAY = 31
 
@@ -177,19 +187,22 @@ _LAST_DAY = 31
 def _ordinals(endings: Mapping[str, str], decades: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
     """Figures with an ending: "5-го". Behind some of them tens are decades: "1990-е", "20-е годы"; a day is "20-е"."""
     plurals: Mapping[str, str] = decades.get("endings", {})
+    glued = any_of(ending for ending in endings if len(ending) > 1)  # "5го", but "5м" is a length
     behind = re.compile(rf"\s(?:{any_of(decades.get('nouns', ()))})(?!\w)")
 
     def say(match: re.Match[str]) -> str:
-        number, ending = int(match["number"]), match["ending"]
+        number, ending = int(match["number"]), match["ending"] or match["glued"]
         is_decade = number % 10 == 0 and (number > _LAST_DAY or behind.match(match.string, match.end()))
         return numbers.spelled(number, plurals[ending] if is_decade and ending in plurals else endings[ending])
 
     return [
         Rule(
-            re.compile(rf"(?<![\w.,:/-])(?P<number>\d{{1,15}})-(?P<ending>{shape_of(endings)})(?!\w)"),
+            re.compile(
+                rf"(?<![\w.,:/-])(?P<number>\d{{1,15}})(?:-(?P<ending>{shape_of(endings)})|(?P<glued>{glued}))(?!\w)"
+            ),
             say,
             {"ending": endings},
-            (DIGIT, "-"),
+            (DIGIT,),
         ),
     ]
 
@@ -242,13 +255,92 @@ def _genitives(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
     ]
 
 
-def _genders(row: Mapping[str, Any], numbers: Numbers) -> Rule:
-    """A number whose last digit is `ends` takes the gender of the noun behind it, which the noun's ending tells."""
+def _cardinals(row: Mapping[str, Any], numbers: Numbers) -> Rule:
+    """Figures with the ending of a number that is no ordinal, with a dash or without: "в 2-х шагах", "5ти"."""
+
+    def say(match: re.Match[str]) -> str | None:
+        number = match["number"]
+        is_meant = number[-1] in row["ends"] and (len(number) == 1 or number[-2] != "1" or not row["is_parted"])
+        return numbers.whole(number, row["ruleset"]) if is_meant else None
+
+    return Rule(
+        re.compile(rf"(?<![\w.,:/-])(?P<number>\d{{1,6}})-?(?:{any_of(row['endings'])})(?!\w)"), say, needs=(DIGIT,)
+    )
+
+
+def _cases(row: Mapping[str, Any], words: Mapping[str, Any], numbers: Numbers) -> Rule:
+    """A number before a noun in the plural whose ending tells the case: "в 5 случаях", "с 2-3 детьми"."""
+
+    def say(match: re.Match[str]) -> str | None:
+        number = match["number"]
+        if number[-1] == "1" and number[-2:-1] != "1":
+            return None  # its noun is in the singular
+        said = numbers.whole(number, row["ruleset"])
+        return f"{numbers.whole(match['first'], row['ruleset'])}{words['range']}{said}" if match["first"] else said
+
+    return Rule(
+        re.compile(
+            rf"(?<![\w.,:/-])(?<!\d\s)(?:(?P<first>\d{{1,6}})\s?[-–—]\s?)?{_NUMBER}"
+            rf"(?=\s(?:\w+\s)?\w{{2,}}(?:{any_of(row['nouns'])})(?!\w))"
+        ),
+        say,
+        needs=(DIGIT,),
+    )
+
+
+_NUMBER = r"(?P<number>\d{1,3}(?:[ \u00a0]\d{3})+|\d+)"
+
+
+def _first_of_range(words: Mapping[str, Any], numbers: Numbers) -> Rule:
+    """The first of two numbers takes the gender of what the second counts: "1-2 таблетки", "2 или 3 недели"."""
+    counted: Mapping[str, Sequence[str]] = {**words["units"], **words.get("scales", {})}
+    feminine: str = words.get("feminine", "")
+    endings = {row["ends"]: tuple(row["nouns"]) for row in words["genders"] if row["ruleset"] == feminine}
+
+    cases = {
+        word: row["ruleset"]
+        for row in words["genders"]
+        if row["ends"] == "1" and row["ruleset"].startswith(f"{feminine}-")
+        for word in row.get("behind", ())
+    }
+
+    def say(match: re.Match[str]) -> str | None:
+        first, last, noun = match["first"], match["last"], match["noun"]
+        if first[-1] not in endings or first[-2:-1] == "1":
+            return None
+        forms = counted.get(noun, ())
+        ends = "2" if last[-1] in "234" and last[-2:-1] != "1" else last[-1]
+        is_feminine = forms[-1] == "f" if forms else ends == "2" and noun.endswith(endings.get("2", ()))
+        before = _LAST_WORD.search(match.string[max(0, match.start() - _LONGEST_WORD) : match.start()])
+        ruleset = cases.get(before[1].lower(), feminine) if before and first[-1] == "1" else feminine
+        return numbers.whole(first, ruleset) if is_feminine else None
+
+    joint = rf"(?:\s?[-–—]\s?|\s(?:{any_of(words.get('list_words', ()))})\s)"
+    return Rule(
+        re.compile(rf"(?<![\w.,:/-])(?<!\d\s)(?P<first>\d{{1,3}})(?={joint}(?P<last>\d{{1,3}})\s(?P<noun>\w+))"),
+        say,
+        needs=(DIGIT,),
+    )
+
+
+def _genders(row: Mapping[str, Any], words: Mapping[str, Any], numbers: Numbers) -> Rule:
+    """A number whose last digit is `ends` takes the gender of the noun behind it, which the noun's ending tells.
+
+    `behind`: the words that it stands behind, and the case they ask for.
+    """
 
     def say(match: re.Match[str]) -> str | None:
         number = match["number"]
         is_meant = number[-1] == row["ends"] and number[-2:-1] != "1"
         return numbers.whole(number, row["ruleset"]) if is_meant else None
 
-    number = r"(?<![\w.,:/-])(?<!\d\s)(?P<number>\d{1,3}(?:[ \u00a0]\d{3})+|\d+)"
-    return Rule(re.compile(rf"{number}(?=\s\w+?(?:{any_of(row['nouns'])})(?!\w))"), say, needs=(row["ends"],))
+    behind = "|".join(rf"(?<=\b{word}\s)" for word in row.get("behind", ()))
+    others = any_of([*words.get("no_nouns", ()), *words.get("list_words", ())])
+    noun = rf"(?!(?:{others})(?!\w))(?=\w{{2}})\w*?(?:{any_of(row['nouns'])})(?!\w)"
+    return Rule(
+        re.compile(
+            rf"(?:(?<![\w.,:/-])|(?<=\d[-–—])){f'(?:{behind})' if behind else ''}(?<!\d\s){_NUMBER}(?=\s{noun})"
+        ),
+        say,
+        needs=(row["ends"],),
+    )

@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
+from string import ascii_letters, digits
 
 from services.language.data import LanguageDataError, cached, languages, primary, where
 from services.language.reading import english, general, vietnamese
@@ -17,9 +18,18 @@ from services.language.words import is_of_a_word, lowered, with_signs_hidden
 RULES: dict[str, Callable[[str], Sequence[Rewriter]]] = {"en": english.rules, "vi": vietnamese.rules}
 """Language -> its rules for a BCP-47 tag, where data alone does not do; other languages with a folder are `general`."""
 
+_STAMP = re.compile(r"(?<=\d{4}-\d\d-\d\d)T(?=\d\d:\d\d)")
+"""Between a date and a time of ISO 8601."""
+HYPHENS = Rule(re.compile("[\u2010\u2011]"), lambda _: "-")
 _PICTURE = re.compile(r"[\u2600-\u2604\u2606-\u27bf\U0001f000-\U0001faff]")  # but the star of "5★", which is said
 UNSAID = Rule(re.compile(r"[*_`#~^|<>\[\]{}\\\u200d\u20e3\u2600-\u27bf\ufe0f\U0001f000-\U0001faff]+"), lambda _: " ")
 """Signs of a written page and pictures, which nobody says; read last, so that a rule may still make use of them."""
+
+_WIDE = 0xFEE0  # from a sign to its wide form
+_PLAIN = str.maketrans({"\u2010": "-", "\u2011": "-", "\ufe63": "-", "\uff0d": "-", "\u2012": "–", "\u2015": "—"}) | {
+    ord(sign) + _WIDE: sign for sign in f"{ascii_letters}{digits}#$%&+/"
+}
+"""Hyphens that no line breaks at, which models write, and wide letters, digits and signs: as the rules know them."""
 
 _LETTER = re.compile(r".[\u0300-\u036f]*", re.DOTALL)
 COMPOSED = Rule(re.compile(r"\w[\u0300-\u036f]+"), lambda match: unicodedata.normalize("NFC", match[0]))
@@ -69,11 +79,16 @@ class Normalizer:
     def _rewrites(self, text: str, language_code: str) -> Iterator[Rewrite]:
         yield from self._lexicon_rewrites(text, primary(language_code))
         plain = with_signs_hidden(text) if is_spaced(language_code) else text
-        plain = plain if plain.isascii() else _PICTURE.sub(" ", plain)  # between two numbers it parts them as a space
+        if not plain.isascii():
+            plain = _PICTURE.sub(" ", plain.translate(_PLAIN))  # between two numbers it parts them as a space
+        stamps = Rule(_STAMP, lambda _: " ").apply(plain) if "T" in plain else ()
+        plain = _STAMP.sub(" ", plain) if "T" in plain else plain
         signs = signs_in(plain)
         for rule in _rules_for(language_code):
             if may_match(rule.needs, signs):
                 yield from rule.apply(plain)
+        yield from stamps
+        yield from HYPHENS.apply(text)
         yield from UNSAID.apply(text)
         if (foreign := foreign_words(primary(language_code))) is not None:
             yield from foreign.apply(plain)

@@ -7,6 +7,8 @@ from typing import Any
 
 from services.language.reading.numbers import Numbers
 
+_THOUSAND = 1000
+
 
 class VietnameseNumbers(Numbers):
     """Cardinals of its own; "four" is an ordinal of its own."""
@@ -30,6 +32,11 @@ class VietnameseNumbers(Numbers):
         if number == 0:
             return self._digits[0]
         groups: list[str] = []
+        if number > _THOUSAND**2 and number % _THOUSAND >= 100 and number // _THOUSAND % _THOUSAND == 0:
+            more, hundreds = divmod(number, _THOUSAND)  # without the empty thousand it is heard as 2,300,000
+            empty = f"{self._digits[0]} {self._thousands[1]}"
+            words = self._below_thousand(hundreds, has_more_before=True)
+            return f"{self._spelled(more * _THOUSAND, ruleset)} {empty} {words}"
         for name in self._thousands:
             number, group = divmod(number, 1000)
             if group:

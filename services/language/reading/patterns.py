@@ -103,6 +103,9 @@ def vulgar_fraction(sign: str) -> tuple[int, int]:
     return int(upper), int(lower)
 
 
+MIXED = re.compile(r"(?<![\d.,:/-])(?P<whole>\d{1,3})\s(?P<upper>\d)[/⁄](?P<lower>\d{1,2})(?![\d/]|[.,]\d)")
+"""A whole number and its fraction: "2 1/2"."""
+
 DASH = rf"\s?{one_of('-–—~～')}\s?"
 
 

@@ -42,6 +42,7 @@ _FORMS = _List(_TEXT, (1, 2, 4))
 _CLOCK = _Text(("hour", "minute"))
 _SPANS = _List(_List(_TEXT, (4,)))
 _NUMBER = 1
+_FLAG = True
 
 _INFLECTED_DATES = {
     **dict.fromkeys(("days", "days_genitive", "days_dative", "years", "year"), _TEXT),
@@ -55,7 +56,7 @@ _SHAPE: Mapping[str, Any] = {  # a mark of interrogation behind a key: it may be
     "digits": _List(_TEXT, (10,)),
     "phone_digits?": _List(_TEXT, (10,)),
     **dict.fromkeys(("point", "point_signs", "plus", "minus", "range", "hash"), _TEXT),
-    **dict.fromkeys(("stroke?", "cardinal?", "feminine?", "times_sign?", "thousands_sign?"), _TEXT),
+    **dict.fromkeys(("stroke?", "cardinal?", "feminine?", "times_sign?", "thousands_sign?", "mixed?"), _TEXT),
     **dict.fromkeys(("gap?", "ratio?", "percent_before?"), _GAP),
     "percent?": _FORMS,
     **dict.fromkeys(
@@ -68,15 +69,19 @@ _SHAPE: Mapping[str, Any] = {  # a mark of interrogation behind a key: it may be
     "decimals?": {"whole": _List(_TEXT, (2,)), "parts": _List(_List(_TEXT, (2,)))},
     "fraction?": _Text(("upper", "lower")),
     "fractions?": {"upper": _TEXT, "one": _TEXT, "many": _TEXT},
-    "two?": {"spoken": _TEXT, "not_behind": _TEXTS, "before": _TEXTS},
+    "two?": {"spoken": _TEXT, "not_behind": _TEXTS, "ranged": _TEXTS, "before": _TEXTS},
     "genitive?": {"before": _TEXTS, "m": _TEXT, "f": _TEXT, "signs?": _WORDS},
     "dative?": {"before": _TEXTS, "m": _TEXT},
-    "genders?": _List({"ends": _TEXT, "nouns": _TEXTS, "ruleset": _TEXT}),
+    "genders?": _List({"ends": _TEXT, "nouns": _TEXTS, "ruleset": _TEXT, "behind?": _TEXTS}),
+    "cases?": _List({"nouns": _TEXTS, "ruleset": _TEXT}),
+    "cardinals?": _List({"endings": _TEXTS, "ends": _TEXT, "is_parted": _FLAG, "ruleset": _TEXT}),
+    "no_nouns?": _TEXTS,
     "years?": {
         **dict.fromkeys(("short", "alone", "behind_in", "many?"), _TEXT),
         **dict.fromkeys(("in", "short_many?"), _TEXTS),
         "spans": _SPANS,
         "forms": _Table(_TEXTS),
+        "towards?": {"before": _TEXTS, "ruleset": _TEXT},
     },
     "compounds?": {"ruleset": _TEXT, "shortest": _NUMBER, "forms": _WORDS},
     "decades?": {"nouns": _TEXTS, "endings": _WORDS},
@@ -121,6 +126,9 @@ def _check(where: str, value: Any, shape: Any) -> None:
     match shape:
         case _Text():
             _check_text(name, value, shape)
+        case bool():
+            if not isinstance(value, bool):
+                raise LanguageDataError(f"{name} is true or false")
         case int():
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise LanguageDataError(f"{name} is a whole number above 0")

@@ -11,7 +11,8 @@ from services.language.reading.rule import DIGIT, Rule, apart, is_letter_or_digi
 def idiom_rule(idioms: Mapping[str, str]) -> Rule:
     """What is said in a way of its own: "24/7"."""
     return Rule(
-        re.compile(rf"(?<![\w/.$£-])(?<!€)(?:{any_of(idioms)})(?![\w/%-]|[.,]\d)"), lambda match: idioms[match[0]]
+        re.compile(rf"(?<![\w/.$£-])(?<!€)(?<!\d,)(?:{any_of(idioms)})(?![\w/%-]|[.,]\d)"),
+        lambda match: idioms[match[0]],
     )
 
 
@@ -24,13 +25,13 @@ def times_rules(by: str, times: str = "") -> list[Rule]:
         return f"{' ' if before or is_behind_a_sign else ''}{by}{' ' if after or is_behind_a_sign else ''}"
 
     return [
-        Rule(_BY, say, needs=(DIGIT, "x")),
+        Rule(_BY, say, needs=(DIGIT, "xх")),
         *([Rule(_TIMES, lambda _: times, needs=(DIGIT, "x"))] if times else []),
     ]
 
 
 _BY = re.compile(
-    r"(?<=\d)\s?x\s?(?=\d)|(?<=\d\w)\sx\s(?=\d)|(?<=\d\w\w)\sx\s(?=\d)|(?<=[^\W\d])\sx\s(?=\d)"
+    r"(?<=\d)\s?[xх]\s?(?=\d)|(?<=\d\w)\s[xх]\s(?=\d)|(?<=\d\w\w)\s[xх]\s(?=\d)|(?<=[^\W\d])\sx\s(?=\d)"
     rf"|(?:(?<=\d{INCHES})|(?<=\d{APOSTROPHE}))\s?x\s?(?=\d)"
 )
 _TIMES = re.compile(r"(?<=\d)x(?!\w)")
@@ -60,11 +61,12 @@ _KEY_PLACES = {
         "~": rf"(?<![\w~])(?<!～)[~～]\s?(?={SIGN}?\d)",
     }.items()
 }
-_LONGEST_UNIT = 16  # code points of a number's end and its unit
-_ENDS_OF_RANGE = re.compile(r"(?:\d(?:[^\W\d_]{1,2})?|[%°])\.?$")
+LONGEST_UNIT = 16  # code points of a number's end and its unit
+_ENDS_OF_RANGE = re.compile(rf"(?:\d(?:[^\W\d_]{{1,2}})?|[%°]|\d★|\d(?:{APOSTROPHE}|{INCHES}))\.?$")
+_THOUSANDS = re.compile(r"\d[.,]\d{3}$")
 _RATES = re.compile(r"(?:/[^\W\d_]+\.?)+$")
 _COUNTED_BEHIND = re.compile(r"\d\s?[^\W\d_]+[.²³]?(?:\s[^\W\d_]+)?(?:/[^\W\d_]+\.?)*$")
-_PRICE = re.compile(rf"{SIGN}\s?[\d.,]+(?:[ \u00a0\u202f]\d{{3}})*(?:{DASH}{SIGN}?[\d.,]+)?$")
+PRICE = re.compile(rf"{SIGN}\s?[\d.,]+(?:[ \u00a0\u202f]\d{{3}})*(?:{DASH}{SIGN}?[\d.,]+)?$")
 
 
 def _ends_counted(text: str, units: tuple[str, ...]) -> bool:
@@ -81,13 +83,15 @@ def range_rule(to: str, units: Iterable[str]) -> Rule:
     def say(match: re.Match[str]) -> str | None:
         if match[0].strip() in "~～" and match[0][0].isspace() and not match[0][-1].isspace():
             return None  # "5, ~7": about
-        before = match.string[max(0, match.start() - _LONGEST_UNIT) : match.start()]
+        before = match.string[max(0, match.start() - LONGEST_UNIT) : match.start()]
         return to if _ENDS_OF_RANGE.search(before) or _ends_counted(before, known) else None
 
     return Rule(_RANGE, say, needs=(DIGIT, f"{DASHES}~～"))
 
 
-_RANGE = re.compile(rf"(?:(?<=[\w%°²³$£¥.])|(?<=[€₽₫])){DASH}(?={SIGN}?\d)")
+_RANGE = re.compile(
+    rf"(?:(?<=[\w%°²³$£¥.])|(?<=[€₽₫℃℉㎡★])|(?<=\d{APOSTROPHE})|(?<=\d{INCHES})){DASH}(?={SIGN}?\d|(?<=\s)[-−]{SIGN}?\d)"
+)
 
 
 def per_rule(per: Mapping[str, str], priced: Iterable[str], *, gap: str = " ", others: str = "") -> Rule:
@@ -100,11 +104,13 @@ def per_rule(per: Mapping[str, str], priced: Iterable[str], *, gap: str = " ", o
     in_one = [unit for unit in known if "/" in unit]  # "km/h" has its own words
 
     def say(match: re.Match[str]) -> str | None:
-        before = match.string[max(0, match.start() - 2 * _LONGEST_UNIT) : match.start()]
+        before = match.string[max(0, match.start() - 2 * LONGEST_UNIT) : match.start()]
         unit, end = match["unit"], match.end()
         if any(match.string.startswith(one, end - len(one)) for one in in_one):
             return None
-        is_measured = _ends_counted(_RATES.sub("", before), known) or _PRICE.search(before) is not None
+        counted = _RATES.sub("", before)
+        is_measured = _ends_counted(counted, known) or PRICE.search(before) is not None
+        is_measured = is_measured or (unit in per and _THOUSANDS.search(counted) is not None)
         if unit in per and (is_measured or _COUNTED_BEHIND.search(before)):
             return f"{gap}{per[unit]}"
         return f"{gap}{others}{gap}{unit}" if others and is_measured else None
@@ -149,11 +155,11 @@ def short_word_rules(words: Mapping[str, Any]) -> list[Rule]:
     return [
         Rule(
             re.compile(rf"(?<!\w)(?P<word>{any_of(numbered)})\s?(?=\d)"),
-            lambda match: numbered[match["word"]] + ("" if is_letter_or_digit(match[0][-1]) else " "),
+            lambda match: numbered[match["word"]] + ("" if is_letter_or_digit(match[0][-1]) else words.get("gap", " ")),
             needs=(DIGIT,),
         ),
         Rule(
-            re.compile(rf"(?<!\w)(?P<word>{any_of(named)})\s?(?=[^\W\d_][^\W_])"),
+            re.compile(rf"(?<!\w)(?P<word>{any_of(named)})(?:\s|(?<=\.))(?=[^\W\d_][^\W_])"),
             lambda match: f"{named[match['word']]} " if match.string[match.end()].isupper() else None,
         ),
         *(Rule(re.compile(pattern), written_out, {"word": known}) for pattern in _abbreviation_patterns(known)),

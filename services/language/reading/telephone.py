@@ -15,7 +15,7 @@ _THOUSANDS = re.compile(r"\d{1,3}(?:\.\d{3})+")
 _SHAPES = {
     (3, 4), (3, 3, 4), (1, 3, 3, 4), (4, 3, 3), (4, 3, 4), (3, 4, 4), (3, 4, 3), (2, 4, 4), (4, 4), (4, 2, 2), (4, 6),
     (2, 3, 3, 3), (1, 3, 3, 2, 2), (2, 2, 4, 4), (1, 3, 7), (3, 2, 4), (3, 2, 2), (3, 3, 2, 2),
-    (1, 3, 4, 3), (4, 4, 4, 4), (4, 6, 5),
+    (1, 3, 4, 3), (4, 4, 4, 4), (4, 6, 5), (4, 2, 2, 2),
 }  # fmt: skip
 """How many digits the groups of a number without + or 0 have; those of cards and of social security too."""
 _FEWEST_DIGITS, _MOST_DIGITS = 7, 16
@@ -68,7 +68,7 @@ def telephone_rules(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
 
     def is_range(match: re.Match[str], found: list[str]) -> bool:
         """Two that rise and that a unit follows, or that are round: "1500-2000 руб."."""
-        if len(found) != 2 or not _DASH.search(match[0]) or len(found[0]) > len(found[1]) or found[0] >= found[1]:
+        if len(found) != 2 or not _DASH.search(match[0]) or int(found[0]) >= int(found[1]) or found[0][0] == "0":
             return False
         return all(number.endswith("00") for number in found) or is_counted(match.string, match.end())
 

@@ -12,6 +12,7 @@ from services.language.reading.patterns import (
     APOSTROPHES,
     DASHES,
     INCHES,
+    MIXED,
     QUOTES,
     ROMAN,
     VULGAR,
@@ -37,10 +38,15 @@ from services.language.reading.telephone import telephone_rules
 from services.language.reading.vietnamese_dates import VietnameseDates
 
 _ENGLISH = r"\d{1,3}(?:,\d{3})+(?=\.\d)(?![\d,]*\.\d{3}(?!\d))"  # 1,200.50
+_GROUPED = r"[1-9]\d{0,2}(?:\.\d{3})+(?!\d)|[1-9]\d{0,2}(?:[\u00a0\u202f]\d{3})+(?!\d)"
 _NUMBER = (
-    rf"(?P<whole>{_ENGLISH}|\d{{1,3}}(?:\.\d{{3}})+|\d{{1,3}}(?:,\d{{3}}){{2,}}(?!\d)|\d+)(?:[.,](?P<fraction>\d+))?"
+    rf"(?P<whole>{_ENGLISH}|{_GROUPED}|[1-9]\d{{0,2}}(?: \d{{3}})*(?: 000)++(?!\d)"
+    r"|[1-9]\d{0,2}(?:,\d{3}){2,}(?!\d)|\d+)(?:[.,](?P<fraction>\d+))?"
 )
-_AMOUNT = rf"(?P<whole>{_ENGLISH}|\d{{1,3}}(?:\.\d{{3}})+|\d{{1,3}}(?:,\d{{3}})+(?!\d)|\d+)(?:[.,](?P<fraction>\d+))?"
+_AMOUNT = (
+    rf"(?P<whole>{_ENGLISH}|{_GROUPED}|[1-9]\d{{0,2}}(?: \d{{3}})+(?![\d.])|[1-9]\d{{0,2}}(?:,\d{{3}})+(?!\d)|\d+)"
+    r"(?:[.,](?P<fraction>\d+))?"
+)
 
 
 _NEXT_WORD = re.compile(r"\s?([^\W\d_]+)")
@@ -232,8 +238,11 @@ class _Vietnamese:
                 needs=(DIGIT, "m"),
             ),
             Rule(
-                re.compile(rf"(?<![\w.,])(\d{{1,3}}){APOSTROPHE}(?!\w)"),
-                lambda match: f"{numbers.whole(match[1])} {words['minute']}",
+                re.compile(rf"(?<![\w.,])(\d{{1,3}}){APOSTROPHE}(?:([0-5]?\d){INCHES}|(?!\w))"),
+                lambda match: (
+                    f"{numbers.whole(match[1])} {words['minute']}"
+                    + (f" {numbers.whole(match[2])} {words['second']}" if match[2] else "")
+                ),
                 needs=(DIGIT, APOSTROPHES),
             ),
             Rule(
@@ -245,7 +254,6 @@ class _Vietnamese:
                 ),
                 needs=(DIGIT, QUOTES),
             ),
-            *key_rules(words["keys"]),
             Rule(
                 re.compile(rf"(?:(?<![\w.,])|(?<=\dx)){_NUMBER}(?P<gap>\s?)(?P<unit>{shape_of(self._units)})(?!\w)"),
                 self._quantity,
@@ -254,7 +262,8 @@ class _Vietnamese:
             ),
             Rule(re.compile(r"(?<=\d)\s?−\s?(?=[$€]?\d)"), lambda _: f" {words['minus_between']} ", needs=(DIGIT, "−")),
             range_rule(range_, [*self._units, *words["currencies"], *self._scales, *words["hour_signs"]]),
-            Rule(re.compile(r"(?<![\w)])[-−](?=[$€]?\d)"), lambda _: minus, needs=(DIGIT, "-−")),
+            *key_rules(words["keys"]),
+            Rule(re.compile(r"(?:(?<![\w)])[-−]|(?<!\S)–)(?=[$€]?\d)"), lambda _: minus, needs=(DIGIT, "-−–")),
             *times_rules(words["times"]),
             idiom_rule(words["idioms"]),
             Rule(
@@ -273,7 +282,9 @@ class _Vietnamese:
     def _plain_numbers(self) -> list[Rule]:
         point = f" {self._words['address_signs']['.']} "
         return [
+            Rule(MIXED, self._mixed, needs=(DIGIT, "/⁄")),
             Rule(re.compile(r"(?<![\d.,/])(\d+)[/⁄](\d+)(?![\d]|/\d)"), self._fraction, needs=(DIGIT, "/⁄")),
+            Rule(re.compile(rf"(?<=\d){VULGAR}"), self._behind_a_whole, needs=(VULGAR_SIGNS,)),
             Rule(re.compile(VULGAR), self._vulgar, needs=(VULGAR_SIGNS,)),
             Rule(re.compile(r"(?<=\d)/(?=\d)"), lambda _: f" {self._words['over']} ", needs=("/",)),
             Rule(re.compile(r"(?<=\d)/(?=[^\W\d_])"), lambda _: f" {self._words['over']} ", needs=("/",)),
@@ -298,6 +309,18 @@ class _Vietnamese:
         upper, lower = vulgar_fraction(match[0])
         words = f"{self._numbers.cardinal(upper)} {self._words['part_of']} {self._numbers.cardinal(lower)}"
         return apart(match, words)
+
+    def _behind_a_whole(self, match: re.Match[str]) -> str:
+        is_beside = match.string[match.end() :][:1].isalpha()
+        return f" {self._words['mixed']} {self._vulgar(match).strip()}{' ' if is_beside else ''}"
+
+    def _mixed(self, match: re.Match[str]) -> str | None:
+        """A whole and its fraction: "2 1/2" is "hai và một phần hai"."""
+        upper, lower = int(match["upper"]), int(match["lower"])
+        if not 0 < upper < lower <= 10:
+            return None
+        part = f"{self._numbers.cardinal(upper)} {self._words['part_of']} {self._numbers.cardinal(lower)}"
+        return f"{self._numbers.whole(match['whole'])} {self._words['mixed']} {part}"
 
     def _number(self, match: re.Match[str]) -> str:
         text = match[0]

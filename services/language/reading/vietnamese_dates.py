@@ -33,12 +33,13 @@ class VietnameseDates:
             re.IGNORECASE,
         )
         pair = r"\d{1,2}/\d{1,2}"
-        joint = rf"\s?(?:,\s?|&\s?|\b(?:{self._joined})\s)"
+        joint = rf"\s?(?:,\s?|&\s?|\b(?:{self._joined}|{self._to})\s)"
         self._told = re.compile(rf"\s(?:{any_of(words['date_words_behind'])})(?!\w)", re.IGNORECASE)
         days = [word for word in words["date_words"] if word == self._sunday or word.startswith(f"{self._weekday} ")]
         self._named_day = any_of(days)
         self._pairs_behind = re.compile(rf"(?:{joint}{pair}(?![\d/])){{1,4}}")
         self._pairs_before = re.compile(rf"(?<![\d/.-])(?:{pair}{joint}){{1,4}}$")
+        self._range_before = re.compile(rf"(?<![\d/.-])(?P<upper>\d{{1,2}})/(?P<lower>\d{{1,2}})\s(?:{self._to})\s$")
         self._counted = any_of([*words["counted_things"], *words["hour_signs"]])
         self._longest_before = 2 * max(map(len, words["date_words"]))
 
@@ -128,6 +129,11 @@ class VietnameseDates:
                 needs=(DIGIT,),
             ),
             Rule(
+                re.compile(r"(?<!\w)T(?:[2-9]|1[0-2]?)(?:\s?/\s?(?:T(?:[2-9]|1[0-2]?)|CN)){1,6}(?!\w|/)"),
+                self._weekdays_apart,
+                needs=("T", "/"),
+            ),
+            Rule(
                 re.compile(r"(?<!\w)T(\d)(?![\w]|\.\d)|(?<!\w)T(1[0-2])(?!\w)"),
                 self._weekday_or_month,
                 needs=(DIGIT, "T"),
@@ -173,7 +179,16 @@ class VietnameseDates:
             or self._told.match(match.string, match.end())
             or self._is_beside_a_date(match)
         )
+        is_date = is_date and not self._is_of_fractions(match, before)
         return self._date(match) if is_date or _in_two_digits(match) else None
+
+    def _is_of_fractions(self, match: re.Match[str], before: str) -> bool:
+        """The last of two fractions, and nothing but "to" announces it: "1/3 đến 1/2 số ghế"."""
+        first = self._range_before.search(before)
+        if first is None or match.groupdict().get("year") or self._announcing.search(before[: first.start()]):
+            return False
+        pairs = ((int(first["upper"]), int(first["lower"])), (int(match["day"]), int(match["month"])))
+        return all(0 < upper < lower <= 10 for upper, lower in pairs)
 
     def _dashed(self, match: re.Match[str]) -> str | None:
         """A day and its month with a dash, where the numbers fall and are no range: "ngày 8-3"."""
@@ -195,7 +210,7 @@ class VietnameseDates:
         joined = f"{others[0] if others else ''}{match[0]}{behind[0] if behind else ''}"
         dates = [(int(day), int(month)) for day, month in _DAY_AND_MONTH.findall(joined)]
         are_dates = all(1 <= day <= 31 and 1 <= month <= 12 for day, month in dates)
-        return len(dates) > 1 and are_dates and any(day > month for day, month in dates)
+        return len(dates) > 1 and are_dates and any(day >= month for day, month in dates)
 
     def _list_of_days(self, match: re.Match[str]) -> str | None:
         """The days of one month: "ngày 5, 6, 7/9"."""
@@ -256,6 +271,15 @@ class VietnameseDates:
     def _list_of_weekdays(self, match: re.Match[str]) -> str:
         others = _WEEKDAY.sub(lambda day: self._numbers.ordinal(int(day[0])), match["others"])
         return f"{match['word']} {self._numbers.ordinal(int(match['first']))}{others}"
+
+    def _weekdays_apart(self, match: re.Match[str]) -> str:
+        """Weekdays or months with strokes between: "T2/T4/CN", "T8/T9"."""
+        days = [day.strip() for day in match[0].split("/")]
+        are_weekdays = all(day == "CN" or _WEEKDAY.fullmatch(day[1:]) for day in days)
+        word = self._weekday if are_weekdays else self._month
+        return ", ".join(
+            self._sunday if day == "CN" else f"{word} {self._numbers.ordinal(int(day[1:]))}" for day in days
+        )
 
     def _weekday_or_month(self, match: re.Match[str]) -> str | None:
         """Days of the week are "T2" to "T7", months "T1" and from "T8" on."""

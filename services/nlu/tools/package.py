@@ -61,6 +61,7 @@ class PackageContext:
     tenants: tuple[str, ...] = ("",)  # those it must serve; "" is the tenant of calls that name none
     secrets: TenantSecrets = field(default_factory=TenantSecrets)
     data_dir: Path | None = None
+    allow: tuple[str, ...] = ()  # operations that the agent may use; empty: all
 
 
 class Package(Protocol):

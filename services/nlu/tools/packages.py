@@ -63,6 +63,7 @@ class AgentPackages:
                 tenants=self._tenants(use, secrets),
                 secrets=secrets,
                 data_dir=settings.data_dir,
+                allow=tuple(use.allow),
             )
             package: Package = use.kind(use.options, context)
             self._packages.append((use, package))

@@ -8,8 +8,11 @@ the limits is refused, not tried.
 
 from __future__ import annotations
 
+import string
 import unicodedata
-from functools import lru_cache
+from bisect import bisect_right
+from collections.abc import Sequence
+from functools import cache
 
 from services.nlu.tools.pattern_search import (
     CHAR,
@@ -28,7 +31,7 @@ from services.nlu.tools.pattern_search import (
     is_word,
 )
 
-__all__ = ["BadPattern", "Pattern", "TooLong", "pattern_of"]
+__all__ = ["BadPattern", "Pattern", "TooLong"]
 
 MOST_INSTRUCTIONS = 10_000
 _DEEPEST = 40  # groups within groups
@@ -50,12 +53,6 @@ class Pattern:
         search = Search(text, most_steps)
         found = search.matches(self._program, range(len(text) + 1))
         return found, most_steps - search.steps_left
-
-
-@lru_cache(maxsize=1000)
-def pattern_of(text: str) -> Pattern:
-    """The expression, compiled once. Raises BadPattern."""
-    return Pattern(text)
 
 
 _LOOKS = {"?=": (True, True), "?!": (True, False), "?<=": (False, True), "?<!": (False, False)}
@@ -84,7 +81,7 @@ class _Parser:
     """Recursive descent; each part gives the instructions that match it."""
 
     def __init__(self, text: str) -> None:
-        self._text, self._at, self._depth, self._n_made = text, 0, 0, 0
+        self._text, self._at, self._depth, self._n_looked = text, 0, 0, 0
 
     def whole(self) -> tuple[Instruction, ...]:
         made = self._choices()
@@ -116,20 +113,30 @@ class _Parser:
         self._depth += 1
         if self._depth > _DEEPEST:
             raise self._bad("too many groups within groups")
-        made = self._sequence()
+        branches = [self._sequence()]
+        size = len(branches[0])
         while self._take("|"):
-            other = self._sequence()
-            made = [_to(1, len(made) + 2), *made, _to(len(other) + 1), *other]
+            branches.append(self._sequence())
+            size += len(branches[-1]) + 2
+            self._check_size(size)
         self._depth -= 1
-        return made
+        made: list[Instruction] = []
+        for branch in branches[:-1]:
+            made += [_to(1, len(branch) + 2), *branch]
+            made.append(_to(size - len(made)))
+        return made + branches[-1]
 
     def _sequence(self) -> list[Instruction]:
         made: list[Instruction] = []
         while self._at < len(self._text) and not self._peek("|") and not self._peek(")"):
             made += self._repeated(*self._atom())
-            if len(made) > MOST_INSTRUCTIONS:
-                raise self._bad("it is too large")
+            self._check_size(len(made))
         return made
+
+    def _check_size(self, n_instructions: int) -> None:
+        """With those of its looks, which stand beside the program."""
+        if n_instructions + self._n_looked > MOST_INSTRUCTIONS:
+            raise self._bad("it is too large")
 
     def _repeated(self, atom: list[Instruction], can_repeat: bool) -> list[Instruction]:
         if (bounds := self._bounds()) is None:
@@ -205,13 +212,16 @@ class _Parser:
             raise self._bad("a bracket is not closed")
         if look is None:
             return made, True
+        self._n_looked += len(made)
+        self._check_size(0)
         is_ahead, is_wanted = _LOOKS[look]
         held = Look((*made, Instruction(MATCH)), is_ahead, is_wanted)
         return [Instruction(LOOK, look=held)], False
 
     def _class(self) -> Test:
         is_negated = self._take("^")
-        tests: list[Test] = []
+        tests: dict[Test, None] = {}  # each once, so that a class of many is no slower
+        ranges: list[tuple[str, str]] = []
         chars: set[str] = set()
         while not self._take("]"):
             test, first = self._member()
@@ -220,13 +230,13 @@ class _Parser:
                 _, last = self._member()
                 if first is None or last is None or last < first:
                     raise self._bad("a range goes from one character to a later one")
-                tests.append(_between(first, last))
+                ranges.append((first, last))
             elif first is not None:
                 chars.add(first)
             else:
-                tests.append(test)
-        held, listed = frozenset(chars), tuple(tests)
-        return lambda char: (char in held or any(each(char) for each in listed)) != is_negated
+                tests[test] = None
+        held, listed, is_between = frozenset(chars), tuple(tests), _between(ranges)
+        return lambda char: (char in held or is_between(char) or any(each(char) for each in listed)) != is_negated
 
     def _member(self) -> tuple[Test, str | None]:
         char = self._next()
@@ -263,9 +273,12 @@ class _Parser:
             return self._character(digits)
         if char == "u":
             first = self._hexadecimal(4)
-            if "\ud800" <= first <= "\udbff" and self._take("\\u"):
+            begins_pair, behind = "\ud800" <= first <= "\udbff", self._at
+            if begins_pair and self._take("\\u") and not self._peek("{"):
                 second = self._hexadecimal(4)
-                return chr(0x10000 + ((ord(first) - 0xD800) << 10) + (ord(second) - 0xDC00))
+                if "\udc00" <= second <= "\udfff":
+                    return chr(0x10000 + ((ord(first) - 0xD800) << 10) + (ord(second) - 0xDC00))
+            self._at = behind
             return first
         if char == "c":
             letter = self._next()
@@ -279,6 +292,8 @@ class _Parser:
 
     def _character(self, digits: str) -> str:
         try:
+            if not set(digits) <= set(string.hexdigits):
+                raise ValueError("int() reads signs, spaces and underscores too")
             return chr(int(digits, 16))
         except (ValueError, OverflowError):
             raise self._bad(f"{digits[:10]!r} is no code of a character") from None
@@ -290,16 +305,22 @@ class _Parser:
         name = ""
         while not self._take("}"):
             name += self._next()
-        wanted = _CATEGORIES.get(category := name.rpartition("=")[2], category)
-        if len(wanted) > 2 or not wanted or wanted[0] not in "LMNPSZC":
+        kind, _, category = name.rpartition("=")
+        wanted = _CATEGORIES.get(category, category)
+        if kind not in {"", "gc", "General_Category"} or not (wanted in _GROUPS or wanted in _GENERAL):
             raise self._bad(f"the property {name[:20]!r} is not known here: use a general category")
-        return lambda char: unicodedata.category(char).startswith(wanted)
+        return _in_category(wanted)
 
 
 _CATEGORIES = {
     "Letter": "L", "Lowercase_Letter": "Ll", "Uppercase_Letter": "Lu", "Mark": "M", "Number": "N",
     "Decimal_Number": "Nd", "Punctuation": "P", "Symbol": "S", "Separator": "Z", "Other": "C",
 }  # fmt: skip
+_GENERAL = frozenset(
+    "Lu Ll Lt Lm Lo Mn Mc Me Nd Nl No Pc Pd Ps Pe Pi Pf Po Sm Sc Sk So Zs Zl Zp Cc Cf Cs Co Cn".split()  # noqa: SIM905
+)
+_GROUPS = {group: frozenset(each for each in _GENERAL if each[0] == group) for group in "LMNPSZC"}
+_GROUPS["LC"] = frozenset({"Lu", "Ll", "Lt"})
 
 
 def _to(*steps: int) -> Instruction:
@@ -314,9 +335,25 @@ def _same(char: str) -> Test:
     return lambda each: each == char
 
 
+@cache  # of the tests of escapes alone
 def _not(test: Test) -> Test:
     return lambda char: not test(char)
 
 
-def _between(first: str, last: str) -> Test:
-    return lambda char: first <= char <= last
+@cache
+def _in_category(name: str) -> Test:
+    categories = _GROUPS.get(name, frozenset({name}))
+    return lambda char: unicodedata.category(char) in categories
+
+
+def _between(ranges: Sequence[tuple[str, str]]) -> Test:
+    """In time that grows with the logarithm of their number."""
+    firsts: list[str] = []
+    lasts: list[str] = []
+    for first, last in sorted(ranges):
+        if lasts and first <= lasts[-1]:
+            lasts[-1] = max(lasts[-1], last)
+        else:
+            firsts.append(first)
+            lasts.append(last)
+    return lambda char: bool(at := bisect_right(firsts, char)) and char <= lasts[at - 1]

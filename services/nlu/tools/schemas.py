@@ -9,16 +9,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from services.nlu.agent.tools import ToolRefused
-from services.nlu.tools.patterns import TooLong, pattern_of
+from services.nlu.tools.patterns import Pattern, TooLong
+from services.runtime.json_text import read_json
 
 MOST_STEPS = 30_000  # of a check of arguments: some two tenths of a second at most
 MOST_STEPS_OF_ANSWERS = 300_000  # some two seconds: such a check belongs into a thread
 MOST_SCHEMA_CHARS = 65_536
 _KEYWORD = 8  # steps: so many of a pattern take as long as a keyword
 _SIZED_STEP = 4  # so many members of a list or mapping count as a step
+_WRITTEN_STEP = 16  # so many characters of JSON that is written
+_SAID_STEP = 64  # so many characters of an error, which holds the whole value
+_COMPARED = frozenset({"const", "enum", "dependentRequired"})  # held against a value with all that lies in them
+_REFERENCES = frozenset({"$ref", "$dynamicRef"})
+# What jsonschema walks through, or matches, without a call of a keyword that could be counted.
+_UNCOUNTED = ("patternProperties", "dependentSchemas")
 _NOT_SCHEMAS = frozenset({"const", "enum", "default", "examples", "example"})
 _NAMED = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
 
@@ -37,28 +45,31 @@ def by_schema(schema: Mapping[str, Any], *, most_steps: int = MOST_STEPS) -> Che
     )
     from jsonschema.exceptions import SchemaError, best_match  # noqa: PLC0415
     from referencing import Registry  # noqa: PLC0415
+    from referencing.jsonschema import DRAFT202012  # noqa: PLC0415
 
     extended: Any = validators.extend  # it has no types
     try:
         written = json.dumps(schema)
         if len(written) > MOST_SCHEMA_CHARS:
             raise ValueError(f"a schema has at most {MOST_SCHEMA_CHARS} characters")
-        if '"unevaluatedProperties"' in written and '"patternProperties"' in written:  # which jsonschema matches itself
-            raise ValueError("unevaluatedProperties with patternProperties cannot be checked in bounded time")
+        for name in _UNCOUNTED if '"unevaluatedProperties"' in written else ():
+            if f'"{name}"' in written:
+                raise ValueError(f"unevaluatedProperties with {name} cannot be checked in bounded time")
         # Without formats: `regex` there is Python's, and `pattern` is ECMA's.
         Draft202012Validator.check_schema(schema, format_checker=FormatChecker(formats=()))
-        for text in _patterns_in(schema):
-            pattern_of(text)
+        patterns = {text: Pattern(text) for text in set(_patterns_in(schema))}
+        # Read once: a name in it would else be looked for in the whole schema at each use.
+        no_network: Any = Registry().with_resource("", DRAFT202012.create_resource(schema)).crawl()
     except SchemaError as error:
         raise ValueError(error.message[:300]) from error
     except RecursionError as error:
         raise ValueError("a schema lies too deep in itself") from error
 
     def check(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-        budget = _Budget(most_steps)
-        keywords = {name: budget.counted(keyword) for name, keyword in Draft202012Validator.VALIDATORS.items()}
-        keywords |= {name: budget.counted(keyword) for name, keyword in _own(budget).items()}
-        validator = extended(Draft202012Validator, keywords)(schema, registry=Registry())
+        budget = _Budget(most_steps, patterns)
+        all_keywords = {**Draft202012Validator.VALIDATORS, **_own(budget)}
+        keywords = {name: budget.counted(name, keyword) for name, keyword in all_keywords.items()}
+        validator = extended(Draft202012Validator, keywords)(schema, registry=no_network)
         try:
             error = best_match(validator.iter_errors(dict(arguments)))
         except TooLong as late:
@@ -71,6 +82,23 @@ def by_schema(schema: Mapping[str, Any], *, most_steps: int = MOST_STEPS) -> Che
         return dict(arguments)
 
     return check
+
+
+def check_of(schema_json: str, *, most_steps: int = MOST_STEPS) -> Check:
+    """The same by a schema as it is written, made once. Raises ValueError."""
+    found = _made(schema_json, most_steps)
+    if isinstance(found, str):
+        raise ValueError(found)
+    return found
+
+
+@lru_cache(maxsize=1024)
+def _made(schema_json: str, most_steps: int) -> Check | str:
+    """The check, or why there is none."""
+    try:
+        return by_schema(read_json(schema_json or "{}"), most_steps=most_steps)
+    except ValueError as error:
+        return str(error)
 
 
 def _patterns_in(schema: Any) -> Iterator[str]:
@@ -94,28 +122,31 @@ def _patterns_in(schema: Any) -> Iterator[str]:
 class _Budget:
     """Steps that one check may still take."""
 
-    def __init__(self, most_steps: int) -> None:
-        self._left = most_steps
+    def __init__(self, most_steps: int, patterns: dict[str, Pattern]) -> None:
+        self._left, self._patterns = most_steps, patterns
 
     def spend(self, n_steps: int) -> None:
         self._left -= n_steps
         if self._left < 0:
             raise TooLong
 
-    def counted(self, keyword: Any) -> Any:
+    def counted(self, name: str, keyword: Any) -> Any:
         """The keyword's function, each of whose calls and errors costs by the sizes of what it looks at."""
+        size_of = _size_in_depth if name in _COMPARED else _size_of_path if name in _REFERENCES else _size
 
         def check(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[Any]:
-            self.spend(_KEYWORD + (_size(value) + _size(instance)) // _SIZED_STEP)
+            self.spend(_KEYWORD + (size_of(value) + _size(instance)) // _SIZED_STEP)
             for error in keyword(validator, value, instance, schema) or ():
-                self.spend(_KEYWORD)
+                self.spend(_KEYWORD + len(error.message) // _SAID_STEP)
                 yield error
 
         return check
 
     def is_in(self, pattern: str, text: str) -> bool:
         """Whether the expression is in the text."""
-        found, n_steps = pattern_of(pattern).search(text, most_steps=self._left)
+        if pattern not in self._patterns:  # behind a reference to what is no schema
+            self._patterns[pattern] = Pattern(pattern)
+        found, n_steps = self._patterns[pattern].search(text, most_steps=self._left)
         self.spend(n_steps)
         return found
 
@@ -124,9 +155,28 @@ def _size(value: Any) -> int:
     return len(value) if isinstance(value, list | Mapping) else 0
 
 
+def _size_in_depth(value: Any) -> int:
+    n_found, todo = 0, [value]
+    while todo:
+        each = todo.pop()
+        n_found += 1
+        if isinstance(each, list | Mapping):
+            todo += each.values() if isinstance(each, Mapping) else each
+    return n_found
+
+
+def _size_of_path(reference: Any) -> int:
+    """At each step of a path all the steps before it are looked at."""
+    return int(reference.count("/") ** 2 // 4) if isinstance(reference, str) else 0
+
+
 def _own(budget: _Budget) -> dict[str, Any]:
     """The keywords whose time jsonschema does not bound."""
+    import jsonschema._utils as evaluated  # noqa: PLC0415
     from jsonschema.exceptions import ValidationError  # noqa: PLC0415
+
+    places_in: Any = evaluated.find_evaluated_item_indexes_by_schema
+    names_in: Any = evaluated.find_evaluated_property_keys_by_schema
 
     def pattern(validator: Any, wanted: str, instance: Any, schema: Any) -> Iterator[Any]:
         del schema
@@ -155,15 +205,39 @@ def _own(budget: _Budget) -> dict[str, Any]:
     def unique_items(validator: Any, wanted: Any, instance: Any, schema: Any) -> Iterator[Any]:
         del schema
         if wanted is True and validator.is_type(instance, "array"):
-            seen = {json.dumps(_plain(each), sort_keys=True) for each in instance}
+            seen: set[str] = set()
+            for each in instance:
+                written = json.dumps(_plain(each), sort_keys=True)
+                budget.spend(len(written) // _WRITTEN_STEP)
+                seen.add(written)
             if len(seen) < len(instance):
                 yield ValidationError("two items are the same")
+
+    # jsonschema looks for each item, and each name, in the whole list of those that are known.
+    def unevaluated_items(validator: Any, held: Any, instance: Any, schema: Any) -> Iterator[Any]:
+        del held
+        if validator.is_type(instance, "array"):
+            places = places_in(validator, instance, schema)
+            budget.spend(len(places) // _SIZED_STEP)
+            if n_others := len(set(range(len(instance))).difference(places)):
+                yield ValidationError(f"{n_others} of its items are not allowed")
+
+    def unevaluated_properties(validator: Any, held: Any, instance: Any, schema: Any) -> Iterator[Any]:
+        if validator.is_type(instance, "object"):
+            names = names_in(validator, instance, schema)
+            budget.spend(len(names) // _SIZED_STEP)
+            known = set(names)
+            if others := [name for name in instance if name not in known]:
+                why = "there is no" if held is False else "not as other properties must be:"
+                yield ValidationError(f"{why} {', '.join(map(repr, others[:5]))}")
 
     return {
         "pattern": pattern,
         "patternProperties": pattern_properties,
         "additionalProperties": additional_properties,
         "uniqueItems": unique_items,
+        "unevaluatedItems": unevaluated_items,
+        "unevaluatedProperties": unevaluated_properties,
     }
 
 

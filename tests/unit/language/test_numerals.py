@@ -1,5 +1,6 @@
 """Numbers read from words."""
 
+from decimal import Decimal
 from itertools import pairwise
 
 import pytest
@@ -66,6 +67,27 @@ RBNF = {language: RbnfEngine.for_language(language) for language in CARDINALS}
         ("zh", "三百五", 350),
         ("zh", "3万", 30_000),
         ("zh", "一万二", 12_000),
+        ("zh", "两千万", 20_000_000),
+        ("zh", "一亿四千六百三十三万四千六百七十二", 146_334_672),
+        ("zh", "1万2千", 12_000),
+        ("zh", "2万5", 25_000),
+        ("zh", "三点五万", 35_000),
+        ("vi", "hai triệu ba trăm", 2_300_000),
+        ("vi", "hai triệu ba trăm năm mươi", 2_350_000),
+        ("vi", "hai triệu không nghìn ba trăm", 2_000_300),
+        ("vi", "hai phẩy năm triệu", 2_500_000),
+        ("vi", "ba phẩy mười bốn triệu", 3_140_000),
+        ("vi", "nửa triệu", 500_000),
+        ("vi", "1 triệu 2", 1_200_000),
+        ("vi", "1 triệu 200 nghìn", 1_200_000),
+        ("vi", "hăm lăm", 25),
+        ("en", "two point five million", 2_500_000),
+        ("en", "two point two five million", 2_250_000),
+        ("en", "two and a half thousand", 2500),
+        ("en", "half a million", 500_000),
+        ("ru", "две с половиной тысячи", 2500),
+        ("ru", "одна целая двадцать пять сотых миллиона", 1_250_000),
+        ("ru", "трёхсот", 300),
     ],
 )
 def test_a_number_is_read(language: str, text: str, value: int) -> None:
@@ -91,6 +113,11 @@ def test_a_number_is_read(language: str, text: str, value: int) -> None:
         ("vi", "tôi không muốn", []),
         ("fr", "vingt 20", [20]),
         ("en", "9" * 40, [int("9" * 40)]),
+        ("en", "two point five", [2, 5]),
+        ("en", "half a day", []),
+        ("en", "20 thousand 5 hundred and 3", [20_500, 3]),
+        ("vi", "hai mươi ba mươi", [20, 30]),
+        ("zh", "两千万或三千", [20_000_000, 3000]),
     ],
 )
 def test_the_numbers_of_a_text_are_found_in_order(language: str, text: str, values: list[int]) -> None:
@@ -100,6 +127,12 @@ def test_the_numbers_of_a_text_are_found_in_order(language: str, text: str, valu
 @settings(max_examples=500)
 @given(number=st.integers(0, 999_999), language=st.sampled_from(sorted(CARDINALS)))
 def test_what_is_written_in_words_is_read_back(number: int, language: str) -> None:
+    assert read_number(CARDINALS[language](number), language) == number
+
+
+@settings(max_examples=300)
+@given(number=st.integers(1_000_000, 9_999_999_999), language=st.sampled_from(sorted(CARDINALS)))
+def test_a_large_number_in_words_is_read_back(number: int, language: str) -> None:
     assert read_number(CARDINALS[language](number), language) == number
 
 
@@ -152,3 +185,38 @@ def test_the_day_after_tomorrow_is_a_day_by_itself() -> None:
     assert [value.kind for value in read_values("thứ hai mốt", "vi").values] == [Kind.WEEKDAYS, Kind.DAY]
     (day,) = read_values("mốt tôi đến", "vi").values
     assert (day.kind, day.number) == (Kind.DAY, 2)
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "number"),
+    [
+        ("ru", "цена 12 500 руб.", 12_500),
+        ("vi", "giá 10 000 000đ", 10_000_000),
+        ("vi", "250 000 đồng", 250_000),
+        ("zh", "两千万元", 20_000_000),
+        ("zh", "三万一千元", 31_000),
+        ("zh", "3.5万元", 35_000),
+        ("en", "$2.5 million", 2_500_000),
+        ("en", "2.5 million dollars", 2_500_000),
+        ("en", "$5k", 5000),
+        ("en", "two point two five dollars", Decimal("2.25")),
+        ("vi", "2,5 triệu đồng", 2_500_000),
+        ("vi", "1tr2", 1_200_000),
+        ("vi", "2tr350", 2_350_000),
+        ("ru", "1,5 тысячи рублей", 1500),
+        ("ru", "2,5 млн руб.", 2_500_000),
+    ],
+)
+def test_a_sum_is_read_whole(language: str, text: str, number: Decimal) -> None:
+    (value,) = read_values(text, language).values
+    assert (value.kind, value.number) == (Kind.MONEY, number)
+
+
+def test_minutes_are_no_fraction() -> None:
+    (value,) = read_values("三点五分", "zh").values
+    assert value.kind is Kind.TIME
+
+
+@pytest.mark.parametrize(("language", "text"), [("zh", "千万不要"), ("zh", "万一下雨")])
+def test_what_names_no_number_stays_none(language: str, text: str) -> None:
+    assert read_values(text, language).values == ()

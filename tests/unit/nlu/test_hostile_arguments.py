@@ -17,10 +17,12 @@ from services.nlu.tools.calendar.package import Book, Cancel, Move
 from services.nlu.tools.calendar.times import read_span
 from services.nlu.tools.message.package import Email, MessagePackage
 from services.nlu.tools.openapi.description import path_of, read_description
+from services.nlu.tools.openapi.schema import DescriptionError
 from services.nlu.tools.outbox_file import OutboxFile
-from services.nlu.tools.rest.answers import without_secrets
+from services.nlu.tools.package import PackageContext
+from services.nlu.tools.rest.answers import Answer, without_secrets
 from services.nlu.tools.rest.client import Limits
-from services.nlu.tools.rest.failures import BadAnswer
+from services.nlu.tools.rest.failures import BadAnswer, Refused
 from services.nlu.tools.secrets import NoSecrets, SecretFields, TenantSecrets
 from services.runtime.errors import NotServing
 
@@ -96,6 +98,14 @@ def test_headers_that_show_who_asks_are_no_arguments() -> None:
     assert "authorization" not in read.arguments["properties"]
 
 
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("last", ["[*a27, *a27]", "&a28 [*a28, *a27]"])
+def test_aliases_that_stand_for_millions_of_values_are_refused(last: str) -> None:
+    names = "\n".join(f"x-{n}: &a{n} [{f'*a{n - 1}, *a{n - 1}' if n else '1, 1'}]" for n in range(28))
+    with pytest.raises(DescriptionError, match="values lie in it"):
+        read_description(f"openapi: 3.0.0\n{names}\nx-last: {last}\npaths: {{}}\n")
+
+
 class Fields(SecretFields):
     """Of a system."""
 
@@ -138,6 +148,25 @@ def test_mails_go_to_no_other_machine_in_plain_text() -> None:
     assert "smtp_encryption" in MessagePackage.Secrets.model_validate(held).exposures()[0]
     for mended in ({"smtp_encryption": "tls"}, {"smtp_host": "127.0.0.1"}):
         assert MessagePackage.Secrets.model_validate({**held, **mended}).exposures() == []
+
+
+@pytest.mark.parametrize(
+    ("region", "number", "may"),
+    [
+        ("US", "+12025550123", True),
+        ("US", "+18765551234", False),  # Jamaica
+        ("US", "+19005551234", False),  # premium
+        ("VN", "+84912345678", True),
+        ("VN", "+841900123456", False),  # premium
+        ("VN", "+447700900000", False),
+        ("RU", "+77011234567", False),  # Kazakhstan
+        ("GB", "+447012345678", False),  # a personal number
+        ("", "+84912345678", False),
+    ],
+)
+def test_numbers_that_cost_are_not_written_to_without_a_list(region: str, number: str, may: bool) -> None:
+    context = PackageContext("x", "message", "message", region=region)
+    assert MessagePackage(MessagePackage.Options(), context)._may_reach(number) is may
 
 
 def test_an_address_of_the_agents_file_is_held_to_the_same() -> None:
@@ -209,3 +238,80 @@ def test_what_callers_gave_lies_on_disk_for_the_owner_alone(tmp_path: Path) -> N
     file: Any = path.stat().st_mode
     assert stat.S_IMODE(file) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+EVENT = "DTSTART:20261201T100000Z"
+UNREADABLE = [
+    f"{EVENT}\n{EVENT}",
+    f"{EVENT}\nRRULE:FREQ=DAILY\nRRULE:FREQ=DAILY",
+    f"{EVENT}\nRECURRENCE-ID:20261201T100000Z\nRECURRENCE-ID:20261201T100000Z",
+    f"{EVENT}\nDURATION:P99999999999999D",
+    f"{EVENT}\nRRULE:FREQ=DAILY\nEXDATE;VALUE=PERIOD:20261201T100000Z/PT1H",
+    "DTSTART;TZID=America/New_York:99991231T230000\nDTEND;TZID=America/New_York:99991231T235900",
+    "DTSTART;VALUE=PERIOD:20261201T100000Z/PT1H",
+    "DTSTART;VALUE=TEXT:hello",
+    "SUMMARY:never",
+]
+
+
+def event(lines: str) -> str:
+    return f"BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:x\nBEGIN:VEVENT\nUID:1\n{lines}\nEND:VEVENT\nEND:VCALENDAR\n"
+
+
+def multistatus(*texts: str) -> bytes:
+    listed = "".join(f"<C:calendar-data>{text}</C:calendar-data>" for text in texts)
+    names = 'xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"'
+    return f"<D:multistatus {names}>{listed}</D:multistatus>".encode()
+
+
+DAY = read_span("2026-12-01", "2026-12-02", UTC)
+
+
+@pytest.mark.parametrize("lines", UNREADABLE)
+def test_an_event_that_is_none_is_an_answer_that_cannot_be_read(lines: str) -> None:
+    with pytest.raises(BadAnswer, match="an event that cannot be read"):
+        dav()._busy_in(multistatus(event(lines)), DAY)
+
+
+@pytest.mark.timeout(60)
+def test_rules_that_never_come_true_are_read_for_a_bounded_time() -> None:
+    never = event(f"{EVENT}\nRRULE:FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30")
+    head, _, rest = never.partition("BEGIN:VEVENT")
+    one, _, end = rest.partition("END:VCALENDAR")
+    many = head + f"BEGIN:VEVENT{one}" * 100 + f"END:VCALENDAR{end}"
+    with pytest.raises(BadAnswer, match="within 2 s"):
+        dav()._busy_in(multistatus(many), DAY)
+
+
+def test_a_rule_with_very_many_values_is_not_followed() -> None:
+    places = ",".join(str(n) for n in range(1, 367))
+    with pytest.raises(ValueError, match="too many values"):
+        busy_in(calendar(f"RRULE:FREQ=YEARLY;BYDAY=MO;BYSETPOS={places}"), DAY, UTC)
+
+
+class Files:
+    """One file of a CalDAV server that takes a change and loses its answer, so that the change comes a second time."""
+
+    def __init__(self, *, others: bytes = b"") -> None:
+        self.text = event(f"{EVENT}\nDTEND:20261201T110000Z").encode()
+        self._others = others
+
+    async def ask(self, method: str, url: str, *, data: bytes = b"", **_: Any) -> Answer:
+        if method == "GET":
+            return Answer("dav", 200, {"ETag": '"1"'}, self.text)
+        self.text = self._others or data
+        return Answer("dav", 412, {}, b"")
+
+
+async def test_a_move_whose_answer_was_lost_is_done() -> None:
+    made, files = dav(), Files()
+    made._client = files  # type: ignore[assignment] # no server
+    await made.move("a", read_span("2026-12-03T10:00", "2026-12-03T11:00", UTC))
+    assert b"20261203T100000Z" in files.text
+
+
+async def test_a_move_of_what_somebody_else_has_changed_is_refused() -> None:
+    made = dav()
+    made._client = Files(others=event("DTSTART:20261207T100000Z").encode())  # type: ignore[assignment] # no server
+    with pytest.raises(Refused, match="somebody has changed"):
+        await made.move("a", read_span("2026-12-03T10:00", "2026-12-03T11:00", UTC))

@@ -51,6 +51,12 @@ def test_it_finds_what_re_finds() -> None:
         (r"^[\w.+-]+@[\w-]+\.[a-z]{2,}$", "anna@example.com\n", False),  # `$` is the end, and nothing before it
         (r"^(?<year>\d{4})-\d{2}$", "2026-12", True),
         (r"^\d+$", "١٢", False),  # digits of ECMA-262 are those of ASCII
+        (r"^\ud800\u0041$", "\ud800A", True),  # the first half of a pair, alone
+        (r"^\p{LC}+$", "aB", True),
+        (r"^[a-cb-fx-z\d]+$", "adfyz9", True),
+        (r"[a-cb-fx-z]", "gw", False),
+        (r"^(?:a|bb|ccc|)$", "ccc", True),
+        (r"^(?:a|bb|ccc)$", "cc", False),
         (r"[]", "a", False),
         (r"[^]", "a", True),
         (r"^(?=.*[A-Z])(?=.*\d).{8,}$", "Passw0rd", True),
@@ -87,6 +93,12 @@ def test_it_reads_the_syntax_of_ecma(pattern: str, text: str, expected: bool) ->
         r"\xg0",
         "\\",
         "(a{1000}){1000}",
+        "|".join("ab" * 10_000),
+        "(?=a{3000})" * 10,
+        r"\p{Script=L}",
+        r"\p{Lx}",
+        r"\x+1",
+        r"\udbff\u00zz",
         "(?P<n>a)",
         "(?(1)a|b)",
         r"\u{110000}",
@@ -111,6 +123,8 @@ def test_what_cannot_be_bounded_is_refused(pattern: str) -> None:
         ("(?<=x.*)z", "x" + "a" * 20_000),
         ("(x?){500}x{500}$", "x" * 499),
         ("((a*)*)*b", "a" * 20_000),
+        ("[" + r"\d\S\p{Lu}" * 4000 + "]{2}!", "١" * 20_000),
+        ("[" + "".join(f"{chr(n)}-{chr(n + 1)}" for n in range(0x4E00, 0x9E00, 3)) + "]!", "a" * 20_000),
     ],
 )
 def test_no_expression_takes_long(pattern: str, text: str) -> None:

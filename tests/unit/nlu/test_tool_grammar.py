@@ -1,7 +1,9 @@
 """Calls held to the grammar of their tools, with llama.cpp's own grammars on a tiny model's letters."""
 
 import json
+import time
 from collections.abc import Iterator
+from typing import Any
 
 import llama_cpp as llama
 import pytest
@@ -138,6 +140,23 @@ def test_llamas_two_forms(model: LlamaModel) -> None:
 def test_references_are_followed_and_those_elsewhere_are_not_fetched() -> None:
     assert plain_schema(ODD)["properties"]["size"] == {"const": "large"}
     assert plain_schema({"type": "object", "properties": {"a": {"$ref": "http://x.example/y"}}})["properties"]["a"]
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("form", ToolForm)
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "object", "properties": {f"p{n}": {"$ref": "#"} for n in range(50)}},
+        {"type": "object", "properties": {"a": {"anyOf": [{"$ref": "#"}] * 50}}},
+        {"allOf": [{"$ref": "#"}] * 50},
+        {"type": "object", "properties": {f"p{n}": {"type": "integer"} for n in range(5000)}},
+    ],
+)
+def test_a_schema_of_somebody_else_is_a_grammar_in_bounded_time(schema: dict[str, Any], form: ToolForm) -> None:
+    began = time.process_time()
+    assert len(grammar_of((ToolSpec("odd", "Is odd.", json.dumps(schema)),), form)) < 1_000_000
+    assert time.process_time() - began < 5.0
 
 
 @pytest.mark.parametrize("form", ToolForm)

@@ -151,10 +151,14 @@ STATUSES = [
 
 @pytest.mark.parametrize("status", STATUSES, ids=[status.name for status in STATUSES])
 async def test_a_stream_that_breaks_is_replaced_without_a_word_lost_or_doubled(status: grpc.StatusCode):
-    for after_s in (0.0, 0.7, 1.9, 3.3, 6.1):
+    async def broken(after_s: float) -> None:
         text, google = await whole(Faults(status=status, status_after_s=after_s, retry_after_s=0.05))
         assert text == WHOLE, f"{status.name} after {after_s} s"
         assert len(google.opened) == 2
+
+    async with asyncio.TaskGroup() as tasks:
+        for after_s in (0.0, 0.7, 1.9, 3.3, 6.1):
+            tasks.create_task(broken(after_s))
 
 
 async def test_the_providers_limit_ends_streams_and_no_words():

@@ -173,6 +173,7 @@ class AriClient:
                 json=body,
                 headers=self._who(),
                 ssl=self._tls,
+                allow_redirects=False,  # what a call is about is told to nobody else
             ) as response:
                 text = await response.text()
         except (aiohttp.ClientError, OSError, TimeoutError) as error:

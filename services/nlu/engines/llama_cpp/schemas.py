@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 ANY_VALUE: dict[str, Any] = {"type": ["string", "number", "boolean", "object", "array", "null"]}
 _TYPES = frozenset({"string", "number", "integer", "boolean", "object", "array", "null"})
 _DEEPEST = 12  # a schema that refers to itself has no end
+_MOST_PARTS = 500  # of one that refers to itself at several places: a part that has more may be any value
+_MOST_PROPERTIES = 100  # of one object, each with rules for all behind it; one with more may be any object
+_WITH_PARTS = ("properties", "prefixItems", "allOf", "anyOf", "oneOf")
 _MOST_REPEATED = 32  # each repetition is a rule of the grammar
 _SAFE_PATTERN = re.compile(r"\^(?:[A-Za-z0-9 _:+@/,(){}|?*-]|\[[A-Za-z0-9 _:+@/-]+\])+\$")
 _LONG_REPETITION = re.compile(r"\{\d*,?\d{3,}\}")
@@ -28,14 +32,26 @@ _PATTERNS = {
 Plain = Callable[[object], dict[str, Any]]
 
 
-def plain_schema(schema: object, root: Mapping[str, Any] | None = None, depth: int = 0) -> dict[str, Any]:
+def plain_schema(schema: object) -> dict[str, Any]:
     """A schema without references, and with no keyword but those that become a rule."""
+    return _plain(schema, schema if isinstance(schema, Mapping) else {}, 0, _Left())
+
+
+@dataclass(slots=True)
+class _Left:
+    parts: int = _MOST_PARTS
+
+
+def _plain(schema: object, root: Mapping[str, Any], depth: int, left: _Left) -> dict[str, Any]:
     if not isinstance(schema, Mapping) or depth > _DEEPEST:
         return dict(ANY_VALUE)
-    root = schema if root is None else root
+    n_parts = sum(len(schema[name]) for name in _WITH_PARTS if isinstance(schema.get(name), list | Mapping))
+    if n_parts > left.parts:
+        return dict(ANY_VALUE)
+    left.parts -= n_parts
 
     def plain(part: object) -> dict[str, Any]:
-        return plain_schema(part, root, depth + 1)
+        return _plain(part, root, depth + 1, left)
 
     return _choice(schema, root, plain) or _typed(schema, plain)
 
@@ -75,6 +91,8 @@ def _object(schema: Mapping[str, Any], plain: Plain) -> dict[str, Any]:
     if not isinstance(properties, Mapping):
         if additional is False and "properties" not in schema and "additionalProperties" in schema:
             return {"type": "object", "properties": {}, "additionalProperties": False}
+        return {"type": "object"}
+    if len(properties) > _MOST_PROPERTIES:
         return {"type": "object"}
     required = [name for name in schema.get("required") or [] if name in properties]
     return {

@@ -16,9 +16,10 @@ from zoneinfo import ZoneInfo
 from pydantic import Field
 
 from services.nlu.agent.tools import ToolRefused
-from services.nlu.tools.calendar.events import busy_in, event_text, moved_event
+from services.nlu.tools.calendar.events import TooManyEvents, busy_in, event_text, moved_event
 from services.nlu.tools.calendar.provider import NewEvent
 from services.nlu.tools.calendar.times import Span
+from services.nlu.tools.rest.answers import Answer
 from services.nlu.tools.rest.client import Limits, RestClient
 from services.nlu.tools.rest.credentials import basic
 from services.nlu.tools.rest.failures import BadAnswer, Refused
@@ -26,6 +27,8 @@ from services.nlu.tools.secrets import SecretFields
 
 _DAV, _CALDAV = "DAV:", "urn:ietf:params:xml:ns:caldav"
 _READ_S = 2.0  # for the events of one answer
+# What icalendar and dateutil raise for text that is no event: a property that is there twice is a list to them.
+_UNREADABLE = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError)
 _GONE = frozenset({404, 410})
 _THERE = frozenset({412})
 
@@ -81,11 +84,7 @@ class CalDavCalendar:
 
     async def move(self, event_id: str, span: Span) -> None:
         """Only where nobody has changed it in between (If-Match)."""
-        there = await self._client.ask("GET", self._file(event_id), wants_json=False)
-        try:
-            moved = await asyncio.to_thread(moved_event, there.body, span)
-        except ValueError as error:
-            raise BadAnswer(f"{self._who} answered an event that cannot be read") from error
+        moved, there = await self._moved(event_id, span)
         if moved is None:
             return  # it has these times already
         headers = {"Content-Type": "text/calendar; charset=utf-8"}
@@ -94,8 +93,17 @@ class CalDavCalendar:
         answer = await self._client.ask(
             "PUT", self._file(event_id), data=moved, headers=headers, wants_json=False, expected=_THERE
         )
-        if answer.status in _THERE:
+        # Where the answer to a first try was lost, it was this one who changed it.
+        if answer.status in _THERE and (await self._moved(event_id, span))[0] is not None:
             raise Refused(f"{self._who}: somebody has changed this event in between: look again")
+
+    async def _moved(self, event_id: str, span: Span) -> tuple[bytes | None, Answer]:
+        """The event with other times, None where it has them, and the answer that it stood in."""
+        there = await self._client.ask("GET", self._file(event_id), wants_json=False)
+        try:
+            return await asyncio.to_thread(moved_event, there.body, span), there
+        except _UNREADABLE as error:
+            raise BadAnswer(f"{self._who} answered an event that cannot be read") from error
 
     async def delete(self, event_id: str) -> bool:
         answer = await self._client.ask("DELETE", self._file(event_id), wants_json=False, expected=_GONE)
@@ -110,11 +118,11 @@ class CalDavCalendar:
         busy: list[tuple[datetime, datetime]] = []
         ends = time.monotonic() + _READ_S
         for text in self._calendars(body):
-            if time.monotonic() > ends:
-                raise BadAnswer(f"{self._who} answered events that cannot be read within {_READ_S:g} s")
             try:
-                busy += busy_in(text, span, self._zone)
-            except ValueError as error:
+                busy += busy_in(text, span, self._zone, is_late=lambda: time.monotonic() > ends)
+            except TooManyEvents:
+                raise BadAnswer(f"{self._who} answered events that cannot be read within {_READ_S:g} s") from None
+            except _UNREADABLE as error:
                 raise BadAnswer(f"{self._who} answered an event that cannot be read") from error
         return busy
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -13,8 +14,13 @@ from services.nlu.tools.calendar.times import Span, day_begins
 
 _MAX_REPEATS = 1000
 _MAX_STEPS = 50_000  # of a rule from its beginning on: of a daily one 136 years
+_MAX_VALUES = 62  # of one part of a rule: each day that it may fall on is held against them all
 _PERIODS = frozenset({"DAILY", "WEEKLY", "MONTHLY", "YEARLY"})
 """An event that repeats within the hour is nobody's, and from a beginning long ago it takes forever to reckon."""
+
+
+class TooManyEvents(Exception):
+    """They cannot be read in the time that there is."""
 
 
 def event_text(event: NewEvent) -> bytes:
@@ -53,13 +59,21 @@ def moved_event(text: bytes, span: Span) -> bytes | None:
     return bytes(calendar.to_ical())
 
 
-def busy_in(text: str, span: Span, zone: ZoneInfo) -> list[tuple[datetime, datetime]]:
-    """When its events keep somebody busy. Times without a zone are by `zone`. Raises ValueError."""
+def busy_in(
+    text: str, span: Span, zone: ZoneInfo, *, is_late: Callable[[], bool] = lambda: False
+) -> list[tuple[datetime, datetime]]:
+    """When its events keep somebody busy. Times without a zone are by `zone`. Raises ValueError, and what the libraries
+    raise for what is no event; TooManyEvents once `is_late` says so, which is asked before each event.
+    """
+    if is_late():
+        raise TooManyEvents
     calendar = Calendar.from_ical(text)
     events = list(calendar.walk("VEVENT"))
     changed = {_aware(each.get("recurrence-id").dt, zone) for each in events if each.get("recurrence-id")}
     busy: list[tuple[datetime, datetime]] = []
     for event in events:
+        if is_late():  # a rule that never comes true, as on the 30th of February, is followed to the year 9999
+            raise TooManyEvents
         if str(event.get("transp", "")).upper() == "TRANSPARENT" or str(event.get("status", "")).upper() == "CANCELLED":
             continue
         if not event.get("dtstart"):
@@ -122,10 +136,12 @@ def _repeats(event: Component, starts: date, span: Span, lasts: timedelta, zone:
 
 
 def _check_rule(written: str) -> None:
-    """Raises ValueError for a rule that steps in less than days, or not at all."""
+    """Raises ValueError for a rule that steps in less than days, or not at all, and for a part with too many values."""
     parts = {name.upper(): value.upper() for name, _, value in (part.partition("=") for part in written.split(";"))}
     if parts.get("FREQ") not in _PERIODS or int(parts.get("INTERVAL", "1")) < 1:
         raise ValueError("a rule with no period of days")
+    if any(value.count(",") >= _MAX_VALUES for value in parts.values()):
+        raise ValueError("a rule with too many values")
 
 
 def _local_until(part: str, zone: object) -> str:

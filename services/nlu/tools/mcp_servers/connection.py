@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import random
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -22,7 +23,7 @@ from services.nlu.tools.mcp_servers.transport import BoundedTransport
 from services.nlu.tools.rest.answers import without_secrets
 from services.nlu.tools.rest.client import MAX_BYTES
 from services.nlu.tools.rest.failures import BadAnswer, BrokenOff, CallFailed, Refused, TooSlow, Unreachable
-from services.nlu.tools.schemas import MOST_STEPS_OF_ANSWERS, by_schema
+from services.nlu.tools.schemas import MOST_STEPS_OF_ANSWERS, check_of
 from services.runtime.errors import root_cause
 from services.runtime.logs import get_logger
 
@@ -63,18 +64,25 @@ async def over_http(url: str, headers: Mapping[str, str], *, limit_s: float) -> 
 
 
 def _check_by(schema: Mapping[str, Any], content: Mapping[str, Any]) -> None:
-    by_schema(schema, most_steps=MOST_STEPS_OF_ANSWERS)(content)
+    check_of(json.dumps(schema), most_steps=MOST_STEPS_OF_ANSWERS)(content)
 
 
 class McpConnection:
     """One task holds it from its beginning to its end, as the client wants it."""
 
     def __init__(
-        self, who: str, transport: Callable[[], Transport], *, limit_s: float, hidden: Sequence[str] = ()
+        self,
+        who: str,
+        transport: Callable[[], Transport],
+        *,
+        limit_s: float,
+        hidden: Sequence[str] = (),
+        prepare: Callable[[Sequence[Tool]], None] = lambda tools: None,
     ) -> None:
         """`who` names the server in messages; `limit_s` bounds a call in seconds; `hidden` are its credentials, which
-        are taken out of what it says.
+        are taken out of what it says; `prepare` is called in a thread with the tools before anybody sees them.
         """
+        self._prepare = prepare
         self._hidden = tuple(hidden)
         self.who, self.tools = who, tuple[Tool, ...]()
         self._transport, self._limit_s = transport, limit_s
@@ -134,7 +142,9 @@ class McpConnection:
                     # The client would check results by jsonschema on the loop, however long that takes.
                     session: Any = client.session
                     session.validate_tool_result = self._check_result
-                    self.tools = await self._listed(client)
+                    tools = await self._listed(client)
+                    await asyncio.to_thread(self._prepare, tools)
+                    self.tools = tools
                     self._client, n_failed = client, 0
                     self._ready.set()
                     await self._lost.wait()
@@ -159,7 +169,7 @@ class McpConnection:
             raise RuntimeError(f"{name} has an output schema and gave no structured content")
         try:
             await asyncio.to_thread(_check_by, schema, result.structured_content)
-        except (ToolRefused, ValueError) as error:
+        except (ToolRefused, ValueError, RecursionError) as error:
             raise RuntimeError(f"{name}: {error}") from error
 
     async def _listed(self, client: Client) -> tuple[Tool, ...]:

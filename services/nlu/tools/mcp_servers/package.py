@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from mcp.client import Transport
@@ -17,7 +18,7 @@ from services.nlu.tools.mcp_servers.connection import McpConnection, over_http, 
 from services.nlu.tools.package import Asked, NoOptions, Operation, PackageContext
 from services.nlu.tools.rest.client import MAX_BYTES
 from services.nlu.tools.rest.failures import BadAnswer, Unreachable
-from services.nlu.tools.schemas import by_schema
+from services.nlu.tools.schemas import Check, check_of
 from services.nlu.tools.secrets import NoSecrets, SecretFields, plain_urls
 from services.runtime.errors import NotServing
 from services.runtime.logs import get_logger
@@ -127,13 +128,28 @@ class McpPackage:
             return over_http(options.url, headers, limit_s=options.timeout_s)
 
         hidden = tuple(str(value) for name, value in values.items() if _SECRET.search(name))
-        return McpConnection(who, transport, limit_s=options.timeout_s, hidden=hidden)
+        return McpConnection(who, transport, limit_s=options.timeout_s, hidden=hidden, prepare=self._prepare)
+
+    def _prepare(self, tools: Sequence[Tool]) -> None:
+        """Read the schemas, which takes seconds where a server wants it to. In a thread; what is read is kept."""
+        for tool in tools:
+            with suppress(ValueError, TypeError, RecursionError):
+                self._read(tool)
+
+    def _read(self, tool: Tool) -> tuple[str, Check]:
+        """The schema as the model sees it, and its check. Raises ValueError, TypeError, RecursionError. Of tools that
+        the agent's file does not allow nothing is read but the name.
+        """
+        if self._context.allow and _name_of(tool) not in self._context.allow:
+            return "{}", _not_allowed
+        shown = json.dumps(self._shown(tool.input_schema))
+        return shown, check_of(shown)
 
     def _made(self, tool: Tool, tenants: tuple[str, ...]) -> Operation | None:
         """None: its schema is none."""
         try:
-            check = by_schema(self._shown(tool.input_schema))
-        except ValueError as error:
+            shown, check = self._read(tool)
+        except (ValueError, TypeError, RecursionError) as error:
             self._refuse(tool.name, str(error))
             return None
         hints = tool.annotations if self._options.trusts_hints else None
@@ -151,7 +167,7 @@ class McpPackage:
         return Operation(
             _name_of(tool),
             (tool.description or tool.title or tool.name)[:500],
-            json.dumps(self._shown(tool.input_schema)),
+            shown,
             check,
             run,
             writes=not is_read,
@@ -184,6 +200,11 @@ class McpPackage:
         return {**schema, "properties": properties, "required": required}
 
 
+def _not_allowed(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    del arguments
+    raise ToolRefused("the agent's file does not allow this tool")
+
+
 def _name_of(tool: Tool) -> str:
     return "".join(char if char.isascii() and (char.isalnum() or char in "_-") else "_" for char in tool.name)[:31]
 
@@ -198,5 +219,8 @@ def _value_of(result: CallToolResult, connection: McpConnection) -> object:
     if result.is_error:
         raise ToolRefused(" ".join(text.split())[:500] or f"{who} refused, and did not say why")
     if result.structured_content is not None:
-        return json.loads(connection.without_secrets(json.dumps(result.structured_content)))
+        try:
+            return json.loads(connection.without_secrets(json.dumps(result.structured_content)))
+        except ValueError as error:  # a number in it was a secret
+            raise BadAnswer(f"{who} answered with what it was given to keep") from error
     return {"text": text}

@@ -27,6 +27,14 @@ from services.runtime.exposure import is_loopback
 
 _TWILIO = "https://api.twilio.com"
 _E164 = re.compile(r"\+[1-9]\d{4,14}")
+_COSTLY = frozenset(
+    {
+        phonenumbers.PhoneNumberType.PREMIUM_RATE,
+        phonenumbers.PhoneNumberType.SHARED_COST,
+        phonenumbers.PhoneNumberType.PERSONAL_NUMBER,
+        phonenumbers.PhoneNumberType.PAGER,
+    }
+)
 _ADDRESS = r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,190}$"  # RFC 5322's atoms: one mailbox
 
 
@@ -164,12 +172,17 @@ class MessagePackage:
         return {"sent": "sms", "message_id": answer["sid"]}
 
     def _may_reach(self, number: str) -> bool:
-        """Numbers abroad cost: without a list only those of the agent's region are reached."""
+        """Numbers abroad cost, and so do premium ones: without a list only plain ones of the agent's region are
+        reached. A country's code is not enough for that: +1 and +7 are those of many.
+        """
         if self._options.sms_to:
             return any(number.startswith(each) for each in self._options.sms_to)
-        if not self._context.region:
+        try:
+            parsed = phonenumbers.parse(number, None)
+        except phonenumbers.NumberParseException:
             return False
-        return number.startswith(f"+{phonenumbers.country_code_for_region(self._context.region)}")
+        is_near = bool(self._context.region) and phonenumbers.region_code_for_number(parsed) == self._context.region
+        return is_near and phonenumbers.number_type(parsed) not in _COSTLY
 
 
 def _is_at(address: str, allowed: str) -> bool:

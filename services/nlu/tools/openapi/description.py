@@ -12,6 +12,7 @@ import yaml
 from services.nlu.tools.openapi.schema import DescriptionError, resolved, stand_alone
 from services.runtime.json_text import read_json
 
+_MOST_NODES = 1_000_000  # an alias of YAML stands for all that it names: a few of them are as much as anybody likes
 METHODS = ("get", "put", "post", "delete", "patch", "head", "options")
 SAFE = frozenset({"get", "head", "options"})
 _JSON = ("application/json", "application/*+json", "*/*")
@@ -105,6 +106,14 @@ def _load(text: str) -> Mapping[str, Any]:
         raise DescriptionError(f"neither JSON nor YAML: {' '.join(str(error).split())[:200]}") from error
     if not isinstance(value, Mapping):
         raise DescriptionError("no mapping")
+    n_nodes, todo = 0, [value]
+    while todo:
+        each = todo.pop()
+        n_nodes += 1
+        if n_nodes > _MOST_NODES:
+            raise DescriptionError(f"more than {_MOST_NODES} values lie in it")
+        if isinstance(each, list | Mapping):
+            todo += each.values() if isinstance(each, Mapping) else each
     return value
 
 

@@ -20,7 +20,7 @@ from services.nlu.tools.rest.client import IDEMPOTENT, Limits, RestClient
 from services.nlu.tools.rest.credentials import Credentials, FixedHeaders, Grant, OAuthTokens, basic, bearer
 from services.nlu.tools.rest.failures import BadAnswer
 from services.nlu.tools.rest.sites import Sites, token_file
-from services.nlu.tools.schemas import MOST_STEPS_OF_ANSWERS, by_schema
+from services.nlu.tools.schemas import MOST_STEPS_OF_ANSWERS, by_schema, check_of
 from services.nlu.tools.secrets import SecretFields, plain_urls
 from services.runtime.errors import StartupError
 
@@ -78,6 +78,8 @@ class OpenApiPackage:
             text = await (_fetch(source) if source.startswith(("http://", "https://")) else _read_file(source))
             found_at = source if source.startswith("http") else ""
             self._description = await asyncio.to_thread(read_description, text, found_at=found_at)
+        except RecursionError as error:
+            raise StartupError(f"{where}: it lies too deep in itself") from error
         except (OSError, UnicodeDecodeError, DescriptionError, aiohttp.ClientError, TimeoutError) as error:
             raise StartupError(f"{where}: {error or type(error).__name__}") from error
         unknown = [name for name in self._options.operations if name not in self._description.operations]
@@ -91,7 +93,7 @@ class OpenApiPackage:
             self._operations = tuple(
                 self._made(self._description.operations[name]) for name in self._options.operations
             )
-        except ValueError as error:
+        except (ValueError, TypeError, RecursionError) as error:  # TypeError: a date of YAML
             raise StartupError(f"{where}: a schema is none: {error}") from error
         names = [operation.name for operation in self._operations]
         if twice := sorted({name for name in names if names.count(name) > 1}):
@@ -130,8 +132,8 @@ class OpenApiPackage:
         return Operation(
             "".join(char if char.isalnum() or char in "_-" else "_" for char in described.operation_id)[:31],
             described.summary,
-            json.dumps(described.arguments),
-            by_schema(described.arguments),
+            arguments_json := json.dumps(described.arguments),
+            check_of(arguments_json),
             run,
             writes=writes,
             is_repeatable=described.method.upper() in IDEMPOTENT or bool(self._options.key_header),

@@ -58,7 +58,7 @@ class Answer:
 
 def without_secrets(body: bytes, secrets: Iterable[str]) -> bytes:
     """What a system said, without the secrets it was asked with: some repeat in an error what was sent to them."""
-    for secret in secrets:
+    for secret in sorted(set(secrets), key=len, reverse=True):  # one may begin as another one does
         if len(secret) < _FEWEST_HIDDEN:
             continue
         in_json = json.dumps(secret)[1:-1]

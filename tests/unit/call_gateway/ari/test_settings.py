@@ -1,12 +1,16 @@
 """What the Asterisk edge can be told."""
 
 import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from services.call_gateway.edges.ari.client import AriClient
+from services.call_gateway.edges.ari.client import AriClient, AriRefused
 from services.call_gateway.edges.ari.settings import AriSettings
 from services.runtime.errors import StartupError
 
@@ -70,3 +74,22 @@ def test_the_password_may_stand_in_a_file(tmp_path: Path):
 def test_the_password_stands_in_one_place(tmp_path: Path):
     with pytest.raises(ValidationError, match="set one of them"):
         AriSettings(password="s3cret", password_file=tmp_path / "ari-password")  # noqa: S106
+
+
+async def test_a_redirect_of_asterisks_is_not_followed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would have the password, or a call's digits, sent to whom it names."""
+    asked: list[dict[str, Any]] = []
+
+    @asynccontextmanager
+    async def request(_session: object, *_: object, **how: Any) -> AsyncIterator[Any]:
+        async def text() -> str:
+            return "elsewhere"
+
+        asked.append(how)
+        yield SimpleNamespace(status=307, text=text)
+
+    monkeypatch.setattr("aiohttp.ClientSession.request", request)
+    async with AriClient(AriSettings()) as client:
+        with pytest.raises(AriRefused, match="307"):
+            await client.post("channels", "1", "dtmf", dtmf="1234")
+    assert [how["allow_redirects"] for how in asked] == [False]

@@ -5,6 +5,7 @@ from contextlib import suppress
 import pytest
 from prometheus_client import REGISTRY
 
+from services.call_gateway.__main__ import define
 from services.call_gateway.edges.edge import IncomingCall
 from services.call_gateway.gateway import Gateway
 from services.call_gateway.line import EndCause
@@ -102,4 +103,23 @@ async def test_an_answered_call_that_fails_is_counted_once(monkeypatch: pytest.M
     before = failed_calls()
     await gateway.take_call(FakeLeg(IncomingCall("a", "ari")))
     assert failed_calls() - before == 1
+    await gateway.close()
+
+
+async def test_a_drain_waits_for_the_analysis_and_the_post_of_the_last_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    gateway = Gateway(GatewaySettings(edges="program", webhook_url="http://127.0.0.1:1/calls"), Lifecycle())
+    await gateway.load()
+    ended: list[str] = []
+    webhook = gateway._webhook
+    assert webhook is not None
+    for owner, name in ((gateway.calls, "calls"), (gateway.analyser, "analyses"), (webhook, "posts")):
+
+        async def emptied(name: str = name) -> None:
+            ended.append(name)
+
+        monkeypatch.setattr(owner, "emptied", emptied)
+    settings = GatewaySettings(edges="program")
+    monkeypatch.setattr("services.call_gateway.__main__.Gateway", lambda *_: gateway)
+    await define(settings).drain()
+    assert ended == ["calls", "analyses", "posts"]
     await gateway.close()

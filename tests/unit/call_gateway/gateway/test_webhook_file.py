@@ -13,6 +13,11 @@ from services.runtime.errors import StartupError
 NOW = 1_000_000.0
 
 
+def said_in(folder: Path) -> list[str]:
+    """The files in which a body stands."""
+    return [each.name for each in folder.iterdir() if b"caller said" in each.read_bytes()]
+
+
 async def claimed(file: WebhookFile, now: float) -> list[Kept]:
     return await file.claim(now, until=now + 20, limit=8)
 
@@ -62,6 +67,17 @@ async def test_the_body_of_one_that_has_ended_is_gone_and_its_id_is_not(tmp_path
         assert connection.execute("SELECT id FROM deliveries").fetchall() == [("b",)]
 
 
+async def test_nothing_of_a_body_is_left_on_the_disk(tmp_path: Path) -> None:
+    path = tmp_path / "webhook.sqlite"
+    file = WebhookFile(path)
+    for n in range(20):
+        await file.put(f"a{n}", "hand_over", b"what a caller said" * 1000, now=NOW)
+    assert said_in(tmp_path)
+    for n in range(20):
+        await file.end(f"a{n}", "delivered")
+    assert said_in(tmp_path) == []
+
+
 async def test_what_does_not_fit_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(webhook_file, "MOST_WAITING", 2)
     file = WebhookFile(tmp_path / "webhook.sqlite")
@@ -78,6 +94,19 @@ def test_the_file_is_its_owners_alone_and_no_link(tmp_path: Path) -> None:
 
 
 def test_the_same_news_of_a_call_has_the_same_id_in_every_process() -> None:
-    assert delivery_id("call_analysed", "call-1") == delivery_id("call_analysed", "call-1")
-    assert delivery_id("call_analysed", "call-1") != delivery_id("hand_over", "call-1")
-    assert delivery_id("call_analysed", "") != delivery_id("call_analysed", "")
+    assert delivery_id("call_analysed", "acme", "call-1") == delivery_id("call_analysed", "acme", "call-1")
+    assert delivery_id("call_analysed") != delivery_id("call_analysed")
+
+
+def test_no_two_news_have_one_id_whatever_a_client_calls_them() -> None:
+    keys = [
+        ("acme", "a"),
+        ("", "acmea"),
+        ("acm", "ea"),
+        ("acme", "a", "5"),
+        ("acme", "a 5"),
+        ("acme\0a",),
+        ("acme", ""),
+    ]
+    made = [delivery_id(event, *key) for event in ("call_analysed", "hand_over") for key in keys]
+    assert len(set(made)) == len(made)
