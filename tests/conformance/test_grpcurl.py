@@ -187,7 +187,8 @@ def by_hand(line: str, folder: Path, servers: dict[str, Server], options: str) -
     found = re.search(r"127\.0\.0\.1:(\d+)", line)
     assert found is not None, line
     line = line.replace(found[0], servers[found[1]].target)
-    options = f"-max-time {3 if ASKS_FOREVER in line else LIMIT_S} {options.replace('ca.pem', str(folder / 'ca.pem'))}"
+    limits = f"-connect-timeout 4 -max-time {3 if ASKS_FOREVER in line else LIMIT_S}"
+    options = f"{limits} {options.replace('ca.pem', str(folder / 'ca.pem'))}"
     return subprocess.run(
         ["/bin/sh", "-c", f"grpcurl {options} {line}"],
         cwd=EXAMPLES.parents[1], env=os.environ | {"TOKEN": TOKEN}, capture_output=True, text=True, check=False,
