@@ -57,6 +57,13 @@ class PhoneSettings(BaseSettings):
     rtp_first: int = Field(32000, ge=1024, le=65534, description="First port of the phone's media.")
     rtp_last: int = Field(32099, ge=1025, le=65535, description="Last port of the phone's media.")
 
+    @field_validator("number")
+    @classmethod
+    def _is_sip_address(cls, number: str) -> str:
+        if not number.startswith(("sip:", "sips:")) or "@" not in number:
+            raise ValueError("must be a SIP address: sip:1001@127.0.0.1:15060")
+        return number
+
     @field_validator("gateway")
     @classmethod
     def _gateway_has_a_port(cls, gateway: str) -> str:

@@ -1,0 +1,32 @@
+"""What `make call` refuses before it calls anybody."""
+
+import pytest
+from pydantic import ValidationError
+
+from clients.phone.settings import PhoneSettings
+
+
+@pytest.mark.parametrize("number", ["1001", "sip:1001", "1001@127.0.0.1", "tel:+84281234567", ""])
+def test_a_number_that_is_no_sip_address_is_refused_with_an_example(number: str) -> None:
+    """The SIP stack aborts the whole process at such a number."""
+    with pytest.raises(ValidationError, match="must be a SIP address: sip:1001@"):
+        PhoneSettings(_env_file=None, number=number)
+
+
+@pytest.mark.parametrize("number", ["sip:1001@127.0.0.1:15060", "sips:front@pbx.example"])
+def test_a_sip_address_is_called(number: str) -> None:
+    assert PhoneSettings(_env_file=None, number=number).number == number
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"gateway": "127.0.0.1"}, "must be host:port"),
+        ({"scenario": "shout"}, "no such scenario"),
+        ({"scenario": "hold", "edge": "grpc"}, "needs a telephone"),
+        ({"gateway": "pbx.example:50051", "token": "secret"}, "over plain text"),
+    ],
+)
+def test_what_cannot_be_is_refused(change: dict[str, str], why: str) -> None:
+    with pytest.raises(ValidationError, match=why):
+        PhoneSettings.model_validate(change)
