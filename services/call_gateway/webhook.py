@@ -142,7 +142,11 @@ class Webhook:
             try:
                 now = self._clock()
                 due = await file.claim(now, until=now + 2 * TRY_LIMIT_S, limit=_AT_ONCE)
-                await asyncio.gather(*(self._try_kept(session, file, one) for one in due))
+                ended = await asyncio.gather(
+                    *(self._try_kept(session, file, one) for one in due), return_exceptions=True
+                )
+                if broken := next((one for one in ended if one is not None), None):
+                    raise broken  # when all are over: none is left without an owner
             except sqlite3.Error as error:
                 log.warning("webhook_file_unreadable", why=str(error))
                 due = []

@@ -1,12 +1,14 @@
 """Deliveries on disk: once under an id, given to one process at a time, and gone when they have ended."""
 
+import asyncio
 import sqlite3
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from services.call_gateway import webhook_file
-from services.call_gateway.webhook import delivery_id
+from services.call_gateway.webhook import Webhook, delivery_id
 from services.call_gateway.webhook_file import KEPT_S, Kept, WebhookFile
 from services.runtime.errors import StartupError
 
@@ -110,3 +112,42 @@ def test_no_two_news_have_one_id_whatever_a_client_calls_them() -> None:
     ]
     made = [delivery_id(event, *key) for event in ("call_analysed", "hand_over") for key in keys]
     assert len(set(made)) == len(made)
+
+
+class BrokenDisk:
+    """A file that cannot note how "a" ended, and takes its time over "b"."""
+
+    def __init__(self) -> None:
+        self.events: list[str] = []
+        self.is_asked_again = asyncio.Event()
+
+    async def claim(self, now: float, *, until: float, limit: int) -> list[Kept]:
+        del until, limit
+        self.events.append("claim")
+        if len(self.events) > 1:
+            self.is_asked_again.set()
+            return []
+        return [Kept(name, "hand_over", b"body", now, 1) for name in ("a", "b")]
+
+    async def end(self, delivery_id: str, outcome: str) -> None:
+        del outcome
+        if delivery_id == "a":
+            raise sqlite3.OperationalError("disk I/O error")
+        for _ in range(50):  # turns of the loop
+            await asyncio.sleep(0)
+        self.events.append(delivery_id)
+
+
+async def test_a_disk_that_fails_for_one_delivery_leaves_none_without_an_owner(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def accepted(*_: object) -> int:
+        return 204
+
+    monkeypatch.setattr(Webhook, "_try", accepted)
+    monkeypatch.setattr("services.call_gateway.webhook._LOOK_S", 0.0)
+    disk = BrokenDisk()
+    webhook = Webhook("http://127.0.0.1:1/", "")
+    looking = asyncio.create_task(webhook._deliver_kept(cast(Any, None), cast(Any, disk)))
+    async with asyncio.timeout(5):
+        await disk.is_asked_again.wait()
+    looking.cancel()
+    assert disk.events[:3] == ["claim", "b", "claim"]
