@@ -68,10 +68,12 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
         def start_once(stage: str, engine: str) -> Server:
             if (stage, engine) not in servers:
                 backing: tuple[Server, ...] = ()
+                settings: dict[str, str] = {}
                 if stage == CALL.name:
                     backing = tuple(start_once(one.name, SCRIPTED[one.name]) for one in (STT, NLU, TTS))
+                    settings = {"GATEWAY_GIVE_UP_S": "8"}  # 20 by default: tests would wait for nothing
                 servers[stage, engine] = stack.enter_context(
-                    running(STAGES[stage], engine, folder / f"{stage}-{engine}", backing=backing)
+                    running(STAGES[stage], engine, folder / f"{stage}-{engine}", settings=settings, backing=backing)
                 )
             return servers[stage, engine]
 

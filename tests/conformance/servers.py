@@ -50,7 +50,7 @@ ENGINES: dict[str, dict[str, dict[str, str]]] = {
         "kokoro": {"TTS_ENGINES": "en=kokoro"},
         "chain": {"TTS_ENGINES": "*=tone>espeak"},
     },
-    "call": {"script": {"GATEWAY_GIVE_UP_S": "8"}},  # 20 by default: tests would wait for nothing
+    "call": {"script": {}},
 }
 BEHIND: dict[str, dict[str, str]] = {
     "openai": {"NLU_OPENAI_BASE_URL": "http://127.0.0.1:{port}/v1"},
