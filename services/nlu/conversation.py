@@ -109,7 +109,7 @@ class Conversation:
                 for live in self._ledger.cancel(turn_id, is_only=is_only):
                     await self._cancel(live)
             case PlayoutReport():
-                await self._hear(received)
+                await self._on_playout_report(received)
             case TranscriptCorrection(turn_id, text):
                 if not is_clean(text, max_chars=self._settings.max_turn_text_chars):
                     log.warning("correction_ignored", turn_id=turn_id, fault="too long, or control characters")
@@ -335,11 +335,11 @@ class Conversation:
 
     # What was heard and done
 
-    async def _hear(self, report: PlayoutReport) -> None:
+    async def _on_playout_report(self, report: PlayoutReport) -> None:
         if report.gateway_text is None:
-            self._history.hear(report.turn_id, report.heard_offset)
+            self._history.on_heard(report.turn_id, report.heard_offset)
         elif is_clean(report.gateway_text, max_chars=self._settings.max_turn_text_chars):
-            self._history.hear_gateway(report.turn_id, report.gateway_text, report.heard_offset)
+            self._history.on_gateway_heard(report.turn_id, report.gateway_text, report.heard_offset)
         if report.is_final and not self._turns:
             await self.prepare()
 

@@ -64,8 +64,8 @@ class GuardedReply:
             return
         self.evidence = replace(self.evidence, asked=self.evidence.asked | {name})
 
-    def hear(self, *, is_written_by_model: bool) -> None:
-        """Who writes the clauses that follow: a model's are held to more."""
+    def on_author(self, *, is_written_by_model: bool) -> None:
+        """The author of the clauses that follow is a model or code; the clauses of a model are checked more strictly."""
         if self.evidence.is_written_by_model is not is_written_by_model:
             self.evidence = replace(self.evidence, is_written_by_model=is_written_by_model)
 

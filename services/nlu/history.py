@@ -98,14 +98,14 @@ class History:
         if turn := self._turns.get(turn_id):
             turn.reply += text
 
-    def hear(self, turn_id: int, heard_offset: int) -> bool:
+    def on_heard(self, turn_id: int, heard_offset: int) -> bool:
         """So much of a reply was played; the last report counts. False: no such turn stands."""
         turn = self._turns.get(turn_id)
         if turn is not None:
             turn.heard_offset = max(heard_offset, 0)
         return turn is not None
 
-    def hear_gateway(self, turn_id: int, text: str, heard_offset: int) -> None:
+    def on_gateway_heard(self, turn_id: int, text: str, heard_offset: int) -> None:
         """The gateway said something by itself; it may name a turn of its own making. Of the same text the last report
         counts; another text of the same turn is added.
         """

@@ -233,7 +233,7 @@ class TurnRun:
         if say.is_written_by_model and self._sentences >= self._limits.max_sentences:
             say.is_enough = True
             return
-        self._guarded.hear(is_written_by_model=say.may_claim_anything)
+        self._guarded.on_author(is_written_by_model=say.may_claim_anything)
         self._guarded.reckon(say.computed)
         self._guarded.capture(say.captured)
         self._guarded.look_up(say.looked_up)

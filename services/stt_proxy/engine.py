@@ -176,7 +176,7 @@ class EngineCall(Protocol):
     def wanted_from(self) -> int | None:
         """First sample that the engine may read again from the replay ring; None: nothing before the present."""
 
-    def hear(self, start_sample: int, samples: Samples) -> None:
+    def feed(self, start_sample: int, samples: Samples) -> None:
         """The next sound of the call, silence and concealed loss included. Not to be changed or kept."""
 
     def rest(self, to_sample: int) -> None:

@@ -172,7 +172,7 @@ class Listening:
         self._pace.note(now_ns)
         for clip in taken.sound:
             self._recording.add(clip.start_sample, clip.samples)
-            self._engine_call.hear(clip.start_sample, clip.samples)
+            self._engine_call.feed(clip.start_sample, clip.samples)
         if len(taken.sound) > 1:
             metrics.CONCEALED_SAMPLES_TOTAL.inc(len(taken.sound[0].samples))
         for step in taken.steps:
@@ -199,8 +199,8 @@ class Listening:
             self._tell_line_sounds(
                 self._line_sounds.feed(window.samples, window.end_sample, is_speech=self._gate.is_open)
             )
-            is_fresh = self._foreign.hear(self._line_sounds.rms, is_speech=self._gate.is_open) or window.is_fresh
-            is_quiet = self._quiet.hear(window.samples, is_fresh=is_fresh)
+            is_fresh = self._foreign.observe(self._line_sounds.rms, is_speech=self._gate.is_open) or window.is_fresh
+            is_quiet = self._quiet.observe(window.samples, is_fresh=is_fresh)
             if self._line_sounds.is_tone:
                 self._recording.mute(window.start_sample, window.end_sample)
             elif not is_quiet or self._gate.is_open:
@@ -223,7 +223,7 @@ class Listening:
     def _take_window(self, step: HeardWindow, score: float) -> None:
         window = step.window
         self._apply_updates(window.start_sample)
-        edge = self._gate.hear(window.start_sample, window.end_sample, score)
+        edge = self._gate.observe(window.start_sample, window.end_sample, score)
         self._pass_on(edge, window.end_sample, step.arrived_ns, score)
         if self._gate.is_open and window.end_sample - self._prepared_to >= self._prepare_every:
             self._prepared_to = window.end_sample

@@ -21,7 +21,7 @@ class QuietLine:
         self._n_quiet = 0  # windows in a row that were quiet and scored as silence
         self._is_quiet = False  # the newest
 
-    def hear(self, window: Samples, *, is_fresh: bool) -> bool:
+    def observe(self, window: Samples, *, is_fresh: bool) -> bool:
         """The next window, (n_samples,) int16. True: it is silence for sure; its score is 0."""
         self._is_quiet = bool(np.maximum.reduce(window) <= QUIET_PEAK and np.minimum.reduce(window) >= -QUIET_PEAK)
         if not self._is_quiet or is_fresh:
@@ -49,7 +49,7 @@ class ForeignSound:
         self._loudest_rms = 0.0  # of the last loud windows, falling by a quarter each second
         self._n_quieter = 0
 
-    def hear(self, rms: float, *, is_speech: bool) -> bool:
+    def observe(self, rms: float, *, is_speech: bool) -> bool:
         """The next window's level, of 32768. True: such a sound has just ended."""
         self._loudest_rms = max(rms, self._loudest_rms * 0.991)
         if is_speech:

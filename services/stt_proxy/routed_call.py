@@ -95,9 +95,9 @@ class RoutedCall:
         """How often the first engine wants to guess while the caller speaks."""
         return getattr(self._engine_call, "prepare_every_ms", None)
 
-    def hear(self, start_sample: int, samples: Samples) -> None:
+    def feed(self, start_sample: int, samples: Samples) -> None:
         for use in self._uses:
-            use.engine_call.hear(start_sample, samples)
+            use.engine_call.feed(start_sample, samples)
 
     def rest(self, to_sample: int) -> None:
         for use in self._uses:

@@ -84,7 +84,7 @@ class SttService(stt_pb2_grpc.SttServiceServicer):
         outbox.post(stt_pb2.StreamingRecognizeResponse(engine=self._engine_info()))
         stream = _Stream(profile, outbox, self._metrics, fails_with_its_turn=config.fail_stream_on_turn_failure)
 
-        async def hear(requests: _Requests) -> None:
+        async def recognize(requests: _Requests) -> None:
             listening = Listening(
                 profile,
                 detector=self._detector,
@@ -106,7 +106,7 @@ class SttService(stt_pb2_grpc.SttServiceServicer):
                 listening.close()
                 stream.close()
 
-        async for response in exchange(request_iterator, hear, outbox):
+        async for response in exchange(request_iterator, recognize, outbox):
             yield response
 
     async def DescribeEngine(  # noqa: N802 - protobuf's name

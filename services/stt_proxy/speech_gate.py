@@ -46,7 +46,7 @@ class SpeechGate:
         """Whether the caller is speaking, inner gaps shorter than a pause included."""
         return self._speech_end is not None
 
-    def hear(self, start_sample: int, end_sample: int, score: float) -> Edge | None:
+    def observe(self, start_sample: int, end_sample: int, score: float) -> Edge | None:
         """One window of sound and its score."""
         is_likely = score >= self._thresholds.likely_score
         if self._speech_end is not None:

@@ -147,7 +147,7 @@ class ScriptCall:
         self._next = (first_line, 0)  # the line and part the next utterance begins with
         self._spoken_to = 0  # where the last speech ended
 
-    def hear(self, start_sample: int, samples: Samples) -> None:
+    def feed(self, start_sample: int, samples: Samples) -> None:
         self.rest(start_sample + len(samples))
 
     def rest(self, to_sample: int) -> None:

@@ -195,7 +195,7 @@ class OfflineCall:
     def is_busy(self) -> bool:
         return self._pool.is_busy_for(self)
 
-    def hear(self, start_sample: int, samples: Samples) -> None:
+    def feed(self, start_sample: int, samples: Samples) -> None:
         """It hears only what it is asked for."""
 
     def rest(self, to_sample: int) -> None:

@@ -75,7 +75,7 @@ class FollowedCall:
         ]
         return min(unsettled, default=None)
 
-    def hear(self, start_sample: int, samples: Samples) -> None:
+    def feed(self, start_sample: int, samples: Samples) -> None:
         """The sound is in the replay ring; it is fed when the detector has come so far."""
 
     def rest(self, to_sample: int) -> None:
@@ -290,9 +290,9 @@ class FollowedCall:
                 stretch.flushed(end_offset)
                 stretch.compute_us = compute_us
             case streams.OpenWords():
-                has_changed = stretch.hear_open(report)
+                has_changed = stretch.on_open_words(report)
             case streams.SettledWords():
-                has_changed = stretch.hear_settled(report)
+                has_changed = stretch.on_settled_words(report)
             case streams.Ended():
                 self._settle(hearing)
                 has_changed = True

@@ -179,7 +179,7 @@ class SessionStream:
     def _accept(self, ready: Samples, n_taken: int, n_fed: int) -> None:
         """Whole blocks, the first of which begins at `n_taken`."""
         for start in range(0, len(ready), self._block):
-            self._hear(ready[start : start + self._block], n_taken + start + self._block)
+            self._feed_block(ready[start : start + self._block], n_taken + start + self._block)
         self._tell(Listened(n_fed))
 
     def _pad(self, rest: Samples, n_fed: int) -> None:
@@ -194,13 +194,13 @@ class SessionStream:
             self._tell(SettledWords(self._open_text, n_fed))
         self._tell(Ended())
 
-    def _hear(self, samples: Samples, n_fed: int) -> None:
+    def _feed_block(self, samples: Samples, n_fed: int) -> None:
         began = time.monotonic()
         self._say(self._opened().accept(samples), n_fed, time.monotonic() - began)
 
     def _flush_session(self, rest: Samples, n_fed: int) -> None:
         if len(rest):
-            self._hear(rest, n_fed)
+            self._feed_block(rest, n_fed)
         began = time.monotonic()
         words, n_padded = self._opened().flush()
         self._say(words, n_fed, time.monotonic() - began)

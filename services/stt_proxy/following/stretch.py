@@ -56,7 +56,7 @@ class Stretch:
         self.listened(end_offset)
         self.flushed_to = max(self.flushed_to, min(self.stream_start + end_offset, self.fed_to))
 
-    def hear_open(self, words: OpenWords) -> bool:
+    def on_open_words(self, words: OpenWords) -> bool:
         """Words that may change. False: they tell nothing new."""
         end = self._place(words.end_offset)
         if end is not None and end <= self.settled_to and self.settled:
@@ -70,7 +70,7 @@ class Stretch:
         self.open_end = end if end is not None else self.open_end
         return has_changed
 
-    def hear_settled(self, words: SettledWords) -> bool:
+    def on_settled_words(self, words: SettledWords) -> bool:
         """Words that will not change. False: they were known."""
         end = self._place(words.end_offset)
         if end is None:

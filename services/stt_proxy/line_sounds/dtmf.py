@@ -55,14 +55,14 @@ class DtmfDetector:
             found = [(end, "", 0.0) for end in frame.short_ends]
         else:
             found = [(end, *key_in(power)) for end, power in zip(frame.short_ends, frame.short_powers, strict=True)]
-        return [key for one in found if (key := self._hear(*one)) is not None]
+        return [key for one in found if (key := self._observe(*one)) is not None]
 
     def reset(self) -> None:
         """The sound broke off."""
         self._candidate = self._held = ""
         self._n_without = 0
 
-    def _hear(self, end: int, name: str, power: float) -> Key | None:
+    def _observe(self, end: int, name: str, power: float) -> Key | None:
         if self._held:
             self._n_without = 0 if name == self._held else self._n_without + 1
             if self._n_without >= PIECES_APART:

@@ -87,7 +87,7 @@ class Espeak:
             raise OSError(f"espeak-ng finds no data in {data_dir}")
         self._sound = bytearray()
         self._words: list[list[int]] = []
-        self._callback = _SoundCallback(self._hear)
+        self._callback = _SoundCallback(self._on_sound)
         self._library.espeak_SetSynthCallback(self._callback)
         self._voice = ""
         self._writers: dict[str, PhonemeWriter] = {}
@@ -158,7 +158,7 @@ class Espeak:
             raise ValueError("espeak-ng refused the text")
         return bytes(self._sound)
 
-    def _hear(self, samples: Any, n_samples: int, events: Any) -> int:
+    def _on_sound(self, samples: Any, n_samples: int, events: Any) -> int:
         if samples and n_samples:
             self._sound += ctypes.string_at(samples, 2 * n_samples)
         index = 0
