@@ -13,6 +13,7 @@ from services.call_gateway.conversation.commands import CallerKeyed, DiscardUtte
 from services.call_gateway.conversation.ending import abandon_user_turn
 from services.call_gateway.conversation.floor import Decision, Floor, Move
 from services.call_gateway.conversation.move_details import Interruption, NextTurn
+from services.call_gateway.conversation.news import EndReason
 from services.call_gateway.conversation.record import TurnNotes
 from services.call_gateway.conversation.user_turn import Verdict
 
@@ -92,4 +93,6 @@ class Keypad:
             call.command(DiscardUtterance(began, call.clock.sample))
         if call.resting_floor is not Floor.LISTENING:
             yield Decision(Move.CALLER_INTERRUPTED, Interruption(Verdict.KEY, is_by_keys=True))
-        yield Decision(Move.REPLY_DUE, NextTurn(CallerKeyed(digits), TurnNotes(user_text=digits, end_reason="keys")))
+        yield Decision(
+            Move.REPLY_DUE, NextTurn(CallerKeyed(digits), TurnNotes(user_text=digits, end_reason=EndReason.KEYS))
+        )
