@@ -1,10 +1,14 @@
 """The record of a turn: latency, where it went, and what nobody explains."""
 
+import pytest
+
 from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation import events as ev
 from services.call_gateway.conversation import news
-from services.call_gateway.conversation.news import TurnOutcome
+from services.call_gateway.conversation.news import StopReason, TurnOutcome
 from services.call_gateway.conversation.record import TurnNotes
+from services.call_gateway.conversation.user_turn import Verdict
+from services.call_gateway.line import EndCause
 from tests.unit.call_gateway.conversation.driver import Call
 
 
