@@ -30,7 +30,7 @@ def check_input(turn_input: TurnInput | None, *, max_text_chars: int) -> TurnInp
 
 
 def is_clean(text: str, *, max_chars: int) -> bool:
-    """Whether a text may be shown to the model."""
+    """Return whether a text may be shown to the model."""
     return len(text) <= max_chars and not any(_is_control(c) for c in text)
 
 

@@ -142,8 +142,8 @@ def _skip_closers(held: str, end: int) -> int:
 
 
 def _is_inside_word(before: str, after: str) -> bool | None:
-    """Whether a full stop here belongs to the word: an abbreviation, an initial, or a number that opens a list item.
-    None: not known yet.
+    """Return whether a full stop here belongs to the word: an abbreviation, an initial, or a number that opens a list
+    item. None: not known yet.
     """
     found = _LAST_WORD.search(before)
     if found is None:

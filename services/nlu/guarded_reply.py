@@ -40,7 +40,7 @@ class GuardedReply:
     withheld: list[WithheldClause] = field(default_factory=list)
 
     def check(self, clause: str, *, reply: str) -> Verdict:
-        """Whether a clause may be spoken behind what the turn has said."""
+        """Return whether a clause may be spoken behind what the turn has said."""
         return self.guard.check(clause, language=self.language_code, evidence=replace(self.evidence, reply=reply))
 
     def withhold(self, clause: str, verdict: Verdict) -> None:
@@ -65,7 +65,9 @@ class GuardedReply:
         self.evidence = replace(self.evidence, asked=self.evidence.asked | {name})
 
     def on_author(self, *, is_written_by_model: bool) -> None:
-        """The author of the clauses that follow is a model or code; the clauses of a model are checked more strictly."""
+        """The author of the clauses that follow is a model or code; the clauses of a model are checked more
+        strictly.
+        """
         if self.evidence.is_written_by_model is not is_written_by_model:
             self.evidence = replace(self.evidence, is_written_by_model=is_written_by_model)
 

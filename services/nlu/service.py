@@ -232,7 +232,7 @@ class NluService(nlu_pb2_grpc.NluServiceServicer):
         return profile
 
     def _may_list(self, profile: AgentProfile, request: nlu_pb2.DescribeEngineRequest) -> bool:
-        """Whether the asker may know of an agent: those of the tenant it names, else of any it may act for."""
+        """Return whether the asker may know of an agent: those of the tenant it names, else of any it may act for."""
         if request.HasField("tenant_id"):
             return profile.is_for(request.tenant_id)
         return not profile.tenants or any(caller_may_act_for(tenant_id) for tenant_id in profile.tenants)

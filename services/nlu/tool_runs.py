@@ -73,12 +73,12 @@ class ToolRuns:
         self._unsaid: dict[int, _Unsaid] = {}  # by draft
 
     def writes(self, name: str) -> bool:
-        """Whether calling it waits for the commit. A tool that nobody has changes nothing."""
+        """Return whether calling it waits for the commit. A tool that nobody has changes nothing."""
         tool = self._tools.get(name)
         return tool is not None and tool.spec.writes
 
     def reads(self, name: str) -> bool:
-        """Whether it is a tool that only looks something up."""
+        """Return whether it is a tool that only looks something up."""
         tool = self._tools.get(name)
         return tool is not None and not tool.spec.writes
 
@@ -224,7 +224,9 @@ def _failed(why: str) -> tuple[ToolPhase, str]:
 
 
 def _is_same(call: ToolCall, wanted: ToolWanted) -> bool:
-    """Whether two calls ask for one thing, in whatever order and with whatever spaces their arguments are written."""
+    """Return whether two calls ask for one thing, in whatever order and with whatever spaces their arguments are
+    written.
+    """
     if call.name != wanted.name:
         return False
     return call.arguments_json == wanted.arguments_json or _plain(call.arguments_json) == _plain(wanted.arguments_json)
@@ -238,7 +240,7 @@ def _plain(arguments_json: str) -> str:
 
 
 def _is_spent(earlier: ToolCall, name: str) -> bool:
-    """Whether a call of the turn has used its confirmation up: it was run, or it may have been."""
+    """Return whether a call of the turn has used its confirmation up: it was run, or it may have been."""
     return earlier.name == name and not as_refusal(earlier) and not is_misspelt(earlier.result_json)
 
 

@@ -363,7 +363,7 @@ class TurnRun:
             await self._emit_clause(self._held.pop(0))
 
     def _is_said(self, text: str) -> bool:
-        """Whether the first reply got as far as this: a second one begins with "Sure," again."""
+        """Return whether the first reply got as far as this: a second one begins with "Sure," again."""
         return bool(normalise(text)) and normalise(text) in self._spoken
 
     async def _emit_clause(self, text: str) -> None:

@@ -1,4 +1,4 @@
-"""The gRPC door of the hearing stage."""
+"""gRPC service of the STT stage, `voice.stt.v1.SttService`: protobuf in, protobuf out."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -42,7 +42,7 @@ log = get_logger(__name__)
 
 
 class SttService(stt_pb2_grpc.SttServiceServicer):
-    """Hears many calls with one detector and one engine."""
+    """Serves many calls with one detector and one engine."""
 
     def __init__(
         self,

@@ -67,7 +67,7 @@ class TurnEnded:
 
     @property
     def is_retryable(self) -> bool:
-        """Whether the same turn may succeed on a fresh stream: the engine failed, not the request."""
+        """Return whether the same turn may succeed on a fresh stream: the engine failed, not the request."""
         return isinstance(self.failure, EngineFailed)
 
 

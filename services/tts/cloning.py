@@ -49,7 +49,7 @@ class VoiceMaker(Protocol):
         """The store has other voices now."""
 
     def speaks(self, language_code: str) -> bool:
-        """Whether its voices may speak a language."""
+        """Return whether its voices may speak a language."""
 
 
 class Cloning:

@@ -76,7 +76,7 @@ class Router:
         return self._providers.get(engine)
 
     def speaks_language(self, language_code: str) -> bool:
-        """Whether anybody here speaks it."""
+        """Return whether anybody here speaks it."""
         return bool(self._chain(language_code))
 
     def voices(self) -> list[Voice]:
@@ -132,7 +132,7 @@ class Router:
         return provider is not None and bool(provider.lost)
 
     def has_voice(self, voice: str) -> bool:
-        """Whether any engine has it."""
+        """Return whether any engine has it."""
         return any(known.name == voice for known in self.voices())
 
     def told_voices(self, language_code: str) -> str:
@@ -142,7 +142,7 @@ class Router:
         return f"{language_code} has {', '.join(names[:MOST_TOLD]) or 'none'}{more}"
 
     def speaks(self, voice: str, language_code: str) -> bool:
-        """Whether there is such a voice, and it speaks the language."""
+        """Return whether there is such a voice, and it speaks the language."""
         return any(known.name == voice and _speaks(known, language_code) for known in self.voices())
 
     def _choose_voice(self, language_code: str, voice: str) -> Speaker:

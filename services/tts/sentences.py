@@ -67,7 +67,7 @@ class Clause:
 
 
 def is_speakable(text: str) -> bool:
-    """Whether there is a letter or a digit in it."""
+    """Return whether there is a letter or a digit in it."""
     return _SPEAKABLE.search(text) is not None
 
 
@@ -149,7 +149,7 @@ class ClauseGatherer:
         return space + 1 if space > begin else limit
 
     def _is_inside(self, mark: re.Match[str], language_code: str) -> bool:
-        """Whether a mark ends no clause: a comma behind too few words, the dot of an abbreviation."""
+        """Return whether a mark ends no clause: a comma behind too few words, the dot of an abbreviation."""
         before = self._held[: mark.start()]
         if mark["weak"]:
             step = min(self._n_clauses, len(WORDS_BEFORE_A_COMMA) - 1)
@@ -161,7 +161,7 @@ class ClauseGatherer:
 
 
 def _is_inside_word(before: str, after: str, language_code: str) -> bool | None:
-    """Whether the dot belongs to the word before it. None: what follows decides, and is not here yet."""
+    """Return whether the dot belongs to the word before it. None: what follows decides, and is not here yet."""
     found = _LAST_WORD.search(before)
     word = found[1].lstrip("(\"'“‘«") if found else ""
     if len(word) == 1 and word.isalpha() and word.isupper():

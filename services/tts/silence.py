@@ -33,7 +33,7 @@ class SilenceTrimmer:
 
     @property
     def has_begun(self) -> bool:
-        """Whether the first sound was there, and `cut_samples` is final."""
+        """Return whether the first sound was there, and `cut_samples` is final."""
         return self._has_begun
 
     def push(self, samples: Samples) -> Samples:

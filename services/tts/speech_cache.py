@@ -69,7 +69,7 @@ class Recording:
 
     @property
     def is_fit(self) -> bool:
-        """Whether it has sound and is not too long."""
+        """Return whether it has sound and is not too long."""
         return 0 < self.n_samples <= LONGEST_S * self.sample_rate_hertz
 
 

@@ -64,7 +64,7 @@ class Keypad:
             yield from self._take_turn()
 
     def _is_told_twice(self, digit: str, *, is_in_band: bool) -> bool:
-        """Whether the other way of telling keys has told this one: a PBX may report a key and let its tone pass.
+        """Return whether the other way of telling keys has told this one: a PBX may report a key and let its tone pass.
         Each report answers for one of the other's, so that a key pressed twice counts twice.
         """
         now = self._call.clock.now

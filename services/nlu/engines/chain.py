@@ -279,7 +279,7 @@ class _ChainedReply:
             raise ProviderFailed("ENGINE_FAILED", message, ErrorClass.TRANSIENT) from error
 
     def _could_go_on(self) -> bool:
-        """Whether another engine could take the turn over now."""
+        """Return whether another engine could take the turn over now."""
         if self._has_asked_tool:
             return False
         return any(self._is_open_to(member, going_on=bool(self._said.strip())) for member in self.members)

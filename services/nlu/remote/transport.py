@@ -53,8 +53,8 @@ async def bound_body(response: httpx.Response) -> None:
 
 
 def was_dropped(error: BaseException) -> bool:
-    """Whether an open connection was closed by the other side, as servers do with one that has been idle: before an
-    answer has begun, another connection is worth a try.
+    """Return whether an open connection was closed by the other side, as servers do with one that has been idle: before
+    an answer has begun, another connection is worth a try.
     """
     return any(kind.__name__ in _DROPPED for kind in type(error).__mro__) and not isinstance(error, httpx.ConnectError)
 

@@ -51,7 +51,7 @@ class Named:
 
 
 class CallProgress:
-    """One call's named tones. Each kind is told once while its tone comes again and again."""
+    """Call progress tones of one call. Each kind is told once while its tone comes again and again."""
 
     def __init__(self) -> None:
         self._bursts: deque[Burst] = deque(maxlen=BUSY_BURSTS)
@@ -60,7 +60,7 @@ class CallProgress:
         self._told: dict[Progress, int] = {}  # where each kind was last heard
 
     def voice(self, position: int) -> None:
-        """Somebody speaks there."""
+        """There is speech up to this position."""
         self._voice_at = position
 
     def feed(self, burst: Burst | None, position: int, level_dbfs: float) -> Named | None:
@@ -84,7 +84,7 @@ class CallProgress:
         self._is_pending = False
 
     def _name_by_silence(self, position: int) -> Named | None:
-        """What the last burst was, now that nothing has followed it for some time."""
+        """Return what the last burst was, now that nothing has followed it for some time."""
         last = self._bursts[-1]
         quiet_s = (position - last.end) / RATE_HERTZ
         if self._voice_at > last.end:
@@ -128,7 +128,7 @@ class CallProgress:
         return len(burst.hertz) == 1 and is_apart
 
     def _is_known(self, burst: Burst) -> bool:
-        """Whether it comes again in a cadence that has its name: a ring behind a ring, a fax behind a fax."""
+        """Return whether the tone comes again in a cadence with a name: a ring behind a ring, a fax behind a fax."""
         told = [self._told.get(one) for one in (Progress.RING_BACK, Progress.BUSY) if _is_progress(burst)]
         return any(one is not None and burst.start - one < TOLD_AGAIN_S * RATE_HERTZ for one in told)
 

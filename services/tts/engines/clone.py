@@ -136,7 +136,7 @@ class CloneEngine:
         )
 
     def speaks(self, language_code: str) -> bool:
-        """Whether the network speaks a language."""
+        """Return whether the network speaks a language."""
         return self._language(language_code) in self._languages
 
     async def close(self) -> None:

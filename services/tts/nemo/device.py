@@ -61,7 +61,7 @@ class Networks(Protocol):
         """The kept sound of windows of one length."""
 
     def is_out_of_memory(self, error: Exception) -> bool:
-        """Whether a step failed for want of memory; memory that can be let go is let go."""
+        """Return whether a step failed for want of memory; memory that can be let go is let go."""
 
     def probe(self) -> None:
         """Raises when the device itself is lost."""

@@ -260,7 +260,7 @@ def cuda_devices(most: int) -> list[str]:
 
 
 def is_half_worthwhile(device: str) -> bool:
-    """Whether a device computes in 16 bits faster than in 32: from Volta (sm_70) on."""
+    """Return whether a device computes in 16 bits faster than in 32: from Volta (sm_70) on."""
     return device.startswith("cuda") and torch.cuda.get_device_capability(torch.device(device)) >= (7, 0)
 
 

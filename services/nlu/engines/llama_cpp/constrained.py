@@ -91,7 +91,9 @@ class ConstrainedCalls:
         self._leave()
 
     def _begins_call(self, model: SamplingModel, token: int) -> bool:
-        """Whether the text has come to a call with this token. Then the tokens of its beginning are in the grammar."""
+        """Return whether the text has come to a call with this token. Then the tokens of its beginning are in the
+        grammar.
+        """
         start = len(self._text)
         self._text += model.spelled(token).decode(errors="ignore")
         self._pieces.append((start, token))

@@ -62,7 +62,7 @@ class Job:
 
     @property
     def is_full(self) -> bool:
-        """Whether the words or the calls have come to their bound."""
+        """Return whether the words or the calls have come to their bound."""
         n_call_tokens = self.calls.n_call_tokens if self.calls else 0
         return len(self.made) - n_call_tokens >= self.max_tokens or (
             self.max_call_tokens > 0 and n_call_tokens >= self.max_call_tokens
@@ -83,7 +83,7 @@ class Job:
         return 2 if self.reads_ahead else 1 if self.is_draft else 0
 
     def is_made_void_by(self, later: Job) -> bool:
-        """Whether the later job reads what this one only reads ahead."""
+        """Return whether the later job reads what this one only reads ahead."""
         return (
             self is not later and self.reads_ahead and not self.is_opening and self.conversation == later.conversation
         )

@@ -41,12 +41,12 @@ class Grammar:
             raise ValueError("llama.cpp does not read the grammar")
 
     def allows(self, token: int) -> bool:
-        """Whether the token may come next."""
+        """Return whether the token may come next."""
         return bool(len(self.allowed(np.array([token], np.int32), np.zeros(1, np.float32))))
 
     @property
     def is_complete(self) -> bool:
-        """Whether what was accepted is whole."""
+        """Return whether what was accepted is whole."""
         return self.allows(self._end_token)
 
     def allowed(self, ids: NDArray[np.int32], logits: NDArray[np.float32]) -> NDArray[Any]:

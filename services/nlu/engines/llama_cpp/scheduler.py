@@ -30,7 +30,7 @@ class Model(Tokenizer, Cache, Memory, SamplingModel, Protocol):
     """What the scheduler needs of a model; LlamaModel is one."""
 
     def ends_reply(self, token: int) -> bool:
-        """Whether the token says that the reply is whole."""
+        """Return whether the token says that the reply is whole."""
 
     def decode(self, rows: Sequence[Row]) -> bool:
         """Compute one step. False: no room. Raises DecodeFailed."""

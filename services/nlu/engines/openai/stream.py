@@ -28,8 +28,8 @@ class _Call:
     arguments: str = ""
 
     def is_other(self, call_id: str, name: str, arguments: str) -> bool:
-        """Whether a piece under this call's number begins another call: it has another id, or, where a server gives no
-        ids, a name once the arguments of this one are whole.
+        """Return whether a piece under this call's number begins another call: it has another id, or, where a server
+        gives no ids, a name once the arguments of this one are whole.
         """
         if call_id and self.call_id:
             return call_id != self.call_id
