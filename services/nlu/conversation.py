@@ -1,4 +1,4 @@
-"""ONE call as the agent lives it: its turns, drafts and commits, and what was heard."""
+"""Conversation of one stream: its turns, drafts and commits, and the history of what was heard."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ class Conversation:
                 self._note_act(action_id, outcome, reason)
 
     async def finish(self) -> None:
-        """The client sends no more: what stands goes on to its end, an uncommitted draft is over."""
+        """The client sends no more: committed turns go on to their end, an uncommitted draft is over."""
         for turn_id in self._ledger.live:
             if self._ledger.is_draft(turn_id):
                 await self._cancel(turn_id)
@@ -191,7 +191,7 @@ class Conversation:
             await self._engine.commit(self._call.conversation, turn_id)
 
     def _stand(self, turn: Turn) -> None:
-        """From here on the turn is part of the conversation."""
+        """Make the turn part of the conversation."""
         continued = turn.family[1] if len(turn.family) > 1 else 0
         self._history.stand(turn.turn_id, turn.user_text, reply=turn.reply, continues_turn_id=continued)
         if continued:
@@ -206,7 +206,7 @@ class Conversation:
             self._states.stand(turn.turn_id, turn.remembered)
 
     def _history_for(self, received: UserTurn, *, is_provisional: bool = True) -> list[Entry]:
-        """What the turn's prompt shows of the conversation; what was heard of it by the turn's own report too, or by
+        """Return what the turn's prompt shows of the conversation, with the part heard by the turn's own report, or by
         those of the turns alone.
         """
         provisional = received.provisional_playout if is_provisional else None
@@ -217,7 +217,7 @@ class Conversation:
         )
 
     def _confirm(self, turn: Turn, received: UserTurn) -> Confirm | None:
-        """Holds a model's deed against what the caller has heard by then, and what they say in this turn."""
+        """Check a model's deed against what the caller has heard by then, and what the caller says in this turn."""
         agent = self._agent
         if not isinstance(agent, AsksFirst):
             return None

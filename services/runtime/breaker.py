@@ -23,7 +23,7 @@ class ErrorClass(Enum):
 
 
 class BreakerState(Enum):
-    """Return whether the provider is asked."""
+    """State of a circuit breaker."""
 
     CLOSED = "closed"
     OPEN = "open"

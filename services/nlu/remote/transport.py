@@ -1,4 +1,4 @@
-"""The connection to a chat server: the bounds of a response's body, and failures of the connection by their class."""
+"""Transport to a chat server: bounds on a response's body, and failures of the connection by their class."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _DROPPED = frozenset({"RemoteProtocolError", "ReadError", "WriteError", "Connect
 
 
 class BadBody(ValueError):
-    """The body of a response is none that a chat server sends."""
+    """The body of a response is not one of a chat server."""
 
 
 class BoundedBody(httpx.AsyncByteStream):
@@ -43,7 +43,7 @@ class BoundedBody(httpx.AsyncByteStream):
 
 
 async def bound_body(response: httpx.Response) -> None:
-    """A hook for responses of httpx: bounds the body before anybody reads it. Raises BadBody."""
+    """A hook for responses of httpx: bounds the body before it is read. Raises BadBody."""
     encoding = response.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in {"", "identity"}:
         await response.aclose()
@@ -60,7 +60,7 @@ def was_dropped(error: BaseException) -> bool:
 
 
 def failure_of(provider: str, error: Exception) -> ProviderFailed:
-    """A connection that was refused, broke or timed out; a certificate that is not trusted."""
+    """Return the failure of a connection that was refused, broke or timed out, or whose certificate is not trusted."""
     causes: list[BaseException] = [error]
     while (cause := causes[-1].__cause__ or causes[-1].__context__) is not None and cause not in causes:
         causes.append(cause)

@@ -1,4 +1,4 @@
-"""The process that holds espeak-ng: `python -m services.tts.espeak.worker LIBRARY DATA_DIR`.
+"""Worker process that runs espeak-ng: `python -m services.tts.espeak.worker LIBRARY DATA_DIR`.
 
 Reads requests from stdin and writes one reply to each to stdout, until stdin ends. Both are a frame: two lengths of
 four bytes, big-endian, then so many bytes of JSON and so many of sound (LINEAR16 mono; empty in requests).
@@ -73,7 +73,7 @@ _SoundCallback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), 
 
 
 class Espeak:
-    """The library, loaded once."""
+    """The espeak-ng library, loaded once."""
 
     def __init__(self, library: str, data_dir: str) -> None:
         """Raises OSError when the library or its data cannot be loaded."""
@@ -116,7 +116,7 @@ class Espeak:
         self._voice = voice
 
     def _phonemes(self, text: str) -> str:
-        """IPA of a text; [[ and ]] are heeded where what was said last had PHONEMES."""
+        """Return the IPA of a text; [[ and ]] are read where the last text spoken had PHONEMES."""
         buffer = ctypes.create_string_buffer(text.encode())
         rest = ctypes.c_void_p(ctypes.addressof(buffer))
         clauses = []
@@ -143,7 +143,9 @@ class Espeak:
             names = phoneme_names(Path((path.value or b"").decode()), voice_file)
         except OSError as error:
             raise ValueError(f"espeak-ng's phonemes cannot be read: {error}") from error
-        self._speak(".", 1.0, 0.0, PHONEMES)  # what is asked next is read with the flags of what was said last
+        # the next request for phonemes is read with the flags of the text spoken before it
+            ".", 1.0, 0.0, PHONEMES
+        )  # the next request for phonemes is read with the flags of the last text spoken
         writer = PhonemeWriter(names, lambda phonemes: self._phonemes(f"[[{phonemes}]]"))
         self._speak(".", 1.0, 0.0)
         self._writers[self._voice] = writer
@@ -217,7 +219,7 @@ def write_frame(stream: IO[bytes], message: dict[str, Any], sound: bytes = b"") 
 
 
 def _show_uncaught(kind: type[BaseException], _error: object, trace: TracebackType | None) -> None:
-    """Where and of which kind, on stderr; what the exception says may be what is spoken on a call."""
+    """Print place and kind of an exception on stderr, without its message, which may hold words of a call."""
     print("".join(traceback.format_tb(trace)) + kind.__qualname__, file=sys.stderr)
 
 
