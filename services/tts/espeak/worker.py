@@ -143,9 +143,8 @@ class Espeak:
             names = phoneme_names(Path((path.value or b"").decode()), voice_file)
         except OSError as error:
             raise ValueError(f"espeak-ng's phonemes cannot be read: {error}") from error
-        # the next request for phonemes is read with the flags of the text spoken before it
-            ".", 1.0, 0.0, PHONEMES
-        )  # the next request for phonemes is read with the flags of the last text spoken
+        # The next request for phonemes is read with the flags of the text spoken before it.
+        self._speak(".", 1.0, 0.0, PHONEMES)
         writer = PhonemeWriter(names, lambda phonemes: self._phonemes(f"[[{phonemes}]]"))
         self._speak(".", 1.0, 0.0)
         self._writers[self._voice] = writer
