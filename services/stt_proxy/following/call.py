@@ -278,13 +278,13 @@ class FollowedCall:
         if isinstance(report, streams.Broken):
             self._break(hearing, report)
             return
-        if not isinstance(report, streams.Listened):
+        if not isinstance(report, streams.Processed):
             hearing.answered_to = stretch.fed_to
             hearing.said_at = asyncio.get_running_loop().time()
         hearing.moved_at = asyncio.get_running_loop().time()
         has_changed = False
         match report:
-            case streams.Listened(end_offset):
+            case streams.Processed(end_offset):
                 stretch.listened(end_offset)
             case streams.Flushed(end_offset, compute_us):
                 stretch.flushed(end_offset)

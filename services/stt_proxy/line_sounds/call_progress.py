@@ -31,7 +31,7 @@ FALL_DB = 5.0  # from a tone to the silence behind it, in which the line may be 
 TOLD_AGAIN_S = 8.0  # the same kind after so long without its tone is told again
 
 
-class Progress(Enum):
+class ProgressTone(Enum):
     """What a tone says."""
 
     RING_BACK = "ring_back"
@@ -45,7 +45,7 @@ class Progress(Enum):
 class Named:
     """A tone with a name. Positions are samples at 8 kHz."""
 
-    progress: Progress
+    progress: ProgressTone
     start: int
     end: int
 
@@ -57,7 +57,7 @@ class CallProgress:
         self._bursts: deque[Burst] = deque(maxlen=BUSY_BURSTS)
         self._is_pending = False  # the last burst has no name yet
         self._voice_at = -(10**9)
-        self._told: dict[Progress, int] = {}  # where each kind was last heard
+        self._told: dict[ProgressTone, int] = {}  # where each kind was last heard
 
     def voice(self, position: int) -> None:
         """There is speech up to this position."""
@@ -67,13 +67,13 @@ class CallProgress:
         """The next frame up to `position` and how loud its newest half is, with its tone if there is one."""
         if burst is not None and not burst.is_over:
             is_steady = burst.seconds >= DIAL_TONE_S and _is_progress(burst)
-            return self._tell(Progress.DIAL_TONE, burst.start, burst.end) if is_steady else None
+            return self._tell(ProgressTone.DIAL_TONE, burst.start, burst.end) if is_steady else None
         if burst is not None:
             self._bursts.append(burst)
             self._is_pending = True
             if self._is_busy():
                 self._is_pending = False
-                return self._tell(Progress.BUSY, self._bursts[0].start, burst.end)
+                return self._tell(ProgressTone.BUSY, self._bursts[0].start, burst.end)
         elif self._is_pending and level_dbfs > self._bursts[-1].level_dbfs - FALL_DB:
             self._is_pending = position - self._bursts[-1].end < STILL_SOUNDING  # else other sound follows it
         return self._name_by_silence(position) if self._is_pending else None
@@ -95,21 +95,21 @@ class CallProgress:
             hertz = last.hertz[0]
             is_fax = FAX_HERTZ[0] <= hertz <= FAX_HERTZ[1] and FAX_ON_S[0] <= last.seconds <= FAX_ON_S[1]
             if is_fax and not is_behind_voice:
-                return self._name(Progress.FAX_CALLING, last)
+                return self._name(ProgressTone.FAX_CALLING, last)
             is_beep = BEEP_HERTZ[0] <= hertz <= BEEP_HERTZ[1] and BEEP_S[0] <= last.seconds <= BEEP_S[1]
             if is_beep and (is_behind_voice or not _is_progress(last)):
-                return self._name(Progress.BEEP, last)
+                return self._name(ProgressTone.BEEP, last)
         if quiet_s >= RING_OFF_S:
             is_ring = _is_progress(last) and RING_ON_S[0] <= last.seconds <= RING_ON_S[1]
             self._is_pending = False
-            return self._name(Progress.RING_BACK, last) if is_ring else None
+            return self._name(ProgressTone.RING_BACK, last) if is_ring else None
         return None
 
-    def _name(self, progress: Progress, burst: Burst) -> Named | None:
+    def _name(self, progress: ProgressTone, burst: Burst) -> Named | None:
         self._is_pending = False
         return self._tell(progress, burst.start, burst.end)
 
-    def _tell(self, progress: Progress, start: int, end: int) -> Named | None:
+    def _tell(self, progress: ProgressTone, start: int, end: int) -> Named | None:
         last, self._told[progress] = self._told.get(progress), end
         return Named(progress, start, end) if last is None or start - last > TOLD_AGAIN_S * RATE_HERTZ else None
 
@@ -129,7 +129,7 @@ class CallProgress:
 
     def _is_known(self, burst: Burst) -> bool:
         """Return whether the tone comes again in a cadence with a name: a ring behind a ring, a fax behind a fax."""
-        told = [self._told.get(one) for one in (Progress.RING_BACK, Progress.BUSY) if _is_progress(burst)]
+        told = [self._told.get(one) for one in (ProgressTone.RING_BACK, ProgressTone.BUSY) if _is_progress(burst)]
         return any(one is not None and burst.start - one < TOLD_AGAIN_S * RATE_HERTZ for one in told)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from services.nlu.engine import Message, ReplyPart, Sampling
 from services.nlu.engines.llama_cpp.constrained import ConstrainedCalls
-from services.nlu.engines.llama_cpp.slots import Slot
+from services.nlu.engines.llama_cpp.slots import CacheSlot
 from services.runtime.errors import TurnFailed
 
 SPOKEN_BYTES_S = 20.0
@@ -96,7 +96,7 @@ class ActiveJob:
     """A job that has a slot."""
 
     job: Job
-    slot: Slot
+    slot: CacheSlot
     unread: deque[int]  # of the prompt, and of what was made before the job gave up an earlier slot
     cells: int  # reserved for it in the cache
 
