@@ -2,10 +2,10 @@
 
 The stack must be up in containers (`make compose-up`). The same stack is started beside it as `make run-stack` starts
 it, at free ports and with the same preset of the NLU. Then `make call`'s own program calls the one and the other over
-gRPC, in turn, with the recorded questions; who is first changes each time, so that a slower minute of the machine meets
-both. Prints for each stack p50 and p95 of the time from the caller's last sample to the agent's first, in milliseconds, and
-the difference of the p95, which is to be at most 10 ms; writes out/compose-overhead.json. The containers' calls go
-through TLS and tokens, the others' do not, as in the two commands.
+gRPC, in turn, with the recorded questions; who is first changes each time, so that a slower minute of the machine
+meets both. Prints for each stack p50 and p95 of the time from the caller's last sample to the agent's first, in
+milliseconds, and the difference of the p95, which is to be at most 10 ms; writes out/compose-overhead.json. The
+containers' calls go through TLS and tokens, the others' do not, as in the two commands.
 """
 
 import argparse
