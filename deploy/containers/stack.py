@@ -2,7 +2,8 @@
 
 `up` starts the services, Asterisk and the secrets' job and returns when every engine answers; `call` places a call by
 gRPC and one by SIP from a container and prints what was said; `down` removes every container and network, and says what
-is left. A fault is one line that says what to do.
+is left. With BRIDGE=1 in the environment `up` gives the stack a network of its own in place of the host's, where the
+others then find it. A fault is one line that says what to do.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from services.runtime.errors import StartupError
 
 PROJECT: Final = "tong-dai"
 FILES: Final = ("compose.yaml", "compose.tls.yaml", "compose.trial.yaml")
+BRIDGE_FILES: Final = ("compose.bridge.yaml", "compose.trial-bridge.yaml")  # over the others
 WAITED_FOR: Final = ("call_gateway", "asterisk")  # the others are what these two depend on
 STANDBY: Final = "call_gateway_standby"
 EDGES: Final = ("grpc", "sip")
@@ -36,9 +38,18 @@ _MEMORY: Final = {
 
 def compose(*arguments: str) -> list[str]:
     """A command line of Compose for the trial's files. Raises DockerFault: there is no Compose."""
-    files = [part for name in FILES for part in ("-f", str(ROOT / "deploy" / name))]
+    names = (*FILES, *BRIDGE_FILES) if is_on_bridge() else FILES
+    files = [part for name in names for part in ("-f", str(ROOT / "deploy" / name))]
     settings = ["--env-file", str(ROOT / ".env")] if (ROOT / ".env").is_file() else []
     return [find_program("docker-compose"), *settings, *files, "--profile", "standby", *arguments]
+
+
+def is_on_bridge() -> bool:
+    """Whether the stack has a network of its own: BRIDGE=1 asks for it, or it is there already."""
+    if os.environ.get("BRIDGE", "0") not in ("", "0"):
+        return True
+    own = f"label=com.docker.compose.project={PROJECT}"
+    return bool(docker("network", "ls", "--quiet", "--filter", own, is_checked=False))
 
 
 def environment() -> dict[str, str]:
@@ -116,7 +127,7 @@ def check_before_up() -> None:
         raise DockerFault(f"not built yet: {', '.join(missing)}: `make images`")
     if containers():
         return  # the ports are its own
-    for service in SERVICES:
+    for service in SERVICES[-1:] if is_on_bridge() else SERVICES:  # there the gateway alone is published
         try:
             check_ports(service, settings_of(service))
         except StartupError as error:

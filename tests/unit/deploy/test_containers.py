@@ -281,4 +281,6 @@ def test_silences_are_those_in_which_neither_party_is_heard() -> None:
 def test_last_words_of_a_daemon_are_turned_into_advice() -> None:
     assert "docker system prune" in advice("write /x: no space left on device")
     assert "stop it, or set" in advice("listen udp4 0.0.0.0:5060: bind: address already in use")
+    kernel = "Error response from daemon: Failed to Setup IP tables / create network: bridge: operation not supported"
+    assert "without BRIDGE=1" in advice(kernel)
     assert advice("something else") == "something else"
