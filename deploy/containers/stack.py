@@ -87,10 +87,17 @@ def faults(since: float) -> list[str]:
             continue  # it waits for another, or has done its work
         if state["Status"] != "running" or health == "unhealthy" or container["RestartCount"]:
             how = f"ended with {state['ExitCode']}" if state["Status"] != "running" else health or "started again"
-            said.append(
-                f"{name} {how}: {last_words(container['Id'])}; docker logs {container['Name'].lstrip('/')} has more"
-            )
+            why = lack_of(state) if health == "unhealthy" else ""
+            why = why or last_words(container["Id"])
+            said.append(f"{name} {how}: {why}; docker logs {container['Name'].lstrip('/')} has more")
     return said
+
+
+def lack_of(state: dict[str, Any]) -> str:
+    """What the last health check of a container found wrong, in one line; empty: nothing, or there was none."""
+    looks = state.get("Health", {}).get("Log") or [{}]
+    said = str(looks[-1].get("Output", "")) if looks[-1].get("ExitCode") else ""
+    return " ".join(said.split())[:300]
 
 
 def killed_for_memory(since: float) -> list[str]:

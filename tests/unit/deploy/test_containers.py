@@ -24,6 +24,7 @@ from deploy.containers import sbom
 from deploy.containers.docker import DockerFault, advice, check_daemon
 from deploy.containers.images import layers_of, over_budget, read_table
 from deploy.containers.kills import silences
+from deploy.containers.stack import lack_of
 from deploy.stack import SERVICES, settings_of
 from services.runtime.errors import StartupError
 from tests.unit.deploy.test_deployment_files import read_yaml
@@ -276,6 +277,14 @@ def test_silences_are_those_in_which_neither_party_is_heard() -> None:
     assert silences(sound, from_s=0.0) == [(2.0, 2.0)]
     assert silences(sound, from_s=4.5) == []
     assert silences(sound[: 4 * second], from_s=3.0) == [(2.0, 2.0)], "the call ended in silence"
+
+
+def test_an_unhealthy_container_says_what_its_last_health_check_found() -> None:
+    looks = [{"ExitCode": 1, "Output": "old"}, {"ExitCode": 1, "Output": "the engine loads\nits model\n"}]
+    assert lack_of({"Health": {"Status": "unhealthy", "Log": looks}}) == "the engine loads its model"
+    assert lack_of({"Health": {"Status": "healthy", "Log": [{"ExitCode": 0, "Output": "serves"}]}}) == ""
+    assert lack_of({}) == ""
+    assert lack_of({"Health": {"Log": None}}) == ""
 
 
 def test_last_words_of_a_daemon_are_turned_into_advice() -> None:
