@@ -71,11 +71,10 @@ class Understood:
 
 
 def at_telephone_rate(spoken: Spoken) -> Samples:
-    """(n_samples,) int16 at 8 kHz."""
-    if RATE_HERTZ == 8000:
-        return np.clip(np.rint(spoken.sound), -32768, 32767).astype(np.int16)
-    resampled = soxr.resample(spoken.sound, 8000, RATE_HERTZ)
-    return np.clip(np.rint(resampled), -32768, 32767).astype(np.int16)
+    """(n_samples,) int16 at the phone's `RATE_HERTZ`, of a clip at 8 kHz."""
+    sound = spoken.sound if RATE_HERTZ == 8000 else soxr.resample(spoken.sound, 8000, RATE_HERTZ)
+    samples: Samples = np.clip(np.rint(sound), -32768, 32767).astype(np.int16)
+    return samples
 
 
 def settled_texts(events: list[record_pb2.CallEvent]) -> list[str]:

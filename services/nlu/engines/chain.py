@@ -24,7 +24,7 @@ from services.nlu.engine import (
     TextMade,
     ToolWanted,
 )
-from services.nlu.engines.joint import Joint
+from services.nlu.joint import Joint
 from services.runtime.breaker import ErrorClass, Permit
 from services.runtime.engine_chains import Chains, chain_for
 from services.runtime.errors import StartupError, TurnFailed
