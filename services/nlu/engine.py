@@ -157,7 +157,9 @@ class NluEngine(Protocol):
         """The draft of this turn is committed: the turn goes before drafts from here on. Unknown turns are no error."""
 
     async def prepare(self, conversation: str, messages: tuple[Message, ...]) -> None:
-        """Read the conversation so far ahead of its next turn, where that saves time. Returns at once."""
+        """Read the conversation so far ahead of its next turn, or, where the messages end with the caller's, ahead of
+        going on with that turn's answer. Where that saves time; returns at once.
+        """
 
     async def forget(self, conversation: str) -> None:
         """Release what is cached for a conversation that has ended."""

@@ -159,6 +159,11 @@ class NluSettings(ServiceSettings):
     openai_token_limit_field: Literal["max_tokens", "max_completion_tokens"] = Field(
         "max_tokens", description="openai: the field that bounds a reply; OpenAI's newer models take the second."
     )
+    openai_begins_in_reasoning: bool = Field(
+        False,
+        description="openai: answers begin inside a thought that ends with </think>, as DeepSeek-R1's do behind a "
+        "server without a reasoning parser: nothing before it is spoken.",
+    )
 
     gemini_model: str = Field("gemini-2.5-flash", description="gemini: the model's name.")
     gemini_api_key: SecretStr = Field(SecretStr(""), description="gemini: the key of the Gemini API.")

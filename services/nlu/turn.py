@@ -27,6 +27,7 @@ from services.nlu.engine import Began, CutShort, MadeBy, ToolWanted
 from services.nlu.guarded_reply import GuardedReply
 from services.nlu.history import ToolCall
 from services.nlu.inputs import TurnInput
+from services.nlu.markup import THOUGHT_END
 from services.nlu.outputs import Act as CallAct
 from services.nlu.outputs import (
     ActionOutcome,
@@ -38,7 +39,7 @@ from services.nlu.outputs import (
     ReplyText,
     SwitchLanguage,
 )
-from services.nlu.plain_speech import PlainSpeech
+from services.nlu.plain_speech import PlainSpeech, after_thought
 from services.nlu.tool_waits import CompanyTimes, in_company
 from services.nlu.tools.outcome import is_pending
 from services.runtime.clock import Stopwatch
@@ -238,7 +239,7 @@ class TurnRun:
         self._guarded.capture(say.captured)
         self._guarded.look_up(say.looked_up)
         self._has_written = self._has_written or not say.text.isspace()
-        clauses = self._cutter.push(self._plain.push(say.text))
+        clauses = self._cutter.push(self._speech_in(self._plain.push(say.text)))
         await self._send(clauses)
         if say.is_written_by_model:
             self._sentences += sum(clause.ends_sentence for clause in clauses)
@@ -246,6 +247,16 @@ class TurnRun:
             if say.is_enough:
                 self._plain.finish()
                 self._cutter = ClauseCutter(first_phrase_words=self._limits.first_phrase_words)
+
+    def _speech_in(self, speakable: str) -> str:
+        """What is speech of what has become speakable. Where a thought without a beginning ends, what of it is not sent
+        yet is dropped.
+        """
+        if THOUGHT_END in speakable:
+            self._cutter = ClauseCutter(first_phrase_words=self._limits.first_phrase_words)
+            self._held.clear()
+            self._unclear, self._sentences = "", 0
+        return after_thought(speakable)
 
     def _check_something_is_said(self) -> None:
         """Fail a turn whose model wrote only what must not be spoken: the caller would hear nothing."""
@@ -328,7 +339,7 @@ class TurnRun:
         self._goes_on_after_pause = True
 
     async def _send_rest(self) -> None:
-        await self._send(self._cutter.push(self._plain.finish()) + self._cutter.finish())
+        await self._send(self._cutter.push(self._speech_in(self._plain.finish())) + self._cutter.finish())
         self._goes_on_after_pause = True
 
     async def _send(self, clauses: list[Clause]) -> None:

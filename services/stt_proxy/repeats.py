@@ -62,4 +62,5 @@ def _is_number_or_letter(word: str, phrasebook: Phrasebook, numbers: NumberWords
         or word in numbers.multipliers
         or word in numbers.after_tens
         or word in numbers.halves
+        or word in numbers.ordinals
     )

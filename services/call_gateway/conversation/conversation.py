@@ -176,7 +176,7 @@ class Conversation:
             case line.EnergyRose() | line.EnergyFell():
                 yield from self._turn_taking.on_energy(event)
             case line.LineMeasured():
-                yield from self._line_watch.on_measured(event)
+                self._line_watch.on_measured(event)
             case line.PacketsMissing():
                 self._line_watch.on_packets_missing(event)
             case ev.CallAnswered(is_recovered):

@@ -140,6 +140,7 @@ def _forget_turn(call: Call, nobody: NobodySpoke | None) -> Decisions:
     else:
         begin_next_turn(call)
         if nobody.is_doubtful:
+            call.hang_up = None  # who is asked has time to answer
             say(call, PromptKind.STILL_THERE)
     yield from ()
 

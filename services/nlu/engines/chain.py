@@ -24,6 +24,7 @@ from services.nlu.engine import (
     TextMade,
     ToolWanted,
 )
+from services.nlu.joint import Joint
 from services.runtime.breaker import ErrorClass, Permit
 from services.runtime.engine_chains import Chains, chain_for
 from services.runtime.errors import StartupError, TurnFailed
@@ -166,6 +167,7 @@ class _ChainedReply:
 
     async def parts(self) -> AsyncGenerator[ReplyPart, None]:
         attempt = self._next()
+        await self._ready_next()
         while True:
             if attempt is None:  # every engine rests: the one that rests shortest is better than none
                 attempt = self._last_resort()
@@ -195,7 +197,7 @@ class _ChainedReply:
             message = f"{attempt.provider.name} answered nothing"
             raise ProviderFailed("ENGINE_FAILED", message, ErrorClass.TRANSIENT)
         yield MadeBy(attempt.provider.name)
-        joint = _Joint(self._said)
+        joint = Joint(self._said)
         part: ReplyPart | None = first
         while part is not None:
             if isinstance(part, TextMade):
@@ -295,6 +297,15 @@ class _ChainedReply:
             return False
         return not member.provider.breaker.is_open(self.clock())
 
+    async def _ready_next(self) -> None:
+        """Have the engine that would go on read the question now: one whose provider is killed in mid-reply is then
+        followed after a step or two. What it reads it would read for the next turn anyway.
+        """
+        for member in self.members:
+            if self._is_open_to(member, going_on=True):
+                await member.engine.prepare(self.request.conversation, self.request.messages)
+                return
+
     def _next(self, *, going_on: bool = False) -> _Attempt | None:
         for member in self.members:
             if self._is_open_to(member, going_on=going_on) and (permit := member.provider.admit()) is not None:
@@ -339,36 +350,3 @@ class _ChainedReply:
             attempt.provider.succeeded(attempt.permit, took_s=attempt.first_text_s)
         else:
             attempt.provider.released(attempt.permit)
-
-
-class _Joint:
-    """Joint of an answer and its beginning by another engine: repeated words are left out, words stay apart."""
-
-    def __init__(self, said: str) -> None:
-        self._said = said
-        self._held = ""
-        self._is_open = bool(said)
-
-    def push(self, text: str) -> str:
-        """Take text; return what goes out now."""
-        if not self._is_open:
-            return text
-        self._held += text
-        begun, again = self._said.strip(), self._held.lstrip()
-        if len(again) < len(begun) and begun.startswith(again):
-            return ""
-        self._is_open = False
-        rest = again[len(begun) :] if again.startswith(begun) else self._held
-        return self._spaced(rest)
-
-    def finish(self) -> str:
-        """Return what was held back; nothing where the engine only repeated the beginning."""
-        if not self._is_open:
-            return ""
-        self._is_open = False
-        again = self._held.lstrip()
-        return "" if again and self._said.strip().startswith(again) and len(again) > 8 else self._spaced(self._held)
-
-    def _spaced(self, text: str) -> str:
-        needs_space = self._said[-1:].isalnum() and text[:1].isalnum() and self._said[-1:].isascii()
-        return f" {text}" if needs_space else text

@@ -29,7 +29,7 @@ def check_openings(
     tokenizer: Tokenizer, options: ModelOptions, openings: Sequence[Sequence[Message]], *, max_reply_tokens: int
 ) -> None:
     """Check that a call fits beside the openings, which are kept for good. Raises StartupError."""
-    sizes = [len(PromptTokens(tokenizer).up_to_caller(messages)) for messages in openings]
+    sizes = [len(PromptTokens(tokenizer).up_to_next(messages)) for messages in openings]
     n_slots, n_cells = options.n_slots, options.context_tokens
     if n_slots < len(sizes) + _LEAST_CALL_SLOTS:
         raise StartupError(

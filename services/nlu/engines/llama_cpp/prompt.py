@@ -73,8 +73,10 @@ class PromptTokens:
             rendered += f"\n</{opened.group(1)}>\n\n"
         return self._of(messages, rendered)
 
-    def up_to_caller(self, messages: Sequence[Message]) -> list[int]:
-        """Return the tokens of the messages, up to where the caller's next words begin."""
+    def up_to_next(self, messages: Sequence[Message]) -> list[int]:
+        """Return the tokens of the messages, up to where the next words begin: the caller's, or those of the reply."""
+        if messages and messages[-1].role is Role.CALLER:
+            return self.up_to_reply(messages)
         following = [*messages, Message(Role.CALLER, "")]
         rendered, _, _ = self._render(following, opens_reply=False).partition(_mark(len(messages)))
         return self._of(messages, rendered)

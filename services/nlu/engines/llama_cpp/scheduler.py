@@ -173,7 +173,7 @@ class Scheduler:
     def _prompt(self, job: Job) -> list[int]:
         prompts = self._prompts.setdefault(job.conversation, PromptTokens(self._model))
         if job.reads_ahead:
-            return prompts.up_to_caller(job.messages)
+            return prompts.up_to_next(job.messages)
         begun = self._model.tokenize(job.begun, is_template=False) if job.begun else []
         return prompts.up_to_reply(job.messages) + begun
 

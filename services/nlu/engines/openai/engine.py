@@ -58,6 +58,7 @@ class OpenAiEngine:
         self._base_url = settings.openai_base_url.rstrip("/")
         self._client: httpx.AsyncClient | None = None
         self._warming: asyncio.Task[None] | None = None
+        self._begins_in_reasoning = settings.openai_begins_in_reasoning
 
     async def load(self, prompts: tuple[tuple[Message, ...], ...]) -> None:
         settings = self._settings
@@ -101,7 +102,11 @@ class OpenAiEngine:
             raise TurnFailed("ENGINE_STOPPED", "the server is stopping", is_retryable=True)
         content = json.dumps(body_of(request, self._settings), ensure_ascii=False).encode()
         yield Began()
-        reader = CompletionReader(self.name, max_tokens=self._settings.max_reply_tokens)
+        reader = CompletionReader(
+            self.name,
+            max_tokens=self._settings.max_reply_tokens,
+            begins_in_reasoning=self._begins_in_reasoning,
+        )
         time = AnswerTime(self.name, stall_s=self._settings.remote_stall_limit_s, total_s=self._settings.turn_limit_s)
         try:
             async with time.waiting():
@@ -115,6 +120,7 @@ class OpenAiEngine:
                     n_taken, had_finished = reader.n_taken, reader.has_finished
                     for part in reader.take(event):
                         yield part
+                    self._learn(reader)
                     if reader.has_finished and not had_finished:
                         time.ends_within(_LAST_EVENTS_LIMIT_S)
                     elif reader.n_taken > n_taken:
@@ -130,6 +136,12 @@ class OpenAiEngine:
             raise ProviderFailed("ENGINE_FAILED", f"{self.name} sent {error}", ErrorClass.TRANSIENT) from error
         except (httpx.HTTPError, httpx.InvalidURL, OSError, BadBody) as error:
             raise failure_of(self.name, error) from error
+
+    def _learn(self, reader: CompletionReader) -> None:
+        """A server that once begins inside a thought does so with each answer."""
+        if reader.began_in_reasoning and not self._begins_in_reasoning:
+            self._begins_in_reasoning = True
+            log.warning("provider_begins_in_reasoning", provider=self.name)
 
     async def commit(self, conversation: str, turn_id: int) -> None:
         """Do nothing: a draft is requested like any other turn."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from services.nlu.engine import CutShort, ReplyPart, ToolWanted
+from services.nlu.engine import CutShort, ReplyPart, TextMade, ToolWanted
 from services.nlu.remote.answer import AnswerText, readable_json
 from services.nlu.remote.failures import from_error_event
+from services.nlu.remote.reasoning import ReasoningFilter
 from services.runtime.breaker import ErrorClass
 from services.runtime.json_text import read_json
 from services.runtime.providers import ProviderFailed
@@ -45,8 +47,10 @@ class _Call:
 class CompletionReader:
     """Reader of one completion. After `is_over` nothing more counts."""
 
-    def __init__(self, provider: str, *, max_tokens: int) -> None:
+    def __init__(self, provider: str, *, max_tokens: int, begins_in_reasoning: bool = False) -> None:
+        """`begins_in_reasoning`: nothing of the text is an answer before the end of a thought."""
         self._provider = provider
+        self._reasoning = ReasoningFilter(begins_inside=begins_in_reasoning)
         self._text = AnswerText(max_tokens)
         self._calls: dict[int, _Call] = {}
         self._numbers: dict[int, int] = {}  # of the calls that stand under a server's index now
@@ -62,6 +66,11 @@ class CompletionReader:
     def has_finished(self) -> bool:
         """The server has said why the answer ends: what comes after that adds nothing to it."""
         return bool(self._finish)
+
+    @property
+    def began_in_reasoning(self) -> bool:
+        """The text began inside a thought whose opening mark the server did not send."""
+        return self._reasoning.began_inside
 
     def take(self, event: str) -> list[ReplyPart]:
         """Take an event; return its parts. Raises ProviderFailed."""
@@ -100,6 +109,8 @@ class CompletionReader:
         match self._finish:
             case "" if not self._is_done:
                 raise self._broken("ended its stream in mid-answer")
+            case "length" if self._reasoning.is_holding and self._text.has_text:
+                raise self._broken("ended its answer inside its reasoning")
             case "length":
                 return [CutShort()]
             case "content_filter":
@@ -109,7 +120,9 @@ class CompletionReader:
             case reason if reason in _BROKEN:
                 raise self._broken(f"ended its answer with {reason!r}")
             case _:
-                return [self._wanted(call) for _, call in sorted(self._calls.items())]
+                held = self._reasoning.finish()
+                calls = [self._wanted(call) for _, call in sorted(self._calls.items())]
+                return [TextMade(held), *calls] if held else [*calls]
 
     def _take_delta(self, delta: Any) -> list[ReplyPart]:
         if not isinstance(delta, dict):
@@ -129,7 +142,14 @@ class CompletionReader:
         self.n_taken += bool(thoughts or calls or text)
         parts = self._text.take(text)
         self.is_over = self._text.is_over
-        return parts
+        return list(self._without_reasoning(parts))
+
+    def _without_reasoning(self, parts: list[ReplyPart]) -> Iterator[ReplyPart]:
+        for part in parts:
+            if not isinstance(part, TextMade):
+                yield part
+            elif text := self._reasoning.take(part.text):
+                yield TextMade(text)
 
     def _take_call(self, piece: Any) -> None:
         if not isinstance(piece, dict):
