@@ -314,9 +314,7 @@ class FollowedCall:
         self._break(hearing, streams.Broken("STALLED", f"no answer for {seconds:.1f} s"))
 
     def _give_up_waiting(self, hearing: Hearing) -> None:
-        """A stream does not end: recognise the stretch again where its words are awaited, else keep the words as they
-        are.
-        """
+        """A stream does not end: recognise the stretch again where its words are awaited, else keep the words."""
         is_awaited = self._state.is_awaited(hearing.stretch.utterance_id)
         if is_awaited and not self._answers.text_of(hearing.stretch.utterance_id):
             self._break(hearing, streams.Broken("STALLED", "the stream does not end"))

@@ -283,9 +283,7 @@ class Scheduler:
             raise ModelBroken(f"{self._n_failed_steps} steps in a row failed") from error
 
     def _make_room(self) -> None:
-        """The cache is full in spite of the reservations: evict idle conversations first, then the job of lowest
-        rank.
-        """
+        """The cache is full in spite of the reservations: evict idle conversations, then the job of lowest rank."""
         if self._slots.evict():
             return
         least = max(reversed(self._active), key=lambda active: active.job.rank)
