@@ -26,9 +26,17 @@ _HIDDEN = re.compile(  # in the name of a tag: what stands inside is not for the
     "tool|function|invoke|parameter|python|^arg|^code|^json|^script|^style",
     re.IGNORECASE,
 )
+_UNSEEN = re.compile(r"<!--|<!\[CDATA\[|<[!?](?=[A-Za-z])")  # a comment of HTML, character data, a declaration
+_UNSEEN_BEGINNING = re.compile(r"<!?-?|<!\[[CDAT]{0,5}|<\?")
+_UNSEEN_ENDS = {"<!--": re.compile("-->"), "<![CDATA[": re.compile(r"\]\]>")}
+_ANGLE = re.compile("&(?:lt|gt|#60|#62|#x3c|#x3e);", re.IGNORECASE)
+_ANGLE_BEGINNING = re.compile("&(?:[lg]t?|#(?:6[02]?|x(?:3[ce]?)?)?)?$", re.IGNORECASE)
+_TASK_BOX = re.compile(r"\[[ xX]\] ")
+_TASK_BOX_BEGINNING = re.compile(r"\[(?:[ xX]\]?)?")
 _REASONING = re.compile(
     "think|thought|reason|reflect|analy|scratch|monologue|ponder|rationale|deliberat", re.IGNORECASE
 )
+_ANY_REASONING = r"[\w:-]{0,20}(?:think|thought|reason|reflect|analy|scratch|monologue|ponder|ration|delib)[\w:-]{0,20}"
 _TURN_ENDS = re.compile(  # what follows is no part of the reply
     "^(im_end|im_start|eot|eot_id|eom|eom_id|eos|end.?of.?(text|turn|sentence|sequence)|start_of_turn|start_header_id)$",
     re.IGNORECASE,
@@ -76,16 +84,21 @@ class Markup:
 
     def push(self, text: str) -> str:
         """Add text; returns what is certain to be speech by now."""
-        self._held += text
+        text = self._undecoded + text
+        found = _ANGLE_BEGINNING.search(text)
+        self._undecoded = found.group() if found else ""
+        self._held += _ANGLE.sub(_unescaped, text[: found.start()] if found else text)
         return self._take(is_whole=False)
 
     def finish(self) -> str:
         """The reply is whole; returns what was held. A block without an end goes to the end of the reply."""
+        self._held += self._undecoded
         rest = self._take(is_whole=True)
         self._begin()
         return rest
 
     def _begin(self) -> None:
+        self._undecoded = ""  # may be the beginning of an escaped < or >, which may begin a tag
         self._before = "\n"  # the character before, marks left out
         self._last_spoken = ""  # that is no white space
         self._line_head = ""  # what may be the first cell of a table: held, as no clause can end in it
@@ -181,11 +194,17 @@ class Markup:
             if _TURN_ENDS.search(name):
                 self._hide_until(_NEVER)
             elif not held[: found.end()].endswith("/>") and _HIDDEN.search(name):
-                self._has_reasoned = self._has_reasoned or bool(_REASONING.search(name))
-                name = re.escape(name)
+                is_reasoning = bool(_REASONING.search(name))
+                self._has_reasoned = self._has_reasoned or is_reasoning
+                name = _ANY_REASONING if is_reasoning else re.escape(name)  # some models close it by another name
                 opening = re.compile(rf"<\s?{name}[^<>]{{0,300}}(?<!/)>", re.IGNORECASE)
                 self._hide_until(re.compile(rf"<\s?/\s?{name}\s{{0,8}}>", re.IGNORECASE), opening)
             return found.end(), ""
+        if found := _UNSEEN.match(held):
+            self._hide_until(_UNSEEN_ENDS.get(found.group(), re.compile(">")))
+            return found.end(), ""
+        if not is_whole and _UNSEEN_BEGINNING.fullmatch(held):
+            return 0, ""
         may_become_tag = _TAG_BEGINNING.fullmatch(held) or _SPECIAL_BEGINNING.fullmatch(held)
         return (0, "") if may_become_tag and not is_whole else (1, "")
 
@@ -224,7 +243,8 @@ class Markup:
             if not is_whole and (not newline or _TABLE_RULE_BEGINNING.fullmatch(below)):
                 return 0, ""
             if not _TABLE_RULE.match(below):
-                return 1, LIST_ITEM if self._last_spoken.isalnum() else ""
+                item, self._last_spoken = LIST_ITEM if self._last_spoken.isalnum() else "", ","
+                return 1, item
             self._is_head_dropped = True
         self._is_in_table = True
         self._hide_until(re.compile(r"(?=\n)"))
@@ -254,7 +274,11 @@ class Markup:
         return self._square(held, is_whole) if held[0] == "[" else (1, "")
 
     def _square(self, held: str, is_whole: bool) -> tuple[int, str]:
-        """What a list of JSON or of calls begins with, or only a bracket."""
+        """What a list of JSON or of calls begins with, a box to be ticked, or only a bracket."""
+        if self._is_line_blank and (box := _TASK_BOX.match(held)):
+            return box.end(), ""
+        if self._is_line_blank and not is_whole and _TASK_BOX_BEGINNING.fullmatch(held):
+            return 0, ""
         if _PYTHON_CALL.match(held):
             return self._hide_json(held)
         found = _JSON_LIST.match(held)
@@ -376,6 +400,10 @@ def _is_long(head: str) -> bool:
     n_wide = sum(unicodedata.east_asian_width(c) == "W" for c in head)
     is_over = len(head) > _LONGEST_CELL_CHARS or n_wide > _LONGEST_WIDE_CELL_CHARS
     return is_over or not _PHRASE_MARKS.isdisjoint(head) or len(head.split()) > _LONGEST_CELL_WORDS
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    return html.unescape(found.group())
 
 
 def _run(held: str) -> int:
