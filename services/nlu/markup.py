@@ -1,4 +1,4 @@
-"""Takes markup out of a reply that is still being written. Sans-IO.
+"""Markup filter: takes markup out of a reply that is still being written. Sans-IO.
 
 Blocks that are no speech go whole: reasoning (`<think>`, `[THINK]`, `<|channel|>analysis`), tool calls, code fences,
 JSON, tables, and whatever the model writes behind the end of its turn. Markdown's marks for emphasis, headings, list
@@ -32,7 +32,7 @@ _BULLETS = frozenset("*-+•")
 
 
 class Markup:
-    """One reply. Push what the model writes; speech comes out, with LIST_ITEM and HEADING_END in it.
+    """Markup filter of one reply. Push what the model writes; speech comes out, with LIST_ITEM and HEADING_END in it.
 
     How the reply is cut into pieces changes nothing. What may still become markup is held, a few characters at most;
     only the lines of a table are held to their ends.
@@ -85,7 +85,7 @@ class Markup:
         return "".join(spoken)
 
     def _next(self, held: str, is_whole: bool) -> tuple[int, str]:
-        """How many characters are used up, and what is spoken for them. (0, ""): more must be seen first."""
+        """Return how many characters are used up, and what is spoken for them. (0, ""): more must be seen first."""
         if self._closing is not None:
             return self._hide(self._closing, held, is_whole)
         if self._json_depth:
@@ -149,7 +149,7 @@ class Markup:
         return (0, "") if may_become_tag and not is_whole else (1, "")
 
     def _special(self, name: str) -> str:
-        """A special token that the model wrote as text."""
+        """Read a special token that the model wrote as text."""
         if name == "im_start" and not self._last_spoken:  # the header of its own turn once more
             self._hide_until(re.compile(r"(?=\n)"))
         elif forms.TURN_ENDS.search(name) or name in forms.OTHERS:
@@ -214,7 +214,7 @@ class Markup:
         return self._square(held, is_whole) if held[0] == "[" else (1, "")
 
     def _square(self, held: str, is_whole: bool) -> tuple[int, str]:
-        """What a list of JSON or of calls begins with, a box to be ticked, or only a bracket."""
+        """Read the beginning of a list of JSON or of calls, a box to be ticked, or a bracket."""
         if self._is_line_blank and (box := forms.TASK_BOX.match(held)):
             return box.end(), ""
         if self._is_line_blank and not is_whole and forms.TASK_BOX_BEGINNING.fullmatch(held):
@@ -228,7 +228,7 @@ class Markup:
         return self._hide_json(held) if inside and inside in '{"' else self._speak("[")
 
     def _link(self, held: str, is_whole: bool) -> tuple[int, str]:
-        """The end of a link's words: its address is not read."""
+        """Read the end of a link's words; the address is not spoken."""
         if held.startswith("]("):
             self._hide_until(re.compile(r"\)"))
             return 2, self._speak("]")[1]
@@ -263,7 +263,7 @@ class Markup:
         return n_used, ""
 
     def _next_after_hidden(self, held: str, is_whole: bool) -> tuple[int, str]:
-        """What ends the block stands first, and is no part of it."""
+        """Return the text behind the block; the mark that ends the block stands first."""
         return (1, self._end_line()) if held[0] == "\n" else self._tag(held, is_whole)
 
     def _hide_json(self, held: str) -> tuple[int, str]:
@@ -284,7 +284,7 @@ class Markup:
     # Marks
 
     def _marks(self, held: str, is_whole: bool) -> tuple[int, str]:
-        """A run of one sign: a mark of markdown, or a sign to be said."""
+        """Read a run of one sign: a mark of markdown, or a sign to be spoken."""
         sign, n = held[0], _run(held)
         if n == len(held) and not is_whole:
             return 0, ""
@@ -336,7 +336,7 @@ class Markup:
 
 
 def _run(held: str) -> int:
-    """How often the first character is repeated."""
+    """Return how often the first character is repeated."""
     return len(held) - len(held.lstrip(held[0]))
 
 

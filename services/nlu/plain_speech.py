@@ -1,4 +1,4 @@
-"""Makes what a model writes speakable: no markup, no line breaks, no pictures. Sans-IO."""
+"""Plain speech of a model's text: no markup, no line breaks, no emoji. Sans-IO."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _HEADING_END = re.compile(rf"\s*{HEADING_END}")
 
 
 class PlainSpeech:
-    """One reply. Push what the model writes; what may be spoken comes out.
+    """Plain speech of one reply. Push what the model writes; what may be spoken comes out.
 
     A mark by which the model asks to end the call is taken out and noted in `wants_hang_up`. THOUGHT_END comes out
     where all before it was no speech: `after_thought`.
@@ -60,6 +60,6 @@ def after_thought(speakable: str) -> str:
 
 
 def _mark_beginning(held: str) -> int:
-    """How many characters at the end may be the beginning of the mark."""
+    """Return how many characters at the end may be the beginning of the mark."""
     tail = held.lower()
     return next((n for n in range(len(HANG_UP_MARK) - 1, 0, -1) if tail.endswith(HANG_UP_MARK[:n])), 0)

@@ -1,4 +1,4 @@
-"""What the thinking stage can be told from outside."""
+"""Settings of the NLU stage."""
 
 from __future__ import annotations
 
@@ -226,7 +226,7 @@ class NluSettings(ServiceSettings):
         return self
 
     def exposures(self) -> list[str]:
-        """Those of every service, and keys that leave for a provider over plain text."""
+        """Exposures of every service, and keys that are sent to a provider over plain text."""
         found = super().exposures()
         for name, url, key in (
             ("openai", self.openai_base_url, self.openai_api_key.get_secret_value() or self.openai_api_key_file),
@@ -251,7 +251,7 @@ class NluSettings(ServiceSettings):
 
 
 def read_secret(value: SecretStr, file: Path | None, variable: str) -> str:
-    """A key from the setting, else from its file; empty: there is none. Raises NotServing."""
+    """Return a key from the setting, else from its file; empty: there is none. Raises NotServing."""
     key = value.get_secret_value().strip()
     if not key and file is not None:
         try:

@@ -1,4 +1,4 @@
-"""Cuts a decoder's loop: the same words over and over, where the decoder ran on past the end of the speech."""
+"""Repetition loops of a decoder that ran on past the end of the speech are cut."""
 
 from collections.abc import Iterable
 from itertools import accumulate
@@ -47,7 +47,7 @@ def _loops_from(bare: list[str], length: int) -> int:
 
 
 def _counted(found: Iterable[bool]) -> list[int]:
-    """How many there are before each word, and before the end."""
+    """Return the running counts before each word, and before the end."""
     return [0, *accumulate(found)]
 
 

@@ -77,7 +77,7 @@ class HangUpWatch:
         return is_quiet and not (call.is_gateway_speaking or self._keypad.is_waiting)
 
     def _goes_on(self, pending: PendingHangUp) -> bool:
-        """Whether the caller has said something since that is answered, or that they were asked to say again."""
+        """Return whether the caller has said something since that is answered, or that they were asked to say again."""
         call = self._call
         is_answered = call.reply is not None and call.reply.turn_id > pending.turn_id
         return is_answered or call.user_turn.unheard is not None

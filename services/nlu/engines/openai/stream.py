@@ -1,4 +1,4 @@
-"""The events of a streamed chat completion, as parts of the reply. Sans-IO."""
+"""Reader of a streamed chat completion: its events as parts of the reply. Sans-IO."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class _Call:
     arguments: str = ""
 
     def is_other(self, call_id: str, name: str, arguments: str) -> bool:
-        """Whether a piece under this call's number begins another call: it has another id, or, where a server gives no
-        ids, a name once the arguments of this one are whole.
+        """Return whether a piece under this call's number begins another call: it has another id, or, where a server
+        gives no ids, a name once the arguments of this one are whole.
         """
         if call_id and self.call_id:
             return call_id != self.call_id
@@ -45,7 +45,7 @@ class _Call:
 
 
 class CompletionReader:
-    """One completion. After `is_over` nothing more counts."""
+    """Reader of one completion. After `is_over` nothing more counts."""
 
     def __init__(self, provider: str, *, max_tokens: int, begins_in_reasoning: bool = False) -> None:
         """`begins_in_reasoning`: nothing of the text is an answer before the end of a thought."""
@@ -73,7 +73,7 @@ class CompletionReader:
         return self._reasoning.began_inside
 
     def take(self, event: str) -> list[ReplyPart]:
-        """The parts that an event brings. Raises ProviderFailed."""
+        """Take an event; return its parts. Raises ProviderFailed."""
         if self.is_over:
             return []
         if event.strip() == DONE:
@@ -100,7 +100,7 @@ class CompletionReader:
         return parts
 
     def end(self) -> list[ReplyPart]:
-        """The stream has ended: the last parts. Raises ProviderFailed where it ended in the middle."""
+        """The stream has ended: return the last parts. Raises ProviderFailed where it ended in the middle."""
         if self.is_over:
             return []
         self.is_over = True
@@ -168,7 +168,9 @@ class CompletionReader:
             raise self._broken("sent too long a call of a tool")
 
     def _call_of(self, index: Any, call_id: str, name: str, arguments: str) -> _Call:
-        """The call that a piece belongs to. A new call is one also where a server counts every one as 0, or none."""
+        """Return the call that a piece belongs to. A new call is found also where a server numbers every call 0, or
+        none.
+        """
         if isinstance(index, str) and len(index) < _MAX_INDEX_DIGITS and index.isdecimal():
             index = int(index)
         if isinstance(index, bool) or not isinstance(index, int):
@@ -199,13 +201,13 @@ class CompletionReader:
 
 
 def _error_in(chunk: dict[str, Any]) -> Any:
-    """The error that an event tells of: OpenAI's shape, or the error itself, as vLLM and others write it."""
+    """Return the error of an event: OpenAI's shape, or the error itself, as vLLM and others write it."""
     is_bare = not chunk.get("choices") and "message" in chunk and ("code" in chunk or "type" in chunk)
     return chunk.get("error") or (chunk if is_bare else None)
 
 
 def _text_of(content: Any) -> str | None:
-    """The text of a delta: a string, or a list of parts of which some are text. None: neither."""
+    """Return the text of a delta: a string, or a list of parts of which some are text. None: neither."""
     if content is None or isinstance(content, str):
         return content or ""
     if not isinstance(content, list) or not all(isinstance(part, dict) for part in content):
