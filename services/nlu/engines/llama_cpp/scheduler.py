@@ -11,7 +11,7 @@ from typing import Protocol
 
 from services.nlu.engine import Began, CutShort, ReplyPart, Sampling, TextMade
 from services.nlu.engines.llama_cpp.constrained import SamplingModel
-from services.nlu.engines.llama_cpp.jobs import ActiveJob, Job, broken, busy, late
+from services.nlu.engines.llama_cpp.jobs import ActiveJob, Job, broken, busy, late, spoken_s
 from services.nlu.engines.llama_cpp.model import ModelOptions, Row
 from services.nlu.engines.llama_cpp.openings import KeptOpenings, Memory
 from services.nlu.engines.llama_cpp.pace import StepPace
@@ -266,7 +266,7 @@ class Scheduler:
         text = job.decoder.decode(self._model.spelled(token) if job.calls else self._model.piece(token))
         if text:
             job.text += text
-            job.n_text_bytes += len(text.encode())
+            job.text_s += spoken_s(text)
             job.speaks_since_s = now if job.speaks_since_s is None else job.speaks_since_s
             self._give(job, TextMade(text))
         if job.is_full:
