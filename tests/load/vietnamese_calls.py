@@ -16,10 +16,8 @@ from pathlib import Path
 
 import grpc
 import numpy as np
-import soxr
 from voice.call.v1 import record_pb2
 
-from clients.phone.recording import RATE_HERTZ
 from clients.phone.sip_phone import SipCall
 from clients.phone.watch import CallWatch
 from deploy.model_sources import SourceFailed
@@ -33,6 +31,7 @@ from tests.load.vietnamese import n_errors, spoken_words
 
 ENGINES = "vi=viet_asr,*=script"
 GREETING_LIMIT_S = 15.0
+STALL_MS = 2000  # the gateway's own default
 OVER_LIMIT_S = 15.0  # from the clip's end to the end of its last turn
 REST_S = 1.0  # without anything new: what was said of a clip is complete
 AGENT = """\
@@ -72,10 +71,8 @@ class Understood:
 
 def at_telephone_rate(spoken: Spoken) -> Samples:
     """(n_samples,) int16 at 8 kHz."""
-    if RATE_HERTZ == 8000:
-        return np.clip(np.rint(spoken.sound), -32768, 32767).astype(np.int16)
-    resampled = soxr.resample(spoken.sound, 8000, RATE_HERTZ)
-    return np.clip(np.rint(resampled), -32768, 32767).astype(np.int16)
+    samples: Samples = np.clip(np.rint(spoken.sound), -32768, 32767).astype(np.int16)
+    return samples
 
 
 def settled_texts(events: list[record_pb2.CallEvent]) -> list[str]:
@@ -140,7 +137,9 @@ async def call_once(stack: ScriptedStack, dial: str, clips: list[Spoken]) -> lis
         return understood
 
 
-async def measure(engines: str, rounds: int, clips: list[Spoken], folder: Path) -> list[Understood]:
+async def measure(
+    engines: str, rounds: int, clips: list[Spoken], folder: Path, *, stall_ms: int = STALL_MS
+) -> list[Understood]:
     """So many calls, each with all clips; Asterisk, services and their logs in `folder`."""
     agents = folder / "agents"
     agents.mkdir(parents=True)
@@ -159,6 +158,7 @@ async def measure(engines: str, rounds: int, clips: list[Spoken], folder: Path) 
                 "GATEWAY_EDGES": "ari,program",
                 "GATEWAY_ARI_URL": pbx.ari_url,
                 "GATEWAY_LANGUAGE_CODES": "vi-VN",
+                "GATEWAY_STT_STALL_MS": str(stall_ms),
             },
         }
         starting = scripted_stack(folder / "stack", ["Dạ."], settings)
@@ -200,6 +200,7 @@ def main() -> None:
     parser.add_argument("engines", nargs="?", default=ENGINES, help="STT_ENGINES of the service")
     parser.add_argument("--rounds", type=int, default=1, help="calls, each with all six clips")
     parser.add_argument("--keep", type=Path, help="a new folder that keeps the services' logs")
+    parser.add_argument("--stall-ms", type=int, default=STALL_MS, help="GATEWAY_STT_STALL_MS, for a busy machine")
     asked = parser.parse_args()
     try:
         clips = vietnamese()
@@ -207,7 +208,7 @@ def main() -> None:
         raise SystemExit(f"the recordings could not be fetched: {failure}") from failure
     with tempfile.TemporaryDirectory() as folder:
         kept = asked.keep or Path(folder) / "calls"
-        understood = asyncio.run(measure(asked.engines, asked.rounds, clips, kept))
+        understood = asyncio.run(measure(asked.engines, asked.rounds, clips, kept, stall_ms=asked.stall_ms))
     print(f"machine: {machine()}, load {os.getloadavg()[0]:.1f}; engines {asked.engines}")
     print("\n".join(report(understood)))
 
