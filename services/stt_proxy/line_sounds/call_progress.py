@@ -62,7 +62,7 @@ class Named:
 
 
 class CallProgress:
-    """One call's named tones. Each kind is told once while its tone comes again and again."""
+    """Call progress tones of one call. Each kind is told once while its tone comes again and again."""
 
     def __init__(self) -> None:
         self._bursts: deque[Burst] = deque(maxlen=REMEMBERED_BURSTS)
@@ -72,7 +72,7 @@ class CallProgress:
         self._told: dict[Progress, int] = {}  # where each kind was last heard
 
     def voice(self, position: int) -> None:
-        """Somebody speaks there."""
+        """There is speech up to this position."""
         self._n_voice = self._n_voice + 1 if position - self._voice_at <= VOICE_GAP else 1
         self._voice_at = position
         if self._n_voice >= VOICE_WINDOWS:
@@ -100,7 +100,7 @@ class CallProgress:
         self._is_pending = False
 
     def _name_by_silence(self, position: int) -> Named | None:
-        """What the last burst was, now that nothing has followed it for some time."""
+        """Return what the last burst was, now that nothing has followed it for some time."""
         last = self._bursts[-1]
         if self._voice_at > last.end:
             self._is_pending = False  # speech right behind it: part of other sound
@@ -169,7 +169,7 @@ class CallProgress:
         return found if is_beep and are_short and len(found) <= MOST_BEEPS else []
 
     def _is_known(self, burst: Burst) -> bool:
-        """Whether it comes again in a cadence that has its name: a ring behind a ring, a fax behind a fax."""
+        """Return whether the tone comes again in a cadence with a name: a ring behind a ring, a fax behind a fax."""
         told = [self._told.get(one) for one in (Progress.RING_BACK, Progress.BUSY) if _is_progress(burst)]
         return any(one is not None and burst.start - one < TOLD_AGAIN_S * RATE_HERTZ for one in told)
 
