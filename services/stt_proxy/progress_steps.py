@@ -26,16 +26,11 @@ class ProgressSteps:
         self.told = start_sample  # the sample that was told last
         self._told_at_s: float | None = None  # when; None: nothing was told yet
 
-<<<<<<< HEAD
     def due(self, reached: int, *, now_s: float) -> Iterator[Progress]:
-        """What is to be told now that everything before `reached` was listened to. `now_s`: seconds, monotonic."""
+        """Return what is to be told now that all before `reached` was processed. `now_s`: seconds, monotonic."""
         if self._told_at_s is None:
             self._told_at_s = now_s
         is_late = now_s - self._told_at_s >= SLOW_S
-=======
-    def due(self, reached: int) -> Iterator[Progress]:
-        """Return the samples to be told now that everything before `reached` was processed."""
->>>>>>> main
         while self._most < reached - self.told <= CAUGHT_UP_STEPS * self._step:
             self.told, self._told_at_s = self.told + self._step, now_s
             yield Progress(self.told)

@@ -11,13 +11,8 @@ MOST_LIMITS = 5  # times the limit: a stream that goes on speaking for longer be
 
 
 class StallWatch:
-<<<<<<< HEAD
-    """One call's streams. `on_stalled` is given the stream that took no sound, or said nothing of speech, for so many
-    seconds; `on_endless` the one that was told that no more comes, and neither says more nor ends.
-=======
     """Watch on the streams of one call. `on_stalled` is given the stream that took no sound, or said nothing of speech,
-    for so many seconds; `on_endless` the one that was told that no more comes and does not end.
->>>>>>> main
+    for so many seconds; `on_endless` the one that was told that no more comes, and neither says more nor ends.
     """
 
     def __init__(
