@@ -352,7 +352,7 @@ class Listening:
         """
         engine_at = None if self.is_done else self._engine_call.listened_to  # what is settled needs no listening to
         reached = self._processed if engine_at is None else min(self._processed, engine_at)
-        for progress in self._progress.due(reached):
+        for progress in self._progress.due(reached, now_s=time.monotonic()):
             self._tell(progress)
 
     def _wake(self) -> None:

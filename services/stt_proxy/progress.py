@@ -2,7 +2,9 @@
 
 Progress messages: a client is told at least every 500 ms of audio (protos/README.md, rule 24). A recogniser that was
 away catches up in one go; that is told step by step, so that a client that waits for the next message sees the same
-rhythm as on any other call. After a jump of the clock nothing is told of what was jumped over.
+rhythm as on any other call. After a jump of the clock nothing is told of what was jumped over. A recogniser that is
+slower than the sound comes on in smaller steps: they are told too, lest its client takes a stage that works for one
+that has stalled, opens another stream and has all of it heard again.
 """
 
 import time
@@ -14,6 +16,7 @@ from services.stt_proxy.events import Progress
 AHEAD_S = 1.0  # a client further ahead of real time than this sends a file
 MOST_MS = 500  # between two messages, as the protocol allows
 STEP_MS = 400  # a window or a recogniser's step more than this is still within those 500 ms
+SLOW_S = 0.45  # without a message though it came on: longer than a step takes at the pace of speech
 CAUGHT_UP_STEPS = 50  # 20 s; a jump of the clock is longer
 
 
@@ -55,12 +58,16 @@ class ProgressSteps:
         self._step = STEP_MS * samples_per_ms
         self._most = MOST_MS * samples_per_ms
         self.told = start_sample  # the sample that was told last
+        self._told_at_s: float | None = None  # when; None: nothing was told yet
 
-    def due(self, reached: int) -> Iterator[Progress]:
-        """Return the samples to be told now that everything before `reached` was processed."""
+    def due(self, reached: int, *, now_s: float) -> Iterator[Progress]:
+        """Return what is to be told now that all before `reached` was processed. `now_s`: seconds, monotonic."""
+        if self._told_at_s is None:
+            self._told_at_s = now_s
+        is_late = now_s - self._told_at_s >= SLOW_S
         while self._most < reached - self.told <= CAUGHT_UP_STEPS * self._step:
-            self.told += self._step
+            self.told, self._told_at_s = self.told + self._step, now_s
             yield Progress(self.told)
-        if reached - self.told >= self._step:
-            self.told = reached
+        if reached - self.told >= (1 if is_late else self._step):
+            self.told, self._told_at_s = reached, now_s
             yield Progress(reached)

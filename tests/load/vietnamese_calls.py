@@ -16,10 +16,8 @@ from pathlib import Path
 
 import grpc
 import numpy as np
-import soxr
 from voice.call.v1 import record_pb2
 
-from clients.phone.recording import RATE_HERTZ
 from clients.phone.sip_phone import SipCall
 from clients.phone.watch import CallWatch
 from deploy.model_sources import SourceFailed
@@ -71,9 +69,8 @@ class Understood:
 
 
 def at_telephone_rate(spoken: Spoken) -> Samples:
-    """(n_samples,) int16 at the phone's `RATE_HERTZ`, of a clip at 8 kHz."""
-    sound = spoken.sound if RATE_HERTZ == 8000 else soxr.resample(spoken.sound, 8000, RATE_HERTZ)
-    samples: Samples = np.clip(np.rint(sound), -32768, 32767).astype(np.int16)
+    """(n_samples,) int16 at 8 kHz."""
+    samples: Samples = np.clip(np.rint(spoken.sound), -32768, 32767).astype(np.int16)
     return samples
 
 
@@ -105,10 +102,10 @@ async def quiet_again(watch: CallWatch, limit_s: float) -> bool:
 
 
 async def say(call: SipCall, watch: CallWatch, spoken: Spoken) -> Understood:
-    """One clip in a call that is up, and what was understood of it."""
+    """One clip in a call, and what was understood of it: nothing, where the call is over."""
     n_before = len(watch.events)
     call.say(at_telephone_rate(spoken))
-    while call.is_saying:
+    while call.is_saying and not call.is_over:
         await asyncio.sleep(0.02)
     await asyncio.sleep(REST_S)
     await quiet_again(watch, OVER_LIMIT_S)

@@ -7,11 +7,12 @@ from services.stt_proxy.following.feeding import Feeder
 from services.stt_proxy.following.state import FollowedState, Hearing
 
 LOOK_S = 0.5  # between two looks
+MOST_LIMITS = 5  # times the limit: a stream that goes on speaking for longer behind its end is given up too
 
 
 class StallWatch:
     """Watch on the streams of one call. `on_stalled` is given the stream that took no sound, or said nothing of speech,
-    for so many seconds; `on_endless` the one that was told that no more comes and does not end.
+    for so many seconds; `on_endless` the one that was told that no more comes, and neither says more nor ends.
     """
 
     def __init__(
@@ -46,7 +47,8 @@ class StallWatch:
             if hearing.stream is None or hearing.stretch.is_ended:
                 continue
             if hearing.is_finishing:
-                if now - hearing.finished_at >= limit_s:
+                is_silent = now - max(hearing.finished_at, hearing.said_at) >= limit_s
+                if is_silent or now - hearing.finished_at >= MOST_LIMITS * limit_s:
                     self._on_endless(hearing)
                 continue
             silent_s = self._silent_s(hearing, now)

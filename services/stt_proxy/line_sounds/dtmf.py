@@ -17,6 +17,7 @@ LARGEST_DEVIATION = 0.025  # of the nominal frequency, between what Q.24 takes a
 MOST_TWIST_DB = 10.0  # between the two tones; Q.24 asks for 4 to 8, lines add to it
 LEAST_SHARE = 0.82  # of the power that lies in the two tones; a tone with noise 10 dB below has 0.9
 LEAST_PIECES = 3.7  # of 8 ms, a piece at the key's edge counting by its share of the power: 30 ms
+QUIET_KEY_RMS = 25.0  # of 32768: -62 dBFS, three steps of G.711
 PIECES_APART = 3  # steps without it: the key was let go of
 HALF_WIDTH = 2  # bins around a tone that hold its power
 _LOW_BINS = slice(int(640 / SHORT_BIN_HERTZ), int(1000 / SHORT_BIN_HERTZ) + 2)
@@ -51,7 +52,7 @@ class DtmfDetector:
 
     def feed(self, frame: Frame) -> list[Key]:
         """The next frame; the keys that have become certain in it."""
-        if frame.is_quiet or not (self._held or self._candidate or _may_hold_key(frame.power)):
+        if frame.rms < QUIET_KEY_RMS or not (self._held or self._candidate or _may_hold_key(frame.power)):
             found = [(end, "", 0.0) for end in frame.short_ends]
         else:
             found = [(end, *key_in(power)) for end, power in zip(frame.short_ends, frame.short_powers, strict=True)]

@@ -149,6 +149,18 @@ STATUSES = [
 ]  # fmt: skip
 
 
+async def test_finals_that_come_one_by_one_long_behind_the_end_are_all_taken():
+    text, _ = await whole(Faults(final_delay_s=0.4), google_stall_s=1.0)
+    assert text == WHOLE
+
+
+async def test_streams_that_break_and_finals_that_are_late_lose_nothing_together():
+    faults = Faults(status=grpc.StatusCode.ABORTED, status_after_s=1.3, n_statuses=3, final_delay_s=0.4)
+    text, google = await whole(faults)
+    assert text == WHOLE
+    assert len(google.opened) == 4
+
+
 @pytest.mark.parametrize("status", STATUSES, ids=[status.name for status in STATUSES])
 async def test_a_stream_that_breaks_is_replaced_without_a_word_lost_or_doubled(status: grpc.StatusCode):
     async def broken(after_s: float) -> None:

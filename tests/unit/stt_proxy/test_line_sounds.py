@@ -67,6 +67,8 @@ def keys_in(sound, **how):
         {"on_s": 0.5, "off_s": 0.1},
         {"dbfs": 0.0},
         {"dbfs": -38.0},
+        {"dbfs": -47.0, "on_s": 0.06, "off_s": 0.06},
+        {"dbfs": -45.0, "twist_db": -8.0},
         {"deviation": 0.015},
         {"twist_db": -8.0},
         {"twist_db": 5.0},
