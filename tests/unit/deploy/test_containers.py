@@ -20,11 +20,11 @@ from deploy import healthcheck, trial_secrets
 from deploy.asterisk import answers
 from deploy.asterisk.pbx import read_password
 from deploy.asterisk.private_pbx import PbxAccount
-from deploy.containers import sbom
+from deploy.containers import sbom, stack
 from deploy.containers.docker import DockerFault, advice, cause_of, check_daemon
 from deploy.containers.images import layers_of, over_budget, read_table
 from deploy.containers.kills import silences
-from deploy.containers.stack import lack_of
+from deploy.containers.stack import is_hopeless, lack_of
 from deploy.stack import SERVICES, settings_of
 from services.runtime.errors import StartupError
 from tests.unit.deploy.test_deployment_files import read_yaml
@@ -312,6 +312,23 @@ def test_a_build_that_fails_says_what_the_step_said_last() -> None:
     assert cause_of(lines) == "  no version of numpy matches the hash".strip()
     assert cause_of(["#1 x", "ERROR: failed to solve: no such file"]) == "ERROR: failed to solve: no such file"
     assert cause_of([]) == "it said nothing"
+
+
+def test_a_container_that_ends_again_and_again_is_not_waited_for() -> None:
+    assert not is_hopeless([{"Id": "a", "RestartCount": 2}], {})
+    assert is_hopeless([{"Id": "b", "RestartCount": 0}, {"Id": "a", "RestartCount": 3}], {})
+    assert not is_hopeless([{"Id": "a", "RestartCount": 5}], {"a": 3}), "what was before does not count"
+
+
+@pytest.mark.timeout(30)
+def test_a_start_is_given_up_when_a_container_is_killed_for_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits = ["sleep", "60"]
+    monkeypatch.setattr(stack, "compose", lambda *_: waits)
+    monkeypatch.setattr(stack, "containers", list)
+    monkeypatch.setattr(stack, "killed_for_memory", lambda _: ["nlu"])
+    monkeypatch.setattr(stack, "_LOOK_EVERY_S", 0.05)
+    with pytest.raises(DockerFault, match="raise TONG_DAI_NLU_MEMORY"):
+        stack._start("nlu", since=0.0)
 
 
 def test_an_unhealthy_container_says_what_its_last_health_check_found() -> None:
