@@ -6,6 +6,7 @@ docker client; where they are not installed, their programs are unpacked from De
 
 import json
 import os
+import re
 import shutil
 import socket
 import stat
@@ -22,6 +23,9 @@ _PLUGINS: Final = "usr/libexec/docker/cli-plugins"
 _SUITE: Final = "trixie"  # Compose 2.26 and buildx 0.13: Debian 12's are older than the files here need
 _NEW_ENOUGH: Final = {"docker-compose": (2, 24), "docker-buildx": (0, 10)}
 _DISK_FULL: Final = "no space left on device"
+_STEP: Final = re.compile(r"^#\d+ ([0-9.]+ )?")  # what BuildKit's plain progress puts before each line
+_FAILED_STEP: Final = re.compile(r"^#(\d+) ERROR\b")
+_LONGEST_CAUSE: Final = 300
 HOW_TO_START: Final = "as root: `apt-get install docker.io debootstrap`, then `make docker-start`"
 
 
@@ -114,9 +118,22 @@ def run_logged(command: list[str], log: Path) -> str:
         )  # fmt: skip
     if ran.returncode == 0:
         return ""
-    lines = log.read_text(encoding="utf-8").splitlines()
-    telling = [line for line in lines if "ERROR" in line or "error:" in line or "No space left" in line]
-    return last_line("\n".join(telling or lines))
+    return cause_of(log.read_text(encoding="utf-8", errors="replace").splitlines())
+
+
+def cause_of(lines: list[str]) -> str:
+    """The line of a failed build's output that says why: a full disk wherever it is told of, else the last words of the
+    step that failed, else the last line with an error.
+    """
+    for line in lines:
+        if _DISK_FULL in line.lower() or "enough free space" in line.lower():
+            said = _STEP.sub("", line).strip()[-_LONGEST_CAUSE:]
+            return said if _DISK_FULL in said.lower() else f"{said}: {_DISK_FULL}"
+    failed = next((found[1] for line in lines if (found := _FAILED_STEP.match(line))), "")
+    words = [line for line in lines if failed and re.match(rf"#{failed} [0-9.]+ ", line)]
+    if words:
+        return _STEP.sub("", words[-1]).strip()[-_LONGEST_CAUSE:]
+    return last_line("\n".join([line for line in lines if "ERROR" in line or "error:" in line] or lines))
 
 
 def advice(said: str) -> str:

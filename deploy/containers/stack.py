@@ -27,6 +27,8 @@ WAITED_FOR: Final = ("call_gateway", "asterisk")  # the others are what these tw
 STANDBY: Final = "call_gateway_standby"
 EDGES: Final = ("grpc", "sip")
 _START_LIMIT_S: Final = 900  # the models are fetched at the first start
+_LOOK_EVERY_S: Final = 2.0
+_HOPELESS_RESTARTS: Final = 3  # Docker would start it again for ever, and Compose wait for all of the limit
 _MEMORY: Final = {
     "stt_proxy": "STT_PROXY",
     "nlu": "NLU",
@@ -162,10 +164,28 @@ def _start(*names: str, since: float) -> None:
     Raises DockerFault: a line for each fault since then (seconds since 1970).
     """
     command = compose("up", "--detach", "--wait", "--wait-timeout", str(_START_LIMIT_S), *names)
-    ran = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)  # noqa: S603 (our own)
-    if ran.returncode != 0:
+    before = {container["Id"]: container["RestartCount"] for container in containers()}
+    process = subprocess.Popen(  # noqa: S603 (our own)
+        command, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    said = ""
+    while process.returncode is None:
+        try:
+            said = process.communicate(timeout=_LOOK_EVERY_S)[1]
+        except subprocess.TimeoutExpired:
+            if is_hopeless(containers(), before) or killed_for_memory(since):
+                process.terminate()
+                process.wait()
+    if process.returncode != 0:
         found = faults(since)
-        raise DockerFault("\n".join(found) or advice(f"docker compose up: {last_line(ran.stderr)}"))
+        raise DockerFault("\n".join(found) or advice(f"docker compose up: {last_line(said)}"))
+
+
+def is_hopeless(now: Sequence[dict[str, Any]], before: dict[str, int]) -> bool:
+    """Whether a container has ended and been started again so often that waiting on does not help. `before`: how often
+    each, by its id, had been when the wait began.
+    """
+    return any(each["RestartCount"] - before.get(each["Id"], 0) >= _HOPELESS_RESTARTS for each in now)
 
 
 def print_memory() -> None:

@@ -5,7 +5,7 @@ ARG CUDA_DEVEL=nvidia/cuda:12.6.3-devel-ubuntu24.04@sha256:392c0df7b577ecae17a17
 ARG CUDA_RUNTIME=nvidia/cuda:12.6.3-runtime-ubuntu24.04@sha256:92906d87596d638d35015c6353053121bd299d25943b875763321653884ba924
 FROM ${CUDA_DEVEL} AS build
 WORKDIR /app
-RUN apt-get update && apt-get install -y --no-install-recommends g++ python3 python3-dev python3-venv \
+RUN apt-get update && apt-get install -y --no-install-recommends ccache g++ python3 python3-dev python3-venv \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt/*
 COPY pyproject.toml uv.lock ./
 COPY deploy/uv.txt deploy/llama_cpp.cmake deploy/
@@ -15,6 +15,9 @@ COPY deploy/docker/packages.sh deploy/docker/
 ARG CUDA_ARCHITECTURES=70
 # Link against the driver's stub: libcuda itself comes with the host's driver.
 ARG CMAKE_ARGS="-DGGML_CUDA=ON -DCMAKE_CUDA_ARCHITECTURES=${CUDA_ARCHITECTURES} -DGGML_NATIVE=OFF -DLLAVA_BUILD=OFF -DLLAMA_OPENSSL=OFF -DCMAKE_PROJECT_llama_cpp_INCLUDE=/app/deploy/llama_cpp.cmake"
+# llama.cpp compiles through ccache where it finds one. Its kernels take hours on few cores: what has been compiled lies in
+# BuildKit's cache, so that a build that was ended goes on where it was. The source lies elsewhere each time.
+ENV CCACHE_DIR=/root/.cache/ccache CCACHE_BASEDIR=/ CCACHE_NOHASHDIR=1 CCACHE_MAXSIZE=5G
 # Others, with the packages of pyproject.toml: --build-arg ENGINES="nlu-llama-cpp agent-graph nlu-tools nlu-openai"
 ARG ENGINES="nlu-llama-cpp agent-graph nlu-tools"
 RUN --mount=type=cache,target=/root/.cache --mount=type=secret,id=ca \

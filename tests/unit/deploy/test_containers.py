@@ -20,11 +20,11 @@ from deploy import healthcheck, trial_secrets
 from deploy.asterisk import answers
 from deploy.asterisk.pbx import read_password
 from deploy.asterisk.private_pbx import PbxAccount
-from deploy.containers import sbom
-from deploy.containers.docker import DockerFault, advice, check_daemon
+from deploy.containers import sbom, stack
+from deploy.containers.docker import DockerFault, advice, cause_of, check_daemon
 from deploy.containers.images import layers_of, over_budget, read_table
 from deploy.containers.kills import silences
-from deploy.containers.stack import lack_of
+from deploy.containers.stack import is_hopeless, lack_of
 from deploy.stack import SERVICES, settings_of
 from services.runtime.errors import StartupError
 from tests.unit.deploy.test_deployment_files import read_yaml
@@ -277,6 +277,58 @@ def test_silences_are_those_in_which_neither_party_is_heard() -> None:
     assert silences(sound, from_s=0.0) == [(2.0, 2.0)]
     assert silences(sound, from_s=4.5) == []
     assert silences(sound[: 4 * second], from_s=3.0) == [(2.0, 2.0)], "the call ended in silence"
+
+
+FAILED_BUILD = """\
+#6 [build 2/3] COPY uv.lock ./
+#6 DONE 0.1s
+#7 [build 3/3] RUN deploy/docker/packages.sh
+#7 15.05 error: Failed to install: x.whl
+#7 15.06   {cause}
+#7 ERROR: executor failed running [/bin/sh -c deploy/docker/packages.sh]: exit code: 2
+------
+ > [build 3/3] RUN deploy/docker/packages.sh:
+15.06   {cause}
+------
+ERROR: failed to solve: executor failed running [/bin/sh -c deploy/docker/packages.sh]: exit code: 2
+"""
+
+
+@pytest.mark.parametrize(
+    "cause",
+    [
+        "Caused by: failed to copy file to /app/.venv/x.py: No space left on device (os error 28)",
+        "E: You don't have enough free space in /var/cache/apt/archives/.",
+    ],
+)
+def test_a_build_that_fails_on_a_full_disk_says_how_to_free_some(cause: str) -> None:
+    said = advice(cause_of(FAILED_BUILD.format(cause=cause).splitlines()))
+    assert said.startswith(cause)
+    assert "docker system prune" in said
+
+
+def test_a_build_that_fails_says_what_the_step_said_last() -> None:
+    lines = FAILED_BUILD.format(cause="no version of numpy matches the hash").splitlines()
+    assert cause_of(lines) == "  no version of numpy matches the hash".strip()
+    assert cause_of(["#1 x", "ERROR: failed to solve: no such file"]) == "ERROR: failed to solve: no such file"
+    assert cause_of([]) == "it said nothing"
+
+
+def test_a_container_that_ends_again_and_again_is_not_waited_for() -> None:
+    assert not is_hopeless([{"Id": "a", "RestartCount": 2}], {})
+    assert is_hopeless([{"Id": "b", "RestartCount": 0}, {"Id": "a", "RestartCount": 3}], {})
+    assert not is_hopeless([{"Id": "a", "RestartCount": 5}], {"a": 3}), "what was before does not count"
+
+
+@pytest.mark.timeout(30)
+def test_a_start_is_given_up_when_a_container_is_killed_for_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits = ["sleep", "60"]
+    monkeypatch.setattr(stack, "compose", lambda *_: waits)
+    monkeypatch.setattr(stack, "containers", list)
+    monkeypatch.setattr(stack, "killed_for_memory", lambda _: ["nlu"])
+    monkeypatch.setattr(stack, "_LOOK_EVERY_S", 0.05)
+    with pytest.raises(DockerFault, match="raise TONG_DAI_NLU_MEMORY"):
+        stack._start("nlu", since=0.0)
 
 
 def test_an_unhealthy_container_says_what_its_last_health_check_found() -> None:
