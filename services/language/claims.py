@@ -22,6 +22,8 @@ LISTS = (
         "dearest",
         "cheaper",
         "dearer",
+        "apart",
+        "together",
         "denied",
         "come",
         "until",
@@ -78,6 +80,7 @@ class ClaimWords:
     listed: frozenset[str]  # words of the lists, which claim times, not things
     past_endings: tuple[str, ...]  # of verbs in the past
     endings: tuple[str, ...]  # of words in another form: "slowly"
+    plural_endings: tuple[str, ...]  # of names of things
     is_closed_world: bool  # the list above is long enough to tell what is not in it
     deed_lists: Mapping[str, PhraseSet]
     done: PhraseTable[str]  # what says by itself that a deed is done
@@ -137,6 +140,7 @@ def _read(language: str) -> ClaimWords:
         past_endings=data.words(language, DEEDS, "past_endings"),
         frame=frozenset(word for word in data.text(language, FILE, "frame").split() for word in words_of(word)),
         endings=data.words(language, FILE, "endings"),
+        plural_endings=data.words(language, FILE, "plural_endings"),
         is_closed_world=data.flag(language, FILE, "is_closed_world"),
         deed_lists=deed_lists,
         done=PhraseTable(

@@ -8,7 +8,8 @@ the rules were mended on them; `model_*.txt` are replies of a model, labelled by
 `sight_*.txt` and `second_*.txt` were written last, one after the other: docs/AGENTS.md has what the guard made of them
 at first sight, the rates to expect of what nobody has seen; all have mended rules since. `claims_*.txt` are claims
 without a figure, `half_*.txt` replies of Qwen2.5-0.5B-Instruct, `after_*.txt` and `polite_*.txt` were written after the
-rule for such claims. Exit status 1 past the limits.
+rule for such claims. `free-1_*` and `free-2_*` are phrased as free-writing models do, of both agents: the sets
+`hotel-*` are the hotel's. Exit status 1 past the limits.
 """
 
 from __future__ import annotations
@@ -29,7 +30,6 @@ from services.nlu.clauses import ClauseCutter
 from services.nlu.settings import NluSettings
 
 DATA = Path(__file__).parents[1] / "data" / "guard"
-LANGUAGES = ("en", "vi")
 MOST_STOPPED = 0.01  # of the right clauses
 MOST_MS = 2.0  # a clause, p95, of processor time
 MONDAY = datetime(2026, 11, 30, 9, 0)  # by the clinic's clock
@@ -44,6 +44,7 @@ class Case:
     is_right: bool
     asked: str
     reply: str
+    agent: str = "clinic"
 
     @property
     def clauses(self) -> list[str]:
@@ -70,7 +71,15 @@ def cases() -> Iterator[Case]:
                 continue
             fields = line.split("|")
             label = fields.pop(0) if len(fields) == 3 else source
-            yield Case("written" if source in ("right", "false") else source, language, label == "right", *fields)
+            agent = "hotel" if source.startswith("hotel-") else "clinic"
+            name = "written" if source in ("right", "false") else source
+            yield Case(name, language, label == "right", *fields, agent=agent)
+
+
+def guards() -> dict[str, Guard]:
+    """The guards of the agents that the sets are of, by the agent."""
+    profiles = read_agents(NluSettings().agents_dir)
+    return {name: guard_of(profiles[name]) for name in ("clinic", "hotel")}
 
 
 def clinic_guard() -> Guard:
@@ -105,10 +114,10 @@ def main() -> int:
         "--verbose", action="store_true", help="print each right clause stopped and false one let through"
     )
     is_verbose = parser.parse_args().verbose
-    guard = clinic_guard()
+    by_agent = guards()
     for case in cases():  # the first look of each text reads it; calls find most of them read
-        judge(guard, case)
-    judged = [judge(guard, case) for case in cases()]
+        judge(by_agent[case.agent], case)
+    judged = [judge(by_agent[case.agent], case) for case in cases()]
     print(f"{'set':12} {'language':8} {'right clauses':>14} {'stopped':>8} {'false replies':>14} {'let through':>12}")
     groups = dict.fromkeys((each.case.source, each.case.language) for each in judged)
     for source, language in groups:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time
+from decimal import Decimal
 from functools import lru_cache
+from itertools import pairwise
 
+from services.language.calendar_words import calendar_words
 from services.language.claims import ClaimWords, claim_words
 from services.language.phrases import PhraseTable, tokens_of, words_of
-from services.language.value import Reading
+from services.language.value import Kind, Reading, Value
 from services.language.values import read_values
 from services.nlu.agent.facts import Facts, Person, Service, Topic, names_in, price_in, text_in
 from services.nlu.agent.facts import Money as Price
@@ -19,6 +22,7 @@ _ISO_MOMENT = re.compile(r"(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2})")
 _KEPT_READINGS = 128  # of texts, which a turn's clauses are held against again and again
 _LEAST_ASKED = 3  # examples of a text that have a word of it
 _SHORT = 2  # letters: a word of no more is none by itself
+_COUNTED_NIGHTS = 2  # tokens: a number and the word for nights
 _STEM = 4  # letters that two words must share to be one word in two forms
 
 
@@ -29,6 +33,14 @@ class Slot:
     weekday: int
     minute: int  # of the day
     date: date | None = None  # None: of any week
+
+
+@dataclass(frozen=True, slots=True)
+class ToldTime:
+    """A time that a text of the facts gives, and the words beside it."""
+
+    minutes: frozenset[int]  # of the day
+    pairs: frozenset[tuple[str, str]]  # of neighbouring words
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,18 +60,30 @@ class Grounds:
         self.words: ClaimWords = claim_words(language_code)
         self.hours = facts.hours
         self.services: PhraseTable[Service] = PhraseTable(
-            {name: each for each in facts.services for name in names_in(each.names, language_code)}
+            {
+                form: each
+                for each in facts.services
+                for name in names_in(each.names, language_code)
+                for form in self._numbers_of(name)
+            }
         )
         done: tuple[Service | Topic, ...] = (*facts.services, *facts.topics)
         self.doable: PhraseTable[Service | Topic] = PhraseTable(
-            {name: each for each in done for name in names_in(each.names, language_code)}
+            {
+                form: each
+                for each in done
+                for name in names_in(each.names, language_code)
+                for form in self._numbers_of(name)
+            }
         )
         self.people: PhraseTable[Person] = PhraseTable(
             {name: each for each in facts.people for name in _forms(names_in(each.names, language_code), self.words)}
         )
         spoken = [text_in(each.spoken, language_code) for each in facts.addresses]
         said = [text_in(each.say, language_code) for each in facts.texts]
+        self._told_times = tuple(times for text in said if text and (times := self._times_told(text)))
         self._texts = tuple(texts)
+        self.addresses = tuple(text for text in spoken if text)
         self.authored = tuple(_authored(text) for text in (*said, *spoken, *self._texts) if text)
         self.fragments = tuple(words_of(text) for text in (*said, *spoken, *self._texts, prose) if text)
         self.address_words = frozenset(word for text in spoken for word in words_of(text))
@@ -79,9 +103,72 @@ class Grounds:
             }
         )
 
+    def _numbers_of(self, name: str) -> tuple[str, ...]:
+        """A name, and its plural where the language makes one by an ending."""
+        return (*(f"{name}{ending}" for ending in self.words.plural_endings if name[-1:].isalpha()), name)
+
     def is_key(self, word: str) -> bool:
         """Whether a text of the facts affirms what a word names: it stands in the text and in its examples."""
         return any(word == key or (len(key) >= _STEM and word[:_STEM] == key[:_STEM]) for key in self._keys)
+
+    def with_nights(self, reading: Reading) -> Reading:
+        """The reading with nights of a stay as numbers, where rooms are let by the night: nobody
+        says "two nights" and means two in the morning.
+        """
+        if not any(each.per == "night" for each in self.facts.services):
+            return reading
+        words = calendar_words(self.language_code)
+        kept = []
+        for value in reading.values:
+            inside = range(value.start, value.end)
+            has_hour = any(words.length("hour_words", reading.texts, at) for at in inside)
+            is_told = any(
+                words.length("sure_openings", reading.texts, value.start - n) == n for n in (1, 2) if value.start >= n
+            )
+            is_night = value.kind is Kind.TIME and value.part == "night" and value.end - value.start == _COUNTED_NIGHTS
+            if is_night and not has_hour and not is_told and value.minutes:
+                minute = min(value.minutes)
+                value = Value(  # noqa: PLW2901 - the same words, as what they count
+                    Kind.NUMBER, value.start, value.start + 1, number=Decimal(minute // 60 % 12 or 12)
+                )
+            kept.append(value)
+        return replace(reading, values=tuple(kept))
+
+    def tells_time(self, time: Value, reading: Reading) -> bool:
+        """Whether a text of the facts gives this time for what the clause speaks of: "check-out is by noon"."""
+        nearest = (self._nearest_time(times, reading) for times in self._told_times)
+        return any(minutes is not None and minutes & time.minutes for minutes in nearest)
+
+    def _nearest_time(self, times: Sequence[ToldTime], reading: Reading) -> frozenset[int] | None:
+        """The time of a text whose words beside it the clause has most of; None: it has none, or as many of two."""
+        said = frozenset(pairwise(reading.texts))
+        shared = sorted(((len(each.pairs & said), each.minutes) for each in times), key=lambda one: -one[0])
+        if not shared or not shared[0][0] or (len(shared) > 1 and shared[0][0] == shared[1][0]):
+            return None
+        return shared[0][1]
+
+    def _times_told(self, text: str) -> tuple[ToldTime, ...]:
+        """The times of a text, each with the words of its part of it that claim something."""
+        reading = read(text, self.language_code)
+        found: list[ToldTime] = []
+        start = 0
+        times = {value.start: value for value in reading.values if value.kind is Kind.TIME}
+        for at, token in enumerate(reading.tokens):
+            ends = at + 1 == len(reading.tokens) or token.kind == "stop"
+            stops = (n for n in range(at, len(reading.tokens)) if reading.tokens[n].kind == "stop")
+            stop = next(stops, len(reading.tokens))
+            is_end = any(value.end == at + 1 for value in times.values())
+            has_more = is_end and any(at < place < stop for place in times)
+            if not (ends or has_more):
+                continue
+            piece = range(start, at + 1)
+            minutes = next((times[place].minutes for place in piece if place in times), None)
+            inside = {n for value in times.values() for n in range(value.start, value.end)}
+            words = [reading.texts[n] for n in piece if n not in inside and reading.tokens[n].kind == "word"]
+            if minutes is not None:
+                found.append(ToldTime(minutes, frozenset(pairwise(words))))
+            start = at + 1
+        return tuple(found)
 
     def _text_keys(self) -> frozenset[str]:
         keys: set[str] = set()

@@ -63,7 +63,7 @@ class Guard:
         return verdict
 
     def _check(self, unit: str, code: str, grounds: Grounds, evidence: Evidence) -> Verdict:
-        reading = grounds.without_names(read(unit, code))
+        reading = grounds.with_nights(grounds.without_names(read(unit, code)))
         if not reading.texts or _is_authored(without_stops(reading), grounds):
             return PASSED
         form = form_of(unit, reading, grounds)
@@ -77,7 +77,8 @@ class Guard:
         return broken_deed(reading, form, grounds, evidence, self._can)
 
     def _values(self, reading: Reading, form: ClauseForm, grounds: Grounds, evidence: Evidence) -> Verdict | None:
-        caller = tuple(grounds.without_names(read(text, grounds.language_code)) for text in evidence.caller)
+        said = (grounds.without_names(read(text, grounds.language_code)) for text in evidence.caller)
+        caller = tuple(grounds.with_nights(one) for one in said)
         rules = ValueRules(grounds, evidence, caller=caller, has_facts=self._has_facts)
         return rules.check(reading, form)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 from services.language.value import Kind, Reading, Value
 from services.nlu.agent.clause_form import ClauseForm
 from services.nlu.agent.evidence import Evidence, Verdict
 from services.nlu.agent.facts import Service
 from services.nlu.agent.grounds import Grounds, read
+from services.nlu.agent.reckoning import amounts_from
 
 _NEIGHBOURS = 1  # tokens beside a number that must stand beside it in a text too
 
@@ -19,25 +21,33 @@ class NumberRules:
     def __init__(self, grounds: Grounds, evidence: Evidence, caller: Sequence[Reading]) -> None:
         self._grounds, self._evidence, self._caller = grounds, evidence, caller
 
-    def check_money(self, reading: Reading, form: ClauseForm) -> Verdict | None:
+    def check_money(self, reading: Reading, form: ClauseForm) -> Verdict | None:  # noqa: PLR0911 - one return a reason
         prices = [value for value in reading.values if value.kind is Kind.MONEY]
         prices += [
             value for value in reading.values if value.kind is Kind.NUMBER and self._may_be_price(value, reading)
         ]
+        prices = [value for value in prices if not self._is_count(value, reading)]
         prices.sort(key=lambda value: value.start)
         if not prices:
             return self._check_given_away(reading, form)
         services = self._grounds.services.find(reading.texts)
         pairings: list[list[Service | None]]
         if services:
-            before = [self._nearest(services, price, prices, before=True) for price in prices]
-            behind = [self._nearest(services, price, prices, before=False) for price in prices]
+            only = services[0][2] if len({each[2].id for each in services}) == 1 else None
+            before = [self._nearest(services, price, prices, before=True) or only for price in prices]
+            behind = [self._nearest(services, price, prices, before=False) or only for price in prices]
             pairings = [before, behind]
         else:
             subject = self._subject(form)
             pairings = [[subject] * len(prices)] if subject is not None else []
-        for pairing in pairings:
-            if all(self._is_price(price, service) for price, service in zip(prices, pairing, strict=True)):
+        if (apart := self._broken_difference(prices, services, reading)) is not None:
+            return apart
+        reckoned = self._reckoned(reading) if services or pairings else frozenset()
+        if self._is_of_several(prices, services, reading):
+            pairings = []  # the price of one is not that of two
+        for pairing in pairings or [[None] * len(prices)]:
+            pairs = zip(prices, pairing, strict=True)
+            if all(self._is_price(price, each) or self._is_reckoned(price, reckoned) for price, each in pairs):
                 return None
         wrong = next(
             (price for price in prices if not any(self._is_price(price, each[2]) for each in services)), prices[0]
@@ -53,6 +63,61 @@ class NumberRules:
         if may_echo and all(self._said_amount(price) for price in prices):
             return None
         return broken("price", wrong, reading)
+
+    def _broken_difference(
+        self, prices: Sequence[Value], services: Sequence[tuple[int, int, Service]], reading: Reading
+    ) -> Verdict | None:
+        """One amount beside two services that are compared: what they differ by, or the price of the first."""
+        first = services[0][2] if services else None
+        is_of_two = len(services) == 2 and services[0][2].id != services[1][2].id
+        if not is_of_two or len(prices) != 1 or not self._grounds.words.lists["apart"].are_in(reading.texts):
+            return None
+        known = [price.amount for each in services if (price := self._grounds.price(each[2]))]
+        is_difference = len(known) == len(services) and prices[0].number == abs(known[0] - known[1])
+        if is_difference or self._is_price(prices[0], first):
+            return None
+        return broken("price", prices[0], reading)
+
+    def _reckoned(self, reading: Reading) -> frozenset[Decimal]:
+        """What the prices that are spoken of come to, for as many as were said."""
+        return amounts_from(self._grounds, reading, reply=self._evidence.reply, caller=self._caller)
+
+    def _is_reckoned(self, price: Value, reckoned: frozenset[Decimal]) -> bool:
+        own = {known.currency for each in self._grounds.facts.services if (known := self._grounds.price(each))}
+        return price.number in reckoned and (not price.currency or price.currency in own)
+
+    def _is_of_several(
+        self, prices: Sequence[Value], services: Sequence[tuple[int, int, Service]], reading: Reading
+    ) -> bool:
+        """Whether one amount is said of more than one thing: "two fillings", "a crown and a filling together"."""
+        lists = self._grounds.words.lists
+        if len(prices) != 1 or not services or lists["each"].are_in(reading.texts):
+            return False
+        numbers = [value for value in reading.values if value.kind is Kind.NUMBER and value.number > 1]
+        beside = any(value.end == start or end == value.start for value in numbers for start, end, _ in services)
+        n_services = len({each[2].id for each in services})
+        return beside or (lists["together"].are_in(reading.texts) and n_services > 1)
+
+    def _is_count(self, value: Value, reading: Reading) -> bool:
+        """Whether a bare number of a clause about money is how many the caller asked for: "for three people"."""
+        has_money = any(other.kind is Kind.MONEY for other in reading.values)
+        lets_nights = any(each.per == "night" for each in self._grounds.facts.services)
+        return value.kind is Kind.NUMBER and (has_money or lets_nights) and self._said_amount(value)
+
+    def _is_of_address(self, value: Value, reading: Reading) -> bool:
+        """Whether a number is that of an address, in whatever form, beside a name of it: "number 25, Nguyen Hue"."""
+        code, own = self._grounds.language_code, set(reading.texts)
+        for address in self._grounds.addresses:
+            known = read(address, code)
+            names = {word for word in known.texts if word.isalpha() and word not in self._grounds.words.common}
+            if names & own and any(amounts(value, other) for other in known.values):
+                return True
+        return False
+
+    def _counts_services(self, value: Value, reading: Reading) -> bool:
+        """Whether it is how many services the clause compares: "the cheaper of the two"."""
+        named = {each[2].id for each in self._grounds.services.find(reading.texts)}
+        return value.number > 1 and value.number == len(named)
 
     def _is_free_text(self, price: Value, reading: Reading) -> bool:
         """Free of charge, in whatever words, by a text of the facts that names the same thing here or just before."""
@@ -173,6 +238,10 @@ class NumberRules:
             named = {person.id for _, _, person in self._grounds.people.find(reading.texts)}
             if counted.length(reading.texts, value.end) > 0 or len(named) == value.number:
                 return True  # "two dentists"; "two, Doctor Mai and Doctor Lee"
+        if not form.is_claim_of_caller and self._is_count(value, reading):
+            return True
+        if value.kind is Kind.NUMBER and (self._is_of_address(value, reading) or self._counts_services(value, reading)):
+            return True
         may_echo = not form.is_claim_of_caller
         return may_echo and self._is_said_number(value, reading, form)
 

@@ -180,6 +180,10 @@ def _with_verb(found: list[Part], part: Part, verb: Verb, *, is_negated: bool) -
     if part.has_own_verb and part.days is not None and part.verb is not verb:
         found.append(part)
         return Part(verb=verb, is_negated=is_negated, has_own_verb=True)
+    is_opposite = {part.verb, verb} in ({Verb.CLOSE, Verb.OPEN}, {Verb.CLOSED, Verb.OPEN})
+    if part.has_own_verb and part.times and is_opposite:  # "closes at 11 p.m. and opens again at 6 a.m."
+        found.append(part)
+        return Part(verb=verb, is_negated=is_negated, has_own_verb=True)
     is_less_exact = verb is Verb.COME or (part.verb is not Verb.COME and verb is Verb.OPEN)
     if part.has_own_verb and part.days is None and not part.times and is_less_exact:
         return part  # "closed, come tomorrow": the first counts
@@ -335,10 +339,16 @@ class Schedule:
         return [
             slot
             for slot in self._slots
-            if (days is None or days.holds(slot))
+            if (days is None or (days.holds(slot) and not self._is_closed_on(days, slot)))
             and (time is None or slot.minute in time.minutes)
             and (time is not None or _is_in(slot.minute, day_parts))
         ]
+
+    def _is_closed_on(self, days: Days, slot: Slot) -> bool:
+        """Whether the free time of a weekday falls, on the dates that are meant, on days that are closed."""
+        if slot.date is not None or days.weekdays or self._hours is None:
+            return False
+        return not any(_is_on(slot, day) and self._hours.on(day) for day in days.dates)
 
     def has_free_on_each(self, days: Days, day_parts: Sequence[str]) -> bool:
         singles = [Days(weekdays=frozenset({day})) for day in days.weekdays]

@@ -255,7 +255,8 @@ class ValueRules:
             if not fits and not (may_echo and self._said_time(first) and self._said_time(last)):
                 return "hours"
         for time in alone:
-            if is_now(time, self._evidence) or schedule.free(part.days, time, ()):
+            is_told = own.days is None and self._grounds.tells_time(time, reading)
+            if is_told or is_now(time, self._evidence) or schedule.free(part.days, time, ()):
                 continue
             if part.verb in (Verb.COME, None) and part.days is not None and self._is_until(time, reading):
                 if not schedule.closes_at(part.days, time):
