@@ -71,9 +71,10 @@ def cases() -> Iterator[Case]:
                 continue
             fields = line.split("|")
             label = fields.pop(0) if len(fields) == 3 else source
+            asked, reply = fields
             agent = "hotel" if source.startswith("hotel-") else "clinic"
             name = "written" if source in ("right", "false") else source
-            yield Case(name, language, label == "right", *fields, agent=agent)
+            yield Case(name, language, label == "right", asked, reply, agent)
 
 
 def guards() -> dict[str, Guard]:
