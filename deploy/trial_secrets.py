@@ -1,8 +1,9 @@
 """Secrets for a trial of the stack in containers: `python -m deploy.trial_secrets /secrets`.
 
 Makes what deploy/compose.tls.yaml asks for, in a folder for each service: an authority, certificates for 127.0.0.1 and
-for the services' names, tokens and the table of their hashes. What is there and whole is left as it is; a folder that
-lacks a file is refused with a line that names it. In production the files come from your own authority.
+for the services' names, tokens and the table of their hashes, and the passwords of Asterisk's accounts. What is there
+and whole is left as it is until a day before it ends; a folder that lacks a file is refused with a line that names it.
+In production the files come from your own authority.
 """
 
 import argparse
@@ -16,10 +17,13 @@ from pathlib import Path
 from services.runtime.identity import digest_of
 
 DAYS = 30
+RENEWED_S = 86400
+"""How long before their end certificates, and the tokens made with them, are made anew."""
 STAGES = ("stt_proxy", "nlu", "tts")
 FILES = {
     **dict.fromkeys(STAGES, ("tls.crt", "tls.key", "tokens.toml")),
-    "call_gateway": ("tls.crt", "tls.key", "tokens.toml", "ca.crt", "stage-token"),
+    "call_gateway": ("tls.crt", "tls.key", "tokens.toml", "ca.crt", "stage-token", "ari-password"),
+    "asterisk": ("ari-password", "reception-password"),
     "caller": ("ca.crt", "token"),
 }
 """What each service's folder holds once it is whole."""
@@ -43,9 +47,18 @@ def is_whole(root: Path) -> bool:
     return not missing
 
 
+def are_ending(root: Path) -> bool:
+    """Whether a certificate ends within RENEWED_S seconds, or has ended, or cannot be read."""
+    for name in (*STAGES, "call_gateway"):
+        command = ["openssl", "x509", "-noout", "-checkend", str(RENEWED_S), "-in", str(root / name / "tls.crt")]
+        if subprocess.run(command, check=False, capture_output=True).returncode != 0:  # noqa: S603 (a fixed command)
+            return True
+    return False
+
+
 def make_secrets(root: Path) -> None:
     """Write every file of FILES under `root`. Raises subprocess.CalledProcessError when openssl fails."""
-    stage_token, caller_token = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
+    stage_token, caller_token, ari_password, reception_password = (secrets.token_urlsafe(32) for _ in range(4))
     with tempfile.TemporaryDirectory() as scratch:
         authority = Path(scratch)
         _openssl(
@@ -64,6 +77,9 @@ def make_secrets(root: Path) -> None:
             _write(root / name / "ca.crt", (authority / "ca.crt").read_text(encoding="ascii"))
     _write(root / "call_gateway" / "stage-token", f"{stage_token}\n")
     _write(root / "caller" / "token", f"{caller_token}\n")
+    for name in ("asterisk", "call_gateway"):
+        _write(root / name / "ari-password", f"{ari_password}\n")
+    _write(root / "asterisk" / "reception-password", f"{reception_password}\n")
 
 
 def _issue(name: str, authority: Path, folder: Path) -> None:
@@ -114,7 +130,8 @@ def main() -> int:
     parser.add_argument("folder", type=Path, help="where the services' folders lie")
     root: Path = parser.parse_args().folder
     try:
-        if is_whole(root):
+        is_there = is_whole(root)
+        if is_there and not are_ending(root):
             print(f"the secrets in {root} are whole and left as they are")
             return 0
         make_secrets(root)
@@ -130,7 +147,8 @@ def main() -> int:
     except OSError as error:
         print(f"the secrets cannot be written: {error}: the folders must belong to user 10001", file=sys.stderr)
         return 1
-    print(f"made an authority, certificates and tokens in {root}, valid for {DAYS} days")
+    how = "made anew" if is_there else "made"
+    print(f"{how}: an authority, certificates, tokens and passwords in {root}, valid for {DAYS} days")
     return 0
 
 

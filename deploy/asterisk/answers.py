@@ -1,21 +1,28 @@
 """The health check of the container `asterisk`: exit status 0 while ARI and SIP answer, with a line that says so.
 
-It knows the private Asterisk's own account and takes its ports from PBX_ARI_PORT and PBX_SIP_PORT. It imports no
-package, since it runs every few seconds.
+It takes the password of the private Asterisk's own account from the file PBX_ARI_PASSWORD_FILE, where one is named,
+and its ports from PBX_ARI_PORT and PBX_SIP_PORT. It imports no package, since it runs every few seconds.
 """
 
 import base64
 import os
 import socket
 import sys
+from pathlib import Path
 
 _LIMIT_S = 2.0
-_ACCOUNT = b"tong-dai:tong-dai"  # of the private Asterisk, on loopback
+_USER, _PASSWORD = "tong-dai", "tong-dai"  # of the private Asterisk, on loopback
 
 
-def ari_fault(port: int) -> str:
+def ari_fault(port: int, password_file: str = "") -> str:
     """Why ARI does not answer with 200, in one line; empty: it does."""
-    token = base64.b64encode(_ACCOUNT)
+    password = _PASSWORD
+    try:
+        if password_file:
+            password = Path(password_file).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        return f"the password in {password_file} cannot be read: {error.strerror}"
+    token = base64.b64encode(f"{_USER}:{password}".encode())
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=_LIMIT_S) as connection:
             connection.sendall(
@@ -53,7 +60,7 @@ def main() -> int:
     ari, sip = (
         int(os.environ.get(name) or default) for name, default in (("PBX_ARI_PORT", 8088), ("PBX_SIP_PORT", 15060))
     )
-    faults = [fault for fault in (ari_fault(ari), sip_fault(sip)) if fault]
+    faults = [fault for fault in (ari_fault(ari, os.environ.get("PBX_ARI_PASSWORD_FILE", "")), sip_fault(sip)) if fault]
     print("; ".join(faults) or f"ARI answers at {ari}, SIP at {sip}")
     return 1 if faults else 0
 

@@ -1,10 +1,12 @@
 """A private Asterisk in the foreground: `python -m deploy.asterisk.pbx`, or `make pbx`. Ctrl-C ends it."""
 
 import asyncio
+import re
 import signal
 import sys
 import time
 from pathlib import Path
+from typing import Final
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -14,6 +16,9 @@ from deploy.asterisk.private_pbx import PbxAccount, PbxPorts, PrivatePbx, state_
 from deploy.gateways import GatewayProcesses, applications
 from services.runtime.errors import StartupError
 from services.runtime.settings import read_settings
+
+_WRITABLE: Final = re.compile(r"[!-:<-~]{1,80}")
+"""What a value of Asterisk's files may hold: no white space, and no semicolon, which begins a comment."""
 
 
 class PbxSettings(BaseSettings):
@@ -32,22 +37,53 @@ class PbxSettings(BaseSettings):
         default="tong-dai",
         description="ARI application that calls are given to; of several, what their names begin with.",
     )
+    ari_password_file: Path | None = Field(
+        default=None, description="A file with the password of ARI's user; none: the one that everybody knows."
+    )
+    reception_password_file: Path | None = Field(
+        default=None, description="A file with the password of the telephone `reception`; none: its name."
+    )
     longest_call_s: int = Field(
         default=3660, ge=1, description="Longest call, in seconds, kept by Asterisk itself; above GATEWAY_MAX_CALL_S."
     )
 
 
+def read_password(path: Path | None, variable: str, default: str) -> str:
+    """The password in the file `path`, or `default` where none is named.
+
+    Raises StartupError: the file cannot be read, or what it holds cannot stand in a file of Asterisk's.
+    """
+    if path is None:
+        return default
+    try:
+        password = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "it is not UTF-8"
+        raise StartupError(f"{variable}={path} cannot be read ({why}): put the password there") from error
+    if not _WRITABLE.fullmatch(password):
+        raise StartupError(f"{variable}={path} must hold 1 to 80 characters of ASCII, no white space, no semicolon")
+    return password
+
+
 async def run(settings: PbxSettings, n_gateways: int) -> int:
     """Unpack, start, say where it is, wait. Returns the exit status."""
     began = time.monotonic()
+    apps = applications(settings.app, n_gateways)
+    known = PbxAccount()
+    account = PbxAccount(
+        app="&".join(apps),
+        password=read_password(settings.ari_password_file, "PBX_ARI_PASSWORD_FILE", known.password),
+        reception_password=read_password(
+            settings.reception_password_file, "PBX_RECEPTION_PASSWORD_FILE", known.reception_password
+        ),
+    )
     unpacked = await asyncio.to_thread(ensure_asterisk, settings.folder, _say)
     ports = PbxPorts(settings.ari_port, settings.sip_port, settings.rtp_first, settings.rtp_last)
-    apps = applications(settings.app, n_gateways)
     pbx = PrivatePbx(
         unpacked,
         state_folder(settings.folder),
         ports=ports,
-        account=PbxAccount(app="&".join(apps)),
+        account=account,
         longest_call_s=settings.longest_call_s,
     )
     await pbx.start()

@@ -39,11 +39,12 @@ class PbxPorts:
 
 @dataclass(frozen=True, slots=True)
 class PbxAccount:
-    """Who may use ARI. Known to everybody, which loopback excuses."""
+    """Who may use ARI, and the telephone `reception`. The defaults are known to everybody, which loopback excuses."""
 
     user: str = "tong-dai"
     password: str = "tong-dai"  # noqa: S105
     app: str = "tong-dai"
+    reception_password: str = "reception"  # noqa: S105
 
 
 class PrivatePbx:
@@ -165,6 +166,7 @@ class PrivatePbx:
             "ARI_USER": self.account.user,
             "ARI_PASSWORD": self.account.password,
             "ARI_APP": self.account.app,
+            "RECEPTION_PASSWORD": self.account.reception_password,
             "LONGEST_CALL_S": self._longest_call_s,
             "RING_S": self._ring_s,
         }
@@ -177,7 +179,8 @@ class PrivatePbx:
             (etc / template.name).write_text(text, encoding="utf-8")
         for name in _LEFT_EMPTY:
             (etc / name).touch()
-        (etc / "ari.conf").chmod(0o600)
+        for name in ("ari.conf", "pjsip.conf"):
+            (etc / name).chmod(0o600)
         self._link_data()
 
     def _without_missing(self, text: str) -> str:

@@ -125,6 +125,8 @@ def advice(said: str) -> str:
         return f"{said}: the disk is full: `docker system prune` frees what nothing uses, or give {_root()} more"
     if "address already in use" in said or "port is already allocated" in said:
         return f"{said}: another program has the port: stop it, or set the port's variable in .env"
+    if "operation not supported" in said.lower() and ("network" in said or "bridge" in said or "veth" in said):
+        return f"{said}: this kernel gives no bridge: without BRIDGE=1 the stack is on the host's network"
     return said
 
 

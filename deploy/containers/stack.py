@@ -2,7 +2,8 @@
 
 `up` starts the services, Asterisk and the secrets' job and returns when every engine answers; `call` places a call by
 gRPC and one by SIP from a container and prints what was said; `down` removes every container and network, and says what
-is left. A fault is one line that says what to do.
+is left. With BRIDGE=1 in the environment `up` gives the stack a network of its own in place of the host's, where the
+others then find it. A fault is one line that says what to do.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from services.runtime.errors import StartupError
 
 PROJECT: Final = "tong-dai"
 FILES: Final = ("compose.yaml", "compose.tls.yaml", "compose.trial.yaml")
+BRIDGE_FILES: Final = ("compose.bridge.yaml", "compose.trial-bridge.yaml")  # over the others
 WAITED_FOR: Final = ("call_gateway", "asterisk")  # the others are what these two depend on
 STANDBY: Final = "call_gateway_standby"
 EDGES: Final = ("grpc", "sip")
@@ -36,9 +38,18 @@ _MEMORY: Final = {
 
 def compose(*arguments: str) -> list[str]:
     """A command line of Compose for the trial's files. Raises DockerFault: there is no Compose."""
-    files = [part for name in FILES for part in ("-f", str(ROOT / "deploy" / name))]
+    names = (*FILES, *BRIDGE_FILES) if is_on_bridge() else FILES
+    files = [part for name in names for part in ("-f", str(ROOT / "deploy" / name))]
     settings = ["--env-file", str(ROOT / ".env")] if (ROOT / ".env").is_file() else []
     return [find_program("docker-compose"), *settings, *files, "--profile", "standby", *arguments]
+
+
+def is_on_bridge() -> bool:
+    """Whether the stack has a network of its own: BRIDGE=1 asks for it, or it is there already."""
+    if os.environ.get("BRIDGE", "0") not in ("", "0"):
+        return True
+    own = f"label=com.docker.compose.project={PROJECT}"
+    return bool(docker("network", "ls", "--quiet", "--filter", own, is_checked=False))
 
 
 def environment() -> dict[str, str]:
@@ -76,10 +87,17 @@ def faults(since: float) -> list[str]:
             continue  # it waits for another, or has done its work
         if state["Status"] != "running" or health == "unhealthy" or container["RestartCount"]:
             how = f"ended with {state['ExitCode']}" if state["Status"] != "running" else health or "started again"
-            said.append(
-                f"{name} {how}: {last_words(container['Id'])}; docker logs {container['Name'].lstrip('/')} has more"
-            )
+            why = lack_of(state) if health == "unhealthy" else ""
+            why = why or last_words(container["Id"])
+            said.append(f"{name} {how}: {why}; docker logs {container['Name'].lstrip('/')} has more")
     return said
+
+
+def lack_of(state: dict[str, Any]) -> str:
+    """What the last health check of a container found wrong, in one line; empty: nothing, or there was none."""
+    looks = state.get("Health", {}).get("Log") or [{}]
+    said = str(looks[-1].get("Output", "")) if looks[-1].get("ExitCode") else ""
+    return " ".join(said.split())[:300]
 
 
 def killed_for_memory(since: float) -> list[str]:
@@ -116,7 +134,7 @@ def check_before_up() -> None:
         raise DockerFault(f"not built yet: {', '.join(missing)}: `make images`")
     if containers():
         return  # the ports are its own
-    for service in SERVICES:
+    for service in SERVICES[-1:] if is_on_bridge() else SERVICES:  # there the gateway alone is published
         try:
             check_ports(service, settings_of(service))
         except StartupError as error:

@@ -10,7 +10,8 @@ RUN --mount=type=cache,target=/root/.cache --mount=type=secret,id=ca deploy/dock
 
 FROM ${BASE}
 RUN useradd --uid 10001 --create-home tong-dai \
-    && install -d -o 10001 -m 700 /models /secrets /secrets/stt_proxy /secrets/nlu /secrets/tts /secrets/call_gateway /secrets/caller
+    && install -d -o 10001 -m 700 /models /secrets /secrets/stt_proxy /secrets/nlu /secrets/tts /secrets/call_gateway /secrets/asterisk \
+       /secrets/caller
 WORKDIR /app
 COPY --from=build /app/.venv .venv
 COPY services/__init__.py services/__init__.py

@@ -6,6 +6,7 @@ from voice.type.v1 import audio_pb2
 
 from services.audio.pcm import TELEPHONE, AudioFormat, Encoding
 from services.call_gateway.calls import LiveCall
+from services.call_gateway.conversation.events import ToolState
 from services.call_gateway.conversation.news import (
     CallerHeard,
     FloorMoved,
@@ -43,9 +44,9 @@ _OUTCOMES = {
     TurnOutcome.CONTINUED: record_pb2.TurnRecord.OUTCOME_CONTINUED,
 }
 _TOOL_STATES = {
-    "running": record_pb2.ToolUse.STATE_RUNNING,
-    "completed": record_pb2.ToolUse.STATE_COMPLETED,
-    "failed": record_pb2.ToolUse.STATE_FAILED,
+    ToolState.RUNNING: record_pb2.ToolUse.STATE_RUNNING,
+    ToolState.COMPLETED: record_pb2.ToolUse.STATE_COMPLETED,
+    ToolState.FAILED: record_pb2.ToolUse.STATE_FAILED,
 }
 _CAUSES = {
     EndCause.CALLER: record_pb2.CallEnd.CAUSE_CALLER,
@@ -176,7 +177,7 @@ def _record(record: TurnRecord) -> record_pb2.TurnRecord:
             record_pb2.ToolUse(
                 tool_call_id=tool.tool_call_id,
                 name=tool.name,
-                state=_TOOL_STATES.get(tool.state, record_pb2.ToolUse.STATE_UNSPECIFIED),
+                state=_TOOL_STATES[tool.state],
                 took_us=tool.took_us,
                 arguments_json=tool.arguments_json,
                 result_json=tool.result_json,

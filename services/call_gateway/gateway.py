@@ -289,8 +289,9 @@ class Gateway:
 
 
 def _is_ours(failure: Exception | None, edge: str) -> bool:
-    """Whether something of ours kept a call from being answered: a stage that is away, a fault of the gateway, or an
-    agent or language that no stage serves, unless a program asked for it. Being full or about to leave is no failure.
+    """Return whether something of ours kept a call from being answered: a stage that is away, a fault of the gateway,
+    or an agent or language that no stage serves, unless a program asked for it. Being full or about to leave is no
+    failure.
     """
     if isinstance(failure, CallRefused):
         return edge != "program"

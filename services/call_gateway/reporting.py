@@ -7,7 +7,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from prometheus_client import Counter, Gauge, Histogram
 from voice.type.v1 import analysis_pb2
 
-from services.call_gateway.conversation.events import Stage
+from services.call_gateway.conversation.events import Stage, ToolState
 from services.call_gateway.conversation.news import (
     CallerHeard,
     FloorMoved,
@@ -179,7 +179,7 @@ def _turn_fields(record: TurnRecord) -> dict[str, str | int | float | bool]:
         "tts_engine": record.tts_engine,
         "withheld_rules": ",".join(record.withheld_rules),
         "n_tools": len(record.tools),
-        "n_tools_failed": sum(tool.state == "failed" for tool in record.tools),
+        "n_tools_failed": sum(tool.state is ToolState.FAILED for tool in record.tools),
         "pii.user_text": record.user_text,
         "pii.heard_text": record.heard_text,
     }

@@ -168,7 +168,7 @@ class CallGatewayService(call_pb2_grpc.CallGatewayServiceServicer):
 
 
 def _is_last(news: object) -> bool:
-    """Whether nothing more is told of a call behind it."""
+    """Return whether nothing more is told of a call behind it."""
     if isinstance(news, CallOver):
         return not news.is_to_be_analysed
     return isinstance(news, CallAnalysed) and news.is_last

@@ -10,6 +10,8 @@ from services.language.phrases import PhraseSet, PhraseTable
 FILE = "dates"
 _LAST_WEEKDAY = 6  # Monday is 0
 _LONGEST_MONTH = 31
+_MOST_WEEKS = 52
+_MOST_IN_MONTH = 5  # days of one weekday
 _FURTHEST_DAY = 366  # that a word like "tomorrow" names
 LISTS = (
     *("hour_words", "minute_words", "half_hours", "half_before", "half_towards", "quarter_past", "quarter_to"),
@@ -25,9 +27,23 @@ LISTS = (
         "sure_openings",
         "any_holiday",
         "next_but_one",
+        "end_of_year",
+        "one_and_half_before",
+        "half_between",
+        "days_before",
+        "days_after",
     ),
 )
-_OPENINGS = ("half_before", "half_towards", "quarter_past", "quarter_to", "minutes_to", "day_openings", "articles")
+_OPENINGS = (
+    "half_before",
+    "half_towards",
+    "quarter_past",
+    "quarter_to",
+    "minutes_to",
+    "day_openings",
+    "articles",
+    "one_and_half_before",
+)
 WIDER_PARTS = {"morning": "am", "afternoon": "pm", "evening": "pm"}
 """The half of the day that a part lies in: "three in the morning" is before any morning begins."""
 PARTS = {  # of a day: its first hour, the hour behind it
@@ -53,6 +69,10 @@ class CalendarWords:
     times: PhraseTable[int]  # minutes of the day
     ordinals: PhraseTable[int]
     holidays: PhraseTable[tuple[int, int]]  # month and day
+    nth_before: PhraseTable[int]  # before a weekday, which of its month it is; -1 is the last
+    nth_behind: PhraseTable[int]
+    weeks_before: PhraseTable[int]  # before a weekday, how many weeks behind the coming one: "a week on Thursday"
+    weeks_behind: PhraseTable[int]  # "Thursday week"
     is_day_first: bool
     has_ordinals: bool  # days of the month are ordinals: "the 5th"
     value_openings: frozenset[str]  # the first words of what a value of more than one part may begin with
@@ -97,6 +117,10 @@ def _read(language: str) -> CalendarWords:
         times=PhraseTable({word: _minutes(language, time) for word, time in _table(language, "times").items()}),
         ordinals=PhraseTable(data.numbers(language, FILE, "ordinals", least=1, most=_LONGEST_MONTH)),
         holidays=PhraseTable({word: _month_day(language, day) for word, day in _table(language, "holidays").items()}),
+        nth_before=PhraseTable(data.numbers(language, FILE, "nth_before", least=-1, most=_MOST_IN_MONTH)),
+        nth_behind=PhraseTable(data.numbers(language, FILE, "nth_behind", least=-1, most=_MOST_IN_MONTH)),
+        weeks_before=PhraseTable(data.numbers(language, FILE, "weeks_before", least=1, most=_MOST_WEEKS)),
+        weeks_behind=PhraseTable(data.numbers(language, FILE, "weeks_behind", least=1, most=_MOST_WEEKS)),
         has_ordinals=bool(data.table(language, FILE, "ordinals")),
         is_day_first=data.flag(language, FILE, "day_first"),
     )

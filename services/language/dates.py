@@ -12,6 +12,7 @@ from datetime import date, datetime, time, timedelta
 from enum import Enum
 
 from services.language.calendar_words import PARTS, CalendarWords, calendar_words
+from services.language.nth_days import nth_weekday
 from services.language.phrases import PhraseSet
 from services.language.value import Kind, Reading, Value
 from services.language.value_parts import numbers_in, phrases_in
@@ -80,6 +81,7 @@ class _Finder:
     language_code: str
     now: datetime
     is_any_week: bool = False
+    counts_days: bool = False
     used: range = range(0)  # tokens of days that were counted: "через три дня" names no afternoon
 
     def _is_used(self, value: Value) -> bool:
@@ -136,14 +138,22 @@ class _Finder:
         weekdays = [value for value in values if value.kind is Kind.WEEKDAYS and len(value.days) < DAYS_IN_WEEK]
         dated = next((v for v in values if v.kind is Kind.DATE and (v.date[2] is not None) and not v.part), None)
         ahead = self._days_ahead()
+        nth = nth_weekday(self.reading, self.words, today=today, month_offset=self._offset("month_words"))
+        if nth is not None:
+            return (nth, None, None) if isinstance(nth, date) else (None, None, Trouble.NO_SUCH_DATE)
         if dated is not None:
-            return self._with_weekday(*self._dated(dated), weekdays)
+            day, last, trouble = self._dated(dated)
+            shift = self._days_from(dated)
+            shifted = day + timedelta(days=shift) if day and shift else day
+            return self._with_weekday(shifted, last, trouble, weekdays)
         if ahead is not None:
-            return ahead
+            return self._with_weekday(*ahead, weekdays) if self.counts_days else ahead
         if relative:
             return self._with_weekday(today + timedelta(days=relative[0][2]), None, None, weekdays)
         if self.words.lists["end_of_month"].are_in(texts):
             return _end_of_month(today), None, None
+        if self.words.lists["end_of_year"].are_in(texts):
+            return today.replace(month=MONTHS_IN_YEAR, day=31), None, None
         if weekdays:
             return self._weekday(weekdays[0])
         return self._week_or_month()
@@ -200,10 +210,19 @@ class _Finder:
             begins = monday + timedelta(days=week * DAYS_IN_WEEK + first)
             return max(begins, today) if week == 0 else begins, begins + timedelta(days=last - first), None
         day = next(iter(value.days))
+        if weeks := self._weeks_behind(value):
+            return today + timedelta(days=(day - today.weekday()) % DAYS_IN_WEEK + weeks * DAYS_IN_WEEK), None, None
         is_coming = offset == 0 and self._offset("week_words") is None  # "this Wednesday", said on a Sunday
         if offset is None or is_coming:
             return today + timedelta(days=(day - today.weekday()) % DAYS_IN_WEEK), None, None
         return monday + timedelta(days=offset * DAYS_IN_WEEK + day), None, None
+
+    def _weeks_behind(self, value: Value) -> int:
+        """How many weeks behind the coming weekday are meant: "Thursday week", "a week on Thursday"."""
+        texts, before = self.reading.texts, self.words.weeks_before
+        hits = [before.at(texts, value.start - n) for n in (2, 3) if value.start >= n]
+        hits += [self.words.weeks_behind.at(texts, value.end)]
+        return next((hit[1] for hit in hits if hit is not None), 0)
 
     def _weekday_offset(self, value: Value) -> int | None:
         """Weeks from this one, as said right beside a weekday or by the week's own name; None: not said."""
@@ -278,14 +297,40 @@ class _Finder:
         for count, unit, is_past in self._counted(("day_words", "week_words", "month_words")):
             if is_past:
                 return None, None, Trouble.PAST
+            self.counts_days = unit == "day_words"
             if unit == "day_words":
                 return today + timedelta(days=count), None, None
             if unit == "week_words":
-                return today + timedelta(days=count * DAYS_IN_WEEK), None, None
+                return self._in_week(today + timedelta(days=count * DAYS_IN_WEEK)), None, None
             first = _months_on(today.replace(day=1), count)
             day = min(today.day, _end_of_month(first).day)
             return first.replace(day=day), None, None
         return None
+
+    def _in_week(self, day: date) -> date:
+        """The weekday that is named in the week of a day, or the day: "in two weeks on Friday"."""
+        named = [v.days for v in self.reading.values if v.kind is Kind.WEEKDAYS and len(v.days) == 1]
+        return day + timedelta(days=next(iter(named[0])) - day.weekday()) if named else day
+
+    def _days_from(self, value: Value) -> int:
+        """How many days from a date that is named the day lies: "two days before Christmas" is -2."""
+        texts = self.reading.texts
+        for name, sign in (("days_before", -1), ("days_after", 1)):
+            for n in range(1, 4):
+                if value.start >= n and self.words.length(name, texts, value.start - n) == n:
+                    return sign * self._days_ending(value.start - n)
+        return 0
+
+    def _days_ending(self, end: int) -> int:
+        """The days counted right before a place: "two days", "the day"; 0: none."""
+        texts = self.reading.texts
+        phrases = phrases_in(texts, self.words, value_words(self.language_code))
+        numbers = numbers_in(self.reading.tokens, phrases, self.language_code).values()
+        for unit, days in (("day_words", 1), ("week_words", DAYS_IN_WEEK)):
+            at = next((end - n for n in (1, 2, 3) if end >= n and self.words.length(unit, texts, end - n) == n), None)
+            if at is not None:
+                return days * next((int(number.number) for number in numbers if number.end == at), 1)
+        return 0
 
     def _after(self) -> datetime | None:
         """So many hours or minutes from now: "in two hours", "30 phút nữa"."""
@@ -317,7 +362,7 @@ class _Finder:
                 if self._is_ahead(start, at + length) and not (is_bare_one and not self._opens_ahead(start)):
                     found.append((count, unit, False))
                     self.used = range(start, at + length)
-                elif number is not None and self.words.length("ago_behind", texts, at + length):
+                elif (number is not None or start < at) and self.words.length("ago_behind", texts, at + length):
                     found.append((count, unit, True))
         return found
 

@@ -16,6 +16,8 @@ A language's numbers.toml has its words, written as they are said:
     after_tens     units that make a digit before them tens: "hai lăm" is 25
     digit_words    digits beside other numbers alone: "oh five"
     doubtful       units that mean something else too, and are units beside other numbers alone: "không"
+    ordinals       "first", or what is before the ending of one; they are no numbers here, but belong to what is counted
+    ordinal_endings  what stands behind each of these, where the language inflects them
     repeats        how often the digit behind is said: "double five"
     zero_fills     zero stands for an empty place, as in Chinese
     bare           a multiplier may stand first: "тысяча двести"
@@ -59,6 +61,7 @@ class NumberWords:
     halves: frozenset[str]
     after_tens: frozenset[str]
     doubtful: frozenset[str]
+    ordinals: frozenset[str]
     zero_fills: bool
     bare: bool
 
@@ -124,9 +127,17 @@ def _read(language: str) -> NumberWords:
         halves=words("halves"),
         after_tens=words("after_tens"),
         doubtful=words("doubtful"),
+        ordinals=_ordinals(language),
         zero_fills=data.flag(language, FILE, "zero_fills"),
         bare=data.flag(language, FILE, "bare"),
     )
+
+
+def _ordinals(language: str) -> frozenset[str]:
+    """Every ordinal, in each of its forms where the language inflects them."""
+    stems = data.phrases(language, FILE, "ordinals")
+    endings = data.phrases(language, FILE, "ordinal_endings") or ("",)
+    return frozenset("".join(normalise(stem + ending)) for stem in stems for ending in endings)
 
 
 def find_numbers(text: str, language_code: str) -> list[Found]:

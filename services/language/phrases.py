@@ -14,6 +14,7 @@ V = TypeVar("V")
 _APOSTROPHES = str.maketrans(dict.fromkeys("\u2018\u2019\u02bc\u00b4\u0060\uff07", "'"))
 _SILENT = str.maketrans(dict.fromkeys("\u00ad\u200c\u200d\u2060\ufeff"))
 _STRESS = re.compile("[\u0300-\u036f]+")
+_ONE_LETTER = str.maketrans({"\u0451": "\u0435"})  # Russian is written with or without the dots of yo
 _TOKEN = re.compile(
     r"""(?P<clock>(?<![\d:.])\d{1,2}(?::|(?<=\d)h)[0-5]\d(?![\d:]))
       | (?P<date>(?<![\d/.-])(?:\d{4}-\d{2}-\d{2}|\d{1,2}/\d{1,2}(?:/\d{2,4})?)(?![\d/]))
@@ -69,7 +70,8 @@ def tokens_of(text: str) -> list[Token]:
 
 
 def _word(written: str) -> Token:
-    return Token(unicodedata.normalize("NFKC", written.casefold()), "word", written[:1].isupper())
+    text = unicodedata.normalize("NFKC", written.casefold()).translate(_ONE_LETTER)
+    return Token(text, "word", written[:1].isupper())
 
 
 class PhraseTable(Generic[V]):

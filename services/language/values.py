@@ -15,6 +15,8 @@ from services.language.value_parts import DAY, HALF_DAY, clock, numbers_in, phra
 from services.language.value_words import ValueWords, value_words
 
 FEWEST_DIALLED = 6  # digits
+_LONGEST_MONTH = 31
+_NO_DAY = 40  # from here on a number beside a month is none that was meant as a day
 _YEARS = range(1900, 2101)
 _QUARTER = 15
 
@@ -163,16 +165,19 @@ class _Combining:
 
     # Dates
 
-    def _date(self, at: int) -> Value | None:
+    def _date(self, at: int) -> Value | None:  # noqa: PLR0911 - one return a way to say it
         written = self.parts.get(at)
         if written and written.kind is Kind.DATE and written.digits:
             return replace(written, date=self._date_in_figures(written.digits))
         opening = self._is("day_openings", at)
         day = self._day(at + opening) if opening else self._day(at)
+        if day is None and (beyond := self._beyond_days(at + opening)) is not None:
+            return self._with_year(replace(beyond, start=at))
         if day is not None:
             if (behind := self._month_behind(day)) is not None:
                 return self._with_year(replace(behind, start=at))
-            is_ordinal = day.kind is Kind.ORDINAL and self._ends_time(day.end)  # "the first visit" is no day
+            ends = self._ends_time(day.end) or self._is_of_month(day.end)
+            is_ordinal = day.kind is Kind.ORDINAL and ends  # "the first visit" is no day
             is_day = opening and (self._opens_days(at, opening) or is_ordinal or self._is_ordinal(day))
             if is_day or self._has_day_word(day):
                 end = day.end + (self._is("day_behind", day.end) or self._ordinal_end(day))
@@ -190,6 +195,19 @@ class _Combining:
     def _day(self, at: int) -> Value | None:
         day = self._part(at) or self._part(at, Kind.ORDINAL)
         return day if day is not None and 1 <= day.number <= 31 and day.number % 1 == 0 else None
+
+    def _beyond_days(self, at: int) -> Value | None:
+        """A day that no month has, before or behind its month: "the 32nd of December"."""
+        number = self._part(at)
+        if number is not None and _LONGEST_MONTH < number.number < _NO_DAY:
+            return self._month_behind(number)
+        month = self._part(at, Kind.MONTH)
+        number = self._part(month.end) if month else None
+        if month is None or number is None or not _LONGEST_MONTH < number.number < _NO_DAY:
+            return None
+        length = self._is("day_behind", number.end)
+        date = (None, int(month.number), int(number.number))
+        return Value(Kind.DATE, at, number.end + length, date=date) if length else None
 
     def _opens_days(self, at: int, length: int) -> bool:
         """Whether the opening makes a day of any number: "ngày 5", where "on 5" is none."""
@@ -214,7 +232,13 @@ class _Combining:
         return length
 
     def _has_day_word(self, day: Value) -> bool:
-        return bool(self._is("day_behind", day.end)) and day.kind is Kind.NUMBER
+        return bool(self._is("day_behind", day.end))
+
+    def _is_of_month(self, at: int) -> bool:
+        """Whether a month follows that is named by its place: "of this month"."""
+        at += self._is("month_openings", at)
+        named = max(self._is(f"{name}_words", at) for name in ("next", "this", "last"))
+        return named > 0 and self._is("month_words", at + named) > 0
 
     def _month_behind(self, day: Value) -> Value | None:
         end = day.end + self._ordinal_end(day)
@@ -344,8 +368,10 @@ class _Combining:
         hour = self._hour(at) or self._decimal_hour(at)
         if hour is None:
             return None
-        time = self._with_minutes(hour)
-        return time if self._part(time.end, Kind.PART) else None
+        half = self._is("half_hours", hour.end) if hour.number % 1 == 0 else 0
+        time = clock(int(hour.number), 30, at, hour.end + half) if half else self._with_minutes(hour)
+        is_named = self._part(time.end, Kind.PART) or (half and self._part(time.end, Kind.DAY))
+        return time if is_named else None
 
     def _decimal_hour(self, at: int) -> Value | None:
         """10.30, where a part of the day behind it tells that it is a time."""
@@ -394,7 +420,11 @@ class _Combining:
         number = self._part(at)
         end, count = (number.end, number.number) if number else (at + self._is("articles", at), Decimal(1))
         if end == at:
+            end, count = at + self._is("one_and_half_before", at), Decimal("1.5")
+        if end == at:
             return None
+        if half := self._is("half_between", end):
+            end, count = end + half, count + Decimal("0.5")
         units = (("hour_units", 60), ("minute_units", 1), ("day_words", DAY), ("week_words", 7 * DAY))
         for name, minutes in units:
             if length := self._is(name, end):

@@ -1,1 +1,1 @@
-"""The thinking stage: what the agent says and does next."""
+"""NLU stage: the agent's replies and acts, as the gRPC service `voice.nlu.v1.NluService`."""

@@ -1,4 +1,4 @@
-"""Starts the thinking stage: python -m services.nlu. With `plan` behind it: plans a model's memory instead."""
+"""`python -m services.nlu`: the NLU stage as a process; with `plan`, the memory plan of a model instead."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from services.runtime.settings import read_settings
 
 
 def define(settings: NluSettings) -> ServiceDefinition:
-    """The thinking stage, ready to run. Raises StartupError: an agent or an engine is not as it should be."""
+    """Build the NLU stage, ready to run. Raises StartupError where an agent or an engine is not as it should be."""
     profiles = read_agents(settings.agents_dir)
     if settings.default_agent not in profiles:
         raise StartupError(f"NLU_DEFAULT_AGENT={settings.default_agent}: there are {', '.join(sorted(profiles))}")
@@ -80,7 +80,7 @@ def main() -> None:
 
 
 def openings(agents: Sequence[PromptAgent]) -> tuple[tuple[Message, ...], ...]:
-    """How conversations begin, greeting heard: what an engine does well to have read before the first call."""
+    """Return the openings of conversations, up to the greeting: engines read them before the first call."""
     return tuple(messages for agent in agents for messages in agent.openings())
 
 

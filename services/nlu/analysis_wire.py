@@ -1,4 +1,4 @@
-"""The analysis of a call and the wire: protobuf in, protobuf out."""
+"""Translation of call analyses to protobuf and back."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _STANDINGS = {
 
 
 def read_past(request: nlu_pb2.AnalyzeCallRequest, *, language_code: str) -> Past:
-    """The conversation of a request. Raises BadState."""
+    """Return the conversation of a request. Raises BadState."""
     return Past(
         language_code=language_code,
         history=tuple(read_entry(turn) for turn in request.history),
@@ -41,7 +41,7 @@ def read_past(request: nlu_pb2.AnalyzeCallRequest, *, language_code: str) -> Pas
 
 
 def write_analysis(analysis: CallAnalysis) -> analysis_pb2.CallAnalysis:
-    """An analysis as the contract has it."""
+    """Return an analysis as protobuf."""
     return analysis_pb2.CallAnalysis(
         intents=analysis.intents,
         outcome=_OUTCOMES[analysis.outcome],

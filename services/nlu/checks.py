@@ -1,4 +1,4 @@
-"""What a turn's input must be like; says which field is wrong and what mends it. Sans-IO."""
+"""Validation of a turn's input: names the field that is wrong and the remedy. Sans-IO."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ALLOWED_CONTROLS = frozenset("\t\n\r")
 
 
 def check_input(turn_input: TurnInput | None, *, max_text_chars: int) -> TurnInput:
-    """The input, when it can be answered. Raises TurnFailed."""
+    """Return the input when it can be answered. Raises TurnFailed."""
     match turn_input:
         case None:
             raise _bad("INPUT_MISSING", "user_turn.input", "is not set", "set one of text, open, dtmf, silence")
@@ -30,7 +30,7 @@ def check_input(turn_input: TurnInput | None, *, max_text_chars: int) -> TurnInp
 
 
 def is_clean(text: str, *, max_chars: int) -> bool:
-    """Whether a text may be shown to the model."""
+    """Return whether a text may be shown to the model."""
     return len(text) <= max_chars and not any(_is_control(c) for c in text)
 
 

@@ -1,4 +1,4 @@
-"""Cuts a reply that is still being written into clauses a voice can speak. Sans-IO.
+"""Clause segmentation of a reply that is still being written. Sans-IO.
 
 The clauses of a reply, joined, are the reply verbatim. Its first words are cut as
 early as it stays natural, since the caller waits for them; later clauses have time
@@ -31,14 +31,16 @@ _LONGEST_RUN = 64  # characters of marks, or of white space behind a dot, that a
 
 @dataclass(frozen=True, slots=True)
 class Clause:
-    """A part of the reply that can be spoken by itself."""
+    """A clause: a part of the reply that can be spoken by itself."""
 
     text: str
     ends_sentence: bool
 
 
 class ClauseCutter:
-    """One reply. Push what is written, in any pieces; clauses come out as soon as they are whole."""
+    """Clause segmentation of one reply. Push what is written, in any pieces; clauses come out as soon as they are
+    whole.
+    """
 
     def __init__(self, *, first_phrase_words: int = FIRST_PHRASE_WORDS) -> None:
         """`first_phrase_words`: after how many words a clause may be cut before a phrase, while its end is not written
@@ -74,7 +76,7 @@ class ClauseCutter:
         return True
 
     def _find_cut(self) -> tuple[int, bool] | None:
-        """Where the first whole clause ends, and whether a sentence ends there."""
+        """Return where the first whole clause ends, and whether a sentence ends there."""
         held = self._held
         near = held[: _MAX_CHARS + 1]  # no clause is longer, so that a long reply costs no more for each
         speakable = _SPEAKABLE.search(near)
@@ -93,7 +95,7 @@ class ClauseCutter:
         return _before(joints(), near, _LATER_JOINT_WORDS) or self._forced()
 
     def _end_of(self, run: re.Match[str]) -> int | None:
-        """Where the clause ends that this run of marks closes. 0: it closes none. None: not known yet."""
+        """Return where the clause ends that this run of marks closes. 0: it closes none. None: not known yet."""
         held, marks = self._held, run.group()
         after, is_last = held[run.end() : run.end() + 1], run.end() == len(held)
         before = held[: run.start()]
@@ -115,7 +117,7 @@ class ClauseCutter:
         return _skip_closers(held, run.end())
 
     def _forced(self) -> tuple[int, bool] | None:
-        """Nothing marked an end for too long: cut between words, or anywhere where there are none."""
+        """No mark has ended a clause for too long: cut between words, or anywhere where there are none."""
         if len(self._held) <= _MAX_CHARS:
             return None
         space = self._held.rfind(" ", 1, _MAX_CHARS)
@@ -142,8 +144,8 @@ def _skip_closers(held: str, end: int) -> int:
 
 
 def _is_inside_word(before: str, after: str) -> bool | None:
-    """Whether a full stop here belongs to the word: an abbreviation, an initial, or a number that opens a list item.
-    None: not known yet.
+    """Return whether a full stop here belongs to the word: an abbreviation, an initial, or a number that opens a list
+    item. None: not known yet.
     """
     found = _LAST_WORD.search(before)
     if found is None:
@@ -156,6 +158,6 @@ def _is_inside_word(before: str, after: str) -> bool | None:
 
 
 def _words(text: str) -> int:
-    """How many: a character of a script without spaces counts as half a word."""
+    """Return the number of words; a character of a script without spaces counts as half a word."""
     hidden = with_signs_hidden(text)
     return hidden.count(HIDDEN) // 2 + len(hidden.replace(HIDDEN, " ").split())

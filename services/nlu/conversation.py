@@ -1,4 +1,4 @@
-"""ONE call as the agent lives it: its turns, drafts and commits, and what was heard."""
+"""Conversation of one stream: its turns, drafts and commits, and the history of what was heard."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ class Conversation:
                 for live in self._ledger.cancel(turn_id, is_only=is_only):
                     await self._cancel(live)
             case PlayoutReport():
-                await self._hear(received)
+                await self._on_playout_report(received)
             case TranscriptCorrection(turn_id, text):
                 if not is_clean(text, max_chars=self._settings.max_turn_text_chars):
                     log.warning("correction_ignored", turn_id=turn_id, fault="too long, or control characters")
@@ -119,7 +119,7 @@ class Conversation:
                 self._note_act(action_id, outcome, reason)
 
     async def finish(self) -> None:
-        """The client sends no more: what stands goes on to its end, an uncommitted draft is over."""
+        """The client sends no more: committed turns go on to their end, an uncommitted draft is over."""
         for turn_id in self._ledger.live:
             if self._ledger.is_draft(turn_id):
                 await self._cancel(turn_id)
@@ -191,7 +191,7 @@ class Conversation:
             await self._engine.commit(self._call.conversation, turn_id)
 
     def _stand(self, turn: Turn) -> None:
-        """From here on the turn is part of the conversation."""
+        """Make the turn part of the conversation."""
         continued = turn.family[1] if len(turn.family) > 1 else 0
         self._history.stand(turn.turn_id, turn.user_text, reply=turn.reply, continues_turn_id=continued)
         if continued:
@@ -206,7 +206,7 @@ class Conversation:
             self._states.stand(turn.turn_id, turn.remembered)
 
     def _history_for(self, received: UserTurn, *, is_provisional: bool = True) -> list[Entry]:
-        """What the turn's prompt shows of the conversation; what was heard of it by the turn's own report too, or by
+        """Return what the turn's prompt shows of the conversation, with the part heard by the turn's own report, or by
         those of the turns alone.
         """
         provisional = received.provisional_playout if is_provisional else None
@@ -217,7 +217,7 @@ class Conversation:
         )
 
     def _confirm(self, turn: Turn, received: UserTurn) -> Confirm | None:
-        """Holds a model's deed against what the caller has heard by then, and what they say in this turn."""
+        """Check a model's deed against what the caller has heard by then, and what the caller says in this turn."""
         agent = self._agent
         if not isinstance(agent, AsksFirst):
             return None
@@ -335,11 +335,11 @@ class Conversation:
 
     # What was heard and done
 
-    async def _hear(self, report: PlayoutReport) -> None:
+    async def _on_playout_report(self, report: PlayoutReport) -> None:
         if report.gateway_text is None:
-            self._history.hear(report.turn_id, report.heard_offset)
+            self._history.on_heard(report.turn_id, report.heard_offset)
         elif is_clean(report.gateway_text, max_chars=self._settings.max_turn_text_chars):
-            self._history.hear_gateway(report.turn_id, report.gateway_text, report.heard_offset)
+            self._history.on_gateway_heard(report.turn_id, report.gateway_text, report.heard_offset)
         if report.is_final and not self._turns:
             await self.prepare()
 

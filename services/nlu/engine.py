@@ -1,4 +1,4 @@
-"""What every thinking engine offers, and the table that names them."""
+"""NLU engine: the Protocol, the values that engines take and give, and the table of engines."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _REMEDIES = {
 
 
 class Role(Enum):
-    """Who a message of the prompt is from."""
+    """Role of the author of a message."""
 
     SYSTEM = "system"
     CALLER = "user"
@@ -65,7 +65,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How one reply's tokens are drawn. What is None is the engine's own."""
+    """Sampling of one reply's tokens. None: the engine's default."""
 
     temperature: float | None = None  # 0 always takes the likeliest token
     top_p: float | None = None  # over 0, to 1
@@ -74,7 +74,7 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class ReplyRequest:
-    """What an engine needs to answer one turn.
+    """Request for the reply to one turn.
 
     `conversation` is made unique by the server: engines may key caches by it.
     Successive requests of a conversation mostly extend the same messages.
@@ -90,18 +90,18 @@ class ReplyRequest:
 
     @property
     def tools(self) -> tuple[ToolSpec, ...]:
-        """Those the engine may call."""
+        """Tools that the engine may call."""
         return next((message.tools for message in self.messages if message.tools), ())
 
 
 @dataclass(frozen=True, slots=True)
 class Began:
-    """A worker has taken the request up: queueing ends, computing begins."""
+    """A worker has begun the request: queueing ends, computing begins."""
 
 
 @dataclass(frozen=True, slots=True)
 class TextMade:
-    """More of the reply, cut anywhere. The pieces joined are what the model wrote."""
+    """A piece of the reply, cut anywhere. The pieces joined are the model's text."""
 
     text: str
 
@@ -121,7 +121,7 @@ class CutShort:
 
 @dataclass(frozen=True, slots=True)
 class MadeBy:
-    """The engine of a chain that makes what follows."""
+    """The engine of a chain that makes the parts that follow."""
 
     engine: str
 
@@ -154,16 +154,18 @@ class NluEngine(Protocol):
         """
 
     async def commit(self, conversation: str, turn_id: int) -> None:
-        """The draft of this turn is committed: it goes before drafts from here on. Unknown turns are no error."""
+        """The draft of this turn is committed: the turn goes before drafts from here on. Unknown turns are no error."""
 
     async def prepare(self, conversation: str, messages: tuple[Message, ...]) -> None:
-        """Read the conversation so far ahead of its next turn, where that saves time. Returns at once."""
+        """Read the conversation so far ahead of its next turn, or, where the messages end with the caller's, ahead of
+        going on with that turn's answer. Where that saves time; returns at once.
+        """
 
     async def forget(self, conversation: str) -> None:
-        """Let go of what is cached for a conversation that has ended."""
+        """Release what is cached for a conversation that has ended."""
 
     async def close(self) -> None:
-        """Let go of the model. Replies under way end with TurnFailed."""
+        """Release the model. Replies under way end with TurnFailed."""
 
 
 def open_engine(settings: NluSettings) -> NluEngine:

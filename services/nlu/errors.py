@@ -1,4 +1,4 @@
-"""What can be wrong with a conversation's config, and how a failed turn becomes a failed stream."""
+"""Errors of a conversation's config, and the stream error of a failed turn."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ class HistoryTooLong(RequestError):
 
 
 class BadState(RequestError):
-    """The state is not one this service gave."""
+    """The state was not made by this service."""
 
     reason = "BAD_STATE"
 
 
 class InstructionsTooLong(RequestError):
-    """More instructions than the model should hold."""
+    """Instructions longer than the prompt should hold."""
 
     reason = "INSTRUCTIONS_TOO_LONG"
 
@@ -47,7 +47,7 @@ BAD_TURN_REASONS = frozenset(
 
 
 def as_stream_error(failed: TurnFailed) -> ServiceError:
-    """The failure of a turn as the status of its stream, for tools that count statuses only."""
+    """Return the failure of a turn as the status of its stream, for tools that count statuses only."""
     if failed.reason in BAD_TURN_REASONS:
         field, _, _ = failed.message.partition(" ")
         error: ServiceError = RequestError(failed.message, field=field)

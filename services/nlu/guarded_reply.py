@@ -1,4 +1,4 @@
-"""What a turn has to show for its words: builds the evidence, asks the guard, counts and tells what it withheld."""
+"""Guarded reply: collects the evidence of a turn, asks the guard, counts and logs the clauses withheld."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PUT_DOWN = "note_for_later"
 
 @dataclass(slots=True)
 class GuardedReply:
-    """One turn's words before the guard."""
+    """Evidence and guard of one turn's reply."""
 
     guard: Guard
     language_code: str
@@ -40,11 +40,11 @@ class GuardedReply:
     withheld: list[WithheldClause] = field(default_factory=list)
 
     def check(self, clause: str, *, reply: str) -> Verdict:
-        """Whether a clause may be spoken behind what the turn has said."""
+        """Return whether a clause may be spoken behind what the turn has said."""
         return self.guard.check(clause, language=self.language_code, evidence=replace(self.evidence, reply=reply))
 
     def withhold(self, clause: str, verdict: Verdict) -> None:
-        """Count and tell a clause that is not spoken."""
+        """Count and log a clause that is not spoken."""
         self.withheld.append(WithheldClause(verdict.rule, clause.strip()))
         _WITHHELD.labels(verdict.rule).inc()
         log.warning(
@@ -55,43 +55,47 @@ class GuardedReply:
         )
 
     def objection(self, clause: str, verdict: Verdict, *, said: str) -> str:
-        """What the agent is told when it is asked once more."""
+        """Return the objection for the agent when it is asked once more."""
         return objection_to(clause, verdict, said=said, facts=known_facts(self.facts, self.language_code))
 
     def ask(self, name: str) -> None:
-        """A tool or an act is asked for."""
+        """Note that a tool or an act is asked for."""
         if self.reads(name):
             return
         self.evidence = replace(self.evidence, asked=self.evidence.asked | {name})
 
-    def hear(self, *, is_written_by_model: bool) -> None:
-        """Who writes the clauses that follow: a model's are held to more."""
+    def on_author(self, *, is_written_by_model: bool) -> None:
+        """The author of the clauses that follow is a model or code; the clauses of a model are checked more
+        strictly.
+        """
         if self.evidence.is_written_by_model is not is_written_by_model:
             self.evidence = replace(self.evidence, is_written_by_model=is_written_by_model)
 
     def reckon(self, numbers: tuple[Decimal, ...]) -> None:
-        """Code has reckoned numbers of the reply."""
+        """Note numbers of the reply that code has computed."""
         if numbers:
             self.evidence = replace(self.evidence, computed=(*self.evidence.computed, *numbers))
 
     def capture(self, said: str) -> None:
-        """Code has put together what the caller gave by the letter, in several turns and with corrections."""
+        """Note a value that code has put together from what the caller spelled, in several turns and with
+        corrections.
+        """
         if not said or said in self.evidence.caller:
             return
         self.evidence = replace(self.evidence, caller=(said, *self.evidence.caller))
         self.reckon(tuple(value.number for value in read_values(said, self.language_code).values))
 
     def look_up(self, results: tuple[str, ...]) -> None:
-        """Code has looked something up for the reply. It speaks for times and names, for no deed."""
+        """Note results that code has looked up for the reply. They are evidence of times and names, not of deeds."""
         if results:
             self.evidence = replace(self.evidence, tools=(*self.evidence.tools, *results))
 
     def put_down(self) -> None:
-        """A deed is noted that will be done later: that it is noted may be said."""
+        """Note a deed that was recorded for later: the reply may say that it is recorded."""
         self.evidence = replace(self.evidence, done=self.evidence.done | {PUT_DOWN})
 
     def note(self, call: ToolCall) -> None:
-        """A tool of this turn has its result."""
+        """Note the result of a tool of this turn."""
         self.evidence = _with_results(self.evidence, [call], self.reads)
 
 
@@ -102,8 +106,8 @@ def evidence_of(
     clock: Callable[[], datetime],
     reads: Callable[[str], bool] = lambda name: False,
 ) -> Evidence:
-    """What a turn begins with: what was said and done before, and what the caller says now. Tools of which `reads` is
-    true have looked something up, and done nothing.
+    """Return the evidence at the beginning of a turn: what was said and done before, and what the caller says now.
+    Tools of which `reads` is true have looked something up, and done nothing.
     """
     entries = list(history)
     caller = [entry.user_text for entry in entries if entry.user_text]

@@ -1,4 +1,4 @@
-"""The conversation as the caller heard it: what they said, and of the replies only the words that were played.
+"""Conversation history as the caller heard it: the caller's words, and of the replies only the words that were played.
 
 Sans-IO. Offsets count Unicode code points.
 """
@@ -25,12 +25,12 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One turn as the model is shown it."""
+    """One turn as the prompt shows it."""
 
     turn_id: int
     user_text: str = ""  # empty for a greeting
     heard_text: str = ""
-    gateway_text: str = ""  # what the gateway said by itself, after it
+    gateway_text: str = ""  # what the gateway said by itself, after the reply
     tool_calls: tuple[ToolCall, ...] = ()
     unheard_text: str = field(default="", compare=False)  # rest of a reply that was sent; not known of a config's turns
 
@@ -53,7 +53,7 @@ class _Turn:
 
     @property
     def is_gateways(self) -> bool:
-        """Made by a report of the gateway's words alone."""
+        """Return whether the turn was made by a report of the gateway's words alone."""
         return not (self.user_text or self.reply or self.earlier_heard or self.tool_calls or self.joined_in)
 
     def entry(self, heard_offset: int) -> Entry:
@@ -64,7 +64,7 @@ class _Turn:
 
 
 class History:
-    """All turns that stand. Drafts are not in it until they are committed."""
+    """History of the turns that stand. A draft enters it when it is committed."""
 
     def __init__(self, entries: tuple[Entry, ...] = ()) -> None:
         """`entries`: the conversation so far, of a stream opened in mid-call."""
@@ -94,20 +94,22 @@ class History:
         return turn_id in self._turns
 
     def add_reply(self, turn_id: int, text: str) -> None:
-        """More of a standing turn's reply was sent; it counts when it is heard."""
+        """Add more of a standing turn's reply that was sent; it counts when it is heard."""
         if turn := self._turns.get(turn_id):
             turn.reply += text
 
-    def hear(self, turn_id: int, heard_offset: int) -> bool:
-        """So much of a reply was played; the last report counts. False: no such turn stands."""
+    def on_heard(self, turn_id: int, heard_offset: int) -> bool:
+        """Take a playout report: `heard_offset` code points were played; the last report counts. False: no such turn
+        stands.
+        """
         turn = self._turns.get(turn_id)
         if turn is not None:
             turn.heard_offset = max(heard_offset, 0)
         return turn is not None
 
-    def hear_gateway(self, turn_id: int, text: str, heard_offset: int) -> None:
-        """The gateway said something by itself; it may name a turn of its own making. Of the same text the last report
-        counts; another text of the same turn is added.
+    def on_gateway_heard(self, turn_id: int, text: str, heard_offset: int) -> None:
+        """Take a playout report of the gateway's own words; it may name a turn that only the gateway made. Of the same
+        text the last report counts; another text of the same turn is added.
         """
         turn = self._turns.setdefault(turn_id, _Turn(turn_id, ""))
         turn.gateway_texts[text] = text[: max(heard_offset, 0)]
@@ -116,7 +118,7 @@ class History:
         self._forget_oldest()
 
     def correct(self, turn_id: int, user_text: str) -> bool:
-        """A better text of what was said. False: no such turn stands.
+        """Correct the caller's text of a turn. False: no such turn stands.
 
         The text of a turn that another continues stands at the beginning of that other's: it is corrected there.
         """
@@ -137,12 +139,12 @@ class History:
         return False
 
     def note_tool(self, turn_id: int, call: ToolCall) -> None:
-        """A tool began or ended; of the same id the last note counts."""
+        """Note that a tool began or ended; of the same id the last note counts."""
         if turn := self._turns.get(turn_id):
             turn.tool_calls[call.tool_call_id] = call
 
     def note_result(self, tool_call_id: str, result_json: str) -> bool:
-        """How a tool or an act went. False: nobody knows its id."""
+        """Note the result of a tool or an act. False: its id is not known."""
         for turn in self._turns.values():
             if call := turn.tool_calls.get(tool_call_id):
                 turn.tool_calls[tool_call_id] = replace(call, result_json=result_json)
@@ -150,7 +152,7 @@ class History:
         return False
 
     def tool_calls(self, turn_ids: Iterable[int]) -> list[ToolCall]:
-        """The tools these turns have called, in order."""
+        """Return the tools that these turns have called, in order."""
         turns = [self._turns[turn_id] for turn_id in turn_ids if turn_id in self._turns]
         return [call for turn in turns for call in turn.tool_calls.values()]
 
@@ -161,7 +163,7 @@ class History:
         provisional: tuple[int, int] | None = None,
         continues_turn_id: int = 0,
     ) -> list[Entry]:
-        """The turns before one, or all, oldest first, as that turn's prompt shows them.
+        """Return the turns before one, or all, oldest first, as that turn's prompt shows them.
 
         `provisional` is a (turn_id, heard_offset) that holds for this look
         alone; of the turn it continues the user's text is left out.

@@ -1,4 +1,4 @@
-"""What a client tells the agent, as plain values; service.py makes them from protobuf."""
+"""Inputs of a conversation as plain values; wire.py makes them from protobuf."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Silence:
 
 @dataclass(frozen=True, slots=True)
 class ActionEnded:
-    """The caller waits: an act on the call has ended, and they must hear how."""
+    """An act on the call has ended, and the caller waits to hear how."""
 
     act: Act
     outcome: ActionOutcome
@@ -51,7 +51,7 @@ TurnInput = Text | Open | Dtmf | Silence | ActionEnded
 
 @dataclass(frozen=True, slots=True)
 class PlayoutReport:
-    """What the caller heard of a turn's reply."""
+    """Playout report: what the caller heard of a turn's reply."""
 
     turn_id: int
     heard_offset: int  # Unicode code points of the reply
@@ -81,7 +81,7 @@ class Commit:
 
 @dataclass(frozen=True, slots=True)
 class Cancellation:
-    """Stop work on a turn."""
+    """Cancellation of a turn."""
 
     turn_id: int
     is_only: bool = False  # else every turn before it too
@@ -97,7 +97,7 @@ class TranscriptCorrection:
 
 @dataclass(frozen=True, slots=True)
 class CallActionResult:
-    """How an act on the call went."""
+    """Outcome of an act on the call."""
 
     action_id: str
     outcome: ActionOutcome
@@ -109,7 +109,7 @@ Input = UserTurn | Commit | Cancellation | PlayoutReport | TranscriptCorrection 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """What stays fixed for the conversation."""
+    """Config of the conversation, fixed for the stream."""
 
     call_id: str = ""
     visit_id: str = ""  # which visit of a caller, the same on every stream of it; empty: call_id stands for it

@@ -1,4 +1,4 @@
-"""Takes markup out of a reply that is still being written. Sans-IO.
+"""Markup filter: takes markup out of a reply that is still being written. Sans-IO.
 
 Blocks that are no speech go whole: reasoning (`<think>`, `[THINK]`, `<|channel|>analysis`), tool calls, code fences,
 JSON, tables, and whatever the model writes behind the end of its turn. Markdown's marks for emphasis, headings, list
@@ -16,11 +16,18 @@ LIST_ITEM = "\ue002"
 """Stands where a list item begins behind a word: a pause, whatever white space is before it."""
 HEADING_END = "\ue003"
 """Stands where a heading without punctuation ends."""
+THOUGHT_END = "\ue004"
+"""Stands where reasoning ends whose beginning is not in the reply: all before it was no speech. Templates that write
+`<think>` themselves leave the model to write `</think>` alone.
+"""
 
 _HIDDEN = re.compile(  # in the name of a tag: what stands inside is not for the caller
     "think|thought|reason|reflect|analy|scratch|monologue|ponder|rationale|deliberat|^plan|^draft$|^cot$|"
     "tool|function|invoke|parameter|python|^arg|^code|^json|^script|^style",
     re.IGNORECASE,
+)
+_REASONING = re.compile(
+    "think|thought|reason|reflect|analy|scratch|monologue|ponder|rationale|deliberat", re.IGNORECASE
 )
 _TURN_ENDS = re.compile(  # what follows is no part of the reply
     "^(im_end|im_start|eot|eot_id|eom|eom_id|eos|end.?of.?(text|turn|sentence|sequence)|start_of_turn|start_header_id)$",
@@ -50,10 +57,14 @@ _SPOKEN_SYMBOLS = frozenset("°℃℉№^")  # in categories of which everything
 _PICTURES = frozenset({"So", "Sk", "Cc", "Cf", "Co", "Cn", "Cs"})
 _OPENING = frozenset("\"'“‘«([¿¡")
 _BULLETS = frozenset("*-+•")
+_TABLE_RULE = re.compile(r"[ \t]{0,8}\|?[ \t]{0,8}:?-")  # the line below a table's head begins so
+_TABLE_RULE_BEGINNING = re.compile(r"[ \t]{0,8}\|?[ \t]{0,8}:?")
+_PHRASE_MARKS = frozenset(".,!?;:…。！？，；：、")
+_LONGEST_CELL_WORDS, _LONGEST_CELL_CHARS, _LONGEST_WIDE_CELL_CHARS = 4, 40, 8  # of the first cell in a table's head
 
 
 class Markup:
-    """One reply. Push what the model writes; speech comes out, with LIST_ITEM and HEADING_END in it.
+    """Markup filter of one reply. Push what the model writes; speech comes out, with LIST_ITEM and HEADING_END in it.
 
     How the reply is cut into pieces changes nothing. What may still become markup is held, a few characters at most;
     only the lines of a table are held to their ends.
@@ -77,6 +88,9 @@ class Markup:
     def _begin(self) -> None:
         self._before = "\n"  # the character before, marks left out
         self._last_spoken = ""  # that is no white space
+        self._line_head = ""  # what may be the first cell of a table: held, as no clause can end in it
+        self._is_head_open = True
+        self._is_head_dropped = False
         self._is_line_blank = True
         self._is_heading = False
         self._is_in_table = False
@@ -84,6 +98,7 @@ class Markup:
         self._closing: re.Pattern[str] | None = None  # what ends the hidden block
         self._opening = _NEVER  # what begins another such block inside it
         self._depth = 0
+        self._has_reasoned = False  # in a block with a beginning
         self._channel = ""  # what stood between the last two special tokens
         self._json_depth = 0
         self._is_in_string = self._is_escaped = False
@@ -94,14 +109,30 @@ class Markup:
             n_used, text = self._next(self._held, is_whole)
             if n_used == 0:
                 break
-            spoken.append(text)
+            spoken.append(self._behind_head(text))
             self._held = self._held[n_used:]
         if is_whole:
             self._held = ""
+            spoken.append(self._line_head)
         return "".join(spoken)
 
+    def _behind_head(self, text: str) -> str:
+        """What is certain to be no cell of a table, of the line so far and more text of it."""
+        head, self._line_head = "" if self._is_head_dropped else self._line_head, ""
+        self._is_head_dropped = False
+        if text in ("\n", f"{HEADING_END}\n", THOUGHT_END):
+            self._is_head_open = True
+            return text if text == THOUGHT_END else head + text
+        if self._is_head_open and not _is_long(head := head + text):
+            self._line_head = head
+            return ""
+        if not self._is_head_open:
+            return text
+        self._is_head_open = False
+        return head
+
     def _next(self, held: str, is_whole: bool) -> tuple[int, str]:
-        """How many characters are used up, and what is spoken for them. (0, ""): more must be seen first."""
+        """Return how many characters are used up, and what is spoken for them. (0, ""): more must be seen first."""
         if self._closing is not None:
             return self._hide(self._closing, held, is_whole)
         if self._json_depth:
@@ -122,9 +153,7 @@ class Markup:
             case "{":
                 return self._hide_json(held)
             case "|":
-                self._is_in_table = True
-                self._hide_until(re.compile(r"(?=\n)"))
-                return 1, ""
+                return self._bar(held, is_whole)
         return self._speak(held[0])
 
     def _speak(self, text: str) -> tuple[int, str]:
@@ -147,9 +176,12 @@ class Markup:
             return found.end(), self._special((found.group(1) or found.group(2)).strip())
         if found := _TAG.match(held):
             name = found.group(2)
+            if found.group(1):
+                return found.end(), self._thought_end(name)
             if _TURN_ENDS.search(name):
                 self._hide_until(_NEVER)
-            elif not found.group(1) and not held[: found.end()].endswith("/>") and _HIDDEN.search(name):
+            elif not held[: found.end()].endswith("/>") and _HIDDEN.search(name):
+                self._has_reasoned = self._has_reasoned or bool(_REASONING.search(name))
                 name = re.escape(name)
                 opening = re.compile(rf"<\s?{name}[^<>]{{0,300}}(?<!/)>", re.IGNORECASE)
                 self._hide_until(re.compile(rf"<\s?/\s?{name}\s{{0,8}}>", re.IGNORECASE), opening)
@@ -158,20 +190,45 @@ class Markup:
         return (0, "") if may_become_tag and not is_whole else (1, "")
 
     def _special(self, name: str) -> str:
-        """A special token that the model wrote as text."""
+        """Read a special token that the model wrote as text."""
         if name == "im_start" and not self._last_spoken:  # the header of its own turn once more
             self._hide_until(re.compile(r"(?=\n)"))
         elif _TURN_ENDS.search(name) or name in _OTHERS:
             self._hide_until(_NEVER)
         else:
-            is_hidden = _HIDDEN.search(name) and not name.startswith(("/", "end")) and not name.endswith("end")
+            is_end = name.startswith(("/", "end")) or name.endswith("end")
+            if is_end:
+                return self._thought_end(name)
+            is_hidden = _HIDDEN.search(name)
             is_header = name in ("channel", "start") or (name == "message" and self._channel != "final")
             if is_hidden or is_header:
+                self._has_reasoned = self._has_reasoned or bool(_REASONING.search(name))
                 self._hide_until(_NEXT_SPECIAL)
         return ""
 
+    def _thought_end(self, name: str) -> str:
+        """A closing mark outside any block: of reasoning it says that all before it was that."""
+        if self._has_reasoned or not _REASONING.search(name):
+            return ""
+        self._has_reasoned = True
+        self._last_spoken, self._is_line_blank, self._is_heading = "", True, False
+        return THOUGHT_END
+
     def _hide_until(self, closing: re.Pattern[str], opening: re.Pattern[str] = _NEVER) -> None:
         self._closing, self._opening, self._depth, self._channel = closing, opening, 1, ""
+
+    def _bar(self, held: str, is_whole: bool) -> tuple[int, str]:
+        """A table's cell ends, or what a comma would stand for in speech."""
+        if not self._is_line_blank:
+            _, newline, below = held.partition("\n")
+            if not is_whole and (not newline or _TABLE_RULE_BEGINNING.fullmatch(below)):
+                return 0, ""
+            if not _TABLE_RULE.match(below):
+                return 1, LIST_ITEM if self._last_spoken.isalnum() else ""
+            self._is_head_dropped = True
+        self._is_in_table = True
+        self._hide_until(re.compile(r"(?=\n)"))
+        return 1, ""
 
     def _table_line(self, held: str, is_whole: bool) -> tuple[int, str]:
         line, newline, _ = held.partition("\n")
@@ -185,7 +242,10 @@ class Markup:
     def _bracket(self, held: str, is_whole: bool) -> tuple[int, str]:
         if found := _BRACKET_TAG.match(held):
             slash, name = found.group(1) or found.group(3), found.group(2) or found.group(4)
-            if not slash and (_HIDDEN.search(name) or name == "INST"):
+            if slash:
+                return found.end(), self._thought_end(name)
+            if _HIDDEN.search(name) or name == "INST":
+                self._has_reasoned = self._has_reasoned or bool(_REASONING.search(name))
                 left, right = ("\\[", "\\]") if held[0] == "[" else ("◁", "▷")
                 self._hide_until(re.compile(f"{left}/{re.escape(name)}{right}"))
             return found.end(), ""
@@ -194,7 +254,7 @@ class Markup:
         return self._square(held, is_whole) if held[0] == "[" else (1, "")
 
     def _square(self, held: str, is_whole: bool) -> tuple[int, str]:
-        """What a list of JSON or of calls begins with, or only a bracket."""
+        """Read the beginning of a list of JSON or of calls, or a bracket."""
         if _PYTHON_CALL.match(held):
             return self._hide_json(held)
         found = _JSON_LIST.match(held)
@@ -204,7 +264,7 @@ class Markup:
         return self._hide_json(held) if inside and inside in '{"' else self._speak("[")
 
     def _link(self, held: str, is_whole: bool) -> tuple[int, str]:
-        """The end of a link's words: its address is not read."""
+        """Read the end of a link's words; the address is not spoken."""
         if held.startswith("]("):
             self._hide_until(re.compile(r"\)"))
             return 2, self._speak("]")[1]
@@ -239,7 +299,7 @@ class Markup:
         return n_used, ""
 
     def _next_after_hidden(self, held: str, is_whole: bool) -> tuple[int, str]:
-        """What ends the block stands first, and is no part of it."""
+        """Return the text behind the block; the mark that ends the block stands first."""
         return (1, self._end_line()) if held[0] == "\n" else self._tag(held, is_whole)
 
     def _hide_json(self, held: str) -> tuple[int, str]:
@@ -260,7 +320,7 @@ class Markup:
     # Marks
 
     def _marks(self, held: str, is_whole: bool) -> tuple[int, str]:
-        """A run of one sign: a mark of markdown, or a sign to be said."""
+        """Read a run of one sign: a mark of markdown, or a sign to be spoken."""
         sign, n = held[0], _run(held)
         if n == len(held) and not is_whole:
             return 0, ""
@@ -311,8 +371,15 @@ class Markup:
         return self._before.isspace() and (not after.strip() or after in ",.")
 
 
+def _is_long(head: str) -> bool:
+    """Whether a clause may end in the beginning of a line, or it is longer than the first cell of a table."""
+    n_wide = sum(unicodedata.east_asian_width(c) == "W" for c in head)
+    is_over = len(head) > _LONGEST_CELL_CHARS or n_wide > _LONGEST_WIDE_CELL_CHARS
+    return is_over or not _PHRASE_MARKS.isdisjoint(head) or len(head.split()) > _LONGEST_CELL_WORDS
+
+
 def _run(held: str) -> int:
-    """How often the first character is repeated."""
+    """Return how often the first character is repeated."""
     return len(held) - len(held.lstrip(held[0]))
 
 

@@ -1,4 +1,4 @@
-"""What the agent says and does, as plain values; service.py makes protobuf of them."""
+"""Outputs of a conversation as plain values; wire.py makes protobuf of them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class ReplyText:
 
 
 class ToolPhase(Enum):
-    """How far a tool call has come."""
+    """Phase of a tool call."""
 
     STARTED = 1
     COMPLETED = 2
@@ -28,7 +28,7 @@ class ToolPhase(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ToolActivity:
-    """News of a tool."""
+    """Activity of a tool."""
 
     turn_id: int
     tool_call_id: str
@@ -70,7 +70,7 @@ Act = HangUp | Transfer | SendDtmf | SwitchLanguage
 
 @dataclass(frozen=True, slots=True)
 class CallAction:
-    """Something to do with the call."""
+    """An act on the call."""
 
     action_id: str
     turn_id: int
@@ -79,7 +79,7 @@ class CallAction:
 
 
 class ActionOutcome(Enum):
-    """How an act on the call went."""
+    """Outcome of an act on the call."""
 
     DONE = "done"
     CANCELLED = "cancelled"
@@ -98,7 +98,7 @@ class ExpectedKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """What the caller will probably say next. A turn that sends none expects anything."""
+    """Expectation of the caller's next words. A turn without one expects anything."""
 
     turn_id: int
     kind: ExpectedKind

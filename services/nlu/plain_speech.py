@@ -1,10 +1,10 @@
-"""Makes what a model writes speakable: no markup, no line breaks, no pictures. Sans-IO."""
+"""Plain speech of a model's text: no markup, no line breaks, no emoji. Sans-IO."""
 
 from __future__ import annotations
 
 import re
 
-from services.nlu.markup import HEADING_END, LIST_ITEM, Markup
+from services.nlu.markup import HEADING_END, LIST_ITEM, THOUGHT_END, Markup
 
 HANG_UP_MARK = "[hang up]"
 
@@ -14,9 +14,10 @@ _HEADING_END = re.compile(rf"\s*{HEADING_END}")
 
 
 class PlainSpeech:
-    """One reply. Push what the model writes; what may be spoken comes out.
+    """Plain speech of one reply. Push what the model writes; what may be spoken comes out.
 
-    A mark by which the model asks to end the call is taken out and noted in `wants_hang_up`.
+    A mark by which the model asks to end the call is taken out and noted in `wants_hang_up`. THOUGHT_END comes out
+    where all before it was no speech: `after_thought`.
     """
 
     def __init__(self) -> None:
@@ -36,6 +37,9 @@ class PlainSpeech:
         return ready + rest
 
     def _take(self, text: str) -> str:
+        _, thought_end, text = text.rpartition(THOUGHT_END)
+        if thought_end:
+            self._held, self._has_begun, self.wants_hang_up = "", False, False
         held = _LIST_ITEM.sub(",", _HEADING_END.sub(".", self._held + text))
         self._held = _SPACES.sub(" ", held)
         while (start := self._held.lower().find(HANG_UP_MARK)) >= 0:
@@ -47,10 +51,15 @@ class PlainSpeech:
         keep = len(self._held[:keep].rstrip())
         ready, self._held = self._held[:keep], self._held[keep:]
         self._has_begun = self._has_begun or bool(ready)
-        return ready
+        return thought_end + ready
+
+
+def after_thought(speakable: str) -> str:
+    """What is speech of all that came out so far."""
+    return speakable.rpartition(THOUGHT_END)[2]
 
 
 def _mark_beginning(held: str) -> int:
-    """How many characters at the end may be the beginning of the mark."""
+    """Return how many characters at the end may be the beginning of the mark."""
     tail = held.lower()
     return next((n for n in range(len(HANG_UP_MARK) - 1, 0, -1) if tail.endswith(HANG_UP_MARK[:n])), 0)

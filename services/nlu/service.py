@@ -1,4 +1,4 @@
-"""The gRPC door of the thinking stage."""
+"""gRPC service of the NLU stage, `voice.nlu.v1.NluService`: protobuf in, protobuf out."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ FEATURES = (
 )
 
 SCOPES = {"AnalyzeCall": Scope.CONNECT}
-"""What a token needs for a method, beside the stream's: an analysis has the model work, as a call does."""
+"""What a token needs for a method, beside the stream's: an analysis uses the model, as a call does."""
 
 _OUTBOX_LIMIT = 64
 _MAX_INSTRUCTION_CHARS = 8000
@@ -163,7 +163,7 @@ class NluService(nlu_pb2_grpc.NluServiceServicer):
         requests: AsyncIterator[nlu_pb2.StreamingConverseRequest],
         outbox: Outbox[nlu_pb2.StreamingConverseResponse],
     ) -> None:
-        """One stream from its config to its end."""
+        """Serve one stream from its config to its end."""
         guarding = self._guardings[profile.agent_id]
         if config.instructions:
             guarding = guarding_of(profile, instructions=config.instructions)
@@ -196,7 +196,7 @@ class NluService(nlu_pb2_grpc.NluServiceServicer):
             await self._engine.forget(call.conversation)
 
     def _call(self, config: Config) -> tuple[AgentProfile, Call]:
-        """Whose call it is, and what the agent is told of it."""
+        """Return the call's tenant, and what the agent is told of the call."""
         profile = self._profile_of(config.agent_id, config.tenant_id, field="config.agent_id")
         language_codes = speakable_languages(profile, config.language_codes)
         if config.language_codes and not language_codes:
@@ -221,7 +221,7 @@ class NluService(nlu_pb2_grpc.NluServiceServicer):
         return profile, call
 
     def _profile_of(self, agent_id: str, tenant_id: str, *, field: str) -> AgentProfile:
-        """The agent of that name, or the default one. Raises UnknownAgent, also where it is not this tenant's."""
+        """Return the agent of a name, or the default one. Raises UnknownAgent, also for another tenant's agent."""
         profile = self._profiles.get(agent_id or self._settings.default_agent)
         if profile is None or not profile.is_for(tenant_id):
             own = sorted(name for name, each in self._profiles.items() if each.is_for(tenant_id))
@@ -232,7 +232,7 @@ class NluService(nlu_pb2_grpc.NluServiceServicer):
         return profile
 
     def _may_list(self, profile: AgentProfile, request: nlu_pb2.DescribeEngineRequest) -> bool:
-        """Whether the asker may know of an agent: those of the tenant it names, else of any it may act for."""
+        """Return whether the client may know of an agent: of the tenant it names, else of any that it may act for."""
         if request.HasField("tenant_id"):
             return profile.is_for(request.tenant_id)
         return not profile.tenants or any(caller_may_act_for(tenant_id) for tenant_id in profile.tenants)

@@ -1,4 +1,4 @@
-"""What the thinking stage can be told from outside."""
+"""Settings of the NLU stage."""
 
 from __future__ import annotations
 
@@ -165,6 +165,11 @@ class NluSettings(ServiceSettings):
     openai_token_limit_field: Literal["max_tokens", "max_completion_tokens"] = Field(
         "max_tokens", description="openai: the field that bounds a reply; OpenAI's newer models take the second."
     )
+    openai_begins_in_reasoning: bool = Field(
+        False,
+        description="openai: answers begin inside a thought that ends with </think>, as DeepSeek-R1's do behind a "
+        "server without a reasoning parser: nothing before it is spoken.",
+    )
 
     gemini_model: str = Field("gemini-2.5-flash", description="gemini: the model's name.")
     gemini_api_key: SecretStr = Field(SecretStr(""), description="gemini: the key of the Gemini API.")
@@ -232,7 +237,7 @@ class NluSettings(ServiceSettings):
         return self
 
     def exposures(self) -> list[str]:
-        """Those of every service, and keys that leave for a provider over plain text."""
+        """Exposures of every service, and keys that are sent to a provider over plain text."""
         found = super().exposures()
         for name, url, key in (
             ("openai", self.openai_base_url, self.openai_api_key.get_secret_value() or self.openai_api_key_file),
@@ -257,7 +262,7 @@ class NluSettings(ServiceSettings):
 
 
 def read_secret(value: SecretStr, file: Path | None, variable: str) -> str:
-    """A key from the setting, else from its file; empty: there is none. Raises NotServing."""
+    """Return a key from the setting, else from its file; empty: there is none. Raises NotServing."""
     key = value.get_secret_value().strip()
     if not key and file is not None:
         try:

@@ -1,4 +1,4 @@
-"""The conversation's opaque state: what a fresh stream must know beyond the typed history. Sans-IO."""
+"""Opaque state of a conversation: what a fresh stream must know beyond the typed history. Sans-IO."""
 
 from __future__ import annotations
 
@@ -14,19 +14,21 @@ _VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What goes on when a call moves to another stream."""
+    """State that a call takes to another stream."""
 
     language_code: str = ""  # of the last reply
     agent: Mapping[str, object] = field(default_factory=dict)  # what the agent remembers
 
 
 def write_state(state: State) -> bytes:
-    """The bytes for turn_end; the agent's part is bounded (MAX_STATE_BYTES), so they are under the 16 KiB allowed."""
+    """Return the bytes for turn_end; the agent's part is bounded (MAX_STATE_BYTES), so they are under the 16 KiB
+    allowed.
+    """
     return json.dumps({"version": _VERSION, **asdict(state)}, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def read_state(content: bytes) -> State:
-    """The state in a config; empty content, and one of a later version, say nothing. Raises BadState."""
+    """Read the state of a config; empty content, and one of a later version, give an empty state. Raises BadState."""
     if not content:
         return State()
     try:

@@ -1,4 +1,4 @@
-"""Takes the calls of tools out of a reply that is still being written. Sans-IO.
+"""Tool call parser: takes tool calls out of a reply that is still being written. Sans-IO.
 
 Every form is read, whatever the model's template teaches: Hermes' and Qwen's `<tool_call>` with JSON, JSON without the
 mark, Llama's `[name(argument=value)]`, also behind `<|python_start|>`. What is not a call goes on as text.
@@ -28,7 +28,8 @@ Part = TextMade | ToolWanted
 
 
 class ToolCallReader:
-    """One reply. Push what the model writes, in any pieces; speech and calls come out in their order.
+    """Tool call parser of one reply. Push what the model writes, in any pieces; speech and calls come out in their
+    order.
 
     A call that is not whole at the reply's end is no call, and is not speech either.
     """
@@ -69,7 +70,7 @@ class ToolCallReader:
             yield from parts
 
     def _n_held_back(self) -> int:
-        """How many characters at the end may be the beginning of a call."""
+        """Return how many characters at the end may be the beginning of a call."""
         held = self._held
         if found := _LIST_BEGINNING.search(held) or self._bare_beginning.search(held):
             return len(held) - found.start()
@@ -84,7 +85,7 @@ class ToolCallReader:
         return 0
 
     def _read(self, start: str, is_whole: bool) -> tuple[int, list[Part]]:
-        """What stands at the beginning of what is held: how many characters, and what they are. 0: more must come."""
+        """Read the beginning of the held text: how many characters, and what they are. 0: more must come."""
         held = self._held
         if start in _MARKS:
             return len(start), []
@@ -101,7 +102,7 @@ class ToolCallReader:
         return end, list(calls)
 
     def _read_marked(self, is_whole: bool) -> tuple[int, list[Part]]:
-        """`<tool_call>`, up to its end mark or the end of its JSON."""
+        """Read `<tool_call>`, up to its end mark or the end of its JSON."""
         inside = self._held[len(CALL_BEGINS) :]
         body = inside.lstrip()
         begin = len(self._held) - len(body)
@@ -123,7 +124,7 @@ class ToolCallReader:
         return begin + length + (closing.end() if closing else 0), list(calls or ())
 
     def _calls_in_json(self, text: str) -> list[ToolWanted] | None:
-        """Calls without a mark. None: it is other JSON."""
+        """Return calls without a mark. None: the JSON is something else."""
         value = _json_of(text)
         items = value if isinstance(value, list) else [value]
         if not items or not all(isinstance(item, dict) and self._is_call(item) for item in items):
@@ -141,7 +142,7 @@ class ToolCallReader:
 async def with_calls(
     parts: AsyncGenerator[ReplyPart, None], tools: Sequence[ToolSpec]
 ) -> AsyncGenerator[ReplyPart, None]:
-    """The parts of a reply with the calls that its text holds taken out of it. Closing this closes `parts`."""
+    """Yield the parts of a reply, with the calls in its text as parts of their own. Closing this closes `parts`."""
     reader = ToolCallReader([tool.name for tool in tools]) if tools else None
     async with aclosing(parts):
         async for part in parts:
@@ -159,7 +160,9 @@ async def with_calls(
 
 
 def _end_of(text: str, start: int) -> int | None:
-    """Behind the bracket that closes the one at `start`; brackets in strings do not count. None: it is not closed."""
+    """Return the place behind the bracket that closes the one at `start`; brackets in strings do not count. None:
+    open.
+    """
     open_brackets: list[str] = []
     quote, i = "", start
     while i < len(text):

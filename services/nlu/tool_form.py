@@ -1,4 +1,4 @@
-"""How a model writes the calls of tools, found out from its own chat template. Sans-IO."""
+"""Form of a model's tool calls, found by rendering its own chat template. Sans-IO."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class ToolForm(Enum):
 
 
 class Template(Protocol):
-    """A chat template that may know tools."""
+    """Protocol of a chat template that may know tools."""
 
     def render(self, messages: Sequence[dict[str, Any]], *, opens_reply: bool, tools: Sequence[ToolSpec] = ()) -> str:
-        """Messages as OpenAI writes them. Raises ValueError where the template refuses them."""
+        """Render messages as OpenAI writes them. Raises ValueError where the template refuses them."""
 
 
 _PROBE = ToolSpec("probe_tool", "Probes the template.", '{"type": "object", "properties": {"key": {"type": "string"}}}')
@@ -38,7 +38,8 @@ _QUESTION = "Which form?"
 
 
 def form_of(template: Template) -> ToolForm | None:
-    """The form in which a template writes a call back to its model. None: it knows no tools, or a form of its own.
+    """Return the form in which a template writes a call back to its model. None: it knows no tools, or a form of its
+    own.
 
     A template is judged by what it renders, since it is a program: its text holds branches that are never taken.
     """
@@ -65,7 +66,7 @@ def form_of(template: Template) -> ToolForm | None:
 
 
 def beginning_of(form: ToolForm, names: Collection[str]) -> re.Pattern[str]:
-    """What is certain to begin a call of one of the tools, in what a model writes."""
+    """Return the text that is certain to begin a call of one of the tools, in a model's text."""
     named = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
     as_json = rf'\{{\s*"name"\s*:\s*"(?:{named})"'  # small models forget the marks before it
     match form:

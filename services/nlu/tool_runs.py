@@ -1,4 +1,4 @@
-"""Runs tools so that each is run once: not again for a retried or continued turn, and to its end once it has begun."""
+"""Tool runs, each once: not again for a retried or continued turn, and to the end once begun."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ UNCONFIRMED_TOTAL = Counter(
 
 @dataclass(frozen=True, slots=True)
 class ToolLimits:
-    """How long one tool may run, and how much of its result is kept."""
+    """Limits of one tool: its time, and the length of its result."""
 
     run_s: float
     result_chars: int
@@ -45,7 +45,7 @@ class ToolLimits:
 
 @dataclass(slots=True)
 class _Unsaid:
-    """What tools of a draft did: nothing of it is told before the commit."""
+    """Results of a draft's tools, which are not reported before the commit."""
 
     calls: dict[str, ToolCall] = field(default_factory=dict)
     activities: list[ToolActivity] = field(default_factory=list)
@@ -73,17 +73,17 @@ class ToolRuns:
         self._unsaid: dict[int, _Unsaid] = {}  # by draft
 
     def writes(self, name: str) -> bool:
-        """Whether calling it waits for the commit. A tool that nobody has changes nothing."""
+        """Return whether calling it waits for the commit. An unknown tool changes nothing."""
         tool = self._tools.get(name)
         return tool is not None and tool.spec.writes
 
     def reads(self, name: str) -> bool:
-        """Whether it is a tool that only looks something up."""
+        """Return whether a tool only looks something up."""
         tool = self._tools.get(name)
         return tool is not None and not tool.spec.writes
 
     def refusal(self, wanted: ToolWanted, confirm: Confirm | None) -> str:
-        """Why a call may not be run as things stand; empty: it may."""
+        """Return why a call may not be run now; empty: it may."""
         tool = self._tools.get(wanted.name)
         if tool is None or not tool.spec.writes or confirm is None:
             return ""
@@ -118,12 +118,12 @@ class ToolRuns:
         return await asyncio.shield(task)
 
     def results_of(self, turn_id: int) -> tuple[ToolCall, ...]:
-        """What the tools of one turn have brought so far, of a draft too."""
+        """Return the results of one turn's tools so far, of a draft too."""
         calls = [*self._history.tool_calls((turn_id,)), *self._unsaid_of(turn_id).calls.values()]
         return tuple(call for call in calls if call.result_json)
 
     async def stand(self, turn_id: int) -> None:
-        """The turn is part of the conversation: tell what its draft's tools did."""
+        """The turn is part of the conversation: report the results of its draft's tools."""
         unsaid = self._unsaid.pop(turn_id, None)
         if unsaid is None:
             return
@@ -133,13 +133,13 @@ class ToolRuns:
             await self._emit(activity)
 
     def drop(self, turn_id: int) -> None:
-        """The turn has ended: what its tools did as a draft is not told any more."""
+        """The turn has ended: the results of its draft's tools are not reported any more."""
         self._unsaid.pop(turn_id, None)
 
     async def _run(self, begun: ToolCall, turn_id: int, confirm: Confirm | None) -> ToolCall:
         name, arguments_json = begun.name, begun.arguments_json
         await self._tell(ToolActivity(turn_id, begun.tool_call_id, name, ToolPhase.STARTED, arguments_json))
-        known = name if name in self._tools else ""  # what a model makes up may be anything
+        known = name if name in self._tools else ""  # a model may write any arguments
         began_s = time.monotonic()
         with step_span("nlu.tool", {"tool.name": known, "tool.call_id": begun.tool_call_id}) as span:
             phase, result_json = await self._result(begun, confirm)
@@ -174,7 +174,7 @@ class ToolRuns:
             return _failed("the tool broke")
 
     async def _run_tool(self, tool: Tool, arguments: Mapping[str, object], key: str) -> str:
-        """The result; where it is late, how the deed stands that was noted. Raises TimeoutError."""
+        """Return the result; for a late one, the status of the recorded deed. Raises TimeoutError."""
         try:
             async with asyncio.timeout(self._limits.run_s):
                 return await tool.run(arguments, idempotency_key=key)
@@ -187,7 +187,7 @@ class ToolRuns:
         raise TimeoutError
 
     def _new_id(self, family: tuple[int, ...], n_calls: int) -> str:
-        """Of the first turn of the family. A tool of a draft that came to nothing may still run under its id."""
+        """Return a new id, of the first turn of the family. A tool of a dropped draft may still run under its id."""
         return next(
             call_id for n in itertools.count(n_calls + 1) if (call_id := f"{family[-1]}.{n}") not in self._running
         )
@@ -209,8 +209,8 @@ class ToolRuns:
 
 
 def key_of(*fields: str) -> str:
-    """128 bits as 32 hexadecimal digits that no other fields give: each goes in with its length before it, so that
-    what a client puts into one never reads as another.
+    """Return the idempotency key of some fields: 128 bits of a hash as 32 hexadecimal digits. Each field is hashed with
+    its length before it, so that no two lists of fields give the same input.
     """
     digest = hashlib.sha256()
     for each in fields:
@@ -224,7 +224,9 @@ def _failed(why: str) -> tuple[ToolPhase, str]:
 
 
 def _is_same(call: ToolCall, wanted: ToolWanted) -> bool:
-    """Whether two calls ask for one thing, in whatever order and with whatever spaces their arguments are written."""
+    """Return whether two calls ask for one thing, in whatever order and with whatever spaces their arguments are
+    written.
+    """
     if call.name != wanted.name:
         return False
     return call.arguments_json == wanted.arguments_json or _plain(call.arguments_json) == _plain(wanted.arguments_json)
@@ -238,7 +240,7 @@ def _plain(arguments_json: str) -> str:
 
 
 def _is_spent(earlier: ToolCall, name: str) -> bool:
-    """Whether a call of the turn has used its confirmation up: it was run, or it may have been."""
+    """Return whether a call of the turn has used its confirmation up: it was run, or it may have been."""
     return earlier.name == name and not as_refusal(earlier) and not is_misspelt(earlier.result_json)
 
 

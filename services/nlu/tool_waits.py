@@ -1,4 +1,4 @@
-"""Keeps a caller company while tools work: silence on a telephone is taken for a broken line."""
+"""Fillers while tools work, since silence on a telephone is taken for a broken line."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class CompanyTimes:
-    """When something is said, in seconds."""
+    """Times of fillers, in seconds."""
 
     first_s: float  # after the tool has begun
     then_s: float  # between two phrases
@@ -25,9 +25,9 @@ async def in_company(
     committed: asyncio.Event,
     times: CompanyTimes,
 ) -> T:
-    """The result of `work`. Meanwhile `say` is given how many phrases were said before, each time one is due.
+    """Return the result of `work`. Meanwhile `say` is called each time a filler is due, with the number said before.
 
-    Nobody waits for a draft: until its commit nothing is said. Cancelling this cancels `work`.
+    A draft has no listener: until its commit nothing is said. Cancelling this cancels `work`.
     """
     task = asyncio.ensure_future(work)
     try:

@@ -1,4 +1,4 @@
-"""One turn at work: the plan's words are cut into clauses and sent, its acts wait for the commit."""
+"""Turn of the agent: its words are cut into clauses and sent, its acts wait for the commit."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from services.nlu.engine import Began, CutShort, MadeBy, ToolWanted
 from services.nlu.guarded_reply import GuardedReply
 from services.nlu.history import ToolCall
 from services.nlu.inputs import TurnInput
+from services.nlu.markup import THOUGHT_END
 from services.nlu.outputs import Act as CallAct
 from services.nlu.outputs import (
     ActionOutcome,
@@ -38,7 +39,7 @@ from services.nlu.outputs import (
     ReplyText,
     SwitchLanguage,
 )
-from services.nlu.plain_speech import PlainSpeech
+from services.nlu.plain_speech import PlainSpeech, after_thought
 from services.nlu.tool_waits import CompanyTimes, in_company
 from services.nlu.tools.outcome import is_pending
 from services.runtime.clock import Stopwatch
@@ -58,7 +59,7 @@ log = get_logger(__name__)
 
 @dataclass(slots=True, eq=False)
 class Turn:
-    """What is known of a turn while it lives."""
+    """State of a turn from its beginning to its end."""
 
     turn_id: int
     input: TurnInput
@@ -81,7 +82,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class TurnLimits:
-    """How long a turn may take, in seconds, how much the model may say, and how few words it may begin with."""
+    """Limits of a turn: its times in seconds, the length of the reply, and the words of its first clause."""
 
     turn_s: float
     draft_s: float
@@ -111,7 +112,7 @@ class Withheld(Exception):
 
 
 class TurnRun:
-    """Carries one turn out. Cancelling `run` cancels the turn; what it began to send is then whole clauses."""
+    """Execution of one turn. Cancelling `run` cancels the turn; only whole clauses have been sent then."""
 
     def __init__(
         self,
@@ -147,7 +148,7 @@ class TurnRun:
         self._working_since_ns: int | None = None
 
     async def run(self, respond: Callable[[str], AsyncGenerator[Step, None]]) -> None:
-        """Say and do what the agent's steps are. Returns when the turn is complete: for a draft, after its commit.
+        """Carry out the agent's steps. Returns when the turn is complete: for a draft, after its commit.
 
         `respond` asks the agent, with an objection or none. Raises TurnFailed, and TimeoutError past the limits.
         """
@@ -229,16 +230,16 @@ class TurnRun:
                 self._work_begins()
 
     async def _say(self, say: Say) -> None:
-        """Send what is whole by now. What a model writes ends after the sentences it may say."""
+        """Send the clauses that are whole by now. A model's reply ends after the sentences it may say."""
         if say.is_written_by_model and self._sentences >= self._limits.max_sentences:
             say.is_enough = True
             return
-        self._guarded.hear(is_written_by_model=say.may_claim_anything)
+        self._guarded.on_author(is_written_by_model=say.may_claim_anything)
         self._guarded.reckon(say.computed)
         self._guarded.capture(say.captured)
         self._guarded.look_up(say.looked_up)
         self._has_written = self._has_written or not say.text.isspace()
-        clauses = self._cutter.push(self._plain.push(say.text))
+        clauses = self._cutter.push(self._speech_in(self._plain.push(say.text)))
         await self._send(clauses)
         if say.is_written_by_model:
             self._sentences += sum(clause.ends_sentence for clause in clauses)
@@ -246,6 +247,16 @@ class TurnRun:
             if say.is_enough:
                 self._plain.finish()
                 self._cutter = ClauseCutter(first_phrase_words=self._limits.first_phrase_words)
+
+    def _speech_in(self, speakable: str) -> str:
+        """What is speech of what has become speakable. Where a thought without a beginning ends, what of it is not sent
+        yet is dropped.
+        """
+        if THOUGHT_END in speakable:
+            self._cutter = ClauseCutter(first_phrase_words=self._limits.first_phrase_words)
+            self._held.clear()
+            self._unclear, self._sentences = "", 0
+        return after_thought(speakable)
 
     def _check_something_is_said(self) -> None:
         """Fail a turn whose model wrote only what must not be spoken: the caller would hear nothing."""
@@ -267,7 +278,7 @@ class TurnRun:
         self._work_begins()
 
     async def _run_tools(self, calls: list[CallTool]) -> None:
-        """The time that tools take is theirs, not the reply's: each has its own limit."""
+        """Run tools. Their time does not count as the reply's: each tool has its own limit."""
         if not calls:
             return
         self._rest()
@@ -293,7 +304,7 @@ class TurnRun:
         self._goes_on_after_pause = True
 
     def _ask(self, act: CallAct) -> None:
-        """What is asked for speaks for its promise, unless the agent's file does not allow it."""
+        """Take a request for a tool or an act as evidence of its promise, unless the agent's file does not allow it."""
         if self._profile.may(act):
             self._guarded.ask(act_name(act))
 
@@ -312,7 +323,7 @@ class TurnRun:
                 await self._emit(Expectation(self._turn.turn_id, kind, length, phrases))
 
     def _drop_promise(self) -> None:
-        """What was promised behind an act that is refused is not said: the refusal stands in its place."""
+        """Drop the promise of an act that is refused: the refusal is said in its place."""
         for text in self._held:
             verdict = self._guarded.check(text, reply=self._turn.reply)
             if not verdict.ok:
@@ -320,7 +331,7 @@ class TurnRun:
         self._held.clear()
 
     async def _say_refusal(self, act: CallAct) -> None:
-        """The caller may have been promised it, so they hear that it cannot be."""
+        """Say that an act is refused, since it may have been promised to the caller."""
         words = self._profile.outcome(kind_of(act, ActionOutcome.FAILED, NOT_ALLOWED), self._turn.language_code)
         self._goes_on_after_pause = True
         for clause in self._cutter.push(words) + self._cutter.finish():
@@ -328,7 +339,7 @@ class TurnRun:
         self._goes_on_after_pause = True
 
     async def _send_rest(self) -> None:
-        await self._send(self._cutter.push(self._plain.finish()) + self._cutter.finish())
+        await self._send(self._cutter.push(self._speech_in(self._plain.finish())) + self._cutter.finish())
         self._goes_on_after_pause = True
 
     async def _send(self, clauses: list[Clause]) -> None:
@@ -349,7 +360,9 @@ class TurnRun:
                 raise Withheld(text, verdict)
 
     async def _release(self, *, is_whole: bool = False) -> None:
-        """Send what waited, once the act of its promise is asked for. Raises Withheld: the reply ends without it."""
+        """Send the clauses that waited, once the act of their promise is asked for. Raises Withheld: the reply ends
+        without it.
+        """
         if self._unclear:
             text, self._unclear = self._unclear, ""
             verdict = self._guarded.check(text, reply=self._turn.reply)
@@ -363,7 +376,7 @@ class TurnRun:
             await self._emit_clause(self._held.pop(0))
 
     def _is_said(self, text: str) -> bool:
-        """Whether the first reply got as far as this: a second one begins with "Sure," again."""
+        """Return whether the first reply said the clause already: a second reply begins with "Sure," again."""
         return bool(normalise(text)) and normalise(text) in self._spoken
 
     async def _emit_clause(self, text: str) -> None:
@@ -401,7 +414,7 @@ class TurnRun:
         return True
 
     async def _wait_for_commit(self) -> None:
-        """A draft has no side effects: nothing after this happens before its commit."""
+        """Wait for the commit of a draft, which has no side effects before it."""
         turn = self._turn
         if not turn.committed.is_set():
             self._rest()
@@ -420,11 +433,11 @@ class TurnRun:
         return agent_ends(self._turn.reply, language_code=self._turn.language_code)
 
     def _work_begins(self) -> None:
-        """The agent works from here on; an engine that says so later has let it wait until then."""
+        """Begin to count computing time; an engine that begins later counts as queueing until then."""
         self._asked_ns = self._working_since_ns = time.monotonic_ns()
 
     def _rest(self, *, goes_on: bool = False) -> None:
-        """Count the work done up to now; nothing works for the turn from here on, unless it goes on."""
+        """Stop counting computing time until the work goes on."""
         now_ns = time.monotonic_ns()
         if self._working_since_ns is not None:
             self._turn.stopwatch.add_compute(now_ns - self._working_since_ns)

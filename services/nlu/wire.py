@@ -1,4 +1,4 @@
-"""Protobuf to plain values and back; beside service.py the only module here that knows the messages."""
+"""Translation of `voice.nlu.v1` to plain values and back; beside service.py the only module that uses its messages."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _ORIGIN_GATEWAY = nlu_pb2.PlayoutReport.ORIGIN_GATEWAY
 
 
 def read_config(config: nlu_pb2.ConversationConfig, *, call_id: str) -> Config:
-    """The config of a stream; `call_id` as the server calls it."""
+    """Read the config of a stream; `call_id` as the server names the call."""
     return Config(
         call_id=call_id,
         visit_id=config.visit_id,
@@ -61,7 +61,7 @@ def read_config(config: nlu_pb2.ConversationConfig, *, call_id: str) -> Config:
 
 
 def read_request(request: nlu_pb2.StreamingConverseRequest) -> Input:
-    """A request after the config; its oneof is set."""
+    """Read a request after the config; its oneof is set."""
     match request.WhichOneof("request"):
         case "user_turn":
             return _read_user_turn(request.user_turn)
@@ -80,7 +80,7 @@ def read_request(request: nlu_pb2.StreamingConverseRequest) -> Input:
 
 
 def write_output(output: Output) -> nlu_pb2.StreamingConverseResponse:
-    """A response."""
+    """Write a response."""
     match output:
         case ReplyText():
             text = nlu_pb2.ReplyText(
@@ -128,7 +128,7 @@ def write_output(output: Output) -> nlu_pb2.StreamingConverseResponse:
 
 
 def write_profile(profile: AgentProfile, *, tenants: Iterable[str] = ()) -> agent_pb2.AgentProfile:
-    """What the other stages must know of an agent. `tenants`: those of its own that the asker may know of."""
+    """Write the profile of an agent for the other stages. `tenants`: those of the agent that the client may know of."""
     return agent_pb2.AgentProfile(
         agent_id=profile.agent_id,
         voices=[
@@ -169,7 +169,7 @@ def _write_destination(destination: Destination) -> agent_pb2.Destination:
 
 
 def read_entry(turn: nlu_pb2.HistoryTurn) -> Entry:
-    """A turn of the conversation so far."""
+    """Read a turn of the conversation so far."""
     is_gateway = turn.origin == _ORIGIN_GATEWAY
     return Entry(
         turn_id=turn.turn_id,

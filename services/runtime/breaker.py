@@ -23,7 +23,7 @@ class ErrorClass(Enum):
 
 
 class BreakerState(Enum):
-    """Whether the provider is asked."""
+    """State of a circuit breaker."""
 
     CLOSED = "closed"
     OPEN = "open"
@@ -115,7 +115,7 @@ class Breaker:
         return None
 
     def is_open(self, now: float) -> bool:
-        """Whether `admit` would say no; changes nothing."""
+        """Return whether `admit` would say no; changes nothing."""
         if self.state is BreakerState.OPEN:
             return now < self._opens_until
         return self.state is BreakerState.HALF_OPEN and self._n_probing >= self.policy.probes_at_once
@@ -167,7 +167,7 @@ class Breaker:
         self._move(_Event.RESET, "reset")
 
     def _takes_back(self, permit: Permit) -> bool:
-        """Whether the permit is of the present state: late news of an earlier one has no effect."""
+        """Return whether the permit is of the present state: late news of an earlier one has no effect."""
         if permit.epoch != self._epoch:
             return False
         if permit.is_probe:

@@ -15,7 +15,8 @@ def usable_cpus(cgroups: Path = _CGROUPS, own_cgroup: Path = _OWN_CGROUP) -> int
 
 
 def has_busy_cores(load: Path = Path("/proc/loadavg")) -> bool:
-    """Whether as many threads run or wait to run on the machine as the process has cores, the caller's own included.
+    """Return whether as many threads run or wait to run on the machine as the process has cores, the caller's own
+    included.
 
     Where the kernel does not say so the cores count as busy.
     """

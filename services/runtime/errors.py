@@ -203,7 +203,7 @@ class RpcFailure:
 
     @property
     def is_elsewhere_worthwhile(self) -> bool:
-        """Whether another replica may serve: an unavailable or full server, not one refusing this request."""
+        """Return whether another replica may serve: an unavailable or full server, not one refusing this request."""
         if self.code is grpc.StatusCode.RESOURCE_EXHAUSTED:
             return self.reason == CapacityError.reason
         return self.code is grpc.StatusCode.UNAVAILABLE

@@ -17,7 +17,9 @@ log = get_logger(__name__)
 
 
 def is_loopback(host: str) -> bool:
-    """Whether nobody but this machine reaches `host`. Of names only "localhost" is believed (RFC 6761 section 6.3)."""
+    """Return whether nobody but this machine reaches `host`. Of names only "localhost" is believed (RFC 6761 section
+    6.3).
+    """
     text = host.strip().strip("[]").lower().rstrip(".")
     if text == "localhost":
         return True
@@ -30,7 +32,9 @@ def is_loopback(host: str) -> bool:
 
 
 def is_loopback_target(target: str) -> bool:
-    """Whether every address of a gRPC name is loopback: "host:port", "dns:///host:port", "ipv4:a:1,b:2", "unix:/p"."""
+    """Return whether every address of a gRPC name is loopback: "host:port", "dns:///host:port", "ipv4:a:1,b:2",
+    "unix:/p".
+    """
     scheme, separator, rest = target.partition(":")
     if separator and scheme in ("unix", "unix-abstract"):
         return True
@@ -41,7 +45,9 @@ def is_loopback_target(target: str) -> bool:
 
 
 def is_plain_and_far(url: str) -> bool:
-    """Whether what is sent to a URL goes over plain text to another machine. To one that is no URL nothing goes."""
+    """Return whether what is sent to a URL goes over plain text to another machine. To one that is no URL nothing
+    goes.
+    """
     try:
         parts = urlsplit(url)
     except ValueError:

@@ -53,7 +53,7 @@ class Identity:
     expires_at: float = float("inf")  # seconds since 1970
 
     def may_act_for(self, tenant_id: str) -> bool:
-        """Whether the tenant is one of the caller's."""
+        """Return whether the tenant is one of the caller's."""
         return ANY_TENANT in self.tenants or tenant_id in self.tenants
 
 
@@ -75,13 +75,13 @@ def caller_name() -> str:
 
 
 def caller_may_act_for(tenant_id: str) -> bool:
-    """Whether the current call may see or touch what belongs to the tenant. Always so where tokens are off."""
+    """Return whether the current call may see or touch what belongs to the tenant. Always so where tokens are off."""
     identity = _caller.get()
     return identity is None or identity.may_act_for(tenant_id)
 
 
 def is_caller_known() -> bool:
-    """Whether tokens are on, so that the tenants of the current call's caller are known."""
+    """Return whether tokens are on, so that the tenants of the current call's caller are known."""
     return _caller.get() is not None
 
 

@@ -58,7 +58,7 @@ _REASON: Final = re.compile(r"[A-Za-z_]{0,64}")
 
 
 def is_allowed(key: str, value: Any) -> bool:
-    """Whether a field may be in a line, or on a span, that shows nothing personal."""
+    """Return whether a field may be in a line, or on a span, that shows nothing personal."""
     if key in META or key in SENTENCES:
         return True
     if key in NUMBERS or key.startswith(COUNTERS):

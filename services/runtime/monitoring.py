@@ -33,7 +33,7 @@ class Answer:
 
 
 class Probes:
-    """Whether the service serves, and what is not ready."""
+    """Health of the service: whether it serves, and what is not ready."""
 
     def __init__(self, lifecycle: Lifecycle, threads: EngineThreads = ENGINE_THREADS, *, service: str = "") -> None:
         self._lifecycle, self._threads, self._service = lifecycle, threads, service

@@ -62,7 +62,7 @@ class Outbox(Generic[T]):
 
     @property
     def is_full(self) -> bool:
-        """Whether `put` would wait. Who uses `post` takes no new work meanwhile."""
+        """Return whether `put` would wait. Who uses `post` takes no new work meanwhile."""
         return len(self._waiting) >= self._limit
 
     def post(self, response: T) -> None:

@@ -92,7 +92,7 @@ class TurnLedger:
         return turn_id in self._fenced or (self._fenced_through is not None and turn_id <= self._fenced_through)
 
     def drops(self, turn_id: int) -> bool:
-        """Whether a message of this turn is to be dropped; counts it if so."""
+        """Return whether a message of this turn is to be dropped; counts it if so."""
         if not self.is_fenced(turn_id):
             return False
         self._on_dropped()

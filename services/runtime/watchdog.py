@@ -87,7 +87,7 @@ class EngineWatch:
 
     @property
     def is_in_call(self) -> bool:
-        """Whether a thread that lives is in a call into the engine."""
+        """Return whether a thread that lives is in a call into the engine."""
         return any(each.is_alive() and each.n_begun != each.n_ended for each in list(self._threads.values()))
 
     def find_late(self) -> LostThread | None:
@@ -145,7 +145,7 @@ class EngineThreads:
 
     @property
     def is_in_call(self) -> bool:
-        """Whether any thread is in a call into an engine, one that stops and was not waited for among them."""
+        """Return whether any thread is in a call into an engine, one that stops and was not waited for among them."""
         return any(watch.is_in_call for watch in (*self._watches, *self._left))
 
     def find_lost(self, now: float) -> LostThread | None:
@@ -200,7 +200,8 @@ class LoopWatch:
         self._closed.set()
 
     def look(self, elapsed_s: float, ask: Callable[[Callable[[], None]], object]) -> bool:
-        """Whether the loop has stalled. `ask` has the loop call something; `elapsed_s` is the time since the last look.
+        """Return whether the loop has stalled. `ask` has the loop call something; `elapsed_s` is the time since the
+        last look.
 
         Time in which the whole process stood still is no stall, so one look adds little.
         """

@@ -1,4 +1,4 @@
-"""`python -m services.stt_proxy`: the hearing stage as a process."""
+"""`python -m services.stt_proxy`: the STT stage as a process."""
 
 import asyncio
 
@@ -24,7 +24,7 @@ DETECTOR_FILE = "silero_vad.onnx"
 
 
 def define(settings: SttSettings) -> ServiceDefinition:
-    """The hearing stage, ready to run."""
+    """Build the STT stage, ready to run."""
     lifecycle = Lifecycle()
     detector = SileroDetector(n_slots=settings.max_streams, batch_wait_s=settings.vad_batch_ms / 1000)
     engine = make_engine(settings)

@@ -1,4 +1,4 @@
-"""How many calls an engine can serve on this machine, by what it costs here, measured when it starts.
+"""Admission control: the number of calls that an engine can serve on this machine, measured when the engine starts.
 
 A caller speaks for some 40 % of a call. An engine that decodes stretches is asked once and a half for each utterance of
 three seconds (a draft at its pause, sometimes another one); an engine that follows the sound hears only speech.
@@ -17,8 +17,8 @@ RETRY_MS = 2000
 
 
 class Stopwatch:
-    """What work costs: the CPU time of the process meanwhile, or the time that passed where that is less, so that
-    neither a busy machine nor the process's other threads make an engine look slower than it is.
+    """Cost of work in seconds: the CPU time of the process or the time that passed, whichever is less, so that
+    neither a busy machine nor the other threads of the process make an engine look slower than it is.
     """
 
     def __init__(self) -> None:
@@ -34,13 +34,15 @@ class Stopwatch:
 
 
 def calls_by_decode(decode_s: float, n_workers: int) -> int:
-    """Calls for an engine that takes so many seconds of a worker for an utterance of three seconds."""
+    """Return the calls that an engine serves which takes so many seconds of a worker for an utterance of three
+    seconds.
+    """
     a_call = SPEECH_SHARE / UTTERANCE_S * DECODES_AN_UTTERANCE * decode_s
     return _at_least(n_workers, BUSY_SHARE * n_workers / max(1e-6, a_call))
 
 
 def calls_by_pace(compute_s_per_s: float, n_workers: int) -> int:
-    """Calls for an engine that takes so many seconds of a worker for each second of speech."""
+    """Return the calls that an engine serves which takes so many seconds of a worker for each second of speech."""
     return _at_least(n_workers, BUSY_SHARE * n_workers / max(1e-6, SPEECH_SHARE * compute_s_per_s))
 
 
@@ -52,7 +54,7 @@ class Admission:
     """Lets calls in until there are as many as the engine can serve."""
 
     def __init__(self, most: int) -> None:
-        """`most`: calls at once; 0: any number, as far as this goes."""
+        """`most`: calls at once; 0: no limit."""
         self.most = most
         self._n_calls = 0
 
@@ -67,5 +69,5 @@ class Admission:
         self._n_calls += 1
 
     def leave(self) -> None:
-        """It is over."""
+        """The call is over."""
         self._n_calls -= 1

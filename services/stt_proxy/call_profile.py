@@ -1,4 +1,4 @@
-"""What the first message of a stream fixes for a call."""
+"""Profile of a call: the values that the first message of its stream fixes."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from services.stt_proxy.utterance import Endpointing
 
 @dataclass(frozen=True, slots=True)
 class CallProfile:
-    """What is fixed for the stream."""
+    """The values that hold for the whole stream."""
 
     call_id: str
     audio_format: AudioFormat

@@ -1,4 +1,4 @@
-"""Brings sound down to the detector's 8 kHz with next to no delay."""
+"""Decimation to the detector's 8 kHz by a windowed-sinc low-pass filter, with a delay of 1 ms."""
 
 import numpy as np
 
@@ -24,7 +24,7 @@ class Decimator:
         self._held = np.zeros(n_taps - 1, dtype=np.float32)
 
     def push(self, samples: Samples) -> Samples:
-        """Samples at the old rate in, those ready at the new rate out."""
+        """Take samples at the old rate, (n,) int16; return those that are ready at the new rate."""
         if self._factor == 1:
             return samples
         held = np.concatenate((self._held, samples.astype(np.float32)))

@@ -1,4 +1,4 @@
-"""A bounded pool for engines that decode whole stretches of speech: what is owed goes before guesses."""
+"""Decoding pool: a bounded thread pool for engines that decode stretches of speech; settled texts go before drafts."""
 
 import asyncio
 import contextlib
@@ -21,19 +21,19 @@ T = TypeVar("T")
 
 FIRST_GUESS_S = 0.25  # what a job takes, before any has been measured
 LONGEST_DECODE_S = 30.0  # thirty seconds of speech on a slow core
-LONGEST_UNFAIR_S = 1.0  # a job that has waited so long is done next, whoever else has had less
-FADES_AFTER_S = 10.0  # of work a worker: then what calls have had counts half
+LONGEST_UNFAIR_S = 1.0  # a job that has waited so long is done next, even if other calls have had less work done
+FADES_AFTER_S = 10.0  # of work for each worker: after it the work that calls have had counts half
 GUESS_WEIGHT = 0.2  # of the newest measurement in the running mean
 
 log = get_logger(__name__)
 
 
 class Purpose(Enum):
-    """Why something is decoded."""
+    """Purpose of a decode, and with it the priority."""
 
     DRAFT = "draft"  # worth nothing when late
     AHEAD = "ahead"  # will be needed at the end of the utterance, and is not urgent before
-    SETTLED = "settled"  # owed
+    SETTLED = "settled"  # the utterance has ended: its text is awaited
 
 
 class Stopped(Exception):
@@ -124,15 +124,15 @@ class DecodingPool(Generic[T]):
 
     @property
     def has_idle_worker(self) -> bool:
-        """Whether work that is submitted now begins at once."""
+        """Return whether work that is submitted now begins at once."""
         return len(self._running) < self.n_workers and not self._all_waiting()
 
     def is_busy_for(self, owner: Hashable) -> bool:
-        """Whether something of this owner waits or runs and is still awaited."""
+        """Return whether a job of this owner waits or runs, and its result is still awaited."""
         return any(job.owner == owner for job in self._all_waiting()) or self._is_running_for(owner)
 
     def cancel(self, job: Job[T]) -> None:
-        """Nobody awaits it any more: `done` is not called."""
+        """Cancel a job: its `done` is not called."""
         if job.is_answered:
             return
         self._abandon(job)
@@ -267,7 +267,7 @@ class DecodingPool(Generic[T]):
         self._start_next()
 
     def _spend(self, owner: Hashable, compute_s: float) -> None:
-        """Note what a call's work has cost. Old costs fade, so that a new call has no lead for ever."""
+        """Note the cost of a call's work. Old costs fade, so that a new call is not preferred for ever."""
         self._spent_s[owner] += compute_s
         self._all_spent_s += compute_s
         if self._all_spent_s >= FADES_AFTER_S * self.n_workers:
@@ -285,6 +285,6 @@ class DecodingPool(Generic[T]):
 
 
 def _call_on(loop: asyncio.AbstractEventLoop, function: Callable[..., None], *args: object) -> None:
-    """Call it on the event loop, unless that is closed: then nothing is awaited any more."""
+    """Call a function on the event loop; do nothing when the loop is closed."""
     with contextlib.suppress(RuntimeError):
         loop.call_soon_threadsafe(function, *args)

@@ -1,4 +1,4 @@
-"""Brings a call's sound to a level at which the voice detector hears short words of quiet callers. Sans-IO.
+"""Automatic gain control in front of the voice detector, so that it finds short words of quiet callers. Sans-IO.
 
 Silero's scores fall with the level: of 51 lone answers of 155 to 300 ms whose loudest sample was at -45 dBFS it found
 21 on a silent line and 11 on one with noise at -64 dBFS; brought to one level, and with a little noise added, all 51 on
@@ -24,7 +24,7 @@ _NOISE = np.random.default_rng(16).normal(0.0, NOISE_RMS, (_NOISE_WINDOWS, WINDO
 
 
 class DetectorLevel:
-    """One call's."""
+    """Gain control of one call."""
 
     def __init__(self) -> None:
         self._loudest = 0.0  # of the caller's
@@ -33,7 +33,7 @@ class DetectorLevel:
         self._number = 0
 
     def bring(self, window: Samples, hints: Hints) -> Samples:
-        """The next window, (256,) int16 at 8 kHz, as the detector is to hear it; the same shape."""
+        """Take the next window, (256,) int16 at 8 kHz; return it at the level for the detector, in the same shape."""
         peak = float(max(np.maximum.reduce(window), -int(np.minimum.reduce(window))))
         self._n_since_agent = 0 if hints.agent_is_speaking else self._n_since_agent + 1
         if self._n_since_agent >= AFTER_AGENT_WINDOWS:

@@ -1,4 +1,4 @@
-"""What an engine of this stage is, the values it takes and gives, and the table of those there are.
+"""STT engine: the Protocol, the values that engines take and give, and the table of engines.
 
 The stage finds speech and pauses by itself, for every engine alike. An engine only says what the words were. It may
 decode a finished stretch when asked (Whisper), follow the sound as it comes and answer at once (Vosk, Google), or know
@@ -64,7 +64,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Speech:
-    """What is to be put into words: one utterance, as far as it has come."""
+    """Speech to recognise: one utterance, as far as it has come."""
 
     request_id: int  # counts on the call; the report that answers carries it
     utterance_id: int
@@ -124,7 +124,7 @@ class Unheard:
 
 @dataclass(frozen=True, slots=True)
 class Partial:
-    """A guess while the caller speaks, unasked; only of engines that follow the sound."""
+    """A partial text while the caller speaks, unasked; only streaming engines give it."""
 
     text: str  # the whole open utterance so far
     end_sample: int
@@ -144,7 +144,7 @@ class Corrected:
 
 @dataclass(frozen=True, slots=True)
 class Listened:
-    """The engine has come further; `EngineCall.listened_to` says how far."""
+    """The engine has processed more sound; `EngineCall.listened_to` says how much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +166,7 @@ class EngineCall(Protocol):
 
     @property
     def is_busy(self) -> bool:
-        """Whether a Speech is being worked on now: a file sent faster than real time waits for it."""
+        """Return whether a Speech is being recognised now: a file sent faster than real time waits for it."""
 
     @property
     def listened_to(self) -> int | None:
@@ -176,11 +176,11 @@ class EngineCall(Protocol):
     def wanted_from(self) -> int | None:
         """First sample that the engine may read again from the replay ring; None: nothing before the present."""
 
-    def hear(self, start_sample: int, samples: Samples) -> None:
+    def feed(self, start_sample: int, samples: Samples) -> None:
         """The next sound of the call, silence and concealed loss included. Not to be changed or kept."""
 
     def rest(self, to_sample: int) -> None:
-        """Nothing was heard up to here: idle, hold, or a gap too long to conceal."""
+        """There was no sound up to this sample: idle time, hold, or a gap too long to conceal."""
 
     def reach(self, sample: int) -> None:
         """The detector has listened up to here: what it finds in the sound before has been told."""
@@ -189,28 +189,28 @@ class EngineCall(Protocol):
         """The detector found an edge of speech."""
 
     def end(self, utterance_id: int, end_sample: int) -> None:
-        """The utterance is over there: what is said behind belongs to the next. Its words may have been given, be asked
-        for, or not be wanted at all.
+        """The utterance is over at `end_sample`: later speech belongs to the next one. The words of the utterance may
+        have been given, be asked for, or not be wanted at all.
         """
 
     def recognize(self, speech: Speech, *, is_final: bool) -> None:
-        """Put it into words. Exactly one Heard or Unheard answers each call, also when a later one overtakes it.
+        """Recognise a Speech. Exactly one Heard or Unheard answers each call, also when a later call overtakes it.
 
         `is_final` is False for a draft: worth little when late, so an engine under load may answer Unheard. A call asks
         again only for more speech of the same utterance, or for a later one.
         """
 
     def prepare(self, speech: Speech) -> None:
-        """The caller is still speaking: what is certain of this may be decoded already. Nothing answers it."""
+        """The caller is still speaking: the certain part of the Speech may be decoded ahead. Nothing answers this."""
 
     def cancel(self, request_id: int) -> None:
-        """The answer to that request is no longer awaited; none need come."""
+        """The answer to a request is no longer awaited; none need come."""
 
     def forget(self, from_sample: int, to_sample: int) -> None:
-        """That stretch was echo or noise."""
+        """The stretch was echo or noise."""
 
     def attend(self, hints: Hints) -> None:
-        """Listen with these hints from now on."""
+        """Use these hints from now on."""
 
     def finish(self) -> None:
         """No more sound will come; what was asked for is still answered."""
@@ -220,7 +220,7 @@ class EngineCall(Protocol):
 
 
 class SttEngine(Protocol):
-    """Puts speech into words for many calls at once."""
+    """Recognises the speech of many calls at once."""
 
     name: str
     model: str
@@ -239,7 +239,7 @@ class SttEngine(Protocol):
         hints: Hints,
         report: Callable[[Report], None],
     ) -> EngineCall:
-        """Begin one call. `recording` is the call's replay ring, which holds the sound before `hear` tells of it;
+        """Begin one call. `recording` is the call's replay ring, which holds the sound before `feed` is called;
         `report` is called on the event loop.
         """
 
@@ -248,7 +248,7 @@ class SttEngine(Protocol):
 
 
 def make_engine(settings: SttSettings) -> SttEngine:
-    """The engine the settings name, or those for each language. Raises StartupError."""
+    """Build the engine that the settings name, or those for each language. Raises StartupError."""
     if not settings.engines:
         return _make(settings.engine, settings, f"STT_ENGINE={settings.engine}")
     engines = {name: _make(name, settings, f"{name} in STT_ENGINES") for name in engine_names(settings.engines)}

@@ -1,4 +1,4 @@
-"""What a client of this stage can do wrong, beyond what every stage refuses."""
+"""Errors of this stage beyond those of every stage."""
 
 from services.runtime.errors import EngineFailed, RequestError, UnavailableError
 
@@ -22,7 +22,7 @@ class UnknownLanguage(RequestError):
 
 
 class BadSample(RequestError):
-    """A position on the call's clock cannot be."""
+    """A position on the call's clock is impossible."""
 
     reason = "BAD_SAMPLE"
 
@@ -64,7 +64,7 @@ class UtteranceFailed(EngineFailed):
 
 
 class DetectorFailed(EngineFailed):
-    """The voice detector broke: the call can no longer be heard here."""
+    """The voice detector failed: the call cannot be recognised here any more."""
 
     reason = "DETECTOR_FAILED"
 

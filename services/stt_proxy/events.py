@@ -1,4 +1,4 @@
-"""What this stage says of a call: evidence. Positions are samples of the call's clock."""
+"""Output events of the STT stage: evidence on one call. Positions are samples of the call's clock."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -18,7 +18,7 @@ class TextStage(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Where the time of a text went, in microseconds."""
+    """Time that a text took, in microseconds."""
 
     queue_us: int = 0
     compute_us: int = 0

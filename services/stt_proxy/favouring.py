@@ -1,4 +1,5 @@
-"""Words to favour. Whisper takes them as the text before; then it finds names, and now and then says them unasked.
+"""Phrase biasing for Whisper: phrases are given as the text before; Whisper then finds them, and sometimes invents
+them.
 
 So a piece is decoded both ways on one encoding, and the text that knew the phrases counts only where it is as likely as
 the plain one and sounds like it. With the phrases of the clinic, without them | always | by this rule: of 50 phrases in
@@ -18,12 +19,12 @@ MOST_LOSS = 0.1  # of the mean log probability of a token, that knowing the phra
 
 
 def counts(plain: str, plain_score: float, favoured: str, favoured_score: float) -> bool:
-    """Whether the text decoded with the phrases is to be taken in place of the plain one."""
+    """Return whether the text decoded with the phrases is to be taken in place of the plain one."""
     return favoured_score >= plain_score - MOST_LOSS and likeness(plain, favoured) >= ALIKE
 
 
 def is_worth_favouring(plain: str, phrases: Iterable[str]) -> bool:
-    """Whether some of the plain text resembles a phrase without being it: then it may be the phrase misheard."""
+    """Return whether some of the plain text resembles a phrase without being one: it may be the phrase misheard."""
     words = normalise(plain)
     return any(_resembles(words, normalise(phrase)) for phrase in phrases)
 
@@ -42,7 +43,7 @@ def _resembles(words: tuple[str, ...], phrase: tuple[str, ...]) -> bool:
 
 
 def likeness(one: str, other: str) -> float:
-    """How much of the letters two texts share, in order: 0 to 1."""
+    """Return the share of letters that two texts have in common, in order: 0 to 1."""
     return SequenceMatcher(None, _letters(one), _letters(other), autojunk=False).ratio()
 
 

@@ -1,4 +1,4 @@
-"""How sentences of a language are built: the classes and patterns of its `sentence_ends.toml`, and what they say."""
+"""Sentence grammar of a language: the word classes and patterns of its `sentence_ends.toml`."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -14,11 +14,11 @@ _SENTENCE_END = re.compile(r"[.!?]\s+|[。！？]")
 
 
 class Closure(Enum):
-    """What the patterns say of a sentence's end."""
+    """Closure of a sentence: whether its end is complete, by the patterns."""
 
-    OPEN = auto()  # nobody stops there
+    OPEN = auto()  # no sentence stops there
     UNDECIDED = auto()
-    CONCLUDED = auto()  # something says that no more comes
+    CONCLUDED = auto()  # a pattern says that no more comes
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Grammar:
     concluded: Patterns  # what ends so is whole where it is not open
 
     def closure(self, text: str) -> Closure:
-        """What the patterns say of the last sentence of the text."""
+        """Return the closure of the last sentence of the text."""
         said = self._words(_last_sentence(text))
         rest = self._without_asides(said)
         if self.closed.match(rest) or self.closed.match(said):
@@ -44,7 +44,7 @@ class Grammar:
         return Closure.CONCLUDED if is_concluded else Closure.UNDECIDED
 
     def only_greets(self, text: str) -> bool:
-        """Whether the last sentence holds nothing but what may stand before a sentence: a greeting, "well"."""
+        """Return whether the last sentence holds only what may stand before a sentence: a greeting, "well"."""
         said = self._words(_last_sentence(text))
         return bool(said) and not self._without_asides(said)
 

@@ -1,4 +1,4 @@
-"""What arrives of a call, brought onto one clock: sound for the engine, windows for the detector, holes."""
+"""Intake of one call on one sample clock: sound for the engine, windows for the detector, gaps."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -56,7 +56,7 @@ class Skip:
 
 @dataclass(frozen=True, slots=True)
 class Break:
-    """A gap too long to hide: what was being said ended before it."""
+    """A gap too long to conceal: the speech before it ended there."""
 
     end_sample: int
 
@@ -66,7 +66,7 @@ Step = Window | Silence | Skip | Break
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What one message of the client amounts to."""
+    """Result of one message of the client."""
 
     sound: tuple[Clip, ...] = ()  # at the call's rate, concealed loss included
     steps: tuple[Step, ...] = ()
@@ -96,7 +96,7 @@ class Intake:
         return self._timeline.next_sample
 
     def take_audio(self, start_sample: int, content: bytes) -> Taken:
-        """A chunk. Raises TornAudio, AudioOverlap, ChunkTooLong, BadSample; then nothing has changed."""
+        """Take a chunk. Raises TornAudio, AudioOverlap, ChunkTooLong, BadSample; then nothing has changed."""
         try:
             samples = decode(self._format, content)
         except TornSample as torn:
@@ -124,7 +124,9 @@ class Intake:
         return Taken(tuple(sound), tuple(steps))
 
     def take_idle(self, from_sample: int, to_sample: int, reason: IdleReason) -> Taken:
-        """Time without packets. What lies unexplained before it is unknown too. Raises AudioOverlap, BadSample."""
+        """Take time without packets. A gap before it counts as idle time of unknown reason. Raises AudioOverlap,
+        BadSample.
+        """
         if to_sample < from_sample:
             raise BadSample(
                 f"media_idle.to_sample {to_sample} lies before from_sample {from_sample}", field="media_idle.to_sample"
@@ -143,7 +145,7 @@ class Intake:
         return Taken(steps=tuple(steps))
 
     def finish(self) -> Taken:
-        """The client sends no more: the last part of a window, filled up with silence."""
+        """The client sends no more: return the last part of a window, filled up with silence."""
         if len(self._rest) == 0:
             return Taken()
         return Taken(steps=tuple(self._windows(np.zeros((WINDOW_SAMPLES - len(self._rest)) * self._factor, np.int16))))
@@ -189,7 +191,7 @@ class Intake:
         return [Break(at_sample)]
 
     def _restart(self, at_sample: int, idle_samples: int) -> None:
-        """Windows begin anew here."""
+        """Begin the windows again at this sample."""
         self._rest = self._rest[:0]
         self._window_start = at_sample
         self._idle_samples += idle_samples

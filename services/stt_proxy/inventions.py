@@ -1,8 +1,8 @@
-"""Text that Whisper writes where nobody spoke: known by its score, by a list for each language, and by repetition.
+"""Hallucinations of Whisper: text without speech, told by its score, by a list for each language, and by repetition.
 
 `python -m tests.load.short_words` measures it: of 186 times that callers' short words came through Whisper as a phrase
 that it also invents, 100 had a confidence below 0.6, and noise gave such phrases at 0.02 to 0.25. So confidence alone
-tells them not apart; together with Whisper's own doubt that anybody spoke it does.
+tells them not apart; together with Whisper's own probability of no speech it does.
 """
 
 import zlib
@@ -12,7 +12,7 @@ from services.language.words import normalise
 
 SURE = 0.6  # confidence; at 0.40 to 0.57 lay what was invented for tones, music and dither
 DOUBTED = 0.3  # confidence, and ...
-DOUBTED_NO_SPEECH = 0.55  # ... how likely nobody spoke: both together doubt words that callers say
+DOUBTED_NO_SPEECH = 0.55  # ... the probability of no speech: both together doubt words that callers say
 SILENT = 0.37  # the same for any words: Whisper's own limits
 SILENT_NO_SPEECH = 0.6
 MOST_COMPRESSION = 2.4  # Whisper's own limit: text that zlib makes so much smaller says the same over and over
@@ -20,8 +20,8 @@ SHORTEST_COMPRESSED = 40  # bytes; of less the ratio says nothing
 
 
 def is_invented(text: str, language: str, confidence: float, no_speech: float) -> bool:
-    """Whether nobody said it. `confidence`: the tokens' geometric mean; `no_speech`: Whisper's probability that nobody
-    spoke; both 0 to 1. In doubt the words stay.
+    """Return whether the text is a hallucination. `confidence`: the tokens' geometric mean; `no_speech`: Whisper's
+    probability of no speech; both 0 to 1. In doubt the words stay.
     """
     said = " ".join(normalise(text))
     return (
@@ -32,12 +32,12 @@ def is_invented(text: str, language: str, confidence: float, no_speech: float) -
 
 
 def is_silence(confidence: float, no_speech: float) -> bool:
-    """Whether Whisper takes it for silence, whatever it wrote."""
+    """Return whether Whisper takes the sound for silence, whatever it wrote."""
     return no_speech > SILENT_NO_SPEECH and confidence < SILENT
 
 
 def is_listed(said: str, language: str, confidence: float, no_speech: float) -> bool:
-    """Whether it is a phrase of the language's list and the scores speak against it."""
+    """Return whether the text is a phrase of the language's list and the scores speak against it."""
     if said in _listed(data.known(language), "never_said"):
         return confidence < SURE
     is_doubted = confidence < DOUBTED and no_speech > DOUBTED_NO_SPEECH
@@ -45,7 +45,7 @@ def is_listed(said: str, language: str, confidence: float, no_speech: float) -> 
 
 
 def is_repetition(said: str, confidence: float) -> bool:
-    """Whether it says the same over and over and the score speaks against it. Digits are left alone: numbers repeat."""
+    """Return whether the text repeats itself and the score speaks against it. Digits are left alone: numbers repeat."""
     is_number = any(sign.isdecimal() for sign in said)
     return confidence < SURE and not is_number and compression(said) > MOST_COMPRESSION
 

@@ -1,8 +1,8 @@
-"""Which of a call's languages the caller speaks, judged anew for each utterance: a wrong one flips nobody.
+"""Language identification among a call's languages, for each utterance; one wrong result does not change the language.
 
 A single word tells little of its language: "OK", "Continue", "alo" and "Hà Nội" are said in many, and Whisper is sure
 of the wrong one often enough. So another language is believed only when it is sure and was heard for longer than a word
-lasts; until then the call goes on in the one it is in, at first the likeliest that the client named.
+lasts; until then the call goes on in its present language, at first the likeliest that the client named.
 """
 
 from collections.abc import Mapping
@@ -12,13 +12,13 @@ LONG_SPEECH_S = 1.2  # of speech, pauses not counted: single words last 0.2 to 0
 
 
 def may_change(speech_s: float) -> bool:
-    """Whether so much speech can tell another language at all."""
+    """Return whether so much speech can tell another language at all."""
     return speech_s >= LONG_SPEECH_S
 
 
 def choose_language(current: str, probabilities: Mapping[str, float], speech_s: float) -> str:
-    """The language to go on in. `probabilities`: by language, of those the call may speak; they need not sum to 1.
-    `current` is empty where nothing is known: then the likeliest is believed.
+    """Return the language to go on in. `probabilities`: by language, of those the call may speak; they need not sum to
+    1. `current` is empty where nothing is known: then the likeliest is believed.
     """
     if not probabilities:
         return current

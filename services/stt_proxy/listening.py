@@ -1,8 +1,8 @@
-"""ONE call: sound and the client's words in, evidence out. The main path of this stage, top to bottom.
+"""Recognition of one call: sound and the client's messages in, evidence out. The main path of this stage, in order.
 
 Whatever arrives is laid into one queue of steps, in order, since the detector answers a few milliseconds later: a
 window waits for its score, and what came behind it (idle time, the end of the utterance, a change of the hints) waits
-for the window. So a file sent faster than real time is heard exactly as a call is.
+for the window. So a file sent faster than real time gives the same evidence as a call.
 """
 
 import asyncio
@@ -42,7 +42,9 @@ ONSET_MS = 40  # before a key's first certain moment in which the voice detector
 
 
 class Listening:
-    """One call. `tell` takes the evidence, in order, on the event loop; `fail` says that the call is lost."""
+    """Recognition of one call. `tell` takes the evidence, in order, on the event loop; `fail` says that the call is
+    lost.
+    """
 
     def __init__(
         self,
@@ -93,14 +95,14 @@ class Listening:
         self._prepare_every = (getattr(self._engine_call, "prepare_every_ms", None) or PREPARE_EVERY_MS) * self._per_ms
         self._watch = detector.watch(self._scored, fail)  # last: an engine that refuses leaves no place taken
 
-    # -- what the client says ------------------------------------------------------------------------------------------
+    # -- messages of the client ----------------------------------------------------------------------------------------
 
     def take_audio(self, start_sample: int, content: bytes) -> None:
-        """The next chunk. Raises TornAudio, AudioOverlap, ChunkTooLong, BadSample."""
+        """Take the next chunk. Raises TornAudio, AudioOverlap, ChunkTooLong, BadSample."""
         self._take(self._intake.take_audio(start_sample, content))
 
     def take_idle(self, from_sample: int, to_sample: int, reason: IdleReason) -> None:
-        """A stretch without packets. Raises AudioOverlap, BadSample."""
+        """Take a stretch without packets. Raises AudioOverlap, BadSample."""
         self._take(self._intake.take_idle(from_sample, to_sample, reason))
 
     def update(self, update: HintsUpdate) -> None:
@@ -133,7 +135,7 @@ class Listening:
             self._add(Discard(from_sample, to_sample))
 
     def finish(self) -> None:
-        """No more will come: hear the rest and settle what is open."""
+        """No more sound will come: process the rest and settle the open utterances."""
         self._take(self._intake.finish())
         self._add(EndOfSound(time.monotonic_ns()))
 
@@ -146,18 +148,20 @@ class Listening:
         metrics.DRAFTS_TOTAL.labels("used").inc(self._utterances.n_drafts_used)
         metrics.DRAFTS_TOTAL.labels("dropped").inc(self._utterances.n_drafts_dropped)
 
-    # -- how far it is -------------------------------------------------------------------------------------------------
+    # -- progress ------------------------------------------------------------------------------------------------------
 
     @property
     def is_behind(self) -> bool:
-        """Whether no more should be read now: too much waits, or a file runs ahead of the words already asked for."""
+        """Return whether no more should be read now: too much waits, or a file runs ahead of the words already asked
+        for.
+        """
         if len(self._steps) > MAX_STEPS or self._utterances.n_settling > MAX_SETTLING:
             return True
         return (bool(self._steps) or self._engine_call.is_busy) and self._pace.is_ahead(self._intake.next_sample)
 
     @property
     def is_done(self) -> bool:
-        """Whether everything was heard and every utterance settled."""
+        """Return whether all sound was processed and every utterance settled."""
         return self._is_finished and not self._steps and not self._utterances.n_settling
 
     async def moved(self, *, limit_s: float) -> None:
@@ -172,7 +176,7 @@ class Listening:
         self._pace.note(now_ns)
         for clip in taken.sound:
             self._recording.add(clip.start_sample, clip.samples)
-            self._engine_call.hear(clip.start_sample, clip.samples)
+            self._engine_call.feed(clip.start_sample, clip.samples)
         if len(taken.sound) > 1:
             metrics.CONCEALED_SAMPLES_TOTAL.inc(len(taken.sound[0].samples))
         for step in taken.steps:
@@ -199,8 +203,8 @@ class Listening:
             self._tell_line_sounds(
                 self._line_sounds.feed(window.samples, window.end_sample, is_speech=self._gate.is_open)
             )
-            is_fresh = self._foreign.hear(self._line_sounds.rms, is_speech=self._gate.is_open) or window.is_fresh
-            is_quiet = self._quiet.hear(window.samples, is_fresh=is_fresh)
+            is_fresh = self._foreign.observe(self._line_sounds.rms, is_speech=self._gate.is_open) or window.is_fresh
+            is_quiet = self._quiet.observe(window.samples, is_fresh=is_fresh)
             if self._line_sounds.is_tone:
                 self._recording.mute(window.start_sample, window.end_sample)
             elif not is_quiet or self._gate.is_open:
@@ -223,7 +227,7 @@ class Listening:
     def _take_window(self, step: HeardWindow, score: float) -> None:
         window = step.window
         self._apply_updates(window.start_sample)
-        edge = self._gate.hear(window.start_sample, window.end_sample, score)
+        edge = self._gate.observe(window.start_sample, window.end_sample, score)
         self._pass_on(edge, window.end_sample, step.arrived_ns, score)
         if self._gate.is_open and window.end_sample - self._prepared_to >= self._prepare_every:
             self._prepared_to = window.end_sample
@@ -319,7 +323,7 @@ class Listening:
             self._tell(sound)
 
     def _take_back_speech(self, from_sample: int, to_sample: int) -> None:
-        """What began as speech there was a key's first moment."""
+        """Take back speech that was the first moment of a key."""
         self._release(time.monotonic_ns())
         if self._utterances.discard(from_sample, to_sample):
             self._gate.shut()
@@ -333,7 +337,7 @@ class Listening:
             self._engine_call.attend(self._hints)
 
     def _reach(self, sample: int) -> None:
-        """Listened up to here."""
+        """The detector has processed the sound up to here."""
         self._processed = sample
         self._engine_call.reach(sample)
         self._tell_progress()
@@ -344,7 +348,9 @@ class Listening:
         self._recording.release(needed if engine_needs is None else min(needed, engine_needs))
 
     def _tell_progress(self) -> None:
-        """What both the detector and the engine have listened to; a recogniser that catches up does so step by step."""
+        """Tell how far both the detector and the engine have processed; a recogniser that catches up does so step by
+        step.
+        """
         engine_at = None if self.is_done else self._engine_call.listened_to  # what is settled needs no listening to
         reached = self._processed if engine_at is None else min(self._processed, engine_at)
         for progress in self._progress.due(reached):

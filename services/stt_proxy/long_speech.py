@@ -1,4 +1,4 @@
-"""Long speech, decoded in pieces: its beginning need not be decoded again at each pause and at its end."""
+"""Pieces of long speech, each decoded once: the beginning is not decoded again at each pause and at the end."""
 
 from dataclasses import dataclass, replace
 from threading import Lock
@@ -22,14 +22,14 @@ class DecodedPiece:
 
 
 class DecodedPieces:
-    """One call's, of the utterance that is open. Workers add to it, the event loop takes from it."""
+    """Pieces of one call's open utterance. Workers add to them, the event loop takes from them."""
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._pieces: list[DecodedPiece] = []  # of one utterance, each beginning where the one before ended
 
     def add(self, piece: DecodedPiece) -> None:
-        """Keep it if it continues what is known of its utterance; a later utterance replaces an earlier one."""
+        """Keep a piece that continues the known ones of its utterance; a later utterance replaces an earlier one."""
         with self._lock:
             if self._pieces and piece.utterance_id > self._pieces[-1].utterance_id:
                 self._pieces.clear()
@@ -40,7 +40,7 @@ class DecodedPieces:
                 self._pieces.append(piece)
 
     def within(self, speech: Speech) -> tuple[DecodedPiece, ...]:
-        """The pieces that this speech begins with."""
+        """Return the pieces that this speech begins with."""
         with self._lock:
             return tuple(
                 piece
@@ -49,12 +49,12 @@ class DecodedPieces:
             )
 
     def forget(self, from_sample: int, to_sample: int) -> None:
-        """That stretch was no speech: what was decoded from it on is decoded anew."""
+        """The stretch was no speech: the sound from there on is decoded again."""
         with self._lock:
             self._pieces = self._pieces[: self._n_before(from_sample, to_sample)]
 
     def clear(self) -> None:
-        """Decode everything anew: the languages changed."""
+        """The languages changed: decode everything again."""
         with self._lock:
             self._pieces.clear()
 
@@ -66,7 +66,7 @@ class DecodedPieces:
 
 
 def behind(speech: Speech, sample: int) -> Speech:
-    """The speech with only the sound from `sample` on."""
+    """Return the speech with only the sound from `sample` on."""
     clips: list[Clip] = []
     for clip in speech.clips:
         skipped = max(0, sample - clip.start_sample)

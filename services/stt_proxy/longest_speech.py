@@ -1,4 +1,4 @@
-"""Speech without a pause that outlasts what is kept of an utterance is closed, so that none of its words are lost.
+"""Longest utterance: speech without a pause is closed at the limit, so that none of its words are lost.
 
 The client is told of a pause and that the utterance is too long; it may take the turn at once. What the caller says
 meanwhile is held back until the client has ended the utterance, or for a moment where it does not: told at once, it
@@ -9,7 +9,7 @@ from services.stt_proxy.speech_gate import Edge, SpeechBegan, SpeechPaused
 
 
 class LongestSpeech:
-    """One call's. Takes the edges of speech as they are found, gives those that are to be told now."""
+    """Limit on the utterances of one call. Takes the edges of speech as they are found, gives those to be told now."""
 
     def __init__(self, *, limit_samples: int, hold_samples: int) -> None:
         self._limit_samples = limit_samples
@@ -20,7 +20,9 @@ class LongestSpeech:
         self._counted_from = 0  # speech before was closed and the client did not end it: it may grow as long again
 
     def pass_on(self, edge: Edge | None, sample: int, score: float, *, first_sample: int | None) -> list[Edge]:
-        """What was found in the sound up to `sample`; `first_sample` is the open utterance's, None without speech."""
+        """Take the edges found in the sound up to `sample`; `first_sample` is the open utterance's, None without
+        speech.
+        """
         if self._closed_at is not None:
             if edge is not None:
                 self._held.append(edge)

@@ -1,4 +1,4 @@
-"""The figures of this stage beyond those every stage shows."""
+"""Metrics of the STT stage beyond those of every stage."""
 
 from prometheus_client import Counter, Histogram
 

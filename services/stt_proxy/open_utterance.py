@@ -1,4 +1,4 @@
-"""The utterance under way, and what the engine is asked of it."""
+"""The open utterance, and the requests to the engine about it."""
 
 from dataclasses import dataclass, field
 
@@ -20,10 +20,10 @@ class Ask:
 
 @dataclass(slots=True)
 class OpenUtterance:
-    """One that has not been ended."""
+    """An utterance that has not been ended."""
 
     utterance_id: int
-    not_before: int  # where the speech of the one before ended
+    not_before: int  # where the speech of the utterance before ended
     spans: list[Span] = field(default_factory=list)  # finished stretches of speech
     speaking_since: int | None = None
     n_drafts: int = 0
@@ -45,11 +45,11 @@ class OpenUtterance:
         return self.spans[0].start_sample if self.spans else self.speaking_since
 
     def is_all(self, spans: tuple[Span, ...]) -> bool:
-        """Whether these are all the speech there is, and nobody goes on."""
+        """Return whether these spans are all the speech there is, and the caller has paused."""
         return tuple(self.spans) == spans and self.speaking_since is None
 
     def split(self, end_sample: int) -> tuple[tuple[Span, ...], "OpenUtterance"]:
-        """It ends there: what was said before, and the utterance that goes on behind."""
+        """End the utterance at a sample; return the utterance before it and the one that goes on behind."""
         rest = OpenUtterance(self.utterance_id + 1, self.not_before)
         before: list[Span] = []
         for span in self.spans:
@@ -66,12 +66,12 @@ class OpenUtterance:
         return tuple(before), rest
 
     def forget(self, from_sample: int, to_sample: int) -> bool:
-        """That sound was no speech. True when speech that is going on began in it and must be found anew."""
+        """The stretch was no speech. True when speech that is going on began in it and must be detected again."""
         self.spans = [part for span in self.spans for part in _without(span, from_sample, to_sample)]
         since = self.speaking_since
         if since is not None and since < from_sample < to_sample:
             self.spans.append(Span(since, from_sample))
-            self.speaking_since = to_sample  # where it ends before that, nothing was said behind the stretch
+            self.speaking_since = to_sample  # where the speech ends before that, nothing was said behind the stretch
         is_begun_anew = since is not None and from_sample <= since < to_sample
         if is_begun_anew:
             self.speaking_since = None

@@ -1,4 +1,4 @@
-"""How a client's sound runs against real time: as a call does, or ahead of it as a file does."""
+"""Pace of a client's sound against real time: as of a call, or faster as of a file."""
 
 import time
 
@@ -8,7 +8,7 @@ AHEAD_S = 1.0  # a client further ahead of real time than this sends a file
 
 
 class Pace:
-    """One call's, from its first sound on. `samples_per_ms` of the call's rate."""
+    """Pace of one call, from its first sound on. `samples_per_ms`: of the call's rate."""
 
     def __init__(self, first_sample: int, *, samples_per_ms: int) -> None:
         self._first_sample = first_sample
@@ -20,7 +20,7 @@ class Pace:
         self._began_ns = self._began_ns or now_ns
 
     def is_ahead(self, next_sample: int) -> bool:
-        """Whether sound up to there has come faster than it is spoken."""
+        """Return whether sound up to there has come faster than it is spoken."""
         if not self._began_ns:
             return False
         heard_s = (next_sample - self._first_sample) / (1000 * self._per_ms)

@@ -38,7 +38,7 @@ class _Class:
     has_numerals: bool
 
     def length_at(self, words: Sequence[str], end: int) -> list[int]:
-        """How many words each of its phrases has that ends before the word `end`."""
+        """Return the lengths in words of the phrases of the class that end before the word `end`."""
         found = [
             length for length in self.lengths if length <= end and tuple(words[end - length : end]) in self.phrases
         ]
@@ -78,7 +78,7 @@ class _Text:
         self._beginnings: dict[int, frozenset[int]] = {}
 
     def ends_as(self, pattern: Sequence[_Symbol]) -> bool:
-        """From the end backwards: the places that the rest of the pattern may lead to."""
+        """Match from the end backwards; return the places that the rest of the pattern may lead to."""
         places = {len(self._words)}
         for symbol in reversed(pattern):
             places = self._before(symbol, places)
@@ -116,7 +116,7 @@ class _Text:
         return found
 
     def _behind(self, words: _Class, places: Iterable[int]) -> set[int]:
-        """Where a phrase begins that ends at one of the places."""
+        """Return the places where a phrase begins that ends at one of the given places."""
         found: set[int] = set()
         for place in places:
             key = (id(words), place)
@@ -133,7 +133,7 @@ class _Text:
         return found
 
     def _inside(self, words: _Class) -> frozenset[int]:
-        """Where a phrase of the class begins."""
+        """Return the places where a phrase of the class begins."""
         if id(words) not in self._beginnings:
             self._beginnings[id(words)] = frozenset(self._behind(words, range(len(self._words) + 1)))
         return self._beginnings[id(words)]
@@ -141,7 +141,7 @@ class _Text:
 
 @dataclass(frozen=True, slots=True)
 class Patterns:
-    """Some patterns of one language."""
+    """A list of patterns of one language."""
 
     patterns: tuple[tuple[_Symbol, ...], ...]
     by_last_word: Mapping[str, Sequence[Sequence[_Symbol]]]  # patterns that end with a phrase which ends so
@@ -149,7 +149,7 @@ class Patterns:
     gap: str  # between words: nothing in Chinese, whose words are single signs
 
     def match(self, words: tuple[str, ...], *, is_whole: bool = True) -> bool:
-        """Whether a sentence of these words ends as a pattern says. `is_whole`: nothing stands before them."""
+        """Return whether a sentence of these words ends as a pattern says. `is_whole`: nothing stands before them."""
         if not words or not self.patterns:
             return False
         longest = LONGEST_TEXT_WORDS if self.gap else LONGEST_TEXT_WORDS * 2

@@ -1,4 +1,4 @@
-"""What a language says about its own sentences: its `answers.toml`, and how text is matched against it."""
+"""Phrasebook of a language: its `answers.toml`, and how text is matched against it."""
 
 import re
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Phrasebook:
     is_spaced: bool  # whether words stand apart, as they do not in Chinese
     yes_no: frozenset[str]  # whole answers
     courtesies: frozenset[str]  # what may stand around an answer and changes nothing: "please"
-    asks_back: frozenset[str]  # what a caller says alone who did not understand, or hears nobody: "pardon"
+    asks_back: frozenset[str]  # what a caller says alone who did not understand, or hears no answer: "pardon"
     longest_answer: int  # words of a short answer; syllables or characters where the language writes those apart
     fillers: frozenset[str]  # sounds of someone who is thinking
     unfinished_endings: tuple[str, ...]  # hardly a sentence ends with these
@@ -39,37 +39,37 @@ class Phrasebook:
     whole_number_lengths: frozenset[int]  # digits of a whole telephone number
 
     def is_yes_or_no(self, words: tuple[str, ...]) -> bool:
-        """Whether that is all the text says."""
+        """Return whether the text says yes or no and nothing else."""
         return _is_made_of(self._joined(words), self.yes_no, self.yes_no | self.courtesies, self._gap)
 
     def is_courtesy(self, words: tuple[str, ...]) -> bool:
-        """Whether the text only greets, thanks or the like, and answers nothing."""
+        """Return whether the text only greets, thanks or the like, and answers nothing."""
         return _is_made_of(self._joined(words), self.courtesies, self.courtesies, self._gap)
 
     def is_asking_back(self, words: tuple[str, ...]) -> bool:
-        """Whether the text only says that its speaker did not understand, or hears nobody."""
+        """Return whether the text only says that its speaker did not understand, or hears no answer."""
         allowed = self.asks_back if self.is_courtesy(words) else self.asks_back | self.courtesies
         return _is_made_of(self._joined(words), self.asks_back, allowed, self._gap)
 
     def trails_off(self, words: tuple[str, ...]) -> bool:
-        """Whether the caller is thinking: nothing was said, or the last of it is such a sound as "um"."""
+        """Return whether the caller is thinking: nothing was said, or the last of it is such a sound as "um"."""
         said = self._joined(words)
         return not words or any(self._ends_with(said, filler) for filler in self.fillers)
 
     def has_whole_ending(self, words: tuple[str, ...]) -> bool:
-        """Whether the text ends with words behind which no more need follow."""
+        """Return whether the text ends with words behind which no more need follow."""
         return any(self._ends_with(self._joined(words), ending) for ending in self.whole_endings)
 
     def is_left_hanging(self, text: str) -> bool:
-        """Whether the text closes with a comma, a dash, or another mark that leads on."""
+        """Return whether the text closes with a comma, a dash, or another mark that leads on."""
         return _OPEN_END.search(text) is not None
 
     def is_question(self, text: str) -> bool:
-        """Whether the text closes with a question mark."""
+        """Return whether the text closes with a question mark."""
         return _ASKED_END.search(text) is not None
 
     def is_left_open(self, text: str) -> bool:
-        """Whether the text closes with no mark at all."""
+        """Return whether the text closes with no mark at all."""
         return _CLOSED_END.search(text) is None
 
     def tokens(self, text: str) -> tuple[str, ...]:
@@ -79,7 +79,9 @@ class Phrasebook:
         return tuple("#" if self._is_numeral(piece) else piece for piece in pieces)
 
     def leads_on(self, tokens: tuple[str, ...]) -> bool:
-        """Whether hardly a sentence ends with such words: a conjunction, an article, a verb that links nothing."""
+        """Return whether hardly a sentence ends with such words: a conjunction, an article, a verb that links
+        nothing.
+        """
         if self.has_whole_ending(tokens):
             return False
         said = self._joined(tokens)
@@ -137,7 +139,7 @@ class Phrasebook:
         return said == ending or said.endswith(" " + ending)
 
     def _lacks_its_object(self, words: tuple[str, ...]) -> bool:
-        """Whether a verb that links stands last and has nothing to link: "the code is"."""
+        """Return whether a verb that links stands last and has nothing to link: "the code is"."""
         before = list(words)
         while before and before[-1] in self.linking_words:
             before.pop()
@@ -172,7 +174,7 @@ class Phrasebook:
 
 
 def _is_made_of(said: str, wanted: frozenset[str], allowed: frozenset[str], gap: str) -> bool:
-    """Whether `said` is nothing but phrases of `allowed`, one of `wanted` at least. Longest phrases first."""
+    """Return whether `said` is nothing but phrases of `allowed`, one of `wanted` at least. Longest phrases first."""
     rest, found = said, False
     longest_first = sorted(allowed, key=len, reverse=True)
     while rest:

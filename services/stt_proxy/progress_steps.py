@@ -1,4 +1,5 @@
-"""When a client is told how far its sound was listened to: at least every 500 ms of audio (protos/README.md, rule 24).
+"""Progress messages: a client is told at least every 500 ms of audio how far it is processed (protos/README.md, rule
+24).
 
 A recogniser that was away catches up in one go; that is told step by step, so that a client that waits for the next
 message sees the same rhythm as on any other call. After a jump of the clock nothing is told of what was jumped over.
@@ -22,7 +23,7 @@ class ProgressSteps:
         self.told = start_sample  # the sample that was told last
 
     def due(self, reached: int) -> Iterator[Progress]:
-        """What is to be told now that everything before `reached` was listened to."""
+        """Return the samples to be told now that everything before `reached` was processed."""
         while self._most < reached - self.told <= CAUGHT_UP_STEPS * self._step:
             self.told += self._step
             yield Progress(self.told)

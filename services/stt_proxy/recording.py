@@ -40,12 +40,12 @@ class Recording:
             self.dropped_samples += dropped
 
     def release(self, before_sample: int) -> None:
-        """Sound before this is no longer wanted."""
+        """Drop the sound before this sample."""
         while self._held and self._held[0].start_sample + len(self._held[0].samples) <= before_sample:
             self._drop_oldest()
 
     def mute(self, from_sample: int, to_sample: int) -> None:
-        """What lies in [from_sample, to_sample) is no speech: engines read silence there."""
+        """Replace the sound in [from_sample, to_sample), which is no speech, by silence."""
         for number in range(len(self._held) - 1, -1, -1):
             piece = self._held[number]
             first, last = max(from_sample, piece.start_sample), min(to_sample, piece.start_sample + len(piece.samples))
@@ -57,7 +57,9 @@ class Recording:
                 self._held[number] = Clip(piece.start_sample, samples)
 
     def read(self, from_sample: int, n_samples: int) -> Clip | None:
-        """The first unbroken sound at or behind `from_sample`, at most `n_samples` of it; None when there is none."""
+        """Return the first unbroken sound at or behind `from_sample`, at most `n_samples` of it; None when there is
+        none.
+        """
         found: Clip | None = None
         for piece in reversed(self._held):  # what is read lies near the end
             if piece.start_sample + len(piece.samples) <= from_sample:
@@ -69,7 +71,7 @@ class Recording:
         return Clip(found.start_sample + skipped, found.samples[skipped : skipped + n_samples])
 
     def cut(self, from_sample: int, to_sample: int) -> tuple[Clip, ...]:
-        """The sound in [from_sample, to_sample): one clip for each unbroken run."""
+        """Return the sound in [from_sample, to_sample): one clip for each unbroken run."""
         runs: list[list[Clip]] = []
         for piece in self._held:
             first = max(from_sample, piece.start_sample)

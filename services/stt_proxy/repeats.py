@@ -1,4 +1,4 @@
-"""Cuts a decoder's loop: the same words over and over, where the decoder ran on past the end of the speech."""
+"""Repetition loops of a decoder that ran on past the end of the speech are cut."""
 
 from collections.abc import Iterable
 from itertools import accumulate
@@ -47,7 +47,7 @@ def _loops_from(bare: list[str], length: int) -> int:
 
 
 def _counted(found: Iterable[bool]) -> list[int]:
-    """How many there are before each word, and before the end."""
+    """Return the running counts before each word, and before the end."""
     return [0, *accumulate(found)]
 
 
@@ -62,4 +62,5 @@ def _is_number_or_letter(word: str, phrasebook: Phrasebook, numbers: NumberWords
         or word in numbers.multipliers
         or word in numbers.after_tens
         or word in numbers.halves
+        or word in numbers.ordinals
     )

@@ -1,7 +1,8 @@
-"""A call on engines by language that stand in for one another: one hears it, another takes over within the utterance.
+"""One call on chains of engines by language: one engine recognises it, another takes over within the utterance.
 
-The one that takes over hears everything behind the last settled utterance again, from the replay ring, so that no word
-is lost and none comes twice. So does the engine of another language. Those before may still correct what they heard.
+The engine that takes over recognises everything behind the last settled utterance again, from the replay ring, so that
+no word is lost and none comes twice. So does the engine of another language. Those before may still correct what they
+heard.
 """
 
 import asyncio
@@ -31,7 +32,7 @@ from services.stt_proxy.routed_members import Member, Routing, Use, failure_of, 
 from services.stt_proxy.routed_utterances import RoutedAsk, RoutedUtterances
 
 DETECTION_LIMIT_S = 0.4  # a draft waits no longer to learn in which language it was spoken
-MOST_EARS = 3  # of a call: the one that hears it, and some that may yet correct what they heard
+MOST_EARS = 3  # of a call: the engine that recognises it, and some that may yet correct their words
 FAILURES = ("DECODING_FAILED", "ENGINE_FAILED")
 """Why a Speech is Unheard where the engine is at fault, and another may do better."""
 
@@ -39,7 +40,7 @@ log = get_logger(__name__)
 
 
 class RoutedCall:
-    """One call. One engine hears it at a time; those before it may still correct what they heard."""
+    """One call. One engine recognises it at a time; engines before it may still correct their words."""
 
     def __init__(
         self,
@@ -55,9 +56,9 @@ class RoutedCall:
         self._open_engine_call = open_engine_call
         self._hints = hints
         self._report = report
-        self._uses: list[Use] = []  # the last one hears the call
+        self._uses: list[Use] = []  # the last one recognises the call
         self._lost: dict[int, Lost] = {}  # by the member's id: those that this utterance has lost
-        self._refusing: dict[int, Lost] = {}  # those that will not hear this call at all
+        self._refusing: dict[int, Lost] = {}  # those that do not take this call at all
         self._language = language_of(hints.language_codes[0]) if hints.language_codes else ""
         self._judged_utterance = 0  # whose language is known
         self._detecting_utterance = 0
@@ -82,7 +83,9 @@ class RoutedCall:
 
     @property
     def wanted_from(self) -> int | None:
-        """Another engine may have to hear what is open, and what is owed."""
+        """Return the first sample that another engine may have to recognise: of the open utterance, or of awaited
+        words.
+        """
         wanted = [one for use in self._uses if (one := use.engine_call.wanted_from) is not None]
         wanted += [
             max(0, one.onset - self._lead_in)
@@ -95,9 +98,9 @@ class RoutedCall:
         """How often the first engine wants to guess while the caller speaks."""
         return getattr(self._engine_call, "prepare_every_ms", None)
 
-    def hear(self, start_sample: int, samples: Samples) -> None:
+    def feed(self, start_sample: int, samples: Samples) -> None:
         for use in self._uses:
-            use.engine_call.hear(start_sample, samples)
+            use.engine_call.feed(start_sample, samples)
 
     def rest(self, to_sample: int) -> None:
         for use in self._uses:
@@ -175,7 +178,7 @@ class RoutedCall:
         return replace(self._hints, language_codes=codes or ((self._language,) if self._language else ()))
 
     def _detect(self, speech: Speech) -> bool:
-        """Have the language of the utterance found, if it may be another one. True: it is not known yet."""
+        """Have the language of the utterance detected, if it may be another one. True: it is not known yet."""
         detector = self._routed.detector
         if detector is None or len(self._languages) < 2 or not may_change(speech_s(speech)):
             return False
@@ -207,7 +210,7 @@ class RoutedCall:
             self._release(request_id)
 
     def _switch(self, language: str) -> None:
-        """The utterance that is open is heard anew, as the other language."""
+        """Have the open utterance recognised again, in the other language."""
         self._language = language
         if (chosen := self._admitted()) is None:
             return
@@ -247,7 +250,7 @@ class RoutedCall:
         return (usable[0], None) if usable else None
 
     def _choose(self) -> None:
-        """An utterance begins, and nothing is owed of those before: it is heard by the first engine that does well."""
+        """An utterance begins and no words are awaited of those before: choose the first engine that does well."""
         self._lost.clear()
         self._give_back(self._use)
         chosen = self._admitted()
@@ -263,7 +266,7 @@ class RoutedCall:
             self._engine_call.end(self._utterance_id - 1, self._utterances.last_end)
 
     def _take_up(self, member: Member, permit: Permit | None) -> None:
-        """From now on this engine hears the call, on a call that knows nothing yet."""
+        """Have this engine recognise the call from now on, on a fresh engine call."""
         use = Use(
             member,
             self._open_engine_call(member.engine, self._own_hints, lambda report: self._take(use, report)),
@@ -326,7 +329,7 @@ class RoutedCall:
         self._release(report.request_id)
 
     def _lose(self, use: Use, lost: Lost) -> None:
-        """Another engine hears again what is open, and what is owed."""
+        """Have another engine recognise again the open utterance, and those whose words are awaited."""
         member = use.member
         permit, use.permit = use.permit or member.provider.admit(), None
         member.provider.failed(permit, failure_of(lost))

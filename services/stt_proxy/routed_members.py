@@ -1,4 +1,4 @@
-"""Engines as members of the chains by language, and what a call knows of those it uses."""
+"""Members of the chains by language, and the state of a call on each engine that it uses."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ def language_of(tag: str) -> str:
 
 
 def speech_s(speech: Speech) -> float:
-    """How much speech there is, in seconds."""
+    """Return the length of the speech in seconds."""
     return sum(span.end_sample - span.start_sample for span in speech.spans) / speech.sample_rate_hertz
 
 
@@ -26,8 +26,8 @@ class LanguageDetector(Protocol):
     def detect(
         self, speech: Speech, languages: tuple[str, ...], deliver: Callable[[Mapping[str, float]], None]
     ) -> None:
-        """How likely each of `languages` (first parts of tags) is; an empty mapping where it cannot tell. `deliver` is
-        called on the event loop, once.
+        """Have the probability of each of `languages` (first parts of tags) delivered; an empty mapping where the
+        engine cannot tell. `deliver` is called on the event loop, once.
         """
 
 
@@ -38,7 +38,7 @@ class Member:
     engine: SttEngine
     provider: Provider
     is_loaded: bool = False
-    failure: Exception | None = None  # why it did not load
+    failure: Exception | None = None  # why the engine did not load
 
 
 class Routing(Protocol):
@@ -49,12 +49,12 @@ class Routing(Protocol):
         """The engine that tells languages apart, if there is one."""
 
     def members_for(self, language: str) -> list[Member]:
-        """Those that understand it, in the order they are tried."""
+        """Return the engines that understand a language, in the order they are tried."""
 
 
 @dataclass(slots=True, eq=False)
 class Use:
-    """The call on one engine."""
+    """Use of one engine by a call."""
 
     member: Member
     engine_call: EngineCall
@@ -62,7 +62,7 @@ class Use:
 
 
 def failure_of(lost: Lost) -> ProviderFailed:
-    """What the loss says of the provider."""
+    """Return the provider failure of a loss."""
     if lost.reason == "INVALID_ARGUMENT":
         error_class = ErrorClass.REQUEST
     elif not lost.is_retryable:

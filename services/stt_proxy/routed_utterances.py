@@ -1,4 +1,4 @@
-"""What an engine has to be told of a call that another one has heard so far: utterances and questions, in order."""
+"""Utterances and requests of a call, in order, for an engine that takes over from another one."""
 
 import asyncio
 from collections.abc import Iterable, Mapping
@@ -11,11 +11,11 @@ REMEMBERED_UTTERANCES = 8
 
 @dataclass(slots=True)
 class RoutedUtterance:
-    """What another engine has to be told of it."""
+    """An utterance, as another engine has to be told of it."""
 
-    not_before: int  # where the one before it ended
+    not_before: int  # where the utterance before it ended
     onset: int
-    paused_at: int | None = None  # where its speech last ended; None: it goes on
+    paused_at: int | None = None  # where the speech last ended; None: it goes on
     end_sample: int | None = None
     forgotten: list[tuple[int, int]] = field(default_factory=list)
 
@@ -55,13 +55,13 @@ class RoutedUtterances:
             del self._known[min(self._known)]
 
     def end(self, utterance_id: int, end_sample: int) -> None:
-        """It is over there."""
+        """The utterance is over there."""
         if (ended := self._known.get(utterance_id)) is not None:
             ended.end_sample = end_sample
         self.last_end = end_sample
 
     def forget(self, from_sample: int, to_sample: int) -> None:
-        """That stretch was echo or noise."""
+        """The stretch was echo or noise."""
         for utterance in self._known.values():
             utterance.forgotten.append((from_sample, to_sample))
 
@@ -71,7 +71,7 @@ class RoutedUtterances:
         return {one: self._known[one] for one in owed if one in self._known}
 
     def tell(self, engine_call: EngineCall, asked: Mapping[int, RoutedAsk], open_id: int, reached: int) -> None:
-        """Tell an engine that knows nothing yet what is open and what is owed, in order."""
+        """Tell a fresh engine call the open utterance and the awaited ones, in order."""
         for number, (utterance_id, utterance) in enumerate(sorted(self.wanted(asked.values(), open_id).items())):
             end = utterance.end_sample
             engine_call.reach(reached if end is None else min(end, reached))

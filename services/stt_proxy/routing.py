@@ -1,8 +1,8 @@
-"""Engines by language, and those that stand in for one another: which one hears a call, and how another takes over.
+"""Routing of calls to engines by language, with failover within a chain.
 
 The call's language is the first that the client named until an utterance shows another one (language_choice.py). Each
 utterance begins with the first engine of its language's chain that does well. An engine that is lost is followed by the
-next one at once, within the utterance: that one hears everything behind the last settled utterance again, from the
+next one at once, within the utterance: that one recognises everything behind the last settled utterance again, from the
 replay ring, so that no word is lost and none comes twice. So does the engine of another language.
 """
 
@@ -73,7 +73,9 @@ class RoutedEngine:
         self.language_codes = self._languages()
 
     def members_for(self, language: str) -> list[Member]:
-        """Those that understand it, in the order they are tried: the language's own chain first."""
+        """Return the engines that understand a language, in the order they are tried: the language's own chain
+        first.
+        """
         names = dict.fromkeys((*self._chains.get(language, ()), *self._chains.get(ANY, ())))
         found = [self._members[name] for name in names]
         return [one for one in found if _speaks(one.engine, language)] or found
@@ -137,7 +139,7 @@ def _speaks(engine: SttEngine, language: str) -> bool:
 
 
 def _hurry(engine: SttEngine) -> None:
-    """Another engine stands in for it: it is not tried for long."""
+    """Shorten the tries of an engine for which another one stands in."""
     limits = getattr(engine, "limits", None)
     if isinstance(limits, StreamLimits):
         vars(engine)["limits"] = replace(limits, most_tries=STAND_IN_TRIES, longest_wait_s=STAND_IN_WAIT_S)

@@ -1,4 +1,4 @@
-"""The gRPC door of the hearing stage."""
+"""gRPC service of the STT stage, `voice.stt.v1.SttService`: protobuf in, protobuf out."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -42,7 +42,7 @@ log = get_logger(__name__)
 
 
 class SttService(stt_pb2_grpc.SttServiceServicer):
-    """Hears many calls with one detector and one engine."""
+    """Serves many calls with one detector and one engine."""
 
     def __init__(
         self,
@@ -84,7 +84,7 @@ class SttService(stt_pb2_grpc.SttServiceServicer):
         outbox.post(stt_pb2.StreamingRecognizeResponse(engine=self._engine_info()))
         stream = _Stream(profile, outbox, self._metrics, fails_with_its_turn=config.fail_stream_on_turn_failure)
 
-        async def hear(requests: _Requests) -> None:
+        async def recognize(requests: _Requests) -> None:
             listening = Listening(
                 profile,
                 detector=self._detector,
@@ -106,7 +106,7 @@ class SttService(stt_pb2_grpc.SttServiceServicer):
                 listening.close()
                 stream.close()
 
-        async for response in exchange(request_iterator, hear, outbox):
+        async for response in exchange(request_iterator, recognize, outbox):
             yield response
 
     async def DescribeEngine(  # noqa: N802 - protobuf's name

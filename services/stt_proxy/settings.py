@@ -1,4 +1,4 @@
-"""What the STT service can be told from outside."""
+"""Settings of the STT service."""
 
 from pathlib import Path
 from typing import Annotated, Literal

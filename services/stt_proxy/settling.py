@@ -1,4 +1,6 @@
-"""Utterances that were ended: each is answered exactly once and in order, with its text or with why there is none."""
+"""Settling of ended utterances: each is answered exactly once and in order, with its text or the reason of a
+failure.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +18,7 @@ Output = Evidence | Ask
 
 @dataclass(slots=True)
 class _Settling:
-    """One that has been ended and not yet answered."""
+    """An utterance that has been ended and not yet answered."""
 
     utterance_id: int
     end_sample: int
@@ -28,7 +30,7 @@ class _Settling:
 
 
 class Settlements:
-    """Knows what is owed, and makes the asks of the whole call, whose ids rise."""
+    """Ended utterances of one call; also makes the requests of the whole call, whose ids rise."""
 
     def __init__(self) -> None:
         self._owed: dict[int, _Settling] = {}  # by utterance
@@ -43,7 +45,7 @@ class Settlements:
 
     @property
     def first_samples(self) -> Iterator[int]:
-        """Where the speech of each that is owed begins."""
+        """Return where the speech of each utterance begins that is awaited."""
         return (settling.spans[0].start_sample for settling in self._owed.values())
 
     def ask(
@@ -71,17 +73,17 @@ class Settlements:
         return [self._ask_for(settling)]
 
     def owes(self, utterance_id: int) -> bool:
-        """It was ended and is not answered yet."""
+        """Return whether the utterance was ended and is not answered yet."""
         return utterance_id in self._owed
 
     def heard(self, ask: Ask, heard: Heard, *, now_ns: int) -> list[Output]:
-        """The words of what was asked; those of an earlier question are not awaited any more."""
+        """Take the words of a request; those of an earlier request are not awaited any more."""
         settling = self._owed[ask.utterance_id]
         return self._settled(settling, heard, now_ns) if settling.request_id == ask.request_id else []
 
     def unheard(self, ask: Ask, unheard: Unheard) -> list[Output] | None:
-        """No words: the draft that was awaited is asked for anew, and a second refusal is the end. None: nothing here
-        waited for it.
+        """Take a refusal: the draft that was awaited is asked for again, and a second refusal is a failure. None: no
+        utterance here waited for it.
         """
         settling = self._owed.get(ask.utterance_id)
         if settling is None or settling.request_id != ask.request_id:
@@ -91,7 +93,7 @@ class Settlements:
         return [self._ask_for(settling)]
 
     def corrected(self, corrected: Corrected) -> list[Output]:
-        """A better text of a settled utterance; of one that is forgotten, nothing."""
+        """Take a better text of a settled utterance; nothing follows where the utterance is forgotten."""
         place = self._ends.get(corrected.utterance_id)
         if place is None or corrected.utterance_id in self._owed:
             return []
@@ -105,7 +107,7 @@ class Settlements:
         return [better]
 
     def expire(self, utterance_id: int) -> list[Output]:
-        """The engine took too long to settle it."""
+        """The engine took too long to settle the utterance."""
         settling = self._owed.get(utterance_id)
         if settling is None:
             return []
@@ -144,7 +146,7 @@ class Settlements:
         return self._in_order(settling.utterance_id, [failed])
 
     def _in_order(self, utterance_id: int, outputs: list[Output]) -> list[Output]:
-        """What can be told now that this one is answered."""
+        """Return what can be told now that this utterance is answered."""
         self._answered[utterance_id] = outputs
         told: list[Output] = []
         for answered in sorted(self._answered):
@@ -163,7 +165,7 @@ class Settlements:
 def transcript_of(
     utterance_id: int, stage: TextStage, heard: Heard, *, spans: Sequence[Span], end_sample: int, cost: Cost
 ) -> Transcript:
-    """What the engine heard, as evidence; words it did not place lie anywhere in the speech."""
+    """Return the engine's words as evidence; words without a place lie anywhere in the speech."""
     segments = heard.segments
     if heard.text and not segments:
         segments = (Segment(heard.text, spans[0].start_sample, spans[-1].end_sample, heard.confidence),)
@@ -174,5 +176,5 @@ def transcript_of(
 
 
 def cost_of(heard: Heard, *, since_ns: int, now_ns: int) -> Cost:
-    """What the words took, in microseconds."""
+    """Return the cost of the words, in microseconds."""
     return Cost(heard.queue_us, heard.compute_us, max(0, now_ns - since_ns) // 1000)

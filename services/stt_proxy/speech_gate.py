@@ -1,4 +1,4 @@
-"""Turns the detector's scores into the edges of speech, counting in samples."""
+"""Speech gate: edges of speech from the detector's scores, by two thresholds and a hangover time, in samples."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ class GateThresholds:
 
 @dataclass(frozen=True, slots=True)
 class SpeechBegan:
-    """The caller makes speech from `sample` on."""
+    """The caller's speech began at `sample`."""
 
     sample: int
     score: float
@@ -32,7 +32,7 @@ Edge = SpeechBegan | SpeechPaused
 
 
 class SpeechGate:
-    """One call's edges. Silence must last `pause_samples` before it counts as a pause."""
+    """Speech gate of one call. Silence must last `pause_samples` before it counts as a pause."""
 
     def __init__(self, *, pause_samples: int, thresholds: GateThresholds) -> None:
         self._pause_samples = pause_samples
@@ -43,11 +43,11 @@ class SpeechGate:
 
     @property
     def is_open(self) -> bool:
-        """Whether the caller is speaking, inner gaps shorter than a pause included."""
+        """Return whether the caller is speaking, inner gaps shorter than a pause included."""
         return self._speech_end is not None
 
-    def hear(self, start_sample: int, end_sample: int, score: float) -> Edge | None:
-        """One window of sound and its score."""
+    def observe(self, start_sample: int, end_sample: int, score: float) -> Edge | None:
+        """Take one window's place and score, 0 to 1; return the edge that it makes, if any."""
         is_likely = score >= self._thresholds.likely_score
         if self._speech_end is not None:
             if is_likely:
@@ -66,16 +66,16 @@ class SpeechGate:
         return None
 
     def rest(self, n_samples: int) -> Edge | None:
-        """Silence that was not listened to but counts."""
+        """Take silence without a score."""
         self._likely_since = None
         return self._count_silence(n_samples, 0.0) if self._speech_end is not None else None
 
     def skip(self) -> None:
-        """The clock went on without telling anything: neither speech nor silence."""
+        """The clock went on with neither speech nor silence."""
         self._likely_since = None
 
     def shut(self) -> SpeechPaused | None:
-        """What is open ends here, without waiting for the pause."""
+        """Close the gate here, without waiting for the pause."""
         self._likely_since = None
         if self._speech_end is None:
             return None

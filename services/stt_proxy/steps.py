@@ -1,4 +1,4 @@
-"""What one call has to go through, in order: sound, holes in it, and the client's words."""
+"""Steps of one call, in order: sound, gaps, and the client's messages."""
 
 from dataclasses import dataclass, replace
 
@@ -16,7 +16,7 @@ class EndOfUtterance:
 
 @dataclass(frozen=True, slots=True)
 class Discard:
-    """The client knows that it was no speech."""
+    """The client says that a stretch was no speech."""
 
     from_sample: int
     to_sample: int

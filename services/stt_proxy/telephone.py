@@ -1,4 +1,4 @@
-"""How far a telephone number has been dictated, by libphonenumber's data for a region."""
+"""Dictated telephone numbers: how complete one is, by libphonenumber's data for a region."""
 
 from enum import Enum
 from functools import lru_cache
@@ -12,7 +12,7 @@ PROBES = ("0", "2", "5")
 
 
 class Dictated(Enum):
-    """What a run of digits is."""
+    """State of a dictated number."""
 
     WHOLE = "whole"  # nothing can follow
     PART = "part"  # the beginning of a longer number
@@ -20,13 +20,13 @@ class Dictated(Enum):
 
 
 def is_region(code: str) -> bool:
-    """Whether libphonenumber knows the region: two capital letters of ISO 3166-1."""
+    """Return whether libphonenumber knows the region: two capital letters of ISO 3166-1."""
     return code in phonenumbers.SUPPORTED_REGIONS
 
 
 @lru_cache(maxsize=1024)
 def dictated(digits: str, region: str) -> Dictated:
-    """What these digits are in `region`: dialled there, with or without the country's code in front.
+    """Return the state of these digits in `region`: dialled there, with or without the country's code in front.
 
     A number may be shorter than others that begin alike, as "1900 1234" is in Vietnam: it is a part then, since the
     caller may go on.

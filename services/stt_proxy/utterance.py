@@ -1,4 +1,4 @@
-"""One call's utterances: which speech belongs to which, and what is known of its words."""
+"""Utterances of one call: which speech belongs to which, and the words known of them."""
 
 from dataclasses import dataclass, field, replace
 
@@ -19,7 +19,7 @@ SPEECH_PER_DRAFTS_MS = 15_000  # each such stretch of one utterance may cost the
 
 @dataclass(frozen=True, slots=True)
 class Endpointing:
-    """How quickly this call's evidence is told."""
+    """Endpointing of one call: how quickly its evidence is told."""
 
     waits: Waits = field(default_factory=Waits)
     max_drafts: int = 4
@@ -29,7 +29,7 @@ class Endpointing:
 
 
 class Utterances:
-    """Takes what happened, gives what to say and what to ask. Knows no clock but what it is told."""
+    """Takes events, gives evidence to send and requests to the engine. It reads no clock: the time is given to it."""
 
     def __init__(self, endpointing: Endpointing, *, sample_rate_hertz: int) -> None:
         self._endpointing = endpointing
@@ -41,7 +41,7 @@ class Utterances:
         self._paused_at: int | None = None  # where speech last ended, if nothing but silence came since
         self._judged_at_pause = Reason.NO_TEXT  # of the words before it
 
-    # -- what is heard ------------------------------------------------------------------------------------------------
+    # -- events of the speech gate -------------------------------------------------------------------------------------
 
     def begin(self, sample: int, score: float, hints: Hints) -> list[Output]:
         """Speech begins."""
@@ -95,15 +95,15 @@ class Utterances:
         return self._settlements.settle(ended, before, end_sample, trigger_ns)
 
     def discard(self, from_sample: int, to_sample: int) -> bool:
-        """That sound was echo or noise. True when speech that is going on began in it and must be found anew."""
+        """The stretch was echo or noise. True when speech that is going on began in it and must be detected again."""
         if self._paused_at is not None and from_sample <= self._paused_at <= to_sample:
             self._paused_at = None
         return self._open.forget(from_sample, to_sample)
 
-    # -- what the engine says ------------------------------------------------------------------------------------------
+    # -- reports of the engine -----------------------------------------------------------------------------------------
 
     def heard(self, ask: Ask, heard: Heard, hints: Hints, *, now_ns: int) -> list[Output]:
-        """The words of what was asked."""
+        """Take the words of a request."""
         if self._settlements.owes(ask.utterance_id):
             return self._settlements.heard(ask, heard, now_ns=now_ns)
         utterance = self._open
@@ -125,7 +125,9 @@ class Utterances:
         return [text]
 
     def sounded(self, ask: Ask, sounds_over: float, hints: Hints) -> list[Output]:
-        """How the voice sounded where what was asked for ends: 1 as at the end of a turn, 0 as in mid-sentence."""
+        """Take the acoustic probability that the turn ended where the request ends: 1 at the end of a turn, 0 in
+        mid-sentence.
+        """
         utterance = self._open
         if utterance.utterance_id != ask.utterance_id or not utterance.is_all(ask.spans):
             return []
@@ -135,16 +137,16 @@ class Utterances:
         return [self._predict(utterance.text, hints)]
 
     def unheard(self, ask: Ask, unheard: Unheard) -> list[Output]:
-        """No words: a draft that was not made is nothing; an utterance that cannot be settled has failed."""
+        """Take a refusal: a draft that was not made is dropped; an utterance that cannot be settled has failed."""
         outputs = self._settlements.unheard(ask, unheard)
         if outputs is None:
             if self._open.draft is not None and self._open.draft.request_id == ask.request_id:
-                self._open.n_drafts -= 1  # it has cost nothing
+                self._open.n_drafts -= 1  # the draft has cost nothing
             self._forget_draft(ask)
         return outputs or []
 
     def partial(self, partial: Partial) -> list[Output]:
-        """A guess in mid-speech."""
+        """Take a partial text in mid-speech."""
         since = self._open.first_sample
         if since is None:
             return []
@@ -156,7 +158,7 @@ class Utterances:
         ]  # fmt: skip
 
     def corrected(self, corrected: Corrected, hints: Hints) -> list[Output]:
-        """A better text: of a settled utterance a correction, of the draft of the open one a new draft."""
+        """Take a better text: of a settled utterance a correction, of the open one's draft a new draft."""
         utterance = self._open
         if corrected.utterance_id != utterance.utterance_id:
             return self._settlements.corrected(corrected)
@@ -175,10 +177,10 @@ class Utterances:
         return [draft, self._predict(heard, hints)]
 
     def expire(self, utterance_id: int) -> list[Output]:
-        """The engine took too long to settle it."""
+        """The engine took too long to settle the utterance."""
         return self._settlements.expire(utterance_id)
 
-    # -- what others ask -----------------------------------------------------------------------------------------------
+    # -- state ---------------------------------------------------------------------------------------------------------
 
     @property
     def utterance_id(self) -> int:
@@ -199,7 +201,7 @@ class Utterances:
         return self._settlements.n_drafts_dropped
 
     def so_far(self, to_sample: int) -> Ask | None:
-        """The open utterance up to here, with the speech that goes on; None when nobody speaks."""
+        """Return the open utterance up to here, with the speech that goes on; None without speech."""
         utterance = self._open
         since = utterance.speaking_since
         if since is None or to_sample <= since:
@@ -214,7 +216,7 @@ class Utterances:
 
     @property
     def has_speech(self) -> bool:
-        """Whether the utterance that is open holds any speech."""
+        """Return whether the open utterance holds any speech."""
         return self._open.first_sample is not None
 
     @property
@@ -233,12 +235,12 @@ class Utterances:
         return utterance.n_drafts < max_drafts and speech_ms <= self._endpointing.max_draft_speech_ms
 
     def _forget_draft(self, ask: Ask) -> None:
-        """It is not under way any more."""
+        """The draft is not under way any more."""
         if self._open.draft is not None and self._open.draft.request_id == ask.request_id:
             self._open.draft = None
 
     def _predict(self, heard: Heard | None, hints: Hints) -> TurnPrediction:
-        """What the words make of it; None: they are not known yet."""
+        """Return the prediction by the words; None: the words are not known yet."""
         judged = CLOSED if self._open.is_too_long else self._judge(heard, hints)
         self._judged_at_pause = judged.reason
         if (
@@ -247,7 +249,7 @@ class Utterances:
             and last.wait_ms > judged.wait_ms
             and judged is not CLOSED
         ):
-            judged = last  # what was said before wants more, and that holds until the new words are known
+            judged = last  # the words before were unfinished, and that holds until the new words are known
         return TurnPrediction(
             self._open.utterance_id,
             self._open.spans[-1].end_sample,

@@ -1,4 +1,4 @@
-"""Silero VAD (https://github.com/snakers4/silero-vad) at 8 kHz, one run of the network for many calls."""
+"""Voice activity detection by Silero VAD (https://github.com/snakers4/silero-vad) at 8 kHz, batched over calls."""
 
 import asyncio
 from collections.abc import Callable
@@ -30,17 +30,19 @@ Scores = NDArray[np.float32]
 
 
 class Watch(Protocol):
-    """The detector's eye on one call."""
+    """The detector's state of one call."""
 
     def score(self, window: Samples, *, is_fresh: bool) -> None:
-        """Have (256,) int16 at 8 kHz scored; the answer goes to the call's `deliver`. One window at a time."""
+        """Begin to score a window, (256,) int16 at 8 kHz; the score goes to the call's `deliver`. One window at a
+        time.
+        """
 
     def close(self) -> None:
         """Deliver no more."""
 
 
 class Detector(Protocol):
-    """Scores windows of many calls."""
+    """Voice activity detector: scores windows of many calls."""
 
     def watch(self, deliver: Callable[[float], None], fail: Callable[[Exception], None]) -> Watch:
         """Begin with a call. Each score, 0 to 1, is delivered on the event loop; `fail` says that no more will come."""
@@ -64,7 +66,9 @@ class SileroNetwork:
         self._context = np.zeros((n_slots, CONTEXT_SAMPLES), dtype=np.float32)
 
     def score(self, slots: list[int], fresh: list[int], windows: list[Samples]) -> Scores:
-        """One window each of the calls in `slots`, which differ; those in `fresh` forget first. Returns (n,)."""
+        """Score one window each of the calls in `slots`, which differ; those in `fresh` forget first. Returns (n,), 0
+        to 1.
+        """
         if fresh:
             self._state[:, fresh] = 0.0
             self._context[fresh] = 0.0
@@ -215,7 +219,7 @@ class SileroWatch:
         self._is_first = False
 
     def receive(self, score: float) -> None:
-        """The batch is back. A call that breaks over its score is lost alone, not with those beside it."""
+        """Take the scores of the batch. A call that fails on its score is lost alone, not with those beside it."""
         if self._is_closed:
             return
         try:

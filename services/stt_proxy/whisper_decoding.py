@@ -1,7 +1,7 @@
-"""Whisper on a short context: pad to what the speech needs instead of 30 s, and hold the decoder to it.
+"""Whisper on a short context: padded to the length of the speech instead of 30 s, with the decoder held to it.
 
 Whisper (https://arxiv.org/abs/2212.04356) pads every input to 30 s, which costs ten times what a telephone utterance
-needs. Given only max(8 s, length + 2 s) it hears as well, but runs on past the end now and then: so the tokens are
+needs. Given only max(8 s, length + 2 s) it recognises as well, but runs on past the end now and then: so the tokens are
 capped by the length of the speech, and repeats are cut.
 """
 
@@ -56,12 +56,12 @@ class Decoded:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What Whisper writes for a stretch of sound, before it is judged."""
+    """Whisper's text for a stretch of sound, before it is judged."""
 
     ids: list[int]
     text: str
     score: float  # mean log probability of a token
-    no_speech: float  # how likely nobody spoke, by Whisper itself
+    no_speech: float  # probability of no speech, by Whisper itself
 
     @property
     def confidence(self) -> float:
@@ -71,7 +71,7 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class WhisperOptions:
-    """How a model is run."""
+    """Options of a model."""
 
     device: str = "cpu"
     compute_type: str = ""  # CTranslate2's; empty: int8 on a CPU, float16 on a GPU
@@ -82,7 +82,7 @@ class WhisperOptions:
 
 @dataclass(frozen=True, slots=True)
 class _Order:
-    """What is to be decoded, and how."""
+    """One decode: the sound, and how it is decoded."""
 
     model: WhisperModel
     speech: Speech
@@ -125,7 +125,7 @@ class ShortContextWhisper:
         stop: Event | None = None,
         current: str = "",
     ) -> Decoded:
-        """Put it into words, in one of `languages` (Whisper's codes; empty: any). Blocks for about 0.2 s.
+        """Decode a Speech, in one of `languages` (Whisper's codes; empty: any). Blocks for about 0.2 s.
 
         What `pieces` hold of it is not decoded again, and the pieces that are complete are added. Raises Stopped soon
         after `stop` is set.
@@ -147,16 +147,16 @@ class ShortContextWhisper:
         stop: Event,
         current: str = "",
     ) -> None:
-        """Decode the pieces of it that are complete, and add them to `pieces`. Raises Stopped."""
+        """Decode the complete pieces of a Speech, and add them to `pieces`. Raises Stopped."""
         self._decode_complete(_Order(self._model, speech, languages, phrases, pieces, stop, current))
 
     def detect(self, speech: Speech, languages: tuple[str, ...]) -> dict[str, float]:
-        """How likely each of `languages` is by the first piece of the speech. Blocks for about 0.15 s."""
+        """Return the probability of each of `languages` by the first piece of the speech. Blocks for about 0.15 s."""
         pieces = cut_pieces(speech)
         return self._probabilities(self._model, self._encode(self._model, pieces[0].sound), languages) if pieces else {}
 
     def write(self, speech: Speech, language: str, phrases: tuple[str, ...] = ()) -> Written:
-        """What Whisper writes for speech of one piece, judged by nobody: for measurements."""
+        """Return Whisper's text for speech of one piece, unjudged: for measurements."""
         [piece] = cut_pieces(speech)
         encoded = self._encode(self._model, piece.sound)
         return self._generate(self._model, encoded, language, len(piece.sound) / RATE_HERTZ, phrases)
@@ -168,7 +168,9 @@ class ShortContextWhisper:
 
     @contextmanager
     def _chosen(self) -> Iterator[WhisperModel]:
-        """The model with several threads, where nobody uses it and a core idles; else the one with one."""
+        """Return the model with several threads, where it is unused and a core idles; else the model with one
+        thread.
+        """
         if self._lone is None or has_busy_cores() or not self._lone_is_free.acquire(blocking=False):
             yield self._model
             return
@@ -231,7 +233,7 @@ class ShortContextWhisper:
     def _probabilities(
         self, model: WhisperModel, encoded: ctranslate2.StorageView, languages: tuple[str, ...]
     ) -> dict[str, float]:
-        """How likely each of `languages` is, or each that Whisper knows."""
+        """Return the probability of each of `languages`, or of each that Whisper knows."""
         if not self._is_multilingual:
             return {"en": 1.0}
         ranked = model.model.detect_language(encoded)[0]  # pairs as "<|en|>", 0.9
@@ -244,7 +246,7 @@ class ShortContextWhisper:
         return [self._start, self._tokenizer.token_to_id(f"<|{language}|>"), self._transcribe]
 
     def _favour(self, phrases: tuple[str, ...]) -> list[int]:
-        """Words to favour, as Whisper takes them: as the text before this one."""
+        """Return the phrases as Whisper takes them: as the text before this one."""
         if not phrases:
             return []
         ids: list[int] = self._tokenizer.encode(" " + ", ".join(phrases), add_special_tokens=False).ids
@@ -277,7 +279,7 @@ class ShortContextWhisper:
         piece: Piece,
         rate_hertz: int,
     ) -> list[Word]:
-        """The words and where the decoder looked while it wrote them."""
+        """Return the words with the places at which the decoder's attention lay."""
         n_frames = len(piece.sound) // FRAME_SAMPLES
         aligned = model.model.align(encoded, self._prompt(language), [ids], [n_frames], median_filter_width=7)[0]
         steps = [(int(token), int(step)) for token, step in aligned.alignments]

@@ -1,4 +1,4 @@
-"""Speech cut into the pieces that Whisper decodes in one go, and where they lie on the call's clock."""
+"""Pieces of speech that Whisper decodes in one go, and their places on the call's clock."""
 
 from dataclasses import dataclass
 
@@ -20,14 +20,14 @@ Sound = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Sound that is decoded in one go, and where it lies."""
+    """Sound that is decoded in one go, and its place on the call's clock."""
 
     sound: Sound
     places: tuple[tuple[int, int], ...]  # pairs: first index in `sound`, the sample of the call it came from
 
 
 def cut_pieces(speech: Speech) -> list[Piece]:
-    """The clips at Whisper's rate, joined, and cut again where they are too long for one go."""
+    """Return the clips at Whisper's rate, joined, and cut again where they are too long for one go."""
     parts: list[Sound] = []
     places: list[tuple[int, int]] = []
     n_samples = 0
@@ -71,7 +71,7 @@ def _quietest(sound: Sound, start: int, length: int) -> int:
 
 
 def call_sample(piece: Piece, index: int, rate_hertz: int) -> int:
-    """Where on the call's clock an index of the piece's sound lies."""
+    """Return the sample of the call's clock at an index of the piece's sound."""
     first, sample = next(place for place in reversed(piece.places) if place[0] <= index or place is piece.places[0])
     return sample + (index - first) * rate_hertz // RATE_HERTZ
 

@@ -1,4 +1,4 @@
-"""Where Whisper's words lie, by the cross-attention of its decoder, and the segments they make between pauses."""
+"""Word alignment of Whisper by the cross-attention of its decoder, and the segments between pauses."""
 
 import math
 from collections.abc import Callable, Sequence

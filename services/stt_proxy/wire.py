@@ -1,4 +1,4 @@
-"""Protobuf to this stage's own values and back. Nothing behind the door knows protobuf."""
+"""Translation of `voice.stt.v1` to this stage's own values and back; no other module but service.py uses protobuf."""
 
 from collections.abc import Iterable
 
@@ -119,7 +119,7 @@ def read_config(
 
 
 def read_languages(codes: Iterable[str], engine: SttEngine, *, field: str) -> tuple[str, ...]:
-    """The tags, each one the engine understands. Raises UnknownLanguage."""
+    """Return the tags, each one that the engine understands. Raises UnknownLanguage."""
     wanted = tuple(codes)
     known = {code.split("-")[0].lower() for code in engine.language_codes}
     for code in wanted:
@@ -132,14 +132,14 @@ def read_languages(codes: Iterable[str], engine: SttEngine, *, field: str) -> tu
 
 
 def read_region(code: str, *, field: str) -> str:
-    """The region, or nothing. Raises UnknownRegion."""
+    """Return the region, or an empty string. Raises UnknownRegion."""
     if code and not is_region(code):
         raise UnknownRegion(f"{field} {code[:32]!r} is no region: use two letters of ISO 3166-1, as VN", field=field)
     return code
 
 
 def read_update(update: stt_pb2.RecognitionUpdate, engine: SttEngine) -> HintsUpdate:
-    """What is not set stays as it is. Raises UnknownLanguage, UnknownRegion."""
+    """Read an update; a field that is not set changes nothing. Raises UnknownLanguage, UnknownRegion."""
     languages = read_languages(update.language_codes, engine, field="update.language_codes")
     expected = update.expected_input if update.HasField("expected_input") else None
     return HintsUpdate(
@@ -161,7 +161,7 @@ def read_idle_reason(idle: stt_pb2.MediaIdle) -> IdleReason:
 def write_engine(
     engine: SttEngine, settings: SttSettings, providers: Iterable[engine_pb2.Provider] = ()
 ) -> engine_pb2.EngineInfo:
-    """What opens every stream."""
+    """Return the engine message that opens every stream."""
     formats = [
         audio_pb2.AudioFormat(encoding=audio_pb2.AUDIO_ENCODING_MULAW, sample_rate_hertz=8000),
         audio_pb2.AudioFormat(encoding=audio_pb2.AUDIO_ENCODING_ALAW, sample_rate_hertz=8000),
@@ -186,7 +186,7 @@ def write_engine(
 
 
 def _capacity(engine: SttEngine, settings: SttSettings) -> int:
-    """Calls the engine was measured to serve; where it was not, as many as the settings let in."""
+    """Return the calls that the engine was measured to serve; without a measurement, as many as the settings let in."""
     measured = int(getattr(engine, "capacity", 0)) if settings.measured_admission else 0
     return measured or settings.max_streams
 
@@ -194,7 +194,7 @@ def _capacity(engine: SttEngine, settings: SttSettings) -> int:
 def write_evidence(
     evidence: Evidence, trace_context: turn_pb2.TraceContext | None
 ) -> stt_pb2.StreamingRecognizeResponse:
-    """One message from the STT stage. The trace rides on transcripts only."""
+    """Return one message of the STT stage. Only transcripts carry the trace."""
     match evidence:
         case SpeechActivity():
             return stt_pb2.StreamingRecognizeResponse(
@@ -293,7 +293,7 @@ def _read_format(audio_format: audio_pb2.AudioFormat) -> AudioFormat:
 
 
 def _ms(value: int, default: int, name: str, most: int = LONGEST_WAIT_MS) -> int:
-    """A value of the endpointing, 0 being the default. Raises BadEndpointing."""
+    """Return a value of the endpointing in ms, 0 being the default. Raises BadEndpointing."""
     field = f"config.endpointing.{name}"
     if not 0 <= value <= most:
         raise BadEndpointing(f"{field} {value}: use 1 to {most}, or 0 for the default", field=field)

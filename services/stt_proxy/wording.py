@@ -1,4 +1,4 @@
-"""From speech to words: what is asked of the engine, and what becomes of its answers."""
+"""Recognition requests of one call: the Speech given to the engine, and its answers turned into evidence."""
 
 import asyncio
 import time
@@ -35,7 +35,7 @@ JOINED_GAP_MS: Final = 1000  # spans closer than this are cut out as one stretch
 
 
 class Wording:
-    """One call's dealings with its engine. Every utterance that was ended is settled within the limit."""
+    """Requests of one call to its engine. Every utterance that was ended is settled within the limit."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class Wording:
         return self._engine_call
 
     def limit(self, utterance_id: int) -> None:
-        """It is about to be ended: from now on its text is awaited."""
+        """The utterance is about to be ended: from now on its text is awaited."""
         self._limits[utterance_id] = asyncio.get_running_loop().call_later(
             self._settle_limit_s, self._expire, utterance_id
         )
@@ -130,7 +130,7 @@ class Wording:
         return tuple(clip for part in stretches for clip in self._recording.cut(part.start_sample, part.end_sample))
 
     def _report(self, report: Report) -> None:
-        """An engine's report. A call that breaks over it is lost alone."""
+        """Take a report of the engine. A call that fails on it is lost alone."""
         if self._is_closed:
             return
         try:
@@ -154,7 +154,7 @@ class Wording:
             case Corrected():
                 self.do(self._utterances.corrected(report, self._hints()))
             case Listened():
-                pass  # whoever waits is woken
+                pass  # the waiting task is woken
             case Lost():
                 self._fail(EngineLost(report.message, retry_delay_ms=round(report.retry_after_s * 1000) or 1000))
 

@@ -1,1 +1,1 @@
-"""Speaks text while it is being written: the gRPC service `voice.tts.v1.TtsService`."""
+"""TTS stage: speaks text while it is being written, as the gRPC service `voice.tts.v1.TtsService`."""

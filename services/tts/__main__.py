@@ -1,4 +1,4 @@
-"""`python -m services.tts`: the speaking stage as a process."""
+"""`python -m services.tts`: the TTS stage as a process."""
 
 import asyncio
 
@@ -21,7 +21,7 @@ from services.tts.speech_cache import SpeechCache
 
 
 def define(settings: TtsSettings) -> ServiceDefinition:
-    """The speaking stage, ready to run."""
+    """Build the TTS stage, ready to run."""
     lifecycle = Lifecycle()
     router, recorders = Router(), Router()
     cache = SpeechCache(

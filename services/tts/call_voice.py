@@ -1,4 +1,4 @@
-"""The voice of one call: which turns are spoken, and how each of them ends."""
+"""Speech of one call: the turns that are spoken, and the end of each."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -67,7 +67,7 @@ class TurnEnded:
 
     @property
     def is_retryable(self) -> bool:
-        """Whether the same turn may succeed on a fresh stream: the engine failed, not the request."""
+        """Return whether the same turn may succeed on a fresh stream: the engine failed, not the request."""
         return isinstance(self.failure, EngineFailed)
 
 
@@ -75,11 +75,11 @@ Output = TurnSound | TurnEnded
 
 
 class CallVoice:
-    """Takes the turns of one stream as they come.
+    """The turns of one stream.
 
     Two turns may live at once, since the text of a draft comes while the turn before it still sounds and must not
-    disturb it: nobody here knows which is a draft. A third one replaces the younger of the two. Every turn runs in a
-    task of its own in the stream's group.
+    disturb it: this stage does not know which one is a draft. A third one replaces the younger of the two. Every turn
+    runs in a task of its own in the stream's group.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class CallVoice:
         self._last_completed = 0
 
     async def say(self, piece: TextPiece) -> None:
-        """Append to a turn, or begin it. What is wrong with the text ends the turn, FAILED.
+        """Append text to a turn, or begin the turn. A fault of the text ends the turn with FAILED.
 
         Raises BadTurnId, TurnIdNotIncreasing, TextAfterTextEnd.
         """
@@ -136,7 +136,7 @@ class CallVoice:
             self._turns[stopped].cancel()
 
     def end_all_text(self) -> None:
-        """No more input comes: speak what there is."""
+        """No more input comes: speak the text there is."""
         for turn in self._turns.values():
             if not turn.text.is_whole:
                 turn.text.end()
@@ -184,7 +184,7 @@ class CallVoice:
             except asyncio.CancelledError:
                 task = asyncio.current_task()
                 if turn.stopped is None or task is None or task.uncancel() > 0:
-                    raise  # the stream itself is going
+                    raise  # the stream itself ends
                 outcome, failure = turn.stopped, turn.failure
             except ServiceError as error:
                 outcome, failure = Outcome.FAILED, error

@@ -1,7 +1,7 @@
-"""Voices that stand in for one another: which engine speaks a turn.
+"""Failover within a chain of engines: which engine speaks a turn.
 
 An engine that fails before it has sounded in the turn hands over to the next of its chain. Once it has sounded, the
-turn keeps it, whatever happens: another voice within an answer would be another person. The next turn chooses anew, so
+turn keeps it, whatever happens: another voice within an answer would be another person. The next turn chooses again, so
 an engine comes back at a turn's border.
 """
 
@@ -36,7 +36,7 @@ class TurnVoice:
         clock: Callable[[], float] = time.monotonic,
         cache: CallCache | None = None,
     ) -> None:
-        """`first_audio_limit_s`: None for what may take its time. `cache`: the speech that is kept for the call."""
+        """`first_audio_limit_s`: None: no limit. `cache`: the speech that is kept for the call."""
         self._router, self._first_audio_limit_s, self._clock = router, first_audio_limit_s, clock
         self._cache = cache
         self._sounded: list[Speaker] = []
@@ -114,7 +114,7 @@ class TurnVoice:
             elif provider is not None:
                 provider.failed(provider.admit(), error)
             raise
-        except Exception as error:  # a fault of ours or of a library: the turn need not die of it
+        except Exception as error:  # a fault of ours or of a library: another engine may still speak the turn
             log.exception("engine_broke", engine=speaker.engine.describe().name)
             if provider is not None and not is_settled:
                 is_settled = True
@@ -127,7 +127,9 @@ class TurnVoice:
     async def _look_up(
         self, speaker: Speaker, permit: Permit | None, line: Line, caching: Caching, wire: object
     ) -> tuple[list[Speech], Recording | None]:
-        """The line's kept sound, if there is some: the engine is then not asked, which says nothing of its health."""
+        """Return the line's sound from the cache, if any: the engine is then not asked, so its health stays as it is
+        known.
+        """
         if self._cache is None:
             return [], None
         is_asked = False
@@ -151,7 +153,9 @@ class TurnVoice:
         return candidates
 
     def _admit(self, waiting: list[Speaker]) -> tuple[Speaker, Permit | None]:
-        """The first that may be asked, taken out of those that wait with all before it; else the first of them all."""
+        """Take the first engine that may be asked, and all before it, out of the waiting ones; else the first of them
+        all.
+        """
         for number, speaker in enumerate(waiting):
             if speaker.provider is None:
                 del waiting[: number + 1]
@@ -163,7 +167,7 @@ class TurnVoice:
 
 
 def _on_lost(router: Router, engine: TtsEngine, why: str) -> bool:
-    """A thread of an engine has ended or hangs. Whether every chain still has an engine that speaks."""
+    """A thread of an engine has ended or hangs. Return whether every chain still has an engine that speaks."""
     if (provider := router.provider(engine)) is None:
         return False
     provider.lose(why)

@@ -23,7 +23,7 @@ MOST_FILE_BYTES = 12_000_000  # a minute of stereo at 48 kHz
 MOST_BYTES = 60_000_000  # all recordings of a voice
 MOST_NAME_CHARS, MOST_SPEAKER_CHARS = 80, 200
 STATEMENT_CHARS = (20, 2000)
-SAME_SPEAKER = 0.5  # least cosine between two recordings of one person, as the network hears them
+SAME_SPEAKER = 0.5  # least cosine between the speaker embeddings of two recordings of one person
 MOST_LANGUAGES = 20
 PASS_OVER_S = 10.0
 
@@ -40,20 +40,20 @@ class VoiceMaker(Protocol):
     audit: AuditRecord
 
     async def learn(self, voice: ClonedVoice) -> float:
-        """How alike the two least alike recordings are, -1 to 1. Raises EngineFailed."""
+        """Learn a voice; return the least cosine between two recordings, -1 to 1. Raises EngineFailed."""
 
     async def forget(self, voice: ClonedVoice) -> None:
-        """The voice is gone."""
+        """The voice was deleted."""
 
     def voices_changed(self) -> None:
         """The store has other voices now."""
 
     def speaks(self, language_code: str) -> bool:
-        """Whether its voices may speak a language."""
+        """Return whether cloned voices may speak a language."""
 
 
 class Cloning:
-    """Cloned voices of all tenants. Each method holds the tenant against the caller's token before all else."""
+    """Cloned voices of all tenants. Each method first checks the tenant against the client's token."""
 
     def __init__(self, maker: VoiceMaker | None = None) -> None:
         """`maker`: None until an engine is loaded that clones, if there is one."""
@@ -69,7 +69,7 @@ class Cloning:
     ) -> tts_pb2.CreateVoiceResponse:
         """Raises CloningOff, ConsentMissing, BadVoice, TooManyVoices, and what is wrong with the recordings.
 
-        What is refused is read to its end all the same, within the bounds of an upload: a client that still writes
+        A refused upload is read to its end all the same, within the bounds of an upload: a client that still writes
         when the stream ends does not learn why.
         """
         try:
@@ -217,7 +217,7 @@ async def _files(requests: AsyncIterator[tts_pb2.CreateVoiceRequest]) -> list[by
 
 
 async def _pass_over(requests: AsyncIterator[tts_pb2.CreateVoiceRequest]) -> None:
-    """Read what is left of an upload, as far as one may go and no longer than PASS_OVER_S."""
+    """Read the rest of an upload, up to the bound on its size and no longer than PASS_OVER_S."""
     n_bytes = 0
     with suppress(TimeoutError, ServiceError):
         async with asyncio.timeout(PASS_OVER_S):
@@ -228,7 +228,7 @@ async def _pass_over(requests: AsyncIterator[tts_pb2.CreateVoiceRequest]) -> Non
 
 
 def _read(files: list[bytes]) -> list[Reference]:
-    """The recordings, measured and held together. Blocking: some 0.1 s for a minute of sound."""
+    """Return the recordings, measured and checked together. Blocking: some 0.1 s for a minute of sound."""
     references = []
     for number, content in enumerate(files):
         name = f"recording {number}"

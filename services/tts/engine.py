@@ -1,4 +1,4 @@
-"""What a voice engine is, and the table of those there are."""
+"""TTS engine: the Protocol, the values that engines take and give, and the table of engines."""
 
 import hashlib
 import time
@@ -37,12 +37,12 @@ class Voice:
     name: str
     language_codes: tuple[str, ...]  # BCP-47; empty: any
     level_dbov: float | None = None  # active speech level (ITU-T P.56) of its own sound; None: learnt as it speaks
-    owner: str | None = None  # the one tenant that may use it; None: anybody
+    owner: str | None = None  # the one tenant that may use it; None: every tenant
 
 
 @dataclass(frozen=True, slots=True)
 class EngineDescription:
-    """What an engine can do. Asked for again at each use: an engine may gain voices while it runs."""
+    """Description of an engine. It is read again at each use, since an engine may gain voices while it runs."""
 
     name: str
     model: str
@@ -62,7 +62,7 @@ class Line:
     voice: str  # a name from the engine's own description, never empty
     rate: float  # 0.5 to 2.0, 1.0 is the voice's own
     turn_id: int
-    is_first: bool  # of its turn: someone waits for its first sound
+    is_first: bool  # of its turn: the caller waits for its first sound
     due_s: Callable[[], float] = time.monotonic  # when the next piece is needed; asked before each step of the model
     pitch: float = 0.0  # above the voice's own, -12 to 12 semitones; left alone by engines without a control for it
     call: str = ""  # unique; an engine of several devices may keep a call on one
@@ -96,7 +96,7 @@ class Speech:
 
 
 class TtsEngine(Protocol):
-    """A voice, or many of one kind.
+    """A TTS engine, with one voice or many.
 
     Many lines are spoken at once, one a turn: an engine may batch them over calls, spread them over devices and run
     its vocoder in chunks. It works only while it is asked for the next piece, so that a caller who hangs up or a buffer
@@ -109,7 +109,7 @@ class TtsEngine(Protocol):
         """Load and warm up. Raises StartupError with the one thing to do."""
 
     def describe(self) -> EngineDescription:
-        """What it can do; valid once loaded."""
+        """Return the engine's description; valid once loaded."""
 
     def synthesize(self, line: Line) -> AsyncGenerator[Speech, None]:
         """Yield the line's sound as it is made; closing the iterator cancels within one step of the model.
@@ -118,11 +118,11 @@ class TtsEngine(Protocol):
         """
 
     async def close(self) -> None:
-        """Let go of threads, processes and devices; also safe when `load` failed."""
+        """Release threads, processes and devices; also safe when `load` failed."""
 
 
 def make_engine(name: str, settings: "TtsSettings") -> TtsEngine:
-    """The engine of that name, not yet loaded. Raises StartupError naming the setting or the extra to install."""
+    """Build the engine of that name, not yet loaded. Raises StartupError naming the setting or the extra to install."""
     place = ENGINES.get(name)
     if place is None:
         raise StartupError(f"TTS_ENGINES names {name!r}; there are {', '.join(ENGINES)}")
@@ -137,7 +137,9 @@ def make_engine(name: str, settings: "TtsSettings") -> TtsEngine:
 
 
 def sound_id(files: Iterable[Path], *settings: object) -> str:
-    """A hash of files' content and of settings, for EngineDescription. Takes some 3 s a gigabyte. Raises OSError."""
+    """Return a hash of files' content and of settings, for EngineDescription. Takes some 3 s a gigabyte. Raises
+    OSError.
+    """
     whole = hashlib.sha256(repr(settings).encode())
     for path in sorted(files):
         with path.open("rb") as file:

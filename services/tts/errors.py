@@ -1,4 +1,4 @@
-"""What can be wrong with a request to speak.
+"""Errors of requests to speak.
 
 In `config` such an error ends the stream; in a turn it ends the turn, with the same reason and message.
 """
@@ -7,13 +7,13 @@ from services.runtime.errors import CapacityError, NotFoundError, PermissionDeni
 
 
 class UnknownVoice(RequestError):
-    """No engine here has a voice of this name for this language."""
+    """No engine of this server has a voice of this name for this language."""
 
     reason = "UNKNOWN_VOICE"
 
 
 class UnknownLanguage(RequestError):
-    """No engine here speaks this language."""
+    """No engine of this server speaks this language."""
 
     reason = "UNKNOWN_LANGUAGE"
 
@@ -73,7 +73,7 @@ class PitchOutOfRange(RequestError):
 
 
 class PauseOutOfRange(RequestError):
-    """A pause of less than nothing, or of over ten seconds."""
+    """A pause that is negative, or longer than ten seconds."""
 
     reason = "PAUSE_OUT_OF_RANGE"
 
@@ -85,7 +85,7 @@ class BadPhonemes(RequestError):
 
 
 class EmptyText(RequestError):
-    """A piece of text with nothing in it."""
+    """An empty piece of text."""
 
     reason = "EMPTY_TEXT"
 
@@ -97,7 +97,7 @@ class TextTooLong(RequestError):
 
 
 class ControlCharacters(RequestError):
-    """Text with characters that are no text."""
+    """Text with control characters."""
 
     reason = "CONTROL_CHARACTERS"
 
@@ -115,13 +115,13 @@ class BadStartOffset(RequestError):
 
 
 class CloningOff(PermissionDeniedError):
-    """No engine here clones voices."""
+    """No engine of this server clones voices."""
 
     reason = "CLONING_OFF"
 
 
 class ConsentMissing(RequestError):
-    """Nobody says that the person agrees."""
+    """The request does not say that the speaker consents."""
 
     reason = "CONSENT_MISSING"
 

@@ -1,4 +1,4 @@
-"""How loud each voice speaks by itself, learnt from what it has said. Sans-IO."""
+"""Speech levels of voices (ITU-T P.56), learnt from the clauses they have spoken. Sans-IO."""
 
 from dataclasses import dataclass
 
@@ -21,7 +21,9 @@ class VoiceLevels:
         self._learnt: dict[tuple[str, str, str, str], _Learnt] = {}  # the one learnt longest ago first
 
     def expected(self, description: EngineDescription, voice: str, language_code: str) -> float | None:
-        """What a clause is likely to have, in dBov, before it is brought to the level of all; None: not known."""
+        """Return the likely level of a clause in dBov before it is brought to the level of all voices; None: not
+        known.
+        """
         learnt = self._learnt.get(_key(description, voice, language_code))
         if learnt is not None:
             return learnt.level_dbov

@@ -1,4 +1,4 @@
-"""What a piece of text leaves open about how it is said, filled in from its turn and its stream."""
+"""Speech parameters of a text: language, voice, rate and pitch, with the defaults of its turn and its stream."""
 
 from collections.abc import Sequence
 from enum import Enum
@@ -15,7 +15,7 @@ MOST_PHONEMES = 500  # code points
 
 
 class Emphasis(Enum):
-    """How much a text stands out: what its rate is multiplied with, and how many semitones its pitch goes up.
+    """Emphasis of a text: the factor on its rate, and the semitones by which its pitch rises.
 
     The figures are those that engines use which know SSML's <emphasis> (W3C SSML 1.1, section 3.2.2), about.
     """
@@ -27,7 +27,7 @@ class Emphasis(Enum):
 
 
 class Manners:
-    """The language, voice, rate and caching of one stream."""
+    """Defaults of one stream: language, voice, rate and caching."""
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class Manners:
         ipa: str = "",
         emphasis: Emphasis = Emphasis.NONE,
     ) -> Manner:
-        """How a piece of text is said. `turn_voice` is what an earlier piece of its turn asked for.
+        """Return the parameters of a piece of text. `turn_voice` is what an earlier piece of its turn asked for.
 
         The voice of the turn, else of the stream, holds for the languages it speaks; others get their own. A voice the
         piece itself asks for must speak its language. Raises UnknownLanguage, UnknownVoice, RateOutOfRange,
@@ -95,7 +95,7 @@ class Manners:
 
 
 def check_rate(rate: float, *, field: str) -> float:
-    """The rate. Raises RateOutOfRange, also for what is no number."""
+    """Return the rate. Raises RateOutOfRange, also for what is no number."""
     if not SLOWEST <= rate <= FASTEST:
         raise RateOutOfRange(f"{field} is {rate:g}; it must be {SLOWEST:g} to {FASTEST:g}, or 0 for 1", field=field)
     return rate

@@ -1,4 +1,4 @@
-"""Which words of the text as sent lie where in a clause's sound. Sans-IO."""
+"""Marks of a clause: the places of the words of the text, as sent, in its sound. Sans-IO."""
 
 from collections import deque
 from collections.abc import Iterable
@@ -40,7 +40,7 @@ class ClauseMarks:
     def spread(self, samples_per_char: float, *, first_sample: int = 0) -> None:
         """Guess every place from the length of what is said before it, for an engine that measures nothing.
 
-        The first word begins at `first_sample`. Earlier guesses that nobody has taken are dropped.
+        The first word begins at `first_sample`. Earlier guesses that were not taken are dropped.
         """
         text = self._spoken.text
         if self._waiting:
@@ -51,7 +51,7 @@ class ClauseMarks:
                 self._add(offset, first_sample + round(offset * samples_per_char), is_measured=False)
 
     def take_until(self, sample: int) -> list[ClauseMark]:
-        """Those that lie at or before `sample`, once each."""
+        """Return the marks at or before `sample`, each once."""
         due = []
         while self._waiting and self._waiting[0].sample <= sample:
             due.append(self._waiting.popleft())

@@ -1,4 +1,4 @@
-"""How far speech may run ahead of the listener. Sans-IO."""
+"""Pacer: speech runs ahead of the listener by at most the lead. Sans-IO."""
 
 
 class Pacer:
@@ -14,7 +14,7 @@ class Pacer:
         self._played_out_at: float | None = None  # when a listener has heard all that was sent
 
     def wait_s(self, chunk_s: float, *, now: float) -> float:
-        """How long the next chunk of `chunk_s` seconds must wait. `now`: seconds, monotonic."""
+        """Return for how many seconds the next chunk of `chunk_s` seconds must wait. `now`: seconds, monotonic."""
         if not self._max_lead_s or self._played_out_at is None:
             return 0.0
         return max(0.0, self._played_out_at + chunk_s - now - self._max_lead_s)
@@ -24,5 +24,7 @@ class Pacer:
         self._played_out_at = max(now, self._played_out_at or now) + chunk_s
 
     def due_s(self, *, asked_s: float) -> float:
-        """When the listener needs what was asked for at `asked_s`: once all that was sent has been heard."""
+        """Return when the listener needs the sound that was asked for at `asked_s`: once all that was sent has been
+        heard.
+        """
         return max(asked_s, self._played_out_at or asked_s)

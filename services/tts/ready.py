@@ -1,6 +1,6 @@
-"""Kept clauses as they go on the wire, in memory: converted, levelled and marked once. Sans-IO.
+"""Cache in memory of clauses as they go on the wire: converted, levelled and marked once. Sans-IO.
 
-What kept speech costs is its way to the wire: some 9 ms for a second of it, on the loop that serves all calls.
+The cost of cached speech is its way to the wire: some 9 ms for a second of it, on the loop that serves all calls.
 A clause that is said again and again takes that way once.
 """
 
@@ -59,14 +59,14 @@ class ReadySpeech:
             self._n_bytes -= oldest.samples.nbytes
 
     def reading(self, key: object) -> Spoken | None:
-        """What is said for a clause, if it is here."""
+        """Return the reading of a clause, if it is here."""
         spoken = self._readings.get(key)
         if spoken is not None:
             self._readings.move_to_end(key)
         return spoken
 
     def keep_reading(self, key: object, spoken: Spoken) -> None:
-        """Keep what is said for a clause."""
+        """Keep the reading of a clause."""
         self._readings[key] = spoken
         if len(self._readings) > MAX_READINGS:
             self._readings.popitem(last=False)

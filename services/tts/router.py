@@ -1,4 +1,4 @@
-"""Which engine speaks which language, in which voice."""
+"""Routing of texts to engines and voices by language."""
 
 import copy
 from collections.abc import Mapping, Sequence
@@ -36,7 +36,7 @@ class Router:
         self.board = ProviderBoard(StageMetrics("tts")) if board is None else board
         self._routes: dict[str, tuple[TtsEngine, ...]] = {}
         self._providers: dict[TtsEngine, Provider] = {}
-        self._tenant_id: str | None = None  # whose voices are seen beside those of everybody
+        self._tenant_id: str | None = None  # whose voices are seen beside those of all tenants
         for language, engines in (routes or {}).items():
             self.add(language, engines)
 
@@ -76,7 +76,7 @@ class Router:
         return self._providers.get(engine)
 
     def speaks_language(self, language_code: str) -> bool:
-        """Whether anybody here speaks it."""
+        """Return whether an engine of this server speaks the language."""
         return bool(self._chain(language_code))
 
     def voices(self) -> list[Voice]:
@@ -84,7 +84,7 @@ class Router:
         return [voice for engine in self.engines for voice in self._voices(engine)]
 
     def language_codes(self) -> list[str]:
-        """Every language that is spoken here."""
+        """Every language that an engine of this server speaks."""
         codes: dict[str, None] = {}
         routes = [(language, engine) for language, chain in self._routes.items() for engine in chain]
         for language, engine in routes:
@@ -93,7 +93,8 @@ class Router:
         return list(codes)
 
     def choose(self, language_code: str, voice: str = "", *, field: str = "text.language_code") -> Speaker:
-        """Who says a text. An empty voice is the language's own; a named one must speak the language.
+        """Choose engine and voice for a text. An empty voice is the language's own; a named one must speak the
+        language.
 
         `field` is where the language was named. Raises UnknownLanguage, UnknownVoice.
         """
@@ -106,8 +107,8 @@ class Router:
         )
 
     def candidates(self, language_code: str, voice: str) -> list[Speaker]:
-        """Who can say a text, in the order they are to be tried: the engine that has the voice, then those that stand
-        in for it, each in its own voice of the language. Raises UnknownLanguage, UnknownVoice.
+        """Return the engines and voices for a text, in the order they are to be tried: the engine that has the voice,
+        then those that stand in for it, each in its own voice of the language. Raises UnknownLanguage, UnknownVoice.
         """
         first = self.choose(language_code, voice)
         chain = self._chain(language_code)
@@ -132,7 +133,7 @@ class Router:
         return provider is not None and bool(provider.lost)
 
     def has_voice(self, voice: str) -> bool:
-        """Whether any engine has it."""
+        """Return whether any engine has the voice."""
         return any(known.name == voice for known in self.voices())
 
     def told_voices(self, language_code: str) -> str:
@@ -142,7 +143,7 @@ class Router:
         return f"{language_code} has {', '.join(names[:MOST_TOLD]) or 'none'}{more}"
 
     def speaks(self, voice: str, language_code: str) -> bool:
-        """Whether there is such a voice, and it speaks the language."""
+        """Return whether there is such a voice, and it speaks the language."""
         return any(known.name == voice and _speaks(known, language_code) for known in self.voices())
 
     def _choose_voice(self, language_code: str, voice: str) -> Speaker:
@@ -174,6 +175,6 @@ def _first_voice(voices: Sequence[Voice], language_code: str) -> Voice | None:
 
 
 def _speaks(voice: Voice, language_code: str) -> bool:
-    """Two tags of one language agree: who speaks en-US can be asked for en-GB."""
+    """Return whether two tags agree in the language: an en-US voice may speak en-GB."""
     language = language_code.lower().split("-")[0]
     return not voice.language_codes or any(code.lower().split("-")[0] == language for code in voice.language_codes)

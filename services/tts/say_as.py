@@ -1,4 +1,4 @@
-"""Text whose kind is known: read as digits, as a date, as a sum and the like, whatever stands around it."""
+"""Interpretation of a text of known kind, as SSML's say-as: digits, date, sum of money and the like."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -21,7 +21,7 @@ _NUMBER = re.compile(r"\+?\(?\d[\d\s().\-/]*\d|\d")
 
 
 class SayAs(Enum):
-    """What a text is."""
+    """Kind of a text."""
 
     DIGITS = "digits"  # each digit by itself; other words as they are
     SPELLING = "spelling"  # letter by letter, digits by themselves
@@ -45,7 +45,7 @@ _BY_CHARACTER = (SayAs.DIGITS, SayAs.SPELLING, SayAs.TELEPHONE)
 
 
 def read_as(text: str, language_code: str, say_as: SayAs, normalizer: Normalizer | None = None) -> Spoken | None:
-    """What to say for a text of that kind; None in a language that has no reading data.
+    """Return the words for a text of a kind; None in a language that has no reading data.
 
     `normalizer`: what reads the rest of the text, with a stream's lexicon.
     """

@@ -1,4 +1,4 @@
-"""Gathers pieces of text into clauses that can be spoken at once. Sans-IO."""
+"""Clause segmentation: pieces of text are joined into clauses that can be spoken at once. Sans-IO."""
 
 import re
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ _LAST_WORD = re.compile(r"(\S+)$")
 
 
 class Caching(Enum):
-    """What may be done with the sound of a text."""
+    """Caching of the sound of a text."""
 
     FREQUENT = "frequent"  # looked up; kept once several calls have asked for it
     KEPT = "kept"  # looked up; kept at once: a fixed text
@@ -40,7 +40,7 @@ class Caching(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """How a text is to be said, and whether its sound is kept."""
+    """Speech parameters of a clause, and whether its sound is cached."""
 
     language_code: str
     voice: str
@@ -67,12 +67,12 @@ class Clause:
 
 
 def is_speakable(text: str) -> bool:
-    """Whether there is a letter or a digit in it."""
+    """Return whether the clause holds a letter or a digit."""
     return _SPEAKABLE.search(text) is not None
 
 
 class ClauseGatherer:
-    """The text of one turn on its way to the voice.
+    """Clause segmentation of one turn's text.
 
     A clause keeps its punctuation and the white space behind it, so that the clauses joined are the text as sent. What
     holds nothing to speak waits for what follows it.
@@ -126,7 +126,9 @@ class ClauseGatherer:
         return clause
 
     def _next_end(self, language_code: str, *, is_whole: bool) -> int | None:
-        """Where the next clause ends, or None while that cannot be said. `is_whole`: nothing follows what is held."""
+        """Return where the next clause ends, or None while that is not known. `is_whole`: nothing follows what is
+        held.
+        """
         found = _SPEAKABLE.search(self._held, self._n_silent)
         if found is None:
             self._n_silent = len(self._held)
@@ -149,7 +151,7 @@ class ClauseGatherer:
         return space + 1 if space > begin else limit
 
     def _is_inside(self, mark: re.Match[str], language_code: str) -> bool:
-        """Whether a mark ends no clause: a comma behind too few words, the dot of an abbreviation."""
+        """Return whether a mark ends no clause: a comma behind too few words, the dot of an abbreviation."""
         before = self._held[: mark.start()]
         if mark["weak"]:
             step = min(self._n_clauses, len(WORDS_BEFORE_A_COMMA) - 1)
@@ -161,7 +163,7 @@ class ClauseGatherer:
 
 
 def _is_inside_word(before: str, after: str, language_code: str) -> bool | None:
-    """Whether the dot belongs to the word before it. None: what follows decides, and is not here yet."""
+    """Return whether the dot belongs to the word before it. None: what follows decides, and is not here yet."""
     found = _LAST_WORD.search(before)
     word = found[1].lstrip("(\"'“‘«") if found else ""
     if len(word) == 1 and word.isalpha() and word.isupper():

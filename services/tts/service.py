@@ -1,4 +1,4 @@
-"""The gRPC door of the speaking stage: protobuf in, protobuf out, nothing else."""
+"""gRPC service of the TTS stage, `voice.tts.v1.TtsService`: protobuf in, protobuf out."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -72,8 +72,8 @@ class TtsService(tts_pb2_grpc.TtsServiceServicer):
         cache: SpeechCache | None = None,
         cloning: Cloning | None = None,
     ) -> None:
-        """The routers' engines must be loaded before the first stream comes. `recorders`: who speaks what is recorded
-        ahead and played by itself, where they know the language.
+        """The routers' engines must be loaded before the first stream comes. `recorders`: the engines
+        for speech that is made ahead and played by itself, where they know the language.
         """
         self._settings = settings
         self._router = router
@@ -130,7 +130,7 @@ class TtsService(tts_pb2_grpc.TtsServiceServicer):
     async def StreamingSynthesize(  # noqa: N802 - the proto's name
         self, request_iterator: AsyncIterator[Request], context: grpc.aio.ServicerContext[Request, Response]
     ) -> AsyncIterator[Response]:
-        """One call's voice."""
+        """Speak the turns of one call."""
         config = (await first_config(request_iterator)).config
         check_tenant(context, config.tenant_id)
         bind_call(config.call_id)

@@ -1,4 +1,4 @@
-"""What the speaking stage can be told from outside."""
+"""Settings of the TTS stage."""
 
 from pathlib import Path
 from typing import Annotated, Literal

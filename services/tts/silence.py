@@ -1,4 +1,4 @@
-"""Cuts the silence an engine puts around a line. Sans-IO."""
+"""Silence trimming: the silence that an engine puts around a line is cut. Sans-IO."""
 
 import numpy as np
 
@@ -33,11 +33,11 @@ class SilenceTrimmer:
 
     @property
     def has_begun(self) -> bool:
-        """Whether the first sound was there, and `cut_samples` is final."""
+        """Return whether the first sound was there, and `cut_samples` is final."""
         return self._has_begun
 
     def push(self, samples: Samples) -> Samples:
-        """The sound that is certain to stay."""
+        """Take a piece; return the sound that is certain to stay."""
         held = np.concatenate((self._held, samples))
         loud = self._loud_windows(held)
         if not self._has_begun:
@@ -57,7 +57,7 @@ class SilenceTrimmer:
         return held[:end]
 
     def finish(self) -> Samples:
-        """The last of the sound, faded out; empty if it was all silence."""
+        """Return the last of the sound, faded out; empty if all of it was silence."""
         tail = self._held[: self._window] if self._has_begun else self._held[:0]
         self._held = self._held[:0]
         return _fade_out(tail, self._fade)

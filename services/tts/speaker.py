@@ -1,4 +1,4 @@
-"""Speaks one turn: text in, marked chunks out, in time."""
+"""Synthesis of one turn: text in, marked and paced chunks out."""
 
 import asyncio
 import time
@@ -64,7 +64,7 @@ class TurnSpeaker:
         call: str = "",
     ) -> None:
         """`levels`: what all calls have learnt of the voices. `cache`: the speech that is kept for the call.
-        `is_awaited`: somebody listens; else those who do go before it. `call`: unique.
+        `is_awaited`: the caller listens; turns of calls that listen go before others. `call`: unique.
         """
         self._router = router
         self._normalizer = normalizer
@@ -78,7 +78,7 @@ class TurnSpeaker:
         self._is_awaited, self._call = is_awaited, call
 
     async def speak(self, turn: Turn) -> AsyncGenerator[Mark | Chunk, None]:
-        """Everything of a turn, chunks no earlier than the lead allows. Closing the iterator stops the engine.
+        """Yield the chunks of a turn, no earlier than the lead allows. Closing the iterator stops the engine.
 
         The stopwatch of the turn's text gets what the engine waited and worked. Raises NothingToSpeak, EngineFailed.
         """
@@ -154,7 +154,7 @@ class TurnSpeaker:
             self._levels.learn(description, voice, manner.language_code, track.measured())
 
     def _read(self, clause: Clause) -> Spoken:
-        """What is said for a clause."""
+        """Return the reading of a clause."""
         manner = clause.manner
         if self._cache is not None and (spoken := self._cache.reading(self._reading_key(clause))) is not None:
             return spoken
@@ -187,5 +187,7 @@ def with_sounds(text: str, ipa: str) -> Spoken:
 
 
 def _due_last() -> float:
-    """When sound is needed that nobody waits for: behind all that somebody does, in the order of asking."""
+    """Return the deadline of sound that is made ahead: behind all sound that a caller waits for, in the order of
+    asking.
+    """
     return time.monotonic() + WAITS_S

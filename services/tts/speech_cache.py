@@ -1,4 +1,4 @@
-"""Speech that has been made once and is kept on disk, so that fixed and frequent clauses cost nothing."""
+"""Cache of speech on disk: fixed and frequent clauses are synthesized once."""
 
 import asyncio
 import hashlib
@@ -38,7 +38,7 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class CacheKey:
-    """A clause's sound: everything it depends on, hashed."""
+    """Key of a clause's sound: a hash of everything that it depends on."""
 
     tenant: str
     digest: str
@@ -69,7 +69,7 @@ class Recording:
 
     @property
     def is_fit(self) -> bool:
-        """Whether it has sound and is not too long."""
+        """Return whether the recording has sound and is not too long."""
         return 0 < self.n_samples <= LONGEST_S * self.sample_rate_hertz
 
 
@@ -116,7 +116,9 @@ class SpeechCache:
         self._lock = threading.Lock()
         self._threads = ThreadPoolExecutor(2, "speech-cache")
         self._metrics = StageMetrics("tts")
-        self._metrics.queue_dropped_total("speech_cache")  # there from the start, else its first drop has no rate
+        self._metrics.queue_dropped_total(
+            "speech_cache"
+        )  # the counter exists from the start, else its first drop has no rate
 
     def open(self) -> None:
         """Read what is in the folder. Blocks for as long as a listing takes."""
@@ -183,7 +185,7 @@ class SpeechCache:
         self._threads.submit(self._write, recording)
 
     def _use(self, key: CacheKey) -> None:
-        """What is said from memory has been used on disk too."""
+        """Note the use of a clause on disk that was spoken from memory."""
         with self._lock:
             if key in self._files:
                 self._files.move_to_end(key)
@@ -270,7 +272,7 @@ class SpeechCache:
 class CallCache:
     """The cache as one call may use it.
 
-    Beside the sound of clauses it has their readings, so that what is said again is not read by all rules again.
+    Beside the sound of clauses it has their readings, so that a clause said again is not normalised again.
     """
 
     def __init__(self, cache: SpeechCache, tenant_id: str, call: str) -> None:
@@ -288,11 +290,11 @@ class CallCache:
             self._cache.ready.keep(kept, ready)
 
     def reading(self, key: object) -> Spoken | None:
-        """What is said for a clause of kept speech, where it has been said."""
+        """Return the reading of a clause of cached speech, where it is known."""
         return self._cache.ready.reading(key)
 
     def keep_reading(self, key: object, spoken: Spoken) -> None:
-        """Keep what is said for a clause of kept speech. `key`: all that it depends on."""
+        """Keep the reading of a clause of cached speech. `key`: all that the reading depends on."""
         self._cache.ready.keep_reading(key, spoken)
 
     def keep(self, recording: Recording) -> None:

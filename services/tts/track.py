@@ -1,4 +1,4 @@
-"""The sound of one turn as it goes on the wire: clauses joined, marked and cut into chunks. Sans-IO."""
+"""Audio track of one turn as it goes on the wire: clauses joined, marked and cut into chunks. Sans-IO."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class ChunkLengths:
-    """In milliseconds."""
+    """Lengths of chunks, in milliseconds."""
 
     first_ms: int
     later_ms: int  # sent as soon as so much is made
@@ -101,7 +101,9 @@ class Track:
         return self._cut()
 
     def measured(self) -> tuple[float, float] | None:
-        """The own level of the clause spoken last, in dBov, and its seconds of speech; None when it had no sound."""
+        """Level in dBov and seconds of speech of the clause spoken last, before levelling; None when it had no
+        sound.
+        """
         return self._last.measured() if self._last else None
 
     def ready(self) -> ReadyClause | None:
@@ -174,7 +176,7 @@ class Track:
             self._n_ready += len(samples)
 
     def _learn(self, sound: "_ClauseSound", end: int) -> None:
-        """How fast this voice speaks, for the next clause whose places are guessed."""
+        """Learn how fast this voice speaks, for the next clause whose places are guessed."""
         seconds = (end - sound.start_sample) / self._format.sample_rate_hertz * sound.clause.manner.rate
         self._seconds_per_char = seconds / max(1, sound.n_chars)
 
@@ -249,7 +251,7 @@ class _ClauseSound:
         return self._ready.measured if self._ready is not None else self._leveller.measured()
 
     def ready(self) -> ReadyClause | None:
-        """The whole of it, once it has ended; None when there was no sound."""
+        """The whole clause, once it has ended; None when there was no sound."""
         if self._ready is not None:
             return self._ready
         if not any(map(len, self._made)):

@@ -1,4 +1,4 @@
-"""The text of one turn, between the one who sends it and the one who speaks it."""
+"""Text of one turn: a bounded buffer between the stream that sends it and the task that speaks it."""
 
 import asyncio
 import unicodedata
@@ -25,7 +25,7 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class TextLimits:
-    """In code points."""
+    """Limits on texts, in code points."""
 
     turn_chars: int
     clause_chars: int
@@ -45,7 +45,7 @@ class TurnText:
         self._changed = asyncio.Event()
         self._has_clauses = False
         self.is_whole = False
-        self.stopwatch = Stopwatch()  # begins anew when the first clause is whole
+        self.stopwatch = Stopwatch()  # begins again when the first clause is whole
 
     @property
     def end_offset(self) -> int:
@@ -94,7 +94,7 @@ class TurnText:
 
 
 class Turn:
-    """One turn while it lives."""
+    """One turn from its first text to its end."""
 
     def __init__(self, turn_id: int, text: TurnText) -> None:
         self.turn_id = turn_id
@@ -106,11 +106,11 @@ class Turn:
         self.engine = ""  # of a chain, that spoke the turn
 
     def cancel(self) -> None:
-        """Stop speaking it."""
+        """Stop speaking the turn."""
         self._stop(Outcome.CANCELLED)
 
     def fail(self, failure: ServiceError) -> None:
-        """Stop speaking it: what was sent for it is wrong."""
+        """Stop speaking the turn: what was sent for it is wrong."""
         self.failure = failure
         self._stop(Outcome.FAILED)
 
@@ -121,7 +121,7 @@ class Turn:
 
 
 def check_characters(text: str) -> None:
-    """Raise ControlCharacters for what is no text; line ends and tabs are."""
+    """Raise ControlCharacters for control characters other than line ends and tabs."""
     for offset, character in enumerate(text):
         if unicodedata.category(character) == "Cc" and character not in ALLOWED_CONTROLS:
             raise ControlCharacters(

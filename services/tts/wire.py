@@ -1,4 +1,4 @@
-"""The messages of `voice.tts.v1` and what they mean inside."""
+"""Translation of `voice.tts.v1` to this stage's own values and back."""
 
 from collections.abc import Sequence
 
@@ -57,7 +57,7 @@ Response = tts_pb2.StreamingSynthesizeResponse
 
 
 def caching(asked: tts_pb2.SpeechCaching.ValueType) -> Caching | None:
-    """What a message asks for; None where it leaves that open, or asks for what this server does not know."""
+    """Return the caching that a message asks for; None where it leaves that open, or asks for a kind not known here."""
     return _CACHING.get(asked)
 
 
@@ -84,7 +84,7 @@ def text_piece(text: tts_pb2.TurnText) -> TextPiece:
 
 
 def responses(output: Output, *, marks_in_audio: bool) -> list[Response]:
-    """What a turn gives, as it goes out: marks in their chunk, or before it."""
+    """Return the responses of a turn's sound: marks in their chunk, or before it."""
     if isinstance(output, TurnEnded):
         return [_turn_end(output)]
     sound = _sound(output)
@@ -131,7 +131,7 @@ def _turn_end(output: TurnEnded) -> Response:
 
 
 def audio_formats() -> list[audio_pb2.AudioFormat]:
-    """All that is served, the telephone's first."""
+    """Return all formats that are served, the telephone's first."""
     telephone = [audio_pb2.AUDIO_ENCODING_MULAW, audio_pb2.AUDIO_ENCODING_ALAW]
     return [
         *(audio_pb2.AudioFormat(encoding=encoding, sample_rate_hertz=G711_RATE_HERTZ) for encoding in telephone),
@@ -143,7 +143,7 @@ def audio_formats() -> list[audio_pb2.AudioFormat]:
 
 
 def audio_format(asked: audio_pb2.AudioFormat) -> AudioFormat:
-    """The format a stream asks for. Raises UnknownEncoding, UnknownSampleRate."""
+    """Return the format that a stream asks for. Raises UnknownEncoding, UnknownSampleRate."""
     encoding = _ENCODINGS.get(asked.encoding)
     if encoding is None:
         raise UnknownEncoding(
@@ -160,7 +160,7 @@ def audio_format(asked: audio_pb2.AudioFormat) -> AudioFormat:
 
 
 def longest_chunk_ms(config: tts_pb2.SynthesisConfig) -> int:
-    """How long a chunk may be. Raises BadChunkLength."""
+    """Return the longest chunk in ms. Raises BadChunkLength."""
     if not config.HasField("longest_chunk_ms"):
         return DEFAULT_LONGEST_CHUNK_MS
     least, most = LONGEST_CHUNK_MS
@@ -173,7 +173,7 @@ def longest_chunk_ms(config: tts_pb2.SynthesisConfig) -> int:
 
 
 def lexicon(words: Sequence[tts_pb2.Pronunciation]) -> list[Pronunciation]:
-    """The words a stream says in its own way. Raises BadLexicon, BadPhonemes."""
+    """Return the lexicon of a stream. Raises BadLexicon, BadPhonemes."""
     if len(words) > MAX_LEXICON_WORDS:
         raise BadLexicon(f"config.lexicon has over {MAX_LEXICON_WORDS} words; send fewer", field="config.lexicon")
     for index, word in enumerate(words):

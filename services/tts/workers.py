@@ -1,4 +1,4 @@
-"""A few threads for blocking model steps, earliest deadline first over all calls."""
+"""Worker threads for blocking model steps, scheduled earliest deadline first over all calls."""
 
 import asyncio
 import heapq
@@ -19,7 +19,7 @@ LONGEST_STEP_S = 20.0  # a line of 220 characters on a slow core; loading a voic
 
 @dataclass(frozen=True, slots=True)
 class Done(Generic[T]):
-    """What a step gave, and what it cost."""
+    """Result of a step, and its cost."""
 
     result: T
     queue_us: int
@@ -80,7 +80,7 @@ class Workers:
             thread.join(max(0.0, deadline - time.monotonic()))
 
     def _lose(self, lost: LostThread) -> bool:
-        """The watchdog has found a thread lost: nobody waits for it any more. On the event loop."""
+        """The watchdog has found a thread lost: fail its steps. Called on the event loop."""
         why = f"its thread {lost.cause}"
         if not self.on_lost(why):
             return False
@@ -112,7 +112,7 @@ class Workers:
             try:
                 with self._watch.call():
                     result = job.step()
-            except Exception as error:  # it belongs to the asker
+            except Exception as error:  # the error belongs to the caller of `run`
                 job.loop.call_soon_threadsafe(_fail, job.future, error)
                 continue
             finally:

@@ -53,6 +53,13 @@ async def wait_empty(pbx: PrivatePbx, *, limit_s: float = 5.0) -> None:
             await asyncio.sleep(0.05)
 
 
+async def wait_for_app(pbx: PrivatePbx, *, limit_s: float = 20.0) -> None:
+    """Until an application takes calls: a gateway is connected to ARI."""
+    async with asyncio.timeout(limit_s):
+        while not await ask(pbx, "applications"):
+            await asyncio.sleep(0.05)
+
+
 @dataclass(slots=True)
 class EdgeProcess:
     """The ARI edge in a process of its own, with a session that echoes (echo_session.py)."""

@@ -1,8 +1,8 @@
 """A stand-in for the gateway: the ARI edge, and for each call a session that beeps and then says back what it hears.
 
 What happens is told as one JSON object a line on stdout. Keys make it act: 9 hangs up, 8 transfers to the reception,
-6 has the caller sent to where they come again, and takes
-two seconds more to end; 7 presses 4 and 2 towards the caller. SIGUSR1 lets it take no more calls.
+6 has the caller sent to where they come again, and takes two seconds more to end; 7 presses 4 and 2 towards the caller.
+SIGUSR1 lets it take no more calls.
 """
 
 import asyncio
@@ -131,7 +131,12 @@ async def main() -> None:
     with contextlib.suppress(asyncio.CancelledError):
         async with asyncio.TaskGroup() as tasks:
             work = [tasks.create_task(pacer.run()), tasks.create_task(edge.serve(take_call))]
-            asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, edge.stop_taking_calls)
+
+            def drain() -> None:
+                edge.stop_taking_calls()
+                tell("drains")
+
+            asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, drain)
             asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, lambda: [task.cancel() for task in work])
 
 

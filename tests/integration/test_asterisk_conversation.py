@@ -20,9 +20,10 @@ from clients.phone.sip_phone import SipCall
 from deploy.asterisk.private_pbx import PrivatePbx
 from services.audio.g711 import decode_mulaw
 from services.audio.pcm import Samples
-from tests.integration.asterisk import number, running_pbx, wait_empty
+from tests.integration.asterisk import number, running_pbx, wait_empty, wait_for_app
 from tests.integration.phones import hear_tone, running_phones, seconds_of_tone
 from tests.integration.scripted_stack import ScriptedStack, scripted_stack
+from tests.integration.waiting import throughout
 from tests.load.clips import load_clips
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="session")]
@@ -156,7 +157,7 @@ async def calling(switchboard: Switchboard) -> AsyncIterator[SipCall]:
             yield call
         finally:
             await call.hang_up()
-            await asyncio.sleep(0.1)  # for the BYE
+            await asyncio.sleep(0.1)  # the phone sends its BYE; nothing is asserted after this
 
 
 def tone_hertz(turn_id: int) -> int:
@@ -255,8 +256,7 @@ async def test_a_reply_goes_on_after_a_hold_where_it_had_stopped(switchboard: Sw
         call.say(CLIPS[0])
         await switchboard.hears(call, 2, seconds=1.0)
         await call.hold()
-        await asyncio.sleep(2.0)
-        assert len(switchboard.turns()) == 1
+        await throughout(2.0, lambda: len(switchboard.turns()) == 1, "the turn waits")
         await call.resume()
         await switchboard.until(lambda: len(switchboard.turns()) >= 2)
         assert switchboard.turns()[1].outcome == COMPLETED
@@ -311,7 +311,7 @@ async def test_when_asterisk_restarts_its_calls_end_and_new_ones_are_answered(sw
         await switchboard.until(switchboard.ends, 20)
         assert switchboard.ends()[0].cause == record_pb2.CallEnd.CAUSE_FAILURE
         switchboard.events.clear()
-        await asyncio.sleep(1.0)
+        await wait_for_app(switchboard.pbx)
         call = await phones.call(number(switchboard.pbx))
         await switchboard.greeted()
         call.say(CLIPS[0])

@@ -4,15 +4,18 @@ import asyncio
 import signal
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from clients.phone.recording import Recording
 from clients.phone.sip_phone import PhoneFailed, SipCall
+from deploy.asterisk.private_pbx import PrivatePbx
 from services.audio.g711 import decode_mulaw, encode_mulaw
 from tests.integration.asterisk import ask, number, running_edge, running_pbx, wait_empty
 from tests.integration.echo_session import BEEP_S, GREETING_HERTZ, RECOVERED_HERTZ
 from tests.integration.phones import hear_tone, running_phones, seconds_of_tone, tone
 from tests.integration.sip_peer import Ear, sip_peer
+from tests.integration.waiting import throughout, until, until_awaited
 
 pytestmark = pytest.mark.asterisk
 
@@ -127,6 +130,17 @@ async def test_a_caller_who_comes_again_while_the_first_visit_closes_is_answered
         await wait_empty(pbx)
 
 
+async def until_held(pbx: PrivatePbx, is_held: bool) -> None:
+    """Until Asterisk says of its only call of a phone that it is on hold, or not any more."""
+
+    async def has_it() -> bool:
+        (phone,) = [channel["id"] for channel in await ask(pbx, "channels") if channel["name"].startswith("PJSIP/")]
+        answer = await ask(pbx, f"channels/{phone}/variable?variable=CHANNEL(rtp,hold,audio)")
+        return bool(answer["value"] == str(int(is_held)))
+
+    await until_awaited(has_it)
+
+
 async def test_a_hold_and_its_end_nobody_told_of_are_read_again(tmp_path: Path):
     """The events are lost with the connection: another process is connected meanwhile, or none."""
     async with running_pbx(tmp_path) as pbx, running_phones() as phones:
@@ -135,12 +149,12 @@ async def test_a_hold_and_its_end_nobody_told_of_are_read_again(tmp_path: Path):
             await edge.wait_for("answered")
             await edge.kill()
         await call.hold()
-        await asyncio.sleep(0.3)
+        await until_held(pbx, True)
         async with running_edge(pbx) as edge:
             await edge.wait_for("HoldChanged", text="HoldChanged(is_held=True, was_missed=True)")
             await edge.kill()
         await call.resume()
-        await asyncio.sleep(0.3)
+        await until_held(pbx, False)
         async with running_edge(pbx) as edge:
             await edge.wait_for("answered")
             before_s = call.heard.length_s
@@ -155,8 +169,11 @@ async def test_a_gateway_that_died_takes_its_caller_up_again_and_clears_what_it_
             await hear_tone(staying, GREETING_HERTZ, seconds=MOST_OF_A_BEEP_S)
             await edge.kill()
         await leaving.hang_up()
-        await asyncio.sleep(0.3)
-        assert len(await ask(pbx, "channels")) == 3, "a caller and two media channels, one of them an orphan"
+
+        async def has_left_an_orphan() -> bool:
+            return len(await ask(pbx, "channels")) == 3  # a caller and two media channels
+
+        await until_awaited(has_left_an_orphan)
         async with running_edge(pbx) as edge:
             told = await edge.wait_for("call")
             assert told["is_recovered"]
@@ -226,9 +243,10 @@ async def test_the_name_is_taken_back_when_the_process_that_took_it_is_gone(tmp_
             if dies_with_a_call:
                 staying = await phones.call(number(pbx))
                 await second.wait_for("answered")
-                await asyncio.sleep(4)
-                assert not [told for told in first.events if told["event"] == "app_taken_back"], (
-                    "it gives signs of life"
+                await throughout(
+                    4.0,
+                    lambda: "app_taken_back" not in {told["event"] for told in first.events},
+                    "it gives signs of life",
                 )
             await second.kill()
         first.events[:] = [told for told in first.events if told["event"] != "connected"]
@@ -284,7 +302,7 @@ async def test_a_peer_that_may_send_its_media_past_asterisk_is_heard(tmp_path: P
         await edge.wait_for("answered")
         await ear.say(encode_mulaw(tone(440, 1.5)), peer.media)
         await hears(ear, 440)
-        await asyncio.sleep(1.0)
+        await until(lambda: not np.any(np.abs(decode_mulaw(bytes(ear.heard[-1600:]))) > 500))  # the tone is over
         ear.heard.clear()
         await ear.say(encode_mulaw(tone(700, 1.5)), peer.media)
         await hears(ear, 700)
@@ -361,7 +379,7 @@ async def test_a_process_that_drains_keeps_its_calls_and_sends_new_ones_on(tmp_p
         staying = await phones.call(number(pbx))
         await hear_tone(staying, GREETING_HERTZ, seconds=MOST_OF_A_BEEP_S)
         edge.process.send_signal(signal.SIGUSR1)
-        await asyncio.sleep(0.2)
+        await edge.wait_for("drains")
         coming = await phones.call(number(pbx))
         assert await coming.wait_over(15)
         assert coming.heard.last_sound_s() is not None, "an apology is heard"

@@ -35,7 +35,9 @@ def in_chunk(content: bytes) -> bytes:
 
 
 @asynccontextmanager
-async def engine_of(*pieces: bytes, holds: bool = False, models: bytes = MODELS) -> AsyncIterator[OpenAiEngine]:
+async def engine_of(
+    *pieces: bytes, holds: bool = False, models: bytes = MODELS, **settings: object
+) -> AsyncIterator[OpenAiEngine]:
     """The engine at a server that writes these bytes to each question and closes, or says no more."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -62,7 +64,7 @@ async def engine_of(*pieces: bytes, holds: bool = False, models: bytes = MODELS)
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     known = {"openai_base_url": f"http://127.0.0.1:{port}/v1", "openai_model": "x", "remote_stall_limit_s": HOLD_S}
-    engine = OpenAiEngine(NluSettings.model_validate(known | {"openai_api_key": "sk-1"}))
+    engine = OpenAiEngine(NluSettings.model_validate(known | {"openai_api_key": "sk-1"} | settings))
     try:
         await engine.load(())
         yield engine
@@ -243,3 +245,36 @@ async def test_a_key_that_is_refused_is_told_at_the_start() -> None:
     with pytest.raises(NotServing, match="NLU_OPENAI_API_KEY"):
         async with engine_of(SSE, models=models):
             pass
+
+
+REASONED = (SSE, event({"content": "Okay, the caller asks"}), event({"content": " for Secret.</thi"}))
+ANSWERED = (event({"content": "nk>\n\nYes, "}), event({"content": "we do."}, "stop"), DONE)
+
+
+async def test_a_server_that_begins_inside_a_thought_is_known_by_its_first_answer() -> None:
+    async with engine_of(*REASONED, *ANSWERED) as engine:
+        first = [part async for part in engine.reply(REQUEST)]
+        second = [part async for part in engine.reply(REQUEST)]
+    assert text_of(first).endswith("</think>\n\nYes, we do.")  # whose end the turn takes for what it is
+    assert text_of(second).strip() == "Yes, we do."
+
+
+async def test_of_a_server_that_is_set_to_begin_inside_a_thought_only_answers_are_speech() -> None:
+    async with engine_of(*REASONED, *ANSWERED, openai_begins_in_reasoning=True) as engine:
+        parts = [part async for part in engine.reply(REQUEST)]
+    assert text_of(parts).strip() == "Yes, we do."
+
+
+async def test_an_answer_without_a_thought_is_spoken_where_thoughts_are_usual() -> None:
+    async with engine_of(
+        SSE, event({"content": "Yes, we do."}, "stop"), DONE, openai_begins_in_reasoning=True
+    ) as engine:
+        parts = [part async for part in engine.reply(REQUEST)]
+    assert text_of(parts) == "Yes, we do."
+
+
+async def test_a_thought_that_used_up_the_answer_fails_the_turn() -> None:
+    async with engine_of(*REASONED, event({}, "length"), DONE, openai_begins_in_reasoning=True) as engine:
+        with pytest.raises(ProviderFailed) as failed:
+            _ = [part async for part in engine.reply(REQUEST)]
+    assert failed.value.error_class is ErrorClass.TRANSIENT

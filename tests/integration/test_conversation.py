@@ -5,17 +5,21 @@ turn's id.
 """
 
 import asyncio
+import re
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, partial
 
+import aiohttp
 import grpc
 import numpy as np
 import pytest
 from voice.call.v1 import call_pb2, call_pb2_grpc, record_pb2
 
 from services.audio.g711 import decode_mulaw
+from tests.fakes.ports import free_port
 from tests.integration.program_caller import ProgramCaller, calling
 from tests.integration.scripted_stack import ScriptedStack, scripted_stack
+from tests.integration.waiting import until_awaited
 from tests.load.clips import Clip, load_clips
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -23,7 +27,12 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 CALLER_SAYS = ("Say long, please.", "Say sure, please.", "Say nine, please.", "Say hang up, please.")
 MAX_DEAD_AIR_S = 3.0
 PHRASE_INTERVAL_S = 2.5  # between two phrases while a stage is away
-SETTINGS = {"call": {"GATEWAY_COMPANY_S": str(PHRASE_INTERVAL_S), "GATEWAY_GIVE_UP_S": "10"}}  # half the defaults
+METRICS_PORTS = {"nlu": free_port(), "tts": free_port()}
+SETTINGS = {
+    "call": {"GATEWAY_COMPANY_S": str(PHRASE_INTERVAL_S), "GATEWAY_GIVE_UP_S": "10"},  # half the defaults
+    "nlu": {"NLU_METRICS_PORT": str(METRICS_PORTS["nlu"])},
+    "tts": {"TTS_METRICS_PORT": str(METRICS_PORTS["tts"])},
+}
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +76,25 @@ async def answered(caller: ProgramCaller, n_turns: int, limit_s: float = 20.0) -
     await caller.until(lambda caller: len(caller.turns(by_gateway=False)) >= n_turns, limit_s)
 
 
+async def heard_for(caller: ProgramCaller, seconds: float) -> None:
+    """Wait until so much more of the agent has been heard."""
+    first = len(caller.heard)
+    n_bytes = round(seconds * 8000)
+    await caller.until(
+        lambda caller: sum(len(chunk.content) for chunk in caller.heard[first:] if chunk.is_audible) >= n_bytes
+    )
+
+
+async def has_a_stream(stage: str) -> bool:
+    """Return whether a stage serves the stream of a call, by its own metrics."""
+    async with (
+        aiohttp.ClientSession() as http,
+        http.get(f"http://127.0.0.1:{METRICS_PORTS[stage]}/metrics") as response,
+    ):
+        found = re.search(r"^voice_open_streams\{[^}]*\} (\S+)$", await response.text(), re.MULTILINE)
+    return found is not None and float(found[1]) > 0
+
+
 async def test_every_question_is_answered_within_a_second_until_the_agent_hangs_up(stack: ScriptedStack):
     async with calling(stack.gateway, call_id="four-turns") as caller:
         await greeted(caller)
@@ -92,7 +120,7 @@ async def test_an_interruption_silences_the_agent_and_is_answered(stack: Scripte
         await greeted(caller)
         await caller.say(clip())
         await caller.until_floor(record_pb2.FLOOR_SPEAKING, after=len(caller.events))
-        await asyncio.sleep(1.5)
+        await heard_for(caller, 1.5)
         await caller.say(clip(1))
         await answered(caller, 3)
         interrupted, answer = caller.turns(by_gateway=False)[1:3]
@@ -112,7 +140,7 @@ async def test_two_calls_at_once_never_mix(stack: ScriptedStack):
     async def question(caller: ProgramCaller) -> tuple[int, float]:
         await caller.say(clip())
         begin = await caller.until(lambda caller: caller.first_audible_after(caller.spoke_last_at))
-        await asyncio.sleep(1.0)
+        await caller.until(lambda caller: caller.heard[-1].at > begin + 1.0)
         return caller.events[-1].floor_change.turn_id, strongest_hertz(caller, begin, begin + 1.0)
 
     async with calling(stack.gateway) as first, calling(stack.gateway) as second:
@@ -182,7 +210,8 @@ async def test_stages_that_die_while_nobody_needs_them_are_reopened_without_a_wo
         for stage in ("nlu", "tts"):
             stack.kill(stage)
         await asyncio.gather(*(asyncio.to_thread(stack.bring_back, stage) for stage in ("nlu", "tts")))
-        await asyncio.sleep(2.5)  # between two attempts to connect
+        for name in ("nlu", "tts"):
+            await until_awaited(partial(has_a_stream, name), 20)
         await caller.say(clip())
         await answered(caller, 2)
         answer = caller.turns(by_gateway=False)[1]
@@ -197,7 +226,7 @@ async def test_a_caller_who_hangs_up_while_the_agent_speaks_leaves_a_record(stac
         await greeted(caller)
         await caller.say(clip())
         await caller.until_floor(record_pb2.FLOOR_SPEAKING, after=len(caller.events))
-        await asyncio.sleep(1.0)
+        await heard_for(caller, 1.0)
         caller.hang_up()
         await caller.until(lambda caller: caller.end)
         assert caller.end.cause == record_pb2.CallEnd.CAUSE_CALLER

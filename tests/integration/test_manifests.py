@@ -15,6 +15,7 @@ import yaml
 from pydantic import ValidationError
 
 from deploy.containers.docker import find_program
+from deploy.containers.stack import BRIDGE_FILES, FILES
 from deploy.stack import SERVICES, settings_kind
 from deploy.uv import find_uv
 from services.runtime.identity import digest_of
@@ -61,9 +62,10 @@ def exposures(name: str, services: dict[str, Any], monkeypatch: pytest.MonkeyPat
 
 
 OVERLAYS = [
-    ("compose.yaml", "compose.tls.yaml", "compose.trial.yaml"),
+    FILES,
     ("compose.yaml", "compose.tls.yaml", "compose.bridge.yaml"),
-    ("compose.yaml", "compose.tls.yaml", "compose.trial.yaml", "compose.bridge.yaml"),
+    (*FILES, "compose.bridge.yaml"),
+    (*FILES, *BRIDGE_FILES),
     ("compose.yaml", "compose.gpu.yaml"),
     ("compose.yaml", "compose.gpu-nlu.yaml"),
     ("compose.yaml", "compose.gpu.yaml", "compose.mps.yaml"),
@@ -77,7 +79,8 @@ def test_compose_takes_every_overlay_and_each_service_keeps_its_limits(files: tu
         about = services[name]
         assert int(about["mem_limit"]) >= 256 * 2**20
         assert about["read_only"] is True
-        assert ("networks" in about) == ("compose.bridge.yaml" in files)
+        is_guest = str(about.get("network_mode", "")).startswith("service:")
+        assert ("networks" in about or is_guest) == ("compose.bridge.yaml" in files)
         assert about["logging"]["options"]["max-file"] == "3"
 
 
@@ -91,6 +94,22 @@ def test_on_a_bridge_the_gateway_alone_is_published_and_the_stages_reach_nothing
     last = int(gateway["environment"]["GATEWAY_ARI_RTP_LAST_PORT"])
     published = {int(each["published"]) for each in gateway["ports"] if each["protocol"] == "udp"}
     assert published == set(range(port, last + 1))
+
+
+def test_a_trial_on_a_bridge_has_the_gateway_beside_its_asterisk_and_publishes_grpc_alone(project: Path) -> None:
+    services = resolved(project, *FILES, *BRIDGE_FILES, profiles=("standby", "call"))
+    beside = {name for name, about in services.items() if about.get("network_mode") == "service:asterisk"}
+    assert beside == {"call_gateway", "call_gateway_standby", "caller"}, "ARI of a trial is on loopback alone"
+    published = {name: about["ports"] for name, about in services.items() if about.get("ports")}
+    assert list(published) == ["asterisk"]
+    assert [(each["host_ip"], each["published"]) for each in published["asterisk"]] == [("127.0.0.1", "50051")]
+    for name in ("stt_proxy", "nlu", "tts"):
+        assert list(services[name]["networks"]) == ["stack"], "it has no way out"
+    gateway, standby = (services[name]["environment"] for name in ("call_gateway", "call_gateway_standby"))
+    for name in ("STT", "NLU", "TTS", "ARI"):
+        key = f"GATEWAY_{name}_{'URL' if name == 'ARI' else 'TARGET'}"
+        assert gateway[key] == standby[key]
+    assert gateway["GATEWAY_STANDBY_LOCK_FILE"] == standby["GATEWAY_STANDBY_LOCK_FILE"]
 
 
 @pytest.mark.parametrize("name", NAMES)

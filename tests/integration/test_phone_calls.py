@@ -24,11 +24,13 @@ from services.tts.engines.tone import tone_hertz
 from tests.integration.asterisk import number, running_pbx, wait_empty
 from tests.integration.phones import hear_tone, running_phones, seconds_of_tone
 from tests.integration.scripted_stack import ScriptedStack, scripted_stack
+from tests.integration.waiting import throughout, until
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="session")]
 
 CALLER_SAYS = ("Say sure, please.", "Say long, please.", "Say nine, please.", "Say hang up, please.")
 CLIPS = Path(__file__).parents[1] / "data/clips"
+PAUSE_S = 0.3
 GREETING, FIRST = 1, 2  # turn ids; later ones depend on how many drafts were made
 
 
@@ -63,7 +65,7 @@ async def calling(pbx: PrivatePbx, phones: SipPhones, *, is_alone: bool = True) 
     """A call whose greeting was heard; hung up at the end. `is_alone`: then nothing is left in Asterisk."""
     call = await phones.call(number(pbx))
     await hear_turn(call, GREETING)
-    await asyncio.sleep(0.3)
+    await fall_silent(call)
     yield call
     await call.hang_up()
     if is_alone:
@@ -78,6 +80,16 @@ def clip(name: str) -> Question:
 async def hear_turn(call: SipCall, turn_id: int, *, seconds: float = 0.2, limit_s: float = 10.0) -> None:
     """Until so much of a turn's tone was heard."""
     await hear_tone(call, tone_hertz(turn_id), seconds=seconds, limit_s=limit_s)
+
+
+async def fall_silent(call: SipCall, *, from_s: float = 0.0) -> None:
+    """Until what is being said is over: a pause follows the sound heard since `from_s`."""
+
+    def is_over() -> bool:
+        last_s = call.heard.last_sound_s(from_s=from_s)
+        return last_s is not None and call.heard.length_s - last_s >= PAUSE_S
+
+    await until(is_over)
 
 
 async def hear_reply(call: SipCall, watch: CallWatch, *, seconds: float = 0.2) -> int:
@@ -178,8 +190,7 @@ async def test_on_hold_nothing_is_said_and_afterwards_the_rest(pbx: PrivatePbx, 
         call.say(clip("001-plain.wav").samples)
         held = await hear_reply(call, watch, seconds=1.0)
         await call.hold()
-        await asyncio.sleep(1.5)
-        assert len(turns(watch)) == 2, "the turn waits"
+        await throughout(1.5, lambda: len(turns(watch)) == 2, "the turn waits")
         await call.resume()
         resumed = (await until_turns(watch, 3, 20))[2]
         assert resumed.outcome == record_pb2.TurnRecord.OUTCOME_COMPLETED
@@ -192,11 +203,11 @@ async def test_two_calls_at_once_never_mix(pbx: PrivatePbx, stack: ScriptedStack
     async with running_phones() as phones, calling(pbx, phones) as one:
         await one.press("1#")
         await hear_turn(one, FIRST, seconds=1.2)
-        await asyncio.sleep(0.5)
+        await fall_silent(one)
         async with calling(pbx, phones, is_alone=False) as two:
             one_from_s, two_from_s = one.now_s(), two.now_s()
             one.say(clip("000-plain.wav").samples)
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.1)  # the two begin at different moments
             two.say(clip("001-plain.wav").samples)
             await asyncio.gather(hear_any_turn(one, from_s=one_from_s), hear_any_turn(two, from_s=two_from_s))
             tones = [tones_heard(one, from_s=one_from_s), tones_heard(two, from_s=two_from_s)]
@@ -214,7 +225,7 @@ async def test_a_gateway_that_dies_comes_back_apologises_and_goes_on(pbx: Privat
         async with asyncio.timeout(10):
             while call.heard.first_sound_s(from_s=died_s + 0.3) is None:
                 await asyncio.sleep(0.05)
-        await asyncio.sleep(2.5)  # "I'm sorry, we were cut off."
+        await fall_silent(call, from_s=died_s + 0.3)  # "I'm sorry, we were cut off."
         call.say(clip("000-plain.wav").samples)
         await hear_any_turn(call, from_s=died_s)
         await call.hang_up()

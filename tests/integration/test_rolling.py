@@ -11,6 +11,7 @@ from voice.call.v1 import record_pb2
 from tests.conformance.servers import CALL, ENGINES, SCRIPTED, Server, running, spawn, stop, wait_until_serving
 from tests.integration.program_caller import ProgramCaller, calling
 from tests.integration.scripted_stack import STAGES
+from tests.integration.waiting import until
 from tests.load.clips import load_clips
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -30,8 +31,12 @@ SETTINGS = {
 }
 
 
-async def roll(replicas: list[Server], settings: dict[str, str], stack: ExitStack, folder: Path) -> None:
-    """Each in turn is told to stop, ends in good order, and a new process takes its place."""
+async def roll(
+    replicas: list[Server], settings: dict[str, str], stack: ExitStack, folder: Path, callers: list[ProgramCaller]
+) -> None:
+    """Each in turn is told to stop, ends in good order, and a new process takes its place; the next is told
+    once every caller has been answered again.
+    """
     for number, old in enumerate(replicas):
         old.process.send_signal(signal.SIGTERM)
         assert await asyncio.to_thread(old.process.wait, DRAIN_S + 10) == 0
@@ -39,7 +44,14 @@ async def roll(replicas: list[Server], settings: dict[str, str], stack: ExitStac
         _, process = spawn(old.stage, settings, log_file, port=int(old.target.rpartition(":")[2]))
         stack.callback(stop, process)
         await asyncio.to_thread(wait_until_serving, Server(old.stage, old.engine, old.target, process, log_file))
-        await asyncio.sleep(2.0)
+        await all_answered(callers)
+
+
+async def all_answered(callers: list[ProgramCaller]) -> None:
+    """Wait until each call has one more turn."""
+    before = [len(caller.turns(by_gateway=False)) for caller in callers]
+    for caller, n_turns in zip(callers, before, strict=True):
+        await caller.until(lambda caller, n=n_turns: len(caller.turns(by_gateway=False)) > n, 30)
 
 
 async def talk(caller: ProgramCaller, is_over: asyncio.Event) -> int:
@@ -69,16 +81,19 @@ async def test_a_stage_rolled_under_calls_loses_no_turn(tmp_path: Path, name: st
         target = {f"GATEWAY_{name.upper()}_TARGET": "ipv4:" + ",".join(each.target for each in replicas)}
         gateway = stack.enter_context(running(CALL, "script", tmp_path, settings=target, backing=others))
         is_over = asyncio.Event()
+        callers: list[ProgramCaller] = []
 
         async def one_call() -> tuple[int, ProgramCaller]:
             async with calling(gateway.target) as caller:
+                callers.append(caller)
                 return await talk(caller, is_over), caller
 
         async with asyncio.timeout(240):
             calls = [asyncio.create_task(one_call()) for _ in range(N_CALLS)]
-            await asyncio.sleep(3.0)
+            await until(lambda: len(callers) == N_CALLS)
+            await all_answered(callers)
             settings = drain | ENGINES[name][SCRIPTED[name]] | SETTINGS[name]
-            await roll(replicas, settings, stack, tmp_path)
+            await roll(replicas, settings, stack, tmp_path, callers)
             is_over.set()
             told = await asyncio.gather(*calls)
     for n_asked, caller in told:

@@ -20,6 +20,7 @@ from services.call_gateway.line import CallerAudio, LegEvent
 from services.call_gateway.rtp.codecs import CODECS
 from services.call_gateway.rtp.packet import RtpPacket, parse_packet, sequence_distance, timestamp_distance
 from services.call_gateway.rtp.sender import MediaSender
+from tests.integration.waiting import until
 
 
 class Listener:
@@ -74,7 +75,7 @@ async def test_only_the_calls_own_source_is_heard():
             for _ in range(5):
                 stranger.sendto(theirs.packet(b"\x11" * 160, ticks=160), media.local_address)
                 far.sendto(ours.packet(b"\x22" * 160, ticks=160), media.local_address)
-        await asyncio.sleep(0.05)
+        await until(lambda: len(listener.heard) >= 800)
     assert listener.heard == b"\x22" * 800
 
 
@@ -85,8 +86,9 @@ async def test_garbage_from_the_own_source_disturbs_nothing():
         for garbage in (b"", b"\x80\x00", b"\xff" * 172, bytes(1400)):
             far.sendto(sender.packet(b"\x22" * 160, ticks=160), media.local_address)
             far.sendto(garbage, media.local_address)
-        await asyncio.sleep(0.05)
-    assert listener.heard == b"\x22" * 640
+        far.sendto(sender.packet(b"\x22" * 160, ticks=160), media.local_address)
+        await until(lambda: len(listener.heard) >= 800)
+    assert listener.heard == b"\x22" * 800
     assert failures == []
 
 
@@ -101,11 +103,10 @@ async def test_a_payload_that_changes_in_mid_call_is_heard_and_answered_in_kind(
             far.sendto(
                 sender.packet(g711.encode_alaw(g711.decode_mulaw(b"\x22" * 160)), ticks=160), media.local_address
             )
-        await asyncio.sleep(0.05)
+        await until(lambda: len(listener.heard) >= 960)
         _received(far)
         listener.frames.append(b"\x33" * 160)
-        await asyncio.sleep(0.1)
-        answered = _received(far)
+        answered = await _receive(far, 3)
     assert listener.heard == b"\x22" * 960
     assert {packet.payload_type for packet in answered} == {8}
     assert g711.encode_mulaw(g711.decode_alaw(answered[0].payload)) == b"\x33" * 160
@@ -121,17 +122,19 @@ async def test_what_was_sent_before_the_pinning_by_a_dead_gateways_caller_is_not
         far.bind(("127.0.0.1", 0))
         stranger.sendto(MediaSender(0).packet(b"\x11" * 160, ticks=160), media.local_address)
         await media.open(far.getsockname(), listener, on_failure=lambda _: None)
-        await asyncio.sleep(0.03)
+        far.sendto(MediaSender(0).packet(b"\x22" * 160, ticks=160), media.local_address)
+        await until(lambda: listener.heard)
         media.close()
-    assert listener.heard == b""
+    assert listener.heard == b"\x22" * 160
 
 
 async def test_frames_leave_every_20_ms_and_silence_fills_the_rest():
     listener = Listener(b"\x33" * 160, b"\x44" * 160)
     async with opened(listener) as (_, far, _):
-        await asyncio.sleep(0.5)
-        packets = _received(far)
-    assert 22 <= len(packets) <= 27
+        began = time.monotonic()
+        packets = await _receive(far, 25)
+        took_s = time.monotonic() - began
+    assert 0.42 <= took_s <= 0.6, "25 frames are 500 ms, of which up to 60 may be caught up"
     assert [packet.payload for packet in packets[:3]] == [b"\x33" * 160, b"\x44" * 160, b"\xff" * 160]
     assert [packet.is_marked for packet in packets[:2]] == [True, False]
     steps = {later.timestamp - earlier.timestamp for earlier, later in pairwise(packets)}
@@ -140,16 +143,21 @@ async def test_frames_leave_every_20_ms_and_silence_fills_the_rest():
 
 async def test_the_timestamps_go_on_over_a_stall_of_the_process_and_the_first_packet_after_it_is_marked():
     async with opened(Listener()) as (_, far, _):
-        await asyncio.sleep(0.2)
-        before = _received(far)
+        before = await _receive(far, 5)
         time.sleep(0.5)  # noqa: ASYNC251 - the event loop is starved
-        await asyncio.sleep(0.2)
-        after = _received(far)
+        after = await _receive(far, 10)
     late = timestamp_distance(after[0].timestamp, before[-1].timestamp)
     assert after[0].is_marked
     assert sequence_distance(after[0].sequence, before[-1].sequence) == 1
     assert 0.42 <= late / 8000 <= 0.50, "500 ms passed, of which up to 60 were caught up"
     assert {timestamp_distance(later.timestamp, earlier.timestamp) for earlier, later in pairwise(after)} == {160}
+
+
+async def _receive(far: socket.socket, n_packets: int) -> list[RtpPacket]:
+    """At least so many packets, as soon as they have come."""
+    packets: list[RtpPacket] = []
+    await until(lambda: packets.extend(_received(far)) or len(packets) >= n_packets)
+    return packets
 
 
 def _received(far: socket.socket) -> list[RtpPacket]:
@@ -187,9 +195,9 @@ def test_the_pacer_sleeps_once_a_tick(run: Callable[[Coroutine[None, None, None]
 async def test_a_listener_that_fails_ends_its_own_call_only():
     healthy, broken = Listener(), Deaf()
     async with opened(healthy) as (media, far, failures), opened(broken) as (_, _, its_failures):
-        await asyncio.sleep(0.1)
+        await until(lambda: its_failures)
         far.sendto(MediaSender(0).packet(b"\x22" * 160, ticks=160), media.local_address)
-        await asyncio.sleep(0.05)
+        await until(lambda: healthy.heard)
         assert [str(failure) for failure in its_failures] == ["no voice"]
         assert failures == []
     assert healthy.heard == b"\x22" * 160

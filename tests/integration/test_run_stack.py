@@ -49,7 +49,8 @@ class Command:
             [sys.executable, "-m", "deploy.run_stack", *self._arguments],
             cwd=_ROOT, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -72,7 +73,7 @@ class Command:
     def end(self) -> int:
         """Its exit status, when it ends by itself."""
         status = self.process.wait(_LIMIT_S)
-        time.sleep(0.2)  # the reader's last lines
+        self._reader.join(_LIMIT_S)  # its last lines
         return status
 
     @property

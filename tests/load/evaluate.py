@@ -307,7 +307,8 @@ async def evaluate(kind: str, engine_name: str, scripts: list[Script], *, shows:
                 outcome = judge.outcome(heard, turn, said)
                 for name in (script.language, "all"):
                     _count(scores.setdefault(name, Score()), outcome, heard, turn, engine.tokens - before)
-                if shows and (heard.withheld or outcome != "right" or "ALL" in os.environ):
+                is_bad = _acts_of(heard, turn) != sorted(turn.acts)
+                if shows and (heard.withheld or outcome != "right" or is_bad or "ALL" in os.environ):
                     more = [*heard.acts, *heard.withheld] or ""
                     print(f"{outcome:5} {script.name}: {turn.caller}\n      {heard.text} {more}")
             await conversation.finish()
@@ -316,10 +317,14 @@ async def evaluate(kind: str, engine_name: str, scripts: list[Script], *, shows:
     return scores
 
 
+def _acts_of(heard: Heard, turn: Expected) -> list[str]:
+    """The acts that were asked for; a change of the recogniser's language counts only where the file speaks of one."""
+    return sorted(act for act in heard.acts if act != "switch_language" or "switch_language" in turn.acts)
+
+
 def _count(score: Score, outcome: str, heard: Heard, turn: Expected, tokens: int) -> None:
     setattr(score, outcome, getattr(score, outcome) + 1)
-    acts = sorted(act for act in heard.acts if act != "switch_language" or "switch_language" in turn.acts)
-    if acts == sorted(turn.acts):
+    if _acts_of(heard, turn) == sorted(turn.acts):
         score.acts_right += bool(turn.acts)
     else:
         score.acts_wrong += 1

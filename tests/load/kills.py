@@ -53,6 +53,7 @@ MAX_STARTS: Final = 3  # to bring a call to the moment
 SAID_TOLERANCE_S: Final = 0.5  # from the end of the sound of words to the news of it
 OWED_S: Final = 2.0  # longest silence for a caller who is owed sound
 MOMENT_LIMIT_S: Final = 20.0
+CELL_LIMIT_S: Final = 240.0  # for all the waits of one call
 
 
 @dataclass(slots=True)
@@ -177,8 +178,21 @@ async def _ask(call: SipCall, told: Told, clip: Samples) -> None:
             await asyncio.sleep(0.02)
 
 
+@asynccontextmanager
+async def _struck(stack: ScriptedStack, service: str, fault: str) -> AsyncIterator[asyncio.Task[None]]:
+    """The fault, and the task that mends it. Nothing is mended behind the end of the body: the stack may be gone, and
+    mending would start its services anew.
+    """
+    mending = await _strike(stack, service, fault)
+    try:
+        yield mending
+    finally:
+        if fault == "stop":
+            mending.cancel()  # the stack lets go on what is stopped
+        await asyncio.wait([mending])
+
+
 async def _strike(stack: ScriptedStack, service: str, fault: str) -> asyncio.Task[None]:
-    """The fault, and the task that mends it."""
     if fault == "kill":
         await asyncio.to_thread(stack.kill, service)
         return asyncio.create_task(asyncio.to_thread(stack.bring_back, service))
@@ -221,27 +235,27 @@ async def _cell(call: SipCall, stack: ScriptedStack, told: Told, *, fault: str, 
     clips = [decode_mulaw(b"".join(clip.frames)) for clip in load_clips() if clip.kind == "plain"][:4]
     await _bring_to(moment, call, told, clips)
     since, from_s, from_at = len(told.events), call.now_s(), time.monotonic()
-    mending = await _strike(stack, service, fault)
-    silence_s, longest_s = None, 0.0
-    if moment == "listening":
-        await call.wait_over(QUIET_S)
-        phrases = tuple(told.phrases(since))
-    else:
-        if moment == "held":
-            await asyncio.sleep(HELD_S)
-            await call.resume()
-            from_s, from_at = call.now_s(), time.monotonic()
-        await _until_settled(call, told, since, restarted=(fault, service) == ("kill", "call"))
-        heard = _heard_until_now(call)[round(from_s * 8000) :]
-        sounds = np.flatnonzero(_sounds(heard))
-        if len(sounds) and (call.is_over or told.is_settled(since, restarted=service == "call")):
-            heard = heard[: (int(sounds[-1]) + 1) * WINDOW]  # what comes behind the last word is nobody's silence
-        phrase_at = told.first_phrase_at(since)
-        silence_s, longest_s = _silences(heard, said_s=None if phrase_at is None else phrase_at - from_at)
-        phrases = tuple(told.phrases(since))
-    await mending
-    goes_on = _ended_well(told, moment) if call.is_over else await _is_answered(call, told, clips[1])
-    return Cell(fault, service, moment, phrases, silence_s, longest_s, goes_on)
+    async with _struck(stack, service, fault) as mending:
+        silence_s, longest_s = None, 0.0
+        if moment == "listening":
+            await call.wait_over(QUIET_S)
+            phrases = tuple(told.phrases(since))
+        else:
+            if moment == "held":
+                await asyncio.sleep(HELD_S)
+                await call.resume()
+                from_s, from_at = call.now_s(), time.monotonic()
+            await _until_settled(call, told, since, restarted=(fault, service) == ("kill", "call"))
+            heard = _heard_until_now(call)[round(from_s * 8000) :]
+            sounds = np.flatnonzero(_sounds(heard))
+            if len(sounds) and (call.is_over or told.is_settled(since, restarted=service == "call")):
+                heard = heard[: (int(sounds[-1]) + 1) * WINDOW]  # what comes behind the last word is nobody's silence
+            phrase_at = told.first_phrase_at(since)
+            silence_s, longest_s = _silences(heard, said_s=None if phrase_at is None else phrase_at - from_at)
+            phrases = tuple(told.phrases(since))
+        await mending
+        goes_on = _ended_well(told, moment) if call.is_over else await _is_answered(call, told, clips[1])
+        return Cell(fault, service, moment, phrases, silence_s, longest_s, goes_on)
 
 
 async def _until_settled(call: SipCall, told: Told, since: int, *, restarted: bool) -> None:
@@ -341,7 +355,7 @@ async def _try(pbx: PrivatePbx, state: Path, *, fault: str, service: str, moment
     for n_starts in range(MAX_STARTS):
         with scripted_stack(state / str(n_starts), says, settings, has_standby=True) as stack:
             try:
-                async with _called(stack.gateway, number(pbx)) as (call, told):
+                async with asyncio.timeout(CELL_LIMIT_S), _called(stack.gateway, number(pbx)) as (call, told):
                     return await _cell(call, stack, told, fault=fault, service=service, moment=moment)
             except* (TimeoutError, PhoneFailed) as slow:  # the machine is too busy to bring the call to the moment
                 print(f"{fault} {service} {moment}: {slow.exceptions[0]!r}, once more", file=sys.stderr, flush=True)

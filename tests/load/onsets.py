@@ -63,11 +63,11 @@ def onset_of(detector: SileroNetwork, sound: Samples, first: int, *, has_level: 
     n_false = 0
     for at in range(0, len(sound) - WINDOW_SAMPLES + 1, WINDOW_SAMPLES):
         window, end, score = sound[at : at + WINDOW_SAMPLES], at + WINDOW_SAMPLES, 0.0
-        if not quiet.hear(window, is_fresh=at == 0) or gate.is_open:
+        if not quiet.observe(window, is_fresh=at == 0) or gate.is_open:
             brought = level.bring(window, hints) if has_level else window
             score = float(detector.score([0], [0] if at == 0 else [], [brought])[0])
         quiet.note(score)
-        if isinstance(edge := gate.hear(at, end, score), SpeechBegan):
+        if isinstance(edge := gate.observe(at, end, score), SpeechBegan):
             if edge.sample >= first - EARLY_MS * RATE // 1000:
                 return Onset(1000 * (end - first) / RATE, 1000 * (edge.sample - first) / RATE, n_false)
             n_false += 1

@@ -51,7 +51,7 @@ class KnowsWords:
         self._words_to = words_to
         self.is_answering = False
 
-    def hear(self, start_sample: int, samples: Samples) -> None:
+    def feed(self, start_sample: int, samples: Samples) -> None:
         """Sound is nothing to it."""
 
     def rest(self, to_sample: int) -> None:

@@ -123,6 +123,7 @@ class PendingHangUp:
     until: float  # no longer is a sound without words waited for
     asked: ActionAsked | None = None  # by the agent
     at: float | None = None  # when the line is hung up; None: somebody speaks
+    message: str = ""  # for people who read the log
 
     def closing(self, why: HangUp) -> Closing:
         """How the call ends: nothing more is to be heard, and the tail has passed."""

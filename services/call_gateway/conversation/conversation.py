@@ -24,7 +24,7 @@ from services.call_gateway.conversation.hanging_up import HangUpWatch
 from services.call_gateway.conversation.keys import Keypad
 from services.call_gateway.conversation.line_watch import LineWatch
 from services.call_gateway.conversation.move_details import NextTurn
-from services.call_gateway.conversation.news import FloorMoved
+from services.call_gateway.conversation.news import EndReason, FloorMoved
 from services.call_gateway.conversation.pace import StagePace
 from services.call_gateway.conversation.profile import AgentProfile
 from services.call_gateway.conversation.prompt_playout import say
@@ -176,7 +176,7 @@ class Conversation:
             case line.EnergyRose() | line.EnergyFell():
                 yield from self._turn_taking.on_energy(event)
             case line.LineMeasured():
-                yield from self._line_watch.on_measured(event)
+                self._line_watch.on_measured(event)
             case line.PacketsMissing():
                 self._line_watch.on_packets_missing(event)
             case ev.CallAnswered(is_recovered):
@@ -310,7 +310,7 @@ class Conversation:
         self._stage_health.review()
         outcome = outcome_due(call)
         if outcome is not None:
-            self._apply([Decision(Move.REPLY_DUE, NextTurn(outcome, TurnNotes(end_reason="action_ended")))])
+            self._apply([Decision(Move.REPLY_DUE, NextTurn(outcome, TurnNotes(end_reason=EndReason.ACTION_ENDED)))])
         agent_speaks = call.floor in (Floor.SPEAKING, Floor.PAUSED) or call.is_gateway_speaking
         if agent_speaks is not self._stt_knows_agent_speaks:
             self._stt_knows_agent_speaks = agent_speaks
@@ -329,7 +329,7 @@ class Conversation:
         if is_recovered:
             say(call, ev.PromptKind.RECOVERED)
         else:
-            yield Decision(Move.REPLY_DUE, NextTurn(cmd.CallOpened(), TurnNotes(end_reason="open")))
+            yield Decision(Move.REPLY_DUE, NextTurn(cmd.CallOpened(), TurnNotes(end_reason=EndReason.OPEN)))
 
     def _hold(self, *, is_held: bool, was_missed: bool) -> Iterator[Decision]:
         """Nothing is played and no limit runs while the call is on hold. A doubt cannot be settled on hold."""

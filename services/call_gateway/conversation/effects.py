@@ -24,7 +24,7 @@ from services.call_gateway.conversation.move_details import (
     Pause,
     Revision,
 )
-from services.call_gateway.conversation.news import TurnOutcome
+from services.call_gateway.conversation.news import EndReason, StageReason, StopReason, TurnOutcome
 from services.call_gateway.conversation.prompt_playout import say, stop_prompts
 from services.call_gateway.conversation.record import TurnNotes
 from services.call_gateway.conversation.reply import Advice
@@ -134,12 +134,13 @@ def _forget_turn(call: Call, nobody: NobodySpoke | None) -> Decisions:
     call.user_turn.ended = None
     drop_speculation(call)
     if call.reply is not None:
-        give_up_reply(call, TurnOutcome.INTERRUPTED, Move.NOTHING_SAID.value)
+        give_up_reply(call, TurnOutcome.INTERRUPTED, StopReason.NOTHING_SAID)
     if nobody is None:
         call.speculation.begin_turn()
     else:
         begin_next_turn(call)
         if nobody.is_doubtful:
+            call.hang_up = None  # who is asked has time to answer
             say(call, PromptKind.STILL_THERE)
     yield from ()
 
@@ -233,11 +234,11 @@ def _ask_again(call: Call, revision: Revision) -> Decisions:
         return
     notes = TurnNotes(
         user_text=revision.text,
-        end_reason="corrected",
+        end_reason=EndReason.CORRECTED,
         speech_end_sample=old.notes.speech_end_sample,
         spoke_last_at=old.notes.spoke_last_at,
     )
-    give_up_reply(call, TurnOutcome.CONTINUED, "corrected")
+    give_up_reply(call, TurnOutcome.CONTINUED, StopReason.CORRECTED)
     ask(call, CallerSaid(revision.text), notes, continues_turn_id=old.turn_id)
     yield from ()
 
@@ -248,7 +249,7 @@ def _finish_reply(call: Call, _detail: None) -> Decisions:
 
 
 def _abandon_reply(call: Call, loss: Loss) -> Decisions:
-    give_up_reply(call, TurnOutcome.FAILED, loss.reason.lower())
+    give_up_reply(call, TurnOutcome.FAILED, StageReason(loss.reason.lower()))
     if loss.prompt is not None:
         say(call, loss.prompt)
     yield from ()
@@ -281,7 +282,9 @@ def _close(call: Call, closing: Closing) -> Decisions:
         voice.cut(voice.word_end(voice.position))
         return
     give_up_reply(
-        call, TurnOutcome.FAILED if closing.cause is EndCause.FAILURE else TurnOutcome.INTERRUPTED, closing.cause.value
+        call,
+        TurnOutcome.FAILED if closing.cause is EndCause.FAILURE else TurnOutcome.INTERRUPTED,
+        StopReason(closing.cause.value),
     )
     if closing.prompt is not None:
         say(call, closing.prompt)

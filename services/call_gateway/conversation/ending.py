@@ -4,7 +4,7 @@ from services.call_gateway.conversation.call import Call, Closing
 from services.call_gateway.conversation.commands import HangUp, SendOn
 from services.call_gateway.conversation.events import PromptKind
 from services.call_gateway.conversation.floor import Decision, Floor, Move
-from services.call_gateway.conversation.news import TurnOutcome
+from services.call_gateway.conversation.news import StopReason, TurnOutcome
 from services.call_gateway.conversation.replying import drop_speculation, give_up_reply
 from services.call_gateway.line import EndCause
 
@@ -45,7 +45,7 @@ def end_call(call: Call) -> None:
     if call.is_over:
         return
     abandon_user_turn(call)
-    give_up_reply(call, TurnOutcome.INTERRUPTED, "call_ended")
+    give_up_reply(call, TurnOutcome.INTERRUPTED, StopReason.CALL_ENDED)
     call.is_over = True
 
 

@@ -10,12 +10,16 @@ from dataclasses import dataclass, replace
 
 from services.call_gateway.conversation.events import SpeechBegan, SpeechStopped, TranscriptHeard, TurnPredicted
 from services.call_gateway.conversation.media_clock import MediaClock
+from services.call_gateway.conversation.news import EndReason, StageReason
 from services.call_gateway.conversation.settings import ConversationSettings
 
 FAST_FEED_MS = 1000
 """Further ahead of the STT stage, the caller's sound comes faster than real time: then that stage's clock counts."""
 WINDOW_MS = 40
 """A detector listens in windows: speech that goes on beyond a forgotten stretch is told from one before its end on."""
+
+NO_TEXT = "NO_TEXT"
+"""The STT stage predicts so where it expects no words of the sound (protos/README.md)."""
 
 HOLD_NEWS_MS = 300
 """A hold is told of so much after its music began, at most."""
@@ -26,7 +30,7 @@ class TurnEnd:
     """The caller's turn is over."""
 
     end_sample: int
-    reason: str  # the STT stage's, in lower case, or "silence"; with "_late_text" when the text did not come in time
+    reason: EndReason | StageReason
     probability: float = 1.0  # of the end, as the STT stage saw it; 1 where it said nothing
 
 
@@ -194,17 +198,16 @@ class Endpointing:
             return None
         prediction = utterance.prediction
         wait_ms = self.settings.unfinished_wait_ms if prediction is None else prediction.wait_ms
-        reason = "silence" if prediction is None else prediction.reason.lower()
         probability = 1.0 if prediction is None else prediction.probability
         end = utterance.stopped_sample
         waited = self._now_sample() - utterance.excluded_samples - end - self._clock.samples(wait_ms)
         if waited < 0:
             return None
-        if self._is_covered(end) or reason == "no_text":
-            return TurnEnd(end, reason, probability)
+        if self._is_covered(end) or (prediction is not None and prediction.reason == NO_TEXT):
+            return TurnEnd(end, _reason_of(prediction), probability)
         if waited < self._clock.samples(self.settings.text_wait_ms):
             return None
-        return TurnEnd(end, reason + "_late_text", probability)
+        return TurnEnd(end, _reason_of(prediction, is_text_late=True), probability)
 
     def _is_covered(self, end_sample: int) -> bool:
         return self.utterance.covered_sample >= end_sample - self._clock.samples(self.settings.text_margin_ms)
@@ -229,3 +232,12 @@ class Endpointing:
     def forget(self, to_sample: int) -> None:
         """What was heard up to there was no speech."""
         self.end(to_sample)
+
+
+def _reason_of(prediction: TurnPredicted | None, *, is_text_late: bool = False) -> EndReason | StageReason:
+    """The reason of the STT stage in lower case, or silence, each with "_late_text" where the text did not come in
+    time.
+    """
+    if prediction is None:
+        return EndReason.SILENCE_LATE_TEXT if is_text_late else EndReason.SILENCE
+    return StageReason(prediction.reason.lower() + ("_late_text" if is_text_late else ""))

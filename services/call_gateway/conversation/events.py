@@ -206,6 +206,14 @@ class InputExpected:
     phrases: tuple[str, ...] = ()
 
 
+class ToolState(StrEnum):
+    """How far a tool is that the agent called."""
+
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
 @dataclass(frozen=True, slots=True)
 class ToolUsed:
     """News of a tool; may come after its turn ended."""
@@ -213,7 +221,7 @@ class ToolUsed:
     turn_id: int
     tool_call_id: str
     name: str
-    phase: str  # "started", "completed", "failed"
+    state: ToolState
     arguments_json: str = ""
     result_json: str = ""
     took_us: int = 0  # by the tool alone
@@ -330,16 +338,6 @@ class CloseAsked:
 SttEvent = SpeechBegan | SpeechStopped | TranscriptHeard | TurnPredicted | UtteranceSettled | SttProgressed
 ReplyEvent = ReplyClause | ReplyEnded | InputExpected | VoiceMark | VoiceAudio | VoiceEnded
 StageEvent = StageFailed | StageReady | StageAlive
-Event = (
-    line.LineEvent
-    | line.SoundEvent
-    | SttEvent
-    | ReplyEvent
-    | StageEvent
-    | ActionAsked
-    | ActionEnded
-    | ToolUsed
-    | CallAnswered
-    | CallerAdvanced
-    | CloseAsked
-)
+AgentEvent = ActionAsked | ActionEnded | ToolUsed
+SessionEvent = CallAnswered | CallerAdvanced | CloseAsked
+Event = line.LineEvent | line.SoundEvent | SttEvent | ReplyEvent | StageEvent | AgentEvent | SessionEvent

@@ -3,6 +3,9 @@
 A goodbye is heard to its end like any other words. Then the line stays open for the tail, and a caller who begins to
 speak meanwhile, or spoke over a goodbye of the gateway's, is listened to: what they say is answered, and the call goes
 on. A sound that turns out to be nothing only puts the hang-up off.
+
+Two goodbyes are not heeded so. At the end of the longest call, MAX_DURATION, whoever goes on talking would pass the
+limit; after a FAILURE no stage is there that could hear or answer. Both end within `closing_limit_ms` and the tail.
 """
 
 from collections.abc import Iterator
@@ -18,10 +21,10 @@ from services.call_gateway.line import EndCause
 CALLER_SPOKE = "CALLER_SPOKE"
 
 
-def hang_up_soon(call: Call, cause: EndCause, asked: ActionAsked | None = None) -> None:
+def hang_up_soon(call: Call, cause: EndCause, asked: ActionAsked | None = None, *, message: str = "") -> None:
     """End the call once the last words were heard and the tail has passed. `asked`: by the agent."""
     until = call.clock.now + call.settings.closing_limit_ms / 1000
-    call.hang_up = PendingHangUp(cause, call.turn_id, until, asked)
+    call.hang_up = PendingHangUp(cause, call.turn_id, until, asked, message=message)
 
 
 class HangUpWatch:
@@ -65,7 +68,7 @@ class HangUpWatch:
             call.hang_up = None
             if pending.asked is not None:
                 self._report(pending.asked, is_done=True)
-            yield Decision(Move.CLOSED, pending.closing(HangUp(pending.cause)))
+            yield Decision(Move.CLOSED, pending.closing(HangUp(pending.cause, pending.message)))
 
     @property
     def _is_silent(self) -> bool:
@@ -74,7 +77,7 @@ class HangUpWatch:
         return is_quiet and not (call.is_gateway_speaking or self._keypad.is_waiting)
 
     def _goes_on(self, pending: PendingHangUp) -> bool:
-        """Whether the caller has said something since that is answered, or that they were asked to say again."""
+        """Return whether the caller has said something since that is answered, or that they were asked to say again."""
         call = self._call
         is_answered = call.reply is not None and call.reply.turn_id > pending.turn_id
         return is_answered or call.user_turn.unheard is not None

@@ -13,6 +13,7 @@ from services.call_gateway.conversation.commands import CallerKeyed, DiscardUtte
 from services.call_gateway.conversation.ending import abandon_user_turn
 from services.call_gateway.conversation.floor import Decision, Floor, Move
 from services.call_gateway.conversation.move_details import Interruption, NextTurn
+from services.call_gateway.conversation.news import EndReason
 from services.call_gateway.conversation.record import TurnNotes
 from services.call_gateway.conversation.user_turn import Verdict
 
@@ -63,7 +64,7 @@ class Keypad:
             yield from self._take_turn()
 
     def _is_told_twice(self, digit: str, *, is_in_band: bool) -> bool:
-        """Whether the other way of telling keys has told this one: a PBX may report a key and let its tone pass.
+        """Return whether the other way of telling keys has told this one: a PBX may report a key and let its tone pass.
         Each report answers for one of the other's, so that a key pressed twice counts twice.
         """
         now = self._call.clock.now
@@ -92,4 +93,6 @@ class Keypad:
             call.command(DiscardUtterance(began, call.clock.sample))
         if call.resting_floor is not Floor.LISTENING:
             yield Decision(Move.CALLER_INTERRUPTED, Interruption(Verdict.KEY, is_by_keys=True))
-        yield Decision(Move.REPLY_DUE, NextTurn(CallerKeyed(digits), TurnNotes(user_text=digits, end_reason="keys")))
+        yield Decision(
+            Move.REPLY_DUE, NextTurn(CallerKeyed(digits), TurnNotes(user_text=digits, end_reason=EndReason.KEYS))
+        )

@@ -6,17 +6,17 @@ on for minutes the call is ended.
 """
 
 from collections import Counter, deque
-from collections.abc import Iterator
 from difflib import SequenceMatcher
 from enum import Enum
 from typing import Final
 
 from services.call_gateway.conversation.call import Call
-from services.call_gateway.conversation.ending import close
 from services.call_gateway.conversation.events import PromptKind
-from services.call_gateway.conversation.floor import Decision, Floor
+from services.call_gateway.conversation.floor import Floor
+from services.call_gateway.conversation.hanging_up import hang_up_soon
 from services.call_gateway.conversation.media_clock import MediaClock
 from services.call_gateway.conversation.news import LineCause, LineTroubled
+from services.call_gateway.conversation.prompt_playout import say
 from services.call_gateway.line import EndCause, IdleReason, LineMeasured, PacketsMissing
 from services.language.words import normalise
 
@@ -131,6 +131,12 @@ class Recordings:
         """What is heard has been no conversation for so long that there is nobody to speak to."""
         return self.wordless_samples >= self._call.clock.samples(self._call.settings.wordless_limit_ms)
 
+    @property
+    def is_asking(self) -> bool:
+        """Somebody was asked whether they are there, and has time left to answer."""
+        asked_at, clock = self._asked_at, self._call.clock
+        return asked_at is not None and clock.sample - asked_at <= clock.samples(ANSWER_MS)
+
     def is_left_alone(self, end_sample: int) -> bool:
         """Sound that is no conversation goes on behind an utterance that ended there."""
         return self.is_wordless and self._sound.sounds_since(end_sample)
@@ -189,7 +195,7 @@ class LineWatch:
         self._sounding_until_sample = 0  # sound is taken to go on up to here
         self._told: set[LineCause] = set()
 
-    def on_measured(self, measured: LineMeasured) -> Iterator[Decision]:
+    def on_measured(self, measured: LineMeasured) -> None:
         """The line was measured, ten times a second."""
         call = self._call
         self._sound.on_measured(measured)
@@ -201,7 +207,7 @@ class LineWatch:
         elif call.floor is Floor.LISTENING and not call.is_gateway_speaking and not call.user_turn.has_words:
             self.recordings.wordless_samples += passed
             if self.recordings.is_wordless:
-                yield from self._leave_alone(self.recordings.wordless_samples)
+                self._leave_alone(self.recordings.wordless_samples)
 
     def on_packets_missing(self, missing: PacketsMissing) -> None:
         """The line's clock went on, and no packet came."""
@@ -216,17 +222,19 @@ class LineWatch:
             cause = LineCause.STOPPED if missing.has_packet_come else LineCause.NEVER_CAME
         self._tell(cause, missing.n_samples)
 
-    def _leave_alone(self, wordless_samples: int) -> Iterator[Decision]:
-        """There is no person to talk to; after the limit the call is ended."""
+    def _leave_alone(self, wordless_samples: int) -> None:
+        """There is no person to talk to; after the limit goodbye is said, and who speaks meanwhile is answered."""
         call = self._call
         is_tone = self._sound.is_one_tone(self._measured_sample - wordless_samples)
         if not self._told & {LineCause.TONE, LineCause.NO_CONVERSATION}:
             self._tell(LineCause.TONE if is_tone else LineCause.NO_CONVERSATION, wordless_samples)
         limit_ms = call.settings.wordless_end_ms
-        if limit_ms and wordless_samples >= call.clock.samples(limit_ms):
+        is_over = limit_ms and wordless_samples >= call.clock.samples(limit_ms)
+        if is_over and call.hang_up is None and not self.recordings.is_asking:
             likely = "a fax or modem" if is_tone else "music on hold or voicemail"
             message = f"{limit_ms // 1000} s of sound without a word: {likely}"
-            yield close(EndCause.SILENCE, PromptKind.SILENCE_GOODBYE, message)
+            say(call, PromptKind.SILENCE_GOODBYE)
+            hang_up_soon(call, EndCause.SILENCE, message=message)
 
     def _tell(self, cause: LineCause, n_samples: int) -> None:
         if cause not in self._told:

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
+from typing import NewType
 
-from services.call_gateway.conversation.events import NO_TRACE, Stage, Trace
+from services.call_gateway.conversation.events import NO_TRACE, Stage, ToolState, Trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,49 @@ class TurnOutcome(StrEnum):
     INTERRUPTED = "interrupted"  # by the caller, a newer turn or the end of the call
     FAILED = "failed"  # a stage failed
     CONTINUED = "continued"  # the caller went on, and the next turn holds all of it
+
+
+StageReason = NewType("StageReason", str)
+"""A reason that a stage gave, in lower case. The set is open: a stage in another language may have its own."""
+
+
+class EndReason(StrEnum):
+    """Why the caller's turn was taken as over, where the gateway decided it. The values are those of the wire."""
+
+    NONE = ""  # no turn of the caller
+    OPEN = "open"  # the call was answered: the greeting is due
+    SILENCE = "silence"  # the STT stage predicted nothing
+    SILENCE_LATE_TEXT = "silence_late_text"  # the same, and the text did not come in time
+    KEYS = "keys"  # the keyed entry is complete
+    ACTION_ENDED = "action_ended"  # an action on the call has an outcome that the agent has to say
+    CORRECTED = "corrected"  # a better text of the turn before has another meaning
+
+
+class StopReason(StrEnum):
+    """Why the agent stopped or went on, where the gateway decided it. The values are those of the wire."""
+
+    NONE = ""  # nothing happened
+    SUSTAINED_SPEECH = "sustained_speech"
+    WORDS = "words"
+    KEY = "key"
+    BACKCHANNEL = "backchannel"
+    NO_WORDS = "no_words"
+    LOW_CONFIDENCE = "low_confidence"
+    TOO_FEW_WORDS = "too_few_words"
+    PAUSE_LIMIT = "pause_limit"
+    HOLD = "hold"
+    ECHO = "echo"
+    CORRECTED = "corrected"  # a better text of the turn has another meaning
+    NOTHING_SAID = "nothing_said"  # the words of the turn were withdrawn
+    SUPERSEDED = "superseded"  # a newer turn is asked for
+    CALL_ENDED = "call_ended"
+    CALLER = "caller"  # from here on EndCause: the call is being ended, by whom or by what
+    AGENT = "agent"
+    TRANSFER = "transfer"
+    FAILURE = "failure"
+    SILENCE = "silence"
+    MAX_DURATION = "max_duration"
+    OPERATOR = "operator"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +133,7 @@ class ToolUse:
 
     tool_call_id: str
     name: str  # as the model wrote it
-    state: str  # "running", "completed", "failed"
+    state: ToolState
     took_us: int
     arguments_json: str
     result_json: str
@@ -103,8 +147,8 @@ class TurnRecord:
     outcome: TurnOutcome
     user_text: str
     heard_text: str
-    end_reason: str  # why the caller's turn was taken as over
-    stop_reason: str  # why the agent stopped or went on; empty when nothing happened
+    end_reason: EndReason | StageReason  # why the caller's turn was taken as over
+    stop_reason: StopReason | StageReason  # why the agent stopped or went on; empty when nothing happened
     drafts_made: int
     drafts_dropped: int
     is_answered_from_draft: bool

@@ -9,8 +9,16 @@ it waited and worked; what the gateway saw beyond the stage's own total is the n
 from collections import deque
 from dataclasses import dataclass, field, replace
 
-from services.call_gateway.conversation.events import Timing, ToolUsed, Trace
-from services.call_gateway.conversation.news import StageTime, ToolUse, TurnOutcome, TurnRecord
+from services.call_gateway.conversation.events import Timing, ToolState, ToolUsed, Trace
+from services.call_gateway.conversation.news import (
+    EndReason,
+    StageReason,
+    StageTime,
+    StopReason,
+    ToolUse,
+    TurnOutcome,
+    TurnRecord,
+)
 
 MICROSECONDS = 1_000_000
 
@@ -20,9 +28,9 @@ class TurnNotes:
     """What is noted while a turn runs. Times are seconds on the clock of `now`; None: it has not happened."""
 
     user_text: str = ""
-    end_reason: str = ""
+    end_reason: EndReason | StageReason = EndReason.NONE
     end_probability: float = 1.0  # that the caller was through, as the STT stage saw it when the turn was taken
-    stop_reason: str = ""
+    stop_reason: StopReason | StageReason = StopReason.NONE
     speech_end_sample: int = 0
     spoke_last_at: float | None = None  # that sample on the wire; None: the caller said nothing to answer
     draft_pause_ms: int = 0  # after that sample, until the STT stage makes text: its lag and the silence it needs
@@ -150,7 +158,7 @@ class ToolCall:
     name: str
     arguments_json: str = ""
     result_json: str = ""  # empty while it runs
-    state: str = "running"  # then "completed" or "failed"
+    state: ToolState = ToolState.RUNNING
     took_us: int = 0
 
 
@@ -198,10 +206,10 @@ class History:
             event.name or (known.name if known else ""),
             event.arguments_json or (known.arguments_json if known else ""),
             event.result_json or (known.result_json if known else ""),
-            "running" if event.phase == "started" else event.phase,
+            event.state,
             event.took_us,
         )
-        if event.phase == "started":
+        if event.state is ToolState.RUNNING:
             self._running.add((event.turn_id, event.tool_call_id))
         else:
             self._running.discard((event.turn_id, event.tool_call_id))

@@ -27,7 +27,7 @@ from services.call_gateway.conversation.events import (
     VoiceEnded,
     VoiceMark,
 )
-from services.call_gateway.conversation.news import TurnFinished, TurnOutcome
+from services.call_gateway.conversation.news import StageReason, StopReason, TurnFinished, TurnOutcome
 from services.call_gateway.conversation.prompt_playout import stop_prompts
 from services.call_gateway.conversation.record import HeardTurn, TurnNotes
 from services.call_gateway.conversation.reply import Reply, SpeechPhase, TextPhase
@@ -38,7 +38,7 @@ from services.call_gateway.conversation.reply import Reply, SpeechPhase, TextPha
 def ask(call: Call, turn_input: TurnInput, notes: TurnNotes, *, continues_turn_id: int = 0) -> Reply:
     """Begin a committed turn. A reply that is still there is given up."""
     if call.reply is not None:
-        give_up_reply(call, TurnOutcome.INTERRUPTED, "superseded")
+        give_up_reply(call, TurnOutcome.INTERRUPTED, StopReason.SUPERSEDED)
     call.reply = reply = _new_reply(call, turn_input, notes, continues_turn_id)
     _take(call, reply)
     _send(call, reply)
@@ -250,7 +250,7 @@ def finish_reply(call: Call, outcome: TurnOutcome) -> list[ActionAsked]:
     return []
 
 
-def give_up_reply(call: Call, outcome: TurnOutcome, reason: str) -> None:
+def give_up_reply(call: Call, outcome: TurnOutcome, reason: StopReason | StageReason) -> None:
     """Stop the reply for good, and whatever the gateway says beside it."""
     if call.reply is not None:
         call.reply.notes.stop_reason = reason

@@ -7,6 +7,7 @@ from enum import Enum
 from services.call_gateway.conversation.commands import CallerSaid
 from services.call_gateway.conversation.endpointing import Endpointing
 from services.call_gateway.conversation.events import TextStage, Timing, Trace, TranscriptHeard
+from services.call_gateway.conversation.news import StopReason
 from services.call_gateway.conversation.record import TurnNotes
 from services.language.words import has_words, joined, normalise
 
@@ -155,16 +156,16 @@ class UserTurn:
 class Verdict(Enum):
     """What a sound of the caller over the agent was. The values are the reasons in the turn record."""
 
-    SUSTAINED_SPEECH = "sustained_speech"
-    WORDS = "words"
-    KEY = "key"
-    BACKCHANNEL = "backchannel"
-    NO_WORDS = "no_words"
-    LOW_CONFIDENCE = "low_confidence"
-    TOO_FEW_WORDS = "too_few_words"
-    PAUSE_LIMIT = "pause_limit"
-    HOLD = "hold"
-    ECHO = "echo"
+    SUSTAINED_SPEECH = StopReason.SUSTAINED_SPEECH
+    WORDS = StopReason.WORDS
+    KEY = StopReason.KEY
+    BACKCHANNEL = StopReason.BACKCHANNEL
+    NO_WORDS = StopReason.NO_WORDS
+    LOW_CONFIDENCE = StopReason.LOW_CONFIDENCE
+    TOO_FEW_WORDS = StopReason.TOO_FEW_WORDS
+    PAUSE_LIMIT = StopReason.PAUSE_LIMIT
+    HOLD = StopReason.HOLD
+    ECHO = StopReason.ECHO
 
     @property
     def stops_agent(self) -> bool:

@@ -17,15 +17,16 @@ from services.call_gateway.conversation.events import (
     PressKeys,
     ReplyClause,
     SwitchLanguage,
+    ToolState,
     ToolUsed,
     TransferCall,
 )
 from services.call_gateway.stages.shapes import timing_of, trace_message
 
-_PHASES = {
-    nlu_pb2.ToolActivity.PHASE_STARTED: "started",
-    nlu_pb2.ToolActivity.PHASE_COMPLETED: "completed",
-    nlu_pb2.ToolActivity.PHASE_FAILED: "failed",
+_TOOL_STATES = {
+    nlu_pb2.ToolActivity.PHASE_STARTED: ToolState.RUNNING,
+    nlu_pb2.ToolActivity.PHASE_COMPLETED: ToolState.COMPLETED,
+    nlu_pb2.ToolActivity.PHASE_FAILED: ToolState.FAILED,
 }
 
 
@@ -108,7 +109,7 @@ def tool_used_of(activity: nlu_pb2.ToolActivity) -> ToolUsed:
         activity.turn_id,
         activity.tool_call_id,
         activity.name,
-        _PHASES.get(activity.phase, "started"),
+        _TOOL_STATES.get(activity.phase, ToolState.RUNNING),
         activity.arguments_json,
         activity.result_json,
         activity.took_us,

@@ -30,6 +30,7 @@ from services.call_gateway.stages.link import StageLink, metrics
 from services.call_gateway.stages.outbox import SoundOutbox
 from services.call_gateway.stages.shapes import expected_message, format_message, timing_of, trace_of
 from services.call_gateway.stages.stream import StreamLimits
+from services.call_gateway.stages.unsettled import Unsettled
 
 SttCommand = EndUtterance | DiscardUtterance | UpdateStt
 
@@ -79,8 +80,7 @@ class SttStage:
         self._start_time = Timestamp()
         self._start_time.FromNanoseconds(time.time_ns())
         self._chunker = Chunker(call.audio_format)
-        self._settled_sample = 0
-        self._has_unsettled_speech = False
+        self._unsettled = Unsettled()
         self._is_voice_heard = False  # by the STT stage, at this moment
         self._is_server_leaving = False
         self._last_utterance_id = 0
@@ -99,7 +99,7 @@ class SttStage:
 
     def open(self) -> None:
         """Open a stream, or give the present one up for a fresh one, which hears again what was not settled."""
-        kept = self._chunker.kept_since(self._settled_sample)
+        kept = self._chunker.kept_since(self._unsettled.settled_sample)
         start_sample = kept[0].from_sample if kept else self._chunker.next_sample
         self._is_server_leaving = False
         self._is_voice_heard = False
@@ -110,6 +110,8 @@ class SttStage:
             self._outbox.push(_update(update))
         for chunk in kept:
             self._push(chunk)
+        for discard in self._unsettled.discards:
+            self._outbox.push(_discard(discard))
         self._chunker.begin(start_sample)
         self._link.open(self._config(start_sample), self._outbox)
 
@@ -142,11 +144,10 @@ class SttStage:
             case EndUtterance(end_sample):
                 end = stt_pb2.UtteranceEnd(end_sample=end_sample)
                 self._link.send(stt_pb2.StreamingRecognizeRequest(utterance_end=end))
-            case DiscardUtterance(from_sample, to_sample):
-                discard = stt_pb2.UtteranceDiscard(from_sample=from_sample, to_sample=to_sample)
-                self._link.send(stt_pb2.StreamingRecognizeRequest(utterance_discard=discard))
+            case DiscardUtterance():
+                self._link.send(_discard(command))
                 self._is_voice_heard = False  # it was none, and its end may never be told
-                self._settled_until(to_sample)
+                self._unsettled.on_discard(command)
             case UpdateStt():
                 self._language_codes = command.language_codes or self._language_codes
                 self._expected = command.expected or self._expected
@@ -198,10 +199,6 @@ class SttStage:
         if self._outbox.dropped_chunks > before:
             metrics.queue_dropped_total("caller_audio").inc(self._outbox.dropped_chunks - before)
 
-    def _settled_until(self, sample: int) -> None:
-        self._settled_sample = max(self._settled_sample, sample)
-        self._has_unsettled_speech = False
-
     def _on_engine(self, first: stt_pb2.StreamingRecognizeResponse) -> Iterable[str]:
         self._chunker.follow_steps(first.engine.audio_step_ms)
         return first.engine.features
@@ -214,8 +211,9 @@ class SttStage:
                     self._link.wake()
                 self._on_event(SttProgressed(response.progress.processed_sample))
             case "speech_activity":
-                self._has_unsettled_speech = True
                 self._is_voice_heard = response.speech_activity.kind == stt_pb2.SpeechActivity.KIND_BEGIN
+                on_speech = self._unsettled.on_speech if self._is_voice_heard else self._unsettled.on_speech_end
+                on_speech(response.speech_activity.sample)
                 self._on_event(_activity(response.speech_activity))
             case "transcript":
                 if response.transcript.stage == stt_pb2.Transcript.STAGE_DRAFT and not self._is_voice_heard:
@@ -225,7 +223,7 @@ class SttStage:
                 self._on_event(self._prediction(response.turn_prediction))
             case "utterance_settled":
                 settled = response.utterance_settled
-                self._settled_until(settled.end_sample)
+                self._unsettled.on_settled(settled.end_sample)
                 self._on_event(
                     UtteranceSettled(
                         self._unique(settled.utterance_id),
@@ -238,7 +236,7 @@ class SttStage:
                 self._on_event(KeyPressed(response.line_event.key, duration_ms=0, is_in_band=True))
             case "going_away":
                 self._is_server_leaving = True
-        if self._is_server_leaving and not self._has_unsettled_speech:
+        if self._is_server_leaving and not self._unsettled.owes_words:
             self.open()
 
     def _unique(self, utterance_id: int) -> int:
@@ -287,6 +285,11 @@ def _activity(activity: stt_pb2.SpeechActivity) -> SpeechBegan | SpeechStopped:
     if activity.kind == stt_pb2.SpeechActivity.KIND_BEGIN:
         return SpeechBegan(activity.sample, activity.score)
     return SpeechStopped(activity.sample, activity.score)
+
+
+def _discard(discard: DiscardUtterance) -> stt_pb2.StreamingRecognizeRequest:
+    message = stt_pb2.UtteranceDiscard(from_sample=discard.from_sample, to_sample=discard.to_sample)
+    return stt_pb2.StreamingRecognizeRequest(utterance_discard=message)
 
 
 def _update(update: UpdateStt) -> stt_pb2.StreamingRecognizeRequest:

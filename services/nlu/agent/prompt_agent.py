@@ -22,7 +22,7 @@ from services.nlu.agent.tools import TOOLS, Tool
 from services.nlu.engine import Began, Message, NluEngine, ReplyRequest, Role, Sampling, TextMade, ToolSpec, ToolWanted
 from services.nlu.history import Entry, ToolCall
 from services.nlu.outputs import HangUp
-from services.nlu.plain_speech import PlainSpeech
+from services.nlu.plain_speech import PlainSpeech, after_thought
 from services.nlu.settings import NluSettings
 from services.nlu.tools.clinic.package import ClinicPackage
 from services.nlu.tools.packages import AgentPackages
@@ -53,7 +53,7 @@ class _Round:
     def is_unspeakable(self) -> bool:
         """It wrote, but nothing that a caller may hear: markup, JSON, a call in a form of its own."""
         speech = PlainSpeech()
-        heard = speech.push(self.said) + speech.finish()
+        heard = after_thought(speech.push(self.said) + speech.finish())
         return bool(self.said.strip() or self.is_kept_up) and not (
             heard.strip() or speech.wants_hang_up or self.has_acted
         )

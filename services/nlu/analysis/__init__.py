@@ -1,1 +1,1 @@
-"""What a call was about and what came of it, once it is over or goes to a person."""
+"""Analysis of a call, once it is over or goes to a person: outcome, sentiment, deeds and summary."""

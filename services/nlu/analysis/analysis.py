@@ -11,7 +11,7 @@ from services.nlu.history import Entry
 
 
 class CallOutcome(Enum):
-    """What came of a call; the values are the contract's."""
+    """Outcome of a call; the values are those of the contract."""
 
     DEED_DONE = 1
     ANSWERED = 2
@@ -31,7 +31,7 @@ class Sentiment(Enum):
 
 
 class DeedStanding(Enum):
-    """How a deed stands."""
+    """Status of a deed."""
 
     DONE = 1
     PENDING = 2
@@ -48,7 +48,7 @@ class CallDeed:
 
 @dataclass(frozen=True, slots=True)
 class CallAnalysis:
-    """What a call was about."""
+    """Analysis of a call."""
 
     intents: tuple[str, ...]
     outcome: CallOutcome
@@ -71,7 +71,7 @@ class Past:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What an agent knows of a conversation: the callers' wishes by its own names, and what they gave."""
+    """The agent's knowledge of a conversation: the caller's wishes by the agent's names, and the values given."""
 
     intents: tuple[str, ...] = ()
     n_unanswered: int = 0  # of the turns, that no fact covered
@@ -82,7 +82,7 @@ class Known:
 
 @runtime_checkable
 class KnowsCalls(Protocol):
-    """An agent that can tell what a conversation was about. One that cannot is asked nothing."""
+    """Protocol of agents that can tell what a conversation was about."""
 
     async def known_of(self, past: Past) -> Known:
-        """By the conversation as it was heard."""
+        """Return what the agent knows of the conversation as it was heard."""

@@ -1,7 +1,7 @@
-"""Analyses calls beside their streams: by rules, and the summary by the agent's own engine where it has one.
+"""Analyst: analyses calls beside their streams, by rules, with the summary by the agent's engine where it has one.
 
-Few analyses run at once and each has a limit, so that they take nothing from the calls that are up: what does not fit
-is refused, and a summary that is late is that of the rules.
+Few analyses run at once and each has a limit, so that they take nothing from the calls that are up: an analysis that
+does not fit is refused, and a summary that is late is that of the rules.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _WISH = (  # an instruction to a model, in the language that models follow best
 
 
 class Analyst:
-    """Serves every agent of the process."""
+    """Analyst for every agent of the process."""
 
     def __init__(self, engine: NluEngine, *, limit_s: float) -> None:
         """`limit_s` is for one analysis, its wait for a place left out."""
@@ -42,7 +42,7 @@ class Analyst:
         self._turns = TenantTurns(MOST_AT_ONCE, most=MOST_WAITING, most_of_one=MOST_OF_A_TENANT)
 
     async def analyse(self, past: Past, agent: Agent, profile: AgentProfile, tenant_id: str = "") -> CallAnalysis:
-        """The analysis of a conversation. Raises CapacityError where too many wait, of the tenant or altogether."""
+        """Analyse a conversation. Raises CapacityError where too many analyses wait, of the tenant or altogether."""
         async with self._turns.place(tenant_id):
             return await self._analyse(past, agent, profile)
 
@@ -59,12 +59,12 @@ class Analyst:
                     found = replace(found, summary=summary, made_by=self._engine.name) if summary else found
         except TimeoutError:
             log.warning("analysis_late", agent_id=profile.agent_id)
-        except Exception:  # whatever broke: a call's analysis is worth no failure, and the rules have made one
+        except Exception:  # any failure of a library: the rules have made an analysis already
             log.exception("analysis_broke", agent_id=profile.agent_id)
         return found
 
     async def _summary(self, past: Past) -> str:
-        """The call in the words of the agent's engine."""
+        """Return the summary of a call by the agent's engine."""
         said = []
         for entry in past.history[-_KEPT_TURNS:]:
             for who, text in (("Caller", entry.user_text), ("Agent", entry.heard_text)):

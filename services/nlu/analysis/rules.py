@@ -32,7 +32,7 @@ _FAILED = frozenset({"failed", "cancelled", "error"})
 
 
 def analysis_of(past: Past, known: Known, *, reads: Iterable[str] = ()) -> CallAnalysis:
-    """The analysis of a conversation; `reads` names tools that only look something up."""
+    """Return the analysis of a conversation; `reads` names tools that only look something up."""
     deeds = (*deeds_of(past.history, reads=frozenset(reads)), *known.deeds)
     sentiment = sentiment_of(past.history, past.language_code)
     said = [entry.user_text for entry in past.history if entry.user_text]
@@ -47,7 +47,7 @@ def analysis_of(past: Past, known: Known, *, reads: Iterable[str] = ()) -> CallA
 
 
 def deeds_of(history: Sequence[Entry], *, reads: frozenset[str] = frozenset()) -> tuple[CallDeed, ...]:
-    """The deeds of a conversation in their order; of one that was tried again the last standing."""
+    """Return the deeds of a conversation in their order; for a deed that was tried again, its last status."""
     found: dict[tuple[str, str], CallDeed] = {}
     for call in (call for entry in history for call in entry.tool_calls):
         if call.name in _NO_DEEDS or call.name in reads or call.name.endswith(_READS):
@@ -57,7 +57,7 @@ def deeds_of(history: Sequence[Entry], *, reads: frozenset[str] = frozenset()) -
 
 
 def sentiment_of(history: Sequence[Entry], language_code: str) -> Sentiment:
-    """By the words of the caller; the later half of the call counts twice, for that is how they leave."""
+    """Return the sentiment by the caller's words; the later half of the call counts twice."""
     language = data.primary(language_code)
     if not _has_words(language):
         return Sentiment.UNKNOWN
@@ -110,7 +110,7 @@ def _summary(
 
 
 def _standing(call: ToolCall) -> DeedStanding:
-    """How a deed stands by its result: one without a result is still on its way."""
+    """Return the status of a deed by its result; a deed without a result is under way."""
     if not call.result_json:
         return DeedStanding.PENDING
     try:

@@ -1,4 +1,4 @@
-"""Places that tenants take in turns, so that one of them that asks for much delays the others by one piece of work."""
+"""Fair semaphore: tenants take places in turns, so that a busy tenant delays the others by one piece of work."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from services.runtime.errors import CapacityError
 
 
 class TenantTurns:
-    """A semaphore whose places go round the tenants that wait; within a tenant to who waits longest."""
+    """Semaphore with round robin over the tenants that wait, and first in, first out within a tenant."""
 
     def __init__(self, n_places: int, *, most: int, most_of_one: int) -> None:
         """At most `most` may work and wait altogether, `most_of_one` of one tenant."""
@@ -51,7 +51,7 @@ class TenantTurns:
             raise
 
     def _give(self) -> None:
-        """To the first who waits of the tenant whose turn it is; that tenant goes behind the others."""
+        """Give a place to the first waiting task of the tenant whose turn it is; that tenant goes behind the others."""
         while self._waiting:
             tenant_id = next(iter(self._waiting))
             queue = self._waiting.pop(tenant_id)

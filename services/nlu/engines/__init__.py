@@ -1,1 +1,1 @@
-"""What can think: each engine in its own module, named in the table of services.nlu.engine."""
+"""NLU engines, each in its own module, named in the table of services.nlu.engine."""

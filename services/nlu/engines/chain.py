@@ -1,4 +1,4 @@
-"""Engines that stand in for one another: per turn, each is tried in the order of its language's chain.
+"""Failover within a chain of engines: for each turn they are tried in the order of the language's chain.
 
 A turn goes to the next engine when one fails, or when its first token is late. Once words of the answer have gone out
 it is never begun again: another engine goes on with it from the next word where it can, else the turn fails. A tool
@@ -24,6 +24,7 @@ from services.nlu.engine import (
     TextMade,
     ToolWanted,
 )
+from services.nlu.joint import Joint
 from services.runtime.breaker import ErrorClass, Permit
 from services.runtime.engine_chains import Chains, chain_for
 from services.runtime.errors import StartupError, TurnFailed
@@ -35,7 +36,7 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ChainLimits:
-    """How long an engine may take while another could do the turn, in seconds."""
+    """Limits on an engine while another could take the turn, in seconds."""
 
     first_token_s: float
     token_gap_s: float
@@ -44,7 +45,7 @@ class ChainLimits:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """An engine of the chain, and what is known of it as a provider."""
+    """An engine of the chain, with its state as a provider."""
 
     engine: NluEngine
     provider: Provider
@@ -104,7 +105,9 @@ class ChainEngine:
             await member.engine.commit(conversation, turn_id)
 
     async def prepare(self, conversation: str, messages: tuple[Message, ...]) -> None:
-        """Also in engines that only stand in: a turn that comes over finds the conversation read."""
+        """Read ahead in all engines of the chain, so that a turn that moves to another one finds the conversation
+        read.
+        """
         for member in self._loaded():
             await member.engine.prepare(conversation, messages)
 
@@ -117,7 +120,7 @@ class ChainEngine:
             await member.engine.close()
 
     def _on_lost(self, member: Member, why: str) -> bool:
-        """The thread of an engine has ended or hangs. Whether every chain still has an engine that serves."""
+        """The thread of an engine has ended or hangs. Return whether every chain still has an engine that serves."""
         member.provider.lose(why)
         return all(any(not self._members[name].provider.lost for name in chain) for chain in self._chains.values())
 
@@ -142,7 +145,7 @@ class _Attempt:
         return self.member.provider
 
     def pull(self) -> asyncio.Task[ReplyPart]:
-        """The next part, as it comes. One at a time."""
+        """Return the next part as it comes. One call at a time."""
         if self.next_part is None:
             self.next_part = asyncio.ensure_future(anext(self.parts))
         return self.next_part
@@ -164,6 +167,7 @@ class _ChainedReply:
 
     async def parts(self) -> AsyncGenerator[ReplyPart, None]:
         attempt = self._next()
+        await self._ready_next()
         while True:
             if attempt is None:  # every engine rests: the one that rests shortest is better than none
                 attempt = self._last_resort()
@@ -182,18 +186,18 @@ class _ChainedReply:
                 attempt = following
 
     async def close(self) -> None:
-        """End what still works. An engine whose answer had begun well did well."""
+        """End the attempts still at work. An engine whose answer had begun counts as a success."""
         for attempt in list(self._live):
             await self._drop(attempt)
 
     async def _of(self, attempt: _Attempt) -> AsyncGenerator[ReplyPart, None]:
-        """The turn's parts from one engine, or from the one that was asked beside it and was first."""
+        """Yield the turn's parts from one engine, or from the one that was asked beside it and was first."""
         attempt, first = await self._first(attempt)
         if first is None and not self._said and self._could_go_on():
             message = f"{attempt.provider.name} answered nothing"
             raise ProviderFailed("ENGINE_FAILED", message, ErrorClass.TRANSIENT)
         yield MadeBy(attempt.provider.name)
-        joint = _Joint(self._said)
+        joint = Joint(self._said)
         part: ReplyPart | None = first
         while part is not None:
             if isinstance(part, TextMade):
@@ -215,7 +219,7 @@ class _ChainedReply:
         await self._drop(attempt)
 
     async def _first(self, attempt: _Attempt) -> tuple[_Attempt, ReplyPart | None]:
-        """The first part that says something, and who made it. None: an empty answer."""
+        """Return the first part with content and the engine that made it. None: an empty answer."""
         hedge_s = self.limits.hedge_s
         if hedge_s and self._could_go_on():
             with suppress(TimeoutError):
@@ -226,7 +230,7 @@ class _ChainedReply:
         return attempt, await self._pull_first(attempt, self.limits.first_token_s)
 
     async def _race(self, one: _Attempt, other: _Attempt) -> tuple[_Attempt, ReplyPart | None]:
-        """Who answers first goes on; the other is closed."""
+        """Race two engines: the first to answer goes on, the other is closed."""
         runs = {asyncio.ensure_future(self._pull_first(each, self.limits.first_token_s)): each for each in (one, other)}
         failure: BaseException | None = None
         try:
@@ -257,7 +261,9 @@ class _ChainedReply:
                 return part
 
     async def _pull(self, attempt: _Attempt, limit_s: float, *, fails: bool = True) -> ReplyPart | None:
-        """The next part; None at the end. Raises TurnFailed, also when it is late and another engine could go on."""
+        """Return the next part; None at the end. Raises TurnFailed, also when the part is late and another engine could
+        go on.
+        """
         task = attempt.pull()
         may_wait = fails and not self._could_go_on()
         done, _ = await asyncio.wait((task,), timeout=None if may_wait else limit_s)
@@ -273,13 +279,13 @@ class _ChainedReply:
             return None
         except TurnFailed:
             raise
-        except Exception as error:  # a fault of ours or of a library: the turn need not die of it
+        except Exception as error:  # a fault of ours or of a library: another engine may still take the turn
             log.exception("engine_broke", provider=attempt.provider.name)
             message = f"{attempt.provider.name} broke: {type(error).__name__}"
             raise ProviderFailed("ENGINE_FAILED", message, ErrorClass.TRANSIENT) from error
 
     def _could_go_on(self) -> bool:
-        """Whether another engine could take the turn over now."""
+        """Return whether another engine could take the turn over now."""
         if self._has_asked_tool:
             return False
         return any(self._is_open_to(member, going_on=bool(self._said.strip())) for member in self.members)
@@ -290,6 +296,15 @@ class _ChainedReply:
         if going_on and not getattr(member.engine, "continues", False):
             return False
         return not member.provider.breaker.is_open(self.clock())
+
+    async def _ready_next(self) -> None:
+        """Have the engine that would go on read the question now: one whose provider is killed in mid-reply is then
+        followed after a step or two. What it reads it would read for the next turn anyway.
+        """
+        for member in self.members:
+            if self._is_open_to(member, going_on=True):
+                await member.engine.prepare(self.request.conversation, self.request.messages)
+                return
 
     def _next(self, *, going_on: bool = False) -> _Attempt | None:
         for member in self.members:
@@ -335,36 +350,3 @@ class _ChainedReply:
             attempt.provider.succeeded(attempt.permit, took_s=attempt.first_text_s)
         else:
             attempt.provider.released(attempt.permit)
-
-
-class _Joint:
-    """Joins an answer to its beginning by another engine: what is said again is left out, words stay apart."""
-
-    def __init__(self, said: str) -> None:
-        self._said = said
-        self._held = ""
-        self._is_open = bool(said)
-
-    def push(self, text: str) -> str:
-        """The text that goes out now."""
-        if not self._is_open:
-            return text
-        self._held += text
-        begun, again = self._said.strip(), self._held.lstrip()
-        if len(again) < len(begun) and begun.startswith(again):
-            return ""
-        self._is_open = False
-        rest = again[len(begun) :] if again.startswith(begun) else self._held
-        return self._spaced(rest)
-
-    def finish(self) -> str:
-        """What was held back; nothing where it only said the beginning again."""
-        if not self._is_open:
-            return ""
-        self._is_open = False
-        again = self._held.lstrip()
-        return "" if again and self._said.strip().startswith(again) and len(again) > 8 else self._spaced(self._held)
-
-    def _spaced(self, text: str) -> str:
-        needs_space = self._said[-1:].isalnum() and text[:1].isalnum() and self._said[-1:].isascii()
-        return f" {text}" if needs_space else text

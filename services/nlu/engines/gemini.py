@@ -1,4 +1,4 @@
-"""Google's Gemini behind the engine interface, by the official client `google-genai`."""
+"""Engine `gemini`: Google's Gemini by the official client `google-genai`."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ log = get_logger(__name__)
 
 
 class GeminiEngine:
-    """The persona is the system instruction, the conversation the contents. Thinking is off: a caller waits."""
+    """Gemini. The persona is the system instruction, the conversation the contents. Thinking is off: a caller waits."""
 
     name = "gemini"
     continues = True
@@ -124,7 +124,7 @@ class GeminiEngine:
     async def _ask(
         self, client: genai.Client, request: ReplyRequest
     ) -> tuple[AsyncGenerator[types.GenerateContentResponse, None], types.GenerateContentResponse | None]:
-        """The stream of responses, and its first. A connection that was closed while it was idle is replaced once."""
+        """Open the stream of responses and read the first. A connection that was closed while idle is replaced once."""
         contents, config = write_contents(request), write_config(request, self._settings)
         for is_last in (False, True):
             responses: Any = None
@@ -141,13 +141,13 @@ class GeminiEngine:
         raise AssertionError("the last try returns or raises")
 
     async def commit(self, conversation: str, turn_id: int) -> None:
-        """A draft is asked for like any other turn."""
+        """Do nothing: a draft is requested like any other turn."""
 
     async def prepare(self, conversation: str, messages: tuple[Message, ...]) -> None:
-        """The server keeps its own cache of prefixes."""
+        """Do nothing: the server keeps its own cache of prefixes."""
 
     async def forget(self, conversation: str) -> None:
-        """Nothing is kept here."""
+        """Do nothing: there is no cache in this process."""
 
     async def close(self) -> None:
         if self._warming is not None:
@@ -161,7 +161,7 @@ class GeminiEngine:
             await self._http.aclose()
 
     async def _warm_up(self, client: genai.Client) -> None:
-        """Have a connection open, and the key and the model known to be right."""
+        """Open a connection and check the key and the model."""
         try:
             async with asyncio.timeout(_WARM_LIMIT_S):
                 await client.aio.models.get(model=self.model)
@@ -176,7 +176,7 @@ class GeminiEngine:
 
 
 class ResponseReader:
-    """The responses of one stream, as parts of the reply. Sans-IO."""
+    """Reader of the responses of one stream: gives parts of the reply. Sans-IO."""
 
     def __init__(self, provider: str, *, max_tokens: int) -> None:
         self._provider = provider
@@ -192,7 +192,7 @@ class ResponseReader:
         return self._finish not in {None, types.FinishReason.FINISH_REASON_UNSPECIFIED}
 
     def take(self, response: types.GenerateContentResponse) -> list[ReplyPart]:
-        """Raises ProviderFailed."""
+        """Take a response; return its parts. Raises ProviderFailed."""
         if (feedback := response.prompt_feedback) is not None and feedback.block_reason is not None:
             raise ProviderFailed("CONTENT_FILTERED", f"{self._provider} blocked the prompt", ErrorClass.REQUEST)
         parts: list[ReplyPart] = []
@@ -236,7 +236,7 @@ class ResponseReader:
 
 
 def write_contents(request: ReplyRequest) -> list[types.Content]:
-    """The conversation in Gemini's roles; the system's messages go elsewhere."""
+    """Return the conversation in Gemini's roles, without the system's messages."""
     contents: list[types.Content] = []
     messages: Sequence[Message] = request.messages
     if request.begun:
@@ -277,7 +277,7 @@ def write_config(request: ReplyRequest, settings: NluSettings) -> types.Generate
 
 
 def _add_calls(contents: list[types.Content], calls: list[ToolCall]) -> None:
-    """Calls in a row are one turn of the model's, and their results one of the user's."""
+    """Add calls: those in a row are one turn of the model, and their results one of the user."""
     for call in calls:
         wanted = types.FunctionCall(name=call.name, args=json.loads(call.arguments_json))
         _add(contents, "model", types.Part(function_call=wanted))
@@ -287,7 +287,7 @@ def _add_calls(contents: list[types.Content], calls: list[ToolCall]) -> None:
 
 
 def _add(contents: list[types.Content], role: str, part: types.Part) -> None:
-    """One turn of each role after the other: parts of the same role in a row are one content."""
+    """Add a part: parts of the same role in a row are one content."""
     if contents and contents[-1].role == role and contents[-1].parts is not None:
         contents[-1].parts.append(part)
     else:
@@ -309,6 +309,6 @@ def _failure(provider: str, error: Exception) -> ProviderFailed:
         return from_status(provider, error.code or 500, dict(headers), body, now=datetime.now(UTC))
     if isinstance(error, BadBody):
         return failure_of(provider, error)
-    if isinstance(error, ValueError | RecursionError):  # json and pydantic: what came is none of its responses
+    if isinstance(error, ValueError | RecursionError):  # json and pydantic: the data is no response of Gemini
         return ProviderFailed("ENGINE_FAILED", f"{provider} sent what is no response", ErrorClass.TRANSIENT)
     return failure_of(provider, error)

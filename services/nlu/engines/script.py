@@ -1,4 +1,4 @@
-"""Replies from a file with exact timing: for tests, load and capacity work."""
+"""Engine `script`: replies from a file with exact timing, for tests, load and capacity work."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _TOKEN = re.compile(r"\s*(?:[\u3400-\u9fff][，。！？；：、]?|[^\s\u3400-\
 
 @dataclass(frozen=True, slots=True)
 class Say:
-    """Said token by token."""
+    """Text, given token by token."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Nothing for a while; None: for ever."""
+    """A wait in seconds; None: for ever."""
 
     seconds: float | None
 
@@ -54,7 +54,7 @@ class Reply:
 
 
 class ScriptEngine:
-    """Knows its replies by heart. Timing holds from the request on: a late token does not make the next one late."""
+    """Scripted replies. Times count from the request on: a late token does not make the next one late."""
 
     name = "script"
     continues = False
@@ -102,16 +102,16 @@ class ScriptEngine:
                     waits_for_results = _is_tool(part)
 
     async def commit(self, conversation: str, turn_id: int) -> None:
-        """Nothing waits for anything here."""
+        """Do nothing: replies do not wait for one another."""
 
     async def prepare(self, conversation: str, messages: tuple[Message, ...]) -> None:
-        """Nothing is cached."""
+        """Do nothing: there is no cache."""
 
     async def forget(self, conversation: str) -> None:
-        """Nothing is cached."""
+        """Do nothing: there is no cache."""
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: there is nothing to release."""
 
     def _choose(self, text: str, language_code: str) -> Reply:
         phrases = phrases_of(language_code)
@@ -123,7 +123,7 @@ class ScriptEngine:
 
 
 def read_replies(settings: NluSettings) -> tuple[Reply, ...]:
-    """The replies of the script file. Raises StartupError, one line that names the reply at fault."""
+    """Read the replies of the script file. Raises StartupError, one line that names the reply at fault."""
     path = settings.script_file
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))["reply"]
@@ -164,7 +164,7 @@ def _read_part(name: str, part: object) -> Part:
 
 
 def _after_tools(parts: tuple[Part, ...], messages: tuple[Message, ...]) -> tuple[Part, ...]:
-    """What is left to say when the results of tools stand at the end of the prompt."""
+    """Return the rest of a reply when the results of tools stand at the end of the prompt."""
     results = 0
     for message in reversed(messages):
         if message.role is Role.CALLER:

@@ -1,1 +1,1 @@
-"""Plan of memory for a GGUF model: what fits on which device, worked out before anything is loaded."""
+"""Memory plan of a GGUF model: what fits on which device, computed before anything is loaded."""

@@ -1,4 +1,4 @@
-"""Compares a plan with the memory there is. The server asks before it loads a model, `plan --check` at any time."""
+"""Check of a plan against the memory there is, by the server before it loads a model and by `plan --check`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ GB = 10**9
 
 
 def find_misfit(shape: ModelShape, plan: Plan, available_bytes: int = 0) -> str | None:
-    """Why the model cannot be loaded so, with the figures and what to lower; None: it can.
+    """Return why the model cannot be loaded so, with the figures and what to lower; None: it can.
 
     Weights on the CPU are mapped from the file and shared with its cache, so they count against all of the RAM; the
     rest is memory of the process's own and counts against what is `available_bytes` now. 0: not known.
@@ -35,7 +35,7 @@ def find_misfit(shape: ModelShape, plan: Plan, available_bytes: int = 0) -> str 
 
 
 def find_misfit_here(shape: ModelShape, layout: Layout, host: HostMemory) -> str | None:
-    """The same for this machine's memory; the layout's own capacities do not count."""
+    """Find a misfit for this machine's memory; the layout's own capacities do not count."""
     if layout.n_gpu_layers != 0 and not host.gpu_free_bytes:
         return (
             "NLU_GPU_LAYERS asks for GPUs and llama.cpp finds none: compile it with CUDA (deploy/docker/"

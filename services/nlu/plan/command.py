@@ -1,4 +1,4 @@
-"""`python -m services.nlu plan`: what a model takes on which device, how many calls fit, and the settings for it."""
+"""`python -m services.nlu plan`: a model's memory on each device, the calls that fit, and the settings for it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _LEAST_BATCH = 512
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A layout, and what fits into it."""
+    """A layout, and the calls that fit into it."""
 
     layout: Layout
     fit: Fit
@@ -46,7 +46,7 @@ class Proposal:
 
     @property
     def settings(self) -> dict[str, str]:
-        """By the names of the environment."""
+        """Return the settings by their names in the environment."""
         layout = self.layout
         found = {
             "NLU_GPU_LAYERS": str(layout.n_gpu_layers if layout.gpu_bytes else 0),
@@ -68,7 +68,7 @@ class Proposal:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The exit status: 0, or 1 where what is asked for does not fit or the file cannot be read."""
+    """Run the command; return the exit status: 0, or 1 where the request does not fit or the file cannot be read."""
     asked = _parse(arguments)
     try:
         shape = read_shape(_model_path(asked.model, asked.models_dir))
@@ -88,7 +88,7 @@ def main(arguments: Sequence[str]) -> int:
 def propose(
     shape: ModelShape, layout: Layout, *, n_calls: int | None, tokens_per_call: int, n_openings: int
 ) -> Proposal:
-    """The settings for so many calls, or for as many as fit."""
+    """Return the settings for so many calls, or for as many as fit."""
     if not layout.tensor_split:
         layout = replace(layout, tensor_split=best_split(shape, layout))
     most = min(MOST_SEQUENCES, 2 * (n_calls or MOST_SEQUENCES) + n_openings)
@@ -101,7 +101,7 @@ def propose(
 
 
 def describe(shape: ModelShape, plan: Plan, proposal: Proposal, *, tokens_per_call: int, n_asked: int | None) -> str:
-    """The report as text."""
+    """Return the report as text."""
     lines = [
         f"{shape.name}: {shape.kind}; {shape.n_parameters / 1e9:.1f} billion parameters, "
         f"{shape.weight_bytes / GB:.1f} GB, {shape.n_layers} layers",
@@ -193,7 +193,7 @@ def _layout(asked: argparse.Namespace) -> Layout:
 
 
 def parse_gpus(value: str) -> tuple[int, ...]:
-    """Bytes of each GPU: "6x32", "24", "32,32,24", "1x80GiB"; "cpu" is none. Raises ValueError."""
+    """Return the bytes of each GPU: "6x32", "24", "32,32,24", "1x80GiB"; "cpu" is none. Raises ValueError."""
     if value.strip().lower() in {"cpu", "0", "none", ""}:
         return ()
     sizes: list[int] = []

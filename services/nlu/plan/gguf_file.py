@@ -1,4 +1,4 @@
-"""What a GGUF file says of its model: sizes of tensors and the metadata that llama.cpp lays memory out by.
+"""Header of a GGUF file: sizes of tensors, and the metadata by which llama.cpp lays out memory.
 
 Only the header is read. Lists of the tokenizer are passed over: reading 150 thousand tokens one by one takes the gguf
 package most of a minute on a busy machine, and none of them counts here.
@@ -51,19 +51,21 @@ class ModelShape:
 
     @property
     def weight_bytes(self) -> int:
-        """Of the file's tensors, each once."""
+        """Bytes of the file's tensors, each counted once."""
         tied = self.output_bytes >= self.input_bytes > 0 and self._is_tied
         return sum(self.layer_bytes) + self.output_bytes + (0 if tied else self.input_bytes)
 
     _is_tied: bool = False
 
     def kv_bytes_per_token(self, layer: int, key_bytes: float, value_bytes: float) -> float:
-        """Of one layer; `key_bytes` and `value_bytes` are those of one element in the cache's types."""
+        """Return the bytes per token of one layer; `key_bytes` and `value_bytes` are those of one element in the
+        cache's types.
+        """
         return self.kv_heads[layer] * (self.key_length * key_bytes + self.value_length * value_bytes)
 
     @property
     def kind(self) -> str:
-        """In words, for a person."""
+        """Return the kind of model in words, for a person."""
         experts = f"{self.n_experts} experts, {self.n_experts_used} a token" if self.n_experts else "dense"
         window = f", attention in windows of {self.sliding_window}" if self.sliding_window else ""
         return f"{self.architecture}, {experts}{window}"
@@ -79,7 +81,7 @@ def read_shape(path: Path) -> ModelShape:
 
 
 class _HeaderReader(GGUFReader):
-    """Passes over lists of strings and over long lists of numbers."""
+    """Reader of the header that skips lists of strings and long lists of numbers."""
 
     def _get_field_parts(
         self, orig_offs: int, raw_type: int
@@ -115,7 +117,7 @@ class _HeaderReader(GGUFReader):
 
 
 def shards_of(path: Path) -> list[Path]:
-    """The files of a model that is split over several; itself where it is not."""
+    """Return the files of a model that is split over several; itself where it is not."""
     if not path.is_file():
         raise StartupError(f"{path} is not there: name a GGUF file, or a model of deploy/models.toml")
     parts = _SHARD.match(path.name)
@@ -139,7 +141,7 @@ def _open(path: Path) -> GGUFReader:
         reader = _HeaderReader(path)
     except StartupError:
         raise
-    except Exception as error:  # the package raises what numpy raises when a file is cut short or holds nonsense
+    except Exception as error:  # the package raises errors of numpy when a file is cut short or not valid
         raise StartupError(
             f"{path} is not a GGUF model that llama.cpp can load: its header is broken or the file is cut short "
             f"({type(error).__name__}: {error}): fetch it again"
@@ -226,7 +228,7 @@ def _per_layer(value: Any, n_layers: int) -> tuple[int, ...]:
 
 
 def _window(architecture: str, value: Any) -> int:
-    """Llama 4 attends in chunks of 8192 where the file says nothing, as llama.cpp has it."""
+    """Return the attention window; for Llama 4 chunks of 8192 where the file says nothing, as in llama.cpp."""
     if value is None:
         return 8192 if architecture == "llama4" else 0
     return _most(value)

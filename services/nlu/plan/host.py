@@ -1,4 +1,4 @@
-"""The memory of this machine: RAM within the cgroup's limit, and what llama.cpp's own backends say of the GPUs."""
+"""Memory of this machine: RAM within the cgroup's limit, and that of the GPUs by llama.cpp's own backends."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _GPU_TYPES = frozenset({1, 2})  # GGML_BACKEND_DEVICE_TYPE_GPU and _IGPU
 
 @dataclass(frozen=True, slots=True)
 class HostMemory:
-    """In bytes. 0: not known."""
+    """Memory of a machine in bytes. 0: not known."""
 
     ram_bytes: int  # that this process may use at most
     available_bytes: int  # free now, or cache that can be given up
@@ -22,7 +22,7 @@ class HostMemory:
 
 
 def host_memory(*, with_gpus: bool = True) -> HostMemory:
-    """What there is now. GPUs are those that CUDA_VISIBLE_DEVICES leaves, in its order."""
+    """Return the memory there is now. GPUs are those that CUDA_VISIBLE_DEVICES leaves, in its order."""
     known = _meminfo()
     limits = [known.get("MemTotal", 0), *_cgroup_limits()]
     ram_bytes = min((limit for limit in limits if limit > 0), default=0)
@@ -48,7 +48,7 @@ def _cgroup_limits() -> list[int]:
 
 
 def _gpu_free_bytes() -> tuple[int, ...]:
-    """Empty where llama.cpp was compiled without a GPU's backend, or finds no GPU."""
+    """Return the free bytes of each GPU; empty where llama.cpp has no backend for GPUs, or finds none."""
     try:
         import llama_cpp  # noqa: PLC0415 - only a machine that loads a model has it
     except ModuleNotFoundError:

@@ -1,4 +1,4 @@
-"""The arithmetic of llama.cpp's memory: weights, keys and values, and work buffers a device. Sans-IO.
+"""Memory model of llama.cpp: weights, keys and values, and work buffers a device. Sans-IO.
 
 How layers are divided is llama.cpp's own rule (llama-model.cpp, load_tensors): the output matrix counts as one more
 layer behind the last, and a layer belongs to the device in whose share of `tensor_split` its place lies. The work
@@ -36,7 +36,7 @@ CUDA_CONTEXT_BYTES = 512 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How a model is to be laid out."""
+    """Layout of a model over devices."""
 
     gpu_bytes: tuple[int, ...] = ()  # of each GPU; none: all on the CPU
     ram_bytes: int = 0  # 0: not limited
@@ -93,14 +93,14 @@ class Plan:
 
     @property
     def tightest(self) -> DevicePlan:
-        """The device with the least room left, as a part of what it has."""
+        """Return the device with the smallest share of its memory left."""
         limited = [device for device in self.devices if device.capacity]
         return max(limited or self.devices, key=lambda device: device.total / (device.capacity or 2**63))
 
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """How many calls fit, and what holds more back."""
+    """The calls that fit, and the bound on more."""
 
     n_ctx: int  # most cells that fit
     by_cells: int  # calls
@@ -113,14 +113,14 @@ class Fit:
 
     @property
     def bound(self) -> str:
-        """In words, for a person."""
+        """Return the bound in words, for a person."""
         if self.by_sequences < self.by_cells:
             return f"sequences: llama.cpp keeps at most {MOST_SEQUENCES} apart, {SEQUENCES_A_CALL} a call"
         return f"cells: the memory of {self.tightest or 'the CPU'}"
 
 
 def make_plan(shape: ModelShape, layout: Layout) -> Plan:
-    """What every device holds."""
+    """Return what every device holds."""
     places = place_layers(shape.n_layers, layout)
     key, value = TYPE_BYTES[layout.type_k], TYPE_BYTES[layout.type_v]
     n_devices = len(layout.gpu_bytes)
@@ -163,7 +163,7 @@ def make_plan(shape: ModelShape, layout: Layout) -> Plan:
 
 
 def place_layers(n_layers: int, layout: Layout) -> list[int]:
-    """For each layer, and behind them for the output, where it lies: 0 the CPU, 1 the first GPU and so on."""
+    """Return for each layer, and behind them for the output, the device: 0 the CPU, 1 the first GPU and so on."""
     n_gpus = len(layout.gpu_bytes)
     if not n_gpus or layout.n_gpu_layers == 0:
         return [0] * (n_layers + 1)
@@ -178,14 +178,15 @@ def place_layers(n_layers: int, layout: Layout) -> list[int]:
 
 
 def find_fit(shape: ModelShape, layout: Layout, *, tokens_per_call: int, n_openings: int) -> Fit:
-    """The most calls of so many tokens. The layout's own n_ctx does not count; openings are pinned sequences."""
+    """Return the most calls of so many tokens. The layout's own n_ctx does not count; openings are pinned sequences."""
     n_ctx, tightest = _most_cells(shape, layout)
     by_sequences = max(0, (MOST_SEQUENCES - n_openings) // SEQUENCES_A_CALL)
     return Fit(n_ctx, n_ctx // tokens_per_call, by_sequences, tightest)
 
 
 def best_split(shape: ModelShape, layout: Layout) -> tuple[float, ...]:
-    """A tensor_split of whole layers under which the most cells fit; equal parts give the first GPU one layer more.
+    """Return a tensor_split of whole layers under which the most cells fit; equal parts give the first GPU one layer
+    more.
 
     Empty where nothing is to be split.
     """
@@ -221,7 +222,9 @@ def _neighbours(counts: list[int]) -> list[tuple[float, ...]]:
 
 
 def _most_cells(shape: ModelShape, layout: Layout) -> tuple[int, str]:
-    """Cells, and the device that bounds them; work buffers grow with the cells, so they are searched for."""
+    """Return the most cells, and the device that bounds them; work buffers grow with the cells, so they are searched
+    for.
+    """
     low, high = 0, 2**24 // CELLS_STEP
     while low < high:
         middle = (low + high + 1) // 2
@@ -234,7 +237,9 @@ def _most_cells(shape: ModelShape, layout: Layout) -> tuple[int, str]:
 
 
 def _share(weights: list[int], n_bytes: int, place: int, layout: Layout) -> None:
-    """Split mode row divides the matrices of a layer over all GPUs; keys and values stay where the layer is."""
+    """Return the share of a layer on a device. Split mode row divides the matrices of a layer over all GPUs; keys and
+    values stay where the layer is.
+    """
     if layout.split_mode != "row" or place == 0:
         weights[place] += n_bytes
         return
@@ -245,7 +250,7 @@ def _share(weights: list[int], n_bytes: int, place: int, layout: Layout) -> None
 
 
 def _compute_bytes(shape: ModelShape, layout: Layout, *, has_output: bool) -> int:
-    """llama.cpp's compute buffer: the larger of what the logits and what one layer need at once."""
+    """Return the bytes of llama.cpp's compute buffer: the larger of what the logits and what one layer need at once."""
     n_tokens, n_ctx = layout.n_ubatch, layout.n_ctx
     logits = layout.n_seq_max * shape.n_vocab * 4 + 2 * n_tokens * shape.n_embd * 4 if has_output else 0
     if layout.has_flash_attention:

@@ -1,1 +1,1 @@
-"""What engines behind HTTP share: server-sent events, and failures by their class."""
+"""Parts shared by engines behind HTTP: server-sent events, and failures by their class."""

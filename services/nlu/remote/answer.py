@@ -1,4 +1,4 @@
-"""What answers of chat servers share: the bounds of their text and of the time they may take."""
+"""Bounds on the answers of chat servers: of their text, and of the time they may take."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from services.runtime.providers import ProviderFailed
 
 CHARS_A_TOKEN = 16  # far above any tokenizer's; a server that sends more does not keep to the limit
 _UNREADABLE = re.compile("[\ud800-\udfff\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-"""Halves of UTF-16 pairs, which no message of ours can carry, and control characters, which nobody can speak."""
+"""Halves of UTF-16 pairs, which no message of ours can carry, and control characters, which cannot be spoken."""
 
 
 class AnswerText:
-    """The text of one answer, within the characters that its token limit allows. Sans-IO."""
+    """Text of one answer, within the characters that its token limit allows. Sans-IO."""
 
     def __init__(self, max_tokens: int) -> None:
         self._chars_left = max_tokens * CHARS_A_TOKEN
@@ -28,7 +28,7 @@ class AnswerText:
         self.is_over = False  # the server went over the limit: nothing more counts
 
     def take(self, text: str) -> list[ReplyPart]:
-        """The parts that more text brings; behind the limit a CutShort."""
+        """Take more text; return its parts, behind the limit a CutShort."""
         if self.is_over or not text:
             return []
         self._chars_left -= len(text)
@@ -41,7 +41,7 @@ class AnswerText:
 
 
 class AnswerTime:
-    """The time that one answer may take: so long without progress, and so long in all.
+    """Time limits of one answer: without progress, and in all.
 
     Only waiting for the server counts, not what is done with the answer meanwhile.
     """
@@ -51,16 +51,16 @@ class AnswerTime:
         self._stall_left_s, self._total_left_s = stall_s, total_s
 
     def ends_within(self, limit_s: float) -> None:
-        """The answer is whole: so long may the server take over what else it sends."""
+        """The answer is whole: limit the time for what else the server sends, in seconds."""
         self._stall_s = self._stall_left_s = min(limit_s, self._stall_left_s)
 
     def progressed(self) -> None:
-        """The server has sent something of the answer. Comments and empty events are none of it."""
+        """The server has sent a part of the answer. Comments and empty events do not count."""
         self._stall_left_s = self._stall_s
 
     @asynccontextmanager
     async def waiting(self) -> AsyncIterator[None]:
-        """Around each wait for the server. Raises ProviderFailed when the time is over."""
+        """Context manager around each wait for the server. Raises ProviderFailed when the time is over."""
         loop = asyncio.get_running_loop()
         began_s = loop.time()
         try:
@@ -77,12 +77,12 @@ class AnswerTime:
 
 
 def readable(text: str) -> str:
-    """The text without what cannot be sent on."""
+    """Return the text without characters that cannot be sent on."""
     return _UNREADABLE.sub("", text)
 
 
 def readable_json(text: str) -> str:
-    """The JSON object of a call's arguments, its strings without what cannot be sent on. Raises ValueError.
+    """Return the JSON object of a call's arguments, with readable strings. Raises ValueError.
 
     Some servers write `null` where there are none, and some write the JSON text as a JSON string.
     """

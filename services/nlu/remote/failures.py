@@ -1,4 +1,4 @@
-"""What a status or an error of a chat server says: the turn's failure, and its class for the breaker. Sans-IO."""
+"""Failures of chat servers by status or error: the turn's failure, and its class for the breaker. Sans-IO."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from services.runtime.json_text import read_json
 from services.runtime.providers import ProviderFailed
 
 _MAX_MESSAGE_CHARS = 200
-_LONGEST_ASKED_S = 86400.0  # who asks for more does not know when it will be back
+_LONGEST_ASKED_S = 86400.0  # a server that asks for more does not know when it will be back
 _SPENT = ("insufficient_quota", "billing", "credit")  # a 429 that no waiting mends
 _STATUS_OF = (  # of errors within a stream, by what servers call them
     (("insufficient_quota", "billing"), 429),
@@ -31,10 +31,10 @@ _TOO_LONG = ("context_length", "context length", "maximum context", "too many to
 def from_status(
     provider: str, status: int, headers: Mapping[str, str], body: bytes, *, now: datetime
 ) -> ProviderFailed:
-    """The failure of a response that is no success; `now` is aware, for a Retry-After that is a date."""
+    """Return the failure of a response that is no success; `now` is aware, for a Retry-After that is a date."""
     message = said_in(body)
     text = f"{provider} answered {status}" + (f": {message}" if message else "")
-    if 300 <= status < 400:  # not followed: the key would go to whoever is named there
+    if 300 <= status < 400:  # not followed: the key would go to the server named there
         text += f", which points to {_place(headers)}"
         return ProviderFailed("ENGINE_FAILED", text, ErrorClass.FATAL if status in {301, 308} else ErrorClass.TRANSIENT)
     retry_after_s = read_retry_after(headers, now=now)
@@ -53,7 +53,7 @@ def from_status(
 
 
 def from_error_event(provider: str, error: Any) -> ProviderFailed:
-    """The failure that a server reports within a stream that began well."""
+    """Return the failure that a server reports within a stream that began well."""
     status = 500
     if isinstance(error, dict):
         codes = [error.get(name) for name in ("code", "status", "type")]
@@ -65,14 +65,14 @@ def from_error_event(provider: str, error: Any) -> ProviderFailed:
 
 
 def _place(headers: Mapping[str, str]) -> str:
-    """Where a redirect points to, without a user's name, a password or what stands in the query."""
+    """Return the target of a redirect, without a user's name, a password or the query."""
     found = next((value for name, value in headers.items() if name.lower() == "location"), "")
     place, _, _ = found.partition("?")
     return readable(without_userinfo(place))[:_MAX_MESSAGE_CHARS] or "nowhere"
 
 
 def said_in(body: bytes) -> str:
-    """The message of an error's body, in one line: OpenAI's and Google's shape, or the text itself."""
+    """Return the message of an error's body, in one line: OpenAI's and Google's shape, or the text itself."""
     try:
         content = read_json(body)
     except ValueError:
@@ -85,7 +85,7 @@ def said_in(body: bytes) -> str:
 
 
 def read_retry_after(headers: Mapping[str, str], *, now: datetime) -> float:
-    """Seconds that the server asks to wait: Retry-After (RFC 9110, 10.2.3) or retry-after-ms; a day at most.
+    """Return the seconds that the server asks to wait: Retry-After (RFC 9110, 10.2.3) or retry-after-ms; a day at most.
     0: it does not say.
     """
     found = {name.lower(): value.strip() for name, value in headers.items()}

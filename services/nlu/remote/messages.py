@@ -1,4 +1,4 @@
-"""What prompts for chat servers share. Sans-IO."""
+"""Messages of prompts for chat servers, in OpenAI's shape. Sans-IO."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ CONTINUE = "(The line broke off there. Go on with that answer from the very next
 
 
 def call_of(message: Message) -> ToolCall:
-    """The call that a TOOL message is, with arguments that are a JSON object and a result. Of a remark of ours, which
-    answers no call, one is made up: these servers take a result only behind its call.
+    """Return the call of a TOOL message, with arguments that are a JSON object and a result. For a remark of ours,
+    which answers no call, a call is made up: these servers take a result only behind its call.
     """
     if (call := message.called) is None:
         name, arguments_json, result = split_tool(message.text)
@@ -35,7 +35,7 @@ def call_of(message: Message) -> ToolCall:
 
 
 def split_tool(text: str) -> tuple[str, str, str]:
-    """Name, arguments and result of a tool's message: `name(arguments): result`, or `name: result`."""
+    """Return name, arguments and result of a tool's message: `name(arguments): result`, or `name: result`."""
     head, colon, result = text.partition("): ") if "(" in text.partition(":")[0] else text.partition(": ")
     name, _, arguments = head.partition("(")
     if not colon or not name.replace("_", "").replace("-", "").replace(".", "").isalnum():
@@ -48,7 +48,9 @@ def split_tool(text: str) -> tuple[str, str, str]:
 
 
 def write_messages(messages: Sequence[Message]) -> list[dict[str, Any]]:
-    """In OpenAI's shape: calls in a row are one message of the agent's, behind what it said, and then their results."""
+    """Write messages in OpenAI's shape: calls in a row are one message of the agent's, behind what it said, and then
+    their results.
+    """
     written: list[dict[str, Any]] = []
     for is_tool, group in groupby(enumerate(messages), key=lambda each: each[1].role is Role.TOOL):
         if is_tool:

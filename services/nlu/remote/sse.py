@@ -14,7 +14,7 @@ class BadEvents(ValueError):
 
 
 class EventReader:
-    """Bytes in, data of whole events out."""
+    """Event stream parser: bytes in, data of whole events out."""
 
     def __init__(self, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
         self._max_event_bytes = max_event_bytes
@@ -25,7 +25,7 @@ class EventReader:
         self._skips_line_feed = False  # the last line ended with a carriage return: a line feed belongs to it
 
     def feed(self, chunk: bytes) -> list[str]:
-        """The data of the events that are whole now. Raises BadEvents."""
+        """Take bytes; return the data of the events that are whole now. Raises BadEvents."""
         if not chunk:
             return []
         if self._skips_line_feed:

@@ -1,4 +1,4 @@
-"""The connection to a chat server: the bounds of a response's body, and failures of the connection by their class."""
+"""Transport to a chat server: bounds on a response's body, and failures of the connection by their class."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _DROPPED = frozenset({"RemoteProtocolError", "ReadError", "WriteError", "Connect
 
 
 class BadBody(ValueError):
-    """The body of a response is none that a chat server sends."""
+    """The body of a response is not one of a chat server."""
 
 
 class BoundedBody(httpx.AsyncByteStream):
@@ -43,7 +43,7 @@ class BoundedBody(httpx.AsyncByteStream):
 
 
 async def bound_body(response: httpx.Response) -> None:
-    """A hook for responses of httpx: bounds the body before anybody reads it. Raises BadBody."""
+    """A hook for responses of httpx: bounds the body before it is read. Raises BadBody."""
     encoding = response.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in {"", "identity"}:
         await response.aclose()
@@ -53,14 +53,14 @@ async def bound_body(response: httpx.Response) -> None:
 
 
 def was_dropped(error: BaseException) -> bool:
-    """Whether an open connection was closed by the other side, as servers do with one that has been idle: before an
-    answer has begun, another connection is worth a try.
+    """Return whether an open connection was closed by the other side, as servers do with one that has been idle: before
+    an answer has begun, another connection is worth a try.
     """
     return any(kind.__name__ in _DROPPED for kind in type(error).__mro__) and not isinstance(error, httpx.ConnectError)
 
 
 def failure_of(provider: str, error: Exception) -> ProviderFailed:
-    """A connection that was refused, broke or timed out; a certificate that is not trusted."""
+    """Return the failure of a connection that was refused, broke or timed out, or whose certificate is not trusted."""
     causes: list[BaseException] = [error]
     while (cause := causes[-1].__cause__ or causes[-1].__context__) is not None and cause not in causes:
         causes.append(cause)

@@ -1,4 +1,4 @@
-"""Has the caller finished? Evidence, a predictor of the end of a turn, its probability, and the wait that follows.
+"""End-of-turn prediction (semantic endpointing): evidence, a predictor, its probability, and the silence to wait for.
 
 `judging.judge` is the way in: what is countable (digits, letters, an expected yes or no) is counted (`countable`);
 everything else goes as `evidence.Evidence` to a `predictor.Predictor`, whose probability one curve (`wait_curve`) turns

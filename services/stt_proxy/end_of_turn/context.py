@@ -1,4 +1,4 @@
-"""What the words before say of the end of a turn: a question of the agent's, which a few words answer in full.
+"""Dialogue context as evidence of the end of a turn: a few words answer a question of the agent in full.
 
 The language's model of endings knows the caller's words alone, and to it "Tuesday" looks like the beginning of a
 sentence. What is known of the conversation is added to the log odds of an end, so that it is one probability that
@@ -13,13 +13,14 @@ from services.stt_proxy.phrasebook import Phrasebook
 ANSWER = 2.8  # log odds, of a short answer to a question
 ASKING_BACK = 3.55
 """Log odds, of a short question ("Hello?", "What was that?") and of words that only ask back ("pardon")."""
-GREETING_BACK = 3.35  # log odds, of a greeting that also asks whether anybody is there: "hello", "alo"
+GREETING_BACK = 3.35  # log odds, of a greeting that also asks whether the other side is there: "hello", "alo"
 ANSWERED = frozenset((ExpectedKind.ANSWER, ExpectedKind.YES_NO))
 
 
 def log_odds_of_context(text: str, phrasebook: Phrasebook, hints: Hints) -> float:
-    """What to add to the log odds of an end. Words that lead on say the same behind a question as elsewhere, and a
-    greeting answers none; whoever asks back needs no question before, and behind one is surely through.
+    """Return what the context adds to the log odds of an end. Words that lead on mean the same behind a question as
+    elsewhere, and a greeting answers no question; a caller who asks back has finished, with or without a question
+    before.
     """
     words, said = phrasebook.tokens(text), normalise(text)
     if not words:

@@ -1,4 +1,4 @@
-"""What needs no weighing at the end of a turn: digits and letters are counted, and a yes or no is known."""
+"""Rules for ends of turns that need no prediction: digits and letters are counted, and a yes or no is known."""
 
 from enum import Enum
 
@@ -13,22 +13,22 @@ SHORTEST_WHOLE_NUMBER = 7
 TRUNK_PREFIX = "0"  # a number with it is dialled from anywhere in the country: it is not one of the short local ones
 SHORTEST_WITH_PREFIX = 10
 
-_WHILE_UNKNOWN = {  # whoever gives a number pauses between its groups
+_WHILE_UNKNOWN = {  # callers who give a number pause between its groups
     ExpectedKind.DIGITS: Reason.DIGITS_EXPECTED,
     ExpectedKind.SPELLING: Reason.SPELLING_EXPECTED,
 }
 _AFTER_YES_OR_NO = {
     ExpectedKind.YES_NO: Reason.YES_NO,
     ExpectedKind.ANSWER: Reason.YES_NO,  # a question was asked, and this answers it
-    ExpectedKind.OPEN: Reason.MAY_GO_ON,  # nobody asked
+    ExpectedKind.OPEN: Reason.MAY_GO_ON,  # no question was asked
 }
 
 
 class Certainty(Enum):
-    """The probabilities told for what was counted and for what is not known."""
+    """Probabilities of an end for what was counted and for words that are not known."""
 
     WHOLE = 0.95
-    EVEN = 0.5  # a yes or no that nobody asked for: as often as not more follows
+    EVEN = 0.5  # a yes or no without a question: as often as not more follows
     PART = 0.1
     UNKNOWN = 0.3
 
@@ -45,7 +45,7 @@ CERTAINTIES = {
 
 
 def counted(evidence: Evidence) -> Reason | None:
-    """The reason of what can be counted, or of words that are not known; None: the end has to be predicted."""
+    """Return the reason for what can be counted, or for words that are not known; None: the end has to be predicted."""
     text, phrasebook, hints = evidence.text, evidence.phrasebook, evidence.hints
     if text is None or not text.strip():
         return _WHILE_UNKNOWN.get(hints.expected_kind, Reason.NO_TEXT) if text is None else Reason.NO_TEXT
@@ -64,7 +64,7 @@ def counted(evidence: Evidence) -> Reason | None:
 
 
 def _dictated(text: str, phrasebook: Phrasebook, region: str) -> Reason | None:
-    """What becomes of a number that is dictated although none was expected; None: none is."""
+    """Return the reason for a number that is dictated although none was expected; None: no number is dictated."""
     digits = phrasebook.dictated_digits(text)
     if len(digits) < DICTATED_RUN:
         return None
@@ -77,7 +77,7 @@ def _dictated(text: str, phrasebook: Phrasebook, region: str) -> Reason | None:
 
 
 def _expected_digits(digits: str, hints: Hints, phrasebook: Phrasebook) -> Reason:
-    """What becomes of a number that was expected."""
+    """Return the reason for a number that was expected."""
     if hints.expected_length:
         is_whole = len(digits) >= hints.expected_length
     else:
@@ -87,7 +87,9 @@ def _expected_digits(digits: str, hints: Hints, phrasebook: Phrasebook) -> Reaso
 
 
 def _progress(digits: str, phrasebook: Phrasebook, region: str) -> Dictated:
-    """How far the number is, by the numbering plan of the region; where none is known, by the language's lengths."""
+    """Return how complete the number is, by the numbering plan of the region or, without one, by the language's
+    lengths.
+    """
     if region:
         return dictated(digits, region)
     lengths = phrasebook.whole_number_lengths

@@ -17,7 +17,7 @@ class EndingModel:
     weights: Mapping[str, float]
 
     def log_odds(self, features: Collection[str]) -> float:
-        """The log odds that a caller who pauses behind a text with these features is through."""
+        """Return the log odds that a caller who pauses behind a text with these features has finished."""
         weights = self.weights
         return weights.get(BIAS, 0.0) + sum(weights.get(feature, 0.0) for feature in features)
 

@@ -1,4 +1,4 @@
-"""What is known when a caller pauses, and what is made of it."""
+"""Evidence on one pause of the caller, and the judgement on it."""
 
 from collections import deque
 from collections.abc import Collection
@@ -15,7 +15,7 @@ LONGEST_HABIT_WAIT_MS = 900
 
 
 class Reason(Enum):
-    """Why a wait is what it is; the names go out as they stand."""
+    """Reason of a wait. The names are those of the wire (protos/README.md)."""
 
     COMPLETE = "COMPLETE"  # an end is likely
     CONCLUDED = "CONCLUDED"  # so likely that the caller's habit does not count
@@ -44,7 +44,7 @@ class Judgement:
 
 
 class PausingHabit:
-    """How long this caller pauses before going on, in this call."""
+    """Durations of this caller's pauses within turns, in this call."""
 
     def __init__(self) -> None:
         self._all_ms: deque[int] = deque(maxlen=REMEMBERED_PAUSES)
@@ -63,7 +63,7 @@ class PausingHabit:
 
     @property
     def any_wait_ms(self) -> int:
-        """The same for words that may go on: every pause tells."""
+        """Silence for words that may go on, from all pauses; 0 while there is no habit."""
         return _usual_ms(self._all_ms)
 
 
@@ -78,11 +78,11 @@ def _usual_ms(pauses_ms: Collection[int]) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """What else than the words speaks about the end."""
+    """Evidence beside the words."""
 
     is_left_open: bool = False  # the engine writes punctuation and closed the sentence with none
     confidence: float | None = None  # 0 to 1, of the words; None: the engine does not say
-    sounds_over: float | None = None  # 0 to 1, by the voice; None: nobody judged it
+    sounds_over: float | None = None  # 0 to 1, by the voice; None: the voice was not judged
 
 
 NO_DOUBT = Doubt()
@@ -90,7 +90,7 @@ NO_DOUBT = Doubt()
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """All that one pause is judged by."""
+    """All evidence by which one pause is judged."""
 
     text: str | None  # of the utterance so far; None while it is not known, empty when there were no words
     phrasebook: Phrasebook  # of the language the text is in

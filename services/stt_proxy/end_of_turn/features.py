@@ -1,5 +1,5 @@
-"""What is looked at in a text: how it ends, how it begins, what is in it, how long it is, and what the language's lists
-say of it.
+"""Binary features of a text for the ending model: its last and first words, pairs of words, its length, and the marks
+of the language's lists.
 """
 
 from collections.abc import Collection, Sequence
@@ -45,7 +45,7 @@ def features_of(words: Sequence[str], *, marks: Collection[str] = ()) -> set[str
 
 
 def marks_of(text: str, phrasebook: Phrasebook) -> set[str]:
-    """What the lists of the language say of the text."""
+    """Return the marks that the lists of the language give the text."""
     words = normalise(text)
     marks = set[str]()
     if phrasebook.leads_on(phrasebook.tokens(text)):

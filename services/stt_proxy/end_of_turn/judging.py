@@ -1,4 +1,4 @@
-"""Has the caller finished? What can be counted is counted, all else is predicted, and one curve gives the wait."""
+"""Judgement on a pause: what can be counted is counted, all else is predicted, and one curve gives the wait."""
 
 from dataclasses import replace
 
@@ -30,7 +30,7 @@ def _reason(probability: float, evidence: Evidence, predictor: Predictor) -> Rea
 
 
 def _habitual_ms(reason: Reason, habit: PausingHabit) -> int:
-    """How long this caller's pauses say to wait at the least: those behind whole words where these look whole."""
+    """Return the least wait by this caller's pauses: by those behind whole words where the words look whole."""
     match reason:
         case Reason.CONCLUDED:
             return 0

@@ -19,8 +19,8 @@ from services.stt_proxy.grammar import Closure, grammar_of
 
 PATTERN_OPEN = -5.0  # a pattern of the language says that the sentence lacks something
 PATTERN_CONCLUDED = 1.2  # ... that no more comes: thanks, a question, a closing particle
-ONLY_GREETS = -1.0  # whoever greets says next what the call is about
-HESITATION = -5.0  # "um", a comma: hardly anybody is through
+ONLY_GREETS = -1.0  # a caller who greets says next what the call is about
+HESITATION = -5.0  # "um", a comma: hardly a caller has finished
 LEFT_OPEN = -1.2  # an engine that writes punctuation closed the sentence with no mark
 UNCERTAIN_WORDS = 0.76  # Whisper's score: half of the sentences it hears broken off lie below, a seventh of whole ones
 UNCERTAIN = -1.2
@@ -33,14 +33,14 @@ class Predictor(Protocol):
     """Weighs all evidence on one pause."""
 
     def probability(self, evidence: Evidence) -> float:
-        """The probability that the caller is through, 0 to 1."""
+        """Return the probability that the caller has finished, 0 to 1."""
 
 
 class Member(Protocol):
     """One kind of evidence."""
 
     def log_odds(self, evidence: Evidence) -> float:
-        """What to add to the log odds of an end; 0 where this evidence says nothing."""
+        """Return what this evidence adds to the log odds of an end; 0 where it says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class SumOfLogOdds:
 
 
 class Words:
-    """How a text of these words ends, by what was learnt from callers' talk."""
+    """Evidence of the last words, by weights learnt from callers' talk."""
 
     def log_odds(self, evidence: Evidence) -> float:
         model = ending_model_of(evidence.phrasebook.language) or UNLEARNT
@@ -63,7 +63,7 @@ class Words:
 
 
 class Patterns:
-    """How a sentence of such words is built, by the patterns of the language."""
+    """Evidence of the sentence's structure, by the patterns of the language."""
 
     def log_odds(self, evidence: Evidence) -> float:
         text, phrasebook = evidence.text or "", evidence.phrasebook
@@ -77,7 +77,7 @@ class Patterns:
 
 
 class Hesitation:
-    """The text trails off: a sound of thinking, or a mark that leads on."""
+    """Evidence of hesitation: a filler ("um"), or a mark that leads on."""
 
     def log_odds(self, evidence: Evidence) -> float:
         text, phrasebook = evidence.text or "", evidence.phrasebook
@@ -86,21 +86,23 @@ class Hesitation:
 
 
 class Conversation:
-    """The words answer a question of the agent's, or ask back."""
+    """Evidence of the dialogue: the words answer a question of the agent, or ask back."""
 
     def log_odds(self, evidence: Evidence) -> float:
         return log_odds_of_context(evidence.text or "", evidence.phrasebook, evidence.hints)
 
 
 class Punctuation:
-    """The engine writes punctuation, and closed this sentence with none."""
+    """Evidence of punctuation: the engine writes it, and closed this sentence with none."""
 
     def log_odds(self, evidence: Evidence) -> float:
         return LEFT_OPEN if evidence.doubt.is_left_open else 0.0
 
 
 class Confidence:
-    """The engine scored its words low: a sentence that is broken off is often heard as a whole one."""
+    """Evidence of the engine's confidence: a sentence that is broken off is often recognised as a whole one, with a low
+    score.
+    """
 
     def log_odds(self, evidence: Evidence) -> float:
         confidence = evidence.doubt.confidence
@@ -108,7 +110,7 @@ class Confidence:
 
 
 class Voice:
-    """How the voice sounded at the end, by a model of `sound`."""
+    """Evidence of prosody, by a model of `sound`."""
 
     def log_odds(self, evidence: Evidence) -> float:
         sounds_over = evidence.doubt.sounds_over

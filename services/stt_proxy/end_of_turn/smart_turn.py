@@ -36,7 +36,7 @@ log = get_logger(__name__)
 
 
 class SmartTurn:
-    """One network in a thread of its own. More than `MAX_WAITING` questions at once are dropped and counted."""
+    """Smart Turn v3 in a thread of its own. More than `MAX_WAITING` questions at once are dropped and counted."""
 
     def __init__(self, settings: SttSettings) -> None:
         self._file = settings.end_of_turn_model or _fetched(settings.models_dir)

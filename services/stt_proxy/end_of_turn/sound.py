@@ -1,4 +1,4 @@
-"""Does it sound as if the caller has finished? An optional model, asked at each pause beside the words."""
+"""Acoustic end-of-turn models: optional, asked at each pause beside the words."""
 
 from collections.abc import Callable
 from importlib import import_module
@@ -21,14 +21,16 @@ class EndOfTurnModel(Protocol):
         """Make ready. Raises StartupError."""
 
     def judge(self, speech: Speech, deliver: Callable[[float], None]) -> None:
-        """Have it judged. `deliver` gets the probability that the turn is over, 0 to 1; on the event loop, or never."""
+        """Begin a judgement. `deliver` gets the probability that the turn is over, 0 to 1; on the event loop, or
+        never.
+        """
 
     async def close(self) -> None:
         """Release everything."""
 
 
 class NoModel:
-    """The words alone decide."""
+    """No acoustic model: the words alone decide."""
 
     def __init__(self, settings: SttSettings) -> None:
         """Needs nothing."""
@@ -37,14 +39,14 @@ class NoModel:
         """Nothing to load."""
 
     def judge(self, speech: Speech, deliver: Callable[[float], None]) -> None:
-        """Says nothing."""
+        """Deliver nothing."""
 
     async def close(self) -> None:
         """Nothing is held."""
 
 
 def make_end_of_turn_model(settings: SttSettings) -> EndOfTurnModel:
-    """The model the settings name. Raises StartupError."""
+    """Build the model that the settings name. Raises StartupError."""
     where = MODELS.get(settings.end_of_turn)
     if where is None:
         raise StartupError(f"STT_END_OF_TURN={settings.end_of_turn} is not known: use one of {', '.join(MODELS)}")

@@ -1,9 +1,9 @@
-"""Learns the weights of each language from its talk.
+"""Training of the ending models from each language's talk.
 
     python -m services.stt_proxy.end_of_turn.train ru zh
 
 `talk/` holds what callers say, a turn a line, `|` where the caller pauses. Every pause and every end is an example;
-the words between, where hardly anybody pauses, count for little. What is printed was found with each turn left out of
+the words between, where hardly a caller pauses, count for little. What is printed was found with each turn left out of
 the learning in its time; so was the calibration, after which a probability is that of a pause being an end.
 
 The weights of Russian and Chinese are what this command learns. Those of English and Vietnamese are older: they were

@@ -1,4 +1,4 @@
-"""One curve from the probability of an end to the silence to wait for.
+"""Wait curve: the silence to wait for as a function of the probability of an end.
 
 The wait of a whole turn from `OVER` on, that of an unfinished one from `UNLIKELY` down, and a line in the log odds
 between them. The line begins more than half way, just below `OVER`: inner pauses shorter than that are common, and the

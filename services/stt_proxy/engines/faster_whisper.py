@@ -27,7 +27,7 @@ log = get_logger(__name__)
 
 
 class FasterWhisperEngine:
-    """Holds the model and its workers."""
+    """Engine with one Whisper model and its workers."""
 
     name = "faster_whisper"
 
@@ -64,7 +64,7 @@ class FasterWhisperEngine:
     def detect(
         self, speech: Speech, languages: tuple[str, ...], deliver: Callable[[Mapping[str, float]], None]
     ) -> None:
-        """How likely each language is."""
+        """Have the probability of each language delivered, 0 to 1."""
         whisper = self._whisper
         assert whisper is not None, "load comes first"  # noqa: S101 - an invariant, for the reader
 
@@ -103,7 +103,7 @@ class FasterWhisperEngine:
 
 
 class WhisperCall:
-    """One call: every recognition is a job of its own."""
+    """One call on Whisper: every recognition is a job of its own."""
 
     listened_to = wanted_from = None  # it listens to what it is asked of
 
@@ -134,20 +134,20 @@ class WhisperCall:
     def is_busy(self) -> bool:
         return self._pool.is_busy_for(self)
 
-    def hear(self, start_sample: int, samples: Samples) -> None:
-        """Whisper hears only what it is asked for."""
+    def feed(self, start_sample: int, samples: Samples) -> None:
+        """Do nothing: Whisper decodes only what it is asked for."""
 
     def rest(self, to_sample: int) -> None:
-        """Nothing to keep up with."""
+        """Do nothing: there is no stream to keep in step."""
 
     def reach(self, sample: int) -> None:
-        """What is asked of it brings its sound along."""
+        """Do nothing: each Speech brings its own sound."""
 
     def speech(self, utterance_id: int, sample: int, *, is_begin: bool) -> None:
-        """Edges are of no use here."""
+        """Do nothing: edges of speech are not used."""
 
     def end(self, utterance_id: int, end_sample: int) -> None:
-        """An utterance needs no closing."""
+        """Do nothing: an utterance needs no closing."""
 
     def recognize(self, speech: Speech, *, is_final: bool) -> None:
         decode = partial(
@@ -222,7 +222,7 @@ class WhisperCall:
             self._language = self._languages[0]
 
     def finish(self) -> None:
-        """What was asked for is answered anyway."""
+        """Do nothing: every request is answered anyway."""
 
     def close(self) -> None:
         self._is_closed = True
@@ -252,7 +252,7 @@ class WhisperCall:
         )
 
     def _note_ahead(self, done: Done[Decoded | dict[str, float] | None] | Refused) -> None:
-        """What was decoded ahead is in the pieces."""
+        """Note a decode ahead; its text is in the pieces."""
         if isinstance(done, Refused) and done.reason == "DECODING_FAILED":
             log.error("decoding_failed", error=done.message)
 

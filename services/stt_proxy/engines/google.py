@@ -2,7 +2,8 @@
 
 The stage's detector finds speech and its ends; Google only says the words. Its interim results become partials while
 the caller speaks and the draft at a pause. A final result comes about a second after the speech, which is too late to
-wait for: it corrects what was said before it. Streams are opened when somebody speaks, and billed for that time alone.
+wait for: it corrects what was said before it. Streams are opened when the caller speaks, and billed for that time
+alone.
 """
 
 import asyncio
@@ -69,7 +70,7 @@ log = get_logger(__name__)
 
 
 class GoogleEngine:
-    """Holds the client, whose one channel carries all streams."""
+    """Engine with one client of Google's, whose channel carries all streams."""
 
     name = "google"
     features = ("partial", "corrected", "language_detection", "punctuation", "segments")
@@ -128,7 +129,7 @@ class GoogleEngine:
             await _close(client)
 
     def _reconnect(self, client: SpeechAsyncClient) -> None:
-        """Its connection swallows sound and answers nothing: what is opened from now on has one of its own."""
+        """Replace a connection that takes sound and answers nothing; streams opened from now on use the new one."""
         if client is not self._client:
             return
         log.warning("google_connection_replaced")
@@ -195,7 +196,9 @@ class GoogleEngine:
         )
 
     async def _refusal(self) -> tuple[str, str] | None:
-        """Why Google will not listen, reason and message, where no wait mends it. Google away keeps nobody waiting."""
+        """Return reason and message of a refusal that no wait mends; None for others, and where Google cannot be
+        reached.
+        """
         try:
             self._client = self._client or self._connect()
         except (GoogleAuthError, OSError, ValueError) as error:
@@ -211,7 +214,7 @@ class GoogleEngine:
         return None
 
     async def _try_out(self) -> Broken | None:
-        """How a short stream broke, if it did."""
+        """Open a short stream; return how it broke, if it did."""
         ended: asyncio.Future[Broken | None] = asyncio.get_running_loop().create_future()
 
         def take(report: StreamReport) -> None:
@@ -232,7 +235,7 @@ class GoogleEngine:
 
 
 class GoogleStream:
-    """One StreamingRecognize. Sound waits in a short queue for the client to take it."""
+    """One StreamingRecognize call. Sound waits in a short queue for the client to take it."""
 
     def __init__(
         self,
@@ -259,7 +262,7 @@ class GoogleStream:
         self._put(samples)
 
     def flush(self) -> None:
-        """Google cannot be hurried."""
+        """Do nothing: Google cannot be made to answer earlier."""
 
     def finish(self) -> None:
         self._put(None)
@@ -308,7 +311,7 @@ class GoogleStream:
                 call.cancel()
 
     async def _send(self, call: Any) -> None:
-        """Write what waits. Why a write fails is told to whoever reads."""
+        """Write the sound that waits. The reading task reports why a write failed."""
         with contextlib.suppress(exceptions.GoogleAPICallError, grpc.aio.AioRpcError, asyncio.InvalidStateError):
             await call.write(self._first)
             await self._send_sound(call)
@@ -380,7 +383,7 @@ def google_tag(code: str) -> str:
 
 
 def _broken(error: exceptions.GoogleAPICallError) -> Broken:
-    """What an error of Google's means for the call."""
+    """Translate an error of Google into Broken."""
     status = error.grpc_status_code
     reason = status.name if status is not None else type(error).__name__.upper()
     retry_after_s = 0.0

@@ -1,4 +1,4 @@
-"""Engine `script`: knows what callers will say, and hears when they said it. For tests, load and capacity work.
+"""Engine `script`: gives texts from a file when speech is detected. For tests, load and capacity work.
 
 Every call begins with the first text, or with text number 12 when its id ends in "#12"; each utterance takes the next,
 and the last is followed by the first. The ends of speech come from the same detector and endpointing as for every
@@ -51,7 +51,9 @@ def parse_script(text: str) -> tuple[Line, ...]:
 
 
 def first_line(call_id: str) -> int:
-    """Which text the call begins with, counted from 0: its id may end in "#" and a number, the first text being 1."""
+    """Return the text that the call begins with, counted from 0: the call id may end in "#" and a number, 1 being the
+    first.
+    """
     number = call_id.rpartition("#")[2]
     return int(number) - 1 if "#" in call_id and number.isdecimal() and len(number) < 10 else 0
 
@@ -67,7 +69,7 @@ def _line(line: str) -> Line:
 
 
 class ScriptEngine:
-    """Holds the texts."""
+    """Engine with the texts of a script."""
 
     name = "script"
     model = "script"
@@ -108,12 +110,12 @@ class ScriptEngine:
         )
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: there is nothing to release."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Due:
-    """Something to report when the call's clock gets there."""
+    """A report that is due at a sample of the call's clock."""
 
     sample: int
     report: Report
@@ -147,7 +149,7 @@ class ScriptCall:
         self._next = (first_line, 0)  # the line and part the next utterance begins with
         self._spoken_to = 0  # where the last speech ended
 
-    def hear(self, start_sample: int, samples: Samples) -> None:
+    def feed(self, start_sample: int, samples: Samples) -> None:
         self.rest(start_sample + len(samples))
 
     def rest(self, to_sample: int) -> None:
@@ -156,13 +158,13 @@ class ScriptCall:
             self._report_what_is_due()
 
     def reach(self, sample: int) -> None:
-        """What is asked of it brings its sound along."""
+        """Do nothing: each Speech brings its own sound."""
 
     def speech(self, utterance_id: int, sample: int, *, is_begin: bool) -> None:
-        """Edges are of no use here."""
+        """Do nothing: edges of speech are not used."""
 
     def end(self, utterance_id: int, end_sample: int) -> None:
-        """An utterance needs no closing."""
+        """Do nothing: an utterance needs no closing."""
 
     def recognize(self, speech: Speech, *, is_final: bool) -> None:
         if speech.utterance_id not in self._line_of:
@@ -194,13 +196,13 @@ class ScriptCall:
         return ((line_number + 1) % len(self._lines), 0) if part and is_late else (line_number, part)
 
     def prepare(self, speech: Speech) -> None:
-        """Texts are known beforehand."""
+        """Do nothing: the texts are known beforehand."""
 
     def cancel(self, request_id: int) -> None:
         self._due = [due for due in self._due if getattr(due.report, "request_id", 0) != request_id]
 
     def forget(self, from_sample: int, to_sample: int) -> None:
-        """A text is never given to what was forgotten."""
+        """Do nothing: a text is never given to sound that was forgotten."""
 
     def attend(self, hints: Hints) -> None:
         self._hints = hints

@@ -44,7 +44,7 @@ KINDS = {
 
 
 class SherpaEngine(LocalEngine):
-    """Holds the recogniser, whose networks all streams share."""
+    """Engine with one recogniser, whose networks all streams share."""
 
     name = "sherpa_onnx"
 
@@ -119,7 +119,7 @@ class SherpaEngine(LocalEngine):
 
 
 def model_files(folder: Path, *, is_transducer: bool) -> dict[str, str]:
-    """The files of a model by what they are. Raises StartupError, naming the one that is missing."""
+    """Return the files of a model by their kind. Raises StartupError, naming the one that is missing."""
     parts = ("encoder", "decoder", "joiner") if is_transducer else ("model",)
     tokens = folder / "tokens.txt"
     if not tokens.is_file():
@@ -195,20 +195,20 @@ class OfflineCall:
     def is_busy(self) -> bool:
         return self._pool.is_busy_for(self)
 
-    def hear(self, start_sample: int, samples: Samples) -> None:
-        """It hears only what it is asked for."""
+    def feed(self, start_sample: int, samples: Samples) -> None:
+        """Do nothing: only what is asked for is decoded."""
 
     def rest(self, to_sample: int) -> None:
-        """Nothing to keep up with."""
+        """Do nothing: there is no stream to keep in step."""
 
     def reach(self, sample: int) -> None:
-        """What is asked of it brings its sound along."""
+        """Do nothing: each Speech brings its own sound."""
 
     def speech(self, utterance_id: int, sample: int, *, is_begin: bool) -> None:
-        """Edges are of no use here."""
+        """Do nothing: edges of speech are not used."""
 
     def end(self, utterance_id: int, end_sample: int) -> None:
-        """An utterance needs no closing."""
+        """Do nothing: an utterance needs no closing."""
 
     def recognize(self, speech: Speech, *, is_final: bool) -> None:
         self._jobs = {request_id: job for request_id, job in self._jobs.items() if not job.is_answered}
@@ -221,20 +221,20 @@ class OfflineCall:
         )
 
     def prepare(self, speech: Speech) -> None:
-        """A stretch is decoded as a whole."""
+        """Do nothing: a stretch is decoded as a whole."""
 
     def cancel(self, request_id: int) -> None:
         if (job := self._jobs.pop(request_id, None)) is not None:
             self._pool.cancel(job)
 
     def forget(self, from_sample: int, to_sample: int) -> None:
-        """Nothing is kept."""
+        """Do nothing: no sound is kept."""
 
     def attend(self, hints: Hints) -> None:
         self._hints = hints
 
     def finish(self) -> None:
-        """What was asked for is answered anyway."""
+        """Do nothing: every request is answered anyway."""
 
     def close(self) -> None:
         self._is_closed = True

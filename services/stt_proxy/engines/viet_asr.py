@@ -1,7 +1,7 @@
 """Engine `viet_asr`: the streaming Conformer-CTC for Vietnamese in the package viet-asr: words while the caller speaks.
 
-Its author states Apache-2.0 and does not say on what it was trained, so it must be chosen (docs/LICENCES.md). It hears
-a step of 0.44 s at a time, in 0.1 to 0.2 s on one thread.
+Its author states Apache-2.0 and does not say on what it was trained, so it must be chosen (docs/LICENCES.md). The
+network takes a step of 0.44 s at a time, in 0.1 to 0.2 s on one thread.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ DITHER = 20.0  # of 32768, as on any real line: on digital silence the network's
 
 
 class VietAsrEngine(LocalEngine):
-    """Holds the network, which its library keeps once for all sessions."""
+    """Engine with the network, which its library keeps once for all sessions."""
 
     name = "viet_asr"
     model = "viet-asr 0.1.0.dev11"

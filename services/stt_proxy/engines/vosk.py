@@ -31,7 +31,7 @@ DITHER = 1.0  # of 32768, as Kaldi's own
 
 
 class VoskEngine(LocalEngine):
-    """Holds the model, which all sessions share."""
+    """Engine with one Kaldi model, which all sessions share."""
 
     name = "vosk"
     features = ("partial", "corrected", "segments")
@@ -90,7 +90,7 @@ def _link_undithered(folder: Path, to: Path) -> None:
 
 
 def _rate_of(config: Path) -> int:
-    """The rate the model was made for."""
+    """Return the sample rate in Hz that the model was made for."""
     for line in config.read_text(encoding="utf-8").splitlines():
         name, _, value = line.strip().partition("=")
         if name == "--sample-frequency" and value:

@@ -1,1 +1,1 @@
-"""Recognisers that follow the sound: their streams, what is known of their words, and the call that feeds them."""
+"""Streaming recognition: streams of a recogniser, the words known from them, and the call that feeds them."""

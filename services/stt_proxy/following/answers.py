@@ -1,4 +1,4 @@
-"""Answers from followed words: when the words of an utterance are enough for who asks, and what is told unasked."""
+"""Answers of a streaming recogniser: when the words of an utterance answer a request, and what is reported unasked."""
 
 import asyncio
 
@@ -13,26 +13,28 @@ SURE_STABILITY = 0.8  # ... as stable as this are not waited for any longer
 
 
 class Answers:
-    """One call's questions and the words that answer them."""
+    """Requests of one call and the words that answer them."""
 
     def __init__(self, state: FollowedState) -> None:
         self._state = state
 
     def ask(self, speech: Speech, *, is_final: bool) -> None:
-        """Have it answered when its words are there. Takes the place of drafts of the same utterance."""
+        """Have a Speech answered when its words are known. The request replaces drafts of the same utterance."""
         for request_id in [one for one, asked in self._state.asked.items() if self._is_replaced(asked, speech)]:
             self.drop(request_id)
             self._state.report(Unheard(request_id, "SUPERSEDED", "newer speech of the same utterance is asked for"))
         self._state.asked[speech.request_id] = Asked(speech, is_final)
 
     def drop(self, request_id: int) -> None:
-        """Nobody waits for it any more."""
+        """Forget a request: its answer is not awaited any more."""
         asked = self._state.asked.pop(request_id, None)
         for timer in asked.timers if asked is not None else ():
             timer.cancel()
 
     def answer_ready(self) -> None:
-        """Answer what can be answered, and begin to wait where the recogniser has all the sound."""
+        """Answer the requests that can be answered; begin the wait for those whose sound the recogniser has taken
+        whole.
+        """
         for request_id, asked in list(self._state.asked.items()):
             if request_id not in self._state.asked:
                 continue
@@ -42,7 +44,7 @@ class Answers:
                 self._limit_wait(asked)
 
     def tell_change(self, utterance_id: int) -> None:
-        """Words came unasked: a guess while the caller speaks, else a better text."""
+        """Report words that came unasked: a partial text while the caller speaks, else a better text."""
         text = self.text_of(utterance_id)
         stretches = [hearing.stretch for hearing in self._state.of(utterance_id)]
         is_open = utterance_id == self._state.utterance_id
@@ -65,14 +67,14 @@ class Answers:
             )
 
     def text_of(self, utterance_id: int) -> str:
-        """All that was heard of an utterance so far."""
+        """Return all words recognised of an utterance so far."""
         texts = [text for hearing in self._state.of(utterance_id) for text in hearing.stretch.texts]
         language = self._language_of([hearing.stretch for hearing in self._state.of(utterance_id)])
         gap = " " if script_of(language).is_spaced else ""
         return gap.join(text.strip() for text in texts if text.strip())
 
     def _is_taken(self, asked: Asked) -> bool:
-        """Whether the recogniser has all the sound: from then on its words are waited for."""
+        """Return whether the recogniser has taken all the sound: from then on the wait for its words counts."""
         hearings = self._state.of(asked.speech.utterance_id)
         return all(
             hearing.stretch.is_ended
@@ -111,17 +113,17 @@ class Answers:
         )
 
     def _answer_overdue(self, request_id: int, is_empty_enough: bool) -> None:
-        """It was waited for long enough: the words are what there is."""
+        """Answer a request whose wait is over with the words there are."""
         asked = self._state.asked.get(request_id)
         if asked is None:
             return
         if not self._is_taken(asked):
-            asked.timers.clear()  # it is heard again just now
+            asked.timers.clear()  # another stream is recognising the stretch again
             return
         loop = asyncio.get_running_loop()
         wait_s = (self._state.limits.settle_wait_ms if asked.is_final else self._state.limits.draft_wait_ms) / 1000
         said_at = max((hearing.said_at for hearing in self._state.of(asked.speech.utterance_id)), default=0.0)
-        if (left_s := said_at + wait_s - loop.time()) > 0:  # it is still saying more
+        if (left_s := said_at + wait_s - loop.time()) > 0:  # the recogniser still sends more words
             asked.timers.append(loop.call_later(left_s, self._answer_overdue, request_id, is_empty_enough))
             return
         asked.is_overdue = True

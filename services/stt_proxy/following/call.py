@@ -1,9 +1,9 @@
-"""A call on a recogniser that follows the sound: opens its streams, feeds them, joins their words.
+"""One call on a streaming recogniser: opens its streams, feeds them, joins their words.
 
 A stream is opened when speech begins, with the sound of a moment before, and finished when the utterance ends or the
 caller is silent for long; a caller who says nothing costs nothing. Before a stream grows too old the next one begins at
-a pause. When a stream breaks, another one hears again from the end of the last settled word: the sound comes from the
-call's replay ring, and the words before are kept.
+a pause. When a stream breaks, another one recognises again from the end of the last settled word: the sound comes from
+the call's replay ring, and the words before are kept.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ log = get_logger(__name__)
 
 
 class FollowedCall:
-    """One call. `recording` is the call's replay ring, which the stage fills before it calls `hear`."""
+    """One call. `recording` is the call's replay ring, which the stage fills before it calls `feed`."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class FollowedCall:
 
     @property
     def listened_to(self) -> int | None:
-        """How far the recogniser has come; None: as far as the sound."""
+        """Return the first sample that the recogniser has not processed; None: all sound is processed."""
         if self._lost is not None:
             return self._lost.listened_to
         behind = [hearing.stretch.listened_to for hearing in self._state.hearings if self._feeder.lags(hearing)]
@@ -67,7 +67,7 @@ class FollowedCall:
 
     @property
     def wanted_from(self) -> int | None:
-        """The first sample that may have to be heard again; None: nothing before now."""
+        """Return the first sample that may have to be recognised again; None: no sound before now."""
         unsettled = [
             hearing.stretch.settled_to - QUIET_SEARCH_MS * self._state.per_ms
             for hearing in self._state.hearings
@@ -75,7 +75,7 @@ class FollowedCall:
         ]
         return min(unsettled, default=None)
 
-    def hear(self, start_sample: int, samples: Samples) -> None:
+    def feed(self, start_sample: int, samples: Samples) -> None:
         """The sound is in the replay ring; it is fed when the detector has come so far."""
 
     def rest(self, to_sample: int) -> None:
@@ -113,7 +113,7 @@ class FollowedCall:
             stretch = hearing.stretch
             if stretch.end_sample is None or stretch.end_sample > end_sample:
                 self._end_stretch(hearing, max(end_sample, stretch.start_sample), "utterance")
-                if goes_on and stretch.fed_to > end_sample:  # it has heard words of the next utterance
+                if goes_on and stretch.fed_to > end_sample:  # the stream has words of the next utterance
                     stretch.forget_from(end_sample)
                     self._restart(hearing, "utterance")
         self._state.utterance_id = utterance_id + 1
@@ -133,13 +133,13 @@ class FollowedCall:
         asyncio.get_running_loop().call_soon(self._answers.answer_ready)  # never before this returns
 
     def prepare(self, speech: Speech) -> None:
-        """The words are followed as they come."""
+        """Do nothing: the words are recognised as they come."""
 
     def cancel(self, request_id: int) -> None:
         self._answers.drop(request_id)
 
     def forget(self, from_sample: int, to_sample: int) -> None:
-        """What was heard of that stretch goes; what lay before and behind it is heard apart."""
+        """Drop the words of a stretch; the sound before and behind it is recognised apart."""
         for hearing in list(self._state.hearings):
             stretch = hearing.stretch
             end = stretch.end_sample if stretch.end_sample is not None else self._state.now
@@ -213,7 +213,7 @@ class FollowedCall:
             hearing.stream = None
 
     def _end_stretch(self, hearing: Hearing, end_sample: int, why: str) -> None:
-        """Nothing behind `end_sample` belongs to it; its stream is finished once it was fed so far."""
+        """End a stretch at `end_sample`; its stream is finished once it was fed so far."""
         hearing.stretch.end_sample = end_sample
         STREAMS_TOTAL.labels(why).inc()
         self._feed(hearing)
@@ -226,7 +226,7 @@ class FollowedCall:
             self._end_stretch(current, self._state.now, "silence")
 
     def _restart(self, hearing: Hearing, why: str) -> None:
-        """Another stream hears what is not settled."""
+        """Have another stream recognise the sound whose words are not settled."""
         self._close_stream(hearing)
         STREAMS_TOTAL.labels(why).inc()
         stretch = hearing.stretch
@@ -237,7 +237,7 @@ class FollowedCall:
         self._feed(hearing)
 
     def _break(self, hearing: Hearing, broken: streams.Broken) -> None:
-        """Its stream is gone: another one after a pause that grows, or none."""
+        """A stream broke: open another one after a backoff, or give up."""
         self._close_stream(hearing)
         log.warning("recogniser_stream_broken", call_id=self._call_id, reason=broken.reason, error=broken.message)
         STREAMS_TOTAL.labels(broken.reason.lower()).inc()
@@ -271,7 +271,7 @@ class FollowedCall:
             self._feed(hearing)
 
     def _take(self, hearing: Hearing, stream: streams.RecogniserStream, report: streams.StreamReport) -> None:
-        """What a stream says. Of one that was replaced nothing counts."""
+        """Take a report of a stream. Reports of a stream that was replaced do not count."""
         if self._is_closed or hearing.stream is not stream:
             return
         stretch = hearing.stretch
@@ -290,9 +290,9 @@ class FollowedCall:
                 stretch.flushed(end_offset)
                 stretch.compute_us = compute_us
             case streams.OpenWords():
-                has_changed = stretch.hear_open(report)
+                has_changed = stretch.on_open_words(report)
             case streams.SettledWords():
-                has_changed = stretch.hear_settled(report)
+                has_changed = stretch.on_settled_words(report)
             case streams.Ended():
                 self._settle(hearing)
                 has_changed = True
@@ -306,7 +306,7 @@ class FollowedCall:
         self._state.report(Listened())
 
     def _settle(self, hearing: Hearing) -> None:
-        """Its words are what they are."""
+        """Settle the words of a stretch as they are."""
         hearing.stretch.settle()
         self._close_stream(hearing)
 
@@ -314,7 +314,9 @@ class FollowedCall:
         self._break(hearing, streams.Broken("STALLED", f"no answer for {seconds:.1f} s"))
 
     def _give_up_waiting(self, hearing: Hearing) -> None:
-        """It does not end: where its words are awaited it is heard again, else they stay as they are."""
+        """A stream does not end: recognise the stretch again where its words are awaited, else keep the words as they
+        are.
+        """
         is_awaited = self._state.is_awaited(hearing.stretch.utterance_id)
         if is_awaited and not self._answers.text_of(hearing.stretch.utterance_id):
             self._break(hearing, streams.Broken("STALLED", "the stream does not end"))
@@ -324,7 +326,7 @@ class FollowedCall:
         self._forget_old()
 
     def _forget_old(self) -> None:
-        """Utterances that are over: heard to their end, or so old that nobody corrects them any more."""
+        """Drop utterances that are over: recognised to their end, or too old to be corrected."""
         awaited = {one.speech.utterance_id for one in self._state.asked.values()}
         oldest = self._state.utterance_id - REMEMBERED_UTTERANCES
         for utterance_id in self._is_ended - awaited:
@@ -332,7 +334,7 @@ class FollowedCall:
             if utterance_id >= oldest and not all(hearing.stretch.is_ended for hearing in hearings):
                 continue
             if utterance_id >= self._state.utterance_id - 1 and utterance_id not in self._state.said:
-                continue  # its words may yet be asked for
+                continue  # the words of the utterance may yet be asked for
             for hearing in hearings:
                 self._close_stream(hearing)
                 self._state.hearings.remove(hearing)
@@ -341,7 +343,7 @@ class FollowedCall:
             del self._state.said[known]
 
     def _feed(self, hearing: Hearing) -> None:
-        """Give its stream what it may take. Where that cannot go on as one stream another one is opened."""
+        """Feed the stream as much as it may take; open another one where the stretch cannot go on in one stream."""
         match self._feeder.feed(hearing):
             case Hole(from_sample, to_sample):
                 self._end_stretch(hearing, from_sample, "hole")

@@ -1,4 +1,4 @@
-"""Gives a recogniser's stream the call's sound from the replay ring, as far ahead as the recogniser takes it."""
+"""Feeding of streams: the call's sound from the replay ring, as far ahead as the recogniser takes it."""
 
 import asyncio
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ SHORT_PAUSE_MS = 400  # silence put into a shorter one tears the words around it
 
 @dataclass(frozen=True, slots=True)
 class Hole:
-    """No sound lies there for longer than is filled with silence: what comes behind it is another stretch."""
+    """A gap without sound, longer than is filled with silence: the sound behind it is another stretch."""
 
     from_sample: int
     to_sample: int
@@ -25,17 +25,19 @@ class Hole:
 
 @dataclass(frozen=True, slots=True)
 class TooOld:
-    """No pause came before the provider's limit: another stream takes over behind the last settled word."""
+    """The stream is too old: no pause came before the provider's limit, another stream goes on behind the last settled
+    word.
+    """
 
 
 class Feeder:
-    """One call's sound on its way to the streams."""
+    """Feeder of the streams of one call."""
 
     def __init__(self, state: FollowedState) -> None:
         self._state = state
 
     def feed(self, hearing: Hearing) -> Hole | TooOld | None:
-        """Give its stream what it may take; what is said is why it cannot go on as one stream."""
+        """Feed the stream as much as it may take; return why the stretch cannot go on in one stream, if it cannot."""
         stretch, stream = hearing.stretch, hearing.stream
         if stream is None or hearing.is_finishing or stretch.is_ended:
             return None
@@ -74,7 +76,7 @@ class Feeder:
         return None
 
     def lags(self, hearing: Hearing) -> bool:
-        """Whether the recogniser has yet to take sound that is there."""
+        """Return whether the recogniser has yet to take sound that is there."""
         stretch = hearing.stretch
         if stretch.is_ended or hearing.is_given_up:
             return False
@@ -96,12 +98,14 @@ class Feeder:
         return clips[0].start_sample + best * length + length // 2
 
     def is_old(self, hearing: Hearing) -> bool:
-        """Whether the next pause should open another stream, before the provider's limit does."""
+        """Return whether the next pause should open another stream, before the provider's limit ends this one."""
         age = hearing.stretch.fed_to - hearing.stretch.stream_start
         return bool(self._state.limits.roll_over_s) and age >= self._state.limits.roll_over_s * self._state.rate
 
     def was_torn(self, hearing: Hearing, onset: int) -> bool:
-        """Whether its stream was hurried in a pause so short that the words around it must be heard again."""
+        """Return whether the stream was flushed in a pause so short that the words around it must be recognised
+        again.
+        """
         stretch, flushed_at = hearing.stretch, hearing.flushed_at
         hearing.flushed_at = None
         if flushed_at is None or flushed_at < self._state.paused_at or not self._state.limits.most_reheard_s:
@@ -112,7 +116,7 @@ class Feeder:
         )
 
     def _is_fed(self, stretch: Stretch) -> bool:
-        """Whether it was fed all the sound there is; in a hole there is none."""
+        """Return whether the stream was fed all the sound there is; in a hole there is none."""
         end = self._state.now if stretch.end_sample is None else min(stretch.end_sample, self._state.now)
         left = end - stretch.fed_to
         clip = self._state.recording.read(stretch.fed_to, left) if left > 0 else None

@@ -1,4 +1,4 @@
-"""What the engines share whose recogniser runs in this process: sessions on threads, a feed for each call."""
+"""Base of the engines whose recogniser runs in this process: sessions on threads, a feed for each call."""
 
 from collections.abc import Callable
 
@@ -42,7 +42,7 @@ class LocalEngine:
         log.info("engine_measured", engine=self.name, calls=self.capacity)
 
     def open_session(self, sample_rate_hertz: int, hints: Hints) -> Session:
-        """A session for sound at that rate. Called in the thread that will use it."""
+        """Open a session for sound at a rate in Hz. Called in the thread that will use the session."""
         raise NotImplementedError
 
     def listen(

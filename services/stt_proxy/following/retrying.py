@@ -1,4 +1,4 @@
-"""When another stream is tried after one broke, and when the engine is given up."""
+"""Backoff: the wait before another stream is tried after one broke, and when the engine is given up."""
 
 import math
 from dataclasses import dataclass
@@ -11,15 +11,17 @@ GROWTH_S = (0.0, 0.1, 0.3, 0.7, 1.5)  # before each further try that settles not
 
 @dataclass(slots=True)
 class Retrying:
-    """One stretch's tries. A stream that settles words, or that was fed for long, makes the next break a first one."""
+    """Retries of one stretch. After a stream that settled words, or was fed for long, a break counts as the first."""
 
     most_tries: int = len(GROWTH_S)  # that settle nothing
-    longest_wait_s: float = math.inf  # a provider that asks for more is given up
+    longest_wait_s: float = math.inf  # a provider that asks for a longer wait is given up
     n_futile: int = 0
     settled_to: int = -1
 
     def next_wait_s(self, broken: Broken, *, settled_to: int, fed_s: float) -> float | None:
-        """How long to wait before the next try, in seconds; None: there is none. `fed_s`: what the broken one took."""
+        """Return the wait before the next try, in seconds; None: give up. `fed_s`: seconds of sound that the broken
+        stream took.
+        """
         if not broken.is_retryable or broken.retry_after_s > self.longest_wait_s:
             return None
         if settled_to > self.settled_to >= 0 or fed_s >= LONG_S:

@@ -1,7 +1,7 @@
-"""Recognisers that run in this process: each session of one is worked on by one thread, in order.
+"""Sessions of recognisers in this process: each is worked on by one thread, in order.
 
-A library's session takes sound and says what it hears so far. It is hurried at a pause by a moment of silence, which
-the real silence of the pause would have brought, only later. It gets its sound in blocks of one length whatever the
+A library's session takes sound and says what it hears so far. At a pause a moment of silence flushes the session,
+as the real silence of the pause would do later. The session gets its sound in blocks of one length whatever the
 pieces are that arrive, since some libraries hear other words in other pieces: a file is heard as a call is.
 """
 
@@ -39,7 +39,7 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class SessionWords:
-    """What a session hears: words that stay, each with the offset behind it, and the words behind those."""
+    """Words of a session: settled words, each with the offset behind it, and the open words behind them."""
 
     settled: tuple[SettledWords, ...] = ()  # new since the last call
     open_text: str = ""
@@ -47,7 +47,7 @@ class SessionWords:
 
 
 class Session(Protocol):
-    """One call's session in a library. It blocks, and is used by one thread at a time."""
+    """A library's session for one call. Its methods block; one thread at a time uses it."""
 
     def accept(self, samples: Samples) -> SessionWords:
         """The next sound, at the rate the session was opened for."""
@@ -58,7 +58,7 @@ class Session(Protocol):
         """
 
     def close(self) -> None:
-        """Free it."""
+        """Free the session."""
 
 
 class SessionThreads:
@@ -87,13 +87,13 @@ class SessionThreads:
         self._n_sessions[number] -= 1
 
     def run(self, number: int, work: Callable[[], None]) -> None:
-        """Have it done after what waits there already."""
+        """Queue work behind the work that waits in the thread."""
 
         def watched() -> None:
             with self._watch.call():
                 work()
 
-        with contextlib.suppress(RuntimeError):  # the engine is closed: nobody waits any more
+        with contextlib.suppress(RuntimeError):  # the engine is closed: no result is awaited any more
             self._threads[number].submit(watched)
 
     def close(self) -> None:
@@ -103,7 +103,7 @@ class SessionThreads:
 
 
 class SessionStream:
-    """A stream on a session. What it is told is done in the session's thread, and reported on the loop."""
+    """A stream on a session. Its work is done in the session's thread and reported on the event loop."""
 
     def __init__(
         self,
@@ -155,7 +155,7 @@ class SessionStream:
         self._threads.run(self._thread, self._free)
 
     def _take_held(self, n_samples: int) -> Samples:
-        """The first of what is held; the rest stays."""
+        """Return the first of the sound that is held; the rest stays."""
         held = np.concatenate(self._held) if self._held else np.empty(0, dtype=np.int16)
         taken, rest = held[:n_samples], held[n_samples:]
         self._held, self._n_held = ([rest] if len(rest) else []), len(rest)
@@ -177,9 +177,9 @@ class SessionStream:
         self._threads.run(self._thread, guarded)
 
     def _accept(self, ready: Samples, n_taken: int, n_fed: int) -> None:
-        """Whole blocks, the first of which begins at `n_taken`."""
+        """Give the session whole blocks, the first of which begins at `n_taken`."""
         for start in range(0, len(ready), self._block):
-            self._hear(ready[start : start + self._block], n_taken + start + self._block)
+            self._feed_block(ready[start : start + self._block], n_taken + start + self._block)
         self._tell(Listened(n_fed))
 
     def _pad(self, rest: Samples, n_fed: int) -> None:
@@ -194,13 +194,13 @@ class SessionStream:
             self._tell(SettledWords(self._open_text, n_fed))
         self._tell(Ended())
 
-    def _hear(self, samples: Samples, n_fed: int) -> None:
+    def _feed_block(self, samples: Samples, n_fed: int) -> None:
         began = time.monotonic()
         self._say(self._opened().accept(samples), n_fed, time.monotonic() - began)
 
     def _flush_session(self, rest: Samples, n_fed: int) -> None:
         if len(rest):
-            self._hear(rest, n_fed)
+            self._feed_block(rest, n_fed)
         began = time.monotonic()
         words, n_padded = self._opened().flush()
         self._say(words, n_fed, time.monotonic() - began)
@@ -220,7 +220,7 @@ class SessionStream:
             self._tell(OpenWords(words.open_text, n_fed, None, words.confidence, compute_us=round(took_s * 1e6)))
 
     def _placed(self, words: SettledWords, n_fed: int) -> SettledWords:
-        """Its place without the silence that was put in."""
+        """Return an offset without the silence that was put in."""
         end = None if words.end_offset is None else min(words.end_offset - self._n_padded, n_fed)
         start = None if words.start_offset is None else min(words.start_offset - self._n_padded, n_fed)
         return SettledWords(words.text, end, start, words.confidence, words.language_code, closes_open=True)
@@ -231,7 +231,7 @@ class SessionStream:
             self._session = None
 
     def _tell(self, report: StreamReport) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+        with contextlib.suppress(RuntimeError):  # the loop is closed: no result is awaited any more
             self._loop.call_soon_threadsafe(self._deliver, report)
 
     def _deliver(self, report: StreamReport) -> None:

@@ -1,4 +1,4 @@
-"""Finds streams that are dead although nothing has said so: a half-open connection, a library that hangs."""
+"""Stall detection: streams that are dead without an error, as on a half-open connection or in a library that hangs."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,8 +10,8 @@ LOOK_S = 0.5  # between two looks
 
 
 class StallWatch:
-    """One call's streams. `on_stalled` is given the stream that took no sound, or said nothing of speech, for so many
-    seconds; `on_endless` the one that was told that no more comes and does not end.
+    """Watch on the streams of one call. `on_stalled` is given the stream that took no sound, or said nothing of speech,
+    for so many seconds; `on_endless` the one that was told that no more comes and does not end.
     """
 
     def __init__(
@@ -30,7 +30,7 @@ class StallWatch:
         self._is_closed = False
 
     def watch(self) -> None:
-        """There is a stream: look at it now and then, until there is none."""
+        """Watch the stream from now on, until there is none."""
         if self._timer is None and self._state.limits.stall_s:
             self._timer = asyncio.get_running_loop().call_later(LOOK_S, self._look)
 
@@ -57,7 +57,7 @@ class StallWatch:
             self.watch()
 
     def _silent_s(self, hearing: Hearing, now: float) -> float:
-        """How long it has said nothing of speech, or taken no sound that is there."""
+        """Return for how many seconds the stream has said nothing of speech, or taken no sound that is there."""
         unheard = (hearing.stretch.fed_to - hearing.answered_to) / self._state.rate if self._state.is_speaking else 0.0
         unmoved_s = now - hearing.moved_at if self._feeder.lags(hearing) else 0.0
         return max(min(unheard, now - hearing.said_at), unmoved_s)

@@ -1,4 +1,4 @@
-"""What is known of a call that a recogniser follows: its stretches, what is asked of them, and the detector's news."""
+"""State of a call on a streaming recogniser: its stretches, the requests on them, and the detector's events."""
 
 import asyncio
 from collections.abc import Callable
@@ -13,20 +13,20 @@ from services.stt_proxy.recording import Recording
 
 @dataclass(slots=True)
 class Hearing:
-    """A stretch and the stream that hears it."""
+    """A stretch and the stream that recognises it."""
 
     stretch: Stretch
     retrying: Retrying
     stream: streams.RecogniserStream | None = None
     is_finishing: bool = False
     is_given_up: bool = False
-    flush_at: int | None = None  # its stream is to be hurried when it was fed so far
-    flushed_at: int | None = None  # the sound fed when its stream was last hurried
+    flush_at: int | None = None  # the stream is to be flushed when it was fed so far
+    flushed_at: int | None = None  # the sound fed when the stream was last flushed
     waits: asyncio.TimerHandle | None = None  # for another try
-    answered_to: int = 0  # sound fed when the recogniser last said anything of it
-    said_at: float = 0.0  # when it last said anything, on the loop's clock
-    moved_at: float = 0.0  # when it last took sound, on the loop's clock
-    finished_at: float = 0.0  # when it was told that no more comes
+    answered_to: int = 0  # sound fed when the recogniser last said anything of the stretch
+    said_at: float = 0.0  # when the recogniser last said anything, on the loop's clock
+    moved_at: float = 0.0  # when the recogniser last took sound, on the loop's clock
+    finished_at: float = 0.0  # when the recogniser was told that no more sound comes
 
 
 @dataclass(slots=True)
@@ -41,7 +41,7 @@ class Asked:
 
 @dataclass(slots=True)
 class FollowedState:
-    """One call. Whoever holds it may change it; all of it happens on the event loop."""
+    """State of one call. Its owners may change it; all of that happens on the event loop."""
 
     limits: streams.StreamLimits
     rate: int  # of the call's clock, in hertz
@@ -58,7 +58,7 @@ class FollowedState:
 
     @property
     def per_ms(self) -> int:
-        """Samples a millisecond."""
+        """Samples per millisecond."""
         return self.rate // 1000
 
     @property
@@ -72,5 +72,5 @@ class FollowedState:
         return [hearing for hearing in self.hearings if hearing.stretch.utterance_id == utterance_id]
 
     def is_awaited(self, utterance_id: int) -> bool:
-        """Whether words of the utterance are asked for."""
+        """Return whether words of the utterance are asked for."""
         return any(one.speech.utterance_id == utterance_id for one in self.asked.values())

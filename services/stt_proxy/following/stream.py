@@ -1,4 +1,4 @@
-"""What a recogniser that follows the sound is: streams that take sound as it comes and say words without being asked.
+"""Protocol of a streaming recogniser: streams that take sound as it comes and report words without being asked.
 
 Offsets count the samples of one stream from its first. A stream keeps no sound: what it loses is fed to another.
 """
@@ -21,7 +21,7 @@ class SettledWords:
     start_offset: int | None = None
     confidence: float | None = None  # 0 to 1
     language_code: str = ""  # empty: that of the hints
-    closes_open: bool = False  # they are what became of the open words, however little alike; else it is judged
+    closes_open: bool = False  # they replace the open words, however little alike; else that is judged
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Listened:
 
 @dataclass(frozen=True, slots=True)
 class Flushed:
-    """The words of all sound up to here have been said: the answer to `flush`."""
+    """All words of the sound up to here have been reported: the answer to `flush`."""
 
     end_offset: int
     compute_us: int = 0
@@ -63,7 +63,7 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """The stream is gone, with the sound behind the settled words; the last report."""
+    """The stream broke and lost the sound behind the settled words; the last report."""
 
     reason: str  # UPPER_SNAKE_CASE
     message: str
@@ -75,7 +75,7 @@ StreamReport = SettledWords | OpenWords | Listened | Flushed | SignOfLife | Ende
 
 
 class RecogniserStream(Protocol):
-    """One stream. Every method returns at once and runs on the event loop, and so must the reports."""
+    """One stream. Every method returns at once and is called on the event loop; reports must be made there too."""
 
     def feed(self, samples: Samples) -> None:
         """The next sound, (n_samples,) int16 at the call's rate. Not to be changed or kept."""
@@ -94,18 +94,20 @@ class RecogniserStream(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class StreamLimits:
-    """What a recogniser bears, and how long its words are waited for."""
+    """Limits of a recogniser, and how long its words are waited for."""
 
     most_ahead_ms: int = 500  # sound fed and not yet taken
     longest_s: float = 0.0  # a stream must not be fed more than this; 0: no limit
     roll_over_s: float = 0.0  # from here on the next pause is taken to open a new stream
-    draft_wait_ms: int = 0  # words that cannot be hurried are waited for so long before a draft is what there is
+    draft_wait_ms: int = (
+        0  # words of an engine that cannot be flushed are waited for so long; then the draft is what there is
+    )
     settle_wait_ms: int = 0  # the same at the end of an utterance
     silent_wait_ms: int = 0  # the same while not one word of the utterance is known
     most_reheard_s: float = 0.0  # of a stretch: it is heard again when a flush proves to have cut speech; 0: never
     stall_s: float = 3.0  # speech without any answer: the stream is taken for dead
     most_tries: int = 5  # streams in a row that break and settle nothing before the engine is lost
-    longest_wait_s: float = math.inf  # before another try: a provider that asks for more is lost
+    longest_wait_s: float = math.inf  # before another try: a provider that asks for a longer wait is lost
 
 
 class Recogniser(Protocol):
@@ -116,4 +118,4 @@ class Recogniser(Protocol):
     def open(
         self, *, call_id: str, sample_rate_hertz: int, hints: Hints, report: Callable[[StreamReport], None]
     ) -> RecogniserStream:
-        """A new stream. One that cannot be had reports Broken later; this never raises."""
+        """Open a stream. A stream that cannot be opened reports Broken later; this never raises."""

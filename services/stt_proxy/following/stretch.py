@@ -1,4 +1,4 @@
-"""What is known of the words of one unbroken stretch of a call, whatever becomes of the streams that hear it.
+"""Stretch: the words of one unbroken part of a call, known from one stream after another.
 
 A recogniser's offsets are evidence, not truth: one that lies behind the sound that was fed, or is missing, counts as
 not known; settled words may come twice or in another order than they were said.
@@ -36,7 +36,7 @@ class Stretch:
     # -- the streams that hear it --------------------------------------------------------------------------------------
 
     def begin_stream(self, from_sample: int) -> None:
-        """A new stream hears it from here on; what was open is heard again."""
+        """A new stream recognises the stretch from here on; the open words are recognised again."""
         self.stream_start = self.fed_to = self.listened_to = self.flushed_to = from_sample
         self.open_text, self.open_end, self.open_stability, self.open_confidence = "", None, None, None
 
@@ -56,8 +56,8 @@ class Stretch:
         self.listened(end_offset)
         self.flushed_to = max(self.flushed_to, min(self.stream_start + end_offset, self.fed_to))
 
-    def hear_open(self, words: OpenWords) -> bool:
-        """Words that may change. False: they tell nothing new."""
+    def on_open_words(self, words: OpenWords) -> bool:
+        """Take words that may change. False: they tell nothing new."""
         end = self._place(words.end_offset)
         if end is not None and end <= self.settled_to and self.settled:
             return False  # of sound whose words are settled
@@ -70,8 +70,8 @@ class Stretch:
         self.open_end = end if end is not None else self.open_end
         return has_changed
 
-    def hear_settled(self, words: SettledWords) -> bool:
-        """Words that will not change. False: they were known."""
+    def on_settled_words(self, words: SettledWords) -> bool:
+        """Take words that will not change. False: they were known."""
         end = self._place(words.end_offset)
         if end is None:
             end = self.open_end if self.open_end is not None else self.fed_to
@@ -88,7 +88,7 @@ class Stretch:
         return True
 
     def settle(self) -> None:
-        """No stream says any more of it: the open words stay as they are."""
+        """No stream reports more of the stretch: the open words stay as they are."""
         if self.open_text:
             end = self.open_end if self.open_end is not None else self.fed_to
             self.settled.append(Segment(self.open_text, self.settled_to, end, self.open_confidence))
@@ -114,12 +114,12 @@ class Stretch:
         return max(self.flushed_to, self.open_end or self.start_sample, self.settled_to)
 
     def covers(self, sample: int, tolerance: int = 0) -> bool:
-        """Whether the words up to here are known."""
+        """Return whether the words up to here are known."""
         wanted = sample if self.end_sample is None else min(sample, self.end_sample)
         return self.is_ended or self.heard_to >= wanted - tolerance
 
     def _place(self, offset: int | None) -> int | None:
-        """Where an offset of the stream lies; None when it cannot be."""
+        """Return the sample of an offset of the stream; None for an impossible offset."""
         if offset is None or offset <= 0:
             return None
         place = self.stream_start + offset
@@ -129,7 +129,7 @@ class Stretch:
         return max((one.end_sample for one in self.settled if one.end_sample <= sample), default=self.start_sample)
 
     def _answers_open(self, text: str, end: int) -> bool:
-        """Whether the settled words are those that were open, and not older ones that come late."""
+        """Return whether the settled words are those that were open, and not older ones that come late."""
         if self.open_end is None or end >= self.open_end or not self.open_text:
             return True
         ours, theirs = self.open_text.lower().split(), text.lower().split()

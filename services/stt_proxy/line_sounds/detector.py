@@ -1,4 +1,4 @@
-"""All line sounds of one call: each window goes to the detectors of keys, tones and music."""
+"""Line sound detector of one call: each window goes to the detectors of keys, tones and music."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -14,7 +14,7 @@ SILENCE_DBFS = -96.0
 
 
 class LineSoundKind(Enum):
-    """What a sound of the line is."""
+    """Kind of a line sound."""
 
     DTMF = "dtmf"
     RING_BACK = "ring_back"
@@ -45,7 +45,7 @@ class LineSound:
 
 
 class LineSoundDetector:
-    """One call. `factor`: how many samples of the call's clock are one of the windows' 8 kHz."""
+    """Detector of one call. `factor`: how many samples of the call's clock are one of the windows' 8 kHz."""
 
     def __init__(self, *, factor: int) -> None:
         self._factor = factor
@@ -59,7 +59,7 @@ class LineSoundDetector:
 
     @property
     def is_tone(self) -> bool:
-        """Whether the newest window is a key or a steady tone, which is never speech."""
+        """Return whether the newest window is a key or a steady tone, which is never speech."""
         return self._keys.is_held or self._tones.is_sounding
 
     def feed(self, samples: Samples, end_sample: int, *, is_speech: bool) -> list[LineSound]:
@@ -95,7 +95,7 @@ class LineSoundDetector:
         return [self._sound(_KINDS[one.progress], one.start, one.end) for one in named if one is not None]
 
     def reset(self) -> None:
-        """The clock went on and nobody knows what was heard: hold, or a gap too long to conceal."""
+        """The clock went on and the sound is not known: hold, or a gap too long to conceal."""
         self._frames.reset()
         self._keys.reset()
         self._tones.reset(self._position)

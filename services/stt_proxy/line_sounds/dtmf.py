@@ -1,4 +1,4 @@
-"""Keys in the sound (DTMF): ITU-T Q.23 frequencies by the reception limits of ITU-T Q.24.
+"""DTMF detector: ITU-T Q.23 frequencies by the reception limits of ITU-T Q.24.
 
 A key is a tone of each group at once: within 1.5 % of its frequency it must be taken, beyond 3.5 % refused; 40 ms must
 be heard, as must a pause of 40 ms. Against voices ("talk-off") the two tones must carry nearly all the power.
@@ -34,7 +34,7 @@ class Key:
 
 
 class DtmfDetector:
-    """One call's keys. Each is told once, as soon as it is certain."""
+    """DTMF detector of one call. Each key is told once, as soon as it is certain."""
 
     def __init__(self) -> None:
         self._candidate = ""
@@ -46,7 +46,7 @@ class DtmfDetector:
 
     @property
     def is_held(self) -> bool:
-        """Whether a key sounds now."""
+        """Return whether a key sounds now."""
         return bool(self._held)
 
     def feed(self, frame: Frame) -> list[Key]:
@@ -55,14 +55,14 @@ class DtmfDetector:
             found = [(end, "", 0.0) for end in frame.short_ends]
         else:
             found = [(end, *key_in(power)) for end, power in zip(frame.short_ends, frame.short_powers, strict=True)]
-        return [key for one in found if (key := self._hear(*one)) is not None]
+        return [key for one in found if (key := self._observe(*one)) is not None]
 
     def reset(self) -> None:
         """The sound broke off."""
         self._candidate = self._held = ""
         self._n_without = 0
 
-    def _hear(self, end: int, name: str, power: float) -> Key | None:
+    def _observe(self, end: int, name: str, power: float) -> Key | None:
         if self._held:
             self._n_without = 0 if name == self._held else self._n_without + 1
             if self._n_without >= PIECES_APART:
@@ -109,7 +109,7 @@ def _nearest(hertz: float, nominal: tuple[float, ...]) -> int | None:
 
 
 def _may_hold_key(power: Power) -> bool:
-    """Whether both groups have power in the 64 ms: a cheap look before the pieces are looked at."""
+    """Return whether both groups have power in the 64 ms: a cheap look before the pieces are looked at."""
     total = float(power[13:].sum())
     low, high = float(power[41:65].sum()), float(power[74:110].sum())  # 640 to 1000 Hz, 1150 to 1710 Hz
     return low + high > 0.5 * total and min(low, high) > 0.03 * total

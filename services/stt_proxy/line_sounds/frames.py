@@ -1,4 +1,4 @@
-"""Spectra of a call's sound, computed once a window for every detector of line sounds.
+"""Short-time spectra of a call's sound, computed once a window for every detector of line sounds.
 
 Two resolutions of short-time Fourier transform with Hann windows: 64 ms (15.6 Hz a bin) for steady tones and music,
 24 ms in steps of 8 ms for keys, which ITU-T Q.24 lets be as short as 40 ms.
@@ -41,7 +41,7 @@ class Frame:
 
     @property
     def is_quiet(self) -> bool:
-        """Whether nothing is to be looked for in it."""
+        """Return whether the frame is so quiet that no line sound is looked for."""
         return self.rms < QUIET_RMS
 
     @property

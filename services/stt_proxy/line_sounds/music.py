@@ -1,4 +1,4 @@
-"""Music on the line: sound that goes on for seconds without speech, and whose partials last and change.
+"""Music detector: sound that goes on for seconds without speech, and whose partials last and change.
 
 Persistence: the share of a frame's power that lies at the five strongest partials of the frame 64 ms before. Over four
 seconds music of an exchange has 0.56 to 0.95, speech 0.3, six voices at once 0.45, white noise 0.06.
@@ -21,7 +21,7 @@ LEAST_CHANGES = 3  # of the strongest partial, by more than a semitone
 SEMITONE = 1.06
 N_PARTIALS = 5
 LOWEST_BIN = 13  # 200 Hz: hum of the mains, and the rumble of a street
-OVER_WINDOWS = 62  # 2 s without it: it is over, and music behind it is told anew
+OVER_WINDOWS = 62  # 2 s without music: it is over, and later music is told again
 JUDGED_EVERY = 8  # windows: four times a second
 _AROUND = np.arange(-1, 2)
 
@@ -36,7 +36,7 @@ class _Looked:
 
 
 class MusicDetector:
-    """One call's music. It is told once each time it begins."""
+    """Music detector of one call. Music is told once each time it begins."""
 
     def __init__(self) -> None:
         self._looked: deque[_Looked] = deque(maxlen=WINDOWS_LOOKED_AT)

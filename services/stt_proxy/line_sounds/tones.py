@@ -1,4 +1,4 @@
-"""Steady tones: stretches of sound in which one or two frequencies carry the power and do not move.
+"""Tone tracker: stretches of sound in which one or two frequencies carry the power and do not move.
 
 Voices do not hold a pitch to a few hertz and a level to a few decibels for an eighth of a second, and what they come
 near with (a hum, "mm") has harmonics; tones of telephone networks are never a harmonic of one another.
@@ -41,7 +41,7 @@ class Burst:
 
 
 class ToneTracker:
-    """One call's steady tones, one at a time."""
+    """Tone tracker of one call; one tone at a time."""
 
     def __init__(self) -> None:
         self._hertz: tuple[float, ...] = ()
@@ -51,7 +51,7 @@ class ToneTracker:
 
     @property
     def is_sounding(self) -> bool:
-        """Whether a tone is certain now."""
+        """Return whether a tone is certain now."""
         return self._n_frames >= LEAST_FRAMES
 
     def feed(self, frame: Frame) -> Burst | None:
@@ -112,7 +112,7 @@ def tones_in(power: Power) -> tuple[float, ...]:
 
 
 def _is_voiced(hertz: tuple[float, ...], power: Power, total: float) -> bool:
-    """Whether the tones are harmonics of one pitch, as a voice has them."""
+    """Return whether the tones are harmonics of one pitch, as a voice has them."""
     if len(hertz) == 2:
         ratio = hertz[1] / hertz[0]
         return any(abs(ratio - one) <= HARMONIC_TOLERANCE * one for one in HARMONIC_RATIOS)

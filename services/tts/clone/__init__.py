@@ -1,1 +1,3 @@
-"""Voices made from recordings of a person who has agreed: their store, their checks, and the network's own process."""
+"""Voice cloning with the speaker's consent: the store of voices, the checks of recordings, and the network's
+process.
+"""

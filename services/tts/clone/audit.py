@@ -1,4 +1,4 @@
-"""The record of what was done with cloned voices: lines of JSON, each with the hash of the line before it."""
+"""Audit log of cloned voices: a hash chain of JSON lines, each with the hash of the line before it."""
 
 import hashlib
 import json
@@ -13,8 +13,8 @@ FIRST = "0" * 64
 
 
 class AuditRecord:
-    """Appends to one file a process; blocking, safe from several threads. A line that was changed or taken out no
-    longer fits the hash in the next one (`broken_line`).
+    """Audit log of one process, in a file of its own; blocking, safe from several threads. A line that was changed or
+    taken out no longer fits the hash in the next one (`broken_line`).
     """
 
     def __init__(self, folder: Path) -> None:
@@ -29,7 +29,7 @@ class AuditRecord:
         return self._path
 
     def write(self, event: str, *, at_unix_ms: int, **what: Any) -> None:
-        """Add a line and have it on disk. Raises EngineFailed: what cannot be recorded is not to be done."""
+        """Add a line and have it on disk. Raises EngineFailed: a deed that cannot be recorded must not be done."""
         with self._lock:
             line = json.dumps(
                 {"event": event, "at_unix_ms": at_unix_ms, **what, "before": self._before}, ensure_ascii=False

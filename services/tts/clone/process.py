@@ -1,4 +1,4 @@
-"""Our end of the pipe to the process that holds XTTS."""
+"""Client of the worker process that runs XTTS, over a pipe."""
 
 import json
 import os
@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[3]
 class CloneProcess:
     """One process with the network. Blocking, and one request at a time: call it from a worker's thread.
 
-    A process that died or does not answer in time is ended, and whoever asked gets EngineFailed; `start` makes a new
+    A process that died or does not answer in time is ended, and the request raises EngineFailed; `start` makes a new
     one. Lines that the old one spoke are lost.
     """
 
@@ -33,7 +33,7 @@ class CloneProcess:
         self._environment = {**os.environ, **(environment or {})}
         self._lock = threading.Lock()
         self._child: subprocess.Popen[bytes] | None = None
-        self._shut: list[str] = []  # lines that nobody wants any more; told with the next request
+        self._shut: list[str] = []  # lines that are not wanted any more; told with the next request
 
     @property
     def is_running(self) -> bool:
@@ -45,7 +45,7 @@ class CloneProcess:
         return child.pid if child else None
 
     def start(self) -> dict[str, Any]:
-        """Start it and load; what it says of itself. Raises EngineFailed."""
+        """Start the process and load the network; return its description. Raises EngineFailed."""
         with self._lock:
             if self._child is None:
                 try:
@@ -63,7 +63,7 @@ class CloneProcess:
             return self._ask({"do": "load"}, LOAD_LIMIT_S)[0]
 
     def ask(self, request: dict[str, Any], limit_s: float = STEP_LIMIT_S) -> tuple[dict[str, Any], bytes]:
-        """One request and its reply. Raises EngineFailed."""
+        """Send a request; return its reply. Raises EngineFailed."""
         with self._lock:
             return self._ask(request, limit_s)
 

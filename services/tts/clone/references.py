@@ -1,4 +1,4 @@
-"""Recordings that a voice is made from: read, measured, and refused where they would make a bad one. Sans-IO."""
+"""Reference recordings of a voice: read, measured, and refused where they would make a bad voice. Sans-IO."""
 
 import hashlib
 import io
@@ -39,7 +39,7 @@ MOST_PITCH_RATIO = 1.7  # between the segments of one person; a man and a woman 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A recording, mono, as it is kept."""
+    """A reference recording, mono, as it is kept."""
 
     samples: Samples
     sample_rate_hertz: int
@@ -53,7 +53,7 @@ class Reference:
 
 
 def read_wav(content: bytes, *, name: str) -> Reference:
-    """A WAV file with 16-bit PCM, its channels averaged. `name` is how messages call it. Raises NotAWav,
+    """Read a WAV file with 16-bit PCM; its channels are averaged. `name` is how messages call it. Raises NotAWav,
     ReferenceLength.
     """
     field = "reference.content"
@@ -80,7 +80,7 @@ def read_wav(content: bytes, *, name: str) -> Reference:
 
 
 def measured(reference: Reference, *, name: str) -> Reference:
-    """The recording with what was found in it. Raises ReferenceClipped, ReferenceNoisy."""
+    """Measure a recording. Raises ReferenceClipped, ReferenceNoisy."""
     field = "reference.content"
     samples, rate = reference.samples, reference.sample_rate_hertz
     clipped = float(np.mean(np.abs(samples.astype(np.int32)) >= CLIPPED_PEAK))
@@ -107,7 +107,7 @@ def measured(reference: Reference, *, name: str) -> Reference:
 
 
 def check_set(references: Sequence[Reference]) -> None:
-    """Hold recordings together against what a voice needs. Raises TooFewReferences, ReferenceLength,
+    """Check that the recordings together are enough for a voice. Raises TooFewReferences, ReferenceLength,
     SeveralSpeakers.
     """
     if not FEWEST <= len(references) <= MOST:
@@ -158,7 +158,7 @@ def pitches_of(reference: Reference) -> list[float]:
 
 
 def wav_bytes(reference: Reference) -> bytes:
-    """The recording as a WAV file, mono, 16-bit PCM."""
+    """Return the recording as a WAV file, mono, 16-bit PCM."""
     buffer = io.BytesIO()
     with wave.open(buffer, "wb") as file:
         file.setnchannels(1)

@@ -1,4 +1,4 @@
-"""Cloned voices on disk: a folder each, with its recordings, its consent and its hash, owned by one tenant."""
+"""Store of cloned voices on disk: one folder for each, with recordings, consent and hash, owned by one tenant."""
 
 import hashlib
 import json
@@ -24,7 +24,7 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """What the person said, and when, in milliseconds since 1970."""
+    """Consent of the speaker: the words and the time, in milliseconds since 1970."""
 
     speaker_name: str
     statement: str
@@ -43,7 +43,7 @@ class ReferenceFile:
 
 @dataclass(frozen=True, slots=True)
 class ClonedVoice:
-    """A voice, and all that is known of where it comes from."""
+    """A cloned voice and its origin."""
 
     name: str
     tenant_id: str
@@ -98,7 +98,7 @@ class VoiceStore:
         return self._folder / hashlib.sha256(voice.tenant_id.encode()).hexdigest()[:16] / voice.name
 
     def recordings(self, voice: ClonedVoice) -> list[Path]:
-        """Its WAV files, in order."""
+        """Return the WAV files of a voice, in order."""
         return [self.folder_of(voice) / f"{number:02}.wav" for number in range(len(voice.references))]
 
     def check_room(self, tenant_id: str) -> None:
@@ -151,7 +151,7 @@ class VoiceStore:
         return voice
 
     def delete(self, tenant_id: str, name: str) -> ClonedVoice:
-        """Take a voice away with its recordings. Raises VoiceNotFound, also for another tenant's."""
+        """Delete a voice and its recordings. Raises VoiceNotFound, also for another tenant's."""
         with self._lock:
             voice = self._voices.get(name)
             if voice is None or voice.tenant_id != tenant_id:
@@ -186,7 +186,7 @@ def _from_json(text: str) -> ClonedVoice:
 
 
 def _sync(folder: Path) -> None:
-    """Have the folder's files on disk before it gets its name."""
+    """Flush the folder's files to disk before the folder gets its name."""
     for path in folder.iterdir():
         with path.open("rb") as file:
             os.fsync(file.fileno())

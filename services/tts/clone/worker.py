@@ -1,7 +1,7 @@
-"""The process that holds XTTS: `python -m services.tts.clone.worker MODEL_DIR DEVICE`, by the Python of deploy/clone.
+"""Worker process that runs XTTS: `python -m services.tts.clone.worker MODEL_DIR DEVICE`, by the Python of deploy/clone.
 
 Reads requests from stdin and writes one reply to each to stdout, until stdin ends; frames as in
-services/tts/espeak/worker.py. It works only while it is asked:
+services/tts/espeak/worker.py. The process works only during a request:
 
     {"do": "load"}                 -> {"languages": ["en", ...], "sample_rate_hertz": 24000, "model": "xtts"}
     {"do": "learn", "voice": "clone-1", "files": ["/voices/00.wav", ...]}                    -> {"likeness": 0.93}
@@ -110,7 +110,7 @@ class Cloner:
         return {"is_last": False}, np.rint(samples).astype("<i2").tobytes()
 
     def _latents(self, voice: str, files: Sequence[str]) -> tuple[Any, Any, float]:
-        """What XTTS knows of a voice: for its first network, for its second, and how alike the recordings are."""
+        """Return XTTS's latents of a voice for its first and its second network, and the likeness of the recordings."""
         with torch.inference_mode():
             return self._learn(voice, files)
 
@@ -154,7 +154,7 @@ def _read(path: Path) -> tuple[Any, int]:
 
 
 def _private_stdout() -> IO[bytes]:
-    """The pipe to the one who asks; what libraries print goes to stderr."""
+    """Return the pipe to the parent process; what libraries print goes to stderr."""
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     return replies
@@ -165,7 +165,7 @@ def main() -> None:
     replies = _private_stdout()
     try:
         cloner = Cloner(Path(sys.argv[1]), sys.argv[2])
-    except Exception as error:  # torch, pickle and coqui raise what they like for a broken file
+    except Exception as error:  # torch, pickle and coqui raise many kinds of errors for a broken file
         write_frame(replies, {"error": f"{type(error).__name__}: {error}"})
         raise SystemExit(1) from None
     while (frame := read_frame(sys.stdin.buffer)) is not None:

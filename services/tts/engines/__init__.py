@@ -1,1 +1,1 @@
-"""The voices. Each is named in `services.tts.engine.ENGINES` and loaded by name."""
+"""TTS engines. Each is named in `services.tts.engine.ENGINES` and loaded by name."""

@@ -1,4 +1,4 @@
-"""Cloned voices: XTTS v2 in a process and an environment of its own, in the voices that tenants have made."""
+"""Engine `clone`: XTTS v2 in a process and an environment of its own, in the voices that tenants have made."""
 
 import asyncio
 import hashlib
@@ -32,7 +32,7 @@ log = get_logger(__name__)
 
 
 class CloneEngine:
-    """A line is spoken piece by piece as XTTS draws it; no piece is drawn before it is asked for.
+    """XTTS v2. A line is synthesized piece by piece; no piece is made before it is asked for.
 
     Its sound is not kept on disk, so that a voice which is deleted is gone. Nothing is spoken before it is recorded.
     """
@@ -112,7 +112,9 @@ class CloneEngine:
             log.info("cloned_line_ended", n_bytes=2 * n_samples)
 
     async def learn(self, voice: ClonedVoice) -> float:
-        """Have the network learn a voice: the least likeness of two of its recordings, -1 to 1. Raises EngineFailed."""
+        """Have the network learn a voice; return the least cosine between two recordings, -1 to 1. Raises
+        EngineFailed.
+        """
         request = {"do": "learn", **self._named(voice)}
         reply, _ = await asyncio.to_thread(self._process.ask, request, LEARN_LIMIT_S)
         return float(reply["likeness"])
@@ -124,7 +126,7 @@ class CloneEngine:
             await self._workers.run(lambda: self._process.ask(request), due_s=time.monotonic())
 
     def voices_changed(self) -> None:
-        """Tell of the voices that the store has now."""
+        """Take over the voices that the store has now."""
         voices = []
         for voice in self.store.all():
             spoken = [_tag(code) for code in self._languages]
@@ -136,7 +138,7 @@ class CloneEngine:
         )
 
     def speaks(self, language_code: str) -> bool:
-        """Whether the network speaks a language."""
+        """Return whether the network speaks a language."""
         return self._language(language_code) in self._languages
 
     async def close(self) -> None:
@@ -162,7 +164,7 @@ class CloneEngine:
         )
 
     def _language(self, language_code: str) -> str:
-        """As XTTS names it: "en", and "zh-cn" for Mandarin."""
+        """Return XTTS's name of a language: "en", and "zh-cn" for Mandarin."""
         language = language_code.lower().split("-")[0]
         return next((code for code in self._languages if code.split("-")[0] == language), language)
 
@@ -185,6 +187,6 @@ class CloneEngine:
 
 
 def _tag(code: str) -> str:
-    """XTTS's name of a language as BCP-47: "zh-cn" as "zh-CN"."""
+    """Return XTTS's name of a language as a BCP-47 tag: "zh-cn" as "zh-CN"."""
     language, _, region = code.partition("-")
     return f"{language}-{region.upper()}" if region else language

@@ -1,4 +1,4 @@
-"""espeak-ng: any language, at once, and it sounds like a machine."""
+"""Engine `espeak`: formant synthesis by espeak-ng, for many languages, within milliseconds."""
 
 from collections.abc import AsyncGenerator, Callable
 from itertools import pairwise
@@ -13,7 +13,7 @@ PREFIX = "espeak-"
 
 
 class EspeakEngine:
-    """A line is made whole in a few milliseconds; the places of its words are espeak-ng's own."""
+    """espeak-ng. A line is made whole in a few milliseconds; the places of words are espeak-ng's own."""
 
     def __init__(self, settings: TtsSettings) -> None:
         self._process = EspeakProcess(settings.espeak_library, settings.espeak_data_dir)
@@ -59,7 +59,7 @@ class EspeakEngine:
 
 
 def _word_ends(words: list[SpokenWord], n_samples: int) -> tuple[WordEnd, ...]:
-    """A word lasts until the next one begins."""
+    """Return the ends of words: a word lasts until the next one begins."""
     ends = [WordEnd(word.text_offset + word.length, following.sample) for word, following in pairwise(words)]
     if words:
         ends.append(WordEnd(words[-1].text_offset + words[-1].length, n_samples))

@@ -1,4 +1,4 @@
-"""Kokoro 82M (StyleTTS 2), in ONNX: a voice close to a person's, for prompts made ahead and for quick machines.
+"""Engine `kokoro`: Kokoro 82M (StyleTTS 2) in ONNX, natural voices for prompts made ahead and for fast machines.
 
 A clause is made whole: on a small processor the first sound comes after one to two seconds. Its phonemes are those of
 espeak-ng, written as Kokoro was trained on them. It has no word times; marks are spread by length.
@@ -55,7 +55,7 @@ class _Loaded:
 
 
 class KokoroEngine:
-    """One network, a voice a file of styles."""
+    """Kokoro: one network; each voice is a file of styles."""
 
     def __init__(self, settings: TtsSettings) -> None:
         self._settings = settings
@@ -102,7 +102,7 @@ class KokoroEngine:
         try:
             vocabulary = json.loads((folder / "config.json").read_text(encoding="utf-8"))["vocab"]
             session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime raises what it likes for a broken file
+        except Exception as error:  # onnxruntime raises many kinds of errors for a broken file
             raise StartupError(f"TTS_KOKORO_MODEL: {folder} cannot be loaded: {error}") from error
         files = sorted((folder / "voices").glob("*.bin"))
         styles = {file.stem: _styles(file) for file in files if file.stem[:1] in LANGUAGES}
@@ -151,13 +151,13 @@ class KokoroEngine:
 
 
 def cut(tokens: Sequence[int], most: int = MOST_TOKENS) -> Iterator[Sequence[int]]:
-    """Tokens in steps of at most so many."""
+    """Split tokens into steps of at most so many."""
     for begin in range(0, len(tokens), most):
         yield tokens[begin : begin + most]
 
 
 def _styles(file: Path) -> NDArray[np.float32]:
-    """A voice, (510, 256). Raises StartupError."""
+    """Read a voice, (510, 256). Raises StartupError."""
     content = file.read_bytes()
     if len(content) != MOST_TOKENS * STYLE_SIZE * 4:
         raise StartupError(f"{file} is no voice of Kokoro: {len(content)} bytes")

@@ -1,4 +1,4 @@
-"""NVIDIA NeMo: a FastPitch a language and one vocoder, on several GPUs, batched over calls and vocoded in chunks."""
+"""Engine `nemo`: NVIDIA NeMo's FastPitch for each language and one vocoder on several GPUs, batched over calls."""
 
 import asyncio
 import time
@@ -22,7 +22,8 @@ log = get_logger(__name__)
 
 
 class NemoEngine:
-    """Each call keeps one device while that serves; a new call takes the one with the fewest clauses under way.
+    """FastPitch and a vocoder. Each call keeps one device while that serves; a new call takes the one with the fewest
+    clauses under way.
 
     A device that is lost leaves for good. What it was making is made again on another, from the first frame that had
     not left: FastPitch draws nothing at random, so the sound goes on where it was.
@@ -84,7 +85,7 @@ class NemoEngine:
             device.close()
 
     async def _speak(self, device: Device, line: Line, begin: int) -> AsyncGenerator[Speech, None]:
-        """The line from frame `begin` on."""
+        """Yield the sound of the line from frame `begin` on."""
         language, speaker = self._voices[line.voice]
         acoustic, text = self._acoustics[language], line.text.rstrip()
         begun_s = time.monotonic()
@@ -124,7 +125,9 @@ class NemoEngine:
         return bool(self._serving()) or self._told(f"{device.name}: {why}")
 
     async def _warm_up(self, device: Device) -> None:
-        """One clause in each language: kernels are chosen and memory is taken before the first call."""
+        """Synthesize one clause in each language, so that kernels are chosen and memory is taken before the first
+        call.
+        """
         for voice, (language, speaker) in self._voices.items():
             if speaker:
                 continue
@@ -136,7 +139,7 @@ class NemoEngine:
                 return
 
     def _load(self) -> list[tuple[str, Any]]:
-        """In a thread: imports take some 20 s. Raises StartupError."""
+        """Load the networks, in a thread: imports take some 20 s. Raises StartupError."""
         try:
             networks: Any = import_module("services.tts.nemo.networks")
         except ImportError as error:

@@ -1,4 +1,4 @@
-"""A Piper voice (VITS): natural English on a processor, with sound after some seventy milliseconds."""
+"""Engine `piper`: a Piper voice (VITS) on a CPU, with the first sound after some 70 ms."""
 
 import json
 import unicodedata
@@ -24,7 +24,9 @@ from services.tts.vits.phonemes import PhonemeIds, phoneme_ids
 from services.tts.workers import Workers
 
 CHUNK_FRAMES = (16, 32, 64)
-"""How much is decoded in one step: little at first, so that it is heard soon; the last figure holds for the rest."""
+"""How much is decoded in one step: little at first, so that the first sound comes soon; the last figure holds for the
+rest.
+"""
 
 SHORT_FRAMES = 80
 """A line of no more (0.93 s with the silence around it) is decoded in one step: a word such as "No." is far from the
@@ -51,8 +53,8 @@ class _VoiceFile:
 
 
 class PiperEngine:
-    """One voice. Prosody is drawn for the whole line, then the decoder runs in chunks; words end where the voice's own
-    phoneme lengths say.
+    """One Piper voice. Prosody is drawn for the whole line, then the decoder runs in chunks; words end where the
+    voice's own phoneme lengths say.
     """
 
     def __init__(self, settings: TtsSettings) -> None:
@@ -137,7 +139,7 @@ class PiperEngine:
         return network.encode(words.ids, scales), words
 
     def _own_sounds(self, voice: _VoiceFile) -> frozenset[str]:
-        """The sounds of the voice's own language: those of its words that are known here, else all it has an id for."""
+        """Return the sounds of the voice's own language: those of the words known here, else all that have an id."""
         known = [word for word in vocabulary(voice.language_code) if word.isalpha()]
         heard = "".join(self._espeak.phonemes(known, voice=voice.espeak_voice)) if known else ""
         return frozenset(unicodedata.normalize("NFD", heard) or voice.id_map) & voice.id_map.keys()
@@ -188,6 +190,6 @@ def _read_voice(path: Path) -> _VoiceFile:
 
 
 def _tag(code: str) -> str:
-    """`en-us` as `en-US`."""
+    """Return `en-us` as `en-US`."""
     language, _, region = code.partition("-")
     return f"{language.lower()}-{region.upper()}" if region else language.lower()

@@ -1,4 +1,4 @@
-"""A pure tone in place of a voice: exact in time and cheap, for tests and load."""
+"""Engine `tone`: a pure tone in place of a voice, exact in time and cheap, for tests and load."""
 
 import asyncio
 import time
@@ -19,12 +19,12 @@ LANGUAGES = ("en", "vi", "ru", "zh")
 
 
 def tone_hertz(turn_id: int) -> int:
-    """The frequency that says which turn is heard: 400 + 25 * (turn_id mod 64) Hz, 400 to 1975."""
+    """Return the frequency that tells which turn is heard: 400 + 25 * (turn_id mod 64) Hz, 400 to 1975."""
     return LOWEST_HERTZ + STEP_HERTZ * (turn_id % N_TONES)
 
 
 class ToneEngine:
-    """The tone of a turn, `tone_ms_per_char` for each code point of its text.
+    """A tone for each turn, `tone_ms_per_char` for each code point of its text.
 
     The first line of a turn is ready `tone_first_audio_ms` after it was asked for, by the clock and not by work; later
     ones at once. A word ends where its share of the tone ends.

@@ -1,7 +1,7 @@
-"""Sounds written in the International Phonetic Alphabet, in espeak-ng's own names of phonemes.
+"""Translation of the International Phonetic Alphabet into espeak-ng's names of phonemes.
 
 espeak-ng takes phonemes between [[ and ]] by its own names; which of them makes which sound depends on the voice. The
-names stand in its file phontab. What each sounds like is asked of espeak-ng itself, in the voice that is to speak.
+names stand in its file phontab. The sound of each phoneme is asked of espeak-ng itself, in the voice that is to speak.
 """
 
 import struct
@@ -30,7 +30,7 @@ class PhonemeNames:
 
 
 def phoneme_names(data: Path, voice_file: str) -> PhonemeNames:
-    """The phonemes that a voice may use. `data`: espeak-ng's; `voice_file`: of the voice, in its folder lang.
+    """Return the phonemes that a voice may use. `data`: espeak-ng's; `voice_file`: of the voice, in its folder lang.
 
     Raises OSError, and ValueError for files that are none of espeak-ng's.
     """
@@ -52,7 +52,9 @@ def phoneme_names(data: Path, voice_file: str) -> PhonemeNames:
 
 
 def _tables(content: bytes) -> tuple[list[str], list[tuple[int, dict[str, int]]]]:
-    """The names of all tables, and of each the number of the table that it goes on from, and its phonemes by name."""
+    """Return the names of all tables, and for each the number of the table that it extends, and its phonemes by
+    name.
+    """
     names: list[str] = []
     tables: list[tuple[int, dict[str, int]]] = []
     at = 4
@@ -75,7 +77,7 @@ def _tables(content: bytes) -> tuple[list[str], list[tuple[int, dict[str, int]]]
 
 
 def _table_of(voice: str) -> str:
-    """The phoneme table that a voice's file names; without one, it has the name of the language."""
+    """Return the phoneme table that a voice's file names; by default the name of the language."""
     found = {
         key: value
         for line in reversed(voice.splitlines())
@@ -110,7 +112,7 @@ class PhonemeWriter:
             self._names.setdefault(key, name)
 
     def write(self, ipa: str) -> str:
-        """Phonemes for [[ and ]]. A sound that espeak-ng lacks becomes the nearest one that it has."""
+        """Return phonemes for [[ and ]]. A sound that espeak-ng lacks becomes the nearest one that it has."""
         words = unicodedata.normalize("NFD", ipa).split()
         return " ".join("|".join(self._phonemes(word)) for word in words)
 
@@ -127,7 +129,9 @@ class PhonemeWriter:
             at += length
 
     def _sound_at(self, ipa: str, at: int) -> tuple[int, str]:
-        """The longest run of IPA that is one phoneme: its length, and the phoneme; empty where there is none."""
+        """Return length and phoneme of the longest run of IPA that is one phoneme; an empty phoneme where there is
+        none.
+        """
         for length in range(min(self._longest, len(ipa) - at), 0, -1):
             if (name := self._names.get(ipa[at : at + length])) is not None:
                 return length, name

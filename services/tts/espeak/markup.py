@@ -1,4 +1,4 @@
-"""A text in parts, as espeak-ng reads it: SSML for other languages, [[ and ]] for phonemes."""
+"""Markup of a text for espeak-ng: SSML for other languages, [[ and ]] for phonemes."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class Markup:
     """First code point -> length, of what is said as one: parts with IPA, in which espeak-ng knows no words."""
 
     def words(self, events: Sequence[Sequence[int]]) -> list[list[int]]:
-        """espeak-ng's words (place, length, sample) as places in the plain text, each once."""
+        """Return espeak-ng's words (place, length, sample) as places in the plain text, each once."""
         words: list[list[int]] = []
         for at, length, sample in events:
             place = self.places[at] if 0 <= at < len(self.places) else -1

@@ -1,4 +1,4 @@
-"""Our end of the pipe to espeak-ng's process."""
+"""Client of the worker process that runs espeak-ng, over a pipe."""
 
 import importlib.util
 import json
@@ -47,7 +47,7 @@ class EspeakProcess:
     """One espeak-ng, in a process of its own, which ends with ours.
 
     Blocking, and one request at a time: call it from a worker's thread. A process that died or does not answer in
-    `REPLY_LIMIT_S` is replaced at the next request; the one that saw it die raises EngineFailed.
+    `REPLY_LIMIT_S` is replaced at the next request; the request that saw the process end raises EngineFailed.
     """
 
     def __init__(self, library: Path | None, data_dir: Path | None) -> None:
@@ -60,12 +60,12 @@ class EspeakProcess:
 
     @property
     def library(self) -> Path:
-        """The libespeak-ng that speaks."""
+        """Path of the libespeak-ng in use."""
         return self._library
 
     @property
     def data_files(self) -> list[Path]:
-        """Its voices and dictionaries, where it is known where they lie."""
+        """Path of espeak-ng's voices and dictionaries, where it is known."""
         return [path for path in Path(self._data_dir).rglob("*") if path.is_file()] if self._data_dir else []
 
     @property
@@ -74,7 +74,7 @@ class EspeakProcess:
         return self._child.process.pid if self._child else None
 
     def start(self) -> None:
-        """Start it and learn its voices. Raises StartupError."""
+        """Start the process and read its voices. Raises StartupError."""
         try:
             known, _ = self._ask({"do": "voices"})
         except EngineFailed as error:
@@ -83,15 +83,15 @@ class EspeakProcess:
         self.voices = tuple(EspeakVoice(name, tuple(languages)) for name, languages in known["voices"])
 
     def phonemes(self, texts: Sequence[str], *, voice: str) -> list[str]:
-        """IPA for each text, words parted by spaces. Raises EngineFailed."""
+        """Return IPA for each text, words separated by spaces. Raises EngineFailed."""
         reply, _ = self._ask({"do": "phonemes", "voice": voice, "texts": list(texts)})
         return [str(phonemes) for phonemes in reply["phonemes"]]
 
     def speak(
         self, text: str, *, voice: str, rate: float, pitch: float = 0.0, stretches: Sequence[Stretch] = ()
     ) -> tuple[Samples, list[SpokenWord]]:
-        """The sound of a text at `sample_rate_hertz`, and where its words begin. `pitch`: in semitones. `stretches`:
-        what of it is said in another language, or by its sounds. Raises EngineFailed.
+        """Return the sound of a text at `sample_rate_hertz`, and where its words begin. `pitch`: in semitones.
+        `stretches`: what of it is said in another language, or by its sounds. Raises EngineFailed.
         """
         request: dict[str, Any] = {"do": "speak", "voice": voice, "rate": rate, "pitch": pitch}
         request |= {"parts": _parts(text, stretches)} if stretches else {"text": text}
@@ -145,7 +145,7 @@ class _Child:
 
 
 def _parts(text: str, stretches: Sequence[Stretch]) -> list[tuple[str, str, str]]:
-    """The whole text, in pieces of one language each."""
+    """Return the whole text in pieces of one language each."""
     parts, at = [], 0
     for stretch in stretches:
         parts.append((text[at : stretch.start], "", ""))

@@ -1,4 +1,4 @@
-"""The process that holds espeak-ng: `python -m services.tts.espeak.worker LIBRARY DATA_DIR`.
+"""Worker process that runs espeak-ng: `python -m services.tts.espeak.worker LIBRARY DATA_DIR`.
 
 Reads requests from stdin and writes one reply to each to stdout, until stdin ends. Both are a frame: two lengths of
 four bytes, big-endian, then so many bytes of JSON and so many of sound (LINEAR16 mono; empty in requests).
@@ -73,7 +73,7 @@ _SoundCallback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), 
 
 
 class Espeak:
-    """The library, loaded once."""
+    """The espeak-ng library, loaded once."""
 
     def __init__(self, library: str, data_dir: str) -> None:
         """Raises OSError when the library or its data cannot be loaded."""
@@ -87,7 +87,7 @@ class Espeak:
             raise OSError(f"espeak-ng finds no data in {data_dir}")
         self._sound = bytearray()
         self._words: list[list[int]] = []
-        self._callback = _SoundCallback(self._hear)
+        self._callback = _SoundCallback(self._on_sound)
         self._library.espeak_SetSynthCallback(self._callback)
         self._voice = ""
         self._writers: dict[str, PhonemeWriter] = {}
@@ -116,7 +116,7 @@ class Espeak:
         self._voice = voice
 
     def _phonemes(self, text: str) -> str:
-        """IPA of a text; [[ and ]] are heeded where what was said last had PHONEMES."""
+        """Return the IPA of a text; [[ and ]] are read where the last text spoken had PHONEMES."""
         buffer = ctypes.create_string_buffer(text.encode())
         rest = ctypes.c_void_p(ctypes.addressof(buffer))
         clauses = []
@@ -143,7 +143,8 @@ class Espeak:
             names = phoneme_names(Path((path.value or b"").decode()), voice_file)
         except OSError as error:
             raise ValueError(f"espeak-ng's phonemes cannot be read: {error}") from error
-        self._speak(".", 1.0, 0.0, PHONEMES)  # what is asked next is read with the flags of what was said last
+        # The next request for phonemes is read with the flags of the text spoken before it.
+        self._speak(".", 1.0, 0.0, PHONEMES)
         writer = PhonemeWriter(names, lambda phonemes: self._phonemes(f"[[{phonemes}]]"))
         self._speak(".", 1.0, 0.0)
         self._writers[self._voice] = writer
@@ -158,7 +159,7 @@ class Espeak:
             raise ValueError("espeak-ng refused the text")
         return bytes(self._sound)
 
-    def _hear(self, samples: Any, n_samples: int, events: Any) -> int:
+    def _on_sound(self, samples: Any, n_samples: int, events: Any) -> int:
         if samples and n_samples:
             self._sound += ctypes.string_at(samples, 2 * n_samples)
         index = 0
@@ -217,7 +218,7 @@ def write_frame(stream: IO[bytes], message: dict[str, Any], sound: bytes = b"") 
 
 
 def _show_uncaught(kind: type[BaseException], _error: object, trace: TracebackType | None) -> None:
-    """Where and of which kind, on stderr; what the exception says may be what is spoken on a call."""
+    """Print place and kind of an exception on stderr, without its message, which may hold words of a call."""
     print("".join(traceback.format_tb(trace)) + kind.__qualname__, file=sys.stderr)
 
 

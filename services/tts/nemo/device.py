@@ -1,4 +1,4 @@
-"""One device and the thread that works it: batches over calls, retries in smaller batches, and says when it is lost."""
+"""One GPU and its thread: batches over calls, retries in smaller batches, and reports when the device is lost."""
 
 import asyncio
 import threading
@@ -55,13 +55,13 @@ class Networks(Protocol):
     """The networks of one device; called from its thread only."""
 
     def spectra(self, texts: Sequence[Text]) -> list[Mel]:
-        """Texts of one language to spectrograms, each as it would be alone."""
+        """Make spectrograms of texts of one language, each as it would be alone."""
 
     def vocode(self, parts: Sequence[tuple[Mel, Window]]) -> list[Samples]:
-        """The kept sound of windows of one length."""
+        """Vocode windows of one length; return the kept sound of each."""
 
     def is_out_of_memory(self, error: Exception) -> bool:
-        """Whether a step failed for want of memory; memory that can be let go is let go."""
+        """Return whether a step failed for lack of memory; memory that can be released is released."""
 
     def probe(self) -> None:
         """Raises when the device itself is lost."""
@@ -105,7 +105,7 @@ class Device:
     ) -> None:
         """`on_lost`: told once, on the event loop; True where others serve in its place."""
         self.name, self.max_batch, self.why_lost = name, max_batch, ""
-        self.n_open = 0  # clauses under way, for whoever spreads calls
+        self.n_open = 0  # clauses under way, for the choice of a device
         self._networks, self._on_lost = networks, on_lost
         self._agenda: Agenda[Key, _Job] = Agenda(gather_s=gather_s)
         self._running: list[_Job] = []
@@ -171,7 +171,7 @@ class Device:
         try:
             with self._watch.call():
                 results = self._step([job.part for job in batch])
-        except Exception as error:  # of a library: it must not end the thread
+        except Exception as error:  # of a library: the error must not end the thread
             self._mend(batch, error)
             return
         compute_us = round((time.monotonic() - begun_s) * 1e6 / len(batch))
@@ -191,7 +191,7 @@ class Device:
             return
         try:
             self._networks.probe()
-        except Exception as fault:  # whatever CUDA raises then
+        except Exception as fault:  # CUDA raises many kinds of errors here
             why = f"{type(fault).__name__}: {fault}"
             self._loop.call_soon_threadsafe(self._lose, why, batch)
             self.why_lost = why
@@ -208,7 +208,7 @@ class Device:
         batch[0].loop.call_soon_threadsafe(_fail, batch[0].future, failure)
 
     def _shrink(self, batch: list[_Job]) -> None:
-        """Once more in halves; a single step that does not fit when memory has been let go fails."""
+        """Run a batch again in halves; a single step that does not fit after memory was released fails."""
         half = len(batch) // 2
         if half:
             self.max_batch = max(1, min(self.max_batch, half))
@@ -232,7 +232,7 @@ class Device:
         return self._lose(f"its thread {lost.cause}", [])
 
     def _lose(self, why: str, batch: list[_Job]) -> bool:
-        """On the event loop: nobody waits for this device any more. Whether others serve in its place."""
+        """Fail all work of this device; called on the event loop. Return whether others serve in its place."""
         with self._changed:
             self.why_lost = self.why_lost or why
             abandoned = [*batch, *self._running, *self._agenda.take_all()]

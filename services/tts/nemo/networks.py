@@ -1,4 +1,4 @@
-"""FastPitch and its vocoders at work. The only module that imports torch, NeMo and BigVGAN: some 20 s, once."""
+"""Inference of FastPitch and its vocoders. The only module that imports torch, NeMo and BigVGAN: some 20 s, once."""
 
 import contextlib
 import copy
@@ -35,13 +35,13 @@ SEMITONE = 2 ** (1 / 12)
 
 @dataclass(frozen=True, slots=True)
 class Pitch:
-    """Of a voice, in Hz: FastPitch predicts standard deviations from the mean."""
+    """Pitch of a voice, in Hz: FastPitch predicts standard deviations from the mean."""
 
     mean: float
     deviation: float
 
     def shift(self, semitones: float) -> float:
-        """What is to be added to a prediction so that the mean goes up by so many semitones."""
+        """Return what to add to a prediction so that the mean rises by so many semitones."""
         return self.mean * (math.pow(SEMITONE, semitones) - 1) / self.deviation
 
 
@@ -64,12 +64,12 @@ class Acoustic:
         return int(self.module.encoder.padding_idx)
 
     def tokens(self, text: str) -> tuple[int, ...]:
-        """A text's tokens; what the model has no token for is left out."""
+        """Return a text's tokens; characters without a token are left out."""
         with self._lock, torch.inference_mode():
             return tuple(int(token) for token in self._model.parse(text, normalize=False)[0].tolist())
 
     def word_ends(self, text: str, tokens: Sequence[int], durations: np.ndarray[Any, Any]) -> list[tuple[int, int]]:
-        """Where each word ends: code points into the text, frames into the sound.
+        """Return where each word ends: code points into the text, frames into the sound.
 
         Words are the runs of tokens between spaces. Where those are not as many as the text has words, for a model has
         no token for one, the words share the frames by their length.
@@ -133,7 +133,7 @@ def load_vocoder(kind: str, name: str) -> Vocoder:
         return _bigvgan(folder)
     except StartupError:
         raise
-    except Exception as error:  # whatever a broken file makes torch raise
+    except Exception as error:  # torch raises many kinds of errors for a broken file
         raise StartupError(f"TTS_NEMO_VOCODER: {name} is no BigVGAN: {_first_line(error)}") from error
 
 
@@ -260,7 +260,7 @@ def cuda_devices(most: int) -> list[str]:
 
 
 def is_half_worthwhile(device: str) -> bool:
-    """Whether a device computes in 16 bits faster than in 32: from Volta (sm_70) on."""
+    """Return whether a device computes faster in 16 bits than in 32: from Volta (sm_70) on."""
     return device.startswith("cuda") and torch.cuda.get_device_capability(torch.device(device)) >= (7, 0)
 
 

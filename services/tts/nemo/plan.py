@@ -1,11 +1,15 @@
-"""What a GPU does next: windows of a spectrogram to vocode, steps of different calls that share a batch. Sans-IO."""
+"""Batching plan of a GPU: windows of a spectrogram to vocode, and steps of several calls that share a batch.
+Sans-IO.
+"""
 
 from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 CHUNK_FRAMES = (16, 32, 64)
-"""Frames that a step is planned for: few at first, so that they are heard soon; the last figure holds for the rest."""
+"""Frames that a step is planned for: few at first, so that the first sound comes soon; the last figure holds for the
+rest.
+"""
 BUCKETS = (32, 64, 128, 256)
 """Bounds of the lengths, in tokens, that share a batch of texts: none is padded to more than twice its own length."""
 
@@ -67,7 +71,7 @@ def bucket_of(n_tokens: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Step(Generic[K, T]):
-    """A piece of work that somebody waits for."""
+    """A piece of work whose result is awaited."""
 
     key: K  # steps of one key can share a batch
     due_s: float  # when its listener runs out of sound

@@ -1,4 +1,4 @@
-"""Cuts a Piper voice into the three networks it is made of."""
+"""Graph surgery on a Piper voice: the ONNX file is cut into encoder, flow and decoder."""
 
 from dataclasses import dataclass
 from pathlib import Path

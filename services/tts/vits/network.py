@@ -1,4 +1,4 @@
-"""A VITS voice at work: phoneme ids in, sound out chunk by chunk."""
+"""Inference of a VITS voice: phoneme ids in, sound out in chunks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ FLOW_MARGIN = 32
 
 @dataclass(frozen=True, slots=True)
 class Scales:
-    """How a line is drawn: noise in the sound, length of all, noise in the lengths."""
+    """Scales of a line: noise in the sound, overall length, noise in the lengths."""
 
     noise: float
     length: float
@@ -84,7 +84,7 @@ class Utterance:
         return self._n_decoded >= self.n_frames
 
     def decode(self, n_frames: int) -> Samples:
-        """The next `n_frames` frames of sound, or what is left."""
+        """Return the next `n_frames` frames of sound, or the rest."""
         begin, end = self._n_decoded, min(self._n_decoded + n_frames, self.n_frames)
         low, high = max(0, begin - DECODER_MARGIN), min(self.n_frames, end + DECODER_MARGIN)
         self._extend_latent(high)

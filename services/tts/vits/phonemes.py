@@ -1,4 +1,4 @@
-"""Phonemes to the ids a Piper voice was trained on, and which of them belong to which word."""
+"""Phoneme ids of a Piper voice, and the word that each id belongs to."""
 
 import re
 import unicodedata
@@ -23,7 +23,7 @@ _STRESS = str.maketrans("", "", "ˈˌː ")
 
 @dataclass(frozen=True, slots=True)
 class PhonemeIds:
-    """A line as a voice reads it."""
+    """A line as phoneme ids."""
 
     ids: tuple[int, ...]
     word_ends: tuple[tuple[int, int], ...]  # (code points into the text, index of the first id behind the word)
@@ -49,9 +49,9 @@ def phoneme_ids(
 ) -> PhonemeIds:
     """Read a line. `id_map` is the voice's own, with "^", "_" and "$".
 
-    Every phrase is phonemised whole, so that words still bend to their neighbours, and each word by itself as well, to
-    find where it lies in the phrase. `stretches` are read by themselves, in their language or by their sounds, and what
-    of them the voice was not trained on, as `has_sound` says, becomes the nearest sound that it was.
+    Every phrase is phonemised whole, so that words are still assimilated to their neighbours, and each word by itself
+    as well, to find where it lies in the phrase. `stretches` are read by themselves, in their language or by their
+    sounds, and what of them the voice was not trained on, as `has_sound` says, becomes the nearest sound that it was.
     """
     phrases = [match for match in _PHRASE.finditer(text) if match[0].strip()]
     pieces = [_pieces(text, phrase, stretches) for phrase in phrases]

@@ -177,9 +177,10 @@ async def test_an_application_notes_a_call_in_telephony_once(tmp_path: Path) -> 
 
     async with serving(lose) as server, opened(tmp_path, PACKAGE, app(server.url)) as tools:
         noted = await run(tools, "crm_note_conversation", **CALL, duration_s=95)
-        while noted["status"] != "done":
-            await asyncio.sleep(0.1)
-            noted = await run(tools, "crm_note_conversation", **CALL, duration_s=95)
+        async with asyncio.timeout(10):
+            while noted["status"] != "done":
+                await asyncio.sleep(0.1)
+                noted = await run(tools, "crm_note_conversation", **CALL, duration_s=95)
     assert noted["result"] == {"call_id": "externalCall.0"}
     assert portal.calls == {"externalCall.0": True}
 

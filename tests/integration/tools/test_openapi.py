@@ -1,6 +1,5 @@
 """The package http: operations by their OpenAPI description, against a server that speaks it."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,6 +13,7 @@ from services.nlu.tools.packages import AgentPackages
 from services.runtime.errors import NotServing, StartupError
 from tests.integration.tools.opening import KEY, opened, run
 from tests.integration.tools.rest_server import BUSY, CUT_JSON, DOWN, HTML, HUGE, SLOW, Reply, RestServer, Seen, serving
+from tests.integration.waiting import throughout
 
 DESCRIPTION = """
 openapi: 3.0.3
@@ -202,8 +202,7 @@ async def test_a_post_with_a_key_header_is_sent_again_and_one_without_is_not(tmp
             server.faults = [DOWN]
             with pytest.raises(ToolRefused, match="not known"):
                 await run(tools, "rooms_book", key="c" * 32, body={"guest": "Bo"})
-            await asyncio.sleep(1.5)
-            assert len(server.of("POST")) == 1
+            await throughout(1.5, lambda: len(server.of("POST")) == 1, "it was sent again")
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The images and the stack in containers, as far as they can be told without Docker: sizes, limits, secrets, health."""
 
+import base64
 import json
 import os
 import re
@@ -10,17 +11,22 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 
 from deploy import healthcheck, trial_secrets
+from deploy.asterisk import answers
+from deploy.asterisk.pbx import read_password
+from deploy.asterisk.private_pbx import PbxAccount
 from deploy.containers import sbom
 from deploy.containers.docker import DockerFault, advice, check_daemon
 from deploy.containers.images import layers_of, over_budget, read_table
 from deploy.containers.kills import silences
+from deploy.containers.stack import lack_of
 from deploy.stack import SERVICES, settings_of
+from services.runtime.errors import StartupError
 from tests.unit.deploy.test_deployment_files import read_yaml
 
 _ROOT = Path(__file__).parents[3]
@@ -129,19 +135,60 @@ def test_every_container_has_limits_and_its_logs_are_rotated(file: str) -> None:
 
 
 def test_the_secrets_that_are_made_are_the_ones_that_are_asked_for(tmp_path: Path) -> None:
-    overlay = read_yaml(_ROOT / "deploy" / "compose.tls.yaml")[0]["services"]
-    asked = {name: {Path(value).name for value in about["environment"].values()} for name, about in overlay.items()}
-    made = {name: set(files) for name, files in trial_secrets.FILES.items() if name != "caller"}
-    assert asked.pop("call_gateway_standby") == asked["call_gateway"]
-    assert made == asked
     trial = read_yaml(_ROOT / "deploy" / "compose.trial.yaml")[0]["services"]
+    asked: dict[str, set[str]] = {}
+    for services in (read_yaml(_ROOT / "deploy" / "compose.tls.yaml")[0]["services"], trial):
+        for name, about in services.items():
+            values = [str(value) for value in about.get("environment", {}).values()]
+            asked.setdefault(name, set()).update(Path(value).name for value in values if value.startswith("/secrets/"))
+    made = {name: set(files) for name, files in trial_secrets.FILES.items()}
+    assert asked.pop("call_gateway_standby") == asked["call_gateway"]
+    asked["caller"].add("token")  # its entry point reads that
+    assert made == {name: files for name, files in asked.items() if files}
     mounted = {volume.split(":")[1] for volume in trial["secrets"]["volumes"]}
     assert mounted == {f"/secrets/{name}" for name in trial_secrets.FILES}
+    own = (_ROOT / "deploy" / "docker" / "models.Dockerfile").read_text(encoding="utf-8")
     for name in trial_secrets.FILES:
         assert trial[name]["volumes"] == [f"secrets_{name}:/secrets:ro"], "its own and nobody else's"
+        assert re.search(rf"/secrets/{name}\b", own), "made there for the user that writes the volume"
 
 
-def test_secrets_are_made_once_and_half_of_them_are_refused(tmp_path: Path) -> None:
+def test_asterisk_and_the_gateway_of_a_trial_share_a_password_that_nobody_knows(tmp_path: Path) -> None:
+    trial_secrets.make_secrets(tmp_path)
+    found = {
+        path.relative_to(tmp_path).as_posix(): read_password(path, "PBX_ARI_PASSWORD_FILE", "")
+        for path in tmp_path.glob("*/*-password")
+    }
+    ari = found["asterisk/ari-password"]
+    assert found["call_gateway/ari-password"] == ari
+    assert len(ari) >= 32
+    assert len(found["asterisk/reception-password"]) >= 32
+    assert len({ari, found["asterisk/reception-password"], PbxAccount.password}) == 3
+    trial_secrets.make_secrets(tmp_path)
+    assert (tmp_path / "asterisk" / "ari-password").read_text(encoding="ascii").strip() != ari, "each time another"
+
+
+@pytest.mark.parametrize("text", ["", "two words", "a;b", "mật", "a\nb", "x" * 81])
+def test_a_password_that_asterisk_cannot_hold_is_refused_with_its_file(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "ari-password"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(StartupError, match=f"PBX_ARI_PASSWORD_FILE={file}"):
+        read_password(file, "PBX_ARI_PASSWORD_FILE", "")
+    with pytest.raises(StartupError, match="put the password there"):
+        read_password(tmp_path / "none", "PBX_ARI_PASSWORD_FILE", "")
+
+
+def test_the_health_check_of_asterisk_asks_with_the_password_of_the_file(tmp_path: Path, port: int) -> None:
+    file = tmp_path / "ari-password"
+    assert "cannot be read" in answers.ari_fault(port, str(file))
+    file.write_text("geheim\n", encoding="ascii")
+    assert "404" in answers.ari_fault(port, str(file))
+    assert Page.accounts[-1] == "Basic " + base64.b64encode(b"tong-dai:geheim").decode()
+
+
+def test_secrets_are_made_once_renewed_before_they_end_and_half_of_them_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     command = [sys.executable, "-m", "deploy.trial_secrets", str(tmp_path)]
 
     def run() -> subprocess.CompletedProcess[str]:
@@ -153,6 +200,12 @@ def test_secrets_are_made_once_and_half_of_them_are_refused(tmp_path: Path) -> N
     before = key.read_bytes()
     assert run().returncode == 0
     assert key.read_bytes() == before
+    was_valid = trial_secrets.DAYS
+    monkeypatch.setattr(trial_secrets, "DAYS", 1)  # they end before the day that is left
+    trial_secrets.make_secrets(tmp_path)
+    monkeypatch.setattr(trial_secrets, "DAYS", was_valid)
+    assert "anew" in run().stdout
+    assert "as they are" in run().stdout
     (tmp_path / "caller" / "token").unlink()
     refused = run()
     assert refused.returncode == 1
@@ -174,9 +227,11 @@ def test_the_health_check_asks_where_the_service_listens(service: Any) -> None:
 
 class Page(BaseHTTPRequestHandler):
     answers: tuple[int, bytes] = (200, b"ok\n")
+    accounts: ClassVar[list[str]] = []
 
     def do_GET(self) -> None:
         status, body = self.answers
+        self.accounts.append(self.headers.get("Authorization", ""))
         self.send_response(status if self.path == "/serving" else 404)
         self.end_headers()
         self.wfile.write(body)
@@ -224,7 +279,17 @@ def test_silences_are_those_in_which_neither_party_is_heard() -> None:
     assert silences(sound[: 4 * second], from_s=3.0) == [(2.0, 2.0)], "the call ended in silence"
 
 
+def test_an_unhealthy_container_says_what_its_last_health_check_found() -> None:
+    looks = [{"ExitCode": 1, "Output": "old"}, {"ExitCode": 1, "Output": "the engine loads\nits model\n"}]
+    assert lack_of({"Health": {"Status": "unhealthy", "Log": looks}}) == "the engine loads its model"
+    assert lack_of({"Health": {"Status": "healthy", "Log": [{"ExitCode": 0, "Output": "serves"}]}}) == ""
+    assert lack_of({}) == ""
+    assert lack_of({"Health": {"Log": None}}) == ""
+
+
 def test_last_words_of_a_daemon_are_turned_into_advice() -> None:
     assert "docker system prune" in advice("write /x: no space left on device")
     assert "stop it, or set" in advice("listen udp4 0.0.0.0:5060: bind: address already in use")
+    kernel = "Error response from daemon: Failed to Setup IP tables / create network: bridge: operation not supported"
+    assert "without BRIDGE=1" in advice(kernel)
     assert advice("something else") == "something else"

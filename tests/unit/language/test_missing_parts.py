@@ -83,7 +83,18 @@ PARTS = {
     "deeds": (*claims.DEED_LISTS, "deeds"),
     "numbers": (
         *("units", "multipliers", "tails", "digit_words", "repeats", "ones", "one_and_halves", "joiners", "halves"),
-        *("after_tens", "doubtful", "zero_fills", "bare", "halves_before", "and_halves", "points", "parts"),
+        *(
+            "after_tens",
+            "doubtful",
+            "ordinals",
+            "ordinal_endings",
+            "zero_fills",
+            "bare",
+            "halves_before",
+            "and_halves",
+            "points",
+            "parts",
+        ),
     ),
 }
 

@@ -46,6 +46,7 @@ class Fake:
     asked: list[ReplyRequest] = field(default_factory=list)
     n_closed: int = 0
     calls: list[str] = field(default_factory=list)
+    read_ahead: list[object] = field(default_factory=list)
 
     async def load(self, prompts: object) -> None:
         if self.fault:
@@ -70,6 +71,7 @@ class Fake:
 
     async def prepare(self, conversation: str, messages: object) -> None:
         self.calls.append("prepare")
+        self.read_ahead.append(messages)
 
     async def forget(self, conversation: str) -> None:
         self.calls.append("forget")
@@ -147,6 +149,19 @@ async def test_an_answer_that_stalls_goes_on_within_a_second_and_a_half() -> Non
     began = asyncio.get_running_loop().time()
     assert text_of(await answer(chain_of(first, second))) == "We open at eight."
     assert asyncio.get_running_loop().time() - began < 1.5
+
+
+@run_in_virtual_time
+async def test_the_engine_that_would_go_on_reads_the_question_while_the_first_answers() -> None:
+    first, mute = Fake("first", [1.0, TextMade("We open."), 0.5]), Fake("mute", [], continues=False)
+    second, third = good("second"), good("third")
+    chain = chain_of(first, mute, second, third)
+    async with aclosing(chain.reply(REQUEST)) as parts:
+        assert isinstance(await anext(parts), MadeBy)
+        assert [engine.read_ahead for engine in (first, mute, second, third)] == [[], [], [REQUEST.messages], []]
+    chain.board.trip("second", 30_000, is_allowed=True)
+    await answer(chain)
+    assert third.read_ahead == [REQUEST.messages], "one that rests is not the one that would go on"
 
 
 @pytest.mark.parametrize(

@@ -606,6 +606,19 @@ def test_a_fixed_text_is_said_whole_however_many_sentences_it_has() -> None:
     run(scene())
 
 
+def test_of_a_thought_without_a_beginning_nothing_unsent_is_said_and_the_answer_is_whole(tmp_path: Path) -> None:
+    thought = "Okay the caller wants to know something</think>"
+    answer = "Sure. All right. Of course."  # as many sentences as a reply may have
+    script = f'[[reply]]\nname = "sure"\nparts = [{{ text = "{thought}" }}, {{ text = "{answer}" }}]'
+
+    async def scene() -> None:
+        async with opened(script_settings(tmp_path, script)) as rig:
+            await rig.send(say(1), wait_s=5)
+        assert rig.said(1).strip() == answer
+
+    run(scene())
+
+
 def test_a_turn_of_reasoning_alone_says_that_the_agent_does_not_know(tmp_path: Path) -> None:
     script = '[[reply]]\nname = "sure"\nparts = [{ text = "<think>What now?</think>" }]'
 

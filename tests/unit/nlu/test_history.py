@@ -17,40 +17,40 @@ def test_a_reply_nobody_heard_is_not_in_it() -> None:
 
 def test_only_the_heard_words_are_in_it() -> None:
     history = spoken_turn()
-    history.hear(1, 9)
+    history.on_heard(1, 9)
     assert history.entries()[0].heard_text == "It costs "
 
 
 def test_the_last_report_of_a_turn_counts() -> None:
     history = spoken_turn()
-    history.hear(1, 22)
-    history.hear(1, 2)
+    history.on_heard(1, 22)
+    history.on_heard(1, 2)
     assert history.entries()[0].heard_text == "It"
 
 
 def test_an_offset_beyond_the_reply_is_the_whole_reply() -> None:
     history = spoken_turn()
-    history.hear(1, 9999)
+    history.on_heard(1, 9999)
     assert history.entries()[0].heard_text == "It costs ten dollars. Shall I book?"
 
 
 def test_an_offset_counts_code_points() -> None:
     history = History()
     history.stand(1, "", reply="Dạ 😊 vâng")
-    history.hear(1, 4)
+    history.on_heard(1, 4)
     assert history.entries()[0].heard_text == "Dạ 😊"
 
 
 def test_a_provisional_report_holds_for_one_look_alone() -> None:
     history = spoken_turn()
-    history.hear(1, 2)
+    history.on_heard(1, 2)
     assert history.entries(provisional=(1, 8))[0].heard_text == "It costs"
     assert history.entries()[0].heard_text == "It"
 
 
 def test_a_report_of_a_turn_that_does_not_stand_is_ignored() -> None:
     history = History()
-    assert not history.hear(7, 3)
+    assert not history.on_heard(7, 3)
     assert history.entries() == []
 
 
@@ -62,14 +62,14 @@ def test_a_correction_changes_what_was_said() -> None:
 
 def test_what_the_gateway_said_is_in_it() -> None:
     history = spoken_turn()
-    history.hear_gateway(1, "I'm sorry, one moment.", 22)
+    history.on_gateway_heard(1, "I'm sorry, one moment.", 22)
     assert history.entries()[0].gateway_text == "I'm sorry, one moment."
 
 
 def test_the_joined_text_takes_the_place_of_the_text_it_continues() -> None:
     history = History()
     history.stand(1, "I would like", reply="Yes, what?")
-    history.hear(1, 4)
+    history.on_heard(1, 4)
     history.stand(2, "I would like a cleaning", continues_turn_id=1)
     assert [entry.user_text for entry in history.entries()] == ["", "I would like a cleaning"]
     assert history.entries()[0].heard_text == "Yes,"
@@ -99,7 +99,7 @@ def test_a_retried_turn_keeps_what_was_heard_of_its_first_try() -> None:
     history = History((Entry(2, "Hi.", "How can"),))
     history.stand(2, "Hi.")
     history.add_reply(2, "How can I help?")
-    history.hear(2, 15)
+    history.on_heard(2, 15)
     assert history.entries() == [Entry(2, "Hi.", "How canHow can I help?")]
 
 
@@ -111,16 +111,16 @@ def test_a_turn_sees_only_what_came_before_it() -> None:
 
 def test_a_second_gateway_text_of_a_turn_stands_beside_the_first() -> None:
     history = spoken_turn()
-    history.hear_gateway(1, "I'm sorry, one moment.", 9)
-    history.hear_gateway(1, "I'm sorry, one moment.", 22)
-    history.hear_gateway(1, "Are you still there?", 20)
+    history.on_gateway_heard(1, "I'm sorry, one moment.", 9)
+    history.on_gateway_heard(1, "I'm sorry, one moment.", 22)
+    history.on_gateway_heard(1, "Are you still there?", 20)
     assert history.entries()[0].gateway_text == "I'm sorry, one moment. Are you still there?"
 
 
 def test_reports_of_ever_new_turns_drive_out_no_turn_of_the_caller() -> None:
     history = spoken_turn()
     for turn_id in range(2, 2000):
-        history.hear_gateway(turn_id, "One moment.", 11)
+        history.on_gateway_heard(turn_id, "One moment.", 11)
     entries = history.entries()
     assert entries[0].user_text == "What does it cost?"
     assert len(entries) < 100

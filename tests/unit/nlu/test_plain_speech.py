@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.nlu.plain_speech import PlainSpeech
+from services.nlu.plain_speech import PlainSpeech, after_thought
 
 
 def plain(*pieces: str) -> str:
     speech = PlainSpeech()
-    return "".join(speech.push(piece) for piece in pieces) + speech.finish()
+    return after_thought("".join(speech.push(piece) for piece in pieces) + speech.finish())
 
 
 def test_markdown_and_pictures_are_not_spoken() -> None:
@@ -103,8 +103,56 @@ def test_what_is_no_speech_is_never_spoken_wherever_it_is_cut(block: str, is_clo
 
 
 def test_of_a_table_without_borders_its_rows_are_not_spoken() -> None:
-    table = "Day | Time\n--- | ---\nSecret | Secret\nSecret | 10\n\nWhich suits you?"
-    assert plain(*table) == plain(table) == "Day Which suits you?"
+    table = "Secret day | Time\n--- | ---\nSecret | Secret\nSecret | 10\n\nWhich suits you?"
+    assert plain(*table) == plain(table) == "Which suits you?"
+    assert plain(*f"Here it is:\n{table}") == plain(f"Here it is:\n{table}") == "Here it is: Which suits you?"
+
+
+@pytest.mark.parametrize(
+    ("written", "spoken"),
+    [
+        ("Open 8 to 5 | Monday to Friday", "Open 8 to 5, Monday to Friday"),
+        ("Open 8 to 5 | Monday\nWelcome.", "Open 8 to 5, Monday Welcome."),
+        ("We have a | b | c, all of them fine.", "We have a, b, c, all of them fine."),
+    ],
+)
+def test_a_bar_in_a_line_that_is_no_table_is_a_pause(written: str, spoken: str) -> None:
+    assert plain(*written) == plain(written) == spoken
+
+
+THOUGHT_ENDS = (
+    "</think>",
+    "</thinking>",
+    "</ Reasoning >",
+    "[/THINK]",
+    "◁/think▷",
+    "<|/think|>",
+    "<｜end▁of▁thought｜>",
+)
+
+
+@pytest.mark.parametrize("end", THOUGHT_ENDS)
+def test_of_a_thought_without_a_beginning_only_the_answer_behind_it_is_speech(end: str) -> None:
+    written = f"Okay, the caller wants Secret. [hang up]\n- Secret {end}\n\nYes, we do."
+    for at in range(len(written) + 1):
+        assert plain(written[:at], written[at:]) == "Yes, we do."
+    assert plain(*written) == "Yes, we do."
+
+
+def test_a_thought_with_a_beginning_that_is_closed_twice_takes_no_answer_back() -> None:
+    assert plain("<think>Secret</think>Yes, we do.</think> Come in.") == "Yes, we do. Come in."
+
+
+def test_a_hang_up_that_was_only_thought_of_is_none() -> None:
+    speech = PlainSpeech()
+    speech.push("I could [hang up] now.</think>Yes.")
+    assert not speech.wants_hang_up
+
+
+def test_short_first_words_wait_for_nothing_once_a_clause_may_end_in_them() -> None:
+    assert PlainSpeech().push("Sure, ") == "Sure,"
+    assert PlainSpeech().push("好的，") == "好的，"
+    assert PlainSpeech().push("We are open from eight") == "We are open from eight"
 
 
 def test_a_letter_of_any_language_is_kept() -> None:

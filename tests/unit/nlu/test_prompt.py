@@ -39,7 +39,7 @@ def test_reasoning_that_the_template_opens_is_closed_before_the_reply() -> None:
 
 def test_up_to_the_caller_is_the_beginning_of_what_they_will_say() -> None:
     prompt = PromptTokens(LetterModel())
-    ahead = prompt.up_to_caller([CALLER, AGENT])
+    ahead = prompt.up_to_next([CALLER, AGENT])
     assert ahead == letters("<user>Hi</><assistant>We see</><user>")
     assert prompt.up_to_reply([CALLER, AGENT, CALLER])[: len(ahead)] == ahead
 
@@ -87,4 +87,4 @@ def test_a_prompt_begins_with_bos_once_where_the_model_wants_it() -> None:
     expected = [2, *letters("<user>Hi</><assistant>")]
     assert PromptTokens(BosModel()).up_to_reply([CALLER]) == expected
     assert PromptTokens(WritesBos()).up_to_reply([CALLER]) == expected
-    assert PromptTokens(BosModel()).up_to_caller([CALLER])[0] == 2
+    assert PromptTokens(BosModel()).up_to_next([CALLER])[0] == 2

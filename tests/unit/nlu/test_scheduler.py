@@ -67,6 +67,20 @@ class Rig:
         pytest.fail("the scheduler spins")
 
 
+def test_an_answer_that_comes_over_finds_its_question_read() -> None:
+    rig = Rig()
+    asked = (Message(Role.SYSTEM, "s" * 50), Message(Role.CALLER, "q" * 200))
+    rig.scheduler.add(Job("a", asked, 0, True, lambda _: None))
+    rig.run()
+    received: list[ReplyPart | TurnFailed | None] = []
+    n_before = len(rig.model.steps)
+    rig.scheduler.add(Job("a", asked, 40, False, received.append, begun="Yes,"))
+    rig.run()
+    n_read = len(rig.model.steps[n_before])
+    assert n_read <= len("Yes,") + 1, "the question, and where the answer begins, were read before"
+    assert "".join(part.text for part in received if isinstance(part, TextMade)) == " we do."
+
+
 # A fault of one job ends that job
 
 

@@ -71,7 +71,7 @@ class DictationCall:
         self.is_finished = False
         self.is_busy = False
 
-    def hear(self, start_sample: int, samples: Samples) -> None:
+    def feed(self, start_sample: int, samples: Samples) -> None:
         self.heard.append((start_sample, len(samples)))
 
     def rest(self, to_sample: int) -> None:

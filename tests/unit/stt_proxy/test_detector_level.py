@@ -81,7 +81,7 @@ def is_heard(network: SileroNetwork, sound: np.ndarray) -> bool:
     edges = []
     for number, at in enumerate(range(0, len(sound) - WINDOW + 1, WINDOW)):
         [score] = network.score([0], [0] if number == 0 else [], [level.bring(sound[at : at + WINDOW], Hints())])
-        edges.append(gate.hear(at, at + WINDOW, float(score)))
+        edges.append(gate.observe(at, at + WINDOW, float(score)))
     return any(isinstance(edge, SpeechBegan) for edge in edges)
 
 

@@ -10,36 +10,36 @@ LOUD = np.full(256, QUIET_PEAK + 1, dtype=np.int16)
 
 def silent(line: QuietLine, n_windows: int, score: float = 0.02) -> None:
     for _ in range(n_windows):
-        if not line.hear(QUIET, is_fresh=False):
+        if not line.observe(QUIET, is_fresh=False):
             line.note(score)
 
 
 def test_the_detector_hears_the_beginning_of_a_quiet_and_then_no_more():
     line = QuietLine()
     silent(line, SETTLED_WINDOWS - 1)
-    assert not line.hear(QUIET, is_fresh=False)
+    assert not line.observe(QUIET, is_fresh=False)
     line.note(0.02)
-    assert line.hear(-QUIET, is_fresh=False)
+    assert line.observe(-QUIET, is_fresh=False)
 
 
 def test_a_window_that_is_not_quiet_is_heard_and_ends_the_quiet():
     line = QuietLine()
     silent(line, 100)
-    assert not line.hear(LOUD, is_fresh=False)
+    assert not line.observe(LOUD, is_fresh=False)
     line.note(0.02)
-    assert not line.hear(QUIET, is_fresh=False)
+    assert not line.observe(QUIET, is_fresh=False)
 
 
 def test_quiet_in_which_the_detector_suspects_speech_is_heard_on():
     line = QuietLine()
     silent(line, 100, score=0.4)
-    assert not line.hear(QUIET, is_fresh=False)
+    assert not line.observe(QUIET, is_fresh=False)
 
 
 def test_a_detector_that_forgot_hears_the_quiet_anew():
     line = QuietLine()
     silent(line, 100)
-    assert not line.hear(QUIET, is_fresh=True)
+    assert not line.observe(QUIET, is_fresh=True)
 
 
 async def test_a_silent_caller_costs_the_detector_nothing_and_is_heard_at_once_when_they_speak():

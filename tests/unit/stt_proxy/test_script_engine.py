@@ -65,9 +65,9 @@ def test_what_was_not_said_within_two_seconds_is_not_said_any_more():
 def test_text_is_ready_100_ms_after_the_true_end_of_speech():
     caller = Caller("one")
     caller.ask(1, (0, 500))
-    caller.engine_call.hear(0, np.zeros(600 * MS - 1, dtype=np.int16))
+    caller.engine_call.feed(0, np.zeros(600 * MS - 1, dtype=np.int16))
     assert caller.reports == []
-    caller.engine_call.hear(600 * MS - 1, np.zeros(1, dtype=np.int16))
+    caller.engine_call.feed(600 * MS - 1, np.zeros(1, dtype=np.int16))
     assert isinstance(caller.reports[0], Heard)
 
 

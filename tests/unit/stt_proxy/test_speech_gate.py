@@ -8,7 +8,7 @@ def gate(pause_windows: int = 3) -> SpeechGate:
 
 
 def hear(speech_gate: SpeechGate, *scores: float, start: int = 0) -> list[Edge]:
-    edges = [speech_gate.hear(start + n * WINDOW, start + (n + 1) * WINDOW, score) for n, score in enumerate(scores)]
+    edges = [speech_gate.observe(start + n * WINDOW, start + (n + 1) * WINDOW, score) for n, score in enumerate(scores)]
     return [edge for edge in edges if edge is not None]
 
 

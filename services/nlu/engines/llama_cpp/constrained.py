@@ -1,7 +1,7 @@
-"""Holds the calls of tools in one reply to the grammar of the tools, token by token; its words are free.
+"""Constrained decoding: tool calls in a reply follow the grammar of the tools, token by token; other text is free.
 
 From the first sign of a call on, each token that the model takes is looked at; only one that the grammar refuses is
-taken anew. The state belongs to the reply, so replies with and without tools share every step of the batch.
+sampled again. The state belongs to the reply, so replies with and without tools share every step of the batch.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from services.runtime.logs import get_logger
 
 log = get_logger(__name__)
 
-_MOST_CALLS = 8  # in a reply; a model that goes round in circles writes no end of them
+_MOST_CALLS = 8  # in a reply; a model that loops writes calls without end
 _LEAST_TEXT_KEPT = 400  # characters in which a call may begin
 
 
@@ -32,24 +32,24 @@ class CallGrammar(Protocol):
 
 
 class SamplingModel(Protocol):
-    """What is asked of a model."""
+    """Protocol of a model that samples."""
 
     def sample(self, row: int) -> int:
-        """The token after a row of the last step."""
+        """Sample the token after a row of the last step."""
 
     def sample_allowed(self, row: int, grammar: CallGrammar) -> int | None:
-        """The same, among those that the grammar allows; None: there is none."""
+        """Sample the token after a row among those that the grammar allows; None: there is none."""
 
     def open_grammar(self, rules: str) -> CallGrammar:
         """Raises ValueError."""
 
     def spelled(self, token: int) -> bytes:
-        """The bytes of a token, those of special ones too."""
+        """Return the bytes of a token, also of a special one."""
 
 
 @dataclass(slots=True, eq=False)
 class ConstrainedCalls:
-    """Of one reply."""
+    """Constrained calls of one reply."""
 
     rules: str  # GBNF
     beginning: re.Pattern[str]  # of a call, as text
@@ -65,7 +65,7 @@ class ConstrainedCalls:
         return self._grammar is not None
 
     def sample(self, model: SamplingModel, row: int) -> int:
-        """The token after a row, held to the grammar within a call."""
+        """Sample the token after a row, held to the grammar within a call."""
         token = model.sample(row)
         if self._grammar is None and not self._begins_call(model, token):
             return token
@@ -91,7 +91,9 @@ class ConstrainedCalls:
         self._leave()
 
     def _begins_call(self, model: SamplingModel, token: int) -> bool:
-        """Whether the text has come to a call with this token. Then the tokens of its beginning are in the grammar."""
+        """Return whether the text has come to a call with this token. Then the tokens of its beginning are in the
+        grammar.
+        """
         start = len(self._text)
         self._text += model.spelled(token).decode(errors="ignore")
         self._pieces.append((start, token))

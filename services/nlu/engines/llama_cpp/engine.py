@@ -1,4 +1,4 @@
-"""llama.cpp behind the engine interface: jobs go to the worker's thread, pieces of replies come back."""
+"""Engine `llama_cpp`: jobs go to the worker's thread, pieces of replies come back."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class LlamaCppEngine:
         worker = Worker(lambda: LlamaModel(path, options), options, kept, self._on_lost, measures=True)
         await asyncio.to_thread(worker.start, prompts, max_reply_tokens=settings.max_reply_tokens)
         self._worker = worker
-        if prompts:  # the first one now, the others in time nobody needs: a start must not take long
+        if prompts:  # the first one now, the others in idle time: a start must not take long
             async with aclosing(self._run("", prompts[0], max_tokens=0)) as reading:
                 async for _ in reading:
                     pass
@@ -94,7 +94,7 @@ class LlamaCppEngine:
                 yield part
 
     async def _calls_of(self, tools: tuple[ToolSpec, ...]) -> ConstrainedCalls | None:
-        """What holds the calls of one reply to the tools. None: there are no tools."""
+        """Return the constraint on the tool calls of one reply. None: there are no tools."""
         if not tools:
             return None
         form = (self._worker.tool_form if self._worker else None) or ToolForm.HERMES
@@ -171,7 +171,7 @@ def _model_file(settings: NluSettings) -> Path:
 
 
 def options_of(settings: NluSettings) -> ModelOptions:
-    """Raises StartupError."""
+    """Read the options from the settings. Raises StartupError."""
     return ModelOptions(
         context_tokens=settings.context_tokens,
         n_slots=settings.slots,
@@ -194,7 +194,7 @@ def options_of(settings: NluSettings) -> ModelOptions:
 
 
 def _adapter(entry: str) -> tuple[Path, float]:
-    """An entry such as "file.gguf" or "file.gguf:0.5". Raises StartupError."""
+    """Read an entry such as "file.gguf" or "file.gguf:0.5". Raises StartupError."""
     path, colon, scale = entry.strip().rpartition(":")
     try:
         return (Path(path), float(scale)) if colon else (Path(entry.strip()), 1.0)

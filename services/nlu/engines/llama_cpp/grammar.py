@@ -1,4 +1,4 @@
-"""The grammar of the calls that a model may write: a call of one of the tools, with arguments of its schema.
+"""Grammar of tool calls: a call of one of the tools, with arguments of its schema.
 
 GBNF, llama.cpp's notation. The rules of the arguments are made by llama-cpp-python's converter of JSON schemas.
 """
@@ -26,7 +26,9 @@ _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r"})
 
 
 def grammar_of(tools: Sequence[ToolSpec], form: ToolForm) -> str:
-    """The rules, `root` the call or calls in the form, with white space before them. Takes milliseconds a tool."""
+    """Return the rules; `root` is the calls in the form, with white space before them. Takes milliseconds for each
+    tool.
+    """
     converter = _Converter(is_python=form is ToolForm.PYTHONIC)
     calls = []
     for i, tool in enumerate(tools):
@@ -80,15 +82,17 @@ class _Converter(_Base):  # type: ignore[misc] # see _Base
         return str(self._add_rule(name, rule))
 
     def object_rule(self, schema: Mapping[str, Any], name: str) -> str:
-        """The rule of an object; of any object where the converter does not know the schema."""
+        """Return the rule of an object; of any object where the converter does not know the schema."""
         try:
             return str(self.visit(dict(schema), name))
-        except Exception as error:  # it asserts, and looks keys up
+        except Exception as error:  # the converter asserts, and looks keys up
             log.warning("schema_not_in_grammar", what=name, error=f"{type(error).__name__}: {error}")
             return str(self.visit({"type": "object"}, f"{name}-any"))
 
     def keywords(self, schema: Mapping[str, Any], name: str) -> str:
-        """The rule of named arguments: those that are required in their order, then any of the others in theirs."""
+        """Return the rule of named arguments: those that are required in their order, then any of the others in
+        theirs.
+        """
         properties: Mapping[str, Any] = schema.get("properties", {})
         required = [key for key in properties if key in schema.get("required", ())]
         rules = {

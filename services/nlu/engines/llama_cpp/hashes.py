@@ -1,4 +1,4 @@
-"""A GGUF model that is named by its path is held to the sha256 of each of its files: large ones come in several."""
+"""Integrity of a GGUF model: the sha256 of each of its files is checked before they are loaded."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def check_hashes(path: Path, given: str) -> None:
     """Raise StartupError where a file of the model is not the one that its hash names. Reads each once.
 
     `given`: NLU_MODEL_SHA256, the hashes of the files in their order, by comma. Empty: those in SHA256SUMS beside the
-    model, where there is one; else the log says that nothing is known of the bytes.
+    model, where there is one; else the log says that the files were not checked.
     """
     files = shards_of(path)
     wanted = [sha256.strip().lower() for sha256 in given.split(",") if sha256.strip()]
@@ -38,7 +38,7 @@ def check_hashes(path: Path, given: str) -> None:
 
 
 def _read_sums(sums: Path, files: list[Path]) -> list[str]:
-    """The hash of each file. Raises StartupError where the list lacks one."""
+    """Return the hash of each file. Raises StartupError where the list lacks one."""
     found: dict[str, str] = {}
     for line in sums.read_text(encoding="utf-8", errors="replace").splitlines():
         sha256, _, name = line.strip().partition(" ")

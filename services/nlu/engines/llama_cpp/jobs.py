@@ -1,4 +1,4 @@
-"""The scheduler's work: replies to make and messages to read ahead."""
+"""Jobs of the scheduler: replies to make and messages to read ahead."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SPOKEN_BYTES_S = 20.0
 
 
 def _utf8() -> codecs.IncrementalDecoder:
-    """A model may write half a character and go on with another: the half is left out."""
+    """Decode UTF-8; half a character before another one is left out."""
     return codecs.getincrementaldecoder("utf-8")(errors="ignore")
 
 
@@ -57,12 +57,12 @@ class Job:
 
     @property
     def most_tokens(self) -> int:
-        """That the reply may take, words and calls."""
+        """Most tokens of the reply, words and calls."""
         return self.max_tokens + self.max_call_tokens
 
     @property
     def is_full(self) -> bool:
-        """Whether the words or the calls have come to their bound."""
+        """Return whether the words or the calls have come to their bound."""
         n_call_tokens = self.calls.n_call_tokens if self.calls else 0
         return len(self.made) - n_call_tokens >= self.max_tokens or (
             self.max_call_tokens > 0 and n_call_tokens >= self.max_call_tokens
@@ -73,7 +73,9 @@ class Job:
         return not self.conversation
 
     def lead_s(self, now: float) -> float:
-        """Seconds for which what has been made is still being spoken, if its first text was spoken at once."""
+        """Lead of the reply: seconds for which its text so far is still being spoken, if the first text was spoken at
+        once.
+        """
         spoken_s = 0.0 if self.speaks_since_s is None else now - self.speaks_since_s
         return self.n_text_bytes / SPOKEN_BYTES_S - spoken_s
 
@@ -83,7 +85,7 @@ class Job:
         return 2 if self.reads_ahead else 1 if self.is_draft else 0
 
     def is_made_void_by(self, later: Job) -> bool:
-        """Whether the later job reads what this one only reads ahead."""
+        """Return whether the later job reads the messages that this one only reads ahead."""
         return (
             self is not later and self.reads_ahead and not self.is_opening and self.conversation == later.conversation
         )

@@ -37,7 +37,7 @@ _NUMA = {"disabled": 0, "distribute": 1, "isolate": 2, "numactl": 3}
 
 @dataclass(frozen=True, slots=True)
 class ModelOptions:
-    """How the model is laid out in memory."""
+    """Layout of the model in memory."""
 
     context_tokens: int  # of all conversations together
     n_slots: int  # token sequences kept apart in the cache
@@ -59,7 +59,7 @@ class ModelOptions:
 
     @property
     def has_flash_attention(self) -> bool:
-        """On a CPU it is slower than without."""
+        """Return whether flash attention is used; on a CPU it is slower than without."""
         return self.flash_attn == "on" or (self.flash_attn == "auto" and self.gpu_layers != 0)
 
     @property
@@ -137,14 +137,14 @@ class LlamaModel:
                 ) from error
 
     def _read_tool_template(self) -> ChatTemplate | None:
-        """The file's template as Jinja, which knows tools. None: it does not compile here."""
+        """Return the file's template as Jinja, which knows tools. None: it does not compile here."""
         try:
             return self._jinja or ChatTemplate((self._template or b"").decode())
         except (TemplateUnusable, UnicodeDecodeError):
             return None
 
     def _apply_adapters(self, options: ModelOptions) -> None:
-        """Raises StartupError. Adapters belong to the model and are freed with it."""
+        """Apply the adapters, which are freed with the model. Raises StartupError."""
         found, scales = [], []
         for path, scale in options.lora:
             adapter = llama.llama_adapter_lora_init(self._model, str(path).encode()) if path.is_file() else None
@@ -169,7 +169,9 @@ class LlamaModel:
     # Tokens
 
     def tokenize(self, text: str, *, is_template: bool) -> list[int]:
-        """Tokens of a text. Only the template's own text may hold special tokens: what people say never does."""
+        """Return the tokens of a text. Only the template's own text may hold special tokens; people's words never
+        do.
+        """
         raw = text.encode()
         room = len(raw) + 8
         tokens = (llama.llama_token * room)()
@@ -182,11 +184,11 @@ class LlamaModel:
         return [token] if token >= 0 and llama.llama_vocab_get_add_bos(self._vocab) else []
 
     def piece(self, token: int) -> bytes:
-        """The bytes of a token; they may end within a character. Special tokens have none."""
+        """Return the bytes of a token; they may end within a character. Special tokens have none."""
         return self._bytes_of(token, is_special=False)
 
     def spelled(self, token: int) -> bytes:
-        """The bytes of a token; special ones by their names, as `<|python_start|>`."""
+        """Return the bytes of a token; special ones by their names, as `<|python_start|>`."""
         return self._bytes_of(token, is_special=True)
 
     def _bytes_of(self, token: int, *, is_special: bool) -> bytes:
@@ -198,7 +200,7 @@ class LlamaModel:
         return bool(llama.llama_vocab_is_eog(self._vocab, token))
 
     def render(self, messages: Sequence[tuple[str, str]], *, opens_reply: bool) -> str:
-        """The (role, text) messages in the model's own chat template."""
+        """Render (role, text) messages in the model's own chat template."""
         messages = [(self._tool_role if role == "tool" else role, text) for role, text in messages]
         if self._jinja is not None:
             try:
@@ -218,7 +220,7 @@ class LlamaModel:
         return rendered.raw[:count].decode()
 
     def render_tools(self, messages: Sequence[dict[str, Any]], *, tools: Sequence[ToolSpec], opens_reply: bool) -> str:
-        """Messages as OpenAI writes them, and the tools, in the file's own template. Raises TemplateRefuses."""
+        """Render messages as OpenAI writes them, and the tools, in the file's own template. Raises TemplateRefuses."""
         if self._tool_template is None:
             raise TemplateRefuses("the chat template does not compile")
         try:
@@ -279,7 +281,7 @@ class LlamaModel:
         return bool(code == 0)
 
     def open_sampler(self, sampling: Sampling) -> int:
-        """A sampler of one reply's own, by its number; 0: the likeliest token, which needs no state."""
+        """Open a sampler for one reply; return its number. 0: the likeliest token, which needs no state."""
         temperature = self._temperature if sampling.temperature is None else sampling.temperature
         if temperature <= 0:
             return 0
@@ -298,22 +300,22 @@ class LlamaModel:
             llama.llama_sampler_free(self._samplers.pop(number))
 
     def sample(self, row: int) -> int:
-        """The token after a row of the last step that wanted one."""
+        """Sample the token after a row of the last step that wanted one."""
         return int(llama.llama_sampler_sample(self._sampler, self._context, row))
 
     def open_grammar(self, rules: str) -> Grammar:
-        """One pass through a grammar, for one call of a tool. Raises ValueError."""
+        """Begin a pass through a grammar, for one tool call. Raises ValueError."""
         return Grammar(self._vocab, rules, end_token=llama.llama_vocab_eos(self._vocab))
 
     def sample_allowed(self, row: int, grammar: CallGrammar) -> int | None:
-        """The token after a row, among those that the grammar allows. None: it allows none."""
+        """Sample the token after a row among those that the grammar allows. None: it allows none."""
         if not isinstance(grammar, Grammar):
             raise TypeError("a grammar of this model is opened by open_grammar")
         return pick_allowed(self._context, row, self._n_vocab, grammar, self._sampler)
 
 
 def _model_params(options: ModelOptions) -> tuple[llama.llama_model_params, object]:
-    """The parameters, and the array that they point to: it must live as long as they are used."""
+    """Return the parameters, and the array that they point to; the array must live as long as they are used."""
     params: llama.llama_model_params = llama.llama_model_default_params()
     params.n_gpu_layers = options.gpu_layers
     params.split_mode = _SPLIT_MODES[options.split_mode]

@@ -1,5 +1,5 @@
-"""The openings of prompts: whether a call has room beside them, and what the model made of them, kept on disk. It takes
-seconds to compute and none to read back.
+"""Prompt cache on disk for the openings of prompts, which take seconds to compute and none to read back; and the check
+that a call has room beside them.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def check_openings(
     tokenizer: Tokenizer, options: ModelOptions, openings: Sequence[Sequence[Message]], *, max_reply_tokens: int
 ) -> None:
     """Check that a call fits beside the openings, which are kept for good. Raises StartupError."""
-    sizes = [len(PromptTokens(tokenizer).up_to_caller(messages)) for messages in openings]
+    sizes = [len(PromptTokens(tokenizer).up_to_next(messages)) for messages in openings]
     n_slots, n_cells = options.n_slots, options.context_tokens
     if n_slots < len(sizes) + _LEAST_CALL_SLOTS:
         raise StartupError(
@@ -46,7 +46,7 @@ def check_openings(
 
 
 class Memory(Protocol):
-    """The part of the model that can write and read what was computed."""
+    """Protocol of the model's cache: what was computed can be written and read."""
 
     def cut(self, slot: int, n_tokens: int) -> bool:
         """Keep the first n tokens of a slot."""
@@ -59,7 +59,7 @@ class Memory(Protocol):
 
 
 class KeptOpenings:
-    """The files of one folder. Each is named for the model, the library and the tokens it belongs to."""
+    """Prompt cache in one folder. Each file is named for the model, the library and the tokens it belongs to."""
 
     def __init__(self, folder: Path, model_path: Path) -> None:
         about = model_path.stat()

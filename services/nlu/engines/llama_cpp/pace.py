@@ -1,7 +1,7 @@
-"""How many tokens a decode step may take, from measured times of steps. Sans-IO.
+"""Step sizing: the number of tokens in a decode step, from measured times of steps. Sans-IO.
 
-A step that also speaks for somebody is kept under 40 ms, or under 1.5 times a decode-only step where that is longer:
-nobody stutters. A step of prompts alone may take four times as long (a cancel is seen between steps), one that only
+A step that also decodes a reply is kept under 40 ms, or under 1.5 times a decode-only step where that is longer:
+no reply stutters. A step of prompts alone may take four times as long (a cancel is seen between steps), one that only
 reads ahead twice as long (a turn that comes must wait for its end).
 """
 
@@ -15,7 +15,7 @@ SHARED_STEP_S = 0.040
 DECODE_ONLY_FACTOR = 1.5
 LONE_FACTOR, AHEAD_FACTOR = 4.0, 2.0
 LEAST_LEAD_S = 0.5
-LEAST_TOKENS = 16  # of a prompt in a step, however slow: a prompt must end some time
+LEAST_TOKENS = 16  # of a prompt in a step, however slow: every prompt must make progress
 _LEAST_LONE_TOKENS = 32
 _UNMEASURED = {"shared": 32, "lone": 64, "ahead": 24}  # tuned on two CPU cores with 0.5 billion parameters
 _WEIGHT_NEAR, _WEIGHT_FAR = 0.1, 0.02  # of one step, in the time of the size nearest to it and in those of the others
@@ -47,35 +47,35 @@ class StepPace:
         self._straighten(nearest)
 
     def shared_limit_s(self, n_speaking: int) -> float:
-        """The longest a step may take that speaks for so many."""
+        """Return the longest time of a step that decodes so many replies, in seconds."""
         return max(SHARED_STEP_S, DECODE_ONLY_FACTOR * self._time_of(max(n_speaking, 1)))
 
     def shared_tokens(self, n_speaking: int) -> int:
-        """Of prompts, in a step that also speaks for so many."""
+        """Return the tokens of prompts in a step that also decodes so many replies."""
         if not self.is_measured:
             return _UNMEASURED["shared"]
         return max(LEAST_TOKENS, self._tokens_in(self.shared_limit_s(n_speaking)) - n_speaking)
 
     def lone_tokens(self) -> int:
-        """In a step of prompts only."""
+        """Return the tokens in a step of prompts only."""
         if not self.is_measured:
             return _UNMEASURED["lone"]
         return max(_LEAST_LONE_TOKENS, self._tokens_in(LONE_FACTOR * self.shared_limit_s(1)))
 
     def lead_s(self) -> float:
-        """How far a reply must be ahead of its being spoken to be left out of a step for the sake of prompts: by two of
-        the steps that these may then take.
+        """Return how many seconds a reply must be ahead of its speech to be left out of a step in favour of prompts:
+        two of the steps that these may then take.
         """
         return max(LEAST_LEAD_S, 2 * self._time_of(self.lone_tokens()))
 
     def ahead_tokens(self) -> int:
-        """In a step that only reads ahead."""
+        """Return the tokens in a step that only reads ahead."""
         if not self.is_measured:
             return _UNMEASURED["ahead"]
         return max(LEAST_TOKENS, self._tokens_in(AHEAD_FACTOR * self.shared_limit_s(1)))
 
     def describe(self) -> dict[str, float]:
-        """For the log."""
+        """Return the sizes for the log."""
         return {
             "decode_only_ms": round(1000 * self._time_of(1), 1),
             "shared_tokens": self.shared_tokens(1),
@@ -84,14 +84,16 @@ class StepPace:
         }
 
     def _straighten(self, known: int) -> None:
-        """A bigger step takes no less than a smaller one: what says so was noise. The `known` size is right."""
+        """Make the times rise with the size: a bigger step takes no less than a smaller one. The `known` size is
+        right.
+        """
         for i in range(known + 1, len(self._seconds)):
             self._seconds[i] = max(self._seconds[i], self._seconds[i - 1])
         for i in range(known - 1, -1, -1):
             self._seconds[i] = min(self._seconds[i], self._seconds[i + 1])
 
     def _time_of(self, n_tokens: int) -> float:
-        """By the line between the two measured sizes beside it."""
+        """Return the time of a size by linear interpolation between the two measured sizes beside it."""
         if not self._sizes:
             return 0.0
         i = bisect_left(self._sizes, n_tokens)
@@ -105,7 +107,7 @@ class StepPace:
         return max(self._seconds[i - 1] + slope * (n_tokens - low), 0.0)
 
     def _tokens_in(self, limit_s: float) -> int:
-        """The most tokens whose step keeps to a limit."""
+        """Return the most tokens whose step keeps to a limit."""
         if limit_s > self._seconds[-1]:
             slope = (self._seconds[-1] - self._seconds[-2]) / (self._sizes[-1] - self._sizes[-2])
             beyond = (limit_s - self._seconds[-1]) / slope if slope > 0 else 0.0
@@ -121,7 +123,7 @@ class StepPace:
 
 
 def sizes_to_measure(most_tokens: int) -> Iterator[int]:
-    """1, 8, 16 and so on up to the largest step."""
+    """Return 1, 8, 16 and so on up to the largest step."""
     yield 1
     size = 8
     while size < most_tokens:

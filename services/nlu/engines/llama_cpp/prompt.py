@@ -1,4 +1,4 @@
-"""Turns messages into tokens so that what was computed before is found in the cache again."""
+"""Prompt tokenisation that keeps prefixes: the tokens of earlier messages and replies stay as they are in the cache."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class TemplateRefuses(RuntimeError):
 
 
 class Tokenizer(Protocol):
-    """The part of the model that knows tokens."""
+    """Protocol of the model's tokenizer and template."""
 
     tool_form: ToolForm | None  # in which its template writes calls; None: it knows no tools
 
@@ -44,7 +44,7 @@ class Tokenizer(Protocol):
 
 
 class PromptTokens:
-    """Tokens of one conversation's prompts.
+    """Prompt tokens of one conversation.
 
     A reply is kept as the tokens that were generated: written out and
     tokenised again it may come out otherwise, and the cache would be lost from
@@ -56,14 +56,14 @@ class PromptTokens:
         self._replies: OrderedDict[str, tuple[int, ...]] = OrderedDict()
 
     def remember(self, text: str, tokens: Sequence[int]) -> None:
-        """What a reply was made of."""
+        """Keep the tokens that a reply was made of."""
         self._replies[text] = tuple(tokens)
         self._replies.move_to_end(text)
         if len(self._replies) > _REMEMBERED_REPLIES:
             self._replies.popitem(last=False)
 
     def up_to_reply(self, messages: Sequence[Message]) -> list[int]:
-        """The tokens of the messages, up to where the reply begins.
+        """Return the tokens of the messages, up to where the reply begins.
 
         A template that opens a block of reasoning for the model (DeepSeek-R1, QwQ) has it closed at once: a caller
         does not wait for reasoning, and a block whose beginning is not in the reply would be taken for speech.
@@ -73,14 +73,16 @@ class PromptTokens:
             rendered += f"\n</{opened.group(1)}>\n\n"
         return self._of(messages, rendered)
 
-    def up_to_caller(self, messages: Sequence[Message]) -> list[int]:
-        """The tokens of the messages, up to where the caller's next words begin."""
+    def up_to_next(self, messages: Sequence[Message]) -> list[int]:
+        """Return the tokens of the messages, up to where the next words begin: the caller's, or those of the reply."""
+        if messages and messages[-1].role is Role.CALLER:
+            return self.up_to_reply(messages)
         following = [*messages, Message(Role.CALLER, "")]
         rendered, _, _ = self._render(following, opens_reply=False).partition(_mark(len(messages)))
         return self._of(messages, rendered)
 
     def _render(self, messages: Sequence[Message], *, opens_reply: bool) -> str:
-        """The template with a mark in place of each message's text."""
+        """Render the template with a mark in place of each message's text."""
         if not has_tools(messages):
             marked = [(message.role.value, _mark(i)) for i, message in enumerate(messages)]
             return self._tokenizer.render(marked, opens_reply=opens_reply)
@@ -96,7 +98,7 @@ class PromptTokens:
             return self._tokenizer.render_tools(chat, tools=tools, opens_reply=opens_reply)
 
     def _plain(self, text: str) -> str:
-        """A text that stands in the template itself, without special tokens: arguments hold what a caller said."""
+        """Return a text for the template itself, without special tokens: arguments hold what a caller said."""
         tokenize = self._tokenizer.tokenize
         if tokenize(text, is_template=True) == tokenize(text, is_template=False):
             return text
@@ -121,7 +123,7 @@ class PromptTokens:
         return self._tokenizer.tokenize(message.text, is_template=False)
 
     def _beginning(self, tokens: Sequence[int], text: str) -> list[int]:
-        """The tokens that spell the beginning `text` of a reply; its last, broken word is tokenised anew."""
+        """Return the tokens that spell the beginning `text` of a reply; its last, broken word is tokenised again."""
         rest, kept = text.encode(), []
         for token in tokens:
             piece = self._tokenizer.piece(token)

@@ -1,4 +1,4 @@
-"""Which token comes next: by the temperature alone, or also by a grammar. llama.cpp's samplers."""
+"""Sampling by llama.cpp's samplers: by the temperature alone, or also by a grammar."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 _CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])  # llama_token_data
-_LIKELIEST = 256  # looked at before the whole vocabulary: that takes 30 ms of everybody's step at 152,000 tokens
+_LIKELIEST = 256  # looked at before the whole vocabulary: that takes 30 ms of every call's step at 152,000 tokens
 _REFUSED = float("-inf")
 
 
 def open_chain(temperature: float, top_p: float = 0.95, seed: int = 0) -> llama.llama_sampler_p:
-    """A sampler of text; a temperature of 0 always takes the likeliest token. Draws of one say nothing of another's."""
+    """Open a sampler of text; a temperature of 0 always takes the likeliest token. Samplers draw independently."""
     chain: llama.llama_sampler_p = llama.llama_sampler_chain_init(llama.llama_sampler_chain_default_params())
     steps = [llama.llama_sampler_init_greedy()]
     if temperature > 0:
@@ -31,7 +31,7 @@ def open_chain(temperature: float, top_p: float = 0.95, seed: int = 0) -> llama.
 
 
 class Grammar:
-    """How far one reply has come in a grammar. Its state is the reply's own, so any number of replies share a batch."""
+    """State of one reply in a grammar. Each reply has a state of its own, so any number of replies share a batch."""
 
     def __init__(self, vocab: Any, rules: str, *, end_token: int) -> None:
         """`rules` in GBNF. Raises ValueError where llama.cpp does not read them."""
@@ -41,23 +41,23 @@ class Grammar:
             raise ValueError("llama.cpp does not read the grammar")
 
     def allows(self, token: int) -> bool:
-        """Whether the token may come next."""
+        """Return whether the token may come next."""
         return bool(len(self.allowed(np.array([token], np.int32), np.zeros(1, np.float32))))
 
     @property
     def is_complete(self) -> bool:
-        """Whether what was accepted is whole."""
+        """Return whether what was accepted is whole."""
         return self.allows(self._end_token)
 
     def allowed(self, ids: NDArray[np.int32], logits: NDArray[np.float32]) -> NDArray[Any]:
-        """Of these tokens the ones that may come next, as llama_token_data."""
+        """Return those of the tokens that may come next, as llama_token_data."""
         candidates = np.zeros(len(ids), _CANDIDATE)
         candidates["id"], candidates["logit"] = ids, logits
         llama.llama_sampler_apply(self._sampler, ctypes.byref(_array_of(candidates)))
         return candidates[candidates["logit"] > _REFUSED]
 
     def accept(self, token: int) -> None:
-        """The token has come. One that is not allowed would end the process: ask `allows` first."""
+        """Take a token. One that is not allowed would end the process: ask `allows` first."""
         llama.llama_sampler_accept(self._sampler, token)
 
     def close(self) -> None:
@@ -67,7 +67,7 @@ class Grammar:
 
 
 def pick_allowed(context: Any, row: int, n_vocab: int, grammar: Grammar, chain: llama.llama_sampler_p) -> int | None:
-    """The token after a row, among those that the grammar allows: of the likeliest, else of the whole vocabulary.
+    """Sample the token after a row among those that the grammar allows: of the likeliest, else of the whole vocabulary.
     None: the grammar allows none.
     """
     logits = np.ctypeslib.as_array(llama.llama_get_logits_ith(context, row), (n_vocab,))

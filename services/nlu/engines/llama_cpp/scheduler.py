@@ -27,16 +27,16 @@ _MOST_FAILED_STEPS = 8  # in a row; then the model itself is broken
 
 
 class Model(Tokenizer, Cache, Memory, SamplingModel, Protocol):
-    """What the scheduler needs of a model; LlamaModel is one."""
+    """Protocol of the model that the scheduler needs; LlamaModel is one."""
 
     def ends_reply(self, token: int) -> bool:
-        """Whether the token says that the reply is whole."""
+        """Return whether the token says that the reply is whole."""
 
     def decode(self, rows: Sequence[Row]) -> bool:
         """Compute one step. False: no room. Raises DecodeFailed."""
 
     def open_sampler(self, sampling: Sampling) -> int:
-        """A sampler of one reply's own, by its number."""
+        """Open a sampler for one reply; return its number."""
 
     def use_sampler(self, number: int) -> None:
         """Draw the tokens from here on with it."""
@@ -47,11 +47,11 @@ class Model(Tokenizer, Cache, Memory, SamplingModel, Protocol):
 
 
 class ModelBroken(RuntimeError):
-    """Every one of the last steps failed: the model serves nobody any more."""
+    """Every one of the last steps failed: the model cannot serve any more."""
 
 
 class Scheduler:
-    """The jobs of all conversations on one model.
+    """Continuous batching of the jobs of all conversations on one model.
 
     A job is admitted when its slot and all cells that it may need are free of other jobs, so no job can run out of
     room half-way. For a committed turn, reading ahead and then drafts give up their places; a draft goes on later from
@@ -71,7 +71,7 @@ class Scheduler:
         self._prompts: dict[str, PromptTokens] = {}
         self._n_read = 0  # tokens of prompts, ever
         self._n_failed_steps = 0
-        self._is_crowded = False  # in spite of the reservations: nobody is admitted before a job ends
+        self._is_crowded = False  # in spite of the reservations: no job is admitted before one ends
 
     @property
     def has_work(self) -> bool:
@@ -114,7 +114,7 @@ class Scheduler:
             self._refuse(job, None)
 
     def _drop_late(self, now: float) -> None:
-        """End the jobs whose time is over: one that speaks with what it has said, any other as refused."""
+        """End the jobs whose time is over: one with text as complete, any other as refused."""
 
         def is_late(job: Job) -> bool:
             return job.deadline_s is not None and now >= job.deadline_s
@@ -143,7 +143,7 @@ class Scheduler:
                 self._refuse(job, broken(error))
 
     def _admit_one(self, job: Job) -> bool:
-        """False: it has to wait. Raises what ends this job alone."""
+        """Admit a job. False: it has to wait. Raises the error that ends this job alone."""
         if job not in self._waiting:
             return True  # made void by one before it
         if job.prompt is None:
@@ -173,7 +173,7 @@ class Scheduler:
     def _prompt(self, job: Job) -> list[int]:
         prompts = self._prompts.setdefault(job.conversation, PromptTokens(self._model))
         if job.reads_ahead:
-            return prompts.up_to_caller(job.messages)
+            return prompts.up_to_next(job.messages)
         begun = self._model.tokenize(job.begun, is_template=False) if job.begun else []
         return prompts.up_to_reply(job.messages) + begun
 
@@ -184,7 +184,7 @@ class Scheduler:
             self._refuse(waiting, None)
 
     def _make_room_for(self, job: Job, cells: int) -> bool:
-        """Have lesser jobs give up their places when that makes room enough. False: it does not."""
+        """Preempt jobs of lower rank where that makes room enough. False: it does not."""
         free = self._options.context_tokens - self._slots.n_pinned_tokens - sum(a.cells for a in self._active)
         lesser = self._lesser(job)
         if free + sum(active.cells for active in lesser) < cells:
@@ -203,12 +203,12 @@ class Scheduler:
         return slot
 
     def _lesser(self, job: Job) -> list[ActiveJob]:
-        """Who gives up a place for the job, in order: reading ahead, then drafts, of each the youngest first."""
+        """Return the jobs to preempt for a job, in order: reading ahead, then drafts, the youngest first of each."""
         lesser = [active for active in reversed(self._active) if active.job.rank > job.rank]
         return sorted(lesser, key=lambda active: -active.job.rank)
 
     def _put_off(self, active: ActiveJob) -> None:
-        """Take the job's slot away. It waits for another, except that reading ahead for a conversation is over."""
+        """Preempt a job: it waits for another slot, except that reading ahead for a conversation is over."""
         if active.job.reads_ahead and not active.job.is_opening:
             self._end(active)
             return
@@ -274,7 +274,7 @@ class Scheduler:
             self._end(active)
 
     def _fail_step(self, fed: list[tuple[ActiveJob, list[int]]], error: Exception) -> None:
-        """A step failed: its jobs end, and what the cache holds for them is not known any more."""
+        """A step failed: end its jobs and drop their cells, whose content is not known any more."""
         log.error("step_failed", error=f"{type(error).__name__}: {error}", n_jobs=len(fed))
         for active, _ in fed:
             self._end(active, broken(error))
@@ -283,7 +283,9 @@ class Scheduler:
             raise ModelBroken(f"{self._n_failed_steps} steps in a row failed") from error
 
     def _make_room(self) -> None:
-        """The cache is full in spite of the reservations: idle conversations go first, then the least job."""
+        """The cache is full in spite of the reservations: evict idle conversations first, then the job of lowest
+        rank.
+        """
         if self._slots.evict():
             return
         least = max(reversed(self._active), key=lambda active: active.job.rank)
@@ -294,7 +296,7 @@ class Scheduler:
             self._end(least, busy())
 
     def _end(self, active: ActiveJob, failure: TurnFailed | None = None, *, keeps_cells: bool = False) -> None:
-        """`keeps_cells`: what the cache holds for a job that failed is right all the same."""
+        """End a job. `keeps_cells`: the cells of a job that failed are right all the same."""
         self._active.remove(active)
         self._is_crowded = False
         job, slot = active.job, active.slot
@@ -344,6 +346,6 @@ class Scheduler:
     def _give(self, job: Job, part: ReplyPart | TurnFailed | None) -> None:
         try:
             job.give(part)
-        except Exception as error:  # nobody listens any more: the event loop is closed
+        except Exception as error:  # the event loop is closed: no result is awaited
             log.warning("reply_not_given", error=f"{type(error).__name__}: {error}")
             job.is_cancelled = True

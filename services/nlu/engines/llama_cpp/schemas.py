@@ -1,7 +1,7 @@
-"""JSON schemas of arguments, brought to what llama.cpp's converter to grammars knows. Sans-IO.
+"""JSON schemas of arguments, reduced to the keywords that llama.cpp's converter to grammars knows. Sans-IO.
 
-What a grammar cannot hold is left out here, so it lets more pass than the schema; the arguments are held against the
-whole schema before a tool runs.
+Rules that a grammar cannot express are left out, so the grammar lets more pass than the schema; the arguments are
+checked against the whole schema before a tool runs.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Plain = Callable[[object], dict[str, Any]]
 
 
 def plain_schema(schema: object) -> dict[str, Any]:
-    """A schema without references, and with no keyword but those that become a rule."""
+    """Return the schema without references, and with no keyword but those that become a rule."""
     return _plain(schema, schema if isinstance(schema, Mapping) else {}, 0, _Left())
 
 
@@ -57,7 +57,7 @@ def _plain(schema: object, root: Mapping[str, Any], depth: int, left: _Left) -> 
 
 
 def _choice(schema: Mapping[str, Any], root: Mapping[str, Any], plain: Plain) -> dict[str, Any] | None:
-    """Of a schema that names others, or its values. None: it does not."""
+    """Return the choice of a schema that names others, or its values. None: it names none."""
     if "$ref" in schema:
         return plain(_resolve(str(schema["$ref"]), root))
     if "const" in schema:
@@ -130,7 +130,7 @@ def _bounds(schema: Mapping[str, Any], least: str, most: str) -> dict[str, int]:
 
 
 def _joined(schemas: list[dict[str, Any]]) -> dict[str, Any]:
-    """Schemas that all hold: the properties of all objects; of others the first that says anything."""
+    """Join schemas that all hold: the properties of all objects; of others the first that says anything."""
     objects = [schema for schema in schemas if "properties" in schema]
     if not objects:
         return next((schema for schema in schemas if schema != ANY_VALUE), dict(ANY_VALUE))
@@ -143,7 +143,7 @@ def _joined(schemas: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _resolve(reference: str, root: Mapping[str, Any]) -> object:
-    """What a reference within the schema names. None: nothing, or it is elsewhere."""
+    """Return what a reference within the schema names. None: nothing, or it is elsewhere."""
     if not reference.startswith("#"):
         return None
     found: object = root

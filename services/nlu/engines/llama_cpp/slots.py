@@ -1,4 +1,4 @@
-"""Which tokens the cache holds, and which slot a prompt goes into so that least is computed again."""
+"""Slots of the key-value cache: a prompt goes into the slot with the longest common prefix."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _SLOTS_A_CONVERSATION = 2  # one for the turn that stands, one for drafts of the
 
 
 class Cache(Protocol):
-    """The part of the model that keeps what was computed."""
+    """Protocol of the model's key-value cache."""
 
     def copy(self, from_slot: int, to_slot: int, n_tokens: int) -> None:
         """Share the first n tokens of a slot with an empty one."""
@@ -26,7 +26,7 @@ class Slot:
 
     index: int
     tokens: list[int] = field(default_factory=list)  # computed, in order
-    conversation: str = ""  # who used it last; empty: free
+    conversation: str = ""  # the conversation that used the slot last; empty: free
     is_busy: bool = False
     is_pinned: bool = False  # an opening that every conversation shares
     last_used: int = 0
@@ -41,12 +41,12 @@ class Slots:
         self._uses = count(1)
 
     def take(self, conversation: str, prompt: Sequence[int]) -> Slot | None:
-        """A busy slot whose tokens are the longest known prefix of the prompt, short of its last token.
+        """Take a slot whose tokens are the longest known prefix of the prompt, without its last token.
 
         A slot is extended in place when nothing of it is lost by that;
         otherwise the prefix is shared with another slot, so that a draft that
         comes to nothing leaves the conversation as it was. Between tenants only pinned openings are shared: how fast
-        an answer comes would tell what another tenant's callers have said. None: all are busy.
+        an answer comes would reveal what another tenant's callers have said. None: all are busy.
         """
 
         def shared(slot: Slot) -> int:
@@ -84,16 +84,16 @@ class Slots:
         slot.is_busy = False
 
     def drop(self, slot: Slot) -> None:
-        """Give a slot back empty: what the cache holds for it is not to be used again."""
+        """Give a slot back empty; its cells are not used again."""
         slot.is_busy = False
         self._empty(slot)
 
     def pin(self, slot: Slot) -> None:
-        """Keep the slot for good, free of its conversation."""
+        """Pin the slot for good, without its conversation."""
         slot.is_pinned, slot.is_busy, slot.conversation = True, False, ""
 
     def forget(self, conversation: str) -> None:
-        """Free what an ended conversation holds."""
+        """Free the slots of an ended conversation."""
         for slot in self._slots:
             if slot.conversation == conversation and not slot.is_busy:
                 self._empty(slot)
@@ -107,7 +107,7 @@ class Slots:
         return True
 
     def _room(self, conversation: str, *, keep: Slot) -> Slot | None:
-        """The slot to give up: an own one beyond the two, else a free one, else the one used longest ago."""
+        """Return the slot to give up: an own one beyond the two, else a free one, else the one used longest ago."""
         idle = [slot for slot in self._slots if not slot.is_busy and not slot.is_pinned]
         own = [slot for slot in idle if slot.conversation == conversation]
         free = [slot for slot in idle if not slot.tokens and not slot.conversation]
@@ -134,7 +134,7 @@ def _may_share(slot: Slot, conversation: str) -> bool:
 
 
 def _shared(tokens: Sequence[int], prompt: Sequence[int]) -> int:
-    """How many leading tokens both have; at least one of the prompt is left to compute."""
+    """Return the length of the common prefix; at least one token of the prompt is left to compute."""
     n = 0
     for held, wanted in zip(tokens, prompt[:-1], strict=False):
         if held != wanted:

@@ -1,4 +1,4 @@
-"""What the next decode step computes: which tokens of which jobs, and the rows they become. Sans-IO."""
+"""Composition of a decode step: the tokens of each job, and the rows of the batch. Sans-IO."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ _OLDEST_SHARE = 4  # the part of a step, 1/4, that is the oldest prompt's
 def tokens_of_step(
     active_jobs: Sequence[ActiveJob], pace: StepPace, batch_tokens: int, *, now: float
 ) -> list[tuple[ActiveJob, list[int]]]:
-    """The tokens of the next step: one of every reply under way, then of prompts: committed turns' before drafts', and
-    of each by `due_at`. `active_jobs` in the order they were admitted; `now` in seconds on the clock of `run_step`.
+    """Return the tokens of the next step: one of every reply under way, then of prompts: committed turns' before
+    drafts', and of each by `due_at`. `active_jobs` in the order they were admitted; `now` in seconds on the clock of
+    `run_step`.
 
-    A reply whose words are further ahead of their being spoken than `StepPace.lead_s` gives its token up while a prompt
-    waits, for `LONGEST_REST_S` at most: its caller hears no difference, and the other caller hears nothing yet. The
+    A reply whose words are further ahead of their speech than `StepPace.lead_s` gives its token up while a prompt
+    waits, for `LONGEST_REST_S` at most: its caller hears no difference, while the other caller hears nothing yet. The
     prompt that was admitted first has a quarter of the step, however many others come. Reading ahead has the steps that
-    nobody else needs.
+    no other job needs.
     """
     reading = sorted(
         (active for active in active_jobs if active.unread), key=lambda active: (active.job.rank, active.job.due_at)
@@ -58,14 +59,15 @@ def tokens_of_step(
 
 
 def due_at(n_read: int, n_unread: int) -> int:
-    """The place of a prompt of `n_unread` tokens among the others, once `n_read` tokens of prompts have been read:
-    a short one goes before a longer one, but not before one that has waited for `_WAITED_FOR` times its own length.
+    """Return the place of a prompt of `n_unread` tokens among the others, once `n_read` tokens of prompts have been
+    read: a short one goes before a longer one, but not before one that has waited for `_WAITED_FOR` times its own
+    length.
     """
     return n_read + _WAITED_FOR * n_unread
 
 
 def _oldest(active_jobs: Sequence[ActiveJob], order: Sequence[ActiveJob]) -> ActiveJob | None:
-    """Of the prompts to read, and of the best rank among them, the one that was admitted first."""
+    """Return the prompt to read that was admitted first, among those of the best rank."""
     if not order:
         return None
     rank, members = order[0].job.rank, set(map(id, order))
@@ -73,7 +75,7 @@ def _oldest(active_jobs: Sequence[ActiveJob], order: Sequence[ActiveJob]) -> Act
 
 
 def rows_of(fed: list[tuple[ActiveJob, list[int]]]) -> tuple[list[Row], list[int]]:
-    """The rows of a step, and for each job which row is its last."""
+    """Return the rows of a step, and for each job which row is its last."""
     rows: list[Row] = []
     last_rows: list[int] = []
     for active, tokens in fed:

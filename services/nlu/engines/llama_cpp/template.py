@@ -1,4 +1,4 @@
-"""The chat template that a GGUF file carries, in Jinja as its makers publish it.
+"""Chat template of a GGUF file, in Jinja as its makers publish it.
 
 llama.cpp's C interface knows the published templates by their marks and renders them itself, faster and without tools;
 this is for the others, and for tools.
@@ -22,7 +22,7 @@ class TemplateUnusable(ValueError):
 
 
 class ChatTemplate:
-    """One model's template. It runs in Jinja's sandbox: it came with a file from somewhere."""
+    """Template of one model. It runs in Jinja's sandbox, since the file is not trusted."""
 
     def __init__(self, source: str, *, bos_token: str = "", eos_token: str = "") -> None:
         """Raises TemplateUnusable."""
@@ -39,7 +39,7 @@ class ChatTemplate:
             raise TemplateUnusable(f"the chat template does not compile: {error}") from error
 
     def render(self, messages: Sequence[dict[str, Any]], *, opens_reply: bool, tools: Sequence[ToolSpec] = ()) -> str:
-        """Messages as OpenAI writes them: role, content, tool_calls. Raises TemplateUnusable."""
+        """Render messages as OpenAI writes them: role, content, tool_calls. Raises TemplateUnusable."""
         specs = [
             {
                 "type": "function",

@@ -1,4 +1,4 @@
-"""A prompt with tools as a chat template wants it: calls by the agent, each with its result behind it. Sans-IO.
+"""Prompts with tools as chat templates want them: calls by the agent, each with its result behind it. Sans-IO.
 
 A template that knows no tools is given them in words, in the form that Hermes made common and most models have seen.
 """
@@ -42,7 +42,7 @@ def has_tools(messages: Sequence[Message]) -> bool:
 
 
 def fills_of(messages: Sequence[Message]) -> list[Message]:
-    """The messages whose texts stand where their marks are: of a call its result."""
+    """Return the texts that replace the marks: of a call its result."""
     return [
         replace(message, text=message.called.result_json or STILL_RUNNING) if message.called else message
         for message in messages
@@ -58,7 +58,9 @@ def plain_specs(messages: Sequence[Message], plain: Plain) -> tuple[ToolSpec, ..
 
 
 def chat_of(messages: Sequence[Message], *, mark: Mark, plain: Plain, one_by_one: bool = False) -> list[dict[str, Any]]:
-    """Messages as OpenAI writes them. `one_by_one`: each call in a message of its own, as Llama 3's template wants."""
+    """Return messages as OpenAI writes them. `one_by_one`: each call in a message of its own, as Llama 3's template
+    wants.
+    """
     chat: list[dict[str, Any]] = []
     for is_called, group in groupby(enumerate(messages), key=lambda each: each[1].called is not None):
         if not is_called:
@@ -78,7 +80,9 @@ def chat_of(messages: Sequence[Message], *, mark: Mark, plain: Plain, one_by_one
 
 
 def chat_in_words(messages: Sequence[Message], *, mark: Mark, plain: Plain) -> list[tuple[str, str]]:
-    """(role, text) for a template that knows no tools: they stand in the system message, results in the user's."""
+    """Return (role, text) for a template that knows no tools: the tools stand in the system message, results in the
+    user's.
+    """
     tools = "\n".join(json.dumps(_function(tool), ensure_ascii=False) for tool in plain_specs(messages, plain))
     preamble = _PREAMBLE.format(tools=tools)
     chat: list[tuple[str, str]] = []

@@ -1,4 +1,4 @@
-"""The one thread that owns the model. It takes jobs from other threads and runs the scheduler's steps."""
+"""Worker thread that owns the model: takes jobs from other threads and runs the scheduler's steps."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def measure_pace(model: Model, options: ModelOptions, clock: Callable[[], float]
 
 
 class Worker:
-    """Runs jobs. `start`, `submit`, `forget` and `stop` may be called from any thread."""
+    """Worker of one model. `start`, `submit`, `forget` and `stop` may be called from any thread."""
 
     def __init__(
         self,
@@ -63,8 +63,8 @@ class Worker:
         measures: bool = False,
     ) -> None:
         """`open_model` is called in the worker's thread; `kept`: where openings are kept from one start to the next.
-        `on_lost` is told why the thread serves no more, on the event loop; True: the service goes on without it.
-        `measures`: time steps at the start, and size them by that.
+        `on_lost` is called on the event loop with the reason for which the thread ended; True: the service goes on
+        without it. `measures`: time steps at the start, and size them by that.
         """
         self._open_model, self._options, self._kept = open_model, options, kept
         self._commands: SimpleQueue[Job | str | None] = SimpleQueue()  # a job; a conversation to forget; None: stop
@@ -104,7 +104,7 @@ class Worker:
             self._thread.join()
 
     def _lose(self, lost: LostThread) -> bool:
-        """The watchdog has found the thread lost. Whether the service goes on without it."""
+        """The watchdog has found the thread lost. Return whether the service goes on without it."""
         self._is_lost = self._on_lost(f"its thread {lost.cause}")
         return self._is_lost
 
@@ -155,7 +155,7 @@ class Worker:
                 scheduler.forget(command)
 
     def _refuse_rest(self) -> None:
-        """Fail the jobs that nobody will take up."""
+        """Fail the jobs that will not be run."""
         while True:
             try:
                 command = self._commands.get_nowait()

@@ -1,1 +1,1 @@
-"""Any server with OpenAI's chat completions: vLLM, llama-server, SGLang, or a cloud."""
+"""Engine `openai`: any server with OpenAI's chat completions, as vLLM, llama-server, SGLang, or a cloud."""

@@ -1,4 +1,4 @@
-"""OpenAI's chat completions behind the engine interface, over HTTP connections that are kept warm.
+"""Engine `openai`: chat completions over HTTP connections that are kept open.
 
 httpx rather than the official client: the first token comes through sooner (tests/load/chat_clients.py measures both),
 and the bytes of an event are bounded.
@@ -46,7 +46,7 @@ log = get_logger(__name__)
 
 
 class OpenAiEngine:
-    """One server. Nothing is computed here, so nothing is cached here."""
+    """Client of one server; this process computes and caches nothing."""
 
     name = "openai"
     continues = True
@@ -57,6 +57,7 @@ class OpenAiEngine:
         self._base_url = settings.openai_base_url.rstrip("/")
         self._client: httpx.AsyncClient | None = None
         self._warming: asyncio.Task[None] | None = None
+        self._begins_in_reasoning = settings.openai_begins_in_reasoning
 
     async def load(self, prompts: tuple[tuple[Message, ...], ...]) -> None:
         settings = self._settings
@@ -100,7 +101,11 @@ class OpenAiEngine:
             raise TurnFailed("ENGINE_STOPPED", "the server is stopping", is_retryable=True)
         content = json.dumps(body_of(request, self._settings), ensure_ascii=False).encode()
         yield Began()
-        reader = CompletionReader(self.name, max_tokens=self._settings.max_reply_tokens)
+        reader = CompletionReader(
+            self.name,
+            max_tokens=self._settings.max_reply_tokens,
+            begins_in_reasoning=self._begins_in_reasoning,
+        )
         time = AnswerTime(self.name, stall_s=self._settings.remote_stall_limit_s, total_s=self._settings.turn_limit_s)
         try:
             async with time.waiting():
@@ -114,6 +119,7 @@ class OpenAiEngine:
                     n_taken, had_finished = reader.n_taken, reader.has_finished
                     for part in reader.take(event):
                         yield part
+                    self._learn(reader)
                     if reader.has_finished and not had_finished:
                         time.ends_within(_LAST_EVENTS_LIMIT_S)
                     elif reader.n_taken > n_taken:
@@ -130,14 +136,20 @@ class OpenAiEngine:
         except (httpx.HTTPError, httpx.InvalidURL, OSError, BadBody) as error:
             raise failure_of(self.name, error) from error
 
+    def _learn(self, reader: CompletionReader) -> None:
+        """A server that once begins inside a thought does so with each answer."""
+        if reader.began_in_reasoning and not self._begins_in_reasoning:
+            self._begins_in_reasoning = True
+            log.warning("provider_begins_in_reasoning", provider=self.name)
+
     async def commit(self, conversation: str, turn_id: int) -> None:
-        """A draft is asked for like any other turn."""
+        """Do nothing: a draft is requested like any other turn."""
 
     async def prepare(self, conversation: str, messages: tuple[Message, ...]) -> None:
-        """The server keeps its own cache of prefixes."""
+        """Do nothing: the server keeps its own cache of prefixes."""
 
     async def forget(self, conversation: str) -> None:
-        """Nothing is kept here."""
+        """Do nothing: there is no cache in this process."""
 
     async def close(self) -> None:
         if self._warming is not None:
@@ -149,8 +161,8 @@ class OpenAiEngine:
             await client.aclose()
 
     async def _ask(self, client: httpx.AsyncClient, content: bytes) -> httpx.Response:
-        """The response, of which only the headers have come. A connection that was closed while it was idle is
-        replaced once.
+        """Send the request; return the response when its headers have come. A connection that was closed while it was
+        idle is replaced once.
         """
         request = client.build_request(
             "POST", "chat/completions", content=content, headers={"Content-Type": "application/json"}
@@ -171,7 +183,7 @@ class OpenAiEngine:
                         pass
 
     async def _read_error(self, response: httpx.Response, time: AnswerTime) -> bytes:
-        """As much of the body as comes in time."""
+        """Return as much of the body as comes in time."""
         body = b""
         chunks = response.aiter_raw()
         with suppress(ProviderFailed):
@@ -183,7 +195,7 @@ class OpenAiEngine:
         return body
 
     async def _check_key(self) -> None:
-        """Open connections before the first call. A server that is away may come; a key that is refused will not."""
+        """Check the key at the start. An unreachable server may come later; a refused key stays refused."""
         try:
             response = await self._warm_up()
         except ProviderFailed as failed:
@@ -200,7 +212,7 @@ class OpenAiEngine:
             )
 
     async def _warm_up(self) -> httpx.Response:
-        """Have connections open; returns the response with the worst status."""
+        """Open connections; return the response with the worst status."""
         client = self._client
         if client is None:
             raise ProviderFailed("ENGINE_STOPPED", f"{self.name} is closed", ErrorClass.TRANSIENT)
@@ -219,7 +231,7 @@ class OpenAiEngine:
 
 
 async def _next_event(events: AsyncGenerator[str, None], reader: CompletionReader) -> str | None:
-    """None: there is none any more. Once the answer is whole, how its connection breaks says nothing of it."""
+    """Return the next event; None at the end. Once the answer is whole, a broken connection is no failure."""
     try:
         return await anext(events, None)
     except _BROKEN:
@@ -229,7 +241,7 @@ async def _next_event(events: AsyncGenerator[str, None], reader: CompletionReade
 
 
 async def _read_events(response: httpx.Response, time: AnswerTime) -> AsyncGenerator[str, None]:
-    """The data of the response's events. A server that does not stream sends one JSON object: it is one event.
+    """Yield the data of the response's events. A server that does not stream sends one JSON object: it is one event.
 
     Its first letter says which of the two comes: servers and proxies name either by the type of the other.
     """
@@ -256,7 +268,7 @@ async def _read_events(response: httpx.Response, time: AnswerTime) -> AsyncGener
 
 
 def _start_of(body: bytearray) -> bytearray:
-    """The body from its first letter on. Empty: none has come yet."""
+    """Return the body from its first letter on. Empty: none has come yet."""
     if BYTE_ORDER_MARK.startswith(body):
         return bytearray()
     return body.removeprefix(BYTE_ORDER_MARK).lstrip()

@@ -1,4 +1,4 @@
-"""A turn as the body of POST /chat/completions. Sans-IO."""
+"""Request body of POST /chat/completions for a turn. Sans-IO."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from services.nlu.settings import NluSettings
 
 
 def body_of(request: ReplyRequest, settings: NluSettings) -> dict[str, Any]:
-    """The JSON of the request, streamed."""
+    """Return the JSON of a streamed request."""
     messages = write_messages(request.messages)
     if request.begun:
         messages += [{"role": "assistant", "content": request.begun}, {"role": "user", "content": CONTINUE}]

@@ -1,14 +1,16 @@
-"""The events of a streamed chat completion, as parts of the reply. Sans-IO."""
+"""Reader of a streamed chat completion: its events as parts of the reply. Sans-IO."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from services.nlu.engine import CutShort, ReplyPart, ToolWanted
+from services.nlu.engine import CutShort, ReplyPart, TextMade, ToolWanted
 from services.nlu.remote.answer import AnswerText, readable_json
 from services.nlu.remote.failures import from_error_event
+from services.nlu.remote.reasoning import ReasoningFilter
 from services.runtime.breaker import ErrorClass
 from services.runtime.json_text import read_json
 from services.runtime.providers import ProviderFailed
@@ -28,8 +30,8 @@ class _Call:
     arguments: str = ""
 
     def is_other(self, call_id: str, name: str, arguments: str) -> bool:
-        """Whether a piece under this call's number begins another call: it has another id, or, where a server gives no
-        ids, a name once the arguments of this one are whole.
+        """Return whether a piece under this call's number begins another call: it has another id, or, where a server
+        gives no ids, a name once the arguments of this one are whole.
         """
         if call_id and self.call_id:
             return call_id != self.call_id
@@ -43,10 +45,12 @@ class _Call:
 
 
 class CompletionReader:
-    """One completion. After `is_over` nothing more counts."""
+    """Reader of one completion. After `is_over` nothing more counts."""
 
-    def __init__(self, provider: str, *, max_tokens: int) -> None:
+    def __init__(self, provider: str, *, max_tokens: int, begins_in_reasoning: bool = False) -> None:
+        """`begins_in_reasoning`: nothing of the text is an answer before the end of a thought."""
         self._provider = provider
+        self._reasoning = ReasoningFilter(begins_inside=begins_in_reasoning)
         self._text = AnswerText(max_tokens)
         self._calls: dict[int, _Call] = {}
         self._numbers: dict[int, int] = {}  # of the calls that stand under a server's index now
@@ -63,8 +67,13 @@ class CompletionReader:
         """The server has said why the answer ends: what comes after that adds nothing to it."""
         return bool(self._finish)
 
+    @property
+    def began_in_reasoning(self) -> bool:
+        """The text began inside a thought whose opening mark the server did not send."""
+        return self._reasoning.began_inside
+
     def take(self, event: str) -> list[ReplyPart]:
-        """The parts that an event brings. Raises ProviderFailed."""
+        """Take an event; return its parts. Raises ProviderFailed."""
         if self.is_over:
             return []
         if event.strip() == DONE:
@@ -91,7 +100,7 @@ class CompletionReader:
         return parts
 
     def end(self) -> list[ReplyPart]:
-        """The stream has ended: the last parts. Raises ProviderFailed where it ended in the middle."""
+        """The stream has ended: return the last parts. Raises ProviderFailed where it ended in the middle."""
         if self.is_over:
             return []
         self.is_over = True
@@ -100,6 +109,8 @@ class CompletionReader:
         match self._finish:
             case "" if not self._is_done:
                 raise self._broken("ended its stream in mid-answer")
+            case "length" if self._reasoning.is_holding and self._text.has_text:
+                raise self._broken("ended its answer inside its reasoning")
             case "length":
                 return [CutShort()]
             case "content_filter":
@@ -109,7 +120,9 @@ class CompletionReader:
             case reason if reason in _BROKEN:
                 raise self._broken(f"ended its answer with {reason!r}")
             case _:
-                return [self._wanted(call) for _, call in sorted(self._calls.items())]
+                held = self._reasoning.finish()
+                calls = [self._wanted(call) for _, call in sorted(self._calls.items())]
+                return [TextMade(held), *calls] if held else [*calls]
 
     def _take_delta(self, delta: Any) -> list[ReplyPart]:
         if not isinstance(delta, dict):
@@ -129,7 +142,14 @@ class CompletionReader:
         self.n_taken += bool(thoughts or calls or text)
         parts = self._text.take(text)
         self.is_over = self._text.is_over
-        return parts
+        return list(self._without_reasoning(parts))
+
+    def _without_reasoning(self, parts: list[ReplyPart]) -> Iterator[ReplyPart]:
+        for part in parts:
+            if not isinstance(part, TextMade):
+                yield part
+            elif text := self._reasoning.take(part.text):
+                yield TextMade(text)
 
     def _take_call(self, piece: Any) -> None:
         if not isinstance(piece, dict):
@@ -148,7 +168,9 @@ class CompletionReader:
             raise self._broken("sent too long a call of a tool")
 
     def _call_of(self, index: Any, call_id: str, name: str, arguments: str) -> _Call:
-        """The call that a piece belongs to. A new call is one also where a server counts every one as 0, or none."""
+        """Return the call that a piece belongs to. A new call is found also where a server numbers every call 0, or
+        none.
+        """
         if isinstance(index, str) and len(index) < _MAX_INDEX_DIGITS and index.isdecimal():
             index = int(index)
         if isinstance(index, bool) or not isinstance(index, int):
@@ -179,13 +201,13 @@ class CompletionReader:
 
 
 def _error_in(chunk: dict[str, Any]) -> Any:
-    """The error that an event tells of: OpenAI's shape, or the error itself, as vLLM and others write it."""
+    """Return the error of an event: OpenAI's shape, or the error itself, as vLLM and others write it."""
     is_bare = not chunk.get("choices") and "message" in chunk and ("code" in chunk or "type" in chunk)
     return chunk.get("error") or (chunk if is_bare else None)
 
 
 def _text_of(content: Any) -> str | None:
-    """The text of a delta: a string, or a list of parts of which some are text. None: neither."""
+    """Return the text of a delta: a string, or a list of parts of which some are text. None: neither."""
     if content is None or isinstance(content, str):
         return content or ""
     if not isinstance(content, list) or not all(isinstance(part, dict) for part in content):

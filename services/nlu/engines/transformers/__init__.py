@@ -1,1 +1,1 @@
-"""Models of Hugging Face in this process, batched over calls by the library itself."""
+"""Engine `transformers`: models of Hugging Face in this process, batched over calls by the library itself."""

@@ -1,4 +1,4 @@
-"""Hugging Face's transformers behind the engine interface, in this process: 4-bit weights where CUDA is, and the
+"""Engine `transformers`: Hugging Face's library in this process, with 4-bit weights where CUDA is, and the
 library's continuous batching. torch is no part of the project's lock: deploy/transformers makes an environment for it.
 """
 
@@ -108,7 +108,7 @@ class TransformersEngine:
                 asyncio.get_running_loop().call_later(_LAST_OUTPUT_S, batched.drop, request_id)
 
     def _prompt(self, request: ReplyRequest, most: int) -> list[int]:
-        """The prompt's tokens. Raises TurnFailed."""
+        """Return the prompt's tokens. Raises TurnFailed."""
         if (batched := self._batched) is None:
             raise TurnFailed("ENGINE_STOPPED", "the server is stopping", is_retryable=True)
         try:
@@ -130,13 +130,13 @@ class TransformersEngine:
             raise NotServing(f"the opening of an agent cannot be computed: {failed.message}") from failed
 
     async def commit(self, conversation: str, turn_id: int) -> None:
-        """The library's batch knows no order of importance."""
+        """Do nothing: the library's batch has no priorities."""
 
     async def prepare(self, conversation: str, messages: tuple[Message, ...]) -> None:
-        """The library keeps the cache of a prompt only as long as a request uses it."""
+        """Do nothing: the library keeps the cache of a prompt only as long as a request uses it."""
 
     async def forget(self, conversation: str) -> None:
-        """Nothing is kept of a conversation."""
+        """Do nothing: there is no cache of a conversation."""
 
     async def close(self) -> None:
         batched, self._batched = self._batched, None
@@ -146,6 +146,6 @@ class TransformersEngine:
             await asyncio.to_thread(batched.stop)
 
     def _lose(self, lost: LostThread) -> bool:
-        """The batching thread has ended. Whether the service goes on without it."""
+        """The batching thread has ended. Return whether the service goes on without it."""
         self._is_lost = self._on_lost(f"its thread {lost.cause}")
         return self._is_lost

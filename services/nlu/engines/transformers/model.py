@@ -90,18 +90,20 @@ class BatchedModel:
         return taken is not None
 
     def sampling(self, temperature: float | None, top_p: float | None) -> dict[str, Any]:
-        """The library's names for how a request's tokens are drawn. A temperature of 0: of the likeliest one only."""
+        """Return the library's options for the sampling of a request. A temperature of 0 takes the likeliest token
+        only.
+        """
         wanted = self._default_temperature if temperature is None else temperature
         if wanted <= 0:
             return {"temperature": 1.0, "top_k": 1, "top_p": 1.0}
         return {"temperature": wanted, "top_k": 40, "top_p": 0.95 if top_p is None else top_p}
 
     def cancel(self, request_id: str) -> None:
-        """No more than the step under way is spent on it."""
+        """Cancel a request: no more than the step under way is spent on it."""
         self.manager.cancel_request(request_id)
 
     def drop(self, request_id: str) -> None:
-        """Forget who listens to a request: a cancelled one has no last output."""
+        """Forget the listener of a request: a cancelled one has no last output."""
         self.manager.output_router.result_handlers.pop(request_id, None)
 
     def stop(self) -> None:
@@ -111,7 +113,7 @@ class BatchedModel:
 
 
 def _load_options(settings: NluSettings) -> dict[str, Any]:
-    """Raises StartupError."""
+    """Return the options for loading the model. Raises StartupError."""
     has_cuda = torch.cuda.is_available()
     options: dict[str, Any] = {"dtype": _DTYPES.get(settings.transformers_dtype, "auto")}
     if has_cuda:
@@ -126,7 +128,7 @@ def _load_options(settings: NluSettings) -> dict[str, Any]:
 
 
 def _end_tokens(model: Any, tokenizer: Any) -> tuple[int, ...]:
-    """The tokens that end a reply: the tokenizer's own, and those that the model's file names."""
+    """Return the tokens that end a reply: the tokenizer's own, and those that the model's file names."""
     named = getattr(model.generation_config, "eos_token_id", None)
     found = [tokenizer.eos_token_id, *(named if isinstance(named, list) else [named])]
     return tuple(dict.fromkeys(token for token in found if token is not None))

@@ -13,7 +13,7 @@ _UNFINISHED = "\ufffd"  # how half a character is decoded
 
 
 class ChatTokenizer(Protocol):
-    """What is used of transformers' tokenizers."""
+    """Protocol of the part of transformers' tokenizers that is used."""
 
     def apply_chat_template(self, conversation: list[dict[str, Any]], **named: Any) -> Any: ...
 
@@ -25,7 +25,7 @@ class ChatTokenizer(Protocol):
 
 
 def tokens_of(request: ReplyRequest, tokenizer: ChatTokenizer) -> list[int]:
-    """The prompt's tokens. A template that knows no tools, or no roles of ours, gets them as plain turns.
+    """Return the prompt's tokens. A template that knows no tools, or no roles of ours, gets them as plain turns.
 
     Raises ValueError where the template takes neither.
     """
@@ -36,7 +36,7 @@ def tokens_of(request: ReplyRequest, tokenizer: ChatTokenizer) -> list[int]:
     for asked, named in ((messages, {"tools": tools} if tools else {}), (_plain(messages), {})):
         try:
             text = tokenizer.apply_chat_template(asked, add_generation_prompt=True, tokenize=False, **named)
-        except Exception as error:  # what a template raises is its own
+        except Exception as error:  # a template may raise errors of its own
             faults.append(f"{type(error).__name__}: {error}")
             continue
         return tokenizer.encode(text + request.begun, add_special_tokens=False)
@@ -44,7 +44,7 @@ def tokens_of(request: ReplyRequest, tokenizer: ChatTokenizer) -> list[int]:
 
 
 def _for_template(message: dict[str, Any], marks: Collection[str]) -> dict[str, Any]:
-    """Arguments as an object, which templates want; and no special token in what people say."""
+    """Return a message with its arguments as an object, as templates want, and no special token in people's words."""
     written = dict(message)
     if isinstance(content := written.get("content"), str):
         written["content"] = without_marks(content, marks)
@@ -59,7 +59,7 @@ def _for_template(message: dict[str, Any], marks: Collection[str]) -> dict[str, 
 
 
 def without_marks(text: str, marks: Collection[str]) -> str:
-    """The text with each special token broken by a space: read as words, not as the template's own marks."""
+    """Return the text with each special token broken by a space: read as words, not as the template's own marks."""
     for mark in sorted(marks, key=len, reverse=True):
         if len(mark) > 1 and not mark.isspace() and mark in text:
             text = text.replace(mark, f"{mark[0]} {mark[1:]}")
@@ -90,7 +90,9 @@ class TokenText:
         self.said = ""
 
     def take(self, tokens: Sequence[int], *, is_whole: bool = False) -> str:
-        """What all tokens so far add to what was taken. With `is_whole`, half a character at the end is left out."""
+        """Return the text that the tokens so far add to what was taken. With `is_whole`, half a character at the end is
+        left out.
+        """
         text = self._decode(tokens)
         if is_whole:
             text = text.rstrip(_UNFINISHED)

@@ -27,7 +27,7 @@ single_events = st.one_of(
     st.tuples(st.just("audio"), st.integers(-2, 1), st.integers(0, 4000), st.integers(0, 4000)),
     st.tuples(st.just("voice_ended"), st.integers(-2, 1), OUTCOMES, st.booleans()),
     st.tuples(st.just("action"), st.integers(-2, 1), st.booleans(), st.booleans()),
-    st.tuples(st.just("tool"), st.integers(-2, 1), st.sampled_from(["started", "completed", "failed"])),
+    st.tuples(st.just("tool"), st.integers(-2, 1), st.sampled_from(ev.ToolState)),
     st.tuples(st.just("expected"), st.integers(-2, 1), st.integers(0, 4)),
     st.tuples(st.just("key"), st.sampled_from("0123456789*#")),
     st.tuples(st.just("hold"), st.booleans()),
@@ -84,8 +84,8 @@ def act(call: Call, event: tuple[object, ...]) -> None:  # noqa: PLR0912, PLR091
         case ("action", int(by), bool(is_after), bool(is_hang_up)):
             action = ev.HangUpCall() if is_hang_up else ev.PressKeys("1")
             call.tell(ev.ActionAsked("act", turn_id + by, is_after, action))
-        case ("tool", int(by), str(phase)):
-            call.tell(ev.ToolUsed(turn_id + by, "tool", "book", phase))
+        case ("tool", int(by), ev.ToolState() as state):
+            call.tell(ev.ToolUsed(turn_id + by, "tool", "book", state))
         case ("expected", int(by), int(length)):
             call.tell(ev.InputExpected(turn_id + by, ev.ExpectedKind.DIGITS, length))
         case ("key", str(digit)):

@@ -5,6 +5,7 @@ import pytest
 from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation import events as ev
 from services.call_gateway.conversation.floor import Floor
+from services.call_gateway.conversation.settings import ConversationSettings
 from services.call_gateway.line import EndCause, LegEnded
 from tests.unit.call_gateway.conversation.driver import Call
 
@@ -186,3 +187,17 @@ def test_the_line_goes_on_while_the_last_words_are_said_and_that_is_no_late_news
     call.tell(ev.CloseAsked(EndCause.OPERATOR))
     call.wait(2000)
     assert not [name for name in call.conversation.counters if name.startswith("late_")]
+
+
+# -- goodbyes that are not put off -------------------------------------------------------------------------------------
+
+
+def test_a_caller_who_goes_on_talking_does_not_pass_the_limit_of_the_longest_call():
+    call = Call(ConversationSettings(max_call_s=10.0)).greeted()
+    call.wait(9000)
+    call.begin_speech()
+    call.wait(1500)
+    assert call.floor is Floor.CLOSING
+    call.say("but I still want to say something")
+    call.wait(5000)
+    assert call.last(cmd.HangUp).cause is EndCause.MAX_DURATION

@@ -302,6 +302,25 @@ def test_sound_without_a_word_is_ended_and_the_log_says_what_it_was(sound, likel
     assert likely in call.last(cmd.HangUp).message
 
 
+def test_who_takes_the_call_up_during_the_goodbye_to_the_music_is_answered():
+    call = Call(ConversationSettings(wordless_end_ms=40_000)).greeted()
+    talk(call, music(40))
+    speak(call, "sorry I am here, could I have tuesday", LOUD_VOICE, [QUIET] * 40)
+    assert answered(call) == 1
+    call.wait(5000)
+    assert not call.all(cmd.HangUp)
+
+
+def test_who_is_asked_out_of_the_music_has_time_to_answer_before_the_line_is_ended():
+    call = Call(ConversationSettings(wordless_end_ms=50_000)).greeted()
+    talk(call, music(45))
+    speak(call, "are you the dentist", music(1.2), music(1))
+    talk(call, music(6))
+    assert not call.conversation.is_over
+    talk(call, music(14))
+    assert call.last(cmd.HangUp).cause is EndCause.SILENCE
+
+
 def test_announcements_do_not_keep_the_line_for_ever():
     call = Call(ConversationSettings(wordless_end_ms=60_000)).greeted()
     for _ in range(8):

@@ -58,10 +58,10 @@ def test_history_forgets_the_oldest():
 
 def test_a_tool_that_ends_after_its_turn_is_in_the_history():
     history = History(max_turns=10)
-    history.on_tool(ev.ToolUsed(2, "tool-1", "book", "started", arguments_json='{"day": 1}'))
+    history.on_tool(ev.ToolUsed(2, "tool-1", "book", ev.ToolState.RUNNING, arguments_json='{"day": 1}'))
     history.add(HeardTurn(2, "book it", "Yes."))
     assert history.runs_tool(2)
-    history.on_tool(ev.ToolUsed(2, "tool-1", "book", "completed", result_json='{"ok": true}'))
+    history.on_tool(ev.ToolUsed(2, "tool-1", "book", ev.ToolState.COMPLETED, result_json='{"ok": true}'))
     (tool,) = history.turns[0].tool_calls
     assert (tool.name, tool.arguments_json, tool.result_json) == ("book", '{"day": 1}', '{"ok": true}')
     assert not history.runs_tool(2)

@@ -1,10 +1,14 @@
 """The record of a turn: latency, where it went, and what nobody explains."""
 
+import pytest
+
 from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation import events as ev
 from services.call_gateway.conversation import news
-from services.call_gateway.conversation.news import TurnOutcome
+from services.call_gateway.conversation.news import StopReason, TurnOutcome
 from services.call_gateway.conversation.record import TurnNotes
+from services.call_gateway.conversation.user_turn import Verdict
+from services.call_gateway.line import EndCause
 from tests.unit.call_gateway.conversation.driver import Call
 
 
@@ -122,3 +126,13 @@ def test_the_record_names_the_engines_that_served_the_turn():
     assert (record.nlu_engine, record.tts_engine) == ("openai>llama_cpp", "piper")
     parts = {time.stage: time.engine for time in record.stage_times}
     assert (parts["nlu"], parts["tts"], parts["playout"]) == ("openai>llama_cpp", "piper", "")
+
+
+@pytest.mark.parametrize("cause", EndCause)
+def test_each_end_of_a_call_is_a_reason_why_the_agent_stops(cause: EndCause) -> None:
+    assert StopReason(cause.value) == cause.value
+
+
+@pytest.mark.parametrize("verdict", Verdict)
+def test_each_verdict_on_a_sound_is_a_reason_of_the_turn_record(verdict: Verdict) -> None:
+    assert StopReason(verdict.value) is verdict.value

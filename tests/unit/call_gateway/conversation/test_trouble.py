@@ -217,13 +217,13 @@ def test_two_such_turns_in_a_row_are_the_end_of_the_call():
 def test_a_running_tool_buys_the_agent_time():
     call = Call().greeted()
     turn_id = call.ask("hello")
-    call.tell(ev.ToolUsed(turn_id, "tool-1", "book", "started"))
+    call.tell(ev.ToolUsed(turn_id, "tool-1", "book", ev.ToolState.RUNNING))
     call.forget()
     call.wait(9000)
     assert not call.all(cmd.ReopenStage)
     assert set(prompts_heard(call)) == {"prompt one_moment"}
     assert longest_silence_ms(call) <= MAX_DEAD_AIR_MS
-    call.tell(ev.ToolUsed(turn_id, "tool-1", "book", "completed", result_json="{}"))
+    call.tell(ev.ToolUsed(turn_id, "tool-1", "book", ev.ToolState.COMPLETED, result_json="{}"))
     call.wait(3200)
     assert call.all(cmd.ReopenStage)
 

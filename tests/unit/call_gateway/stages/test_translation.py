@@ -63,11 +63,35 @@ def test_a_voice_is_chosen_by_tag_then_by_language_then_left_to_the_engine():
     assert voice_for(profile, "vi").voice == ""
 
 
-def test_history_keeps_the_last_turns_that_fit():
+def said(messages: list[nlu_pb2.HistoryTurn]) -> list[str]:
+    return [message.user_text for message in messages if message.user_text]
+
+
+def test_history_that_does_not_fit_loses_the_oldest_words_of_the_agent_first():
     turns = [HeardTurn(number, "x" * 100, "y" * 100) for number in range(1, 11)]
-    messages = history_messages(turns, max_bytes=1000, state_bytes=200)
-    assert [message.turn_id for message in messages] == [8, 9, 10]
-    assert sum(message.ByteSize() for message in messages) <= 800
+    messages = history_messages(turns, max_bytes=1850, state_bytes=200)
+    assert [bool(message.heard_text) for message in messages] == [False] * 5 + [True] * 5
+    assert len(said(messages)) == 10
+    assert sum(message.ByteSize() for message in messages) <= 1650
+
+
+def test_what_the_caller_said_of_themselves_is_told_a_fresh_stream_longest():
+    name, number = "My name is Annabel Lee.", "It is 0912 345 678."
+    turns = [HeardTurn(1, "", "Hello. What is your name?"), HeardTurn(2, name, "And your number?")]
+    turns += [HeardTurn(3, number, "Thank you.")]
+    turns += [HeardTurn(n, f"What does number {n} cost?", "It costs " + "very " * 60 + "much.") for n in range(4, 300)]
+    messages = history_messages(turns, max_bytes=0, state_bytes=1000)
+    assert sum(message.ByteSize() + 4 for message in messages) + 1000 <= 64 << 10
+    assert said(messages)[:2] == [name, number]
+    assert said(messages)[-1] == turns[-1].user_text
+    assert messages[-1].heard_text == turns[-1].heard_text
+    tight = history_messages(turns, max_bytes=2000, state_bytes=0)
+    assert said(tight)[:2] == [name, number]
+
+
+def test_history_beyond_any_bound_is_not_told():
+    turns = [HeardTurn(number, "x" * 1000, "y" * 1000) for number in range(1, 4)]
+    assert history_messages(turns, max_bytes=100, state_bytes=0) == []
 
 
 def test_history_tells_who_made_the_words_and_which_tools_ran():
