@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from services.language.claims import ClaimWords, claim_words
 from services.language.phrases import PhraseTable, tokens_of, words_of
-from services.language.value import Reading, Value
+from services.language.value import Kind, Reading, Value
 from services.language.values import read_values
 from services.nlu.agent.facts import Facts, Person, Service, Topic, names_in, price_in, text_in
 from services.nlu.agent.facts import Money as Price
@@ -126,9 +126,10 @@ class Grounds:
 
     def _is_given(self, value: Value, reading: Reading, caller: Sequence[Reading]) -> bool:
         at, taken = value.start, {place for one in reading.values for place in range(one.start, one.end)}
-        if value.end - at != 1 or not reading.tokens[at].is_capital or reading.tokens[at].kind != "word":
+        is_word = value.end - at == 1 and reading.tokens[at].is_capital and reading.tokens[at].kind == "word"
+        if not is_word or value.kind not in (Kind.NUMBER, Kind.DAY):
             return False
-        beside = [place for place in (at - 1, at + 1) if 0 <= place < len(reading.tokens) and place not in taken]
+        beside = [place for place in (at - 1, at + 1) if 0 < place < len(reading.tokens) and place not in taken]
         names = [place for place in beside if reading.tokens[place].is_capital and reading.tokens[place].kind == "word"]
         pairs = [reading.texts[min(at, place) : max(at, place) + 1] for place in names]
         return any(pair == said.texts[n : n + 2] for pair in pairs for said in caller for n in range(len(said.texts)))
