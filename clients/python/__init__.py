@@ -17,6 +17,9 @@ from clients.python.speech import Speech
 from clients.python.stream import Stream
 from clients.python.wav import Wav, WavError, read_wav, write_wav
 
+__version__ = "1.1.0"
+"""Of the protos that it is made for."""
+
 __all__ = [
     "BadRequestError",
     "Call",

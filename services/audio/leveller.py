@@ -10,10 +10,12 @@ from services.audio.speech_level import FULL_SCALE, SpeechLevelMeter
 TARGET_DBOV = -20.0
 MOST_GAIN_DB = 30.0
 SLEW_DB_PER_S = 15.0  # inside a clause: far slower than speech itself swells
-PRIOR_S = 0.2  # so much speech of the clause weighs as much as what is known of the voice
-PAUSE_S = 0.07
-"""P.56 counts 0.2 s of the pause behind a clause as speech. A third of that is expected, so that a short clause is near
-the target both alone and with a pause behind."""
+PRIOR_S = 0.7
+"""So much speech of the clause weighs as much as what is known of the voice, and less of it far less: a sentence begins
+up to 5 dB louder than it is as a whole, and of 26 by Piper the first 0.4 s told nothing of the level (r = 0.01)."""
+PAUSE_S = 0.02
+"""P.56 counts 0.2 s of the pause behind a clause as speech. A little of that is expected: a word of 0.15 s is then
+within 1 dB of the target by itself."""
 KNEE = 0.65  # of full scale: what is louder is bent, never cut
 CEILING = 0.95
 
@@ -60,7 +62,7 @@ class Leveller:
         elif expected is None or is_whole:
             level = measured[0]
         else:
-            weight = measured[1] / (measured[1] + PRIOR_S)
+            weight = measured[1] ** 2 / (measured[1] ** 2 + PRIOR_S**2)
             level = expected + weight * (measured[0] - expected)
         return max(-MOST_GAIN_DB, min(MOST_GAIN_DB, TARGET_DBOV - level))
 

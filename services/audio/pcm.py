@@ -74,10 +74,3 @@ def encode(audio_format: AudioFormat, samples: Samples) -> bytes:
     if audio_format.encoding is Encoding.ALAW:
         return g711.encode_alaw(samples)
     return samples.astype("<i2", copy=False).tobytes()
-
-
-def transcode(source: AudioFormat, target: AudioFormat, content: bytes) -> bytes:
-    """The same samples in another encoding; the rates must agree. Raises TornSample, ValueError."""
-    if source.sample_rate_hertz != target.sample_rate_hertz:
-        raise ValueError(f"{source.sample_rate_hertz} Hz is not {target.sample_rate_hertz} Hz: resample first")
-    return content if source == target else encode(target, decode(source, content))

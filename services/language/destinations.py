@@ -4,6 +4,7 @@ Both the agent's server and the gateway ask here, each on its own: neither has t
 """
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from difflib import SequenceMatcher
 from typing import Final, Protocol
@@ -18,7 +19,8 @@ _URI: Final = re.compile("^tel:", re.IGNORECASE)  # RFC 3966
 _NUMBER: Final = re.compile(r"(?<![\w.,+*#-])[0-9*#]+(?![\w*#-])")
 
 _KEPT: Final = frozenset("+*#0123456789")
-_NOTATION: Final = frozenset(" .-/()\u00a0\u2011\u2013")
+_NOTATION: Final = frozenset(" .-/()")
+_DASHES: Final = {ord(dash): "-" for dash in "\u2010\u2011\u2012\u2013\u2014\u2212"}
 
 
 class Place(Protocol):
@@ -112,9 +114,10 @@ def normalised(destination: str, region: str) -> str:
     """A number in E.164, where it is one that is possible in the region (ISO 3166, two letters; empty: unknown); an
     extension without its notation; anything else as it is written.
     """
-    text = destination.strip()
+    text = unicodedata.normalize("NFKC", destination).translate(_DASHES).strip()
+    text = "".join(str(unicodedata.digit(char)) if char.isdecimal() else char for char in text)
     if not text or not all(char in _KEPT or char in _NOTATION for char in text):
-        return text
+        return destination.strip()
     digits = "".join(char for char in text if char in _KEPT)
     try:
         number = phonenumbers.parse(text, region or None)

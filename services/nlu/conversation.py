@@ -14,7 +14,6 @@ from services.nlu.agent.interface import Agent, AgentTurn, Call, Step
 from services.nlu.agent.language import CallLanguage
 from services.nlu.agent.tools import AsksFirst, tools_of
 from services.nlu.agent.waiting_words import waiting_words
-from services.nlu.agent_states import AgentStates
 from services.nlu.checks import check_input, is_clean
 from services.nlu.engine import NluEngine, ToolSpec
 from services.nlu.errors import BadTurnId, as_stream_error
@@ -33,7 +32,7 @@ from services.nlu.inputs import (
 )
 from services.nlu.outputs import ActionOutcome, CallAction, Outcome, Output, ReplyText, SwitchLanguage, TurnEnd
 from services.nlu.settings import NluSettings
-from services.nlu.state import State, read_state, write_state
+from services.nlu.state import AgentStates, State, read_state, write_state
 from services.nlu.tool_runs import Confirm, ToolLimits, ToolRuns
 from services.nlu.tool_waits import CompanyTimes
 from services.nlu.turn import Turn, TurnLimits, TurnRun, TurnTools

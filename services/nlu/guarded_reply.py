@@ -65,9 +65,7 @@ class GuardedReply:
         self.evidence = replace(self.evidence, asked=self.evidence.asked | {name})
 
     def on_author(self, *, is_written_by_model: bool) -> None:
-        """The author of the clauses that follow is a model or code; the clauses of a model are checked more
-        strictly.
-        """
+        """Note whether a model or code writes the next clauses."""
         if self.evidence.is_written_by_model is not is_written_by_model:
             self.evidence = replace(self.evidence, is_written_by_model=is_written_by_model)
 

@@ -12,6 +12,9 @@ import html
 import re
 import unicodedata
 
+from services.nlu import markup_forms as forms
+from services.nlu.markup_edges import AngleEscapes, LineHead
+
 LIST_ITEM = "\ue002"
 """Stands where a list item begins behind a word: a pause, whatever white space is before it."""
 HEADING_END = "\ue003"
@@ -21,46 +24,11 @@ THOUGHT_END = "\ue004"
 `<think>` themselves leave the model to write `</think>` alone.
 """
 
-_HIDDEN = re.compile(  # in the name of a tag: what stands inside is not for the caller
-    "think|thought|reason|reflect|analy|scratch|monologue|ponder|rationale|deliberat|^plan|^draft$|^cot$|"
-    "tool|function|invoke|parameter|python|^arg|^code|^json|^script|^style",
-    re.IGNORECASE,
-)
-_REASONING = re.compile(
-    "think|thought|reason|reflect|analy|scratch|monologue|ponder|rationale|deliberat", re.IGNORECASE
-)
-_TURN_ENDS = re.compile(  # what follows is no part of the reply
-    "^(im_end|im_start|eot|eot_id|eom|eom_id|eos|end.?of.?(text|turn|sentence|sequence)|start_of_turn|start_header_id)$",
-    re.IGNORECASE,
-)
-_OTHERS = frozenset({"user", "system"})  # special tokens before which the reply has ended too
-_ATTRIBUTE = r"\s+[\w:.-]+\s{0,2}=\s{0,2}(?:\"[^\"<>]{0,200}\"|'[^'<>]{0,200}'|[^\s<>\"']{1,100})"
-_TAG = re.compile(rf"<\s?(/?)\s?([A-Za-z][\w:-]{{0,40}})(?:=[^\s<>]{{0,60}})?(?:{_ATTRIBUTE}){{0,8}}\s{{0,8}}/?>")
-_TAG_BEGINNING = re.compile(
-    rf"<\s?/?\s?(?:[A-Za-z][\w:-]{{0,40}}(?:=[^\s<>]{{0,60}})?(?:{_ATTRIBUTE}){{0,8}}"
-    r"(?:\s+(?:[\w:.-]+\s{0,2}(?:=\s{0,2}(?:\"[^\"<>]{0,200}|'[^'<>]{0,200}|[^\s<>\"']{0,100}))?)?)?\s{0,8}/?)?"
-)
-_SPECIAL = re.compile(r"<(?:\|(/?[^<>|\s][^<>|]{0,59})\|?|｜([^<>｜]{1,60})｜)>")
-_SPECIAL_BEGINNING = re.compile(r"<(?:\|[^<>|]{0,60}\|?|｜[^<>｜]{0,60}｜?)")
-_NEXT_SPECIAL = re.compile(r"(?=<[|｜])")
-_BRACKET_TAG = re.compile(r"\[(/?)([A-Z][A-Z_]{1,30})\]|◁(/?)(\w{1,30})▷")
-_BRACKET_TAG_BEGINNING = re.compile(r"\[/?(?:[A-Z][A-Z_]{0,30})?|◁/?\w{0,30}")
-_ENTITY = re.compile(r"&(?:[A-Za-z]{2,8}|#\d{2,5}|#x[0-9A-Fa-f]{2,5});")
-_ENTITY_BEGINNING = re.compile(r"&(?:[A-Za-z]{0,8}|#\d{0,5}|#x[0-9A-Fa-f]{0,5})")
-_NEVER = re.compile(r"(?!)")
-_JSON_LIST = re.compile(r"\[\s*(.?)", re.DOTALL)
-_PYTHON_CALL = re.compile(r"\[\s*[A-Za-z_][\w.]{0,64}\(")  # Llama's form of a tool call: [name(argument="value")]
-_PYTHON_CALL_BEGINNING = re.compile(r"\[\s*(?:[A-Za-z_][\w.]{0,64})?")
-_LONGEST_CLOSING_TAG = 64
 _UNSPOKEN = frozenset("<>~{}\\`|")
 _SPOKEN_SYMBOLS = frozenset("°℃℉№^")  # in categories of which everything else is a picture or an accent alone
 _PICTURES = frozenset({"So", "Sk", "Cc", "Cf", "Co", "Cn", "Cs"})
 _OPENING = frozenset("\"'“‘«([¿¡")
 _BULLETS = frozenset("*-+•")
-_TABLE_RULE = re.compile(r"[ \t]{0,8}\|?[ \t]{0,8}:?-")  # the line below a table's head begins so
-_TABLE_RULE_BEGINNING = re.compile(r"[ \t]{0,8}\|?[ \t]{0,8}:?")
-_PHRASE_MARKS = frozenset(".,!?;:…。！？，；：、")
-_LONGEST_CELL_WORDS, _LONGEST_CELL_CHARS, _LONGEST_WIDE_CELL_CHARS = 4, 40, 8  # of the first cell in a table's head
 
 
 class Markup:
@@ -72,15 +40,17 @@ class Markup:
 
     def __init__(self) -> None:
         self._held = ""
+        self._escapes = AngleEscapes()
         self._begin()
 
     def push(self, text: str) -> str:
         """Add text; returns what is certain to be speech by now."""
-        self._held += text
+        self._held += self._escapes.push(text)
         return self._take(is_whole=False)
 
     def finish(self) -> str:
         """The reply is whole; returns what was held. A block without an end goes to the end of the reply."""
+        self._held += self._escapes.finish()
         rest = self._take(is_whole=True)
         self._begin()
         return rest
@@ -88,15 +58,13 @@ class Markup:
     def _begin(self) -> None:
         self._before = "\n"  # the character before, marks left out
         self._last_spoken = ""  # that is no white space
-        self._line_head = ""  # what may be the first cell of a table: held, as no clause can end in it
-        self._is_head_open = True
-        self._is_head_dropped = False
+        self._head = LineHead()
         self._is_line_blank = True
         self._is_heading = False
         self._is_in_table = False
         self._is_emphasised = {"*": False, "_": False}
         self._closing: re.Pattern[str] | None = None  # what ends the hidden block
-        self._opening = _NEVER  # what begins another such block inside it
+        self._opening = forms.NEVER  # what begins another such block inside it
         self._depth = 0
         self._has_reasoned = False  # in a block with a beginning
         self._channel = ""  # what stood between the last two special tokens
@@ -109,27 +77,12 @@ class Markup:
             n_used, text = self._next(self._held, is_whole)
             if n_used == 0:
                 break
-            spoken.append(self._behind_head(text))
+            spoken.append(self._head.void() + text if text == THOUGHT_END else self._head.push(text))
             self._held = self._held[n_used:]
         if is_whole:
             self._held = ""
-            spoken.append(self._line_head)
+            spoken.append(self._head.finish())
         return "".join(spoken)
-
-    def _behind_head(self, text: str) -> str:
-        """What is certain to be no cell of a table, of the line so far and more text of it."""
-        head, self._line_head = "" if self._is_head_dropped else self._line_head, ""
-        self._is_head_dropped = False
-        if text in ("\n", f"{HEADING_END}\n", THOUGHT_END):
-            self._is_head_open = True
-            return text if text == THOUGHT_END else head + text
-        if self._is_head_open and not _is_long(head := head + text):
-            self._line_head = head
-            return ""
-        if not self._is_head_open:
-            return text
-        self._is_head_open = False
-        return head
 
     def _next(self, held: str, is_whole: bool) -> tuple[int, str]:
         """Return how many characters are used up, and what is spoken for them. (0, ""): more must be seen first."""
@@ -172,60 +125,67 @@ class Markup:
     # Blocks
 
     def _tag(self, held: str, is_whole: bool) -> tuple[int, str]:
-        if found := _SPECIAL.match(held):
+        if found := forms.SPECIAL.match(held):
             return found.end(), self._special((found.group(1) or found.group(2)).strip())
-        if found := _TAG.match(held):
+        if found := forms.TAG.match(held):
             name = found.group(2)
             if found.group(1):
                 return found.end(), self._thought_end(name)
-            if _TURN_ENDS.search(name):
-                self._hide_until(_NEVER)
-            elif not held[: found.end()].endswith("/>") and _HIDDEN.search(name):
-                self._has_reasoned = self._has_reasoned or bool(_REASONING.search(name))
-                name = re.escape(name)
+            if forms.TURN_ENDS.search(name):
+                self._hide_until(forms.NEVER)
+            elif not held[: found.end()].endswith("/>") and forms.HIDDEN.search(name):
+                is_reasoning = bool(forms.REASONING.search(name))
+                self._has_reasoned = self._has_reasoned or is_reasoning
+                name = forms.ANY_REASONING if is_reasoning else re.escape(name)  # some models close it by another name
                 opening = re.compile(rf"<\s?{name}[^<>]{{0,300}}(?<!/)>", re.IGNORECASE)
                 self._hide_until(re.compile(rf"<\s?/\s?{name}\s{{0,8}}>", re.IGNORECASE), opening)
             return found.end(), ""
-        may_become_tag = _TAG_BEGINNING.fullmatch(held) or _SPECIAL_BEGINNING.fullmatch(held)
+        if found := forms.UNSEEN.match(held):
+            self._hide_until(forms.UNSEEN_ENDS.get(found.group(), re.compile(">")))
+            return found.end(), ""
+        if not is_whole and forms.UNSEEN_BEGINNING.fullmatch(held):
+            return 0, ""
+        may_become_tag = forms.TAG_BEGINNING.fullmatch(held) or forms.SPECIAL_BEGINNING.fullmatch(held)
         return (0, "") if may_become_tag and not is_whole else (1, "")
 
     def _special(self, name: str) -> str:
         """Read a special token that the model wrote as text."""
         if name == "im_start" and not self._last_spoken:  # the header of its own turn once more
             self._hide_until(re.compile(r"(?=\n)"))
-        elif _TURN_ENDS.search(name) or name in _OTHERS:
-            self._hide_until(_NEVER)
+        elif forms.TURN_ENDS.search(name) or name in forms.OTHERS:
+            self._hide_until(forms.NEVER)
         else:
             is_end = name.startswith(("/", "end")) or name.endswith("end")
             if is_end:
                 return self._thought_end(name)
-            is_hidden = _HIDDEN.search(name)
+            is_hidden = forms.HIDDEN.search(name)
             is_header = name in ("channel", "start") or (name == "message" and self._channel != "final")
             if is_hidden or is_header:
-                self._has_reasoned = self._has_reasoned or bool(_REASONING.search(name))
-                self._hide_until(_NEXT_SPECIAL)
+                self._has_reasoned = self._has_reasoned or bool(forms.REASONING.search(name))
+                self._hide_until(forms.NEXT_SPECIAL)
         return ""
 
     def _thought_end(self, name: str) -> str:
         """A closing mark outside any block: of reasoning it says that all before it was that."""
-        if self._has_reasoned or not _REASONING.search(name):
+        if self._has_reasoned or not forms.REASONING.search(name):
             return ""
         self._has_reasoned = True
         self._last_spoken, self._is_line_blank, self._is_heading = "", True, False
         return THOUGHT_END
 
-    def _hide_until(self, closing: re.Pattern[str], opening: re.Pattern[str] = _NEVER) -> None:
+    def _hide_until(self, closing: re.Pattern[str], opening: re.Pattern[str] = forms.NEVER) -> None:
         self._closing, self._opening, self._depth, self._channel = closing, opening, 1, ""
 
     def _bar(self, held: str, is_whole: bool) -> tuple[int, str]:
         """A table's cell ends, or what a comma would stand for in speech."""
         if not self._is_line_blank:
             _, newline, below = held.partition("\n")
-            if not is_whole and (not newline or _TABLE_RULE_BEGINNING.fullmatch(below)):
+            if not is_whole and (not newline or forms.TABLE_RULE_BEGINNING.fullmatch(below)):
                 return 0, ""
-            if not _TABLE_RULE.match(below):
-                return 1, LIST_ITEM if self._last_spoken.isalnum() else ""
-            self._is_head_dropped = True
+            if not forms.TABLE_RULE.match(below):
+                item, self._last_spoken = LIST_ITEM if self._last_spoken.isalnum() else "", ","
+                return 1, item
+            self._head.drop()
         self._is_in_table = True
         self._hide_until(re.compile(r"(?=\n)"))
         return 1, ""
@@ -240,26 +200,30 @@ class Markup:
         return self._next_sign(held, is_whole)
 
     def _bracket(self, held: str, is_whole: bool) -> tuple[int, str]:
-        if found := _BRACKET_TAG.match(held):
+        if found := forms.BRACKET_TAG.match(held):
             slash, name = found.group(1) or found.group(3), found.group(2) or found.group(4)
             if slash:
                 return found.end(), self._thought_end(name)
-            if _HIDDEN.search(name) or name == "INST":
-                self._has_reasoned = self._has_reasoned or bool(_REASONING.search(name))
+            if forms.HIDDEN.search(name) or name == "INST":
+                self._has_reasoned = self._has_reasoned or bool(forms.REASONING.search(name))
                 left, right = ("\\[", "\\]") if held[0] == "[" else ("◁", "▷")
                 self._hide_until(re.compile(f"{left}/{re.escape(name)}{right}"))
             return found.end(), ""
-        if not is_whole and _BRACKET_TAG_BEGINNING.fullmatch(held):
+        if not is_whole and forms.BRACKET_TAG_BEGINNING.fullmatch(held):
             return 0, ""
         return self._square(held, is_whole) if held[0] == "[" else (1, "")
 
     def _square(self, held: str, is_whole: bool) -> tuple[int, str]:
-        """Read the beginning of a list of JSON or of calls, or a bracket."""
-        if _PYTHON_CALL.match(held):
+        """Read the beginning of a list of JSON or of calls, a box to be ticked, or a bracket."""
+        if self._is_line_blank and (box := forms.TASK_BOX.match(held)):
+            return box.end(), ""
+        if self._is_line_blank and not is_whole and forms.TASK_BOX_BEGINNING.fullmatch(held):
+            return 0, ""
+        if forms.PYTHON_CALL.match(held):
             return self._hide_json(held)
-        found = _JSON_LIST.match(held)
+        found = forms.JSON_LIST.match(held)
         inside = found.group(1) if found else ""
-        if not is_whole and (not inside or _PYTHON_CALL_BEGINNING.fullmatch(held)):
+        if not is_whole and (not inside or forms.PYTHON_CALL_BEGINNING.fullmatch(held)):
             return 0, ""
         return self._hide_json(held) if inside and inside in '{"' else self._speak("[")
 
@@ -271,10 +235,10 @@ class Markup:
         return (0, "") if held == "]" and not is_whole else self._speak("]")
 
     def _entity(self, held: str, is_whole: bool) -> tuple[int, str]:
-        if found := _ENTITY.match(held):
+        if found := forms.ENTITY.match(held):
             meant = html.unescape(found.group())
             return (found.end(), self._speak(meant)[1]) if meant[:1] != "&" or meant == "&" else self._speak("&")
-        return (0, "") if not is_whole and _ENTITY_BEGINNING.fullmatch(held) else self._speak("&")
+        return (0, "") if not is_whole and forms.ENTITY_BEGINNING.fullmatch(held) else self._speak("&")
 
     def _fence(self, held: str, is_whole: bool) -> tuple[int, str]:
         n = _run(held)
@@ -289,13 +253,13 @@ class Markup:
             self._depth += 1
             return inner.end(), ""
         if found:
-            self._channel = (self._channel + held[: found.start()]).strip()[:_LONGEST_CLOSING_TAG]
+            self._channel = (self._channel + held[: found.start()]).strip()[: forms.LONGEST_CLOSING_TAG]
             self._depth -= 1
             if not self._depth:
                 self._closing = None
             return (found.end(), "") if found.end() else self._next_after_hidden(held, is_whole)
-        n_used = len(held) if is_whole else max(len(held) - _LONGEST_CLOSING_TAG, 0)
-        self._channel = (self._channel + held[:n_used])[:_LONGEST_CLOSING_TAG]
+        n_used = len(held) if is_whole else max(len(held) - forms.LONGEST_CLOSING_TAG, 0)
+        self._channel = (self._channel + held[:n_used])[: forms.LONGEST_CLOSING_TAG]
         return n_used, ""
 
     def _next_after_hidden(self, held: str, is_whole: bool) -> tuple[int, str]:
@@ -369,13 +333,6 @@ class Markup:
         if after == "@" or (self._before in "@./" and after.isalnum()):
             return True
         return self._before.isspace() and (not after.strip() or after in ",.")
-
-
-def _is_long(head: str) -> bool:
-    """Whether a clause may end in the beginning of a line, or it is longer than the first cell of a table."""
-    n_wide = sum(unicodedata.east_asian_width(c) == "W" for c in head)
-    is_over = len(head) > _LONGEST_CELL_CHARS or n_wide > _LONGEST_WIDE_CELL_CHARS
-    return is_over or not _PHRASE_MARKS.isdisjoint(head) or len(head.split()) > _LONGEST_CELL_WORDS
 
 
 def _run(held: str) -> int:

@@ -1,4 +1,4 @@
-"""Opaque state of a conversation: what a fresh stream must know beyond the typed history. Sans-IO."""
+"""State of a conversation: the agent's state turn by turn, and the opaque bytes that a fresh stream gets."""
 
 from __future__ import annotations
 
@@ -6,10 +6,15 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
+from services.nlu.agent.interface import MAX_STATE_BYTES, AgentState
 from services.nlu.errors import BadState
 from services.runtime.json_text import read_json
+from services.runtime.logs import get_logger
+
+log = get_logger(__name__)
 
 _VERSION = 1
+_KEPT_STATES = 8  # turns that one turn may continue
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +48,28 @@ def read_state(content: bytes) -> State:
         raise BadState(
             "this state is none that a turn_end gave: hand back its bytes, or none", field="config.state"
         ) from error
+
+
+class AgentStates:
+    """Agent states by turn. When a turn is continued, the state before it is used again."""
+
+    def __init__(self, first: AgentState) -> None:
+        """`first`: the state at the end of an earlier stream."""
+        self._states: list[tuple[int, AgentState]] = [(0, first)]
+
+    @property
+    def last(self) -> AgentState:
+        return self._states[-1][1]
+
+    def before(self, turn_id: int) -> AgentState:
+        """Return the state before a turn."""
+        return next((state for left_by, state in reversed(self._states) if left_by < turn_id), self._states[0][1])
+
+    def stand(self, turn_id: int, state: AgentState) -> None:
+        """Keep the state after a turn that stands. A state that is too long to hand over is not kept."""
+        n_bytes = len(json.dumps(state, ensure_ascii=False).encode())
+        if n_bytes > MAX_STATE_BYTES:
+            log.warning("agent_state_too_long", turn_id=turn_id, n_bytes=n_bytes)
+            return
+        kept = [(left_by, earlier) for left_by, earlier in self._states if left_by < turn_id]
+        self._states = [*kept, (turn_id, state)][-_KEPT_STATES:]

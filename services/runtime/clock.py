@@ -41,15 +41,6 @@ class Stopwatch:
         self._compute_ns += nanoseconds
 
     @contextmanager
-    def queueing(self) -> Iterator[None]:
-        """The body waits."""
-        began = time.monotonic_ns()
-        try:
-            yield
-        finally:
-            self._queue_ns += time.monotonic_ns() - began
-
-    @contextmanager
     def computing(self) -> Iterator[None]:
         """The body works."""
         began = time.monotonic_ns()

@@ -1,4 +1,4 @@
-"""Which service of the process the current task works for. Empty where the process is one service and nobody asks."""
+"""Name of the service that the current task works for; empty where the process is one service."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -43,7 +43,7 @@ class NotFoundError(ServiceError):
 
 
 class UnauthenticatedError(ServiceError):
-    """Nobody knows who calls."""
+    """The client is not known."""
 
     reason = "TOKEN_INVALID"
 

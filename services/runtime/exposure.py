@@ -17,7 +17,7 @@ log = get_logger(__name__)
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether nobody but this machine reaches `host`. Of names only "localhost" is believed (RFC 6761 section
+    """Return whether only this machine reaches `host`. Of names only "localhost" is believed (RFC 6761 section
     6.3).
     """
     text = host.strip().strip("[]").lower().rstrip(".")

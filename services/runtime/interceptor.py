@@ -44,7 +44,7 @@ Continuation: TypeAlias = Callable[[grpc.HandlerCallDetails], Awaitable[Handler]
 
 
 PROBE_IDLE_S: Final = 60.0
-"""Reflection on which nobody asks for so long is ended."""
+"""A reflection stream without a request for so long is ended."""
 MAX_PROBES_A_CONNECTION: Final = 16
 MAX_PROBES_A_HOST: Final = 256
 MAX_PROBES: Final = 1024
@@ -196,7 +196,7 @@ class Door(grpc.aio.ServerInterceptor):
         return guarded
 
     def _guard_stream(self, method: str, behaviour: Callable[..., Any]) -> Callable[..., Any]:
-        """A stream takes a slot when its first message has come: those that send none take nobody's place."""
+        """A stream takes a slot when its first message has come: those that send none take no place."""
         _check_is_generator(method, behaviour)
 
         async def guarded(requests: Any, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:

@@ -1,4 +1,4 @@
-"""The fields a log line may have: an allow-list, so that a field nobody has thought about is held back as personal.
+"""The fields a log line may have: an allow-list, so that an unlisted field is held back as personal.
 
 What callers or agents say, keys, destinations, names, numbers of people and free text of any origin belong under keys
 that begin with `pii.`; a value that does not fit its field is moved there too.

@@ -130,7 +130,7 @@ def _tell_library_from_text(_logger: WrappedLogger, _method: str, event: EventDi
 
 
 def _tell_uncaught(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
-    """A line for an exception that nobody has caught: in the main thread, in another, or where none can be raised."""
+    """A line for an uncaught exception: in the main thread, in another, or where none can be raised."""
     if issubclass(kind, KeyboardInterrupt | SystemExit):
         return
     shown = kind() if error is None else error.with_traceback(trace)

@@ -99,7 +99,7 @@ class StageMetrics:
             self.failures_total.inc()
 
     def client_errors_total(self, reason: str) -> Counter:
-        """The same where the fault is the client's: nobody is woken up for it."""
+        """Count a failure whose fault is the client's: it raises no alert."""
         return _CLIENT_ERRORS.labels(self.stage, reason)
 
     def queue_dropped_total(self, queue: str) -> Counter:

@@ -57,7 +57,7 @@ class Source:
 
 @cache
 def read_sources(table: Path = TABLE) -> dict[str, Source]:
-    """The models of the table that somebody has to get by hand, by name."""
+    """The models of the table that have to be fetched by hand, by name."""
     entries = tomllib.loads(table.read_text(encoding="utf-8")).get("source", [])
     return {
         entry["name"]: Source(

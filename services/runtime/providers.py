@@ -93,7 +93,7 @@ class Provider:
             self.breaker.release(permit)
 
     def lose(self, why: str) -> None:
-        """It serves nobody any more: it did not load, or its thread has ended."""
+        """The provider is lost: it did not load, or its thread has ended."""
         self.lost = why
         self.breaker.trip(now=self.clock(), seconds=_NEVER_S, cause=why)
 

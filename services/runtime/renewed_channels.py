@@ -39,7 +39,7 @@ def _checked(settings: ChannelSettings) -> ClientCredentials:
 
 
 class RenewedChannel(grpc.aio.Channel):
-    """A channel that is opened anew by `renew`. The one before is closed when its last call is over, not sooner."""
+    """A channel that is opened again by `renew`. The one before is closed when its last call is over, not sooner."""
 
     def __init__(self, open_again: OpenChannel) -> None:
         """`open_again` is called at once and at each `renew`. Inside a running loop."""

@@ -38,7 +38,7 @@ class Outbox(Generic[T]):
         return len(self._waiting)
 
     async def put(self, response: T) -> None:
-        """Queue a response; waits while the outbox is full. After `close` it is discarded: nobody listens."""
+        """Queue a response; waits while the outbox is full. After `close` the response is discarded."""
         while len(self._waiting) >= self._limit and not self._is_closed:
             room = asyncio.get_running_loop().create_future()
             self._producers.append(room)

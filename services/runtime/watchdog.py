@@ -30,7 +30,7 @@ machine) is no hang.
 
 @dataclass(frozen=True, slots=True)
 class LostThread:
-    """A thread that serves nobody any more, and what became of it."""
+    """A lost thread, and the cause of its loss."""
 
     engine: str
     thread: str

@@ -8,7 +8,6 @@ import numpy as np
 from services.audio.concealment import Concealer
 from services.audio.pcm import AudioFormat, Samples, TornSample, decode
 from services.audio.timeline import Overlap, Timeline
-from services.stt_proxy.decimation import Decimator
 from services.stt_proxy.errors import AudioOverlap, BadSample, ChunkTooLong, TornAudio
 from services.stt_proxy.recording import Clip
 
@@ -18,6 +17,7 @@ MAX_CHUNK_MS = 1000
 UNEXPLAINED_MS = 100  # idle time without a known reason counts as silence only after this
 FRESH_AFTER_MS = 1000  # after so long without sound the detector's memory is of no use
 LATEST_SAMPLE = 1 << 62
+_TAPS_PER_FACTOR = 8
 
 
 class IdleReason(Enum):
@@ -70,6 +70,33 @@ class Taken:
 
     sound: tuple[Clip, ...] = ()  # at the call's rate, concealed loss included
     steps: tuple[Step, ...] = ()
+
+
+class Decimator:
+    """Keeps every `factor`-th sample behind a low-pass filter; runs chunk by chunk.
+
+    A Hamming-windowed sinc with its corner at 0.45 of the new rate: its delay is 8 samples of the new rate (1 ms),
+    where a resampler made for listening looks ahead 100 ms.
+    """
+
+    def __init__(self, factor: int) -> None:
+        self._factor = factor
+        n_taps = 2 * _TAPS_PER_FACTOR * factor + 1
+        positions = np.arange(n_taps) - n_taps // 2
+        corner = 0.9 / factor
+        taps = np.sinc(positions * corner) * np.hamming(n_taps)
+        self._taps = (taps / taps.sum()).astype(np.float32)
+        self._held = np.zeros(n_taps - 1, dtype=np.float32)
+
+    def push(self, samples: Samples) -> Samples:
+        """Take samples at the old rate, (n,) int16; return those that are ready at the new rate."""
+        if self._factor == 1:
+            return samples
+        held = np.concatenate((self._held, samples.astype(np.float32)))
+        n_out = max(0, (len(held) - len(self._taps)) // self._factor + 1)
+        filtered = np.convolve(held, self._taps, mode="valid")[: n_out * self._factor : self._factor]
+        self._held = held[n_out * self._factor :]
+        return np.clip(np.rint(filtered), -32768, 32767).astype(np.int16)
 
 
 class Intake:

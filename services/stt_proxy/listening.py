@@ -20,8 +20,7 @@ from services.stt_proxy.events import Evidence, SpeechActivity
 from services.stt_proxy.intake import DETECTOR_RATE_HERTZ, Break, IdleReason, Intake, Silence, Skip, Taken, Window
 from services.stt_proxy.line_sounds.detector import LineSound, LineSoundDetector, LineSoundKind
 from services.stt_proxy.longest_speech import LongestSpeech
-from services.stt_proxy.pace import Pace
-from services.stt_proxy.progress_steps import ProgressSteps
+from services.stt_proxy.progress import Pace, ProgressSteps
 from services.stt_proxy.quiet_line import ForeignSound, QuietLine
 from services.stt_proxy.recording import Recording
 from services.stt_proxy.speech_gate import Edge, GateThresholds, SpeechBegan, SpeechGate

@@ -11,7 +11,7 @@ from services.language.reading.kinds import address_rewrites, date_rewrites, sum
 from services.language.reading.normalizer import Normalizer
 from services.language.reading.numbers import Numbers, in_threes
 from services.language.reading.reading_words import words_of
-from services.language.reading.spoken import Rewrite, Spoken
+from services.language.reading.spoken import Rewrite, Spoken, needs_space
 
 LONGEST_GROUP = 4  # digits of a telephone number said in one breath
 
@@ -64,7 +64,15 @@ def read_as(text: str, language_code: str, say_as: SayAs, normalizer: Normalizer
         SayAs.TELEPHONE: (_NUMBER, _telephone(words, phone_numbers)),
     }
     pattern, say = ways[say_as]
-    return Spoken(text, [Rewrite(match.start(), match.end(), say(match[0])) for match in pattern.finditer(text)])
+    return Spoken(text, [_apart(match, say(match[0])) for match in pattern.finditer(text)])
+
+
+def _apart(found: re.Match[str], said: str) -> Rewrite:
+    """What is said in place of digits, apart from letters that stand at them: "7B" is "seven B"."""
+    text, (start, end) = found.string, found.span()
+    before = " " if needs_space(text[:start][-1:]) else ""
+    behind = " " if needs_space(text[end : end + 1]) else ""
+    return Rewrite(start, end, f"{before}{said}{behind}")
 
 
 def _letters(numbers: Numbers) -> Callable[[str], str]:

@@ -13,7 +13,6 @@ from services.language.reading.spoken import Rewrite, Spoken
 from services.tts.chain import TurnVoice
 from services.tts.engine import EngineDescription, Line
 from services.tts.levels import VoiceLevels
-from services.tts.pacing import Pacer
 from services.tts.ready import Mark
 from services.tts.router import Router
 from services.tts.say_as import read_as
@@ -43,6 +42,35 @@ class Pauses:
         elif ending and ending in ",;:—–，；：、":
             pause_ms = self.phrase_ms
         return round(pause_ms / clause.manner.rate)
+
+
+class Pacer:
+    """Pacer: holds a turn's audio to at most `max_lead_ms` ahead of real time. Sans-IO.
+
+    The listener is taken to begin with the first chunk and never to wait: where the voice falls behind, the clock goes
+    on from the next chunk.
+    """
+
+    def __init__(self, max_lead_ms: int) -> None:
+        """`max_lead_ms`: 0 for no limit."""
+        self._max_lead_s = max_lead_ms / 1000
+        self._played_out_at: float | None = None  # when a listener has heard all that was sent
+
+    def wait_s(self, chunk_s: float, *, now: float) -> float:
+        """Return for how many seconds the next chunk of `chunk_s` seconds must wait. `now`: seconds, monotonic."""
+        if not self._max_lead_s or self._played_out_at is None:
+            return 0.0
+        return max(0.0, self._played_out_at + chunk_s - now - self._max_lead_s)
+
+    def sent(self, chunk_s: float, *, now: float) -> None:
+        """A chunk of `chunk_s` seconds has gone out."""
+        self._played_out_at = max(now, self._played_out_at or now) + chunk_s
+
+    def due_s(self, *, asked_s: float) -> float:
+        """Return when the listener needs the sound that was asked for at `asked_s`: once all that was sent has been
+        heard.
+        """
+        return max(asked_s, self._played_out_at or asked_s)
 
 
 class TurnSpeaker:
@@ -117,7 +145,9 @@ class TurnSpeaker:
             manner.rate,
             turn.turn_id,
             is_first=not track.n_samples,
-            due_s=partial(pacer.due_s, asked_s=time.monotonic()) if self._is_awaited else _due_last,
+            due_s=partial(pacer.due_s, asked_s=time.monotonic())
+            if self._is_awaited
+            else lambda: time.monotonic() + WAITS_S,
             call=self._call,
             pitch=manner.pitch,
             stretches=spoken.stretches,
@@ -184,10 +214,3 @@ def with_sounds(text: str, ipa: str) -> Spoken:
         return Spoken(text, ())
     start, end = places[0], places[-1] + 1
     return Spoken(text, [Rewrite(start, end, text[start:end], ipa=ipa)])
-
-
-def _due_last() -> float:
-    """Return the deadline of sound that is made ahead: behind all sound that a caller waits for, in the order of
-    asking.
-    """
-    return time.monotonic() + WAITS_S

@@ -116,9 +116,7 @@ class SpeechCache:
         self._lock = threading.Lock()
         self._threads = ThreadPoolExecutor(2, "speech-cache")
         self._metrics = StageMetrics("tts")
-        self._metrics.queue_dropped_total(
-            "speech_cache"
-        )  # the counter exists from the start, else its first drop has no rate
+        self._metrics.queue_dropped_total("speech_cache")  # else the first drop has no rate
 
     def open(self) -> None:
         """Read what is in the folder. Blocks for as long as a listing takes."""

@@ -51,7 +51,7 @@ async def all_answered(callers: list[ProgramCaller]) -> None:
     """Wait until each call has one more turn."""
     before = [len(caller.turns(by_gateway=False)) for caller in callers]
     for caller, n_turns in zip(callers, before, strict=True):
-        await caller.until(lambda caller, n=n_turns: len(caller.turns(by_gateway=False)) > n, 30)
+        await caller.until(lambda caller, n=n_turns: len(caller.turns(by_gateway=False)) > n, 60)
 
 
 async def talk(caller: ProgramCaller, is_over: asyncio.Event) -> int:
@@ -90,7 +90,7 @@ async def test_a_stage_rolled_under_calls_loses_no_turn(tmp_path: Path, name: st
 
         async with asyncio.timeout(240):
             calls = [asyncio.create_task(one_call()) for _ in range(N_CALLS)]
-            await until(lambda: len(callers) == N_CALLS)
+            await until(lambda: len(callers) == N_CALLS, 60)
             await all_answered(callers)
             settings = drain | ENGINES[name][SCRIPTED[name]] | SETTINGS[name]
             await roll(replicas, settings, stack, tmp_path, callers)

@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable
 import openai
 
 from services.nlu.engine import Message, ReplyRequest, Role, TextMade, open_engine
-from services.nlu.engines.openai.request import body_of
+from services.nlu.engines.openai.engine import body_of
 from services.nlu.settings import NluSettings
 
 _ROUNDS, _ASKED = 3, 100

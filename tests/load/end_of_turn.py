@@ -24,7 +24,7 @@ from services.stt_proxy.end_of_turn import wait_curve
 from services.stt_proxy.end_of_turn.countable import counted
 from services.stt_proxy.end_of_turn.evidence import Evidence
 from services.stt_proxy.end_of_turn.judging import judge
-from services.stt_proxy.end_of_turn.predictor import Member, Predictor, SumOfLogOdds
+from services.stt_proxy.end_of_turn.predictor import EvidenceMember, Predictor, SumOfLogOdds
 from services.stt_proxy.end_of_turn.wait_curve import Waits
 from services.stt_proxy.phrasebook import phrasebook_of
 
@@ -36,7 +36,7 @@ WAITS = Waits()
 SOON_MS = WAITS.complete_ms + LAG_MS
 BUDGETS_MS = (300, 600)  # of latency, at which livekit's eot-bench tells the share of false cut-offs
 FALSE_SHARE = 0.05  # at which it tells the latency
-COMMON: tuple[Member, ...] = (members.Hesitation(), members.Conversation())
+COMMON: tuple[EvidenceMember, ...] = (members.Hesitation(), members.Conversation())
 
 Floats = NDArray[np.float64]
 
@@ -60,7 +60,7 @@ class Even:
 class Only:
     """A member of which one side counts: what speaks for an end, or what speaks against it."""
 
-    member: Member
+    member: EvidenceMember
     is_for: bool
 
     def log_odds(self, evidence: Evidence) -> float:
@@ -70,10 +70,12 @@ class Only:
 
 PREDICTORS: dict[str, Predictor] = {
     "words": SumOfLogOdds((members.Words(), *COMMON)),
-    "patterns": SumOfLogOdds((Even(), members.Patterns(), *COMMON)),
-    "words, open patterns": SumOfLogOdds((members.Words(), Only(members.Patterns(), is_for=False), *COMMON)),
-    "words, concluded patterns": SumOfLogOdds((members.Words(), Only(members.Patterns(), is_for=True), *COMMON)),
-    "words, patterns": SumOfLogOdds((members.Words(), members.Patterns(), *COMMON)),
+    "patterns": SumOfLogOdds((Even(), members.SentencePatterns(), *COMMON)),
+    "words, open patterns": SumOfLogOdds((members.Words(), Only(members.SentencePatterns(), is_for=False), *COMMON)),
+    "words, concluded patterns": SumOfLogOdds(
+        (members.Words(), Only(members.SentencePatterns(), is_for=True), *COMMON)
+    ),
+    "words, patterns": SumOfLogOdds((members.Words(), members.SentencePatterns(), *COMMON)),
 }
 CURVES = (
     (0.6, 0.58, 0.5, 0.4), (0.62, 0.6, 0.5, 0.4), (0.62, 0.6, 1.0, 0.4), (0.62, 0.4, 1.0, 0.3), (0.66, 0.64, 0.5, 0.4),

@@ -31,7 +31,7 @@ from services.stt_proxy.end_of_turn import wait_curve
 from services.stt_proxy.end_of_turn.countable import counted
 from services.stt_proxy.end_of_turn.evidence import Doubt, Evidence
 from services.stt_proxy.end_of_turn.judging import judge
-from services.stt_proxy.end_of_turn.predictor import Member, Predictor, SumOfLogOdds
+from services.stt_proxy.end_of_turn.predictor import EvidenceMember, Predictor, SumOfLogOdds
 from services.stt_proxy.end_of_turn.smart_turn import SmartTurn
 from services.stt_proxy.engine import Span, Speech
 from services.stt_proxy.phrasebook import phrasebook_of
@@ -63,7 +63,7 @@ class Weighed:
         return 0.0 if said is None else self.share * wait_curve.log_odds(said)
 
 
-WORDS: tuple[Member, ...] = (members.Words(), members.Patterns(), *COMMON)
+WORDS: tuple[EvidenceMember, ...] = (members.Words(), members.SentencePatterns(), *COMMON)
 PREDICTORS: dict[str, Predictor] = {
     "words (as served)": SumOfLogOdds(WORDS),
     "voice alone": SumOfLogOdds((Weighed(1.0),)),

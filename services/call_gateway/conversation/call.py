@@ -89,7 +89,7 @@ class StagePhase(Enum):
 
 
 @dataclass(slots=True)
-class StageStream:
+class StreamState:
     """The stream to one stage. Without an incident the stage has done its work since it last failed."""
 
     phase: StagePhase = StagePhase.OPEN
@@ -154,7 +154,7 @@ class Call:
         self.expected = InputExpected(0, ExpectedKind.OPEN)  # from the caller
         self.actions: dict[str, ActionAsked] = {}  # on the call, being done, by id
         self.outcomes: deque[tuple[ActionAsked, ActionEnded]] = deque(maxlen=MAX_OUTCOMES)  # not told to the caller
-        self.stages = {stage: StageStream() for stage in Stage}  # the first opening is the session's own business
+        self.stages = {stage: StreamState() for stage in Stage}  # the first opening is the session's own business
         self.language_code = language_code  # BCP-47, spoken now
         self.spoken: tuple[str, ...] = ()  # BCP-47 tags of the agent's languages; empty: not known
         self.acts = ALL_ACTS  # what the agent may do to the call; its profile comes before anything it asks for

@@ -79,6 +79,7 @@ def _await_words(call: Call, end: TurnEnd) -> Decisions:
     detector_lag_ms = (end.end_sample - speech_end) * 1000 // clock.sample_rate_hertz
     least_sample = speech_end - clock.samples(settings.text_margin_ms)
     is_whole = bool(utterance.draft_text) and utterance.draft_covered_sample >= least_sample
+    is_whole = is_whole and not turn.owes_earlier_words  # which the STT stage tells before the words of this one
     limit_ms = settings.settle_limit_ms if is_whole else settings.settle_hard_limit_ms
     turn.ended = EndedTurn(
         end.end_sample,

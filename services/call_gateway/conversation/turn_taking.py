@@ -116,11 +116,11 @@ class TurnTaking:
 
     def _on_settled_text(self, event: TranscriptHeard) -> Decisions:
         """The words of an ended turn; when they come too late they revise it."""
-        ended, unheard = self._turn.ended, self._turn.unheard
+        ended = self._turn.ended
         if ended is not None and ended.owns(event):
             self._note_text(event)
             ended.settled_text = event.text
-        elif unheard is not None and unheard.owns(event):
+        elif (unheard := self._turn.take_unheard(event)) is not None:
             yield from self._take_unheard(unheard, event)
         else:
             yield from self._revise(event)
@@ -129,7 +129,6 @@ class TurnTaking:
         """Words that were given up come after all. They make the turn while nothing else has been said, and begin it
         when the caller has gone on.
         """
-        self._turn.unheard = None
         if not normalise(event.text):
             return
         self._note_text(event)
@@ -173,7 +172,7 @@ class TurnTaking:
             if end is not None:
                 unheard = self._turn.unheard
                 if unheard is not None and unheard.wait is Wait.ASKED_AGAIN:
-                    self._turn.unheard = None  # they have said it once more
+                    self._turn.forget_unheard()  # they have said it once more
                 yield Decision(Move.TURN_ENDED, end)
                 yield from self._take_turn()
 

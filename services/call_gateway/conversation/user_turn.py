@@ -12,6 +12,7 @@ from services.call_gateway.conversation.record import TurnNotes
 from services.language.words import has_words, joined, normalise
 
 REMEMBERED_TURNS = 16
+MOST_UNHEARD = 4  # stretches of one turn whose words are late
 
 
 class TurnPhase(Enum):
@@ -75,7 +76,7 @@ class UserTurn:
 
     evidence: Endpointing
     ended: EndedTurn | None = None
-    unheard: EndedTurn | None = None  # the last one whose words never came, while they may still be taken
+    _unheard: list[EndedTurn] = field(default_factory=list)  # whose words never came, while they may still be taken
     awaited_end: int | None = None  # of the utterance the STT stage still owes its one answer for
     prefix: str = ""  # said before, of a turn that was taken too early
     continues_turn_id: int = 0
@@ -91,6 +92,27 @@ class UserTurn:
         if self.ended is not None:
             return TurnPhase.ENDED if self.ended.settled_text is None else TurnPhase.SETTLED
         return TurnPhase.SPEAKING if self.evidence.is_open else TurnPhase.SILENT
+
+    @property
+    def unheard(self) -> EndedTurn | None:
+        """The last turn whose words were given up, while they may still be taken."""
+        return self._unheard[-1] if self._unheard else None
+
+    @property
+    def owes_earlier_words(self) -> bool:
+        """Words from before what is being said are still to come, and nobody was asked to say them again."""
+        return any(unheard.wait is not Wait.ASKED_AGAIN for unheard in self._unheard)
+
+    def take_unheard(self, event: TranscriptHeard) -> EndedTurn | None:
+        """The turn whose words that text has after all; they are not waited for any more."""
+        found = next((unheard for unheard in self._unheard if unheard.owns(event)), None)
+        if found is not None:
+            self._unheard.remove(found)
+        return found
+
+    def forget_unheard(self) -> None:
+        """Words that were given up will not be taken any more."""
+        self._unheard.clear()
 
     @property
     def has_words(self) -> bool:
@@ -131,13 +153,16 @@ class UserTurn:
         """The words of a turn that is not waited for any more may still come. They stand behind what was said before
         it, in the place of what is known of them.
         """
-        self.unheard = replace(ended, said_before=self.prefix, best_text=known_text)
+        awaited = replace(ended, said_before=self.prefix, best_text=known_text)
+        self._unheard = [*self._unheard[1 - MOST_UNHEARD :], awaited]
 
     def put_right(self, unheard: EndedTurn, text: str) -> None:
         """The words have come: what goes before the rest of the turn has them."""
         known = joined(unheard.said_before, unheard.best_text)
-        if self.prefix.startswith(known):
-            self.prefix = joined(unheard.said_before, text, self.prefix[len(known) :].strip())
+        self.prefix = _put_right(self.prefix, known, joined(unheard.said_before, text))
+        for later in self._unheard:
+            if later.end_sample > unheard.end_sample:
+                later.said_before = _put_right(later.said_before, known, joined(unheard.said_before, text))
 
     def correct(self, turn_id: int, old_text: str, text: str) -> bool:
         """A better text of a turn. Returns whether this one continues it, and begins with the better text now."""
@@ -148,9 +173,14 @@ class UserTurn:
 
     def begin_next(self) -> None:
         """What comes next is a turn of its own."""
-        self.unheard = None
+        self.forget_unheard()
         self.prefix, self.continues_turn_id = "", 0
         self._confidences.clear()
+
+
+def _put_right(text: str, beginning: str, right: str) -> str:
+    """The text with another beginning in the place of what it begins with."""
+    return joined(right, text[len(beginning) :].strip()) if text.startswith(beginning) else text
 
 
 class Verdict(Enum):

@@ -49,7 +49,7 @@ class Due:
 
 
 @dataclass(slots=True)
-class Wait:
+class ReplyWait:
     """The caller waits for a reply, and has been told so."""
 
     since: float
@@ -65,7 +65,7 @@ class Waiting:
     def __init__(self, call: Call, pace: StagePace) -> None:
         self._call = call
         self._pace = pace
-        self._wait: Wait | None = None
+        self._wait: ReplyWait | None = None
         self._waited_s = 0.0  # before, for the stages that still owe proof that they work
         self._dry_since: float | None = None  # the reply should be heard and there is nothing to play
         self._lost_turns = 0
@@ -232,10 +232,10 @@ class Waiting:
     def _begin_wait(self, phrase: PromptKind) -> None:
         """Say why nothing comes; from here on the caller hears a phrase now and then."""
         now = self._call.clock.waiting
-        self._wait = Wait(now, now)
+        self._wait = ReplyWait(now, now)
         self._say_phrase(self._wait, phrase)
 
-    def _say_phrase(self, wait: Wait, phrase: PromptKind) -> None:
+    def _say_phrase(self, wait: ReplyWait, phrase: PromptKind) -> None:
         lasts_s = say(self._call, phrase)
         wait.phrase_at = self._call.clock.waiting + max(self._call.settings.company_ms / 1000, lasts_s + 1.0)
 
@@ -248,10 +248,10 @@ class Waiting:
         if call.reply is None and not any(stream.has_incident for stream in call.stages.values()):
             self._waited_s = 0.0
 
-    def _gives_up_at(self, wait: Wait) -> float:
+    def _gives_up_at(self, wait: ReplyWait) -> float:
         return wait.since + self._call.settings.give_up_ms / 1000 - self._waited_s
 
-    def _go_on_waiting(self, wait: Wait, due: Due) -> Iterator[Decision]:
+    def _go_on_waiting(self, wait: ReplyWait, due: Due) -> Iterator[Decision]:
         """The caller has been told to wait: for how long, and does the stage live?"""
         call, now = self._call, self._call.clock.waiting
         if now >= self._gives_up_at(wait):

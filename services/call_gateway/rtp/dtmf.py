@@ -42,7 +42,7 @@ def parse_event(payload: bytes) -> TelephoneEvent:
     return TelephoneEvent(code, bool(flags & _END_BIT), flags & _VOLUME_MASK, duration_ticks)
 
 
-class Keypad:
+class TelephoneEventDecoder:
     """Gathers the reports of one key into one Key: the end is sent three times, any report may be lost."""
 
     def __init__(self) -> None:

@@ -18,7 +18,7 @@ from services.audio.pcm import decode, encode
 from services.call_gateway.arrival_clock import ArrivalClock
 from services.call_gateway.line import CallerAudio, IdleReason, KeyPressed, LegEvent, MediaIdle
 from services.call_gateway.rtp.codecs import FRAME_TICKS, RTP_CLOCK_HERTZ, PayloadCodec, codec_for
-from services.call_gateway.rtp.dtmf import Key, Keypad, parse_event
+from services.call_gateway.rtp.dtmf import Key, TelephoneEventDecoder, parse_event
 from services.call_gateway.rtp.packet import is_rtcp, parse_packet, timestamp_distance
 from services.call_gateway.rtp.reorderer import OrderCounts, OrderedPacket, Reorderer
 
@@ -66,7 +66,7 @@ class MediaReceiver:
         self._samples_per_tick = codec.audio_format.sample_rate_hertz // RTP_CLOCK_HERTZ
         self._order = Reorderer(wait_s=reorder_wait_s)
         self._clock = ArrivalClock(RTP_CLOCK_HERTZ)
-        self._keypad = Keypad()
+        self._keypad = TelephoneEventDecoder()
         self._concealer = Concealer(codec.audio_format.sample_rate_hertz)
         self._unheard: deque[bytes] = deque(maxlen=3)  # last contents, which the concealer hears only when needed
         self._next_tick = 0  # the call's clock: what was told ends here

@@ -13,7 +13,7 @@ from services.language.reading.normalizer import Normalizer
 from services.language.reading.numbers import Numbers
 from services.language.reading.numbers_vietnamese import VietnameseNumbers
 from services.language.reading.reading_words import words_of
-from services.language.reading.spoken import Rewrite
+from services.language.reading.spoken import Rewrite, needs_space
 
 FILE = "say_as"
 _CLASSES: dict[str, type[VietnameseNumbers]] = {"vi": VietnameseNumbers}
@@ -22,6 +22,7 @@ _CLOCK = re.compile(
     r"(?<![0-9A-Za-z:.,])(?P<hour>[01]?\d|2[0-4])(?:[:.h](?P<minute>[0-5]\d)(?:[:.](?P<second>[0-5]\d))?|(?P<close>[0-5]\d))"
     r"(?![\d:]|[.,]\d)"
 )
+_HALF = re.compile(r"\s?[ap]\.?m\b\.?", re.IGNORECASE)  # of the day, behind the figures: 7.30pm
 _ISO_DATE = re.compile(r"(?<!\d)(?P<year>[12]\d{3})(?P<mark>[-/.]?)(?P<month>\d{2})(?P=mark)(?P<day>\d{2})(?!\d)")
 _DATE = re.compile(
     r"(?<![\d/.-])(?P<first>\d{1,2})\s?(?P<mark>[/.-])\s?(?P<second>\d{1,2})(?:\s?(?P=mark)\s?(?P<year>\d{4}|\d{2}))?(?![\d/-])"
@@ -42,7 +43,14 @@ def time_rewrites(text: str, language_code: str, normalizer: Normalizer) -> Iter
         if match["close"] and len(match[0]) < 3:
             continue
         written = f"{int(match['hour'])}:{minute}" + (f":{match['second']}" if match["second"] else "")
-        yield _read(match, written, language_code, normalizer)
+        half = _HALF.match(text, match.end())
+        end = half.end() if half else match.end()
+        said = normalizer.speak(written + text[match.end() : end], language_code).text.strip()
+        if text[end:].strip():
+            said = said.rstrip(".")  # of p.m.: it ends no sentence here
+        if said and not said[-1].isascii() and text.startswith(said[-1], end) and not needs_space(said[-1]):
+            end += 1  # the sign for minutes that the reading ends with stands there already
+        yield Rewrite(match.start(), end, said + (" " if needs_space(text[end : end + 1]) else ""))
 
 
 def date_rewrites(text: str, language_code: str, normalizer: Normalizer) -> Iterator[Rewrite]:

@@ -3,6 +3,7 @@
 from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
+from unicodedata import east_asian_width
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,3 +103,8 @@ def first_come(source: str, rewrites: Iterable[Rewrite]) -> Spoken:
         if is_free_before and is_free_behind:
             taken.insert(at, rewrite)
     return Spoken(source, taken)
+
+
+def needs_space(neighbour: str) -> bool:
+    """Whether a character is a letter of a script that parts words by spaces; empty: there is none."""
+    return neighbour.isalpha() and east_asian_width(neighbour) not in {"W", "F"}

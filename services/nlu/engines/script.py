@@ -19,7 +19,7 @@ _TOKEN = re.compile(r"\s*(?:[\u3400-\u9fff][，。！？；：、]?|[^\s\u3400-\
 
 
 @dataclass(frozen=True, slots=True)
-class Say:
+class ScriptedText:
     """Text, given token by token."""
 
     text: str
@@ -39,7 +39,7 @@ class Fail:
     reason: str
 
 
-Part = Say | Wait | Fail | ToolWanted
+Part = ScriptedText | Wait | Fail | ToolWanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class ScriptEngine:
             if waits_for_results and not _is_tool(part):
                 return  # the results come with the next request
             match part:
-                case Say(text):
+                case ScriptedText(text):
                     for token in _TOKEN.findall(text):
                         await asyncio.sleep(max(0.0, due - loop.time()))
                         due += chosen.token_s
@@ -149,7 +149,7 @@ def _read_reply(table: dict[str, object], settings: NluSettings) -> Reply:
 def _read_part(name: str, part: object) -> Part:
     match part:
         case {"text": str(text)}:
-            return Say(text)
+            return ScriptedText(text)
         case {"tool": str(tool), "arguments": dict(arguments)}:
             return ToolWanted(tool, json.dumps(arguments))
         case {"tool": str(tool)}:

@@ -29,6 +29,9 @@ from services.runtime.models import model_dir
 
 _GPUS = re.compile(r"(?:(\d+)x)?(\d+(?:\.\d+)?)(gib|gb|g)?")
 _LEAST_BATCH = 512
+MOST_GPUS = 16  # LLAMA_MAX_DEVICES of a build with GPUs
+MOST_SHARE = 1e6
+MOST_RAM_GB = 10**6
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +169,10 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     asked = parser.parse_args(arguments)
     if asked.tokens < CELLS_STEP or (asked.calls is not None and asked.calls < 1) or asked.ubatch < 1:
         parser.error(f"--tokens must be at least {CELLS_STEP}, --calls and --ubatch at least 1")
+    if asked.openings < 0 or asked.gpu_layers < -1:
+        parser.error("--openings must be at least 0, --gpu-layers at least -1, which is all of them")
+    if asked.ram is not None and not 0 < asked.ram < MOST_RAM_GB:
+        parser.error(f"--ram must be more than 0 and less than {MOST_RAM_GB}, in GB")
     return asked
 
 
@@ -178,12 +185,15 @@ def _layout(asked: argparse.Namespace) -> Layout:
         raise ValueError("--type-v: quantised values need flash attention: --flash-attn on")
     if not 0 <= asked.main_gpu < max(len(gpus), 1):
         raise ValueError(f"--main-gpu {asked.main_gpu}: there are {len(gpus)} GPUs")
+    shares = _parse_shares(asked.tensor_split)
+    if len(shares) > len(gpus):
+        raise ValueError(f"--tensor-split {asked.tensor_split}: {len(shares)} shares, and there are {len(gpus)} GPUs")
     return Layout(
         gpu_bytes=gpus,
         ram_bytes=ram_bytes,
         n_gpu_layers=asked.gpu_layers if gpus else 0,
         split_mode=asked.split_mode,
-        tensor_split=tuple(float(share) for share in re.split(r"[,/]", asked.tensor_split) if share),
+        tensor_split=shares,
         main_gpu=asked.main_gpu,
         type_k=asked.type_k,
         type_v=asked.type_v,
@@ -202,8 +212,22 @@ def parse_gpus(value: str) -> tuple[int, ...]:
         if found is None or float(found[2]) <= 0:
             raise ValueError(f"--gpus {value}: write 6x32 for six GPUs of 32 GB, 32,24 for two unequal ones, or cpu")
         unit = 2**30 if found[3] == "gib" else GB
-        sizes += [round(float(found[2]) * unit)] * int(found[1] or 1)
+        count = int(found[1] or 1)
+        if not 1 <= count <= MOST_GPUS - len(sizes):
+            raise ValueError(f"--gpus {value}: llama.cpp takes 1 to {MOST_GPUS} GPUs, write 6x32 for six of 32 GB")
+        sizes += [round(float(found[2]) * unit)] * count
     return tuple(sizes)
+
+
+def _parse_shares(value: str) -> tuple[float, ...]:
+    """Each GPU's share of a tensor_split, "8/8/9" or "8,8,9"; empty: none is given. Raises ValueError."""
+    try:
+        shares = tuple(float(share) for share in re.split(r"[,/]", value) if share.strip())
+    except ValueError:
+        shares = (-1.0,)
+    if shares and (not all(0 <= share < MOST_SHARE for share in shares) or not sum(shares)):
+        raise ValueError(f"--tensor-split {value}: write each GPU's share, as in 8/8/8/8/8/9")
+    return shares
 
 
 def _model_path(model: str, models_dir: Path) -> Path:

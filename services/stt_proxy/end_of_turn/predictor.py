@@ -3,6 +3,9 @@
 `SumOfLogOdds` adds what each member says, so that every kind of evidence moves the same probability and none has a
 threshold of its own. The words are weighed by weights that were learnt; what the other members add is set, since no
 recorded dialogues are at hand to learn it from.
+
+The model of endings knows the caller's words alone, and to it "Tuesday" looks like the beginning of a sentence; so the
+dialogue counts too. Its amounts take the shortest whole answers for whole, and leave words that lead on where they are.
 """
 
 from collections.abc import Sequence
@@ -11,11 +14,12 @@ from math import exp
 from typing import Protocol
 
 from services.language.words import normalise
-from services.stt_proxy.end_of_turn.context import log_odds_of_context
 from services.stt_proxy.end_of_turn.ending_model import UNLEARNT, ending_model_of
 from services.stt_proxy.end_of_turn.evidence import Evidence
 from services.stt_proxy.end_of_turn.features import text_features
+from services.stt_proxy.engine import ExpectedKind, Hints
 from services.stt_proxy.grammar import Closure, grammar_of
+from services.stt_proxy.phrasebook import Phrasebook
 
 PATTERN_OPEN = -5.0  # a pattern of the language says that the sentence lacks something
 PATTERN_CONCLUDED = 1.2  # ... that no more comes: thanks, a question, a closing particle
@@ -26,6 +30,11 @@ UNCERTAIN_WORDS = 0.76  # Whisper's score: half of the sentences it hears broken
 UNCERTAIN = -1.2
 SOUNDS_UNFINISHED = 0.3
 SOUNDS_OPEN = -1.2
+ANSWER = 2.8  # log odds, of a short answer to a question
+ASKING_BACK = 3.55
+"""Log odds, of a short question ("Hello?", "What was that?") and of words that only ask back ("pardon")."""
+GREETING_BACK = 3.35  # log odds, of a greeting that also asks whether the other side is there: "hello", "alo"
+ANSWERED = frozenset((ExpectedKind.ANSWER, ExpectedKind.YES_NO))
 MOST = 30.0  # of log odds: what is beyond is certain
 
 
@@ -36,7 +45,7 @@ class Predictor(Protocol):
         """Return the probability that the caller has finished, 0 to 1."""
 
 
-class Member(Protocol):
+class EvidenceMember(Protocol):
     """One kind of evidence."""
 
     def log_odds(self, evidence: Evidence) -> float:
@@ -47,7 +56,7 @@ class Member(Protocol):
 class SumOfLogOdds:
     """A predictor of several members."""
 
-    members: Sequence[Member]
+    members: Sequence[EvidenceMember]
 
     def probability(self, evidence: Evidence) -> float:
         total = sum(member.log_odds(evidence) for member in self.members)
@@ -62,7 +71,7 @@ class Words:
         return model.log_odds(text_features(evidence.text or "", evidence.phrasebook))
 
 
-class Patterns:
+class SentencePatterns:
     """Evidence of the sentence's structure, by the patterns of the language."""
 
     def log_odds(self, evidence: Evidence) -> float:
@@ -89,7 +98,7 @@ class Conversation:
     """Evidence of the dialogue: the words answer a question of the agent, or ask back."""
 
     def log_odds(self, evidence: Evidence) -> float:
-        return log_odds_of_context(evidence.text or "", evidence.phrasebook, evidence.hints)
+        return _log_odds_of_dialogue(evidence.text or "", evidence.phrasebook, evidence.hints)
 
 
 class Punctuation:
@@ -118,5 +127,21 @@ class Voice:
 
 
 DEFAULT: Predictor = SumOfLogOdds(
-    (Words(), Patterns(), Hesitation(), Conversation(), Punctuation(), Confidence(), Voice())
+    (Words(), SentencePatterns(), Hesitation(), Conversation(), Punctuation(), Confidence(), Voice())
 )
+
+
+def _log_odds_of_dialogue(text: str, phrasebook: Phrasebook, hints: Hints) -> float:
+    """Return what the context adds to the log odds of an end. Words that lead on mean the same behind a question as
+    elsewhere, and a greeting answers no question; a caller who asks back has finished, with or without a question
+    before.
+    """
+    words, said = phrasebook.tokens(text), normalise(text)
+    if not words:
+        return 0.0
+    answers = ANSWER if hints.expected_kind in ANSWERED and len(words) <= phrasebook.longest_answer else 0.0
+    if phrasebook.is_question(text) and len(words) < phrasebook.longest_answer:
+        return ASKING_BACK
+    if phrasebook.is_asking_back(said):
+        return GREETING_BACK if phrasebook.is_courtesy(said) else ASKING_BACK + answers
+    return 0.0 if phrasebook.leads_on(words) or phrasebook.is_courtesy(said) else answers

@@ -30,8 +30,8 @@ from services.stt_proxy.following.call import FollowedCall
 from services.stt_proxy.following.stream import (
     Broken,
     Ended,
-    Listened,
     OpenWords,
+    Processed,
     SettledWords,
     SignOfLife,
     StreamLimits,
@@ -323,7 +323,7 @@ class GoogleStream:
             for start in range(0, len(content), MOST_BYTES):
                 await call.write(v2.StreamingRecognizeRequest(audio=content[start : start + MOST_BYTES]))
             self._n_sent += len(samples)
-            self._tell(Listened(self._n_sent))  # it is on its way, and there may be more
+            self._tell(Processed(self._n_sent))  # it is on its way, and there may be more
             await asyncio.sleep(PACE_S)
 
     def _take(self, response: v2.StreamingRecognizeResponse) -> None:

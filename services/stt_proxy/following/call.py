@@ -278,13 +278,13 @@ class FollowedCall:
         if isinstance(report, streams.Broken):
             self._break(hearing, report)
             return
-        if not isinstance(report, streams.Listened):
+        if not isinstance(report, streams.Processed):
             hearing.answered_to = stretch.fed_to
             hearing.said_at = asyncio.get_running_loop().time()
         hearing.moved_at = asyncio.get_running_loop().time()
         has_changed = False
         match report:
-            case streams.Listened(end_offset):
+            case streams.Processed(end_offset):
                 stretch.listened(end_offset)
             case streams.Flushed(end_offset, compute_us):
                 stretch.flushed(end_offset)
@@ -314,9 +314,7 @@ class FollowedCall:
         self._break(hearing, streams.Broken("STALLED", f"no answer for {seconds:.1f} s"))
 
     def _give_up_waiting(self, hearing: Hearing) -> None:
-        """A stream does not end: recognise the stretch again where its words are awaited, else keep the words as they
-        are.
-        """
+        """A stream does not end: recognise the stretch again where its words are awaited, else keep the words."""
         is_awaited = self._state.is_awaited(hearing.stretch.utterance_id)
         if is_awaited and not self._answers.text_of(hearing.stretch.utterance_id):
             self._break(hearing, streams.Broken("STALLED", "the stream does not end"))

@@ -23,8 +23,8 @@ from services.stt_proxy.following.stream import (
     Broken,
     Ended,
     Flushed,
-    Listened,
     OpenWords,
+    Processed,
     SettledWords,
     StreamLimits,
     StreamReport,
@@ -180,7 +180,7 @@ class SessionStream:
         """Give the session whole blocks, the first of which begins at `n_taken`."""
         for start in range(0, len(ready), self._block):
             self._feed_block(ready[start : start + self._block], n_taken + start + self._block)
-        self._tell(Listened(n_fed))
+        self._tell(Processed(n_fed))
 
     def _pad(self, rest: Samples, n_fed: int) -> None:
         began = time.monotonic()

@@ -37,7 +37,7 @@ class OpenWords:
 
 
 @dataclass(frozen=True, slots=True)
-class Listened:
+class Processed:
     """The recogniser has taken the sound up to here."""
 
     end_offset: int
@@ -71,7 +71,7 @@ class Broken:
     retry_after_s: float = 0.0
 
 
-StreamReport = SettledWords | OpenWords | Listened | Flushed | SignOfLife | Ended | Broken
+StreamReport = SettledWords | OpenWords | Processed | Flushed | SignOfLife | Ended | Broken
 
 
 class RecogniserStream(Protocol):

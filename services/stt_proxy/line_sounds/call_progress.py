@@ -42,8 +42,8 @@ FALL_DB = 5.0  # from a tone to the silence behind it, in which the line may be 
 TOLD_AGAIN_S = 8.0  # the same kind after so long without its tone is told again
 
 
-class Progress(Enum):
-    """What a tone says."""
+class ProgressTone(Enum):
+    """Meaning of a tone."""
 
     RING_BACK = "ring_back"
     BUSY = "busy"
@@ -56,7 +56,7 @@ class Progress(Enum):
 class Named:
     """A tone with a name. Positions are samples at 8 kHz."""
 
-    progress: Progress
+    progress: ProgressTone
     start: int
     end: int
 
@@ -69,7 +69,7 @@ class CallProgress:
         self._is_pending = False  # the last burst has no name yet
         self._voice_at = self._greeting_at = -(10**9)
         self._n_voice = 0  # windows of voice in a row
-        self._told: dict[Progress, int] = {}  # where each kind was last heard
+        self._told: dict[ProgressTone, int] = {}  # where each kind was last heard
 
     def voice(self, position: int) -> None:
         """There is speech up to this position."""
@@ -82,14 +82,14 @@ class CallProgress:
         """The next frame up to `position` and how loud its newest half is, with its tone if there is one."""
         if burst is not None and not burst.is_over:
             is_steady = burst.seconds >= DIAL_TONE_S and _is_progress(burst)
-            return self._tell(Progress.DIAL_TONE, burst.start, burst.end) if is_steady else None
+            return self._tell(ProgressTone.DIAL_TONE, burst.start, burst.end) if is_steady else None
         if burst is not None:
             self._bursts.append(burst)
             self._is_pending = True
             if self._is_busy():
-                return self._name(Progress.BUSY, list(self._bursts)[-BUSY_BURSTS], burst)
+                return self._name(ProgressTone.BUSY, list(self._bursts)[-BUSY_BURSTS], burst)
             if (first := self._first_ring()) is not None:
-                return self._name(Progress.RING_BACK, first, burst)
+                return self._name(ProgressTone.RING_BACK, first, burst)
         elif self._is_pending and level_dbfs > self._bursts[-1].level_dbfs - FALL_DB:
             self._is_pending = position - self._bursts[-1].end < STILL_SOUNDING  # else other sound follows it
         return self._name_by_silence(position) if self._is_pending else None
@@ -115,14 +115,14 @@ class CallProgress:
         hertz = last.hertz[0]
         is_fax = FAX_HERTZ[0] <= hertz <= FAX_HERTZ[1] and FAX_ON_S[0] <= last.seconds <= FAX_ON_S[1]
         if is_fax and len(beeps) == 1 and not is_behind_voice:
-            return self._name(Progress.FAX_CALLING, last, last)
-        return self._name(Progress.BEEP, beeps[0], last)
+            return self._name(ProgressTone.FAX_CALLING, last, last)
+        return self._name(ProgressTone.BEEP, beeps[0], last)
 
-    def _name(self, progress: Progress, first: Burst, last: Burst) -> Named | None:
+    def _name(self, progress: ProgressTone, first: Burst, last: Burst) -> Named | None:
         self._is_pending = False
         return self._tell(progress, first.start, last.end)
 
-    def _tell(self, progress: Progress, start: int, end: int) -> Named | None:
+    def _tell(self, progress: ProgressTone, start: int, end: int) -> Named | None:
         last, self._told[progress] = self._told.get(progress), end
         return Named(progress, start, end) if last is None or start - last > TOLD_AGAIN_S * RATE_HERTZ else None
 
@@ -170,7 +170,7 @@ class CallProgress:
 
     def _is_known(self, burst: Burst) -> bool:
         """Return whether the tone comes again in a cadence with a name: a ring behind a ring, a fax behind a fax."""
-        told = [self._told.get(one) for one in (Progress.RING_BACK, Progress.BUSY) if _is_progress(burst)]
+        told = [self._told.get(one) for one in (ProgressTone.RING_BACK, ProgressTone.BUSY) if _is_progress(burst)]
         return any(one is not None and burst.start - one < TOLD_AGAIN_S * RATE_HERTZ for one in told)
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from services.audio.pcm import Samples
-from services.stt_proxy.line_sounds.call_progress import CallProgress, Progress
+from services.stt_proxy.line_sounds.call_progress import CallProgress, ProgressTone
 from services.stt_proxy.line_sounds.dtmf import DtmfDetector
 from services.stt_proxy.line_sounds.frames import WINDOW_SAMPLES, Frames
 from services.stt_proxy.line_sounds.music import WINDOWS_LOOKED_AT, MusicDetector
@@ -26,11 +26,11 @@ class LineSoundKind(Enum):
 
 
 _KINDS = {
-    Progress.RING_BACK: LineSoundKind.RING_BACK,
-    Progress.BUSY: LineSoundKind.BUSY,
-    Progress.DIAL_TONE: LineSoundKind.DIAL_TONE,
-    Progress.FAX_CALLING: LineSoundKind.FAX_CALLING,
-    Progress.BEEP: LineSoundKind.BEEP,
+    ProgressTone.RING_BACK: LineSoundKind.RING_BACK,
+    ProgressTone.BUSY: LineSoundKind.BUSY,
+    ProgressTone.DIAL_TONE: LineSoundKind.DIAL_TONE,
+    ProgressTone.FAX_CALLING: LineSoundKind.FAX_CALLING,
+    ProgressTone.BEEP: LineSoundKind.BEEP,
 }
 
 

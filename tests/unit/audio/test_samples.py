@@ -2,12 +2,9 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from services.audio.concealment import Concealer
-from services.audio.framing import Framer
-from services.audio.pcm import TELEPHONE, AudioFormat, Encoding, TornSample, decode, encode, transcode
+from services.audio.pcm import TELEPHONE, AudioFormat, Encoding, TornSample, decode
 from services.audio.resample import Resampler
 from services.audio.timeline import Overlap, Timeline
 
@@ -32,28 +29,6 @@ def test_silence_is_silent_and_as_long_as_asked(audio_format: AudioFormat) -> No
     samples = decode(audio_format, audio_format.silence(160))
     assert len(samples) == 160
     assert np.abs(samples).max() <= 8
-
-
-def test_transcoding_between_rates_is_refused() -> None:
-    with pytest.raises(ValueError, match="resample first"):
-        transcode(TELEPHONE, WIDEBAND, b"\xff")
-
-
-def test_transcoding_keeps_the_samples() -> None:
-    linear = AudioFormat(Encoding.LINEAR16, 8000)
-    content = encode(TELEPHONE, tone(160))
-    assert transcode(linear, TELEPHONE, transcode(TELEPHONE, linear, content)) == content
-
-
-@given(st.lists(st.integers(0, 500), max_size=20), st.integers(1, 256))
-def test_frames_joined_are_what_was_pushed(lengths: list[int], frame_samples: int) -> None:
-    samples = np.arange(sum(lengths)).astype(np.int16)
-    framer, frames, at = Framer(frame_samples), [], 0
-    for length in lengths:
-        frames += framer.push(samples[at : at + length])
-        at += length
-    assert all(len(frame) == frame_samples for frame in frames)
-    assert np.concatenate([*frames, framer.rest()]).tolist() == samples.tolist()
 
 
 def test_a_short_gap_is_to_be_concealed() -> None:

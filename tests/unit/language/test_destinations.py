@@ -95,3 +95,10 @@ def test_nothing_is_found_where_nothing_is_listed():
 )
 def test_a_number_of_the_list_is_found_however_it_is_written(wanted: str, target: str):
     assert allowed_target(wanted, LISTED, region="VN") == target
+
+
+@pytest.mark.parametrize(
+    "written", ["０９１２ ３４５ ６７８", "٠٩١٢٣٤٥٦٧٨", "0912—345—678", "＋84 912 345 678", "（091）2345678"]
+)
+def test_digits_and_dashes_of_any_script_are_a_number(written: str) -> None:
+    assert normalised(written, "VN") == "+84912345678"

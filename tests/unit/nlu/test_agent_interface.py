@@ -19,14 +19,13 @@ from services.nlu.agent.interface import (
 )
 from services.nlu.agent.kinds import open_agent
 from services.nlu.agent.profile import AgentProfile, read_agents
-from services.nlu.agent_states import AgentStates
 from services.nlu.engine import NluEngine, open_engine
 from services.nlu.errors import BadState
 from services.nlu.history import Entry
 from services.nlu.inputs import Cancellation, Commit, Config, Text, UserTurn
 from services.nlu.outputs import CallAction, HangUp, Outcome, ToolActivity, ToolPhase
 from services.nlu.settings import NluSettings
-from services.nlu.state import State, read_state, write_state
+from services.nlu.state import AgentStates, State, read_state, write_state
 from services.runtime.errors import StartupError
 from tests.unit.nlu.rig import opened, script_settings
 from tests.unit.nlu.virtual_time import run

@@ -10,7 +10,7 @@ from itertools import pairwise
 import pytest
 
 from services.nlu.engine import Message, ReplyPart, Role, TextMade
-from services.nlu.engines.llama_cpp.jobs import Job
+from services.nlu.engines.llama_cpp.jobs import Job, spoken_s
 from services.nlu.engines.llama_cpp.model import ModelOptions, Row
 from services.nlu.engines.llama_cpp.pace import StepPace
 from services.nlu.engines.llama_cpp.scheduler import Scheduler
@@ -113,7 +113,7 @@ def p95(seconds: list[float]) -> float:
     return sorted(seconds)[len(seconds) * 95 // 100]
 
 
-@pytest.mark.parametrize("n_chats", [8, 10])
+@pytest.mark.parametrize("n_chats", [8, 16])
 def test_first_tokens_come_in_a_fifth_of_the_time_behind_a_lock(n_chats: int) -> None:
     chats = Chats(n_chats)
     chats.run()
@@ -127,6 +127,26 @@ def test_a_reply_that_is_ahead_waits_for_a_prompt_and_its_caller_hears_no_gap() 
     chats.run()
     assert p95(chats.first_s) < 1.2, "a question waits for no reply that is ahead of its being spoken"
     assert max(chats.gaps_s) <= 0.001
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("We open at eight in the morning, every day.", 2.9),
+        (
+            "\u6211\u4eec\u6bcf\u5929\u65e9\u4e0a\u516b\u70b9\u5f00\u95e8\u3002",
+            2.3,
+        ),  # Chinese: "we open at eight every morning"
+        (
+            "\u041c\u044b \u0440\u0430\u0431\u043e\u0442\u0430\u0435\u043c \u0434\u043e \u0448\u0435\u0441\u0442\u0438",
+            1.3,
+        ),  # Russian: "we work until six"
+        ("", 0.0),
+    ],
+    ids=["en", "zh", "ru", "none"],
+)
+def test_how_long_a_text_is_spoken_goes_by_its_script(text: str, seconds: float) -> None:
+    assert spoken_s(text) == pytest.approx(seconds, rel=0.05)
 
 
 def test_a_reply_that_is_not_ahead_is_in_every_step() -> None:

@@ -117,6 +117,38 @@ def test_other_ways_to_write_gpus_are_refused(value: str) -> None:
         parse_gpus(value)
 
 
+@pytest.mark.parametrize("value", ["0x32", "17x32", "1000000x32", "9x32,9x24"])
+def test_no_more_gpus_are_planned_for_than_llama_cpp_takes(value: str) -> None:
+    with pytest.raises(ValueError, match="takes 1 to 16 GPUs"):
+        parse_gpus(value)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--tensor-split", "a,b"], "write each GPU's share"),
+        (["--tensor-split", "0/0"], "write each GPU's share"),
+        (["--tensor-split", "nan"], "write each GPU's share"),
+        (["--tensor-split=-1/2"], "write each GPU's share"),
+        (["--tensor-split", "1/1/1"], "3 shares, and there are 2 GPUs"),
+        (["--ram", "nan"], "--ram must be"),
+        (["--ram", "-5"], "--ram must be"),
+        (["--openings", "-3"], "--openings must be"),
+        (["--gpu-layers", "-5"], "--gpu-layers at least"),
+    ],
+)
+def test_an_option_that_cannot_be_is_refused_by_its_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], said: str
+) -> None:
+    model = write_tiny_llama4(tmp_path / "tiny.gguf")
+    try:
+        status = main(["--model", str(model), "--gpus", "2x24", *options])
+    except SystemExit as refused:  # argparse's
+        status = int(refused.code or 0)
+    assert status in {1, 2}
+    assert said in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("length", [0, 3, 4, 11, 24, 200, 2000, -200])
 def test_a_file_cut_short_is_refused_in_one_line(tmp_path: Path, length: int) -> None:
     whole = write_tiny_llama4(tmp_path / "tiny.gguf").read_bytes()

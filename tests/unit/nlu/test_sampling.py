@@ -7,7 +7,7 @@ import pytest
 from services.nlu.engine import Message, ReplyRequest, Role, Sampling, TextMade
 from services.nlu.engines.gemini import write_config
 from services.nlu.engines.llama_cpp.engine import LlamaCppEngine
-from services.nlu.engines.openai.request import body_of
+from services.nlu.engines.openai.engine import body_of
 from services.nlu.settings import NluSettings
 from tests.unit.nlu.gguf_files import write_tiny_llama4
 

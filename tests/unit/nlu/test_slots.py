@@ -1,6 +1,6 @@
 """The cache's slots: a prompt starts from what is computed already, and a draft takes nothing away."""
 
-from services.nlu.engines.llama_cpp.slots import Slot, Slots
+from services.nlu.engines.llama_cpp.slots import CacheSlot, CacheSlots
 
 
 class Cells:
@@ -17,7 +17,7 @@ class Cells:
         return self.can_cut or n_tokens == 0
 
 
-def used(slots: Slots, conversation: str, prompt: list[int]) -> Slot:
+def used(slots: CacheSlots, conversation: str, prompt: list[int]) -> CacheSlot:
     """A slot that has computed the whole prompt and is idle again."""
     slot = slots.take(conversation, prompt)
     assert slot is not None
@@ -27,7 +27,7 @@ def used(slots: Slots, conversation: str, prompt: list[int]) -> Slot:
 
 
 def test_a_longer_prompt_of_a_conversation_goes_on_in_its_slot() -> None:
-    slots = Slots(4, Cells())
+    slots = CacheSlots(4, Cells())
     first = used(slots, "a", [1, 2, 3])
     again = slots.take("a", [1, 2, 3, 4, 5])
     assert again is first
@@ -35,7 +35,7 @@ def test_a_longer_prompt_of_a_conversation_goes_on_in_its_slot() -> None:
 
 
 def test_the_last_token_of_a_prompt_is_always_computed() -> None:
-    slots = Slots(4, Cells())
+    slots = CacheSlots(4, Cells())
     used(slots, "a", [1, 2, 3])
     again = slots.take("a", [1, 2, 3])
     assert again is not None
@@ -44,7 +44,7 @@ def test_the_last_token_of_a_prompt_is_always_computed() -> None:
 
 def test_another_conversation_shares_the_beginning() -> None:
     cells = Cells()
-    slots = Slots(4, cells)
+    slots = CacheSlots(4, cells)
     first = used(slots, "a", [1, 2, 3, 4])
     other = slots.take("b", [1, 2, 9])
     assert other is not None
@@ -55,7 +55,7 @@ def test_another_conversation_shares_the_beginning() -> None:
 
 def test_between_tenants_only_pinned_openings_are_shared() -> None:
     cells = Cells()
-    slots = Slots(6, cells)
+    slots = CacheSlots(6, cells)
     opening = slots.take("", [1, 2])
     assert opening is not None
     opening.tokens += [1, 2]
@@ -71,7 +71,7 @@ def test_between_tenants_only_pinned_openings_are_shared() -> None:
 
 
 def test_a_draft_that_comes_to_nothing_leaves_the_conversation_as_it_was() -> None:
-    slots = Slots(8, Cells())
+    slots = CacheSlots(8, Cells())
     base = used(slots, "a", [1, 2, 3])
     for draft in ([1, 2, 3, 70, 71], [1, 2, 3, 80, 81], [1, 2, 3, 90, 91]):
         used(slots, "a", draft)
@@ -82,14 +82,14 @@ def test_a_draft_that_comes_to_nothing_leaves_the_conversation_as_it_was() -> No
 
 
 def test_a_conversation_keeps_to_two_slots() -> None:
-    slots = Slots(8, Cells())
+    slots = CacheSlots(8, Cells())
     for last in range(10):
         used(slots, "a", [1, 2, 50 + last, 60 + last])
     assert [slots.evict() for _ in range(3)] == [True, True, False]
 
 
 def test_a_busy_slot_may_be_shared_but_not_taken() -> None:
-    slots = Slots(4, Cells())
+    slots = CacheSlots(4, Cells())
     speaking = slots.take("a", [1, 2, 3])
     assert speaking is not None
     speaking.tokens += [1, 2, 3]
@@ -100,14 +100,14 @@ def test_a_busy_slot_may_be_shared_but_not_taken() -> None:
 
 
 def test_when_all_are_busy_there_is_none() -> None:
-    slots = Slots(2, Cells())
+    slots = CacheSlots(2, Cells())
     assert slots.take("a", [1, 2]) is not None
     assert slots.take("b", [1, 2]) is not None
     assert slots.take("c", [1, 2]) is None
 
 
 def test_a_pinned_opening_is_never_given_away() -> None:
-    slots = Slots(2, Cells())
+    slots = CacheSlots(2, Cells())
     opening = slots.take("", [1, 2, 3])
     assert opening is not None
     opening.tokens += [1, 2, 3]
@@ -120,7 +120,7 @@ def test_a_pinned_opening_is_never_given_away() -> None:
 
 
 def test_the_slot_used_longest_ago_is_given_away_first() -> None:
-    slots = Slots(3, Cells())
+    slots = CacheSlots(3, Cells())
     used(slots, "a", [1, 2])
     second = used(slots, "b", [3, 4])
     used(slots, "c", [5, 6])
@@ -129,14 +129,14 @@ def test_the_slot_used_longest_ago_is_given_away_first() -> None:
 
 
 def test_a_forgotten_conversation_frees_its_slots() -> None:
-    slots = Slots(2, Cells())
+    slots = CacheSlots(2, Cells())
     used(slots, "a", [1, 2])
     slots.forget("a")
     assert not slots.evict()
 
 
 def test_a_model_that_cannot_cut_starts_anew() -> None:
-    slots = Slots(1, Cells(can_cut=False))
+    slots = CacheSlots(1, Cells(can_cut=False))
     used(slots, "a", [1, 2, 3])
     again = slots.take("a", [1, 2, 9])
     assert again is not None

@@ -13,7 +13,7 @@ from services.nlu.engines.llama_cpp.engine import LlamaCppEngine
 from services.nlu.engines.llama_cpp.jobs import Job
 from services.nlu.engines.llama_cpp.model import ModelOptions
 from services.nlu.engines.llama_cpp.openings import KeptOpenings
-from services.nlu.engines.llama_cpp.worker import Worker
+from services.nlu.engines.llama_cpp.worker import ModelWorker
 from services.nlu.settings import NluSettings
 from services.runtime.errors import StartupError, TurnFailed
 from tests.unit.nlu.fake_model import LetterModel
@@ -27,7 +27,7 @@ class Client:
 
     def __init__(self, model: LetterModel, kept: KeptOpenings | None = None) -> None:
         self.model = model
-        self.worker = Worker(lambda: model, OPTIONS, kept)
+        self.worker = ModelWorker(lambda: model, OPTIONS, kept)
         self.worker.start()
 
     def submit(self, conversation: str, *texts: str, max_tokens: int = 40) -> tuple[Job, SimpleQueue[Part]]:
@@ -181,7 +181,7 @@ def test_a_model_that_does_not_open_says_so() -> None:
         raise StartupError("no model there")
 
     with pytest.raises(StartupError, match="no model there"):
-        Worker(broken, OPTIONS, None).start()
+        ModelWorker(broken, OPTIONS, None).start()
 
 
 def test_openings_are_kept_from_one_start_to_the_next(tmp_path: Path) -> None:

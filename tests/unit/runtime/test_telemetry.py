@@ -78,7 +78,7 @@ def test_a_stopwatch_adds_up_waiting_and_working() -> None:
 
 def test_a_stopwatch_times_a_body() -> None:
     stopwatch = Stopwatch()
-    with stopwatch.queueing(), stopwatch.computing():
+    with stopwatch.computing():
         pass
     assert stopwatch.timing().since_trigger_us >= stopwatch.timing().compute_us
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from services.stt_proxy.decimation import Decimator
+from services.stt_proxy.intake import Decimator
 
 
 def tone(hertz: float, rate: int, n: int) -> np.ndarray:

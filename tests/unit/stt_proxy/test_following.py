@@ -91,7 +91,7 @@ class ReadingStream:
             self.kept, self.kept_from = [sound[words[-1][2] - self.kept_from :]], words[-1][2]
         elif words:
             self.report(streams.OpenWords(text, self.owner.end(end)))
-        self.report(streams.Listened(end))
+        self.report(streams.Processed(end))
 
     def words(self, sound: np.ndarray) -> list[tuple[str, int, int]]:
         edges = np.flatnonzero(np.diff(np.concatenate(([0], sound, [0])).astype(np.int32))).tolist()

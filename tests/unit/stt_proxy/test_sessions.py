@@ -7,7 +7,7 @@ import pytest
 
 from services.audio.pcm import Samples
 from services.stt_proxy.following.sessions import SessionStream, SessionThreads, SessionWords
-from services.stt_proxy.following.stream import Ended, Listened, OpenWords, SettledWords, StreamReport
+from services.stt_proxy.following.stream import Ended, OpenWords, Processed, SettledWords, StreamReport
 
 RATE = 8000
 BLOCK = 800
@@ -70,5 +70,5 @@ async def test_a_pause_brings_in_what_fills_no_block(pieces: list[int]):
 
 async def test_sound_that_is_held_counts_as_listened_to_and_words_only_reach_as_far_as_they_were_heard():
     _, reports = await given_in([1000])
-    assert next(one for one in reports if isinstance(one, Listened)).end_offset == 1000
+    assert next(one for one in reports if isinstance(one, Processed)).end_offset == 1000
     assert next(one for one in reports if isinstance(one, OpenWords)).end_offset == 800

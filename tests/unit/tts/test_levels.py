@@ -59,6 +59,31 @@ def test_a_turn_is_sent_at_minus_twenty_dbov(audio_format: AudioFormat, dbov: fl
     assert np.abs(samples.astype(int)).max() < 32300
 
 
+def level_of(samples: np.ndarray, audio_format: AudioFormat) -> float:
+    meter = SpeechLevelMeter(audio_format.sample_rate_hertz)
+    meter.push(samples)
+    assert meter.level_dbov is not None
+    return meter.level_dbov
+
+
+@pytest.mark.parametrize("seconds", [0.15, 0.2, 0.3, 0.5])
+@pytest.mark.parametrize("audio_format", [TELEPHONE, WIDEBAND])
+def test_a_single_word_is_as_loud_by_itself_as_a_sentence(seconds: float, audio_format: AudioFormat) -> None:
+    samples = sent([voice(-24.0, seconds)], audio_format, piece=10**6, expected_dbov=None)
+    assert level_of(samples, audio_format) == pytest.approx(-20.0, abs=1.0)
+
+
+@pytest.mark.parametrize("first_db", [4.0, 6.0])
+def test_a_sentence_that_begins_loud_is_not_made_too_soft(first_db: float) -> None:
+    """As Piper's do: what follows the first piece is softer, and the whole is what the voice has on average."""
+    sound = voice(-24.0, 1.5, lead_s=0.0).astype(float)
+    begin = int(0.4 * ENGINE_RATE)
+    sound[:begin] *= 10 ** (first_db / 20)
+    whole = level_of(np.rint(sound).astype(np.int16), AudioFormat(Encoding.LINEAR16, ENGINE_RATE))
+    samples = sent([np.rint(sound).astype(np.int16)], WIDEBAND, piece=4096, expected_dbov=whole)
+    assert level_of(samples, WIDEBAND) == pytest.approx(-20.0, abs=1.0)
+
+
 @pytest.mark.parametrize("dbov", [-40.0, -26.0, -10.0])
 def test_no_silence_of_ten_milliseconds_stands_before_the_first_word(dbov: float) -> None:
     samples = sent([voice(dbov, 1.0)], WIDEBAND, piece=4096, expected_dbov=dbov)

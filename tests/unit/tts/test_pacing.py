@@ -1,6 +1,6 @@
 import pytest
 
-from services.tts.pacing import Pacer
+from services.tts.speaker import Pacer
 
 
 def test_the_first_chunk_never_waits() -> None:

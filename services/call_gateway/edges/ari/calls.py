@@ -22,7 +22,7 @@ from services.call_gateway.edges.ari.events import (
 from services.call_gateway.edges.ari.leg import FALLBACK_EXTENSION, AriLeg
 from services.call_gateway.edges.ari.line import Line, retry
 from services.call_gateway.edges.ari.names import Names
-from services.call_gateway.edges.ari.recovery import KnownVisit, Loss
+from services.call_gateway.edges.ari.recovery import KnownVisit, VisitLoss
 from services.call_gateway.edges.ari.settings import AriSettings
 from services.call_gateway.edges.edge import IncomingCall, LegFailed, TakeCall, new_visit_id
 from services.call_gateway.edges.pacing import Pacer
@@ -76,17 +76,17 @@ class AriCalls:
         """What Asterisk should hold of every visit that is not over or whose remains are still being removed."""
         return tuple(leg.visit for leg in self._media_legs.values())
 
-    def lose(self, visit: KnownVisit, loss: Loss) -> None:
+    def lose(self, visit: KnownVisit, loss: VisitLoss) -> None:
         """Stock was taken, and the visit is not what it was."""
         leg = self._media_legs.get(visit.media_id)
         if leg is None or leg.is_over:
             return
         match loss:
-            case Loss.GONE:
+            case VisitLoss.GONE:
                 leg.caller_left(EndCause.FAILURE, "Asterisk lost the call")
-            case Loss.AWAY:
+            case VisitLoss.AWAY:
                 leg.caller_left(EndCause.TRANSFER, "taken out of the application")
-            case Loss.MEDIA:
+            case VisitLoss.MEDIA:
                 leg.media_left()
 
     async def refresh(self, visit: KnownVisit) -> None:

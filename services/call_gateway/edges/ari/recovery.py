@@ -27,7 +27,7 @@ class KnownVisit:
     is_away: bool = False  # the caller is being transferred, and may come back
 
 
-class Loss(Enum):
+class VisitLoss(Enum):
     """Why a visit is over."""
 
     GONE = "gone"  # the caller's channel is no more
@@ -47,7 +47,7 @@ class FoundCall:
 class Recovery:
     """What is to be done."""
 
-    lost: tuple[tuple[KnownVisit, Loss], ...]
+    lost: tuple[tuple[KnownVisit, VisitLoss], ...]
     alive: tuple[KnownVisit, ...]  # whose events we want again
     returned: tuple[KnownVisit, ...]  # of those alive: the caller was away, and is in the application again
     found: tuple[FoundCall, ...]
@@ -91,20 +91,20 @@ def plan_recovery(
 
 def _loss(
     names: Names, visit: KnownVisit, by_id: dict[str, Channel], members: dict[str, tuple[str, ...]]
-) -> Loss | None:
+) -> VisitLoss | None:
     """That the caller's channel exists does not make it ours: it must be in our application or in the visit's bridge.
 
     One that came in place of another (attended transfer) is shown without application, and stands in the bridge.
     """
     if visit.caller_id not in by_id:
-        return Loss.GONE
+        return VisitLoss.GONE
     if visit.is_away:
         return None
     bridged = members.get(visit.bridge_id, ())
     if by_id[visit.caller_id].app != names.app and visit.caller_id not in bridged:
-        return Loss.AWAY
+        return VisitLoss.AWAY
     is_whole = visit.media_id in by_id and visit.media_id in bridged and visit.caller_id in bridged
-    return Loss.MEDIA if visit.is_set_up and not is_whole else None
+    return VisitLoss.MEDIA if visit.is_set_up and not is_whole else None
 
 
 def _find_callers(

@@ -15,7 +15,7 @@ from services.nlu.engines.llama_cpp.hashes import check_hashes
 from services.nlu.engines.llama_cpp.jobs import Job
 from services.nlu.engines.llama_cpp.model import LlamaModel, ModelOptions
 from services.nlu.engines.llama_cpp.openings import KeptOpenings
-from services.nlu.engines.llama_cpp.worker import Worker
+from services.nlu.engines.llama_cpp.worker import ModelWorker
 from services.nlu.plan.checking import find_misfit_here
 from services.nlu.plan.gguf_file import read_shape
 from services.nlu.plan.host import host_memory
@@ -42,7 +42,7 @@ class LlamaCppEngine:
     def __init__(self, settings: NluSettings) -> None:
         self._settings = settings
         self.model = Path(settings.model).stem if settings.model.endswith(".gguf") else settings.model
-        self._worker: Worker | None = None
+        self._worker: ModelWorker | None = None
         self._on_lost: Callable[[str], bool] = lambda why: False
         self._drafts: dict[tuple[str, int], Job] = {}  # under way
         self._rules: dict[tuple[ToolSpec, ...], str] = {}  # grammars of sets of tools
@@ -68,7 +68,7 @@ class LlamaCppEngine:
         path = await asyncio.to_thread(_model_file, settings)
         await asyncio.to_thread(_check_memory, path, options)
         kept = KeptOpenings(settings.prompt_cache_dir, path)
-        worker = Worker(lambda: LlamaModel(path, options), options, kept, self._on_lost, measures=True)
+        worker = ModelWorker(lambda: LlamaModel(path, options), options, kept, self._on_lost, measures=True)
         await asyncio.to_thread(worker.start, prompts, max_reply_tokens=settings.max_reply_tokens)
         self._worker = worker
         if prompts:  # the first one now, the others in idle time: a start must not take long

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import codecs
+import unicodedata
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from services.nlu.engine import Message, ReplyPart, Sampling
 from services.nlu.engines.llama_cpp.constrained import ConstrainedCalls
-from services.nlu.engines.llama_cpp.slots import Slot
+from services.nlu.engines.llama_cpp.slots import CacheSlot
 from services.runtime.errors import TurnFailed
 
-SPOKEN_BYTES_S = 20.0
-"""Bytes of UTF-8 that are spoken in a second: of English 15, of Chinese 14, of Vietnamese and Russian 20 to 25."""
+SPOKEN_LETTERS_S = 15.0
+"""Characters of an alphabet that are spoken in a second: of English and Vietnamese 15, of Russian 11 to 13."""
+SPOKEN_SIGNS_S = 4.7
+"""Characters of a script that has a sign for a syllable or a word, in a second: of Chinese."""
+_SIGNS = frozenset("WF")  # values of East Asian Width, Unicode Standard Annex 11
 
 
 def _utf8() -> codecs.IncrementalDecoder:
@@ -48,7 +52,7 @@ class Job:
     sampler: int | None = None  # of the model's; None: none is open
     due_at: int = -1  # its place among the prompts, in tokens of prompts read by then; below 0: it has none yet
     speaks_since_s: float | None = None  # when its first text was made, on the clock of `Scheduler.run_step`
-    n_text_bytes: int = 0  # of `text`, as UTF-8
+    text_s: float = 0.0  # seconds that `text` takes to be spoken
     last_token_s: float = 0.0  # when its last token was made, on the same clock
 
     @property
@@ -77,7 +81,7 @@ class Job:
         once.
         """
         spoken_s = 0.0 if self.speaks_since_s is None else now - self.speaks_since_s
-        return self.n_text_bytes / SPOKEN_BYTES_S - spoken_s
+        return self.text_s - spoken_s
 
     @property
     def rank(self) -> int:
@@ -96,9 +100,15 @@ class ActiveJob:
     """A job that has a slot."""
 
     job: Job
-    slot: Slot
+    slot: CacheSlot
     unread: deque[int]  # of the prompt, and of what was made before the job gave up an earlier slot
     cells: int  # reserved for it in the cache
+
+
+def spoken_s(text: str) -> float:
+    """Seconds that a text takes to be spoken, about: by the script of its characters."""
+    n_signs = sum(unicodedata.east_asian_width(character) in _SIGNS for character in text)
+    return n_signs / SPOKEN_SIGNS_S + (len(text) - n_signs) / SPOKEN_LETTERS_S
 
 
 def busy() -> TurnFailed:

@@ -14,7 +14,7 @@ import llama_cpp
 from services.nlu.engine import Message
 from services.nlu.engines.llama_cpp.model import ModelOptions
 from services.nlu.engines.llama_cpp.prompt import PromptTokens, Tokenizer
-from services.nlu.engines.llama_cpp.slots import Slot
+from services.nlu.engines.llama_cpp.slots import CacheSlot
 from services.runtime.errors import StartupError
 from services.runtime.logs import get_logger
 
@@ -66,7 +66,7 @@ class KeptOpenings:
         self._folder = folder
         self._model = f"{model_path}:{about.st_size}:{about.st_mtime_ns}:{llama_cpp.__version__}"
 
-    def restore(self, slot: Slot, tokens: Sequence[int], memory: Memory) -> None:
+    def restore(self, slot: CacheSlot, tokens: Sequence[int], memory: Memory) -> None:
         """Fill the slot with all but the last token, which is computed at every start, when they are kept."""
         if not self._file(tokens).is_file():
             return
@@ -76,7 +76,7 @@ class KeptOpenings:
             memory.cut(slot.index, len(tokens) - 1)
             slot.tokens = list(tokens[:-1])
 
-    def keep(self, slot: Slot, memory: Memory) -> None:
+    def keep(self, slot: CacheSlot, memory: Memory) -> None:
         """Keep what the slot holds."""
         path = self._file(slot.tokens)
         if path.is_file():

@@ -14,7 +14,8 @@ from math import log
 SHARED_STEP_S = 0.040
 DECODE_ONLY_FACTOR = 1.5
 LONE_FACTOR, AHEAD_FACTOR = 4.0, 2.0
-LEAST_LEAD_S = 0.5
+LEAST_LEAD_S, LEAD_STEPS = 0.5, 1.5
+MANY_PROMPTS = 6  # that wait at once
 LEAST_TOKENS = 16  # of a prompt in a step, however slow: every prompt must make progress
 _LEAST_LONE_TOKENS = 32
 _UNMEASURED = {"shared": 32, "lone": 64, "ahead": 24}  # tuned on two CPU cores with 0.5 billion parameters
@@ -62,11 +63,12 @@ class StepPace:
             return _UNMEASURED["lone"]
         return max(_LEAST_LONE_TOKENS, self._tokens_in(LONE_FACTOR * self.shared_limit_s(1)))
 
-    def lead_s(self) -> float:
-        """Return how many seconds a reply must be ahead of its speech to be left out of a step in favour of prompts:
-        two of the steps that these may then take.
+    def lead_s(self, n_prompts: int) -> float:
+        """Return how many seconds a reply must be ahead of its speech to be left out of a step in favour of so many
+        prompts: the steps that these may then take, and more where the prompts are few, since little is gained then.
         """
-        return max(LEAST_LEAD_S, 2 * self._time_of(self.lone_tokens()))
+        steps_s = max(LEAST_LEAD_S, LEAD_STEPS * self._time_of(self.lone_tokens()))
+        return steps_s * max(1.0, MANY_PROMPTS / max(n_prompts, 1))
 
     def ahead_tokens(self) -> int:
         """Return the tokens in a step that only reads ahead."""

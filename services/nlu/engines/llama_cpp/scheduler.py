@@ -11,12 +11,12 @@ from typing import Protocol
 
 from services.nlu.engine import Began, CutShort, ReplyPart, Sampling, TextMade
 from services.nlu.engines.llama_cpp.constrained import SamplingModel
-from services.nlu.engines.llama_cpp.jobs import ActiveJob, Job, broken, busy, late
+from services.nlu.engines.llama_cpp.jobs import ActiveJob, Job, broken, busy, late, spoken_s
 from services.nlu.engines.llama_cpp.model import ModelOptions, Row
 from services.nlu.engines.llama_cpp.openings import KeptOpenings, Memory
 from services.nlu.engines.llama_cpp.pace import StepPace
 from services.nlu.engines.llama_cpp.prompt import PromptTokens, Tokenizer
-from services.nlu.engines.llama_cpp.slots import Cache, Slot, Slots
+from services.nlu.engines.llama_cpp.slots import Cache, CacheSlot, CacheSlots
 from services.nlu.engines.llama_cpp.steps import due_at, rows_of, tokens_of_step
 from services.runtime.errors import TurnFailed
 from services.runtime.logs import get_logger
@@ -65,7 +65,7 @@ class Scheduler:
         self._model, self._options, self._kept = model, options, kept
         self._pace = pace or StepPace()
         self.n_step_tokens = 0  # of the last step whose result was waited for: a GPU computes behind its queue
-        self._slots = Slots(options.n_slots, model)
+        self._slots = CacheSlots(options.n_slots, model)
         self._waiting: deque[Job] = deque()
         self._active: list[ActiveJob] = []
         self._prompts: dict[str, PromptTokens] = {}
@@ -194,7 +194,7 @@ class Scheduler:
             self._put_off(lesser.pop(0))
         return True
 
-    def _take_slot(self, job: Job, prompt: list[int]) -> Slot | None:
+    def _take_slot(self, job: Job, prompt: list[int]) -> CacheSlot | None:
         while (slot := self._slots.take(job.conversation, prompt)) is None:
             lesser = self._lesser(job)
             if not lesser:
@@ -266,7 +266,7 @@ class Scheduler:
         text = job.decoder.decode(self._model.spelled(token) if job.calls else self._model.piece(token))
         if text:
             job.text += text
-            job.n_text_bytes += len(text.encode())
+            job.text_s += spoken_s(text)
             job.speaks_since_s = now if job.speaks_since_s is None else job.speaks_since_s
             self._give(job, TextMade(text))
         if job.is_full:
@@ -283,9 +283,7 @@ class Scheduler:
             raise ModelBroken(f"{self._n_failed_steps} steps in a row failed") from error
 
     def _make_room(self) -> None:
-        """The cache is full in spite of the reservations: evict idle conversations first, then the job of lowest
-        rank.
-        """
+        """The cache is full in spite of the reservations: evict idle conversations, then the job of lowest rank."""
         if self._slots.evict():
             return
         least = max(reversed(self._active), key=lambda active: active.job.rank)
@@ -312,7 +310,7 @@ class Scheduler:
             self._slots.give_back(slot)
         self._give(job, failure)
 
-    def _restore(self, slot: Slot, prompt: list[int]) -> None:
+    def _restore(self, slot: CacheSlot, prompt: list[int]) -> None:
         if self._kept is None:
             return
         try:
@@ -322,7 +320,7 @@ class Scheduler:
             self._model.cut(slot.index, 0)
             slot.tokens.clear()
 
-    def _keep(self, slot: Slot) -> None:
+    def _keep(self, slot: CacheSlot) -> None:
         if self._kept is None:
             return
         try:

@@ -21,7 +21,7 @@ class Cache(Protocol):
 
 
 @dataclass(slots=True)
-class Slot:
+class CacheSlot:
     """One token sequence in the cache."""
 
     index: int
@@ -32,15 +32,15 @@ class Slot:
     last_used: int = 0
 
 
-class Slots:
+class CacheSlots:
     """All slots of one cache. A prompt always starts from the longest prefix that any slot holds."""
 
     def __init__(self, n_slots: int, cache: Cache) -> None:
-        self._slots = [Slot(i) for i in range(n_slots)]
+        self._slots = [CacheSlot(i) for i in range(n_slots)]
         self._cache = cache
         self._uses = count(1)
 
-    def take(self, conversation: str, prompt: Sequence[int]) -> Slot | None:
+    def take(self, conversation: str, prompt: Sequence[int]) -> CacheSlot | None:
         """Take a slot whose tokens are the longest known prefix of the prompt, without its last token.
 
         A slot is extended in place when nothing of it is lost by that;
@@ -49,7 +49,7 @@ class Slots:
         an answer comes would reveal what another tenant's callers have said. None: all are busy.
         """
 
-        def shared(slot: Slot) -> int:
+        def shared(slot: CacheSlot) -> int:
             return _shared(slot.tokens, prompt) if _may_share(slot, conversation) else 0
 
         best = max(self._slots, key=lambda slot: (shared(slot), slot.conversation == conversation))
@@ -80,15 +80,15 @@ class Slots:
         """The prompt's leading tokens that take no cells of their own, since an opening has them."""
         return max((_shared(slot.tokens, prompt) for slot in self._slots if slot.is_pinned), default=0)
 
-    def give_back(self, slot: Slot) -> None:
+    def give_back(self, slot: CacheSlot) -> None:
         slot.is_busy = False
 
-    def drop(self, slot: Slot) -> None:
+    def drop(self, slot: CacheSlot) -> None:
         """Give a slot back empty; its cells are not used again."""
         slot.is_busy = False
         self._empty(slot)
 
-    def pin(self, slot: Slot) -> None:
+    def pin(self, slot: CacheSlot) -> None:
         """Pin the slot for good, without its conversation."""
         slot.is_pinned, slot.is_busy, slot.conversation = True, False, ""
 
@@ -106,7 +106,7 @@ class Slots:
         self._empty(min(idle, key=lambda slot: slot.last_used))
         return True
 
-    def _room(self, conversation: str, *, keep: Slot) -> Slot | None:
+    def _room(self, conversation: str, *, keep: CacheSlot) -> CacheSlot | None:
         """Return the slot to give up: an own one beyond the two, else a free one, else the one used longest ago."""
         idle = [slot for slot in self._slots if not slot.is_busy and not slot.is_pinned]
         own = [slot for slot in idle if slot.conversation == conversation]
@@ -116,19 +116,19 @@ class Slots:
         candidates = [slot for slot in own or idle if slot is not keep] or own or idle
         return min(candidates, key=lambda slot: slot.last_used, default=None)
 
-    def _claim(self, slot: Slot, conversation: str) -> Slot:
+    def _claim(self, slot: CacheSlot, conversation: str) -> CacheSlot:
         slot.conversation, slot.is_busy, slot.last_used = conversation, True, next(self._uses)
         if not slot.tokens:
             self._cache.cut(slot.index, 0)
         return slot
 
-    def _empty(self, slot: Slot) -> None:
+    def _empty(self, slot: CacheSlot) -> None:
         self._cache.cut(slot.index, 0)
         slot.tokens.clear()
         slot.conversation = ""
 
 
-def _may_share(slot: Slot, conversation: str) -> bool:
+def _may_share(slot: CacheSlot, conversation: str) -> bool:
     """Ids of conversations are "tenant.conversation", as far as there is a dot."""
     return slot.is_pinned or slot.conversation.rpartition(".")[0] == conversation.rpartition(".")[0]
 

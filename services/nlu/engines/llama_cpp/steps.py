@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from services.nlu.engines.llama_cpp.jobs import ActiveJob
 from services.nlu.engines.llama_cpp.model import Row
-from services.nlu.engines.llama_cpp.pace import StepPace
+from services.nlu.engines.llama_cpp.pace import LEAST_TOKENS, StepPace
 
 _WAITED_FOR = 4  # a prompt of 100 tokens is overtaken by shorter ones until 400 have been read
 LONGEST_REST_S = 0.4  # of a reply: a chain takes more between two tokens for a stall (NLU_TOKEN_GAP_LIMIT_S)
@@ -20,8 +20,9 @@ def tokens_of_step(
     drafts', and of each by `due_at`. `active_jobs` in the order they were admitted; `now` in seconds on the clock of
     `run_step`.
 
-    A reply whose words are further ahead of their speech than `StepPace.lead_s` gives its token up while a prompt
-    waits, for `LONGEST_REST_S` at most: its caller hears no difference, while the other caller hears nothing yet. The
+    A reply whose words are further ahead of their speech than `StepPace.lead_s` gives its token up while prompts wait,
+    for `LONGEST_REST_S` at most: its caller hears no difference, while the other caller hears nothing yet. A step of
+    fewer than `LEAST_TOKENS` takes replies that are ahead as well, since they cost it little. The
     prompt that was admitted first has a quarter of the step, however many others come. Reading ahead has the steps that
     no other job needs.
     """
@@ -30,15 +31,17 @@ def tokens_of_step(
     )
     awaited = [active for active in reading if not active.job.reads_ahead]
     speaking = [active for active in active_jobs if not active.unread]
+    resting: list[ActiveJob] = []
     if awaited:
-        rank, lead_s = awaited[0].job.rank, pace.lead_s()
-        speaking = [
+        rank, lead_s = awaited[0].job.rank, pace.lead_s(len(awaited))
+        resting = [
             active
             for active in speaking
-            if active.job.rank < rank
-            or active.job.lead_s(now) < lead_s
-            or now - active.job.last_token_s >= LONGEST_REST_S
+            if active.job.rank >= rank
+            and active.job.lead_s(now) >= lead_s
+            and now - active.job.last_token_s < LONGEST_REST_S
         ]
+        speaking = [active for active in speaking if active not in resting]
     speaking = speaking[:batch_tokens]
     alone = pace.lone_tokens() if awaited else pace.ahead_tokens()
     limit = pace.shared_tokens(len(speaking)) if speaking else alone
@@ -55,7 +58,8 @@ def tokens_of_step(
         if tokens:
             fed.append((active, tokens))
             room -= len(tokens)
-    return fed
+    n_free = min(LEAST_TOKENS, batch_tokens) - sum(len(tokens) for _, tokens in fed)
+    return [(active, active.job.made[-1:]) for active in resting[: max(0, n_free)]] + fed
 
 
 def due_at(n_read: int, n_unread: int) -> int:

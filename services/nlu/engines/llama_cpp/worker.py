@@ -50,7 +50,7 @@ def measure_pace(model: Model, options: ModelOptions, clock: Callable[[], float]
     return pace
 
 
-class Worker:
+class ModelWorker:
     """Worker of one model. `start`, `submit`, `forget` and `stop` may be called from any thread."""
 
     def __init__(

@@ -12,15 +12,16 @@ import ssl
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 
 from services.nlu.engine import Began, Message, ReplyPart, ReplyRequest
-from services.nlu.engines.openai.request import body_of
 from services.nlu.engines.openai.stream import CompletionReader
 from services.nlu.remote.answer import AnswerTime
 from services.nlu.remote.failures import from_status, said_in
+from services.nlu.remote.messages import CONTINUE, write_messages, write_tool
 from services.nlu.remote.sse import BYTE_ORDER_MARK, MAX_EVENT_BYTES, BadEvents, EventReader
 from services.nlu.remote.transport import HEADERS, BadBody, bound_body, failure_of, was_dropped
 from services.nlu.settings import NluSettings, read_secret
@@ -272,3 +273,23 @@ def _start_of(body: bytearray) -> bytearray:
     if BYTE_ORDER_MARK.startswith(body):
         return bytearray()
     return body.removeprefix(BYTE_ORDER_MARK).lstrip()
+
+
+def body_of(request: ReplyRequest, settings: NluSettings) -> dict[str, Any]:
+    """Return the body of POST /chat/completions for a turn, streamed."""
+    messages = write_messages(request.messages)
+    if request.begun:
+        messages += [{"role": "assistant", "content": request.begun}, {"role": "user", "content": CONTINUE}]
+    sampling = request.sampling
+    body: dict[str, Any] = {
+        "model": settings.openai_model,
+        "messages": messages,
+        "stream": True,
+        "temperature": settings.temperature if sampling.temperature is None else sampling.temperature,
+        settings.openai_token_limit_field: settings.max_reply_tokens,
+    }
+    asked = {"top_p": sampling.top_p, "seed": sampling.seed}
+    body |= {name: value for name, value in asked.items() if value is not None}
+    if request.tools:
+        body["tools"] = [write_tool(tool) for tool in request.tools]
+    return body

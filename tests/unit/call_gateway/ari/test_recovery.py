@@ -6,7 +6,7 @@ import pytest
 
 from services.call_gateway.edges.ari.events import Channel
 from services.call_gateway.edges.ari.names import Names
-from services.call_gateway.edges.ari.recovery import Bridge, FoundCall, KnownVisit, Loss, Recovery, plan_recovery
+from services.call_gateway.edges.ari.recovery import Bridge, FoundCall, KnownVisit, Recovery, VisitLoss, plan_recovery
 
 NAMES = Names("tong-dai")
 NOTHING = Recovery((), (), (), (), (), ())
@@ -39,13 +39,13 @@ def test_a_call_that_goes_on_is_left_alone():
 
 def test_a_session_whose_caller_is_gone_ends():
     visit = known("a", "1.0")
-    assert plan_recovery(NAMES, (), (), (visit,)) == replace(NOTHING, lost=((visit, Loss.GONE),))
+    assert plan_recovery(NAMES, (), (), (visit,)) == replace(NOTHING, lost=((visit, VisitLoss.GONE),))
 
 
 def test_a_caller_who_exists_elsewhere_is_ours_no_more():
     visit, sound = known("a", "1.0"), media("a")
     plan = plan_recovery(NAMES, (caller("1.0", app=""), sound), (bridge("a", sound),), (visit,))
-    assert plan == replace(NOTHING, lost=((visit, Loss.AWAY),))
+    assert plan == replace(NOTHING, lost=((visit, VisitLoss.AWAY),))
 
 
 @pytest.mark.parametrize("what_is_missing", ["media channel", "bridge", "caller in the bridge", "media in the bridge"])
@@ -57,7 +57,7 @@ def test_a_caller_without_bridge_or_media_is_lost_for_this_session(what_is_missi
         "caller in the bridge": ((one, sound), (bridge("a", sound),)),
         "media in the bridge": ((one, sound), (bridge("a", one),)),
     }[what_is_missing]
-    assert plan_recovery(NAMES, channels, bridges, (visit,)).lost == ((visit, Loss.MEDIA),)
+    assert plan_recovery(NAMES, channels, bridges, (visit,)).lost == ((visit, VisitLoss.MEDIA),)
 
 
 def test_a_call_that_is_being_set_up_has_neither_yet():
@@ -68,7 +68,7 @@ def test_a_call_that_is_being_set_up_has_neither_yet():
 def test_a_caller_who_came_again_while_the_first_visit_is_cleared_away_is_found_and_nothing_of_that_is_touched():
     one, sound, visit = caller("1.0"), media("a"), known("a", "", is_set_up=False)
     plan = plan_recovery(NAMES, (one, sound), (bridge("a", sound),), (visit,))
-    assert plan == replace(NOTHING, lost=((visit, Loss.GONE),), found=(FoundCall(one),))
+    assert plan == replace(NOTHING, lost=((visit, VisitLoss.GONE),), found=(FoundCall(one),))
 
 
 def test_a_caller_left_in_our_bridge_is_found_with_it():
@@ -124,4 +124,4 @@ def test_a_caller_who_came_back_unnoticed_is_taken_back():
 def test_a_caller_who_hung_up_while_being_transferred_is_gone():
     away = replace(known("a", "1.0", is_set_up=False), is_away=True)
     plan = plan_recovery(NAMES, (media("a"),), (bridge("a", media("a")),), (away,))
-    assert plan == replace(NOTHING, lost=((away, Loss.GONE),))
+    assert plan == replace(NOTHING, lost=((away, VisitLoss.GONE),))

@@ -222,3 +222,41 @@ def test_sound_before_any_words_is_refused():
     call.voice(turn_id, 400)
     call.wait(400)
     assert call.heard_bytes() == set()
+
+
+# -- the caller goes on while their first words are late ---------------------------------------------------------------
+
+
+def _settled(call: Call, utterance_id: int, text: str, end: int) -> None:
+    call.tell(ev.TranscriptHeard(utterance_id, ev.TextStage.SETTLED, text, end, end))
+    call.tell(ev.UtteranceSettled(utterance_id, end, True))
+
+
+def test_first_words_that_are_late_go_before_the_rest_whose_draft_came_sooner():
+    call = Call().greeted()
+    call.say("I would like a table", with_draft=False)
+    call.wait(700)
+    first_end = call.last(cmd.EndUtterance).end_sample
+    call.say("for two on friday", speech_ms=1000)
+    call.wait(900)  # longer than a whole draft waits for its settled text
+    assert not call.all(cmd.CommitTurn)
+    _settled(call, 1, "I would like a table", first_end)
+    call.settle("for two on friday")
+    asked = call.last(cmd.AskAgent)
+    assert not asked.is_draft
+    assert asked.input == cmd.CallerSaid("I would like a table for two on friday")
+
+
+def test_words_of_two_stretches_that_are_late_keep_their_order():
+    call = Call().greeted()
+    ends = []
+    for text in ("one table", "for two people"):
+        call.say(text, speech_ms=1000, with_draft=False)
+        call.wait(900)
+        ends.append(call.last(cmd.EndUtterance).end_sample)
+    call.say("on friday please", speech_ms=1000)
+    call.wait(700)
+    _settled(call, 1, "one table", ends[0])
+    _settled(call, 2, "for two people", ends[1])
+    call.settle("on friday please")
+    assert call.last(cmd.AskAgent).input == cmd.CallerSaid("one table for two people on friday please")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.call_gateway.rtp.dtmf import Key, Keypad, TelephoneEvent, parse_event
+from services.call_gateway.rtp.dtmf import Key, TelephoneEvent, TelephoneEventDecoder, parse_event
 from services.call_gateway.rtp.packet import MalformedPacket
 
 
@@ -30,7 +30,7 @@ def test_dialling_911_gives_three_keys():
         (7040, 1, True, 2000),
         (11200, 1, False, 400),
     ]
-    keypad, keys = Keypad(), []
+    keypad, keys = TelephoneEventDecoder(), []
     for timestamp, code, is_end, duration in reports:
         keys += keypad.on_event(TelephoneEvent(code, is_end, 7, duration), timestamp=timestamp)
     assert keys == [Key("9", 1600), Key("1", 2000)]
@@ -40,12 +40,12 @@ def test_dialling_911_gives_three_keys():
 
 
 def test_a_key_whose_end_was_lost_is_told_when_the_next_begins():
-    keypad = Keypad()
+    keypad = TelephoneEventDecoder()
     assert keypad.on_event(TelephoneEvent(5, False, 7, 400), timestamp=0) == []
     assert keypad.on_event(TelephoneEvent(6, False, 7, 160), timestamp=4000) == [Key("5", 400)]
 
 
 def test_an_event_that_is_no_key_is_left_alone():
-    keypad = Keypad()
+    keypad = TelephoneEventDecoder()
     flash = 16
     assert keypad.on_event(TelephoneEvent(flash, True, 7, 400), timestamp=0) == []

@@ -1,5 +1,6 @@
 package dev.tongdai.client;
 
+import com.google.protobuf.ByteString;
 import dev.tongdai.voice.call.v1.CallConfig;
 import dev.tongdai.voice.call.v1.CallEnd;
 import dev.tongdai.voice.call.v1.CallGatewayServiceGrpc;
@@ -11,24 +12,21 @@ import dev.tongdai.voice.call.v1.Played;
 import dev.tongdai.voice.type.v1.AudioChunk;
 import java.io.IOException;
 import java.io.InputStream;
-import java.time.Duration;
-import java.util.Arrays;
 
-/** One call through the gateway; the program is the caller. Speak in one thread and take responses in another. */
-public final class Call implements AutoCloseable {
+/**
+ * One call through the gateway; the program is the caller. Speak in one thread and take responses in another. After
+ * {@link #halfClose} the call ends with the reply to what was sent; {@link #close} drops it without a word.
+ */
+public final class Call extends SoundStream<ConnectCallRequest, ConnectCallResponse> {
   /** Samples of silence that are kept: nine hours at 8 kHz. A server that leaves more has lost its clock. */
   private static final long MAX_HOLE = 1 << 28;
 
-  private final Stream<ConnectCallRequest, ConnectCallResponse> stream;
-  private final Outgoing sound;
   private final boolean reportsPlayed;
-  private byte[] heard = new byte[0];
-  private int heardBytes;
+  private ByteString heard = ByteString.EMPTY; // appending copies nothing
   private CallEnd end;
 
-  private Call(Stream<ConnectCallRequest, ConnectCallResponse> stream, int sampleRateHertz, boolean reportsPlayed) {
-    this.stream = stream;
-    this.sound = new Outgoing(sampleRateHertz, 0, chunk -> send(ConnectCallRequest.newBuilder().setAudio(chunk).build()));
+  private Call(int sampleRateHertz, boolean reportsPlayed) {
+    super(sampleRateHertz, 0, chunk -> ConnectCallRequest.newBuilder().setAudio(chunk).build());
     this.reportsPlayed = reportsPlayed;
   }
 
@@ -39,16 +37,14 @@ public final class Call implements AutoCloseable {
    */
   public static Call open(Connection connection, int sampleRateHertz, CallConfig config, boolean reportsPlayed)
       throws TongDaiException, InterruptedException {
-    CallConfig.Builder whole = config.toBuilder().setAudioFormat(Outgoing.linear16(sampleRateHertz));
-    Stream<ConnectCallRequest, ConnectCallResponse> stream =
-        Stream.open(connection, (on, to) -> CallGatewayServiceGrpc.newStub(on).withExecutor(Runnable::run).connectCall(to),
-            ConnectCallRequest.newBuilder().setConfig(whole).build());
-    return new Call(stream, sampleRateHertz, reportsPlayed);
+    CallConfig.Builder whole = config.toBuilder().setAudioFormat(linear16(sampleRateHertz));
+    return open(connection, () -> new Call(sampleRateHertz, reportsPlayed), CallGatewayServiceGrpc.getConnectCallMethod(),
+        ConnectCallRequest.newBuilder().setConfig(whole).build());
   }
 
   /** The call as the gateway knows it. */
   public CallInfo info() {
-    return stream.first().getCall();
+    return first.getCall();
   }
 
   /** Why the call is over, once it is; else null. */
@@ -58,22 +54,12 @@ public final class Call implements AutoCloseable {
 
   /** The agent's sound from the call's first sample on, 16-bit little-endian, silence included: 58 MB an hour at 8 kHz. */
   public byte[] heard() {
-    return Arrays.copyOf(heard, heardBytes);
+    return heard.toByteArray();
   }
 
   /** Send the sound of a file or a microphone up to its end, in frames of 20 ms, no faster than real time. */
   public void speak(InputStream samples) throws IOException, InterruptedException {
-    sound.speak(samples, true);
-  }
-
-  /** Send a request, such as a key that was pressed. */
-  public void send(ConnectCallRequest request) throws InterruptedException {
-    stream.send(request);
-  }
-
-  /** Say nothing more and listen: the call ends after the reply to what was sent. */
-  public void halfClose() {
-    stream.halfClose();
+    send(samples, true);
   }
 
   /** Hang up at once. */
@@ -81,50 +67,43 @@ public final class Call implements AutoCloseable {
     send(ConnectCallRequest.newBuilder().setHangup(Hangup.getDefaultInstance()).build());
   }
 
-  /** Drop the call without a word, if it is still there. */
-  @Override
-  public void close() {
-    stream.close();
-  }
-
   /** The next thing the gateway says; null when the call is over. Call it at all times, from one thread. */
+  @Override
   public ConnectCallResponse next() throws TongDaiException, InterruptedException {
-    ConnectCallResponse response = stream.next();
-    if (response == null && end == null) {
-      throw TongDaiException.unavailable("ENDED_EARLY", "the stream ended before the call did");
-    }
-    if (response != null && response.hasAudio()) {
+    ConnectCallResponse response = super.next();
+    if (response == null) {
+      if (end == null) {
+        throw TongDaiException.unavailable("ENDED_EARLY", "the stream ended before the call did");
+      }
+    } else if (response.hasAudio()) {
       play(response.getAudio());
-    } else if (response != null && response.hasAudioDiscard()) {
-      heardBytes = (int) Math.min(heardBytes, byteOf(response.getAudioDiscard().getFromSample(), 0));
-    } else if (response != null && response.hasEnd()) {
+    } else if (response.hasAudioDiscard()) {
+      heard = upTo(byteOf(response.getAudioDiscard().getFromSample(), 0));
+    } else if (response.hasEnd()) {
       end = response.getEnd();
     }
     return response;
   }
 
   /** A place on the agent's clock, for so many bytes behind it: 2 GB at most are kept. */
-  private long byteOf(long sample, int size) throws TongDaiException {
-    if (sample < 0 || sample > heardBytes / 2 + MAX_HOLE || 2 * sample + size > Integer.MAX_VALUE - 8) {
+  private int byteOf(long sample, int size) throws TongDaiException {
+    if (sample < 0 || sample > heard.size() / 2 + MAX_HOLE || 2 * sample + size > Integer.MAX_VALUE - 8) {
       String message = "the server tells of sample " + sample + " of its sound";
-      throw new TongDaiException(TongDaiException.Kind.SERVER, "INTERNAL", "BAD_SAMPLE", message, "", Duration.ZERO);
+      throw TongDaiException.of(TongDaiException.Kind.SERVER, "INTERNAL", "BAD_SAMPLE", message);
     }
-    return 2 * sample;
+    return (int) (2 * sample);
+  }
+
+  private ByteString upTo(int size) {
+    return heard.substring(0, Math.min(size, heard.size()));
   }
 
   private void play(AudioChunk audio) throws TongDaiException, InterruptedException {
-    int at = (int) byteOf(audio.getStartSample(), audio.getContent().size());
-    int size = at + audio.getContent().size();
-    if (size > heard.length) {
-      heard = Arrays.copyOf(heard, Math.max(size, 2 * heard.length));
-    }
-    if (at > heardBytes) {
-      Arrays.fill(heard, heardBytes, at, (byte) 0); // nothing was said meanwhile
-    }
-    audio.getContent().copyTo(heard, at);
-    heardBytes = size;
+    int at = byteOf(audio.getStartSample(), audio.getContent().size());
+    ByteString silence = ByteString.copyFrom(new byte[Math.max(0, at - heard.size())]); // nothing was said meanwhile
+    heard = upTo(at).concat(silence).concat(audio.getContent());
     if (reportsPlayed) {
-      send(ConnectCallRequest.newBuilder().setPlayed(Played.newBuilder().setSample(size / 2)).build());
+      send(ConnectCallRequest.newBuilder().setPlayed(Played.newBuilder().setSample(heard.size() / 2)).build());
     }
   }
 }

@@ -2,7 +2,6 @@ package dev.tongdai.client;
 
 import io.grpc.Channel;
 import io.grpc.ChannelCredentials;
-import io.grpc.ClientInterceptors;
 import io.grpc.Grpc;
 import io.grpc.InsecureChannelCredentials;
 import io.grpc.ManagedChannel;
@@ -21,9 +20,8 @@ public final class Connection implements AutoCloseable {
   /** A server's wish to wait longer is not followed. */
   private static final Duration LONGEST_WAIT = Duration.ofSeconds(30);
 
-  private final Options options;
-  private final List<ManagedChannel> managed = new ArrayList<>();
-  private final List<Channel> channels = new ArrayList<>();
+  final Options options;
+  private final List<ManagedChannel> channels = new ArrayList<>();
 
   /** What is done with a replica. */
   @FunctionalInterface
@@ -47,15 +45,14 @@ public final class Connection implements AutoCloseable {
         close();
         throw new IllegalArgumentException("the bearer token would go to " + target + " over plain text: use TLS");
       }
-      ManagedChannel channel =
+      channels.add(
           Grpc.newChannelBuilder(target, security(options))
+              .intercept(MetadataUtils.newAttachHeadersInterceptor(headers))
               .disableRetry()
               // Servers refuse to be pinged oftener than every 10 s.
               .keepAliveTime(20, TimeUnit.SECONDS).keepAliveTimeout(10, TimeUnit.SECONDS)
               .keepAliveWithoutCalls(true)
-              .build();
-      managed.add(channel);
-      channels.add(ClientInterceptors.intercept(channel, MetadataUtils.newAttachHeadersInterceptor(headers)));
+              .build());
     }
   }
 
@@ -77,10 +74,6 @@ public final class Connection implements AutoCloseable {
   /** A channel a replica, with the token on every call: for stubs of your own, blocking or asynchronous. */
   public List<Channel> channels() {
     return List.copyOf(channels);
-  }
-
-  Options options() {
-    return options;
   }
 
   /**
@@ -110,6 +103,6 @@ public final class Connection implements AutoCloseable {
 
   @Override
   public void close() {
-    managed.forEach(ManagedChannel::shutdownNow);
+    channels.forEach(ManagedChannel::shutdownNow);
   }
 }

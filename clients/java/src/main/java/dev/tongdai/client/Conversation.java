@@ -9,7 +9,6 @@ import dev.tongdai.voice.nlu.v1.PlayoutReport;
 import dev.tongdai.voice.nlu.v1.StreamingConverseRequest;
 import dev.tongdai.voice.nlu.v1.StreamingConverseResponse;
 import dev.tongdai.voice.nlu.v1.UserTurn;
-import dev.tongdai.voice.type.v1.Cancellation;
 import dev.tongdai.voice.type.v1.EngineInfo;
 import dev.tongdai.voice.type.v1.TurnEnd;
 import java.util.List;
@@ -20,42 +19,32 @@ public final class Conversation extends Turns<StreamingConverseRequest, Streamin
   /** History and state handed to a stream opened anew; servers take 16 KiB, the oldest turns go first. */
   private static final int MAX_HISTORY_BYTES = 12 * 1024;
 
-  private final Connection connection;
   private final ConversationConfig.Builder config;
   private TurnEnd end;
 
-  private Conversation(Connection connection, ConversationConfig config) {
-    this.connection = connection;
-    this.config = config.toBuilder();
+  private Conversation(Connection connection, ConversationConfig.Builder config)
+      throws TongDaiException, InterruptedException {
+    super(
+        () -> Stream.open(connection, Stream::new, NluServiceGrpc.getStreamingConverseMethod(),
+            StreamingConverseRequest.newBuilder().setConfig(config).build()),
+        turn -> StreamingConverseRequest.newBuilder().setCancellation(turn).build());
+    this.config = config;
   }
 
   /** Open a conversation. */
   public static Conversation open(Connection connection, ConversationConfig config)
       throws TongDaiException, InterruptedException {
-    Conversation talk = new Conversation(connection, config);
-    talk.openAfresh();
-    return talk;
-  }
-
-  @Override
-  Stream<StreamingConverseRequest, StreamingConverseResponse> reopen() throws TongDaiException, InterruptedException {
-    return Stream.open(connection, (on, to) -> NluServiceGrpc.newStub(on).withExecutor(Runnable::run).streamingConverse(to),
-        StreamingConverseRequest.newBuilder().setConfig(config).build());
-  }
-
-  @Override
-  StreamingConverseRequest cancellation(Cancellation turn) {
-    return StreamingConverseRequest.newBuilder().setCancellation(turn).build();
+    return new Conversation(connection, config.toBuilder());
   }
 
   /** Who answers. */
   public EngineInfo engine() {
-    return stream().first().getEngine().getEngine();
+    return stream.first.getEngine().getEngine();
   }
 
   /** Who the agent is. */
   public AgentProfile agent() {
-    return stream().first().getEngine().getAgent();
+    return stream.first.getEngine().getAgent();
   }
 
   /** Hand over the agent's greeting, as {@link #say} does a reply. */
@@ -102,6 +91,6 @@ public final class Conversation extends Turns<StreamingConverseRequest, Streamin
     int offset = reply.codePointCount(0, reply.length());
     PlayoutReport.Builder report =
         PlayoutReport.newBuilder().setTurnId(turn.getTurnId()).setHeardOffset(offset).setIsFinal(true);
-    stream().put(StreamingConverseRequest.newBuilder().setPlayoutReport(report).build());
+    stream.put(StreamingConverseRequest.newBuilder().setPlayoutReport(report).build());
   }
 }

@@ -9,32 +9,25 @@ import dev.tongdai.voice.type.v1.EngineInfo;
 import java.io.IOException;
 import java.io.InputStream;
 
-/** A recogniser. Send in one thread and take responses in another. */
-public final class Recognition implements AutoCloseable {
-  private final Stream<StreamingRecognizeRequest, StreamingRecognizeResponse> stream;
-  private final Outgoing sound;
+/** A recogniser. Send in one thread and take responses in another; {@link #halfClose} settles what is open. */
+public final class Recognition extends SoundStream<StreamingRecognizeRequest, StreamingRecognizeResponse> {
   private volatile boolean isServerLeaving; // for the thread that sends
 
-  private Recognition(
-      Stream<StreamingRecognizeRequest, StreamingRecognizeResponse> stream, int sampleRateHertz, long startSample) {
-    this.stream = stream;
-    Outgoing.Sender sender = chunk -> stream.send(StreamingRecognizeRequest.newBuilder().setAudio(chunk).build());
-    this.sound = new Outgoing(sampleRateHertz, startSample, sender);
+  private Recognition(int sampleRateHertz, long startSample) {
+    super(sampleRateHertz, startSample, chunk -> StreamingRecognizeRequest.newBuilder().setAudio(chunk).build());
   }
 
   /** Open a stream that takes 16-bit samples; of {@code config} the audio format is filled in. */
   public static Recognition open(Connection connection, int sampleRateHertz, RecognitionConfig config)
       throws TongDaiException, InterruptedException {
-    RecognitionConfig.Builder whole = config.toBuilder().setAudioFormat(Outgoing.linear16(sampleRateHertz));
-    Stream<StreamingRecognizeRequest, StreamingRecognizeResponse> stream =
-        Stream.open(connection, (on, to) -> SttServiceGrpc.newStub(on).withExecutor(Runnable::run).streamingRecognize(to),
-            StreamingRecognizeRequest.newBuilder().setConfig(whole).build());
-    return new Recognition(stream, sampleRateHertz, config.getStartSample());
+    RecognitionConfig.Builder whole = config.toBuilder().setAudioFormat(linear16(sampleRateHertz));
+    return open(connection, () -> new Recognition(sampleRateHertz, config.getStartSample()),
+        SttServiceGrpc.getStreamingRecognizeMethod(), StreamingRecognizeRequest.newBuilder().setConfig(whole).build());
   }
 
   /** Who listens. */
   public EngineInfo engine() {
-    return stream.first().getEngine();
+    return first.getEngine();
   }
 
   /** True once the server asked to open the next utterance elsewhere (going_away). */
@@ -47,30 +40,20 @@ public final class Recognition implements AutoCloseable {
    * time where {@code isPaced}.
    */
   public void hear(InputStream samples, boolean isPaced) throws IOException, InterruptedException {
-    sound.speak(samples, isPaced);
+    send(samples, isPaced);
   }
 
   /** The turn is over: settle everything that {@link #hear} has sent. */
   public void endUtterance() throws InterruptedException {
-    UtteranceEnd.Builder end = UtteranceEnd.newBuilder().setEndSample(sound.nextSample());
-    stream.send(StreamingRecognizeRequest.newBuilder().setUtteranceEnd(end).build());
-  }
-
-  /** No more sound comes: what is open is settled, then the stream ends. */
-  public void halfClose() {
-    stream.halfClose();
+    UtteranceEnd.Builder end = UtteranceEnd.newBuilder().setEndSample(nextSample);
+    send(StreamingRecognizeRequest.newBuilder().setUtteranceEnd(end).build());
   }
 
   /** The next thing that was heard; null at the end. Call it at all times, from one thread. */
+  @Override
   public StreamingRecognizeResponse next() throws TongDaiException, InterruptedException {
-    StreamingRecognizeResponse response = stream.next();
+    StreamingRecognizeResponse response = super.next();
     isServerLeaving |= response != null && response.hasGoingAway();
     return response;
-  }
-
-  /** Give the stream up, if it is still there. */
-  @Override
-  public void close() {
-    stream.close();
   }
 }

@@ -6,47 +6,28 @@ import dev.tongdai.voice.tts.v1.SynthesisConfig;
 import dev.tongdai.voice.tts.v1.TextEnd;
 import dev.tongdai.voice.tts.v1.TtsServiceGrpc;
 import dev.tongdai.voice.tts.v1.TurnText;
-import dev.tongdai.voice.type.v1.Cancellation;
 import dev.tongdai.voice.type.v1.EngineInfo;
 import java.util.List;
 import java.util.function.Consumer;
 
 /** A voice that speaks one text a turn. */
 public final class Speech extends Turns<StreamingSynthesizeRequest, StreamingSynthesizeResponse> {
-  private final Connection connection;
-  private final SynthesisConfig config;
-
-  private Speech(Connection connection, SynthesisConfig config) {
-    this.connection = connection;
-    this.config = config;
+  private Speech(Opening<StreamingSynthesizeRequest, StreamingSynthesizeResponse> opening)
+      throws TongDaiException, InterruptedException {
+    super(opening, turn -> StreamingSynthesizeRequest.newBuilder().setCancellation(turn).build());
   }
 
   /** Open a stream that gives 16-bit samples; of {@code config} the audio format is filled in. */
   public static Speech open(Connection connection, int sampleRateHertz, SynthesisConfig config)
       throws TongDaiException, InterruptedException {
-    SynthesisConfig.Builder whole = config.toBuilder().setAudioFormat(Outgoing.linear16(sampleRateHertz));
-    Speech speech = new Speech(connection, whole.build());
-    speech.openAfresh();
-    return speech;
-  }
-
-  @Override
-  Stream<StreamingSynthesizeRequest, StreamingSynthesizeResponse> reopen()
-      throws TongDaiException, InterruptedException {
-    return Stream.open(
-        connection,
-        (on, to) -> TtsServiceGrpc.newStub(on).withExecutor(Runnable::run).streamingSynthesize(to),
-        StreamingSynthesizeRequest.newBuilder().setConfig(config).build());
-  }
-
-  @Override
-  StreamingSynthesizeRequest cancellation(Cancellation turn) {
-    return StreamingSynthesizeRequest.newBuilder().setCancellation(turn).build();
+    SynthesisConfig.Builder whole = config.toBuilder().setAudioFormat(SoundStream.linear16(sampleRateHertz));
+    StreamingSynthesizeRequest first = StreamingSynthesizeRequest.newBuilder().setConfig(whole).build();
+    return new Speech(() -> Stream.open(connection, Stream::new, TtsServiceGrpc.getStreamingSynthesizeMethod(), first));
   }
 
   /** Who speaks. */
   public EngineInfo engine() {
-    return stream().first().getEngine();
+    return stream.first.getEngine();
   }
 
   /**

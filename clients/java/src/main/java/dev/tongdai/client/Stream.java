@@ -1,53 +1,62 @@
 package dev.tongdai.client;
 
-import io.grpc.Channel;
+import dev.tongdai.client.TongDaiException.Kind;
+import io.grpc.CallOptions;
+import io.grpc.ClientCall;
+import io.grpc.MethodDescriptor;
 import io.grpc.stub.ClientCallStreamObserver;
+import io.grpc.stub.ClientCalls;
 import io.grpc.stub.ClientResponseObserver;
-import io.grpc.stub.StreamObserver;
 import java.time.Duration;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
-import java.util.function.BiFunction;
+import java.util.function.Supplier;
 
 /**
  * A stream that is open. Any thread may send; one takes responses, at all times. They are asked for one by one as they are
  * taken, and a sender waits until the server reads, so that nothing piles up here.
  */
-public final class Stream<RequestT, ResponseT> implements AutoCloseable {
+public class Stream<RequestT, ResponseT> implements AutoCloseable {
+  /** Responses are queued by the thread that reads them, which is quick. */
+  private static final CallOptions ON_NETTY = CallOptions.DEFAULT.withExecutor(Runnable::run);
+
   /** Marks the end: a good one without an error. */
   private record End(TongDaiException error) {}
 
   private final BlockingQueue<Object> arrived = new LinkedBlockingQueue<>(); // holds two: no more is asked for
   private ClientCallStreamObserver<RequestT> requests;
-  private ResponseT first;
+  ResponseT first;
   private End end;
   private boolean isHalfClosed;
   private volatile boolean isGivenUp;
 
-  private Stream() {}
+  Stream() {}
 
-  /** Send {@code config} on the first replica that serves, and wait for the first response. */
-  static <RequestT, ResponseT> Stream<RequestT, ResponseT> open(
-      Connection connection,
-      BiFunction<Channel, StreamObserver<ResponseT>, StreamObserver<RequestT>> method,
-      RequestT config)
+  /** Begin one that {@code fresh} makes on the first replica that serves: send the config, wait for the first response. */
+  static <RequestT, ResponseT, StreamT extends Stream<RequestT, ResponseT>> StreamT open(
+      Connection connection, Supplier<StreamT> fresh, MethodDescriptor<RequestT, ResponseT> method, RequestT config)
       throws TongDaiException, InterruptedException {
     return connection.onReplica(
         channel -> {
-          Stream<RequestT, ResponseT> stream = new Stream<>();
-          method.apply(channel, stream.new Observer()).onNext(config);
-          try {
-            stream.first = stream.take(connection.options().openLimit());
-          } catch (InterruptedException interrupted) {
-            stream.close(); // nobody has it, so nobody could give it up
-            throw interrupted;
-          }
-          if (stream.first == null) {
-            throw TongDaiException.unavailable("ENDED_EARLY", "the stream ended before its first response");
-          }
+          StreamT stream = fresh.get();
+          stream.begin(channel.newCall(method, ON_NETTY), config, connection.options.openLimit());
           return stream;
         });
+  }
+
+  void begin(ClientCall<RequestT, ResponseT> call, RequestT config, Duration limit)
+      throws TongDaiException, InterruptedException {
+    ClientCalls.asyncBidiStreamingCall(call, new Observer()).onNext(config);
+    try {
+      first = take(limit);
+    } catch (InterruptedException interrupted) {
+      close(); // nobody has it, so nobody could give it up
+      throw interrupted;
+    }
+    if (first == null) {
+      throw TongDaiException.unavailable("ENDED_EARLY", "the stream ended before its first response");
+    }
   }
 
   /** Puts what arrives into the queue, on gRPC's own threads, which it never holds up. */
@@ -66,29 +75,23 @@ public final class Stream<RequestT, ResponseT> implements AutoCloseable {
 
     @Override
     public void onError(Throwable thrown) {
-      finish(new End(TongDaiException.of(thrown)));
+      end(new End(TongDaiException.of(thrown)));
     }
 
     @Override
     public void onCompleted() {
-      finish(new End(null));
+      end(new End(null));
     }
+  }
 
-    private void finish(End end) {
-      synchronized (Stream.this) {
-        isHalfClosed = true;
-      }
-      wake();
-      arrived.add(end);
-    }
+  private synchronized void end(End end) {
+    isHalfClosed = true;
+    notifyAll();
+    arrived.add(end);
   }
 
   private synchronized void wake() {
     notifyAll();
-  }
-
-  ResponseT first() {
-    return first;
   }
 
   /** Send a request. Once the stream is over nothing is sent: {@link #next} says why. */
@@ -153,7 +156,9 @@ public final class Stream<RequestT, ResponseT> implements AutoCloseable {
       end = (End) one;
     }
     if (end.error() != null) {
-      throw isGivenUp && "CANCELLED".equals(end.error().code()) ? TongDaiException.givenUp() : end.error();
+      String code = end.error().code();
+      boolean isOwn = isGivenUp && code.equals("CANCELLED");
+      throw isOwn ? TongDaiException.of(Kind.GIVEN_UP, code, "", "the stream was given up") : end.error();
     }
     return null;
   }

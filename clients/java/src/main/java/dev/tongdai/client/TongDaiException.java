@@ -2,6 +2,7 @@ package dev.tongdai.client;
 
 import com.google.protobuf.Any;
 import com.google.protobuf.InvalidProtocolBufferException;
+import com.google.protobuf.Message;
 import com.google.rpc.BadRequest;
 import com.google.rpc.ErrorInfo;
 import com.google.rpc.RetryInfo;
@@ -9,6 +10,7 @@ import io.grpc.Status;
 import io.grpc.protobuf.StatusProto;
 import java.io.Serial;
 import java.time.Duration;
+import java.util.List;
 
 /** A stream or a turn that failed: its status with the google.rpc details. The kind says what the caller can do. */
 public final class TongDaiException extends Exception {
@@ -36,7 +38,7 @@ public final class TongDaiException extends Exception {
   private final String field;
   private final Duration retryDelay;
 
-  TongDaiException(Kind kind, String code, String reason, String message, String field, Duration retryDelay) {
+  private TongDaiException(Kind kind, String code, String reason, String message, String field, Duration retryDelay) {
     super(message);
     this.kind = kind;
     this.code = code;
@@ -51,24 +53,11 @@ public final class TongDaiException extends Exception {
       return known;
     }
     Status status = Status.fromThrowable(thrown);
-    String reason = "";
-    String field = "";
-    Duration delay = Duration.ZERO;
-    com.google.rpc.Status details = StatusProto.fromThrowable(thrown);
-    try {
-      for (Any detail : details == null ? java.util.List.<Any>of() : details.getDetailsList()) {
-        if (detail.is(ErrorInfo.class)) {
-          reason = detail.unpack(ErrorInfo.class).getReason();
-        } else if (detail.is(BadRequest.class) && detail.unpack(BadRequest.class).getFieldViolationsCount() > 0) {
-          field = detail.unpack(BadRequest.class).getFieldViolations(0).getField();
-        } else if (detail.is(RetryInfo.class)) {
-          com.google.protobuf.Duration wait = detail.unpack(RetryInfo.class).getRetryDelay();
-          delay = Duration.ofSeconds(wait.getSeconds(), wait.getNanos());
-        }
-      }
-    } catch (InvalidProtocolBufferException torn) {
-      reason = ""; // a client lives with a status without details
-    }
+    String reason = detail(thrown, ErrorInfo.getDefaultInstance()).getReason();
+    var violations = detail(thrown, BadRequest.getDefaultInstance()).getFieldViolationsList();
+    String field = violations.isEmpty() ? "" : violations.get(0).getField();
+    var wait = detail(thrown, RetryInfo.getDefaultInstance()).getRetryDelay();
+    Duration delay = Duration.ofSeconds(wait.getSeconds(), wait.getNanos());
     if (isOfTransport(status)) {
       status = Status.UNAVAILABLE.withDescription(status.getDescription()).withCause(status.getCause());
     }
@@ -86,6 +75,21 @@ public final class TongDaiException extends Exception {
     return new TongDaiException(kind, status.getCode().name(), reason, said + cause, field, delay);
   }
 
+  /** The detail of that type in a status; an empty one where there is none, or it is torn. */
+  private static <T extends Message> T detail(Throwable thrown, T empty) {
+    com.google.rpc.Status status = StatusProto.fromThrowable(thrown);
+    try {
+      for (Any detail : status == null ? List.<Any>of() : status.getDetailsList()) {
+        if (detail.isSameTypeAs(empty)) {
+          return detail.unpackSameTypeAs(empty);
+        }
+      }
+    } catch (InvalidProtocolBufferException torn) {
+      return empty; // a client lives with a status without details
+    }
+    return empty;
+  }
+
   /** Whether no server has said so: it speaks no HTTP/2, or what came of it was torn. A server's status has no cause. */
   private static boolean isOfTransport(Status status) {
     Throwable cause = status.getCause();
@@ -93,11 +97,12 @@ public final class TongDaiException extends Exception {
   }
 
   static TongDaiException unavailable(String reason, String message) {
-    return new TongDaiException(Kind.UNAVAILABLE, "UNAVAILABLE", reason, message, "", Duration.ZERO);
+    return of(Kind.UNAVAILABLE, "UNAVAILABLE", reason, message);
   }
 
-  static TongDaiException givenUp() {
-    return new TongDaiException(Kind.GIVEN_UP, "CANCELLED", "", "the stream was given up", "", Duration.ZERO);
+  /** What this client found by itself. */
+  static TongDaiException of(Kind kind, String code, String reason, String message) {
+    return new TongDaiException(kind, code, reason, message, "", Duration.ZERO);
   }
 
   /** A turn that failed; its code is FAILED. */

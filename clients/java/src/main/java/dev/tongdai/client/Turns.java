@@ -7,6 +7,7 @@ import dev.tongdai.voice.type.v1.GoingAway;
 import dev.tongdai.voice.type.v1.TurnEnd;
 import java.time.Duration;
 import java.util.function.Consumer;
+import java.util.function.Function;
 import java.util.function.LongFunction;
 
 /**
@@ -16,32 +17,33 @@ import java.util.function.LongFunction;
  */
 abstract class Turns<RequestT extends Message, ResponseT extends Message> implements AutoCloseable {
   private final Object beginning = new Object(); // a cancellation that overtook its turn would make the server drop it
-  private volatile Stream<RequestT, ResponseT> stream;
+  private final Opening<RequestT, ResponseT> opening;
+  private final Function<Cancellation, RequestT> cancellation;
+  volatile Stream<RequestT, ResponseT> stream;
   private volatile long turnId; // one thread begins turns
   private volatile long cancelled;
   private boolean isServerLeaving;
 
   /** Opens a stream, at first and again. */
-  abstract Stream<RequestT, ResponseT> reopen() throws TongDaiException, InterruptedException;
-
-  /** Makes the request that carries a cancellation. */
-  abstract RequestT cancellation(Cancellation turn);
-
-  Stream<RequestT, ResponseT> stream() {
-    return stream;
+  @FunctionalInterface
+  interface Opening<RequestT, ResponseT> {
+    Stream<RequestT, ResponseT> open() throws TongDaiException, InterruptedException;
   }
 
-  void openAfresh() throws TongDaiException, InterruptedException {
-    close();
-    stream = reopen();
-    isServerLeaving = false;
+  Turns(Opening<RequestT, ResponseT> opening, Function<Cancellation, RequestT> cancellation)
+      throws TongDaiException, InterruptedException {
+    this.opening = opening;
+    this.cancellation = cancellation;
+    this.stream = opening.open();
   }
 
   /** Begin a turn by sending its requests, and hand over what comes of it up to its end. */
   void turn(LongFunction<Iterable<RequestT>> requests, Consumer<ResponseT> onResponse)
       throws TongDaiException, InterruptedException {
     if (isServerLeaving) {
-      openAfresh();
+      stream.close();
+      stream = opening.open();
+      isServerLeaving = false;
     }
     synchronized (beginning) {
       turnId++;
@@ -84,7 +86,7 @@ abstract class Turns<RequestT extends Message, ResponseT extends Message> implem
   public void cancelTurn() {
     synchronized (beginning) {
       cancelled = turnId;
-      stream.put(cancellation(Cancellation.newBuilder().setTurnId(turnId).build()));
+      stream.put(cancellation.apply(Cancellation.newBuilder().setTurnId(turnId).build()));
     }
   }
 
@@ -96,8 +98,6 @@ abstract class Turns<RequestT extends Message, ResponseT extends Message> implem
   /** Give the stream up, if it is still there. */
   @Override
   public void close() {
-    if (stream != null) {
-      stream.close();
-    }
+    stream.close();
   }
 }

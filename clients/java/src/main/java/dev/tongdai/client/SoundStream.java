@@ -8,37 +8,29 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.util.Arrays;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Function;
 
-/** Sound on its way, 16-bit PCM, little-endian, mono: its samples are counted. */
-final class Outgoing {
+/** A stream that takes sound, 16-bit PCM, little-endian, mono: its samples are counted. */
+abstract class SoundStream<RequestT, ResponseT> extends Stream<RequestT, ResponseT> {
   private static final long FRAME_NANOS = TimeUnit.MILLISECONDS.toNanos(20);
 
-  /** Sends a chunk. */
-  @FunctionalInterface
-  interface Sender {
-    void send(AudioChunk chunk) throws InterruptedException;
-  }
-
   private final int frameBytes;
-  private final Sender sender;
-  private volatile long nextSample; // endUtterance takes it from another thread
+  private final Function<AudioChunk, RequestT> request;
+  /** The first sample not sent yet. */
+  volatile long nextSample; // endUtterance takes it from another thread
 
-  Outgoing(int sampleRateHertz, long startSample, Sender sender) {
+
+  SoundStream(int sampleRateHertz, long startSample, Function<AudioChunk, RequestT> request) {
     this.frameBytes = 2 * (sampleRateHertz / 50);
     this.nextSample = startSample;
-    this.sender = sender;
-  }
-
-  /** The first sample not sent yet. */
-  long nextSample() {
-    return nextSample;
+    this.request = request;
   }
 
   /**
    * Send frames of 20 ms up to the end of the sound: where {@code isPaced} each when it is due, or when a microphone has it.
    * A last frame that is not full is filled with silence.
    */
-  void speak(InputStream sound, boolean isPaced) throws IOException, InterruptedException {
+  void send(InputStream sound, boolean isPaced) throws IOException, InterruptedException {
     byte[] frame = new byte[frameBytes];
     long due = System.nanoTime();
     for (int size; (size = sound.readNBytes(frame, 0, frameBytes)) > 1; due += FRAME_NANOS) {
@@ -46,7 +38,8 @@ final class Outgoing {
         TimeUnit.NANOSECONDS.sleep(due - System.nanoTime());
       }
       Arrays.fill(frame, size, frameBytes, (byte) 0);
-      sender.send(AudioChunk.newBuilder().setStartSample(nextSample).setContent(ByteString.copyFrom(frame)).build());
+      AudioChunk.Builder chunk = AudioChunk.newBuilder().setStartSample(nextSample);
+      send(request.apply(chunk.setContent(ByteString.copyFrom(frame)).build()));
       nextSample += frameBytes / 2;
     }
   }
