@@ -29,7 +29,7 @@ from services.call_gateway.conversation.prompts import PromptBook
 from services.call_gateway.conversation.record import History
 from services.call_gateway.conversation.reply import Reply, Speculation
 from services.call_gateway.conversation.settings import ConversationSettings
-from services.call_gateway.conversation.user_turn import Overlap, UserTurn
+from services.call_gateway.conversation.user_turn import EndedTurn, Overlap, UserTurn
 from services.call_gateway.conversation.voice import Voice
 from services.call_gateway.line import EndCause
 
@@ -123,6 +123,7 @@ class PendingHangUp:
     until: float  # no longer is a sound without words waited for
     asked: ActionAsked | None = None  # by the agent
     at: float | None = None  # when the line is hung up; None: somebody speaks
+    unheard: EndedTurn | None = None  # the last turn whose words were given up, when it was decided
     message: str = ""  # for people who read the log
 
     def closing(self, why: HangUp) -> Closing:

@@ -24,7 +24,7 @@ CALLER_SPOKE = "CALLER_SPOKE"
 def hang_up_soon(call: Call, cause: EndCause, asked: ActionAsked | None = None, *, message: str = "") -> None:
     """End the call once the last words were heard and the tail has passed. `asked`: by the agent."""
     until = call.clock.now + call.settings.closing_limit_ms / 1000
-    call.hang_up = PendingHangUp(cause, call.turn_id, until, asked, message=message)
+    call.hang_up = PendingHangUp(cause, call.turn_id, until, asked, unheard=call.user_turn.unheard, message=message)
 
 
 class HangUpWatch:
@@ -80,7 +80,7 @@ class HangUpWatch:
         """Return whether the caller has said something since that is answered, or that they were asked to say again."""
         call = self._call
         is_answered = call.reply is not None and call.reply.turn_id > pending.turn_id
-        return is_answered or call.user_turn.unheard is not None
+        return is_answered or call.user_turn.unheard not in (None, pending.unheard)
 
     def _forget(self, pending: PendingHangUp) -> None:
         self._call.hang_up = None

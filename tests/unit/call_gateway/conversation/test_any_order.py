@@ -180,6 +180,14 @@ def test_a_paused_or_held_call_is_silent_and_every_call_can_be_ended(script: lis
 
 @settings(max_examples=100)
 @example(script=[(("utterance", "", False), 0), (("speech_began", 0), 0), (("stage_failed", ev.Stage.STT, False), 0)])
+@example(
+    script=[
+        (("speech_began", 0), 0),
+        (("speech_stopped", 0), 1500),
+        (("hold", False), 100),
+        (("speech_began", 0), 1500),
+    ]
+)
 @given(script=steps)
 def test_no_call_is_ever_stuck(script: list[tuple[tuple[object, ...], int]]):
     """Left alone with an ear that works and stages that say nothing more, it ends by itself."""
