@@ -312,3 +312,38 @@ def test_a_fresh_ear_is_told_what_is_judged_already():
     call.tell(ev.StageFailed(STT, "UNAVAILABLE", is_retryable=True))
     call.tell(ev.StageReady(STT))
     assert call.last(cmd.DiscardUtterance) == cmd.DiscardUtterance(0, end)
+
+
+def test_a_fresh_ear_does_not_hear_again_what_is_judged():
+    call = Call().greeted()
+    call.ask("hello")
+    end = call.last(cmd.EndUtterance).end_sample
+    call.tell(ev.StageFailed(STT, "UNAVAILABLE", is_retryable=True))
+    assert call.last(cmd.ReopenStage) == cmd.ReopenStage(STT, end)
+
+
+def test_words_are_not_doubled_when_a_fresh_ear_hears_both_halves_as_one():
+    """It hears the seconds it missed in one go, and has not come to the end of the turn before that was asked for."""
+    call = Call().greeted()
+    call.say("the room with")
+    began_ms = call.ms - 700
+    call.wait(460)
+    assert call.last(cmd.EndUtterance)
+    call.tell(ev.StageFailed(STT, "STALLED", is_retryable=True))
+    call.tell(ev.StageReady(STT))
+    end_ms = call.last(cmd.EndUtterance).end_sample // 8
+    call.begin_speech()
+    call.wait(700)
+    assert call.floor is Floor.LISTENING
+    call.stop_speech()
+    call.utterance_id += 1
+    call.draft("the room with the view", start_ms=began_ms)
+    call.text(ev.TextStage.SETTLED, "the room with", end_ms=end_ms)
+    call.utterance_id += 1
+    call.draft("the view", start_ms=end_ms + 100)
+    call.predict()
+    call.wait(300)
+    call.settle("the view")
+    asked = call.last(cmd.AskAgent)
+    assert isinstance(asked.input, cmd.CallerSaid)
+    assert asked.input.text == "the room with the view"
