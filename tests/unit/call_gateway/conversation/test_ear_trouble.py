@@ -327,23 +327,25 @@ def test_words_are_not_doubled_when_a_fresh_ear_hears_both_halves_as_one():
     call = Call().greeted()
     call.say("the room with")
     began_ms = call.ms - 700
-    call.wait(460)
-    assert call.last(cmd.EndUtterance)
-    call.tell(ev.StageFailed(STT, "STALLED", is_retryable=True))
-    call.tell(ev.StageReady(STT))
+    call.wait(260)
     end_ms = call.last(cmd.EndUtterance).end_sample // 8
     call.begin_speech()
+    call.tell(ev.StageFailed(STT, "STALLED", is_retryable=True))
+    call.tell(ev.StageReady(STT))
+    call.begin_speech()
     call.wait(700)
-    assert call.floor is Floor.LISTENING
     call.stop_speech()
     call.utterance_id += 1
     call.draft("the room with the view", start_ms=began_ms)
+    call.begin_speech()
+    call.wait(300)
+    call.stop_speech()
+    call.draft("the room with the view please", start_ms=began_ms)
+    call.predict()
+    call.wait(1100)
     call.text(ev.TextStage.SETTLED, "the room with", end_ms=end_ms)
     call.utterance_id += 1
-    call.draft("the view", start_ms=end_ms + 100)
-    call.predict()
-    call.wait(300)
-    call.settle("the view")
-    asked = call.last(cmd.AskAgent)
-    assert isinstance(asked.input, cmd.CallerSaid)
-    assert asked.input.text == "the room with the view"
+    call.settle("the view please")
+    texts = [asked.input.text for asked in call.all(cmd.AskAgent) if isinstance(asked.input, cmd.CallerSaid)]
+    assert texts[-1] == "the room with the view please"
+    assert not [text for text in texts if text.count("room") > 1]
