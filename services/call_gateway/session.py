@@ -264,8 +264,8 @@ class Session:
                 self._stages.nlu.perform(command)
             case Speak() | EndSpeech() | StopSpeech():
                 self._stages.tts.perform(command)
-            case ReopenStage(stage):
-                self._stages.reopen(stage)
+            case ReopenStage(stage, judged_sample):
+                self._stages.reopen(stage, judged_sample=judged_sample)
             case DiscardSent():
                 self._leg.discard_sent()
             case DoAction():

@@ -271,4 +271,4 @@ def open_stream(call: Call, stage: Stage) -> None:
     stream.due_at = None
     if stream.phase is not StagePhase.OPEN:
         stream.phase = StagePhase.REOPENING
-    call.command(ReopenStage(stage))
+    call.command(ReopenStage(stage, call.user_turn.settled_sample if stage is Stage.STT else 0))

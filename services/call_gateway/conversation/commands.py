@@ -155,6 +155,7 @@ class ReopenStage:
     """Give up this stage's stream and open a fresh one, which is told the conversation so far."""
 
     stage: Stage
+    judged_sample: int = 0  # of the STT stage: the caller's sound before it is judged, and not heard again
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from services.call_gateway.conversation.barge_in import BargeIn
 from services.call_gateway.conversation.call import Call
 from services.call_gateway.conversation.commands import CorrectTurn, DiscardUtterance, EndUtterance
+from services.call_gateway.conversation.endpointing import WINDOW_MS
 from services.call_gateway.conversation.events import (
     PromptKind,
     SpeechBegan,
@@ -97,7 +98,7 @@ class TurnTaking:
 
     def _on_text(self, event: TranscriptHeard) -> Decisions:
         is_at_pause = event.stage is TextStage.DRAFT
-        if not self._turn.evidence.on_text(event, is_draft=is_at_pause):
+        if self._spans_awaited_end(event) or not self._turn.evidence.on_text(event, is_draft=is_at_pause):
             self._call.refuse(event)
             return
         if self._turn.evidence.is_on_hold(event.end_sample):
@@ -107,6 +108,14 @@ class TurnTaking:
             yield Decision(Move.PAUSE_HEARD, Pause(event.text, event.start_sample, event.end_sample))
         elif is_at_pause:
             yield from self._barge_in.on_words(event)
+
+    def _spans_awaited_end(self, event: TranscriptHeard) -> bool:
+        """A fresh STT stream that hears again what was missed has made one utterance of an ended turn and of what was
+        said later: the words of the turn would come twice. It tells them apart once it has come to that end.
+        """
+        end_sample = self._turn.awaited_end
+        margin = self._call.clock.samples(WINDOW_MS)
+        return end_sample is not None and event.start_sample + margin < end_sample < event.end_sample
 
     def _note_text(self, event: TranscriptHeard) -> None:
         self._turn.on_text(event)

@@ -37,7 +37,6 @@ SLOW: Final = "SLOW"
 STALLED: Final = "STALLED"  # the reason where a stage gave none: it said nothing in its time
 TOOL_RUNS: Final = "TOOL_RUNS"
 MAX_LOST_TURNS: Final = 1  # in a row, that could not be tried again
-MAX_RETRIES: Final = 12  # of a turn: a stage that fails at once each time is as good as away
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +125,13 @@ class Waiting:
             yield Decision(Move.REPLY_LOST, Loss(event.reason, PromptKind.APOLOGY))
 
     def on_reply_failed(self, stage: Stage, reason: str, *, is_retryable: bool) -> Iterator[Decision]:
-        """A stage that owes the reply something failed: it is opened again and asked once more."""
+        """A stage that owes the reply something failed: it is opened again and asked once more. The pauses between two
+        tries grow, and the caller's wait ends them all.
+        """
         call, reply = self._call, self._call.reply
         if reply is None:
             return
-        if not is_retryable or reply.retries >= MAX_RETRIES:
+        if not is_retryable:
             self.report(stage, reason, Remedy.GOODBYE)
             yield close_for_failure(call)
             return

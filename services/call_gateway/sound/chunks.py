@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from services.audio.pcm import AudioFormat
@@ -96,6 +96,8 @@ class Chunker:
         """What must be heard again when everything before `sample` is settled, as far as it is kept."""
         while self._kept and self._kept[0].to_sample <= sample:
             self._kept.popleft()
+        if self._kept:
+            self._kept[0] = _since(self._kept[0], sample)
         return tuple(self._kept)
 
     def _step(self, sample: int) -> int:
@@ -107,3 +109,17 @@ class Chunker:
         while self.next_sample - self._kept[0].to_sample > KEPT_S * self._rate:
             self._kept.popleft()
         return chunk
+
+
+def _since(chunk: Chunk, sample: int) -> Chunk:
+    """The chunk from `sample` on, which lies before its end."""
+    n_samples, n_cut = chunk.to_sample - chunk.from_sample, sample - chunk.from_sample
+    if n_cut <= 0:
+        return chunk
+    if chunk.idle is not None:
+        return Chunk(sample, chunk.to_sample, idle=replace(chunk.idle, from_sample=sample))
+    bytes_per_sample, n_torn = divmod(len(chunk.content), n_samples)
+    if n_torn:  # no whole samples: the STT stage refuses it as it came
+        return chunk
+    concealed = min(chunk.concealed_samples, n_samples - n_cut)
+    return Chunk(sample, chunk.to_sample, chunk.content[n_cut * bytes_per_sample :], concealed)

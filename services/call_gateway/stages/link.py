@@ -72,17 +72,17 @@ class StageLink(Generic[Request, Response]):
             self._ending.append(_Ending(self._stream, self._serving, self._outbox))
         self._begin(config, outbox)
 
-    def send(self, request: Request) -> None:
-        """Queue a request for the stream in use. Never waits. Lost when there is no stream: the news of its death is
-        out already.
+    def send(self, request: Request, *, push: Callable[[Request], None] | None = None) -> None:
+        """Queue a request for the stream in use, last or where `push` puts it in that stream's outbox. Never waits.
+        Lost when there is no stream: the news of its death is out already.
         """
-        if self._stream is not None and not _queue(request, self._stream, self._outbox):
+        if self._stream is not None and not _queue(request, self._stream, push or self._outbox.push):
             self._fail(StreamFailure("OUTBOX_FULL", "the server takes nothing any more", is_retryable=True))
 
     def send_to_all(self, request: Request) -> None:
         """Queue a request for the stream in use and for those it replaced: a cancellation reaches every turn."""
         for ending in self._ending:
-            if not _queue(request, ending.stream, ending.outbox):
+            if not _queue(request, ending.stream, ending.outbox.push):
                 ending.serving.cancel()
         self.send(request)
 
@@ -151,9 +151,9 @@ class StageLink(Generic[Request, Response]):
             self._on_response(response)
 
 
-def _queue(request: Request, stream: StageStream[Request, Response], outbox: Outbox[Request]) -> bool:
+def _queue(request: Request, stream: StageStream[Request, Response], push: Callable[[Request], None]) -> bool:
     try:
-        outbox.push(request)
+        push(request)
     except OutboxFull:
         return False
     stream.wake()

@@ -56,6 +56,23 @@ class SoundOutbox(Outbox[Request]):
         self._end_samples.append(0)
         self._lengths.append(0)
 
+    def push_behind(self, request: Request, sample: int) -> None:
+        """Queue a request that is about the sound before `sample`: behind the waiting sound that reaches so far, and
+        before what comes later. Raises OutboxFull.
+        """
+        place = next((at for at, end in enumerate(self._end_samples) if end >= max(1, sample)), None)
+        if place is None:
+            self.push(request)
+            return
+        if len(self._waiting) >= MAX_WAITING_REQUESTS:
+            raise OutboxFull
+        place += 1
+        while place < len(self._waiting) and not self._end_samples[place]:
+            place += 1  # requests that were queued there before
+        self._waiting.insert(place, request)
+        self._end_samples.insert(place, 0)
+        self._lengths.insert(place, 0)
+
     def push_sound(self, request: Request, *, end_sample: int, n_samples: int) -> None:
         """Queue sound that ends at `end_sample`; drops the oldest sound over the bound."""
         self._waiting.append(request)

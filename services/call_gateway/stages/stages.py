@@ -87,11 +87,13 @@ class Stages:
         self.nlu.open()
         self.tts.open()
 
-    def reopen(self, stage: Stage) -> None:
-        """Give one stage's stream up for a fresh one."""
+    def reopen(self, stage: Stage, *, judged_sample: int = 0) -> None:
+        """Give one stage's stream up for a fresh one. `judged_sample`: on the caller's clock; sound before it need not
+        be heard again.
+        """
         match stage:
             case Stage.STT:
-                self.stt.open()
+                self.stt.open(judged_sample=judged_sample)
             case Stage.NLU:
                 self.nlu.open()
             case Stage.TTS:

@@ -37,6 +37,8 @@ SttCommand = EndUtterance | DiscardUtterance | UpdateStt
 metrics.queue_dropped_total("caller_audio")  # there from the start: a series that begins at its first drop has no rate
 
 OPTIONAL_KINDS = frozenset({"media_idle", "update", "utterance_discard"})
+SOUND_GONE = "SOUND_GONE"
+"""Why words never come: their sound is kept no longer, and no stream has heard it."""
 MAX_AHEAD_S = 3
 """How far writing may run ahead of what the STT stage has heard; over 2 s the conversation takes it for stalled."""
 
@@ -84,6 +86,7 @@ class SttStage:
         self._is_voice_heard = False  # by the STT stage, at this moment
         self._is_server_leaving = False
         self._last_utterance_id = 0
+        self._least_end_sample = 0  # where an utterance may end, on the present stream
         self._utterance_id_base = 0
         self._outbox = self._fresh_outbox(start_sample=0)
         self._link: StageLink[stt_pb2.StreamingRecognizeRequest, stt_pb2.StreamingRecognizeResponse] = StageLink(
@@ -97,10 +100,16 @@ class SttStage:
             limits=limits,
         )
 
-    def open(self) -> None:
-        """Open a stream, or give the present one up for a fresh one, which hears again what was not settled."""
+    def open(self, *, judged_sample: int = 0) -> None:
+        """Open a stream, or give the present one up for a fresh one, which hears again what was not settled.
+
+        `judged_sample`: the conversation has judged all before it. Heard once more, words of a turn that was taken
+        would stand before those of the next.
+        """
+        self._unsettled.on_settled(judged_sample)
         kept = self._chunker.kept_since(self._unsettled.settled_sample)
         start_sample = kept[0].from_sample if kept else self._chunker.next_sample
+        self._least_end_sample = start_sample
         self._is_server_leaving = False
         self._is_voice_heard = False
         self._utterance_id_base = self._last_utterance_id
@@ -142,10 +151,9 @@ class SttStage:
         self._send_chunk(self._chunker.flush())
         match command:
             case EndUtterance(end_sample):
-                end = stt_pb2.UtteranceEnd(end_sample=end_sample)
-                self._link.send(stt_pb2.StreamingRecognizeRequest(utterance_end=end))
+                self._end_utterance(end_sample)
             case DiscardUtterance():
-                self._link.send(_discard(command))
+                self._send_about(_discard(command), command.to_sample)
                 self._is_voice_heard = False  # it was none, and its end may never be told
                 self._unsettled.on_discard(command)
             case UpdateStt():
@@ -159,6 +167,25 @@ class SttStage:
         """No more sound comes: end the stream in good order, within the limit."""
         self._send_chunk(self._chunker.flush())
         await self._link.finish()
+
+    def _end_utterance(self, end_sample: int) -> None:
+        """Ask for the words up to there. Of sound that the stream was never sent, since it is kept no longer, there
+        will be none: asked for them, the stage would refuse the stream.
+        """
+        if end_sample < self._least_end_sample:
+            self._on_event(UtteranceSettled(self._last_utterance_id, end_sample, is_ok=False, reason=SOUND_GONE))
+            return
+        self._least_end_sample = end_sample
+        self._unsettled.on_end(end_sample)
+        end = stt_pb2.UtteranceEnd(end_sample=end_sample)
+        self._send_about(stt_pb2.StreamingRecognizeRequest(utterance_end=end), end_sample)
+
+    def _send_about(self, request: stt_pb2.StreamingRecognizeRequest, sample: int) -> None:
+        """Send what is about the sound before `sample`. A fresh stream has seconds of sound to hear, and must learn of
+        it before it makes one utterance of that sound and what came later.
+        """
+        outbox = self._outbox
+        self._link.send(request, push=lambda waiting: outbox.push_behind(waiting, sample))
 
     def _config(self, start_sample: int) -> stt_pb2.StreamingRecognizeRequest:
         endpointing = self._profile.endpointing

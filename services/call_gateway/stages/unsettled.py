@@ -16,6 +16,7 @@ class Unsettled:
         self.settled_sample = 0  # all before it is settled
         self.discards: list[DiscardUtterance] = []  # of what lies behind words that are owed; to be sent again
         self._begins: list[int] = []  # of speech whose words are owed
+        self._ends: list[int] = []  # that were asked for and not answered; the speech before one may be untold
 
     @property
     def owes_words(self) -> bool:
@@ -32,15 +33,22 @@ class Unsettled:
         if not self._begins:
             self.on_speech(sample)
 
+    def on_end(self, end_sample: int) -> None:
+        """The words up to there were asked for."""
+        if end_sample > self.settled_sample:
+            self._ends = [*self._ends[1 - MOST_KEPT :], end_sample]
+
     def on_settled(self, end_sample: int) -> None:
         """The words up to there have come, or will not come."""
         self.settled_sample = max(self.settled_sample, end_sample)
         self._begins = [sample for sample in self._begins if sample > self.settled_sample]
+        self._ends = [sample for sample in self._ends if sample > self.settled_sample]
         self.discards = [discard for discard in self.discards if discard.to_sample > self.settled_sample]
 
     def on_discard(self, discard: DiscardUtterance) -> None:
         """That stretch was no speech. Words before it that are owed stay so."""
-        if any(sample < discard.from_sample for sample in self._begins):
+        owed = (*self._begins, *(sample - 1 for sample in self._ends))  # an end has its words before it
+        if any(sample < discard.from_sample for sample in owed):
             self._begins = [at for at in self._begins if not discard.from_sample <= at < discard.to_sample]
             self.discards = [*self.discards[1 - MOST_KEPT :], discard]
         else:

@@ -27,6 +27,7 @@ from services.language.reading.reading_words import words_of
 from services.language.reading.rule import DIGIT, Rewriter, Rule, apart, with_lost_dot
 from services.language.reading.shape import check_shape
 from services.language.reading.shared_rules import (
+    EXPONENT,
     idiom_rule,
     key_rules,
     per_rule,
@@ -75,6 +76,7 @@ def rules(language_code: str) -> Sequence[Rewriter]:
         *weekday_rules(words),
         *_sums(words, numbers, _number_pattern(words, of_money=True), scale),
         idiom_rule(words.get("idioms", {})),
+        *_powers(words, numbers),
         *_quantities(words, numbers, number),
         announced.far(),
         Rule(_HASH, lambda _: f"{words['hash']}{words.get('gap', ' ')}", needs=(DIGIT, "#")),
@@ -258,6 +260,29 @@ def _fractions(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
         Rule(_FRACTION, say, needs=(DIGIT, "/⁄")),
         Rule(_SLASH, lambda _: f"{gap}{words.get('stroke', stroke)}{gap}", needs=(DIGIT, "/")),
         Rule(_VULGAR, lambda match: apart(match, as_fraction(*vulgar_fraction(match[0]))), needs=(VULGAR_SIGNS,)),
+    ]
+
+
+def _powers(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
+    """Where a language has words on both sides of the exponent: "2^3" is "二的三次方"."""
+    spoken: str = words["keys"]["^"]
+    minus: str = words["minus"]
+    if EXPONENT not in spoken:
+        return []
+
+    def say(match: re.Match[str]) -> str:
+        number = match["letter"] or numbers.decimal(match["whole"], match["fraction"] or "")
+        return spoken.replace(EXPONENT, f"{minus if match['minus'] else ''}{number}")
+
+    return [
+        Rule(
+            re.compile(
+                r"(?<=[\w)])\^(?P<minus>[-−]?)(?:(?P<whole>\d+)(?:\.(?P<fraction>\d+))?|(?P<letter>[A-Za-z]))"
+                r"(?![A-Za-z\d]|\.\d)"
+            ),
+            say,
+            needs=("^",),
+        )
     ]
 
 

@@ -37,10 +37,15 @@ _BY = re.compile(
 _TIMES = re.compile(r"(?<=\d)x(?!\w)")
 
 
+EXPONENT = "{}"
+"""Its place in what "^" is said as; without one it comes last."""
+
+
 def key_rules(keys: Mapping[str, str], *, gap: str = " ") -> list[Rule]:
     """The keys # and * and the signs ^ ★ < > ~ where they are meant: beside a digit, or a key alone in a sentence."""
 
     def saying(spoken: str, end: str) -> Callable[[re.Match[str]], str]:
+        spoken = spoken.partition(EXPONENT)[0]  # where what follows is no exponent
         return lambda match: apart(match, spoken, gap=gap).rstrip() + end if end else apart(match, spoken, gap=gap)
 
     return [

@@ -121,6 +121,7 @@ class AriCalls:
 
     def begin(self, channel: Channel, *, bridge_id: str = "", is_recovered: bool = False) -> None:
         """A caller came, or was found. Where calls are not taken the caller goes on in the dialplan."""
+        self._let_go(channel.channel_id)
         if not self.is_taking:
             self.send_on(channel.channel_id, bridge_id)
             return
@@ -144,6 +145,7 @@ class AriCalls:
 
     def send_on(self, channel_id: str, bridge_id: str) -> None:
         """A caller we do not take goes on in the dialplan; the bridge an earlier process left it in is removed."""
+        self._let_go(channel_id)
         log.info("call_sent_on", channel=channel_id)
 
         async def work() -> None:
@@ -153,6 +155,11 @@ class AriCalls:
                 await retry(partial(self._ari.delete, "bridges", bridge_id))
 
         self._tasks.create_task(work())
+
+    def _let_go(self, channel_id: str) -> None:
+        """The caller is another visit's from here on: the one before, which ends, must not send them anywhere."""
+        if (before := self._legs.get(channel_id)) is not None:
+            before.caller_left(EndCause.TRANSFER, "taken out of the application")
 
     def abandon_all(self, message: str) -> None:
         """Another process has our application."""
@@ -213,9 +220,6 @@ class AriCalls:
         """Each entry is a visit of its own, also while what the one before left is still being removed. One who comes
         back from a transfer and whom nobody knows any more is not greeted as if they had just called.
         """
-        before = self._legs.get(channel.channel_id)
-        if before is not None:
-            before.caller_left(EndCause.TRANSFER, "taken out of the application")
         self.begin(channel, is_recovered=is_back)
 
     def _channel_left(self, channel_id: str, cause_text: str) -> None:

@@ -1,6 +1,8 @@
 """What the Asterisk edge can be told from outside."""
 
+import re
 import ssl
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -13,6 +15,18 @@ from services.runtime.exposure import is_loopback
 from services.runtime.settings import refuse_exposures
 
 DEFAULT_PASSWORD = "tong-dai"  # noqa: S105 - of `make pbx`, on loopback
+
+_HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9_.-]{1,253}")
+
+
+def _address(field: str, host: str) -> IPv4Address | IPv6Address | None:
+    """The address that a host is given as, None for a name. Raises ValueError: it is neither."""
+    try:
+        return ip_address(host)
+    except ValueError:
+        if _HOST_NAME.fullmatch(host) and not host.replace(".", "").isdigit():
+            return None
+        raise ValueError(f"{field} {host!r} is no IP address or host name: without a port or brackets") from None
 
 
 class AriSettings(BaseSettings):
@@ -94,6 +108,13 @@ class AriSettings(BaseSettings):
     def _media_can_be_reached(self) -> "AriSettings":
         if self.media_host in ("0.0.0.0", "::") and not self.media_advertised_host:  # noqa: S104 - the user's own wish
             raise ValueError(f"media_host {self.media_host} is no address to send to: set media_advertised_host too")
+        bound = _address("media_host", self.media_host)
+        told = _address("media_advertised_host", self.media_address)
+        if told is not None and told.is_unspecified:
+            raise ValueError(f"media_advertised_host {told} is no address to send to")
+        takes_both = bound == IPv6Address("::")
+        if bound is not None and told is not None and bound.version != told.version and not takes_both:
+            raise ValueError(f"media_host {bound} takes no packets that are sent to media_advertised_host {told}")
         return self
 
     @model_validator(mode="after")

@@ -93,3 +93,30 @@ async def test_a_redirect_of_asterisks_is_not_followed(monkeypatch: pytest.Monke
         with pytest.raises(AriRefused, match="307"):
             await client.post("channels", "1", "dtmf", dtmf="1234")
     assert [how["allow_redirects"] for how in asked] == [False]
+
+
+@pytest.mark.parametrize(
+    ("host", "advertised", "complaint"),
+    [
+        ("::", "::", "no address to send to"),
+        ("10.0.0.5", "0.0.0.0", "no address to send to"),  # noqa: S104 - nothing is bound
+        ("0.0.0.0", "2001:db8::7", "takes no packets"),  # noqa: S104 - nothing is bound
+        ("2001:db8::7", "203.0.113.9", "takes no packets"),
+        ("10.0.0.5:4000", "", "without a port"),
+        ("[::1]", "", "without a port or brackets"),
+        ("10.0.0.5", "203.0.113.9:4000", "without a port"),
+        ("10.0.0.555", "", "no IP address"),
+    ],
+)
+def test_media_addresses_between_which_no_packet_can_go_are_refused_at_start(
+    host: str, advertised: str, complaint: str
+) -> None:
+    with pytest.raises(ValidationError, match=complaint):
+        AriSettings(media_host=host, media_advertised_host=advertised)
+
+
+@pytest.mark.parametrize(
+    ("host", "advertised"), [("::1", ""), ("::", "203.0.113.9"), ("localhost", ""), ("10.0.0.5", "voice.example")]
+)
+def test_addresses_of_one_kind_and_names_are_taken(host: str, advertised: str) -> None:
+    assert AriSettings(media_host=host, media_advertised_host=advertised).media_address == (advertised or host)

@@ -312,3 +312,40 @@ def test_a_fresh_ear_is_told_what_is_judged_already():
     call.tell(ev.StageFailed(STT, "UNAVAILABLE", is_retryable=True))
     call.tell(ev.StageReady(STT))
     assert call.last(cmd.DiscardUtterance) == cmd.DiscardUtterance(0, end)
+
+
+def test_a_fresh_ear_does_not_hear_again_what_is_judged():
+    call = Call().greeted()
+    call.ask("hello")
+    end = call.last(cmd.EndUtterance).end_sample
+    call.tell(ev.StageFailed(STT, "UNAVAILABLE", is_retryable=True))
+    assert call.last(cmd.ReopenStage) == cmd.ReopenStage(STT, end)
+
+
+def test_words_are_not_doubled_when_a_fresh_ear_hears_both_halves_as_one():
+    """It hears the seconds it missed in one go, and has not come to the end of the turn before that was asked for."""
+    call = Call().greeted()
+    call.say("the room with")
+    began_ms = call.ms - 700
+    call.wait(260)
+    end_ms = call.last(cmd.EndUtterance).end_sample // 8
+    call.begin_speech()
+    call.tell(ev.StageFailed(STT, "STALLED", is_retryable=True))
+    call.tell(ev.StageReady(STT))
+    call.begin_speech()
+    call.wait(700)
+    call.stop_speech()
+    call.utterance_id += 1
+    call.draft("the room with the view", start_ms=began_ms)
+    call.begin_speech()
+    call.wait(300)
+    call.stop_speech()
+    call.draft("the room with the view please", start_ms=began_ms)
+    call.predict()
+    call.wait(1100)
+    call.text(ev.TextStage.SETTLED, "the room with", end_ms=end_ms)
+    call.utterance_id += 1
+    call.settle("the view please")
+    texts = [asked.input.text for asked in call.all(cmd.AskAgent) if isinstance(asked.input, cmd.CallerSaid)]
+    assert texts[-1] == "the room with the view please"
+    assert not [text for text in texts if text.count("room") > 1]

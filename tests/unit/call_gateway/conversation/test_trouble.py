@@ -421,3 +421,20 @@ def test_what_the_callers_own_sound_takes_is_no_silence_of_a_stage():
     assert not call.all(cmd.ProbeStage), "1.8 s of the stage's own"
     call.wait(200)
     assert call.all(cmd.ProbeStage)
+
+
+def test_two_stages_that_fail_together_are_waited_for_as_long_as_one():
+    call = Call().greeted()
+    call.ask("hello")
+    call.forget()
+    asked_ms, n_opened = call.ms, 0
+    while not call.all(cmd.HangUp) and call.ms < asked_ms + 60_000:
+        for stage in (NLU, TTS):
+            call.tell(ev.StageFailed(stage, "UNAVAILABLE", is_retryable=True))
+        call.wait(60)
+        for reopened in call.all(cmd.ReopenStage)[n_opened:]:
+            call.tell(ev.StageReady(reopened.stage))
+            n_opened += 1
+    assert prompts_heard(call) == ["prompt apology", *["prompt still_with_you"] * 3, "prompt goodbye"]
+    assert call.ms - asked_ms >= call.settings.give_up_ms
+    assert n_opened <= 20, "the pauses grow"
