@@ -1,7 +1,8 @@
-"""Has calls analysed by the NLU stage, beside the calls that are up, and tells what came of it.
+"""Call analysis: has the NLU stage analyse conversations (AnalyzeCall), and reports the results.
 
-At a call's end, or when a caller is put through to a person, the conversation as it was heard is handed to AnalyzeCall.
-Few wait at a time; what does not fit, is late or is refused leaves the call without an analysis, and nothing else.
+A conversation is handed over at the end of the call, or when the caller is put through to a person. The queue is short.
+A conversation that does not fit, is late or is refused leaves its call without an analysis; calls that are up are not
+affected.
 """
 
 from __future__ import annotations
@@ -55,10 +56,10 @@ class CallAnalyser:
         """`on_answer` is told of each that was taken, with None where there is no analysis."""
         self._stub, self._on_answer, self._limit_s = stub, on_answer, limit_s
         self._waiting: asyncio.Queue[Wanted] = asyncio.Queue(MOST_WAITING)
-        self._is_served = True  # until the stage says that it knows no such call
+        self._is_served = True  # until the stage answers that it has no such method
 
     def submit(self, wanted: Wanted) -> bool:
-        """Take a conversation. False: it will not be analysed."""
+        """Queue a conversation. Returns False when it will not be analysed."""
         if not self._is_served or not wanted.history:
             return False
         try:
@@ -113,14 +114,14 @@ class CallAnalyser:
 
 
 def event_of(wanted: Wanted, analysis: analysis_pb2.CallAnalysis) -> str:
-    """Why an analysis is posted: somebody has to act on the first two."""
+    """Return why an analysis is posted: the operator's people have to act on the first two reasons."""
     if not wanted.is_over:
         return "hand_over"
     return "callback_requested" if any(deed.name == CALLBACK for deed in analysis.deeds) else "call_analysed"
 
 
 def content_of(wanted: Wanted, analysis: analysis_pb2.CallAnalysis) -> dict[str, object]:
-    """An analysis as it is posted: the contract's own JSON names, with whose call it was."""
+    """Return an analysis as it is posted, in the JSON names of the contract, with the tenant and agent of the call."""
     return {
         "call_id": wanted.call_id,
         "tenant_id": wanted.tenant_id,

@@ -23,7 +23,7 @@ from services.call_gateway.conversation.move_details import (
     LateWords,
     Loss,
     NextTurn,
-    NobodySpoke,
+    NoPerson,
     Pause,
     Revision,
 )
@@ -134,16 +134,16 @@ def _take_late_words(call: Call, late: LateWords) -> Decisions:
     yield from ()
 
 
-def _forget_turn(call: Call, nobody: NobodySpoke | None) -> Decisions:
+def _forget_turn(call: Call, no_person: NoPerson | None) -> Decisions:
     call.user_turn.ended = None
     drop_speculation(call)
     if call.reply is not None:
         give_up_reply(call, TurnOutcome.INTERRUPTED, StopReason.NOTHING_SAID)
-    if nobody is None:
+    if no_person is None:
         call.speculation.begin_turn()
     else:
         begin_next_turn(call)
-        if nobody.is_doubtful:
+        if no_person.is_doubtful:
             call.hang_up = None  # the caller who is asked has time to answer
             say(call, PromptKind.STILL_THERE)
     yield from ()

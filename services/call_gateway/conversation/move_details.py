@@ -34,7 +34,7 @@ class LateWords:
 
 
 @dataclass(frozen=True, slots=True)
-class NobodySpoke:
+class NoPerson:
     """Detail of NOTHING_SAID: the words came from a recording, not from a person."""
 
     is_doubtful: bool  # the gateway asks whether a person is there
