@@ -208,11 +208,11 @@ class AgentProfile(_Part):
         return tuple(self.personas)
 
     def is_for(self, tenant_id: str) -> bool:
-        """Whether a tenant has the agent."""
+        """Return whether a tenant has the agent."""
         return not self.tenants or tenant_id in self.tenants
 
     def may(self, act: Act) -> bool:
-        """Whether the file allows an act: by its kind, and of transfers by where they go."""
+        """Return whether the file allows an act: by its kind, and of transfers by where they go."""
         if act_name(act) not in self.acts:
             return False
         if not isinstance(act, Transfer):
@@ -220,12 +220,12 @@ class AgentProfile(_Part):
         return bool(allowed_target(act.destination, self.destinations, region=self.region))
 
     def prompt(self, kind: PromptKind, language_code: str) -> str:
-        """What is said then, in the language or else in the agent's own."""
+        """Return what is said then, in the language or else in the agent's own."""
         texts = self.prompts[kind]
         return texts[find_language(language_code, tuple(texts)) or self.language_codes[0]]
 
     def outcome(self, kind: OutcomeKind, language_code: str) -> str:
-        """How it says that an act on the call ended so: in its own words, else in the language's."""
+        """Return how it says that an act on the call ended so: in its own words, else in the language's."""
         texts = self.outcomes.get(kind)
         if texts is None:
             return words_of(kind, language_code)

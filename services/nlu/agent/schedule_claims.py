@@ -201,7 +201,7 @@ def _verb_at(texts: tuple[str, ...], at: int, values: Mapping[int, Value], groun
 
 
 def _is_inability(texts: tuple[str, ...], at: int, end: int, grounds: Grounds) -> bool:
-    """Whether a verb says what the agent cannot do: "em không làm vậy được"."""
+    """Return whether a verb says what the agent cannot do: "em không làm vậy được"."""
     lists = grounds.words.lists
     reach = range(end, min(len(texts), end + _LONGEST_INABILITY + 1))
     is_denied = any(lists["negations"].length(texts, before) for before in range(max(0, at - _NEGATION_REACH), end))
@@ -219,20 +219,20 @@ def _is_negated(reading: Reading, at: int, grounds: Grounds) -> bool:
 
 
 def _days_follow(reading: Reading, at: int) -> bool:
-    """Whether days are the next thing named behind a verb: it is theirs then."""
+    """Return whether days are the next thing named behind a verb: it is theirs then."""
     behind = next((value for value in reading.values if value.start > at), None)
     return behind is not None and behind.kind in (Kind.WEEKDAYS, Kind.DAY, Kind.DATE)
 
 
 def _is_until(texts: tuple[str, ...], at: int, values: Mapping[int, Value], grounds: Grounds) -> bool:
-    """Whether the word leads to a time: "làm việc đến 6 giờ", where it means to come elsewhere."""
+    """Return whether the word leads to a time: "làm việc đến 6 giờ", where it means to come elsewhere."""
     length = grounds.words.lists["until"].length(texts, at)
     behind = values.get(at + length)
     return length > 0 and behind is not None and behind.kind is Kind.TIME
 
 
 def _joined(first: Value, second: Value, reading: Reading, grounds: Grounds) -> bool:
-    """Whether two times are the ends of one stretch."""
+    """Return whether two times are the ends of one stretch."""
     length = calendar_words(grounds.language_code).length("range_words", reading.texts, first.end)
     return length > 0 and first.end + length == second.start
 
@@ -270,18 +270,18 @@ class Schedule:
         return named + [self._hours.on(day) for day in days.dates]
 
     def is_open(self, days: Days | None, day_parts: Sequence[str]) -> bool | None:
-        """Whether it is open on each day, in that part of it; None: on some."""
+        """Return whether it is open on each day, in that part of it; None: on some."""
         states = {any(_overlaps(interval, day_parts) for interval in hours) for hours in self.hours_of(days)}
         return states.pop() if len(states) == 1 else None
 
     def is_always_open(self) -> bool:
-        """Whether it never closes."""
+        """Return whether it never closes."""
         hours = self.hours_of(Days(weekdays=frozenset(range(DAYS_IN_WEEK))))
         whole = (Interval(0, MINUTES_IN_DAY),)
         return bool(hours) and all(tuple(day) == whole for day in hours)
 
     def has_hours(self, days: Days | None, first: Value, last: Value) -> bool:
-        """Whether each day has exactly this stretch."""
+        """Return whether each day has exactly this stretch."""
         hours = self.hours_of(days)
         return bool(hours) and all(
             any(
@@ -293,7 +293,7 @@ class Schedule:
         )
 
     def is_within(self, days: Days | None, first: Value, last: Value) -> bool:
-        """Whether a stretch lies in the hours of each day."""
+        """Return whether a stretch lies in the hours of each day."""
         hours = self.hours_of(days)
         return bool(hours) and all(
             any(each.opens_min <= a < b <= each.closes_min for each in day for a in first.minutes for b in last.minutes)
@@ -301,7 +301,7 @@ class Schedule:
         )
 
     def is_outside(self, days: Days | None, first: Value, last: Value) -> bool:
-        """Whether a stretch lies between the hours of each day."""
+        """Return whether a stretch lies between the hours of each day."""
         hours = self.hours_of(days)
         return bool(hours) and all(
             any(
@@ -328,7 +328,7 @@ class Schedule:
         return bool(hours) and all(any(each.holds(minute) for each in day for minute in time.minutes) for day in hours)
 
     def may_be(self, days: Days | None, time: Value, *, is_open: bool) -> bool:
-        """Whether it is open, or closed, on each day at a moment that the time may mean."""
+        """Return whether it is open, or closed, on each day at a moment that the time may mean."""
         hours = self.hours_of(days)
         return bool(hours) and all(
             any(any(each.holds(minute) for each in day) is is_open for minute in time.minutes) for day in hours
@@ -345,7 +345,7 @@ class Schedule:
         ]
 
     def _is_closed_on(self, days: Days, slot: Slot) -> bool:
-        """Whether the free time of a weekday falls, on the dates that are meant, on days that are closed."""
+        """Return whether the free time of a weekday falls, on the dates that are meant, on days that are closed."""
         if slot.date is not None or days.weekdays or self._hours is None:
             return False
         return not any(_is_on(slot, day) and self._hours.on(day) for day in days.dates)
@@ -357,7 +357,7 @@ class Schedule:
 
 
 def is_now(time: Value, evidence: Evidence) -> bool:
-    """Whether it is the time of the tenant's clock."""
+    """Return whether it is the time of the tenant's clock."""
     if evidence.now is None:
         return False
     minute = evidence.now.hour * 60 + evidence.now.minute
@@ -376,7 +376,7 @@ def said_times(readings: Iterable[Reading]) -> frozenset[int]:
 
 
 def _is_by_day(minute: int) -> bool:
-    """Whether a time is one that people mean where they leave out the half of the day."""
+    """Return whether a time is one that people mean where they leave out the half of the day."""
     return minute >= _DAY_BEGINS_MIN
 
 

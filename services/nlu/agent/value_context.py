@@ -1,4 +1,4 @@
-"""What the words around a value give it: the days and the verb of the sentence before, the half of the day. Sans-IO."""
+"""Context of a value: the days and the verb of the sentence before, the half of the day. Sans-IO."""
 
 from __future__ import annotations
 

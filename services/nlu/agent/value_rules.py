@@ -1,4 +1,4 @@
-"""Whether the values in a clause are so: days, times of their days, and by number_rules.py its numbers. Sans-IO."""
+"""Guard rules for values in a clause: days, times of their days, and (number_rules.py) numbers. Sans-IO."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ class ValueRules:
         return None
 
     def _is_of_the_times_asked(self, part: Part, reading: Reading, form: ClauseForm) -> bool:
-        """Whether it is said of the times that the caller named: "we are closed then"."""
+        """Return whether it is said of the times that the caller named: "we are closed then"."""
         is_of_hours = part.verb in (Verb.OPEN, Verb.CLOSED) and part.days is None and not part.times
         has_word = self._grounds.words.lists["then"].are_in(reading.texts)
         return is_of_hours and has_word and bool(self._caller) and not form.is_question
@@ -208,7 +208,7 @@ class ValueRules:
         return schedule.opens_at(part.days, time) or is_bookable or (is_asked and schedule.is_open_at(part.days, time))
 
     def _is_closed_when_asked(self, part: Part, time: Value) -> bool:
-        """Whether it is closed at a time that the caller asked about, in either half of the day that it may be."""
+        """Return whether the place is closed at a time that the caller asked about, in either half of the day."""
         minutes = time.minutes & said_times(self._caller)
         minutes = frozenset(minute for minute in minutes if minute >= _DAY_BEGINS_MIN) or minutes
         singles = [replace(time, minutes=frozenset({minute})) for minute in minutes]
