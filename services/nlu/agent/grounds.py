@@ -27,7 +27,7 @@ _STEM = 4  # letters that two words must share to be one word in two forms
 
 
 @dataclass(frozen=True, slots=True)
-class Slot:
+class BookableTime:
     """A time that can be booked."""
 
     weekday: int
@@ -92,7 +92,7 @@ class Grounds:
         self._keys = self._text_keys()
         self.phones = frozenset("".join(c for c in each.number if c.isdecimal()) for each in facts.phones)
         self.slots = tuple(
-            Slot(free.date.weekday() if free.date else free.weekday or 0, _minute(free.time), free.date)
+            BookableTime(free.date.weekday() if free.date else free.weekday or 0, _minute(free.time), free.date)
             for free in facts.free_times
         )
         self.holidays: PhraseTable[date] = PhraseTable(
@@ -265,7 +265,7 @@ def capitals_in(texts: Iterable[str]) -> Iterator[str]:
     yield from (token.text for text in texts for token in tokens_of(text) if token.is_capital)
 
 
-def slots_in(results: Iterable[str]) -> tuple[Slot, ...]:
+def slots_in(results: Iterable[str]) -> tuple[BookableTime, ...]:
     """The moments in results of tools."""
     found = []
     for result in results:
@@ -274,7 +274,7 @@ def slots_in(results: Iterable[str]) -> tuple[Slot, ...]:
                 moment = datetime.fromisoformat(f"{day}T{clock}")
             except ValueError:
                 continue
-            found.append(Slot(moment.weekday(), moment.hour * 60 + moment.minute, moment.date()))
+            found.append(BookableTime(moment.weekday(), moment.hour * 60 + moment.minute, moment.date()))
     return tuple(found)
 
 
